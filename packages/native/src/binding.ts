@@ -1,0 +1,71 @@
+/**
+ * Finds and loads the compiled helper. Everything about it may be missing or wrong, and none of that may throw: the caller then does
+ * without.
+ *
+ * @module
+ */
+
+import { readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { fileURLToPath } from "node:url"
+
+/** Goes up with every change to {@link Binding}, together with INTERFACE_VERSION in `c/module.c`. */
+export const INTERFACE_VERSION = 1
+
+/** What the C code exports. It checks its arguments itself; they have an order and no names, so that none is looked up by name. */
+export interface Binding {
+  readonly interfaceVersion: number
+  open(
+    family: number,
+    host: string,
+    port: number,
+    v6Only: boolean,
+    dontFragment: boolean,
+    receiveBufferBytes: number,
+    sendBufferBytes: number,
+  ): { fd: number; port: number; dontFragment: boolean; receiveBufferBytes: number; sendBufferBytes: number }
+  close(fd: number): void
+  getOption(fd: number, level: string, name: string): number
+  setOption(fd: number, level: string, name: string, value: number): void
+}
+
+export type Loaded = { readonly binding: Binding; readonly reason: undefined } | { readonly binding: undefined; readonly reason: string }
+
+/** Where the helper may be, best first: a package with a binary made for this platform, then what `build.mjs` compiled here. */
+export function candidates(): string[] {
+  return [`@x/native-${process.platform}-${process.arch}`, buildFile("x-native.node")]
+}
+
+/** The first of `requests` that loads and speaks our version; else why not. Never throws. */
+export function load(requests: readonly string[]): Loaded {
+  const require = createRequire(import.meta.url)
+  const refusals: string[] = []
+  for (const request of requests) {
+    try {
+      const binding = require(request) as Partial<Binding>
+      if (binding.interfaceVersion === INTERFACE_VERSION) return { binding: binding as Binding, reason: undefined }
+      refusals.push(`${request} has interface ${binding.interfaceVersion}, needed is ${INTERFACE_VERSION}`)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") refusals.push(firstLine(error))
+    }
+  }
+  return { binding: undefined, reason: refusals.length > 0 ? refusals.join("; ") : whyNotBuilt() }
+}
+
+/** `build.mjs` leaves its reason beside the place where the binary would be. */
+function whyNotBuilt(): string {
+  try {
+    return readFileSync(buildFile("reason.txt"), "utf8").trim()
+  } catch {
+    return "no compiled helper for this platform; `node build.mjs` in the package @x/native makes one"
+  }
+}
+
+/** Both `src` and `dist` lie beside `build`. */
+function buildFile(name: string): string {
+  return fileURLToPath(new URL(`../build/${name}`, import.meta.url))
+}
+
+function firstLine(error: unknown): string {
+  return String(error instanceof Error ? error.message : error).split("\n", 1)[0]!
+}

@@ -1,0 +1,37 @@
+#ifndef X_NATIVE_JS_H
+#define X_NATIVE_JS_H
+
+#include <node_api.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "failure.h"
+
+/*
+ * Between C and JavaScript. Each function here is true when it did its work; when false, an exception is pending and the caller returns
+ * NULL at once.
+ */
+
+/* Exactly `count` arguments; a call with fewer or more is a mistake in our own TypeScript. */
+bool js_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *arguments);
+
+/* An integer in [low, high]; Node-API itself would wrap 2^32 to 0 and make 0 of NaN. */
+bool js_integer(napi_env env, napi_value value, const char *name, int low, int high, int *out);
+bool js_boolean(napi_env env, napi_value value, const char *name, bool *out);
+/* At most `size - 1` bytes of UTF-8 without a zero byte, which C would take for the end. */
+bool js_string(napi_env env, napi_value value, const char *name, char *out, size_t size);
+
+bool js_set_integer(napi_env env, napi_value object, const char *name, int value);
+bool js_set_boolean(napi_env env, napi_value object, const char *name, bool value);
+bool js_set_function(napi_env env, napi_value object, const char *name, napi_callback function);
+
+/* Turns a status that isn't napi_ok into a pending exception. */
+bool js_ok(napi_env env, napi_status status);
+
+/* Throws a RangeError with the code ERR_INVALID_ARG_VALUE. Always false. */
+bool js_throw_value(napi_env env, const char *name, const char *expected);
+
+/* Throws as Node does: the message "bind EADDRINUSE <detail>", `code`, `errno` (negative) and `syscall`. Always false. */
+bool js_throw_failure(napi_env env, const struct failure *failure, const char *detail);
+
+#endif

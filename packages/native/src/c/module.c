@@ -1,0 +1,18 @@
+#include <node_api.h>
+#include <stddef.h>
+
+#include "js.h"
+#include "socket_api.h"
+
+/*
+ * Goes up with every change to what JavaScript sees, together with INTERFACE_VERSION in src/binding.ts, so that a binary left over from
+ * another version of the package is refused by name instead of failing in the middle of a call.
+ */
+#define INTERFACE_VERSION 1
+
+/* No state outside the arguments of a call: the module can be loaded into any number of worker threads. */
+NAPI_MODULE_INIT() {
+  if (!js_set_integer(env, exports, "interfaceVersion", INTERFACE_VERSION)) return NULL;
+  if (!socket_api_register(env, exports)) return NULL;
+  return exports;
+}

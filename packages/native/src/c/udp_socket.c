@@ -1,0 +1,96 @@
+#include "udp_socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "dont_fragment.h"
+
+/* A buffer that the system finds too large is asked for again at half the size, down to this. */
+#define BUFFER_BYTES_MIN 65536
+
+static bool create(int family, int *fd, struct failure *failure) {
+#ifdef SOCK_CLOEXEC
+  *fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  return *fd >= 0 ? true : failed(failure, "socket");
+#else
+  *fd = socket(family, SOCK_DGRAM, 0);
+  if (*fd < 0) return failed(failure, "socket");
+  if (fcntl(*fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(*fd, F_SETFL, O_NONBLOCK) != 0) return failed(failure, "fcntl");
+  return true;
+#endif
+}
+
+static bool set_v6_only(int fd, const struct socket_request *request, struct failure *failure) {
+  if (request->family != AF_INET6) return true;
+  /* Set either way: what holds without it is a setting of the machine. */
+  const int value = request->v6_only ? 1 : 0;
+  if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, sizeof value) == 0) return true;
+  return failed(failure, "setsockopt");
+}
+
+static bool set_buffer(int fd, int name, int bytes, struct failure *failure) {
+  if (bytes == 0) return true;
+  while (setsockopt(fd, SOL_SOCKET, name, &bytes, sizeof bytes) != 0) {
+    /* Linux grants what it can. macOS refuses what is over its limit; the caller wants as much as there is, and reads what it got. */
+    if (errno != ENOBUFS || bytes / 2 < BUFFER_BYTES_MIN) return failed(failure, "setsockopt");
+    bytes /= 2;
+  }
+  return true;
+}
+
+static bool get_buffer(int fd, int name, int *bytes, struct failure *failure) {
+  socklen_t length = sizeof *bytes;
+  *bytes = 0;
+  if (getsockopt(fd, SOL_SOCKET, name, bytes, &length) != 0) return failed(failure, "getsockopt");
+#ifdef __linux__
+  /* Linux keeps and shows twice what was asked, for its own bookkeeping (socket(7)). */
+  *bytes /= 2;
+#endif
+  return true;
+}
+
+static bool is_dual(const struct socket_request *request) { return request->family == AF_INET6 && !request->v6_only; }
+
+/* All options come before bind: from then on datagrams may arrive, and the first one sent must already not be fragmented. */
+static bool configure(int fd, const struct socket_request *request, struct failure *failure) {
+  if (!set_v6_only(fd, request, failure)) return false;
+  if (request->dont_fragment && !dont_fragment_set(fd, request->family, is_dual(request), failure)) return false;
+  return set_buffer(fd, SO_RCVBUF, request->receive_buffer_bytes, failure) &&
+         set_buffer(fd, SO_SNDBUF, request->send_buffer_bytes, failure);
+}
+
+static bool bind_address(int fd, const struct address *address, struct failure *failure) {
+  return bind(fd, (const struct sockaddr *)&address->storage, address->length) == 0 ? true : failed(failure, "bind");
+}
+
+static bool read_back(int fd, const struct socket_request *request, struct socket_opened *opened, struct failure *failure) {
+  struct address bound = {.length = sizeof bound.storage};
+  if (getsockname(fd, (struct sockaddr *)&bound.storage, &bound.length) != 0) return failed(failure, "getsockname");
+  opened->fd = fd;
+  opened->port = address_port(&bound);
+  opened->dont_fragment = dont_fragment_get(fd, request->family, is_dual(request));
+  return get_buffer(fd, SO_RCVBUF, &opened->receive_buffer_bytes, failure) &&
+         get_buffer(fd, SO_SNDBUF, &opened->send_buffer_bytes, failure);
+}
+
+bool udp_socket_open(const struct socket_request *request, struct socket_opened *opened, struct failure *failure) {
+  int fd = -1;
+  if (create(request->family, &fd, failure) && configure(fd, request, failure) && bind_address(fd, &request->address, failure) &&
+      read_back(fd, request, opened, failure))
+    return true;
+  /* The failure to report is the one above; that of closing a fresh socket would tell nothing more. */
+  if (fd >= 0) (void)close(fd);
+  return false;
+}
+
+bool udp_socket_close(int fd, struct failure *failure) {
+  int type = 0;
+  socklen_t length = sizeof type;
+  /* A wrong number is most likely somebody's file: ask before closing it. */
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0) return failed(failure, "close");
+  /* After EINTR the descriptor is gone all the same on Linux, and a second try could close somebody else's. */
+  if (close(fd) != 0 && errno != EINTR) return failed(failure, "close");
+  return true;
+}

@@ -1,0 +1,195 @@
+/**
+ * The seam between the protocol and the machine it runs on.
+ *
+ * A `Host` is everything an operating system gives an endpoint: clock, wake-up, end of turn, chance, names, synchronous cryptography and
+ * sockets. Taking all of it from one object makes an endpoint wholly real (`systemHost()`) or wholly simulated (`network.host("a")`).
+ *
+ * @module
+ */
+
+/** An IP address and a UDP port. The hot path never sees one: it uses the small integers of {@link Transport.internAddress}. */
+export interface Address {
+  readonly family: 4 | 6
+  /** Dotted decimal, or the shortest lower-case form of RFC 5952 with a scope (`%eth0`) where the address is link-local. Never a mapped `::ffff:` address. */
+  readonly host: string
+  /** 1 to 65,535. */
+  readonly port: number
+}
+
+/** Everything the machine gives an endpoint. */
+export interface Host {
+  /** Milliseconds of a clock that never goes back, with fractions; the origin is arbitrary. Costs about 50 ns: read it once per batch. */
+  now(): number
+  /** Makes a wake-up. An endpoint has one, never one per packet. */
+  wakeUp(wake: () => void): WakeUp
+  /** Calls `run` once when the current turn of the program is over and the sockets were read; for work due sooner than a timer can be. */
+  defer(run: () => void): void
+  /** A uniform unsigned 32-bit integer for jitter and choices; not a secret. */
+  random(): number
+  /** Fills `out` with bytes fit for keys and identities. */
+  entropy(out: Uint8Array): void
+  /** The addresses of a name, port 0, in the order to try them; a literal address needs no lookup. Rejects with a `TransportError` `name-not-found`. */
+  resolve(name: string, signal?: AbortSignal): Promise<ResolvedAddress[]>
+  readonly crypto: SyncCrypto
+  /** Opens the sockets. Rejects with a `TransportError` (`address-in-use`, `no-family`, …) that says what to do. */
+  bind(options: BindOptions): Promise<Transport>
+}
+
+/** One re-armable deadline. */
+export interface WakeUp {
+  /** Calls the function once at `deadlineMs` of `Host.now()` or soon after, and after datagrams that already wait were delivered. Replaces the deadline before; `Infinity` cancels it. */
+  at(deadlineMs: number): void
+}
+
+export type ResolvedAddress = Omit<Address, "port">
+
+/** Cryptography that answers at once: a machine can't wait in the middle of a datagram. */
+export interface SyncCrypto {
+  /** HMAC-SHA-256 (RFC 2104), 32 bytes. */
+  hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array
+}
+
+export interface BindOptions {
+  /** UDP port of both sockets; 0 (default) takes a free one. */
+  readonly port?: number
+  /** Address to bind the v4 socket to, default `"0.0.0.0"`; `false`: no v4 socket. */
+  readonly v4?: string | false
+  /** Address to bind the v6 socket to, default `"::"` (v6 only, never mapped v4); `false`: no v6 socket. */
+  readonly v6?: string | false
+  /** Requested SO_RCVBUF, default 4 MiB: a stall of 5 ms at 100,000 datagrams/s overruns the usual 208 KiB. What was got is in the capabilities. */
+  readonly receiveBufferBytes?: number
+  /** Requested SO_SNDBUF, default 1 MiB. */
+  readonly sendBufferBytes?: number
+}
+
+/** What this transport on this machine can do. Nothing here is an error: less of it means slower or more careful. */
+export interface Capabilities {
+  /** The families with an open socket. */
+  readonly families: readonly (4 | 6)[]
+  /** `true`: DF is set, and a datagram too long for the path is refused (EMSGSIZE) or lost, never cut up. */
+  readonly dontFragment: boolean
+  /** Segmentation offload on sending, receiving. */
+  readonly gso: boolean
+  readonly gro: boolean
+  /** `true`: one system call moves many datagrams. */
+  readonly batch: boolean
+  /** The coarseness of `WakeUp`, milliseconds. Work due sooner goes through `Host.defer`. */
+  readonly timerMs: number
+  /** The longest datagram that can be handed over, bytes of UDP payload. */
+  readonly datagramBytesMax: number
+  /** SO_RCVBUF and SO_SNDBUF as read back; the smaller of the two sockets'. */
+  readonly receiveBufferBytes: number
+  readonly sendBufferBytes: number
+  /** One sentence for each thing that is missing or less than asked for, with its cause and cure. */
+  readonly notes: readonly string[]
+}
+
+/** Datagrams to send: parallel columns of fixed capacity, reused. Order is send order. Make one with `createSendBatch`. */
+export interface SendBatch {
+  count: number
+  readonly capacity: number
+  /** Id of the registered slab that holds the datagram, and where in it. */
+  readonly slab: Int32Array
+  readonly offset: Int32Array
+  /** Bytes without the tag; the sealer writes its tag behind them, so a slab has that much room there. */
+  readonly length: Int32Array
+  /** Id from {@link Transport.internAddress}. */
+  readonly address: Int32Array
+  /** Id from {@link Transport.registerSealer}; 0: no tag. */
+  readonly sealer: Int32Array
+}
+
+/** Datagrams received: valid during the call of the receive function, overwritten after it. */
+export interface ReceiveBatch {
+  readonly count: number
+  /** The bytes of each slab id. */
+  readonly slabs: readonly Uint8Array[]
+  readonly slab: Int32Array
+  readonly offset: Int32Array
+  /** Bytes, the tag included. */
+  readonly length: Int32Array
+  /** Id of the source. Good during the call; `retainAddress` keeps it longer. */
+  readonly address: Int32Array
+  /** Filled by the receiver before it calls {@link Transport.open}: the sealer to check the tag with; 0 (as delivered): not to be opened. */
+  readonly opener: Int32Array
+  /** Filled by {@link Transport.open}: 1 = genuine, 0 = not, or not opened. */
+  readonly verdict: Uint8Array
+}
+
+/**
+ * Adds and checks tags. The protocol supplies it, so that the transport knows no wire format; a native transport that finds `parameters` it
+ * understands does the same work itself, one call for a batch.
+ */
+export interface Sealer {
+  readonly tagBytes: number
+  /** Writes the tag behind `slab[offset, offset + length)`. */
+  seal(slab: Uint8Array, offset: number, length: number): void
+  /** Whether `slab[offset, offset + length)`, the tag included, is genuine. May decrypt in place. */
+  open(slab: Uint8Array, offset: number, length: number): boolean
+  readonly parameters?: { readonly algorithm: "crc32c"; readonly sealSeed: number; readonly openSeed: number }
+}
+
+/** The names under which failed socket calls are counted; `other` holds the rest. */
+export const SOCKET_ERRORS = ["EMSGSIZE", "ENOBUFS", "EAGAIN", "ECONNREFUSED", "ECONNRESET", "ENETUNREACH", "EHOSTUNREACH", "ENETDOWN", "EPERM", "EACCES", "EINVAL", "EADDRNOTAVAIL", "other"] as const
+export type SocketErrorCode = (typeof SOCKET_ERRORS)[number]
+
+/** A failed socket call. The datagram counts as lost; nothing else follows from it by itself. */
+export interface SocketError {
+  readonly code: SocketErrorCode
+  readonly operation: "send" | "receive" | "socket"
+  /** The destination of a failed send, else 0. Good during the call. */
+  readonly address: number
+  /** Bytes of the datagram that failed, the tag included, else 0. */
+  readonly bytes: number
+  readonly cause: unknown
+}
+
+export interface TransportCounters {
+  readonly datagramsSent: number
+  readonly bytesSent: number
+  readonly datagramsReceived: number
+  readonly bytesReceived: number
+  /** Datagrams that no socket of this transport could carry: wrong family, unsent at close. */
+  readonly datagramsUnsendable: number
+  readonly errors: Readonly<Record<SocketErrorCode, number>>
+}
+
+/** Datagrams in and out, in batches. Nothing here throws because of the network. Close it with `close()` or `await using`. */
+export interface Transport extends AsyncDisposable {
+  readonly capabilities: Capabilities
+  /** Where the sockets are bound, one for each family. */
+  readonly localAddresses: readonly Address[]
+  readonly counters: TransportCounters
+
+  /** Makes `bytes` known as a slab to send from. Ids are small integers ≥ 1. */
+  registerSlab(bytes: Uint8Array): number
+  releaseSlab(slab: number): void
+
+  /** The id (≥ 1) of an address, held until released as often as interned or retained. Throws `RangeError` for a host that is no literal address. */
+  internAddress(address: Address): number
+  retainAddress(address: number): void
+  releaseAddress(address: number): void
+  addressOf(address: number): Address
+
+  registerSealer(sealer: Sealer): number
+  releaseSealer(sealer: number): void
+
+  /** Seals and sends from the front of the batch; answers how many were taken. Their bytes are the caller's again on return. Fewer than `count`: the socket is full, try after `onWritable`. */
+  send(batch: SendBatch): number
+  /** Checks the tags of all entries of a received batch whose `opener` is set. */
+  open(batch: ReceiveBatch): void
+
+  /** At most one function each; the last one given is called. */
+  onReceive(receive: (batch: ReceiveBatch) => void): void
+  onWritable(writable: () => void): void
+  onError(error: (error: SocketError) => void): void
+
+  /** Closes the sockets. Always settles; a second call returns the same promise. Afterwards `send` takes and counts, and nothing is received. */
+  close(): Promise<void>
+}
+
+/** A batch of `capacity` empty rows. */
+export function createSendBatch(capacity: number): SendBatch {
+  const column = (): Int32Array => new Int32Array(capacity)
+  return { count: 0, capacity, slab: column(), offset: column(), length: column(), address: column(), sealer: column() }
+}

@@ -1,0 +1,28 @@
+/** The bytes of a view as an array of their own kind, not copied. For fields that aren't on the hot path: a view costs about 40 ns. */
+export function bytesAt(view: DataView, offset: number, length: number): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset + offset, length)
+}
+
+/** The first byte in `[offset, end)` that isn't zero, or `end`. */
+export function firstNonZero(view: DataView, offset: number, end: number): number {
+  while (offset < end && view.getUint8(offset) === 0) offset++
+  return offset
+}
+
+/** Whether `[offset, end)` is well-formed UTF-8 (Unicode 15, table 3-7): no overlong forms, no surrogates, nothing above U+10FFFF. */
+export function isUtf8(view: DataView, offset: number, end: number): boolean {
+  while (offset < end) {
+    const lead = view.getUint8(offset++)
+    if (lead < 0x80) continue
+    if (lead < 0xc2 || lead > 0xf4) return false
+    const more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3
+    if (end - offset < more) return false
+    const second = view.getUint8(offset)
+    const low = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80
+    const high = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf
+    if (second < low || second > high) return false
+    for (let i = 1; i < more; i++) if (view.getUint8(offset + i) >>> 6 !== 0b10) return false
+    offset += more
+  }
+  return true
+}

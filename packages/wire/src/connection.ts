@@ -1,0 +1,124 @@
+/**
+ * Control packets of an association that belong to no stream: `feedback`, `heartbeat`, `goodbye`, `path-challenge`, `path-response`,
+ * `mtu-probe` (PROTOCOL.md §3, §10).
+ *
+ * @module
+ */
+
+import { bytesAt, firstNonZero, isUtf8 } from "./bytes.ts"
+import type { DatagramDropReason } from "./drop-reason.ts"
+import { NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
+import { DECODER, ENCODER } from "./text.ts"
+
+/** The most bytes of a reason's text. */
+export const TEXT_BYTES_MAX = 256
+
+export const FEEDBACK_BYTES = 28
+export const PATH_CHALLENGE_BYTES = 16
+export const MTU_PROBE_HEADER_BYTES = 6
+
+/** What a receiver tells of an association, reused from packet to packet. */
+export interface Feedback {
+  /** The highest counter received. */
+  counter: number
+  /** Microseconds between its arrival and this packet; the most a u32 holds if longer. */
+  holdUs: number
+  /** Datagrams and their bytes received in all. */
+  datagrams: number
+  bytes: number
+  /** Datagrams marked "congestion experienced" (ECN) in all; 0 where the transport can't see it. */
+  congestion: number
+}
+
+export function createFeedback(): Feedback {
+  return { counter: 0, holdUs: 0, datagrams: 0, bytes: 0, congestion: 0 }
+}
+
+export function writeFeedback(view: DataView, body: number, feedback: Feedback): number {
+  writeNumber(view, body, feedback.counter)
+  view.setUint32(body + 6, feedback.holdUs, true)
+  writeNumber(view, body + 10, feedback.datagrams)
+  writeNumber(view, body + 16, feedback.bytes)
+  writeNumber(view, body + 22, feedback.congestion)
+  return body + FEEDBACK_BYTES
+}
+
+export function readFeedback(view: DataView, body: number, feedback: Feedback): void {
+  feedback.counter = readNumber(view, body)
+  feedback.holdUs = view.getUint32(body + 6, true)
+  feedback.datagrams = readNumber(view, body + 10)
+  feedback.bytes = readNumber(view, body + 16)
+  feedback.congestion = readNumber(view, body + 22)
+}
+
+export function checkFeedback(view: DataView, body: number, end: number): DatagramDropReason | undefined {
+  if (end - body < FEEDBACK_BYTES) return "truncated"
+  for (const field of [0, 10, 16, 22]) if (readNumber(view, body + field) > NUMBER_MAX) return "number"
+  return end - body > FEEDBACK_BYTES ? "trailing" : undefined
+}
+
+export function checkHeartbeat(_view: DataView, body: number, end: number): DatagramDropReason | undefined {
+  return end > body ? "trailing" : undefined
+}
+
+/** A reason and its text: the body of `goodbye` and of `refuse`. */
+export interface ReasonText {
+  readonly reason: number
+  readonly text: string
+}
+
+/** Writes a reason and at most {@link TEXT_BYTES_MAX} bytes of text, cut at a character. */
+export function writeReasonText(view: DataView, body: number, { reason, text }: ReasonText): number {
+  view.setUint16(body, reason, true)
+  return body + 2 + ENCODER.encodeInto(text, bytesAt(view, body + 2, Math.min(TEXT_BYTES_MAX, view.byteLength - body - 2))).written
+}
+
+export function readReasonText(view: DataView, body: number, end: number): ReasonText {
+  return { reason: view.getUint16(body, true), text: DECODER.decode(bytesAt(view, body + 2, end - body - 2)) }
+}
+
+export function checkReasonText(view: DataView, body: number, end: number): DatagramDropReason | undefined {
+  if (end - body < 2) return "truncated"
+  return end - body - 2 <= TEXT_BYTES_MAX && isUtf8(view, body + 2, end) ? undefined : "value"
+}
+
+/** Writes the 16 bytes of a path challenge or its response. */
+export function writePathData(view: DataView, body: number, data: Uint8Array): number {
+  bytesAt(view, body, PATH_CHALLENGE_BYTES).set(data)
+  return body + PATH_CHALLENGE_BYTES
+}
+
+export function readPathData(view: DataView, body: number): Uint8Array {
+  return bytesAt(view, body, PATH_CHALLENGE_BYTES).slice()
+}
+
+export function checkPathData(_view: DataView, body: number, end: number): DatagramDropReason | undefined {
+  if (end - body < PATH_CHALLENGE_BYTES) return "truncated"
+  return end - body > PATH_CHALLENGE_BYTES ? "trailing" : undefined
+}
+
+export interface MtuProbe {
+  readonly probe: number
+  /** Bytes of the probing datagram, tag included. */
+  readonly size: number
+}
+
+/** Writes a probe and its padding up to `end`; an answer has none, `end` is then left out. */
+export function writeMtuProbe(view: DataView, body: number, { probe, size }: MtuProbe, end: number = body + MTU_PROBE_HEADER_BYTES): number {
+  view.setUint32(body, probe, true)
+  view.setUint16(body + 4, size, true)
+  bytesAt(view, body + MTU_PROBE_HEADER_BYTES, end - body - MTU_PROBE_HEADER_BYTES).fill(0)
+  return end
+}
+
+export function readMtuProbe(view: DataView, body: number): MtuProbe {
+  return { probe: view.getUint32(body, true), size: view.getUint16(body + 4, true) }
+}
+
+/** `datagramBytes`: of the whole datagram, tag included, which a probe tells and an answer doesn't. */
+export function checkMtuProbe(view: DataView, body: number, end: number, wanted: boolean, datagramBytes: number): DatagramDropReason | undefined {
+  if (end - body < MTU_PROBE_HEADER_BYTES) return "truncated"
+  const padding = body + MTU_PROBE_HEADER_BYTES
+  if (!wanted) return padding < end ? "padding" : undefined
+  return view.getUint16(body + 4, true) === datagramBytes && firstNonZero(view, padding, end) === end ? undefined : "padding"
+}

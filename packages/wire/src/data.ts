@@ -1,0 +1,108 @@
+/**
+ * Packets of the class data: `sequenced`, `part`, `fire-and-forget` (PROTOCOL.md §3). Their fields are read in place.
+ *
+ * @module
+ */
+
+import { deliveryByte, FORM, formOf, isDelivery, MODE, modeOf } from "./delivery.ts"
+import type { DatagramDropReason } from "./drop-reason.ts"
+import { FLAG_WANTED, KIND } from "./flags.ts"
+import { NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
+import { checkPayload } from "./payload.ts"
+
+const STREAM = 0
+const NUMBER = 4
+const DELIVERY = 10
+const PART_OFFSET = 11
+const PART_TOTAL = 13
+const FIRE_AND_FORGET_DELIVERY = 4
+
+/** Bytes of the body before the payload. */
+export const SEQUENCED_HEADER_BYTES = 11
+export const PART_HEADER_BYTES = 15
+export const FIRE_AND_FORGET_HEADER_BYTES = 5
+
+/** Of any packet that belongs to a stream: its id comes first in the body. */
+export function readStream(view: DataView, body: number): number {
+  return view.getUint32(body + STREAM, true)
+}
+
+/** Of `sequenced` and `part`. */
+export function readPacketNumber(view: DataView, body: number): number {
+  return readNumber(view, body + NUMBER)
+}
+
+export function readSequencedDelivery(view: DataView, body: number): number {
+  return view.getUint8(body + DELIVERY)
+}
+
+export function readFireAndForgetDelivery(view: DataView, body: number): number {
+  return view.getUint8(body + FIRE_AND_FORGET_DELIVERY)
+}
+
+export function readPartOffset(view: DataView, body: number): number {
+  return view.getUint16(body + PART_OFFSET, true)
+}
+
+export function readPartTotal(view: DataView, body: number): number {
+  return view.getUint16(body + PART_TOTAL, true)
+}
+
+/** Writes flags and header of a last (or only) packet; answers the offset of the payload. */
+export function writeSequencedHeader(view: DataView, offset: number, wanted: boolean, stream: number, number: number, delivery: number): number {
+  view.setUint8(offset, KIND.sequenced | (wanted ? FLAG_WANTED : 0))
+  return writeSequencedBody(view, offset + 1, stream, number, delivery)
+}
+
+/** Writes the header fields of a body; answers the offset of the payload. */
+export function writeSequencedBody(view: DataView, body: number, stream: number, number: number, delivery: number): number {
+  view.setUint32(body + STREAM, stream, true)
+  writeNumber(view, body + NUMBER, number)
+  view.setUint8(body + DELIVERY, delivery)
+  return body + SEQUENCED_HEADER_BYTES
+}
+
+/** Writes the header fields of a body; answers the offset of the payload. */
+export function writeFireAndForgetBody(view: DataView, body: number, stream: number, form: number): number {
+  view.setUint32(body + STREAM, stream, true)
+  view.setUint8(body + FIRE_AND_FORGET_DELIVERY, deliveryByte(MODE["fire-and-forget"], form))
+  return body + FIRE_AND_FORGET_HEADER_BYTES
+}
+
+/** Writes the header fields of a body; answers the offset of the bytes. */
+export function writePartBody(view: DataView, body: number, stream: number, number: number, delivery: number, offset: number, total: number): number {
+  writeSequencedBody(view, body, stream, number, delivery)
+  view.setUint16(body + PART_OFFSET, offset, true)
+  view.setUint16(body + PART_TOTAL, total, true)
+  return body + PART_HEADER_BYTES
+}
+
+export function checkSequenced(view: DataView, body: number, end: number): DatagramDropReason | undefined {
+  const reason = checkSequencedHeader(view, body, end)
+  return reason ?? checkPayload(view, body + SEQUENCED_HEADER_BYTES, end, formOf(readSequencedDelivery(view, body)))
+}
+
+export function checkPart(view: DataView, body: number, end: number): DatagramDropReason | undefined {
+  const reason = checkSequencedHeader(view, body, end)
+  if (reason !== undefined) return reason
+  if (end - body < PART_HEADER_BYTES) return "truncated"
+  const length = end - body - PART_HEADER_BYTES
+  const total = readPartTotal(view, body)
+  return length > 0 && length < total && readPartOffset(view, body) + length <= total ? undefined : "value"
+}
+
+export function checkFireAndForget(view: DataView, body: number, end: number): DatagramDropReason | undefined {
+  if (end - body < FIRE_AND_FORGET_HEADER_BYTES) return "truncated"
+  if (readStream(view, body) === 0) return "value"
+  const delivery = readFireAndForgetDelivery(view, body)
+  if (!isDelivery(delivery) || modeOf(delivery) !== MODE["fire-and-forget"] || formOf(delivery) === FORM.abandoned) return "delivery"
+  return checkPayload(view, body + FIRE_AND_FORGET_HEADER_BYTES, end, formOf(delivery))
+}
+
+function checkSequencedHeader(view: DataView, body: number, end: number): DatagramDropReason | undefined {
+  if (end - body < SEQUENCED_HEADER_BYTES) return "truncated"
+  if (readStream(view, body) === 0) return "value"
+  if (readPacketNumber(view, body) > NUMBER_MAX) return "number"
+  const delivery = readSequencedDelivery(view, body)
+  return isDelivery(delivery) && modeOf(delivery) !== MODE["fire-and-forget"] ? undefined : "delivery"
+}

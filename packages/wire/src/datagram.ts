@@ -1,0 +1,206 @@
+/**
+ * A datagram as a whole: everything in it is checked before anything is used (PROTOCOL.md §3, §11).
+ *
+ * @module
+ */
+
+import * as connection from "./connection.ts"
+import * as data from "./data.ts"
+import type { DatagramDropReason } from "./drop-reason.ts"
+import { ADDRESS_FORM_SHIFT, CLASS, classOf, FLAG_LENGTH, FLAG_WANTED, isAlone, isOptionOf, KIND, KIND_NAMES, kindOf } from "./flags.ts"
+import * as handshake from "./handshake.ts"
+import { NUMBER_MAX } from "./numbers.ts"
+import { PREFIX_BYTES, prefixCounter, prefixHandshake, prefixSlot, type Profile, TAG_BYTES } from "./prefix.ts"
+import { checkStatus } from "./status.ts"
+import * as streamControl from "./stream-control.ts"
+import { checkSync } from "./sync.ts"
+
+const LENGTH_BYTES = 2
+
+/** Bytes of a packet before its body, without and with a length. */
+export const PACKET_OVERHEAD_BYTES = 1
+export const PACKET_OVERHEAD_BYTES_WITH_LENGTH: number = PACKET_OVERHEAD_BYTES + LENGTH_BYTES
+
+/**
+ * Checks obligations O10 to O21 for the opened datagram `[offset, offset + length)`, prefix and tag included. After `undefined` the packets can
+ * be walked with a {@link PacketCursor} and every read function of this package may be used on them; before, none may.
+ */
+export function checkPackets(view: DataView, offset: number, length: number, profile: Profile): DatagramDropReason | undefined {
+  const inHandshake = prefixHandshake(view, offset)
+  if (prefixCounter(view, offset) > NUMBER_MAX) return "number"
+  const slotIsNone = prefixSlot(view, offset) === 0
+  const end = offset + length - TAG_BYTES[profile]!
+  const first = offset + PREFIX_BYTES[profile]!
+  const firstClass = classOf(kindOf(view.getUint8(first)))
+  let at = first
+  for (;;) {
+    const flags = view.getUint8(at)
+    const kind = kindOf(flags)
+    if (KIND_NAMES[kind] === undefined) return "kind"
+    if (!isOptionOf(kind, flags)) return "option"
+    const more = (flags & FLAG_LENGTH) !== 0
+    let body = at + PACKET_OVERHEAD_BYTES
+    let bodyEnd = end
+    if (more) {
+      body += LENGTH_BYTES
+      if (body > end) return "length"
+      const bytes = view.getUint16(body - LENGTH_BYTES, true)
+      bodyEnd = body + bytes
+      if (bytes === 0 || bodyEnd >= end) return "length"
+    }
+    if (classOf(kind) !== firstClass || (isAlone(kind) && (more || at !== first))) return "class"
+    if (inHandshake !== (firstClass === CLASS.handshake) || slotIsNone !== goesToNoSlot(kind)) return "class"
+    const reason = checkBody(view, kind, flags, body, bodyEnd, length)
+    if (reason !== undefined) return reason
+    if (!more) return undefined
+    at = bodyEnd
+  }
+}
+
+function goesToNoSlot(kind: number): boolean {
+  return kind === KIND.join || kind === KIND.hint || kind === KIND.loose
+}
+
+function checkBody(view: DataView, kind: number, flags: number, body: number, end: number, datagramBytes: number): DatagramDropReason | undefined {
+  const form = flags >>> ADDRESS_FORM_SHIFT
+  switch (kind) {
+    case KIND.sequenced:
+      return data.checkSequenced(view, body, end)
+    case KIND.part:
+      return data.checkPart(view, body, end)
+    case KIND.fireAndForget:
+      return data.checkFireAndForget(view, body, end)
+    case KIND.open:
+      return streamControl.checkOpen(view, body, end)
+    case KIND.end:
+      return streamControl.checkEnd(view, body, end)
+    case KIND.reset:
+      return streamControl.checkReset(view, body, end)
+    case KIND.stop:
+      return streamControl.checkStop(view, body, end)
+    case KIND.status:
+      return checkStatus(view, body, end)
+    case KIND.sync:
+      return checkSync(view, body, end)
+    case KIND.feedback:
+      return connection.checkFeedback(view, body, end)
+    case KIND.heartbeat:
+      return connection.checkHeartbeat(view, body, end)
+    case KIND.pathChallenge:
+    case KIND.pathResponse:
+      return connection.checkPathData(view, body, end)
+    case KIND.mtuProbe:
+      return connection.checkMtuProbe(view, body, end, (flags & FLAG_WANTED) !== 0, datagramBytes)
+    case KIND.join:
+      return handshake.checkJoin(view, body, end, form)
+    case KIND.challenge:
+      return handshake.checkChallenge(view, body, end)
+    case KIND.accept:
+      return handshake.checkAccept(view, body, end, form)
+    case KIND.hint:
+      return handshake.checkHint(view, body, end)
+    case KIND.loose:
+      return handshake.checkLoose(view, body, end)
+    default:
+      return connection.checkReasonText(view, body, end)
+  }
+}
+
+/** Walks the packets of a checked datagram: `start`, then `next` until it answers `false`. */
+export class PacketCursor {
+  /** Of the packet that `next` moved to: its flag byte and kind, and where its body is. */
+  flags = 0
+  kind = 0
+  body = 0
+  end = 0
+  #view: DataView = new DataView(new ArrayBuffer(0))
+  #at = 0
+  #end = 0
+
+  /** `[offset, offset + length)` is the datagram, prefix and tag included. */
+  start(view: DataView, offset: number, length: number, profile: Profile): void {
+    this.#view = view
+    this.#at = offset + PREFIX_BYTES[profile]!
+    this.#end = offset + length - TAG_BYTES[profile]!
+  }
+
+  next(): boolean {
+    if (this.#at >= this.#end) return false
+    this.flags = this.#view.getUint8(this.#at)
+    this.kind = kindOf(this.flags)
+    this.body = this.#at + PACKET_OVERHEAD_BYTES
+    this.end = this.#end
+    if ((this.flags & FLAG_LENGTH) !== 0) {
+      this.body += LENGTH_BYTES
+      this.end = this.body + this.#view.getUint16(this.body - LENGTH_BYTES, true)
+    }
+    this.#at = this.end
+    return true
+  }
+
+  /** Option "W": a status, or the answer to this kind, is wanted. */
+  get wanted(): boolean {
+    return (this.flags & FLAG_WANTED) !== 0
+  }
+
+  /** Option "A": form of the reply address. */
+  get addressForm(): number {
+    return this.flags >>> ADDRESS_FORM_SHIFT
+  }
+}
+
+/**
+ * Puts packets into a datagram one behind the other. Each is begun as the last one; a packet behind it gives it its length afterwards, by
+ * moving its body two bytes on.
+ */
+export class PacketWriter {
+  readonly view: DataView
+  readonly #bytes: Uint8Array
+  #packet = -1
+  #end = 0
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  /** Starts over with the first packet at `offset`. */
+  start(offset: number): void {
+    this.#packet = -1
+    this.#end = offset
+  }
+
+  /** The end of the last packet so far. */
+  get end(): number {
+    return this.#end
+  }
+
+  /** Bytes that a packet with a body of `bodyBytes` adds. */
+  cost(bodyBytes: number): number {
+    return bodyBytes + (this.#packet < 0 ? PACKET_OVERHEAD_BYTES : PACKET_OVERHEAD_BYTES_WITH_LENGTH)
+  }
+
+  /** Begins a packet; answers where its body starts. `flags`: kind and option. */
+  begin(flags: number): number {
+    if (this.#packet >= 0) this.#giveLength()
+    this.#packet = this.#end
+    this.view.setUint8(this.#end, flags)
+    this.#end += PACKET_OVERHEAD_BYTES
+    return this.#end
+  }
+
+  /** Says where the body of the packet begun last ends. */
+  finish(end: number): void {
+    this.#end = end
+  }
+
+  #giveLength(): void {
+    const body = this.#packet + PACKET_OVERHEAD_BYTES
+    const bytes = this.#end - body
+    if (bytes === 0) throw new RangeError("a packet without a body must be the last of its datagram")
+    this.#bytes.copyWithin(body + LENGTH_BYTES, body, this.#end)
+    this.view.setUint8(this.#packet, this.view.getUint8(this.#packet) | FLAG_LENGTH)
+    this.view.setUint16(body, bytes, true)
+    this.#end += LENGTH_BYTES
+  }
+}

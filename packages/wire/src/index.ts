@@ -1,0 +1,26 @@
+/**
+ * The wire format: pure functions between bytes and values, as PROTOCOL.md says.
+ *
+ * Writing: the caller is responsible for ranges, which its own constructors have checked. Reading: `checkPrefix`, then the tag, then
+ * `checkPackets`; only what these accept may be given to the other read functions.
+ *
+ * @module
+ */
+
+export * from "./connection.ts"
+export { crc32c } from "./crc32c.ts"
+export * from "./data.ts"
+export * from "./datagram.ts"
+export * from "./delivery.ts"
+export { describeDatagram, type DatagramDescription, type PacketDescription } from "./describe.ts"
+export * from "./drop-reason.ts"
+export * from "./flags.ts"
+export * from "./handshake.ts"
+export * from "./numbers.ts"
+export * from "./payload.ts"
+export * from "./prefix.ts"
+export { createGoneList, createRangeList, type GoneList, GONE_RANGE_BYTES, RANGE_BYTES, type RangeList, RANGES_MAX, SPREAD_MAX } from "./ranges.ts"
+export * from "./reason.ts"
+export * from "./status.ts"
+export * from "./stream-control.ts"
+export * from "./sync.ts"

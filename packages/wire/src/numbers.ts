@@ -1,0 +1,33 @@
+/**
+ * 48-bit numbers: packet numbers, datagram counters, message counts. Exact in a JavaScript number, so they need neither BigInt nor
+ * wrap-around; every comparison and every field of this width goes through here.
+ *
+ * @module
+ */
+
+/** The largest packet number or counter (2^48 − 2^20 − 1). A stream or an association is closed long before; the rest is head room. */
+export const NUMBER_MAX: number = 2 ** 48 - 2 ** 20 - 1
+
+/** Bytes of a 48-bit field. */
+export const NUMBER_BYTES = 6
+
+const WORD = 2 ** 32
+
+export function readNumber(view: DataView, offset: number): number {
+  return view.getUint32(offset, true) + view.getUint16(offset + 4, true) * WORD
+}
+
+export function writeNumber(view: DataView, offset: number, value: number): void {
+  view.setUint32(offset, value % WORD, true)
+  view.setUint16(offset + 4, value / WORD, true)
+}
+
+/** Whether a value may stand for a packet number, counter or edge; what callers pass in is checked by this. */
+export function isNumber(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= NUMBER_MAX
+}
+
+/** The index of a number in a ring of `mask + 1` slots, a power of two: `&` takes a number modulo 2^32, which keeps the low bits of all 48. */
+export function ringIndex(number: number, mask: number): number {
+  return number & mask
+}

@@ -1,0 +1,96 @@
+/**
+ * The prefix and the tag of a datagram (PROTOCOL.md §2).
+ *
+ * @module
+ */
+
+import { crc32c } from "./crc32c.ts"
+import type { DatagramDropReason } from "./drop-reason.ts"
+import { readNumber, writeNumber } from "./numbers.ts"
+
+/** The version of the format this package speaks. */
+export const VERSION = 0
+
+/** Protection profiles: pinned by configuration, never negotiated. */
+export const PROFILE = { none: 0, checksum: 1, mac: 2, aead: 3 } as const
+
+export type ProfileName = keyof typeof PROFILE
+export type Profile = (typeof PROFILE)[ProfileName]
+
+/** Bytes before the first packet, by profile: `mac` and `aead` have the key epoch too. */
+export const PREFIX_BYTES: readonly number[] = [11, 11, 12, 12]
+/** Bytes behind the last packet, by profile. */
+export const TAG_BYTES: readonly number[] = [0, 4, 16, 16]
+
+const FIRST = 0
+const SLOT = 1
+const COUNTER = 5
+const PROFILE_MASK = 0x03
+const HANDSHAKE = 0x04
+const RESERVED = 0x08
+const VERSION_SHIFT = 4
+
+export function writePrefix(view: DataView, offset: number, profile: Profile, handshake: boolean, slot: number, counter: number): void {
+  view.setUint8(offset + FIRST, (VERSION << VERSION_SHIFT) | profile | (handshake ? HANDSHAKE : 0))
+  view.setUint32(offset + SLOT, slot, true)
+  writeNumber(view, offset + COUNTER, counter)
+}
+
+/** Checks what the first byte and the length can tell: version, profile, reserved bit, room for a packet. */
+export function checkPrefix(view: DataView, offset: number, length: number, profile: Profile, datagramBytesMax: number): DatagramDropReason | undefined {
+  if (length < PREFIX_BYTES[profile]! + 1 + TAG_BYTES[profile]!) return "too-short"
+  if (length > datagramBytesMax) return "too-long"
+  const first = view.getUint8(offset + FIRST)
+  if (first >>> VERSION_SHIFT !== VERSION) return "version"
+  if ((first & PROFILE_MASK) !== profile) return "profile"
+  if ((first & RESERVED) !== 0) return "reserved"
+  return undefined
+}
+
+/** Bit "H": the datagram stands outside an association. */
+export function prefixHandshake(view: DataView, offset: number): boolean {
+  return (view.getUint8(offset + FIRST) & HANDSHAKE) !== 0
+}
+
+export function prefixSlot(view: DataView, offset: number): number {
+  return view.getUint32(offset + SLOT, true)
+}
+
+export function prefixCounter(view: DataView, offset: number): number {
+  return readNumber(view, offset + COUNTER)
+}
+
+/** The four identifiers that a tag covers before the datagram, seen from whoever sends it; zeros (`undefined`) where not yet known. */
+export interface PseudoHeader {
+  readonly receiverUnique?: Uint8Array
+  readonly senderUnique?: Uint8Array
+  readonly receiverSession?: Uint8Array
+  readonly senderSession?: Uint8Array
+}
+
+/** The CRC-32C over a pseudo-header: with it as a start, the tag of a datagram costs one pass over the datagram alone. */
+export function pseudoHeaderSeed(header: PseudoHeader): number {
+  const bytes = new Uint8Array(32)
+  if (header.receiverUnique) bytes.set(header.receiverUnique, 0)
+  if (header.senderUnique) bytes.set(header.senderUnique, 8)
+  if (header.receiverSession) bytes.set(header.receiverSession, 16)
+  if (header.senderSession) bytes.set(header.senderSession, 24)
+  return crc32c(bytes, 0, bytes.length)
+}
+
+/** Writes the tag of profile `checksum` behind `bytes[offset, offset + length)`. */
+export function sealChecksum(bytes: Uint8Array, offset: number, length: number, seed: number): void {
+  const end = offset + length
+  const crc = crc32c(bytes, offset, end, seed)
+  bytes[end] = crc
+  bytes[end + 1] = crc >>> 8
+  bytes[end + 2] = crc >>> 16
+  bytes[end + 3] = crc >>> 24
+}
+
+/** Whether the tag of profile `checksum` at the end of `bytes[offset, offset + length)` is right. */
+export function openChecksum(bytes: Uint8Array, offset: number, length: number, seed: number): boolean {
+  const end = offset + length - 4
+  const crc = crc32c(bytes, offset, end, seed)
+  return ((bytes[end]! | (bytes[end + 1]! << 8) | (bytes[end + 2]! << 16) | (bytes[end + 3]! << 24)) ^ crc) === 0
+}

@@ -1,0 +1,83 @@
+// The one way into the project: `npm start`, `npm test` and the rest come here. Installs and builds what is not up to date, then runs the command.
+// Needs Node and npm only; everything else, pnpm included, is installed from the lockfiles.
+import { spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { delimiter, dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const pnpmBin = join(root, "tools/pnpm/node_modules/.bin")
+const env = {
+  ...process.env,
+  PATH: [join(root, "node_modules/.bin"), pnpmBin, process.env.PATH].join(delimiter),
+  TURBO_TELEMETRY_DISABLED: "1",
+  DO_NOT_TRACK: "1",
+}
+
+/** What each command runs, and whether it needs the built packages. */
+const COMMANDS = {
+  start: { script: "packages/cli/dist/demo/main.js", built: true },
+  x: { script: "packages/cli/dist/main.js", built: true },
+  test: { script: "tools/test.mjs", built: true },
+  lint: { run: ["oxlint", "--type-aware", "--config", "tools/quality/oxlint.json", "packages", "tools"] },
+  format: { run: ["oxfmt", "--config", "tools/quality/oxfmt.json"] },
+  typecheck: { run: ["tsc", "-p", "tools/tsconfig.tests.json"], built: true },
+  layers: { script: "tools/quality/layers.mjs" },
+  packages: { script: "tools/quality/packages.mjs", built: true },
+  consumers: { script: "tools/consumers/run.mjs", built: true },
+  examples: { script: "tools/examples.mjs", built: true },
+  bench: { script: "tools/bench/run.mjs", built: true },
+  ci: { script: "tools/ci.mjs", built: true },
+}
+
+const [name = "", ...args] = process.argv.slice(2)
+const command = COMMANDS[name]
+if (command === undefined) fail(`unknown command "${name}"; there are: ${Object.keys(COMMANDS).join(", ")}`)
+
+install()
+if (command.built) build()
+const [file, ...rest] = command.script === undefined ? command.run : [process.execPath, join(root, command.script)]
+const result = spawnSync(file, [...rest, ...args], { cwd: process.cwd() === root ? root : process.cwd(), env, stdio: "inherit" })
+process.exit(result.status ?? 1)
+
+function install() {
+  const holder = join(root, "tools/pnpm")
+  once("pnpm", [join(holder, "package-lock.json")], join(holder, "node_modules"), () =>
+    step("npm", ["ci", "--prefix", holder, "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"], "installing pnpm"),
+  )
+  once("install", ["pnpm-lock.yaml", "pnpm-workspace.yaml", "package.json"].map((file) => join(root, file)), join(root, "node_modules"), () =>
+    step("pnpm", ["install", "--frozen-lockfile", "--prefer-offline", "--reporter=append-only", "--loglevel=warn"], "installing packages"),
+  )
+}
+
+function build() {
+  // Never cached by turbo: its key knows neither the compiler nor the platform. Says in a line what is missing, and never fails.
+  step(process.execPath, [join(root, "packages/native/build.mjs")], "building the native helper")
+  step("turbo", ["run", "build", "--output-logs=errors-only", "--log-order=grouped", "--no-update-notifier"], "building packages", true)
+}
+
+/** Runs `action` unless it ran before with the same inputs and runtime, and what it made is still there. */
+function once(label, inputs, output, action) {
+  const hash = createHash("sha256").update(process.version)
+  for (const input of inputs) hash.update(readFileSync(input))
+  const stamp = join(root, ".cache", `${label}.stamp`)
+  const key = hash.digest("hex")
+  if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, "utf8") === key) return
+  action()
+  mkdirSync(dirname(stamp), { recursive: true })
+  writeFileSync(stamp, key)
+}
+
+/** A step of the bootstrap; silent ones show what they printed only when they fail. */
+function step(file, args, what, silent = false) {
+  const result = spawnSync(file, args, { cwd: root, env, stdio: silent ? ["ignore", "pipe", "pipe"] : ["ignore", "inherit", "inherit"] })
+  if (result.status === 0) return
+  if (silent) process.stderr.write(Buffer.concat([result.stdout ?? Buffer.alloc(0), result.stderr ?? Buffer.alloc(0)]))
+  fail(`${what} failed${result.error ? `: ${result.error.message}` : ""}`)
+}
+
+function fail(message) {
+  console.error(`error: ${message}`)
+  process.exit(1)
+}
