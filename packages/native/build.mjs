@@ -2,7 +2,7 @@
 // whatever is missing it ends well: the helper is optional, and a machine without a compiler is no broken machine.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -14,7 +14,8 @@ const stampFile = join(buildDir, "stamp.json")
 const reasonFile = join(buildDir, "reason.txt")
 
 const PLATFORM_FLAGS = {
-  linux: ["-D_GNU_SOURCE", "-shared"],
+  // "now": a symbol that this runtime lacks fails the loading, where it is caught, and not the first call, where it ends the process.
+  linux: ["-D_GNU_SOURCE", "-shared", "-Wl,-z,now"],
   // A Node under Rosetta is not of the compiler's own architecture.
   darwin: ["-D_DARWIN_C_SOURCE", "-bundle", "-undefined", "dynamic_lookup", "-arch", process.arch === "x64" ? "x86_64" : process.arch],
 }
@@ -97,8 +98,7 @@ function hash(paths, texts) {
 
 function readStamp() {
   try {
-    readFileSync(binary, { flag: "r" })
-    return JSON.parse(readFileSync(stampFile, "utf8"))
+    return existsSync(binary) ? JSON.parse(readFileSync(stampFile, "utf8")) : undefined
   } catch {
     return undefined
   }

@@ -77,7 +77,7 @@ export function setOption<Level extends keyof SocketOptionNames>(
   helper().setOption(fd, level, name, value)
 }
 
-/** Closes a socket that `dgram` doesn't own. Refuses a descriptor that is no socket, with ENOTSOCK. */
+/** Closes a socket that `dgram` doesn't own. Refuses what is no UDP socket, with ENOTSOCK or EPROTOTYPE. */
 export function close(fd: number): void {
   helper().close(fd)
 }

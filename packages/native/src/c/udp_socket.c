@@ -85,12 +85,21 @@ bool udp_socket_open(const struct socket_request *request, struct socket_opened 
   return false;
 }
 
-bool udp_socket_close(int fd, struct failure *failure) {
+/* A wrong number is most likely somebody's file or pipe, and a pipe may be a socket too: only what can be ours is closed. */
+static bool is_udp(int fd, struct failure *failure) {
   int type = 0;
   socklen_t length = sizeof type;
-  /* A wrong number is most likely somebody's file: ask before closing it. */
+  struct address bound = {.length = sizeof bound.storage};
   if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0) return failed(failure, "close");
+  if (getsockname(fd, (struct sockaddr *)&bound.storage, &bound.length) != 0) return failed(failure, "close");
+  const int family = bound.storage.ss_family;
+  if (type == SOCK_DGRAM && (family == AF_INET || family == AF_INET6)) return true;
+  errno = EPROTOTYPE;
+  return failed(failure, "close");
+}
+
+bool udp_socket_close(int fd, struct failure *failure) {
+  if (!is_udp(fd, failure)) return false;
   /* After EINTR the descriptor is gone all the same on Linux, and a second try could close somebody else's. */
-  if (close(fd) != 0 && errno != EINTR) return failed(failure, "close");
-  return true;
+  return close(fd) == 0 || errno == EINTR ? true : failed(failure, "close");
 }

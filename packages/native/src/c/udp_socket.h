@@ -25,7 +25,7 @@ struct socket_opened {
 /* A bound, non-blocking, close-on-exec UDP socket. On failure nothing stays open. */
 bool udp_socket_open(const struct socket_request *request, struct socket_opened *opened, struct failure *failure);
 
-/* Closes a socket, and refuses a descriptor that is something else. */
+/* Closes a UDP socket; refuses other sockets with EPROTOTYPE, other descriptors with ENOTSOCK. */
 bool udp_socket_close(int fd, struct failure *failure);
 
 #endif
