@@ -1,0 +1,45 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, describe, expect, test } from "vitest"
+import { candidates, load } from "../src/binding.ts"
+import { noHelper, titled } from "./support/skip.ts"
+
+describe("loading the helper", () => {
+  const directory = mkdtempSync(join(tmpdir(), "x-native-"))
+  afterAll(() => rmSync(directory, { recursive: true }))
+
+  function file(name: string, text: string): string {
+    const path = join(directory, name)
+    writeFileSync(path, text)
+    return path
+  }
+
+  test("nothing there is a reason, not an error", () => {
+    const { binding, reason } = load([join(directory, "missing.node"), "@x/no-such-package"])
+    expect(binding).toBeUndefined()
+    expect(reason).toMatch(/\S/)
+  })
+
+  test("a file that is no library is a reason, in one line", () => {
+    const { binding, reason } = load([file("garbage.node", "not a library\n")])
+    expect(binding).toBeUndefined()
+    expect(reason).toContain("garbage.node")
+    expect(reason).not.toContain("\n")
+  })
+
+  test("one for another version of the package is refused by number", () => {
+    const { binding, reason } = load([file("old.cjs", "exports.interfaceVersion = 0")])
+    expect(binding).toBeUndefined()
+    expect(reason).toContain("has interface 0, needed is 1")
+  })
+
+  test.skipIf(noHelper !== undefined)(titled("the next candidate is taken after one that fails", noHelper), () => {
+    expect(load([file("garbage2.node", ""), "@x/no-such-package", ...candidates()]).binding).toBeDefined()
+  })
+
+  test("a package for the platform is asked before the compiled file", () => {
+    expect(candidates()[0]).toBe(`@x/native-${process.platform}-${process.arch}`)
+    expect(candidates()[1]).toMatch(/x-native\.node$/)
+  })
+})

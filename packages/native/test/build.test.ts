@@ -1,0 +1,110 @@
+import { spawnSync } from "node:child_process"
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { noHelper, titled } from "./support/skip.ts"
+
+const packageDir = fileURLToPath(new URL("..", import.meta.url))
+const headersDir = dirname(createRequire(import.meta.url).resolve("node-api-headers/package.json"))
+
+/** A copy, so that no test touches the binary that the others have loaded. */
+let copy = ""
+
+beforeEach(() => {
+  copy = mkdtempSync(join(tmpdir(), "x-native-build-"))
+  cpSync(join(packageDir, "src"), join(copy, "src"), { recursive: true })
+  cpSync(join(packageDir, "build.mjs"), join(copy, "build.mjs"))
+  mkdirSync(join(copy, "node_modules"))
+  symlinkSync(headersDir, join(copy, "node_modules/node-api-headers"), "dir")
+})
+
+afterEach(() => rmSync(copy, { recursive: true }))
+
+function build(env: Record<string, string> = {}, ...flags: string[]): { status: number | null; lines: string[] } {
+  const { CC: _, ...inherited } = process.env
+  const result = spawnSync(process.execPath, [...flags, join(copy, "build.mjs")], { encoding: "utf8", env: { ...inherited, ...env } })
+  return { status: result.status, lines: (result.stdout + result.stderr).split("\n").filter((line) => line !== "") }
+}
+
+const binary = () => join(copy, "build/x-native.node")
+const reason = () => readFileSync(join(copy, "build/reason.txt"), "utf8")
+
+/** A compiler that counts its calls by failing or not as told. */
+function fakeCompiler(version: string, exitCode: number): string {
+  const path = join(copy, `cc-${version}`)
+  writeFileSync(path, `#!/bin/sh\n[ "$1" = --version ] && echo "fake ${version}" && exit 0\necho "a.c:1: error: no" >&2\nexit ${exitCode}\n`)
+  chmodSync(path, 0o755)
+  return path
+}
+
+describe("building never fails", () => {
+  test("no compiler: one line that says why and what it means", () => {
+    const { status, lines } = build({ CC: "/no/such/compiler" })
+    expect(status).toBe(0)
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toMatch(/no C compiler \(\/no\/such\/compiler\).*node:dgram/)
+    expect(reason()).toMatch(/no C compiler/)
+  })
+
+  test("an unsupported platform: one line", () => {
+    const windows = `data:text/javascript,Object.defineProperty(process,"platform",{value:"win32"})`
+    const { status, lines } = build({}, "--import", windows)
+    expect(status).toBe(0)
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toContain("win32 is not supported")
+  })
+
+  test.skipIf(process.platform === "win32")("a failing compiler: one line with its first error, and nothing half made", () => {
+    const { status, lines } = build({ CC: fakeCompiler("1", 1) })
+    expect(status).toBe(0)
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toContain("a.c:1: error: no")
+    expect(existsSync(binary())).toBe(false)
+  })
+
+  test("no headers: one line", () => {
+    rmSync(join(copy, "node_modules"), { recursive: true })
+    const { status, lines } = build()
+    expect(status).toBe(0)
+    expect(lines).toHaveLength(1)
+  })
+})
+
+describe.skipIf(noHelper !== undefined)(titled("building", noHelper), () => {
+  test("compiles once, and again only when something changed", () => {
+    expect(build().lines).toEqual([expect.stringContaining("compiled")])
+    const { ino } = statSync(binary())
+    expect(build()).toEqual({ status: 0, lines: [] })
+    expect(statSync(binary()).ino).toBe(ino)
+    const unit = join(copy, "src/c/module.c")
+    writeFileSync(unit, `${readFileSync(unit, "utf8")}\n/* changed */\n`)
+    expect(build().lines).toEqual([expect.stringContaining("compiled")])
+    expect(statSync(binary()).ino).not.toBe(ino)
+  })
+
+  test("a binary of the same sources outlives its compiler, one of other sources doesn't", () => {
+    build()
+    expect(build({ CC: "/no/such/compiler" })).toEqual({ status: 0, lines: [] })
+    expect(existsSync(binary())).toBe(true)
+    writeFileSync(join(copy, "src/c/extra.c"), "typedef int extra;\n")
+    expect(build({ CC: "/no/such/compiler" }).lines).toHaveLength(1)
+    expect(existsSync(binary())).toBe(false)
+  })
+
+  test("a reason is forgotten once it compiles", () => {
+    build({ CC: "/no/such/compiler" })
+    build()
+    expect(existsSync(join(copy, "build/reason.txt"))).toBe(false)
+  })
+
+  test("two at once both end well", async () => {
+    const { spawn } = await import("node:child_process")
+    const { once } = await import("node:events")
+    const runs = [1, 2].map(() => once(spawn(process.execPath, [join(copy, "build.mjs")], { stdio: "ignore" }), "exit"))
+    for (const run of runs) expect((await run)[0]).toBe(0)
+    expect(createRequire(import.meta.url)(binary())).toHaveProperty("interfaceVersion")
+  })
+})

@@ -1,0 +1,46 @@
+import { createSocket, type Socket } from "node:dgram"
+import { once } from "node:events"
+import { describe, expect, test } from "vitest"
+import { close, getOption, openSocket } from "../src/index.ts"
+import { noHelper, titled } from "./support/skip.ts"
+
+/** Hands a socket of the helper to dgram, the way every user of this package does. */
+async function adopt(family: 4 | 6, host: string): Promise<{ socket: Socket; fd: number; port: number }> {
+  const { fd, port } = openSocket({ family, host })
+  const socket = createSocket(family === 4 ? "udp4" : "udp6")
+  // Before bind: with a descriptor of its own, dgram listens before bind returns.
+  const listening = once(socket, "listening")
+  socket.bind({ fd })
+  await listening
+  return { socket, fd, port }
+}
+
+describe.skipIf(noHelper !== undefined)(titled("a socket handed to dgram", noHelper), () => {
+  test.each([
+    [4, "127.0.0.1"],
+    [6, "::1"],
+  ] as const)("sends and receives over v%i, and knows its address", async (family, host) => {
+    const a = await adopt(family, host)
+    const b = await adopt(family, host)
+    expect(a.socket.address()).toMatchObject({ address: host, port: a.port })
+    const there = once(b.socket, "message")
+    a.socket.send("ping", b.port, host)
+    const [ping, from] = await there
+    expect(String(ping)).toBe("ping")
+    expect(from.port).toBe(a.port)
+    const back = once(a.socket, "message")
+    b.socket.send("pong", from.port, from.address)
+    expect(String((await back)[0])).toBe("pong")
+    a.socket.close()
+    b.socket.close()
+  })
+
+  test("keeps its options, and is dgram's to close", async () => {
+    const { socket, fd, port } = await adopt(4, "127.0.0.1")
+    if (process.platform === "linux") expect(getOption(fd, "IPPROTO_IP", "IP_MTU_DISCOVER")).toBe(3)
+    socket.close()
+    await once(socket, "close")
+    // The port is free again, which a descriptor still open somewhere would prevent.
+    close(openSocket({ family: 4, host: "127.0.0.1", port }).fd)
+  })
+})
