@@ -59,7 +59,9 @@ function compile({ command, version }, flags) {
     rmSync(part, { force: true })
     const lines = (result.stderr ?? "").split("\n")
     const line = lines.find((text) => text.includes("error")) ?? lines[0]
-    throw new Unbuildable(`${command.join(" ")} failed: ${line?.replaceAll(`${sourceDir}/`, "") || (result.error?.message ?? result.signal)}`)
+    throw new Unbuildable(
+      `${command.join(" ")} failed: ${line?.replaceAll(`${sourceDir}/`, "") || (result.error?.message ?? result.signal)}`,
+    )
   }
   renameSync(part, binary)
   console.log(`@x/native: compiled in ${Math.round(performance.now() - startedMs)} ms with ${version}`)

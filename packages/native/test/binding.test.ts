@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll, describe, expect, test } from "vitest"
+import { afterAll, describe, expect, test, vi } from "vitest"
 import { candidates, load } from "../src/binding.ts"
 import { noHelper, titled } from "./support/skip.ts"
 
@@ -42,4 +42,20 @@ describe("loading the helper", () => {
     expect(candidates()[0]).toBe(`@x/native-${process.platform}-${process.arch}`)
     expect(candidates()[1]).toMatch(/x-native\.node$/)
   })
+})
+
+test("without a helper the package can be imported, says why, and each function throws by name", async () => {
+  vi.resetModules()
+  vi.doMock("../src/binding.ts", () => ({ candidates: () => [], load: () => ({ binding: undefined, reason: "none of the kind" }) }))
+  const native = await import("../src/index.ts")
+  expect(native.available).toBe(false)
+  expect(native.reason).toBe("none of the kind")
+  const calls = [
+    () => native.openSocket({ family: 4, host: "127.0.0.1" }),
+    () => native.close(0),
+    () => native.getOption(0, "SOL_SOCKET", "SO_RCVBUF"),
+    () => native.setOption(0, "SOL_SOCKET", "SO_RCVBUF", 1),
+  ]
+  for (const call of calls) expect(call).toThrow(expect.objectContaining({ code: "ERR_NATIVE_UNAVAILABLE" }))
+  vi.doUnmock("../src/binding.ts")
 })

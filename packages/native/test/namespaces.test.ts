@@ -32,9 +32,16 @@ describe.skipIf(why !== undefined)(titled("over a wire of MTU 1400 between two n
   afterAll(() => pair.remove())
 
   /** Sends datagrams of these lengths from a to b, then a last one; returns what the sender was told and what arrived before the last. */
-  async function exchange(family: 4 | 6, mode: "probe" | "do" | "plain", ...lengths: number[]): Promise<{ sent: Sent[]; received: Received[] }> {
+  async function exchange(
+    family: 4 | 6,
+    mode: "probe" | "do" | "plain",
+    ...lengths: number[]
+  ): Promise<{ sent: Sent[]; received: Received[] }> {
     const host = pair.addresses.b[family]
-    const child = spawn(...pair.command(pair.b, process.execPath, peer, "receive", `${family}`, host), { env: namespaceEnv, stdio: ["ignore", "pipe", "inherit"] })
+    const child = spawn(...pair.command(pair.b, process.execPath, peer, "receive", `${family}`, host), {
+      env: namespaceEnv,
+      stdio: ["ignore", "pipe", "inherit"],
+    })
     try {
       const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
       const next = async () => JSON.parse((await lines.next()).value as string) as Received & { port: number }
@@ -52,7 +59,10 @@ describe.skipIf(why !== undefined)(titled("over a wire of MTU 1400 between two n
     const [program, args] = pair.command(pair.a, process.execPath, peer, "send", `${family}`, host, `${port}`, mode, ...lengths.map(String))
     const { status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8", env: namespaceEnv })
     if (status !== 0) throw new Error(`the sender failed: ${stderr}`)
-    return stdout.trim().split("\n").map((line) => JSON.parse(line) as Sent)
+    return stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Sent)
   }
 
   async function end(child: ChildProcess): Promise<void> {
@@ -66,18 +76,21 @@ describe.skipIf(why !== undefined)(titled("over a wire of MTU 1400 between two n
     return { made: pair.counter(pair.a, "FragCreates"), seen: pair.counter(pair.b, "ReasmReqds") }
   }
 
-  test.each([4, 6] as const)("one byte too long is EMSGSIZE and never arrives, the exact length arrives whole, over v%i", async (family) => {
-    const fits = FITS[family]
-    const { sent, received } = await exchange(family, "probe", fits + 1, fits, 9000, 60_000)
-    expect(sent).toEqual([
-      { length: fits + 1, result: "EMSGSIZE" },
-      { length: fits, result: "sent" },
-      { length: 9000, result: "EMSGSIZE" },
-      { length: 60_000, result: "EMSGSIZE" },
-    ])
-    expect(received).toEqual([{ length: fits, intact: true }])
-    expect(fragments()).toEqual({ made: 0, seen: 0 })
-  })
+  test.each([4, 6] as const)(
+    "one byte too long is EMSGSIZE and never arrives, the exact length arrives whole, over v%i",
+    async (family) => {
+      const fits = FITS[family]
+      const { sent, received } = await exchange(family, "probe", fits + 1, fits, 9000, 60_000)
+      expect(sent).toEqual([
+        { length: fits + 1, result: "EMSGSIZE" },
+        { length: fits, result: "sent" },
+        { length: 9000, result: "EMSGSIZE" },
+        { length: 60_000, result: "EMSGSIZE" },
+      ])
+      expect(received).toEqual([{ length: fits, intact: true }])
+      expect(fragments()).toEqual({ made: 0, seen: 0 })
+    },
+  )
 
   test("a smaller path MTU that the kernel believes in is not obeyed, for the search for the real one is not the kernel's", async () => {
     pair.narrowRoute(1300)

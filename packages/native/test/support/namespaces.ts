@@ -1,10 +1,11 @@
 import { spawnSync } from "node:child_process"
 import { setTimeout as delay } from "node:timers/promises"
 
-const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` }
+/** `ip` lives where only root's PATH may look. */
+export const namespaceEnv: NodeJS.ProcessEnv = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` }
 
 function ip(...args: string[]): { ok: boolean; out: string } {
-  const { status, stdout, stderr } = spawnSync("ip", args, { encoding: "utf8", env })
+  const { status, stdout, stderr } = spawnSync("ip", args, { encoding: "utf8", env: namespaceEnv })
   return { ok: status === 0, out: status === 0 ? stdout : (stderr ?? "") }
 }
 
@@ -36,7 +37,24 @@ export class NamespacePair {
     mustIp("netns", "add", this.a)
     mustIp("netns", "add", this.b)
     // Each end is named as its namespace, which is short enough and unique.
-    mustIp("link", "add", this.a, "netns", this.a, "mtu", `${mtu}`, "type", "veth", "peer", "name", this.b, "netns", this.b, "mtu", `${mtu}`)
+    mustIp(
+      "link",
+      "add",
+      this.a,
+      "netns",
+      this.a,
+      "mtu",
+      `${mtu}`,
+      "type",
+      "veth",
+      "peer",
+      "name",
+      this.b,
+      "netns",
+      this.b,
+      "mtu",
+      `${mtu}`,
+    )
     for (const side of ["a", "b"] as const) {
       const name = this[side]
       mustIp("-n", name, "link", "set", "lo", "up")
@@ -67,9 +85,11 @@ export class NamespacePair {
 
   /** A counter of the kernel's IP layers, v4 and v6 together: "FragCreates" is Ip's of that name and Ip6's. */
   counter(name: string, counter: string): number {
-    const [, ...args] = this.command(name, "cat", "/proc/net/snmp", "/proc/net/snmp6")
-    const { stdout } = spawnSync("ip", args[0]!, { encoding: "utf8", env })
-    const [names, values] = stdout.split("\n").filter((line) => line.startsWith("Ip: ")).map((line) => line.split(" "))
+    const { stdout } = spawnSync(...this.command(name, "cat", "/proc/net/snmp", "/proc/net/snmp6"), { encoding: "utf8", env: namespaceEnv })
+    const [names, values] = stdout
+      .split("\n")
+      .filter((line) => line.startsWith("Ip: "))
+      .map((line) => line.split(" "))
     const v4 = Number(values![names!.indexOf(counter)])
     const v6 = Number(new RegExp(`^Ip6${counter}\\s+(\\d+)`, "m").exec(stdout)![1])
     return v4 + v6
@@ -88,5 +108,3 @@ export class NamespacePair {
     }
   }
 }
-
-export const namespaceEnv: NodeJS.ProcessEnv = env

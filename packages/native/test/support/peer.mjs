@@ -13,7 +13,8 @@ async function open(mode, address) {
   if (mode === "plain") socket.bind(0, address)
   else {
     const { fd } = binding.open(Number(family), address, 0, true, true, 0, 0)
-    if (mode === "do") binding.setOption(fd, family === "4" ? "IPPROTO_IP" : "IPPROTO_IPV6", family === "4" ? "IP_MTU_DISCOVER" : "IPV6_MTU_DISCOVER", 2)
+    if (mode === "do")
+      binding.setOption(fd, family === "4" ? "IPPROTO_IP" : "IPPROTO_IPV6", family === "4" ? "IP_MTU_DISCOVER" : "IPV6_MTU_DISCOVER", 2)
     socket.bind({ fd })
   }
   await listening
