@@ -1,0 +1,296 @@
+/**
+ * A network in virtual time: machines, links between them, and a queue of what happens next. One seed, one run.
+ *
+ * @module
+ */
+
+import type { Address, ResolvedAddress, SocketErrorCode } from "../host.ts"
+import { settle as systemSettle } from "../settle.ts"
+import { EventQueue, type TimedEvent } from "./event-queue.ts"
+import { SimulatedHost, type SimulatedTransport } from "./host.ts"
+import { type Fate, Link, type LinkOptions } from "./link.ts"
+import { Random } from "./random.ts"
+import { Trace } from "./trace.ts"
+
+export interface NetworkOptions {
+  /** Everything drawn by chance follows from it: faults, entropy of hosts, jitter. */
+  readonly seed: number
+  /** Every link until set otherwise; default: perfect and without delay. */
+  readonly link?: LinkOptions
+  /** Lets ready promises run; default: a turn of the event loop. */
+  readonly settle?: () => Promise<void>
+}
+
+/** A machine: its addresses stay when its process restarts. */
+export interface Machine {
+  readonly name: string
+  readonly index: number
+  readonly addresses: readonly ResolvedAddress[]
+  /** What its monotonic clock showed when the network began; differs between machines, so that nobody compares clocks. */
+  readonly originMs: number
+}
+
+/** A datagram on its way, as a filter sees it. */
+export interface DatagramInTransit {
+  readonly from: string
+  readonly to: string
+  /** Number of the datagram on this link, from 0. */
+  readonly index: number
+  /** The datagram itself. A filter that writes into it forges. */
+  readonly bytes: Uint8Array
+  readonly nowMs: number
+}
+
+interface NetworkEvent extends TimedEvent {
+  readonly run: () => void
+  /** Only puts a datagram into a socket buffer. Processes read these before they wake up. */
+  readonly isArrival: boolean
+}
+
+const FATES: readonly Fate[] = ["delivered", "lost", "burst", "queue", "mtu", "partition", "filtered"]
+const PORT_FIRST = 49_152
+/** An instant in which hosts defer to each other without end would never pass. */
+const ROUNDS_PER_INSTANT_MAX = 10_000
+
+export class Network {
+  readonly seed: number
+  readonly #settle: () => Promise<void>
+  readonly #random: Random
+  readonly #events = new EventQueue<NetworkEvent>()
+  readonly #trace = new Trace()
+  readonly #machines = new Map<string, Machine>()
+  readonly #processes = new Map<string, number>()
+  readonly #sockets = new Map<string, SimulatedTransport>()
+  readonly #owners = new Map<string, Machine>()
+  readonly #links = new Map<string, Link>()
+  readonly #ready = new Set<SimulatedTransport>()
+  readonly #deferring = new Set<SimulatedHost>()
+  #defaults: LinkOptions
+  #now = 0
+  #isRunning = false
+  #nextPort = PORT_FIRST
+  #filter: (datagram: DatagramInTransit) => boolean = () => true
+
+  constructor({ seed, link = {}, settle = systemSettle }: NetworkOptions) {
+    this.seed = seed
+    this.#defaults = link
+    this.#settle = settle
+    this.#random = new Random(seed, "network")
+  }
+
+  /** Virtual milliseconds since the network was made. */
+  get now(): number {
+    return this.#now
+  }
+
+  /** The whole run so far: times, links, fates and bytes of all datagrams. */
+  get traceHash(): string {
+    return this.#trace.hash
+  }
+
+  /** A new process on the machine of this name, made with v4 and v6 addresses unless told otherwise; names resolve on all hosts. */
+  host(name: string, { v4 = true, v6 = true }: { readonly v4?: boolean; readonly v6?: boolean } = {}): SimulatedHost {
+    let machine = this.#machines.get(name)
+    if (machine === undefined) {
+      const index = this.#machines.size + 1
+      const addresses: ResolvedAddress[] = []
+      if (v4) addresses.push({ family: 4, host: `10.${index >>> 16}.${(index >>> 8) & 255}.${index & 255}` })
+      if (v6) addresses.push({ family: 6, host: `fd00::${index.toString(16)}` })
+      machine = { name, index, addresses, originMs: 1_000 * new Random(this.seed, `clock of ${name}`).below(1_000_000) }
+      this.#machines.set(name, machine)
+      for (const address of addresses) this.#owners.set(address.host, machine)
+    }
+    const process = this.#processes.get(name) ?? 0
+    this.#processes.set(name, process + 1)
+    return new SimulatedHost(this, machine, process)
+  }
+
+  /** Replaces the options of one direction. */
+  link(from: string, to: string, options: LinkOptions): void {
+    this.linkOf(from, to).options = options
+  }
+
+  /** Replaces the options of all links, present and future. */
+  links(options: LinkOptions): void {
+    this.#defaults = options
+    for (const link of this.#links.values()) link.options = options
+  }
+
+  /** The direction itself, for its counts. */
+  linkOf(from: string, to: string): Link {
+    const key = `${from}>${to}`
+    let link = this.#links.get(key)
+    if (link === undefined) this.#links.set(key, (link = new Link(this.#defaults)))
+    return link
+  }
+
+  /** Cuts the way from one machine to another, and with `both` (default) the way back. */
+  partition(from: string, to: string, { both = true }: { readonly both?: boolean } = {}): void {
+    this.linkOf(from, to).blocked = true
+    if (both) this.linkOf(to, from).blocked = true
+  }
+
+  /** Mends what `partition` cut, everywhere or between two. */
+  heal(a?: string, b?: string): void {
+    for (const [key, link] of this.#links) if (a === undefined || key === `${a}>${b}` || key === `${b}>${a}`) link.blocked = false
+  }
+
+  /** Decides about each datagram before the link does: `false` loses it. */
+  filter(keep: (datagram: DatagramInTransit) => boolean): void {
+    this.#filter = keep
+  }
+
+  /** Lets this much virtual time pass. */
+  async advance(ms: number): Promise<void> {
+    await this.#run(this.#now + ms, () => false)
+  }
+
+  /** Lets time pass until a promise settles, and settles like it; rejects when it hasn't within `withinMs` (default 60,000) of virtual time. */
+  async until<T>(promise: Promise<T>, withinMs = 60_000): Promise<T> {
+    let isSettled = false
+    const done = (): void => void (isSettled = true)
+    promise.then(done, done)
+    await this.#run(this.#now + withinMs, () => isSettled)
+    if (!isSettled)
+      throw new Error(
+        `not settled within ${withinMs} virtual ms (seed ${this.seed}, now ${this.#now} ms, ${this.#events.size} events to come)`,
+      )
+    return promise
+  }
+
+  /** Lets time pass until a condition holds; checked after every instant. Rejects like {@link Network.until}. */
+  async when(condition: () => boolean, withinMs = 60_000): Promise<void> {
+    await this.#run(this.#now + withinMs, condition)
+    if (!condition()) throw new Error(`the condition did not hold within ${withinMs} virtual ms (seed ${this.seed}, now ${this.#now} ms)`)
+  }
+
+  /** @internal */
+  schedule(atMs: number, run: () => void): void {
+    this.#events.push({ atMs, order: 0, run, isArrival: false })
+  }
+
+  /** @internal */
+  deferHost(host: SimulatedHost): void {
+    this.#deferring.add(host)
+  }
+
+  /** @internal */
+  deliverSoon(transport: SimulatedTransport): void {
+    this.#ready.add(transport)
+  }
+
+  /** @internal */
+  machineNamed(name: string): Machine | undefined {
+    return this.#machines.get(name)
+  }
+
+  /** @internal */
+  freePort(machine: Machine): number {
+    for (;;) {
+      const port = this.#nextPort
+      this.#nextPort = port === 65_535 ? PORT_FIRST : port + 1
+      if (machine.addresses.every(({ host }) => !this.#sockets.has(`${host}|${port}`))) return port
+    }
+  }
+
+  /** @internal */
+  socketAt({ host, port }: Address): SimulatedTransport | undefined {
+    return this.#sockets.get(`${host}|${port}`)
+  }
+
+  /** @internal */
+  addSocket({ host, port }: Address, transport: SimulatedTransport): void {
+    this.#sockets.set(`${host}|${port}`, transport)
+  }
+
+  /** @internal */
+  removeSocket({ host, port }: Address): void {
+    this.#sockets.delete(`${host}|${port}`)
+  }
+
+  /** @internal Carries a datagram, whose bytes are the network's from now on. Answers the error its sender sees, if any. */
+  transmit(machine: Machine, from: Address, to: Address, bytes: Uint8Array): SocketErrorCode | undefined {
+    const target = this.#owners.get(to.host)
+    if (target === undefined) {
+      this.#trace.add(this.#now, machine.index, 0, FATES.length, bytes)
+      return undefined
+    }
+    const link = this.linkOf(machine.name, target.name)
+    const index = link.sent++
+    const keep = this.#filter({ from: machine.name, to: target.name, index, bytes, nowMs: this.#now })
+    const fate = keep ? link.admit(bytes.length, this.#now, this.#random) : "filtered"
+    link.counts[fate]++
+    this.#trace.add(this.#now, machine.index, target.index, FATES.indexOf(fate), bytes)
+    if (fate === "mtu" && link.options.mtuSilent !== true) return "EMSGSIZE"
+    if (fate !== "delivered") return undefined
+    const { corruptRate = 0, duplicateRate = 0 } = link.options
+    const arrivesMs = link.arrivalMs(this.#now, this.#random)
+    if (this.#random.chance(duplicateRate)) this.#arrive(link.lateMs(arrivesMs, this.#random), from, to, bytes.slice())
+    if (this.#random.chance(corruptRate)) this.#corrupt(bytes)
+    this.#arrive(arrivesMs, from, to, bytes)
+    return undefined
+  }
+
+  #arrive(atMs: number, from: Address, to: Address, bytes: Uint8Array): void {
+    this.#events.push({ atMs, order: 0, run: () => this.socketAt(to)?.arrive(bytes, from), isArrival: true })
+  }
+
+  #corrupt(bytes: Uint8Array): void {
+    for (let flips = 1 + this.#random.below(3); flips > 0 && bytes.length > 0; flips--)
+      bytes[this.#random.below(bytes.length)]! ^= 1 << this.#random.below(8)
+  }
+
+  async #run(endMs: number, isDone: () => boolean): Promise<void> {
+    if (this.#isRunning) throw new Error("the network is running already: await one call before the next")
+    this.#isRunning = true
+    try {
+      // What the test itself did since the last call belongs to this instant.
+      await this.#runInstant()
+      while (!isDone() && this.#events.nextMs <= endMs) {
+        this.#now = this.#events.nextMs
+        await this.#runInstant()
+      }
+      if (!isDone() && endMs !== Infinity) this.#now = endMs
+    } finally {
+      this.#isRunning = false
+    }
+  }
+
+  /** Everything of one instant: events, then datagrams, then wake-ups that come of it, then what was deferred, until nothing is left; and promises between. */
+  async #runInstant(): Promise<void> {
+    for (let round = 0; ; round++) {
+      if (round > ROUNDS_PER_INSTANT_MAX)
+        throw new Error(`hosts keep each other busy without time passing (seed ${this.seed}, now ${this.#now} ms)`)
+      const hadEvents = this.#runEvents()
+      const hadDeferred = this.#runDeferred()
+      if (round > 0 && !hadEvents && !hadDeferred) return
+      await this.#settle()
+    }
+  }
+
+  #runEvents(): boolean {
+    const wakeUps: NetworkEvent[] = []
+    while (this.#events.nextMs <= this.#now) {
+      const event = this.#events.pop()!
+      if (event.isArrival) event.run()
+      else wakeUps.push(event)
+    }
+    const transports = [...this.#ready]
+    this.#ready.clear()
+    for (const transport of transports) transport.deliver()
+    for (const event of wakeUps) event.run()
+    return transports.length + wakeUps.length > 0
+  }
+
+  #runDeferred(): boolean {
+    const hosts = [...this.#deferring]
+    this.#deferring.clear()
+    for (const host of hosts) host.runDeferred()
+    return hosts.length > 0
+  }
+}
+
+/** A network of machines that aren't there. */
+export function createNetwork(options: NetworkOptions): Network {
+  return new Network(options)
+}

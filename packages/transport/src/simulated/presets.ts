@@ -1,0 +1,47 @@
+/**
+ * Links as they are found, one direction each. Round figures from published measurements of such links, for tests rather than for forecasts.
+ *
+ * @module
+ */
+
+import type { LinkOptions } from "./link.ts"
+
+export type PresetName = "lan" | "wifi" | "cellular" | "satellite" | "hostile"
+
+export const PRESETS: Readonly<Record<PresetName, LinkOptions>> = {
+  /** Switched Ethernet: 0.4 ms RTT, 1 Gbit/s, hardly any loss. */
+  lan: { delayMs: 0.2, jitterMs: 0.05, lossRate: 0.00001, rateBitsPerSecond: 1_000_000_000, queueBytes: 524_288 },
+  /** A busy home network: 6 to 16 ms RTT, bursts while the air is taken. */
+  wifi: {
+    delayMs: 3,
+    jitterMs: 5,
+    burst: { enterRate: 0.002, leaveRate: 0.2, lossRate: 0.5 },
+    rateBitsPerSecond: 80_000_000,
+    queueBytes: 262_144,
+  },
+  /** LTE on the move: 60 to 120 ms RTT, deep queue, some reordering. */
+  cellular: {
+    delayMs: 30,
+    jitterMs: 30,
+    lossRate: 0.005,
+    reorderRate: 0.005,
+    reorderDelayMs: 20,
+    rateBitsPerSecond: 20_000_000,
+    queueBytes: 1_048_576,
+  },
+  /** Geostationary: 600 ms RTT, 1 % loss. */
+  satellite: { delayMs: 300, jitterMs: 5, lossRate: 0.01, rateBitsPerSecond: 10_000_000, queueBytes: 1_048_576 },
+  /** Everything that can happen does. */
+  hostile: {
+    delayMs: 20,
+    jitterMs: 40,
+    lossRate: 0.1,
+    burst: { enterRate: 0.01, leaveRate: 0.1, lossRate: 0.8 },
+    duplicateRate: 0.05,
+    reorderRate: 0.1,
+    reorderDelayMs: 100,
+    corruptRate: 0.02,
+    rateBitsPerSecond: 5_000_000,
+    queueBytes: 65_536,
+  },
+}

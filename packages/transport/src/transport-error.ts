@@ -1,0 +1,19 @@
+/** What can go wrong before there is a transport; afterwards errors are counted, not thrown. */
+export type TransportErrorCode =
+  | "address-in-use"
+  | "address-not-available"
+  | "permission"
+  | "no-family"
+  | "name-not-found"
+  | "invalid-option"
+
+/** The one error class of this package. The message says what to do. */
+export class TransportError extends Error {
+  override readonly name = "TransportError"
+  readonly code: TransportErrorCode
+
+  constructor(code: TransportErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+  }
+}
