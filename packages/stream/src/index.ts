@@ -1,1 +1,21 @@
-export {}
+/**
+ * Streams of packets over an unreliable path: in order, once, and complete where that is promised. Pure: time is an argument, chance isn't
+ * needed, and bytes go in and out by the caller.
+ *
+ * @module
+ */
+
+export { GapTracker } from "./gap-tracker.ts"
+export { DEFAULT_STREAM_OPTIONS, REORDER_PACKETS_MAX, type StreamOptions, streamOptions } from "./options.ts"
+export { PacketPool, type PacketPoolOptions } from "./packet-pool.ts"
+export {
+  createKeptPacket,
+  type KeptPacket,
+  type ReceiveState,
+  ReceiveStream,
+  type ReceiveStreamOptions,
+  type Verdict,
+} from "./receive-stream.ts"
+export { Repeater } from "./repeater.ts"
+export { GRANULARITY_MS, INITIAL_RTT_MS, RttEstimator } from "./rtt.ts"
+export { createOutgoingPacket, type OutgoingPacket, type SendState, SendStream, type SendStreamOptions } from "./send-stream.ts"

@@ -46,6 +46,7 @@ export const PACKET_DROP_REASONS = [
   "message-too-large",
   "not-welcome",
   "rate",
+  "not-open",
 ] as const
 
 export type DatagramDropReason = (typeof DATAGRAM_DROP_REASONS)[number]

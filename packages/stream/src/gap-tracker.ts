@@ -1,0 +1,165 @@
+/**
+ * Which packets are missing between the cumulative edge and the newest, since when, and when they were asked for. A list of ranges, ascending;
+ * its length is bounded by the spread, whatever arrives.
+ *
+ * @module
+ */
+
+import { type RangeList, RANGES_MAX } from "@x/wire"
+import { REORDER_PACKETS_MAX } from "./options.ts"
+
+interface Gap {
+  from: number
+  to: number
+  /** When a later packet showed that it is missing. */
+  readonly noticedMs: number
+  /** Packets that had come by then. */
+  readonly arrivalsBefore: number
+  /** When it was last asked for; −Infinity: not yet. */
+  askedMs: number
+}
+
+export class GapTracker {
+  readonly #gaps: Gap[] = []
+  #arrivals = 0
+  #reorderPackets: number
+  /** Longest that a packet was late without being lost. */
+  #reorderMs = 0
+
+  constructor(reorderPackets: number) {
+    this.#reorderPackets = reorderPackets
+  }
+
+  get count(): number {
+    return this.#gaps.length
+  }
+
+  /** Later packets to wait for before a gap counts as loss. */
+  get reorderPackets(): number {
+    return this.#reorderPackets
+  }
+
+  /** A packet came that was not asked for again. */
+  arrived(): void {
+    this.#arrivals++
+  }
+
+  /** `[from, to)`, above all gaps so far, is missing. `isCertain`: the sender says it was sent long ago, so there is nothing to wait for. */
+  add(from: number, to: number, nowMs: number, isCertain: boolean): void {
+    if (from >= to) return
+    this.#gaps.push({ from, to, noticedMs: isCertain ? -Infinity : nowMs, arrivalsBefore: this.#arrivals, askedMs: -Infinity })
+  }
+
+  /** The packet at the cumulative edge, below all gaps, is missing again. */
+  addFront(number: number): void {
+    const first = this.#gaps[0]
+    if (first?.from === number + 1) first.from = number
+    else if (first?.from !== number)
+      this.#gaps.unshift({ from: number, to: number + 1, noticedMs: -Infinity, arrivalsBefore: this.#arrivals, askedMs: -Infinity })
+  }
+
+  /** A missing packet came after all. */
+  fill(number: number, nowMs: number): void {
+    const i = this.#find(number)
+    if (i < 0) return
+    const gap = this.#gaps[i]!
+    if (gap.askedMs === -Infinity && gap.noticedMs !== -Infinity) this.#learn(this.#arrivals - gap.arrivalsBefore, nowMs - gap.noticedMs)
+    if (gap.from === number) {
+      gap.from++
+      if (gap.from === gap.to) this.#gaps.splice(i, 1)
+    } else if (gap.to === number + 1) {
+      gap.to--
+    } else {
+      this.#gaps.splice(i + 1, 0, { ...gap, from: number + 1 })
+      gap.to = number
+    }
+  }
+
+  /** It came late, unasked: reordering. Waits for as much of it from now on. */
+  #learn(packets: number, ms: number): void {
+    this.#reorderPackets = Math.max(this.#reorderPackets, Math.min(packets + 1, REORDER_PACKETS_MAX))
+    this.#reorderMs = Math.max(this.#reorderMs, ms)
+  }
+
+  /** How long to wait for a gap's packets by themselves. */
+  graceMs(srttMs: number): number {
+    // Reordering by more than an RTT is told from loss only by waiting as long as a repair would take.
+    return Math.max(srttMs / 4, Math.min(this.#reorderMs * 1.25, srttMs))
+  }
+
+  #isLost(gap: Gap, nowMs: number, graceMs: number): boolean {
+    return this.#arrivals - gap.arrivalsBefore >= this.#reorderPackets || nowMs - gap.noticedMs >= graceMs
+  }
+
+  /** When there will be something to ask for, if nothing else comes; −Infinity: now. */
+  dueMs(srttMs: number, repeatMs: number): number {
+    const graceMs = this.graceMs(srttMs)
+    let due = Infinity
+    for (const gap of this.#gaps) {
+      if (gap.askedMs !== -Infinity) due = Math.min(due, gap.askedMs + repeatMs)
+      else if (this.#arrivals - gap.arrivalsBefore >= this.#reorderPackets) return -Infinity
+      else due = Math.min(due, gap.noticedMs + graceMs)
+    }
+    return due
+  }
+
+  /** Fills in what to ask for now, oldest first, and counts it as asked. */
+  ask(nowMs: number, srttMs: number, repeatMs: number, missing: RangeList): void {
+    const graceMs = this.graceMs(srttMs)
+    missing.count = 0
+    for (const gap of this.#gaps) {
+      if (missing.count === RANGES_MAX) return
+      if (gap.askedMs === -Infinity ? !this.#isLost(gap, nowMs, graceMs) : nowMs - gap.askedMs < repeatMs) continue
+      gap.askedMs = nowMs
+      append(missing, gap.from, gap.to)
+    }
+  }
+
+  /** Fills in what is there between the edge and `high`, oldest first. */
+  received(edge: number, high: number, received: RangeList): void {
+    received.count = 0
+    let from = edge
+    for (const gap of this.#gaps) {
+      if (gap.from > from) append(received, from, gap.from)
+      if (received.count === RANGES_MAX) return
+      from = gap.to
+    }
+    if (high > from) append(received, from, high)
+  }
+
+  /** The index of the gap that holds a number, or −1. */
+  #find(number: number): number {
+    let low = 0
+    let high = this.#gaps.length - 1
+    while (low <= high) {
+      const middle = (low + high) >> 1
+      const gap = this.#gaps[middle]!
+      if (number < gap.from) high = middle - 1
+      else if (number >= gap.to) low = middle + 1
+      else return middle
+    }
+    return -1
+  }
+
+  assertInvariants(edge: number, high: number): void {
+    // Gaps noticed at different times may touch.
+    let before = edge
+    for (const { from, to } of this.#gaps) {
+      if (!(from >= before && to > from && to <= high))
+        throw new Error(`gap [${from}, ${to}) does not fit behind ${before} and below ${high}`)
+      before = to
+    }
+  }
+}
+
+/** Gaps that were split by what came between them can touch; a list's ranges are maximal. */
+function append(list: RangeList, from: number, to: number): void {
+  const { edges, count } = list
+  if (count > 0 && edges[2 * count - 1] === from) {
+    edges[2 * count - 1] = to
+    return
+  }
+  edges[2 * count] = from
+  edges[2 * count + 1] = to
+  list.count++
+}

@@ -1,0 +1,69 @@
+/**
+ * What a stream can be told, with defaults and why.
+ *
+ * @module
+ */
+
+import { SPREAD_MAX } from "@x/wire"
+
+/** Both ends of a stream read these; a peer's streams share one object. */
+export interface StreamOptions {
+  /** Bytes of a payload. Default 1173: a datagram of 1200 B less prefix, header and checksum. */
+  readonly payloadBytesMax: number
+  /** Bytes kept free before each payload, for prefix and header, default 24; and behind it, for the tag, default 16. A packet is sent from where it was written. */
+  readonly headRoomBytes: number
+  readonly tailRoomBytes: number
+  /** Unacknowledged packets, 1 to `spreadPackets`, default 1024. */
+  readonly windowPackets: number
+  /** Unacknowledged payload bytes, default 1 MiB; at least one packet is always allowed. */
+  readonly windowBytes: number
+  /** Packets from the cumulative edge to the newest, a power of two, default 16,384. A receiver refuses packets beyond it: it bounds its memory. */
+  readonly spreadPackets: number
+  /** A gap counts as loss when this many later packets came, default 3 (RFC 9002 §6.1.1); learned from reordering, up to 64. */
+  readonly reorderPackets: number
+  /** A status is sent at least every so many packets, default 64. */
+  readonly statusPackets: number
+  /** The longest a status waits, milliseconds, default 25 (RFC 9000 `max_ack_delay`). */
+  readonly statusDelayMs: number
+  /** The longest that the peer says it holds back a status, milliseconds, default 25. */
+  readonly peerStatusDelayMs: number
+}
+
+export const DEFAULT_STREAM_OPTIONS: StreamOptions = {
+  payloadBytesMax: 1_173,
+  headRoomBytes: 24,
+  tailRoomBytes: 16,
+  windowPackets: 1_024,
+  windowBytes: 1_048_576,
+  spreadPackets: 16_384,
+  reorderPackets: 3,
+  statusPackets: 64,
+  statusDelayMs: 25,
+  peerStatusDelayMs: 25,
+}
+
+/** The options with defaults filled in; throws `RangeError` naming what is wrong and what would be right. */
+export function streamOptions(options: Partial<StreamOptions> = {}): StreamOptions {
+  const all = { ...DEFAULT_STREAM_OPTIONS, ...options }
+  within("payloadBytesMax", all.payloadBytesMax, 64, 65_507)
+  within("spreadPackets", all.spreadPackets, 64, SPREAD_MAX)
+  if ((all.spreadPackets & (all.spreadPackets - 1)) !== 0)
+    throw new RangeError(`spreadPackets must be a power of two, not ${all.spreadPackets}`)
+  within("windowPackets", all.windowPackets, 1, all.spreadPackets)
+  within("windowBytes", all.windowBytes, 1, Number.MAX_SAFE_INTEGER)
+  within("headRoomBytes", all.headRoomBytes, 0, 256)
+  within("tailRoomBytes", all.tailRoomBytes, 0, 256)
+  within("reorderPackets", all.reorderPackets, 1, REORDER_PACKETS_MAX)
+  within("statusPackets", all.statusPackets, 1, all.spreadPackets)
+  within("statusDelayMs", all.statusDelayMs, 1, 1_000)
+  within("peerStatusDelayMs", all.peerStatusDelayMs, 1, 1_000)
+  return all
+}
+
+/** The most that reordering can teach a receiver to wait for. */
+export const REORDER_PACKETS_MAX = 64
+
+function within(name: string, value: number, min: number, max: number): void {
+  if (!(Number.isInteger(value) && value >= min && value <= max))
+    throw new RangeError(`${name} must be a whole number from ${min} to ${max}, not ${value}`)
+}

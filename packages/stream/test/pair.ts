@@ -1,0 +1,150 @@
+/** A sending and a receiving end joined by a path that loses, doubles and reorders, in virtual time. No wire: packets travel as values. */
+import { createOutgoingPacket, createKeptPacket, PacketPool, ReceiveStream, RttEstimator, SendStream, type StreamOptions, streamOptions } from "@x/stream"
+import { createStatus, createSync, type End, MODE, type Open, type Reset, type Status, type Sync, wholeHeaderBytes, writeWholeHeader, MessageCursor } from "@x/wire"
+
+export interface PathOptions {
+  readonly delayMs: number
+  readonly lossRate: number
+  readonly duplicateRate: number
+  readonly reorderRate: number
+}
+
+type Packet =
+  | { readonly kind: "data"; readonly number: number; readonly delivery: number; readonly wanted: boolean; readonly bytes: Uint8Array }
+  | { readonly kind: "open"; readonly open: Open }
+  | { readonly kind: "close"; readonly end: End | Reset }
+  | { readonly kind: "sync"; readonly sync: Sync }
+  | { readonly kind: "status"; readonly status: Status }
+
+export class Pair {
+  now = 0
+  readonly rtt: RttEstimator
+  readonly sender: SendStream
+  readonly receiver: ReceiveStream
+  readonly pool: PacketPool
+  /** Messages as numbers, in the order they were dispatched. */
+  readonly delivered: number[] = []
+  readonly sent = { data: 0, resent: 0, status: 0, naks: 0, sync: 0, open: 0, close: 0 }
+  path: PathOptions
+  /** Loses what it says, before chance is asked. */
+  drop: (kind: Packet["kind"], index: number) => boolean = () => false
+  #random: () => number
+  #inFlight: { atMs: number; order: number; packet: Packet }[] = []
+  #order = 0
+  #counts: Record<string, number> = {}
+  readonly #out = createOutgoingPacket()
+  readonly #kept = createKeptPacket()
+  readonly #cursor = new MessageCursor()
+
+  constructor({ path, random, options = {}, first = 0, slotsMax = 1_000 }: { path: PathOptions; random: () => number; options?: Partial<StreamOptions>; first?: number; slotsMax?: number }) {
+    this.path = path
+    this.#random = random
+    const all = streamOptions({ payloadBytesMax: 64, ...options })
+    this.rtt = new RttEstimator(2 * path.delayMs + 1)
+    this.pool = new PacketPool({ slotBytes: all.payloadBytesMax, slotsMax })
+    this.sender = new SendStream({ id: 1, mode: MODE.reliable, options: all, rtt: this.rtt, first })
+    this.receiver = new ReceiveStream({ id: 1, mode: MODE.reliable, options: all, rtt: this.rtt, pool: this.pool })
+    this.sender.open(0)
+  }
+
+  /** Writes a message of four bytes and some filling; `false`: the window is shut. */
+  send(value: number, filling = 0): boolean {
+    const bytes = 4 + filling
+    const offset = this.sender.reserve(wholeHeaderBytes(bytes) + bytes)
+    if (offset < 0) return false
+    const at = writeWholeHeader(this.sender.view, offset, 1, bytes)
+    this.sender.view.setUint32(at, value)
+    this.sender.commit(wholeHeaderBytes(bytes) + bytes)
+    return true
+  }
+
+  /** Sends all that may be sent now. */
+  flush(): void {
+    this.sender.closePacket()
+    const open = this.sender.pollOpen(this.now)
+    if (open !== undefined) this.#transmit({ kind: "open", open })
+    while (this.sender.take(this.now, this.#out)) {
+      const { number, delivery, offset, length, wanted, isResend } = this.#out
+      if (isResend) this.sent.resent++
+      this.#transmit({ kind: "data", number, delivery, wanted, bytes: this.sender.slab.slice(offset, offset + length) })
+    }
+    const end = this.sender.pollClose(this.now)
+    if (end !== undefined) this.#transmit({ kind: "close", end })
+    const sync = createSync()
+    if (this.sender.pollSync(this.now, sync)) this.#transmit({ kind: "sync", sync })
+    const status = createStatus()
+    if (this.receiver.pollStatus(this.now, status)) {
+      if (status.missing.count > 0) this.sent.naks++
+      this.#transmit({ kind: "status", status })
+    }
+    this.sender.assertInvariants()
+    this.receiver.assertInvariants()
+  }
+
+  /** The next instant at which something happens; Infinity: never. */
+  get nextMs(): number {
+    const arrival = this.#inFlight.reduce((least, { atMs }) => Math.min(least, atMs), Infinity)
+    return Math.min(arrival, this.sender.nextTimeoutMs, this.receiver.nextTimeoutMs)
+  }
+
+  /** Goes on to the next instant; `false` when there is none before `untilMs`. */
+  step(untilMs = Infinity): boolean {
+    this.flush()
+    const next = Math.max(this.nextMs, this.now)
+    if (next === Infinity || next > untilMs) return false
+    this.now = next
+    const due = this.#inFlight.filter(({ atMs }) => atMs <= next).toSorted((a, b) => a.atMs - b.atMs || a.order - b.order)
+    this.#inFlight = this.#inFlight.filter(({ atMs }) => atMs > next)
+    for (const { packet } of due) this.#arrive(packet)
+    this.flush()
+    return true
+  }
+
+  /** Runs until a condition holds; answers whether it did before `untilMs`. */
+  runUntil(isDone: () => boolean, untilMs: number): boolean {
+    while (!isDone()) if (!this.step(untilMs)) return isDone()
+    return true
+  }
+
+  #transmit(packet: Packet): void {
+    const index = this.#counts[packet.kind] ?? 0
+    this.#counts[packet.kind] = index + 1
+    this.sent[packet.kind]++
+    if (this.drop(packet.kind, index)) return
+    const { delayMs, lossRate, duplicateRate, reorderRate } = this.path
+    if (this.#random() < lossRate) return
+    const late = (): number => (this.#random() < reorderRate ? this.#random() * 4 * delayMs : 0)
+    this.#inFlight.push({ atMs: this.now + delayMs + late(), order: this.#order++, packet })
+    if (this.#random() < duplicateRate) this.#inFlight.push({ atMs: this.now + delayMs + late(), order: this.#order++, packet })
+  }
+
+  #arrive(packet: Packet): void {
+    switch (packet.kind) {
+      case "open":
+        return this.receiver.handleOpen(packet.open.first, this.now)
+      case "close":
+        if ("reason" in packet.end) this.receiver.close()
+        else this.receiver.handleEnd(packet.end.final)
+        return
+      case "sync":
+        this.receiver.handleSync(packet.sync, true, this.now)
+        return
+      case "status":
+        this.sender.handleStatus(packet.status, this.now)
+        return
+      case "data": {
+        const { number, delivery, wanted, bytes } = packet
+        const verdict = this.receiver.handlePacket(number, delivery, wanted, bytes, 0, bytes.length, this.now)
+        if (verdict !== "deliver") return
+        this.#dispatch(new DataView(bytes.buffer), 0, bytes.length)
+        while (this.receiver.peekKept(this.#kept)) this.#dispatch(this.#kept.view, this.#kept.offset, this.#kept.offset + this.#kept.length)
+      }
+    }
+  }
+
+  #dispatch(view: DataView, offset: number, end: number): void {
+    this.#cursor.start(view, offset, end)
+    while (this.#cursor.next()) this.delivered.push(view.getUint32(this.#cursor.offset))
+    this.receiver.advance()
+  }
+}

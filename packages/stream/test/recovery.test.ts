@@ -1,0 +1,123 @@
+import { expect, test } from "vitest"
+import { Pair } from "./pair.ts"
+
+const QUIET = { delayMs: 10, lossRate: 0, duplicateRate: 0, reorderRate: 0 }
+
+function quietPair(options = {}): Pair {
+  return new Pair({ path: QUIET, random: () => 0.5, options })
+}
+
+test("a packet lost among others is asked for when three later ones came, and arrives after one more round trip", () => {
+  const pair = quietPair()
+  pair.drop = (kind, index) => kind === "data" && index === 2
+  for (let i = 0; i < 8; i++) {
+    pair.send(i, 50)
+    pair.sender.closePacket()
+  }
+  pair.runUntil(() => pair.delivered.length === 8, 1_000)
+  expect(pair.now).toBe(3 * QUIET.delayMs)
+  expect(pair.sent).toMatchObject({ resent: 1, naks: 1, sync: 0 })
+})
+
+test("a last packet lost with nothing behind it is found by a sync after a probe timeout", () => {
+  const pair = quietPair()
+  pair.drop = (kind, index) => kind === "data" && index === 0
+  pair.send(0)
+  expect(pair.runUntil(() => pair.delivered.length === 1, 1_000)).toBe(true)
+  expect(pair.sent).toMatchObject({ resent: 1, sync: 1 })
+  expect(pair.now).toBeLessThanOrEqual(pair.rtt.ptoMs + 25 + 4 * QUIET.delayMs)
+})
+
+test("a first flight lost whole, opening and all, arrives later", () => {
+  const pair = quietPair()
+  pair.drop = (_, index) => pair.now === 0 && index < 1_000
+  for (let i = 0; i < 20; i++) pair.send(i, 50)
+  expect(pair.runUntil(() => pair.delivered.length === 20, 1_000)).toBe(true)
+})
+
+test("data that overtakes a lost opening is asked for once the opening came", () => {
+  const pair = quietPair()
+  pair.drop = (kind, index) => kind === "open" && index === 0
+  for (let i = 0; i < 5; i++) pair.send(i, 50)
+  pair.runUntil(() => pair.delivered.length === 5, 1_000)
+  // Data, start unknown, opening, NAK, data: five ways.
+  expect(pair.now).toBe(5 * QUIET.delayMs)
+  expect(pair.pool.used).toBe(0)
+})
+
+test("reordering within the grace causes neither a NAK nor a resend", () => {
+  const pair = quietPair()
+  for (let round = 0; round < 20; round++) {
+    for (let i = 0; i < 3; i++) {
+      pair.send(3 * round + i, 50)
+      pair.sender.closePacket()
+    }
+    pair.runUntil(() => pair.sender.isDrained, pair.now + 1_000)
+  }
+  pair.path = { ...QUIET, delayMs: 10 }
+  let held = 0
+  pair.drop = () => false
+  const before = pair.sent.resent
+  // Two packets swap places: the first waits 1 ms longer than the second.
+  for (let round = 0; round < 50; round++) {
+    pair.path = { ...QUIET, delayMs: 11 }
+    pair.send(1_000 + held++, 50)
+    pair.flush()
+    pair.path = { ...QUIET, delayMs: 10 }
+    pair.send(1_000 + held++, 50)
+    pair.flush()
+    pair.runUntil(() => pair.sender.isDrained, pair.now + 1_000)
+  }
+  expect(pair.sent.naks).toBe(0)
+  expect(pair.sent.resent).toBe(before)
+})
+
+test("a NAK repeated a thousand times resends a packet once per round trip", () => {
+  const pair = quietPair()
+  for (let i = 0; i < 3; i++) {
+    pair.send(i, 50)
+    pair.sender.closePacket()
+  }
+  pair.drop = () => true
+  pair.flush()
+  pair.now = 20
+  const status = { stream: 1, state: 0, cumulative: 0, received: { count: 0, edges: new Float64Array(128) }, missing: { count: 1, edges: new Float64Array(128) } }
+  status.missing.edges[1] = 3
+  for (let i = 0; i < 1_000; i++) {
+    pair.now = 20 + i / 10
+    pair.sender.handleStatus(status, pair.now)
+    pair.flush()
+  }
+  // 100 ms of it, at an RTT of 21 ms: the first report, then one each RTT.
+  expect(pair.sent.resent).toBe(3 * 5)
+})
+
+test("a status about packets never sent is refused and changes nothing", () => {
+  const pair = quietPair()
+  pair.send(0)
+  pair.flush()
+  const status = { stream: 1, state: 0, cumulative: 2, received: { count: 0, edges: new Float64Array(128) }, missing: { count: 0, edges: new Float64Array(128) } }
+  expect(pair.sender.handleStatus(status, 1)).toBe("not-sent")
+  expect(pair.sender.unackedPackets).toBe(1)
+})
+
+test("an edge that goes backwards changes nothing", () => {
+  const pair = quietPair()
+  for (let i = 0; i < 4; i++) pair.send(i, 50)
+  pair.runUntil(() => pair.sender.isDrained, 1_000)
+  const low = pair.sender.low
+  const status = { stream: 1, state: 0, cumulative: 0, received: { count: 0, edges: new Float64Array(128) }, missing: { count: 0, edges: new Float64Array(128) } }
+  expect(pair.sender.handleStatus(status, pair.now)).toBeUndefined()
+  expect(pair.sender.low).toBe(low)
+})
+
+test("a packet number beyond the spread is dropped, not made room for", () => {
+  const pair = quietPair({ spreadPackets: 64, windowPackets: 64 })
+  pair.receiver.handleOpen(0, 0)
+  const bytes = new Uint8Array(10)
+  expect(pair.receiver.handlePacket(64, 3, false, bytes, 0, 10, 0)).toBe("beyond-spread")
+  expect(pair.receiver.handlePacket(2 ** 40, 3, false, bytes, 0, 10, 0)).toBe("beyond-spread")
+  expect(pair.receiver.handlePacket(63, 3, false, bytes, 0, 10, 0)).toBe("kept")
+  expect(pair.receiver.handlePacket(63, 3, false, bytes, 0, 10, 0)).toBe("duplicate-packet")
+  pair.receiver.assertInvariants()
+})
