@@ -1,0 +1,61 @@
+// The arrows between the packages, and which sources are pure. The one place that states them; layers.mjs checks the sources against it.
+
+/** What each package may import of its siblings. An arrow marked "dynamic" is followed by `import()` or by types only: it may lead nowhere. */
+export const ARROWS = {
+  wire: {},
+  fragment: { wire: "static" },
+  stream: { wire: "static" },
+  native: {},
+  transport: { native: "dynamic" },
+  endpoint: { wire: "static", fragment: "static", stream: "static", transport: "static" },
+  cli: { endpoint: "static", transport: "static" },
+}
+
+/** Sources that know no clock, timer, entropy, socket or runtime: what they need of those is an argument. */
+export const PURE = [
+  "packages/wire/src/",
+  "packages/fragment/src/",
+  "packages/stream/src/",
+  "packages/endpoint/src/",
+  "packages/transport/src/simulated/",
+]
+
+/** Files under PURE that are let off, each with the reason. None so far. */
+export const IMPURE = []
+
+/** Packages that need nothing from the registry. */
+export const SELF_CONTAINED = ["wire", "fragment", "stream", "transport", "endpoint"]
+
+/** Globals that are the same everywhere: in a browser tab, in Deno, in Bun and in Node. Anything else in a pure source is a violation. */
+export const GLOBALS = words(`
+  undefined NaN Infinity Object Array String Number Boolean Symbol BigInt Map Set WeakMap WeakSet Iterator Promise Reflect Proxy JSON Math
+  Error RangeError TypeError AggregateError SuppressedError DOMException DisposableStack AsyncDisposableStack
+  ArrayBuffer DataView Int8Array Uint8Array Int16Array Uint16Array Int32Array Uint32Array Float32Array Float64Array BigInt64Array BigUint64Array
+  TextEncoder TextDecoder AbortController AbortSignal ReadableStream WritableStream TransformStream
+`)
+
+/** What of Math gives the same bits on every engine. */
+export const MATH = words("abs ceil clz32 floor fround imul max min round sign sqrt trunc E PI LN2")
+
+/** Members of allowed globals that bring a clock in by the back door. */
+export const MEMBERS = new Map([["AbortSignal", words("timeout")]])
+
+/** What to use instead, for those that people reach for. */
+export const INSTEAD = {
+  Date: "time is an argument (nowMs)",
+  performance: "time is an argument (nowMs)",
+  setTimeout: "return the deadline (nextTimeoutMs); the host wakes the endpoint",
+  setInterval: "return the deadline (nextTimeoutMs); the host wakes the endpoint",
+  setImmediate: "use the host's defer",
+  queueMicrotask: "use the host's defer",
+  process: "the host stands for the runtime",
+  Buffer: "use Uint8Array and DataView",
+  crypto: "use the host's crypto and entropy",
+  fetch: "a pure package opens no connection",
+  console: "report by an event, an error or a counter",
+  globalThis: "name the global that is meant",
+}
+
+function words(text) {
+  return new Set(text.trim().split(/\s+/))
+}

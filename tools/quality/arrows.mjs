@@ -1,0 +1,96 @@
+// Follows the imports of every package's sources with dependency-cruiser and compares them with the arrows of architecture.mjs.
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { cruise } from "dependency-cruiser"
+import { ARROWS, IMPURE, PURE, SELF_CONTAINED } from "./architecture.mjs"
+
+/** Returns how many modules of `root` were cruised, and the violations as one line each. */
+export async function checkArrows(root) {
+  const { output } = await cruise(
+    Object.keys(ARROWS).map((name) => `packages/${name}/src`),
+    {
+      baseDir: root,
+      validate: true,
+      ruleSet: { forbidden: [...arrowRules(), ...RULES] },
+      doNotFollow: { path: ["node_modules", "^packages/[^/]+/dist/"] },
+      // Imports of types are arrows too.
+      tsPreCompilationDeps: true,
+    },
+    {
+      exportsFields: ["exports"],
+      conditionNames: ["@x/source", "import", "node", "default"],
+      extensions: [".ts", ".mts", ".js", ".mjs", ".json"],
+      symlinks: true,
+    },
+  )
+  const modules = output.modules.filter(({ source }) => /^packages\/[^/]+\/src\//.test(source))
+  const violations = output.summary.violations.map(({ from, to, rule }) => `${from} -> ${to}: ${explanation(rule.name)}`)
+  return { modules: modules.length, violations: [...violations, ...checkManifests(root)] }
+}
+
+/** A package.json is the diagram as users see it: its siblings are the arrows, no more and no less. */
+function checkManifests(root) {
+  return Object.entries(ARROWS).flatMap(([name, arrows]) => {
+    const manifest = JSON.parse(readFileSync(join(root, `packages/${name}/package.json`), "utf8"))
+    /** @type {Record<string, string[]>} */
+    const wanted = { dependencies: [], optionalDependencies: [] }
+    for (const [to, kind] of Object.entries(arrows)) wanted[kind === "dynamic" ? "optionalDependencies" : "dependencies"].push(`@x/${to}`)
+    return Object.entries(wanted).flatMap(([field, siblings]) => {
+      const there = Object.keys(manifest[field] ?? {})
+      const problems = []
+      for (const sibling of siblings) if (!there.includes(sibling)) problems.push(`${field} lacks ${sibling}`)
+      for (const dependency of there) {
+        if (dependency.startsWith("@x/") ? !siblings.includes(dependency) : SELF_CONTAINED.includes(name))
+          problems.push(`${field} has ${dependency}`)
+      }
+      return problems.map((problem) => `packages/${name}/package.json: ${problem}`)
+    })
+  })
+}
+
+function arrowRules() {
+  return Object.entries(ARROWS).flatMap(([name, arrows]) => {
+    const from = { path: `^packages/${name}/src/` }
+    const reachable = [name, ...Object.keys(arrows)].join("|")
+    const rules = [{ name: `arrow: @x/${name}`, severity: "error", from, to: { path: "^packages/", pathNot: `^packages/(${reachable})/` } }]
+    for (const [to, kind] of Object.entries(arrows)) {
+      if (kind !== "dynamic") continue
+      const target = { path: `^packages/${to}/`, dynamic: false, dependencyTypesNot: ["type-only", "type-import"] }
+      rules.push({ name: `dynamic: @x/${name}`, severity: "error", from, to: target })
+    }
+    return rules
+  })
+}
+
+const PURE_FILES = { path: PURE.map((folder) => `^${folder}`), pathNot: IMPURE.map((file) => `^${file.replaceAll(".", "\\.")}$`) }
+const FROM_SELF_CONTAINED = { path: `^packages/(${SELF_CONTAINED.join("|")})/src/` }
+
+const RULES = [
+  // A circle that types alone close is gone at run time.
+  { name: "cycle", severity: "error", from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only", "type-import"] } } },
+  { name: "unresolved", severity: "error", from: {}, to: { couldNotResolve: true } },
+  {
+    name: "by name",
+    severity: "error",
+    from: { path: "^packages/([^/]+)/" },
+    to: { path: "^packages/", pathNot: "^packages/$1/", dependencyTypes: ["local"] },
+  },
+  { name: "pure", severity: "error", from: PURE_FILES, to: { dependencyTypes: ["core"] } },
+  // The simulated network is usable without the system's: it may share the interfaces, not the sockets.
+  { name: "self-contained", severity: "error", from: FROM_SELF_CONTAINED, to: { path: "node_modules" } },
+]
+
+const EXPLANATIONS = {
+  cycle: "modules import each other in a circle",
+  unresolved: "there is no such module, or it is not exported",
+  "by name": "a sibling package is imported by its name, not by its path",
+  pure: "a pure source imports nothing of the runtime",
+  "self-contained": "this package has no dependency outside the workspace",
+}
+
+function explanation(rule) {
+  const [kind, name] = rule.split(": ")
+  if (kind === "arrow") return `no arrow leads there from ${name} (tools/quality/architecture.mjs)`
+  if (kind === "dynamic") return `${name} may import this dynamically only: it may be missing`
+  return EXPLANATIONS[rule]
+}
