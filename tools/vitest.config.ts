@@ -1,7 +1,11 @@
 import { defineConfig } from "vitest/config"
+import { SummaryReporter } from "./vitest.reporter.ts"
 
 // Tests run on the sources: no build comes between an edit and its test.
 const conditions = ["@x/source"]
+
+// Every property of a run starts from one seed, chosen here once for all the workers; FC_SEED=… repeats a run, FC_RUNS=… lengthens it.
+process.env["FC_SEED"] ??= String(Date.now() | 0)
 
 export default defineConfig({
   resolve: { conditions },
@@ -9,6 +13,10 @@ export default defineConfig({
   test: {
     include: ["packages/*/test/**/*.test.ts", "tools/*/test/**/*.test.ts"],
     setupFiles: ["tools/vitest.setup.ts"],
+    reporters: ["default", new SummaryReporter(process.env["FC_SEED"])],
+    // A suite that ran nothing has shown nothing.
+    passWithNoTests: false,
+    allowOnly: process.env["CI"] === undefined,
     testTimeout: 60_000,
     watch: false,
   },

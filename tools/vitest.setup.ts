@@ -1,6 +1,14 @@
 import fc from "fast-check"
 
-// Every property of a run starts from one seed, which a failure prints together with its path: FC_SEED=… repeats the run.
-const seed = process.env["FC_SEED"] === undefined ? Date.now() | 0 : Number(process.env["FC_SEED"])
+const { FC_SEED: seed, FC_RUNS: runs } = process.env
 
-fc.configureGlobal({ seed, ...(process.env["FC_RUNS"] === undefined ? {} : { numRuns: Number(process.env["FC_RUNS"]) }) })
+fc.configureGlobal({
+  ...(seed === undefined ? {} : { seed: whole("FC_SEED", seed) }),
+  ...(runs === undefined ? {} : { numRuns: whole("FC_RUNS", runs) }),
+})
+
+function whole(name: string, text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) throw new RangeError(`${name} must be a whole number, not "${text}"`)
+  return value
+}

@@ -1,0 +1,67 @@
+// What the commands of tools/run.mjs share: the closing line, how it is handed on to tools/ci.mjs, and which skips are allowed where.
+import { spawnSync } from "node:child_process"
+import { readFileSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+/** What a machine may lack: each says whether this one lacks it. A test may only be skipped for want of one of these. */
+const LACKS = {
+  Linux: () => process.platform !== "linux",
+  "C compiler": () =>
+    process.platform === "win32" ||
+    ![process.env.CC, "cc", "gcc", "clang"].some((cc) => cc && succeeds(cc.trim().split(/\s+/)[0], ["--version"])),
+  "network namespaces": () => !succeeds("unshare", ["--net", "true"]) || !succeeds("ip", ["-V"]),
+  "IPv4 loopback": () => !binds("udp4", "127.0.0.1"),
+  "IPv6 loopback": () => !binds("udp6", "::1"),
+}
+
+/**
+ * Splits skips into those that tools/allowed-skips.json allows on this machine, and the others. An entry matches every test whose name, with
+ * its file before it, holds the text of `test`.
+ */
+export function judgeSkips(skips) {
+  const entries = JSON.parse(readFileSync(join(root, "tools/allowed-skips.json"), "utf8"))
+  const lacking = new Map()
+  const lacks = (need) => {
+    if (LACKS[need] === undefined)
+      throw new RangeError(`tools/allowed-skips.json: unknown need "${need}"; there are: ${Object.keys(LACKS).join(", ")}`)
+    if (!lacking.has(need)) lacking.set(need, LACKS[need]())
+    return lacking.get(need)
+  }
+  const allowed = []
+  const refused = []
+  for (const { name, note } of skips) {
+    const matching = entries.filter((entry) => name.includes(entry.test))
+    const entry = matching.find((candidate) => lacks(candidate.needs))
+    if (entry !== undefined) allowed.push({ name, reason: note ?? `${entry.reason} (there is no ${entry.needs} here)` })
+    else if (matching.length === 0) refused.push({ name, reason: `${quoted(note)}not in tools/allowed-skips.json` })
+    else refused.push({ name, reason: `${quoted(note)}this machine has ${matching.map((candidate) => candidate.needs).join(", ")}` })
+  }
+  return { allowed, refused }
+}
+
+export function line({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed, ${skipped.length} skipped`
+}
+
+/** Prints the closing line; within `ci` hands the numbers over instead, so that its own closing line is the only one. */
+export function writeSummary(summary) {
+  const file = process.env.X_SUMMARY
+  if (file === undefined) console.log(line(summary))
+  else writeFileSync(file, JSON.stringify(summary))
+}
+
+function quoted(note) {
+  return note === undefined ? "" : `"${note}"; `
+}
+
+function succeeds(file, args) {
+  return spawnSync(file, args, { stdio: "ignore" }).status === 0
+}
+
+function binds(type, address) {
+  const code = `const s=require("node:dgram").createSocket(${JSON.stringify(type)});s.on("error",()=>process.exit(1));s.bind(0,${JSON.stringify(address)},()=>process.exit(0))`
+  return succeeds(process.execPath, ["-e", code])
+}
