@@ -15,45 +15,66 @@ const env = {
   DO_NOT_TRACK: "1",
 }
 
-/** What each command runs, and whether it needs the built packages. */
+/**
+ * What each command runs: a script of the repository or a tool, and whether it needs the built packages. The main job, `npm start`, is named
+ * here and nowhere else.
+ */
 const COMMANDS = {
   start: { script: "packages/cli/dist/demo/main.js", built: true },
   x: { script: "packages/cli/dist/main.js", built: true },
   test: { script: "tools/test.mjs", built: true },
-  lint: { run: ["oxlint", "--type-aware", "--config", "tools/quality/oxlint.json", "packages", "tools"] },
-  format: { run: ["oxfmt", "--config", "tools/quality/oxfmt.json"] },
+  // Types of siblings come from what is built: without it the linter sees less.
+  lint: { run: ["oxlint", "--type-aware", "--deny-warnings", "packages", "tools"], built: true },
+  format: { run: ["oxfmt"] },
+  "format:check": { run: ["oxfmt", "--check"] },
   typecheck: { run: ["tsc", "-p", "tools/tsconfig.tests.json"], built: true },
   layers: { script: "tools/quality/layers.mjs" },
   packages: { script: "tools/quality/packages.mjs", built: true },
   consumers: { script: "tools/consumers/run.mjs", built: true },
-  examples: { script: "tools/examples.mjs", built: true },
-  bench: { script: "tools/bench/run.mjs", built: true },
+  examples: { script: "tools/scripts.mjs", args: ["examples"], built: true },
+  bench: { script: "tools/scripts.mjs", args: ["bench"], built: true },
   ci: { script: "tools/ci.mjs", built: true },
 }
 
 const [name = "", ...args] = process.argv.slice(2)
-const command = COMMANDS[name]
+const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
 if (command === undefined) fail(`unknown command "${name}"; there are: ${Object.keys(COMMANDS).join(", ")}`)
 
 install()
 if (command.built) build()
-const [file, ...rest] = command.script === undefined ? command.run : [process.execPath, join(root, command.script)]
-const result = spawnSync(file, [...rest, ...args], { cwd: process.cwd() === root ? root : process.cwd(), env, stdio: "inherit" })
-process.exit(result.status ?? 1)
+if (command.script !== undefined && !existsSync(join(root, command.script))) fail(`"${name}" is not there yet: no ${command.script}`)
+const [file, ...rest] = command.run ?? [process.execPath, join(root, command.script), ...(command.args ?? [])]
+// A script takes paths as its caller wrote them; a tool works on the whole repository.
+const result = spawnSync(file, [...rest, ...args], { cwd: command.run === undefined ? process.cwd() : root, env, stdio: "inherit" })
+if (result.error) fail(`${file} could not be started: ${result.error.message}`)
+if (result.signal) fail(`${name} was ended by ${result.signal}`)
+process.exit(result.status)
 
 function install() {
   const holder = join(root, "tools/pnpm")
   once("pnpm", [join(holder, "package-lock.json")], join(holder, "node_modules"), () =>
     step("npm", ["ci", "--prefix", holder, "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"], "installing pnpm"),
   )
-  once("install", ["pnpm-lock.yaml", "pnpm-workspace.yaml", "package.json"].map((file) => join(root, file)), join(root, "node_modules"), () =>
-    step("pnpm", ["install", "--frozen-lockfile", "--prefer-offline", "--reporter=append-only", "--loglevel=warn"], "installing packages"),
+  once(
+    "install",
+    ["pnpm-lock.yaml", "pnpm-workspace.yaml", "package.json"].map((file) => join(root, file)),
+    join(root, "node_modules"),
+    () =>
+      step(
+        "pnpm",
+        ["install", "--frozen-lockfile", "--prefer-offline", "--reporter=append-only", "--loglevel=warn"],
+        "installing packages",
+      ),
   )
 }
 
 function build() {
   // Never cached by turbo: its key knows neither the compiler nor the platform. Says in a line what is missing, and never fails.
-  step(process.execPath, [join(root, "packages/native/build.mjs")], "building the native helper")
+  const native = join(root, "packages/native/build.mjs")
+  const { status } = existsSync(native)
+    ? spawnSync(process.execPath, [native], { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] })
+    : { status: 0 }
+  if (status !== 0) console.error("the native helper was not built: everything works without it, only slower")
   step("turbo", ["run", "build", "--output-logs=errors-only", "--log-order=grouped", "--no-update-notifier"], "building packages", true)
 }
 

@@ -1,0 +1,43 @@
+// Everything CI holds the project to, in order, each step to its end: one failure doesn't hide the next. Closes with the sum of all tests and checks.
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { line, root } from "./summary.mjs"
+
+const STEPS = ["test", "lint", "format:check", "typecheck", "layers", "packages", "consumers", "examples"]
+
+const folder = join(root, ".cache/ci")
+rmSync(folder, { recursive: true, force: true })
+mkdirSync(folder, { recursive: true })
+const total = { passed: 0, failed: 0, skipped: [] }
+const rows = []
+for (const step of STEPS) {
+  console.log(`\n=== ${step}`)
+  const file = join(folder, `${step.replace(":", "-")}.json`)
+  const startedMs = performance.now()
+  const { status, signal, error } = spawnSync("npm", ["run", "--silent", step], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, X_SUMMARY: file, NO_COLOR: "1", FORCE_COLOR: undefined },
+  })
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
+  const summary = summaryOf(status === 0, file)
+  total.passed += summary.passed
+  total.failed += summary.failed
+  total.skipped.push(...summary.skipped)
+  const why = error?.message ?? (signal === null ? `exit code ${status}` : `ended by ${signal}`)
+  rows.push(
+    `${status === 0 ? "ok  " : "FAIL"} ${step.padEnd(13)}${seconds.padStart(6)} s  ${status === 0 ? line(summary) : `${line(summary)} (${why})`}`,
+  )
+}
+
+console.log(`\n=== all\n${rows.join("\n")}`)
+for (const { name, reason } of total.skipped) console.log(`skipped: ${name}: ${reason}`)
+console.log(line(total))
+process.exit(total.failed === 0 ? 0 : 1)
+
+/** A step that hands nothing over is one check. One that failed has a failure to its name, whatever it counted before. */
+function summaryOf(ok, file) {
+  const own = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : { passed: ok ? 1 : 0, failed: 0, skipped: [] }
+  return ok ? own : { ...own, failed: Math.max(own.failed, 1) }
+}

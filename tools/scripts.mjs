@@ -1,0 +1,63 @@
+// Runs the examples or the benches of the packages, or those whose path holds one of the words given: compiles them beside each other under
+// .cache, where they find the built packages by name, and runs each in a process of its own.
+import { spawnSync } from "node:child_process"
+import { existsSync, readdirSync, rmSync, symlinkSync } from "node:fs"
+import { join } from "node:path"
+import { root, writeSummary } from "./summary.mjs"
+
+const KINDS = {
+  examples: { ends: ".ts", flags: [], timeoutMs: 120_000, stdio: ["ignore", "inherit", "inherit"] },
+  // A young generation that holds a whole run shows whether anything is allocated.
+  bench: { ends: ".bench.ts", flags: ["--expose-gc", "--min-semi-space-size=128"], timeoutMs: 900_000, stdio: "inherit" },
+}
+
+const [kind, ...words] = process.argv.slice(2)
+const { ends, flags, timeoutMs, stdio } = KINDS[kind]
+const scripts = packageNames().flatMap((name) => scriptsOf(`packages/${name}/${kind}`))
+const chosen = scripts.filter((script) => words.length === 0 || words.some((word) => script.includes(word)))
+if (chosen.length === 0) {
+  console.error(
+    scripts.length === 0
+      ? `error: there are no packages/*/${kind}/*${ends} yet`
+      : `error: none of ${scripts.join(", ")} holds ${words.join(" or ")}`,
+  )
+  process.exit(1)
+}
+
+const out = join(root, ".cache/scripts")
+rmSync(out, { recursive: true, force: true })
+const compiled = spawnSync("tsc", ["-p", join(root, "tools/tsconfig.scripts.json")], { cwd: root, stdio: "inherit" })
+if (compiled.status !== 0) process.exit(1)
+// What a package may import, its scripts may.
+for (const name of packageNames()) {
+  const modules = join(root, "packages", name, "node_modules")
+  if (existsSync(modules) && existsSync(join(out, name))) symlinkSync(modules, join(out, name, "node_modules"), "junction")
+}
+
+let failed = 0
+for (const script of chosen) {
+  console.log(`\n${kind === "bench" ? "bench" : "example"}: ${script}`)
+  const file = join(out, script.slice("packages/".length).replace(/\.ts$/, ".js"))
+  const result = spawnSync(process.execPath, [...flags, file], { cwd: root, stdio, timeout: timeoutMs })
+  if (result.status === 0) continue
+  failed++
+  console.error(
+    `error: ${script} ${result.signal === null ? `ended with ${result.status}` : `was ended by ${result.signal} (limit ${timeoutMs} ms)`}`,
+  )
+}
+console.log()
+writeSummary({ passed: chosen.length - failed, failed, skipped: [] })
+process.exit(failed === 0 ? 0 : 1)
+
+function packageNames() {
+  return readdirSync(join(root, "packages")).toSorted()
+}
+
+/** The scripts are the files of the folder itself; what they share lies in folders below. */
+function scriptsOf(folder) {
+  if (!existsSync(join(root, folder))) return []
+  return readdirSync(join(root, folder))
+    .filter((name) => name.endsWith(ends))
+    .toSorted()
+    .map((name) => `${folder}/${name}`)
+}
