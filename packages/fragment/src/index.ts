@@ -1,1 +1,10 @@
-export {}
+/**
+ * Messages to packet payloads and back. Sits above a stream and knows nothing of it but a place to write payloads.
+ *
+ * @module
+ */
+
+export { Assembler, type AssemblerOptions, NO_PROGRESS_MS, type PieceVerdict } from "./assembler.ts"
+export { Assembly } from "./assembly.ts"
+export { AssemblyBudget } from "./budget.ts"
+export { fitsWhole, LargeMessage, messageBytesLimit, packetsNeeded, type PayloadSink, PIECES_MAX, reserveWhole, writeWhole } from "./message-writer.ts"

@@ -1,0 +1,134 @@
+/**
+ * Pieces of large messages, in any order, to messages. One for a stream; the memory comes from a budget that others share.
+ *
+ * @module
+ */
+
+import { FORM, type PacketDropReason, type Piece } from "@x/wire"
+import { Assembly } from "./assembly.ts"
+import type { AssemblyBudget } from "./budget.ts"
+
+/** An unreliable message that made no progress for so long won't be completed, milliseconds. */
+export const NO_PROGRESS_MS = 5_000
+
+export interface AssemblerOptions {
+  readonly budget: AssemblyBudget
+  /** Bytes of the largest message taken. */
+  readonly messageBytesMax: number
+  /** Pieces come in the order they were cut, one message after the other; a message that isn't complete stays until it is or its stream ends. */
+  readonly isOrdered: boolean
+}
+
+/** The piece was taken; it completed its message, which is at `completed`; or it was dropped for this reason. */
+export type PieceVerdict = "taken" | "complete" | PacketDropReason
+
+export class Assembler {
+  readonly #budget: AssemblyBudget
+  readonly #messageBytesMax: number
+  readonly #isOrdered: boolean
+  /** By message, in the order they were begun. */
+  readonly #assemblies = new Map<number, Assembly>()
+  #completed: Assembly | undefined
+  #abandoned = 0
+  #expired = 0
+
+  constructor({ budget, messageBytesMax, isOrdered }: AssemblerOptions) {
+    this.#budget = budget
+    this.#messageBytesMax = messageBytesMax
+    this.#isOrdered = isOrdered
+  }
+
+  /** Messages under way. */
+  get count(): number {
+    return this.#assemblies.size
+  }
+
+  /** Messages whose sender gave them up. */
+  get abandoned(): number {
+    return this.#abandoned
+  }
+
+  /** Messages given up here: no progress, or evicted for another. */
+  get expired(): number {
+    return this.#expired
+  }
+
+  /** The message that the last `"complete"` was about; valid until `release`. */
+  get completed(): Assembly {
+    if (this.#completed === undefined) throw new Error("no message has been completed")
+    return this.#completed
+  }
+
+  /** Takes in a piece whose bytes lie in `source`. */
+  handlePiece(piece: Piece, source: Uint8Array, nowMs: number): PieceVerdict {
+    if (piece.form === FORM.abandoned) return this.#abandon(piece.message)
+    if (piece.total > this.#messageBytesMax) return "message-too-large"
+    let assembly = this.#assemblies.get(piece.message)
+    if (assembly === undefined) {
+      // In order, a message begins with its first piece and only when no other is under way.
+      if (this.#isOrdered && (piece.form !== FORM.first || this.#assemblies.size > 0)) return "piece-conflict"
+      if (!this.#reserve(piece.total)) return "no-room"
+      assembly = new Assembly(piece.message, piece.total, nowMs)
+      this.#assemblies.set(piece.message, assembly)
+    }
+    if (!assembly.add(piece, source, nowMs)) return "piece-conflict"
+    if (!assembly.isComplete) return "taken"
+    this.#assemblies.delete(piece.message)
+    this.#completed = assembly
+    return "complete"
+  }
+
+  /** The completed message is no longer needed: its memory goes back to the budget. */
+  release(): void {
+    const { total } = this.completed
+    this.#completed = undefined
+    this.#budget.release(total)
+  }
+
+  /** When `handleTimeout` has something to give up; `Infinity`: never. */
+  get nextTimeoutMs(): number {
+    if (this.#isOrdered) return Infinity
+    let next = Infinity
+    for (const { progressMs } of this.#assemblies.values()) next = Math.min(next, progressMs + NO_PROGRESS_MS)
+    return next
+  }
+
+  /** Gives up unreliable messages without progress. */
+  handleTimeout(nowMs: number): void {
+    if (this.#isOrdered) return
+    for (const assembly of this.#assemblies.values()) if (assembly.progressMs + NO_PROGRESS_MS <= nowMs) this.#expire(assembly)
+  }
+
+  /** Gives up everything: the stream is over. */
+  close(): void {
+    for (const assembly of this.#assemblies.values()) this.#drop(assembly)
+    if (this.#completed !== undefined) this.release()
+  }
+
+  /** Memory for a whole message. A stream that promises nothing gives up its oldest for it. */
+  #reserve(bytes: number): boolean {
+    while (!this.#budget.reserve(bytes)) {
+      const oldest = this.#isOrdered ? undefined : this.#assemblies.values().next().value
+      if (oldest === undefined) return false
+      this.#expire(oldest)
+    }
+    return true
+  }
+
+  #abandon(message: number): PieceVerdict {
+    const assembly = this.#assemblies.get(message)
+    if (assembly !== undefined) this.#drop(assembly)
+    this.#abandoned++
+    return "taken"
+  }
+
+  #expire(assembly: Assembly): void {
+    this.#drop(assembly)
+    this.#expired++
+  }
+
+  #drop(assembly: Assembly): void {
+    this.#assemblies.delete(assembly.message)
+    this.#budget.release(assembly.total)
+  }
+}

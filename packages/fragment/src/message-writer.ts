@@ -1,0 +1,131 @@
+/**
+ * Messages into the packets of a stream: small ones packed back to back where the packet is being built, large ones cut into pieces.
+ *
+ * @module
+ */
+
+import { FORM, PIECE_HEADER_BYTES, wholeHeaderBytes, writeAbandoned, writeFirstHeader, writeLastHeader, writeMiddleHeader, writeWholeHeader } from "@x/wire"
+
+/** Where payloads are built; a `SendStream` of `@x/stream` is one. */
+export interface PayloadSink {
+  readonly payloadBytesMax: number
+  readonly slab: Uint8Array
+  readonly view: DataView
+  /** Messages begun so far. */
+  readonly begun: number
+  /** Packets that could be begun now. */
+  readonly roomPackets: number
+  /** An offset in `slab` for whole messages of so many bytes, or −1: no room now. */
+  reserve(bytes: number): number
+  commit(bytes: number): void
+  /** An offset in `slab` for a packet of its own, or −1. */
+  reservePiece(): number
+  commitPiece(form: number, bytes: number): void
+}
+
+/** Pieces of one message, at most: bounds the receiver's map of them (PROTOCOL.md §12). */
+export const PIECES_MAX = 32_768
+
+/** Bytes of the largest message that payloads of this size can carry. */
+export function messageBytesLimit(payloadBytesMax: number): number {
+  return Math.min(PIECES_MAX * (payloadBytesMax - PIECE_HEADER_BYTES.middle), 0xffff_ffff)
+}
+
+/** Whether a message fits one payload together with its header. */
+export function fitsWhole(bytes: number, payloadBytesMax: number): boolean {
+  return wholeHeaderBytes(bytes) + bytes <= payloadBytesMax
+}
+
+/** Packets that a message needs at most, when the open packet has no room for it. */
+export function packetsNeeded(bytes: number, payloadBytesMax: number): number {
+  return fitsWhole(bytes, payloadBytesMax) ? 1 : Math.ceil(bytes / (payloadBytesMax - PIECE_HEADER_BYTES.middle))
+}
+
+/** Writes a whole message; `false`: no room now, nothing was written. */
+export function writeWhole(sink: PayloadSink, type: number, bytes: Uint8Array): boolean {
+  const at = reserveWhole(sink, type, bytes.length)
+  if (at < 0) return false
+  sink.slab.set(bytes, at)
+  sink.commit(wholeHeaderBytes(bytes.length) + bytes.length)
+  return true
+}
+
+/**
+ * Room for the bytes of a whole message whose header is already written: an offset in `sink.slab`, or −1. The caller writes exactly `length`
+ * bytes there and then calls `sink.commit(wholeHeaderBytes(length) + length)`; until it does, nothing has happened.
+ */
+export function reserveWhole(sink: PayloadSink, type: number, length: number): number {
+  const offset = sink.reserve(wholeHeaderBytes(length) + length)
+  return offset < 0 ? -1 : writeWholeHeader(sink.view, offset, type, length)
+}
+
+/** A message that is larger than a packet, and how much of it is in the stream: it can stop at any packet and go on later. */
+export class LargeMessage {
+  readonly type: number
+  readonly bytes: Uint8Array
+  #written = 0
+  #message = -1
+
+  constructor(type: number, bytes: Uint8Array) {
+    this.type = type
+    this.bytes = bytes
+  }
+
+  /** Bytes that are in the stream. */
+  get written(): number {
+    return this.#written
+  }
+
+  get isBegun(): boolean {
+    return this.#written > 0
+  }
+
+  get isDone(): boolean {
+    return this.#written === this.bytes.length
+  }
+
+  /** Writes as many pieces as there is room for; answers whether all are written. */
+  write(sink: PayloadSink): boolean {
+    while (!this.isDone) {
+      const offset = sink.reservePiece()
+      if (offset < 0) return false
+      this.#writePiece(sink, offset)
+    }
+    return true
+  }
+
+  /** Ends a begun message that won't be completed; `false`: no room now. */
+  abandon(sink: PayloadSink): boolean {
+    const offset = sink.reservePiece()
+    if (offset < 0) return false
+    sink.commitPiece(FORM.abandoned, writeAbandoned(sink.view, offset, this.#message) - offset)
+    return true
+  }
+
+  #writePiece(sink: PayloadSink, offset: number): void {
+    const total = this.bytes.length
+    const left = total - this.#written
+    let at: number
+    let form: number
+    let room: number
+    if (this.#written === 0) {
+      form = FORM.first
+      this.#message = sink.begun
+      at = writeFirstHeader(sink.view, offset, this.type, this.#message, total)
+      // A first piece is shorter than the message, even where all of it would fit behind this header.
+      room = Math.min(offset + sink.payloadBytesMax - at, left - 1)
+    } else if (left <= sink.payloadBytesMax - PIECE_HEADER_BYTES.last) {
+      form = FORM.last
+      at = writeLastHeader(sink.view, offset, this.#message, total)
+      room = left
+    } else {
+      form = FORM.middle
+      at = writeMiddleHeader(sink.view, offset, this.#message, total, this.#written)
+      // A middle piece doesn't touch the end.
+      room = Math.min(offset + sink.payloadBytesMax - at, left - 1)
+    }
+    sink.slab.set(this.bytes.subarray(this.#written, this.#written + room), at)
+    this.#written += room
+    sink.commitPiece(form, at + room - offset)
+  }
+}
