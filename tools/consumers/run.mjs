@@ -1,0 +1,97 @@
+// Proves that the packages work outside the workspace: packs them, and for each folder beside this file installs the tarballs that its
+// package.json declares (and what those declare, nothing else) into an empty folder, and runs its tests there with `node --test`.
+// A folder's tsconfig.json, if it has one, is compiled first. No network is needed: what the packages take from the registry is packed too.
+import { spawnSync } from "node:child_process"
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { output, packAll, packDependencies, root } from "../quality/pack.mjs"
+import { judgeSkips, writeSummary } from "../summary.mjs"
+
+const here = join(root, "tools/consumers")
+const folder = mkdtempSync(join(tmpdir(), "consumers-"))
+const summary = { passed: 0, failed: 0, skipped: [] }
+try {
+  const tarballs = packEverything()
+  for (const name of readdirSync(here).toSorted()) {
+    if (!existsSync(join(here, name, "package.json"))) continue
+    if (!hasTests(join(here, name))) {
+      skip(name)
+      continue
+    }
+    const problem = run(name, tarballs)
+    if (problem === undefined) summary.passed++
+    else summary.failed++
+    console.log(problem === undefined ? `ok   consumer ${name}` : `FAIL consumer ${name}: ${problem}`)
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+if (summary.passed + summary.failed + summary.skipped.length === 0) {
+  console.error("error: there is no consumer")
+  summary.failed++
+}
+writeSummary(summary)
+process.exitCode = summary.failed === 0 ? 0 : 1
+
+function packEverything() {
+  const at = join(folder, "tarballs")
+  mkdirSync(at)
+  const packages = packAll(at).filter(({ manifest }) => manifest.exports?.["."] !== undefined)
+  const tarballs = packDependencies(packages, at)
+  for (const { name, tarball } of packages) tarballs.set(name, tarball)
+  return tarballs
+}
+
+/** Returns what went wrong, if anything. */
+function run(name, tarballs) {
+  console.log(`\n--- consumer ${name}`)
+  const at = join(folder, name)
+  cpSync(join(here, name), at, { recursive: true, filter: (path) => !path.includes("node_modules") })
+  const manifest = JSON.parse(readFileSync(join(at, "package.json"), "utf8"))
+  const files = Object.fromEntries([...tarballs].map(([dependency, tarball]) => [dependency, pathToFileURL(tarball).href]))
+  const unknown = Object.keys(manifest.dependencies ?? {}).filter((dependency) => files[dependency] === undefined)
+  if (unknown.length > 0) return `it declares ${unknown.join(", ")}, which no package here is`
+  // What it declares comes from the tarballs, and so does what those declare: npm refuses an override that contradicts a direct dependency.
+  manifest.dependencies = Object.fromEntries(Object.keys(manifest.dependencies).map((dependency) => [dependency, files[dependency]]))
+  manifest.overrides = Object.fromEntries(
+    Object.keys(files).map((dependency) => [dependency, manifest.dependencies[dependency] ? `$${dependency}` : files[dependency]]),
+  )
+  writeFileSync(join(at, "package.json"), JSON.stringify(manifest))
+  try {
+    output("npm", ["install", "--offline", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"], at)
+  } catch (error) {
+    return error.message
+  }
+  if (existsSync(join(at, "tsconfig.json")) && spawnSync("tsc", ["-p", at], { cwd: at, stdio: "inherit" }).status !== 0)
+    return "it doesn't compile"
+  const tap = join(folder, `${name}.tap`)
+  const reporters = [
+    "--test-reporter=spec",
+    "--test-reporter-destination=stdout",
+    "--test-reporter=tap",
+    `--test-reporter-destination=${tap}`,
+  ]
+  const { status, signal } = spawnSync(process.execPath, ["--test", ...reporters], {
+    cwd: at,
+    stdio: ["ignore", "inherit", "inherit"],
+    timeout: 300_000,
+  })
+  if (status !== 0) return signal === null ? "its tests failed" : `its tests were ended by ${signal}`
+  return Number(/^# pass (\d+)$/m.exec(readFileSync(tap, "utf8"))?.[1] ?? 0) === 0 ? "it ran no test" : undefined
+}
+
+function hasTests(at) {
+  return readdirSync(at, { recursive: true, encoding: "utf8" }).some(
+    (path) => !path.includes("node_modules") && /(^|[./\\])test\.mjs$/.test(path),
+  )
+}
+
+function skip(name) {
+  const { allowed, refused } = judgeSkips([{ name: `consumer ${name}`, note: undefined }])
+  summary.skipped.push(...allowed)
+  summary.failed += refused.length
+  for (const { reason } of allowed) console.log(`skip consumer ${name}: ${reason}`)
+  for (const { reason } of refused) console.log(`FAIL consumer ${name} has no test file, and the skip is refused: ${reason}`)
+}

@@ -1,0 +1,45 @@
+// Packs the packages as they would be published.
+import { spawnSync } from "node:child_process"
+import { readFileSync, readdirSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+
+/** Packs every package of packages/ into `folder`; returns each one's manifest, as packed, and its tarball. */
+export function packAll(folder) {
+  return readdirSync(join(root, "packages"))
+    .toSorted()
+    .map((name) => {
+      const from = join(root, "packages", name)
+      const { filename } = JSON.parse(output("pnpm", ["pack", "--json", "--pack-destination", folder], from))
+      const manifest = JSON.parse(output("tar", ["-xzOf", filename, "package/package.json"], folder))
+      return { name: manifest.name, from, manifest, tarball: filename }
+    })
+}
+
+/** Packs what the packages need from the registry, out of what is installed here, so that they can be installed elsewhere with no network. */
+export function packDependencies(packages, folder) {
+  const tarballs = new Map()
+  for (const { from, manifest } of packages) {
+    for (const dependency of Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })) {
+      if (dependency.startsWith("@x/") || tarballs.has(dependency)) continue
+      const installed = join(from, "node_modules", dependency)
+      const [{ filename }] = JSON.parse(
+        output("npm", ["pack", installed, "--json", "--ignore-scripts", "--pack-destination", folder], folder),
+      )
+      tarballs.set(dependency, join(folder, filename.replace("@", "").replace("/", "-")))
+      const inner = Object.keys(JSON.parse(readFileSync(join(installed, "package.json"), "utf8")).dependencies ?? {})
+      if (inner.length > 0) throw new Error(`${dependency} of ${manifest.name} needs ${inner.join(", ")}, which this doesn't pack`)
+    }
+  }
+  return tarballs
+}
+
+/** What a command prints; when it fails, an error that says what it said. */
+export function output(file, args, cwd) {
+  const result = spawnSync(file, args, { cwd, encoding: "utf8", maxBuffer: 2 ** 28 })
+  if (result.status === 0) return result.stdout
+  const said = result.error?.message ?? `${result.stdout}${result.stderr}`.trim()
+  throw new Error(`${file} ${args.join(" ")} failed in ${cwd}:\n${said}`)
+}
