@@ -101,15 +101,16 @@ function writeConsumer({ name, manifest }) {
     ({ specifier }, i) => `import * as entry${i} from ${JSON.stringify(specifier)}\nexport type Entry${i} = typeof entry${i}\n`,
   )
   writeFileSync(join(at, "consumer.ts"), source.join(""))
+  const strictness = { strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false }
+  const typeRoots = [join(folder, "node_modules/@types")]
   const compilerOptions = {
-    ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false, noEmit: true },
-    ...{
-      target: "es2023",
-      lib: ["es2023"],
-      module: "nodenext",
-      types: TYPES[name] ?? [],
-      typeRoots: [join(folder, "node_modules/@types")],
-    },
+    ...strictness,
+    noEmit: true,
+    target: "es2023",
+    lib: ["es2023"],
+    module: "nodenext",
+    types: TYPES[name] ?? [],
+    typeRoots,
   }
   writeFileSync(join(at, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["consumer.ts"] }))
 }
