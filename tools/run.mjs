@@ -24,7 +24,10 @@ const COMMANDS = {
   x: { script: "packages/cli/dist/main.js", built: true },
   test: { script: "tools/test.mjs", built: true },
   // Types of siblings come from what is built: without it the linter sees less.
-  lint: { run: ["oxlint", "--type-aware", "--deny-warnings", "packages", "tools"], built: true },
+  lint: {
+    run: ["oxlint", "--type-aware", "--deny-warnings", `--format=${process.stdout.isTTY ? "default" : "unix"}`, "packages", "tools"],
+    built: true,
+  },
   format: { run: ["oxfmt"] },
   "format:check": { run: ["oxfmt", "--check"] },
   typecheck: { run: ["tsc", "-p", "tools/tsconfig.tests.json"], built: true },
