@@ -55,20 +55,13 @@ process.exit(result.status)
 
 function install() {
   const holder = join(root, "tools/pnpm")
-  once("pnpm", [join(holder, "package-lock.json")], join(holder, "node_modules"), () =>
+  const holderLock = [join(holder, "package-lock.json")]
+  once("pnpm", holderLock, join(holder, "node_modules"), () =>
     step("npm", ["ci", "--prefix", holder, "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"], "installing pnpm"),
   )
-  once(
-    "install",
-    ["pnpm-lock.yaml", "pnpm-workspace.yaml", "package.json"].map((file) => join(root, file)),
-    join(root, "node_modules"),
-    () =>
-      step(
-        "pnpm",
-        ["install", "--frozen-lockfile", "--prefer-offline", "--reporter=append-only", "--loglevel=warn"],
-        "installing packages",
-      ),
-  )
+  const flags = ["--frozen-lockfile", "--prefer-offline", "--reporter=append-only", "--loglevel=warn"]
+  const locks = ["pnpm-lock.yaml", "pnpm-workspace.yaml", "package.json"].map((file) => join(root, file))
+  once("install", locks, join(root, "node_modules"), () => step("pnpm", ["install", ...flags], "installing packages"))
 }
 
 function build() {
