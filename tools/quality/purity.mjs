@@ -31,8 +31,8 @@ function visit(node, checker, report) {
   if (ts.isTypeNode(node) && !ts.isExpressionWithTypeArguments(node)) return
   if (ts.isIdentifier(node) && isGlobalValue(node, checker)) checkGlobal(node, report)
   if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword) report(node, "import.meta differs between runtimes")
-  if (ts.isBinaryExpression(node) && isPower(node.operatorToken.kind) && !(isNumber(node.left) && isNumber(node.right)))
-    report(node, "** of anything but two literals rounds differently between engines")
+  if (ts.isBinaryExpression(node) && isPower(node.operatorToken.kind) && ![node.left, node.right].every((side) => isExact(side, checker)))
+    report(node, "** rounds differently between engines, unless of two literals or of bigints")
   ts.forEachChild(node, (child) => visit(child, checker, report))
 }
 
@@ -89,8 +89,8 @@ function isPower(kind) {
   return kind === ts.SyntaxKind.AsteriskAsteriskToken || kind === ts.SyntaxKind.AsteriskAsteriskEqualsToken
 }
 
-function isNumber(node) {
-  return ts.isNumericLiteral(node)
+function isExact(node, checker) {
+  return ts.isNumericLiteral(node) || (checker.getTypeAtLocation(node).flags & ts.TypeFlags.BigIntLike) !== 0
 }
 
 function sourcesIn(root, folder) {

@@ -24,7 +24,7 @@ test.each([
   ["Math.pow(2, x)", "Math.pow rounds differently"],
   ["Math.exp(x)", "Math.exp rounds differently"],
   ["Math.log2(x)", "Math.log2 rounds differently"],
-  ["x ** 0.5", "** of anything but two literals"],
+  ["x ** 0.5", "** rounds differently"],
   ["Math", "Math is used by its members only"],
   ["AbortSignal.timeout(1)", "AbortSignal.timeout is not allowed"],
   ["import.meta.url", "import.meta differs"],
@@ -50,7 +50,7 @@ test("names that only look like globals are none", async () => {
     export class Node { Date = 1; #crypto = 2; process(crypto: number): number { return this.Date + crypto + this.#crypto } }
     export function f(performance: { now(): number }, { Date = 1 }: { Date?: number }): unknown {
       Buffer: for (;;) { break Buffer }
-      return { process, fetch, now: performance.now(), Date: Date, setTimeout() {}, max: Math.max(1, 2), big: 2 ** 48, text: "Math.random()" }
+      return { process, fetch, now: performance.now(), Date: Date, setTimeout() {}, max: Math.max(1, 2), big: 2 ** 48, root: (a: bigint) => (a + 1n) ** 3n, text: "Math.random()" }
     }
     // Date.now()
     declare function setInterval(): void
