@@ -1,0 +1,135 @@
+// A decoder of the whole format, written from PROTOCOL.md alone and importing nothing from the packages. It is slow and obvious, so that it can be
+// read beside the document; where orders of checks could differ it takes the one of §11.
+import { decodeBody } from "./bodies.ts"
+import { crc32c } from "./crc32c.ts"
+import type { Datagram, DropReason, Packet, Prefix } from "./datagram.ts"
+import { classOf, KINDS, type Kind } from "./kinds.ts"
+import { isNumber } from "./numbers.ts"
+import { Reader, Refused, refuse } from "./reader.ts"
+
+export interface Context {
+  /** §2: 0 is `none`, 1 is `checksum`. */
+  profile: 0 | 1
+  /** The longest datagram that we announced, in bytes. */
+  datagramBytesMax: number
+  /** §2, 32 bytes: receiver unique, sender unique, receiver session, sender session. */
+  pseudoHeader: Uint8Array
+}
+
+/** Decodes a datagram, or tells the first obligation of §11 that it breaks. O6 to O8 and those after O21 need state and are left out. */
+export function decodeDatagram(bytes: Uint8Array, context: Context): Datagram | { drop: DropReason } {
+  try {
+    return decode(bytes, context)
+  } catch (error) {
+    if (error instanceof Refused) return { drop: error.reason }
+    throw error
+  }
+}
+
+const PREFIX_BYTES = 11
+const FLAG_BYTES = 1
+
+function decode(bytes: Uint8Array, context: Context): Datagram {
+  const tagBytes = context.profile === 1 ? 4 : 0
+
+  // O1, with the tag of our own profile: that of the datagram is not looked at before O4.
+  if (bytes.length < PREFIX_BYTES + FLAG_BYTES + tagBytes) refuse("too-short")
+  // O2
+  if (bytes.length > context.datagramBytesMax) refuse("too-long")
+
+  const prefix = decodePrefix(new Reader(bytes.subarray(0, PREFIX_BYTES)), context)
+
+  // O9
+  const packetsEnd = bytes.length - tagBytes
+  if (context.profile === 1) {
+    const covered = new Uint8Array(context.pseudoHeader.length + packetsEnd)
+    covered.set(context.pseudoHeader, 0)
+    covered.set(bytes.subarray(0, packetsEnd), context.pseudoHeader.length)
+    const tag = new Reader(bytes.subarray(packetsEnd)).u32()
+    if (tag !== crc32c(covered)) refuse("tag")
+  }
+
+  // O18 for the counter of the datagram. Whether it may be 0 is for the kind to say.
+  if (!isNumber(prefix.counter)) refuse("number")
+
+  return { prefix, packets: decodePackets(bytes.subarray(PREFIX_BYTES, packetsEnd), prefix, bytes.length) }
+}
+
+/** §2, the first 11 bytes: profiles 0 and 1 have no epoch. */
+function decodePrefix(reader: Reader, context: Context): Prefix {
+  const first = reader.u8()
+  const version = first >> 4
+  const reserved = (first >> 3) & 1
+  const handshake = ((first >> 2) & 1) === 1
+  const profile = first & 0b11
+
+  // O3
+  if (version !== 0) refuse("version")
+  // O4
+  if (profile !== context.profile) refuse("profile")
+  // O5
+  if (reserved !== 0) refuse("reserved")
+
+  const slot = reader.u32()
+  const counter = reader.u48()
+  return { version, profile: context.profile === 1 ? "checksum" : "none", handshake, slot, counter }
+}
+
+/** §3: packet after packet, each judged whole before the next one is looked at. */
+function decodePackets(bytes: Uint8Array, prefix: Prefix, datagramBytes: number): Packet[] {
+  const reader = new Reader(bytes)
+  const packets: Packet[] = []
+  let firstKind: Kind | undefined
+
+  for (;;) {
+    const flags = reader.u8()
+    const hasLength = flags >> 7 === 1
+    const option = (flags >> 5) & 0b11
+    const kind = KINDS.find((candidate) => candidate.number === (flags & 0b11111))
+
+    // O10
+    if (kind === undefined) refuse("kind")
+
+    // O11
+    if (kind.option === "none" && option !== 0) refuse("option")
+    if (kind.option === "W" && option > 1) refuse("option")
+    if (kind.option === "A" && option === 3) refuse("option")
+
+    // O12. A length field that isn't whole goes past the datagram, too.
+    let length = reader.left
+    if (hasLength) {
+      reader.need(2, "length")
+      length = reader.u16()
+      if (length === 0) refuse("length")
+      if (length > reader.left) refuse("length")
+      if (length === reader.left) refuse("length")
+    }
+
+    // O15
+    firstKind = firstKind ?? kind
+    checkClass(kind, firstKind, hasLength || packets.length > 0, prefix)
+
+    const body = new Reader(reader.bytes(length))
+    const packet = decodeBody(kind, option, body, datagramBytes)
+    // O14
+    if (body.left > 0) refuse("trailing")
+    packets.push(packet)
+
+    if (!hasLength) return packets
+  }
+}
+
+/** O15, and with it what the prefix holds with one kind and not with another. */
+function checkClass(kind: Kind, firstKind: Kind, hasCompany: boolean, prefix: Prefix): void {
+  if (classOf(kind) !== classOf(firstKind)) refuse("class")
+  if (kind.alone && hasCompany) refuse("class")
+  // §2, H: only packets of the class handshake are in it, and they are nowhere else (§7).
+  if (prefix.handshake !== (classOf(kind) === "handshake")) refuse("class")
+  // §2, slot: 0 in join, hint and loose, whose receiver has given none; only in these.
+  const slotless = kind.name === "join" || kind.name === "hint" || kind.name === "loose"
+  if (slotless !== (prefix.slot === 0)) refuse("class")
+
+  // §2, counter: hint and loose hold 0. In an association it starts at 1, and so do the attempts of a join, which its answers copy.
+  const counterless = kind.name === "hint" || kind.name === "loose"
+  if (counterless !== (prefix.counter === 0)) refuse("value")
+}

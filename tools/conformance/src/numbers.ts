@@ -1,0 +1,6 @@
+/** §1. Every u48 of the format is held to it. */
+const NUMBER_MAX = 2 ** 48 - 2 ** 20 - 1
+
+export function isNumber(value: number): boolean {
+  return value <= NUMBER_MAX
+}
