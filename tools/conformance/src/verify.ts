@@ -1,0 +1,55 @@
+// Compares the decoder with golden vectors. Vectors are data: a JSON array per file, in the form of `Vector`.
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { isDeepStrictEqual } from "node:util"
+import type { Datagram, DropReason } from "./datagram.ts"
+import { type Context, decodeDatagram } from "./decode.ts"
+
+/** `decoded` is the plain form of the datagram, `drop` the reason why it is refused: a vector has one of the two. */
+export type Vector = VectorInput & ({ decoded: Datagram } | { drop: DropReason })
+
+interface VectorInput {
+  name: string
+  profile: "none" | "checksum"
+  /** 32 bytes in hex. */
+  pseudoHeader: string
+  datagram: string
+}
+
+export interface Disagreement {
+  name: string
+  datagram: Uint8Array
+  context: Context
+  vector: Datagram | { drop: DropReason }
+  decoder: Datagram | { drop: DropReason }
+}
+
+/** What we announced, for vectors: the most that UDP over v4 carries, which is also the upper bound of the limit (§3). */
+const DATAGRAM_BYTES_MAX = 65_507
+
+export function readVectors(directory: string): Vector[] {
+  const files = readdirSync(directory).filter((file) => file.endsWith(".json"))
+  return files.toSorted().flatMap((file) => JSON.parse(readFileSync(join(directory, file), "utf8")) as Vector[])
+}
+
+export function verify(vectors: Vector[]): Disagreement[] {
+  const disagreements: Disagreement[] = []
+  for (const { name, profile, pseudoHeader, datagram: text, ...vector } of vectors) {
+    const datagram = bytesOf(text)
+    const context: Context = {
+      profile: profile === "checksum" ? 1 : 0,
+      datagramBytesMax: DATAGRAM_BYTES_MAX,
+      pseudoHeader: bytesOf(pseudoHeader),
+    }
+    const decoder = decodeDatagram(datagram, context)
+    const expected = "drop" in vector ? { drop: vector.drop } : vector.decoded
+    if (!isDeepStrictEqual(decoder, expected)) disagreements.push({ name, datagram, context, vector: expected, decoder })
+  }
+  return disagreements
+}
+
+function bytesOf(hex: string): Uint8Array {
+  const bytes = new Uint8Array(hex.length / 2)
+  for (let index = 0; index < bytes.length; index++) bytes[index] = Number.parseInt(hex.slice(index * 2, index * 2 + 2), 16)
+  return bytes
+}
