@@ -62,13 +62,22 @@ export function reserveWhole(sink: PayloadSink, type: number, length: number): n
 /** A message that is larger than a packet, and how much of it is in the stream: it can stop at any packet and go on later. */
 export class LargeMessage {
   readonly type: number
-  readonly bytes: Uint8Array
+  #bytes: Uint8Array
   #written = 0
   #message = -1
 
   constructor(type: number, bytes: Uint8Array) {
     this.type = type
-    this.bytes = bytes
+    this.#bytes = bytes
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes
+  }
+
+  /** Copies the bytes, so that the caller gets his back. */
+  keep(): void {
+    this.#bytes = this.#bytes.slice()
   }
 
   /** Bytes that are in the stream. */

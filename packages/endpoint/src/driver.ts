@@ -1,0 +1,103 @@
+/**
+ * The one loop: datagrams and time go into the protocol, datagrams come out, and one wake-up is set for what is next.
+ *
+ * @module
+ */
+
+import type { Host, ReceiveBatch, Transport, WakeUp } from "@x/transport"
+import type { Protocol } from "./protocol/protocol.ts"
+
+interface Waiter {
+  readonly isDone: () => boolean
+  readonly deadlineMs: number
+  readonly resolve: () => void
+}
+
+export class Driver {
+  readonly #host: Host
+  readonly #transport: Transport
+  readonly #wakeUp: WakeUp
+  readonly #waiters = new Set<Waiter>()
+  #protocol: Protocol | undefined
+  #isRunning = false
+  #isDeferred = false
+
+  constructor(host: Host, transport: Transport) {
+    this.#host = host
+    this.#transport = transport
+    this.#wakeUp = host.wakeUp(() => this.#run())
+    transport.onReceive((batch) => this.#receive(batch))
+    transport.onWritable(() => this.#run())
+  }
+
+  start(protocol: Protocol): void {
+    this.#protocol = protocol
+  }
+
+  /** Nothing is driven any more. */
+  stop(): void {
+    this.#protocol = undefined
+    this.#wakeUp.at(Infinity)
+    for (const { resolve } of this.#waiters) resolve()
+    this.#waiters.clear()
+  }
+
+  /** There is something to send: at the end of the turn, so that what is said together goes together. */
+  work(): void {
+    if (this.#isRunning || this.#isDeferred || this.#protocol === undefined) return
+    this.#isDeferred = true
+    this.#host.defer(() => {
+      this.#isDeferred = false
+      this.#run()
+    })
+  }
+
+  /** Settles when a condition holds, looked at after each turn, or when so much time has passed. */
+  until(isDone: () => boolean, timeoutMs: number): Promise<void> {
+    if (isDone() || this.#protocol === undefined) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#waiters.add({ isDone, deadlineMs: this.#host.now() + timeoutMs, resolve })
+      this.work()
+    })
+  }
+
+  #receive(batch: ReceiveBatch): void {
+    if (this.#protocol === undefined) return
+    this.#isRunning = true
+    try {
+      this.#protocol.receive(batch, this.#host.now())
+    } finally {
+      this.#isRunning = false
+    }
+    this.#run()
+  }
+
+  #run(): void {
+    const protocol = this.#protocol
+    if (protocol === undefined || this.#isRunning) return
+    this.#isRunning = true
+    const nowMs = this.#host.now()
+    try {
+      protocol.closePackets()
+      protocol.poll(nowMs)
+    } finally {
+      this.#isRunning = false
+    }
+    this.#arm(protocol, nowMs)
+  }
+
+  #arm(protocol: Protocol, nowMs: number): void {
+    let next = protocol.nextTimeoutMs
+    for (const waiter of this.#waiters) {
+      if (waiter.isDone() || waiter.deadlineMs <= nowMs) {
+        this.#waiters.delete(waiter)
+        waiter.resolve()
+      } else {
+        next = Math.min(next, waiter.deadlineMs)
+      }
+    }
+    // A timer can't be as soon as that; the end of the turn can.
+    if (next < nowMs + this.#transport.capabilities.timerMs / 2) this.work()
+    else this.#wakeUp.at(next)
+  }
+}

@@ -1,0 +1,25 @@
+export type EndpointErrorCode =
+  | "closed"
+  | "not-joined"
+  | "join-timeout"
+  | "join-refused"
+  | "too-large"
+  | "refused"
+  | "dropped"
+  | "aborted"
+  | "stream-closed"
+  | "invalid-option"
+  | "invalid-target"
+  | "handler-failed"
+  | "reentered"
+
+/** The one error class of this package. The message says what to do; `cause` is what lies behind it. */
+export class EndpointError extends Error {
+  override readonly name = "EndpointError"
+  readonly code: EndpointErrorCode
+
+  constructor(code: EndpointErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.code = code
+  }
+}

@@ -1,0 +1,56 @@
+import type { EndpointError } from "./endpoint-error.ts"
+import type { IncomingStream } from "./incoming-stream.ts"
+import type { Peer } from "./peer.ts"
+
+/** What an endpoint tells, and with what. The map is closed: there are no others. */
+export interface EndpointEvents {
+  /** A peer joined us, or we it. */
+  joined: (peer: Peer) => void
+  /** The same incarnation joined anew: it had forgotten us. `before` is over, and its streams are closed. */
+  rejoined: (peer: Peer, before: Peer) => void
+  /** Another incarnation joined from the address of `before`, which is over. */
+  restarted: (peer: Peer, before: Peer) => void
+  /** Nothing was heard of the peer for `unreachableMs`; its streams wait. */
+  unreachable: (peer: Peer) => void
+  /** It is heard again. */
+  reachable: (peer: Peer) => void
+  /** It is gone, by its own word, by ours or by silence; its streams are closed. */
+  left: (peer: Peer, why: { readonly reason: number; readonly text: string }) => void
+  /** The peer opened a stream to us. */
+  stream: (stream: IncomingStream) => void
+  /** A handler of the application threw. Without a listener the error is thrown where nobody catches it. */
+  error: (error: EndpointError) => void
+}
+
+export type EventName = keyof EndpointEvents
+
+/** Listeners by event. Their errors go to `onError`, so that none keeps another from being told. */
+export class Events {
+  readonly #listeners = new Map<EventName, Set<(...args: never[]) => void>>()
+  readonly #onError: (error: unknown, name: EventName) => void
+
+  constructor(onError: (error: unknown, name: EventName) => void) {
+    this.#onError = onError
+  }
+
+  on<K extends EventName>(name: K, listener: EndpointEvents[K]): () => void {
+    const set = this.#listeners.get(name) ?? new Set()
+    this.#listeners.set(name, set)
+    set.add(listener)
+    return () => void set.delete(listener)
+  }
+
+  has(name: EventName): boolean {
+    return (this.#listeners.get(name)?.size ?? 0) > 0
+  }
+
+  emit<K extends EventName>(name: K, ...args: Parameters<EndpointEvents[K]>): void {
+    for (const listener of this.#listeners.get(name) ?? []) {
+      try {
+        ;(listener as (...args: unknown[]) => void)(...args)
+      } catch (error) {
+        this.#onError(error, name)
+      }
+    }
+  }
+}

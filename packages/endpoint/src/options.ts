@@ -1,0 +1,120 @@
+/**
+ * What an endpoint can be told, with defaults and why.
+ *
+ * @module
+ */
+
+import type { BindOptions, Host } from "@x/transport"
+import { messageBytesLimit } from "@x/fragment"
+import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX, IN_FLIGHT_MAX, IN_FLIGHT_MIN, PROFILE, SPREAD_MAX, SPREAD_MIN } from "@x/wire"
+import { EndpointError } from "./endpoint-error.ts"
+
+export interface EndpointOptions extends BindOptions {
+  /** The machine it runs on; default: this one, `systemHost()`. A simulated host makes everything virtual. */
+  readonly host?: Host
+  /** `"checksum"` (default): CRC-32C against accidents. `"none"`: for loopback and tests. Both ends must agree. */
+  readonly protection?: "none" | "checksum"
+  /** Bytes of the datagrams sent, 548 to 65,507; default 1200, which every path carries. More only where both ends and the path are known to take it. */
+  readonly datagramBytes?: number
+  /** Bytes of the largest message sent or taken; default 16 MiB. */
+  readonly messageBytesMax?: number
+  /** Memory for large messages under way: from one peer, default 32 MiB, and in all, default 256 MiB. Never below the largest message. */
+  readonly assemblyBytesPerPeer?: number
+  readonly assemblyBytesMax?: number
+  /** Packets kept until their turn comes, over all peers; default 16,384. */
+  readonly poolPacketsMax?: number
+  /** Peers at a time, default 10,000; half-open joins among them, default 1,024. */
+  readonly peersMax?: number
+  readonly halfOpenMax?: number
+  /** Streams that a peer may have open towards us, default 16,384. */
+  readonly streamsMax?: number
+  /** Unacknowledged packets and bytes of a stream, default 1024 and 1 MiB. */
+  readonly windowPackets?: number
+  readonly windowBytes?: number
+  /** Packets of a stream from the oldest missing to the newest, a power of two, default 16,384. */
+  readonly spreadPackets?: number
+  /** Messages and bytes that may wait for the window, for each stream; default 1,024 and 32 MiB. */
+  readonly parkedMessagesMax?: number
+  readonly parkedBytesMax?: number
+  /** Datagrams in flight towards us that our socket buffer takes, 64 to 1,048,576; default: what SO_RCVBUF as read back holds. */
+  readonly inFlightMax?: number
+  /** The longest a status waits, milliseconds, default 25. */
+  readonly statusDelayMs?: number
+  /** A heartbeat after so much silence, default 1,000, and once idle for ten times as long, after three times as long. */
+  readonly heartbeatMs?: number
+  /** Silence after which a peer counts as unreachable, default 10,000, and has left, default 60,000 later. */
+  readonly unreachableMs?: number
+  readonly leaveMs?: number
+  /** How long a join is tried, default 5,000. */
+  readonly joinTimeoutMs?: number
+  /** How long `close` waits for what was accepted to be acknowledged, default 5,000. */
+  readonly lingerMs?: number
+}
+
+export type Settings = Required<Omit<EndpointOptions, keyof BindOptions | "host" | "protection" | "inFlightMax">> & { readonly profile: 0 | 1; readonly inFlightMax: number | undefined }
+
+const MIB = 1_048_576
+
+const DEFAULTS: Omit<Settings, "profile" | "inFlightMax"> = {
+  datagramBytes: DATAGRAM_BYTES_BASE,
+  messageBytesMax: 16 * MIB,
+  assemblyBytesPerPeer: 32 * MIB,
+  assemblyBytesMax: 256 * MIB,
+  poolPacketsMax: 16_384,
+  peersMax: 10_000,
+  halfOpenMax: 1_024,
+  streamsMax: 16_384,
+  windowPackets: 1_024,
+  windowBytes: MIB,
+  spreadPackets: 16_384,
+  parkedMessagesMax: 1_024,
+  parkedBytesMax: 32 * MIB,
+  statusDelayMs: 25,
+  heartbeatMs: 1_000,
+  unreachableMs: 10_000,
+  leaveMs: 60_000,
+  joinTimeoutMs: 5_000,
+  lingerMs: 5_000,
+}
+
+/** The options with defaults; throws `EndpointError` `invalid-option` naming what is wrong and what would be right. */
+export function settingsOf(options: EndpointOptions): Settings {
+  const given = Object.fromEntries(Object.entries(options).filter(([name, value]) => name in DEFAULTS && value !== undefined))
+  const protection = options.protection ?? "checksum"
+  if (protection !== "none" && protection !== "checksum") throw invalid("protection", `"none" or "checksum"`, protection)
+  const settings: Settings = { ...DEFAULTS, ...given, profile: PROFILE[protection], inFlightMax: options.inFlightMax }
+  within(settings, "datagramBytes", DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX)
+  within(settings, "messageBytesMax", 1, messageBytesLimit(settings.datagramBytes - 64))
+  within(settings, "assemblyBytesPerPeer", settings.messageBytesMax, Number.MAX_SAFE_INTEGER)
+  within(settings, "assemblyBytesMax", settings.assemblyBytesPerPeer, Number.MAX_SAFE_INTEGER)
+  within(settings, "poolPacketsMax", 64, 1_048_576)
+  within(settings, "peersMax", 1, 262_144)
+  within(settings, "halfOpenMax", 1, 65_536)
+  within(settings, "streamsMax", 1, 0xffff_ffff)
+  within(settings, "spreadPackets", SPREAD_MIN, SPREAD_MAX)
+  if ((settings.spreadPackets & (settings.spreadPackets - 1)) !== 0) throw invalid("spreadPackets", "a power of two", settings.spreadPackets)
+  within(settings, "windowPackets", 1, settings.spreadPackets)
+  within(settings, "windowBytes", 1, Number.MAX_SAFE_INTEGER)
+  within(settings, "parkedMessagesMax", 0, Number.MAX_SAFE_INTEGER)
+  within(settings, "parkedBytesMax", 0, Number.MAX_SAFE_INTEGER)
+  within(settings, "statusDelayMs", 1, 1_000)
+  within(settings, "heartbeatMs", 10, 60_000)
+  within(settings, "unreachableMs", settings.heartbeatMs, 3_600_000)
+  within(settings, "leaveMs", 0, 86_400_000)
+  within(settings, "joinTimeoutMs", 1, 3_600_000)
+  within(settings, "lingerMs", 0, 3_600_000)
+  if (settings.inFlightMax !== undefined && !isWhole(settings.inFlightMax, IN_FLIGHT_MIN, IN_FLIGHT_MAX)) throw invalid("inFlightMax", `a whole number from ${IN_FLIGHT_MIN} to ${IN_FLIGHT_MAX}`, settings.inFlightMax)
+  return settings
+}
+
+function within(settings: Settings, name: keyof typeof DEFAULTS, min: number, max: number): void {
+  if (!isWhole(settings[name], min, max)) throw invalid(name, `a whole number from ${min} to ${max}`, settings[name])
+}
+
+function isWhole(value: number, min: number, max: number): boolean {
+  return Number.isInteger(value) && value >= min && value <= max
+}
+
+function invalid(name: string, should: string, is: unknown): EndpointError {
+  return new EndpointError("invalid-option", `${name} must be ${should}, not ${String(is)}`)
+}

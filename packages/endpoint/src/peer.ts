@@ -1,0 +1,169 @@
+import type { Address } from "@x/transport"
+import { type Delivery, METADATA_BYTES_MAX, MODE, REASON } from "@x/wire"
+import { EndpointError } from "./endpoint-error.ts"
+import type { IncomingStream } from "./incoming-stream.ts"
+import type { ReceivedMessage } from "./message.ts"
+import { MessageQueue } from "./message-queue.ts"
+import { OutgoingStream } from "./outgoing-stream.ts"
+import { ParkingLot } from "./parking-lot.ts"
+import { toHex } from "./protocol/identity.ts"
+import type { PeerState } from "./protocol/peer-state.ts"
+
+export interface OpenOptions {
+  /** What the stream promises, default `"reliable"`. `"latest"`, `"best-effort"` and `"reliable-unordered"` are to come. */
+  readonly delivery?: Delivery
+  /** Told to the peer with the stream; at most 1024 bytes of UTF-8, default empty. */
+  readonly label?: string
+  /** 0 to 255, higher goes first; default 128. */
+  readonly priority?: number
+}
+
+export interface PeerStats {
+  /** Round trip, milliseconds: smoothed, least, variance. */
+  readonly rttMs: number
+  readonly rttMinMs: number
+  readonly rttVarianceMs: number
+  readonly datagramsSent: number
+  readonly bytesSent: number
+  readonly datagramsReceived: number
+  readonly bytesReceived: number
+  readonly packetsSent: number
+  readonly packetsResent: number
+  readonly naksReceived: number
+  readonly inFlightBytes: number
+  readonly streamsOut: number
+  readonly streamsIn: number
+}
+
+/** What a peer needs of its endpoint. */
+export interface PeerHost {
+  now(): number
+  until(isDone: () => boolean, timeoutMs: number): Promise<void>
+  addressOf(id: number): Address
+  readonly parkedMessagesMax: number
+  readonly parkedBytesMax: number
+}
+
+/** One incarnation of another endpoint. */
+export class Peer {
+  readonly #state: PeerState
+  readonly #host: PeerHost
+  readonly #queues = new Map<number, Set<MessageQueue>>()
+  #address: Address | undefined
+
+  /** @internal */
+  constructor(state: PeerState, host: PeerHost) {
+    this.#state = state
+    this.#host = host
+  }
+
+  /** 16 hexadecimal digits, new whenever the peer's process starts. */
+  get unique(): string {
+    return toHex(this.#state.unique)
+  }
+
+  /** Where it is reached. */
+  get address(): Address {
+    const id = this.#state.association?.address
+    if (this.state !== "left" && id !== undefined) this.#address = this.#host.addressOf(id)
+    return this.#address ?? { family: 4, host: "0.0.0.0", port: 1 }
+  }
+
+  get state(): "joined" | "unreachable" | "left" {
+    const { liveness } = this.#state
+    return liveness === "leaving" ? "left" : liveness
+  }
+
+  /** Bytes of the largest message that both ends take. */
+  get messageBytesMax(): number {
+    return this.#state.messageBytesMax
+  }
+
+  /** Opens a stream to the peer. Throws `EndpointError` `not-joined`, or `refused` when the peer takes no more streams. */
+  open({ delivery = "reliable", label = "", priority = 128 }: OpenOptions = {}): OutgoingStream {
+    const mode = MODE[delivery]
+    if (mode !== MODE.reliable && mode !== MODE["fire-and-forget"]) throw new EndpointError("invalid-option", `delivery must be "reliable" or "fire-and-forget", not "${delivery}"`)
+    if (!(Number.isInteger(priority) && priority >= 0 && priority <= 255)) throw new EndpointError("invalid-option", `priority must be a whole number from 0 to 255, not ${priority}`)
+    const metadata = new TextEncoder().encode(label)
+    if (metadata.length > METADATA_BYTES_MAX) throw new EndpointError("invalid-option", `label must have at most ${METADATA_BYTES_MAX} bytes of UTF-8, not ${metadata.length}`)
+    if (this.state === "left") throw new EndpointError("not-joined", `the peer ${this.unique} has left; join it again`)
+    const state = this.#state.open(mode, priority, metadata, 0, this.#host.now())
+    if (state === undefined) throw new EndpointError("refused", `the peer takes ${this.#state.limits.streams} streams at a time; end one, or raise its streamsMax`)
+    const stream = new OutgoingStream(this, this.#state, state, label, new ParkingLot(this.#host.parkedMessagesMax, this.#host.parkedBytesMax), () => this.#host.now())
+    state.owner = stream
+    return stream
+  }
+
+  /** Copies of the messages of this type from the peer, from now on. Ends when the peer leaves. */
+  messages(type: number): AsyncIterableIterator<ReceivedMessage> {
+    const queues = this.#queues.get(type) ?? new Set()
+    this.#queues.set(type, queues)
+    const queue = new MessageQueue(() => {
+      queues.delete(queue)
+      if (queues.size === 0) this.#queues.delete(type)
+    })
+    if (this.state === "left") queue.end()
+    else queues.add(queue)
+    return queue
+  }
+
+  /** Asks for an answer and tells how long it took, milliseconds. Rejects with `not-joined` or `aborted`. */
+  async ping({ signal, timeoutMs = 10_000 }: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {}): Promise<number> {
+    const startMs = this.#host.now()
+    let isAnswered = false
+    this.#state.onEcho = () => (isAnswered = true)
+    this.#state.ping()
+    await this.#host.until(() => isAnswered || this.state === "left" || signal?.aborted === true, timeoutMs)
+    if (signal?.aborted) throw new EndpointError("aborted", "the caller aborted", signal.reason)
+    if (!isAnswered) throw new EndpointError("not-joined", `no answer from ${this.unique} within ${timeoutMs} ms`)
+    return this.#host.now() - startMs
+  }
+
+  /** Says goodbye: its streams close at once on both sides. Settles when the peer answered, or after a second. */
+  async leave(reason: number = REASON.closing, text = ""): Promise<void> {
+    const { association } = this.#state
+    if (association !== undefined) void this.address
+    this.#state.leave(reason, text, this.#host.now())
+    await this.#host.until(() => this.#state.isSettled, 2_000)
+  }
+
+  stats(): PeerStats {
+    const { rtt, associations } = this.#state
+    const sum = (field: "datagramsSent" | "bytesSent" | "datagramsReceived" | "bytesReceived"): number => associations.reduce((total, association) => total + association[field], 0)
+    return {
+      rttMs: rtt.srttMs,
+      rttMinMs: rtt.minMs,
+      rttVarianceMs: rtt.varianceMs,
+      datagramsSent: sum("datagramsSent"),
+      bytesSent: sum("bytesSent"),
+      datagramsReceived: sum("datagramsReceived"),
+      bytesReceived: sum("bytesReceived"),
+      packetsSent: this.#state.packetsSent,
+      packetsResent: this.#state.packetsResent,
+      naksReceived: this.#state.naksReceived,
+      inFlightBytes: this.#state.inFlightBytes,
+      streamsOut: this.#state.outgoing.size,
+      streamsIn: this.#state.incoming.size,
+    }
+  }
+
+  toString(): string {
+    return `peer ${this.unique} at ${this.address.host} port ${this.address.port} (${this.state})`
+  }
+
+  /** @internal Whether somebody iterates over messages of this type. */
+  hasQueue(type: number): boolean {
+    return this.#queues.size > 0 && this.#queues.has(type)
+  }
+
+  /** @internal */
+  push(type: number, bytes: Uint8Array, stream: IncomingStream): void {
+    for (const queue of this.#queues.get(type) ?? []) queue.push({ type, bytes, peer: this, stream })
+  }
+
+  /** @internal */
+  settle(): void {
+    for (const queues of this.#queues.values()) for (const queue of queues) queue.end()
+  }
+}
+

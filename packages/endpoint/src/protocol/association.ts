@@ -1,0 +1,106 @@
+/**
+ * A pair of slots: everything that belongs to one way between two incarnations, and is the same for all its streams.
+ *
+ * @module
+ */
+
+import { type Feedback, NUMBER_MAX, type PseudoHeader } from "@x/wire"
+import { ReplayWindow } from "./replay-window.ts"
+import { SentTimes } from "./sent-times.ts"
+
+export interface AssociationParts {
+  readonly slot: number
+  readonly remoteSlot: number
+  /** Id of the peer's address at the transport; the association holds one reference. */
+  readonly address: number
+  /** Id of its sealer at the transport; 0 in profile `none`. */
+  readonly sealer: number
+  /** Whether our join began it. */
+  readonly isOurs: boolean
+  readonly nowMs: number
+}
+
+export class Association {
+  readonly slot: number
+  readonly remoteSlot: number
+  readonly address: number
+  readonly sealer: number
+  readonly isOurs: boolean
+  readonly createdMs: number
+  readonly replay: ReplayWindow = new ReplayWindow()
+  readonly sentTimes: SentTimes = new SentTimes()
+  /** A datagram of the peer's has come: it knows our slot and keys. */
+  isConfirmed = false
+  /** `Infinity` unless another association took its place: then it takes datagrams until here. */
+  retiresMs: number = Infinity
+  lastReceivedMs: number
+  lastSentMs: number
+  datagramsSent = 0
+  bytesSent = 0
+  datagramsReceived = 0
+  bytesReceived = 0
+  #nextCounter = 1
+  #highestArrivedMs = 0
+
+  constructor({ slot, remoteSlot, address, sealer, isOurs, nowMs }: AssociationParts) {
+    this.slot = slot
+    this.remoteSlot = remoteSlot
+    this.address = address
+    this.sealer = sealer
+    this.isOurs = isOurs
+    this.createdMs = this.lastReceivedMs = this.lastSentMs = nowMs
+  }
+
+  /** Whether the counters are used up: the association can send no more. */
+  get isExhausted(): boolean {
+    return this.#nextCounter > NUMBER_MAX
+  }
+
+  /** The counter of the datagram that is sent now. */
+  takeCounter(bytes: number, nowMs: number): number {
+    const counter = this.#nextCounter++
+    this.sentTimes.add(counter, nowMs)
+    this.lastSentMs = nowMs
+    this.datagramsSent++
+    this.bytesSent += bytes
+    return counter
+  }
+
+  /** Whether a datagram with this counter was sent. */
+  hasSent(counter: number): boolean {
+    return counter > 0 && counter < this.#nextCounter
+  }
+
+  /** A genuine datagram came. */
+  received(counter: number, bytes: number, nowMs: number): void {
+    if (counter > this.replay.highest) this.#highestArrivedMs = nowMs
+    this.replay.commit(counter)
+    this.lastReceivedMs = nowMs
+    this.datagramsReceived++
+    this.bytesReceived += bytes
+  }
+
+  /** Fills in what we tell the peer of its datagrams. */
+  feedback(nowMs: number, feedback: Feedback): void {
+    feedback.counter = this.replay.highest
+    feedback.holdUs = Math.min(0xffff_ffff, Math.max(0, Math.round((nowMs - this.#highestArrivedMs) * 1_000)))
+    feedback.datagrams = this.datagramsReceived
+    feedback.bytes = this.bytesReceived
+    feedback.congestion = 0
+  }
+
+  /** The round trip that a feedback tells of, milliseconds, if it tells of a new one. */
+  rttOf(feedback: Feedback, nowMs: number): number | undefined {
+    if (!this.hasSent(feedback.counter)) return undefined
+    const sentMs = this.sentTimes.take(feedback.counter)
+    return sentMs === undefined ? undefined : nowMs - sentMs - feedback.holdUs / 1_000
+  }
+}
+
+/** The pseudo-headers of both directions of an association. */
+export function pseudoHeaders(local: { unique: Uint8Array; session: Uint8Array }, remote: { unique: Uint8Array; session: Uint8Array }): { seal: PseudoHeader; open: PseudoHeader } {
+  return {
+    seal: { receiverUnique: remote.unique, senderUnique: local.unique, receiverSession: remote.session, senderSession: local.session },
+    open: { receiverUnique: local.unique, senderUnique: remote.unique, receiverSession: local.session, senderSession: remote.session },
+  }
+}

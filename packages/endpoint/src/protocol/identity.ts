@@ -1,0 +1,32 @@
+/** Uniques and sessions: 8 opaque bytes, compared for equality; bytewise only to break a tie. */
+import { IDENTITY_BYTES } from "@x/wire"
+
+export const NO_IDENTITY: Uint8Array = new Uint8Array(IDENTITY_BYTES)
+
+/** Eight bytes of entropy, never all zero. */
+export function newIdentity(entropy: (out: Uint8Array) => void): Uint8Array {
+  const bytes = new Uint8Array(IDENTITY_BYTES)
+  do entropy(bytes)
+  while (isNone(bytes))
+  return bytes
+}
+
+export function isNone(identity: Uint8Array): boolean {
+  return identity.every((byte) => byte === 0)
+}
+
+export function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < IDENTITY_BYTES; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+/** Below, at or above 0 as `a` is bytewise before, the same as or behind `b`. */
+export function compare(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < IDENTITY_BYTES; i++) if (a[i] !== b[i]) return a[i]! - b[i]!
+  return 0
+}
+
+/** 16 hexadecimal digits. */
+export function toHex(identity: Uint8Array): string {
+  return Array.from(identity, (byte) => byte.toString(16).padStart(2, "0")).join("")
+}

@@ -1,0 +1,75 @@
+/**
+ * One join under way, seen from the joiner: when to say it again, to whom and with what (PROTOCOL.md §7). Reads no clock and sends nothing.
+ *
+ * @module
+ */
+
+import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR } from "@x/wire"
+import type { Due } from "./due-queue.ts"
+
+/** The first retry comes after this, the next after 1.5 times as long, up to a second; milliseconds. */
+const RETRY_MS = 100
+const RETRY_FACTOR = 1.5
+const RETRY_MS_MAX = 1_000
+/** Joins with padding to the base size before smaller ones are tried: a path that can't carry it is rare. */
+const FULL_SIZE_TRIES = 3
+
+/** What a join says this time. */
+export interface JoinTry {
+  readonly address: number
+  readonly attempt: number
+  readonly datagramBytes: number
+}
+
+export class Joiner implements Due {
+  readonly slot: number
+  /** Ids of the addresses to try, in turn; one reference each. */
+  readonly addresses: readonly number[]
+  readonly deadlineMs: number
+  /** A probing join for a peer we have: it changes nothing unless it completes. */
+  readonly isProbe: boolean
+  dueMs: number = Infinity
+  heapIndex = -1
+  /** The challenger: its address, unique and token; a join without these can only be a first one. */
+  challenge: { readonly address: number; readonly unique: Uint8Array; readonly token: Uint8Array; readonly session: Uint8Array } | undefined
+  #attempt = 0
+  #retryMs = RETRY_MS
+  #nextMs: number
+
+  constructor(slot: number, addresses: readonly number[], isProbe: boolean, deadlineMs: number, nowMs: number) {
+    this.slot = slot
+    this.addresses = addresses
+    this.isProbe = isProbe
+    this.deadlineMs = deadlineMs
+    this.#nextMs = nowMs
+  }
+
+  /** Number of the latest try; answers copy it. */
+  get attempt(): number {
+    return this.#attempt
+  }
+
+  get nextTimeoutMs(): number {
+    return Math.min(this.#nextMs, this.deadlineMs)
+  }
+
+  isOver(nowMs: number): boolean {
+    return nowMs >= this.deadlineMs
+  }
+
+  /** A challenge came: answer it at once. */
+  answer(challenge: NonNullable<Joiner["challenge"]>, nowMs: number): void {
+    this.challenge = challenge
+    this.#nextMs = nowMs
+  }
+
+  /** The next try, if it is time. */
+  poll(nowMs: number): JoinTry | undefined {
+    if (this.#nextMs > nowMs) return undefined
+    const address = this.challenge?.address ?? this.addresses[this.#attempt % this.addresses.length]!
+    this.#attempt++
+    this.#nextMs = nowMs + this.#retryMs
+    this.#retryMs = Math.min(this.#retryMs * RETRY_FACTOR, RETRY_MS_MAX)
+    return { address, attempt: this.#attempt, datagramBytes: this.#attempt <= FULL_SIZE_TRIES * this.addresses.length + 1 ? DATAGRAM_BYTES_BASE : DATAGRAM_BYTES_FLOOR }
+  }
+}

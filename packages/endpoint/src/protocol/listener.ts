@@ -1,0 +1,22 @@
+/**
+ * What the protocol tells whoever owns it. It calls between its machines, never inside one; a listener doesn't throw.
+ *
+ * @module
+ */
+
+import type { IncomingState, OutgoingState, PeerState } from "./peer-state.ts"
+
+export interface ProtocolListener {
+  /** A message; the bytes are valid during the call. */
+  onMessage(peer: PeerState, stream: IncomingState, type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): void
+  onStreamOpened(peer: PeerState, stream: IncomingState): void
+  /** No more messages will come. `isComplete`: all that were sent were delivered. */
+  onStreamClosed(peer: PeerState, stream: IncomingState, isComplete: boolean, reason: number): void
+  /** Something of this stream was acknowledged, or it closed. */
+  onProgress(peer: PeerState, stream: OutgoingState): void
+  onJoined(peer: PeerState): void
+  /** The peer of the same incarnation forgot us, or another incarnation is at its address: `before` is over. */
+  onReplaced(before: PeerState, after: PeerState, isRestart: boolean): void
+  onReachable(peer: PeerState, isReachable: boolean): void
+  onLeft(peer: PeerState, reason: number, text: string): void
+}

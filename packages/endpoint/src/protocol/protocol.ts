@@ -1,0 +1,688 @@
+/**
+ * The endpoint without clock and sockets: batches and timeouts in, datagrams and events out. Finds out what a datagram belongs to, keeps peers and
+ * joins, and decides what replaces what.
+ *
+ * @module
+ */
+
+import { AssemblyBudget } from "@x/fragment"
+import { PacketPool } from "@x/stream"
+import { type Address, parseHost, type ReceiveBatch, type Transport } from "@x/transport"
+import * as wire from "@x/wire"
+import type { Settings } from "../options.ts"
+import { Association, pseudoHeaders } from "./association.ts"
+import { type CongestionController, fixedController } from "./congestion.ts"
+import { CookieJar, type CookieHost } from "./cookie.ts"
+import { type Due, DueQueue } from "./due-queue.ts"
+import { compare, isNone, isSame, newIdentity, NO_IDENTITY, toHex } from "./identity.ts"
+import { Joiner } from "./joiner.ts"
+import type { ProtocolListener } from "./listener.ts"
+import { Outbox } from "./outbox.ts"
+import { PeerState, type PeerContext } from "./peer-state.ts"
+import { SlotTable } from "./slots.ts"
+import { TokenBucket } from "./token-bucket.ts"
+
+/** A half-open association is dropped after this, milliseconds. */
+const HALF_OPEN_MS = 5_000
+/** Hints: one a second to an address, and so many addresses are remembered for it. */
+const HINT_INTERVAL_MS = 1_000
+const HINT_ADDRESSES_MAX = 1_024
+/** Joins answered a second, and at once: each costs two HMACs. */
+const JOINS_PER_SECOND = 20_000
+const JOINS_BURST = 2_000
+/** Kernel memory that a datagram of usual size takes in a socket buffer, bytes: two pages with its bookkeeping, measured. */
+const SOCKET_BYTES_PER_DATAGRAM = 2_304
+
+/** Why a join failed. */
+export interface JoinFailure {
+  readonly kind: "timeout" | "refused"
+  readonly reason: number
+  readonly text: string
+}
+
+interface PendingJoin {
+  readonly joiner: Joiner
+  readonly onDone: (result: PeerState | JoinFailure) => void
+}
+
+/** What a slot leads to. */
+type SlotOwner = { readonly kind: "association"; readonly peer: PeerState; readonly association: Association } | { readonly kind: "join"; readonly pending: PendingJoin }
+
+export interface ProtocolOptions {
+  readonly settings: Settings
+  readonly transport: Transport
+  readonly listener: ProtocolListener
+  readonly random: () => number
+  readonly cookies: CookieHost
+  readonly nowMs: number
+  readonly controller?: (peer: PeerState) => CongestionController
+  /** Called when there is something to send before the next timeout. */
+  readonly onWork: () => void
+}
+
+export class Protocol {
+  readonly unique: Uint8Array
+  /** Peers by the hexadecimal text of their unique. */
+  readonly peers: Map<string, PeerState> = new Map()
+  readonly drops: Record<wire.DropReason, number>
+  /** Messages of types that nobody handles; counted by the shell. */
+  unhandled = 0
+  readonly #settings: Settings
+  readonly #transport: Transport
+  readonly #listener: ProtocolListener
+  readonly #random: () => number
+  readonly #cookieHost: CookieHost
+  readonly #cookies: CookieJar
+  readonly #context: PeerContext
+  readonly #outbox: Outbox
+  readonly #pool: PacketPool
+  readonly #budget: AssemblyBudget
+  readonly #slots = new SlotTable<SlotOwner>()
+  readonly #due = new DueQueue<Due>()
+  readonly #awake = new Set<PeerState>()
+  readonly #joins = new Set<PendingJoin>()
+  readonly #halfOpen = new Set<{ readonly peer: PeerState; readonly association: Association }>()
+  readonly #halfOpenDue: Due = { dueMs: Infinity, heapIndex: -1 }
+  /** When each address was last sent a hint. */
+  readonly #hinted = new Map<number, number>()
+  readonly #joinBucket: TokenBucket
+  readonly #limits: wire.Limits
+  readonly #cursor = new wire.PacketCursor()
+  readonly #onWork: () => void
+  readonly #views: DataView[] = []
+  /** The time of the batch or poll under way. */
+  #nowMs = 0
+
+  constructor({ settings, transport, listener, random, cookies, nowMs, controller, onWork }: ProtocolOptions) {
+    this.#settings = settings
+    this.#transport = transport
+    this.#listener = listener
+    this.#random = random
+    this.#cookieHost = cookies
+    this.#onWork = onWork
+    this.unique = newIdentity((out) => cookies.entropy(out))
+    this.#cookies = new CookieJar(cookies, nowMs)
+    this.#joinBucket = new TokenBucket(JOINS_PER_SECOND, JOINS_BURST, nowMs)
+    this.drops = Object.fromEntries(wire.DROP_REASONS.map((reason) => [reason, 0])) as Record<wire.DropReason, number>
+    this.#limits = {
+      datagramBytes: Math.max(settings.datagramBytes, wire.DATAGRAM_BYTES_BASE),
+      inFlight: settings.inFlightMax ?? Math.min(wire.IN_FLIGHT_MAX, Math.max(wire.IN_FLIGHT_MIN, Math.floor(transport.capabilities.receiveBufferBytes / SOCKET_BYTES_PER_DATAGRAM))),
+      spread: settings.spreadPackets,
+      streams: settings.streamsMax,
+      messageBytes: settings.messageBytesMax,
+      statusDelayMs: settings.statusDelayMs,
+    }
+    this.#outbox = new Outbox(transport, settings.profile, this.#limits.datagramBytes)
+    this.#pool = new PacketPool({ slotBytes: this.#limits.datagramBytes, slotsMax: settings.poolPacketsMax })
+    this.#budget = new AssemblyBudget(settings.assemblyBytesMax)
+    this.#context = {
+      settings,
+      transport,
+      outbox: this.#outbox,
+      pool: this.#pool,
+      budget: this.#budget,
+      listener,
+      controller: controller ?? ((peer) => fixedController(this.#windowBytes(peer))),
+      drop: (reason) => void this.drops[reason]++,
+      wake: (peer) => this.#wake(peer),
+    }
+  }
+
+  /** What our socket's buffer and theirs can hold of one peer. */
+  #windowBytes(peer: PeerState): number {
+    return Math.min(this.#settings.windowBytes, peer.limits.inFlight * peer.payloadBytesMax)
+  }
+
+  /** Sizes of what grows and shrinks, for tests of leaks and for statistics. */
+  get sizes(): { peers: number; slots: number; joins: number; halfOpen: number; pool: number; assemblyBytes: number; timers: number } {
+    return {
+      peers: this.peers.size,
+      slots: this.#slots.count,
+      joins: this.#joins.size,
+      halfOpen: this.#halfOpen.size,
+      pool: this.#pool.used,
+      assemblyBytes: this.#budget.used,
+      timers: this.#due.count,
+    }
+  }
+
+  // Datagrams in.
+
+  /** Takes in a received batch: cheap checks first, then the tags of all in one call, then packets. */
+  receive(batch: ReceiveBatch, nowMs: number): void {
+    this.#nowMs = nowMs
+    for (let row = 0; row < batch.count; row++) batch.opener[row] = this.#openerOf(batch, row)
+    this.#transport.open(batch)
+    for (let row = 0; row < batch.count; row++) if (batch.opener[row] !== REFUSED) this.#receiveRow(batch, row, nowMs)
+  }
+
+  #viewOf(batch: ReceiveBatch, row: number): DataView {
+    const id = batch.slab[row]!
+    const slab = batch.slabs[id]!
+    let view = this.#views[id]
+    if (view === undefined || view.buffer !== slab.buffer) this.#views[id] = view = new DataView(slab.buffer, slab.byteOffset, slab.byteLength)
+    return view
+  }
+
+  /** The sealer to check a datagram with, 0 if it has no tag or is outside an association, {@link REFUSED} if it was dropped. */
+  #openerOf(batch: ReceiveBatch, row: number): number {
+    const view = this.#viewOf(batch, row)
+    const offset = batch.offset[row]!
+    const reason = wire.checkPrefix(view, offset, batch.length[row]!, this.#settings.profile, this.#limits.datagramBytes)
+    if (reason !== undefined) return this.#refuse(reason)
+    if (wire.prefixHandshake(view, offset)) return 0
+    const slot = wire.prefixSlot(view, offset)
+    const owner = this.#slots.get(slot)
+    if (owner?.kind !== "association") {
+      this.#hint(batch, row, slot)
+      return this.#refuse("unknown-slot")
+    }
+    const stale = owner.association.replay.check(wire.prefixCounter(view, offset))
+    return stale === undefined ? owner.association.sealer : this.#refuse(stale)
+  }
+
+  #refuse(reason: wire.DropReason): number {
+    this.drops[reason]++
+    return REFUSED
+  }
+
+  #receiveRow(batch: ReceiveBatch, row: number, nowMs: number): void {
+    const view = this.#viewOf(batch, row)
+    const bytes = batch.slabs[batch.slab[row]!]!
+    const offset = batch.offset[row]!
+    const length = batch.length[row]!
+    if (wire.prefixHandshake(view, offset)) return this.#receiveHandshake(view, bytes, offset, length, batch.address[row]!, nowMs)
+    // Datagrams before this one in the batch may have ended the association, or been its twin.
+    const owner = this.#slots.get(wire.prefixSlot(view, offset))
+    if (owner?.kind !== "association") return void this.#refuse("unknown-slot")
+    const { peer, association } = owner
+    const counter = wire.prefixCounter(view, offset)
+    const stale = association.replay.check(counter)
+    if (stale !== undefined) return void this.#refuse(stale)
+    if (association.sealer !== 0 && batch.verdict[row] !== 1) return void this.#refuse("tag")
+    const reason = wire.checkPackets(view, offset, length, this.#settings.profile)
+    if (reason !== undefined) return void this.#refuse(reason)
+    association.received(counter, length, nowMs)
+    if (!association.isConfirmed) this.#confirm(peer, association, nowMs)
+    peer.heard()
+    this.#wake(peer)
+    this.#apply(peer, association, view, bytes, offset, length, nowMs)
+  }
+
+  #apply(peer: PeerState, association: Association, view: DataView, bytes: Uint8Array, offset: number, length: number, nowMs: number): void {
+    const cursor = this.#cursor
+    cursor.start(view, offset, length, this.#settings.profile)
+    while (cursor.next()) {
+      const { kind, body, end, wanted } = cursor
+      // What a handler does may end the peer in the middle of a datagram.
+      if (peer.liveness === "left") return
+      if (peer.liveness === "leaving" && kind !== wire.KIND.goodbye) continue
+      this.#applyPacket(peer, association, view, bytes, kind, body, end, wanted, nowMs)
+    }
+  }
+
+  #applyPacket(peer: PeerState, association: Association, view: DataView, bytes: Uint8Array, kind: number, body: number, end: number, wanted: boolean, nowMs: number): void {
+    switch (kind) {
+      case wire.KIND.sequenced:
+        return peer.handleSequenced(view, bytes, body, end, wanted, nowMs)
+      case wire.KIND.fireAndForget:
+        return peer.handleFireAndForget(view, bytes, body, end, nowMs)
+      case wire.KIND.open:
+        return peer.handleOpen(wire.readOpen(view, body, end), nowMs)
+      case wire.KIND.end:
+        return peer.handleEnd(wire.readEnd(view, body))
+      case wire.KIND.reset:
+        return peer.handleReset(wire.readReset(view, body))
+      case wire.KIND.stop:
+        return peer.handleStop(wire.readStop(view, body), nowMs)
+      case wire.KIND.status:
+        return peer.handleStatus(view, body, nowMs)
+      case wire.KIND.sync:
+        return peer.handleSync(view, body, wanted, nowMs)
+      case wire.KIND.feedback:
+        return peer.handleFeedback(view, body, association, nowMs)
+      case wire.KIND.heartbeat:
+        return peer.handleHeartbeat(wanted)
+      case wire.KIND.goodbye:
+        return peer.handleGoodbye(wire.readReasonText(view, body, end), wanted, nowMs)
+      case wire.KIND.pathChallenge:
+        return peer.handlePathChallenge(wire.readPathData(view, body))
+      case wire.KIND.mtuProbe:
+        return wanted ? peer.handleMtuProbe(wire.readMtuProbe(view, body)) : void this.#refuse("unexpected")
+      default:
+        // A path response that nobody waits for; a part, which no sender of this version makes.
+        return void this.#refuse("unexpected")
+    }
+  }
+
+  /** Tells whoever still sends to a slot we don't have, at most once a second and in fewer bytes. Only in profiles without keys. */
+  #hint(batch: ReceiveBatch, row: number, slot: number): void {
+    const address = batch.address[row]!
+    const nowMs = this.#nowMs
+    const view = this.#viewOf(batch, row)
+    const counter = wire.prefixCounter(view, batch.offset[row]!)
+    if (slot === 0 || counter > wire.NUMBER_MAX || address === 0 || batch.length[row]! <= HINT_DATAGRAM_BYTES) return
+    if ((this.#hinted.get(address) ?? -Infinity) + HINT_INTERVAL_MS > nowMs) return
+    if (this.#hinted.size >= HINT_ADDRESSES_MAX) this.#hinted.clear()
+    this.#hinted.set(address, nowMs)
+    if (!this.#outbox.makeRoom()) return
+    this.#outbox.compose()
+    const { writer } = this.#outbox
+    writer.finish(wire.writeHint(writer.view, writer.begin(wire.KIND.hint), { slot, counter }))
+    this.#outbox.postHandshake(address, 0, 0, ZERO_SEED)
+    this.#onWork()
+  }
+
+  // Joining.
+
+  /** Asks the peer at one of these addresses (ids, whose references pass to the join) to associate. */
+  join(addresses: readonly number[], timeoutMs: number, nowMs: number, onDone: (result: PeerState | JoinFailure) => void): () => void {
+    return this.#join(addresses, false, timeoutMs, nowMs, onDone)
+  }
+
+  #join(addresses: readonly number[], isProbe: boolean, timeoutMs: number, nowMs: number, onDone: (result: PeerState | JoinFailure) => void): () => void {
+    const owner: { kind: "join"; pending: PendingJoin } = { kind: "join", pending: undefined as never }
+    const slot = this.#slots.allocate(owner, this.#random(), nowMs)
+    const joiner = new Joiner(slot, addresses, isProbe, nowMs + timeoutMs, nowMs)
+    const pending: PendingJoin = { joiner, onDone }
+    owner.pending = pending
+    this.#joins.add(pending)
+    this.#due.set(joiner, nowMs)
+    this.#onWork()
+    return () => this.#endJoin(pending, nowMs)
+  }
+
+  #endJoin(pending: PendingJoin, nowMs: number): void {
+    if (!this.#joins.delete(pending)) return
+    this.#due.remove(pending.joiner)
+    if (this.#slots.get(pending.joiner.slot)?.kind === "join") this.#slots.free(pending.joiner.slot, nowMs)
+    for (const address of pending.joiner.addresses) this.#transport.releaseAddress(address)
+  }
+
+  #pollJoin(pending: PendingJoin, nowMs: number): void {
+    const { joiner } = pending
+    if (joiner.isOver(nowMs)) {
+      this.#endJoin(pending, nowMs)
+      pending.onDone({ kind: "timeout", reason: wire.REASON.timeout, text: "" })
+      return
+    }
+    if (this.#outbox.makeRoom()) {
+      const it = joiner.poll(nowMs)
+      if (it !== undefined) this.#sendJoin(joiner, it.address, it.attempt, it.datagramBytes)
+    }
+    this.#due.set(joiner, joiner.nextTimeoutMs)
+  }
+
+  #sendJoin(joiner: Joiner, address: number, attempt: number, datagramBytes: number): void {
+    const { challenge } = joiner
+    this.#outbox.compose()
+    const { writer } = this.#outbox
+    const body = writer.begin(wire.KIND.join)
+    const end = body - wire.PACKET_OVERHEAD_BYTES - this.#prefixBytes + datagramBytes - this.#tagBytes
+    const join: wire.Join = {
+      address: undefined,
+      versionMin: wire.VERSION,
+      versionMax: wire.VERSION,
+      slot: joiner.slot,
+      unique: this.unique,
+      session: challenge?.session ?? NO_IDENTITY,
+      receiverUnique: challenge?.unique ?? NO_IDENTITY,
+      limits: this.#limits,
+      features: 0,
+      token: challenge?.token ?? new Uint8Array(0),
+      exchange: new Uint8Array(0),
+    }
+    writer.finish(wire.writeJoin(writer.view, body, join, end))
+    this.#outbox.postHandshake(address, 0, attempt, ZERO_SEED)
+  }
+
+  get #prefixBytes(): number {
+    return wire.PREFIX_BYTES[this.#settings.profile]!
+  }
+
+  get #tagBytes(): number {
+    return wire.TAG_BYTES[this.#settings.profile]!
+  }
+
+  #receiveHandshake(view: DataView, bytes: Uint8Array, offset: number, length: number, address: number, nowMs: number): void {
+    const slot = wire.prefixSlot(view, offset)
+    const owner = slot === 0 ? undefined : this.#slots.get(slot)
+    if (slot !== 0 && owner === undefined) return void this.#refuse("unknown-slot")
+    // The source can't be answered: it is no address we know how to write.
+    if (address === 0) return void this.#refuse("unexpected")
+    // Answers to a join that is over have no seed to check them with any more.
+    if (owner?.kind === "association") return void this.#refuse("unexpected")
+    const seed = owner === undefined ? ZERO_SEED : this.#joinerSeed(owner.pending.joiner)
+    if (this.#settings.profile === wire.PROFILE.checksum && !wire.openChecksum(bytes, offset, length, seed)) return void this.#refuse("tag")
+    const reason = wire.checkPackets(view, offset, length, this.#settings.profile)
+    if (reason !== undefined) return void this.#refuse(reason)
+    const cursor = this.#cursor
+    cursor.start(view, offset, length, this.#settings.profile)
+    cursor.next()
+    const { kind, body, end, addressForm } = cursor
+    const attempt = wire.prefixCounter(view, offset)
+    if (kind === wire.KIND.join) return this.#handleJoin(wire.readJoin(view, body, addressForm), attempt, length, address, nowMs)
+    if (kind === wire.KIND.hint) return this.#handleHint(wire.readHint(view, body), address, nowMs)
+    if (kind === wire.KIND.loose) return void this.#refuse("not-welcome")
+    if (owner === undefined || attempt === 0 || attempt > owner.pending.joiner.attempt) return void this.#refuse("unexpected")
+    if (kind === wire.KIND.challenge) return this.#handleChallenge(owner.pending, wire.readChallenge(view, body), address, nowMs)
+    if (kind === wire.KIND.accept) return this.#handleAccept(owner.pending, wire.readAccept(view, body, addressForm), address, nowMs)
+    this.#handleRefuse(owner.pending, wire.readReasonText(view, body, end), nowMs)
+  }
+
+  /** Answers to a join are tagged for the joiner's unique and the session it carried. */
+  #joinerSeed(joiner: Joiner): number {
+    return wire.pseudoHeaderSeed({ receiverUnique: this.unique, receiverSession: joiner.challenge?.session ?? NO_IDENTITY })
+  }
+
+  #handleJoin(join: wire.Join, attempt: number, length: number, address: number, nowMs: number): void {
+    if (!isNone(join.receiverUnique) && !isSame(join.receiverUnique, this.unique)) return void this.#refuse("not-welcome")
+    if (!this.#joinBucket.take(nowMs)) return void this.#refuse("rate")
+    const source = sourceBytes(this.#transport.addressOf(address))
+    const seed = wire.pseudoHeaderSeed({ receiverUnique: join.unique, receiverSession: join.session })
+    const refuse = (reason: number, text: string): void => this.#answer(address, join.slot, attempt, seed, wire.KIND.refuse, (view, body) => wire.writeReasonText(view, body, { reason, text }))
+    if (isSame(join.unique, this.unique)) return refuse(wire.REASON.self, "this endpoint was asked to join itself")
+    if (join.token.length === 0) {
+      const token = this.#cookies.make(source, join.unique, join.slot, nowMs)
+      return this.#answer(address, join.slot, attempt, seed, wire.KIND.challenge, (view, body) => wire.writeChallenge(view, body, { unique: this.unique, token }))
+    }
+    if (isNone(join.session) || !this.#cookies.check(join.token, source, join.unique, join.slot, nowMs)) return void this.#refuse("token")
+    if (join.versionMin > wire.VERSION) return refuse(wire.REASON.version, `this endpoint speaks version ${wire.VERSION}`)
+    const found = this.#associationFor(join, address, nowMs)
+    if (found === undefined) {
+      this.#refuse("peers-full")
+      return refuse(wire.REASON.peersFull, "too many peers")
+    }
+    this.#sendAccept(found.peer, found.association, join, attempt, length, address, seed)
+  }
+
+  /** The association that a verified join asks for: the one it asked for before, or a new one; `undefined`: no more peers are taken. */
+  #associationFor(join: wire.Join, address: number, nowMs: number): { peer: PeerState; association: Association } | undefined {
+    const known = this.peers.get(toHex(join.unique))
+    const halfOpen = [...this.#halfOpen].find(({ peer, association }) => association.remoteSlot === join.slot && isSame(peer.unique, join.unique) && isSame(peer.remoteSession, join.session))
+    if (halfOpen !== undefined) return halfOpen
+    if (known !== undefined && isSame(known.remoteSession, join.session)) {
+      const same = known.associations.find(({ remoteSlot, isOurs }) => remoteSlot === join.slot && !isOurs)
+      if (same !== undefined) return { peer: known, association: same }
+    }
+    if (this.#halfOpen.size >= this.#settings.halfOpenMax || (known === undefined && this.peers.size >= this.#settings.peersMax)) return undefined
+    // A state that has not heard of the peer's session yet is our own join to it, under way: one session.
+    const continues = known !== undefined && known.liveness !== "leaving" && (isSame(known.remoteSession, join.session) || isNone(known.remoteSession))
+    const session = continues ? known.localSession : (this.#sessionFor(join.unique) ?? newIdentity((out) => this.#cookieHost.entropy(out)))
+    const peer = continues ? known : new PeerState(this.#context, join.unique, session, join.limits, nowMs)
+    if (!continues) peer.remoteSession = join.session
+    const association = this.#associate(peer, { remoteSlot: join.slot, remoteSession: join.session, address, isOurs: false, nowMs })
+    const entry = { peer, association }
+    this.#halfOpen.add(entry)
+    this.#due.set(this.#halfOpenDue, Math.min(this.#halfOpenDue.dueMs, nowMs + HALF_OPEN_MS))
+    return entry
+  }
+
+  /** The session that a join of ours under way carries to this incarnation: both associations are to be of one session. */
+  #sessionFor(unique: Uint8Array): Uint8Array | undefined {
+    for (const { joiner } of this.#joins) if (joiner.challenge !== undefined && isSame(joiner.challenge.unique, unique)) return joiner.challenge.session
+    for (const { peer } of this.#halfOpen) if (isSame(peer.unique, unique)) return peer.localSession
+    return undefined
+  }
+
+  /** Makes an association with slot and sealer. */
+  #associate(peer: PeerState, parts: { slot?: number; remoteSlot: number; remoteSession: Uint8Array; address: number; isOurs: boolean; nowMs: number }): Association {
+    const { remoteSlot, remoteSession, address, isOurs, nowMs } = parts
+    const owner = { kind: "association", peer, association: undefined as unknown as Association } as { kind: "association"; peer: PeerState; association: Association }
+    const slot = this.#slots.allocate(owner, this.#random(), nowMs)
+    this.#transport.retainAddress(address)
+    const sealer = this.#sealerFor(peer, remoteSession)
+    owner.association = new Association({ slot, remoteSlot, address, sealer, isOurs, nowMs })
+    return owner.association
+  }
+
+  #sealerFor(peer: PeerState, remoteSession: Uint8Array): number {
+    if (this.#settings.profile === wire.PROFILE.none) return 0
+    const { seal, open } = pseudoHeaders({ unique: this.unique, session: peer.localSession }, { unique: peer.unique, session: remoteSession })
+    const [sealSeed, openSeed] = [wire.pseudoHeaderSeed(seal), wire.pseudoHeaderSeed(open)]
+    return this.#transport.registerSealer({
+      tagBytes: wire.TAG_BYTES[wire.PROFILE.checksum]!,
+      seal: (bytes, offset, length) => wire.sealChecksum(bytes, offset, length, sealSeed),
+      open: (bytes, offset, length) => wire.openChecksum(bytes, offset, length, openSeed),
+      parameters: { algorithm: "crc32c", sealSeed, openSeed },
+    })
+  }
+
+  #sendAccept(peer: PeerState, association: Association, join: wire.Join, attempt: number, length: number, address: number, seed: number): void {
+    const accept: wire.Accept = {
+      address: undefined,
+      version: wire.VERSION,
+      slot: association.slot,
+      unique: this.unique,
+      session: peer.localSession,
+      limits: this.#limits,
+      features: 0,
+      exchange: new Uint8Array(0),
+    }
+    // As long as the join, so that the way back is proved too, and never longer.
+    this.#answer(address, join.slot, attempt, seed, wire.KIND.accept, (view, body) =>
+      wire.writeAccept(view, body, accept, body - wire.PACKET_OVERHEAD_BYTES - this.#prefixBytes + Math.min(length, wire.DATAGRAM_BYTES_BASE) - this.#tagBytes),
+    )
+  }
+
+  #answer(address: number, slot: number, attempt: number, seed: number, kind: number, write: (view: DataView, body: number) => number): void {
+    if (!this.#outbox.makeRoom()) return
+    this.#outbox.compose()
+    const { writer } = this.#outbox
+    writer.finish(write(writer.view, writer.begin(kind)))
+    this.#outbox.postHandshake(address, slot, attempt, seed)
+    this.#onWork()
+  }
+
+  #handleChallenge(pending: PendingJoin, challenge: wire.Challenge, address: number, nowMs: number): void {
+    const { joiner } = pending
+    if (joiner.challenge !== undefined && !(joiner.challenge.address === address && isSame(joiner.challenge.unique, challenge.unique))) return void this.#refuse("unexpected")
+    const known = this.peers.get(toHex(challenge.unique))
+    const isUsable = known !== undefined && known.liveness !== "leaving" && known.liveness !== "left"
+    if (isUsable && known.liveness === "joined" && !joiner.isProbe) {
+      // Another name or address of a peer we have.
+      this.#endJoin(pending, nowMs)
+      return pending.onDone(known)
+    }
+    const session = joiner.challenge?.session ?? (isUsable ? known.localSession : undefined) ?? this.#sessionFor(challenge.unique) ?? newIdentity((out) => this.#cookieHost.entropy(out))
+    joiner.answer({ address, unique: challenge.unique, token: challenge.token, session }, nowMs)
+    this.#due.set(joiner, nowMs)
+    this.#onWork()
+  }
+
+  #handleAccept(pending: PendingJoin, accept: wire.Accept, address: number, nowMs: number): void {
+    const { joiner } = pending
+    const { challenge } = joiner
+    if (challenge === undefined || !isSame(challenge.unique, accept.unique) || challenge.address !== address) return void this.#refuse("unexpected")
+    const known = this.peers.get(toHex(accept.unique))
+    const halfOpen = [...this.#halfOpen].find(({ peer }) => isSame(peer.unique, accept.unique) && isSame(peer.localSession, challenge.session))?.peer
+    const continues = known !== undefined && isSame(known.localSession, challenge.session) && isSame(known.remoteSession, accept.session)
+    const peer = continues ? known : (halfOpen ?? new PeerState(this.#context, accept.unique, challenge.session, accept.limits, nowMs))
+    peer.remoteSession = accept.session
+    this.#joins.delete(pending)
+    this.#due.remove(joiner)
+    // The slot of the join becomes the association's: the peer knows it already.
+    const owner = this.#slots.get(joiner.slot) as unknown as { kind: string; peer?: PeerState; association?: Association }
+    this.#transport.retainAddress(address)
+    const association = new Association({ slot: joiner.slot, remoteSlot: accept.slot, address, sealer: this.#sealerFor(peer, accept.session), isOurs: true, nowMs })
+    Object.assign(owner, { kind: "association", peer, association })
+    association.isConfirmed = true
+    for (const id of joiner.addresses) this.#transport.releaseAddress(id)
+    this.#establish(peer, association, nowMs)
+    peer.ping()
+    pending.onDone(this.peers.get(toHex(accept.unique)) ?? peer)
+  }
+
+  #handleRefuse(pending: PendingJoin, { reason, text }: wire.ReasonText, nowMs: number): void {
+    this.#endJoin(pending, nowMs)
+    pending.onDone({ kind: "refused", reason, text })
+  }
+
+  /** A datagram came under a half-open association: whoever joined has our accept. */
+  #confirm(peer: PeerState, association: Association, nowMs: number): void {
+    association.isConfirmed = true
+    for (const entry of this.#halfOpen) if (entry.association === association) this.#halfOpen.delete(entry)
+    this.#establish(peer, association, nowMs)
+  }
+
+  /** An association is complete: it may be the peer's first, one more, or that of a state which replaces another. */
+  #establish(peer: PeerState, association: Association, nowMs: number): void {
+    const key = toHex(peer.unique)
+    const known = this.peers.get(key)
+    if (known === peer) {
+      this.#choose(peer, association, nowMs)
+      return
+    }
+    const before = known ?? this.#restartedFrom(peer, association)
+    peer.use(association, nowMs)
+    this.peers.set(key, peer)
+    this.#wake(peer)
+    if (before === undefined) return this.#listener.onJoined(peer)
+    this.#replace(before, known === undefined ? wire.REASON.restarted : wire.REASON.unspecified, nowMs)
+    this.#listener.onReplaced(before, peer, known === undefined)
+  }
+
+  /** Of two associations of one session, the one begun by the smaller unique stays; of two begun by the same side, the newer. */
+  #choose(peer: PeerState, association: Association, nowMs: number): void {
+    const current = peer.association
+    if (current === undefined || current === association || current.isOurs === association.isOurs) return peer.use(association, nowMs)
+    const oursStays = compare(this.unique, peer.unique) < 0
+    if (association.isOurs === oursStays) peer.use(association, nowMs)
+    else peer.retire(association, nowMs)
+  }
+
+  /** The peer that was at this address before, as another incarnation. */
+  #restartedFrom(peer: PeerState, association: Association): PeerState | undefined {
+    for (const other of this.peers.values()) if (other !== peer && other.association?.address === association.address) return other
+    return undefined
+  }
+
+  #replace(before: PeerState, reason: number, nowMs: number): void {
+    before.end(reason, "")
+    this.#forget(before, nowMs)
+  }
+
+  #forget(peer: PeerState, nowMs: number): void {
+    const key = toHex(peer.unique)
+    if (this.peers.get(key) === peer) this.peers.delete(key)
+    this.#due.remove(peer)
+    this.#awake.delete(peer)
+    this.#outbox.flush()
+    for (const association of peer.associations) this.#dissociate(association, nowMs)
+  }
+
+  #dissociate(association: Association, nowMs: number): void {
+    this.#slots.free(association.slot, nowMs)
+    this.#transport.releaseAddress(association.address)
+    if (association.sealer !== 0) this.#transport.releaseSealer(association.sealer)
+  }
+
+  /** Our datagram met nobody: find out who is there now. Nothing is replaced on a hint's word. */
+  #handleHint(hint: wire.Hint, address: number, nowMs: number): void {
+    for (const peer of this.peers.values()) {
+      const { association } = peer
+      if (association?.remoteSlot !== hint.slot || association.address !== address || !association.hasSent(hint.counter)) continue
+      return this.#probe(peer, nowMs)
+    }
+    this.#refuse("unexpected")
+  }
+
+  /** Joins again where a peer was, to learn whether it still is. */
+  #probe(peer: PeerState, nowMs: number): void {
+    const address = peer.association?.address
+    if (address === undefined || [...this.#joins].some(({ joiner }) => joiner.isProbe && joiner.addresses[0] === address)) return
+    this.#transport.retainAddress(address)
+    this.#join([address], true, this.#settings.joinTimeoutMs, nowMs, () => {})
+  }
+
+  // Datagrams out.
+
+  #wake(peer: PeerState): void {
+    if (this.#awake.has(peer)) return
+    this.#awake.add(peer)
+    this.#onWork()
+  }
+
+  /** When `poll` has something to do of its own accord. */
+  get nextTimeoutMs(): number {
+    return this.#awake.size > 0 && !this.#outbox.isBlocked ? -Infinity : this.#due.nextMs
+  }
+
+  /** Handles what is due and sends what there is. */
+  poll(nowMs: number): void {
+    this.#nowMs = nowMs
+    for (let due = this.#due.takeDue(nowMs); due !== undefined; due = this.#due.takeDue(nowMs)) {
+      if (due instanceof PeerState) this.#awake.add(due)
+      else if (due instanceof Joiner) this.#pollJoin([...this.#joins].find(({ joiner }) => joiner === due)!, nowMs)
+      else this.#expireHalfOpen(nowMs)
+    }
+    for (const peer of this.#awake) {
+      if (this.#outbox.isBlocked && !this.#outbox.flush()) break
+      this.#awake.delete(peer)
+      this.#pollPeer(peer, nowMs)
+    }
+    this.#outbox.flush()
+  }
+
+  #pollPeer(peer: PeerState, nowMs: number): void {
+    for (const association of peer.handleTimeout(nowMs)) this.#dissociate(association, nowMs)
+    peer.poll(nowMs)
+    if (peer.isGone(nowMs)) return this.#forget(peer, nowMs)
+    if (peer.isProbeWanted) {
+      peer.isProbeWanted = false
+      this.#probe(peer, nowMs)
+    }
+    // What was due and couldn't be sent is tried again when the socket takes something.
+    if (this.#outbox.isBlocked) this.#awake.add(peer)
+    else this.#due.set(peer, peer.nextTimeoutMs())
+  }
+
+  #expireHalfOpen(nowMs: number): void {
+    let next = Infinity
+    for (const entry of this.#halfOpen) {
+      const dueMs = entry.association.createdMs + HALF_OPEN_MS
+      if (dueMs > nowMs) {
+        next = Math.min(next, dueMs)
+        continue
+      }
+      this.#halfOpen.delete(entry)
+      this.#dissociate(entry.association, nowMs)
+    }
+    this.#due.set(this.#halfOpenDue, next)
+  }
+
+  /** Closes packets that are being filled: the turn is over. */
+  closePackets(): void {
+    for (const peer of this.#awake) peer.closePackets()
+  }
+
+  /** Gives back what it registered; after this nothing may be called. */
+  release(nowMs: number): void {
+    for (const pending of [...this.#joins]) this.#endJoin(pending, nowMs)
+    for (const peer of [...this.peers.values()]) this.#replace(peer, wire.REASON.closing, nowMs)
+    for (const { association } of this.#halfOpen) this.#dissociate(association, nowMs)
+    this.#halfOpen.clear()
+    this.#outbox.release()
+  }
+
+  /** For tests. */
+  assertInvariants(): void {
+    for (const peer of this.peers.values()) peer.assertInvariants()
+  }
+}
+
+/** No sealer has this id: the row was dropped. */
+const REFUSED = -1
+const ZERO_SEED = wire.pseudoHeaderSeed({})
+/** Prefix, flags, hint and checksum. */
+const HINT_DATAGRAM_BYTES = 11 + 1 + wire.HINT_BYTES + 4
+
+/** What a token binds a source to: its address and port. */
+function sourceBytes({ host, port }: Address): Uint8Array {
+  const { bytes } = parseHost(host)!
+  const source = new Uint8Array(bytes.length + 2)
+  source.set(bytes)
+  source[bytes.length] = port >>> 8
+  source[bytes.length + 1] = port & 255
+  return source
+}

@@ -1,0 +1,23 @@
+import type { Address } from "@x/transport"
+import { EndpointError } from "./endpoint-error.ts"
+
+/** Where to join: `"name:4000"`, `"192.0.2.1:4000"`, `"[2001:db8::1]:4000"`, or an address. */
+export type Target = string | { readonly host: string; readonly port: number } | Address
+
+/** Takes a target apart; throws `EndpointError` `invalid-target` saying how one looks. */
+export function parseTarget(target: Target): { readonly host: string; readonly port: number } {
+  const { host, port } = typeof target === "string" ? split(target) : target
+  if (host === "" || !(Number.isInteger(port) && port >= 1 && port <= 65_535)) throw invalid(target)
+  return { host, port }
+}
+
+function split(target: string): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(target)
+  if (match === null) throw invalid(target)
+  return { host: match[1] ?? match[2]!, port: Number(match[3]) }
+}
+
+function invalid(target: Target): EndpointError {
+  const text = typeof target === "string" ? target : JSON.stringify(target)
+  return new EndpointError("invalid-target", `cannot join "${text}"; a target is name:port, 192.0.2.1:port or [2001:db8::1]:port, with a port from 1 to 65535`)
+}

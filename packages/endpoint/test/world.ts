@@ -1,0 +1,38 @@
+/** Endpoints on a simulated network, for tests. */
+import { Endpoint, type EndpointOptions, type Peer } from "@x/endpoint"
+import { createNetwork, type LinkOptions, type Network, type SimulatedHost } from "@x/transport/simulated"
+
+export const PORT = 4_000
+
+export interface World {
+  readonly network: Network
+  /** Binds an endpoint on a new process of the machine. */
+  bind(name: string, options?: EndpointOptions): Promise<{ endpoint: Endpoint; host: SimulatedHost }>
+}
+
+export function makeWorld(seed: number, link: LinkOptions = { delayMs: 5 }): World {
+  const network = createNetwork({ seed, link })
+  return {
+    network,
+    async bind(name, options = {}) {
+      const host = network.host(name)
+      return { endpoint: await network.until(Endpoint.bind({ port: PORT, ...options, host })), host }
+    },
+  }
+}
+
+/** Two endpoints, b joined by a. */
+export async function makePair(seed: number, link?: LinkOptions, options: EndpointOptions = {}): Promise<World & { a: Endpoint; b: Endpoint; hostA: SimulatedHost; hostB: SimulatedHost; toB: Peer }> {
+  const world = makeWorld(seed, link)
+  const { endpoint: a, host: hostA } = await world.bind("a", options)
+  const { endpoint: b, host: hostB } = await world.bind("b", options)
+  const toB = await world.network.until(a.join(`b:${PORT}`))
+  return { ...world, a, b, hostA, hostB, toB }
+}
+
+/** Bytes that tell their place: a mixed or shifted message shows. */
+export function pattern(length: number, salt = 0): Uint8Array {
+  const bytes = new Uint8Array(length)
+  for (let i = 0; i < length; i++) bytes[i] = (i * 31 + (i >>> 8) * 7 + salt) & 255
+  return bytes
+}
