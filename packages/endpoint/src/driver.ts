@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Host, ReceiveBatch, Transport, WakeUp } from "@x/transport"
+import type { Host, ReceiveBatch, Transport, WakeUp } from "@x/transport/host"
 import type { Protocol } from "./protocol/protocol.ts"
 
 interface Waiter {

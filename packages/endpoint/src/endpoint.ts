@@ -1,4 +1,4 @@
-import { formatAddress, type Address, type Capabilities, type Host, type Transport, type TransportCounters } from "@x/transport"
+import { formatAddress, type Address, type Capabilities, type Host, type Transport, type TransportCounters } from "@x/transport/host"
 import { type DropReason, REASON, reasonName, TYPE_MAX } from "@x/wire"
 import { Driver } from "./driver.ts"
 import { EndpointError } from "./endpoint-error.ts"
@@ -203,7 +203,7 @@ export class Endpoint implements AsyncDisposable {
     this.#pendingJoins.clear()
     await this.#driver.until(() => this.#isDrained(), this.#settings.lingerMs)
     for (const peer of [...this.#protocol.peers.values()]) peer.leave(REASON.closing, "", this.#host.now())
-    await this.#driver.until(() => this.#protocol.peers.size === 0, GOODBYE_MS)
+    await this.#driver.until(() => [...this.#protocol.peers.values()].every(({ isSettled }) => isSettled), GOODBYE_MS)
     this.#driver.stop()
     this.#protocol.release(this.#host.now())
     await this.#transport.close()

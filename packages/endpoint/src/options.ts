@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BindOptions, Host } from "@x/transport"
+import type { BindOptions, Host } from "@x/transport/host"
 import { messageBytesLimit } from "@x/fragment"
 import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX, IN_FLIGHT_MAX, IN_FLIGHT_MIN, PROFILE, SPREAD_MAX, SPREAD_MIN } from "@x/wire"
 import { EndpointError } from "./endpoint-error.ts"

@@ -1,4 +1,4 @@
-import type { Address } from "@x/transport"
+import type { Address } from "@x/transport/host"
 import { type Delivery, METADATA_BYTES_MAX, MODE, REASON } from "@x/wire"
 import { EndpointError } from "./endpoint-error.ts"
 import type { IncomingStream } from "./incoming-stream.ts"

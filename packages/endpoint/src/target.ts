@@ -1,4 +1,4 @@
-import type { Address } from "@x/transport"
+import type { Address } from "@x/transport/host"
 import { EndpointError } from "./endpoint-error.ts"
 
 /** Where to join: `"name:4000"`, `"192.0.2.1:4000"`, `"[2001:db8::1]:4000"`, or an address. */

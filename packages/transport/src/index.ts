@@ -4,6 +4,7 @@
  * @module
  */
 
-export { formatAddress, formatHost, normalizeAddress, type ParsedHost, parseHost } from "./addresses.ts"
+export { type FaultCounters, type FaultOptions, withFaults } from "./faults.ts"
 export * from "./host.ts"
+export { systemHost } from "./system-host.ts"
 export { TransportError, type TransportErrorCode } from "./transport-error.ts"

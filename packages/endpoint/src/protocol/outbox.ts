@@ -5,7 +5,7 @@
  */
 
 import { PacketWriter, PREFIX_BYTES, type Profile, sealChecksum, TAG_BYTES, writePrefix } from "@x/wire"
-import { createSendBatch, type SendBatch, type Transport } from "@x/transport"
+import { createSendBatch, type SendBatch, type Transport } from "@x/transport/host"
 import type { Association } from "./association.ts"
 
 /** Datagrams in a batch: what one turn of the loop sends at once. */

@@ -7,7 +7,7 @@
 
 import { Assembler, AssemblyBudget } from "@x/fragment"
 import { createKeptPacket, createOutgoingPacket, type PacketPool, ReceiveStream, Repeater, RttEstimator, SendStream, type StreamOptions, streamOptions } from "@x/stream"
-import type { Transport } from "@x/transport"
+import type { Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Settings } from "../options.ts"
 import type { Association } from "./association.ts"

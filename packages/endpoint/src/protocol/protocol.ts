@@ -7,7 +7,7 @@
 
 import { AssemblyBudget } from "@x/fragment"
 import { PacketPool } from "@x/stream"
-import { type Address, parseHost, type ReceiveBatch, type Transport } from "@x/transport"
+import { type Address, parseHost, type ReceiveBatch, type Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Settings } from "../options.ts"
 import { Association, pseudoHeaders } from "./association.ts"
