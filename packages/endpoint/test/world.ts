@@ -27,6 +27,7 @@ export async function makePair(seed: number, link?: LinkOptions, options: Endpoi
   const { endpoint: a, host: hostA } = await world.bind("a", options)
   const { endpoint: b, host: hostB } = await world.bind("b", options)
   const toB = await world.network.until(a.join(`b:${PORT}`))
+  await world.network.when(() => b.peers.length === 1)
   return { ...world, a, b, hostA, hostB, toB }
 }
 

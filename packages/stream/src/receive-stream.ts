@@ -273,13 +273,15 @@ export class ReceiveStream {
       if (slot !== 0) this.#drop(number, slot)
     }
     this.#state = "closed"
+    this.#isStatusWanted = false
     this.#statusDueMs = Infinity
   }
 
   /** When a status is due; −Infinity: now. */
   get nextTimeoutMs(): number {
+    if (this.#state === "closed") return Infinity
     if (this.#isStatusWanted) return -Infinity
-    if (this.#state === "closed" || this.#hasNoRoom) return this.#statusDueMs
+    if (this.#hasNoRoom) return this.#statusDueMs
     return this.#gaps.count === 0 ? this.#statusDueMs : Math.min(this.#statusDueMs, this.#gaps.dueMs(this.#rtt.srttMs, this.#repeatMs))
   }
 

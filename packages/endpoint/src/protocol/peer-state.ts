@@ -292,7 +292,8 @@ export class PeerState implements Due {
     const cursor = this.#messages
     // A handler may send and so come back here for another stream: the cursor is read before it is called.
     let at = offset
-    while (at < end) {
+    // It may also stop the stream or leave the peer: then the rest is not handed over.
+    while (at < end && state.stream.state === "open") {
       cursor.start(view, at, end)
       cursor.next()
       at = cursor.offset + cursor.length

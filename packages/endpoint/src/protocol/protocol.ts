@@ -90,6 +90,8 @@ export class Protocol {
   readonly #cursor = new wire.PacketCursor()
   readonly #onWork: () => void
   readonly #views: DataView[] = []
+  /** Rows of the batch under way that were dropped before their tags were checked. */
+  #isRefused = new Uint8Array(0)
   /** The time of the batch or poll under way. */
   #nowMs = 0
 
@@ -151,9 +153,14 @@ export class Protocol {
   /** Takes in a received batch: cheap checks first, then the tags of all in one call, then packets. */
   receive(batch: ReceiveBatch, nowMs: number): void {
     this.#nowMs = nowMs
-    for (let row = 0; row < batch.count; row++) batch.opener[row] = this.#openerOf(batch, row)
+    if (this.#isRefused.length < batch.count) this.#isRefused = new Uint8Array(batch.opener.length)
+    for (let row = 0; row < batch.count; row++) {
+      const opener = this.#openerOf(batch, row)
+      this.#isRefused[row] = opener === REFUSED ? 1 : 0
+      batch.opener[row] = Math.max(opener, 0)
+    }
     this.#transport.open(batch)
-    for (let row = 0; row < batch.count; row++) if (batch.opener[row] !== REFUSED) this.#receiveRow(batch, row, nowMs)
+    for (let row = 0; row < batch.count; row++) if (this.#isRefused[row] === 0) this.#receiveRow(batch, row, nowMs)
   }
 
   #viewOf(batch: ReceiveBatch, row: number): DataView {
@@ -522,6 +529,7 @@ export class Protocol {
   #confirm(peer: PeerState, association: Association, nowMs: number): void {
     association.isConfirmed = true
     for (const entry of this.#halfOpen) if (entry.association === association) this.#halfOpen.delete(entry)
+    if (this.#halfOpen.size === 0) this.#due.remove(this.#halfOpenDue)
     this.#establish(peer, association, nowMs)
   }
 

@@ -4,6 +4,12 @@ export interface TimedEvent {
   order: number
 }
 
+/**
+ * Times are multiples of 2^-20 ms (about 1 ns), rounded up. So a machine's clock, a whole number of milliseconds apart from the network's, shows
+ * every deadline exactly or a little later: an event is never too early by the last digit of a sum.
+ */
+const TICKS_PER_MS = 2 ** 20
+
 export class EventQueue<E extends TimedEvent> {
   readonly #heap: E[] = []
   #order = 0
@@ -19,6 +25,7 @@ export class EventQueue<E extends TimedEvent> {
 
   push(event: E): void {
     event.order = this.#order++
+    event.atMs = Math.ceil(event.atMs * TICKS_PER_MS) / TICKS_PER_MS
     const heap = this.#heap
     let at = heap.length
     heap.push(event)
