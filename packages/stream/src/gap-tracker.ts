@@ -87,8 +87,9 @@ export class GapTracker {
     return Math.max(srttMs / 4, Math.min(this.#reorderMs * 1.25, srttMs))
   }
 
+  // Deadlines are compared as `dueMs` sums them up: the difference would round the other way, and be due without being lost.
   #isLost(gap: Gap, nowMs: number, graceMs: number): boolean {
-    return this.#arrivals - gap.arrivalsBefore >= this.#reorderPackets || nowMs - gap.noticedMs >= graceMs
+    return this.#arrivals - gap.arrivalsBefore >= this.#reorderPackets || nowMs >= gap.noticedMs + graceMs
   }
 
   /** When there will be something to ask for, if nothing else comes; −Infinity: now. */
@@ -109,7 +110,7 @@ export class GapTracker {
     missing.count = 0
     for (const gap of this.#gaps) {
       if (missing.count === RANGES_MAX) return
-      if (gap.askedMs === -Infinity ? !this.#isLost(gap, nowMs, graceMs) : nowMs - gap.askedMs < repeatMs) continue
+      if (gap.askedMs === -Infinity ? !this.#isLost(gap, nowMs, graceMs) : nowMs < gap.askedMs + repeatMs) continue
       gap.askedMs = nowMs
       append(missing, gap.from, gap.to)
     }

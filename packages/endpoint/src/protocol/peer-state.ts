@@ -397,7 +397,12 @@ export class PeerState implements Due {
 
   handleEnd(end: wire.End): void {
     const state = this.incoming.get(end.stream)
-    if (state === undefined) return this.#answerFinished(end)
+    if (state === undefined) {
+      // An end that overtook its opening will be said again.
+      if (this.#finished.has(end.stream)) this.#answerFinished(end)
+      else this.#context.drop("not-open")
+      return
+    }
     const reason = state.stream.handleEnd(end.final)
     if (reason !== undefined) this.#context.drop(reason)
     this.#report(state)
@@ -598,12 +603,12 @@ export class PeerState implements Due {
 
   #judge(association: Association, nowMs: number): void {
     const { unreachableMs, leaveMs } = this.#context.settings
-    const silentMs = nowMs - association.lastReceivedMs
-    if (this.#liveness === "joined" && silentMs >= unreachableMs) {
+    const unreachableAtMs = association.lastReceivedMs + unreachableMs
+    if (this.#liveness === "joined" && nowMs >= unreachableAtMs) {
       this.#liveness = "unreachable"
       this.#context.listener.onReachable(this, false)
     }
-    if (this.#liveness === "unreachable" && silentMs >= unreachableMs + leaveMs) return this.end(wire.REASON.timeout, "")
+    if (this.#liveness === "unreachable" && nowMs >= unreachableAtMs + leaveMs) return this.end(wire.REASON.timeout, "")
     if (this.#probeDueMs(association) <= nowMs) {
       this.#probedMs = nowMs
       this.isProbeWanted = true
