@@ -56,7 +56,10 @@ async function bind(socket: Socket, options: SocketOptions, helper: NativeHelper
 }
 
 /** Asks for buffer sizes and reads back, in the unit of the request: Linux shows twice of what it gives. */
-function setBuffers(socket: Socket, { receiveBufferBytes, sendBufferBytes }: SocketOptions): { receiveBufferBytes: number; sendBufferBytes: number } {
+function setBuffers(
+  socket: Socket,
+  { receiveBufferBytes, sendBufferBytes }: SocketOptions,
+): { receiveBufferBytes: number; sendBufferBytes: number } {
   const attempt = (set: () => void): void => {
     try {
       set()
@@ -93,7 +96,11 @@ export class BoundSocket {
   #isFull = false
   #closing: Promise<void> | undefined
 
-  constructor(socket: Socket, family: 4 | 6, facts: { readonly dontFragment: boolean; readonly receiveBufferBytes: number; readonly sendBufferBytes: number }) {
+  constructor(
+    socket: Socket,
+    family: 4 | 6,
+    facts: { readonly dontFragment: boolean; readonly receiveBufferBytes: number; readonly sendBufferBytes: number },
+  ) {
     this.#socket = socket
     const { address, port } = socket.address()
     this.address = normalizeAddress(address, port) ?? { family, host: address, port }
@@ -102,7 +109,9 @@ export class BoundSocket {
     this.sendBufferBytes = facts.sendBufferBytes
     socket.on("message", (bytes: Buffer, { address, port }: RemoteInfo) => this.onDatagram(bytes, address, port))
     // Without a listener an error of the socket would end the process; on Windows ECONNRESET of a former send comes here.
-    socket.on("error", (error) => this.onError(error, (error as { syscall?: string }).syscall?.startsWith("recv") ? "receive" : "socket", 0, 0))
+    socket.on("error", (error) =>
+      this.onError(error, (error as { syscall?: string }).syscall?.startsWith("recv") ? "receive" : "socket", 0, 0),
+    )
   }
 
   /** A datagram waits for the system: take none until `onWritable`. */

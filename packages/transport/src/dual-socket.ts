@@ -7,7 +7,17 @@
 import { AddressTable } from "./addresses.ts"
 import { ReceiveQueue, SealerTable, SlabTable } from "./batches.ts"
 import { createCounters, type MutableCounters, socketErrorCode } from "./counters.ts"
-import type { Address, BindOptions, Capabilities, ReceiveBatch, Sealer, SendBatch, SocketError, Transport, TransportCounters } from "./host.ts"
+import type {
+  Address,
+  BindOptions,
+  Capabilities,
+  ReceiveBatch,
+  Sealer,
+  SendBatch,
+  SocketError,
+  Transport,
+  TransportCounters,
+} from "./host.ts"
 import { type BoundSocket, openBoundSocket } from "./bound-socket.ts"
 import type { NativeHelper } from "./native.ts"
 import { TransportError } from "./transport-error.ts"
@@ -24,7 +34,8 @@ const NO_FAMILY = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL", "EPROTONOSUPPORT", "
 /** Binds the sockets that the options ask for and the machine has. */
 export async function bindDualSocket(options: BindOptions, helper: NativeHelper): Promise<Transport> {
   const { port = 0, v4 = "0.0.0.0", v6 = "::", receiveBufferBytes = RECEIVE_BUFFER_BYTES, sendBufferBytes = SEND_BUFFER_BYTES } = options
-  if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) throw new TransportError("invalid-option", `port must be a whole number from 0 to 65535, not ${port}`)
+  if (!(Number.isInteger(port) && port >= 0 && port <= 65_535))
+    throw new TransportError("invalid-option", `port must be a whole number from 0 to 65535, not ${port}`)
   const wanted = [
     { family: 4, host: v4 },
     { family: 6, host: v6 },
@@ -32,7 +43,10 @@ export async function bindDualSocket(options: BindOptions, helper: NativeHelper)
   const buffers = { receiveBufferBytes, sendBufferBytes }
   for (let tries = 1; ; tries++) {
     const sockets: BoundSocket[] = []
-    const notes: string[] = helper.native === undefined ? [`no native helper: ${helper.reason}; DF is as the system sets it, and each datagram costs a system call`] : []
+    const notes: string[] =
+      helper.native === undefined
+        ? [`no native helper: ${helper.reason}; DF is as the system sets it, and each datagram costs a system call`]
+        : []
     try {
       for (const { family, host } of wanted) {
         const missing = await openBoundSocket({ family, host, port: sockets[0]?.address.port ?? port, ...buffers }, helper).then(
@@ -49,15 +63,25 @@ export async function bindDualSocket(options: BindOptions, helper: NativeHelper)
       if (port === 0 && tries < PORT_TRIES && (error as { code?: string }).code === "EADDRINUSE") continue
       throw bindError(error, port)
     }
-    if (sockets.length === 0) throw new TransportError("no-family", `neither v4 nor v6 can be bound here: ${notes.slice(-2).join("; ") || "both were switched off"}`)
+    if (sockets.length === 0)
+      throw new TransportError(
+        "no-family",
+        `neither v4 nor v6 can be bound here: ${notes.slice(-2).join("; ") || "both were switched off"}`,
+      )
     return new DualSocket(sockets, buffers, notes)
   }
 }
 
 function bindError(error: unknown, port: number): TransportError {
   const { code, message } = error as { code?: string; message: string }
-  if (code === "EADDRINUSE") return new TransportError("address-in-use", `port ${port} is taken; choose another, 0 for any free one, or end the program that has it`, error)
-  if (code === "EACCES" || code === "EPERM") return new TransportError("permission", `port ${port} needs privileges; choose one above 1023`, error)
+  if (code === "EADDRINUSE")
+    return new TransportError(
+      "address-in-use",
+      `port ${port} is taken; choose another, 0 for any free one, or end the program that has it`,
+      error,
+    )
+  if (code === "EACCES" || code === "EPERM")
+    return new TransportError("permission", `port ${port} needs privileges; choose one above 1023`, error)
   return new TransportError("address-not-available", `the socket can't be bound: ${message}`, error)
 }
 
@@ -77,14 +101,22 @@ class DualSocket implements Transport {
   #writable: () => void = () => {}
   #error: (error: SocketError) => void = () => {}
 
-  constructor(sockets: readonly BoundSocket[], asked: { readonly receiveBufferBytes: number; readonly sendBufferBytes: number }, notes: string[]) {
+  constructor(
+    sockets: readonly BoundSocket[],
+    asked: { readonly receiveBufferBytes: number; readonly sendBufferBytes: number },
+    notes: string[],
+  ) {
     this.#sockets = sockets
     this.#byFamily = { 4: sockets.find(({ address }) => address.family === 4), 6: sockets.find(({ address }) => address.family === 6) }
     this.localAddresses = sockets.map(({ address }) => address)
     const least = (field: "receiveBufferBytes" | "sendBufferBytes"): number => Math.min(...sockets.map((socket) => socket[field]))
     const [receiveBufferBytes, sendBufferBytes] = [least("receiveBufferBytes"), least("sendBufferBytes")]
-    if (receiveBufferBytes < asked.receiveBufferBytes) notes.push(`SO_RCVBUF is ${receiveBufferBytes} B, not ${asked.receiveBufferBytes} as asked: bursts may be lost; on Linux raise net.core.rmem_max`)
-    if (sendBufferBytes < asked.sendBufferBytes) notes.push(`SO_SNDBUF is ${sendBufferBytes} B, not ${asked.sendBufferBytes} as asked; on Linux raise net.core.wmem_max`)
+    if (receiveBufferBytes < asked.receiveBufferBytes)
+      notes.push(
+        `SO_RCVBUF is ${receiveBufferBytes} B, not ${asked.receiveBufferBytes} as asked: bursts may be lost; on Linux raise net.core.rmem_max`,
+      )
+    if (sendBufferBytes < asked.sendBufferBytes)
+      notes.push(`SO_SNDBUF is ${sendBufferBytes} B, not ${asked.sendBufferBytes} as asked; on Linux raise net.core.wmem_max`)
     this.capabilities = {
       families: sockets.map(({ address }) => address.family),
       dontFragment: sockets.every(({ dontFragment }) => dontFragment),

@@ -37,7 +37,12 @@ export function withFaults(host: Host, options: FaultOptions): Host & { readonly
   }
 }
 
-function decorate(transport: Transport, random: Random, { sendLossRate = 0, receiveLossRate = 0 }: FaultOptions, faults: FaultCounters): Transport {
+function decorate(
+  transport: Transport,
+  random: Random,
+  { sendLossRate = 0, receiveLossRate = 0 }: FaultOptions,
+  faults: FaultCounters,
+): Transport {
   const kept = createSendBatch(1)
   return new Proxy(transport, {
     get(target, name) {

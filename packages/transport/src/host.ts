@@ -132,7 +132,21 @@ export interface Sealer {
 }
 
 /** The names under which failed socket calls are counted; `other` holds the rest. */
-export const SOCKET_ERRORS = ["EMSGSIZE", "ENOBUFS", "EAGAIN", "ECONNREFUSED", "ECONNRESET", "ENETUNREACH", "EHOSTUNREACH", "ENETDOWN", "EPERM", "EACCES", "EINVAL", "EADDRNOTAVAIL", "other"] as const
+export const SOCKET_ERRORS = [
+  "EMSGSIZE",
+  "ENOBUFS",
+  "EAGAIN",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ENETUNREACH",
+  "EHOSTUNREACH",
+  "ENETDOWN",
+  "EPERM",
+  "EACCES",
+  "EINVAL",
+  "EADDRNOTAVAIL",
+  "other",
+] as const
 export type SocketErrorCode = (typeof SOCKET_ERRORS)[number]
 
 /** A failed socket call. The datagram counts as lost; nothing else follows from it by itself. */

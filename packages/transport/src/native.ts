@@ -1,7 +1,9 @@
 import type * as Native from "@x/native"
 
 /** The helper, or why there is none. */
-export type NativeHelper = { readonly native: typeof Native; readonly reason?: undefined } | { readonly native?: undefined; readonly reason: string }
+export type NativeHelper =
+  | { readonly native: typeof Native; readonly reason?: undefined }
+  | { readonly native?: undefined; readonly reason: string }
 
 /** Loads the optional native helper; `X_TRANSPORT=dgram` does without it. */
 export async function loadNative(): Promise<NativeHelper> {
