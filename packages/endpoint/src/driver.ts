@@ -28,6 +28,10 @@ export class Driver {
     this.#wakeUp = host.wakeUp(() => this.#run())
     transport.onReceive((batch) => this.#receive(batch))
     transport.onWritable(() => this.#run())
+    // Other errors are a lost datagram, which the protocol notices by itself.
+    transport.onError(({ code, address, bytes }) => {
+      if (code === "EMSGSIZE") host.defer(() => this.#protocol?.handleTooLong(address, bytes, host.now()))
+    })
   }
 
   start(protocol: Protocol): void {

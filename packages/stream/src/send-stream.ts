@@ -178,6 +178,15 @@ export class SendStream {
     return this.#openBytes === 0 && this.#low === this.#high
   }
 
+  /** Whether a packet with so many payload bytes or more waits for its acknowledgement. */
+  hasUnacked(payloadBytes: number): boolean {
+    for (let number = this.#low; number < this.#next; number++) {
+      const at = this.#ring.index(number)
+      if (this.#ring.state[at] !== PACKET.received && this.#ring.length[at]! >= payloadBytes) return true
+    }
+    return false
+  }
+
   /** Packets that could be begun now; the open one has its place already. */
   get roomPackets(): number {
     if (this.#state !== "open") return 0

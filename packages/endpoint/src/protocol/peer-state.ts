@@ -733,10 +733,11 @@ export class PeerState implements Due {
     this.#isEchoOwed = this.#isEchoWanted = false
   }
 
-  /** One packet of each stream in turn, while the peer may have more in flight. */
+  /** One packet of each stream in turn, while the peer may have more in flight. Small ones share datagrams. */
   #pollData(association: Association, nowMs: number): void {
     const { outbox } = this.#context
     const served = this.#served
+    let isComposing = false
     let hasSent = true
     pass: while (hasSent) {
       hasSent = false
@@ -744,13 +745,25 @@ export class PeerState implements Due {
         const bytes = state.stream.peek()
         if (bytes < 0) continue
         if (this.#inFlightBytes > 0 && this.#inFlightBytes + bytes > this.#controller.windowBytes) break pass
-        if (!outbox.makeRoom()) break pass
-        this.#sendPacket(state, association, nowMs)
+        const isShared = bytes <= this.payloadBytesMax / 2
+        if (isComposing && (!isShared || outbox.composedBytes + outbox.writer.cost(wire.SEQUENCED_HEADER_BYTES + bytes) > this.#datagramBytesMax)) {
+          outbox.post(association, nowMs)
+          isComposing = false
+        }
+        if (!isComposing && !outbox.makeRoom()) break pass
+        if (isShared && !isComposing) {
+          outbox.compose()
+          isComposing = true
+        }
+        this.#take(state, nowMs)
+        if (isShared) this.#copyPacket(state.stream)
+        else this.#postPacket(state, association, nowMs)
         this.#lastDataMs = nowMs
         hasSent = true
         if (served.at(-1) !== state) served.push(state)
       }
     }
+    if (isComposing) outbox.post(association, nowMs)
     // Whoever had a turn goes behind those who had none.
     for (const state of served) {
       this.#sending.delete(state)
@@ -759,10 +772,33 @@ export class PeerState implements Due {
     served.length = 0
   }
 
-  /** Sends the next packet of a stream from where it was written. */
-  #sendPacket(state: OutgoingState, association: Association, nowMs: number): void {
+  /** Takes the next packet of a stream into `#packet`, and counts it. */
+  #take({ stream }: OutgoingState, nowMs: number): void {
+    const before = stream.inFlightBytes
+    stream.take(nowMs, this.#packet)
+    this.#inFlightBytes += stream.inFlightBytes - before
+    this.packetsSent++
+    if (this.#packet.isResend) this.packetsResent++
+  }
+
+  /** Copies the packet into the datagram being composed: small as it is, that costs less than a datagram of its own. */
+  #copyPacket(stream: SendStream): void {
+    const { writer } = this.#context.outbox
+    const { number, delivery, wanted, offset, length } = this.#packet
+    const isSequenced = stream.mode !== wire.MODE["fire-and-forget"]
+    const body = writer.begin((isSequenced ? wire.KIND.sequenced : wire.KIND.fireAndForget) | (wanted ? wire.FLAG_WANTED : 0))
+    const payload = isSequenced
+      ? wire.writeSequencedBody(writer.view, body, stream.id, number, delivery)
+      : wire.writeFireAndForgetBody(writer.view, body, stream.id, wire.formOf(delivery))
+    writer.copy(payload, stream.slab, offset, length)
+    writer.finish(payload + length)
+  }
+
+  /** Sends the packet from where it was written: the headers go into the room before it. */
+  #postPacket(state: OutgoingState, association: Association, nowMs: number): void {
     const { stream } = state
     const { outbox, transport } = this.#context
+    const { number, delivery, wanted, offset, length } = this.#packet
     if (state.slabVersion !== stream.slabVersion) {
       // Rows of the batch still name the old slab: they go first.
       outbox.flush()
@@ -770,23 +806,29 @@ export class PeerState implements Due {
       state.slab = transport.registerSlab(stream.slab)
       state.slabVersion = stream.slabVersion
     }
-    const packet = this.#packet
-    const before = stream.inFlightBytes
-    stream.take(nowMs, packet)
-    this.#inFlightBytes += stream.inFlightBytes - before
-    this.packetsSent++
-    if (packet.isResend) this.packetsResent++
     const { view } = stream
     if (stream.mode === wire.MODE["fire-and-forget"]) {
-      const start = packet.offset - FIRE_AND_FORGET_OVERHEAD_BYTES
+      const start = offset - FIRE_AND_FORGET_OVERHEAD_BYTES
       view.setUint8(start, wire.KIND.fireAndForget)
-      wire.writeFireAndForgetBody(view, start + wire.PACKET_OVERHEAD_BYTES, stream.id, wire.formOf(packet.delivery))
-      outbox.postFrom(state.slab, stream.slab, view, start, FIRE_AND_FORGET_OVERHEAD_BYTES + packet.length, association, nowMs)
+      wire.writeFireAndForgetBody(view, start + wire.PACKET_OVERHEAD_BYTES, stream.id, wire.formOf(delivery))
+      outbox.postFrom(state.slab, stream.slab, view, start, FIRE_AND_FORGET_OVERHEAD_BYTES + length, association, nowMs)
       return
     }
-    const start = packet.offset - SEQUENCED_OVERHEAD_BYTES
-    wire.writeSequencedHeader(view, start, packet.wanted, stream.id, packet.number, packet.delivery)
-    outbox.postFrom(state.slab, stream.slab, view, start, SEQUENCED_OVERHEAD_BYTES + packet.length, association, nowMs)
+    const start = offset - SEQUENCED_OVERHEAD_BYTES
+    wire.writeSequencedHeader(view, start, wanted, stream.id, number, delivery)
+    outbox.postFrom(state.slab, stream.slab, view, start, SEQUENCED_OVERHEAD_BYTES + length, association, nowMs)
+  }
+
+  /** The path refuses datagrams of this length. Packets that need one can't be sent smaller yet: their streams end, with the reason. */
+  handleTooLong(datagramBytes: number, nowMs: number): void {
+    const { profile } = this.#context.settings
+    const payloadBytes = datagramBytes - wire.PREFIX_BYTES[profile]! - wire.TAG_BYTES[profile]! - SEQUENCED_OVERHEAD_BYTES
+    for (const state of this.outgoing.values()) {
+      if (!state.stream.hasUnacked(payloadBytes)) continue
+      state.stream.reset(wire.REASON.pathTooSmall, nowMs)
+      this.touch(state)
+      this.#context.listener.onProgress(this, state)
+    }
   }
 
   /** Closes packets that are being filled: the turn is over. */

@@ -659,6 +659,11 @@ export class Protocol {
     this.#due.set(this.#halfOpenDue, next)
   }
 
+  /** The system refused a datagram as too long for the path. */
+  handleTooLong(address: number, bytes: number, nowMs: number): void {
+    for (const peer of this.peers.values()) if (peer.association?.address === address) peer.handleTooLong(bytes, nowMs)
+  }
+
   /** Closes packets that are being filled: the turn is over. */
   closePackets(): void {
     for (const peer of this.#awake) peer.closePackets()
@@ -670,6 +675,7 @@ export class Protocol {
     for (const peer of [...this.peers.values()]) this.#replace(peer, wire.REASON.closing, nowMs)
     for (const { association } of this.#halfOpen) this.#dissociate(association, nowMs)
     this.#halfOpen.clear()
+    this.#due.remove(this.#halfOpenDue)
     this.#outbox.release()
   }
 
