@@ -4,6 +4,7 @@
  * @module
  */
 
+import { BATCH_ROWS_MAX } from "./batches.ts"
 import type { Address } from "./host.ts"
 
 /** A literal IP address taken apart. */
@@ -115,8 +116,11 @@ export const UNRETAINED_SOURCES_MAX = 1_024
 
 interface Entry {
   readonly address: Address
-  readonly key: string
   references: number
+  /** Whether it stands in the ring of those that may be forgotten. */
+  isInRing: boolean
+  /** When it was last seen, counted in sources. */
+  seenAt: number
 }
 
 /** Addresses as small integers ≥ 1, with reference counts. */
@@ -124,9 +128,10 @@ export class AddressTable {
   readonly #entries: (Entry | undefined)[] = [undefined]
   readonly #ids = new Map<string, number>()
   readonly #free: number[] = []
-  /** Ids of sources seen and not retained, in a ring. */
-  readonly #recent = new Int32Array(UNRETAINED_SOURCES_MAX)
-  #recentNext = 0
+  /** Ids that may be forgotten when nobody holds them, each once, the oldest at `#ringNext`. */
+  readonly #ring = new Int32Array(UNRETAINED_SOURCES_MAX)
+  #ringNext = 0
+  #sources = 0
   // Most datagrams come from where the one before came from; building a key costs 170 ns.
   #lastHost = ""
   #lastPort = 0
@@ -146,14 +151,17 @@ export class AddressTable {
     return id
   }
 
-  /** The id of a source as the system tells it, good until {@link UNRETAINED_SOURCES_MAX} other new ones came, or longer if retained. */
+  /**
+   * The id of a source as the system tells it: good as long as the batch it came in, and as long as it is retained. 0: nobody could answer it, as
+   * port 0 of a forged datagram.
+   */
   seen(host: string, port: number): number {
     if (host === this.#lastHost && port === this.#lastPort) return this.#lastId
     const address = normalizeAddress(host, port)
     if (address === undefined) return 0
-    const known = this.#ids.size
     const id = this.#idOf(address)
-    if (this.#ids.size > known) this.#remember(id)
+    this.#entries[id]!.seenAt = ++this.#sources
+    this.#remember(id)
     this.#lastHost = host
     this.#lastPort = port
     this.#lastId = id
@@ -174,11 +182,6 @@ export class AddressTable {
     return this.#entry(id).address
   }
 
-  /** Names the address among all hosts: `host|port`. */
-  key(id: number): string {
-    return this.#entry(id).key
-  }
-
   #entry(id: number): Entry {
     const entry = this.#entries[id]
     if (entry === undefined) throw new RangeError(`no address has the id ${id}`)
@@ -186,27 +189,45 @@ export class AddressTable {
   }
 
   #idOf(address: Address): number {
-    const key = `${address.host}|${address.port}`
+    const key = keyOf(address)
     let id = this.#ids.get(key)
     if (id !== undefined) return id
     id = this.#free.pop() ?? this.#entries.length
-    this.#entries[id] = { address, key, references: 0 }
+    this.#entries[id] = { address, references: 0, isInRing: false, seenAt: -Infinity }
     this.#ids.set(key, id)
     return id
   }
 
+  /** Puts an address that nobody holds where it can be forgotten, in the place of another. */
   #remember(id: number): void {
-    const at = this.#recentNext++ % UNRETAINED_SOURCES_MAX
-    const old = this.#recent[at]!
-    this.#recent[at] = id
-    const entry = this.#entries[old]
-    if (entry === undefined || entry.references > 0 || old === id) return
-    // It may stand in the ring a second time: then it stays until that turn comes.
-    if (this.#recent.includes(old)) return
-    this.#entries[old] = undefined
-    this.#ids.delete(entry.key)
-    this.#free.push(old)
-    this.#lastId = 0
-    this.#lastHost = ""
+    const entry = this.#entries[id]!
+    if (entry.references > 0 || entry.isInRing) return
+    while (this.#isFresh(this.#ring[this.#ringNext]!)) this.#ringNext = (this.#ringNext + 1) % UNRETAINED_SOURCES_MAX
+    this.#forget(this.#ring[this.#ringNext]!)
+    this.#ring[this.#ringNext] = id
+    this.#ringNext = (this.#ringNext + 1) % UNRETAINED_SOURCES_MAX
+    entry.isInRing = true
   }
+
+  /** A batch that is being filled may name it. */
+  #isFresh(id: number): boolean {
+    const entry = this.#entries[id]
+    return entry !== undefined && entry.references === 0 && this.#sources - entry.seenAt < BATCH_ROWS_MAX
+  }
+
+  #forget(id: number): void {
+    const entry = this.#entries[id]
+    if (entry === undefined) return
+    entry.isInRing = false
+    // Held again meanwhile: it comes back into the ring when it is released.
+    if (entry.references > 0) return
+    this.#entries[id] = undefined
+    this.#ids.delete(keyOf(entry.address))
+    this.#free.push(id)
+  }
+}
+
+/** Names an address among all: no host holds the separator. */
+function keyOf({ host, port }: Address): string {
+  return `${host}|${port}`
 }

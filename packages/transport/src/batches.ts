@@ -1,13 +1,13 @@
 /**
- * Collects datagrams in one slab and hands them over as a batch.
+ * What the transports make batches with: a slab that collects datagrams, and tables of what rows name by id.
  *
  * @module
  */
 
-import type { ReceiveBatch, Sealer } from "./host.ts"
+import type { ReceiveBatch } from "./host.ts"
 
 /** Datagrams in a batch. libuv reads at most 32 from a socket before it looks at the next one. */
-const ROWS_MAX = 64
+export const BATCH_ROWS_MAX = 64
 /** Bytes of the slab: a full batch of datagrams that fit an Ethernet frame, or two of the longest there are. */
 const SLAB_BYTES = 131_072
 
@@ -18,7 +18,7 @@ export class ReceiveQueue {
   #used = 0
 
   constructor() {
-    const column = (): Int32Array => new Int32Array(ROWS_MAX)
+    const column = (): Int32Array => new Int32Array(BATCH_ROWS_MAX)
     this.#batch = {
       count: 0,
       slabs: [this.#slab],
@@ -27,18 +27,18 @@ export class ReceiveQueue {
       length: column(),
       address: column(),
       opener: column(),
-      verdict: new Uint8Array(ROWS_MAX),
+      verdict: new Uint8Array(BATCH_ROWS_MAX),
     }
   }
 
-  get count(): number {
-    return this.#batch.count
+  /** Whether a datagram fits; if not, deliver first. One fits an empty queue. */
+  hasRoom(bytes: number): boolean {
+    return this.#batch.count < BATCH_ROWS_MAX && this.#used + bytes <= SLAB_BYTES
   }
 
-  /** Takes a copy of a datagram; `false`: full, deliver first. */
-  push(bytes: Uint8Array, address: number): boolean {
+  /** Takes a copy of a datagram, for which there is room. */
+  push(bytes: Uint8Array, address: number): void {
     const batch = this.#batch
-    if (batch.count === ROWS_MAX || this.#used + bytes.length > SLAB_BYTES) return false
     const row = batch.count++
     this.#slab.set(bytes, this.#used)
     batch.offset[row] = this.#used
@@ -48,7 +48,6 @@ export class ReceiveQueue {
     batch.verdict[row] = 0
     // Rows start on a word, as a native receive would put them.
     this.#used = (this.#used + bytes.length + 7) & ~7
-    return true
   }
 
   /** Hands over what is there; the rows are free again afterwards, also when `receive` throws. */
@@ -63,62 +62,32 @@ export class ReceiveQueue {
   }
 }
 
-/** Sealers by id, and the plain way to open a batch: one after the other. */
-export class SealerTable {
-  readonly #sealers: (Sealer | undefined)[] = [undefined]
+/** Things registered under small integers ≥ 1. */
+export class IdTable<T> {
+  readonly #things: (T | undefined)[] = [undefined]
   readonly #free: number[] = []
+  readonly #noun: string
 
-  get size(): number {
-    return this.#sealers.length - 1 - this.#free.length
+  /** `noun`: what they are, for the error. */
+  constructor(noun: string) {
+    this.#noun = noun
   }
 
-  register(sealer: Sealer): number {
-    const id = this.#free.pop() ?? this.#sealers.length
-    this.#sealers[id] = sealer
+  register(thing: T): number {
+    const id = this.#free.pop() ?? this.#things.length
+    this.#things[id] = thing
     return id
   }
 
   release(id: number): void {
     this.get(id)
-    this.#sealers[id] = undefined
+    this.#things[id] = undefined
     this.#free.push(id)
   }
 
-  get(id: number): Sealer {
-    const sealer = this.#sealers[id]
-    if (sealer === undefined) throw new RangeError(`no sealer has the id ${id}`)
-    return sealer
-  }
-
-  open(batch: ReceiveBatch): void {
-    for (let row = 0; row < batch.count; row++) {
-      const opener = batch.opener[row]!
-      if (opener === 0) continue
-      batch.verdict[row] = this.get(opener).open(batch.slabs[batch.slab[row]!]!, batch.offset[row]!, batch.length[row]!) ? 1 : 0
-    }
-  }
-}
-
-/** Slabs by id. */
-export class SlabTable {
-  readonly #slabs: (Uint8Array | undefined)[] = [undefined]
-  readonly #free: number[] = []
-
-  register(bytes: Uint8Array): number {
-    const id = this.#free.pop() ?? this.#slabs.length
-    this.#slabs[id] = bytes
-    return id
-  }
-
-  release(id: number): void {
-    this.get(id)
-    this.#slabs[id] = undefined
-    this.#free.push(id)
-  }
-
-  get(id: number): Uint8Array {
-    const slab = this.#slabs[id]
-    if (slab === undefined) throw new RangeError(`no slab has the id ${id}`)
-    return slab
+  get(id: number): T {
+    const thing = this.#things[id]
+    if (thing === undefined) throw new RangeError(`no ${this.#noun} has the id ${id}`)
+    return thing
   }
 }

@@ -45,7 +45,8 @@ async function bind(socket: Socket, options: SocketOptions, helper: NativeHelper
     })
     try {
       if (opened === undefined) socket.bind({ port, address: host, exclusive: true })
-      else socket.bind({ fd: opened.fd })
+      // Exclusive, or a worker of a cluster would ask the primary process, which has no such descriptor.
+      else socket.bind({ fd: opened.fd, exclusive: true })
     } catch (error) {
       if (opened !== undefined) helper.native!.close(opened.fd)
       reject(error as Error)
@@ -76,11 +77,19 @@ function setBuffers(
 /** Bytes of a staging buffer: one datagram of any length. */
 const STAGING_BYTES = 65_536
 
+/** What was found out when the socket was made. */
+export interface SocketFacts {
+  readonly dontFragment: boolean
+  readonly receiveBufferBytes: number
+  readonly sendBufferBytes: number
+}
+
 /**
  * A socket that takes datagrams one by one. `dgram` keeps the memory of a datagram that it can't send at once; so each is copied into a buffer of
  * our own (40 ns beside the 4 µs of the system call), and the first that has to wait makes the socket full until it is gone.
  */
-export class BoundSocket {
+export class BoundSocket implements SocketFacts {
+  readonly family: 4 | 6
   readonly address: Address
   readonly dontFragment: boolean
   readonly receiveBufferBytes: number
@@ -88,6 +97,8 @@ export class BoundSocket {
   onDatagram: (bytes: Uint8Array, host: string, port: number) => void = () => {}
   onWritable: () => void = () => {}
   onError: (cause: unknown, operation: SocketError["operation"], address: number, bytes: number) => void = () => {}
+  /** A datagram was still waiting when the socket was closed. */
+  onAbandoned: () => void = () => {}
   readonly #socket: Socket
   #staging = Buffer.allocUnsafeSlow(STAGING_BYTES)
   /** Destination and length of the sends whose callback is to come, in their order. */
@@ -96,12 +107,9 @@ export class BoundSocket {
   #isFull = false
   #closing: Promise<void> | undefined
 
-  constructor(
-    socket: Socket,
-    family: 4 | 6,
-    facts: { readonly dontFragment: boolean; readonly receiveBufferBytes: number; readonly sendBufferBytes: number },
-  ) {
+  constructor(socket: Socket, family: 4 | 6, facts: SocketFacts) {
     this.#socket = socket
+    this.family = family
     const { address, port } = socket.address()
     this.address = normalizeAddress(address, port) ?? { family, host: address, port }
     this.dontFragment = facts.dontFragment
@@ -119,6 +127,7 @@ export class BoundSocket {
     return this.#isFull
   }
 
+  /** Sends at most {@link STAGING_BYTES}. */
   send(slab: Uint8Array, offset: number, length: number, to: Address, id: number): void {
     const staging = this.#staging
     staging.set(slab.subarray(offset, offset + length))
@@ -141,8 +150,16 @@ export class BoundSocket {
     const length = this.#sends[this.#sendsDone + 1]!
     this.#sendsDone += 2
     if (this.#sendsDone === this.#sends.length) this.#sends.length = this.#sendsDone = 0
-    if (error !== null) this.onError(error, "send", id, length)
-    if (!this.#isFull || (this.#closing === undefined && this.#socket.getSendQueueCount() > 0)) return
+    try {
+      if ((error as NodeJS.ErrnoException | null)?.code === "ECANCELED") this.onAbandoned()
+      else if (error !== null) this.onError(error, "send", id, length)
+    } finally {
+      this.#drain()
+    }
+  }
+
+  #drain(): void {
+    if (!this.#isFull || this.#closing !== undefined || this.#socket.getSendQueueCount() > 0) return
     this.#isFull = false
     this.onWritable()
   }

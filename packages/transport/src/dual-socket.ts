@@ -4,72 +4,73 @@
  * @module
  */
 
-import { AddressTable } from "./addresses.ts"
-import { ReceiveQueue, SealerTable, SlabTable } from "./batches.ts"
-import { createCounters, type MutableCounters, socketErrorCode } from "./counters.ts"
-import type {
-  Address,
-  BindOptions,
-  Capabilities,
-  ReceiveBatch,
-  Sealer,
-  SendBatch,
-  SocketError,
-  Transport,
-  TransportCounters,
-} from "./host.ts"
+import { formatHost, parseHost } from "./addresses.ts"
+import { BaseTransport, DATAGRAM_BYTES_MAX } from "./base-transport.ts"
 import { type BoundSocket, openBoundSocket } from "./bound-socket.ts"
+import type { Address, BindOptions, Capabilities, Transport } from "./host.ts"
 import type { NativeHelper } from "./native.ts"
+import { checkPort } from "./options.ts"
 import { TransportError } from "./transport-error.ts"
 
 const RECEIVE_BUFFER_BYTES = 4_194_304
 const SEND_BUFFER_BYTES = 1_048_576
 /** A free port of one family may be taken in the other: then another one is tried. */
 const PORT_TRIES = 10
-/** The longest UDP payload over IPv4. */
-const DATAGRAM_BYTES_MAX = 65_507
 /** What stands for "this machine doesn't have that family". */
 const NO_FAMILY = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL", "EPROTONOSUPPORT", "ENOTSUP"])
 
+/** Counts what the sockets of a host have read, for those who wait until they have nothing more. */
+export interface Activity {
+  datagrams: number
+}
+
+interface BufferSizes {
+  readonly receiveBufferBytes: number
+  readonly sendBufferBytes: number
+}
+
 /** Binds the sockets that the options ask for and the machine has. */
-export async function bindDualSocket(options: BindOptions, helper: NativeHelper): Promise<Transport> {
+export async function bindDualSocket(options: BindOptions, helper: NativeHelper, activity: Activity): Promise<Transport> {
   const { port = 0, v4 = "0.0.0.0", v6 = "::", receiveBufferBytes = RECEIVE_BUFFER_BYTES, sendBufferBytes = SEND_BUFFER_BYTES } = options
-  if (!(Number.isInteger(port) && port >= 0 && port <= 65_535))
-    throw new TransportError("invalid-option", `port must be a whole number from 0 to 65535, not ${port}`)
-  const wanted = [
-    { family: 4, host: v4 },
-    { family: 6, host: v6 },
-  ].filter((socket): socket is { family: 4 | 6; host: string } => socket.host !== false)
+  checkPort(port)
+  const wanted = [...wantedAt(4, v4), ...wantedAt(6, v6)]
+  if (wanted.length === 0) throw new TransportError("no-family", "v4 and v6 are both switched off; leave one on")
   const buffers = { receiveBufferBytes, sendBufferBytes }
   for (let tries = 1; ; tries++) {
     const sockets: BoundSocket[] = []
-    const notes: string[] =
-      helper.native === undefined
-        ? [`no native helper: ${helper.reason}; DF is as the system sets it, and each datagram costs a system call`]
-        : []
+    const missing: string[] = []
     try {
       for (const { family, host } of wanted) {
-        const missing = await openBoundSocket({ family, host, port: sockets[0]?.address.port ?? port, ...buffers }, helper).then(
-          (socket) => void sockets.push(socket),
-          (error: unknown) => {
-            if (!NO_FAMILY.has((error as { code?: string }).code ?? "")) throw error
-            return error as Error
-          },
-        )
-        if (missing !== undefined) notes.push(`no v${family} socket at ${host}: ${missing.message}`)
+        const samePort = sockets[0]?.address.port ?? port
+        try {
+          sockets.push(await openBoundSocket({ family, host, port: samePort, ...buffers }, helper))
+        } catch (error) {
+          const { code = "", message } = error as { code?: string; message: string }
+          if (!NO_FAMILY.has(code)) throw error
+          missing.push(`no v${family} socket at ${host}: ${message}`)
+        }
       }
     } catch (error) {
       for (const socket of sockets) await socket.close()
       if (port === 0 && tries < PORT_TRIES && (error as { code?: string }).code === "EADDRINUSE") continue
       throw bindError(error, port)
     }
-    if (sockets.length === 0)
-      throw new TransportError(
-        "no-family",
-        `neither v4 nor v6 can be bound here: ${notes.slice(-2).join("; ") || "both were switched off"}`,
-      )
-    return new DualSocket(sockets, buffers, notes)
+    if (sockets.length === 0) throw new TransportError("no-family", `neither v4 nor v6 can be bound here: ${missing.join("; ")}`)
+    const notes =
+      helper.native === undefined
+        ? [`no native helper: ${helper.reason}; DF is as the system sets it, and each datagram costs a system call`]
+        : []
+    return new DualSocket(sockets, buffers, [...notes, ...missing], activity)
   }
+}
+
+/** The one address to bind in a family, or none. */
+function wantedAt(family: 4 | 6, host: string | false): { family: 4 | 6; host: string }[] {
+  if (host === false) return []
+  const literal = parseHost(host)
+  if (literal?.family !== family)
+    throw new TransportError("invalid-option", `v${family} must be a literal IPv${family} address or false, not "${host}"`)
+  return [{ family, host: formatHost(literal.bytes, literal.scope) }]
 }
 
 function bindError(error: unknown, port: number): TransportError {
@@ -85,168 +86,85 @@ function bindError(error: unknown, port: number): TransportError {
   return new TransportError("address-not-available", `the socket can't be bound: ${message}`, error)
 }
 
-class DualSocket implements Transport {
-  readonly capabilities: Capabilities
-  readonly localAddresses: readonly Address[]
+export class DualSocket extends BaseTransport {
+  override readonly capabilities: Capabilities
+  override readonly localAddresses: readonly Address[]
   readonly #sockets: readonly BoundSocket[]
   readonly #byFamily: { readonly 4: BoundSocket | undefined; readonly 6: BoundSocket | undefined }
-  readonly #addresses = new AddressTable()
-  readonly #sealers = new SealerTable()
-  readonly #slabs = new SlabTable()
-  readonly #queue = new ReceiveQueue()
-  readonly #counters: MutableCounters = createCounters()
+  readonly #activity: Activity
   #isScheduled = false
-  #closing: Promise<void> | undefined
-  #receive: (batch: ReceiveBatch) => void = () => {}
-  #writable: () => void = () => {}
-  #error: (error: SocketError) => void = () => {}
 
-  constructor(
-    sockets: readonly BoundSocket[],
-    asked: { readonly receiveBufferBytes: number; readonly sendBufferBytes: number },
-    notes: string[],
-  ) {
+  constructor(sockets: readonly BoundSocket[], asked: BufferSizes, notes: readonly string[], activity: Activity) {
+    super()
     this.#sockets = sockets
-    this.#byFamily = { 4: sockets.find(({ address }) => address.family === 4), 6: sockets.find(({ address }) => address.family === 6) }
+    this.#byFamily = { 4: sockets.find(({ family }) => family === 4), 6: sockets.find(({ family }) => family === 6) }
+    this.#activity = activity
     this.localAddresses = sockets.map(({ address }) => address)
-    const least = (field: "receiveBufferBytes" | "sendBufferBytes"): number => Math.min(...sockets.map((socket) => socket[field]))
-    const [receiveBufferBytes, sendBufferBytes] = [least("receiveBufferBytes"), least("sendBufferBytes")]
-    if (receiveBufferBytes < asked.receiveBufferBytes)
-      notes.push(
-        `SO_RCVBUF is ${receiveBufferBytes} B, not ${asked.receiveBufferBytes} as asked: bursts may be lost; on Linux raise net.core.rmem_max`,
-      )
-    if (sendBufferBytes < asked.sendBufferBytes)
-      notes.push(`SO_SNDBUF is ${sendBufferBytes} B, not ${asked.sendBufferBytes} as asked; on Linux raise net.core.wmem_max`)
-    this.capabilities = {
-      families: sockets.map(({ address }) => address.family),
-      dontFragment: sockets.every(({ dontFragment }) => dontFragment),
-      gso: false,
-      gro: false,
-      batch: false,
-      timerMs: 1,
-      datagramBytesMax: DATAGRAM_BYTES_MAX,
-      receiveBufferBytes,
-      sendBufferBytes,
-      notes,
-    }
+    this.capabilities = capabilitiesOf(sockets, asked, notes)
     for (const socket of sockets) this.#listen(socket)
   }
 
-  get counters(): TransportCounters {
-    return this.#counters
+  protected override stateOf(family: 4 | 6): "ready" | "full" | "missing" {
+    const socket = this.#byFamily[family]
+    if (socket === undefined) return "missing"
+    return socket.isFull ? "full" : "ready"
   }
 
-  registerSlab(bytes: Uint8Array): number {
-    return this.#slabs.register(bytes)
+  protected override sendOne(slab: Uint8Array, offset: number, length: number, to: Address, id: number): void {
+    this.#byFamily[to.family]!.send(slab, offset, length, to, id)
   }
 
-  releaseSlab(slab: number): void {
-    this.#slabs.release(slab)
-  }
-
-  internAddress({ host, port }: Address): number {
-    return this.#addresses.intern(host, port)
-  }
-
-  retainAddress(address: number): void {
-    this.#addresses.retain(address)
-  }
-
-  releaseAddress(address: number): void {
-    this.#addresses.release(address)
-  }
-
-  addressOf(address: number): Address {
-    return this.#addresses.address(address)
-  }
-
-  registerSealer(sealer: Sealer): number {
-    return this.#sealers.register(sealer)
-  }
-
-  releaseSealer(sealer: number): void {
-    this.#sealers.release(sealer)
-  }
-
-  send(batch: SendBatch): number {
-    for (let row = 0; row < batch.count; row++) {
-      const to = batch.address[row]!
-      const address = this.#addresses.address(to)
-      const socket = this.#byFamily[address.family]
-      if (socket?.isFull) return row
-      const slab = this.#slabs.get(batch.slab[row]!)
-      const offset = batch.offset[row]!
-      let length = batch.length[row]!
-      if (batch.sealer[row]! !== 0) {
-        const sealer = this.#sealers.get(batch.sealer[row]!)
-        sealer.seal(slab, offset, length)
-        length += sealer.tagBytes
-      }
-      if (socket === undefined || this.#closing !== undefined) {
-        this.#counters.datagramsUnsendable++
-        continue
-      }
-      this.#counters.datagramsSent++
-      this.#counters.bytesSent += length
-      socket.send(slab, offset, length, address, to)
-    }
-    return batch.count
-  }
-
-  open(batch: ReceiveBatch): void {
-    this.#sealers.open(batch)
-  }
-
-  onReceive(receive: (batch: ReceiveBatch) => void): void {
-    this.#receive = receive
-  }
-
-  onWritable(writable: () => void): void {
-    this.#writable = writable
-  }
-
-  onError(error: (error: SocketError) => void): void {
-    this.#error = error
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= Promise.all(this.#sockets.map((socket) => socket.close())).then(() => undefined)
-    return this.#closing
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
+  protected override async closeSockets(): Promise<void> {
+    await Promise.all(this.#sockets.map((socket) => socket.close()))
   }
 
   #listen(socket: BoundSocket): void {
     socket.onDatagram = (bytes, host, port) => this.#arrive(bytes, host, port)
-    socket.onWritable = () => this.#writable()
-    socket.onError = (cause, operation, address, bytes) => {
-      const code = socketErrorCode(cause)
-      this.#counters.errors[code]++
-      this.#error({ code, operation, address, bytes, cause })
-    }
+    socket.onWritable = () => this.becomeWritable()
+    socket.onError = (cause, operation, address, bytes) => this.fail(cause, operation, address, bytes)
+    socket.onAbandoned = () => this.abandon()
   }
 
   /** Datagrams of one turn of the loop are handed over together, once the sockets have nothing more. */
   #arrive(bytes: Uint8Array, host: string, port: number): void {
-    if (this.#closing !== undefined) return
-    this.#counters.datagramsReceived++
-    this.#counters.bytesReceived += bytes.length
-    const address = this.#addresses.seen(host, port)
-    if (!this.#queue.push(bytes, address)) {
-      this.#deliver()
-      this.#queue.push(bytes, address)
+    if (this.isClosed) return
+    this.#activity.datagrams++
+    if (!this.#isScheduled) {
+      this.#isScheduled = true
+      setImmediate(() => {
+        this.#isScheduled = false
+        this.deliver()
+      })
     }
-    if (this.#isScheduled) return
-    this.#isScheduled = true
-    setImmediate(() => {
-      this.#isScheduled = false
-      this.#deliver()
-    })
+    try {
+      if (!this.hasRoom(bytes.length)) this.deliver()
+    } finally {
+      // The datagram isn't lost with the batch before it, whose receiver may have thrown.
+      this.collect(bytes, host, port)
+    }
   }
+}
 
-  #deliver(): void {
-    if (this.#closing === undefined) this.#queue.deliver(this.#receive)
+function capabilitiesOf(sockets: readonly BoundSocket[], asked: BufferSizes, missing: readonly string[]): Capabilities {
+  const least = (field: keyof BufferSizes): number => Math.min(...sockets.map((socket) => socket[field]))
+  const [receiveBufferBytes, sendBufferBytes] = [least("receiveBufferBytes"), least("sendBufferBytes")]
+  const notes = [...missing]
+  if (receiveBufferBytes < asked.receiveBufferBytes)
+    notes.push(
+      `SO_RCVBUF is ${receiveBufferBytes} B, not ${asked.receiveBufferBytes} as asked: bursts may be lost; on Linux raise net.core.rmem_max`,
+    )
+  if (sendBufferBytes < asked.sendBufferBytes)
+    notes.push(`SO_SNDBUF is ${sendBufferBytes} B, not ${asked.sendBufferBytes} as asked; on Linux raise net.core.wmem_max`)
+  return {
+    families: sockets.map(({ family }) => family),
+    dontFragment: sockets.every(({ dontFragment }) => dontFragment),
+    gso: false,
+    gro: false,
+    batch: false,
+    timerMs: 1,
+    datagramBytesMax: DATAGRAM_BYTES_MAX,
+    receiveBufferBytes,
+    sendBufferBytes,
+    notes,
   }
 }

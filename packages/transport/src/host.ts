@@ -161,12 +161,16 @@ export interface SocketError {
 }
 
 export interface TransportCounters {
+  /** Handed to a socket. A send that failed is among them, and among the errors. */
   readonly datagramsSent: number
   readonly bytesSent: number
+  /** Handed to the receive function. */
   readonly datagramsReceived: number
   readonly bytesReceived: number
-  /** Datagrams that no socket of this transport could carry: wrong family, unsent at close. */
+  /** Datagrams that no socket of this transport could carry: wrong family, or closed. */
   readonly datagramsUnsendable: number
+  /** Datagrams that came and were dropped: nobody could answer their source (port 0), or a simulated receive buffer was full. A real one doesn't tell. */
+  readonly datagramsDropped: number
   readonly errors: Readonly<Record<SocketErrorCode, number>>
 }
 
@@ -190,7 +194,10 @@ export interface Transport extends AsyncDisposable {
   registerSealer(sealer: Sealer): number
   releaseSealer(sealer: number): void
 
-  /** Seals and sends from the front of the batch; answers how many were taken. Their bytes are the caller's again on return. Fewer than `count`: the socket is full, try after `onWritable`. */
+  /**
+   * Seals and sends from the front of the batch; answers how many were taken. Their bytes are the caller's again on return. Fewer than `count`: the
+   * socket is full, try after `onWritable`. Throws `RangeError` for an id that isn't registered and for a row that reaches out of its slab.
+   */
   send(batch: SendBatch): number
   /** Checks the tags of all entries of a received batch whose `opener` is set. */
   open(batch: ReceiveBatch): void

@@ -2,6 +2,8 @@
 export interface TimedEvent {
   atMs: number
   order: number
+  /** Where it stands in the heap, −1: not in it. */
+  place: number
 }
 
 /**
@@ -26,34 +28,56 @@ export class EventQueue<E extends TimedEvent> {
   push(event: E): void {
     event.order = this.#order++
     event.atMs = Math.ceil(event.atMs * TICKS_PER_MS) / TICKS_PER_MS
-    const heap = this.#heap
-    let at = heap.length
-    heap.push(event)
-    while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (isBefore(heap[parent]!, event)) break
-      heap[at] = heap[parent]!
-      at = parent
-    }
-    heap[at] = event
+    this.#heap.push(event)
+    this.#rise(event, this.#heap.length - 1)
   }
 
   pop(): E | undefined {
+    const first = this.#heap[0]
+    if (first !== undefined) this.remove(first)
+    return first
+  }
+
+  /** Takes an event out before its time; nothing happens when it isn't in the queue. */
+  remove(event: E): void {
+    const { place } = event
+    if (place < 0) return
+    event.place = -1
+    const last = this.#heap.pop()!
+    if (last === event) return
+    this.#sink(last, place)
+    this.#rise(last, last.place)
+  }
+
+  #rise(event: E, from: number): void {
     const heap = this.#heap
-    const first = heap[0]
-    const last = heap.pop()
-    if (last === undefined || last === first) return first
-    let at = 0
+    let at = from
+    while (at > 0) {
+      const parent = (at - 1) >> 1
+      if (isBefore(heap[parent]!, event)) break
+      this.#put(heap[parent]!, at)
+      at = parent
+    }
+    this.#put(event, at)
+  }
+
+  #sink(event: E, from: number): void {
+    const heap = this.#heap
+    let at = from
     for (;;) {
       let child = 2 * at + 1
       if (child >= heap.length) break
       if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++
-      if (isBefore(last, heap[child]!)) break
-      heap[at] = heap[child]!
+      if (isBefore(event, heap[child]!)) break
+      this.#put(heap[child]!, at)
       at = child
     }
-    heap[at] = last
-    return first
+    this.#put(event, at)
+  }
+
+  #put(event: E, at: number): void {
+    this.#heap[at] = event
+    event.place = at
   }
 }
 

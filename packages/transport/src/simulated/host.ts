@@ -4,32 +4,19 @@
  * @module
  */
 
-import { AddressTable, formatHost, parseHost } from "../addresses.ts"
-import { ReceiveQueue, SealerTable, SlabTable } from "../batches.ts"
-import { createCounters, type MutableCounters } from "../counters.ts"
-import type {
-  Address,
-  BindOptions,
-  Capabilities,
-  Host,
-  ReceiveBatch,
-  ResolvedAddress,
-  Sealer,
-  SendBatch,
-  SocketError,
-  SocketErrorCode,
-  SyncCrypto,
-  Transport,
-  TransportCounters,
-  WakeUp,
-} from "../host.ts"
+import { formatHost, parseHost } from "../addresses.ts"
+import { BaseTransport, DATAGRAM_BYTES_MAX } from "../base-transport.ts"
+import type { Address, BindOptions, Capabilities, Host, ResolvedAddress, SyncCrypto, Transport, WakeUp } from "../host.ts"
+import { checkPort } from "../options.ts"
 import { TransportError } from "../transport-error.ts"
-import type { Machine, Network } from "./network.ts"
+import type { Machine, Network, NetworkEvent } from "./network.ts"
 import { Random } from "./random.ts"
 import { hmacSha256 } from "./sha256.ts"
 
 const CRYPTO: SyncCrypto = { hmacSha256 }
 const RECEIVE_BUFFER_BYTES = 4_194_304
+/** What a waiting datagram costs in a socket buffer besides its bytes: about what Linux charges, and empty ones can't come without end. */
+const WAITING_OVERHEAD_BYTES = 768
 
 export class SimulatedHost implements Host {
   readonly machine: Machine
@@ -58,7 +45,7 @@ export class SimulatedHost implements Host {
   /** Blocks the process for a while, as a long computation does: datagrams wait in the socket buffer, wake-ups are late. */
   stall(ms: number): void {
     this.#stalledUntilMs = Math.max(this.#stalledUntilMs, this.#network.now + ms)
-    this.#network.schedule(this.#stalledUntilMs, () => this.#resume())
+    this.#network.schedule(this.#stalledUntilMs, "arrival", () => this.#resume())
   }
 
   now(): number {
@@ -66,25 +53,26 @@ export class SimulatedHost implements Host {
   }
 
   wakeUp(wake: () => void): WakeUp {
-    let generation = 0
+    const network = this.#network
+    let event: NetworkEvent | undefined
+    const run = (): void => {
+      if (!this.#isAlive) return
+      if (this.isRunning) wake()
+      else event = network.schedule(this.#stalledUntilMs, "wake-up", run)
+    }
     return {
       at: (deadlineMs) => {
-        const mine = ++generation
-        if (deadlineMs === Infinity) return
-        const run = (): void => {
-          if (mine !== generation || !this.#isAlive) return
-          if (this.#stalledUntilMs > this.#network.now) this.#network.schedule(this.#stalledUntilMs, run)
-          else wake()
-        }
-        this.#network.schedule(Math.max(this.#network.now, deadlineMs - this.machine.originMs), run)
+        if (event !== undefined) network.cancel(event)
+        if (deadlineMs === Infinity) event = undefined
+        else event = network.schedule(Math.max(network.now, deadlineMs - this.machine.originMs), "wake-up", run)
       },
     }
   }
 
   defer(run: () => void): void {
     if (!this.#isAlive) return
-    if (this.#deferred.length === 0) this.#network.deferHost(this)
     this.#deferred.push(run)
+    this.#network.deferHost(this)
   }
 
   random(): number {
@@ -111,6 +99,7 @@ export class SimulatedHost implements Host {
         "no-family",
         `the process on "${this.machine.name}" has crashed; take a new one from network.host("${this.machine.name}")`,
       )
+    checkPort(options.port ?? 0)
     const wanted = this.machine.addresses.filter(({ family }) => (family === 4 ? options.v4 : options.v6) !== false)
     if (wanted.length === 0) throw new TransportError("no-family", `"${this.machine.name}" has no address of a family that was asked for`)
     const port = options.port || this.#network.freePort(this.machine)
@@ -133,43 +122,41 @@ export class SimulatedHost implements Host {
     return this.#isAlive && this.#stalledUntilMs <= this.#network.now
   }
 
-  /** @internal Runs what was deferred until now; what that defers comes next. */
+  /** @internal Runs what was deferred until now; what that defers comes next, and what a stall holds up when that is over. */
   runDeferred(): void {
     const list = this.#deferred
     this.#deferred = []
-    for (const run of list) if (this.#isAlive) run()
+    for (const [i, run] of list.entries()) {
+      if (!this.isRunning) {
+        if (this.#isAlive) this.#deferred.unshift(...list.slice(i))
+        return
+      }
+      this.#network.guard(run)
+    }
   }
 
+  /** Like all else that goes on in an instant: first the datagrams that wait, then wake-ups, then what was deferred. */
   #resume(): void {
-    if (!this.isRunning) return
-    for (const transport of this.#transports) transport.deliver()
+    for (const transport of this.#transports) this.#network.deliverSoon(transport)
+    if (this.#deferred.length > 0) this.#network.deferHost(this)
   }
 }
 
-export class SimulatedTransport implements Transport {
-  readonly capabilities: Capabilities
-  readonly localAddresses: readonly Address[]
+export class SimulatedTransport extends BaseTransport {
+  override readonly capabilities: Capabilities
+  override readonly localAddresses: readonly Address[]
   readonly #network: Network
   readonly #host: SimulatedHost
-  readonly #addresses = new AddressTable()
-  readonly #sealers = new SealerTable()
-  readonly #slabs = new SlabTable()
-  readonly #queue = new ReceiveQueue()
-  readonly #counters: MutableCounters = createCounters()
-  readonly #receiveBufferBytes: number
   readonly #onClosed: () => void
   /** What waits in the socket buffer. */
-  #waiting: { bytes: Uint8Array; from: Address }[] = []
+  readonly #waiting: { readonly bytes: Uint8Array; readonly from: Address }[] = []
   #waitingBytes = 0
-  #isOpen = true
-  #receive: (batch: ReceiveBatch) => void = () => {}
-  #error: (error: SocketError) => void = () => {}
 
   constructor(network: Network, host: SimulatedHost, addresses: readonly Address[], receiveBufferBytes: number, onClosed: () => void) {
+    super()
     this.#network = network
     this.#host = host
     this.localAddresses = addresses
-    this.#receiveBufferBytes = receiveBufferBytes
     this.#onClosed = onClosed
     this.capabilities = {
       families: addresses.map(({ family }) => family),
@@ -178,7 +165,7 @@ export class SimulatedTransport implements Transport {
       gro: false,
       batch: false,
       timerMs: 0,
-      datagramBytesMax: 65_507,
+      datagramBytesMax: DATAGRAM_BYTES_MAX,
       receiveBufferBytes,
       sendBufferBytes: Infinity,
       notes: [],
@@ -186,128 +173,47 @@ export class SimulatedTransport implements Transport {
     for (const address of addresses) network.addSocket(address, this)
   }
 
-  get counters(): TransportCounters {
-    return this.#counters
+  /** @internal A datagram has arrived at the machine. */
+  arrive(bytes: Uint8Array, from: Address): void {
+    if (this.#waitingBytes + costOf(bytes) > this.capabilities.receiveBufferBytes) return this.drop()
+    this.#waiting.push({ bytes, from })
+    this.#waitingBytes += costOf(bytes)
+    this.#network.deliverSoon(this)
   }
 
-  /** Addresses it holds, for tests of leaks. */
-  get addressCount(): number {
-    return this.#addresses.size
-  }
-
-  registerSlab(bytes: Uint8Array): number {
-    return this.#slabs.register(bytes)
-  }
-
-  releaseSlab(slab: number): void {
-    this.#slabs.release(slab)
-  }
-
-  internAddress({ host, port }: Address): number {
-    return this.#addresses.intern(host, port)
-  }
-
-  retainAddress(address: number): void {
-    this.#addresses.retain(address)
-  }
-
-  releaseAddress(address: number): void {
-    this.#addresses.release(address)
-  }
-
-  addressOf(address: number): Address {
-    return this.#addresses.address(address)
-  }
-
-  registerSealer(sealer: Sealer): number {
-    return this.#sealers.register(sealer)
-  }
-
-  releaseSealer(sealer: number): void {
-    this.#sealers.release(sealer)
-  }
-
-  send(batch: SendBatch): number {
-    for (let row = 0; row < batch.count; row++) {
-      const slab = this.#slabs.get(batch.slab[row]!)
-      const offset = batch.offset[row]!
-      let length = batch.length[row]!
-      if (batch.sealer[row]! !== 0) {
-        const sealer = this.#sealers.get(batch.sealer[row]!)
-        sealer.seal(slab, offset, length)
-        length += sealer.tagBytes
+  /** @internal Hands over what waits, unless the process is busy, or becomes so. */
+  deliverWaiting(): void {
+    while (this.#host.isRunning && this.#waiting.length > 0) {
+      let taken = 0
+      for (const { bytes, from } of this.#waiting) {
+        if (!this.hasRoom(bytes.length)) break
+        this.collect(bytes, from.host, from.port)
+        this.#waitingBytes -= costOf(bytes)
+        taken++
       }
-      this.#sendOne(slab.slice(offset, offset + length), batch.address[row]!)
+      this.#waiting.splice(0, taken)
+      this.#network.guard(() => this.deliver())
     }
-    return batch.count
   }
 
-  open(batch: ReceiveBatch): void {
-    this.#sealers.open(batch)
+  /** A simulated socket is never full: what a link can't carry waits or is lost there. */
+  protected override stateOf(family: 4 | 6): "ready" | "missing" {
+    return this.capabilities.families.includes(family) ? "ready" : "missing"
   }
 
-  onReceive(receive: (batch: ReceiveBatch) => void): void {
-    this.#receive = receive
+  protected override sendOne(slab: Uint8Array, offset: number, length: number, to: Address, id: number): void {
+    const from = this.localAddresses.find(({ family }) => family === to.family)!
+    const failure = this.#network.transmit(this.#host.machine, from, to, slab.slice(offset, offset + length))
+    if (failure !== undefined) this.fail({ code: failure }, "send", id, length)
   }
 
-  onWritable(): void {
-    // A simulated socket is always writable: what a link can't carry waits or is lost there.
-  }
-
-  onError(error: (error: SocketError) => void): void {
-    this.#error = error
-  }
-
-  async close(): Promise<void> {
-    if (!this.#isOpen) return
-    this.#isOpen = false
-    this.#waiting = []
+  protected override async closeSockets(): Promise<void> {
+    this.#waiting.length = 0
     for (const address of this.localAddresses) this.#network.removeSocket(address)
     this.#onClosed()
   }
+}
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
-  }
-
-  /** @internal A datagram has arrived at the machine. */
-  arrive(bytes: Uint8Array, from: Address): void {
-    if (this.#waitingBytes + bytes.length > this.#receiveBufferBytes) return
-    this.#waiting.push({ bytes, from })
-    this.#waitingBytes += bytes.length
-    if (this.#waiting.length === 1) this.#network.deliverSoon(this)
-  }
-
-  /** @internal Hands over what waits, unless the process is busy. */
-  deliver(): void {
-    if (!this.#host.isRunning || this.#waiting.length === 0) return
-    const waiting = this.#waiting
-    this.#waiting = []
-    this.#waitingBytes = 0
-    for (const { bytes, from } of waiting) {
-      if (!this.#isOpen) return
-      this.#counters.datagramsReceived++
-      this.#counters.bytesReceived += bytes.length
-      const address = this.#addresses.seen(from.host, from.port)
-      if (this.#queue.push(bytes, address)) continue
-      this.#queue.deliver(this.#receive)
-      this.#queue.push(bytes, address)
-    }
-    this.#queue.deliver(this.#receive)
-  }
-
-  #sendOne(bytes: Uint8Array, to: number): void {
-    const address = this.#addresses.address(to)
-    const from = this.localAddresses.find(({ family }) => family === address.family)
-    if (!this.#isOpen || from === undefined) {
-      this.#counters.datagramsUnsendable++
-      return
-    }
-    this.#counters.datagramsSent++
-    this.#counters.bytesSent += bytes.length
-    const failure: SocketErrorCode | undefined = this.#network.transmit(this.#host.machine, from, address, bytes)
-    if (failure === undefined) return
-    this.#counters.errors[failure]++
-    this.#error({ code: failure, operation: "send", address: to, bytes: bytes.length, cause: undefined })
-  }
+function costOf(bytes: Uint8Array): number {
+  return bytes.length + WAITING_OVERHEAD_BYTES
 }

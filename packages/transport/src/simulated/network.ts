@@ -41,10 +41,11 @@ export interface DatagramInTransit {
   readonly nowMs: number
 }
 
-interface NetworkEvent extends TimedEvent {
+/** @internal */
+export interface NetworkEvent extends TimedEvent {
   readonly run: () => void
-  /** Only puts a datagram into a socket buffer. Processes read these before they wake up. */
-  readonly isArrival: boolean
+  /** An arrival only makes datagrams wait in a socket buffer. Processes read these before they wake up. */
+  readonly kind: "arrival" | "wake-up"
 }
 
 const FATES: readonly Fate[] = ["delivered", "lost", "burst", "queue", "mtu", "partition", "filtered"]
@@ -65,6 +66,9 @@ export class Network {
   readonly #links = new Map<string, Link>()
   readonly #ready = new Set<SimulatedTransport>()
   readonly #deferring = new Set<SimulatedHost>()
+  /** Wake-ups of this instant that are still to run. */
+  readonly #wakeUps = new Set<NetworkEvent>()
+  #thrown: unknown[] = []
   #defaults: LinkOptions
   #now = 0
   #isRunning = false
@@ -165,8 +169,25 @@ export class Network {
   }
 
   /** @internal */
-  schedule(atMs: number, run: () => void): void {
-    this.#events.push({ atMs, order: 0, run, isArrival: false })
+  schedule(atMs: number, kind: NetworkEvent["kind"], run: () => void): NetworkEvent {
+    const event: NetworkEvent = { atMs, order: 0, place: -1, kind, run }
+    this.#events.push(event)
+    return event
+  }
+
+  /** @internal */
+  cancel(event: NetworkEvent): void {
+    this.#events.remove(event)
+    this.#wakeUps.delete(event)
+  }
+
+  /** @internal Runs code of a process. What it throws doesn't stop the others: it surfaces once, from the call that lets time pass. */
+  guard(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      this.#thrown.push(error)
+    }
   }
 
   /** @internal */
@@ -232,7 +253,7 @@ export class Network {
   }
 
   #arrive(atMs: number, from: Address, to: Address, bytes: Uint8Array): void {
-    this.#events.push({ atMs, order: 0, run: () => this.socketAt(to)?.arrive(bytes, from), isArrival: true })
+    this.schedule(atMs, "arrival", () => this.socketAt(to)?.arrive(bytes, from))
   }
 
   #corrupt(bytes: Uint8Array): void {
@@ -245,6 +266,7 @@ export class Network {
     this.#isRunning = true
     try {
       // What the test itself did since the last call belongs to this instant.
+      await this.#settle()
       await this.#runInstant()
       while (!isDone() && this.#events.nextMs <= endMs) {
         this.#now = this.#events.nextMs
@@ -256,38 +278,47 @@ export class Network {
     }
   }
 
-  /** Everything of one instant: events, then datagrams, then wake-ups that come of it, then what was deferred, until nothing is left; and promises between. */
+  /** Everything of one instant, in rounds until nothing is left; promises settle after each. */
   async #runInstant(): Promise<void> {
-    for (let round = 0; ; round++) {
-      if (round > ROUNDS_PER_INSTANT_MAX)
-        throw new Error(`hosts keep each other busy without time passing (seed ${this.seed}, now ${this.#now} ms)`)
-      const hadEvents = this.#runEvents()
-      const hadDeferred = this.#runDeferred()
-      if (round > 0 && !hadEvents && !hadDeferred) return
+    for (let round = 0; this.#runRound(); round++) {
       await this.#settle()
+      this.#surface()
+      if (round === ROUNDS_PER_INSTANT_MAX)
+        throw new Error(`hosts keep each other busy without time passing (seed ${this.seed}, now ${this.#now} ms)`)
     }
   }
 
-  #runEvents(): boolean {
-    const wakeUps: NetworkEvent[] = []
+  /** Datagrams first, then wake-ups that come of it, then what was deferred. Answers whether code of a process ran. */
+  #runRound(): boolean {
     while (this.#events.nextMs <= this.#now) {
       const event = this.#events.pop()!
-      if (event.isArrival) event.run()
-      else wakeUps.push(event)
+      if (event.kind === "arrival") event.run()
+      else this.#wakeUps.add(event)
     }
-    const transports = [...this.#ready]
-    this.#ready.clear()
-    for (const transport of transports) transport.deliver()
-    for (const event of wakeUps) event.run()
-    return transports.length + wakeUps.length > 0
+    const isBusy = this.#ready.size + this.#wakeUps.size + this.#deferring.size > 0
+    for (const transport of drained(this.#ready)) transport.deliverWaiting()
+    // Not all at once: one that runs may cancel others.
+    for (const event of this.#wakeUps) {
+      this.#wakeUps.delete(event)
+      this.guard(event.run)
+    }
+    for (const host of drained(this.#deferring)) host.runDeferred()
+    return isBusy || this.#deferring.size > 0
   }
 
-  #runDeferred(): boolean {
-    const hosts = [...this.#deferring]
-    this.#deferring.clear()
-    for (const host of hosts) host.runDeferred()
-    return hosts.length > 0
+  /** Throws what processes threw. */
+  #surface(): void {
+    const [first, ...others] = this.#thrown
+    if (this.#thrown.length === 0) return
+    this.#thrown = []
+    throw others.length === 0 ? first : new AggregateError([first, ...others], "several processes threw in one instant")
   }
+}
+
+function drained<T>(set: Set<T>): T[] {
+  const list = [...set]
+  set.clear()
+  return list
 }
 
 /** A network of machines that aren't there. */
