@@ -20,8 +20,12 @@ export interface FaultCounters {
   receiveLost: number
 }
 
-/** A host whose transports lose datagrams, decided by a seed and counted. */
+/** A host whose transports lose datagrams, decided by a seed and counted. Throws `RangeError` for a rate that is none. */
 export function withFaults(host: Host, options: FaultOptions): Host & { readonly faults: FaultCounters } {
+  for (const name of ["sendLossRate", "receiveLossRate"] as const) {
+    const rate = options[name] ?? 0
+    if (!(rate >= 0 && rate <= 1)) throw new RangeError(`${name} must be from 0 to 1, not ${rate}`)
+  }
   const faults: FaultCounters = { sendLost: 0, receiveLost: 0 }
   const random = new Random(options.seed, "faults")
   return {

@@ -33,6 +33,19 @@ export interface LinkOptions {
   readonly queueBytes?: number
 }
 
+/** Throws `RangeError` for a rate that is none (5 for 5 %, say) or a negative quantity: it would silently lose everything, or nothing. */
+export function checkLink({ burst, ...options }: LinkOptions): void {
+  for (const [name, value] of Object.entries({ ...options, ...rename(burst) })) {
+    if (typeof value !== "number") continue
+    const max = name.endsWith("Rate") ? 1 : Infinity
+    if (!(value >= 0 && value <= max)) throw new RangeError(`${name} must be from 0 to ${max}, not ${value}`)
+  }
+}
+
+function rename(burst: LinkOptions["burst"]): Record<string, number> {
+  return Object.fromEntries(Object.entries(burst ?? {}).map(([name, value]) => [`burst.${name}`, value]))
+}
+
 /** Headers of UDP and IPv4 and an Ethernet frame: what a datagram costs on a link with a rate. */
 const OVERHEAD_BYTES = 46
 

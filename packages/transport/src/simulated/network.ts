@@ -8,12 +8,12 @@ import type { Address, ResolvedAddress, SocketErrorCode } from "../host.ts"
 import { settle as systemSettle } from "../settle.ts"
 import { EventQueue, type TimedEvent } from "./event-queue.ts"
 import { SimulatedHost, type SimulatedTransport } from "./host.ts"
-import { type Fate, Link, type LinkOptions } from "./link.ts"
+import { checkLink, type Fate, Link, type LinkOptions } from "./link.ts"
 import { Random } from "./random.ts"
 import { Trace } from "./trace.ts"
 
 export interface NetworkOptions {
-  /** Everything drawn by chance follows from it: faults, entropy of hosts, jitter. */
+  /** An integer of 32 bits, from which follows everything drawn by chance: faults, entropy of hosts, jitter. */
   readonly seed: number
   /** Every link until set otherwise; default: perfect and without delay. */
   readonly link?: LinkOptions
@@ -76,6 +76,7 @@ export class Network {
   #filter: (datagram: DatagramInTransit) => boolean = () => true
 
   constructor({ seed, link = {}, settle = systemSettle }: NetworkOptions) {
+    checkLink(link)
     this.seed = seed
     this.#defaults = link
     this.#settle = settle
@@ -111,11 +112,13 @@ export class Network {
 
   /** Replaces the options of one direction. */
   link(from: string, to: string, options: LinkOptions): void {
+    checkLink(options)
     this.linkOf(from, to).options = options
   }
 
   /** Replaces the options of all links, present and future. */
   links(options: LinkOptions): void {
+    checkLink(options)
     this.#defaults = options
     for (const link of this.#links.values()) link.options = options
   }
@@ -256,9 +259,15 @@ export class Network {
     this.schedule(atMs, "arrival", () => this.socketAt(to)?.arrive(bytes, from))
   }
 
+  /** Flips one to three bits, each once. */
   #corrupt(bytes: Uint8Array): void {
-    for (let flips = 1 + this.#random.below(3); flips > 0 && bytes.length > 0; flips--)
-      bytes[this.#random.below(bytes.length)]! ^= 1 << this.#random.below(8)
+    const flipped = new Set<number>()
+    for (let flips = Math.min(1 + this.#random.below(3), 8 * bytes.length); flips > 0; flips--) {
+      let bit = this.#random.below(8 * bytes.length)
+      while (flipped.has(bit)) bit = this.#random.below(8 * bytes.length)
+      flipped.add(bit)
+      bytes[bit >>> 3]! ^= 1 << (bit & 7)
+    }
   }
 
   async #run(endMs: number, isDone: () => boolean): Promise<void> {
