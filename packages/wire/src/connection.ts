@@ -104,7 +104,12 @@ export interface MtuProbe {
 }
 
 /** Writes a probe and its padding up to `end`; an answer has none, `end` is then left out. */
-export function writeMtuProbe(view: DataView, body: number, { probe, size }: MtuProbe, end: number = body + MTU_PROBE_HEADER_BYTES): number {
+export function writeMtuProbe(
+  view: DataView,
+  body: number,
+  { probe, size }: MtuProbe,
+  end: number = body + MTU_PROBE_HEADER_BYTES,
+): number {
   view.setUint32(body, probe, true)
   view.setUint16(body + 4, size, true)
   bytesAt(view, body + MTU_PROBE_HEADER_BYTES, end - body - MTU_PROBE_HEADER_BYTES).fill(0)
@@ -116,7 +121,13 @@ export function readMtuProbe(view: DataView, body: number): MtuProbe {
 }
 
 /** `datagramBytes`: of the whole datagram, tag included, which a probe tells and an answer doesn't. */
-export function checkMtuProbe(view: DataView, body: number, end: number, wanted: boolean, datagramBytes: number): DatagramDropReason | undefined {
+export function checkMtuProbe(
+  view: DataView,
+  body: number,
+  end: number,
+  wanted: boolean,
+  datagramBytes: number,
+): DatagramDropReason | undefined {
   if (end - body < MTU_PROBE_HEADER_BYTES) return "truncated"
   const padding = body + MTU_PROBE_HEADER_BYTES
   if (!wanted) return padding < end ? "padding" : undefined

@@ -49,7 +49,14 @@ export function readPartTotal(view: DataView, body: number): number {
 }
 
 /** Writes flags and header of a last (or only) packet; answers the offset of the payload. */
-export function writeSequencedHeader(view: DataView, offset: number, wanted: boolean, stream: number, number: number, delivery: number): number {
+export function writeSequencedHeader(
+  view: DataView,
+  offset: number,
+  wanted: boolean,
+  stream: number,
+  number: number,
+  delivery: number,
+): number {
   view.setUint8(offset, KIND.sequenced | (wanted ? FLAG_WANTED : 0))
   return writeSequencedBody(view, offset + 1, stream, number, delivery)
 }
@@ -70,7 +77,15 @@ export function writeFireAndForgetBody(view: DataView, body: number, stream: num
 }
 
 /** Writes the header fields of a body; answers the offset of the bytes. */
-export function writePartBody(view: DataView, body: number, stream: number, number: number, delivery: number, offset: number, total: number): number {
+export function writePartBody(
+  view: DataView,
+  body: number,
+  stream: number,
+  number: number,
+  delivery: number,
+  offset: number,
+  total: number,
+): number {
   writeSequencedBody(view, body, stream, number, delivery)
   view.setUint16(body + PART_OFFSET, offset, true)
   view.setUint16(body + PART_TOTAL, total, true)
@@ -78,14 +93,13 @@ export function writePartBody(view: DataView, body: number, stream: number, numb
 }
 
 export function checkSequenced(view: DataView, body: number, end: number): DatagramDropReason | undefined {
-  const reason = checkSequencedHeader(view, body, end)
+  const reason = checkNumbered(view, body, end, SEQUENCED_HEADER_BYTES)
   return reason ?? checkPayload(view, body + SEQUENCED_HEADER_BYTES, end, formOf(readSequencedDelivery(view, body)))
 }
 
 export function checkPart(view: DataView, body: number, end: number): DatagramDropReason | undefined {
-  const reason = checkSequencedHeader(view, body, end)
+  const reason = checkNumbered(view, body, end, PART_HEADER_BYTES)
   if (reason !== undefined) return reason
-  if (end - body < PART_HEADER_BYTES) return "truncated"
   const length = end - body - PART_HEADER_BYTES
   const total = readPartTotal(view, body)
   return length > 0 && length < total && readPartOffset(view, body) + length <= total ? undefined : "value"
@@ -99,8 +113,9 @@ export function checkFireAndForget(view: DataView, body: number, end: number): D
   return checkPayload(view, body + FIRE_AND_FORGET_HEADER_BYTES, end, formOf(delivery))
 }
 
-function checkSequencedHeader(view: DataView, body: number, end: number): DatagramDropReason | undefined {
-  if (end - body < SEQUENCED_HEADER_BYTES) return "truncated"
+/** Checks that a header of `headerBytes` fits, and the fields that `sequenced` and `part` have in common. */
+function checkNumbered(view: DataView, body: number, end: number, headerBytes: number): DatagramDropReason | undefined {
+  if (end - body < headerBytes) return "truncated"
   if (readStream(view, body) === 0) return "value"
   if (readPacketNumber(view, body) > NUMBER_MAX) return "number"
   const delivery = readSequencedDelivery(view, body)

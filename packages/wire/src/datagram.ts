@@ -27,8 +27,9 @@ export const PACKET_OVERHEAD_BYTES_WITH_LENGTH: number = PACKET_OVERHEAD_BYTES +
  */
 export function checkPackets(view: DataView, offset: number, length: number, profile: Profile): DatagramDropReason | undefined {
   const inHandshake = prefixHandshake(view, offset)
-  if (prefixCounter(view, offset) > NUMBER_MAX) return "number"
   const slotIsNone = prefixSlot(view, offset) === 0
+  const counter = prefixCounter(view, offset)
+  if (counter > NUMBER_MAX) return "number"
   const end = offset + length - TAG_BYTES[profile]!
   const first = offset + PREFIX_BYTES[profile]!
   const firstClass = classOf(kindOf(view.getUint8(first)))
@@ -50,6 +51,7 @@ export function checkPackets(view: DataView, offset: number, length: number, pro
     }
     if (classOf(kind) !== firstClass || (isAlone(kind) && (more || at !== first))) return "class"
     if (inHandshake !== (firstClass === CLASS.handshake) || slotIsNone !== goesToNoSlot(kind)) return "class"
+    if ((counter === 0) !== hasNoCounter(kind)) return "value"
     const reason = checkBody(view, kind, flags, body, bodyEnd, length)
     if (reason !== undefined) return reason
     if (!more) return undefined
@@ -58,10 +60,21 @@ export function checkPackets(view: DataView, offset: number, length: number, pro
 }
 
 function goesToNoSlot(kind: number): boolean {
-  return kind === KIND.join || kind === KIND.hint || kind === KIND.loose
+  return kind === KIND.join || hasNoCounter(kind)
 }
 
-function checkBody(view: DataView, kind: number, flags: number, body: number, end: number, datagramBytes: number): DatagramDropReason | undefined {
+function hasNoCounter(kind: number): boolean {
+  return kind === KIND.hint || kind === KIND.loose
+}
+
+function checkBody(
+  view: DataView,
+  kind: number,
+  flags: number,
+  body: number,
+  end: number,
+  datagramBytes: number,
+): DatagramDropReason | undefined {
   const form = flags >>> ADDRESS_FORM_SHIFT
   switch (kind) {
     case KIND.sequenced:
@@ -187,6 +200,11 @@ export class PacketWriter {
     this.view.setUint8(this.#end, flags)
     this.#end += PACKET_OVERHEAD_BYTES
     return this.#end
+  }
+
+  /** Copies bytes from elsewhere into the body. */
+  copy(at: number, source: Uint8Array, offset: number, length: number): void {
+    this.#bytes.set(source.subarray(offset, offset + length), at)
   }
 
   /** Says where the body of the packet begun last ends. */

@@ -25,7 +25,13 @@ export interface PacketDescription {
 }
 
 export interface DatagramDescription {
-  readonly prefix: { readonly version: number; readonly profile: string; readonly handshake: boolean; readonly slot: number; readonly counter: number }
+  readonly prefix: {
+    readonly version: number
+    readonly profile: string
+    readonly handshake: boolean
+    readonly slot: number
+    readonly counter: number
+  }
   readonly packets: readonly PacketDescription[]
 }
 
@@ -53,7 +59,11 @@ function describeBody(view: DataView, { kind, body, end, wanted: statusWanted, a
   switch (kind) {
     case KIND.sequenced: {
       const delivery = data.readSequencedDelivery(view, body)
-      return { statusWanted, ...describeNumbered(view, body), ...describePayload(view, body + data.SEQUENCED_HEADER_BYTES, end, formOf(delivery)) }
+      return {
+        statusWanted,
+        ...describeNumbered(view, body),
+        ...describePayload(view, body + data.SEQUENCED_HEADER_BYTES, end, formOf(delivery)),
+      }
     }
     case KIND.part:
       return {
@@ -87,7 +97,16 @@ function describeBody(view: DataView, { kind, body, end, wanted: statusWanted, a
       const sync = createSync()
       readSync(view, body, sync)
       const gone = describeRanges(sync.gone).map((range, i) => ({ ...range, begun: sync.gone.begun[i] }))
-      return { statusWanted, stream: sync.stream, mode: DELIVERIES[sync.mode], form: FORM_NAMES[FORM.whole], low: sync.low, high: sync.high, begun: sync.begun, gone }
+      return {
+        statusWanted,
+        stream: sync.stream,
+        mode: DELIVERIES[sync.mode],
+        form: FORM_NAMES[FORM.whole],
+        low: sync.low,
+        high: sync.high,
+        begun: sync.begun,
+        gone,
+      }
     }
     case KIND.feedback: {
       const feedback = connection.createFeedback()
@@ -123,7 +142,11 @@ function describeBody(view: DataView, { kind, body, end, wanted: statusWanted, a
 }
 
 function describeNumbered(view: DataView, body: number): Fields {
-  return { stream: data.readStream(view, body), number: data.readPacketNumber(view, body), ...describeDelivery(data.readSequencedDelivery(view, body)) }
+  return {
+    stream: data.readStream(view, body),
+    number: data.readPacketNumber(view, body),
+    ...describeDelivery(data.readSequencedDelivery(view, body)),
+  }
 }
 
 function describeDelivery(delivery: number): Fields {

@@ -76,7 +76,18 @@ export interface Join {
 }
 
 /** Offsets in a `join` behind its address. */
-const JOIN = { versionMin: 0, versionMax: 1, slot: 2, unique: 6, session: 14, receiverUnique: 22, limits: 30, features: 50, tokenLength: 54, token: 55 } as const
+const JOIN = {
+  versionMin: 0,
+  versionMax: 1,
+  slot: 2,
+  unique: 6,
+  session: 14,
+  receiverUnique: 22,
+  limits: 30,
+  features: 50,
+  tokenLength: 54,
+  token: 55,
+} as const
 
 /** Writes a join and its padding up to `end`. */
 export function writeJoin(view: DataView, body: number, join: Join, end: number): number {
@@ -120,7 +131,10 @@ export function checkJoin(view: DataView, body: number, end: number, form: numbe
   if (!areLimits(view, at + JOIN.limits)) return "value"
   const tokenBytes = view.getUint8(at + JOIN.tokenLength)
   if (tokenBytes > TOKEN_BYTES_MAX) return "value"
-  return checkExchange(view, at + JOIN.token + tokenBytes, end)
+  // Whoever has a token knows the peer's incarnation, and so has a session for it (§6).
+  if (tokenBytes > 0 && isZero(view, at + JOIN.session)) return "value"
+  const exchange = at + JOIN.token + tokenBytes
+  return exchange + EXCHANGE_LENGTH_BYTES > end ? "truncated" : checkExchange(view, exchange, end)
 }
 
 export interface Challenge {
@@ -192,7 +206,7 @@ export function readAccept(view: DataView, body: number, form: number): Accept {
 
 export function checkAccept(view: DataView, body: number, end: number, form: number): DatagramDropReason | undefined {
   const at = body + ADDRESS_BYTES[form]!
-  if (at + ACCEPT.exchange > end) return "truncated"
+  if (at + ACCEPT.exchange + EXCHANGE_LENGTH_BYTES > end) return "truncated"
   if (form !== 0 && addressPort(view, body, form) === 0) return "value"
   if (view.getUint32(at + ACCEPT.slot, true) === 0) return "value"
   if (isZero(view, at + ACCEPT.unique) || isZero(view, at + ACCEPT.session)) return "value"
@@ -221,7 +235,9 @@ export function readHint(view: DataView, body: number): Hint {
 export function checkHint(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   if (end - body < HINT_BYTES) return "truncated"
   if (view.getUint32(body, true) === 0) return "value"
-  if (readNumber(view, body + 4) > NUMBER_MAX) return "number"
+  const counter = readNumber(view, body + 4)
+  if (counter > NUMBER_MAX) return "number"
+  if (counter === 0) return "value"
   return end - body > HINT_BYTES ? "trailing" : undefined
 }
 
@@ -308,25 +324,24 @@ function addressPort(view: DataView, body: number, form: number): number {
   return view.getUint16(body + ADDRESS_BYTES[form]! - 2, true)
 }
 
+const EXCHANGE_LENGTH_BYTES = 2
+
 /** Writes the key exchange and padding up to `end`: the tail of `join` and `accept`. */
 function writeExchange(view: DataView, at: number, exchange: Uint8Array, end: number): number {
   view.setUint16(at, exchange.length, true)
-  const padding = writeBytes(view, at + 2, exchange)
+  const padding = writeBytes(view, at + EXCHANGE_LENGTH_BYTES, exchange)
   bytesAt(view, padding, end - padding).fill(0)
   return end
 }
 
 function readExchange(view: DataView, at: number): Uint8Array {
-  return copyAt(view, at + 2, view.getUint16(at, true))
+  return copyAt(view, at + EXCHANGE_LENGTH_BYTES, view.getUint16(at, true))
 }
 
 function checkExchange(view: DataView, at: number, end: number): DatagramDropReason | undefined {
-  if (at + 2 > end) return "truncated"
-  const padding = at + 2 + view.getUint16(at, true)
-  if (padding > end) return "truncated"
   // Version 0 speaks only profiles without a key exchange.
-  if (padding > at + 2) return "value"
-  return firstNonZero(view, padding, end) === end ? undefined : "padding"
+  if (view.getUint16(at, true) !== 0) return "value"
+  return firstNonZero(view, at + EXCHANGE_LENGTH_BYTES, end) === end ? undefined : "padding"
 }
 
 function writeBytes(view: DataView, at: number, bytes: Uint8Array): number {

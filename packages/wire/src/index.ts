@@ -19,7 +19,16 @@ export * from "./handshake.ts"
 export * from "./numbers.ts"
 export * from "./payload.ts"
 export * from "./prefix.ts"
-export { createGoneList, createRangeList, type GoneList, GONE_RANGE_BYTES, RANGE_BYTES, type RangeList, RANGES_MAX, SPREAD_MAX } from "./ranges.ts"
+export {
+  createGoneList,
+  createRangeList,
+  type GoneList,
+  GONE_RANGE_BYTES,
+  RANGE_BYTES,
+  type RangeList,
+  RANGES_MAX,
+  SPREAD_MAX,
+} from "./ranges.ts"
 export * from "./reason.ts"
 export * from "./status.ts"
 export * from "./stream-control.ts"

@@ -75,6 +75,7 @@ const EMPTY = new DataView(new ArrayBuffer(0))
 
 /** Bytes before the bytes of a piece, by form; `abandoned` has nothing else. */
 export const PIECE_HEADER_BYTES = { first: 12, middle: 14, last: 10, abandoned: 6 } as const
+const PIECE_HEADER_BYTES_BY_FORM: readonly number[] = [0, 12, 14, 10, 6]
 
 /** One piece of a large message, reused from packet to packet. */
 export interface Piece {
@@ -191,19 +192,14 @@ function checkWhole(view: DataView, offset: number, end: number): DatagramDropRe
 }
 
 function checkPiece(view: DataView, offset: number, end: number, form: number): DatagramDropReason | undefined {
-  if (form === FORM.abandoned) return end - offset === PIECE_HEADER_BYTES.abandoned ? checkMessage(view, offset) : "payload"
-  const header = form === FORM.first ? PIECE_HEADER_BYTES.first : form === FORM.middle ? PIECE_HEADER_BYTES.middle : PIECE_HEADER_BYTES.last
-  const length = end - offset - header
-  if (length < 1) return "payload"
+  const length = end - offset - PIECE_HEADER_BYTES_BY_FORM[form]!
+  if (length < 0) return "payload"
   if (form === FORM.first) offset += TYPE_BYTES
-  const reason = checkMessage(view, offset)
-  if (reason !== undefined) return reason
+  if (readNumber(view, offset) > NUMBER_MAX) return "number"
+  if (form === FORM.abandoned) return length === 0 ? undefined : "payload"
+  if (length === 0) return "payload"
   const total = view.getUint32(offset + NUMBER_BYTES, true)
   if (form !== FORM.middle) return length < total ? undefined : "payload"
   const messageOffset = view.getUint32(offset + NUMBER_BYTES + 4, true)
   return messageOffset > 0 && messageOffset + length < total ? undefined : "payload"
-}
-
-function checkMessage(view: DataView, offset: number): DatagramDropReason | undefined {
-  return readNumber(view, offset) > NUMBER_MAX ? "number" : undefined
 }

@@ -37,7 +37,13 @@ export function writePrefix(view: DataView, offset: number, profile: Profile, ha
 }
 
 /** Checks what the first byte and the length can tell: version, profile, reserved bit, room for a packet. */
-export function checkPrefix(view: DataView, offset: number, length: number, profile: Profile, datagramBytesMax: number): DatagramDropReason | undefined {
+export function checkPrefix(
+  view: DataView,
+  offset: number,
+  length: number,
+  profile: Profile,
+  datagramBytesMax: number,
+): DatagramDropReason | undefined {
   if (length < PREFIX_BYTES[profile]! + 1 + TAG_BYTES[profile]!) return "too-short"
   if (length > datagramBytesMax) return "too-long"
   const first = view.getUint8(offset + FIRST)

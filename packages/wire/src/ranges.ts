@@ -56,7 +56,13 @@ export function readRanges(view: DataView, offset: number, base: number, count: 
 }
 
 /** Whether `count` ranges at `offset` are maximal and end at most `bound` packets behind their base. `firstSkipMin` is the least skip of the first one. */
-export function checkRanges(view: DataView, offset: number, count: number, firstSkipMin: number, bound: number): DatagramDropReason | undefined {
+export function checkRanges(
+  view: DataView,
+  offset: number,
+  count: number,
+  firstSkipMin: number,
+  bound: number,
+): DatagramDropReason | undefined {
   let reach = 0
   for (let i = 0; i < count; i++, offset += RANGE_BYTES) {
     const skip = view.getUint16(offset, true)
@@ -126,7 +132,14 @@ export function readGoneRanges(view: DataView, offset: number, low: number, coun
 }
 
 /** Whether `count` gone ranges are maximal, end at or below `high`, and count messages without falling below `begun`. */
-export function checkGoneRanges(view: DataView, offset: number, count: number, low: number, high: number, begun: number): DatagramDropReason | undefined {
+export function checkGoneRanges(
+  view: DataView,
+  offset: number,
+  count: number,
+  low: number,
+  high: number,
+  begun: number,
+): DatagramDropReason | undefined {
   let reach = low
   for (let i = 0; i < count; i++, offset += GONE_RANGE_BYTES) {
     const skip = view.getUint16(offset, true)

@@ -7,7 +7,17 @@
 import { readStream } from "./data.ts"
 import type { DatagramDropReason } from "./drop-reason.ts"
 import { NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
-import { areDisjoint, checkRanges, createRangeList, RANGE_BYTES, type RangeList, RANGES_MAX, readRanges, SPREAD_MAX, writeRanges } from "./ranges.ts"
+import {
+  areDisjoint,
+  checkRanges,
+  createRangeList,
+  RANGE_BYTES,
+  type RangeList,
+  RANGES_MAX,
+  readRanges,
+  SPREAD_MAX,
+  writeRanges,
+} from "./ranges.ts"
 
 export const STATUS_HEADER_BYTES = 13
 

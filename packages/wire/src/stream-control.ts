@@ -134,4 +134,3 @@ export function checkStop(view: DataView, body: number, end: number): DatagramDr
   if (readStream(view, body) === 0) return "value"
   return end - body > STOP_BYTES ? "trailing" : undefined
 }
-

@@ -1,17 +1,40 @@
 /** Datagrams for tests: builds whole ones from their parts, and takes them apart as a receiver does. */
-import { checkPackets, checkPrefix, type DatagramDropReason, openChecksum, PacketWriter, PREFIX_BYTES, type Profile, sealChecksum, TAG_BYTES, writePrefix } from "@x/wire"
+import {
+  checkPackets,
+  checkPrefix,
+  DATAGRAM_BYTES_MAX,
+  type DatagramDropReason,
+  openChecksum,
+  PacketWriter,
+  PREFIX_BYTES,
+  type Profile,
+  pseudoHeaderSeed,
+  sealChecksum,
+  TAG_BYTES,
+  writePrefix,
+} from "@x/wire"
 
 export interface Envelope {
   readonly profile?: Profile
   readonly handshake?: boolean
   readonly slot?: number
   readonly counter?: number
-  /** CRC of the pseudo-header. */
+  /** CRC of the pseudo-header, of zeros if left out. */
   readonly seed?: number
 }
 
+export interface Receiver {
+  readonly profile?: Profile
+  readonly seed?: number
+  /** The longest datagram that it announced. */
+  readonly datagramBytesMax?: number
+}
+
+export const ZERO_SEED: number = pseudoHeaderSeed({})
+
 /** A datagram with the packets that `write` puts into it. */
-export function datagram({ profile = 1, handshake = false, slot = 7, counter = 1, seed = 0 }: Envelope, write: (writer: PacketWriter) => void): Uint8Array {
+export function datagram(envelope: Envelope, write: (writer: PacketWriter) => void): Uint8Array {
+  const { profile = 1, handshake = false, slot = 7, counter = 1, seed = ZERO_SEED } = envelope
   const bytes = new Uint8Array(65_600)
   const writer = new PacketWriter(bytes)
   writePrefix(writer.view, 0, profile, handshake, slot, counter)
@@ -21,9 +44,14 @@ export function datagram({ profile = 1, handshake = false, slot = 7, counter = 1
   return bytes.slice(0, writer.end + TAG_BYTES[profile]!)
 }
 
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
 /** What a receiver says of a datagram, from its bytes alone. */
-export function refuse(bytes: Uint8Array, profile: Profile = 1, seed = 0, datagramBytesMax = 65_507): DatagramDropReason | undefined {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+export function refuse(bytes: Uint8Array, receiver: Receiver = {}): DatagramDropReason | undefined {
+  const { profile = 1, seed = ZERO_SEED, datagramBytesMax = DATAGRAM_BYTES_MAX } = receiver
+  const view = viewOf(bytes)
   const reason = checkPrefix(view, 0, bytes.length, profile, datagramBytesMax)
   if (reason !== undefined) return reason
   if (profile === 1 && !openChecksum(bytes, 0, bytes.length, seed)) return "tag"

@@ -16,7 +16,13 @@ test("the published check values hold (RFC 3720, B.4)", () => {
   expect(crc32c(new TextEncoder().encode("123456789"), 0, 9)).toBe(0xe306_9283)
   expect(crc32c(new Uint8Array(32), 0, 32)).toBe(0x8a91_36aa)
   expect(crc32c(new Uint8Array(32).fill(0xff), 0, 32)).toBe(0x62a8_ab43)
-  expect(crc32c(Uint8Array.from({ length: 32 }, (_, i) => i), 0, 32)).toBe(0x46dd_794e)
+  expect(
+    crc32c(
+      Uint8Array.from({ length: 32 }, (_, i) => i),
+      0,
+      32,
+    ),
+  ).toBe(0x46dd_794e)
 })
 
 test("eight bytes at a time gives what bit by bit does, in one go or in two", () => {

@@ -1,5 +1,9 @@
-/** The obviously correct twin of the writers: a packet's bytes, field by field in the order of the table in PROTOCOL.md §3. The oracle of the property tests. */
-import { DELIVERIES, FORM_NAMES, KIND, type PacketDescription } from "@x/wire"
+/**
+ * The obviously correct twin of the writers: a packet's bytes, field by field in the order of the table in PROTOCOL.md §3. The oracle of the
+ * property tests.
+ */
+import { DELIVERIES, FORM_NAMES, KIND } from "@x/wire"
+import type { DescribedDatagram } from "./arbitraries.ts"
 
 class Bytes {
   readonly list: number[] = []
@@ -19,8 +23,12 @@ class Bytes {
 
 type Fields = Record<string, any>
 
-export function naiveDatagram(profile: number, handshake: boolean, slot: number, counter: number, packets: readonly PacketDescription[], tailBytes: number): number[] {
-  const out = new Bytes().uint(profile + (handshake ? 4 : 0), 1).uint(slot, 4).uint(counter, 6)
+/** Without its tag. */
+export function naiveDatagram({ profile, handshake, slot, counter, packets }: DescribedDatagram): number[] {
+  const out = new Bytes()
+    .uint(profile + (handshake ? 4 : 0), 1)
+    .uint(slot, 4)
+    .uint(counter, 6)
   packets.forEach((packet, i) => {
     const body = naiveBody(packet)
     const last = i === packets.length - 1
@@ -28,7 +36,7 @@ export function naiveDatagram(profile: number, handshake: boolean, slot: number,
     if (!last) out.uint(body.length, 2)
     out.list.push(...body)
   })
-  return out.zeros(tailBytes).list
+  return out.list
 }
 
 export function camel(kind: string): keyof typeof KIND {
@@ -124,24 +132,47 @@ function naiveBody(p: Fields): number[] {
       break
     case "join":
       address()
-      out.uint(p["versionMin"], 1).uint(p["versionMax"], 1).uint(p["slot"], 4).hex(p["unique"] + p["session"] + p["receiverUnique"])
+      out
+        .uint(p["versionMin"], 1)
+        .uint(p["versionMax"], 1)
+        .uint(p["slot"], 4)
+        .hex(p["unique"] + p["session"] + p["receiverUnique"])
       limits(p["limits"])
-      out.uint(p["features"], 4).uint(p["token"].length / 2, 1).hex(p["token"]).uint(p["exchange"].length / 2, 2).hex(p["exchange"]).zeros(p["paddingBytes"])
+      out
+        .uint(p["features"], 4)
+        .uint(p["token"].length / 2, 1)
+        .hex(p["token"])
+        .uint(p["exchange"].length / 2, 2)
+        .hex(p["exchange"])
+        .zeros(p["paddingBytes"])
       break
     case "challenge":
-      out.hex(p["unique"]).uint(p["token"].length / 2, 1).hex(p["token"])
+      out
+        .hex(p["unique"])
+        .uint(p["token"].length / 2, 1)
+        .hex(p["token"])
       break
     case "accept":
       address()
-      out.uint(p["version"], 1).uint(p["slot"], 4).hex(p["unique"] + p["session"])
+      out
+        .uint(p["version"], 1)
+        .uint(p["slot"], 4)
+        .hex(p["unique"] + p["session"])
       limits(p["limits"])
-      out.uint(p["features"], 4).uint(p["exchange"].length / 2, 2).hex(p["exchange"]).zeros(p["paddingBytes"])
+      out
+        .uint(p["features"], 4)
+        .uint(p["exchange"].length / 2, 2)
+        .hex(p["exchange"])
+        .zeros(p["paddingBytes"])
       break
     case "hint":
       out.uint(p["slot"], 4).uint(p["counter"], 6)
       break
     case "loose":
-      out.hex(p["receiverUnique"] + p["unique"]).uint(p["type"], 2).hex(p["bytes"])
+      out
+        .hex(p["receiverUnique"] + p["unique"])
+        .uint(p["type"], 2)
+        .hex(p["bytes"])
       break
   }
   return out.list

@@ -1,11 +1,18 @@
 import { DATAGRAM_DROP_REASONS } from "@x/wire"
 import { describe, expect, test } from "vitest"
 import { refuse } from "./build.ts"
+import { edges } from "./edges.ts"
 import { violations } from "./obligations.ts"
 
 describe("a datagram is refused for", () => {
-  test.each(violations)("$obligation $reason: $name", ({ bytes, reason }) => {
-    expect(refuse(bytes)).toBe(reason)
+  test.each(violations)("$obligation $reason: $name", ({ bytes, reason, receiver }) => {
+    expect(refuse(bytes, receiver)).toBe(reason)
+  })
+})
+
+describe("a datagram at the edge is accepted:", () => {
+  test.each(edges)("$name", ({ bytes, receiver }) => {
+    expect(refuse(bytes, receiver)).toBeUndefined()
   })
 })
 

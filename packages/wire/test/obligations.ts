@@ -1,155 +1,299 @@
 /** One or more datagrams for each obligation that bytes alone decide (PROTOCOL.md §11), each breaking it and nothing before it. */
-import { type DatagramDropReason, deliveryByte, FORM, KIND, MODE, NUMBER_MAX, type PacketWriter, sealChecksum } from "@x/wire"
-import { datagram, type Envelope } from "./build.ts"
+import { type DatagramDropReason, FLAG_WANTED, FORM, KIND, MODE, NUMBER_MAX, sealChecksum } from "@x/wire"
+import { type Receiver, ZERO_SEED } from "./build.ts"
+import * as r from "./raw.ts"
+import { ANSWER, ATTEMPT, HEARTBEAT, MESSAGE, raw, RELIABLE, u16, u48, UNASKED, zeros } from "./raw.ts"
 
 export interface Violation {
   readonly obligation: string
   readonly reason: DatagramDropReason
   readonly name: string
   readonly bytes: Uint8Array
+  readonly receiver: Receiver
 }
 
-const FLAG_LENGTH = 0x80
+type Case = Uint8Array | { readonly bytes: Uint8Array; readonly receiver: Receiver }
 
-/** A datagram from raw packet bytes. */
-function raw(packets: readonly number[], envelope: Envelope = {}): Uint8Array {
-  return datagram(envelope, (writer: PacketWriter) => {
-    new Uint8Array(writer.view.buffer).set(packets, 11)
-    writer.finish(11 + packets.length)
-  })
-}
+const ABOVE = NUMBER_MAX + 1
+const V4 = 0x20
+const heartbeat = raw(HEARTBEAT)
 
-/** The same datagram with bytes replaced and the tag made right again. */
-function patched(bytes: Uint8Array, changes: Readonly<Record<number, number>>): Uint8Array {
-  const copy = bytes.slice()
-  for (const [at, value] of Object.entries(changes)) copy[Number(at)] = value
-  sealChecksum(copy, 0, copy.length - 4, 0)
+/** The same datagram with another first byte and the tag made right again. */
+function startingWith(first: number, bytes: Uint8Array): Uint8Array {
+  const copy = bytes.with(0, first)
+  sealChecksum(copy, 0, copy.length - 4, ZERO_SEED)
   return copy
 }
 
-const u16 = (value: number): number[] => [value & 255, value >>> 8]
-const u32 = (value: number): number[] => [...u16(value & 0xffff), ...u16(value >>> 16)]
-const u48 = (value: number): number[] => [...u32(value % 2 ** 32), ...u16(Math.floor(value / 2 ** 32))]
-const zeros = (count: number): number[] => Array.from({ length: count }, () => 0)
-const RELIABLE = deliveryByte(MODE.reliable, FORM.whole)
-const message = [...u16(1), 2, 65, 66]
-const sequenced = (delivery: number, payload: readonly number[], number = 5): number[] => [KIND.sequenced, ...u32(3), ...u48(number), delivery, ...payload]
-const status = (received: readonly number[], missing: readonly number[], state = 0, counts = [received.length / 2, missing.length / 2]): number[] => [
-  KIND.status,
-  ...u32(3),
-  state,
-  ...u48(10),
-  ...counts,
-  ...[...received, ...missing].flatMap(u16),
-]
-const sync = (low: number, high: number, gone: readonly (readonly [number, number, number])[], begun = 4): number[] => [
-  KIND.sync,
-  ...u32(3),
-  MODE.reliable,
-  ...u48(low),
-  ...u48(high),
-  ...u48(begun),
-  gone.length,
-  ...gone.flatMap(([skip, more, messages]) => [...u16(skip), ...u16(more), ...u48(messages)]),
-]
-const heartbeat = [KIND.heartbeat]
-const limits = (datagramBytes = 1200, spread = 1024, statusDelay = 25): number[] => [...u16(datagramBytes), ...u32(1024), ...u32(spread), ...u32(64), ...u32(1_000_000), ...u16(statusDelay)]
-const join = ({ slot = 9, versions = [0, 0], unique = 1, lim = limits(), token = zeros(0), exchange = zeros(0), padding = zeros(20), flags = 0, address = zeros(0) } = {}): number[] => [
-  KIND.join | flags,
-  ...address,
-  ...versions,
-  ...u32(slot),
-  ...[unique, ...zeros(7)],
-  ...zeros(16),
-  ...lim,
-  ...u32(0),
-  token.length,
-  ...token,
-  ...u16(exchange.length),
-  ...exchange,
-  ...padding,
-]
-const handshake: Envelope = { handshake: true, slot: 0 }
-const good = raw(heartbeat)
-const list = (count: number): number[] => Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? 1 : 0))
+function inNone(bytes: Uint8Array): Case {
+  return { bytes, receiver: { profile: 0 } }
+}
 
-export const violations: readonly Violation[] = (
-  [
-    ["O1", "too-short", "an empty datagram", new Uint8Array(0)],
-    ["O1", "too-short", "prefix and tag without a packet", good.subarray(0, 15)],
-    ["O2", "too-long", "longer than announced", new Uint8Array(65_508)],
-    ["O3", "version", "an unknown version", patched(good, { 0: 0x11 })],
-    ["O4", "profile", "profile none", patched(good, { 0: 0x00 })],
-    ["O4", "profile", "profile aead", patched(good, { 0: 0x03 })],
-    ["O5", "reserved", "the reserved bit of the prefix", patched(good, { 0: 0x09 })],
-    ["O9", "tag", "a wrong tag", Uint8Array.from(good, (byte, i) => (i === good.length - 1 ? byte ^ 1 : byte))],
-    ["O10", "kind", "kind 0", raw([0])],
-    ["O10", "kind", "kind 31", raw([31])],
-    ["O11", "option", "W on a status", raw([KIND.status | 0x20, ...status([], []).slice(1)])],
-    ["O11", "option", "bit 6 on a heartbeat", raw([KIND.heartbeat | 0x40])],
-    ["O11", "option", "address form 3", raw(join({ flags: 0x60 }), handshake)],
-    ["O12", "length", "a length cut off", raw([KIND.stop | FLAG_LENGTH, 6])],
-    ["O12", "length", "length 0", raw([KIND.heartbeat | FLAG_LENGTH, 0, 0, ...heartbeat])],
-    ["O12", "length", "a length past the datagram", raw([KIND.stop | FLAG_LENGTH, 9, 0, ...u32(3), ...u16(0), ...heartbeat])],
-    ["O12", "length", "a length that leaves nothing behind it", raw([KIND.stop | FLAG_LENGTH, 6, 0, ...u32(3), ...u16(0)])],
-    ["O13", "truncated", "a sequenced packet without its delivery", raw([KIND.sequenced, ...u32(3), ...u48(5)])],
-    ["O13", "truncated", "ranges cut off", raw(status([1, 0], [], 0, [2, 0]))],
-    ["O13", "truncated", "gone ranges cut off", raw(sync(1, 9, [[1, 0, 4]]).slice(0, -1))],
-    ["O13", "truncated", "a join cut in its limits", raw(join().slice(0, 40), handshake)],
-    ["O13", "truncated", "a token cut off", raw([KIND.challenge, 1, ...zeros(7), 3, 1, 2], { handshake: true })],
-    ["O14", "trailing", "a byte behind a stop", raw([KIND.stop, ...u32(3), ...u16(0), 0])],
-    ["O14", "trailing", "a byte behind the ranges", raw([...status([1, 0], []), 0])],
-    ["O14", "trailing", "a heartbeat with a body", raw([...heartbeat, 0])],
-    ["O15", "class", "data and control in one datagram", raw([KIND.stop | FLAG_LENGTH, 6, 0, ...u32(3), ...u16(0), ...sequenced(RELIABLE, message)])],
-    ["O15", "class", "an mtu probe that is not alone", raw([KIND.stop | FLAG_LENGTH, 6, 0, ...u32(3), ...u16(0), KIND.mtuProbe, ...u32(1), ...u16(30)])],
-    ["O15", "class", "a join for a slot", raw(join(), { handshake: true, slot: 7 })],
-    ["O15", "class", "a join in an association", raw(join())],
-    ["O15", "class", "a heartbeat outside an association", raw(heartbeat, { handshake: true })],
-    ["O15", "class", "a heartbeat for no slot", raw(heartbeat, { slot: 0 })],
-    ["O16", "delivery", "mode 5", raw(sequenced(5, message))],
-    ["O16", "delivery", "form 5", raw(sequenced(deliveryByte(MODE.reliable, 5), message))],
-    ["O16", "delivery", "reserved bits", raw(sequenced(RELIABLE | 0x40, message))],
-    ["O16", "delivery", "a sequenced packet of mode fire-and-forget", raw(sequenced(0, message))],
-    ["O16", "delivery", "fire-and-forget abandoned", raw([KIND.fireAndForget, ...u32(3), deliveryByte(0, FORM.abandoned), ...u48(1)])],
-    ["O16", "delivery", "a sync with a form", raw(sync(1, 9, []).with(5, deliveryByte(MODE.reliable, FORM.last)))],
-    ["O17", "ranges", "65 ranges", raw(status(list(65), []))],
-    ["O17", "ranges", "received at the edge", raw(status([0, 0], []))],
-    ["O17", "ranges", "ranges that touch", raw(status([1, 0, 0, 0], []))],
-    ["O17", "ranges", "ranges past the spread", raw(status([1, 65_535], []))],
-    ["O17", "ranges", "a packet received and missing", raw(status([1, 3], [2, 0]))],
-    ["O17", "ranges", "gone at the low mark", raw(sync(1, 9, [[0, 0, 4]]))],
-    ["O17", "ranges", "gone above the high mark", raw(sync(1, 9, [[1, 7, 4]]))],
-    ["O17", "ranges", "begun falling", raw(sync(1, 9, [[1, 0, 3]]))],
-    ["O18", "number", "a counter above the most", raw(heartbeat, { counter: NUMBER_MAX + 1 })],
-    ["O18", "number", "a packet number above the most", raw(sequenced(RELIABLE, message, NUMBER_MAX + 1))],
-    ["O18", "number", "low above high", raw(sync(9, 8, []))],
-    ["O19", "value", "stream 0", raw([KIND.stop, ...u32(0), ...u16(0)])],
-    ["O19", "value", "an unknown state bit", raw(status([], [], 8))],
-    ["O19", "value", "start unknown with a cumulative edge", raw(status([], [], 1))],
-    ["O19", "value", "slot 0 in a join", raw(join({ slot: 0 }), handshake)],
-    ["O19", "value", "unique 0", raw(join({ unique: 0 }), handshake)],
-    ["O19", "value", "versions the wrong way round", raw(join({ versions: [2, 1] }), handshake)],
-    ["O19", "value", "a spread that is no power of two", raw(join({ lim: limits(1200, 1000) }), handshake)],
-    ["O19", "value", "a datagram below the floor", raw(join({ lim: limits(547) }), handshake)],
-    ["O19", "value", "a status delay of 0", raw(join({ lim: limits(1200, 1024, 0) }), handshake)],
-    ["O19", "value", "a token that is too long", raw(join({ token: zeros(65) }), handshake)],
-    ["O19", "value", "a key exchange in version 0", raw(join({ exchange: zeros(32) }), handshake)],
-    ["O19", "value", "port 0", raw(join({ flags: 0x20, address: [127, 0, 0, 1, 0, 0] }), handshake)],
-    ["O19", "value", "text that is no UTF-8", raw([KIND.goodbye, ...u16(1), 0xc0, 0x80])],
-    ["O19", "value", "text that is too long", raw([KIND.goodbye, ...u16(1), ...Array.from({ length: 257 }, () => 65)])],
-    ["O19", "value", "metadata that is too long", raw([KIND.open, ...u32(3), ...u48(0), MODE.reliable, 0, ...zeros(1025)])],
-    ["O19", "value", "a part past its total", raw([KIND.part, ...u32(3), ...u48(5), RELIABLE, ...u16(3), ...u16(4), 1, 2])],
-    ["O20", "padding", "padding that is not zero", raw(join({ padding: [0, 0, 1] }), handshake)],
-    ["O20", "padding", "a probe of another size", raw([KIND.mtuProbe | 0x20, ...u32(1), ...u16(500), ...zeros(9)])],
-    ["O20", "padding", "an answer with padding", raw([KIND.mtuProbe, ...u32(1), ...u16(500), 0])],
-    ["O21", "payload", "an empty payload", raw(sequenced(RELIABLE, []))],
-    ["O21", "payload", "a message cut off", raw(sequenced(RELIABLE, [...message, ...u16(1), 3, 1]))],
-    ["O21", "payload", "a length not in its shortest form", raw(sequenced(RELIABLE, [...u16(1), 0x80, 0]))],
-    ["O21", "payload", "a length of four bytes", raw(sequenced(RELIABLE, [...u16(1), 0x80, 0x80, 0x80, 1]))],
-    ["O21", "payload", "a last piece as long as its total", raw(sequenced(deliveryByte(MODE.reliable, FORM.last), [...u48(0), ...u32(2), 1, 2]))],
-    ["O21", "payload", "a middle piece at the start", raw(sequenced(deliveryByte(MODE.reliable, FORM.middle), [...u48(0), ...u32(9), ...u32(0), 1]))],
-    ["O21", "payload", "a middle piece that touches the end", raw(sequenced(deliveryByte(MODE.reliable, FORM.middle), [...u48(0), ...u32(9), ...u32(8), 1]))],
-    ["O21", "payload", "a piece without bytes", raw(sequenced(deliveryByte(MODE.reliable, FORM.first), [...u16(1), ...u48(0), ...u32(9)]))],
-    ["O21", "payload", "an abandoned piece with bytes", raw(sequenced(deliveryByte(MODE.reliable, FORM.abandoned), [...u48(0), 1]))],
-  ] as const
-).map(([obligation, reason, name, bytes]) => ({ obligation, reason, name, bytes }))
+function ofObligation(obligation: string, reason: DatagramDropReason, cases: Readonly<Record<string, Case>>): Violation[] {
+  return Object.entries(cases).map(([name, one]) => ({
+    obligation,
+    reason,
+    name,
+    ...(one instanceof Uint8Array ? { bytes: one, receiver: {} } : one),
+  }))
+}
+
+export const violations: readonly Violation[] = [
+  ...ofObligation("O1", "too-short", {
+    "an empty datagram": new Uint8Array(0),
+    "prefix and tag without a packet": heartbeat.subarray(0, 15),
+    "a prefix without a packet, profile none": inNone(heartbeat.subarray(0, 11)),
+  }),
+  ...ofObligation("O2", "too-long", {
+    "longer than announced": { bytes: raw(r.mtuProbe(FLAG_WANTED, 549, zeros(527))), receiver: { datagramBytesMax: 548 } },
+    "a join longer than announced": { bytes: raw(r.join({ tail: zeros(600) }), ATTEMPT), receiver: { datagramBytesMax: 548 } },
+  }),
+  ...ofObligation("O3", "version", {
+    "version 1": startingWith(0x11, heartbeat),
+    "version 8": startingWith(0x81, heartbeat),
+  }),
+  ...ofObligation("O4", "profile", {
+    "profile none": startingWith(0x00, heartbeat),
+    "profile mac": startingWith(0x02, heartbeat),
+    "profile aead": startingWith(0x03, heartbeat),
+    "profile checksum at one of none": inNone(heartbeat),
+  }),
+  ...ofObligation("O5", "reserved", {
+    "the reserved bit of the prefix": startingWith(0x09, heartbeat),
+  }),
+  ...ofObligation("O9", "tag", {
+    "a wrong tag": heartbeat.with(heartbeat.length - 1, heartbeat.at(-1)! ^ 1),
+    "the tag of no pseudo-header": raw(HEARTBEAT, { seed: 0 }),
+  }),
+  ...ofObligation("O10", "kind", {
+    "kind 0": raw([0]),
+    "kind 20": raw([20]),
+    "kind 31": raw([31]),
+  }),
+  ...ofObligation("O11", "option", {
+    "W on a status": raw(r.status([], []).with(0, KIND.status | FLAG_WANTED)),
+    "bit 6 on a heartbeat": raw([KIND.heartbeat | 0x40]),
+    "W and bit 6 on a heartbeat": raw([KIND.heartbeat | 0x60]),
+    "address form 3": raw(r.join({ option: 0x60 }), ATTEMPT),
+  }),
+  ...ofObligation("O12", "length", {
+    "a length cut off": raw([...r.withLength(r.stop()).slice(0, 2)]),
+    "length 0": raw([...r.withLength(HEARTBEAT), ...HEARTBEAT]),
+    "a length past the datagram": raw([...r.withLength(r.stop()).with(1, 9), ...HEARTBEAT]),
+    "a length that leaves nothing behind it": raw(r.withLength(r.stop())),
+  }),
+  ...ofObligation("O13", "truncated", {
+    "a sequenced packet without its delivery": raw(r.sequenced(RELIABLE, []).slice(0, -1)),
+    "a part without its total, of stream 0": raw(r.part(0, 9, [], 0).slice(0, -1)),
+    "a fire-and-forget packet without its delivery": raw(r.fireAndForget(0, []).slice(0, -1)),
+    "an open without its priority": raw(r.open(RELIABLE).slice(0, -1)),
+    "an end cut by a byte": raw(r.end(9, 4).slice(0, -1)),
+    "a reset cut by a byte": raw(r.reset(9, 4).slice(0, -1)),
+    "a stop cut by a byte": raw(r.stop().slice(0, -1)),
+    "a status without its second count": raw(r.status([], []).slice(0, -1)),
+    "a sync without its count": raw(r.sync(1, 9, []).slice(0, -1)),
+    "a feedback cut by a byte": raw(r.feedback(1).slice(0, -1)),
+    "a goodbye without its reason": raw(r.goodbye([]).slice(0, -1)),
+    "a path challenge of 15 bytes": raw([KIND.pathChallenge, ...zeros(15)]),
+    "an mtu probe without its size": raw(r.mtuProbe(0, 0, []).slice(0, -1)),
+    "ranges cut off": raw(r.status([1, 0], [], { counts: [2, 0] })),
+    "missing ranges cut off, received at the edge": raw(r.status([0, 0], [], { counts: [1, 1] })),
+    "gone ranges cut off": raw(r.sync(1, 9, [[1, 0, 4]]).slice(0, -1)),
+    "gone ranges cut off, gone at the low mark": raw(r.sync(1, 9, [[0, 0, 4]]).slice(0, -1)),
+    "a join cut in its limits": raw(r.join().slice(0, 40), ATTEMPT),
+    "a join without its token length, of slot 0": raw(r.join({ slot: 0 }).slice(0, 55), ATTEMPT),
+    "a join with its token cut off": raw(r.join({ session: 2, token: [9], tail: zeros(8) }), ATTEMPT),
+    "a join without its exchange length": raw(r.join({ tail: [0] }), ATTEMPT),
+    "a challenge without its token length, of unique 0": raw(r.challenge(0, 0, []).slice(0, -1), ANSWER),
+    "a token cut off": raw(r.challenge(1, 3, [1, 2]), ANSWER),
+    "an accept without its exchange length, of slot 0": raw(r.accept({ slot: 0, tail: [0] }), ANSWER),
+    "a refuse without its reason": raw([KIND.refuse, 1], ANSWER),
+    "a hint cut by a byte, of slot 0": raw(r.hint(0, 1).slice(0, -1), UNASKED),
+    "a loose message without its type": raw(r.loose(0).slice(0, -2), UNASKED),
+  }),
+  ...ofObligation("O14", "trailing", {
+    "a byte behind an end": raw([...r.end(9, 4), 0]),
+    "a byte behind a reset": raw([...r.reset(9, 4), 0]),
+    "a byte behind a stop": raw([...r.stop(), 0]),
+    "a byte behind the ranges": raw([...r.status([1, 0], []), 0]),
+    "a byte behind the gone ranges": raw([...r.sync(1, 9, [[1, 0, 4]]), 0]),
+    "a byte behind a feedback": raw([...r.feedback(1), 0]),
+    "a heartbeat with a body": raw([...HEARTBEAT, 0]),
+    "a path response of 17 bytes": raw([KIND.pathResponse, ...zeros(17)]),
+    "a byte behind a challenge": raw([...r.challenge(1, 1, [7]), 0], ANSWER),
+    "a byte behind a hint": raw([...r.hint(9, 1), 0], UNASKED),
+  }),
+  ...ofObligation("O15", "class", {
+    "data and control in one datagram": raw([...r.withLength(r.stop()), ...r.sequenced(RELIABLE, MESSAGE)]),
+    "an mtu probe that is not alone": raw([...r.withLength(r.stop()), ...r.mtuProbe(0, 30, [])]),
+    "a part that another follows": raw([...r.withLength(r.part(0, 9, [1])), ...r.sequenced(RELIABLE, MESSAGE)]),
+    "a join that another follows": raw([...r.withLength(r.join()), ...HEARTBEAT], ATTEMPT),
+    "a join for a slot": raw(r.join(), { handshake: true, slot: 7 }),
+    "a hint for a slot": raw(r.hint(9, 1), { handshake: true, slot: 7, counter: 0 }),
+    "a loose message for a slot": raw(r.loose(1), { handshake: true, slot: 7, counter: 0 }),
+    "an accept for no slot": raw(r.accept(), ATTEMPT),
+    "a join in an association": raw(r.join(), { slot: 0 }),
+    "a heartbeat outside an association": raw(HEARTBEAT, { handshake: true }),
+    "a heartbeat for no slot": raw(HEARTBEAT, { slot: 0 }),
+  }),
+  ...ofObligation("O16", "delivery", {
+    "mode 5": raw(r.sequenced(5, MESSAGE)),
+    "form 5": raw(r.sequenced(r.reliable(5), MESSAGE)),
+    "reserved bits": raw(r.sequenced(RELIABLE | 0x40, MESSAGE)),
+    "a sequenced packet of mode fire-and-forget": raw(r.sequenced(MODE["fire-and-forget"], MESSAGE)),
+    "a part of mode fire-and-forget": raw(r.part(0, 9, [1], 3, MODE["fire-and-forget"])),
+    "a fire-and-forget packet of mode reliable": raw(r.fireAndForget(RELIABLE, MESSAGE)),
+    "fire-and-forget abandoned": raw(r.fireAndForget(FORM.abandoned << 3, u48(1))),
+    "an open with a form": raw(r.open(r.reliable(FORM.first))),
+    "a sync with a form": raw(r.sync(1, 9, []).with(5, r.reliable(FORM.last))),
+    "a sync of mode fire-and-forget": raw(r.sync(1, 9, []).with(5, MODE["fire-and-forget"])),
+  }),
+  ...ofObligation("O17", "ranges", {
+    "65 received": raw(r.status(apart(65), [])),
+    "65 missing": raw(r.status([], apart(65))),
+    "65 gone": raw(r.sync(1, 999, Array<[number, number, number]>(65).fill([1, 0, 4]))),
+    "received at the edge": raw(r.status([0, 0], [])),
+    "received that touch": raw(r.status([1, 0, 0, 0], [])),
+    "missing that touch": raw(r.status([], [0, 0, 0, 0])),
+    "received past the spread": raw(r.status([1, 65_535], [])),
+    "missing past the spread": raw(r.status([], [0, 65_534, 1, 0])),
+    "a packet received and missing, at its start": raw(r.status([1, 3], [0, 1])),
+    "a packet received and missing, inside": raw(r.status([1, 3], [2, 0])),
+    "a packet received and missing, at its end": raw(r.status([1, 3], [4, 3])),
+    "a packet received and missing, in later ranges": raw(r.status([1, 0, 8, 1], [0, 0, 3, 0, 6, 0])),
+    "gone at the low mark": raw(r.sync(1, 9, [[0, 0, 4]])),
+    "gone above the high mark": raw(r.sync(1, 9, [[1, 7, 4]])),
+    "begun falling below the sync's own": raw(r.sync(1, 9, [[1, 0, 3]])),
+    "begun falling from range to range": raw(
+      r.sync(1, 9, [
+        [1, 0, 6],
+        [1, 0, 5],
+      ]),
+    ),
+  }),
+  ...ofObligation("O18", "number", {
+    "a counter above the most": raw(HEARTBEAT, { counter: ABOVE }),
+    "a counter above the most, of an unknown kind": raw([0], { counter: ABOVE }),
+    "a packet number above the most": raw(r.sequenced(RELIABLE, MESSAGE, ABOVE)),
+    "a first number above the most": raw(r.open(RELIABLE, ABOVE)),
+    "a final number above the most": raw(r.end(ABOVE, 4)),
+    "begun above the most in an end": raw(r.end(9, ABOVE)),
+    "a final number above the most in a reset": raw(r.reset(ABOVE, 4)),
+    "begun above the most in a reset": raw(r.reset(9, ABOVE)),
+    "a cumulative edge above the most": raw(r.status([], [], { cumulative: ABOVE })),
+    "a high mark above the most": raw(r.sync(1, ABOVE, [])),
+    "low above high": raw(r.sync(9, 8, [])),
+    "begun above the most in a sync": raw(r.sync(1, 9, [], ABOVE)),
+    "begun above the most in a gone range": raw(r.sync(1, 9, [[1, 0, ABOVE]])),
+    "the counter of a feedback above the most": raw(r.feedback(ABOVE)),
+    "datagrams above the most": raw(r.feedback(1, ABOVE)),
+    "bytes above the most": raw(r.feedback(1, 1, ABOVE)),
+    "congestion above the most": raw(r.feedback(1, 1, 1, ABOVE)),
+    "the counter of a hint above the most": raw(r.hint(9, ABOVE), UNASKED),
+    "a message number above the most": raw(r.last(ABOVE, 9, [1])),
+    "a message number above the most, and no bytes": raw(r.first(ABOVE, 9, [])),
+    "an abandoned message above the most, and bytes": raw(r.abandoned(ABOVE, [1])),
+  }),
+  ...ofObligation("O19", "value", {
+    "counter 0 in an association": raw(HEARTBEAT, { counter: 0 }),
+    "counter 0, of a join": raw(r.join(), { ...ATTEMPT, counter: 0 }),
+    "counter 0, of an answer": raw(r.challenge(1, 1, [7]), { ...ANSWER, counter: 0 }),
+    "counter 0, of a refuse": raw([KIND.refuse, 2, 0], { ...ANSWER, counter: 0 }),
+    "a hint with a counter": raw(r.hint(9, 1), { ...UNASKED, counter: 1 }),
+    "a loose message with a counter": raw(r.loose(1), { ...UNASKED, counter: 1 }),
+    "stream 0 in data": raw(r.part(0, 9, [1], 0)),
+    "stream 0 in control": raw(r.stop(0)),
+    "a part without bytes": raw(r.part(0, 4, [])),
+    "a part as long as its total": raw(r.part(0, 2, [1, 2])),
+    "a part past its total": raw(r.part(3, 4, [1, 2])),
+    "a first number for fire-and-forget": raw(r.open(MODE["fire-and-forget"], 1)),
+    "metadata that is too long": raw(r.open(RELIABLE, 0, zeros(1025))),
+    "an unknown state bit": raw(r.status([], [], { state: 8 })),
+    "start unknown with a cumulative edge": raw(r.status([], [], { state: 1 })),
+    "start unknown with ranges": raw(r.status([1, 0], [], { state: 1, cumulative: 0 })),
+    "start unknown with too many missing": raw(r.status([], apart(65), { state: 1, cumulative: 0 })),
+    "text that is too long": raw(r.goodbye(r.utf8("a".repeat(257)))),
+    "text that is no UTF-8: a byte that continues nothing": raw(r.goodbye([0x80])),
+    "text that is no UTF-8: an overlong form of two bytes": raw(r.goodbye([0xc1, 0xbf])),
+    "text that is no UTF-8: an overlong form of three bytes": raw(r.goodbye([0xe0, 0x9f, 0xbf])),
+    "text that is no UTF-8: an overlong form of four bytes": raw(r.goodbye([0xf0, 0x8f, 0xbf, 0xbf])),
+    "text that is no UTF-8: a surrogate": raw(r.goodbye([0xed, 0xa0, 0x80])),
+    "text that is no UTF-8: above U+10FFFF": raw(r.goodbye([0xf4, 0x90, 0x80, 0x80])),
+    "text that is no UTF-8: a lead that is none": raw(r.goodbye([0xf5, 0x80, 0x80, 0x80])),
+    "text that is no UTF-8: cut off": raw(r.goodbye([0xe2, 0x82])),
+    "text that is no UTF-8: a character in a character": raw(r.goodbye([0xe2, 0x82, 0x41])),
+    "text of a refuse that is no UTF-8": raw([KIND.refuse, ...u16(2), 0xff], ANSWER),
+    "port 0 in a join": raw(r.join({ option: V4, address: [127, 0, 0, 1, 0, 0] }), ATTEMPT),
+    "versions the wrong way round": raw(r.join({ versions: [2, 1] }), ATTEMPT),
+    "slot 0 in a join": raw(r.join({ slot: 0 }), ATTEMPT),
+    "unique 0 in a join": raw(r.join({ unique: 0 }), ATTEMPT),
+    "a token without a session": raw(r.join({ token: [1, 7] }), ATTEMPT),
+    "a token without a session, cut off": raw(r.join({ token: [9], tail: [] }), ATTEMPT),
+    "a token that is too long": raw(r.join({ session: 2, token: [65, ...zeros(65)] }), ATTEMPT),
+    "a key exchange in version 0": raw(r.join({ tail: [...u16(32), ...zeros(32)] }), ATTEMPT),
+    "a key exchange in version 0, cut off": raw(r.join({ tail: [...u16(32), 1] }), ATTEMPT),
+    ...limitsOutside((limitBytes) => raw(r.join({ limitBytes }), ATTEMPT)),
+    "unique 0 in a challenge": raw(r.challenge(0, 1, [7]), ANSWER),
+    "a challenge without a token": raw(r.challenge(1, 0, []), ANSWER),
+    "a challenge with a token that is too long": raw(r.challenge(1, 65, zeros(65)), ANSWER),
+    "port 0 in an accept": raw(r.accept({ option: V4, address: [127, 0, 0, 1, 0, 0] }), ANSWER),
+    "slot 0 in an accept": raw(r.accept({ slot: 0 }), ANSWER),
+    "unique 0 in an accept": raw(r.accept({ unique: 0 }), ANSWER),
+    "session 0 in an accept": raw(r.accept({ session: 0 }), ANSWER),
+    "a status delay of 0 in an accept": raw(r.accept({ limitBytes: r.limits({ statusDelayMs: 0 }) }), ANSWER),
+    "a key exchange in an accept, cut off": raw(r.accept({ tail: u16(1) }), ANSWER),
+    "slot 0 in a hint": raw(r.hint(0, 1), UNASKED),
+    "counter 0 in a hint": raw(r.hint(9, 0), UNASKED),
+    "unique 0 in a loose message": raw(r.loose(0), UNASKED),
+  }),
+  ...ofObligation("O20", "padding", {
+    "padding of a join that is not zero": raw(r.join({ tail: [...zeros(30), 1] }), ATTEMPT),
+    "padding of an accept that is not zero": raw(r.accept({ tail: [...zeros(2), 1, ...zeros(9)] }), ANSWER),
+    "padding of a probe that is not zero": raw(r.mtuProbe(FLAG_WANTED, 32, [...zeros(9), 1])),
+    "a probe shorter than its size": raw(r.mtuProbe(FLAG_WANTED, 33, zeros(10))),
+    "a probe longer than its size": raw(r.mtuProbe(FLAG_WANTED, 31, zeros(10))),
+    "a probe that counts a tag, profile none": inNone(raw(r.mtuProbe(FLAG_WANTED, 32, zeros(10)), { profile: 0 })),
+    "an answer with padding": raw(r.mtuProbe(0, 500, [0])),
+  }),
+  ...ofObligation("O21", "payload", {
+    "an empty payload": raw(r.sequenced(RELIABLE, [])),
+    "an empty payload, profile none": inNone(raw(r.fireAndForget(0, []), { profile: 0 })),
+    "a type cut off": raw(r.sequenced(RELIABLE, [...MESSAGE, 1])),
+    "a length missing": raw(r.sequenced(RELIABLE, [...MESSAGE, 1, 0])),
+    "a length cut off": raw(r.sequenced(RELIABLE, [...MESSAGE, 1, 0, 0x80])),
+    "a message cut off": raw(r.sequenced(RELIABLE, [...MESSAGE, 1, 0, 3, 1])),
+    "a length not in its shortest form": raw(r.sequenced(RELIABLE, [...u16(1), 0x80, 0])),
+    "a length of three bytes not in its shortest form": raw(r.sequenced(RELIABLE, [...u16(1), 0x81, 0x80, 0, 7])),
+    "a length of four bytes": raw(r.sequenced(RELIABLE, [...u16(1), 0x80, 0x80, 0x80, 1])),
+    "a first piece cut in its fields": raw(r.first(0, 9, []).slice(0, -1)),
+    "a first piece without bytes": raw(r.first(0, 9, [])),
+    "a first piece as long as its total": raw(r.first(0, 2, [1, 2])),
+    "a middle piece without bytes": raw(r.middle(0, 9, 2, [])),
+    "a middle piece at the start": raw(r.middle(0, 9, 0, [1])),
+    "a middle piece that touches the end": raw(r.middle(0, 9, 8, [1])),
+    "a middle piece whose end passes 32 bits": raw(r.middle(0, 9, 0xffff_ffff, [1, 2])),
+    "a last piece without bytes": raw(r.last(0, 9, [])),
+    "a last piece as long as its total": raw(r.last(0, 2, [1, 2])),
+    "an abandoned piece cut off": raw(r.abandoned(0).slice(0, -1)),
+    "an abandoned piece with bytes": raw(r.abandoned(0, [1])),
+  }),
+]
+
+/** So many ranges of one packet, each one packet behind the one before. */
+function apart(count: number): number[] {
+  return Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? 1 : 0))
+}
+
+function limitsOutside(make: (limitBytes: number[]) => Uint8Array): Record<string, Uint8Array> {
+  return {
+    "datagrams below the floor": make(r.limits({ datagramBytes: 547 })),
+    "datagrams above what UDP carries": make(r.limits({ datagramBytes: 65_508 })),
+    "63 datagrams in flight": make(r.limits({ inFlight: 63 })),
+    "1,048,577 datagrams in flight": make(r.limits({ inFlight: 1_048_577 })),
+    "a spread of 32": make(r.limits({ spread: 32 })),
+    "a spread of 131,072": make(r.limits({ spread: 131_072 })),
+    "a spread that is no power of two": make(r.limits({ spread: 1000 })),
+    "a status delay of 0": make(r.limits({ statusDelayMs: 0 })),
+    "a status delay of 1,001": make(r.limits({ statusDelayMs: 1001 })),
+  }
+}

@@ -1,37 +1,71 @@
 import { readFileSync, writeFileSync } from "node:fs"
-import { describeDatagram, pseudoHeaderSeed } from "@x/wire"
+import { DATAGRAM_BYTES_MAX, type DatagramDescription, describeDatagram, type ProfileName, PROFILE, pseudoHeaderSeed } from "@x/wire"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { anyDatagram } from "./arbitraries.ts"
-import { datagram, refuse } from "./build.ts"
+import { type Receiver, refuse, viewOf } from "./build.ts"
+import { edges } from "./edges.ts"
 import { violations } from "./obligations.ts"
-import { writePacket } from "./writers.ts"
+import { writeDatagram } from "./writers.ts"
 
 const file = new URL("vectors/datagrams.json", import.meta.url)
 
+/** What a receiver gets, and what it makes of it: one of `decoded` and `drop`. Bytes are in hexadecimal. */
 interface Vector {
   readonly name: string
   readonly profile: string
+  /** The longest datagram that the receiver announced. */
+  readonly datagramBytesMax: number
   readonly pseudoHeader: string
   readonly datagram: string
-  readonly decoded?: unknown
+  readonly decoded?: DatagramDescription
   readonly drop?: string
 }
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
+const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
+const fromHex = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, "hex"))
 
-/** A fixed choice of datagrams of every kind, and every violation. */
-function makeVectors(): Vector[] {
-  const header = Uint8Array.from({ length: 32 }, (_, i) => 17 * i)
-  const seed = pseudoHeaderSeed({ receiverUnique: header.subarray(0, 8), senderUnique: header.subarray(8, 16), receiverSession: header.subarray(16, 24), senderSession: header.subarray(24) })
-  const good = fc.sample(anyDatagram, { numRuns: 160, seed: 1 }).map((described): Vector => {
-    const bytes = datagram({ ...described, seed }, (writer) => described.packets.forEach((packet) => writePacket(writer, packet)))
-    const decoded = describeDatagram(new DataView(bytes.buffer), 0, bytes.length, 1)
-    return { name: decoded.packets.map(({ kind }) => kind).join(" + "), profile: "checksum", pseudoHeader: hex(header), datagram: hex(bytes), decoded }
+const NO_HEADER = new Uint8Array(32)
+const HEADER = Uint8Array.from({ length: 32 }, (_, i) => 17 * i)
+
+function seedOf(header: Uint8Array): number {
+  const [receiverUnique, senderUnique, receiverSession, senderSession] = [0, 8, 16, 24].map((at) => header.subarray(at, at + 8))
+  return pseudoHeaderSeed({
+    receiverUnique: receiverUnique!,
+    senderUnique: senderUnique!,
+    receiverSession: receiverSession!,
+    senderSession: senderSession!,
   })
-  const zeros = hex(new Uint8Array(32))
-  const bad = violations.map(({ obligation, reason, name, bytes }): Vector => ({ name: `${obligation}: ${name}`, profile: "checksum", pseudoHeader: zeros, datagram: hex(bytes), drop: reason }))
-  return [...good, ...bad.filter(({ drop }) => drop !== "too-long")]
+}
+
+function input(
+  name: string,
+  bytes: Uint8Array,
+  { profile = 1, datagramBytesMax = DATAGRAM_BYTES_MAX }: Receiver,
+  header: Uint8Array,
+): Vector {
+  const profileName = profile === PROFILE.none ? "none" : "checksum"
+  return { name, profile: profileName, datagramBytesMax, pseudoHeader: toHex(header), datagram: toHex(bytes) }
+}
+
+function describe(bytes: Uint8Array, { profile = 1 }: Receiver): DatagramDescription {
+  return describeDatagram(viewOf(bytes), 0, bytes.length, profile)
+}
+
+/** A fixed choice of datagrams of every kind, those at the edges, and every violation. */
+function makeVectors(): Vector[] {
+  const chosen = fc.sample(anyDatagram, { numRuns: 200, seed: 1 }).map((described): Vector => {
+    const bytes = writeDatagram(described, seedOf(HEADER))
+    const name = described.packets.map(({ kind }) => kind).join(" + ")
+    return { ...input(name, bytes, described, HEADER), decoded: describe(bytes, described) }
+  })
+  const atEdge = edges.map(({ name, bytes, receiver = {} }): Vector => {
+    return { ...input(`edge: ${name}`, bytes, receiver, NO_HEADER), decoded: describe(bytes, receiver) }
+  })
+  const refused = violations.map(({ obligation, reason, name, bytes, receiver }): Vector => {
+    return { ...input(`${obligation}: ${name}`, bytes, receiver, NO_HEADER), drop: reason }
+  })
+  return [...chosen, ...atEdge, ...refused]
 }
 
 // UPDATE_VECTORS=1 writes the file anew; it changes only together with PROTOCOL.md.
@@ -40,8 +74,21 @@ test("the golden vectors are what this package writes and how it reads", () => {
   if (process.env["UPDATE_VECTORS"] === "1") writeFileSync(file, `[\n${vectors.map((vector) => JSON.stringify(vector)).join(",\n")}\n]\n`)
   const golden = JSON.parse(readFileSync(file, "utf8")) as Vector[]
   expect(vectors).toEqual(golden)
-  expect(golden.filter(({ drop }) => drop === undefined).length).toBeGreaterThan(100)
-  for (const { datagram, drop } of golden.filter((vector) => vector.drop !== undefined)) {
-    expect(refuse(Uint8Array.from(Buffer.from(datagram, "hex")))).toBe(drop)
+  for (const { name, profile, datagramBytesMax, pseudoHeader, datagram, decoded, drop } of golden) {
+    const bytes = fromHex(datagram)
+    const receiver = { profile: PROFILE[profile as ProfileName], datagramBytesMax, seed: seedOf(fromHex(pseudoHeader)) }
+    expect(refuse(bytes, receiver), name).toBe(drop)
+    if (drop === undefined) expect(describe(bytes, receiver), name).toEqual(decoded)
   }
+})
+
+test("the golden vectors hold every kind and every reason, in both profiles", () => {
+  const golden = JSON.parse(readFileSync(file, "utf8")) as Vector[]
+  for (const profile of ["none", "checksum"]) {
+    const kinds = golden
+      .filter((vector) => vector.profile === profile)
+      .flatMap(({ decoded }) => decoded?.packets.map(({ kind }) => kind) ?? [])
+    expect(new Set(kinds).size, profile).toBe(21)
+  }
+  expect(new Set(golden.flatMap(({ drop }) => drop ?? []))).toEqual(new Set(violations.map(({ reason }) => reason)))
 })

@@ -1,5 +1,7 @@
 /** Hands a described packet to the package's own writers. */
 import * as wire from "@x/wire"
+import type { DescribedDatagram } from "./arbitraries.ts"
+import { datagram } from "./build.ts"
 import { camel } from "./naive-codec.ts"
 
 type Fields = Record<string, any>
@@ -8,14 +10,24 @@ const bytesOf = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, "h
 const formOf = (p: Fields): number => wire.FORM_NAMES.indexOf(p["form"])
 const modeOf = (p: Fields): wire.Mode => wire.DELIVERIES.indexOf(p["mode"]) as wire.Mode
 
+/** `seed`: CRC of the pseudo-header, of zeros if left out. */
+export function writeDatagram(described: DescribedDatagram, seed?: number): Uint8Array {
+  const envelope = seed === undefined ? described : { ...described, seed }
+  return datagram(envelope, (writer) => described.packets.forEach((packet) => writePacket(writer, packet)))
+}
+
 /** Writes one packet as the next of the datagram. */
-export function writePacket(writer: wire.PacketWriter, packet: wire.PacketDescription): void {
+function writePacket(writer: wire.PacketWriter, packet: wire.PacketDescription): void {
   const p: Fields = packet
   const address = p["address"] && { bytes: bytesOf(p["address"].host), port: p["address"].port }
   const option = p["statusWanted"] === true ? wire.FLAG_WANTED : wire.addressForm(address) << wire.ADDRESS_FORM_SHIFT
   const body = writer.begin(wire.KIND[camel(packet.kind)] | option)
   writer.finish(writeBody(writer.view, body, p, address))
 }
+
+/** Without address, token, exchange and padding. */
+const JOIN_BYTES = 57
+const ACCEPT_BYTES = 47
 
 function writeBody(view: DataView, body: number, p: Fields, address: wire.ReplyAddress | undefined): number {
   const raw = (at: number, hex: string): number => {
@@ -35,7 +47,10 @@ function writeBody(view: DataView, body: number, p: Fields, address: wire.ReplyA
     case "sequenced":
       return payload(wire.writeSequencedBody(view, body, p["stream"], p["number"], wire.deliveryByte(modeOf(p), formOf(p))))
     case "part":
-      return raw(wire.writePartBody(view, body, p["stream"], p["number"], wire.deliveryByte(modeOf(p), formOf(p)), p["offset"], p["total"]), p["bytes"])
+      return raw(
+        wire.writePartBody(view, body, p["stream"], p["number"], wire.deliveryByte(modeOf(p), formOf(p)), p["offset"], p["total"]),
+        p["bytes"],
+      )
     case "fire-and-forget":
       return payload(wire.writeFireAndForgetBody(view, body, p["stream"], formOf(p)))
     case "open":
@@ -74,13 +89,13 @@ function writeBody(view: DataView, body: number, p: Fields, address: wire.ReplyA
       return wire.writeMtuProbe(view, body, p as wire.MtuProbe, body + wire.MTU_PROBE_HEADER_BYTES + p["paddingBytes"])
     case "join": {
       const join = { ...p, address, ...binary(p, "unique", "session", "receiverUnique", "token", "exchange") } as unknown as wire.Join
-      return wire.writeJoin(view, body, join, body + 57 + addressBytes(address) + join.token.length + p["paddingBytes"])
+      return wire.writeJoin(view, body, join, body + JOIN_BYTES + addressBytes(address) + join.token.length + p["paddingBytes"])
     }
     case "challenge":
       return wire.writeChallenge(view, body, binary(p, "unique", "token") as unknown as wire.Challenge)
     case "accept": {
       const accept = { ...p, address, ...binary(p, "unique", "session", "exchange") } as unknown as wire.Accept
-      return wire.writeAccept(view, body, accept, body + 47 + addressBytes(address) + p["paddingBytes"])
+      return wire.writeAccept(view, body, accept, body + ACCEPT_BYTES + addressBytes(address) + p["paddingBytes"])
     }
     case "hint":
       return wire.writeHint(view, body, p as unknown as wire.Hint)

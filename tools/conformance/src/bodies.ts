@@ -27,9 +27,10 @@ export function decodeBody(kind: Kind, option: number, body: Reader, datagramByt
       const offset = body.u16()
       const total = body.u16()
       const bytes = body.rest()
-      // O21: an empty payload, or a piece outside its total.
-      if (bytes.length === 0) refuse("payload")
-      if (offset + bytes.length > total) refuse("payload")
+      // §3: bytes [offset, offset + n) of a payload, at least one and not all of it.
+      if (bytes.length === 0) refuse("value")
+      if (bytes.length >= total) refuse("value")
+      if (offset + bytes.length > total) refuse("value")
       return { kind: "part", stream, number, ...delivery, offset, total, bytes: hex(bytes) }
     }
 
@@ -155,7 +156,7 @@ export function decodeBody(kind: Kind, option: number, body: Reader, datagramByt
     }
 
     case "join":
-      return decodeJoin(body, option, datagramBytes)
+      return decodeJoin(body, option)
 
     case "challenge": {
       body.need(8 + 1, "truncated")
@@ -194,7 +195,7 @@ export function decodeBody(kind: Kind, option: number, body: Reader, datagramByt
   }
 }
 
-function decodeJoin(body: Reader, option: number, datagramBytes: number): Join {
+function decodeJoin(body: Reader, option: number): Join {
   // The length of the exchange stands behind a field of variable length: its turn is when it comes.
   body.need(addressBytes(option) + 1 + 1 + 4 + 8 + 8 + 8 + 20 + 4 + 1, "truncated")
   const address = decodeAddress(body, option)
@@ -215,8 +216,6 @@ function decodeJoin(body: Reader, option: number, datagramBytes: number): Join {
   const token = hex(body.bytes(tokenLength))
   const exchange = decodeExchange(body)
   decodePadding(body)
-  // A join has 1200 B as a datagram, after three tries 548 B.
-  if (datagramBytes !== 1200 && datagramBytes !== 548) refuse("padding")
   return {
     kind: "join",
     ...(address === undefined ? {} : { address }),

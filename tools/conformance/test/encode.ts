@@ -69,15 +69,14 @@ export function withTag(untagged: Bytes | Uint8Array, framing: Framing): Uint8Ar
   return Uint8Array.from([...untagged, ...u32(crc32([...framing.pseudoHeader, ...untagged]))])
 }
 
-/** `acceptPaddingBytes` is for the one kind whose padding the plain form doesn't tell. */
-export function encodeDatagram(datagram: Datagram, framing: Framing, joinBytes = 1200, acceptPaddingBytes = 0): Uint8Array {
+/** `paddingBytes` is for join and accept, whose padding the plain form doesn't tell. */
+export function encodeDatagram(datagram: Datagram, framing: Framing, paddingBytes = 0): Uint8Array {
   const { version, profile, handshake, slot, counter } = datagram.prefix
   const prefix = prefixBytes({ version, reserved: 0, handshake, profile: profile === "checksum" ? 1 : 0, slot, counter })
   const packets = datagram.packets.map(encodePacket)
   const untagged = [...prefix, ...packetBytes(packets)]
   const last = datagram.packets.at(-1)
-  if (last?.kind === "join") untagged.push(...zeros(joinBytes - framing.tagBytes - untagged.length))
-  if (last?.kind === "accept") untagged.push(...zeros(acceptPaddingBytes))
+  if (last?.kind === "join" || last?.kind === "accept") untagged.push(...zeros(paddingBytes))
   return withTag(untagged, framing)
 }
 

@@ -74,7 +74,7 @@ function generateAny(random: Random, kind: KindName): ValidSample {
   const context = generateContext(random)
   const framing = framingOf(context)
   const datagram: Datagram = { prefix: generatePrefix(random, kind, context), packets: company(random, kind) }
-  const bytes = encodeDatagram(datagram, framing, random.pick([1200, 548]), random.pick([0, 0, 1, random.between(0, 400)]))
+  const bytes = encodeDatagram(datagram, framing, random.pick([0, 0, 1, random.between(0, 1200)]))
 
   // A probe tells the size that it makes its datagram.
   const [first] = datagram.packets
@@ -133,7 +133,7 @@ export function generatePacket(random: Random, kind: KindName): Packet {
       const form = random.pick(["whole", "first", "middle", "last", "abandoned"] as const)
       const bytes = random.bytes(random.between(1, 600))
       const offset = random.between(0, 65_535 - bytes.length)
-      const total = random.between(offset + bytes.length, 65_535)
+      const total = random.between(Math.max(offset + bytes.length, bytes.length + 1), 65_535)
       return { kind, stream: stream(random), number: number(random), mode: sequencedMode(random), form, offset, total, bytes: toHex(bytes) }
     }
     case "fire-and-forget": {

@@ -135,6 +135,10 @@ export const VIOLATIONS: Violation[] = [
     const tokenLength = random.between(3, 64)
     raw.body = [...joinHead(), tokenLength, ...random.bytes(2 + random.below(tokenLength))]
   }),
+  broken("O13", "truncated", "fields of fixed width cut off behind values out of range", ["part", "accept", "hint"], (raw, random) => {
+    raw.option = 0
+    raw.body = zeros(random.below(LAYOUT[kindOf(raw)].fixed))
+  }),
   broken("O13", "truncated", "received ranges cut off", ["status"], (raw, random) => {
     const count = random.between(1, 64)
     raw.body = [...statusHead(random, 0, 1000, count, random.below(65)), ...ranges(count, 1).slice(0, random.below(count * 4))]
@@ -275,6 +279,16 @@ export const VIOLATIONS: Violation[] = [
     const mode = (raw.body[at] ?? 0) % 8
     raw.body.splice(at, raw.body.length, 3 * 8 + mode, ...u48(above(random)), ...u32(10), 1, 2, 3)
   }),
+  broken("O18", "number", "a message number above the most before payloads that end too soon or too late", ["sequenced"], (raw, random) => {
+    const [form, ...rest] = random.pick<Bytes>([
+      [1, ...u32(9)],
+      [2, ...u32(9), ...u32(2)],
+      [3, ...u32(9)],
+      [4, 1],
+    ])
+    const type = form === 1 ? [1, 0] : []
+    raw.body.splice(10, raw.body.length, (form ?? 0) * 8 + 3, ...type, ...u48(above(random)), ...rest)
+  }),
   broken("O18", "number", "begun above the most in a gone range", ["sync"], (raw, random) => {
     raw.body = [...syncHead(random, 500, 600, 7, 1), ...u16(1), ...u16(3), ...u48(above(random))]
   }),
@@ -347,9 +361,9 @@ export const VIOLATIONS: Violation[] = [
     raw.body = [...joinHead(), tokenLength, ...random.bytes(tokenLength), 0, 0]
     raw.body.splice(14, 8, ...zeros(8))
   }),
-  broken("O19", "value", "an exchange in version 0", ["join"], (raw) => {
+  broken("O19", "value", "an exchange in version 0, whole or not", ["join"], (raw, random) => {
     raw.option = 0
-    raw.body = [...joinHead(), 0, 1, 0, 7]
+    raw.body = [...joinHead(), 0, ...u16(random.between(1, 65_535)), ...random.bytes(random.below(4))]
   }),
   broken("O19", "value", "port 0", A, (raw, random) => {
     const had = [0, 6, 18][raw.option] ?? 0
@@ -368,20 +382,17 @@ export const VIOLATIONS: Violation[] = [
     raw.option = 0
     raw.body.splice(at, bytes.length, ...bytes)
   }),
+  broken("O19", "value", "a part without bytes", ["part"], (raw) => {
+    raw.body.length = 15
+  }),
+  broken("O19", "value", "a part as long as its total, or past it", ["part"], (raw, random) => {
+    const length = random.between(1, 300)
+    const offset = random.once(4) ? 0 : random.between(1, 65_535)
+    const totalMax = offset === 0 ? length : Math.min(65_535, offset + length - 1)
+    raw.body.splice(11, raw.body.length, ...u16(offset), ...u16(random.between(0, totalMax)), ...random.bytes(length))
+  }),
 
-  prefix("O20", "padding", "a join of another size", (random) => {
-    const packet = encodePacket(generatePacket(random, "join"))
-    packet.body.push(...zeros(random.between(0, 300)))
-    return datagram(random, "join", [packet])
-  }),
-  prefix("O20", "padding", "padding of a join that isn't zero", (random) => {
-    const { bytes, context } = generateValid(random, "join")
-    const { tagBytes } = framingOf(context)
-    const untagged = bytes.slice(0, bytes.length - tagBytes)
-    untagged[untagged.length - 1 - random.below(100)] = random.between(1, 255)
-    return { bytes: withTag(untagged, framingOf(context)), context }
-  }),
-  broken("O20", "padding", "padding of an accept that isn't zero", ["accept"], (raw, random) => {
+  broken("O20", "padding", "padding that isn't zero", A, (raw, random) => {
     raw.body.push(...zeros(random.below(100)), random.between(1, 255))
   }),
   broken("O20", "padding", "padding of an MTU probe that isn't zero", ["mtu-probe"], (raw, random) => {
@@ -442,15 +453,6 @@ export const VIOLATIONS: Violation[] = [
   }),
   broken("O21", "payload", "an abandoned message with less or more than its number", ["sequenced"], (raw, random) => {
     raw.body.splice(10, raw.body.length, 4 * 8 + 3, ...[...u48(7), ...random.bytes(9)].slice(0, random.pick([0, 1, 5, 7, 15])))
-  }),
-  broken("O21", "payload", "a part without bytes", ["part"], (raw) => {
-    raw.body.length = 15
-  }),
-  broken("O21", "payload", "a part outside its total", ["part"], (raw, random) => {
-    const offset = random.between(0, 65_535)
-    const length = random.between(1, 300)
-    raw.body.splice(11, raw.body.length, ...u16(offset), ...u16(random.between(0, Math.min(65_535, offset + length - 1))))
-    raw.body.push(...random.bytes(length))
   }),
 ]
 
