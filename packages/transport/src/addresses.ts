@@ -1,10 +1,9 @@
 /**
- * IP addresses as text and as bytes, and the table that turns them into the small integers of the hot path.
+ * Literal IP addresses as text and as bytes. Every address has one spelling here, so that texts can be compared.
  *
  * @module
  */
 
-import { BATCH_ROWS_MAX } from "./batches.ts"
 import type { Address } from "./host.ts"
 
 /** A literal IP address taken apart. */
@@ -109,125 +108,4 @@ function longestZeros(groups: readonly number[]): { start: number; length: numbe
     start += length
   }
   return best
-}
-
-/** Sources that nobody has retained are forgotten after this many others: spoofed ones can't fill the memory. */
-export const UNRETAINED_SOURCES_MAX = 1_024
-
-interface Entry {
-  readonly address: Address
-  references: number
-  /** Whether it stands in the ring of those that may be forgotten. */
-  isInRing: boolean
-  /** When it was last seen, counted in sources. */
-  seenAt: number
-}
-
-/** Addresses as small integers ≥ 1, with reference counts. */
-export class AddressTable {
-  readonly #entries: (Entry | undefined)[] = [undefined]
-  readonly #ids = new Map<string, number>()
-  readonly #free: number[] = []
-  /** Ids that may be forgotten when nobody holds them, each once, the oldest at `#ringNext`. */
-  readonly #ring = new Int32Array(UNRETAINED_SOURCES_MAX)
-  #ringNext = 0
-  #sources = 0
-  // Most datagrams come from where the one before came from; building a key costs 170 ns.
-  #lastHost = ""
-  #lastPort = 0
-  #lastId = 0
-
-  /** Addresses known: those held and the unretained sources. */
-  get size(): number {
-    return this.#ids.size
-  }
-
-  intern(host: string, port: number): number {
-    const address = normalizeAddress(host, port)
-    if (address === undefined)
-      throw new RangeError(`not a literal IP address with a port from 1 to 65535: "${host}" port ${port}; resolve names first`)
-    const id = this.#idOf(address)
-    this.#entries[id]!.references++
-    return id
-  }
-
-  /**
-   * The id of a source as the system tells it: good as long as the batch it came in, and as long as it is retained. 0: nobody could answer it, as
-   * port 0 of a forged datagram.
-   */
-  seen(host: string, port: number): number {
-    if (host === this.#lastHost && port === this.#lastPort) return this.#lastId
-    const address = normalizeAddress(host, port)
-    if (address === undefined) return 0
-    const id = this.#idOf(address)
-    this.#entries[id]!.seenAt = ++this.#sources
-    this.#remember(id)
-    this.#lastHost = host
-    this.#lastPort = port
-    this.#lastId = id
-    return id
-  }
-
-  retain(id: number): void {
-    this.#entry(id).references++
-  }
-
-  release(id: number): void {
-    const entry = this.#entry(id)
-    if (entry.references === 0) throw new RangeError(`address ${id} was released more often than held`)
-    if (--entry.references === 0) this.#remember(id)
-  }
-
-  address(id: number): Address {
-    return this.#entry(id).address
-  }
-
-  #entry(id: number): Entry {
-    const entry = this.#entries[id]
-    if (entry === undefined) throw new RangeError(`no address has the id ${id}`)
-    return entry
-  }
-
-  #idOf(address: Address): number {
-    const key = keyOf(address)
-    let id = this.#ids.get(key)
-    if (id !== undefined) return id
-    id = this.#free.pop() ?? this.#entries.length
-    this.#entries[id] = { address, references: 0, isInRing: false, seenAt: -Infinity }
-    this.#ids.set(key, id)
-    return id
-  }
-
-  /** Puts an address that nobody holds where it can be forgotten, in the place of another. */
-  #remember(id: number): void {
-    const entry = this.#entries[id]!
-    if (entry.references > 0 || entry.isInRing) return
-    while (this.#isFresh(this.#ring[this.#ringNext]!)) this.#ringNext = (this.#ringNext + 1) % UNRETAINED_SOURCES_MAX
-    this.#forget(this.#ring[this.#ringNext]!)
-    this.#ring[this.#ringNext] = id
-    this.#ringNext = (this.#ringNext + 1) % UNRETAINED_SOURCES_MAX
-    entry.isInRing = true
-  }
-
-  /** A batch that is being filled may name it. */
-  #isFresh(id: number): boolean {
-    const entry = this.#entries[id]
-    return entry !== undefined && entry.references === 0 && this.#sources - entry.seenAt < BATCH_ROWS_MAX
-  }
-
-  #forget(id: number): void {
-    const entry = this.#entries[id]
-    if (entry === undefined) return
-    entry.isInRing = false
-    // Held again meanwhile: it comes back into the ring when it is released.
-    if (entry.references > 0) return
-    this.#entries[id] = undefined
-    this.#ids.delete(keyOf(entry.address))
-    this.#free.push(id)
-  }
-}
-
-/** Names an address among all: no host holds the separator. */
-function keyOf({ host, port }: Address): string {
-  return `${host}|${port}`
 }

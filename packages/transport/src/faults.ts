@@ -4,89 +4,233 @@
  * @module
  */
 
-import { createSendBatch, type Host, type ReceiveBatch, type SendBatch, type Transport } from "./host.ts"
+import {
+  type Address,
+  type BindOptions,
+  type Capabilities,
+  createSendBatch,
+  type Host,
+  type ReceiveBatch,
+  type ResolvedAddress,
+  type Sealer,
+  type SendBatch,
+  type SocketError,
+  type SyncCrypto,
+  type Transport,
+  type TransportCounters,
+  type WakeUp,
+} from "./host.ts"
 import { Random } from "./simulated/random.ts"
 
 export interface FaultOptions {
+  /** Decides which datagrams are lost. */
   readonly seed: number
-  /** Share of the datagrams lost on their way out, and on their way in; 0 to 1, default 0. */
+  /** Share of the datagrams lost in each direction, 0 to 1; default 0. */
+  readonly lossRate?: number
+  /** The same for one direction, where they differ. */
   readonly sendLossRate?: number
   readonly receiveLossRate?: number
 }
 
-/** What the decorator did. */
+/** What the decorator did. Only it changes them. */
 export interface FaultCounters {
   sendLost: number
   receiveLost: number
 }
 
-/** A host whose transports lose datagrams, decided by a seed and counted. Throws `RangeError` for a rate that is none. */
+/** A host whose transports lose datagrams, decided by a seed and counted. */
 export function withFaults(host: Host, options: FaultOptions): Host & { readonly faults: FaultCounters } {
-  for (const name of ["sendLossRate", "receiveLossRate"] as const) {
-    const rate = options[name] ?? 0
-    if (!(rate >= 0 && rate <= 1)) throw new RangeError(`${name} must be from 0 to 1, not ${rate}`)
+  return new FaultyHost(host, options)
+}
+
+class FaultyHost implements Host {
+  readonly faults: FaultCounters = { sendLost: 0, receiveLost: 0 }
+  readonly crypto: SyncCrypto
+  readonly #host: Host
+  readonly #sending: Loss
+  readonly #receiving: Loss
+
+  constructor(host: Host, { seed, lossRate = 0, sendLossRate = lossRate, receiveLossRate = lossRate }: FaultOptions) {
+    this.#host = host
+    this.crypto = host.crypto
+    this.#sending = new Loss(seed, "send", sendLossRate)
+    this.#receiving = new Loss(seed, "receive", receiveLossRate)
   }
-  const faults: FaultCounters = { sendLost: 0, receiveLost: 0 }
-  const random = new Random(options.seed, "faults")
-  return {
-    faults,
-    crypto: host.crypto,
-    now: () => host.now(),
-    wakeUp: (wake) => host.wakeUp(wake),
-    defer: (run) => host.defer(run),
-    random: () => host.random(),
-    entropy: (out) => host.entropy(out),
-    resolve: (name, signal) => host.resolve(name, signal),
-    bind: async (bindOptions) => decorate(await host.bind(bindOptions), random, options, faults),
+
+  now(): number {
+    return this.#host.now()
+  }
+
+  wakeUp(wake: () => void): WakeUp {
+    return this.#host.wakeUp(wake)
+  }
+
+  defer(run: () => void): void {
+    this.#host.defer(run)
+  }
+
+  random(): number {
+    return this.#host.random()
+  }
+
+  entropy(out: Uint8Array): void {
+    this.#host.entropy(out)
+  }
+
+  resolve(name: string, signal?: AbortSignal): Promise<ResolvedAddress[]> {
+    return this.#host.resolve(name, signal)
+  }
+
+  async bind(options: BindOptions): Promise<Transport> {
+    return new FaultyTransport(await this.#host.bind(options), this.#sending, this.#receiving, this.faults)
   }
 }
 
-function decorate(
-  transport: Transport,
-  random: Random,
-  { sendLossRate = 0, receiveLossRate = 0 }: FaultOptions,
-  faults: FaultCounters,
-): Transport {
-  const kept = createSendBatch(1)
-  return new Proxy(transport, {
-    get(target, name) {
-      if (name === "send") return (batch: SendBatch): number => sendSome(target, batch, kept, () => random.chance(sendLossRate), faults)
-      if (name === "onReceive") {
-        return (receive: (batch: ReceiveBatch) => void): void =>
-          target.onReceive((batch) => {
-            faults.receiveLost += thin(batch, () => random.chance(receiveLossRate))
-            if (batch.count > 0) receive(batch)
-          })
-      }
-      const value: unknown = Reflect.get(target, name)
-      return typeof value === "function" ? value.bind(target) : value
-    },
-  })
+/** Whether the next datagram of a direction is lost. */
+class Loss {
+  readonly #random: Random
+  readonly #rate: number
+
+  constructor(seed: number, direction: string, rate: number) {
+    if (!(rate >= 0 && rate <= 1)) throw new RangeError(`a loss rate is from 0 to 1, not ${rate}`)
+    this.#random = new Random(seed, direction)
+    this.#rate = rate
+  }
+
+  next(): boolean {
+    return this.#random.chance(this.#rate)
+  }
 }
 
-/** Sends row by row, so that what the transport doesn't take is still known. */
-function sendSome(transport: Transport, batch: SendBatch, one: SendBatch, isLost: () => boolean, faults: FaultCounters): number {
-  for (let row = 0; row < batch.count; row++) {
-    if (isLost()) {
-      faults.sendLost++
-      continue
+/** Does what the transport below does, less some datagrams. */
+class FaultyTransport implements Transport {
+  readonly #transport: Transport
+  readonly #sending: Loss
+  readonly #receiving: Loss
+  readonly #faults: FaultCounters
+  /** What is left of a batch to send, and which of its rows each row was. */
+  #kept: SendBatch = createSendBatch(0)
+  #rows = new Int32Array(0)
+
+  constructor(transport: Transport, sending: Loss, receiving: Loss, faults: FaultCounters) {
+    this.#transport = transport
+    this.#sending = sending
+    this.#receiving = receiving
+    this.#faults = faults
+  }
+
+  get capabilities(): Capabilities {
+    return this.#transport.capabilities
+  }
+
+  get localAddresses(): readonly Address[] {
+    return this.#transport.localAddresses
+  }
+
+  /** Of the transport below: what is lost on its way out was not sent there, what is lost on its way in was received. */
+  get counters(): TransportCounters {
+    return this.#transport.counters
+  }
+
+  send(batch: SendBatch): number {
+    if (this.#kept.capacity < batch.count) {
+      this.#kept = createSendBatch(batch.capacity)
+      this.#rows = new Int32Array(batch.capacity)
     }
-    for (const column of ["slab", "offset", "length", "address", "sealer"] as const) one[column][0] = batch[column][row]!
-    one.count = 1
-    if (transport.send(one) === 0) return row
+    const kept = this.#kept
+    kept.count = 0
+    for (let row = 0; row < batch.count; row++) {
+      if (this.#sending.next()) continue
+      this.#rows[kept.count] = row
+      copySendRow(batch, row, kept, kept.count++)
+    }
+    const sent = this.#transport.send(kept)
+    const taken = sent === kept.count ? batch.count : this.#rows[sent]!
+    this.#faults.sendLost += taken - sent
+    return taken
   }
-  return batch.count
+
+  onReceive(receive: (batch: ReceiveBatch) => void): void {
+    this.#transport.onReceive((batch) => {
+      this.#thin(batch)
+      if (batch.count > 0) receive(batch)
+    })
+  }
+
+  /** Takes the lost rows out of a batch, in place. */
+  #thin(batch: { -readonly [K in keyof ReceiveBatch]: ReceiveBatch[K] }): void {
+    let kept = 0
+    for (let row = 0; row < batch.count; row++) if (!this.#receiving.next()) copyReceiveRow(batch, row, kept++)
+    this.#faults.receiveLost += batch.count - kept
+    batch.count = kept
+  }
+
+  registerSlab(bytes: Uint8Array): number {
+    return this.#transport.registerSlab(bytes)
+  }
+
+  releaseSlab(slab: number): void {
+    this.#transport.releaseSlab(slab)
+  }
+
+  internAddress(address: Address): number {
+    return this.#transport.internAddress(address)
+  }
+
+  retainAddress(address: number): void {
+    this.#transport.retainAddress(address)
+  }
+
+  releaseAddress(address: number): void {
+    this.#transport.releaseAddress(address)
+  }
+
+  addressOf(address: number): Address {
+    return this.#transport.addressOf(address)
+  }
+
+  registerSealer(sealer: Sealer): number {
+    return this.#transport.registerSealer(sealer)
+  }
+
+  releaseSealer(sealer: number): void {
+    this.#transport.releaseSealer(sealer)
+  }
+
+  open(batch: ReceiveBatch): void {
+    this.#transport.open(batch)
+  }
+
+  onWritable(writable: () => void): void {
+    this.#transport.onWritable(writable)
+  }
+
+  onError(error: (error: SocketError) => void): void {
+    this.#transport.onError(error)
+  }
+
+  close(): Promise<void> {
+    return this.#transport.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
 }
 
-/** Takes rows out of a received batch; answers how many. */
-function thin(batch: { -readonly [K in keyof ReceiveBatch]: ReceiveBatch[K] }, isLost: () => boolean): number {
-  let to = 0
-  for (let row = 0; row < batch.count; row++) {
-    if (isLost()) continue
-    for (const column of ["slab", "offset", "length", "address", "opener", "verdict"] as const) batch[column][to] = batch[column][row]!
-    to++
-  }
-  const lost = batch.count - to
-  batch.count = to
-  return lost
+function copySendRow(from: SendBatch, row: number, to: SendBatch, toRow: number): void {
+  to.slab[toRow] = from.slab[row]!
+  to.offset[toRow] = from.offset[row]!
+  to.length[toRow] = from.length[row]!
+  to.address[toRow] = from.address[row]!
+  to.sealer[toRow] = from.sealer[row]!
+}
+
+function copyReceiveRow(batch: ReceiveBatch, row: number, toRow: number): void {
+  batch.slab[toRow] = batch.slab[row]!
+  batch.offset[toRow] = batch.offset[row]!
+  batch.length[toRow] = batch.length[row]!
+  batch.address[toRow] = batch.address[row]!
+  batch.opener[toRow] = batch.opener[row]!
+  batch.verdict[toRow] = batch.verdict[row]!
 }

@@ -3,6 +3,7 @@ export type TransportErrorCode =
   | "address-in-use"
   | "address-not-available"
   | "permission"
+  | "bind-failed"
   | "no-family"
   | "name-not-found"
   | "invalid-option"

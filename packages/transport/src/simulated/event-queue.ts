@@ -1,9 +1,10 @@
-/** What happens when: a binary heap ordered by time, then by order of arrival, so that one seed gives one run. */
+/** Something that will happen at a time. */
 export interface TimedEvent {
   atMs: number
+  /** Breaks ties: first set, first out. */
   order: number
-  /** Where it stands in the heap, −1: not in it. */
-  place: number
+  /** Where in the heap it is; −1: not in the queue. */
+  index: number
 }
 
 /**
@@ -12,6 +13,7 @@ export interface TimedEvent {
  */
 const TICKS_PER_MS = 2 ** 20
 
+/** What happens when: a binary heap ordered by time, then by the order of setting, so that one seed gives one run. Events know their place, so that they can be moved. */
 export class EventQueue<E extends TimedEvent> {
   readonly #heap: E[] = []
   #order = 0
@@ -25,11 +27,25 @@ export class EventQueue<E extends TimedEvent> {
     return this.#heap[0]?.atMs ?? Infinity
   }
 
-  push(event: E): void {
+  /** Adds an event, or moves one that is in the queue to another time. */
+  set(event: E, atMs: number): void {
+    event.atMs = Math.ceil(atMs * TICKS_PER_MS) / TICKS_PER_MS
     event.order = this.#order++
-    event.atMs = Math.ceil(event.atMs * TICKS_PER_MS) / TICKS_PER_MS
-    this.#heap.push(event)
-    this.#rise(event, this.#heap.length - 1)
+    if (event.index < 0) {
+      event.index = this.#heap.length
+      this.#heap.push(event)
+    }
+    this.#sink(this.#rise(event))
+  }
+
+  remove(event: E): void {
+    if (event.index < 0) return
+    const last = this.#heap.pop()!
+    if (last !== event) {
+      last.index = event.index
+      this.#sink(this.#rise(last))
+    }
+    event.index = -1
   }
 
   pop(): E | undefined {
@@ -38,46 +54,37 @@ export class EventQueue<E extends TimedEvent> {
     return first
   }
 
-  /** Takes an event out before its time; nothing happens when it isn't in the queue. */
-  remove(event: E): void {
-    const { place } = event
-    if (place < 0) return
-    event.place = -1
-    const last = this.#heap.pop()!
-    if (last === event) return
-    this.#sink(last, place)
-    this.#rise(last, last.place)
-  }
-
-  #rise(event: E, from: number): void {
+  #rise(event: E): E {
     const heap = this.#heap
-    let at = from
+    let at = event.index
     while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (isBefore(heap[parent]!, event)) break
-      this.#put(heap[parent]!, at)
-      at = parent
+      const parent = heap[(at - 1) >> 1]!
+      if (isBefore(parent, event)) break
+      at = this.#put(parent, at)
     }
     this.#put(event, at)
+    return event
   }
 
-  #sink(event: E, from: number): void {
+  #sink(event: E): void {
     const heap = this.#heap
-    let at = from
+    let at = event.index
     for (;;) {
       let child = 2 * at + 1
       if (child >= heap.length) break
       if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++
       if (isBefore(event, heap[child]!)) break
-      this.#put(heap[child]!, at)
-      at = child
+      at = this.#put(heap[child]!, at)
     }
     this.#put(event, at)
   }
 
-  #put(event: E, at: number): void {
+  /** Answers the place that the event came from. */
+  #put(event: E, at: number): number {
+    const from = event.index
     this.#heap[at] = event
-    event.place = at
+    event.index = at
+    return from
   }
 }
 

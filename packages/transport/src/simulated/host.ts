@@ -5,20 +5,19 @@
  */
 
 import { formatHost, parseHost } from "../addresses.ts"
-import { BaseTransport, DATAGRAM_BYTES_MAX } from "../base-transport.ts"
-import type { Address, BindOptions, Capabilities, Host, ResolvedAddress, SyncCrypto, Transport, WakeUp } from "../host.ts"
-import { checkPort } from "../options.ts"
+import { completeBindOptions } from "../bind-options.ts"
+import type { Address, BindOptions, Host, ResolvedAddress, SocketErrorCode, SyncCrypto, Transport, WakeUp } from "../host.ts"
 import { TransportError } from "../transport-error.ts"
-import type { Machine, Network, NetworkEvent } from "./network.ts"
+import type { Machine } from "./machine.ts"
+import type { Network } from "./network.ts"
 import { Random } from "./random.ts"
 import { hmacSha256 } from "./sha256.ts"
+import { SimulatedTransport } from "./transport.ts"
+import type { Alarm, Deferrer } from "./virtual-time.ts"
 
 const CRYPTO: SyncCrypto = { hmacSha256 }
-const RECEIVE_BUFFER_BYTES = 4_194_304
-/** What a waiting datagram costs in a socket buffer besides its bytes: about what Linux charges, and empty ones can't come without end. */
-const WAITING_OVERHEAD_BYTES = 768
 
-export class SimulatedHost implements Host {
+export class SimulatedHost implements Host, Deferrer {
   readonly machine: Machine
   readonly crypto: SyncCrypto = CRYPTO
   readonly #network: Network
@@ -26,7 +25,8 @@ export class SimulatedHost implements Host {
   readonly #transports = new Set<SimulatedTransport>()
   #deferred: (() => void)[] = []
   #isAlive = true
-  #stalledUntilMs = -Infinity
+  #busyUntilMs = -Infinity
+  #sendFault: SocketErrorCode | "full" | undefined
 
   /** Made by `network.host(name)`. `process`: how many processes the machine had before. */
   constructor(network: Network, machine: Machine, process: number) {
@@ -42,10 +42,22 @@ export class SimulatedHost implements Host {
     for (const transport of this.#transports) void transport.close()
   }
 
-  /** Blocks the process for a while, as a long computation does: datagrams wait in the socket buffer, wake-ups are late. */
+  /** Blocks the process for a while, as a long computation does: datagrams wait in the socket buffer, wake-ups are late. Promises that are under way can't be held up. */
   stall(ms: number): void {
-    this.#stalledUntilMs = Math.max(this.#stalledUntilMs, this.#network.now + ms)
-    this.#network.schedule(this.#stalledUntilMs, "arrival", () => this.#resume())
+    this.#busyUntilMs = Math.max(this.#busyUntilMs, this.#network.now + ms)
+    // Sockets are read and deferred work is done when something happens; this is what happens.
+    this.#network.time.set(new ProcessAlarm(() => {}), this.#busyUntilMs)
+  }
+
+  /** Makes the system refuse to send: each datagram fails with an error, or (`"full"`) none is taken until this is lifted. `undefined` lifts it. */
+  failSends(fault: SocketErrorCode | "full" | undefined): void {
+    const wasFull = this.#sendFault === "full"
+    this.#sendFault = fault
+    if (!wasFull || fault === "full") return
+    this.#network.time.set(
+      this.#alarm(() => this.#becomeWritable()),
+      this.#network.now,
+    )
   }
 
   now(): number {
@@ -53,18 +65,12 @@ export class SimulatedHost implements Host {
   }
 
   wakeUp(wake: () => void): WakeUp {
-    const network = this.#network
-    let event: NetworkEvent | undefined
-    const run = (): void => {
-      if (!this.#isAlive) return
-      if (this.isRunning) wake()
-      else event = network.schedule(this.#stalledUntilMs, "wake-up", run)
-    }
+    const { time } = this.#network
+    const alarm = this.#alarm(wake)
     return {
       at: (deadlineMs) => {
-        if (event !== undefined) network.cancel(event)
-        if (deadlineMs === Infinity) event = undefined
-        else event = network.schedule(Math.max(network.now, deadlineMs - this.machine.originMs), "wake-up", run)
+        if (deadlineMs === Infinity || !this.#isAlive) time.cancel(alarm)
+        else time.set(alarm, deadlineMs - this.machine.originMs)
       },
     }
   }
@@ -72,7 +78,7 @@ export class SimulatedHost implements Host {
   defer(run: () => void): void {
     if (!this.#isAlive) return
     this.#deferred.push(run)
-    this.#network.deferHost(this)
+    this.#network.time.runSoon(this)
   }
 
   random(): number {
@@ -90,130 +96,88 @@ export class SimulatedHost implements Host {
     const machine = this.#network.machineNamed(name)
     if (machine === undefined)
       throw new TransportError("name-not-found", `no simulated host is named "${name}"; make it with network.host("${name}")`)
-    return machine.addresses.map(({ family, host }) => ({ family, host }))
+    return [...machine.addresses]
   }
 
+  /** A machine has one address of each family; whichever is asked for (all, loopback), that one is bound. */
   async bind(options: BindOptions): Promise<Transport> {
+    const asked = completeBindOptions(options)
+    const { name } = this.machine
     if (!this.#isAlive)
-      throw new TransportError(
-        "no-family",
-        `the process on "${this.machine.name}" has crashed; take a new one from network.host("${this.machine.name}")`,
-      )
-    checkPort(options.port ?? 0)
-    const wanted = this.machine.addresses.filter(({ family }) => (family === 4 ? options.v4 : options.v6) !== false)
-    if (wanted.length === 0) throw new TransportError("no-family", `"${this.machine.name}" has no address of a family that was asked for`)
-    const port = options.port || this.#network.freePort(this.machine)
-    const addresses = wanted.map(({ family, host }): Address => ({ family, host, port }))
-    const taken = addresses.find((address) => this.#network.socketAt(address) !== undefined)
-    if (taken !== undefined)
-      throw new TransportError(
-        "address-in-use",
-        `port ${port} of "${this.machine.name}" is taken; choose another or close the endpoint that has it`,
-      )
-    const transport = new SimulatedTransport(this.#network, this, addresses, options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES, () =>
-      this.#transports.delete(transport),
-    )
+      throw new TransportError("bind-failed", `the process on "${name}" has crashed; take a new one from network.host("${name}")`)
+    const port = asked.port === 0 ? this.machine.freePort() : asked.port
+    const notes: string[] = []
+    const addresses: Address[] = []
+    for (const family of [4, 6] as const) {
+      if ((family === 4 ? asked.v4 : asked.v6) === false) continue
+      const own = this.machine.addresses.find((address) => address.family === family)
+      if (own === undefined) notes.push(`there is no v${family} socket: "${name}" has no v${family} address`)
+      else if (this.machine.socketAt(family, port) === undefined) addresses.push({ ...own, port })
+      else
+        throw new TransportError(
+          "address-in-use",
+          `UDP port ${port} of "${name}" is taken; choose another, 0 for any free one, or end the program that has it`,
+        )
+    }
+    if (addresses.length === 0)
+      throw new TransportError("no-family", `no socket can be bound: ${notes.join("; ")}; ask for the family it has`)
+    const transport = new SimulatedTransport(this.#network, this, addresses, asked, notes)
     this.#transports.add(transport)
     return transport
   }
 
-  /** @internal Whether datagrams are read now. */
+  /** @internal Alive and not busy. */
   get isRunning(): boolean {
-    return this.#isAlive && this.#stalledUntilMs <= this.#network.now
+    return this.#isAlive && this.#busyUntilMs <= this.#network.now
   }
 
-  /** @internal Runs what was deferred until now; what that defers comes next, and what a stall holds up when that is over. */
+  /** @internal */
+  get sendFault(): SocketErrorCode | "full" | undefined {
+    return this.#sendFault
+  }
+
+  /** @internal Runs what was deferred until now; what that defers comes next. */
   runDeferred(): void {
-    const list = this.#deferred
+    const deferred = this.#deferred
     this.#deferred = []
-    for (const [i, run] of list.entries()) {
-      if (!this.isRunning) {
-        if (this.#isAlive) this.#deferred.unshift(...list.slice(i))
-        return
-      }
-      this.#network.guard(run)
-    }
+    for (const run of deferred) this.#run(run)
   }
 
-  /** Like all else that goes on in an instant: first the datagrams that wait, then wake-ups, then what was deferred. */
-  #resume(): void {
-    for (const transport of this.#transports) this.#network.deliverSoon(transport)
-    if (this.#deferred.length > 0) this.#network.deferHost(this)
-  }
-}
-
-export class SimulatedTransport extends BaseTransport {
-  override readonly capabilities: Capabilities
-  override readonly localAddresses: readonly Address[]
-  readonly #network: Network
-  readonly #host: SimulatedHost
-  readonly #onClosed: () => void
-  /** What waits in the socket buffer. */
-  readonly #waiting: { readonly bytes: Uint8Array; readonly from: Address }[] = []
-  #waitingBytes = 0
-
-  constructor(network: Network, host: SimulatedHost, addresses: readonly Address[], receiveBufferBytes: number, onClosed: () => void) {
-    super()
-    this.#network = network
-    this.#host = host
-    this.localAddresses = addresses
-    this.#onClosed = onClosed
-    this.capabilities = {
-      families: addresses.map(({ family }) => family),
-      dontFragment: true,
-      gso: false,
-      gro: false,
-      batch: false,
-      timerMs: 0,
-      datagramBytesMax: DATAGRAM_BYTES_MAX,
-      receiveBufferBytes,
-      sendBufferBytes: Infinity,
-      notes: [],
-    }
-    for (const address of addresses) network.addSocket(address, this)
+  /** @internal A transport is closed. */
+  forget(transport: SimulatedTransport): void {
+    this.#transports.delete(transport)
   }
 
-  /** @internal A datagram has arrived at the machine. */
-  arrive(bytes: Uint8Array, from: Address): void {
-    if (this.#waitingBytes + costOf(bytes) > this.capabilities.receiveBufferBytes) return this.drop()
-    this.#waiting.push({ bytes, from })
-    this.#waitingBytes += costOf(bytes)
-    this.#network.deliverSoon(this)
+  /** Rings when the process is alive and no longer busy. */
+  #alarm(ring: () => void): Alarm {
+    const { time } = this.#network
+    const alarm = new ProcessAlarm(() => {
+      if (!this.#isAlive) return
+      if (this.isRunning) time.call(ring)
+      else time.set(alarm, this.#busyUntilMs)
+    })
+    return alarm
   }
 
-  /** @internal Hands over what waits, unless the process is busy, or becomes so. */
-  deliverWaiting(): void {
-    while (this.#host.isRunning && this.#waiting.length > 0) {
-      let taken = 0
-      for (const { bytes, from } of this.#waiting) {
-        if (!this.hasRoom(bytes.length)) break
-        this.collect(bytes, from.host, from.port)
-        this.#waitingBytes -= costOf(bytes)
-        taken++
-      }
-      this.#waiting.splice(0, taken)
-      this.#network.guard(() => this.deliver())
-    }
+  /** What ran before may have ended the process. */
+  #run(run: () => void): void {
+    if (this.#isAlive) this.#network.time.call(run)
   }
 
-  /** A simulated socket is never full: what a link can't carry waits or is lost there. */
-  protected override stateOf(family: 4 | 6): "ready" | "missing" {
-    return this.capabilities.families.includes(family) ? "ready" : "missing"
-  }
-
-  protected override sendOne(slab: Uint8Array, offset: number, length: number, to: Address, id: number): void {
-    const from = this.localAddresses.find(({ family }) => family === to.family)!
-    const failure = this.#network.transmit(this.#host.machine, from, to, slab.slice(offset, offset + length))
-    if (failure !== undefined) this.fail({ code: failure }, "send", id, length)
-  }
-
-  protected override async closeSockets(): Promise<void> {
-    this.#waiting.length = 0
-    for (const address of this.localAddresses) this.#network.removeSocket(address)
-    this.#onClosed()
+  #becomeWritable(): void {
+    for (const transport of this.#transports) transport.becomeWritable()
   }
 }
 
-function costOf(bytes: Uint8Array): number {
-  return bytes.length + WAITING_OVERHEAD_BYTES
+class ProcessAlarm implements Alarm {
+  readonly kind = "alarm"
+  atMs = 0
+  order = 0
+  index = -1
+  isDue = false
+  readonly ring: () => void
+
+  constructor(ring: () => void) {
+    this.ring = ring
+  }
 }

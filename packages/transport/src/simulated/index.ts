@@ -4,9 +4,10 @@
  * @module
  */
 
-export { SimulatedHost, SimulatedTransport } from "./host.ts"
-export type { Fate, LinkOptions } from "./link.ts"
-export { Link } from "./link.ts"
-export { createNetwork, type DatagramInTransit, type Machine, Network, type NetworkOptions } from "./network.ts"
+export type { SimulatedHost } from "./host.ts"
+export type { Fate, Link, LinkOptions } from "./link.ts"
+export type { Machine } from "./machine.ts"
+export { createNetwork, type DatagramInTransit, type Network, type NetworkOptions } from "./network.ts"
 export { type PresetName, PRESETS } from "./presets.ts"
 export { Random } from "./random.ts"
+export type { SimulatedTransport } from "./transport.ts"

@@ -16,6 +16,8 @@ export interface LinkOptions {
   readonly lossRate?: number
   /** Loss in bursts (Gilbert–Elliott): in the bad state `lossRate` of the datagrams are lost; entered and left with these probabilities per datagram. */
   readonly burst?: { readonly enterRate: number; readonly leaveRate: number; readonly lossRate: number }
+  /** Exactly these are lost: numbers on this link, from 0. */
+  readonly dropList?: readonly number[]
   /** A second copy arrives, as late as a reordered one. */
   readonly duplicateRate?: number
   /** Held back by up to `reorderDelayMs`, so that later ones overtake. */
@@ -35,66 +37,85 @@ export interface LinkOptions {
 
 /** Throws `RangeError` for a rate that is none (5 for 5 %, say) or a negative quantity: it would silently lose everything, or nothing. */
 export function checkLink({ burst, ...options }: LinkOptions): void {
-  for (const [name, value] of Object.entries({ ...options, ...rename(burst) })) {
+  for (const [name, value] of [...Object.entries(options), ...Object.entries(burst ?? {})]) {
     if (typeof value !== "number") continue
     const max = name.endsWith("Rate") ? 1 : Infinity
     if (!(value >= 0 && value <= max)) throw new RangeError(`${name} must be from 0 to ${max}, not ${value}`)
   }
 }
 
-function rename(burst: LinkOptions["burst"]): Record<string, number> {
-  return Object.fromEntries(Object.entries(burst ?? {}).map(([name, value]) => [`burst.${name}`, value]))
-}
-
 /** Headers of UDP and IPv4 and an Ethernet frame: what a datagram costs on a link with a rate. */
 const OVERHEAD_BYTES = 46
+const REORDER_DELAY_MS = 10
 
-/** What became of a datagram. */
-export type Fate = "delivered" | "lost" | "burst" | "queue" | "mtu" | "partition" | "filtered"
+/** What became of a datagram that was handed to a link. */
+export type Fate = "delivered" | "lost" | "burst" | "listed" | "queue" | "mtu" | "partition" | "filtered"
 
 export class Link {
   options: LinkOptions
   /** Datagrams handed to this direction so far. */
   sent = 0
-  readonly counts: Record<Fate, number> = { delivered: 0, lost: 0, burst: 0, queue: 0, mtu: 0, partition: 0, filtered: 0 }
+  readonly counts: Record<Fate, number> = { delivered: 0, lost: 0, burst: 0, listed: 0, queue: 0, mtu: 0, partition: 0, filtered: 0 }
+  /** Nothing gets through. */
   blocked = false
+  /** Its own, so that a datagram more on one link changes nothing on another. */
+  readonly #random: Random
   #isBad = false
   #freeAtMs = 0
   #lastArrivalMs = 0
 
-  constructor(options: LinkOptions) {
+  /** Made by `network.linkOf(from, to)`. */
+  constructor(options: LinkOptions, random: Random) {
     this.options = options
+    this.#random = random
   }
 
-  /** Whether a datagram gets through the lossy parts and the queue. */
-  admit(bytes: number, nowMs: number, random: Random): Fate {
-    const { lossRate = 0, burst, mtuBytes = Infinity, rateBitsPerSecond, queueBytes = 262_144 } = this.options
+  /** @internal Whether the datagram of this number gets through the lossy parts and the queue. */
+  admit(index: number, bytes: number, nowMs: number): Fate {
+    const { lossRate = 0, burst, dropList, mtuBytes = Infinity, rateBitsPerSecond, queueBytes = 262_144 } = this.options
+    const random = this.#random
     if (this.blocked) return "partition"
     if (bytes > mtuBytes) return "mtu"
+    if (dropList?.includes(index) === true) return "listed"
     if (burst !== undefined) {
       this.#isBad = this.#isBad ? !random.chance(burst.leaveRate) : random.chance(burst.enterRate)
       if (this.#isBad && random.chance(burst.lossRate)) return "burst"
     }
     if (random.chance(lossRate)) return "lost"
     if (rateBitsPerSecond !== undefined) {
-      const waiting = (Math.max(0, this.#freeAtMs - nowMs) * rateBitsPerSecond) / 8_000
-      if (waiting + bytes > queueBytes) return "queue"
+      const waitingBytes = (Math.max(0, this.#freeAtMs - nowMs) * rateBitsPerSecond) / 8_000
+      if (waitingBytes + bytes > queueBytes) return "queue"
       this.#freeAtMs = Math.max(this.#freeAtMs, nowMs) + ((bytes + OVERHEAD_BYTES) * 8_000) / rateBitsPerSecond
     }
     return "delivered"
   }
 
-  /** When an admitted datagram arrives. */
-  arrivalMs(nowMs: number, random: Random): number {
-    const { delayMs = 0, jitterMs = 0, reorderRate = 0 } = this.options
-    const leaves = this.options.rateBitsPerSecond === undefined ? nowMs : Math.max(nowMs, this.#freeAtMs)
-    const arrives = Math.max(this.#lastArrivalMs, leaves + delayMs + (jitterMs > 0 ? random.fraction() * jitterMs : 0))
-    if (random.chance(reorderRate)) return this.lateMs(arrives, random)
-    this.#lastArrivalMs = arrives
-    return arrives
+  /** @internal When a datagram admitted just now arrives. */
+  arrivalMs(nowMs: number): number {
+    const { delayMs = 0, jitterMs = 0, reorderRate = 0, rateBitsPerSecond } = this.options
+    const leavesMs = rateBitsPerSecond === undefined ? nowMs : this.#freeAtMs
+    const jitter = jitterMs > 0 ? this.#random.fraction() * jitterMs : 0
+    const arrivesMs = Math.max(this.#lastArrivalMs, leavesMs + delayMs + jitter)
+    if (this.#random.chance(reorderRate)) return this.lateMs(arrivesMs)
+    this.#lastArrivalMs = arrivesMs
+    return arrivesMs
   }
 
-  lateMs(arrivesMs: number, random: Random): number {
-    return arrivesMs + random.fraction() * (this.options.reorderDelayMs ?? 10)
+  /** @internal When one held back arrives. */
+  lateMs(arrivesMs: number): number {
+    return arrivesMs + this.#random.fraction() * (this.options.reorderDelayMs ?? REORDER_DELAY_MS)
+  }
+
+  /** @internal */
+  duplicates(): boolean {
+    return this.#random.chance(this.options.duplicateRate ?? 0)
+  }
+
+  /** @internal Flips one to three bits of a datagram, each once, if it is one of those. */
+  corrupt(bytes: Uint8Array): void {
+    if (bytes.length === 0 || !this.#random.chance(this.options.corruptRate ?? 0)) return
+    const bits = new Set<number>()
+    for (let flips = 1 + this.#random.below(3); flips > 0; flips--) bits.add(this.#random.below(8 * bytes.length))
+    for (const bit of bits) bytes[bit >>> 3]! ^= 1 << (bit & 7)
   }
 }

@@ -1,28 +1,59 @@
-/** The history of a run as a hash: two runs of one seed agree in every byte, time and order, or their hashes differ. */
+/** The history of a run as a hash, and its last events as text: two runs of one seed agree in every byte, time and order, or their hashes differ. */
 export class Trace {
-  // Two FNV-1a hashes of 32 bits with different bases: 64 bits without BigInt.
+  readonly #linesMax: number
+  readonly #lines: string[] = []
+  // Two hashes of 32 bits, started and stirred differently: 64 bits without BigInt. Against accidents, not against anybody.
   #low = 0x811c_9dc5 | 0
   #high = 0x01c9_dc59 | 0
-  readonly #time = new Float64Array(1)
-  readonly #timeBytes = new Uint8Array(this.#time.buffer)
+  readonly #timeMs = new Float64Array(1)
+  readonly #timeWords = new Int32Array(this.#timeMs.buffer)
+
+  constructor(linesMax: number) {
+    this.#linesMax = linesMax
+  }
 
   /** 16 hexadecimal digits. */
   get hash(): string {
     return [this.#high, this.#low].map((word) => (word >>> 0).toString(16).padStart(8, "0")).join("")
   }
 
-  add(atMs: number, from: number, to: number, fate: number, bytes: Uint8Array): void {
-    this.#time[0] = atMs
-    for (let i = 0; i < 8; i++) this.#mix(this.#timeBytes[i]!)
-    this.#mix(from)
-    this.#mix(to)
-    this.#mix(fate)
-    this.#mix(bytes.length)
-    for (let i = 0; i < bytes.length; i++) this.#mix(bytes[i]!)
+  get record(): readonly string[] {
+    return this.#lines.slice(-this.#linesMax || this.#lines.length)
   }
 
-  #mix(value: number): void {
-    this.#low = Math.imul(this.#low ^ value, 0x0100_0193)
-    this.#high = Math.imul(this.#high ^ value, 0x0100_0197)
+  add(atMs: number, from: string, to: string, fate: string, bytes: Uint8Array): void {
+    this.#timeMs[0] = atMs
+    this.#mix(this.#timeWords[0]!)
+    this.#mix(this.#timeWords[1]!)
+    this.#mixText(from)
+    this.#mixText(to)
+    this.#mixText(fate)
+    this.#mix(bytes.length)
+    this.#mixBytes(bytes)
+    if (this.#linesMax > 0) this.#write(`${atMs} ms ${from} > ${to} ${fate} ${bytes.length} B`)
+  }
+
+  #mixBytes(bytes: Uint8Array): void {
+    let i = 0
+    for (; i + 4 <= bytes.length; i += 4) this.#mix(bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24))
+    for (; i < bytes.length; i++) this.#mix(bytes[i]!)
+  }
+
+  #mixText(text: string): void {
+    for (let i = 0; i < text.length; i++) this.#mix(text.charCodeAt(i))
+  }
+
+  /** Multiplication carries upwards only; the shift brings it down again. */
+  #mix(word: number): void {
+    const low = Math.imul(this.#low ^ word, 0x85eb_ca6b)
+    this.#low = low ^ (low >>> 15)
+    const high = Math.imul(this.#high ^ word, 0xc2b2_ae35)
+    this.#high = high ^ (high >>> 13)
+  }
+
+  #write(line: string): void {
+    this.#lines.push(line)
+    // Cut now and then rather than each time.
+    if (this.#lines.length >= 2 * this.#linesMax) this.#lines.splice(0, this.#linesMax)
   }
 }

@@ -1,0 +1,109 @@
+import { normalizeAddress } from "./addresses.ts"
+import type { Address } from "./host.ts"
+
+/**
+ * Sources that nobody holds are forgotten after this many others, so that spoofed ones can't fill the memory. Far more than a batch has rows:
+ * an id stays good during the call that brings it.
+ */
+export const UNHELD_SOURCES_MAX = 1_024
+
+interface Entry {
+  readonly address: Address
+  readonly key: string
+  references: number
+}
+
+/** Addresses as small integers ≥ 1, with reference counts. The id of a forgotten address is given to another. */
+export class AddressTable {
+  readonly #entries: (Entry | undefined)[] = [undefined]
+  readonly #ids = new Map<string, number>()
+  readonly #free: number[] = []
+  /** Ids without a reference, the one seen least recently first. */
+  readonly #unheld = new Set<number>()
+  // Most datagrams come from where the one before came from; building a key costs 170 ns.
+  #lastHost = ""
+  #lastPort = 0
+  #lastId = 0
+
+  /** Addresses known, held or not. */
+  get size(): number {
+    return this.#ids.size
+  }
+
+  /** Addresses somebody holds. */
+  get heldCount(): number {
+    return this.#ids.size - this.#unheld.size
+  }
+
+  intern({ host, port }: Address): number {
+    const address = normalizeAddress(host, port)
+    if (address === undefined)
+      throw new RangeError(`not a literal IP address with a port from 1 to 65535: "${host}" port ${port}; resolve names first`)
+    const id = this.#idOf(address)
+    this.retain(id)
+    return id
+  }
+
+  /** The id of a source as the system tells it, good until {@link UNHELD_SOURCES_MAX} others were seen, or as long as held. 0: nobody can answer it. */
+  seen(host: string, port: number): number {
+    if (port === this.#lastPort && host === this.#lastHost) return this.#lastId
+    let id = this.#ids.get(keyOf(host, port))
+    if (id === undefined) {
+      const address = normalizeAddress(host, port)
+      if (address === undefined) return 0
+      id = this.#idOf(address)
+    }
+    if (this.#entries[id]!.references === 0) this.#leaveUnheld(id)
+    this.#lastHost = host
+    this.#lastPort = port
+    this.#lastId = id
+    return id
+  }
+
+  retain(id: number): void {
+    if (this.#entry(id).references++ === 0) this.#unheld.delete(id)
+  }
+
+  release(id: number): void {
+    const entry = this.#entry(id)
+    if (entry.references === 0) throw new RangeError(`address ${id} was released more often than held`)
+    if (--entry.references === 0) this.#leaveUnheld(id)
+  }
+
+  addressOf(id: number): Address {
+    return this.#entry(id).address
+  }
+
+  #entry(id: number): Entry {
+    const entry = this.#entries[id]
+    if (entry === undefined) throw new RangeError(`no address has the id ${id}`)
+    return entry
+  }
+
+  #idOf(address: Address): number {
+    const key = keyOf(address.host, address.port)
+    let id = this.#ids.get(key)
+    if (id !== undefined) return id
+    id = this.#free.pop() ?? this.#entries.length
+    this.#entries[id] = { address, key, references: 0 }
+    this.#ids.set(key, id)
+    return id
+  }
+
+  /** Makes an id the most recent of the unheld, and forgets the least recent where that is one too many. */
+  #leaveUnheld(id: number): void {
+    this.#unheld.delete(id)
+    this.#unheld.add(id)
+    if (this.#unheld.size <= UNHELD_SOURCES_MAX) return
+    const [oldest] = this.#unheld
+    this.#unheld.delete(oldest!)
+    this.#ids.delete(this.#entries[oldest!]!.key)
+    this.#entries[oldest!] = undefined
+    this.#free.push(oldest!)
+    if (oldest === this.#lastId) this.#lastPort = 0
+  }
+}
+
+function keyOf(host: string, port: number): string {
+  return `${host}|${port}`
+}

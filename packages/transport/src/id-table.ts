@@ -1,0 +1,33 @@
+/** Objects by small integers ≥ 1; a released id is given again. */
+export class IdTable<T> {
+  readonly #noun: string
+  readonly #items: (T | undefined)[] = [undefined]
+  readonly #free: number[] = []
+
+  /** `noun` names the objects in errors. */
+  constructor(noun: string) {
+    this.#noun = noun
+  }
+
+  get size(): number {
+    return this.#items.length - 1 - this.#free.length
+  }
+
+  register(item: T): number {
+    const id = this.#free.pop() ?? this.#items.length
+    this.#items[id] = item
+    return id
+  }
+
+  release(id: number): void {
+    this.get(id)
+    this.#items[id] = undefined
+    this.#free.push(id)
+  }
+
+  get(id: number): T {
+    const item = this.#items[id]
+    if (item === undefined) throw new RangeError(`no ${this.#noun} has the id ${id}`)
+    return item
+  }
+}

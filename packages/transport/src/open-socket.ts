@@ -1,0 +1,90 @@
+/**
+ * Opens sockets: from the helper's descriptor where there is one, else as `dgram` makes them.
+ *
+ * @module
+ */
+
+import { createSocket, type Socket } from "node:dgram"
+import { BoundSocket } from "./bound-socket.ts"
+import type { NativeHelper } from "./native.ts"
+
+export interface SocketOptions {
+  readonly family: 4 | 6
+  readonly host: string
+  readonly port: number
+  readonly receiveBufferBytes: number
+  readonly sendBufferBytes: number
+}
+
+/** Adds to `notes` what is less than could be. Rejects with the system's error. */
+export async function openSocket(options: SocketOptions, { native }: NativeHelper, notes: Set<string>): Promise<BoundSocket> {
+  if (native !== undefined) {
+    try {
+      return await openNatively(options, native, notes)
+    } catch (error) {
+      // Whatever it is, plain dgram is tried: if that fails too, its error counts, and if it doesn't, this one is a shortcoming.
+      const socket = await openPlain(options)
+      notes.add(`the native helper failed (${(error as Error).message}), so that long datagrams may be fragmented`)
+      return socket
+    }
+  }
+  return openPlain(options)
+}
+
+async function openNatively(options: SocketOptions, native: NonNullable<NativeHelper["native"]>, notes: Set<string>): Promise<BoundSocket> {
+  const opened = native.openSocket({ ...options, v6Only: true, dontFragment: true })
+  if (!opened.dontFragment) notes.add(`this system doesn't set DF on a v${options.family} socket, so that long datagrams may be fragmented`)
+  const socket = createSocketFor(options.family)
+  try {
+    await listening(socket, () => socket.bind({ fd: opened.fd, exclusive: true }))
+  } catch (error) {
+    socket.close()
+    native.close(opened.fd)
+    throw error
+  }
+  return new BoundSocket(socket, options.family, opened)
+}
+
+async function openPlain(options: SocketOptions): Promise<BoundSocket> {
+  const { family, host, port } = options
+  const socket = createSocketFor(family)
+  try {
+    await listening(socket, () => socket.bind({ port, address: host, exclusive: true }))
+  } catch (error) {
+    socket.close()
+    throw error
+  }
+  return new BoundSocket(socket, family, { dontFragment: false, ...setBuffers(socket, options) })
+}
+
+function createSocketFor(family: 4 | 6): Socket {
+  return createSocket({
+    type: family === 4 ? "udp4" : "udp6",
+    ipv6Only: family === 6,
+    // Addresses are literal here, yet every send would ask the resolver.
+    lookup: (address, _options, callback) => callback(null, address, family),
+  })
+}
+
+function listening(socket: Socket, bind: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once("error", reject)
+    socket.once("listening", () => {
+      socket.off("error", reject)
+      resolve()
+    })
+    bind()
+  })
+}
+
+/** Asks for buffer sizes and reads back, in the unit of the request: Linux shows twice what it gives. */
+function setBuffers(socket: Socket, asked: SocketOptions): { receiveBufferBytes: number; sendBufferBytes: number } {
+  try {
+    socket.setRecvBufferSize(asked.receiveBufferBytes)
+    socket.setSendBufferSize(asked.sendBufferBytes)
+  } catch {
+    // Refused, as some systems do beyond their limit: what there is is read back, and a shortfall noted.
+  }
+  const unit = process.platform === "linux" ? 2 : 1
+  return { receiveBufferBytes: socket.getRecvBufferSize() / unit, sendBufferBytes: socket.getSendBufferSize() / unit }
+}

@@ -1,0 +1,60 @@
+import type { ReceiveBatch } from "./host.ts"
+
+/** Rows of a batch. libuv reads at most 32 datagrams from a socket before it looks at the next one, and there are two. */
+export const ROWS_MAX = 64
+
+/** Bytes of the slab: a full batch of datagrams that fit an Ethernet frame, or two of the longest there are. */
+const SLAB_BYTES = 131_072
+
+/** Datagrams copied one behind the other into one slab, and handed over as a batch. */
+export class ReceiveQueue {
+  readonly #slab = new Uint8Array(SLAB_BYTES)
+  readonly #batch: ReceiveBatch & { count: number }
+  #usedBytes = 0
+
+  constructor() {
+    const column = (): Int32Array => new Int32Array(ROWS_MAX)
+    this.#batch = {
+      count: 0,
+      slabs: [this.#slab],
+      slab: column(),
+      offset: column(),
+      length: column(),
+      address: column(),
+      opener: column(),
+      verdict: new Uint8Array(ROWS_MAX),
+    }
+  }
+
+  get count(): number {
+    return this.#batch.count
+  }
+
+  hasRoom(bytes: number): boolean {
+    return this.#batch.count < ROWS_MAX && this.#usedBytes + bytes <= SLAB_BYTES
+  }
+
+  push(bytes: Uint8Array, address: number): void {
+    const batch = this.#batch
+    const row = batch.count++
+    this.#slab.set(bytes, this.#usedBytes)
+    batch.offset[row] = this.#usedBytes
+    batch.length[row] = bytes.length
+    batch.address[row] = address
+    batch.opener[row] = 0
+    batch.verdict[row] = 0
+    // Rows start on a word, so that whoever reads them can do it by words.
+    this.#usedBytes = (this.#usedBytes + bytes.length + 7) & ~7
+  }
+
+  /** Hands over what is there; the rows are free again afterwards, also when `receive` throws. */
+  deliver(receive: (batch: ReceiveBatch) => void): void {
+    if (this.#batch.count === 0) return
+    try {
+      receive(this.#batch)
+    } finally {
+      this.#batch.count = 0
+      this.#usedBytes = 0
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import { lookup } from "node:dns/promises"
+import { formatHost, parseHost } from "./addresses.ts"
+import type { ResolvedAddress } from "./host.ts"
+import { checkScope } from "./scope.ts"
+import { TransportError } from "./transport-error.ts"
+
+/** The addresses of a name as the system's resolver gives them, in its order; a literal address is its own. */
+export async function resolveName(name: string, signal?: AbortSignal): Promise<ResolvedAddress[]> {
+  signal?.throwIfAborted()
+  const literal = parseHost(name)
+  if (literal !== undefined) {
+    checkScope(literal.scope, (message) => new TransportError("name-not-found", message))
+    return [{ family: literal.family, host: formatHost(literal.bytes, literal.scope) }]
+  }
+  const found = await unlessAborted(lookup(name, { all: true }), signal).catch((cause: unknown) => {
+    signal?.throwIfAborted()
+    throw new TransportError("name-not-found", `no address is known for "${name}"; check the name, or give an address`, cause)
+  })
+  return found.map(({ address, family }) => {
+    const parsed = parseHost(address)
+    return parsed === undefined
+      ? { family: family === 6 ? 6 : 4, host: address }
+      : { family: parsed.family, host: formatHost(parsed.bytes, parsed.scope) }
+  })
+}
+
+/** The resolver can't be stopped, but need not be waited for. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error)
+    signal.addEventListener("abort", abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort))
+  })
+}

@@ -1,0 +1,16 @@
+import { networkInterfaces } from "node:os"
+
+/**
+ * Throws for the scope of an address (`eth0` of `fe80::1%eth0`) that names no interface: Node would lose it silently and send elsewhere.
+ * Windows numbers its scopes.
+ */
+export function checkScope(scope: string, makeError: (message: string) => Error): void {
+  if (scope === "") return
+  const interfaces = networkInterfaces()
+  if (scope in interfaces) return
+  const isNumber = Object.values(interfaces).some((list) =>
+    list?.some((entry) => entry.family === "IPv6" && String(entry.scopeid) === scope),
+  )
+  if (isNumber && process.platform === "win32") return
+  throw makeError(`no interface is named "${scope}"; there are ${Object.keys(interfaces).join(", ")}`)
+}

@@ -1,0 +1,61 @@
+import type { Address, ResolvedAddress } from "../host.ts"
+import type { Link } from "./link.ts"
+import type { SimulatedTransport } from "./transport.ts"
+
+/** The first port that a system gives to who wants any (IANA's dynamic range). */
+const PORT_FIRST = 49_152
+const PORT_LAST = 65_535
+
+/** A machine: its addresses stay when its process restarts. */
+export class Machine {
+  readonly name: string
+  /** From 1, in the order in which machines were made. */
+  readonly index: number
+  readonly addresses: readonly ResolvedAddress[]
+  /** What its monotonic clock showed when the network began, whole milliseconds; differs between machines, so that comparing clocks shows. */
+  readonly originMs: number
+  /** @internal Links to other machines, by their index. */
+  readonly links: (Link | undefined)[] = []
+  /** @internal How many processes it had. */
+  processes = 0
+  readonly #sockets = new Map<number, SimulatedTransport>()
+  #nextPort = PORT_FIRST
+
+  constructor(name: string, index: number, families: { readonly v4: boolean; readonly v6: boolean }, originMs: number) {
+    this.name = name
+    this.index = index
+    this.originMs = originMs
+    const addresses: ResolvedAddress[] = []
+    if (families.v4) addresses.push({ family: 4, host: `10.${index >>> 16}.${(index >>> 8) & 255}.${index & 255}` })
+    if (families.v6) addresses.push({ family: 6, host: `fd00::${index.toString(16)}` })
+    this.addresses = addresses
+  }
+
+  /** @internal */
+  socketAt(family: 4 | 6, port: number): SimulatedTransport | undefined {
+    return this.#sockets.get(socketKey(family, port))
+  }
+
+  /** @internal */
+  addSocket({ family, port }: Address, transport: SimulatedTransport): void {
+    this.#sockets.set(socketKey(family, port), transport)
+  }
+
+  /** @internal */
+  removeSocket({ family, port }: Address): void {
+    this.#sockets.delete(socketKey(family, port))
+  }
+
+  /** @internal A port that is free in both families. */
+  freePort(): number {
+    for (;;) {
+      const port = this.#nextPort
+      this.#nextPort = port === PORT_LAST ? PORT_FIRST : port + 1
+      if (this.socketAt(4, port) === undefined && this.socketAt(6, port) === undefined) return port
+    }
+  }
+}
+
+function socketKey(family: 4 | 6, port: number): number {
+  return family === 4 ? port : -port
+}

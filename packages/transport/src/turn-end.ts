@@ -1,0 +1,100 @@
+/**
+ * The end of a turn of Node's event loop: a turn runs timers first, then reads the sockets, then comes here.
+ *
+ * @module
+ */
+
+import { performance } from "node:perf_hooks"
+import { surface } from "./surface.ts"
+
+/** A wake-up this late shows that the program stood still, and that more datagrams may wait than one turn reads (32 from each socket). */
+const STALL_MS = 50
+/** A wake-up waits at most so long for a socket to be read empty: under steady load it never is. */
+const DRAIN_MS_MAX = 250
+
+/** What is called once its time has come. */
+export interface Due {
+  readonly deadlineMs: number
+  wake(): void
+}
+
+/** Delivers datagrams, then calls the wake-ups that are due, then what was deferred; in this order, so that no time-out is judged before the answer that has come. */
+export class TurnEnd {
+  readonly #readers = new Set<() => boolean>()
+  readonly #due = new Set<Due>()
+  #deferred: (() => void)[] = []
+  #isScheduled = false
+  #drainsUntilMs = Infinity
+
+  /** `deliver` hands over what was read and answers whether that was anything. */
+  addReader(deliver: () => boolean): void {
+    this.#readers.add(deliver)
+  }
+
+  removeReader(deliver: () => boolean): void {
+    this.#readers.delete(deliver)
+  }
+
+  /** Something was read, or is to be done. */
+  schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(this.#run)
+  }
+
+  defer(run: () => void): void {
+    this.#deferred.push(run)
+    this.schedule()
+  }
+
+  /** Calls `due.wake` at the end of the turn in which its deadline has passed. */
+  wake(due: Due): void {
+    this.#due.add(due)
+    this.schedule()
+  }
+
+  cancel(due: Due): void {
+    this.#due.delete(due)
+  }
+
+  readonly #run = (): void => {
+    this.#isScheduled = false
+    let hasRead = false
+    for (const deliver of this.#readers) hasRead = deliver() || hasRead
+    if (this.#due.size > 0) this.#wakeDue(hasRead)
+    const deferred = this.#deferred
+    this.#deferred = []
+    for (const run of deferred) guarded(run)
+  }
+
+  #wakeDue(hasRead: boolean): void {
+    const nowMs = performance.now()
+    for (const due of [...this.#due]) {
+      // A wake-up may cancel others.
+      if (!this.#due.has(due)) continue
+      if (due.deadlineMs > nowMs || (hasRead && this.#isDraining(due, nowMs))) this.schedule()
+      else this.#call(due)
+    }
+    if (this.#due.size === 0) this.#drainsUntilMs = Infinity
+  }
+
+  #call(due: Due): void {
+    this.#due.delete(due)
+    guarded(() => due.wake())
+  }
+
+  /** Whether more datagrams may wait since before a stall. */
+  #isDraining({ deadlineMs }: Due, nowMs: number): boolean {
+    if (nowMs - deadlineMs < STALL_MS) return false
+    if (this.#drainsUntilMs === Infinity) this.#drainsUntilMs = nowMs + DRAIN_MS_MAX
+    return nowMs < this.#drainsUntilMs
+  }
+}
+
+function guarded(run: () => void): void {
+  try {
+    run()
+  } catch (error) {
+    surface(error)
+  }
+}

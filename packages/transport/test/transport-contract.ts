@@ -1,0 +1,378 @@
+/** What every host and its transports owe, real or simulated. */
+
+import { createHmac } from "node:crypto"
+import { type BindOptions, type Host, type Sealer, TransportError } from "@x/transport"
+import fc from "fast-check"
+import { afterEach, describe, expect, test } from "vitest"
+import { pattern, Station } from "./station.ts"
+
+export interface ContractWorld {
+  /** Two hosts that reach each other without loss, and what to bind for that. */
+  readonly a: Host
+  readonly b: Host
+  readonly bindOptions: BindOptions
+  /** A name that both hosts can resolve to an address. */
+  readonly knownName: string
+  /** Lets the world go on until a promise settles. */
+  until<T>(promise: Promise<T>): Promise<T>
+}
+
+export function describeTransportContract(name: string, makeWorld: () => ContractWorld): void {
+  describe(name, () => {
+    const open: Station[] = []
+    let world: ContractWorld
+
+    const bind = async (host: Host, options: BindOptions = {}): Promise<Station> => {
+      const station = await world.until(Station.bind(host, { ...world.bindOptions, ...options }))
+      open.push(station)
+      return station
+    }
+    const pair = async (): Promise<[Station, Station]> => {
+      world = makeWorld()
+      return [await bind(world.a), await bind(world.b)]
+    }
+    afterEach(async () => {
+      for (const { transport } of open.splice(0)) await world.until(transport.close())
+    })
+
+    describe.each([4, 6] as const)("over v%i", (family) => {
+      test("datagrams of all sizes arrive as they were, with their source", async () => {
+        const [a, b] = await pair()
+        for (const [i, length] of [0, 1, 1_200, 1_473, 9_000, 60_000].entries()) {
+          expect(a.send(b.addressOf(family), [pattern(length, i)])).toBe(1)
+          await world.until(b.arrived(i + 1))
+          expect(b.received[i]!.bytes).toEqual(pattern(length, i))
+          expect(b.received[i]!.from).toEqual(a.addressOf(family))
+        }
+      })
+
+      test("datagrams arrive in the order of the batch, none of them opened", async () => {
+        const [a, b] = await pair()
+        const datagrams = Array.from({ length: 100 }, (_, i) => pattern(100 + i, i))
+        expect(a.send(b.addressOf(family), datagrams)).toBe(100)
+        await world.until(b.arrived(100))
+        expect(b.received.map(({ bytes }) => bytes)).toEqual(datagrams)
+        expect(b.received.every(({ opener, verdict }) => opener === 0 && verdict === 0)).toBe(true)
+      })
+
+      test("the bytes of a batch are the sender's again when send returns", async () => {
+        const [a, b] = await pair()
+        const datagrams = [pattern(1_000, 1), pattern(1_000, 2)]
+        a.send(b.addressOf(family), datagrams)
+        a.slab.fill(0xee)
+        await world.until(b.arrived(2))
+        expect(b.received.map(({ bytes }) => bytes)).toEqual(datagrams)
+      })
+
+      test("an answer may be sent while a batch is received", async () => {
+        const [a, b] = await pair()
+        const echo = (station: Station): void =>
+          station.transport.onReceive((batch) => {
+            station.received.push(...Array.from({ length: batch.count }, () => undefined as never))
+            const bytes = batch.slabs[batch.slab[0]!]!.slice(batch.offset[0], batch.offset[0]! + batch.length[0]!)
+            if (bytes[0] === 100) return done()
+            bytes[0]!++
+            station.send(station.transport.addressOf(batch.address[0]!), [bytes])
+          })
+        let done = (): void => {}
+        const finished = new Promise<void>((resolve) => (done = resolve))
+        echo(a)
+        echo(b)
+        a.send(b.addressOf(family), [Uint8Array.of(0)])
+        await world.until(finished)
+        expect([a.received.length, b.received.length]).toEqual([50, 51])
+      })
+
+      test("the id of a source is the id of its address", async () => {
+        const [a, b] = await pair()
+        const id = b.transport.internAddress(a.addressOf(family))
+        a.send(b.addressOf(family), [pattern(1)])
+        await world.until(b.arrived(1))
+        expect(b.received[0]!.address).toBe(id)
+        expect(id).toBeGreaterThanOrEqual(1)
+      })
+
+      test("a datagram longer than any fails with EMSGSIZE, its address and length, and those behind it go out", async () => {
+        const [a, b] = await pair()
+        expect(a.send(b.addressOf(family), [pattern(65_508), pattern(5)])).toBe(2)
+        await world.until(b.arrived(1))
+        expect(b.received[0]!.bytes).toEqual(pattern(5))
+        expect(a.errors.map(({ code, operation, bytes }) => ({ code, operation, bytes }))).toEqual([
+          { code: "EMSGSIZE", operation: "send", bytes: 65_508 },
+        ])
+        expect(a.transport.counters.errors.EMSGSIZE).toBe(1)
+      })
+
+      test("a host with one family sends nothing to the other, and counts it", async () => {
+        world = makeWorld()
+        const other = family === 4 ? 6 : 4
+        const a = await bind(world.a, family === 4 ? { v6: false } : { v4: false })
+        const b = await bind(world.b)
+        expect(a.transport.capabilities.families).toEqual([family])
+        expect(a.transport.localAddresses.map((address) => address.family)).toEqual([family])
+        expect(a.send(b.addressOf(other), [pattern(5)])).toBe(1)
+        expect(a.send(b.addressOf(family), [pattern(6)])).toBe(1)
+        await world.until(b.arrived(1))
+        expect(b.received.map(({ bytes }) => bytes.length)).toEqual([6])
+        expect(a.transport.counters.datagramsUnsendable).toBe(1)
+        expect(a.transport.counters.datagramsSent).toBe(1)
+      })
+    })
+
+    test("both families share a port, and one transport talks over both at once", async () => {
+      const [a, b] = await pair()
+      expect(b.addressOf(4).port).toBe(b.addressOf(6).port)
+      a.send(b.addressOf(4), [pattern(4)])
+      a.send(b.addressOf(6), [pattern(6)])
+      await world.until(b.arrived(2))
+      expect(b.received.every(({ from, bytes }) => bytes.length === from.family)).toBe(true)
+    })
+
+    test("counters tell datagrams and bytes, tags included", async () => {
+      const [a, b] = await pair()
+      a.send(b.addressOf(4), [pattern(10), pattern(20)], a.transport.registerSealer(SUM))
+      await world.until(b.arrived(2))
+      expect(a.transport.counters).toMatchObject({ datagramsSent: 2, bytesSent: 32, datagramsReceived: 0 })
+      expect(b.transport.counters).toMatchObject({ datagramsReceived: 2, bytesReceived: 32, datagramsSent: 0 })
+    })
+
+    test("a sealer tags what is sent, and judges what is opened", async () => {
+      const [a, b] = await pair()
+      const sealer = a.transport.registerSealer(SUM)
+      const opener = b.transport.registerSealer(SUM)
+      const verdicts: number[] = []
+      const all = new Promise<void>((resolve) => {
+        b.transport.onReceive((batch) => {
+          for (let row = 0; row < batch.count; row++) {
+            const at = batch.offset[row]! + batch.length[row]! - 1
+            // The second is altered; the third isn't to be opened.
+            if (verdicts.length + row === 1) batch.slabs[batch.slab[row]!]![at]! ^= 1
+            batch.opener[row] = verdicts.length + row === 2 ? 0 : opener
+          }
+          b.transport.open(batch)
+          verdicts.push(...batch.verdict.subarray(0, batch.count))
+          if (verdicts.length === 3) resolve()
+        })
+      })
+      a.send(b.addressOf(4), [pattern(10), pattern(20), pattern(30)], sealer)
+      await world.until(all)
+      expect(verdicts).toEqual([1, 0, 0])
+    })
+
+    test("an address has one id until it is released as often as it was interned and retained", async () => {
+      const [a] = await pair()
+      const { transport } = a
+      const id = transport.internAddress({ family: 4, host: "192.0.2.1", port: 5 })
+      expect(transport.internAddress({ family: 6, host: "::ffff:192.0.2.1", port: 5 })).toBe(id)
+      transport.retainAddress(id)
+      expect(transport.addressOf(id)).toEqual({ family: 4, host: "192.0.2.1", port: 5 })
+      for (let held = 3; held > 0; held--) transport.releaseAddress(id)
+      expect(() => transport.releaseAddress(id)).toThrow(RangeError)
+    })
+
+    test("names, bad ports and unknown ids are refused at once", async () => {
+      const [{ transport }] = await pair()
+      for (const host of ["localhost", "", "1.2.3", "::g", "01.2.3.4"])
+        expect(() => transport.internAddress({ family: 4, host, port: 1 })).toThrow(RangeError)
+      for (const port of [0, -1, 1.5, 65_536, Number.NaN])
+        expect(() => transport.internAddress({ family: 4, host: "192.0.2.1", port })).toThrow(RangeError)
+      expect(() => transport.addressOf(99)).toThrow(RangeError)
+      expect(() => transport.releaseSlab(99)).toThrow(RangeError)
+      expect(() => transport.releaseSealer(99)).toThrow(RangeError)
+    })
+
+    test("a closed transport takes and counts what is sent, receives nothing, and settles each call to close", async () => {
+      const [a, b] = await pair()
+      const closing = a.transport.close()
+      expect(a.transport.close()).toBe(closing)
+      expect(a.send(b.addressOf(4), [pattern(1), pattern(2)])).toBe(2)
+      await world.until(closing)
+      b.send(b.addressOf(4), [pattern(3)])
+      await world.until(b.arrived(1))
+      expect(a.transport.counters).toMatchObject({ datagramsUnsendable: 2, datagramsSent: 0 })
+      expect(b.received.length).toBe(1)
+      await world.until(a.transport[Symbol.asyncDispose]())
+    })
+
+    test("a transport closed while it receives is handed nothing more", async () => {
+      const [a, b] = await pair()
+      let rows = 0
+      const closed = new Promise<void>((resolve) => {
+        b.transport.onReceive((batch) => {
+          rows += batch.count
+          void b.transport.close().then(resolve)
+        })
+      })
+      a.send(
+        b.addressOf(4),
+        Array.from({ length: 100 }, () => pattern(10)),
+      )
+      await world.until(closed)
+      a.send(b.addressOf(4), [pattern(10)])
+      await world.until(wake(world.a, 3))
+      expect(rows).toBeLessThanOrEqual(64)
+    })
+
+    test("a port that is taken is refused with what to do, and is free again after close", async () => {
+      world = makeWorld()
+      const first = await bind(world.a)
+      const { port } = first.addressOf(4)
+      const refusal = await world.until(Station.bind(world.a, { ...world.bindOptions, port })).catch((error: unknown) => error)
+      expect(refusal).toBeInstanceOf(TransportError)
+      expect(refusal).toMatchObject({ code: "address-in-use", message: expect.stringContaining(`${port}`) })
+      await world.until(first.transport.close())
+      const again = await bind(world.a, { port })
+      expect(again.addressOf(6).port).toBe(port)
+    })
+
+    test("options that can't be are refused before a socket is opened", async () => {
+      world = makeWorld()
+      const wrong: BindOptions[] = [
+        { port: -1 },
+        { port: 65_536 },
+        { port: 0.5 },
+        { v4: "::1" },
+        { v6: "127.0.0.1" },
+        { v4: "localhost" },
+        { receiveBufferBytes: 0 },
+      ]
+      for (const options of wrong) await expect(world.until(world.a.bind(options))).rejects.toMatchObject({ code: "invalid-option" })
+      await expect(world.until(world.a.bind({ v4: false, v6: false }))).rejects.toMatchObject({ code: "no-family" })
+    })
+
+    test("a wake-up comes once, not before its deadline", async () => {
+      world = makeWorld()
+      const { a } = world
+      const calls: number[] = []
+      let wakeUp = a.wakeUp(() => {})
+      const deadlineMs = a.now() + 3.25
+      await world.until(
+        new Promise<void>((resolve) => {
+          wakeUp = a.wakeUp(() => {
+            calls.push(a.now())
+            resolve()
+          })
+          wakeUp.at(deadlineMs)
+        }),
+      )
+      await world.until(wake(a, 5))
+      expect(calls.length).toBe(1)
+      expect(calls[0]).toBeGreaterThanOrEqual(deadlineMs)
+    })
+
+    test("a deadline replaces the one before, earlier or later, and Infinity cancels it", async () => {
+      world = makeWorld()
+      const { a } = world
+      const calls: string[] = []
+      const nowMs = a.now()
+      const [sooner, later, never] = ["sooner", "later", "never"].map((name) => a.wakeUp(() => calls.push(name)))
+      sooner!.at(nowMs + 60_000)
+      sooner!.at(nowMs + 2)
+      later!.at(nowMs + 1)
+      later!.at(nowMs + 6)
+      never!.at(nowMs + 1)
+      never!.at(Infinity)
+      await world.until(wake(a, 10))
+      expect(calls).toEqual(["sooner", "later"])
+    })
+
+    test("a wake-up may set itself again, for a time that has passed too", async () => {
+      world = makeWorld()
+      const { a } = world
+      let calls = 0
+      await world.until(
+        new Promise<void>((resolve) => {
+          const wakeUp = a.wakeUp(() => (++calls === 5 ? resolve() : wakeUp.at(a.now() - 1)))
+          wakeUp.at(a.now())
+        }),
+      )
+      expect(calls).toBe(5)
+    })
+
+    test("datagrams that wait are delivered before a wake-up that is due, and deferred work comes last", async () => {
+      const [a, b] = await pair()
+      const order: string[] = []
+      b.transport.onReceive(() => order.push("datagram"))
+      const all = new Promise<void>((resolve) => {
+        world.b.defer(() => {
+          order.push("deferred")
+          resolve()
+        })
+      })
+      world.b.wakeUp(() => order.push("wake-up")).at(world.b.now())
+      a.send(b.addressOf(4), [pattern(1)])
+      await world.until(all)
+      expect(order).toEqual(["datagram", "wake-up", "deferred"])
+    })
+
+    test("deferred work runs in order after the turn, and what it defers comes in the next", async () => {
+      world = makeWorld()
+      const order: number[] = []
+      const all = new Promise<void>((resolve) => {
+        world.a.defer(() => {
+          order.push(2)
+          world.a.defer(() => {
+            order.push(4)
+            resolve()
+          })
+        })
+      })
+      world.a.defer(() => order.push(3))
+      order.push(1)
+      await world.until(all)
+      expect(order).toEqual([1, 2, 3, 4])
+    })
+
+    test("a literal address resolves to its one spelling, a name to addresses, and an unknown one is refused", async () => {
+      world = makeWorld()
+      expect(await world.until(world.a.resolve("2001:DB8:0::1"))).toEqual([{ family: 6, host: "2001:db8::1" }])
+      expect(await world.until(world.a.resolve("::ffff:10.0.0.1"))).toEqual([{ family: 4, host: "10.0.0.1" }])
+      expect((await world.until(world.a.resolve(world.knownName))).length).toBeGreaterThan(0)
+      const refusal = await world.until(world.a.resolve("not a name")).catch((error: unknown) => error)
+      expect(refusal).toBeInstanceOf(TransportError)
+      expect(refusal).toMatchObject({ code: "name-not-found", message: expect.stringContaining("not a name") })
+    })
+
+    test("a resolution that is aborted rejects with the signal's reason", async () => {
+      world = makeWorld()
+      const reason = new Error("enough")
+      await expect(world.until(world.a.resolve(world.knownName, AbortSignal.abort(reason)))).rejects.toBe(reason)
+    })
+
+    test("HMAC-SHA-256 is that of RFC 2104", () => {
+      const { crypto } = makeWorld().a
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: 200 }), fc.uint8Array({ maxLength: 300 }), (key, data) => {
+          expect(Uint8Array.from(crypto.hmacSha256(key, data))).toEqual(Uint8Array.from(createHmac("sha256", key).update(data).digest()))
+        }),
+      )
+    })
+
+    test("random numbers are 32 bits, and entropy fills all it is given", () => {
+      const { a } = makeWorld()
+      const draws = Array.from({ length: 2_000 }, () => a.random())
+      expect(draws.every((draw) => Number.isInteger(draw) && draw >= 0 && draw < 2 ** 32)).toBe(true)
+      expect(new Set(draws).size).toBeGreaterThan(1_990)
+      expect(Math.max(...draws)).toBeGreaterThan(2 ** 31)
+      const bytes = new Uint8Array(1_000)
+      a.entropy(bytes)
+      expect(new Set(bytes).size).toBeGreaterThan(200)
+      expect(bytes.subarray(-16).some((byte) => byte !== 0)).toBe(true)
+    })
+  })
+}
+
+/** A tag that is the sum of the bytes. */
+const SUM: Sealer = {
+  tagBytes: 1,
+  seal: (slab, offset, length) => void (slab[offset + length] = sum(slab.subarray(offset, offset + length))),
+  open: (slab, offset, length) => slab[offset + length - 1] === sum(slab.subarray(offset, offset + length - 1)),
+}
+
+function sum(bytes: Uint8Array): number {
+  return bytes.reduce((total, byte) => (total + byte) & 255, 0)
+}
+
+function wake(host: Host, inMs: number): Promise<void> {
+  return new Promise((resolve) => host.wakeUp(resolve).at(host.now() + inMs))
+}
