@@ -14,7 +14,10 @@ export function describeFailure(error: unknown): { readonly message: string; rea
       return { message: `"${path}" is a folder; name a file, or pack the folder first`, code: EXIT.usage }
     case "EACCES":
     case "EPERM":
-      return { message: path === "" ? message : `"${path}" may not be read or written by this user; change its permissions`, code: EXIT.usage }
+      return {
+        message: path === "" ? message : `"${path}" may not be read or written by this user; change its permissions`,
+        code: EXIT.usage,
+      }
     case "join-timeout":
     case "name-not-found":
       return { message, code: EXIT.unreachable }

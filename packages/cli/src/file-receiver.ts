@@ -97,7 +97,11 @@ class IncomingFile implements ReceivedFile {
     this.done = new Promise((resolve) => (this.#settle = resolve))
     this.#work = this.#begin().catch((error: Error) => this.#fail(`it can't be stored: ${error.message}`))
     // The stream closes when the sender goes away, by itself or with its process.
-    void stream.closed.then(({ isComplete }) => this.#then(() => (isComplete ? this.#fail("the transfer ended before the file was whole") : this.#fail("the transfer was interrupted"))))
+    void stream.closed.then(({ isComplete }) =>
+      this.#then(() =>
+        isComplete ? this.#fail("the transfer ended before the file was whole") : this.#fail("the transfer was interrupted"),
+      ),
+    )
   }
 
   chunk(bytes: Uint8Array): void {
@@ -121,7 +125,8 @@ class IncomingFile implements ReceivedFile {
   }
 
   async #begin(): Promise<void> {
-    if (this.#options.overwrite !== true && (await this.#exists())) return this.#fail("a file of that name is there; the listener has to be started with --overwrite")
+    if (this.#options.overwrite !== true && (await this.#exists()))
+      return this.#fail("a file of that name is there; the listener has to be started with --overwrite")
     this.#file = await open(this.#temporary, "wx")
   }
 
@@ -133,9 +138,11 @@ class IncomingFile implements ReceivedFile {
   }
 
   #then(step: () => Promise<void>): void {
-    this.#work = this.#work.then(async () => {
-      if (!this.#isOver) await step()
-    }).catch((error: Error) => this.#fail(`it can't be stored: ${error.message}`))
+    this.#work = this.#work
+      .then(async () => {
+        if (!this.#isOver) await step()
+      })
+      .catch((error: Error) => this.#fail(`it can't be stored: ${error.message}`))
   }
 
   async #store(): Promise<void> {

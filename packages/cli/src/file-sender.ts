@@ -30,16 +30,25 @@ export class FileSender {
   readonly #transfers = new Map<string, Transfer>()
 
   constructor(endpoint: Endpoint) {
-    endpoint.handle(FILE.written, (message) => this.#update(message, (transfer) => (transfer.written = message.view.getFloat64(message.offset + 4))))
+    endpoint.handle(FILE.written, (message) =>
+      this.#update(message, (transfer) => (transfer.written = message.view.getFloat64(message.offset + 4))),
+    )
     endpoint.handle(FILE.stored, (message) => this.#update(message, (transfer) => (transfer.isStored = true)))
-    endpoint.handle(FILE.refused, (message) => this.#update(message, (transfer) => (transfer.refusal = new TextDecoder().decode(message.bytes.subarray(4)))))
+    endpoint.handle(FILE.refused, (message) =>
+      this.#update(message, (transfer) => (transfer.refusal = new TextDecoder().decode(message.bytes.subarray(4)))),
+    )
     endpoint.on("left", (peer, { text }) => {
-      for (const [key, transfer] of this.#transfers) if (key.startsWith(peer.unique)) this.#refuse(transfer, `the peer has left${text === "" ? "" : `: ${text}`}`)
+      for (const [key, transfer] of this.#transfers)
+        if (key.startsWith(peer.unique)) this.#refuse(transfer, `the peer has left${text === "" ? "" : `: ${text}`}`)
     })
   }
 
   /** Settles when the receiver has stored the file; rejects with `FileRefusedError`, or with what went wrong with file or stream. */
-  async send(peer: Peer, path: string, { signal, onProgress, name = basename(path) }: SendFileOptions = {}): Promise<{ readonly bytes: number; readonly sha256: string }> {
+  async send(
+    peer: Peer,
+    path: string,
+    { signal, onProgress, name = basename(path) }: SendFileOptions = {},
+  ): Promise<{ readonly bytes: number; readonly sha256: string }> {
     const file = await open(path)
     const stream = peer.open({ label: "file" })
     const transfer: Transfer = { written: 0, isStored: false, refusal: undefined, wake: () => {} }

@@ -27,7 +27,9 @@ program
   .requiredOption("--dir <folder>", "where files go")
   .option("--create", "make the folder if it isn't there", false)
   .option("--overwrite", "replace files that are there", false)
-  .action((address: string | undefined, options: { dir: string; create: boolean; overwrite: boolean }) => listen(address, options, output(), abort.signal))
+  .action((address: string | undefined, options: { dir: string; create: boolean; overwrite: boolean }) =>
+    listen(address, options, output(), abort.signal),
+  )
 
 program
   .command("send")
@@ -45,7 +47,9 @@ program
   .argument("<target>")
   .option("--count <n>", "how often", wholeNumber(1, 1_000_000), 4)
   .option("--interval <ms>", "milliseconds between", wholeNumber(0, 3_600_000), 500)
-  .action((target: string, { count, interval }: { count: number; interval: number }) => ping(target, { count, intervalMs: interval }, output(), abort.signal))
+  .action((target: string, { count, interval }: { count: number; interval: number }) =>
+    ping(target, { count, intervalMs: interval }, output(), abort.signal),
+  )
 
 program
   .command("perf")
@@ -63,7 +67,8 @@ function output(): Output {
 function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
-    if (!Number.isInteger(value) || value < min || value > max) throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
+    if (!Number.isInteger(value) || value < min || value > max)
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
     return value
   }
 }

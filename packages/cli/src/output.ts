@@ -18,7 +18,14 @@ export function createOutput(isJson: boolean, isWatched: boolean = process.stder
 function bar(label: string, total: number): { update(value: number): void; stop(): void } {
   const startMs = performance.now()
   const rate = (value: number): string => formatRate(value, performance.now() - startMs)
-  const single = new SingleBar({ stream: process.stderr, format: `${label} {bar} {percentage}% {rate} ETA {eta_formatted}`, hideCursor: true, etaBuffer: 50, barCompleteChar: "█", barIncompleteChar: "░" })
+  const single = new SingleBar({
+    stream: process.stderr,
+    format: `${label} {bar} {percentage}% {rate} ETA {eta_formatted}`,
+    hideCursor: true,
+    etaBuffer: 50,
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+  })
   single.start(total, 0, { rate: rate(0) })
   return { update: (value) => single.update(value, { rate: rate(value) }), stop: () => single.stop() }
 }

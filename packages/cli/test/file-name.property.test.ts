@@ -3,7 +3,10 @@ import fc from "fast-check"
 import { expect, test } from "vitest"
 import { nameProblem } from "../src/file-name.ts"
 
-const part = fc.oneof(fc.constantFrom("..", ".", "/", "\\", ":", "C:", "a", "b.txt", "con", "NUL", " ", "\0", "\n", "é", "~", "%2e%2e"), fc.string({ unit: "binary", maxLength: 6 }))
+const part = fc.oneof(
+  fc.constantFrom("..", ".", "/", "\\", ":", "C:", "a", "b.txt", "con", "NUL", " ", "\0", "\n", "é", "~", "%2e%2e"),
+  fc.string({ unit: "binary", maxLength: 6 }),
+)
 
 test("no accepted name ever leaves its folder, on any system", () => {
   fc.assert(
@@ -20,7 +23,24 @@ test("no accepted name ever leaves its folder, on any system", () => {
   )
 })
 
-test.each(["", ".", "..", "../x", "/etc/passwd", "a/b", "a\\b", "C:x", "con", "COM1.txt", "x\0", "x\n", ".hidden", "x.", "x ", "x".repeat(256)])("the name %j is refused with a reason", (name) => {
+test.each([
+  "",
+  ".",
+  "..",
+  "../x",
+  "/etc/passwd",
+  "a/b",
+  "a\\b",
+  "C:x",
+  "con",
+  "COM1.txt",
+  "x\0",
+  "x\n",
+  ".hidden",
+  "x.",
+  "x ",
+  "x".repeat(256),
+])("the name %j is refused with a reason", (name) => {
   expect(nameProblem(name)).toMatch(/^it /)
 })
 

@@ -78,7 +78,10 @@ test("files of all sizes arrive byte for byte under their names, over a lossy pa
 test.each(["../evil", "/etc/evil", "a/b", ".."])("the hostile name %j is refused, and nothing is written", async (name) => {
   const { network, dir, sender, peer, file } = await makeParty()
   const { path } = await file("x", 1_000)
-  await expect(drive(network, sender.send(peer, path, { name }))).rejects.toMatchObject({ name: "FileRefusedError", message: expect.stringContaining("name was refused") })
+  await expect(drive(network, sender.send(peer, path, { name }))).rejects.toMatchObject({
+    name: "FileRefusedError",
+    message: expect.stringContaining("name was refused"),
+  })
   expect(await readdir(dir)).toEqual([])
 })
 
@@ -95,7 +98,10 @@ test("a file that is there isn't touched, unless overwriting was asked for", asy
 })
 
 test("a sender that dies half way leaves nothing", async () => {
-  const { network, dir, receiver, sender, senderHost, peer, file, failures } = await makeParty({ delayMs: 2, rateBitsPerSecond: 100_000_000 })
+  const { network, dir, receiver, sender, senderHost, peer, file, failures } = await makeParty({
+    delayMs: 2,
+    rateBitsPerSecond: 100_000_000,
+  })
   const { path } = await file("x", 5_000_000)
   const sending = sender.send(peer, path)
   sending.catch(() => {})

@@ -50,10 +50,12 @@ export class Driver {
   work(): void {
     if (this.#isRunning || this.#isDeferred || this.#protocol === undefined) return
     this.#isDeferred = true
-    this.#host.defer(() => {
-      this.#isDeferred = false
-      this.#run()
-    })
+    this.#host.defer(this.#turn)
+  }
+
+  readonly #turn = (): void => {
+    this.#isDeferred = false
+    this.#run()
   }
 
   /** Settles when a condition holds, looked at after each turn, or when so much time has passed. */

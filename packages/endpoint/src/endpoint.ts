@@ -67,7 +67,9 @@ export class Endpoint implements AsyncDisposable {
     const settings = settingsOf(options)
     const host = options.host ?? (await import("@x/transport")).systemHost()
     const { port, v4, v6, receiveBufferBytes, sendBufferBytes } = options
-    const given = Object.fromEntries(Object.entries({ port, v4, v6, receiveBufferBytes, sendBufferBytes }).filter(([, value]) => value !== undefined))
+    const given = Object.fromEntries(
+      Object.entries({ port, v4, v6, receiveBufferBytes, sendBufferBytes }).filter(([, value]) => value !== undefined),
+    )
     return new Endpoint(host, await host.bind(given), settings)
   }
 
@@ -116,7 +118,9 @@ export class Endpoint implements AsyncDisposable {
 
   /** The peers that are joined or unreachable. */
   get peers(): readonly Peer[] {
-    return [...this.#protocol.peers.values()].filter(({ liveness }) => liveness === "joined" || liveness === "unreachable").map((state) => this.#peerOf(state))
+    return [...this.#protocol.peers.values()]
+      .filter(({ liveness }) => liveness === "joined" || liveness === "unreachable")
+      .map((state) => this.#peerOf(state))
   }
 
   get isClosed(): boolean {
@@ -128,8 +132,10 @@ export class Endpoint implements AsyncDisposable {
    * is valid during the call. Returns what takes the handler away again.
    */
   handle(type: number, handler: (message: Message) => void): () => void {
-    if (!(Number.isInteger(type) && type >= 0 && type <= TYPE_MAX)) throw new RangeError(`a message type must be a whole number from 0 to ${TYPE_MAX}, not ${type}`)
-    if (this.#handlers.has(type)) throw new EndpointError("invalid-option", `type ${type} has a handler already; take that one away first, by what handle() returned`)
+    if (!(Number.isInteger(type) && type >= 0 && type <= TYPE_MAX))
+      throw new RangeError(`a message type must be a whole number from 0 to ${TYPE_MAX}, not ${type}`)
+    if (this.#handlers.has(type))
+      throw new EndpointError("invalid-option", `type ${type} has a handler already; take that one away first, by what handle() returned`)
     this.#handlers.set(type, handler)
     return () => {
       if (this.#handlers.get(type) === handler) this.#handlers.delete(type)
@@ -150,13 +156,20 @@ export class Endpoint implements AsyncDisposable {
     const usable = found.filter(({ family }) => this.capabilities.families.includes(family))
     if (usable.length === 0) {
       const [first] = found
-      throw new EndpointError("invalid-target", `${host} has only a v${first?.family ?? 4} address, and this endpoint has no v${first?.family ?? 4} socket`)
+      throw new EndpointError(
+        "invalid-target",
+        `${host} has only a v${first?.family ?? 4} address, and this endpoint has no v${first?.family ?? 4} socket`,
+      )
     }
     const ids = usable.map(({ family, host }) => this.#transport.internAddress({ family, host, port }))
     const result = await this.#joinAddresses(ids, timeoutMs, signal)
     if (!("kind" in result)) return this.#peerOf(result)
     const where = usable.map(({ family, host }) => formatAddress({ family, host, port })).join(" or ")
-    if (result.kind === "timeout") throw new EndpointError("join-timeout", `nobody answered at ${where} within ${timeoutMs} ms; is an endpoint with the same protection bound there?`)
+    if (result.kind === "timeout")
+      throw new EndpointError(
+        "join-timeout",
+        `nobody answered at ${where} within ${timeoutMs} ms; is an endpoint with the same protection bound there?`,
+      )
     throw new EndpointError("join-refused", `${where} refused: ${result.text || reasonName(result.reason)}`)
   }
 
@@ -189,7 +202,16 @@ export class Endpoint implements AsyncDisposable {
 
   stats(): EndpointStats {
     const { peers, joins, halfOpen, pool, assemblyBytes } = this.#protocol.sizes
-    return { transport: this.#transport.counters, drops: { ...this.#protocol.drops }, unhandled: this.#unhandled, peers, joins, halfOpen, poolPackets: pool, assemblyBytes }
+    return {
+      transport: this.#transport.counters,
+      drops: { ...this.#protocol.drops },
+      unhandled: this.#unhandled,
+      peers,
+      joins,
+      halfOpen,
+      poolPackets: pool,
+      assemblyBytes,
+    }
   }
 
   /** Delivers what was accepted, as far as `lingerMs` allows, says goodbye to all peers and closes the sockets. Always settles, never rejects; a second call returns the same promise. */
@@ -246,7 +268,8 @@ export class Endpoint implements AsyncDisposable {
       onStreamClosed: (peer, state, isComplete, reason) => this.#streamOf(peer, state).settle(isComplete, reason),
       onProgress: (_peer, state: OutgoingState) => (state.owner as OutgoingStream | undefined)?.onProgress(),
       onJoined: (peer) => this.#events.emit("joined", this.#peerOf(peer)),
-      onReplaced: (before, after, isRestart) => this.#events.emit(isRestart ? "restarted" : "rejoined", this.#peerOf(after), this.#peerOf(before)),
+      onReplaced: (before, after, isRestart) =>
+        this.#events.emit(isRestart ? "restarted" : "rejoined", this.#peerOf(after), this.#peerOf(before)),
       onReachable: (peer, isReachable) => this.#events.emit(isReachable ? "reachable" : "unreachable", this.#peerOf(peer)),
       onLeft: (peer, reason, text) => {
         this.#peerOf(peer).settle()
@@ -260,7 +283,15 @@ export class Endpoint implements AsyncDisposable {
     return state.owner as IncomingStream
   }
 
-  #dispatch(peerState: PeerState, state: IncomingState, type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): void {
+  #dispatch(
+    peerState: PeerState,
+    state: IncomingState,
+    type: number,
+    bytes: Uint8Array,
+    view: DataView,
+    offset: number,
+    length: number,
+  ): void {
     const peer = this.#peerOf(peerState)
     const handler = this.#handlers.get(type)
     const isQueued = peer.hasQueue(type)

@@ -6,7 +6,16 @@
 
 import type { BindOptions, Host } from "@x/transport/host"
 import { messageBytesLimit } from "@x/fragment"
-import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX, IN_FLIGHT_MAX, IN_FLIGHT_MIN, PROFILE, SPREAD_MAX, SPREAD_MIN } from "@x/wire"
+import {
+  DATAGRAM_BYTES_BASE,
+  DATAGRAM_BYTES_FLOOR,
+  DATAGRAM_BYTES_MAX,
+  IN_FLIGHT_MAX,
+  IN_FLIGHT_MIN,
+  PROFILE,
+  SPREAD_MAX,
+  SPREAD_MIN,
+} from "@x/wire"
 import { EndpointError } from "./endpoint-error.ts"
 
 export interface EndpointOptions extends BindOptions {
@@ -51,7 +60,10 @@ export interface EndpointOptions extends BindOptions {
   readonly lingerMs?: number
 }
 
-export type Settings = Required<Omit<EndpointOptions, keyof BindOptions | "host" | "protection" | "inFlightMax">> & { readonly profile: 0 | 1; readonly inFlightMax: number | undefined }
+export type Settings = Required<Omit<EndpointOptions, keyof BindOptions | "host" | "protection" | "inFlightMax">> & {
+  readonly profile: 0 | 1
+  readonly inFlightMax: number | undefined
+}
 
 const MIB = 1_048_576
 
@@ -92,7 +104,8 @@ export function settingsOf(options: EndpointOptions): Settings {
   within(settings, "halfOpenMax", 1, 65_536)
   within(settings, "streamsMax", 1, 0xffff_ffff)
   within(settings, "spreadPackets", SPREAD_MIN, SPREAD_MAX)
-  if ((settings.spreadPackets & (settings.spreadPackets - 1)) !== 0) throw invalid("spreadPackets", "a power of two", settings.spreadPackets)
+  if ((settings.spreadPackets & (settings.spreadPackets - 1)) !== 0)
+    throw invalid("spreadPackets", "a power of two", settings.spreadPackets)
   within(settings, "windowPackets", 1, settings.spreadPackets)
   within(settings, "windowBytes", 1, Number.MAX_SAFE_INTEGER)
   within(settings, "parkedMessagesMax", 0, Number.MAX_SAFE_INTEGER)
@@ -103,7 +116,8 @@ export function settingsOf(options: EndpointOptions): Settings {
   within(settings, "leaveMs", 0, 86_400_000)
   within(settings, "joinTimeoutMs", 1, 3_600_000)
   within(settings, "lingerMs", 0, 3_600_000)
-  if (settings.inFlightMax !== undefined && !isWhole(settings.inFlightMax, IN_FLIGHT_MIN, IN_FLIGHT_MAX)) throw invalid("inFlightMax", `a whole number from ${IN_FLIGHT_MIN} to ${IN_FLIGHT_MAX}`, settings.inFlightMax)
+  if (settings.inFlightMax !== undefined && !isWhole(settings.inFlightMax, IN_FLIGHT_MIN, IN_FLIGHT_MAX))
+    throw invalid("inFlightMax", `a whole number from ${IN_FLIGHT_MIN} to ${IN_FLIGHT_MAX}`, settings.inFlightMax)
   return settings
 }
 

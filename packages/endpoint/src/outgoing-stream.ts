@@ -1,6 +1,6 @@
-import { fitsWhole, LargeMessage, packetsNeeded, reserveWhole } from "@x/fragment"
+import { fitsWhole, LargeMessage, packetsNeeded, reserveWhole, writeWhole } from "@x/fragment"
 import type { SendStream } from "@x/stream"
-import { type Delivery, DELIVERIES, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
+import { type Delivery, DELIVERIES, MODE, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
 import { EndpointError } from "./endpoint-error.ts"
 import { type ParkedMessage, ParkingLot, writeMessage } from "./parking-lot.ts"
 import type { Peer } from "./peer.ts"
@@ -48,6 +48,10 @@ export class OutgoingStream {
     return this.#stream.id
   }
 
+  get #isUnreliable(): boolean {
+    return this.#stream.mode === MODE["fire-and-forget"]
+  }
+
   get delivery(): Delivery {
     return DELIVERIES[this.#stream.mode]!
   }
@@ -77,9 +81,14 @@ export class OutgoingStream {
     this.#checkCall(type)
     const refusal = this.#refusal(bytes.length)
     if (refusal !== undefined) return refusal
+    const isWhole = fitsWhole(bytes.length, this.#stream.payloadBytesMax)
+    if (isWhole && this.#lot.isEmpty && writeWhole(this.#stream, type, bytes)) {
+      this.#peerState.touch(this.#state)
+      return "sent"
+    }
     const message = new LargeMessage(type, bytes)
-    if (this.delivery === "fire-and-forget") return this.#sendNow(message)
-    const fits = fitsWhole(bytes.length, this.#stream.payloadBytesMax) || this.#fitsWindow(bytes.length)
+    if (this.#isUnreliable) return this.#sendNow(message)
+    const fits = isWhole || this.#fitsWindow(bytes.length)
     if (this.#lot.isEmpty && fits && this.#write(message)) return "sent"
     if (!this.#lot.hasRoom(bytes.length)) return "refused"
     if (this.#lot.isEmpty && !fits) this.#write(message)
@@ -110,12 +119,19 @@ export class OutgoingStream {
     const refusal = this.#refusal(bytes.length)
     if (refusal !== undefined) return Promise.reject(this.#refusalError(refusal, bytes.length))
     const message = new LargeMessage(type, bytes)
-    if (this.delivery === "fire-and-forget") {
-      return this.#sendNow(message) === "sent" ? Promise.resolve() : Promise.reject(new EndpointError("dropped", "the stream has no room now and does not wait: it is fire-and-forget"))
+    if (this.#isUnreliable) {
+      return this.#sendNow(message) === "sent"
+        ? Promise.resolve()
+        : Promise.reject(new EndpointError("dropped", "the stream has no room now and does not wait: it is fire-and-forget"))
     }
     if (this.#lot.isEmpty && this.#write(message)) return Promise.resolve()
     if (!this.#lot.hasRoom(bytes.length) && !(this.#lot.isEmpty && message.isBegun)) {
-      return Promise.reject(new EndpointError("refused", `${this.#lot.messages} messages wait already; wait for one of them, or raise parkedMessagesMax or parkedBytesMax`))
+      return Promise.reject(
+        new EndpointError(
+          "refused",
+          `${this.#lot.messages} messages wait already; wait for one of them, or raise parkedMessagesMax or parkedBytesMax`,
+        ),
+      )
     }
     return this.#wait(message, signal)
   }
@@ -147,13 +163,13 @@ export class OutgoingStream {
     const refusal = this.#refusal(size)
     if (refusal !== undefined) return refusal
     if (!fitsWhole(size, this.#stream.payloadBytesMax)) {
-      if (!this.#lot.isEmpty || !this.#fitsWindow(size)) return this.delivery === "fire-and-forget" ? "dropped" : "refused"
+      if (!this.#lot.isEmpty || !this.#fitsWindow(size)) return this.#isUnreliable ? "dropped" : "refused"
       const bytes = new Uint8Array(size)
       this.#fill(fill, bytes, 0)
       return this.trySend(type, bytes)
     }
     const offset = this.#lot.isEmpty ? reserveWhole(this.#stream, type, size) : -1
-    if (offset < 0) return this.delivery === "fire-and-forget" ? "dropped" : "refused"
+    if (offset < 0) return this.#isUnreliable ? "dropped" : "refused"
     this.#fill(fill, this.#stream.slab, offset)
     this.#stream.commit(wholeHeaderBytes(size) + size)
     this.#peerState.touch(this.#state)
@@ -241,8 +257,10 @@ export class OutgoingStream {
   }
 
   #checkCall(type: number): void {
-    if (this.#isWriting) throw new EndpointError("reentered", "the stream is being written to: send after `write` has returned, or on another stream")
-    if (!(Number.isInteger(type) && type >= 0 && type <= TYPE_MAX)) throw new RangeError(`a message type must be a whole number from 0 to ${TYPE_MAX}, not ${type}`)
+    if (this.#isWriting)
+      throw new EndpointError("reentered", "the stream is being written to: send after `write` has returned, or on another stream")
+    if (!(Number.isInteger(type) && type >= 0 && type <= TYPE_MAX))
+      throw new RangeError(`a message type must be a whole number from 0 to ${TYPE_MAX}, not ${type}`)
   }
 
   #refusal(bytes: number): "closed" | "not-joined" | "too-large" | undefined {
@@ -251,15 +269,23 @@ export class OutgoingStream {
   }
 
   #refusalError(refusal: "closed" | "not-joined" | "too-large", bytes: number): EndpointError {
-    if (refusal === "too-large") return new EndpointError("too-large", `a message of ${bytes} B is above the limit of ${this.#peerState.messageBytesMax} B; raise messageBytesMax at both ends, or send it in parts`)
+    if (refusal === "too-large")
+      return new EndpointError(
+        "too-large",
+        `a message of ${bytes} B is above the limit of ${this.#peerState.messageBytesMax} B; raise messageBytesMax at both ends, or send it in parts`,
+      )
     if (refusal === "not-joined") return new EndpointError("not-joined", `the peer ${this.peer.unique} has left; join it again`)
     return this.#closedError()
   }
 
   #closedError(): EndpointError {
-    if (this.#isEnded && this.#stream.state !== "resetting" && this.peer.state !== "left") return new EndpointError("stream-closed", "the stream was ended; open another")
+    if (this.#isEnded && this.#stream.state !== "resetting" && this.peer.state !== "left")
+      return new EndpointError("stream-closed", "the stream was ended; open another")
     const why = reasonName(this.#stream.reason)
-    return new EndpointError(this.peer.state === "left" ? "not-joined" : "stream-closed", `the stream was closed (${why}); open another${this.peer.state === "left" ? " after joining again" : ""}`)
+    return new EndpointError(
+      this.peer.state === "left" ? "not-joined" : "stream-closed",
+      `the stream was closed (${why}); open another${this.peer.state === "left" ? " after joining again" : ""}`,
+    )
   }
 }
 

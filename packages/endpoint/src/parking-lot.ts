@@ -98,5 +98,7 @@ export class ParkingLot {
 
 /** Writes a message as far as there is room; answers whether all of it is in the stream. */
 export function writeMessage(sink: PayloadSink, message: LargeMessage): boolean {
-  return !message.isBegun && fitsWhole(message.bytes.length, sink.payloadBytesMax) ? writeWhole(sink, message.type, message.bytes) : message.write(sink)
+  return !message.isBegun && fitsWhole(message.bytes.length, sink.payloadBytesMax)
+    ? writeWhole(sink, message.type, message.bytes)
+    : message.write(sink)
 }

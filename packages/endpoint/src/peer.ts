@@ -82,14 +82,25 @@ export class Peer {
   /** Opens a stream to the peer. Throws `EndpointError` `not-joined`, or `refused` when the peer takes no more streams. */
   open({ delivery = "reliable", label = "", priority = 128 }: OpenOptions = {}): OutgoingStream {
     const mode = MODE[delivery]
-    if (mode !== MODE.reliable && mode !== MODE["fire-and-forget"]) throw new EndpointError("invalid-option", `delivery must be "reliable" or "fire-and-forget", not "${delivery}"`)
-    if (!(Number.isInteger(priority) && priority >= 0 && priority <= 255)) throw new EndpointError("invalid-option", `priority must be a whole number from 0 to 255, not ${priority}`)
+    if (mode !== MODE.reliable && mode !== MODE["fire-and-forget"])
+      throw new EndpointError("invalid-option", `delivery must be "reliable" or "fire-and-forget", not "${delivery}"`)
+    if (!(Number.isInteger(priority) && priority >= 0 && priority <= 255))
+      throw new EndpointError("invalid-option", `priority must be a whole number from 0 to 255, not ${priority}`)
     const metadata = new TextEncoder().encode(label)
-    if (metadata.length > METADATA_BYTES_MAX) throw new EndpointError("invalid-option", `label must have at most ${METADATA_BYTES_MAX} bytes of UTF-8, not ${metadata.length}`)
+    if (metadata.length > METADATA_BYTES_MAX)
+      throw new EndpointError("invalid-option", `label must have at most ${METADATA_BYTES_MAX} bytes of UTF-8, not ${metadata.length}`)
     if (this.state === "left") throw new EndpointError("not-joined", `the peer ${this.unique} has left; join it again`)
     const state = this.#state.open(mode, priority, metadata, 0, this.#host.now())
-    if (state === undefined) throw new EndpointError("refused", `the peer takes ${this.#state.limits.streams} streams at a time; end one, or raise its streamsMax`)
-    const stream = new OutgoingStream(this, this.#state, state, label, new ParkingLot(this.#host.parkedMessagesMax, this.#host.parkedBytesMax), () => this.#host.now())
+    if (state === undefined)
+      throw new EndpointError("refused", `the peer takes ${this.#state.limits.streams} streams at a time; end one, or raise its streamsMax`)
+    const stream = new OutgoingStream(
+      this,
+      this.#state,
+      state,
+      label,
+      new ParkingLot(this.#host.parkedMessagesMax, this.#host.parkedBytesMax),
+      () => this.#host.now(),
+    )
     state.owner = stream
     return stream
   }
@@ -129,7 +140,8 @@ export class Peer {
 
   stats(): PeerStats {
     const { rtt, associations } = this.#state
-    const sum = (field: "datagramsSent" | "bytesSent" | "datagramsReceived" | "bytesReceived"): number => associations.reduce((total, association) => total + association[field], 0)
+    const sum = (field: "datagramsSent" | "bytesSent" | "datagramsReceived" | "bytesReceived"): number =>
+      associations.reduce((total, association) => total + association[field], 0)
     return {
       rttMs: rtt.srttMs,
       rttMinMs: rtt.minMs,
@@ -166,4 +178,3 @@ export class Peer {
     for (const queues of this.#queues.values()) for (const queue of queues) queue.end()
   }
 }
-

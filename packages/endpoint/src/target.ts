@@ -19,5 +19,8 @@ function split(target: string): { host: string; port: number } {
 
 function invalid(target: Target): EndpointError {
   const text = typeof target === "string" ? target : JSON.stringify(target)
-  return new EndpointError("invalid-target", `cannot join "${text}"; a target is name:port, 192.0.2.1:port or [2001:db8::1]:port, with a port from 1 to 65535`)
+  return new EndpointError(
+    "invalid-target",
+    `cannot join "${text}"; a target is name:port, 192.0.2.1:port or [2001:db8::1]:port, with a port from 1 to 65535`,
+  )
 }

@@ -12,7 +12,10 @@ const link = fc.record({
   corruptRate: fc.constantFrom(0, 0.05),
 })
 
-const sizes = fc.array(fc.oneof(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 1_100, max: 1_250 }), fc.integer({ min: 0, max: 40_000 })), { minLength: 1, maxLength: 30 })
+const sizes = fc.array(
+  fc.oneof(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 1_100, max: 1_250 }), fc.integer({ min: 0, max: 40_000 })),
+  { minLength: 1, maxLength: 30 },
+)
 
 test("reliable messages of all sizes arrive once, whole and in order within each stream, whatever the path does", async () => {
   await fc.assert(
@@ -34,7 +37,8 @@ test("reliable messages of all sizes arrive once, whole and in order within each
       b.assertInvariants()
       await world.network.until(a.close(), 20_000)
       await world.network.until(b.close(), 20_000)
-      for (const endpoint of [a, b]) expect(endpoint.sizes).toMatchObject({ peers: 0, slots: 0, joins: 0, pool: 0, assemblyBytes: 0, timers: 0 })
+      for (const endpoint of [a, b])
+        expect(endpoint.sizes).toMatchObject({ peers: 0, slots: 0, joins: 0, pool: 0, assemblyBytes: 0, timers: 0 })
     }),
     { numRuns: 40 },
   )
@@ -224,7 +228,10 @@ test("stopping a stream tells its sender, whose sends then say so", async () => 
   await network.advance(1_000)
   expect(stream.state).toBe("closed")
   expect(stream.trySend(1, pattern(1))).toBe("closed")
-  await expect(stream.send(1, pattern(1))).rejects.toMatchObject({ code: "stream-closed", message: expect.stringContaining("application 7232") })
+  await expect(stream.send(1, pattern(1))).rejects.toMatchObject({
+    code: "stream-closed",
+    message: expect.stringContaining("application 7232"),
+  })
   expect(b.peers[0]!.stats().streamsIn).toBe(0)
 })
 

@@ -8,7 +8,14 @@ test("whatever bytes come to a live pair, nothing throws, and memory stays withi
     fc.asyncProperty(fc.integer(), fc.double({ min: 0, max: 0.3, noNaN: true }), async (seed, rate) => {
       // Without a checksum altered datagrams get as deep as they can.
       const world = makeWorld(seed, { delayMs: 5, corruptRate: rate, duplicateRate: 0.1 })
-      const options = { protection: "none", joinTimeoutMs: 60_000, poolPacketsMax: 256, messageBytesMax: 100_000, assemblyBytesPerPeer: 200_000, assemblyBytesMax: 400_000 } as const
+      const options = {
+        protection: "none",
+        joinTimeoutMs: 60_000,
+        poolPacketsMax: 256,
+        messageBytesMax: 100_000,
+        assemblyBytesPerPeer: 200_000,
+        assemblyBytesMax: 400_000,
+      } as const
       const { endpoint: a } = await world.bind("a", options)
       const { endpoint: b } = await world.bind("b", options)
       for (const endpoint of [a, b]) endpoint.handle(1, () => {})
@@ -82,7 +89,15 @@ test("datagrams of a former incarnation, replayed to the one after it, change no
   for (const bytes of [...recorded]) {
     const slab = socket.registerSlab(bytes)
     const column = (value: number): Int32Array => Int32Array.of(value)
-    socket.send({ count: 1, capacity: 1, slab: column(slab), offset: column(0), length: column(bytes.length), address: column(address), sealer: column(0) })
+    socket.send({
+      count: 1,
+      capacity: 1,
+      slab: column(slab),
+      offset: column(0),
+      length: column(bytes.length),
+      address: column(address),
+      sealer: column(0),
+    })
   }
   const before = { ...b2.sizes }
   await network.advance(1_000)
@@ -98,7 +113,10 @@ test("a stream whose packets are too long for the path ends and says so", async 
   stream.trySend(1, pattern(5_000))
   await network.advance(200)
   expect(stream.state).toBe("closed")
-  await expect(stream.send(1, pattern(10))).rejects.toMatchObject({ code: "stream-closed", message: expect.stringContaining("pathTooSmall") })
+  await expect(stream.send(1, pattern(10))).rejects.toMatchObject({
+    code: "stream-closed",
+    message: expect.stringContaining("pathTooSmall"),
+  })
   // Others, with shorter packets, are not hurt.
   const other = toB.open()
   await network.until(other.send(1, pattern(100)))

@@ -7,7 +7,10 @@ test("a join to nobody fails after five seconds and says what to look at", async
   const { endpoint } = await bind("a")
   network.host("b")
   const startMs = network.now
-  await expect(network.until(endpoint.join(`b:${PORT}`))).rejects.toMatchObject({ code: "join-timeout", message: expect.stringContaining("nobody answered") })
+  await expect(network.until(endpoint.join(`b:${PORT}`))).rejects.toMatchObject({
+    code: "join-timeout",
+    message: expect.stringContaining("nobody answered"),
+  })
   expect(network.now - startMs).toBe(5_000)
   expect(endpoint.sizes).toMatchObject({ joins: 0, slots: 0, timers: 0 })
 })
@@ -28,14 +31,23 @@ test("a join that is aborted ends at once and leaves nothing", async () => {
 test("a join to oneself is refused", async () => {
   const { network, bind } = makeWorld(3)
   const { endpoint } = await bind("a")
-  await expect(network.until(endpoint.join(`a:${PORT}`))).rejects.toMatchObject({ code: "join-refused", message: expect.stringContaining("itself") })
+  await expect(network.until(endpoint.join(`a:${PORT}`))).rejects.toMatchObject({
+    code: "join-refused",
+    message: expect.stringContaining("itself"),
+  })
 })
 
-test.each(["a", "a:0", "a:65536", ":1", "a:b:1", "[::1]", "", "[fd00::1]:x"])("the target %j is refused with an example of a good one", async (target) => {
-  const { network, bind } = makeWorld(4)
-  const { endpoint } = await bind("a")
-  await expect(network.until(endpoint.join(target))).rejects.toMatchObject({ code: "invalid-target", message: expect.stringContaining("192.0.2.1:port") })
-})
+test.each(["a", "a:0", "a:65536", ":1", "a:b:1", "[::1]", "", "[fd00::1]:x"])(
+  "the target %j is refused with an example of a good one",
+  async (target) => {
+    const { network, bind } = makeWorld(4)
+    const { endpoint } = await bind("a")
+    await expect(network.until(endpoint.join(target))).rejects.toMatchObject({
+      code: "invalid-target",
+      message: expect.stringContaining("192.0.2.1:port"),
+    })
+  },
+)
 
 test("a peer joins over a path that loses three of ten datagrams", async () => {
   for (let seed = 0; seed < 50; seed++) {
@@ -52,8 +64,11 @@ test("both ends see one peer after a simultaneous join, whatever the delays, ove
     const { endpoint: a } = await bind("a")
     const { endpoint: b } = await bind("b")
     const events: string[] = []
-    for (const endpoint of [a, b]) for (const name of ["joined", "rejoined", "restarted", "left"] as const) endpoint.on(name, () => events.push(name))
-    const [toB, toA] = await network.until(Promise.all([a.join(`10.0.0.2:${PORT}`), b.join(seed % 2 === 0 ? `10.0.0.1:${PORT}` : `[fd00::1]:${PORT}`)]))
+    for (const endpoint of [a, b])
+      for (const name of ["joined", "rejoined", "restarted", "left"] as const) endpoint.on(name, () => events.push(name))
+    const [toB, toA] = await network.until(
+      Promise.all([a.join(`10.0.0.2:${PORT}`), b.join(seed % 2 === 0 ? `10.0.0.1:${PORT}` : `[fd00::1]:${PORT}`)]),
+    )
     const received: string[] = []
     a.handle(1, ({ peer }) => received.push(`a from ${peer.unique}`))
     b.handle(1, ({ peer }) => received.push(`b from ${peer.unique}`))
@@ -137,7 +152,8 @@ test("one side that forgot the other and joins anew is reported as rejoined", as
 describe("families", () => {
   test("a v4-only and a v6-only machine each work, and a dual endpoint talks to both at once", async () => {
     const { network } = makeWorld(10)
-    const bind = (name: string, families: { v4?: boolean; v6?: boolean }): Promise<Endpoint> => network.until(Endpoint.bind({ host: network.host(name, families), port: PORT }))
+    const bind = (name: string, families: { v4?: boolean; v6?: boolean }): Promise<Endpoint> =>
+      network.until(Endpoint.bind({ host: network.host(name, families), port: PORT }))
     const [four, six, dual] = [await bind("four", { v6: false }), await bind("six", { v4: false }), await bind("dual", {})]
     const received: string[] = []
     dual.handle(1, ({ peer }) => received.push(peer.address.host))
@@ -145,7 +161,10 @@ describe("families", () => {
     await network.until(Promise.all(peers.map((peer) => peer.open().send(1, new Uint8Array(1)))))
     await network.advance(100)
     expect(received.toSorted()).toEqual([four.addresses[0]!.host, six.addresses[0]!.host].toSorted())
-    await expect(network.until(four.join(`six:${PORT}`))).rejects.toMatchObject({ code: "invalid-target", message: expect.stringContaining("v6") })
+    await expect(network.until(four.join(`six:${PORT}`))).rejects.toMatchObject({
+      code: "invalid-target",
+      message: expect.stringContaining("v6"),
+    })
   })
 })
 
@@ -155,7 +174,10 @@ test("an endpoint that is full refuses further joins and says so", async () => {
   const { endpoint: a } = await bind("a")
   const { endpoint: c } = await bind("c")
   await network.until(a.join(`b:${PORT}`))
-  await expect(network.until(c.join(`b:${PORT}`))).rejects.toMatchObject({ code: "join-refused", message: expect.stringContaining("too many peers") })
+  await expect(network.until(c.join(`b:${PORT}`))).rejects.toMatchObject({
+    code: "join-refused",
+    message: expect.stringContaining("too many peers"),
+  })
   expect(b.stats().drops["peers-full"]).toBeGreaterThan(0)
 })
 
@@ -187,7 +209,8 @@ test("a goodbye that is lost is said again; one that is never heard ends after a
 test("a peer that is silent becomes unreachable, reachable again when heard, and leaves after a while", async () => {
   const { network, a, toB } = await makePair(14)
   const events: string[] = []
-  for (const name of ["unreachable", "reachable", "left", "restarted", "rejoined"] as const) a.on(name, () => events.push(`${name} ${Math.round((network.now - startMs) / 1_000)}`))
+  for (const name of ["unreachable", "reachable", "left", "restarted", "rejoined"] as const)
+    a.on(name, () => events.push(`${name} ${Math.round((network.now - startMs) / 1_000)}`))
   let startMs = network.now
   await network.advance(60_000)
   expect(events).toEqual([])

@@ -22,7 +22,11 @@ export function makeWorld(seed: number, link: LinkOptions = { delayMs: 5 }): Wor
 }
 
 /** Two endpoints, b joined by a. */
-export async function makePair(seed: number, link?: LinkOptions, options: EndpointOptions = {}): Promise<World & { a: Endpoint; b: Endpoint; hostA: SimulatedHost; hostB: SimulatedHost; toB: Peer }> {
+export async function makePair(
+  seed: number,
+  link?: LinkOptions,
+  options: EndpointOptions = {},
+): Promise<World & { a: Endpoint; b: Endpoint; hostA: SimulatedHost; hostB: SimulatedHost; toB: Peer }> {
   const world = makeWorld(seed, link)
   const { endpoint: a, host: hostA } = await world.bind("a", options)
   const { endpoint: b, host: hostB } = await world.bind("b", options)

@@ -7,4 +7,13 @@
 export { Assembler, type AssemblerOptions, NO_PROGRESS_MS, type PieceVerdict } from "./assembler.ts"
 export { Assembly } from "./assembly.ts"
 export { AssemblyBudget } from "./budget.ts"
-export { fitsWhole, LargeMessage, messageBytesLimit, packetsNeeded, type PayloadSink, PIECES_MAX, reserveWhole, writeWhole } from "./message-writer.ts"
+export {
+  fitsWhole,
+  LargeMessage,
+  messageBytesLimit,
+  packetsNeeded,
+  type PayloadSink,
+  PIECES_MAX,
+  reserveWhole,
+  writeWhole,
+} from "./message-writer.ts"

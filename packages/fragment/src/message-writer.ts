@@ -4,7 +4,16 @@
  * @module
  */
 
-import { FORM, PIECE_HEADER_BYTES, wholeHeaderBytes, writeAbandoned, writeFirstHeader, writeLastHeader, writeMiddleHeader, writeWholeHeader } from "@x/wire"
+import {
+  FORM,
+  PIECE_HEADER_BYTES,
+  wholeHeaderBytes,
+  writeAbandoned,
+  writeFirstHeader,
+  writeLastHeader,
+  writeMiddleHeader,
+  writeWholeHeader,
+} from "@x/wire"
 
 /** Where payloads are built; a `SendStream` of `@x/stream` is one. */
 export interface PayloadSink {

@@ -58,28 +58,35 @@ test("pieces in any order, mixed with those of other messages and repeated, give
   const large = fc.uint8Array({ minLength: 200, maxLength: 1_500 })
   const order = fc.infiniteStream(fc.nat())
   fc.assert(
-    fc.property(payloadBytesMax, fc.array(fc.record({ type, bytes: large }), { minLength: 1, maxLength: 5 }), order, (max, messages, draw) => {
-      const sink = new TestSink(max)
-      write(sink, messages)
-      const next = (): number => draw.next().value as number
-      const shuffled = sink.payloads.map((payload) => ({ payload, key: next() })).toSorted((a, b) => a.key - b.key)
-      const { assembler, budget } = assemblerOf(false)
-      const seen: Uint8Array[] = []
-      for (const { payload } of shuffled) {
-        const before = assembler.count
-        const verdict = assembler.handlePiece(pieceOf(payload), payload.bytes, 0)
-        if (verdict === "complete") {
-          seen.push(assembler.completed.bytes)
-          assembler.release()
-        } else {
-          expect(verdict).toBe("taken")
-          expect(assembler.handlePiece(pieceOf(payload), payload.bytes, 0)).toBe("piece-conflict")
-          expect(assembler.count).toBeGreaterThanOrEqual(before)
+    fc.property(
+      payloadBytesMax,
+      fc.array(fc.record({ type, bytes: large }), { minLength: 1, maxLength: 5 }),
+      order,
+      (max, messages, draw) => {
+        const sink = new TestSink(max)
+        write(sink, messages)
+        const next = (): number => draw.next().value as number
+        const shuffled = sink.payloads.map((payload) => ({ payload, key: next() })).toSorted((a, b) => a.key - b.key)
+        const { assembler, budget } = assemblerOf(false)
+        const seen: Uint8Array[] = []
+        for (const { payload } of shuffled) {
+          const before = assembler.count
+          const verdict = assembler.handlePiece(pieceOf(payload), payload.bytes, 0)
+          if (verdict === "complete") {
+            seen.push(assembler.completed.bytes)
+            assembler.release()
+          } else {
+            expect(verdict).toBe("taken")
+            expect(assembler.handlePiece(pieceOf(payload), payload.bytes, 0)).toBe("piece-conflict")
+            expect(assembler.count).toBeGreaterThanOrEqual(before)
+          }
         }
-      }
-      expect(seen.map((bytes) => Buffer.from(bytes).toString("hex")).toSorted()).toEqual(messages.map(({ bytes }) => Buffer.from(bytes).toString("hex")).toSorted())
-      expect(budget.used).toBe(0)
-    }),
+        expect(seen.map((bytes) => Buffer.from(bytes).toString("hex")).toSorted()).toEqual(
+          messages.map(({ bytes }) => Buffer.from(bytes).toString("hex")).toSorted(),
+        )
+        expect(budget.used).toBe(0)
+      },
+    ),
   )
 })
 
@@ -116,19 +123,24 @@ test("memory never exceeds the budget, whatever pieces come", () => {
 
 test("a large message stops where there is no room and goes on from there", () => {
   fc.assert(
-    fc.property(payloadBytesMax, fc.uint8Array({ minLength: 200, maxLength: 3_000 }), fc.integer({ min: 1, max: 3 }), (max, bytes, room) => {
-      const sink = new TestSink(max, room)
-      const large = new LargeMessage(7, bytes)
-      let rounds = 0
-      while (!large.write(sink)) {
-        expect(sink.roomPackets).toBe(0)
-        sink.roomPackets = room
-        rounds++
-      }
-      expect(sink.payloads.length).toBeLessThanOrEqual(packetsNeeded(bytes.length, max))
-      expect(rounds).toBe(Math.ceil(sink.payloads.length / room) - 1)
-      expect(read(sink.payloads, assemblerOf(true).assembler)).toEqual([{ type: 7, bytes }])
-    }),
+    fc.property(
+      payloadBytesMax,
+      fc.uint8Array({ minLength: 200, maxLength: 3_000 }),
+      fc.integer({ min: 1, max: 3 }),
+      (max, bytes, room) => {
+        const sink = new TestSink(max, room)
+        const large = new LargeMessage(7, bytes)
+        let rounds = 0
+        while (!large.write(sink)) {
+          expect(sink.roomPackets).toBe(0)
+          sink.roomPackets = room
+          rounds++
+        }
+        expect(sink.payloads.length).toBeLessThanOrEqual(packetsNeeded(bytes.length, max))
+        expect(rounds).toBe(Math.ceil(sink.payloads.length / room) - 1)
+        expect(read(sink.payloads, assemblerOf(true).assembler)).toEqual([{ type: 7, bytes }])
+      },
+    ),
   )
 })
 

@@ -4,7 +4,12 @@ import { expect, test } from "vitest"
 import { Pair, type PathOptions } from "./pair.ts"
 
 const rate = (max: number): fc.Arbitrary<number> => fc.oneof(fc.constant(0), fc.double({ min: 0, max, noNaN: true }))
-const path: fc.Arbitrary<PathOptions> = fc.record({ delayMs: fc.integer({ min: 1, max: 100 }), lossRate: rate(0.5), duplicateRate: rate(0.5), reorderRate: rate(0.5) })
+const path: fc.Arbitrary<PathOptions> = fc.record({
+  delayMs: fc.integer({ min: 1, max: 100 }),
+  lossRate: rate(0.5),
+  duplicateRate: rate(0.5),
+  reorderRate: rate(0.5),
+})
 
 /** A generator from a seed: fast-check shrinks the seed, not every draw. */
 function generator(seed: number): () => number {

@@ -1,6 +1,27 @@
 /** A sending and a receiving end joined by a path that loses, doubles and reorders, in virtual time. No wire: packets travel as values. */
-import { createOutgoingPacket, createKeptPacket, PacketPool, ReceiveStream, RttEstimator, SendStream, type StreamOptions, streamOptions } from "@x/stream"
-import { createStatus, createSync, type End, MODE, type Open, type Reset, type Status, type Sync, wholeHeaderBytes, writeWholeHeader, MessageCursor } from "@x/wire"
+import {
+  createOutgoingPacket,
+  createKeptPacket,
+  PacketPool,
+  ReceiveStream,
+  RttEstimator,
+  SendStream,
+  type StreamOptions,
+  streamOptions,
+} from "@x/stream"
+import {
+  createStatus,
+  createSync,
+  type End,
+  MODE,
+  type Open,
+  type Reset,
+  type Status,
+  type Sync,
+  wholeHeaderBytes,
+  writeWholeHeader,
+  MessageCursor,
+} from "@x/wire"
 
 export interface PathOptions {
   readonly delayMs: number
@@ -36,7 +57,19 @@ export class Pair {
   readonly #kept = createKeptPacket()
   readonly #cursor = new MessageCursor()
 
-  constructor({ path, random, options = {}, first = 0, slotsMax = 1_000 }: { path: PathOptions; random: () => number; options?: Partial<StreamOptions>; first?: number; slotsMax?: number }) {
+  constructor({
+    path,
+    random,
+    options = {},
+    first = 0,
+    slotsMax = 1_000,
+  }: {
+    path: PathOptions
+    random: () => number
+    options?: Partial<StreamOptions>
+    first?: number
+    slotsMax?: number
+  }) {
     this.path = path
     this.#random = random
     const all = streamOptions({ payloadBytesMax: 64, ...options })

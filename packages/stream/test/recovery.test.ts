@@ -81,7 +81,13 @@ test("a NAK repeated a thousand times resends a packet once per round trip", () 
   pair.drop = () => true
   pair.flush()
   pair.now = 20
-  const status = { stream: 1, state: 0, cumulative: 0, received: { count: 0, edges: new Float64Array(128) }, missing: { count: 1, edges: new Float64Array(128) } }
+  const status = {
+    stream: 1,
+    state: 0,
+    cumulative: 0,
+    received: { count: 0, edges: new Float64Array(128) },
+    missing: { count: 1, edges: new Float64Array(128) },
+  }
   status.missing.edges[1] = 3
   for (let i = 0; i < 1_000; i++) {
     pair.now = 20 + i / 10
@@ -96,7 +102,13 @@ test("a status about packets never sent is refused and changes nothing", () => {
   const pair = quietPair()
   pair.send(0)
   pair.flush()
-  const status = { stream: 1, state: 0, cumulative: 2, received: { count: 0, edges: new Float64Array(128) }, missing: { count: 0, edges: new Float64Array(128) } }
+  const status = {
+    stream: 1,
+    state: 0,
+    cumulative: 2,
+    received: { count: 0, edges: new Float64Array(128) },
+    missing: { count: 0, edges: new Float64Array(128) },
+  }
   expect(pair.sender.handleStatus(status, 1)).toBe("not-sent")
   expect(pair.sender.unackedPackets).toBe(1)
 })
@@ -106,7 +118,13 @@ test("an edge that goes backwards changes nothing", () => {
   for (let i = 0; i < 4; i++) pair.send(i, 50)
   pair.runUntil(() => pair.sender.isDrained, 1_000)
   const low = pair.sender.low
-  const status = { stream: 1, state: 0, cumulative: 0, received: { count: 0, edges: new Float64Array(128) }, missing: { count: 0, edges: new Float64Array(128) } }
+  const status = {
+    stream: 1,
+    state: 0,
+    cumulative: 0,
+    received: { count: 0, edges: new Float64Array(128) },
+    missing: { count: 0, edges: new Float64Array(128) },
+  }
   expect(pair.sender.handleStatus(status, pair.now)).toBeUndefined()
   expect(pair.sender.low).toBe(low)
 })

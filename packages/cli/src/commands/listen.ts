@@ -15,7 +15,12 @@ export interface ListenOptions {
 }
 
 /** Takes files, pings and measurements until the signal ends it. */
-export async function listen(address: string | undefined, { dir, overwrite, create }: ListenOptions, output: Output, signal: AbortSignal): Promise<void> {
+export async function listen(
+  address: string | undefined,
+  { dir, overwrite, create }: ListenOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
   if (create) await mkdir(dir, { recursive: true })
   if (!(await stat(dir)).isDirectory()) throw Object.assign(new Error(`"${dir}" is no folder`), { code: "invalid-option" })
   await using endpoint = await Endpoint.bind(bindOptionsOf(address))
@@ -23,8 +28,20 @@ export async function listen(address: string | undefined, { dir, overwrite, crea
   const receiver = new FileReceiver(endpoint, {
     dir,
     overwrite,
-    onStored: ({ name, size, peer }) => output.result(`stored ${name} (${formatBytes(size)}) from ${formatAddress(peer.address)}`, { event: "stored", name, bytes: size, from: formatAddress(peer.address) }),
-    onFailed: ({ name, peer }, why) => output.result(`did not store ${name} from ${formatAddress(peer.address)}: ${why}`, { event: "failed", name, why, from: formatAddress(peer.address) }),
+    onStored: ({ name, size, peer }) =>
+      output.result(`stored ${name} (${formatBytes(size)}) from ${formatAddress(peer.address)}`, {
+        event: "stored",
+        name,
+        bytes: size,
+        from: formatAddress(peer.address),
+      }),
+    onFailed: ({ name, peer }, why) =>
+      output.result(`did not store ${name} from ${formatAddress(peer.address)}: ${why}`, {
+        event: "failed",
+        name,
+        why,
+        from: formatAddress(peer.address),
+      }),
   })
   const addresses = endpoint.addresses.map(formatAddress)
   output.result(`listening at ${addresses.join(" and ")}; files go to ${dir}`, { event: "listening", addresses, port: endpoint.port, dir })
@@ -39,7 +56,10 @@ export function bindOptionsOf(address: string | undefined): EndpointOptions {
   if (address === undefined) return { port: DEFAULT_PORT }
   const match = /^(?:(?:\[([\da-f:.%\w]+)\]|(\d+\.\d+\.\d+\.\d+)):)?(\d{1,5})$/i.exec(address)
   const port = Number(match?.[3])
-  if (match === null || port > 65_535) throw Object.assign(new Error(`"${address}" is no address to listen at; give a port, 192.0.2.1:port or [2001:db8::1]:port`), { code: "invalid-option" })
+  if (match === null || port > 65_535)
+    throw Object.assign(new Error(`"${address}" is no address to listen at; give a port, 192.0.2.1:port or [2001:db8::1]:port`), {
+      code: "invalid-option",
+    })
   if (match[1] !== undefined) return { port, v4: false, v6: match[1] }
   return match[2] === undefined ? { port } : { port, v4: match[2], v6: false }
 }

@@ -3,7 +3,12 @@ import { PERF } from "../file-protocol.ts"
 import { formatRate, type Output } from "../output.ts"
 
 /** Sends messages to a listener as fast as it takes them, and tells how many were acknowledged. */
-export async function perf(target: string, { seconds, size }: { readonly seconds: number; readonly size: number }, output: Output, signal: AbortSignal): Promise<void> {
+export async function perf(
+  target: string,
+  { seconds, size }: { readonly seconds: number; readonly size: number },
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
   await using endpoint = await Endpoint.bind()
   const peer = await endpoint.join(target, { signal })
   const stream = peer.open({ label: "perf" })
@@ -26,5 +31,8 @@ export async function perf(target: string, { seconds, size }: { readonly seconds
   const ms = performance.now() - startMs
   const { rttMs, packetsSent, packetsResent } = peer.stats()
   const perSecond = Math.round((messages * 1_000) / ms)
-  output.result(`${perSecond} messages/s of ${size} B, ${formatRate(messages * size, ms)}, RTT ${rttMs.toFixed(3)} ms, ${packetsResent} of ${packetsSent} packets resent`, { messagesPerSecond: perSecond, size, bytesPerSecond: Math.round((messages * size * 1_000) / ms), rttMs, packetsSent, packetsResent })
+  output.result(
+    `${perSecond} messages/s of ${size} B, ${formatRate(messages * size, ms)}, RTT ${rttMs.toFixed(3)} ms, ${packetsResent} of ${packetsSent} packets resent`,
+    { messagesPerSecond: perSecond, size, bytesPerSecond: Math.round((messages * size * 1_000) / ms), rttMs, packetsSent, packetsResent },
+  )
 }

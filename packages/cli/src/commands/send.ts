@@ -23,7 +23,10 @@ export async function send(files: readonly string[], target: string, output: Out
       })
       bar?.stop()
       const ms = performance.now() - startMs
-      output.result(`sent ${basename(file)} (${formatBytes(bytes)}) in ${(ms / 1_000).toFixed(2)} s, ${formatRate(bytes, ms)}, SHA-256 ${sha256}`, { file, bytes, seconds: ms / 1_000, sha256, ...peer.stats() })
+      output.result(
+        `sent ${basename(file)} (${formatBytes(bytes)}) in ${(ms / 1_000).toFixed(2)} s, ${formatRate(bytes, ms)}, SHA-256 ${sha256}`,
+        { file, bytes, seconds: ms / 1_000, sha256, ...peer.stats() },
+      )
     } finally {
       bar?.stop()
     }

@@ -37,7 +37,9 @@ async function demo(): Promise<boolean> {
   const source = join(folder, "source.bin")
   await makeFile(source, size * MIB)
   const digest = await sha256(source)
-  console.log(`A file of ${formatBytes(size * MIB)}, SHA-256 ${digest.slice(0, 16)}…, over a path that drops ${loss} % of the datagrams each way.`)
+  console.log(
+    `A file of ${formatBytes(size * MIB)}, SHA-256 ${digest.slice(0, 16)}…, over a path that drops ${loss} % of the datagrams each way.`,
+  )
   const rows: Record<string, Record<string, string | number>> = {}
   let holds = true
   for (const [family, host] of [

@@ -13,7 +13,10 @@ export interface Result extends PeerStats {
   readonly lost: number
 }
 
-export type FromParty = { readonly kind: "listening"; readonly port: number } | { readonly kind: "progress"; readonly written: number } | Result
+export type FromParty =
+  | { readonly kind: "listening"; readonly port: number }
+  | { readonly kind: "progress"; readonly written: number }
+  | Result
 
 const [role, host = "", ...rest] = process.argv.slice(2)
 const family: EndpointOptions = host.includes(":") ? { v4: false, v6: host } : { v4: host, v6: false }

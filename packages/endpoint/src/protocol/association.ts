@@ -98,7 +98,10 @@ export class Association {
 }
 
 /** The pseudo-headers of both directions of an association. */
-export function pseudoHeaders(local: { unique: Uint8Array; session: Uint8Array }, remote: { unique: Uint8Array; session: Uint8Array }): { seal: PseudoHeader; open: PseudoHeader } {
+export function pseudoHeaders(
+  local: { unique: Uint8Array; session: Uint8Array },
+  remote: { unique: Uint8Array; session: Uint8Array },
+): { seal: PseudoHeader; open: PseudoHeader } {
   return {
     seal: { receiverUnique: remote.unique, senderUnique: local.unique, receiverSession: remote.session, senderSession: local.session },
     open: { receiverUnique: local.unique, senderUnique: remote.unique, receiverSession: local.session, senderSession: remote.session },

@@ -70,6 +70,10 @@ export class Joiner implements Due {
     this.#attempt++
     this.#nextMs = nowMs + this.#retryMs
     this.#retryMs = Math.min(this.#retryMs * RETRY_FACTOR, RETRY_MS_MAX)
-    return { address, attempt: this.#attempt, datagramBytes: this.#attempt <= FULL_SIZE_TRIES * this.addresses.length + 1 ? DATAGRAM_BYTES_BASE : DATAGRAM_BYTES_FLOOR }
+    return {
+      address,
+      attempt: this.#attempt,
+      datagramBytes: this.#attempt <= FULL_SIZE_TRIES * this.addresses.length + 1 ? DATAGRAM_BYTES_BASE : DATAGRAM_BYTES_FLOOR,
+    }
   }
 }

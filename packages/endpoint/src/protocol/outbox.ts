@@ -44,6 +44,11 @@ export class Outbox {
     return this.#isBlocked
   }
 
+  /** Datagrams that the batch has room for. */
+  get rowsLeft(): number {
+    return ROWS - this.#batch.count
+  }
+
   /** Starts composing a datagram in scratch memory; its packets go through `writer`. The batch has room, which the caller has seen to by `makeRoom`. */
   compose(): void {
     this.writer.start(this.#batch.count * this.#slotBytes + this.#prefixBytes)
@@ -58,7 +63,14 @@ export class Outbox {
   post(association: Association, nowMs: number): void {
     const offset = this.#batch.count * this.#slotBytes
     const length = this.writer.end - offset
-    writePrefix(this.#scratchView, offset, this.#profile, false, association.remoteSlot, association.takeCounter(length + this.#tagBytes, nowMs))
+    writePrefix(
+      this.#scratchView,
+      offset,
+      this.#profile,
+      false,
+      association.remoteSlot,
+      association.takeCounter(length + this.#tagBytes, nowMs),
+    )
     this.#add(this.#scratchSlab, this.#scratch, offset, length, association.address, association.sealer)
   }
 
@@ -72,9 +84,24 @@ export class Outbox {
   }
 
   /** Adds a datagram that lies complete but for its prefix at `packetOffset` of a registered slab, with room for the prefix before it. */
-  postFrom(slab: number, source: Uint8Array, view: DataView, packetOffset: number, length: number, association: Association, nowMs: number): void {
+  postFrom(
+    slab: number,
+    source: Uint8Array,
+    view: DataView,
+    packetOffset: number,
+    length: number,
+    association: Association,
+    nowMs: number,
+  ): void {
     const offset = packetOffset - this.#prefixBytes
-    writePrefix(view, offset, this.#profile, false, association.remoteSlot, association.takeCounter(this.#prefixBytes + length + this.#tagBytes, nowMs))
+    writePrefix(
+      view,
+      offset,
+      this.#profile,
+      false,
+      association.remoteSlot,
+      association.takeCounter(this.#prefixBytes + length + this.#tagBytes, nowMs),
+    )
     this.#add(slab, source, offset, this.#prefixBytes + length, association.address, association.sealer)
   }
 

@@ -6,7 +6,17 @@
  */
 
 import { Assembler, AssemblyBudget } from "@x/fragment"
-import { createKeptPacket, createOutgoingPacket, type PacketPool, ReceiveStream, Repeater, RttEstimator, SendStream, type StreamOptions, streamOptions } from "@x/stream"
+import {
+  createKeptPacket,
+  createOutgoingPacket,
+  type PacketPool,
+  ReceiveStream,
+  Repeater,
+  RttEstimator,
+  SendStream,
+  type StreamOptions,
+  streamOptions,
+} from "@x/stream"
 import type { Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Settings } from "../options.ts"
@@ -31,6 +41,8 @@ const GOODBYE_MS = 1_000
 /** Heartbeats come this many times further apart on an association that has been idle this many intervals. */
 const IDLE_FACTOR = 3
 const IDLE_INTERVALS = 10
+
+const NONE: readonly Association[] = []
 
 /** The process's share in what a peer needs. */
 export interface PeerContext {
@@ -124,7 +136,9 @@ export class PeerState implements Due {
   #goodbyeText = ""
   #goodbyeEndMs = Infinity
   #isGoodbyeOwed = false
-  #pathResponses: Uint8Array[] = []
+  readonly #pathResponses: Uint8Array[] = []
+  /** Whether a control datagram is being composed. */
+  #isComposing = false
   #probeAnswer: wire.MtuProbe | undefined
   /** Id and final number of finished streams whose end is to be answered (again). */
   readonly #finishedAnswers: number[] = []
@@ -302,7 +316,15 @@ export class PeerState implements Due {
     }
   }
 
-  #dispatchPiece(state: IncomingState, view: DataView, bytes: Uint8Array, offset: number, end: number, form: number, nowMs: number): boolean {
+  #dispatchPiece(
+    state: IncomingState,
+    view: DataView,
+    bytes: Uint8Array,
+    offset: number,
+    end: number,
+    form: number,
+    nowMs: number,
+  ): boolean {
     wire.readPiece(view, offset, end, form, this.#piece)
     const verdict = state.assembler.handlePiece(this.#piece, bytes, nowMs)
     if (verdict === "no-room") {
@@ -320,7 +342,15 @@ export class PeerState implements Due {
   #deliverAssembled(state: IncomingState): void {
     const { type, bytes } = state.assembler.completed
     state.delivered++
-    this.#context.listener.onMessage(this, state, type, bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length)
+    this.#context.listener.onMessage(
+      this,
+      state,
+      type,
+      bytes,
+      new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+      0,
+      bytes.length,
+    )
     state.assembler.release()
     // Memory is free again: whoever was refused may try.
     for (const other of this.incoming.values()) {
@@ -633,29 +663,40 @@ export class PeerState implements Due {
   }
 
   #pollControl(association: Association, nowMs: number): void {
+    this.#isComposing = false
+    this.#composeStreams(association, nowMs)
+    this.#composeConnection(association, nowMs)
+    if (this.#isComposing) this.#context.outbox.post(association, nowMs)
+    this.#answerProbe(association, nowMs)
+  }
+
+  /** Room for the next control packet, whether it fits the datagram being composed or needs another one; `false`: the socket is full. */
+  #hasControlRoom(association: Association, nowMs: number): boolean {
+    const { outbox } = this.#context
+    if (outbox.rowsLeft >= 2) return !outbox.isBlocked
+    if (this.#isComposing) outbox.post(association, nowMs)
+    this.#isComposing = false
+    return outbox.flush()
+  }
+
+  /**
+   * Begins a control packet with a body of so many bytes, in a new datagram where it doesn't fit the one being composed; each datagram begins with
+   * feedback. The caller has made sure of room. Answers where the body starts.
+   */
+  #begin(flags: number, bodyBytes: number, association: Association, nowMs: number): number {
     const { outbox } = this.#context
     const { writer } = outbox
-    let isComposing = false
-    const post = (): void => {
-      if (isComposing) outbox.post(association, nowMs)
-      isComposing = false
+    if (this.#isComposing && outbox.composedBytes + writer.cost(bodyBytes) > this.#datagramBytesMax) {
+      outbox.post(association, nowMs)
+      this.#isComposing = false
     }
-    /** Begins a packet with a body of so many bytes, in a new datagram where it doesn't fit; −1: the socket is full. */
-    const begin = (flags: number, bodyBytes: number): number => {
-      if (isComposing && outbox.composedBytes + writer.cost(bodyBytes) > this.#datagramBytesMax) post()
-      if (!isComposing) {
-        if (!outbox.makeRoom()) return -1
-        outbox.compose()
-        association.feedback(nowMs, this.#feedback)
-        writer.finish(wire.writeFeedback(writer.view, writer.begin(wire.KIND.feedback), this.#feedback))
-        isComposing = true
-      }
-      return writer.begin(flags)
+    if (!this.#isComposing) {
+      outbox.compose()
+      association.feedback(nowMs, this.#feedback)
+      writer.finish(wire.writeFeedback(writer.view, writer.begin(wire.KIND.feedback), this.#feedback))
+      this.#isComposing = true
     }
-    this.#composeStreams(begin, nowMs)
-    this.#composeConnection(begin, association, nowMs)
-    post()
-    this.#answerProbe(association, nowMs)
+    return writer.begin(flags)
   }
 
   /** The answer to a probe of the path's MTU has a datagram to itself. */
@@ -668,68 +709,84 @@ export class PeerState implements Due {
     this.#probeAnswer = undefined
   }
 
-  #composeStreams(begin: (flags: number, bodyBytes: number) => number, nowMs: number): void {
+  #composeStreams(association: Association, nowMs: number): void {
     const { writer } = this.#context.outbox
     const { view } = writer
     const answers = this.#finishedAnswers
-    for (let i = 0; i < answers.length; i += 2) {
-      Object.assign(this.#status, { stream: answers[i], state: wire.STATUS.closed, cumulative: answers[i + 1] })
+    while (answers.length > 0) {
+      if (!this.#hasControlRoom(association, nowMs)) return
+      this.#status.cumulative = answers.pop()!
+      this.#status.stream = answers.pop()!
+      this.#status.state = wire.STATUS.closed
       this.#status.received.count = this.#status.missing.count = 0
-      const body = begin(wire.KIND.status, wire.statusBytes(this.#status))
-      if (body < 0) return
+      const body = this.#begin(wire.KIND.status, wire.statusBytes(this.#status), association, nowMs)
       writer.finish(wire.writeStatus(view, body, this.#status))
     }
-    answers.length = 0
     for (const state of this.#reporting) {
-      const { stream, stopping } = state
-      if (stopping.dueMs <= nowMs) {
-        const body = begin(wire.KIND.stop, wire.STOP_BYTES)
-        if (body < 0) return
-        writer.finish(wire.writeStop(view, body, { stream: state.id, reason: state.stopReason }))
-        stopping.said(nowMs, this.rtt.ptoMs, GOODBYE_MS)
-      }
-      if (stream.state === "open" && stream.nextTimeoutMs <= nowMs) {
-        if (!this.#context.outbox.makeRoom()) return
-        if (stream.pollStatus(nowMs, this.#status)) {
-          const body = begin(wire.KIND.status, wire.statusBytes(this.#status))
-          if (body < 0) return
-          writer.finish(wire.writeStatus(view, body, this.#status))
-        }
-      }
+      if (!this.#hasControlRoom(association, nowMs)) return
+      this.#composeReport(state, association, nowMs)
     }
     for (const { stream } of this.#sending) {
       if (stream.nextTimeoutMs > nowMs) continue
-      if (!this.#context.outbox.makeRoom()) return
+      if (!this.#hasControlRoom(association, nowMs)) return
       const open = stream.pollOpen(nowMs)
-      if (open !== undefined) writer.finish(wire.writeOpen(view, begin(wire.KIND.open, wire.OPEN_HEADER_BYTES + open.metadata.length), open))
-      if (!this.#context.outbox.makeRoom()) return
-      const end = stream.pollClose(nowMs)
-      if (end !== undefined && "reason" in end) writer.finish(wire.writeReset(view, begin(wire.KIND.reset, wire.RESET_BYTES), end))
-      else if (end !== undefined) writer.finish(wire.writeEnd(view, begin(wire.KIND.end, wire.END_BYTES), end))
-      if (!this.#context.outbox.makeRoom()) return
-      if (stream.pollSync(nowMs, this.#sync)) writer.finish(wire.writeSync(view, begin(wire.KIND.sync | wire.FLAG_WANTED, wire.syncBytes(this.#sync)), this.#sync))
+      if (open !== undefined) {
+        const body = this.#begin(wire.KIND.open, wire.OPEN_HEADER_BYTES + open.metadata.length, association, nowMs)
+        writer.finish(wire.writeOpen(view, body, open))
+      }
+      if (!this.#hasControlRoom(association, nowMs)) return
+      this.#composeClose(stream, association, nowMs)
+      if (!this.#hasControlRoom(association, nowMs)) return
+      if (stream.pollSync(nowMs, this.#sync)) {
+        const body = this.#begin(wire.KIND.sync | wire.FLAG_WANTED, wire.syncBytes(this.#sync), association, nowMs)
+        writer.finish(wire.writeSync(view, body, this.#sync))
+      }
     }
   }
 
-  #composeConnection(begin: (flags: number, bodyBytes: number) => number, association: Association, nowMs: number): void {
+  /** A stop, or a status, of a stream from the peer. */
+  #composeReport({ id, stream, stopping, stopReason }: IncomingState, association: Association, nowMs: number): void {
     const { writer } = this.#context.outbox
-    for (const data of this.#pathResponses.splice(0)) {
-      const body = begin(wire.KIND.pathResponse, wire.PATH_CHALLENGE_BYTES)
-      if (body < 0) return
-      writer.finish(wire.writePathData(writer.view, body, data))
+    if (stopping.dueMs <= nowMs) {
+      const body = this.#begin(wire.KIND.stop, wire.STOP_BYTES, association, nowMs)
+      writer.finish(wire.writeStop(writer.view, body, { stream: id, reason: stopReason }))
+      stopping.said(nowMs, this.rtt.ptoMs, GOODBYE_MS)
+    }
+    if (stream.state === "open" && stream.pollStatus(nowMs, this.#status)) {
+      const body = this.#begin(wire.KIND.status, wire.statusBytes(this.#status), association, nowMs)
+      writer.finish(wire.writeStatus(writer.view, body, this.#status))
+    }
+  }
+
+  #composeClose(stream: SendStream, association: Association, nowMs: number): void {
+    const { writer } = this.#context.outbox
+    const end = stream.pollClose(nowMs)
+    if (end === undefined) return
+    if ("reason" in end)
+      writer.finish(wire.writeReset(writer.view, this.#begin(wire.KIND.reset, wire.RESET_BYTES, association, nowMs), end))
+    else writer.finish(wire.writeEnd(writer.view, this.#begin(wire.KIND.end, wire.END_BYTES, association, nowMs), end))
+  }
+
+  #composeConnection(association: Association, nowMs: number): void {
+    const { writer } = this.#context.outbox
+    while (this.#pathResponses.length > 0) {
+      if (!this.#hasControlRoom(association, nowMs)) return
+      const body = this.#begin(wire.KIND.pathResponse, wire.PATH_CHALLENGE_BYTES, association, nowMs)
+      writer.finish(wire.writePathData(writer.view, body, this.#pathResponses.shift()!))
     }
     const isLeaving = this.#goodbye.dueMs <= nowMs
     if (isLeaving || this.#isGoodbyeOwed) {
-      const text = isLeaving ? this.#goodbyeText : ""
-      const body = begin(wire.KIND.goodbye | (isLeaving ? wire.FLAG_WANTED : 0), 2 + wire.TEXT_BYTES_MAX)
-      if (body < 0) return
-      writer.finish(wire.writeReasonText(writer.view, body, { reason: this.#goodbyeReason, text }))
+      if (!this.#hasControlRoom(association, nowMs)) return
+      const body = this.#begin(wire.KIND.goodbye | (isLeaving ? wire.FLAG_WANTED : 0), 2 + wire.TEXT_BYTES_MAX, association, nowMs)
+      writer.finish(wire.writeReasonText(writer.view, body, { reason: this.#goodbyeReason, text: isLeaving ? this.#goodbyeText : "" }))
       if (isLeaving) this.#goodbye.said(nowMs, this.rtt.ptoMs, GOODBYE_MS)
       else this.#isGoodbyeOwed = false
     }
     const isDue = this.#heartbeatDueMs(association) <= nowMs
     if (!isDue && !this.#isEchoOwed && !this.#isEchoWanted) return
-    if (begin(wire.KIND.heartbeat | (isDue || this.#isEchoWanted ? wire.FLAG_WANTED : 0), 0) < 0) return
+    if (!this.#hasControlRoom(association, nowMs)) return
+    // Without a body it can only be the last of its datagram.
+    this.#begin(wire.KIND.heartbeat | (isDue || this.#isEchoWanted ? wire.FLAG_WANTED : 0), 0, association, nowMs)
     this.#isEchoOwed = this.#isEchoWanted = false
   }
 
@@ -746,7 +803,10 @@ export class PeerState implements Due {
         if (bytes < 0) continue
         if (this.#inFlightBytes > 0 && this.#inFlightBytes + bytes > this.#controller.windowBytes) break pass
         const isShared = bytes <= this.payloadBytesMax / 2
-        if (isComposing && (!isShared || outbox.composedBytes + outbox.writer.cost(wire.SEQUENCED_HEADER_BYTES + bytes) > this.#datagramBytesMax)) {
+        if (
+          isComposing &&
+          (!isShared || outbox.composedBytes + outbox.writer.cost(wire.SEQUENCED_HEADER_BYTES + bytes) > this.#datagramBytesMax)
+        ) {
           outbox.post(association, nowMs)
           isComposing = false
         }
@@ -859,8 +919,9 @@ export class PeerState implements Due {
   }
 
   /** Gives up unreliable messages without progress, and names associations that are to be forgotten. */
-  handleTimeout(nowMs: number): Association[] {
+  handleTimeout(nowMs: number): readonly Association[] {
     for (const { assembler } of this.#reporting) if (assembler.nextTimeoutMs <= nowMs) assembler.handleTimeout(nowMs)
+    if (this.#retiring.length === 0) return NONE
     const over = this.#retiring.filter(({ retiresMs }) => retiresMs <= nowMs)
     for (const association of over) this.#retiring.splice(this.#retiring.indexOf(association), 1)
     return over

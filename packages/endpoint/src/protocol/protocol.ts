@@ -46,7 +46,9 @@ interface PendingJoin {
 }
 
 /** What a slot leads to. */
-type SlotOwner = { readonly kind: "association"; readonly peer: PeerState; readonly association: Association } | { readonly kind: "join"; readonly pending: PendingJoin }
+type SlotOwner =
+  | { readonly kind: "association"; readonly peer: PeerState; readonly association: Association }
+  | { readonly kind: "join"; readonly pending: PendingJoin }
 
 export interface ProtocolOptions {
   readonly settings: Settings
@@ -108,7 +110,12 @@ export class Protocol {
     this.drops = Object.fromEntries(wire.DROP_REASONS.map((reason) => [reason, 0])) as Record<wire.DropReason, number>
     this.#limits = {
       datagramBytes: Math.max(settings.datagramBytes, wire.DATAGRAM_BYTES_BASE),
-      inFlight: settings.inFlightMax ?? Math.min(wire.IN_FLIGHT_MAX, Math.max(wire.IN_FLIGHT_MIN, Math.floor(transport.capabilities.receiveBufferBytes / SOCKET_BYTES_PER_DATAGRAM))),
+      inFlight:
+        settings.inFlightMax ??
+        Math.min(
+          wire.IN_FLIGHT_MAX,
+          Math.max(wire.IN_FLIGHT_MIN, Math.floor(transport.capabilities.receiveBufferBytes / SOCKET_BYTES_PER_DATAGRAM)),
+        ),
       spread: settings.spreadPackets,
       streams: settings.streamsMax,
       messageBytes: settings.messageBytesMax,
@@ -167,7 +174,8 @@ export class Protocol {
     const id = batch.slab[row]!
     const slab = batch.slabs[id]!
     let view = this.#views[id]
-    if (view === undefined || view.buffer !== slab.buffer) this.#views[id] = view = new DataView(slab.buffer, slab.byteOffset, slab.byteLength)
+    if (view === undefined || view.buffer !== slab.buffer)
+      this.#views[id] = view = new DataView(slab.buffer, slab.byteOffset, slab.byteLength)
     return view
   }
 
@@ -216,7 +224,15 @@ export class Protocol {
     this.#apply(peer, association, view, bytes, offset, length, nowMs)
   }
 
-  #apply(peer: PeerState, association: Association, view: DataView, bytes: Uint8Array, offset: number, length: number, nowMs: number): void {
+  #apply(
+    peer: PeerState,
+    association: Association,
+    view: DataView,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    nowMs: number,
+  ): void {
     const cursor = this.#cursor
     cursor.start(view, offset, length, this.#settings.profile)
     while (cursor.next()) {
@@ -228,7 +244,17 @@ export class Protocol {
     }
   }
 
-  #applyPacket(peer: PeerState, association: Association, view: DataView, bytes: Uint8Array, kind: number, body: number, end: number, wanted: boolean, nowMs: number): void {
+  #applyPacket(
+    peer: PeerState,
+    association: Association,
+    view: DataView,
+    bytes: Uint8Array,
+    kind: number,
+    body: number,
+    end: number,
+    wanted: boolean,
+    nowMs: number,
+  ): void {
     switch (kind) {
       case wire.KIND.sequenced:
         return peer.handleSequenced(view, bytes, body, end, wanted, nowMs)
@@ -287,7 +313,13 @@ export class Protocol {
     return this.#join(addresses, false, timeoutMs, nowMs, onDone)
   }
 
-  #join(addresses: readonly number[], isProbe: boolean, timeoutMs: number, nowMs: number, onDone: (result: PeerState | JoinFailure) => void): () => void {
+  #join(
+    addresses: readonly number[],
+    isProbe: boolean,
+    timeoutMs: number,
+    nowMs: number,
+    onDone: (result: PeerState | JoinFailure) => void,
+  ): () => void {
     const owner: { kind: "join"; pending: PendingJoin } = { kind: "join", pending: undefined as never }
     const slot = this.#slots.allocate(owner, this.#random(), nowMs)
     const joiner = new Joiner(slot, addresses, isProbe, nowMs + timeoutMs, nowMs)
@@ -387,11 +419,14 @@ export class Protocol {
     if (!this.#joinBucket.take(nowMs)) return void this.#refuse("rate")
     const source = sourceBytes(this.#transport.addressOf(address))
     const seed = wire.pseudoHeaderSeed({ receiverUnique: join.unique, receiverSession: join.session })
-    const refuse = (reason: number, text: string): void => this.#answer(address, join.slot, attempt, seed, wire.KIND.refuse, (view, body) => wire.writeReasonText(view, body, { reason, text }))
+    const refuse = (reason: number, text: string): void =>
+      this.#answer(address, join.slot, attempt, seed, wire.KIND.refuse, (view, body) => wire.writeReasonText(view, body, { reason, text }))
     if (isSame(join.unique, this.unique)) return refuse(wire.REASON.self, "this endpoint was asked to join itself")
     if (join.token.length === 0) {
       const token = this.#cookies.make(source, join.unique, join.slot, nowMs)
-      return this.#answer(address, join.slot, attempt, seed, wire.KIND.challenge, (view, body) => wire.writeChallenge(view, body, { unique: this.unique, token }))
+      return this.#answer(address, join.slot, attempt, seed, wire.KIND.challenge, (view, body) =>
+        wire.writeChallenge(view, body, { unique: this.unique, token }),
+      )
     }
     if (isNone(join.session) || !this.#cookies.check(join.token, source, join.unique, join.slot, nowMs)) return void this.#refuse("token")
     if (join.versionMin > wire.VERSION) return refuse(wire.REASON.version, `this endpoint speaks version ${wire.VERSION}`)
@@ -406,15 +441,20 @@ export class Protocol {
   /** The association that a verified join asks for: the one it asked for before, or a new one; `undefined`: no more peers are taken. */
   #associationFor(join: wire.Join, address: number, nowMs: number): { peer: PeerState; association: Association } | undefined {
     const known = this.peers.get(toHex(join.unique))
-    const halfOpen = [...this.#halfOpen].find(({ peer, association }) => association.remoteSlot === join.slot && isSame(peer.unique, join.unique) && isSame(peer.remoteSession, join.session))
+    const halfOpen = [...this.#halfOpen].find(
+      ({ peer, association }) =>
+        association.remoteSlot === join.slot && isSame(peer.unique, join.unique) && isSame(peer.remoteSession, join.session),
+    )
     if (halfOpen !== undefined) return halfOpen
     if (known !== undefined && isSame(known.remoteSession, join.session)) {
       const same = known.associations.find(({ remoteSlot, isOurs }) => remoteSlot === join.slot && !isOurs)
       if (same !== undefined) return { peer: known, association: same }
     }
-    if (this.#halfOpen.size >= this.#settings.halfOpenMax || (known === undefined && this.peers.size >= this.#settings.peersMax)) return undefined
+    if (this.#halfOpen.size >= this.#settings.halfOpenMax || (known === undefined && this.peers.size >= this.#settings.peersMax))
+      return undefined
     // A state that has not heard of the peer's session yet is our own join to it, under way: one session.
-    const continues = known !== undefined && known.liveness !== "leaving" && (isSame(known.remoteSession, join.session) || isNone(known.remoteSession))
+    const continues =
+      known !== undefined && known.liveness !== "leaving" && (isSame(known.remoteSession, join.session) || isNone(known.remoteSession))
     const session = continues ? known.localSession : (this.#sessionFor(join.unique) ?? newIdentity((out) => this.#cookieHost.entropy(out)))
     const peer = continues ? known : new PeerState(this.#context, join.unique, session, join.limits, nowMs)
     if (!continues) peer.remoteSession = join.session
@@ -427,15 +467,23 @@ export class Protocol {
 
   /** The session that a join of ours under way carries to this incarnation: both associations are to be of one session. */
   #sessionFor(unique: Uint8Array): Uint8Array | undefined {
-    for (const { joiner } of this.#joins) if (joiner.challenge !== undefined && isSame(joiner.challenge.unique, unique)) return joiner.challenge.session
+    for (const { joiner } of this.#joins)
+      if (joiner.challenge !== undefined && isSame(joiner.challenge.unique, unique)) return joiner.challenge.session
     for (const { peer } of this.#halfOpen) if (isSame(peer.unique, unique)) return peer.localSession
     return undefined
   }
 
   /** Makes an association with slot and sealer. */
-  #associate(peer: PeerState, parts: { slot?: number; remoteSlot: number; remoteSession: Uint8Array; address: number; isOurs: boolean; nowMs: number }): Association {
+  #associate(
+    peer: PeerState,
+    parts: { slot?: number; remoteSlot: number; remoteSession: Uint8Array; address: number; isOurs: boolean; nowMs: number },
+  ): Association {
     const { remoteSlot, remoteSession, address, isOurs, nowMs } = parts
-    const owner = { kind: "association", peer, association: undefined as unknown as Association } as { kind: "association"; peer: PeerState; association: Association }
+    const owner = { kind: "association", peer, association: undefined as unknown as Association } as {
+      kind: "association"
+      peer: PeerState
+      association: Association
+    }
     const slot = this.#slots.allocate(owner, this.#random(), nowMs)
     this.#transport.retainAddress(address)
     const sealer = this.#sealerFor(peer, remoteSession)
@@ -445,7 +493,10 @@ export class Protocol {
 
   #sealerFor(peer: PeerState, remoteSession: Uint8Array): number {
     if (this.#settings.profile === wire.PROFILE.none) return 0
-    const { seal, open } = pseudoHeaders({ unique: this.unique, session: peer.localSession }, { unique: peer.unique, session: remoteSession })
+    const { seal, open } = pseudoHeaders(
+      { unique: this.unique, session: peer.localSession },
+      { unique: peer.unique, session: remoteSession },
+    )
     const [sealSeed, openSeed] = [wire.pseudoHeaderSeed(seal), wire.pseudoHeaderSeed(open)]
     return this.#transport.registerSealer({
       tagBytes: wire.TAG_BYTES[wire.PROFILE.checksum]!,
@@ -455,7 +506,15 @@ export class Protocol {
     })
   }
 
-  #sendAccept(peer: PeerState, association: Association, join: wire.Join, attempt: number, length: number, address: number, seed: number): void {
+  #sendAccept(
+    peer: PeerState,
+    association: Association,
+    join: wire.Join,
+    attempt: number,
+    length: number,
+    address: number,
+    seed: number,
+  ): void {
     const accept: wire.Accept = {
       address: undefined,
       version: wire.VERSION,
@@ -468,11 +527,23 @@ export class Protocol {
     }
     // As long as the join, so that the way back is proved too, and never longer.
     this.#answer(address, join.slot, attempt, seed, wire.KIND.accept, (view, body) =>
-      wire.writeAccept(view, body, accept, body - wire.PACKET_OVERHEAD_BYTES - this.#prefixBytes + Math.min(length, wire.DATAGRAM_BYTES_BASE) - this.#tagBytes),
+      wire.writeAccept(
+        view,
+        body,
+        accept,
+        body - wire.PACKET_OVERHEAD_BYTES - this.#prefixBytes + Math.min(length, wire.DATAGRAM_BYTES_BASE) - this.#tagBytes,
+      ),
     )
   }
 
-  #answer(address: number, slot: number, attempt: number, seed: number, kind: number, write: (view: DataView, body: number) => number): void {
+  #answer(
+    address: number,
+    slot: number,
+    attempt: number,
+    seed: number,
+    kind: number,
+    write: (view: DataView, body: number) => number,
+  ): void {
     if (!this.#outbox.makeRoom()) return
     this.#outbox.compose()
     const { writer } = this.#outbox
@@ -483,7 +554,8 @@ export class Protocol {
 
   #handleChallenge(pending: PendingJoin, challenge: wire.Challenge, address: number, nowMs: number): void {
     const { joiner } = pending
-    if (joiner.challenge !== undefined && !(joiner.challenge.address === address && isSame(joiner.challenge.unique, challenge.unique))) return void this.#refuse("unexpected")
+    if (joiner.challenge !== undefined && !(joiner.challenge.address === address && isSame(joiner.challenge.unique, challenge.unique)))
+      return void this.#refuse("unexpected")
     const known = this.peers.get(toHex(challenge.unique))
     const isUsable = known !== undefined && known.liveness !== "leaving" && known.liveness !== "left"
     if (isUsable && known.liveness === "joined" && !joiner.isProbe) {
@@ -491,7 +563,11 @@ export class Protocol {
       this.#endJoin(pending, nowMs)
       return pending.onDone(known)
     }
-    const session = joiner.challenge?.session ?? (isUsable ? known.localSession : undefined) ?? this.#sessionFor(challenge.unique) ?? newIdentity((out) => this.#cookieHost.entropy(out))
+    const session =
+      joiner.challenge?.session ??
+      (isUsable ? known.localSession : undefined) ??
+      this.#sessionFor(challenge.unique) ??
+      newIdentity((out) => this.#cookieHost.entropy(out))
     joiner.answer({ address, unique: challenge.unique, token: challenge.token, session }, nowMs)
     this.#due.set(joiner, nowMs)
     this.#onWork()
@@ -500,9 +576,12 @@ export class Protocol {
   #handleAccept(pending: PendingJoin, accept: wire.Accept, address: number, nowMs: number): void {
     const { joiner } = pending
     const { challenge } = joiner
-    if (challenge === undefined || !isSame(challenge.unique, accept.unique) || challenge.address !== address) return void this.#refuse("unexpected")
+    if (challenge === undefined || !isSame(challenge.unique, accept.unique) || challenge.address !== address)
+      return void this.#refuse("unexpected")
     const known = this.peers.get(toHex(accept.unique))
-    const halfOpen = [...this.#halfOpen].find(({ peer }) => isSame(peer.unique, accept.unique) && isSame(peer.localSession, challenge.session))?.peer
+    const halfOpen = [...this.#halfOpen].find(
+      ({ peer }) => isSame(peer.unique, accept.unique) && isSame(peer.localSession, challenge.session),
+    )?.peer
     const continues = known !== undefined && isSame(known.localSession, challenge.session) && isSame(known.remoteSession, accept.session)
     const peer = continues ? known : (halfOpen ?? new PeerState(this.#context, accept.unique, challenge.session, accept.limits, nowMs))
     peer.remoteSession = accept.session
@@ -511,7 +590,14 @@ export class Protocol {
     // The slot of the join becomes the association's: the peer knows it already.
     const owner = this.#slots.get(joiner.slot) as unknown as { kind: string; peer?: PeerState; association?: Association }
     this.#transport.retainAddress(address)
-    const association = new Association({ slot: joiner.slot, remoteSlot: accept.slot, address, sealer: this.#sealerFor(peer, accept.session), isOurs: true, nowMs })
+    const association = new Association({
+      slot: joiner.slot,
+      remoteSlot: accept.slot,
+      address,
+      sealer: this.#sealerFor(peer, accept.session),
+      isOurs: true,
+      nowMs,
+    })
     Object.assign(owner, { kind: "association", peer, association })
     association.isConfirmed = true
     for (const id of joiner.addresses) this.#transport.releaseAddress(id)
@@ -621,7 +707,11 @@ export class Protocol {
     this.#nowMs = nowMs
     for (let due = this.#due.takeDue(nowMs); due !== undefined; due = this.#due.takeDue(nowMs)) {
       if (due instanceof PeerState) this.#awake.add(due)
-      else if (due instanceof Joiner) this.#pollJoin([...this.#joins].find(({ joiner }) => joiner === due)!, nowMs)
+      else if (due instanceof Joiner)
+        this.#pollJoin(
+          [...this.#joins].find(({ joiner }) => joiner === due)!,
+          nowMs,
+        )
       else this.#expireHalfOpen(nowMs)
     }
     for (const peer of this.#awake) {

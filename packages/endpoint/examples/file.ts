@@ -1,0 +1,48 @@
+// A file goes from one endpoint to another, in messages of 64 KiB over one reliable stream, and is there only when all of it is.
+import assert from "node:assert/strict"
+import { createHash, randomBytes } from "node:crypto"
+import { closeSync, createReadStream, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Endpoint, type IncomingStream } from "@x/endpoint"
+
+const CHUNK = 1
+const folder = mkdtempSync(join(tmpdir(), "file-"))
+const source = join(folder, "source")
+writeFileSync(source, randomBytes(20_000_000))
+
+const receiver = await Endpoint.bind({ v4: "127.0.0.1", v6: false })
+const files = new Map<IncomingStream, number>()
+receiver.handle(CHUNK, ({ stream, bytes }) => {
+  // Written before the handler returns, so a slow disk holds up the sender instead of filling the memory.
+  writeSync(files.get(stream)!, bytes)
+})
+const stored = new Promise<string>((resolve, reject) => {
+  receiver.on("stream", async (stream) => {
+    // The label comes from outside: a program that takes files from others checks it before it makes a path of it.
+    assert.equal(stream.label, "copy")
+    const path = join(folder, stream.label)
+    const file = openSync(`${path}.part`, "w")
+    files.set(stream, file)
+    const { isComplete, reason } = await stream.closed
+    closeSync(file)
+    files.delete(stream)
+    if (!isComplete) return reject(new Error(`the file broke off: ${reason}`))
+    renameSync(`${path}.part`, path)
+    resolve(path)
+  })
+})
+
+const sender = await Endpoint.bind({ v4: "127.0.0.1", v6: false })
+const peer = await sender.join(`127.0.0.1:${receiver.port}`)
+const stream = peer.open({ label: "copy" })
+// `send` waits while the window is full: no more of the file is read than is on its way.
+for await (const chunk of createReadStream(source, { highWaterMark: 65_536 })) await stream.send(CHUNK, chunk)
+await stream.end()
+
+const sha256 = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex")
+assert.equal(sha256(await stored), sha256(source))
+console.log(`20 MB arrived whole; ${peer.stats().packetsSent} packets, ${peer.stats().packetsResent} sent again`)
+await sender.close()
+await receiver.close()
+rmSync(folder, { recursive: true })
