@@ -77,8 +77,8 @@ test("the golden vectors are what this package writes and how it reads", () => {
   for (const { name, profile, datagramBytesMax, pseudoHeader, datagram, decoded, drop } of golden) {
     const bytes = fromHex(datagram)
     const receiver = { profile: PROFILE[profile as ProfileName], datagramBytesMax, seed: seedOf(fromHex(pseudoHeader)) }
-    expect(refuse(bytes, receiver), name).toBe(drop)
-    if (drop === undefined) expect(describe(bytes, receiver), name).toEqual(decoded)
+    expect({ name, drop: refuse(bytes, receiver) }).toEqual({ name, drop })
+    if (drop === undefined) expect({ name, decoded: describe(bytes, receiver) }).toEqual({ name, decoded })
   }
 })
 
@@ -88,7 +88,7 @@ test("the golden vectors hold every kind and every reason, in both profiles", ()
     const kinds = golden
       .filter((vector) => vector.profile === profile)
       .flatMap(({ decoded }) => decoded?.packets.map(({ kind }) => kind) ?? [])
-    expect(new Set(kinds).size, profile).toBe(21)
+    expect({ profile, kinds: new Set(kinds).size }).toEqual({ profile, kinds: 21 })
   }
   expect(new Set(golden.flatMap(({ drop }) => drop ?? []))).toEqual(new Set(violations.map(({ reason }) => reason)))
 })
