@@ -29,7 +29,7 @@ export const SELF_CONTAINED = ["wire", "fragment", "stream", "transport", "endpo
 /** Globals that are the same everywhere: in a browser tab, in Deno, in Bun and in Node. Anything else in a pure source is a violation. */
 export const GLOBALS = words(`
   undefined NaN Infinity Object Array String Number Boolean Symbol BigInt Map Set WeakMap WeakSet Iterator Promise Reflect Proxy JSON Math
-  Error RangeError TypeError AggregateError SuppressedError DOMException DisposableStack AsyncDisposableStack
+  Error RangeError TypeError AggregateError SuppressedError DOMException DisposableStack AsyncDisposableStack AsyncDisposable AsyncIterableIterator
   ArrayBuffer DataView Int8Array Uint8Array Int16Array Uint16Array Int32Array Uint32Array Float32Array Float64Array BigInt64Array BigUint64Array
   TextEncoder TextDecoder AbortController AbortSignal ReadableStream WritableStream TransformStream
 `)

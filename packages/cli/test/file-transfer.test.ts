@@ -55,10 +55,10 @@ async function makeParty(link: LinkOptions = { delayMs: 2 }, options: Partial<Fi
 
 /** Lets virtual time and the disk go on, in turn, until a promise settles. */
 async function drive<T>(network: Network, promise: Promise<T>): Promise<T> {
-  let isSettled = false
-  const done = (): void => void (isSettled = true)
+  const state = { isSettled: false }
+  const done = (): void => void (state.isSettled = true)
   promise.then(done, done)
-  while (!isSettled) {
+  while (!state.isSettled) {
     await network.advance(10)
     await new Promise((resolve) => setImmediate(resolve))
   }
@@ -139,7 +139,7 @@ test("an aborted transfer rejects at once and leaves nothing", async () => {
   const sending = sender.send(peer, path, { signal: abort.signal })
   while ((await readdir(dir)).length === 0) await drive(network, Promise.resolve())
   abort.abort()
-  await expect(drive(network, sending)).rejects.toThrow()
+  await expect(drive(network, sending)).rejects.toThrow("aborted")
   await drive(network, receiver.idle())
   expect(await readdir(dir)).toEqual([])
 })

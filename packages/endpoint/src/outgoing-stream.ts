@@ -2,7 +2,7 @@ import { fitsWhole, LargeMessage, packetsNeeded, reserveWhole, writeWhole } from
 import type { SendStream } from "@x/stream"
 import { type Delivery, DELIVERIES, MODE, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
 import { EndpointError } from "./endpoint-error.ts"
-import { type ParkedMessage, ParkingLot, writeMessage } from "./parking-lot.ts"
+import { type ParkedMessage, type ParkingLot, writeMessage } from "./parking-lot.ts"
 import type { Peer } from "./peer.ts"
 import type { OutgoingState, PeerState } from "./protocol/peer-state.ts"
 

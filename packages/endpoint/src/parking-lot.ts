@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fitsWhole, LargeMessage, type PayloadSink, writeWhole } from "@x/fragment"
+import { fitsWhole, type LargeMessage, type PayloadSink, writeWhole } from "@x/fragment"
 
 export interface ParkedMessage {
   readonly message: LargeMessage

@@ -49,14 +49,14 @@ test("a socket that takes datagrams as it likes loses and alters none of them", 
         b.handle(1, (message) => received.push(message.copy()))
         const joining = a.join("b:1")
         const drive = async <T>(promise: Promise<T>): Promise<T> => {
-          let isSettled = false
-          const done = (): void => void (isSettled = true)
+          const state = { isSettled: false }
+          const done = (): void => void (state.isSettled = true)
           promise.then(done, done)
-          for (let i = 0; i < 60_000 && !isSettled; i++) {
+          for (let i = 0; i < 60_000 && !state.isSettled; i++) {
             writable()
             await network.advance(1)
           }
-          expect(isSettled).toBe(true)
+          expect(state.isSettled).toBe(true)
           return promise
         }
         const peer = await drive(joining)

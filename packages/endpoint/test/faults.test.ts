@@ -1,4 +1,4 @@
-import { Endpoint, type Peer } from "@x/endpoint"
+import type { Endpoint, Peer } from "@x/endpoint"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"

@@ -79,7 +79,7 @@ async function transfer(family: string, host: string, source: string, digest: st
   const result = await message(sender, "done")
   bar.stop()
   for (const child of [sender, listener]) child.send("stop")
-  await Promise.all([sender, listener].map((child) => (child.exitCode === null ? once(child, "exit") : undefined)))
+  for (const child of [sender, listener]) if (child.exitCode === null) await once(child, "exit")
   return { result, isGood: (await sha256(join(dir, "source.bin"))) === digest }
 }
 
