@@ -21,7 +21,6 @@ player.handle(POSITION, ({ view, offset }) => {
   shown.y = view.getFloat32(offset + 8)
   counts.applied++
 })
-server.on("joined", (peer) => peer.open({ label: "chat" }).trySend(POSITION + 1, new Uint8Array(0)))
 
 await network.until(player.join("server:4000"))
 await network.when(() => server.peers.length === 1)
