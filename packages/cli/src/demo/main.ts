@@ -75,7 +75,15 @@ async function transfer(family: string, host: string, source: string, digest: st
   const { port } = await message(listener, "listening")
   const sender = start("send", host, String(port), source, String(loss / 100), String(seed))
   const bar = createOutput(false).progress(family, size * MIB)
-  sender.on("message", (it: FromParty) => it.kind === "progress" && bar.update(it.written))
+  let shown = 0
+  sender.on("message", (it: FromParty) => {
+    if (it.kind !== "progress") return
+    bar.update(it.written)
+    // Where nobody watches a bar, a line for each quarter.
+    const quarter = Math.floor((4 * it.written) / (size * MIB))
+    if (!process.stderr.isTTY && quarter > shown) console.log(`${family}: ${formatBytes(it.written)} written`)
+    shown = Math.max(shown, quarter)
+  })
   const result = await message(sender, "done")
   bar.stop()
   for (const child of [sender, listener]) child.send("stop")

@@ -67,6 +67,8 @@ export class Protocol {
   /** Peers by the hexadecimal text of their unique. */
   readonly peers: Map<string, PeerState> = new Map()
   readonly drops: Record<wire.DropReason, number>
+  /** Peers by the address that datagrams to them go to. */
+  readonly #byAddress = new Map<number, PeerState>()
   /** Messages of types that nobody handles; counted by the shell. */
   unhandled = 0
   readonly #settings: Settings
@@ -627,28 +629,36 @@ export class Protocol {
       this.#choose(peer, association, nowMs)
       return
     }
-    const before = known ?? this.#restartedFrom(peer, association)
-    peer.use(association, nowMs)
+    const before = known ?? this.#byAddress.get(association.address)
+    this.#use(peer, association, nowMs)
     this.peers.set(key, peer)
     this.#wake(peer)
-    if (before === undefined) return this.#listener.onJoined(peer)
-    this.#replace(before, known === undefined ? wire.REASON.restarted : wire.REASON.unspecified, nowMs)
-    this.#listener.onReplaced(before, peer, known === undefined)
+    // A peer that is leaving was reported as left: what comes now begins anew.
+    const isReplaced = before !== undefined && (before.liveness === "joined" || before.liveness === "unreachable")
+    if (before !== undefined) this.#replace(before, known === undefined ? wire.REASON.restarted : wire.REASON.unspecified, nowMs)
+    if (isReplaced) this.#listener.onReplaced(before, peer, known === undefined)
+    else this.#listener.onJoined(peer)
+  }
+
+  #use(peer: PeerState, association: Association, nowMs: number): void {
+    this.#unindex(peer)
+    peer.use(association, nowMs)
+    this.#byAddress.set(association.address, peer)
+  }
+
+  #unindex(peer: PeerState): void {
+    const address = peer.association?.address
+    if (address !== undefined && this.#byAddress.get(address) === peer) this.#byAddress.delete(address)
   }
 
   /** Of two associations of one session, the one begun by the smaller unique stays; of two begun by the same side, the newer. */
   #choose(peer: PeerState, association: Association, nowMs: number): void {
     const current = peer.association
-    if (current === undefined || current === association || current.isOurs === association.isOurs) return peer.use(association, nowMs)
+    if (current === undefined || current === association || current.isOurs === association.isOurs)
+      return this.#use(peer, association, nowMs)
     const oursStays = compare(this.unique, peer.unique) < 0
-    if (association.isOurs === oursStays) peer.use(association, nowMs)
+    if (association.isOurs === oursStays) this.#use(peer, association, nowMs)
     else peer.retire(association, nowMs)
-  }
-
-  /** The peer that was at this address before, as another incarnation. */
-  #restartedFrom(peer: PeerState, association: Association): PeerState | undefined {
-    for (const other of this.peers.values()) if (other !== peer && other.association?.address === association.address) return other
-    return undefined
   }
 
   #replace(before: PeerState, reason: number, nowMs: number): void {
@@ -659,6 +669,7 @@ export class Protocol {
   #forget(peer: PeerState, nowMs: number): void {
     const key = toHex(peer.unique)
     if (this.peers.get(key) === peer) this.peers.delete(key)
+    this.#unindex(peer)
     this.#due.remove(peer)
     this.#awake.delete(peer)
     this.#outbox.flush()
@@ -673,12 +684,10 @@ export class Protocol {
 
   /** Our datagram met nobody: find out who is there now. Nothing is replaced on a hint's word. */
   #handleHint(hint: wire.Hint, address: number, nowMs: number): void {
-    for (const peer of this.peers.values()) {
-      const { association } = peer
-      if (association?.remoteSlot !== hint.slot || association.address !== address || !association.hasSent(hint.counter)) continue
-      return this.#probe(peer, nowMs)
-    }
-    this.#refuse("unexpected")
+    const peer = this.#byAddress.get(address)
+    const association = peer?.association
+    if (peer !== undefined && association?.remoteSlot === hint.slot && association.hasSent(hint.counter)) this.#probe(peer, nowMs)
+    else this.#refuse("unexpected")
   }
 
   /** Joins again where a peer was, to learn whether it still is. */
@@ -751,7 +760,7 @@ export class Protocol {
 
   /** The system refused a datagram as too long for the path. */
   handleTooLong(address: number, bytes: number, nowMs: number): void {
-    for (const peer of this.peers.values()) if (peer.association?.address === address) peer.handleTooLong(bytes, nowMs)
+    this.#byAddress.get(address)?.handleTooLong(bytes, nowMs)
   }
 
   /** Closes packets that are being filled: the turn is over. */
