@@ -22,8 +22,8 @@ export const PACKET_OVERHEAD_BYTES = 1
 export const PACKET_OVERHEAD_BYTES_WITH_LENGTH: number = PACKET_OVERHEAD_BYTES + LENGTH_BYTES
 
 /**
- * Checks obligations O10 to O21 for the opened datagram `[offset, offset + length)`, prefix and tag included. After `undefined` the packets can
- * be walked with a {@link PacketCursor} and every read function of this package may be used on them; before, none may.
+ * Checks obligations O10 to O21 for the opened datagram `[offset, offset + length)`, prefix and tag included. After `undefined` the packets
+ * can be walked with a {@link PacketCursor} and every read function of this package may be used on them; before, none may.
  */
 export function checkPackets(view: DataView, offset: number, length: number, profile: Profile): DatagramDropReason | undefined {
   const inHandshake = prefixHandshake(view, offset)

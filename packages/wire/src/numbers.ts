@@ -27,7 +27,7 @@ export function isNumber(value: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= NUMBER_MAX
 }
 
-/** The index of a number in a ring of `mask + 1` slots, a power of two: `&` takes a number modulo 2^32, which keeps the low bits of all 48. */
+/** The index of a number in a ring of `mask + 1` slots, a power of two: `&` takes it modulo 2^32, which keeps the low bits of all 48. */
 export function ringIndex(number: number, mask: number): number {
   return number & mask
 }

@@ -29,7 +29,7 @@ export function createRangeList(): RangeList {
   return { count: 0, edges: new Float64Array(2 * RANGES_MAX) }
 }
 
-/** Writes the first `count` ranges, counted from `base`; answers the offset behind them. The caller has made them maximal and within the spread. */
+/** Writes a list, counted from `base`; answers the offset behind it. The caller has made the ranges maximal and within the spread. */
 export function writeRanges(view: DataView, offset: number, base: number, list: RangeList): number {
   let edge = base
   for (let i = 0; i < list.count; i++, offset += RANGE_BYTES) {
@@ -55,7 +55,7 @@ export function readRanges(view: DataView, offset: number, base: number, count: 
   return offset
 }
 
-/** Whether `count` ranges at `offset` are maximal and end at most `bound` packets behind their base. `firstSkipMin` is the least skip of the first one. */
+/** Whether `count` ranges are maximal and end at most `bound` packets behind their base. The first one skips at least `firstSkipMin`. */
 export function checkRanges(
   view: DataView,
   offset: number,

@@ -1,6 +1,6 @@
 /**
- * The obviously correct twin of the writers: a packet's bytes, field by field in the order of the table in PROTOCOL.md §3. The oracle of the
- * property tests.
+ * The obviously correct twin of the writers: a packet's bytes, field by field in the order of the table in PROTOCOL.md §3. The oracle of
+ * the property tests.
  */
 import { DELIVERIES, FORM_NAMES, KIND } from "@x/wire"
 import type { DescribedDatagram } from "./arbitraries.ts"
