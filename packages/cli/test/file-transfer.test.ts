@@ -103,14 +103,17 @@ test("a sender that dies half way leaves nothing", async () => {
     rateBitsPerSecond: 100_000_000,
   })
   const { path } = await file("x", 5_000_000)
-  const sending = sender.send(peer, path)
-  sending.catch(() => {})
+  const abort = new AbortController()
+  const sending = sender.send(peer, path, { signal: abort.signal })
   while ((await readdir(dir)).length === 0) await drive(network, Promise.resolve())
   senderHost.crash()
   await network.advance(100_000)
   await drive(network, receiver.idle())
   expect(await readdir(dir)).toEqual([])
   expect(failures).toEqual(["the transfer was interrupted"])
+  // A process that is gone holds no file open; this one is still here.
+  abort.abort()
+  await expect(sending).rejects.toThrow("aborted")
 })
 
 test("a file whose SHA-256 doesn't agree, that is too short or too long, isn't stored", async () => {
