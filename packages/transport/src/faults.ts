@@ -102,15 +102,20 @@ class Loss {
   }
 }
 
+/** What is left of a batch to send, and which of its rows each row was. */
+interface Kept {
+  readonly batch: SendBatch
+  readonly rows: Int32Array
+}
+
 /** Does what the transport below does, less some datagrams. */
 class FaultyTransport implements Transport {
   readonly #transport: Transport
   readonly #sending: Loss
   readonly #receiving: Loss
   readonly #faults: FaultCounters
-  /** What is left of a batch to send, and which of its rows each row was. */
-  #kept: SendBatch = createSendBatch(0)
-  #rows = new Int32Array(0)
+  /** Away while it is used: a send within a send, as from an error function, makes one of its own. */
+  #spare: Kept | undefined
 
   constructor(transport: Transport, sending: Loss, receiving: Loss, faults: FaultCounters) {
     this.#transport = transport
@@ -133,20 +138,21 @@ class FaultyTransport implements Transport {
   }
 
   send(batch: SendBatch): number {
-    if (this.#kept.capacity < batch.count) {
-      this.#kept = createSendBatch(batch.capacity)
-      this.#rows = new Int32Array(batch.capacity)
-    }
-    const kept = this.#kept
-    kept.count = 0
+    let kept = this.#spare
+    this.#spare = undefined
+    if (kept === undefined || kept.batch.capacity < batch.count)
+      kept = { batch: createSendBatch(batch.capacity), rows: new Int32Array(batch.capacity) }
+    let count = 0
     for (let row = 0; row < batch.count; row++) {
       if (this.#sending.next()) continue
-      this.#rows[kept.count] = row
-      copySendRow(batch, row, kept, kept.count++)
+      kept.rows[count] = row
+      copySendRow(batch, row, kept.batch, count++)
     }
-    const sent = this.#transport.send(kept)
-    const taken = sent === kept.count ? batch.count : this.#rows[sent]!
+    kept.batch.count = count
+    const sent = this.#transport.send(kept.batch)
+    const taken = sent === count ? batch.count : kept.rows[sent]!
     this.#faults.sendLost += taken - sent
+    this.#spare = kept
     return taken
   }
 

@@ -1,9 +1,9 @@
 /** What every host and its transports owe, real or simulated. */
 
 import { createHmac } from "node:crypto"
-import { type BindOptions, type Host, type Sealer, TransportError } from "@x/transport"
+import { type BindOptions, createSendBatch, type Host, type Sealer, TransportError } from "@x/transport"
 import fc from "fast-check"
-import { afterEach, describe, expect, test } from "vitest"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { pattern, Station } from "./station.ts"
 
 export interface ContractWorld {
@@ -15,13 +15,23 @@ export interface ContractWorld {
   readonly knownName: string
   /** Lets the world go on until a promise settles. */
   until<T>(promise: Promise<T>): Promise<T>
+  /** Keeps the program of a host busy: what comes meanwhile waits. */
+  stall(host: Host, ms: number): void
+  /** The longest datagram that arrives, by family. */
+  readonly datagramBytesMax: Readonly<Record<4 | 6, number>>
+  /** Runs until the body is done, and answers what surfaced of the errors that functions of the program threw. */
+  surfaced(body: () => Promise<void>): Promise<unknown[]>
 }
 
-export function describeTransportContract(name: string, makeWorld: () => ContractWorld): void {
+/** `missing`: why there is no such world here. */
+export function describeTransportContract(name: string, makeWorld: () => ContractWorld, missing?: string): void {
   describe(name, () => {
     const open: Station[] = []
     let world: ContractWorld
 
+    beforeEach((ctx) => {
+      if (missing !== undefined) ctx.skip(missing)
+    })
     const bind = async (host: Host, options: BindOptions = {}): Promise<Station> => {
       const station = await world.until(Station.bind(host, { ...world.bindOptions, ...options }))
       open.push(station)
@@ -38,7 +48,8 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
     describe.each([4, 6] as const)("over v%i", (family) => {
       test("datagrams of all sizes arrive as they were, with their source", async () => {
         const [a, b] = await pair()
-        for (const [i, length] of [0, 1, 1_200, 1_473, 9_000, 60_000].entries()) {
+        const longest = world.datagramBytesMax[family]
+        for (const [i, length] of [0, 1, 2, 7, 8, 9, 255, 256, 1_200, 1_473, 9_000, 32_768, longest - 1, longest].entries()) {
           expect(a.send(b.addressOf(family), [pattern(length, i)])).toBe(1)
           await world.until(b.arrived(i + 1))
           expect(b.received[i]!.bytes).toEqual(pattern(length, i))
@@ -53,6 +64,23 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
         await world.until(b.arrived(100))
         expect(b.received.map(({ bytes }) => bytes)).toEqual(datagrams)
         expect(b.received.every(({ opener, verdict }) => opener === 0 && verdict === 0)).toBe(true)
+      })
+
+      test("datagrams that are sent together arrive in batches of many", async () => {
+        const [a, b] = await pair()
+        const sizes: number[] = []
+        const all = new Promise<void>((resolve) => {
+          b.transport.onReceive(({ count }) => {
+            sizes.push(count)
+            if (sizes.reduce((total, size) => total + size) === 100) resolve()
+          })
+        })
+        a.send(
+          b.addressOf(family),
+          Array.from({ length: 100 }, () => pattern(100)),
+        )
+        await world.until(all)
+        expect(sizes.length).toBeLessThan(20)
       })
 
       test("the bytes of a batch are the sender's again when send returns", async () => {
@@ -128,6 +156,136 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
       expect(b.received.every(({ from, bytes }) => bytes.length === from.family)).toBe(true)
     })
 
+    test("a transport of both families talks to a machine of v4 only and to one of v6 only", async () => {
+      world = makeWorld()
+      const [both, old, modern] = [await bind(world.a), await bind(world.b, { v6: false }), await bind(world.b, { v4: false })]
+      both.send(old.addressOf(4), [pattern(4)])
+      both.send(modern.addressOf(6), [pattern(6)])
+      old.send(both.addressOf(4), [pattern(44)])
+      modern.send(both.addressOf(6), [pattern(66)])
+      await world.until(Promise.all([both.arrived(2), old.arrived(1), modern.arrived(1)]))
+      expect(both.received.map(({ bytes, from }) => [bytes.length, from.family]).toSorted()).toEqual([
+        [44, 4],
+        [66, 6],
+      ])
+      expect([old.received[0]!.bytes.length, modern.received[0]!.bytes.length]).toEqual([4, 6])
+    })
+
+    test("a mapped address reaches the v4 socket, and is answered as v4", async () => {
+      const [a, b] = await pair()
+      const { host, port } = b.addressOf(4)
+      a.send({ family: 6, host: `::ffff:${host}`, port }, [pattern(4)])
+      await world.until(b.arrived(1))
+      expect(b.received[0]!.from).toEqual(a.addressOf(4))
+    })
+
+    test("that nobody listens there is no error, and what follows arrives", async () => {
+      const [a, b] = await pair()
+      const gone = await bind(world.b)
+      const away = [gone.addressOf(4), gone.addressOf(6)]
+      await world.until(gone.transport.close())
+      for (const address of away) a.send(address, [pattern(1)])
+      a.send(b.addressOf(4), [pattern(2)])
+      await world.until(b.arrived(1))
+      expect(b.received[0]!.bytes).toEqual(pattern(2))
+      expect(a.errors).toEqual([])
+    })
+
+    test("ids that nobody gave and rows that reach out of their slab throw, and nothing is sent", async () => {
+      const [{ transport }, b] = await pair()
+      const slab = transport.registerSlab(new Uint8Array(100))
+      const sealer = transport.registerSealer(SUM)
+      const address = transport.internAddress(b.addressOf(4))
+      const good = { slab, offset: 0, length: 10, address, sealer: 0 }
+      const wrong: Partial<typeof good>[] = [
+        { slab: slab + 1 },
+        { slab: 0 },
+        { address: address + 1 },
+        { address: 0 },
+        { sealer: sealer + 1 },
+        { offset: -1 },
+        { length: -1 },
+        { offset: 91 },
+        { length: 101 },
+        { offset: 90, sealer },
+      ]
+      for (const columns of wrong) {
+        const batch = createSendBatch(1)
+        batch.count = 1
+        for (const [column, value] of Object.entries({ ...good, ...columns })) batch[column as keyof typeof good][0] = value
+        expect(() => transport.send(batch), JSON.stringify(columns)).toThrow(RangeError)
+      }
+      expect(transport.counters).toMatchObject({ datagramsSent: 0, bytesSent: 0 })
+    })
+
+    test("the ids of slabs and sealers that were released are given again, those in use are not", async () => {
+      const [{ transport }] = await pair()
+      const [first, second] = [transport.registerSlab(new Uint8Array(1)), transport.registerSlab(new Uint8Array(1))]
+      transport.releaseSlab(first)
+      expect(() => transport.releaseSlab(first)).toThrow(RangeError)
+      expect(transport.registerSlab(new Uint8Array(1))).toBe(first)
+      expect(transport.registerSlab(new Uint8Array(1))).not.toBe(second)
+      const sealer = transport.registerSealer(SUM)
+      transport.releaseSealer(sealer)
+      expect(transport.registerSealer(SUM)).toBe(sealer)
+      expect(transport.registerSealer(SUM)).not.toBe(sealer)
+    })
+
+    test("a receive function that throws loses no later batch, and its error surfaces once", async () => {
+      const [a, b] = await pair()
+      const got: number[] = []
+      let calls = 0
+      let done = (): void => {}
+      const all = new Promise<void>((resolve) => (done = resolve))
+      b.transport.onReceive((batch) => {
+        for (let row = 0; row < batch.count; row++) got.push(batch.length[row]!)
+        if (got.length === 100) done()
+        if (++calls === 1) throw new Error("the program's own")
+      })
+      const errors = await world.surfaced(async () => {
+        a.send(
+          b.addressOf(4),
+          Array.from({ length: 100 }, (_, i) => pattern(i)),
+        )
+        await world.until(all)
+      })
+      expect(got).toEqual(Array.from({ length: 100 }, (_, i) => i))
+      expect(errors.map((error) => (error as Error).message)).toEqual(["the program's own"])
+    })
+
+    test("an error function that throws, or sends, harms no row of the batch that failed", async () => {
+      const [a, b] = await pair()
+      let isFirst = true
+      a.transport.onError(() => {
+        if (!isFirst) throw new Error("the program's own")
+        isFirst = false
+        const batch = createSendBatch(2)
+        const slab = a.transport.registerSlab(pattern(50))
+        const address = a.transport.internAddress(b.addressOf(4))
+        for (const row of [0, 1]) {
+          batch.slab[row] = slab
+          batch.length[row] = 50
+          batch.address[row] = address
+        }
+        batch.count = 2
+        a.transport.send(batch)
+      })
+      const errors = await world.surfaced(async () => {
+        a.send(b.addressOf(4), [pattern(1), pattern(65_508), pattern(2), pattern(65_509), pattern(3)])
+        await world.until(b.arrived(5))
+      })
+      expect(b.received.map(({ bytes }) => bytes.length)).toEqual([1, 50, 50, 2, 3])
+      expect(errors.map((error) => (error as Error).message)).toEqual(["the program's own"])
+    })
+
+    test("of several receive functions the last one given is called", async () => {
+      const [a, b] = await pair()
+      b.transport.onReceive(() => expect.unreachable())
+      const called = new Promise<void>((resolve) => b.transport.onReceive(() => resolve()))
+      a.send(b.addressOf(4), [pattern(1)])
+      await world.until(called)
+    })
+
     test("counters tell datagrams and bytes, tags included", async () => {
       const [a, b] = await pair()
       a.send(b.addressOf(4), [pattern(10), pattern(20)], a.transport.registerSealer(SUM))
@@ -157,6 +315,41 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
       a.send(b.addressOf(4), [pattern(10), pattern(20), pattern(30)], sealer)
       await world.until(all)
       expect(verdicts).toEqual([1, 0, 0])
+    })
+
+    test("what was filled into one batch is not in the next", async () => {
+      const [a, b] = await pair()
+      const sealer = a.transport.registerSealer(SUM)
+      const opener = b.transport.registerSealer(SUM)
+      for (let turn = 0; turn < 2; turn++) {
+        const came = new Promise<number[]>((resolve) => {
+          b.transport.onReceive((batch) => {
+            const before = [batch.opener[0]!, batch.verdict[0]!]
+            batch.opener[0] = opener
+            b.transport.open(batch)
+            resolve([...before, batch.verdict[0]!])
+          })
+        })
+        a.send(b.addressOf(4), [pattern(10)], sealer)
+        expect(await world.until(came)).toEqual([0, 0, 1])
+      }
+    })
+
+    test("a source that is retained can be answered later", async () => {
+      const [a, b] = await pair()
+      const source = new Promise<number>((resolve) => {
+        b.transport.onReceive((batch) => {
+          b.transport.retainAddress(batch.address[0]!)
+          resolve(batch.address[0]!)
+        })
+      })
+      a.send(b.addressOf(6), [pattern(1)])
+      const id = await world.until(source)
+      expect(b.transport.addressOf(id)).toEqual(a.addressOf(6))
+      b.send(b.transport.addressOf(id), [pattern(2)])
+      await world.until(a.arrived(1))
+      b.transport.releaseAddress(id)
+      expect(() => b.transport.releaseAddress(id)).toThrow(RangeError)
     })
 
     test("an address has one id until it is released as often as it was interned and retained", async () => {
@@ -225,6 +418,13 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
       expect(again.addressOf(6).port).toBe(port)
     })
 
+    test("a port that is taken in one family leaves nothing bound in the other", async () => {
+      world = makeWorld()
+      const { port } = (await bind(world.a, { v4: false })).addressOf(6)
+      await expect(world.until(world.a.bind({ ...world.bindOptions, port }))).rejects.toMatchObject({ code: "address-in-use" })
+      expect((await bind(world.a, { port, v6: false })).transport.localAddresses).toHaveLength(1)
+    })
+
     test("options that can't be are refused before a socket is opened", async () => {
       world = makeWorld()
       const wrong: BindOptions[] = [
@@ -274,6 +474,50 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
       never!.at(Infinity)
       await world.until(wake(a, 10))
       expect(calls).toEqual(["sooner", "later"])
+    })
+
+    test("of two wake-ups due together, the first to come may cancel the other", async () => {
+      world = makeWorld()
+      const { a } = world
+      let calls = 0
+      const both = [0, 1].map((i) =>
+        a.wakeUp(() => {
+          calls++
+          both[1 - i]!.at(Infinity)
+        }),
+      )
+      const deadlineMs = a.now() + 2
+      for (const one of both) one.at(deadlineMs)
+      await world.until(wake(a, 5))
+      expect(calls).toBe(1)
+    })
+
+    test("a deadline further ahead than a timer can count waits", async () => {
+      world = makeWorld()
+      const wakeUp = world.a.wakeUp(() => expect.unreachable())
+      wakeUp.at(world.a.now() + 2 ** 32)
+      await world.until(wake(world.a, 5))
+      wakeUp.at(Infinity)
+    })
+
+    test("after a stall all datagrams that wait are delivered before the wake-up that is late", async () => {
+      const [a, b] = await pair()
+      let before = -1
+      const woken = new Promise<void>((resolve) => {
+        world.b
+          .wakeUp(() => {
+            before = b.received.length
+            resolve()
+          })
+          .at(world.b.now() + 1)
+      })
+      a.send(
+        b.addressOf(4),
+        Array.from({ length: 120 }, () => pattern(10)),
+      )
+      world.stall(world.b, 60)
+      await world.until(woken)
+      expect(before).toBe(120)
     })
 
     test("a wake-up may set itself again, for a time that has passed too", async () => {
