@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { output, packAll, packDependencies, root } from "../quality/pack.mjs"
-import { judgeSkips, writeSummary } from "../summary.mjs"
+import { writeSummary } from "../summary.mjs"
 
 const here = join(root, "tools/consumers")
 const folder = mkdtempSync(join(tmpdir(), "consumers-"))
@@ -16,10 +16,6 @@ try {
   const tarballs = packEverything()
   for (const name of readdirSync(here).toSorted()) {
     if (!existsSync(join(here, name, "package.json"))) continue
-    if (!hasTests(join(here, name))) {
-      skip(name)
-      continue
-    }
     const problem = run(name, tarballs)
     if (problem === undefined) summary.passed++
     else summary.failed++
@@ -80,18 +76,4 @@ function run(name, tarballs) {
   })
   if (status !== 0) return signal === null ? "its tests failed" : `its tests were ended by ${signal}`
   return Number(/^# pass (\d+)$/m.exec(readFileSync(tap, "utf8"))?.[1] ?? 0) === 0 ? "it ran no test" : undefined
-}
-
-function hasTests(at) {
-  return readdirSync(at, { recursive: true, encoding: "utf8" }).some(
-    (path) => !path.includes("node_modules") && /(^|[./\\])test\.mjs$/.test(path),
-  )
-}
-
-function skip(name) {
-  const { allowed, refused } = judgeSkips([{ name: `consumer ${name}`, note: undefined }])
-  summary.skipped.push(...allowed)
-  summary.failed += refused.length
-  for (const { reason } of allowed) console.log(`skip consumer ${name}: ${reason}`)
-  for (const { reason } of refused) console.log(`FAIL consumer ${name} has no test file, and the skip is refused: ${reason}`)
 }
