@@ -41,13 +41,13 @@ describeTransportContract("a simulated network", () => {
     bindOptions: {},
     knownName: "b",
     async until(promise) {
-      let isSettled = false
-      const settled = (): void => void (isSettled = true)
+      const state = { isSettled: false }
+      const settled = (): void => void (state.isSettled = true)
       promise.then(settled, settled)
       // What surfaces here ends a call that lets time pass, and not the network.
-      while (!isSettled)
+      while (!state.isSettled)
         await network
-          .when(() => isSettled)
+          .when(() => state.isSettled)
           .catch((error: unknown) => {
             if ((error as Error).message.includes("within")) throw error
             errors.push(error)
