@@ -67,4 +67,52 @@ describe("the table of addresses", () => {
       }),
     )
   })
+
+  test("whatever comes between, each address that is held has an id of its own, and memory is bounded", () => {
+    const call = fc.oneof(
+      fc.record({ kind: fc.constantFrom("intern", "seen", "retain", "release"), n: fc.nat(12) }),
+      fc.record({ kind: fc.constant("strangers"), n: fc.integer({ min: 1, max: 2_000 }) }),
+    )
+    fc.assert(
+      fc.property(fc.array(call, { maxLength: 60 }), (calls) => {
+        const table = new AddressTable()
+        const held = new Map<number, { readonly id: number; references: number }>()
+        let strangers = 100
+        for (const { kind, n } of calls) {
+          const known = held.get(n)
+          if (kind === "strangers") {
+            for (let i = 0; i < n; i++) table.seen(host(strangers++), 9)
+          } else if (kind === "seen") {
+            const id = table.seen(host(n), 9)
+            expect(id).toBe(known?.id ?? id)
+            expect(table.addressOf(id).host).toBe(host(n))
+          } else if (kind === "intern") {
+            const id = table.intern({ family: 4, host: host(n), port: 9 })
+            expect(id).toBe(known?.id ?? id)
+            held.set(n, { id, references: (known?.references ?? 0) + 1 })
+          } else if (known !== undefined) {
+            if (kind === "retain") table.retain(known.id)
+            else table.release(known.id)
+            known.references += kind === "retain" ? 1 : -1
+            if (known.references === 0) held.delete(n)
+          }
+          for (const [other, { id }] of held) expect(table.addressOf(id).host).toBe(host(other))
+          expect(table.heldCount).toBe(held.size)
+          expect(table.size).toBeLessThanOrEqual(UNHELD_SOURCES_MAX + held.size)
+        }
+      }),
+    )
+  })
+
+  test("the source before is known again after it was forgotten, under an id that is its own", () => {
+    const table = new AddressTable()
+    const id = table.intern({ family: 4, host: "192.0.2.1", port: 7 })
+    expect(table.seen("192.0.2.1", 7)).toBe(id)
+    table.release(id)
+    // No other source comes: it goes for addresses that are released after it.
+    const others = Array.from({ length: UNHELD_SOURCES_MAX }, (_, n) => table.intern({ family: 4, host: host(n), port: 9 }))
+    for (const other of others) table.release(other)
+    expect(() => table.addressOf(id)).toThrow(RangeError)
+    expect(table.addressOf(table.seen("192.0.2.1", 7)).host).toBe("192.0.2.1")
+  })
 })

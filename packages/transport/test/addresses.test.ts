@@ -7,6 +7,26 @@ const v4Bytes = fc.uint8Array({ minLength: 4, maxLength: 4 })
 /** Zeros are likelier than by chance, or none would be long enough to shorten. */
 const v6Groups = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff })), { minLength: 8, maxLength: 8 })
 
+/** One of the many spellings of an address: leading zeros, capitals, "::" for any run of zeros, the last four bytes dotted. */
+const v6Spelling = fc
+  .record({
+    groups: v6Groups.filter((groups) => !(groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff)),
+    digits: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 8, maxLength: 8 }),
+    isUpper: fc.boolean(),
+    isDotted: fc.boolean(),
+    start: fc.nat(7),
+    length: fc.integer({ min: 0, max: 8 }),
+  })
+  .map(({ groups, digits, isUpper, isDotted, start, length }) => {
+    const bytes = Uint8Array.from(groups.flatMap((group) => [group >>> 8, group & 255]))
+    const texts = groups.map((group, i) => group.toString(16).padStart(digits[i]!, "0"))
+    if (isDotted) texts.splice(6, 2, bytes.subarray(12).join("."))
+    const end = start + length
+    const isRun = length > 0 && end <= (isDotted ? 6 : 8) && groups.slice(start, end).every((group) => group === 0)
+    const text = isRun ? `${texts.slice(0, start).join(":")}::${texts.slice(end).join(":")}` : texts.join(":")
+    return { bytes, text: isUpper ? text.toUpperCase() : text }
+  })
+
 describe("literal addresses", () => {
   test("every v4 address is parsed from what it is formatted to", () => {
     fc.assert(
@@ -35,6 +55,16 @@ describe("literal addresses", () => {
           [[1, 0, 2, 3, 4, 5, 6, 7]],
         ],
       },
+    )
+  })
+
+  test("whatever the spelling of a v6 address, its bytes are these, and its one spelling is the one of URLs", () => {
+    fc.assert(
+      fc.property(v6Spelling, ({ bytes, text }) => {
+        expect(parseHost(text)).toEqual({ family: 6, bytes, scope: "" })
+        expect(`[${formatHost(bytes)}]`).toBe(new URL(`http://[${text}]`).hostname)
+      }),
+      { numRuns: 1_000 },
     )
   })
 

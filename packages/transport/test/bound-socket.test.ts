@@ -76,6 +76,8 @@ describe("a socket that can't send", () => {
   test.each([
     "EMSGSIZE",
     "ENOBUFS",
+    "EAGAIN",
+    "ECONNRESET",
     "ECONNREFUSED",
     "ENETUNREACH",
     "EHOSTUNREACH",
@@ -150,6 +152,41 @@ describe("a socket that can't send", () => {
     expect(stub.sent[0]).toEqual(Buffer.from(pattern(100, 1)))
   })
 
+  test("a datagram that waited and failed in the end makes room too", async () => {
+    const { stub, station } = await open()
+    let writable = 0
+    station.transport.onWritable(() => writable++)
+    stub.answer = "wait"
+    station.send(TO, [pattern(10)])
+    stub.waiting.shift()!.callback(errorOf("ENETUNREACH"), 0)
+    expect(station.errors).toMatchObject([{ code: "ENETUNREACH", operation: "send", bytes: 10 }])
+    expect(writable).toBe(1)
+    expect(station.send(TO, [pattern(20)])).toBe(1)
+  })
+
+  test("one that has room again may be sent to at once, and be full again at once", async () => {
+    const { stub, station } = await open()
+    const taken: number[] = []
+    station.transport.onWritable(() => taken.push(station.send(TO, [pattern(20), pattern(30)])))
+    stub.answer = "wait"
+    station.send(TO, [pattern(10)])
+    stub.drainOne()
+    stub.drainOne()
+    expect(taken).toEqual([1, 1])
+    expect(stub.sent.map(({ length }) => length)).toEqual([10, 20])
+  })
+
+  test("after closing takes what it is given, also if it was full", async () => {
+    const { stub, station } = await open()
+    stub.answer = "wait"
+    station.send(TO, [pattern(10)])
+    const closing = station.transport.close()
+    expect(station.send(TO, [pattern(20), pattern(30)])).toBe(2)
+    await closing
+    expect(station.send(TO, [pattern(20), pattern(30)])).toBe(2)
+    expect(station.transport.counters).toMatchObject({ datagramsSent: 1, datagramsUnsendable: 5 })
+  })
+
   test("one that never drains can be closed, and what waited counts as unsendable", async () => {
     const { stub, station } = await open()
     stub.answer = "wait"
@@ -177,6 +214,24 @@ describe("a socket that can't send", () => {
     await turn()
     expect(station.received).toEqual([])
     expect(station.transport.counters).toMatchObject({ datagramsDropped: 1, datagramsReceived: 0 })
+  })
+
+  test("100,000 empty datagrams come in bounded batches, and those with bytes among them", async () => {
+    const { stub, station } = await open()
+    const from = { address: "192.0.2.1", port: 9 }
+    let [rows, bytes, largest] = [0, 0, 0]
+    station.transport.onReceive((batch) => {
+      rows += batch.count
+      largest = Math.max(largest, batch.count)
+      for (let row = 0; row < batch.count; row++) bytes += batch.length[row]!
+    })
+    for (let i = 0; i < 100_000; i++) {
+      stub.emit("message", Buffer.alloc(0), from)
+      if (i % 10_000 === 0) stub.emit("message", Buffer.alloc(5), from)
+    }
+    await turn()
+    expect([rows, bytes]).toEqual([100_010, 50])
+    expect(largest).toBeLessThanOrEqual(64)
   })
 
   test("more datagrams than a batch holds are all delivered, in order, the longest among them", async () => {
