@@ -7,12 +7,12 @@ const loopback = { v4: "127.0.0.1", v6: false } as const
 const echoer = await Endpoint.bind(loopback)
 const asker = await Endpoint.bind(loopback)
 
-// A stream goes one way, so an answer needs one of its own.
-const answers = new Map<Peer, OutgoingStream>()
-echoer.on("joined", (peer) => answers.set(peer, peer.open({ label: "answers" })))
-echoer.on("left", (peer) => answers.delete(peer))
-echoer.handle(ECHO, (message) => {
-  const result = answers.get(message.peer)?.trySend(ECHO, message.bytes)
+// A stream goes one way, so an answer needs one of its own: one for each peer, opened with the first answer.
+const answers = new WeakMap<Peer, OutgoingStream>()
+echoer.handle(ECHO, ({ peer, bytes }) => {
+  const stream = answers.get(peer) ?? peer.open({ label: "answers" })
+  answers.set(peer, stream)
+  const result = stream.trySend(ECHO, bytes)
   if (result !== "sent" && result !== "parked") throw new Error(`the answer was not sent: ${result}`)
 })
 

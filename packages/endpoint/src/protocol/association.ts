@@ -84,8 +84,8 @@ export class Association {
   feedback(nowMs: number, feedback: Feedback): void {
     feedback.counter = this.replay.highest
     feedback.holdUs = Math.min(0xffff_ffff, Math.max(0, Math.round((nowMs - this.#highestArrivedMs) * 1_000)))
-    feedback.datagrams = this.datagramsReceived
-    feedback.bytes = this.bytesReceived
+    feedback.datagrams = Math.min(this.datagramsReceived, NUMBER_MAX)
+    feedback.bytes = Math.min(this.bytesReceived, NUMBER_MAX)
     feedback.congestion = 0
   }
 

@@ -296,7 +296,7 @@ export class Protocol {
     const nowMs = this.#nowMs
     const view = this.#viewOf(batch, row)
     const counter = wire.prefixCounter(view, batch.offset[row]!)
-    if (slot === 0 || counter > wire.NUMBER_MAX || address === 0 || batch.length[row]! <= HINT_DATAGRAM_BYTES) return
+    if (slot === 0 || counter === 0 || counter > wire.NUMBER_MAX || address === 0 || batch.length[row]! <= this.#hintBytes) return
     if ((this.#hinted.get(address) ?? -Infinity) + HINT_INTERVAL_MS > nowMs) return
     if (this.#hinted.size >= HINT_ADDRESSES_MAX) this.#hinted.clear()
     this.#hinted.set(address, nowMs)
@@ -377,6 +377,11 @@ export class Protocol {
     this.#outbox.postHandshake(address, 0, attempt, ZERO_SEED)
   }
 
+  /** A hint is never longer than what it answers. */
+  get #hintBytes(): number {
+    return this.#prefixBytes + wire.PACKET_OVERHEAD_BYTES + wire.HINT_BYTES + this.#tagBytes
+  }
+
   get #prefixBytes(): number {
     return wire.PREFIX_BYTES[this.#settings.profile]!
   }
@@ -430,7 +435,7 @@ export class Protocol {
         wire.writeChallenge(view, body, { unique: this.unique, token }),
       )
     }
-    if (isNone(join.session) || !this.#cookies.check(join.token, source, join.unique, join.slot, nowMs)) return void this.#refuse("token")
+    if (!this.#cookies.check(join.token, source, join.unique, join.slot, nowMs)) return void this.#refuse("token")
     if (join.versionMin > wire.VERSION) return refuse(wire.REASON.version, `this endpoint speaks version ${wire.VERSION}`)
     const found = this.#associationFor(join, address, nowMs)
     if (found === undefined) {
@@ -787,8 +792,6 @@ export class Protocol {
 /** No sealer has this id: the row was dropped. */
 const REFUSED = -1
 const ZERO_SEED = wire.pseudoHeaderSeed({})
-/** Prefix, flags, hint and checksum. */
-const HINT_DATAGRAM_BYTES = 11 + 1 + wire.HINT_BYTES + 4
 
 /** What a token binds a source to: its address and port. */
 function sourceBytes({ host, port }: Address): Uint8Array {
