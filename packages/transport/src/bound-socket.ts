@@ -30,7 +30,7 @@ const STAGING_BYTES = 65_536
 
 /**
  * A socket that takes datagrams one by one. `dgram` keeps the memory of a datagram that can't be sent at once, and tells only afterwards; so each is
- * copied into a buffer of our own (60 ns beside the 4 µs of the system call). The first that has to wait keeps that buffer and makes the socket
+ * copied into a buffer of our own (50 of the 5,600 ns that a datagram of 1,400 B costs both ends). The first that has to wait keeps that buffer and makes the socket
  * full until it is gone: `dgram` itself would queue without bound.
  */
 export class BoundSocket {

@@ -24,7 +24,7 @@ export interface Host {
   now(): number
   /** Makes a wake-up. An endpoint has one, never one per packet. */
   wakeUp(wake: () => void): WakeUp
-  /** Calls `run` once when the current turn of the program is over and the sockets were read; for work due sooner than a timer can be. */
+  /** Calls `run` once at the end of the turn, after what the sockets held was delivered and wake-ups that are due were called; for work due sooner than a timer can be. */
   defer(run: () => void): void
   /** A uniform unsigned 32-bit integer for jitter and choices; not a secret. */
   random(): number
@@ -33,13 +33,13 @@ export interface Host {
   /** The addresses of a name, port 0, in the order to try them; a literal address needs no lookup. Rejects with a `TransportError` `name-not-found`. */
   resolve(name: string, signal?: AbortSignal): Promise<ResolvedAddress[]>
   readonly crypto: SyncCrypto
-  /** Opens the sockets. Rejects with a `TransportError` (`address-in-use`, `no-family`, …) that says what to do. */
+  /** Opens the sockets. Rejects with a `TransportError` (`address-in-use`, `no-family`, `invalid-option` …) that says what to do. */
   bind(options: BindOptions): Promise<Transport>
 }
 
 /** One re-armable deadline. */
 export interface WakeUp {
-  /** Calls the function once at `deadlineMs` of `Host.now()` or soon after, and after datagrams that already wait were delivered. Replaces the deadline before; `Infinity` cancels it. */
+  /** Calls the function once at `deadlineMs` of `Host.now()` or soon after, never before, and after datagrams that already wait were delivered. Replaces the deadline before; `Infinity` cancels it. */
   at(deadlineMs: number): void
 }
 
@@ -202,7 +202,10 @@ export interface Transport extends AsyncDisposable {
   /** Checks the tags of all entries of a received batch whose `opener` is set. */
   open(batch: ReceiveBatch): void
 
-  /** At most one function each; the last one given is called. */
+  /**
+   * At most one function each; the last one given is called. They may call the transport; an error function is called within `send` where the
+   * failure is known at once. What they throw surfaces once, as an uncaught exception of the program or from the call that lets simulated time pass.
+   */
   onReceive(receive: (batch: ReceiveBatch) => void): void
   onWritable(writable: () => void): void
   onError(error: (error: SocketError) => void): void

@@ -35,6 +35,13 @@ describe("the table of addresses", () => {
     expect(table.addressOf(old).host).toBe("192.0.2.1")
   })
 
+  test("a source that was forgotten since it was last seen has an id again", () => {
+    const table = new AddressTable()
+    table.seen("192.0.2.1", 7)
+    for (let n = 0; n <= UNHELD_SOURCES_MAX; n++) table.release(table.intern({ family: 4, host: host(n), port: 1 }))
+    expect(table.addressOf(table.seen("192.0.2.1", 7)).host).toBe("192.0.2.1")
+  })
+
   test("a source that can't be answered has no id", () => {
     const table = new AddressTable()
     expect(table.seen("192.0.2.1", 0)).toBe(0)
