@@ -97,9 +97,34 @@ describe("literal addresses", () => {
     }
   })
 
+  test("text that is nearly an address is none", () => {
+    for (const text of [
+      "256.0.0.1",
+      "1.2.3.256",
+      "0177.0.0.1",
+      "1.2.3",
+      "1.2.3.4.5",
+      "::256.1.1.1",
+      "1::2::3",
+      ":::",
+      "1:2:3:4::5:6:7:8",
+      "1.2.3.4::",
+    ])
+      expect(parseHost(text)).toBeUndefined()
+  })
+
   test("a scope is kept on link-local addresses and refused on others", () => {
     expect(normalizeAddress("FE80::1%eth0", 1)).toEqual({ family: 6, host: "fe80::1%eth0", port: 1 })
-    for (const text of ["fe80::1%", "fe80::1%a%b", "2001:db8::1%eth0", "::ffff:192.0.2.1%eth0", "192.0.2.1%eth0"])
+    expect(parseHost("febf::1%2")).toMatchObject({ family: 6, scope: "2" })
+    for (const text of [
+      "fe80::1%",
+      "fec0::1%eth0",
+      "fe00::1%eth0",
+      "fe80::1%a%b",
+      "2001:db8::1%eth0",
+      "::ffff:192.0.2.1%eth0",
+      "192.0.2.1%eth0",
+    ])
       expect(parseHost(text)).toBeUndefined()
   })
 

@@ -37,6 +37,8 @@ class StubSocket extends EventEmitter {
   }
 
   getSendQueueCount(): number {
+    // As dgram does.
+    if (this.isClosed) throw errorOf("ERR_SOCKET_DGRAM_NOT_RUNNING")
     return this.waiting.length
   }
 
@@ -206,6 +208,15 @@ describe("a socket that can't send", () => {
     stub.emit("message", Buffer.from(pattern(5)), { address: "192.0.2.1", port: 9 })
     await turn()
     expect(station.received.map(({ bytes }) => bytes)).toEqual([pattern(5)])
+  })
+
+  test("an error of a socket that is being closed is nobody's any more", async () => {
+    const { stub, station } = await open()
+    const closing = station.transport.close()
+    stub.emit("error", Object.assign(errorOf("ECONNRESET"), { syscall: "recvmsg" }))
+    await closing
+    expect(station.errors).toEqual([])
+    expect(station.transport.counters).toMatchObject({ datagramsUnsendable: 0, errors: { ECONNRESET: 0 } })
   })
 
   test("a datagram from port 0, which nobody can answer, is dropped and counted", async () => {
