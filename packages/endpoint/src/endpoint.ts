@@ -10,7 +10,9 @@ import type { OutgoingStream } from "./outgoing-stream.ts"
 import { Peer, type PeerHost } from "./peer.ts"
 import { toHex } from "./protocol/identity.ts"
 import type { ProtocolListener } from "./protocol/listener.ts"
-import type { IncomingState, OutgoingState, PeerState } from "./protocol/peer-state.ts"
+import type { IncomingState } from "./protocol/incoming-streams.ts"
+import type { OutgoingState } from "./protocol/outgoing-streams.ts"
+import type { PeerState } from "./protocol/peer-state.ts"
 import { type JoinFailure, Protocol } from "./protocol/protocol.ts"
 import { parseTarget, type Target } from "./target.ts"
 
@@ -234,7 +236,7 @@ export class Endpoint implements AsyncDisposable {
   #isDrained(): boolean {
     for (const { liveness, outgoing } of this.#protocol.peers.values()) {
       if (liveness !== "joined") continue
-      for (const { stream, owner } of outgoing.values()) {
+      for (const { stream, owner } of outgoing.all()) {
         if (stream.state === "open" && !(stream.isDrained && (owner as OutgoingStream | undefined)?.parkedMessages === 0)) return false
         if (stream.state === "ending") return false
       }

@@ -1,6 +1,7 @@
 import { type Delivery, DELIVERIES, REASON, reasonName } from "@x/wire"
 import type { Peer } from "./peer.ts"
-import type { IncomingState, PeerState } from "./protocol/peer-state.ts"
+import type { IncomingState } from "./protocol/incoming-streams.ts"
+import type { PeerState } from "./protocol/peer-state.ts"
 
 /** A stream that a peer opened to us. */
 export class IncomingStream {
@@ -45,7 +46,7 @@ export class IncomingStream {
 
   /** Tells the sender to stop; messages on their way are dropped. */
   stop(reason: number = REASON.aborted): void {
-    this.#peerState.stop(this.#state, reason)
+    this.#peerState.incoming.stop(this.#state, reason)
   }
 
   /** @internal */

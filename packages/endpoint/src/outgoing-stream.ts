@@ -4,7 +4,8 @@ import { type Delivery, DELIVERIES, MODE, REASON, reasonName, TYPE_MAX, wholeHea
 import { EndpointError } from "./endpoint-error.ts"
 import { type ParkedMessage, type ParkingLot, writeMessage } from "./parking-lot.ts"
 import type { Peer } from "./peer.ts"
-import type { OutgoingState, PeerState } from "./protocol/peer-state.ts"
+import type { OutgoingState } from "./protocol/outgoing-streams.ts"
+import type { PeerState } from "./protocol/peer-state.ts"
 
 /**
  * What became of a message that was offered: `sent` (in the window), `parked` (copied, will follow), `dropped` (a stream without promises had no
@@ -83,7 +84,7 @@ export class OutgoingStream {
     if (refusal !== undefined) return refusal
     const isWhole = fitsWhole(bytes.length, this.#stream.payloadBytesMax)
     if (isWhole && this.#lot.isEmpty && writeWhole(this.#stream, type, bytes)) {
-      this.#peerState.touch(this.#state)
+      this.#peerState.outgoing.touch(this.#state)
       return "sent"
     }
     const message = new LargeMessage(type, bytes)
@@ -172,7 +173,7 @@ export class OutgoingStream {
     if (offset < 0) return this.#isUnreliable ? "dropped" : "refused"
     this.#fill(fill, this.#stream.slab, offset)
     this.#stream.commit(wholeHeaderBytes(size) + size)
-    this.#peerState.touch(this.#state)
+    this.#peerState.outgoing.touch(this.#state)
     return "sent"
   }
 
@@ -214,14 +215,14 @@ export class OutgoingStream {
   #endIfDrained(): void {
     if (!this.#isEnded || !this.#lot.isEmpty || this.#stream.state !== "open") return
     this.#stream.end(this.#now())
-    this.#peerState.touch(this.#state)
+    this.#peerState.outgoing.touch(this.#state)
   }
 
   /** Gives up: the peer drops what it hasn't handed over, and is told why. */
   reset(reason: number = REASON.aborted): void {
     if (this.state === "closed") return
     this.#stream.reset(reason, this.#now())
-    this.#peerState.touch(this.#state)
+    this.#peerState.outgoing.touch(this.#state)
     this.onProgress()
   }
 
@@ -245,14 +246,14 @@ export class OutgoingStream {
   #resume(): void {
     if (!this.#lot.isEmpty) {
       this.#lot.resume(this.#stream)
-      this.#peerState.touch(this.#state)
+      this.#peerState.outgoing.touch(this.#state)
     }
     this.#endIfDrained()
   }
 
   #write(message: LargeMessage): boolean {
     const isDone = writeMessage(this.#stream, message)
-    if (isDone || message.isBegun) this.#peerState.touch(this.#state)
+    if (isDone || message.isBegun) this.#peerState.outgoing.touch(this.#state)
     return isDone
   }
 

@@ -90,7 +90,7 @@ export class Peer {
     if (metadata.length > METADATA_BYTES_MAX)
       throw new EndpointError("invalid-option", `label must have at most ${METADATA_BYTES_MAX} bytes of UTF-8, not ${metadata.length}`)
     if (this.state === "left") throw new EndpointError("not-joined", `the peer ${this.unique} has left; join it again`)
-    const state = this.#state.open(mode, priority, metadata, 0, this.#host.now())
+    const state = this.#state.outgoing.open(mode, priority, metadata, 0, this.#host.now())
     if (state === undefined)
       throw new EndpointError("refused", `the peer takes ${this.#state.limits.streams} streams at a time; end one, or raise its streamsMax`)
     const stream = new OutgoingStream(
@@ -150,12 +150,12 @@ export class Peer {
       bytesSent: sum("bytesSent"),
       datagramsReceived: sum("datagramsReceived"),
       bytesReceived: sum("bytesReceived"),
-      packetsSent: this.#state.packetsSent,
-      packetsResent: this.#state.packetsResent,
-      naksReceived: this.#state.naksReceived,
-      inFlightBytes: this.#state.inFlightBytes,
-      streamsOut: this.#state.outgoing.size,
-      streamsIn: this.#state.incoming.size,
+      packetsSent: this.#state.outgoing.packetsSent,
+      packetsResent: this.#state.outgoing.packetsResent,
+      naksReceived: this.#state.outgoing.naksReceived,
+      inFlightBytes: this.#state.outgoing.inFlightBytes,
+      streamsOut: this.#state.outgoing.count,
+      streamsIn: this.#state.incoming.count,
     }
   }
 

@@ -4,7 +4,9 @@
  * @module
  */
 
-import type { IncomingState, OutgoingState, PeerState } from "./peer-state.ts"
+import type { IncomingState } from "./incoming-streams.ts"
+import type { OutgoingState } from "./outgoing-streams.ts"
+import type { PeerState } from "./peer-state.ts"
 
 export interface ProtocolListener {
   /** A message; the bytes are valid during the call. */

@@ -259,21 +259,21 @@ export class Protocol {
   ): void {
     switch (kind) {
       case wire.KIND.sequenced:
-        return peer.handleSequenced(view, bytes, body, end, wanted, nowMs)
+        return peer.incoming.handleSequenced(view, bytes, body, end, wanted, nowMs)
       case wire.KIND.fireAndForget:
-        return peer.handleFireAndForget(view, bytes, body, end, nowMs)
+        return peer.incoming.handleFireAndForget(view, bytes, body, end, nowMs)
       case wire.KIND.open:
-        return peer.handleOpen(wire.readOpen(view, body, end), nowMs)
+        return peer.incoming.handleOpen(wire.readOpen(view, body, end), nowMs)
       case wire.KIND.end:
-        return peer.handleEnd(wire.readEnd(view, body))
+        return peer.incoming.handleEnd(wire.readEnd(view, body))
       case wire.KIND.reset:
-        return peer.handleReset(wire.readReset(view, body))
+        return peer.incoming.handleReset(wire.readReset(view, body))
       case wire.KIND.stop:
-        return peer.handleStop(wire.readStop(view, body), nowMs)
+        return peer.outgoing.handleStop(wire.readStop(view, body), nowMs)
       case wire.KIND.status:
-        return peer.handleStatus(view, body, nowMs)
+        return peer.outgoing.handleStatus(view, body, nowMs)
       case wire.KIND.sync:
-        return peer.handleSync(view, body, wanted, nowMs)
+        return peer.incoming.handleSync(view, body, wanted, nowMs)
       case wire.KIND.feedback:
         return peer.handleFeedback(view, body, association, nowMs)
       case wire.KIND.heartbeat:
@@ -765,12 +765,12 @@ export class Protocol {
 
   /** The system refused a datagram as too long for the path. */
   handleTooLong(address: number, bytes: number, nowMs: number): void {
-    this.#byAddress.get(address)?.handleTooLong(bytes, nowMs)
+    this.#byAddress.get(address)?.outgoing.handleTooLong(bytes, nowMs)
   }
 
   /** Closes packets that are being filled: the turn is over. */
   closePackets(): void {
-    for (const peer of this.#awake) peer.closePackets()
+    for (const peer of this.#awake) peer.outgoing.closePackets()
   }
 
   /** Gives back what it registered; after this nothing may be called. */

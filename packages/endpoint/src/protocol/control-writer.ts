@@ -1,0 +1,59 @@
+import { createFeedback, KIND, writeFeedback } from "@x/wire"
+import type { Association } from "./association.ts"
+import type { Outbox } from "./outbox.ts"
+
+/** Puts the control packets of one poll into as few datagrams as they fit; each datagram begins with feedback. */
+export class ControlWriter {
+  readonly #outbox: Outbox
+  readonly #feedback = createFeedback()
+  #association: Association | undefined
+  #nowMs = 0
+  #datagramBytesMax = 0
+  #isComposing = false
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox
+  }
+
+  get view(): DataView {
+    return this.#outbox.writer.view
+  }
+
+  start(association: Association, datagramBytesMax: number, nowMs: number): void {
+    this.#association = association
+    this.#datagramBytesMax = datagramBytesMax
+    this.#nowMs = nowMs
+    this.#isComposing = false
+  }
+
+  /** Room for the next packet, whether it fits the datagram being composed or needs another one; `false`: the socket is full. Asked before each `begin`. */
+  hasRoom(): boolean {
+    if (this.#outbox.rowsLeft >= 2) return !this.#outbox.isBlocked
+    this.post()
+    return this.#outbox.flush()
+  }
+
+  /** Begins a packet with a body of at most so many bytes; answers where the body starts. */
+  begin(flags: number, bodyBytes: number): number {
+    const { writer } = this.#outbox
+    if (this.#isComposing && this.#outbox.composedBytes + writer.cost(bodyBytes) > this.#datagramBytesMax) this.post()
+    if (!this.#isComposing) {
+      this.#outbox.compose()
+      this.#association!.feedback(this.#nowMs, this.#feedback)
+      writer.finish(writeFeedback(writer.view, writer.begin(KIND.feedback), this.#feedback))
+      this.#isComposing = true
+    }
+    return writer.begin(flags)
+  }
+
+  /** Says where the body begun last ends. */
+  finish(end: number): void {
+    this.#outbox.writer.finish(end)
+  }
+
+  /** Hands over the datagram being composed, if there is one. */
+  post(): void {
+    if (this.#isComposing) this.#outbox.post(this.#association!, this.#nowMs)
+    this.#isComposing = false
+  }
+}

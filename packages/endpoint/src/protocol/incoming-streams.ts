@@ -1,0 +1,349 @@
+/**
+ * The streams that a peer opened to us: takes in their packets, hands over their messages, and says what they have and miss. Composes the
+ * receiving machines of `@x/stream` and `@x/fragment`.
+ *
+ * @module
+ */
+
+import { Assembler, AssemblyBudget } from "@x/fragment"
+import { createKeptPacket, ReceiveStream, Repeater } from "@x/stream"
+import * as wire from "@x/wire"
+import type { ControlWriter } from "./control-writer.ts"
+import { NumberSet } from "./number-set.ts"
+import type { PeerContext, PeerState } from "./peer-state.ts"
+
+/** Finished ids are kept in so many ranges; past that the oldest hole counts as finished. */
+const FINISHED_RANGES_MAX = 1_024
+/** A stop is repeated at most this far apart, milliseconds. */
+const REPEAT_MS_MAX = 1_000
+
+/** A stream from the peer. */
+export class IncomingState {
+  readonly id: number
+  readonly stream: ReceiveStream
+  readonly assembler: Assembler
+  owner: unknown = undefined
+  metadata: Uint8Array = new Uint8Array(0)
+  priority = 0
+  isAnnounced = false
+  /** Messages handed over. */
+  delivered = 0
+  readonly stopping: Repeater = new Repeater()
+  stopReason: number = wire.REASON.unspecified
+  constructor(stream: ReceiveStream, assembler: Assembler) {
+    this.id = stream.id
+    this.stream = stream
+    this.assembler = assembler
+  }
+}
+
+export class IncomingStreams {
+  /** When a message last came. */
+  lastDataMs: number
+  readonly #peer: PeerState
+  readonly #context: PeerContext
+  readonly #budget: AssemblyBudget
+  readonly #streams = new Map<number, IncomingState>()
+  readonly #finished = new NumberSet()
+  /** Streams with a status or a stop to come: the others cost nothing. */
+  readonly #reporting = new Set<IncomingState>()
+  /** Id and final number of finished streams whose end is to be answered (again). */
+  readonly #finishedAnswers: number[] = []
+  readonly #kept = createKeptPacket()
+  readonly #piece = wire.createPiece()
+  readonly #messages = new wire.MessageCursor()
+  readonly #status = wire.createStatus()
+  readonly #sync = wire.createSync()
+
+  constructor(peer: PeerState, context: PeerContext, nowMs: number) {
+    this.#peer = peer
+    this.#context = context
+    this.#budget = new AssemblyBudget(context.settings.assemblyBytesPerPeer, context.budget)
+    this.lastDataMs = nowMs
+  }
+
+  get count(): number {
+    return this.#streams.size
+  }
+
+  handleSequenced(view: DataView, bytes: Uint8Array, body: number, end: number, wanted: boolean, nowMs: number): void {
+    const id = wire.readStream(view, body)
+    const delivery = wire.readSequencedDelivery(view, body)
+    const state = this.#incomingFor(id, wire.modeOf(delivery))
+    if (state === undefined) return
+    const payload = body + wire.SEQUENCED_HEADER_BYTES
+    const verdict = state.stream.handlePacket(wire.readPacketNumber(view, body), delivery, wanted, bytes, payload, end - payload, nowMs)
+    this.#report(state)
+    this.lastDataMs = nowMs
+    if (verdict === "kept") return
+    if (verdict !== "deliver") return this.#context.drop(verdict)
+    if (this.#dispatch(state, view, bytes, payload, end, wire.formOf(delivery), nowMs)) this.#dispatchKept(state, nowMs)
+    this.#closeIfComplete(state)
+  }
+
+  #dispatchKept(state: IncomingState, nowMs: number): void {
+    const kept = this.#kept
+    while (state.stream.peekKept(kept)) {
+      if (!this.#dispatch(state, kept.view, kept.bytes, kept.offset, kept.offset + kept.length, wire.formOf(kept.delivery), nowMs)) return
+    }
+  }
+
+  /** Hands over what the packet at the edge holds; `false`: it can't be taken now, or the stream is over. */
+  #dispatch(state: IncomingState, view: DataView, bytes: Uint8Array, offset: number, end: number, form: number, nowMs: number): boolean {
+    if (form !== wire.FORM.whole) return this.#dispatchPiece(state, view, bytes, offset, end, form, nowMs)
+    if (state.assembler.count > 0) return this.#violates(state, wire.REASON.protocolError, "piece-conflict")
+    state.stream.advance()
+    this.#deliverWhole(state, view, bytes, offset, end)
+    return state.stream.state === "open"
+  }
+
+  #deliverWhole(state: IncomingState, view: DataView, bytes: Uint8Array, offset: number, end: number): void {
+    const cursor = this.#messages
+    // A handler may send and so come back here for another stream: the cursor is read before it is called.
+    let at = offset
+    // It may also stop the stream or leave the peer: then the rest is not handed over.
+    while (at < end && state.stream.state === "open") {
+      cursor.start(view, at, end)
+      cursor.next()
+      at = cursor.offset + cursor.length
+      state.delivered++
+      this.#context.listener.onMessage(this.#peer, state, cursor.type, bytes, view, cursor.offset, cursor.length)
+    }
+  }
+
+  #dispatchPiece(
+    state: IncomingState,
+    view: DataView,
+    bytes: Uint8Array,
+    offset: number,
+    end: number,
+    form: number,
+    nowMs: number,
+  ): boolean {
+    wire.readPiece(view, offset, end, form, this.#piece)
+    const verdict = state.assembler.handlePiece(this.#piece, bytes, nowMs)
+    if (verdict === "no-room") {
+      state.stream.refuse()
+      this.#context.drop("no-room")
+      return false
+    }
+    if (verdict === "message-too-large") return this.#violates(state, wire.REASON.messageTooLarge, verdict)
+    if (verdict !== "taken" && verdict !== "complete") return this.#violates(state, wire.REASON.protocolError, verdict)
+    state.stream.advance()
+    if (verdict === "complete") this.#deliverAssembled(state)
+    return state.stream.state === "open"
+  }
+
+  #deliverAssembled(state: IncomingState): void {
+    const { type, bytes } = state.assembler.completed
+    // Before the handler runs: it may close the stream, and everything of it with it.
+    state.assembler.release()
+    state.delivered++
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#context.listener.onMessage(this.#peer, state, type, bytes, view, 0, bytes.length)
+    // Memory is free again: whoever was refused may try.
+    for (const other of this.#streams.values()) {
+      other.stream.hasRoom()
+      this.#report(other)
+    }
+  }
+
+  /** The peer broke a promise that a reliable stream can't go on without. */
+  #violates(state: IncomingState, reason: number, drop: wire.PacketDropReason): boolean {
+    this.#context.drop(drop)
+    this.stop(state, reason)
+    return false
+  }
+
+  handleFireAndForget(view: DataView, bytes: Uint8Array, body: number, end: number, nowMs: number): void {
+    const state = this.#incomingFor(wire.readStream(view, body), wire.MODE["fire-and-forget"])
+    if (state === undefined) return
+    if (state.stream.state === "closed") return this.#context.drop("stream-closed")
+    this.lastDataMs = nowMs
+    const form = wire.formOf(wire.readFireAndForgetDelivery(view, body))
+    const payload = body + wire.FIRE_AND_FORGET_HEADER_BYTES
+    if (form === wire.FORM.whole) return this.#deliverWhole(state, view, bytes, payload, end)
+    wire.readPiece(view, payload, end, form, this.#piece)
+    const verdict = state.assembler.handlePiece(this.#piece, bytes, nowMs)
+    if (verdict === "complete") this.#deliverAssembled(state)
+    else if (verdict !== "taken") this.#context.drop(verdict)
+    this.#report(state)
+  }
+
+  /** The stream of an incoming packet, made if this is its first; `undefined`: dropped and counted. */
+  #incomingFor(id: number, mode: wire.Mode): IncomingState | undefined {
+    const known = this.#streams.get(id)
+    if (known !== undefined) {
+      if (known.stream.mode === mode) return known
+      this.#context.drop("mode-changed")
+      return undefined
+    }
+    if (this.#finished.has(id)) {
+      this.#context.drop("stream-closed")
+      return undefined
+    }
+    const { settings, pool } = this.#context
+    if (this.#streams.size >= settings.streamsMax) {
+      this.#context.drop("streams-full")
+      return undefined
+    }
+    const options = this.#peer.receiveOptions
+    const stream = new ReceiveStream({ id, mode, options, rtt: this.#peer.rtt, pool })
+    const isOrdered = mode === wire.MODE.reliable
+    const state = new IncomingState(stream, new Assembler({ budget: this.#budget, messageBytesMax: settings.messageBytesMax, isOrdered }))
+    this.#streams.set(id, state)
+    return state
+  }
+
+  #report(state: IncomingState): void {
+    this.#reporting.add(state)
+    this.#context.wake(this.#peer)
+  }
+
+  handleOpen(open: wire.Open, nowMs: number): void {
+    if (this.#finished.has(open.stream)) return
+    const state = this.#incomingFor(open.stream, open.mode)
+    if (state === undefined) return
+    state.stream.handleOpen(open.first, nowMs)
+    this.#report(state)
+    if (state.isAnnounced) return
+    state.isAnnounced = true
+    state.metadata = open.metadata
+    state.priority = open.priority
+    this.#context.listener.onStreamOpened(this.#peer, state)
+  }
+
+  handleEnd(end: wire.End): void {
+    const state = this.#streams.get(end.stream)
+    if (state === undefined) {
+      // An end that overtook its opening will be said again.
+      if (this.#finished.has(end.stream)) this.#answerFinished(end)
+      else this.#context.drop("not-open")
+      return
+    }
+    const reason = state.stream.handleEnd(end.final)
+    if (reason !== undefined) this.#context.drop(reason)
+    this.#report(state)
+    this.#closeIfComplete(state)
+  }
+
+  handleReset(reset: wire.Reset): void {
+    const state = this.#streams.get(reset.stream)
+    if (state !== undefined) this.#closeIncoming(state, false, reset.reason)
+    this.#answerFinished(reset)
+  }
+
+  /** A finished stream's end or reset is answered from the packet itself: there is no state left. */
+  #answerFinished(end: wire.End): void {
+    this.#finish(end.stream)
+    this.#finishedAnswers.push(end.stream, end.final)
+    this.#context.wake(this.#peer)
+  }
+
+  #closeIfComplete(state: IncomingState): void {
+    const { stream } = state
+    if (stream.state === "open" && stream.isComplete && state.assembler.count === 0) {
+      this.#finishedAnswers.push(state.id, stream.mode === wire.MODE["fire-and-forget"] ? 0 : stream.cumulative)
+      this.#closeIncoming(state, true, wire.REASON.unspecified)
+    }
+  }
+
+  #closeIncoming(state: IncomingState, isComplete: boolean, reason: number): void {
+    state.stream.close()
+    state.assembler.close()
+    state.stopping.stop()
+    this.#streams.delete(state.id)
+    this.#reporting.delete(state)
+    this.#finish(state.id)
+    this.#context.wake(this.#peer)
+    this.#context.listener.onStreamClosed(this.#peer, state, isComplete, reason)
+  }
+
+  #finish(id: number): void {
+    this.#finished.add(id)
+    while (this.#finished.ranges > FINISHED_RANGES_MAX) this.#finished.fillLowestHole()
+  }
+
+  /** Asks the sender to stop; what comes in the meantime is dropped. */
+  stop(state: IncomingState, reason: number): void {
+    if (state.stream.state === "closed") return
+    state.stream.close()
+    state.assembler.close()
+    state.stopReason = reason
+    state.stopping.start(-Infinity)
+    this.#report(state)
+  }
+
+  handleSync(view: DataView, body: number, wanted: boolean, nowMs: number): void {
+    wire.readSync(view, body, this.#sync)
+    const { stream: id, mode, high } = this.#sync
+    if (this.#finished.has(id)) {
+      // Its end was answered, but the sender hasn't heard: it hears it again.
+      this.#finishedAnswers.push(id, high)
+      return this.#context.wake(this.#peer)
+    }
+    const state = this.#incomingFor(id, mode)
+    if (state === undefined) return
+    const reason = state.stream.handleSync(this.#sync, wanted, nowMs)
+    if (reason !== undefined) this.#context.drop(reason)
+    this.#report(state)
+  }
+
+  /** Ends all: the peer is gone. */
+  close(reason: number): void {
+    for (const state of [...this.#streams.values()]) this.#closeIncoming(state, false, reason)
+  }
+
+  /** Writes the statuses and stops that are due; `false`: the socket is full. */
+  compose(control: ControlWriter, nowMs: number): boolean {
+    while (this.#finishedAnswers.length > 0) {
+      if (!control.hasRoom()) return false
+      this.#composeFinished(control)
+    }
+    for (const state of this.#reporting) {
+      if (!control.hasRoom()) return false
+      this.#composeReport(state, control, nowMs)
+    }
+    return true
+  }
+
+  #composeFinished(control: ControlWriter): void {
+    const status = this.#status
+    status.cumulative = this.#finishedAnswers.pop()!
+    status.stream = this.#finishedAnswers.pop()!
+    status.state = wire.STATUS.closed
+    status.received.count = status.missing.count = 0
+    control.finish(wire.writeStatus(control.view, control.begin(wire.KIND.status, wire.statusBytes(status)), status))
+  }
+
+  #composeReport({ id, stream, stopping, stopReason }: IncomingState, control: ControlWriter, nowMs: number): void {
+    if (stopping.dueMs <= nowMs) {
+      control.finish(wire.writeStop(control.view, control.begin(wire.KIND.stop, wire.STOP_BYTES), { stream: id, reason: stopReason }))
+      stopping.said(nowMs, this.#peer.rtt.ptoMs, REPEAT_MS_MAX)
+    }
+    const status = this.#status
+    if (stream.state === "open" && stream.pollStatus(nowMs, status)) {
+      control.finish(wire.writeStatus(control.view, control.begin(wire.KIND.status, wire.statusBytes(status)), status))
+    }
+  }
+
+  /** Gives up unreliable messages without progress. */
+  handleTimeout(nowMs: number): void {
+    for (const { assembler } of this.#reporting) if (assembler.nextTimeoutMs <= nowMs) assembler.handleTimeout(nowMs)
+  }
+
+  /** When there is something to say or to give up; streams without are looked at no more until a packet comes. */
+  nextTimeoutMs(): number {
+    let next = Infinity
+    for (const state of this.#reporting) {
+      const due = Math.min(state.stream.nextTimeoutMs, state.stopping.dueMs, state.assembler.nextTimeoutMs)
+      if (due === Infinity) this.#reporting.delete(state)
+      else next = Math.min(next, due)
+    }
+    return next
+  }
+
+  assertInvariants(): void {
+    for (const { stream } of this.#streams.values()) stream.assertInvariants()
+  }
+}
