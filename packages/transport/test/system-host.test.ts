@@ -179,6 +179,38 @@ describe("this machine", () => {
     expect(calls).toBe(0)
   })
 
+  test("a deadline sooner than a timer can be is kept as well", async () => {
+    const host = systemHost()
+    for (let i = 0; i < 20; i++) {
+      const deadlineMs = host.now() + 0.4
+      await new Promise<void>((resolve) => host.wakeUp(resolve).at(deadlineMs))
+      expect(host.now()).toBeGreaterThanOrEqual(deadlineMs)
+    }
+  })
+
+  test("a deadline that waits keeps neither timers nor turns of the loop busy, also when it was cancelled as it came due", async () => {
+    const host = systemHost()
+    const timers = vi.spyOn(globalThis, "setTimeout")
+    const turns = vi.spyOn(globalThis, "setImmediate")
+    const far = host.wakeUp(() => expect.unreachable())
+    far.at(host.now() + 2 ** 40)
+    const cancelled = host.wakeUp(() => expect.unreachable())
+    await new Promise<void>((resolve) => {
+      const first = host.wakeUp(() => {
+        cancelled.at(Infinity)
+        resolve()
+      })
+      first.at(host.now())
+      cancelled.at(host.now())
+    })
+    turns.mockClear()
+    for (let i = 0; i < 20; i++) await turn()
+    far.at(Infinity)
+    expect(turns).toHaveBeenCalledTimes(20)
+    expect(Math.max(...timers.mock.calls.map(([, ms]) => ms!))).toBeLessThan(2 ** 31)
+    vi.restoreAllMocks()
+  })
+
   test("the helper is what makes DF; without it plain dgram works, and notes say what is missing", async () => {
     const { available } = await import("@x/native")
     const native = await bind()

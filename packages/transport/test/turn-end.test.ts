@@ -1,0 +1,70 @@
+import { performance } from "node:perf_hooks"
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
+import { TurnEnd } from "../src/turn-end.ts"
+
+let nowMs = 0
+
+beforeEach(() => {
+  nowMs = 10_000
+  vi.spyOn(performance, "now").mockImplementation(() => nowMs)
+})
+
+afterEach(() => void vi.restoreAllMocks())
+
+/** Sockets that still have something for so many turns, each of which takes 20 ms. */
+function addReader(turnEnd: TurnEnd, turns: number): { reads: number; left: number } {
+  const reader = { reads: 0, left: turns }
+  turnEnd.addReader(() => {
+    if (reader.left === 0) return false
+    reader.left--
+    reader.reads++
+    nowMs += 20
+    turnEnd.schedule()
+    return true
+  })
+  return reader
+}
+
+function woken(turnEnd: TurnEnd, deadlineMs: number): Promise<void> {
+  return new Promise((resolve) => turnEnd.wake({ deadlineMs, wake: resolve }))
+}
+
+describe("the end of a turn", () => {
+  test("a wake-up that is late by a stall waits until the sockets are read empty, after each stall anew", async () => {
+    const turnEnd = new TurnEnd()
+    const reader = addReader(turnEnd, 8)
+    await woken(turnEnd, nowMs - 100)
+    expect(reader.reads).toBe(8)
+    nowMs += 5_000
+    reader.left = 8
+    await woken(turnEnd, nowMs - 100)
+    expect(reader.reads).toBe(16)
+  })
+
+  test("it waits no longer than 250 ms, where there is always more to read", async () => {
+    const turnEnd = new TurnEnd()
+    const reader = addReader(turnEnd, Infinity)
+    await woken(turnEnd, nowMs - 100)
+    reader.left = 0
+    expect(reader.reads).toBeGreaterThan(5)
+    expect(reader.reads).toBeLessThanOrEqual(15)
+  })
+
+  test("a wake-up that is hardly late waits for one turn of reading and no more", async () => {
+    const turnEnd = new TurnEnd()
+    const reader = addReader(turnEnd, 100)
+    await woken(turnEnd, nowMs - 1)
+    reader.left = 0
+    expect(reader.reads).toBe(1)
+  })
+
+  test("a reader that was taken away is not asked any more", async () => {
+    const turnEnd = new TurnEnd()
+    const deliver = vi.fn(() => false)
+    turnEnd.addReader(deliver)
+    await woken(turnEnd, nowMs)
+    turnEnd.removeReader(deliver)
+    await woken(turnEnd, nowMs)
+    expect(deliver).toHaveBeenCalledTimes(1)
+  })
+})
