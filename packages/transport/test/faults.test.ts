@@ -55,6 +55,14 @@ describe("a host with faults", () => {
     expect([a.received.length, b.received.length, faults]).toEqual([10, 0, { sendLost: 10, receiveLost: 0 }])
   })
 
+  test("hands over no batch of which nothing is left", async () => {
+    const { network, a, b, faults } = await pair({ seed: 1, receiveLossRate: 1 })
+    a.transport.onReceive(() => expect.unreachable())
+    b.send(a.addressOf(4), numbered(10))
+    await network.advance(1)
+    expect(faults).toEqual({ sendLost: 0, receiveLost: 10 })
+  })
+
   test("refuses rates that are none", () => {
     const host = createNetwork({ seed: 1 }).host("a")
     for (const lossRate of [2, -1, Number.NaN]) expect(() => withFaults(host, { seed: 1, lossRate })).toThrow(RangeError)

@@ -58,6 +58,22 @@ describe("the end of a turn", () => {
     expect(reader.reads).toBe(1)
   })
 
+  test("a wake-up may cancel another of the same turn", async () => {
+    const turnEnd = new TurnEnd()
+    const second = { deadlineMs: nowMs, wake: () => expect.unreachable() }
+    await new Promise<void>((resolve) => {
+      turnEnd.wake({
+        deadlineMs: nowMs,
+        wake() {
+          turnEnd.cancel(second)
+          resolve()
+        },
+      })
+      turnEnd.wake(second)
+    })
+    await woken(turnEnd, nowMs)
+  })
+
   test("a reader that was taken away is not asked any more", async () => {
     const turnEnd = new TurnEnd()
     const deliver = vi.fn(() => false)
