@@ -13,7 +13,8 @@ import type { ProtocolListener } from "./protocol/listener.ts"
 import type { IncomingState } from "./protocol/incoming-streams.ts"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
 import type { PeerState } from "./protocol/peer-state.ts"
-import { type JoinFailure, Protocol } from "./protocol/protocol.ts"
+import type { JoinFailure } from "./protocol/joins.ts"
+import { Protocol } from "./protocol/protocol.ts"
 import { parseTarget, type Target } from "./target.ts"
 
 export interface JoinOptions {
@@ -177,11 +178,12 @@ export class Endpoint implements AsyncDisposable {
 
   #joinAddresses(ids: readonly number[], timeoutMs: number, signal: AbortSignal | undefined): Promise<PeerState | JoinFailure> {
     return new Promise((resolve, reject) => {
-      const cancel = this.#protocol.join(ids, timeoutMs, this.#host.now(), (result) => {
+      const onDone = (result: PeerState | JoinFailure): void => {
         signal?.removeEventListener("abort", onAbort)
         this.#pendingJoins.delete(onClose)
         resolve(result)
-      })
+      }
+      const cancel = this.#protocol.join({ addresses: ids, timeoutMs, onDone }, this.#host.now())
       const onAbort = (): void => {
         this.#pendingJoins.delete(onClose)
         cancel()

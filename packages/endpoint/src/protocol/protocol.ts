@@ -1,54 +1,32 @@
 /**
- * The endpoint without clock and sockets: batches and timeouts in, datagrams and events out. Finds out what a datagram belongs to, keeps peers and
- * joins, and decides what replaces what.
+ * The endpoint without clock and sockets: batches and timeouts in, datagrams and events out. Finds out what a datagram belongs to, keeps the peers,
+ * and decides what replaces what.
  *
  * @module
  */
 
 import { AssemblyBudget } from "@x/fragment"
 import { PacketPool } from "@x/stream"
-import { type Address, parseHost, type ReceiveBatch, type Transport } from "@x/transport/host"
+import type { ReceiveBatch, Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Settings } from "../options.ts"
-import { Association, pseudoHeaders } from "./association.ts"
+import type { Association } from "./association.ts"
 import { type CongestionController, fixedController } from "./congestion.ts"
-import { CookieJar, type CookieHost } from "./cookie.ts"
+import type { CookieHost } from "./cookie.ts"
 import { type Due, DueQueue } from "./due-queue.ts"
-import { compare, isNone, isSame, newIdentity, NO_IDENTITY, toHex } from "./identity.ts"
+import { compare, newIdentity, toHex } from "./identity.ts"
 import { Joiner } from "./joiner.ts"
+import { type JoinRequest, Joins, type SlotOwner, ZERO_SEED } from "./joins.ts"
 import type { ProtocolListener } from "./listener.ts"
 import { Outbox } from "./outbox.ts"
 import { PeerState, type PeerContext } from "./peer-state.ts"
 import { SlotTable } from "./slots.ts"
-import { TokenBucket } from "./token-bucket.ts"
 
-/** A half-open association is dropped after this, milliseconds. */
-const HALF_OPEN_MS = 5_000
 /** Hints: one a second to an address, and so many addresses are remembered for it. */
 const HINT_INTERVAL_MS = 1_000
 const HINT_ADDRESSES_MAX = 1_024
-/** Joins answered a second, and at once: each costs two HMACs. */
-const JOINS_PER_SECOND = 20_000
-const JOINS_BURST = 2_000
 /** Kernel memory that a datagram of usual size takes in a socket buffer, bytes: two pages with its bookkeeping, measured. */
 const SOCKET_BYTES_PER_DATAGRAM = 2_304
-
-/** Why a join failed. */
-export interface JoinFailure {
-  readonly kind: "timeout" | "refused"
-  readonly reason: number
-  readonly text: string
-}
-
-interface PendingJoin {
-  readonly joiner: Joiner
-  readonly onDone: (result: PeerState | JoinFailure) => void
-}
-
-/** What a slot leads to. */
-type SlotOwner =
-  | { readonly kind: "association"; readonly peer: PeerState; readonly association: Association }
-  | { readonly kind: "join"; readonly pending: PendingJoin }
 
 export interface ProtocolOptions {
   readonly settings: Settings
@@ -74,9 +52,6 @@ export class Protocol {
   readonly #settings: Settings
   readonly #transport: Transport
   readonly #listener: ProtocolListener
-  readonly #random: () => number
-  readonly #cookieHost: CookieHost
-  readonly #cookies: CookieJar
   readonly #context: PeerContext
   readonly #outbox: Outbox
   readonly #pool: PacketPool
@@ -84,12 +59,9 @@ export class Protocol {
   readonly #slots = new SlotTable<SlotOwner>()
   readonly #due = new DueQueue<Due>()
   readonly #awake = new Set<PeerState>()
-  readonly #joins = new Set<PendingJoin>()
-  readonly #halfOpen = new Set<{ readonly peer: PeerState; readonly association: Association }>()
-  readonly #halfOpenDue: Due = { dueMs: Infinity, heapIndex: -1 }
+  readonly #joins: Joins
   /** When each address was last sent a hint. */
   readonly #hinted = new Map<number, number>()
-  readonly #joinBucket: TokenBucket
   readonly #limits: wire.Limits
   readonly #cursor = new wire.PacketCursor()
   readonly #onWork: () => void
@@ -103,12 +75,8 @@ export class Protocol {
     this.#settings = settings
     this.#transport = transport
     this.#listener = listener
-    this.#random = random
-    this.#cookieHost = cookies
     this.#onWork = onWork
     this.unique = newIdentity((out) => cookies.entropy(out))
-    this.#cookies = new CookieJar(cookies, nowMs)
-    this.#joinBucket = new TokenBucket(JOINS_PER_SECOND, JOINS_BURST, nowMs)
     this.drops = Object.fromEntries(wire.DROP_REASONS.map((reason) => [reason, 0])) as Record<wire.DropReason, number>
     this.#limits = {
       datagramBytes: Math.max(settings.datagramBytes, wire.DATAGRAM_BYTES_BASE),
@@ -137,6 +105,16 @@ export class Protocol {
       drop: (reason) => void this.drops[reason]++,
       wake: (peer) => this.#wake(peer),
     }
+    this.#joins = new Joins(
+      {
+        ...{ unique: this.unique, settings, transport, cookies, random, onWork },
+        ...{ limits: this.#limits, outbox: this.#outbox, slots: this.#slots, due: this.#due, context: this.#context, peers: this.peers },
+        refuse: (reason) => void this.#refuse(reason),
+        establish: (peer, association, at) => this.#establish(peer, association, at),
+        dissociate: (association, at) => this.#dissociate(association, at),
+      },
+      nowMs,
+    )
   }
 
   /** What our socket's buffer and theirs can hold of one peer. */
@@ -149,8 +127,8 @@ export class Protocol {
     return {
       peers: this.peers.size,
       slots: this.#slots.count,
-      joins: this.#joins.size,
-      halfOpen: this.#halfOpen.size,
+      joins: this.#joins.count,
+      halfOpen: this.#joins.halfOpenCount,
       pool: this.#pool.used,
       assemblyBytes: this.#budget.used,
       timers: this.#due.count,
@@ -220,7 +198,7 @@ export class Protocol {
     const reason = wire.checkPackets(view, offset, length, this.#settings.profile)
     if (reason !== undefined) return void this.#refuse(reason)
     association.received(counter, length, nowMs)
-    if (!association.isConfirmed) this.#confirm(peer, association, nowMs)
+    if (!association.isConfirmed) this.#joins.confirm(peer, association, nowMs)
     peer.heard()
     this.#wake(peer)
     this.#apply(peer, association, view, bytes, offset, length, nowMs)
@@ -308,86 +286,15 @@ export class Protocol {
     this.#onWork()
   }
 
-  // Joining.
-
-  /** Asks the peer at one of these addresses (ids, whose references pass to the join) to associate. */
-  join(addresses: readonly number[], timeoutMs: number, nowMs: number, onDone: (result: PeerState | JoinFailure) => void): () => void {
-    return this.#join(addresses, false, timeoutMs, nowMs, onDone)
-  }
-
-  #join(
-    addresses: readonly number[],
-    isProbe: boolean,
-    timeoutMs: number,
-    nowMs: number,
-    onDone: (result: PeerState | JoinFailure) => void,
-  ): () => void {
-    const owner: { kind: "join"; pending: PendingJoin } = { kind: "join", pending: undefined as never }
-    const slot = this.#slots.allocate(owner, this.#random(), nowMs)
-    const joiner = new Joiner(slot, addresses, isProbe, nowMs + timeoutMs, nowMs)
-    const pending: PendingJoin = { joiner, onDone }
-    owner.pending = pending
-    this.#joins.add(pending)
-    this.#due.set(joiner, nowMs)
-    this.#onWork()
-    return () => this.#endJoin(pending, nowMs)
-  }
-
-  #endJoin(pending: PendingJoin, nowMs: number): void {
-    if (!this.#joins.delete(pending)) return
-    this.#due.remove(pending.joiner)
-    if (this.#slots.get(pending.joiner.slot)?.kind === "join") this.#slots.free(pending.joiner.slot, nowMs)
-    for (const address of pending.joiner.addresses) this.#transport.releaseAddress(address)
-  }
-
-  #pollJoin(pending: PendingJoin, nowMs: number): void {
-    const { joiner } = pending
-    if (joiner.isOver(nowMs)) {
-      this.#endJoin(pending, nowMs)
-      pending.onDone({ kind: "timeout", reason: wire.REASON.timeout, text: "" })
-      return
-    }
-    if (this.#outbox.makeRoom()) {
-      const it = joiner.poll(nowMs)
-      if (it !== undefined) this.#sendJoin(joiner, it.address, it.attempt, it.datagramBytes)
-    }
-    this.#due.set(joiner, joiner.nextTimeoutMs)
-  }
-
-  #sendJoin(joiner: Joiner, address: number, attempt: number, datagramBytes: number): void {
-    const { challenge } = joiner
-    this.#outbox.compose()
-    const { writer } = this.#outbox
-    const body = writer.begin(wire.KIND.join)
-    const end = body - wire.PACKET_OVERHEAD_BYTES - this.#prefixBytes + datagramBytes - this.#tagBytes
-    const join: wire.Join = {
-      address: undefined,
-      versionMin: wire.VERSION,
-      versionMax: wire.VERSION,
-      slot: joiner.slot,
-      unique: this.unique,
-      session: challenge?.session ?? NO_IDENTITY,
-      receiverUnique: challenge?.unique ?? NO_IDENTITY,
-      limits: this.#limits,
-      features: 0,
-      token: challenge?.token ?? new Uint8Array(0),
-      exchange: new Uint8Array(0),
-    }
-    writer.finish(wire.writeJoin(writer.view, body, join, end))
-    this.#outbox.postHandshake(address, 0, attempt, ZERO_SEED)
+  /** Asks the peer at one of these addresses to associate. Returns what cancels it. */
+  join(request: JoinRequest, nowMs: number): () => void {
+    return this.#joins.join(request, nowMs)
   }
 
   /** A hint is never longer than what it answers. */
   get #hintBytes(): number {
-    return this.#prefixBytes + wire.PACKET_OVERHEAD_BYTES + wire.HINT_BYTES + this.#tagBytes
-  }
-
-  get #prefixBytes(): number {
-    return wire.PREFIX_BYTES[this.#settings.profile]!
-  }
-
-  get #tagBytes(): number {
-    return wire.TAG_BYTES[this.#settings.profile]!
+    const { profile } = this.#settings
+    return wire.PREFIX_BYTES[profile]! + wire.PACKET_OVERHEAD_BYTES + wire.HINT_BYTES + wire.TAG_BYTES[profile]!
   }
 
   #receiveHandshake(view: DataView, bytes: Uint8Array, offset: number, length: number, address: number, nowMs: number): void {
@@ -398,7 +305,7 @@ export class Protocol {
     if (address === 0) return void this.#refuse("unexpected")
     // Answers to a join that is over have no seed to check them with any more.
     if (owner?.kind === "association") return void this.#refuse("unexpected")
-    const seed = owner === undefined ? ZERO_SEED : this.#joinerSeed(owner.pending.joiner)
+    const seed = owner === undefined ? ZERO_SEED : this.#joins.seedOf(owner.pending)
     if (this.#settings.profile === wire.PROFILE.checksum && !wire.openChecksum(bytes, offset, length, seed)) return void this.#refuse("tag")
     const reason = wire.checkPackets(view, offset, length, this.#settings.profile)
     if (reason !== undefined) return void this.#refuse(reason)
@@ -407,223 +314,13 @@ export class Protocol {
     cursor.next()
     const { kind, body, end, addressForm } = cursor
     const attempt = wire.prefixCounter(view, offset)
-    if (kind === wire.KIND.join) return this.#handleJoin(wire.readJoin(view, body, addressForm), attempt, length, address, nowMs)
+    if (kind === wire.KIND.join) return this.#joins.handleJoin(wire.readJoin(view, body, addressForm), attempt, length, address, nowMs)
     if (kind === wire.KIND.hint) return this.#handleHint(wire.readHint(view, body), address, nowMs)
     if (kind === wire.KIND.loose) return void this.#refuse("not-welcome")
     if (owner === undefined || attempt === 0 || attempt > owner.pending.joiner.attempt) return void this.#refuse("unexpected")
-    if (kind === wire.KIND.challenge) return this.#handleChallenge(owner.pending, wire.readChallenge(view, body), address, nowMs)
-    if (kind === wire.KIND.accept) return this.#handleAccept(owner.pending, wire.readAccept(view, body, addressForm), address, nowMs)
-    this.#handleRefuse(owner.pending, wire.readReasonText(view, body, end), nowMs)
-  }
-
-  /** Answers to a join are tagged for the joiner's unique and the session it carried. */
-  #joinerSeed(joiner: Joiner): number {
-    return wire.pseudoHeaderSeed({ receiverUnique: this.unique, receiverSession: joiner.challenge?.session ?? NO_IDENTITY })
-  }
-
-  #handleJoin(join: wire.Join, attempt: number, length: number, address: number, nowMs: number): void {
-    if (!isNone(join.receiverUnique) && !isSame(join.receiverUnique, this.unique)) return void this.#refuse("not-welcome")
-    if (!this.#joinBucket.take(nowMs)) return void this.#refuse("rate")
-    const source = sourceBytes(this.#transport.addressOf(address))
-    const seed = wire.pseudoHeaderSeed({ receiverUnique: join.unique, receiverSession: join.session })
-    const refuse = (reason: number, text: string): void =>
-      this.#answer(address, join.slot, attempt, seed, wire.KIND.refuse, (view, body) => wire.writeReasonText(view, body, { reason, text }))
-    if (isSame(join.unique, this.unique)) return refuse(wire.REASON.self, "this endpoint was asked to join itself")
-    if (join.token.length === 0) {
-      const token = this.#cookies.make(source, join.unique, join.slot, nowMs)
-      return this.#answer(address, join.slot, attempt, seed, wire.KIND.challenge, (view, body) =>
-        wire.writeChallenge(view, body, { unique: this.unique, token }),
-      )
-    }
-    if (!this.#cookies.check(join.token, source, join.unique, join.slot, nowMs)) return void this.#refuse("token")
-    if (join.versionMin > wire.VERSION) return refuse(wire.REASON.version, `this endpoint speaks version ${wire.VERSION}`)
-    const found = this.#associationFor(join, address, nowMs)
-    if (found === undefined) {
-      this.#refuse("peers-full")
-      return refuse(wire.REASON.peersFull, "too many peers")
-    }
-    this.#sendAccept(found.peer, found.association, join, attempt, length, address, seed)
-  }
-
-  /** The association that a verified join asks for: the one it asked for before, or a new one; `undefined`: no more peers are taken. */
-  #associationFor(join: wire.Join, address: number, nowMs: number): { peer: PeerState; association: Association } | undefined {
-    const known = this.peers.get(toHex(join.unique))
-    const halfOpen = [...this.#halfOpen].find(
-      ({ peer, association }) =>
-        association.remoteSlot === join.slot && isSame(peer.unique, join.unique) && isSame(peer.remoteSession, join.session),
-    )
-    if (halfOpen !== undefined) return halfOpen
-    if (known !== undefined && isSame(known.remoteSession, join.session)) {
-      const same = known.associations.find(({ remoteSlot, isOurs }) => remoteSlot === join.slot && !isOurs)
-      if (same !== undefined) return { peer: known, association: same }
-    }
-    if (this.#halfOpen.size >= this.#settings.halfOpenMax || (known === undefined && this.peers.size >= this.#settings.peersMax))
-      return undefined
-    // A state that has not heard of the peer's session yet is our own join to it, under way: one session.
-    const continues =
-      known !== undefined && known.liveness !== "leaving" && (isSame(known.remoteSession, join.session) || isNone(known.remoteSession))
-    const session = continues ? known.localSession : (this.#sessionFor(join.unique) ?? newIdentity((out) => this.#cookieHost.entropy(out)))
-    const peer = continues ? known : new PeerState(this.#context, join.unique, session, join.limits, nowMs)
-    if (!continues) peer.remoteSession = join.session
-    const association = this.#associate(peer, { remoteSlot: join.slot, remoteSession: join.session, address, isOurs: false, nowMs })
-    const entry = { peer, association }
-    this.#halfOpen.add(entry)
-    this.#due.set(this.#halfOpenDue, Math.min(this.#halfOpenDue.dueMs, nowMs + HALF_OPEN_MS))
-    return entry
-  }
-
-  /** The session that a join of ours under way carries to this incarnation: both associations are to be of one session. */
-  #sessionFor(unique: Uint8Array): Uint8Array | undefined {
-    for (const { joiner } of this.#joins)
-      if (joiner.challenge !== undefined && isSame(joiner.challenge.unique, unique)) return joiner.challenge.session
-    for (const { peer } of this.#halfOpen) if (isSame(peer.unique, unique)) return peer.localSession
-    return undefined
-  }
-
-  /** Makes an association with slot and sealer. */
-  #associate(
-    peer: PeerState,
-    parts: { slot?: number; remoteSlot: number; remoteSession: Uint8Array; address: number; isOurs: boolean; nowMs: number },
-  ): Association {
-    const { remoteSlot, remoteSession, address, isOurs, nowMs } = parts
-    const owner = { kind: "association", peer, association: undefined as unknown as Association } as {
-      kind: "association"
-      peer: PeerState
-      association: Association
-    }
-    const slot = this.#slots.allocate(owner, this.#random(), nowMs)
-    this.#transport.retainAddress(address)
-    const sealer = this.#sealerFor(peer, remoteSession)
-    owner.association = new Association({ slot, remoteSlot, address, sealer, isOurs, nowMs })
-    return owner.association
-  }
-
-  #sealerFor(peer: PeerState, remoteSession: Uint8Array): number {
-    if (this.#settings.profile === wire.PROFILE.none) return 0
-    const { seal, open } = pseudoHeaders(
-      { unique: this.unique, session: peer.localSession },
-      { unique: peer.unique, session: remoteSession },
-    )
-    const [sealSeed, openSeed] = [wire.pseudoHeaderSeed(seal), wire.pseudoHeaderSeed(open)]
-    return this.#transport.registerSealer({
-      tagBytes: wire.TAG_BYTES[wire.PROFILE.checksum]!,
-      seal: (bytes, offset, length) => wire.sealChecksum(bytes, offset, length, sealSeed),
-      open: (bytes, offset, length) => wire.openChecksum(bytes, offset, length, openSeed),
-      parameters: { algorithm: "crc32c", sealSeed, openSeed },
-    })
-  }
-
-  #sendAccept(
-    peer: PeerState,
-    association: Association,
-    join: wire.Join,
-    attempt: number,
-    length: number,
-    address: number,
-    seed: number,
-  ): void {
-    const accept: wire.Accept = {
-      address: undefined,
-      version: wire.VERSION,
-      slot: association.slot,
-      unique: this.unique,
-      session: peer.localSession,
-      limits: this.#limits,
-      features: 0,
-      exchange: new Uint8Array(0),
-    }
-    // As long as the join, so that the way back is proved too, and never longer.
-    this.#answer(address, join.slot, attempt, seed, wire.KIND.accept, (view, body) =>
-      wire.writeAccept(
-        view,
-        body,
-        accept,
-        body - wire.PACKET_OVERHEAD_BYTES - this.#prefixBytes + Math.min(length, wire.DATAGRAM_BYTES_BASE) - this.#tagBytes,
-      ),
-    )
-  }
-
-  #answer(
-    address: number,
-    slot: number,
-    attempt: number,
-    seed: number,
-    kind: number,
-    write: (view: DataView, body: number) => number,
-  ): void {
-    if (!this.#outbox.makeRoom()) return
-    this.#outbox.compose()
-    const { writer } = this.#outbox
-    writer.finish(write(writer.view, writer.begin(kind)))
-    this.#outbox.postHandshake(address, slot, attempt, seed)
-    this.#onWork()
-  }
-
-  #handleChallenge(pending: PendingJoin, challenge: wire.Challenge, address: number, nowMs: number): void {
-    const { joiner } = pending
-    if (joiner.challenge !== undefined && !(joiner.challenge.address === address && isSame(joiner.challenge.unique, challenge.unique)))
-      return void this.#refuse("unexpected")
-    const known = this.peers.get(toHex(challenge.unique))
-    const isUsable = known !== undefined && known.liveness !== "leaving" && known.liveness !== "left"
-    if (isUsable && known.liveness === "joined" && !joiner.isProbe) {
-      // Another name or address of a peer we have.
-      this.#endJoin(pending, nowMs)
-      return pending.onDone(known)
-    }
-    const session =
-      joiner.challenge?.session ??
-      (isUsable ? known.localSession : undefined) ??
-      this.#sessionFor(challenge.unique) ??
-      newIdentity((out) => this.#cookieHost.entropy(out))
-    joiner.answer({ address, unique: challenge.unique, token: challenge.token, session }, nowMs)
-    this.#due.set(joiner, nowMs)
-    this.#onWork()
-  }
-
-  #handleAccept(pending: PendingJoin, accept: wire.Accept, address: number, nowMs: number): void {
-    const { joiner } = pending
-    const { challenge } = joiner
-    if (challenge === undefined || !isSame(challenge.unique, accept.unique) || challenge.address !== address)
-      return void this.#refuse("unexpected")
-    const known = this.peers.get(toHex(accept.unique))
-    const halfOpen = [...this.#halfOpen].find(
-      ({ peer }) => isSame(peer.unique, accept.unique) && isSame(peer.localSession, challenge.session),
-    )?.peer
-    const continues = known !== undefined && isSame(known.localSession, challenge.session) && isSame(known.remoteSession, accept.session)
-    const peer = continues ? known : (halfOpen ?? new PeerState(this.#context, accept.unique, challenge.session, accept.limits, nowMs))
-    peer.remoteSession = accept.session
-    this.#joins.delete(pending)
-    this.#due.remove(joiner)
-    // The slot of the join becomes the association's: the peer knows it already.
-    const owner = this.#slots.get(joiner.slot) as unknown as { kind: string; peer?: PeerState; association?: Association }
-    this.#transport.retainAddress(address)
-    const association = new Association({
-      slot: joiner.slot,
-      remoteSlot: accept.slot,
-      address,
-      sealer: this.#sealerFor(peer, accept.session),
-      isOurs: true,
-      nowMs,
-    })
-    Object.assign(owner, { kind: "association", peer, association })
-    association.isConfirmed = true
-    for (const id of joiner.addresses) this.#transport.releaseAddress(id)
-    this.#establish(peer, association, nowMs)
-    peer.ping()
-    pending.onDone(this.peers.get(toHex(accept.unique)) ?? peer)
-  }
-
-  #handleRefuse(pending: PendingJoin, { reason, text }: wire.ReasonText, nowMs: number): void {
-    this.#endJoin(pending, nowMs)
-    pending.onDone({ kind: "refused", reason, text })
-  }
-
-  /** A datagram came under a half-open association: whoever joined has our accept. */
-  #confirm(peer: PeerState, association: Association, nowMs: number): void {
-    association.isConfirmed = true
-    for (const entry of this.#halfOpen) if (entry.association === association) this.#halfOpen.delete(entry)
-    if (this.#halfOpen.size === 0) this.#due.remove(this.#halfOpenDue)
-    this.#establish(peer, association, nowMs)
+    if (kind === wire.KIND.challenge) return this.#joins.handleChallenge(owner.pending, wire.readChallenge(view, body), address, nowMs)
+    if (kind === wire.KIND.accept) return this.#joins.handleAccept(owner.pending, wire.readAccept(view, body, addressForm), address, nowMs)
+    this.#joins.handleRefuse(owner.pending, wire.readReasonText(view, body, end), nowMs)
   }
 
   /** An association is complete: it may be the peer's first, one more, or that of a state which replaces another. */
@@ -698,9 +395,9 @@ export class Protocol {
   /** Joins again where a peer was, to learn whether it still is. */
   #probe(peer: PeerState, nowMs: number): void {
     const address = peer.association?.address
-    if (address === undefined || [...this.#joins].some(({ joiner }) => joiner.isProbe && joiner.addresses[0] === address)) return
+    if (address === undefined || this.#joins.isProbing(address)) return
     this.#transport.retainAddress(address)
-    this.#join([address], true, this.#settings.joinTimeoutMs, nowMs, () => {})
+    this.#joins.join({ addresses: [address], isProbe: true, timeoutMs: this.#settings.joinTimeoutMs, onDone: () => {} }, nowMs)
   }
 
   // Datagrams out.
@@ -721,12 +418,8 @@ export class Protocol {
     this.#nowMs = nowMs
     for (let due = this.#due.takeDue(nowMs); due !== undefined; due = this.#due.takeDue(nowMs)) {
       if (due instanceof PeerState) this.#awake.add(due)
-      else if (due instanceof Joiner)
-        this.#pollJoin(
-          [...this.#joins].find(({ joiner }) => joiner === due)!,
-          nowMs,
-        )
-      else this.#expireHalfOpen(nowMs)
+      else if (due instanceof Joiner) this.#joins.poll(due, nowMs)
+      else this.#joins.expireHalfOpen(nowMs)
     }
     for (const peer of this.#awake) {
       if (this.#outbox.isBlocked && !this.#outbox.flush()) break
@@ -749,20 +442,6 @@ export class Protocol {
     else this.#due.set(peer, peer.nextTimeoutMs())
   }
 
-  #expireHalfOpen(nowMs: number): void {
-    let next = Infinity
-    for (const entry of this.#halfOpen) {
-      const dueMs = entry.association.createdMs + HALF_OPEN_MS
-      if (dueMs > nowMs) {
-        next = Math.min(next, dueMs)
-        continue
-      }
-      this.#halfOpen.delete(entry)
-      this.#dissociate(entry.association, nowMs)
-    }
-    this.#due.set(this.#halfOpenDue, next)
-  }
-
   /** The system refused a datagram as too long for the path. */
   handleTooLong(address: number, bytes: number, nowMs: number): void {
     this.#byAddress.get(address)?.outgoing.handleTooLong(bytes, nowMs)
@@ -775,11 +454,8 @@ export class Protocol {
 
   /** Gives back what it registered; after this nothing may be called. */
   release(nowMs: number): void {
-    for (const pending of [...this.#joins]) this.#endJoin(pending, nowMs)
+    this.#joins.release(nowMs)
     for (const peer of [...this.peers.values()]) this.#replace(peer, wire.REASON.closing, nowMs)
-    for (const { association } of this.#halfOpen) this.#dissociate(association, nowMs)
-    this.#halfOpen.clear()
-    this.#due.remove(this.#halfOpenDue)
     this.#outbox.release()
   }
 
@@ -791,14 +467,3 @@ export class Protocol {
 
 /** No sealer has this id: the row was dropped. */
 const REFUSED = -1
-const ZERO_SEED = wire.pseudoHeaderSeed({})
-
-/** What a token binds a source to: its address and port. */
-function sourceBytes({ host, port }: Address): Uint8Array {
-  const { bytes } = parseHost(host)!
-  const source = new Uint8Array(bytes.length + 2)
-  source.set(bytes)
-  source[bytes.length] = port >>> 8
-  source[bytes.length + 1] = port & 255
-  return source
-}

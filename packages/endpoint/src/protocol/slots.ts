@@ -42,6 +42,11 @@ export class SlotTable<T> {
     return this.#slots[index] === slot ? this.#values[index] : undefined
   }
 
+  /** The slot leads to something else from now on. */
+  replace(slot: number, value: T): void {
+    if (this.#slots[slot & INDEX_MASK] === slot) this.#values[slot & INDEX_MASK] = value
+  }
+
   free(slot: number, nowMs: number): void {
     const index = slot & INDEX_MASK
     if (this.#slots[index] !== slot) return

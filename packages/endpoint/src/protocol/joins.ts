@@ -1,0 +1,422 @@
+/**
+ * Joining, from both sides (PROTOCOL.md §7): our own joins under way, and the joins of others until they are confirmed. Nothing is kept for a source
+ * that hasn't proved its address.
+ *
+ * @module
+ */
+
+import { type Address, parseHost, type Transport } from "@x/transport/host"
+import * as wire from "@x/wire"
+import type { Settings } from "../options.ts"
+import { Association, pseudoHeaders } from "./association.ts"
+import { type CookieHost, CookieJar } from "./cookie.ts"
+import type { Due, DueQueue } from "./due-queue.ts"
+import { isNone, isSame, newIdentity, NO_IDENTITY, toHex } from "./identity.ts"
+import { Joiner } from "./joiner.ts"
+import type { Outbox } from "./outbox.ts"
+import { type PeerContext, PeerState } from "./peer-state.ts"
+import type { SlotTable } from "./slots.ts"
+import { TokenBucket } from "./token-bucket.ts"
+
+/** A half-open association is dropped after this, milliseconds. */
+const HALF_OPEN_MS = 5_000
+/** Joins answered a second, and at once: each costs two HMACs. */
+const JOINS_PER_SECOND = 20_000
+const JOINS_BURST = 2_000
+
+/** Why a join failed. */
+export interface JoinFailure {
+  readonly kind: "timeout" | "refused"
+  readonly reason: number
+  readonly text: string
+}
+
+export interface JoinRequest {
+  readonly addresses: readonly number[]
+  readonly isProbe?: boolean
+  readonly timeoutMs: number
+  readonly onDone: (result: PeerState | JoinFailure) => void
+}
+
+export interface PendingJoin {
+  readonly joiner: Joiner
+  readonly onDone: (result: PeerState | JoinFailure) => void
+}
+
+/** What a slot leads to. */
+export type SlotOwner =
+  | { readonly kind: "association"; readonly peer: PeerState; readonly association: Association }
+  | { readonly kind: "join"; readonly pending: PendingJoin }
+
+/** What joining needs of the protocol it is a part of. */
+export interface JoinsHost {
+  readonly unique: Uint8Array
+  readonly settings: Settings
+  readonly limits: wire.Limits
+  readonly transport: Transport
+  readonly outbox: Outbox
+  readonly slots: SlotTable<SlotOwner>
+  readonly due: DueQueue<Due>
+  readonly context: PeerContext
+  readonly cookies: CookieHost
+  readonly peers: ReadonlyMap<string, PeerState>
+  random(): number
+  refuse(reason: wire.DropReason): void
+  /** An association is complete. */
+  establish(peer: PeerState, association: Association, nowMs: number): void
+  dissociate(association: Association, nowMs: number): void
+  /** There is something to send. */
+  onWork(): void
+}
+
+interface HalfOpen {
+  readonly peer: PeerState
+  readonly association: Association
+}
+
+/** The seed of datagrams outside an association that are no answer. */
+export const ZERO_SEED: number = wire.pseudoHeaderSeed({})
+
+export class Joins {
+  /** When half-open associations are to be looked at. */
+  readonly halfOpenDue: Due = { dueMs: Infinity, heapIndex: -1 }
+  readonly #host: JoinsHost
+  readonly #cookies: CookieJar
+  readonly #bucket: TokenBucket
+  readonly #joins = new Map<Joiner, PendingJoin>()
+  readonly #halfOpen = new Set<HalfOpen>()
+
+  constructor(host: JoinsHost, nowMs: number) {
+    this.#host = host
+    this.#cookies = new CookieJar(host.cookies, nowMs)
+    this.#bucket = new TokenBucket(JOINS_PER_SECOND, JOINS_BURST, nowMs)
+  }
+
+  get count(): number {
+    return this.#joins.size
+  }
+
+  get halfOpenCount(): number {
+    return this.#halfOpen.size
+  }
+
+  /**
+   * Asks the peer at one of these addresses (ids, whose references pass to the join) to associate. A probe asks for a peer that we have: nothing
+   * comes of it unless it completes. Returns what cancels it.
+   */
+  join({ addresses, isProbe = false, timeoutMs, onDone }: JoinRequest, nowMs: number): () => void {
+    const owner: { kind: "join"; pending: PendingJoin } = { kind: "join", pending: undefined as never }
+    const slot = this.#host.slots.allocate(owner, this.#host.random(), nowMs)
+    const joiner = new Joiner(slot, addresses, isProbe, nowMs + timeoutMs, nowMs)
+    const pending: PendingJoin = { joiner, onDone }
+    owner.pending = pending
+    this.#joins.set(joiner, pending)
+    this.#host.due.set(joiner, nowMs)
+    this.#host.onWork()
+    return () => this.#endJoin(pending, nowMs)
+  }
+
+  /** Whether a probe for the peer at this address is under way. */
+  isProbing(address: number): boolean {
+    for (const { isProbe, addresses } of this.#joins.keys()) if (isProbe && addresses[0] === address) return true
+    return false
+  }
+
+  #endJoin(pending: PendingJoin, nowMs: number): void {
+    if (!this.#joins.delete(pending.joiner)) return
+    this.#host.due.remove(pending.joiner)
+    if (this.#host.slots.get(pending.joiner.slot)?.kind === "join") this.#host.slots.free(pending.joiner.slot, nowMs)
+    for (const address of pending.joiner.addresses) this.#host.transport.releaseAddress(address)
+  }
+
+  /** A join is due: says it again, or gives up. */
+  poll(joiner: Joiner, nowMs: number): void {
+    const pending = this.#joins.get(joiner)
+    if (pending === undefined) return
+    if (joiner.isOver(nowMs)) {
+      this.#endJoin(pending, nowMs)
+      pending.onDone({ kind: "timeout", reason: wire.REASON.timeout, text: "" })
+      return
+    }
+    if (this.#host.outbox.makeRoom()) {
+      const it = joiner.poll(nowMs)
+      if (it !== undefined) this.#sendJoin(joiner, it.address, it.attempt, it.datagramBytes)
+    }
+    this.#host.due.set(joiner, joiner.nextTimeoutMs)
+  }
+
+  #sendJoin(joiner: Joiner, address: number, attempt: number, datagramBytes: number): void {
+    const { challenge } = joiner
+    this.#host.outbox.compose()
+    const { writer } = this.#host.outbox
+    const body = writer.begin(wire.KIND.join)
+    const end =
+      body -
+      wire.PACKET_OVERHEAD_BYTES -
+      wire.PREFIX_BYTES[this.#host.settings.profile]! +
+      datagramBytes -
+      wire.TAG_BYTES[this.#host.settings.profile]!
+    const join: wire.Join = {
+      address: undefined,
+      versionMin: wire.VERSION,
+      versionMax: wire.VERSION,
+      slot: joiner.slot,
+      unique: this.#host.unique,
+      session: challenge?.session ?? NO_IDENTITY,
+      receiverUnique: challenge?.unique ?? NO_IDENTITY,
+      limits: this.#host.limits,
+      features: 0,
+      token: challenge?.token ?? new Uint8Array(0),
+      exchange: new Uint8Array(0),
+    }
+    writer.finish(wire.writeJoin(writer.view, body, join, end))
+    this.#host.outbox.postHandshake(address, 0, attempt, ZERO_SEED)
+  }
+
+  /** Answers to a join are tagged for the joiner's unique and the session it carried. */
+  seedOf({ joiner }: PendingJoin): number {
+    return wire.pseudoHeaderSeed({ receiverUnique: this.#host.unique, receiverSession: joiner.challenge?.session ?? NO_IDENTITY })
+  }
+
+  handleJoin(join: wire.Join, attempt: number, length: number, address: number, nowMs: number): void {
+    if (!isNone(join.receiverUnique) && !isSame(join.receiverUnique, this.#host.unique)) return void this.#host.refuse("not-welcome")
+    if (!this.#bucket.take(nowMs)) return void this.#host.refuse("rate")
+    const source = sourceBytes(this.#host.transport.addressOf(address))
+    const seed = wire.pseudoHeaderSeed({ receiverUnique: join.unique, receiverSession: join.session })
+    const refuse = (reason: number, text: string): void =>
+      this.#answer(address, join.slot, attempt, seed, wire.KIND.refuse, (view, body) => wire.writeReasonText(view, body, { reason, text }))
+    if (isSame(join.unique, this.#host.unique)) return refuse(wire.REASON.self, "this endpoint was asked to join itself")
+    if (join.token.length === 0) {
+      const token = this.#cookies.make(source, join.unique, join.slot, nowMs)
+      return this.#answer(address, join.slot, attempt, seed, wire.KIND.challenge, (view, body) =>
+        wire.writeChallenge(view, body, { unique: this.#host.unique, token }),
+      )
+    }
+    if (!this.#cookies.check(join.token, source, join.unique, join.slot, nowMs)) return void this.#host.refuse("token")
+    if (join.versionMin > wire.VERSION) return refuse(wire.REASON.version, `this endpoint speaks version ${wire.VERSION}`)
+    const found = this.#associationFor(join, address, nowMs)
+    if (found === undefined) {
+      this.#host.refuse("peers-full")
+      return refuse(wire.REASON.peersFull, "too many peers")
+    }
+    this.#sendAccept(found.peer, found.association, join, attempt, length, address, seed)
+  }
+
+  /** The association that a verified join asks for: the one it asked for before, or a new one; `undefined`: no more peers are taken. */
+  #associationFor(join: wire.Join, address: number, nowMs: number): { peer: PeerState; association: Association } | undefined {
+    const known = this.#host.peers.get(toHex(join.unique))
+    const halfOpen = [...this.#halfOpen].find(
+      ({ peer, association }) =>
+        association.remoteSlot === join.slot && isSame(peer.unique, join.unique) && isSame(peer.remoteSession, join.session),
+    )
+    if (halfOpen !== undefined) return halfOpen
+    if (known !== undefined && isSame(known.remoteSession, join.session)) {
+      const same = known.associations.find(({ remoteSlot, isOurs }) => remoteSlot === join.slot && !isOurs)
+      if (same !== undefined) return { peer: known, association: same }
+    }
+    if (
+      this.#halfOpen.size >= this.#host.settings.halfOpenMax ||
+      (known === undefined && this.#host.peers.size >= this.#host.settings.peersMax)
+    )
+      return undefined
+    // A state that has not heard of the peer's session yet is our own join to it, under way: one session.
+    const continues =
+      known !== undefined && known.liveness !== "leaving" && (isSame(known.remoteSession, join.session) || isNone(known.remoteSession))
+    const session = continues
+      ? known.localSession
+      : (this.#sessionFor(join.unique) ?? newIdentity((out) => this.#host.cookies.entropy(out)))
+    const peer = continues ? known : new PeerState(this.#host.context, join.unique, session, join.limits, nowMs)
+    if (!continues) peer.remoteSession = join.session
+    const association = this.#associate(peer, { remoteSlot: join.slot, remoteSession: join.session, address, isOurs: false, nowMs })
+    const entry = { peer, association }
+    this.#halfOpen.add(entry)
+    this.#host.due.set(this.halfOpenDue, Math.min(this.halfOpenDue.dueMs, nowMs + HALF_OPEN_MS))
+    return entry
+  }
+
+  /** The session that a join of ours under way carries to this incarnation: both associations are to be of one session. */
+  #sessionFor(unique: Uint8Array): Uint8Array | undefined {
+    for (const joiner of this.#joins.keys())
+      if (joiner.challenge !== undefined && isSame(joiner.challenge.unique, unique)) return joiner.challenge.session
+    for (const { peer } of this.#halfOpen) if (isSame(peer.unique, unique)) return peer.localSession
+    return undefined
+  }
+
+  /** Makes an association with slot and sealer. */
+  #associate(
+    peer: PeerState,
+    parts: { remoteSlot: number; remoteSession: Uint8Array; address: number; isOurs: boolean; nowMs: number },
+  ): Association {
+    const { remoteSlot, remoteSession, address, isOurs, nowMs } = parts
+    const owner = { kind: "association", peer, association: undefined as unknown as Association } as {
+      kind: "association"
+      peer: PeerState
+      association: Association
+    }
+    const slot = this.#host.slots.allocate(owner, this.#host.random(), nowMs)
+    this.#host.transport.retainAddress(address)
+    const sealer = this.#sealerFor(peer, remoteSession)
+    owner.association = new Association({ slot, remoteSlot, address, sealer, isOurs, nowMs })
+    return owner.association
+  }
+
+  #sealerFor(peer: PeerState, remoteSession: Uint8Array): number {
+    if (this.#host.settings.profile === wire.PROFILE.none) return 0
+    const { seal, open } = pseudoHeaders(
+      { unique: this.#host.unique, session: peer.localSession },
+      { unique: peer.unique, session: remoteSession },
+    )
+    const [sealSeed, openSeed] = [wire.pseudoHeaderSeed(seal), wire.pseudoHeaderSeed(open)]
+    return this.#host.transport.registerSealer({
+      tagBytes: wire.TAG_BYTES[wire.PROFILE.checksum]!,
+      seal: (bytes, offset, length) => wire.sealChecksum(bytes, offset, length, sealSeed),
+      open: (bytes, offset, length) => wire.openChecksum(bytes, offset, length, openSeed),
+      parameters: { algorithm: "crc32c", sealSeed, openSeed },
+    })
+  }
+
+  #sendAccept(
+    peer: PeerState,
+    association: Association,
+    join: wire.Join,
+    attempt: number,
+    length: number,
+    address: number,
+    seed: number,
+  ): void {
+    const accept: wire.Accept = {
+      address: undefined,
+      version: wire.VERSION,
+      slot: association.slot,
+      unique: this.#host.unique,
+      session: peer.localSession,
+      limits: this.#host.limits,
+      features: 0,
+      exchange: new Uint8Array(0),
+    }
+    // As long as the join, so that the way back is proved too, and never longer.
+    this.#answer(address, join.slot, attempt, seed, wire.KIND.accept, (view, body) =>
+      wire.writeAccept(
+        view,
+        body,
+        accept,
+        body -
+          wire.PACKET_OVERHEAD_BYTES -
+          wire.PREFIX_BYTES[this.#host.settings.profile]! +
+          Math.min(length, wire.DATAGRAM_BYTES_BASE) -
+          wire.TAG_BYTES[this.#host.settings.profile]!,
+      ),
+    )
+  }
+
+  #answer(
+    address: number,
+    slot: number,
+    attempt: number,
+    seed: number,
+    kind: number,
+    write: (view: DataView, body: number) => number,
+  ): void {
+    if (!this.#host.outbox.makeRoom()) return
+    this.#host.outbox.compose()
+    const { writer } = this.#host.outbox
+    writer.finish(write(writer.view, writer.begin(kind)))
+    this.#host.outbox.postHandshake(address, slot, attempt, seed)
+    this.#host.onWork()
+  }
+
+  handleChallenge(pending: PendingJoin, challenge: wire.Challenge, address: number, nowMs: number): void {
+    const { joiner } = pending
+    // Only from where it was asked for; and the first answer decides.
+    if (!joiner.addresses.includes(address)) return void this.#host.refuse("unexpected")
+    if (joiner.challenge !== undefined && !(joiner.challenge.address === address && isSame(joiner.challenge.unique, challenge.unique)))
+      return void this.#host.refuse("unexpected")
+    const known = this.#host.peers.get(toHex(challenge.unique))
+    const isUsable = known !== undefined && known.liveness !== "leaving" && known.liveness !== "left"
+    if (isUsable && known.liveness === "joined" && !joiner.isProbe) {
+      // Another name or address of a peer we have.
+      this.#endJoin(pending, nowMs)
+      return pending.onDone(known)
+    }
+    const session =
+      joiner.challenge?.session ??
+      (isUsable ? known.localSession : undefined) ??
+      this.#sessionFor(challenge.unique) ??
+      newIdentity((out) => this.#host.cookies.entropy(out))
+    joiner.answer({ address, unique: challenge.unique, token: challenge.token, session }, nowMs)
+    this.#host.due.set(joiner, nowMs)
+    this.#host.onWork()
+  }
+
+  handleAccept(pending: PendingJoin, accept: wire.Accept, address: number, nowMs: number): void {
+    const { joiner } = pending
+    const { challenge } = joiner
+    if (challenge === undefined || !isSame(challenge.unique, accept.unique) || challenge.address !== address)
+      return void this.#host.refuse("unexpected")
+    const known = this.#host.peers.get(toHex(accept.unique))
+    const halfOpen = [...this.#halfOpen].find(
+      ({ peer }) => isSame(peer.unique, accept.unique) && isSame(peer.localSession, challenge.session),
+    )?.peer
+    const continues = known !== undefined && isSame(known.localSession, challenge.session) && isSame(known.remoteSession, accept.session)
+    const peer = continues ? known : (halfOpen ?? new PeerState(this.#host.context, accept.unique, challenge.session, accept.limits, nowMs))
+    peer.remoteSession = accept.session
+    this.#joins.delete(joiner)
+    this.#host.due.remove(joiner)
+    // The slot of the join becomes the association's: the peer knows it already.
+    this.#host.transport.retainAddress(address)
+    const sealer = this.#sealerFor(peer, accept.session)
+    const association = new Association({ slot: joiner.slot, remoteSlot: accept.slot, address, sealer, isOurs: true, nowMs })
+    this.#host.slots.replace(joiner.slot, { kind: "association", peer, association })
+    association.isConfirmed = true
+    for (const id of joiner.addresses) this.#host.transport.releaseAddress(id)
+    this.#host.establish(peer, association, nowMs)
+    peer.ping()
+    pending.onDone(this.#host.peers.get(toHex(accept.unique)) ?? peer)
+  }
+
+  handleRefuse(pending: PendingJoin, { reason, text }: wire.ReasonText, nowMs: number): void {
+    this.#endJoin(pending, nowMs)
+    pending.onDone({ kind: "refused", reason, text })
+  }
+
+  /** A datagram came under a half-open association: whoever joined has our accept. */
+  confirm(peer: PeerState, association: Association, nowMs: number): void {
+    association.isConfirmed = true
+    for (const entry of this.#halfOpen) if (entry.association === association) this.#halfOpen.delete(entry)
+    if (this.#halfOpen.size === 0) this.#host.due.remove(this.halfOpenDue)
+    this.#host.establish(peer, association, nowMs)
+  }
+
+  /** Forgets half-open associations that nobody used. */
+  expireHalfOpen(nowMs: number): void {
+    let next = Infinity
+    for (const entry of this.#halfOpen) {
+      const dueMs = entry.association.createdMs + HALF_OPEN_MS
+      if (dueMs > nowMs) {
+        next = Math.min(next, dueMs)
+        continue
+      }
+      this.#halfOpen.delete(entry)
+      this.#host.dissociate(entry.association, nowMs)
+    }
+    this.#host.due.set(this.halfOpenDue, next)
+  }
+
+  /** Ends all joins and forgets what is half open. */
+  release(nowMs: number): void {
+    for (const pending of [...this.#joins.values()]) this.#endJoin(pending, nowMs)
+    for (const { association } of this.#halfOpen) this.#host.dissociate(association, nowMs)
+    this.#halfOpen.clear()
+    this.#host.due.remove(this.halfOpenDue)
+  }
+}
+
+/** What a token binds a source to: its address and port. */
+function sourceBytes({ host, port }: Address): Uint8Array {
+  const { bytes } = parseHost(host)!
+  const source = new Uint8Array(bytes.length + 2)
+  source.set(bytes)
+  source[bytes.length] = port >>> 8
+  source[bytes.length + 1] = port & 255
+  return source
+}
