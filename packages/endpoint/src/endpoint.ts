@@ -309,7 +309,9 @@ export class Endpoint implements AsyncDisposable {
     const message = this.#message
     message.set(type, peer, stream, bytes, view, offset, length)
     try {
-      handler(message)
+      const result: unknown = handler(message)
+      // An async handler is not waited for, but its failure is told like any other.
+      if (result instanceof Promise) result.catch((error: unknown) => this.#surface(error, `the handler of type ${type}`))
     } catch (error) {
       this.#surface(error, `the handler of type ${type}`)
     } finally {

@@ -47,7 +47,8 @@ export class Events {
   emit<K extends EventName>(name: K, ...args: Parameters<EndpointEvents[K]>): void {
     for (const listener of this.#listeners.get(name) ?? []) {
       try {
-        ;(listener as (...args: unknown[]) => void)(...args)
+        const result = (listener as (...args: unknown[]) => unknown)(...args)
+        if (result instanceof Promise) result.catch((error: unknown) => this.#onError(error, name))
       } catch (error) {
         this.#onError(error, name)
       }

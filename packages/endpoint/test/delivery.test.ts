@@ -169,6 +169,27 @@ test("a handler that throws stops nothing, and its error surfaces once", async (
   expect(errors).toMatchObject([{ code: "handler-failed", cause: { message: "two" } }])
 })
 
+test("the failure of an async handler or listener surfaces once too, and nothing waits for it", async () => {
+  const { network, b, toB } = await makePair(31)
+  const errors: unknown[] = []
+  b.on("error", (error) => errors.push(error))
+  b.on("stream", async () => {
+    throw new Error("listener")
+  })
+  let received = 0
+  b.handle(1, async () => {
+    received++
+    await Promise.resolve()
+    if (received === 1) throw new Error("handler")
+  })
+  const stream = toB.open()
+  for (let i = 0; i < 3; i++) stream.trySend(1, new Uint8Array(1))
+  await network.until(stream.flush())
+  await network.advance(10)
+  expect(received).toBe(3)
+  expect(errors.map((error) => (error as { cause: Error }).cause.message).toSorted()).toEqual(["handler", "listener"])
+})
+
 test("without a listener for errors a handler's error is thrown where nobody catches it, once", async () => {
   const { network, b, toB } = await makePair(25)
   b.handle(1, () => {

@@ -179,8 +179,8 @@ export class Joins {
   }
 
   handleJoin(join: wire.Join, attempt: number, length: number, address: number, nowMs: number): void {
-    if (!isNone(join.receiverUnique) && !isSame(join.receiverUnique, this.#host.unique)) return void this.#host.refuse("not-welcome")
-    if (!this.#bucket.take(nowMs)) return void this.#host.refuse("rate")
+    if (!isNone(join.receiverUnique) && !isSame(join.receiverUnique, this.#host.unique)) return this.#host.refuse("not-welcome")
+    if (!this.#bucket.take(nowMs)) return this.#host.refuse("rate")
     const source = sourceBytes(this.#host.transport.addressOf(address))
     const seed = wire.pseudoHeaderSeed({ receiverUnique: join.unique, receiverSession: join.session })
     const refuse = (reason: number, text: string): void =>
@@ -192,7 +192,7 @@ export class Joins {
         wire.writeChallenge(view, body, { unique: this.#host.unique, token }),
       )
     }
-    if (!this.#cookies.check(join.token, source, join.unique, join.slot, nowMs)) return void this.#host.refuse("token")
+    if (!this.#cookies.check(join.token, source, join.unique, join.slot, nowMs)) return this.#host.refuse("token")
     if (join.versionMin > wire.VERSION) return refuse(wire.REASON.version, `this endpoint speaks version ${wire.VERSION}`)
     const found = this.#associationFor(join, address, nowMs)
     if (found === undefined) {
@@ -328,9 +328,9 @@ export class Joins {
   handleChallenge(pending: PendingJoin, challenge: wire.Challenge, address: number, nowMs: number): void {
     const { joiner } = pending
     // Only from where it was asked for; and the first answer decides.
-    if (!joiner.addresses.includes(address)) return void this.#host.refuse("unexpected")
+    if (!joiner.addresses.includes(address)) return this.#host.refuse("unexpected")
     if (joiner.challenge !== undefined && !(joiner.challenge.address === address && isSame(joiner.challenge.unique, challenge.unique)))
-      return void this.#host.refuse("unexpected")
+      return this.#host.refuse("unexpected")
     const known = this.#host.peers.get(toHex(challenge.unique))
     const isUsable = known !== undefined && known.liveness !== "leaving" && known.liveness !== "left"
     if (isUsable && known.liveness === "joined" && !joiner.isProbe) {
@@ -352,7 +352,7 @@ export class Joins {
     const { joiner } = pending
     const { challenge } = joiner
     if (challenge === undefined || !isSame(challenge.unique, accept.unique) || challenge.address !== address)
-      return void this.#host.refuse("unexpected")
+      return this.#host.refuse("unexpected")
     const known = this.#host.peers.get(toHex(accept.unique))
     const halfOpen = [...this.#halfOpen].find(
       ({ peer }) => isSame(peer.unique, accept.unique) && isSame(peer.localSession, challenge.session),

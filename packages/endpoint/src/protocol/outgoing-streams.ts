@@ -10,8 +10,10 @@ import * as wire from "@x/wire"
 import type { Association } from "./association.ts"
 import type { CongestionController } from "./congestion.ts"
 import type { ControlWriter } from "./control-writer.ts"
-import { type PeerContext, type PeerState, SEQUENCED_OVERHEAD_BYTES } from "./peer-state.ts"
+import type { PeerContext, PeerState } from "./peer-state.ts"
 
+/** Bytes of a datagram around the payload of a lone packet, prefix and tag not counted. */
+export const SEQUENCED_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire.SEQUENCED_HEADER_BYTES
 const FIRE_AND_FORGET_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire.FIRE_AND_FORGET_HEADER_BYTES
 
 /** A stream towards the peer. */

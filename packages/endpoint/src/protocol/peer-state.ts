@@ -17,10 +17,8 @@ import type { Due } from "./due-queue.ts"
 import { IncomingStreams } from "./incoming-streams.ts"
 import type { ProtocolListener } from "./listener.ts"
 import type { Outbox } from "./outbox.ts"
-import { OutgoingStreams } from "./outgoing-streams.ts"
+import { OutgoingStreams, SEQUENCED_OVERHEAD_BYTES } from "./outgoing-streams.ts"
 
-/** Bytes of a datagram around the payload of a lone sequenced packet, prefix and tag not counted. */
-export const SEQUENCED_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire.SEQUENCED_HEADER_BYTES
 /** Room before a payload for prefix and header, on a word. */
 const HEAD_ROOM_BYTES = 24
 /** Heartbeats without an answer before a join asks who is there. */
