@@ -55,6 +55,14 @@ describe("a host with faults", () => {
     expect([a.received.length, b.received.length, faults]).toEqual([10, 0, { sendLost: 10, receiveLost: 0 }])
   })
 
+  test("leaves what arrives its own source", async () => {
+    const { network, a, b, faults } = await pair({ seed: 3, receiveLossRate: 0.5 })
+    for (let i = 0; i < 60; i++) b.send(a.addressOf(i % 3 === 0 ? 6 : 4), numbered(1, i))
+    await network.advance(1)
+    expect(a.received.length).toBe(60 - faults.receiveLost)
+    for (const { bytes, from } of a.received) expect(from).toEqual(b.addressOf(bytes[1]! % 3 === 0 ? 6 : 4))
+  })
+
   test("hands over no batch of which nothing is left", async () => {
     const { network, a, b, faults } = await pair({ seed: 1, receiveLossRate: 1 })
     a.transport.onReceive(() => expect.unreachable())

@@ -270,10 +270,11 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
         a.transport.send(batch)
       })
       const errors = await world.surfaced(async () => {
+        a.send(b.addressOf(4), [pattern(4)])
         a.send(b.addressOf(4), [pattern(1), pattern(65_508), pattern(2), pattern(65_509), pattern(3)])
-        await world.until(b.arrived(5))
+        await world.until(b.arrived(6))
       })
-      expect(b.received.map(({ bytes }) => bytes.length)).toEqual([1, 50, 50, 2, 3])
+      expect(b.received.map(({ bytes }) => bytes.length)).toEqual([4, 1, 50, 50, 2, 3])
       expect(errors.map((error) => (error as Error).message)).toEqual(["the program's own"])
     })
 

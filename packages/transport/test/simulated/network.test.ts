@@ -291,8 +291,9 @@ describe("what tests see and do", () => {
   })
 
   test("the trace hash covers time, direction, fate and every byte", async () => {
-    const hash = async (change: { ms?: number; byte?: number; to?: "a" | "b"; loss?: number }): Promise<string> => {
+    const hash = async (change: { ms?: number; byte?: number; to?: "a" | "b"; loss?: number; isCut?: boolean }): Promise<string> => {
       const { network, a, b } = await makeWorld({ lossRate: change.loss ?? 0 })
+      if (change.isCut === true) network.partition("a", "b")
       await network.advance(change.ms ?? 1)
       const bytes = pattern(50)
       bytes[change.byte ?? 0]! ^= 1
@@ -304,9 +305,11 @@ describe("what tests see and do", () => {
       await hash({}),
       await hash({ ms: 2 }),
       await hash({ byte: 1 }),
+      await hash({ byte: 48 }),
       await hash({ byte: 49 }),
       await hash({ to: "a" }),
       await hash({ loss: 1 }),
+      await hash({ isCut: true }),
     ]
     expect(new Set(hashes).size).toBe(hashes.length)
     expect(await hash({})).toBe(hashes[0])
