@@ -126,6 +126,8 @@ describe("a link", () => {
     await world.network.advance(1_000)
     const flips = world.b.received.map(({ bytes }) => bytes.reduce((total, byte, i) => total + bitsOf(byte ^ pattern(40)[i]!), 0))
     expect(Math.max(...flips)).toBeLessThanOrEqual(3)
+    // The sender's memory is its own.
+    expect(world.a.slab.subarray(0, 40)).toEqual(pattern(40))
     // The copies are whole.
     expect(flips.filter((count) => count === 0).length).toBeGreaterThanOrEqual(100)
     expect(flips.filter((count) => count > 0).length).toBeGreaterThan(30)
@@ -226,6 +228,15 @@ describe("a run", () => {
   test.each(Object.keys(PRESETS) as PresetName[])("over the preset %s brings most datagrams", async (name) => {
     const received = new Set(await sendNumbered(await pair(PRESETS[name]), 500, 20)).size
     expect(received).toBeGreaterThan(250)
+  })
+
+  test("draws other numbers for each direction", async () => {
+    const { network, a, b } = await pair({ lossRate: 0.5 })
+    const datagrams = Array.from({ length: 100 }, (_, i) => Uint8Array.of(i))
+    a.send(b.addressOf(4), datagrams)
+    b.send(a.addressOf(4), datagrams)
+    await network.advance(1)
+    expect(a.received.map(({ bytes }) => bytes[0])).not.toEqual(b.received.map(({ bytes }) => bytes[0]))
   })
 
   test("of one link is not changed by traffic on another", async () => {

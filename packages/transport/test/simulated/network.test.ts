@@ -137,6 +137,33 @@ describe("a host", () => {
     expect(order).toEqual(["64 datagrams", "6 datagrams", "wake-up", "wake-up", "deferred at 100"])
   })
 
+  test("that becomes busy in the midst of reading leaves the rest for later", async () => {
+    const { network, a, b, hostB } = await makeWorld()
+    let rows = 0
+    b.transport.onReceive(({ count }) => {
+      if (rows === 0) hostB.stall(50)
+      rows += count
+    })
+    a.send(
+      b.addressOf(4),
+      Array.from({ length: 120 }, () => pattern(1)),
+    )
+    await network.advance(49)
+    // A batch, and the one that was in hand.
+    expect(rows).toBeLessThanOrEqual(65)
+    await network.advance(1)
+    expect(rows).toBe(120)
+  })
+
+  test("that asks for any port gets one that is free in both families", async () => {
+    const network = createNetwork({ seed: 1 })
+    const host = network.host("a")
+    await network.until(Station.bind(host, { port: 49_152, v6: false }))
+    await network.until(Station.bind(host, { port: 49_153, v4: false }))
+    const { transport } = await network.until(Station.bind(host))
+    expect(transport.localAddresses.map(({ port }) => port)).toEqual([49_154, 49_154])
+  })
+
   test("that stalls twice goes on after the longer of the two", async () => {
     const { network, a, b, hostB } = await makeWorld()
     hostB.stall(100)
