@@ -69,7 +69,7 @@ export class TurnEnd {
 
   #wakeDue(hasRead: boolean): void {
     const nowMs = performance.now()
-    for (const due of [...this.#due]) {
+    for (const due of [...this.#due].toSorted((a, b) => a.deadlineMs - b.deadlineMs)) {
       // A wake-up may cancel others.
       if (!this.#due.has(due)) continue
       if (due.deadlineMs > nowMs || (hasRead && this.#isDraining(due, nowMs))) this.schedule()

@@ -211,6 +211,14 @@ describe("this machine", () => {
     vi.restoreAllMocks()
   })
 
+  test.each(["dgram", ""])("all addresses of both families are bound on one port (X_TRANSPORT=%s)", async (mode) => {
+    vi.stubEnv("X_TRANSPORT", mode)
+    const transport = await systemHost().bind({})
+    expect(transport.localAddresses.map(({ host }) => host)).toEqual(["0.0.0.0", "::"])
+    expect(transport.localAddresses[1]!.port).toBe(transport.localAddresses[0]!.port)
+    await transport.close()
+  })
+
   test("the helper is what makes DF; without it plain dgram works, and notes say what is missing", async () => {
     const { available } = await import("@x/native")
     const native = await bind()

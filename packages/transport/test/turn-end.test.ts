@@ -74,9 +74,17 @@ describe("the end of a turn", () => {
     await woken(turnEnd, nowMs)
   })
 
+  test("wake-ups of one turn come in the order of their deadlines", async () => {
+    const turnEnd = new TurnEnd()
+    const calls: number[] = []
+    for (const lateMs of [1, 5, 3]) turnEnd.wake({ deadlineMs: nowMs - lateMs, wake: () => void calls.push(lateMs) })
+    await woken(turnEnd, nowMs)
+    expect(calls).toEqual([5, 3, 1])
+  })
+
   test("a reader that was taken away is not asked any more", async () => {
     const turnEnd = new TurnEnd()
-    const deliver = vi.fn(() => false)
+    const deliver = vi.fn<() => boolean>(() => false)
     turnEnd.addReader(deliver)
     await woken(turnEnd, nowMs)
     turnEnd.removeReader(deliver)

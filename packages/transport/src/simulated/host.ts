@@ -69,7 +69,7 @@ export class SimulatedHost implements Host, Deferrer {
     const alarm = this.#alarm(wake)
     return {
       at: (deadlineMs) => {
-        if (deadlineMs === Infinity || !this.#isAlive) time.cancel(alarm)
+        if (deadlineMs === Infinity) time.cancel(alarm)
         else time.set(alarm, deadlineMs - this.machine.originMs)
       },
     }
