@@ -254,6 +254,21 @@ describe("a socket that can't send", () => {
   })
 })
 
+describe("a transport that is closed", () => {
+  test("leaves nothing with its host", async () => {
+    const turnEnd = new TurnEnd()
+    const readers = new Set<() => boolean>()
+    turnEnd.addReader = (deliver) => void readers.add(deliver)
+    turnEnd.removeReader = (deliver) => void readers.delete(deliver)
+    const stub = new StubSocket()
+    const openStub = async (): Promise<BoundSocket> => new BoundSocket(stub as unknown as DgramSocket, 4, FACTS)
+    const transport = await bindDualSocket({ v6: false }, { reason: "a stub" }, turnEnd, openStub)
+    expect(readers.size).toBe(1)
+    await transport.close()
+    expect(readers.size).toBe(0)
+  })
+})
+
 describe("binding", () => {
   type Open = NonNullable<Parameters<typeof bindDualSocket>[3]>
 
