@@ -1,6 +1,7 @@
 export type EndpointErrorCode =
   | "closed"
   | "not-joined"
+  | "timeout"
   | "join-timeout"
   | "join-refused"
   | "too-large"

@@ -228,7 +228,7 @@ export class Endpoint implements AsyncDisposable {
     for (const cancel of [...this.#pendingJoins]) cancel()
     this.#pendingJoins.clear()
     await this.#driver.until(() => this.#isDrained(), this.#settings.lingerMs)
-    for (const peer of [...this.#protocol.peers.values()]) peer.leave(REASON.closing, "", this.#host.now())
+    this.#protocol.leave(REASON.closing, this.#host.now())
     await this.#driver.until(() => [...this.#protocol.peers.values()].every(({ isSettled }) => isSettled), GOODBYE_MS)
     this.#driver.stop()
     this.#protocol.release(this.#host.now())

@@ -6,9 +6,9 @@ import type { Peer } from "./peer.ts"
 export interface EndpointEvents {
   /** A peer joined us, or we it. */
   joined: (peer: Peer) => void
-  /** The same incarnation joined anew: it had forgotten us. `before` is over, and its streams are closed. */
+  /** The same incarnation joined anew: it had forgotten us. `before` was told as `left` just before. Comes instead of `joined`. */
   rejoined: (peer: Peer, before: Peer) => void
-  /** Another incarnation joined from the address of `before`, which is over. */
+  /** Another incarnation joined from the address of `before`, which was told as `left` just before. Comes instead of `joined`. */
   restarted: (peer: Peer, before: Peer) => void
   /** Nothing was heard of the peer for `unreachableMs`; its streams wait. */
   unreachable: (peer: Peer) => void
@@ -24,6 +24,8 @@ export interface EndpointEvents {
 
 export type EventName = keyof EndpointEvents
 
+const NAMES: readonly EventName[] = ["joined", "rejoined", "restarted", "unreachable", "reachable", "left", "stream", "error"]
+
 /** Listeners by event. Their errors go to `onError`, so that none keeps another from being told. */
 export class Events {
   readonly #listeners = new Map<EventName, Set<(...args: never[]) => void>>()
@@ -34,6 +36,7 @@ export class Events {
   }
 
   on<K extends EventName>(name: K, listener: EndpointEvents[K]): () => void {
+    if (!NAMES.includes(name)) throw new RangeError(`there is no event "${name}"; there are ${NAMES.join(", ")}`)
     const set = this.#listeners.get(name) ?? new Set()
     this.#listeners.set(name, set)
     set.add(listener)

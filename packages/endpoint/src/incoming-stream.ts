@@ -29,8 +29,10 @@ export class IncomingStream {
     return DELIVERIES[this.#state.stream.mode]!
   }
 
-  /** What the peer called it when opening. */
+  /** What the peer called it when opening; empty while the opening is still under way. */
   get label(): string {
+    // Until the opening came, which a message may overtake, it is not known.
+    if (!this.#state.isAnnounced) return ""
     return (this.#label ??= new TextDecoder().decode(this.#state.metadata))
   }
 
@@ -39,7 +41,7 @@ export class IncomingStream {
     return this.#state.delivered
   }
 
-  /** Settles when no more messages will come: `isComplete` if the sender ended it and all were delivered, else `reason` says why not. */
+  /** Settles when no more messages will come: `isComplete` if the sender ended it and all were delivered, which a fire-and-forget stream can't know; else `reason` says why not. */
   get closed(): Promise<{ readonly isComplete: boolean; readonly reason: number }> {
     return this.#closed
   }

@@ -16,7 +16,7 @@ export class Message {
 
   /** 0 to 65,535; what it means is the application's. */
   get type(): number {
-    return this.#type
+    return this.#peer === undefined ? gone() : this.#type
   }
 
   get peer(): Peer {
@@ -33,11 +33,11 @@ export class Message {
   }
 
   get offset(): number {
-    return this.#offset
+    return this.#peer === undefined ? gone() : this.#offset
   }
 
   get length(): number {
-    return this.#length
+    return this.#peer === undefined ? gone() : this.#length
   }
 
   /** The bytes without a copy; overwritten after the call. */

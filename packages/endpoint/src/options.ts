@@ -89,8 +89,22 @@ const DEFAULTS: Omit<Settings, "profile" | "inFlightMax"> = {
   lingerMs: 5_000,
 }
 
+const KNOWN = new Set([
+  ...Object.keys(DEFAULTS),
+  "host",
+  "port",
+  "v4",
+  "v6",
+  "receiveBufferBytes",
+  "sendBufferBytes",
+  "protection",
+  "inFlightMax",
+])
+
 /** The options with defaults; throws `EndpointError` `invalid-option` naming what is wrong and what would be right. */
 export function settingsOf(options: EndpointOptions): Settings {
+  for (const name of Object.keys(options))
+    if (!KNOWN.has(name)) throw invalid(name, `one of ${[...KNOWN].toSorted().join(", ")}`, "an option")
   const given = Object.fromEntries(Object.entries(options).filter(([name, value]) => name in DEFAULTS && value !== undefined))
   const protection = options.protection ?? "checksum"
   if (protection !== "none" && protection !== "checksum") throw invalid("protection", `"none" or "checksum"`, protection)

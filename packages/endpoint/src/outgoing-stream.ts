@@ -80,6 +80,7 @@ export class OutgoingStream {
   /** Offers a message. Never waits, never throws because of the network; what it can't send at once it copies. */
   trySend(type: number, bytes: Uint8Array): SendResult {
     this.#checkCall(type)
+    checkBytes(bytes)
     const refusal = this.#refusal(bytes.length)
     if (refusal !== undefined) return refusal
     const isWhole = fitsWhole(bytes.length, this.#stream.payloadBytesMax)
@@ -116,6 +117,7 @@ export class OutgoingStream {
    */
   send(type: number, bytes: Uint8Array, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#checkCall(type)
+    checkBytes(bytes)
     if (signal?.aborted) return Promise.reject(aborted(signal))
     const refusal = this.#refusal(bytes.length)
     if (refusal !== undefined) return Promise.reject(this.#refusalError(refusal, bytes.length))
@@ -161,16 +163,19 @@ export class OutgoingStream {
    */
   write(type: number, size: number, fill: (bytes: Uint8Array, offset: number) => void): SendResult {
     this.#checkCall(type)
+    if (!(Number.isInteger(size) && size >= 0)) throw new RangeError(`size must be a whole number of bytes, not ${size}`)
     const refusal = this.#refusal(size)
     if (refusal !== undefined) return refusal
+    const refused = this.#isUnreliable ? "dropped" : "refused"
     if (!fitsWhole(size, this.#stream.payloadBytesMax)) {
-      if (!this.#lot.isEmpty || !this.#fitsWindow(size)) return this.#isUnreliable ? "dropped" : "refused"
+      const isPossible = this.#fitsWindow(size) || (!this.#isUnreliable && this.#lot.hasRoom(size))
+      if (!this.#lot.isEmpty || !isPossible) return refused
       const bytes = new Uint8Array(size)
       this.#fill(fill, bytes, 0)
       return this.trySend(type, bytes)
     }
     const offset = this.#lot.isEmpty ? reserveWhole(this.#stream, type, size) : -1
-    if (offset < 0) return this.#isUnreliable ? "dropped" : "refused"
+    if (offset < 0) return refused
     this.#fill(fill, this.#stream.slab, offset)
     this.#stream.commit(wholeHeaderBytes(size) + size)
     this.#peerState.outgoing.touch(this.#state)
@@ -288,6 +293,10 @@ export class OutgoingStream {
       `the stream was closed (${why}); open another${this.peer.state === "left" ? " after joining again" : ""}`,
     )
   }
+}
+
+function checkBytes(bytes: Uint8Array): void {
+  if (!(bytes instanceof Uint8Array)) throw new TypeError("a message is a Uint8Array; encode text and other values first")
 }
 
 function aborted(signal: AbortSignal): EndpointError {

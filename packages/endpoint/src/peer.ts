@@ -118,19 +118,34 @@ export class Peer {
     return queue
   }
 
-  /** Asks for an answer and tells how long it took, milliseconds. Rejects with `not-joined` or `aborted`. */
-  async ping({ signal, timeoutMs = 10_000 }: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {}): Promise<number> {
+  /** Asks for an answer and tells how long it took, milliseconds. Rejects with `not-joined`, `timeout` (default 10 s) or `aborted`. */
+  ping({ signal, timeoutMs = 10_000 }: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {}): Promise<number> {
+    if (this.state === "left") return Promise.reject(new EndpointError("not-joined", `the peer ${this.unique} has left; join it again`))
+    if (signal?.aborted) return Promise.reject(new EndpointError("aborted", "the caller aborted", signal.reason))
     const startMs = this.#host.now()
-    let isAnswered = false
-    this.#state.onEcho = () => (isAnswered = true)
-    this.#state.ping()
-    await this.#host.until(() => isAnswered || this.state === "left" || signal?.aborted === true, timeoutMs)
-    if (signal?.aborted) throw new EndpointError("aborted", "the caller aborted", signal.reason)
-    if (!isAnswered) throw new EndpointError("not-joined", `no answer from ${this.unique} within ${timeoutMs} ms`)
-    return this.#host.now() - startMs
+    let isSettled = false
+    return new Promise((resolve, reject) => {
+      const settle = (act: () => void): void => {
+        isSettled = true
+        cancel()
+        signal?.removeEventListener("abort", onAbort)
+        act()
+      }
+      const onAbort = (): void => settle(() => reject(new EndpointError("aborted", "the caller aborted", signal?.reason)))
+      const cancel = this.#state.ping(() => settle(() => resolve(this.#host.now() - startMs)))
+      signal?.addEventListener("abort", onAbort, { once: true })
+      void this.#host
+        .until(() => isSettled || this.state === "left", timeoutMs)
+        .then(() => {
+          if (isSettled) return
+          const hasLeft = this.state === "left"
+          const message = hasLeft ? `the peer ${this.unique} has left` : `no answer from ${this.unique} within ${timeoutMs} ms`
+          settle(() => reject(new EndpointError(hasLeft ? "not-joined" : "timeout", message)))
+        })
+    })
   }
 
-  /** Says goodbye: its streams close at once on both sides. Settles when the peer answered, or after a second. */
+  /** Says goodbye: its streams close at once on both sides, delivered or not; `flush` or `end` them first. Settles when the peer answered, or after a second. */
   async leave(reason: number = REASON.closing, text = ""): Promise<void> {
     const { association } = this.#state
     if (association !== undefined) void this.address

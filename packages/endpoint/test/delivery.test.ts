@@ -178,9 +178,9 @@ test("the failure of an async handler or listener surfaces once too, and nothing
   })
   let received = 0
   b.handle(1, async () => {
-    received++
+    const mine = ++received
     await Promise.resolve()
-    if (received === 1) throw new Error("handler")
+    if (mine === 1) throw new Error("handler")
   })
   const stream = toB.open()
   for (let i = 0; i < 3; i++) stream.trySend(1, new Uint8Array(1))

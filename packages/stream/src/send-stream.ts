@@ -413,7 +413,13 @@ export class SendStream {
 
   /** When `pollOpen`, `pollClose` or `pollSync` has something to say; `Infinity`: never. */
   get nextTimeoutMs(): number {
-    return Math.min(this.#opening.dueMs, this.#closing.dueMs, this.#isSyncWanted ? -Infinity : this.#syncDueMs)
+    return Math.min(this.#opening.dueMs, this.#closeDueMs, this.#isSyncWanted ? -Infinity : this.#syncDueMs)
+  }
+
+  /** The end of a stream that asks for nothing again goes behind its data, or it would overtake it. */
+  get #closeDueMs(): number {
+    const isWaiting = this.mode === MODE["fire-and-forget"] && this.#state === "ending" && !this.isDrained
+    return isWaiting ? Infinity : this.#closing.dueMs
   }
 
   /** The opening, if it is time to say it (again). */
@@ -425,7 +431,7 @@ export class SendStream {
 
   /** The end or the reset, if it is time to say it (again). A reset is told by its `reason`. */
   pollClose(nowMs: number): End | Reset | undefined {
-    if (this.#closing.dueMs > nowMs) return undefined
+    if (this.#closeDueMs > nowMs) return undefined
     this.#closing.said(nowMs, this.#rtt.ptoMs, REPEAT_MS_MAX)
     const end = { stream: this.id, final: this.mode === MODE["fire-and-forget"] ? 0 : this.#high, begun: this.#begun }
     return this.#state === "resetting" ? { ...end, reason: this.#reason } : end

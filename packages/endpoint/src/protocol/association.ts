@@ -39,6 +39,8 @@ export class Association {
   bytesSent = 0
   datagramsReceived = 0
   bytesReceived = 0
+  /** The highest counter that the peer told of. */
+  acknowledgedCounter = 0
   #nextCounter = 1
   #highestArrivedMs = 0
 
@@ -64,6 +66,11 @@ export class Association {
     this.datagramsSent++
     this.bytesSent += bytes
     return counter
+  }
+
+  /** What the next datagram will have. */
+  get nextCounter(): number {
+    return this.#nextCounter
   }
 
   /** Whether a datagram with this counter was sent. */
@@ -92,6 +99,7 @@ export class Association {
   /** The round trip that a feedback tells of, milliseconds, if it tells of a new one. */
   rttOf(feedback: Feedback, nowMs: number): number | undefined {
     if (!this.hasSent(feedback.counter)) return undefined
+    this.acknowledgedCounter = Math.max(this.acknowledgedCounter, feedback.counter)
     const sentMs = this.sentTimes.take(feedback.counter)
     return sentMs === undefined ? undefined : nowMs - sentMs - feedback.holdUs / 1_000
   }

@@ -243,8 +243,10 @@ export class IncomingStreams {
   #closeIfComplete(state: IncomingState): void {
     const { stream } = state
     if (stream.state === "open" && stream.isComplete && state.assembler.count === 0) {
-      this.#finishedAnswers.push(state.id, stream.mode === wire.MODE["fire-and-forget"] ? 0 : stream.cumulative)
-      this.#closeIncoming(state, true, wire.REASON.unspecified)
+      const isReliable = stream.mode !== wire.MODE["fire-and-forget"]
+      this.#finishedAnswers.push(state.id, isReliable ? stream.cumulative : 0)
+      // Nobody knows what became of messages that nobody promised.
+      this.#closeIncoming(state, isReliable, wire.REASON.unspecified)
     }
   }
 

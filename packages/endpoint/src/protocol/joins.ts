@@ -370,7 +370,8 @@ export class Joins {
     association.isConfirmed = true
     for (const id of joiner.addresses) this.#host.transport.releaseAddress(id)
     this.#host.establish(peer, association, nowMs)
-    peer.ping()
+    // Tells the other side that its accept has come.
+    peer.ping(() => {})
     pending.onDone(this.#host.peers.get(toHex(accept.unique)) ?? peer)
   }
 
@@ -400,6 +401,14 @@ export class Joins {
       this.#host.dissociate(entry.association, nowMs)
     }
     this.#host.due.set(this.halfOpenDue, next)
+  }
+
+  /** What is half open and may have been accepted on the other side already. Forgets it here. */
+  takeHalfOpen(): HalfOpen[] {
+    const list = [...this.#halfOpen]
+    this.#halfOpen.clear()
+    this.#host.due.remove(this.halfOpenDue)
+    return list
   }
 
   /** Ends all joins and forgets what is half open. */

@@ -61,8 +61,8 @@ export class PeerState implements Due {
   dueMs: number = Infinity
   heapIndex = -1
   limits: wire.Limits
-  /** Round trips measured by heartbeats that asked for an answer: told to whoever waits. */
-  onEcho: (() => void) | undefined
+  /** The application was told of it. */
+  isAnnounced = false
   /** Asks the protocol for a join to this peer's address, to learn who is there. */
   isProbeWanted = false
   readonly #context: PeerContext
@@ -72,7 +72,8 @@ export class PeerState implements Due {
   #sendOptions: StreamOptions | undefined
   #receiveOptions: StreamOptions | undefined
   #liveness: Liveness = "joined"
-  #isEchoWanted = false
+  /** Who waits for the answer to a heartbeat, and the counter of its datagram; 0: not sent yet. */
+  readonly #pings = new Set<{ counter: number; readonly onAnswer: () => void }>()
   #isEchoOwed = false
   #probedMs = -Infinity
   readonly #goodbye = new Repeater()
@@ -129,6 +130,8 @@ export class PeerState implements Due {
     const before = this.#association
     this.#association = association
     if (before !== undefined && before !== association) this.retire(before, nowMs)
+    // Counters begin anew: what was asked on another association is asked again.
+    for (const ping of this.#pings) ping.counter = 0
     this.#revive()
   }
 
@@ -186,9 +189,17 @@ export class PeerState implements Due {
   }
 
   handleHeartbeat(wanted: boolean): void {
-    if (wanted) this.#isEchoOwed = true
-    else this.onEcho?.()
-    this.#context.wake(this)
+    if (wanted) {
+      this.#isEchoOwed = true
+      return this.#context.wake(this)
+    }
+    // An answer to an earlier heartbeat doesn't tell of a later one: what it acknowledges does.
+    const { acknowledgedCounter = 0 } = this.#association ?? {}
+    for (const ping of this.#pings) {
+      if (ping.counter === 0 || ping.counter > acknowledgedCounter) continue
+      this.#pings.delete(ping)
+      ping.onAnswer()
+    }
   }
 
   handlePathChallenge(data: Uint8Array): void {
@@ -219,10 +230,17 @@ export class PeerState implements Due {
 
   // Life.
 
-  /** Asks for a heartbeat's answer; `onEcho` is called when it comes. */
-  ping(): void {
-    this.#isEchoWanted = true
+  /** Asks for a heartbeat's answer; `onAnswer` is called when it comes. Returns what cancels that. */
+  ping(onAnswer: () => void): () => void {
+    const ping = { counter: 0, onAnswer }
+    this.#pings.add(ping)
     this.#context.wake(this)
+    return () => void this.#pings.delete(ping)
+  }
+
+  get #isEchoWanted(): boolean {
+    for (const { counter } of this.#pings) if (counter === 0) return true
+    return false
   }
 
   /** Says goodbye, again and again until it is answered; the streams close at once. */
@@ -247,7 +265,7 @@ export class PeerState implements Due {
     this.#liveness = "left"
     this.outgoing.close(reason, 0)
     this.incoming.close(reason)
-    this.#context.listener.onLeft(this, reason, text)
+    if (this.isAnnounced) this.#context.listener.onLeft(this, reason, text)
   }
 
   /** What is sent goes through here: liveness, then control, then data as far as window and socket allow. */
@@ -336,12 +354,13 @@ export class PeerState implements Due {
       if (isLeaving) this.#goodbye.said(nowMs, this.rtt.ptoMs, GOODBYE_MS)
       else this.#isGoodbyeOwed = false
     }
-    const isDue = this.#heartbeatDueMs(association) <= nowMs
-    if (!isDue && !this.#isEchoOwed && !this.#isEchoWanted) return
+    const isWanted = this.#heartbeatDueMs(association) <= nowMs || this.#isEchoWanted
+    if (!isWanted && !this.#isEchoOwed) return
     if (!control.hasRoom()) return
     // Without a body it can only be the last of its datagram.
-    control.begin(wire.KIND.heartbeat | (isDue || this.#isEchoWanted ? wire.FLAG_WANTED : 0), 0)
-    this.#isEchoOwed = this.#isEchoWanted = false
+    control.begin(wire.KIND.heartbeat | (isWanted ? wire.FLAG_WANTED : 0), 0)
+    this.#isEchoOwed = false
+    for (const ping of this.#pings) if (ping.counter === 0) ping.counter = association.nextCounter
   }
 
   /** When `poll` has something to do, after one. */

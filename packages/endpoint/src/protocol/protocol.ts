@@ -338,6 +338,7 @@ export class Protocol {
     // A peer that is leaving was reported as left: what comes now begins anew.
     const isReplaced = before !== undefined && (before.liveness === "joined" || before.liveness === "unreachable")
     if (before !== undefined) this.#replace(before, known === undefined ? wire.REASON.restarted : wire.REASON.unspecified, nowMs)
+    peer.isAnnounced = true
     if (isReplaced) this.#listener.onReplaced(before, peer, known === undefined)
     else this.#listener.onJoined(peer)
   }
@@ -374,6 +375,7 @@ export class Protocol {
     this.#unindex(peer)
     this.#due.remove(peer)
     this.#awake.delete(peer)
+    peer.end(wire.REASON.unspecified, "")
     this.#outbox.flush()
     for (const association of peer.associations) this.#dissociate(association, nowMs)
   }
@@ -450,6 +452,20 @@ export class Protocol {
   /** Closes packets that are being filled: the turn is over. */
   closePackets(): void {
     for (const peer of this.#awake) peer.outgoing.closePackets()
+  }
+
+  /** Says goodbye to all, also to those whose join we accepted and who haven't been heard since. */
+  leave(reason: number, nowMs: number): void {
+    for (const { peer, association } of this.#joins.takeHalfOpen()) {
+      const key = toHex(peer.unique)
+      if (this.peers.get(key) === peer) peer.retire(association, nowMs)
+      else if (this.peers.has(key)) this.#dissociate(association, nowMs)
+      else {
+        this.#use(peer, association, nowMs)
+        this.peers.set(key, peer)
+      }
+    }
+    for (const peer of [...this.peers.values()]) peer.leave(reason, "", nowMs)
   }
 
   /** Gives back what it registered; after this nothing may be called. */
