@@ -1,37 +1,81 @@
-import { FileRefusedError } from "./file-sender.ts"
+import { REFUSALS } from "./file-protocol.ts"
+import { printable } from "./output.ts"
+import { TransferError, type TransferErrorCode } from "./transfer-error.ts"
 
 /** Exit codes of `x`. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, refused: 4, interrupted: 130 } as const
+export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, content: 4, refused: 5, interrupted: 130 } as const
+
+export const EXIT_HELP = `Exit codes:
+  0  done
+  1  failed: the message says why
+  2  wrong use: an argument, or a file or folder named by one
+  3  nobody answers, or the peer went away
+  4  the file arrived changed and was not stored
+  5  the peer refused
+  130  interrupted`
+
+/** A command can't go on, for a reason that has no other error. */
+export class CommandError extends Error {
+  override readonly name = "CommandError"
+  readonly exitCode: number
+
+  constructor(exitCode: number, message: string) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
+
+export interface Failure {
+  readonly message: string
+  readonly exitCode: number
+}
 
 /** What went wrong in one line that names the cure, and the exit code for it. */
-export function describeFailure(error: unknown): { readonly message: string; readonly code: number } {
+export function describeFailure(error: unknown): Failure {
+  const { message, exitCode } = judge(error)
+  return { message: printable(message), exitCode }
+}
+
+function judge(error: unknown): Failure {
+  if (error instanceof CommandError) return error
+  if (error instanceof TransferError) {
+    const isRefusal = (REFUSALS as readonly string[]).includes(error.code)
+    return {
+      message: `${isRefusal ? "refused by the receiver: " : ""}${error.message}`,
+      exitCode: TRANSFER_EXIT[error.code] ?? EXIT.refused,
+    }
+  }
   const { code = "", message = String(error), path = "" } = error as { code?: string; message?: string; path?: string }
-  if (error instanceof FileRefusedError) return { message: `the receiver refused the file: ${message}`, code: EXIT.refused }
   switch (code) {
     case "ENOENT":
-      return { message: `there is no file or folder "${path}"; check the path`, code: EXIT.usage }
-    case "EISDIR":
-      return { message: `"${path}" is a folder; name a file, or pack the folder first`, code: EXIT.usage }
+      return { message: `there is no file or folder "${path}"; check the path`, exitCode: EXIT.usage }
     case "EACCES":
     case "EPERM":
-      return {
-        message: path === "" ? message : `"${path}" may not be read or written by this user; change its permissions`,
-        code: EXIT.usage,
-      }
+      return path === ""
+        ? { message, exitCode: EXIT.failed }
+        : { message: `"${path}" may not be read or written by this user; change its permissions, or the user`, exitCode: EXIT.usage }
     case "join-timeout":
     case "name-not-found":
-      return { message, code: EXIT.unreachable }
+      return { message, exitCode: EXIT.unreachable }
+    case "not-joined":
+      return { message: `the peer went away: ${message}`, exitCode: EXIT.unreachable }
     case "join-refused":
-      return { message, code: EXIT.refused }
+      return { message, exitCode: EXIT.refused }
     case "invalid-target":
     case "invalid-option":
-      return { message, code: EXIT.usage }
-    case "not-joined":
-      return { message: `the connection was lost: ${message}`, code: EXIT.unreachable }
+      return { message, exitCode: EXIT.usage }
     case "ABORT_ERR":
     case "aborted":
-      return { message: "interrupted", code: EXIT.interrupted }
+      return { message: "interrupted", exitCode: EXIT.interrupted }
     default:
-      return { message, code: EXIT.failed }
+      return { message, exitCode: EXIT.failed }
   }
+}
+
+const TRANSFER_EXIT: Partial<Record<TransferErrorCode, number>> = {
+  content: EXIT.content,
+  ended: EXIT.unreachable,
+  "peer-left": EXIT.unreachable,
+  "not-a-file": EXIT.usage,
+  "file-changed": EXIT.failed,
 }

@@ -1,19 +1,21 @@
-/** Names that mean a device on Windows, with or without an extension. */
-const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i
+/** Names that mean a device on Windows, with or without an extension; the superscript digits are digits there. */
+const DEVICE = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³])\s*(\.|$)/i
 const NAME_BYTES_MAX = 255
 
 /**
- * Why a name that a peer offers isn't one for a file in our folder; `undefined`: it is. What passes is a single component: joined to a folder it
- * stays in it on every system.
+ * Why a name that a peer offers isn't one for a file in our folder, as the end of a sentence; `undefined`: it is. What passes is a single component
+ * that joined to a folder stays in it on every system, and that shows on a terminal as what it is.
  */
 export function nameProblem(name: string): string | undefined {
-  if (name === "" || name === "." || name === "..") return "it is no file name"
+  if (name === "") return "it is empty"
+  if (name === "." || name === "..") return "it is a folder"
   if (/[/\\:]/.test(name)) return "it contains a path"
-  // oxlint-disable-next-line no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(name)) return "it contains control characters"
-  if (RESERVED.test(name)) return "it is the name of a device"
+  if (/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(name)) return "it contains control characters"
+  if (/\p{Surrogate}/u.test(name)) return "it is no Unicode text"
+  if (/[<>"|?*]/.test(name)) return 'it contains one of < > " | ? *'
+  if (DEVICE.test(name)) return "it is the name of a device"
   if (name.startsWith(".")) return "it is hidden"
-  if (name.endsWith(".") || name.endsWith(" ")) return "it ends in a dot or space"
+  if (/^\s|[.\s]$/.test(name)) return "it begins or ends with a space, or ends with a dot"
   if (Buffer.byteLength(name) > NAME_BYTES_MAX) return `it is longer than ${NAME_BYTES_MAX} bytes`
   return undefined
 }

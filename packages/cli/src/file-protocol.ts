@@ -1,59 +1,114 @@
 /**
- * How a file travels: on a stream of its own the sender says its name and size, then the bytes, then their SHA-256. The receiver answers on one
- * stream of its own: how much it has written, and in the end whether the file is stored.
+ * How a file travels, as an application of message streams.
+ *
+ * ```
+ *   sender                                     receiver
+ *     │  offer {name, size}  ── a stream for the file ──▶  checks the name, makes a hidden temporary file
+ *     │  ◀── the receiver's one stream to this peer ──  written 0: go on      or refused: why
+ *     │  chunk chunk chunk …                    ──▶  hashes and writes
+ *     │  ◀──                              written n  the sender is never more than UNWRITTEN_BYTES_MAX ahead of it
+ *     │  finish SHA-256                         ──▶  compares, syncs, gives the file its name
+ *     │  ◀──                     stored, or refused  the sender ends the stream
+ * ```
+ *
+ * Streams have no receive window of their own for handlers, so `written` is the back pressure of the disk. Numbers are big-endian. A sender that
+ * breaks a rule is refused; a reply that breaks one is ignored.
  *
  * @module
  */
 
-/** Message types. The sender's go on the file's stream; the receiver's name that stream by its id, a u32, first. */
+/** Message types. The sender's go on the file's stream; the receiver's begin with that stream's id, a u32. */
 export const FILE = {
-  /** JSON: `{ name, size }`. */
+  /** JSON of an {@link Offer}, at most {@link OFFER_BYTES_MAX}. The first message of a stream, and only there. */
   offer: 1,
+  /** The next {@link CHUNK_BYTES} of the file; the last chunk holds what is left, and none is empty. */
   chunk: 2,
-  /** SHA-256 of the whole, 32 bytes. */
+  /** SHA-256 of the whole, {@link SHA256_BYTES}. */
   finish: 3,
-  /** Stream id, then how many bytes are written, a f64. */
+  /** Stream id, then how many bytes are written, a u64. The first, with 0, asks for the chunks. */
   written: 4,
-  /** Stream id: the file is there under its name. */
+  /** Stream id: the file is there under its name, and on the disk. */
   stored: 5,
-  /** Stream id, then why not, UTF-8. */
+  /** Stream id, one of {@link REFUSALS} by index, a u8, then the reason in UTF-8. Nothing of the file is left. */
   refused: 6,
 } as const
 
-/** For `x perf`: received and counted, nothing else. */
+/** For `x perf`: received and dropped. */
 export const PERF = 100
 
 /** Bytes of a chunk: large enough to make little of its cost, small enough for a progress bar. */
 export const CHUNK_BYTES = 262_144
 
-/** Bytes that may be on their way to the receiver's disk: a slow one slows the sender down. */
+/** Bytes that may have been sent and not written: what a receiver holds in memory for a file when its disk is slow. */
 export const UNWRITTEN_BYTES_MAX = 8_388_608
+
+/** A name of 255 bytes, each escaped, and room for fields to come. */
+export const OFFER_BYTES_MAX = 4_096
+
+export const SHA256_BYTES = 32
+
+/**
+ * Why a file wasn't taken, for programs: the sender broke the protocol · the name is none · a file of that name is there · the bytes aren't what was
+ * hashed · the disk failed · too many files at a time · the receiver ends. The order is the wire format.
+ */
+export const REFUSALS = ["protocol", "name", "exists", "content", "storage", "busy", "ended"] as const
+export type Refusal = (typeof REFUSALS)[number]
 
 export interface Offer {
   readonly name: string
+  /** Bytes. */
   readonly size: number
 }
 
-/** An offer from its bytes; `undefined`: it isn't one. */
+export function encodeOffer({ name, size }: Offer): Uint8Array {
+  return encoder.encode(JSON.stringify({ name, size }))
+}
+
+/** `undefined`: it is no offer. */
 export function parseOffer(bytes: Uint8Array): Offer | undefined {
+  if (bytes.length > OFFER_BYTES_MAX) return undefined
   try {
-    const { name, size } = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>
+    const { name, size } = JSON.parse(decoder.decode(bytes)) as Record<string, unknown>
     return typeof name === "string" && Number.isSafeInteger(size) && (size as number) >= 0 ? { name, size: size as number } : undefined
   } catch {
     return undefined
   }
 }
 
-/** A reply about a stream. */
-export function encodeReply(stream: number, rest: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(4 + rest.length)
-  new DataView(bytes.buffer).setUint32(0, stream)
-  bytes.set(rest, 4)
+/** What the receiver says of the file on a stream. */
+export type Reply =
+  | { readonly type: typeof FILE.written; readonly stream: number; readonly written: number }
+  | { readonly type: typeof FILE.stored; readonly stream: number }
+  | { readonly type: typeof FILE.refused; readonly stream: number; readonly refusal: Refusal; readonly why: string }
+
+/** The bytes of a reply, to be sent under its type. */
+export function encodeReply(reply: Reply): Uint8Array {
+  const why = reply.type === FILE.refused ? encoder.encode(reply.why) : new Uint8Array(0)
+  const rest = { [FILE.written]: 8, [FILE.stored]: 0, [FILE.refused]: 1 + why.length }[reply.type]
+  const bytes = new Uint8Array(4 + rest)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, reply.stream)
+  if (reply.type === FILE.written) view.setBigUint64(4, BigInt(reply.written))
+  if (reply.type === FILE.refused) {
+    bytes[4] = REFUSALS.indexOf(reply.refusal)
+    bytes.set(why, 5)
+  }
   return bytes
 }
 
-export function encodeWritten(stream: number, written: number): Uint8Array {
-  const rest = new Uint8Array(8)
-  new DataView(rest.buffer).setFloat64(0, written)
-  return encodeReply(stream, rest)
+/** `undefined`: it is no reply of that type. */
+export function parseReply(type: number, bytes: Uint8Array): Reply | undefined {
+  if (bytes.length < 4) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const stream = view.getUint32(0)
+  if (type === FILE.stored && bytes.length === 4) return { type, stream }
+  if (type === FILE.written && bytes.length === 12) {
+    const written = Number(view.getBigUint64(4))
+    return Number.isSafeInteger(written) ? { type, stream, written } : undefined
+  }
+  const refusal = REFUSALS[bytes[4] ?? REFUSALS.length]
+  return type === FILE.refused && refusal !== undefined ? { type, stream, refusal, why: decoder.decode(bytes.subarray(5)) } : undefined
 }
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()

@@ -1,89 +1,187 @@
 // The built command itself, on real sockets: few, and only what its parts can't show.
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { randomFillSync } from "node:crypto"
 import { once } from "node:events"
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { createInterface } from "node:readline"
+import { createInterface, type Interface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, expect, test } from "vitest"
 
 const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url))
+const DEMO = fileURLToPath(new URL("../dist/demo/main.js", import.meta.url))
 
 let folder: string
 let listener: ChildProcess
-let port: number
+/** Lines of the listener, all from the first. */
+const told: string[] = []
+let lines: Interface
+let target: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "x-binary-"))
+  listener = start("listen", "127.0.0.1:0", "--dir", join(folder, "in"), "--create", "--json")
+  lines = createInterface({ input: listener.stdout! }).on("line", (line) => told.push(line))
+  await hasTold('"listening"')
+  target = `127.0.0.1:${(JSON.parse(told[0]!) as { port: number }).port}`
+})
+
+afterAll(async () => {
+  listener.kill("SIGKILL")
+  await rm(folder, { recursive: true })
+})
+
+/** Waits until the listener has told a line with these words. */
+async function hasTold(...words: string[]): Promise<void> {
+  while (!told.some((line) => words.every((word) => line.includes(word)))) await once(lines, "line")
+}
 
 function start(...args: string[]): ChildProcess {
   return spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] })
 }
 
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const child = start(...args)
-  let [out, err] = ["", ""]
-  child.stdout!.on("data", (chunk: Buffer) => (out += chunk.toString()))
-  child.stderr!.on("data", (chunk: Buffer) => (err += chunk.toString()))
-  const [code] = (await once(child, "close")) as [number]
-  return { code, out, err }
+/** Of a listener that was told `--json`. */
+async function portOf(child: ChildProcess): Promise<number> {
+  const lines = createInterface({ input: child.stdout! })
+  const [line] = (await once(lines, "line")) as [string]
+  return (JSON.parse(line) as { port: number }).port
 }
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "x-binary-"))
-  listener = start("--json", "listen", "127.0.0.1:0", "--dir", join(folder, "in"), "--create")
-  for await (const line of createInterface({ input: listener.stdout! })) {
-    port = (JSON.parse(line) as { port: number }).port
-    break
-  }
-})
+function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  return runFile(MAIN, ...args)
+}
 
-afterAll(async () => {
-  await rm(folder, { recursive: true })
-})
+function runFile(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, (error, out, err) => resolve({ code: error === null ? 0 : Number(error.code ?? -1), out, err }))
+  })
+}
+
+/** A port that nobody has: it was free just now. */
+async function freePort(): Promise<number> {
+  const child = start("listen", "127.0.0.1:0", "--dir", folder, "--json")
+  const port = await portOf(child)
+  child.kill("SIGINT")
+  await once(child, "exit")
+  return port
+}
 
 test("a file is sent, told about in one line of JSON, and is there byte for byte", async () => {
   const bytes = randomFillSync(new Uint8Array(1_000_000))
   await writeFile(join(folder, "file.bin"), bytes)
-  const { code, out, err } = await run("--json", "send", join(folder, "file.bin"), `127.0.0.1:${port}`)
+  const { code, out, err } = await run("send", join(folder, "file.bin"), target, "--json")
   expect([code, err]).toEqual([0, ""])
-  expect(JSON.parse(out)).toMatchObject({ bytes: 1_000_000, sha256: expect.stringMatching(/^[\da-f]{64}$/) })
+  expect(JSON.parse(out)).toMatchObject({ event: "sent", bytes: 1_000_000, sha256: expect.stringMatching(/^[\da-f]{64}$/) })
   expect(Buffer.compare(await readFile(join(folder, "in/file.bin")), bytes)).toBe(0)
 })
 
-test("a file that is there already is refused with exit code 4 and the cure", async () => {
-  const { code, err } = await run("send", join(folder, "file.bin"), `127.0.0.1:${port}`)
-  expect(code).toBe(4)
-  expect(err).toMatch(/^error: .*--overwrite\n$/)
+test("of several files those that are refused are named, and the others sent", async () => {
+  await writeFile(join(folder, "other.bin"), "other")
+  const { code, out, err } = await run("send", join(folder, "file.bin"), join(folder, "other.bin"), target)
+  expect([code, out]).toEqual([5, expect.stringMatching(/^sent other.bin /)])
+  expect(err).toMatch(/^error: .*file.bin: refused by the receiver: .*--overwrite\nerror: 1 of 2 files were not sent\n$/)
 })
 
-test("ping tells round trips", async () => {
-  const { code, out } = await run("ping", `127.0.0.1:${port}`, "--count", "2", "--interval", "0")
+test("an error is a line of JSON too where that was asked for", async () => {
+  const { code, out } = await run("send", join(folder, "file.bin"), target, "--json")
+  expect(JSON.parse(out)).toEqual({ event: "error", message: expect.stringContaining("--overwrite"), exitCode: 5 })
+  expect(code).toBe(5)
+})
+
+test("progress is shown where it was asked for, on standard error", async () => {
+  await writeFile(join(folder, "third.bin"), new Uint8Array(1_000_000))
+  const { out, err } = await run("send", join(folder, "third.bin"), target, "--progress")
+  expect([out, err]).toEqual([expect.stringMatching(/^sent third.bin/), expect.stringMatching(/third.bin .*100 % .* MB\/s ETA/)])
+})
+
+test("ping tells round trips, and what they come to", async () => {
+  const { code, out } = await run("ping", target, "--count", "2", "--interval", "0")
   expect(code).toBe(0)
-  expect(out).toMatch(/answer 1 from .* ms\nanswer 2 .*\n2 answers: least/)
+  expect(out).toMatch(/^answer 1 from .* ms\nanswer 2 .*\n2 of 2 answered: least/)
+})
+
+test("perf tells what a listener took", async () => {
+  const { code, out } = await run("perf", target, "--seconds", "0.1", "--size", "100", "--json")
+  expect(code).toBe(0)
+  expect(JSON.parse(out)).toMatchObject({ event: "perf", size: 100, messagesPerSecond: expect.any(Number) })
 })
 
 test.each([
-  [["send", "/nonexistent/file", "127.0.0.1:1"], 2, "there is no file"],
-  [["send", MAIN], 2, "where to send it"],
-  [["send", MAIN, "127.0.0.1"], 2, "name:port"],
-  [["listen", "somewhere", "--dir", "."], 2, "is no address to listen at"],
-  [["listen", "0", "--dir", "/nonexistent"], 2, "no file or folder"],
-  [["perf", "127.0.0.1:1", "--seconds", "0"], 2, "whole number from 1"],
-  [["dance"], 2, "unknown command"],
-  [["--help"], 0, ""],
-])("x %j ends with %d and says %j", async (args, expected, message) => {
+  [["send", "/nonexistent/file", "127.0.0.1:1"], "there is no file"],
+  [["send", "."], "where to send it"],
+  [["send", ".", "127.0.0.1"], "name:port"],
+  [["listen", "somewhere", "--dir", "."], "is no address to listen at"],
+  [["listen", "0", "--dir", "/nonexistent"], "--create"],
+  [["listen", "0", "--dir", MAIN], "is no folder"],
+  [["listen"], "--dir"],
+  [["perf", "127.0.0.1:1", "--seconds", "0"], "above 0"],
+  [["ping", "127.0.0.1:1", "--count", "1.5"], "whole number from 1"],
+  [["dance"], "unknown command"],
+])("x %j is wrong use and says %j", async (args, message) => {
   const { code, err } = await run(...args)
-  expect([code, err.includes(message)]).toEqual([expected, true])
+  expect([code, err]).toEqual([2, expect.stringContaining(message)])
+})
+
+test("a folder can't be sent", async () => {
+  const { code, err } = await run("send", folder, target)
+  expect([code, err]).toEqual([2, expect.stringContaining("is no plain file")])
+})
+
+test("help names the exit codes, for each command too", async () => {
+  for (const args of [["--help"], ["send", "--help"]]) {
+    const { code, out } = await run(...args)
+    expect([code, out]).toEqual([0, expect.stringMatching(/--json[^]*Exit codes:[^]*3 {2}nobody answers/)])
+  }
+})
+
+test("a port where nobody listens is told from a wrong one", async () => {
+  const { code, err } = await run("ping", `127.0.0.1:${await freePort()}`, "--timeout", "0.3")
+  expect([code, err]).toEqual([3, expect.stringMatching(/^error: nobody answered at 127.0.0.1:\d+ within 300 ms.*\n$/)])
 })
 
 test("a taken port is an error that names the cure", async () => {
-  const { code, err } = await run("listen", `127.0.0.1:${port}`, "--dir", folder)
+  const { code, err } = await run("listen", target, "--dir", folder)
   expect([code, err]).toEqual([1, expect.stringContaining("choose another")])
 })
 
+test("output that nobody reads on ends a command without a trace", async () => {
+  const child = start("ping", target, "--count", "1000", "--interval", "1")
+  await once(createInterface({ input: child.stdout! }), "line")
+  child.stdout!.destroy()
+  let err = ""
+  child.stderr!.on("data", (chunk: Buffer) => (err += chunk.toString()))
+  const [code] = (await once(child, "close")) as [number]
+  expect([code, err]).toEqual([130, "error: interrupted\n"])
+})
+
+test("an interrupted sender says goodbye, and the listener keeps nothing", async () => {
+  // Nobody has written this much before the signal comes.
+  const path = join(folder, "large.bin")
+  await writeFile(path, new Uint8Array(256_000_000))
+  const child = start("send", path, target, "--progress")
+  for await (const line of createInterface({ input: child.stderr! })) if (line.includes("ETA")) break
+  child.kill("SIGINT")
+  const [code] = (await once(child, "exit")) as [number]
+  expect(code).toBe(130)
+  await hasTold('"refused"', "large.bin")
+  expect((await readdir(join(folder, "in"))).toSorted()).toEqual(["file.bin", "other.bin", "third.bin"])
+})
+
 test("an interrupted listener ends by itself and leaves no part of a file", async () => {
-  listener.kill("SIGINT")
-  const [code] = (await once(listener, "exit")) as [number]
-  expect(code).toBe(0)
-  expect((await readdir(join(folder, "in"))).toSorted()).toEqual(["file.bin"])
+  const dir = join(folder, "in2")
+  await mkdir(dir)
+  const child = start("listen", "127.0.0.1:0", "--dir", dir, "--json")
+  const port = await portOf(child)
+  const sender = start("send", join(folder, "large.bin"), `127.0.0.1:${port}`, "--progress")
+  for await (const line of createInterface({ input: sender.stderr! })) if (line.includes("ETA")) break
+  child.kill("SIGINT")
+  const codes = await Promise.all([child, sender].map(async (it) => ((await once(it, "exit")) as [number])[0]))
+  expect(codes).toEqual([0, 3])
+  expect(await readdir(dir)).toEqual([])
+})
+
+test("the demo holds on a path that loses a tenth, and cleans up", async () => {
+  const { code, out } = await runFile(DEMO, "--size", "2", "--loss", "10")
+  expect([code, out]).toEqual([0, expect.stringMatching(/v4 .* agrees\n[^]*It held/)])
 })

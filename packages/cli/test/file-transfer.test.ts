@@ -1,11 +1,12 @@
-import { randomFillSync } from "node:crypto"
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
+// Files over the simulated network, into real folders: time and losses are virtual, the disk is not.
+import { createHash, randomFillSync } from "node:crypto"
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Endpoint, type OutgoingStream, type Peer } from "@x/endpoint"
 import { createNetwork, type LinkOptions, type Network, type SimulatedHost } from "@x/transport/simulated"
 import { afterEach, expect, test } from "vitest"
-import { FILE } from "../src/file-protocol.ts"
+import { CHUNK_BYTES, encodeOffer, encodeReply, FILE, parseReply, type Reply, UNWRITTEN_BYTES_MAX } from "../src/file-protocol.ts"
 import { FileReceiver, type FileReceiverOptions } from "../src/file-receiver.ts"
 import { FileSender } from "../src/file-sender.ts"
 
@@ -21,128 +22,336 @@ async function folder(): Promise<string> {
   return path
 }
 
-interface Party {
-  readonly network: Network
-  readonly dir: string
-  readonly from: string
-  readonly receiver: FileReceiver
-  readonly sender: FileSender
-  readonly senderHost: SimulatedHost
-  readonly peer: Peer
-  readonly failures: string[]
-  file(name: string, bytes: number): Promise<{ readonly path: string; readonly bytes: Uint8Array }>
-}
-
-async function makeParty(link: LinkOptions = { delayMs: 2 }, options: Partial<FileReceiverOptions> = {}): Promise<Party> {
-  const network = createNetwork({ seed: 1, link })
-  const [dir, from] = [await folder(), await folder()]
-  const failures: string[] = []
-  const senderHost = network.host("sender")
-  const a = await network.until(Endpoint.bind({ host: senderHost, port: 1 }))
-  const b = await network.until(Endpoint.bind({ host: network.host("receiver"), port: 1 }))
-  const receiver = new FileReceiver(b, { dir, onFailed: (_, why) => failures.push(why), ...options })
-  const sender = new FileSender(a)
-  const peer = await network.until(a.join("receiver:1"))
-  return {
-    ...{ network, dir, from, receiver, sender, senderHost, peer, failures },
-    async file(name, length) {
-      const bytes = randomFillSync(new Uint8Array(length))
-      await writeFile(join(from, name), bytes)
-      return { path: join(from, name), bytes }
-    },
-  }
-}
-
 /** Lets virtual time and the disk go on, in turn, until a promise settles. */
 async function drive<T>(network: Network, promise: Promise<T>): Promise<T> {
   const state = { isSettled: false }
-  const done = (): void => void (state.isSettled = true)
-  promise.then(done, done)
-  while (!state.isSettled) {
-    await network.advance(10)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
+  const settle = (): void => void (state.isSettled = true)
+  promise.then(settle, settle)
+  await until(network, () => state.isSettled)
   return promise
 }
 
+async function until(network: Network, isTrue: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isTrue())) await step(network)
+}
+
+async function step(network: Network): Promise<void> {
+  await network.advance(10)
+  await new Promise((resolve) => setImmediate(resolve))
+}
+
+interface Ends {
+  readonly network: Network
+  readonly a: Endpoint
+  readonly b: Endpoint
+  readonly senderHost: SimulatedHost
+  /** b, as a sees it. */
+  readonly peer: Peer
+}
+
+async function makeEnds(link: LinkOptions = { delayMs: 2 }): Promise<Ends> {
+  const network = createNetwork({ seed: 1, link })
+  const senderHost = network.host("sender")
+  const a = await network.until(Endpoint.bind({ host: senderHost, port: 1 }))
+  const b = await network.until(Endpoint.bind({ host: network.host("receiver"), port: 1 }))
+  return { network, a, b, senderHost, peer: await network.until(a.join("receiver:1")) }
+}
+
+interface Party extends Ends {
+  readonly dir: string
+  readonly receiver: FileReceiver
+  readonly sender: FileSender
+  /** `refusal: why` of each file that the receiver refused. */
+  readonly refusals: string[]
+  file(name: string, bytes: number): Promise<{ readonly path: string; readonly bytes: Uint8Array }>
+}
+
+async function makeParty(link?: LinkOptions, options: Partial<FileReceiverOptions> = {}): Promise<Party> {
+  const ends = await makeEnds(link)
+  const [dir, from] = [await folder(), await folder()]
+  const refusals: string[] = []
+  const receiver = new FileReceiver(ends.b, { dir, onRefused: (_, refusal, why) => refusals.push(`${refusal}: ${why}`), ...options })
+  return { ...ends, dir, receiver, refusals, sender: new FileSender(ends.a), file: (name, bytes) => makeFile(from, name, bytes) }
+}
+
+async function makeFile(from: string, name: string, length: number): Promise<{ path: string; bytes: Uint8Array }> {
+  const bytes = randomFillSync(new Uint8Array(length))
+  await writeFile(join(from, name), bytes)
+  return { path: join(from, name), bytes }
+}
+
+/** Slow enough that a transfer can be met half way. */
+const SLOW: LinkOptions = { delayMs: 2, rateBitsPerSecond: 100_000_000 }
+
 test("files of all sizes arrive byte for byte under their names, over a lossy path", async () => {
   const { network, dir, sender, peer, file } = await makeParty({ delayMs: 5, lossRate: 0.05 })
-  for (const length of [0, 1, 262_144, 262_145, 3_000_000]) {
+  for (const length of [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3_000_000]) {
     const { path, bytes } = await file(`f${length}`, length)
-    await drive(network, sender.send(peer, path))
+    const sent = await drive(network, sender.send(peer, path))
+    expect(sent).toEqual({ bytes: length, sha256: createHash("sha256").update(bytes).digest("hex") })
     expect(Buffer.compare(await readFile(join(dir, `f${length}`)), bytes)).toBe(0)
   }
   expect((await readdir(dir)).length).toBe(5)
 })
 
-test.each(["../evil", "/etc/evil", "a/b", ".."])("the hostile name %j is refused, and nothing is written", async (name) => {
-  const { network, dir, sender, peer, file } = await makeParty()
-  const { path } = await file("x", 1_000)
-  await expect(drive(network, sender.send(peer, path, { name }))).rejects.toMatchObject({
-    name: "FileRefusedError",
-    message: expect.stringContaining("name was refused"),
-  })
-  expect(await readdir(dir)).toEqual([])
+test("files sent at the same time don't mix", async () => {
+  const { network, dir, sender, peer, file } = await makeParty({ delayMs: 5, lossRate: 0.02 })
+  const files = await Promise.all(["a", "b", "c"].map((name) => file(name, 1_000_000)))
+  await drive(network, Promise.all(files.map(({ path }) => sender.send(peer, path))))
+  for (const [i, name] of ["a", "b", "c"].entries()) expect(Buffer.compare(await readFile(join(dir, name)), files[i]!.bytes)).toBe(0)
 })
+
+test("progress is what the receiver has written: it never goes back, and ends at the size", async () => {
+  const { network, sender, peer, file } = await makeParty({ delayMs: 5, lossRate: 0.02 })
+  const { path } = await file("x", 3_000_000)
+  const seen: number[] = []
+  await drive(network, sender.send(peer, path, { onProgress: (written) => seen.push(written) }))
+  expect(seen).toEqual(seen.toSorted((one, other) => one - other))
+  expect([seen[0], seen.at(-1)]).toEqual([0, 3_000_000])
+})
+
+test("the longest name of any script is taken", async () => {
+  const { network, dir, sender, peer, file } = await makeParty()
+  const { path } = await file("x", 10)
+  await drive(network, sender.send(peer, path, { name: "漢".repeat(85) }))
+  expect(await readdir(dir)).toEqual(["漢".repeat(85)])
+})
+
+test.each(["../evil", "/etc/evil", "a/b", "..", "", "a\0b", ".hidden", "nul"])(
+  "the hostile name %j is refused, and nothing is written",
+  async (name) => {
+    const { network, dir, sender, peer, file } = await makeParty()
+    const { path } = await file("x", 1_000)
+    const refused = { code: "name", message: expect.stringContaining("name was refused") }
+    await expect(drive(network, sender.send(peer, path, { name }))).rejects.toMatchObject(refused)
+    expect(await readdir(dir)).toEqual([])
+  },
+)
 
 test("a file that is there isn't touched, unless overwriting was asked for", async () => {
   const { network, dir, sender, peer, file } = await makeParty()
   await writeFile(join(dir, "x"), "before")
   const { path } = await file("x", 1_000)
-  await expect(drive(network, sender.send(peer, path))).rejects.toThrow("--overwrite")
+  await expect(drive(network, sender.send(peer, path))).rejects.toMatchObject({ code: "exists", message: /--overwrite/ })
   expect(await readFile(join(dir, "x"), "utf8")).toBe("before")
-  const other = await makeParty({ delayMs: 2 }, { overwrite: true })
+  const other = await makeParty(undefined, { overwrite: true })
   await writeFile(join(other.dir, "x"), "before")
   await drive(other.network, other.sender.send(other.peer, path))
   expect((await readFile(join(other.dir, "x"))).length).toBe(1_000)
 })
 
+test("a name taken while the file was on its way is not overwritten", async () => {
+  const { network, dir, sender, peer, file } = await makeParty(SLOW)
+  const { path } = await file("x", 2_000_000)
+  const sending = sender.send(peer, path)
+  await until(network, async () => (await readdir(dir)).length > 0)
+  await writeFile(join(dir, "x"), "mine")
+  await expect(drive(network, sending)).rejects.toMatchObject({ code: "exists" })
+  expect(await readdir(dir)).toEqual(["x"])
+  expect(await readFile(join(dir, "x"), "utf8")).toBe("mine")
+})
+
+test("a link that leads out of the folder is not followed, even to overwrite", async () => {
+  const outside = join(await folder(), "outside")
+  for (const overwrite of [false, true]) {
+    const { network, dir, sender, peer, file } = await makeParty(undefined, { overwrite })
+    await symlink(outside, join(dir, "x"))
+    const { path } = await file("x", 1_000)
+    await drive(network, sender.send(peer, path)).catch((error: { code: string }) => expect(error.code).toBe("exists"))
+    await expect(readFile(outside)).rejects.toThrow("ENOENT")
+  }
+})
+
+test("a folder of that name is not overwritten", async () => {
+  const { network, dir, sender, peer, file } = await makeParty(undefined, { overwrite: true })
+  await mkdir(join(dir, "x"))
+  const { path } = await file("x", 1_000)
+  await expect(drive(network, sender.send(peer, path))).rejects.toMatchObject({ code: "exists" })
+  expect(await readdir(dir)).toEqual(["x"])
+})
+
+test("a folder that is gone is said to be, without its path", async () => {
+  const { network, dir, sender, peer, file } = await makeParty(undefined, { dir: join(await folder(), "gone") })
+  const { path } = await file("x", 1_000)
+  await expect(drive(network, sender.send(peer, path))).rejects.toMatchObject({ code: "storage", message: "the receiver's folder is gone" })
+  expect(await readdir(dir)).toEqual([])
+})
+
 test("a sender that dies half way leaves nothing", async () => {
-  const { network, dir, receiver, sender, senderHost, peer, file, failures } = await makeParty({
-    delayMs: 2,
-    rateBitsPerSecond: 100_000_000,
-  })
+  const { network, dir, receiver, sender, senderHost, peer, file, refusals } = await makeParty(SLOW)
   const { path } = await file("x", 5_000_000)
   const abort = new AbortController()
   const sending = sender.send(peer, path, { signal: abort.signal })
-  while ((await readdir(dir)).length === 0) await drive(network, Promise.resolve())
+  await until(network, async () => (await readdir(dir)).length > 0)
   senderHost.crash()
   await network.advance(100_000)
   await drive(network, receiver.idle())
   expect(await readdir(dir)).toEqual([])
-  expect(failures).toEqual(["the transfer was interrupted"])
+  expect(refusals).toEqual(["ended: it was interrupted"])
   // A process that is gone holds no file open; this one is still here.
   abort.abort()
   await expect(sending).rejects.toThrow("aborted")
 })
 
-test("a file whose SHA-256 doesn't agree, that is too short or too long, isn't stored", async () => {
-  const cases: [(stream: OutgoingStream) => void, string][] = [
-    [(stream) => (stream.trySend(FILE.chunk, new Uint8Array(10)), stream.trySend(FILE.finish, new Uint8Array(32))), "SHA-256"],
-    [(stream) => (stream.trySend(FILE.chunk, new Uint8Array(9)), stream.trySend(FILE.finish, new Uint8Array(32))), "9 of 10 bytes"],
-    [(stream) => stream.trySend(FILE.chunk, new Uint8Array(11)), "more bytes"],
-    [(stream) => void stream.end(), "before the file was whole"],
-  ]
-  for (const [misbehave, why] of cases) {
-    const { network, dir, receiver, peer, failures } = await makeParty()
-    const stream = peer.open()
-    stream.trySend(FILE.offer, Buffer.from(JSON.stringify({ name: "x", size: 10 })))
-    misbehave(stream)
-    await network.advance(50)
-    while (failures.length === 0) await drive(network, receiver.idle())
-    expect(failures).toEqual([expect.stringContaining(why)])
-    expect(await readdir(dir)).toEqual([])
-  }
-})
-
 test("an aborted transfer rejects at once and leaves nothing", async () => {
-  const { network, dir, receiver, sender, peer, file } = await makeParty({ delayMs: 2, rateBitsPerSecond: 100_000_000 })
+  const { network, dir, receiver, sender, peer, file } = await makeParty(SLOW)
   const { path } = await file("x", 5_000_000)
   const abort = new AbortController()
   const sending = sender.send(peer, path, { signal: abort.signal })
-  while ((await readdir(dir)).length === 0) await drive(network, Promise.resolve())
+  await until(network, async () => (await readdir(dir)).length > 0)
   abort.abort()
-  await expect(drive(network, sending)).rejects.toThrow("aborted")
-  await drive(network, receiver.idle())
+  await expect(sending).rejects.toThrow("aborted")
+  await until(network, () => receiver.count === 0)
   expect(await readdir(dir)).toEqual([])
+})
+
+test("a receiver that ends tells the sender, and leaves nothing", async () => {
+  const { network, dir, b, receiver, sender, peer, file } = await makeParty(SLOW)
+  const { path } = await file("x", 5_000_000)
+  const sending = sender.send(peer, path)
+  await until(network, async () => (await readdir(dir)).length > 0)
+  const closing = receiver.close().then(() => b.close())
+  await expect(drive(network, sending)).rejects.toMatchObject({ code: "ended" })
+  await drive(network, closing)
+  expect(await readdir(dir)).toEqual([])
+})
+
+test("a receiver that leaves without a word about the file is an error of its own", async () => {
+  const { network, b, dir, sender, peer, file } = await makeParty(SLOW)
+  const { path } = await file("x", 5_000_000)
+  const sending = sender.send(peer, path)
+  await until(network, async () => (await readdir(dir)).length > 0)
+  const closing = b.close()
+  await expect(drive(network, sending)).rejects.toMatchObject({ code: "peer-left" })
+  await drive(network, closing)
+})
+
+test("a file that becomes shorter while it is read is not sent", async () => {
+  const { network, dir, sender, peer, file, receiver } = await makeParty(SLOW)
+  const { path } = await file("x", 12_000_000)
+  const sending = sender.send(peer, path)
+  await until(network, async () => (await readdir(dir)).length > 0)
+  await truncate(path, 1_000)
+  await expect(drive(network, sending)).rejects.toMatchObject({ code: "file-changed" })
+  await until(network, () => receiver.count === 0)
+  expect(await readdir(dir)).toEqual([])
+})
+
+test("what is no plain file is not sent", async () => {
+  const { sender, peer, dir } = await makeParty()
+  await expect(sender.send(peer, dir)).rejects.toMatchObject({ code: "not-a-file" })
+})
+
+const offer = (size: number, name = "x"): Uint8Array => encodeOffer({ name, size })
+const OF_TEN = "protocol: a chunk of"
+
+test.each<[string, (stream: OutgoingStream) => unknown, string]>([
+  ["its SHA-256 doesn't agree", (it) => (it.trySend(FILE.chunk, bytes(10)), it.trySend(FILE.finish, bytes(32))), "content: its SHA-256"],
+  ["it is short", (it) => it.trySend(FILE.finish, bytes(32)), "content: 0 of 10 bytes"],
+  ["a chunk is too long", (it) => it.trySend(FILE.chunk, bytes(11)), `${OF_TEN} 11`],
+  ["a chunk is too short", (it) => it.trySend(FILE.chunk, bytes(9)), `${OF_TEN} 9`],
+  ["a chunk is empty", (it) => it.trySend(FILE.chunk, bytes(0)), `${OF_TEN} 0`],
+  ["more comes", (it) => (it.trySend(FILE.chunk, bytes(10)), it.trySend(FILE.chunk, bytes(1))), `${OF_TEN} 1 bytes came where one of 0`],
+  ["its digest is none", (it) => (it.trySend(FILE.chunk, bytes(10)), it.trySend(FILE.finish, bytes(31))), "protocol: its SHA-256 has 31"],
+  ["the stream ends", (it) => it.end(), "ended: the sender ended it"],
+  ["the stream is reset", (it) => it.reset(), "ended: it was interrupted"],
+  ["it is offered twice", (it) => it.trySend(FILE.offer, offer(10)), "protocol: another file"],
+])("a file isn't stored when %s", async (_, misbehave, why) => {
+  const { network, dir, peer, refusals } = await makeParty()
+  const stream = peer.open()
+  stream.trySend(FILE.offer, offer(10))
+  // A reset overtakes what was not delivered.
+  await network.advance(50)
+  misbehave(stream)
+  await until(network, () => refusals.length > 0)
+  expect(refusals).toEqual([expect.stringContaining(why)])
+  expect(await readdir(dir)).toEqual([])
+})
+
+function bytes(length: number): Uint8Array {
+  return new Uint8Array(length)
+}
+
+test("a sender that doesn't wait for the disk is refused before it fills the memory", async () => {
+  const { network, dir, peer, refusals } = await makeParty()
+  const stream = peer.open()
+  stream.trySend(FILE.offer, offer(1_000_000_000))
+  // The disk's side has no turn while only virtual time passes.
+  const sending = (async () => {
+    while (refusals.length === 0) await stream.send(FILE.chunk, bytes(CHUNK_BYTES))
+  })()
+  await until(network, () => refusals.length > 0).catch(() => {})
+  stream.reset()
+  await sending.catch(() => {})
+  expect(refusals).toEqual(["protocol: more bytes came than were asked for"])
+  expect(await readdir(dir)).toEqual([])
+})
+
+test("offers that can't be read, and files beyond the limit, are refused; others go on", async () => {
+  const { network, dir, peer, refusals, sender, file } = await makeParty(undefined, { filesMax: 2 })
+  for (const text of ["", "{", "[]", '{"name":1,"size":1}', '{"name":"x"}', '{"name":"x","size":-1}', '{"name":"x","size":1e300}']) {
+    peer.open().trySend(FILE.offer, Buffer.from(text))
+  }
+  await until(network, () => refusals.length === 7)
+  expect(new Set(refusals)).toEqual(new Set(["protocol: the offer can't be read"]))
+  const open = [peer.open(), peer.open()]
+  for (const [i, stream] of open.entries()) stream.trySend(FILE.offer, offer(10, `open${i}`))
+  await network.advance(50)
+  const { path } = await file("x", 10)
+  await expect(drive(network, sender.send(peer, path))).rejects.toMatchObject({ code: "busy" })
+  for (const stream of open) stream.reset()
+  await until(network, () => refusals.length === 10)
+  await drive(network, sender.send(peer, path))
+  expect(await readdir(dir)).toEqual(["x"])
+})
+
+test("a sender is never further ahead of the disk than agreed, and takes no nonsense from a receiver", async () => {
+  const { network, a, b, peer } = await makeEnds()
+  const sender = new FileSender(a)
+  let [received, written, most] = [0, 0, 0]
+  let answer: (reply: Reply) => void = () => {}
+  b.handle(FILE.offer, ({ peer, stream: { id } }) => {
+    const replies = peer.open()
+    answer = (reply) => replies.trySend(reply.type, encodeReply({ ...reply, stream: id }))
+    answer({ type: FILE.written, stream: id, written: 0 })
+    // More than was sent, of nobody, and of no sense at all.
+    answer({ type: FILE.written, stream: id, written: 1_000_000_000 })
+    replies.trySend(FILE.stored, new Uint8Array([0, 0, 0, 99]))
+    for (const type of [FILE.written, FILE.stored, FILE.refused]) replies.trySend(type, new Uint8Array(3))
+  })
+  b.handle(FILE.chunk, ({ length }) => {
+    received += length
+    most = Math.max(most, received - written)
+  })
+  b.handle(FILE.finish, () => answer({ type: FILE.stored, stream: 0 }))
+  const { path } = await makeFile(await folder(), "x", 3 * UNWRITTEN_BYTES_MAX)
+  let isSent = false
+  const sending = sender.send(peer, path).then(() => (isSent = true))
+  // A disk that writes only when nothing more can come.
+  await until(network, () => {
+    if (received - written === UNWRITTEN_BYTES_MAX || (received === 3 * UNWRITTEN_BYTES_MAX && written < received)) {
+      written += CHUNK_BYTES
+      answer({ type: FILE.written, stream: 0, written })
+    }
+    return isSent
+  })
+  await sending
+  expect(most).toBe(UNWRITTEN_BYTES_MAX)
+})
+
+test("replies that are none are told from those that are", () => {
+  for (const reply of [
+    { type: FILE.written, stream: 7, written: 2 ** 40 },
+    { type: FILE.stored, stream: 7 },
+    { type: FILE.refused, stream: 7, refusal: "storage", why: "voll ü" },
+  ] as const) {
+    const encoded = encodeReply(reply)
+    expect(parseReply(reply.type, encoded)).toEqual(reply)
+    for (let length = 0; length < Math.min(encoded.length, 5); length++) {
+      if (reply.type === FILE.stored && length === 4) continue
+      expect(parseReply(reply.type, encoded.subarray(0, length))).toBeUndefined()
+    }
+  }
+  expect(parseReply(FILE.refused, new Uint8Array([0, 0, 0, 1, 99]))).toBeUndefined()
+  expect(parseReply(FILE.written, new Uint8Array(12).fill(255))).toBeUndefined()
 })

@@ -1,9 +1,13 @@
-import { mkdir, stat } from "node:fs/promises"
+import { constants } from "node:fs"
+import { access, mkdir, readdir, stat } from "node:fs/promises"
+import { join } from "node:path"
 import { Endpoint, type EndpointOptions } from "@x/endpoint"
 import { formatAddress } from "@x/transport"
+import { CommandError, EXIT } from "../failure.ts"
 import { FileReceiver } from "../file-receiver.ts"
 import { PERF } from "../file-protocol.ts"
-import { formatBytes, type Output } from "../output.ts"
+import { PART_SUFFIX } from "../incoming-file.ts"
+import { formatBytes, type Output, printable } from "../output.ts"
 
 /** Where `x listen` listens unless told otherwise. */
 export const DEFAULT_PORT = 4_747
@@ -11,55 +15,67 @@ export const DEFAULT_PORT = 4_747
 export interface ListenOptions {
   readonly dir: string
   readonly overwrite: boolean
+  /** Make the folder if it isn't there. */
   readonly create: boolean
+  readonly output: Output
+  readonly signal: AbortSignal
 }
 
 /** Takes files, pings and measurements until the signal ends it. */
-export async function listen(
-  address: string | undefined,
-  { dir, overwrite, create }: ListenOptions,
-  output: Output,
-  signal: AbortSignal,
-): Promise<void> {
-  if (create) await mkdir(dir, { recursive: true })
-  if (!(await stat(dir)).isDirectory()) throw Object.assign(new Error(`"${dir}" is no folder`), { code: "invalid-option" })
-  await using endpoint = await Endpoint.bind(bindOptionsOf(address))
+export async function listen(address: string | undefined, { dir, overwrite, create, output, signal }: ListenOptions): Promise<void> {
+  await checkFolder(dir, create, output)
+  await using endpoint = await Endpoint.bind({ protection: "checksum", ...bindOptionsOf(address) })
+  endpoint.on("error", ({ message }) => output.note(printable(message)))
   endpoint.handle(PERF, () => {})
   const receiver = new FileReceiver(endpoint, {
     dir,
     overwrite,
-    onStored: ({ name, size, peer }) =>
-      output.result(`stored ${name} (${formatBytes(size)}) from ${formatAddress(peer.address)}`, {
+    onStored: ({ name, size, from }) =>
+      output.result(`stored ${name} (${formatBytes(size)}) from ${formatAddress(from)}`, {
         event: "stored",
         name,
         bytes: size,
-        from: formatAddress(peer.address),
+        from: formatAddress(from),
       }),
-    onFailed: ({ name, peer }, why) =>
-      output.result(`did not store ${name} from ${formatAddress(peer.address)}: ${why}`, {
-        event: "failed",
+    onRefused: ({ name, from }, refusal, why) =>
+      output.result(`refused ${printable(JSON.stringify(name))} from ${formatAddress(from)}: ${why}`, {
+        event: "refused",
         name,
+        refusal,
         why,
-        from: formatAddress(peer.address),
+        from: formatAddress(from),
       }),
   })
   const addresses = endpoint.addresses.map(formatAddress)
   output.result(`listening at ${addresses.join(" and ")}; files go to ${dir}`, { event: "listening", addresses, port: endpoint.port, dir })
-  for (const note of endpoint.capabilities.notes) process.stderr.write(`note: ${note}\n`)
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }))
+  for (const note of endpoint.capabilities.notes) output.note(note)
+  if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }))
+  // First the senders are told, then said goodbye to.
+  await receiver.close()
   await endpoint.close()
-  await receiver.idle()
+}
+
+async function checkFolder(dir: string, create: boolean, output: Output): Promise<void> {
+  if (create) await mkdir(dir, { recursive: true })
+  const status = await stat(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT")
+      throw new CommandError(EXIT.usage, `there is no folder "${dir}"; name another, or have it made by --create`)
+    throw error
+  })
+  if (!status.isDirectory()) throw new CommandError(EXIT.usage, `"${dir}" is no folder; name one with --dir`)
+  await access(dir, constants.W_OK)
+  const stale = (await readdir(dir)).filter((name) => name.startsWith(".") && name.endsWith(PART_SUFFIX)).length
+  if (stale > 0)
+    output.note(`${stale} unfinished in "${dir}": remove ${join(dir, `.*${PART_SUFFIX}`)} unless another listener is at work there`)
 }
 
 /** `4000`, `127.0.0.1:4000`, `[::1]:4000`, or nothing for all addresses and the usual port. */
-export function bindOptionsOf(address: string | undefined): EndpointOptions {
+export function bindOptionsOf(address: string | undefined): Pick<EndpointOptions, "port" | "v4" | "v6"> {
   if (address === undefined) return { port: DEFAULT_PORT }
   const match = /^(?:(?:\[([\da-f:.%\w]+)\]|(\d+\.\d+\.\d+\.\d+)):)?(\d{1,5})$/i.exec(address)
   const port = Number(match?.[3])
   if (match === null || port > 65_535)
-    throw Object.assign(new Error(`"${address}" is no address to listen at; give a port, 192.0.2.1:port or [2001:db8::1]:port`), {
-      code: "invalid-option",
-    })
+    throw new CommandError(EXIT.usage, `"${address}" is no address to listen at; give a port, 192.0.2.1:port or [2001:db8::1]:port`)
   if (match[1] !== undefined) return { port, v4: false, v6: match[1] }
   return match[2] === undefined ? { port } : { port, v4: match[2], v6: false }
 }

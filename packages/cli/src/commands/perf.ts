@@ -1,38 +1,54 @@
-import { Endpoint } from "@x/endpoint"
+import type { OutgoingStream } from "@x/endpoint"
+import { connect, type ConnectOptions } from "../connect.ts"
 import { PERF } from "../file-protocol.ts"
-import { formatRate, type Output } from "../output.ts"
+import { formatRate, type Progress } from "../output.ts"
+
+export interface PerfOptions extends ConnectOptions {
+  readonly seconds: number
+  /** Bytes of a message. */
+  readonly size: number
+}
 
 /** Sends messages to a listener as fast as it takes them, and tells how many were acknowledged. */
-export async function perf(
-  target: string,
-  { seconds, size }: { readonly seconds: number; readonly size: number },
-  output: Output,
-  signal: AbortSignal,
-): Promise<void> {
-  await using endpoint = await Endpoint.bind()
-  const peer = await endpoint.join(target, { signal })
+export async function perf(target: string, { seconds, size, ...options }: PerfOptions): Promise<void> {
+  const { output, signal } = options
+  const { endpoint, peer } = await connect(target, options)
+  await using _ = endpoint
   const stream = peer.open({ label: "perf" })
-  const message = new Uint8Array(size)
-  const bar = output.progress("measuring", seconds * 1_000)
+  const progress = output.progress(`perf ${target}`, seconds * 1_000)
   const startMs = performance.now()
   let messages = 0
   try {
-    for (let now = startMs; now - startMs < seconds * 1_000; now = performance.now()) {
-      signal.throwIfAborted()
-      bar.update(now - startMs)
-      while (stream.trySend(PERF, message) === "sent") if (++messages % 256 === 0) break
-      if (stream.parkedMessages > 0) await stream.flush()
-      else await new Promise((resolve) => setImmediate(resolve))
-    }
+    messages = await sendFor(stream, seconds * 1_000, new Uint8Array(size), signal, progress)
     await stream.flush()
+  } catch (error) {
+    // What waits is not to be delivered any more.
+    stream.reset()
+    throw error
   } finally {
-    bar.stop()
+    progress.stop()
   }
   const ms = performance.now() - startMs
   const { rttMs, packetsSent, packetsResent } = peer.stats()
-  const perSecond = Math.round((messages * 1_000) / ms)
+  const [messagesPerSecond, bytesPerSecond] = [messages, messages * size].map((count) => Math.round((count * 1_000) / ms))
   output.result(
-    `${perSecond} messages/s of ${size} B, ${formatRate(messages * size, ms)}, RTT ${rttMs.toFixed(3)} ms, ${packetsResent} of ${packetsSent} packets resent`,
-    { messagesPerSecond: perSecond, size, bytesPerSecond: Math.round((messages * size * 1_000) / ms), rttMs, packetsSent, packetsResent },
+    `${messagesPerSecond} messages/s of ${size} B, ${formatRate(messages * size, ms)}, RTT ${rttMs.toFixed(3)} ms, ${packetsResent} of ${packetsSent} packets resent`,
+    { event: "perf", messages, size, ms, messagesPerSecond, bytesPerSecond, rttMs, packetsSent, packetsResent },
   )
 }
+
+/** Sends until the time is up; answers how many. Where the window is full it waits for it, so that the sockets have their turn. */
+async function sendFor(stream: OutgoingStream, ms: number, message: Uint8Array, signal: AbortSignal, progress: Progress): Promise<number> {
+  const startMs = performance.now()
+  for (let messages = 0; ;) {
+    const elapsedMs = performance.now() - startMs
+    progress.update(elapsedMs, messages * message.length)
+    if (elapsedMs >= ms) return messages
+    for (let burst = 0; burst < BURST && stream.trySend(PERF, message) === "sent"; burst++) messages++
+    await stream.send(PERF, message, { signal })
+    messages++
+  }
+}
+
+/** Messages between two looks at the clock. */
+const BURST = 64

@@ -1,26 +1,40 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { Endpoint } from "@x/endpoint"
-import type { Output } from "../output.ts"
+import { connect, type ConnectOptions } from "../connect.ts"
+import { CommandError, EXIT } from "../failure.ts"
+
+export interface PingOptions extends ConnectOptions {
+  readonly count: number
+  readonly intervalMs: number
+}
 
 /** Asks a peer for answers, one after the other, and tells how long each took. */
-export async function ping(
-  target: string,
-  { count, intervalMs }: { readonly count: number; readonly intervalMs: number },
-  output: Output,
-  signal: AbortSignal,
-): Promise<void> {
-  await using endpoint = await Endpoint.bind()
-  const peer = await endpoint.join(target, { signal })
+export async function ping(target: string, { count, intervalMs, ...options }: PingOptions): Promise<void> {
+  const { output, signal, timeoutMs } = options
+  const { endpoint, peer } = await connect(target, options)
+  await using _ = endpoint
   const times: number[] = []
-  for (let i = 0; i < count; i++) {
-    if (i > 0) await sleep(intervalMs, undefined, { signal })
-    const ms = await peer.ping({ signal })
-    times.push(ms)
-    output.result(`answer ${i + 1} from ${target} in ${ms.toFixed(3)} ms`, { answer: i + 1, ms })
+  let asked = 0
+  try {
+    while (asked < count) {
+      if (asked++ > 0) await sleep(intervalMs, undefined, { signal })
+      const ms = await peer.ping({ signal, timeoutMs }).catch((error: unknown) => {
+        if (signal.aborted || peer.state === "left") throw error
+      })
+      if (ms === undefined) {
+        output.result(`no answer ${asked} from ${target} within ${timeoutMs} ms`, { event: "silence", ping: asked, timeoutMs })
+        continue
+      }
+      times.push(ms)
+      output.result(`answer ${asked} from ${target} in ${ms.toFixed(3)} ms`, { event: "answer", ping: asked, ms })
+    }
+  } finally {
+    if (times.length > 0) {
+      const [least, mean, most] = [Math.min(...times), times.reduce((sum, ms) => sum + ms, 0) / times.length, Math.max(...times)]
+      output.result(
+        `${times.length} of ${asked} answered: least ${least.toFixed(3)} ms, mean ${mean.toFixed(3)} ms, most ${most.toFixed(3)} ms`,
+        { event: "summary", asked, answered: times.length, leastMs: least, meanMs: mean, mostMs: most },
+      )
+    }
   }
-  const mean = times.reduce((sum, ms) => sum + ms, 0) / times.length
-  output.result(
-    `${times.length} answers: least ${Math.min(...times).toFixed(3)} ms, mean ${mean.toFixed(3)} ms, most ${Math.max(...times).toFixed(3)} ms`,
-    { answers: times.length, minMs: Math.min(...times), meanMs: mean, maxMs: Math.max(...times) },
-  )
+  if (times.length === 0) throw new CommandError(EXIT.unreachable, `${target} was joined and then answered nothing; look at the path to it`)
 }

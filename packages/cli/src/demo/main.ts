@@ -2,122 +2,130 @@
  * The main job, shown: a file goes from one process to another over UDP, first over v4 and then over v6, on a path that drops 2 % of the
  * datagrams in each direction; its SHA-256 is checked. The exit code says whether it held.
  */
-import { type ChildProcess, fork } from "node:child_process"
 import { createHash, randomFillSync } from "node:crypto"
-import { once } from "node:events"
 import { createReadStream } from "node:fs"
-import { mkdir, mkdtemp, open, rm } from "node:fs/promises"
+import { mkdir, mkdtemp, open, readdir, rm } from "node:fs/promises"
 import { networkInterfaces, tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
-import { Command } from "commander"
-import { createOutput, formatBytes, formatRate } from "../output.ts"
-import type { FromParty, Result } from "./party.ts"
+import { Command, InvalidArgumentError } from "commander"
+import { createOutput, formatRate } from "../output.ts"
+import type { Result } from "./party.ts"
+import { PartyProcess } from "./party-process.ts"
+import { formatTable } from "./table.ts"
 
-const PARTY = fileURLToPath(new URL("party.js", import.meta.url))
 const MIB = 1_048_576
+/** A run takes seconds; one that takes so long doesn't get on, and has failed. Milliseconds. */
+const TIME_MAX = 120_000
+const FAMILIES = [
+  ["v4", "127.0.0.1"],
+  ["v6", "::1"],
+] as const
+const COLUMNS = ["family", "rate", "packets", "lost there", "lost back", "resent", "NAKs", "RTT", "SHA-256"]
 
 const { size, loss, seed } = new Command("npm start --")
-  .option("--size <MiB>", "of the file", Number, 64)
-  .option("--loss <percent>", "of the datagrams in each direction", Number, 2)
-  .option("--seed <number>", "of the losses", Number, 1)
+  .description("Sends a file from one process to another over a lossy path, and checks it.")
+  .option("--size <MiB>", "of the file", number(1, 65_536), 64)
+  .option("--loss <percent>", "of the datagrams in each direction", number(0, 50), 2)
+  .option("--seed <number>", "of the losses", number(0, 0xffff_ffff), 1)
   .parse()
   .opts<{ size: number; loss: number; seed: number }>()
 
+const bytes = Math.round(size * MIB)
+const name = "source.bin"
+const abort = new AbortController()
+process.once("SIGINT", () => abort.abort(new Error("interrupted")))
+process.once("SIGTERM", () => abort.abort(new Error("interrupted")))
+const timer = setTimeout(() => abort.abort(new Error(`it took longer than ${TIME_MAX / 1_000} seconds`)), TIME_MAX)
+
 const folder = await mkdtemp(join(tmpdir(), "x-demo-"))
-const children: ChildProcess[] = []
 try {
   process.exitCode = (await demo()) ? 0 : 1
+} catch (error) {
+  console.error(`error: ${(error as Error).message}`)
+  process.exitCode = 1
 } finally {
-  for (const child of children) child.kill()
+  clearTimeout(timer)
   await rm(folder, { recursive: true, force: true })
 }
 
 async function demo(): Promise<boolean> {
-  const source = join(folder, "source.bin")
-  await makeFile(source, size * MIB)
-  const digest = await sha256(source)
-  console.log(
-    `A file of ${formatBytes(size * MIB)}, SHA-256 ${digest.slice(0, 16)}…, over a path that drops ${loss} % of the datagrams each way.`,
-  )
-  const rows: Record<string, Record<string, string | number>> = {}
+  const path = join(folder, name)
+  const digest = await makeFile(path)
+  console.log(`A file of ${size} MiB goes from one process to another; the path drops ${loss} % of the datagrams each way.`)
+  console.log(`SHA-256 ${digest}`)
+  const rows: string[][] = []
   let holds = true
-  for (const [family, host] of [
-    ["v4", "127.0.0.1"],
-    ["v6", "::1"],
-  ] as const) {
+  for (const [family, host] of FAMILIES) {
     if (!hasAddress(host)) {
-      console.log(`${family} is left out: this machine has no ${host}.`)
+      console.log(`${family} is left out: this machine has no ${host}; give its loopback interface that address to see it.`)
       continue
     }
-    const { result, isGood } = await transfer(family, host, source, digest)
-    holds &&= isGood
-    rows[family] = {
-      rate: formatRate(result.bytes, result.ms),
-      seconds: (result.ms / 1_000).toFixed(2),
-      packets: result.packetsSent,
-      "datagrams lost": result.lost,
-      resent: result.packetsResent,
-      NAKs: result.naksReceived,
-      "RTT ms": result.rttMs.toFixed(3),
-      "SHA-256": isGood ? "agrees" : "DIFFERS",
-    }
+    const { result, isSame } = await transfer(family, host, path, digest)
+    // Without losses, what was to be shown was not.
+    const isTried = loss === 0 || (result.lostThere > 0 && result.lostBack > 0)
+    if (!isTried) console.log(`${family}: nothing was dropped in one direction; a larger --size or --loss is needed to show something.`)
+    holds &&= isSame && isTried
+    rows.push(row(family, result, isSame))
   }
-  console.table(rows)
-  console.log(holds ? "Every byte arrived." : "It did not hold.")
+  console.log(formatTable(COLUMNS, rows))
+  holds &&= rows.length > 0
+  console.log(holds ? "It held: every byte arrived." : "It did not hold.")
   return holds
 }
 
-async function transfer(family: string, host: string, source: string, digest: string): Promise<{ result: Result; isGood: boolean }> {
+function row(family: string, result: Result, isSame: boolean): string[] {
+  const { ms, packetsSent, packetsResent, lostThere, lostBack, naksReceived, rttMs } = result
+  const counts = [packetsSent, lostThere, lostBack, packetsResent, naksReceived].map((count) => count.toLocaleString("en"))
+  return [family, formatRate(result.bytes, ms), ...counts, `${rttMs.toFixed(1)} ms`, isSame ? "agrees" : "DIFFERS"]
+}
+
+async function transfer(family: string, host: string, path: string, digest: string): Promise<{ result: Result; isSame: boolean }> {
   const dir = join(folder, family)
   await mkdir(dir)
-  const listener = start("listen", host, dir)
-  const { port } = await message(listener, "listening")
-  const sender = start("send", host, String(port), source, String(loss / 100), String(seed))
-  const bar = createOutput(false).progress(family, size * MIB)
-  let shown = 0
-  sender.on("message", (it: FromParty) => {
-    if (it.kind !== "progress") return
-    bar.update(it.written)
-    // Where nobody watches a bar, a line for each quarter.
-    const quarter = Math.floor((4 * it.written) / (size * MIB))
-    if (!process.stderr.isTTY && quarter > shown) console.log(`${family}: ${formatBytes(it.written)} written`)
-    shown = Math.max(shown, quarter)
-  })
-  const result = await message(sender, "done")
-  bar.stop()
-  for (const child of [sender, listener]) child.send("stop")
-  for (const child of [sender, listener]) if (child.exitCode === null) await once(child, "exit")
-  return { result, isGood: (await sha256(join(dir, "source.bin"))) === digest }
-}
-
-function start(...args: string[]): ChildProcess {
-  const child = fork(PARTY, args)
-  children.push(child)
-  return child
-}
-
-/** The first message of a kind; rejects when the process ends before. */
-function message<K extends FromParty["kind"]>(child: ChildProcess, kind: K): Promise<Extract<FromParty, { kind: K }>> {
-  return new Promise((resolve, reject) => {
-    child.on("message", (it: FromParty) => it.kind === kind && resolve(it as Extract<FromParty, { kind: K }>))
-    child.once("exit", (code) => reject(new Error(`a process ended with exit code ${code} before it was done`)))
-  })
+  await using listener = new PartyProcess({ role: "listen", host, dir }, abort.signal)
+  const { port } = await listener.report("listening")
+  await using sender = new PartyProcess({ role: "send", host, port, path, lossRate: loss / 100, seed }, abort.signal)
+  const progress = createOutput({ isProgressWanted: true }).progress(family, bytes)
+  sender.onProgress = (written) => progress.update(written)
+  try {
+    const [result] = await Promise.all([sender.report("sent"), listener.report("stored")])
+    progress.update(bytes)
+    progress.stop()
+    // Nothing else is left there: no temporary file, no second one.
+    const isAlone = (await readdir(dir)).join() === name
+    return { result, isSame: isAlone && result.bytes === bytes && (await sha256(join(dir, name))) === digest }
+  } finally {
+    progress.stop()
+  }
 }
 
 function hasAddress(address: string): boolean {
   return Object.values(networkInterfaces()).some((list) => list?.some((it) => it.address === address))
 }
 
-async function makeFile(path: string, bytes: number): Promise<void> {
-  const file = await open(path, "wx")
+/** Makes the file of random bytes; answers its SHA-256. */
+async function makeFile(path: string): Promise<string> {
+  const hash = createHash("sha256")
+  await using file = await open(path, "wx")
   const chunk = new Uint8Array(MIB)
-  for (let left = bytes; left > 0; left -= chunk.length) await file.write(randomFillSync(chunk), 0, Math.min(left, chunk.length))
-  await file.close()
+  for (let left = bytes; left > 0; left -= chunk.length) {
+    const part = randomFillSync(chunk).subarray(0, left)
+    hash.update(part)
+    await file.writeFile(part)
+  }
+  return hash.digest("hex")
 }
 
 async function sha256(path: string): Promise<string> {
   const hash = createHash("sha256")
   for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer)
   return hash.digest("hex")
+}
+
+function number(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (text.trim() === "" || !(value >= min && value <= max)) throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`)
+    return value
+  }
 }

@@ -1,49 +1,82 @@
-/** One of the two processes of the demo; speaks with the first by messages of `child_process`. */
+/** One of the two processes of the demo; speaks with the first by messages of `child_process`, and ends with it. */
 import { once } from "node:events"
 import { Endpoint, type EndpointOptions, type PeerStats } from "@x/endpoint"
 import { systemHost, withFaults } from "@x/transport"
 import { FileReceiver } from "../file-receiver.ts"
 import { FileSender } from "../file-sender.ts"
 
-export interface Result extends PeerStats {
-  readonly kind: "done"
-  readonly bytes: number
-  readonly ms: number
-  /** Datagrams that the faults took, both ways. */
-  readonly lost: number
-}
+/** What it is told, as its one argument, in JSON. */
+export type Task =
+  | { readonly role: "listen"; readonly host: string; readonly dir: string }
+  | {
+      readonly role: "send"
+      readonly host: string
+      readonly port: number
+      readonly path: string
+      /** Share of the datagrams lost in each direction. */
+      readonly lossRate: number
+      readonly seed: number
+    }
 
-export type FromParty =
+/** What it tells. */
+export type Report =
   | { readonly kind: "listening"; readonly port: number }
   | { readonly kind: "progress"; readonly written: number }
+  | { readonly kind: "stored"; readonly name: string }
   | Result
+  | { readonly kind: "failed"; readonly why: string }
 
-const [role, host = "", ...rest] = process.argv.slice(2)
-const family: EndpointOptions = host.includes(":") ? { v4: false, v6: host } : { v4: host, v6: false }
-const stop = once(process, "message")
-
-if (role === "listen") await listen(rest[0]!)
-else await send(Number(rest[0]), rest[1]!, Number(rest[2]), Number(rest[3]))
-process.disconnect()
-
-async function listen(dir: string): Promise<void> {
-  await using endpoint = await Endpoint.bind(family)
-  const receiver = new FileReceiver(endpoint, { dir })
-  tell({ kind: "listening", port: endpoint.port })
-  await stop
-  await receiver.idle()
+export interface Result extends PeerStats {
+  readonly kind: "sent"
+  readonly bytes: number
+  readonly ms: number
+  /** Datagrams that the faults took on the way to the listener, and back. */
+  readonly lostThere: number
+  readonly lostBack: number
 }
 
-async function send(port: number, path: string, lossRate: number, seed: number): Promise<void> {
-  const lossy = withFaults(systemHost(), { seed, sendLossRate: lossRate, receiveLossRate: lossRate })
-  await using endpoint = await Endpoint.bind({ ...family, host: lossy })
+const task = JSON.parse(process.argv[2]!) as Task
+const stop = Promise.race([once(process, "message"), once(process, "disconnect")])
+// Ctrl-C reaches all processes of a terminal; the first of them tells this one to stop.
+process.on("SIGINT", () => {})
+
+try {
+  if (task.role === "listen") await listen(task)
+  else await send(task)
+} catch (error) {
+  tell({ kind: "failed", why: (error as Error).message })
+  process.exitCode = 1
+}
+if (process.connected) process.disconnect()
+
+async function listen({ host, dir }: Task & { role: "listen" }): Promise<void> {
+  await using endpoint = await Endpoint.bind(addressOptions(host))
+  const receiver = new FileReceiver(endpoint, {
+    dir,
+    onStored: ({ name }) => tell({ kind: "stored", name }),
+    onRefused: (_, __, why) => tell({ kind: "failed", why }),
+  })
+  tell({ kind: "listening", port: endpoint.port })
+  await stop
+  await receiver.close()
+}
+
+/** The faults are all on this side: what it sends is lost on its way there, what it would receive on its way back. */
+async function send({ host, port, path, lossRate, seed }: Task & { role: "send" }): Promise<void> {
+  const lossy = withFaults(systemHost(), { seed, lossRate })
+  await using endpoint = await Endpoint.bind({ ...addressOptions(host), host: lossy })
   const peer = await endpoint.join({ host, port })
   const startMs = performance.now()
   const { bytes } = await new FileSender(endpoint).send(peer, path, { onProgress: (written) => tell({ kind: "progress", written }) })
-  tell({ kind: "done", bytes, ms: performance.now() - startMs, lost: lossy.faults.sendLost + lossy.faults.receiveLost, ...peer.stats() })
+  const { sendLost: lostThere, receiveLost: lostBack } = lossy.faults
+  tell({ kind: "sent", bytes, ms: performance.now() - startMs, lostThere, lostBack, ...peer.stats() })
   await stop
 }
 
-function tell(message: FromParty): void {
-  process.send!(message)
+function addressOptions(host: string): EndpointOptions {
+  return host.includes(":") ? { v4: false, v6: host } : { v4: host, v6: false }
+}
+
+function tell(report: Report): void {
+  if (process.connected) process.send!(report)
 }

@@ -1,0 +1,25 @@
+import { Endpoint, type Peer } from "@x/endpoint"
+import type { Output } from "./output.ts"
+
+export interface ConnectOptions {
+  /** How long the target may take to answer. */
+  readonly timeoutMs: number
+  readonly output: Output
+  readonly signal: AbortSignal
+}
+
+/** After ten seconds of silence a peer is unreachable; so much later it is given up. */
+const LEAVE_MS = 20_000
+
+/** An endpoint of our own and, over it, the peer at the target. Close the endpoint: it says goodbye. */
+export async function connect(target: string, { timeoutMs, output, signal }: ConnectOptions): Promise<{ endpoint: Endpoint; peer: Peer }> {
+  const endpoint = await Endpoint.bind({ protection: "checksum", leaveMs: LEAVE_MS })
+  endpoint.on("unreachable", () => output.note(`${target} doesn't answer any more; it is given ${LEAVE_MS / 1_000} seconds`))
+  endpoint.on("reachable", () => output.note(`${target} answers again`))
+  try {
+    return { endpoint, peer: await endpoint.join(target, { timeoutMs, signal }) }
+  } catch (error) {
+    await endpoint.close()
+    throw error
+  }
+}
