@@ -197,3 +197,29 @@ test("each single datagram of a conversation may be lost, in either direction", 
     }
   }
 })
+
+test("with little memory for early packets and for large messages everything still arrives, from several peers at once", async () => {
+  const world = makeWorld(8, { delayMs: 5, lossRate: 0.05, reorderRate: 0.05 })
+  const limits = { poolPacketsMax: 64, messageBytesMax: 100_000, assemblyBytesPerPeer: 100_000, assemblyBytesMax: 150_000 }
+  const { endpoint: hub } = await world.bind("hub", limits)
+  let received = 0
+  hub.handle(1, ({ length }) => (received += length))
+  const transfers: Promise<void>[] = []
+  for (const name of ["a", "b", "c"]) {
+    const { endpoint } = await world.bind(name, { messageBytesMax: 100_000 })
+    const peer = await world.network.until(endpoint.join(`hub:${PORT}`))
+    for (let i = 0; i < 2; i++) {
+      const stream = peer.open()
+      transfers.push(
+        (async () => {
+          for (let message = 0; message < 5; message++) await stream.send(1, pattern(90_000))
+          await stream.end()
+        })(),
+      )
+    }
+  }
+  await world.network.until(Promise.all(transfers), 120_000)
+  expect(received).toBe(30 * 90_000)
+  expect(hub.stats().drops["no-room"]).toBeGreaterThan(0)
+  expect(hub.sizes).toMatchObject({ pool: 0, assemblyBytes: 0 })
+})

@@ -211,7 +211,10 @@ export class ReceiveStream {
   /** The packet at the edge was dispatched, or lies in its message's own buffer. */
   advance(): void {
     const slot = this.#slotOf(this.#next)
-    if (slot !== 0) this.#drop(this.#next, slot)
+    if (slot !== 0) {
+      this.#drop(this.#next, slot)
+      this.hasRoom()
+    }
     this.#next++
     if (this.#next === this.#final) this.#isStatusWanted = true
   }
@@ -251,6 +254,8 @@ export class ReceiveStream {
     if (this.#state === "closed") return "stream-closed"
     if (wanted) this.#isStatusWanted = true
     if (sync.high > this.#final) return "beyond-spread"
+    // Memory may be free again that others gave back: what was refused is asked for, at most as often as syncs come.
+    this.hasRoom()
     this.#start(sync.low, nowMs)
     if (sync.high - this.#next > this.#options.spreadPackets) return "beyond-spread"
     this.#miss(sync.high, nowMs)

@@ -47,6 +47,8 @@ export class IncomingStreams {
   readonly #finished = new NumberSet()
   /** Streams with a status or a stop to come: the others cost nothing. */
   readonly #reporting = new Set<IncomingState>()
+  /** Streams with a message that there was no memory for. */
+  readonly #refused = new Set<IncomingState>()
   /** Id and final number of finished streams whose end is to be answered (again). */
   readonly #finishedAnswers: number[] = []
   readonly #kept = createKeptPacket()
@@ -124,6 +126,7 @@ export class IncomingStreams {
     const verdict = state.assembler.handlePiece(this.#piece, bytes, nowMs)
     if (verdict === "no-room") {
       state.stream.refuse()
+      this.#refused.add(state)
       this.#context.drop("no-room")
       return false
     }
@@ -142,10 +145,11 @@ export class IncomingStreams {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#context.listener.onMessage(this.#peer, state, type, bytes, view, 0, bytes.length)
     // Memory is free again: whoever was refused may try.
-    for (const other of this.#streams.values()) {
+    for (const other of this.#refused) {
       other.stream.hasRoom()
       this.#report(other)
     }
+    this.#refused.clear()
   }
 
   /** The peer broke a promise that a reliable stream can't go on without. */
@@ -256,6 +260,7 @@ export class IncomingStreams {
     state.stopping.stop()
     this.#streams.delete(state.id)
     this.#reporting.delete(state)
+    this.#refused.delete(state)
     this.#finish(state.id)
     this.#context.wake(this.#peer)
     this.#context.listener.onStreamClosed(this.#peer, state, isComplete, reason)

@@ -47,8 +47,6 @@ export class Protocol {
   readonly drops: Record<wire.DropReason, number>
   /** Peers by the address that datagrams to them go to. */
   readonly #byAddress = new Map<number, PeerState>()
-  /** Messages of types that nobody handles; counted by the shell. */
-  unhandled = 0
   readonly #settings: Settings
   readonly #transport: Transport
   readonly #listener: ProtocolListener
