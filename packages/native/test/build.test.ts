@@ -6,7 +6,7 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
-import { noHelper, titled } from "./support/skip.ts"
+import { noCompiler, titled } from "./support/skip.ts"
 
 const packageDir = fileURLToPath(new URL("..", import.meta.url))
 const headersDir = dirname(createRequire(import.meta.url).resolve("node-api-headers/package.json"))
@@ -74,7 +74,7 @@ describe("building never fails", () => {
   })
 })
 
-describe.skipIf(noHelper !== undefined)(titled("building", noHelper), () => {
+describe.skipIf(noCompiler !== undefined)(titled("building", noCompiler), () => {
   test("compiles once, and again only when something changed", () => {
     expect(build().lines).toEqual([expect.stringContaining("compiled")])
     const { mtimeMs } = statSync(binary())
