@@ -25,9 +25,9 @@ export class Driver {
   constructor(host: Host, transport: Transport) {
     this.#host = host
     this.#transport = transport
-    this.#wakeUp = host.wakeUp(() => this.#run())
+    this.#wakeUp = host.wakeUp(() => this.#run(true))
     transport.onReceive((batch) => this.#receive(batch))
-    transport.onWritable(() => this.#run())
+    transport.onWritable(() => this.#run(false))
     // Other errors are a lost datagram, which the protocol notices by itself.
     transport.onError(({ code, address, bytes }) => {
       if (code === "EMSGSIZE") host.defer(() => this.#protocol?.handleTooLong(address, bytes, host.now()))
@@ -55,7 +55,7 @@ export class Driver {
 
   readonly #turn = (): void => {
     this.#isDeferred = false
-    this.#run()
+    this.#run(false)
   }
 
   /** Settles when a condition holds, looked at after each turn, or when so much time has passed. */
@@ -75,24 +75,28 @@ export class Driver {
     } finally {
       this.#isRunning = false
     }
-    this.#run()
+    this.#run(false)
   }
 
-  #run(): void {
+  /**
+   * Handles what is due and sends. Whether peers are alive is judged only when woken: the host has then read what waits in its sockets, which after a
+   * stall may be much.
+   */
+  #run(mayJudge: boolean): void {
     const protocol = this.#protocol
     if (protocol === undefined || this.#isRunning) return
     this.#isRunning = true
     const nowMs = this.#host.now()
     try {
       protocol.closePackets()
-      protocol.poll(nowMs)
+      protocol.poll(nowMs, mayJudge)
     } finally {
       this.#isRunning = false
     }
-    this.#arm(protocol, nowMs)
+    this.#arm(protocol, nowMs, mayJudge)
   }
 
-  #arm(protocol: Protocol, nowMs: number): void {
+  #arm(protocol: Protocol, nowMs: number, hasJudged: boolean): void {
     let next = protocol.nextTimeoutMs
     for (const waiter of this.#waiters) {
       if (waiter.isDone() || waiter.deadlineMs <= nowMs) {
@@ -102,8 +106,9 @@ export class Driver {
         next = Math.min(next, waiter.deadlineMs)
       }
     }
-    // A timer can't be as soon as that; the end of the turn can.
-    if (next < nowMs + this.#transport.capabilities.timerMs / 2) this.work()
+    // A timer can't be as soon as that; the end of the turn can. What is overdue although all was handled is a judgement.
+    const isJudgement = !hasJudged && next <= nowMs
+    if (next < nowMs + this.#transport.capabilities.timerMs / 2 && !isJudgement) this.work()
     else this.#wakeUp.at(next)
   }
 }

@@ -2,7 +2,7 @@ import { formatAddress, type Address, type Capabilities, type Host, type Transpo
 import { type DropReason, REASON, reasonName, TYPE_MAX } from "@x/wire"
 import { Driver } from "./driver.ts"
 import { EndpointError } from "./endpoint-error.ts"
-import { type EndpointEvents, type EventName, Events } from "./events.ts"
+import { type EventListener, type EventName, Events } from "./events.ts"
 import { IncomingStream } from "./incoming-stream.ts"
 import { Message } from "./message.ts"
 import { type EndpointOptions, type Settings, settingsOf } from "./options.ts"
@@ -57,7 +57,7 @@ export class Endpoint implements AsyncDisposable {
   readonly #protocol: Protocol
   readonly #driver: Driver
   readonly #events: Events
-  readonly #handlers = new Map<number, (message: Message) => void>()
+  readonly #handlers = new Map<number, (message: Message) => unknown>()
   readonly #message = new Message()
   readonly #peerHost: PeerHost
   /** Each rejects a join under way. */
@@ -134,7 +134,7 @@ export class Endpoint implements AsyncDisposable {
    * Handles messages of a type from all peers: one handler for a type. It is called at once, in order within a stream, with a message object that
    * is valid during the call. Returns what takes the handler away again.
    */
-  handle(type: number, handler: (message: Message) => void): () => void {
+  handle(type: number, handler: (message: Message) => unknown): () => void {
     if (!(Number.isInteger(type) && type >= 0 && type <= TYPE_MAX))
       throw new RangeError(`a message type must be a whole number from 0 to ${TYPE_MAX}, not ${type}`)
     if (this.#handlers.has(type))
@@ -146,7 +146,7 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /** Listens to an event. Returns what ends it. */
-  on<K extends EventName>(name: K, listener: EndpointEvents[K]): () => void {
+  on<K extends EventName>(name: K, listener: EventListener<K>): () => void {
     return this.#events.on(name, listener)
   }
 
@@ -309,7 +309,7 @@ export class Endpoint implements AsyncDisposable {
     const message = this.#message
     message.set(type, peer, stream, bytes, view, offset, length)
     try {
-      const result: unknown = handler(message)
+      const result = handler(message)
       // An async handler is not waited for, but its failure is told like any other.
       if (result instanceof Promise) result.catch((error: unknown) => this.#surface(error, `the handler of type ${type}`))
     } catch (error) {

@@ -24,23 +24,27 @@ export interface EndpointEvents {
 
 export type EventName = keyof EndpointEvents
 
+/** A function that is told of an event. Nothing waits for it if it is async; what it rejects with comes as `error`. */
+export type EventListener<K extends EventName> = (...args: Parameters<EndpointEvents[K]>) => unknown
+
 const NAMES: readonly EventName[] = ["joined", "rejoined", "restarted", "unreachable", "reachable", "left", "stream", "error"]
 
 /** Listeners by event. Their errors go to `onError`, so that none keeps another from being told. */
 export class Events {
-  readonly #listeners = new Map<EventName, Set<(...args: never[]) => void>>()
+  readonly #listeners = new Map<EventName, Set<(...args: never[]) => unknown>>()
   readonly #onError: (error: unknown, name: EventName) => void
 
   constructor(onError: (error: unknown, name: EventName) => void) {
     this.#onError = onError
   }
 
-  on<K extends EventName>(name: K, listener: EndpointEvents[K]): () => void {
+  on<K extends EventName>(name: K, listener: EventListener<K>): () => void {
     if (!NAMES.includes(name)) throw new RangeError(`there is no event "${name}"; there are ${NAMES.join(", ")}`)
     const set = this.#listeners.get(name) ?? new Set()
     this.#listeners.set(name, set)
-    set.add(listener)
-    return () => void set.delete(listener)
+    const told = listener as (...args: never[]) => unknown
+    set.add(told)
+    return () => void set.delete(told)
   }
 
   has(name: EventName): boolean {

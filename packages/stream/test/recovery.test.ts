@@ -1,3 +1,5 @@
+import { GapTracker } from "@x/stream"
+import { createStatus } from "@x/wire"
 import { expect, test } from "vitest"
 import { Pair } from "./pair.ts"
 
@@ -138,4 +140,51 @@ test("a packet number beyond the spread is dropped, not made room for", () => {
   expect(pair.receiver.handlePacket(63, 3, false, bytes, 0, 10, 0)).toBe("kept")
   expect(pair.receiver.handlePacket(63, 3, false, bytes, 0, 10, 0)).toBe("duplicate-packet")
   pair.receiver.assertInvariants()
+})
+
+test("a packet asked for that is acknowledged already is answered by a sync at once", () => {
+  const pair = quietPair()
+  for (let i = 0; i < 4; i++) pair.send(i, 50)
+  pair.runUntil(() => pair.sender.isDrained, 1_000)
+  const { low } = pair.sender
+  const status = {
+    stream: 1,
+    state: 0,
+    cumulative: 0,
+    received: { count: 0, edges: new Float64Array(128) },
+    missing: { count: 1, edges: new Float64Array(128) },
+  }
+  status.missing.edges[1] = low
+  const before = pair.sent.sync
+  pair.sender.handleStatus(status, pair.now)
+  expect(pair.sender.nextTimeoutMs).toBeLessThanOrEqual(pair.now)
+  pair.flush()
+  expect([pair.sent.sync - before, pair.sent.resent]).toEqual([1, 0])
+})
+
+test("reordering that was taken for loss once is waited for afterwards", () => {
+  const tracker = new GapTracker(3)
+  // Packet 0 comes five packets late, not asked for.
+  tracker.add(0, 1, 0, false)
+  for (let i = 0; i < 5; i++) tracker.arrived()
+  tracker.fill(0, 8)
+  expect([tracker.reorderPackets, tracker.count]).toEqual([6, 0])
+  expect(tracker.graceMs(100)).toBe(25)
+  expect(tracker.graceMs(20)).toBe(10)
+})
+
+test("the packet that completes an ended stream is answered at once, though no status is wanted and the delay isn't over", () => {
+  const pair = quietPair()
+  pair.receiver.handleOpen(0, 0)
+  pair.receiver.handleEnd(2)
+  const status = createStatus()
+  pair.receiver.pollStatus(0, status)
+  const bytes = new Uint8Array(4)
+  for (const number of [0, 1]) {
+    expect(pair.receiver.nextTimeoutMs).toBeGreaterThan(0)
+    expect(pair.receiver.handlePacket(number, 3, false, bytes, 0, 4, 0)).toBe("deliver")
+    pair.receiver.advance()
+  }
+  expect(pair.receiver.pollStatus(0, status)).toBe(true)
+  expect([status.cumulative, status.state & 2]).toEqual([2, 2])
 })

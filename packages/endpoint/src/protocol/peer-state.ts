@@ -269,10 +269,10 @@ export class PeerState implements Due {
   }
 
   /** What is sent goes through here: liveness, then control, then data as far as window and socket allow. */
-  poll(nowMs: number): void {
+  poll(nowMs: number, mayJudge: boolean): void {
     const association = this.#association
     if (association === undefined) return
-    this.#judge(association, nowMs)
+    if (mayJudge) this.#judge(association, nowMs)
     if (this.#liveness === "left") return
     this.#pollControl(association, nowMs)
     if (this.#liveness === "joined") this.outgoing.pollData(association, nowMs)

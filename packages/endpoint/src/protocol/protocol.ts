@@ -414,7 +414,7 @@ export class Protocol {
   }
 
   /** Handles what is due and sends what there is. */
-  poll(nowMs: number): void {
+  poll(nowMs: number, mayJudge = true): void {
     this.#nowMs = nowMs
     for (let due = this.#due.takeDue(nowMs); due !== undefined; due = this.#due.takeDue(nowMs)) {
       if (due instanceof PeerState) this.#awake.add(due)
@@ -424,14 +424,14 @@ export class Protocol {
     for (const peer of this.#awake) {
       if (this.#outbox.isBlocked && !this.#outbox.flush()) break
       this.#awake.delete(peer)
-      this.#pollPeer(peer, nowMs)
+      this.#pollPeer(peer, nowMs, mayJudge)
     }
     this.#outbox.flush()
   }
 
-  #pollPeer(peer: PeerState, nowMs: number): void {
+  #pollPeer(peer: PeerState, nowMs: number, mayJudge: boolean): void {
     for (const association of peer.handleTimeout(nowMs)) this.#dissociate(association, nowMs)
-    peer.poll(nowMs)
+    peer.poll(nowMs, mayJudge)
     if (peer.isGone(nowMs)) return this.#forget(peer, nowMs)
     if (peer.isProbeWanted) {
       peer.isProbeWanted = false
