@@ -3,12 +3,13 @@ import { createHash, randomFillSync } from "node:crypto"
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Endpoint, type OutgoingStream, type Peer } from "@x/endpoint"
+import { Endpoint, type IncomingStream, type OutgoingStream, type Peer } from "@x/endpoint"
 import { createNetwork, type LinkOptions, type Network, type SimulatedHost } from "@x/transport/simulated"
 import { afterEach, expect, test } from "vitest"
 import { CHUNK_BYTES, encodeOffer, encodeReply, FILE, parseReply, type Reply, UNWRITTEN_BYTES_MAX } from "../src/file-protocol.ts"
 import { FileReceiver, type FileReceiverOptions } from "../src/file-receiver.ts"
 import { FileSender } from "../src/file-sender.ts"
+import { IncomingFile } from "../src/incoming-file.ts"
 
 const folders: string[] = []
 
@@ -226,12 +227,15 @@ test("a receiver that leaves without a word about the file is an error of its ow
   await drive(network, closing)
 })
 
-test("a file that becomes shorter while it is read is not sent", async () => {
+test.each([
+  ["shorter", 1_000],
+  ["longer", 12_000_001],
+])("a file that becomes %s while it is read is not sent", async (_, length) => {
   const { network, dir, sender, peer, file, receiver } = await makeParty(SLOW)
   const { path } = await file("x", 12_000_000)
   const sending = sender.send(peer, path)
   await until(network, async () => (await readdir(dir)).length > 0)
-  await truncate(path, 1_000)
+  await truncate(path, length)
   await expect(drive(network, sending)).rejects.toMatchObject({ code: "file-changed" })
   await until(network, () => receiver.count === 0)
   expect(await readdir(dir)).toEqual([])
@@ -273,18 +277,30 @@ function bytes(length: number): Uint8Array {
 }
 
 test("a sender that doesn't wait for the disk is refused before it fills the memory", async () => {
-  const { network, dir, peer, refusals } = await makeParty()
-  const stream = peer.open()
-  stream.trySend(FILE.offer, offer(1_000_000_000))
-  // The disk's side has no turn while only virtual time passes.
-  const sending = (async () => {
-    while (refusals.length === 0) await stream.send(FILE.chunk, bytes(CHUNK_BYTES))
-  })()
-  await until(network, () => refusals.length > 0).catch(() => {})
-  stream.reset()
-  await sending.catch(() => {})
-  expect(refusals).toEqual(["protocol: more bytes came than were asked for"])
+  const dir = await folder()
+  const replies: Reply[] = []
+  const stream = { id: 7, closed: new Promise(() => {}) } as unknown as IncomingStream
+  const file = new IncomingFile({ name: "x", size: 1_000_000_000 }, stream, { dir }, (reply) => replies.push(reply))
+  // All in one turn, in which no disk can do anything.
+  for (let sent = 0; sent <= UNWRITTEN_BYTES_MAX; sent += CHUNK_BYTES) file.chunk(bytes(CHUNK_BYTES))
+  const why = "more bytes came than were asked for"
+  expect(await file.done).toEqual({ refusal: "protocol", why })
+  expect(replies.at(-1)).toEqual({ type: FILE.refused, stream: 7, refusal: "protocol", why })
   expect(await readdir(dir)).toEqual([])
+})
+
+test("a chunk is the caller's again on return", async () => {
+  const dir = await folder()
+  const stream = { id: 7, closed: new Promise(() => {}) } as unknown as IncomingStream
+  const file = new IncomingFile({ name: "x", size: 2 * CHUNK_BYTES }, stream, { dir }, () => {})
+  const chunk = bytes(CHUNK_BYTES)
+  for (const value of [1, 2]) file.chunk(chunk.fill(value))
+  const whole = Buffer.concat([bytes(CHUNK_BYTES).fill(1), bytes(CHUNK_BYTES).fill(2)])
+  const digest = createHash("sha256").update(whole).digest()
+  file.finish(digest)
+  digest.fill(0)
+  expect(await file.done).toBeUndefined()
+  expect(Buffer.compare(await readFile(join(dir, "x")), whole)).toBe(0)
 })
 
 test("offers that can't be read, and files beyond the limit, are refused; others go on", async () => {
