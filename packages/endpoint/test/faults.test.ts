@@ -243,3 +243,24 @@ test("after a stall no peer counts as unreachable whose datagrams still wait in 
   expect(events).toEqual([])
   expect(hub.peers.map(({ state }) => state)).toEqual(peers.map(() => "joined"))
 })
+
+test("through a black hole of 60 s little is said, and soon after it everything has arrived", async () => {
+  const { network, b, toB } = await makePair(11, { delayMs: 10 })
+  const received: number[] = []
+  b.handle(1, ({ length }) => received.push(length))
+  const stream = toB.open()
+  network.partition("a", "b")
+  for (let i = 1; i <= 50; i++) stream.trySend(1, pattern(i * 100))
+  await network.advance(15_000)
+  expect(toB.state).toBe("unreachable")
+  const before = toB.stats().datagramsSent
+  await network.advance(45_000)
+  // A sync, an opening and a heartbeat a second at most.
+  expect(toB.stats().datagramsSent - before).toBeLessThanOrEqual(3 * 45)
+  network.heal()
+  const healedMs = network.now
+  await network.until(stream.flush())
+  expect(received).toEqual(Array.from({ length: 50 }, (_, i) => (i + 1) * 100))
+  // What is said first after at most a second, then two round trips.
+  expect(network.now - healedMs).toBeLessThanOrEqual(1_200)
+})

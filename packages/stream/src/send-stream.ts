@@ -30,6 +30,8 @@ import { PACKET, SendRing } from "./send-ring.ts"
 const REPEAT_MS_MAX = 1_000
 /** Syncs are at most this far apart while the peer is heard, milliseconds, or two RTTs if longer. */
 const SYNC_MS_MAX = 100
+/** And so far once it is not. */
+const SYNC_MS_UNREACHABLE = 1_000
 
 export interface SendStreamOptions {
   readonly id: number
@@ -97,6 +99,7 @@ export class SendStream {
   #syncDueMs = Infinity
   #syncIntervalMs = 0
   #isSyncWanted = false
+  #isReachable = true
   #resentPackets = 0
   #syncsSent = 0
 
@@ -452,6 +455,16 @@ export class SendStream {
     return true
   }
 
+  /** The peer is silent, or is heard again: then what was said further and further apart is said soon. */
+  handleReachable(isReachable: boolean, nowMs: number): void {
+    this.#isReachable = isReachable
+    if (!isReachable) return
+    if (this.#opening.isActive) this.#opening.start(nowMs)
+    if (this.#closing.isActive) this.#closing.start(nowMs)
+    this.#syncIntervalMs = 0
+    this.#armSync(nowMs)
+  }
+
   /** The first sync after a PTO and the peer's delay, then further and further apart. */
   #armSync(nowMs: number): void {
     if (this.#low >= this.#next || this.#state === "resetting" || this.#state === "closed") {
@@ -460,7 +473,10 @@ export class SendStream {
     }
     const { srttMs, ptoMs } = this.#rtt
     const first = ptoMs + this.#options.peerStatusDelayMs
-    this.#syncIntervalMs = this.#syncIntervalMs === 0 ? first : Math.min(2 * this.#syncIntervalMs, Math.max(SYNC_MS_MAX, 2 * srttMs, first))
+    this.#syncIntervalMs =
+      this.#syncIntervalMs === 0
+        ? first
+        : Math.min(2 * this.#syncIntervalMs, Math.max(this.#isReachable ? SYNC_MS_MAX : SYNC_MS_UNREACHABLE, 2 * srttMs, first))
     this.#syncDueMs = nowMs + this.#syncIntervalMs
   }
 

@@ -127,9 +127,12 @@ export class OutgoingStreams {
     if (acknowledged > 0) this.#context.listener.onProgress(this.#peer, state)
   }
 
-  /** Everything may have something to send again: the peer is back. */
-  touchAll(): void {
-    for (const state of this.#streams.values()) this.touch(state)
+  /** The peer is silent, or back: then everything may have something to send again. */
+  handleReachable(isReachable: boolean, nowMs: number): void {
+    for (const state of this.#streams.values()) {
+      state.stream.handleReachable(isReachable, nowMs)
+      this.touch(state)
+    }
   }
 
   /** Ends all: the peer is gone. */

@@ -132,7 +132,7 @@ export class PeerState implements Due {
     if (before !== undefined && before !== association) this.retire(before, nowMs)
     // Counters begin anew: what was asked on another association is asked again.
     for (const ping of this.#pings) ping.counter = 0
-    this.#revive()
+    this.#revive(nowMs)
   }
 
   retire(association: Association, nowMs: number): void {
@@ -170,15 +170,15 @@ export class PeerState implements Due {
   // Packets of the peer.
 
   /** Any genuine datagram shows that the peer lives. */
-  heard(): void {
+  heard(nowMs: number): void {
     this.#probedMs = -Infinity
-    this.#revive()
+    this.#revive(nowMs)
   }
 
-  #revive(): void {
+  #revive(nowMs: number): void {
     if (this.#liveness !== "unreachable") return
     this.#liveness = "joined"
-    this.outgoing.touchAll()
+    this.outgoing.handleReachable(true, nowMs)
     this.#context.listener.onReachable(this, true)
   }
 
@@ -293,6 +293,7 @@ export class PeerState implements Due {
     const unreachableAtMs = association.lastReceivedMs + unreachableMs
     if (this.#liveness === "joined" && nowMs >= unreachableAtMs) {
       this.#liveness = "unreachable"
+      this.outgoing.handleReachable(false, nowMs)
       this.#context.listener.onReachable(this, false)
     }
     if (this.#liveness === "unreachable" && nowMs >= unreachableAtMs + leaveMs) return this.end(wire.REASON.timeout, "")

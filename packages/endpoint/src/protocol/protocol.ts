@@ -197,7 +197,7 @@ export class Protocol {
     if (reason !== undefined) return void this.#refuse(reason)
     association.received(counter, length, nowMs)
     if (!association.isConfirmed) this.#joins.confirm(peer, association, nowMs)
-    peer.heard()
+    peer.heard(nowMs)
     this.#wake(peer)
     this.#apply(peer, association, view, bytes, offset, length, nowMs)
   }
