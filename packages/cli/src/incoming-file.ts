@@ -51,7 +51,7 @@ export class IncomingFile {
     })
   }
 
-  /** The bytes are copied: they are the caller's again on return. */
+  /** The bytes are copied, which `slice` of a Buffer does not: they are the caller's again on return. */
   chunk(bytes: Uint8Array): void {
     if (this.#refused !== undefined) return
     const due = Math.min(CHUNK_BYTES, this.#offer.size - this.#received)
@@ -59,7 +59,7 @@ export class IncomingFile {
       return this.refuse("protocol", `a chunk of ${bytes.length} bytes came where one of ${due} was due`)
     this.#received += due
     if (this.#received - this.#written > UNWRITTEN_BYTES_MAX) return this.refuse("protocol", "more bytes came than were asked for")
-    this.#chunks.push(bytes.slice())
+    this.#chunks.push(new Uint8Array(bytes))
     this.#wake()
   }
 
@@ -67,7 +67,7 @@ export class IncomingFile {
     if (this.#refused !== undefined || this.#digest !== undefined) return
     if (digest.length !== SHA256_BYTES) return this.refuse("protocol", `its SHA-256 has ${digest.length} bytes`)
     if (this.#received !== this.#offer.size) return this.refuse("content", `${this.#received} of ${this.#offer.size} bytes came`)
-    this.#digest = digest.slice()
+    this.#digest = new Uint8Array(digest)
     this.#wake()
   }
 

@@ -293,7 +293,7 @@ test("a chunk is the caller's again on return", async () => {
   const dir = await folder()
   const stream = { id: 7, closed: new Promise(() => {}) } as unknown as IncomingStream
   const file = new IncomingFile({ name: "x", size: 2 * CHUNK_BYTES }, stream, { dir }, () => {})
-  const chunk = bytes(CHUNK_BYTES)
+  const chunk = Buffer.alloc(CHUNK_BYTES)
   for (const value of [1, 2]) file.chunk(chunk.fill(value))
   const whole = Buffer.concat([bytes(CHUNK_BYTES).fill(1), bytes(CHUNK_BYTES).fill(2)])
   const digest = createHash("sha256").update(whole).digest()
