@@ -304,7 +304,7 @@ export class Endpoint implements AsyncDisposable {
       return
     }
     const stream = this.#streamOf(peerState, state)
-    if (isQueued) peer.push(type, bytes.slice(offset, offset + length), stream)
+    if (isQueued) peer.push(type, new Uint8Array(bytes.subarray(offset, offset + length)), stream)
     if (handler === undefined) return
     const message = this.#message
     message.set(type, peer, stream, bytes, view, offset, length)

@@ -47,7 +47,7 @@ export class Message {
 
   /** The bytes to keep. */
   copy(): Uint8Array {
-    return this.#peer === undefined ? gone() : this.#bytes.slice(this.#offset, this.#offset + this.#length)
+    return this.#peer === undefined ? gone() : new Uint8Array(this.bytes)
   }
 
   /** @internal */

@@ -86,7 +86,8 @@ export class LargeMessage {
 
   /** Copies the bytes, so that the caller gets his back. */
   keep(): void {
-    this.#bytes = this.#bytes.slice()
+    // Not `slice`: that of a Buffer is a view.
+    this.#bytes = new Uint8Array(this.#bytes)
   }
 
   /** Bytes that are in the stream. */
