@@ -64,8 +64,7 @@ export class Peer {
 
   /** Where it is reached. */
   get address(): Address {
-    const id = this.#state.association?.address
-    if (this.state !== "left" && id !== undefined) this.#address = this.#host.addressOf(id)
+    if (this.state !== "left") this.#rememberAddress()
     return this.#address ?? { family: 4, host: "0.0.0.0", port: 1 }
   }
 
@@ -147,8 +146,6 @@ export class Peer {
 
   /** Says goodbye: its streams close at once on both sides, delivered or not; `flush` or `end` them first. Settles when the peer answered, or after a second. */
   async leave(reason: number = REASON.closing, text = ""): Promise<void> {
-    const { association } = this.#state
-    if (association !== undefined) void this.address
     this.#state.leave(reason, text, this.#host.now())
     await this.#host.until(() => this.#state.isSettled, 2_000)
   }
@@ -188,8 +185,14 @@ export class Peer {
     for (const queue of this.#queues.get(type) ?? []) queue.push({ type, bytes, peer: this, stream })
   }
 
-  /** @internal */
+  /** @internal The peer has left; its address is still known, and soon won't be. */
   settle(): void {
+    this.#rememberAddress()
     for (const queues of this.#queues.values()) for (const queue of queues) queue.end()
+  }
+
+  #rememberAddress(): void {
+    const id = this.#state.association?.address
+    if (id !== undefined) this.#address = this.#host.addressOf(id)
   }
 }

@@ -185,6 +185,7 @@ test("leaving tells the peer why, and closes its streams", async () => {
   const { network, b, toB } = await makePair(12)
   const left: unknown[] = []
   b.on("left", (_, why) => left.push(why))
+  const there = { ...toB.address }
   const closed: unknown[] = []
   b.on("stream", (stream) => void stream.closed.then((end) => closed.push(end)))
   await network.until(toB.open({ label: "x" }).send(1, new Uint8Array(1)))
@@ -193,6 +194,8 @@ test("leaving tells the peer why, and closes its streams", async () => {
   await network.advance(1_000)
   expect(left).toEqual([{ reason: REASON.closing, text: "enough for today" }])
   expect(closed).toEqual([{ isComplete: false, reason: REASON.closing }])
+  // Where it was is remembered.
+  expect([there, toB.address]).toEqual([b.addresses[0], b.addresses[0]])
   expect(b.sizes).toMatchObject({ peers: 0, slots: 0, timers: 0 })
 })
 
