@@ -17,6 +17,8 @@ export class ParkingLot {
   readonly messagesMax: number
   readonly bytesMax: number
   readonly #parked: ParkedMessage[] = []
+  /** Which message each of them was, counted from 0. */
+  readonly #order: number[] = []
   #bytes = 0
   #entered = 0
   /** The head was cancelled when a part of it was in the stream already. */
@@ -36,13 +38,13 @@ export class ParkingLot {
     return this.#bytes
   }
 
-  /** Messages that were ever parked, and those of them that are no longer here. */
+  /** Messages that were ever parked, and of how many from the first on none is here any more. */
   get entered(): number {
     return this.#entered
   }
 
   get left(): number {
-    return this.#entered - this.#parked.length
+    return this.#order[0] ?? this.#entered
   }
 
   get isEmpty(): boolean {
@@ -55,7 +57,7 @@ export class ParkingLot {
 
   park(parked: ParkedMessage): void {
     this.#parked.push(parked)
-    this.#entered++
+    this.#order.push(this.#entered++)
     this.#bytes += parked.message.bytes.length - parked.message.written
   }
 
@@ -66,7 +68,7 @@ export class ParkingLot {
     this.#bytes -= parked.message.bytes.length - parked.message.written
     // Only the head can be begun.
     if (parked.message.isBegun) this.#isAbandoning = true
-    else this.#parked.splice(at, 1)
+    else this.#remove(at)
     return true
   }
 
@@ -76,20 +78,26 @@ export class ParkingLot {
       if (this.#isAbandoning) {
         if (!head.message.abandon(sink)) return
         this.#isAbandoning = false
-        this.#parked.shift()
+        this.#remove(0)
         continue
       }
       const before = head.message.written
       const isDone = writeMessage(sink, head.message)
       this.#bytes -= (isDone ? head.message.bytes.length : head.message.written) - before
       if (!isDone) return
-      this.#parked.shift()
+      this.#remove(0)
       head.settle?.(undefined)
     }
   }
 
+  #remove(at: number): void {
+    this.#parked.splice(at, 1)
+    this.#order.splice(at, 1)
+  }
+
   /** Nothing of it will be sent. */
   clear(error: Error): void {
+    this.#order.length = 0
     for (const { settle } of this.#parked.splice(0)) settle?.(error)
     this.#bytes = 0
     this.#isAbandoning = false

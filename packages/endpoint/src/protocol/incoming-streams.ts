@@ -205,7 +205,7 @@ export class IncomingStreams {
   }
 
   handleOpen(open: wire.Open, nowMs: number): void {
-    if (this.#finished.has(open.stream)) return
+    if (this.#isFinished(open.stream)) return
     const state = this.#incomingFor(open.stream, open.mode)
     if (state === undefined) return
     state.stream.handleOpen(open.first, nowMs)
@@ -246,8 +246,9 @@ export class IncomingStreams {
 
   #closeIfComplete(state: IncomingState): void {
     const { stream } = state
-    if (stream.state === "open" && stream.isComplete && state.assembler.count === 0) {
-      const isReliable = stream.mode !== wire.MODE["fire-and-forget"]
+    const isReliable = stream.mode !== wire.MODE["fire-and-forget"]
+    // A piece that nobody promised may never come.
+    if (stream.state === "open" && stream.isComplete && (state.assembler.count === 0 || !isReliable)) {
       this.#finishedAnswers.push(state.id, isReliable ? stream.cumulative : 0)
       // Nobody knows what became of messages that nobody promised.
       this.#closeIncoming(state, isReliable, wire.REASON.unspecified)
@@ -264,6 +265,11 @@ export class IncomingStreams {
     this.#finish(state.id)
     this.#context.wake(this.#peer)
     this.#context.listener.onStreamClosed(this.#peer, state, isComplete, reason)
+  }
+
+  /** A hole that was filled to make the set smaller may hold a stream that lives. */
+  #isFinished(id: number): boolean {
+    return !this.#streams.has(id) && this.#finished.has(id)
   }
 
   #finish(id: number): void {
@@ -284,7 +290,7 @@ export class IncomingStreams {
   handleSync(view: DataView, body: number, wanted: boolean, nowMs: number): void {
     wire.readSync(view, body, this.#sync)
     const { stream: id, mode, high } = this.#sync
-    if (this.#finished.has(id)) {
+    if (this.#isFinished(id)) {
       // Its end was answered, but the sender hasn't heard: it hears it again.
       this.#finishedAnswers.push(id, high)
       return this.#context.wake(this.#peer)

@@ -226,6 +226,8 @@ export class OutgoingStreams {
     for (const state of served) {
       this.#sending.delete(state)
       this.#sending.add(state)
+      // Nothing acknowledges these: having been sent is all that can be waited for.
+      if (state.stream.mode === wire.MODE["fire-and-forget"]) this.#context.listener.onProgress(this.#peer, state)
     }
     served.length = 0
   }

@@ -431,6 +431,8 @@ export class Protocol {
 
   #pollPeer(peer: PeerState, nowMs: number, mayJudge: boolean): void {
     for (const association of peer.handleTimeout(nowMs)) this.#dissociate(association, nowMs)
+    // Also what a listener wrote while another peer was polled.
+    peer.outgoing.closePackets()
     peer.poll(nowMs, mayJudge)
     if (peer.isGone(nowMs)) return this.#forget(peer, nowMs)
     if (peer.isProbeWanted) {
