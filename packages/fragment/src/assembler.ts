@@ -11,6 +11,9 @@ import type { AssemblyBudget } from "./budget.ts"
 /** An unreliable message that made no progress for so long won't be completed, milliseconds. */
 export const NO_PROGRESS_MS = 5_000
 
+/** Charged for an assembly at least: what its objects take. */
+const ASSEMBLY_BYTES_MIN = 1_024
+
 export interface AssemblerOptions {
   readonly budget: AssemblyBudget
   /** Bytes of the largest message taken. */
@@ -72,6 +75,8 @@ export class Assembler {
       this.#assemblies.set(piece.message, assembly)
     }
     if (!assembly.add(piece, source, nowMs)) return "piece-conflict"
+    // Least progress first: those are given up first, and tell when.
+    if (!this.#isOrdered) this.#touch(assembly)
     if (!assembly.isComplete) return "taken"
     this.#assemblies.delete(piece.message)
     this.#completed = assembly
@@ -82,21 +87,23 @@ export class Assembler {
   release(): void {
     const { total } = this.completed
     this.#completed = undefined
-    this.#budget.release(total)
+    this.#budget.release(this.#charge(total))
   }
 
   /** When `handleTimeout` has something to give up; `Infinity`: never. */
   get nextTimeoutMs(): number {
     if (this.#isOrdered) return Infinity
-    let next = Infinity
-    for (const { progressMs } of this.#assemblies.values()) next = Math.min(next, progressMs + NO_PROGRESS_MS)
-    return next
+    const first = this.#assemblies.values().next().value
+    return first === undefined ? Infinity : first.progressMs + NO_PROGRESS_MS
   }
 
   /** Gives up unreliable messages without progress. */
   handleTimeout(nowMs: number): void {
     if (this.#isOrdered) return
-    for (const assembly of this.#assemblies.values()) if (assembly.progressMs + NO_PROGRESS_MS <= nowMs) this.#expire(assembly)
+    for (const assembly of this.#assemblies.values()) {
+      if (assembly.progressMs + NO_PROGRESS_MS > nowMs) return
+      this.#expire(assembly)
+    }
   }
 
   /** Gives up everything: the stream is over. */
@@ -107,12 +114,22 @@ export class Assembler {
 
   /** Memory for a whole message. A stream that promises nothing gives up its oldest for it. */
   #reserve(bytes: number): boolean {
-    while (!this.#budget.reserve(bytes)) {
+    while (!this.#budget.reserve(this.#charge(bytes))) {
       const oldest = this.#isOrdered ? undefined : this.#assemblies.values().next().value
       if (oldest === undefined) return false
       this.#expire(oldest)
     }
     return true
+  }
+
+  /** A small message costs more than its bytes; but the largest one has to fit whatever the budget. */
+  #charge(total: number): number {
+    return Math.max(total, Math.min(ASSEMBLY_BYTES_MIN, this.#messageBytesMax))
+  }
+
+  #touch(assembly: Assembly): void {
+    this.#assemblies.delete(assembly.message)
+    this.#assemblies.set(assembly.message, assembly)
   }
 
   #abandon(message: number): PieceVerdict {
@@ -129,6 +146,6 @@ export class Assembler {
 
   #drop(assembly: Assembly): void {
     this.#assemblies.delete(assembly.message)
-    this.#budget.release(assembly.total)
+    this.#budget.release(this.#charge(assembly.total))
   }
 }

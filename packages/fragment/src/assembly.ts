@@ -6,6 +6,9 @@
 
 import type { Piece } from "@x/wire"
 
+/** Ranges that don't touch: as many as reordering can make, and few enough to be looked through. */
+const HOLES_MAX = 1_024
+
 export class Assembly {
   readonly message: number
   readonly total: number
@@ -49,6 +52,7 @@ export class Assembly {
     if (joinsLeft && joinsRight) ranges.splice(i - 1, 2)
     else if (joinsLeft) ranges[i - 1] = to
     else if (joinsRight) ranges[i] = from
+    else if (ranges.length >= 2 * HOLES_MAX) return false
     else ranges.splice(i, 0, from, to)
     return true
   }

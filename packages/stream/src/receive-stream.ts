@@ -253,10 +253,15 @@ export class ReceiveStream {
   handleSync(sync: Sync, wanted: boolean, nowMs: number): PacketDropReason | undefined {
     if (this.#state === "closed") return "stream-closed"
     if (wanted) this.#isStatusWanted = true
+    if (!this.#isStarted) {
+      // The opening tells more than where to begin: it comes first.
+      this.#isStatusWanted = true
+      this.#high = Math.max(this.#high, sync.high)
+      return "not-open"
+    }
     if (sync.high > this.#final) return "beyond-spread"
     // Memory may be free again that others gave back: what was refused is asked for, at most as often as syncs come.
     this.hasRoom()
-    this.#start(sync.low, nowMs)
     if (sync.high - this.#next > this.#options.spreadPackets) return "beyond-spread"
     this.#miss(sync.high, nowMs)
     return undefined

@@ -14,6 +14,8 @@ import type { PeerContext, PeerState } from "./peer-state.ts"
 
 /** Finished ids are kept in so many ranges; past that the oldest hole counts as finished. */
 const FINISHED_RANGES_MAX = 1_024
+/** Answers that wait for room in the socket, at most. */
+const FINISHED_ANSWERS_MAX = 16_384
 /** A stop is repeated at most this far apart, milliseconds. */
 const REPEAT_MS_MAX = 1_000
 
@@ -50,7 +52,7 @@ export class IncomingStreams {
   /** Streams with a message that there was no memory for. */
   readonly #refused = new Set<IncomingState>()
   /** Id and final number of finished streams whose end is to be answered (again). */
-  readonly #finishedAnswers: number[] = []
+  readonly #finishedAnswers = new Map<number, number>()
   readonly #kept = createKeptPacket()
   readonly #piece = wire.createPiece()
   readonly #messages = new wire.MessageCursor()
@@ -240,7 +242,7 @@ export class IncomingStreams {
   /** A finished stream's end or reset is answered from the packet itself: there is no state left. */
   #answerFinished(end: wire.End): void {
     this.#finish(end.stream)
-    this.#finishedAnswers.push(end.stream, end.final)
+    this.#answer(end.stream, end.final)
     this.#context.wake(this.#peer)
   }
 
@@ -249,7 +251,7 @@ export class IncomingStreams {
     const isReliable = stream.mode !== wire.MODE["fire-and-forget"]
     // A piece that nobody promised may never come.
     if (stream.state === "open" && stream.isComplete && (state.assembler.count === 0 || !isReliable)) {
-      this.#finishedAnswers.push(state.id, isReliable ? stream.cumulative : 0)
+      this.#answer(state.id, isReliable ? stream.cumulative : 0)
       // Nobody knows what became of messages that nobody promised.
       this.#closeIncoming(state, isReliable, wire.REASON.unspecified)
     }
@@ -272,9 +274,15 @@ export class IncomingStreams {
     return !this.#streams.has(id) && this.#finished.has(id)
   }
 
+  #answer(id: number, final: number): void {
+    // Whoever asks for more at once asks again.
+    if (this.#finishedAnswers.size < FINISHED_ANSWERS_MAX) this.#finishedAnswers.set(id, final)
+  }
+
   #finish(id: number): void {
     this.#finished.add(id)
-    while (this.#finished.ranges > FINISHED_RANGES_MAX) this.#finished.fillLowestHole()
+    // An honest peer leaves no more holes than it may have streams open: none of them is filled before its stream has come.
+    while (this.#finished.ranges > Math.max(FINISHED_RANGES_MAX, this.#context.settings.streamsMax + 1)) this.#finished.fillLowestHole()
   }
 
   /** Asks the sender to stop; what comes in the meantime is dropped. */
@@ -292,7 +300,7 @@ export class IncomingStreams {
     const { stream: id, mode, high } = this.#sync
     if (this.#isFinished(id)) {
       // Its end was answered, but the sender hasn't heard: it hears it again.
-      this.#finishedAnswers.push(id, high)
+      this.#answer(id, high)
       return this.#context.wake(this.#peer)
     }
     const state = this.#incomingFor(id, mode)
@@ -300,6 +308,9 @@ export class IncomingStreams {
     const reason = state.stream.handleSync(this.#sync, wanted, nowMs)
     if (reason !== undefined) this.#context.drop(reason)
     this.#report(state)
+    // What was refused may lie in the pool: it won't come again by itself.
+    this.#dispatchKept(state, nowMs)
+    this.#closeIfComplete(state)
   }
 
   /** Ends all: the peer is gone. */
@@ -309,9 +320,10 @@ export class IncomingStreams {
 
   /** Writes the statuses and stops that are due; `false`: the socket is full. */
   compose(control: ControlWriter, nowMs: number): boolean {
-    while (this.#finishedAnswers.length > 0) {
+    for (const [id, final] of this.#finishedAnswers) {
       if (!control.hasRoom()) return false
-      this.#composeFinished(control)
+      this.#finishedAnswers.delete(id)
+      this.#composeFinished(id, final, control)
     }
     for (const state of this.#reporting) {
       if (!control.hasRoom()) return false
@@ -320,10 +332,10 @@ export class IncomingStreams {
     return true
   }
 
-  #composeFinished(control: ControlWriter): void {
+  #composeFinished(id: number, final: number, control: ControlWriter): void {
     const status = this.#status
-    status.cumulative = this.#finishedAnswers.pop()!
-    status.stream = this.#finishedAnswers.pop()!
+    status.cumulative = final
+    status.stream = id
     status.state = wire.STATUS.closed
     status.received.count = status.missing.count = 0
     control.finish(wire.writeStatus(control.view, control.begin(wire.KIND.status, wire.statusBytes(status)), status))

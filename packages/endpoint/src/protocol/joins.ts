@@ -20,6 +20,8 @@ import { TokenBucket } from "./token-bucket.ts"
 
 /** A half-open association is dropped after this, milliseconds. */
 const HALF_OPEN_MS = 5_000
+/** A try that finds the socket full is made again after this, milliseconds. */
+const BLOCKED_MS = 10
 /** Joins answered a second, and at once: each costs two HMACs. */
 const JOINS_PER_SECOND = 20_000
 const JOINS_BURST = 2_000
@@ -138,10 +140,10 @@ export class Joins {
       pending.onDone({ kind: "timeout", reason: wire.REASON.timeout, text: "" })
       return
     }
-    if (this.#host.outbox.makeRoom()) {
-      const it = joiner.poll(nowMs)
-      if (it !== undefined) this.#sendJoin(joiner, it.address, it.attempt, it.datagramBytes)
-    }
+    // While the socket is full the try waits: due at once again, it would be taken out of the queue for ever.
+    if (!this.#host.outbox.makeRoom()) return this.#host.due.set(joiner, Math.min(nowMs + BLOCKED_MS, joiner.deadlineMs))
+    const it = joiner.poll(nowMs)
+    if (it !== undefined) this.#sendJoin(joiner, it.address, it.attempt, it.datagramBytes)
     this.#host.due.set(joiner, joiner.nextTimeoutMs)
   }
 
@@ -222,16 +224,25 @@ export class Joins {
     // A state that has not heard of the peer's session yet is our own join to it, under way: one session.
     const continues =
       known !== undefined && known.liveness !== "leaving" && (isSame(known.remoteSession, join.session) || isNone(known.remoteSession))
-    const session = continues
-      ? known.localSession
-      : (this.#sessionFor(join.unique) ?? newIdentity((out) => this.#host.cookies.entropy(out)))
-    const peer = continues ? known : new PeerState(this.#host.context, join.unique, session, join.limits, nowMs)
-    if (!continues) peer.remoteSession = join.session
+    const peer = continues ? known : (this.#halfOpenOf(join) ?? this.#newPeer(join, nowMs))
     const association = this.#associate(peer, { remoteSlot: join.slot, remoteSession: join.session, address, isOurs: false, nowMs })
     const entry = { peer, association }
     this.#halfOpen.add(entry)
     this.#host.due.set(this.halfOpenDue, Math.min(this.halfOpenDue.dueMs, nowMs + HALF_OPEN_MS))
     return entry
+  }
+
+  /** The state of a join of the same session that is half open: two joins at once are two associations of it. */
+  #halfOpenOf({ unique, session }: wire.Join): PeerState | undefined {
+    for (const { peer } of this.#halfOpen) if (isSame(peer.unique, unique) && isSame(peer.remoteSession, session)) return peer
+    return undefined
+  }
+
+  #newPeer({ unique, session, limits }: wire.Join, nowMs: number): PeerState {
+    const local = this.#sessionFor(unique) ?? newIdentity((out) => this.#host.cookies.entropy(out))
+    const peer = new PeerState(this.#host.context, unique, local, limits, nowMs)
+    peer.remoteSession = session
+    return peer
   }
 
   /** The session that a join of ours under way carries to this incarnation: both associations are to be of one session. */
@@ -401,6 +412,15 @@ export class Joins {
       this.#host.dissociate(entry.association, nowMs)
     }
     this.#host.due.set(this.halfOpenDue, next)
+  }
+
+  /** A state is over: half-open associations of it must not bring it back. */
+  forget(peer: PeerState, nowMs: number): void {
+    for (const entry of this.#halfOpen) {
+      if (entry.peer !== peer) continue
+      this.#halfOpen.delete(entry)
+      this.#host.dissociate(entry.association, nowMs)
+    }
   }
 
   /** What is half open and may have been accepted on the other side already. Forgets it here. */

@@ -135,19 +135,29 @@ export class Outbox {
   /** What wasn't taken moves to the front, and into scratch memory: its packets' slots may be given to others while it waits. */
   #keepFrom(taken: number): void {
     const batch = this.#batch
-    for (let row = taken; row < batch.count; row++) {
-      const to = row - taken
-      const offset = batch.offset[row]!
-      const kept = to * this.#slotBytes
-      this.#scratch.set(this.#sources[row]!.subarray(offset, offset + batch.length[row]!), kept)
-      this.#sources[to] = this.#scratch
-      batch.slab[to] = this.#scratchSlab
-      batch.offset[to] = kept
-      batch.length[to] = batch.length[row]!
-      batch.address[to] = batch.address[row]!
-      batch.sealer[to] = batch.sealer[row]!
-    }
+    for (let row = taken; row < batch.count; row++) this.#keep(row, row - taken)
     batch.count -= taken
+  }
+
+  /** Takes out what waits of an association that is over: its sealer and address are given back. */
+  discard({ sealer, address }: Association): void {
+    const batch = this.#batch
+    let kept = 0
+    for (let row = 0; row < batch.count; row++) if (batch.sealer[row] !== sealer || batch.address[row] !== address) this.#keep(row, kept++)
+    batch.count = kept
+  }
+
+  #keep(row: number, to: number): void {
+    const batch = this.#batch
+    const offset = batch.offset[row]!
+    const kept = to * this.#slotBytes
+    this.#scratch.set(this.#sources[row]!.subarray(offset, offset + batch.length[row]!), kept)
+    this.#sources[to] = this.#scratch
+    batch.slab[to] = this.#scratchSlab
+    batch.offset[to] = kept
+    batch.length[to] = batch.length[row]!
+    batch.address[to] = batch.address[row]!
+    batch.sealer[to] = batch.sealer[row]!
   }
 
   #add(slab: number, source: Uint8Array, offset: number, length: number, address: number, sealer: number): void {

@@ -111,6 +111,7 @@ export class OutgoingStreams {
     const { stream } = state
     const before = stream.inFlightBytes
     const unacked = stream.unackedBytes
+    const { low } = stream
     const reason = stream.handleStatus(this.#status, nowMs)
     if (reason !== undefined) return this.#context.drop(reason)
     if (this.#status.missing.count > 0) this.naksReceived++
@@ -124,7 +125,8 @@ export class OutgoingStreams {
       return this.#remove(state)
     }
     this.touch(state)
-    if (acknowledged > 0) this.#context.listener.onProgress(this.#peer, state)
+    // The edge may pass packets that were reported as received before.
+    if (acknowledged > 0 || stream.low > low) this.#context.listener.onProgress(this.#peer, state)
   }
 
   /** The peer is silent, or back: then everything may have something to send again. */

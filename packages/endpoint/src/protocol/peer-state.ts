@@ -29,6 +29,9 @@ const GOODBYE_MS = 1_000
 const IDLE_FACTOR = 3
 const IDLE_INTERVALS = 10
 
+/** Associations that still take datagrams after others took their place. */
+const RETIRING_MAX = 4
+
 const NONE: readonly Association[] = []
 
 /** The process's share in what a peer needs. */
@@ -138,6 +141,8 @@ export class PeerState implements Due {
   retire(association: Association, nowMs: number): void {
     association.retiresMs = nowMs + 3 * this.rtt.ptoMs
     this.#retiring.push(association)
+    // Datagrams of more than a few can't be on their way.
+    if (this.#retiring.length > RETIRING_MAX) this.#retiring[this.#retiring.length - 1 - RETIRING_MAX]!.retiresMs = nowMs
     this.#context.wake(this)
   }
 

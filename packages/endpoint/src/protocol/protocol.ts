@@ -326,7 +326,9 @@ export class Protocol {
     const key = toHex(peer.unique)
     const known = this.peers.get(key)
     if (known === peer) {
+      const before = this.#byAddress.get(association.address)
       this.#choose(peer, association, nowMs)
+      if (before !== undefined && before !== peer) this.#replace(before, wire.REASON.restarted, nowMs)
       return
     }
     const before = known ?? this.#byAddress.get(association.address)
@@ -376,9 +378,11 @@ export class Protocol {
     peer.end(wire.REASON.unspecified, "")
     this.#outbox.flush()
     for (const association of peer.associations) this.#dissociate(association, nowMs)
+    this.#joins.forget(peer, nowMs)
   }
 
   #dissociate(association: Association, nowMs: number): void {
+    this.#outbox.discard(association)
     this.#slots.free(association.slot, nowMs)
     this.#transport.releaseAddress(association.address)
     if (association.sealer !== 0) this.#transport.releaseSealer(association.sealer)
@@ -458,6 +462,8 @@ export class Protocol {
   leave(reason: number, nowMs: number): void {
     for (const { peer, association } of this.#joins.takeHalfOpen()) {
       const key = toHex(peer.unique)
+      // Taken into use here: a datagram that still comes confirms nothing more.
+      association.isConfirmed = true
       if (this.peers.get(key) === peer) peer.retire(association, nowMs)
       else if (this.peers.has(key)) this.#dissociate(association, nowMs)
       else {
