@@ -1,5 +1,5 @@
 import { GapTracker } from "@x/stream"
-import { createStatus } from "@x/wire"
+import { createStatus, type Status } from "@x/wire"
 import { expect, test } from "vitest"
 import { Pair } from "./pair.ts"
 
@@ -7,6 +7,16 @@ const QUIET = { delayMs: 10, lossRate: 0, duplicateRate: 0, reorderRate: 0 }
 
 function quietPair(options = {}): Pair {
   return new Pair({ path: QUIET, random: () => 0.5, options })
+}
+
+/** A status with this cumulative edge; asks for `[0, missingTo)` if that is given. */
+function statusOf(cumulative: number, missingTo = 0): Status {
+  const status = createStatus()
+  status.stream = 1
+  status.cumulative = cumulative
+  status.missing.count = missingTo > 0 ? 1 : 0
+  status.missing.edges[1] = missingTo
+  return status
 }
 
 test("a packet lost among others is asked for when three later ones came, and arrives after one more round trip", () => {
@@ -83,14 +93,7 @@ test("a NAK repeated a thousand times resends a packet once per round trip", () 
   pair.drop = () => true
   pair.flush()
   pair.now = 20
-  const status = {
-    stream: 1,
-    state: 0,
-    cumulative: 0,
-    received: { count: 0, edges: new Float64Array(128) },
-    missing: { count: 1, edges: new Float64Array(128) },
-  }
-  status.missing.edges[1] = 3
+  const status = statusOf(0, 3)
   for (let i = 0; i < 1_000; i++) {
     pair.now = 20 + i / 10
     pair.sender.handleStatus(status, pair.now)
@@ -104,13 +107,7 @@ test("a status about packets never sent is refused and changes nothing", () => {
   const pair = quietPair()
   pair.send(0)
   pair.flush()
-  const status = {
-    stream: 1,
-    state: 0,
-    cumulative: 2,
-    received: { count: 0, edges: new Float64Array(128) },
-    missing: { count: 0, edges: new Float64Array(128) },
-  }
+  const status = statusOf(2)
   expect(pair.sender.handleStatus(status, 1)).toBe("not-sent")
   expect(pair.sender.unackedPackets).toBe(1)
 })
@@ -120,13 +117,7 @@ test("an edge that goes backwards changes nothing", () => {
   for (let i = 0; i < 4; i++) pair.send(i, 50)
   pair.runUntil(() => pair.sender.isDrained, 1_000)
   const low = pair.sender.low
-  const status = {
-    stream: 1,
-    state: 0,
-    cumulative: 0,
-    received: { count: 0, edges: new Float64Array(128) },
-    missing: { count: 0, edges: new Float64Array(128) },
-  }
+  const status = statusOf(0)
   expect(pair.sender.handleStatus(status, pair.now)).toBeUndefined()
   expect(pair.sender.low).toBe(low)
 })
@@ -147,14 +138,7 @@ test("a packet asked for that is acknowledged already is answered by a sync at o
   for (let i = 0; i < 4; i++) pair.send(i, 50)
   pair.runUntil(() => pair.sender.isDrained, 1_000)
   const { low } = pair.sender
-  const status = {
-    stream: 1,
-    state: 0,
-    cumulative: 0,
-    received: { count: 0, edges: new Float64Array(128) },
-    missing: { count: 1, edges: new Float64Array(128) },
-  }
-  status.missing.edges[1] = low
+  const status = statusOf(0, low)
   const before = pair.sent.sync
   pair.sender.handleStatus(status, pair.now)
   expect(pair.sender.nextTimeoutMs).toBeLessThanOrEqual(pair.now)
