@@ -178,24 +178,19 @@ export class Endpoint implements AsyncDisposable {
 
   #joinAddresses(ids: readonly number[], timeoutMs: number, signal: AbortSignal | undefined): Promise<PeerState | JoinFailure> {
     return new Promise((resolve, reject) => {
-      const onDone = (result: PeerState | JoinFailure): void => {
+      let cancel = (_nowMs: number): void => {}
+      const settle = (act: () => void): void => {
         signal?.removeEventListener("abort", onAbort)
         this.#pendingJoins.delete(onClose)
-        resolve(result)
+        cancel(this.#host.now())
+        act()
       }
-      const cancel = this.#protocol.join({ addresses: ids, timeoutMs, onDone }, this.#host.now())
-      const onAbort = (): void => {
-        this.#pendingJoins.delete(onClose)
-        cancel()
-        reject(new EndpointError("aborted", "the caller aborted", signal?.reason))
-      }
-      const onClose = (): void => {
-        signal?.removeEventListener("abort", onAbort)
-        cancel()
-        reject(closedError())
-      }
+      const onAbort = (): void => settle(() => reject(new EndpointError("aborted", "the caller aborted", signal?.reason)))
+      const onClose = (): void => settle(() => reject(closedError()))
+      const onDone = (result: PeerState | JoinFailure): void => settle(() => resolve(result))
       signal?.addEventListener("abort", onAbort, { once: true })
       this.#pendingJoins.add(onClose)
+      cancel = this.#protocol.join({ addresses: ids, timeoutMs, onDone }, this.#host.now())
     })
   }
 

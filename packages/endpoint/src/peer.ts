@@ -1,5 +1,5 @@
 import type { Address } from "@x/transport/host"
-import { type Delivery, METADATA_BYTES_MAX, MODE, REASON } from "@x/wire"
+import { type Delivery, MODE, REASON } from "@x/wire"
 import { EndpointError } from "./endpoint-error.ts"
 import type { IncomingStream } from "./incoming-stream.ts"
 import type { ReceivedMessage } from "./message.ts"
@@ -12,7 +12,7 @@ import type { PeerState } from "./protocol/peer-state.ts"
 export interface OpenOptions {
   /** What the stream promises, default `"reliable"`. `"latest"`, `"best-effort"` and `"reliable-unordered"` are to come. */
   readonly delivery?: Delivery
-  /** Told to the peer with the stream; at most 1024 bytes of UTF-8, default empty. */
+  /** Told to the peer with the stream; at most 1024 bytes of UTF-8, less where datagrams are smaller; default empty. */
   readonly label?: string
   /** 0 to 255, higher goes first; default 128. */
   readonly priority?: number
@@ -86,8 +86,9 @@ export class Peer {
     if (!(Number.isInteger(priority) && priority >= 0 && priority <= 255))
       throw new EndpointError("invalid-option", `priority must be a whole number from 0 to 255, not ${priority}`)
     const metadata = new TextEncoder().encode(label)
-    if (metadata.length > METADATA_BYTES_MAX)
-      throw new EndpointError("invalid-option", `label must have at most ${METADATA_BYTES_MAX} bytes of UTF-8, not ${metadata.length}`)
+    const { metadataBytesMax } = this.#state
+    if (metadata.length > metadataBytesMax)
+      throw new EndpointError("invalid-option", `label must have at most ${metadataBytesMax} bytes of UTF-8, not ${metadata.length}`)
     if (this.state === "left") throw new EndpointError("not-joined", `the peer ${this.unique} has left; join it again`)
     const state = this.#state.outgoing.open(mode, priority, metadata, 0, this.#host.now())
     if (state === undefined)

@@ -32,8 +32,8 @@ export interface PayloadSink {
   commitPiece(form: number, bytes: number): void
 }
 
-/** Pieces of one message, at most: bounds the receiver's map of them (PROTOCOL.md §12). */
-export const PIECES_MAX = 32_768
+/** Pieces of one message, at most: as many as the widest spread; at the datagram floor that is more than 16 MiB (PROTOCOL.md §12). */
+export const PIECES_MAX = 65_536
 
 /** Bytes of the largest message that payloads of this size can carry. */
 export function messageBytesLimit(payloadBytesMax: number): number {

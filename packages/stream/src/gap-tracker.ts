@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type RangeList, RANGES_MAX } from "@x/wire"
+import type { RangeList } from "@x/wire"
 import { REORDER_PACKETS_MAX } from "./options.ts"
 
 interface Gap {
@@ -104,28 +104,28 @@ export class GapTracker {
     return due
   }
 
-  /** Fills in what to ask for now, oldest first, and counts it as asked. */
-  ask(nowMs: number, srttMs: number, repeatMs: number, missing: RangeList): void {
+  /** Fills in what to ask for now, at most so many ranges, oldest first, and counts it as asked. */
+  ask(nowMs: number, srttMs: number, repeatMs: number, missing: RangeList, rangesMax: number): void {
     const graceMs = this.graceMs(srttMs)
     missing.count = 0
     for (const gap of this.#gaps) {
-      if (missing.count === RANGES_MAX) return
+      if (missing.count >= rangesMax) return
       if (gap.askedMs === -Infinity ? !this.#isLost(gap, nowMs, graceMs) : nowMs < gap.askedMs + repeatMs) continue
       gap.askedMs = nowMs
       append(missing, gap.from, gap.to)
     }
   }
 
-  /** Fills in what is there between the edge and `high`, oldest first. */
-  received(edge: number, high: number, received: RangeList): void {
+  /** Fills in what is there between the edge and `high`, at most so many ranges, oldest first. */
+  received(edge: number, high: number, received: RangeList, rangesMax: number): void {
     received.count = 0
     let from = edge
     for (const gap of this.#gaps) {
+      if (received.count >= rangesMax) return
       if (gap.from > from) append(received, from, gap.from)
-      if (received.count === RANGES_MAX) return
       from = gap.to
     }
-    if (high > from) append(received, from, high)
+    if (high > from && received.count < rangesMax) append(received, from, high)
   }
 
   /** The index of the gap that holds a number, or −1. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { MODE, type Mode, NUMBER_MAX, type PacketDropReason, ringIndex, type Status, STATUS, type Sync } from "@x/wire"
+import { MODE, type Mode, NUMBER_MAX, type PacketDropReason, RANGES_MAX, ringIndex, type Status, STATUS, type Sync } from "@x/wire"
 import { GapTracker } from "./gap-tracker.ts"
 import { type StreamOptions } from "./options.ts"
 import type { PacketPool } from "./packet-pool.ts"
@@ -301,8 +301,8 @@ export class ReceiveStream {
     return this.#lastArrivalMs >= this.#lastNakMs ? usual : Math.max(usual, Math.min(this.#nakRepeatMs, NAK_REPEAT_MS_MAX))
   }
 
-  /** Fills in a status, if one is due. */
-  pollStatus(nowMs: number, status: Status): boolean {
+  /** Fills in a status, if one is due, with at most so many ranges in all: what is missing comes before what is there. */
+  pollStatus(nowMs: number, status: Status, rangesMax: number = 2 * RANGES_MAX): boolean {
     if (this.nextTimeoutMs > nowMs) return false
     status.stream = this.id
     status.state =
@@ -312,9 +312,11 @@ export class ReceiveStream {
     status.cumulative = this.#isStarted ? this.#next : 0
     status.received.count = status.missing.count = 0
     if (this.#isStarted && this.#state === "open") {
+      if (!this.#hasNoRoom) this.#ask(nowMs, status, Math.min(rangesMax, RANGES_MAX))
+      const left = Math.min(rangesMax - status.missing.count, RANGES_MAX)
       // A packet kept at the edge waits for room: the edge says enough of it.
-      if (this.#kept > 0) this.#gaps.received(this.#slotOf(this.#next) === 0 ? this.#next : this.#next + 1, this.#high, status.received)
-      if (!this.#hasNoRoom) this.#ask(nowMs, status)
+      const edge = this.#slotOf(this.#next) === 0 ? this.#next : this.#next + 1
+      if (this.#kept > 0) this.#gaps.received(edge, this.#high, status.received, left)
     }
     this.#isStatusWanted = false
     this.#unreported = 0
@@ -322,9 +324,9 @@ export class ReceiveStream {
     return true
   }
 
-  #ask(nowMs: number, status: Status): void {
+  #ask(nowMs: number, status: Status, rangesMax: number): void {
     const repeatMs = this.#repeatMs
-    this.#gaps.ask(nowMs, this.#rtt.srttMs, repeatMs, status.missing)
+    this.#gaps.ask(nowMs, this.#rtt.srttMs, repeatMs, status.missing, rangesMax)
     if (status.missing.count === 0) return
     this.#nakRepeatMs = this.#lastArrivalMs >= this.#lastNakMs ? repeatMs : 2 * repeatMs
     this.#lastNakMs = nowMs

@@ -181,6 +181,11 @@ export class SendStream {
     return this.#openBytes === 0 && this.#low === this.#high
   }
 
+  /** Whether the peer has heard of the stream. */
+  get isOpenAnswered(): boolean {
+    return this.#isOpenAnswered
+  }
+
   /** Whether a packet with so many payload bytes or more waits for its acknowledgement. */
   hasUnacked(payloadBytes: number): boolean {
     for (let number = this.#low; number < this.#next; number++) {

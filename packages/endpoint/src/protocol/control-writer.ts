@@ -1,6 +1,9 @@
-import { createFeedback, KIND, writeFeedback } from "@x/wire"
+import { createFeedback, FEEDBACK_BYTES, KIND, PACKET_OVERHEAD_BYTES, PACKET_OVERHEAD_BYTES_WITH_LENGTH, writeFeedback } from "@x/wire"
 import type { Association } from "./association.ts"
 import type { Outbox } from "./outbox.ts"
+
+/** What a datagram of control packets holds besides the body of a single one. */
+export const AROUND_BODY_BYTES: number = PACKET_OVERHEAD_BYTES_WITH_LENGTH + FEEDBACK_BYTES + PACKET_OVERHEAD_BYTES
 
 /** Puts the control packets of one poll into as few datagrams as they fit; each datagram begins with feedback. */
 export class ControlWriter {
@@ -13,6 +16,11 @@ export class ControlWriter {
 
   constructor(outbox: Outbox) {
     this.#outbox = outbox
+  }
+
+  /** Bytes that the body of a packet can have, alone with the feedback in a datagram. */
+  get bodyBytesMax(): number {
+    return this.#datagramBytesMax - this.#outbox.emptyBytes - AROUND_BODY_BYTES
   }
 
   get view(): DataView {

@@ -347,7 +347,8 @@ export class IncomingStreams {
       stopping.said(nowMs, this.#peer.rtt.ptoMs, REPEAT_MS_MAX)
     }
     const status = this.#status
-    if (stream.state === "open" && stream.pollStatus(nowMs, status)) {
+    const rangesMax = Math.floor((control.bodyBytesMax - wire.STATUS_HEADER_BYTES) / wire.RANGE_BYTES)
+    if (stream.state === "open" && stream.pollStatus(nowMs, status, rangesMax)) {
       control.finish(wire.writeStatus(control.view, control.begin(wire.KIND.status, wire.statusBytes(status)), status))
     }
   }

@@ -106,16 +106,21 @@ export class Joins {
    * Asks the peer at one of these addresses (ids, whose references pass to the join) to associate. A probe asks for a peer that we have: nothing
    * comes of it unless it completes. Returns what cancels it.
    */
-  join({ addresses, isProbe = false, timeoutMs, onDone }: JoinRequest, nowMs: number): () => void {
+  join({ addresses, isProbe = false, timeoutMs, onDone }: JoinRequest, nowMs: number): (nowMs: number) => void {
     const owner: { kind: "join"; pending: PendingJoin } = { kind: "join", pending: undefined as never }
     const slot = this.#host.slots.allocate(owner, this.#host.random(), nowMs)
+    if (slot === undefined) {
+      for (const address of addresses) this.#host.transport.releaseAddress(address)
+      onDone({ kind: "refused", reason: wire.REASON.peersFull, text: "too many joins within two minutes" })
+      return () => {}
+    }
     const joiner = new Joiner(slot, addresses, isProbe, nowMs + timeoutMs, nowMs)
     const pending: PendingJoin = { joiner, onDone }
     owner.pending = pending
     this.#joins.set(joiner, pending)
     this.#host.due.set(joiner, nowMs)
     this.#host.onWork()
-    return () => this.#endJoin(pending, nowMs)
+    return (at) => this.#endJoin(pending, at)
   }
 
   /** Whether a probe for the peer at this address is under way. */
@@ -201,6 +206,7 @@ export class Joins {
       this.#host.refuse("peers-full")
       return refuse(wire.REASON.peersFull, "too many peers")
     }
+    limitPath(found.peer, length)
     this.#sendAccept(found.peer, found.association, join, attempt, length, address, seed)
   }
 
@@ -226,6 +232,7 @@ export class Joins {
       known !== undefined && known.liveness !== "leaving" && (isSame(known.remoteSession, join.session) || isNone(known.remoteSession))
     const peer = continues ? known : (this.#halfOpenOf(join) ?? this.#newPeer(join, nowMs))
     const association = this.#associate(peer, { remoteSlot: join.slot, remoteSession: join.session, address, isOurs: false, nowMs })
+    if (association === undefined) return undefined
     const entry = { peer, association }
     this.#halfOpen.add(entry)
     this.#host.due.set(this.halfOpenDue, Math.min(this.halfOpenDue.dueMs, nowMs + HALF_OPEN_MS))
@@ -253,11 +260,11 @@ export class Joins {
     return undefined
   }
 
-  /** Makes an association with slot and sealer. */
+  /** Makes an association with slot and sealer; `undefined`: no slot is free. */
   #associate(
     peer: PeerState,
     parts: { remoteSlot: number; remoteSession: Uint8Array; address: number; isOurs: boolean; nowMs: number },
-  ): Association {
+  ): Association | undefined {
     const { remoteSlot, remoteSession, address, isOurs, nowMs } = parts
     const owner = { kind: "association", peer, association: undefined as unknown as Association } as {
       kind: "association"
@@ -265,6 +272,7 @@ export class Joins {
       association: Association
     }
     const slot = this.#host.slots.allocate(owner, this.#host.random(), nowMs)
+    if (slot === undefined) return undefined
     this.#host.transport.retainAddress(address)
     const sealer = this.#sealerFor(peer, remoteSession)
     owner.association = new Association({ slot, remoteSlot, address, sealer, isOurs, nowMs })
@@ -359,7 +367,7 @@ export class Joins {
     this.#host.onWork()
   }
 
-  handleAccept(pending: PendingJoin, accept: wire.Accept, address: number, nowMs: number): void {
+  handleAccept(pending: PendingJoin, accept: wire.Accept, length: number, address: number, nowMs: number): void {
     const { joiner } = pending
     const { challenge } = joiner
     if (challenge === undefined || !isSame(challenge.unique, accept.unique) || challenge.address !== address)
@@ -371,6 +379,7 @@ export class Joins {
     const continues = known !== undefined && isSame(known.localSession, challenge.session) && isSame(known.remoteSession, accept.session)
     const peer = continues ? known : (halfOpen ?? new PeerState(this.#host.context, accept.unique, challenge.session, accept.limits, nowMs))
     peer.remoteSession = accept.session
+    limitPath(peer, length)
     this.#joins.delete(joiner)
     this.#host.due.remove(joiner)
     // The slot of the join becomes the association's: the peer knows it already.
@@ -438,6 +447,11 @@ export class Joins {
     this.#halfOpen.clear()
     this.#host.due.remove(this.halfOpenDue)
   }
+}
+
+/** A join that came only without its padding shows that the path doesn't carry the base size. */
+function limitPath(peer: PeerState, joinBytes: number): void {
+  if (joinBytes < wire.DATAGRAM_BYTES_BASE) peer.limitPath(wire.DATAGRAM_BYTES_BASE)
 }
 
 /** What a token binds a source to: its address and port. */

@@ -54,6 +54,11 @@ export class Outbox {
     this.writer.start(this.#batch.count * this.#slotBytes + this.#prefixBytes)
   }
 
+  /** Bytes of a datagram without packets. */
+  get emptyBytes(): number {
+    return this.#prefixBytes + this.#tagBytes
+  }
+
   /** Bytes of the datagram being composed, tag included. */
   get composedBytes(): number {
     return this.writer.end - this.#batch.count * this.#slotBytes + this.#tagBytes

@@ -281,12 +281,12 @@ export class OutgoingStreams {
     outbox.postFrom(state.slab, stream.slab, view, start, SEQUENCED_OVERHEAD_BYTES + length, association, nowMs)
   }
 
-  /** The path refuses datagrams of this length. Packets that need one can't be sent smaller yet: their streams end, with the reason. */
-  handleTooLong(datagramBytes: number, nowMs: number): void {
-    const { profile } = this.#context.settings
-    const payloadBytes = datagramBytes - wire.PREFIX_BYTES[profile]! - wire.TAG_BYTES[profile]! - SEQUENCED_OVERHEAD_BYTES
+  /** The path carries less than it did. Packets and openings that need more can't be sent smaller: their streams end, with the reason. */
+  handlePathLimit(nowMs: number): void {
+    const { payloadBytesMax, metadataBytesMax } = this.#peer
     for (const state of this.#streams.values()) {
-      if (!state.stream.hasUnacked(payloadBytes)) continue
+      const { stream } = state
+      if (!stream.hasUnacked(payloadBytesMax + 1) && (stream.isOpenAnswered || stream.metadata.length <= metadataBytesMax)) continue
       state.stream.reset(wire.REASON.pathTooSmall, nowMs)
       this.touch(state)
       this.#context.listener.onProgress(this.#peer, state)

@@ -5,14 +5,14 @@
  * @module
  */
 
-import type { AssemblyBudget } from "@x/fragment"
+import { type AssemblyBudget, messageBytesLimit } from "@x/fragment"
 import { type PacketPool, Repeater, RttEstimator, type StreamOptions, streamOptions } from "@x/stream"
 import type { Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Settings } from "../options.ts"
 import type { Association } from "./association.ts"
 import type { CongestionController } from "./congestion.ts"
-import { ControlWriter } from "./control-writer.ts"
+import { AROUND_BODY_BYTES, ControlWriter } from "./control-writer.ts"
 import type { Due } from "./due-queue.ts"
 import { IncomingStreams } from "./incoming-streams.ts"
 import type { ProtocolListener } from "./listener.ts"
@@ -72,6 +72,7 @@ export class PeerState implements Due {
   readonly #control: ControlWriter
   readonly #retiring: Association[] = []
   #association: Association | undefined
+  #pathBytes = Infinity
   #sendOptions: StreamOptions | undefined
   #receiveOptions: StreamOptions | undefined
   #liveness: Liveness = "joined"
@@ -115,12 +116,26 @@ export class PeerState implements Due {
 
   /** Bytes of the largest message both ends take. */
   get messageBytesMax(): number {
-    return Math.min(this.#context.settings.messageBytesMax, this.limits.messageBytes)
+    return Math.min(this.#context.settings.messageBytesMax, this.limits.messageBytes, messageBytesLimit(this.payloadBytesMax))
   }
 
   /** Bytes of a datagram to the peer. */
   get datagramBytesMax(): number {
-    return Math.min(this.#context.settings.datagramBytes, this.limits.datagramBytes)
+    return Math.min(this.#context.settings.datagramBytes, this.limits.datagramBytes, this.#pathBytes)
+  }
+
+  /** The path doesn't carry datagrams of so many bytes. How many it does is unknown until it is probed: the next lower size that is known to do is used. */
+  limitPath(datagramBytes: number): void {
+    if (datagramBytes > this.datagramBytesMax) return
+    this.#pathBytes = datagramBytes > wire.DATAGRAM_BYTES_BASE ? wire.DATAGRAM_BYTES_BASE : wire.DATAGRAM_BYTES_FLOOR
+    this.#sendOptions = undefined
+  }
+
+  /** Bytes of the metadata that an opening can carry. */
+  get metadataBytesMax(): number {
+    const { profile } = this.#context.settings
+    const around = wire.PREFIX_BYTES[profile]! + wire.TAG_BYTES[profile]! + AROUND_BODY_BYTES + wire.OPEN_HEADER_BYTES
+    return Math.min(wire.METADATA_BYTES_MAX, this.datagramBytesMax - around)
   }
 
   get payloadBytesMax(): number {

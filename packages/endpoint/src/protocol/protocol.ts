@@ -285,7 +285,7 @@ export class Protocol {
   }
 
   /** Asks the peer at one of these addresses to associate. Returns what cancels it. */
-  join(request: JoinRequest, nowMs: number): () => void {
+  join(request: JoinRequest, nowMs: number): (nowMs: number) => void {
     return this.#joins.join(request, nowMs)
   }
 
@@ -317,7 +317,10 @@ export class Protocol {
     if (kind === wire.KIND.loose) return void this.#refuse("not-welcome")
     if (owner === undefined || attempt === 0 || attempt > owner.pending.joiner.attempt) return void this.#refuse("unexpected")
     if (kind === wire.KIND.challenge) return this.#joins.handleChallenge(owner.pending, wire.readChallenge(view, body), address, nowMs)
-    if (kind === wire.KIND.accept) return this.#joins.handleAccept(owner.pending, wire.readAccept(view, body, addressForm), address, nowMs)
+    if (kind === wire.KIND.accept) {
+      const accept = wire.readAccept(view, body, addressForm)
+      return this.#joins.handleAccept(owner.pending, accept, length, address, nowMs)
+    }
     this.#joins.handleRefuse(owner.pending, wire.readReasonText(view, body, end), nowMs)
   }
 
@@ -450,7 +453,9 @@ export class Protocol {
 
   /** The system refused a datagram as too long for the path. */
   handleTooLong(address: number, bytes: number, nowMs: number): void {
-    this.#byAddress.get(address)?.outgoing.handleTooLong(bytes, nowMs)
+    const peer = this.#byAddress.get(address)
+    peer?.limitPath(bytes)
+    peer?.outgoing.handlePathLimit(nowMs)
   }
 
   /** Closes packets that are being filled: the turn is over. */

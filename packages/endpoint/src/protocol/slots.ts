@@ -23,11 +23,11 @@ export class SlotTable<T> {
     return this.#count
   }
 
-  /** A slot for `value`; `random` are uniform bits. */
-  allocate(value: T, random: number, nowMs: number): number {
+  /** A slot for `value`, `random` being uniform bits; `undefined`: all were in use within the quarantine. */
+  allocate(value: T, random: number, nowMs: number): number | undefined {
     let index = this.#slots.length
     if (this.#freed.length > 0 && this.#freed[0]!.atMs + QUARANTINE_MS <= nowMs) index = this.#freed.shift()!.index
-    else if (index > INDEX_MASK) throw new RangeError(`more than ${INDEX_MASK + 1} slots within ${QUARANTINE_MS} ms`)
+    else if (index > INDEX_MASK) return undefined
     // Never 0, which means none.
     const high = 1 + (random % ((1 << RANDOM_BITS) - 1))
     const slot = (high << INDEX_BITS) | index
