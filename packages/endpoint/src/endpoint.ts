@@ -1,10 +1,18 @@
 import { formatAddress, type Address, type Capabilities, type Host, type Transport, type TransportCounters } from "@x/transport/host"
-import { type DropReason, REASON, reasonName, TYPE_MAX } from "@x/wire"
+import { type DropReason, REASON, reasonName } from "@x/wire"
 import { Driver } from "./driver.ts"
 import { EndpointError } from "./endpoint-error.ts"
-import { type EventListener, type EventName, Events } from "./events.ts"
-import { IncomingStream } from "./incoming-stream.ts"
-import { Message } from "./message.ts"
+import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventName, Events } from "./events.ts"
+import { type IncomingHost, IncomingStream } from "./incoming-stream.ts"
+import { Message, type ReceivedMessage } from "./message.ts"
+import {
+  type AsyncMessageHandler,
+  type AsyncValueHandler,
+  type MessageHandler,
+  MessageHandlers,
+  type ValueHandler,
+} from "./message-handlers.ts"
+import type { MessageType } from "./message-type.ts"
 import { type EndpointOptions, type Settings, settingsOf } from "./options.ts"
 import type { OutgoingStream } from "./outgoing-stream.ts"
 import { Peer, type PeerHost } from "./peer.ts"
@@ -36,6 +44,11 @@ export interface EndpointStats {
   /** Packets kept until their turn comes, and bytes of large messages under way. */
   readonly poolPackets: number
   readonly assemblyBytes: number
+  /** Packets written and not acknowledged, and streams of all peers. */
+  readonly sendPoolPackets: number
+  readonly streams: number
+  /** How often a bound of the process was met: no slot for what came early, none for what is to be sent, no place for a stream. */
+  readonly full: { readonly pool: number; readonly sendPool: number; readonly streams: number }
 }
 
 /** Goodbyes are answered or given up within this, milliseconds. */
@@ -56,10 +69,13 @@ export class Endpoint implements AsyncDisposable {
   readonly #settings: Settings
   readonly #protocol: Protocol
   readonly #driver: Driver
-  readonly #events: Events
-  readonly #handlers = new Map<number, (message: Message) => unknown>()
+  readonly #events: Events<EndpointEvents>
+  readonly #handlers = new MessageHandlers()
   readonly #message = new Message()
   readonly #peerHost: PeerHost
+  readonly #incomingHost: IncomingHost
+  /** Streams that found no memory for a packet, in the order they did. */
+  readonly #starved = new Set<OutgoingStream>()
   /** Each rejects a join under way. */
   readonly #pendingJoins = new Set<() => void>()
   #unhandled = 0
@@ -80,7 +96,7 @@ export class Endpoint implements AsyncDisposable {
     this.#host = host
     this.#transport = transport
     this.#settings = settings
-    this.#events = new Events((error, name) => this.#surface(error, `the listener of "${name}"`))
+    this.#events = new Events(ENDPOINT_EVENTS, (error, name) => this.#surface(error, `the listener of "${name}"`))
     this.#driver = new Driver(host, transport)
     this.#peerHost = {
       now: () => host.now(),
@@ -88,6 +104,15 @@ export class Endpoint implements AsyncDisposable {
       addressOf: (id) => transport.addressOf(id),
       parkedMessagesMax: settings.parkedMessagesMax,
       parkedBytesMax: settings.parkedBytesMax,
+      starve: (stream) => void this.#starved.add(stream),
+      surface: (error, where) => this.#surface(error, where),
+    }
+    this.#incomingHost = {
+      deliver: (stream, type, bytes, view, offset, length, isCopy) => this.#deliver(stream, type, bytes, view, offset, length, isCopy),
+      surface: (error, where) => this.#surface(error, where),
+      now: () => host.now(),
+      queuedMessagesMax: settings.queuedMessagesMax,
+      queuedBytesMax: settings.queuedBytesMax,
     }
     this.#protocol = new Protocol({
       settings,
@@ -132,17 +157,22 @@ export class Endpoint implements AsyncDisposable {
 
   /**
    * Handles messages of a type from all peers: one handler for a type. It is called at once, in order within a stream, with a message object that
-   * is valid during the call. Returns what takes the handler away again.
+   * is valid during the call; for a defined type with the value, and the message. Returns what takes the handler away again.
    */
-  handle(type: number, handler: (message: Message) => unknown): () => void {
-    if (!(Number.isInteger(type) && type >= 0 && type <= TYPE_MAX))
-      throw new RangeError(`a message type must be a whole number from 0 to ${TYPE_MAX}, not ${type}`)
-    if (this.#handlers.has(type))
-      throw new EndpointError("invalid-option", `type ${type} has a handler already; take that one away first, by what handle() returned`)
-    this.#handlers.set(type, handler)
-    return () => {
-      if (this.#handlers.get(type) === handler) this.#handlers.delete(type)
-    }
+  handle(type: number, handler: MessageHandler): () => void
+  handle<T>(type: MessageType<T>, handler: ValueHandler<T>): () => void
+  handle(type: number | MessageType<unknown>, handler: unknown): () => void {
+    return this.#handlers.add(type, handler, false)
+  }
+
+  /**
+   * As `handle`, for a function that takes its time: it gets copies, and each stream's next message waits until what it returned has settled. What comes
+   * in the meantime waits up to `queuedMessagesMax`; then the stream's sender does. Other streams go on.
+   */
+  handleAsync(type: number, handler: AsyncMessageHandler): () => void
+  handleAsync<T>(type: MessageType<T>, handler: AsyncValueHandler<T>): () => void
+  handleAsync(type: number | MessageType<unknown>, handler: unknown): () => void {
+    return this.#handlers.add(type, handler, true)
   }
 
   /** Listens to an event. Returns what ends it. */
@@ -200,7 +230,7 @@ export class Endpoint implements AsyncDisposable {
   }
 
   stats(): EndpointStats {
-    const { peers, joins, halfOpen, pool, assemblyBytes } = this.#protocol.sizes
+    const { peers, joins, halfOpen, pool, assemblyBytes, sendPool, streams } = this.#protocol.sizes
     return {
       transport: this.#transport.counters,
       drops: { ...this.#protocol.drops },
@@ -210,6 +240,9 @@ export class Endpoint implements AsyncDisposable {
       halfOpen,
       poolPackets: pool,
       assemblyBytes,
+      sendPoolPackets: sendPool,
+      streams,
+      full: this.#protocol.full,
     }
   }
 
@@ -234,7 +267,7 @@ export class Endpoint implements AsyncDisposable {
     for (const { liveness, outgoing } of this.#protocol.peers.values()) {
       if (liveness !== "joined") continue
       for (const { stream, owner } of outgoing.all()) {
-        if (stream.state === "open" && !(stream.isDrained && (owner as OutgoingStream | undefined)?.parkedMessages === 0)) return false
+        if (stream.state === "open" && !(stream.isDrained && (owner as OutgoingStream | undefined)?.parked.messages === 0)) return false
         if (stream.state === "ending") return false
       }
     }
@@ -262,55 +295,96 @@ export class Endpoint implements AsyncDisposable {
 
   #makeListener(): ProtocolListener {
     return {
-      onMessage: (peer, stream, type, bytes, view, offset, length) => this.#dispatch(peer, stream, type, bytes, view, offset, length),
+      onMessage: (peer, state, type, bytes, view, offset, length) => this.#streamOf(peer, state).take(type, bytes, view, offset, length),
+      onGap: (peer, state, messages) => this.#streamOf(peer, state).gap(messages),
       onStreamOpened: (peer, state) => this.#events.emit("stream", this.#streamOf(peer, state)),
       onStreamClosed: (peer, state, isComplete, reason) => this.#streamOf(peer, state).settle(isComplete, reason),
-      onProgress: (_peer, state: OutgoingState) => (state.owner as OutgoingStream | undefined)?.onProgress(),
+      onProgress: (peer, state: OutgoingState) => {
+        const owner = state.owner as OutgoingStream | undefined
+        if (owner !== undefined) {
+          owner.onProgress()
+          if (state.stream.state === "closed") this.#peerOf(peer).account(owner.account)
+        }
+        this.#feed()
+      },
       onJoined: (peer) => this.#events.emit("joined", this.#peerOf(peer)),
       onReplaced: (before, after, isRestart) =>
         this.#events.emit(isRestart ? "restarted" : "rejoined", this.#peerOf(after), this.#peerOf(before)),
       onReachable: (peer, isReachable) => this.#events.emit(isReachable ? "reachable" : "unreachable", this.#peerOf(peer)),
-      onLeft: (peer, reason, text) => {
-        this.#peerOf(peer).settle()
-        this.#events.emit("left", this.#peerOf(peer), { reason, text })
+      onLeft: (state, reason, text) => {
+        const peer = this.#peerOf(state)
+        peer.settle()
+        const { unconfirmed, dropped } = peer.lost
+        this.#events.emit("left", peer, { reason, text, unconfirmed, dropped })
       },
     }
   }
 
+  /** Memory for packets came back: streams that found none go on, in the order they asked. */
+  #feed(): void {
+    if (this.#starved.size === 0) return
+    for (const stream of [...this.#starved]) {
+      this.#starved.delete(stream)
+      stream.onProgress()
+    }
+  }
+
   #streamOf(peer: PeerState, state: IncomingState): IncomingStream {
-    state.owner ??= new IncomingStream(this.#peerOf(peer), peer, state)
+    state.owner ??= new IncomingStream(this.#peerOf(peer), peer, state, this.#incomingHost)
     return state.owner as IncomingStream
   }
 
-  #dispatch(
-    peerState: PeerState,
-    state: IncomingState,
+  /** Hands a message to all who want it: the stream's own handler, or those who read the stream, or the endpoint's handler and those who read its type. */
+  #deliver(
+    stream: IncomingStream,
     type: number,
     bytes: Uint8Array,
     view: DataView,
     offset: number,
     length: number,
-  ): void {
-    const peer = this.#peerOf(peerState)
-    const handler = this.#handlers.get(type)
-    const isQueued = peer.hasQueue(type)
-    if (handler === undefined && !isQueued) {
+    isCopy: boolean,
+  ): Promise<unknown> | undefined {
+    const own = stream.handlerOf(type)
+    const readers = own === undefined ? (stream.readers ?? stream.peer.queuesOf(type)) : undefined
+    const handler = own ?? (stream.readers === undefined ? this.#handlers.get(type) : undefined)
+    if (handler === undefined && readers === undefined) {
       this.#unhandled++
-      return
+      return undefined
     }
-    const stream = this.#streamOf(peerState, state)
-    if (isQueued) peer.push(type, new Uint8Array(bytes.subarray(offset, offset + length)), stream)
-    if (handler === undefined) return
+    if (handler?.now !== undefined) this.#call(handler.now, type, stream, bytes, view, offset, length)
+    if (handler?.later === undefined && readers === undefined) return undefined
+    const copy = isCopy ? bytes : new Uint8Array(bytes.subarray(offset, offset + length))
+    const message: ReceivedMessage = { type, bytes: copy, peer: stream.peer, stream }
+    let pending: Promise<unknown> | undefined
+    for (const reader of readers ?? []) {
+      const taken = reader.push(message)
+      if (taken !== undefined) pending = pending === undefined ? taken : Promise.all([pending, taken])
+    }
+    if (handler?.later === undefined) return pending
+    const handled = this.#callLater(handler.later, message)
+    return pending === undefined ? handled : Promise.all([pending, handled])
+  }
+
+  #call(handler: MessageHandler, type: number, stream: IncomingStream, bytes: Uint8Array, view: DataView, offset: number, length: number): void {
     const message = this.#message
-    message.set(type, peer, stream, bytes, view, offset, length)
+    message.set(type, stream.peer, stream, bytes, view, offset, length)
     try {
       const result = handler(message)
-      // An async handler is not waited for, but its failure is told like any other.
+      // An async function is not waited for here, but its failure is told like any other.
       if (result instanceof Promise) result.catch((error: unknown) => this.#surface(error, `the handler of type ${type}`))
     } catch (error) {
       this.#surface(error, `the handler of type ${type}`)
     } finally {
       message.clear()
+    }
+  }
+
+  /** Never rejects. */
+  async #callLater(handler: AsyncMessageHandler, message: ReceivedMessage): Promise<void> {
+    try {
+      await handler(message)
+    } catch (error) {
+      this.#surface(error, `the handler of type ${message.type}`)
     }
   }
 

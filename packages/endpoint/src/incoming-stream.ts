@@ -1,22 +1,87 @@
-import { type Delivery, DELIVERIES, REASON, reasonName } from "@x/wire"
+import { type Delivery, DELIVERIES, MODE, REASON, reasonName } from "@x/wire"
+import { Events, type Listener } from "./events.ts"
+import type { ReceivedMessage } from "./message.ts"
+import {
+  type AsyncMessageHandler,
+  type AsyncValueHandler,
+  type MessageHandler,
+  MessageHandlers,
+  type ValueHandler,
+} from "./message-handlers.ts"
+import { MessageQueue } from "./message-queue.ts"
+import type { MessageType } from "./message-type.ts"
 import type { Peer } from "./peer.ts"
 import type { IncomingState } from "./protocol/incoming-streams.ts"
 import type { PeerState } from "./protocol/peer-state.ts"
+import { readableOf } from "./web-streams.ts"
+
+export interface IncomingStreamEvents {
+  /** So many messages won't come: the sender gave them up, or they waited for a consumer that is behind on a stream that doesn't wait. Each is told once. */
+  gap: (messages: number) => void
+}
+
+/** How a stream ended. */
+export interface StreamEnd {
+  /** The sender ended it and all of it was delivered, which a stream without acknowledgements can't know. */
+  readonly isComplete: boolean
+  /** Why not, if it was reset or stopped; one of `REASON`, or the application's. */
+  readonly reason: number
+  /** Messages that were told as gaps. */
+  readonly gone: number
+}
+
+/** What an incoming stream needs of its endpoint. */
+export interface IncomingHost {
+  /** Hands a message to who handles it; `undefined`: done, else when it will be. `bytes` may be kept if `isCopy`. */
+  deliver(
+    stream: IncomingStream,
+    type: number,
+    bytes: Uint8Array,
+    view: DataView,
+    offset: number,
+    length: number,
+    isCopy: boolean,
+  ): Promise<unknown> | undefined
+  surface(error: unknown, where: string): void
+  now(): number
+  readonly queuedMessagesMax: number
+  readonly queuedBytesMax: number
+}
+
+interface QueuedMessage {
+  readonly type: number
+  readonly bytes: Uint8Array
+}
 
 /** A stream that a peer opened to us. */
 export class IncomingStream {
   readonly peer: Peer
   readonly #peerState: PeerState
   readonly #state: IncomingState
-  readonly #closed: Promise<{ readonly isComplete: boolean; readonly reason: number }>
-  #settle!: (end: { readonly isComplete: boolean; readonly reason: number }) => void
+  readonly #host: IncomingHost
+  readonly #events: Events<IncomingStreamEvents>
+  readonly #closed: Promise<StreamEnd>
+  #settle!: (end: StreamEnd) => void
   #label: string | undefined
+  #handlers: MessageHandlers | undefined
+  #readers: Set<MessageQueue> | undefined
+  /** Messages that wait for their consumer, from `#head` on. */
+  #queue: QueuedMessage[] = []
+  #head = 0
+  #queuedBytes = 0
+  #isPaused = false
+  /** A consumer that takes its time has a message. */
+  #isBusy = false
+  #isPumping = false
+  #end: StreamEnd | undefined
 
   /** @internal */
-  constructor(peer: Peer, peerState: PeerState, state: IncomingState) {
+  constructor(peer: Peer, peerState: PeerState, state: IncomingState, host: IncomingHost) {
     this.peer = peer
     this.#peerState = peerState
     this.#state = state
+    this.#host = host
+    this.#events = new Events(["gap"], (error, name) => host.surface(error, `the listener of "${name}"`))
     this.#closed = new Promise((resolve) => (this.#settle = resolve))
   }
 
@@ -36,27 +101,187 @@ export class IncomingStream {
     return (this.#label ??= new TextDecoder().decode(this.#state.metadata))
   }
 
-  /** Messages handed over so far. */
+  /** Messages that came so far, those that still wait among them; and that were told as gaps. */
   get delivered(): number {
     return this.#state.delivered
   }
 
-  /** Settles when no more messages will come: `isComplete` if the sender ended it and all were delivered, which a fire-and-forget stream can't know; else `reason` says why not. */
-  get closed(): Promise<{ readonly isComplete: boolean; readonly reason: number }> {
+  get gone(): number {
+    return this.#state.gone
+  }
+
+  /** Messages that wait for their consumer, and their bytes. */
+  get queued(): { readonly messages: number; readonly bytes: number } {
+    return { messages: this.#queue.length - this.#head, bytes: this.#queuedBytes }
+  }
+
+  /** Settles when no more messages will come and those that came were taken. */
+  get closed(): Promise<StreamEnd> {
     return this.#closed
+  }
+
+  /** Listens to an event. Returns what ends it. */
+  on<K extends keyof IncomingStreamEvents>(name: K, listener: Listener<IncomingStreamEvents, K>): () => void {
+    return this.#events.on(name, listener)
+  }
+
+  /** As `endpoint.handle`, for this stream alone: comes before the endpoint's handler of the type. */
+  handle(type: number, handler: MessageHandler): () => void
+  handle<T>(type: MessageType<T>, handler: ValueHandler<T>): () => void
+  handle(type: number | MessageType<unknown>, handler: unknown): () => void {
+    return (this.#handlers ??= new MessageHandlers()).add(type, handler, false)
+  }
+
+  /** As `endpoint.handleAsync`, for this stream alone. */
+  handleAsync(type: number, handler: AsyncMessageHandler): () => void
+  handleAsync<T>(type: MessageType<T>, handler: AsyncValueHandler<T>): () => void
+  handleAsync(type: number | MessageType<unknown>, handler: unknown): () => void {
+    return (this.#handlers ??= new MessageHandlers()).add(type, handler, true)
+  }
+
+  /** Copies of the messages of this stream that have no handler here, from now on. One that reads slowly holds up its sender, on streams that wait. */
+  messages(): AsyncIterableIterator<ReceivedMessage> {
+    const readers = (this.#readers ??= new Set())
+    const reader: MessageQueue = new MessageQueue(() => readers.delete(reader))
+    if (this.#end === undefined) readers.add(reader)
+    else reader.end()
+    return reader
+  }
+
+  /** The bytes of its messages as a web stream: closes if all were delivered, errors if it ended in any other way. Cancelling stops the sender. */
+  get readable(): ReadableStream<Uint8Array> {
+    return readableOf(this)
+  }
+
+  /** Nothing is handed over until `resume`. What comes waits, up to the bound of the stream; then its sender does, or the oldest is dropped. */
+  pause(): void {
+    this.#isPaused = true
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#pump()
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused
   }
 
   /** Tells the sender to stop; messages on their way are dropped. */
   stop(reason: number = REASON.aborted): void {
+    this.#queue = []
+    this.#head = this.#queuedBytes = 0
     this.#peerState.incoming.stop(this.#state, reason)
   }
 
+  /** @internal A message has come; the bytes are valid during the call. */
+  take(type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): void {
+    if (!this.#isPaused && !this.#isBusy && !this.#isPumping && this.#head === this.#queue.length) {
+      this.#deliver(type, bytes, view, offset, length, false)
+      return
+    }
+    this.#queue.push({ type, bytes: new Uint8Array(bytes.subarray(offset, offset + length)) })
+    this.#queuedBytes += length
+    this.#bound()
+  }
+
+  /** Pushes back, or drops the oldest, once too much waits. */
+  #bound(): void {
+    if (this.#state.stream.mode >= MODE.reliable) {
+      if (this.#isFull) this.#state.isBlocked = true
+      return
+    }
+    let dropped = 0
+    while (this.#isFull && this.#queue.length - this.#head > 1) {
+      this.#shift()
+      dropped++
+    }
+    if (dropped === 0) return
+    this.#state.delivered -= dropped
+    this.#state.gone += dropped
+    this.gap(dropped)
+  }
+
+  get #isFull(): boolean {
+    const messages = this.#queue.length - this.#head
+    // Of what is to be the latest nobody wants the one before.
+    if (this.#state.stream.mode === MODE.latest) return messages > 1
+    return messages >= this.#host.queuedMessagesMax || this.#queuedBytes >= this.#host.queuedBytesMax
+  }
+
+  #shift(): QueuedMessage {
+    const message = this.#queue[this.#head++]!
+    this.#queuedBytes -= message.bytes.length
+    // Once in a while, so that each costs little.
+    if (this.#head === this.#queue.length || this.#head >= 1_024) {
+      this.#queue.splice(0, this.#head)
+      this.#head = 0
+    }
+    return message
+  }
+
+  #deliver(type: number, bytes: Uint8Array, view: DataView, offset: number, length: number, isCopy: boolean): void {
+    const pending = this.#host.deliver(this, type, bytes, view, offset, length, isCopy)
+    if (pending === undefined) return
+    this.#isBusy = true
+    const done = (): void => {
+      this.#isBusy = false
+      this.#pump()
+    }
+    pending.then(done, (error: unknown) => {
+      this.#host.surface(error, `the handler of type ${type}`)
+      done()
+    })
+  }
+
+  /** Hands over what waits, as long as its consumers keep up. */
+  #pump(): void {
+    if (this.#isPumping) return
+    this.#isPumping = true
+    try {
+      while (!this.#isPaused && !this.#isBusy && this.#head < this.#queue.length) {
+        const { type, bytes } = this.#shift()
+        this.#deliver(type, bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length, true)
+        if (this.#state.isBlocked && !this.#isFull) this.#peerState.incoming.resume(this.#state, this.#host.now())
+      }
+    } finally {
+      this.#isPumping = false
+    }
+    this.#finish()
+  }
+
+  /** @internal Who handles a message of this type here. */
+  handlerOf(type: number): ReturnType<MessageHandlers["get"]> {
+    return this.#handlers?.get(type)
+  }
+
   /** @internal */
+  get readers(): ReadonlySet<MessageQueue> | undefined {
+    return this.#readers === undefined || this.#readers.size === 0 ? undefined : this.#readers
+  }
+
+  /** @internal */
+  gap(messages: number): void {
+    this.#events.emit("gap", messages)
+  }
+
+  /** @internal No more will come. */
   settle(isComplete: boolean, reason: number): void {
-    this.#settle({ isComplete, reason })
+    this.#end = { isComplete: isComplete && this.#state.gone === 0, reason, gone: this.#state.gone }
+    this.#finish()
+  }
+
+  /** Over once what came was taken. */
+  #finish(): void {
+    if (this.#end === undefined || this.#head < this.#queue.length || this.#isBusy) return
+    // Messages that were dropped from the queue after the end count too.
+    const { gone } = this.#state
+    this.#settle({ ...this.#end, isComplete: this.#end.isComplete && gone === 0, gone })
+    for (const reader of [...(this.#readers ?? [])]) reader.end()
   }
 
   toString(): string {
     return `stream ${this.id} "${this.label}" from ${this.peer.unique} (${this.delivery}${this.#state.stream.state === "closed" ? `, ${reasonName(this.#state.stopReason)}` : ""})`
   }
 }
+

@@ -5,13 +5,25 @@
  */
 
 export { Endpoint, type EndpointStats, type JoinOptions } from "./endpoint.ts"
+export type { SentMessages } from "@x/stream"
 export { EndpointError, type EndpointErrorCode } from "./endpoint-error.ts"
-export type { EndpointEvents } from "./events.ts"
-export type { IncomingStream } from "./incoming-stream.ts"
+export type { Departure, EndpointEvents } from "./events.ts"
+export type { IncomingStream, IncomingStreamEvents, StreamEnd } from "./incoming-stream.ts"
+export type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, ValueHandler } from "./message-handlers.ts"
+export { bytes, type Codec, defineMessage, json, type MessageType, utf8, type WritingCodec } from "./message-type.ts"
 export type { Message, ReceivedMessage } from "./message.ts"
 export type { EndpointOptions } from "./options.ts"
-export type { OutgoingStream, SendResult } from "./outgoing-stream.ts"
+export type { OutgoingStream, OutgoingStreamEvents, SendOptions, SendResult } from "./outgoing-stream.ts"
+export type { ParkedMessages } from "./parking-lot.ts"
 export type { OpenOptions, Peer, PeerStats } from "./peer.ts"
 export type { Target } from "./target.ts"
-export type { CongestionController } from "./protocol/congestion.ts"
+export {
+  type CongestionController,
+  type CongestionFactory,
+  type DeliverySample,
+  fixed,
+  type FixedOptions,
+  lossBased,
+  type LossBasedOptions,
+} from "./protocol/congestion.ts"
 export { type Delivery, REASON, REASON_APPLICATION, reasonName } from "@x/wire"

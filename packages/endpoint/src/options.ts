@@ -17,6 +17,7 @@ import {
   SPREAD_MIN,
 } from "@x/wire"
 import { EndpointError } from "./endpoint-error.ts"
+import { type CongestionFactory, lossBased } from "./protocol/congestion.ts"
 
 export interface EndpointOptions extends BindOptions {
   /** The machine it runs on; default: this one, `systemHost()`. A simulated host makes everything virtual. */
@@ -32,11 +33,15 @@ export interface EndpointOptions extends BindOptions {
   readonly assemblyBytesMax?: number
   /** Packets kept until their turn comes, over all peers; default 16,384. */
   readonly poolPacketsMax?: number
+  /** Packets written and not acknowledged, over all peers; default 65,536, some 80 MiB. */
+  readonly sendPoolPacketsMax?: number
   /** Peers at a time, default 10,000; half-open joins among them, default 1,024. */
   readonly peersMax?: number
   readonly halfOpenMax?: number
   /** Streams that a peer may have open towards us, default 16,384. */
   readonly streamsMax?: number
+  /** Streams of all peers in both directions, default 262,144. */
+  readonly streamsTotalMax?: number
   /** Unacknowledged packets and bytes of a stream, default 1024 and 1 MiB. */
   readonly windowPackets?: number
   readonly windowBytes?: number
@@ -45,6 +50,11 @@ export interface EndpointOptions extends BindOptions {
   /** Messages and bytes that may wait for the window, for each stream; default 1,024 and 32 MiB. */
   readonly parkedMessagesMax?: number
   readonly parkedBytesMax?: number
+  /** Messages and bytes that may wait for a consumer that is behind, for each stream: default 1,024 and 4 MiB. As soon as one is reached no more is taken. */
+  readonly queuedMessagesMax?: number
+  readonly queuedBytesMax?: number
+  /** How much goes out, and how fast: `lossBased()`, the default, or `fixed()`, or your own. */
+  readonly congestion?: CongestionFactory
   /** Datagrams in flight towards us that our socket buffer takes, 64 to 1,048,576; default: what SO_RCVBUF as read back holds. */
   readonly inFlightMax?: number
   /** The longest a status waits, milliseconds, default 25. */
@@ -60,22 +70,27 @@ export interface EndpointOptions extends BindOptions {
   readonly lingerMs?: number
 }
 
-export type Settings = Required<Omit<EndpointOptions, keyof BindOptions | "host" | "protection" | "inFlightMax">> & {
+export type Settings = Required<Omit<EndpointOptions, keyof BindOptions | "host" | "protection" | "inFlightMax" | "congestion">> & {
   readonly profile: 0 | 1
+  readonly congestion: CongestionFactory
   readonly inFlightMax: number | undefined
 }
 
 const MIB = 1_048_576
 
-const DEFAULTS: Omit<Settings, "profile" | "inFlightMax"> = {
+const DEFAULTS: Omit<Settings, "profile" | "inFlightMax" | "congestion"> = {
   datagramBytes: DATAGRAM_BYTES_BASE,
   messageBytesMax: 16 * MIB,
   assemblyBytesPerPeer: 32 * MIB,
   assemblyBytesMax: 256 * MIB,
   poolPacketsMax: 16_384,
+  sendPoolPacketsMax: 65_536,
   peersMax: 10_000,
   halfOpenMax: 1_024,
   streamsMax: 16_384,
+  streamsTotalMax: 262_144,
+  queuedMessagesMax: 1_024,
+  queuedBytesMax: 4 * MIB,
   windowPackets: 1_024,
   windowBytes: MIB,
   spreadPackets: 16_384,
@@ -99,6 +114,7 @@ const KNOWN = new Set([
   "sendBufferBytes",
   "protection",
   "inFlightMax",
+  "congestion",
 ])
 
 /** The options with defaults; throws `EndpointError` `invalid-option` naming what is wrong and what would be right. */
@@ -108,15 +124,21 @@ export function settingsOf(options: EndpointOptions): Settings {
   const given = Object.fromEntries(Object.entries(options).filter(([name, value]) => name in DEFAULTS && value !== undefined))
   const protection = options.protection ?? "checksum"
   if (protection !== "none" && protection !== "checksum") throw invalid("protection", `"none" or "checksum"`, protection)
-  const settings: Settings = { ...DEFAULTS, ...given, profile: PROFILE[protection], inFlightMax: options.inFlightMax }
+  const { congestion = lossBased() } = options
+  if (typeof congestion !== "function") throw invalid("congestion", "what lossBased() or fixed() returns, or a function of your own", congestion)
+  const settings: Settings = { ...DEFAULTS, ...given, profile: PROFILE[protection], inFlightMax: options.inFlightMax, congestion }
   within(settings, "datagramBytes", DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX)
   within(settings, "messageBytesMax", 1, messageBytesLimit(settings.datagramBytes - 64))
   within(settings, "assemblyBytesPerPeer", settings.messageBytesMax, Number.MAX_SAFE_INTEGER)
   within(settings, "assemblyBytesMax", settings.assemblyBytesPerPeer, Number.MAX_SAFE_INTEGER)
   within(settings, "poolPacketsMax", 64, 1_048_576)
+  within(settings, "sendPoolPacketsMax", 64, 16_777_216)
   within(settings, "peersMax", 1, 262_144)
   within(settings, "halfOpenMax", 1, 65_536)
   within(settings, "streamsMax", 1, 0xffff_ffff)
+  within(settings, "streamsTotalMax", 1, 0xffff_ffff)
+  within(settings, "queuedMessagesMax", 1, Number.MAX_SAFE_INTEGER)
+  within(settings, "queuedBytesMax", 1, Number.MAX_SAFE_INTEGER)
   within(settings, "spreadPackets", SPREAD_MIN, SPREAD_MAX)
   if ((settings.spreadPackets & (settings.spreadPackets - 1)) !== 0)
     throw invalid("spreadPackets", "a power of two", settings.spreadPackets)

@@ -1,22 +1,46 @@
-import { fitsWhole, LargeMessage, packetsNeeded, reserveWhole, writeWhole } from "@x/fragment"
-import type { SendStream } from "@x/stream"
+import { abandonMessage, fitsWhole, LargeMessage, packetsNeeded, reserveWhole, writeWhole } from "@x/fragment"
+import type { SendStream, SentMessages } from "@x/stream"
 import { type Delivery, DELIVERIES, MODE, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
 import { EndpointError } from "./endpoint-error.ts"
-import { type ParkedMessage, type ParkingLot, writeMessage } from "./parking-lot.ts"
-import type { Peer } from "./peer.ts"
+import { Events, type Listener } from "./events.ts"
+import { encodeValue } from "./encode-value.ts"
+import { isMessageType, isWriting, type MessageType, type WritingCodec } from "./message-type.ts"
+import { type ParkedMessage, type ParkedMessages, type ParkingLot, writeMessage } from "./parking-lot.ts"
+import type { Peer, PeerHost } from "./peer.ts"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
 import type { PeerState } from "./protocol/peer-state.ts"
+import { writableOf } from "./web-streams.ts"
 
 /**
- * What became of a message that was offered: `sent` (in the window), `parked` (copied, will follow), `dropped` (a stream without promises had no
- * room), `refused` (window and parking lot are full: try after `flush`), or nothing happened at all: `not-joined`, `closed`, `too-large`.
+ * What became of a message that was offered: `sent` (in the window), `parked` (copied, will follow), `dropped` (a stream that doesn't wait had no
+ * room), `refused` (window and parking lot are full: try after `drain`), or nothing happened at all: `not-joined`, `closed`, `too-large`.
  */
 export type SendResult = "sent" | "parked" | "dropped" | "refused" | "not-joined" | "closed" | "too-large"
+
+export interface OutgoingStreamEvents {
+  /** After a message was parked or refused: the parking lot is empty, and the window has room. */
+  drain: () => void
+}
+
+export interface SendOptions {
+  readonly signal?: AbortSignal
+  /** A message that still waits after so long is given up: `timeout`. Default: it waits for ever. */
+  readonly timeoutMs?: number
+  /** Settle when the peer's stream acknowledged the message, not when it is in the window. Not where nothing acknowledges: `latest`, `fire-and-forget`. */
+  readonly receipt?: boolean
+}
 
 interface FlushWaiter {
   /** So many parked messages have to leave the lot first; then the edge is known below which all packets have to be acknowledged. */
   readonly parked: number
   edge: number
+  readonly settle: (error: Error | undefined) => void
+}
+
+interface ReceiptWaiter {
+  /** The packets the message is in. */
+  readonly from: number
+  readonly to: number
   readonly settle: (error: Error | undefined) => void
 }
 
@@ -28,29 +52,29 @@ export class OutgoingStream {
   readonly #state: OutgoingState
   readonly #stream: SendStream
   readonly #lot: ParkingLot
-  readonly #now: () => number
+  readonly #host: PeerHost
   readonly #flushes: FlushWaiter[] = []
+  readonly #receipts: ReceiptWaiter[] = []
+  readonly #events: Events<OutgoingStreamEvents>
   #ending: { readonly promise: Promise<void>; readonly settle: (error: Error | undefined) => void } | undefined
   #isEnded = false
   #isWriting = false
+  #isDrainOwed = false
 
   /** @internal */
-  constructor(peer: Peer, peerState: PeerState, state: OutgoingState, label: string, lot: ParkingLot, now: () => number) {
+  constructor(peer: Peer, peerState: PeerState, state: OutgoingState, label: string, lot: ParkingLot, host: PeerHost) {
     this.peer = peer
     this.label = label
     this.#peerState = peerState
     this.#state = state
     this.#stream = state.stream
     this.#lot = lot
-    this.#now = now
+    this.#host = host
+    this.#events = new Events(["drain"], (error, name) => host.surface(error, `the listener of "${name}"`))
   }
 
   get id(): number {
     return this.#stream.id
-  }
-
-  get #isUnreliable(): boolean {
-    return this.#stream.mode === MODE["fire-and-forget"]
   }
 
   get delivery(): Delivery {
@@ -63,13 +87,9 @@ export class OutgoingStream {
     return this.#isEnded ? "ending" : "open"
   }
 
-  /** Messages and bytes that wait for the window. */
-  get parkedMessages(): number {
-    return this.#lot.messages
-  }
-
-  get parkedBytes(): number {
-    return this.#lot.bytes
+  /** Messages that wait for the window. */
+  get parked(): ParkedMessages {
+    return this.#lot
   }
 
   /** Bytes in the window: written and not acknowledged. */
@@ -77,26 +97,77 @@ export class OutgoingStream {
     return this.#stream.unackedBytes
   }
 
-  /** Offers a message. Never waits, never throws because of the network; what it can't send at once it copies. */
-  trySend(type: number, bytes: Uint8Array): SendResult {
+  /** What became of the messages that were `sent` or `parked`, exact at all times: `accepted` is the sum of the others. */
+  get account(): SentMessages {
+    const { accepted, acknowledged, unconfirmed, dropped, pending } = this.#stream.messages
+    const { unbegun, dropped: left } = this.#lot
+    return { accepted: accepted + unbegun + left, acknowledged, unconfirmed, dropped: dropped + left, pending: pending + unbegun }
+  }
+
+  /** Listens to an event. Returns what ends it. */
+  on<K extends keyof OutgoingStreamEvents>(name: K, listener: Listener<OutgoingStreamEvents, K>): () => void {
+    return this.#events.on(name, listener)
+  }
+
+  get #isReliable(): boolean {
+    return this.#stream.mode >= MODE.reliable
+  }
+
+  /** Offers a message. Never waits, never throws because of the network; what it can't send at once it copies. Parked, it is given up after `timeoutMs`, default never. */
+  trySend(type: number, bytes: Uint8Array, options?: { readonly timeoutMs?: number }): SendResult
+  trySend<T>(type: MessageType<T>, value: T, options?: { readonly timeoutMs?: number }): SendResult
+  trySend(type: number | MessageType<unknown>, value: unknown, options?: { readonly timeoutMs?: number }): SendResult {
+    const timeoutMs = options?.timeoutMs ?? Infinity
+    if (typeof type !== "number") return this.#trySendValue(type, value, timeoutMs)
     this.#checkCall(type)
-    checkBytes(bytes)
+    checkBytes(value)
+    return this.#offer(type, value, timeoutMs, false)
+  }
+
+  #trySendValue({ type, codec }: MessageType<unknown>, value: unknown, timeoutMs: number): SendResult {
+    this.#checkCall(type)
+    if (!isWriting(codec)) return this.#offer(type, codec.encode(value), timeoutMs, false)
+    const size = codec.size(value)
+    const refusal = this.#refusal(size)
+    if (refusal !== undefined) return refusal
+    if (fitsWhole(size, this.#stream.payloadBytesMax) && this.#writeWith(type, size, codec, value)) return "sent"
+    return this.#offer(type, encodeValue(codec, value), timeoutMs, true)
+  }
+
+  #writeWith(type: number, size: number, codec: WritingCodec<unknown>, value: unknown): boolean {
+    return this.#writeSmall(type, size, (bytes, offset) => codec.write(value, bytes, offset)) === "sent"
+  }
+
+  /** `isOwned`: the bytes are ours, and need no copy. */
+  #offer(type: number, bytes: Uint8Array, timeoutMs: number, isOwned: boolean): SendResult {
     const refusal = this.#refusal(bytes.length)
     if (refusal !== undefined) return refusal
     const isWhole = fitsWhole(bytes.length, this.#stream.payloadBytesMax)
+    if (!this.#isReliable) return this.#sendNow(type, bytes)
     if (isWhole && this.#lot.isEmpty && writeWhole(this.#stream, type, bytes)) {
       this.#peerState.outgoing.touch(this.#state)
       return "sent"
     }
     const message = new LargeMessage(type, bytes)
-    if (this.#isUnreliable) return this.#sendNow(message)
     const fits = isWhole || this.#fitsWindow(bytes.length)
     if (this.#lot.isEmpty && fits && this.#write(message)) return "sent"
-    if (!this.#lot.hasRoom(bytes.length)) return "refused"
+    if (!message.isBegun && !this.#lot.hasRoom(bytes.length)) {
+      this.#isDrainOwed = true
+      return "refused"
+    }
     if (this.#lot.isEmpty && !fits) this.#write(message)
-    message.keep()
-    this.#lot.park({ message, settle: undefined })
+    if (!isOwned) message.keep()
+    this.#park({ message, deadlineMs: this.#host.now() + timeoutMs, settle: undefined })
     return "parked"
+  }
+
+  #park(parked: ParkedMessage): void {
+    this.#isDrainOwed = true
+    this.#lot.park(parked)
+    this.#state.deadlineMs = this.#lot.deadlineMs
+    this.#peerState.outgoing.touch(this.#state)
+    // The window is open and yet there was no room: the memory of all streams is used up.
+    if (this.#stream.roomPackets > 0) this.#host.starve(this)
   }
 
   /** Whether all of it goes into the window as it is. */
@@ -104,42 +175,70 @@ export class OutgoingStream {
     return packetsNeeded(bytes, this.#stream.payloadBytesMax) <= this.#stream.roomPackets
   }
 
-  /** A fire-and-forget message goes whole or not at all. */
-  #sendNow(message: LargeMessage): SendResult {
-    const { length } = message.bytes
-    if (!fitsWhole(length, this.#stream.payloadBytesMax) && !this.#fitsWindow(length)) return "dropped"
-    return this.#write(message) ? "sent" : "dropped"
+  /** Where nothing waits, a message goes whole or not at all. */
+  #sendNow(type: number, bytes: Uint8Array): SendResult {
+    if (!this.#makeWay(bytes.length)) return "dropped"
+    return this.#write(new LargeMessage(type, bytes)) ? "sent" : "dropped"
+  }
+
+  /** Makes room by what the mode allows to give up; `false`: there is none. */
+  #makeWay(bytes: number): boolean {
+    const stream = this.#stream
+    const { mode } = stream
+    if (mode === MODE.latest) {
+      const halfSent = stream.supersede()
+      if (halfSent >= 0) abandonMessage(stream, halfSent)
+    }
+    const isWhole = fitsWhole(bytes, stream.payloadBytesMax)
+    if (mode !== MODE["best-effort"]) return isWhole || this.#fitsWindow(bytes)
+    stream.setTime(this.#host.now())
+    if (isWhole && reserveWhole(stream, 0, bytes) >= 0) return true
+    let hasGivenUp = false
+    while (!this.#fitsWindow(bytes) && stream.giveUpOldest()) hasGivenUp = true
+    if (hasGivenUp) this.#settleReceipts()
+    return this.#fitsWindow(bytes)
   }
 
   /**
    * Sends a message; settles once: when it is in the window, or with an `EndpointError`. The bytes are borrowed until then. Waits its turn behind
    * messages that were offered before; an abort takes it out of the queue, also half sent, and no other message gets its bytes.
    */
-  send(type: number, bytes: Uint8Array, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
+  send<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
+  send(type: number | MessageType<unknown>, value: unknown, { signal, timeoutMs = Infinity, receipt = false }: SendOptions = {}): Promise<void> {
+    let bytes: Uint8Array
+    if (isMessageType(type)) {
+      bytes = encodeValue(type.codec, value)
+      type = type.type
+    } else {
+      checkBytes(value)
+      bytes = value
+    }
     this.#checkCall(type)
-    checkBytes(bytes)
+    if (receipt && this.#stream.mode <= MODE.latest)
+      throw new EndpointError("invalid-option", `nothing acknowledges messages of a stream that is ${this.delivery}: there is no receipt`)
     if (signal?.aborted) return Promise.reject(aborted(signal))
     const refusal = this.#refusal(bytes.length)
     if (refusal !== undefined) return Promise.reject(this.#refusalError(refusal, bytes.length))
-    const message = new LargeMessage(type, bytes)
-    if (this.#isUnreliable) {
-      return this.#sendNow(message) === "sent"
-        ? Promise.resolve()
-        : Promise.reject(new EndpointError("dropped", "the stream has no room now and does not wait: it is fire-and-forget"))
+    if (!this.#isReliable) {
+      if (this.#sendNow(type, bytes) === "sent") return receipt ? this.#receipt(bytes.length) : Promise.resolve()
+      return Promise.reject(new EndpointError("dropped", `the stream has no room now and does not wait: it is ${this.delivery}`))
     }
-    if (this.#lot.isEmpty && this.#write(message)) return Promise.resolve()
+    const message = new LargeMessage(type, bytes)
+    if (this.#lot.isEmpty && this.#write(message)) return receipt ? this.#receipt(bytes.length) : Promise.resolve()
     if (!this.#lot.hasRoom(bytes.length) && !(this.#lot.isEmpty && message.isBegun)) {
+      this.#isDrainOwed = true
       return Promise.reject(
         new EndpointError(
           "refused",
-          `${this.#lot.messages} messages wait already; wait for one of them, or raise parkedMessagesMax or parkedBytesMax`,
+          `${this.#lot.messages} messages wait already; wait for "drain", or raise parkedMessagesMax or parkedBytesMax`,
         ),
       )
     }
-    return this.#wait(message, signal)
+    return this.#wait(message, signal, timeoutMs, receipt)
   }
 
-  #wait(message: LargeMessage, signal: AbortSignal | undefined): Promise<void> {
+  #wait(message: LargeMessage, signal: AbortSignal | undefined, timeoutMs: number, receipt: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.#lot.cancel(parked)
@@ -148,13 +247,40 @@ export class OutgoingStream {
       }
       const settle = (error: Error | undefined): void => {
         signal?.removeEventListener("abort", onAbort)
-        if (error === undefined) resolve()
-        else reject(error)
+        if (error !== undefined) reject(error)
+        else if (receipt) this.#receipt(message.bytes.length).then(resolve, reject)
+        else resolve()
       }
-      const parked: ParkedMessage = { message, settle }
+      const parked: ParkedMessage = { message, deadlineMs: this.#host.now() + timeoutMs, settle }
       signal?.addEventListener("abort", onAbort, { once: true })
-      this.#lot.park(parked)
+      this.#park(parked)
     })
+  }
+
+  /** Settles when the message that was written last is acknowledged. */
+  #receipt(bytes: number): Promise<void> {
+    const to = this.#stream.high
+    // A message may share its first packet's place with none: one packet more than it takes at most does no harm.
+    const from = to - (fitsWhole(bytes, this.#stream.payloadBytesMax) ? 1 : packetsNeeded(bytes, this.#stream.payloadBytesMax) + 1)
+    return new Promise((resolve, reject) => {
+      const settle = (error: Error | undefined): void => (error === undefined ? resolve() : reject(error))
+      this.#receipts.push({ from: Math.max(from, this.#stream.low), to, settle })
+    })
+  }
+
+  #settleReceipts(): void {
+    const receipts = this.#receipts
+    if (receipts.length === 0) return
+    const { mode, low } = this.#stream
+    let kept = 0
+    for (let i = 0; i < receipts.length; i++) {
+      const receipt = receipts[i]!
+      if (mode === MODE["best-effort"] && this.#stream.isGone(receipt.from, receipt.to))
+        receipt.settle(new EndpointError("dropped", "the message was given up for newer ones, or for its age; it may have been delivered"))
+      else if (mode === MODE["reliable-unordered"] ? this.#stream.isSettled(receipt.from, receipt.to) : low >= receipt.to) receipt.settle(undefined)
+      else receipts[kept++] = receipt
+    }
+    receipts.length = kept
   }
 
   /**
@@ -166,20 +292,31 @@ export class OutgoingStream {
     if (!(Number.isInteger(size) && size >= 0)) throw new RangeError(`size must be a whole number of bytes, not ${size}`)
     const refusal = this.#refusal(size)
     if (refusal !== undefined) return refusal
-    const refused = this.#isUnreliable ? "dropped" : "refused"
-    if (!fitsWhole(size, this.#stream.payloadBytesMax)) {
-      const isPossible = this.#fitsWindow(size) || (!this.#isUnreliable && this.#lot.hasRoom(size))
-      if (!this.#lot.isEmpty || !isPossible) return refused
-      const bytes = new Uint8Array(size)
-      this.#fill(fill, bytes, 0)
-      return this.trySend(type, bytes)
-    }
+    if (fitsWhole(size, this.#stream.payloadBytesMax)) return this.#writeSmall(type, size, fill)
+    const isPossible = !this.#isReliable || (this.#lot.isEmpty && (this.#fitsWindow(size) || this.#lot.hasRoom(size)))
+    if (!isPossible) return this.#noRoom()
+    const bytes = new Uint8Array(size)
+    this.#fill(fill, bytes, 0)
+    return this.#offer(type, bytes, Infinity, true)
+  }
+
+  #writeSmall(type: number, size: number, fill: (bytes: Uint8Array, offset: number) => void): SendResult {
+    if (!this.#isReliable && !this.#makeWay(size)) return "dropped"
     const offset = this.#lot.isEmpty ? reserveWhole(this.#stream, type, size) : -1
-    if (offset < 0) return refused
+    if (offset < 0) return this.#noRoom()
     this.#fill(fill, this.#stream.slab, offset)
+    // The application may have closed it in the meantime.
+    if (this.#stream.state !== "open") return "closed"
     this.#stream.commit(wholeHeaderBytes(size) + size)
     this.#peerState.outgoing.touch(this.#state)
     return "sent"
+  }
+
+  #noRoom(): SendResult {
+    if (!this.#isReliable) return "dropped"
+    this.#isDrainOwed = true
+    if (this.#lot.isEmpty && this.#stream.roomPackets > 0) this.#host.starve(this)
+    return "refused"
   }
 
   #fill(fill: (bytes: Uint8Array, offset: number) => void, bytes: Uint8Array, offset: number): void {
@@ -191,9 +328,19 @@ export class OutgoingStream {
     }
   }
 
-  /** Settles when everything accepted so far is acknowledged by the peer; rejects if that can't happen any more. */
+  /**
+   * A payload of any size as a web stream: chunks go out as messages of this type, as the window allows. Closing it ends the stream and settles when all
+   * was delivered; aborting it resets the stream, and the peer never takes it for complete. For `reliable` streams.
+   */
+  writable(type: number): WritableStream<Uint8Array> {
+    if (this.#stream.mode !== MODE.reliable)
+      throw new EndpointError("invalid-option", `a payload in parts needs all of them in order: open the stream as "reliable", not "${this.delivery}"`)
+    return writableOf(this, type, this.#peerState.messageBytesMax)
+  }
+
+  /** Settles when everything accepted so far is acknowledged by the peer (or given up, or where nothing answers: sent); rejects if that can't happen any more. */
   flush(): Promise<void> {
-    if (this.state === "closed") return this.#stream.isDrained ? Promise.resolve() : Promise.reject(this.#closedError())
+    if (this.state === "closed") return this.#isComplete ? Promise.resolve() : Promise.reject(this.#closedError())
     if (this.#stream.isDrained && this.#lot.isEmpty) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const settle = (error: Error | undefined): void => (error === undefined ? resolve() : reject(error))
@@ -219,39 +366,64 @@ export class OutgoingStream {
 
   #endIfDrained(): void {
     if (!this.#isEnded || !this.#lot.isEmpty || this.#stream.state !== "open") return
-    this.#stream.end(this.#now())
+    this.#stream.end(this.#host.now())
     this.#peerState.outgoing.touch(this.#state)
   }
 
   /** Gives up: the peer drops what it hasn't handed over, and is told why. */
   reset(reason: number = REASON.aborted): void {
     if (this.state === "closed") return
-    this.#stream.reset(reason, this.#now())
+    this.#stream.reset(reason, this.#host.now())
     this.#peerState.outgoing.touch(this.#state)
     this.onProgress()
   }
 
-  /** @internal Something was acknowledged, or the stream closed. */
+  /** @internal Something was acknowledged, a deadline passed, or the stream closed. */
   onProgress(): void {
     if (this.state === "closed") return this.#close()
+    this.#expire()
     this.#resume()
+    this.#settleReceipts()
+    if (this.#flushes.length > 0) this.#settleFlushes()
+    if (!this.#isDrainOwed || !this.#lot.isEmpty || this.#stream.roomPackets === 0) return
+    this.#isDrainOwed = false
+    this.#events.emit("drain")
+  }
+
+  #settleFlushes(): void {
     const { low, high } = this.#stream
     for (const waiter of this.#flushes) if (waiter.edge === Infinity && this.#lot.left >= waiter.parked) waiter.edge = high
     while (this.#flushes.length > 0 && this.#flushes[0]!.edge <= low) this.#flushes.shift()!.settle(undefined)
   }
 
+  #expire(): void {
+    if (this.#lot.deadlineMs === Infinity) return
+    for (const { settle } of this.#lot.expire(this.#host.now()))
+      settle?.(new EndpointError("timeout", "the message waited for the window longer than its timeoutMs; it was not delivered"))
+    this.#state.deadlineMs = this.#lot.deadlineMs
+  }
+
+  /** Whether it was ended and the peer has all of it. */
+  get #isComplete(): boolean {
+    return this.#stream.state === "closed" && this.#isEnded && this.#stream.reason === REASON.unspecified
+  }
+
   #close(): void {
-    const isComplete = this.#stream.state === "closed" && this.#isEnded && this.#stream.reason === REASON.unspecified
+    const isComplete = this.#isComplete
     const error = this.#closedError()
+    this.#state.deadlineMs = Infinity
     this.#lot.clear(error)
     for (const { settle } of this.#flushes.splice(0)) settle(isComplete ? undefined : error)
+    for (const { settle } of this.#receipts.splice(0)) settle(isComplete ? undefined : error)
     this.#ending?.settle(isComplete ? undefined : error)
   }
 
   #resume(): void {
     if (!this.#lot.isEmpty) {
       this.#lot.resume(this.#stream)
+      this.#state.deadlineMs = this.#lot.deadlineMs
       this.#peerState.outgoing.touch(this.#state)
+      if (!this.#lot.isEmpty && this.#stream.roomPackets > 0) this.#host.starve(this)
     }
     this.#endIfDrained()
   }
@@ -269,17 +441,24 @@ export class OutgoingStream {
       throw new RangeError(`a message type must be a whole number from 0 to ${TYPE_MAX}, not ${type}`)
   }
 
+  /** Bytes of the largest message that the stream can take: where nothing waits it has to fit the window. */
+  get messageBytesMax(): number {
+    const { messageBytesMax } = this.#peerState
+    if (this.#isReliable) return messageBytesMax
+    const { windowPackets, payloadBytesMax } = this.#stream
+    return Math.min(messageBytesMax, windowPackets * (payloadBytesMax - PIECE_ROOM_BYTES))
+  }
+
   #refusal(bytes: number): "closed" | "not-joined" | "too-large" | undefined {
     if (this.state !== "open") return this.peer.state === "left" ? "not-joined" : "closed"
-    return bytes > this.#peerState.messageBytesMax ? "too-large" : undefined
+    return bytes > this.messageBytesMax ? "too-large" : undefined
   }
 
   #refusalError(refusal: "closed" | "not-joined" | "too-large", bytes: number): EndpointError {
-    if (refusal === "too-large")
-      return new EndpointError(
-        "too-large",
-        `a message of ${bytes} B is above the limit of ${this.#peerState.messageBytesMax} B; raise messageBytesMax at both ends, or send it in parts`,
-      )
+    if (refusal === "too-large") {
+      const cure = this.#isReliable ? "raise messageBytesMax at both ends, or send it in parts" : "raise windowBytes and windowPackets, or open the stream as reliable"
+      return new EndpointError("too-large", `a message of ${bytes} B is above the limit of ${this.messageBytesMax} B; ${cure}`)
+    }
     if (refusal === "not-joined") return new EndpointError("not-joined", `the peer ${this.peer.unique} has left; join it again`)
     return this.#closedError()
   }
@@ -295,8 +474,11 @@ export class OutgoingStream {
   }
 }
 
-function checkBytes(bytes: Uint8Array): void {
-  if (!(bytes instanceof Uint8Array)) throw new TypeError("a message is a Uint8Array; encode text and other values first")
+/** Of the longest header of a piece that isn't the first. */
+const PIECE_ROOM_BYTES = 14
+
+function checkBytes(bytes: unknown): asserts bytes is Uint8Array {
+  if (!(bytes instanceof Uint8Array)) throw new TypeError("a message is a Uint8Array; encode text and other values first, or define a message type")
 }
 
 function aborted(signal: AbortSignal): EndpointError {

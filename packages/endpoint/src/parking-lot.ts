@@ -7,13 +7,26 @@
 
 import { fitsWhole, type LargeMessage, type PayloadSink, writeWhole } from "@x/fragment"
 
+/** What one can see of a parking lot. */
+export interface ParkedMessages {
+  /** Messages that wait, one that is half in the window among them; and their bytes that are not in the window yet. */
+  readonly messages: number
+  readonly bytes: number
+  readonly messagesMax: number
+  readonly bytesMax: number
+  /** Messages whose deadline passed while they waited. */
+  readonly expired: number
+}
+
 export interface ParkedMessage {
   readonly message: LargeMessage
+  /** When it is to be given up, milliseconds; `Infinity`: never. */
+  readonly deadlineMs: number
   /** Told once: the message is in the window, or won't ever be. */
   readonly settle: ((error: Error | undefined) => void) | undefined
 }
 
-export class ParkingLot {
+export class ParkingLot implements ParkedMessages {
   readonly messagesMax: number
   readonly bytesMax: number
   readonly #parked: ParkedMessage[] = []
@@ -21,6 +34,9 @@ export class ParkingLot {
   readonly #order: number[] = []
   #bytes = 0
   #entered = 0
+  #expired = 0
+  #dropped = 0
+  #deadlineMs = Infinity
   /** The head was cancelled when a part of it was in the stream already. */
   #isAbandoning = false
 
@@ -33,9 +49,21 @@ export class ParkingLot {
     return this.#parked.length
   }
 
-  /** Bytes of the parked messages that are not in the stream yet. */
   get bytes(): number {
     return this.#bytes
+  }
+
+  get expired(): number {
+    return this.#expired
+  }
+
+  /** Messages of which nothing is in the stream; and those that left the lot like that. */
+  get unbegun(): number {
+    return this.#parked[0]?.message.isBegun === true ? this.#parked.length - 1 : this.#parked.length
+  }
+
+  get dropped(): number {
+    return this.#dropped
   }
 
   /** Messages that were ever parked, and of how many from the first on none is here any more. */
@@ -51,6 +79,11 @@ export class ParkingLot {
     return this.#parked.length === 0
   }
 
+  /** When `expire` has something to do. */
+  get deadlineMs(): number {
+    return this.#deadlineMs
+  }
+
   hasRoom(bytes: number): boolean {
     return this.#parked.length < this.messagesMax && this.#bytes + bytes <= this.bytesMax
   }
@@ -58,18 +91,39 @@ export class ParkingLot {
   park(parked: ParkedMessage): void {
     this.#parked.push(parked)
     this.#order.push(this.#entered++)
-    this.#bytes += parked.message.bytes.length - parked.message.written
+    this.#bytes += unwritten(parked)
+    this.#deadlineMs = Math.min(this.#deadlineMs, parked.deadlineMs)
   }
 
   /** Takes a message out again; what is in the stream of it already is ended. */
   cancel(parked: ParkedMessage): boolean {
     const at = this.#parked.indexOf(parked)
     if (at < 0) return false
-    this.#bytes -= parked.message.bytes.length - parked.message.written
-    // Only the head can be begun.
-    if (parked.message.isBegun) this.#isAbandoning = true
-    else this.#remove(at)
+    this.#give(at)
     return true
+  }
+
+  /** Gives up what waited too long; answers what it was. */
+  expire(nowMs: number): ParkedMessage[] {
+    if (nowMs < this.#deadlineMs) return []
+    const expired = this.#parked.filter((parked, at) => parked.deadlineMs <= nowMs && !(at === 0 && this.#isAbandoning))
+    for (const parked of expired) this.#give(this.#parked.indexOf(parked))
+    this.#expired += expired.length
+    this.#deadlineMs = Infinity
+    for (const { deadlineMs } of this.#parked) if (deadlineMs > nowMs) this.#deadlineMs = Math.min(this.#deadlineMs, deadlineMs)
+    return expired
+  }
+
+  /** Only the head can be begun. */
+  #give(at: number): void {
+    const parked = this.#parked[at]!
+    this.#bytes -= unwritten(parked)
+    if (parked.message.isBegun) {
+      this.#isAbandoning = true
+    } else {
+      this.#dropped++
+      this.#remove(at)
+    }
   }
 
   /** Writes as much as there is room for, in order. */
@@ -97,11 +151,19 @@ export class ParkingLot {
 
   /** Nothing of it will be sent. */
   clear(error: Error): void {
+    this.#dropped += this.unbegun
+    const isAbandoning = this.#isAbandoning
     this.#order.length = 0
-    for (const { settle } of this.#parked.splice(0)) settle?.(error)
     this.#bytes = 0
     this.#isAbandoning = false
+    this.#deadlineMs = Infinity
+    // Who was cancelled half sent was told then.
+    for (const [at, { settle }] of this.#parked.splice(0).entries()) if (!(at === 0 && isAbandoning)) settle?.(error)
   }
+}
+
+function unwritten({ message }: ParkedMessage): number {
+  return message.bytes.length - message.written
 }
 
 /** Writes a message as far as there is room; answers whether all of it is in the stream. */

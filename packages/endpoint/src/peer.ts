@@ -1,7 +1,7 @@
+import type { SentMessages } from "@x/stream"
 import type { Address } from "@x/transport/host"
-import { type Delivery, MODE, REASON } from "@x/wire"
+import { type Delivery, DELIVERIES, MODE, REASON } from "@x/wire"
 import { EndpointError } from "./endpoint-error.ts"
-import type { IncomingStream } from "./incoming-stream.ts"
 import type { ReceivedMessage } from "./message.ts"
 import { MessageQueue } from "./message-queue.ts"
 import { OutgoingStream } from "./outgoing-stream.ts"
@@ -10,12 +10,17 @@ import { toHex } from "./protocol/identity.ts"
 import type { PeerState } from "./protocol/peer-state.ts"
 
 export interface OpenOptions {
-  /** What the stream promises, default `"reliable"`. `"latest"`, `"best-effort"` and `"reliable-unordered"` are to come. */
+  /** What the stream promises, default `"reliable"`. */
   readonly delivery?: Delivery
   /** Told to the peer with the stream; at most 1024 bytes of UTF-8, less where datagrams are smaller; default empty. */
   readonly label?: string
   /** 0 to 255, higher goes first; default 128. */
   readonly priority?: number
+  /** Share among the streams of the same priority, 1 to 100, default 1. */
+  readonly weight?: number
+  /** `best-effort` only: a message is given up once it is so old, milliseconds, or once a packet of it was resent so often. Default: never. */
+  readonly lifetimeMs?: number
+  readonly resendsMax?: number
 }
 
 export interface PeerStats {
@@ -30,7 +35,13 @@ export interface PeerStats {
   readonly packetsSent: number
   readonly packetsResent: number
   readonly naksReceived: number
+  /** Bytes of datagrams under way; that may be; and that may go out in a millisecond. */
   readonly inFlightBytes: number
+  readonly windowBytes: number
+  readonly paceBytesPerMs: number
+  /** Bytes of datagrams to it that feedback told of as arrived, and as lost. */
+  readonly bytesDelivered: number
+  readonly bytesLost: number
   readonly streamsOut: number
   readonly streamsIn: number
 }
@@ -42,6 +53,9 @@ export interface PeerHost {
   addressOf(id: number): Address
   readonly parkedMessagesMax: number
   readonly parkedBytesMax: number
+  /** A stream with an open window found no memory: it is told when there is some. */
+  starve(stream: OutgoingStream): void
+  surface(error: unknown, where: string): void
 }
 
 /** One incarnation of another endpoint. */
@@ -49,6 +63,7 @@ export class Peer {
   readonly #state: PeerState
   readonly #host: PeerHost
   readonly #queues = new Map<number, Set<MessageQueue>>()
+  readonly #lost = { unconfirmed: 0, dropped: 0 }
   #address: Address | undefined
 
   /** @internal */
@@ -79,10 +94,15 @@ export class Peer {
   }
 
   /** Opens a stream to the peer. Throws `EndpointError` `not-joined`, or `refused` when the peer takes no more streams. */
-  open({ delivery = "reliable", label = "", priority = 128 }: OpenOptions = {}): OutgoingStream {
+  open({ delivery = "reliable", label = "", priority = 128, weight = 1, lifetimeMs, resendsMax }: OpenOptions = {}): OutgoingStream {
     const mode = MODE[delivery]
-    if (mode !== MODE.reliable && mode !== MODE["fire-and-forget"])
-      throw new EndpointError("invalid-option", `delivery must be "reliable" or "fire-and-forget", not "${delivery}"`)
+    if (mode === undefined) throw new EndpointError("invalid-option", `delivery must be one of ${DELIVERIES.join(", ")}, not "${delivery}"`)
+    checkWeight(weight)
+    if (mode !== MODE["best-effort"] && (lifetimeMs !== undefined || resendsMax !== undefined))
+      throw new EndpointError("invalid-option", `lifetimeMs and resendsMax are for "best-effort", not "${delivery}"`)
+    if (lifetimeMs !== undefined && !(lifetimeMs > 0)) throw new EndpointError("invalid-option", `lifetimeMs must be above 0, not ${lifetimeMs}`)
+    if (resendsMax !== undefined && !(resendsMax >= 0))
+      throw new EndpointError("invalid-option", `resendsMax must be 0 or more, not ${resendsMax}`)
     if (!(Number.isInteger(priority) && priority >= 0 && priority <= 255))
       throw new EndpointError("invalid-option", `priority must be a whole number from 0 to 255, not ${priority}`)
     const metadata = new TextEncoder().encode(label)
@@ -90,22 +110,35 @@ export class Peer {
     if (metadata.length > metadataBytesMax)
       throw new EndpointError("invalid-option", `label must have at most ${metadataBytesMax} bytes of UTF-8, not ${metadata.length}`)
     if (this.state === "left") throw new EndpointError("not-joined", `the peer ${this.unique} has left; join it again`)
-    const state = this.#state.outgoing.open(mode, priority, metadata, 0, this.#host.now())
+    const options = { mode, priority, weight, metadata, ...(lifetimeMs === undefined ? {} : { lifetimeMs }) }
+    const state = this.#state.outgoing.open({ ...options, ...(resendsMax === undefined ? {} : { resendsMax }) }, this.#host.now())
     if (state === undefined)
-      throw new EndpointError("refused", `the peer takes ${this.#state.limits.streams} streams at a time; end one, or raise its streamsMax`)
+      throw new EndpointError(
+        "refused",
+        `the peer takes ${this.#state.limits.streams} streams at a time, and all peers share streamsTotalMax; end one, or raise its streamsMax or ours`,
+      )
     const stream = new OutgoingStream(
       this,
       this.#state,
       state,
       label,
       new ParkingLot(this.#host.parkedMessagesMax, this.#host.parkedBytesMax),
-      () => this.#host.now(),
+      this.#host,
     )
     state.owner = stream
     return stream
   }
 
-  /** Copies of the messages of this type from the peer, from now on. Ends when the peer leaves. */
+  /** Its share in what this endpoint sends: peers of a higher `priority` (0 to 255, default 128) go first, among equals `weight` (1 to 100, default 1) counts. */
+  setShare({ priority = this.#state.priority, weight = this.#state.weight }: { readonly priority?: number; readonly weight?: number }): void {
+    if (!(Number.isInteger(priority) && priority >= 0 && priority <= 255))
+      throw new EndpointError("invalid-option", `priority must be a whole number from 0 to 255, not ${priority}`)
+    checkWeight(weight)
+    this.#state.priority = priority
+    this.#state.weight = weight
+  }
+
+  /** Copies of the messages of this type from the peer, from now on. Ends when the peer leaves. One that reads slowly holds up the streams it reads from. */
   messages(type: number): AsyncIterableIterator<ReceivedMessage> {
     const queues = this.#queues.get(type) ?? new Set()
     this.#queues.set(type, queues)
@@ -166,7 +199,11 @@ export class Peer {
       packetsSent: this.#state.outgoing.packetsSent,
       packetsResent: this.#state.outgoing.packetsResent,
       naksReceived: this.#state.outgoing.naksReceived,
-      inFlightBytes: this.#state.outgoing.inFlightBytes,
+      inFlightBytes: this.#state.association?.sent.inFlightBytes ?? 0,
+      windowBytes: this.#state.windowBytes,
+      paceBytesPerMs: this.#state.paceBytesPerMs,
+      bytesDelivered: associations.reduce((total, { sent }) => total + sent.deliveredBytes, 0),
+      bytesLost: associations.reduce((total, { sent }) => total + sent.lostBytes, 0),
       streamsOut: this.#state.outgoing.count,
       streamsIn: this.#state.incoming.count,
     }
@@ -176,14 +213,20 @@ export class Peer {
     return `peer ${this.unique} at ${this.address.host} port ${this.address.port} (${this.state})`
   }
 
-  /** @internal Whether somebody iterates over messages of this type. */
-  hasQueue(type: number): boolean {
-    return this.#queues.size > 0 && this.#queues.has(type)
+  /** @internal */
+  queuesOf(type: number): ReadonlySet<MessageQueue> | undefined {
+    return this.#queues.size === 0 ? undefined : this.#queues.get(type)
   }
 
-  /** @internal */
-  push(type: number, bytes: Uint8Array, stream: IncomingStream): void {
-    for (const queue of this.#queues.get(type) ?? []) queue.push({ type, bytes, peer: this, stream })
+  /** @internal A stream to it is over. */
+  account({ unconfirmed, dropped }: SentMessages): void {
+    this.#lost.unconfirmed += unconfirmed
+    this.#lost.dropped += dropped
+  }
+
+  /** @internal What streams that are over left behind. */
+  get lost(): { readonly unconfirmed: number; readonly dropped: number } {
+    return this.#lost
   }
 
   /** @internal The peer has left; its address is still known, and soon won't be. */
@@ -196,4 +239,9 @@ export class Peer {
     const id = this.#state.association?.address
     if (id !== undefined) this.#address = this.#host.addressOf(id)
   }
+}
+
+function checkWeight(weight: number): void {
+  if (!(Number.isInteger(weight) && weight >= 1 && weight <= 100))
+    throw new EndpointError("invalid-option", `weight must be a whole number from 1 to 100, not ${weight}`)
 }

@@ -171,7 +171,7 @@ test("a slow peer that stops reading for a minute stops the sender, whose memory
     while (stream.trySend(1, pattern(10_000)) !== "refused") sent++
     await network.advance(100)
     expect(stream.unacknowledgedBytes).toBeLessThanOrEqual(1_048_576)
-    expect(stream.parkedMessages).toBeLessThanOrEqual(10)
+    expect(stream.parked.messages).toBeLessThanOrEqual(10)
   }
   await network.advance(10)
   await network.until(stream.flush(), 60_000)

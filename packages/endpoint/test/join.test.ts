@@ -192,8 +192,8 @@ test("leaving tells the peer why, and closes its streams", async () => {
   await network.advance(50)
   await network.until(toB.leave(REASON.closing, "enough for today"))
   await network.advance(1_000)
-  expect(left).toEqual([{ reason: REASON.closing, text: "enough for today" }])
-  expect(closed).toEqual([{ isComplete: false, reason: REASON.closing }])
+  expect(left).toEqual([{ reason: REASON.closing, text: "enough for today", unconfirmed: 0, dropped: 0 }])
+  expect(closed).toEqual([{ isComplete: false, reason: REASON.closing, gone: 0 }])
   // Where it was is remembered.
   expect([there, toB.address]).toEqual([b.addresses[0], b.addresses[0]])
   expect(b.sizes).toMatchObject({ peers: 0, slots: 0, timers: 0 })

@@ -18,8 +18,10 @@ export interface AssemblerOptions {
   readonly budget: AssemblyBudget
   /** Bytes of the largest message taken. */
   readonly messageBytesMax: number
-  /** Pieces come in the order they were cut, one message after the other; a message that isn't complete stays until it is or its stream ends. */
+  /** Pieces come in the order they were cut, one message after the other. */
   readonly isOrdered: boolean
+  /** All pieces will come: a message stays until it is complete, abandoned, or its stream ends. Default: as `isOrdered`. */
+  readonly isReliable?: boolean
 }
 
 /** The piece was taken; it completed its message, which is at `completed`; or it was dropped for this reason. */
@@ -29,16 +31,20 @@ export class Assembler {
   readonly #budget: AssemblyBudget
   readonly #messageBytesMax: number
   readonly #isOrdered: boolean
+  readonly #isReliable: boolean
+  /** Abandoned messages of which pieces may still come, with the number of the packet that told it. */
+  readonly #ended = new Map<number, number>()
   /** By message, in the order they were begun. */
   readonly #assemblies = new Map<number, Assembly>()
   #completed: Assembly | undefined
   #abandoned = 0
   #expired = 0
 
-  constructor({ budget, messageBytesMax, isOrdered }: AssemblerOptions) {
+  constructor({ budget, messageBytesMax, isOrdered, isReliable = isOrdered }: AssemblerOptions) {
     this.#budget = budget
     this.#messageBytesMax = messageBytesMax
     this.#isOrdered = isOrdered
+    this.#isReliable = isReliable
   }
 
   /** Messages under way. */
@@ -62,9 +68,10 @@ export class Assembler {
     return this.#completed
   }
 
-  /** Takes in a piece whose bytes lie in `source`. */
-  handlePiece(piece: Piece, source: Uint8Array, nowMs: number): PieceVerdict {
-    if (piece.form === FORM.abandoned) return this.#abandon(piece.message)
+  /** Takes in a piece that came in the packet of this number, and whose bytes lie in `source`. */
+  handlePiece(piece: Piece, source: Uint8Array, nowMs: number, number: number = 0): PieceVerdict {
+    if (piece.form === FORM.abandoned) return this.#abandon(piece.message, number)
+    if (this.#ended.has(piece.message)) return "taken"
     if (piece.total > this.#messageBytesMax) return "message-too-large"
     let assembly = this.#assemblies.get(piece.message)
     if (assembly === undefined) {
@@ -75,8 +82,9 @@ export class Assembler {
       this.#assemblies.set(piece.message, assembly)
     }
     if (!assembly.add(piece, source, nowMs)) return "piece-conflict"
+    if (number > assembly.highest) assembly.highest = number
     // Least progress first: those are given up first, and tell when.
-    if (!this.#isOrdered) this.#touch(assembly)
+    if (!this.#isReliable) this.#touch(assembly)
     if (!assembly.isComplete) return "taken"
     this.#assemblies.delete(piece.message)
     this.#completed = assembly
@@ -92,14 +100,14 @@ export class Assembler {
 
   /** When `handleTimeout` has something to give up; `Infinity`: never. */
   get nextTimeoutMs(): number {
-    if (this.#isOrdered) return Infinity
+    if (this.#isReliable) return Infinity
     const first = this.#assemblies.values().next().value
     return first === undefined ? Infinity : first.progressMs + NO_PROGRESS_MS
   }
 
   /** Gives up unreliable messages without progress. */
   handleTimeout(nowMs: number): void {
-    if (this.#isOrdered) return
+    if (this.#isReliable) return
     for (const assembly of this.#assemblies.values()) {
       if (assembly.progressMs + NO_PROGRESS_MS > nowMs) return
       this.#expire(assembly)
@@ -109,13 +117,14 @@ export class Assembler {
   /** Gives up everything: the stream is over. */
   close(): void {
     for (const assembly of this.#assemblies.values()) this.#drop(assembly)
+    this.#ended.clear()
     if (this.#completed !== undefined) this.release()
   }
 
   /** Memory for a whole message. A stream that promises nothing gives up its oldest for it. */
   #reserve(bytes: number): boolean {
     while (!this.#budget.reserve(this.#charge(bytes))) {
-      const oldest = this.#isOrdered ? undefined : this.#assemblies.values().next().value
+      const oldest = this.#isReliable ? undefined : this.#assemblies.values().next().value
       if (oldest === undefined) return false
       this.#expire(oldest)
     }
@@ -132,11 +141,28 @@ export class Assembler {
     this.#assemblies.set(assembly.message, assembly)
   }
 
-  #abandon(message: number): PieceVerdict {
+  #abandon(message: number, number: number): PieceVerdict {
     const assembly = this.#assemblies.get(message)
     if (assembly !== undefined) this.#drop(assembly)
+    if (!this.#isOrdered && this.#isReliable) this.#ended.set(message, number)
     this.#abandoned++
     return "taken"
+  }
+
+  /** All packets below have come: no pieces of messages that were abandoned before can be on their way. */
+  settleBelow(edge: number): void {
+    for (const [message, number] of this.#ended) if (number < edge) this.#ended.delete(message)
+  }
+
+  /** Gives up messages all of whose packets so far are below this one; answers how many. */
+  dropBelow(number: number): number {
+    let dropped = 0
+    for (const assembly of this.#assemblies.values()) {
+      if (assembly.highest >= number) continue
+      this.#drop(assembly)
+      dropped++
+    }
+    return dropped
   }
 
   #expire(assembly: Assembly): void {

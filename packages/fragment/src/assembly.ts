@@ -6,13 +6,15 @@
 
 import type { Piece } from "@x/wire"
 
-/** Ranges that don't touch: as many as reordering can make, and few enough to be looked through. */
-const HOLES_MAX = 1_024
+/** Ranges that don't touch: as many as losses can leave in the usual spread of packets. */
+const HOLES_MAX = 8_192
 
 export class Assembly {
   readonly message: number
   readonly total: number
   readonly bytes: Uint8Array
+  /** The highest number of a packet that a piece came in. */
+  highest = 0
   /** Told by the first piece; −1 until then. */
   type = -1
   /** When a piece last came, milliseconds. */
@@ -43,9 +45,7 @@ export class Assembly {
 
   #mark(from: number, to: number): boolean {
     const ranges = this.#ranges
-    // The usual case is the one behind the last range.
-    let i = ranges.length
-    while (i > 0 && ranges[i - 2]! >= to) i -= 2
+    const i = this.#search(to)
     if (i > 0 && ranges[i - 1]! > from) return false
     const joinsLeft = i > 0 && ranges[i - 1] === from
     const joinsRight = i < ranges.length && ranges[i] === to
@@ -55,5 +55,19 @@ export class Assembly {
     else if (ranges.length >= 2 * HOLES_MAX) return false
     else ranges.splice(i, 0, from, to)
     return true
+  }
+
+  /** The index of the first range that begins at `to` or behind; the usual case is that there is none. */
+  #search(to: number): number {
+    const ranges = this.#ranges
+    let high = ranges.length / 2
+    if (high === 0 || ranges[2 * high - 2]! < to) return 2 * high
+    let low = 0
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (ranges[2 * middle]! < to) low = middle + 1
+      else high = middle
+    }
+    return 2 * low
   }
 }

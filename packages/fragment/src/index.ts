@@ -8,6 +8,7 @@ export { Assembler, type AssemblerOptions, NO_PROGRESS_MS, type PieceVerdict } f
 export { Assembly } from "./assembly.ts"
 export { AssemblyBudget } from "./budget.ts"
 export {
+  abandonMessage,
   fitsWhole,
   LargeMessage,
   messageBytesLimit,

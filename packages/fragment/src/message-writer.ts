@@ -68,6 +68,14 @@ export function reserveWhole(sink: PayloadSink, type: number, length: number): n
   return offset < 0 ? -1 : writeWholeHeader(sink.view, offset, type, length)
 }
 
+/** Says that no more of a message will come; `false`: no room now. */
+export function abandonMessage(sink: PayloadSink, message: number): boolean {
+  const offset = sink.reservePiece()
+  if (offset < 0) return false
+  sink.commitPiece(FORM.abandoned, writeAbandoned(sink.view, offset, message) - offset)
+  return true
+}
+
 /** A message that is larger than a packet, and how much of it is in the stream: it can stop at any packet and go on later. */
 export class LargeMessage {
   readonly type: number
@@ -115,10 +123,7 @@ export class LargeMessage {
 
   /** Ends a begun message that won't be completed; `false`: no room now. */
   abandon(sink: PayloadSink): boolean {
-    const offset = sink.reservePiece()
-    if (offset < 0) return false
-    sink.commitPiece(FORM.abandoned, writeAbandoned(sink.view, offset, this.#message) - offset)
-    return true
+    return abandonMessage(sink, this.#message)
   }
 
   #writePiece(sink: PayloadSink, offset: number): void {

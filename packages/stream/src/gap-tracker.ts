@@ -12,10 +12,10 @@ interface Gap {
   from: number
   to: number
   /** When a later packet showed that it is missing. */
-  readonly noticedMs: number
+  noticedMs: number
   /** Packets that had come by then. */
   readonly arrivalsBefore: number
-  /** When it was last asked for; −Infinity: not yet. */
+  /** When it was last asked for; −Infinity: not yet; Infinity: it is not to be asked for before there is room. */
   askedMs: number
 }
 
@@ -58,6 +58,60 @@ export class GapTracker {
       this.#gaps.unshift({ from: number, to: number + 1, noticedMs: -Infinity, arrivalsBefore: this.#arrivals, askedMs: -Infinity })
   }
 
+  /** The lowest missing number; `Infinity`: nothing is missing. */
+  get first(): number {
+    return this.#gaps[0]?.from ?? Infinity
+  }
+
+  has(number: number): boolean {
+    return this.#find(number) >= 0
+  }
+
+  /** Nothing of `[from, to)` will come any more. */
+  remove(from: number, to: number): void {
+    const gaps = this.#gaps
+    let i = 0
+    while (i < gaps.length && gaps[i]!.to <= from) i++
+    while (i < gaps.length && gaps[i]!.from < to) {
+      const gap = gaps[i]!
+      if (gap.from < from && gap.to > to) {
+        gaps.splice(i + 1, 0, { ...gap, from: to })
+        gap.to = from
+        return
+      }
+      if (gap.from < from) {
+        gap.to = from
+        i++
+      } else if (gap.to > to) {
+        gap.from = to
+        return
+      } else {
+        gaps.splice(i, 1)
+      }
+    }
+  }
+
+  /** A missing packet came and there was no room for it: it is not asked for until `release`. */
+  hold(number: number): void {
+    const i = this.#find(number)
+    if (i < 0) return
+    const gap = this.#gaps[i]!
+    const parts: Gap[] = []
+    if (gap.from < number) parts.push({ ...gap, to: number })
+    parts.push({ ...gap, from: number, to: number + 1, askedMs: Infinity })
+    if (number + 1 < gap.to) parts.push({ ...gap, from: number + 1 })
+    this.#gaps.splice(i, 1, ...parts)
+  }
+
+  /** There is room again: what was held is asked for at once. */
+  release(): void {
+    for (const gap of this.#gaps) {
+      if (gap.askedMs !== Infinity) continue
+      gap.askedMs = -Infinity
+      gap.noticedMs = -Infinity
+    }
+  }
+
   /** A missing packet came after all. */
   fill(number: number, nowMs: number): void {
     const i = this.#find(number)
@@ -92,11 +146,12 @@ export class GapTracker {
     return this.#arrivals - gap.arrivalsBefore >= this.#reorderPackets || nowMs >= gap.noticedMs + graceMs
   }
 
-  /** When there will be something to ask for, if nothing else comes; −Infinity: now. */
-  dueMs(srttMs: number, repeatMs: number): number {
+  /** When there will be something to ask for of what lies below `end`, if nothing else comes; −Infinity: now. */
+  dueMs(srttMs: number, repeatMs: number, end: number = Infinity): number {
     const graceMs = this.graceMs(srttMs)
     let due = Infinity
     for (const gap of this.#gaps) {
+      if (gap.from >= end) break
       if (gap.askedMs !== -Infinity) due = Math.min(due, gap.askedMs + repeatMs)
       else if (this.#arrivals - gap.arrivalsBefore >= this.#reorderPackets) return -Infinity
       else due = Math.min(due, gap.noticedMs + graceMs)
@@ -104,12 +159,12 @@ export class GapTracker {
     return due
   }
 
-  /** Fills in what to ask for now, at most so many ranges, oldest first, and counts it as asked. */
-  ask(nowMs: number, srttMs: number, repeatMs: number, missing: RangeList, rangesMax: number): void {
+  /** Fills in what to ask for now of what lies below `end`, at most so many ranges, oldest first, and counts it as asked. */
+  ask(nowMs: number, srttMs: number, repeatMs: number, missing: RangeList, rangesMax: number, end: number = Infinity): void {
     const graceMs = this.graceMs(srttMs)
     missing.count = 0
     for (const gap of this.#gaps) {
-      if (missing.count >= rangesMax) return
+      if (missing.count >= rangesMax || gap.from >= end) return
       if (gap.askedMs === -Infinity ? !this.#isLost(gap, nowMs, graceMs) : nowMs < gap.askedMs + repeatMs) continue
       gap.askedMs = nowMs
       append(missing, gap.from, gap.to)

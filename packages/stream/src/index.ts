@@ -14,8 +14,17 @@ export {
   type ReceiveState,
   ReceiveStream,
   type ReceiveStreamOptions,
+  type SkippedPackets,
   type Verdict,
 } from "./receive-stream.ts"
 export { Repeater } from "./repeater.ts"
 export { GRANULARITY_MS, INITIAL_RTT_MS, RttEstimator } from "./rtt.ts"
-export { createOutgoingPacket, type OutgoingPacket, type SendState, SendStream, type SendStreamOptions } from "./send-stream.ts"
+export {
+  createOutgoingPacket,
+  type OutgoingPacket,
+  type SendState,
+  SendStream,
+  type SendStreamOptions,
+  type SentMessages,
+  slotBytesOf,
+} from "./send-stream.ts"

@@ -1,16 +1,15 @@
 /**
- * Buffers for packets that came before their turn. One pool serves all streams of a process, so that its ceiling bounds the memory whatever
- * peers do.
+ * Buffers for packets, all of one size: those that came before their turn, and those that were written and aren't acknowledged yet. One pool
+ * serves all streams of a process, so that its ceiling bounds the memory whatever peers do, and idle streams hold none.
  *
  * @module
  */
 
-/** Slots that are allocated together. */
-const CHUNK_SLOTS = 64
-const CHUNK_SHIFT = 6
+/** Slots are allocated together, as many as fit this; a power of two of them. */
+const CHUNK_BYTES = 131_072
 
 export interface PacketPoolOptions {
-  /** Bytes of a slot: the largest payload. */
+  /** Bytes of a slot: the largest payload, and what has to stand around it. */
   readonly slotBytes: number
   /** Default 16,384 (some 20 MiB of usual packets). */
   readonly slotsMax?: number
@@ -19,51 +18,83 @@ export interface PacketPoolOptions {
 export class PacketPool {
   readonly slotBytes: number
   readonly slotsMax: number
+  readonly #shift: number
   readonly #chunks: Uint8Array[] = []
   readonly #views: DataView[] = []
   readonly #free: number[] = []
+  /** Slots that were released while the pool was held. */
+  readonly #held: number[] = []
+  #isHeld = false
+  #refused = 0
 
   constructor({ slotBytes, slotsMax = 16_384 }: PacketPoolOptions) {
-    if (!(slotBytes > 0 && slotBytes <= 65_507)) throw new RangeError(`slotBytes must be 1 to 65507, not ${slotBytes}`)
+    if (!(slotBytes > 0 && slotBytes <= 66_560)) throw new RangeError(`slotBytes must be 1 to 66560, not ${slotBytes}`)
     if (!(slotsMax >= 0)) throw new RangeError(`slotsMax must be 0 or more, not ${slotsMax}`)
-    this.slotBytes = slotBytes
+    // Slots begin on a word: fields before the payload are then where a native gather likes them.
+    this.slotBytes = (slotBytes + 7) & ~7
     this.slotsMax = slotsMax
+    this.#shift = Math.max(0, 31 - Math.clz32(Math.floor(CHUNK_BYTES / this.slotBytes) || 1))
   }
 
   /** Slots in use. */
   get used(): number {
-    return this.#chunks.length * CHUNK_SLOTS - this.#free.length
+    return (this.#chunks.length << this.#shift) - this.#free.length - this.#held.length
+  }
+
+  /** How often there was none to have. */
+  get refused(): number {
+    return this.#refused
   }
 
   /** A slot, or −1 when the pool is at its ceiling. */
   acquire(): number {
-    if (this.used >= this.slotsMax) return -1
+    if (this.used >= this.slotsMax) {
+      this.#refused++
+      return -1
+    }
     if (this.#free.length === 0) this.#grow()
     return this.#free.pop()!
   }
 
   release(slot: number): void {
-    this.#free.push(slot)
+    if (this.#isHeld) this.#held.push(slot)
+    else this.#free.push(slot)
+  }
+
+  /** From now on no released slot is given out again, until `unhold`: somebody still reads from them. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  unhold(): void {
+    this.#isHeld = false
+    for (let slot = this.#held.pop(); slot !== undefined; slot = this.#held.pop()) this.#free.push(slot)
+  }
+
+  /** The number of the piece of memory that a slot lies in, from 0: who registers it somewhere needs it once. */
+  chunk(slot: number): number {
+    return slot >> this.#shift
   }
 
   bytes(slot: number): Uint8Array {
-    return this.#chunks[slot >> CHUNK_SHIFT]!
+    return this.#chunks[slot >> this.#shift]!
   }
 
   view(slot: number): DataView {
-    return this.#views[slot >> CHUNK_SHIFT]!
+    return this.#views[slot >> this.#shift]!
   }
 
   /** Where the slot is in its bytes. */
   offset(slot: number): number {
-    return (slot & (CHUNK_SLOTS - 1)) * this.slotBytes
+    return (slot & ((1 << this.#shift) - 1)) * this.slotBytes
   }
 
   #grow(): void {
-    const first = this.#chunks.length * CHUNK_SLOTS
-    const chunk = new Uint8Array(CHUNK_SLOTS * this.slotBytes)
+    const slots = 1 << this.#shift
+    const first = this.#chunks.length * slots
+    const chunk = new Uint8Array(slots * this.slotBytes)
     this.#chunks.push(chunk)
     this.#views.push(new DataView(chunk.buffer))
-    for (let slot = first + CHUNK_SLOTS - 1; slot >= first; slot--) this.#free.push(slot)
+    for (let slot = first + slots - 1; slot >= first; slot--) this.#free.push(slot)
   }
 }

@@ -11,6 +11,10 @@ import { type StreamOptions } from "./options.ts"
 import type { PacketPool } from "./packet-pool.ts"
 import { GRANULARITY_MS, type RttEstimator } from "./rtt.ts"
 
+/** Why packets are refused: the pool has no slot for what came early; or there is no memory for what is next. */
+const LACK = { nothing: 0, pool: 1, memory: 2 } as const
+type Lack = (typeof LACK)[keyof typeof LACK]
+
 /** NAKs are repeated at most this far apart, milliseconds. */
 const NAK_REPEAT_MS_MAX = 1_000
 /** Packets that can wait before their ring first grows. */
@@ -24,8 +28,17 @@ export interface ReceiveStreamOptions {
   readonly pool: PacketPool
 }
 
-/** What to do with a packet: dispatch its payload now and then `advance`; nothing, it is kept; or it was dropped for this reason. */
+/**
+ * What to do with a packet: dispatch its payload now and say so, by `advance` where there is an order and by `accept` where there is none, or say by
+ * `refuse` that there is no memory for it; nothing, it is kept; or it was dropped for this reason.
+ */
 export type Verdict = "deliver" | "kept" | PacketDropReason
+
+/** A stretch of packets that the edge skips: gone, at the sender's word. */
+export interface SkippedPackets {
+  /** Messages begun on the stream up to here, if that is known here; −1: it is known further on. */
+  begun: number
+}
 
 export type ReceiveState = "open" | "closed"
 
@@ -39,6 +52,7 @@ export interface KeptPacket {
 }
 
 const EMPTY = new Uint8Array(0)
+const NO_INTS = new Int32Array(0)
 
 export function createKeptPacket(): KeptPacket {
   return { bytes: EMPTY, view: new DataView(EMPTY.buffer), offset: 0, length: 0, delivery: 0 }
@@ -60,16 +74,19 @@ export class ReceiveStream {
   #final = Infinity
   #state: ReceiveState = "open"
   /** Rings by packet number: pool slot + 1, payload length, delivery byte. */
-  #mask = WAITING_MIN - 1
-  #slots = new Int32Array(WAITING_MIN)
-  #lengths = new Int32Array(WAITING_MIN)
-  #deliveries = new Uint8Array(WAITING_MIN)
+  #mask = -1
+  #slots = NO_INTS
+  #lengths = NO_INTS
+  #deliveries = EMPTY
   #kept = 0
   /** Packets since the last status. */
   #unreported = 0
   #statusDueMs = Infinity
   #isStatusWanted = false
-  #hasNoRoom = false
+  #lack: Lack = LACK.nothing
+  /** What the sender will not send (again), above the edge. */
+  readonly #gone: { from: number; readonly to: number; readonly begun: number }[] = []
+  readonly #isOrdered: boolean
   #nakRepeatMs = 0
   #lastArrivalMs = -Infinity
   #lastNakMs = -Infinity
@@ -83,7 +100,9 @@ export class ReceiveStream {
     this.#rtt = rtt
     this.#pool = pool
     this.#gaps = new GapTracker(options.reorderPackets)
-    if (mode === MODE["fire-and-forget"]) this.#isStarted = true
+    this.#isOrdered = mode !== MODE["reliable-unordered"]
+    // Where nothing is asked for there is nothing to wait for.
+    if (mode === MODE["fire-and-forget"] || mode === MODE.latest) this.#isStarted = true
   }
 
   get state(): ReceiveState {
@@ -97,6 +116,11 @@ export class ReceiveStream {
   /** The cumulative edge: all packets below left the stream layer. */
   get cumulative(): number {
     return this.#next
+  }
+
+  /** Where the stream ends; `Infinity` while that isn't known. */
+  get final(): number {
+    return this.#final
   }
 
   /** Packets kept until their turn comes. */
@@ -114,7 +138,8 @@ export class ReceiveStream {
 
   /** Whether the end is known and everything before it was dispatched. */
   get isComplete(): boolean {
-    return this.#isStarted && this.#next >= this.#final
+    // Nobody waits for what a stream without resends lost.
+    return this.#isStarted && (this.#next >= this.#final || (this.mode === MODE.latest && this.#final !== Infinity))
   }
 
   /** The opening came: this is the first packet's number. What came before it is asked for at once. */
@@ -127,6 +152,7 @@ export class ReceiveStream {
     if (this.#isStarted) return
     this.#isStarted = true
     this.#next = first
+    this.#gone.length = 0
     const seen = Math.min(this.#high, first + this.#options.spreadPackets)
     this.#high = first
     this.#miss(seen, nowMs)
@@ -140,8 +166,9 @@ export class ReceiveStream {
   }
 
   /**
-   * Takes in a packet whose payload lies at `bytes[offset, offset + length)`. On `"deliver"` the caller dispatches the payload and calls
-   * `advance`, or, if there is no memory for it, `refuse`; then it looks at `peekKept`.
+   * Takes in a packet whose payload lies at `bytes[offset, offset + length)`. On `"deliver"` the caller dispatches the payload and calls `advance`
+   * (`accept` in `reliable-unordered`, `pass` in `latest`), or, if there is no memory for it, `refuse`; then it looks at `skip`, and at `peekKept` when there
+   * is nothing to skip, until neither has anything.
    */
   handlePacket(
     number: number,
@@ -153,6 +180,7 @@ export class ReceiveStream {
     nowMs: number,
   ): Verdict {
     if (this.#state === "closed") return "stream-closed"
+    if (this.mode === MODE.latest) return number < this.#next ? "late" : "deliver"
     if (wanted) this.#isStatusWanted = true
     if (!this.#isStarted) return this.#refuseUnopened(number)
     if (number < this.#next) return this.#duplicate()
@@ -167,14 +195,29 @@ export class ReceiveStream {
       this.#noteArrival(nowMs)
       return "deliver"
     }
+    if (!this.#isOrdered) return this.#takeUnordered(number, nowMs)
     if (!isNext && !this.#keep(number, delivery, bytes, offset, length)) {
-      this.#hasNoRoom = true
+      // While the consumer is slow there is no use in asking; a full pool hinders only what isn't next.
+      if (this.#lack === LACK.nothing) this.#lack = LACK.pool
       this.#isStatusWanted = true
       return "no-room"
     }
     this.#noteNumber(number, nowMs)
     this.#noteArrival(nowMs)
     return isNext ? "deliver" : "kept"
+  }
+
+  /** What was missing counts so until it is accepted. */
+  #takeUnordered(number: number, nowMs: number): Verdict {
+    if (number >= this.#high) {
+      this.#gaps.add(this.#high, number, nowMs, false)
+      this.#gaps.arrived()
+      this.#high = number + 1
+    } else if (!this.#gaps.has(number)) {
+      return this.#duplicate()
+    }
+    this.#noteArrival(nowMs)
+    return "deliver"
   }
 
   /** Without the opening nobody knows what is missing in front; it is repeated, and asked for by a status. */
@@ -215,14 +258,36 @@ export class ReceiveStream {
       this.#drop(this.#next, slot)
       this.hasRoom()
     }
-    this.#next++
-    if (this.#next === this.#final) this.#isStatusWanted = true
+    this.#moveTo(this.#next + 1)
   }
 
-  /** There was no memory for the packet at the edge: it is neither acknowledged nor asked for until `hasRoom`. */
-  refuse(): void {
-    this.#hasNoRoom = true
+  #moveTo(edge: number): void {
+    this.#next = edge
+    if (edge >= this.#final) this.#isStatusWanted = true
+  }
+
+  /** `reliable-unordered`: the packet was dispatched, or lies in its message's own buffer. */
+  accept(number: number, nowMs: number): void {
+    this.#gaps.fill(number, nowMs)
+    const edge = Math.min(this.#gaps.first, this.#high)
+    if (edge > this.#next) this.#moveTo(edge)
+  }
+
+  /** `latest`: a message was dispatched whose last packet this was: what is older comes too late. */
+  pass(number: number): void {
+    if (number < this.#next) return
+    this.#next = this.#high = number + 1
+  }
+
+  /** There was no memory for a packet (the one at the edge, where there is an order): it is neither acknowledged nor asked for until `hasRoom`. */
+  refuse(number: number = this.#next): void {
+    this.#lack = LACK.memory
     this.#isStatusWanted = true
+    if (!this.#isOrdered) {
+      // What came as the newest was not missing before.
+      if (!this.#gaps.has(number)) this.#gaps.add(number, number + 1, -Infinity, true)
+      return this.#gaps.hold(number)
+    }
     if (this.#slotOf(this.#next) !== 0) return
     if (this.#high === this.#next + 1) this.#high = this.#next
     else this.#gaps.addFront(this.#next)
@@ -230,9 +295,35 @@ export class ReceiveStream {
 
   /** Memory is free again: a status tells, and what was refused is asked for. */
   hasRoom(): void {
-    if (!this.#hasNoRoom) return
-    this.#hasNoRoom = false
+    if (this.#lack === LACK.nothing) return
+    this.#lack = LACK.nothing
+    this.#gaps.release()
     this.#isStatusWanted = true
+  }
+
+  /** Whether something was refused for lack of memory. */
+  get isRefusing(): boolean {
+    return this.#lack !== LACK.nothing
+  }
+
+  /**
+   * Lets the edge pass packets that are gone, if it stands before such: up to the next one that is kept, or to the end of the stretch. Says what is
+   * known of the messages begun up to there. The caller counts them, gives up the message that was under way, and looks again.
+   */
+  skip(out: SkippedPackets): boolean {
+    const stretch = this.#gone[0]
+    if (stretch === undefined || this.#state === "closed" || stretch.from > this.#next) return false
+    let edge = this.#next
+    while (edge < stretch.to && this.#slotOf(edge) === 0) edge++
+    const isOver = edge === stretch.to
+    if (edge === this.#next && !isOver) return false
+    out.begun = isOver ? stretch.begun : -1
+    if (isOver) this.#gone.shift()
+    else stretch.from = edge
+    if (edge > this.#high) this.#high = edge
+    this.#moveTo(edge)
+    this.#isStatusWanted = true
+    return true
   }
 
   /** Whether the packet at the edge is kept; if so, `out` is where. The caller dispatches it and calls `advance`. */
@@ -264,7 +355,30 @@ export class ReceiveStream {
     this.hasRoom()
     if (sync.high - this.#next > this.#options.spreadPackets) return "beyond-spread"
     this.#miss(sync.high, nowMs)
+    if (this.mode === MODE["best-effort"]) this.#noteGone(sync)
     return undefined
+  }
+
+  /** Nothing waits for these any more. What is told again is known already. */
+  #noteGone({ low, begun, gone }: Sync): void {
+    this.#addGone(this.#next, low, begun)
+    for (let i = 0; i < gone.count; i++) this.#addGone(Math.max(gone.edges[2 * i]!, this.#next), gone.edges[2 * i + 1]!, gone.begun[i]!)
+  }
+
+  #addGone(from: number, to: number, begun: number): void {
+    if (from >= to) return
+    this.#gaps.remove(from, to)
+    const known = this.#gone
+    let i = 0
+    while (i < known.length && known[i]!.to < from) i++
+    // Stretches grow as more is given up: those that touch become one, which ends where the last of them does.
+    let end = i
+    let [start, stop, count] = [from, to, begun]
+    for (; end < known.length && known[end]!.from <= stop; end++) {
+      start = Math.min(start, known[end]!.from)
+      if (known[end]!.to > stop) [stop, count] = [known[end]!.to, known[end]!.begun]
+    }
+    known.splice(i, end - i, { from: start, to: stop, begun: count })
   }
 
   /** The stream ends at this edge. Answers whether that can be. */
@@ -291,8 +405,14 @@ export class ReceiveStream {
   get nextTimeoutMs(): number {
     if (this.#state === "closed") return Infinity
     if (this.#isStatusWanted) return -Infinity
-    if (this.#hasNoRoom) return this.#statusDueMs
-    return this.#gaps.count === 0 ? this.#statusDueMs : Math.min(this.#statusDueMs, this.#gaps.dueMs(this.#rtt.srttMs, this.#repeatMs))
+    if (this.#lack === LACK.memory && this.#isOrdered) return this.#statusDueMs
+    if (this.#gaps.count === 0) return this.#statusDueMs
+    return Math.min(this.#statusDueMs, this.#gaps.dueMs(this.#rtt.srttMs, this.#repeatMs, this.#askEnd))
+  }
+
+  /** With the pool full only what is next can be taken. */
+  get #askEnd(): number {
+    return this.#lack === LACK.pool ? this.#next + 1 : Infinity
   }
 
   /** NAKs are repeated after 1.5 srtt, further and further apart only while nothing at all is heard. */
@@ -308,15 +428,15 @@ export class ReceiveStream {
     status.state =
       (this.#isStarted ? 0 : STATUS.startUnknown) |
       (this.isComplete || this.#state === "closed" ? STATUS.closed : 0) |
-      (this.#hasNoRoom ? STATUS.noRoom : 0)
+      (this.#lack !== LACK.nothing ? STATUS.noRoom : 0)
     status.cumulative = this.#isStarted ? this.#next : 0
     status.received.count = status.missing.count = 0
     if (this.#isStarted && this.#state === "open") {
-      if (!this.#hasNoRoom) this.#ask(nowMs, status, Math.min(rangesMax, RANGES_MAX))
+      if (this.#lack !== LACK.memory || !this.#isOrdered) this.#ask(nowMs, status, Math.min(rangesMax, RANGES_MAX))
       const left = Math.min(rangesMax - status.missing.count, RANGES_MAX)
       // A packet kept at the edge waits for room: the edge says enough of it.
       const edge = this.#slotOf(this.#next) === 0 ? this.#next : this.#next + 1
-      if (this.#kept > 0) this.#gaps.received(edge, this.#high, status.received, left)
+      if (this.#kept > 0 || !this.#isOrdered || this.#gone.length > 0) this.#gaps.received(edge, this.#high, status.received, left)
     }
     this.#isStatusWanted = false
     this.#unreported = 0
@@ -326,7 +446,7 @@ export class ReceiveStream {
 
   #ask(nowMs: number, status: Status, rangesMax: number): void {
     const repeatMs = this.#repeatMs
-    this.#gaps.ask(nowMs, this.#rtt.srttMs, repeatMs, status.missing, rangesMax)
+    this.#gaps.ask(nowMs, this.#rtt.srttMs, repeatMs, status.missing, rangesMax, this.#askEnd)
     if (status.missing.count === 0) return
     this.#nakRepeatMs = this.#lastArrivalMs >= this.#lastNakMs ? repeatMs : 2 * repeatMs
     this.#lastNakMs = nowMs
@@ -354,10 +474,11 @@ export class ReceiveStream {
   #growRing(): void {
     const { length: before } = this.#slots
     const [slots, lengths, deliveries] = [this.#slots, this.#lengths, this.#deliveries]
-    this.#mask = 2 * before - 1
-    this.#slots = new Int32Array(2 * before)
-    this.#lengths = new Int32Array(2 * before)
-    this.#deliveries = new Uint8Array(2 * before)
+    const rows = Math.max(WAITING_MIN, 2 * before)
+    this.#mask = rows - 1
+    this.#slots = new Int32Array(rows)
+    this.#lengths = new Int32Array(rows)
+    this.#deliveries = new Uint8Array(rows)
     for (let number = this.#next; number < this.#next + before; number++) {
       const from = ringIndex(number, before - 1)
       const to = ringIndex(number, this.#mask)
@@ -370,7 +491,11 @@ export class ReceiveStream {
   #drop(number: number, slot: number): void {
     this.#slots[ringIndex(number, this.#mask)] = 0
     this.#pool.release(slot - 1)
-    this.#kept--
+    if (--this.#kept > 0) return
+    // Streams that have nothing to keep hold no memory for it.
+    this.#mask = -1
+    this.#slots = this.#lengths = NO_INTS
+    this.#deliveries = EMPTY
   }
 
   assertInvariants(): void {

@@ -1,6 +1,6 @@
 /**
- * The packets of one stream from the moment they are written until nobody needs them: bytes in a slab of equal slots, facts in columns
- * beside it. A packet is built, sent and sent again in its slot.
+ * The packets of one stream from the moment they are written until nobody asks for them any more: facts in columns by number, bytes in slots of
+ * a pool. A packet is built, sent and sent again in its slot; the slot goes back as soon as the packet is acknowledged, in whatever order.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { ringIndex } from "@x/wire"
 
 /** What is known of a packet. */
 export const PACKET = {
-  /** The slot is empty. */
+  /** There is none. */
   none: 0,
   /** Written, not sent yet. */
   queued: 1,
@@ -19,76 +19,73 @@ export const PACKET = {
   lost: 3,
   /** The receiver has it; its neighbours below it may still be under way. */
   received: 4,
+  /** Given up; the receiver may not know yet. */
+  gone: 5,
 } as const
 
-/** Slots to begin with; doubled when full. */
-const SLOTS_MIN = 16
+/** Rows to begin with; doubled when full. */
+const ROWS_MIN = 16
+
+const NO_INTS = new Int32Array(0)
+const NO_BYTES = new Uint8Array(0)
+const NO_FLOATS = new Float64Array(0)
 
 export class SendRing {
-  readonly slotBytes: number
-  readonly #headRoomBytes: number
-  slab: Uint8Array
-  view: DataView
-  /** Counts how often the slab was replaced by a larger one: who registered it somewhere looks at this. */
-  slabVersion = 0
-  #mask = SLOTS_MIN - 1
-  length: Int32Array = new Int32Array(SLOTS_MIN)
-  delivery: Uint8Array = new Uint8Array(SLOTS_MIN)
-  state: Uint8Array = new Uint8Array(SLOTS_MIN)
-  sends: Int32Array = new Int32Array(SLOTS_MIN)
-  sentMs: Float64Array = new Float64Array(SLOTS_MIN)
+  #rows = 0
+  slot: Int32Array = NO_INTS
+  length: Int32Array = NO_INTS
+  sends: Int32Array = NO_INTS
+  delivery: Uint8Array = NO_BYTES
+  state: Uint8Array = NO_BYTES
+  sentMs: Float64Array = NO_FLOATS
+  /** When it was written. */
+  writtenMs: Float64Array = NO_FLOATS
   /** Messages begun on the stream up to and with this packet. */
-  begun: Float64Array = new Float64Array(SLOTS_MIN)
+  begun: Float64Array = NO_FLOATS
 
-  constructor(payloadBytesMax: number, headRoomBytes: number, tailRoomBytes: number) {
-    this.#headRoomBytes = headRoomBytes
-    // Slots begin on a word: fields before the payload are then where a native gather likes them.
-    this.slotBytes = (headRoomBytes + payloadBytesMax + tailRoomBytes + 7) & ~7
-    this.slab = new Uint8Array(SLOTS_MIN * this.slotBytes)
-    this.view = new DataView(this.slab.buffer)
-  }
-
-  get slots(): number {
-    return this.#mask + 1
+  get rows(): number {
+    return this.#rows
   }
 
   index(number: number): number {
-    return ringIndex(number, this.#mask)
-  }
-
-  /** Where the payload of a packet is in the slab. */
-  payloadOffset(number: number): number {
-    return this.index(number) * this.slotBytes + this.#headRoomBytes
+    return ringIndex(number, this.#rows - 1)
   }
 
   /** Makes room for the packets `[low, high]`, by doubling. */
   makeRoom(low: number, high: number): void {
-    while (high - low >= this.slots) this.#double(low, high)
+    while (high - low >= this.#rows) this.#grow(low, high)
   }
 
-  #double(low: number, high: number): void {
-    const old = this.#mask
-    const slots = 2 * (old + 1)
-    const { slab, length, delivery, state, sends, sentMs, begun } = this
-    this.#mask = slots - 1
-    this.slab = new Uint8Array(slots * this.slotBytes)
-    this.view = new DataView(this.slab.buffer)
-    this.slabVersion++
-    this.length = new Int32Array(slots)
-    this.delivery = new Uint8Array(slots)
-    this.state = new Uint8Array(slots)
-    this.sends = new Int32Array(slots)
-    this.sentMs = new Float64Array(slots)
-    this.begun = new Float64Array(slots)
+  /** Gives the memory back; no packet is left. */
+  clear(): void {
+    this.#rows = 0
+    this.slot = this.length = this.sends = NO_INTS
+    this.delivery = this.state = NO_BYTES
+    this.sentMs = this.writtenMs = this.begun = NO_FLOATS
+  }
+
+  #grow(low: number, high: number): void {
+    const before = this.#rows
+    const { slot, length, sends, delivery, state, sentMs, writtenMs, begun } = this
+    const rows = (this.#rows = Math.max(ROWS_MIN, 2 * before))
+    this.slot = new Int32Array(rows)
+    this.length = new Int32Array(rows)
+    this.sends = new Int32Array(rows)
+    this.delivery = new Uint8Array(rows)
+    this.state = new Uint8Array(rows)
+    this.sentMs = new Float64Array(rows)
+    this.writtenMs = new Float64Array(rows)
+    this.begun = new Float64Array(rows)
     for (let number = low; number < high; number++) {
-      const from = ringIndex(number, old)
+      const from = ringIndex(number, before - 1)
       const to = this.index(number)
-      this.slab.set(slab.subarray(from * this.slotBytes, (from + 1) * this.slotBytes), to * this.slotBytes)
+      this.slot[to] = slot[from]!
       this.length[to] = length[from]!
+      this.sends[to] = sends[from]!
       this.delivery[to] = delivery[from]!
       this.state[to] = state[from]!
-      this.sends[to] = sends[from]!
       this.sentMs[to] = sentMs[from]!
+      this.writtenMs[to] = writtenMs[from]!
       this.begun[to] = begun[from]!
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The sending end of a stream: numbers packets, keeps them until acknowledged, sends again what is asked for, and asks for a status when
- * nothing moves (PROTOCOL.md §8). Knows payloads, not messages.
+ * The sending end of a stream: numbers packets, keeps them until acknowledged or given up, sends again what is asked for, and asks for a status
+ * when nothing moves (PROTOCOL.md §8). Knows payloads, and of messages only where they begin and end.
  *
  * @module
  */
@@ -8,10 +8,12 @@
 import {
   deliveryByte,
   FORM,
+  formOf,
   isNumber,
   MODE,
   type Mode,
   NUMBER_MAX,
+  RANGES_MAX,
   type Open,
   type PacketDropReason,
   REASON,
@@ -22,6 +24,7 @@ import {
   type Sync,
 } from "@x/wire"
 import { type StreamOptions } from "./options.ts"
+import { PacketPool } from "./packet-pool.ts"
 import { Repeater } from "./repeater.ts"
 import { GRANULARITY_MS, type RttEstimator } from "./rtt.ts"
 import { PACKET, SendRing } from "./send-ring.ts"
@@ -32,6 +35,10 @@ const REPEAT_MS_MAX = 1_000
 const SYNC_MS_MAX = 100
 /** And so far once it is not. */
 const SYNC_MS_UNREACHABLE = 1_000
+/** Numbers of packets that were given up before they were sent are used again once there are so many. */
+const COMPACT_PACKETS = 64
+/** What an idle stream keeps its memory for, milliseconds. */
+const IDLE_MS = 1_000
 
 export interface SendStreamOptions {
   readonly id: number
@@ -44,6 +51,28 @@ export interface SendStreamOptions {
   readonly priority?: number
   /** Opaque, told to the peer with the opening. */
   readonly metadata?: Uint8Array
+  /** Where packets are kept; slots of at least `slotBytesOf(options)`. Default: a pool of its own. */
+  readonly pool?: PacketPool
+  /** `best-effort`: a message is given up once it is so old, milliseconds, default `Infinity`. */
+  readonly lifetimeMs?: number
+  /** `best-effort`: and once one of its packets was resent so often, default `Infinity`. */
+  readonly resendsMax?: number
+}
+
+/** Bytes of a pool's slots: the payload and the room around it. */
+export function slotBytesOf({ headRoomBytes, payloadBytesMax, tailRoomBytes }: StreamOptions): number {
+  return headRoomBytes + payloadBytesMax + tailRoomBytes
+}
+
+/** What became of the messages that were written: `accepted` = `acknowledged` + `unconfirmed` + `dropped` + `pending`, at all times. */
+export interface SentMessages {
+  readonly accepted: number
+  readonly acknowledged: number
+  /** Given up, or sent without a promise: they may have been delivered. */
+  readonly unconfirmed: number
+  /** Given up before all of it was sent: they can't have been delivered. */
+  readonly dropped: number
+  readonly pending: number
 }
 
 /** Where a stream's life stands, seen from its sender. */
@@ -53,7 +82,10 @@ export type SendState = "open" | "ending" | "resetting" | "closed"
 export interface OutgoingPacket {
   number: number
   delivery: number
-  /** Where the payload is in `slab`. */
+  /** The payload is `bytes[offset, offset + length)`, with head and tail room around it. `slot`: its place in the pool. */
+  slot: number
+  bytes: Uint8Array
+  view: DataView
   offset: number
   length: number
   /** A status is wanted: the packet fills the window or empties the queue. */
@@ -62,8 +94,11 @@ export interface OutgoingPacket {
 }
 
 export function createOutgoingPacket(): OutgoingPacket {
-  return { number: 0, delivery: 0, offset: 0, length: 0, wanted: false, isResend: false }
+  return { number: 0, delivery: 0, slot: -1, bytes: NO_BYTES, view: NO_VIEW, offset: 0, length: 0, wanted: false, isResend: false }
 }
+
+const NO_BYTES = new Uint8Array(0)
+const NO_VIEW = new DataView(NO_BYTES.buffer)
 
 export class SendStream {
   readonly id: number
@@ -72,47 +107,82 @@ export class SendStream {
   readonly metadata: Uint8Array
   readonly #options: StreamOptions
   readonly #rtt: RttEstimator
-  readonly #ring: SendRing
+  readonly #pool: PacketPool
+  readonly #ring = new SendRing()
   readonly #first: number
-  /** All below are acknowledged. */
+  readonly #lifetimeMs: number
+  readonly #resendsMax: number
+  /** Nothing answers for these packets: they are forgotten as they are sent. */
+  readonly #isUnanswered: boolean
+  /** The receiver's edge as far as it was told: all below are acknowledged, or known there to be gone. */
   #low: number
   /** The first packet never sent. */
   #next: number
   /** The number of the next packet to be closed; an open one has this number already. */
   #high: number
+  /** The slot of the packet being filled; −1: none yet. */
+  #openSlot = -1
   #openBytes = 0
   #openBegun = 0
+  #openMs = 0
+  #nowMs = 0
   #begun = 0
   #begunBelowLow = 0
+  /** Messages begun in packets that were sent. */
+  #begunSent = 0
+  #acknowledged = 0
+  #unconfirmed = 0
+  #dropped = 0
+  /** Dropped before anything of them was sent, and their identities used again. */
+  #superseded = 0
   #unackedBytes = 0
   #unackedPackets = 0
   #inFlightBytes = 0
+  /** Packets that were given up and whose numbers the receiver has not passed yet. */
+  #gonePackets = 0
+  /** All below are received or gone: where the search for what can be given up begins. */
+  #evictFrom = 0
   /** Packets to send again, oldest report first. */
   readonly #lost: number[] = []
   #lostNext = 0
   #state: SendState = "open"
   #reason: number = REASON.unspecified
   #isOpenAnswered = false
+  /** The receiver has no room: only what it asks for is sent. */
+  #isHeld = false
   readonly #opening = new Repeater()
   readonly #closing = new Repeater()
   /** When the cumulative edge last moved, or the oldest packet was last sent. */
   #syncDueMs = Infinity
   #syncIntervalMs = 0
   #isSyncWanted = false
+  #lastSyncMs = -Infinity
   #isReachable = true
+  /** When the stream has been idle long enough to give back its memory. */
+  #idleMs = Infinity
   #resentPackets = 0
   #syncsSent = 0
 
-  constructor({ id, mode, options, rtt, first = 0, priority = 128, metadata = new Uint8Array(0) }: SendStreamOptions) {
+  constructor(options: SendStreamOptions) {
+    const { id, mode, rtt, first = 0, priority = 128, metadata = NO_BYTES, lifetimeMs = Infinity, resendsMax = Infinity } = options
     if (!isNumber(first)) throw new RangeError(`first must be a packet number from 0 to ${NUMBER_MAX}, not ${first}`)
+    if (!(lifetimeMs > 0)) throw new RangeError(`lifetimeMs must be above 0, not ${lifetimeMs}`)
+    if (!(resendsMax >= 0)) throw new RangeError(`resendsMax must be 0 or more, not ${resendsMax}`)
+    if ((lifetimeMs !== Infinity || resendsMax !== Infinity) && mode !== MODE["best-effort"])
+      throw new RangeError("lifetimeMs and resendsMax are for best-effort: the other modes keep what they promised, or promise nothing")
     this.id = id
     this.mode = mode
     this.priority = priority
     this.metadata = metadata
-    this.#options = options
+    this.#options = options.options
     this.#rtt = rtt
-    this.#ring = new SendRing(options.payloadBytesMax, options.headRoomBytes, options.tailRoomBytes)
-    this.#first = this.#low = this.#next = this.#high = mode === MODE["fire-and-forget"] ? 0 : first
+    this.#lifetimeMs = lifetimeMs
+    this.#resendsMax = resendsMax
+    this.#isUnanswered = mode === MODE["fire-and-forget"] || mode === MODE.latest
+    const slotBytes = slotBytesOf(this.#options)
+    this.#pool = options.pool ?? new PacketPool({ slotBytes })
+    if (this.#pool.slotBytes < slotBytes) throw new RangeError(`the pool's slots have ${this.#pool.slotBytes} B; ${slotBytes} B are needed`)
+    this.#first = this.#low = this.#next = this.#high = this.#evictFrom = mode === MODE["fire-and-forget"] ? 0 : first
   }
 
   get state(): SendState {
@@ -128,22 +198,38 @@ export class SendStream {
     return this.#options.payloadBytesMax
   }
 
+  /** Where `reserve` gave room last. */
   get slab(): Uint8Array {
-    return this.#ring.slab
+    return this.#openSlot < 0 ? NO_BYTES : this.#pool.bytes(this.#openSlot)
   }
 
   get view(): DataView {
-    return this.#ring.view
-  }
-
-  /** Changes when `slab` is replaced by a larger one. */
-  get slabVersion(): number {
-    return this.#ring.slabVersion
+    return this.#openSlot < 0 ? NO_VIEW : this.#pool.view(this.#openSlot)
   }
 
   /** Messages begun so far: the identity of the next one. */
   get begun(): number {
     return this.#begun + this.#openBegun
+  }
+
+  get messages(): SentMessages {
+    return {
+      accepted: this.begun + this.#superseded,
+      acknowledged: this.#acknowledged,
+      unconfirmed: this.#unconfirmed,
+      dropped: this.#dropped + this.#superseded,
+      pending: this.pendingMessages,
+    }
+  }
+
+  /** Messages that were begun and whose fate is open. */
+  get pendingMessages(): number {
+    return this.begun - this.#acknowledged - this.#unconfirmed - this.#dropped
+  }
+
+  /** Messages that are settled one way or the other: the oldest so many, in modes that keep an order. */
+  get settledMessages(): number {
+    return this.#acknowledged + this.#unconfirmed + this.#dropped + this.#superseded
   }
 
   /** The edge below which all packets are acknowledged, and the number of the next packet. */
@@ -176,9 +262,14 @@ export class SendStream {
     return this.#syncsSent
   }
 
-  /** Whether all that was written is acknowledged (for fire-and-forget: sent). */
+  /** Whether all that was written is acknowledged or known to be gone (where nothing answers: sent). */
   get isDrained(): boolean {
     return this.#openBytes === 0 && this.#low === this.#high
+  }
+
+  /** Whether the receiver said that it has no room. */
+  get isHeld(): boolean {
+    return this.#isHeld
   }
 
   /** Whether the peer has heard of the stream. */
@@ -186,11 +277,29 @@ export class SendStream {
     return this.#isOpenAnswered
   }
 
+  /** Whether the packets `[from, to)` are all acknowledged or given up. */
+  isSettled(from: number, to: number): boolean {
+    for (let number = Math.max(from, this.#low); number < to; number++) {
+      if (number >= this.#high) return false
+      const state = this.#ring.state[this.#ring.index(number)]!
+      if (state !== PACKET.received && state !== PACKET.gone) return false
+    }
+    return true
+  }
+
+  /** Whether one of the packets `[from, to)` was given up and the receiver's edge has not passed it. */
+  isGone(from: number, to: number): boolean {
+    if (this.#gonePackets === 0) return false
+    for (let number = Math.max(from, this.#low); number < Math.min(to, this.#high); number++)
+      if (this.#ring.state[this.#ring.index(number)] === PACKET.gone) return true
+    return false
+  }
+
   /** Whether a packet with so many payload bytes or more waits for its acknowledgement. */
   hasUnacked(payloadBytes: number): boolean {
     for (let number = this.#low; number < this.#next; number++) {
       const at = this.#ring.index(number)
-      if (this.#ring.state[at] !== PACKET.received && this.#ring.length[at]! >= payloadBytes) return true
+      if (isKept(this.#ring.state[at]!) && this.#ring.length[at]! >= payloadBytes) return true
     }
     return false
   }
@@ -199,8 +308,7 @@ export class SendStream {
   get roomPackets(): number {
     if (this.#state !== "open") return 0
     const { windowPackets, windowBytes, spreadPackets, payloadBytesMax } = this.#options
-    const unsent = this.high - this.#low
-    const packets = Math.min(windowPackets - this.#unackedPackets, spreadPackets - unsent, NUMBER_MAX - this.high)
+    const packets = Math.min(windowPackets - this.#unackedPackets, spreadPackets - (this.high - this.#low), NUMBER_MAX - this.high)
     const bytes = this.#unackedPackets === 0 ? Math.max(windowBytes, payloadBytesMax) : windowBytes
     return Math.max(
       0,
@@ -208,38 +316,58 @@ export class SendStream {
     )
   }
 
+  /** Packets that an empty window has room for. */
+  get windowPackets(): number {
+    const { windowPackets, windowBytes, payloadBytesMax } = this.#options
+    return Math.max(1, Math.min(windowPackets, Math.floor(windowBytes / payloadBytesMax)))
+  }
+
   /**
    * Room for `bytes` of whole messages in the open packet, or in a new one if they don't fit: an offset in `slab`, or −1 while the window is
-   * shut. Nothing has happened until `commit`.
+   * shut or the pool is empty. Nothing has happened until `commit`.
    */
   reserve(bytes: number): number {
     if (bytes > this.#options.payloadBytesMax) throw new RangeError(`${bytes} B don't fit a payload of ${this.#options.payloadBytesMax} B`)
     if (this.#openBytes > 0 && this.#openBytes + bytes <= this.#options.payloadBytesMax && this.#state === "open")
-      return this.#ring.payloadOffset(this.#high) + this.#openBytes
-    if (this.roomPackets === 0) return -1
-    this.closePacket()
-    this.#ring.makeRoom(this.#low, this.#high)
-    return this.#ring.payloadOffset(this.#high)
+      return this.#openOffset + this.#openBytes
+    return this.reservePiece()
+  }
+
+  /** The time from which the lifetime of what is written next counts. */
+  setTime(nowMs: number): void {
+    this.#nowMs = nowMs
   }
 
   /** One whole message of `bytes`, header included, was written where `reserve` said. */
   commit(bytes: number): void {
+    // Whoever wrote may have reset the stream in the meantime.
+    if (this.#state !== "open") return
+    if (this.#openBytes === 0) this.#openMs = this.#nowMs
     this.#openBytes += bytes
     this.#openBegun++
   }
 
-  /** Room for one piece of a large message, which has a packet of its own: an offset in `slab`, or −1 while the window is shut. */
+  /** Room for one piece of a large message, which has a packet of its own: an offset in `slab`, or −1 while there is none. */
   reservePiece(): number {
     if (this.roomPackets === 0) return -1
     this.closePacket()
+    if (this.#openSlot < 0) this.#openSlot = this.#pool.acquire()
+    if (this.#openSlot < 0) return -1
     this.#ring.makeRoom(this.#low, this.#high)
-    return this.#ring.payloadOffset(this.#high)
+    return this.#openOffset
+  }
+
+  get #openOffset(): number {
+    return this.#pool.offset(this.#openSlot) + this.#options.headRoomBytes
   }
 
   /** A piece of this form and length, header included, was written. */
   commitPiece(form: number, bytes: number): void {
+    if (this.#state !== "open") return
     if (form === FORM.first) this.#begun++
-    this.#append(bytes, form)
+    // What its sender gave up half written was never sent whole.
+    if (form === FORM.abandoned) this.#dropped++
+    this.#append(bytes, form, this.#nowMs)
   }
 
   /** Closes the open packet: what comes next goes into another, and this one may be sent. */
@@ -248,20 +376,24 @@ export class SendStream {
     const bytes = this.#openBytes
     this.#begun += this.#openBegun
     this.#openBytes = this.#openBegun = 0
-    this.#append(bytes, FORM.whole)
+    this.#append(bytes, FORM.whole, this.#openMs)
   }
 
-  #append(bytes: number, form: number): void {
+  #append(bytes: number, form: number, nowMs: number): void {
     const ring = this.#ring
     const at = ring.index(this.#high)
+    ring.slot[at] = this.#openSlot
     ring.length[at] = bytes
     ring.delivery[at] = deliveryByte(this.mode, form)
     ring.state[at] = PACKET.queued
     ring.sends[at] = 0
     ring.begun[at] = this.#begun
+    ring.writtenMs[at] = nowMs
+    this.#openSlot = -1
     this.#high++
     this.#unackedPackets++
     this.#unackedBytes += bytes
+    this.#idleMs = Infinity
   }
 
   /** Payload bytes of the packet that `take` would give, or −1 when there is none. */
@@ -270,15 +402,19 @@ export class SendStream {
     return number < 0 ? -1 : this.#ring.length[this.#ring.index(number)]!
   }
 
-  /** Gives the next packet to send, lost ones first, and counts it as sent now. */
+  /** Gives the next packet to send, lost ones first, and counts it as sent now. Where nothing answers, its bytes are good until the next `reserve`. */
   take(nowMs: number, out: OutgoingPacket): boolean {
     const number = this.#nextToSend()
     if (number < 0) return false
     const ring = this.#ring
     const at = ring.index(number)
+    const slot = ring.slot[at]!
     out.number = number
     out.delivery = ring.delivery[at]!
-    out.offset = ring.payloadOffset(number)
+    out.slot = slot
+    out.bytes = this.#pool.bytes(slot)
+    out.view = this.#pool.view(slot)
+    out.offset = this.#pool.offset(slot) + this.#options.headRoomBytes
     out.length = ring.length[at]!
     out.isResend = ring.sends[at]! > 0
     ring.sends[at]!++
@@ -287,12 +423,16 @@ export class SendStream {
       this.#lostNext++
       this.#resentPackets++
     } else {
-      this.#next++
+      this.#next = number + 1
+      this.#begunSent = ring.begun[at]!
     }
-    if (this.mode === MODE["fire-and-forget"]) {
+    if (this.#isUnanswered) {
       out.wanted = false
-      this.#settle(at)
-      this.#low = this.#next
+      this.#unconfirmed += this.#endedIn(number)
+      this.#settle(at, PACKET.none)
+      this.#low = this.#evictFrom = this.#next
+      this.#begunBelowLow = this.#begunSent
+      if (this.isDrained) this.#idleMs = nowMs + IDLE_MS
       return true
     }
     ring.state[at] = PACKET.inFlight
@@ -310,15 +450,39 @@ export class SendStream {
       this.#lostNext++
     }
     this.#lost.length = this.#lostNext = 0
-    return this.#next < this.#high ? this.#next : -1
+    if (this.#isHeld) return -1
+    const number = this.#firstQueued()
+    return number < this.#high ? number : -1
   }
 
-  /** The packet at a ring index needs no more sending. */
-  #settle(at: number): void {
+  /** The first packet that was neither sent nor given up before it was. */
+  #firstQueued(): number {
+    let number = this.#next
+    while (number < this.#high && this.#ring.state[this.#ring.index(number)] === PACKET.gone) number++
+    return number
+  }
+
+  /** The packet at a ring index needs no more sending: its slot goes back. */
+  #settle(at: number, state: number): void {
     const ring = this.#ring
     if (ring.state[at] === PACKET.inFlight) this.#inFlightBytes -= ring.length[at]!
     this.#unackedPackets--
     this.#unackedBytes -= ring.length[at]!
+    this.#pool.release(ring.slot[at]!)
+    ring.slot[at] = -1
+    ring.state[at] = state
+  }
+
+  /** Messages begun below a packet. */
+  #begunBelow(number: number): number {
+    return number === this.#low ? this.#begunBelowLow : this.#ring.begun[this.#ring.index(number - 1)]!
+  }
+
+  /** Messages that end in a packet. */
+  #endedIn(number: number): number {
+    const form = formOf(this.#ring.delivery[this.#ring.index(number)]!)
+    if (form === FORM.whole) return this.#ring.begun[this.#ring.index(number)]! - this.#begunBelow(number)
+    return form === FORM.last ? 1 : 0
   }
 
   /** Applies a status. Answers why it can't be one of this stream's, or `undefined`. */
@@ -333,39 +497,47 @@ export class SendStream {
     this.#isOpenAnswered = true
     this.#opening.stop()
     if (this.#state !== "open" && (status.state & STATUS.closed) !== 0) {
+      if (this.#state === "ending" && !this.#isUnanswered) this.#acknowledge(status)
       this.#close()
       return undefined
     }
-    if (this.mode === MODE["fire-and-forget"] || this.#state === "resetting") return undefined
+    if (this.#isUnanswered || this.#state === "resetting") return undefined
+    this.#isHeld = (status.state & STATUS.noRoom) !== 0
     const hasMoved = this.#acknowledge(status)
     this.#markLost(status, nowMs)
     if (hasMoved) {
       this.#syncIntervalMs = 0
       this.#armSync(nowMs)
+    } else if (this.#isHeld && this.#syncDueMs === Infinity) {
+      this.#armSync(nowMs)
     }
+    if (this.isDrained && this.#idleMs === Infinity) this.#idleMs = nowMs + IDLE_MS
     return undefined
   }
 
   /** Moves the low mark and frees what was received above it. */
   #acknowledge(status: Status): boolean {
     const ring = this.#ring
-    const before = this.#unackedPackets
-    for (; this.#low < status.cumulative; this.#low++) {
+    const before = this.#unackedPackets + this.#gonePackets
+    while (this.#low < status.cumulative) {
       const at = ring.index(this.#low)
-      if (ring.state[at] !== PACKET.received) this.#settle(at)
+      const state = ring.state[at]!
+      const begun = ring.begun[at]!
+      if (state === PACKET.gone) this.#gonePackets--
+      else this.#acknowledged += this.#endedIn(this.#low)
+      if (isKept(state)) this.#settle(at, PACKET.none)
       ring.state[at] = PACKET.none
-      this.#begunBelowLow = ring.begun[at]!
+      this.#begunBelowLow = begun
+      this.#low++
     }
     const { edges, count } = status.received
     for (let i = 0; i < count; i++) {
       for (let number = Math.max(edges[2 * i]!, this.#low); number < edges[2 * i + 1]!; number++) {
         const at = ring.index(number)
-        if (ring.state[at] === PACKET.received) continue
-        this.#settle(at)
-        ring.state[at] = PACKET.received
+        if (isKept(ring.state[at]!)) this.#settle(at, PACKET.received)
       }
     }
-    return this.#unackedPackets < before
+    return this.#unackedPackets + this.#gonePackets < before
   }
 
   /** Queues what is reported missing, each packet at most once per RTT, however often it is reported. */
@@ -377,8 +549,13 @@ export class SendStream {
       if (edges[2 * i]! < this.#low) this.#isSyncWanted = true
       for (let number = Math.max(edges[2 * i]!, this.#low); number < edges[2 * i + 1]!; number++) {
         const at = ring.index(number)
+        if (ring.state[at] === PACKET.gone) this.#isSyncWanted = true
         if (ring.state[at] !== PACKET.inFlight) continue
         if (ring.sends[at]! > 1 && nowMs - ring.sentMs[at]! < lingerMs) continue
+        if (ring.sends[at]! > this.#resendsMax) {
+          this.#giveUp(number)
+          continue
+        }
         ring.state[at] = PACKET.lost
         this.#inFlightBytes -= ring.length[at]!
         this.#lost.push(number)
@@ -386,10 +563,123 @@ export class SendStream {
     }
   }
 
+  // Giving up: `best-effort` and `latest`.
+
+  /**
+   * `best-effort`: gives up the oldest message, with what shares its packet: if there is one, one that isn't on its way, since giving up what is
+   * under way saves nothing. Answers whether there was any.
+   */
+  giveUpOldest(): boolean {
+    this.closePacket()
+    const isHeld = this.#isHeld
+    this.#isHeld = false
+    const waiting = this.#nextToSend()
+    this.#isHeld = isHeld
+    const number = waiting < 0 ? this.#evictionStart() : waiting
+    if (number >= this.#high) return false
+    this.#giveUp(number)
+    return true
+  }
+
+  #evictionStart(): number {
+    let from = Math.max(this.#evictFrom, this.#low)
+    while (from < this.#high && !isKept(this.#ring.state[this.#ring.index(from)]!)) from++
+    return (this.#evictFrom = from)
+  }
+
+  /** Gives up the message that a packet belongs to, or all messages in it. */
+  #giveUp(number: number): void {
+    const ring = this.#ring
+    const formAt = (at: number): number => formOf(ring.delivery[ring.index(at)]!)
+    let from = number
+    let to = number + 1
+    if (formAt(number) !== FORM.whole) {
+      while (from > this.#low && formAt(from) !== FORM.first) from--
+      while (to < this.#high && formAt(to - 1) !== FORM.last && formAt(to - 1) !== FORM.abandoned) to++
+    }
+    let wasSent = true
+    let messages = 0
+    for (let at = from; at < to; at++) {
+      if (ring.sends[ring.index(at)] === 0) wasSent = false
+      messages += this.#endedIn(at)
+    }
+    for (let at = from; at < to; at++) {
+      if (!isKept(ring.state[ring.index(at)]!)) continue
+      this.#settle(ring.index(at), PACKET.gone)
+      this.#gonePackets++
+    }
+    if (wasSent) this.#unconfirmed += messages
+    else this.#dropped += messages
+    this.#isSyncWanted = true
+    this.#compact()
+  }
+
+  /** The receiver's edge can stand still for long while what was never sent is given up: its numbers are used again, but for one. */
+  #compact(): void {
+    const ring = this.#ring
+    const end = this.#firstQueued()
+    const shift = end - this.#next - 1
+    if (shift < 1 || (shift < COMPACT_PACKETS && this.#high - this.#low < this.#options.spreadPackets / 2)) return
+    ring.begun[ring.index(this.#next)] = ring.begun[ring.index(end - 1)]!
+    for (let number = end; number < this.#high; number++) {
+      const from = ring.index(number)
+      const to = ring.index(number - shift)
+      ring.slot[to] = ring.slot[from]!
+      ring.length[to] = ring.length[from]!
+      ring.sends[to] = ring.sends[from]!
+      ring.delivery[to] = ring.delivery[from]!
+      ring.state[to] = ring.state[from]!
+      ring.sentMs[to] = ring.sentMs[from]!
+      ring.writtenMs[to] = ring.writtenMs[from]!
+      ring.begun[to] = ring.begun[from]!
+    }
+    this.#high -= shift
+    this.#gonePackets -= shift
+    this.#evictFrom = this.#low
+  }
+
+  /**
+   * `latest`: forgets what was written and not sent: something newer follows. Answers which message was half sent and has to be abandoned, or −1.
+   */
+  supersede(): number {
+    const ring = this.#ring
+    const isHalfSent = this.#next < this.#high && isRest(formOf(ring.delivery[ring.index(this.#next)]!))
+    for (let number = this.#next; number < this.#high; number++) this.#settle(ring.index(number), PACKET.none)
+    // Nobody has seen their numbers: those are used again, and their identities too.
+    this.#superseded += this.begun - this.#begunSent
+    this.#high = this.#next
+    this.#begun = this.#begunSent
+    this.#openBytes = this.#openBegun = 0
+    return isHalfSent ? this.#begun - 1 : -1
+  }
+
+  /** Gives up what is too old, and gives back the memory of an idle stream. */
+  handleTimeout(nowMs: number): void {
+    if (this.#state === "open" || this.#state === "ending") {
+      for (let number = this.#evictionStart(); number < this.#high; number = this.#evictionStart()) {
+        if (nowMs < this.#ring.writtenMs[this.#ring.index(number)]! + this.#lifetimeMs) break
+        this.#giveUp(number)
+      }
+    }
+    if (nowMs < this.#idleMs) return
+    this.#idleMs = Infinity
+    if (this.#low !== this.#high || this.#openBytes > 0) return
+    this.#releaseOpenSlot()
+    this.#ring.clear()
+  }
+
+  /** When the oldest message is too old. */
+  get #expiryMs(): number {
+    if (this.#lifetimeMs === Infinity) return Infinity
+    const number = this.#evictionStart()
+    return number < this.#high ? this.#ring.writtenMs[this.#ring.index(number)]! + this.#lifetimeMs : Infinity
+  }
+
   /** Says that the stream is over once all is delivered. Nothing can be written any more. */
   end(nowMs: number): void {
     if (this.#state !== "open") return
     this.closePacket()
+    this.#releaseOpenSlot()
     this.#state = "ending"
     this.#closing.start(nowMs)
   }
@@ -397,21 +687,51 @@ export class SendStream {
   /** Gives up: the receiver drops what it hasn't dispatched. */
   reset(reason: number, nowMs: number): void {
     if (this.#state === "resetting" || this.#state === "closed") return
-    this.#openBytes = this.#openBegun = 0
+    this.closePacket()
+    this.#forget()
     this.#state = "resetting"
     this.#reason = reason
-    this.#lost.length = this.#lostNext = 0
-    this.#next = this.#high
-    this.#syncDueMs = Infinity
     this.#closing.start(nowMs)
   }
 
+  /** Nothing more becomes of what is left: it is accounted for, and its memory goes back. */
+  #forget(): void {
+    const ring = this.#ring
+    let wasSent = true
+    for (let number = this.#low; number < this.#high; number++) {
+      const at = ring.index(number)
+      const form = formOf(ring.delivery[at]!)
+      if (form === FORM.whole || form === FORM.first) wasSent = true
+      if (ring.sends[at] === 0) wasSent = false
+      if (ring.state[at] !== PACKET.gone) {
+        if (wasSent) this.#unconfirmed += this.#endedIn(number)
+        else this.#dropped += this.#endedIn(number)
+      }
+      if (isKept(ring.state[at]!)) this.#settle(at, PACKET.none)
+    }
+    // A message whose last piece was never written.
+    this.#dropped += this.pendingMessages
+    this.#releaseOpenSlot()
+    this.#lost.length = this.#lostNext = 0
+    this.#low = this.#next = this.#high
+    this.#gonePackets = 0
+    this.#begunBelowLow = this.#begunSent = this.#begun
+    ring.clear()
+    this.#isHeld = this.#isSyncWanted = false
+    this.#syncDueMs = this.#idleMs = Infinity
+  }
+
+  #releaseOpenSlot(): void {
+    if (this.#openSlot >= 0) this.#pool.release(this.#openSlot)
+    this.#openSlot = -1
+    this.#openBytes = this.#openBegun = 0
+  }
+
   #close(): void {
+    this.#forget()
     this.#state = "closed"
     this.#opening.stop()
     this.#closing.stop()
-    this.#syncDueMs = Infinity
-    this.#lost.length = this.#lostNext = 0
   }
 
   /** Announces the stream; before its first packet. */
@@ -419,14 +739,19 @@ export class SendStream {
     this.#opening.start(nowMs)
   }
 
-  /** When `pollOpen`, `pollClose` or `pollSync` has something to say; `Infinity`: never. */
+  /** When `handleTimeout`, `pollOpen`, `pollClose` or `pollSync` has something to do; `Infinity`: never. */
   get nextTimeoutMs(): number {
-    return Math.min(this.#opening.dueMs, this.#closeDueMs, this.#isSyncWanted ? -Infinity : this.#syncDueMs)
+    return Math.min(this.#opening.dueMs, this.#closeDueMs, this.#syncMs, this.#idleMs, this.#expiryMs)
+  }
+
+  get #syncMs(): number {
+    // What is gone is told at once, but not with each message that is given up.
+    return this.#isSyncWanted ? this.#lastSyncMs + Math.max(GRANULARITY_MS, this.#rtt.srttMs / 4) : this.#syncDueMs
   }
 
   /** The end of a stream that asks for nothing again goes behind its data, or it would overtake it. */
   get #closeDueMs(): number {
-    const isWaiting = this.mode === MODE["fire-and-forget"] && this.#state === "ending" && !this.isDrained
+    const isWaiting = this.#isUnanswered && this.#state === "ending" && !this.isDrained
     return isWaiting ? Infinity : this.#closing.dueMs
   }
 
@@ -445,19 +770,46 @@ export class SendStream {
     return this.#state === "resetting" ? { ...end, reason: this.#reason } : end
   }
 
-  /** Fills in a sync, if one is due: nothing moved for a PTO, or the receiver asked for what is below the low mark. */
-  pollSync(nowMs: number, sync: Sync): boolean {
-    if (!this.#isSyncWanted && this.#syncDueMs > nowMs) return false
+  /** Fills in a sync with at most so many gone ranges, if one is due: nothing moved for a PTO, or the receiver has to learn what is gone. */
+  pollSync(nowMs: number, sync: Sync, rangesMax: number = RANGES_MAX): boolean {
+    if (this.#syncMs > nowMs) return false
+    // What was given up before it was sent is told like the rest: its numbers stay from now on.
+    this.#next = this.#firstQueued()
+    this.#begunSent = this.#begunBelow(this.#next)
     this.#isSyncWanted = false
+    this.#lastSyncMs = nowMs
     sync.stream = this.id
     sync.mode = this.mode
-    sync.low = this.#low
     sync.high = this.#next
-    sync.begun = this.#begunBelowLow
-    sync.gone.count = 0
+    this.#listGone(sync, Math.min(rangesMax, RANGES_MAX))
     this.#syncsSent++
     this.#armSync(nowMs)
     return true
+  }
+
+  /** The low mark goes past what is gone right above the receiver's edge; ranges tell of the rest. */
+  #listGone(sync: Sync, rangesMax: number): void {
+    const ring = this.#ring
+    const isGone = (number: number): boolean => ring.state[ring.index(number)] === PACKET.gone
+    let number = this.#low
+    while (this.#gonePackets > 0 && number < this.#next && isGone(number)) number++
+    sync.low = number
+    sync.begun = this.#begunBelow(number)
+    const { gone } = sync
+    gone.count = 0
+    let left = this.#gonePackets - (number - this.#low)
+    while (left > 0 && number < this.#next && gone.count < rangesMax) {
+      const from = number
+      while (number < this.#next && isGone(number)) number++
+      if (number > from) {
+        gone.edges[2 * gone.count] = from
+        gone.edges[2 * gone.count + 1] = number
+        gone.begun[gone.count++] = this.#begunBelow(number)
+        left -= number - from
+      } else {
+        number++
+      }
+    }
   }
 
   /** The peer is silent, or is heard again: then what was said further and further apart is said soon. */
@@ -472,7 +824,8 @@ export class SendStream {
 
   /** The first sync after a PTO and the peer's delay, then further and further apart. */
   #armSync(nowMs: number): void {
-    if (this.#low >= this.#next || this.#state === "resetting" || this.#state === "closed") {
+    const isWaiting = this.#low < this.#next || (this.#isHeld && this.#next < this.#high)
+    if (!isWaiting || this.#isUnanswered || this.#state === "resetting" || this.#state === "closed") {
       this.#syncDueMs = Infinity
       return
     }
@@ -491,16 +844,21 @@ export class SendStream {
     let packets = 0
     let bytes = 0
     let inFlight = 0
+    let gone = 0
+    let pending = this.#openBegun
     for (let number = this.#low; number < this.#high; number++) {
       const at = ring.index(number)
       const state = ring.state[at]!
       if (state === PACKET.none) throw new Error(`packet ${number} between the marks has no state`)
-      if (number >= this.#next && state !== PACKET.queued && this.#state !== "resetting")
+      if (number >= this.#next && state !== PACKET.queued && state !== PACKET.gone)
         throw new Error(`packet ${number} was not sent but is in state ${state}`)
-      if (state !== PACKET.received) {
+      if (isKept(state) !== ring.slot[at]! >= 0) throw new Error(`packet ${number} in state ${state} has slot ${ring.slot[at]}`)
+      if (isKept(state)) {
         packets++
         bytes += ring.length[at]!
       }
+      if (state === PACKET.gone) gone++
+      else pending += this.#endedIn(number)
       if (state === PACKET.inFlight) inFlight += ring.length[at]!
     }
     const expect = (name: string, is: number, should: number): void => {
@@ -509,10 +867,24 @@ export class SendStream {
     expect("unackedPackets", this.#unackedPackets, packets)
     expect("unackedBytes", this.#unackedBytes, bytes)
     expect("inFlightBytes", this.#inFlightBytes, inFlight)
+    expect("gonePackets", this.#gonePackets, gone)
+    // One message may be begun whose last piece isn't written yet.
+    if (this.pendingMessages !== pending && this.pendingMessages !== pending + 1)
+      throw new Error(`${this.pendingMessages} messages are pending, counted ${pending}`)
     if (!(this.#first <= this.#low && this.#low <= this.#next && this.#next <= this.#high)) throw new Error("marks are out of order")
     if (this.#high - this.#low > this.#options.spreadPackets) throw new Error("more packets than the spread allows")
     if (this.#unackedPackets > this.#options.windowPackets) throw new Error("more packets than the window allows")
   }
+}
+
+/** Whether a packet in this state still needs its bytes. */
+function isKept(state: number): boolean {
+  return state === PACKET.queued || state === PACKET.inFlight || state === PACKET.lost
+}
+
+/** Whether a packet of this form goes on with a message that was begun before. */
+function isRest(form: number): boolean {
+  return form === FORM.middle || form === FORM.last
 }
 
 function lastEdge({ count, edges }: { readonly count: number; readonly edges: Float64Array }): number {

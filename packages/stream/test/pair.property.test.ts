@@ -1,4 +1,4 @@
-import { NUMBER_MAX } from "@x/wire"
+import { MODE, NUMBER_MAX } from "@x/wire"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { Pair, type PathOptions } from "./pair.ts"
@@ -125,5 +125,102 @@ test("an ended stream closes on both sides once everything was delivered", () =>
       expect(pair.receiver.isComplete).toBe(true)
     }),
     { numRuns: 100 },
+  )
+})
+
+/** Sends 0, 1, 2 … faster than the path takes them; what was accepted is accounted for at each step. */
+function balance(pair: Pair): void {
+  const { accepted, acknowledged, unconfirmed, dropped, pending } = pair.sender.messages
+  expect(accepted).toBe(acknowledged + unconfirmed + dropped + pending)
+  expect(pair.delivered.length + pair.gone).toBe(pair.begun)
+}
+
+test("best effort: what is delivered is in order and once, what isn't is told once, and both accounts balance after every step", () => {
+  const limits = fc.record({
+    lifetimeMs: fc.constantFrom(Infinity, 5, 50, 500),
+    resendsMax: fc.constantFrom(Infinity, 0, 1, 3),
+    perStep: fc.integer({ min: 0, max: 8 }),
+  })
+  fc.assert(
+    fc.property(run, limits, (it, { lifetimeMs, resendsMax, perStep }) => {
+      const pair = new Pair({
+        ...{ path: it.path, random: generator(it.seed), first: it.first, mode: MODE["best-effort"], lifetimeMs, resendsMax },
+        options: { windowPackets: it.windowPackets, spreadPackets: 64 },
+      })
+      let next = 0
+      let accepted = 0
+      const offer = (): void => void (pair.force(next++, 30) && accepted++)
+      const check = (): void => {
+        for (let i = 1; i < pair.delivered.length; i++) expect(pair.delivered[i]!).toBeGreaterThan(pair.delivered[i - 1]!)
+        balance(pair)
+      }
+      for (let steps = 0; steps < 300 && next < it.messages; steps++) {
+        for (let i = 0; i < perStep && next < it.messages; i++) offer()
+        if (!pair.step()) break
+        check()
+      }
+      while (next < it.messages) offer()
+      pair.path = { ...it.path, lossRate: 0, duplicateRate: 0, reorderRate: 0 }
+      expect(pair.runUntil(() => pair.sender.isDrained, pair.now + 10_000 + 100 * it.path.delayMs)).toBe(true)
+      check()
+      expect([pair.begun, pair.sender.messages.accepted, pair.sender.messages.pending]).toEqual([accepted, accepted, 0])
+      const { acknowledged, unconfirmed } = pair.sender.messages
+      // What counts as acknowledged was delivered; of what counts as unconfirmed some was.
+      expect(pair.delivered.length).toBeGreaterThanOrEqual(acknowledged)
+      expect(pair.delivered.length).toBeLessThanOrEqual(acknowledged + unconfirmed)
+      expect([pair.pool.used, pair.sendPool.used]).toEqual([0, 0])
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test("reliable without order: all of it, once, and what comes late delays nothing that came", () => {
+  fc.assert(
+    fc.property(run, (it) => {
+      const pair = new Pair({
+        ...{ path: it.path, random: generator(it.seed), first: it.first, mode: MODE["reliable-unordered"] },
+        options: { windowPackets: it.windowPackets, spreadPackets: 64 },
+      })
+      const offer = feed(pair, it.messages, 30)
+      for (let steps = 0; steps < 300; steps++) {
+        offer()
+        if (!pair.step()) break
+        expect(new Set(pair.delivered).size).toBe(pair.delivered.length)
+        expect(pair.pool.used).toBe(0)
+        balance(pair)
+      }
+      pair.path = { ...it.path, lossRate: 0, duplicateRate: 0, reorderRate: 0 }
+      const rounds = Math.ceil(it.messages / it.windowPackets) + 2
+      const isDone = (): boolean => offer() && pair.sender.isDrained
+      expect(pair.runUntil(isDone, pair.now + 2_000 + rounds * (10 * it.path.delayMs + 500))).toBe(true)
+      expect(pair.delivered.toSorted((a, b) => a - b)).toEqual(Array.from({ length: it.messages }, (_, i) => i))
+      expect(pair.sender.messages.acknowledged).toBe(it.messages)
+      expect(pair.sendPool.used).toBe(0)
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test("latest: nothing older comes behind what was delivered, and the last one comes if nothing is lost", () => {
+  fc.assert(
+    fc.property(run, (it) => {
+      const pair = new Pair({ path: it.path, random: generator(it.seed), first: it.first, mode: MODE.latest })
+      for (let next = 0; next < it.messages; next++) {
+        pair.sender.supersede()
+        expect(pair.send(next, 30)).toBe(true)
+        if (next % 3 === 0) pair.step()
+        for (let i = 1; i < pair.delivered.length; i++) expect(pair.delivered[i]!).toBeGreaterThan(pair.delivered[i - 1]!)
+        const { accepted, acknowledged, unconfirmed, dropped, pending } = pair.sender.messages
+        expect(accepted).toBe(next + 1)
+        expect(acknowledged + unconfirmed + dropped + pending).toBe(next + 1)
+      }
+      pair.path = { ...it.path, lossRate: 0, duplicateRate: 0, reorderRate: 0 }
+      pair.sender.supersede()
+      pair.send(it.messages, 30)
+      pair.runUntil(() => pair.delivered.at(-1) === it.messages, pair.now + 10 * it.path.delayMs)
+      expect(pair.delivered.at(-1)).toBe(it.messages)
+      expect(pair.sendPool.used).toBe(0)
+    }),
+    { numRuns: 200 },
   )
 })

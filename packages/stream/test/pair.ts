@@ -6,6 +6,7 @@ import {
   ReceiveStream,
   RttEstimator,
   SendStream,
+  slotBytesOf,
   type StreamOptions,
   streamOptions,
 } from "@x/stream"
@@ -14,6 +15,7 @@ import {
   createSync,
   type End,
   MODE,
+  type Mode,
   type Open,
   type Reset,
   type Status,
@@ -43,6 +45,10 @@ export class Pair {
   readonly sender: SendStream
   readonly receiver: ReceiveStream
   readonly pool: PacketPool
+  readonly sendPool: PacketPool
+  /** Messages that the receiver saw begin, or was told of; and those it was told are gone. */
+  begun = 0
+  gone = 0
   /** Messages as numbers, in the order they were dispatched. */
   readonly delivered: number[] = []
   readonly sent = { data: 0, resent: 0, status: 0, naks: 0, sync: 0, open: 0, close: 0 }
@@ -55,6 +61,7 @@ export class Pair {
   #counts: Record<string, number> = {}
   readonly #out = createOutgoingPacket()
   readonly #kept = createKeptPacket()
+  readonly #skipped = { begun: 0 }
   readonly #cursor = new MessageCursor()
 
   constructor({
@@ -63,20 +70,27 @@ export class Pair {
     options = {},
     first = 0,
     slotsMax = 1_000,
+    mode = MODE.reliable,
+    lifetimeMs = Infinity,
+    resendsMax = Infinity,
   }: {
     path: PathOptions
     random: () => number
     options?: Partial<StreamOptions>
     first?: number
     slotsMax?: number
+    mode?: Mode
+    lifetimeMs?: number
+    resendsMax?: number
   }) {
     this.path = path
     this.#random = random
     const all = streamOptions({ payloadBytesMax: 64, ...options })
     this.rtt = new RttEstimator(2 * path.delayMs + 1)
     this.pool = new PacketPool({ slotBytes: all.payloadBytesMax, slotsMax })
-    this.sender = new SendStream({ id: 1, mode: MODE.reliable, options: all, rtt: this.rtt, first })
-    this.receiver = new ReceiveStream({ id: 1, mode: MODE.reliable, options: all, rtt: this.rtt, pool: this.pool })
+    this.sendPool = new PacketPool({ slotBytes: slotBytesOf(all) })
+    this.sender = new SendStream({ id: 1, mode, options: all, rtt: this.rtt, first, pool: this.sendPool, lifetimeMs, resendsMax })
+    this.receiver = new ReceiveStream({ id: 1, mode, options: all, rtt: this.rtt, pool: this.pool })
     this.sender.open(0)
   }
 
@@ -87,19 +101,27 @@ export class Pair {
     if (offset < 0) return false
     const at = writeWholeHeader(this.sender.view, offset, 1, bytes)
     this.sender.view.setUint32(at, value)
+    this.sender.setTime(this.now)
     this.sender.commit(wholeHeaderBytes(bytes) + bytes)
+    return true
+  }
+
+  /** Writes a message by giving up older ones; `false`: there are none, all numbers of the spread are on their way. */
+  force(value: number, filling = 0): boolean {
+    while (!this.send(value, filling)) if (!this.sender.giveUpOldest()) return false
     return true
   }
 
   /** Sends all that may be sent now. */
   flush(): void {
     this.sender.closePacket()
+    this.sender.handleTimeout(this.now)
     const open = this.sender.pollOpen(this.now)
     if (open !== undefined) this.#transmit({ kind: "open", open })
     while (this.sender.take(this.now, this.#out)) {
       const { number, delivery, offset, length, wanted, isResend } = this.#out
       if (isResend) this.sent.resent++
-      this.#transmit({ kind: "data", number, delivery, wanted, bytes: this.sender.slab.slice(offset, offset + length) })
+      this.#transmit({ kind: "data", number, delivery, wanted, bytes: this.#out.bytes.slice(offset, offset + length) })
     }
     const end = this.sender.pollClose(this.now)
     if (end !== undefined) this.#transmit({ kind: "close", end })
@@ -161,7 +183,7 @@ export class Pair {
         return
       case "sync":
         this.receiver.handleSync(packet.sync, true, this.now)
-        return
+        return this.#dispatchKept()
       case "status":
         this.sender.handleStatus(packet.status, this.now)
         return
@@ -170,14 +192,34 @@ export class Pair {
         const verdict = this.receiver.handlePacket(number, delivery, wanted, bytes, 0, bytes.length, this.now)
         if (verdict !== "deliver") return
         this.#dispatch(new DataView(bytes.buffer), 0, bytes.length)
-        while (this.receiver.peekKept(this.#kept)) this.#dispatch(this.#kept.view, this.#kept.offset, this.#kept.offset + this.#kept.length)
+        if (this.receiver.mode === MODE["reliable-unordered"]) this.receiver.accept(number, this.now)
+        else if (this.receiver.mode === MODE.latest) this.receiver.pass(number)
+        else this.receiver.advance()
+        return this.#dispatchKept()
+      }
+    }
+  }
+
+  #dispatchKept(): void {
+    for (;;) {
+      if (this.receiver.skip(this.#skipped)) {
+        if (this.#skipped.begun < 0) continue
+        this.gone += this.#skipped.begun - this.begun
+        this.begun = this.#skipped.begun
+      } else if (this.receiver.peekKept(this.#kept)) {
+        this.#dispatch(this.#kept.view, this.#kept.offset, this.#kept.offset + this.#kept.length)
+        this.receiver.advance()
+      } else {
+        return
       }
     }
   }
 
   #dispatch(view: DataView, offset: number, end: number): void {
     this.#cursor.start(view, offset, end)
-    while (this.#cursor.next()) this.delivered.push(view.getUint32(this.#cursor.offset))
-    this.receiver.advance()
+    while (this.#cursor.next()) {
+      this.delivered.push(view.getUint32(this.#cursor.offset))
+      this.begun++
+    }
   }
 }

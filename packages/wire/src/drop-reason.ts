@@ -47,6 +47,7 @@ export const PACKET_DROP_REASONS = [
   "not-welcome",
   "rate",
   "not-open",
+  "late",
 ] as const
 
 export type DatagramDropReason = (typeof DATAGRAM_DROP_REASONS)[number]

@@ -77,9 +77,9 @@ class End {
     const open = sender.pollOpen(now)
     if (open !== undefined) this.#control(KIND.open, writeOpen, open)
     while (sender.take(now, this.#out)) {
-      const { number, delivery, wanted, offset, length } = this.#out
-      writeSequencedHeader(sender.view, offset - HEADER_BYTES, wanted, sender.id, number, delivery)
-      this.transport.send(sender.slab.slice(offset - HEADER_BYTES, offset + length))
+      const { number, delivery, wanted, bytes, view, offset, length } = this.#out
+      writeSequencedHeader(view, offset - HEADER_BYTES, wanted, sender.id, number, delivery)
+      this.transport.send(bytes.slice(offset - HEADER_BYTES, offset + length))
     }
     const end = sender.pollClose(now)
     if (end !== undefined) this.#control(KIND.end, writeEnd, end)

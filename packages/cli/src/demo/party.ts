@@ -1,6 +1,6 @@
 /** One of the two processes of the demo; speaks with the first by messages of `child_process`, and ends with it. */
 import { once } from "node:events"
-import { Endpoint, type EndpointOptions, type PeerStats } from "@x/endpoint"
+import { Endpoint, fixed, type EndpointOptions, type PeerStats } from "@x/endpoint"
 import { systemHost, withFaults } from "@x/transport"
 import { FileReceiver } from "../file-receiver.ts"
 import { FileSender } from "../file-sender.ts"
@@ -50,7 +50,7 @@ try {
 if (process.connected) process.disconnect()
 
 async function listen({ host, dir }: Task & { role: "listen" }): Promise<void> {
-  await using endpoint = await Endpoint.bind(addressOptions(host))
+  await using endpoint = await Endpoint.bind({ ...addressOptions(host), congestion: fixed() })
   const receiver = new FileReceiver(endpoint, {
     dir,
     onStored: ({ name }) => tell({ kind: "stored", name }),
@@ -64,7 +64,7 @@ async function listen({ host, dir }: Task & { role: "listen" }): Promise<void> {
 /** The faults are all on this side: what it sends is lost on its way there, what it would receive on its way back. */
 async function send({ host, port, path, lossRate, seed }: Task & { role: "send" }): Promise<void> {
   const lossy = withFaults(systemHost(), { seed, lossRate })
-  await using endpoint = await Endpoint.bind({ ...addressOptions(host), host: lossy })
+  await using endpoint = await Endpoint.bind({ ...addressOptions(host), host: lossy, congestion: fixed() })
   const peer = await endpoint.join({ host, port })
   const startMs = performance.now()
   const { bytes } = await new FileSender(endpoint).send(peer, path, { onProgress: (written) => tell({ kind: "progress", written }) })

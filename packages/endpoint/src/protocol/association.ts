@@ -6,7 +6,7 @@
 
 import { type Feedback, NUMBER_MAX, type PseudoHeader } from "@x/wire"
 import { ReplayWindow } from "./replay-window.ts"
-import { SentTimes } from "./sent-times.ts"
+import { SentDatagrams } from "./sent-datagrams.ts"
 
 export interface AssociationParts {
   readonly slot: number
@@ -28,7 +28,7 @@ export class Association {
   readonly isOurs: boolean
   readonly createdMs: number
   readonly replay: ReplayWindow = new ReplayWindow()
-  readonly sentTimes: SentTimes = new SentTimes()
+  readonly sent: SentDatagrams = new SentDatagrams()
   /** A datagram of the peer's has come: it knows our slot and keys. */
   isConfirmed = false
   /** `Infinity` unless another association took its place: then it takes datagrams until here. */
@@ -39,8 +39,6 @@ export class Association {
   bytesSent = 0
   datagramsReceived = 0
   bytesReceived = 0
-  /** The highest counter that the peer told of. */
-  acknowledgedCounter = 0
   #nextCounter = 1
   #highestArrivedMs = 0
 
@@ -59,9 +57,9 @@ export class Association {
   }
 
   /** The counter of the datagram that is sent now. */
-  takeCounter(bytes: number, nowMs: number): number {
+  takeCounter(bytes: number, isData: boolean, nowMs: number): number {
     const counter = this.#nextCounter++
-    this.sentTimes.add(counter, nowMs)
+    this.sent.add(counter, bytes, isData, nowMs)
     this.lastSentMs = nowMs
     this.datagramsSent++
     this.bytesSent += bytes
@@ -94,14 +92,6 @@ export class Association {
     feedback.datagrams = Math.min(this.datagramsReceived, NUMBER_MAX)
     feedback.bytes = Math.min(this.bytesReceived, NUMBER_MAX)
     feedback.congestion = 0
-  }
-
-  /** The round trip that a feedback tells of, milliseconds, if it tells of a new one. */
-  rttOf(feedback: Feedback, nowMs: number): number | undefined {
-    if (!this.hasSent(feedback.counter)) return undefined
-    this.acknowledgedCounter = Math.max(this.acknowledgedCounter, feedback.counter)
-    const sentMs = this.sentTimes.take(feedback.counter)
-    return sentMs === undefined ? undefined : nowMs - sentMs - feedback.holdUs / 1_000
   }
 }
 

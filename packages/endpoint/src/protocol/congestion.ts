@@ -1,20 +1,151 @@
 /**
- * How much a peer may have in flight. Pure and pluggable: a controller sees what is sent, acknowledged and lost, and answers with a window
- * and a pace.
+ * How much a peer may have in flight, and how fast. Pure and pluggable: a controller sees what is sent, delivered and lost, in bytes of whole
+ * datagrams, and answers with a window and a pace. One object for each peer.
  *
  * @module
  */
 
-export interface CongestionController {
-  /** Payload bytes that may be in flight to the peer. */
-  readonly windowBytes: number
-  /** Payload bytes a millisecond; `Infinity`: as fast as the window opens. */
-  readonly paceBytesPerMs: number
-  onAcknowledged(bytes: number, rttMs: number, nowMs: number): void
-  onLost(bytes: number, nowMs: number): void
+/** What one feedback tells of the datagrams to a peer. Reused: read it during the call. */
+export interface DeliverySample {
+  nowMs: number
+  /** The round trip that this feedback closes, the peer's hold taken off; −1: none new. */
+  rttMs: number
+  /** Smoothed, and the least seen so far; the latter is `Infinity` before the first sample. */
+  srttMs: number
+  minRttMs: number
+  /** Bytes newly known to be delivered. */
+  deliveredBytes: number
+  /** Bytes newly known to be lost. */
+  lostBytes: number
+  /** Bytes of data sent behind the newest datagram heard of. */
+  inFlightBytes: number
+  /** Delivery rate since the newest datagram heard of was sent; 0: unknown. */
+  rateBytesPerMs: number
+  /** That datagram was sent while there was nothing more to send: the rate is the application's, not the path's. */
+  isApplicationLimited: boolean
 }
 
-/** A window that never changes: for networks that are one's own. */
-export function fixedController(windowBytes: number): CongestionController {
-  return { windowBytes, paceBytesPerMs: Infinity, onAcknowledged: () => {}, onLost: () => {} }
+export function createDeliverySample(): DeliverySample {
+  return {
+    ...{ nowMs: 0, rttMs: -1, srttMs: 0, minRttMs: Infinity, deliveredBytes: 0, lostBytes: 0, inFlightBytes: 0 },
+    ...{ rateBytesPerMs: 0, isApplicationLimited: true },
+  }
+}
+
+export interface CongestionController {
+  /** Bytes that may be in flight to the peer. */
+  readonly windowBytes: number
+  /** Bytes a millisecond; `Infinity`: as fast as the window opens. */
+  readonly paceBytesPerMs: number
+  /** A datagram goes out. */
+  onSent(bytes: number, inFlightBytes: number, nowMs: number): void
+  onFeedback(sample: DeliverySample): void
+}
+
+/** Makes the controller of one peer. `datagramBytes`: of the largest datagram to it. */
+export type CongestionFactory = (datagramBytes: number) => CongestionController
+
+export interface FixedOptions {
+  /** Bytes in flight, default 1 MiB. */
+  readonly windowBytes?: number
+  /** Bytes a millisecond; default: the window in a round trip and a quarter of it less. */
+  readonly paceBytesPerMs?: number
+}
+
+/** Window over round trip is what a path takes on the average; so much more lets the window, not the pace, be the limit. */
+const PACE_GAIN = 1.25
+
+/** A window that never changes: for networks that are one's own. It doesn't give way to others, whatever is lost. */
+export function fixed({ windowBytes = 1_048_576, paceBytesPerMs }: FixedOptions = {}): CongestionFactory {
+  if (!(windowBytes >= 1)) throw new RangeError(`windowBytes must be 1 or more, not ${windowBytes}`)
+  if (paceBytesPerMs !== undefined && !(paceBytesPerMs > 0)) throw new RangeError(`paceBytesPerMs must be above 0, not ${paceBytesPerMs}`)
+  return () => new FixedController(windowBytes, paceBytesPerMs)
+}
+
+class FixedController implements CongestionController {
+  readonly windowBytes: number
+  paceBytesPerMs: number
+  readonly #isPaced: boolean
+
+  constructor(windowBytes: number, paceBytesPerMs: number | undefined) {
+    this.windowBytes = windowBytes
+    this.#isPaced = paceBytesPerMs !== undefined
+    this.paceBytesPerMs = paceBytesPerMs ?? Infinity
+  }
+
+  onSent(): void {}
+
+  onFeedback({ srttMs }: DeliverySample): void {
+    if (!this.#isPaced) this.paceBytesPerMs = (PACE_GAIN * this.windowBytes) / srttMs
+  }
+}
+
+export interface LossBasedOptions {
+  /** Datagrams in flight to begin with, default 10 (RFC 9002 §7.2). */
+  readonly initialDatagrams?: number
+  /** And at least, default 4: two would wait for a status timer too often. */
+  readonly leastDatagrams?: number
+  /** Bytes in flight at most, default 16 MiB. */
+  readonly windowBytesMax?: number
+}
+
+/** What is left of the window after a loss: as CUBIC (RFC 9438 §4.6). */
+const REDUCTION = 0.7
+/** While the window doubles with each round trip the pace has to be ahead of it. */
+const START_GAIN = 2
+
+/**
+ * The default: the window doubles each round trip until something is lost, then grows by a datagram a round trip, and shrinks to 0.7 of itself at
+ * most once in a round trip with losses (RFC 9002 §7, with the factor of RFC 9438). Plain and fair; a path that loses at random gets little out of it.
+ */
+export function lossBased({
+  initialDatagrams = 10,
+  leastDatagrams = 4,
+  windowBytesMax = 16_777_216,
+}: LossBasedOptions = {}): CongestionFactory {
+  if (!(leastDatagrams >= 1 && initialDatagrams >= leastDatagrams))
+    throw new RangeError(`leastDatagrams must be 1 to initialDatagrams (${initialDatagrams}), not ${leastDatagrams}`)
+  return (datagramBytes) => new LossBasedController(datagramBytes, initialDatagrams, leastDatagrams, windowBytesMax)
+}
+
+class LossBasedController implements CongestionController {
+  windowBytes: number
+  paceBytesPerMs = Infinity
+  readonly #datagramBytes: number
+  readonly #leastBytes: number
+  readonly #mostBytes: number
+  #threshold = Infinity
+  /** Losses of datagrams sent before here belong to the reduction that was made. */
+  #recoversMs = -Infinity
+  /** Whether the window was the limit since the last feedback: one that isn't used doesn't grow. */
+  #isFull = false
+
+  constructor(datagramBytes: number, initialDatagrams: number, leastDatagrams: number, windowBytesMax: number) {
+    this.#datagramBytes = datagramBytes
+    this.#leastBytes = leastDatagrams * datagramBytes
+    this.#mostBytes = Math.max(windowBytesMax, this.#leastBytes)
+    this.windowBytes = Math.min(initialDatagrams * datagramBytes, this.#mostBytes)
+  }
+
+  get #isStarting(): boolean {
+    return this.windowBytes < this.#threshold
+  }
+
+  onSent(_bytes: number, inFlightBytes: number): void {
+    if (inFlightBytes > this.windowBytes / (this.#isStarting ? 2 : 1) - this.#datagramBytes) this.#isFull = true
+  }
+
+  onFeedback({ nowMs, srttMs, deliveredBytes, lostBytes }: DeliverySample): void {
+    if (lostBytes > 0) {
+      if (nowMs >= this.#recoversMs) {
+        this.#threshold = this.windowBytes = Math.max(this.#leastBytes, this.windowBytes * REDUCTION)
+        this.#recoversMs = nowMs + srttMs
+      }
+    } else if (this.#isFull && nowMs >= this.#recoversMs) {
+      this.windowBytes += this.#isStarting ? deliveredBytes : (this.#datagramBytes * deliveredBytes) / this.windowBytes
+      this.windowBytes = Math.min(this.windowBytes, this.#mostBytes)
+    }
+    this.#isFull = false
+    this.paceBytesPerMs = ((this.#isStarting ? START_GAIN : PACE_GAIN) * this.windowBytes) / Math.max(srttMs, 0.01)
+  }
 }

@@ -13,6 +13,7 @@ export class ControlWriter {
   #nowMs = 0
   #datagramBytesMax = 0
   #isComposing = false
+  #hasBegun = false
 
   constructor(outbox: Outbox) {
     this.#outbox = outbox
@@ -32,6 +33,12 @@ export class ControlWriter {
     this.#datagramBytesMax = datagramBytesMax
     this.#nowMs = nowMs
     this.#isComposing = false
+    this.#hasBegun = false
+  }
+
+  /** Whether a datagram was begun since `start`. */
+  get hasBegun(): boolean {
+    return this.#hasBegun
   }
 
   /** Room for the next packet, whether it fits the datagram being composed or needs another one; `false`: the socket is full. Asked before each `begin`. */
@@ -45,13 +52,17 @@ export class ControlWriter {
   begin(flags: number, bodyBytes: number): number {
     const { writer } = this.#outbox
     if (this.#isComposing && this.#outbox.composedBytes + writer.cost(bodyBytes) > this.#datagramBytesMax) this.post()
-    if (!this.#isComposing) {
-      this.#outbox.compose()
-      this.#association!.feedback(this.#nowMs, this.#feedback)
-      writer.finish(writeFeedback(writer.view, writer.begin(KIND.feedback), this.#feedback))
-      this.#isComposing = true
-    }
+    if (!this.#isComposing) this.beginDatagram()
     return writer.begin(flags)
+  }
+
+  /** Begins a datagram, with feedback. */
+  beginDatagram(): void {
+    const { writer } = this.#outbox
+    this.#outbox.compose()
+    this.#association!.feedback(this.#nowMs, this.#feedback)
+    writer.finish(writeFeedback(writer.view, writer.begin(KIND.feedback), this.#feedback))
+    this.#isComposing = this.#hasBegun = true
   }
 
   /** Says where the body begun last ends. */
@@ -61,7 +72,7 @@ export class ControlWriter {
 
   /** Hands over the datagram being composed, if there is one. */
   post(): void {
-    if (this.#isComposing) this.#outbox.post(this.#association!, this.#nowMs)
+    if (this.#isComposing) this.#outbox.post(this.#association!, false, this.#nowMs)
     this.#isComposing = false
   }
 }

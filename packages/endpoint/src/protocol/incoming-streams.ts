@@ -6,7 +6,7 @@
  */
 
 import { Assembler, AssemblyBudget } from "@x/fragment"
-import { createKeptPacket, ReceiveStream, Repeater } from "@x/stream"
+import { ReceiveStream, Repeater } from "@x/stream"
 import * as wire from "@x/wire"
 import type { ControlWriter } from "./control-writer.ts"
 import { NumberSet } from "./number-set.ts"
@@ -28,8 +28,16 @@ export class IncomingState {
   metadata: Uint8Array = new Uint8Array(0)
   priority = 0
   isAnnounced = false
-  /** Messages handed over. */
+  /** Messages handed over; that won't come; and that are known to have been begun, where there is an order. */
   delivered = 0
+  gone = 0
+  begun = 0
+  /** Its consumer is behind: what is reliable is refused until `resume`. Set by the shell. */
+  isBlocked = false
+  /** Messages begun in all, once the sender has said it. */
+  finalBegun = -1
+  /** Messages of a gap that was not told yet. */
+  untold = 0
   readonly stopping: Repeater = new Repeater()
   stopReason: number = wire.REASON.unspecified
   constructor(stream: ReceiveStream, assembler: Assembler) {
@@ -53,11 +61,6 @@ export class IncomingStreams {
   readonly #refused = new Set<IncomingState>()
   /** Id and final number of finished streams whose end is to be answered (again). */
   readonly #finishedAnswers = new Map<number, number>()
-  readonly #kept = createKeptPacket()
-  readonly #piece = wire.createPiece()
-  readonly #messages = new wire.MessageCursor()
-  readonly #status = wire.createStatus()
-  readonly #sync = wire.createSync()
 
   constructor(peer: PeerState, context: PeerContext, nowMs: number) {
     this.#peer = peer
@@ -73,27 +76,75 @@ export class IncomingStreams {
   handleSequenced(view: DataView, bytes: Uint8Array, body: number, end: number, wanted: boolean, nowMs: number): void {
     const id = wire.readStream(view, body)
     const delivery = wire.readSequencedDelivery(view, body)
-    const state = this.#incomingFor(id, wire.modeOf(delivery))
+    const mode = wire.modeOf(delivery)
+    const state = this.#incomingFor(id, mode)
     if (state === undefined) return
     const payload = body + wire.SEQUENCED_HEADER_BYTES
-    const verdict = state.stream.handlePacket(wire.readPacketNumber(view, body), delivery, wanted, bytes, payload, end - payload, nowMs)
+    const number = wire.readPacketNumber(view, body)
+    const verdict = state.stream.handlePacket(number, delivery, wanted, bytes, payload, end - payload, nowMs)
     this.#report(state)
     this.lastDataMs = nowMs
+    this.#peer.handleData(nowMs)
     if (verdict === "kept") return
     if (verdict !== "deliver") return this.#context.drop(verdict)
-    if (this.#dispatch(state, view, bytes, payload, end, wire.formOf(delivery), nowMs)) this.#dispatchKept(state, nowMs)
+    const form = wire.formOf(delivery)
+    if (mode === wire.MODE["reliable-unordered"]) this.#dispatchUnordered(state, view, bytes, payload, end, form, number, nowMs)
+    else if (mode === wire.MODE.latest) this.#dispatchLatest(state, view, bytes, payload, end, form, number, nowMs)
+    else if (this.#dispatch(state, view, bytes, payload, end, form, nowMs)) this.#dispatchKept(state, nowMs)
     this.#closeIfComplete(state)
   }
 
+  /** What waited for the packets before it, or for those that are gone. */
   #dispatchKept(state: IncomingState, nowMs: number): void {
-    const kept = this.#kept
-    while (state.stream.peekKept(kept)) {
-      if (!this.#dispatch(state, kept.view, kept.bytes, kept.offset, kept.offset + kept.length, wire.formOf(kept.delivery), nowMs)) return
+    const { kept, skipped } = this.#context.scratch
+    const { stream } = state
+    for (;;) {
+      if (stream.skip(skipped)) {
+        this.#skip(state, skipped.begun)
+      } else {
+        if (!stream.peekKept(kept)) return
+        if (!this.#dispatch(state, kept.view, kept.bytes, kept.offset, kept.offset + kept.length, wire.formOf(kept.delivery), nowMs)) return
+      }
     }
+  }
+
+  /** The edge passed packets that won't come: the message under way is over, and so are those that nobody saw begin. */
+  #skip(state: IncomingState, begun: number): void {
+    state.untold += state.assembler.dropBelow(Infinity)
+    if (begun < 0) return
+    state.untold += Math.max(0, begun - state.begun)
+    state.begun = Math.max(state.begun, begun)
+    this.#tellGap(state)
+  }
+
+  #tellGap(state: IncomingState): void {
+    const { untold } = state
+    if (untold === 0) return
+    state.untold = 0
+    state.gone += untold
+    this.#context.listener.onGap(this.#peer, state, untold)
+  }
+
+  /** The consumer of a stream has caught up: what was refused is asked for. */
+  resume(state: IncomingState, nowMs: number): void {
+    state.isBlocked = false
+    if (state.stream.state === "closed") return
+    state.stream.hasRoom()
+    this.#dispatchKept(state, nowMs)
+    this.#closeIfComplete(state)
+    this.#report(state)
+  }
+
+  /** The packet can't be taken now: nobody has room for it. */
+  #refuse(state: IncomingState, number?: number): false {
+    state.stream.refuse(number)
+    this.#context.drop("no-room")
+    return false
   }
 
   /** Hands over what the packet at the edge holds; `false`: it can't be taken now, or the stream is over. */
   #dispatch(state: IncomingState, view: DataView, bytes: Uint8Array, offset: number, end: number, form: number, nowMs: number): boolean {
+    if (state.isBlocked) return this.#refuse(state)
     if (form !== wire.FORM.whole) return this.#dispatchPiece(state, view, bytes, offset, end, form, nowMs)
     if (state.assembler.count > 0) return this.#violates(state, wire.REASON.protocolError, "piece-conflict")
     state.stream.advance()
@@ -102,7 +153,7 @@ export class IncomingStreams {
   }
 
   #deliverWhole(state: IncomingState, view: DataView, bytes: Uint8Array, offset: number, end: number): void {
-    const cursor = this.#messages
+    const cursor = this.#context.scratch.messages
     // A handler may send and so come back here for another stream: the cursor is read before it is called.
     let at = offset
     // It may also stop the stream or leave the peer: then the rest is not handed over.
@@ -111,6 +162,7 @@ export class IncomingStreams {
       cursor.next()
       at = cursor.offset + cursor.length
       state.delivered++
+      state.begun++
       this.#context.listener.onMessage(this.#peer, state, cursor.type, bytes, view, cursor.offset, cursor.length)
     }
   }
@@ -124,19 +176,93 @@ export class IncomingStreams {
     form: number,
     nowMs: number,
   ): boolean {
-    wire.readPiece(view, offset, end, form, this.#piece)
-    const verdict = state.assembler.handlePiece(this.#piece, bytes, nowMs)
+    const { piece } = this.#context.scratch
+    wire.readPiece(view, offset, end, form, piece)
+    const { stream, assembler } = state
+    // The rest of a message whose beginning was skipped.
+    if (stream.mode === wire.MODE["best-effort"] && form !== wire.FORM.first && assembler.count === 0 && piece.message < state.begun) {
+      stream.advance()
+      return true
+    }
+    const verdict = assembler.handlePiece(piece, bytes, nowMs)
     if (verdict === "no-room") {
-      state.stream.refuse()
       this.#refused.add(state)
-      this.#context.drop("no-room")
-      return false
+      return this.#refuse(state)
     }
     if (verdict === "message-too-large") return this.#violates(state, wire.REASON.messageTooLarge, verdict)
     if (verdict !== "taken" && verdict !== "complete") return this.#violates(state, wire.REASON.protocolError, verdict)
-    state.stream.advance()
+    if (form === wire.FORM.first) state.begun++
+    stream.advance()
     if (verdict === "complete") this.#deliverAssembled(state)
-    return state.stream.state === "open"
+    else if (form === wire.FORM.abandoned) this.#abandoned(state)
+    return stream.state === "open"
+  }
+
+  /** Its sender gave up a message half sent. */
+  #abandoned(state: IncomingState): void {
+    state.untold++
+    this.#tellGap(state)
+    this.#roomReturned()
+  }
+
+  /** Without an order each packet stands for itself: what has no room waits, what follows doesn't. */
+  #dispatchUnordered(
+    state: IncomingState,
+    view: DataView,
+    bytes: Uint8Array,
+    offset: number,
+    end: number,
+    form: number,
+    number: number,
+    nowMs: number,
+  ): void {
+    const { stream, assembler } = state
+    if (state.isBlocked) return void this.#refuse(state, number)
+    if (form === wire.FORM.whole) {
+      stream.accept(number, nowMs)
+      return this.#deliverWhole(state, view, bytes, offset, end)
+    }
+    const { piece } = this.#context.scratch
+    wire.readPiece(view, offset, end, form, piece)
+    const verdict = assembler.handlePiece(piece, bytes, nowMs, number)
+    if (verdict === "no-room") {
+      this.#refused.add(state)
+      return void this.#refuse(state, number)
+    }
+    if (verdict === "message-too-large") return void this.#violates(state, wire.REASON.messageTooLarge, verdict)
+    if (verdict !== "taken" && verdict !== "complete") return void this.#violates(state, wire.REASON.protocolError, verdict)
+    stream.accept(number, nowMs)
+    assembler.settleBelow(stream.cumulative)
+    if (verdict === "complete") this.#deliverAssembled(state)
+    else if (form === wire.FORM.abandoned) this.#abandoned(state)
+  }
+
+  /** Only what is newer than all before counts; messages under way that are older are over. */
+  #dispatchLatest(
+    state: IncomingState,
+    view: DataView,
+    bytes: Uint8Array,
+    offset: number,
+    end: number,
+    form: number,
+    number: number,
+    nowMs: number,
+  ): void {
+    const { stream, assembler } = state
+    if (form === wire.FORM.whole) {
+      stream.pass(number)
+      assembler.dropBelow(number)
+      return this.#deliverWhole(state, view, bytes, offset, end)
+    }
+    const { piece } = this.#context.scratch
+    wire.readPiece(view, offset, end, form, piece)
+    const verdict = assembler.handlePiece(piece, bytes, nowMs, number)
+    if (verdict !== "taken" && verdict !== "complete") return this.#context.drop(verdict)
+    if (verdict !== "complete") return
+    const { highest } = assembler.completed
+    stream.pass(highest)
+    assembler.dropBelow(highest)
+    this.#deliverAssembled(state)
   }
 
   #deliverAssembled(state: IncomingState): void {
@@ -146,7 +272,11 @@ export class IncomingStreams {
     state.delivered++
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#context.listener.onMessage(this.#peer, state, type, bytes, view, 0, bytes.length)
-    // Memory is free again: whoever was refused may try.
+    this.#roomReturned()
+  }
+
+  /** Memory for messages is free again: whoever was refused may try. */
+  #roomReturned(): void {
     for (const other of this.#refused) {
       other.stream.hasRoom()
       this.#report(other)
@@ -166,11 +296,14 @@ export class IncomingStreams {
     if (state === undefined) return
     if (state.stream.state === "closed") return this.#context.drop("stream-closed")
     this.lastDataMs = nowMs
+    this.#peer.handleData(nowMs)
+    this.#context.wake(this.#peer)
     const form = wire.formOf(wire.readFireAndForgetDelivery(view, body))
     const payload = body + wire.FIRE_AND_FORGET_HEADER_BYTES
     if (form === wire.FORM.whole) return this.#deliverWhole(state, view, bytes, payload, end)
-    wire.readPiece(view, payload, end, form, this.#piece)
-    const verdict = state.assembler.handlePiece(this.#piece, bytes, nowMs)
+    const { piece } = this.#context.scratch
+    wire.readPiece(view, payload, end, form, piece)
+    const verdict = state.assembler.handlePiece(piece, bytes, nowMs)
     if (verdict === "complete") this.#deliverAssembled(state)
     else if (verdict !== "taken") this.#context.drop(verdict)
     this.#report(state)
@@ -188,15 +321,17 @@ export class IncomingStreams {
       this.#context.drop("stream-closed")
       return undefined
     }
-    const { settings, pool } = this.#context
-    if (this.#streams.size >= settings.streamsMax) {
+    const { settings, pool, quota } = this.#context
+    if (this.#streams.size >= settings.streamsMax || !quota.takeStream()) {
       this.#context.drop("streams-full")
       return undefined
     }
     const options = this.#peer.receiveOptions
     const stream = new ReceiveStream({ id, mode, options, rtt: this.#peer.rtt, pool })
-    const isOrdered = mode === wire.MODE.reliable
-    const state = new IncomingState(stream, new Assembler({ budget: this.#budget, messageBytesMax: settings.messageBytesMax, isOrdered }))
+    const isOrdered = mode === wire.MODE.reliable || mode === wire.MODE["best-effort"]
+    const isReliable = isOrdered || mode === wire.MODE["reliable-unordered"]
+    const { messageBytesMax } = settings
+    const state = new IncomingState(stream, new Assembler({ budget: this.#budget, messageBytesMax, isOrdered, isReliable }))
     this.#streams.set(id, state)
     return state
   }
@@ -229,13 +364,17 @@ export class IncomingStreams {
     }
     const reason = state.stream.handleEnd(end.final)
     if (reason !== undefined) this.#context.drop(reason)
+    else state.finalBegun = end.begun
     this.#report(state)
     this.#closeIfComplete(state)
   }
 
   handleReset(reset: wire.Reset): void {
     const state = this.#streams.get(reset.stream)
-    if (state !== undefined) this.#closeIncoming(state, false, reset.reason)
+    if (state !== undefined) {
+      state.finalBegun = reset.begun
+      this.#closeIncoming(state, false, reset.reason)
+    }
     this.#answerFinished(reset)
   }
 
@@ -248,15 +387,15 @@ export class IncomingStreams {
 
   #closeIfComplete(state: IncomingState): void {
     const { stream } = state
-    const isReliable = stream.mode !== wire.MODE["fire-and-forget"]
+    const isReliable = stream.mode > wire.MODE.latest
     // A piece that nobody promised may never come.
     if (stream.state === "open" && stream.isComplete && (state.assembler.count === 0 || !isReliable)) {
-      this.#answer(state.id, isReliable ? stream.cumulative : 0)
-      // Nobody knows what became of messages that nobody promised.
+      this.#answer(state.id, stream.mode === wire.MODE["fire-and-forget"] ? 0 : Math.max(stream.cumulative, stream.final))
       this.#closeIncoming(state, isReliable, wire.REASON.unspecified)
     }
   }
 
+  /** `isComplete`: the sender ended the stream, and all that it didn't give up was delivered. */
   #closeIncoming(state: IncomingState, isComplete: boolean, reason: number): void {
     state.stream.close()
     state.assembler.close()
@@ -264,9 +403,14 @@ export class IncomingStreams {
     this.#streams.delete(state.id)
     this.#reporting.delete(state)
     this.#refused.delete(state)
+    this.#context.quota.giveStream()
     this.#finish(state.id)
     this.#context.wake(this.#peer)
-    this.#context.listener.onStreamClosed(this.#peer, state, isComplete, reason)
+    // What was begun and isn't accounted for won't come any more.
+    state.untold = Math.max(0, state.finalBegun - state.delivered - state.gone)
+    this.#tellGap(state)
+    this.#context.listener.onStreamClosed(this.#peer, state, isComplete && state.gone === 0, reason)
+    this.#roomReturned()
   }
 
   /** A hole that was filled to make the set smaller may hold a stream that lives. */
@@ -296,8 +440,9 @@ export class IncomingStreams {
   }
 
   handleSync(view: DataView, body: number, wanted: boolean, nowMs: number): void {
-    wire.readSync(view, body, this.#sync)
-    const { stream: id, mode, high } = this.#sync
+    const { sync } = this.#context.scratch
+    wire.readSync(view, body, sync)
+    const { stream: id, mode, high } = sync
     if (this.#isFinished(id)) {
       // Its end was answered, but the sender hasn't heard: it hears it again.
       this.#answer(id, high)
@@ -305,7 +450,7 @@ export class IncomingStreams {
     }
     const state = this.#incomingFor(id, mode)
     if (state === undefined) return
-    const reason = state.stream.handleSync(this.#sync, wanted, nowMs)
+    const reason = state.stream.handleSync(sync, wanted, nowMs)
     if (reason !== undefined) this.#context.drop(reason)
     this.#report(state)
     // What was refused may lie in the pool: it won't come again by itself.
@@ -333,7 +478,7 @@ export class IncomingStreams {
   }
 
   #composeFinished(id: number, final: number, control: ControlWriter): void {
-    const status = this.#status
+    const { status } = this.#context.scratch
     status.cumulative = final
     status.stream = id
     status.state = wire.STATUS.closed
@@ -346,7 +491,7 @@ export class IncomingStreams {
       control.finish(wire.writeStop(control.view, control.begin(wire.KIND.stop, wire.STOP_BYTES), { stream: id, reason: stopReason }))
       stopping.said(nowMs, this.#peer.rtt.ptoMs, REPEAT_MS_MAX)
     }
-    const status = this.#status
+    const { status } = this.#context.scratch
     const rangesMax = Math.floor((control.bodyBytesMax - wire.STATUS_HEADER_BYTES) / wire.RANGE_BYTES)
     if (stream.state === "open" && stream.pollStatus(nowMs, status, rangesMax)) {
       control.finish(wire.writeStatus(control.view, control.begin(wire.KIND.status, wire.statusBytes(status)), status))

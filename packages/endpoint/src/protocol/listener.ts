@@ -11,6 +11,8 @@ import type { PeerState } from "./peer-state.ts"
 export interface ProtocolListener {
   /** A message; the bytes are valid during the call. */
   onMessage(peer: PeerState, stream: IncomingState, type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): void
+  /** So many messages of the stream won't come; each is told once. */
+  onGap(peer: PeerState, stream: IncomingState, messages: number): void
   onStreamOpened(peer: PeerState, stream: IncomingState): void
   /** No more messages will come. `isComplete`: all that were sent were delivered. */
   onStreamClosed(peer: PeerState, stream: IncomingState, isComplete: boolean, reason: number): void

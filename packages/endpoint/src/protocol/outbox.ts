@@ -5,6 +5,7 @@
  */
 
 import { PacketWriter, PREFIX_BYTES, type Profile, sealChecksum, TAG_BYTES, writePrefix } from "@x/wire"
+import type { PacketPool } from "@x/stream"
 import { createSendBatch, type SendBatch, type Transport } from "@x/transport/host"
 import type { Association } from "./association.ts"
 
@@ -25,9 +26,12 @@ export class Outbox {
   readonly #sources: Uint8Array[] = []
   /** Packets for the datagram being composed. */
   readonly writer: PacketWriter
+  /** Its slots are sent from: none is given out again while a row names it. */
+  readonly #pool: PacketPool
   #isBlocked = false
 
-  constructor(transport: Transport, profile: Profile, datagramBytesMax: number) {
+  constructor(transport: Transport, profile: Profile, datagramBytesMax: number, pool: PacketPool) {
+    this.#pool = pool
     this.#transport = transport
     this.#profile = profile
     this.#prefixBytes = PREFIX_BYTES[profile]!
@@ -65,7 +69,7 @@ export class Outbox {
   }
 
   /** Adds the composed datagram of an association to the batch. */
-  post(association: Association, nowMs: number): void {
+  post(association: Association, isData: boolean, nowMs: number): void {
     const offset = this.#batch.count * this.#slotBytes
     const length = this.writer.end - offset
     writePrefix(
@@ -74,7 +78,7 @@ export class Outbox {
       this.#profile,
       false,
       association.remoteSlot,
-      association.takeCounter(length + this.#tagBytes, nowMs),
+      association.takeCounter(length + this.#tagBytes, isData, nowMs),
     )
     this.#add(this.#scratchSlab, this.#scratch, offset, length, association.address, association.sealer)
   }
@@ -105,9 +109,10 @@ export class Outbox {
       this.#profile,
       false,
       association.remoteSlot,
-      association.takeCounter(this.#prefixBytes + length + this.#tagBytes, nowMs),
+      association.takeCounter(this.#prefixBytes + length + this.#tagBytes, true, nowMs),
     )
     this.#add(slab, source, offset, this.#prefixBytes + length, association.address, association.sealer)
+    this.#pool.hold()
   }
 
   /** Room for one more datagram; `false`: the socket is full. */
@@ -120,15 +125,18 @@ export class Outbox {
     const batch = this.#batch
     if (batch.count === 0) {
       this.#isBlocked = false
+      this.#pool.unhold()
       return true
     }
     const taken = this.#transport.send(batch)
     if (taken >= batch.count) {
       batch.count = 0
       this.#isBlocked = false
+      this.#pool.unhold()
       return true
     }
     this.#keepFrom(taken)
+    this.#pool.unhold()
     this.#isBlocked = true
     return false
   }

@@ -5,10 +5,9 @@
  * @module
  */
 
-import { createOutgoingPacket, SendStream } from "@x/stream"
+import { SendStream } from "@x/stream"
 import * as wire from "@x/wire"
 import type { Association } from "./association.ts"
-import type { CongestionController } from "./congestion.ts"
 import type { ControlWriter } from "./control-writer.ts"
 import type { PeerContext, PeerState } from "./peer-state.ts"
 
@@ -16,17 +15,39 @@ import type { PeerContext, PeerState } from "./peer-state.ts"
 export const SEQUENCED_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire.SEQUENCED_HEADER_BYTES
 const FIRE_AND_FORGET_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire.FIRE_AND_FORGET_HEADER_BYTES
 
+export interface OpenStream {
+  readonly mode: wire.Mode
+  readonly priority: number
+  /** Share among the streams of the same priority. */
+  readonly weight: number
+  readonly metadata: Uint8Array
+  readonly lifetimeMs?: number
+  readonly resendsMax?: number
+}
+
 /** A stream towards the peer. */
 export class OutgoingState {
   readonly stream: SendStream
+  readonly weight: number
   /** Who tells the application of it; set by the shell. */
   owner: unknown = undefined
-  slab: number
-  slabVersion = 0
-  constructor(stream: SendStream, slab: number) {
+  /** Bytes it may still send before the next one has its turn. */
+  deficit = 0
+  /** Whether it is its turn; and whether it waits for one. */
+  isServed = false
+  isListed = false
+  /** When the shell wants to be asked: a message that waits for the window has waited long enough. */
+  deadlineMs: number = Infinity
+  constructor(stream: SendStream, weight: number) {
     this.stream = stream
-    this.slab = slab
+    this.weight = weight
   }
+}
+
+/** Streams of one priority that have something to send, in the order of their turns. */
+interface Level {
+  readonly priority: number
+  readonly ready: OutgoingState[]
 }
 
 export class OutgoingStreams {
@@ -39,20 +60,18 @@ export class OutgoingStreams {
   packetsResent = 0
   readonly #peer: PeerState
   readonly #context: PeerContext
-  readonly #controller: CongestionController
   /** Streams that may have something to send or to repeat: the others cost nothing. */
   readonly #sending = new Set<OutgoingState>()
-  readonly #served: OutgoingState[] = []
+  /** Those with data, highest priority first. */
+  readonly #levels: Level[] = []
+  #listed = 0
+  /** Streams without acknowledgements that sent something: having been sent is all that can be waited for. */
+  readonly #sent: OutgoingState[] = []
   #nextId = 1
-  #inFlightBytes = 0
-  readonly #packet = createOutgoingPacket()
-  readonly #status = wire.createStatus()
-  readonly #sync = wire.createSync()
 
   constructor(peer: PeerState, context: PeerContext, nowMs: number) {
     this.#peer = peer
     this.#context = context
-    this.#controller = context.controller(peer)
     this.lastDataMs = nowMs
   }
 
@@ -60,26 +79,19 @@ export class OutgoingStreams {
     return this.#streams.size
   }
 
-  get inFlightBytes(): number {
-    return this.#inFlightBytes
-  }
-
   all(): Iterable<OutgoingState> {
     return this.#streams.values()
   }
 
-  open(mode: wire.Mode, priority: number, metadata: Uint8Array, first: number, nowMs: number): OutgoingState | undefined {
-    if (this.#streams.size >= this.#peer.limits.streams) return undefined
+  open({ mode, priority, weight, metadata, lifetimeMs, resendsMax }: OpenStream, nowMs: number): OutgoingState | undefined {
+    const { sendPool, quota } = this.#context
+    if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream()) return undefined
     const stream = new SendStream({
-      id: this.#nextId++,
-      mode,
-      options: this.#peer.sendOptions,
-      rtt: this.#peer.rtt,
-      first,
-      priority,
-      metadata,
+      ...{ id: this.#nextId++, mode, options: this.#peer.sendOptions, rtt: this.#peer.rtt, pool: sendPool, priority, metadata },
+      ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
+      ...(resendsMax === undefined ? {} : { resendsMax }),
     })
-    const state = new OutgoingState(stream, this.#context.transport.registerSlab(stream.slab))
+    const state = new OutgoingState(stream, weight)
     this.#streams.set(stream.id, state)
     stream.open(nowMs)
     this.touch(state)
@@ -88,8 +100,39 @@ export class OutgoingStreams {
 
   /** A stream was written to, ended or reset: it has something to send. */
   touch(state: OutgoingState): void {
+    if (state.stream.state === "closed") return
     this.#sending.add(state)
     this.#context.wake(this.#peer)
+  }
+
+  /** Whether a stream has something to send now. */
+  get hasData(): boolean {
+    return this.#listed > 0
+  }
+
+  /** Takes up a stream whose turn is to come, behind those that wait already. */
+  #enlist(state: OutgoingState): void {
+    if (state.isListed || state.stream.peek() < 0) return
+    const { priority } = state.stream
+    let i = 0
+    while (i < this.#levels.length && this.#levels[i]!.priority > priority) i++
+    if (this.#levels[i]?.priority !== priority) this.#levels.splice(i, 0, { priority, ready: [] })
+    this.#levels[i]!.ready.push(state)
+    state.isListed = true
+    this.#listed++
+  }
+
+  #delist(state: OutgoingState): void {
+    if (!state.isListed) return
+    const ready = this.#levels.find(({ priority }) => priority === state.stream.priority)!.ready
+    ready.splice(ready.indexOf(state), 1)
+    this.#unlist(state)
+  }
+
+  #unlist(state: OutgoingState): void {
+    state.deficit = 0
+    state.isServed = state.isListed = false
+    this.#listed--
   }
 
   handleStop(stop: wire.Stop, nowMs: number): void {
@@ -101,32 +144,23 @@ export class OutgoingStreams {
   }
 
   handleStatus(view: DataView, body: number, nowMs: number): void {
-    wire.readStatus(view, body, this.#status)
-    const state = this.#streams.get(this.#status.stream)
+    const { status } = this.#context.scratch
+    wire.readStatus(view, body, status)
+    const state = this.#streams.get(status.stream)
     // The stream may be finished here while the last statuses are still on their way.
     if (state === undefined) {
-      if (this.#status.stream >= this.#nextId) this.#context.drop("not-sent")
+      if (status.stream >= this.#nextId) this.#context.drop("not-sent")
       return
     }
     const { stream } = state
-    const before = stream.inFlightBytes
-    const unacked = stream.unackedBytes
-    const { low } = stream
-    const reason = stream.handleStatus(this.#status, nowMs)
+    const { low, unackedBytes } = stream
+    const reason = stream.handleStatus(status, nowMs)
     if (reason !== undefined) return this.#context.drop(reason)
-    if (this.#status.missing.count > 0) this.naksReceived++
-    if (stream.state !== "closed") this.#inFlightBytes += stream.inFlightBytes - before
-    const acknowledged = unacked - stream.unackedBytes
-    const lost = before - stream.inFlightBytes - acknowledged
-    if (acknowledged > 0) this.#controller.onAcknowledged(acknowledged, this.#peer.rtt.srttMs, nowMs)
-    if (lost > 0) this.#controller.onLost(lost, nowMs)
-    if (stream.state === "closed") {
-      this.#inFlightBytes -= before - stream.inFlightBytes
-      return this.#remove(state)
-    }
+    if (status.missing.count > 0) this.naksReceived++
+    if (stream.state === "closed") return this.#remove(state)
     this.touch(state)
     // The edge may pass packets that were reported as received before.
-    if (acknowledged > 0 || stream.low > low) this.#context.listener.onProgress(this.#peer, state)
+    if (stream.unackedBytes < unackedBytes || stream.low > low) this.#context.listener.onProgress(this.#peer, state)
   }
 
   /** The peer is silent, or back: then everything may have something to send again. */
@@ -146,12 +180,10 @@ export class OutgoingStreams {
   }
 
   #remove(state: OutgoingState): void {
-    // Rows of the batch may still name its slab.
-    this.#context.outbox.flush()
-    this.#inFlightBytes -= state.stream.inFlightBytes
     this.#streams.delete(state.stream.id)
     this.#sending.delete(state)
-    this.#context.transport.releaseSlab(state.slab)
+    this.#delist(state)
+    this.#context.quota.giveStream()
     this.#context.listener.onProgress(this.#peer, state)
   }
 
@@ -184,101 +216,110 @@ export class OutgoingStreams {
   }
 
   #composeSync(stream: SendStream, control: ControlWriter, nowMs: number): void {
-    const sync = this.#sync
-    if (!stream.pollSync(nowMs, sync)) return
+    const { sync } = this.#context.scratch
+    const rangesMax = Math.floor((control.bodyBytesMax - wire.SYNC_HEADER_BYTES) / wire.GONE_RANGE_BYTES)
+    if (!stream.pollSync(nowMs, sync, rangesMax)) return
     const body = control.begin(wire.KIND.sync | wire.FLAG_WANTED, wire.syncBytes(sync))
     control.finish(wire.writeSync(control.view, body, sync))
   }
 
-  /** One packet of each stream in turn, while the peer may have more in flight. Small ones share datagrams. */
-  pollData(association: Association, nowMs: number): void {
-    const { outbox } = this.#context
-    const served = this.#served
-    let isComposing = false
-    let hasSent = true
-    pass: while (hasSent) {
-      hasSent = false
-      for (const state of this.#sending) {
-        const bytes = state.stream.peek()
-        if (bytes < 0) continue
-        if (this.#inFlightBytes > 0 && this.#inFlightBytes + bytes > this.#controller.windowBytes) break pass
-        const isShared = bytes <= this.#peer.payloadBytesMax / 2
-        if (
-          isComposing &&
-          (!isShared || outbox.composedBytes + outbox.writer.cost(wire.SEQUENCED_HEADER_BYTES + bytes) > this.#peer.datagramBytesMax)
-        ) {
-          outbox.post(association, nowMs)
-          isComposing = false
-        }
-        if (!isComposing && !outbox.makeRoom()) break pass
-        if (isShared && !isComposing) {
-          outbox.compose()
-          isComposing = true
-        }
-        this.#take(state, nowMs)
-        if (isShared) this.#copyPacket(state.stream)
-        else this.#postPacket(state, association, nowMs)
-        this.lastDataMs = nowMs
-        hasSent = true
-        if (served.at(-1) !== state) served.push(state)
-      }
-    }
-    if (isComposing) outbox.post(association, nowMs)
-    // Whoever had a turn goes behind those who had none.
-    for (const state of served) {
-      this.#sending.delete(state)
-      this.#sending.add(state)
-      // Nothing acknowledges these: having been sent is all that can be waited for.
-      if (state.stream.mode === wire.MODE["fire-and-forget"]) this.#context.listener.onProgress(this.#peer, state)
-    }
-    served.length = 0
+  /** Takes up the streams that were touched. Before `pollData`. */
+  enlist(): void {
+    for (const state of this.#sending) this.#enlist(state)
   }
 
-  /** Takes the next packet of a stream into `#packet`, and counts it. */
-  #take({ stream }: OutgoingState, nowMs: number): void {
-    const before = stream.inFlightBytes
-    stream.take(nowMs, this.#packet)
-    this.#inFlightBytes += stream.inFlightBytes - before
+  /**
+   * Sends about `quantumBytes`, as far as the peer's window and pace allow. Streams of the highest priority first; among them deficit round robin,
+   * each turn a full packet for each unit of weight. Small packets share datagrams.
+   */
+  pollData(association: Association, quantumBytes: number, nowMs: number): void {
+    const { outbox } = this.#context
+    let left = quantumBytes
+    let isComposing = false
+    while (left > 0) {
+      const state = this.#turn()
+      if (state === undefined) break
+      const bytes = state.stream.peek()
+      const isShared = bytes <= this.#peer.payloadBytesMax / 2
+      const cost = outbox.writer.cost(wire.SEQUENCED_HEADER_BYTES + bytes)
+      if (isComposing && (!isShared || outbox.composedBytes + cost > this.#peer.datagramBytesMax)) {
+        outbox.post(association, true, nowMs)
+        isComposing = false
+      }
+      if (!this.#peer.mayGo(association, bytes) || (!isComposing && !outbox.makeRoom())) break
+      if (isShared && !isComposing) {
+        outbox.compose()
+        isComposing = true
+      }
+      this.#take(state.stream, nowMs)
+      if (isShared) this.#copyPacket(state.stream)
+      else this.#postPacket(state.stream, association, nowMs)
+      state.deficit -= cost
+      left -= cost
+      this.lastDataMs = nowMs
+      if (state.stream.mode <= wire.MODE.latest && this.#sent.at(-1) !== state) this.#sent.push(state)
+    }
+    if (isComposing) outbox.post(association, true, nowMs)
+    if (this.#sent.length > 0) for (const state of this.#sent.splice(0)) this.#context.listener.onProgress(this.#peer, state)
+  }
+
+  /** The stream whose turn it is; who has used up its share goes behind the others. */
+  #turn(): OutgoingState | undefined {
+    for (let i = 0; this.#listed > 0 && i < this.#levels.length; i++) {
+      const { ready } = this.#levels[i]!
+      while (ready.length > 0) {
+        const state = ready[0]!
+        if (state.stream.peek() < 0) {
+          ready.shift()
+          this.#unlist(state)
+          continue
+        }
+        if (!state.isServed) state.deficit += state.weight * this.#peer.payloadBytesMax
+        state.isServed = true
+        if (state.deficit > 0) return state
+        state.isServed = false
+        if (ready.length > 1) ready.push(ready.shift()!)
+      }
+    }
+    return undefined
+  }
+
+  /** Takes the next packet of a stream into the scratch, and counts it. */
+  #take(stream: SendStream, nowMs: number): void {
+    const { packet } = this.#context.scratch
+    stream.take(nowMs, packet)
     this.packetsSent++
-    if (this.#packet.isResend) this.packetsResent++
+    if (packet.isResend) this.packetsResent++
   }
 
   /** Copies the packet into the datagram being composed: small as it is, that costs less than a datagram of its own. */
   #copyPacket(stream: SendStream): void {
     const { writer } = this.#context.outbox
-    const { number, delivery, wanted, offset, length } = this.#packet
+    const { number, delivery, wanted, bytes, offset, length } = this.#context.scratch.packet
     const isSequenced = stream.mode !== wire.MODE["fire-and-forget"]
     const body = writer.begin((isSequenced ? wire.KIND.sequenced : wire.KIND.fireAndForget) | (wanted ? wire.FLAG_WANTED : 0))
     const payload = isSequenced
       ? wire.writeSequencedBody(writer.view, body, stream.id, number, delivery)
       : wire.writeFireAndForgetBody(writer.view, body, stream.id, wire.formOf(delivery))
-    writer.copy(payload, stream.slab, offset, length)
+    writer.copy(payload, bytes, offset, length)
     writer.finish(payload + length)
   }
 
   /** Sends the packet from where it was written: the headers go into the room before it. */
-  #postPacket(state: OutgoingState, association: Association, nowMs: number): void {
-    const { stream } = state
-    const { outbox, transport } = this.#context
-    const { number, delivery, wanted, offset, length } = this.#packet
-    if (state.slabVersion !== stream.slabVersion) {
-      // Rows of the batch still name the old slab: they go first.
-      outbox.flush()
-      transport.releaseSlab(state.slab)
-      state.slab = transport.registerSlab(stream.slab)
-      state.slabVersion = stream.slabVersion
-    }
-    const { view } = stream
+  #postPacket(stream: SendStream, association: Association, nowMs: number): void {
+    const { outbox } = this.#context
+    const { number, delivery, wanted, slot, bytes, view, offset, length } = this.#context.scratch.packet
+    const slab = this.#context.slabOf(slot)
     if (stream.mode === wire.MODE["fire-and-forget"]) {
       const start = offset - FIRE_AND_FORGET_OVERHEAD_BYTES
       view.setUint8(start, wire.KIND.fireAndForget)
       wire.writeFireAndForgetBody(view, start + wire.PACKET_OVERHEAD_BYTES, stream.id, wire.formOf(delivery))
-      outbox.postFrom(state.slab, stream.slab, view, start, FIRE_AND_FORGET_OVERHEAD_BYTES + length, association, nowMs)
+      outbox.postFrom(slab, bytes, view, start, FIRE_AND_FORGET_OVERHEAD_BYTES + length, association, nowMs)
       return
     }
     const start = offset - SEQUENCED_OVERHEAD_BYTES
     wire.writeSequencedHeader(view, start, wanted, stream.id, number, delivery)
-    outbox.postFrom(state.slab, stream.slab, view, start, SEQUENCED_OVERHEAD_BYTES + length, association, nowMs)
+    outbox.postFrom(slab, bytes, view, start, SEQUENCED_OVERHEAD_BYTES + length, association, nowMs)
   }
 
   /** The path carries less than it did. Packets and openings that need more can't be sent smaller: their streams end, with the reason. */
@@ -298,11 +339,20 @@ export class OutgoingStreams {
     for (const { stream } of this.#sending) stream.closePacket()
   }
 
-  /** When there is something to repeat or to probe; streams with nothing to send are looked at no more until touched. */
+  /** Gives up what is too old, lets idle streams give back their memory, and tells the shell of its deadlines. */
+  handleTimeout(nowMs: number): void {
+    for (const state of this.#sending) {
+      const { settledMessages } = state.stream
+      state.stream.handleTimeout(nowMs)
+      if (state.deadlineMs <= nowMs || state.stream.settledMessages > settledMessages) this.#context.listener.onProgress(this.#peer, state)
+    }
+  }
+
+  /** When there is something to repeat, to probe or to give up; streams with nothing to send are looked at no more until touched. */
   nextTimeoutMs(): number {
     let next = Infinity
     for (const state of this.#sending) {
-      const { nextTimeoutMs } = state.stream
+      const nextTimeoutMs = Math.min(state.stream.nextTimeoutMs, state.deadlineMs)
       if (nextTimeoutMs === Infinity && state.stream.peek() < 0) this.#sending.delete(state)
       else next = Math.min(next, nextTimeoutMs)
     }
@@ -310,11 +360,6 @@ export class OutgoingStreams {
   }
 
   assertInvariants(): void {
-    let inFlight = 0
-    for (const { stream } of this.#streams.values()) {
-      stream.assertInvariants()
-      inFlight += stream.inFlightBytes
-    }
-    if (inFlight !== this.#inFlightBytes) throw new Error(`inFlightBytes is ${this.#inFlightBytes}, counted ${inFlight}`)
+    for (const { stream } of this.#streams.values()) stream.assertInvariants()
   }
 }

@@ -6,21 +6,24 @@
  */
 
 import { type AssemblyBudget, messageBytesLimit } from "@x/fragment"
-import { type PacketPool, Repeater, RttEstimator, type StreamOptions, streamOptions } from "@x/stream"
+import { GRANULARITY_MS, type PacketPool, Repeater, RttEstimator, type StreamOptions, streamOptions } from "@x/stream"
 import type { Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Settings } from "../options.ts"
 import type { Association } from "./association.ts"
-import type { CongestionController } from "./congestion.ts"
-import { AROUND_BODY_BYTES, ControlWriter } from "./control-writer.ts"
+import type { CongestionController, CongestionFactory } from "./congestion.ts"
+import { AROUND_BODY_BYTES, type ControlWriter } from "./control-writer.ts"
 import type { Due } from "./due-queue.ts"
 import { IncomingStreams } from "./incoming-streams.ts"
 import type { ProtocolListener } from "./listener.ts"
 import type { Outbox } from "./outbox.ts"
+import { Pacer } from "./pacer.ts"
+import type { Quota } from "./quota.ts"
+import type { Scratch } from "./scratch.ts"
 import { OutgoingStreams, SEQUENCED_OVERHEAD_BYTES } from "./outgoing-streams.ts"
 
 /** Room before a payload for prefix and header, on a word. */
-const HEAD_ROOM_BYTES = 24
+export const HEAD_ROOM_BYTES = 24
 /** Heartbeats without an answer before a join asks who is there. */
 const SILENT_HEARTBEATS_MAX = 3
 /** A goodbye is repeated for so long, milliseconds. */
@@ -28,6 +31,9 @@ const GOODBYE_MS = 1_000
 /** Heartbeats come this many times further apart on an association that has been idle this many intervals. */
 const IDLE_FACTOR = 3
 const IDLE_INTERVALS = 10
+
+/** Datagrams, of whatever kind, after which feedback is due: the other side remembers each until then. */
+const FEEDBACK_DATAGRAMS = 64
 
 /** Associations that still take datagrams after others took their place. */
 const RETIRING_MAX = 4
@@ -42,7 +48,15 @@ export interface PeerContext {
   readonly pool: PacketPool
   readonly budget: AssemblyBudget
   readonly listener: ProtocolListener
-  readonly controller: (peer: PeerState) => CongestionController
+  readonly congestion: CongestionFactory
+  /** Memory of packets that were written and aren't acknowledged. */
+  readonly sendPool: PacketPool
+  /** The transport's number for the piece of memory that a slot of it lies in. */
+  slabOf(slot: number): number
+  /** What all peers share of what is limited for the process. */
+  readonly quota: Quota
+  readonly control: ControlWriter
+  readonly scratch: Scratch
   /** Counts a packet that was dropped. */
   drop(reason: wire.PacketDropReason): void
   /** The peer has something to send now. */
@@ -69,7 +83,23 @@ export class PeerState implements Due {
   /** Asks the protocol for a join to this peer's address, to learn who is there. */
   isProbeWanted = false
   readonly #context: PeerContext
-  readonly #control: ControlWriter
+  readonly #controller: CongestionController
+  readonly #pacer = new Pacer()
+  /** Share in what the process sends at a time: priority goes first, weight counts among equals. */
+  priority = 128
+  weight = 1
+  /** When feedback is owed for datagrams that nothing else answered; and how many they are. */
+  #feedbackDueMs = Infinity
+  #unanswered = 0
+  /** Since when the window has been shut with data waiting; `Infinity`: it isn't. */
+  #shutMs = Infinity
+  #shutProbes = 0
+  /** Why `pollData` stopped: the window, or the pace. */
+  #isShut = false
+  #isPaced = false
+  #pollMs = 0
+  /** Bytes sent that the pacer knows of. */
+  #accountedBytes = 0
   readonly #retiring: Association[] = []
   #association: Association | undefined
   #pathBytes = Infinity
@@ -87,7 +117,6 @@ export class PeerState implements Due {
   #isGoodbyeOwed = false
   readonly #pathResponses: Uint8Array[] = []
   #probeAnswer: wire.MtuProbe | undefined
-  readonly #feedback = wire.createFeedback()
 
   constructor(context: PeerContext, unique: Uint8Array, localSession: Uint8Array, limits: wire.Limits, nowMs: number) {
     this.#context = context
@@ -95,7 +124,7 @@ export class PeerState implements Due {
     this.localSession = localSession
     this.remoteSession = new Uint8Array(wire.IDENTITY_BYTES)
     this.limits = limits
-    this.#control = new ControlWriter(context.outbox)
+    this.#controller = context.congestion(Math.min(context.settings.datagramBytes, limits.datagramBytes))
     this.outgoing = new OutgoingStreams(this, context, nowMs)
     this.incoming = new IncomingStreams(this, context, nowMs)
   }
@@ -192,6 +221,8 @@ export class PeerState implements Due {
   /** Any genuine datagram shows that the peer lives. */
   heard(nowMs: number): void {
     this.#probedMs = -Infinity
+    this.#unanswered++
+    if (this.#unanswered >= FEEDBACK_DATAGRAMS) this.#feedbackDueMs = nowMs
     this.#revive(nowMs)
   }
 
@@ -203,9 +234,23 @@ export class PeerState implements Due {
   }
 
   handleFeedback(view: DataView, body: number, association: Association, nowMs: number): void {
-    wire.readFeedback(view, body, this.#feedback)
-    const rttMs = association.rttOf(this.#feedback, nowMs)
-    if (rttMs !== undefined) this.rtt.addSample(rttMs)
+    const { feedback, sample } = this.#context.scratch
+    wire.readFeedback(view, body, feedback)
+    if (!association.hasSent(feedback.counter) || !association.sent.handleFeedback(feedback, this.rtt.srttMs, nowMs, sample)) return
+    if (sample.rttMs >= 0) this.rtt.addSample(sample.rttMs)
+    if (association !== this.#association) return
+    sample.srttMs = this.rtt.srttMs
+    sample.minRttMs = this.rtt.minMs
+    this.#controller.onFeedback(sample)
+    this.#shutMs = Infinity
+    this.#shutProbes = 0
+    if (this.outgoing.hasData) this.#context.wake(this)
+  }
+
+  /** A datagram with data came: if nothing else is said for a while, feedback is. */
+  handleData(nowMs: number): void {
+    if (this.#feedbackDueMs === Infinity)
+      this.#feedbackDueMs = nowMs + Math.min(this.#context.settings.statusDelayMs, Math.max(GRANULARITY_MS, this.rtt.srttMs / 4))
   }
 
   handleHeartbeat(wanted: boolean): void {
@@ -214,7 +259,7 @@ export class PeerState implements Due {
       return this.#context.wake(this)
     }
     // An answer to an earlier heartbeat doesn't tell of a later one: what it acknowledges does.
-    const { acknowledgedCounter = 0 } = this.#association ?? {}
+    const acknowledgedCounter = this.#association?.sent.heardCounter ?? 0
     for (const ping of this.#pings) {
       if (ping.counter === 0 || ping.counter > acknowledgedCounter) continue
       this.#pings.delete(ping)
@@ -288,14 +333,59 @@ export class PeerState implements Due {
     if (this.isAnnounced) this.#context.listener.onLeft(this, reason, text)
   }
 
-  /** What is sent goes through here: liveness, then control, then data as far as window and socket allow. */
-  poll(nowMs: number, mayJudge: boolean): void {
+  get windowBytes(): number {
+    return Math.min(this.#controller.windowBytes, this.limits.inFlight * this.datagramBytesMax)
+  }
+
+  get paceBytesPerMs(): number {
+    return this.#controller.paceBytesPerMs
+  }
+
+  /** Liveness and control packets, as far as the socket allows. */
+  pollControl(nowMs: number, mayJudge: boolean): void {
     const association = this.#association
     if (association === undefined) return
     if (mayJudge) this.#judge(association, nowMs)
     if (this.#liveness === "left") return
-    this.#pollControl(association, nowMs)
-    if (this.#liveness === "joined") this.outgoing.pollData(association, nowMs)
+    this.#writeControl(association, nowMs)
+  }
+
+  /** Sends data, up to a quantum and as far as window, pace and socket allow. Answers whether there is more that might go now. */
+  pollData(quantumBytes: number, nowMs: number): boolean {
+    const association = this.#association
+    if (association === undefined || this.#liveness !== "joined") return false
+    const { sent, bytesSent } = association
+    const before = sent.inFlightBytes
+    this.#pollMs = nowMs
+    this.#accountedBytes = bytesSent
+    this.#isPaced = this.#isShut = false
+    // What follows is limited by the path if something is left over.
+    sent.isApplicationLimited = false
+    this.outgoing.pollData(association, quantumBytes, nowMs)
+    this.#pacer.spend(association.bytesSent - this.#accountedBytes)
+    sent.isApplicationLimited = !this.outgoing.hasData
+    if (association.bytesSent > bytesSent) this.#controller.onSent(association.bytesSent - bytesSent, sent.inFlightBytes, nowMs)
+    if (!this.#isShut) this.#shutMs = Infinity
+    else if (this.#shutMs === Infinity || sent.inFlightBytes > before) this.#shutMs = nowMs
+    return this.outgoing.hasData && !this.#isShut && !this.#isPaced && !this.#context.outbox.isBlocked
+  }
+
+  /** Whether window and pace let a packet of so many bytes go now. Asked by `outgoing` during `pollData`. */
+  mayGo(association: Association, bytes: number): boolean {
+    this.#pacer.spend(association.bytesSent - this.#accountedBytes)
+    this.#accountedBytes = association.bytesSent
+    const { inFlightBytes } = association.sent
+    this.#isShut = inFlightBytes > 0 && inFlightBytes + bytes > this.windowBytes
+    if (this.#isShut) return false
+    this.#isPaced = !this.#pacer.isOpen(this.#controller.paceBytesPerMs, this.#pollMs)
+    return !this.#isPaced
+  }
+
+  /** The window has been shut for so long that all which is under way may be lost: a heartbeat asks. */
+  #shutDueMs(): number {
+    if (this.#liveness !== "joined") return Infinity
+    const usual = this.rtt.ptoMs + this.limits.statusDelayMs
+    return this.#shutMs + Math.max(usual, Math.min(usual * 2 ** this.#shutProbes, this.#context.settings.heartbeatMs))
   }
 
   /** Whether nothing more is to be said: the goodbye was answered, or there is nobody to answer it. */
@@ -332,7 +422,8 @@ export class PeerState implements Due {
   }
 
   #heartbeatDueMs(association: Association): number {
-    return this.#liveness === "leaving" ? Infinity : association.lastSentMs + this.#heartbeatIntervalMs(association)
+    if (this.#liveness === "leaving") return Infinity
+    return Math.min(association.lastSentMs + this.#heartbeatIntervalMs(association), this.#shutDueMs())
   }
 
   /** After a few heartbeats' silence a join asks who is there, and from then on as often as a peer could become unreachable. */
@@ -342,11 +433,16 @@ export class PeerState implements Due {
     return Math.max(silentMs, this.#probedMs + this.#context.settings.unreachableMs)
   }
 
-  #pollControl(association: Association, nowMs: number): void {
-    const control = this.#control
+  #writeControl(association: Association, nowMs: number): void {
+    const { control } = this.#context
     control.start(association, this.datagramBytesMax, nowMs)
     if (this.incoming.compose(control, nowMs) && this.outgoing.compose(control, nowMs)) this.#composeConnection(association, nowMs)
+    if (this.#feedbackDueMs <= nowMs && !control.hasBegun && control.hasRoom()) control.beginDatagram()
     control.post()
+    if (control.hasBegun) {
+      this.#feedbackDueMs = Infinity
+      this.#unanswered = 0
+    }
     this.#answerProbe(association, nowMs)
   }
 
@@ -356,12 +452,12 @@ export class PeerState implements Due {
     if (this.#probeAnswer === undefined || !outbox.makeRoom()) return
     outbox.compose()
     outbox.writer.finish(wire.writeMtuProbe(outbox.writer.view, outbox.writer.begin(wire.KIND.mtuProbe), this.#probeAnswer))
-    outbox.post(association, nowMs)
+    outbox.post(association, false, nowMs)
     this.#probeAnswer = undefined
   }
 
   #composeConnection(association: Association, nowMs: number): void {
-    const control = this.#control
+    const { control } = this.#context
     while (this.#pathResponses.length > 0) {
       if (!control.hasRoom()) return
       const body = control.begin(wire.KIND.pathResponse, wire.PATH_CHALLENGE_BYTES)
@@ -381,6 +477,10 @@ export class PeerState implements Due {
     // Without a body it can only be the last of its datagram.
     control.begin(wire.KIND.heartbeat | (isWanted ? wire.FLAG_WANTED : 0), 0)
     this.#isEchoOwed = false
+    if (this.#shutMs !== Infinity) {
+      this.#shutMs = nowMs
+      this.#shutProbes++
+    }
     for (const ping of this.#pings) if (ping.counter === 0) ping.counter = association.nextCounter
   }
 
@@ -393,13 +493,16 @@ export class PeerState implements Due {
     if (this.#liveness === "joined") next = Math.min(next, association.lastReceivedMs + unreachableMs)
     if (this.#liveness === "unreachable") next = Math.min(next, association.lastReceivedMs + unreachableMs + leaveMs)
     for (const { retiresMs } of this.#retiring) next = Math.min(next, retiresMs)
-    next = Math.min(next, this.outgoing.nextTimeoutMs(), this.incoming.nextTimeoutMs())
+    next = Math.min(next, this.#feedbackDueMs, this.outgoing.nextTimeoutMs(), this.incoming.nextTimeoutMs())
+    if (this.#isPaced && this.outgoing.hasData)
+      next = Math.min(next, this.#pacer.nextMs(this.#controller.paceBytesPerMs, this.#context.transport.capabilities.timerMs))
     return next
   }
 
   /** Gives up unreliable messages without progress, and names associations that are to be forgotten. */
   handleTimeout(nowMs: number): readonly Association[] {
     this.incoming.handleTimeout(nowMs)
+    this.outgoing.handleTimeout(nowMs)
     if (this.#retiring.length === 0) return NONE
     const over = this.#retiring.filter(({ retiresMs }) => retiresMs <= nowMs)
     for (const association of over) this.#retiring.splice(this.#retiring.indexOf(association), 1)

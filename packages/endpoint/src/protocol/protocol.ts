@@ -11,7 +11,7 @@ import type { ReceiveBatch, Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Settings } from "../options.ts"
 import type { Association } from "./association.ts"
-import { type CongestionController, fixedController } from "./congestion.ts"
+import { ControlWriter } from "./control-writer.ts"
 import type { CookieHost } from "./cookie.ts"
 import { type Due, DueQueue } from "./due-queue.ts"
 import { compare, newIdentity, toHex } from "./identity.ts"
@@ -19,12 +19,16 @@ import { Joiner } from "./joiner.ts"
 import { type JoinRequest, Joins, type SlotOwner, ZERO_SEED } from "./joins.ts"
 import type { ProtocolListener } from "./listener.ts"
 import { Outbox } from "./outbox.ts"
-import { PeerState, type PeerContext } from "./peer-state.ts"
+import { HEAD_ROOM_BYTES, PeerState, type PeerContext } from "./peer-state.ts"
+import { Quota } from "./quota.ts"
+import { createScratch } from "./scratch.ts"
 import { SlotTable } from "./slots.ts"
 
 /** Hints: one a second to an address, and so many addresses are remembered for it. */
 const HINT_INTERVAL_MS = 1_000
 const HINT_ADDRESSES_MAX = 1_024
+/** Datagrams of one peer before the next one has its turn, for each unit of its weight. */
+const QUANTUM_DATAGRAMS = 8
 /** Kernel memory that a datagram of usual size takes in a socket buffer, bytes: two pages with its bookkeeping, measured. */
 const SOCKET_BYTES_PER_DATAGRAM = 2_304
 
@@ -35,7 +39,6 @@ export interface ProtocolOptions {
   readonly random: () => number
   readonly cookies: CookieHost
   readonly nowMs: number
-  readonly controller?: (peer: PeerState) => CongestionController
   /** Called when there is something to send before the next timeout. */
   readonly onWork: () => void
 }
@@ -53,6 +56,12 @@ export class Protocol {
   readonly #context: PeerContext
   readonly #outbox: Outbox
   readonly #pool: PacketPool
+  readonly #sendPool: PacketPool
+  /** The transport's numbers of the pool's memory, by chunk. */
+  readonly #sendSlabs: number[] = []
+  readonly #quota: Quota
+  /** Peers with data, those of the highest priority first, in the order of their turns. */
+  readonly #serving: PeerState[] = []
   readonly #budget: AssemblyBudget
   readonly #slots = new SlotTable<SlotOwner>()
   readonly #due = new DueQueue<Due>()
@@ -69,7 +78,7 @@ export class Protocol {
   /** The time of the batch or poll under way. */
   #nowMs = 0
 
-  constructor({ settings, transport, listener, random, cookies, nowMs, controller, onWork }: ProtocolOptions) {
+  constructor({ settings, transport, listener, random, cookies, nowMs, onWork }: ProtocolOptions) {
     this.#settings = settings
     this.#transport = transport
     this.#listener = listener
@@ -89,9 +98,14 @@ export class Protocol {
       messageBytes: settings.messageBytesMax,
       statusDelayMs: settings.statusDelayMs,
     }
-    this.#outbox = new Outbox(transport, settings.profile, this.#limits.datagramBytes)
+    this.#sendPool = new PacketPool({
+      slotBytes: HEAD_ROOM_BYTES + settings.datagramBytes,
+      slotsMax: settings.sendPoolPacketsMax,
+    })
+    this.#outbox = new Outbox(transport, settings.profile, this.#limits.datagramBytes, this.#sendPool)
     this.#pool = new PacketPool({ slotBytes: this.#limits.datagramBytes, slotsMax: settings.poolPacketsMax })
     this.#budget = new AssemblyBudget(settings.assemblyBytesMax)
+    this.#quota = new Quota(settings.streamsTotalMax)
     this.#context = {
       settings,
       transport,
@@ -99,7 +113,12 @@ export class Protocol {
       pool: this.#pool,
       budget: this.#budget,
       listener,
-      controller: controller ?? ((peer) => fixedController(this.#windowBytes(peer))),
+      congestion: settings.congestion,
+      sendPool: this.#sendPool,
+      slabOf: (slot) => this.#slabOf(slot),
+      quota: this.#quota,
+      control: new ControlWriter(this.#outbox),
+      scratch: createScratch(),
       drop: (reason) => void this.drops[reason]++,
       wake: (peer) => this.#wake(peer),
     }
@@ -115,13 +134,14 @@ export class Protocol {
     )
   }
 
-  /** What our socket's buffer and theirs can hold of one peer. */
-  #windowBytes(peer: PeerState): number {
-    return Math.min(this.#settings.windowBytes, peer.limits.inFlight * peer.payloadBytesMax)
+  /** The transport's number for the memory of a slot; told to it when the first packet goes out from there. */
+  #slabOf(slot: number): number {
+    const chunk = this.#sendPool.chunk(slot)
+    return (this.#sendSlabs[chunk] ??= this.#transport.registerSlab(this.#sendPool.bytes(slot)))
   }
 
   /** Sizes of what grows and shrinks, for tests of leaks and for statistics. */
-  get sizes(): { peers: number; slots: number; joins: number; halfOpen: number; pool: number; assemblyBytes: number; timers: number } {
+  get sizes(): { peers: number; slots: number; joins: number; halfOpen: number; pool: number; assemblyBytes: number; timers: number; sendPool: number; streams: number } {
     return {
       peers: this.peers.size,
       slots: this.#slots.count,
@@ -130,7 +150,14 @@ export class Protocol {
       pool: this.#pool.used,
       assemblyBytes: this.#budget.used,
       timers: this.#due.count,
+      sendPool: this.#sendPool.used,
+      streams: this.#quota.streams,
     }
+  }
+
+  /** How often there was no place, by what was full. */
+  get full(): { pool: number; sendPool: number; streams: number } {
+    return { pool: this.#pool.refused, sendPool: this.#sendPool.refused, streams: this.#quota.refused }
   }
 
   // Datagrams in.
@@ -428,27 +455,62 @@ export class Protocol {
       else if (due instanceof Joiner) this.#joins.poll(due, nowMs)
       else this.#joins.expireHalfOpen(nowMs)
     }
+    // Control of all peers goes before data of any.
     for (const peer of this.#awake) {
       if (this.#outbox.isBlocked && !this.#outbox.flush()) break
       this.#awake.delete(peer)
-      this.#pollPeer(peer, nowMs, mayJudge)
+      if (this.#pollControl(peer, nowMs, mayJudge)) this.#serving.push(peer)
     }
+    this.#pollData(nowMs)
     this.#outbox.flush()
   }
 
-  #pollPeer(peer: PeerState, nowMs: number, mayJudge: boolean): void {
+  /** Answers whether the peer is still there. */
+  #pollControl(peer: PeerState, nowMs: number, mayJudge: boolean): boolean {
     for (const association of peer.handleTimeout(nowMs)) this.#dissociate(association, nowMs)
-    // Also what a listener wrote while another peer was polled.
-    peer.outgoing.closePackets()
-    peer.poll(nowMs, mayJudge)
-    if (peer.isGone(nowMs)) return this.#forget(peer, nowMs)
+    peer.pollControl(nowMs, mayJudge)
+    if (peer.isGone(nowMs)) {
+      this.#forget(peer, nowMs)
+      return false
+    }
     if (peer.isProbeWanted) {
       peer.isProbeWanted = false
       this.#probe(peer, nowMs)
     }
+    return true
+  }
+
+  /** Data of the peers in turn: of the highest priority first, and among those a quantum for each unit of weight. */
+  #pollData(nowMs: number): void {
+    const serving = this.#serving
+    for (const peer of serving) {
+      // Also what a listener wrote while another peer was polled.
+      peer.outgoing.closePackets()
+      peer.outgoing.enlist()
+    }
+    if (serving.length > 1) serving.sort((a, b) => b.priority - a.priority)
+    while (serving.length > 0) {
+      const { priority } = serving[0]!
+      let kept = 0
+      for (let i = 0; i < serving.length; i++) {
+        const peer = serving[i]!
+        if (peer.priority === priority && !this.#serve(peer, serving.length, nowMs)) continue
+        serving[kept++] = peer
+      }
+      serving.length = kept
+    }
+  }
+
+  /** Answers whether the peer has more that might go now. */
+  #serve(peer: PeerState, peers: number, nowMs: number): boolean {
+    // Alone there is nobody to wait for.
+    const quantum = peers === 1 ? Infinity : peer.weight * QUANTUM_DATAGRAMS * peer.datagramBytesMax
+    const hasMore = !this.#outbox.isBlocked && peer.pollData(quantum, nowMs)
+    if (hasMore) return true
     // What was due and couldn't be sent is tried again when the socket takes something.
     if (this.#outbox.isBlocked) this.#awake.add(peer)
-    else this.#due.set(peer, peer.nextTimeoutMs())
+    else if (peer.liveness !== "left") this.#due.set(peer, peer.nextTimeoutMs())
+    return false
   }
 
   /** The system refused a datagram as too long for the path. */
@@ -484,6 +546,7 @@ export class Protocol {
     this.#joins.release(nowMs)
     for (const peer of [...this.peers.values()]) this.#replace(peer, wire.REASON.closing, nowMs)
     this.#outbox.release()
+    for (const slab of this.#sendSlabs) this.#transport.releaseSlab(slab)
   }
 
   /** For tests. */

@@ -1,0 +1,49 @@
+import { TYPE_MAX } from "@x/wire"
+import { EndpointError } from "./endpoint-error.ts"
+import type { Message, ReceivedMessage } from "./message.ts"
+import { isMessageType, type MessageType } from "./message-type.ts"
+
+/** Called at once with the reused message. */
+export type MessageHandler = (message: Message) => unknown
+/** Called with a copy; the stream's next message waits until what it returns has settled. */
+export type AsyncMessageHandler = (message: ReceivedMessage) => PromiseLike<unknown>
+/** The same with the value that the bytes stand for. */
+export type ValueHandler<T> = (value: T, message: Message) => unknown
+export type AsyncValueHandler<T> = (value: T, message: ReceivedMessage) => PromiseLike<unknown>
+
+/** Who handles a type: one of both. */
+export type Handler = { readonly now: MessageHandler; readonly later?: undefined } | { readonly now?: undefined; readonly later: AsyncMessageHandler }
+
+/** Handlers by type, one for each. */
+export class MessageHandlers {
+  readonly #handlers = new Map<number, Handler>()
+
+  get(type: number): Handler | undefined {
+    return this.#handlers.get(type)
+  }
+
+  /** Returns what takes the handler away again. */
+  add(type: number | MessageType<unknown>, handler: unknown, isAsync: boolean): () => void {
+    if (typeof handler !== "function") throw new TypeError("a handler is a function that takes the message")
+    const made = isMessageType(type) ? ofValues(type, handler as ValueHandler<unknown>, isAsync) : plain(handler as MessageHandler, isAsync)
+    const number = isMessageType(type) ? type.type : type
+    if (!(Number.isInteger(number) && number >= 0 && number <= TYPE_MAX))
+      throw new RangeError(`a message type must be a whole number from 0 to ${TYPE_MAX}, not ${number}`)
+    if (this.#handlers.has(number))
+      throw new EndpointError("invalid-option", `type ${number} has a handler already; take that one away first, by what handle() returned`)
+    this.#handlers.set(number, made)
+    return () => {
+      if (this.#handlers.get(number) === made) this.#handlers.delete(number)
+    }
+  }
+}
+
+function plain(handler: MessageHandler, isAsync: boolean): Handler {
+  return isAsync ? { later: handler as unknown as AsyncMessageHandler } : { now: handler }
+}
+
+function ofValues({ codec }: MessageType<unknown>, handler: ValueHandler<unknown>, isAsync: boolean): Handler {
+  if (!isAsync) return { now: (message) => handler(codec.decode(message.bytes), message) }
+  const later = handler as unknown as AsyncValueHandler<unknown>
+  return { later: async (message) => later(codec.decode(message.bytes), message) }
+}

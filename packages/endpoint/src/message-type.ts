@@ -1,0 +1,82 @@
+/**
+ * Messages with a type of their own: what a number on the wire stands for, and how its values become bytes.
+ *
+ * @module
+ */
+
+import { TYPE_MAX } from "@x/wire"
+
+/** Any pair of functions that belong together, as libraries bring them. */
+export interface Codec<T> {
+  encode(value: T): Uint8Array
+  /** The bytes are valid during the call: what the value keeps of them it copies. Throws if they stand for no value. */
+  decode(bytes: Uint8Array): T
+}
+
+/** One that writes straight into the packet. */
+export interface WritingCodec<T> {
+  /** Bytes of the value, exactly. */
+  size(value: T): number
+  /** Writes them at `offset`. */
+  write(value: T, bytes: Uint8Array, offset: number): void
+  decode(bytes: Uint8Array): T
+}
+
+/** A message type: made by `defineMessage`, taken by `handle`, `trySend` and `send` in place of a number. */
+export class MessageType<T> {
+  /** 0 to 65,535. */
+  readonly type: number
+  readonly codec: Codec<T> | WritingCodec<T>
+
+  /** @internal */
+  constructor(type: number, codec: Codec<T> | WritingCodec<T>) {
+    this.type = type
+    this.codec = codec
+  }
+}
+
+/** Says what messages of a type hold. Throws `RangeError` for a number that is none, `TypeError` for a codec that lacks a function. */
+export function defineMessage<T>(type: number, codec: Codec<T> | WritingCodec<T>): MessageType<T> {
+  if (!(Number.isInteger(type) && type >= 0 && type <= TYPE_MAX))
+    throw new RangeError(`a message type must be a whole number from 0 to ${TYPE_MAX}, not ${type}`)
+  const has = (name: string): boolean => typeof (codec as unknown as Record<string, unknown>)[name] === "function"
+  if (!has("decode") || !(has("encode") || (has("size") && has("write"))))
+    throw new TypeError("a codec has encode and decode, or size, write and decode")
+  return new MessageType(type, codec)
+}
+
+export function isMessageType(value: unknown): value is MessageType<unknown> {
+  return value instanceof MessageType
+}
+
+export function isWriting<T>(codec: Codec<T> | WritingCodec<T>): codec is WritingCodec<T> {
+  return "write" in codec && "size" in codec
+}
+
+/** Bytes as they are; what is decoded is a copy, to keep. */
+export const bytes: WritingCodec<Uint8Array> = {
+  size: (value) => value.length,
+  write: (value, target, offset) => target.set(value, offset),
+  decode: (value) => new Uint8Array(value),
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/** Text. A lone surrogate is sent as U+FFFD, as everywhere on the web; bytes that are no UTF-8 throw. */
+export const utf8: Codec<string> = {
+  encode: (value) => encoder.encode(value),
+  decode: (value) => decoder.decode(value),
+}
+
+/** What JSON can say. `T` is the caller's word: nothing checks it. Throws `TypeError` for a value that JSON has no text for, such as `undefined`. */
+export function json<T>(): Codec<T> {
+  return {
+    encode(value) {
+      const text: string | undefined = JSON.stringify(value)
+      if (text === undefined) throw new TypeError(`JSON has no text for ${String(value)}`)
+      return encoder.encode(text)
+    },
+    decode: (value) => JSON.parse(decoder.decode(value)) as T,
+  }
+}
