@@ -365,7 +365,15 @@ export class Endpoint implements AsyncDisposable {
     return pending === undefined ? handled : Promise.all([pending, handled])
   }
 
-  #call(handler: MessageHandler, type: number, stream: IncomingStream, bytes: Uint8Array, view: DataView, offset: number, length: number): void {
+  #call(
+    handler: MessageHandler,
+    type: number,
+    stream: IncomingStream,
+    bytes: Uint8Array,
+    view: DataView,
+    offset: number,
+    length: number,
+  ): void {
     const message = this.#message
     message.set(type, stream.peer, stream, bytes, view, offset, length)
     try {

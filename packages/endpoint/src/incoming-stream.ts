@@ -284,4 +284,3 @@ export class IncomingStream {
     return `stream ${this.id} "${this.label}" from ${this.peer.unique} (${this.delivery}${this.#state.stream.state === "closed" ? `, ${reasonName(this.#state.stopReason)}` : ""})`
   }
 }
-

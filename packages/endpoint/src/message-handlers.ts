@@ -12,7 +12,9 @@ export type ValueHandler<T> = (value: T, message: Message) => unknown
 export type AsyncValueHandler<T> = (value: T, message: ReceivedMessage) => PromiseLike<unknown>
 
 /** Who handles a type: one of both. */
-export type Handler = { readonly now: MessageHandler; readonly later?: undefined } | { readonly now?: undefined; readonly later: AsyncMessageHandler }
+export type Handler =
+  | { readonly now: MessageHandler; readonly later?: undefined }
+  | { readonly now?: undefined; readonly later: AsyncMessageHandler }
 
 /** Handlers by type, one for each. */
 export class MessageHandlers {

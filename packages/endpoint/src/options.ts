@@ -125,7 +125,8 @@ export function settingsOf(options: EndpointOptions): Settings {
   const protection = options.protection ?? "checksum"
   if (protection !== "none" && protection !== "checksum") throw invalid("protection", `"none" or "checksum"`, protection)
   const { congestion = lossBased() } = options
-  if (typeof congestion !== "function") throw invalid("congestion", "what lossBased() or fixed() returns, or a function of your own", congestion)
+  if (typeof congestion !== "function")
+    throw invalid("congestion", "what lossBased() or fixed() returns, or a function of your own", congestion)
   const settings: Settings = { ...DEFAULTS, ...given, profile: PROFILE[protection], inFlightMax: options.inFlightMax, congestion }
   within(settings, "datagramBytes", DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX)
   within(settings, "messageBytesMax", 1, messageBytesLimit(settings.datagramBytes - 64))

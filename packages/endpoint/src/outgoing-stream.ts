@@ -205,7 +205,11 @@ export class OutgoingStream {
    */
   send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
   send<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
-  send(type: number | MessageType<unknown>, value: unknown, { signal, timeoutMs = Infinity, receipt = false }: SendOptions = {}): Promise<void> {
+  send(
+    type: number | MessageType<unknown>,
+    value: unknown,
+    { signal, timeoutMs = Infinity, receipt = false }: SendOptions = {},
+  ): Promise<void> {
     let bytes: Uint8Array
     if (isMessageType(type)) {
       bytes = encodeValue(type.codec, value)
@@ -277,7 +281,8 @@ export class OutgoingStream {
       const receipt = receipts[i]!
       if (mode === MODE["best-effort"] && this.#stream.isGone(receipt.from, receipt.to))
         receipt.settle(new EndpointError("dropped", "the message was given up for newer ones, or for its age; it may have been delivered"))
-      else if (mode === MODE["reliable-unordered"] ? this.#stream.isSettled(receipt.from, receipt.to) : low >= receipt.to) receipt.settle(undefined)
+      else if (mode === MODE["reliable-unordered"] ? this.#stream.isSettled(receipt.from, receipt.to) : low >= receipt.to)
+        receipt.settle(undefined)
       else receipts[kept++] = receipt
     }
     receipts.length = kept
@@ -334,7 +339,10 @@ export class OutgoingStream {
    */
   writable(type: number): WritableStream<Uint8Array> {
     if (this.#stream.mode !== MODE.reliable)
-      throw new EndpointError("invalid-option", `a payload in parts needs all of them in order: open the stream as "reliable", not "${this.delivery}"`)
+      throw new EndpointError(
+        "invalid-option",
+        `a payload in parts needs all of them in order: open the stream as "reliable", not "${this.delivery}"`,
+      )
     return writableOf(this, type, this.#peerState.messageBytesMax)
   }
 
@@ -456,7 +464,9 @@ export class OutgoingStream {
 
   #refusalError(refusal: "closed" | "not-joined" | "too-large", bytes: number): EndpointError {
     if (refusal === "too-large") {
-      const cure = this.#isReliable ? "raise messageBytesMax at both ends, or send it in parts" : "raise windowBytes and windowPackets, or open the stream as reliable"
+      const cure = this.#isReliable
+        ? "raise messageBytesMax at both ends, or send it in parts"
+        : "raise windowBytes and windowPackets, or open the stream as reliable"
       return new EndpointError("too-large", `a message of ${bytes} B is above the limit of ${this.messageBytesMax} B; ${cure}`)
     }
     if (refusal === "not-joined") return new EndpointError("not-joined", `the peer ${this.peer.unique} has left; join it again`)
@@ -478,7 +488,8 @@ export class OutgoingStream {
 const PIECE_ROOM_BYTES = 14
 
 function checkBytes(bytes: unknown): asserts bytes is Uint8Array {
-  if (!(bytes instanceof Uint8Array)) throw new TypeError("a message is a Uint8Array; encode text and other values first, or define a message type")
+  if (!(bytes instanceof Uint8Array))
+    throw new TypeError("a message is a Uint8Array; encode text and other values first, or define a message type")
 }
 
 function aborted(signal: AbortSignal): EndpointError {

@@ -100,7 +100,8 @@ export class Peer {
     checkWeight(weight)
     if (mode !== MODE["best-effort"] && (lifetimeMs !== undefined || resendsMax !== undefined))
       throw new EndpointError("invalid-option", `lifetimeMs and resendsMax are for "best-effort", not "${delivery}"`)
-    if (lifetimeMs !== undefined && !(lifetimeMs > 0)) throw new EndpointError("invalid-option", `lifetimeMs must be above 0, not ${lifetimeMs}`)
+    if (lifetimeMs !== undefined && !(lifetimeMs > 0))
+      throw new EndpointError("invalid-option", `lifetimeMs must be above 0, not ${lifetimeMs}`)
     if (resendsMax !== undefined && !(resendsMax >= 0))
       throw new EndpointError("invalid-option", `resendsMax must be 0 or more, not ${resendsMax}`)
     if (!(Number.isInteger(priority) && priority >= 0 && priority <= 255))
@@ -130,7 +131,13 @@ export class Peer {
   }
 
   /** Its share in what this endpoint sends: peers of a higher `priority` (0 to 255, default 128) go first, among equals `weight` (1 to 100, default 1) counts. */
-  setShare({ priority = this.#state.priority, weight = this.#state.weight }: { readonly priority?: number; readonly weight?: number }): void {
+  setShare({
+    priority = this.#state.priority,
+    weight = this.#state.weight,
+  }: {
+    readonly priority?: number
+    readonly weight?: number
+  }): void {
     if (!(Number.isInteger(priority) && priority >= 0 && priority <= 255))
       throw new EndpointError("invalid-option", `priority must be a whole number from 0 to 255, not ${priority}`)
     checkWeight(weight)

@@ -34,6 +34,8 @@ export class IncomingState {
   begun = 0
   /** Its consumer is behind: what is reliable is refused until `resume`. Set by the shell. */
   isBlocked = false
+  /** Whether a status or a stop may have to be said. */
+  isReporting = false
   /** Messages begun in all, once the sender has said it. */
   finalBegun = -1
   /** Messages of a gap that was not told yet. */
@@ -56,7 +58,7 @@ export class IncomingStreams {
   readonly #streams = new Map<number, IncomingState>()
   readonly #finished = new NumberSet()
   /** Streams with a status or a stop to come: the others cost nothing. */
-  readonly #reporting = new Set<IncomingState>()
+  readonly #reporting: IncomingState[] = []
   /** Streams with a message that there was no memory for. */
   readonly #refused = new Set<IncomingState>()
   /** Id and final number of finished streams whose end is to be answered (again). */
@@ -337,7 +339,10 @@ export class IncomingStreams {
   }
 
   #report(state: IncomingState): void {
-    this.#reporting.add(state)
+    if (!state.isReporting) {
+      state.isReporting = true
+      this.#reporting.push(state)
+    }
     this.#context.wake(this.#peer)
   }
 
@@ -401,7 +406,8 @@ export class IncomingStreams {
     state.assembler.close()
     state.stopping.stop()
     this.#streams.delete(state.id)
-    this.#reporting.delete(state)
+    if (state.isReporting) this.#reporting.splice(this.#reporting.indexOf(state), 1)
+    state.isReporting = false
     this.#refused.delete(state)
     this.#context.quota.giveStream()
     this.#finish(state.id)
@@ -465,14 +471,19 @@ export class IncomingStreams {
 
   /** Writes the statuses and stops that are due; `false`: the socket is full. */
   compose(control: ControlWriter, nowMs: number): boolean {
+    if (this.#finishedAnswers.size > 0 && !this.#composeAnswers(control)) return false
+    for (const state of this.#reporting) {
+      if (!control.hasRoom()) return false
+      this.#composeReport(state, control, nowMs)
+    }
+    return true
+  }
+
+  #composeAnswers(control: ControlWriter): boolean {
     for (const [id, final] of this.#finishedAnswers) {
       if (!control.hasRoom()) return false
       this.#finishedAnswers.delete(id)
       this.#composeFinished(id, final, control)
-    }
-    for (const state of this.#reporting) {
-      if (!control.hasRoom()) return false
-      this.#composeReport(state, control, nowMs)
     }
     return true
   }
@@ -505,12 +516,20 @@ export class IncomingStreams {
 
   /** When there is something to say or to give up; streams without are looked at no more until a packet comes. */
   nextTimeoutMs(): number {
+    const reporting = this.#reporting
     let next = Infinity
-    for (const state of this.#reporting) {
+    let kept = 0
+    for (let i = 0; i < reporting.length; i++) {
+      const state = reporting[i]!
       const due = Math.min(state.stream.nextTimeoutMs, state.stopping.dueMs, state.assembler.nextTimeoutMs)
-      if (due === Infinity) this.#reporting.delete(state)
-      else next = Math.min(next, due)
+      if (due === Infinity) {
+        state.isReporting = false
+        continue
+      }
+      next = Math.min(next, due)
+      reporting[kept++] = state
     }
+    if (kept < reporting.length) reporting.length = kept
     return next
   }
 

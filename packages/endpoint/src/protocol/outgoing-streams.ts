@@ -36,6 +36,8 @@ export class OutgoingState {
   /** Whether it is its turn; and whether it waits for one. */
   isServed = false
   isListed = false
+  /** Whether it may have something to send or to repeat. */
+  isSending = false
   /** When the shell wants to be asked: a message that waits for the window has waited long enough. */
   deadlineMs: number = Infinity
   constructor(stream: SendStream, weight: number) {
@@ -61,7 +63,7 @@ export class OutgoingStreams {
   readonly #peer: PeerState
   readonly #context: PeerContext
   /** Streams that may have something to send or to repeat: the others cost nothing. */
-  readonly #sending = new Set<OutgoingState>()
+  readonly #sending: OutgoingState[] = []
   /** Those with data, highest priority first. */
   readonly #levels: Level[] = []
   #listed = 0
@@ -101,7 +103,10 @@ export class OutgoingStreams {
   /** A stream was written to, ended or reset: it has something to send. */
   touch(state: OutgoingState): void {
     if (state.stream.state === "closed") return
-    this.#sending.add(state)
+    if (!state.isSending) {
+      state.isSending = true
+      this.#sending.push(state)
+    }
     this.#context.wake(this.#peer)
   }
 
@@ -181,7 +186,8 @@ export class OutgoingStreams {
 
   #remove(state: OutgoingState): void {
     this.#streams.delete(state.stream.id)
-    this.#sending.delete(state)
+    if (state.isSending) this.#sending.splice(this.#sending.indexOf(state), 1)
+    state.isSending = false
     this.#delist(state)
     this.#context.quota.giveStream()
     this.#context.listener.onProgress(this.#peer, state)
@@ -341,7 +347,9 @@ export class OutgoingStreams {
 
   /** Gives up what is too old, lets idle streams give back their memory, and tells the shell of its deadlines. */
   handleTimeout(nowMs: number): void {
-    for (const state of this.#sending) {
+    for (let i = this.#sending.length - 1; i >= 0; i--) {
+      const state = this.#sending[i]
+      if (state === undefined) continue
       const { settledMessages } = state.stream
       state.stream.handleTimeout(nowMs)
       if (state.deadlineMs <= nowMs || state.stream.settledMessages > settledMessages) this.#context.listener.onProgress(this.#peer, state)
@@ -350,12 +358,20 @@ export class OutgoingStreams {
 
   /** When there is something to repeat, to probe or to give up; streams with nothing to send are looked at no more until touched. */
   nextTimeoutMs(): number {
+    const sending = this.#sending
     let next = Infinity
-    for (const state of this.#sending) {
+    let kept = 0
+    for (let i = 0; i < sending.length; i++) {
+      const state = sending[i]!
       const nextTimeoutMs = Math.min(state.stream.nextTimeoutMs, state.deadlineMs)
-      if (nextTimeoutMs === Infinity && state.stream.peek() < 0) this.#sending.delete(state)
-      else next = Math.min(next, nextTimeoutMs)
+      if (nextTimeoutMs === Infinity && state.stream.peek() < 0) {
+        state.isSending = false
+        continue
+      }
+      next = Math.min(next, nextTimeoutMs)
+      sending[kept++] = state
     }
+    if (kept < sending.length) sending.length = kept
     return next
   }
 

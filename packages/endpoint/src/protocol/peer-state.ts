@@ -80,6 +80,8 @@ export class PeerState implements Due {
   limits: wire.Limits
   /** The application was told of it. */
   isAnnounced = false
+  /** Whether the protocol is going to poll it. */
+  isAwake = false
   /** Asks the protocol for a join to this peer's address, to learn who is there. */
   isProbeWanted = false
   readonly #context: PeerContext

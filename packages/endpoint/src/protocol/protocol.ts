@@ -27,6 +27,8 @@ import { SlotTable } from "./slots.ts"
 /** Hints: one a second to an address, and so many addresses are remembered for it. */
 const HINT_INTERVAL_MS = 1_000
 const HINT_ADDRESSES_MAX = 1_024
+/** Places for peers with something to do that are kept though nobody needs them. */
+const AWAKE_KEPT = 64
 /** Datagrams of one peer before the next one has its turn, for each unit of its weight. */
 const QUANTUM_DATAGRAMS = 8
 /** Kernel memory that a datagram of usual size takes in a socket buffer, bytes: two pages with its bookkeeping, measured. */
@@ -65,7 +67,9 @@ export class Protocol {
   readonly #budget: AssemblyBudget
   readonly #slots = new SlotTable<SlotOwner>()
   readonly #due = new DueQueue<Due>()
-  readonly #awake = new Set<PeerState>()
+  /** Peers with something to send, or something that may be due. */
+  readonly #awake: PeerState[] = []
+  #awakePeers = 0
   readonly #joins: Joins
   /** When each address was last sent a hint. */
   readonly #hinted = new Map<number, number>()
@@ -141,7 +145,17 @@ export class Protocol {
   }
 
   /** Sizes of what grows and shrinks, for tests of leaks and for statistics. */
-  get sizes(): { peers: number; slots: number; joins: number; halfOpen: number; pool: number; assemblyBytes: number; timers: number; sendPool: number; streams: number } {
+  get sizes(): {
+    peers: number
+    slots: number
+    joins: number
+    halfOpen: number
+    pool: number
+    assemblyBytes: number
+    timers: number
+    sendPool: number
+    streams: number
+  } {
     return {
       peers: this.peers.size,
       slots: this.#slots.count,
@@ -404,7 +418,7 @@ export class Protocol {
     if (this.peers.get(key) === peer) this.peers.delete(key)
     this.#unindex(peer)
     this.#due.remove(peer)
-    this.#awake.delete(peer)
+    peer.isAwake = false
     peer.end(wire.REASON.unspecified, "")
     this.#outbox.flush()
     for (const association of peer.associations) this.#dissociate(association, nowMs)
@@ -436,31 +450,45 @@ export class Protocol {
 
   // Datagrams out.
 
+  #rouse(peer: PeerState): void {
+    if (peer.isAwake) return
+    peer.isAwake = true
+    // The array keeps its length: one that is emptied gives back its memory, to take it again.
+    this.#awake[this.#awakePeers++] = peer
+  }
+
   #wake(peer: PeerState): void {
-    if (this.#awake.has(peer)) return
-    this.#awake.add(peer)
+    if (peer.isAwake) return
+    this.#rouse(peer)
     this.#onWork()
   }
 
   /** When `poll` has something to do of its own accord. */
   get nextTimeoutMs(): number {
-    return this.#awake.size > 0 && !this.#outbox.isBlocked ? -Infinity : this.#due.nextMs
+    return this.#awakePeers > 0 && !this.#outbox.isBlocked ? -Infinity : this.#due.nextMs
   }
 
   /** Handles what is due and sends what there is. */
   poll(nowMs: number, mayJudge = true): void {
     this.#nowMs = nowMs
     for (let due = this.#due.takeDue(nowMs); due !== undefined; due = this.#due.takeDue(nowMs)) {
-      if (due instanceof PeerState) this.#awake.add(due)
+      if (due instanceof PeerState) this.#rouse(due)
       else if (due instanceof Joiner) this.#joins.poll(due, nowMs)
       else this.#joins.expireHalfOpen(nowMs)
     }
     // Control of all peers goes before data of any.
-    for (const peer of this.#awake) {
-      if (this.#outbox.isBlocked && !this.#outbox.flush()) break
-      this.#awake.delete(peer)
+    const awake = this.#awake
+    let polled = 0
+    for (; polled < this.#awakePeers && (!this.#outbox.isBlocked || this.#outbox.flush()); polled++) {
+      const peer = awake[polled]!
+      // It was forgotten in the meantime.
+      if (!peer.isAwake) continue
+      peer.isAwake = false
       if (this.#pollControl(peer, nowMs, mayJudge)) this.#serving.push(peer)
     }
+    awake.copyWithin(0, polled, this.#awakePeers)
+    this.#awakePeers -= polled
+    if (awake.length > AWAKE_KEPT && this.#awakePeers < AWAKE_KEPT) awake.length = AWAKE_KEPT
     this.#pollData(nowMs)
     this.#outbox.flush()
   }
@@ -508,7 +536,7 @@ export class Protocol {
     const hasMore = !this.#outbox.isBlocked && peer.pollData(quantum, nowMs)
     if (hasMore) return true
     // What was due and couldn't be sent is tried again when the socket takes something.
-    if (this.#outbox.isBlocked) this.#awake.add(peer)
+    if (this.#outbox.isBlocked) this.#rouse(peer)
     else if (peer.liveness !== "left") this.#due.set(peer, peer.nextTimeoutMs())
     return false
   }
@@ -522,7 +550,7 @@ export class Protocol {
 
   /** Closes packets that are being filled: the turn is over. */
   closePackets(): void {
-    for (const peer of this.#awake) peer.outgoing.closePackets()
+    for (let i = 0; i < this.#awakePeers; i++) this.#awake[i]!.outgoing.closePackets()
   }
 
   /** Says goodbye to all, also to those whose join we accepted and who haven't been heard since. */

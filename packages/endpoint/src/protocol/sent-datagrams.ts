@@ -79,7 +79,8 @@ export class SentDatagrams {
   handleFeedback(feedback: Feedback, srttMs: number, nowMs: number, sample: DeliverySample): boolean {
     const { counter } = feedback
     const delivered = Math.min(feedback.bytes, this.#bytesSent)
-    if (counter < this.#heardCounter || delivered < this.#delivered || (counter === this.#heardCounter && delivered === this.#delivered)) return false
+    if (counter < this.#heardCounter || delivered < this.#delivered || (counter === this.#heardCounter && delivered === this.#delivered))
+      return false
     const at = counter & (this.#rows - 1)
     const isKnown = this.#counters[at] === counter
     sample.nowMs = nowMs
