@@ -603,9 +603,11 @@ export class SendStream {
       if (ring.sends[ring.index(at)] === 0) wasSent = false
       messages += this.#endedIn(at)
     }
-    for (let at = from; at < to; at++) {
-      if (!isKept(ring.state[ring.index(at)]!)) continue
-      this.#settle(ring.index(at), PACKET.gone)
+    // What the receiver has of it already is of no use to it: the message is gone as a whole.
+    for (let number = from; number < to; number++) {
+      const at = ring.index(number)
+      if (isKept(ring.state[at]!)) this.#settle(at, PACKET.gone)
+      else ring.state[at] = PACKET.gone
       this.#gonePackets++
     }
     if (wasSent) this.#unconfirmed += messages

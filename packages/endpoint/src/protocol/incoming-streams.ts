@@ -181,10 +181,16 @@ export class IncomingStreams {
     const { piece } = this.#context.scratch
     wire.readPiece(view, offset, end, form, piece)
     const { stream, assembler } = state
-    // The rest of a message whose beginning was skipped.
-    if (stream.mode === wire.MODE["best-effort"] && form !== wire.FORM.first && assembler.count === 0 && piece.message < state.begun) {
-      stream.advance()
-      return true
+    if (stream.mode === wire.MODE["best-effort"] && assembler.count === 0) {
+      // A piece tells which message it is of: those before it that nobody saw begin were skipped.
+      const begun = form === wire.FORM.first ? piece.message : piece.message + 1
+      state.untold += Math.max(0, begun - state.begun)
+      state.begun = Math.max(state.begun, begun)
+      // The rest of a message whose beginning was skipped.
+      if (form !== wire.FORM.first) {
+        stream.advance()
+        return true
+      }
     }
     const verdict = assembler.handlePiece(piece, bytes, nowMs)
     if (verdict === "no-room") {

@@ -387,7 +387,7 @@ export class PeerState implements Due {
   #shutDueMs(): number {
     if (this.#liveness !== "joined") return Infinity
     const usual = this.rtt.ptoMs + this.limits.statusDelayMs
-    return this.#shutMs + Math.max(usual, Math.min(usual * 2 ** this.#shutProbes, this.#context.settings.heartbeatMs))
+    return this.#shutMs + Math.max(usual, Math.min(usual * (1 << Math.min(this.#shutProbes, 10)), this.#context.settings.heartbeatMs))
   }
 
   /** Whether nothing more is to be said: the goodbye was answered, or there is nobody to answer it. */
