@@ -1,5 +1,6 @@
 import { formatAddress, type Address, type Capabilities, type Host, type Transport, type TransportCounters } from "@x/transport/host"
-import { type DropReason, REASON, reasonName } from "@x/wire"
+import { type DropReason, MODE, REASON, reasonName } from "@x/wire"
+import { Connection, type ConnectOptions } from "./connection.ts"
 import { Driver } from "./driver.ts"
 import { EndpointError } from "./endpoint-error.ts"
 import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventName, Events } from "./events.ts"
@@ -76,6 +77,7 @@ export class Endpoint implements AsyncDisposable {
   readonly #incomingHost: IncomingHost
   /** Streams that found no memory for a packet, in the order they did. */
   readonly #starved = new Set<OutgoingStream>()
+  readonly #connections = new Set<Connection>()
   /** Each rejects a join under way. */
   readonly #pendingJoins = new Set<() => void>()
   #unhandled = 0
@@ -224,6 +226,24 @@ export class Endpoint implements AsyncDisposable {
     })
   }
 
+  /**
+   * A handle on whoever is at a target, that survives its restarts: joins, joins again when it is gone, opens its named streams anew and hands back what
+   * was unconfirmed. Throws `EndpointError` `invalid-target`, `invalid-option` or `closed`.
+   */
+  connect(target: Target, options: ConnectOptions = {}): Connection {
+    this.#checkOpen()
+    parseTarget(target)
+    const connection = new Connection(target, options, {
+      join: (signal) => this.join(target, { signal }),
+      until: (isDone, timeoutMs) => this.#driver.until(isDone, timeoutMs),
+      random: () => this.#host.random(),
+      surface: (error, where) => this.#surface(error, where),
+      onClose: (it) => void this.#connections.delete(it),
+    })
+    this.#connections.add(connection)
+    return connection
+  }
+
   #checkOpen(signal?: AbortSignal): void {
     if (this.#closing !== undefined) throw closedError()
     if (signal?.aborted) throw new EndpointError("aborted", "the caller aborted", signal.reason)
@@ -253,6 +273,7 @@ export class Endpoint implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    for (const connection of [...this.#connections]) void connection.close()
     for (const cancel of [...this.#pendingJoins]) cancel()
     this.#pendingJoins.clear()
     await this.#driver.until(() => this.#isDrained(), this.#settings.lingerMs)
@@ -303,19 +324,26 @@ export class Endpoint implements AsyncDisposable {
         const owner = state.owner as OutgoingStream | undefined
         if (owner !== undefined) {
           owner.onProgress()
-          if (state.stream.state === "closed") this.#peerOf(peer).account(owner.account)
+          // Where nothing is acknowledged nothing is missing either.
+          if (state.isCutOff && state.stream.mode > MODE.latest) this.#peerOf(peer).account(owner.account)
         }
         this.#feed()
       },
       onJoined: (peer) => this.#events.emit("joined", this.#peerOf(peer)),
-      onReplaced: (before, after, isRestart) =>
-        this.#events.emit(isRestart ? "restarted" : "rejoined", this.#peerOf(after), this.#peerOf(before)),
+      onReplaced: (before, after, isRestart) => {
+        const peer = this.#peerOf(after)
+        this.#events.emit(isRestart ? "restarted" : "rejoined", peer, this.#peerOf(before))
+        // Whoever had the one before goes on with this one.
+        for (const connection of this.#connections) if (connection.lost === this.#peerOf(before)) connection.use(peer)
+      },
       onReachable: (peer, isReachable) => this.#events.emit(isReachable ? "reachable" : "unreachable", this.#peerOf(peer)),
       onLeft: (state, reason, text) => {
         const peer = this.#peerOf(state)
         peer.settle()
         const { unconfirmed, dropped } = peer.lost
-        this.#events.emit("left", peer, { reason, text, unconfirmed, dropped })
+        const why = { reason, text, unconfirmed, dropped }
+        this.#events.emit("left", peer, why)
+        for (const connection of this.#connections) connection.lose(peer, why)
       },
     }
   }

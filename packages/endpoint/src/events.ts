@@ -7,7 +7,7 @@ export interface Departure {
   /** One of `REASON`, or the application's; `reasonName` tells what it means. */
   readonly reason: number
   readonly text: string
-  /** Messages to it that were sent and not acknowledged: they may have been delivered. */
+  /** Messages on streams that acknowledge, which were sent and not acknowledged: they may have been delivered. */
   readonly unconfirmed: number
   /** Messages that were accepted and not sent whole: they were not delivered. */
   readonly dropped: number

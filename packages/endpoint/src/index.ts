@@ -4,6 +4,16 @@
  * @module
  */
 
+export {
+  Connection,
+  type ConnectionEvents,
+  type ConnectOptions,
+  NamedStream,
+  type NamedStreamEvents,
+  type NamedStreamOptions,
+  type RetryOptions,
+  type UnconfirmedMessage,
+} from "./connection.ts"
 export { Endpoint, type EndpointStats, type JoinOptions } from "./endpoint.ts"
 export type { SentMessages } from "@x/stream"
 export { EndpointError, type EndpointErrorCode } from "./endpoint-error.ts"

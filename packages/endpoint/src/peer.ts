@@ -225,13 +225,13 @@ export class Peer {
     return this.#queues.size === 0 ? undefined : this.#queues.get(type)
   }
 
-  /** @internal A stream to it is over. */
+  /** @internal A stream to it was cut off. */
   account({ unconfirmed, dropped }: SentMessages): void {
     this.#lost.unconfirmed += unconfirmed
     this.#lost.dropped += dropped
   }
 
-  /** @internal What streams that are over left behind. */
+  /** @internal What those left behind. */
   get lost(): { readonly unconfirmed: number; readonly dropped: number } {
     return this.#lost
   }

@@ -196,9 +196,10 @@ export class ReceiveStream {
       return "deliver"
     }
     if (!this.#isOrdered) return this.#takeUnordered(number, nowMs)
-    if (!isNext && !this.#keep(number, delivery, bytes, offset, length)) {
-      // While the consumer is slow there is no use in asking; a full pool hinders only what isn't next.
+    // While what is next has no room nothing behind it is kept either: the sender's window is what holds it up.
+    if (!isNext && (this.#lack === LACK.memory || !this.#keep(number, delivery, bytes, offset, length))) {
       if (this.#lack === LACK.nothing) this.#lack = LACK.pool
+      this.#miss(number + 1, nowMs)
       this.#isStatusWanted = true
       return "no-room"
     }
@@ -288,9 +289,7 @@ export class ReceiveStream {
       if (!this.#gaps.has(number)) this.#gaps.add(number, number + 1, -Infinity, true)
       return this.#gaps.hold(number)
     }
-    if (this.#slotOf(this.#next) !== 0) return
-    if (this.#high === this.#next + 1) this.#high = this.#next
-    else this.#gaps.addFront(this.#next)
+    if (this.#slotOf(this.#next) === 0) this.#gaps.addFront(this.#next)
   }
 
   /** Memory is free again: a status tells, and what was refused is asked for. */
@@ -351,8 +350,6 @@ export class ReceiveStream {
       return "not-open"
     }
     if (sync.high > this.#final) return "beyond-spread"
-    // Memory may be free again that others gave back: what was refused is asked for, at most as often as syncs come.
-    this.hasRoom()
     if (sync.high - this.#next > this.#options.spreadPackets) return "beyond-spread"
     this.#miss(sync.high, nowMs)
     if (this.mode === MODE["best-effort"]) this.#noteGone(sync)

@@ -462,6 +462,8 @@ export class IncomingStreams {
     }
     const state = this.#incomingFor(id, mode)
     if (state === undefined) return
+    // Memory may be free again that others gave back: what was refused is asked for, at most as often as syncs come.
+    if (!state.isBlocked) state.stream.hasRoom()
     const reason = state.stream.handleSync(sync, wanted, nowMs)
     if (reason !== undefined) this.#context.drop(reason)
     this.#report(state)

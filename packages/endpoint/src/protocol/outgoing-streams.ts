@@ -38,6 +38,8 @@ export class OutgoingState {
   isListed = false
   /** Whether it may have something to send or to repeat. */
   isSending = false
+  /** It ended because the peer did. */
+  isCutOff = false
   /** When the shell wants to be asked: a message that waits for the window has waited long enough. */
   deadlineMs: number = Infinity
   constructor(stream: SendStream, weight: number) {
@@ -180,6 +182,7 @@ export class OutgoingStreams {
   close(reason: number, nowMs: number): void {
     for (const state of [...this.#streams.values()]) {
       state.stream.reset(reason, nowMs)
+      state.isCutOff = true
       this.#remove(state)
     }
   }
