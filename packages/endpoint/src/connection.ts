@@ -73,7 +73,8 @@ export class Connection implements AsyncDisposable {
   /** @internal */
   constructor(target: Target, { retry = {} }: ConnectOptions, host: ConnectionHost) {
     const { minMs = 100, maxMs = 10_000 } = retry
-    if (!(minMs >= 1 && maxMs >= minMs)) throw new EndpointError("invalid-option", `retry must have 1 <= minMs <= maxMs, not ${minMs} and ${maxMs}`)
+    if (!(minMs >= 1 && maxMs >= minMs))
+      throw new EndpointError("invalid-option", `retry must have 1 <= minMs <= maxMs, not ${minMs} and ${maxMs}`)
     this.target = target
     this.#host = host
     this.#minMs = minMs

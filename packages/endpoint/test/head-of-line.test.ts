@@ -75,8 +75,7 @@ test("while one stream recovers, another one's messages come at most 1 ms later 
   const [beside, alone] = [await run(1, true), await run(1, false)]
   expect(beside.resent).toBeGreaterThan(500)
   const added: number[] = []
-  for (let i = 0; i < MESSAGES; i++)
-    if (!beside.repeated.has(i) && !alone.repeated.has(i)) added.push(beside.delays[i]! - alone.delays[i]!)
+  for (let i = 0; i < MESSAGES; i++) if (!beside.repeated.has(i) && !alone.repeated.has(i)) added.push(beside.delays[i]! - alone.delays[i]!)
   expect(added.length).toBeGreaterThan(0.9 * MESSAGES)
   const figures = { p50: quantile(added, 0.5), p99: quantile(added, 0.99), most: quantile(added, 1) }
   console.log(`head of line: added delay p50 ${figures.p50.toFixed(2)}, p99 ${figures.p99.toFixed(2)}, most ${figures.most.toFixed(2)} ms`)
@@ -86,6 +85,8 @@ test("while one stream recovers, another one's messages come at most 1 ms later 
 test("a message of 64 B beside one of 16 MiB leaves the host within 1 ms (p99)", async () => {
   const { departures } = await run(2, true)
   const waits = departures.map((wait) => wait!)
-  console.log(`departure beside 16 MiB: p50 ${quantile(waits, 0.5).toFixed(2)}, p99 ${quantile(waits, 0.99).toFixed(2)}, most ${quantile(waits, 1).toFixed(2)} ms`)
+  console.log(
+    `departure beside 16 MiB: p50 ${quantile(waits, 0.5).toFixed(2)}, p99 ${quantile(waits, 0.99).toFixed(2)}, most ${quantile(waits, 1).toFixed(2)} ms`,
+  )
   expect(quantile(waits, 0.99)).toBeLessThanOrEqual(1)
 }, 60_000)

@@ -27,8 +27,18 @@ describe.each(MODES)("%s", (delivery) => {
   })
 })
 
-async function run(delivery: (typeof MODES)[number], path: string, link: LinkOptions, bytes: number, load: (typeof LOADS)[number]): Promise<void> {
-  const { network, a, b, toB } = await makePair(MODES.indexOf(delivery) * 1_000 + bytes, { delayMs: 5 }, { windowPackets: 64, parkedMessagesMax: 1_000 })
+async function run(
+  delivery: (typeof MODES)[number],
+  path: string,
+  link: LinkOptions,
+  bytes: number,
+  load: (typeof LOADS)[number],
+): Promise<void> {
+  const { network, a, b, toB } = await makePair(
+    MODES.indexOf(delivery) * 1_000 + bytes,
+    { delayMs: 5 },
+    { windowPackets: 64, parkedMessagesMax: 1_000 },
+  )
   network.links(link)
   const delivered: number[] = []
   let gaps = 0

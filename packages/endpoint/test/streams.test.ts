@@ -7,7 +7,11 @@ import { makePair, pattern } from "./world.ts"
 
 const SLOW: LinkOptions = { delayMs: 5, rateBitsPerSecond: 8_000_000, queueBytes: 1_000_000 }
 
-async function pair(seed: number, options: EndpointOptions = {}, link: LinkOptions = { delayMs: 5 }): Promise<Awaited<ReturnType<typeof makePair>>> {
+async function pair(
+  seed: number,
+  options: EndpointOptions = {},
+  link: LinkOptions = { delayMs: 5 },
+): Promise<Awaited<ReturnType<typeof makePair>>> {
   return makePair(seed, link, { congestion: fixed(), ...options })
 }
 
@@ -121,7 +125,11 @@ test("a receipt comes when the peer's stream has the message, not before", async
   const { network, toB } = await pair(7, {}, { delayMs: 20 })
   const stream = toB.open()
   await network.advance(100)
-  const [sent, receipt, large] = [stream.send(1, pattern(10)), stream.send(1, pattern(10), { receipt: true }), stream.send(1, pattern(90_000), { receipt: true })].map(outcome)
+  const [sent, receipt, large] = [
+    stream.send(1, pattern(10)),
+    stream.send(1, pattern(10), { receipt: true }),
+    stream.send(1, pattern(90_000), { receipt: true }),
+  ].map(outcome)
   await network.advance(39)
   expect([sent!.value, receipt!.value, large!.value]).toEqual(["resolved", "pending", "pending"])
   await network.advance(100)
@@ -219,7 +227,10 @@ test("peers share by weight too", async () => {
     return true
   })
   for (const endpoint of [c]) endpoint.handle(1, ({ length }) => (atC += length))
-  for (const [peer, label] of [[toB, "b"], [toC, "c"]] as const) {
+  for (const [peer, label] of [
+    [toB, "b"],
+    [toC, "c"],
+  ] as const) {
     const stream = peer.open({ label })
     for (let i = 0; i < 400; i++) stream.trySend(1, pattern(1_100))
   }
@@ -300,7 +311,11 @@ test("a consumer that is behind fills its own queue, then its sender's window, t
 })
 
 test("a stream that doesn't wait drops the oldest of what its consumer is behind with, and says so", async () => {
-  for (const [delivery, kept] of [["fire-and-forget", [15, 16, 17, 18, 19]], ["best-effort", [15, 16, 17, 18, 19]], ["latest", [19]]] as const) {
+  for (const [delivery, kept] of [
+    ["fire-and-forget", [15, 16, 17, 18, 19]],
+    ["best-effort", [15, 16, 17, 18, 19]],
+    ["latest", [19]],
+  ] as const) {
     const { network, b, toB } = await pair(15, { queuedMessagesMax: 6 })
     const received: number[] = []
     let gone = 0

@@ -38,7 +38,7 @@ export class SentDatagrams {
   #lost = 0
   #lossSinceMs = -Infinity
   #lossLeast = Infinity
-  #lossBefore = Infinity
+  #lossBefore = 0
   /** Sent while the application had nothing more: the rate tells of it, not of the path. */
   isApplicationLimited = true
 
@@ -112,7 +112,7 @@ export class SentDatagrams {
     this.#lossBefore = this.#lossLeast
     this.#lossLeast = Infinity
     this.#lossSinceMs = nowMs
-    if (lost === Infinity || lost <= this.#lost) return 0
+    if (lost <= this.#lost) return 0
     const newly = lost - this.#lost
     this.#lost = lost
     return newly
