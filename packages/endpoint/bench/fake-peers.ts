@@ -89,7 +89,13 @@ export class FakePeers {
     this.#begin()
     for (let stream = 1; stream <= this.#streams; stream++) {
       const { view } = this.#writer
-      const payload = wire.writeSequencedBody(view, this.#writer.begin(wire.KIND.sequenced), stream, 0, wire.deliveryByte(wire.MODE.reliable, wire.FORM.whole))
+      const payload = wire.writeSequencedBody(
+        view,
+        this.#writer.begin(wire.KIND.sequenced),
+        stream,
+        0,
+        wire.deliveryByte(wire.MODE.reliable, wire.FORM.whole),
+      )
       this.#writer.finish(wire.writeWholeHeader(view, payload, 1, 10) + 10)
     }
     this.#send(peer)
@@ -101,13 +107,25 @@ export class FakePeers {
   }
 
   #writeFeedback(peer: number): void {
-    const feedback = Object.assign(this.#feedback, { counter: this.#heard[peer]!, datagrams: this.#heard[peer]!, bytes: 100 * this.#heard[peer]! })
+    const feedback = Object.assign(this.#feedback, {
+      counter: this.#heard[peer]!,
+      datagrams: this.#heard[peer]!,
+      bytes: 100 * this.#heard[peer]!,
+    })
     this.#writer.finish(wire.writeFeedback(this.#writer.view, this.#writer.begin(wire.KIND.feedback), feedback))
   }
 
   #sendJoin(peer: number, attempt: number, session: Uint8Array, token: Uint8Array): void {
     const join: wire.Join = {
-      ...{ address: undefined, versionMin: 0, versionMax: 0, slot: peer + 1, unique: unique(peer), session, receiverUnique: new Uint8Array(8) },
+      ...{
+        address: undefined,
+        versionMin: 0,
+        versionMax: 0,
+        slot: peer + 1,
+        unique: unique(peer),
+        session,
+        receiverUnique: new Uint8Array(8),
+      },
       limits: { datagramBytes: 1_200, inFlight: 1_024, spread: 16_384, streams: 1_000, messageBytes: 1_000_000, statusDelayMs: 25 },
       ...{ features: 0, token, exchange: new Uint8Array(0) },
     }

@@ -20,7 +20,7 @@ function outcome(promise: Promise<unknown>): { value: string } {
   const it = { value: "pending" }
   promise.then(
     () => (it.value = "resolved"),
-    (error: { code?: string }) => (it.value = error.code ?? String(error)),
+    (error: Error & { code?: string }) => (it.value = error.code ?? error.message),
   )
   return it
 }
@@ -141,7 +141,7 @@ test("a receipt of a message that was given up, or whose peer left, is an error"
   const { network, b, toB } = await pair(8, {}, { delayMs: 20 })
   const [stream, other] = [toB.open({ delivery: "best-effort", lifetimeMs: 30 }), toB.open()]
   await network.advance(100)
-  network.partition(["a"], ["b"])
+  network.partition("a", "b")
   const given = outcome(stream.send(1, pattern(10), { receipt: true }))
   const cut = outcome(other.send(1, pattern(10), { receipt: true }))
   await network.advance(50)
