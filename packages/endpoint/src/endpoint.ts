@@ -23,7 +23,7 @@ import type { IncomingState } from "./protocol/incoming-streams.ts"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
 import type { PeerState } from "./protocol/peer-state.ts"
 import type { JoinFailure } from "./protocol/joins.ts"
-import { Protocol } from "./protocol/protocol.ts"
+import { type Full, Protocol } from "./protocol/protocol.ts"
 import { parseTarget, type Target } from "./target.ts"
 
 export interface JoinOptions {
@@ -48,8 +48,8 @@ export interface EndpointStats {
   /** Packets written and not acknowledged, and streams of all peers. */
   readonly sendPoolPackets: number
   readonly streams: number
-  /** How often a bound of the process was met: no slot for what came early, none for what is to be sent, no place for a stream. */
-  readonly full: { readonly pool: number; readonly sendPool: number; readonly streams: number }
+  /** How often a bound of memory or number was met. What was dropped for it is among the drops. */
+  readonly full: Full
 }
 
 /** Goodbyes are answered or given up within this, milliseconds. */

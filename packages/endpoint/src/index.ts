@@ -26,6 +26,7 @@ export type { EndpointOptions } from "./options.ts"
 export type { OutgoingStream, OutgoingStreamEvents, SendOptions, SendResult } from "./outgoing-stream.ts"
 export type { ParkedMessages } from "./parking-lot.ts"
 export type { OpenOptions, Peer, PeerStats } from "./peer.ts"
+export type { Full } from "./protocol/protocol.ts"
 export type { Target } from "./target.ts"
 export {
   type CongestionController,

@@ -33,11 +33,17 @@ export interface EndpointOptions extends BindOptions {
   readonly assemblyBytesMax?: number
   /** Packets kept until their turn comes, over all peers; default 16,384. */
   readonly poolPacketsMax?: number
+  /** And from one peer; default 4,096. */
+  readonly poolPacketsPerPeer?: number
   /** Packets written and not acknowledged, over all peers; default 65,536, some 80 MiB. */
   readonly sendPoolPacketsMax?: number
+  /** And to one peer; default 16,384. */
+  readonly sendPoolPacketsPerPeer?: number
   /** Peers at a time, default 10,000; half-open joins among them, default 1,024. */
   readonly peersMax?: number
   readonly halfOpenMax?: number
+  /** Half-open joins from one host, whatever its ports; default 256. A join above it is dropped: it will be said again. */
+  readonly halfOpenPerHostMax?: number
   /** Streams that a peer may have open towards us, default 16,384. */
   readonly streamsMax?: number
   /** Streams of all peers in both directions, default 262,144. */
@@ -84,9 +90,12 @@ const DEFAULTS: Omit<Settings, "profile" | "inFlightMax" | "congestion"> = {
   assemblyBytesPerPeer: 32 * MIB,
   assemblyBytesMax: 256 * MIB,
   poolPacketsMax: 16_384,
+  poolPacketsPerPeer: 4_096,
   sendPoolPacketsMax: 65_536,
+  sendPoolPacketsPerPeer: 16_384,
   peersMax: 10_000,
   halfOpenMax: 1_024,
+  halfOpenPerHostMax: 256,
   streamsMax: 16_384,
   streamsTotalMax: 262_144,
   queuedMessagesMax: 1_024,
@@ -133,7 +142,10 @@ export function settingsOf(options: EndpointOptions): Settings {
   within(settings, "assemblyBytesPerPeer", settings.messageBytesMax, Number.MAX_SAFE_INTEGER)
   within(settings, "assemblyBytesMax", settings.assemblyBytesPerPeer, Number.MAX_SAFE_INTEGER)
   within(settings, "poolPacketsMax", 64, 1_048_576)
+  within(settings, "poolPacketsPerPeer", 16, 1_048_576)
   within(settings, "sendPoolPacketsMax", 64, 16_777_216)
+  within(settings, "sendPoolPacketsPerPeer", 16, 16_777_216)
+  within(settings, "halfOpenPerHostMax", 1, 65_536)
   within(settings, "peersMax", 1, 262_144)
   within(settings, "halfOpenMax", 1, 65_536)
   within(settings, "streamsMax", 1, 0xffff_ffff)

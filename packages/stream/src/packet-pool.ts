@@ -8,6 +8,18 @@
 /** Slots are allocated together, as many as fit this; a power of two of them. */
 const CHUNK_BYTES = 131_072
 
+/** Slots of a pool; a stream needs no more of it than this. */
+export interface PacketSlots {
+  readonly slotBytes: number
+  /** A slot, or −1: there is none now. */
+  acquire(): number
+  release(slot: number): void
+  bytes(slot: number): Uint8Array
+  view(slot: number): DataView
+  /** Where the slot is in its bytes. */
+  offset(slot: number): number
+}
+
 export interface PacketPoolOptions {
   /** Bytes of a slot: the largest payload, and what has to stand around it. */
   readonly slotBytes: number
@@ -15,7 +27,7 @@ export interface PacketPoolOptions {
   readonly slotsMax?: number
 }
 
-export class PacketPool {
+export class PacketPool implements PacketSlots {
   readonly slotBytes: number
   readonly slotsMax: number
   readonly #shift: number
@@ -96,5 +108,53 @@ export class PacketPool {
     this.#chunks.push(chunk)
     this.#views.push(new DataView(chunk.buffer))
     for (let slot = first + slots - 1; slot >= first; slot--) this.#free.push(slot)
+  }
+}
+
+/** A part of a pool's slots for some of its streams, those of one peer, so that none of them can take all of it. */
+export class PoolShare implements PacketSlots {
+  readonly slotBytes: number
+  readonly slotsMax: number
+  readonly #pool: PacketPool
+  readonly #onRefused: () => void
+  #used = 0
+
+  /** `onRefused`: called when the share, not the pool, had no slot. */
+  constructor(pool: PacketPool, slotsMax: number, onRefused: () => void = () => {}) {
+    this.#pool = pool
+    this.slotBytes = pool.slotBytes
+    this.slotsMax = slotsMax
+    this.#onRefused = onRefused
+  }
+
+  get used(): number {
+    return this.#used
+  }
+
+  acquire(): number {
+    if (this.#used >= this.slotsMax) {
+      this.#onRefused()
+      return -1
+    }
+    const slot = this.#pool.acquire()
+    if (slot >= 0) this.#used++
+    return slot
+  }
+
+  release(slot: number): void {
+    this.#used--
+    this.#pool.release(slot)
+  }
+
+  bytes(slot: number): Uint8Array {
+    return this.#pool.bytes(slot)
+  }
+
+  view(slot: number): DataView {
+    return this.#pool.view(slot)
+  }
+
+  offset(slot: number): number {
+    return this.#pool.offset(slot)
   }
 }

@@ -8,7 +8,7 @@
 import { MODE, type Mode, NUMBER_MAX, type PacketDropReason, RANGES_MAX, ringIndex, type Status, STATUS, type Sync } from "@x/wire"
 import { GapTracker } from "./gap-tracker.ts"
 import { type StreamOptions } from "./options.ts"
-import type { PacketPool } from "./packet-pool.ts"
+import type { PacketSlots } from "./packet-pool.ts"
 import { GRANULARITY_MS, type RttEstimator } from "./rtt.ts"
 
 /** Why packets are refused: the pool has no slot for what came early; or there is no memory for what is next. */
@@ -25,7 +25,7 @@ export interface ReceiveStreamOptions {
   readonly mode: Mode
   readonly options: StreamOptions
   readonly rtt: RttEstimator
-  readonly pool: PacketPool
+  readonly pool: PacketSlots
 }
 
 /**
@@ -63,7 +63,7 @@ export class ReceiveStream {
   readonly mode: Mode
   readonly #options: StreamOptions
   readonly #rtt: RttEstimator
-  readonly #pool: PacketPool
+  readonly #pool: PacketSlots
   readonly #gaps: GapTracker
   /** Whether it is known with which number the stream begins. */
   #isStarted = false

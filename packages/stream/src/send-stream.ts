@@ -24,7 +24,7 @@ import {
   type Sync,
 } from "@x/wire"
 import { type StreamOptions } from "./options.ts"
-import { PacketPool } from "./packet-pool.ts"
+import { PacketPool, type PacketSlots } from "./packet-pool.ts"
 import { Repeater } from "./repeater.ts"
 import { GRANULARITY_MS, type RttEstimator } from "./rtt.ts"
 import { PACKET, SendRing } from "./send-ring.ts"
@@ -52,7 +52,7 @@ export interface SendStreamOptions {
   /** Opaque, told to the peer with the opening. */
   readonly metadata?: Uint8Array
   /** Where packets are kept; slots of at least `slotBytesOf(options)`. Default: a pool of its own. */
-  readonly pool?: PacketPool
+  readonly pool?: PacketSlots
   /** `best-effort`: a message is given up once it is so old, milliseconds, default `Infinity`. */
   readonly lifetimeMs?: number
   /** `best-effort`: and once one of its packets was resent so often, default `Infinity`. */
@@ -107,7 +107,7 @@ export class SendStream {
   readonly metadata: Uint8Array
   readonly #options: StreamOptions
   readonly #rtt: RttEstimator
-  readonly #pool: PacketPool
+  readonly #pool: PacketSlots
   readonly #ring = new SendRing()
   readonly #first: number
   readonly #lifetimeMs: number

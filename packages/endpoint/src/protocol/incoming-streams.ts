@@ -6,7 +6,7 @@
  */
 
 import { Assembler, AssemblyBudget } from "@x/fragment"
-import { ReceiveStream, Repeater } from "@x/stream"
+import { PoolShare, ReceiveStream, Repeater } from "@x/stream"
 import * as wire from "@x/wire"
 import type { ControlWriter } from "./control-writer.ts"
 import { NumberSet } from "./number-set.ts"
@@ -55,6 +55,7 @@ export class IncomingStreams {
   readonly #peer: PeerState
   readonly #context: PeerContext
   readonly #budget: AssemblyBudget
+  readonly #pool: PoolShare
   readonly #streams = new Map<number, IncomingState>()
   readonly #finished = new NumberSet()
   /** Streams with a status or a stop to come: the others cost nothing. */
@@ -68,6 +69,7 @@ export class IncomingStreams {
     this.#peer = peer
     this.#context = context
     this.#budget = new AssemblyBudget(context.settings.assemblyBytesPerPeer, context.budget)
+    this.#pool = new PoolShare(context.pool, context.settings.poolPacketsPerPeer, () => void context.quota.poolShares++)
     this.lastDataMs = nowMs
   }
 
@@ -329,13 +331,13 @@ export class IncomingStreams {
       this.#context.drop("stream-closed")
       return undefined
     }
-    const { settings, pool, quota } = this.#context
+    const { settings, quota } = this.#context
     if (this.#streams.size >= settings.streamsMax || !quota.takeStream()) {
       this.#context.drop("streams-full")
       return undefined
     }
     const options = this.#peer.receiveOptions
-    const stream = new ReceiveStream({ id, mode, options, rtt: this.#peer.rtt, pool })
+    const stream = new ReceiveStream({ id, mode, options, rtt: this.#peer.rtt, pool: this.#pool })
     const isOrdered = mode === wire.MODE.reliable || mode === wire.MODE["best-effort"]
     const isReliable = isOrdered || mode === wire.MODE["reliable-unordered"]
     const { messageBytesMax } = settings

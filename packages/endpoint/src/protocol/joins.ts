@@ -74,6 +74,8 @@ export interface JoinsHost {
 interface HalfOpen {
   readonly peer: PeerState
   readonly association: Association
+  /** Where it joined from. */
+  readonly host?: string
 }
 
 /** The seed of datagrams outside an association that are no answer. */
@@ -202,6 +204,7 @@ export class Joins {
     if (!this.#cookies.check(join.token, source, join.unique, join.slot, nowMs)) return this.#host.refuse("token")
     if (join.versionMin > wire.VERSION) return refuse(wire.REASON.version, `this endpoint speaks version ${wire.VERSION}`)
     const found = this.#associationFor(join, address, nowMs)
+    if (found === "later") return this.#host.refuse("rate")
     if (found === undefined) {
       this.#host.refuse("peers-full")
       return refuse(wire.REASON.peersFull, "too many peers")
@@ -210,8 +213,8 @@ export class Joins {
     this.#sendAccept(found.peer, found.association, join, attempt, length, address, seed)
   }
 
-  /** The association that a verified join asks for: the one it asked for before, or a new one; `undefined`: no more peers are taken. */
-  #associationFor(join: wire.Join, address: number, nowMs: number): { peer: PeerState; association: Association } | undefined {
+  /** The association that a verified join asks for: the one it asked for before, or a new one; `undefined`: no more peers are taken; `"later"`: too many of its host wait. */
+  #associationFor(join: wire.Join, address: number, nowMs: number): HalfOpen | "later" | undefined {
     const known = this.#host.peers.get(toHex(join.unique))
     const halfOpen = [...this.#halfOpen].find(
       ({ peer, association }) =>
@@ -227,13 +230,20 @@ export class Joins {
       (known === undefined && this.#host.peers.size >= this.#host.settings.peersMax)
     )
       return undefined
+    const { host } = this.#host.transport.addressOf(address)
+    let ofHost = 0
+    for (const entry of this.#halfOpen) if (entry.host === host) ofHost++
+    if (ofHost >= this.#host.settings.halfOpenPerHostMax) {
+      this.#host.context.quota.halfOpenShares++
+      return "later"
+    }
     // A state that has not heard of the peer's session yet is our own join to it, under way: one session.
     const continues =
       known !== undefined && known.liveness !== "leaving" && (isSame(known.remoteSession, join.session) || isNone(known.remoteSession))
     const peer = continues ? known : (this.#halfOpenOf(join) ?? this.#newPeer(join, nowMs))
     const association = this.#associate(peer, { remoteSlot: join.slot, remoteSession: join.session, address, isOurs: false, nowMs })
     if (association === undefined) return undefined
-    const entry = { peer, association }
+    const entry = { peer, association, host }
     this.#halfOpen.add(entry)
     this.#host.due.set(this.halfOpenDue, Math.min(this.halfOpenDue.dueMs, nowMs + HALF_OPEN_MS))
     return entry

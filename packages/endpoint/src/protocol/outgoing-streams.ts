@@ -5,7 +5,7 @@
  * @module
  */
 
-import { SendStream } from "@x/stream"
+import { PoolShare, SendStream } from "@x/stream"
 import * as wire from "@x/wire"
 import type { Association } from "./association.ts"
 import type { ControlWriter } from "./control-writer.ts"
@@ -64,6 +64,7 @@ export class OutgoingStreams {
   packetsResent = 0
   readonly #peer: PeerState
   readonly #context: PeerContext
+  readonly #pool: PoolShare
   /** Streams that may have something to send or to repeat: the others cost nothing. */
   readonly #sending: OutgoingState[] = []
   /** Those with data, highest priority first. */
@@ -76,6 +77,7 @@ export class OutgoingStreams {
   constructor(peer: PeerState, context: PeerContext, nowMs: number) {
     this.#peer = peer
     this.#context = context
+    this.#pool = new PoolShare(context.sendPool, context.settings.sendPoolPacketsPerPeer, () => void context.quota.sendPoolShares++)
     this.lastDataMs = nowMs
   }
 
@@ -88,10 +90,10 @@ export class OutgoingStreams {
   }
 
   open({ mode, priority, weight, metadata, lifetimeMs, resendsMax }: OpenStream, nowMs: number): OutgoingState | undefined {
-    const { sendPool, quota } = this.#context
+    const { quota } = this.#context
     if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream()) return undefined
     const stream = new SendStream({
-      ...{ id: this.#nextId++, mode, options: this.#peer.sendOptions, rtt: this.#peer.rtt, pool: sendPool, priority, metadata },
+      ...{ id: this.#nextId++, mode, options: this.#peer.sendOptions, rtt: this.#peer.rtt, pool: this.#pool, priority, metadata },
       ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
       ...(resendsMax === undefined ? {} : { resendsMax }),
     })

@@ -34,6 +34,20 @@ const QUANTUM_DATAGRAMS = 8
 /** Kernel memory that a datagram of usual size takes in a socket buffer, bytes: two pages with its bookkeeping, measured. */
 const SOCKET_BYTES_PER_DATAGRAM = 2_304
 
+/** How often a bound was met. */
+export interface Full {
+  /** No slot for a packet that came early: of the process, of its peer. */
+  readonly pool: number
+  readonly poolPerPeer: number
+  /** No slot for a packet to be sent. */
+  readonly sendPool: number
+  readonly sendPoolPerPeer: number
+  /** No place for a stream in the process. Of one peer: the drop `streams-full`. */
+  readonly streams: number
+  /** A join from a host with too many half-open ones. Of the process: the drop `peers-full`. */
+  readonly halfOpenPerHost: number
+}
+
 export interface ProtocolOptions {
   readonly settings: Settings
   readonly transport: Transport
@@ -170,8 +184,13 @@ export class Protocol {
   }
 
   /** How often there was no place, by what was full. */
-  get full(): { pool: number; sendPool: number; streams: number } {
-    return { pool: this.#pool.refused, sendPool: this.#sendPool.refused, streams: this.#quota.refused }
+  get full(): Full {
+    const { poolShares, sendPoolShares, halfOpenShares, refused } = this.#quota
+    const { refused: pool } = this.#pool
+    return {
+      ...{ pool, poolPerPeer: poolShares, sendPool: this.#sendPool.refused, sendPoolPerPeer: sendPoolShares },
+      ...{ streams: refused, halfOpenPerHost: halfOpenShares },
+    }
   }
 
   // Datagrams in.

@@ -1,6 +1,10 @@
-/** What the streams of all peers together may be, and how often it was not enough. */
+/** What the streams of all peers together may be, and how often a bound was met. */
 export class Quota {
   readonly streamsMax: number
+  /** How often a peer had all of its share of the pool for early packets, of that for sent ones, and of half-open joins. */
+  poolShares = 0
+  sendPoolShares = 0
+  halfOpenShares = 0
   #streams = 0
   #refused = 0
 
