@@ -33,8 +33,8 @@ export class EvilPeer {
   readonly #writer = new wire.PacketWriter(this.#bytes)
   readonly #batch: SendBatch = createSendBatch(1)
 
-  static async bind(network: Network, name: string, target: Address): Promise<EvilPeer> {
-    return new EvilPeer(network, await network.until(network.host(name).bind({ port: 6_666 })), target)
+  static async bind(network: Network, name: string, target: Address, port = 6_666): Promise<EvilPeer> {
+    return new EvilPeer(network, await network.until(network.host(name).bind({ port })), target)
   }
 
   private constructor(network: Network, transport: Transport, target: Address) {

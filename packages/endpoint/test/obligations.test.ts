@@ -281,3 +281,33 @@ test("a peer that withholds every second packet fills the pool to its ceiling an
   }
   expect(scene.endpoint.stats().drops["no-room"]).toBeGreaterThan(1_000)
 })
+
+test("O37 data of a latest stream behind what was delivered is late", async () => {
+  const scene = await makeScene()
+  await scene.evil.join()
+  const { latest } = wire.MODE
+  expect(await dropsOf(scene, () => scene.evil.send(open(1, { mode: latest }), heartbeat))).toEqual({})
+  expect(await dropsOf(scene, () => [3, 1, 3, 2, 5].forEach((number) => scene.evil.send(message(1, number, latest))))).toEqual({ late: 3 })
+  expect(scene.delivered).toEqual([3, 5])
+})
+
+test("O35 joins from one host that aren't confirmed have a bound, and above it are dropped without an answer", async () => {
+  const scene = await makeScene({ halfOpenPerHostMax: 2 })
+  const { network, endpoint } = scene
+  const peers: EvilPeer[] = []
+  for (let i = 0; i < 3; i++) {
+    const peer = await EvilPeer.bind(network, "many", endpoint.addresses[0]!, 7_000 + i)
+    peer.unique.fill(i + 1)
+    peer.sendJoin(1, "")
+    await network.when(() => peer.packets("challenge").length > 0)
+    peers.push(peer)
+  }
+  const drops = await dropsOf(scene, () => {
+    for (const peer of peers) peer.sendJoin(2, peer.packets("challenge").at(-1)!["token"] as string)
+  })
+  expect([drops, endpoint.stats().halfOpen, endpoint.stats().full.halfOpenPerHost]).toEqual([{ rate: 1 }, 2, 1])
+  expect(peers.map((peer) => peer.packets("accept").length + peer.packets("refuse").length)).toEqual([1, 1, 0])
+  // Others are not in their way.
+  await scene.evil.join()
+  expect(endpoint.stats().peers).toBe(1)
+})

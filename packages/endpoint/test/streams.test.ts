@@ -443,7 +443,12 @@ test("write that resets its own stream writes nothing", async () => {
 })
 
 test("one peer can't take all memory for early or for unacknowledged packets; the bounds that were met are counted", async () => {
-  const { network, a, b, toB, bind } = await pair(22, { poolPacketsPerPeer: 16, poolPacketsMax: 64, sendPoolPacketsPerPeer: 32, sendPoolPacketsMax: 64 })
+  const { network, a, b, toB, bind } = await pair(22, {
+    poolPacketsPerPeer: 16,
+    poolPacketsMax: 64,
+    sendPoolPacketsPerPeer: 32,
+    sendPoolPacketsMax: 64,
+  })
   const { endpoint: c } = await bind("c")
   const toC = await network.until(a.join("c:4000"))
   let received = 0
