@@ -41,6 +41,10 @@ export class FakePeers {
     this.#sendJoin(peer, 1, new Uint8Array(8), new Uint8Array(0))
   }
 
+  hasJoined(peer: number): boolean {
+    return this.#slots[peer] !== 0
+  }
+
   /** A datagram from the endpoint. */
   receive(peer: number, view: DataView, offset: number, length: number): void {
     const isHandshake = wire.prefixHandshake(view, offset)

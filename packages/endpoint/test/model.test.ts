@@ -23,8 +23,6 @@ test("two endpoints do what was promised, whatever is done in whatever order", a
           return { model: {}, real }
         }
         await fc.asyncModelRun(setup, cmds)
-        for (const { accepted, delivered } of real.streams.values())
-          [totals.accepted, totals.delivered] = [totals.accepted + accepted.length, totals.delivered + delivered.length]
         network.heal()
         network.links({ delayMs: 5 })
         // A peer that was unreachable for too long has left: then its streams are cut.
@@ -56,6 +54,6 @@ test("two endpoints do what was promised, whatever is done in whatever order", a
     { numRuns: Number(process.env["FC_RUNS"] ?? 100) },
   )
   // A run that sends nothing says nothing.
-  console.log(`model: ${totals.accepted} messages accepted, ${totals.delivered} delivered before the end`)
-  expect(totals.delivered).toBeGreaterThan(100)
+  console.log(`model: ${totals.accepted} messages accepted, ${totals.delivered} delivered`)
+  expect(totals.delivered).toBeGreaterThan(200)
 }, 120_000)
