@@ -33,6 +33,8 @@ test("two endpoints do what was promised, whatever is done in whatever order", a
           if (model.stream.state === "closed" && model.stream.account.unconfirmed > 0) model.isCut = true
           check(model)
           checkEnd(model)
+          totals.accepted += model.accepted.length
+          totals.delivered += model.delivered.length
         }
         for (const { endpoint } of real.sides) if (endpoint !== undefined) await network.until(endpoint.close(), 20_000)
         await network.advance(10_000)
