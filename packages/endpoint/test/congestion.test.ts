@@ -171,3 +171,69 @@ test("under random loss what is fixed keeps its rate; the default doesn't, which
   expect(kept.rate).toBeGreaterThan(0.8)
   expect(shrunk.rate).toBeGreaterThan(0.05)
 }, 60_000)
+
+test("what goes out keeps to the pace, whatever is offered", async () => {
+  const { network, toB } = await makePair(3, { delayMs: 5 }, { congestion: fixed({ paceBytesPerMs: 500 }) })
+  await network.advance(50)
+  const stream = toB.open({ delivery: "fire-and-forget" })
+  const before = toB.stats().bytesSent
+  for (let i = 0; i < 800; i++) stream.trySend(1, pattern(1_100))
+  await network.advance(1_000)
+  expect(toB.stats().bytesSent - before).toBeLessThan(510_000)
+  expect(toB.stats().bytesSent - before).toBeGreaterThan(480_000)
+})
+
+test("streams without acknowledgements are counted by feedback: what is in flight, what was lost, and the round trip", async () => {
+  const { network, toB } = await makePair(4, { delayMs: 20 })
+  await network.advance(3_000)
+  network.links({ delayMs: 20, lossRate: 0.2 })
+  const stream = toB.open({ delivery: "fire-and-forget" })
+  const before = toB.stats()
+  for (let i = 0; i < 200; i++) {
+    stream.trySend(1, pattern(1_000))
+    await network.advance(5)
+  }
+  await network.advance(200)
+  const { inFlightBytes, bytesLost, bytesDelivered, rttMs } = toB.stats()
+  expect(inFlightBytes).toBeLessThanOrEqual(10_000)
+  expect((bytesLost - before.bytesLost) / 200_000).toBeCloseTo(0.2, 1)
+  expect((bytesDelivered - before.bytesDelivered) / 200_000).toBeCloseTo(0.8, 1)
+  expect(rttMs).toBeGreaterThanOrEqual(40)
+  expect(rttMs).toBeLessThan(50)
+})
+
+test("a window that was lost whole opens again after a probe, not after the next heartbeat", async () => {
+  const { network, b, toB } = await makePair(5, { delayMs: 5 }, { congestion: fixed({ windowBytes: 3_600 }) })
+  let received = 0
+  b.handle(1, () => received++)
+  const stream = toB.open({ delivery: "fire-and-forget" })
+  await network.advance(100)
+  network.filter(({ to }) => to !== "b")
+  for (let i = 0; i < 9; i++) stream.trySend(1, pattern(1_000))
+  await network.advance(10)
+  network.filter(() => true)
+  await network.advance(150)
+  expect(received).toBe(6)
+})
+
+test("who only received may send at once: answers are not in flight", async () => {
+  const { network, a, b, toB } = await makePair(6, { delayMs: 5 }, { congestion: fixed({ windowBytes: 2_400 }) })
+  b.handle(1, () => {})
+  const answers: number[] = []
+  a.handle(2, () => answers.push(network.now))
+  const stream = toB.open()
+  const back = b.peers[0]!.open()
+  await network.advance(50)
+  for (let i = 0; i < 300; i++) {
+    stream.trySend(1, pattern(100))
+    await network.advance(2)
+  }
+  const sentMs = network.now
+  for (let i = 0; i < 2; i++) back.trySend(2, pattern(900))
+  await network.advance(100)
+  expect(answers).toHaveLength(2)
+  for (const answerMs of answers) expect(answerMs - sentMs).toBeLessThanOrEqual(6)
+  // Nor are they remembered for ever: feedback comes for them too.
+  const { bytesDelivered, bytesSent } = b.peers[0]!.stats()
+  expect(bytesDelivered / bytesSent).toBeGreaterThan(0.6)
+})

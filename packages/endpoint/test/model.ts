@@ -61,7 +61,7 @@ export interface Real {
 export type Model = Record<string, never>
 export type Command = fc.AsyncCommand<Model, Real>
 
-export async function bind({ network, streams }: Real, side: Side): Promise<void> {
+async function bind({ network, streams }: Real, side: Side): Promise<void> {
   side.host = network.host(side.name)
   const endpoint = await network.until(Endpoint.bind({ host: side.host, port: PORT, windowPackets: 32, parkedMessagesMax: 8 }))
   side.endpoint = endpoint
@@ -112,14 +112,24 @@ function pick(real: Real, n: number): StreamModel | undefined {
   return open[n % Math.max(1, open.length)]
 }
 
-const open = fc.tuple(side, fc.constantFrom(...DELIVERIES)).map(([i, delivery]) =>
-  command(`open(${i}, ${delivery})`, async (real) => {
-    const { peer } = real.sides[i]
-    if (peer === undefined || peer.state === "left") return
-    const label = `s${real.label++}`
-    real.streams.set(label, new StreamModel(peer.open({ delivery, label }), real.sides[1 - i]!))
-  }),
-)
+function openStream(real: Real, i: 0 | 1, delivery: Delivery): void {
+  const { peer } = real.sides[i]
+  if (peer === undefined || peer.state === "left") return
+  const label = `s${real.label++}`
+  real.streams.set(label, new StreamModel(peer.open({ delivery, label }), real.sides[1 - i]!))
+}
+
+/** Two endpoints that are joined, with a stream of each mode: most of what is done then has something to work on. */
+export async function start(real: Real): Promise<void> {
+  for (const it of real.sides) await bind(real, it)
+  const { network, sides } = real
+  await network.until(sides[0].endpoint!.join(`b:${PORT}`, { timeoutMs: 60_000 }), 60_000)
+  for (const delivery of DELIVERIES) openStream(real, 0, delivery)
+}
+
+const open = fc
+  .tuple(side, fc.constantFrom(...DELIVERIES))
+  .map(([i, delivery]) => command(`open(${i}, ${delivery})`, async (real) => openStream(real, i, delivery)))
 
 const send = fc.tuple(fc.nat(), fc.integer({ min: 1, max: 20 }), fc.constantFrom(4, 300, 5_000, 40_000)).map(([n, count, bytes]) =>
   command(`send(${n}, ${count} × ${bytes})`, async (real) => {

@@ -337,6 +337,25 @@ test("a stream that doesn't wait drops the oldest of what its consumer is behind
   }
 })
 
+test("without an order a consumer that is behind holds up its sender too, and nothing is lost", async () => {
+  const { network, b, toB } = await pair(23, { queuedMessagesMax: 4, windowPackets: 8 })
+  const received: number[] = []
+  b.handle(1, ({ view, offset }) => received.push(view.getUint8(offset)))
+  let resume = (): void => {}
+  b.on("stream", (stream) => {
+    stream.pause()
+    resume = () => stream.resume()
+  })
+  const stream = toB.open({ delivery: "reliable-unordered" })
+  for (let i = 0; i < 100; i++) stream.trySend(1, pattern(1_000, i))
+  await network.advance(3_000)
+  expect(stream.account.acknowledged).toBe(4)
+  expect(toB.stats().packetsResent).toBeLessThan(100)
+  resume()
+  await network.until(stream.flush(), 10_000)
+  expect(received.toSorted((x, y) => x - y)).toEqual(Array.from({ length: 100 }, (_, i) => i))
+})
+
 test("an iterator that isn't read holds up the streams it reads from, and nothing is lost", async () => {
   const { network, b, toB } = await pair(16, { queuedMessagesMax: 4, windowPackets: 8, parkedMessagesMax: 1_000 })
   let messages: AsyncIterator<{ bytes: Uint8Array }> | undefined
@@ -473,4 +492,22 @@ test("one peer can't take all memory for early or for unacknowledged packets; th
   expect([b.sizes.pool, b.stats().full.poolPerPeer > 0]).toEqual([16, true])
   await network.until(stream.flush(), 20_000)
   expect(b.sizes.pool).toBe(0)
+})
+
+test("a packet's memory is not given to another while its datagram still waits to be sent", async () => {
+  const { network, b, toB } = await pair(24, { sendPoolPacketsMax: 64 })
+  const received: [number, number][] = []
+  b.handle(1, (message) => {
+    const salt = message.view.getUint8(message.offset)
+    expect(message.copy()).toEqual(pattern(1_000, salt))
+    received.push([message.stream.id, salt])
+  })
+  const [loose, waiting] = [toB.open({ delivery: "fire-and-forget" }), toB.open()]
+  await network.advance(50)
+  // The first takes all memory; the second goes on as soon as a packet of it was sent, which is before the batch has left.
+  for (let i = 0; i < 64; i++) expect(loose.trySend(1, pattern(1_000, i))).toBe("sent")
+  for (let i = 0; i < 64; i++) expect(waiting.trySend(1, pattern(1_000, 100 + i))).toBe("parked")
+  await network.until(waiting.flush(), 5_000)
+  await network.advance(100)
+  expect(received).toHaveLength(128)
 })

@@ -254,6 +254,11 @@ export class SendStream {
     return this.#inFlightBytes
   }
 
+  /** Rows for packets that it holds memory for; 0 once it is idle. */
+  get rowsHeld(): number {
+    return this.#ring.rows
+  }
+
   get resentPackets(): number {
     return this.#resentPackets
   }

@@ -1,0 +1,246 @@
+// What the modes do by themselves, packet by packet.
+
+import {
+  createOutgoingPacket,
+  type OutgoingPacket,
+  PacketPool,
+  ReceiveStream,
+  RttEstimator,
+  SendStream,
+  slotBytesOf,
+  streamOptions,
+} from "@x/stream"
+import { createStatus, createSync, deliveryByte, FORM, MODE, type Mode, type Status, STATUS } from "@x/wire"
+import { expect, test } from "vitest"
+
+const OPTIONS = streamOptions({ payloadBytesMax: 64, windowPackets: 8, spreadPackets: 64 })
+
+function makeSender(mode: Mode, more: { lifetimeMs?: number } = {}): SendStream {
+  return new SendStream({
+    id: 1,
+    mode,
+    options: OPTIONS,
+    rtt: new RttEstimator(10),
+    pool: new PacketPool({ slotBytes: slotBytesOf(OPTIONS) }),
+    ...more,
+  })
+}
+
+/** Writes one message into a packet of its own. */
+function write(sender: SendStream): void {
+  sender.reserve(10)
+  sender.commit(10)
+  sender.closePacket()
+}
+
+/** The pieces of one large message. */
+function writeLarge(sender: SendStream, pieces: number): void {
+  for (let i = 0; i < pieces; i++) {
+    sender.reservePiece()
+    sender.commitPiece(i === 0 ? FORM.first : i === pieces - 1 ? FORM.last : FORM.middle, 64)
+  }
+}
+
+function take(sender: SendStream, packets: number, nowMs = 0): number[] {
+  const out: OutgoingPacket = createOutgoingPacket()
+  const numbers: number[] = []
+  while (numbers.length < packets && sender.take(nowMs, out)) numbers.push(out.number)
+  return numbers
+}
+
+function status(changes: { cumulative?: number; state?: number; received?: readonly number[]; missing?: readonly number[] }): Status {
+  const it = createStatus()
+  it.cumulative = changes.cumulative ?? 0
+  it.state = changes.state ?? 0
+  for (const list of ["received", "missing"] as const) {
+    const edges = changes[list] ?? []
+    it[list].count = edges.length / 2
+    it[list].edges.set(edges)
+  }
+  return it
+}
+
+test("a sender that is told of no room sends what is asked for, and nothing new until there is room", () => {
+  const sender = makeSender(MODE.reliable)
+  for (let i = 0; i < 5; i++) write(sender)
+  take(sender, 3)
+  sender.handleStatus(status({ cumulative: 1, state: STATUS.noRoom, missing: [1, 2] }), 10)
+  expect(sender.isHeld).toBe(true)
+  expect(take(sender, 9, 10)).toEqual([1])
+  // It asks from time to time whether there is room.
+  expect(sender.nextTimeoutMs).toBeLessThan(1_000)
+  expect(sender.pollSync(sender.nextTimeoutMs, createSync())).toBe(true)
+  sender.handleStatus(status({ cumulative: 3 }), 200)
+  expect(take(sender, 9, 200)).toEqual([3, 4])
+})
+
+test("best effort gives up the oldest message that isn't on its way, and only then the oldest", () => {
+  const sender = makeSender(MODE["best-effort"])
+  for (let i = 0; i < 4; i++) write(sender)
+  take(sender, 2)
+  sender.giveUpOldest()
+  expect([sender.messages.dropped, sender.messages.unconfirmed]).toEqual([1, 0])
+  sender.giveUpOldest()
+  sender.giveUpOldest()
+  expect([sender.messages.dropped, sender.messages.unconfirmed]).toEqual([2, 1])
+  expect(take(sender, 9)).toEqual([])
+  sender.assertInvariants()
+})
+
+test("best effort gives up a message whole: its pieces that were sent, that were received, and that weren't", () => {
+  const sender = makeSender(MODE["best-effort"])
+  write(sender)
+  writeLarge(sender, 4)
+  write(sender)
+  take(sender, 4)
+  // The second piece has come; the first is missing.
+  sender.handleStatus(status({ cumulative: 1, received: [2, 3], missing: [1, 2] }), 20)
+  sender.giveUpOldest()
+  expect(sender.messages).toEqual({ accepted: 3, acknowledged: 1, unconfirmed: 0, dropped: 1, pending: 1 })
+  expect(take(sender, 9, 20)).toEqual([5])
+  const sync = createSync()
+  expect(sender.pollSync(40, sync)).toBe(true)
+  expect([sync.low, sync.high, sync.begun, sync.gone.count]).toEqual([5, 6, 2, 0])
+  sender.handleStatus(status({ cumulative: 6 }), 60)
+  expect(sender.messages).toEqual({ accepted: 3, acknowledged: 2, unconfirmed: 0, dropped: 1, pending: 0 })
+  sender.assertInvariants()
+})
+
+test("a NAK for what is gone is answered by a sync soon, and never by a packet", () => {
+  const sender = makeSender(MODE["best-effort"], { lifetimeMs: 50 })
+  sender.setTime(0)
+  write(sender)
+  sender.setTime(40)
+  write(sender)
+  take(sender, 2)
+  sender.handleTimeout(60)
+  const sync = createSync()
+  expect(sender.pollSync(60, sync)).toBe(true)
+  expect([sync.low, sync.high, sync.begun]).toEqual([1, 2, 1])
+  // It was lost: the receiver asks again.
+  sender.handleStatus(status({ cumulative: 0, missing: [0, 1] }), 61)
+  expect(take(sender, 9, 61)).toEqual([])
+  expect(sender.nextTimeoutMs).toBeLessThanOrEqual(63)
+  expect(sender.pollSync(63, sync)).toBe(true)
+})
+
+test("latest forgets what was never sent, identities and all, and says what is half sent", () => {
+  const sender = makeSender(MODE.latest)
+  writeLarge(sender, 3)
+  expect(sender.supersede()).toBe(-1)
+  write(sender)
+  expect(sender.supersede()).toBe(-1)
+  expect([sender.begun, sender.high, sender.messages]).toEqual([
+    0,
+    0,
+    { accepted: 2, acknowledged: 0, unconfirmed: 0, dropped: 2, pending: 0 },
+  ])
+  writeLarge(sender, 3)
+  expect(take(sender, 1)).toEqual([0])
+  expect([sender.supersede(), sender.begun, sender.high]).toEqual([0, 1, 1])
+  sender.reservePiece()
+  sender.commitPiece(FORM.abandoned, 6)
+  write(sender)
+  expect(take(sender, 9)).toEqual([1, 2])
+  expect(sender.messages).toEqual({ accepted: 4, acknowledged: 0, unconfirmed: 1, dropped: 3, pending: 0 })
+  sender.assertInvariants()
+})
+
+test("an idle stream gives its memory back after a second, and takes it again", () => {
+  const pool = new PacketPool({ slotBytes: slotBytesOf(OPTIONS) })
+  const sender = new SendStream({ id: 1, mode: MODE.reliable, options: OPTIONS, rtt: new RttEstimator(10), pool })
+  write(sender)
+  take(sender, 1)
+  // Room that was asked for and not used.
+  sender.reserve(10)
+  sender.handleStatus(status({ cumulative: 1 }), 10)
+  expect([sender.nextTimeoutMs, pool.used, sender.rowsHeld]).toEqual([1_010, 1, 16])
+  sender.handleTimeout(1_010)
+  expect([sender.nextTimeoutMs, pool.used, sender.rowsHeld]).toEqual([Infinity, 0, 0])
+  write(sender)
+  expect(take(sender, 1, 2_000)).toEqual([1])
+})
+
+function makeReceiver(mode: Mode, slotsMax = 16): ReceiveStream {
+  const receiver = new ReceiveStream({
+    id: 1,
+    mode,
+    options: OPTIONS,
+    rtt: new RttEstimator(10),
+    pool: new PacketPool({ slotBytes: 64, slotsMax }),
+  })
+  receiver.handleOpen(0, 0)
+  return receiver
+}
+
+function give(receiver: ReceiveStream, number: number, nowMs = 0): string {
+  return receiver.handlePacket(number, deliveryByte(receiver.mode, FORM.whole), false, new Uint8Array(10), 0, 10, nowMs)
+}
+
+test("behind a packet that has no room nothing is kept, and all of it is asked for at once when there is room", () => {
+  const receiver = makeReceiver(MODE.reliable)
+  expect(give(receiver, 0)).toBe("deliver")
+  receiver.refuse()
+  expect([give(receiver, 1), give(receiver, 3), receiver.kept]).toEqual(["no-room", "no-room", 0])
+  const it = createStatus()
+  expect(receiver.pollStatus(1, it)).toBe(true)
+  expect([it.state, it.cumulative, it.received.count, it.missing.count]).toEqual([STATUS.noRoom, 0, 0, 0])
+  receiver.hasRoom()
+  expect(receiver.pollStatus(2, it)).toBe(true)
+  expect([it.state, it.missing.count, [...it.missing.edges.subarray(0, 2)]]).toEqual([0, 1, [0, 4]])
+})
+
+test("with the pool full only the next packet is asked for, and taken", () => {
+  const receiver = makeReceiver(MODE.reliable, 1)
+  expect([give(receiver, 2), give(receiver, 4)]).toEqual(["kept", "no-room"])
+  const it = createStatus()
+  expect(receiver.pollStatus(1_000, it)).toBe(true)
+  expect([it.state, it.missing.count, [...it.missing.edges.subarray(0, 2)]]).toEqual([STATUS.noRoom, 1, [0, 2]])
+  expect(receiver.nextTimeoutMs).toBeGreaterThan(1_000)
+  expect(give(receiver, 0, 1_001)).toBe("deliver")
+})
+
+test("without an order a refused packet alone waits for room", () => {
+  const receiver = makeReceiver(MODE["reliable-unordered"])
+  expect(give(receiver, 0)).toBe("deliver")
+  receiver.refuse(0)
+  expect(give(receiver, 1)).toBe("deliver")
+  receiver.accept(1, 0)
+  expect(give(receiver, 5)).toBe("deliver")
+  receiver.accept(5, 0)
+  const it = createStatus()
+  expect(receiver.pollStatus(100, it)).toBe(true)
+  // What was lost is asked for; what was refused is not, until there is room.
+  expect([it.state, it.cumulative, [...it.missing.edges.subarray(0, 2 * it.missing.count)]]).toEqual([STATUS.noRoom, 0, [2, 5]])
+  receiver.hasRoom()
+  expect(receiver.pollStatus(101, it)).toBe(true)
+  expect([...it.missing.edges.subarray(0, 2 * it.missing.count)]).toEqual([0, 1])
+  expect([give(receiver, 0, 102), give(receiver, 1, 102)]).toEqual(["deliver", "duplicate-packet"])
+  receiver.accept(0, 102)
+  expect(receiver.cumulative).toBe(2)
+})
+
+test("what is gone is skipped as soon as the edge stands before it, and what lies between was delivered first", () => {
+  const receiver = makeReceiver(MODE["best-effort"])
+  const skipped = { begun: 0 }
+  for (const number of [1, 3, 6]) expect(give(receiver, number)).toBe("kept")
+  const sync = createSync()
+  Object.assign(sync, { low: 1, high: 7, begun: 2 })
+  sync.gone.count = 1
+  sync.gone.edges.set([2, 6])
+  sync.gone.begun[0] = 9
+  expect(receiver.handleSync(sync, true, 10)).toBeUndefined()
+  expect([receiver.skip(skipped), skipped.begun, receiver.cumulative]).toEqual([true, 2, 1])
+  expect(receiver.skip(skipped)).toBe(false)
+  receiver.advance()
+  // Packet 3 lies within the stretch: what is known of its end is told behind it.
+  expect([receiver.skip(skipped), skipped.begun, receiver.cumulative]).toEqual([true, -1, 3])
+  receiver.advance()
+  expect([receiver.skip(skipped), skipped.begun, receiver.cumulative]).toEqual([true, 9, 6])
+  receiver.advance()
+  expect(receiver.skip(skipped)).toBe(false)
+  const it = createStatus()
+  expect(receiver.pollStatus(20, it)).toBe(true)
+  expect([it.cumulative, it.missing.count]).toEqual([7, 0])
+  receiver.assertInvariants()
+})
