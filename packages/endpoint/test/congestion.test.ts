@@ -184,7 +184,7 @@ test("what goes out keeps to the pace, whatever is offered", async () => {
 })
 
 test("streams without acknowledgements are counted by feedback: what is in flight, what was lost, and the round trip", async () => {
-  const { network, toB } = await makePair(4, { delayMs: 20 })
+  const { network, toB } = await makePair(4, { delayMs: 20 }, { congestion: fixed() })
   await network.advance(3_000)
   network.links({ delayMs: 20, lossRate: 0.2 })
   const stream = toB.open({ delivery: "fire-and-forget" })
