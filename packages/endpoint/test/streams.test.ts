@@ -494,8 +494,8 @@ test("one peer can't take all memory for early or for unacknowledged packets; th
   expect(b.sizes.pool).toBe(0)
 })
 
-test("a packet's memory is not given to another while its datagram still waits to be sent", async () => {
-  const { network, b, toB } = await pair(24, { sendPoolPacketsMax: 64 })
+test.each([64, 200])("a packet's memory is not given to another while its datagram still waits to be sent, of %i", async (count) => {
+  const { network, b, toB } = await pair(24, { sendPoolPacketsMax: count })
   const received: [number, number][] = []
   b.handle(1, (message) => {
     const salt = message.view.getUint8(message.offset)
@@ -505,11 +505,11 @@ test("a packet's memory is not given to another while its datagram still waits t
   const [loose, waiting] = [toB.open({ delivery: "fire-and-forget" }), toB.open()]
   await network.advance(50)
   // The first takes all memory; the second goes on as soon as a packet of it was sent, which is before the batch has left.
-  for (let i = 0; i < 64; i++) expect(loose.trySend(1, pattern(1_000, i))).toBe("sent")
-  for (let i = 0; i < 64; i++) expect(waiting.trySend(1, pattern(1_000, 100 + i))).toBe("parked")
+  for (let i = 0; i < count; i++) expect(loose.trySend(1, pattern(1_000, i))).toBe("sent")
+  for (let i = 0; i < 64; i++) expect(waiting.trySend(1, pattern(1_000, 200 + (i % 50)))).toBe("parked")
   await network.until(waiting.flush(), 5_000)
   await network.advance(100)
   const of = (id: number): number[] => received.filter(([stream]) => stream === id).map(([, salt]) => salt)
-  expect(of(loose.id).toSorted((x, y) => x - y)).toEqual(Array.from({ length: 64 }, (_, i) => i))
-  expect(of(waiting.id)).toEqual(Array.from({ length: 64 }, (_, i) => 100 + i))
+  expect(of(loose.id).toSorted((x, y) => x - y)).toEqual(Array.from({ length: count }, (_, i) => i))
+  expect(of(waiting.id)).toEqual(Array.from({ length: 64 }, (_, i) => 200 + (i % 50)))
 })

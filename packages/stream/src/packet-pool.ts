@@ -73,13 +73,18 @@ export class PacketPool implements PacketSlots {
     else this.#free.push(slot)
   }
 
-  /** From now on no released slot is given out again, until `unhold`: somebody still reads from them. */
+  /** From now on no released slot is given out again, until `reclaim` or `unhold`: somebody still reads from them. */
   hold(): void {
     this.#isHeld = true
   }
 
   unhold(): void {
     this.#isHeld = false
+    this.reclaim()
+  }
+
+  /** Nobody reads any more from what was released so far. */
+  reclaim(): void {
     for (let slot = this.#held.pop(); slot !== undefined; slot = this.#held.pop()) this.#free.push(slot)
   }
 

@@ -26,7 +26,7 @@ export class Outbox {
   readonly #sources: Uint8Array[] = []
   /** Packets for the datagram being composed. */
   readonly writer: PacketWriter
-  /** Its slots are sent from: none is given out again while a row names it. */
+  /** Its slots are sent from: what was released may be given out again once no row names it. */
   readonly #pool: PacketPool
   #isBlocked = false
 
@@ -112,7 +112,6 @@ export class Outbox {
       association.takeCounter(this.#prefixBytes + length + this.#tagBytes, true, nowMs),
     )
     this.#add(slab, source, offset, this.#prefixBytes + length, association.address, association.sealer)
-    this.#pool.hold()
   }
 
   /** Room for one more datagram; `false`: the socket is full. */
@@ -125,18 +124,18 @@ export class Outbox {
     const batch = this.#batch
     if (batch.count === 0) {
       this.#isBlocked = false
-      this.#pool.unhold()
+      this.#pool.reclaim()
       return true
     }
     const taken = this.#transport.send(batch)
     if (taken >= batch.count) {
       batch.count = 0
       this.#isBlocked = false
-      this.#pool.unhold()
+      this.#pool.reclaim()
       return true
     }
     this.#keepFrom(taken)
-    this.#pool.unhold()
+    this.#pool.reclaim()
     this.#isBlocked = true
     return false
   }

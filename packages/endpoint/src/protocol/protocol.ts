@@ -508,8 +508,11 @@ export class Protocol {
     awake.copyWithin(0, polled, this.#awakePeers)
     this.#awakePeers -= polled
     if (awake.length > AWAKE_KEPT && this.#awakePeers < AWAKE_KEPT) awake.length = AWAKE_KEPT
+    // A packet that nobody acknowledges gives its slot back as it is taken, and is sent from there.
+    this.#sendPool.hold()
     this.#pollData(nowMs)
     this.#outbox.flush()
+    this.#sendPool.unhold()
   }
 
   /** Answers whether the peer is still there. */
