@@ -2,6 +2,7 @@
 
 import { type EndpointOptions, fixed, type Peer, type SendResult } from "@x/endpoint"
 import type { LinkOptions } from "@x/transport/simulated"
+import { Readable, Writable } from "node:stream"
 import { expect, test } from "vitest"
 import { makePair, pattern } from "./world.ts"
 
@@ -512,4 +513,50 @@ test.each([64, 200])("a packet's memory is not given to another while its datagr
   const of = (id: number): number[] => received.filter(([stream]) => stream === id).map(([, salt]) => salt)
   expect(of(loose.id).toSorted((x, y) => x - y)).toEqual(Array.from({ length: count }, (_, i) => i))
   expect(of(waiting.id)).toEqual(Array.from({ length: 64 }, (_, i) => 200 + (i % 50)))
+})
+
+test("a stream's own handler comes before the endpoint's of the type, and who reads a stream has all of it", async () => {
+  const { network, b, toB } = await pair(25)
+  const log: string[] = []
+  b.handle(1, ({ stream }) => log.push(`endpoint ${stream.label}`))
+  b.on("stream", (stream) => {
+    if (stream.label === "own") {
+      const remove = stream.handle(1, () => {
+        log.push("own")
+        remove()
+      })
+      expect(() => stream.handle(1, () => {})).toThrow("has a handler already")
+    }
+    if (stream.label === "read")
+      void stream
+        .messages()
+        .next()
+        .then(({ value }) => log.push(`read ${(value as { type: number }).type}`))
+  })
+  for (const label of ["own", "read", "plain"]) {
+    const stream = toB.open({ label })
+    for (let i = 0; i < 2; i++) stream.trySend(1, pattern(10))
+    await network.advance(50)
+  }
+  expect(log).toEqual(["own", "endpoint own", "read 1", "endpoint plain", "endpoint plain"])
+})
+
+test("Node's streams of a payload tell ending from destroying", async () => {
+  const { network, b, toB } = await pair(26)
+  const ends: string[] = []
+  b.on("stream", (stream) => {
+    const readable = Readable.fromWeb(stream.readable as never)
+    readable.on("end", () => ends.push("end"))
+    readable.on("error", (error: { code?: string }) => ends.push(error.code!))
+    readable.resume()
+  })
+  const [whole, destroyed] = [toB.open(), toB.open()].map((stream) => Writable.fromWeb(stream.writable(1)))
+  whole!.end(Buffer.alloc(100_000))
+  destroyed!.on("error", () => {})
+  destroyed!.write(Buffer.alloc(100_000))
+  await network.advance(200)
+  expect(ends).toEqual(["end"])
+  destroyed!.destroy(new Error("changed my mind"))
+  await network.advance(200)
+  expect(ends).toEqual(["end", "stream-closed"])
 })
