@@ -48,8 +48,13 @@ export interface EndpointStats {
   /** Packets written and not acknowledged, and streams of all peers. */
   readonly sendPoolPackets: number
   readonly streams: number
+  /** Bytes of copies that wait for their consumers. */
+  readonly queuedBytes: number
   /** How often a bound of memory or number was met. What was dropped for it is among the drops. */
-  readonly full: Full
+  readonly full: Full & {
+    /** A stream was held up, or dropped its oldest, since the copies of all streams that wait for consumers are too many. */
+    readonly queues: number
+  }
 }
 
 /** Goodbyes are answered or given up within this, milliseconds. */
@@ -115,6 +120,7 @@ export class Endpoint implements AsyncDisposable {
       now: () => host.now(),
       queuedMessagesMax: settings.queuedMessagesMax,
       queuedBytesMax: settings.queuedBytesMax,
+      queues: { bytes: 0, bytesMax: settings.queuedBytesTotalMax, refused: 0 },
     }
     this.#protocol = new Protocol({
       settings,
@@ -262,7 +268,8 @@ export class Endpoint implements AsyncDisposable {
       assemblyBytes,
       sendPoolPackets: sendPool,
       streams,
-      full: this.#protocol.full,
+      queuedBytes: this.#incomingHost.queues.bytes,
+      full: { ...this.#protocol.full, queues: this.#incomingHost.queues.refused },
     }
   }
 

@@ -46,6 +46,16 @@ export interface IncomingHost {
   now(): number
   readonly queuedMessagesMax: number
   readonly queuedBytesMax: number
+  /** What waits in the queues of all streams. */
+  readonly queues: QueueBudget
+}
+
+/** Bytes of copies that wait for their consumers, over all streams. */
+export interface QueueBudget {
+  bytes: number
+  readonly bytesMax: number
+  /** How often a stream was held up, or dropped its oldest, for this. */
+  refused: number
 }
 
 interface QueuedMessage {
@@ -169,8 +179,9 @@ export class IncomingStream {
 
   /** Tells the sender to stop; messages on their way are dropped. */
   stop(reason: number = REASON.aborted): void {
+    this.#count(-this.#queuedBytes)
     this.#queue = []
-    this.#head = this.#queuedBytes = 0
+    this.#head = 0
     this.#peerState.incoming.stop(this.#state, reason)
   }
 
@@ -181,8 +192,14 @@ export class IncomingStream {
       return
     }
     this.#queue.push({ type, bytes: new Uint8Array(bytes.subarray(offset, offset + length)) })
-    this.#queuedBytes += length
+    this.#count(length)
     this.#bound()
+  }
+
+  #count(bytes: number): void {
+    this.#queuedBytes += bytes
+    // What is left of a stream that is over is its consumer's alone: it may never come for it.
+    if (this.#end === undefined) this.#host.queues.bytes += bytes
   }
 
   /** Pushes back, or drops the oldest, once too much waits. */
@@ -204,14 +221,19 @@ export class IncomingStream {
 
   get #isFull(): boolean {
     const messages = this.#queue.length - this.#head
+    const { queues, queuedMessagesMax, queuedBytesMax } = this.#host
     // Of what is to be the latest nobody wants the one before.
     if (this.#state.stream.mode === MODE.latest) return messages > 1
-    return messages >= this.#host.queuedMessagesMax || this.#queuedBytes >= this.#host.queuedBytesMax
+    if (messages >= queuedMessagesMax || this.#queuedBytes >= queuedBytesMax) return true
+    // A stream with nothing of its own goes on: nobody else would tell it when there is room.
+    if (messages === 0 || queues.bytes < queues.bytesMax) return false
+    queues.refused++
+    return true
   }
 
   #shift(): QueuedMessage {
     const message = this.#queue[this.#head++]!
-    this.#queuedBytes -= message.bytes.length
+    this.#count(-message.bytes.length)
     // Once in a while, so that each costs little.
     if (this.#head === this.#queue.length || this.#head >= 1_024) {
       this.#queue.splice(0, this.#head)
@@ -267,6 +289,7 @@ export class IncomingStream {
 
   /** @internal No more will come. */
   settle(isComplete: boolean, reason: number): void {
+    if (this.#end === undefined) this.#host.queues.bytes -= this.#queuedBytes
     this.#end = { isComplete: isComplete && this.#state.gone === 0, reason, gone: this.#state.gone }
     this.#finish()
   }

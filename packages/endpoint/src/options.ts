@@ -59,6 +59,8 @@ export interface EndpointOptions extends BindOptions {
   /** Messages and bytes that may wait for a consumer that is behind, for each stream: default 1,024 and 4 MiB. As soon as one is reached no more is taken. */
   readonly queuedMessagesMax?: number
   readonly queuedBytesMax?: number
+  /** And bytes of all streams together, default 256 MiB. */
+  readonly queuedBytesTotalMax?: number
   /** How much goes out, and how fast: `lossBased()`, the default, or `fixed()`, or your own. */
   readonly congestion?: CongestionFactory
   /** Datagrams in flight towards us that our socket buffer takes, 64 to 1,048,576; default: what SO_RCVBUF as read back holds. */
@@ -100,6 +102,7 @@ const DEFAULTS: Omit<Settings, "profile" | "inFlightMax" | "congestion"> = {
   streamsTotalMax: 262_144,
   queuedMessagesMax: 1_024,
   queuedBytesMax: 4 * MIB,
+  queuedBytesTotalMax: 256 * MIB,
   windowPackets: 1_024,
   windowBytes: MIB,
   spreadPackets: 16_384,
@@ -152,6 +155,7 @@ export function settingsOf(options: EndpointOptions): Settings {
   within(settings, "streamsTotalMax", 1, 0xffff_ffff)
   within(settings, "queuedMessagesMax", 1, Number.MAX_SAFE_INTEGER)
   within(settings, "queuedBytesMax", 1, Number.MAX_SAFE_INTEGER)
+  within(settings, "queuedBytesTotalMax", 1, Number.MAX_SAFE_INTEGER)
   within(settings, "spreadPackets", SPREAD_MIN, SPREAD_MAX)
   if ((settings.spreadPackets & (settings.spreadPackets - 1)) !== 0)
     throw invalid("spreadPackets", "a power of two", settings.spreadPackets)

@@ -560,3 +560,34 @@ test("Node's streams of a payload tell ending from destroying", async () => {
   await network.advance(200)
   expect(ends).toEqual(["end", "stream-closed"])
 })
+
+test("copies that wait for consumers are bounded over all streams, and a stream without any goes on", async () => {
+  const { network, b, toB } = await pair(27, { queuedBytesTotalMax: 10_000, windowPackets: 8 })
+  const received = new Map<string, number>()
+  const paused: { resume: () => void }[] = []
+  b.handle(1, ({ stream }) => void received.set(stream.label, (received.get(stream.label) ?? 0) + 1))
+  b.on("stream", (stream) => {
+    if (stream.label === "free") return
+    stream.pause()
+    paused.push(stream)
+  })
+  const streams = ["x", "y", "z", "free"].map((label) => toB.open({ label }))
+  for (let i = 0; i < 50; i++) for (const stream of streams) stream.trySend(1, pattern(1_000))
+  await network.advance(2_000)
+  // Each may be one message above it: it is held up once it has one.
+  expect(b.stats().queuedBytes).toBeLessThanOrEqual(13_000)
+  expect(b.stats().full.queues).toBeGreaterThan(0)
+  expect([...received]).toEqual([["free", 50]])
+  for (const stream of paused) stream.resume()
+  await network.until(Promise.all(streams.map((stream) => stream.flush())), 10_000)
+  expect([...received.values()]).toEqual([50, 50, 50, 50])
+  expect(b.stats().queuedBytes).toBe(0)
+  // What nobody comes for after the peer has left is not held against others.
+  const last = toB.open({ label: "last" })
+  await network.advance(50)
+  last.trySend(1, pattern(1_000))
+  await network.advance(50)
+  expect(b.stats().queuedBytes).toBe(1_000)
+  await network.until(toB.leave())
+  expect(b.stats().queuedBytes).toBe(0)
+})
