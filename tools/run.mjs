@@ -35,6 +35,7 @@ const COMMANDS = {
   packages: { script: "tools/quality/packages.mjs", built: true },
   consumers: { script: "tools/consumers/run.mjs", built: true },
   examples: { script: "tools/scripts.mjs", args: ["examples"], built: true },
+  "test:mutations": { script: "tools/mutations/run.mjs", built: true },
   bench: { script: "tools/scripts.mjs", args: ["bench"], built: true },
   ci: { script: "tools/ci.mjs", built: true },
 }

@@ -591,3 +591,15 @@ test("copies that wait for consumers are bounded over all streams, and a stream 
   await network.until(toB.leave())
   expect(b.stats().queuedBytes).toBe(0)
 })
+
+test("the receipt of a message that makes way for others fails at once", async () => {
+  const { network, toB } = await pair(28, { windowPackets: 4 })
+  const stream = toB.open({ delivery: "best-effort" })
+  await network.advance(50)
+  network.partition("a", "b")
+  const receipt = outcome(stream.send(1, pattern(1_000), { receipt: true }))
+  for (let i = 0; i < 4; i++) stream.trySend(1, pattern(1_000))
+  await Promise.resolve()
+  await Promise.resolve()
+  expect(receipt.value).toBe("dropped")
+})

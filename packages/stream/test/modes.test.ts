@@ -244,3 +244,13 @@ test("what is gone is skipped as soon as the edge stands before it, and what lie
   expect([it.cumulative, it.missing.count]).toEqual([7, 0])
   receiver.assertInvariants()
 })
+
+test("a status about packets that were never sent is refused, and changes nothing", () => {
+  const sender = makeSender(MODE.reliable)
+  for (let i = 0; i < 4; i++) write(sender)
+  take(sender, 2)
+  for (const it of [status({ cumulative: 3 }), status({ received: [1, 3] }), status({ missing: [0, 3] })])
+    expect(sender.handleStatus(it, 10)).toBe("not-sent")
+  expect([sender.low, sender.unackedPackets, sender.messages.acknowledged]).toEqual([0, 4, 0])
+  sender.assertInvariants()
+})
