@@ -73,6 +73,7 @@ export class IncomingStream {
   readonly #closed: Promise<StreamEnd>
   #settle!: (end: StreamEnd) => void
   #label: string | undefined
+  #readable: ReadableStream<Uint8Array> | undefined
   #handlers: MessageHandlers | undefined
   #readers: Set<MessageQueue> | undefined
   /** Messages that wait for their consumer, from `#head` on. */
@@ -160,7 +161,7 @@ export class IncomingStream {
 
   /** The bytes of its messages as a web stream: closes if all were delivered, errors if it ended in any other way. Cancelling stops the sender. */
   get readable(): ReadableStream<Uint8Array> {
-    return readableOf(this)
+    return (this.#readable ??= readableOf(this))
   }
 
   /** Nothing is handed over until `resume`. What comes waits, up to the bound of the stream; then its sender does, or the oldest is dropped. */
@@ -177,8 +178,11 @@ export class IncomingStream {
     return this.#isPaused
   }
 
-  /** Tells the sender to stop; messages on their way are dropped. */
+  /** Tells the sender to stop; messages on their way, and those that wait, are dropped. */
   stop(reason: number = REASON.aborted): void {
+    const waiting = this.#queue.length - this.#head
+    this.#state.delivered -= waiting
+    this.#state.gone += waiting
     this.#count(-this.#queuedBytes)
     this.#queue = []
     this.#head = 0
@@ -231,6 +235,13 @@ export class IncomingStream {
     return true
   }
 
+  /** Room is told once there is some: with each message it would be told as often as messages come. */
+  get #isHalfEmpty(): boolean {
+    const messages = this.#queue.length - this.#head
+    const { queuedMessagesMax, queuedBytesMax } = this.#host
+    return messages === 0 || (messages <= queuedMessagesMax / 2 && this.#queuedBytes <= queuedBytesMax / 2 && !this.#isFull)
+  }
+
   #shift(): QueuedMessage {
     const message = this.#queue[this.#head++]!
     this.#count(-message.bytes.length)
@@ -264,7 +275,7 @@ export class IncomingStream {
       while (!this.#isPaused && !this.#isBusy && this.#head < this.#queue.length) {
         const { type, bytes } = this.#shift()
         this.#deliver(type, bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length, true)
-        if (this.#state.isBlocked && !this.#isFull) this.#peerState.incoming.resume(this.#state, this.#host.now())
+        if (this.#state.isBlocked && this.#isHalfEmpty) this.#peerState.incoming.resume(this.#state, this.#host.now())
       }
     } finally {
       this.#isPumping = false
@@ -291,6 +302,7 @@ export class IncomingStream {
   settle(isComplete: boolean, reason: number): void {
     if (this.#end === undefined) this.#host.queues.bytes -= this.#queuedBytes
     this.#end = { isComplete: isComplete && this.#state.gone === 0, reason, gone: this.#state.gone }
+    this.peer.hold(this)
     this.#finish()
   }
 
@@ -301,6 +313,7 @@ export class IncomingStream {
     const { gone } = this.#state
     this.#settle({ ...this.#end, isComplete: this.#end.isComplete && gone === 0, gone })
     for (const reader of [...(this.#readers ?? [])]) reader.end()
+    this.peer.release(this)
   }
 
   toString(): string {

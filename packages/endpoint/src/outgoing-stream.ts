@@ -151,10 +151,7 @@ export class OutgoingStream {
     const message = new LargeMessage(type, bytes)
     const fits = isWhole || this.#fitsWindow(bytes.length)
     if (this.#lot.isEmpty && fits && this.#write(message)) return "sent"
-    if (!message.isBegun && !this.#lot.hasRoom(bytes.length)) {
-      this.#isDrainOwed = true
-      return "refused"
-    }
+    if (!message.isBegun && !this.#lot.hasRoom(bytes.length)) return this.#noRoom()
     if (this.#lot.isEmpty && !fits) this.#write(message)
     if (!isOwned) message.keep()
     this.#park({ message, deadlineMs: this.#host.now() + timeoutMs, settle: undefined })
@@ -166,8 +163,12 @@ export class OutgoingStream {
     this.#lot.park(parked)
     this.#state.deadlineMs = this.#lot.deadlineMs
     this.#peerState.outgoing.touch(this.#state)
-    // The window is open and yet there was no room: the memory of all streams is used up.
-    if (this.#stream.roomPackets > 0) this.#host.starve(this)
+    this.#starve()
+  }
+
+  /** The window is open and yet there was no room: the memory of all streams is used up. It is told when there is some. */
+  #starve(): void {
+    if (this.#stream.isStarved) this.#host.starve(this)
   }
 
   /** Whether all of it goes into the window as it is. */
@@ -192,7 +193,7 @@ export class OutgoingStream {
     const isWhole = fitsWhole(bytes, stream.payloadBytesMax)
     if (mode !== MODE["best-effort"]) return isWhole || this.#fitsWindow(bytes)
     stream.setTime(this.#host.now())
-    if (isWhole && reserveWhole(stream, 0, bytes) >= 0) return true
+    if (isWhole && stream.reserve(wholeHeaderBytes(bytes) + bytes) >= 0) return true
     let hasGivenUp = false
     while (!this.#fitsWindow(bytes) && stream.giveUpOldest()) hasGivenUp = true
     if (hasGivenUp) this.#settleReceipts()
@@ -231,7 +232,7 @@ export class OutgoingStream {
     const message = new LargeMessage(type, bytes)
     if (this.#lot.isEmpty && this.#write(message)) return receipt ? this.#receipt(bytes.length) : Promise.resolve()
     if (!this.#lot.hasRoom(bytes.length) && !(this.#lot.isEmpty && message.isBegun)) {
-      this.#isDrainOwed = true
+      this.#noRoom()
       return Promise.reject(
         new EndpointError(
           "refused",
@@ -320,7 +321,7 @@ export class OutgoingStream {
   #noRoom(): SendResult {
     if (!this.#isReliable) return "dropped"
     this.#isDrainOwed = true
-    if (this.#lot.isEmpty && this.#stream.roomPackets > 0) this.#host.starve(this)
+    this.#starve()
     return "refused"
   }
 
@@ -393,7 +394,8 @@ export class OutgoingStream {
     this.#resume()
     this.#settleReceipts()
     if (this.#flushes.length > 0) this.#settleFlushes()
-    if (!this.#isDrainOwed || !this.#lot.isEmpty || this.#stream.roomPackets === 0) return
+    if (!this.#isDrainOwed || !this.#lot.isEmpty) return
+    if (this.#stream.roomPackets === 0) return this.#starve()
     this.#isDrainOwed = false
     this.#events.emit("drain")
   }
@@ -431,7 +433,7 @@ export class OutgoingStream {
       this.#lot.resume(this.#stream)
       this.#state.deadlineMs = this.#lot.deadlineMs
       this.#peerState.outgoing.touch(this.#state)
-      if (!this.#lot.isEmpty && this.#stream.roomPackets > 0) this.#host.starve(this)
+      if (!this.#lot.isEmpty) this.#starve()
     }
     this.#endIfDrained()
   }

@@ -2,6 +2,7 @@ import type { SentMessages } from "@x/stream"
 import type { Address } from "@x/transport/host"
 import { type Delivery, DELIVERIES, MODE, REASON } from "@x/wire"
 import { EndpointError } from "./endpoint-error.ts"
+import type { IncomingStream } from "./incoming-stream.ts"
 import type { ReceivedMessage } from "./message.ts"
 import { MessageQueue } from "./message-queue.ts"
 import { OutgoingStream } from "./outgoing-stream.ts"
@@ -64,6 +65,9 @@ export class Peer {
   readonly #host: PeerHost
   readonly #queues = new Map<number, Set<MessageQueue>>()
   readonly #lost = { unconfirmed: 0, dropped: 0 }
+  /** Streams that are over, and whose messages still wait for their consumers. */
+  readonly #unread = new Set<IncomingStream>()
+  #hasLeft = false
   #address: Address | undefined
 
   /** @internal */
@@ -145,7 +149,7 @@ export class Peer {
     this.#state.weight = weight
   }
 
-  /** Copies of the messages of this type from the peer, from now on. Ends when the peer leaves. One that reads slowly holds up the streams it reads from. */
+  /** Copies of the messages of this type from the peer, from now on. Ends when the peer has left and all that came of it was taken. One that reads slowly holds up the streams it reads from. */
   messages(type: number): AsyncIterableIterator<ReceivedMessage> {
     const queues = this.#queues.get(type) ?? new Set()
     this.#queues.set(type, queues)
@@ -153,7 +157,7 @@ export class Peer {
       queues.delete(queue)
       if (queues.size === 0) this.#queues.delete(type)
     })
-    if (this.state === "left") queue.end()
+    if (this.#isOver) queue.end()
     else queues.add(queue)
     return queue
   }
@@ -239,7 +243,28 @@ export class Peer {
   /** @internal The peer has left; its address is still known, and soon won't be. */
   settle(): void {
     this.#rememberAddress()
-    for (const queues of this.#queues.values()) for (const queue of queues) queue.end()
+    this.#hasLeft = true
+    this.#endQueues()
+  }
+
+  /** @internal A stream of it is over, and messages of it wait for their consumers; or wait no more. */
+  hold(stream: IncomingStream): void {
+    this.#unread.add(stream)
+  }
+
+  /** @internal */
+  release(stream: IncomingStream): void {
+    if (this.#unread.delete(stream)) this.#endQueues()
+  }
+
+  /** No more messages will come of it: it has left, and what came before was taken. */
+  get #isOver(): boolean {
+    return this.#hasLeft && this.#unread.size === 0
+  }
+
+  #endQueues(): void {
+    if (!this.#isOver) return
+    for (const queues of [...this.#queues.values()]) for (const queue of [...queues]) queue.end()
   }
 
   #rememberAddress(): void {

@@ -603,3 +603,42 @@ test("the receipt of a message that makes way for others fails at once", async (
   await Promise.resolve()
   expect(receipt.value).toBe("dropped")
 })
+
+test("an iterator over a peer's messages gets all that was acknowledged, also after the peer has left", async () => {
+  const { network, a, b, toB } = await pair(29)
+  const messages = b.peers[0]!.messages(1)
+  const stream = toB.open()
+  for (let i = 0; i < 50; i++) stream.trySend(1, pattern(500, i))
+  await network.until(stream.end())
+  await network.until(a.close())
+  await network.advance(1_000)
+  expect(b.peers).toEqual([])
+  for (let i = 0; i < 50; i++) expect((await messages.next()).value.bytes).toEqual(pattern(500, i))
+  expect((await messages.next()).done).toBe(true)
+  expect(b.stats().unhandled).toBe(0)
+})
+
+test.each(["fire-and-forget", "latest", "best-effort"] as const)(
+  "with little memory left a large message goes whole or not at all, %s",
+  async (delivery) => {
+    const { network, a, b, toB } = await pair(30, { sendPoolPacketsMax: 64 })
+    const received: number[] = []
+    b.handle(1, (message) => {
+      expect(message.copy()).toEqual(pattern(message.length, 7))
+      received.push(message.length)
+    })
+    const [other, stream] = [toB.open(), toB.open({ delivery })]
+    await network.advance(50)
+    network.partition("a", "b")
+    for (let i = 0; i < 60; i++) other.trySend(1, pattern(1_000, 7))
+    expect([stream.trySend(1, pattern(20_000, 7)), stream.account.accepted]).toEqual(["dropped", 0])
+    expect(stream.trySend(1, pattern(3_000, 7))).toBe("sent")
+    network.heal()
+    await network.until(Promise.all([other.flush(), stream.flush()]), 20_000)
+    expect(stream.trySend(1, pattern(20_000, 7))).toBe("sent")
+    await network.until(stream.flush(), 20_000)
+    await network.advance(100)
+    expect(received.filter((length) => length !== 1_000).at(-1)).toBe(20_000)
+    a.assertInvariants()
+  },
+)

@@ -62,6 +62,11 @@ export class Assembler {
     return this.#expired
   }
 
+  /** Whether the last piece completed its message, which is not released yet. */
+  get hasCompleted(): boolean {
+    return this.#completed !== undefined
+  }
+
   /** The message that the last `"complete"` was about; valid until `release`. */
   get completed(): Assembly {
     if (this.#completed === undefined) throw new Error("no message has been completed")

@@ -11,6 +11,8 @@ const CHUNK_BYTES = 131_072
 /** Slots of a pool; a stream needs no more of it than this. */
 export interface PacketSlots {
   readonly slotBytes: number
+  /** Slots that could be had now. */
+  readonly available: number
   /** A slot, or −1: there is none now. */
   acquire(): number
   release(slot: number): void
@@ -51,6 +53,10 @@ export class PacketPool implements PacketSlots {
   /** Slots in use. */
   get used(): number {
     return (this.#chunks.length << this.#shift) - this.#free.length - this.#held.length
+  }
+
+  get available(): number {
+    return this.slotsMax - this.used
   }
 
   /** How often there was none to have. */
@@ -134,6 +140,10 @@ export class PoolShare implements PacketSlots {
 
   get used(): number {
     return this.#used
+  }
+
+  get available(): number {
+    return Math.min(this.slotsMax - this.#used, this.#pool.available)
   }
 
   acquire(): number {

@@ -264,6 +264,8 @@ export class ReceiveStream {
 
   #moveTo(edge: number): void {
     this.#next = edge
+    // What the pool had no slot for has come by itself.
+    if (this.#lack === LACK.pool && this.#gaps.count === 0) this.hasRoom()
     if (edge >= this.#final) this.#isStatusWanted = true
   }
 
@@ -298,11 +300,6 @@ export class ReceiveStream {
     this.#lack = LACK.nothing
     this.#gaps.release()
     this.#isStatusWanted = true
-  }
-
-  /** Whether something was refused for lack of memory. */
-  get isRefusing(): boolean {
-    return this.#lack !== LACK.nothing
   }
 
   /**

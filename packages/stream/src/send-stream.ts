@@ -309,8 +309,18 @@ export class SendStream {
     return false
   }
 
-  /** Packets that could be begun now; the open one has its place already. */
+  /** Packets that could be begun now, by window and memory; the open one has its place already. */
   get roomPackets(): number {
+    const reserved = this.#openSlot >= 0 && this.#openBytes === 0 ? 1 : 0
+    return Math.min(this.#windowRoom, this.#pool.available + reserved)
+  }
+
+  /** Whether the window is open and there is no memory for a packet. */
+  get isStarved(): boolean {
+    return this.#windowRoom > 0 && this.roomPackets === 0
+  }
+
+  get #windowRoom(): number {
     if (this.#state !== "open") return 0
     const { windowPackets, windowBytes, spreadPackets, payloadBytesMax } = this.#options
     const packets = Math.min(windowPackets - this.#unackedPackets, spreadPackets - (this.high - this.#low), NUMBER_MAX - this.high)
@@ -354,7 +364,7 @@ export class SendStream {
 
   /** Room for one piece of a large message, which has a packet of its own: an offset in `slab`, or −1 while there is none. */
   reservePiece(): number {
-    if (this.roomPackets === 0) return -1
+    if (this.#windowRoom === 0) return -1
     this.closePacket()
     if (this.#openSlot < 0) this.#openSlot = this.#pool.acquire()
     if (this.#openSlot < 0) return -1
@@ -442,7 +452,7 @@ export class SendStream {
     }
     ring.state[at] = PACKET.inFlight
     this.#inFlightBytes += out.length
-    out.wanted = this.#nextToSend() < 0 && (this.#openBytes === 0 || this.roomPackets === 0)
+    out.wanted = this.#nextToSend() < 0 && (this.#openBytes === 0 || this.#windowRoom === 0)
     if (this.#syncDueMs === Infinity) this.#armSync(nowMs)
     return true
   }
@@ -752,6 +762,8 @@ export class SendStream {
   }
 
   get #syncMs(): number {
+    // Written after the receiver had no room: nothing is under way whose answer could tell that it has.
+    if (this.#isHeld && this.#syncDueMs === Infinity && this.#firstQueued() < this.#high) return this.#lastSyncMs + SYNC_MS_MAX
     // What is gone is told at once, but not with each message that is given up.
     return this.#isSyncWanted ? this.#lastSyncMs + Math.max(GRANULARITY_MS, this.#rtt.srttMs / 4) : this.#syncDueMs
   }

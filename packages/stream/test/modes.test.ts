@@ -254,3 +254,31 @@ test("a status about packets that were never sent is refused, and changes nothin
   expect([sender.low, sender.unackedPackets, sender.messages.acknowledged]).toEqual([0, 4, 0])
   sender.assertInvariants()
 })
+
+test("what is written while the receiver has no room, with all before acknowledged, is probed for until it may go", () => {
+  const sender = makeSender(MODE.reliable)
+  write(sender)
+  take(sender, 1)
+  sender.handleStatus(status({ cumulative: 1, state: STATUS.noRoom }), 10)
+  write(sender)
+  expect(take(sender, 1, 20)).toEqual([])
+  const probeMs = sender.nextTimeoutMs
+  expect(probeMs).toBeLessThan(1_000)
+  expect(sender.pollSync(Math.max(probeMs, 20), createSync())).toBe(true)
+  // Again, if that was lost; and nothing more once the answer has come.
+  expect(sender.nextTimeoutMs).toBeLessThan(1_000)
+  sender.handleStatus(status({ cumulative: 1 }), 200)
+  expect(take(sender, 1, 200)).toEqual([1])
+})
+
+test("a receiver whose pool was full has room again once all that it missed has come", () => {
+  const receiver = makeReceiver(MODE.reliable, 0)
+  expect(give(receiver, 1)).toBe("no-room")
+  for (const number of [0, 1]) {
+    expect(give(receiver, number)).toBe("deliver")
+    receiver.advance()
+  }
+  const it = createStatus()
+  expect(receiver.pollStatus(100, it)).toBe(true)
+  expect([it.state, it.cumulative]).toEqual([0, 2])
+})

@@ -194,18 +194,27 @@ export class IncomingStreams {
         return true
       }
     }
-    const verdict = assembler.handlePiece(piece, bytes, nowMs)
-    if (verdict === "no-room") {
-      this.#refused.add(state)
-      return this.#refuse(state)
-    }
-    if (verdict === "message-too-large") return this.#violates(state, wire.REASON.messageTooLarge, verdict)
-    if (verdict !== "taken" && verdict !== "complete") return this.#violates(state, wire.REASON.protocolError, verdict)
+    if (!this.#takePiece(state, bytes, nowMs)) return false
     if (form === wire.FORM.first) state.begun++
     stream.advance()
-    if (verdict === "complete") this.#deliverAssembled(state)
-    else if (form === wire.FORM.abandoned) this.#abandoned(state)
+    this.#finishPiece(state, form)
     return stream.state === "open"
+  }
+
+  /** Puts the piece in the scratch into its message; `false`: it can't be taken now, or the stream is over. `number`: its packet's, where there is no order. */
+  #takePiece(state: IncomingState, bytes: Uint8Array, nowMs: number, number?: number): boolean {
+    const verdict = state.assembler.handlePiece(this.#context.scratch.piece, bytes, nowMs, number)
+    if (verdict === "taken" || verdict === "complete") return true
+    if (verdict === "message-too-large") return this.#violates(state, wire.REASON.messageTooLarge, verdict)
+    if (verdict !== "no-room") return this.#violates(state, wire.REASON.protocolError, verdict)
+    this.#refused.add(state)
+    return this.#refuse(state, number)
+  }
+
+  /** The piece was taken: its message may be whole, or over. */
+  #finishPiece(state: IncomingState, form: number): void {
+    if (state.assembler.hasCompleted) this.#deliverAssembled(state)
+    else if (form === wire.FORM.abandoned) this.#abandoned(state)
   }
 
   /** Its sender gave up a message half sent. */
@@ -232,19 +241,11 @@ export class IncomingStreams {
       stream.accept(number, nowMs)
       return this.#deliverWhole(state, view, bytes, offset, end)
     }
-    const { piece } = this.#context.scratch
-    wire.readPiece(view, offset, end, form, piece)
-    const verdict = assembler.handlePiece(piece, bytes, nowMs, number)
-    if (verdict === "no-room") {
-      this.#refused.add(state)
-      return void this.#refuse(state, number)
-    }
-    if (verdict === "message-too-large") return void this.#violates(state, wire.REASON.messageTooLarge, verdict)
-    if (verdict !== "taken" && verdict !== "complete") return void this.#violates(state, wire.REASON.protocolError, verdict)
+    wire.readPiece(view, offset, end, form, this.#context.scratch.piece)
+    if (!this.#takePiece(state, bytes, nowMs, number)) return
     stream.accept(number, nowMs)
     assembler.settleBelow(stream.cumulative)
-    if (verdict === "complete") this.#deliverAssembled(state)
-    else if (form === wire.FORM.abandoned) this.#abandoned(state)
+    this.#finishPiece(state, form)
   }
 
   /** Only what is newer than all before counts; messages under way that are older are over. */
