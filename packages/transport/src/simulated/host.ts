@@ -26,11 +26,17 @@ export class SimulatedHost implements Host, Deferrer {
   #deferred: (() => void)[] = []
   #isAlive = true
   #busyUntilMs = -Infinity
+  /** What its clock is ahead of the network's by. */
+  #originMs: number
+  /** While it is suspended its clock stands still. */
+  #suspended = { untilMs: -Infinity, clockMs: 0 }
+  readonly #wakeUps: ProcessAlarm[] = []
   #sendFault: SocketErrorCode | "full" | undefined
 
   /** Made by `network.host(name)`. `process`: how many processes the machine had before. */
   constructor(network: Network, machine: Machine, process: number) {
     this.machine = machine
+    this.#originMs = machine.originMs
     this.#network = network
     this.#random = new Random(network.seed, `${machine.name}/${process}`)
   }
@@ -49,6 +55,23 @@ export class SimulatedHost implements Host, Deferrer {
     this.#network.time.set(new ProcessAlarm(() => {}), this.#busyUntilMs)
   }
 
+  /** As `stall`, and the clock of the process stands still meanwhile: a laptop that sleeps (a monotonic clock of Linux doesn't count that). */
+  suspend(ms: number): void {
+    const untilMs = this.#network.now + ms
+    const extraMs = untilMs - Math.max(this.#network.now, this.#suspended.untilMs)
+    if (!(extraMs > 0)) return
+    this.#suspended = { untilMs, clockMs: this.now() }
+    this.stall(ms)
+    this.#shiftClock(-extraMs)
+  }
+
+  /** Its clock leaps forward without anything having happened: a virtual machine that was moved. A monotonic clock never leaps back. */
+  jumpClock(ms: number): void {
+    if (!(ms >= 0)) throw new RangeError(`a clock jumps by 0 ms or more, not ${ms}`)
+    this.#suspended.clockMs += ms
+    this.#shiftClock(ms)
+  }
+
   /** Makes the system refuse to send: each datagram fails with an error, or (`"full"`) none is taken until this is lifted. `undefined` lifts it. */
   failSends(fault: SocketErrorCode | "full" | undefined): void {
     const wasFull = this.#sendFault === "full"
@@ -61,16 +84,17 @@ export class SimulatedHost implements Host, Deferrer {
   }
 
   now(): number {
-    return this.machine.originMs + this.#network.now
+    const { untilMs, clockMs } = this.#suspended
+    return this.#network.now < untilMs ? clockMs : this.#originMs + this.#network.now
   }
 
   wakeUp(wake: () => void): WakeUp {
-    const { time } = this.#network
     const alarm = this.#alarm(wake)
+    this.#wakeUps.push(alarm)
     return {
       at: (deadlineMs) => {
-        if (deadlineMs === Infinity) time.cancel(alarm)
-        else time.set(alarm, deadlineMs - this.machine.originMs)
+        alarm.deadlineMs = deadlineMs
+        this.#arm(alarm)
       },
     }
   }
@@ -149,14 +173,27 @@ export class SimulatedHost implements Host, Deferrer {
   }
 
   /** Rings when the process is alive and no longer busy. */
-  #alarm(ring: () => void): Alarm {
+  #alarm(ring: () => void): ProcessAlarm {
     const { time } = this.#network
     const alarm = new ProcessAlarm(() => {
       if (!this.#isAlive) return
-      if (this.isRunning) time.call(ring)
-      else time.set(alarm, this.#busyUntilMs)
+      if (!this.isRunning) return time.set(alarm, this.#busyUntilMs)
+      alarm.deadlineMs = Infinity
+      time.call(ring)
     })
     return alarm
+  }
+
+  #arm(alarm: ProcessAlarm): void {
+    const { time } = this.#network
+    if (alarm.deadlineMs === Infinity) time.cancel(alarm)
+    else time.set(alarm, alarm.deadlineMs - this.#originMs)
+  }
+
+  /** Deadlines are times of its clock: they come sooner or later now. */
+  #shiftClock(byMs: number): void {
+    this.#originMs += byMs
+    for (const alarm of this.#wakeUps) if (alarm.deadlineMs !== Infinity) this.#arm(alarm)
   }
 
   /** What ran before may have ended the process. */
@@ -175,6 +212,8 @@ class ProcessAlarm implements Alarm {
   order = 0
   index = -1
   isDue = false
+  /** By the clock of its process, as asked for; `Infinity`: not set. */
+  deadlineMs = Infinity
   readonly ring: () => void
 
   constructor(ring: () => void) {

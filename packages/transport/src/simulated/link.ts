@@ -26,6 +26,10 @@ export interface LinkOptions {
   readonly reorderDelayMs?: number
   /** One to three bits are flipped. */
   readonly corruptRate?: number
+  /** An old copy arrives once more, anything up to `replayDelayMs` later. */
+  readonly replayRate?: number
+  /** Default 120,000: twice as long as a datagram is said to live in the Internet (RFC 8085, section 3.3). */
+  readonly replayDelayMs?: number
   /** The longest UDP payload that fits; longer ones fail at the sender with EMSGSIZE, or are lost on the way if `mtuSilent`. Default: no limit. */
   readonly mtuBytes?: number
   readonly mtuSilent?: boolean
@@ -47,6 +51,7 @@ export function checkLink({ burst, ...options }: LinkOptions): void {
 /** Headers of UDP and IPv4 and an Ethernet frame: what a datagram costs on a link with a rate. */
 const OVERHEAD_BYTES = 46
 const REORDER_DELAY_MS = 10
+const REPLAY_DELAY_MS = 120_000
 
 /** What became of a datagram that was handed to a link. */
 export type Fate = "delivered" | "lost" | "burst" | "listed" | "queue" | "mtu" | "partition" | "filtered"
@@ -63,6 +68,7 @@ export class Link {
   #isBad = false
   #freeAtMs = 0
   #lastArrivalMs = 0
+  #cloggedUntilMs = 0
 
   /** Made by `network.linkOf(from, to)`. */
   constructor(options: LinkOptions, random: Random) {
@@ -95,10 +101,21 @@ export class Link {
     const { delayMs = 0, jitterMs = 0, reorderRate = 0, rateBitsPerSecond } = this.options
     const leavesMs = rateBitsPerSecond === undefined ? nowMs : this.#freeAtMs
     const jitter = jitterMs > 0 ? this.#random.fraction() * jitterMs : 0
-    const arrivesMs = Math.max(this.#lastArrivalMs, leavesMs + delayMs + jitter)
+    const arrivesMs = Math.max(this.#lastArrivalMs, this.#cloggedUntilMs, leavesMs + delayMs + jitter)
     if (this.#random.chance(reorderRate)) return this.lateMs(arrivesMs)
     this.#lastArrivalMs = arrivesMs
     return arrivesMs
+  }
+
+  /** @internal Nothing that is admitted from now on arrives before. */
+  clog(untilMs: number): void {
+    this.#cloggedUntilMs = Math.max(this.#cloggedUntilMs, untilMs)
+  }
+
+  /** @internal When an old copy arrives; `undefined`: there is none. */
+  replayMs(arrivesMs: number): number | undefined {
+    const { replayRate = 0, replayDelayMs = REPLAY_DELAY_MS } = this.options
+    return this.#random.chance(replayRate) ? arrivesMs + this.#random.fraction() * replayDelayMs : undefined
   }
 
   /** @internal When one held back arrives. */

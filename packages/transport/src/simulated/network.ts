@@ -123,6 +123,11 @@ export class Network {
     }
   }
 
+  /** Holds up what goes from one machine to another for so long; then all of it arrives at once, in order. */
+  clog(from: string, to: string, ms: number): void {
+    this.linkOf(from, to).clog(this.now + ms)
+  }
+
   /** Decides about each datagram before the link does: `false` loses it. */
   filter(keep: (datagram: DatagramInTransit) => boolean): void {
     this.#filter = keep
@@ -187,6 +192,8 @@ export class Network {
     if (fate !== "delivered") return undefined
     const arrivesMs = link.arrivalMs(this.now)
     if (link.duplicates()) this.#dispatch(from, to, bytes, link.lateMs(arrivesMs))
+    const replayMs = link.replayMs(arrivesMs)
+    if (replayMs !== undefined) this.#dispatch(from, to, bytes, replayMs)
     link.corrupt(this.#dispatch(from, to, bytes, arrivesMs))
     return undefined
   }

@@ -16,6 +16,8 @@ const anyLink: fc.Arbitrary<LinkOptions> = fc.record(
     reorderRate: rate,
     reorderDelayMs: fc.double({ min: 0, max: 200, noNaN: true }),
     corruptRate: rate,
+    replayRate: rate,
+    replayDelayMs: fc.double({ min: 0, max: 5_000, noNaN: true }),
     mtuBytes: fc.integer({ min: 20, max: 100 }),
     mtuSilent: fc.boolean(),
     rateBitsPerSecond: fc.integer({ min: 1_000, max: 10_000_000 }),
@@ -97,6 +99,40 @@ describe("a link", () => {
     const world = await pair({ dropList })
     expect(await sendNumbered(world, 100)).toEqual(upTo(100).filter((number) => !dropList.includes(number)))
     expect(world.network.linkOf("a", "b").counts.listed).toBe(4)
+  })
+
+  test("replays old copies as late as it is set to, each once and without altering it", async () => {
+    const { network, a, b } = await pair({ delayMs: 5, replayRate: 1, replayDelayMs: 120_000 })
+    a.send(
+      b.addressOf(4),
+      upTo(100).map((number) => numbered(number, 40)),
+    )
+    await network.advance(6)
+    const first = b.received.map(({ bytes }) => new DataView(bytes.buffer).getUint32(0))
+    expect(first.filter((number, i) => i > 0 && number !== first[i - 1]! + 1)).toEqual([])
+    await network.advance(60_000)
+    const half = b.received.length
+    expect(half).toBeGreaterThan(first.length + 20)
+    expect(half).toBeLessThan(180)
+    await network.advance(60_000)
+    for (const { bytes } of b.received) expect(bytes).toEqual(numbered(new DataView(bytes.buffer).getUint32(0), 40))
+    expect(b.received).toHaveLength(200)
+  })
+
+  test("when clogged holds everything up and lets it through at once, in order, one way only", async () => {
+    const { network, a, b } = await pair({ delayMs: 5 })
+    network.clog("a", "b", 1_000)
+    a.send(b.addressOf(4), [numbered(0, 40)])
+    await network.advance(500)
+    a.send(b.addressOf(4), [numbered(1, 40)])
+    b.send(a.addressOf(4), [numbered(2, 40)])
+    await network.advance(499)
+    expect([a.received.length, b.received.length]).toEqual([1, 0])
+    await network.advance(1)
+    expect(b.received.map(({ bytes }) => bytes[3])).toEqual([0, 1])
+    a.send(b.addressOf(4), [numbered(3, 40)])
+    await network.advance(5)
+    expect(b.received).toHaveLength(3)
   })
 
   test("duplicates the share that it is set to, each once and without altering it", async () => {

@@ -54,6 +54,40 @@ describe("virtual time", () => {
     expect(lateMs).toBeLessThan(1e-5)
   })
 
+  test("a clock that jumps shows it at once, and what was due by then happens now, once", async () => {
+    const network = createNetwork({ seed: 4 })
+    const host = network.host("a")
+    const other = network.host("b")
+    const beforeMs = [host.now(), other.now()]
+    const rung: number[] = []
+    host.wakeUp(() => rung.push(network.now)).at(host.now() + 5_000)
+    host.wakeUp(() => rung.push(network.now)).at(host.now() + 3_600_010)
+    await network.advance(1)
+    host.jumpClock(3_600_000)
+    expect([host.now() - beforeMs[0]!, other.now() - beforeMs[1]!]).toEqual([3_600_001, 1])
+    await network.advance(20)
+    expect(rung).toEqual([1, 10])
+    expect(() => host.jumpClock(-1)).toThrow("0 ms or more")
+  })
+
+  test("a suspended process does nothing, its clock stands still, and its deadlines are as far as they were", async () => {
+    const network = createNetwork({ seed: 5 })
+    const host = network.host("a")
+    const startMs = host.now()
+    const rung: number[] = []
+    host.wakeUp(() => rung.push(network.now)).at(startMs + 100)
+    await network.advance(50)
+    host.suspend(1_000)
+    host.suspend(500)
+    await network.advance(400)
+    expect(host.now() - startMs).toBe(50)
+    host.jumpClock(10)
+    expect(host.now() - startMs).toBe(60)
+    await network.advance(1_000)
+    expect(rung).toEqual([1_090])
+    expect(host.now() - startMs).toBe(460)
+  })
+
   test("until settles like its promise, and rejects with seed and time when that doesn't settle", async () => {
     const network = createNetwork({ seed: 42 })
     const host = network.host("a")
