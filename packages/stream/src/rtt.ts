@@ -7,6 +7,9 @@
 /** Before the first sample, milliseconds: slow enough for a satellite's neighbour, fast enough that a lost first flight is no outage. */
 export const INITIAL_RTT_MS = 100
 
+/** A sample counts as no more PTOs than this. A path that is really slower shows it again and again; a process that was suspended does once. */
+const SAMPLE_PTOS_MAX = 3
+
 /** The least a timer can usefully be, milliseconds (RFC 9002 §6.1.2). */
 export const GRANULARITY_MS = 1
 
@@ -50,7 +53,7 @@ export class RttEstimator {
   }
 
   addSample(rttMs: number): void {
-    const sample = Math.max(rttMs, 0)
+    const sample = Math.min(Math.max(rttMs, 0), SAMPLE_PTOS_MAX * this.ptoMs)
     this.#latestMs = sample
     this.#minMs = Math.min(this.#minMs, sample)
     if (this.#samples++ === 0) {
