@@ -6,7 +6,7 @@
 
 import { FORM, type PacketDropReason, type Piece } from "@x/wire"
 import { Assembly } from "./assembly.ts"
-import type { AssemblyBudget } from "./budget.ts"
+import type { AssemblyBudget, Yielder } from "./budget.ts"
 
 /** An unreliable message that made no progress for so long won't be completed, milliseconds. */
 export const NO_PROGRESS_MS = 5_000
@@ -27,7 +27,7 @@ export interface AssemblerOptions {
 /** The piece was taken; it completed its message, which is at `completed`; or it was dropped for this reason. */
 export type PieceVerdict = "taken" | "complete" | PacketDropReason
 
-export class Assembler {
+export class Assembler implements Yielder {
   readonly #budget: AssemblyBudget
   readonly #messageBytesMax: number
   readonly #isOrdered: boolean
@@ -85,13 +85,14 @@ export class Assembler {
       if (!this.#reserve(piece.total)) return "no-room"
       assembly = new Assembly(piece.message, piece.total, nowMs)
       this.#assemblies.set(piece.message, assembly)
+      if (!this.#isReliable) this.#budget.offer(this)
     }
     if (!assembly.add(piece, source, nowMs)) return "piece-conflict"
     if (number > assembly.highest) assembly.highest = number
     // Least progress first: those are given up first, and tell when.
     if (!this.#isReliable) this.#touch(assembly)
     if (!assembly.isComplete) return "taken"
-    this.#assemblies.delete(piece.message)
+    this.#takeOut(assembly)
     this.#completed = assembly
     return "complete"
   }
@@ -126,10 +127,17 @@ export class Assembler {
     if (this.#completed !== undefined) this.release()
   }
 
-  /** Memory for a whole message. A stream that promises nothing gives up its oldest for it. */
+  /** A message that was promised needs the memory of one that wasn't. */
+  yieldOldest(): void {
+    const oldest = this.#assemblies.values().next().value
+    if (oldest !== undefined) this.#expire(oldest)
+  }
+
+  /** Memory for a whole message. A stream that promises nothing gives up its oldest for it, and those of others make way for one that does. */
   #reserve(bytes: number): boolean {
+    if (this.#isReliable) return this.#budget.claim(this.#charge(bytes))
     while (!this.#budget.reserve(this.#charge(bytes))) {
-      const oldest = this.#isReliable ? undefined : this.#assemblies.values().next().value
+      const oldest = this.#assemblies.values().next().value
       if (oldest === undefined) return false
       this.#expire(oldest)
     }
@@ -175,8 +183,13 @@ export class Assembler {
     this.#expired++
   }
 
+  #takeOut({ message }: Assembly): void {
+    this.#assemblies.delete(message)
+    if (!this.#isReliable && this.#assemblies.size === 0) this.#budget.keep(this)
+  }
+
   #drop(assembly: Assembly): void {
-    this.#assemblies.delete(assembly.message)
+    this.#takeOut(assembly)
     this.#budget.release(this.#charge(assembly.total))
   }
 }

@@ -3,9 +3,18 @@
  *
  * @module
  */
+
+/** Holds memory for messages that nobody was promised. */
+export interface Yielder {
+  /** Gives back the memory of the message with the least progress. */
+  yieldOldest(): void
+}
+
 export class AssemblyBudget {
   readonly bytesMax: number
   readonly #parent: AssemblyBudget | undefined
+  /** Those who hold memory here and promised nothing, in the order they began to. */
+  readonly #yielders = new Set<Yielder>()
   #used = 0
 
   constructor(bytesMax: number, parent?: AssemblyBudget) {
@@ -24,6 +33,34 @@ export class AssemblyBudget {
     if (this.#parent !== undefined && !this.#parent.reserve(bytes)) return false
     this.#used += bytes
     return true
+  }
+
+  /** As `reserve`, for a message that was promised: those that were not make way. */
+  claim(bytes: number): boolean {
+    for (;;) {
+      const full = this.#fullFor(bytes)
+      if (full === undefined) return this.reserve(bytes)
+      const [yielder] = full.#yielders
+      if (yielder === undefined || bytes > full.bytesMax) return false
+      yielder.yieldOldest()
+    }
+  }
+
+  /** Which budget has no room for so much. */
+  #fullFor(bytes: number): AssemblyBudget | undefined {
+    if (this.#used + bytes > this.bytesMax) return this
+    return this.#parent === undefined ? undefined : this.#parent.#fullFor(bytes)
+  }
+
+  /** It holds memory that others may claim; until `keep`. */
+  offer(yielder: Yielder): void {
+    this.#yielders.add(yielder)
+    this.#parent?.offer(yielder)
+  }
+
+  keep(yielder: Yielder): void {
+    this.#yielders.delete(yielder)
+    this.#parent?.keep(yielder)
   }
 
   release(bytes: number): void {
