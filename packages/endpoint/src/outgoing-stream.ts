@@ -1,5 +1,5 @@
 import { abandonMessage, fitsWhole, LargeMessage, packetsNeeded, reserveWhole, writeWhole } from "@x/fragment"
-import type { SendStream, SentMessages } from "@x/stream"
+import type { PacketRange, SendStream, SentMessages } from "@x/stream"
 import { type Delivery, DELIVERIES, MODE, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
 import { EndpointError } from "./endpoint-error.ts"
 import { Events, type Listener } from "./events.ts"
@@ -31,16 +31,15 @@ export interface SendOptions {
 }
 
 interface FlushWaiter {
-  /** So many parked messages have to leave the lot first; then the edge is known below which all packets have to be acknowledged. */
+  /** So many parked messages have to leave the lot first; then it is known which packets have to be acknowledged. */
   readonly parked: number
-  edge: number
+  packets: PacketRange | undefined
   readonly settle: (error: Error | undefined) => void
 }
 
 interface ReceiptWaiter {
-  /** The packets the message is in. */
-  readonly from: number
-  readonly to: number
+  /** Those the message is in. */
+  readonly packets: PacketRange
   readonly settle: (error: Error | undefined) => void
 }
 
@@ -269,7 +268,7 @@ export class OutgoingStream {
     const from = to - (fitsWhole(bytes, this.#stream.payloadBytesMax) ? 1 : packetsNeeded(bytes, this.#stream.payloadBytesMax) + 1)
     return new Promise((resolve, reject) => {
       const settle = (error: Error | undefined): void => (error === undefined ? resolve() : reject(error))
-      this.#receipts.push({ from: Math.max(from, this.#stream.low), to, settle })
+      this.#receipts.push({ packets: this.#follow(Math.max(from, this.#stream.low), to), settle })
     })
   }
 
@@ -280,11 +279,18 @@ export class OutgoingStream {
     let kept = 0
     for (let i = 0; i < receipts.length; i++) {
       const receipt = receipts[i]!
-      if (mode === MODE["best-effort"] && this.#stream.isGone(receipt.from, receipt.to))
-        receipt.settle(new EndpointError("dropped", "the message was given up for newer ones, or for its age; it may have been delivered"))
-      else if (mode === MODE["reliable-unordered"] ? this.#stream.isSettled(receipt.from, receipt.to) : low >= receipt.to)
-        receipt.settle(undefined)
-      else receipts[kept++] = receipt
+      const { from, to } = receipt.packets
+      const isGone = mode === MODE["best-effort"] && this.#stream.isGone(from, to)
+      if (!isGone && !(mode === MODE["reliable-unordered"] ? this.#stream.isSettled(from, to) : low >= to)) {
+        receipts[kept++] = receipt
+        continue
+      }
+      this.#stream.unfollow(receipt.packets)
+      receipt.settle(
+        isGone
+          ? new EndpointError("dropped", "the message was given up for newer ones, or for its age; it may have been delivered")
+          : undefined,
+      )
     }
     receipts.length = kept
   }
@@ -353,8 +359,19 @@ export class OutgoingStream {
     if (this.#stream.isDrained && this.#lot.isEmpty) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const settle = (error: Error | undefined): void => (error === undefined ? resolve() : reject(error))
-      this.#flushes.push({ parked: this.#lot.entered, edge: this.#lot.isEmpty ? this.#stream.high : Infinity, settle })
+      this.#flushes.push({ parked: this.#lot.entered, packets: this.#lot.isEmpty ? this.#followAll() : undefined, settle })
     })
+  }
+
+  /** What has been written so far. */
+  #followAll(): PacketRange {
+    return this.#follow(this.#stream.low, this.#stream.high)
+  }
+
+  #follow(from: number, to: number): PacketRange {
+    const packets = { from, to }
+    this.#stream.follow(packets)
+    return packets
   }
 
   /** Takes no more messages; settles when all were delivered and the peer closed the stream. */
@@ -401,9 +418,14 @@ export class OutgoingStream {
   }
 
   #settleFlushes(): void {
-    const { low, high } = this.#stream
-    for (const waiter of this.#flushes) if (waiter.edge === Infinity && this.#lot.left >= waiter.parked) waiter.edge = high
-    while (this.#flushes.length > 0 && this.#flushes[0]!.edge <= low) this.#flushes.shift()!.settle(undefined)
+    for (const waiter of this.#flushes)
+      if (waiter.packets === undefined && this.#lot.left >= waiter.parked) waiter.packets = this.#followAll()
+    for (;;) {
+      const packets = this.#flushes[0]?.packets
+      if (packets === undefined || packets.to > this.#stream.low) return
+      this.#stream.unfollow(packets)
+      this.#flushes.shift()!.settle(undefined)
+    }
   }
 
   #expire(): void {

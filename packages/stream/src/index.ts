@@ -22,6 +22,7 @@ export { GRANULARITY_MS, INITIAL_RTT_MS, RttEstimator } from "./rtt.ts"
 export {
   createOutgoingPacket,
   type OutgoingPacket,
+  type PacketRange,
   type SendState,
   SendStream,
   type SendStreamOptions,

@@ -75,6 +75,12 @@ export interface SentMessages {
   readonly pending: number
 }
 
+/** The packets `[from, to)`, wherever their numbers go: see {@link SendStream.follow}. */
+export interface PacketRange {
+  from: number
+  to: number
+}
+
 /** Where a stream's life stands, seen from its sender. */
 export type SendState = "open" | "ending" | "resetting" | "closed"
 
@@ -108,6 +114,7 @@ export class SendStream {
   readonly #options: StreamOptions
   readonly #rtt: RttEstimator
   readonly #pool: PacketSlots
+  readonly #followed = new Set<PacketRange>()
   readonly #ring = new SendRing()
   readonly #first: number
   readonly #lifetimeMs: number
@@ -290,6 +297,24 @@ export class SendStream {
       if (state !== PACKET.received && state !== PACKET.gone) return false
     }
     return true
+  }
+
+  /** Keeps a range on the packets it means: numbers of what was never sent are used again once that is given up. Until `unfollow`. */
+  follow(range: PacketRange): void {
+    this.#followed.add(range)
+  }
+
+  unfollow(range: PacketRange): void {
+    this.#followed.delete(range)
+  }
+
+  /** Packets from `end` on have numbers that are `shift` lower; those before it, from `first` on, are one that is gone, or none. */
+  #renumber(first: number, end: number, shift: number): void {
+    const lowest = end - shift
+    for (const range of this.#followed) {
+      if (range.from > first) range.from = range.from < end ? first : range.from - shift
+      if (range.to > first) range.to = range.to < end ? lowest : range.to - shift
+    }
   }
 
   /** Whether one of the packets `[from, to)` was given up and the receiver's edge has not passed it. */
@@ -653,6 +678,7 @@ export class SendStream {
     this.#high -= shift
     this.#gonePackets -= shift
     this.#evictFrom = this.#low
+    this.#renumber(this.#next, end, shift)
   }
 
   /**
@@ -664,6 +690,7 @@ export class SendStream {
     for (let number = this.#next; number < this.#high; number++) this.#settle(ring.index(number), PACKET.none)
     // Nobody has seen their numbers: those are used again, and their identities too.
     this.#superseded += this.begun - this.#begunSent
+    this.#renumber(this.#next, this.high, this.high - this.#next)
     this.#high = this.#next
     this.#begun = this.#begunSent
     this.#openBytes = this.#openBegun = 0
