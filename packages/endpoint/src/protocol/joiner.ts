@@ -63,6 +63,13 @@ export class Joiner implements Due {
     this.#nextMs = nowMs
   }
 
+  /** What it was answering is over: it begins anew. */
+  restart(nowMs: number): void {
+    this.challenge = undefined
+    this.#retryMs = RETRY_MS
+    this.#nextMs = nowMs
+  }
+
   /** The next try, if it is time. */
   poll(nowMs: number): JoinTry | undefined {
     if (this.#nextMs > nowMs) return undefined

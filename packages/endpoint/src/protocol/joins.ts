@@ -383,11 +383,14 @@ export class Joins {
     if (challenge === undefined || !isSame(challenge.unique, accept.unique) || challenge.address !== address)
       return this.#host.refuse("unexpected")
     const known = this.#host.peers.get(toHex(accept.unique))
-    const halfOpen = [...this.#halfOpen].find(
-      ({ peer }) => isSame(peer.unique, accept.unique) && isSame(peer.localSession, challenge.session),
-    )?.peer
-    const continues = known !== undefined && isSame(known.localSession, challenge.session) && isSame(known.remoteSession, accept.session)
-    const peer = continues ? known : (halfOpen ?? new PeerState(this.#host.context, accept.unique, challenge.session, accept.limits, nowMs))
+    // Both have to agree: a peer that left unheard has begun another session, and what is known of the one before is no part of it.
+    const isOfSession = (peer: PeerState): boolean =>
+      isSame(peer.unique, accept.unique) && isSame(peer.localSession, challenge.session) && isSame(peer.remoteSession, accept.session)
+    const peer =
+      known !== undefined && isOfSession(known)
+        ? known
+        : ([...this.#halfOpen].find((entry) => isOfSession(entry.peer))?.peer ??
+          new PeerState(this.#host.context, accept.unique, challenge.session, accept.limits, nowMs))
     peer.remoteSession = accept.session
     limitPath(peer, length)
     this.#joins.delete(joiner)
@@ -433,8 +436,19 @@ export class Joins {
     this.#host.due.set(this.halfOpenDue, next)
   }
 
-  /** A state is over: half-open associations of it must not bring it back. */
+  /** A state is over: half-open associations of it must not bring it back, and no join may go on with its session. */
   forget(peer: PeerState, nowMs: number): void {
+    for (const pending of [...this.#joins.values()]) {
+      const { joiner } = pending
+      if (joiner.challenge === undefined || !isSame(joiner.challenge.unique, peer.unique)) continue
+      if (!isSame(joiner.challenge.session, peer.localSession)) continue
+      if (joiner.isProbe) {
+        this.#endJoin(pending, nowMs)
+      } else {
+        joiner.restart(nowMs)
+        this.#host.due.set(joiner, nowMs)
+      }
+    }
     for (const entry of this.#halfOpen) {
       if (entry.peer !== peer) continue
       this.#halfOpen.delete(entry)

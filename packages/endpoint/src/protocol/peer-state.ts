@@ -57,6 +57,8 @@ export interface PeerContext {
   readonly quota: Quota
   readonly control: ControlWriter
   readonly scratch: Scratch
+  /** The peer has left, or we have: nothing that is under way may bring it back. */
+  forsake(peer: PeerState): void
   /** Counts a packet that was dropped. */
   drop(reason: wire.PacketDropReason): void
   /** The peer has something to send now. */
@@ -330,6 +332,7 @@ export class PeerState implements Due {
 
   #leave(reason: number, text: string): void {
     this.#liveness = "left"
+    this.#context.forsake(this)
     this.outgoing.close(reason, 0)
     this.incoming.close(reason)
     if (this.isAnnounced) this.#context.listener.onLeft(this, reason, text)
@@ -496,7 +499,7 @@ export class PeerState implements Due {
     if (this.#liveness === "unreachable") next = Math.min(next, association.lastReceivedMs + unreachableMs + leaveMs)
     for (const { retiresMs } of this.#retiring) next = Math.min(next, retiresMs)
     next = Math.min(next, this.#feedbackDueMs, this.outgoing.nextTimeoutMs(), this.incoming.nextTimeoutMs())
-    if (this.#isPaced && this.outgoing.hasData)
+    if (this.#isPaced && this.#liveness === "joined" && this.outgoing.hasData)
       next = Math.min(next, this.#pacer.nextMs(this.#controller.paceBytesPerMs, this.#context.transport.capabilities.timerMs))
     return next
   }

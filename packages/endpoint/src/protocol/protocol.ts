@@ -74,7 +74,7 @@ export class Protocol {
   readonly #pool: PacketPool
   readonly #sendPool: PacketPool
   /** The transport's numbers of the pool's memory, by chunk. */
-  readonly #sendSlabs: number[] = []
+  readonly #sendSlabs: (number | undefined)[] = []
   readonly #quota: Quota
   /** Peers with data, those of the highest priority first, in the order of their turns. */
   readonly #serving: PeerState[] = []
@@ -139,6 +139,7 @@ export class Protocol {
       scratch: createScratch(),
       drop: (reason) => void this.drops[reason]++,
       wake: (peer) => this.#wake(peer),
+      forsake: (peer) => this.#joins.forget(peer, this.#nowMs),
     }
     this.#joins = new Joins(
       {
@@ -441,7 +442,6 @@ export class Protocol {
     peer.end(wire.REASON.unspecified, "")
     this.#outbox.flush()
     for (const association of peer.associations) this.#dissociate(association, nowMs)
-    this.#joins.forget(peer, nowMs)
   }
 
   #dissociate(association: Association, nowMs: number): void {
@@ -596,7 +596,8 @@ export class Protocol {
     this.#joins.release(nowMs)
     for (const peer of [...this.peers.values()]) this.#replace(peer, wire.REASON.closing, nowMs)
     this.#outbox.release()
-    for (const slab of this.#sendSlabs) this.#transport.releaseSlab(slab)
+    // A piece of memory that nothing was sent from has no number.
+    for (const slab of this.#sendSlabs) if (slab !== undefined) this.#transport.releaseSlab(slab)
   }
 
   /** For tests. */

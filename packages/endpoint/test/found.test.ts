@@ -1,0 +1,142 @@
+// What simulations found, each as the smallest case that shows it.
+
+import { type EndpointError, fixed } from "@x/endpoint"
+import { expect, test } from "vitest"
+import { makePair, makeWorld, pattern, PORT } from "./world.ts"
+
+test("an endpoint closes although a piece of its memory was never sent from", async () => {
+  const { network, bind } = makeWorld(1, { delayMs: 1 })
+  const { endpoint: a } = await bind("a", { unreachableMs: 1_000, heartbeatMs: 200 })
+  const { endpoint: b } = await bind("b")
+  const { endpoint: c } = await bind("c")
+  const toB = await network.until(a.join(`b:${PORT}`))
+  const toC = await network.until(a.join(`c:${PORT}`))
+  network.partition("a", "b")
+  await network.advance(2_000)
+  expect(toB.state).toBe("unreachable")
+  // Nothing goes to whom nobody hears: these fill the first piece of memory, and what follows lies in another.
+  const waiting = toB.open()
+  for (let i = 0; i < 300; i++) waiting.trySend(1, pattern(1_000))
+  const stream = toC.open()
+  stream.trySend(1, pattern(1_000))
+  await network.until(stream.flush())
+  await network.until(Promise.all([a.close(), b.close(), c.close()]))
+})
+
+test("an unreachable peer for whom paced data waits costs no turns", async () => {
+  const options = { unreachableMs: 1_000, heartbeatMs: 200, congestion: fixed({ windowBytes: 100_000, paceBytesPerMs: 1 }) }
+  const { network, toB } = await makePair(2, { delayMs: 5 }, options)
+  const stream = toB.open()
+  for (let i = 0; i < 20; i++) stream.trySend(1, pattern(1_000))
+  await network.advance(100)
+  network.partition("a", "b")
+  // An endpoint that is busy without time passing would keep the network from going on.
+  await network.advance(10_000)
+  expect(toB.state).toBe("unreachable")
+  expect(stream.account.pending).toBeGreaterThan(0)
+})
+
+test("receipts and flushes mean their own messages although numbers of others, given up unsent, are used again", async () => {
+  const { network, b, toB } = await makePair(3, { delayMs: 5 }, { windowPackets: 8, spreadPackets: 1_024 })
+  const received: number[] = []
+  b.handle(1, ({ view, offset }) => received.push(view.getUint32(offset)))
+  const stream = toB.open({ delivery: "best-effort" })
+  const numbered = (number: number): Uint8Array => {
+    const bytes = pattern(1_000)
+    new DataView(bytes.buffer).setUint32(0, number)
+    return bytes
+  }
+  network.partition("a", "b")
+  const settled: (string | undefined)[] = []
+  let isFlushed = false
+  for (let i = 0; i < 300; i++) {
+    stream.send(1, numbered(i), { receipt: true }).then(
+      () => (settled[i] = "received"),
+      (error: EndpointError) => (settled[i] = error.code),
+    )
+    if (i === 200) void stream.flush().then(() => (isFlushed = true))
+  }
+  await network.advance(100)
+  network.heal()
+  await network.advance(3_000)
+  expect(isFlushed).toBe(true)
+  expect(settled).toHaveLength(300)
+  for (const [number, verdict] of settled.entries())
+    expect([number, verdict]).toEqual([number, received.includes(number) ? "received" : "dropped"])
+  expect(received.at(-1)).toBe(299)
+})
+
+test("a message that was promised doesn't wait for memory that a half received one holds which wasn't", async () => {
+  const { network, b, toB } = await makePair(
+    4,
+    { delayMs: 5 },
+    { messageBytesMax: 65_536, assemblyBytesPerPeer: 65_536, assemblyBytesMax: 65_536 },
+  )
+  let received = 0
+  b.handle(1, () => received++)
+  // The last piece of the first is lost.
+  network.filter(({ from, bytes }) => from !== "a" || bytes.length > 1_000)
+  toB.open({ delivery: "fire-and-forget" }).trySend(1, pattern(40_000))
+  await network.advance(50)
+  network.filter(() => true)
+  expect(b.sizes.assemblyBytes).toBeGreaterThan(0)
+  const stream = toB.open()
+  stream.trySend(1, pattern(60_000))
+  await network.until(stream.flush(), 500)
+  expect(received).toBe(1)
+})
+
+test("a peer that left unheard and joins again is another session, whatever its former one had under way", async () => {
+  let rejoined = 0
+  for (let seed = 1; seed <= 150; seed++) {
+    const { network, a, b, toB } = await makePair(seed, { delayMs: 2, jitterMs: 2 }, { heartbeatMs: 200, unreachableMs: 1_000 })
+    const labels: string[] = []
+    b.handle(1, ({ stream }) => labels.push(stream.label))
+    const before = toB.open({ label: "before" })
+    before.trySend(1, pattern(10))
+    await network.until(before.end())
+    b.on("rejoined", () => rejoined++)
+    // Nothing is heard, so both ask who is there; the goodbye is lost, and most of what follows.
+    network.links({ delayMs: 2, jitterMs: 2, lossRate: 0.8 })
+    await network.advance(1_500)
+    network.partition("a", "b", { both: false })
+    await network.until(toB.leave())
+    network.heal()
+    network.links({ delayMs: 2, jitterMs: 2, lossRate: 0.6 })
+    await network.until(a.join(`b:${PORT}`, { timeoutMs: 60_000 }), 60_000)
+    network.links({ delayMs: 2 })
+    // Both sides were joining: the session may change once more, and then the end says so.
+    let label = ""
+    for (let isDone = false; !isDone;) {
+      label += "after "
+      await network.when(() => a.peers[0]?.state === "joined")
+      const after = a.peers[0]!.open({ label })
+      after.trySend(1, pattern(10))
+      isDone = await network.until(
+        after.end().then(
+          () => true,
+          () => false,
+        ),
+        60_000,
+      )
+    }
+    expect([seed, labels]).toEqual([seed, expect.arrayContaining(["before", label])])
+    await network.until(Promise.all([a.close(), b.close()]))
+  }
+  expect(rejoined).toBeGreaterThan(0)
+})
+
+test("a suspension of half a minute leaves the round trip what it is", async () => {
+  const { network, a, b, toB, hostB } = await makePair(6, { delayMs: 1 }, { leaveMs: 60_000 })
+  b.handle(1, () => {})
+  const stream = toB.open()
+  for (let i = 0; i < 20; i++) {
+    stream.trySend(1, pattern(100))
+    await network.advance(20)
+  }
+  hostB.suspend(30_000)
+  stream.trySend(1, pattern(100))
+  await network.advance(31_000)
+  expect(a.peers).toHaveLength(1)
+  expect(toB.stats().rttMs).toBeLessThan(50)
+})
