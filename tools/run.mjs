@@ -36,6 +36,7 @@ const COMMANDS = {
   consumers: { script: "tools/consumers/run.mjs", built: true },
   examples: { script: "tools/scripts.mjs", args: ["examples"], built: true },
   "test:mutations": { script: "tools/mutations/run.mjs", built: true },
+  simulate: { script: "tools/simulator/dist/main.js", built: true },
   bench: { script: "tools/scripts.mjs", args: ["bench"], built: true },
   ci: { script: "tools/ci.mjs", built: true },
 }

@@ -1,0 +1,49 @@
+/** What must hold at all times, by name. */
+export const INVARIANTS = {
+  "exactly-once": "no message is handed over twice",
+  order: "within a stream that keeps order, messages come in it",
+  whole: "a message comes as it was sent, byte for byte",
+  foreign: "a message comes from the incarnation that sent it, at the one it was meant for",
+  unpromised: "only what was accepted, and not withdrawn, is handed over",
+  account: "accepted = acknowledged + unconfirmed + dropped + pending, and as many as were accepted",
+  acknowledged: "what counts as acknowledged has come",
+  budget: "no bound of memory or number is passed",
+  structure: "the machines agree with themselves",
+  verdict: "each send settles once, and what it says is true",
+  peers: "one peer for an incarnation; it leaves once, and only after silence or a word",
+  departure: "a peer that leaves is told of with exact counts of what was lost",
+  counters: "each drop is counted under a name that something in the world explains",
+  conservation: "each datagram that was sent is somewhere",
+  quiet: "nothing throws, and no promise rejects unseen",
+  convergence: "once the network is whole, all that was promised happens in time",
+  "nothing-left": "closed endpoints hold nothing",
+} as const
+
+export type Invariant = keyof typeof INVARIANTS
+
+export interface Failure {
+  readonly invariant: Invariant
+  readonly detail: string
+  readonly atMs: number
+}
+
+/** Keeps the first failure: what comes after it may follow from it. */
+export class Judge {
+  failure: Failure | undefined
+  /** How often something was looked at. A check that never ran has shown nothing. */
+  checks = 0
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  check(holds: boolean, invariant: Invariant, detail: () => string): void {
+    this.checks++
+    if (!holds) this.fail(invariant, detail())
+  }
+
+  fail(invariant: Invariant, detail: string): void {
+    this.failure ??= { invariant, detail, atMs: this.#now() }
+  }
+}

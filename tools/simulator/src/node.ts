@@ -1,0 +1,97 @@
+import type { EndpointOptions, Peer } from "@x/endpoint"
+import type { Network } from "@x/transport/simulated"
+import { PORT, Process, type ProcessWorld } from "./process.ts"
+
+const REJOIN_MS = 500
+
+/** A machine that runs one process at a time, and wants to be joined with others. */
+export class Node {
+  readonly name: string
+  /** Those it joins. Others join it. */
+  readonly targets: Node[] = []
+  process: Process
+  /** Processes it had. */
+  generations = 0
+  readonly #network: Network
+  readonly #options: EndpointOptions
+  readonly #world: ProcessWorld
+  readonly #after: (ms: number, run: () => void) => void
+  readonly #joining = new Map<Node, AbortController>()
+
+  constructor(name: string, network: Network, options: EndpointOptions, world: ProcessWorld, after: (ms: number, run: () => void) => void) {
+    this.name = name
+    this.#network = network
+    this.#options = options
+    this.#world = world
+    this.#after = after
+    this.process = this.#next()
+  }
+
+  #next(): Process {
+    this.generations++
+    this.#joining.clear()
+    return new Process(this.name, this.#network.host(this.name), this.#options, this.#world)
+  }
+
+  async start(): Promise<void> {
+    await this.process.bind()
+    this.joinAll()
+  }
+
+  /** Ends without a word. */
+  crash(): void {
+    this.process.host.crash()
+    this.process.end()
+  }
+
+  /** Ends with a goodbye; settles when the sockets are closed. */
+  async close(): Promise<void> {
+    const { process } = this
+    process.isClosing = true
+    await process.endpoint.close()
+    process.end()
+  }
+
+  async restart(): Promise<void> {
+    this.process = this.#next()
+    await this.start()
+  }
+
+  joinAll(): void {
+    for (const target of this.targets) this.#join(target)
+  }
+
+  /** Joins under way may be waiting for their next attempt: they begin anew. */
+  joinAnew(): void {
+    for (const aborting of this.#joining.values()) aborting.abort()
+    this.#joining.clear()
+    this.joinAll()
+  }
+
+  /** Joins what isn't joined; again after a while if that fails. */
+  #join(target: Node): void {
+    const { process } = this
+    if (!process.isUp || this.#joining.has(target) || this.#peerAt(target) !== undefined) return
+    const aborting = new AbortController()
+    this.#joining.set(target, aborting)
+    const again = (): void => {
+      if (this.#joining.get(target) === aborting) this.#joining.delete(target)
+      // What failed is tried again, and what has gone since as well.
+      if (!aborting.signal.aborted) this.#after(REJOIN_MS, () => this.#join(target))
+    }
+    process.endpoint.join(`${target.name}:${PORT}`, { signal: aborting.signal }).then(again, again)
+  }
+
+  #peerAt(target: Node): Peer | undefined {
+    for (const peer of this.process.peers) if (isAt(peer, target)) return peer
+    return undefined
+  }
+
+  get label(): string {
+    return `${this.name}#${this.generations}`
+  }
+}
+
+function isAt(peer: Peer, { process }: Node): boolean {
+  return process.host.machine.addresses.some(({ host }) => host === peer.address.host)
+}

@@ -1,0 +1,260 @@
+/** One incarnation of a node: its endpoint, the streams it opened, and what it was told. */
+
+import { Endpoint, type EndpointOptions, type IncomingStream, type Message, type OutgoingStream, type Peer } from "@x/endpoint"
+import type { Host, Transport } from "@x/transport/host"
+import type { SimulatedHost } from "@x/transport/simulated"
+import { HEADER_BYTES, read32 } from "./content.ts"
+import type { Judge } from "./judge.ts"
+import { StreamLedger } from "./ledger.ts"
+import type { Timers } from "./timers.ts"
+
+export const PORT = 4_000
+
+/** How the messages of a stream are taken, by their type. */
+export const CONSUMERS = { handler: 1, asyncHandler: 2, iterator: 3 } as const
+
+/** Of the machines' own structure once in so many turns: it looks at everything there is. */
+const TURNS_PER_STRUCTURE = 256
+
+/** What a process needs of the world around it. */
+export interface ProcessWorld {
+  readonly judge: Judge
+  readonly ledgers: Map<number, StreamLedger>
+  /** Those with something new since the last step. */
+  readonly touched: Set<Process>
+  /** Consumers that take their time. */
+  readonly consumers: Timers
+  /** How long the next message is worked on. */
+  handlingMs(): number
+  /** A peer left: whoever wants it joins again. */
+  onAlone(process: Process): void
+}
+
+export class Process {
+  readonly name: string
+  readonly host: SimulatedHost
+  readonly peers: Set<Peer> = new Set()
+  readonly incoming: Set<IncomingStream> = new Set()
+  /** Streams it opened that aren't over yet. */
+  readonly open: Set<StreamLedger> = new Set()
+  isOver = false
+  isClosing = false
+  /** Messages handed over, also those of no stream that is known. */
+  handled = 0
+  readonly #world: ProcessWorld
+  readonly #options: EndpointOptions
+  readonly #ledgerOf = new WeakMap<IncomingStream, StreamLedger>()
+  readonly #left = new WeakSet<Peer>()
+  #endpoint: Endpoint | undefined
+  #turns = 0
+
+  constructor(name: string, host: SimulatedHost, options: EndpointOptions, world: ProcessWorld) {
+    this.name = name
+    this.host = host
+    this.#options = options
+    this.#world = world
+  }
+
+  async bind(): Promise<void> {
+    const endpoint = await Endpoint.bind({ ...this.#options, port: PORT, host: this.#watched() })
+    this.#endpoint = endpoint
+    endpoint.on("error", (error) => this.#world.judge.fail("quiet", `${this.name}: ${error.message}`))
+    endpoint.on("joined", (peer) => this.#meet(peer))
+    endpoint.on("rejoined", (peer, before) => this.#replace(peer, before))
+    endpoint.on("restarted", (peer, before) => this.#replace(peer, before))
+    endpoint.on("left", (peer, why) => this.#part(peer, why))
+    endpoint.on("stream", (stream) => {
+      this.incoming.add(stream)
+      void stream.closed.then(() => this.incoming.delete(stream))
+    })
+    endpoint.handle(CONSUMERS.handler, (message: Message) => this.#take(message.peer, message.stream, message.bytes, 0, message.length))
+    endpoint.handleAsync(CONSUMERS.asyncHandler, async ({ peer, stream, bytes }) => {
+      await this.#world.consumers.sleep(this.#world.handlingMs())
+      this.#take(peer, stream, bytes, 0, bytes.length)
+    })
+  }
+
+  get endpoint(): Endpoint {
+    if (this.#endpoint === undefined) throw new Error(`${this.name} is not bound yet`)
+    return this.#endpoint
+  }
+
+  get isUp(): boolean {
+    return this.#endpoint !== undefined && !this.isOver && !this.isClosing
+  }
+
+  get unique(): string {
+    return this.endpoint.unique
+  }
+
+  peerOf(other: Process): Peer | undefined {
+    for (const peer of this.peers) if (peer.unique === other.#endpoint?.unique) return peer
+    return undefined
+  }
+
+  openStream(peer: Peer, key: number, type: number, options: Parameters<Peer["open"]>[0]): StreamLedger {
+    const stream: OutgoingStream = peer.open({ ...options, label: `s${key}` })
+    const ledger = new StreamLedger(key, stream, this.unique, type, this.#world.judge)
+    this.#world.ledgers.set(key, ledger)
+    this.open.add(ledger)
+    return ledger
+  }
+
+  /** Takes no more of a stream; what waits for its consumer is dropped. */
+  stop(stream: IncomingStream): void {
+    const ledger = this.#known(stream)
+    if (ledger !== undefined) ledger.isCut = true
+    stream.stop()
+  }
+
+  pause(stream: IncomingStream): void {
+    const ledger = this.#known(stream)
+    if (ledger !== undefined) ledger.wasPaused = true
+    stream.pause()
+  }
+
+  #known(stream: IncomingStream): StreamLedger | undefined {
+    return this.#ledgerOf.get(stream) ?? this.#world.ledgers.get(Number(stream.label.slice(1)))
+  }
+
+  /** The process is no more: what was promised to it and by it is off. */
+  end(): void {
+    this.isOver = true
+    for (const ledger of this.#world.ledgers.values()) if (ledger.from === this.unique || ledger.to === this.unique) ledger.isCut = true
+    this.open.clear()
+    this.peers.clear()
+    this.incoming.clear()
+  }
+
+  /** Looks at what may have changed in this step. */
+  check(): void {
+    if (this.#endpoint === undefined || this.isOver) return
+    const { judge } = this.#world
+    for (const ledger of this.open) {
+      ledger.check()
+      if (ledger.stream.state !== "closed") continue
+      if (ledger.stream.account.unconfirmed > 0 || ledger.stream.account.dropped > 0) ledger.isCut = true
+      if (ledger.unanswered === 0) this.open.delete(ledger)
+    }
+    this.#checkBudgets()
+    if (this.#turns++ % TURNS_PER_STRUCTURE === 0) this.checkStructure()
+    judge.checks++
+  }
+
+  checkStructure(): void {
+    try {
+      this.endpoint.assertInvariants()
+    } catch (error) {
+      this.#world.judge.fail("structure", `${this.name}: ${String(error)}`)
+    }
+  }
+
+  #checkBudgets(): void {
+    const { pool, sendPool, assemblyBytes, peers, streams, halfOpen } = this.endpoint.sizes
+    const { poolPacketsMax, sendPoolPacketsMax, assemblyBytesMax } = this.#options
+    const holds =
+      pool <= poolPacketsMax! && sendPool <= sendPoolPacketsMax! && assemblyBytes <= assemblyBytesMax! && halfOpen <= 1_024 && peers >= 0
+    this.#world.judge.check(holds && streams >= 0, "budget", () => `${this.name}: ${JSON.stringify(this.endpoint.sizes)}`)
+  }
+
+  #meet(peer: Peer): void {
+    for (const other of this.peers)
+      this.#world.judge.check(other.unique !== peer.unique, "peers", () => `${this.name} has two peers ${peer.unique}`)
+    this.peers.add(peer)
+    void this.#read(peer)
+  }
+
+  #replace(peer: Peer, before: Peer): void {
+    this.#world.judge.check(this.#left.has(before), "peers", () => `${this.name}: ${before.unique} was replaced and had not left`)
+    this.#meet(peer)
+  }
+
+  #part(peer: Peer, { unconfirmed, dropped }: { readonly unconfirmed: number; readonly dropped: number }): void {
+    const { judge } = this.#world
+    judge.check(!this.#left.has(peer), "peers", () => `${this.name}: ${peer.unique} left twice`)
+    this.#left.add(peer)
+    this.peers.delete(peer)
+    let lost = 0
+    for (const ledger of this.open) {
+      if (ledger.stream.peer !== peer) continue
+      ledger.isCut = true
+      ledger.check()
+      const { account, delivery } = ledger.stream
+      judge.check(account.pending === 0, "departure", () => `${ledger.name}: its peer left, and ${account.pending} are pending`)
+      if (delivery !== "latest" && delivery !== "fire-and-forget") lost += account.unconfirmed
+    }
+    judge.check(lost <= unconfirmed && dropped >= 0, "departure", () => `${this.name}: ${lost} unconfirmed, and told were ${unconfirmed}`)
+    this.#world.onAlone(this)
+  }
+
+  async #read(peer: Peer): Promise<void> {
+    try {
+      for await (const { stream, bytes } of peer.messages(CONSUMERS.iterator)) {
+        await this.#world.consumers.sleep(this.#world.handlingMs())
+        this.#take(peer, stream, bytes, 0, bytes.length)
+      }
+    } catch (error) {
+      this.#world.judge.fail("quiet", `${this.name}: an iterator threw ${String(error)}`)
+    }
+  }
+
+  #take(peer: Peer, stream: IncomingStream, bytes: Uint8Array, offset: number, length: number): void {
+    if (this.isOver) return
+    const { judge } = this.#world
+    this.handled++
+    const ledger = this.#ledger(stream, bytes, offset, length)
+    if (ledger === undefined) {
+      // The opening of a stream without acknowledgements may come behind its messages; one without bytes says nothing of whose it is.
+      const mayBeUnknown = length < HEADER_BYTES && (stream.delivery === "fire-and-forget" || stream.delivery === "latest")
+      return judge.check(mayBeUnknown, "foreign", () => `${this.name}: a message of ${length} B on the unknown stream "${stream.label}"`)
+    }
+    judge.check(
+      ledger.to === this.unique && ledger.from === peer.unique,
+      "foreign",
+      () => `${ledger.name}: a message of it came to ${this.unique} from ${peer.unique}`,
+    )
+    ledger.take(bytes, offset, length, length < HEADER_BYTES ? undefined : read32(bytes, offset + 4))
+  }
+
+  #ledger(stream: IncomingStream, bytes: Uint8Array, offset: number, length: number): StreamLedger | undefined {
+    const known = this.#ledgerOf.get(stream)
+    if (known !== undefined) return known
+    const key = stream.label === "" ? (length < HEADER_BYTES ? -1 : read32(bytes, offset)) : Number(stream.label.slice(1))
+    const ledger = this.#world.ledgers.get(key)
+    if (ledger !== undefined) this.#ledgerOf.set(stream, ledger)
+    return ledger
+  }
+
+  /** The host, telling of each turn of the process. */
+  #watched(): Host {
+    const { host } = this
+    const touch = (): void => void this.#world.touched.add(this)
+    return {
+      crypto: host.crypto,
+      now: () => host.now(),
+      random: () => host.random(),
+      entropy: (out) => host.entropy(out),
+      resolve: (name, signal) => host.resolve(name, signal),
+      wakeUp: (wake) =>
+        host.wakeUp(() => {
+          touch()
+          wake()
+        }),
+      defer: (run) => {
+        touch()
+        host.defer(run)
+      },
+      bind: async (options) => watch(await host.bind(options), touch),
+    }
+  }
+}
+
+function watch(transport: Transport, touch: () => void): Transport {
+  const onReceive = transport.onReceive.bind(transport)
+  transport.onReceive = (receive) =>
+    onReceive((batch) => {
+      touch()
+      receive(batch)
+    })
+  return transport
+}

@@ -1,0 +1,359 @@
+/**
+ * One seed: a world of nodes, a time of faults in which nothing may go wrong (safety), then a whole network on which all that was promised has to
+ * happen in time (liveness), then an end that leaves nothing.
+ *
+ * @module
+ */
+
+import { createNetwork, type LinkOptions, type Network, type PresetName, type SimulatedHost } from "@x/transport/simulated"
+import { checkCounters } from "./counters.ts"
+import { Draw } from "./draw.ts"
+import { type Failure, Judge } from "./judge.ts"
+import type { StreamLedger } from "./ledger.ts"
+import { Nemesis } from "./nemesis.ts"
+import { Node } from "./node.ts"
+import { CONSUMERS, type Process, type ProcessWorld } from "./process.ts"
+import { type Disaster, DISASTERS, drawScenario, type Scenario } from "./scenario.ts"
+import { Timers } from "./timers.ts"
+import { Workload } from "./workload.ts"
+
+export interface SimulationOptions {
+  readonly seed: number
+  readonly virtualMs: number
+  readonly preset?: PresetName | undefined
+  /** How many of the last events to keep as text. */
+  readonly recordLines?: number
+}
+
+export interface SimulationResult {
+  readonly seed: number
+  readonly nodes: number
+  readonly failure: Failure | undefined
+  readonly traceHash: string
+  /** Of all phases. */
+  readonly virtualMs: number
+  readonly datagrams: number
+  readonly messages: number
+  readonly delivered: number
+  readonly checks: number
+  readonly disasters: Partial<Record<Disaster, number>>
+  /** What part of the time that it may take the promised took to happen. */
+  readonly convergenceShare: number
+  /** It took no longer than 10 RTT of the path + 1 s + twice what the pending bytes take at the rate of the link. */
+  readonly isStrict: boolean
+  readonly record: readonly string[]
+}
+
+interface Bounds {
+  readonly strictMs: number
+  readonly boundMs: number
+}
+
+/** Of the end: lingering, goodbyes, and the time for which what has ended is remembered. */
+const ENDING_MS = 300_000
+/** Of an endpoint that is being closed when the network heals. */
+const CLOSING_MS = 20_000
+/** An idle peer is sent a heartbeat three intervals after the last one: no sooner does it notice that another process is at its address. */
+const NOTICE_HEARTBEATS = 3
+/** Data that was under way when the network healed is late by so much at most. */
+const RTTS_TO_CONVERGE = 10
+const GRACE_MS = 1_000
+
+/** More than most promises take to be handed on; the rest goes on in the next step. */
+const MICROTASKS = 12
+
+export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  return new Simulation(options).run()
+}
+
+class Simulation {
+  readonly #scenario: Scenario
+  readonly #virtualMs: number
+  readonly #network: Network
+  readonly #judge: Judge
+  /** Whoever makes things happen: nothing happens to it. */
+  readonly #director: SimulatedHost
+  readonly #nodes: Node[] = []
+  readonly #ledgers = new Map<number, StreamLedger>()
+  readonly #touched = new Set<Process>()
+  readonly #actors: Timers
+  readonly #consumers: Timers
+  readonly #workload: Workload
+  readonly #nemesis: Nemesis
+  readonly #notes: string[] = []
+  #convergenceShare = 0
+  #isStrict = true
+  #isThorough = false
+
+  constructor({ seed, virtualMs, preset, recordLines = 0 }: SimulationOptions) {
+    const scenario = drawScenario(seed, preset)
+    this.#scenario = scenario
+    this.#virtualMs = virtualMs
+    this.#network = createNetwork({ seed, link: { ...scenario.path, ...scenario.faults }, settle: () => this.#settle(), recordLines })
+    this.#judge = new Judge(() => this.#network.now)
+    this.#director = this.#network.host("director", { v4: false, v6: false })
+    this.#actors = new Timers(this.#director)
+    this.#consumers = new Timers(this.#director)
+    const after = (ms: number, run: () => void): void => this.#actors.after(ms, run)
+    const draw = new Draw(seed, "workload")
+    const { traffic } = scenario
+    this.#workload = new Workload({ judge: this.#judge, traffic, draw, nextKey: () => this.#ledgers.size + 1, after })
+    this.#makeNodes(new Draw(seed, "handling"))
+    this.#nemesis = new Nemesis({
+      network: this.#network,
+      nodes: this.#nodes,
+      scenario,
+      draw: new Draw(seed, "nemesis"),
+      after,
+      note: (text) => this.#notes.push(`${this.#network.now.toFixed(3)} ms ${text}`),
+    })
+  }
+
+  #makeNodes(draw: Draw): void {
+    // Who lost a peer joins it again, also when the network is whole.
+    const joins = new Timers(this.#director)
+    const lasting = (ms: number, run: () => void): void => joins.after(ms, run)
+    const { nodes, options, traffic } = this.#scenario
+    const world: ProcessWorld = {
+      judge: this.#judge,
+      ledgers: this.#ledgers,
+      touched: this.#touched,
+      consumers: this.#consumers,
+      handlingMs: () => draw.uniform(0, traffic.handlingMs),
+      onAlone: (process) => lasting(draw.around(300), () => this.#nodes.find((node) => node.process === process)?.joinAll()),
+    }
+    for (let i = 0; i < nodes; i++) this.#nodes.push(new Node(`n${i}`, this.#network, options, world, lasting))
+    // Each pair is joined by one side, by the other, or by both at once.
+    for (const [i, node] of this.#nodes.entries()) {
+      for (const other of this.#nodes.slice(i + 1)) {
+        const by = draw.whole(0, 2)
+        if (by !== 1) node.targets.push(other)
+        if (by !== 0) other.targets.push(node)
+      }
+    }
+  }
+
+  async run(): Promise<SimulationResult> {
+    try {
+      await this.#safety()
+      if (!this.#hasFailed) await this.#liveness()
+      if (!this.#hasFailed) await this.#ending()
+    } catch (error) {
+      this.#judge.fail("quiet", error instanceof Error ? (error.stack ?? error.message) : String(error))
+    }
+    return this.#result()
+  }
+
+  async #safety(): Promise<void> {
+    for (const node of this.#nodes) void node.start()
+    const draw = new Draw(this.#scenario.seed, "times")
+    const { disasters, traffic } = this.#scenario
+    for (const node of this.#nodes) {
+      this.#actors.every(
+        () => draw.around(traffic.intervalMs),
+        () => node.process.isUp && this.#workload.act(node.process),
+      )
+    }
+    for (const disaster of DISASTERS) {
+      const meanMs = disasters[disaster]
+      if (meanMs !== undefined)
+        this.#actors.every(
+          () => draw.around(meanMs),
+          () => this.#nemesis.strike(disaster),
+        )
+    }
+    await this.#runUntil(() => false, this.#virtualMs)
+  }
+
+  async #liveness(): Promise<void> {
+    const { path } = this.#scenario
+    this.#isThorough = true
+    this.#actors.stop(false)
+    const down = this.#nemesis.heal(path)
+    // Processes that are busy, and what was held up on its way, are waited for: the network is whole after them.
+    await this.#runUntil(() => false, Math.max(0, this.#nemesis.busyUntilMs - this.#network.now))
+    for (const node of down) {
+      await this.#runUntil(() => node.process.isOver, CLOSING_MS)
+      await this.#network.until(node.restart())
+    }
+    for (const node of this.#nodes) for (const stream of node.process.incoming) stream.resume()
+    this.#consumers.stop(true)
+    for (const node of this.#nodes) node.joinAnew()
+    await this.#converge(path, down.length > 0 ? NOTICE_HEARTBEATS * this.#scenario.options.heartbeatMs! : 0, false)
+    // And on each association, both ways, messages get through.
+    const said: StreamLedger[] = []
+    for (const { process } of this.#nodes) for (const peer of process.peers) said.push(this.#workload.say(process, peer))
+    if (!this.#hasFailed) await this.#converge(path, 0, true)
+    for (const ledger of said)
+      this.#judge.check(ledger.missing === 0 || ledger.isCut, "convergence", () => `${ledger.name}: what was said last never came`)
+    this.#checkPromises()
+    for (const { process } of this.#nodes) process.checkStructure()
+  }
+
+  async #converge(path: LinkOptions, noticeMs: number, isHeard: boolean): Promise<void> {
+    const bounds = this.#bounds(path)
+    const boundMs = bounds.boundMs + noticeMs
+    const startMs = this.#network.now
+    await this.#runUntil(() => this.#isConverged(isHeard), boundMs)
+    const tookMs = this.#network.now - startMs
+    this.#convergenceShare = Math.max(this.#convergenceShare, tookMs / boundMs)
+    if (tookMs > bounds.strictMs) this.#isStrict = false
+    if (this.#isConverged(isHeard)) return
+    this.#judge.fail(
+      "convergence",
+      `not within ${Math.round(boundMs)} ms of ${startMs.toFixed(1)} ms, when the network was whole: ${this.#unfinished()}`,
+    )
+  }
+
+  /**
+   * 10 RTT + 1 s + twice what the pending bytes take. RTT: of the path, or the largest that an endpoint holds it for after the faults. How long bytes take: at
+   * the rate of the link and, to one peer or on one stream, at a window of it in a round trip, as the faults have left the window.
+   */
+  #bounds({ delayMs = 0, jitterMs = 0, rateBitsPerSecond = Infinity, queueBytes = 0 }: LinkOptions): Bounds {
+    const pathMs = 2 * (delayMs + jitterMs)
+    const { windowPackets, datagramBytes } = this.#scenario.options
+    let bytes = queueBytes
+    let rttMs = pathMs
+    let windowsMs = 0
+    for (const { process } of this.#nodes) {
+      for (const peer of process.peers) {
+        const { rttMs: knownMs, windowBytes } = peer.stats()
+        const roundMs = Math.max(pathMs, knownMs)
+        rttMs = Math.max(rttMs, roundMs)
+        let toPeer = 0
+        for (const { stream } of process.open) {
+          if (stream.peer !== peer) continue
+          const pending = stream.parked.bytes + stream.unacknowledgedBytes
+          toPeer += pending
+          windowsMs = Math.max(windowsMs, (pending * roundMs) / (windowPackets! * Math.min(datagramBytes!, 1_200)))
+        }
+        bytes += toPeer
+        windowsMs = Math.max(windowsMs, (toPeer * roundMs) / windowBytes)
+      }
+    }
+    const linkMs = (bytes * 8_000) / rateBitsPerSecond
+    return {
+      strictMs: RTTS_TO_CONVERGE * pathMs + GRACE_MS + 2 * linkMs,
+      boundMs: RTTS_TO_CONVERGE * rttMs + GRACE_MS + 2 * (linkMs + windowsMs),
+    }
+  }
+
+  /** All are joined with all (and hear each other), nothing is pending or waits for its consumer, and each send, flush and end was answered. */
+  #isConverged(isHeard: boolean): boolean {
+    for (const { process } of this.#nodes) {
+      if (process.peers.size !== this.#nodes.length - 1) return false
+      // Who has nothing to say may be quiet for some seconds.
+      if (isHeard) for (const peer of process.peers) if (peer.state !== "joined") return false
+      for (const { queued } of process.incoming) if (queued.messages > 0) return false
+      for (const { stream, unanswered } of process.open) {
+        if (unanswered > 0) return false
+        if (stream.state !== "closed" && stream.delivery !== "latest" && stream.account.pending > 0) return false
+      }
+    }
+    return true
+  }
+
+  #unfinished(): string {
+    const found: string[] = []
+    for (const { process } of this.#nodes) {
+      const peers = [...process.peers].map(({ unique, state }) => `${unique} ${state}`)
+      if (process.peers.size !== this.#nodes.length - 1 || peers.some((it) => !it.endsWith("joined")))
+        found.push(`${process.name} ${process.unique} has peers ${peers.join(", ") || "none"}`)
+      for (const ledger of process.open) {
+        const { stream, unanswered } = ledger
+        if (unanswered > 0 || (stream.state !== "closed" && stream.account.pending > 0))
+          found.push(`${ledger.name}: ${unanswered} unanswered, ${stream.account.pending} pending, ${stream.state}`)
+      }
+    }
+    return found.join("; ") || "messages wait for their consumers"
+  }
+
+  /** Of streams that keep their promises, everything has come that wasn't taken back. */
+  #checkPromises(): void {
+    for (const ledger of this.#ledgers.values()) {
+      if (ledger.isCut) continue
+      const mayDrop = !ledger.isReliable && (ledger.wasPaused || ledger.type !== CONSUMERS.handler)
+      this.#judge.check(
+        mayDrop || ledger.broken === 0,
+        "verdict",
+        () => `${ledger.name}: ${ledger.broken} messages with a receipt never came`,
+      )
+      if (!ledger.isReliable) continue
+      this.#judge.check(
+        ledger.missing === 0,
+        "convergence",
+        () => `${ledger.name}: ${ledger.missing} of ${ledger.accepted} messages never came`,
+      )
+    }
+  }
+
+  async #ending(): Promise<void> {
+    checkCounters(this.#judge, this.#network, this.#nodes, this.#scenario)
+    const processes = this.#nodes.map(({ process }) => process)
+    await this.#network.until(Promise.all(processes.map(({ endpoint }) => endpoint.close())), ENDING_MS)
+    for (const { name, endpoint } of processes) {
+      const { peers, slots: _slots, ...rest } = endpoint.sizes
+      const left = Object.entries({ peers, ...rest }).filter(([, value]) => value !== 0)
+      this.#judge.check(left.length === 0, "nothing-left", () => `${name}: ${left.map(([what, value]) => `${what} ${value}`).join(", ")}`)
+    }
+  }
+
+  /** Lets time pass until a condition holds, or so much of it has passed, or something is wrong; looks at what changed after each step. */
+  async #runUntil(isDone: () => boolean, withinMs: number): Promise<void> {
+    const untilMs = this.#network.now + withinMs
+    // An event at the end, so that time gets there.
+    const end = this.#director.wakeUp(() => {})
+    end.at(this.#director.now() + withinMs)
+    await this.#network.when(() => {
+      this.#checkStep()
+      return this.#hasFailed || this.#network.now >= untilMs || isDone()
+    }, withinMs + 1)
+    end.at(Infinity)
+  }
+
+  #checkStep(): void {
+    if (this.#touched.size === 0) return
+    for (const process of this.#touched) process.check()
+    this.#touched.clear()
+  }
+
+  /**
+   * Lets promises run. A turn of the event loop lets all of them, and costs more than all else in a step: while faults go on, a number of them that is
+   * always the same does as well.
+   */
+  async #settle(): Promise<void> {
+    if (this.#isThorough) await new Promise((resolve) => setImmediate(resolve))
+    else for (let i = 0; i < MICROTASKS; i++) await Promise.resolve()
+  }
+
+  get #hasFailed(): boolean {
+    return this.#judge.failure !== undefined
+  }
+
+  #result(): SimulationResult {
+    const { seed, nodes } = this.#scenario
+    let messages = 0
+    let delivered = 0
+    for (const ledger of this.#ledgers.values()) {
+      messages += ledger.accepted
+      delivered += ledger.delivered
+    }
+    return {
+      seed,
+      nodes,
+      failure: this.#judge.failure,
+      traceHash: this.#network.traceHash,
+      virtualMs: this.#network.now,
+      datagrams: this.#nodes
+        .flatMap((a) => this.#nodes.map((b) => (a === b ? 0 : this.#network.linkOf(a.name, b.name).sent)))
+        .reduce((x, y) => x + y, 0),
+      messages,
+      delivered,
+      checks: this.#judge.checks,
+      disasters: this.#nemesis.counts,
+      convergenceShare: this.#convergenceShare,
+      isStrict: this.#isStrict,
+      record: [...this.#notes.slice(-40), ...this.#network.record],
+    }
+  }
+}
