@@ -1,0 +1,79 @@
+/** Breadth-first search over all states of a model: the first counterexample that it finds is a shortest one. */
+import { createHash } from "node:crypto"
+
+/** One state of a model, which moves on in place. */
+export interface State {
+  /** What can happen now. The order is part of the model: it decides which of several shortest counterexamples is found. */
+  actions(): readonly string[]
+  apply(action: string): void
+  clone(): State
+  /** The same for states that behave alike from here on. */
+  key(): string
+  /** The first property that doesn't hold, by name, with what was seen. */
+  readonly violation: Violation | undefined
+  /** Runs the continuation in which nothing is lost any more, until it is over or meets a state with a `known` key; says what didn't come about. */
+  converge(known: Set<string>): Violation | undefined
+}
+
+export interface Violation {
+  readonly property: string
+  readonly seen: string
+}
+
+export interface Exploration {
+  readonly states: number
+  readonly transitions: number
+  readonly depth: number
+  /** All states within the scope were visited. */
+  readonly isExhaustive: boolean
+  /** `isLater`: not at the end of the trace, but in what follows of it without faults. */
+  readonly counterexample: (Violation & { readonly trace: readonly string[]; readonly isLater: boolean }) | undefined
+}
+
+export interface Bounds {
+  readonly statesMax?: number
+}
+
+export function explore(initial: State, { statesMax = Infinity }: Bounds = {}): Exploration {
+  const seen = new Set([digest(initial.key())])
+  const parents: number[] = [-1]
+  const actions: string[] = [""]
+  const converged = new Set<string>()
+  let frontier: { readonly state: State; readonly index: number }[] = [{ state: initial, index: 0 }]
+  let transitions = 0
+  let depth = 0
+  const result = (violation?: Violation, index = 0, isLater = false): Exploration => ({
+    ...{ states: seen.size, transitions, depth, isExhaustive: violation === undefined && frontier.length === 0 },
+    counterexample: violation && { ...violation, trace: traceTo(index), isLater },
+  })
+  const traceTo = (index: number): string[] => (index <= 0 ? [] : [...traceTo(parents[index]!), actions[index]!])
+  if (initial.violation !== undefined) return result(initial.violation)
+  while (frontier.length > 0) {
+    const next: typeof frontier = []
+    for (const { state, index } of frontier) {
+      const stuck = state.clone().converge(converged)
+      if (stuck !== undefined) return result(stuck, index, true)
+      for (const action of state.actions()) {
+        const after = state.clone()
+        after.apply(action)
+        transitions++
+        const hash = after.violation === undefined ? digest(after.key()) : ""
+        if (seen.has(hash)) continue
+        const at = parents.push(index) - 1
+        actions.push(action)
+        if (after.violation !== undefined) return result(after.violation, at)
+        seen.add(hash)
+        next.push({ state: after, index: at })
+        if (seen.size >= statesMax) return result()
+      }
+    }
+    frontier = next
+    if (next.length > 0) depth++
+  }
+  return result()
+}
+
+/** 16 bytes of SHA-256: two of a billion states meet in it with a chance of 1 in 10^20. */
+function digest(key: string): string {
+  return createHash("sha256").update(key).digest("base64").slice(0, 22)
+}

@@ -1,0 +1,55 @@
+/**
+ * Copies machines, and says what state they are in. Their sources are loaded with private fields made plain (`load.mjs`), so that no state escapes.
+ */
+
+/** Read by machines, never written once the model runs: shared by all copies. */
+const SHARED = new Set(["options", "rtt", "metadata", "bytes", "scope"])
+
+/** A deep copy; what two fields share is shared in the copy too. */
+export function copyOf<T>(value: T, copies: Map<object, object> = new Map()): T {
+  if (typeof value !== "object" || value === null || (Object.isFrozen(value) && !ArrayBuffer.isView(value))) return value
+  const known = copies.get(value)
+  if (known !== undefined) return known as T
+  const copy = emptyOf(value)
+  copies.set(value, copy)
+  if (value instanceof Set) for (const entry of value) (copy as Set<unknown>).add(copyOf(entry, copies))
+  else if (!ArrayBuffer.isView(value))
+    for (const [name, field] of Object.entries(value))
+      Reflect.set(copy, name, SHARED.has(plainName(name)) ? field : copyOf(field as unknown, copies))
+  return copy as T
+}
+
+function emptyOf(value: object): object {
+  if (Array.isArray(value)) return []
+  if (value instanceof Set) return new Set()
+  if (value instanceof Uint8Array || value instanceof Int32Array || value instanceof Float64Array) return value.slice()
+  return Object.create(Object.getPrototypeOf(value) as object) as object
+}
+
+/** Instants: they count by how far they are away. */
+const INSTANTS = /^(syncDueMs|lastSyncMs|dueMs|idleMs|noticedMs|askedMs|statusDueMs|lastArrivalMs|lastNakMs|nowMs|openMs|sentMs|writtenMs)$/
+/** Statistics, and places in the pool: nothing depends on them. */
+const IGNORED =
+  /^(resentPackets|naksSent|duplicates|syncsSent|pool|options|rtt|metadata|slots|lengths|deliveries|mask|openSlot|evictFrom|lostNext)$/
+/** No deadline of the machines lies further back. */
+const PAST_MS_MAX = 2_000
+
+export function plainName(name: string): string {
+  return name.startsWith("p$") ? name.slice(2) : name
+}
+
+/** The fields of a machine as text; `special` says those that need a reading of their own. */
+export function describe(value: unknown, nowMs: number, special: (name: string, owner: object) => string | undefined, name = ""): string {
+  if (typeof value === "number")
+    return INSTANTS.test(name) && Number.isFinite(value) ? `@${Math.max(value - nowMs, -PAST_MS_MAX)}` : String(value)
+  if (typeof value !== "object" || value === null) return String(value)
+  if (Array.isArray(value) || ArrayBuffer.isView(value))
+    return `[${Array.from(value as ArrayLike<unknown>, (entry) => describe(entry, nowMs, special)).join()}]`
+  const fields: string[] = []
+  for (const [key, field] of Object.entries(value)) {
+    const plain = plainName(key)
+    if (IGNORED.test(plain)) continue
+    fields.push(`${plain}:${special(plain, value) ?? describe(field as unknown, nowMs, special, plain)}`)
+  }
+  return `{${fields.join()}}`
+}
