@@ -51,17 +51,18 @@ export function explore(initial: State, { statesMax = Infinity }: Bounds = {}): 
   while (frontier.length > 0) {
     const next: typeof frontier = []
     for (const { state, index } of frontier) {
-      const stuck = state.clone().converge(converged)
+      const stuck = thrownBy(() => state.clone().converge(converged))
       if (stuck !== undefined) return result(stuck, index, true)
       for (const action of state.actions()) {
         const after = state.clone()
-        after.apply(action)
+        const thrown = thrownBy(() => after.apply(action))
         transitions++
-        const hash = after.violation === undefined ? digest(after.key()) : ""
+        const violation = thrown ?? after.violation
+        const hash = violation === undefined ? digest(after.key()) : ""
         if (seen.has(hash)) continue
         const at = parents.push(index) - 1
         actions.push(action)
-        if (after.violation !== undefined) return result(after.violation, at)
+        if (violation !== undefined) return result(violation, at)
         seen.add(hash)
         next.push({ state: after, index: at })
         if (seen.size >= statesMax) return result()
@@ -71,6 +72,15 @@ export function explore(initial: State, { statesMax = Infinity }: Bounds = {}): 
     if (next.length > 0) depth++
   }
   return result()
+}
+
+/** A machine that throws has broken a property too. */
+function thrownBy(run: () => Violation | undefined | void): Violation | undefined {
+  try {
+    return run() ?? undefined
+  } catch (error) {
+    return { property: "nothing throws", seen: String(error) }
+  }
 }
 
 /** 16 bytes of SHA-256: two of a billion states meet in it with a chance of 1 in 10^20. */

@@ -74,6 +74,7 @@ export const STREAM_PROPERTIES = [
   "acknowledged is not sent again",
   "gaps are told once",
   "invariants of the machines",
+  "nothing throws",
   "converges",
 ] as const
 type StreamProperty = (typeof STREAM_PROPERTIES)[number]
