@@ -66,6 +66,17 @@ test("receipts and flushes mean their own messages although numbers of others, g
   expect(received.at(-1)).toBe(299)
 })
 
+test("a stream ends although much of it is given up unsent after its end was told", async () => {
+  const { network, b, toB } = await makePair(7, { delayMs: 5 }, { congestion: fixed({ windowBytes: 100_000, paceBytesPerMs: 1 }) })
+  b.handle(1, () => {})
+  const stream = toB.open({ delivery: "best-effort", lifetimeMs: 100 })
+  for (let i = 0; i < 300; i++) stream.trySend(1, pattern(1_000))
+  const ending = stream.end()
+  await network.until(ending, 5_000)
+  expect(stream.account.dropped).toBeGreaterThan(100)
+  expect(b.stats().drops["not-sent"]).toBe(0)
+})
+
 test("a message that was promised doesn't wait for memory that a half received one holds which wasn't", async () => {
   const { network, b, toB } = await makePair(
     4,

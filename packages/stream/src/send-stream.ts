@@ -658,6 +658,8 @@ export class SendStream {
 
   /** The receiver's edge can stand still for long while what was never sent is given up: its numbers are used again, but for one. */
   #compact(): void {
+    // Where the stream ends has been told.
+    if (this.#state !== "open") return
     const ring = this.#ring
     const end = this.#firstQueued()
     const shift = end - this.#next - 1
