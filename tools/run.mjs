@@ -37,6 +37,8 @@ const COMMANDS = {
   examples: { script: "tools/scripts.mjs", args: ["examples"], built: true },
   "test:mutations": { script: "tools/mutations/run.mjs", built: true },
   simulate: { script: "tools/simulator/dist/main.js", built: true },
+  "simulate:long": { script: "tools/simulator/dist/long.js", built: true },
+  "simulate:plants": { script: "tools/simulator/plants.mjs", built: true },
   explore: { script: "tools/explorer/src/main.mjs" },
   bench: { script: "tools/scripts.mjs", args: ["bench"], built: true },
   ci: { script: "tools/ci.mjs", built: true },

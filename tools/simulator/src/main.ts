@@ -18,6 +18,7 @@ interface Options {
   readonly jobs: number
   readonly twice: number
   readonly json?: boolean
+  readonly stop?: boolean
 }
 
 /** Of one seed: more than any takes. */
@@ -33,6 +34,7 @@ const options = new Command("simulate")
   .addOption(new Option("--preset <name>", "links as they are found instead of drawn ones").choices(Object.keys(PRESETS)))
   .option("--jobs <number>", "processes at a time", whole, availableParallelism())
   .option("--twice <number>", "every so many seeds one is run twice, to see that it gives the same run; 0: none", whole, 50)
+  .option("--stop", "end at the first failure")
   .option("--json", "one JSON object a seed, and the summary last")
   .parse()
   .opts<Options>()
@@ -57,6 +59,7 @@ async function many(): Promise<void> {
   const hashes = new Map<number, string>()
   function* all(): Generator<{ seed: number; virtualMs: number; preset: PresetName | undefined }> {
     for (let seed = from; seed < from + seeds; seed++) {
+      if (options.stop === true && summary.failures > 0) return
       yield { seed, virtualMs, preset }
       if (twice > 0 && (seed - from) % twice === 0) yield { seed, virtualMs, preset }
     }

@@ -53,7 +53,7 @@ interface Bounds {
 const ENDING_MS = 300_000
 /** Of an endpoint that is being closed when the network heals. */
 const CLOSING_MS = 20_000
-/** An idle peer is sent a heartbeat three intervals after the last one: no sooner does it notice that another process is at its address. */
+/** An idle peer is sent a heartbeat three intervals after the last one: no sooner does one notice that it was forgotten, or that another process is there. */
 const NOTICE_HEARTBEATS = 3
 /** Data that was under way when the network healed is late by so much at most. */
 const RTTS_TO_CONVERGE = 10
@@ -179,7 +179,8 @@ class Simulation {
     for (const node of this.#nodes) for (const stream of node.process.incoming) stream.resume()
     this.#consumers.stop(true)
     for (const node of this.#nodes) node.joinAnew()
-    await this.#converge(path, down.length > 0 ? NOTICE_HEARTBEATS * this.#scenario.options.heartbeatMs! : 0, false)
+    const isWhole = this.#nodes.every(({ process }) => process.peers.size === this.#nodes.length - 1)
+    await this.#converge(path, isWhole ? 0 : NOTICE_HEARTBEATS * this.#scenario.options.heartbeatMs!, false)
     // And on each association, both ways, messages get through.
     const said: StreamLedger[] = []
     for (const { process } of this.#nodes) for (const peer of process.peers) said.push(this.#workload.say(process, peer))
