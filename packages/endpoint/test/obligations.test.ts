@@ -1,37 +1,9 @@
 // The obligations that state decides about (PROTOCOL.md §11): each drop has its name and counter, and changes nothing else.
-import { Endpoint, type EndpointOptions } from "@x/endpoint"
-import { createNetwork, type Network } from "@x/transport/simulated"
+import type { EndpointOptions } from "@x/endpoint"
 import * as wire from "@x/wire"
 import { expect, test } from "vitest"
 import { EvilPeer, end, heartbeat, message, open, type Packet, piece, reset, status, stop, sync } from "./evil-peer.ts"
-
-interface Scene {
-  readonly network: Network
-  readonly endpoint: Endpoint
-  readonly evil: EvilPeer
-  readonly delivered: number[]
-}
-
-async function makeScene(options: EndpointOptions = {}): Promise<Scene> {
-  const network = createNetwork({ seed: 1, link: { delayMs: 1 } })
-  const endpoint = await network.until(Endpoint.bind({ host: network.host("b"), port: 1, protection: "none", ...options }))
-  const delivered: number[] = []
-  endpoint.handle(1, ({ view, offset }) => delivered.push(view.getUint8(offset)))
-  const evil = await EvilPeer.bind(network, "evil", endpoint.addresses[0]!)
-  return { network, endpoint, evil, delivered }
-}
-
-/** What was dropped while something ran. */
-async function dropsOf({ network, endpoint }: Scene, run: () => void): Promise<Record<string, number>> {
-  const before = endpoint.stats().drops
-  run()
-  await network.advance(20)
-  endpoint.assertInvariants()
-  const after = endpoint.stats().drops
-  return Object.fromEntries(
-    wire.DROP_REASONS.map((reason) => [reason, after[reason] - before[reason]] as const).filter(([, count]) => count > 0),
-  )
-}
+import { dropsOf, makeScene } from "./scene.ts"
 
 const { first, middle } = wire.FORM
 const BIG = 2_000_000
