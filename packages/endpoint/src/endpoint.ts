@@ -257,8 +257,9 @@ export class Endpoint implements AsyncDisposable {
 
   stats(): EndpointStats {
     const { peers, joins, halfOpen, pool, assemblyBytes, sendPool, streams } = this.#protocol.sizes
+    const { counters } = this.#transport
     return {
-      transport: this.#transport.counters,
+      transport: { ...counters, errors: { ...counters.errors } },
       drops: { ...this.#protocol.drops },
       unhandled: this.#unhandled,
       peers,

@@ -119,3 +119,15 @@ test("a message kept after its handler's call tells nothing wrong", async () => 
   for (const field of ["type", "length", "bytes", "offset", "view", "peer", "stream"] as const)
     expect(() => kept![field as "type"]).toThrow("copy()")
 })
+
+test("stats are of the moment they were asked for, those of the transport too", async () => {
+  const { network, a, hostA, toB } = await makePair(41)
+  const before = a.stats()
+  const { datagramsSent, errors } = before.transport
+  const { EPERM } = errors
+  hostA.failSends("EPERM")
+  toB.open().trySend(1, pattern(10))
+  await network.advance(100)
+  expect([before.transport.datagramsSent, before.transport.errors.EPERM]).toEqual([datagramsSent, EPERM])
+  expect(a.stats().transport.errors.EPERM).toBeGreaterThan(EPERM)
+})
