@@ -289,7 +289,7 @@ test("a stream whose opening is late loses nothing, however many were finished s
   expect(got.filter((n) => n === 77)).toEqual([77])
 })
 
-test("small messages that share a datagram on a path that turns out narrower arrive all the same", async () => {
+test("F60 small messages that share a datagram on a path that turns out narrower arrive all the same", async () => {
   const { network, toB, b } = await makePair(10, { delayMs: 5 })
   const got: number[] = []
   b.handle(1, ({ length }) => got.push(length))
@@ -300,7 +300,7 @@ test("small messages that share a datagram on a path that turns out narrower arr
   expect(got).toEqual([360, 360, 360, 360])
 })
 
-test("streams opened after the path got narrower are cut to it, large messages too", async () => {
+test("F60 streams opened after the path got narrower are cut to it, large messages too", async () => {
   const { network, toB, b } = await makePair(12, { delayMs: 5 })
   network.links({ delayMs: 5, mtuBytes: 1_000 })
   const received: Uint8Array[] = []
@@ -314,7 +314,7 @@ test("streams opened after the path got narrower are cut to it, large messages t
   expect(received).toEqual([pattern(5_000)])
 })
 
-test("a path that silently swallows what is longer than the floor is used with datagrams of the floor", async () => {
+test("F60 a path that silently swallows what is longer than the floor is used with datagrams of the floor", async () => {
   const world = makeWorld(13)
   const { endpoint: a } = await world.bind("a")
   const { endpoint: b } = await world.bind("b")

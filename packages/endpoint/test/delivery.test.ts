@@ -157,7 +157,7 @@ test("write puts a message straight into the packet; a throw sends nothing; a se
   expect(received).toEqual([Uint8Array.of(1, 2, 3, 4), pattern(2_000)])
 })
 
-test("a handler that throws stops nothing, and its error surfaces once", async () => {
+test("F70 a handler that throws stops nothing, and its error surfaces once", async () => {
   const { network, b, toB } = await makePair(24)
   const errors: unknown[] = []
   const received: number[] = []
@@ -205,7 +205,7 @@ test("without a listener for errors a handler's error is thrown where nobody cat
   await network.until(stream.flush())
 })
 
-test("a handler may send, end, leave and close in the middle of a batch", async () => {
+test("F70 a handler may send, end, leave and close in the middle of a batch", async () => {
   const { network, a, b, toB } = await makePair(26)
   b.handle(1, ({ peer }) => {
     const back = peer.open()
@@ -221,7 +221,7 @@ test("a handler may send, end, leave and close in the middle of a batch", async 
   for (const endpoint of [a, b]) expect(endpoint.sizes).toMatchObject({ peers: 0, slots: 0, timers: 0 })
 })
 
-test("after a stall of a minute what waits in the socket is read before peers are judged", async () => {
+test("F67 after a stall of a minute what waits in the socket is read before peers are judged", async () => {
   const { network, a, hostA, toB } = await makePair(27, { delayMs: 5 }, { unreachableMs: 3_000 })
   const events: string[] = []
   a.on("unreachable", () => events.push("unreachable"))
@@ -260,7 +260,7 @@ test("stopping a stream tells its sender, whose sends then say so", async () => 
   expect(b.peers[0]!.stats().streamsIn).toBe(0)
 })
 
-test("10,000 streams opened and closed and 1,000 peers joined and gone leave nothing", async () => {
+test("F65 10,000 streams opened and closed and 1,000 peers joined and gone leave nothing", async () => {
   const { network, bind } = makeWorld(30, { delayMs: 1 })
   const { endpoint: hub } = await bind("hub")
   const baseline = { ...hub.sizes }

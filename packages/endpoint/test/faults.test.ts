@@ -3,7 +3,7 @@ import fc from "fast-check"
 import { expect, test } from "vitest"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 
-test("whatever bytes come to a live pair, nothing throws, and memory stays within its bounds", async () => {
+test("F03 whatever bytes come to a live pair, nothing throws, and memory stays within its bounds", async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer(), fc.double({ min: 0, max: 0.3, noNaN: true }), async (seed, rate) => {
       // Without a checksum altered datagrams get as deep as they can.
@@ -139,7 +139,7 @@ test("small packets of several streams share datagrams", async () => {
   expect(received).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
 })
 
-test("100 gaps in a long transfer are asked for about once each, and little more than what was lost is resent", async () => {
+test("F52 100 gaps in a long transfer are asked for about once each, and little more than what was lost is resent", async () => {
   const world = makeWorld(6, { delayMs: 10, rateBitsPerSecond: 100_000_000, queueBytes: 4_000_000 })
   const { endpoint: a } = await world.bind("a")
   const { endpoint: b } = await world.bind("b")
@@ -160,7 +160,7 @@ test("100 gaps in a long transfer are asked for about once each, and little more
   expect(packetsResent).toBeLessThanOrEqual(105)
 })
 
-test("a slow peer that stops reading for a minute stops the sender, whose memory stays flat, and nothing is lost", async () => {
+test("F57 a slow peer that stops reading for a minute stops the sender, whose memory stays flat, and nothing is lost", async () => {
   const { network, b, hostB, toB } = await makePair(7, { delayMs: 5 }, { unreachableMs: 120_000, parkedMessagesMax: 10 })
   let received = 0
   b.handle(1, () => received++)
@@ -178,7 +178,7 @@ test("a slow peer that stops reading for a minute stops the sender, whose memory
   expect(received).toBe(sent)
 })
 
-test("each single datagram of a conversation may be lost, in either direction", async () => {
+test("F46 each single datagram of a conversation may be lost, in either direction", async () => {
   for (const direction of ["a", "b"] as const) {
     for (let lost = 0; lost < 40; lost++) {
       const world = makeWorld(lost, { delayMs: 10 })
@@ -198,7 +198,7 @@ test("each single datagram of a conversation may be lost, in either direction", 
   }
 })
 
-test("with little memory for early packets and for large messages everything still arrives, from several peers at once", async () => {
+test("F64 with little memory for early packets and for large messages everything still arrives, from several peers at once", async () => {
   const world = makeWorld(8, { delayMs: 5, lossRate: 0.05, reorderRate: 0.05 })
   const limits = { poolPacketsMax: 64, messageBytesMax: 100_000, assemblyBytesPerPeer: 100_000, assemblyBytesMax: 150_000 }
   const { endpoint: hub } = await world.bind("hub", limits)
@@ -224,7 +224,7 @@ test("with little memory for early packets and for large messages everything sti
   expect(hub.sizes).toMatchObject({ pool: 0, assemblyBytes: 0 })
 })
 
-test("after a stall no peer counts as unreachable whose datagrams still wait in the socket behind many of others", async () => {
+test("F67 after a stall no peer counts as unreachable whose datagrams still wait in the socket behind many of others", async () => {
   const { network, bind } = makeWorld(9, { delayMs: 5 })
   const { endpoint: hub, host } = await bind("hub", { unreachableMs: 3_000, heartbeatMs: 500 })
   const peers: Peer[] = []
@@ -244,7 +244,7 @@ test("after a stall no peer counts as unreachable whose datagrams still wait in 
   expect(hub.peers.map(({ state }) => state)).toEqual(peers.map(() => "joined"))
 })
 
-test("through a black hole of 60 s little is said, and soon after it everything has arrived", async () => {
+test("F48 through a black hole of 60 s little is said, and soon after it everything has arrived", async () => {
   const { network, b, toB } = await makePair(11, { delayMs: 10 })
   const received: number[] = []
   b.handle(1, ({ length }) => received.push(length))

@@ -2,7 +2,7 @@ import { Endpoint, type Peer, REASON } from "@x/endpoint"
 import { describe, expect, test } from "vitest"
 import { makePair, makeWorld, PORT } from "./world.ts"
 
-test("a join to nobody fails after five seconds and says what to look at", async () => {
+test("F34 a join to nobody fails after five seconds and says what to look at", async () => {
   const { network, bind } = makeWorld(1)
   const { endpoint } = await bind("a")
   network.host("b")
@@ -15,7 +15,7 @@ test("a join to nobody fails after five seconds and says what to look at", async
   expect(endpoint.sizes).toMatchObject({ joins: 0, slots: 0, timers: 0 })
 })
 
-test("a join that is aborted ends at once and leaves nothing", async () => {
+test("F34 a join that is aborted ends at once and leaves nothing", async () => {
   const { network, bind } = makeWorld(2)
   const { endpoint } = await bind("a")
   network.host("b")
@@ -28,7 +28,7 @@ test("a join that is aborted ends at once and leaves nothing", async () => {
   expect(endpoint.sizes).toMatchObject({ joins: 0, slots: 0, timers: 0 })
 })
 
-test("a join to oneself is refused", async () => {
+test("F34 a join to oneself is refused", async () => {
   const { network, bind } = makeWorld(3)
   const { endpoint } = await bind("a")
   await expect(network.until(endpoint.join(`a:${PORT}`))).rejects.toMatchObject({
@@ -49,7 +49,7 @@ test.each(["a", "a:0", "a:65536", ":1", "a:b:1", "[::1]", "", "[fd00::1]:x"])(
   },
 )
 
-test("a peer joins over a path that loses three of ten datagrams", async () => {
+test("F47 a peer joins over a path that loses three of ten datagrams", async () => {
   for (let seed = 0; seed < 50; seed++) {
     const { network, bind } = makeWorld(seed, { delayMs: 15, lossRate: 0.3 })
     const { endpoint: a } = await bind("a", { joinTimeoutMs: 20_000 })
@@ -58,7 +58,7 @@ test("a peer joins over a path that loses three of ten datagrams", async () => {
   }
 })
 
-test("both ends see one peer after a simultaneous join, whatever the delays, over one family or two", async () => {
+test("F25 both ends see one peer after a simultaneous join, whatever the delays, over one family or two", async () => {
   for (let seed = 0; seed < 100; seed++) {
     const { network, bind } = makeWorld(seed, { delayMs: 1, jitterMs: 20, lossRate: seed % 3 === 0 ? 0.1 : 0 })
     const { endpoint: a } = await bind("a")
@@ -84,14 +84,14 @@ test("both ends see one peer after a simultaneous join, whatever the delays, ove
   }
 })
 
-test("joining a peer again gives the peer that is there", async () => {
+test("F35 joining a peer again gives the peer that is there", async () => {
   const { network, a, b, toB } = await makePair(5)
   expect(await network.until(a.join(`b:${PORT}`))).toBe(toB)
   expect(await network.until(a.join(`[fd00::2]:${PORT}`))).toBe(toB)
   expect([a.peers.length, b.peers.length, a.sizes.slots]).toEqual([1, 1, 1])
 })
 
-test("a repeated join gets the same answer and makes no second association", async () => {
+test("F22 a repeated join gets the same answer and makes no second association", async () => {
   const { network, bind } = makeWorld(6, { delayMs: 5, duplicateRate: 1, reorderRate: 0.5, reorderDelayMs: 50 })
   const { endpoint: a } = await bind("a")
   const { endpoint: b } = await bind("b")
@@ -100,7 +100,7 @@ test("a repeated join gets the same answer and makes no second association", asy
   expect([a.sizes.slots, b.sizes.slots, b.sizes.halfOpen]).toEqual([1, 1, 0])
 })
 
-test("a process that restarts on the same address is another peer, and its streams begin anew", async () => {
+test("F26 a process that restarts on the same address is another peer, and its streams begin anew", async () => {
   const { network, bind, a, b, hostB, toB } = await makePair(7)
   const events: string[] = []
   a.on("restarted", (peer, before) => events.push(`restarted ${peer.unique} ${before.unique}`))
@@ -209,7 +209,7 @@ test("a goodbye that is lost is said again; one that is never heard ends after a
   expect(a.sizes).toMatchObject({ peers: 0, slots: 0 })
 })
 
-test("a peer that is silent becomes unreachable, reachable again when heard, and leaves after a while", async () => {
+test("F50 a peer that is silent becomes unreachable, reachable again when heard, and leaves after a while", async () => {
   const { network, a, toB } = await makePair(14)
   const events: string[] = []
   for (const name of ["unreachable", "reachable", "left", "restarted", "rejoined"] as const)

@@ -4,7 +4,7 @@ import type { Departure, NamedStream, Peer, UnconfirmedMessage } from "@x/endpoi
 import { expect, test } from "vitest"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 
-test("a restart tells exactly how much was unconfirmed and how much was never sent", async () => {
+test("F26 a restart tells exactly how much was unconfirmed and how much was never sent", async () => {
   const { network, a, b, bind, hostB, toB } = await makePair(1, { delayMs: 5 }, { windowPackets: 4 })
   b.handle(1, () => {})
   const events: unknown[] = []
@@ -28,7 +28,7 @@ test("a restart tells exactly how much was unconfirmed and how much was never se
   expect(stream.account).toEqual({ accepted: 11, acknowledged: 3, unconfirmed: 3, dropped: 5, pending: 0 })
 })
 
-test("late packets of a former incarnation change nothing, acknowledgements included", async () => {
+test("F26 late packets of a former incarnation change nothing, acknowledgements included", async () => {
   const { network, a, b, bind, hostB, toB } = await makePair(2)
   b.handle(1, () => {})
   const recorded: { readonly to: string; readonly bytes: Uint8Array }[] = []

@@ -231,7 +231,7 @@ test("a peer that ends, resets and stops streams it never had, again and again, 
   expect(scene.endpoint.peers[0]!.stats()).toMatchObject({ streamsIn: 0, streamsOut: 0 })
 })
 
-test("a peer that opens a hundred thousand streams gets as many as we announced", async () => {
+test("F18 a peer that opens a hundred thousand streams gets as many as we announced", async () => {
   const scene = await makeScene({ streamsMax: 64 })
   await scene.evil.join()
   for (let id = 1; id <= 100_000; id++) {
@@ -242,7 +242,7 @@ test("a peer that opens a hundred thousand streams gets as many as we announced"
   expect(scene.endpoint.stats().drops["streams-full"]).toBe(100_000 - 64)
 })
 
-test("a peer that withholds every second packet fills the pool to its ceiling and no further", async () => {
+test("F62 a peer that withholds every second packet fills the pool to its ceiling and no further", async () => {
   const scene = await makeScene({ poolPacketsMax: 128 })
   await scene.evil.join()
   scene.evil.send(open(1))

@@ -58,7 +58,7 @@ test("best effort: a packet that was resent as often as allowed is given up", as
   expect([tries, delivered, stream.account.unconfirmed]).toEqual([2, [1, 2, 3, 4, 5], 1])
 })
 
-test("best effort: with the buffer full the oldest messages make way, whole ones", async () => {
+test("F55 best effort: with the buffer full the oldest messages make way, whole ones", async () => {
   const { network, b, toB } = await pair(3, { windowPackets: 16, congestion: fixed({ windowBytes: 2_400 }) }, SLOW)
   const delivered: number[] = []
   let gone = 0
@@ -269,7 +269,7 @@ test("an async handler gets copies, one at a time for each stream, and holds up 
   expect(log).toEqual(["end slow0", "begin slow1", "end slow1", "begin slow2", "end slow2"])
 })
 
-test("a consumer that is behind fills its own queue, then its sender's window, then its parking lot; nothing is lost and others flow", async () => {
+test("F57 a consumer that is behind fills its own queue, then its sender's window, then its parking lot; nothing is lost and others flow", async () => {
   const { network, a, b, toB } = await pair(14, { queuedMessagesMax: 8, windowPackets: 16, parkedMessagesMax: 4 })
   const received: number[] = []
   let flowing = 0

@@ -57,7 +57,7 @@ test("data that overtakes a lost opening is asked for once the opening came", ()
   expect(pair.pool.used).toBe(0)
 })
 
-test("reordering within the grace causes neither a NAK nor a resend", () => {
+test("F51 reordering within the grace causes neither a NAK nor a resend", () => {
   const pair = quietPair()
   for (let round = 0; round < 20; round++) {
     for (let i = 0; i < 3; i++) {
@@ -84,7 +84,7 @@ test("reordering within the grace causes neither a NAK nor a resend", () => {
   expect(pair.sent.resent).toBe(before)
 })
 
-test("a NAK repeated a thousand times resends a packet once per round trip", () => {
+test("F53 a NAK repeated a thousand times resends a packet once per round trip", () => {
   const pair = quietPair()
   for (let i = 0; i < 3; i++) {
     pair.send(i, 50)
@@ -103,7 +103,7 @@ test("a NAK repeated a thousand times resends a packet once per round trip", () 
   expect(pair.sent.resent).toBe(3 * 5)
 })
 
-test("a status about packets never sent is refused and changes nothing", () => {
+test("F15 a status about packets never sent is refused and changes nothing", () => {
   const pair = quietPair()
   pair.send(0)
   pair.flush()
@@ -112,7 +112,7 @@ test("a status about packets never sent is refused and changes nothing", () => {
   expect(pair.sender.unackedPackets).toBe(1)
 })
 
-test("an edge that goes backwards changes nothing", () => {
+test("F17 an edge that goes backwards changes nothing", () => {
   const pair = quietPair()
   for (let i = 0; i < 4; i++) pair.send(i, 50)
   pair.runUntil(() => pair.sender.isDrained, 1_000)
@@ -146,7 +146,7 @@ test("a packet asked for that is acknowledged already is answered by a sync at o
   expect([pair.sent.sync - before, pair.sent.resent]).toEqual([1, 0])
 })
 
-test("reordering that was taken for loss once is waited for afterwards", () => {
+test("F51 reordering that was taken for loss once is waited for afterwards", () => {
   const tracker = new GapTracker(3)
   // Packet 0 comes five packets late, not asked for.
   tracker.add(0, 1, 0, false)

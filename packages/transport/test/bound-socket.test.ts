@@ -88,7 +88,7 @@ describe("a socket that can't send", () => {
     "EACCES",
     "EINVAL",
     "EADDRNOTAVAIL",
-  ] as const)("%s is a lost datagram, counted and told with its address and length", async (code) => {
+  ] as const)("F69 %s is a lost datagram, counted and told with its address and length", async (code) => {
     const { stub, station } = await open()
     stub.answer = code
     expect(station.send(TO, [pattern(10), pattern(20)])).toBe(2)
@@ -127,7 +127,7 @@ describe("a socket that can't send", () => {
     expect(station.errors[2]).toMatchObject({ code: "ENOBUFS", bytes: 30 })
   })
 
-  test("one that is full takes one datagram and no more, however often asked, until it drained", async () => {
+  test("F69 one that is full takes one datagram and no more, however often asked, until it drained", async () => {
     const { stub, station } = await open()
     let writable = 0
     station.transport.onWritable(() => writable++)
@@ -189,7 +189,7 @@ describe("a socket that can't send", () => {
     expect(station.transport.counters).toMatchObject({ datagramsSent: 1, datagramsUnsendable: 5 })
   })
 
-  test("one that never drains can be closed, and what waited counts as unsendable", async () => {
+  test("F69 one that never drains can be closed, and what waited counts as unsendable", async () => {
     const { stub, station } = await open()
     stub.answer = "wait"
     station.send(TO, [pattern(10)])
@@ -199,7 +199,7 @@ describe("a socket that can't send", () => {
     expect(station.errors).toEqual([])
   })
 
-  test("an error of the socket itself, as ECONNRESET of an earlier send on Windows, is counted and doesn't end it", async () => {
+  test("F69 an error of the socket itself, as ECONNRESET of an earlier send on Windows, is counted and doesn't end it", async () => {
     const { stub, station } = await open()
     stub.emit("error", Object.assign(errorOf("ECONNRESET"), { syscall: "recvmsg" }))
     stub.emit("error", Object.assign(errorOf("EBADF"), { syscall: "bind" }))
@@ -227,7 +227,7 @@ describe("a socket that can't send", () => {
     expect(station.transport.counters).toMatchObject({ datagramsDropped: 1, datagramsReceived: 0 })
   })
 
-  test("100,000 empty datagrams come in bounded batches, and those with bytes among them", async () => {
+  test("F01 100,000 empty datagrams come in bounded batches, and those with bytes among them", async () => {
     const { stub, station } = await open()
     const from = { address: "192.0.2.1", port: 9 }
     let [rows, bytes, largest] = [0, 0, 0]

@@ -53,7 +53,7 @@ test("one value has one encoding: what is accepted is written again to the same 
   )
 })
 
-test("any flipped bit of a checksummed datagram is refused", () => {
+test("F03 any flipped bit of a checksummed datagram is refused", () => {
   fc.assert(
     fc.property(ofProfile(1), fc.nat(), (described, at) => {
       const bytes = writeDatagram(described)
@@ -64,7 +64,7 @@ test("any flipped bit of a checksummed datagram is refused", () => {
   )
 })
 
-test("a datagram of any bytes never throws, cut or not", () => {
+test("F02 a datagram of any bytes never throws, cut or not", () => {
   fc.assert(
     fc.property(ofProfile(0), fc.uint8Array({ maxLength: 2_048 }), fc.nat(), fc.boolean(), (described, noise, cut, splice) => {
       const valid = writeDatagram(described)
