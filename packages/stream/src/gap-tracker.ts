@@ -17,6 +17,8 @@ interface Gap {
   readonly arrivalsBefore: number
   /** When it was last asked for; −Infinity: not yet; Infinity: it is not to be asked for before there is room. */
   askedMs: number
+  /** When it was asked for the first time; Infinity: not yet. */
+  firstAskedMs: number
 }
 
 export class GapTracker {
@@ -47,7 +49,14 @@ export class GapTracker {
   /** `[from, to)`, above all gaps so far, is missing. `isCertain`: the sender says it was sent long ago, so there is nothing to wait for. */
   add(from: number, to: number, nowMs: number, isCertain: boolean): void {
     if (from >= to) return
-    this.#gaps.push({ from, to, noticedMs: isCertain ? -Infinity : nowMs, arrivalsBefore: this.#arrivals, askedMs: -Infinity })
+    this.#gaps.push({
+      from,
+      to,
+      noticedMs: isCertain ? -Infinity : nowMs,
+      arrivalsBefore: this.#arrivals,
+      askedMs: -Infinity,
+      firstAskedMs: Infinity,
+    })
   }
 
   /** The packet at the cumulative edge, below all gaps, is missing again. */
@@ -55,7 +64,14 @@ export class GapTracker {
     const first = this.#gaps[0]
     if (first?.from === number + 1) first.from = number
     else if (first?.from !== number)
-      this.#gaps.unshift({ from: number, to: number + 1, noticedMs: -Infinity, arrivalsBefore: this.#arrivals, askedMs: -Infinity })
+      this.#gaps.unshift({
+        from: number,
+        to: number + 1,
+        noticedMs: -Infinity,
+        arrivalsBefore: this.#arrivals,
+        askedMs: -Infinity,
+        firstAskedMs: Infinity,
+      })
   }
 
   /** The lowest missing number; `Infinity`: nothing is missing. */
@@ -112,12 +128,14 @@ export class GapTracker {
     }
   }
 
-  /** A missing packet came after all. */
-  fill(number: number, nowMs: number): void {
+  /** A missing packet came after all. `rttMinMs`: what was asked for less long ago can't have been sent again. */
+  fill(number: number, nowMs: number, rttMinMs: number): void {
     const i = this.#find(number)
     if (i < 0) return
     const gap = this.#gaps[i]!
-    if (gap.askedMs === -Infinity && gap.noticedMs !== -Infinity) this.#learn(this.#arrivals - gap.arrivalsBefore, nowMs - gap.noticedMs)
+    const isHeld = gap.askedMs === Infinity
+    if (!isHeld && gap.noticedMs !== -Infinity && nowMs < gap.firstAskedMs + rttMinMs)
+      this.#learn(this.#arrivals - gap.arrivalsBefore, nowMs - gap.noticedMs)
     if (gap.from === number) {
       gap.from++
       if (gap.from === gap.to) this.#gaps.splice(i, 1)
@@ -129,7 +147,7 @@ export class GapTracker {
     }
   }
 
-  /** It came late, unasked: reordering. Waits for as much of it from now on. */
+  /** It came late and by itself: reordering. Waits for as much of it from now on. */
   #learn(packets: number, ms: number): void {
     this.#reorderPackets = Math.max(this.#reorderPackets, Math.min(packets + 1, REORDER_PACKETS_MAX))
     this.#reorderMs = Math.max(this.#reorderMs, ms)
@@ -167,6 +185,7 @@ export class GapTracker {
       if (missing.count >= rangesMax || gap.from >= end) return
       if (gap.askedMs === -Infinity ? !this.#isLost(gap, nowMs, graceMs) : nowMs < gap.askedMs + repeatMs) continue
       gap.askedMs = nowMs
+      gap.firstAskedMs = Math.min(gap.firstAskedMs, nowMs)
       append(missing, gap.from, gap.to)
     }
   }

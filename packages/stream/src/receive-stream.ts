@@ -241,8 +241,13 @@ export class ReceiveStream {
       this.#gaps.arrived()
       this.#high = number + 1
     } else {
-      this.#gaps.fill(number, nowMs)
+      this.#gaps.fill(number, nowMs, this.#rttMinMs)
     }
+  }
+
+  /** Unknown it teaches nothing. */
+  get #rttMinMs(): number {
+    return this.#rtt.samples > 0 ? this.#rtt.minMs : 0
   }
 
   #noteArrival(nowMs: number): void {
@@ -271,7 +276,7 @@ export class ReceiveStream {
 
   /** `reliable-unordered`: the packet was dispatched, or lies in its message's own buffer. */
   accept(number: number, nowMs: number): void {
-    this.#gaps.fill(number, nowMs)
+    this.#gaps.fill(number, nowMs, this.#rttMinMs)
     const edge = Math.min(this.#gaps.first, this.#high)
     if (edge > this.#next) this.#moveTo(edge)
   }

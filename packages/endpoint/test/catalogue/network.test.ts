@@ -2,11 +2,12 @@
 import { fixed } from "@x/endpoint"
 import type { LinkOptions } from "@x/transport/simulated"
 import { expect, test } from "vitest"
-import { open, status } from "../evil-peer.ts"
+import { status } from "../evil-peer.ts"
 import { makeScene } from "../scene.ts"
 import { makePair, makeWorld, pattern, PORT } from "../world.ts"
 import { forgedSource, record, v4Of } from "./forger.ts"
 import { Ledger, quiesce, quiesceEndpoints } from "./ledger.ts"
+import { Nat } from "./nat.ts"
 
 const BAD_PATHS: readonly (readonly [string, LinkOptions])[] = [
   ["2 % loss", { delayMs: 15, lossRate: 0.02 }],
@@ -84,7 +85,10 @@ test("F48 a hole longer than a peer is waited for ends it once on each side, and
   const { network, a, b, toB } = await makePair(49, { delayMs: 5 }, { unreachableMs: 2_000, leaveMs: 3_000 })
   const ledger = new Ledger(network, a, b)
   const events: string[] = []
-  for (const [name, endpoint] of [["a", a], ["b", b]] as const)
+  for (const [name, endpoint] of [
+    ["a", a],
+    ["b", b],
+  ] as const)
     for (const event of ["joined", "rejoined", "restarted", "left", "unreachable", "reachable"] as const)
       endpoint.on(event, () => events.push(`${name} ${event}`))
   const stream = ledger.open(toB)
@@ -103,10 +107,17 @@ test("F48 a hole longer than a peer is waited for ends it once on each side, and
 })
 
 test("F50 on a link of one direction the side that hears nothing gives up, the other is told or gives up too; buffers stay bounded", async () => {
-  const { network, a, b, toB } = await makePair(50, { delayMs: 5 }, { unreachableMs: 2_000, leaveMs: 3_000, windowPackets: 64, parkedMessagesMax: 16 })
+  const { network, a, b, toB } = await makePair(
+    50,
+    { delayMs: 5 },
+    { unreachableMs: 2_000, leaveMs: 3_000, windowPackets: 64, parkedMessagesMax: 16 },
+  )
   const ledger = new Ledger(network, a, b)
   const events: string[] = []
-  for (const [name, endpoint] of [["a", a], ["b", b]] as const)
+  for (const [name, endpoint] of [
+    ["a", a],
+    ["b", b],
+  ] as const)
     for (const event of ["left", "unreachable"] as const) endpoint.on(event, () => events.push(`${name} ${event}`))
   const streams = [ledger.open(toB), ledger.open(b.peers[0]!)]
   for (const stream of streams) stream.trySend(100)
@@ -167,7 +178,7 @@ test("F51 reordering beyond the grace costs at most one resend a packet, and is 
     expect(after.packetsResent - before.packetsResent).toBeLessThanOrEqual(25 + 15)
   }
   console.log(`10 % reordered by up to 30 ms: ${resent.join(", ")} resends of 250 packets a round`)
-  expect(resent.at(-1)!).toBeLessThan(resent[0]!)
+  expect(resent.at(-1)!).toBeLessThanOrEqual(5)
   await quiesce(ledger)
 })
 
@@ -252,40 +263,44 @@ test("F57 a consumer that reads nothing for a minute stops its sender, at flat m
 test.each([
   ["from 100 to 1 Mbit/s, a queue of 1 MB", 1_000_000, 1_000_000, 60],
   ["of 10 Mbit/s, a queue of 25 packets", 10_000_000, 25 * 1_246, 20],
-] as const)("F58 a narrow place %s is kept busy, and what is sent again stays little", async (name, rateBitsPerSecond, queueBytes, seconds) => {
-  const { network, a, b, toB } = await makePair(58, { delayMs: 20, rateBitsPerSecond: 100_000_000, queueBytes: 1_000_000 })
-  const ledger = new Ledger(network, a, b)
-  const stream = ledger.open(toB)
-  const offer = async (): Promise<void> => {
-    while (network.now < endMs) if (!(await stream.send(20_000))) return
-  }
-  // A second on the wide path first, and 1,000 packets at once.
-  const endMs = network.now + 1_000 + 1_000 * seconds
-  const offering = offer()
-  await network.advance(1_000)
-  network.links({ delayMs: 20, rateBitsPerSecond, queueBytes })
-  const before = toB.stats()
-  const delivered = (): number => stream.delivered.reduce((sum, number) => sum + stream.lengths[number]!, 0)
-  const start = delivered()
-  await network.advance(1_000 * seconds)
-  const after = toB.stats()
-  const share = (8 * (delivered() - start)) / rateBitsPerSecond / seconds
-  const resent = (after.packetsResent - before.packetsResent) / (after.packetsSent - before.packetsSent)
-  console.log(`a narrow place ${name}: ${(100 * share).toFixed(0)} % of it used, ${(100 * resent).toFixed(1)} % sent again`)
-  expect(share).toBeGreaterThan(GOODPUT_LEAST)
-  expect(resent).toBeLessThan(0.2)
-  network.links({ delayMs: 20, rateBitsPerSecond: 100_000_000 })
-  await network.until(offering, 120_000)
-  await quiesce(ledger, 120_000)
-})
-
-const GOODPUT_LEAST = 0.85
+] as const)(
+  "F58 a narrow place %s is kept busy, and what is sent again stays little",
+  async (name, rateBitsPerSecond, queueBytes, seconds) => {
+    const { network, a, b, toB } = await makePair(58, { delayMs: 20, rateBitsPerSecond: 100_000_000, queueBytes: 1_000_000 })
+    const ledger = new Ledger(network, a, b)
+    const stream = ledger.open(toB)
+    const offer = async (): Promise<void> => {
+      while (network.now < endMs) if (!(await stream.send(20_000))) return
+    }
+    // A second on the wide path first, and 1,000 packets at once.
+    const endMs = network.now + 1_000 + 1_000 * seconds
+    const offering = offer()
+    await network.advance(1_000)
+    network.links({ delayMs: 20, rateBitsPerSecond, queueBytes })
+    const before = toB.stats()
+    const delivered = (): number => stream.delivered.reduce((sum, number) => sum + stream.lengths[number]!, 0)
+    const start = delivered()
+    await network.advance(1_000 * seconds)
+    const after = toB.stats()
+    const share = (8 * (delivered() - start)) / rateBitsPerSecond / seconds
+    const resent = (after.packetsResent - before.packetsResent) / (after.packetsSent - before.packetsSent)
+    console.log(`a narrow place ${name}: ${(100 * share).toFixed(0)} % of it used, ${(100 * resent).toFixed(1)} % sent again`)
+    expect(share).toBeGreaterThan(0.85)
+    expect(resent).toBeLessThan(0.2)
+    network.links({ delayMs: 20, rateBitsPerSecond: 100_000_000 })
+    await network.until(offering, 120_000)
+    await quiesce(ledger, 120_000)
+  },
+)
 
 test("F60 a path that gets narrower twice in the midst of messages is told by the system; what is opened then fits it", async () => {
   const { network, a, b, toB } = await makePair(60, { delayMs: 5 }, { datagramBytes: 1_472 })
   const ledger = new Ledger(network, a, b)
   const sizes = record(network)
-  for (const [mtuBytes, most] of [[1_252, 1_200], [548, 548]] as const) {
+  for (const [mtuBytes, most] of [
+    [1_252, 1_200],
+    [548, 548],
+  ] as const) {
     const before = ledger.open(toB)
     before.trySend(200_000)
     network.links({ delayMs: 5, mtuBytes })
@@ -340,5 +355,30 @@ test("F61 copies of genuine datagrams from other sources, even ahead of the orig
   expect(copies).toBeGreaterThan(300)
   expect(b.peers[0]!.address).toEqual(there)
   expect(b.stats().drops.duplicate).toBeGreaterThan(300)
+  await quiesce(ledger)
+})
+
+test("F61 behind a NAT that forgets its port every 20 s delivery goes on, of one session, after a join that asks who is there", async () => {
+  const { network, bind } = makeWorld(63, { delayMs: 5 })
+  const { endpoint: a } = await bind("a", { v6: false })
+  const { endpoint: b } = await bind("b", { v6: false })
+  const nat = await Nat.bind(network, "nat", PORT, v4Of(b))
+  const ledger = new Ledger(network, a, b)
+  const toB = await network.until(a.join(`nat:${PORT}`))
+  await network.when(() => b.peers.length === 1)
+  const events: string[] = []
+  for (const endpoint of [a, b])
+    for (const name of ["left", "rejoined", "restarted", "unreachable"] as const) endpoint.on(name, () => events.push(name))
+  const streams = [ledger.open(toB), ledger.open(b.peers[0]!)]
+  let longestMs = 0
+  for (let i = 0; i < 600; i++) {
+    if (i % 200 === 199) await nat.rebind()
+    for (const stream of streams) stream.trySend(300)
+    await ledger.advance(100, 100)
+    for (const { deliveredMs } of streams) longestMs = Math.max(longestMs, network.now - deliveredMs.at(-1)!)
+  }
+  console.log(`a NAT that rebinds: at most ${longestMs.toFixed(0)} ms without a message, events ${events.join(", ")}`)
+  expect(nat.rebinds).toBe(3)
+  expect(events).toEqual([])
   await quiesce(ledger)
 })
