@@ -42,6 +42,7 @@ test("each entry that is due begins the title of a test, and no test names one t
 })
 
 test("a title counts wherever its table ends; a comment, or a number amid a title, doesn't", () => {
-  const source = '// F01 is a comment\ntest("F02 a", () => {})\ntest("not F03", () => {})\ntest.each([\n  1,\n  f(2),\n])("F04 b", () => {})\n'
+  const source =
+    '// F01 is a comment\ntest("F02 a", () => {})\ntest("not F03", () => {})\ntest.each([\n  1,\n  f(2),\n])("F04 b", () => {})\n'
   expect(namedBy(source)).toEqual(["F02", "F04"])
 })

@@ -122,7 +122,8 @@ test("F23 joins of a live association, replayed later, leave it untouched, and n
         recorded.length = 0
         network.inject(source, v4Of(b), join)
         await network.advance(0)
-        for (const { from, bytes } of recorded) if (from === "b" && (bytes[0]! & 4) !== 0) expect(bytes.length).toBeLessThanOrEqual(join.length)
+        for (const { from, bytes } of recorded)
+          if (from === "b" && (bytes[0]! & 4) !== 0) expect(bytes.length).toBeLessThanOrEqual(join.length)
       }
     await ledger.advance(100)
     expect([events, a.peers, b.peers.length, stream.delivered.length]).toEqual([[], [peer], 1, stream.lengths.length])
@@ -139,7 +140,8 @@ test("F24 a token is good at the source, port, unique and slot it was made for, 
     {
       entropy: (out) => void out.fill(++entropy),
       // Not a MAC; but it tells the same apart here.
-      hmacSha256: (key, data) => Uint8Array.from({ length: 32 }, (_, i) => data.reduce((sum, byte, at) => (sum * 31 + byte + at + key[0]!) & 255, i)),
+      hmacSha256: (key, data) =>
+        Uint8Array.from({ length: 32 }, (_, i) => data.reduce((sum, byte, at) => (sum * 31 + byte + at + key[0]!) & 255, i)),
     },
     0,
   )
@@ -215,7 +217,13 @@ test("F25 two joins at once, in a thousand interleavings, make one peer on both 
     for (const [k, stream] of streams.entries()) stream.trySend(1, pattern(100 + k))
     await network.until(Promise.all(streams.map((stream) => stream.flush())))
     await network.advance(6_000)
-    const seen = { i, events, received: received.toSorted(), uniques: [a.peers[0]?.unique, b.peers[0]?.unique], slots: [a.sizes.slots, b.sizes.slots] }
+    const seen = {
+      i,
+      events,
+      received: received.toSorted((x, y) => x - y),
+      uniques: [a.peers[0]?.unique, b.peers[0]?.unique],
+      slots: [a.sizes.slots, b.sizes.slots],
+    }
     expect(seen).toEqual({ i, events: ["joined", "joined"], received: [100, 101], uniques: [b.unique, a.unique], slots: [1, 1] })
     if (i % 100 === 0) await quiesceEndpoints(network, [a, b])
   }
@@ -330,9 +338,11 @@ test("F32 a goodbye or reset is believed only with both uniques and both session
     const bytes = new Uint8Array(100)
     const writer = new wire.PacketWriter(bytes)
     wire.writePrefix(writer.view, 0, 1, false, slot, counter)
-    writer.start(wire.PREFIX_BYTES[1])
+    writer.start(wire.PREFIX_BYTES[wire.PROFILE.checksum]!)
     if (isReset)
-      writer.finish(wire.writeReset(writer.view, writer.begin(wire.KIND.reset), { stream: stream.stream.id, reason: 9, final: 1, begun: 1 }))
+      writer.finish(
+        wire.writeReset(writer.view, writer.begin(wire.KIND.reset), { stream: stream.stream.id, reason: 9, final: 1, begun: 1 }),
+      )
     else writer.finish(wire.writeReasonText(writer.view, writer.begin(wire.KIND.goodbye), { reason: 1, text: "" }))
     wire.sealChecksum(bytes, 0, writer.end, wire.pseudoHeaderSeed(identities))
     return bytes.slice(0, writer.end + 4)
@@ -342,7 +352,12 @@ test("F32 a goodbye or reset is believed only with both uniques and both session
   const before = b.stats().drops.tag
   let forged = 0
   for (const isReset of [false, true])
-    for (const identities of [{}, uniques, { ...uniques, receiverUnique: new Uint8Array(8).fill(1) }, { ...uniques, senderUnique: new Uint8Array(8).fill(1) }])
+    for (const identities of [
+      {},
+      uniques,
+      { ...uniques, receiverUnique: new Uint8Array(8).fill(1) },
+      { ...uniques, senderUnique: new Uint8Array(8).fill(1) },
+    ])
       network.inject(v4Of(a), v4Of(b), forge(identities, 1_000 + forged++, isReset))
   await network.advance(50)
   expect([b.stats().drops.tag - before, toB.state, b.peers.length, stream.stream.state]).toEqual([forged, "joined", 1, "open"])
@@ -350,41 +365,44 @@ test("F32 a goodbye or reset is believed only with both uniques and both session
   await quiesce(ledger)
 })
 
-test.each([-1, 0, 1])("F33 a datagram that comes %i ms from the instant at which its peer is given up finds it alive, or nothing of it", async (offsetMs) => {
-  const { network, a, b, toB } = await makePair(33, { delayMs: 5 }, { unreachableMs: 2_000, leaveMs: 1_000 })
-  const ledger = new Ledger(network, a, b)
-  const stream = ledger.open(toB)
-  stream.trySend(10)
-  await network.until(stream.stream.flush())
-  const recorded: { atMs: number; bytes: Uint8Array }[] = []
-  let isCut = false
-  let heardMs = 0
-  network.filter(({ from, to, bytes, nowMs }) => {
-    if (from === "a" && to === "b" && isCut) recorded.push({ atMs: nowMs, bytes: bytes.slice() })
-    if (from === "a" && !isCut) heardMs = nowMs + 5
-    return !isCut
-  })
-  // Something arrives, and then nothing: its last word sets the instant.
-  stream.trySend(10)
-  await network.advance(1_000)
-  isCut = true
-  const givenUpMs = heardMs + 3_000
-  await network.advance(givenUpMs - 500 - network.now)
-  const held = recorded.at(-1)!.bytes
-  network.inject(v4Of(a), v4Of(b), held, givenUpMs + offsetMs - network.now)
-  await network.advance(givenUpMs + offsetMs + 1 - network.now)
-  for (const endpoint of [a, b]) endpoint.assertInvariants()
-  // Either it is there, with its slot, or neither is.
-  expect([b.peers.length, b.sizes.peers, b.sizes.slots]).toEqual(b.peers.length === 1 ? [1, 1, 1] : [0, 0, 0])
-  if (offsetMs !== 0) expect(b.peers.length).toBe(offsetMs < 0 ? 1 : 0)
-  stream.isCut = true
-  network.filter(() => true)
-  await network.advance(10_000)
-  const again = await network.until(a.join(`b:${PORT}`))
-  const next = ledger.open(again)
-  next.trySend(10)
-  await quiesce(ledger)
-})
+test.each([-1, 0, 1])(
+  "F33 a datagram that comes %i ms from the instant at which its peer is given up finds it alive, or nothing of it",
+  async (offsetMs) => {
+    const { network, a, b, toB } = await makePair(33, { delayMs: 5 }, { unreachableMs: 2_000, leaveMs: 1_000 })
+    const ledger = new Ledger(network, a, b)
+    const stream = ledger.open(toB)
+    stream.trySend(10)
+    await network.until(stream.stream.flush())
+    const recorded: { atMs: number; bytes: Uint8Array }[] = []
+    let isCut = false
+    let heardMs = 0
+    network.filter(({ from, to, bytes, nowMs }) => {
+      if (from === "a" && to === "b" && isCut) recorded.push({ atMs: nowMs, bytes: bytes.slice() })
+      if (from === "a" && !isCut) heardMs = nowMs + 5
+      return !isCut
+    })
+    // Something arrives, and then nothing: its last word sets the instant.
+    stream.trySend(10)
+    await network.advance(1_000)
+    isCut = true
+    const givenUpMs = heardMs + 3_000
+    await network.advance(givenUpMs - 500 - network.now)
+    const held = recorded.at(-1)!.bytes
+    network.inject(v4Of(a), v4Of(b), held, givenUpMs + offsetMs - network.now)
+    await network.advance(givenUpMs + offsetMs + 1 - network.now)
+    for (const endpoint of [a, b]) endpoint.assertInvariants()
+    // Either it is there, with its slot, or neither is.
+    expect([b.peers.length, b.sizes.peers, b.sizes.slots]).toEqual(b.peers.length === 1 ? [1, 1, 1] : [0, 0, 0])
+    if (offsetMs !== 0) expect(b.peers.length).toBe(offsetMs < 0 ? 1 : 0)
+    stream.isCut = true
+    network.filter(() => true)
+    await network.advance(10_000)
+    const again = await network.until(a.join(`b:${PORT}`))
+    const next = ledger.open(again)
+    next.trySend(10)
+    await quiesce(ledger)
+  },
+)
 
 test.each([-1, 0, 1])("F33 a join confirmed %i ms from the instant at which it is given up is a peer, or nothing", async (offsetMs) => {
   const scene = await makeScene()
@@ -424,7 +442,7 @@ test("F35 a name is asked for once a try, not for each datagram; what fails is t
     bind: (options: Parameters<typeof host.bind>[0]) => host.bind(options),
     resolve: async (name: string, signal?: AbortSignal) => {
       askedMs.push(network.now)
-      return await host.resolve(name === "service" ? (answer ?? "nobody") : name, signal)
+      return host.resolve(name === "service" ? (answer ?? "nobody") : name, signal)
     },
   }
   const a = await network.until(Endpoint.bind({ host: asking }))

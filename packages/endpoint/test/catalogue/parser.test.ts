@@ -58,7 +58,8 @@ function stateOf({ a, b }: Awaited<ReturnType<typeof genuine>>): unknown {
 test("F02 every truncation of genuine datagrams is dropped once and changes nothing", async () => {
   const scene = await genuine("checksum")
   const { network, a, b, datagrams, kinds } = scene
-  for (const kind of ["sequenced", "fire-and-forget", "open", "end", "reset", "status", "feedback", "heartbeat"]) expect(kinds).toContain(kind)
+  for (const kind of ["sequenced", "fire-and-forget", "open", "end", "reset", "status", "feedback", "heartbeat"])
+    expect(kinds).toContain(kind)
   const before = [stateOf(scene), dropped(b)]
   let injected = 0
   for (const bytes of datagrams) {
@@ -155,12 +156,14 @@ test("F05 lengths of nothing, past the end and far too large are dropped, and no
   await scene.network.advance(20)
   const { first, middle, last } = wire.FORM
   const before = process.memoryUsage().arrayBuffers
-  const announced = (length: number): Packet => (writer) => {
-    open(2)(writer)
-    // The length that the next packet's beginning wrote stands behind the flags of this one.
-    heartbeat(writer)
-    writer.view.setUint16(12, length, true)
-  }
+  const announced =
+    (length: number): Packet =>
+    (writer) => {
+      open(2)(writer)
+      // The length that the next packet's beginning wrote stands behind the flags of this one.
+      heartbeat(writer)
+      writer.view.setUint16(12, length, true)
+    }
   const drops = await dropsOf(scene, () => {
     for (const length of [0, 60, 2 ** 16 - 1]) evil.send(announced(length))
     for (const [i, total] of [0, 2 ** 31, 2 ** 32 - 1].entries()) {
@@ -278,18 +281,26 @@ test("F11 of pieces that overlap, or come again with other bytes, the first coun
   endpoint.handle(2, (it) => received.push(it.copy()))
   const { first, middle, last } = wire.FORM
   /** A piece of a message of type 2, all of one byte. */
-  const filled = (stream: number, number: number, form: number, offset: number, bytes: number, value: number): Packet => (writer) => {
-    const { view } = writer
-    const at = wire.writeSequencedBody(view, writer.begin(wire.KIND.sequenced), stream, number, wire.deliveryByte(wire.MODE.reliable, form))
-    const body =
-      form === first
-        ? wire.writeFirstHeader(view, at, 2, 0, 300)
-        : form === middle
-          ? wire.writeMiddleHeader(view, at, 0, 300, offset)
-          : wire.writeLastHeader(view, at, 0, 300)
-    for (let i = 0; i < bytes; i++) view.setUint8(body + i, value)
-    writer.finish(body + bytes)
-  }
+  const filled =
+    (stream: number, number: number, form: number, offset: number, bytes: number, value: number): Packet =>
+    (writer) => {
+      const { view } = writer
+      const at = wire.writeSequencedBody(
+        view,
+        writer.begin(wire.KIND.sequenced),
+        stream,
+        number,
+        wire.deliveryByte(wire.MODE.reliable, form),
+      )
+      const body =
+        form === first
+          ? wire.writeFirstHeader(view, at, 2, 0, 300)
+          : form === middle
+            ? wire.writeMiddleHeader(view, at, 0, 300, offset)
+            : wire.writeLastHeader(view, at, 0, 300)
+      for (let i = 0; i < bytes; i++) view.setUint8(body + i, value)
+      writer.finish(body + bytes)
+    }
   for (const stream of [1, 2, 3]) evil.send(open(stream))
   const drops = await dropsOf(scene, () => {
     evil.send(filled(1, 0, first, 0, 100, 1))
@@ -359,10 +370,12 @@ test("F15 statuses about what was never sent, in the future, or all there could 
   await network.advance(20)
   const [{ stream: id }] = evil.packets("open") as unknown as [{ stream: number }]
   const before = stream.account
-  const raw = (edit: (view: DataView, at: number) => void): Packet => (writer) => {
-    status(id, { missing: [[0, 3]] })(writer)
-    edit(writer.view, 12)
-  }
+  const raw =
+    (edit: (view: DataView, at: number) => void): Packet =>
+    (writer) => {
+      status(id, { missing: [[0, 3]] })(writer)
+      edit(writer.view, 12)
+    }
   const drops = await dropsOf(scene, () => {
     for (const cumulative of [6, 2 ** 31, 2 ** 32, wire.NUMBER_MAX]) evil.send(status(id, { cumulative }))
     evil.send(status(id, { cumulative: 4, missing: [[0, 5]] }))
@@ -370,7 +383,10 @@ test("F15 statuses about what was never sent, in the future, or all there could 
     evil.send(status(id + 1))
     evil.send(status(2 ** 32 - 1, { missing: [[0, 1]] }))
     // All bits of the edge set: −1.
-    evil.send(raw((view, at) => view.setUint32(at + 5, 0xffff_ffff, true)), heartbeat)
+    evil.send(
+      raw((view, at) => view.setUint32(at + 5, 0xffff_ffff, true)),
+      heartbeat,
+    )
     evil.send((writer) => {
       status(id)(writer)
       for (let i = 0; i < 6; i++) writer.view.setUint8(12 + 5 + i, 255)

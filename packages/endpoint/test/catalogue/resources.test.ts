@@ -10,7 +10,13 @@ import { Ledger, quiesce, quiesceEndpoints } from "./ledger.ts"
 
 /** Messages of 200 B that an honest peer delivers in a second and a half, beside peers that do their worst. */
 async function goodput(attack: (evil: EvilPeer, round: number) => void, peers: number): Promise<number> {
-  const limits = { messageBytesMax: 1_000_000, assemblyBytesPerPeer: 1_000_000, assemblyBytesMax: 4_000_000, poolPacketsMax: 1_024, poolPacketsPerPeer: 128 }
+  const limits = {
+    messageBytesMax: 1_000_000,
+    assemblyBytesPerPeer: 1_000_000,
+    assemblyBytesMax: 4_000_000,
+    poolPacketsMax: 1_024,
+    poolPacketsPerPeer: 128,
+  }
   const { network, bind } = makeWorld(62, { delayMs: 5, lossRate: 0.01 })
   const options = { protection: "none", ...limits } as const
   const { endpoint: hub } = await bind("hub", options)
@@ -41,18 +47,27 @@ async function goodput(attack: (evil: EvilPeer, round: number) => void, peers: n
 }
 
 test.each([
-  ["withhold every second packet", (evil: EvilPeer, round: number) => {
-    if (round === 0) for (let id = 1; id <= 8; id++) evil.send(open(id))
-    for (let id = 1; id <= 8; id++) evil.send(message(id, 2 * round + 1), heartbeat)
-  }],
-  ["begin messages of the largest size and stop", (evil: EvilPeer, round: number) => {
-    evil.send(open(round + 1), heartbeat)
-    evil.send(piece(round + 1, 0, { form: wire.FORM.first, message: 0, total: 1_000_000, bytes: 10 }))
-  }],
-  ["send packets far ahead", (evil: EvilPeer, round: number) => {
-    if (round === 0) evil.send(open(1), heartbeat)
-    for (let i = 1; i < 10; i++) evil.send(message(1, 16_384 - 10 * round - i))
-  }],
+  [
+    "withhold every second packet",
+    (evil: EvilPeer, round: number) => {
+      if (round === 0) for (let id = 1; id <= 8; id++) evil.send(open(id))
+      for (let id = 1; id <= 8; id++) evil.send(message(id, 2 * round + 1), heartbeat)
+    },
+  ],
+  [
+    "begin messages of the largest size and stop",
+    (evil: EvilPeer, round: number) => {
+      evil.send(open(round + 1), heartbeat)
+      evil.send(piece(round + 1, 0, { form: wire.FORM.first, message: 0, total: 1_000_000, bytes: 10 }))
+    },
+  ],
+  [
+    "send packets far ahead",
+    (evil: EvilPeer, round: number) => {
+      if (round === 0) evil.send(open(1), heartbeat)
+      for (let i = 1; i < 10; i++) evil.send(message(1, 16_384 - 10 * round - i))
+    },
+  ],
 ] as const)("F62 while eight peers %s an honest one keeps its goodput, and no bound is passed", async (_, attack) => {
   const [alone, beside] = [await goodput(() => {}, 0), await goodput(attack, 8)]
   console.log(`goodput beside eight such peers: ${((100 * beside) / alone).toFixed(0)} %`)
@@ -118,7 +133,13 @@ test("F64 with the pool of early packets used up new data is dropped, control is
 
 test("F65 thousands of half-open joins that expire, and of peers that vanish, leave timers, tables and slots as they were", async () => {
   const { network, bind } = makeWorld(65, { delayMs: 1 })
-  const { endpoint: hub } = await bind("hub", { protection: "none", unreachableMs: 2_000, leaveMs: 1_000, halfOpenPerHostMax: 65_536, halfOpenMax: 65_536 })
+  const { endpoint: hub } = await bind("hub", {
+    protection: "none",
+    unreachableMs: 2_000,
+    leaveMs: 1_000,
+    halfOpenPerHostMax: 65_536,
+    halfOpenMax: 65_536,
+  })
   const baseline = { ...hub.sizes }
   // Each of its own address: another one from the same would be a restart.
   const evils: EvilPeer[] = []
