@@ -95,6 +95,9 @@ test("F22 every datagram of a join repeated a hundred times, in any order, makes
   const ledger = new Ledger(network, a, b)
   const stream = ledger.open(await network.until(a.join(`10.0.0.2:${PORT}`)))
   for (let i = 0; i < 50; i++) stream.trySend(500)
+  await network.advance(200)
+  // Not for the five seconds of a half-open one either.
+  expect([a.sizes.slots, b.sizes.slots, b.sizes.halfOpen]).toEqual([1, 1, 0])
   await network.advance(6_000)
   network.filter(() => true)
   expect(repeated).toBeGreaterThanOrEqual(400)
