@@ -4,7 +4,10 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { line, root } from "./summary.mjs"
 
-const STEPS = ["test", "lint", "format:check", "typecheck", "layers", "packages", "consumers", "examples"]
+const STEPS = ["test", "lint", "format:check", "typecheck", "layers", "packages", "consumers", "examples", "simulate"]
+
+/** 500 worlds, 12.5 simulated hours. */
+const ARGUMENTS = { simulate: ["--seeds", "500", "--virtual-minutes", "1.5"] }
 
 const folder = join(root, ".cache/ci")
 rmSync(folder, { recursive: true, force: true })
@@ -15,7 +18,7 @@ for (const step of STEPS) {
   console.log(`\n=== ${step}`)
   const file = join(folder, `${step.replace(":", "-")}.json`)
   const startedMs = performance.now()
-  const { status, signal, error } = spawnSync("npm", ["run", "--silent", step], {
+  const { status, signal, error } = spawnSync("npm", ["run", "--silent", step, "--", ...(ARGUMENTS[step] ?? [])], {
     cwd: root,
     stdio: ["ignore", "inherit", "inherit"],
     env: { ...process.env, X_SUMMARY: file, NO_COLOR: "1", FORCE_COLOR: undefined },

@@ -1,0 +1,99 @@
+// The simulator itself: that a seed is a run, that seeds differ, that worlds of each kind hold, and that what must not happen is seen.
+
+import { PRESETS, type PresetName } from "@x/transport/simulated"
+import { expect, test } from "vitest"
+import { HEADER_BYTES, isContent, makeContent } from "../src/content.ts"
+import { Draw } from "../src/draw.ts"
+import { Judge } from "../src/judge.ts"
+import { StreamLedger } from "../src/ledger.ts"
+import { DISASTERS, drawScenario } from "../src/scenario.ts"
+import { simulate } from "../src/simulation.ts"
+
+test("a seed gives one run, byte for byte, and another seed another", async () => {
+  const [first, again, other] = [await simulate(seeded(11)), await simulate(seeded(11)), await simulate(seeded(12))]
+  expect(again).toEqual(first)
+  expect(other.traceHash).not.toBe(first.traceHash)
+})
+
+test.each(Object.keys(PRESETS) as PresetName[])("what was promised holds on links as of %s", async (preset) => {
+  for (let seed = 1; seed <= 3; seed++) {
+    const result = await simulate({ ...seeded(seed), preset })
+    expect([seed, result.failure]).toEqual([seed, undefined])
+    expect(result.delivered).toBeGreaterThan(0)
+  }
+})
+
+test("some seeds are calm, some have everything, and each disaster comes up", () => {
+  const scenarios = Array.from({ length: 300 }, (_, seed) => drawScenario(seed))
+  const kinds = scenarios.map(({ disasters, faults }) => Object.keys(disasters).length + Object.keys(faults).length)
+  expect(Math.min(...kinds)).toBe(0)
+  expect(Math.max(...kinds)).toBeGreaterThan(12)
+  for (const disaster of DISASTERS) expect(scenarios.filter(({ disasters }) => disaster in disasters).length).toBeGreaterThan(20)
+  expect(new Set(scenarios.map(({ nodes }) => nodes))).toEqual(new Set([2, 3, 4, 5, 6, 7, 8]))
+})
+
+test("a ledger sees what comes twice, out of order, altered, unasked or after it was taken back", () => {
+  const cases: [string, string, (ledger: StreamLedger) => void][] = [
+    ["exactly-once", "reliable-unordered", (it) => [0, 0].forEach((index) => come(it, index))],
+    ["order", "best-effort", (it) => [1, 0].forEach((index) => come(it, index))],
+    ["whole", "reliable", (it) => come(it, 0, 1)],
+    ["whole", "latest", (it) => it.take(makeContent(20, 2, 0), 0, 20, 0)],
+    ["unpromised", "reliable", (it) => [0, 1, 2].forEach((index) => come(it, index))],
+    ["unpromised", "fire-and-forget", (it) => (it.withdraw(1), come(it, 1))],
+    ["verdict", "reliable", (it) => (come(it, 0), it.withdraw(0))],
+  ]
+  for (const [invariant, delivery, run] of cases) {
+    const judge = new Judge(() => 0)
+    const ledger = makeLedger(delivery, judge)
+    for (let i = 0; i < 2; i++) ledger.accept(20)
+    run(ledger)
+    expect([delivery, judge.failure?.invariant]).toEqual([delivery, invariant])
+  }
+})
+
+test("a reliable stream's ledger passes over what was taken back", () => {
+  const judge = new Judge(() => 0)
+  const ledger = makeLedger("reliable", judge)
+  for (let i = 0; i < 3; i++) ledger.accept(20)
+  ledger.withdraw(1)
+  for (const index of [0, 2]) come(ledger, index)
+  expect([judge.failure, ledger.missing, ledger.delivered]).toEqual([undefined, 0, 2])
+})
+
+test("content tells each message from all others, whatever its length", () => {
+  for (const bytes of [HEADER_BYTES, 9, 100, 5_000]) {
+    const content = makeContent(bytes, 7, 3)
+    expect(isContent(content, 0, bytes, 7, 3)).toBe(true)
+    for (const [key, index] of [
+      [7, 4],
+      [8, 3],
+      [3, 7],
+    ] as const)
+      expect(isContent(content, 0, bytes, key, index)).toBe(false)
+    content[bytes - 1]! ^= 1
+    expect(isContent(content, 0, bytes, 7, 3)).toBe(false)
+  }
+})
+
+test("draws stay within their bounds, and doublings are as likely as each other", () => {
+  const draw = new Draw(5, "test")
+  const found = Array.from({ length: 4_000 }, () => draw.scale(1, 1_024))
+  expect(Math.min(...found)).toBeGreaterThanOrEqual(1)
+  expect(Math.max(...found)).toBeLessThanOrEqual(1_024)
+  const small = found.filter((value) => value < 32).length / found.length
+  expect(small).toBeGreaterThan(0.45)
+  expect(small).toBeLessThan(0.55)
+})
+
+function seeded(seed: number): { seed: number; virtualMs: number } {
+  return { seed, virtualMs: 20_000 }
+}
+
+function makeLedger(delivery: string, judge: Judge): StreamLedger {
+  return new StreamLedger(1, { delivery, peer: { unique: "to" } } as never, "from", 1, judge)
+}
+
+/** A message of 20 B comes as it was sent, or as another one. */
+function come(ledger: StreamLedger, index: number, content = index): void {
+  ledger.take(makeContent(20, 1, content), 0, 20, index)
+}
