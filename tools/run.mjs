@@ -38,6 +38,7 @@ const COMMANDS = {
   "test:mutations": { script: "tools/mutations/run.mjs", built: true },
   simulate: { script: "tools/simulator/dist/main.js", built: true },
   "simulate:long": { script: "tools/simulator/dist/long.js", built: true },
+  soak: { script: "tools/simulator/dist/soak.js", built: true },
   "simulate:versions": { script: "tools/simulator/versions.mjs", built: true },
   "simulate:plants": { script: "tools/simulator/plants.mjs", built: true },
   explore: { script: "tools/explorer/src/main.mjs" },
