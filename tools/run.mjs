@@ -35,6 +35,7 @@ const COMMANDS = {
   packages: { script: "tools/quality/packages.mjs", built: true },
   consumers: { script: "tools/consumers/run.mjs", built: true },
   examples: { script: "tools/scripts.mjs", args: ["examples"], built: true },
+  "test:stryker": { script: "tools/stryker/run.mjs" },
   "test:mutations": { script: "tools/mutations/run.mjs", built: true },
   simulate: { script: "tools/simulator/dist/main.js", built: true },
   "simulate:long": { script: "tools/simulator/dist/long.js", built: true },

@@ -151,3 +151,24 @@ test("a suspension of half a minute leaves the round trip what it is", async () 
   expect(a.peers).toHaveLength(1)
   expect(toB.stats().rttMs).toBeLessThan(50)
 })
+
+test.each(["stall", "suspend", "jumpClock"] as const)(
+  "who was away for five minutes (%s) takes nobody's silence for gone before asking",
+  async (how) => {
+    const { network, a, b, hostA, toB } = await makePair(8, { delayMs: 5 }, { unreachableMs: 2_000, leaveMs: 1_000_000, heartbeatMs: 500 })
+    const events: string[] = []
+    for (const name of ["unreachable", "left"] as const) a.on(name, () => events.push(name))
+    await network.advance(3_000)
+    // What was sent to it meanwhile is lost: its socket was away too.
+    if (how !== "jumpClock") network.partition("b", "a", { both: false })
+    hostA[how](300_000)
+    await network.advance(how === "jumpClock" ? 0 : 299_990)
+    network.heal()
+    await network.advance(3_000)
+    expect([events, toB.state, b.peers.length]).toEqual([[], "joined", 1])
+    // Silence counts again from then on.
+    network.partition("a", "b")
+    await network.advance(2_600)
+    expect(events).toEqual(["unreachable"])
+  },
+)

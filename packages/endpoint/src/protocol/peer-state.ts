@@ -418,6 +418,11 @@ export class PeerState implements Due {
     }
   }
 
+  /** So much of its silence is our own absence. */
+  excuse(absentMs: number, nowMs: number): void {
+    for (const association of this.associations) association.lastReceivedMs = Math.min(nowMs, association.lastReceivedMs + absentMs)
+  }
+
   /** Heartbeats come further apart once nothing but heartbeats went either way for a while. */
   #heartbeatIntervalMs(association: Association): number {
     const { heartbeatMs } = this.#context.settings

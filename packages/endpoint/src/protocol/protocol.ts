@@ -27,6 +27,8 @@ import { SlotTable } from "./slots.ts"
 /** Hints: one a second to an address, and so many addresses are remembered for it. */
 const HINT_INTERVAL_MS = 1_000
 const HINT_ADDRESSES_MAX = 1_024
+/** Who is woken so much later than asked for was suspended, or its clock has leapt. */
+const ABSENT_MS = 1_000
 /** Places for peers with something to do that are kept though nobody needs them. */
 const AWAKE_KEPT = 64
 /** Datagrams of one peer before the next one has its turn, for each unit of its weight. */
@@ -95,6 +97,8 @@ export class Protocol {
   #isRefused = new Uint8Array(0)
   /** The time of the batch or poll under way. */
   #nowMs = 0
+  /** When the next poll is due, as of the last one. */
+  #expectedMs = Infinity
 
   constructor({ settings, transport, listener, random, cookies, nowMs, onWork }: ProtocolOptions) {
     this.#settings = settings
@@ -490,6 +494,8 @@ export class Protocol {
   /** Handles what is due and sends what there is. */
   poll(nowMs: number, mayJudge = true): void {
     this.#nowMs = nowMs
+    // While nobody was here to listen nobody was silent.
+    if (nowMs > this.#expectedMs + ABSENT_MS) for (const peer of this.peers.values()) peer.excuse(nowMs - this.#expectedMs, nowMs)
     for (let due = this.#due.takeDue(nowMs); due !== undefined; due = this.#due.takeDue(nowMs)) {
       if (due instanceof PeerState) this.#rouse(due)
       else if (due instanceof Joiner) this.#joins.poll(due, nowMs)
@@ -513,6 +519,7 @@ export class Protocol {
     this.#pollData(nowMs)
     this.#outbox.flush()
     this.#sendPool.unhold()
+    this.#expectedMs = Math.max(nowMs, this.nextTimeoutMs)
   }
 
   /** Answers whether the peer is still there. */
