@@ -51,6 +51,8 @@ interface Bounds {
 
 /** Of the end: lingering, goodbyes, and the time for which what has ended is remembered. */
 const ENDING_MS = 300_000
+/** A path may have been taken for one of the smallest datagrams: 548 B, less prefix, header and tag. */
+const PACKET_BYTES_MIN = 500
 /** Of an endpoint that is being closed when the network heals. */
 const CLOSING_MS = 20_000
 /** An idle peer is sent a heartbeat three intervals after the last one: no sooner does one notice that it was forgotten, or that another process is there. */
@@ -208,11 +210,11 @@ class Simulation {
 
   /**
    * 10 RTT + 1 s + twice what the pending bytes take. RTT: of the path, or the largest that an endpoint holds it for after the faults. How long bytes take: at
-   * the rate of the link and, to one peer or on one stream, at a window of it in a round trip, as the faults have left the window.
+   * the rate of the link and, to one peer or on one stream, at a window of it (or the memory for it) in a round trip, as the faults have left the window.
    */
   #bounds({ delayMs = 0, jitterMs = 0, rateBitsPerSecond = Infinity, queueBytes = 0 }: LinkOptions): Bounds {
     const pathMs = 2 * (delayMs + jitterMs)
-    const { windowPackets, datagramBytes } = this.#scenario.options
+    const { windowPackets, sendPoolPacketsPerPeer } = this.#scenario.options
     let bytes = queueBytes
     let rttMs = pathMs
     let windowsMs = 0
@@ -226,10 +228,10 @@ class Simulation {
           if (stream.peer !== peer) continue
           const pending = stream.parked.bytes + stream.unacknowledgedBytes
           toPeer += pending
-          windowsMs = Math.max(windowsMs, (pending * roundMs) / (windowPackets! * Math.min(datagramBytes!, 1_200)))
+          windowsMs = Math.max(windowsMs, (pending * roundMs) / (windowPackets! * PACKET_BYTES_MIN))
         }
         bytes += toPeer
-        windowsMs = Math.max(windowsMs, (toPeer * roundMs) / windowBytes)
+        windowsMs = Math.max(windowsMs, (toPeer * roundMs) / Math.min(windowBytes, sendPoolPacketsPerPeer! * PACKET_BYTES_MIN))
       }
     }
     const linkMs = (bytes * 8_000) / rateBitsPerSecond
