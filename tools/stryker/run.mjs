@@ -8,7 +8,7 @@ import { root } from "../summary.mjs"
 
 const PACKAGES = ["wire", "stream", "fragment"]
 /** Fewer than a test run makes: a mutant is met by many tests. */
-const PROPERTY_RUNS = "25"
+const PROPERTY_RUNS = "6"
 
 const args = process.argv.slice(2)
 const mutate = (args.length === 0 ? PACKAGES : args).map((name) => (PACKAGES.includes(name) ? `packages/${name}/src/**/*.ts` : name))

@@ -1,7 +1,7 @@
 import { MODE, NUMBER_MAX } from "@x/wire"
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { Pair, type PathOptions } from "./pair.ts"
+import { Pair, type PathOptions, runs } from "./pair.ts"
 
 const rate = (max: number): fc.Arbitrary<number> => fc.oneof(fc.constant(0), fc.double({ min: 0, max, noNaN: true }))
 const path: fc.Arbitrary<PathOptions> = fc.record({
@@ -70,7 +70,7 @@ test("what is delivered is what was sent, once and in order, whatever the path d
       expect(pair.delivered).toEqual(Array.from({ length: it.messages }, (_, i) => i))
       expect(pair.pool.used).toBe(0)
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   )
 })
 
@@ -93,7 +93,7 @@ test("a pool of few slots bounds what is kept and stops nothing", () => {
       expect(pair.runUntil(isDone, pair.now + 600_000)).toBe(true)
       expect(pair.delivered.length).toBe(it.messages)
     }),
-    { numRuns: 100 },
+    { numRuns: runs(100) },
   )
 })
 
@@ -109,7 +109,7 @@ test("the same seed gives the same run", () => {
       }
       expect(trace()).toEqual(trace())
     }),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   )
 })
 
@@ -124,7 +124,7 @@ test("an ended stream closes on both sides once everything was delivered", () =>
       expect(pair.delivered.length).toBe(it.messages)
       expect(pair.receiver.isComplete).toBe(true)
     }),
-    { numRuns: 100 },
+    { numRuns: runs(100) },
   )
 })
 
@@ -170,7 +170,7 @@ test("best effort: what is delivered is in order and once, what isn't is told on
       expect(pair.delivered.length).toBeLessThanOrEqual(acknowledged + unconfirmed)
       expect([pair.pool.used, pair.sendPool.used]).toEqual([0, 0])
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   )
 })
 
@@ -197,7 +197,7 @@ test("reliable without order: all of it, once, and what comes late delays nothin
       expect(pair.sender.messages.acknowledged).toBe(it.messages)
       expect(pair.sendPool.used).toBe(0)
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   )
 })
 
@@ -221,6 +221,6 @@ test("latest: nothing older comes behind what was delivered, and the last one co
       expect(pair.delivered.at(-1)).toBe(it.messages)
       expect(pair.sendPool.used).toBe(0)
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   )
 })
