@@ -22,6 +22,8 @@ export class StreamLedger {
   /** Sends, flushes and ends that were not answered yet. */
   unanswered = 0
   delivered = 0
+  /** At the last step: one that is being ended may be over by itself before its peer leaves. */
+  wasOpen = true
   /** Its consumer may have been behind. */
   wasPaused = false
   readonly #judge: Judge
@@ -126,6 +128,7 @@ export class StreamLedger {
 
   /** What holds at every moment. */
   check(): void {
+    this.wasOpen = this.stream.state === "open"
     const { accepted, acknowledged, unconfirmed, dropped, pending } = this.stream.account
     this.#judge.check(
       accepted === acknowledged + unconfirmed + dropped + pending && accepted === this.#bytes.length,

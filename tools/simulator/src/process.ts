@@ -178,10 +178,11 @@ export class Process {
     for (const ledger of this.open) {
       if (ledger.stream.peer !== peer) continue
       ledger.isCut = true
+      const { wasOpen } = ledger
       ledger.check()
       const { account, delivery } = ledger.stream
       judge.check(account.pending === 0, "departure", () => `${ledger.name}: its peer left, and ${account.pending} are pending`)
-      if (delivery !== "latest" && delivery !== "fire-and-forget") lost += account.unconfirmed
+      if (wasOpen && delivery !== "latest" && delivery !== "fire-and-forget") lost += account.unconfirmed
     }
     judge.check(lost <= unconfirmed && dropped >= 0, "departure", () => `${this.name}: ${lost} unconfirmed, and told were ${unconfirmed}`)
     this.#world.onAlone(this)
