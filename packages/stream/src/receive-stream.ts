@@ -180,6 +180,8 @@ export class ReceiveStream {
     nowMs: number,
   ): Verdict {
     if (this.#state === "closed") return "stream-closed"
+    // No status could tell an edge above it.
+    if (number >= NUMBER_MAX) return "beyond-spread"
     if (this.mode === MODE.latest) return number < this.#next ? "late" : "deliver"
     if (wanted) this.#isStatusWanted = true
     if (!this.#isStarted) return this.#refuseUnopened(number)
@@ -344,6 +346,8 @@ export class ReceiveStream {
   /** The sender's marks: what was sent and never came is missing. */
   handleSync(sync: Sync, wanted: boolean, nowMs: number): PacketDropReason | undefined {
     if (this.#state === "closed") return "stream-closed"
+    // Nothing is asked for, so nothing is missing: a list of gaps that no packet fills would only grow.
+    if (this.mode === MODE.latest) return undefined
     if (wanted) this.#isStatusWanted = true
     if (!this.#isStarted) {
       // The opening tells more than where to begin: it comes first.

@@ -10,7 +10,7 @@ import {
   slotBytesOf,
   streamOptions,
 } from "@x/stream"
-import { createStatus, createSync, deliveryByte, FORM, MODE, type Mode, type Status, STATUS } from "@x/wire"
+import { createStatus, createSync, deliveryByte, FORM, MODE, type Mode, NUMBER_MAX, type Status, STATUS } from "@x/wire"
 import { expect, test } from "vitest"
 
 const OPTIONS = streamOptions({ payloadBytesMax: 64, windowPackets: 8, spreadPackets: 64 })
@@ -123,6 +123,43 @@ test("a NAK for what is gone is answered by a sync soon, and never by a packet",
   expect(sender.nextTimeoutMs).toBeLessThanOrEqual(63)
   expect(sender.pollSync(63, sync)).toBe(true)
 })
+
+test("marks of a latest stream make nothing missing, however often they come", () => {
+  const { latest } = MODE
+  const receiver = new ReceiveStream({
+    id: 1,
+    mode: latest,
+    options: OPTIONS,
+    rtt: new RttEstimator(10),
+    pool: new PacketPool({ slotBytes: 64 }),
+  })
+  for (let number = 30; number < 3_000; number += 30) {
+    expect(receiver.handlePacket(number, deliveryByte(latest, FORM.whole), false, new Uint8Array(3), 0, 3, 0)).toBe("deliver")
+    receiver.pass(number)
+    expect(receiver.handleSync({ ...createSync(), mode: latest, low: number, high: number + 20 }, true, 0)).toBeUndefined()
+    receiver.assertInvariants()
+  }
+  expect(receiver.nextTimeoutMs).toBe(Infinity)
+})
+
+test.each(["reliable", "reliable-unordered", "best-effort", "latest"] as const)(
+  "a packet behind which no edge can be told is refused: %s",
+  (delivery) => {
+    const mode = MODE[delivery]
+    const receiver = new ReceiveStream({
+      id: 1,
+      mode,
+      options: OPTIONS,
+      rtt: new RttEstimator(10),
+      pool: new PacketPool({ slotBytes: 64 }),
+    })
+    receiver.handleOpen(NUMBER_MAX - 1, 0)
+    const take = (number: number): string =>
+      receiver.handlePacket(number, deliveryByte(mode, FORM.whole), false, new Uint8Array(3), 0, 3, 0)
+    expect(take(NUMBER_MAX)).toBe("beyond-spread")
+    expect(take(NUMBER_MAX - 1)).toBe("deliver")
+  },
+)
 
 test("latest forgets what was never sent, identities and all, and says what is half sent", () => {
   const sender = makeSender(MODE.latest)
