@@ -67,6 +67,7 @@ export class Peer {
   readonly #lost = { unconfirmed: 0, dropped: 0 }
   /** Streams that are over, and whose messages still wait for their consumers. */
   readonly #unread = new Set<IncomingStream>()
+  #unique: string | undefined
   #hasLeft = false
   #address: Address | undefined
 
@@ -78,7 +79,7 @@ export class Peer {
 
   /** 16 hexadecimal digits, new whenever the peer's process starts. */
   get unique(): string {
-    return toHex(this.#state.unique)
+    return (this.#unique ??= toHex(this.#state.unique))
   }
 
   /** Where it is reached. */
