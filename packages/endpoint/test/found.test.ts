@@ -137,6 +137,26 @@ test("a peer that left unheard and joins again is another session, whatever its 
   expect(rejoined).toBeGreaterThan(0)
 })
 
+test("a peer that left unheard and joins again keeps the session that it gets, although the other side was asking who is there", async () => {
+  for (let waitMs = 0; waitMs < 1_000; waitMs += 20) {
+    const { network, a, b, toB } = await makePair(5, { delayMs: 50 }, { heartbeatMs: 200, unreachableMs: 1_000 })
+    let rejoined = 0
+    a.on("rejoined", () => rejoined++)
+    // After three heartbeats without an answer b asks, and goes on asking: wherever it is with that, the goodbye is lost and a joins.
+    network.partition("a", "b")
+    await network.advance(700 + waitMs)
+    network.heal()
+    let isJoined = false
+    network.filter(({ from, bytes }) => from !== "a" || bytes.length > 1_000 || isJoined)
+    void toB.leave()
+    await network.until(a.join(`b:${PORT}`))
+    isJoined = true
+    await network.advance(3_000)
+    expect([waitMs, rejoined, a.peers.length, b.peers.length]).toEqual([waitMs, 0, 1, 1])
+    await network.until(Promise.all([a.close(), b.close()]))
+  }
+})
+
 test("a suspension of half a minute leaves the round trip what it is", async () => {
   const { network, a, b, toB, hostB } = await makePair(6, { delayMs: 1 }, { leaveMs: 60_000 })
   b.handle(1, () => {})

@@ -367,6 +367,8 @@ export class Joins {
       this.#endJoin(pending, nowMs)
       return pending.onDone(known)
     }
+    // The peer is beginning another session, half open here: which one it is to be is settled before a join of ours goes on with either.
+    if (isUsable && joiner.challenge === undefined && this.#isBeingReplaced(known)) return this.#host.refuse("unexpected")
     const session =
       joiner.challenge?.session ??
       (isUsable ? known.localSession : undefined) ??
@@ -375,6 +377,11 @@ export class Joins {
     joiner.answer({ address, unique: challenge.unique, token: challenge.token, session }, nowMs)
     this.#host.due.set(joiner, nowMs)
     this.#host.onWork()
+  }
+
+  #isBeingReplaced(known: PeerState): boolean {
+    for (const { peer } of this.#halfOpen) if (peer !== known && isSame(peer.unique, known.unique)) return true
+    return false
   }
 
   handleAccept(pending: PendingJoin, accept: wire.Accept, length: number, address: number, nowMs: number): void {
