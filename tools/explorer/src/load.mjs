@@ -5,11 +5,20 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 
 const here = dirname(fileURLToPath(import.meta.url))
 
-/** The modules of the explorer's `index.ts`. */
-export async function load() {
+/** The modules of the explorer's `index.ts`; `defects` are put into the sources, to see that they are found. */
+export async function load(defects = []) {
   // The test runner's own copy: the project needs it for nothing else.
   const require = createRequire(createRequire(import.meta.url).resolve("vitest/package.json"))
   const vite = await import(pathToFileURL(require.resolve("vite")).href)
+  const missing = new Set(defects)
+  const withDefects = (code, id) => {
+    for (const defect of missing) {
+      if (!id.endsWith(defect.file) || code.split(defect.from).length !== 2) continue
+      missing.delete(defect)
+      code = code.replace(defect.from, () => defect.to)
+    }
+    return code
+  }
   const { module } = await vite.runnerImport(join(here, "index.ts"), {
     root: here,
     configFile: false,
@@ -17,8 +26,9 @@ export async function load() {
     resolve: { conditions: ["@x/source"] },
     ssr: { noExternal: /^@x\// },
     environments: { inline: { resolve: { conditions: ["@x/source"], noExternal: [/^@x\//] } } },
-    plugins: [{ name: "plain-fields", enforce: "pre", transform: plainFields }],
+    plugins: [{ name: "plain-fields", enforce: "pre", transform: (code, id) => plainFields(withDefects(code, id), id) }],
   })
+  for (const { from } of missing) throw new Error(`no source has exactly one ${JSON.stringify(from)}`)
   return module
 }
 

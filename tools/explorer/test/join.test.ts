@@ -1,0 +1,148 @@
+import { expect, test } from "vitest"
+import type * as Explorer from "../src/index.ts"
+import { load, type SourceDefect } from "../src/load.mjs"
+
+const { explore, JOIN_PROPERTIES, JOIN_SCOPES, JoinState } = (await load()) as typeof Explorer
+type Scene = keyof typeof JOIN_SCOPES
+const scenes = Object.keys(JOIN_SCOPES) as Scene[]
+
+test.each(scenes)("%s: every property holds in every state of the scope, and from each they come together", (scene) => {
+  const { counterexample, isExhaustive, states } = explore(new JoinState(JOIN_SCOPES[scene].test))
+  expect(counterexample).toBeUndefined()
+  expect(isExhaustive).toBe(true)
+  // Fewer would mean that the network has lost its freedom.
+  expect(states).toBeGreaterThan(15)
+})
+
+const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[number], SourceDefect])[] = [
+  [
+    "an accept of another session is taken for the known one's",
+    "one leaves unheard and joins again",
+    "a state keeps its session",
+    { file: "protocol/joins.ts", from: " && isSame(peer.remoteSession, accept.session)\n    const peer", to: "\n    const peer" },
+  ],
+  [
+    "a join goes on with the session of a state that is over",
+    "one leaves unheard and joins again",
+    "nothing live is ended",
+    { file: "protocol/joins.ts", from: "if (!isSame(joiner.challenge.session, peer.localSession)) continue", to: "continue" },
+  ],
+  [
+    "a join carries a session that another one is about to replace",
+    "one leaves unheard and joins again",
+    "nothing live is ended",
+    {
+      file: "protocol/joins.ts",
+      from: "joiner.challenge === undefined && this.#isBeingReplaced(known)",
+      to: "known.isProbeWanted && isUsable",
+    },
+  ],
+  [
+    "counters are forgotten",
+    "joined, with one who repeats",
+    "applied at most once",
+    { file: "protocol/association.ts", from: "this.replay.commit(counter)", to: "" },
+  ],
+  [
+    "tags are not looked at",
+    "one restarts",
+    "applied by its own session only",
+    {
+      file: "protocol/protocol.ts",
+      from: 'if (association.sealer !== 0 && batch.verdict[row] !== 1) return void this.#refuse("tag")',
+      to: "",
+    },
+  ],
+  [
+    "a hint tells that the peer left",
+    "joined, with one who forges",
+    "repeated and forged datagrams end nothing",
+    {
+      file: "protocol/protocol.ts",
+      from: "association.hasSent(hint.counter)) this.#probe(peer, nowMs)",
+      to: 'association.hasSent(hint.counter)) this.#listener.onLeft(peer, wire.REASON.timeout, "")',
+    },
+  ],
+  [
+    "tokens are not checked",
+    "joined, with one who forges",
+    "what is forged leaves no state",
+    { file: "protocol/joins.ts", from: "if (!this.#cookies.check(", to: "if (nowMs < 0 && !this.#cookies.check(" },
+  ],
+  [
+    "a peer is told of twice",
+    "both join at once",
+    "told of once",
+    {
+      file: "protocol/protocol.ts",
+      from: "else this.#listener.onJoined(peer)",
+      to: "else for (const it of [peer, peer]) this.#listener.onJoined(it)",
+    },
+  ],
+  [
+    "what a restart replaces stays",
+    "one restarts",
+    "one peer at a time",
+    {
+      file: "protocol/protocol.ts",
+      from: `if (before !== undefined) this.#replace(before, known === undefined ? wire.REASON.restarted : wire.REASON.unspecified, nowMs)
+    peer.isAnnounced = true
+    if (isReplaced)`,
+      to: `peer.isAnnounced = true
+    if (before !== undefined && peer === before)`,
+    },
+  ],
+  [
+    "slots are kept",
+    "one restarts",
+    "slots are given back",
+    { file: "protocol/protocol.ts", from: "this.#slots.free(association.slot, nowMs)", to: "" },
+  ],
+  [
+    "a repeated join is taken for another one",
+    "joined, and one asks",
+    "one half-open association for a join",
+    { file: "protocol/joins.ts", from: "if (halfOpen !== undefined) return halfOpen\n    if (known", to: "if (known" },
+  ],
+  [
+    "a state is made for the own unique",
+    "one joins",
+    "uniques are those of incarnations",
+    {
+      file: "protocol/joins.ts",
+      from: "new PeerState(this.#host.context, unique, local,",
+      to: "new PeerState(this.#host.context, this.#host.unique, local,",
+    },
+  ],
+  [
+    "each side keeps the association that it began",
+    "both join at once",
+    "converges",
+    {
+      file: "protocol/protocol.ts",
+      from: "const oursStays = compare(this.unique, peer.unique) < 0",
+      to: "const oursStays = compare(this.unique, peer.unique) !== 0",
+    },
+  ],
+  [
+    "data is not taken",
+    "one joins",
+    "messages of a new session arrive",
+    {
+      file: "protocol/protocol.ts",
+      from: "return peer.incoming.handleSequenced(view, bytes, body, end, wanted, nowMs)",
+      to: "return",
+    },
+  ],
+]
+
+test.each(DEFECTS)("the defect that %s is found (%s)", async (_name, scene, property, defect) => {
+  const broken = (await load([defect])) as typeof Explorer
+  const scope = broken.JOIN_SCOPES[scene].test
+  const { counterexample } = broken.explore(new broken.JoinState(scope), { statesMax: 3_000 })
+  expect(counterexample?.property).toBe(property)
+  const again = new broken.JoinState(scope)
+  for (const action of counterexample!.trace) again.apply(action)
+  const found = again.violation ?? again.converge(new Set())
+  expect(found?.property).toBe(property)
+})
