@@ -43,6 +43,7 @@ const COMMANDS = {
   "simulate:versions": { script: "tools/simulator/versions.mjs", built: true },
   "simulate:plants": { script: "tools/simulator/plants.mjs", built: true },
   explore: { script: "tools/explorer/src/main.mjs" },
+  fuzz: { script: "tools/fuzz/dist/main.js", built: true },
   bench: { script: "tools/scripts.mjs", args: ["bench"], built: true },
   ci: { script: "tools/ci.mjs", built: true },
 }

@@ -1,0 +1,147 @@
+/** Reads everything that is said between two endpoints, and so knows all that profile `checksum` goes by. */
+import type { Random } from "@x/transport/simulated"
+import type { DatagramInTransit } from "@x/transport/simulated"
+import * as wire from "@x/wire"
+import { pick } from "./draw.ts"
+import { readdress, viewOf, ZERO_SEED } from "./seal.ts"
+
+/** One direction of an association, as the tags of its datagrams have it. */
+interface Way {
+  readonly to: string
+  readonly slot: number
+  readonly seed: number
+  /** The highest counter that was seen or forged. */
+  counter: number
+}
+
+/** A join that is or was under way. */
+interface Attempt {
+  readonly from: string
+  readonly slot: number
+  readonly counter: number
+  readonly unique: Uint8Array
+  readonly session: Uint8Array
+  readonly seed: number
+}
+
+export interface Captured {
+  readonly from: string
+  readonly to: string
+  readonly bytes: Uint8Array
+}
+
+const CAPTURED_MAX = 400
+
+export class Eavesdropper {
+  readonly captured: Captured[] = []
+  /** Datagrams whose tag was right by what is known here. */
+  verified = 0
+  readonly #profile: wire.Profile
+  readonly #ways: Way[] = []
+  readonly #attempts: Attempt[] = []
+  readonly #tokens: Uint8Array[] = []
+
+  constructor(profile: wire.Profile) {
+    this.#profile = profile
+  }
+
+  hear({ from, to, bytes }: DatagramInTransit): void {
+    const copy = bytes.slice()
+    if (this.captured.length < CAPTURED_MAX) this.captured.push({ from, to, bytes: copy })
+    else this.captured[bytes.length % CAPTURED_MAX] = { from, to, bytes: copy }
+    const view = viewOf(copy)
+    const slot = wire.prefixSlot(view, 0)
+    const counter = wire.prefixCounter(view, 0)
+    if (!wire.prefixHandshake(view, 0)) {
+      const way = this.#ways.find((it) => it.to === to && it.slot === slot)
+      if (way === undefined) return
+      way.counter = Math.max(way.counter, counter)
+      if (this.#profile === wire.PROFILE.checksum && wire.openChecksum(copy, 0, copy.length, way.seed)) this.verified++
+      return
+    }
+    if (wire.checkPackets(view, 0, copy.length, this.#profile) !== undefined) return
+    const cursor = new wire.PacketCursor()
+    cursor.start(view, 0, copy.length, this.#profile)
+    cursor.next()
+    if (cursor.kind === wire.KIND.join) {
+      const { slot: own, unique, session } = wire.readJoin(view, cursor.body, cursor.addressForm)
+      const seed = wire.pseudoHeaderSeed({ receiverUnique: unique, receiverSession: session })
+      this.#attempts.push({ from, slot: own, counter, unique, session, seed })
+    } else if (cursor.kind === wire.KIND.challenge) {
+      this.#tokens.push(wire.readChallenge(view, cursor.body).token)
+    } else if (cursor.kind === wire.KIND.accept) {
+      this.#learn(wire.readAccept(view, cursor.body, cursor.addressForm), { from, to, slot })
+    }
+  }
+
+  #learn(accept: wire.Accept, { from, to, slot }: { from: string; to: string; slot: number }): void {
+    const attempt = this.#attempts.findLast((it) => it.from === to && it.slot === slot && it.session.some((byte) => byte !== 0))
+    if (attempt === undefined) return
+    const [joiner, accepter] = [attempt, accept]
+    const toJoiner = {
+      ...{ receiverUnique: joiner.unique, receiverSession: joiner.session },
+      ...{ senderUnique: accepter.unique, senderSession: accepter.session },
+    }
+    const toAccepter = {
+      ...{ receiverUnique: accepter.unique, receiverSession: accepter.session },
+      ...{ senderUnique: joiner.unique, senderSession: joiner.session },
+    }
+    this.#ways.push({ to, slot, seed: wire.pseudoHeaderSeed(toJoiner), counter: 0 })
+    this.#ways.push({ to: from, slot: accept.slot, seed: wire.pseudoHeaderSeed(toAccepter), counter: 0 })
+  }
+
+  /** The slot and the seed of what goes to a machine, once it has joined. */
+  wayTo(to: string): { readonly slot: number; readonly seed: number } | undefined {
+    return this.#ways.findLast((way) => way.to === to)
+  }
+
+  /** The packets of `datagram`, whatever they are, as one that `to` has to take for the other side's. */
+  forge(random: Random, datagram: Uint8Array, from: wire.Profile, to: string): Uint8Array {
+    const isHandshake = datagram.length > 11 && wire.classOf(wire.kindOf(datagram[11]!)) === wire.CLASS.handshake
+    if (isHandshake) return this.#forgeHandshake(random, datagram, from, to)
+    const ways = this.#ways.filter((way) => way.to === to)
+    if (ways.length === 0)
+      return readdress(datagram, from, this.#profile, { handshake: false, slot: random.uint32(), counter: 1, seed: ZERO_SEED })
+    const way = random.below(4) === 0 ? pick(random, ways) : ways.at(-1)!
+    const counter =
+      random.below(20) === 0 ? pick(random, [1, way.counter, wire.NUMBER_MAX, random.below(way.counter + 2_000)]) : way.counter + 1
+    // A leap to the end of all counters would shut the way at once for what is forged behind it.
+    if (counter < way.counter + 3_000) way.counter = Math.max(way.counter, counter)
+    return readdress(datagram, from, this.#profile, { handshake: false, slot: way.slot, counter, seed: way.seed })
+  }
+
+  #forgeHandshake(random: Random, datagram: Uint8Array, from: wire.Profile, to: string): Uint8Array {
+    const { join, hint, loose } = wire.KIND
+    const kind = wire.kindOf(datagram[11]!)
+    const seal = { handshake: true, slot: 0, counter: 0, seed: ZERO_SEED }
+    if (kind === hint) return readdress(this.#fillHint(random, datagram, to), from, this.#profile, seal)
+    if (kind === loose) return readdress(datagram, from, this.#profile, seal)
+    if (kind === join) return readdress(this.#fillToken(random, datagram), from, this.#profile, { ...seal, counter: 1 + random.below(3) })
+    const attempt = this.#attempts.findLast((it) => it.from === to)
+    if (attempt === undefined) return readdress(datagram, from, this.#profile, { ...seal, slot: 1 + random.below(9), counter: 1 })
+    const { slot, counter, seed } = attempt
+    return readdress(datagram, from, this.#profile, { handshake: true, slot, counter, seed })
+  }
+
+  /** A token that was really given, where the packet has room for one of its length. */
+  #fillToken(random: Random, datagram: Uint8Array): Uint8Array {
+    const out = datagram.slice()
+    const token = this.#tokens.length === 0 ? undefined : pick(random, this.#tokens)
+    const at = 12 + 55
+    if (token === undefined || (out[11]! & 0x60) !== 0 || out.length < at + token.length + 6) return out
+    out[at - 1] = token.length
+    out.set(token, at)
+    out.fill(0, at + token.length, at + token.length + 2)
+    return out
+  }
+
+  /** A slot and a counter that were really sent. */
+  #fillHint(random: Random, datagram: Uint8Array, to: string): Uint8Array {
+    const out = datagram.slice()
+    const ways = this.#ways.filter((way) => way.to !== to)
+    if (ways.length === 0 || out.length < 12 + wire.HINT_BYTES) return out
+    const { slot, counter } = pick(random, ways)
+    wire.writeHint(viewOf(out), 12, { slot, counter: Math.max(1, counter) })
+    return out
+  }
+}

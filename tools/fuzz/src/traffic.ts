@@ -1,0 +1,131 @@
+/** What two honest endpoints say to each other, and the account of it. */
+import type { Delivery, Endpoint, OutgoingStream, Peer } from "@x/endpoint"
+import type { Random } from "@x/transport/simulated"
+import { pick } from "./draw.ts"
+import { must } from "./target.ts"
+
+export const TYPE = 7
+const DELIVERIES: readonly Delivery[] = ["reliable", "reliable-unordered", "best-effort", "latest", "fire-and-forget"]
+const LENGTHS = [4, 4, 40, 300, 1_100, 3_000, 20_000]
+const HEADER_BYTES = 4
+
+class Line {
+  readonly stream: OutgoingStream
+  readonly lengths: number[] = []
+  readonly delivered: number[] = []
+  /** Settles when its end was answered; it may fail only where anything may be forged. */
+  ending: Promise<void> | undefined
+
+  constructor(stream: OutgoingStream) {
+    this.stream = stream
+  }
+}
+
+export class Traffic {
+  readonly #random: Random
+  readonly #lines: Line[] = []
+  /** Forged messages may come too: then nothing can be said of those that do. */
+  readonly #isTold: boolean
+  #fault: Error | undefined
+
+  constructor(random: Random, isTold: boolean) {
+    this.#random = random
+    this.#isTold = isTold
+  }
+
+  listen(endpoint: Endpoint): void {
+    endpoint.handle(TYPE, ({ bytes }) => {
+      if (!this.#isTold || this.#fault !== undefined) return
+      try {
+        this.#take(bytes)
+      } catch (error) {
+        this.#fault = error as Error
+      }
+    })
+  }
+
+  #take(message: Uint8Array): void {
+    must(message.length >= HEADER_BYTES, () => `a message of ${message.length} bytes came that nobody sent`)
+    const key = message[0]! | (message[1]! << 8)
+    const index = message[2]! | (message[3]! << 8)
+    const line = this.#lines[key]
+    must(line?.lengths[index] === message.length, () => `message ${index} of stream ${key} came with ${message.length} bytes`)
+    must(Buffer.compare(message, contents(key, index, message.length)) === 0, () => `message ${index} of stream ${key} is mixed up`)
+    must(!line!.delivered.includes(index), () => `message ${index} of stream ${key} came twice`)
+    const { delivery } = line!.stream
+    const isOrdered = delivery !== "reliable-unordered" && delivery !== "fire-and-forget"
+    must(!isOrdered || index > (line!.delivered.at(-1) ?? -1), () => `message ${index} of stream ${key} came out of order`)
+    line!.delivered.push(index)
+  }
+
+  open(peer: Peer): void {
+    try {
+      this.#lines.push(new Line(peer.open({ delivery: pick(this.#random, DELIVERIES) })))
+    } catch (error) {
+      // The limit of streams, or the peer left: both are said by name.
+      must(["refused", "not-joined"].includes((error as { code?: string }).code ?? ""), () => `open threw ${String(error)}`)
+    }
+  }
+
+  send(): void {
+    const open = this.#lines.filter(({ stream }) => stream.state === "open")
+    if (open.length === 0) return
+    const line = pick(this.#random, open)
+    for (let count = 1 + this.#random.below(4); count > 0; count--) {
+      const length = pick(this.#random, LENGTHS)
+      const result = line.stream.trySend(TYPE, contents(this.#lines.indexOf(line), line.lengths.length, length))
+      if (result === "sent" || result === "parked") line.lengths.push(length)
+    }
+  }
+
+  /** Ends or resets one now and then; only where nothing has to be told of it. */
+  end(): void {
+    const open = this.#lines.filter(({ stream }) => stream.state === "open")
+    if (open.length === 0) return
+    const line = pick(this.#random, open)
+    if (!this.#isTold && this.#random.below(2) === 0) return line.stream.reset()
+    line.ending = line.stream.end()
+    line.ending.catch(() => {})
+  }
+
+  /** What the receivers found wrong so far. */
+  check(): void {
+    if (this.#fault !== undefined) throw this.#fault
+    for (const { stream } of this.#lines) {
+      const { accepted, acknowledged, unconfirmed, dropped, pending } = stream.account
+      must(accepted === acknowledged + unconfirmed + dropped + pending, () => `the account of stream ${stream.id} does not balance`)
+    }
+  }
+
+  /** Settles when all that was accepted on reliable streams is acknowledged. */
+  async flush(): Promise<void> {
+    await Promise.all(this.#reliable.map(({ stream, ending }) => ending ?? stream.flush()))
+  }
+
+  checkComplete(): void {
+    this.check()
+    for (const { stream, lengths, delivered } of this.#reliable)
+      must(
+        delivered.length === lengths.length,
+        () => `${delivered.length} of ${lengths.length} messages came on ${stream.delivery} stream ${stream.id}`,
+      )
+  }
+
+  get #reliable(): Line[] {
+    return this.#lines.filter(({ stream }) => stream.delivery.startsWith("reliable"))
+  }
+
+  get accepted(): number {
+    return this.#lines.reduce((sum, { lengths }) => sum + lengths.length, 0)
+  }
+}
+
+function contents(key: number, index: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  for (let i = 0; i < length; i++) bytes[i] = i * 31 + (i >>> 8) * 7 + key * 13 + index * 101
+  bytes[0] = key
+  bytes[1] = key >>> 8
+  bytes[2] = index
+  bytes[3] = index >>> 8
+  return bytes
+}
