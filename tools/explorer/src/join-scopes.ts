@@ -34,7 +34,7 @@ export const JOIN_SCOPES = {
   "one restarts": {
     test: { isJoined: true, joins: NONE, crashes: ONE, probes: { A: 0, B: 1 }, replays: 1 },
     small: { isJoined: true, joins: ONE, crashes: ONE, replays: 1, faults: 1 },
-    large: { isJoined: true, joins: BOTH, crashes: BOTH, probes: BOTH, replays: 1, faults: 1 },
+    large: { isJoined: true, joins: BOTH, crashes: BOTH },
   },
   "one leaves unheard and joins again": {
     test: { isJoined: true, joins: ONE, leaves: ONE, isLeavingUnheard: true, probes: { A: 0, B: 1 } },
