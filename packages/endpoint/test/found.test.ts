@@ -1,6 +1,7 @@
 // What simulations found, each as the smallest case that shows it.
 
 import { type EndpointError, fixed } from "@x/endpoint"
+import { describeDatagram, PROFILE } from "@x/wire"
 import { expect, test } from "vitest"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 
@@ -192,3 +193,29 @@ test.each(["stall", "suspend", "jumpClock"] as const)(
     expect(events).toEqual(["unreachable"])
   },
 )
+
+test("an accept of a process that has ended doesn't replace the one after it, which joined meanwhile", async () => {
+  const { network, bind } = makeWorld(9, { delayMs: 5 })
+  const { endpoint: a } = await bind("a")
+  const { endpoint: b, host } = await bind("b")
+  let accept: Uint8Array | undefined
+  network.filter(({ from, bytes }) => {
+    const { packets } = describeDatagram(new DataView(bytes.buffer), 0, bytes.length, PROFILE.checksum)
+    if (from !== "b" || packets[0]!.kind !== "accept") return true
+    accept ??= bytes.slice()
+    return false
+  })
+  const joining = a.join(`b:${PORT}`, { timeoutMs: 2_000 })
+  await network.when(() => accept !== undefined)
+  host.crash()
+  network.filter(() => true)
+  const { endpoint: after } = await bind("b")
+  await network.until(after.join(`a:${PORT}`))
+  await network.when(() => a.peers.length === 1)
+  const events: string[] = []
+  for (const name of ["left", "restarted", "rejoined"] as const) a.on(name, () => events.push(name))
+  network.inject(b.addresses[0]!, a.addresses[0]!, accept!)
+  await network.advance(1_000)
+  expect([events, a.peers.map(({ unique }) => unique)]).toEqual([[], [after.unique]])
+  expect((await network.until(joining)).unique).toBe(after.unique)
+})

@@ -428,6 +428,23 @@ export class Joins {
     this.#host.establish(peer, association, nowMs)
   }
 
+  /**
+   * An incarnation is at an address now: what another one there began is of a process that has ended, and an answer of it that comes late must not bring
+   * it back. Joins that go on with it ask again who is there.
+   */
+  prefer({ unique }: PeerState, address: number, nowMs: number): void {
+    for (const { joiner } of this.#joins.values()) {
+      if (joiner.challenge?.address !== address || isSame(joiner.challenge.unique, unique)) continue
+      joiner.restart(nowMs)
+      this.#host.due.set(joiner, nowMs)
+    }
+    for (const entry of this.#halfOpen) {
+      if (entry.association.address !== address || isSame(entry.peer.unique, unique)) continue
+      this.#halfOpen.delete(entry)
+      this.#host.dissociate(entry.association, nowMs)
+    }
+  }
+
   /** Forgets half-open associations that nobody used. */
   expireHalfOpen(nowMs: number): void {
     let next = Infinity

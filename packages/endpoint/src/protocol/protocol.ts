@@ -391,6 +391,7 @@ export class Protocol {
 
   /** An association is complete: it may be the peer's first, one more, or that of a state which replaces another. */
   #establish(peer: PeerState, association: Association, nowMs: number): void {
+    this.#joins.prefer(peer, association.address, nowMs)
     const key = toHex(peer.unique)
     const known = this.peers.get(key)
     if (known === peer) {

@@ -177,10 +177,12 @@ test("F70 the last number there is ends no stream by accident, and none comes af
   const scene = await makeScene()
   const { evil, network, delivered, endpoint } = scene
   await evil.join()
-  evil.send(open(1, { first: NUMBER_MAX - 2 }), heartbeat)
-  for (let at = 2; at >= 0; at--) evil.send(message(1, NUMBER_MAX - at))
+  evil.send(open(1, { first: NUMBER_MAX - 3 }), heartbeat)
+  for (let at = 3; at >= 1; at--) evil.send(message(1, NUMBER_MAX - at))
   await network.advance(20)
-  expect(delivered).toEqual([2, 1, 0].map((at) => (NUMBER_MAX - at) & 255))
+  expect(delivered).toEqual([3, 2, 1].map((at) => (NUMBER_MAX - at) & 255))
+  // The edge behind it would be no number any more.
+  expect(await dropsOf(scene, () => evil.send(message(1, NUMBER_MAX)))).toEqual({ "beyond-spread": 1 })
   expect(await dropsOf(scene, () => evil.send(message(1, NUMBER_MAX + 1)))).toEqual({ number: 1 })
   expect(await dropsOf(scene, () => evil.raw({ slot: evil.slot, counter: NUMBER_MAX + 1 }, heartbeat))).toEqual({ number: 1 })
   evil.send(open(2), heartbeat)
