@@ -74,6 +74,8 @@ static bool parse(struct input *input, int family, uint16_t port, struct address
     MUST(address_parse(&other, family, again, port));
     const char *percent = strchr(host, '%');
     MUST(percent == NULL ? memcmp(&other, address, sizeof other) == 0 : family == AF_INET6);
+    /* A scope is an interface that there is, or digits and nothing else. */
+    if (percent != NULL) MUST(if_nametoindex(percent + 1) != 0 || strspn(percent + 1, "0123456789") == strlen(percent + 1));
     if (percent != NULL) MUST(((const struct sockaddr_in6 *)storage)->sin6_scope_id != 0);
   }
   free(host);
