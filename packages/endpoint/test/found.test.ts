@@ -219,3 +219,20 @@ test("an accept of a process that has ended doesn't replace the one after it, wh
   expect([events, a.peers.map(({ unique }) => unique)]).toEqual([[], [after.unique]])
   expect((await network.until(joining)).unique).toBe(after.unique)
 })
+
+test("a stream whose opening was lost for long ends as soon as that is heard", async () => {
+  const { network, b, toB } = await makePair(10, { delayMs: 5 }, { unreachableMs: 30_000 })
+  b.handle(1, () => {})
+  network.partition("a", "b")
+  const stream = toB.open({ delivery: "latest" })
+  stream.trySend(1, pattern(10))
+  await network.advance(500)
+  const ending = stream.end()
+  await network.advance(5_000)
+  let opened = 0
+  b.on("stream", () => opened++)
+  network.heal()
+  await network.when(() => opened === 1, 1_100)
+  // The end is said once a second too, and what was said of it before was dropped: it doesn't wait for its turn.
+  await network.until(ending, 50)
+})

@@ -534,6 +534,8 @@ export class SendStream {
       return undefined
     }
     if (highest > this.#next) return "not-sent"
+    // An end that came before the opening was dropped: now it counts.
+    if (!this.#isOpenAnswered && this.#state !== "open") this.#closing.start(nowMs)
     this.#isOpenAnswered = true
     this.#opening.stop()
     if (this.#state !== "open" && (status.state & STATUS.closed) !== 0) {
