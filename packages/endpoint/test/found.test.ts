@@ -1,6 +1,6 @@
 // What simulations found, each as the smallest case that shows it.
 
-import { type EndpointError, fixed } from "@x/endpoint"
+import { type EndpointError, fixed, reasonName } from "@x/endpoint"
 import { describeDatagram, PROFILE } from "@x/wire"
 import { expect, test } from "vitest"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
@@ -235,4 +235,25 @@ test("a stream whose opening was lost for long ends as soon as that is heard", a
   await network.when(() => opened === 1, 1_100)
   // The end is said once a second too, and what was said of it before was dropped: it doesn't wait for its turn.
   await network.until(ending, 50)
+})
+
+test("a process that has ended is not held beside the one after it, which joined over another address and then over the same", async () => {
+  const { network, bind } = makeWorld(11, { delayMs: 5 })
+  const { endpoint: a } = await bind("a", { leaveMs: 1_000_000 })
+  const left: string[] = []
+  a.on("left", (peer, { reason }) => left.push(`${peer.unique} ${reasonName(reason)}`))
+  const [v4, v6] = [4, 6].map((family) => a.addresses.find((address) => address.family === family)!.host)
+  const { endpoint: first, host } = await bind("b")
+  await network.until(first.join(`${v4}:${PORT}`))
+  await network.when(() => a.peers.length === 1)
+  host.crash()
+  const { endpoint: second } = await bind("b")
+  const peer = await network.until(second.join(`[${v6}]:${PORT}`))
+  await network.when(() => a.peers.length === 2)
+  // It leaves and comes back at once, from the address that the first one had.
+  void peer.leave()
+  await network.until(second.join(`${v4}:${PORT}`))
+  await network.when(() => left.some((text) => text.startsWith(first.unique)) && a.peers.length > 0, 20_000)
+  expect(left.toSorted()).toEqual([`${first.unique} restarted`, `${second.unique} closing`].toSorted())
+  expect(a.peers.map(({ unique, state }) => [unique, state])).toEqual([[second.unique, "joined"]])
 })

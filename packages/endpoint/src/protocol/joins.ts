@@ -67,6 +67,8 @@ export interface JoinsHost {
   /** An association is complete. */
   establish(peer: PeerState, association: Association, nowMs: number): void
   dissociate(association: Association, nowMs: number): void
+  /** Who answers at this address is a peer that we have. Answers whether others were held for being there: those are over. */
+  found(peer: PeerState, address: number, nowMs: number): boolean
   /** There is something to send. */
   onWork(): void
 }
@@ -367,6 +369,8 @@ export class Joins {
       this.#endJoin(pending, nowMs)
       return pending.onDone(known)
     }
+    // A restarted process came back over another of its addresses: whom we asked for at this one is no more.
+    if (joiner.isProbe && isUsable && this.#host.found(known, address, nowMs)) return this.#endJoin(pending, nowMs)
     // The peer is beginning another session, half open here: which one it is to be is settled before a join of ours goes on with either.
     if (isUsable && joiner.challenge === undefined && this.#isBeingReplaced(known)) return this.#host.refuse("unexpected")
     const session =

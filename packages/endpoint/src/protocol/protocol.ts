@@ -152,6 +152,7 @@ export class Protocol {
         refuse: (reason) => void this.#refuse(reason),
         establish: (peer, association, at) => this.#establish(peer, association, at),
         dissociate: (association, at) => this.#dissociate(association, at),
+        found: (peer, address, at) => this.#found(peer, address, at),
       },
       nowMs,
     )
@@ -431,6 +432,12 @@ export class Protocol {
     const oursStays = compare(this.unique, peer.unique) < 0
     if (association.isOurs === oursStays) this.#use(peer, association, nowMs)
     else peer.retire(association, nowMs)
+  }
+
+  #found(peer: PeerState, address: number, nowMs: number): boolean {
+    const others = [...this.peers.values()].filter((other) => other !== peer && other.association?.address === address)
+    for (const other of others) this.#replace(other, wire.REASON.restarted, nowMs)
+    return others.length > 0
   }
 
   #replace(before: PeerState, reason: number, nowMs: number): void {
