@@ -2,7 +2,7 @@
 import type { Random } from "@x/transport/simulated"
 import type { DatagramInTransit } from "@x/transport/simulated"
 import * as wire from "@x/wire"
-import { pick } from "./draw.ts"
+import { identity, pick } from "./draw.ts"
 import { readdress, viewOf, ZERO_SEED } from "./seal.ts"
 
 /** One direction of an association, as the tags of its datagrams have it. */
@@ -31,6 +31,7 @@ export interface Captured {
 }
 
 const CAPTURED_MAX = 400
+const MACHINES = ["a", "b", "c"]
 
 export class Eavesdropper {
   readonly captured: Captured[] = []
@@ -39,7 +40,10 @@ export class Eavesdropper {
   readonly #profile: wire.Profile
   readonly #ways: Way[] = []
   readonly #attempts: Attempt[] = []
-  readonly #tokens: Uint8Array[] = []
+  /** Given to a join of this slot and unique; good from the address it was sent to. */
+  readonly #tokens: { readonly token: Uint8Array; readonly slot: number; readonly unique: Uint8Array }[] = []
+  /** Uniques of forged joins, by slot. */
+  readonly #forged = new Map<number, Uint8Array>()
 
   constructor(profile: wire.Profile) {
     this.#profile = profile
@@ -68,7 +72,8 @@ export class Eavesdropper {
       const seed = wire.pseudoHeaderSeed({ receiverUnique: unique, receiverSession: session })
       this.#attempts.push({ from, slot: own, counter, unique, session, seed })
     } else if (cursor.kind === wire.KIND.challenge) {
-      this.#tokens.push(wire.readChallenge(view, cursor.body).token)
+      const unique = this.#forged.get(slot) ?? this.#attempts.findLast((it) => it.slot === slot)?.unique
+      if (unique !== undefined) this.#tokens.push({ token: wire.readChallenge(view, cursor.body).token, slot, unique })
     } else if (cursor.kind === wire.KIND.accept) {
       this.#learn(wire.readAccept(view, cursor.body, cursor.addressForm), { from, to, slot })
     }
@@ -116,22 +121,34 @@ export class Eavesdropper {
     const seal = { handshake: true, slot: 0, counter: 0, seed: ZERO_SEED }
     if (kind === hint) return readdress(this.#fillHint(random, datagram, to), from, this.#profile, seal)
     if (kind === loose) return readdress(datagram, from, this.#profile, seal)
-    if (kind === join) return readdress(this.#fillToken(random, datagram), from, this.#profile, { ...seal, counter: 1 + random.below(3) })
+    if (kind === join)
+      return readdress(this.#fillToken(random, datagram, from), from, this.#profile, { ...seal, counter: 1 + random.below(3) })
     const attempt = this.#attempts.findLast((it) => it.from === to)
     if (attempt === undefined) return readdress(datagram, from, this.#profile, { ...seal, slot: 1 + random.below(9), counter: 1 })
     const { slot, counter, seed } = attempt
     return readdress(datagram, from, this.#profile, { handshake: true, slot, counter, seed })
   }
 
-  /** A token that was really given, where the packet has room for one of its length. */
-  #fillToken(random: Random, datagram: Uint8Array): Uint8Array {
+  /** With a token that was really given, for the join that it was given to; else remembered, for the challenge that may come. */
+  #fillToken(random: Random, datagram: Uint8Array, profile: wire.Profile): Uint8Array {
     const out = datagram.slice()
-    const token = this.#tokens.length === 0 ? undefined : pick(random, this.#tokens)
-    const at = 12 + 55
-    if (token === undefined || (out[11]! & 0x60) !== 0 || out.length < at + token.length + 6) return out
-    out[at - 1] = token.length
-    out.set(token, at)
-    out.fill(0, at + token.length, at + token.length + 2)
+    const view = viewOf(out)
+    const body = wire.PREFIX_BYTES[profile]! + wire.PACKET_OVERHEAD_BYTES
+    const given = this.#tokens.length === 0 ? undefined : pick(random, this.#tokens)
+    // Behind an address the fields lie elsewhere; and what was damaged is forged as it is.
+    if (out[body - 1] !== wire.KIND.join || out.length < body + 250 || wire.checkPackets(view, 0, out.length, profile) !== undefined)
+      return out
+    const before = wire.readJoin(view, body, 0)
+    if (given === undefined || random.below(3) === 0) {
+      this.#forged.set(before.slot, before.unique)
+      return out
+    }
+    const { token, slot, unique } = given
+    const join: wire.Join = { ...before, token, slot, unique, session: identity(random), receiverUnique: new Uint8Array(8) }
+    // The accept tells where to go on, whichever machine the join is said to come from.
+    const seed = wire.pseudoHeaderSeed({ receiverUnique: unique, receiverSession: join.session })
+    for (const machine of MACHINES) this.#attempts.push({ from: machine, slot, counter: 1, unique, session: join.session, seed })
+    wire.writeJoin(view, body, join, Math.max(out.length - wire.TAG_BYTES[profile]!, body + 200))
     return out
   }
 

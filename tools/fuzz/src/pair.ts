@@ -21,7 +21,7 @@ const NARROW = {
   ...{ windowPackets: 32, parkedMessagesMax: 64, spreadPackets: 64, streamsMax: 12, streamsTotalMax: 20 },
   ...{ poolPacketsMax: 64, poolPacketsPerPeer: 24, sendPoolPacketsMax: 128, sendPoolPacketsPerPeer: 96 },
   ...{ messageBytesMax: 20_000, assemblyBytesPerPeer: 40_000, assemblyBytesMax: 60_000 },
-  ...{ peersMax: 3, halfOpenMax: 3, halfOpenPerHostMax: 2 },
+  ...{ peersMax: 3, halfOpenMax: 2, halfOpenPerHostMax: 2 },
 } satisfies EndpointOptions
 const USUAL = {
   ...{ streamsTotalMax: 262_144, poolPacketsMax: 16_384, sendPoolPacketsMax: 65_536, assemblyBytesMax: 268_435_456 },
@@ -125,7 +125,8 @@ class Attack {
     if (random.below(12) === 0) this.#traffic.end()
     if (random.below(8) === 0) this.#toLose = random.below(4)
     for (let strikes = random.below(8); strikes > 0; strikes--) this.#strike()
-    if (this.#isForging && random.below(40) === 0) {
+    // A forged goodbye ends the conversation: it begins again.
+    if (this.#isForging && random.below(peers.length === 0 ? 4 : 40) === 0) {
       const [from, to] = random.below(2) === 0 ? [0, "b"] : [1, "a"]
       void this.#endpoints[from]!.join(`${to}:${PORT}`, { timeoutMs: 500 }).catch(() => {})
     }
@@ -160,9 +161,14 @@ class Attack {
       return alter(random, said, random.below(2) === 0 ? this.#input : (this.#ear.captured[0]?.bytes ?? said))
     }
     const isOwn = own > 2
-    let datagram = isOwn ? heard.bytes : random.below(4) === 0 ? this.#input : makeDatagram(random, wire.PROFILE.none)
+    let datagram = isOwn ? heard.bytes : random.below(4) === 0 ? this.#input : makeDatagram(random, wire.PROFILE.none, this.#drawKinds())
     for (let count = random.below(4) - 1; count > 0; count--) datagram = alter(random, datagram, this.#input)
     return this.#ear.forge(random, datagram, isOwn ? this.#profile : wire.PROFILE.none, to)
+  }
+
+  /** More joins than chance would make, and what confirms them. */
+  #drawKinds(): number[] | undefined {
+    return this.#random.below(3) === 0 ? [pick(this.#random, [wire.KIND.join, wire.KIND.join, wire.KIND.heartbeat])] : undefined
   }
 
   #check(): void {
