@@ -5,8 +5,8 @@ import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } f
 import { join } from "node:path"
 import { root, writeSummary } from "../summary.mjs"
 
-const SEEDS = 600
-const VIRTUAL_MINUTES = 1.5
+const SEEDS = 2_000
+const VIRTUAL_MINUTES = 1.8
 const TIMEOUT_MS = 600_000
 
 const words = process.argv.slice(2)
