@@ -34,7 +34,9 @@ const REPEAT_MS_MAX = 1_000
 /** Syncs are at most this far apart while the peer is heard, milliseconds, or two RTTs if longer. */
 const SYNC_MS_MAX = 100
 /** And so far once it is not. */
-const SYNC_MS_UNREACHABLE = 1_000
+const SYNC_MS_UNREACHABLE = 500
+/** The first one waits no longer than this, milliseconds: stalls can make a PTO of many seconds. */
+const FIRST_SYNC_MS_MAX = 1_000
 /** Numbers of packets that were given up before they were sent are used again once there are so many. */
 const COMPACT_PACKETS = 64
 /** What an idle stream keeps its memory for, milliseconds. */
@@ -272,6 +274,11 @@ export class SendStream {
 
   get syncsSent(): number {
     return this.#syncsSent
+  }
+
+  /** Whether a packet is being filled: it is sent once it is closed. */
+  get isFilling(): boolean {
+    return this.#openBytes > 0
   }
 
   /** Whether all that was written is acknowledged or known to be gone (where nothing answers: sent). */
@@ -880,7 +887,7 @@ export class SendStream {
       return
     }
     const { srttMs, ptoMs } = this.#rtt
-    const first = ptoMs + this.#options.peerStatusDelayMs
+    const first = Math.min(ptoMs, FIRST_SYNC_MS_MAX) + this.#options.peerStatusDelayMs
     this.#syncIntervalMs =
       this.#syncIntervalMs === 0
         ? first

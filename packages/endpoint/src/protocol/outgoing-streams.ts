@@ -369,7 +369,8 @@ export class OutgoingStreams {
     for (let i = 0; i < sending.length; i++) {
       const state = sending[i]!
       const nextTimeoutMs = Math.min(state.stream.nextTimeoutMs, state.deadlineMs)
-      if (nextTimeoutMs === Infinity && state.stream.peek() < 0) {
+      // What is written while others are sent lies in a packet that nobody has closed yet.
+      if (nextTimeoutMs === Infinity && state.stream.peek() < 0 && !state.stream.isFilling) {
         state.isSending = false
         continue
       }

@@ -32,6 +32,9 @@ const GOODBYE_MS = 1_000
 const IDLE_FACTOR = 3
 const IDLE_INTERVALS = 10
 
+/** A window that stays shut is probed at least so often, milliseconds. */
+const SHUT_PROBE_MS_MAX = 1_000
+
 /** Datagrams, of whatever kind, after which feedback is due: the other side remembers each until then. */
 const FEEDBACK_DATAGRAMS = 64
 
@@ -390,7 +393,7 @@ export class PeerState implements Due {
   #shutDueMs(): number {
     if (this.#liveness !== "joined") return Infinity
     const usual = this.rtt.ptoMs + this.limits.statusDelayMs
-    return this.#shutMs + Math.max(usual, Math.min(usual * (1 << Math.min(this.#shutProbes, 10)), this.#context.settings.heartbeatMs))
+    return this.#shutMs + Math.min(usual * (1 << Math.min(this.#shutProbes, 10)), SHUT_PROBE_MS_MAX)
   }
 
   /** Whether nothing more is to be said: the goodbye was answered, or there is nobody to answer it. */
