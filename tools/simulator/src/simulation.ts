@@ -210,11 +210,11 @@ class Simulation {
 
   /**
    * 10 RTT + 1 s + twice what the pending bytes take. RTT: of the path, or the largest that an endpoint holds it for after the faults. How long bytes take: at
-   * the rate of the link and, to one peer or on one stream, at a window of it (or the memory for it) in a round trip, as the faults have left the window.
+   * the rate of the link and, to one peer or on one stream, at a window of it (or the memory for it, or the queue of its consumer) in a round trip, as the faults have left the window.
    */
   #bounds({ delayMs = 0, jitterMs = 0, rateBitsPerSecond = Infinity, queueBytes = 0 }: LinkOptions): Bounds {
     const pathMs = 2 * (delayMs + jitterMs)
-    const { windowPackets, sendPoolPacketsPerPeer } = this.#scenario.options
+    const { windowPackets, sendPoolPacketsPerPeer, queuedMessagesMax } = this.#scenario.options
     let bytes = queueBytes
     let rttMs = pathMs
     let windowsMs = 0
@@ -224,11 +224,13 @@ class Simulation {
         const roundMs = Math.max(pathMs, knownMs)
         rttMs = Math.max(rttMs, roundMs)
         let toPeer = 0
-        for (const { stream } of process.open) {
+        for (const { stream, type } of process.open) {
           if (stream.peer !== peer) continue
           const pending = stream.parked.bytes + stream.unacknowledgedBytes
           toPeer += pending
           windowsMs = Math.max(windowsMs, (pending * roundMs) / (windowPackets! * PACKET_BYTES_MIN))
+          // Half a queue at a time: then there is room, and that is told.
+          if (type !== CONSUMERS.handler) windowsMs = Math.max(windowsMs, (stream.account.pending * roundMs) / (queuedMessagesMax! / 2))
         }
         bytes += toPeer
         windowsMs = Math.max(windowsMs, (toPeer * roundMs) / Math.min(windowBytes, sendPoolPacketsPerPeer! * PACKET_BYTES_MIN))
