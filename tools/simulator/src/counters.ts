@@ -6,7 +6,7 @@ import type { Judge } from "./judge.ts"
 import type { Node } from "./node.ts"
 import type { Disaster, Scenario } from "./scenario.ts"
 
-type Cause = keyof LinkOptions | Disaster | "small" | "always"
+type Cause = keyof LinkOptions | Disaster | "always"
 
 /** What may bring about drops of a reason. */
 const CAUSES: Partial<Record<DropReason, readonly Cause[]>> = {

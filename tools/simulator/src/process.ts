@@ -39,8 +39,6 @@ export class Process {
   readonly open: Set<StreamLedger> = new Set()
   isOver = false
   isClosing = false
-  /** Messages handed over, also those of no stream that is known. */
-  handled = 0
   readonly #world: ProcessWorld
   readonly #options: EndpointOptions
   readonly #ledgerOf = new WeakMap<IncomingStream, StreamLedger>()
@@ -202,7 +200,6 @@ export class Process {
   #take(peer: Peer, stream: IncomingStream, bytes: Uint8Array, offset: number, length: number): void {
     if (this.isOver) return
     const { judge } = this.#world
-    this.handled++
     const ledger = this.#ledger(stream, bytes, offset, length)
     if (ledger === undefined) {
       // The opening of a stream without acknowledgements may come behind its messages; one without bytes says nothing of whose it is.

@@ -286,6 +286,12 @@ class Simulation {
         "verdict",
         () => `${ledger.name}: ${ledger.broken} messages with a receipt never came`,
       )
+      const { acknowledged } = ledger.stream.account
+      this.#judge.check(
+        mayDrop || ledger.delivered >= acknowledged,
+        "acknowledged",
+        () => `${ledger.name}: ${acknowledged} acknowledged, ${ledger.delivered} delivered`,
+      )
       if (!ledger.isReliable) continue
       this.#judge.check(
         ledger.missing === 0,
