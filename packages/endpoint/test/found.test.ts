@@ -3,6 +3,7 @@
 import { type EndpointError, fixed, reasonName } from "@x/endpoint"
 import { describeDatagram, PROFILE } from "@x/wire"
 import { expect, test } from "vitest"
+import { Joiner } from "../src/protocol/joiner.ts"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 
 test("an endpoint closes although a piece of its memory was never sent from", async () => {
@@ -274,4 +275,40 @@ test("a message that found memory only while others were sent goes out, though n
   expect(stream.trySend(1, pattern(2))).toBe("parked")
   await network.advance(1_000)
   expect(received).toContain(2)
+})
+
+test("a join goes on with the process that takes its peer's place between challenge and accept", async () => {
+  const { network, bind } = makeWorld(12, { delayMs: 50 })
+  const { endpoint: a } = await bind("a")
+  const { host } = await bind("b")
+  const startMs = network.now
+  const joining = a.join(`b:${PORT}`)
+  // The challenge has come and the answer to it is on its way.
+  await network.advance(120)
+  host.crash()
+  const { endpoint: second } = await bind("b")
+  const peer = await network.until(joining)
+  // The second one's challenge and accept: two round trips of 100 ms after the answer that it got.
+  expect([peer.unique, second.stats().drops["not-welcome"], network.now - startMs < 400]).toEqual([second.unique, 1, true])
+})
+
+test("challenges are answered at once only so often, and only those to tries made since the last", () => {
+  const joiner = new Joiner(1, [1], false, 5_000, 0)
+  const challengeOf = (unique: number): NonNullable<Joiner["challenge"]> => ({
+    address: 1,
+    unique: Uint8Array.of(unique),
+    token: new Uint8Array(8),
+    session: new Uint8Array(8),
+  })
+  let tries = 0
+  // Two processes answer at one address, in turn and without delay.
+  for (let nowMs = 0; nowMs < 5_000; nowMs++) {
+    const said = joiner.poll(nowMs)
+    if (said === undefined) continue
+    tries++
+    expect([joiner.isCurrent(said.attempt), joiner.isCurrent(said.attempt - 1)]).toEqual([true, false])
+    joiner.answer(challengeOf(tries), nowMs)
+  }
+  // Five within five milliseconds, then after a retry's growing wait each.
+  expect(tries).toBe(10)
 })

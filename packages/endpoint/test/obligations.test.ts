@@ -188,10 +188,14 @@ test("O34 a loose message that nobody asked for, and a join meant for another in
       }),
     )
   expect(await dropsOf(scene, () => scene.evil.raw({ slot: 0, counter: 0, handshake: true }, loose))).toEqual({ "not-welcome": 1 })
+  expect(scene.evil.received).toEqual([])
   expect(await dropsOf(scene, () => scene.evil.sendJoin(1, "", { receiverUnique: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8) }))).toEqual({
     "not-welcome": 1,
   })
-  expect(scene.evil.received).toEqual([])
+  // Who it is instead, as for one who didn't know anybody.
+  expect(scene.evil.received.length).toBe(1)
+  expect(scene.evil.packets("challenge").length).toBe(1)
+  expect(scene.endpoint.sizes).toMatchObject({ peers: 0, slots: 0, halfOpen: 0 })
 })
 
 test("O35 more joins than the bucket holds are dropped without an answer", async () => {

@@ -33,7 +33,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "nothing live is ended",
     {
       file: "protocol/joins.ts",
-      from: "joiner.challenge === undefined && this.#isBeingReplaced(known)",
+      from: "held === undefined && this.#isBeingReplaced(known)",
       to: "known.isProbeWanted && isUsable",
     },
   ],

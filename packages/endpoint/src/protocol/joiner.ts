@@ -13,6 +13,8 @@ const RETRY_FACTOR = 1.5
 const RETRY_MS_MAX = 1_000
 /** Joins with padding to the base size before smaller ones are tried: a path that can't carry it is rare. */
 const FULL_SIZE_TRIES = 3
+/** Challenges answered at once; more come only where two incarnations answer at one address, and wait for the next try. */
+const ANSWERS_AT_ONCE = 4
 
 /** What a join says this time. */
 export interface JoinTry {
@@ -30,9 +32,12 @@ export class Joiner implements Due {
   readonly isProbe: boolean
   dueMs: number = Infinity
   heapIndex = -1
-  /** The challenger: its address, unique and token; a join without these can only be a first one. */
+  /** The challenger: its address, unique and token, from the latest challenge; a join without these can only be a first one. */
   challenge: { readonly address: number; readonly unique: Uint8Array; readonly token: Uint8Array; readonly session: Uint8Array } | undefined
   #attempt = 0
+  /** The latest try when the challenge came: answers to it and to those before it are of no use any more. */
+  #challengedAt = 0
+  #answers = 0
   #retryMs = RETRY_MS
   #nextMs: number
 
@@ -57,10 +62,16 @@ export class Joiner implements Due {
     return nowMs >= this.deadlineMs
   }
 
+  /** Whether an answer to this try is one to what we say now: before the first challenge any, then those to tries that went by the latest. */
+  isCurrent(attempt: number): boolean {
+    return attempt > this.#challengedAt
+  }
+
   /** A challenge came: answer it at once. */
   answer(challenge: NonNullable<Joiner["challenge"]>, nowMs: number): void {
     this.challenge = challenge
-    this.#nextMs = nowMs
+    this.#challengedAt = this.#attempt
+    if (this.#answers++ < ANSWERS_AT_ONCE) this.#nextMs = nowMs
   }
 
   /** What it was answering is over: it begins anew. */

@@ -190,14 +190,16 @@ export class Joins {
   }
 
   handleJoin(join: wire.Join, attempt: number, length: number, address: number, nowMs: number): void {
-    if (!isNone(join.receiverUnique) && !isSame(join.receiverUnique, this.#host.unique)) return this.#host.refuse("not-welcome")
     if (!this.#bucket.take(nowMs)) return this.#host.refuse("rate")
     const source = sourceBytes(this.#host.transport.addressOf(address))
     const seed = wire.pseudoHeaderSeed({ receiverUnique: join.unique, receiverSession: join.session })
     const refuse = (reason: number, text: string): void =>
       this.#answer(address, join.slot, attempt, seed, wire.KIND.refuse, (view, body) => wire.writeReasonText(view, body, { reason, text }))
     if (isSame(join.unique, this.#host.unique)) return refuse(wire.REASON.self, "this endpoint was asked to join itself")
-    if (join.token.length === 0) {
+    // Whom it asks for was here before us: the joiner learns that from a challenge, as one who knew nobody here would.
+    const isForAnother = !isNone(join.receiverUnique) && !isSame(join.receiverUnique, this.#host.unique)
+    if (isForAnother) this.#host.refuse("not-welcome")
+    if (isForAnother || join.token.length === 0) {
       const token = this.#cookies.make(source, join.unique, join.slot, nowMs)
       return this.#answer(address, join.slot, attempt, seed, wire.KIND.challenge, (view, body) =>
         wire.writeChallenge(view, body, { unique: this.#host.unique, token }),
@@ -356,12 +358,12 @@ export class Joins {
     this.#host.onWork()
   }
 
-  handleChallenge(pending: PendingJoin, challenge: wire.Challenge, address: number, nowMs: number): void {
+  handleChallenge(pending: PendingJoin, challenge: wire.Challenge, attempt: number, address: number, nowMs: number): void {
     const { joiner } = pending
-    // Only from where it was asked for; and the first answer decides.
-    if (!joiner.addresses.includes(address)) return this.#host.refuse("unexpected")
-    if (joiner.challenge !== undefined && !(joiner.challenge.address === address && isSame(joiner.challenge.unique, challenge.unique)))
-      return this.#host.refuse("unexpected")
+    // Only from where it was asked for; and the first answer decides, until another is found in the challenger's place.
+    if (!joiner.addresses.includes(address) || !joiner.isCurrent(attempt)) return this.#host.refuse("unexpected")
+    if (joiner.challenge !== undefined && joiner.challenge.address !== address) return this.#host.refuse("unexpected")
+    const held = joiner.challenge !== undefined && isSame(joiner.challenge.unique, challenge.unique) ? joiner.challenge : undefined
     const known = this.#host.peers.get(toHex(challenge.unique))
     const isUsable = known !== undefined && known.liveness !== "leaving" && known.liveness !== "left"
     if (isUsable && known.liveness === "joined" && !joiner.isProbe) {
@@ -372,9 +374,9 @@ export class Joins {
     // A restarted process came back over another of its addresses: whom we asked for at this one is no more.
     if (joiner.isProbe && isUsable && this.#host.found(known, address, nowMs)) return this.#endJoin(pending, nowMs)
     // The peer is beginning another session, half open here: which one it is to be is settled before a join of ours goes on with either.
-    if (isUsable && joiner.challenge === undefined && this.#isBeingReplaced(known)) return this.#host.refuse("unexpected")
+    if (isUsable && held === undefined && this.#isBeingReplaced(known)) return this.#host.refuse("unexpected")
     const session =
-      joiner.challenge?.session ??
+      held?.session ??
       (isUsable ? known.localSession : undefined) ??
       this.#sessionFor(challenge.unique) ??
       newIdentity((out) => this.#host.cookies.entropy(out))

@@ -382,7 +382,8 @@ export class Protocol {
     if (kind === wire.KIND.hint) return this.#handleHint(wire.readHint(view, body), address, nowMs)
     if (kind === wire.KIND.loose) return void this.#refuse("not-welcome")
     if (owner === undefined || attempt === 0 || attempt > owner.pending.joiner.attempt) return void this.#refuse("unexpected")
-    if (kind === wire.KIND.challenge) return this.#joins.handleChallenge(owner.pending, wire.readChallenge(view, body), address, nowMs)
+    if (kind === wire.KIND.challenge)
+      return this.#joins.handleChallenge(owner.pending, wire.readChallenge(view, body), attempt, address, nowMs)
     if (kind === wire.KIND.accept) {
       const accept = wire.readAccept(view, body, addressForm)
       return this.#joins.handleAccept(owner.pending, accept, length, address, nowMs)
