@@ -74,6 +74,7 @@ export class Endpoint implements AsyncDisposable {
   readonly #transport: Transport
   readonly #settings: Settings
   readonly #protocol: Protocol
+  #unique: string | undefined
   readonly #driver: Driver
   readonly #events: Events<EndpointEvents>
   readonly #handlers = new MessageHandlers()
@@ -136,7 +137,7 @@ export class Endpoint implements AsyncDisposable {
 
   /** 16 hexadecimal digits, new for every bound endpoint: a restarted process is never taken for the one before. */
   get unique(): string {
-    return toHex(this.#protocol.unique)
+    return (this.#unique ??= toHex(this.#protocol.unique))
   }
 
   /** Where it is bound, one address for each family. */

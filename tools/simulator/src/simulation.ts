@@ -63,6 +63,7 @@ const GRACE_MS = 1_000
 
 /** More than most promises take to be handed on; the rest goes on in the next step. */
 const MICROTASKS = 12
+const SETTLED = Promise.resolve()
 
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   return new Simulation(options).run()
@@ -337,7 +338,7 @@ class Simulation {
    */
   async #settle(): Promise<void> {
     if (this.#isThorough) await new Promise((resolve) => setImmediate(resolve))
-    else for (let i = 0; i < MICROTASKS; i++) await Promise.resolve()
+    else for (let i = 0; i < MICROTASKS; i++) await SETTLED
   }
 
   get #hasFailed(): boolean {

@@ -147,10 +147,12 @@ export class VirtualTime {
       alarm.ring()
     }
     this.#due.length = 0
-    for (const deferrer of [...this.#deferrers]) {
-      if (!deferrer.isRunning) continue
-      this.#deferrers.delete(deferrer)
-      deferrer.runDeferred()
+    if (this.#deferrers.size > 0) {
+      for (const deferrer of [...this.#deferrers]) {
+        if (!deferrer.isRunning) continue
+        this.#deferrers.delete(deferrer)
+        deferrer.runDeferred()
+      }
     }
     return hasHappened
   }
