@@ -10,7 +10,7 @@ import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
 
 /** Goes up with every change to {@link Binding}, together with INTERFACE_VERSION in `c/module.c`. */
-export const INTERFACE_VERSION = 1
+export const INTERFACE_VERSION = 2
 
 /** What the C code exports. It checks its arguments itself; they have an order and no names, so that none is looked up by name. */
 export interface Binding {
@@ -27,7 +27,42 @@ export interface Binding {
   close(fd: number): void
   getOption(fd: number, level: string, name: string): number
   setOption(fd: number, level: string, name: string, value: number): void
+  /** Whether the functions below are there. */
+  readonly batch: boolean
+  channelCreate(
+    callback: (event: number, value: number, other: number) => void,
+    slab: Uint8Array,
+    offset: Int32Array,
+    length: Int32Array,
+    address: Int32Array,
+    opener: Int32Array,
+    verdict: Uint8Array,
+  ): ChannelHandle
+  channelAdd(channel: ChannelHandle, fd: number, family: number): number
+  channelClose(channel: ChannelHandle): void
+  channelSetSlab(channel: ChannelHandle, slab: number, bytes: Uint8Array | null): void
+  channelSetAddress(channel: ChannelHandle, address: number, family: number, host: string, port: number): void
+  channelClearAddress(channel: ChannelHandle, address: number): void
+  channelSetSealer(channel: ChannelHandle, sealer: number, isSet: boolean, sealSeed: number, openSeed: number): void
+  channelSend(
+    channel: ChannelHandle,
+    slab: Int32Array,
+    offset: Int32Array,
+    length: Int32Array,
+    address: Int32Array,
+    sealer: Int32Array,
+    from: number,
+    count: number,
+    report: Int32Array,
+  ): number
+  channelOpen(channel: ChannelHandle, count: number): void
+  channelSource(channel: ChannelHandle, row: number): string
+  errorName(errno: number): string
+  crc32c(bytes: Uint8Array, start: number, end: number, crc: number): number
 }
+
+/** Held by JavaScript, known to C. */
+export type ChannelHandle = { readonly __channel: never }
 
 export type Loaded = { readonly binding: Binding; readonly reason: undefined } | { readonly binding: undefined; readonly reason: string }
 

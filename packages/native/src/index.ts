@@ -11,6 +11,18 @@
  */
 
 import { type Binding, candidates, load } from "./binding.ts"
+import { Channel, type ChannelListener } from "./channel.ts"
+
+export {
+  type Channel,
+  type ChannelListener,
+  RECEIVE_ROWS_MAX,
+  RECEIVE_SLAB_BYTES,
+  type ReceivedRows,
+  SEND_ROWS_MAX,
+  type SendReport,
+  type SendRows,
+} from "./channel.ts"
 
 const loaded = load(candidates())
 
@@ -19,6 +31,15 @@ export const available: boolean = loaded.binding !== undefined
 
 /** Why it isn't {@link available}, in a line for a person to read. */
 export const reason: string | undefined = loaded.reason
+
+/** Whether {@link openChannel} is there: on Linux, on a runtime that has libuv as Node has. */
+export const canBatch: boolean = loaded.binding?.batch === true && process.versions["bun"] === undefined
+
+/** Datagrams in batches over sockets of {@link openSocket}. Throws `ERR_NATIVE_UNAVAILABLE` unless {@link canBatch}. */
+export function openChannel(listener: ChannelListener): Channel {
+  if (canBatch) return new Channel(helper(), listener)
+  throw Object.assign(new Error("this system or runtime doesn't move datagrams in batches"), { code: "ERR_NATIVE_UNAVAILABLE" })
+}
 
 export interface OpenOptions {
   family: 4 | 6

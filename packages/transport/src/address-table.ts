@@ -13,6 +13,12 @@ interface Entry {
   references: number
 }
 
+/** Told which addresses have numbers. */
+export interface AddressListener {
+  named(id: number, address: Address): void
+  forgotten(id: number): void
+}
+
 /** Addresses as small integers ≥ 1, with reference counts. The id of a forgotten address is given to another. */
 export class AddressTable {
   readonly #entries: (Entry | undefined)[] = [undefined]
@@ -24,6 +30,11 @@ export class AddressTable {
   #lastHost = ""
   #lastPort = 0
   #lastId = 0
+  readonly #listener: AddressListener | undefined
+
+  constructor(listener?: AddressListener) {
+    this.#listener = listener
+  }
 
   /** Addresses known, held or not. */
   get size(): number {
@@ -60,6 +71,12 @@ export class AddressTable {
     return id
   }
 
+  /** A source was seen again whose id is known: as {@link AddressTable.seen}. */
+  touch(id: number): void {
+    if (id === this.#lastId) return
+    if (this.#entry(id).references === 0) this.#leaveUnheld(id)
+  }
+
   retain(id: number): void {
     if (this.#entry(id).references++ === 0) this.#unheld.delete(id)
   }
@@ -87,6 +104,7 @@ export class AddressTable {
     id = this.#free.pop() ?? this.#entries.length
     this.#entries[id] = { address, key, references: 0 }
     this.#ids.set(key, id)
+    this.#listener?.named(id, address)
     return id
   }
 
@@ -100,6 +118,7 @@ export class AddressTable {
     this.#ids.delete(this.#entries[oldest!]!.key)
     this.#entries[oldest!] = undefined
     this.#free.push(oldest!)
+    this.#listener?.forgotten(oldest!)
     if (oldest === this.#lastId) this.#lastPort = 0
   }
 }

@@ -1,16 +1,29 @@
 import { parseHost } from "./addresses.ts"
+import { BatchTransport } from "./batch-transport.ts"
 import { completeBindOptions } from "./bind-options.ts"
-import type { BoundSocket } from "./bound-socket.ts"
+import type { SocketFacts } from "./bound-socket.ts"
 import { DualSocket } from "./dual-socket.ts"
-import type { BindOptions, Transport } from "./host.ts"
+import type { Address, BindOptions, Transport } from "./host.ts"
 import type { NativeHelper } from "./native.ts"
-import { openSocket } from "./open-socket.ts"
+import { openForBatches, openSocket, type SocketOptions } from "./open-socket.ts"
 import { checkScope } from "./scope.ts"
 import { TransportError } from "./transport-error.ts"
 import type { TurnEnd } from "./turn-end.ts"
 
 /** A port that is free in one family may be taken in the other: then another is tried. */
 const PORT_TRIES = 10
+
+interface Opened {
+  readonly address: Address
+  readonly facts: SocketFacts
+  close(): Promise<void>
+}
+
+/** How sockets are opened, and what is made of them. */
+interface Way<T extends Opened> {
+  open(options: SocketOptions, helper: NativeHelper, notes: Set<string>): Promise<T>
+  make(sockets: readonly T[], notes: readonly string[]): Transport
+}
 
 /** Binds the sockets that the options ask for and the machine has. */
 export async function bindDualSocket(
@@ -20,19 +33,45 @@ export async function bindDualSocket(
   open: typeof openSocket = openSocket,
 ): Promise<Transport> {
   const asked = completeBindOptions(options)
+  const { native } = helper
+  const singly: Way<Awaited<ReturnType<typeof openSocket>>> = { open, make: (sockets, notes) => new DualSocket(sockets, notes, turnEnd) }
+  if (native?.canBatch !== true || native.openChannel === undefined) return bindFreely(asked, helper, singly)
+  const { openChannel } = native
+  try {
+    return await bindFreely(asked, helper, {
+      open: (socket, _, notes) => openForBatches(socket, native, notes),
+      make: (sockets, notes) => new BatchTransport({ sockets, notes, turnEnd, openChannel }),
+    })
+  } catch (error) {
+    // What the machine hasn't, or others have, dgram can't change. Anything else it may, and then this is a shortcoming.
+    if (error instanceof TransportError && error.code !== "bind-failed") throw error
+    return bindFreely(asked, helper, singly, `datagrams go one by one (${(error as Error).message})`)
+  }
+}
+
+async function bindFreely<T extends Opened>(
+  asked: Required<BindOptions>,
+  helper: NativeHelper,
+  way: Way<T>,
+  note?: string,
+): Promise<Transport> {
   for (let tries = 1; ; tries++) {
     try {
-      return await bindOnce(asked, helper, turnEnd, open)
+      return await bindOnce(asked, helper, way, new Set(note === undefined ? [] : [note]))
     } catch (error) {
       if (asked.port !== 0 || tries === PORT_TRIES || codeOf(error) !== "EADDRINUSE") throw bindError(error, asked.port)
     }
   }
 }
 
-async function bindOnce(asked: Required<BindOptions>, helper: NativeHelper, turnEnd: TurnEnd, open: typeof openSocket): Promise<Transport> {
+async function bindOnce<T extends Opened>(
+  asked: Required<BindOptions>,
+  helper: NativeHelper,
+  way: Way<T>,
+  notes: Set<string>,
+): Promise<Transport> {
   const { port, receiveBufferBytes, sendBufferBytes } = asked
-  const sockets: BoundSocket[] = []
-  const notes = new Set<string>()
+  const sockets: T[] = []
   if (helper.native === undefined) notes.add(`there is no native helper, so that long datagrams may be fragmented (${helper.reason})`)
   try {
     for (const family of [4, 6] as const) {
@@ -41,7 +80,7 @@ async function bindOnce(asked: Required<BindOptions>, helper: NativeHelper, turn
       checkScope(parseHost(host)?.scope ?? "", (message) => new TransportError("invalid-option", message))
       try {
         sockets.push(
-          await open({ family, host, port: sockets[0]?.address.port ?? port, receiveBufferBytes, sendBufferBytes }, helper, notes),
+          await way.open({ family, host, port: sockets[0]?.address.port ?? port, receiveBufferBytes, sendBufferBytes }, helper, notes),
         )
       } catch (error) {
         if (!isFamilyMissing(error, host)) throw error
@@ -50,15 +89,15 @@ async function bindOnce(asked: Required<BindOptions>, helper: NativeHelper, turn
     }
     if (sockets.length === 0)
       throw new TransportError("no-family", `no socket can be bound: ${[...notes].join("; ")}; configure an address on this machine`)
+    for (const { address, facts } of sockets) {
+      noteShortfall(notes, `SO_RCVBUF of v${address.family}`, facts.receiveBufferBytes, receiveBufferBytes, "net.core.rmem_max")
+      noteShortfall(notes, `SO_SNDBUF of v${address.family}`, facts.sendBufferBytes, sendBufferBytes, "net.core.wmem_max")
+    }
+    return way.make(sockets, [...notes])
   } catch (error) {
     await Promise.all(sockets.map((socket) => socket.close()))
     throw error
   }
-  for (const { address, facts } of sockets) {
-    noteShortfall(notes, `SO_RCVBUF of v${address.family}`, facts.receiveBufferBytes, receiveBufferBytes, "net.core.rmem_max")
-    noteShortfall(notes, `SO_SNDBUF of v${address.family}`, facts.sendBufferBytes, sendBufferBytes, "net.core.wmem_max")
-  }
-  return new DualSocket(sockets, [...notes], turnEnd)
 }
 
 /** Whether the machine lacks the family, rather than the one address that was asked for. */

@@ -2,7 +2,10 @@ import type * as Native from "@x/native"
 
 /** The helper, or why there is none. */
 export type NativeHelper =
-  | { readonly native: Pick<typeof Native, "openSocket" | "close">; readonly reason?: undefined }
+  | {
+      readonly native: Pick<typeof Native, "openSocket" | "close"> & Partial<Pick<typeof Native, "canBatch" | "openChannel">>
+      readonly reason?: undefined
+    }
   | { readonly native?: undefined; readonly reason: string }
 
 /** Loads the optional native helper. `X_TRANSPORT=dgram` in the environment does without it. */

@@ -5,6 +5,8 @@
  */
 
 import { createSocket, type Socket } from "node:dgram"
+import { normalizeAddress } from "./addresses.ts"
+import type { OpenedSocket } from "./batch-transport.ts"
 import { BoundSocket } from "./bound-socket.ts"
 import type { NativeHelper } from "./native.ts"
 
@@ -31,9 +33,32 @@ export async function openSocket(options: SocketOptions, { native }: NativeHelpe
   return openPlain(options)
 }
 
+/** For the helper to read from and send by; until it has taken it over, `close` is the caller's. */
+export async function openForBatches(
+  options: SocketOptions,
+  native: NonNullable<NativeHelper["native"]>,
+  notes: Set<string>,
+): Promise<OpenedSocket & { close(): Promise<void> }> {
+  const opened = native.openSocket({ ...options, v6Only: true, dontFragment: true })
+  noteFragments(opened.dontFragment, options.family, notes)
+  const { host, family } = options
+  const address = normalizeAddress(host, opened.port) ?? { family, host, port: opened.port }
+  const socket: OpenedSocket = { fd: opened.fd, address, facts: opened, isTaken: false }
+  return Object.assign(socket, {
+    close(): Promise<void> {
+      if (!socket.isTaken) native.close(opened.fd)
+      return Promise.resolve()
+    },
+  })
+}
+
+function noteFragments(dontFragment: boolean, family: 4 | 6, notes: Set<string>): void {
+  if (!dontFragment) notes.add(`this system doesn't set DF on a v${family} socket, so that long datagrams may be fragmented`)
+}
+
 async function openNatively(options: SocketOptions, native: NonNullable<NativeHelper["native"]>, notes: Set<string>): Promise<BoundSocket> {
   const opened = native.openSocket({ ...options, v6Only: true, dontFragment: true })
-  if (!opened.dontFragment) notes.add(`this system doesn't set DF on a v${options.family} socket, so that long datagrams may be fragmented`)
+  noteFragments(opened.dontFragment, options.family, notes)
   const socket = createSocketFor(options.family)
   try {
     await listening(socket, () => socket.bind({ fd: opened.fd, exclusive: true }))

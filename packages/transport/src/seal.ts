@@ -3,16 +3,22 @@
 import type { ReceiveBatch, Sealer, SendBatch } from "./host.ts"
 import type { IdTable } from "./id-table.ts"
 
-/** Writes the tag of a row behind its bytes, where it wants one; answers the length of both. Throws `RangeError` for a row that reaches out of its slab. */
-export function sealRow(batch: SendBatch, row: number, slab: Uint8Array, sealers: IdTable<Sealer>): number {
+/** Throws `RangeError` for a row that reaches out of its slab; answers its length with the tag. */
+export function checkRow(batch: SendBatch, row: number, slab: Uint8Array, tagBytes: number): number {
   const offset = batch.offset[row]!
   const length = batch.length[row]!
-  const id = batch.sealer[row]!
-  const sealer = id === 0 ? undefined : sealers.get(id)
-  const sealedLength = length + (sealer?.tagBytes ?? 0)
+  const sealedLength = length + tagBytes
   if (offset < 0 || length < 0 || offset + sealedLength > slab.length)
     throw new RangeError(`row ${row}, ${sealedLength} bytes from ${offset} on, reaches out of a slab of ${slab.length}`)
-  sealer?.seal(slab, offset, length)
+  return sealedLength
+}
+
+/** Writes the tag of a row behind its bytes, where it wants one; answers the length of both. Throws `RangeError` for a row that reaches out of its slab. */
+export function sealRow(batch: SendBatch, row: number, slab: Uint8Array, sealers: IdTable<Sealer>): number {
+  const id = batch.sealer[row]!
+  const sealer = id === 0 ? undefined : sealers.get(id)
+  const sealedLength = checkRow(batch, row, slab, sealer?.tagBytes ?? 0)
+  sealer?.seal(slab, batch.offset[row]!, batch.length[row]!)
   return sealedLength
 }
 

@@ -274,7 +274,10 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
         a.send(b.addressOf(4), [pattern(1), pattern(65_508), pattern(2), pattern(65_509), pattern(3)])
         await world.until(b.arrived(6))
       })
-      expect(b.received.map(({ bytes }) => bytes.length)).toEqual([4, 1, 50, 50, 2, 3])
+      // Those sent meanwhile may go before what is left of the batch, or behind it.
+      const lengths = b.received.map(({ bytes }) => bytes.length)
+      expect(lengths.filter((length) => length !== 50)).toEqual([4, 1, 2, 3])
+      expect(lengths.length).toBe(6)
       expect(errors.map((error) => (error as Error).message)).toEqual(["the program's own"])
     })
 
@@ -389,10 +392,10 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
 
     test("a transport closed while it receives is handed nothing more", async () => {
       const [a, b] = await pair()
-      let rows = 0
+      let calls = 0
       const closed = new Promise<void>((resolve) => {
-        b.transport.onReceive((batch) => {
-          rows += batch.count
+        b.transport.onReceive(() => {
+          calls++
           void b.transport.close().then(resolve)
         })
       })
@@ -403,7 +406,7 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
       await world.until(closed)
       a.send(b.addressOf(4), [pattern(10)])
       await world.until(wake(world.a, 3))
-      expect(rows).toBeLessThanOrEqual(64)
+      expect(calls).toBe(1)
     })
 
     test("a port that is taken is refused with what to do, and is free again after close", async () => {

@@ -1,6 +1,7 @@
 #include "address.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,4 +51,19 @@ bool address_parse(struct address *address, int family, const char *host, uint16
 uint16_t address_port(const struct address *address) {
   if (address->storage.ss_family == AF_INET6) return ntohs(((const struct sockaddr_in6 *)&address->storage)->sin6_port);
   return ntohs(((const struct sockaddr_in *)&address->storage)->sin_port);
+}
+
+void address_print(const struct address *address, char *host) {
+  host[0] = '\0';
+  if (address->storage.ss_family != AF_INET6) {
+    (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)&address->storage)->sin_addr, host, HOST_BYTES_MAX);
+    return;
+  }
+  const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address->storage;
+  (void)inet_ntop(AF_INET6, &v6->sin6_addr, host, HOST_BYTES_MAX);
+  if (v6->sin6_scope_id == 0) return;
+  char name[IF_NAMESIZE] = "";
+  const size_t length = strlen(host);
+  if (if_indextoname(v6->sin6_scope_id, name) != NULL) (void)snprintf(host + length, HOST_BYTES_MAX - length, "%%%s", name);
+  else (void)snprintf(host + length, HOST_BYTES_MAX - length, "%%%u", (unsigned)v6->sin6_scope_id);
 }

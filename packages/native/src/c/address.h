@@ -21,6 +21,9 @@ struct address {
  */
 bool address_parse(struct address *address, int family, const char *host, uint16_t port);
 
+/* The numeric address, for a link-local one with its interface ("fe80::1%eth0"); at least HOST_BYTES_MAX bytes. */
+void address_print(const struct address *address, char *host);
+
 /* The port in host byte order. */
 uint16_t address_port(const struct address *address);
 

@@ -1,6 +1,7 @@
 #include <node_api.h>
 #include <stddef.h>
 
+#include "channel_api.h"
 #include "js.h"
 #include "socket_api.h"
 
@@ -8,11 +9,12 @@
  * Goes up with every change to what JavaScript sees, together with INTERFACE_VERSION in src/binding.ts, so that a binary left over from
  * another version of the package is refused by name instead of failing in the middle of a call.
  */
-#define INTERFACE_VERSION 1
+#define INTERFACE_VERSION 2
 
-/* No state outside the arguments of a call: the module can be loaded into any number of worker threads. */
+/* No state outside the arguments of a call and the channels: the module can be loaded into any number of worker threads. */
 NAPI_MODULE_INIT() {
   if (!js_set_integer(env, exports, "interfaceVersion", INTERFACE_VERSION)) return NULL;
   if (!socket_api_register(env, exports)) return NULL;
+  if (!channel_api_register(env, exports)) return NULL;
   return exports;
 }

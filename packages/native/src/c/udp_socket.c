@@ -86,20 +86,21 @@ bool udp_socket_open(const struct socket_request *request, struct socket_opened 
 }
 
 /* A wrong number is most likely somebody's file or pipe, and a pipe may be a socket too: only what can be ours is closed. */
-static bool is_udp(int fd, struct failure *failure) {
+bool udp_socket_check(int fd, int *family, const char *syscall, struct failure *failure) {
   int type = 0;
   socklen_t length = sizeof type;
   struct address bound = {.length = sizeof bound.storage};
-  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0) return failed(failure, "close");
-  if (getsockname(fd, (struct sockaddr *)&bound.storage, &bound.length) != 0) return failed(failure, "close");
-  const int family = bound.storage.ss_family;
-  if (type == SOCK_DGRAM && (family == AF_INET || family == AF_INET6)) return true;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0) return failed(failure, syscall);
+  if (getsockname(fd, (struct sockaddr *)&bound.storage, &bound.length) != 0) return failed(failure, syscall);
+  *family = bound.storage.ss_family;
+  if (type == SOCK_DGRAM && (*family == AF_INET || *family == AF_INET6)) return true;
   errno = EPROTOTYPE;
-  return failed(failure, "close");
+  return failed(failure, syscall);
 }
 
 bool udp_socket_close(int fd, struct failure *failure) {
-  if (!is_udp(fd, failure)) return false;
+  int family = 0;
+  if (!udp_socket_check(fd, &family, "close", failure)) return false;
   /* After EINTR the descriptor is gone all the same on Linux, and a second try could close somebody else's. */
   return close(fd) == 0 || errno == EINTR ? true : failed(failure, "close");
 }

@@ -25,6 +25,9 @@ struct socket_opened {
 /* A bound, non-blocking, close-on-exec UDP socket. On failure nothing stays open. */
 bool udp_socket_open(const struct socket_request *request, struct socket_opened *opened, struct failure *failure);
 
+/* Its family. False for other sockets, with EPROTOTYPE, and other descriptors, with ENOTSOCK, as of the call named. */
+bool udp_socket_check(int fd, int *family, const char *syscall, struct failure *failure);
+
 /* Closes a UDP socket; refuses other sockets with EPROTOTYPE, other descriptors with ENOTSOCK. */
 bool udp_socket_close(int fd, struct failure *failure);
 

@@ -3,6 +3,7 @@
 import { readdirSync } from "node:fs"
 import { createRequire } from "node:module"
 import { Worker, isMainThread } from "node:worker_threads"
+import { channelOnce, channelThreads, channelTraffic, channelTrouble } from "./exercise-channel.mjs"
 
 const binding = createRequire(import.meta.url)(process.argv[2])
 const rounds = Number(process.argv[3] ?? 2000)
@@ -90,7 +91,24 @@ for (let i = 0; i < rounds; i++) {
     attempt(() => binding.close(opened.fd))
   }
   attempt(() => binding.close(pick([-1, 0.5, Number.NaN, 1e6, "1", null])))
+  if (binding.batch && i % 10 === 0) channelOnce(binding, attempt, mostly, pick, all)
   if (readdirSync("/proc/self/fd").length !== before) throw new Error(`round ${i} lost a descriptor`)
+}
+
+async function channels() {
+  await channelTraffic(binding, pick)
+  await channelTrouble(binding)
+  if (isMainThread) await channelThreads(process.argv[2])
+}
+
+if (binding.batch) {
+  // What Node opens for itself the first time is no loss.
+  await channels()
+  const before = readdirSync("/proc/self/fd").length
+  await channels()
+  // A thread gives back its own some time after it has said that it ended.
+  for (let i = 0; i < 1_000 && readdirSync("/proc/self/fd").length > before; i++) await new Promise((resolve) => setImmediate(resolve))
+  if (readdirSync("/proc/self/fd").length > before) throw new Error("channels lost a descriptor")
 }
 
 // The module is loaded again in a thread, and unloaded with it.

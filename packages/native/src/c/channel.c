@@ -1,0 +1,184 @@
+#include "channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Reads of one socket before others have their turn. */
+#define READS_PER_EVENT 4
+
+static void free_handle(struct uv_handle_s *handle) { free(handle); }
+
+/* Calls into JavaScript, whose exceptions become uncaught ones. */
+static void tell(struct channel *channel, enum channel_event event, int value, int other) {
+  napi_env env = channel->env;
+  napi_handle_scope scope = NULL;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
+  napi_value callback = NULL, self = NULL, receiver = NULL, result = NULL;
+  napi_value arguments[3];
+  /* `self` on the stack: what is called may close the channel, and nothing else may hold it then. */
+  if (napi_get_reference_value(env, channel->self, &self) == napi_ok && napi_get_reference_value(env, channel->callback, &callback) == napi_ok &&
+      napi_get_undefined(env, &receiver) == napi_ok && napi_create_int32(env, event, &arguments[0]) == napi_ok &&
+      napi_create_int32(env, value, &arguments[1]) == napi_ok && napi_create_int32(env, other, &arguments[2]) == napi_ok) {
+    const napi_status status = napi_make_callback(env, channel->context, self, callback, 3, arguments, &result);
+    napi_value error = NULL;
+    bool is_pending = false;
+    if (status != napi_ok && napi_is_exception_pending(env, &is_pending) == napi_ok && is_pending &&
+        napi_get_and_clear_last_exception(env, &error) == napi_ok)
+      (void)napi_fatal_exception(env, error);
+  }
+  (void)napi_close_handle_scope(env, scope);
+}
+
+/* Rows for the datagrams of what was read; answers how many. */
+static int fill_rows(struct channel *channel, int slots, int *dropped) {
+  const struct receive_columns *to = &channel->received;
+  int row = 0;
+  for (int slot = 0; slot < slots; slot++) {
+    const struct incoming_run *run = &channel->runs[slot];
+    /* Nobody can answer port 0. */
+    if (run->is_cut_off || address_port(&run->from) == 0) {
+      (*dropped)++;
+      continue;
+    }
+    const int address = address_table_find(&channel->addresses, &run->from);
+    size_t done = 0;
+    do {
+      if (row == RECEIVE_ROWS_MAX) {
+        (*dropped)++;
+        break;
+      }
+      const size_t left = run->length - done;
+      const size_t length = left < run->segment ? left : run->segment;
+      to->offset[row] = (int32_t)((size_t)slot * RECEIVE_SLOT_BYTES + done);
+      to->length[row] = (int32_t)length;
+      to->address[row] = address;
+      to->opener[row] = 0;
+      to->verdict[row] = 0;
+      row++;
+      done += length;
+    } while (done < run->length);
+  }
+  return row;
+}
+
+/* A link-local address means nothing without its interface; with any other the scope is only noise, and would make two of one. */
+static void normalize(struct address *address) {
+  if (address->storage.ss_family != AF_INET6) return;
+  struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&address->storage;
+  v6->sin6_flowinfo = 0;
+  if (!IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr)) v6->sin6_scope_id = 0;
+}
+
+static void read_port(struct port *port) {
+  struct channel *channel = port->channel;
+  for (int reads = 0; reads < READS_PER_EVENT; reads++) {
+    struct failure failure = {0};
+    const int slots = udp_batch_receive(&port->socket, channel->receive_slab, channel->runs, &failure);
+    if (slots < 0) tell(channel, CHANNEL_FAILED, failure.number, 0);
+    if (slots <= 0) return;
+    for (int slot = 0; slot < slots; slot++) normalize(&channel->runs[slot].from);
+    int dropped = 0;
+    const int rows = fill_rows(channel, slots, &dropped);
+    tell(channel, CHANNEL_RECEIVED, rows, dropped);
+    /* It may have been closed by what was called, and the port with it. */
+    if (!channel->is_open || slots < RECEIVE_SLOTS) return;
+  }
+}
+
+static void on_event(struct uv_poll_s *handle, int status, int events) {
+  struct port *port = uv_handle_get_data((struct uv_handle_s *)handle);
+  struct channel *channel = port->channel;
+  napi_handle_scope scope = NULL;
+  napi_value self = NULL;
+  if (napi_open_handle_scope(channel->env, &scope) != napi_ok) return;
+  /* Held on the stack until all that is called here has returned. */
+  if (napi_get_reference_value(channel->env, channel->self, &self) == napi_ok) {
+    if (status < 0) tell(channel, CHANNEL_FAILED, -status, 0);
+    if (channel->is_open && (events & LOOP_WRITABLE) != 0) {
+      port->waits_for_room = false;
+      (void)uv_poll_start(handle, LOOP_READABLE, on_event);
+      tell(channel, CHANNEL_WRITABLE, 0, 0);
+    }
+    if (channel->is_open && (events & LOOP_READABLE) != 0) read_port(port);
+  }
+  (void)napi_close_handle_scope(channel->env, scope);
+}
+
+bool channel_add(struct channel *channel, struct uv_loop_s *loop, int fd, int family, struct failure *failure) {
+  struct port *port = calloc(1, sizeof *port);
+  struct uv_poll_s *poll = calloc(1, uv_handle_size(LOOP_HANDLE_POLL));
+  int status = port == NULL || poll == NULL ? -ENOMEM : uv_poll_init(loop, poll, fd);
+  if (status == 0) {
+    uv_handle_set_data((struct uv_handle_s *)poll, port);
+    status = uv_poll_start(poll, LOOP_READABLE, on_event);
+    if (status == 0) {
+      port->socket.fd = fd;
+      port->poll = poll;
+      port->channel = channel;
+      udp_batch_prepare(&port->socket);
+      *(family == AF_INET6 ? &channel->v6 : &channel->v4) = port;
+      return true;
+    }
+    uv_close((struct uv_handle_s *)poll, free_handle);
+    poll = NULL;
+  }
+  free(poll);
+  free(port);
+  failure->syscall = "uv_poll_init";
+  failure->number = -status;
+  return false;
+}
+
+struct port *channel_port(const struct channel *channel, const struct address *to) {
+  return to->storage.ss_family == AF_INET6 ? channel->v6 : channel->v4;
+}
+
+void channel_wait_for_room(struct port *port) {
+  if (port->waits_for_room) return;
+  port->waits_for_room = true;
+  (void)uv_poll_start(port->poll, LOOP_READABLE | LOOP_WRITABLE, on_event);
+}
+
+static void close_port(struct port **place) {
+  struct port *port = *place;
+  if (port == NULL) return;
+  *place = NULL;
+  /* In this order: a number that is closed first may be another's by the time libuv stops watching it. */
+  (void)uv_poll_stop(port->poll);
+  uv_close((struct uv_handle_s *)port->poll, free_handle);
+  (void)close(port->socket.fd);
+  free(port);
+}
+
+static void let_go(napi_env env, napi_ref *reference) {
+  if (*reference != NULL) (void)napi_delete_reference(env, *reference);
+  *reference = NULL;
+}
+
+void channel_close(struct channel *channel) {
+  if (!channel->is_open) return;
+  channel->is_open = false;
+  close_port(&channel->v4);
+  close_port(&channel->v6);
+  for (size_t i = 0; i < channel->slab_count; i++) let_go(channel->env, &channel->slabs[i].reference);
+  for (size_t i = 0; i < sizeof channel->receive_references / sizeof channel->receive_references[0]; i++)
+    let_go(channel->env, &channel->receive_references[i]);
+  let_go(channel->env, &channel->callback);
+  if (channel->context != NULL) (void)napi_async_destroy(channel->env, channel->context);
+  channel->context = NULL;
+  free(channel->slabs);
+  channel->slabs = NULL;
+  channel->slab_count = 0;
+  free(channel->sealers);
+  channel->sealers = NULL;
+  channel->sealer_count = 0;
+  address_table_free(&channel->addresses);
+  let_go(channel->env, &channel->self);
+}
+
+const struct address *channel_source(const struct channel *channel, int row) {
+  const int slot = channel->received.offset[row] / RECEIVE_SLOT_BYTES;
+  return &channel->runs[slot].from;
+}

@@ -1,0 +1,82 @@
+#ifndef X_NATIVE_CHANNEL_H
+#define X_NATIVE_CHANNEL_H
+
+#include <node_api.h>
+
+#include "address_table.h"
+#include "loop.h"
+#include "udp_batch.h"
+
+/*
+ * Datagrams between sockets and the memory of one JavaScript owner, in batches. It holds references to that memory, so it stays; that it isn't
+ * transferred to another thread is the owner's business (markAsUntransferable).
+ */
+
+enum channel_event { CHANNEL_RECEIVED = 0, CHANNEL_WRITABLE = 1, CHANNEL_FAILED = 2 };
+
+struct memory {
+  uint8_t *bytes; /* NULL: none of that number */
+  size_t length;
+  napi_ref reference;
+};
+
+struct sealer {
+  bool is_set;
+  uint32_t seal_seed;
+  uint32_t open_seed;
+};
+
+#define TAG_BYTES 4
+
+/* One socket, watched. A block of its own: libuv gives it back only some time after it was closed. */
+struct port {
+  struct batch_socket socket;
+  struct uv_poll_s *poll;
+  struct channel *channel;
+  bool waits_for_room;
+};
+
+/* The columns of received rows, in JavaScript's memory; each has RECEIVE_ROWS_MAX places. */
+struct receive_columns {
+  int32_t *offset;
+  int32_t *length;
+  int32_t *address;
+  int32_t *opener;
+  uint8_t *verdict;
+};
+
+struct channel {
+  napi_env env;
+  napi_ref self; /* keeps this alive while it is open */
+  napi_ref callback;
+  napi_async_context context;
+  struct port *v4;
+  struct port *v6;
+  struct address_table addresses;
+  struct memory *slabs;
+  size_t slab_count;
+  struct sealer *sealers;
+  size_t sealer_count;
+  uint8_t *receive_slab;
+  struct receive_columns received;
+  napi_ref receive_references[6];
+  /* Where the rows with address 0 came from, by slot. */
+  struct incoming_run runs[RECEIVE_SLOTS];
+  bool is_open;
+};
+
+/* Watches a socket, which is the channel's from then on. False: libuv's answer is in `failure`, and the socket still the caller's. */
+bool channel_add(struct channel *channel, struct uv_loop_s *loop, int fd, int family, struct failure *failure);
+
+struct port *channel_port(const struct channel *channel, const struct address *to);
+
+/* Calls back once there is room in the socket again. */
+void channel_wait_for_room(struct port *port);
+
+/* Closes the sockets and lets go of all memory of JavaScript. Again does nothing. */
+void channel_close(struct channel *channel);
+
+/* Where a row's datagram came from. */
+const struct address *channel_source(const struct channel *channel, int row);
+
+#endif

@@ -1,0 +1,31 @@
+#ifndef X_NATIVE_LOOP_H
+#define X_NATIVE_LOOP_H
+
+/*
+ * What is used of libuv, which Node exports and whose headers come with Node only: its ABI is stable in version 1. Weak, so that the helper
+ * loads on a runtime that lacks it, and does without.
+ */
+
+#include <stddef.h>
+
+struct uv_loop_s;
+struct uv_handle_s;
+struct uv_poll_s;
+
+enum { LOOP_HANDLE_POLL = 8 };
+enum { LOOP_READABLE = 1, LOOP_WRITABLE = 2 };
+
+typedef void (*loop_poll_callback)(struct uv_poll_s *handle, int status, int events);
+typedef void (*loop_close_callback)(struct uv_handle_s *handle);
+
+#define WEAK __attribute__((weak))
+WEAK size_t uv_handle_size(int type);
+WEAK void uv_handle_set_data(struct uv_handle_s *handle, void *data);
+WEAK void *uv_handle_get_data(const struct uv_handle_s *handle);
+WEAK int uv_poll_init(struct uv_loop_s *loop, struct uv_poll_s *handle, int fd);
+WEAK int uv_poll_start(struct uv_poll_s *handle, int events, loop_poll_callback callback);
+WEAK int uv_poll_stop(struct uv_poll_s *handle);
+WEAK void uv_close(struct uv_handle_s *handle, loop_close_callback callback);
+#undef WEAK
+
+#endif

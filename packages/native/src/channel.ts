@@ -1,0 +1,171 @@
+/**
+ * Datagrams in batches: many with one system call, and with segmentation offload many with one pass through the kernel's network stack.
+ *
+ * @module
+ */
+
+import { markAsUntransferable } from "node:worker_threads"
+import type { Binding, ChannelHandle } from "./binding.ts"
+
+/** Datagrams that one call sends at most; more are sent by several. */
+export const SEND_ROWS_MAX = 64
+/** Datagrams of one batch received: 8 reads of up to 64 KiB, which the kernel cuts into 128 at most (`c/udp_batch.h`). */
+export const RECEIVE_ROWS_MAX = 1_024
+/** The memory that datagrams are received in. */
+export const RECEIVE_SLAB_BYTES = 524_288
+
+const REPORT_HEADER = 3
+const REPORT_LENGTH = REPORT_HEADER + 3 * SEND_ROWS_MAX
+const RECEIVED = 0
+const WRITABLE = 1
+
+/** Datagrams to send: parallel columns, a row for each. */
+export interface SendRows {
+  /** Number of a slab given by {@link Channel.setSlab}, and where in it. */
+  readonly slab: Int32Array
+  readonly offset: Int32Array
+  /** Bytes without the tag; four more are there for it where the row has a sealer. */
+  readonly length: Int32Array
+  /** Number of an address given by {@link Channel.setAddress}. */
+  readonly address: Int32Array
+  /** Number of a sealer given by {@link Channel.setSealer}; 0: no tag. */
+  readonly sealer: Int32Array
+}
+
+/** Datagrams received: valid during the call that tells of them. */
+export interface ReceivedRows {
+  readonly slab: Uint8Array
+  readonly offset: Int32Array
+  readonly length: Int32Array
+  /** 0: from an address without a number, see {@link Channel.sourceOf}. */
+  readonly address: Int32Array
+  /** The sealer to check the tag with, to be filled in before {@link Channel.open}; 0: none. */
+  readonly opener: Int32Array
+  /** 1: the tag is right. */
+  readonly verdict: Uint8Array
+}
+
+/** Of one {@link Channel.send}. */
+export interface SendReport {
+  /** Of the rows taken, tags included. */
+  bytes: number
+  /** Rows of a family that has no socket: taken and lost. */
+  unsendable: number
+  /** Rows that the system refused: taken and lost. The row, its errno and its bytes, three numbers each. */
+  readonly refused: number[]
+}
+
+/** Functions that a channel calls. What they throw is an uncaught exception. */
+export interface ChannelListener {
+  /** Rows were received. `dropped` more came and were lost: nobody could answer them, or there was no place. */
+  received(count: number, dropped: number): void
+  /** A socket that was full takes datagrams again. */
+  writable(): void
+  /** Reading failed, with this errno. */
+  failed(errno: number): void
+}
+
+/** Sockets of both families and the memory they send from and receive in. Close it; until then it keeps the program alive, as a socket does. */
+export class Channel {
+  readonly rows: ReceivedRows = {
+    slab: new Uint8Array(RECEIVE_SLAB_BYTES),
+    offset: new Int32Array(RECEIVE_ROWS_MAX),
+    length: new Int32Array(RECEIVE_ROWS_MAX),
+    address: new Int32Array(RECEIVE_ROWS_MAX),
+    opener: new Int32Array(RECEIVE_ROWS_MAX),
+    verdict: new Uint8Array(RECEIVE_ROWS_MAX),
+  }
+  /** Of the last {@link Channel.send}. */
+  readonly report: SendReport = { bytes: 0, unsendable: 0, refused: [] }
+  readonly #binding: Binding
+  readonly #listener: ChannelListener
+  readonly #handle: ChannelHandle
+  readonly #report = new Int32Array(REPORT_LENGTH)
+  #isOpen = true
+
+  constructor(binding: Binding, listener: ChannelListener) {
+    this.#binding = binding
+    this.#listener = listener
+    const { slab, offset, length, address, opener, verdict } = this.rows
+    // C keeps pointers into these: transferred to another thread they would be freed there.
+    for (const { buffer } of [slab, offset, length, address, opener, verdict]) markAsUntransferable(buffer)
+    this.#handle = binding.channelCreate(this.#onEvent, slab, offset, length, address, opener, verdict)
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  /** Takes over a socket of `openSocket`, one of each family, and reads from it. Answers what it can do; throws, and the socket stays the caller's. */
+  add(fd: number, family: 4 | 6): { readonly gso: boolean; readonly gro: boolean } {
+    const flags = this.#binding.channelAdd(this.#handle, fd, family)
+    return { gso: (flags & 1) !== 0, gro: (flags & 2) !== 0 }
+  }
+
+  /** `null` takes a slab out. The memory can't be transferred to another thread from then on. Numbers are small integers from 1. */
+  setSlab(number: number, bytes: Uint8Array | null): void {
+    if (bytes !== null) markAsUntransferable(bytes.buffer)
+    this.#binding.channelSetSlab(this.#handle, number, bytes)
+  }
+
+  /** `host`: a numeric address. */
+  setAddress(number: number, family: 4 | 6, host: string, port: number): void {
+    this.#binding.channelSetAddress(this.#handle, number, family, host, port)
+  }
+
+  clearAddress(number: number): void {
+    this.#binding.channelClearAddress(this.#handle, number)
+  }
+
+  /** A CRC-32C (Castagnoli) that goes on from these, little-endian behind the bytes. `undefined` takes a sealer out. */
+  setSealer(number: number, seeds: { readonly sealSeed: number; readonly openSeed: number } | undefined): void {
+    const { sealSeed, openSeed } = seeds ?? { sealSeed: 0, openSeed: 0 }
+    this.#binding.channelSetSealer(this.#handle, number, seeds !== undefined, sealSeed | 0, openSeed | 0)
+  }
+
+  /**
+   * Seals and sends up to {@link SEND_ROWS_MAX} rows from `from` on; answers how many were taken. Fewer: the socket is full, and `writable` comes. What became
+   * of those taken is in {@link Channel.report}. Throws `RangeError` for a number that isn't known and for a row that reaches out of its slab, before anything
+   * is sent.
+   */
+  send({ slab, offset, length, address, sealer }: SendRows, from: number, count: number): number {
+    const raw = this.#report
+    const taken = this.#binding.channelSend(this.#handle, slab, offset, length, address, sealer, from, count, raw)
+    const { report } = this
+    report.bytes = raw[1]!
+    report.unsendable = raw[2]!
+    if (report.refused.length > 0) report.refused.length = 0
+    for (let i = 0; i < 3 * raw[0]!; i++) report.refused.push(raw[REPORT_HEADER + i]!)
+    return taken
+  }
+
+  /** Fills in the verdicts of received rows that name an opener. */
+  open(count: number): void {
+    this.#binding.channelOpen(this.#handle, count)
+  }
+
+  /** Where a row of the batch under way came from. */
+  sourceOf(row: number): { readonly host: string; readonly port: number } {
+    const text = this.#binding.channelSource(this.#handle, row)
+    const space = text.indexOf(" ")
+    return { port: Number(text.slice(0, space)), host: text.slice(space + 1) }
+  }
+
+  /** "EMSGSIZE"; "other" for one that isn't known. */
+  errorName(errno: number): string {
+    return this.#binding.errorName(errno)
+  }
+
+  /** Closes the sockets, at once. Again does nothing. */
+  close(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#binding.channelClose(this.#handle)
+  }
+
+  readonly #onEvent = (event: number, value: number, other: number): void => {
+    if (event === RECEIVED) this.#listener.received(value, other)
+    else if (event === WRITABLE) this.#listener.writable()
+    else this.#listener.failed(value)
+  }
+}

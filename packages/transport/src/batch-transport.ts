@@ -1,0 +1,249 @@
+/**
+ * A v4 and a v6 socket on one port, presented as one transport, over the helper that moves datagrams in batches.
+ *
+ * @module
+ */
+
+import type { Channel, openChannel } from "@x/native"
+import { AddressTable } from "./address-table.ts"
+import { parseHost } from "./addresses.ts"
+import type { SocketFacts } from "./bound-socket.ts"
+import { DATAGRAM_BYTES_MAX } from "./datagram-transport.ts"
+import { type Address, type Capabilities, createSendBatch, type ReceiveBatch, type Sealer, type SendBatch } from "./host.ts"
+import { checkScope } from "./scope.ts"
+import { checkRow, openBatch, sealRow } from "./seal.ts"
+import { surface } from "./surface.ts"
+import { TIMER_MS } from "./timer.ts"
+import { TransportBase } from "./transport-base.ts"
+import type { TurnEnd } from "./turn-end.ts"
+
+/** Rows that one call of the helper takes. */
+const ROWS_MAX = 64
+/** No tag is longer. */
+const STAGING_TAG_BYTES = 64
+
+/** A socket that the helper opened, bound. */
+export interface OpenedSocket {
+  readonly fd: number
+  readonly address: Address
+  readonly facts: SocketFacts
+  /** Who has it reads from it and closes it. */
+  isTaken: boolean
+}
+
+export interface BatchTransportParts {
+  readonly sockets: readonly OpenedSocket[]
+  readonly notes: readonly string[]
+  readonly turnEnd: TurnEnd
+  readonly openChannel: typeof openChannel
+}
+
+export class BatchTransport extends TransportBase {
+  readonly capabilities: Capabilities
+  readonly localAddresses: readonly Address[]
+  readonly #channel: Channel
+  readonly #turnEnd: TurnEnd
+  readonly #batch: ReceiveBatch & { count: number }
+  /** Sealers that the helper can't do: their rows are sealed here, one by one. */
+  readonly #ownSealers = new Set<number>()
+  readonly #one: SendBatch = createSendBatch(1)
+  #staging: Uint8Array | undefined
+  #hasRead = false
+  readonly #reader = (): boolean => {
+    const hasRead = this.#hasRead
+    this.#hasRead = false
+    return hasRead
+  }
+
+  /** Takes over the sockets, one or one of each family. When it throws, those it has taken are closed. */
+  constructor({ sockets, notes, turnEnd, openChannel }: BatchTransportParts) {
+    super(
+      new AddressTable({
+        named: (id, { family, host, port }) => this.#channel.isOpen && this.#channel.setAddress(id, family, host, port),
+        forgotten: (id) => this.#channel.isOpen && this.#channel.clearAddress(id),
+      }),
+    )
+    this.#turnEnd = turnEnd
+    this.#channel = openChannel({
+      received: (count, dropped) => this.#received(count, dropped),
+      writable: () => this.writable(),
+      failed: (errno) => this.failed(this.#errorOf(errno, "recvmmsg"), "receive", 0, 0),
+    })
+    const { slab, ...columns } = this.#channel.rows
+    this.#batch = { count: 0, slabs: [slab], slab: new Int32Array(columns.offset.length), ...columns }
+    this.localAddresses = sockets.map(({ address }) => address)
+    const abilities = sockets.map((socket) => this.#take(socket))
+    this.capabilities = {
+      families: sockets.map(({ address }) => address.family),
+      dontFragment: sockets.every(({ facts }) => facts.dontFragment),
+      gso: abilities.every(({ gso }) => gso),
+      gro: abilities.every(({ gro }) => gro),
+      batch: true,
+      timerMs: TIMER_MS,
+      datagramBytesMax: DATAGRAM_BYTES_MAX,
+      receiveBufferBytes: Math.min(...sockets.map(({ facts }) => facts.receiveBufferBytes)),
+      sendBufferBytes: Math.min(...sockets.map(({ facts }) => facts.sendBufferBytes)),
+      notes,
+    }
+    // A number of its own, without memory as long as it isn't needed.
+    this.#one.slab[0] = this.slabs.register(new Uint8Array(0))
+    turnEnd.addReader(this.#reader)
+  }
+
+  #take(socket: OpenedSocket): { readonly gso: boolean; readonly gro: boolean } {
+    try {
+      const abilities = this.#channel.add(socket.fd, socket.address.family)
+      socket.isTaken = true
+      return abilities
+    } catch (error) {
+      this.#channel.close()
+      throw error
+    }
+  }
+
+  override registerSlab(bytes: Uint8Array): number {
+    const id = super.registerSlab(bytes)
+    if (this.#channel.isOpen) this.#channel.setSlab(id, bytes)
+    return id
+  }
+
+  override releaseSlab(slab: number): void {
+    super.releaseSlab(slab)
+    if (this.#channel.isOpen) this.#channel.setSlab(slab, null)
+  }
+
+  override internAddress(address: Address): number {
+    checkScope(parseHost(address.host)?.scope ?? "", (message) => new RangeError(message))
+    return super.internAddress(address)
+  }
+
+  override registerSealer(sealer: Sealer): number {
+    const id = super.registerSealer(sealer)
+    if (sealer.parameters?.algorithm !== "crc32c" || sealer.tagBytes !== 4) this.#ownSealers.add(id)
+    else if (this.#channel.isOpen) this.#channel.setSealer(id, sealer.parameters)
+    return id
+  }
+
+  override releaseSealer(sealer: number): void {
+    super.releaseSealer(sealer)
+    if (!this.#ownSealers.delete(sealer) && this.#channel.isOpen) this.#channel.setSealer(sealer, undefined)
+  }
+
+  override send(batch: SendBatch): number {
+    if (this.#ownSealers.size > 0) return this.#sendSingly(batch)
+    for (let from = 0; from < batch.count;) {
+      const count = Math.min(ROWS_MAX, batch.count - from)
+      const taken = this.#sendRows(batch, from, count)
+      from += taken
+      if (taken < count) return from
+    }
+    return batch.count
+  }
+
+  override open(batch: ReceiveBatch): void {
+    if (batch !== this.#batch || this.#ownSealers.size > 0 || !this.#channel.isOpen) openBatch(batch, this.sealers)
+    else this.#channel.open(batch.count)
+  }
+
+  protected override closeSockets(): Promise<void> {
+    this.#turnEnd.removeReader(this.#reader)
+    this.#channel.close()
+    return Promise.resolve()
+  }
+
+  protected override surface(error: unknown): void {
+    surface(error)
+  }
+
+  #sendRows(batch: SendBatch, from: number, count: number): number {
+    // A function called for a failure may have closed us.
+    if (!this.#channel.isOpen) {
+      this.counts.datagramsUnsendable += count
+      return count
+    }
+    const taken = this.#channel.send(batch, from, count)
+    const { bytes, unsendable, refused } = this.#channel.report
+    this.counts.datagramsSent += taken - unsendable
+    this.counts.datagramsUnsendable += unsendable
+    this.counts.bytesSent += bytes
+    if (refused.length > 0) this.#tellRefused(batch, [...refused])
+    return taken
+  }
+
+  #tellRefused(batch: SendBatch, refused: readonly number[]): void {
+    for (let i = 0; i < refused.length; i += 3)
+      this.failed(this.#errorOf(refused[i + 1]!, "sendmmsg"), "send", batch.address[refused[i]!]!, refused[i + 2]!)
+  }
+
+  /** Rows are sealed in memory of our own: one that finds the socket full is the caller's to send again, as it was. */
+  #sendSingly(batch: SendBatch): number {
+    const one = this.#one
+    if (!this.#channel.isOpen) return this.#sendRows(batch, 0, batch.count)
+    if (this.#staging === undefined) {
+      this.#staging = new Uint8Array(DATAGRAM_BYTES_MAX + STAGING_TAG_BYTES)
+      this.#channel.setSlab(one.slab[0]!, this.#staging)
+    }
+    for (let row = 0; row < batch.count; row++) {
+      const sealer = batch.sealer[row]!
+      let taken: number
+      if (this.#ownSealers.has(sealer)) {
+        const offset = batch.offset[row]!
+        const length = Math.min(batch.length[row]!, DATAGRAM_BYTES_MAX)
+        const slab = this.slabs.get(batch.slab[row]!)
+        checkRow(batch, row, slab, this.sealers.get(sealer).tagBytes)
+        this.#staging.set(slab.subarray(offset, offset + length))
+        one.offset[0] = 0
+        one.length[0] = length
+        one.address[0] = batch.address[row]!
+        one.sealer[0] = sealer
+        one.length[0] = sealRow(one, 0, this.#staging, this.sealers)
+        one.sealer[0] = 0
+        taken = this.#sendRows(one, 0, 1)
+      } else {
+        taken = this.#sendRows(batch, row, 1)
+      }
+      if (taken === 0) return row
+    }
+    return batch.count
+  }
+
+  #received(count: number, dropped: number): void {
+    if (this.isClosed) return
+    this.#hasRead = true
+    const { counts } = this
+    counts.datagramsDropped += dropped
+    if (count === 0) return
+    const { address, length } = this.#batch
+    let bytes = 0
+    let last = -1
+    for (let row = 0; row < count; row++) {
+      bytes += length[row]!
+      if (address[row] === last) continue
+      if (address[row] === 0) this.#nameSource(row, count)
+      else this.addresses.touch(address[row]!)
+      last = address[row]!
+    }
+    counts.datagramsReceived += count
+    counts.bytesReceived += bytes
+    this.#batch.count = count
+    this.handOver(this.#batch)
+  }
+
+  /** Gives a source its number, and to all of the batch that came from it. */
+  #nameSource(row: number, count: number): void {
+    const { address } = this.#batch
+    const { host, port } = this.#channel.sourceOf(row)
+    const id = this.addresses.seen(host, port)
+    address[row] = id
+    for (let next = row + 1; next < count && address[next] === 0; next++) {
+      const source = this.#channel.sourceOf(next)
+      if (source.host !== host || source.port !== port) return
+      address[next] = id
+    }
+  }
+
+  #errorOf(errno: number, syscall: string): Error {
+    const code = this.#channel.errorName(errno)
+    return Object.assign(new Error(`${syscall} ${code}`), { code, errno: -errno, syscall })
+  }
+}

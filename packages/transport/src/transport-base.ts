@@ -1,0 +1,128 @@
+import { AddressTable } from "./address-table.ts"
+import { createCounters, type MutableCounters, socketErrorCode } from "./counters.ts"
+import type { Address, Capabilities, ReceiveBatch, Sealer, SendBatch, SocketError, Transport, TransportCounters } from "./host.ts"
+import { IdTable } from "./id-table.ts"
+
+/** What all transports have: tables, counters and the functions of the user. How datagrams move is a subclass's. */
+export abstract class TransportBase implements Transport {
+  abstract readonly capabilities: Capabilities
+  abstract readonly localAddresses: readonly Address[]
+  protected readonly addresses: AddressTable
+  protected readonly slabs: IdTable<Uint8Array> = new IdTable<Uint8Array>("slab")
+  protected readonly sealers: IdTable<Sealer> = new IdTable<Sealer>("sealer")
+  protected readonly counts: MutableCounters = createCounters()
+  #closing: Promise<void> | undefined
+  #receive: (batch: ReceiveBatch) => void = () => {}
+  #writable: () => void = () => {}
+  #error: (error: SocketError) => void = () => {}
+
+  constructor(addresses: AddressTable = new AddressTable()) {
+    this.addresses = addresses
+  }
+
+  abstract send(batch: SendBatch): number
+  abstract open(batch: ReceiveBatch): void
+  protected abstract closeSockets(): Promise<void>
+  /** Makes an error of the user's code known, once, and returns. */
+  protected abstract surface(error: unknown): void
+
+  get counters(): TransportCounters {
+    return this.counts
+  }
+
+  /** Addresses somebody holds, for tests of leaks. */
+  get addressCount(): number {
+    return this.addresses.heldCount
+  }
+
+  registerSlab(bytes: Uint8Array): number {
+    return this.slabs.register(bytes)
+  }
+
+  releaseSlab(slab: number): void {
+    this.slabs.release(slab)
+  }
+
+  internAddress(address: Address): number {
+    return this.addresses.intern(address)
+  }
+
+  retainAddress(address: number): void {
+    this.addresses.retain(address)
+  }
+
+  releaseAddress(address: number): void {
+    this.addresses.release(address)
+  }
+
+  addressOf(address: number): Address {
+    return this.addresses.addressOf(address)
+  }
+
+  registerSealer(sealer: Sealer): number {
+    return this.sealers.register(sealer)
+  }
+
+  releaseSealer(sealer: number): void {
+    this.sealers.release(sealer)
+  }
+
+  onReceive(receive: (batch: ReceiveBatch) => void): void {
+    this.#receive = receive
+  }
+
+  onWritable(writable: () => void): void {
+    this.#writable = writable
+  }
+
+  onError(error: (error: SocketError) => void): void {
+    this.#error = error
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.closeSockets()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  protected get isClosed(): boolean {
+    return this.#closing !== undefined
+  }
+
+  /** Hands over a batch that came. */
+  protected handOver(batch: ReceiveBatch): void {
+    try {
+      this.#receive(batch)
+    } catch (error) {
+      this.surface(error)
+    }
+  }
+
+  /** Full sockets have room again. */
+  protected writable(): void {
+    if (this.isClosed) return
+    try {
+      this.#writable()
+    } catch (error) {
+      this.surface(error)
+    }
+  }
+
+  /** Counts a failed call and tells it. What a close leaves unsent is no failure. */
+  protected failed(cause: unknown, operation: SocketError["operation"], address: number, bytes: number): void {
+    if (this.isClosed) {
+      if (operation === "send") this.counts.datagramsUnsendable++
+      return
+    }
+    const code = socketErrorCode(cause)
+    this.counts.errors[code]++
+    try {
+      this.#error({ code, operation, address, bytes, cause })
+    } catch (error) {
+      this.surface(error)
+    }
+  }
+}
