@@ -5,6 +5,8 @@
  */
 
 import type { Host, ReceiveBatch, Transport, WakeUp } from "@x/transport/host"
+import type { OutgoingState } from "./protocol/outgoing-streams.ts"
+import type { PeerState } from "./protocol/peer-state.ts"
 import type { Protocol } from "./protocol/protocol.ts"
 
 interface Waiter {
@@ -51,6 +53,18 @@ export class Driver {
     if (this.#isRunning || this.#isDeferred || this.#protocol === undefined) return
     this.#isDeferred = true
     this.#host.defer(this.#turn)
+  }
+
+  /** Sends what a stream has written, before the end of the turn. Other work of the turn is done then. */
+  push(peer: PeerState, state: OutgoingState): void {
+    const protocol = this.#protocol
+    if (protocol === undefined || this.#isRunning) return
+    this.#isRunning = true
+    try {
+      protocol.push(peer, state, this.#host.now())
+    } finally {
+      this.#isRunning = false
+    }
   }
 
   readonly #turn = (): void => {

@@ -113,6 +113,7 @@ export class Endpoint implements AsyncDisposable {
       parkedMessagesMax: settings.parkedMessagesMax,
       parkedBytesMax: settings.parkedBytesMax,
       starve: (stream) => void this.#starved.add(stream),
+      push: (peer, state) => this.#driver.push(peer, state),
       surface: (error, where) => this.#surface(error, where),
     }
     this.#incomingHost = {

@@ -1,4 +1,4 @@
-import { abandonMessage, fitsWhole, LargeMessage, packetsNeeded, reserveWhole, writeWhole } from "@x/fragment"
+import { abandonMessage, appendWhole, fitsWhole, LargeMessage, packetsNeeded, reserveWhole, writeWhole } from "@x/fragment"
 import type { PacketRange, SendStream, SentMessages } from "@x/stream"
 import { type Delivery, DELIVERIES, MODE, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
 import { EndpointError } from "./endpoint-error.ts"
@@ -59,6 +59,9 @@ export class OutgoingStream {
   #isEnded = false
   #isWriting = false
   #isDrainOwed = false
+  /** Whether messages may go behind others without a look at anything else; and how large they may be. */
+  #mayAppend: boolean
+  readonly #appendBytesMax: number
 
   /** @internal */
   constructor(peer: Peer, peerState: PeerState, state: OutgoingState, label: string, lot: ParkingLot, host: PeerHost) {
@@ -69,6 +72,8 @@ export class OutgoingStream {
     this.#stream = state.stream
     this.#lot = lot
     this.#host = host
+    this.#mayAppend = this.#isReliable
+    this.#appendBytesMax = peerState.messageBytesMax
     this.#events = new Events(["drain"], (error, name) => host.surface(error, `the listener of "${name}"`))
   }
 
@@ -116,11 +121,26 @@ export class OutgoingStream {
   trySend(type: number, bytes: Uint8Array, options?: { readonly timeoutMs?: number }): SendResult
   trySend<T>(type: MessageType<T>, value: T, options?: { readonly timeoutMs?: number }): SendResult
   trySend(type: number | MessageType<unknown>, value: unknown, options?: { readonly timeoutMs?: number }): SendResult {
+    if (this.#append(type, value)) return "sent"
     const timeoutMs = options?.timeoutMs ?? Infinity
     if (typeof type !== "number") return this.#trySendValue(type, value, timeoutMs)
     this.#checkCall(type)
     checkBytes(value)
     return this.#offer(type, value, timeoutMs, false)
+  }
+
+  /** The way of most small messages: behind others in a packet that is open. `false`: they take the other, which also says what is wrong. */
+  #append(type: number | MessageType<unknown>, value: unknown): boolean {
+    return (
+      this.#mayAppend &&
+      this.#lot.isEmpty &&
+      typeof type === "number" &&
+      type >>> 0 === type &&
+      type <= TYPE_MAX &&
+      value instanceof Uint8Array &&
+      value.length <= this.#appendBytesMax &&
+      appendWhole(this.#stream, type, value)
+    )
   }
 
   #trySendValue({ type, codec }: MessageType<unknown>, value: unknown, timeoutMs: number): SendResult {
@@ -145,16 +165,26 @@ export class OutgoingStream {
     if (!this.#isReliable) return this.#sendNow(type, bytes)
     if (isWhole && this.#lot.isEmpty && writeWhole(this.#stream, type, bytes)) {
       this.#peerState.outgoing.touch(this.#state)
+      this.#push()
       return "sent"
     }
     const message = new LargeMessage(type, bytes)
     const fits = isWhole || this.#fitsWindow(bytes.length)
-    if (this.#lot.isEmpty && fits && this.#write(message)) return "sent"
+    if (this.#lot.isEmpty && fits && this.#write(message)) {
+      this.#push()
+      return "sent"
+    }
     if (!message.isBegun && !this.#lot.hasRoom(bytes.length)) return this.#noRoom()
     if (this.#lot.isEmpty && !fits) this.#write(message)
     if (!isOwned) message.keep()
     this.#park({ message, deadlineMs: this.#host.now() + timeoutMs, settle: undefined })
     return "parked"
+  }
+
+  /** Who writes much in one turn has it sent while it writes: the other side then works beside it and not after it. */
+  #push(): void {
+    const stream = this.#stream
+    if (stream.queuedPackets * stream.payloadBytesMax >= PUSH_BYTES) this.#host.push(this.#peerState, this.#state)
   }
 
   #park(parked: ParkedMessage): void {
@@ -333,10 +363,12 @@ export class OutgoingStream {
 
   #fill(fill: (bytes: Uint8Array, offset: number) => void, bytes: Uint8Array, offset: number): void {
     this.#isWriting = true
+    this.#mayAppend = false
     try {
       fill(bytes, offset)
     } finally {
       this.#isWriting = false
+      this.#mayAppend = this.#isReliable && !this.#isEnded
     }
   }
 
@@ -386,6 +418,7 @@ export class OutgoingStream {
     promise.catch(() => {})
     this.#ending = { promise, settle }
     this.#isEnded = true
+    this.#mayAppend = false
     this.#endIfDrained()
     return promise
   }
@@ -507,6 +540,9 @@ export class OutgoingStream {
     )
   }
 }
+
+/** As much as goes through the network stack as one with segmentation offload, and some more. */
+const PUSH_BYTES = 65_536
 
 /** Of the longest header of a piece that isn't the first. */
 const PIECE_ROOM_BYTES = 14

@@ -8,6 +8,7 @@ import { MessageQueue } from "./message-queue.ts"
 import { OutgoingStream } from "./outgoing-stream.ts"
 import { ParkingLot } from "./parking-lot.ts"
 import { toHex } from "./protocol/identity.ts"
+import type { OutgoingState } from "./protocol/outgoing-streams.ts"
 import type { PeerState } from "./protocol/peer-state.ts"
 
 export interface OpenOptions {
@@ -56,6 +57,8 @@ export interface PeerHost {
   readonly parkedBytesMax: number
   /** A stream with an open window found no memory: it is told when there is some. */
   starve(stream: OutgoingStream): void
+  /** A stream has written enough for a call of the transport: it is sent now if nothing else is under way. */
+  push(peer: PeerState, state: OutgoingState): void
   surface(error: unknown, where: string): void
 }
 

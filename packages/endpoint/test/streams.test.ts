@@ -214,30 +214,32 @@ function feed(peer: Peer, label: string, options: { weight?: number; priority?: 
 }
 
 test("peers share by weight too", async () => {
-  const { network, bind, a, toB } = await pair(12, { congestion: fixed({ windowBytes: 1_000_000 }) })
+  const { network, bind, a, b, toB } = await pair(12, { congestion: fixed({ windowBytes: 1_000_000 }) })
   const { endpoint: c } = await bind("c")
   const toC = await network.until(a.join("c:4000"))
   // One send buffer for both: the host's link is what they share.
   network.links({ delayMs: 5, rateBitsPerSecond: 80_000_000, queueBytes: 100_000 })
   toB.setShare({ weight: 3 })
   expect(() => toB.setShare({ weight: 0 })).toThrow("weight must be")
-  let [atB, atC] = [0, 0]
+  let atC = 0
   const order: string[] = []
   network.filter(({ to, bytes }) => {
     if ((to === "b" || to === "c") && bytes.length > 1_000) order.push(to)
     return true
   })
   for (const endpoint of [c]) endpoint.handle(1, ({ length }) => (atC += length))
-  for (const [peer, label] of [
-    [toB, "b"],
-    [toC, "c"],
-  ] as const) {
-    const stream = peer.open({ label })
-    for (let i = 0; i < 400; i++) stream.trySend(1, pattern(1_100))
-  }
+  // While a message is handled nothing is sent before all was written: then both have something.
+  a.handle(2, () => {
+    for (const [peer, label] of [
+      [toB, "b"],
+      [toC, "c"],
+    ] as const) {
+      const stream = peer.open({ label })
+      for (let i = 0; i < 400; i++) stream.trySend(1, pattern(1_100))
+    }
+  })
+  b.peers[0]!.open().trySend(2, pattern(1))
   await network.advance(1_000)
-  void atB
-  atB = 0
   // While both have something to send, every four rounds of eight datagrams hold three of the heavier peer.
   const head = order.slice(0, 256)
   expect(head.filter((to) => to === "b").length / head.length).toBeCloseTo(0.75, 1)
@@ -642,3 +644,18 @@ test.each(["fire-and-forget", "latest", "best-effort"] as const)(
     a.assertInvariants()
   },
 )
+
+test("who writes much in a turn has it sent while it writes; little waits for the end of the turn", async () => {
+  const { network, toB } = await pair(13)
+  const stream = toB.open()
+  stream.trySend(1, pattern(100))
+  await network.until(stream.flush())
+  const sent = (): number => network.linkOf("a", "b").sent
+  const before = sent()
+  for (let i = 0; i < 50; i++) stream.trySend(1, pattern(1_100))
+  expect(sent()).toBe(before)
+  for (let i = 0; i < 50; i++) stream.trySend(1, pattern(1_100))
+  expect(sent() - before).toBeGreaterThan(50)
+  await network.until(stream.flush())
+  expect(stream.account).toMatchObject({ accepted: 101, acknowledged: 101 })
+})

@@ -9,6 +9,7 @@ export { Assembly } from "./assembly.ts"
 export { AssemblyBudget } from "./budget.ts"
 export {
   abandonMessage,
+  appendWhole,
   fitsWhole,
   LargeMessage,
   messageBytesLimit,

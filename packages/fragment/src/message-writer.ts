@@ -24,6 +24,8 @@ export interface PayloadSink {
   readonly begun: number
   /** Packets that could be begun now. */
   readonly roomPackets: number
+  /** An offset in `slab` for so many bytes of whole messages in the packet that is open, or −1: none is, or it has no room. */
+  roomBehind(bytes: number): number
   /** An offset in `slab` for whole messages of so many bytes, or −1: no room now. */
   reserve(bytes: number): number
   commit(bytes: number): void
@@ -48,6 +50,17 @@ export function fitsWhole(bytes: number, payloadBytesMax: number): boolean {
 /** Packets that a message needs at most, when the open packet has no room for it. */
 export function packetsNeeded(bytes: number, payloadBytesMax: number): number {
   return fitsWhole(bytes, payloadBytesMax) ? 1 : Math.ceil(bytes / (payloadBytesMax - PIECE_HEADER_BYTES.middle))
+}
+
+/** Writes a whole message behind others in the packet that is open; `false`: none is, or it has no room. The way that most small messages go. */
+export function appendWhole(sink: PayloadSink, type: number, bytes: Uint8Array): boolean {
+  const { length } = bytes
+  const size = wholeHeaderBytes(length) + length
+  const offset = sink.roomBehind(size)
+  if (offset < 0) return false
+  sink.slab.set(bytes, writeWholeHeader(sink.view, offset, type, length))
+  sink.commit(size)
+  return true
 }
 
 /** Writes a whole message; `false`: no room now, nothing was written. */

@@ -23,6 +23,10 @@ export class TestSink implements PayloadSink {
     this.view = new DataView(this.slab.buffer)
   }
 
+  roomBehind(bytes: number): number {
+    return this.#open > 0 && this.#open + bytes <= this.payloadBytesMax ? this.#open : -1
+  }
+
   reserve(bytes: number): number {
     if (bytes > this.payloadBytesMax) throw new RangeError("too long")
     if (this.#open > 0 && this.#open + bytes <= this.payloadBytesMax) return this.#open

@@ -96,7 +96,7 @@ export interface OutgoingPacket {
   view: DataView
   offset: number
   length: number
-  /** A status is wanted: the packet fills the window or empties the queue. */
+  /** A status is wanted: the packet fills the window, or another quarter of it, or empties the queue. */
   wanted: boolean
   isResend: boolean
 }
@@ -129,8 +129,12 @@ export class SendStream {
   #next: number
   /** The number of the next packet to be closed; an open one has this number already. */
   #high: number
-  /** The slot of the packet being filled; −1: none yet. */
+  /** The slot of the packet being filled, −1: none yet; where it is, and where its payload begins. */
   #openSlot = -1
+  #openSlab: Uint8Array = NO_BYTES
+  #openView: DataView = NO_VIEW
+  #openOffset = 0
+  readonly #payloadBytesMax: number
   #openBytes = 0
   #openBegun = 0
   #openMs = 0
@@ -147,6 +151,8 @@ export class SendStream {
   #unackedBytes = 0
   #unackedPackets = 0
   #inFlightBytes = 0
+  /** Sent since a status was last asked for. */
+  #unaskedBytes = 0
   /** Packets that were given up and whose numbers the receiver has not passed yet. */
   #gonePackets = 0
   /** All below are received or gone: where the search for what can be given up begins. */
@@ -184,6 +190,7 @@ export class SendStream {
     this.priority = priority
     this.metadata = metadata
     this.#options = options.options
+    this.#payloadBytesMax = options.options.payloadBytesMax
     this.#rtt = rtt
     this.#lifetimeMs = lifetimeMs
     this.#resendsMax = resendsMax
@@ -209,11 +216,22 @@ export class SendStream {
 
   /** Where `reserve` gave room last. */
   get slab(): Uint8Array {
-    return this.#openSlot < 0 ? NO_BYTES : this.#pool.bytes(this.#openSlot)
+    return this.#openSlab
   }
 
   get view(): DataView {
-    return this.#openSlot < 0 ? NO_VIEW : this.#pool.view(this.#openSlot)
+    return this.#openView
+  }
+
+  /** An offset in `slab` for `bytes` of a whole message behind those in the open packet, or −1: none is open, or has no room. Then `commit`. */
+  roomBehind(bytes: number): number {
+    const used = this.#openBytes
+    return used > 0 && used + bytes <= this.#payloadBytesMax && this.#state === "open" ? this.#openOffset + used : -1
+  }
+
+  /** Packets that are closed and were never sent. */
+  get queuedPackets(): number {
+    return this.#high - this.#next
   }
 
   /** Messages begun so far: the identity of the next one. */
@@ -398,14 +416,19 @@ export class SendStream {
   reservePiece(): number {
     if (this.#windowRoom === 0) return -1
     this.closePacket()
-    if (this.#openSlot < 0) this.#openSlot = this.#pool.acquire()
-    if (this.#openSlot < 0) return -1
+    if (this.#openSlot < 0 && !this.#openNext()) return -1
     this.#ring.makeRoom(this.#low, this.#high)
     return this.#openOffset
   }
 
-  get #openOffset(): number {
-    return this.#pool.offset(this.#openSlot) + this.#options.headRoomBytes
+  #openNext(): boolean {
+    const slot = this.#pool.acquire()
+    if (slot < 0) return false
+    this.#openSlot = slot
+    this.#openSlab = this.#pool.bytes(slot)
+    this.#openView = this.#pool.view(slot)
+    this.#openOffset = this.#pool.offset(slot) + this.#options.headRoomBytes
+    return true
   }
 
   /** A piece of this form and length, header included, was written. */
@@ -484,7 +507,10 @@ export class SendStream {
     }
     ring.state[at] = PACKET.inFlight
     this.#inFlightBytes += out.length
-    out.wanted = this.#nextToSend() < 0 && (this.#openBytes === 0 || this.#windowRoom === 0)
+    this.#unaskedBytes += out.length
+    out.wanted =
+      this.#unaskedBytes >= this.#options.windowBytes / 4 || (this.#nextToSend() < 0 && (this.#openBytes === 0 || this.#windowRoom === 0))
+    if (out.wanted) this.#unaskedBytes = 0
     if (this.#syncDueMs === Infinity) this.#armSync(nowMs)
     return true
   }

@@ -119,8 +119,8 @@ export class OutgoingStreams {
     return this.#listed > 0
   }
 
-  /** Takes up a stream whose turn is to come, behind those that wait already. */
-  #enlist(state: OutgoingState): void {
+  /** Takes up a stream, if it has something to send: its turn comes behind those that wait already. */
+  enlistOne(state: OutgoingState): void {
     if (state.isListed || state.stream.peek() < 0) return
     const { priority } = state.stream
     let i = 0
@@ -236,7 +236,7 @@ export class OutgoingStreams {
 
   /** Takes up the streams that were touched. Before `pollData`. */
   enlist(): void {
-    for (const state of this.#sending) this.#enlist(state)
+    for (const state of this.#sending) this.enlistOne(state)
   }
 
   /**

@@ -19,6 +19,7 @@ import { Joiner } from "./joiner.ts"
 import { type JoinRequest, Joins, type SlotOwner, ZERO_SEED } from "./joins.ts"
 import type { ProtocolListener } from "./listener.ts"
 import { Outbox } from "./outbox.ts"
+import type { OutgoingState } from "./outgoing-streams.ts"
 import { HEAD_ROOM_BYTES, PeerState, type PeerContext } from "./peer-state.ts"
 import { Quota } from "./quota.ts"
 import { createScratch } from "./scratch.ts"
@@ -529,6 +530,16 @@ export class Protocol {
     this.#outbox.flush()
     this.#sendPool.unhold()
     this.#expectedMs = Math.max(nowMs, this.nextTimeoutMs)
+  }
+
+  /** Sends data of a peer, of which this stream has much, as far as window and pace allow; everything else is for the next `poll`. */
+  push(peer: PeerState, state: OutgoingState, nowMs: number): void {
+    if (this.#outbox.isBlocked) return
+    peer.outgoing.enlistOne(state)
+    this.#sendPool.hold()
+    peer.pollData(Infinity, nowMs)
+    this.#outbox.flush()
+    this.#sendPool.unhold()
   }
 
   /** Answers whether the peer is still there. */
