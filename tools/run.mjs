@@ -44,7 +44,8 @@ const COMMANDS = {
   "simulate:plants": { script: "tools/simulator/plants.mjs", built: true },
   explore: { script: "tools/explorer/src/main.mjs" },
   fuzz: { script: "tools/fuzz/dist/main.js", built: true },
-  bench: { script: "tools/scripts.mjs", args: ["bench"], built: true },
+  bench: { script: "tools/bench/dist/main.js", built: true },
+  "bench:packages": { script: "tools/scripts.mjs", args: ["bench"], built: true },
   ci: { script: "tools/ci.mjs", built: true },
 }
 

@@ -1,0 +1,76 @@
+import { createSocket, type Socket } from "node:dgram"
+import type { Library, Link, MessageHandler } from "../link.ts"
+
+const WINDOW = 512
+const ACK_EVERY = 64
+/** No message is as short. */
+const ACK_BYTES = 4
+
+/** Raw `node:dgram`, a datagram for each message, with as much flow control as keeps the receiver's buffer from running over, and nothing else. */
+class DatagramLink implements Link {
+  readonly #socket: Socket
+  readonly #port: () => number
+  #handler: MessageHandler = () => {}
+  #writable: () => void = () => {}
+  #sent = 0
+  #acknowledged = 0
+  #received = 0
+  #isFull = false
+
+  constructor(socket: Socket, port: () => number) {
+    this.#socket = socket
+    this.#port = port
+    socket.on("message", (data) => this.#receive(data))
+  }
+
+  send(bytes: Uint8Array): boolean {
+    this.#socket.send(Buffer.from(bytes), this.#port(), "127.0.0.1")
+    this.#sent++
+    this.#isFull = this.#sent - this.#acknowledged >= WINDOW
+    return !this.#isFull
+  }
+
+  onMessage(handler: MessageHandler): void {
+    this.#handler = handler
+  }
+
+  onWritable(writable: () => void): void {
+    this.#writable = writable
+  }
+
+  #receive(data: Buffer): void {
+    const view = new DataView(data.buffer, data.byteOffset, data.length)
+    if (data.length === ACK_BYTES) {
+      this.#acknowledged = view.getUint32(0, true)
+      if (!this.#isFull) return
+      this.#isFull = false
+      return this.#writable()
+    }
+    this.#handler(view, 0, data.length)
+    if (++this.#received % ACK_EVERY > 0) return
+    const ack = Buffer.allocUnsafe(ACK_BYTES)
+    ack.writeUInt32LE(this.#received)
+    this.#socket.send(ack, this.#port(), "127.0.0.1")
+  }
+}
+
+export function dgram(): Library {
+  const bind = (): Promise<Socket> =>
+    new Promise((resolve) => {
+      const socket = createSocket({ type: "udp4", recvBufferSize: 4 << 20, lookup: (address, _, callback) => callback(null, address, 4) })
+      socket.bind(0, "127.0.0.1", () => resolve(socket))
+    })
+  return {
+    settings: () => `a datagram for each message, window ${WINDOW}, an acknowledgement for every ${ACK_EVERY}; nothing else is done`,
+    async listen(_, onLink) {
+      const socket = await bind()
+      let port = 0
+      socket.on("message", (_data, from) => (port = from.port))
+      onLink(new DatagramLink(socket, () => port))
+      return socket.address().port
+    },
+    async connect(_, port) {
+      return new DatagramLink(await bind(), () => port)
+    },
+  }
+}

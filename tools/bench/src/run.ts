@@ -1,0 +1,102 @@
+/** One run: two processes, one that receives and one that sends. */
+
+import { type ChildProcess, spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { environmentOf } from "./libraries.ts"
+
+export interface Job {
+  readonly library: string
+  readonly kind: "flat-out" | "echo" | "latency"
+  readonly bytes: number
+  readonly datagramBytes: number
+  readonly warmMs: number
+  readonly runMs: number
+  /** Of `echo`. */
+  readonly rounds: number
+  /** Of `latency`. */
+  readonly perSecond: number
+  readonly port?: number
+}
+
+export interface Ready {
+  readonly port: number
+  readonly settings: string
+}
+
+/** What a process counted in its window. */
+export interface Answer {
+  readonly count: number
+  readonly ms: number
+  readonly cpuUs: number
+  readonly rssMiB: number
+  readonly p50Us?: number | undefined
+  readonly p99Us?: number | undefined
+  readonly p999Us?: number | undefined
+}
+
+export interface Outcome {
+  readonly settings: string
+  readonly perSecond: number
+  readonly gbitPerSecond: number
+  /** CPU of sender and receiver for one message. */
+  readonly cpuUs: number
+  readonly rssMiB: number
+  readonly p50Us?: number | undefined
+  readonly p99Us?: number | undefined
+  readonly p999Us?: number | undefined
+}
+
+const WORKER = fileURLToPath(new URL("worker.js", import.meta.url))
+/** Beyond its own time. */
+const GRACE_MS = 20_000
+
+/** `cpus`: for the receiver and the sender, where they are to be pinned. */
+export async function run(job: Job, cpus?: readonly [number, number]): Promise<Outcome> {
+  const receiver = start("receive", job, cpus?.[0])
+  let sender: ChildProcess | undefined
+  try {
+    const { port, settings } = await answerOf<Ready>(receiver, GRACE_MS)
+    const received = job.kind === "echo" ? undefined : answerOf<Answer>(receiver, job.warmMs + job.runMs + GRACE_MS)
+    sender = start("send", { ...job, port }, cpus?.[1])
+    const sent = job.kind === "latency" ? undefined : answerOf<Answer>(sender, job.warmMs + job.runMs + 3 * GRACE_MS)
+    const [one, other] = await Promise.all([received, sent])
+    const { count, ms, p50Us, p99Us, p999Us } = (one ?? other)!
+    const perSecond = ms === 0 ? 0 : (count / ms) * 1_000
+    const cpuUs = [one, other].reduce(
+      (sum, answer) => sum + (answer === undefined || answer.count === 0 ? 0 : answer.cpuUs / answer.count),
+      0,
+    )
+    const rssMiB = Math.max(one?.rssMiB ?? 0, other?.rssMiB ?? 0)
+    return { settings, perSecond, gbitPerSecond: (perSecond * job.bytes * 8) / 1e9, cpuUs, rssMiB, p50Us, p99Us, p999Us }
+  } finally {
+    await Promise.all([receiver, sender].map((child) => child && end(child)))
+  }
+}
+
+function start(role: string, job: Job, cpu: number | undefined): ChildProcess {
+  const command = [process.execPath, WORKER, role, JSON.stringify(job)]
+  const [file, ...args] = cpu === undefined ? command : ["taskset", "-c", String(cpu), ...command]
+  return spawn(file!, args, { stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...environmentOf(job.library) } })
+}
+
+function answerOf<T>(child: ChildProcess, timeoutMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`a process said nothing for ${timeoutMs} ms`)), timeoutMs)
+    const settle = (act: () => void): void => {
+      clearTimeout(timer)
+      act()
+    }
+    child.once("message", (message: T) => settle(() => resolve(message)))
+    child.once("exit", (code, signal) => settle(() => reject(new Error(`a process ended by ${signal ?? `code ${code}`}`))))
+    child.once("error", (error) => settle(() => reject(error)))
+  })
+}
+
+function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
+  return new Promise((resolve) => {
+    child.removeAllListeners()
+    child.once("exit", () => resolve())
+    child.kill("SIGKILL")
+  })
+}

@@ -1,0 +1,141 @@
+/** One of the two processes of a run: `receive` or `send`, as its arguments say. */
+
+import { check, Content } from "./content.ts"
+import { LIBRARIES } from "./libraries.ts"
+import { LARGE_BYTES, type Link } from "./link.ts"
+import type { Answer, Job, Ready } from "./run.ts"
+
+/** Messages from one look at the clock to the next. */
+const LOOK_EVERY = 64
+const LARGE_BUFFERS = 16
+
+const [role, text] = process.argv.slice(2)
+const job = JSON.parse(text!) as Job
+const library = await LIBRARIES[job.library]!()
+const linkOptions = { messageBytes: job.bytes, datagramBytes: job.datagramBytes }
+/** One clock for both processes: the system's monotonic one, which `performance.now` counts from the start of each. */
+const originMs = Number(process.hrtime.bigint()) / 1e6 - performance.now()
+const nowMs = (): number => originMs + performance.now()
+const cpuUs = (): number => {
+  const { user, system } = process.cpuUsage()
+  return user + system
+}
+const tell = (message: Ready | Answer): void => void process.send!(message)
+process.on("disconnect", () => process.exit())
+
+if (role === "receive") tell({ port: await library.listen(linkOptions, receive), settings: library.settings(linkOptions) })
+else await send(await library.connect(linkOptions, job.port!))
+
+function receive(link: Link): void {
+  if (job.kind === "echo") return echo(link)
+  const size = job.bytes
+  const every = size >= LARGE_BYTES ? 1 : LOOK_EVERY
+  const latencies: number[] = []
+  const endMs = job.warmMs + job.runMs
+  let [expected, startMs, fromMs, fromCount, fromCpuUs] = [0, 0, 0, 0, 0]
+  let isOver = false
+  link.onMessage((view, offset, length) => {
+    check(view, offset, length, size, expected)
+    if (job.kind === "latency") latencies.push(nowMs() - view.getFloat64(offset + 8, true))
+    if (expected++ % every !== 0) return
+    const atMs = performance.now()
+    if (expected === 1) startMs = atMs
+    if (fromMs === 0) {
+      if (atMs - startMs < job.warmMs) return
+      ;[fromMs, fromCount, fromCpuUs] = [atMs, expected, cpuUs()]
+      latencies.length = 0
+    } else if (!isOver && atMs - startMs >= endMs) {
+      isOver = true
+      const count = expected - fromCount
+      tell({ count, ms: atMs - fromMs, cpuUs: cpuUs() - fromCpuUs, ...memory(), ...percentiles(latencies) })
+    }
+  })
+}
+
+function echo(link: Link): void {
+  let expected = 0
+  const content = new Content(job.bytes)
+  link.onMessage((view, offset, length) => {
+    check(view, offset, length, job.bytes, expected)
+    link.send(content.number(expected++))
+  })
+}
+
+function send(link: Link): Promise<void> | void {
+  if (job.kind === "echo") return pingPong(link)
+  if (job.kind === "latency") return openLoop(link)
+  flatOut(link)
+}
+
+function flatOut(link: Link): void {
+  const contents = Array.from({ length: job.bytes >= LARGE_BYTES ? LARGE_BUFFERS : 1 }, () => new Content(job.bytes))
+  let number = 0
+  let [fromNumber, fromCpuUs] = [0, 0]
+  setTimeout(() => {
+    ;[fromNumber, fromCpuUs] = [number, cpuUs()]
+  }, job.warmMs)
+  setTimeout(() => tell({ count: number - fromNumber, ms: job.runMs, cpuUs: cpuUs() - fromCpuUs, ...memory() }), job.warmMs + job.runMs)
+  const write = (): void => {
+    // A turn now and then, so that timers run beside a library that always has room.
+    for (let i = 0; i < 100_000; i++) if (!link.send(contents[number % contents.length]!.number(number++))) return
+    setImmediate(write)
+  }
+  link.onWritable(() => setImmediate(write))
+  write()
+}
+
+async function pingPong(link: Link): Promise<void> {
+  const content = new Content(job.bytes)
+  const tripsUs = new Float64Array(job.rounds)
+  let number = 0
+  let onAnswer = (): void => {}
+  link.onMessage((view, offset, length) => {
+    check(view, offset, length, job.bytes, number)
+    onAnswer()
+  })
+  const warmRounds = Math.min(2_000, job.rounds)
+  await new Promise<void>((resolve) => {
+    let sentMs = 0
+    const next = (): void => {
+      sentMs = performance.now()
+      link.send(content.number(number))
+    }
+    onAnswer = () => {
+      if (number >= warmRounds) tripsUs[number - warmRounds] = (performance.now() - sentMs) * 1_000
+      number++
+      if (number === warmRounds + job.rounds) resolve()
+      else next()
+    }
+    next()
+  })
+  tell({ count: job.rounds, ms: 0, cpuUs: 0, ...memory(), ...percentiles([...tripsUs], 1) })
+}
+
+/** Messages at their times, however long the ones before took; what is late counts from when it was due. */
+function openLoop(link: Link): void {
+  const content = new Content(job.bytes)
+  const intervalMs = 1_000 / job.perSecond
+  const startMs = nowMs()
+  let number = 0
+  const turn = (): void => {
+    const dueMs = nowMs()
+    for (let atMs = startMs + number * intervalMs; atMs <= dueMs; atMs = startMs + number * intervalMs) {
+      content.number(number++)
+      content.view.setFloat64(8, atMs, true)
+      link.send(content.bytes)
+    }
+    setImmediate(turn)
+  }
+  turn()
+}
+
+function memory(): { readonly rssMiB: number } {
+  return { rssMiB: process.resourceUsage().maxRSS / 1_024 }
+}
+
+function percentiles(values: number[], factor = 1_000): { readonly p50Us?: number; readonly p99Us?: number; readonly p999Us?: number } {
+  if (values.length === 0) return {}
+  const sorted = Float64Array.from(values).sort()
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]! * factor
+  return { p50Us: at(0.5), p99Us: at(0.99), p999Us: at(0.999) }
+}
