@@ -19,9 +19,14 @@ export type Handler =
 /** Handlers by type, one for each. */
 export class MessageHandlers {
   readonly #handlers = new Map<number, Handler>()
+  #lastType = -1
+  #last: Handler | undefined
 
   get(type: number): Handler | undefined {
-    return this.#handlers.get(type)
+    // Most messages are of the type of the one before.
+    if (type === this.#lastType) return this.#last
+    this.#lastType = type
+    return (this.#last = this.#handlers.get(type))
   }
 
   /** Returns what takes the handler away again. */
@@ -34,8 +39,11 @@ export class MessageHandlers {
     if (this.#handlers.has(number))
       throw new EndpointError("invalid-option", `type ${number} has a handler already; take that one away first, by what handle() returned`)
     this.#handlers.set(number, made)
+    this.#lastType = -1
     return () => {
-      if (this.#handlers.get(number) === made) this.#handlers.delete(number)
+      if (this.#handlers.get(number) !== made) return
+      this.#handlers.delete(number)
+      this.#lastType = -1
     }
   }
 }

@@ -83,7 +83,7 @@ export class Assembler implements Yielder {
       // In order, a message begins with its first piece and only when no other is under way.
       if (this.#isOrdered && (piece.form !== FORM.first || this.#assemblies.size > 0)) return "piece-conflict"
       if (!this.#reserve(piece.total)) return "no-room"
-      assembly = new Assembly(piece.message, piece.total, nowMs)
+      assembly = new Assembly(piece.message, this.#budget.buffers.take(piece.total), nowMs)
       this.#assemblies.set(piece.message, assembly)
       if (!this.#isReliable) this.#budget.offer(this)
     }
@@ -102,6 +102,11 @@ export class Assembler implements Yielder {
     const { total } = this.completed
     this.#completed = undefined
     this.#budget.release(this.#charge(total))
+  }
+
+  /** Nobody needs the bytes of a message that was released any more: they are for others. Who keeps them does not call this. */
+  recycle({ bytes }: Assembly): void {
+    this.#budget.buffers.give(bytes)
   }
 
   /** When `handleTimeout` has something to give up; `Infinity`: never. */
@@ -191,5 +196,6 @@ export class Assembler implements Yielder {
   #drop(assembly: Assembly): void {
     this.#takeOut(assembly)
     this.#budget.release(this.#charge(assembly.total))
+    this.recycle(assembly)
   }
 }

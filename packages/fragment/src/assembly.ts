@@ -12,7 +12,7 @@ const HOLES_MAX = 8_192
 export class Assembly {
   readonly message: number
   readonly total: number
-  readonly bytes: Uint8Array
+  readonly bytes: Uint8Array<ArrayBuffer>
   /** The highest number of a packet that a piece came in. */
   highest = 0
   /** Told by the first piece; −1 until then. */
@@ -22,10 +22,11 @@ export class Assembly {
   /** `[from, to)` of what is there, ascending, never touching: few, since pieces mostly come in order. */
   readonly #ranges: number[] = []
 
-  constructor(message: number, total: number, nowMs: number) {
+  /** `bytes`: as many as the message has, with anything in them. */
+  constructor(message: number, bytes: Uint8Array<ArrayBuffer>, nowMs: number) {
     this.message = message
-    this.total = total
-    this.bytes = new Uint8Array(total)
+    this.total = bytes.length
+    this.bytes = bytes
     this.progressMs = nowMs
   }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { BufferPool } from "./buffer-pool.ts"
+
 /** Holds memory for messages that nobody was promised. */
 export interface Yielder {
   /** Gives back the memory of the message with the least progress. */
@@ -12,6 +14,8 @@ export interface Yielder {
 
 export class AssemblyBudget {
   readonly bytesMax: number
+  /** Where the memory comes from, one for all that nest. */
+  readonly buffers: BufferPool
   readonly #parent: AssemblyBudget | undefined
   /** Those who hold memory here and promised nothing, in the order they began to. */
   readonly #yielders = new Set<Yielder>()
@@ -21,6 +25,7 @@ export class AssemblyBudget {
     if (!(bytesMax > 0)) throw new RangeError(`bytesMax must be above 0, not ${bytesMax}`)
     this.bytesMax = bytesMax
     this.#parent = parent
+    this.buffers = parent?.buffers ?? new BufferPool()
   }
 
   get used(): number {

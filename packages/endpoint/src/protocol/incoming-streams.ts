@@ -277,12 +277,15 @@ export class IncomingStreams {
   }
 
   #deliverAssembled(state: IncomingState): void {
-    const { type, bytes } = state.assembler.completed
+    const { completed } = state.assembler
+    const { type, bytes } = completed
     // Before the handler runs: it may close the stream, and everything of it with it.
     state.assembler.release()
     state.delivered++
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#context.listener.onMessage(this.#peer, state, type, bytes, view, 0, bytes.length)
+    // Who keeps a message has a copy.
+    state.assembler.recycle(completed)
     this.#roomReturned()
   }
 

@@ -1,7 +1,9 @@
 import { Endpoint, type EndpointOptions, type OutgoingStream, type Peer } from "@x/endpoint"
-import type { Library, Link, LinkOptions, MessageHandler } from "../link.ts"
+import { LARGE_BYTES, type Library, type Link, type LinkOptions, type MessageHandler } from "../link.ts"
 
 const TYPE = 1
+/** Messages offered and not in the window yet. */
+const LARGE_UNDER_WAY = 2
 
 function endpointOptions({ datagramBytes }: LinkOptions): EndpointOptions {
   return {
@@ -13,12 +15,16 @@ function endpointOptions({ datagramBytes }: LinkOptions): EndpointOptions {
 class StreamLink implements Link {
   readonly #stream: OutgoingStream
   handler: MessageHandler = () => {}
+  #writable = (): void => {}
+  #under = 0
 
   constructor(peer: Peer) {
     this.#stream = peer.open()
   }
 
   send(bytes: Uint8Array): boolean {
+    // A large one that waits is borrowed this way, and copied the other.
+    if (bytes.length >= LARGE_BYTES) return this.#sendLarge(bytes)
     const result = this.#stream.trySend(TYPE, bytes)
     if (result === "sent") return true
     if (result === "parked") return false
@@ -30,7 +36,16 @@ class StreamLink implements Link {
   }
 
   onWritable(writable: () => void): void {
+    this.#writable = writable
     this.#stream.on("drain", writable)
+  }
+
+  #sendLarge(bytes: Uint8Array): boolean {
+    this.#under++
+    void this.#stream.send(TYPE, bytes).then(() => {
+      if (--this.#under === LARGE_UNDER_WAY - 1) this.#writable()
+    })
+    return this.#under < LARGE_UNDER_WAY
   }
 }
 
@@ -54,10 +69,10 @@ export function x(): Library {
       return endpoint.addresses[0]!.port
     },
     async connect(options, port) {
-      let link: StreamLink | undefined
-      const endpoint = await bind(options, () => link)
-      link = new StreamLink(await endpoint.join(`127.0.0.1:${port}`))
-      return link
+      const links: StreamLink[] = []
+      const endpoint = await bind(options, () => links[0])
+      links.push(new StreamLink(await endpoint.join(`127.0.0.1:${port}`)))
+      return links[0]!
     },
   }
 }
