@@ -69,6 +69,8 @@ export async function run(job: Job, cpus?: readonly [number, number]): Promise<O
     const rssMiB = Math.max(one?.rssMiB ?? 0, other?.rssMiB ?? 0)
     return { settings, perSecond, gbitPerSecond: (perSecond * job.bytes * 8) / 1e9, cpuUs, rssMiB, p50Us, p99Us, p999Us }
   } finally {
+    // Both at once: who is left alone would complain.
+    sender?.kill("SIGKILL")
     await end(receiver)
     if (sender !== undefined) await end(sender)
   }
