@@ -6,13 +6,13 @@
  */
 
 /** Buffers have a power of two of bytes, from here on. */
-const SMALLEST_BITS = 12
+const BUFFER_BYTES_MIN = 4_096
 /** Kept in all, unless told otherwise: a window's worth of messages of a megabyte. */
 const KEPT_BYTES_MAX = 8_388_608
 
 export class BufferPool {
   readonly #keptBytesMax: number
-  readonly #free: ArrayBuffer[][] = []
+  readonly #free = new Map<number, ArrayBuffer[]>()
   #keptBytes = 0
 
   constructor(keptBytesMax: number = KEPT_BYTES_MAX) {
@@ -26,24 +26,32 @@ export class BufferPool {
 
   /** So many bytes, with anything in them. */
   take(bytes: number): Uint8Array<ArrayBuffer> {
-    const bits = bitsFor(bytes)
-    const buffer = this.#free[bits]?.pop()
-    if (buffer === undefined) return new Uint8Array(new ArrayBuffer(2 ** bits > this.#keptBytesMax ? bytes : 2 ** bits), 0, bytes)
-    this.#keptBytes -= buffer.byteLength
+    const size = sizeFor(bytes)
+    // What is too large to be kept is as large as it has to be.
+    if (size > this.#keptBytesMax) return new Uint8Array(bytes)
+    const buffer = this.#free.get(size)?.pop() ?? this.#make(size)
+    this.#keptBytes -= size
     return new Uint8Array(buffer, 0, bytes)
+  }
+
+  #make(size: number): ArrayBuffer {
+    this.#keptBytes += size
+    return new ArrayBuffer(size)
   }
 
   /** Nobody reads or writes these bytes, which `take` gave, any more. What is too much to keep is left to the collector. */
   give({ buffer }: Uint8Array<ArrayBuffer>): void {
-    const bits = bitsFor(buffer.byteLength)
-    if (buffer.byteLength !== 2 ** bits || this.#keptBytes + buffer.byteLength > this.#keptBytesMax) return
-    this.#keptBytes += buffer.byteLength
-    ;(this.#free[bits] ??= []).push(buffer)
+    const size = buffer.byteLength
+    if (size !== sizeFor(size) || this.#keptBytes + size > this.#keptBytesMax) return
+    this.#keptBytes += size
+    const free = this.#free.get(size)
+    if (free === undefined) this.#free.set(size, [buffer])
+    else free.push(buffer)
   }
 }
 
-function bitsFor(bytes: number): number {
-  let bits = SMALLEST_BITS
-  while (2 ** bits < bytes) bits++
-  return bits
+function sizeFor(bytes: number): number {
+  let size = BUFFER_BYTES_MIN
+  while (size < bytes) size *= 2
+  return size
 }
