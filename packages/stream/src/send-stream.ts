@@ -522,7 +522,8 @@ export class SendStream {
       if (number >= this.#low && ring.state[ring.index(number)] === PACKET.lost) return number
       this.#lostNext++
     }
-    this.#lost.length = this.#lostNext = 0
+    // An array that is emptied gives back its memory: not each time, since mostly nothing is lost.
+    if (this.#lost.length > 0) this.#lost.length = this.#lostNext = 0
     if (this.#isHeld) return -1
     const number = this.#firstQueued()
     return number < this.#high ? number : -1
