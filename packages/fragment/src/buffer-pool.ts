@@ -5,14 +5,17 @@
  * @module
  */
 
-/** Buffers have a power of two of bytes, from here on. */
-const BUFFER_BYTES_MIN = 4_096
+/** Smaller messages have memory of their own. */
+const BUFFER_BYTES_MIN = 65_536
+/** Sizes are multiples of this, a page: what a buffer has beyond its message, and no budget counts, is at most a sixteenth. */
+const STEP_BYTES = 4_096
 /** Kept in all, unless told otherwise: a window's worth of messages of a megabyte. */
 const KEPT_BYTES_MAX = 8_388_608
 
 export class BufferPool {
   readonly #keptBytesMax: number
-  readonly #free = new Map<number, ArrayBuffer[]>()
+  /** The one given back last is the last. */
+  readonly #free: ArrayBuffer[] = []
   #keptBytes = 0
 
   constructor(keptBytesMax: number = KEPT_BYTES_MAX) {
@@ -26,32 +29,21 @@ export class BufferPool {
 
   /** So many bytes, with anything in them. */
   take(bytes: number): Uint8Array<ArrayBuffer> {
-    const size = sizeFor(bytes)
-    // What is too large to be kept is as large as it has to be.
-    if (size > this.#keptBytesMax) return new Uint8Array(bytes)
-    const buffer = this.#free.get(size)?.pop() ?? this.#make(size)
+    if (bytes < BUFFER_BYTES_MIN || bytes > this.#keptBytesMax) return new Uint8Array(bytes)
+    const size = Math.ceil(bytes / STEP_BYTES) * STEP_BYTES
+    const at = this.#free.findLastIndex(({ byteLength }) => byteLength === size)
+    if (at < 0) return new Uint8Array(new ArrayBuffer(size), 0, bytes)
+    const [buffer] = this.#free.splice(at, 1)
     this.#keptBytes -= size
-    return new Uint8Array(buffer, 0, bytes)
+    return new Uint8Array(buffer!, 0, bytes)
   }
 
-  #make(size: number): ArrayBuffer {
-    this.#keptBytes += size
-    return new ArrayBuffer(size)
-  }
-
-  /** Nobody reads or writes these bytes, which `take` gave, any more. What is too much to keep is left to the collector. */
+  /** Nobody reads or writes these bytes, which `take` gave, any more. What was kept longest makes way for it. */
   give({ buffer }: Uint8Array<ArrayBuffer>): void {
     const size = buffer.byteLength
-    if (size !== sizeFor(size) || this.#keptBytes + size > this.#keptBytesMax) return
+    if (size < BUFFER_BYTES_MIN || size > this.#keptBytesMax) return
+    while (this.#keptBytes + size > this.#keptBytesMax) this.#keptBytes -= this.#free.shift()!.byteLength
     this.#keptBytes += size
-    const free = this.#free.get(size)
-    if (free === undefined) this.#free.set(size, [buffer])
-    else free.push(buffer)
+    this.#free.push(buffer)
   }
-}
-
-function sizeFor(bytes: number): number {
-  let size = BUFFER_BYTES_MIN
-  while (size < bytes) size *= 2
-  return size
 }
