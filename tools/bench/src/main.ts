@@ -45,6 +45,11 @@ const rounds = options.quick === true ? 3 : options.rounds
 const runMs = options.quick === true ? 500 : options.seconds * 1_000
 const names = options.only?.split(",") ?? (options.quick === true ? ["W1", "W2", "W3", "W4"] : [""])
 const workloads = WORKLOADS.filter(({ name }) => names.some((begin) => name.startsWith(begin)))
+const unknown = names.filter((begin) => !WORKLOADS.some(({ name }) => name.startsWith(begin)))
+if (unknown.length > 0) {
+  console.error(`error: no workload begins with ${unknown.join(" or ")}; there are ${WORKLOADS.map(({ name }) => name).join(", ")}`)
+  process.exit(2)
+}
 const all: Record<string, Outcomes> = {}
 for (const workload of workloads) {
   all[workload.name] = await measure(workload)
