@@ -1,13 +1,22 @@
 import type { Library } from "./link.ts"
 
+/** What `x-fixed` sends at, as far as both processes keep up. */
+const RATE_BYTES_PER_MS = 125_000
+
 /** By name. Each is loaded in the processes that use it and nowhere else. `x-dgram` is `x` without the helper: its processes get `X_TRANSPORT=dgram`. */
 export const LIBRARIES: Readonly<Record<string, () => Promise<Library>>> = {
   x: async () => (await import("./peers/x.ts")).x(),
   "x-dgram": async () => (await import("./peers/x.ts")).x(),
+  "x-fixed": async () => (await import("./peers/x.ts")).x(RATE_BYTES_PER_MS),
   tcp: async () => (await import("./peers/tcp.ts")).tcp(true),
+  "tcp-cubic": async () => (await import("./peers/tcp.ts")).tcp(true),
+  "tcp-bbr": async () => (await import("./peers/tcp.ts")).tcp(true),
   "tcp-naive": async () => (await import("./peers/tcp.ts")).tcp(false),
   udx: async () => (await import("./peers/udx.ts")).udx(),
   dgram: async () => (await import("./peers/dgram.ts")).dgram(),
 }
 
 export const environmentOf = (library: string): Record<string, string> => (library === "x-dgram" ? { X_TRANSPORT: "dgram" } : {})
+
+/** Of TCP, by Linux's name, where a network of the bench's own is made for the library. */
+export const congestionControlOf = (library: string): string | undefined => ({ "tcp-cubic": "cubic", "tcp-bbr": "bbr" })[library]

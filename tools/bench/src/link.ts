@@ -11,6 +11,9 @@ export interface Link {
 }
 
 export interface LinkOptions {
+  /** IPv4 addresses of this process and of the other. */
+  readonly own: string
+  readonly other: string
   readonly messageBytes: number
   /** Of datagrams, where the library lets one choose. */
   readonly datagramBytes: number
@@ -19,7 +22,7 @@ export interface LinkOptions {
 export interface Library {
   /** How it was set up, for the reader of the table. */
   settings(options: LinkOptions): string
-  /** Answers the port on 127.0.0.1. */
+  /** Answers the port on `own`. */
   listen(options: LinkOptions, onLink: (link: Link) => void): Promise<number>
   connect(options: LinkOptions, port: number): Promise<Link>
 }

@@ -5,6 +5,8 @@ import { cpus } from "node:os"
 import { fileURLToPath } from "node:url"
 import Table from "cli-table3"
 import { Command, InvalidArgumentError } from "commander"
+import { congestionControlOf } from "./libraries.ts"
+import { networkLacks } from "./network.ts"
 import { type Outcome, run } from "./run.ts"
 import { GOALS, type Workload, WORKLOADS } from "./workloads.ts"
 
@@ -52,6 +54,11 @@ if (unknown.length > 0) {
 }
 const all: Record<string, Outcomes> = {}
 for (const workload of workloads) {
+  const lacks = workload.job.lossPercent === undefined ? undefined : networkLacks()
+  if (lacks !== undefined) {
+    console.error(`${workload.name} is left out: ${lacks}`)
+    continue
+  }
   all[workload.name] = await measure(workload)
   if (options.json !== true) show(workload, all[workload.name]!)
 }
@@ -69,16 +76,31 @@ async function measure(workload: Workload): Promise<Outcomes> {
       // Not there yet.
     }
   }
-  const libraries = workload.libraries.filter((name) => options.quick !== true || ["x", "tcp", "udx"].includes(name))
+  const libraries = workload.libraries.filter((name) => (options.quick !== true || ["x", "tcp", "udx"].includes(name)) && isPossible(name))
   const outcomes: Outcomes = Object.fromEntries(libraries.map((name) => [name, []]))
   for (let round = 0; round < rounds; round++) {
     for (const library of libraries) {
-      const job = { ...workload.job, rounds: options.quick === true ? 5_000 : workload.job.rounds, library, warmMs: WARM_MS, runMs }
-      outcomes[library]!.push(await run({ ...job, datagramBytes: options.datagramBytes }, workload.cpus))
+      const job = {
+        datagramBytes: options.datagramBytes,
+        ...workload.job,
+        rounds: options.quick === true ? 5_000 : workload.job.rounds,
+        library,
+        warmMs: WARM_MS,
+        runMs,
+      }
+      outcomes[library]!.push(await run(job, workload.cpus))
     }
   }
   writeFileSync(file, JSON.stringify(outcomes))
   return outcomes
+}
+
+/** Linux may lack a congestion control. */
+function isPossible(library: string): boolean {
+  const control = congestionControlOf(library)
+  const lacks = control === undefined ? undefined : networkLacks(control)
+  if (lacks !== undefined) console.error(`${library} is left out: ${lacks}`)
+  return lacks === undefined
 }
 
 function show({ name, title, job }: Workload, outcomes: Outcomes): void {
@@ -107,15 +129,15 @@ function show({ name, title, job }: Workload, outcomes: Outcomes): void {
 
 function showGoals(): void {
   console.log(`\nGoals, ${machine()}, ${rounds} rounds of ${runMs} ms, datagrams of ${options.datagramBytes} B:`)
-  for (const { workload, against, measure: key, ratio } of GOALS) {
+  for (const { workload, of = "x", against, measure: key, ratio } of GOALS) {
     const outcomes = all[workload]
-    const ours = outcomes?.["x"] ?? outcomes?.["x-dgram"]
+    const ours = outcomes?.[of] ?? outcomes?.["x-dgram"]
     const theirs = outcomes?.[against]
     if (ours === undefined || theirs === undefined) continue
     const is = median(ours.map((it) => it[key] ?? Number.NaN)) / median(theirs.map((it) => it[key] ?? Number.NaN))
     const isMet = key === "perSecond" ? is >= ratio : is <= ratio
     console.log(
-      `${isMet ? "met   " : "missed"} ${workload.padEnd(8)} ${key.padEnd(9)} ${is.toFixed(2)} x ${against} (goal: ${key === "perSecond" ? "at least" : "at most"} ${ratio})`,
+      `${isMet ? "met   " : "missed"} ${workload.padEnd(8)} ${key.padEnd(9)} ${is.toPrecision(3)} x ${against} (goal: ${key === "perSecond" ? "at least" : "at most"} ${ratio})`,
     )
   }
 }

@@ -2,7 +2,9 @@
 
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { environmentOf } from "./libraries.ts"
+import { congestionControlOf, environmentOf } from "./libraries.ts"
+import type { LinkOptions } from "./link.ts"
+import { ADDRESSES, Network, type Role } from "./network.ts"
 
 export interface Job {
   readonly library: string
@@ -15,8 +17,12 @@ export interface Job {
   readonly rounds: number
   /** Of `latency`. */
   readonly perSecond: number
-  readonly port?: number
+  /** Over a network that loses so much each way, instead of over loopback. */
+  readonly lossPercent?: number
 }
+
+/** A job as one of the processes gets it; the sender with the receiver's port. */
+export type Task = Job & Pick<LinkOptions, "own" | "other"> & { readonly port?: number }
 
 export interface Ready {
   readonly port: number
@@ -49,15 +55,19 @@ export interface Outcome {
 const WORKER = fileURLToPath(new URL("worker.js", import.meta.url))
 /** Beyond its own time. */
 const GRACE_MS = 20_000
+const LOOPBACK = "127.0.0.1"
 
 /** `cpus`: for the receiver and the sender, where they are to be pinned. */
 export async function run(job: Job, cpus?: readonly [number, number]): Promise<Outcome> {
-  const receiver = start("receive", job, cpus?.[0])
+  const { lossPercent, library } = job
+  const network = lossPercent === undefined ? undefined : new Network({ lossPercent, congestionControl: congestionControlOf(library) })
+  const [to, from] = network === undefined ? [LOOPBACK, LOOPBACK] : [ADDRESSES.receive, ADDRESSES.send]
+  const receiver = start("receive", { ...job, own: to, other: from }, cpus?.[0], network)
   let sender: ChildProcess | undefined
   try {
     const { port, settings } = await answerOf<Ready>(receiver, GRACE_MS)
     const received = job.kind === "echo" ? undefined : answerOf<Answer>(receiver, job.warmMs + job.runMs + GRACE_MS)
-    sender = start("send", { ...job, port }, cpus?.[1])
+    sender = start("send", { ...job, own: from, other: to, port }, cpus?.[1], network)
     const sent = job.kind === "latency" ? undefined : answerOf<Answer>(sender, job.warmMs + job.runMs + 3 * GRACE_MS)
     const [one, other] = await Promise.all([received, sent])
     const { count, ms, p50Us, p99Us, p999Us } = (one ?? other)!
@@ -73,13 +83,14 @@ export async function run(job: Job, cpus?: readonly [number, number]): Promise<O
     sender?.kill("SIGKILL")
     await end(receiver)
     if (sender !== undefined) await end(sender)
+    network?.remove()
   }
 }
 
-function start(role: string, job: Job, cpu: number | undefined): ChildProcess {
-  const command = [process.execPath, WORKER, role, JSON.stringify(job)]
-  const [file, ...args] = cpu === undefined ? command : ["taskset", "-c", String(cpu), ...command]
-  return spawn(file!, args, { stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...environmentOf(job.library) } })
+function start(role: Role, task: Task, cpu: number | undefined, network: Network | undefined): ChildProcess {
+  const pinned = cpu === undefined ? [] : ["taskset", "-c", String(cpu)]
+  const [file, ...args] = [...(network?.prefixOf(role) ?? []), ...pinned, process.execPath, WORKER, role, JSON.stringify(task)]
+  return spawn(file!, args, { stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...environmentOf(task.library) } })
 }
 
 function answerOf<T>(child: ChildProcess, timeoutMs: number): Promise<T> {

@@ -3,16 +3,16 @@
 import { check, Content } from "./content.ts"
 import { LIBRARIES } from "./libraries.ts"
 import { LARGE_BYTES, type Link } from "./link.ts"
-import type { Answer, Job, Ready } from "./run.ts"
+import type { Answer, Ready, Task } from "./run.ts"
 
 /** Messages from one look at the clock to the next. */
 const LOOK_EVERY = 64
 const LARGE_BUFFERS = 16
 
 const [role, text] = process.argv.slice(2)
-const job = JSON.parse(text!) as Job
+const job = JSON.parse(text!) as Task
 const library = await LIBRARIES[job.library]!()
-const linkOptions = { messageBytes: job.bytes, datagramBytes: job.datagramBytes }
+const linkOptions = { messageBytes: job.bytes, datagramBytes: job.datagramBytes, own: job.own, other: job.other }
 /** One clock for both processes: the system's monotonic one, which `performance.now` counts from the start of each. */
 const originMs = findOriginMs()
 const nowMs = (): number => originMs + performance.now()

@@ -3,7 +3,7 @@ import type { Job } from "./run.ts"
 export interface Workload {
   readonly name: string
   readonly title: string
-  readonly job: Pick<Job, "kind" | "bytes" | "rounds" | "perSecond">
+  readonly job: Pick<Job, "kind" | "bytes" | "rounds" | "perSecond" | "lossPercent"> & Partial<Pick<Job, "datagramBytes">>
   readonly libraries: readonly string[]
   /** Where the two processes are pinned. */
   readonly cpus?: readonly [number, number]
@@ -15,6 +15,21 @@ const flatOut = (bytes: number): Workload["job"] => ({ kind: "flat-out", bytes, 
 const latency = (perSecond: number): Workload["job"] => ({ kind: "latency", bytes: 64, rounds: 0, perSecond })
 const ECHO: Workload["job"] = { kind: "echo", bytes: 64, rounds: 20_000, perSecond: 0 }
 
+/** Between two network namespaces, with datagrams that fit its packets. */
+const lossy = (lossPercent: number): Workload[] => {
+  const of = (name: string, title: string, job: Workload["job"]): Workload => ({
+    name: `W6-${lossPercent}-${name}`,
+    title: `${lossPercent} % loss each way: ${title}`,
+    job: { ...job, lossPercent, datagramBytes: 1_400 },
+    libraries: ["x-fixed", "x", "tcp-cubic", "tcp-bbr", "udx"],
+  })
+  return [
+    of("2", "1 KiB, one way, flat out", flatOut(1_024)),
+    of("3", "1 MiB, one way, flat out", flatOut(1_048_576)),
+    of("5", "latency of 64 B at 20,000/s, open loop", latency(20_000)),
+  ]
+}
+
 export const WORKLOADS: readonly Workload[] = [
   { name: "W1", title: "64 B, one way, flat out", job: flatOut(64), libraries: ALL },
   { name: "W2", title: "1 KiB, one way, flat out", job: flatOut(1_024), libraries: ALL },
@@ -23,12 +38,22 @@ export const WORKLOADS: readonly Workload[] = [
   { name: "W4-2", title: "64 B ping-pong, on two CPUs", job: ECHO, libraries: ALL, cpus: [0, 1] },
   { name: "W5-20k", title: "latency of 64 B at 20,000/s, open loop", job: latency(20_000), libraries: ALL },
   { name: "W5-100k", title: "latency of 64 B at 100,000/s, open loop", job: latency(100_000), libraries: ALL },
+  {
+    name: "W6-0",
+    title: "no loss: 64 B ping-pong, for the trip",
+    job: { ...ECHO, lossPercent: 0, datagramBytes: 1_400 },
+    libraries: ["x", "tcp-cubic", "udx"],
+  },
+  ...lossy(1),
+  ...lossy(5),
   { name: "W8-1", title: "without the helper: 64 B, one way", job: flatOut(64), libraries: ["x-dgram", "tcp"] },
   { name: "W8-2", title: "without the helper: 1 KiB, one way", job: flatOut(1_024), libraries: ["x-dgram", "dgram", "tcp"] },
   { name: "W8-3", title: "without the helper: 1 MiB, one way", job: flatOut(1_048_576), libraries: ["x-dgram", "tcp"] },
 ]
 
 export interface Goal {
+  /** Default: `x`, or `x-dgram` where that is measured instead. */
+  readonly of?: string
   readonly workload: string
   readonly against: string
   readonly measure: "perSecond" | "p50Us" | "p99Us"
@@ -48,5 +73,9 @@ export const GOALS: readonly Goal[] = [
   { workload: "W4-2", against: "tcp", measure: "p99Us", ratio: 1 },
   { workload: "W5-20k", against: "tcp", measure: "p99Us", ratio: 1 },
   { workload: "W5-100k", against: "tcp", measure: "p99Us", ratio: 0.5 },
+  { workload: "W6-1-2", of: "x-fixed", against: "tcp-cubic", measure: "perSecond", ratio: 10 },
+  { workload: "W6-1-2", of: "x-fixed", against: "tcp-bbr", measure: "perSecond", ratio: 1.5 },
+  { workload: "W6-1-5", of: "x-fixed", against: "tcp-cubic", measure: "p99Us", ratio: 1 / 200 },
+  { workload: "W6-1-5", of: "x-fixed", against: "kcp", measure: "p99Us", ratio: 1 },
   { workload: "W8-2", against: "dgram", measure: "perSecond", ratio: 0.85 },
 ]

@@ -9,6 +9,7 @@ const ACK_BYTES = 4
 /** Raw `node:dgram`, a datagram for each message, with as much flow control as keeps the receiver's buffer from running over, and nothing else. */
 class DatagramLink implements Link {
   readonly #socket: Socket
+  readonly #address: string
   readonly #port: () => number
   #handler: MessageHandler = () => {}
   #writable: () => void = () => {}
@@ -17,14 +18,15 @@ class DatagramLink implements Link {
   #received = 0
   #isFull = false
 
-  constructor(socket: Socket, port: () => number) {
+  constructor(socket: Socket, address: string, port: () => number) {
     this.#socket = socket
+    this.#address = address
     this.#port = port
     socket.on("message", (data) => this.#receive(data))
   }
 
   send(bytes: Uint8Array): boolean {
-    this.#socket.send(Buffer.from(bytes), this.#port(), "127.0.0.1")
+    this.#socket.send(Buffer.from(bytes), this.#port(), this.#address)
     this.#sent++
     this.#isFull = this.#sent - this.#acknowledged >= WINDOW
     return !this.#isFull
@@ -50,27 +52,27 @@ class DatagramLink implements Link {
     if (++this.#received % ACK_EVERY > 0) return
     const ack = Buffer.allocUnsafe(ACK_BYTES)
     ack.writeUInt32LE(this.#received)
-    this.#socket.send(ack, this.#port(), "127.0.0.1")
+    this.#socket.send(ack, this.#port(), this.#address)
   }
 }
 
 export function dgram(): Library {
-  const bind = (): Promise<Socket> =>
+  const bind = (address: string): Promise<Socket> =>
     new Promise((resolve) => {
       const socket = createSocket({ type: "udp4", recvBufferSize: 4 << 20, lookup: (address, _, callback) => callback(null, address, 4) })
-      socket.bind(0, "127.0.0.1", () => resolve(socket))
+      socket.bind(0, address, () => resolve(socket))
     })
   return {
     settings: () => `a datagram for each message, window ${WINDOW}, an acknowledgement for every ${ACK_EVERY}; nothing else is done`,
-    async listen(_, onLink) {
-      const socket = await bind()
+    async listen({ own, other }, onLink) {
+      const socket = await bind(own)
       let port = 0
       socket.on("message", (_data, from) => (port = from.port))
-      onLink(new DatagramLink(socket, () => port))
+      onLink(new DatagramLink(socket, other, () => port))
       return socket.address().port
     },
-    async connect(_, port) {
-      return new DatagramLink(await bind(), () => port)
+    async connect({ own, other }, port) {
+      return new DatagramLink(await bind(own), other, () => port)
     },
   }
 }

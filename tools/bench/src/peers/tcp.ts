@@ -13,14 +13,14 @@ export function tcp(isCoalesced: boolean): Library {
   return {
     settings: () =>
       `noDelay, ${isCoalesced ? "length prefixes, a write for each turn or 64 KiB" : "a write for each message"}, highWaterMark 1 MiB`,
-    listen: (_, onLink) =>
+    listen: ({ own }, onLink) =>
       new Promise((resolve) => {
         const server = createServer({ highWaterMark: HIGH_WATER_MARK }, (socket) => onLink(linkOf(socket)))
-        server.listen(0, "127.0.0.1", () => resolve((server.address() as { readonly port: number }).port))
+        server.listen(0, own, () => resolve((server.address() as { readonly port: number }).port))
       }),
-    connect: (_, port) =>
+    connect: ({ other }, port) =>
       new Promise((resolve) => {
-        const socket = connect({ port, host: "127.0.0.1", ...{ highWaterMark: HIGH_WATER_MARK } })
+        const socket = connect({ port, host: other, ...{ highWaterMark: HIGH_WATER_MARK } })
         socket.once("connect", () => resolve(linkOf(socket)))
       }),
   }

@@ -1,14 +1,15 @@
-import { Endpoint, type EndpointOptions, type OutgoingStream, type Peer } from "@x/endpoint"
+import { Endpoint, fixed, type EndpointOptions, type OutgoingStream, type Peer } from "@x/endpoint"
 import { LARGE_BYTES, type Library, type Link, type LinkOptions, type MessageHandler } from "../link.ts"
 
 const TYPE = 1
 /** Messages offered and not in the window yet. */
 const LARGE_UNDER_WAY = 2
 
-function endpointOptions({ datagramBytes }: LinkOptions): EndpointOptions {
+function endpointOptions({ own, datagramBytes }: LinkOptions, paceBytesPerMs: number | undefined): EndpointOptions {
   return {
-    ...{ v4: "127.0.0.1", v6: false, datagramBytes, receiveBufferBytes: 8 << 20 },
+    ...{ v4: own, v6: false, datagramBytes, receiveBufferBytes: 8 << 20 },
     ...{ windowBytes: 4 << 20, windowPackets: 4_096 },
+    ...(paceBytesPerMs === undefined ? {} : { congestion: fixed({ windowBytes: 4 << 20, paceBytesPerMs }) }),
   }
 }
 
@@ -49,16 +50,16 @@ class StreamLink implements Link {
   }
 }
 
-/** This library: reliable messages on one stream, profile `checksum`. */
-export function x(): Library {
+/** This library: reliable messages on one stream, profile `checksum`. With a pace: at that, whatever is lost. */
+export function x(paceBytesPerMs?: number): Library {
   const bind = async (options: LinkOptions, linkOf: () => StreamLink | undefined): Promise<Endpoint> => {
-    const endpoint = await Endpoint.bind(endpointOptions(options))
+    const endpoint = await Endpoint.bind(endpointOptions(options, paceBytesPerMs))
     endpoint.handle(TYPE, ({ view, offset, length }) => linkOf()?.handler(view, offset, length))
     return endpoint
   }
   return {
     settings: ({ datagramBytes }) =>
-      `one reliable stream, checksum, datagrams of ${datagramBytes} B, window 4 MiB, default congestion control`,
+      `one reliable stream, checksum, datagrams of ${datagramBytes} B, window 4 MiB, ${paceBytesPerMs === undefined ? "default congestion control" : `fixed at ${(paceBytesPerMs * 8) / 1e6} Gbit/s`}`,
     async listen(options, onLink) {
       let link: StreamLink | undefined
       const endpoint = await bind(options, () => link)
@@ -71,7 +72,7 @@ export function x(): Library {
     async connect(options, port) {
       const links: StreamLink[] = []
       const endpoint = await bind(options, () => links[0])
-      links.push(new StreamLink(await endpoint.join(`127.0.0.1:${port}`)))
+      links.push(new StreamLink(await endpoint.join(`${options.other}:${port}`)))
       return links[0]!
     },
   }

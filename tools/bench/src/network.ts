@@ -1,0 +1,94 @@
+/** Two hosts and a wire between them that loses packets: network namespaces with a veth pair. Needs Linux, root, and `ip`, `nft` and `ethtool`. */
+
+import { spawnSync } from "node:child_process"
+
+export type Role = "receive" | "send"
+
+export const ADDRESSES: Readonly<Record<Role, string>> = { receive: "10.6.0.1", send: "10.6.0.2" }
+
+const ROLES: readonly Role[] = ["receive", "send"]
+const PACKAGES = "apt-get install iproute2 nftables ethtool"
+
+export interface NetworkOptions {
+  /** Of every hundred packets each way, on the average. */
+  readonly lossPercent: number
+  /** TCP's, by the name that Linux has for it; default: the machine's. */
+  readonly congestionControl?: string | undefined
+}
+
+let made = 0
+
+/** Gone with `remove`, and in any case when this process ends, unless it is killed. */
+export class Network {
+  readonly #names: Readonly<Record<Role, string>>
+
+  constructor({ lossPercent, congestionControl }: NetworkOptions) {
+    const name = `bench-${process.pid}-${made++}`
+    this.#names = { receive: `${name}-receive`, send: `${name}-send` }
+    process.once("exit", this.remove)
+    try {
+      this.#make(lossPercent, congestionControl)
+    } catch (error) {
+      this.remove()
+      throw error
+    }
+  }
+
+  /** What a command begins with that is to run on one of the hosts. */
+  prefixOf(role: Role): readonly string[] {
+    return ["ip", "netns", "exec", this.#names[role]]
+  }
+
+  /** The wire goes with the hosts. */
+  readonly remove = (): void => {
+    process.off("exit", this.remove)
+    for (const role of ROLES) spawnSync("ip", ["netns", "del", this.#names[role]], { stdio: "ignore" })
+  }
+
+  #make(lossPercent: number, congestionControl: string | undefined): void {
+    const { receive, send } = this.#names
+    for (const role of ROLES) execute("ip", ["netns", "add", this.#names[role]])
+    execute("ip", `link add wire netns ${receive} type veth peer name wire netns ${send}`.split(" "))
+    for (const role of ROLES) {
+      const inside = (command: string, input = ""): void => {
+        const [file, ...args] = [...this.prefixOf(role), ...command.split(" ")]
+        execute(file!, args, input)
+      }
+      inside(`ip address add ${ADDRESSES[role]}/24 dev wire`)
+      inside("ip link set wire up")
+      // Else what is lost at once is up to 64 KiB, of which neither TCP nor anybody else would lose a part on a real wire.
+      inside("ethtool -K wire tso off gso off gro off tx-udp-segmentation off")
+      if (lossPercent > 0) inside("nft -f -", lossOf(lossPercent))
+      if (congestionControl !== undefined) inside("tee /proc/sys/net/ipv4/tcp_congestion_control", congestionControl)
+    }
+  }
+}
+
+/** What keeps this machine from making such a network, if anything does. */
+export function networkLacks(congestionControl?: string): string | undefined {
+  if (process.platform !== "linux") return "network namespaces are Linux's"
+  if (process.getuid?.() !== 0) return "only root may make network namespaces"
+  try {
+    new Network({ lossPercent: 1, congestionControl }).remove()
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+/** Before anything else of the host sees a packet; ARP isn't among them. */
+function lossOf(percent: number): string {
+  return `table ip loss {
+  chain arriving {
+    type filter hook prerouting priority raw
+    iifname "wire" numgen random mod 100 < ${percent} drop
+  }
+}
+`
+}
+
+function execute(file: string, args: readonly string[], input = ""): void {
+  const { error, status, stderr } = spawnSync(file, args, { input, encoding: "utf8" })
+  if (error !== undefined) throw new Error(`${file} is missing (Debian: ${PACKAGES})`, { cause: error })
+  if (status !== 0) throw new Error(`${[file, ...args].join(" ")}: ${stderr.trim()} (Debian: ${PACKAGES})`)
+}
