@@ -6,6 +6,7 @@ export type Role = "receive" | "send"
 
 export const ADDRESSES: Readonly<Record<Role, string>> = { receive: "10.6.0.1", send: "10.6.0.2" }
 
+const SUBNET = "10.6.0.0/24"
 const ROLES: readonly Role[] = ["receive", "send"]
 const PACKAGES = "apt-get install iproute2 nftables ethtool"
 
@@ -59,7 +60,8 @@ export class Network {
       // Else what is lost at once is up to 64 KiB, of which neither TCP nor anybody else would lose a part on a real wire.
       inside("ethtool -K wire tso off gso off gro off tx-udp-segmentation off")
       if (lossPercent > 0) inside("nft -f -", lossOf(lossPercent))
-      if (congestionControl !== undefined) inside("tee /proc/sys/net/ipv4/tcp_congestion_control", congestionControl)
+      // By route: as a namespace's default Linux takes only what tcp_allowed_congestion_control says, which is the whole machine's.
+      if (congestionControl !== undefined) inside(`ip route change ${SUBNET} dev wire congctl ${congestionControl}`)
     }
   }
 }
