@@ -312,3 +312,14 @@ test("challenges are answered at once only so often, and only those to tries mad
   // Five within five milliseconds, then after a retry's growing wait each.
   expect(tries).toBe(10)
 })
+
+test("a sender doesn't go further ahead of what is missing than the receiver's pool keeps", async () => {
+  const options = { poolPacketsPerPeer: 100, windowPackets: 64, congestion: fixed() }
+  const { network, b, toB } = await makePair(9, { delayMs: 5, lossRate: 0.05 }, options)
+  let received = 0
+  b.handle(1, () => received++)
+  const stream = toB.open()
+  for (let i = 0; i < 1_000; i++) stream.trySend(1, pattern(1_000))
+  await network.until(stream.flush())
+  expect([received, b.stats().drops["no-room"]]).toEqual([1_000, 0])
+})

@@ -116,7 +116,7 @@ export class Protocol {
           wire.IN_FLIGHT_MAX,
           Math.max(wire.IN_FLIGHT_MIN, Math.floor(transport.capabilities.receiveBufferBytes / SOCKET_BYTES_PER_DATAGRAM)),
         ),
-      spread: settings.spreadPackets,
+      spread: spreadOf(settings),
       streams: settings.streamsMax,
       messageBytes: settings.messageBytesMax,
       statusDelayMs: settings.statusDelayMs,
@@ -635,3 +635,11 @@ export class Protocol {
 
 /** No sealer has this id: the row was dropped. */
 const REFUSED = -1
+
+/**
+ * What peers are told: no more than the pool keeps for one of them. Whoever sends further ahead of a missing packet sends what is refused, and all of
+ * that again.
+ */
+function spreadOf({ spreadPackets, poolPacketsPerPeer }: Settings): number {
+  return Math.min(spreadPackets, Math.max(wire.SPREAD_MIN, 2 ** Math.floor(Math.log2(poolPacketsPerPeer))))
+}
