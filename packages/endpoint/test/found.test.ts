@@ -323,3 +323,14 @@ test("a sender doesn't go further ahead of what is missing than the receiver's p
   await network.until(stream.flush())
   expect([received, b.stats().drops["no-room"]]).toEqual([1_000, 0])
 })
+
+test("a window of a few datagrams turns over once in a round trip, not once for each delay of a status", async () => {
+  const { network, b, toB } = await makePair(10, { delayMs: 0.1 }, { congestion: fixed({ windowBytes: 12_000, paceBytesPerMs: 1e9 }) })
+  b.handle(1, () => {})
+  const stream = toB.open()
+  const startMs = network.now
+  for (let i = 0; i < 1_000; i++) stream.trySend(1, pattern(1_000))
+  await network.until(stream.flush())
+  // 90 windows of eleven packets, 0.2 ms each; a status that nobody asked for waits for up to 25 ms.
+  expect(network.now - startMs).toBeLessThan(40)
+})

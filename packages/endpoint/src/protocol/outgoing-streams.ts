@@ -263,6 +263,8 @@ export class OutgoingStreams {
         isComposing = true
       }
       this.#take(state.stream, nowMs)
+      // Who fills the window asks how much of it is free again. Not where what waits is given up: a message half sent would be.
+      if (state.stream.mode >= wire.MODE.reliable && this.#peer.isFilledBy(association, bytes)) this.#context.scratch.packet.wanted = true
       if (isShared) this.#copyPacket(state.stream)
       else this.#postPacket(state.stream, association, nowMs)
       state.deficit -= cost

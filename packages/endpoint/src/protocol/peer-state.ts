@@ -389,6 +389,11 @@ export class PeerState implements Due {
     return !this.#isPaced
   }
 
+  /** Whether a packet of so many bytes leaves no room in the window for another full one. */
+  isFilledBy(association: Association, bytes: number): boolean {
+    return association.sent.inFlightBytes + bytes + this.payloadBytesMax > this.windowBytes
+  }
+
   /** The window has been shut for so long that all which is under way may be lost: a heartbeat asks. */
   #shutDueMs(): number {
     if (this.#liveness !== "joined") return Infinity
