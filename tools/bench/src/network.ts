@@ -19,11 +19,12 @@ export interface NetworkOptions {
 
 let made = 0
 
-/** Gone with `remove`, and in any case when this process ends, unless it is killed. */
+/** Gone with `remove`, and in any case when this process ends, unless it is killed by force. */
 export class Network {
   readonly #names: Readonly<Record<Role, string>>
 
   constructor({ lossPercent, congestionControl }: NetworkOptions) {
+    if (made === 0) for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1))
     const name = `bench-${process.pid}-${made++}`
     this.#names = { receive: `${name}-receive`, send: `${name}-send` }
     process.once("exit", this.remove)
