@@ -1,11 +1,11 @@
 /** `npm run bench`: workload after workload, in each round every library once, so that a change of the machine's mood meets all of them. */
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { cpus } from "node:os"
 import { fileURLToPath } from "node:url"
 import Table from "cli-table3"
 import { Command, InvalidArgumentError } from "commander"
-import { type Outcome, run } from "./run.ts"
+import { machine, median, round, spread } from "./numbers.ts"
+import { MissingError, type Outcome, run } from "./run.ts"
 import { GOALS, type Workload, WORKLOADS } from "./workloads.ts"
 
 interface Options {
@@ -65,11 +65,19 @@ async function measure(workload: Workload): Promise<Outcomes> {
     }
   }
   const libraries = workload.libraries.filter((name) => options.quick !== true || ["x", "tcp", "udx"].includes(name))
+  const missing = new Set<string>()
   const outcomes: Outcomes = Object.fromEntries(libraries.map((name) => [name, []]))
   for (let round = 0; round < rounds; round++) {
-    for (const library of libraries) {
+    for (const library of libraries.filter((name) => !missing.has(name))) {
       const job = { ...workload.job, rounds: options.quick === true ? 5_000 : workload.job.rounds, library, warmMs: WARM_MS, runMs }
-      outcomes[library]!.push(await run({ ...job, datagramBytes: options.datagramBytes }, workload.cpus))
+      try {
+        outcomes[library]!.push(await run({ ...job, datagramBytes: options.datagramBytes }, workload.cpus))
+      } catch (error) {
+        if (!(error instanceof MissingError)) throw error
+        missing.add(library)
+        delete outcomes[library]
+        console.error(`${library} is left out: ${error.message}`)
+      }
     }
   }
   writeFileSync(file, JSON.stringify(outcomes))
@@ -84,8 +92,6 @@ function show({ name, title, job }: Workload, outcomes: Outcomes): void {
   const table = new Table({ head: [`${name} ${title}`, ...head], style: { head: [], border: [] } })
   for (const [library, list] of Object.entries(outcomes)) {
     const of = (key: keyof Outcome): number[] => list.map((outcome) => Number(outcome[key] ?? Number.NaN))
-    const spread = (values: number[], digits: number): string =>
-      `${round(Math.min(...values), digits)} to ${round(Math.max(...values), digits)}`
     const cells = isRate
       ? [
           round(median(of("perSecond")), 0),
@@ -113,20 +119,6 @@ function showGoals(): void {
       `${isMet ? "met   " : "missed"} ${workload.padEnd(8)} ${key.padEnd(9)} ${is.toFixed(2)} x ${against} (goal: ${key === "perSecond" ? "at least" : "at most"} ${ratio})`,
     )
   }
-}
-
-function machine(): string {
-  return `${cpus().length} x ${cpus()[0]?.model ?? "CPU"}, Node ${process.versions.node}`
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
-}
-
-function round(value: number, digits: number): string {
-  return value.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits })
 }
 
 function whole(text: string): number {

@@ -23,6 +23,13 @@ export interface Ready {
   readonly settings: string
 }
 
+/** The library can't be loaded on this machine, and why. */
+export interface Missing {
+  readonly missing: string
+}
+
+export class MissingError extends Error {}
+
 /** What a process counted in its window. */
 export interface Answer {
   readonly count: number
@@ -55,7 +62,9 @@ export async function run(job: Job, cpus?: readonly [number, number]): Promise<O
   const receiver = start("receive", job, cpus?.[0])
   let sender: ChildProcess | undefined
   try {
-    const { port, settings } = await answerOf<Ready>(receiver, GRACE_MS)
+    const ready = await answerOf<Ready | Missing>(receiver, GRACE_MS)
+    if ("missing" in ready) throw new MissingError(ready.missing)
+    const { port, settings } = ready
     const received = job.kind === "echo" ? undefined : answerOf<Answer>(receiver, job.warmMs + job.runMs + GRACE_MS)
     sender = start("send", { ...job, port }, cpus?.[1])
     const sent = job.kind === "latency" ? undefined : answerOf<Answer>(sender, job.warmMs + job.runMs + 3 * GRACE_MS)

@@ -3,7 +3,7 @@
 import { check, Content } from "./content.ts"
 import { LIBRARIES } from "./libraries.ts"
 import { LARGE_BYTES, type Link } from "./link.ts"
-import type { Answer, Job, Ready } from "./run.ts"
+import type { Answer, Job, Missing, Ready } from "./run.ts"
 
 /** Messages from one look at the clock to the next. */
 const LOOK_EVERY = 64
@@ -11,7 +11,13 @@ const LARGE_BUFFERS = 16
 
 const [role, text] = process.argv.slice(2)
 const job = JSON.parse(text!) as Job
-const library = await LIBRARIES[job.library]!()
+process.on("disconnect", () => process.exit())
+const tell = (message: Ready | Missing | Answer): void => void process.send!(message)
+const library = await LIBRARIES[job.library]!().catch(({ message }: Error) => {
+  tell({ missing: message })
+  // The other process ends this one.
+  return new Promise<never>(() => {})
+})
 const linkOptions = { messageBytes: job.bytes, datagramBytes: job.datagramBytes }
 /** One clock for both processes: the system's monotonic one, which `performance.now` counts from the start of each. */
 const originMs = findOriginMs()
@@ -20,8 +26,6 @@ const cpuUs = (): number => {
   const { user, system } = process.cpuUsage()
   return user + system
 }
-const tell = (message: Ready | Answer): void => void process.send!(message)
-process.on("disconnect", () => process.exit())
 
 if (role === "receive") tell({ port: await library.listen(linkOptions, receive), settings: library.settings(linkOptions) })
 else await send(await library.connect(linkOptions, job.port!))

@@ -9,7 +9,7 @@ export interface Workload {
   readonly cpus?: readonly [number, number]
 }
 
-const ALL = ["x", "tcp", "tcp-naive", "udx"]
+const ALL = ["x", "tcp", "tcp-naive", "tls", "ws", "zeromq", "udx", "kcp"]
 
 const flatOut = (bytes: number): Workload["job"] => ({ kind: "flat-out", bytes, rounds: 0, perSecond: 0 })
 const latency = (perSecond: number): Workload["job"] => ({ kind: "latency", bytes: 64, rounds: 0, perSecond })
@@ -18,7 +18,7 @@ const ECHO: Workload["job"] = { kind: "echo", bytes: 64, rounds: 20_000, perSeco
 export const WORKLOADS: readonly Workload[] = [
   { name: "W1", title: "64 B, one way, flat out", job: flatOut(64), libraries: ALL },
   { name: "W2", title: "1 KiB, one way, flat out", job: flatOut(1_024), libraries: ALL },
-  { name: "W3", title: "1 MiB, one way, flat out", job: flatOut(1_048_576), libraries: ["x", "tcp", "udx"] },
+  { name: "W3", title: "1 MiB, one way, flat out", job: flatOut(1_048_576), libraries: ["x", "tcp", "tls", "ws", "zeromq", "udx", "kcp"] },
   { name: "W4-1", title: "64 B ping-pong, both on one CPU", job: ECHO, libraries: ALL, cpus: [0, 0] },
   { name: "W4-2", title: "64 B ping-pong, on two CPUs", job: ECHO, libraries: ALL, cpus: [0, 1] },
   { name: "W5-20k", title: "latency of 64 B at 20,000/s, open loop", job: latency(20_000), libraries: ALL },
@@ -39,6 +39,7 @@ export interface Goal {
 export const GOALS: readonly Goal[] = [
   { workload: "W1", against: "tcp", measure: "perSecond", ratio: 1.2 },
   { workload: "W1", against: "udx", measure: "perSecond", ratio: 5 },
+  { workload: "W1", against: "kcp", measure: "perSecond", ratio: 5 },
   { workload: "W2", against: "tcp", measure: "perSecond", ratio: 1.2 },
   { workload: "W3", against: "tcp", measure: "perSecond", ratio: 1.2 },
   { workload: "W3", against: "udx", measure: "perSecond", ratio: 12 },
