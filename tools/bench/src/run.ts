@@ -6,7 +6,7 @@ import { environmentOf } from "./libraries.ts"
 
 export interface Job {
   readonly library: string
-  readonly kind: "flat-out" | "echo" | "latency"
+  readonly kind: "flat-out" | "echo" | "latency" | "ceiling" | "crowd"
   readonly bytes: number
   readonly datagramBytes: number
   readonly warmMs: number
@@ -15,6 +15,10 @@ export interface Job {
   readonly rounds: number
   /** Of `latency`. */
   readonly perSecond: number
+  /** Of `crowd`: endpoints that join the hub, streams with each, and whether messages come in to the hub or go out. */
+  readonly peers?: number
+  readonly streams?: number
+  readonly direction?: "in" | "out"
   readonly port?: number
 }
 
@@ -45,15 +49,16 @@ export interface Outcome {
   readonly settings: string
   readonly perSecond: number
   readonly gbitPerSecond: number
-  /** CPU of sender and receiver for one message. */
+  /** CPU of sender and receiver for one message, and of it that of the process that was there first: the receiver, or the hub of a crowd. */
   readonly cpuUs: number
+  readonly firstCpuUs: number
   readonly rssMiB: number
   readonly p50Us?: number | undefined
   readonly p99Us?: number | undefined
   readonly p999Us?: number | undefined
 }
 
-const WORKER = fileURLToPath(new URL("worker.js", import.meta.url))
+const WORKERS: Partial<Record<Job["kind"], string>> = { ceiling: "ceiling.js", crowd: "crowd.js" }
 /** Beyond its own time. */
 const GRACE_MS = 20_000
 
@@ -71,12 +76,11 @@ export async function run(job: Job, cpus?: readonly [number, number]): Promise<O
     const [one, other] = await Promise.all([received, sent])
     const { count, ms, p50Us, p99Us, p999Us } = (one ?? other)!
     const perSecond = ms === 0 ? 0 : (count / ms) * 1_000
-    const cpuUs = [one, other].reduce(
-      (sum, answer) => sum + (answer === undefined || answer.count === 0 ? 0 : answer.cpuUs / answer.count),
-      0,
-    )
+    const cpuOf = (answer: Answer | undefined): number => (answer === undefined || answer.count === 0 ? 0 : answer.cpuUs / answer.count)
+    const firstCpuUs = cpuOf(one)
+    const cpuUs = firstCpuUs + cpuOf(other)
     const rssMiB = Math.max(one?.rssMiB ?? 0, other?.rssMiB ?? 0)
-    return { settings, perSecond, gbitPerSecond: (perSecond * job.bytes * 8) / 1e9, cpuUs, rssMiB, p50Us, p99Us, p999Us }
+    return { settings, perSecond, gbitPerSecond: (perSecond * job.bytes * 8) / 1e9, cpuUs, firstCpuUs, rssMiB, p50Us, p99Us, p999Us }
   } finally {
     // Both at once: who is left alone would complain.
     sender?.kill("SIGKILL")
@@ -86,7 +90,7 @@ export async function run(job: Job, cpus?: readonly [number, number]): Promise<O
 }
 
 function start(role: string, job: Job, cpu: number | undefined): ChildProcess {
-  const command = [process.execPath, WORKER, role, JSON.stringify(job)]
+  const command = [process.execPath, fileURLToPath(new URL(WORKERS[job.kind] ?? "worker.js", import.meta.url)), role, JSON.stringify(job)]
   const [file, ...args] = cpu === undefined ? command : ["taskset", "-c", String(cpu), ...command]
   return spawn(file!, args, { stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...environmentOf(job.library) } })
 }

@@ -1,37 +1,67 @@
 import type { Job } from "./run.ts"
 
+/** What is measured in turn and compared: libraries by their names, or one library in several ways. */
+export interface Row {
+  readonly name: string
+  readonly job: Pick<Job, "library" | "kind" | "bytes" | "rounds" | "perSecond" | "peers" | "streams" | "direction">
+}
+
 export interface Workload {
   readonly name: string
   readonly title: string
-  readonly job: Pick<Job, "kind" | "bytes" | "rounds" | "perSecond">
-  readonly libraries: readonly string[]
+  readonly rows: readonly Row[]
   /** Where the two processes are pinned. */
   readonly cpus?: readonly [number, number]
 }
 
 const ALL = ["x", "tcp", "tcp-naive", "tls", "ws", "zeromq", "udx", "kcp"]
+/** Without those that need a write for each message: here it is the same. */
+const LARGE = ["x", "tcp", "tls", "ws", "zeromq", "udx", "kcp"]
 
-const flatOut = (bytes: number): Workload["job"] => ({ kind: "flat-out", bytes, rounds: 0, perSecond: 0 })
-const latency = (perSecond: number): Workload["job"] => ({ kind: "latency", bytes: 64, rounds: 0, perSecond })
-const ECHO: Workload["job"] = { kind: "echo", bytes: 64, rounds: 20_000, perSecond: 0 }
+type Work = Omit<Row["job"], "library">
+
+const flatOut = (bytes: number): Work => ({ kind: "flat-out", bytes, rounds: 0, perSecond: 0 })
+const latency = (perSecond: number): Work => ({ kind: "latency", bytes: 64, rounds: 0, perSecond })
+const ECHO: Work = { kind: "echo", bytes: 64, rounds: 20_000, perSecond: 0 }
+
+const libraries = (work: Work, names: readonly string[]): Row[] => names.map((library) => ({ name: library, job: { ...work, library } }))
+const ceiling = (bytes: number): Row => ({
+  name: `${bytes} B`,
+  job: { library: "helper", kind: "ceiling", bytes, rounds: 0, perSecond: 0 },
+})
+const crowd = (peers: number, streams: number, direction: "in" | "out", perSecond: number): Row => ({
+  name: `${peers} x ${streams}`,
+  job: { library: "x", kind: "crowd", bytes: 64, rounds: 0, perSecond, peers, streams, direction },
+})
+const peers = (direction: "in" | "out", perSecond: number): Row[] =>
+  [1, 10, 100, 1_000].map((count) => crowd(count, 1, direction, perSecond))
+const streams = (): Row[] => [1, 100, 10_000].map((count) => crowd(1, count, "in", 0))
 
 export const WORKLOADS: readonly Workload[] = [
-  { name: "W1", title: "64 B, one way, flat out", job: flatOut(64), libraries: ALL },
-  { name: "W2", title: "1 KiB, one way, flat out", job: flatOut(1_024), libraries: ALL },
-  { name: "W3", title: "1 MiB, one way, flat out", job: flatOut(1_048_576), libraries: ["x", "tcp", "tls", "ws", "zeromq", "udx", "kcp"] },
-  { name: "W4-1", title: "64 B ping-pong, both on one CPU", job: ECHO, libraries: ALL, cpus: [0, 0] },
-  { name: "W4-2", title: "64 B ping-pong, on two CPUs", job: ECHO, libraries: ALL, cpus: [0, 1] },
-  { name: "W5-20k", title: "latency of 64 B at 20,000/s, open loop", job: latency(20_000), libraries: ALL },
-  { name: "W5-100k", title: "latency of 64 B at 100,000/s, open loop", job: latency(100_000), libraries: ALL },
-  { name: "W8-1", title: "without the helper: 64 B, one way", job: flatOut(64), libraries: ["x-dgram", "tcp"] },
-  { name: "W8-2", title: "without the helper: 1 KiB, one way", job: flatOut(1_024), libraries: ["x-dgram", "dgram", "tcp"] },
-  { name: "W8-3", title: "without the helper: 1 MiB, one way", job: flatOut(1_048_576), libraries: ["x-dgram", "tcp"] },
+  { name: "W1", title: "64 B, one way, flat out", rows: libraries(flatOut(64), ALL) },
+  { name: "W2", title: "1 KiB, one way, flat out", rows: libraries(flatOut(1_024), ALL) },
+  { name: "W3", title: "1 MiB, one way, flat out", rows: libraries(flatOut(1_048_576), LARGE) },
+  { name: "W4-1", title: "64 B ping-pong, both on one CPU", rows: libraries(ECHO, ALL), cpus: [0, 0] },
+  { name: "W4-2", title: "64 B ping-pong, on two CPUs", rows: libraries(ECHO, ALL), cpus: [0, 1] },
+  { name: "W5-20k", title: "latency of 64 B at 20,000/s, open loop", rows: libraries(latency(20_000), ALL) },
+  { name: "W5-100k", title: "latency of 64 B at 100,000/s, open loop", rows: libraries(latency(100_000), ALL) },
+  { name: "W7-in", title: "peers x streams, all to one, 100,000/s", rows: peers("in", 100_000) },
+  { name: "W7-out", title: "peers x streams, one to all, 100,000/s", rows: peers("out", 100_000) },
+  { name: "W7-full-in", title: "peers x streams, all to one, flat out", rows: peers("in", 0) },
+  { name: "W7-full-out", title: "peers x streams, one to all, flat out", rows: peers("out", 0) },
+  { name: "W7-streams", title: "peers x streams, flat out", rows: streams() },
+  { name: "W8-1", title: "without the helper: 64 B, one way", rows: libraries(flatOut(64), ["x-dgram", "tcp"]) },
+  { name: "W8-2", title: "without the helper: 1 KiB, one way", rows: libraries(flatOut(1_024), ["x-dgram", "dgram", "tcp"]) },
+  { name: "W8-3", title: "without the helper: 1 MiB, one way", rows: libraries(flatOut(1_048_576), ["x-dgram", "tcp"]) },
+  { name: "ceiling", title: "datagrams of the bare helper", rows: [ceiling(1_400), ceiling(65_000)] },
 ]
 
 export interface Goal {
   readonly workload: string
+  /** A row, by default this library, and the one it is compared with. */
+  readonly of?: string
   readonly against: string
-  readonly measure: "perSecond" | "p50Us" | "p99Us"
+  readonly measure: "perSecond" | "p50Us" | "p99Us" | "cpuUs" | "firstCpuUs"
   /** At least for a rate, at most for a time. */
   readonly ratio: number
 }
@@ -49,5 +79,9 @@ export const GOALS: readonly Goal[] = [
   { workload: "W4-2", against: "tcp", measure: "p99Us", ratio: 1 },
   { workload: "W5-20k", against: "tcp", measure: "p99Us", ratio: 1 },
   { workload: "W5-100k", against: "tcp", measure: "p99Us", ratio: 0.5 },
+  // The hub's alone: those around it stand for as many machines.
+  { workload: "W7-in", of: "1000 x 1", against: "1 x 1", measure: "firstCpuUs", ratio: 1.5 },
+  { workload: "W7-out", of: "1000 x 1", against: "1 x 1", measure: "firstCpuUs", ratio: 1.5 },
+  { workload: "W7-streams", of: "1 x 10000", against: "1 x 1", measure: "cpuUs", ratio: 1.5 },
   { workload: "W8-2", against: "dgram", measure: "perSecond", ratio: 0.85 },
 ]
