@@ -91,9 +91,9 @@ function send(): void {
   let [sent, next] = [0, 0]
   countFromNow(job, () => sent)
   const startMs = performance.now()
-  const due = (): number => (job.perSecond === 0 ? UNDER_WAY - underWay : ((performance.now() - startMs) / 1_000) * job.perSecond - sent)
+  const late = (): number => (job.perSecond === 0 ? UNDER_WAY : ((performance.now() - startMs) / 1_000) * job.perSecond - sent)
   const turn = (): void => {
-    for (let left = due(); left >= BURST; left -= BURST) {
+    for (let left = Math.min(UNDER_WAY - underWay, late()); left >= BURST; left -= BURST) {
       content.view.setUint32(8, next, true)
       for (let i = 0; i < BURST; i++) offer(all[next]!, DATA, content.number(numbers[next]!++))
       sent += BURST
