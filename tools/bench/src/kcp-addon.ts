@@ -23,7 +23,7 @@ export interface Kcp {
   stream(isSet: 0 | 1): number
 }
 
-interface Addon {
+export interface Addon {
   readonly KCP: new (conversation: number) => Kcp
 }
 

@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from "node:dgram"
 import { EventEmitter } from "node:events"
 import { type ByteStream, FramedLink } from "../frames.ts"
-import { type Kcp, loadKcp } from "../kcp-addon.ts"
+import { type Addon, type Kcp, loadKcp } from "../kcp-addon.ts"
 import type { Library, LinkOptions } from "../link.ts"
 
 const CONVERSATION = 1
@@ -25,9 +25,9 @@ class KcpStream extends EventEmitter implements ByteStream {
   #isFull = false
   #isScheduled = false
 
-  constructor(options: LinkOptions, socket: Socket, port: () => number) {
+  constructor({ KCP }: Addon, options: LinkOptions, socket: Socket, port: () => number) {
     super()
-    this.#kcp = new (loadKcp().KCP)(CONVERSATION)
+    this.#kcp = new KCP(CONVERSATION)
     this.#window = windowOf(options)
     this.#sendBytes = SEND_SEGMENTS_MAX * (options.datagramBytes - HEADER_BYTES)
     this.#kcp.nodelay(1, UPDATE_MS, 2, 1)
@@ -74,6 +74,7 @@ class KcpStream extends EventEmitter implements ByteStream {
 
 /** KCP in C by `node-kcp`, over `node:dgram`. */
 export function kcp(): Library {
+  const addon = loadKcp()
   const bind = (): Promise<Socket> =>
     new Promise((resolve) => {
       const buffers = { recvBufferSize: SOCKET_BYTES, sendBufferSize: SOCKET_BYTES }
@@ -82,16 +83,16 @@ export function kcp(): Library {
     })
   return {
     settings: (options) =>
-      `nodelay(1, ${UPDATE_MS}, 2, 1), stream mode with length prefixes, datagrams of ${options.datagramBytes} B, windows of ${windowOf(options)}, flushed at the end of a turn`,
+      `nodelay(1, ${UPDATE_MS}, 2, 1), stream mode with length prefixes, datagrams of ${options.datagramBytes} B, windows of ${windowOf(options)} segments, flushed at the end of a turn`,
     async listen(options, onLink) {
       const socket = await bind()
       let port = 0
       socket.on("message", (_data, from) => (port = from.port))
-      onLink(new FramedLink(new KcpStream(options, socket, () => port), true))
+      onLink(new FramedLink(new KcpStream(addon, options, socket, () => port), true))
       return socket.address().port
     },
     async connect(options, port) {
-      return new FramedLink(new KcpStream(options, await bind(), () => port), true)
+      return new FramedLink(new KcpStream(addon, options, await bind(), () => port), true)
     },
   }
 }
