@@ -1,12 +1,16 @@
 /** Messages over a stream of bytes: length prefixes, and one write for all that a turn sends; the strong form of what people do over TCP. */
 
-import type { Duplex } from "node:stream"
 import { type Link, LARGE_BYTES, type MessageHandler } from "./link.ts"
 
 const CHUNK_BYTES = 65_536
 const PREFIX_BYTES = 4
 
-type ByteStream = Pick<Duplex, "write" | "on">
+/** What is used of a stream, be it Node's or not. Bytes written are the stream's. */
+export interface ByteStream {
+  write(bytes: Uint8Array): boolean
+  on(event: "data", listener: (data: Uint8Array) => void): unknown
+  on(event: "drain", listener: () => void): unknown
+}
 
 /** `isCoalesced`: chunks of 64 KiB, the last of a turn as full as it is; else a write for each message. */
 export class FramedLink implements Link {

@@ -12,6 +12,10 @@ export const LIBRARIES: Readonly<Record<string, () => Promise<Library>>> = {
   "tcp-cubic": async () => (await import("./peers/tcp.ts")).tcp(true),
   "tcp-bbr": async () => (await import("./peers/tcp.ts")).tcp(true),
   "tcp-naive": async () => (await import("./peers/tcp.ts")).tcp(false),
+  tls: async () => (await import("./peers/tls.ts")).tls(),
+  ws: async () => (await import("./peers/ws.ts")).ws(),
+  zeromq: async () => (await import("./peers/zeromq.ts")).zeromq(),
+  kcp: async () => (await import("./peers/kcp.ts")).kcp(),
   udx: async () => (await import("./peers/udx.ts")).udx(),
   dgram: async () => (await import("./peers/dgram.ts")).dgram(),
 }

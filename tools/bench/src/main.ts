@@ -1,14 +1,14 @@
-/** `npm run bench`: workload after workload, in each round every library once, so that a change of the machine's mood meets all of them. */
+/** `npm run bench`: workload after workload, in each round every row once, so that a change of the machine's mood meets all of them. */
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { cpus } from "node:os"
 import { fileURLToPath } from "node:url"
-import Table from "cli-table3"
 import { Command, InvalidArgumentError } from "commander"
 import { congestionControlOf } from "./libraries.ts"
 import { networkLacks } from "./network.ts"
-import { type Outcome, run } from "./run.ts"
-import { GOALS, type Workload, WORKLOADS } from "./workloads.ts"
+import { machine } from "./numbers.ts"
+import { type Outcomes, show, showCeiling, showGoals } from "./report.ts"
+import { MissingError, run } from "./run.ts"
+import { type Workload, WORKLOADS } from "./workloads.ts"
 
 interface Options {
   readonly quick?: boolean
@@ -20,11 +20,17 @@ interface Options {
   readonly again?: boolean
 }
 
-/** Outcomes by library, one for each round. */
-type Outcomes = Record<string, Outcome[]>
+/** What a workload came to, and what its rows were then. */
+interface Kept {
+  readonly jobs: string
+  readonly outcomes: Outcomes
+}
 
 const RESULTS = fileURLToPath(new URL("../../../.cache/bench/", import.meta.url))
 const WARM_MS = 600
+/** Until all peers have had their first message, and what was late by then has come. */
+const CROWD_WARM_MS = 2_500
+const QUICK = ["x", "helper", "tcp", "udx"]
 
 const options = new Command("bench")
   .description("This library beside its peers: two processes over loopback, interleaved rounds, every message checked.")
@@ -54,7 +60,7 @@ if (unknown.length > 0) {
 }
 const all: Record<string, Outcomes> = {}
 for (const workload of workloads) {
-  const lacks = workload.job.lossPercent === undefined ? undefined : networkLacks()
+  const lacks = workload.rows[0]!.job.lossPercent === undefined ? undefined : networkLacks()
   if (lacks !== undefined) {
     console.error(`${workload.name} is left out: ${lacks}`)
     continue
@@ -63,35 +69,48 @@ for (const workload of workloads) {
   if (options.json !== true) show(workload, all[workload.name]!)
 }
 if (options.json === true) console.log(JSON.stringify({ machine: machine(), rounds, runMs, outcomes: all }))
-else showGoals()
+else {
+  console.log(`\nGoals, ${machine()}, ${rounds} rounds of ${runMs} ms, datagrams of ${options.datagramBytes} B:`)
+  showGoals(all)
+  showCeiling(all)
+}
 
 /** What was measured before is taken from there: a long bench can be taken up again, workload by workload. */
 async function measure(workload: Workload): Promise<Outcomes> {
   mkdirSync(RESULTS, { recursive: true })
   const file = `${RESULTS}${workload.name}-${options.datagramBytes}-${rounds}-${runMs}.json`
+  const rows = workload.rows.filter(({ job }) => (options.quick !== true || QUICK.includes(job.library)) && isPossible(job.library))
+  const jobs = JSON.stringify(rows)
   if (options.again !== true && options.quick !== true) {
     try {
-      return JSON.parse(readFileSync(file, "utf8")) as Outcomes
+      const kept = JSON.parse(readFileSync(file, "utf8")) as Kept
+      if (kept.jobs === jobs) return kept.outcomes
     } catch {
       // Not there yet.
     }
   }
-  const libraries = workload.libraries.filter((name) => (options.quick !== true || ["x", "tcp", "udx"].includes(name)) && isPossible(name))
-  const outcomes: Outcomes = Object.fromEntries(libraries.map((name) => [name, []]))
+  const outcomes: Outcomes = Object.fromEntries(rows.map(({ name }) => [name, []]))
+  const missing = new Set<string>()
   for (let round = 0; round < rounds; round++) {
-    for (const library of libraries) {
-      const job = {
+    for (const { name, job } of rows.filter((row) => !missing.has(row.name))) {
+      const timed = {
         datagramBytes: options.datagramBytes,
-        ...workload.job,
-        rounds: options.quick === true ? 5_000 : workload.job.rounds,
-        library,
-        warmMs: WARM_MS,
+        ...job,
+        rounds: options.quick === true ? 5_000 : job.rounds,
         runMs,
+        warmMs: job.kind === "crowd" ? CROWD_WARM_MS : WARM_MS,
       }
-      outcomes[library]!.push(await run(job, workload.cpus))
+      try {
+        outcomes[name]!.push(await run(timed, workload.cpus))
+      } catch (error) {
+        if (!(error instanceof MissingError)) throw error
+        missing.add(name)
+        delete outcomes[name]
+        console.error(`${name} is left out: ${error.message}`)
+      }
     }
   }
-  writeFileSync(file, JSON.stringify(outcomes))
+  writeFileSync(file, JSON.stringify({ jobs, outcomes } satisfies Kept))
   return outcomes
 }
 
@@ -101,59 +120,6 @@ function isPossible(library: string): boolean {
   const lacks = control === undefined ? undefined : networkLacks(control)
   if (lacks !== undefined) console.error(`${library} is left out: ${lacks}`)
   return lacks === undefined
-}
-
-function show({ name, title, job }: Workload, outcomes: Outcomes): void {
-  const isRate = job.kind === "flat-out"
-  const head = isRate
-    ? ["messages/s", "Gbit/s", "least to most", "CPU µs/message", "MiB"]
-    : ["p50 µs", "p99 µs", "p99.9 µs", "p99 least to most", "MiB"]
-  const table = new Table({ head: [`${name} ${title}`, ...head], style: { head: [], border: [] } })
-  for (const [library, list] of Object.entries(outcomes)) {
-    const of = (key: keyof Outcome): number[] => list.map((outcome) => Number(outcome[key] ?? Number.NaN))
-    const spread = (values: number[], digits: number): string =>
-      `${round(Math.min(...values), digits)} to ${round(Math.max(...values), digits)}`
-    const cells = isRate
-      ? [
-          round(median(of("perSecond")), 0),
-          round(median(of("gbitPerSecond")), 2),
-          spread(of("perSecond"), 0),
-          round(median(of("cpuUs")), 3),
-        ]
-      : [round(median(of("p50Us")), 1), round(median(of("p99Us")), 1), round(median(of("p999Us")), 1), spread(of("p99Us"), 1)]
-    table.push([library, ...cells, round(median(of("rssMiB")), 0)])
-  }
-  console.log(table.toString())
-  for (const [library, [first]] of Object.entries(outcomes)) console.log(`  ${library}: ${first?.settings}`)
-}
-
-function showGoals(): void {
-  console.log(`\nGoals, ${machine()}, ${rounds} rounds of ${runMs} ms, datagrams of ${options.datagramBytes} B:`)
-  for (const { workload, of = "x", against, measure: key, ratio } of GOALS) {
-    const outcomes = all[workload]
-    const ours = outcomes?.[of] ?? outcomes?.["x-dgram"]
-    const theirs = outcomes?.[against]
-    if (ours === undefined || theirs === undefined) continue
-    const is = median(ours.map((it) => it[key] ?? Number.NaN)) / median(theirs.map((it) => it[key] ?? Number.NaN))
-    const isMet = key === "perSecond" ? is >= ratio : is <= ratio
-    console.log(
-      `${isMet ? "met   " : "missed"} ${workload.padEnd(8)} ${key.padEnd(9)} ${is.toPrecision(3)} x ${against} (goal: ${key === "perSecond" ? "at least" : "at most"} ${ratio})`,
-    )
-  }
-}
-
-function machine(): string {
-  return `${cpus().length} x ${cpus()[0]?.model ?? "CPU"}, Node ${process.versions.node}`
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
-}
-
-function round(value: number, digits: number): string {
-  return value.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits })
 }
 
 function whole(text: string): number {

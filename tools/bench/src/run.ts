@@ -8,7 +8,7 @@ import { ADDRESSES, Network, type Role } from "./network.ts"
 
 export interface Job {
   readonly library: string
-  readonly kind: "flat-out" | "echo" | "latency"
+  readonly kind: "flat-out" | "echo" | "latency" | "ceiling" | "crowd"
   readonly bytes: number
   readonly datagramBytes: number
   readonly warmMs: number
@@ -17,6 +17,10 @@ export interface Job {
   readonly rounds: number
   /** Of `latency`. */
   readonly perSecond: number
+  /** Of `crowd`: endpoints that join the hub, streams with each, and whether messages come in to the hub or go out. */
+  readonly peers?: number
+  readonly streams?: number
+  readonly direction?: "in" | "out"
   /** Over a network that loses so much each way, instead of over loopback. */
   readonly lossPercent?: number
 }
@@ -28,6 +32,13 @@ export interface Ready {
   readonly port: number
   readonly settings: string
 }
+
+/** The library can't be loaded on this machine, and why. */
+export interface Missing {
+  readonly missing: string
+}
+
+export class MissingError extends Error {}
 
 /** What a process counted in its window. */
 export interface Answer {
@@ -44,15 +55,16 @@ export interface Outcome {
   readonly settings: string
   readonly perSecond: number
   readonly gbitPerSecond: number
-  /** CPU of sender and receiver for one message. */
+  /** CPU of sender and receiver for one message, and of it that of the process that was there first: the receiver, or the hub of a crowd. */
   readonly cpuUs: number
+  readonly firstCpuUs: number
   readonly rssMiB: number
   readonly p50Us?: number | undefined
   readonly p99Us?: number | undefined
   readonly p999Us?: number | undefined
 }
 
-const WORKER = fileURLToPath(new URL("worker.js", import.meta.url))
+const WORKERS: Partial<Record<Job["kind"], string>> = { ceiling: "ceiling.js", crowd: "crowd.js" }
 /** Beyond its own time. */
 const GRACE_MS = 20_000
 const LOOPBACK = "127.0.0.1"
@@ -65,19 +77,20 @@ export async function run(job: Job, cpus?: readonly [number, number]): Promise<O
   const receiver = start("receive", { ...job, own: to, other: from }, cpus?.[0], network)
   let sender: ChildProcess | undefined
   try {
-    const { port, settings } = await answerOf<Ready>(receiver, GRACE_MS)
+    const ready = await answerOf<Ready | Missing>(receiver, GRACE_MS)
+    if ("missing" in ready) throw new MissingError(ready.missing)
+    const { port, settings } = ready
     const received = job.kind === "echo" ? undefined : answerOf<Answer>(receiver, job.warmMs + job.runMs + GRACE_MS)
     sender = start("send", { ...job, own: from, other: to, port }, cpus?.[1], network)
     const sent = job.kind === "latency" ? undefined : answerOf<Answer>(sender, job.warmMs + job.runMs + 3 * GRACE_MS)
     const [one, other] = await Promise.all([received, sent])
     const { count, ms, p50Us, p99Us, p999Us } = (one ?? other)!
     const perSecond = ms === 0 ? 0 : (count / ms) * 1_000
-    const cpuUs = [one, other].reduce(
-      (sum, answer) => sum + (answer === undefined || answer.count === 0 ? 0 : answer.cpuUs / answer.count),
-      0,
-    )
+    const cpuOf = (answer: Answer | undefined): number => (answer === undefined || answer.count === 0 ? 0 : answer.cpuUs / answer.count)
+    const firstCpuUs = cpuOf(one)
+    const cpuUs = firstCpuUs + cpuOf(other)
     const rssMiB = Math.max(one?.rssMiB ?? 0, other?.rssMiB ?? 0)
-    return { settings, perSecond, gbitPerSecond: (perSecond * job.bytes * 8) / 1e9, cpuUs, rssMiB, p50Us, p99Us, p999Us }
+    return { settings, perSecond, gbitPerSecond: (perSecond * job.bytes * 8) / 1e9, cpuUs, firstCpuUs, rssMiB, p50Us, p99Us, p999Us }
   } finally {
     // Both at once: who is left alone would complain.
     sender?.kill("SIGKILL")
@@ -88,8 +101,9 @@ export async function run(job: Job, cpus?: readonly [number, number]): Promise<O
 }
 
 function start(role: Role, task: Task, cpu: number | undefined, network: Network | undefined): ChildProcess {
+  const worker = fileURLToPath(new URL(WORKERS[task.kind] ?? "worker.js", import.meta.url))
   const pinned = cpu === undefined ? [] : ["taskset", "-c", String(cpu)]
-  const [file, ...args] = [...(network?.prefixOf(role) ?? []), ...pinned, process.execPath, WORKER, role, JSON.stringify(task)]
+  const [file, ...args] = [...(network?.prefixOf(role) ?? []), ...pinned, process.execPath, worker, role, JSON.stringify(task)]
   return spawn(file!, args, { stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...environmentOf(task.library) } })
 }
 

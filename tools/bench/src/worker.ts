@@ -3,7 +3,8 @@
 import { check, Content } from "./content.ts"
 import { LIBRARIES } from "./libraries.ts"
 import { LARGE_BYTES, type Link } from "./link.ts"
-import type { Answer, Ready, Task } from "./run.ts"
+import { countFromNow, cpuUs, memory, tell } from "./measure.ts"
+import type { Task } from "./run.ts"
 
 /** Messages from one look at the clock to the next. */
 const LOOK_EVERY = 64
@@ -11,17 +12,15 @@ const LARGE_BUFFERS = 16
 
 const [role, text] = process.argv.slice(2)
 const job = JSON.parse(text!) as Task
-const library = await LIBRARIES[job.library]!()
+const library = await LIBRARIES[job.library]!().catch(({ message }: Error) => {
+  tell({ missing: message })
+  // The other process ends this one.
+  return new Promise<never>(() => {})
+})
 const linkOptions = { messageBytes: job.bytes, datagramBytes: job.datagramBytes, own: job.own, other: job.other }
 /** One clock for both processes: the system's monotonic one, which `performance.now` counts from the start of each. */
 const originMs = findOriginMs()
 const nowMs = (): number => originMs + performance.now()
-const cpuUs = (): number => {
-  const { user, system } = process.cpuUsage()
-  return user + system
-}
-const tell = (message: Ready | Answer): void => void process.send!(message)
-process.on("disconnect", () => process.exit())
 
 if (role === "receive") tell({ port: await library.listen(linkOptions, receive), settings: library.settings(linkOptions) })
 else await send(await library.connect(linkOptions, job.port!))
@@ -84,11 +83,7 @@ function send(link: Link): Promise<void> | void {
 function flatOut(link: Link): void {
   const contents = Array.from({ length: job.bytes >= LARGE_BYTES ? LARGE_BUFFERS : 1 }, () => new Content(job.bytes))
   let number = 0
-  let [fromNumber, fromCpuUs] = [0, 0]
-  setTimeout(() => {
-    ;[fromNumber, fromCpuUs] = [number, cpuUs()]
-  }, job.warmMs)
-  setTimeout(() => tell({ count: number - fromNumber, ms: job.runMs, cpuUs: cpuUs() - fromCpuUs, ...memory() }), job.warmMs + job.runMs)
+  countFromNow(job, () => number)
   const write = (): void => {
     // A turn now and then, so that timers run beside a library that always has room.
     for (let i = 0; i < 100_000; i++) if (!link.send(contents[number % contents.length]!.number(number++))) return
@@ -141,10 +136,6 @@ function openLoop(link: Link): void {
     setImmediate(turn)
   }
   turn()
-}
-
-function memory(): { readonly rssMiB: number } {
-  return { rssMiB: process.resourceUsage().maxRSS / 1_024 }
 }
 
 function percentiles(values: number[], factor = 1_000): { readonly p50Us?: number; readonly p99Us?: number; readonly p999Us?: number } {

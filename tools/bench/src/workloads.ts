@@ -1,27 +1,53 @@
 import type { Job } from "./run.ts"
 
+/** What is measured in turn and compared: libraries by their names, or one library in several ways. */
+export interface Row {
+  readonly name: string
+  readonly job: Pick<Job, "library" | "kind" | "bytes" | "rounds" | "perSecond" | "peers" | "streams" | "direction" | "lossPercent"> &
+    Partial<Pick<Job, "datagramBytes">>
+}
+
 export interface Workload {
   readonly name: string
   readonly title: string
-  readonly job: Pick<Job, "kind" | "bytes" | "rounds" | "perSecond" | "lossPercent"> & Partial<Pick<Job, "datagramBytes">>
-  readonly libraries: readonly string[]
+  readonly rows: readonly Row[]
   /** Where the two processes are pinned. */
   readonly cpus?: readonly [number, number]
 }
 
-const ALL = ["x", "tcp", "tcp-naive", "udx"]
+const ALL = ["x", "tcp", "tcp-naive", "tls", "ws", "zeromq", "udx", "kcp"]
+/** Without those that need a write for each message: here it is the same. */
+const LARGE = ["x", "tcp", "tls", "ws", "zeromq", "udx", "kcp"]
 
-const flatOut = (bytes: number): Workload["job"] => ({ kind: "flat-out", bytes, rounds: 0, perSecond: 0 })
-const latency = (perSecond: number): Workload["job"] => ({ kind: "latency", bytes: 64, rounds: 0, perSecond })
-const ECHO: Workload["job"] = { kind: "echo", bytes: 64, rounds: 20_000, perSecond: 0 }
+type Work = Omit<Row["job"], "library">
+
+const flatOut = (bytes: number): Work => ({ kind: "flat-out", bytes, rounds: 0, perSecond: 0 })
+const latency = (perSecond: number): Work => ({ kind: "latency", bytes: 64, rounds: 0, perSecond })
+const ECHO: Work = { kind: "echo", bytes: 64, rounds: 20_000, perSecond: 0 }
+
+const libraries = (work: Work, names: readonly string[]): Row[] => names.map((library) => ({ name: library, job: { ...work, library } }))
+/** A packet for each message, as raw `dgram` sends them. */
+const SINGLE: Row = { name: "x-dgram, one a packet", job: { ...flatOut(1_024), library: "x-dgram", datagramBytes: 1_400 } }
+const ceiling = (bytes: number): Row => ({
+  name: `${bytes} B`,
+  job: { library: "helper", kind: "ceiling", bytes, rounds: 0, perSecond: 0 },
+})
+const crowd = (peers: number, streams: number, direction: "in" | "out", perSecond: number): Row => ({
+  name: `${peers} x ${streams}`,
+  job: { library: "x", kind: "crowd", bytes: 64, rounds: 0, perSecond, peers, streams, direction },
+})
+const peers = (direction: "in" | "out", perSecond: number): Row[] =>
+  [1, 10, 100, 1_000].map((count) => crowd(count, 1, direction, perSecond))
+const streams = (): Row[] => [1, 100, 10_000].map((count) => crowd(1, count, "in", 0))
 
 /** Between two network namespaces, with datagrams that fit its packets. */
+const network = (lossPercent: number): Pick<Job, "lossPercent" | "datagramBytes"> => ({ lossPercent, datagramBytes: 1_400 })
+
 const lossy = (lossPercent: number): Workload[] => {
-  const of = (name: string, title: string, job: Workload["job"]): Workload => ({
+  const of = (name: string, title: string, work: Work): Workload => ({
     name: `W6-${lossPercent}-${name}`,
     title: `${lossPercent} % loss each way: ${title}`,
-    job: { ...job, lossPercent, datagramBytes: 1_400 },
-    libraries: ["x-fixed", "x", "tcp-cubic", "tcp-bbr", "udx"],
+    rows: libraries({ ...work, ...network(lossPercent) }, ["x-fixed", "x", "tcp-cubic", "tcp-bbr", "udx", "kcp"]),
   })
   return [
     of("2", "1 KiB, one way, flat out", flatOut(1_024)),
@@ -31,32 +57,39 @@ const lossy = (lossPercent: number): Workload[] => {
 }
 
 export const WORKLOADS: readonly Workload[] = [
-  { name: "W1", title: "64 B, one way, flat out", job: flatOut(64), libraries: ALL },
-  { name: "W2", title: "1 KiB, one way, flat out", job: flatOut(1_024), libraries: ALL },
-  { name: "W3", title: "1 MiB, one way, flat out", job: flatOut(1_048_576), libraries: ["x", "tcp", "udx"] },
-  { name: "W4-1", title: "64 B ping-pong, both on one CPU", job: ECHO, libraries: ALL, cpus: [0, 0] },
-  { name: "W4-2", title: "64 B ping-pong, on two CPUs", job: ECHO, libraries: ALL, cpus: [0, 1] },
-  { name: "W5-20k", title: "latency of 64 B at 20,000/s, open loop", job: latency(20_000), libraries: ALL },
-  { name: "W5-100k", title: "latency of 64 B at 100,000/s, open loop", job: latency(100_000), libraries: ALL },
+  { name: "W1", title: "64 B, one way, flat out", rows: libraries(flatOut(64), ALL) },
+  { name: "W2", title: "1 KiB, one way, flat out", rows: libraries(flatOut(1_024), ALL) },
+  { name: "W3", title: "1 MiB, one way, flat out", rows: libraries(flatOut(1_048_576), LARGE) },
+  { name: "W4-1", title: "64 B ping-pong, both on one CPU", rows: libraries(ECHO, ALL), cpus: [0, 0] },
+  { name: "W4-2", title: "64 B ping-pong, on two CPUs", rows: libraries(ECHO, ALL), cpus: [0, 1] },
+  { name: "W5-20k", title: "latency of 64 B at 20,000/s, open loop", rows: libraries(latency(20_000), ALL) },
+  { name: "W5-100k", title: "latency of 64 B at 100,000/s, open loop", rows: libraries(latency(100_000), ALL) },
   {
     name: "W6-0",
     title: "no loss: 64 B ping-pong, for the trip",
-    job: { ...ECHO, lossPercent: 0, datagramBytes: 1_400 },
-    libraries: ["x", "tcp-cubic", "udx"],
+    rows: libraries({ ...ECHO, ...network(0) }, ["x", "tcp-cubic", "udx", "kcp"]),
   },
   ...lossy(1),
   ...lossy(5),
-  { name: "W8-1", title: "without the helper: 64 B, one way", job: flatOut(64), libraries: ["x-dgram", "tcp"] },
-  { name: "W8-2", title: "without the helper: 1 KiB, one way", job: flatOut(1_024), libraries: ["x-dgram", "dgram", "tcp"] },
-  { name: "W8-3", title: "without the helper: 1 MiB, one way", job: flatOut(1_048_576), libraries: ["x-dgram", "tcp"] },
+  { name: "W7-in", title: "peers x streams, all to one, 100,000/s", rows: peers("in", 100_000) },
+  { name: "W7-out", title: "peers x streams, one to all, 100,000/s", rows: peers("out", 100_000) },
+  { name: "W7-full-in", title: "peers x streams, all to one, flat out", rows: peers("in", 0) },
+  { name: "W7-full-out", title: "peers x streams, one to all, flat out", rows: peers("out", 0) },
+  { name: "W7-streams", title: "peers x streams, flat out", rows: streams() },
+  { name: "W8-1", title: "without the helper: 64 B, one way", rows: libraries(flatOut(64), ["x-dgram", "tcp"]) },
+  { name: "W8-2", title: "without the helper: 1 KiB, one way", rows: [...libraries(flatOut(1_024), ["x-dgram", "dgram", "tcp"]), SINGLE] },
+  { name: "W8-3", title: "without the helper: 1 MiB, one way", rows: libraries(flatOut(1_048_576), ["x-dgram", "tcp"]) },
+  { name: "W8-4", title: "without the helper: 64 B ping-pong, on two CPUs", rows: libraries(ECHO, ["x-dgram", "tcp"]), cpus: [0, 1] },
+  { name: "W8-5", title: "without the helper: latency of 64 B at 20,000/s", rows: libraries(latency(20_000), ["x-dgram", "tcp"]) },
+  { name: "ceiling", title: "datagrams of the bare helper", rows: [ceiling(1_400), ceiling(65_000)] },
 ]
 
 export interface Goal {
-  /** Default: `x`, or `x-dgram` where that is measured instead. */
-  readonly of?: string
   readonly workload: string
+  /** A row, by default `x`, and the one it is compared with. */
+  readonly of?: string
   readonly against: string
-  readonly measure: "perSecond" | "p50Us" | "p99Us"
+  readonly measure: "perSecond" | "p50Us" | "p99Us" | "cpuUs" | "firstCpuUs"
   /** At least for a rate, at most for a time. */
   readonly ratio: number
 }
@@ -64,6 +97,7 @@ export interface Goal {
 export const GOALS: readonly Goal[] = [
   { workload: "W1", against: "tcp", measure: "perSecond", ratio: 1.2 },
   { workload: "W1", against: "udx", measure: "perSecond", ratio: 5 },
+  { workload: "W1", against: "kcp", measure: "perSecond", ratio: 5 },
   { workload: "W2", against: "tcp", measure: "perSecond", ratio: 1.2 },
   { workload: "W3", against: "tcp", measure: "perSecond", ratio: 1.2 },
   { workload: "W3", against: "udx", measure: "perSecond", ratio: 12 },
@@ -77,5 +111,9 @@ export const GOALS: readonly Goal[] = [
   { workload: "W6-1-2", of: "x-fixed", against: "tcp-bbr", measure: "perSecond", ratio: 1.5 },
   { workload: "W6-1-5", of: "x-fixed", against: "tcp-cubic", measure: "p99Us", ratio: 1 / 200 },
   { workload: "W6-1-5", of: "x-fixed", against: "kcp", measure: "p99Us", ratio: 1 },
-  { workload: "W8-2", against: "dgram", measure: "perSecond", ratio: 0.85 },
+  // The hub's alone: those around it stand for as many machines.
+  { workload: "W7-in", of: "1000 x 1", against: "1 x 1", measure: "firstCpuUs", ratio: 1.5 },
+  { workload: "W7-out", of: "1000 x 1", against: "1 x 1", measure: "firstCpuUs", ratio: 1.5 },
+  { workload: "W7-streams", of: "1 x 10000", against: "1 x 1", measure: "cpuUs", ratio: 1.5 },
+  { workload: "W8-2", of: SINGLE.name, against: "dgram", measure: "perSecond", ratio: 0.85 },
 ]
