@@ -3,7 +3,7 @@
 import { canBatch, openChannel, openSocket, reason, SEND_ROWS_MAX } from "@x/native"
 import { Content } from "./content.ts"
 import { countFromNow, tell } from "./measure.ts"
-import type { Job } from "./run.ts"
+import type { Task } from "./run.ts"
 
 const HOST = "127.0.0.1"
 const FAMILY = 4
@@ -14,7 +14,7 @@ const SEEDS = { sealSeed: 1, openSeed: 1 }
 const CALLS = 16
 
 const [role, text] = process.argv.slice(2)
-const job = JSON.parse(text!) as Job
+const job = JSON.parse(text!) as Task
 const settings = `${SEND_ROWS_MAX} datagrams a call, CRC-32C made and checked, what the receiver's socket has no room for is lost`
 if (!canBatch) tell({ missing: reason ?? "datagrams don't go in batches here" })
 else if (role === "receive") tell({ port: receive(), settings })

@@ -9,7 +9,7 @@ import { Endpoint, type EndpointOptions, type Message, type OutgoingStream, type
 import { setTimeout as wait } from "node:timers/promises"
 import { check, Content } from "./content.ts"
 import { countFromNow, tell } from "./measure.ts"
-import type { Job } from "./run.ts"
+import type { Task } from "./run.ts"
 
 const DATA = 1
 /** So many more have come. */
@@ -23,7 +23,7 @@ const DATAGRAM_BYTES = 1_200
 const JOINS = 50
 
 const [role, text] = process.argv.slice(2)
-const job = JSON.parse(text!) as Job
+const job = JSON.parse(text!) as Task
 const { peers = 1, streams = 1, direction = "in" } = job
 const isHub = role === "receive"
 const isSender = isHub === (direction === "out")
