@@ -7,7 +7,7 @@ import { congestionControlOf } from "./libraries.ts"
 import { networkLacks } from "./network.ts"
 import { machine } from "./numbers.ts"
 import { type Outcomes, show, showCeiling, showGoals } from "./report.ts"
-import { MissingError, run } from "./run.ts"
+import { type Job, MissingError, run } from "./run.ts"
 import { type Workload, WORKLOADS } from "./workloads.ts"
 
 interface Options {
@@ -27,7 +27,9 @@ interface Kept {
 }
 
 const RESULTS = fileURLToPath(new URL("../../../.cache/bench/", import.meta.url))
-const WARM_MS = 600
+const WARM_MS = 1_000
+/** V8 compiles a library's hot functions for this long after the first message, in four threads of each process, which on two CPUs show in p99 as milliseconds. */
+const LATENCY_WARM_MS = 3_000
 /** Until all peers have had their first message, and what was late by then has come. */
 const CROWD_WARM_MS = 2_500
 const QUICK = ["x", "helper", "tcp", "udx"]
@@ -98,7 +100,7 @@ async function measure(workload: Workload): Promise<Outcomes> {
         ...job,
         rounds: options.quick === true ? 5_000 : job.rounds,
         runMs,
-        warmMs: job.kind === "crowd" ? CROWD_WARM_MS : WARM_MS,
+        warmMs: warmMsOf(job.kind),
       }
       try {
         outcomes[name]!.push(await run(timed, workload.cpus))
@@ -112,6 +114,11 @@ async function measure(workload: Workload): Promise<Outcomes> {
   }
   writeFileSync(file, JSON.stringify({ jobs, outcomes } satisfies Kept))
   return outcomes
+}
+
+function warmMsOf(kind: Job["kind"]): number {
+  if (kind === "crowd") return CROWD_WARM_MS
+  return kind === "latency" || kind === "echo" ? LATENCY_WARM_MS : WARM_MS
 }
 
 /** Linux may lack a congestion control. */

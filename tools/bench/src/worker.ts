@@ -96,13 +96,13 @@ function flatOut(link: Link): void {
 async function pingPong(link: Link): Promise<void> {
   const content = new Content(job.bytes)
   const tripsUs = new Float64Array(job.rounds)
-  let number = 0
+  const warmMs = performance.now() + job.warmMs
+  let [number, trips] = [0, 0]
   let onAnswer = (): void => {}
   link.onMessage((view, offset, length) => {
     check(view, offset, length, job.bytes, number)
     onAnswer()
   })
-  const warmRounds = Math.min(2_000, job.rounds)
   await new Promise<void>((resolve) => {
     let sentMs = 0
     const next = (): void => {
@@ -110,9 +110,10 @@ async function pingPong(link: Link): Promise<void> {
       link.send(content.number(number))
     }
     onAnswer = () => {
-      if (number >= warmRounds) tripsUs[number - warmRounds] = (performance.now() - sentMs) * 1_000
+      const atMs = performance.now()
+      if (atMs >= warmMs) tripsUs[trips++] = (atMs - sentMs) * 1_000
       number++
-      if (number === warmRounds + job.rounds) resolve()
+      if (trips === job.rounds) resolve()
       else next()
     }
     next()
