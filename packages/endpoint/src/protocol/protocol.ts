@@ -641,5 +641,5 @@ const REFUSED = -1
  * that again.
  */
 function spreadOf({ spreadPackets, poolPacketsPerPeer }: Settings): number {
-  return Math.min(spreadPackets, Math.max(wire.SPREAD_MIN, 2 ** Math.floor(Math.log2(poolPacketsPerPeer))))
+  return Math.min(spreadPackets, Math.max(wire.SPREAD_MIN, 1 << (31 - Math.clz32(poolPacketsPerPeer))))
 }
