@@ -96,7 +96,7 @@ export interface OutgoingPacket {
   view: DataView
   offset: number
   length: number
-  /** A status is wanted: the packet fills the window, or another quarter of it, or empties the queue. */
+  /** A status is wanted: the packet fills the window, or another quarter of it, or empties the queue and none was wanted for a while. */
   wanted: boolean
   isResend: boolean
 }
@@ -171,6 +171,8 @@ export class SendStream {
   #syncDueMs = Infinity
   #syncIntervalMs = 0
   #isSyncWanted = false
+  /** When a packet last asked for a status. */
+  #askedMs = -Infinity
   #lastSyncMs = -Infinity
   #isReachable = true
   /** When the stream has been idle long enough to give back its memory. */
@@ -508,11 +510,24 @@ export class SendStream {
     ring.state[at] = PACKET.inFlight
     this.#inFlightBytes += out.length
     this.#unaskedBytes += out.length
-    out.wanted =
-      this.#unaskedBytes >= this.#options.windowBytes / 4 || (this.#nextToSend() < 0 && (this.#openBytes === 0 || this.#windowRoom === 0))
-    if (out.wanted) this.#unaskedBytes = 0
+    out.wanted = this.#unaskedBytes >= this.#options.windowBytes / 4 || this.#isStandstill(nowMs)
+    if (out.wanted) {
+      this.#unaskedBytes = 0
+      this.#askedMs = nowMs
+    }
     if (this.#syncDueMs === Infinity) this.#armSync(nowMs)
     return true
+  }
+
+  /**
+   * Whether nothing can follow the packet taken last: the window is shut; or all is sent, and no status was asked for in the time after which one comes
+   * unasked. Small messages one by one would have an answer each otherwise. Where the oldest is given up for lack of room, room is asked for every time.
+   */
+  #isStandstill(nowMs: number): boolean {
+    if (this.#nextToSend() >= 0) return false
+    if (this.#windowRoom === 0) return true
+    const isSoon = this.mode >= MODE.reliable && nowMs - this.#askedMs < Math.max(GRANULARITY_MS, this.#rtt.srttMs / 4)
+    return this.#openBytes === 0 && !isSoon
   }
 
   #nextToSend(): number {
