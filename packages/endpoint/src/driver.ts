@@ -17,7 +17,6 @@ interface Waiter {
 
 export class Driver {
   readonly #host: Host
-  readonly #transport: Transport
   readonly #wakeUp: WakeUp
   readonly #waiters = new Set<Waiter>()
   #protocol: Protocol | undefined
@@ -26,7 +25,6 @@ export class Driver {
 
   constructor(host: Host, transport: Transport) {
     this.#host = host
-    this.#transport = transport
     this.#wakeUp = host.wakeUp(() => this.#run(true))
     transport.onReceive((batch) => this.#receive(batch))
     transport.onWritable(() => this.#run(false))
@@ -120,9 +118,8 @@ export class Driver {
         next = Math.min(next, waiter.deadlineMs)
       }
     }
-    // A timer can't be as soon as that; the end of the turn can. What is overdue although all was handled is a judgement.
-    const isJudgement = !hasJudged && next <= nowMs
-    if (next < nowMs + this.#transport.capabilities.timerMs / 2 && !isJudgement) this.work()
+    // There is more to do now. What is overdue although all was handled is a judgement, which waits until the sockets were read.
+    if (next <= nowMs && hasJudged) this.work()
     else this.#wakeUp.at(next)
   }
 }

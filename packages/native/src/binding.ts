@@ -10,7 +10,7 @@ import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
 
 /** Goes up with every change to {@link Binding}, together with INTERFACE_VERSION in `c/module.c`. */
-export const INTERFACE_VERSION = 2
+export const INTERFACE_VERSION = 3
 
 /** What the C code exports. It checks its arguments itself; they have an order and no names, so that none is looked up by name. */
 export interface Binding {
@@ -58,11 +58,16 @@ export interface Binding {
   channelOpen(channel: ChannelHandle, count: number): void
   channelSource(channel: ChannelHandle, row: number): string
   errorName(errno: number): string
+  alarmCreate(callback: () => void): AlarmHandle
+  alarmSet(alarm: AlarmHandle, us: number): void
+  alarmClose(alarm: AlarmHandle): void
   crc32c(bytes: Uint8Array, start: number, end: number, crc: number): number
 }
 
 /** Held by JavaScript, known to C. */
 export type ChannelHandle = { readonly __channel: never }
+
+export type AlarmHandle = { readonly __alarm: never }
 
 export type Loaded = { readonly binding: Binding; readonly reason: undefined } | { readonly binding: undefined; readonly reason: string }
 

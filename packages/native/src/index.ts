@@ -10,9 +10,11 @@
  * @module
  */
 
+import { Alarm } from "./alarm.ts"
 import { type Binding, candidates, load } from "./binding.ts"
 import { Channel, type ChannelListener } from "./channel.ts"
 
+export type { Alarm } from "./alarm.ts"
 export {
   type Channel,
   type ChannelListener,
@@ -39,6 +41,12 @@ export const canBatch: boolean = loaded.binding?.batch === true && process.versi
 export function openChannel(listener: ChannelListener): Channel {
   if (canBatch) return new Channel(helper(), listener)
   throw Object.assign(new Error("this system or runtime doesn't move datagrams in batches"), { code: "ERR_NATIVE_UNAVAILABLE" })
+}
+
+/** A deadline that calls `ring`. Throws `ERR_NATIVE_UNAVAILABLE` unless {@link canBatch}, and what the system does when it has no more descriptors. */
+export function openAlarm(ring: () => void): Alarm {
+  if (canBatch) return new Alarm(helper(), ring)
+  throw Object.assign(new Error("this system or runtime has no alarms"), { code: "ERR_NATIVE_UNAVAILABLE" })
 }
 
 export interface OpenOptions {

@@ -3,7 +3,7 @@ import type * as Native from "@x/native"
 /** The helper, or why there is none. */
 export type NativeHelper =
   | {
-      readonly native: Pick<typeof Native, "openSocket" | "close"> & Partial<Pick<typeof Native, "canBatch" | "openChannel">>
+      readonly native: Pick<typeof Native, "openSocket" | "close"> & Partial<Pick<typeof Native, "canBatch" | "openChannel" | "openAlarm">>
       readonly reason?: undefined
     }
   | { readonly native?: undefined; readonly reason: string }

@@ -10,7 +10,7 @@ import { bindDualSocket } from "./bind-dual-socket.ts"
 import type { BindOptions, Host, ResolvedAddress, SyncCrypto, Transport, WakeUp } from "./host.ts"
 import { loadNative } from "./native.ts"
 import { resolveName } from "./resolve-name.ts"
-import { Timer } from "./timer.ts"
+import { type Alarm, Timer } from "./timer.ts"
 import { TurnEnd } from "./turn-end.ts"
 
 /** The machine that this program runs on. */
@@ -28,13 +28,15 @@ class SystemHost implements Host {
   readonly #turnEnd = new TurnEnd()
   readonly #words = new Uint32Array(RANDOM_WORDS)
   #nextWord = RANDOM_WORDS
+  /** The helper's, once `bind` has loaded it. */
+  #openAlarm: ((ring: () => void) => Alarm) | undefined
 
   now(): number {
     return performance.now()
   }
 
   wakeUp(wake: () => void): WakeUp {
-    return new Timer(this.#turnEnd, wake)
+    return new Timer(this.#turnEnd, wake, this.#openAlarm)
   }
 
   defer(run: () => void): void {
@@ -58,6 +60,8 @@ class SystemHost implements Host {
   }
 
   async bind(options: BindOptions): Promise<Transport> {
-    return bindDualSocket(options, await loadNative(), this.#turnEnd)
+    const helper = await loadNative()
+    if (helper.native?.canBatch === true) this.#openAlarm = helper.native.openAlarm
+    return bindDualSocket(options, helper, this.#turnEnd)
   }
 }

@@ -7,17 +7,29 @@ export const TIMER_MS = 1
 /** The most: `setTimeout` takes a longer time for 1 ms. */
 const TIMER_MS_MAX = 2 ** 31 - 1
 
-/** One deadline over one timer, which is set anew only for an earlier deadline: moving a deadline back is free. */
+/** Rings once after a delay, or some time sooner where that is very long. Set again, it forgets the delay before. */
+export interface Alarm {
+  set(delayMs: number): void
+  /** Gives back what the system lent. */
+  close(): void
+}
+
+/**
+ * One deadline over one alarm, which is set anew only for an earlier deadline: moving a deadline back is free. Over a timer of Node's it may be late by what
+ * that is too coarse for: a loop that turned until then would take a whole CPU, and have less of one than it needs when datagrams come.
+ */
 export class Timer implements WakeUp, Due {
   readonly #turnEnd: TurnEnd
   readonly #wake: () => void
+  readonly #openAlarm: (ring: () => void) => Alarm
   #deadlineMs = Infinity
-  #timer: NodeJS.Timeout | undefined
+  #alarm: Alarm | undefined
   #firesMs = Infinity
 
-  constructor(turnEnd: TurnEnd, wake: () => void) {
+  constructor(turnEnd: TurnEnd, wake: () => void, openAlarm: (ring: () => void) => Alarm = (ring) => new NodeAlarm(ring)) {
     this.#turnEnd = turnEnd
     this.#wake = wake
+    this.#openAlarm = openAlarm
   }
 
   get deadlineMs(): number {
@@ -27,41 +39,58 @@ export class Timer implements WakeUp, Due {
   at(deadlineMs: number): void {
     this.#deadlineMs = deadlineMs
     this.#turnEnd.cancel(this)
-    if (deadlineMs === Infinity) this.#clear()
+    if (deadlineMs === Infinity) this.#close()
     else if (deadlineMs < this.#firesMs) this.#set()
   }
 
   wake(): void {
     this.#deadlineMs = Infinity
-    this.#clear()
-    this.#wake()
+    this.#firesMs = Infinity
+    try {
+      this.#wake()
+    } finally {
+      if (this.#deadlineMs === Infinity) this.#close()
+    }
   }
 
   #set(): void {
-    clearTimeout(this.#timer)
-    const nowMs = performance.now()
-    const remainingMs = this.#deadlineMs - nowMs
-    if (remainingMs <= TIMER_MS / 2) {
-      this.#clear()
-      // What a timer is too coarse for, turns of the loop wait for.
+    const remainingMs = this.#deadlineMs - performance.now()
+    if (remainingMs <= 0) {
       this.#turnEnd.wake(this)
       return
     }
-    const waitMs = Math.min(TIMER_MS_MAX, Math.max(TIMER_MS, Math.ceil(remainingMs)))
-    this.#firesMs = nowMs + waitMs
-    this.#timer = setTimeout(this.#fire, waitMs)
+    this.#firesMs = this.#deadlineMs
+    this.#alarm ??= this.#openAlarm(this.#ring)
+    this.#alarm.set(remainingMs)
   }
 
-  #clear(): void {
+  #close(): void {
+    this.#alarm?.close()
+    this.#alarm = undefined
+    this.#firesMs = Infinity
+  }
+
+  /** The alarm may have been set for an earlier deadline, or come early: Node counts from when the turn began. */
+  readonly #ring = (): void => {
+    this.#firesMs = Infinity
+    if (this.#deadlineMs < Infinity) this.#set()
+  }
+}
+
+class NodeAlarm implements Alarm {
+  readonly #ring: () => void
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(ring: () => void) {
+    this.#ring = ring
+  }
+
+  set(delayMs: number): void {
     clearTimeout(this.#timer)
-    this.#timer = undefined
-    this.#firesMs = Infinity
+    this.#timer = setTimeout(this.#ring, Math.min(TIMER_MS_MAX, Math.max(TIMER_MS, Math.ceil(delayMs))))
   }
 
-  /** The timer may have been set for an earlier deadline, or come early: Node counts from when the turn began. */
-  readonly #fire = (): void => {
-    this.#timer = undefined
-    this.#firesMs = Infinity
-    this.#set()
+  close(): void {
+    clearTimeout(this.#timer)
   }
 }

@@ -1,6 +1,7 @@
 import { createSocket } from "node:dgram"
-import { closeSync, openSync } from "node:fs"
+import { closeSync, openSync, readdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { canBatch } from "@x/native"
 import { systemHost, TransportError } from "@x/transport"
 import { afterEach, describe, expect, test, vi } from "vitest"
 import { openSocket } from "../src/open-socket.ts"
@@ -15,6 +16,8 @@ async function bind(host = systemHost()): Promise<Station> {
   open.push(station)
   return station
 }
+
+const countDescriptors = (): number => readdirSync("/proc/self/fd").length
 
 /** Holds the program up, as a long computation does. */
 function block(ms: number): void {
@@ -210,6 +213,32 @@ describe("this machine", () => {
     expect(Math.max(...timers.mock.calls.map(([, ms]) => ms!))).toBeLessThan(2 ** 31)
     vi.restoreAllMocks()
   })
+
+  test.skipIf(!canBatch)(
+    "with the helper (skipped without a C compiler) a deadline sets no timer of Node's, and keeps no descriptor when it is over",
+    async () => {
+      const host = systemHost()
+      const transport = await host.bind({ v4: "127.0.0.1", v6: false })
+      const before = countDescriptors()
+      const timers = vi.spyOn(globalThis, "setTimeout")
+      const calls: string[] = []
+      const never = host.wakeUp(() => calls.push("never"))
+      await new Promise<void>((resolve) => {
+        const wakeUp = host.wakeUp(() => {
+          calls.push("rang")
+          if (calls.length === 3) resolve()
+          else wakeUp.at(host.now() + 0.2)
+        })
+        never.at(host.now() + 60_000)
+        wakeUp.at(host.now() + 60_000)
+        wakeUp.at(host.now() + 0.2)
+      })
+      never.at(Infinity)
+      expect([calls, timers.mock.calls, countDescriptors()]).toEqual([["rang", "rang", "rang"], [], before])
+      vi.restoreAllMocks()
+      await transport.close()
+    },
+  )
 
   test.each(["dgram", ""])("all addresses of both families are bound on one port (X_TRANSPORT=%s)", async (mode) => {
     vi.stubEnv("X_TRANSPORT", mode)

@@ -5,29 +5,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "js.h"
+
 /* Reads of one socket before others have their turn. */
 #define READS_PER_EVENT 4
 
 static void free_handle(struct uv_handle_s *handle) { free(handle); }
 
-/* Calls into JavaScript, whose exceptions become uncaught ones. */
 static void tell(struct channel *channel, enum channel_event event, int value, int other) {
   napi_env env = channel->env;
   napi_handle_scope scope = NULL;
-  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-  napi_value callback = NULL, self = NULL, receiver = NULL, result = NULL;
   napi_value arguments[3];
-  /* `self` on the stack: what is called may close the channel, and nothing else may hold it then. */
-  if (napi_get_reference_value(env, channel->self, &self) == napi_ok && napi_get_reference_value(env, channel->callback, &callback) == napi_ok &&
-      napi_get_undefined(env, &receiver) == napi_ok && napi_create_int32(env, event, &arguments[0]) == napi_ok &&
-      napi_create_int32(env, value, &arguments[1]) == napi_ok && napi_create_int32(env, other, &arguments[2]) == napi_ok) {
-    const napi_status status = napi_make_callback(env, channel->context, self, callback, 3, arguments, &result);
-    napi_value error = NULL;
-    bool is_pending = false;
-    if (status != napi_ok && napi_is_exception_pending(env, &is_pending) == napi_ok && is_pending &&
-        napi_get_and_clear_last_exception(env, &error) == napi_ok)
-      (void)napi_fatal_exception(env, error);
-  }
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
+  if (napi_create_int32(env, event, &arguments[0]) == napi_ok && napi_create_int32(env, value, &arguments[1]) == napi_ok &&
+      napi_create_int32(env, other, &arguments[2]) == napi_ok)
+    js_call_back(env, channel->context, channel->self, channel->callback, 3, arguments);
   (void)napi_close_handle_scope(env, scope);
 }
 

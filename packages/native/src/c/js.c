@@ -114,3 +114,12 @@ bool js_throw_failure(napi_env env, const struct failure *failure, const char *d
     (void)napi_throw(env, error);
   return false;
 }
+
+void js_call_back(napi_env env, napi_async_context context, napi_ref object, napi_ref function, size_t count, const napi_value *arguments) {
+  napi_value self = NULL, callback = NULL, result = NULL, error = NULL;
+  bool is_pending = false;
+  if (napi_get_reference_value(env, object, &self) != napi_ok || napi_get_reference_value(env, function, &callback) != napi_ok) return;
+  if (napi_make_callback(env, context, self, callback, count, arguments, &result) == napi_ok) return;
+  if (napi_is_exception_pending(env, &is_pending) == napi_ok && is_pending && napi_get_and_clear_last_exception(env, &error) == napi_ok)
+    (void)napi_fatal_exception(env, error);
+}

@@ -28,6 +28,12 @@ bool js_set_function(napi_env env, napi_value object, const char *name, napi_cal
 /* Turns a status that isn't napi_ok into a pending exception. */
 bool js_ok(napi_env env, napi_status status);
 
+/*
+ * Calls a function of JavaScript from the loop, within a handle scope of the caller's; what it throws becomes an uncaught exception. The object is on the
+ * stack meanwhile: what is called may let go of it, and nothing else may hold it then.
+ */
+void js_call_back(napi_env env, napi_async_context context, napi_ref object, napi_ref function, size_t count, const napi_value *arguments);
+
 /* Throws a RangeError with the code ERR_INVALID_ARG_VALUE. Always false. */
 bool js_throw_value(napi_env env, const char *name, const char *expected);
 

@@ -1,6 +1,7 @@
 #include <node_api.h>
 #include <stddef.h>
 
+#include "alarm.h"
 #include "channel_api.h"
 #include "js.h"
 #include "socket_api.h"
@@ -9,12 +10,13 @@
  * Goes up with every change to what JavaScript sees, together with INTERFACE_VERSION in src/binding.ts, so that a binary left over from
  * another version of the package is refused by name instead of failing in the middle of a call.
  */
-#define INTERFACE_VERSION 2
+#define INTERFACE_VERSION 3
 
-/* No state outside the arguments of a call and the channels: the module can be loaded into any number of worker threads. */
+/* No state outside the arguments of a call, channels and alarms: the module can be loaded into any number of worker threads. */
 NAPI_MODULE_INIT() {
   if (!js_set_integer(env, exports, "interfaceVersion", INTERFACE_VERSION)) return NULL;
   if (!socket_api_register(env, exports)) return NULL;
   if (!channel_api_register(env, exports)) return NULL;
+  if (!alarm_register(env, exports)) return NULL;
   return exports;
 }

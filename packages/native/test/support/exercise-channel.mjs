@@ -79,6 +79,36 @@ export function channelOnce(binding, attempt, mostly, pick, all) {
   attempt(() => binding.channelOpen(handle, 1))
 }
 
+/** Alarms with arguments of all kinds. */
+export function alarmOnce(binding, attempt, mostly, all) {
+  const alarm = binding.alarmCreate(() => {})
+  attempt(() => binding.alarmClose(binding.alarmCreate(mostly(all))))
+  attempt(() => binding.alarmSet(mostly([alarm]), mostly([0, 1, 1_000_000, 2 ** 31 - 1, -1])))
+  attempt(() => binding.alarmClose(mostly([...all])))
+  binding.alarmClose(alarm)
+  attempt(() => binding.alarmSet(alarm, 1))
+  attempt(() => binding.alarmClose(alarm))
+}
+
+/** One that is set again rings once; a function may throw, set its own alarm, and close it. */
+export async function alarmTrouble(binding) {
+  let calls = 0
+  const surfaced = new Promise((resolve) => process.once("uncaughtException", resolve))
+  await new Promise((resolve) => {
+    const alarm = binding.alarmCreate(() => {
+      calls++
+      binding.alarmSet(alarm, 10)
+      if (calls === 1) throw new Error("meant to be thrown")
+      binding.alarmClose(alarm)
+      globalThis.gc?.()
+      resolve()
+    })
+    binding.alarmSet(alarm, 1)
+    binding.alarmSet(alarm, 20)
+  })
+  if ((await surfaced).message !== "meant to be thrown" || calls !== 2) throw new Error(`the alarm rang ${calls} times`)
+}
+
 /** What is sent arrives as it was, sealed, whatever its sizes; and the tables agree with a naive one. */
 export async function channelTraffic(binding, pick) {
   const received = []
@@ -183,6 +213,8 @@ export async function channelThreads(file) {
       const channel = binding.channelCreate(() => {}, new Uint8Array(${SLAB_BYTES}), column(), column(), column(), column(), new Uint8Array(${ROWS}))
       binding.channelAdd(channel, binding.open(4, "127.0.0.1", 0, true, true, 0, 0).fd, 4)
       binding.channelSetSlab(channel, 1, new Uint8Array(4096))
+      const alarm = binding.alarmCreate(() => binding.alarmSet(alarm, 50))
+      binding.alarmSet(alarm, 50)
       parentPort.postMessage("ready")
       if (workerData.way === "exit") process.exit(0)`
     const worker = new Worker(text, { eval: true, workerData: { file, way } })

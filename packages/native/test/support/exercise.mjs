@@ -3,7 +3,7 @@
 import { readdirSync } from "node:fs"
 import { createRequire } from "node:module"
 import { Worker, isMainThread } from "node:worker_threads"
-import { channelOnce, channelThreads, channelTraffic, channelTrouble } from "./exercise-channel.mjs"
+import { alarmOnce, alarmTrouble, channelOnce, channelThreads, channelTraffic, channelTrouble } from "./exercise-channel.mjs"
 
 const binding = createRequire(import.meta.url)(process.argv[2])
 const rounds = Number(process.argv[3] ?? 2000)
@@ -91,13 +91,17 @@ for (let i = 0; i < rounds; i++) {
     attempt(() => binding.close(opened.fd))
   }
   attempt(() => binding.close(pick([-1, 0.5, Number.NaN, 1e6, "1", null])))
-  if (binding.batch && i % 10 === 0) channelOnce(binding, attempt, mostly, pick, all)
+  if (binding.batch && i % 10 === 0) {
+    channelOnce(binding, attempt, mostly, pick, all)
+    alarmOnce(binding, attempt, mostly, all)
+  }
   if (readdirSync("/proc/self/fd").length !== before) throw new Error(`round ${i} lost a descriptor`)
 }
 
 async function channels() {
   await channelTraffic(binding, pick)
   await channelTrouble(binding)
+  await alarmTrouble(binding)
   if (isMainThread) await channelThreads(process.argv[2])
 }
 
