@@ -1,8 +1,10 @@
 // Compiles src/c into build/x-native.node. Runs on every install and before every test run, so it is instant when nothing changed, and
-// whatever is missing it ends well: the helper is optional, and a machine without a compiler is no broken machine.
+// whatever is missing it ends well: the helper is optional, and a machine without a compiler is no broken machine. Where a package with a binary for this
+// platform is installed, nothing is compiled. With `--to <folder>` the binary is for such a package, and must be there in the end.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -23,11 +25,27 @@ const PLATFORM_FLAGS = {
 /** Something that this machine lacks; anything else that goes wrong is reported the same way. */
 class Unbuildable extends Error {}
 
+const destination = process.argv[2] === "--to" ? process.argv[3] : undefined
+
 try {
-  await build()
-  rmSync(reasonFile, { force: true })
+  if (destination !== undefined || !isPrebuilt()) {
+    await build()
+    rmSync(reasonFile, { force: true })
+  }
+  if (destination !== undefined) copyFileSync(binary, join(destination, "x-native.node"))
 } catch (error) {
+  if (destination !== undefined) throw error
   giveUp(error instanceof Unbuildable ? error.message : `building failed: ${firstLine(error?.message ?? error)}`)
+}
+
+/** Whether the package for this platform is there, loads here, and is of our version. */
+function isPrebuilt() {
+  try {
+    const { interfaceVersion } = createRequire(import.meta.url)(`@x/native-${process.platform}-${process.arch}`)
+    return readFileSync(join(sourceDir, "module.c"), "utf8").includes(`#define INTERFACE_VERSION ${interfaceVersion}\n`)
+  } catch {
+    return false
+  }
 }
 
 async function build() {

@@ -1,6 +1,6 @@
 // Packs the packages as they would be published.
 import { spawnSync } from "node:child_process"
-import { readFileSync, readdirSync } from "node:fs"
+import { existsSync, readFileSync, readdirSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -8,14 +8,20 @@ export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
 /** Packs every package of packages/ into `folder`; returns each one's manifest, as packed, and its tarball. */
 export function packAll(folder) {
-  return readdirSync(join(root, "packages"))
-    .toSorted()
-    .map((name) => {
-      const from = join(root, "packages", name)
-      const { filename } = JSON.parse(output("pnpm", ["pack", "--json", "--pack-destination", folder], from))
-      const manifest = JSON.parse(output("tar", ["-xzOf", filename, "package/package.json"], folder))
-      return { name: manifest.name, from, manifest, tarball: filename }
-    })
+  return [...readdirSync(join(root, "packages")).toSorted(), ...prebuilt()].map((name) => {
+    const from = join(root, "packages", name)
+    const said = output("pnpm", ["pack", "--json", "--pack-destination", folder], from)
+    // Between what scripts of the package print.
+    const { filename } = JSON.parse(/^\{$[^]*^\}$/m.exec(said)[0])
+    const manifest = JSON.parse(output("tar", ["-xzOf", filename, "package/package.json"], folder))
+    return { name: manifest.name, from, manifest, tarball: filename }
+  })
+}
+
+/** The package with the native helper for this platform, where it was compiled. */
+function prebuilt() {
+  const name = `native/prebuilt/${process.platform}-${process.arch}`
+  return existsSync(join(root, "packages", name)) && existsSync(join(root, "packages/native/build/x-native.node")) ? [name] : []
 }
 
 /** Packs what the packages need from the registry, out of what is installed here, so that they can be installed elsewhere with no network. */
@@ -37,8 +43,8 @@ export function packDependencies(packages, folder) {
 }
 
 /** What a command prints; when it fails, an error that says what it said. */
-export function output(file, args, cwd) {
-  const result = spawnSync(file, args, { cwd, encoding: "utf8", maxBuffer: 2 ** 28 })
+export function output(file, args, cwd, env = {}) {
+  const result = spawnSync(file, args, { cwd, env: { ...process.env, ...env }, encoding: "utf8", maxBuffer: 2 ** 28 })
   if (result.status === 0) return result.stdout
   const said = result.error?.message ?? `${result.stdout}${result.stderr}`.trim()
   throw new Error(`${file} ${args.join(" ")} failed in ${cwd}:\n${said}`)
