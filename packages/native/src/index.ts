@@ -78,8 +78,11 @@ export interface OpenedSocket {
 
 /** The options that can be read and set, by the names of the system's headers. One that this platform lacks fails with ENOPROTOOPT. */
 export interface SocketOptionNames {
-  /** On Linux the buffer sizes read twice what was set; the FORCE forms pass the system's limit, for a privileged process only. */
-  SOL_SOCKET: "SO_RCVBUF" | "SO_SNDBUF" | "SO_RCVBUFFORCE" | "SO_SNDBUFFORCE"
+  /**
+   * On Linux the buffer sizes read twice what was set; the FORCE forms pass the system's limit, for a privileged process only. NO_CHECK is Linux: v4 datagrams
+   * without UDP's checksum, and without segmentation offload.
+   */
+  SOL_SOCKET: "SO_RCVBUF" | "SO_SNDBUF" | "SO_RCVBUFFORCE" | "SO_SNDBUFFORCE" | "SO_NO_CHECK"
   /** MTU_DISCOVER is Linux: 0 fragments, 2 obeys the kernel's path MTU, 3 (as opened here) only the interface's. DONTFRAG is macOS. */
   IPPROTO_IP: "IP_MTU_DISCOVER" | "IP_DONTFRAG"
   IPPROTO_IPV6: "IPV6_V6ONLY" | "IPV6_MTU_DISCOVER" | "IPV6_DONTFRAG"

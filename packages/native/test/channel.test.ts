@@ -1,0 +1,269 @@
+import { afterEach, describe, expect, test } from "vitest"
+import { canBatch, type Channel, close, openAlarm, openChannel, openSocket, type SendRows, setOption } from "../src/index.ts"
+
+const SEEDS = { sealSeed: 7, openSeed: 7 }
+const why = canBatch ? "" : " (skipped: needs a C compiler and Linux)"
+
+/** A datagram as it came, and whether its tag was right. */
+interface Came {
+  readonly bytes: Uint8Array
+  readonly isRight: boolean
+}
+
+const open: Channel[] = []
+afterEach(() => {
+  for (const channel of open.splice(0)) channel.close()
+})
+
+function channelOn(listener: Partial<Parameters<typeof openChannel>[0]> = {}): Channel {
+  const channel = openChannel({
+    received: () => {},
+    writable: () => {},
+    failed: (errno) => expect.unreachable(`errno ${errno}`),
+    ...listener,
+  })
+  open.push(channel)
+  return channel
+}
+
+function bound(
+  channel: Channel,
+  family: 4 | 6 = 4,
+): { readonly fd: number; readonly port: number; readonly gso: boolean; readonly gro: boolean } {
+  const { fd, port } = openSocket({ family, host: family === 4 ? "127.0.0.1" : "::1", receiveBufferBytes: 4 << 20 })
+  return { fd, port, ...channel.add(fd, family) }
+}
+
+/** A channel that keeps what comes, and a promise of so many datagrams. */
+function receiver(count: number): {
+  readonly channel: Channel
+  readonly came: Came[]
+  readonly batches: number[]
+  readonly all: Promise<void>
+} {
+  const came: Came[] = []
+  const batches: number[] = []
+  let done = (): void => {}
+  const all = new Promise<void>((resolve) => (done = resolve))
+  const channel = channelOn({
+    received(rows) {
+      const { slab, offset, length, opener, verdict } = channel.rows
+      batches.push(rows)
+      opener.fill(1, 0, rows)
+      channel.open(rows)
+      for (let row = 0; row < rows; row++)
+        came.push({ bytes: slab.slice(offset[row]!, offset[row]! + length[row]! - 4), isRight: verdict[row] === 1 })
+      if (came.length >= count) done()
+    },
+  })
+  channel.setSealer(1, SEEDS)
+  return { channel, came, batches, all }
+}
+
+/** A channel whose slab 1 holds numbered bytes, with address 1. */
+function sender(port: number): Channel {
+  const channel = channelOn()
+  channel.setSlab(1, memory())
+  channel.setSealer(1, SEEDS)
+  channel.setAddress(1, 4, "127.0.0.1", port)
+  return channel
+}
+
+const memory = (): Uint8Array => new Uint8Array(1 << 17).map((_, i) => (i * 31 + (i >>> 8)) & 255)
+
+/** Rows of these lengths, one behind the other with room for a tag, all to address 1. */
+function rowsOf(lengths: readonly number[]): SendRows {
+  const ones = new Int32Array(lengths.length).fill(1)
+  let at = 0
+  const offset = Int32Array.from(lengths, (length) => (at += length + 4) - length - 4)
+  return { slab: ones, offset, length: Int32Array.from(lengths), address: ones.slice(), sealer: ones.slice() }
+}
+
+function expected({ offset, length }: SendRows): Came[] {
+  return Array.from(length, (bytes, row) => ({ bytes: memory().subarray(offset[row], offset[row]! + bytes), isRight: true }))
+}
+
+describe.skipIf(!canBatch)(`a channel${why}`, () => {
+  test.each([
+    ["one", [40]],
+    ["a run of one size", Array.from({ length: 40 }, () => 1_000)],
+    ["a run whose last is shorter, and another", [500, 500, 500, 20, 700, 700, 1]],
+    ["each of another size", [9, 8, 700, 1, 2_000, 30]],
+  ])("brings datagrams as they were, in order, with their tags: %s", async (_, lengths) => {
+    const { channel, came, all } = receiver(lengths.length)
+    const from = sender(bound(channel).port)
+    bound(from)
+    const rows = rowsOf(lengths)
+    expect(from.send(rows, 0, lengths.length)).toBe(lengths.length)
+    expect(from.report).toEqual({ bytes: lengths.reduce((sum, length) => sum + length + 4, 0), unsendable: 0, refused: [] })
+    await all
+    // A tag is written behind its row, where the next one's bytes were not.
+    expect(came).toEqual(expected(rows))
+  })
+
+  test("where offload is there, a run comes in one batch", async () => {
+    const { channel, batches, all } = receiver(40)
+    const { port, gro } = bound(channel)
+    const from = sender(port)
+    const { gso } = bound(from)
+    from.send(rowsOf(Array.from({ length: 40 }, () => 1_000)), 0, 40)
+    await all
+    expect(batches.length).toBeLessThanOrEqual(gso && gro ? 1 : 40)
+  })
+
+  test("offload that the kernel refuses at run time costs nothing but its speed: all are sent singly, the next batch at once", async () => {
+    const { channel, came, all } = receiver(60)
+    const from = sender(bound(channel).port)
+    const { fd, gso } = bound(from)
+    // Without checksums there are no segments (EINVAL), and nothing says so before.
+    setOption(fd, "SOL_SOCKET", "SO_NO_CHECK", 1)
+    const rows = rowsOf(Array.from({ length: 30 }, () => 1_000))
+    for (let i = 0; i < 2; i++) {
+      expect(from.send(rows, 0, 30)).toBe(30)
+      expect(from.report).toEqual({ bytes: 30 * 1_004, unsendable: 0, refused: [] })
+    }
+    await all
+    expect([gso, came]).toEqual([true, [...expected(rows), ...expected(rows)]])
+  })
+
+  test("a tag under another seed is wrong, and one of another byte too", async () => {
+    const { channel, came, all } = receiver(3)
+    const from = sender(bound(channel).port)
+    bound(from)
+    from.setSealer(2, { sealSeed: 8, openSeed: 8 })
+    const rows = rowsOf([100, 100, 100])
+    rows.sealer[1] = 2
+    // Without a sealer the last four bytes are taken for the tag.
+    rows.sealer[2] = 0
+    from.send(rows, 0, 3)
+    await all
+    expect(came.map(({ isRight }) => isRight)).toEqual([true, false, false])
+  })
+
+  test("what the system refuses is told by row, and the others go", async () => {
+    const { channel, came, all } = receiver(2)
+    const from = sender(bound(channel).port)
+    bound(from)
+    const rows = rowsOf([50, 65_600, 50])
+    expect(from.send(rows, 0, 3)).toBe(3)
+    const { refused } = from.report
+    expect([refused[0], from.errorName(refused[1]!), refused[2]]).toEqual([1, "EMSGSIZE", 65_604])
+    await all
+    expect(came).toEqual([expected(rows)[0], expected(rows)[2]])
+  })
+
+  test("rows of a family without a socket are taken, lost and counted", () => {
+    const from = sender(9)
+    bound(from)
+    from.setAddress(2, 6, "::1", 9)
+    const rows = rowsOf([10, 10])
+    rows.address[0] = 2
+    expect([from.send(rows, 0, 2), from.report.unsendable]).toEqual([2, 1])
+  })
+
+  test.each([
+    ["slab", 2],
+    ["address", 2],
+    ["sealer", 2],
+    ["offset", 1 << 17],
+    ["length", 1 << 17],
+  ] as const)("a row whose %s isn't known or reaches out of its slab is an error, and none before it is sent", async (column, value) => {
+    const { channel, came, all } = receiver(1)
+    const from = sender(bound(channel).port)
+    bound(from)
+    const wrong = rowsOf([10, 10])
+    wrong[column][1] = value
+    expect(() => from.send(wrong, 0, 2)).toThrow(RangeError)
+    from.send(rowsOf([77]), 0, 1)
+    await all
+    expect(came.map(({ bytes }) => bytes.length)).toEqual([77])
+  })
+
+  test("a source without a number is told by address and port, one with a number by that", async () => {
+    const seen: unknown[] = []
+    let done = (): void => {}
+    const all = new Promise<void>((resolve) => (done = resolve))
+    const channel = channelOn({
+      received() {
+        const { host, port } = channel.sourceOf(0)
+        seen.push(channel.rows.address[0] === 0 ? [host, port] : channel.rows.address[0])
+        channel.setAddress(12, 4, host, port)
+        if (seen.length === 2) done()
+        else from.send(rowsOf([1]), 0, 1)
+      },
+    })
+    const from = sender(bound(channel).port)
+    const { port } = bound(from)
+    from.send(rowsOf([1]), 0, 1)
+    await all
+    expect(seen).toEqual([["127.0.0.1", port], 12])
+  })
+
+  test("memory that C points into can't be transferred away", () => {
+    const channel = channelOn()
+    const slab = new Uint8Array(64)
+    channel.setSlab(1, slab)
+    for (const { buffer, length } of [slab, ...Object.values(channel.rows)]) {
+      try {
+        structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })
+      } catch {
+        // Node 21 and later refuse; before that it is copied.
+      }
+      expect(buffer.byteLength).toBeGreaterThanOrEqual(length)
+    }
+  })
+
+  test("closed from within, it calls nobody any more, and takes nothing", async () => {
+    let calls = 0
+    const closed = new Promise<void>((resolve) => {
+      const channel = channelOn({
+        received() {
+          calls++
+          channel.close()
+          channel.close()
+          resolve()
+        },
+      })
+      const from = sender(bound(channel).port)
+      bound(from)
+      from.send(rowsOf([10]), 0, 1)
+      from.send(rowsOf([10]), 0, 1)
+    })
+    await closed
+    const [channel] = open
+    expect(() => channel!.setAddress(1, 4, "127.0.0.1", 1)).toThrow(/open/)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(calls).toBe(1)
+  })
+
+  test("a socket goes to one channel, by its family, once", () => {
+    const channel = channelOn()
+    const { fd } = openSocket({ family: 4, host: "127.0.0.1" })
+    expect(() => channel.add(fd, 6)).toThrow(RangeError)
+    close(fd)
+    bound(channel)
+    const other = openSocket({ family: 4, host: "127.0.0.1" })
+    expect(() => channel.add(other.fd, 4)).toThrow(RangeError)
+    close(other.fd)
+  })
+})
+
+describe.skipIf(!canBatch)(`an alarm${why}`, () => {
+  test("rings once for the last delay, never before it", async () => {
+    const startMs = performance.now()
+    let rings = 0
+    const atMs = await new Promise<number>((resolve) => {
+      const alarm = openAlarm(() => {
+        rings++
+        alarm.close()
+        alarm.close()
+        resolve(performance.now())
+      })
+      alarm.set(60_000)
+      alarm.set(0)
+      alarm.set(1.5)
+    })
+    expect(atMs - startMs).toBeGreaterThanOrEqual(1.5)
+    expect(rings).toBe(1)
+  })
+})
