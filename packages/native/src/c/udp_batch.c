@@ -55,6 +55,8 @@ static size_t run_length(const struct outgoing_datagram *rows, size_t count, boo
 
 static void set_segment(struct msghdr *header, struct segment_control *control, size_t bytes) {
   const uint16_t segment = (uint16_t)bytes;
+  /* The kernel is given its padding too. */
+  memset(control, 0, sizeof *control);
   header->msg_control = control->bytes;
   header->msg_controllen = sizeof control->bytes;
   struct cmsghdr *item = CMSG_FIRSTHDR(header);
