@@ -32,7 +32,8 @@ const FRONT_BYTES = 16
 export function check(view: DataView, offset: number, length: number, size: number, expected: number): void {
   const value = view.getUint32(offset, true)
   const inner = length - FRONT_BYTES - 4
-  const position = FRONT_BYTES + (inner > 0 ? mix(value) % inner : 0)
+  // Of what fits a small integer: the remainder of anything larger is that of doubles, which takes longer than all the rest.
+  const position = FRONT_BYTES + (inner > 0 ? (mix(value) >>> 8) % inner : 0)
   if (
     length !== size ||
     value !== expected ||
