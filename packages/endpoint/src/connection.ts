@@ -199,7 +199,7 @@ export class NamedStream {
     return this.#stream
   }
 
-  get #isKeeping(): boolean {
+  #isKeeping(): boolean {
     const { delivery = "reliable" } = this.#options
     return delivery === "reliable" || delivery === "reliable-unordered"
   }
@@ -241,7 +241,7 @@ export class NamedStream {
   }
 
   #keep(type: number, bytes: Uint8Array): { readonly type: number; readonly bytes: Uint8Array } | undefined {
-    if (!this.#isKeeping) return undefined
+    if (!this.#isKeeping()) return undefined
     this.#settle()
     const kept = { type, bytes: new Uint8Array(bytes) }
     this.#kept.push(kept)

@@ -209,11 +209,11 @@ export class IncomingStream {
   /** Pushes back, or drops the oldest, once too much waits. */
   #bound(): void {
     if (this.#state.stream.mode >= MODE.reliable) {
-      if (this.#isFull) this.#state.isBlocked = true
+      if (this.#isFull()) this.#state.isBlocked = true
       return
     }
     let dropped = 0
-    while (this.#isFull && this.#queue.length - this.#head > 1) {
+    while (this.#isFull() && this.#queue.length - this.#head > 1) {
       this.#shift()
       dropped++
     }
@@ -223,7 +223,7 @@ export class IncomingStream {
     this.gap(dropped)
   }
 
-  get #isFull(): boolean {
+  #isFull(): boolean {
     const messages = this.#queue.length - this.#head
     const { queues, queuedMessagesMax, queuedBytesMax } = this.#host
     // Of what is to be the latest nobody wants the one before.
@@ -236,10 +236,10 @@ export class IncomingStream {
   }
 
   /** Room is told once there is some: with each message it would be told as often as messages come. */
-  get #isHalfEmpty(): boolean {
+  #isHalfEmpty(): boolean {
     const messages = this.#queue.length - this.#head
     const { queuedMessagesMax, queuedBytesMax } = this.#host
-    return messages === 0 || (messages <= queuedMessagesMax / 2 && this.#queuedBytes <= queuedBytesMax / 2 && !this.#isFull)
+    return messages === 0 || (messages <= queuedMessagesMax / 2 && this.#queuedBytes <= queuedBytesMax / 2 && !this.#isFull())
   }
 
   #shift(): QueuedMessage {
@@ -275,7 +275,7 @@ export class IncomingStream {
       while (!this.#isPaused && !this.#isBusy && this.#head < this.#queue.length) {
         const { type, bytes } = this.#shift()
         this.#deliver(type, bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length, true)
-        if (this.#state.isBlocked && this.#isHalfEmpty) this.#peerState.incoming.resume(this.#state, this.#host.now())
+        if (this.#state.isBlocked && this.#isHalfEmpty()) this.#peerState.incoming.resume(this.#state, this.#host.now())
       }
     } finally {
       this.#isPumping = false

@@ -72,7 +72,7 @@ export class OutgoingStream {
     this.#stream = state.stream
     this.#lot = lot
     this.#host = host
-    this.#mayAppend = this.#isReliable
+    this.#mayAppend = this.#isReliable()
     this.#appendBytesMax = peerState.messageBytesMax
     this.#events = new Events(["drain"], (error, name) => host.surface(error, `the listener of "${name}"`))
   }
@@ -113,7 +113,7 @@ export class OutgoingStream {
     return this.#events.on(name, listener)
   }
 
-  get #isReliable(): boolean {
+  #isReliable(): boolean {
     return this.#stream.mode >= MODE.reliable
   }
 
@@ -162,7 +162,7 @@ export class OutgoingStream {
     const refusal = this.#refusal(bytes.length)
     if (refusal !== undefined) return refusal
     const isWhole = fitsWhole(bytes.length, this.#stream.payloadBytesMax)
-    if (!this.#isReliable) return this.#sendNow(type, bytes)
+    if (!this.#isReliable()) return this.#sendNow(type, bytes)
     if (isWhole && this.#lot.isEmpty && writeWhole(this.#stream, type, bytes)) {
       this.#peerState.outgoing.touch(this.#state)
       this.#push()
@@ -254,7 +254,7 @@ export class OutgoingStream {
     if (signal?.aborted) return Promise.reject(aborted(signal))
     const refusal = this.#refusal(bytes.length)
     if (refusal !== undefined) return Promise.reject(this.#refusalError(refusal, bytes.length))
-    if (!this.#isReliable) {
+    if (!this.#isReliable()) {
       if (this.#sendNow(type, bytes) === "sent") return receipt ? this.#receipt(bytes.length) : Promise.resolve()
       return Promise.reject(new EndpointError("dropped", `the stream has no room now and does not wait: it is ${this.delivery}`))
     }
@@ -335,7 +335,7 @@ export class OutgoingStream {
     const refusal = this.#refusal(size)
     if (refusal !== undefined) return refusal
     if (fitsWhole(size, this.#stream.payloadBytesMax)) return this.#writeSmall(type, size, fill)
-    const isPossible = !this.#isReliable || (this.#lot.isEmpty && (this.#fitsWindow(size) || this.#lot.hasRoom(size)))
+    const isPossible = !this.#isReliable() || (this.#lot.isEmpty && (this.#fitsWindow(size) || this.#lot.hasRoom(size)))
     if (!isPossible) return this.#noRoom()
     const bytes = new Uint8Array(size)
     this.#fill(fill, bytes, 0)
@@ -343,7 +343,7 @@ export class OutgoingStream {
   }
 
   #writeSmall(type: number, size: number, fill: (bytes: Uint8Array, offset: number) => void): SendResult {
-    if (!this.#isReliable && !this.#makeWay(size)) return "dropped"
+    if (!this.#isReliable() && !this.#makeWay(size)) return "dropped"
     const offset = this.#lot.isEmpty ? reserveWhole(this.#stream, type, size) : -1
     if (offset < 0) return this.#noRoom()
     this.#fill(fill, this.#stream.slab, offset)
@@ -355,7 +355,7 @@ export class OutgoingStream {
   }
 
   #noRoom(): SendResult {
-    if (!this.#isReliable) return "dropped"
+    if (!this.#isReliable()) return "dropped"
     this.#isDrainOwed = true
     this.#starve()
     return "refused"
@@ -368,7 +368,7 @@ export class OutgoingStream {
       fill(bytes, offset)
     } finally {
       this.#isWriting = false
-      this.#mayAppend = this.#isReliable && !this.#isEnded
+      this.#mayAppend = this.#isReliable() && !this.#isEnded
     }
   }
 
@@ -387,7 +387,7 @@ export class OutgoingStream {
 
   /** Settles when everything accepted so far is acknowledged by the peer (or given up, or where nothing answers: sent); rejects if that can't happen any more. */
   flush(): Promise<void> {
-    if (this.state === "closed") return this.#isComplete ? Promise.resolve() : Promise.reject(this.#closedError())
+    if (this.state === "closed") return this.#isComplete() ? Promise.resolve() : Promise.reject(this.#closedError())
     if (this.#stream.isDrained && this.#lot.isEmpty) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const settle = (error: Error | undefined): void => (error === undefined ? resolve() : reject(error))
@@ -469,12 +469,12 @@ export class OutgoingStream {
   }
 
   /** Whether it was ended and the peer has all of it. */
-  get #isComplete(): boolean {
+  #isComplete(): boolean {
     return this.#stream.state === "closed" && this.#isEnded && this.#stream.reason === REASON.unspecified
   }
 
   #close(): void {
-    const isComplete = this.#isComplete
+    const isComplete = this.#isComplete()
     const error = this.#closedError()
     this.#state.deadlineMs = Infinity
     this.#lot.clear(error)
@@ -509,7 +509,7 @@ export class OutgoingStream {
   /** Bytes of the largest message that the stream can take: where nothing waits it has to fit the window. */
   get messageBytesMax(): number {
     const { messageBytesMax } = this.#peerState
-    if (this.#isReliable) return messageBytesMax
+    if (this.#isReliable()) return messageBytesMax
     const { windowPackets, payloadBytesMax } = this.#stream
     return Math.min(messageBytesMax, windowPackets * (payloadBytesMax - PIECE_ROOM_BYTES))
   }
@@ -521,7 +521,7 @@ export class OutgoingStream {
 
   #refusalError(refusal: "closed" | "not-joined" | "too-large", bytes: number): EndpointError {
     if (refusal === "too-large") {
-      const cure = this.#isReliable
+      const cure = this.#isReliable()
         ? "raise messageBytesMax at both ends, or send it in parts"
         : "raise windowBytes and windowPackets, or open the stream as reliable"
       return new EndpointError("too-large", `a message of ${bytes} B is above the limit of ${this.messageBytesMax} B; ${cure}`)

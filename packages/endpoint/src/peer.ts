@@ -161,7 +161,7 @@ export class Peer {
       queues.delete(queue)
       if (queues.size === 0) this.#queues.delete(type)
     })
-    if (this.#isOver) queue.end()
+    if (this.#isOver()) queue.end()
     else queues.add(queue)
     return queue
   }
@@ -262,12 +262,12 @@ export class Peer {
   }
 
   /** No more messages will come of it: it has left, and what came before was taken. */
-  get #isOver(): boolean {
+  #isOver(): boolean {
     return this.#hasLeft && this.#unread.size === 0
   }
 
   #endQueues(): void {
-    if (!this.#isOver) return
+    if (!this.#isOver()) return
     for (const queues of [...this.#queues.values()]) for (const queue of [...queues]) queue.end()
   }
 

@@ -243,12 +243,12 @@ export class ReceiveStream {
       this.#gaps.arrived()
       this.#high = number + 1
     } else {
-      this.#gaps.fill(number, nowMs, this.#rttMinMs)
+      this.#gaps.fill(number, nowMs, this.#rttMinMs())
     }
   }
 
   /** Unknown it teaches nothing. */
-  get #rttMinMs(): number {
+  #rttMinMs(): number {
     return this.#rtt.samples > 0 ? this.#rtt.minMs : 0
   }
 
@@ -278,7 +278,7 @@ export class ReceiveStream {
 
   /** `reliable-unordered`: the packet was dispatched, or lies in its message's own buffer. */
   accept(number: number, nowMs: number): void {
-    this.#gaps.fill(number, nowMs, this.#rttMinMs)
+    this.#gaps.fill(number, nowMs, this.#rttMinMs())
     const edge = Math.min(this.#gaps.first, this.#high)
     if (edge > this.#next) this.#moveTo(edge)
   }
@@ -410,16 +410,16 @@ export class ReceiveStream {
     if (this.#isStatusWanted) return -Infinity
     if (this.#lack === LACK.memory && this.#isOrdered) return this.#statusDueMs
     if (this.#gaps.count === 0) return this.#statusDueMs
-    return Math.min(this.#statusDueMs, this.#gaps.dueMs(this.#rtt.srttMs, this.#repeatMs, this.#askEnd))
+    return Math.min(this.#statusDueMs, this.#gaps.dueMs(this.#rtt.srttMs, this.#repeatMs(), this.#askEnd()))
   }
 
   /** With the pool full only what is next can be taken. */
-  get #askEnd(): number {
+  #askEnd(): number {
     return this.#lack === LACK.pool ? this.#next + 1 : Infinity
   }
 
   /** NAKs are repeated after 1.5 srtt, further and further apart only while nothing at all is heard. */
-  get #repeatMs(): number {
+  #repeatMs(): number {
     const usual = Math.max(GRANULARITY_MS, 1.5 * this.#rtt.srttMs)
     return this.#lastArrivalMs >= this.#lastNakMs ? usual : Math.max(usual, Math.min(this.#nakRepeatMs, NAK_REPEAT_MS_MAX))
   }
@@ -448,8 +448,8 @@ export class ReceiveStream {
   }
 
   #ask(nowMs: number, status: Status, rangesMax: number): void {
-    const repeatMs = this.#repeatMs
-    this.#gaps.ask(nowMs, this.#rtt.srttMs, repeatMs, status.missing, rangesMax, this.#askEnd)
+    const repeatMs = this.#repeatMs()
+    this.#gaps.ask(nowMs, this.#rtt.srttMs, repeatMs, status.missing, rangesMax, this.#askEnd())
     if (status.missing.count === 0) return
     this.#nakRepeatMs = this.#lastArrivalMs >= this.#lastNakMs ? repeatMs : 2 * repeatMs
     this.#lastNakMs = nowMs

@@ -364,15 +364,15 @@ export class SendStream {
   /** Packets that could be begun now, by window and memory; the open one has its place already. */
   get roomPackets(): number {
     const reserved = this.#openSlot >= 0 && this.#openBytes === 0 ? 1 : 0
-    return Math.min(this.#windowRoom, this.#pool.available + reserved)
+    return Math.min(this.#windowRoom(), this.#pool.available + reserved)
   }
 
   /** Whether the window is open and there is no memory for a packet. */
   get isStarved(): boolean {
-    return this.#windowRoom > 0 && this.roomPackets === 0
+    return this.#windowRoom() > 0 && this.roomPackets === 0
   }
 
-  get #windowRoom(): number {
+  #windowRoom(): number {
     if (this.#state !== "open") return 0
     const { windowPackets, windowBytes, spreadPackets, payloadBytesMax } = this.#options
     const packets = Math.min(windowPackets - this.#unackedPackets, spreadPackets - (this.high - this.#low), NUMBER_MAX - this.high)
@@ -416,7 +416,7 @@ export class SendStream {
 
   /** Room for one piece of a large message, which has a packet of its own: an offset in `slab`, or −1 while there is none. */
   reservePiece(): number {
-    if (this.#windowRoom === 0) return -1
+    if (this.#windowRoom() === 0) return -1
     this.closePacket()
     if (this.#openSlot < 0 && !this.#openNext()) return -1
     this.#ring.makeRoom(this.#low, this.#high)
@@ -525,7 +525,7 @@ export class SendStream {
    */
   #isStandstill(nowMs: number): boolean {
     if (this.#nextToSend() >= 0) return false
-    if (this.#windowRoom === 0) return true
+    if (this.#windowRoom() === 0) return true
     const isSoon = this.mode >= MODE.reliable && nowMs - this.#askedMs < Math.max(GRANULARITY_MS, this.#rtt.srttMs / 4)
     return this.#openBytes === 0 && !isSoon
   }
@@ -766,7 +766,7 @@ export class SendStream {
   }
 
   /** When the oldest message is too old. */
-  get #expiryMs(): number {
+  #expiryMs(): number {
     if (this.#lifetimeMs === Infinity) return Infinity
     const number = this.#evictionStart()
     return number < this.#high ? this.#ring.writtenMs[this.#ring.index(number)]! + this.#lifetimeMs : Infinity
@@ -838,10 +838,10 @@ export class SendStream {
 
   /** When `handleTimeout`, `pollOpen`, `pollClose` or `pollSync` has something to do; `Infinity`: never. */
   get nextTimeoutMs(): number {
-    return Math.min(this.#opening.dueMs, this.#closeDueMs, this.#syncMs, this.#idleMs, this.#expiryMs)
+    return Math.min(this.#opening.dueMs, this.#closeDueMs(), this.#syncMs(), this.#idleMs, this.#expiryMs())
   }
 
-  get #syncMs(): number {
+  #syncMs(): number {
     // Written after the receiver had no room: nothing is under way whose answer could tell that it has.
     if (this.#isHeld && this.#syncDueMs === Infinity && this.#firstQueued() < this.#high) return this.#lastSyncMs + SYNC_MS_MAX
     // What is gone is told at once, but not with each message that is given up.
@@ -849,7 +849,7 @@ export class SendStream {
   }
 
   /** The end of a stream that asks for nothing again goes behind its data, or it would overtake it. */
-  get #closeDueMs(): number {
+  #closeDueMs(): number {
     const isWaiting = this.#isUnanswered && this.#state === "ending" && !this.isDrained
     return isWaiting ? Infinity : this.#closing.dueMs
   }
@@ -863,7 +863,7 @@ export class SendStream {
 
   /** The end or the reset, if it is time to say it (again). A reset is told by its `reason`. */
   pollClose(nowMs: number): End | Reset | undefined {
-    if (this.#closeDueMs > nowMs) return undefined
+    if (this.#closeDueMs() > nowMs) return undefined
     this.#closing.said(nowMs, this.#rtt.ptoMs, REPEAT_MS_MAX)
     const end = { stream: this.id, final: this.mode === MODE["fire-and-forget"] ? 0 : this.#high, begun: this.#begun }
     return this.#state === "resetting" ? { ...end, reason: this.#reason } : end
@@ -871,7 +871,7 @@ export class SendStream {
 
   /** Fills in a sync with at most so many gone ranges, if one is due: nothing moved for a PTO, or the receiver has to learn what is gone. */
   pollSync(nowMs: number, sync: Sync, rangesMax: number = RANGES_MAX): boolean {
-    if (this.#syncMs > nowMs) return false
+    if (this.#syncMs() > nowMs) return false
     // What was given up before it was sent is told like the rest: its numbers stay from now on.
     this.#next = this.#firstQueued()
     this.#begunSent = this.#begunBelow(this.#next)

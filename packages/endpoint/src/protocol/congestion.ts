@@ -127,12 +127,12 @@ class LossBasedController implements CongestionController {
     this.windowBytes = Math.min(initialDatagrams * datagramBytes, this.#mostBytes)
   }
 
-  get #isStarting(): boolean {
+  #isStarting(): boolean {
     return this.windowBytes < this.#threshold
   }
 
   onSent(_bytes: number, inFlightBytes: number): void {
-    if (inFlightBytes > this.windowBytes / (this.#isStarting ? 2 : 1) - this.#datagramBytes) this.#isFull = true
+    if (inFlightBytes > this.windowBytes / (this.#isStarting() ? 2 : 1) - this.#datagramBytes) this.#isFull = true
   }
 
   onFeedback({ nowMs, srttMs, deliveredBytes, lostBytes }: DeliverySample): void {
@@ -142,10 +142,10 @@ class LossBasedController implements CongestionController {
         this.#recoversMs = nowMs + srttMs
       }
     } else if (this.#isFull && nowMs >= this.#recoversMs) {
-      this.windowBytes += this.#isStarting ? deliveredBytes : (this.#datagramBytes * deliveredBytes) / this.windowBytes
+      this.windowBytes += this.#isStarting() ? deliveredBytes : (this.#datagramBytes * deliveredBytes) / this.windowBytes
       this.windowBytes = Math.min(this.windowBytes, this.#mostBytes)
     }
     this.#isFull = false
-    this.paceBytesPerMs = ((this.#isStarting ? START_GAIN : PACE_GAIN) * this.windowBytes) / Math.max(srttMs, 0.01)
+    this.paceBytesPerMs = ((this.#isStarting() ? START_GAIN : PACE_GAIN) * this.windowBytes) / Math.max(srttMs, 0.01)
   }
 }

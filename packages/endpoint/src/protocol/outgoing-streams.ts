@@ -9,6 +9,7 @@ import { PoolShare, SendStream } from "@x/stream"
 import * as wire from "@x/wire"
 import type { Association } from "./association.ts"
 import type { ControlWriter } from "./control-writer.ts"
+import { type Due, DueQueue } from "./due-queue.ts"
 import type { PeerContext, PeerState } from "./peer-state.ts"
 
 /** Bytes of a datagram around the payload of a lone packet, prefix and tag not counted. */
@@ -26,7 +27,7 @@ export interface OpenStream {
 }
 
 /** A stream towards the peer. */
-export class OutgoingState {
+export class OutgoingState implements Due {
   readonly stream: SendStream
   readonly weight: number
   /** Who tells the application of it; set by the shell. */
@@ -42,6 +43,10 @@ export class OutgoingState {
   isCutOff = false
   /** When the shell wants to be asked: a message that waits for the window has waited long enough. */
   deadlineMs: number = Infinity
+  /** When it is to be looked at again, while it has nothing to send. */
+  dueMs: number = Infinity
+  heapIndex = -1
+
   constructor(stream: SendStream, weight: number) {
     this.stream = stream
     this.weight = weight
@@ -65,8 +70,9 @@ export class OutgoingStreams {
   readonly #peer: PeerState
   readonly #context: PeerContext
   readonly #pool: PoolShare
-  /** Streams that may have something to send or to repeat: the others cost nothing. */
+  /** Streams that may have something to send or to repeat. The others cost nothing: they wait for their time, or for being touched. */
   readonly #sending: OutgoingState[] = []
+  readonly #waiting = new DueQueue<OutgoingState>()
   /** Those with data, highest priority first. */
   readonly #levels: Level[] = []
   #listed = 0
@@ -104,14 +110,18 @@ export class OutgoingStreams {
     return state
   }
 
-  /** A stream was written to, ended or reset: it has something to send. */
+  /** A stream was written to, ended or reset, or has another deadline: it may have something to send. */
   touch(state: OutgoingState): void {
     if (state.stream.state === "closed") return
-    if (!state.isSending) {
-      state.isSending = true
-      this.#sending.push(state)
-    }
+    this.#rouse(state)
     this.#context.wake(this.#peer)
+  }
+
+  #rouse(state: OutgoingState): void {
+    if (state.isSending) return
+    state.isSending = true
+    this.#waiting.remove(state)
+    this.#sending.push(state)
   }
 
   /** Whether a stream has something to send now. */
@@ -193,6 +203,7 @@ export class OutgoingStreams {
     this.#streams.delete(state.stream.id)
     if (state.isSending) this.#sending.splice(this.#sending.indexOf(state), 1)
     state.isSending = false
+    this.#waiting.remove(state)
     this.#delist(state)
     this.#context.quota.giveStream()
     this.#context.listener.onProgress(this.#peer, state)
@@ -354,6 +365,7 @@ export class OutgoingStreams {
 
   /** Gives up what is too old, lets idle streams give back their memory, and tells the shell of its deadlines. */
   handleTimeout(nowMs: number): void {
+    for (let due = this.#waiting.takeDue(nowMs); due !== undefined; due = this.#waiting.takeDue(nowMs)) this.#rouse(due)
     for (let i = this.#sending.length - 1; i >= 0; i--) {
       const state = this.#sending[i]
       if (state === undefined) continue
@@ -363,7 +375,7 @@ export class OutgoingStreams {
     }
   }
 
-  /** When there is something to repeat, to probe or to give up; streams with nothing to send are looked at no more until touched. */
+  /** When there is something to repeat, to probe or to give up; streams with nothing to send are looked at no more until then, or until touched. */
   nextTimeoutMs(): number {
     const sending = this.#sending
     let next = Infinity
@@ -372,15 +384,16 @@ export class OutgoingStreams {
       const state = sending[i]!
       const nextTimeoutMs = Math.min(state.stream.nextTimeoutMs, state.deadlineMs)
       // What is written while others are sent lies in a packet that nobody has closed yet.
-      if (nextTimeoutMs === Infinity && state.stream.peek() < 0 && !state.stream.isFilling) {
+      if (state.stream.peek() < 0 && !state.stream.isFilling) {
         state.isSending = false
+        this.#waiting.set(state, nextTimeoutMs)
         continue
       }
       next = Math.min(next, nextTimeoutMs)
       sending[kept++] = state
     }
     if (kept < sending.length) sending.length = kept
-    return next
+    return Math.min(next, this.#waiting.nextMs)
   }
 
   assertInvariants(): void {

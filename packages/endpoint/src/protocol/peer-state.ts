@@ -310,7 +310,7 @@ export class PeerState implements Due {
     return () => void this.#pings.delete(ping)
   }
 
-  get #isEchoWanted(): boolean {
+  #isEchoWanted(): boolean {
     for (const { counter } of this.#pings) if (counter === 0) return true
     return false
   }
@@ -489,7 +489,7 @@ export class PeerState implements Due {
       if (isLeaving) this.#goodbye.said(nowMs, this.rtt.ptoMs, GOODBYE_MS)
       else this.#isGoodbyeOwed = false
     }
-    const isWanted = this.#heartbeatDueMs(association) <= nowMs || this.#isEchoWanted
+    const isWanted = this.#heartbeatDueMs(association) <= nowMs || this.#isEchoWanted()
     if (!isWanted && !this.#isEchoOwed) return
     if (!control.hasRoom()) return
     // Without a body it can only be the last of its datagram.

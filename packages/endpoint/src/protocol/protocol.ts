@@ -339,7 +339,7 @@ export class Protocol {
     const nowMs = this.#nowMs
     const view = this.#viewOf(batch, row)
     const counter = wire.prefixCounter(view, batch.offset[row]!)
-    if (slot === 0 || counter === 0 || counter > wire.NUMBER_MAX || address === 0 || batch.length[row]! <= this.#hintBytes) return
+    if (slot === 0 || counter === 0 || counter > wire.NUMBER_MAX || address === 0 || batch.length[row]! <= this.#hintBytes()) return
     if ((this.#hinted.get(address) ?? -Infinity) + HINT_INTERVAL_MS > nowMs) return
     if (this.#hinted.size >= HINT_ADDRESSES_MAX) this.#hinted.clear()
     this.#hinted.set(address, nowMs)
@@ -357,7 +357,7 @@ export class Protocol {
   }
 
   /** A hint is never longer than what it answers. */
-  get #hintBytes(): number {
+  #hintBytes(): number {
     const { profile } = this.#settings
     return wire.PREFIX_BYTES[profile]! + wire.PACKET_OVERHEAD_BYTES + wire.HINT_BYTES + wire.TAG_BYTES[profile]!
   }
