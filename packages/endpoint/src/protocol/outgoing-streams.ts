@@ -120,7 +120,6 @@ export class OutgoingStreams {
   #rouse(state: OutgoingState): void {
     if (state.isSending) return
     state.isSending = true
-    this.#waiting.remove(state)
     this.#sending.push(state)
   }
 
@@ -386,7 +385,8 @@ export class OutgoingStreams {
       // What is written while others are sent lies in a packet that nobody has closed yet.
       if (state.stream.peek() < 0 && !state.stream.isFilling) {
         state.isSending = false
-        this.#waiting.set(state, nextTimeoutMs)
+        // One that is in the queue for an earlier time stays there: then it is looked at once for nothing, instead of moved with every packet.
+        if (state.heapIndex < 0 || nextTimeoutMs < state.dueMs) this.#waiting.set(state, nextTimeoutMs)
         continue
       }
       next = Math.min(next, nextTimeoutMs)
