@@ -1,5 +1,5 @@
 // Follows the imports of every package's sources with dependency-cruiser and compares them with the arrows of architecture.mjs.
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { cruise } from "dependency-cruiser"
 import { ARROWS, IMPURE, PURE, SELF_CONTAINED } from "./architecture.mjs"
@@ -40,6 +40,9 @@ function checkManifests(root) {
       const problems = []
       for (const sibling of siblings) if (!there.includes(sibling)) problems.push(`${field} lacks ${sibling}`)
       for (const dependency of there) {
+        // The package itself, compiled for a platform.
+        if (field === "optionalDependencies" && existsSync(join(root, `packages/${name}/prebuilt`, dependency.replace(`@x/${name}-`, ""))))
+          continue
         if (dependency.startsWith("@x/") ? !siblings.includes(dependency) : SELF_CONTAINED.includes(name))
           problems.push(`${field} has ${dependency}`)
       }
