@@ -334,3 +334,22 @@ test("a window of a few datagrams turns over once in a round trip, not once for 
   // 90 windows of eleven packets, 0.2 ms each; a status that nobody asked for waits for up to 25 ms.
   expect(network.now - startMs).toBeLessThan(40)
 })
+
+test("a window that stays shut is probed also by who answers a heartbeat before the probe is due", async () => {
+  const congestion = fixed({ windowBytes: 4_000, paceBytesPerMs: 1e9 })
+  const { network, b, toB } = await makePair(11, { delayMs: 2 }, { congestion, heartbeatMs: 10_000, unreachableMs: 60_000 })
+  let received = 0
+  b.handle(1, () => received++)
+  const toA = b.peers[0]!
+  const stream = toB.open({ delivery: "fire-and-forget" })
+  await network.until(toB.ping())
+  network.link("a", "b", { delayMs: 2, lossRate: 1 })
+  for (let i = 0; i < 8; i++) stream.trySend(1, pattern(900))
+  // Probes are a second apart by then, and the next is more than half a second away.
+  await network.advance(3_400)
+  network.link("a", "b", { delayMs: 2 })
+  await network.advance(400)
+  await network.until(toA.ping())
+  await network.advance(600)
+  expect([received, toB.stats().inFlightBytes]).toEqual([4, 0])
+})

@@ -495,7 +495,8 @@ export class PeerState implements Due {
     // Without a body it can only be the last of its datagram.
     control.begin(wire.KIND.heartbeat | (isWanted ? wire.FLAG_WANTED : 0), 0)
     this.#isEchoOwed = false
-    if (this.#shutMs !== Infinity) {
+    // One that only answers asks nothing.
+    if (isWanted && this.#shutMs !== Infinity) {
       this.#shutMs = nowMs
       this.#shutProbes++
     }
