@@ -1,7 +1,18 @@
 /** Two hosts joined by memory: a transport that does nothing but copy, so that a measurement sees the protocol and nothing else. */
 import { Endpoint } from "@x/endpoint"
-import type { Address, Capabilities, Host, ReceiveBatch, Sealer, SendBatch, Transport, TransportCounters, WakeUp } from "@x/transport"
-import { createHmac, randomFillSync } from "node:crypto"
+import {
+  type Address,
+  type Capabilities,
+  type Host,
+  type ReceiveBatch,
+  type Sealer,
+  type SendBatch,
+  systemHost,
+  type Transport,
+  type TransportCounters,
+  type WakeUp,
+} from "@x/transport"
+import { randomFillSync } from "node:crypto"
 
 const ROWS = 64
 const SLOT_BYTES = 2_048
@@ -146,7 +157,7 @@ export async function makeDirectPair(): Promise<DirectPair> {
     random: () => 1,
     entropy: (out) => void randomFillSync(out),
     resolve: async (name) => [{ family: 4, host: name }],
-    crypto: { hmacSha256: (key, data) => createHmac("sha256", key).update(data).digest() },
+    crypto: systemHost().crypto,
     bind: async () => transport,
   })
   const pump = (): void => {

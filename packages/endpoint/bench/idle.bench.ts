@@ -3,8 +3,19 @@
  * process above that of the endpoint alone, and processor time at the default intervals, in virtual time: no kernel in it.
  */
 import { Endpoint } from "@x/endpoint"
-import type { Address, Capabilities, Host, ReceiveBatch, Sealer, SendBatch, Transport, TransportCounters, WakeUp } from "@x/transport"
-import { createHmac, randomFillSync } from "node:crypto"
+import {
+  type Address,
+  type Capabilities,
+  type Host,
+  type ReceiveBatch,
+  type Sealer,
+  type SendBatch,
+  systemHost,
+  type Transport,
+  type TransportCounters,
+  type WakeUp,
+} from "@x/transport"
+import { randomFillSync } from "node:crypto"
 import { setImmediate as turn } from "node:timers/promises"
 import { FakePeers } from "./fake-peers.ts"
 
@@ -122,7 +133,7 @@ const host: Host = {
   random: () => Math.floor(Math.random() * 2 ** 32),
   entropy: (out) => void randomFillSync(out),
   resolve: async (name) => [{ family: 4, host: name }],
-  crypto: { hmacSha256: (key, data) => createHmac("sha256", key).update(data).digest() },
+  crypto: systemHost().crypto,
   bind: async () => transport,
 }
 

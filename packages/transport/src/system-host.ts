@@ -4,12 +4,13 @@
  * @module
  */
 
-import { createHmac, randomFillSync } from "node:crypto"
+import { randomFillSync } from "node:crypto"
 import { performance } from "node:perf_hooks"
 import { bindDualSocket } from "./bind-dual-socket.ts"
 import type { BindOptions, Host, ResolvedAddress, SyncCrypto, Transport, WakeUp } from "./host.ts"
 import { loadNative } from "./native.ts"
 import { resolveName } from "./resolve-name.ts"
+import { systemCrypto } from "./system-crypto.ts"
 import { type Alarm, Timer } from "./timer.ts"
 import { TurnEnd } from "./turn-end.ts"
 
@@ -21,10 +22,8 @@ export function systemHost(): Host {
 /** Random numbers are drawn this many at a time: a call for four bytes costs as much as one for a thousand. */
 const RANDOM_WORDS = 256
 
-const CRYPTO: SyncCrypto = { hmacSha256: (key, data) => createHmac("sha256", key).update(data).digest() }
-
 class SystemHost implements Host {
-  readonly crypto: SyncCrypto = CRYPTO
+  readonly crypto: SyncCrypto = systemCrypto
   readonly #turnEnd = new TurnEnd()
   readonly #words = new Uint32Array(RANDOM_WORDS)
   #nextWord = RANDOM_WORDS

@@ -595,6 +595,46 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
       )
     })
 
+    test("X25519: a published pair of keys, a secret that both sides share, and none with a key of small order", () => {
+      const { crypto } = makeWorld().a
+      const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "hex"))
+      const [ours, theirs] = [
+        hex("893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a"),
+        hex("bbdb4cdbd309f1a1f2e1456967fe288cadd6f712d65dc7b7793d5e63da6b375b"),
+      ]
+      const ourPublic = crypto.x25519PublicKey(ours)
+      const theirPublic = crypto.x25519PublicKey(theirs)
+      expect(Uint8Array.from(ourPublic)).toEqual(hex("ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c7944"))
+      expect(Uint8Array.from(theirPublic)).toEqual(hex("95ebc60d2b1fa672c1f46a8aa265ef51bfe38e7ccb39ec5be34069f144808843"))
+      const shared = crypto.x25519(ours, theirPublic)
+      expect(shared).toHaveLength(32)
+      expect(shared).toEqual(crypto.x25519(theirs, ourPublic))
+      for (const smallOrder of [0, 1]) expect(crypto.x25519(ours, Uint8Array.of(smallOrder, ...new Uint8Array(31)))).toBeUndefined()
+    })
+
+    test("AES-256-GCM opens what it sealed, and refuses every flipped bit and a shorter tag (F36)", () => {
+      const { crypto } = makeWorld().a
+      const key = new Uint8Array(32).fill(7)
+      const nonce = new Uint8Array(12).fill(9)
+      const associated = Uint8Array.of(1, 2, 3)
+      const plaintext = Uint8Array.from({ length: 20 }, (_, i) => i)
+      const sealed = Uint8Array.from(crypto.aesGcmSeal(key, nonce, associated, plaintext))
+      expect(sealed).toHaveLength(36)
+      expect(Uint8Array.from(crypto.aesGcmOpen(key, nonce, associated, sealed) ?? [])).toEqual(plaintext)
+      for (let bit = 0; bit < 8 * sealed.length; bit++) {
+        const forged = sealed.slice()
+        forged[bit >>> 3]! ^= 1 << (bit & 7)
+        expect(crypto.aesGcmOpen(key, nonce, associated, forged)).toBeUndefined()
+      }
+      for (const bytes of [0, 4, 8, 12, 15]) {
+        // The tag of no plaintext at all, cut short.
+        const empty = crypto.aesGcmSeal(key, nonce, associated, new Uint8Array(0))
+        expect(crypto.aesGcmOpen(key, nonce, associated, empty.subarray(0, bytes))).toBeUndefined()
+        expect(crypto.aesGcmOpen(key, nonce, associated, sealed.subarray(0, 20 + bytes))).toBeUndefined()
+      }
+      expect(crypto.aesGcmOpen(key, nonce, Uint8Array.of(1, 2, 4), sealed)).toBeUndefined()
+    })
+
     test("random numbers are 32 bits, and entropy fills all it is given", () => {
       const { a } = makeWorld()
       const draws = Array.from({ length: 2_000 }, () => a.random())

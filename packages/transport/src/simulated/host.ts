@@ -8,14 +8,16 @@ import { formatHost, parseHost } from "../addresses.ts"
 import { completeBindOptions } from "../bind-options.ts"
 import type { Address, BindOptions, Host, ResolvedAddress, SocketErrorCode, SyncCrypto, Transport, WakeUp } from "../host.ts"
 import { TransportError } from "../transport-error.ts"
+import { aesGcmOpen, aesGcmSeal } from "./aes-gcm.ts"
 import type { Machine } from "./machine.ts"
 import type { Network } from "./network.ts"
 import { Random } from "./random.ts"
-import { hmacSha256 } from "./sha256.ts"
+import { hmacSha256, sha256 } from "./sha256.ts"
 import { SimulatedTransport } from "./transport.ts"
 import type { Alarm, Deferrer } from "./virtual-time.ts"
+import { x25519, x25519PublicKey } from "./x25519.ts"
 
-const CRYPTO: SyncCrypto = { hmacSha256 }
+const CRYPTO: SyncCrypto = { sha256, hmacSha256, aesGcmSeal, aesGcmOpen, x25519PublicKey, x25519 }
 
 export class SimulatedHost implements Host, Deferrer {
   readonly machine: Machine

@@ -1,0 +1,56 @@
+/** Cryptography of Node, in the raw bytes that a protocol sends. */
+
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  type KeyObject,
+} from "node:crypto"
+import type { SyncCrypto } from "./host.ts"
+
+const TAG_BYTES = 16
+/** What PKCS #8 and SPKI have before the 32 bytes of an X25519 key (RFC 8410). */
+const PRIVATE_HEADER = Uint8Array.of(0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x6e, 4, 0x22, 4, 0x20)
+const PUBLIC_HEADER = Uint8Array.of(0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x6e, 3, 0x21, 0)
+
+export const systemCrypto: SyncCrypto = {
+  sha256: (data) => createHash("sha256").update(data).digest(),
+  hmacSha256: (key, data) => createHmac("sha256", key).update(data).digest(),
+  aesGcmSeal(key, nonce, associated, plaintext) {
+    const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES }).setAAD(associated)
+    return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
+  },
+  aesGcmOpen(key, nonce, associated, sealed) {
+    const end = sealed.length - TAG_BYTES
+    if (end < 0) return undefined
+    // The length is named: without it a shorter tag would do (F36).
+    const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES }).setAAD(associated)
+    decipher.setAuthTag(sealed.subarray(end))
+    const plaintext = decipher.update(sealed.subarray(0, end))
+    try {
+      decipher.final()
+    } catch {
+      return undefined
+    }
+    return plaintext
+  },
+  x25519PublicKey: (privateKey) =>
+    createPublicKey(privateKeyOf(privateKey)).export({ format: "der", type: "spki" }).subarray(PUBLIC_HEADER.length),
+  x25519(privateKey, publicKey) {
+    const theirs = createPublicKey({ key: Buffer.concat([PUBLIC_HEADER, publicKey]), format: "der", type: "spki" })
+    try {
+      return diffieHellman({ privateKey: privateKeyOf(privateKey), publicKey: theirs })
+    } catch {
+      // OpenSSL refuses points of small order, whose result would be zero.
+      return undefined
+    }
+  },
+}
+
+function privateKeyOf(bytes: Uint8Array): KeyObject {
+  return createPrivateKey({ key: Buffer.concat([PRIVATE_HEADER, bytes]), format: "der", type: "pkcs8" })
+}
