@@ -22,9 +22,12 @@ import { TokenBucket } from "./token-bucket.ts"
 const HALF_OPEN_MS = 5_000
 /** A try that finds the socket full is made again after this, milliseconds. */
 const BLOCKED_MS = 10
-/** Joins answered a second, and at once: each costs two HMACs. */
-const JOINS_PER_SECOND = 20_000
-const JOINS_BURST = 2_000
+/** Joins challenged a second, and at once: each costs an HMAC and a datagram. */
+const CHALLENGES_PER_SECOND = 40_000
+const CHALLENGES_BURST = 4_000
+/** Tokens checked a second, and at once: an HMAC each. Apart from the challenges, so that a flood of joins from sources that can't read answers keeps nobody from going on who can. */
+const TOKENS_PER_SECOND = 100_000
+const TOKENS_BURST = 10_000
 
 /** Why a join failed. */
 export interface JoinFailure {
@@ -88,14 +91,16 @@ export class Joins {
   readonly halfOpenDue: Due = { dueMs: Infinity, heapIndex: -1 }
   readonly #host: JoinsHost
   readonly #cookies: CookieJar
-  readonly #bucket: TokenBucket
+  readonly #challenges: TokenBucket
+  readonly #tokens: TokenBucket
   readonly #joins = new Map<Joiner, PendingJoin>()
   readonly #halfOpen = new Set<HalfOpen>()
 
   constructor(host: JoinsHost, nowMs: number) {
     this.#host = host
     this.#cookies = new CookieJar(host.cookies, nowMs)
-    this.#bucket = new TokenBucket(JOINS_PER_SECOND, JOINS_BURST, nowMs)
+    this.#challenges = new TokenBucket(CHALLENGES_PER_SECOND, CHALLENGES_BURST, nowMs)
+    this.#tokens = new TokenBucket(TOKENS_PER_SECOND, TOKENS_BURST, nowMs)
   }
 
   get count(): number {
@@ -190,14 +195,17 @@ export class Joins {
   }
 
   handleJoin(join: wire.Join, attempt: number, length: number, address: number, nowMs: number): void {
-    if (!this.#bucket.take(nowMs)) return this.#host.refuse("rate")
+    const isToSelf = isSame(join.unique, this.#host.unique)
+    // Whom it asks for was here before us: the joiner learns that from a challenge, as one who knew nobody here would.
+    const isForAnother = !isNone(join.receiverUnique) && !isSame(join.receiverUnique, this.#host.unique)
+    // What is answered without a look at a token counts as a challenge: anybody could have sent it.
+    const bucket = isToSelf || isForAnother || join.token.length === 0 ? this.#challenges : this.#tokens
+    if (!bucket.take(nowMs)) return this.#host.refuse("rate")
     const source = sourceBytes(this.#host.transport.addressOf(address))
     const seed = wire.pseudoHeaderSeed({ receiverUnique: join.unique, receiverSession: join.session })
     const refuse = (reason: number, text: string): void =>
       this.#answer(address, join.slot, attempt, seed, wire.KIND.refuse, (view, body) => wire.writeReasonText(view, body, { reason, text }))
-    if (isSame(join.unique, this.#host.unique)) return refuse(wire.REASON.self, "this endpoint was asked to join itself")
-    // Whom it asks for was here before us: the joiner learns that from a challenge, as one who knew nobody here would.
-    const isForAnother = !isNone(join.receiverUnique) && !isSame(join.receiverUnique, this.#host.unique)
+    if (isToSelf) return refuse(wire.REASON.self, "this endpoint was asked to join itself")
     if (isForAnother) this.#host.refuse("not-welcome")
     if (isForAnother || join.token.length === 0) {
       const token = this.#cookies.make(source, join.unique, join.slot, nowMs)
