@@ -14,7 +14,7 @@ import {
   type ValueHandler,
 } from "./message-handlers.ts"
 import type { MessageType } from "./message-type.ts"
-import { type EndpointOptions, type Settings, settingsOf } from "./options.ts"
+import { bindOptionsOf, type EndpointOptions, type Settings, settingsOf } from "./options.ts"
 import type { OutgoingStream } from "./outgoing-stream.ts"
 import { Peer, type PeerHost } from "./peer.ts"
 import { toHex } from "./protocol/identity.ts"
@@ -64,7 +64,7 @@ const GOODBYE_MS = 2_000
  * A process on the network: peers join it and it joins peers, over one UDP port.
  *
  * @example
- * const endpoint = await Endpoint.bind({ port: 4000 })
+ * const endpoint = await Endpoint.bind({ port: 4000, protection: "checksum" })
  * endpoint.handle(CHAT, (message) => console.log(message.peer.unique, message.length))
  * const peer = await endpoint.join("node-b.example:4000")
  * peer.open().trySend(CHAT, bytes)
@@ -92,12 +92,9 @@ export class Endpoint implements AsyncDisposable {
   /** Opens the sockets. Rejects with `EndpointError` `invalid-option`, or the `TransportError` that says why the port can't be had. */
   static async bind(options: EndpointOptions = {}): Promise<Endpoint> {
     const settings = settingsOf(options)
+    const bindOptions = bindOptionsOf(options)
     const host = options.host ?? (await import("@x/transport")).systemHost()
-    const { port, v4, v6, receiveBufferBytes, sendBufferBytes } = options
-    const given = Object.fromEntries(
-      Object.entries({ port, v4, v6, receiveBufferBytes, sendBufferBytes }).filter(([, value]) => value !== undefined),
-    )
-    return new Endpoint(host, await host.bind(given), settings)
+    return new Endpoint(host, await host.bind(bindOptions), settings)
   }
 
   private constructor(host: Host, transport: Transport, settings: Settings) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BindOptions, Host } from "@x/transport/host"
+import { type BindOptions, type Host, parseHost } from "@x/transport/host"
 import { messageBytesLimit } from "@x/fragment"
 import {
   DATAGRAM_BYTES_BASE,
@@ -22,7 +22,10 @@ import { type CongestionFactory, lossBased } from "./protocol/congestion.ts"
 export interface EndpointOptions extends BindOptions {
   /** The machine it runs on; default: this one, `systemHost()`. A simulated host makes everything virtual. */
   readonly host?: Host
-  /** `"checksum"` (default): CRC-32C against accidents. `"none"`: for loopback and tests. Both ends must agree. */
+  /**
+   * Both ends must agree. `"checksum"`: CRC-32C against accidents; whoever reaches the port can take part. `"none"`: for tests. By default checksums, and
+   * sockets on loopback only, as with `"none"`: what others can reach is to be asked for by name.
+   */
   readonly protection?: "none" | "checksum"
   /** Bytes of the datagrams sent, 548 to 65,507; default 1200, which every path carries. More only where both ends and the path are known to take it. */
   readonly datagramBytes?: number
@@ -172,6 +175,41 @@ export function settingsOf(options: EndpointOptions): Settings {
   if (settings.inFlightMax !== undefined && !isWhole(settings.inFlightMax, IN_FLIGHT_MIN, IN_FLIGHT_MAX))
     throw invalid("inFlightMax", `a whole number from ${IN_FLIGHT_MIN} to ${IN_FLIGHT_MAX}`, settings.inFlightMax)
   return settings
+}
+
+/**
+ * What the transport is asked to bind: loopback, unless `"checksum"` was asked for by name. Throws `EndpointError` `invalid-option` for another address
+ * without it.
+ */
+export function bindOptionsOf({ port, v4, v6, receiveBufferBytes, sendBufferBytes, protection }: EndpointOptions): BindOptions {
+  const isOpen = protection === "checksum"
+  if (!isOpen) {
+    checkLoopback("v4", v4)
+    checkLoopback("v6", v6)
+  }
+  const asked = {
+    port,
+    v4: v4 ?? (isOpen ? undefined : "127.0.0.1"),
+    v6: v6 ?? (isOpen ? undefined : "::1"),
+    receiveBufferBytes,
+    sendBufferBytes,
+  }
+  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
+}
+
+/** What is no address at all is the transport's to refuse. */
+function checkLoopback(name: "v4" | "v6", host: string | false | undefined): void {
+  if (host === undefined || host === false) return
+  const parsed = parseHost(host)
+  if (parsed === undefined || isLoopback(parsed.bytes)) return
+  throw new EndpointError(
+    "invalid-option",
+    `${name} must be a loopback address (127.0.0.1, ::1), not ${host}, where others can reach it: ask for protection: "checksum" by name if everybody who can is welcome`,
+  )
+}
+
+function isLoopback(bytes: Uint8Array): boolean {
+  return bytes.length === 4 ? bytes[0] === 127 : bytes.every((byte, i) => byte === (i === 15 ? 1 : 0))
 }
 
 function within(settings: Settings, name: keyof typeof DEFAULTS, min: number, max: number): void {

@@ -1,4 +1,7 @@
+import type { BindOptions } from "@x/transport/host"
+import { createNetwork } from "@x/transport/simulated"
 import { expect, test } from "vitest"
+import { Endpoint } from "../src/endpoint.ts"
 import { makePair, pattern } from "./world.ts"
 
 test("a message sent is a message received", async () => {
@@ -26,4 +29,45 @@ test("messages of 0 B, of exactly one packet, of 16 MiB arrive as they were, and
   }
   expect(stream.trySend(7, new Uint8Array(MIB16 + 1))).toBe("too-large")
   await expect(stream.send(7, new Uint8Array(MIB16 + 1))).rejects.toMatchObject({ code: "too-large" })
+})
+
+test("an endpoint is on loopback only, unless checksums are asked for by name", async () => {
+  const asked: BindOptions[] = []
+  const network = createNetwork({ seed: 3 })
+  const host = network.host("a")
+  const bind = host.bind.bind(host)
+  host.bind = (options) => {
+    asked.push(options)
+    return bind(options)
+  }
+  for (const options of [
+    {},
+    { protection: "none" },
+    { v4: "127.0.0.9", v6: "::1" },
+    { protection: "checksum" },
+    { protection: "checksum", v4: "10.0.0.1" },
+  ] as const)
+    await (await network.until(Endpoint.bind({ host, ...options }))).close()
+  expect(asked).toEqual([
+    { v4: "127.0.0.1", v6: "::1" },
+    { v4: "127.0.0.1", v6: "::1" },
+    { v4: "127.0.0.9", v6: "::1" },
+    {},
+    { v4: "10.0.0.1" },
+  ])
+  for (const options of [
+    { v4: "0.0.0.0" },
+    { v6: "::" },
+    { v4: "192.0.2.1", v6: false },
+    { protection: "none", v6: "2001:db8::1" },
+  ] as const)
+    await expect(Endpoint.bind({ host, ...options })).rejects.toMatchObject({
+      code: "invalid-option",
+      message: expect.stringContaining('ask for protection: "checksum" by name'),
+    })
+  // What is no address is told as such.
+  await expect(Endpoint.bind({ host, v4: "nowhere" })).rejects.toMatchObject({
+    code: "invalid-option",
+    message: expect.stringContaining("literal v4 address"),
+  })
 })

@@ -7,7 +7,8 @@ const LARGE_UNDER_WAY = 2
 
 function endpointOptions({ own, datagramBytes }: LinkOptions, paceBytesPerMs: number | undefined): EndpointOptions {
   return {
-    ...{ v4: own, v6: false, datagramBytes, receiveBufferBytes: 8 << 20 },
+    // Some links are between network namespaces.
+    ...{ protection: "checksum", v4: own, v6: false, datagramBytes, receiveBufferBytes: 8 << 20 },
     ...{ windowBytes: 4 << 20, windowPackets: 4_096 },
     ...(paceBytesPerMs === undefined ? {} : { congestion: fixed({ windowBytes: 4 << 20, paceBytesPerMs }) }),
   }
