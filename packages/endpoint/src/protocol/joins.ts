@@ -24,7 +24,7 @@ const HALF_OPEN_MS = 5_000
 const BLOCKED_MS = 10
 /** Joins challenged a second, and at once: each costs an HMAC and a datagram. */
 const CHALLENGES_PER_SECOND = 40_000
-const CHALLENGES_BURST = 4_000
+const CHALLENGES_BURST = 2_000
 /** Tokens checked a second, and at once: an HMAC each. Apart from the challenges, so that a flood of joins from sources that can't read answers keeps nobody from going on who can. */
 const TOKENS_PER_SECOND = 100_000
 const TOKENS_BURST = 10_000
