@@ -1,17 +1,7 @@
 /** Two hosts joined by memory: a transport that does nothing but copy, so that a measurement sees the protocol and nothing else. */
 import { Endpoint } from "@x/endpoint"
-import {
-  type Address,
-  type Capabilities,
-  type Host,
-  type ReceiveBatch,
-  type Sealer,
-  type SendBatch,
-  systemHost,
-  type Transport,
-  type TransportCounters,
-  type WakeUp,
-} from "@x/transport"
+import { systemHost } from "@x/transport"
+import type { Address, Capabilities, Host, ReceiveBatch, Sealer, SendBatch, Transport, TransportCounters, WakeUp } from "@x/transport/host"
 import { randomFillSync } from "node:crypto"
 
 const ROWS = 64

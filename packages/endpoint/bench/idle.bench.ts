@@ -3,18 +3,8 @@
  * process above that of the endpoint alone, and processor time at the default intervals, in virtual time: no kernel in it.
  */
 import { Endpoint } from "@x/endpoint"
-import {
-  type Address,
-  type Capabilities,
-  type Host,
-  type ReceiveBatch,
-  type Sealer,
-  type SendBatch,
-  systemHost,
-  type Transport,
-  type TransportCounters,
-  type WakeUp,
-} from "@x/transport"
+import { systemHost } from "@x/transport"
+import type { Address, Capabilities, Host, ReceiveBatch, Sealer, SendBatch, Transport, TransportCounters, WakeUp } from "@x/transport/host"
 import { randomFillSync } from "node:crypto"
 import { setImmediate as turn } from "node:timers/promises"
 import { FakePeers } from "./fake-peers.ts"

@@ -1,10 +1,19 @@
-import { formatAddress, type Address, type Capabilities, type Host, type Transport, type TransportCounters } from "@x/transport/host"
+import {
+  formatAddress,
+  type Address,
+  type Capabilities,
+  type Host,
+  type ResolvedAddress,
+  type Transport,
+  type TransportCounters,
+} from "@x/transport/host"
 import { type DropReason, MODE, REASON, reasonName } from "@x/wire"
 import { Connection, type ConnectOptions } from "./connection.ts"
 import { Driver } from "./driver.ts"
 import { EndpointError } from "./endpoint-error.ts"
 import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventName, Events } from "./events.ts"
 import { type IncomingHost, IncomingStream } from "./incoming-stream.ts"
+import { isLoopback } from "./loopback.ts"
 import { Message, type ReceivedMessage } from "./message.ts"
 import {
   type AsyncMessageHandler,
@@ -201,16 +210,28 @@ export class Endpoint implements AsyncDisposable {
         `${host} has only a v${first?.family ?? 4} address, and this endpoint has no v${first?.family ?? 4} socket`,
       )
     }
-    const ids = usable.map(({ family, host }) => this.#transport.internAddress({ family, host, port }))
+    // The system would refuse each datagram, and that is loss: nobody would ever say why.
+    const within = usable.filter((target) => this.#reaches(target))
+    if (within.length === 0)
+      throw new EndpointError(
+        "invalid-target",
+        `${usable[0]!.host} is on another machine, and this endpoint on loopback only: bind it with protection: "checksum", which opens it to everybody who reaches its port`,
+      )
+    const ids = within.map(({ family, host }) => this.#transport.internAddress({ family, host, port }))
     const result = await this.#joinAddresses(ids, timeoutMs, signal)
     if (!("kind" in result)) return this.#peerOf(result)
-    const where = usable.map(({ family, host }) => formatAddress({ family, host, port })).join(" or ")
+    const where = within.map(({ family, host }) => formatAddress({ family, host, port })).join(" or ")
     if (result.kind === "timeout")
       throw new EndpointError(
         "join-timeout",
         `nobody answered at ${where} within ${timeoutMs} ms; is an endpoint with the same protection bound there?`,
       )
     throw new EndpointError("join-refused", `${where} refused: ${result.text || reasonName(result.reason)}`)
+  }
+
+  /** A socket on loopback sends to nobody else. */
+  #reaches({ family, host }: ResolvedAddress): boolean {
+    return isLoopback(host) || this.addresses.some((own) => own.family === family && !isLoopback(own.host))
   }
 
   #joinAddresses(ids: readonly number[], timeoutMs: number, signal: AbortSignal | undefined): Promise<PeerState | JoinFailure> {

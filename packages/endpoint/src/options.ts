@@ -17,6 +17,7 @@ import {
   SPREAD_MIN,
 } from "@x/wire"
 import { EndpointError } from "./endpoint-error.ts"
+import { isLoopback } from "./loopback.ts"
 import { type CongestionFactory, lossBased } from "./protocol/congestion.ts"
 
 export interface EndpointOptions extends BindOptions {
@@ -200,16 +201,11 @@ export function bindOptionsOf({ port, v4, v6, receiveBufferBytes, sendBufferByte
 /** What is no address at all is the transport's to refuse. */
 function checkLoopback(name: "v4" | "v6", host: string | false | undefined): void {
   if (host === undefined || host === false) return
-  const parsed = parseHost(host)
-  if (parsed === undefined || isLoopback(parsed.bytes)) return
+  if (parseHost(host) === undefined || isLoopback(host)) return
   throw new EndpointError(
     "invalid-option",
     `${name} must be a loopback address (127.0.0.1, ::1), not ${host}, where others can reach it: ask for protection: "checksum" by name if everybody who can is welcome`,
   )
-}
-
-function isLoopback(bytes: Uint8Array): boolean {
-  return bytes.length === 4 ? bytes[0] === 127 : bytes.every((byte, i) => byte === (i === 15 ? 1 : 0))
 }
 
 function within(settings: Settings, name: keyof typeof DEFAULTS, min: number, max: number): void {

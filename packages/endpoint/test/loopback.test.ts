@@ -15,3 +15,12 @@ test("two endpoints on this machine exchange messages of all sizes over v4", asy
   expect(received.map(({ length }) => length)).toEqual([0, 1, 1_000, 100_000, 5_000_000])
   expect(Buffer.compare(received.at(-1)!, pattern(5_000_000))).toBe(0)
 })
+
+test("an endpoint on loopback says at once that it reaches no other machine, and why", async () => {
+  await using endpoint = await Endpoint.bind({ v6: false })
+  await expect(endpoint.join("192.0.2.1:9", { timeoutMs: 600_000 })).rejects.toMatchObject({
+    code: "invalid-target",
+    message: expect.stringContaining('bind it with protection: "checksum"'),
+  })
+  expect(endpoint.stats()).toMatchObject({ joins: 0, transport: { datagramsSent: 0 } })
+})
