@@ -25,15 +25,29 @@ export const TAG_BYTES: readonly number[] = [0, 4, 16, 16]
 const FIRST = 0
 const SLOT = 1
 const COUNTER = 5
+const EPOCH = 11
 const PROFILE_MASK = 0x03
 const HANDSHAKE = 0x04
 const RESERVED = 0x08
 const VERSION_SHIFT = 4
 
-export function writePrefix(view: DataView, offset: number, profile: Profile, handshake: boolean, slot: number, counter: number): void {
+/** Where the counter is in a datagram: six bytes, the least significant first. */
+export const PREFIX_COUNTER_OFFSET: number = COUNTER
+
+/** `epoch`, a byte, is written in profiles `mac` and `aead` only: the others have none. */
+export function writePrefix(
+  view: DataView,
+  offset: number,
+  profile: Profile,
+  handshake: boolean,
+  slot: number,
+  counter: number,
+  epoch = 0,
+): void {
   view.setUint8(offset + FIRST, (VERSION << VERSION_SHIFT) | profile | (handshake ? HANDSHAKE : 0))
   view.setUint32(offset + SLOT, slot, true)
   writeNumber(view, offset + COUNTER, counter)
+  if (profile >= PROFILE.mac) view.setUint8(offset + EPOCH, epoch)
 }
 
 /** Checks what the first byte and the length can tell: version, profile, reserved bit, room for a packet. */
@@ -66,6 +80,11 @@ export function prefixCounter(view: DataView, offset: number): number {
   return readNumber(view, offset + COUNTER)
 }
 
+/** Of the key that a datagram of profile `mac` or `aead` is sealed with. */
+export function prefixEpoch(view: DataView, offset: number): number {
+  return view.getUint8(offset + EPOCH)
+}
+
 /** The four identifiers that a tag covers before the datagram, seen from whoever sends it; zeros (`undefined`) where not yet known. */
 export interface PseudoHeader {
   readonly receiverUnique?: Uint8Array
@@ -74,14 +93,21 @@ export interface PseudoHeader {
   readonly senderSession?: Uint8Array
 }
 
+const PSEUDO_HEADER_BYTES = 32
+
 /** The CRC-32C over a pseudo-header: with it as a start, the tag of a datagram costs one pass over the datagram alone. */
 export function pseudoHeaderSeed(header: PseudoHeader): number {
-  const bytes = new Uint8Array(32)
+  return crc32c(pseudoHeaderBytes(header), 0, PSEUDO_HEADER_BYTES)
+}
+
+/** A pseudo-header as it is covered by a tag, 32 bytes. */
+export function pseudoHeaderBytes(header: PseudoHeader): Uint8Array {
+  const bytes = new Uint8Array(PSEUDO_HEADER_BYTES)
   if (header.receiverUnique) bytes.set(header.receiverUnique, 0)
   if (header.senderUnique) bytes.set(header.senderUnique, 8)
   if (header.receiverSession) bytes.set(header.receiverSession, 16)
   if (header.senderSession) bytes.set(header.senderSession, 24)
-  return crc32c(bytes, 0, bytes.length)
+  return bytes
 }
 
 /** Writes the tag of profile `checksum` behind `bytes[offset, offset + length)`. */
