@@ -11,7 +11,7 @@ import type { SocketFacts } from "./bound-socket.ts"
 import { DATAGRAM_BYTES_MAX } from "./datagram-transport.ts"
 import { type Address, type Capabilities, createSendBatch, type ReceiveBatch, type Sealer, type SendBatch } from "./host.ts"
 import { checkScope } from "./scope.ts"
-import { checkRow, openBatch, sealRow } from "./seal.ts"
+import { openBatch, RowSealer } from "./seal.ts"
 import { surface } from "./surface.ts"
 import { TIMER_MS } from "./timer.ts"
 import { TransportBase } from "./transport-base.ts"
@@ -19,8 +19,6 @@ import type { TurnEnd } from "./turn-end.ts"
 
 /** Rows that one call of the helper takes. */
 const ROWS_MAX = 64
-/** No tag is longer. */
-const STAGING_TAG_BYTES = 64
 
 /** A socket that the helper opened, bound. */
 export interface OpenedSocket {
@@ -47,7 +45,8 @@ export class BatchTransport extends TransportBase {
   /** Sealers that the helper can't do: their rows are sealed here, one by one. */
   readonly #ownSealers = new Set<number>()
   readonly #one: SendBatch = createSendBatch(1)
-  #staging: Uint8Array | undefined
+  readonly #row = new RowSealer(this.sealers, DATAGRAM_BYTES_MAX)
+  #hasStaging = false
   #hasRead = false
   readonly #reader = (): boolean => {
     const hasRead = this.#hasRead
@@ -179,24 +178,18 @@ export class BatchTransport extends TransportBase {
   #sendSingly(batch: SendBatch): number {
     const one = this.#one
     if (!this.#channel.isOpen) return this.#sendRows(batch, 0, batch.count)
-    if (this.#staging === undefined) {
-      this.#staging = new Uint8Array(DATAGRAM_BYTES_MAX + STAGING_TAG_BYTES)
-      this.#channel.setSlab(one.slab[0]!, this.#staging)
+    if (!this.#hasStaging) {
+      this.#channel.setSlab(one.slab[0]!, this.#row.staging)
+      this.#hasStaging = true
     }
     for (let row = 0; row < batch.count; row++) {
-      const sealer = batch.sealer[row]!
       let taken: number
-      if (this.#ownSealers.has(sealer)) {
-        const offset = batch.offset[row]!
-        const length = Math.min(batch.length[row]!, DATAGRAM_BYTES_MAX)
-        const slab = this.slabs.get(batch.slab[row]!)
-        checkRow(batch, row, slab, this.sealers.get(sealer).tagBytes)
-        this.#staging.set(slab.subarray(offset, offset + length))
+      if (this.#ownSealers.has(batch.sealer[row]!)) {
+        this.#row.seal(batch, row, this.slabs.get(batch.slab[row]!), true)
         one.offset[0] = 0
-        one.length[0] = length
+        // One that is too long wasn't sealed: the system says so.
+        one.length[0] = Math.min(this.#row.length, this.#row.staging.length)
         one.address[0] = batch.address[row]!
-        one.sealer[0] = sealer
-        one.length[0] = sealRow(one, 0, this.#staging, this.sealers)
         one.sealer[0] = 0
         taken = this.#sendRows(one, 0, 1)
       } else {

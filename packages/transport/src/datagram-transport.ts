@@ -1,6 +1,6 @@
 import type { Address, ReceiveBatch, SendBatch } from "./host.ts"
 import { ReceiveQueue } from "./receive-queue.ts"
-import { openBatch, sealRow } from "./seal.ts"
+import { openBatch, RowSealer } from "./seal.ts"
 import { TransportBase } from "./transport-base.ts"
 
 /** The longest UDP payload over IPv4, and ours over IPv6 too. */
@@ -12,6 +12,7 @@ const TOO_LONG: unknown = Object.assign(new Error(`a datagram has at most ${DATA
 /** The batch interface over anything that moves one datagram at a time: tags are put on here, and sockets are a subclass's. */
 export abstract class DatagramTransport extends TransportBase {
   readonly #queue = new ReceiveQueue()
+  readonly #row = new RowSealer(this.sealers, DATAGRAM_BYTES_MAX)
   readonly #receive = (batch: ReceiveBatch): void => this.handOver(batch)
 
   /** What can carry datagrams to this address; `unsendable`: nothing, `full`: later. */
@@ -29,11 +30,11 @@ export abstract class DatagramTransport extends TransportBase {
         this.counts.datagramsUnsendable++
         continue
       }
-      const slab = this.slabs.get(batch.slab[row]!)
-      const length = sealRow(batch, row, slab, this.sealers)
+      this.#row.seal(batch, row, this.slabs.get(batch.slab[row]!))
+      const { slab, offset, length } = this.#row
       this.counts.datagramsSent++
       this.counts.bytesSent += length
-      if (length <= DATAGRAM_BYTES_MAX) this.sendOne(slab, batch.offset[row]!, length, to, address)
+      if (length <= DATAGRAM_BYTES_MAX) this.sendOne(slab, offset, length, to, address)
       else this.failed(TOO_LONG, "send", address, length)
     }
     return batch.count

@@ -103,7 +103,7 @@ export interface SendBatch {
   /** Id of the registered slab that holds the datagram, and where in it. */
   readonly slab: Int32Array
   readonly offset: Int32Array
-  /** Bytes without the tag; the sealer writes its tag behind them, so a slab has that much room there. */
+  /** Bytes without the tag; a sealer that seals in place writes its tag behind them, so a slab has that much room there. */
   readonly length: Int32Array
   /** Id from {@link Transport.internAddress}. */
   readonly address: Int32Array
@@ -134,12 +134,34 @@ export interface ReceiveBatch {
  */
 export interface Sealer {
   readonly tagBytes: number
-  /** Writes the tag behind `slab[offset, offset + length)`. */
-  seal(slab: Uint8Array, offset: number, length: number): void
+  /**
+   * Writes `slab[offset, offset + length)`, sealed, and the tag behind it to `out` from `at` on. `out` is the slab itself and `at` the offset, unless it is
+   * {@link Sealer.isOutOfPlace}.
+   */
+  seal(slab: Uint8Array, offset: number, length: number, out: Uint8Array, at: number): void
   /** Whether `slab[offset, offset + length)`, the tag included, is genuine. May decrypt in place. */
   open(slab: Uint8Array, offset: number, length: number): boolean
-  readonly parameters?: { readonly algorithm: "crc32c"; readonly sealSeed: number; readonly openSeed: number }
+  /** Sealing changes bytes that may be sent again in another datagram: it goes to memory of the transport's, and the slab needs no room for the tag. */
+  readonly isOutOfPlace?: boolean
+  readonly parameters?: SealerParameters
 }
+
+/** What a native transport seals and opens by itself. */
+export type SealerParameters =
+  | { readonly algorithm: "crc32c"; readonly sealSeed: number; readonly openSeed: number }
+  | {
+      /** Out of place, with a tag of 16 bytes. */
+      readonly algorithm: "aes-256-gcm"
+      readonly key: Uint8Array
+      /** 12 bytes; the nonce is these, the last six combined by XOR with the datagram's counter, its most significant byte first. */
+      readonly iv: Uint8Array
+      /** Where the counter is in the datagram: six bytes, the least significant first. */
+      readonly counterOffset: number
+      /** Associated data are these bytes, and then those of the datagram that are sent in clear. */
+      readonly associated: Uint8Array
+      /** Bytes from the start of the datagram that are sent in clear; `Infinity`: all, nothing is encrypted. */
+      readonly clearBytes: number
+    }
 
 /** The names under which failed socket calls are counted; `other` holds the rest. */
 export const SOCKET_ERRORS = [

@@ -1,25 +1,58 @@
-/** Tags one datagram at a time, for transports that have no faster way. */
+/** Seals and opens one datagram at a time, for transports that have no faster way. */
 
 import type { ReceiveBatch, Sealer, SendBatch } from "./host.ts"
 import type { IdTable } from "./id-table.ts"
 
-/** Throws `RangeError` for a row that reaches out of its slab; answers its length with the tag. */
-export function checkRow(batch: SendBatch, row: number, slab: Uint8Array, tagBytes: number): number {
+/** No tag is longer. */
+const TAG_BYTES_MAX = 64
+
+/** Throws `RangeError` for a row that reaches out of its slab; answers its length. */
+export function checkRow(batch: SendBatch, row: number, slab: Uint8Array, sealer: Sealer | undefined): number {
   const offset = batch.offset[row]!
   const length = batch.length[row]!
-  const sealedLength = length + tagBytes
-  if (offset < 0 || length < 0 || offset + sealedLength > slab.length)
-    throw new RangeError(`row ${row}, ${sealedLength} bytes from ${offset} on, reaches out of a slab of ${slab.length}`)
-  return sealedLength
+  const tagBytes = sealer === undefined || sealer.isOutOfPlace ? 0 : sealer.tagBytes
+  if (offset < 0 || length < 0 || offset + length + tagBytes > slab.length)
+    throw new RangeError(`row ${row}, ${length + tagBytes} bytes from ${offset} on, reaches out of a slab of ${slab.length}`)
+  return length
 }
 
-/** Writes the tag of a row behind its bytes, where it wants one; answers the length of both. Throws `RangeError` for a row that reaches out of its slab. */
-export function sealRow(batch: SendBatch, row: number, slab: Uint8Array, sealers: IdTable<Sealer>): number {
-  const id = batch.sealer[row]!
-  const sealer = id === 0 ? undefined : sealers.get(id)
-  const sealedLength = checkRow(batch, row, slab, sealer?.tagBytes ?? 0)
-  sealer?.seal(slab, batch.offset[row]!, batch.length[row]!)
-  return sealedLength
+/** Seals rows of a batch: where they lie, or in memory of its own that the next row overwrites. */
+export class RowSealer {
+  /** Where the last row lies, sealed. */
+  slab: Uint8Array = new Uint8Array(0)
+  offset = 0
+  length = 0
+  readonly #sealers: IdTable<Sealer>
+  readonly #datagramBytesMax: number
+  #staging: Uint8Array | undefined
+
+  constructor(sealers: IdTable<Sealer>, datagramBytesMax: number) {
+    this.#sealers = sealers
+    this.#datagramBytesMax = datagramBytesMax
+  }
+
+  /** Memory that rows are sealed in which can't be where they lie. */
+  get staging(): Uint8Array {
+    return (this.#staging ??= new Uint8Array(this.#datagramBytesMax + TAG_BYTES_MAX))
+  }
+
+  /** Throws `RangeError` for a row that reaches out of its slab. One that is too long for any datagram isn't sealed: {@link RowSealer.length} says so. */
+  seal(batch: SendBatch, row: number, slab: Uint8Array, isStaged = false): void {
+    const id = batch.sealer[row]!
+    const sealer = id === 0 ? undefined : this.#sealers.get(id)
+    const length = checkRow(batch, row, slab, sealer)
+    const offset = batch.offset[row]!
+    this.slab = slab
+    this.offset = offset
+    this.length = length + (sealer?.tagBytes ?? 0)
+    if (this.length > this.#datagramBytesMax) return
+    if (!isStaged && sealer?.isOutOfPlace !== true) return sealer?.seal(slab, offset, length, slab, offset)
+    this.slab = this.staging
+    this.offset = 0
+    if (sealer?.isOutOfPlace) return sealer.seal(slab, offset, length, this.staging, 0)
+    this.staging.set(slab.subarray(offset, offset + length))
+    sealer?.seal(this.staging, 0, length, this.staging, 0)
+  }
 }
 
 /** Fills in the verdicts of all rows that name an opener. */
