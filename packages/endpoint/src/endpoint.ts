@@ -7,7 +7,7 @@ import {
   type Transport,
   type TransportCounters,
 } from "@x/transport/host"
-import { type DropReason, MODE, REASON, reasonName } from "@x/wire"
+import { type DropReason, MODE, PROFILE, REASON, reasonName } from "@x/wire"
 import { Connection, type ConnectOptions } from "./connection.ts"
 import { Driver } from "./driver.ts"
 import { EndpointError } from "./endpoint-error.ts"
@@ -23,7 +23,7 @@ import {
   type ValueHandler,
 } from "./message-handlers.ts"
 import type { MessageType } from "./message-type.ts"
-import { bindOptionsOf, type EndpointOptions, type Settings, settingsOf } from "./options.ts"
+import { bindOptionsOf, type EndpointOptions, secretsOf, type Settings, settingsOf } from "./options.ts"
 import type { OutgoingStream } from "./outgoing-stream.ts"
 import { Peer, type PeerHost } from "./peer.ts"
 import { toHex } from "./protocol/identity.ts"
@@ -102,11 +102,12 @@ export class Endpoint implements AsyncDisposable {
   static async bind(options: EndpointOptions = {}): Promise<Endpoint> {
     const settings = settingsOf(options)
     const bindOptions = bindOptionsOf(options)
+    const secrets = options.secrets === undefined ? undefined : secretsOf(options.secrets)
     const host = options.host ?? (await import("@x/transport")).systemHost()
-    return new Endpoint(host, await host.bind(bindOptions), settings)
+    return new Endpoint(host, await host.bind(bindOptions), settings, secrets)
   }
 
-  private constructor(host: Host, transport: Transport, settings: Settings) {
+  private constructor(host: Host, transport: Transport, settings: Settings, secrets: readonly Uint8Array[] | undefined) {
     this.#host = host
     this.#transport = transport
     this.#settings = settings
@@ -136,6 +137,7 @@ export class Endpoint implements AsyncDisposable {
       listener: this.#makeListener(),
       random: () => host.random(),
       cookies: { entropy: (out) => host.entropy(out), hmacSha256: (key, data) => host.crypto.hmacSha256(key, data) },
+      ...(secrets === undefined ? {} : { keys: { crypto: host.crypto, secrets } }),
       nowMs: host.now(),
       onWork: () => this.#driver.work(),
     })
@@ -292,6 +294,17 @@ export class Endpoint implements AsyncDisposable {
       queuedBytes: this.#incomingHost.queues.bytes,
       full: { ...this.#protocol.full, queues: this.#incomingHost.queues.refused },
     }
+  }
+
+  /**
+   * Replaces the secrets, while everything goes on: joins go out under the first from now on, and are taken under each; who is joined stays so. To go from one
+   * to another give all members `[old, new]`, then all `[new, old]`, then all `[new]`. Throws `EndpointError` `invalid-option` for what can't be one, and for
+   * an endpoint that was bound without.
+   */
+  setSecrets(secrets: readonly (Uint8Array | string)[]): void {
+    this.#checkOpen()
+    if (this.#settings.profile < PROFILE.mac) throw new EndpointError("invalid-option", "this endpoint was bound without secrets")
+    this.#protocol.setSecrets(secretsOf(secrets))
   }
 
   /** Delivers what was accepted, as far as `lingerMs` allows, says goodbye to all peers and closes the sockets. Always settles, never rejects; a second call returns the same promise. */

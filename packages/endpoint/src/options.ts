@@ -13,6 +13,7 @@ import {
   IN_FLIGHT_MAX,
   IN_FLIGHT_MIN,
   PROFILE,
+  type Profile,
   SPREAD_MAX,
   SPREAD_MIN,
 } from "@x/wire"
@@ -27,7 +28,18 @@ export interface EndpointOptions extends BindOptions {
    * Both ends must agree. `"checksum"`: CRC-32C against accidents; whoever reaches the port can take part. `"none"`: for tests. By default checksums, and
    * sockets on loopback only, as with `"none"`: what others can reach is to be asked for by name.
    */
-  readonly protection?: "none" | "checksum"
+  readonly protection?: "none" | "checksum" | "mac" | "aead"
+  /**
+   * What the members of a group know and nobody else, 16 bytes or more: the bytes themselves, or text, which is taken as UTF-8. Given, every datagram carries a
+   * tag (`protection: "mac"`, the default then) or is encrypted as well (`"aead"`), and sockets may be reached by others. The first is used to join others,
+   * each is good for others to join: `[new, old]` goes from one to the other, see {@link Endpoint.setSecrets}. From a file or the environment, please: a command
+   * line can be read by all users of a machine.
+   */
+  readonly secrets?: readonly (Uint8Array | string)[]
+  /** Datagrams sent under one key, 1,024 to 67,108,864; default: that many, 2,097,152 where `datagramBytes` is more than 2,048. At four times as many the peer is lost. */
+  readonly rekeyDatagrams?: number
+  /** And how long one is used, milliseconds, default 900,000. */
+  readonly rekeyAgeMs?: number
   /** Bytes of the datagrams sent, 548 to 65,507; default 1200, which every path carries. More only where both ends and the path are known to take it. */
   readonly datagramBytes?: number
   /** Bytes of the largest message sent or taken; default 16 MiB. */
@@ -82,13 +94,23 @@ export interface EndpointOptions extends BindOptions {
   readonly lingerMs?: number
 }
 
-export type Settings = Required<Omit<EndpointOptions, keyof BindOptions | "host" | "protection" | "inFlightMax" | "congestion">> & {
-  readonly profile: 0 | 1
+export type Settings = Required<
+  Omit<EndpointOptions, keyof BindOptions | "host" | "protection" | "secrets" | "inFlightMax" | "congestion">
+> & {
+  readonly profile: Profile
   readonly congestion: CongestionFactory
   readonly inFlightMax: number | undefined
 }
 
 const MIB = 1_048_576
+/** Datagrams under one key, and where they may be long. Four times as many are the limits of RFC 9001 §B.1.1: 2^28 of at most 2^11 bytes, 2^23 longer ones. */
+const REKEY_DATAGRAMS = 67_108_864
+const REKEY_DATAGRAMS_LONG = 2_097_152
+const LONG_BYTES = 2_048
+/** A shorter secret can be guessed by whoever recorded a join. */
+export const SECRET_BYTES_MIN = 16
+/** Each costs a check of every join. */
+const SECRETS_MAX = 8
 
 const DEFAULTS: Omit<Settings, "profile" | "inFlightMax" | "congestion"> = {
   datagramBytes: DATAGRAM_BYTES_BASE,
@@ -118,6 +140,8 @@ const DEFAULTS: Omit<Settings, "profile" | "inFlightMax" | "congestion"> = {
   leaveMs: 60_000,
   joinTimeoutMs: 5_000,
   lingerMs: 5_000,
+  rekeyDatagrams: REKEY_DATAGRAMS,
+  rekeyAgeMs: 900_000,
 }
 
 const KNOWN = new Set([
@@ -129,6 +153,7 @@ const KNOWN = new Set([
   "receiveBufferBytes",
   "sendBufferBytes",
   "protection",
+  "secrets",
   "inFlightMax",
   "congestion",
 ])
@@ -138,12 +163,21 @@ export function settingsOf(options: EndpointOptions): Settings {
   for (const name of Object.keys(options))
     if (!KNOWN.has(name)) throw invalid(name, `one of ${[...KNOWN].toSorted().join(", ")}`, "an option")
   const given = Object.fromEntries(Object.entries(options).filter(([name, value]) => name in DEFAULTS && value !== undefined))
-  const protection = options.protection ?? "checksum"
-  if (protection !== "none" && protection !== "checksum") throw invalid("protection", `"none" or "checksum"`, protection)
+  const protection = options.protection ?? (options.secrets === undefined ? "checksum" : "mac")
+  if (!Object.hasOwn(PROFILE, protection)) throw invalid("protection", `"none", "checksum", "mac" or "aead"`, protection)
+  checkSecrets(protection, options.secrets)
   const { congestion = lossBased() } = options
   if (typeof congestion !== "function")
     throw invalid("congestion", "what lossBased() or fixed() returns, or a function of your own", congestion)
-  const settings: Settings = { ...DEFAULTS, ...given, profile: PROFILE[protection], inFlightMax: options.inFlightMax, congestion }
+  const rekeyDatagrams = (options.datagramBytes ?? 0) > LONG_BYTES ? REKEY_DATAGRAMS_LONG : REKEY_DATAGRAMS
+  const settings: Settings = {
+    ...DEFAULTS,
+    rekeyDatagrams,
+    ...given,
+    profile: PROFILE[protection],
+    inFlightMax: options.inFlightMax,
+    congestion,
+  }
   within(settings, "datagramBytes", DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX)
   within(settings, "messageBytesMax", 1, messageBytesLimit(settings.datagramBytes - 64))
   within(settings, "assemblyBytesPerPeer", settings.messageBytesMax, Number.MAX_SAFE_INTEGER)
@@ -173,17 +207,51 @@ export function settingsOf(options: EndpointOptions): Settings {
   within(settings, "leaveMs", 0, 86_400_000)
   within(settings, "joinTimeoutMs", 1, 3_600_000)
   within(settings, "lingerMs", 0, 3_600_000)
+  within(settings, "rekeyDatagrams", 1_024, rekeyDatagrams)
+  within(settings, "rekeyAgeMs", 1_000, 86_400_000)
   if (settings.inFlightMax !== undefined && !isWhole(settings.inFlightMax, IN_FLIGHT_MIN, IN_FLIGHT_MAX))
     throw invalid("inFlightMax", `a whole number from ${IN_FLIGHT_MIN} to ${IN_FLIGHT_MAX}`, settings.inFlightMax)
   return settings
 }
 
+/** Profiles with keys need secrets, and the others have no use for any. */
+function checkSecrets(protection: string, secrets: EndpointOptions["secrets"]): void {
+  const hasKeys = protection === "mac" || protection === "aead"
+  if (hasKeys && secrets === undefined)
+    throw new EndpointError(
+      "invalid-option",
+      `protection: "${protection}" needs secrets: [secret], the same at all members; x keygen makes one`,
+    )
+  if (!hasKeys && secrets !== undefined)
+    throw new EndpointError(
+      "invalid-option",
+      `protection: "${protection}" uses no secrets: ask for "mac" or "aead", or leave out the secrets`,
+    )
+}
+
+/** The secrets as bytes of our own. Throws `EndpointError` `invalid-option`, which tells nothing of them. */
+export function secretsOf(secrets: readonly (Uint8Array | string)[]): Uint8Array[] {
+  if (!Array.isArray(secrets) || secrets.length === 0 || secrets.length > SECRETS_MAX)
+    throw new EndpointError("invalid-option", `secrets must be a list of 1 to ${SECRETS_MAX}`)
+  return secrets.map((secret: unknown) => {
+    if (typeof secret !== "string" && !(secret instanceof Uint8Array))
+      throw new EndpointError("invalid-option", "a secret must be a Uint8Array or text")
+    const bytes = typeof secret === "string" ? new TextEncoder().encode(secret) : Uint8Array.from(secret)
+    if (bytes.length < SECRET_BYTES_MIN)
+      throw new EndpointError(
+        "invalid-option",
+        `a secret must have ${SECRET_BYTES_MIN} bytes or more, not ${bytes.length}; x keygen makes one`,
+      )
+    return bytes
+  })
+}
+
 /**
- * What the transport is asked to bind: loopback, unless `"checksum"` was asked for by name. Throws `EndpointError` `invalid-option` for another address
+ * What the transport is asked to bind: loopback, unless there are secrets or `"checksum"` was asked for by name. Throws `EndpointError` `invalid-option` for another address
  * without it.
  */
-export function bindOptionsOf({ port, v4, v6, receiveBufferBytes, sendBufferBytes, protection }: EndpointOptions): BindOptions {
-  const isOpen = protection === "checksum"
+export function bindOptionsOf({ port, v4, v6, receiveBufferBytes, sendBufferBytes, protection, secrets }: EndpointOptions): BindOptions {
+  const isOpen = protection === "checksum" || secrets !== undefined
   if (!isOpen) {
     checkLoopback("v4", v4)
     checkLoopback("v6", v6)
@@ -204,7 +272,7 @@ function checkLoopback(name: "v4" | "v6", host: string | false | undefined): voi
   if (parseHost(host) === undefined || isLoopback(host)) return
   throw new EndpointError(
     "invalid-option",
-    `${name} must be a loopback address (127.0.0.1, ::1), not ${host}, where others can reach it: ask for protection: "checksum" by name if everybody who can is welcome`,
+    `${name} must be a loopback address (127.0.0.1, ::1), not ${host}, where others can reach it: give secrets, which x keygen makes, or ask for protection: "checksum" by name if everybody who can is welcome`,
   )
 }
 

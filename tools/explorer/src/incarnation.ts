@@ -195,7 +195,7 @@ export class Incarnation {
       let length = batch.length[row]!
       if (id !== 0) {
         const sealer = this.#sealers.get(id)!
-        sealer.seal(slab, offset, length)
+        sealer.seal(slab, offset, length, slab, offset)
         length += sealer.tagBytes
       }
       if (length > DATAGRAM_BYTES_MAX) throw new Error(`a datagram of ${length} B`)
@@ -206,7 +206,7 @@ export class Incarnation {
 
   #wayOf(sealer: number): Way | undefined {
     for (const owner of this.owners)
-      if (owner.kind === "association" && owner.association.sealer === sealer) {
+      if (owner.kind === "association" && owner.association.protection.sealer === sealer) {
         const { unique, localSession, remoteSession } = owner.peer
         return { unique: this.unique, peerUnique: textOf(unique), session: textOf(localSession), peerSession: textOf(remoteSession) }
       }

@@ -49,7 +49,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "applied by its own session only",
     {
       file: "protocol/protocol.ts",
-      from: 'if (association.sealer !== 0 && batch.verdict[row] !== 1) return void this.#refuse("tag")',
+      from: 'if (batch.opener[row] !== 0 && batch.verdict[row] !== 1) return void this.#refuse("tag")',
       to: "",
     },
   ],

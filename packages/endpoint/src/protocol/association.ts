@@ -5,6 +5,7 @@
  */
 
 import { type Feedback, NUMBER_MAX, type PseudoHeader } from "@x/wire"
+import { NO_KEYS, type Protection } from "./protection.ts"
 import { ReplayWindow } from "./replay-window.ts"
 import { SentDatagrams } from "./sent-datagrams.ts"
 
@@ -13,10 +14,10 @@ export interface AssociationParts {
   readonly remoteSlot: number
   /** Id of the peer's address at the transport; the association holds one reference. */
   readonly address: number
-  /** Id of its sealer at the transport; 0 in profile `none`. */
-  readonly sealer: number
   /** Whether our join began it. */
   readonly isOurs: boolean
+  /** Datagrams in flight towards us at most: the replay window spans twice as many. */
+  readonly inFlightMax: number
   readonly nowMs: number
 }
 
@@ -24,10 +25,11 @@ export class Association {
   readonly slot: number
   readonly remoteSlot: number
   readonly address: number
-  readonly sealer: number
   readonly isOurs: boolean
   readonly createdMs: number
-  readonly replay: ReplayWindow = new ReplayWindow()
+  /** Set as soon as there are keys. */
+  protection: Protection = NO_KEYS
+  readonly replay: ReplayWindow
   readonly sent: SentDatagrams = new SentDatagrams()
   /** A datagram of the peer's has come: it knows our slot and keys. */
   isConfirmed = false
@@ -42,23 +44,24 @@ export class Association {
   #nextCounter = 1
   #highestArrivedMs = 0
 
-  constructor({ slot, remoteSlot, address, sealer, isOurs, nowMs }: AssociationParts) {
+  constructor({ slot, remoteSlot, address, isOurs, inFlightMax, nowMs }: AssociationParts) {
     this.slot = slot
     this.remoteSlot = remoteSlot
     this.address = address
-    this.sealer = sealer
     this.isOurs = isOurs
+    this.replay = new ReplayWindow(2 * inFlightMax)
     this.createdMs = this.lastReceivedMs = this.lastSentMs = nowMs
   }
 
-  /** Whether the counters are used up: the association can send no more. */
+  /** Whether counters or keys are used up: the association can send no more. */
   get isExhausted(): boolean {
-    return this.#nextCounter > NUMBER_MAX
+    return this.#nextCounter > NUMBER_MAX || this.protection.isWorn
   }
 
   /** The counter of the datagram that is sent now. */
   takeCounter(bytes: number, isData: boolean, nowMs: number): number {
     const counter = this.#nextCounter++
+    this.protection.use(counter, nowMs)
     this.sent.add(counter, bytes, isData, nowMs)
     this.lastSentMs = nowMs
     this.datagramsSent++
@@ -77,7 +80,8 @@ export class Association {
   }
 
   /** A genuine datagram came. */
-  received(counter: number, bytes: number, nowMs: number): void {
+  received(counter: number, epoch: number, bytes: number, nowMs: number): void {
+    this.protection.received(epoch, nowMs)
     if (counter > this.replay.highest) this.#highestArrivedMs = nowMs
     this.replay.commit(counter)
     this.lastReceivedMs = nowMs

@@ -6,6 +6,8 @@
 
 import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR } from "@x/wire"
 import type { Due } from "./due-queue.ts"
+import { NO_IDENTITY } from "./identity.ts"
+import type { NoiseInitiator } from "./noise.ts"
 
 /** The first retry comes after this, the next after 1.5 times as long, up to a second; milliseconds. */
 const RETRY_MS = 100
@@ -15,6 +17,16 @@ const RETRY_MS_MAX = 1_000
 const FULL_SIZE_TRIES = 3
 /** Challenges answered at once; more come only where two incarnations answer at one address, and wait for the next try. */
 const ANSWERS_AT_ONCE = 4
+
+/** Tries whose answer may still come: with a new pair of keys for each, and so many are kept. */
+const EXCHANGES_MAX = 16
+
+/** A try in a profile with keys. */
+export interface Exchange {
+  readonly initiator: NoiseInitiator
+  /** The session it carried. */
+  readonly session: Uint8Array
+}
 
 /** What a join says this time. */
 export interface JoinTry {
@@ -34,6 +46,9 @@ export class Joiner implements Due {
   heapIndex = -1
   /** The challenger: its address, unique and token, from the latest challenge; a join without these can only be a first one. */
   challenge: { readonly address: number; readonly unique: Uint8Array; readonly token: Uint8Array; readonly session: Uint8Array } | undefined
+  /** The session that tries carry before a challenge told whom it is with: zeros, or one that is good for whoever answers. */
+  readonly firstSession: Uint8Array
+  readonly #exchanges = new Map<number, Exchange>()
   #attempt = 0
   /** The latest try when the challenge came: answers to it and to those before it are of no use any more. */
   #challengedAt = 0
@@ -41,8 +56,16 @@ export class Joiner implements Due {
   #retryMs = RETRY_MS
   #nextMs: number
 
-  constructor(slot: number, addresses: readonly number[], isProbe: boolean, deadlineMs: number, nowMs: number) {
+  constructor(
+    slot: number,
+    addresses: readonly number[],
+    isProbe: boolean,
+    deadlineMs: number,
+    nowMs: number,
+    firstSession: Uint8Array = NO_IDENTITY,
+  ) {
     this.slot = slot
+    this.firstSession = firstSession
     this.addresses = addresses
     this.isProbe = isProbe
     this.deadlineMs = deadlineMs
@@ -56,6 +79,21 @@ export class Joiner implements Due {
 
   get nextTimeoutMs(): number {
     return Math.min(this.#nextMs, this.deadlineMs)
+  }
+
+  /** The session that the next try carries. */
+  get session(): Uint8Array {
+    return this.challenge?.session ?? this.firstSession
+  }
+
+  /** A try was sealed. */
+  addExchange(attempt: number, exchange: Exchange): void {
+    this.#exchanges.set(attempt, exchange)
+    if (this.#exchanges.size > EXCHANGES_MAX) this.#exchanges.delete(this.#exchanges.keys().next().value!)
+  }
+
+  exchange(attempt: number): Exchange | undefined {
+    return this.#exchanges.get(attempt)
   }
 
   isOver(nowMs: number): boolean {
@@ -77,6 +115,7 @@ export class Joiner implements Due {
   /** What it was answering is over: it begins anew. */
   restart(nowMs: number): void {
     this.challenge = undefined
+    this.#exchanges.clear()
     this.#retryMs = RETRY_MS
     this.#nextMs = nowMs
   }

@@ -5,16 +5,21 @@
  * @module
  */
 
-import { type Address, parseHost, type Transport } from "@x/transport/host"
+import { type Address, parseHost, type SyncCrypto, type Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Settings } from "../options.ts"
 import { Association, pseudoHeaders } from "./association.ts"
 import { type CookieHost, CookieJar } from "./cookie.ts"
 import type { Due, DueQueue } from "./due-queue.ts"
 import { isNone, isSame, newIdentity, NO_IDENTITY, toHex } from "./identity.ts"
-import { Joiner } from "./joiner.ts"
+import { type Exchange, Joiner } from "./joiner.ts"
+import { KeyProtection } from "./key-protection.ts"
+import { keyChains } from "./key-schedule.ts"
+import type { NoiseResponder, NoiseResult } from "./noise.ts"
 import type { Outbox } from "./outbox.ts"
 import { type PeerContext, PeerState } from "./peer-state.ts"
+import { FixedProtection } from "./protection.ts"
+import { ANSWER, HANDSHAKE_GAP_BYTES, type SealedHandshakes } from "./sealed-handshakes.ts"
 import type { SlotTable } from "./slots.ts"
 import { TokenBucket } from "./token-bucket.ts"
 
@@ -28,6 +33,10 @@ const CHALLENGES_BURST = 2_000
 /** Tokens checked a second, and at once: an HMAC each. Apart from the challenges, so that a flood of joins from sources that can't read answers keeps nobody from going on who can. */
 const TOKENS_PER_SECOND = 100_000
 const TOKENS_BURST = 10_000
+/** A genuine join in a profile with keys is accepted at once while no more than so many associations are half open and joins come no faster; else it is challenged first. */
+const HALF_OPEN_AT_EASE_MAX = 64
+const JOINS_AT_EASE_PER_SECOND = 50
+const JOINS_AT_EASE_BURST = 64
 
 /** Why a join failed. */
 export interface JoinFailure {
@@ -64,6 +73,8 @@ export interface JoinsHost {
   readonly due: DueQueue<Due>
   readonly context: PeerContext
   readonly cookies: CookieHost
+  /** In profiles with keys; and when those change. */
+  readonly sealed: { readonly handshakes: SealedHandshakes; readonly crypto: SyncCrypto } | undefined
   readonly peers: ReadonlyMap<string, PeerState>
   random(): number
   refuse(reason: wire.DropReason): void
@@ -79,8 +90,21 @@ export interface JoinsHost {
 interface HalfOpen {
   readonly peer: PeerState
   readonly association: Association
+  /** The try that it answers. */
+  readonly attempt?: number
   /** Where it joined from. */
   readonly host?: string
+}
+
+/** What an answer to a join goes by. */
+interface Asked {
+  readonly address: number
+  readonly slot: number
+  readonly attempt: number
+  /** Of the pseudo-header, in profile `checksum`. */
+  readonly seed: number
+  /** The exchange that the join began, in profiles with keys. */
+  readonly responder: NoiseResponder | undefined
 }
 
 /** The seed of datagrams outside an association that are no answer. */
@@ -93,6 +117,7 @@ export class Joins {
   readonly #cookies: CookieJar
   readonly #challenges: TokenBucket
   readonly #tokens: TokenBucket
+  readonly #ease: TokenBucket
   readonly #joins = new Map<Joiner, PendingJoin>()
   readonly #halfOpen = new Set<HalfOpen>()
 
@@ -101,6 +126,7 @@ export class Joins {
     this.#cookies = new CookieJar(host.cookies, nowMs)
     this.#challenges = new TokenBucket(CHALLENGES_PER_SECOND, CHALLENGES_BURST, nowMs)
     this.#tokens = new TokenBucket(TOKENS_PER_SECOND, TOKENS_BURST, nowMs)
+    this.#ease = new TokenBucket(JOINS_AT_EASE_PER_SECOND, JOINS_AT_EASE_BURST, nowMs)
   }
 
   get count(): number {
@@ -123,7 +149,9 @@ export class Joins {
       onDone({ kind: "refused", reason: wire.REASON.peersFull, text: "too many joins within two minutes" })
       return () => {}
     }
-    const joiner = new Joiner(slot, addresses, isProbe, nowMs + timeoutMs, nowMs)
+    // Where a first join may be accepted at once, it carries a session.
+    const session = this.#host.sealed === undefined ? NO_IDENTITY : newIdentity((out) => this.#host.cookies.entropy(out))
+    const joiner = new Joiner(slot, addresses, isProbe, nowMs + timeoutMs, nowMs, session)
     const pending: PendingJoin = { joiner, onDone }
     owner.pending = pending
     this.#joins.set(joiner, pending)
@@ -163,30 +191,30 @@ export class Joins {
 
   #sendJoin(joiner: Joiner, address: number, attempt: number, datagramBytes: number): void {
     const { challenge } = joiner
-    this.#host.outbox.compose()
-    const { writer } = this.#host.outbox
+    const { outbox, sealed } = this.#host
+    outbox.composeHandshake(sealed === undefined ? 0 : HANDSHAKE_GAP_BYTES)
+    const { writer } = outbox
     const body = writer.begin(wire.KIND.join)
-    const end =
-      body -
-      wire.PACKET_OVERHEAD_BYTES -
-      wire.PREFIX_BYTES[this.#host.settings.profile]! +
-      datagramBytes -
-      wire.TAG_BYTES[this.#host.settings.profile]!
     const join: wire.Join = {
       address: undefined,
       versionMin: wire.VERSION,
       versionMax: wire.VERSION,
       slot: joiner.slot,
       unique: this.#host.unique,
-      session: challenge?.session ?? NO_IDENTITY,
+      session: joiner.session,
       receiverUnique: challenge?.unique ?? NO_IDENTITY,
       limits: this.#host.limits,
       features: 0,
       token: challenge?.token ?? new Uint8Array(0),
       exchange: new Uint8Array(0),
     }
-    writer.finish(wire.writeJoin(writer.view, body, join, end))
-    this.#host.outbox.postHandshake(address, 0, attempt, ZERO_SEED)
+    writer.finish(wire.writeJoin(writer.view, body, join, outbox.endOf(datagramBytes)))
+    if (sealed === undefined) return outbox.postHandshake(address, 0, attempt, ZERO_SEED)
+    outbox.postSealed(address, 0, attempt, 0, HANDSHAKE_GAP_BYTES, (prefix, packets) => {
+      const initiator = sealed.handshakes.begin(prefix, packets)
+      joiner.addExchange(attempt, { initiator, session: join.session })
+      return initiator.message
+    })
   }
 
   /** Answers to a join are tagged for the joiner's unique and the session it carried. */
@@ -194,48 +222,73 @@ export class Joins {
     return wire.pseudoHeaderSeed({ receiverUnique: this.#host.unique, receiverSession: joiner.challenge?.session ?? NO_IDENTITY })
   }
 
-  handleJoin(join: wire.Join, attempt: number, length: number, address: number, nowMs: number): void {
+  /** `responder`: the exchange that a genuine join began, in profiles with keys. */
+  handleJoin(
+    join: wire.Join,
+    attempt: number,
+    length: number,
+    address: number,
+    nowMs: number,
+    responder: NoiseResponder | undefined,
+  ): void {
     const isToSelf = isSame(join.unique, this.#host.unique)
     // Whom it asks for was here before us: the joiner learns that from a challenge, as one who knew nobody here would.
     const isForAnother = !isNone(join.receiverUnique) && !isSame(join.receiverUnique, this.#host.unique)
+    const isUnverified = join.token.length === 0 && (responder === undefined || !this.#isAtEaseWith(join, nowMs))
     // What is answered without a look at a token counts as a challenge: anybody could have sent it.
-    const bucket = isToSelf || isForAnother || join.token.length === 0 ? this.#challenges : this.#tokens
+    const bucket = isToSelf || isForAnother || isUnverified ? this.#challenges : this.#tokens
     if (!bucket.take(nowMs)) return this.#host.refuse("rate")
     const source = sourceBytes(this.#host.transport.addressOf(address))
     const seed = wire.pseudoHeaderSeed({ receiverUnique: join.unique, receiverSession: join.session })
+    const asked = { address, slot: join.slot, attempt, seed, responder }
     const refuse = (reason: number, text: string): void =>
-      this.#answer(address, join.slot, attempt, seed, wire.KIND.refuse, (view, body) => wire.writeReasonText(view, body, { reason, text }))
+      this.#answer(asked, wire.KIND.refuse, (view, body) => wire.writeReasonText(view, body, { reason, text }))
     if (isToSelf) return refuse(wire.REASON.self, "this endpoint was asked to join itself")
     if (isForAnother) this.#host.refuse("not-welcome")
-    if (isForAnother || join.token.length === 0) {
+    if (isForAnother || isUnverified) {
       const token = this.#cookies.make(source, join.unique, join.slot, nowMs)
-      return this.#answer(address, join.slot, attempt, seed, wire.KIND.challenge, (view, body) =>
-        wire.writeChallenge(view, body, { unique: this.#host.unique, token }),
-      )
+      return this.#answer(asked, wire.KIND.challenge, (view, body) => wire.writeChallenge(view, body, { unique: this.#host.unique, token }))
     }
-    if (!this.#cookies.check(join.token, source, join.unique, join.slot, nowMs)) return this.#host.refuse("token")
+    if (join.token.length > 0 && !this.#cookies.check(join.token, source, join.unique, join.slot, nowMs)) return this.#host.refuse("token")
     if (join.versionMin > wire.VERSION) return refuse(wire.REASON.version, `this endpoint speaks version ${wire.VERSION}`)
-    const found = this.#associationFor(join, address, nowMs)
+    const found = this.#associationFor(join, attempt, address, nowMs)
     if (found === "later") return this.#host.refuse("rate")
+    if (found === "again") return this.#host.refuse("unexpected")
     if (found === undefined) {
       this.#host.refuse("peers-full")
       return refuse(wire.REASON.peersFull, "too many peers")
     }
     limitPath(found.peer, length)
-    this.#sendAccept(found.peer, found.association, join, attempt, length, address, seed)
+    if (!this.#sendAccept(found, asked, length, nowMs)) this.#host.refuse("tag")
   }
 
-  /** The association that a verified join asks for: the one it asked for before, or a new one; `undefined`: no more peers are taken; `"later"`: too many of its host wait. */
-  #associationFor(join: wire.Join, address: number, nowMs: number): HalfOpen | "later" | undefined {
+  /**
+   * Whether a genuine join without a token is accepted, though it may be a copy that somebody else sends: it costs little, and can be nobody's we know. Two
+   * sides that join each other at once find out by a challenge whose session it is to be.
+   */
+  #isAtEaseWith(join: wire.Join, nowMs: number): boolean {
+    if (isNone(join.session) || this.#joins.size > 0 || this.#halfOpen.size > HALF_OPEN_AT_EASE_MAX) return false
+    if (this.#host.peers.has(toHex(join.unique))) return false
+    for (const { peer } of this.#halfOpen) if (isSame(peer.unique, join.unique) && !isSame(peer.remoteSession, join.session)) return false
+    return this.#ease.take(nowMs)
+  }
+
+  /**
+   * The association that a verified join asks for: the one it asked for before, or a new one; `undefined`: no more peers are taken; `"later"`: too many of its
+   * host wait; `"again"`: it was answered. With keys each try has an association of its own, since its keys are.
+   */
+  #associationFor(join: wire.Join, attempt: number, address: number, nowMs: number): HalfOpen | "later" | "again" | undefined {
     const known = this.#host.peers.get(toHex(join.unique))
-    const halfOpen = [...this.#halfOpen].find(
+    const isKeyed = this.#host.sealed !== undefined
+    const ofJoin = [...this.#halfOpen].filter(
       ({ peer, association }) =>
         association.remoteSlot === join.slot && isSame(peer.unique, join.unique) && isSame(peer.remoteSession, join.session),
     )
-    if (halfOpen !== undefined) return halfOpen
+    if (isKeyed && ofJoin.some((entry) => entry.attempt! >= attempt)) return "again"
+    if (!isKeyed && ofJoin.length > 0) return ofJoin[0]
     if (known !== undefined && isSame(known.remoteSession, join.session)) {
       const same = known.associations.find(({ remoteSlot, isOurs }) => remoteSlot === join.slot && !isOurs)
-      if (same !== undefined) return { peer: known, association: same }
+      if (same !== undefined) return isKeyed ? "again" : { peer: known, association: same }
     }
     if (
       this.#halfOpen.size >= this.#host.settings.halfOpenMax ||
@@ -252,10 +305,11 @@ export class Joins {
     // A state that has not heard of the peer's session yet is our own join to it, under way: one session.
     const continues =
       known !== undefined && known.liveness !== "leaving" && (isSame(known.remoteSession, join.session) || isNone(known.remoteSession))
-    const peer = continues ? known : (this.#halfOpenOf(join) ?? this.#newPeer(join, nowMs))
-    const association = this.#associate(peer, { remoteSlot: join.slot, remoteSession: join.session, address, isOurs: false, nowMs })
+    const peer = continues ? known : (this.#halfOpenOf(join) ?? this.#newPeer(join, address, nowMs))
+    const association = this.#associate(peer, join.slot, address, nowMs)
     if (association === undefined) return undefined
-    const entry = { peer, association, host }
+    if (!isKeyed) this.#protect(peer, association, join.session)
+    const entry = { peer, association, attempt, host }
     this.#halfOpen.add(entry)
     this.#host.due.set(this.halfOpenDue, Math.min(this.halfOpenDue.dueMs, nowMs + HALF_OPEN_MS))
     return entry
@@ -267,8 +321,8 @@ export class Joins {
     return undefined
   }
 
-  #newPeer({ unique, session, limits }: wire.Join, nowMs: number): PeerState {
-    const local = this.#sessionFor(unique) ?? newIdentity((out) => this.#host.cookies.entropy(out))
+  #newPeer({ unique, session, limits }: wire.Join, address: number, nowMs: number): PeerState {
+    const local = this.#sessionFor(unique) ?? this.#sessionAt(address) ?? newIdentity((out) => this.#host.cookies.entropy(out))
     const peer = new PeerState(this.#host.context, unique, local, limits, nowMs)
     peer.remoteSession = session
     return peer
@@ -282,12 +336,15 @@ export class Joins {
     return undefined
   }
 
-  /** Makes an association with slot and sealer; `undefined`: no slot is free. */
-  #associate(
-    peer: PeerState,
-    parts: { remoteSlot: number; remoteSession: Uint8Array; address: number; isOurs: boolean; nowMs: number },
-  ): Association | undefined {
-    const { remoteSlot, remoteSession, address, isOurs, nowMs } = parts
+  /** That of a first join under way to this address, which whoever is there may have accepted. */
+  #sessionAt(address: number): Uint8Array | undefined {
+    for (const { challenge, addresses, firstSession } of this.#joins.keys())
+      if (challenge === undefined && !isNone(firstSession) && addresses.includes(address)) return firstSession
+    return undefined
+  }
+
+  /** Makes an association with a slot, for a join of the peer's; `undefined`: no slot is free. */
+  #associate(peer: PeerState, remoteSlot: number, address: number, nowMs: number): Association | undefined {
     const owner = { kind: "association", peer, association: undefined as unknown as Association } as {
       kind: "association"
       peer: PeerState
@@ -296,18 +353,33 @@ export class Joins {
     const slot = this.#host.slots.allocate(owner, this.#host.random(), nowMs)
     if (slot === undefined) return undefined
     this.#host.transport.retainAddress(address)
-    const sealer = this.#sealerFor(peer, remoteSession)
-    owner.association = new Association({ slot, remoteSlot, address, sealer, isOurs, nowMs })
+    const inFlightMax = this.#host.limits.inFlight
+    owner.association = new Association({ slot, remoteSlot, address, isOurs: false, inFlightMax, nowMs })
     return owner.association
   }
 
-  #sealerFor(peer: PeerState, remoteSession: Uint8Array): number {
+  /** Protects the datagrams of an association, with the keys that an exchange gave where the profile has keys. */
+  #protect(peer: PeerState, association: Association, remoteSession: Uint8Array, result?: NoiseResult): void {
+    const { transport, settings, unique, sealed } = this.#host
+    const { seal, open } = pseudoHeaders({ unique, session: peer.localSession }, { unique: peer.unique, session: remoteSession })
+    if (sealed !== undefined && result !== undefined) {
+      const { crypto } = sealed
+      const { fromInitiator, fromResponder } = keyChains(crypto, result)
+      association.protection = new KeyProtection({
+        ...{ transport, crypto, profile: settings.profile, nowMs: association.createdMs },
+        limits: { datagrams: settings.rekeyDatagrams, ageMs: settings.rekeyAgeMs },
+        associated: { seal: wire.pseudoHeaderBytes(seal), open: wire.pseudoHeaderBytes(open) },
+        seal: association.isOurs ? fromInitiator : fromResponder,
+        open: association.isOurs ? fromResponder : fromInitiator,
+        retire: (sealer) => this.#host.outbox.retire(sealer),
+      })
+      return
+    }
+    association.protection = new FixedProtection(transport, this.#checksumSealer(wire.pseudoHeaderSeed(seal), wire.pseudoHeaderSeed(open)))
+  }
+
+  #checksumSealer(sealSeed: number, openSeed: number): number {
     if (this.#host.settings.profile === wire.PROFILE.none) return 0
-    const { seal, open } = pseudoHeaders(
-      { unique: this.#host.unique, session: peer.localSession },
-      { unique: peer.unique, session: remoteSession },
-    )
-    const [sealSeed, openSeed] = [wire.pseudoHeaderSeed(seal), wire.pseudoHeaderSeed(open)]
     return this.#host.transport.registerSealer({
       tagBytes: wire.TAG_BYTES[wire.PROFILE.checksum]!,
       seal: (bytes, offset, length) => wire.sealChecksum(bytes, offset, length, sealSeed),
@@ -316,15 +388,9 @@ export class Joins {
     })
   }
 
-  #sendAccept(
-    peer: PeerState,
-    association: Association,
-    join: wire.Join,
-    attempt: number,
-    length: number,
-    address: number,
-    seed: number,
-  ): void {
+  /** `false`: the exchange gave no keys, and the association is forgotten. */
+  #sendAccept({ peer, association }: HalfOpen, asked: Asked, length: number, nowMs: number): boolean {
+    const { outbox, sealed } = this.#host
     const accept: wire.Accept = {
       address: undefined,
       version: wire.VERSION,
@@ -336,33 +402,54 @@ export class Joins {
       exchange: new Uint8Array(0),
     }
     // As long as the join, so that the way back is proved too, and never longer.
-    this.#answer(address, join.slot, attempt, seed, wire.KIND.accept, (view, body) =>
-      wire.writeAccept(
-        view,
-        body,
-        accept,
-        body -
-          wire.PACKET_OVERHEAD_BYTES -
-          wire.PREFIX_BYTES[this.#host.settings.profile]! +
-          Math.min(length, wire.DATAGRAM_BYTES_BASE) -
-          wire.TAG_BYTES[this.#host.settings.profile]!,
-      ),
-    )
+    const write = (view: DataView, body: number): number =>
+      wire.writeAccept(view, body, accept, outbox.endOf(Math.min(length, wire.DATAGRAM_BYTES_BASE)))
+    const { responder } = asked
+    if (sealed === undefined || responder === undefined) {
+      this.#answer(asked, wire.KIND.accept, write)
+      return true
+    }
+    let isSecret = true
+    this.#post(asked, wire.KIND.accept, ANSWER.accept, write, (packets) => {
+      const written = responder.write(sealed.handshakes.random(), packets)
+      isSecret = written !== undefined
+      if (written !== undefined) this.#protect(peer, association, peer.remoteSession, written.result)
+      return written?.message
+    })
+    if (!isSecret) this.#forgetHalfOpen(association, nowMs)
+    return isSecret
   }
 
-  #answer(
-    address: number,
-    slot: number,
-    attempt: number,
-    seed: number,
+  #forgetHalfOpen(association: Association, nowMs: number): void {
+    for (const entry of this.#halfOpen) {
+      if (entry.association !== association) continue
+      this.#halfOpen.delete(entry)
+      this.#host.dissociate(association, nowMs)
+    }
+  }
+
+  /** An answer that begins nothing, or one of a profile without keys. */
+  #answer(asked: Asked, kind: number, write: (view: DataView, body: number) => number): void {
+    const { sealed } = this.#host
+    const { responder } = asked
+    this.#post(asked, kind, ANSWER.aside, write, (packets) => responder?.writeAside(sealed!.handshakes.random(), packets))
+  }
+
+  #post(
+    { address, slot, attempt, seed, responder }: Asked,
     kind: number,
+    epoch: number,
     write: (view: DataView, body: number) => number,
+    seal: (packets: Uint8Array) => Uint8Array | undefined,
   ): void {
-    if (!this.#host.outbox.makeRoom()) return
-    this.#host.outbox.compose()
-    const { writer } = this.#host.outbox
+    const { outbox } = this.#host
+    if (!outbox.makeRoom()) return
+    const gapBytes = responder === undefined ? 0 : HANDSHAKE_GAP_BYTES
+    outbox.composeHandshake(gapBytes)
+    const { writer } = outbox
     writer.finish(write(writer.view, writer.begin(kind)))
-    this.#host.outbox.postHandshake(address, slot, attempt, seed)
+    if (responder === undefined) outbox.postHandshake(address, slot, attempt, seed)
+    else outbox.postSealed(address, slot, attempt, epoch, gapBytes, (_prefix, packets) => seal(packets))
     this.#host.onWork()
   }
 
@@ -398,28 +485,42 @@ export class Joins {
     return false
   }
 
-  handleAccept(pending: PendingJoin, accept: wire.Accept, length: number, address: number, nowMs: number): void {
+  /** `exchange`: that of the try which is answered, in profiles with keys, and `result` what it gave. */
+  handleAccept(
+    pending: PendingJoin,
+    accept: wire.Accept,
+    length: number,
+    address: number,
+    nowMs: number,
+    exchange?: Exchange,
+    result?: NoiseResult,
+  ): void {
     const { joiner } = pending
     const { challenge } = joiner
-    if (challenge === undefined || !isSame(challenge.unique, accept.unique) || challenge.address !== address)
+    // Without keys nobody is accepted unchallenged, and nobody who wasn't asked answers.
+    if (exchange === undefined && challenge === undefined) return this.#host.refuse("unexpected")
+    if (challenge !== undefined && (!isSame(challenge.unique, accept.unique) || challenge.address !== address))
       return this.#host.refuse("unexpected")
+    if (!joiner.addresses.includes(address) || isSame(accept.unique, this.#host.unique)) return this.#host.refuse("unexpected")
+    const session = exchange?.session ?? challenge!.session
     const known = this.#host.peers.get(toHex(accept.unique))
     // Both have to agree: a peer that left unheard has begun another session, and what is known of the one before is no part of it.
     const isOfSession = (peer: PeerState): boolean =>
-      isSame(peer.unique, accept.unique) && isSame(peer.localSession, challenge.session) && isSame(peer.remoteSession, accept.session)
+      isSame(peer.unique, accept.unique) && isSame(peer.localSession, session) && isSame(peer.remoteSession, accept.session)
     const peer =
       known !== undefined && isOfSession(known)
         ? known
         : ([...this.#halfOpen].find((entry) => isOfSession(entry.peer))?.peer ??
-          new PeerState(this.#host.context, accept.unique, challenge.session, accept.limits, nowMs))
+          new PeerState(this.#host.context, accept.unique, session, accept.limits, nowMs))
     peer.remoteSession = accept.session
     limitPath(peer, length)
     this.#joins.delete(joiner)
     this.#host.due.remove(joiner)
     // The slot of the join becomes the association's: the peer knows it already.
     this.#host.transport.retainAddress(address)
-    const sealer = this.#sealerFor(peer, accept.session)
-    const association = new Association({ slot: joiner.slot, remoteSlot: accept.slot, address, sealer, isOurs: true, nowMs })
+    const { inFlight: inFlightMax } = this.#host.limits
+    const association = new Association({ slot: joiner.slot, remoteSlot: accept.slot, address, isOurs: true, inFlightMax, nowMs })
+    this.#protect(peer, association, accept.session, result)
     this.#host.slots.replace(joiner.slot, { kind: "association", peer, association })
     association.isConfirmed = true
     for (const id of joiner.addresses) this.#host.transport.releaseAddress(id)
@@ -437,7 +538,12 @@ export class Joins {
   /** A datagram came under a half-open association: whoever joined has our accept. */
   confirm(peer: PeerState, association: Association, nowMs: number): void {
     association.isConfirmed = true
-    for (const entry of this.#halfOpen) if (entry.association === association) this.#halfOpen.delete(entry)
+    for (const entry of this.#halfOpen) {
+      if (entry.association === association) this.#halfOpen.delete(entry)
+      // Other tries of the join that this one answered: the peer has taken what came first.
+      else if (entry.peer === peer && entry.association.remoteSlot === association.remoteSlot)
+        this.#forgetHalfOpen(entry.association, nowMs)
+    }
     if (this.#halfOpen.size === 0) this.#host.due.remove(this.halfOpenDue)
     this.#host.establish(peer, association, nowMs)
   }
@@ -448,7 +554,10 @@ export class Joins {
    */
   prefer({ unique }: PeerState, address: number, nowMs: number): void {
     for (const { joiner } of this.#joins.values()) {
-      if (joiner.challenge?.address !== address || isSame(joiner.challenge.unique, unique)) continue
+      const { challenge } = joiner
+      // A first join may have been accepted by now, by whoever was there.
+      const isOver = challenge === undefined ? joiner.addresses.includes(address) : challenge.address === address
+      if (!isOver || (challenge !== undefined && isSame(challenge.unique, unique))) continue
       joiner.restart(nowMs)
       this.#host.due.set(joiner, nowMs)
     }

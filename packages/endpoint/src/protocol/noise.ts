@@ -84,6 +84,13 @@ class SymmetricState {
     return plaintext
   }
 
+  /** One more message that nothing follows: under a key of its own, made with what `token` adds. */
+  aside(token: Uint8Array): SymmetricState {
+    const state = this.copy()
+    state.mixPublicKey(token)
+    return state
+  }
+
   #setKey(key: Uint8Array): void {
     this.#key = key
     this.#nonce = 0
@@ -132,6 +139,12 @@ export class NoiseInitiator {
     const payload = state.decryptAndHash(message.subarray(KEY_BYTES))
     return payload === undefined ? undefined : { payload, result: state.result }
   }
+
+  /** Reads what {@link NoiseResponder.writeAside} wrote. `undefined`: it isn't genuine. Changes nothing. */
+  readAside(message: Uint8Array): Uint8Array | undefined {
+    if (message.length < NOISE_OVERHEAD_BYTES) return undefined
+    return this.#state.aside(message.subarray(0, KEY_BYTES)).decryptAndHash(message.subarray(KEY_BYTES))
+  }
 }
 
 /** Who answers. */
@@ -172,6 +185,14 @@ export class NoiseResponder {
     state.mixKey(shared)
     const message = concat(publicKey, state.encryptAndHash(payload))
     return { message, result: state.result }
+  }
+
+  /**
+   * An answer that begins nothing: ← e, with a public key that nobody has the private one of. `random`: {@link KEY_BYTES} of entropy for this answer alone.
+   * It costs no exchange of keys, and the state is as it was.
+   */
+  writeAside(random: Uint8Array, payload: Uint8Array): Uint8Array {
+    return concat(random, this.#state.aside(random).encryptAndHash(payload))
   }
 }
 

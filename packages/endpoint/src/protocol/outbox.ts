@@ -24,6 +24,10 @@ export class Outbox {
   readonly #scratchSlab: number
   /** The bytes of each row's slab. */
   readonly #sources: Uint8Array[] = []
+  /** And the association it belongs to, if it does. */
+  readonly #owners: (Association | undefined)[] = []
+  /** Sealers to be given back once no row names them. */
+  #retired: number[] = []
   /** Packets for the datagram being composed. */
   readonly writer: PacketWriter
   /** Its slots are sent from: what was released may be given out again once no row names it. */
@@ -58,6 +62,16 @@ export class Outbox {
     this.writer.start(this.#batch.count * this.#slotBytes + this.#prefixBytes)
   }
 
+  /** Starts composing a datagram outside an association, with room for `gapBytes` between prefix and packets. */
+  composeHandshake(gapBytes = 0): void {
+    this.writer.start(this.#batch.count * this.#slotBytes + this.#prefixBytes + gapBytes)
+  }
+
+  /** Where the packets end of a datagram of so many bytes that is being composed. */
+  endOf(datagramBytes: number): number {
+    return this.#batch.count * this.#slotBytes + datagramBytes - this.#tagBytes
+  }
+
   /** Bytes of a datagram without packets. */
   get emptyBytes(): number {
     return this.#prefixBytes + this.#tagBytes
@@ -72,15 +86,8 @@ export class Outbox {
   post(association: Association, isData: boolean, nowMs: number): void {
     const offset = this.#batch.count * this.#slotBytes
     const length = this.writer.end - offset
-    writePrefix(
-      this.#scratchView,
-      offset,
-      this.#profile,
-      false,
-      association.remoteSlot,
-      association.takeCounter(length + this.#tagBytes, isData, nowMs),
-    )
-    this.#add(this.#scratchSlab, this.#scratch, offset, length, association.address, association.sealer)
+    this.#writePrefix(this.#scratchView, offset, association, length + this.#tagBytes, isData, nowMs)
+    this.#add(this.#scratchSlab, this.#scratch, offset, length, association.address, association.protection.sealer, association)
   }
 
   /** Adds the composed datagram as one outside an association, sealed under the given pseudo-header seed: these are few. */
@@ -90,6 +97,27 @@ export class Outbox {
     writePrefix(this.#scratchView, offset, this.#profile, true, slot, counter)
     if (this.#tagBytes > 0) sealChecksum(this.#scratch, offset, length, seed)
     this.#add(this.#scratchSlab, this.#scratch, offset, length + this.#tagBytes, address, 0)
+  }
+
+  /**
+   * Adds the composed datagram as one outside an association, in a profile with keys: what `seal` makes of its prefix and packets, gap and tag included, stands
+   * behind the prefix. `undefined` adds nothing.
+   */
+  postSealed(
+    address: number,
+    slot: number,
+    counter: number,
+    epoch: number,
+    gapBytes: number,
+    seal: (prefix: Uint8Array, packets: Uint8Array) => Uint8Array | undefined,
+  ): void {
+    const offset = this.#batch.count * this.#slotBytes
+    const body = offset + this.#prefixBytes
+    writePrefix(this.#scratchView, offset, this.#profile, true, slot, counter, epoch)
+    const sealed = seal(this.#scratch.slice(offset, body), this.#scratch.slice(body + gapBytes, this.writer.end))
+    if (sealed === undefined) return
+    this.#scratch.set(sealed, body)
+    this.#add(this.#scratchSlab, this.#scratch, offset, this.#prefixBytes + sealed.length, address, 0)
   }
 
   /** Adds a datagram that lies complete but for its prefix at `packetOffset` of a registered slab, with room for the prefix before it. */
@@ -103,15 +131,26 @@ export class Outbox {
     nowMs: number,
   ): void {
     const offset = packetOffset - this.#prefixBytes
-    writePrefix(
-      view,
-      offset,
-      this.#profile,
-      false,
-      association.remoteSlot,
-      association.takeCounter(this.#prefixBytes + length + this.#tagBytes, true, nowMs),
-    )
-    this.#add(slab, source, offset, this.#prefixBytes + length, association.address, association.sealer)
+    this.#writePrefix(view, offset, association, this.#prefixBytes + length + this.#tagBytes, true, nowMs)
+    this.#add(slab, source, offset, this.#prefixBytes + length, association.address, association.protection.sealer, association)
+  }
+
+  #writePrefix(view: DataView, offset: number, association: Association, bytes: number, isData: boolean, nowMs: number): void {
+    const counter = association.takeCounter(bytes, isData, nowMs)
+    writePrefix(view, offset, this.#profile, false, association.remoteSlot, counter, association.protection.epoch)
+  }
+
+  /** Gives a sealer back as soon as no datagram waits to be sealed with it. */
+  retire(sealer: number): void {
+    this.#retired.push(sealer)
+  }
+
+  #emptied(): void {
+    this.#isBlocked = false
+    this.#pool.reclaim()
+    if (this.#retired.length === 0) return
+    for (const sealer of this.#retired) this.#transport.releaseSealer(sealer)
+    this.#retired = []
   }
 
   /** Room for one more datagram; `false`: the socket is full. */
@@ -123,15 +162,13 @@ export class Outbox {
   flush(): boolean {
     const batch = this.#batch
     if (batch.count === 0) {
-      this.#isBlocked = false
-      this.#pool.reclaim()
+      this.#emptied()
       return true
     }
     const taken = this.#transport.send(batch)
     if (taken >= batch.count) {
       batch.count = 0
-      this.#isBlocked = false
-      this.#pool.reclaim()
+      this.#emptied()
       return true
     }
     this.#keepFrom(taken)
@@ -141,6 +178,8 @@ export class Outbox {
   }
 
   release(): void {
+    this.#batch.count = 0
+    this.#emptied()
     this.#transport.releaseSlab(this.#scratchSlab)
   }
 
@@ -152,10 +191,10 @@ export class Outbox {
   }
 
   /** Takes out what waits of an association that is over: its sealer and address are given back. */
-  discard({ sealer, address }: Association): void {
+  discard(association: Association): void {
     const batch = this.#batch
     let kept = 0
-    for (let row = 0; row < batch.count; row++) if (batch.sealer[row] !== sealer || batch.address[row] !== address) this.#keep(row, kept++)
+    for (let row = 0; row < batch.count; row++) if (this.#owners[row] !== association) this.#keep(row, kept++)
     batch.count = kept
   }
 
@@ -165,6 +204,7 @@ export class Outbox {
     const kept = to * this.#slotBytes
     this.#scratch.set(this.#sources[row]!.subarray(offset, offset + batch.length[row]!), kept)
     this.#sources[to] = this.#scratch
+    this.#owners[to] = this.#owners[row]
     batch.slab[to] = this.#scratchSlab
     batch.offset[to] = kept
     batch.length[to] = batch.length[row]!
@@ -172,10 +212,11 @@ export class Outbox {
     batch.sealer[to] = batch.sealer[row]!
   }
 
-  #add(slab: number, source: Uint8Array, offset: number, length: number, address: number, sealer: number): void {
+  #add(slab: number, source: Uint8Array, offset: number, length: number, address: number, sealer: number, owner?: Association): void {
     const batch = this.#batch
     const row = batch.count++
     this.#sources[row] = source
+    this.#owners[row] = owner
     batch.slab[row] = slab
     batch.offset[row] = offset
     batch.length[row] = length

@@ -243,6 +243,7 @@ export class PeerState implements Due {
   handleFeedback(view: DataView, body: number, association: Association, nowMs: number): void {
     const { feedback, sample } = this.#context.scratch
     wire.readFeedback(view, body, feedback)
+    if (association.hasSent(feedback.counter)) association.protection.heard(feedback.counter, nowMs)
     if (!association.hasSent(feedback.counter) || !association.sent.handleFeedback(feedback, this.rtt.srttMs, nowMs, sample)) return
     if (sample.rttMs >= 0) this.rtt.addSample(sample.rttMs)
     if (association !== this.#association) return
@@ -354,6 +355,8 @@ export class PeerState implements Due {
     const association = this.#association
     if (association === undefined) return
     if (mayJudge) this.#judge(association, nowMs)
+    // The peer has taken no newer key for so long that it isn't there any more, or never was.
+    if (association.isExhausted) this.end(wire.REASON.protocolError, "the keys are used up")
     if (this.#liveness === "left") return
     this.#writeControl(association, nowMs)
   }

@@ -7,7 +7,7 @@
 
 import { AssemblyBudget } from "@x/fragment"
 import { PacketPool } from "@x/stream"
-import type { ReceiveBatch, Transport } from "@x/transport/host"
+import type { ReceiveBatch, SyncCrypto, Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Settings } from "../options.ts"
 import type { Association } from "./association.ts"
@@ -16,13 +16,15 @@ import type { CookieHost } from "./cookie.ts"
 import { type Due, DueQueue } from "./due-queue.ts"
 import { compare, newIdentity, toHex } from "./identity.ts"
 import { Joiner } from "./joiner.ts"
-import { type JoinRequest, Joins, type SlotOwner, ZERO_SEED } from "./joins.ts"
+import { type JoinRequest, Joins, type PendingJoin, type SlotOwner, ZERO_SEED } from "./joins.ts"
 import type { ProtocolListener } from "./listener.ts"
 import { Outbox } from "./outbox.ts"
 import type { OutgoingState } from "./outgoing-streams.ts"
 import { HEAD_ROOM_BYTES, PeerState, type PeerContext } from "./peer-state.ts"
+import { NO_OPENER } from "./protection.ts"
 import { Quota } from "./quota.ts"
 import { createScratch } from "./scratch.ts"
+import { SealedHandshakes } from "./sealed-handshakes.ts"
 import { SlotTable } from "./slots.ts"
 
 /** Hints: one a second to an address, and so many addresses are remembered for it. */
@@ -57,6 +59,8 @@ export interface ProtocolOptions {
   readonly listener: ProtocolListener
   readonly random: () => number
   readonly cookies: CookieHost
+  /** In profiles `mac` and `aead`: what their keys are made with, and of. */
+  readonly keys?: { readonly crypto: SyncCrypto; readonly secrets: readonly Uint8Array[] }
   readonly nowMs: number
   /** Called when there is something to send before the next timeout. */
   readonly onWork: () => void
@@ -91,6 +95,7 @@ export class Protocol {
   /** When each address was last sent a hint. */
   readonly #hinted = new Map<number, number>()
   readonly #limits: wire.Limits
+  readonly #sealed: SealedHandshakes | undefined
   readonly #cursor = new wire.PacketCursor()
   readonly #onWork: () => void
   readonly #views: DataView[] = []
@@ -101,7 +106,7 @@ export class Protocol {
   /** When the next poll is due, as of the last one. */
   #expectedMs = Infinity
 
-  constructor({ settings, transport, listener, random, cookies, nowMs, onWork }: ProtocolOptions) {
+  constructor({ settings, transport, listener, random, cookies, keys, nowMs, onWork }: ProtocolOptions) {
     this.#settings = settings
     this.#transport = transport
     this.#listener = listener
@@ -125,6 +130,10 @@ export class Protocol {
       slotBytes: HEAD_ROOM_BYTES + settings.datagramBytes,
       slotsMax: settings.sendPoolPacketsMax,
     })
+    if (keys !== undefined) {
+      const host = { crypto: keys.crypto, entropy: (out: Uint8Array): void => cookies.entropy(out) }
+      this.#sealed = new SealedHandshakes(host, keys.secrets, this.#limits.datagramBytes)
+    }
     this.#outbox = new Outbox(transport, settings.profile, this.#limits.datagramBytes, this.#sendPool)
     this.#pool = new PacketPool({ slotBytes: this.#limits.datagramBytes, slotsMax: settings.poolPacketsMax })
     this.#budget = new AssemblyBudget(settings.assemblyBytesMax)
@@ -150,6 +159,7 @@ export class Protocol {
       {
         ...{ unique: this.unique, settings, transport, cookies, random, onWork },
         ...{ limits: this.#limits, outbox: this.#outbox, slots: this.#slots, due: this.#due, context: this.#context, peers: this.peers },
+        sealed: this.#sealed === undefined ? undefined : { handshakes: this.#sealed, crypto: keys!.crypto },
         refuse: (reason) => void this.#refuse(reason),
         establish: (peer, association, at) => this.#establish(peer, association, at),
         dissociate: (association, at) => this.#dissociate(association, at),
@@ -237,8 +247,15 @@ export class Protocol {
       this.#hint(batch, row, slot)
       return this.#refuse("unknown-slot")
     }
-    const stale = owner.association.replay.check(wire.prefixCounter(view, offset))
-    return stale === undefined ? owner.association.sealer : this.#refuse(stale)
+    const { replay, protection } = owner.association
+    const stale = replay.check(wire.prefixCounter(view, offset))
+    if (stale !== undefined) return this.#refuse(stale)
+    const opener = protection.opener(this.#epochOf(view, offset), this.#nowMs)
+    return opener === NO_OPENER ? this.#refuse("tag") : opener
+  }
+
+  #epochOf(view: DataView, offset: number): number {
+    return this.#sealed === undefined ? 0 : wire.prefixEpoch(view, offset)
   }
 
   #refuse(reason: wire.DropReason): number {
@@ -259,10 +276,10 @@ export class Protocol {
     const counter = wire.prefixCounter(view, offset)
     const stale = association.replay.check(counter)
     if (stale !== undefined) return void this.#refuse(stale)
-    if (association.sealer !== 0 && batch.verdict[row] !== 1) return void this.#refuse("tag")
+    if (batch.opener[row] !== 0 && batch.verdict[row] !== 1) return void this.#refuse("tag")
     const reason = wire.checkPackets(view, offset, length, this.#settings.profile)
     if (reason !== undefined) return void this.#refuse(reason)
-    association.received(counter, length, nowMs)
+    association.received(counter, this.#epochOf(view, offset), length, nowMs)
     if (!association.isConfirmed) this.#joins.confirm(peer, association, nowMs)
     peer.heard(nowMs)
     this.#wake(peer)
@@ -339,7 +356,15 @@ export class Protocol {
     const nowMs = this.#nowMs
     const view = this.#viewOf(batch, row)
     const counter = wire.prefixCounter(view, batch.offset[row]!)
-    if (slot === 0 || counter === 0 || counter > wire.NUMBER_MAX || address === 0 || batch.length[row]! <= this.#hintBytes()) return
+    if (
+      this.#sealed !== undefined ||
+      slot === 0 ||
+      counter === 0 ||
+      counter > wire.NUMBER_MAX ||
+      address === 0 ||
+      batch.length[row]! <= this.#hintBytes()
+    )
+      return
     if ((this.#hinted.get(address) ?? -Infinity) + HINT_INTERVAL_MS > nowMs) return
     if (this.#hinted.size >= HINT_ADDRESSES_MAX) this.#hinted.clear()
     this.#hinted.set(address, nowMs)
@@ -370,6 +395,7 @@ export class Protocol {
     if (address === 0) return void this.#refuse("unexpected")
     // Answers to a join that is over have no seed to check them with any more.
     if (owner?.kind === "association") return void this.#refuse("unexpected")
+    if (this.#sealed !== undefined) return this.#receiveSealed(this.#sealed, owner?.pending, view, bytes, offset, length, address, nowMs)
     const seed = owner === undefined ? ZERO_SEED : this.#joins.seedOf(owner.pending)
     if (this.#settings.profile === wire.PROFILE.checksum && !wire.openChecksum(bytes, offset, length, seed)) return void this.#refuse("tag")
     const reason = wire.checkPackets(view, offset, length, this.#settings.profile)
@@ -379,7 +405,8 @@ export class Protocol {
     cursor.next()
     const { kind, body, end, addressForm } = cursor
     const attempt = wire.prefixCounter(view, offset)
-    if (kind === wire.KIND.join) return this.#joins.handleJoin(wire.readJoin(view, body, addressForm), attempt, length, address, nowMs)
+    if (kind === wire.KIND.join)
+      return this.#joins.handleJoin(wire.readJoin(view, body, addressForm), attempt, length, address, nowMs, undefined)
     if (kind === wire.KIND.hint) return this.#handleHint(wire.readHint(view, body), address, nowMs)
     if (kind === wire.KIND.loose) return void this.#refuse("not-welcome")
     if (owner === undefined || attempt === 0 || attempt > owner.pending.joiner.attempt) return void this.#refuse("unexpected")
@@ -390,6 +417,48 @@ export class Protocol {
       return this.#joins.handleAccept(owner.pending, accept, length, address, nowMs)
     }
     this.#joins.handleRefuse(owner.pending, wire.readReasonText(view, body, end), nowMs)
+  }
+
+  /** A datagram outside an association in a profile with keys: a join, or an answer to ours. Nothing else is said there. */
+  #receiveSealed(
+    sealed: SealedHandshakes,
+    pending: PendingJoin | undefined,
+    view: DataView,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    address: number,
+    nowMs: number,
+  ): void {
+    const attempt = wire.prefixCounter(view, offset)
+    const exchange = pending?.joiner.exchange(attempt)
+    if (pending !== undefined && exchange === undefined) return void this.#refuse("unexpected")
+    const opened =
+      exchange === undefined ? sealed.openJoin(bytes, offset, length) : sealed.openAnswer(exchange.initiator, bytes, offset, length)
+    if (typeof opened === "string") return void this.#refuse(opened)
+    const plain = sealed.view
+    const reason = wire.checkPackets(plain, 0, sealed.length, this.#settings.profile)
+    if (reason !== undefined) return void this.#refuse(reason)
+    const cursor = this.#cursor
+    cursor.start(plain, 0, sealed.length, this.#settings.profile)
+    cursor.next()
+    const { kind, body, end, addressForm } = cursor
+    if (opened.kind === "join") {
+      if (kind !== wire.KIND.join) return void this.#refuse("unexpected")
+      return this.#joins.handleJoin(wire.readJoin(plain, body, addressForm), attempt, length, address, nowMs, opened.responder)
+    }
+    if (pending === undefined || (opened.kind === "accept") !== (kind === wire.KIND.accept)) return void this.#refuse("unexpected")
+    if (opened.kind === "accept") {
+      const accept = wire.readAccept(plain, body, addressForm)
+      return this.#joins.handleAccept(pending, accept, length, address, nowMs, exchange, opened.result)
+    }
+    if (kind === wire.KIND.challenge) return this.#joins.handleChallenge(pending, wire.readChallenge(plain, body), attempt, address, nowMs)
+    this.#joins.handleRefuse(pending, wire.readReasonText(plain, body, end), nowMs)
+  }
+
+  /** Joins go out under the first of these secrets from now on, and are taken under each. What is joined stays so. */
+  setSecrets(secrets: readonly Uint8Array[]): void {
+    this.#sealed?.setSecrets(secrets)
   }
 
   /** An association is complete: it may be the peer's first, one more, or that of a state which replaces another. */
@@ -462,7 +531,7 @@ export class Protocol {
     this.#outbox.discard(association)
     this.#slots.free(association.slot, nowMs)
     this.#transport.releaseAddress(association.address)
-    if (association.sealer !== 0) this.#transport.releaseSealer(association.sealer)
+    association.protection.release()
   }
 
   /** Our datagram met nobody: find out who is there now. Nothing is replaced on a hint's word. */

@@ -5,15 +5,23 @@
  * @module
  */
 
-/** Counters remembered: at least twice what may be in flight at the default limits. */
-const WINDOW = 8_192
-/** One word more than the window, so that the word being filled never overlaps the oldest one checked. */
-const WORDS = 512
-const WORD_SHIFT = 5
+/** Counters remembered at least. */
+export const REPLAY_WINDOW_MIN = 8_192
+const WORD_BITS = 32
 
 export class ReplayWindow {
-  readonly #bits = new Int32Array(WORDS)
+  readonly #width: number
+  /** A power of two, and more than the window has: so the word being filled never overlaps the oldest one checked. */
+  readonly #words: number
+  readonly #bits: Int32Array
   #highest = 0
+
+  /** Remembers at least so many counters: twice what may be in flight. */
+  constructor(width = 0) {
+    this.#width = Math.max(REPLAY_WINDOW_MIN, width)
+    this.#words = 1 << (32 - Math.clz32(Math.ceil(this.#width / WORD_BITS)))
+    this.#bits = new Int32Array(this.#words)
+  }
 
   /** The highest counter taken; 0 before the first. */
   get highest(): number {
@@ -23,25 +31,25 @@ export class ReplayWindow {
   /** Why a counter can't be taken, if so. */
   check(counter: number): "stale" | "duplicate" | undefined {
     if (counter > this.#highest) return undefined
-    if (counter === 0 || this.#highest - counter >= WINDOW) return "stale"
-    return (this.#bits[wordOf(counter)]! & bitOf(counter)) === 0 ? undefined : "duplicate"
+    if (counter === 0 || this.#highest - counter >= this.#width) return "stale"
+    return (this.#bits[this.#wordOf(counter)]! & bitOf(counter)) === 0 ? undefined : "duplicate"
   }
 
   /** Takes a counter that `check` had nothing against. */
   commit(counter: number): void {
     if (counter > this.#highest) {
       // Words between the old top and the new one belong to counters not yet seen.
-      const from = Math.floor(this.#highest / 32)
-      const to = Math.floor(counter / 32)
-      for (let word = Math.max(from + 1, to - WORDS + 1); word <= to; word++) this.#bits[word & (WORDS - 1)] = 0
+      const from = Math.floor(this.#highest / WORD_BITS)
+      const to = Math.floor(counter / WORD_BITS)
+      for (let word = Math.max(from + 1, to - this.#words + 1); word <= to; word++) this.#bits[word & (this.#words - 1)] = 0
       this.#highest = counter
     }
-    this.#bits[wordOf(counter)]! |= bitOf(counter)
+    this.#bits[this.#wordOf(counter)]! |= bitOf(counter)
   }
-}
 
-function wordOf(counter: number): number {
-  return Math.floor(counter / (1 << WORD_SHIFT)) & (WORDS - 1)
+  #wordOf(counter: number): number {
+    return Math.floor(counter / WORD_BITS) & (this.#words - 1)
+  }
 }
 
 function bitOf(counter: number): number {

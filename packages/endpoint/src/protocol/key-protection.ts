@@ -1,0 +1,193 @@
+/**
+ * Profiles `mac` and `aead`: AES-256-GCM under keys that change (PROTOCOL.md §9). Each direction has its own, epoch after epoch; nothing waits for a change,
+ * and no message tells of it but the epoch in the prefix.
+ *
+ * @module
+ */
+
+import type { Sealer, SyncCrypto, Transport } from "@x/transport/host"
+import { PREFIX_BYTES, PREFIX_COUNTER_OFFSET, prefixCounter, PROFILE, type Profile, TAG_BYTES } from "@x/wire"
+import { type EpochKey, type KeyChain, nonceOf } from "./key-schedule.ts"
+import { NO_OPENER, type Protection } from "./protection.ts"
+
+/** A receiver takes datagrams of the epoch before for so long, milliseconds; what is under way longer is lost, and repaired. */
+export const PREVIOUS_EPOCH_MS = 3_000
+/** A sender stays for so long in an epoch that the peer told of: twice as long, so that no receiver has three at a time. */
+const EPOCH_MS_MIN = 2 * PREVIOUS_EPOCH_MS
+/** At so many times the number of datagrams after which an epoch is to end, nothing more is sent. */
+const WORN_FACTOR = 4
+const IV_BYTES = 12
+
+/** When an epoch is to end. */
+export interface RekeyLimits {
+  readonly datagrams: number
+  readonly ageMs: number
+}
+
+export interface KeyProtectionParts {
+  readonly transport: Transport
+  readonly crypto: SyncCrypto
+  readonly profile: Profile
+  readonly limits: RekeyLimits
+  /** The pseudo-headers of both directions. */
+  readonly associated: { readonly seal: Uint8Array; readonly open: Uint8Array }
+  readonly seal: KeyChain
+  readonly open: KeyChain
+  /** Gives a sealer back once no datagram waits to be sealed with it. */
+  readonly retire: (sealer: number) => void
+  readonly nowMs: number
+}
+
+export class KeyProtection implements Protection {
+  sealer: number
+  epoch: number
+  isWorn = false
+  readonly #parts: KeyProtectionParts
+  /** Of the epoch under way: datagrams sent, its first counter, since when it is and since when the peer is known to have seen it. */
+  #sent = 0
+  #firstCounter = 1
+  #sinceMs: number
+  #heardMs = Infinity
+  #received: { readonly epoch: number; readonly opener: number }
+  /** The epoch before, until its time is over; never together with {@link KeyProtection.#next}. */
+  #previous: { readonly epoch: number; readonly opener: number; readonly endMs: number } | undefined
+  #next: { readonly epoch: number; readonly opener: number } | undefined
+
+  constructor(parts: KeyProtectionParts) {
+    this.#parts = parts
+    this.#sinceMs = parts.nowMs
+    const key = parts.seal.next()
+    this.sealer = this.#register(key, parts.associated.seal)
+    this.epoch = key.epoch
+    this.#received = this.#open()
+  }
+
+  use(counter: number, nowMs: number): void {
+    const { datagrams, ageMs } = this.#parts.limits
+    if (this.#sent >= datagrams || nowMs - this.#sinceMs >= ageMs) this.#turn(counter, nowMs)
+    this.#sent++
+    if (this.#sent >= datagrams * WORN_FACTOR) this.isWorn = true
+  }
+
+  /** The next epoch, unless the peer may not be ready to take it. */
+  #turn(counter: number, nowMs: number): void {
+    if (nowMs < this.#heardMs + EPOCH_MS_MIN) return
+    const { retire, seal, associated } = this.#parts
+    retire(this.sealer)
+    const key = seal.next()
+    this.sealer = this.#register(key, associated.seal)
+    this.epoch = key.epoch
+    this.#sent = 0
+    this.#firstCounter = counter
+    this.#sinceMs = nowMs
+    this.#heardMs = Infinity
+  }
+
+  heard(counter: number, nowMs: number): void {
+    if (this.#heardMs === Infinity && counter >= this.#firstCounter) this.#heardMs = nowMs
+  }
+
+  opener(epoch: number, nowMs: number): number {
+    if (this.#previous !== undefined && this.#previous.endMs < nowMs) {
+      this.#parts.transport.releaseSealer(this.#previous.opener)
+      this.#previous = undefined
+    }
+    if (epoch === this.#received.epoch) return this.#received.opener
+    if (this.#previous !== undefined) return epoch === this.#previous.epoch ? this.#previous.opener : NO_OPENER
+    if (epoch !== ((this.#received.epoch + 1) & 0xff)) return NO_OPENER
+    this.#next ??= this.#open()
+    return this.#next.opener
+  }
+
+  received(epoch: number, nowMs: number): void {
+    if (this.#next?.epoch !== epoch) return
+    this.#previous = { ...this.#received, endMs: nowMs + PREVIOUS_EPOCH_MS }
+    this.#received = this.#next
+    this.#next = undefined
+  }
+
+  /** The caller has seen to it that nothing waits to be sealed. */
+  release(): void {
+    const { transport } = this.#parts
+    transport.releaseSealer(this.sealer)
+    transport.releaseSealer(this.#received.opener)
+    if (this.#previous !== undefined) transport.releaseSealer(this.#previous.opener)
+    if (this.#next !== undefined) transport.releaseSealer(this.#next.opener)
+    this.#previous = this.#next = undefined
+  }
+
+  /** Keys that datagrams are taken under, for tests: never more than two. */
+  get liveEpochs(): number {
+    return 1 + (this.#previous === undefined ? 0 : 1) + (this.#next === undefined ? 0 : 1)
+  }
+
+  #open(): { readonly epoch: number; readonly opener: number } {
+    const key = this.#parts.open.next()
+    return { epoch: key.epoch, opener: this.#register(key, this.#parts.associated.open) }
+  }
+
+  #register(key: EpochKey, associated: Uint8Array): number {
+    const { transport, crypto, profile } = this.#parts
+    return transport.registerSealer(new KeySealer(crypto, profile, key, associated))
+  }
+}
+
+/** One key, for what is sent or for what is received. */
+class KeySealer implements Sealer {
+  readonly tagBytes: number
+  readonly isOutOfPlace = true
+  readonly parameters: NonNullable<Sealer["parameters"]>
+  readonly #crypto: SyncCrypto
+  readonly #key: EpochKey
+  readonly #associated: Uint8Array
+  readonly #clearBytes: number
+  readonly #nonce = new Uint8Array(IV_BYTES)
+
+  constructor(crypto: SyncCrypto, profile: Profile, key: EpochKey, associated: Uint8Array) {
+    this.tagBytes = TAG_BYTES[profile]!
+    this.#crypto = crypto
+    this.#key = key
+    this.#associated = associated
+    this.#clearBytes = profile === PROFILE.aead ? PREFIX_BYTES[profile]! : Infinity
+    this.parameters = {
+      algorithm: "aes-256-gcm",
+      key: key.key,
+      iv: key.iv,
+      counterOffset: PREFIX_COUNTER_OFFSET,
+      associated,
+      clearBytes: this.#clearBytes,
+    }
+  }
+
+  seal(slab: Uint8Array, offset: number, length: number, out: Uint8Array, at: number): void {
+    const clear = Math.min(length, this.#clearBytes)
+    this.#setNonce(slab, offset)
+    const packets = slab.subarray(offset + clear, offset + length)
+    const sealed = this.#crypto.aesGcmSeal(this.#key.key, this.#nonce, this.#covered(slab, offset, clear), packets)
+    out.set(slab.subarray(offset, offset + clear), at)
+    out.set(sealed, at + clear)
+  }
+
+  open(slab: Uint8Array, offset: number, length: number): boolean {
+    const clear = Math.min(length - this.tagBytes, this.#clearBytes)
+    this.#setNonce(slab, offset)
+    const sealed = slab.subarray(offset + clear, offset + length)
+    const packets = this.#crypto.aesGcmOpen(this.#key.key, this.#nonce, this.#covered(slab, offset, clear), sealed)
+    if (packets === undefined) return false
+    slab.set(packets, offset + clear)
+    return true
+  }
+
+  #setNonce(slab: Uint8Array, offset: number): void {
+    nonceOf(this.#key, prefixCounter(new DataView(slab.buffer, slab.byteOffset), offset), this.#nonce)
+  }
+
+  /** The associated data of a datagram. */
+  #covered(slab: Uint8Array, offset: number, clear: number): Uint8Array {
+    const head = this.#associated.length
+    const covered = new Uint8Array(head + clear)
+    covered.set(this.#associated)
+    covered.set(slab.subarray(offset, offset + clear), head)
+    return covered
+  }
+}

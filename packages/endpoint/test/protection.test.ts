@@ -1,0 +1,145 @@
+/** Profiles with keys: who knows the secret takes part, and nobody else. */
+import { Endpoint, type EndpointOptions } from "@x/endpoint"
+import * as wire from "@x/wire"
+import fc from "fast-check"
+import { describe, expect, test } from "vitest"
+import { makePair, makeWorld, pattern, PORT } from "./world.ts"
+
+const SECRET = "correct horse battery staple"
+const OTHER = "another secret of the same length"
+
+const link = fc.record({
+  delayMs: fc.integer({ min: 0, max: 50 }),
+  jitterMs: fc.integer({ min: 0, max: 20 }),
+  lossRate: fc.constantFrom(0, 0.01, 0.1, 0.3),
+  duplicateRate: fc.constantFrom(0, 0.2),
+  reorderRate: fc.constantFrom(0, 0.2),
+  corruptRate: fc.constantFrom(0, 0.05),
+})
+
+describe.each(["mac", "aead"] as const)("%s", (protection) => {
+  const options: EndpointOptions = { protection, secrets: [SECRET] }
+
+  test("messages arrive whole, once and in order, whatever the path does", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), link, fc.array(fc.integer({ min: 0, max: 4_000 }), { maxLength: 30 }), async (seed, path, lengths) => {
+        const world = makeWorld(seed, path)
+        const { endpoint: a } = await world.bind("a", { joinTimeoutMs: 60_000, windowPackets: 32, ...options })
+        const { endpoint: b } = await world.bind("b", options)
+        const received: Uint8Array[] = []
+        b.handle(9, (message) => received.push(message.copy()))
+        const peer = await world.network.until(a.join(`b:${PORT}`), 60_000)
+        const stream = peer.open()
+        const done = async (): Promise<void> => {
+          for (const [i, length] of lengths.entries()) await stream.send(9, pattern(length, i))
+          await stream.end()
+        }
+        await world.network.until(done(), 600_000)
+        expect(received).toEqual(lengths.map((length, i) => pattern(length, i)))
+        a.assertInvariants()
+        await world.network.until(a.close(), 20_000)
+        await world.network.until(b.close(), 20_000)
+        for (const endpoint of [a, b]) expect(endpoint.sizes).toMatchObject({ peers: 0, slots: 0, joins: 0, pool: 0, timers: 0 })
+      }),
+      { numRuns: 25 },
+    )
+  })
+
+  test("a join takes one round trip", async () => {
+    const { network, bind } = makeWorld(1, { delayMs: 50 })
+    const { endpoint: a } = await bind("a", options)
+    await bind("b", options)
+    const startMs = network.now
+    await network.until(a.join(`b:${PORT}`))
+    expect(network.now - startMs).toBeLessThanOrEqual(101)
+  })
+
+  test("two that join each other at once have one session, whoever's join is lost", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), link, fc.integer({ min: 0, max: 200 }), async (seed, path, laterMs) => {
+        const world = makeWorld(seed, path)
+        const { endpoint: a } = await world.bind("a", { joinTimeoutMs: 60_000, ...options })
+        const { endpoint: b } = await world.bind("b", { joinTimeoutMs: 60_000, ...options })
+        const joiningA = a.join(`b:${PORT}`)
+        await world.network.advance(laterMs)
+        const toA = await world.network.until(b.join(`a:${PORT}`), 60_000)
+        const toB = await world.network.until(joiningA, 60_000)
+        await world.network.advance(2_000)
+        const received: number[] = []
+        a.handle(1, ({ view, offset }) => received.push(view.getUint8(offset)))
+        b.handle(1, ({ view, offset }) => received.push(view.getUint8(offset)))
+        await world.network.until(
+          toA
+            .open()
+            .send(1, Uint8Array.of(1))
+            .then(() => toB.open().send(1, Uint8Array.of(2))),
+          60_000,
+        )
+        await world.network.when(() => received.length === 2)
+        expect(received.toSorted((a, b) => a - b)).toEqual([1, 2])
+        expect([a.peers.length, b.peers.length]).toEqual([1, 1])
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  test("who has another secret, or none, gets no answer at all", async () => {
+    const { network, bind } = makeWorld(1)
+    const { endpoint: a } = await bind("a", { protection, secrets: [OTHER] })
+    const { endpoint: plain } = await bind("c", { protection: "checksum" })
+    const { endpoint: b } = await bind("b", options)
+    await expect(network.until(a.join(`b:${PORT}`, { timeoutMs: 2_000 }))).rejects.toMatchObject({ code: "join-timeout" })
+    await expect(network.until(plain.join(`b:${PORT}`, { timeoutMs: 2_000 }))).rejects.toMatchObject({ code: "join-timeout" })
+    expect(b.stats().transport.datagramsSent).toBe(0)
+    expect(b.stats().drops).toMatchObject({ tag: expect.any(Number), profile: expect.any(Number) })
+    expect(b.stats().drops.tag).toBeGreaterThan(2)
+  })
+
+  test("keys change under way and nothing is lost or held up", async () => {
+    const { network, a, b, toB } = await makePair(5, { delayMs: 5 }, { ...options, rekeyAgeMs: 10_000 })
+    const epochs = new Set<number>()
+    const received: number[] = []
+    b.handle(1, ({ view, offset }) => received.push(view.getUint32(offset)))
+    const stream = toB.open()
+    network.filter(({ from, bytes }) => {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      if (from === "a" && !wire.prefixHandshake(view, 0)) epochs.add(wire.prefixEpoch(view, 0))
+      return true
+    })
+    let slowestMs = 0
+    for (let i = 0; i < 700; i++) {
+      const bytes = new Uint8Array(4)
+      new DataView(bytes.buffer).setUint32(0, i)
+      const atMs = network.now
+      stream.trySend(1, bytes)
+      await network.when(() => received.length > i)
+      slowestMs = Math.max(slowestMs, network.now - atMs)
+      await network.advance(100)
+    }
+    expect(received).toEqual(Array.from({ length: 700 }, (_, i) => i))
+    expect([...epochs]).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
+    expect(slowestMs).toBeLessThan(10)
+    expect(b.stats().drops.tag + a.stats().drops.tag).toBe(0)
+  })
+
+  test("secrets change one member after the other, and no message is lost", async () => {
+    const { network, a, b, toB } = await makePair(6, { delayMs: 5 }, options)
+    const received: number[] = []
+    b.handle(1, ({ view, offset }) => received.push(view.getUint8(offset)))
+    const stream = toB.open()
+    const say = (n: number): void => void stream.trySend(1, Uint8Array.of(n))
+    say(1)
+    a.setSecrets([OTHER, SECRET])
+    b.setSecrets([SECRET, OTHER])
+    say(2)
+    const third = await network.until(Endpoint.bind({ host: network.host("c"), port: PORT, protection, secrets: [OTHER] }))
+    await network.until(third.join(`b:${PORT}`))
+    b.setSecrets([OTHER])
+    a.setSecrets([OTHER])
+    say(3)
+    await network.when(() => received.length === 3)
+    expect(received).toEqual([1, 2, 3])
+    const late = await network.until(Endpoint.bind({ host: network.host("d"), port: PORT, protection, secrets: [SECRET] }))
+    await expect(network.until(late.join(`b:${PORT}`, { timeoutMs: 1_000 }))).rejects.toMatchObject({ code: "join-timeout" })
+  })
+})
