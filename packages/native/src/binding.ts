@@ -10,7 +10,7 @@ import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
 
 /** Goes up with every change to {@link Binding}, together with INTERFACE_VERSION in `c/module.c`. */
-export const INTERFACE_VERSION = 3
+export const INTERFACE_VERSION = 4
 
 /** What the C code exports. It checks its arguments itself; they have an order and no names, so that none is looked up by name. */
 export interface Binding {
@@ -44,6 +44,17 @@ export interface Binding {
   channelSetAddress(channel: ChannelHandle, address: number, family: number, host: string, port: number): void
   channelClearAddress(channel: ChannelHandle, address: number): void
   channelSetSealer(channel: ChannelHandle, sealer: number, isSet: boolean, sealSeed: number, openSeed: number): void
+  /** Whether `channelSetKey` works: the runtime has OpenSSL. */
+  readonly aesGcm: boolean
+  channelSetKey(
+    channel: ChannelHandle,
+    sealer: number,
+    key: Uint8Array,
+    iv: Uint8Array,
+    associated: Uint8Array,
+    counterOffset: number,
+    clearBytes: number,
+  ): void
   channelSend(
     channel: ChannelHandle,
     slab: Int32Array,

@@ -14,6 +14,9 @@ export const RECEIVE_ROWS_MAX = 1_024
 /** The memory that datagrams are received in. */
 export const RECEIVE_SLAB_BYTES = 524_288
 
+/** More than any datagram has. */
+const CLEAR_BYTES_MAX = 0x7fff_ffff
+
 const REPORT_HEADER = 3
 const REPORT_LENGTH = REPORT_HEADER + 3 * SEND_ROWS_MAX
 const RECEIVED = 0
@@ -24,7 +27,7 @@ export interface SendRows {
   /** Number of a slab given by {@link Channel.setSlab}, and where in it. */
   readonly slab: Int32Array
   readonly offset: Int32Array
-  /** Bytes without the tag; four more are there for it where the row has a sealer. */
+  /** Bytes without the tag; four more are there for it where the row has a sealer with a checksum. */
   readonly length: Int32Array
   /** Number of an address given by {@link Channel.setAddress}. */
   readonly address: Int32Array
@@ -43,6 +46,20 @@ export interface ReceivedRows {
   readonly opener: Int32Array
   /** 1: the tag is right. */
   readonly verdict: Uint8Array
+}
+
+/** A key of {@link Channel.setKey}. */
+export interface SealingKey {
+  /** 32 bytes. */
+  readonly key: Uint8Array
+  /** 12 bytes: the nonce is these, the last six combined by XOR with the counter, its most significant byte first. */
+  readonly iv: Uint8Array
+  /** At most 64 bytes: the associated data are these, and then the bytes of the datagram that stay in clear. */
+  readonly associated: Uint8Array
+  /** Where the counter is in a datagram: six bytes, the least significant first. */
+  readonly counterOffset: number
+  /** Bytes of a datagram that stay in clear; `Infinity`: all. */
+  readonly clearBytes: number
 }
 
 /** Of one {@link Channel.send}. */
@@ -121,6 +138,19 @@ export class Channel {
   setSealer(number: number, seeds: { readonly sealSeed: number; readonly openSeed: number } | undefined): void {
     const { sealSeed, openSeed } = seeds ?? { sealSeed: 0, openSeed: 0 }
     this.#binding.channelSetSealer(this.#handle, number, seeds !== undefined, sealSeed | 0, openSeed | 0)
+  }
+
+  /** Whether {@link Channel.setKey} works: on a runtime that has OpenSSL as Node has. */
+  get canEncrypt(): boolean {
+    return this.#binding.aesGcm
+  }
+
+  /**
+   * AES-256-GCM with a tag of 16 bytes. Sealing goes to memory of the channel's: rows keep their bytes and need no room behind them. `setSealer(number,
+   * undefined)` takes it out, and forgets the key.
+   */
+  setKey(number: number, { key, iv, associated, counterOffset, clearBytes }: SealingKey): void {
+    this.#binding.channelSetKey(this.#handle, number, key, iv, associated, counterOffset, Math.min(clearBytes, CLEAR_BYTES_MAX))
   }
 
   /**

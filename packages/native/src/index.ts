@@ -21,6 +21,7 @@ export {
   RECEIVE_ROWS_MAX,
   RECEIVE_SLAB_BYTES,
   type ReceivedRows,
+  type SealingKey,
   SEND_ROWS_MAX,
   type SendReport,
   type SendRows,

@@ -118,9 +118,17 @@ export class BatchTransport extends TransportBase {
 
   override registerSealer(sealer: Sealer): number {
     const id = super.registerSealer(sealer)
-    if (sealer.parameters?.algorithm !== "crc32c" || sealer.tagBytes !== 4) this.#ownSealers.add(id)
-    else if (this.#channel.isOpen) this.#channel.setSealer(id, sealer.parameters)
+    if (!this.#hasTaken(id, sealer)) this.#ownSealers.add(id)
     return id
+  }
+
+  /** Whether the helper seals and opens with this by itself. */
+  #hasTaken(id: number, { parameters, tagBytes }: Sealer): boolean {
+    if (!this.#channel.isOpen) return true
+    if (parameters?.algorithm === "crc32c" && tagBytes === 4) this.#channel.setSealer(id, parameters)
+    else if (parameters?.algorithm === "aes-256-gcm" && tagBytes === 16 && this.#channel.canEncrypt) this.#channel.setKey(id, parameters)
+    else return false
+    return true
   }
 
   override releaseSealer(sealer: number): void {

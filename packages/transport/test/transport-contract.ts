@@ -1,6 +1,6 @@
 /** What every host and its transports owe, real or simulated. */
 
-import { createHmac } from "node:crypto"
+import { createCipheriv, createHmac } from "node:crypto"
 import { type BindOptions, createSendBatch, type Host, type Sealer, TransportError } from "@x/transport"
 import fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
@@ -318,6 +318,59 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
       a.send(b.addressOf(4), [pattern(10), pattern(20), pattern(30)], sealer)
       await world.until(all)
       expect(verdicts).toEqual([1, 0, 0])
+    })
+
+    test.each(["all in clear", "encrypted"])("a key seals to other memory, and opens where it came, %s", async (how) => {
+      const [a, b] = await pair()
+      const clearBytes = how === "encrypted" ? 8 : Infinity
+      const [sealer, opener] = [
+        a.transport.registerSealer(keyed(world.a, clearBytes)),
+        b.transport.registerSealer(keyed(world.b, clearBytes)),
+      ]
+      const lengths = [8, 9, 100, 1_200, 1_200, 1_200, 40_000]
+      const came: { readonly sealed: Uint8Array; readonly opened: Uint8Array; readonly verdict: number }[] = []
+      const all = new Promise<void>((resolve) => {
+        b.transport.onReceive((batch) => {
+          const rows = Array.from({ length: batch.count }, (_, row) => {
+            const bytes = batch.slabs[batch.slab[row]!]!.subarray(batch.offset[row]!, batch.offset[row]! + batch.length[row]!)
+            const sealed = bytes.slice()
+            // The fifth is altered: a bit of its last byte.
+            if (came.length + row === 4) bytes[bytes.length - 1]! ^= 1
+            batch.opener[row] = opener
+            return { bytes, sealed }
+          })
+          b.transport.open(batch)
+          for (const [row, { bytes, sealed }] of rows.entries())
+            came.push({ sealed, opened: bytes.slice(0, -16), verdict: batch.verdict[row]! })
+          if (came.length === lengths.length) resolve()
+        })
+      })
+      const sent = lengths.map((length, i) => numbered(pattern(length, i), i + 1))
+      const { slab } = a
+      a.send(b.addressOf(4), sent, sealer)
+      await world.until(all)
+      let offset = 0
+      for (const [i, { sealed, opened, verdict }] of came.entries()) {
+        expect(verdict, `datagram ${i}`).toBe(i === 4 ? 0 : 1)
+        expect(sealed).toEqual(sealedByNode(sent[i]!, clearBytes))
+        // Sealed elsewhere: what may be sent again is as it was.
+        expect(slab.subarray(offset, offset + lengths[i]!)).toEqual(sent[i])
+        offset += lengths[i]! + 64
+        if (i !== 4) expect(opened).toEqual(sent[i])
+      }
+    })
+
+    test("a key and a checksum seal in one batch, and a key that is released is gone", async () => {
+      const [a, b] = await pair()
+      const [key, sum] = [a.transport.registerSealer(keyed(world.a, 8)), a.transport.registerSealer(SUM)]
+      const sent = [pattern(20, 1), pattern(20, 2), pattern(20, 3)]
+      a.send(b.addressOf(4), [sent[0]!], sum)
+      a.send(b.addressOf(4), [sent[1]!], key)
+      a.send(b.addressOf(4), [sent[2]!])
+      await world.until(b.arrived(3))
+      expect(b.received.map(({ bytes }) => bytes.length)).toEqual([21, 36, 20])
+      a.transport.releaseSealer(key)
+      expect(() => a.send(b.addressOf(4), [sent[1]!], key)).toThrow(RangeError)
     })
 
     test("what was filled into one batch is not in the next", async () => {
@@ -654,6 +707,50 @@ const SUM: Sealer = {
   tagBytes: 1,
   seal: (slab, offset, length) => void (slab[offset + length] = sum(slab.subarray(offset, offset + length))),
   open: (slab, offset, length) => slab[offset + length - 1] === sum(slab.subarray(offset, offset + length - 1)),
+}
+
+const KEY = Uint8Array.from({ length: 32 }, (_, i) => i)
+const IV = Uint8Array.from({ length: 12 }, (_, i) => 100 + i)
+const ASSOCIATED = Uint8Array.from({ length: 32 }, (_, i) => 200 - i)
+
+/** A datagram whose counter stands in its bytes 2 to 7. */
+function numbered(bytes: Uint8Array, counter: number): Uint8Array {
+  new DataView(bytes.buffer, bytes.byteOffset).setUint32(2, counter, true)
+  return bytes
+}
+
+function nonceOf(bytes: Uint8Array): Uint8Array {
+  return IV.map((byte, i) => (i < 6 ? byte : byte ^ bytes[2 + 11 - i]!))
+}
+
+/** The same with Node's cryptography, written once more. */
+function sealedByNode(bytes: Uint8Array, clearBytes: number): Uint8Array {
+  const clear = bytes.subarray(0, Math.min(clearBytes, bytes.length))
+  const cipher = createCipheriv("aes-256-gcm", KEY, nonceOf(bytes)).setAAD(Buffer.concat([ASSOCIATED, clear]))
+  return Uint8Array.from(Buffer.concat([clear, cipher.update(bytes.subarray(clear.length)), cipher.final(), cipher.getAuthTag()]))
+}
+
+/** A sealer with a key, as a protocol would give it. */
+function keyed({ crypto }: Host, clearBytes: number): Sealer {
+  const covered = (bytes: Uint8Array): Uint8Array => Uint8Array.of(...ASSOCIATED, ...bytes)
+  return {
+    tagBytes: 16,
+    isOutOfPlace: true,
+    parameters: { algorithm: "aes-256-gcm", key: KEY, iv: IV, associated: ASSOCIATED, counterOffset: 2, clearBytes },
+    seal(slab, offset, length, out, at) {
+      const bytes = slab.subarray(offset, offset + length)
+      const clear = bytes.subarray(0, Math.min(clearBytes, length))
+      out.set(clear, at)
+      out.set(crypto.aesGcmSeal(KEY, nonceOf(bytes), covered(clear), bytes.subarray(clear.length)), at + clear.length)
+    },
+    open(slab, offset, length) {
+      const bytes = slab.subarray(offset, offset + length)
+      const clear = bytes.subarray(0, Math.min(clearBytes, length - 16))
+      const opened = crypto.aesGcmOpen(KEY, nonceOf(bytes), covered(clear), bytes.subarray(clear.length))
+      if (opened !== undefined) bytes.set(opened, clear.length)
+      return opened !== undefined
+    },
+  }
 }
 
 function sum(bytes: Uint8Array): number {

@@ -67,7 +67,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "tokens are not checked",
     "joined, with one who forges",
     "what is forged leaves no state",
-    { file: "protocol/joins.ts", from: "if (!this.#cookies.check(", to: "if (nowMs < 0 && !this.#cookies.check(" },
+    { file: "protocol/joins.ts", from: "if (join.token.length > 0 && !this.#cookies.check(", to: "if (nowMs < 0 && !this.#cookies.check(" },
   ],
   [
     "a peer is told of twice",
@@ -102,7 +102,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "a repeated join is taken for another one",
     "joined, and one asks",
     "one half-open association for a join",
-    { file: "protocol/joins.ts", from: "if (halfOpen !== undefined) return halfOpen\n    if (known", to: "if (known" },
+    { file: "protocol/joins.ts", from: "if (!isKeyed && ofJoin.length > 0) return ofJoin[0]", to: "" },
   ],
   [
     "a state is made for the own unique",

@@ -163,9 +163,12 @@ void channel_close(struct channel *channel) {
   free(channel->slabs);
   channel->slabs = NULL;
   channel->slab_count = 0;
+  for (size_t i = 0; i < channel->sealer_count; i++) sealer_clear(&channel->sealers[i]);
   free(channel->sealers);
   channel->sealers = NULL;
   channel->sealer_count = 0;
+  free(channel->send_slab);
+  channel->send_slab = NULL;
   address_table_free(&channel->addresses);
   let_go(channel->env, &channel->self);
 }

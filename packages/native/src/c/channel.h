@@ -5,6 +5,7 @@
 
 #include "address_table.h"
 #include "loop.h"
+#include "sealer.h"
 #include "udp_batch.h"
 
 /*
@@ -19,14 +20,6 @@ struct memory {
   size_t length;
   napi_ref reference;
 };
-
-struct sealer {
-  bool is_set;
-  uint32_t seal_seed;
-  uint32_t open_seed;
-};
-
-#define TAG_BYTES 4
 
 /* One socket, watched. A block of its own: libuv gives it back only some time after it was closed. */
 struct port {
@@ -57,6 +50,8 @@ struct channel {
   size_t slab_count;
   struct sealer *sealers;
   size_t sealer_count;
+  /* Where datagrams are sealed that can't be where they lie: room for all of a call. Made when it is needed. */
+  uint8_t *send_slab;
   uint8_t *receive_slab;
   struct receive_columns received;
   napi_ref receive_references[6];

@@ -13,10 +13,14 @@
 
 #include "channel.h"
 #include "crc32c.h"
+#include "sealer.h"
 #include "udp_socket.h"
 
 /* Numbers of addresses, slabs and sealers: far more than any process has. */
 #define NUMBER_MAX (1 << 24)
+/* The longest UDP payload and a tag, for each row. */
+#define SEALED_BYTES_MAX (65507 + AES_GCM_TAG_BYTES)
+#define SEND_SLAB_BYTES ((size_t)SEND_ROWS_MAX * SEALED_BYTES_MAX)
 /* What `channelSend` reports of rows that were lost: how many, bytes sent, rows for which there is no socket; then row, errno, bytes of each. */
 #define REPORT_HEADER 3
 #define REPORT_LENGTH (REPORT_HEADER + 3 * SEND_ROWS_MAX)
@@ -216,6 +220,18 @@ static napi_value api_clear_address(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* The place of a sealer, empty; NULL with an exception pending. */
+static struct sealer *sealer_at(napi_env env, struct channel *channel, int number) {
+  void *items = channel->sealers;
+  if (!has_room(&items, &channel->sealer_count, sizeof *channel->sealers, (size_t)number + 1)) {
+    (void)no_memory(env);
+    return NULL;
+  }
+  channel->sealers = items;
+  sealer_clear(&channel->sealers[number]);
+  return &channel->sealers[number];
+}
+
 static napi_value api_set_sealer(napi_env env, napi_callback_info info) {
   napi_value arguments[5];
   struct channel *channel = NULL;
@@ -226,22 +242,53 @@ static napi_value api_set_sealer(napi_env env, napi_callback_info info) {
       !js_integer(env, arguments[3], "sealSeed", INT_MIN, INT_MAX, &seal_seed) ||
       !js_integer(env, arguments[4], "openSeed", INT_MIN, INT_MAX, &open_seed))
     return NULL;
-  void *items = channel->sealers;
-  if (!has_room(&items, &channel->sealer_count, sizeof *channel->sealers, (size_t)number + 1)) {
-    (void)no_memory(env);
-    return NULL;
-  }
-  channel->sealers = items;
-  channel->sealers[number] = (struct sealer){.is_set = is_set, .seal_seed = (uint32_t)seal_seed, .open_seed = (uint32_t)open_seed};
+  struct sealer *sealer = sealer_at(env, channel, number);
+  if (sealer != NULL && is_set)
+    *sealer = (struct sealer){.kind = SEALER_CRC32C, .seal_seed = (uint32_t)seal_seed, .open_seed = (uint32_t)open_seed};
   return NULL;
 }
 
-static void put_tag(uint8_t *to, uint32_t crc) {
-  for (unsigned i = 0; i < TAG_BYTES; i++) to[i] = (uint8_t)(crc >> 8 * i);
-}
-
-static uint32_t get_tag(const uint8_t *from) {
-  return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
+static napi_value api_set_key(napi_env env, napi_callback_info info) {
+  napi_value arguments[7];
+  struct channel *channel = NULL;
+  int number = 0, counter_offset = 0, clear_bytes = 0;
+  void *key = NULL, *iv = NULL, *associated = NULL;
+  size_t key_bytes = 0, iv_bytes = 0, associated_bytes = 0;
+  if (!js_arguments(env, info, 7, arguments) || !read_channel(env, arguments[0], &channel) ||
+      !js_integer(env, arguments[1], "sealer", 1, NUMBER_MAX, &number) ||
+      !read_array(env, arguments[2], "key", napi_uint8_array, AES_GCM_KEY_BYTES, &key, &key_bytes) ||
+      !read_array(env, arguments[3], "iv", napi_uint8_array, AES_GCM_NONCE_BYTES, &iv, &iv_bytes) ||
+      !read_array(env, arguments[4], "associated", napi_uint8_array, 0, &associated, &associated_bytes) ||
+      !js_integer(env, arguments[5], "counterOffset", 0, UINT16_MAX, &counter_offset) ||
+      !js_integer(env, arguments[6], "clearBytes", 0, INT_MAX, &clear_bytes))
+    return NULL;
+  if (key_bytes != AES_GCM_KEY_BYTES || iv_bytes != AES_GCM_NONCE_BYTES || associated_bytes > SEALER_ASSOCIATED_BYTES_MAX) {
+    (void)js_throw_value(env, "key, iv and associated", "32, 12 and at most 64 bytes");
+    return NULL;
+  }
+  if (!aes_gcm_available()) {
+    (void)js_throw_value(env, "runtime", "one that has OpenSSL");
+    return NULL;
+  }
+  if (channel->send_slab == NULL) channel->send_slab = malloc(SEND_SLAB_BYTES);
+  struct aes_gcm *aes = channel->send_slab == NULL ? NULL : aes_gcm_create(key);
+  if (aes == NULL) {
+    (void)no_memory(env);
+    return NULL;
+  }
+  struct sealer *sealer = sealer_at(env, channel, number);
+  if (sealer == NULL) {
+    aes_gcm_free(aes);
+    return NULL;
+  }
+  *sealer = (struct sealer){.kind = SEALER_AES_GCM,
+                            .aes = aes,
+                            .associated_bytes = associated_bytes,
+                            .counter_offset = (size_t)counter_offset,
+                            .clear_bytes = (size_t)clear_bytes};
+  memcpy(sealer->iv, iv, AES_GCM_NONCE_BYTES);
+  if (associated_bytes > 0) memcpy(sealer->associated, associated, associated_bytes);
+  return NULL;
 }
 
 struct send_columns {
@@ -274,28 +321,43 @@ static bool resolve_row(napi_env env, struct sending *sending, size_t row, size_
   const int32_t slab_number = columns->slab[row];
   const int32_t sealer_number = columns->sealer[row];
   const int64_t offset = columns->offset[row];
-  int64_t length = columns->length[row];
+  const int64_t length = columns->length[row];
   struct outgoing_datagram *datagram = &sending->rows[place];
   if (slab_number <= 0 || (size_t)slab_number >= channel->slab_count || channel->slabs[slab_number].reference == NULL)
     return throw_row(env, row, "no slab has the id");
   if (sealer_number < 0 ||
-      (sealer_number > 0 && ((size_t)sealer_number >= channel->sealer_count || !channel->sealers[sealer_number].is_set)))
+      (sealer_number > 0 && ((size_t)sealer_number >= channel->sealer_count || channel->sealers[sealer_number].kind == SEALER_NONE)))
     return throw_row(env, row, "no sealer has the id");
+  const struct sealer *sealer = sealer_number == 0 ? NULL : &channel->sealers[sealer_number];
   datagram->to = address_table_get(&channel->addresses, columns->address[row]);
   if (datagram->to == NULL) return throw_row(env, row, "no address has the id");
-  if (length >= 0 && sealer_number > 0) length += TAG_BYTES;
-  if (offset < 0 || length < 0 || offset + length > (int64_t)channel->slabs[slab_number].length)
-    return throw_row(env, row, "it reaches out of its slab");
+  const int64_t tag = sealer == NULL ? 0 : (int64_t)sealer_tag_bytes(sealer);
+  const int64_t end = offset + length + (sealer == NULL || !sealer_is_in_place(sealer) ? 0 : tag);
+  if (offset < 0 || length < 0 || end > (int64_t)channel->slabs[slab_number].length) return throw_row(env, row, "it reaches out of its slab");
+  if (sealer != NULL && (size_t)length < sealer_bytes_min(sealer)) return throw_row(env, row, "it is too short for its sealer");
   datagram->bytes = channel->slabs[slab_number].bytes + offset;
-  datagram->length = (size_t)length;
+  datagram->length = (size_t)(length + tag);
   return true;
 }
 
-static void seal_row(const struct sending *sending, size_t row, const struct outgoing_datagram *datagram) {
+/* Seals a row: where it lies, or in the send slab from `*used` on. */
+static void seal_row(const struct sending *sending, size_t row, struct outgoing_datagram *datagram, size_t *used) {
   const int32_t number = sending->columns.sealer[row];
   if (number == 0) return;
-  const size_t length = datagram->length - TAG_BYTES;
-  put_tag(datagram->bytes + length, crc32c(sending->channel->sealers[number].seal_seed, datagram->bytes, length));
+  struct channel *channel = sending->channel;
+  struct sealer *sealer = &channel->sealers[number];
+  const size_t length = datagram->length - sealer_tag_bytes(sealer);
+  if (sealer_is_in_place(sealer)) {
+    (void)sealer_seal(sealer, datagram->bytes, length, datagram->bytes);
+    return;
+  }
+  uint8_t *out = channel->send_slab + *used;
+  /* The system refuses what is too long for any datagram; nothing that isn't sealed stands there. */
+  if (datagram->length <= SEALED_BYTES_MAX) {
+    if (!sealer_seal(sealer, datagram->bytes, length, out)) memset(out, 0, datagram->length);
+    *used += datagram->length;
+  }
+  datagram->bytes = out;
 }
 
 static void on_refused(void *context, size_t row, int number) {
@@ -315,7 +377,9 @@ static size_t send_stretch(struct sending *sending, size_t count, bool *is_full)
     sending->report[2] += (int32_t)stretch;
     return stretch;
   }
-  for (size_t i = 0; i < stretch; i++) seal_row(sending, sending->first + i, &sending->rows[i]);
+  size_t used = 0;
+  if (!port->waits_for_room)
+    for (size_t i = 0; i < stretch; i++) seal_row(sending, sending->first + i, &sending->rows[i], &used);
   const size_t taken = port->waits_for_room ? 0 : udp_batch_send(&port->socket, sending->rows, stretch, on_refused, sending);
   for (size_t i = 0; i < taken; i++) sending->report[1] += (int32_t)sending->rows[i].length;
   if (taken == stretch) return taken;
@@ -367,12 +431,10 @@ static napi_value api_open(napi_env env, napi_callback_info info) {
     const int32_t number = rows->opener[row];
     const int64_t offset = rows->offset[row];
     const int64_t length = rows->length[row];
-    if (number <= 0 || (size_t)number >= channel->sealer_count || !channel->sealers[number].is_set) continue;
+    if (number <= 0 || (size_t)number >= channel->sealer_count || channel->sealers[number].kind == SEALER_NONE) continue;
     /* The columns are JavaScript's to write. */
-    if (offset < 0 || length < TAG_BYTES || offset + length > (int64_t)slab_bytes) continue;
-    const uint8_t *bytes = channel->receive_slab + offset;
-    const size_t covered = (size_t)length - TAG_BYTES;
-    rows->verdict[row] = crc32c(channel->sealers[number].open_seed, bytes, covered) == get_tag(bytes + covered) ? 1 : 0;
+    if (offset < 0 || length < 0 || offset + length > (int64_t)slab_bytes) continue;
+    rows->verdict[row] = sealer_open(&channel->sealers[number], channel->receive_slab + offset, (size_t)length) ? 1 : 0;
   }
   return NULL;
 }
@@ -433,7 +495,8 @@ bool channel_api_register(napi_env env, napi_value exports) {
          js_set_function(env, exports, "channelAdd", api_add) && js_set_function(env, exports, "channelClose", api_close) &&
          js_set_function(env, exports, "channelSetSlab", api_set_slab) && js_set_function(env, exports, "channelSetAddress", api_set_address) &&
          js_set_function(env, exports, "channelClearAddress", api_clear_address) &&
-         js_set_function(env, exports, "channelSetSealer", api_set_sealer) && js_set_function(env, exports, "channelSend", api_send) &&
+         js_set_function(env, exports, "channelSetSealer", api_set_sealer) &&
+         js_set_function(env, exports, "channelSetKey", api_set_key) && js_set_boolean(env, exports, "aesGcm", aes_gcm_available()) && js_set_function(env, exports, "channelSend", api_send) &&
          js_set_function(env, exports, "channelOpen", api_open) && js_set_function(env, exports, "channelSource", api_source) &&
          js_set_function(env, exports, "errorName", api_error_name) && js_set_function(env, exports, "crc32c", api_crc32c);
 }
