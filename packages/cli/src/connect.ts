@@ -1,9 +1,12 @@
 import { Endpoint, type Peer } from "@x/endpoint"
 import type { Output } from "./output.ts"
+import { findProtection } from "./secret.ts"
 
 export interface ConnectOptions {
   /** How long the target may take to answer. */
   readonly timeoutMs: number
+  /** `undefined`: what the environment says. */
+  readonly secretFile: string | undefined
   readonly output: Output
   readonly signal: AbortSignal
 }
@@ -12,8 +15,13 @@ export interface ConnectOptions {
 const LEAVE_MS = 20_000
 
 /** An endpoint of our own and, over it, the peer at the target. Close the endpoint: it says goodbye. */
-export async function connect(target: string, { timeoutMs, output, signal }: ConnectOptions): Promise<{ endpoint: Endpoint; peer: Peer }> {
-  const endpoint = await Endpoint.bind({ protection: "checksum", leaveMs: LEAVE_MS })
+export async function connect(
+  target: string,
+  { timeoutMs, secretFile, output, signal }: ConnectOptions,
+): Promise<{ endpoint: Endpoint; peer: Peer }> {
+  const protection = await findProtection(secretFile)
+  if (protection?.note !== undefined) output.note(protection.note)
+  const endpoint = await Endpoint.bind({ ...(protection?.options ?? { protection: "checksum" }), leaveMs: LEAVE_MS })
   endpoint.on("unreachable", () => output.note(`${target} doesn't answer any more; it is given ${LEAVE_MS / 1_000} seconds`))
   endpoint.on("reachable", () => output.note(`${target} answers again`))
   try {

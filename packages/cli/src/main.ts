@@ -2,6 +2,7 @@
 /** The `x` command. */
 import { readFileSync } from "node:fs"
 import { Command, CommanderError, InvalidArgumentError } from "commander"
+import { keygen } from "./commands/keygen.ts"
 import { DEFAULT_PORT, listen } from "./commands/listen.ts"
 import { perf } from "./commands/perf.ts"
 import { ping } from "./commands/ping.ts"
@@ -28,6 +29,7 @@ const program = new Command("x")
   .version(version)
   .option("--json", "one JSON object a line instead of text")
   .option("--progress", "show progress also where no terminal is attached")
+  .option("--secret-file <file>", "encrypt, and take only who has this secret too; else from X_SECRET_FILE or X_SECRET of the environment")
   .configureHelp({ showGlobalOptions: true })
   .addHelpText("afterAll", `\n${EXIT_HELP}`)
   .showHelpAfterError("(x --help tells how it is used)")
@@ -41,8 +43,14 @@ program
   .option("--create", "make the folder if it isn't there", false)
   .option("--overwrite", "replace files that are there", false)
   .action((address: string | undefined, options: { dir: string; create: boolean; overwrite: boolean }) =>
-    listen(address, { ...options, output: output(), signal: abort.signal }),
+    listen(address, { ...options, ...common() }),
   )
+
+program
+  .command("keygen")
+  .description("make a secret for --secret-file")
+  .argument("[file]", "a new file, which only you may read; default: it is printed")
+  .action((file: string | undefined) => keygen(file, output()))
 
 program
   .command("send")
@@ -78,7 +86,12 @@ program
   )
 
 function connectOptions({ timeout }: { timeout: number }): ConnectOptions {
-  return { timeoutMs: Math.ceil(timeout * 1_000), output: output(), signal: abort.signal }
+  return { timeoutMs: Math.ceil(timeout * 1_000), ...common() }
+}
+
+/** What all commands that open an endpoint are told. */
+function common(): Pick<ConnectOptions, "secretFile" | "output" | "signal"> {
+  return { secretFile: program.opts<{ secretFile?: string }>().secretFile, output: output(), signal: abort.signal }
 }
 
 function output(): Output {

@@ -2,7 +2,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { randomFillSync } from "node:crypto"
 import { once } from "node:events"
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface, type Interface } from "node:readline"
@@ -184,4 +184,48 @@ test("an interrupted listener ends by itself and leaves no part of a file", asyn
 test("the demo holds on a path that loses a tenth, and cleans up", async () => {
   const { code, out } = await runFile(DEMO, "--size", "2", "--loss", "10")
   expect([code, out]).toEqual([0, expect.stringMatching(/v4 .* agrees\n[^]*It held/)])
+})
+
+test("a secret is made in a file that only its owner may read, and none is replaced", async () => {
+  const file = join(folder, "made.secret")
+  expect(await run("keygen", file)).toMatchObject({ code: 0, err: "" })
+  expect((await stat(file)).mode & 0o777).toBe(0o600)
+  const secret = (await readFile(file, "utf8")).trim()
+  expect(secret).toMatch(/^[\w-]{43}$/)
+  expect(await run("keygen", file)).toMatchObject({ code: 2, err: expect.stringContaining("is left as it is") })
+  expect((await readFile(file, "utf8")).trim()).toBe(secret)
+})
+
+test("who has the secret is served, who has another is not answered, and neither is told of it", async () => {
+  const [ours, theirs] = [join(folder, "ours.secret"), join(folder, "theirs.secret")]
+  await run("keygen", ours)
+  await run("keygen", theirs)
+  const child = start("listen", "127.0.0.1:0", "--dir", folder, "--json", "--secret-file", ours)
+  try {
+    const at = `127.0.0.1:${await portOf(child)}`
+    expect(await run("ping", at, "--count", "1", "--secret-file", ours)).toMatchObject({ code: 0, err: "" })
+    const outsider = await run("ping", at, "--count", "1", "--timeout", "0.5", "--secret-file", theirs)
+    const plain = await run("ping", at, "--count", "1", "--timeout", "0.5")
+    expect([outsider.code, plain.code]).toEqual([3, 3])
+    for (const { out, err } of [outsider, plain]) expect(out + err).not.toContain((await readFile(theirs, "utf8")).trim())
+  } finally {
+    child.kill("SIGKILL")
+  }
+})
+
+test("a secret that is too short, and a file without one, are errors that don't show it", async () => {
+  const [short, empty] = [join(folder, "short.secret"), join(folder, "empty.secret")]
+  await writeFile(short, "hunter2\n", { mode: 0o600 })
+  await writeFile(empty, "\n", { mode: 0o600 })
+  const refused = await run("ping", target, "--secret-file", short)
+  expect(refused).toMatchObject({ code: 2, err: expect.stringMatching(/16 bytes or more, not 7; x keygen makes one/) })
+  expect(refused.out + refused.err).not.toContain("hunter2")
+  expect(await run("ping", target, "--secret-file", empty)).toMatchObject({ code: 2, err: expect.stringContaining("there is no secret") })
+})
+
+test("the demo holds encrypted", async () => {
+  const secret = join(folder, "demo.secret")
+  await run("keygen", secret)
+  const { code, out } = await runFile(DEMO, "--size", "4", "--loss", "5", "--secret-file", secret)
+  expect([code, out]).toEqual([0, expect.stringMatching(/encrypted[\s\S]*It held/)])
 })

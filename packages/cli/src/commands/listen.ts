@@ -8,6 +8,7 @@ import { FileReceiver } from "../file-receiver.ts"
 import { PERF } from "../file-protocol.ts"
 import { PART_SUFFIX } from "../incoming-file.ts"
 import { formatBytes, type Output, printable } from "../output.ts"
+import { findProtection } from "../secret.ts"
 
 /** Where `x listen` listens unless told otherwise. */
 export const DEFAULT_PORT = 4_747
@@ -17,14 +18,20 @@ export interface ListenOptions {
   readonly overwrite: boolean
   /** Make the folder if it isn't there. */
   readonly create: boolean
+  readonly secretFile: string | undefined
   readonly output: Output
   readonly signal: AbortSignal
 }
 
 /** Takes files, pings and measurements until the signal ends it. */
-export async function listen(address: string | undefined, { dir, overwrite, create, output, signal }: ListenOptions): Promise<void> {
+export async function listen(
+  address: string | undefined,
+  { dir, overwrite, create, secretFile, output, signal }: ListenOptions,
+): Promise<void> {
   await checkFolder(dir, create, output)
-  await using endpoint = await Endpoint.bind({ protection: "checksum", ...bindOptionsOf(address) })
+  const protection = await findProtection(secretFile)
+  if (protection?.note !== undefined) output.note(protection.note)
+  await using endpoint = await Endpoint.bind({ ...(protection?.options ?? { protection: "checksum" }), ...bindOptionsOf(address) })
   endpoint.on("error", ({ message }) => output.note(printable(message)))
   endpoint.handle(PERF, () => {})
   const receiver = new FileReceiver(endpoint, {

@@ -4,7 +4,7 @@
  */
 import { createHash, randomFillSync } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { mkdir, mkdtemp, open, readdir, rm } from "node:fs/promises"
+import { access, mkdir, mkdtemp, open, readdir, rm } from "node:fs/promises"
 import { networkInterfaces, tmpdir } from "node:os"
 import { join } from "node:path"
 import { Command, InvalidArgumentError } from "commander"
@@ -22,13 +22,14 @@ const FAMILIES = [
 ] as const
 const COLUMNS = ["family", "rate", "packets", "lost there", "lost back", "resent", "NAKs", "RTT", "SHA-256"]
 
-const { size, loss, seed } = new Command("npm start --")
+const { size, loss, seed, secretFile } = new Command("npm start --")
   .description("Sends a file from one process to another over a lossy path, and checks it.")
   .option("--size <MiB>", "of the file", number(1, 65_536), 64)
   .option("--loss <percent>", "of the datagrams in each direction", number(0, 50), 2)
   .option("--seed <number>", "of the losses", number(0, 0xffff_ffff), 1)
+  .option("--secret-file <file>", "encrypt with the secret in this file, which x keygen makes")
   .parse()
-  .opts<{ size: number; loss: number; seed: number }>()
+  .opts<{ size: number; loss: number; seed: number; secretFile?: string }>()
 
 const bytes = Math.round(size * MIB)
 const name = "source.bin"
@@ -37,6 +38,8 @@ process.once("SIGINT", () => abort.abort(new Error("interrupted")))
 process.once("SIGTERM", () => abort.abort(new Error("interrupted")))
 const timer = setTimeout(() => abort.abort(new Error(`it took longer than ${TIME_MAX / 1_000} seconds`)), TIME_MAX)
 
+if (secretFile !== undefined)
+  await access(secretFile).catch(() => fail(`there is no file "${secretFile}" to read; x keygen FILE makes one`))
 const folder = await mkdtemp(join(tmpdir(), "x-demo-"))
 try {
   process.exitCode = (await demo()) ? 0 : 1
@@ -53,6 +56,7 @@ async function demo(): Promise<boolean> {
   const digest = await makeFile(path)
   console.log(`A file of ${size} MiB goes from one process to another; the path drops ${loss} % of the datagrams each way.`)
   console.log(`SHA-256 ${digest}`)
+  if (secretFile !== undefined) console.log("Datagrams are encrypted (AES-256-GCM).")
   const rows: string[][] = []
   let holds = true
   for (const [family, host] of FAMILIES) {
@@ -82,9 +86,9 @@ function row(family: string, result: Result, isSame: boolean): string[] {
 async function transfer(family: string, host: string, path: string, digest: string): Promise<{ result: Result; isSame: boolean }> {
   const dir = join(folder, family)
   await mkdir(dir)
-  await using listener = new PartyProcess({ role: "listen", host, dir }, abort.signal)
+  await using listener = new PartyProcess({ role: "listen", host, dir, secretFile }, abort.signal)
   const { port } = await listener.report("listening")
-  await using sender = new PartyProcess({ role: "send", host, port, path, lossRate: loss / 100, seed }, abort.signal)
+  await using sender = new PartyProcess({ role: "send", host, port, path, secretFile, lossRate: loss / 100, seed }, abort.signal)
   const progress = createOutput({ isProgressWanted: true }).progress(family, bytes)
   sender.onProgress = (written) => progress.update(written)
   try {
@@ -97,6 +101,11 @@ async function transfer(family: string, host: string, path: string, digest: stri
   } finally {
     progress.stop()
   }
+}
+
+function fail(why: string): never {
+  console.error(`error: ${why}`)
+  process.exit(2)
 }
 
 function hasAddress(address: string): boolean {

@@ -4,15 +4,17 @@ import { Endpoint, fixed, type EndpointOptions, type PeerStats } from "@x/endpoi
 import { systemHost, withFaults } from "@x/transport"
 import { FileReceiver } from "../file-receiver.ts"
 import { FileSender } from "../file-sender.ts"
+import { findProtection } from "../secret.ts"
 
 /** What it is told, as its one argument, in JSON. */
 export type Task =
-  | { readonly role: "listen"; readonly host: string; readonly dir: string }
+  | { readonly role: "listen"; readonly host: string; readonly dir: string; readonly secretFile: string | undefined }
   | {
       readonly role: "send"
       readonly host: string
       readonly port: number
       readonly path: string
+      readonly secretFile: string | undefined
       /** Share of the datagrams lost in each direction. */
       readonly lossRate: number
       readonly seed: number
@@ -49,8 +51,8 @@ try {
 }
 if (process.connected) process.disconnect()
 
-async function listen({ host, dir }: Task & { role: "listen" }): Promise<void> {
-  await using endpoint = await Endpoint.bind({ ...addressOptions(host), congestion: fixed() })
+async function listen({ host, dir, secretFile }: Task & { role: "listen" }): Promise<void> {
+  await using endpoint = await Endpoint.bind({ ...addressOptions(host), ...(await protectionOf(secretFile)), congestion: fixed() })
   const receiver = new FileReceiver(endpoint, {
     dir,
     onStored: ({ name }) => tell({ kind: "stored", name }),
@@ -62,15 +64,20 @@ async function listen({ host, dir }: Task & { role: "listen" }): Promise<void> {
 }
 
 /** The faults are all on this side: what it sends is lost on its way there, what it would receive on its way back. */
-async function send({ host, port, path, lossRate, seed }: Task & { role: "send" }): Promise<void> {
+async function send({ host, port, path, secretFile, lossRate, seed }: Task & { role: "send" }): Promise<void> {
   const lossy = withFaults(systemHost(), { seed, lossRate })
-  await using endpoint = await Endpoint.bind({ ...addressOptions(host), host: lossy, congestion: fixed() })
+  const protection = await protectionOf(secretFile)
+  await using endpoint = await Endpoint.bind({ ...addressOptions(host), ...protection, host: lossy, congestion: fixed() })
   const peer = await endpoint.join({ host, port })
   const startMs = performance.now()
   const { bytes } = await new FileSender(endpoint).send(peer, path, { onProgress: (written) => tell({ kind: "progress", written }) })
   const { sendLost: lostThere, receiveLost: lostBack } = lossy.faults
   tell({ kind: "sent", bytes, ms: performance.now() - startMs, lostThere, lostBack, ...peer.stats() })
   await stop
+}
+
+async function protectionOf(secretFile: string | undefined): Promise<EndpointOptions> {
+  return secretFile === undefined ? {} : (await findProtection(secretFile))!.options
 }
 
 function addressOptions(host: string): EndpointOptions {
