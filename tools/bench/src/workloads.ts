@@ -19,6 +19,10 @@ const ALL = ["x", "tcp", "tcp-naive", "tls", "ws", "zeromq", "udx", "kcp"]
 /** Without those that need a write for each message: here it is the same. */
 const LARGE = ["x", "tcp", "tls", "ws", "zeromq", "udx", "kcp"]
 
+/** Profiles beside each other, and beside what else encrypts. */
+const PROTECTED = ["x", "x-mac", "x-aead", "tls"]
+const UNAIDED = ["x-dgram", "x-dgram-mac", "x-dgram-aead", "tls"]
+
 type Work = Omit<Row["job"], "library">
 
 const flatOut = (bytes: number): Work => ({ kind: "flat-out", bytes, rounds: 0, perSecond: 0 })
@@ -81,6 +85,12 @@ export const WORKLOADS: readonly Workload[] = [
   { name: "W8-3", title: "without the helper: 1 MiB, one way", rows: libraries(flatOut(1_048_576), ["x-dgram", "tcp"]) },
   { name: "W8-4", title: "without the helper: 64 B ping-pong, on two CPUs", rows: libraries(ECHO, ["x-dgram", "tcp"]), cpus: [0, 1] },
   { name: "W8-5", title: "without the helper: latency of 64 B at 20,000/s", rows: libraries(latency(20_000), ["x-dgram", "tcp"]) },
+  { name: "W9-1", title: "protection: 64 B, one way, flat out", rows: libraries(flatOut(64), PROTECTED) },
+  { name: "W9-2", title: "protection: 1 KiB, one way, flat out", rows: libraries(flatOut(1_024), PROTECTED) },
+  { name: "W9-3", title: "protection: 1 MiB, one way, flat out", rows: libraries(flatOut(1_048_576), PROTECTED) },
+  { name: "W9-4-1", title: "protection: 64 B ping-pong, both on one CPU", rows: libraries(ECHO, PROTECTED), cpus: [0, 0] },
+  { name: "W9-4-2", title: "protection: 64 B ping-pong, on two CPUs", rows: libraries(ECHO, PROTECTED), cpus: [0, 1] },
+  { name: "W9-8", title: "protection without the helper: 1 KiB, one way", rows: libraries(flatOut(1_024), UNAIDED) },
   { name: "ceiling", title: "datagrams of the bare helper", rows: [ceiling(1_400), ceiling(65_000)] },
 ]
 
@@ -115,5 +125,9 @@ export const GOALS: readonly Goal[] = [
   { workload: "W7-in", of: "1000 x 1", against: "1 x 1", measure: "firstCpuUs", ratio: 1.5 },
   { workload: "W7-out", of: "1000 x 1", against: "1 x 1", measure: "firstCpuUs", ratio: 1.5 },
   { workload: "W7-streams", of: "1 x 10000", against: "1 x 1", measure: "cpuUs", ratio: 1.5 },
+  { workload: "W9-1", of: "x-aead", against: "tls", measure: "perSecond", ratio: 1 },
+  { workload: "W9-2", of: "x-aead", against: "tls", measure: "perSecond", ratio: 1.2 },
+  { workload: "W9-3", of: "x-aead", against: "tls", measure: "perSecond", ratio: 1.2 },
+  { workload: "W9-2", of: "x-aead", against: "x", measure: "perSecond", ratio: 0.5 },
   { workload: "W8-2", of: SINGLE.name, against: "dgram", measure: "perSecond", ratio: 0.85 },
 ]

@@ -5,10 +5,20 @@ const TYPE = 1
 /** Messages offered and not in the window yet. */
 const LARGE_UNDER_WAY = 2
 
-function endpointOptions({ own, datagramBytes }: LinkOptions, paceBytesPerMs: number | undefined): EndpointOptions {
+/** Known to both processes, and to whoever reads this. */
+const SECRETS = ["what nobody else knows, in a bench"]
+
+export interface XOptions {
+  /** At this rate, whatever is lost; else as the default congestion control lets it. */
+  readonly paceBytesPerMs?: number
+  readonly protection?: "checksum" | "mac" | "aead"
+}
+
+function endpointOptions({ own, datagramBytes }: LinkOptions, { paceBytesPerMs, protection = "checksum" }: XOptions): EndpointOptions {
   return {
-    // Some links are between network namespaces.
-    ...{ protection: "checksum", v4: own, v6: false, datagramBytes, receiveBufferBytes: 8 << 20 },
+    // Some links are between network namespaces: loopback alone wouldn't do.
+    ...(protection === "checksum" ? { protection } : { protection, secrets: SECRETS }),
+    ...{ v4: own, v6: false, datagramBytes, receiveBufferBytes: 8 << 20 },
     ...{ windowBytes: 4 << 20, windowPackets: 4_096 },
     ...(paceBytesPerMs === undefined ? {} : { congestion: fixed({ windowBytes: 4 << 20, paceBytesPerMs }) }),
   }
@@ -51,16 +61,17 @@ class StreamLink implements Link {
   }
 }
 
-/** This library: reliable messages on one stream, profile `checksum`. With a pace: at that, whatever is lost. */
-export function x(paceBytesPerMs?: number): Library {
+/** This library: reliable messages on one stream. */
+export function x(how: XOptions = {}): Library {
+  const { paceBytesPerMs, protection = "checksum" } = how
   const bind = async (options: LinkOptions, linkOf: () => StreamLink | undefined): Promise<Endpoint> => {
-    const endpoint = await Endpoint.bind(endpointOptions(options, paceBytesPerMs))
+    const endpoint = await Endpoint.bind(endpointOptions(options, how))
     endpoint.handle(TYPE, ({ view, offset, length }) => linkOf()?.handler(view, offset, length))
     return endpoint
   }
   return {
     settings: ({ datagramBytes }) =>
-      `one reliable stream, checksum, datagrams of ${datagramBytes} B, window 4 MiB, ${paceBytesPerMs === undefined ? "default congestion control" : `fixed at ${(paceBytesPerMs * 8) / 1e6} Gbit/s`}`,
+      `one reliable stream, ${protection}, datagrams of ${datagramBytes} B, window 4 MiB, ${paceBytesPerMs === undefined ? "default congestion control" : `fixed at ${(paceBytesPerMs * 8) / 1e6} Gbit/s`}`,
     async listen(options, onLink) {
       let link: StreamLink | undefined
       const endpoint = await bind(options, () => link)
