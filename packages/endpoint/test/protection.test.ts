@@ -54,7 +54,7 @@ describe.each(["mac", "aead"] as const)("%s", (protection) => {
     expect(network.now - startMs).toBeLessThanOrEqual(101)
   })
 
-  test("two that join each other at once have one session, whoever's join is lost", async () => {
+  test("F25 two that join each other at once have one session, whoever's join is lost", async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), link, fc.integer({ min: 0, max: 200 }), async (seed, path, laterMs) => {
         const world = makeWorld(seed, path)

@@ -1,4 +1,4 @@
-/** The catalogue of faults: each entry that is due begins the title of a test. */
+/** The catalogue of faults: each entry begins the title of a test. */
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -7,7 +7,6 @@ import { expect, test } from "vitest"
 interface Entry {
   readonly number: string
   readonly title: string
-  readonly due: "here" | "with protection"
 }
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
@@ -24,19 +23,18 @@ function testsOf(folder: string): string[] {
     .map((path) => readFileSync(join(root, folder, path), "utf8"))
 }
 
-test("the catalogue's entries are numbered upwards, and each has a title and is due here or with protection", () => {
+test("the catalogue's entries are numbered upwards, and each has a title", () => {
   const numbers = entries.map(({ number }) => number)
   expect(numbers).toEqual([...new Set(numbers)].toSorted())
-  for (const { number, title, due } of entries) {
+  for (const { number, title } of entries) {
     expect(number).toMatch(/^F\d\d$/)
     expect(title.length).toBeGreaterThan(5)
-    expect(["here", "with protection"]).toContain(due)
   }
 })
 
-test("each entry that is due begins the title of a test, and no test names one that isn't in the catalogue", () => {
+test("each entry begins the title of a test, and no test names one that isn't in the catalogue", () => {
   const named = new Set(readdirSync(join(root, "packages")).flatMap((name) => testsOf(`packages/${name}/test`).flatMap(namedBy)))
-  expect(entries.filter(({ number, due }) => due === "here" && !named.has(number))).toEqual([])
+  expect(entries.filter(({ number }) => !named.has(number))).toEqual([])
   const numbers = new Set(entries.map(({ number }) => number))
   expect([...named].filter((number) => !numbers.has(number))).toEqual([])
 })

@@ -1,6 +1,4 @@
 // Joins that are forged, repeated, late or many, and incarnations that are taken for each other.
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { Endpoint } from "@x/endpoint"
 import * as wire from "@x/wire"
 import { expect, test } from "vitest"
@@ -9,23 +7,10 @@ import { EvilPeer, heartbeat, message, open } from "../evil-peer.ts"
 import { dropsOf, makeScene } from "../scene.ts"
 import { makePair, makeWorld, pattern, PORT } from "../world.ts"
 import { describeBytes, dropped, forgedSource, record, v4Of } from "./forger.ts"
+import { heldBytes } from "./garbage.ts"
 import { Ledger, quiesce, quiesceEndpoints } from "./ledger.ts"
 
 const fromHex = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, "hex"))
-
-/** Collects garbage: what is measured afterwards is what is held. */
-function collect(): void {
-  setFlagsFromString("--expose-gc")
-  const gc = runInNewContext("gc") as () => void
-  // What the first round finishes the second one frees.
-  for (let round = 0; round < 2; round++) gc()
-}
-
-function heldBytes(): number {
-  collect()
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
 
 test("F21 two hundred thousand joins from forged sources take no memory, and a real join beside them takes its two seconds at most", async () => {
   const { network, bind } = makeWorld(21, { delayMs: 5 })
