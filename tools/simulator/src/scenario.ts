@@ -29,6 +29,8 @@ export const DISASTERS = [
 ] as const
 export type Disaster = (typeof DISASTERS)[number]
 
+const SECRETS = ["a secret of the simulated world", "another one, which is as good"]
+
 export interface Scenario {
   readonly seed: number
   readonly nodes: number
@@ -93,7 +95,7 @@ export function drawScenario(seed: number, preset?: PresetName): Scenario {
     faults: given === undefined ? faults : faultsOf(given),
     disasters: drawDisasters(draw, viciousness),
     controller,
-    options: drawOptions(draw, isSmall, bytesMax, controller),
+    options: { ...drawOptions(draw, isSmall, bytesMax, controller), ...drawProtection(new Draw(seed, "protection")) },
     traffic: {
       intervalMs: draw.scale(60, 400) * nodes,
       burst: draw.whole(2, 24),
@@ -163,6 +165,18 @@ function drawOptions(draw: Draw, isSmall: boolean, bytesMax: number, controller:
     sendPoolPacketsMax: isSmall ? draw.pick([64, 256]) : 16_384,
     sendPoolPacketsPerPeer: isSmall ? draw.pick([16, 64]) : 4_096,
     receiveBufferBytes: isSmall ? draw.pick([65_536, 262_144]) : 4_194_304,
+  }
+}
+
+/** One world in four has keys, which change all the time. */
+function drawProtection(draw: Draw): EndpointOptions {
+  if (!draw.chance(0.25)) return {}
+  const protection = draw.pick(["mac", "aead"] as const)
+  return {
+    protection,
+    secrets: draw.chance(0.5) ? [SECRETS[0]!] : SECRETS,
+    rekeyDatagrams: draw.pick([1_024, 65_536]),
+    rekeyAgeMs: draw.pick([1_000, 20_000]),
   }
 }
 
