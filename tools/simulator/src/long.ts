@@ -3,7 +3,7 @@
  * the same call goes on where it was interrupted. Prints what all blocks came to, as RESULTS.md shows it.
  */
 
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
@@ -13,6 +13,8 @@ import { simulateAll } from "./pool.ts"
 import { addResult, addSummary, createSummary, describeSummary, type Summary } from "./summary.ts"
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url))
+/** Ten million datagrams. */
+const SCALE = 100
 const SEED_TIMEOUT_MS = 300_000
 
 interface Block {
@@ -39,6 +41,7 @@ mkdirSync(folder, { recursive: true })
 
 for (let at = from; at < from + seeds; at += block) await runBlock(at, Math.min(block, from + seeds - at))
 report()
+attackLonger()
 
 async function runBlock(first: number, count: number): Promise<void> {
   const file = join(folder, `${String(first).padStart(9, "0")}-${count}.json`)
@@ -65,6 +68,15 @@ function report(): void {
   for (const line of describeSummary(summary)) console.log(line)
   for (const { failures } of blocks) for (const failure of failures) console.log(failure)
   process.exitCode = summary.failures === 0 ? 0 : 1
+}
+
+/** What is tested in small, in large: joins and nonces of the profiles with keys. */
+function attackLonger(): void {
+  const args = ["run", "--root", ROOT, "--config", "tools/vitest.config.ts", "packages/endpoint/test/catalogue/protection.test.ts"]
+  const { status } = spawnSync("vitest", [...args, "-t", "F21|F44|no key and nonce"], {
+    ...{ cwd: ROOT, stdio: "inherit", env: { ...process.env, X_SCALE: String(SCALE) } },
+  })
+  if (status !== 0) process.exitCode = 1
 }
 
 function describeRanges(blocks: readonly Block[]): string {
