@@ -42,6 +42,7 @@ const COMMANDS = {
   soak: { script: "tools/simulator/dist/soak.js", built: true },
   "simulate:versions": { script: "tools/simulator/versions.mjs", built: true },
   "simulate:plants": { script: "tools/simulator/plants.mjs", built: true },
+  capture: { script: "tools/capture/run.mjs", built: true },
   explore: { script: "tools/explorer/src/main.mjs" },
   fuzz: { script: "tools/fuzz/dist/main.js", built: true },
   bench: { script: "tools/bench/dist/main.js", built: true },
