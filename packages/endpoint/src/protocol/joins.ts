@@ -555,8 +555,9 @@ export class Joins {
   prefer({ unique }: PeerState, address: number, nowMs: number): void {
     for (const { joiner } of this.#joins.values()) {
       const { challenge } = joiner
-      // A first join may have been accepted by now, by whoever was there.
-      const isOver = challenge === undefined ? joiner.addresses.includes(address) : challenge.address === address
+      // With keys a first join may have been accepted by now, by whoever was there.
+      const isOver =
+        challenge === undefined ? this.#host.sealed !== undefined && joiner.addresses.includes(address) : challenge.address === address
       if (!isOver || (challenge !== undefined && isSame(challenge.unique, unique))) continue
       joiner.restart(nowMs)
       this.#host.due.set(joiner, nowMs)

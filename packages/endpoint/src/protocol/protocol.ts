@@ -354,17 +354,10 @@ export class Protocol {
   #hint(batch: ReceiveBatch, row: number, slot: number): void {
     const address = batch.address[row]!
     const nowMs = this.#nowMs
+    if (this.#sealed !== undefined) return
     const view = this.#viewOf(batch, row)
     const counter = wire.prefixCounter(view, batch.offset[row]!)
-    if (
-      this.#sealed !== undefined ||
-      slot === 0 ||
-      counter === 0 ||
-      counter > wire.NUMBER_MAX ||
-      address === 0 ||
-      batch.length[row]! <= this.#hintBytes()
-    )
-      return
+    if (slot === 0 || counter === 0 || counter > wire.NUMBER_MAX || address === 0 || batch.length[row]! <= this.#hintBytes()) return
     if ((this.#hinted.get(address) ?? -Infinity) + HINT_INTERVAL_MS > nowMs) return
     if (this.#hinted.size >= HINT_ADDRESSES_MAX) this.#hinted.clear()
     this.#hinted.set(address, nowMs)
