@@ -13,7 +13,7 @@ import { Ledger, quiesce } from "./ledger.ts"
 
 /** `npm run simulate:long` asks for a hundred times as much of what says so. */
 const SCALE = Number(process.env["X_SCALE"] ?? 1)
-const LONG_MS = 30_000 * SCALE
+const LONG_MS = 60_000 * SCALE
 
 const SECRET = "a secret of more than sixteen bytes"
 
