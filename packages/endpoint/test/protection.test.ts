@@ -1,8 +1,12 @@
 /** Profiles with keys: who knows the secret takes part, and nobody else. */
+import { inspect } from "node:util"
 import { Endpoint, type EndpointOptions } from "@x/endpoint"
+import type { BindOptions } from "@x/transport/host"
+import { createNetwork } from "@x/transport/simulated"
 import * as wire from "@x/wire"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
+import { withCrypto } from "./with-crypto.ts"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 
 const SECRET = "correct horse battery staple"
@@ -141,5 +145,44 @@ describe.each(["mac", "aead"] as const)("%s", (protection) => {
     expect(received).toEqual([1, 2, 3])
     const late = await network.until(Endpoint.bind({ host: network.host("d"), port: PORT, protection, secrets: [SECRET] }))
     await expect(network.until(late.join(`b:${PORT}`, { timeoutMs: 1_000 }))).rejects.toMatchObject({ code: "join-timeout" })
+  })
+})
+
+describe("secrets", () => {
+  const bind = (options: EndpointOptions): Promise<Endpoint> => Endpoint.bind({ host: createNetwork({ seed: 1 }).host("a"), ...options })
+
+  test.each([
+    ["a short one", { protection: "aead", secrets: ["fifteen letters"] }, /16 bytes or more, not 15; x keygen/],
+    ["none at all", { protection: "aead" }, /needs secrets.*x keygen/],
+    ["an empty list", { secrets: [] }, /a list of 1 to 8/],
+    ["too many", { secrets: Array.from({ length: 9 }, () => SECRET) }, /a list of 1 to 8/],
+    ["what is none", { secrets: [17 as unknown as string] }, /must be a Uint8Array or text/],
+    ["some that nobody uses", { protection: "checksum", secrets: [SECRET] }, /uses no secrets/],
+    ["a profile that there isn't", { protection: "toString" as "mac" }, /"none", "checksum", "mac" or "aead"/],
+    ["keys that last too short", { secrets: [SECRET], rekeyDatagrams: 1_023 }, /rekeyDatagrams must be a whole number from 1024/],
+  ] as const)("%s: an error at once, which says what to do and shows none", async (_, options, message) => {
+    const error = await bind(options as EndpointOptions).catch((it: unknown) => it)
+    expect(error).toMatchObject({ code: "invalid-option", message: expect.stringMatching(message) })
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/fifteen letters|correct horse/)
+  })
+
+  test("given, they authenticate unless more is asked for, and open the endpoint to others", async () => {
+    const bound: (string | false | undefined)[] = []
+    const host = createNetwork({ seed: 1 }).host("a")
+    const watched = withCrypto(host, host.crypto)
+    const options = { ...watched, bind: (it: BindOptions) => (bound.push(it.v4), host.bind(it)) }
+    const first = await Endpoint.bind({ host: options, secrets: [SECRET] })
+    await first.close()
+    await Endpoint.bind({ host: options })
+    expect(bound).toEqual([undefined, "127.0.0.1"])
+  })
+
+  test("are in nothing that an endpoint shows", async () => {
+    const bytes = new TextEncoder().encode(SECRET)
+    const endpoint = await bind({ secrets: [bytes] })
+    expect(inspect(endpoint, { depth: 9, showHidden: true }) + JSON.stringify(endpoint.stats())).not.toMatch(/correct|horse|staple/)
+    expect(() => endpoint.setSecrets(["too short"])).toThrow(/16 bytes or more/)
+    const open = await bind({ protection: "checksum" })
+    expect(() => open.setSecrets([SECRET])).toThrow(/bound without secrets/)
   })
 })
