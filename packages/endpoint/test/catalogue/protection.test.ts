@@ -444,6 +444,21 @@ test("F22 every datagram of a join by keys, a hundred times and in any order, ma
   await quiesce(ledger)
 })
 
+test("F22 of fifty copies of a first join one is answered, and one association is half open", async () => {
+  const { network, bind } = guarded(22)
+  const a = await bind("a")
+  const b = await bind("b")
+  let answers = 0
+  network.filter((datagram) => {
+    if (datagram.to === "b") for (let i = 0; i < 49; i++) network.inject(v4Of(a), v4Of(b), datagram.bytes, 5)
+    else answers++
+    return datagram.to === "b"
+  })
+  void a.join(`10.0.0.2:${PORT}`, { timeoutMs: 1 }).catch(() => {})
+  await network.advance(20)
+  expect([answers, b.sizes.halfOpen, b.stats().drops.unexpected]).toEqual([1, 1, 49])
+})
+
 test("F23 a join by keys that is replayed later, from where it came and from elsewhere, leaves a live association untouched", async () => {
   const { network, a, b, toB, recorded } = await guardedPair(23)
   const ledger = new Ledger(network, a, b)
