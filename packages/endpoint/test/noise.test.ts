@@ -4,7 +4,8 @@ import { createNetwork } from "@x/transport/simulated"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { keyChains, nonceOf, pskOf } from "../src/protocol/key-schedule.ts"
-import { KEY_BYTES, NoiseInitiator, NoiseResponder, type NoiseResult } from "../src/protocol/noise.ts"
+import { NoiseInitiator, NoiseResponder } from "../src/protocol/noise.ts"
+import { KEY_BYTES, type NoiseResult } from "../src/protocol/noise-state.ts"
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "hex"))
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")

@@ -6,7 +6,7 @@
  */
 
 import type { SyncCrypto } from "@x/transport/host"
-import type { NoiseResult } from "./noise.ts"
+import type { NoiseResult } from "./noise-state.ts"
 
 /** Of AES-256-GCM, bytes. */
 const IV_BYTES = 12

@@ -8,7 +8,8 @@
 import type { SyncCrypto } from "@x/transport/host"
 import { PREFIX_BYTES, prefixEpoch, PROFILE, TAG_BYTES } from "@x/wire"
 import { pskOf } from "./key-schedule.ts"
-import { KEY_BYTES, NOISE_OVERHEAD_BYTES, NoiseInitiator, NoiseResponder, type NoiseResult } from "./noise.ts"
+import { NOISE_OVERHEAD_BYTES, NoiseInitiator, NoiseResponder } from "./noise.ts"
+import { KEY_BYTES, type NoiseResult } from "./noise-state.ts"
 
 const PREFIX = PREFIX_BYTES[PROFILE.aead]!
 const TAG = TAG_BYTES[PROFILE.aead]!
