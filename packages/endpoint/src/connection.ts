@@ -13,6 +13,8 @@ export interface RetryOptions {
 }
 
 export interface ConnectOptions {
+  /** Of whom is asked for, where members have an `identity`. */
+  readonly publicKey?: Uint8Array
   readonly retry?: RetryOptions
 }
 

@@ -23,12 +23,13 @@ import {
   type ValueHandler,
 } from "./message-handlers.ts"
 import type { MessageType } from "./message-type.ts"
-import { bindOptionsOf, type EndpointOptions, secretsOf, type Settings, settingsOf } from "./options.ts"
+import { bindOptionsOf, type EndpointOptions, type IdentityOptions, isKey, secretsOf, type Settings, settingsOf } from "./options.ts"
 import type { OutgoingStream } from "./outgoing-stream.ts"
 import { Peer, type PeerHost } from "./peer.ts"
 import { toHex } from "./protocol/identity.ts"
 import type { ProtocolListener } from "./protocol/listener.ts"
 import type { IncomingState } from "./protocol/incoming-streams.ts"
+import type { Identity } from "./protocol/sealed-handshakes.ts"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
 import type { PeerState } from "./protocol/peer-state.ts"
 import type { JoinFailure } from "./protocol/joins.ts"
@@ -37,6 +38,8 @@ import { parseTarget, type Target } from "./target.ts"
 
 export interface JoinOptions {
   readonly signal?: AbortSignal
+  /** Of whom is asked for, where members have an `identity`. */
+  readonly publicKey?: Uint8Array
   /** Default: `joinTimeoutMs` of the endpoint. */
   readonly timeoutMs?: number
 }
@@ -95,6 +98,7 @@ export class Endpoint implements AsyncDisposable {
   readonly #connections = new Set<Connection>()
   /** Each rejects a join under way. */
   readonly #pendingJoins = new Set<() => void>()
+  readonly #identity: Identity | undefined
   #unhandled = 0
   #closing: Promise<void> | undefined
 
@@ -104,15 +108,22 @@ export class Endpoint implements AsyncDisposable {
     const bindOptions = bindOptionsOf(options)
     const secrets = options.secrets === undefined ? undefined : secretsOf(options.secrets)
     const host = options.host ?? (await import("@x/transport")).systemHost()
-    return new Endpoint(host, await host.bind(bindOptions), settings, secrets)
+    return new Endpoint(host, await host.bind(bindOptions), settings, secrets, options.identity)
   }
 
-  private constructor(host: Host, transport: Transport, settings: Settings, secrets: readonly Uint8Array[] | undefined) {
+  private constructor(
+    host: Host,
+    transport: Transport,
+    settings: Settings,
+    secrets: readonly Uint8Array[] | undefined,
+    identity: IdentityOptions | undefined,
+  ) {
     this.#host = host
     this.#transport = transport
     this.#settings = settings
     this.#events = new Events(ENDPOINT_EVENTS, (error, name) => this.#surface(error, `the listener of "${name}"`))
     this.#driver = new Driver(host, transport)
+    this.#identity = identity && this.#identityOf(identity)
     this.#peerHost = {
       now: () => host.now(),
       until: (isDone, timeoutMs) => this.#driver.until(isDone, timeoutMs),
@@ -137,7 +148,7 @@ export class Endpoint implements AsyncDisposable {
       listener: this.#makeListener(),
       random: () => host.random(),
       cookies: { entropy: (out) => host.entropy(out), hmacSha256: (key, data) => host.crypto.hmacSha256(key, data) },
-      ...(secrets === undefined ? {} : { keys: { crypto: host.crypto, secrets } }),
+      ...(secrets === undefined ? {} : { keys: { crypto: host.crypto, secrets, identity: this.#identity } }),
       nowMs: host.now(),
       onWork: () => this.#driver.work(),
     })
@@ -199,8 +210,9 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /** Associates with the endpoint at a target. Rejects with `join-timeout`, `join-refused`, `invalid-target`, `aborted`, `closed`, or the `TransportError` `name-not-found`. */
-  async join(target: Target, { signal, timeoutMs = this.#settings.joinTimeoutMs }: JoinOptions = {}): Promise<Peer> {
+  async join(target: Target, { signal, publicKey, timeoutMs = this.#settings.joinTimeoutMs }: JoinOptions = {}): Promise<Peer> {
     const { host, port } = parseTarget(target)
+    this.#checkPublicKey(publicKey)
     this.#checkOpen(signal)
     const found = await this.#host.resolve(host, signal)
     this.#checkOpen(signal)
@@ -217,10 +229,10 @@ export class Endpoint implements AsyncDisposable {
     if (within.length === 0)
       throw new EndpointError(
         "invalid-target",
-        `${usable[0]!.host} is on another machine, and this endpoint on loopback only: bind it with protection: "checksum", which opens it to everybody who reaches its port`,
+        `${usable[0]!.host} is on another machine, and this endpoint on loopback only: bind it with secrets, or with protection: "checksum", which opens it to everybody who reaches its port`,
       )
     const ids = within.map(({ family, host }) => this.#transport.internAddress({ family, host, port }))
-    const result = await this.#joinAddresses(ids, timeoutMs, signal)
+    const result = await this.#joinAddresses(ids, publicKey && Uint8Array.from(publicKey), timeoutMs, signal)
     if (!("kind" in result)) return this.#peerOf(result)
     const where = within.map(({ family, host }) => formatAddress({ family, host, port })).join(" or ")
     if (result.kind === "timeout")
@@ -236,7 +248,12 @@ export class Endpoint implements AsyncDisposable {
     return isLoopback(host) || this.addresses.some((own) => own.family === family && !isLoopback(own.host))
   }
 
-  #joinAddresses(ids: readonly number[], timeoutMs: number, signal: AbortSignal | undefined): Promise<PeerState | JoinFailure> {
+  #joinAddresses(
+    ids: readonly number[],
+    publicKey: Uint8Array | undefined,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<PeerState | JoinFailure> {
     return new Promise((resolve, reject) => {
       let cancel = (_nowMs: number): void => {}
       const settle = (act: () => void): void => {
@@ -250,7 +267,7 @@ export class Endpoint implements AsyncDisposable {
       const onDone = (result: PeerState | JoinFailure): void => settle(() => resolve(result))
       signal?.addEventListener("abort", onAbort, { once: true })
       this.#pendingJoins.add(onClose)
-      cancel = this.#protocol.join({ addresses: ids, timeoutMs, onDone }, this.#host.now())
+      cancel = this.#protocol.join({ addresses: ids, publicKey, timeoutMs, onDone }, this.#host.now())
     })
   }
 
@@ -261,8 +278,9 @@ export class Endpoint implements AsyncDisposable {
   connect(target: Target, options: ConnectOptions = {}): Connection {
     this.#checkOpen()
     parseTarget(target)
+    this.#checkPublicKey(options.publicKey)
     const connection = new Connection(target, options, {
-      join: (signal) => this.join(target, { signal }),
+      join: (signal) => this.join(target, { signal, ...(options.publicKey === undefined ? {} : { publicKey: options.publicKey }) }),
       until: (isDone, timeoutMs) => this.#driver.until(isDone, timeoutMs),
       random: () => this.#host.random(),
       surface: (error, where) => this.#surface(error, where),
@@ -270,6 +288,36 @@ export class Endpoint implements AsyncDisposable {
     })
     this.#connections.add(connection)
     return connection
+  }
+
+  #identityOf({ privateKey, trust }: IdentityOptions): Identity {
+    const own = { privateKey: Uint8Array.from(privateKey), publicKey: Uint8Array.from(this.#host.crypto.x25519PublicKey(privateKey)) }
+    return {
+      own,
+      trust: (publicKey) => {
+        try {
+          return trust(publicKey.slice()) === true
+        } catch (error) {
+          this.#surface(error, "trust")
+          return false
+        }
+      },
+    }
+  }
+
+  /** By which members know us, 32 bytes; `undefined` without `identity`. */
+  get publicKey(): Uint8Array | undefined {
+    return this.#identity?.own.publicKey.slice()
+  }
+
+  /** Where members have keys, whom we ask for has to be named by his. */
+  #checkPublicKey(publicKey: Uint8Array | undefined): void {
+    if (this.#identity === undefined) {
+      if (publicKey !== undefined)
+        throw new EndpointError("invalid-option", "publicKey names a member, and this endpoint has no identity itself")
+    } else if (!isKey(publicKey) || this.#host.crypto.x25519(this.#identity.own.privateKey, publicKey) === undefined) {
+      throw new EndpointError("invalid-option", "publicKey must be that of whom is asked for, 32 bytes: its endpoint.publicKey tells it")
+    }
   }
 
   #checkOpen(signal?: AbortSignal): void {

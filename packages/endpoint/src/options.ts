@@ -36,6 +36,11 @@ export interface EndpointOptions extends BindOptions {
    * line can be read by all users of a machine.
    */
   readonly secrets?: readonly (Uint8Array | string)[]
+  /**
+   * Tells members from each other, beside the secret that they share: each has a key of its own, joins name the key of whom they ask for, and it is shown on both
+   * sides. All members have one, or none.
+   */
+  readonly identity?: IdentityOptions
   /** Datagrams sent under one key, 1,024 to 67,108,864; default: that many, 2,097,152 where `datagramBytes` is more than 2,048. At four times as many the peer is lost. */
   readonly rekeyDatagrams?: number
   /** And how long one is used, milliseconds, default 900,000. */
@@ -94,8 +99,15 @@ export interface EndpointOptions extends BindOptions {
   readonly lingerMs?: number
 }
 
+export interface IdentityOptions {
+  /** 32 bytes of entropy, kept secret and for as long as one wants to be known by the public key that is made of it; `endpoint.publicKey` tells that. */
+  readonly privateKey: Uint8Array
+  /** Asked for each join of somebody else, after he has shown that the key is his; `false` refuses it. What it throws is surfaced, and refuses too. */
+  readonly trust: (publicKey: Uint8Array) => boolean
+}
+
 export type Settings = Required<
-  Omit<EndpointOptions, keyof BindOptions | "host" | "protection" | "secrets" | "inFlightMax" | "congestion">
+  Omit<EndpointOptions, keyof BindOptions | "host" | "protection" | "secrets" | "identity" | "inFlightMax" | "congestion">
 > & {
   readonly profile: Profile
   readonly congestion: CongestionFactory
@@ -109,6 +121,8 @@ const REKEY_DATAGRAMS_LONG = 2_097_152
 const LONG_BYTES = 2_048
 /** A shorter secret can be guessed by whoever recorded a join. */
 export const SECRET_BYTES_MIN = 16
+/** Of X25519 (RFC 7748). */
+const IDENTITY_KEY_BYTES = 32
 /** Each costs a check of every join. */
 const SECRETS_MAX = 8
 
@@ -154,6 +168,7 @@ const KNOWN = new Set([
   "sendBufferBytes",
   "protection",
   "secrets",
+  "identity",
   "inFlightMax",
   "congestion",
 ])
@@ -166,6 +181,7 @@ export function settingsOf(options: EndpointOptions): Settings {
   const protection = options.protection ?? (options.secrets === undefined ? "checksum" : "mac")
   if (!Object.hasOwn(PROFILE, protection)) throw invalid("protection", `"none", "checksum", "mac" or "aead"`, protection)
   checkSecrets(protection, options.secrets)
+  checkIdentity(options)
   const { congestion = lossBased() } = options
   if (typeof congestion !== "function")
     throw invalid("congestion", "what lossBased() or fixed() returns, or a function of your own", congestion)
@@ -227,6 +243,19 @@ function checkSecrets(protection: string, secrets: EndpointOptions["secrets"]): 
       "invalid-option",
       `protection: "${protection}" uses no secrets: ask for "mac" or "aead", or leave out the secrets`,
     )
+}
+
+function checkIdentity({ identity, secrets }: EndpointOptions): void {
+  if (identity === undefined) return
+  if (secrets === undefined)
+    throw new EndpointError("invalid-option", "identity needs secrets too: they keep strangers from being looked at")
+  if (!isKey(identity.privateKey) || typeof identity.trust !== "function")
+    throw new EndpointError("invalid-option", `identity must have a privateKey of ${IDENTITY_KEY_BYTES} bytes and a function trust`)
+}
+
+/** Whether it may be a private or public key. */
+export function isKey(key: unknown): key is Uint8Array {
+  return key instanceof Uint8Array && key.length === IDENTITY_KEY_BYTES
 }
 
 /** The secrets as bytes of our own. Throws `EndpointError` `invalid-option`, which tells nothing of them. */

@@ -91,6 +91,11 @@ export class Peer {
     return this.#address ?? { family: 4, host: "0.0.0.0", port: 1 }
   }
 
+  /** The key that it has shown, 32 bytes, where members have an `identity`. */
+  get publicKey(): Uint8Array | undefined {
+    return this.#state.publicKey?.slice()
+  }
+
   get state(): "joined" | "unreachable" | "left" {
     const { liveness } = this.#state
     return liveness === "leaving" ? "left" : liveness

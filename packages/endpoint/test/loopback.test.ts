@@ -20,7 +20,7 @@ test("an endpoint on loopback says at once that it reaches no other machine, and
   await using endpoint = await Endpoint.bind({ v6: false })
   await expect(endpoint.join("192.0.2.1:9", { timeoutMs: 600_000 })).rejects.toMatchObject({
     code: "invalid-target",
-    message: expect.stringContaining('bind it with protection: "checksum"'),
+    message: expect.stringContaining('bind it with secrets, or with protection: "checksum"'),
   })
   expect(endpoint.stats()).toMatchObject({ joins: 0, transport: { datagramsSent: 0 } })
 })

@@ -52,7 +52,7 @@ export function checkPackets(view: DataView, offset: number, length: number, pro
     if (classOf(kind) !== firstClass || (isAlone(kind) && (more || at !== first))) return "class"
     if (inHandshake !== (firstClass === CLASS.handshake) || slotIsNone !== goesToNoSlot(kind)) return "class"
     if ((counter === 0) !== hasNoCounter(kind)) return "value"
-    const reason = checkBody(view, kind, flags, body, bodyEnd, length)
+    const reason = checkBody(view, kind, flags, body, bodyEnd, length, profile)
     if (reason !== undefined) return reason
     if (!more) return undefined
     at = bodyEnd
@@ -74,6 +74,7 @@ function checkBody(
   body: number,
   end: number,
   datagramBytes: number,
+  profile: Profile,
 ): DatagramDropReason | undefined {
   const form = flags >>> ADDRESS_FORM_SHIFT
   switch (kind) {
@@ -105,11 +106,11 @@ function checkBody(
     case KIND.mtuProbe:
       return connection.checkMtuProbe(view, body, end, (flags & FLAG_WANTED) !== 0, datagramBytes)
     case KIND.join:
-      return handshake.checkJoin(view, body, end, form)
+      return handshake.checkJoin(view, body, end, form, profile)
     case KIND.challenge:
       return handshake.checkChallenge(view, body, end)
     case KIND.accept:
-      return handshake.checkAccept(view, body, end, form)
+      return handshake.checkAccept(view, body, end, form, profile)
     case KIND.hint:
       return handshake.checkHint(view, body, end)
     case KIND.loose:

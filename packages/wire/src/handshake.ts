@@ -8,6 +8,7 @@
 import { bytesAt, firstNonZero } from "./bytes.ts"
 import type { DatagramDropReason } from "./drop-reason.ts"
 import { NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
+import { PROFILE, type Profile } from "./prefix.ts"
 import { SPREAD_MAX } from "./ranges.ts"
 
 /** Bytes of a unique or a session. */
@@ -122,7 +123,7 @@ export function readJoin(view: DataView, body: number, form: number): Join {
   }
 }
 
-export function checkJoin(view: DataView, body: number, end: number, form: number): DatagramDropReason | undefined {
+export function checkJoin(view: DataView, body: number, end: number, form: number, profile: Profile): DatagramDropReason | undefined {
   const at = body + ADDRESS_BYTES[form]!
   if (at + JOIN.token > end) return "truncated"
   if (form !== 0 && addressPort(view, body, form) === 0) return "value"
@@ -134,7 +135,7 @@ export function checkJoin(view: DataView, body: number, end: number, form: numbe
   // Whoever has a token knows the peer's incarnation, and so has a session for it (§6).
   if (tokenBytes > 0 && isZero(view, at + JOIN.session)) return "value"
   const exchange = at + JOIN.token + tokenBytes
-  return exchange + EXCHANGE_LENGTH_BYTES > end ? "truncated" : checkExchange(view, exchange, end)
+  return exchange + EXCHANGE_LENGTH_BYTES > end ? "truncated" : checkExchange(view, exchange, end, profile, EXCHANGE_BYTES.join)
 }
 
 export interface Challenge {
@@ -204,14 +205,14 @@ export function readAccept(view: DataView, body: number, form: number): Accept {
   }
 }
 
-export function checkAccept(view: DataView, body: number, end: number, form: number): DatagramDropReason | undefined {
+export function checkAccept(view: DataView, body: number, end: number, form: number, profile: Profile): DatagramDropReason | undefined {
   const at = body + ADDRESS_BYTES[form]!
   if (at + ACCEPT.exchange + EXCHANGE_LENGTH_BYTES > end) return "truncated"
   if (form !== 0 && addressPort(view, body, form) === 0) return "value"
   if (view.getUint32(at + ACCEPT.slot, true) === 0) return "value"
   if (isZero(view, at + ACCEPT.unique) || isZero(view, at + ACCEPT.session)) return "value"
   if (!areLimits(view, at + ACCEPT.limits)) return "value"
-  return checkExchange(view, at + ACCEPT.exchange, end)
+  return checkExchange(view, at + ACCEPT.exchange, end, profile, EXCHANGE_BYTES.accept)
 }
 
 /** Names a datagram that came for a slot nobody has: only who sent it can know both. */
@@ -325,6 +326,8 @@ function addressPort(view: DataView, body: number, form: number): number {
 }
 
 const EXCHANGE_LENGTH_BYTES = 2
+/** Of the exchange between static keys (PROTOCOL.md §9), where there is one. */
+export const EXCHANGE_BYTES = { join: 96, accept: 48 } as const
 
 /** Writes the key exchange and padding up to `end`: the tail of `join` and `accept`. */
 function writeExchange(view: DataView, at: number, exchange: Uint8Array, end: number): number {
@@ -338,10 +341,12 @@ function readExchange(view: DataView, at: number): Uint8Array {
   return copyAt(view, at + EXCHANGE_LENGTH_BYTES, view.getUint16(at, true))
 }
 
-function checkExchange(view: DataView, at: number, end: number): DatagramDropReason | undefined {
-  // Version 0 speaks only profiles without a key exchange.
-  if (view.getUint16(at, true) !== 0) return "value"
-  return firstNonZero(view, at + EXCHANGE_LENGTH_BYTES, end) === end ? undefined : "padding"
+function checkExchange(view: DataView, at: number, end: number, profile: Profile, bytes: number): DatagramDropReason | undefined {
+  const length = view.getUint16(at, true)
+  if (length !== 0 && (length !== bytes || profile < PROFILE.mac)) return "value"
+  const padding = at + EXCHANGE_LENGTH_BYTES + length
+  if (padding > end) return "truncated"
+  return firstNonZero(view, padding, end) === end ? undefined : "padding"
 }
 
 function writeBytes(view: DataView, at: number, bytes: Uint8Array): number {

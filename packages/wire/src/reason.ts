@@ -14,6 +14,7 @@ export const REASON = {
   self: 11,
   timeout: 12,
   restarted: 13,
+  untrusted: 14,
 } as const
 
 /** The first of the application's own reasons; they go up to 65,535. */

@@ -20,6 +20,11 @@ export function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return true
 }
 
+/** Both have the same static key, or both none. Public: it may take a different time for each. */
+export function isSameKey(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : a.length === b.length && a.every((byte, i) => byte === b[i])
+}
+
 /** Below, at or above 0 as `a` is bytewise before, the same as or behind `b`. */
 export function compare(a: Uint8Array, b: Uint8Array): number {
   for (let i = 0; i < IDENTITY_BYTES; i++) if (a[i] !== b[i]) return a[i]! - b[i]!

@@ -8,6 +8,7 @@ import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR } from "@x/wire"
 import type { Due } from "./due-queue.ts"
 import { NO_IDENTITY } from "./identity.ts"
 import type { NoiseInitiator } from "./noise.ts"
+import type { IkInitiator } from "./noise-ik.ts"
 
 /** The first retry comes after this, the next after 1.5 times as long, up to a second; milliseconds. */
 const RETRY_MS = 100
@@ -26,6 +27,8 @@ export interface Exchange {
   readonly initiator: NoiseInitiator
   /** The session it carried. */
   readonly session: Uint8Array
+  /** And the exchange between static keys. */
+  readonly identity: IkInitiator | undefined
 }
 
 /** What a join says this time. */
@@ -48,6 +51,8 @@ export class Joiner implements Due {
   challenge: { readonly address: number; readonly unique: Uint8Array; readonly token: Uint8Array; readonly session: Uint8Array } | undefined
   /** The session that tries carry before a challenge told whom it is with: zeros, or one that is good for whoever answers. */
   readonly firstSession: Uint8Array
+  /** Of whom it asks for, where members have keys. */
+  readonly publicKey: Uint8Array | undefined
   readonly #exchanges = new Map<number, Exchange>()
   #attempt = 0
   /** The latest try when the challenge came: answers to it and to those before it are of no use any more. */
@@ -63,7 +68,9 @@ export class Joiner implements Due {
     deadlineMs: number,
     nowMs: number,
     firstSession: Uint8Array = NO_IDENTITY,
+    publicKey?: Uint8Array,
   ) {
+    this.publicKey = publicKey
     this.slot = slot
     this.firstSession = firstSession
     this.addresses = addresses

@@ -11,16 +11,17 @@ import type { Settings } from "../options.ts"
 import { Association, pseudoHeaders } from "./association.ts"
 import { type CookieHost, CookieJar } from "./cookie.ts"
 import type { Due, DueQueue } from "./due-queue.ts"
-import { isNone, isSame, newIdentity, NO_IDENTITY, toHex } from "./identity.ts"
+import { isNone, isSame, isSameKey, newIdentity, NO_IDENTITY, toHex } from "./identity.ts"
 import { type Exchange, Joiner } from "./joiner.ts"
 import { KeyProtection } from "./key-protection.ts"
 import { keyChains } from "./key-schedule.ts"
 import type { NoiseResponder } from "./noise.ts"
+import type { IkResponder } from "./noise-ik.ts"
 import type { NoiseResult } from "./noise-state.ts"
 import type { Outbox } from "./outbox.ts"
 import { type PeerContext, PeerState } from "./peer-state.ts"
 import { FixedProtection } from "./protection.ts"
-import { ANSWER, HANDSHAKE_GAP_BYTES, type SealedHandshakes } from "./sealed-handshakes.ts"
+import { ANSWER, HANDSHAKE_GAP_BYTES, type OpenedJoin, type SealedHandshakes } from "./sealed-handshakes.ts"
 import type { SlotTable } from "./slots.ts"
 import { TokenBucket } from "./token-bucket.ts"
 
@@ -49,6 +50,8 @@ export interface JoinFailure {
 export interface JoinRequest {
   readonly addresses: readonly number[]
   readonly isProbe?: boolean
+  /** Whose key it has to be, where members have some. */
+  readonly publicKey?: Uint8Array | undefined
   readonly timeoutMs: number
   readonly onDone: (result: PeerState | JoinFailure) => void
 }
@@ -97,6 +100,8 @@ interface HalfOpen {
   readonly host?: string
 }
 
+const NOTHING = new Uint8Array(0)
+
 /** What an answer to a join goes by. */
 interface Asked {
   readonly address: number
@@ -142,7 +147,7 @@ export class Joins {
    * Asks the peer at one of these addresses (ids, whose references pass to the join) to associate. A probe asks for a peer that we have: nothing
    * comes of it unless it completes. Returns what cancels it.
    */
-  join({ addresses, isProbe = false, timeoutMs, onDone }: JoinRequest, nowMs: number): (nowMs: number) => void {
+  join({ addresses, isProbe = false, publicKey, timeoutMs, onDone }: JoinRequest, nowMs: number): (nowMs: number) => void {
     const owner: { kind: "join"; pending: PendingJoin } = { kind: "join", pending: undefined as never }
     const slot = this.#host.slots.allocate(owner, this.#host.random(), nowMs)
     if (slot === undefined) {
@@ -152,7 +157,7 @@ export class Joins {
     }
     // Where a first join may be accepted at once, it carries a session.
     const session = this.#host.sealed === undefined ? NO_IDENTITY : newIdentity((out) => this.#host.cookies.entropy(out))
-    const joiner = new Joiner(slot, addresses, isProbe, nowMs + timeoutMs, nowMs, session)
+    const joiner = new Joiner(slot, addresses, isProbe, nowMs + timeoutMs, nowMs, session, publicKey)
     const pending: PendingJoin = { joiner, onDone }
     owner.pending = pending
     this.#joins.set(joiner, pending)
@@ -196,24 +201,24 @@ export class Joins {
     outbox.composeHandshake(sealed === undefined ? 0 : HANDSHAKE_GAP_BYTES)
     const { writer } = outbox
     const body = writer.begin(wire.KIND.join)
+    const names = { slot: joiner.slot, unique: this.#host.unique, session: joiner.session }
+    const identity = sealed?.handshakes.beginIdentity(names, joiner.publicKey)
     const join: wire.Join = {
+      ...names,
       address: undefined,
       versionMin: wire.VERSION,
       versionMax: wire.VERSION,
-      slot: joiner.slot,
-      unique: this.#host.unique,
-      session: joiner.session,
       receiverUnique: challenge?.unique ?? NO_IDENTITY,
       limits: this.#host.limits,
       features: 0,
-      token: challenge?.token ?? new Uint8Array(0),
-      exchange: new Uint8Array(0),
+      token: challenge?.token ?? NOTHING,
+      exchange: identity?.message ?? NOTHING,
     }
     writer.finish(wire.writeJoin(writer.view, body, join, outbox.endOf(datagramBytes)))
     if (sealed === undefined) return outbox.postHandshake(address, 0, attempt, ZERO_SEED)
     outbox.postSealed(address, 0, attempt, 0, HANDSHAKE_GAP_BYTES, (prefix, packets) => {
       const initiator = sealed.handshakes.begin(prefix, packets)
-      joiner.addExchange(attempt, { initiator, session: join.session })
+      joiner.addExchange(attempt, { initiator, session: join.session, identity })
       return initiator.message
     })
   }
@@ -223,15 +228,9 @@ export class Joins {
     return wire.pseudoHeaderSeed({ receiverUnique: this.#host.unique, receiverSession: joiner.challenge?.session ?? NO_IDENTITY })
   }
 
-  /** `responder`: the exchange that a genuine join began, in profiles with keys. */
-  handleJoin(
-    join: wire.Join,
-    attempt: number,
-    length: number,
-    address: number,
-    nowMs: number,
-    responder: NoiseResponder | undefined,
-  ): void {
+  /** `opened`: the exchange that a genuine join began, in profiles with keys. */
+  handleJoin(join: wire.Join, attempt: number, length: number, address: number, nowMs: number, opened: OpenedJoin | undefined): void {
+    const responder = opened?.responder
     const isToSelf = isSame(join.unique, this.#host.unique)
     // Whom it asks for was here before us: the joiner learns that from a challenge, as one who knew nobody here would.
     const isForAnother = !isNone(join.receiverUnique) && !isSame(join.receiverUnique, this.#host.unique)
@@ -252,7 +251,10 @@ export class Joins {
     }
     if (join.token.length > 0 && !this.#cookies.check(join.token, source, join.unique, join.slot, nowMs)) return this.#host.refuse("token")
     if (join.versionMin > wire.VERSION) return refuse(wire.REASON.version, `this endpoint speaks version ${wire.VERSION}`)
-    const found = this.#associationFor(join, attempt, address, nowMs)
+    const identity = opened === undefined ? undefined : this.#identify(opened, join)
+    if (identity === "untrusted")
+      return refuse(wire.REASON.untrusted, "this endpoint doesn't know the joiner's key, or has another one itself")
+    const found = this.#associationFor(join, attempt, identity?.publicKey, address, nowMs)
     if (found === "later") return this.#host.refuse("rate")
     if (found === "again") return this.#host.refuse("unexpected")
     if (found === undefined) {
@@ -260,7 +262,21 @@ export class Joins {
       return refuse(wire.REASON.peersFull, "too many peers")
     }
     limitPath(found.peer, length)
-    if (!this.#sendAccept(found, asked, length, nowMs)) this.#host.refuse("tag")
+    if (!this.#sendAccept(found, asked, identity, length, nowMs)) this.#host.refuse("tag")
+  }
+
+  /** Who joins, where members have keys: it has shown that the key is its own, and that it is no other's whom we know by that unique. */
+  #identify(opened: OpenedJoin, join: wire.Join): IkResponder | "untrusted" | undefined {
+    const { handshakes } = this.#host.sealed!
+    const { identity } = handshakes
+    if (identity === undefined) return join.exchange.length === 0 ? undefined : "untrusted"
+    const shown = handshakes.readIdentity(opened, join)
+    if (shown === undefined || !identity.trust(shown.publicKey)) return "untrusted"
+    const known = this.#host.peers.get(toHex(join.unique))
+    if (known !== undefined && !isSameKey(known.publicKey, shown.publicKey)) return "untrusted"
+    for (const { peer } of this.#halfOpen)
+      if (isSame(peer.unique, join.unique) && !isSameKey(peer.publicKey, shown.publicKey)) return "untrusted"
+    return shown
   }
 
   /**
@@ -278,7 +294,13 @@ export class Joins {
    * The association that a verified join asks for: the one it asked for before, or a new one; `undefined`: no more peers are taken; `"later"`: too many of its
    * host wait; `"again"`: it was answered. With keys each try has an association of its own, since its keys are.
    */
-  #associationFor(join: wire.Join, attempt: number, address: number, nowMs: number): HalfOpen | "later" | "again" | undefined {
+  #associationFor(
+    join: wire.Join,
+    attempt: number,
+    publicKey: Uint8Array | undefined,
+    address: number,
+    nowMs: number,
+  ): HalfOpen | "later" | "again" | undefined {
     const known = this.#host.peers.get(toHex(join.unique))
     const isKeyed = this.#host.sealed !== undefined
     const ofJoin = [...this.#halfOpen].filter(
@@ -306,7 +328,7 @@ export class Joins {
     // A state that has not heard of the peer's session yet is our own join to it, under way: one session.
     const continues =
       known !== undefined && known.liveness !== "leaving" && (isSame(known.remoteSession, join.session) || isNone(known.remoteSession))
-    const peer = continues ? known : (this.#halfOpenOf(join) ?? this.#newPeer(join, address, nowMs))
+    const peer = continues ? known : (this.#halfOpenOf(join) ?? this.#newPeer(join, publicKey, address, nowMs))
     const association = this.#associate(peer, join.slot, address, nowMs)
     if (association === undefined) return undefined
     if (!isKeyed) this.#protect(peer, association, join.session)
@@ -322,10 +344,11 @@ export class Joins {
     return undefined
   }
 
-  #newPeer({ unique, session, limits }: wire.Join, address: number, nowMs: number): PeerState {
+  #newPeer({ unique, session, limits }: wire.Join, publicKey: Uint8Array | undefined, address: number, nowMs: number): PeerState {
     const local = this.#sessionFor(unique) ?? this.#sessionAt(address) ?? newIdentity((out) => this.#host.cookies.entropy(out))
     const peer = new PeerState(this.#host.context, unique, local, limits, nowMs)
     peer.remoteSession = session
+    peer.publicKey = publicKey
     return peer
   }
 
@@ -390,8 +413,13 @@ export class Joins {
   }
 
   /** `false`: the exchange gave no keys, and the association is forgotten. */
-  #sendAccept({ peer, association }: HalfOpen, asked: Asked, length: number, nowMs: number): boolean {
+  #sendAccept({ peer, association }: HalfOpen, asked: Asked, identity: IkResponder | undefined, length: number, nowMs: number): boolean {
     const { outbox, sealed } = this.#host
+    const shown = identity?.write(sealed!.handshakes.random(), NOTHING)
+    if (identity !== undefined && shown === undefined) {
+      this.#forgetHalfOpen(association, nowMs)
+      return false
+    }
     const accept: wire.Accept = {
       address: undefined,
       version: wire.VERSION,
@@ -400,7 +428,7 @@ export class Joins {
       session: peer.localSession,
       limits: this.#host.limits,
       features: 0,
-      exchange: new Uint8Array(0),
+      exchange: shown?.message ?? NOTHING,
     }
     // As long as the join, so that the way back is proved too, and never longer.
     const write = (view: DataView, body: number): number =>
@@ -414,7 +442,8 @@ export class Joins {
     this.#post(asked, wire.KIND.accept, ANSWER.accept, write, (packets) => {
       const written = responder.write(sealed.handshakes.random(), packets)
       isSecret = written !== undefined
-      if (written !== undefined) this.#protect(peer, association, peer.remoteSession, written.result)
+      if (written !== undefined)
+        this.#protect(peer, association, peer.remoteSession, sealed.handshakes.combine(written.result, shown?.result))
       return written?.message
     })
     if (!isSecret) this.#forgetHalfOpen(association, nowMs)
@@ -461,7 +490,8 @@ export class Joins {
     if (joiner.challenge !== undefined && joiner.challenge.address !== address) return this.#host.refuse("unexpected")
     const held = joiner.challenge !== undefined && isSame(joiner.challenge.unique, challenge.unique) ? joiner.challenge : undefined
     const known = this.#host.peers.get(toHex(challenge.unique))
-    const isUsable = known !== undefined && known.liveness !== "leaving" && known.liveness !== "left"
+    const isUsable =
+      known !== undefined && known.liveness !== "leaving" && known.liveness !== "left" && isSameKey(known.publicKey, joiner.publicKey)
     if (isUsable && known.liveness === "joined" && !joiner.isProbe) {
       // Another name or address of a peer we have.
       this.#endJoin(pending, nowMs)
@@ -504,16 +534,24 @@ export class Joins {
       return this.#host.refuse("unexpected")
     if (!joiner.addresses.includes(address) || isSame(accept.unique, this.#host.unique)) return this.#host.refuse("unexpected")
     const session = exchange?.session ?? challenge!.session
+    const shown = exchange?.identity?.read(accept.exchange)
+    // Where members have keys the one that was asked for has to be shown.
+    if (exchange !== undefined && exchange.identity !== undefined && shown === undefined) return this.#host.refuse("tag")
+    if (exchange?.identity === undefined && accept.exchange.length > 0) return this.#host.refuse("unexpected")
     const known = this.#host.peers.get(toHex(accept.unique))
     // Both have to agree: a peer that left unheard has begun another session, and what is known of the one before is no part of it.
     const isOfSession = (peer: PeerState): boolean =>
-      isSame(peer.unique, accept.unique) && isSame(peer.localSession, session) && isSame(peer.remoteSession, accept.session)
+      isSame(peer.unique, accept.unique) &&
+      isSame(peer.localSession, session) &&
+      isSame(peer.remoteSession, accept.session) &&
+      isSameKey(peer.publicKey, joiner.publicKey)
     const peer =
       known !== undefined && isOfSession(known)
         ? known
         : ([...this.#halfOpen].find((entry) => isOfSession(entry.peer))?.peer ??
           new PeerState(this.#host.context, accept.unique, session, accept.limits, nowMs))
     peer.remoteSession = accept.session
+    peer.publicKey = joiner.publicKey
     limitPath(peer, length)
     this.#joins.delete(joiner)
     this.#host.due.remove(joiner)
@@ -521,7 +559,7 @@ export class Joins {
     this.#host.transport.retainAddress(address)
     const { inFlight: inFlightMax } = this.#host.limits
     const association = new Association({ slot: joiner.slot, remoteSlot: accept.slot, address, isOurs: true, inFlightMax, nowMs })
-    this.#protect(peer, association, accept.session, result)
+    this.#protect(peer, association, accept.session, result && this.#host.sealed!.handshakes.combine(result, shown?.result))
     this.#host.slots.replace(joiner.slot, { kind: "association", peer, association })
     association.isConfirmed = true
     for (const id of joiner.addresses) this.#host.transport.releaseAddress(id)

@@ -78,6 +78,8 @@ export class PeerState implements Due {
   readonly rtt: RttEstimator = new RttEstimator()
   readonly outgoing: OutgoingStreams
   readonly incoming: IncomingStreams
+  /** Its static key, where members have some: shown in the exchange that made its keys. */
+  publicKey: Uint8Array | undefined
   /** Who tells the application of it; set by the shell. */
   owner: unknown = undefined
   dueMs: number = Infinity

@@ -14,7 +14,7 @@ import type { Association } from "./association.ts"
 import { ControlWriter } from "./control-writer.ts"
 import type { CookieHost } from "./cookie.ts"
 import { type Due, DueQueue } from "./due-queue.ts"
-import { compare, newIdentity, toHex } from "./identity.ts"
+import { compare, isSameKey, newIdentity, toHex } from "./identity.ts"
 import { Joiner } from "./joiner.ts"
 import { type JoinRequest, Joins, type PendingJoin, type SlotOwner, ZERO_SEED } from "./joins.ts"
 import type { ProtocolListener } from "./listener.ts"
@@ -24,7 +24,7 @@ import { HEAD_ROOM_BYTES, PeerState, type PeerContext } from "./peer-state.ts"
 import { NO_OPENER } from "./protection.ts"
 import { Quota } from "./quota.ts"
 import { createScratch } from "./scratch.ts"
-import { SealedHandshakes } from "./sealed-handshakes.ts"
+import { type Identity, SealedHandshakes } from "./sealed-handshakes.ts"
 import { SlotTable } from "./slots.ts"
 
 /** Hints: one a second to an address, and so many addresses are remembered for it. */
@@ -60,7 +60,7 @@ export interface ProtocolOptions {
   readonly random: () => number
   readonly cookies: CookieHost
   /** In profiles `mac` and `aead`: what their keys are made with, and of. */
-  readonly keys?: { readonly crypto: SyncCrypto; readonly secrets: readonly Uint8Array[] }
+  readonly keys?: { readonly crypto: SyncCrypto; readonly secrets: readonly Uint8Array[]; readonly identity: Identity | undefined }
   readonly nowMs: number
   /** Called when there is something to send before the next timeout. */
   readonly onWork: () => void
@@ -131,7 +131,7 @@ export class Protocol {
       slotsMax: settings.sendPoolPacketsMax,
     })
     if (keys !== undefined) {
-      const host = { crypto: keys.crypto, entropy: (out: Uint8Array): void => cookies.entropy(out) }
+      const host = { crypto: keys.crypto, identity: keys.identity, entropy: (out: Uint8Array): void => cookies.entropy(out) }
       this.#sealed = new SealedHandshakes(host, keys.secrets, this.#limits.datagramBytes)
     }
     this.#outbox = new Outbox(transport, settings.profile, this.#limits.datagramBytes, this.#sendPool)
@@ -438,7 +438,7 @@ export class Protocol {
     const { kind, body, end, addressForm } = cursor
     if (opened.kind === "join") {
       if (kind !== wire.KIND.join) return void this.#refuse("unexpected")
-      return this.#joins.handleJoin(wire.readJoin(plain, body, addressForm), attempt, length, address, nowMs, opened.responder)
+      return this.#joins.handleJoin(wire.readJoin(plain, body, addressForm), attempt, length, address, nowMs, opened)
     }
     if (pending === undefined || (opened.kind === "accept") !== (kind === wire.KIND.accept)) return void this.#refuse("unexpected")
     if (opened.kind === "accept") {
@@ -460,12 +460,12 @@ export class Protocol {
     const key = toHex(peer.unique)
     const known = this.peers.get(key)
     if (known === peer) {
-      const before = this.#byAddress.get(association.address)
+      const before = this.#formerAt(association.address, peer)
       this.#choose(peer, association, nowMs)
       if (before !== undefined && before !== peer) this.#replace(before, wire.REASON.restarted, nowMs)
       return
     }
-    const before = known ?? this.#byAddress.get(association.address)
+    const before = known ?? this.#formerAt(association.address, peer)
     this.#use(peer, association, nowMs)
     this.peers.set(key, peer)
     this.#wake(peer)
@@ -475,6 +475,12 @@ export class Protocol {
     peer.isAnnounced = true
     if (isReplaced) this.#listener.onReplaced(before, peer, known === undefined)
     else this.#listener.onJoined(peer)
+  }
+
+  /** Whom we had at this address. Members with keys of their own don't stand for each other: who shows another key is somebody else, wherever he is. */
+  #formerAt(address: number, { publicKey }: PeerState): PeerState | undefined {
+    const former = this.#byAddress.get(address)
+    return former !== undefined && isSameKey(former.publicKey, publicKey) ? former : undefined
   }
 
   #use(peer: PeerState, association: Association, nowMs: number): void {
@@ -499,7 +505,9 @@ export class Protocol {
   }
 
   #found(peer: PeerState, address: number, nowMs: number): boolean {
-    const others = [...this.peers.values()].filter((other) => other !== peer && other.association?.address === address)
+    const others = [...this.peers.values()].filter(
+      (other) => other !== peer && other.association?.address === address && isSameKey(other.publicKey, peer.publicKey),
+    )
     for (const other of others) this.#replace(other, wire.REASON.restarted, nowMs)
     return others.length > 0
   }
@@ -537,10 +545,12 @@ export class Protocol {
 
   /** Joins again where a peer was, to learn whether it still is. */
   #probe(peer: PeerState, nowMs: number): void {
+    const { publicKey } = peer
     const address = peer.association?.address
     if (address === undefined || this.#joins.isProbing(address)) return
     this.#transport.retainAddress(address)
-    this.#joins.join({ addresses: [address], isProbe: true, timeoutMs: this.#settings.joinTimeoutMs, onDone: () => {} }, nowMs)
+    const timeoutMs = this.#settings.joinTimeoutMs
+    this.#joins.join({ addresses: [address], isProbe: true, publicKey, timeoutMs, onDone: () => {} }, nowMs)
   }
 
   // Datagrams out.

@@ -9,7 +9,8 @@ import type { SyncCrypto } from "@x/transport/host"
 import { PREFIX_BYTES, prefixEpoch, PROFILE, TAG_BYTES } from "@x/wire"
 import { pskOf } from "./key-schedule.ts"
 import { NOISE_OVERHEAD_BYTES, NoiseInitiator, NoiseResponder } from "./noise.ts"
-import { KEY_BYTES, type NoiseResult } from "./noise-state.ts"
+import { IK_FIRST_BYTES, IkInitiator, IkResponder, type StaticKey } from "./noise-ik.ts"
+import { concat, KEY_BYTES, type NoiseResult } from "./noise-state.ts"
 
 const PREFIX = PREFIX_BYTES[PROFILE.aead]!
 const TAG = TAG_BYTES[PROFILE.aead]!
@@ -20,16 +21,45 @@ export const HANDSHAKE_GAP_BYTES: number = KEY_BYTES
 /** What the epoch of an answer says it was sealed with. */
 export const ANSWER = { aside: 0, accept: 1 } as const
 
+/** What the exchange between static keys is bound to: a member can't carry another's to a join of its own. */
+interface JoinNames {
+  readonly unique: Uint8Array
+  readonly session: Uint8Array
+  readonly slot: number
+}
+
+function prologueOf({ unique, session, slot }: JoinNames): Uint8Array {
+  const prologue = new Uint8Array(unique.length + session.length + 4)
+  prologue.set(unique)
+  prologue.set(session, unique.length)
+  new DataView(prologue.buffer).setUint32(unique.length + session.length, slot, true)
+  return prologue
+}
+
+const NOTHING = new Uint8Array(0)
+
 export interface SealedHandshakesHost {
   readonly crypto: SyncCrypto
   entropy(out: Uint8Array): void
+  readonly identity: Identity | undefined
+}
+
+/** A genuine join: the exchange that it began, and the pre-shared key that it was made with. */
+export interface OpenedJoin {
+  readonly kind: "join"
+  readonly responder: NoiseResponder
+  readonly psk: Uint8Array
+}
+
+/** Who we are, where members are told from each other. */
+export interface Identity {
+  readonly own: StaticKey
+  /** Whether somebody with this public key may join. */
+  trust(publicKey: Uint8Array): boolean
 }
 
 /** A datagram that was opened. Its packets are in the memory of {@link SealedHandshakes}, until the next one. */
-export type OpenedHandshake =
-  | { readonly kind: "join"; readonly responder: NoiseResponder }
-  | { readonly kind: "accept"; readonly result: NoiseResult }
-  | { readonly kind: "aside" }
+export type OpenedHandshake = OpenedJoin | { readonly kind: "accept"; readonly result: NoiseResult } | { readonly kind: "aside" }
 
 export class SealedHandshakes {
   /** The datagram that was opened last: its prefix, packets in clear, and room where the tag was. */
@@ -64,6 +94,35 @@ export class SealedHandshakes {
     return new NoiseInitiator(this.#host.crypto, prefix, this.#keys[0]!, this.random(), packets)
   }
 
+  get identity(): Identity | undefined {
+    return this.#host.identity
+  }
+
+  /** Begins the exchange between static keys that a join carries. `undefined`: none is asked for, or theirs is none. */
+  beginIdentity(join: JoinNames, theirs: Uint8Array | undefined): IkInitiator | undefined {
+    const { crypto, identity } = this.#host
+    if (identity === undefined || theirs === undefined) return undefined
+    const parts = { crypto, prologue: prologueOf(join), psk: this.#keys[0]!, own: identity.own }
+    return IkInitiator.begin(parts, theirs, this.random(), NOTHING)
+  }
+
+  /** Reads the exchange that a join carries. `undefined`: it is not for us, or not from who it says. */
+  readIdentity({ psk }: OpenedJoin, join: JoinNames & { readonly exchange: Uint8Array }): IkResponder | undefined {
+    const { crypto, identity } = this.#host
+    if (identity === undefined || join.exchange.length !== IK_FIRST_BYTES) return undefined
+    return IkResponder.read({ crypto, prologue: prologueOf(join), psk, own: identity.own }, join.exchange)
+  }
+
+  /** What both exchanges together gave. */
+  combine(outer: NoiseResult, inner: NoiseResult | undefined): NoiseResult {
+    if (inner === undefined) return outer
+    const { crypto } = this.#host
+    return {
+      chainingKey: crypto.hmacSha256(outer.chainingKey, inner.chainingKey),
+      transcript: crypto.sha256(concat(outer.transcript, inner.transcript)),
+    }
+  }
+
   /** Opens a join; costs a check for each secret. */
   openJoin(bytes: Uint8Array, offset: number, length: number): OpenedHandshake | "too-short" | "tag" {
     if (length <= PREFIX + NOISE_OVERHEAD_BYTES) return "too-short"
@@ -73,7 +132,7 @@ export class SealedHandshakes {
       const responder = NoiseResponder.read(this.#host.crypto, prefix, key, message)
       if (responder === undefined) continue
       this.#keep(bytes, offset, responder.payload)
-      return { kind: "join", responder }
+      return { kind: "join", responder, psk: key }
     }
     return "tag"
   }

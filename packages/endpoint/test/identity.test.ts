@@ -1,0 +1,142 @@
+/** Members with keys of their own, beside the secret that they share. */
+import { Endpoint, type EndpointOptions, type IdentityOptions } from "@x/endpoint"
+import { systemHost } from "@x/transport"
+import type { Host } from "@x/transport/host"
+import { createNetwork, type LinkOptions, type Network } from "@x/transport/simulated"
+import fc from "fast-check"
+import { expect, test } from "vitest"
+import { withCrypto } from "./with-crypto.ts"
+import { PORT } from "./world.ts"
+
+const SECRET = "a secret that all members know"
+const { crypto } = systemHost()
+const keyOf = (name: string): Uint8Array => Uint8Array.from(crypto.sha256(new TextEncoder().encode(name)))
+const publicKeyOf = (name: string): Uint8Array => Uint8Array.from(crypto.x25519PublicKey(keyOf(name)))
+
+interface Group {
+  readonly network: Network
+  /** Binds a member whose key is made of the name, and who trusts these others. */
+  member(name: string, trusted: readonly string[], options?: EndpointOptions): Promise<Endpoint>
+}
+
+function group(seed: number, link: LinkOptions = { delayMs: 5 }): Group {
+  const network = createNetwork({ seed, link })
+  return {
+    network,
+    member(name, trusted, options = {}) {
+      const known = new Set(trusted.map((other) => publicKeyOf(other).join()))
+      const identity: IdentityOptions = { privateKey: keyOf(name), trust: (publicKey) => known.has(publicKey.join()) }
+      const host = withCrypto(network.host(name), crypto)
+      return network.until(Endpoint.bind({ port: PORT, protection: "aead", secrets: [SECRET], identity, host, ...options }))
+    },
+  }
+}
+
+test("two that trust each other's keys know each other by them, both ways, also as another process", async () => {
+  const { network, member } = group(1)
+  const a = await member("a", ["b"])
+  const b = await member("b", ["a"])
+  const received: number[] = []
+  for (const endpoint of [a, b]) endpoint.handle(1, ({ length }) => received.push(length))
+  const toB = await network.until(a.join(`b:${PORT}`, { publicKey: b.publicKey! }))
+  await network.when(() => b.peers.length === 1)
+  expect([toB.publicKey, b.peers[0]!.publicKey]).toEqual([publicKeyOf("b"), publicKeyOf("a")])
+  toB.open().trySend(1, new Uint8Array(10))
+  b.peers[0]!.open().trySend(1, new Uint8Array(20))
+  await network.when(() => received.length === 2)
+  const again = await member("a", ["b"], { port: PORT + 1 })
+  await network.until(again.join(`b:${PORT}`, { publicKey: publicKeyOf("b") }))
+  expect(again.peers[0]!.publicKey).toEqual(publicKeyOf("b"))
+})
+
+test("who isn't trusted, names a key that isn't there, or has none is refused, though he knows the secret", async () => {
+  const { network, member } = group(2)
+  const b = await member("b", ["a"])
+  const stranger = await member("c", ["b"])
+  await expect(network.until(stranger.join(`b:${PORT}`, { publicKey: publicKeyOf("b") }))).rejects.toMatchObject({ code: "join-refused" })
+  const a = await member("a", ["b", "c"])
+  await expect(network.until(a.join(`b:${PORT}`, { publicKey: publicKeyOf("c") }))).rejects.toMatchObject({ code: "join-refused" })
+  const host = withCrypto(network.host("d"), crypto)
+  const keyless = await network.until(Endpoint.bind({ port: PORT, protection: "aead", secrets: [SECRET], host }))
+  await expect(network.until(keyless.join(`b:${PORT}`))).rejects.toMatchObject({ code: "join-refused" })
+  await expect(network.until(a.join(`d:${PORT}`, { publicKey: publicKeyOf("b") }))).rejects.toMatchObject({ code: "join-refused" })
+  expect([b.peers.length, b.sizes.halfOpen, b.sizes.slots]).toEqual([0, 0, 0])
+})
+
+test("a member who takes another's unique, or his place on the network, doesn't take his peers", async () => {
+  const { network, member } = group(3)
+  const b = await member("b", ["a", "m"])
+  const a = await member("a", ["b"])
+  await network.until(a.join(`b:${PORT}`, { publicKey: publicKeyOf("b") }))
+  await network.when(() => b.peers.length === 1)
+  const [peer] = b.peers
+  // The first random bytes that an endpoint asks for become its unique.
+  const machine = withCrypto(network.host("m"), crypto)
+  let isFirst = true
+  const host: Host = {
+    ...machine,
+    entropy(out) {
+      if (isFirst) out.set(Buffer.from(a.unique, "hex"))
+      else machine.entropy(out)
+      isFirst = false
+    },
+  }
+  const impostor = await member("m", ["b"], { host })
+  expect(impostor.unique).toBe(a.unique)
+  await expect(network.until(impostor.join(`b:${PORT}`, { publicKey: publicKeyOf("b") }))).rejects.toMatchObject({ code: "join-refused" })
+  expect([b.peers, peer!.state, peer!.publicKey]).toEqual([[peer], "joined", publicKeyOf("a")])
+  await network.until(peer!.ping())
+})
+
+test("two that join each other at once have one session, whatever the path does", async () => {
+  const link = fc.record({
+    delayMs: fc.integer({ min: 0, max: 50 }),
+    jitterMs: fc.integer({ min: 0, max: 20 }),
+    lossRate: fc.constantFrom(0, 0.1, 0.3),
+    duplicateRate: fc.constantFrom(0, 0.2),
+  })
+  await fc.assert(
+    fc.asyncProperty(fc.integer(), link, fc.integer({ min: 0, max: 200 }), async (seed, path, laterMs) => {
+      const { network, member } = group(seed, path)
+      const a = await member("a", ["b"], { joinTimeoutMs: 60_000 })
+      const b = await member("b", ["a"], { joinTimeoutMs: 60_000 })
+      const joining = a.join(`b:${PORT}`, { publicKey: publicKeyOf("b") })
+      await network.advance(laterMs)
+      await network.until(b.join(`a:${PORT}`, { publicKey: publicKeyOf("a") }), 60_000)
+      const toB = await network.until(joining, 60_000)
+      await network.advance(2_000)
+      await network.until(toB.ping({ timeoutMs: 60_000 }), 60_000)
+      expect([a.peers, b.peers.map(({ unique }) => unique)]).toEqual([[toB], [a.unique]])
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test.each([
+  ["an identity without secrets", { protection: "checksum", secrets: undefined }, /needs secrets too/],
+  ["a key of another length", { identity: { privateKey: new Uint8Array(31), trust: () => true } }, /privateKey of 32 bytes/],
+  ["nobody to ask", { identity: { privateKey: new Uint8Array(32) } as unknown as IdentityOptions }, /a function trust/],
+] as const)("%s: an error at once", async (_, options, message) => {
+  const { member } = group(4)
+  await expect(member("a", [], options as EndpointOptions)).rejects.toMatchObject({
+    code: "invalid-option",
+    message: expect.stringMatching(message),
+  })
+})
+
+test("whom one joins is to be named by a key, and only where there are any; what trust throws refuses, and surfaces", async () => {
+  const { network, member } = group(5)
+  const a = await member("a", ["b"])
+  await expect(a.join(`b:${PORT}`)).rejects.toMatchObject({ code: "invalid-option", message: expect.stringMatching(/publicKey must be/) })
+  await expect(a.join(`b:${PORT}`, { publicKey: new Uint8Array(32) })).rejects.toMatchObject({ code: "invalid-option" })
+  const keyless = await network.until(Endpoint.bind({ port: PORT, secrets: [SECRET], host: network.host("c") }))
+  await expect(keyless.join(`b:${PORT}`, { publicKey: publicKeyOf("b") })).rejects.toMatchObject({ code: "invalid-option" })
+  const trust = (): boolean => {
+    throw new Error("the list of members is gone")
+  }
+  const b = await member("b", [], { identity: { privateKey: keyOf("b"), trust } })
+  const errors: string[] = []
+  b.on("error", ({ message }) => errors.push(message))
+  await expect(network.until(a.join(`b:${PORT}`, { publicKey: publicKeyOf("b") }))).rejects.toMatchObject({ code: "join-refused" })
+  expect(errors).toHaveLength(1)
+})
