@@ -88,7 +88,7 @@ describe.each([
   test("a join and its accept have these bytes, and give these keys", () => {
     const { handshake } = vectors
     const keys = [handshake.joinerPrivateKey, handshake.receiverPrivateKey]
-    const host = { crypto, entropy: (bytes: Uint8Array): void => bytes.set(fromHex(keys.shift()!)) }
+    const host = { crypto, identity: undefined, entropy: (bytes: Uint8Array): void => bytes.set(fromHex(keys.shift()!)) }
     const sealed = new SealedHandshakes(host, [new TextEncoder().encode(vectors.secret)], 1_200)
     const prefix = prefixOf(PROFILE.aead, true, 0, handshake.attempt, 0)
     const initiator = sealed.begin(prefix, fromHex(handshake.joinPackets))

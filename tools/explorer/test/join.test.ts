@@ -19,7 +19,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "an accept of another session is taken for the known one's",
     "one leaves unheard and joins again",
     "a state keeps its session",
-    { file: "protocol/joins.ts", from: " && isSame(peer.remoteSession, accept.session)\n    const peer", to: "\n    const peer" },
+    { file: "protocol/joins.ts", from: "      isSame(peer.remoteSession, accept.session) &&\n", to: "" },
   ],
   [
     "a join goes on with the session of a state that is over",
