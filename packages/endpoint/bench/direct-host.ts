@@ -79,7 +79,7 @@ class DirectTransport implements Transport {
       let length = batch.length[row]!
       const sealer = this.#sealers[batch.sealer[row]!]
       if (sealer !== undefined) {
-        sealer.seal(slab, offset, length)
+        sealer.seal(slab, offset, length, slab, offset)
         length += sealer.tagBytes
       }
       const at = to.offset[to.count]!

@@ -68,7 +68,8 @@ class PeersTransport implements Transport {
     for (let row = 0; row < batch.count; row++) {
       const sealer = this.#sealers[batch.sealer[row]!]
       const [offset, length] = [batch.offset[row]!, batch.length[row]!]
-      sealer?.seal(this.#slabs[batch.slab[row]!]!, offset, length)
+      const slab = this.#slabs[batch.slab[row]!]!
+      sealer?.seal(slab, offset, length, slab, offset)
       const startMs = performance.now()
       peers.receive(batch.address[row]! - 1, this.#views[batch.slab[row]!]!, offset, length + (sealer?.tagBytes ?? 0))
       answerMs += performance.now() - startMs
