@@ -1,5 +1,16 @@
+import { createCipheriv } from "node:crypto"
 import { afterEach, describe, expect, test } from "vitest"
-import { canBatch, type Channel, close, openAlarm, openChannel, openSocket, type SendRows, setOption } from "../src/index.ts"
+import {
+  canBatch,
+  type Channel,
+  close,
+  openAlarm,
+  openChannel,
+  openSocket,
+  type SealingKey,
+  type SendRows,
+  setOption,
+} from "../src/index.ts"
 
 const SEEDS = { sealSeed: 7, openSeed: 7 }
 const why = canBatch ? "" : " (skipped: needs a C compiler and Linux)"
@@ -245,6 +256,105 @@ describe.skipIf(!canBatch)(`a channel${why}`, () => {
     const other = openSocket({ family: 4, host: "127.0.0.1" })
     expect(() => channel.add(other.fd, 4)).toThrow(RangeError)
     close(other.fd)
+  })
+})
+
+/** A key for datagrams whose counter stands at byte 5. */
+const key = (clearBytes: number): SealingKey => ({
+  key: Uint8Array.from({ length: 32 }, (_, i) => 11 * i),
+  iv: Uint8Array.from({ length: 12 }, (_, i) => 17 * i),
+  associated: Uint8Array.of(1, 2, 3),
+  counterOffset: 5,
+  clearBytes,
+})
+
+/** What Node makes of a datagram under a key. */
+function sealedByNode(datagram: Uint8Array, { key, iv, associated, counterOffset, clearBytes }: SealingKey): Uint8Array {
+  const nonce = iv.map((byte, i) => (i < 6 ? byte : byte ^ datagram[counterOffset + 11 - i]!))
+  const clear = datagram.subarray(0, clearBytes)
+  const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.concat([associated, clear]))
+  return Uint8Array.from(Buffer.concat([clear, cipher.update(datagram.subarray(clear.length)), cipher.final(), cipher.getAuthTag()]))
+}
+
+describe.skipIf(!canBatch)(`a channel's keys${why}`, () => {
+  /** Receives without opening, then opens with number 1, after `alter`. */
+  function opener(
+    count: number,
+    given: SealingKey,
+    alter: (bytes: Uint8Array, row: number) => void,
+  ): { readonly channel: Channel; readonly came: (Came & { readonly sealed: Uint8Array })[]; readonly all: Promise<void> } {
+    const came: (Came & { readonly sealed: Uint8Array })[] = []
+    let done = (): void => {}
+    const all = new Promise<void>((resolve) => (done = resolve))
+    const channel = channelOn({
+      received(rows) {
+        const { slab, offset, length, opener: openers, verdict } = channel.rows
+        const bytesOf = (row: number): Uint8Array => slab.subarray(offset[row]!, offset[row]! + length[row]!)
+        const sealed = Array.from({ length: rows }, (_, row) => bytesOf(row).slice())
+        for (let row = 0; row < rows; row++) alter(bytesOf(row), came.length + row)
+        openers.fill(1, 0, rows)
+        channel.open(rows)
+        for (let row = 0; row < rows; row++)
+          came.push({ sealed: sealed[row]!, bytes: bytesOf(row).slice(0, -16), isRight: verdict[row] === 1 })
+        if (came.length >= count) done()
+      },
+    })
+    channel.setKey(1, given)
+    return { channel, came, all }
+  }
+
+  test.each([
+    ["encrypted", 12],
+    ["all in clear", Infinity],
+    ["nothing in clear", 0],
+  ])("seal as Node does, to other memory, and open where it lies: %s", async (_, clearBytes) => {
+    const lengths = [11, 12, 13, 1_000, 1_000, 1_000, 400, 40_000]
+    const { channel, came, all } = opener(lengths.length, key(clearBytes), () => {})
+    const from = sender(bound(channel).port)
+    bound(from)
+    from.setKey(1, key(clearBytes))
+    const [slab, rows] = [memory(), rowsOf(lengths)]
+    from.setSlab(1, slab)
+    expect(from.send(rows, 0, lengths.length)).toBe(lengths.length)
+    expect(from.report).toEqual({ bytes: lengths.reduce((sum, length) => sum + length + 16, 0), unsendable: 0, refused: [] })
+    await all
+    const sent = expected(rows).map(({ bytes }) => bytes)
+    expect(came.map(({ sealed }) => sealed)).toEqual(sent.map((bytes) => sealedByNode(bytes, key(clearBytes))))
+    // Where the counter is encrypted too, nobody finds it.
+    if (clearBytes > 0) expect(came.map(({ bytes, isRight }) => (isRight ? bytes : "refused"))).toEqual(sent)
+    // What may be sent again is as it was.
+    expect(slab).toEqual(memory())
+  })
+
+  test("open nothing of which a bit differs, and nothing that is too short", async () => {
+    const { channel, came, all } = opener(40, key(12), (bytes, row) => {
+      if (row < 39) bytes[row]! ^= 1 << (row & 7)
+    })
+    const from = sender(bound(channel).port)
+    bound(from)
+    from.setKey(1, key(12))
+    // 23 bytes and their tag: each is altered once; then one that is whole.
+    from.send(rowsOf(Array.from({ length: 40 }, () => 23)), 0, 40)
+    await all
+    expect(came.map(({ isRight }) => isRight)).toEqual([...Array.from({ length: 39 }, () => false), true])
+    const { offset, length, opener: openers, verdict } = channel.rows
+    for (const bytes of [0, 1, 15, 16, 26]) {
+      ;[offset[0], length[0], openers[0], verdict[0]] = [0, bytes, 1, 1]
+      channel.open(1)
+      expect(verdict[0], `${bytes} bytes`).toBe(0)
+    }
+  })
+
+  test("a row that has no counter, and a key of another length, are errors at once; what is taken out is gone", () => {
+    const from = sender(9)
+    bound(from)
+    from.setKey(1, key(12))
+    expect(() => from.send(rowsOf([10]), 0, 1)).toThrow(/too short for its sealer/)
+    for (const wrong of [{ key: new Uint8Array(31) }, { iv: new Uint8Array(13) }, { associated: new Uint8Array(65) }])
+      expect(() => from.setKey(1, { ...key(12), ...wrong })).toThrow(RangeError)
+    expect(from.send(rowsOf([11]), 0, 1)).toBe(1)
+    from.setSealer(1, undefined)
+    expect(() => from.send(rowsOf([11]), 0, 1)).toThrow(/no sealer has the id/)
   })
 })
 

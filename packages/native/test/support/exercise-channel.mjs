@@ -56,6 +56,19 @@ export function channelOnce(binding, attempt, mostly, pick, all) {
   )
   attempt(() => binding.channelClearAddress(own(), anything()))
   attempt(() => binding.channelSetSealer(own(), mostly([1, 2, 50]), mostly([true, false]), anything(), anything()))
+  const bytes = (length) => mostly([length, length, 0, length + 1].map((size) => new Uint8Array(size)))
+  for (let i = 0; i < 3; i++)
+    attempt(() =>
+      binding.channelSetKey(
+        own(),
+        mostly([1, 1, 2, 50]),
+        bytes(32),
+        bytes(12),
+        bytes(64),
+        mostly([0, 5, 65_535]),
+        mostly([0, 12, 2 ** 31 - 1]),
+      ),
+    )
   attempt(() => binding.channelOpen(own(), anything()))
   attempt(() => binding.channelSource(own(), anything()))
   attempt(() => binding.errorName(anything()))
@@ -109,8 +122,24 @@ export async function alarmTrouble(binding) {
   if ((await surfaced).message !== "meant to be thrown" || calls !== 2) throw new Error(`the alarm rang ${calls} times`)
 }
 
-/** What is sent arrives as it was, sealed, whatever its sizes; and the tables agree with a naive one. */
+/** Ways to seal, for both ends: what a tag takes, and how short a datagram may be. */
+function sealings(binding) {
+  const [key, iv, associated] = [new Uint8Array(32).fill(7), new Uint8Array(12).fill(9), new Uint8Array(32).fill(3)]
+  const keyed = (clearBytes) => ({
+    tagBytes: 16,
+    bytesMin: 11,
+    give: (channel) => binding.channelSetKey(channel, 1, key, iv, associated, 5, clearBytes),
+  })
+  const checksum = { tagBytes: 4, bytesMin: 0, give: (channel, seal, open) => binding.channelSetSealer(channel, 1, true, seal, open) }
+  return binding.aesGcm ? [checksum, keyed(11), keyed(12), keyed(2 ** 31 - 1)] : [checksum]
+}
+
+/** What is sent arrives as it was, sealed in each way, whatever its sizes; and the tables agree with a naive one. */
 export async function channelTraffic(binding, pick) {
+  for (const sealing of sealings(binding)) await sealedTraffic(binding, pick, sealing)
+}
+
+async function sealedTraffic(binding, pick, { tagBytes, bytesMin, give }) {
   const received = []
   const [a, b] = [open(binding), open(binding)]
   const sender = create(binding, () => {})
@@ -125,13 +154,16 @@ export async function channelTraffic(binding, pick) {
     binding.channelOpen(receiver.handle, count)
     for (let row = 0; row < count; row++) {
       if (rows.verdict[row] !== 1) throw new Error("verdict")
-      received.push(rows.slab.slice(rows.offset[row], rows.offset[row] + rows.length[row] - 4))
+      received.push(rows.slab.slice(rows.offset[row], rows.offset[row] + rows.length[row] - tagBytes))
     }
   })
   binding.channelAdd(sender.handle, a.fd, 4)
   binding.channelAdd(receiver.handle, b.fd, 4)
-  binding.channelSetSealer(sender.handle, 1, true, 12_345, -1)
-  binding.channelSetSealer(receiver.handle, 1, true, -1, 12_345)
+  // Twice: the second takes the place of the first.
+  for (let i = 0; i < 2; i++) {
+    give(sender.handle, 12_345, -1)
+    give(receiver.handle, -1, 12_345)
+  }
   const slab = new Uint8Array(1 << 20).map((_, i) => (i * 31 + (i >>> 8)) & 255)
   binding.channelSetSlab(sender.handle, 1, slab)
   // Many addresses come and go; the one that counts is set last, after others had its number and its place.
@@ -150,7 +182,7 @@ export async function channelTraffic(binding, pick) {
     for (let row = 0; row < count; row++) {
       rows.slab[row] = 1
       rows.offset[row] = row * 16_384
-      rows.length[row] = row === count - 1 ? size >> 1 : size
+      rows.length[row] = Math.max(bytesMin, row === count - 1 ? size >> 1 : size)
       rows.address[row] = 5
       rows.sealer[row] = 1
     }
@@ -213,6 +245,7 @@ export async function channelThreads(file) {
       const channel = binding.channelCreate(() => {}, new Uint8Array(${SLAB_BYTES}), column(), column(), column(), column(), new Uint8Array(${ROWS}))
       binding.channelAdd(channel, binding.open(4, "127.0.0.1", 0, true, true, 0, 0).fd, 4)
       binding.channelSetSlab(channel, 1, new Uint8Array(4096))
+      if (binding.aesGcm) binding.channelSetKey(channel, 1, new Uint8Array(32), new Uint8Array(12), new Uint8Array(0), 5, 12)
       const alarm = binding.alarmCreate(() => binding.alarmSet(alarm, 50))
       binding.alarmSet(alarm, 50)
       parentPort.postMessage("ready")
