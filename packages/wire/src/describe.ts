@@ -12,7 +12,7 @@ import { DELIVERIES, FORM, FORM_NAMES, formOf, modeOf } from "./delivery.ts"
 import { KIND, KIND_NAMES } from "./flags.ts"
 import * as handshake from "./handshake.ts"
 import { createPiece, MessageCursor, readPiece } from "./payload.ts"
-import { PROFILE, type Profile, type ProfileName, prefixCounter, prefixHandshake, prefixSlot, VERSION } from "./prefix.ts"
+import { PROFILE, type Profile, type ProfileName, prefixCounter, prefixEpoch, prefixHandshake, prefixSlot, VERSION } from "./prefix.ts"
 import type { RangeList } from "./ranges.ts"
 import { createStatus, readStatus } from "./status.ts"
 import * as streamControl from "./stream-control.ts"
@@ -31,11 +31,13 @@ export interface DatagramDescription {
     readonly handshake: boolean
     readonly slot: number
     readonly counter: number
+    /** Of the key, in profiles `mac` and `aead`. */
+    readonly epoch?: number
   }
   readonly packets: readonly PacketDescription[]
 }
 
-/** Describes the checked datagram `[offset, offset + length)`. */
+/** Describes the checked datagram `[offset, offset + length)`, decrypted if it was encrypted. */
 export function describeDatagram(view: DataView, offset: number, length: number, profile: Profile): DatagramDescription {
   const packets: PacketDescription[] = []
   const cursor = new PacketCursor()
@@ -48,6 +50,7 @@ export function describeDatagram(view: DataView, offset: number, length: number,
       handshake: prefixHandshake(view, offset),
       slot: prefixSlot(view, offset),
       counter: prefixCounter(view, offset),
+      ...(profile >= PROFILE.mac ? { epoch: prefixEpoch(view, offset) } : {}),
     },
     packets,
   }

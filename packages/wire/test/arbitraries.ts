@@ -1,12 +1,14 @@
 /** Every datagram that the format allows, as descriptions. */
-import { DELIVERIES, NUMBER_MAX, type PacketDescription } from "@x/wire"
+import { DELIVERIES, EXCHANGE_BYTES, NUMBER_MAX, type PacketDescription, PREFIX_BYTES, PROFILE, type Profile, TAG_BYTES } from "@x/wire"
 import fc, { type Arbitrary } from "fast-check"
 
 export interface DescribedDatagram {
-  readonly profile: 0 | 1
+  readonly profile: Profile
   readonly handshake: boolean
   readonly slot: number
   readonly counter: number
+  /** Written where the profile has keys. */
+  readonly epoch: number
   readonly packets: readonly PacketDescription[]
 }
 
@@ -184,7 +186,8 @@ const address = fc.oneof(
   fc.record({ family: fc.constant(4), host: hex(4, 4), port: edgy(1, 65_535) }),
   fc.record({ family: fc.constant(6), host: hex(16, 16), port: edgy(1, 65_535) }),
 )
-const exchange = fc.constant("")
+/** Where the profile has no keys there is none, whatever is drawn here. */
+const exchange = (bytes: number): Arbitrary<string> => fc.oneof(fc.constant(""), hex(bytes, bytes))
 const paddingBytes = edgy(0, 1_100)
 
 /** Session and token: a first join may have neither, another has a session. */
@@ -203,7 +206,7 @@ const join = merged(
     receiverUnique: identity,
     limits,
     features: u32,
-    exchange,
+    exchange: exchange(EXCHANGE_BYTES.join),
     paddingBytes,
   }),
 )
@@ -215,7 +218,7 @@ const accept = fc.record({
   session: identityNotZero,
   limits,
   features: u32,
-  exchange,
+  exchange: exchange(EXCHANGE_BYTES.accept),
   paddingBytes,
 })
 const hint = fc.record({ slot: u32NotZero, counter })
@@ -250,19 +253,21 @@ const contents = fc.oneof(
 
 /** Any datagram. */
 export const anyDatagram: Arbitrary<DescribedDatagram> = fc
-  .record({ contents, profile: fc.constantFrom(0, 1), slot: u32NotZero, counter })
-  .map(({ contents: { handshake, hasSlot, hasCounter, packets }, profile, slot, counter }) => ({
+  .record({ contents, profile: fc.constantFrom(...Object.values(PROFILE)), slot: u32NotZero, counter, epoch: u8 })
+  .map(({ contents: { handshake, hasSlot, hasCounter, packets }, profile, slot, counter, epoch }) => ({
     profile,
     handshake,
     slot: hasSlot ? slot : 0,
     counter: hasCounter ? counter : 0,
-    packets: packets.map((packet) => withSize(packet, profile)),
+    epoch,
+    packets: packets.map((packet) => ofProfile(packet, profile)),
   }))
 
-/** Prefix, flags and fields of an `mtu-probe` before its padding. */
-const PROBE_BYTES = 11 + 1 + 6
+/** Flags and fields of an `mtu-probe` before its padding. */
+const PROBE_BYTES = 1 + 6
 
-function withSize(packet: PacketDescription, profile: 0 | 1): PacketDescription {
+function ofProfile(packet: PacketDescription, profile: Profile): PacketDescription {
+  if ("exchange" in packet && profile < PROFILE.mac) return { ...packet, exchange: "" }
   if (packet.kind !== "mtu-probe" || packet["statusWanted"] !== true) return packet
-  return { ...packet, size: PROBE_BYTES + (packet["paddingBytes"] as number) + (profile === 1 ? 4 : 0) }
+  return { ...packet, size: PREFIX_BYTES[profile]! + PROBE_BYTES + (packet["paddingBytes"] as number) + TAG_BYTES[profile]! }
 }

@@ -19,6 +19,8 @@ export interface Envelope {
   readonly handshake?: boolean
   readonly slot?: number
   readonly counter?: number
+  /** Of the key, in profiles with keys. */
+  readonly epoch?: number
   /** CRC of the pseudo-header, of zeros if left out. */
   readonly seed?: number
 }
@@ -32,12 +34,12 @@ export interface Receiver {
 
 export const ZERO_SEED: number = pseudoHeaderSeed({})
 
-/** A datagram with the packets that `write` puts into it. */
+/** A datagram with the packets that `write` puts into it. In profiles with keys as it is once opened: packets in clear, and zeros for a tag. */
 export function datagram(envelope: Envelope, write: (writer: PacketWriter) => void): Uint8Array {
-  const { profile = 1, handshake = false, slot = 7, counter = 1, seed = ZERO_SEED } = envelope
+  const { profile = 1, handshake = false, slot = 7, counter = 1, epoch = 0, seed = ZERO_SEED } = envelope
   const bytes = new Uint8Array(65_600)
   const writer = new PacketWriter(bytes)
-  writePrefix(writer.view, 0, profile, handshake, slot, counter)
+  writePrefix(writer.view, 0, profile, handshake, slot, counter, epoch)
   writer.start(PREFIX_BYTES[profile]!)
   write(writer)
   if (profile === 1) sealChecksum(bytes, 0, writer.end, seed)
@@ -48,7 +50,7 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** What a receiver says of a datagram, from its bytes alone. */
+/** What a receiver says of a datagram, from its bytes alone; in profiles with keys of one whose tag was right. */
 export function refuse(bytes: Uint8Array, receiver: Receiver = {}): DatagramDropReason | undefined {
   const { profile = 1, seed = ZERO_SEED, datagramBytesMax = DATAGRAM_BYTES_MAX } = receiver
   const view = viewOf(bytes)

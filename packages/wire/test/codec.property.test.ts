@@ -1,4 +1,4 @@
-import { describeDatagram } from "@x/wire"
+import { describeDatagram, PROFILE, type Profile, TAG_BYTES } from "@x/wire"
 import fc, { type Arbitrary } from "fast-check"
 import { expect, test } from "vitest"
 import { anyDatagram, type DescribedDatagram } from "./arbitraries.ts"
@@ -6,16 +6,20 @@ import { refuse, viewOf } from "./build.ts"
 import { naiveDatagram } from "./naive-codec.ts"
 import { writeDatagram } from "./writers.ts"
 
-const ofProfile = (profile: 0 | 1): Arbitrary<DescribedDatagram> => anyDatagram.filter((described) => described.profile === profile)
+const ofProfile = (profile: Profile): Arbitrary<DescribedDatagram> => anyDatagram.filter((described) => described.profile === profile)
+
+/** Where a receiver reads what it gets, and where it has opened it. */
+const unsealed = anyDatagram.filter(({ profile }) => profile !== PROFILE.checksum)
 
 test("what is written is accepted and read back as it was", () => {
   fc.assert(
     fc.property(anyDatagram, (described) => {
-      const { profile, handshake, slot, counter } = described
+      const { profile, handshake, slot, counter, epoch } = described
       const bytes = writeDatagram(described)
       expect(refuse(bytes, { profile })).toBeUndefined()
       const { prefix, packets } = describeDatagram(viewOf(bytes), 0, bytes.length, profile)
-      expect(prefix).toEqual({ version: 0, profile: profile === 0 ? "none" : "checksum", handshake, slot, counter })
+      const name = (["none", "checksum", "mac", "aead"] as const)[profile]
+      expect(prefix).toEqual({ version: 0, profile: name, handshake, slot, counter, ...(profile >= PROFILE.mac ? { epoch } : {}) })
       expect(packets).toEqual(
         described.packets.map(({ paddingBytes, ...rest }) => (rest.kind === "mtu-probe" ? { ...rest, paddingBytes } : rest)),
       )
@@ -28,7 +32,7 @@ test("the writers and the naive codec write the same bytes", () => {
   fc.assert(
     fc.property(anyDatagram, (described) => {
       const bytes = writeDatagram(described)
-      expect([...bytes.subarray(0, bytes.length - (described.profile === 1 ? 4 : 0))]).toEqual(naiveDatagram(described))
+      expect([...bytes.subarray(0, bytes.length - TAG_BYTES[described.profile]!)]).toEqual(naiveDatagram(described))
     }),
     { numRuns: 2_000 },
   )
@@ -37,12 +41,14 @@ test("the writers and the naive codec write the same bytes", () => {
 test("one value has one encoding: what is accepted is written again to the same bytes", () => {
   const changes = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { maxLength: 2 })
   fc.assert(
-    fc.property(ofProfile(0), changes, (described, changes) => {
+    fc.property(unsealed, changes, (described, changes) => {
+      const { profile } = described
       const bytes = writeDatagram(described)
-      for (const [at, bits] of changes) bytes[at % bytes.length]! ^= bits
-      if (refuse(bytes, { profile: 0 }) !== undefined) return
-      const { prefix, packets } = describeDatagram(viewOf(bytes), 0, bytes.length, 0)
-      const again = writeDatagram({ ...prefix, profile: 0, packets: packets.map((packet) => ({ paddingBytes: 0, ...packet })) })
+      const packetsEnd = bytes.length - TAG_BYTES[profile]!
+      for (const [at, bits] of changes) bytes[at % packetsEnd]! ^= bits
+      if (refuse(bytes, { profile }) !== undefined) return
+      const { prefix, packets } = describeDatagram(viewOf(bytes), 0, bytes.length, profile)
+      const again = writeDatagram({ epoch: 0, ...prefix, profile, packets: packets.map((packet) => ({ paddingBytes: 0, ...packet })) })
       // How much padding these two have isn't told.
       if (packets[0]!.kind !== "join" && packets[0]!.kind !== "accept") expect(again.length).toBe(bytes.length)
       const padded = new Uint8Array(bytes.length)
@@ -66,10 +72,10 @@ test("F03 any flipped bit of a checksummed datagram is refused", () => {
 
 test("F02 a datagram of any bytes never throws, cut or not", () => {
   fc.assert(
-    fc.property(ofProfile(0), fc.uint8Array({ maxLength: 2_048 }), fc.nat(), fc.boolean(), (described, noise, cut, splice) => {
+    fc.property(unsealed, fc.uint8Array({ maxLength: 2_048 }), fc.nat(), fc.boolean(), (described, noise, cut, splice) => {
       const valid = writeDatagram(described)
       const bytes = splice ? Uint8Array.of(...valid.subarray(0, cut % valid.length), ...noise) : noise
-      for (const profile of [0, 1] as const) {
+      for (const profile of Object.values(PROFILE)) {
         const reason = refuse(bytes, { profile })
         if (reason === undefined) describeDatagram(viewOf(bytes), 0, bytes.length, profile)
       }

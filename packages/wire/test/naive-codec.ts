@@ -2,7 +2,7 @@
  * The obviously correct twin of the writers: a packet's bytes, field by field in the order of the table in PROTOCOL.md §3. The oracle of
  * the property tests.
  */
-import { DELIVERIES, FORM_NAMES, KIND } from "@x/wire"
+import { DELIVERIES, FORM_NAMES, KIND, PROFILE } from "@x/wire"
 import type { DescribedDatagram } from "./arbitraries.ts"
 
 class Bytes {
@@ -24,11 +24,12 @@ class Bytes {
 type Fields = Record<string, any>
 
 /** Without its tag. */
-export function naiveDatagram({ profile, handshake, slot, counter, packets }: DescribedDatagram): number[] {
+export function naiveDatagram({ profile, handshake, slot, counter, epoch, packets }: DescribedDatagram): number[] {
   const out = new Bytes()
     .uint(profile + (handshake ? 4 : 0), 1)
     .uint(slot, 4)
     .uint(counter, 6)
+  if (profile === PROFILE.mac || profile === PROFILE.aead) out.uint(epoch, 1)
   packets.forEach((packet, i) => {
     const body = naiveBody(packet)
     const last = i === packets.length - 1

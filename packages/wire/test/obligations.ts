@@ -1,6 +1,6 @@
 /** One or more datagrams for each obligation that bytes alone decide (PROTOCOL.md §11), each breaking it and nothing before it. */
-import { type DatagramDropReason, FLAG_WANTED, FORM, KIND, MODE, NUMBER_MAX, sealChecksum } from "@x/wire"
-import { type Receiver, ZERO_SEED } from "./build.ts"
+import { type DatagramDropReason, EXCHANGE_BYTES, FLAG_WANTED, FORM, KIND, MODE, NUMBER_MAX, PROFILE, sealChecksum } from "@x/wire"
+import { type Envelope, type Receiver, ZERO_SEED } from "./build.ts"
 import * as r from "./raw.ts"
 import { ANSWER, ATTEMPT, HEARTBEAT, MESSAGE, raw, RELIABLE, u16, u48, UNASKED, zeros } from "./raw.ts"
 
@@ -26,7 +26,12 @@ function startingWith(first: number, bytes: Uint8Array): Uint8Array {
 }
 
 function inNone(bytes: Uint8Array): Case {
-  return { bytes, receiver: { profile: 0 } }
+  return { bytes, receiver: { profile: PROFILE.none } }
+}
+
+/** Where datagrams are encrypted, and opened before they are judged. */
+function inAead(packets: r.Bytes, envelope: Envelope = {}): Case {
+  return { bytes: raw(packets, { ...envelope, profile: PROFILE.aead }), receiver: { profile: PROFILE.aead } }
 }
 
 function ofObligation(obligation: string, reason: DatagramDropReason, cases: Readonly<Record<string, Case>>): Violation[] {
@@ -43,6 +48,7 @@ export const violations: readonly Violation[] = [
     "an empty datagram": new Uint8Array(0),
     "prefix and tag without a packet": heartbeat.subarray(0, 15),
     "a prefix without a packet, profile none": inNone(heartbeat.subarray(0, 11)),
+    "prefix, epoch and tag without a packet, profile aead": inAead([]),
   }),
   ...ofObligation("O2", "too-long", {
     "longer than announced": { bytes: raw(r.mtuProbe(FLAG_WANTED, 549, zeros(527))), receiver: { datagramBytesMax: 548 } },
@@ -57,6 +63,8 @@ export const violations: readonly Violation[] = [
     "profile mac": startingWith(0x02, heartbeat),
     "profile aead": startingWith(0x03, heartbeat),
     "profile checksum at one of none": inNone(heartbeat),
+    "profile checksum at one of aead": { bytes: raw(r.goodbye(r.utf8("long enough"))), receiver: { profile: PROFILE.aead } },
+    "profile mac at one of aead": { bytes: raw(HEARTBEAT, { profile: PROFILE.mac }), receiver: { profile: PROFILE.aead } },
   }),
   ...ofObligation("O5", "reserved", {
     "the reserved bit of the prefix": startingWith(0x09, heartbeat),
@@ -104,6 +112,8 @@ export const violations: readonly Violation[] = [
     "a join without its token length, of slot 0": raw(r.join({ slot: 0 }).slice(0, 55), ATTEMPT),
     "a join with its token cut off": raw(r.join({ session: 2, token: [9], tail: zeros(8) }), ATTEMPT),
     "a join without its exchange length": raw(r.join({ tail: [0] }), ATTEMPT),
+    "a key exchange cut off in a join": inAead(r.join({ tail: [...u16(EXCHANGE_BYTES.join), ...zeros(95)] }), ATTEMPT),
+    "a key exchange cut off in an accept": inAead(r.accept({ tail: [...u16(EXCHANGE_BYTES.accept), ...zeros(47)] }), ANSWER),
     "a challenge without its token length, of unique 0": raw(r.challenge(0, 0, []).slice(0, -1), ANSWER),
     "a token cut off": raw(r.challenge(1, 3, [1, 2]), ANSWER),
     "an accept without its exchange length, of slot 0": raw(r.accept({ slot: 0, tail: [0] }), ANSWER),
@@ -232,8 +242,10 @@ export const violations: readonly Violation[] = [
     "a token without a session": raw(r.join({ token: [1, 7] }), ATTEMPT),
     "a token without a session, cut off": raw(r.join({ token: [9], tail: [] }), ATTEMPT),
     "a token that is too long": raw(r.join({ session: 2, token: [65, ...zeros(65)] }), ATTEMPT),
-    "a key exchange in version 0": raw(r.join({ tail: [...u16(32), ...zeros(32)] }), ATTEMPT),
-    "a key exchange in version 0, cut off": raw(r.join({ tail: [...u16(32), 1] }), ATTEMPT),
+    "a key exchange without keys": raw(r.join({ tail: [...u16(32), ...zeros(32)] }), ATTEMPT),
+    "a key exchange of another length in a join": inAead(r.join({ tail: [...u16(48), ...zeros(48)] }), ATTEMPT),
+    "a key exchange of another length in an accept, cut off": inAead(r.accept({ tail: [...u16(96), 1] }), ANSWER),
+    "a key exchange without keys, cut off": raw(r.join({ tail: [...u16(32), 1] }), ATTEMPT),
     ...limitsOutside((limitBytes) => raw(r.join({ limitBytes }), ATTEMPT)),
     "unique 0 in a challenge": raw(r.challenge(0, 1, [7]), ANSWER),
     "a challenge without a token": raw(r.challenge(1, 0, []), ANSWER),
@@ -250,6 +262,7 @@ export const violations: readonly Violation[] = [
   }),
   ...ofObligation("O20", "padding", {
     "padding of a join that is not zero": raw(r.join({ tail: [...zeros(30), 1] }), ATTEMPT),
+    "padding behind a key exchange that is not zero": inAead(r.join({ tail: [...u16(96), ...zeros(99), 1] }), ATTEMPT),
     "padding of an accept that is not zero": raw(r.accept({ tail: [...zeros(2), 1, ...zeros(9)] }), ANSWER),
     "padding of a probe that is not zero": raw(r.mtuProbe(FLAG_WANTED, 32, [...zeros(9), 1])),
     "a probe shorter than its size": raw(r.mtuProbe(FLAG_WANTED, 33, zeros(10))),

@@ -1,5 +1,5 @@
 /** Bodies of packets as bytes, valid unless told otherwise. */
-import { deliveryByte, FLAG_LENGTH, FORM, KIND, MODE } from "@x/wire"
+import { deliveryByte, FLAG_LENGTH, FORM, KIND, MODE, PREFIX_BYTES } from "@x/wire"
 import { datagram, type Envelope } from "./build.ts"
 
 export type Bytes = readonly number[]
@@ -13,8 +13,9 @@ export const utf8 = (text: string): number[] => [...new TextEncoder().encode(tex
 /** A datagram of these packets, flags and all. */
 export function raw(packets: Bytes, envelope: Envelope = {}): Uint8Array {
   return datagram(envelope, (writer) => {
-    new Uint8Array(writer.view.buffer).set(packets, 11)
-    writer.finish(11 + packets.length)
+    const at = PREFIX_BYTES[envelope.profile ?? 1]!
+    new Uint8Array(writer.view.buffer).set(packets, at)
+    writer.finish(at + packets.length)
   })
 }
 

@@ -89,13 +89,18 @@ function writeBody(view: DataView, body: number, p: Fields, address: wire.ReplyA
       return wire.writeMtuProbe(view, body, p as wire.MtuProbe, body + wire.MTU_PROBE_HEADER_BYTES + p["paddingBytes"])
     case "join": {
       const join = { ...p, address, ...binary(p, "unique", "session", "receiverUnique", "token", "exchange") } as unknown as wire.Join
-      return wire.writeJoin(view, body, join, body + JOIN_BYTES + addressBytes(address) + join.token.length + p["paddingBytes"])
+      return wire.writeJoin(
+        view,
+        body,
+        join,
+        body + JOIN_BYTES + addressBytes(address) + join.token.length + join.exchange.length + p["paddingBytes"],
+      )
     }
     case "challenge":
       return wire.writeChallenge(view, body, binary(p, "unique", "token") as unknown as wire.Challenge)
     case "accept": {
       const accept = { ...p, address, ...binary(p, "unique", "session", "exchange") } as unknown as wire.Accept
-      return wire.writeAccept(view, body, accept, body + ACCEPT_BYTES + addressBytes(address) + p["paddingBytes"])
+      return wire.writeAccept(view, body, accept, body + ACCEPT_BYTES + addressBytes(address) + accept.exchange.length + p["paddingBytes"])
     }
     case "hint":
       return wire.writeHint(view, body, p as unknown as wire.Hint)

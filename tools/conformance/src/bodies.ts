@@ -6,8 +6,8 @@ import { decodePayload } from "./payload.ts"
 import { checkCount, checkDisjoint, decodeGone, decodeRanges, GONE_RANGE_BYTES, RANGE_BYTES } from "./ranges.ts"
 import { hex, isZero, type Reader, refuse } from "./reader.ts"
 
-/** `datagramBytes` is the length of the datagram, tag included, which the padding of some kinds fills. */
-export function decodeBody(kind: Kind, option: number, body: Reader, datagramBytes: number): Packet {
+/** `datagramBytes` is the length of the datagram, tag included, which the padding of some kinds fills; `hasKeys`: it is of a profile with keys. */
+export function decodeBody(kind: Kind, option: number, body: Reader, datagramBytes: number, hasKeys: boolean): Packet {
   const statusWanted = option === 1
 
   switch (kind.name) {
@@ -156,7 +156,7 @@ export function decodeBody(kind: Kind, option: number, body: Reader, datagramByt
     }
 
     case "join":
-      return decodeJoin(body, option)
+      return decodeJoin(body, option, hasKeys)
 
     case "challenge": {
       body.need(8 + 1, "truncated")
@@ -168,7 +168,7 @@ export function decodeBody(kind: Kind, option: number, body: Reader, datagramByt
     }
 
     case "accept":
-      return decodeAccept(body, option)
+      return decodeAccept(body, option, hasKeys)
 
     case "refuse": {
       body.need(2, "truncated")
@@ -195,7 +195,7 @@ export function decodeBody(kind: Kind, option: number, body: Reader, datagramByt
   }
 }
 
-function decodeJoin(body: Reader, option: number): Join {
+function decodeJoin(body: Reader, option: number, hasKeys: boolean): Join {
   // The length of the exchange stands behind a field of variable length: its turn is when it comes.
   body.need(addressBytes(option) + 1 + 1 + 4 + 8 + 8 + 8 + 20 + 4 + 1, "truncated")
   const address = decodeAddress(body, option)
@@ -214,7 +214,7 @@ function decodeJoin(body: Reader, option: number): Join {
   if (isZero(session) && tokenLength > 0) refuse("value")
   body.need(tokenLength, "truncated")
   const token = hex(body.bytes(tokenLength))
-  const exchange = decodeExchange(body)
+  const exchange = decodeExchange(body, 96, hasKeys)
   decodePadding(body)
   return {
     kind: "join",
@@ -232,7 +232,7 @@ function decodeJoin(body: Reader, option: number): Join {
   }
 }
 
-function decodeAccept(body: Reader, option: number): Accept {
+function decodeAccept(body: Reader, option: number, hasKeys: boolean): Accept {
   body.need(addressBytes(option) + 1 + 4 + 8 + 8 + 20 + 4 + 2, "truncated")
   const address = decodeAddress(body, option)
   const version = body.u8()
@@ -243,7 +243,7 @@ function decodeAccept(body: Reader, option: number): Accept {
   if (isZero(session)) refuse("value")
   const limits = decodeLimits(body)
   const features = body.u32()
-  const exchange = decodeExchange(body)
+  const exchange = decodeExchange(body, 48, hasKeys)
   decodePadding(body)
   return {
     kind: "accept",
@@ -332,11 +332,12 @@ function decodeLimits(body: Reader): Limits {
   return { datagramBytes, inFlight, spread, streams, messageBytes, statusDelayMs }
 }
 
-/** Length u16 and bytes. §9: in version 0 `exchange` is empty. */
-function decodeExchange(body: Reader): string {
+/** Length u16 and bytes. §3: empty, or the one length that it has, where there are keys. */
+function decodeExchange(body: Reader, bytes: number, hasKeys: boolean): string {
   body.need(2, "truncated")
   const length = body.u16()
-  if (length !== 0) refuse("value")
+  if (length !== 0 && !(hasKeys && length === bytes)) refuse("value")
+  body.need(length, "truncated")
   return hex(body.bytes(length))
 }
 

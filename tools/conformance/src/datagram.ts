@@ -8,10 +8,12 @@ export interface Datagram {
 /** §2 */
 export interface Prefix {
   version: number
-  profile: "none" | "checksum"
+  profile: "none" | "checksum" | "mac" | "aead"
   handshake: boolean
   slot: number
   counter: number
+  /** In `mac` and `aead`. */
+  epoch?: number
 }
 
 /** §3, the table of kinds */

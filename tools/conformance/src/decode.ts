@@ -8,8 +8,11 @@ import { isNumber } from "./numbers.ts"
 import { Reader, Refused, refuse } from "./reader.ts"
 
 export interface Context {
-  /** §2: 0 is `none`, 1 is `checksum`. */
-  profile: 0 | 1
+  /**
+   * §2: 0 is `none`, 1 `checksum`, 2 `mac`, 3 `aead`. In the last two datagrams are decoded as they are once they were opened (§9): packets in clear, without the
+   * public key of a handshake, and 16 bytes where the tag was.
+   */
+  profile: 0 | 1 | 2 | 3
   /** The longest datagram that we announced, in bytes. */
   datagramBytesMax: number
   /** §2, 32 bytes: receiver unique, sender unique, receiver session, sender session. */
@@ -26,18 +29,22 @@ export function decodeDatagram(bytes: Uint8Array, context: Context): Datagram | 
   }
 }
 
-const PREFIX_BYTES = 11
+/** §2, by profile. */
+const PREFIX_BYTES = [11, 11, 12, 12] as const
+const TAG_BYTES = [0, 4, 16, 16] as const
+const PROFILES = ["none", "checksum", "mac", "aead"] as const
 const FLAG_BYTES = 1
 
 function decode(bytes: Uint8Array, context: Context): Datagram {
-  const tagBytes = context.profile === 1 ? 4 : 0
+  const prefixBytes = PREFIX_BYTES[context.profile]
+  const tagBytes = TAG_BYTES[context.profile]
 
   // O1, with the tag of our own profile: that of the datagram is not looked at before O4.
-  if (bytes.length < PREFIX_BYTES + FLAG_BYTES + tagBytes) refuse("too-short")
+  if (bytes.length < prefixBytes + FLAG_BYTES + tagBytes) refuse("too-short")
   // O2
   if (bytes.length > context.datagramBytesMax) refuse("too-long")
 
-  const prefix = decodePrefix(new Reader(bytes.subarray(0, PREFIX_BYTES)), context)
+  const prefix = decodePrefix(new Reader(bytes.subarray(0, prefixBytes)), context)
 
   // O9
   const packetsEnd = bytes.length - tagBytes
@@ -52,10 +59,10 @@ function decode(bytes: Uint8Array, context: Context): Datagram {
   // O18 for the counter of the datagram. Whether it may be 0 is for the kind to say.
   if (!isNumber(prefix.counter)) refuse("number")
 
-  return { prefix, packets: decodePackets(bytes.subarray(PREFIX_BYTES, packetsEnd), prefix, bytes.length) }
+  return { prefix, packets: decodePackets(bytes.subarray(prefixBytes, packetsEnd), prefix, bytes.length) }
 }
 
-/** §2, the first 11 bytes: profiles 0 and 1 have no epoch. */
+/** §2, the first 11 bytes, or 12: profiles 0 and 1 have no epoch. */
 function decodePrefix(reader: Reader, context: Context): Prefix {
   const first = reader.u8()
   const version = first >> 4
@@ -72,7 +79,8 @@ function decodePrefix(reader: Reader, context: Context): Prefix {
 
   const slot = reader.u32()
   const counter = reader.u48()
-  return { version, profile: context.profile === 1 ? "checksum" : "none", handshake, slot, counter }
+  const epoch = context.profile < 2 ? {} : { epoch: reader.u8() }
+  return { version, profile: PROFILES[context.profile], handshake, slot, counter, ...epoch }
 }
 
 /** §3: packet after packet, each judged whole before the next one is looked at. */
@@ -110,7 +118,7 @@ function decodePackets(bytes: Uint8Array, prefix: Prefix, datagramBytes: number)
     checkClass(kind, firstKind, hasLength || packets.length > 0, prefix)
 
     const body = new Reader(reader.bytes(length))
-    const packet = decodeBody(kind, option, body, datagramBytes)
+    const packet = decodeBody(kind, option, body, datagramBytes, prefix.epoch !== undefined)
     // O14
     if (body.left > 0) refuse("trailing")
     packets.push(packet)

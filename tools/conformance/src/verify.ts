@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { isDeepStrictEqual } from "node:util"
-import type { Datagram, DropReason } from "./datagram.ts"
+import type { Datagram, DropReason, Prefix } from "./datagram.ts"
 import { type Context, decodeDatagram } from "./decode.ts"
 
 /** `decoded` is the plain form of the datagram, `drop` the reason why it is refused: a vector has one of the two. */
@@ -10,13 +10,15 @@ export type Vector = VectorInput & ({ decoded: Datagram } | { drop: DropReason }
 
 interface VectorInput {
   name: string
-  profile: "none" | "checksum"
+  profile: Prefix["profile"]
   /** The longest datagram that the receiver announced. */
   datagramBytesMax: number
   /** 32 bytes in hex. */
   pseudoHeader: string
   datagram: string
 }
+
+const PROFILES = { none: 0, checksum: 1, mac: 2, aead: 3 } as const
 
 export interface Disagreement {
   name: string
@@ -36,7 +38,7 @@ export function verify(vectors: Vector[]): Disagreement[] {
   for (const { name, profile, datagramBytesMax, pseudoHeader, datagram: text, ...vector } of vectors) {
     const datagram = bytesOf(text)
     const context: Context = {
-      profile: profile === "checksum" ? 1 : 0,
+      profile: PROFILES[profile],
       datagramBytesMax,
       pseudoHeader: bytesOf(pseudoHeader),
     }

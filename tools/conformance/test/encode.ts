@@ -43,16 +43,17 @@ export interface RawPrefix {
   profile: number
   slot: number
   counter: number
+  epoch?: number | undefined
 }
 
 export interface Framing {
-  tagBytes: 0 | 4
+  tagBytes: 0 | 4 | 16
   pseudoHeader: Uint8Array
 }
 
 export function prefixBytes(prefix: RawPrefix): Bytes {
   const first = prefix.version * 16 + prefix.reserved * 8 + (prefix.handshake ? 4 : 0) + prefix.profile
-  return [first, ...u32(prefix.slot), ...u48(prefix.counter)]
+  return [first, ...u32(prefix.slot), ...u48(prefix.counter), ...(prefix.epoch === undefined ? [] : u8(prefix.epoch))]
 }
 
 /** Packets one behind the other, each but the last with L and its length. */
@@ -63,16 +64,18 @@ export function packetBytes(packets: RawPacket[]): Bytes {
   })
 }
 
-/** Adds the tag, which is right for what stands before it. */
+/** Adds the tag, which is right for what stands before it; with keys it was looked at before, and its bytes are any. */
 export function withTag(untagged: Bytes | Uint8Array, framing: Framing): Uint8Array {
-  if (framing.tagBytes === 0) return Uint8Array.from(untagged)
+  if (framing.tagBytes !== 4) return Uint8Array.from([...untagged, ...zeros(framing.tagBytes)])
   return Uint8Array.from([...untagged, ...u32(crc32([...framing.pseudoHeader, ...untagged]))])
 }
 
+export const PROFILES = ["none", "checksum", "mac", "aead"] as const
+
 /** `paddingBytes` is for join and accept, whose padding the plain form doesn't tell. */
 export function encodeDatagram(datagram: Datagram, framing: Framing, paddingBytes = 0): Uint8Array {
-  const { version, profile, handshake, slot, counter } = datagram.prefix
-  const prefix = prefixBytes({ version, reserved: 0, handshake, profile: profile === "checksum" ? 1 : 0, slot, counter })
+  const { version, profile, handshake, slot, counter, epoch } = datagram.prefix
+  const prefix = prefixBytes({ version, reserved: 0, handshake, profile: PROFILES.indexOf(profile), slot, counter, epoch })
   const packets = datagram.packets.map(encodePacket)
   const untagged = [...prefix, ...packetBytes(packets)]
   const last = datagram.packets.at(-1)

@@ -15,10 +15,12 @@ import type {
   Prefix,
   Range,
 } from "../src/datagram.ts"
-import { encodeDatagram, toHex, utf8 } from "./encode.ts"
+import { encodeDatagram, type Framing, PROFILES, toHex, utf8 } from "./encode.ts"
 import type { Random } from "./random.ts"
 
 export const NUMBER_MAX: number = 2 ** 48 - 2 ** 20 - 1
+/** §9: the messages of the exchange between static keys. */
+export const EXCHANGE_BYTES = { join: 96, accept: 48 } as const
 export const U32_MAX: number = 2 ** 32 - 1
 /** As many as UDP over v4 carries. */
 export const DATAGRAM_BYTES_MAX = 65_507
@@ -54,7 +56,7 @@ export const EVERY_KIND: KindName[] = [...DATA, ...CONTROL, "heartbeat", ...ALON
 
 export function generateContext(random: Random): Context {
   return {
-    profile: random.once(3) ? 0 : 1,
+    profile: random.pick([0, 1, 1, 2, 3] as const),
     datagramBytesMax: DATAGRAM_BYTES_MAX,
     pseudoHeader: random.once(4) ? new Uint8Array(32) : random.bytes(32),
   }
@@ -74,6 +76,8 @@ function generateAny(random: Random, kind: KindName): ValidSample {
   const context = generateContext(random)
   const framing = framingOf(context)
   const datagram: Datagram = { prefix: generatePrefix(random, kind, context), packets: company(random, kind) }
+  for (const packet of datagram.packets)
+    if ("exchange" in packet && context.profile >= 2 && random.once(2)) packet.exchange = toHex(random.bytes(EXCHANGE_BYTES[packet.kind]))
   const bytes = encodeDatagram(datagram, framing, random.pick([0, 0, 1, random.between(0, 1200)]))
 
   // A probe tells the size that it makes its datagram.
@@ -88,15 +92,16 @@ function generateAny(random: Random, kind: KindName): ValidSample {
 export function generatePrefix(random: Random, kind: KindName, context: Context): Prefix {
   return {
     version: 0,
-    profile: context.profile === 1 ? "checksum" : "none",
+    profile: PROFILES[context.profile]!,
     handshake: HANDSHAKE.includes(kind),
     slot: kind === "join" || kind === "hint" || kind === "loose" ? 0 : random.between(1, U32_MAX),
     counter: kind === "hint" || kind === "loose" ? 0 : random.between(1, NUMBER_MAX),
+    ...(context.profile < 2 ? {} : { epoch: random.between(0, 255) }),
   }
 }
 
-export function framingOf(context: Context): { tagBytes: 0 | 4; pseudoHeader: Uint8Array } {
-  return { tagBytes: context.profile === 1 ? 4 : 0, pseudoHeader: context.pseudoHeader }
+export function framingOf(context: Context): Framing {
+  return { tagBytes: ([0, 4, 16, 16] as const)[context.profile], pseudoHeader: context.pseudoHeader }
 }
 
 /** A packet of the kind and others of its class around it, where it may have company. */

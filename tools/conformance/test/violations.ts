@@ -1,5 +1,4 @@
 // Datagrams that break one obligation each, built from valid ones. The names say which part of PROTOCOL.md is broken.
-import type { Context } from "../src/decode.ts"
 import type { DropReason, Packet } from "../src/datagram.ts"
 import {
   type Bytes,
@@ -19,6 +18,7 @@ import {
   CONTROL,
   DATA,
   EVERY_KIND,
+  EXCHANGE_BYTES,
   framingOf,
   generateContext,
   generateNeighbour,
@@ -73,7 +73,7 @@ const MODES = [1, 2, 3, 4]
 export const VIOLATIONS: Violation[] = [
   prefix("O1", "too-short", "a datagram without room for a packet", (random) => {
     const { bytes, context } = generateValid(random)
-    return { context, bytes: bytes.slice(0, random.below(12 + framingOf(context).tagBytes)) }
+    return { context, bytes: bytes.slice(0, random.below((context.profile < 2 ? 12 : 13) + framingOf(context).tagBytes)) }
   }),
   prefix("O2", "too-long", "a datagram above what we announced", (random) => {
     const { bytes, context } = generateValid(random)
@@ -361,10 +361,18 @@ export const VIOLATIONS: Violation[] = [
     raw.body = [...joinHead(), tokenLength, ...random.bytes(tokenLength), 0, 0]
     raw.body.splice(14, 8, ...zeros(8))
   }),
-  broken("O19", "value", "an exchange in version 0, whole or not", ["join"], (raw, random) => {
+  broken("O19", "value", "an exchange of a length that it never has, whole or not", ["join"], (raw, random) => {
     raw.option = 0
-    raw.body = [...joinHead(), 0, ...u16(random.between(1, 65_535)), ...random.bytes(random.below(4))]
+    const length = random.between(1, 65_535)
+    raw.body = [
+      ...joinHead(),
+      0,
+      ...u16(length === EXCHANGE_BYTES.join ? EXCHANGE_BYTES.accept : length),
+      ...random.bytes(random.below(100)),
+    ]
   }),
+  exchange("O19", "value", "an exchange where there are no keys", false, (random) => random.bytes(EXCHANGE_BYTES.join)),
+  exchange("O13", "truncated", "an exchange cut off", true, (random) => random.bytes(random.below(EXCHANGE_BYTES.join))),
   broken("O19", "value", "port 0", A, (raw, random) => {
     const had = [0, 6, 18][raw.option] ?? 0
     raw.option = random.between(1, 2)
@@ -489,6 +497,22 @@ function framed(name: string, frame: (raw: RawPacket, random: Random) => Bytes):
   return { obligation: "O12", drop: "length", name, make }
 }
 
+/** A join with an exchange of the right length, of which these bytes are there. */
+function exchange(
+  obligation: Violation["obligation"],
+  drop: DropReason,
+  name: string,
+  hasKeys: boolean,
+  bytes: (random: Random) => Uint8Array,
+): Violation {
+  const make = (random: Random): Sample =>
+    where(
+      ({ context }) => context.profile >= 2 === hasKeys,
+      () => datagram(random, "join", [{ kind: 24, option: 0, body: [...joinHead(), 0, ...u16(EXCHANGE_BYTES.join), ...bytes(random)] }]),
+    )
+  return { obligation, drop, name, make }
+}
+
 function payload(name: string, form: number, make: (random: Random) => Bytes): Violation {
   return broken("O21", "payload", `${name}, form ${form}`, ["sequenced", "fire-and-forget"], (raw, random) => {
     const at = LAYOUT[kindOf(raw)].delivery ?? 0
@@ -514,8 +538,8 @@ function datagram(random: Random, kind: KindName, packets: RawPacket[], change: 
 
 function bytesOf(random: Random, kind: KindName, packets: Bytes, change: Partial<RawPrefix> = {}): Sample {
   const context = generateContext(random)
-  const { handshake, slot, counter } = generatePrefix(random, kind, context)
-  const head = prefixBytes({ version: 0, reserved: 0, handshake, profile: context.profile, slot, counter, ...change })
+  const { handshake, slot, counter, epoch } = generatePrefix(random, kind, context)
+  const head = prefixBytes({ version: 0, reserved: 0, handshake, profile: context.profile, slot, counter, epoch, ...change })
   return { bytes: withTag([...head, ...packets], framingOf(context)), context }
 }
 
@@ -525,10 +549,17 @@ function changedPrefix(random: Random, change: Partial<RawPrefix>): Sample {
   return datagram(random, kind, [encodePacket(generatePacket(random, kind))], change)
 }
 
-function generateTagged(random: Random): { bytes: Uint8Array; context: Context } {
+function generateTagged(random: Random): Sample {
+  return where(
+    ({ context }) => context.profile === 1,
+    () => generateValid(random),
+  )
+}
+
+function where(holds: (sample: Sample) => boolean, make: () => Sample): Sample {
   for (;;) {
-    const sample = generateValid(random)
-    if (sample.context.profile === 1) return sample
+    const sample = make()
+    if (holds(sample)) return sample
   }
 }
 

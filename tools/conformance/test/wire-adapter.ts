@@ -14,7 +14,8 @@ export function decodeWithWire(bytes: Uint8Array, { profile, datagramBytesMax, p
 }
 
 function checkTag(bytes: Uint8Array, profile: Context["profile"], pseudoHeader: Uint8Array): "tag" | undefined {
-  if (profile === 0) return undefined
+  // With keys the datagram was opened before.
+  if (profile !== 1) return undefined
   const seed = pseudoHeaderSeed({
     receiverUnique: pseudoHeader.subarray(0, 8),
     senderUnique: pseudoHeader.subarray(8, 16),
