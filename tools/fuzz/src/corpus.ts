@@ -1,7 +1,7 @@
 /** Inputs that are kept: one small datagram of each kind in each profile, scripts, and whatever was found. */
 import { readdirSync, readFileSync } from "node:fs"
 import { Random } from "@x/transport/simulated"
-import { KIND_NAMES, PROFILE, type Profile } from "@x/wire"
+import { KIND_NAMES, PROFILE } from "@x/wire"
 import { bytes } from "./draw.ts"
 import { EVERY_KIND, makeDatagram } from "./packets.ts"
 
@@ -22,10 +22,7 @@ export function readCorpus(folder: URL): CorpusEntry[] {
 
 /** The part that is made, not found: always the same. */
 export function makeSeeds(): CorpusEntry[] {
-  const profiles: readonly (readonly [string, Profile])[] = [
-    ["none", PROFILE.none],
-    ["checksum", PROFILE.checksum],
-  ]
+  const profiles = Object.entries(PROFILE)
   const packets = profiles.flatMap(([profileName, profile]) =>
     EVERY_KIND.map((kind) => {
       const name = `packet-${KIND_NAMES[kind]}-${profileName}`

@@ -19,12 +19,12 @@ export const WIRE: Decoder = {
   describe: wire.describeDatagram,
 }
 
-const PROFILES = [wire.PROFILE.none, wire.PROFILE.checksum] as const
+const PROFILES: readonly wire.Profile[] = Object.values(wire.PROFILE)
 const REASONS: ReadonlySet<string> = new Set(wire.DATAGRAM_DROP_REASONS)
 /** Bytes around the datagram, as a slab has them: what is read there is read from others. */
 const MARGIN_BYTES = 24
 
-/** Takes the tag for good: whoever reads the packets can make one. */
+/** Takes the tag for good: whoever reads the packets can make one, or knows the key. */
 export function decode(input: Uint8Array, decoder: Decoder): void {
   const slab = new Uint8Array(input.length + 2 * MARGIN_BYTES)
   const answers = PROFILES.map((profile) => {
@@ -34,12 +34,9 @@ export function decode(input: Uint8Array, decoder: Decoder): void {
       return answer(slab, input.length, profile, decoder)
     })
     must(clean === dirty, () => `bytes outside of the datagram decide: ${clean} or ${dirty}`)
-    return clean
+    return clean!
   })
-  must(
-    answers[0] === "profile" || answers[1] === "profile" || answers[0] === answers[1] || input.length < 16,
-    () => `both profiles take it`,
-  )
+  must(answers.filter((one) => !REASONS.has(one)).length <= 1, () => `more than one profile takes it: ${answers.join(" or ")}`)
 }
 
 function answer(slab: Uint8Array, length: number, profile: wire.Profile, decoder: Decoder): string {
@@ -61,10 +58,12 @@ function makeNoise(random: Random): Uint8Array {
     case 0:
       return noise
     case 1: {
-      if (noise.length < 12) return noise
-      noise[0] = pick(random, [0, 1, 4, 5])
+      if (noise.length < 13) return noise
+      const profile = pick(random, PROFILES)
+      noise[0] = profile | pick(random, [0, 4])
       noise[10] = 0
-      noise[11] = pick(random, Object.values(wire.KIND)) | pick(random, [0, wire.FLAG_LENGTH, wire.FLAG_WANTED, 0x40])
+      noise[wire.PREFIX_BYTES[profile]!] =
+        pick(random, Object.values(wire.KIND)) | pick(random, [0, wire.FLAG_LENGTH, wire.FLAG_WANTED, 0x40])
       return noise
     }
     default: {

@@ -32,7 +32,7 @@ export function makeDatagram(random: Random, profile: wire.Profile, kinds: reado
   const isUnasked = first === KIND.hint || first === KIND.loose
   const slot = isUnasked || first === KIND.join ? 0 : 1 + random.below(0xffff_ffff)
   const counter = isUnasked ? 0 : Math.max(1, number(random))
-  wire.writePrefix(writer.view, 0, profile, isHandshake, slot, counter)
+  wire.writePrefix(writer.view, 0, profile, isHandshake, slot, counter, profile < wire.PROFILE.mac ? 0 : random.below(256))
   writer.start(wire.PREFIX_BYTES[profile]!)
   for (const kind of kinds) writePacket(random, writer, kind, profile)
   const datagram = room.slice(0, writer.end + wire.TAG_BYTES[profile]!)
@@ -107,10 +107,15 @@ function writePacket(random: Random, writer: wire.PacketWriter, kind: number, pr
           ...{ versionMin: 0, versionMax: random.below(3), slot: Math.max(1, u32(random)), unique: identity(random) },
           session: token.length > 0 ? identity(random) : new Uint8Array(8),
           receiverUnique: random.below(2) === 0 ? new Uint8Array(8) : identity(random),
-          ...{ limits: drawLimits(random), features: u32(random), token, exchange: new Uint8Array(0) },
+          ...{
+            limits: drawLimits(random),
+            features: u32(random),
+            token,
+            exchange: drawExchange(random, profile, wire.EXCHANGE_BYTES.join),
+          },
         }
         const body = writer.begin(kind | (wire.addressForm(address) << wire.ADDRESS_FORM_SHIFT))
-        return wire.writeJoin(view, body, join, pick(random, [body + 200, 548, 1_196]))
+        return wire.writeJoin(view, body, join, pick(random, [body + 300, 548, 1_196]))
       }
       case KIND.challenge:
         return wire.writeChallenge(view, writer.begin(kind), { unique: identity(random), token: bytes(random, 1 + random.below(64)) })
@@ -119,7 +124,7 @@ function writePacket(random: Random, writer: wire.PacketWriter, kind: number, pr
         const accept: wire.Accept = {
           address,
           ...{ version: 0, slot: Math.max(1, u32(random)), unique: identity(random), session: identity(random) },
-          ...{ limits: drawLimits(random), features: u32(random), exchange: new Uint8Array(0) },
+          ...{ limits: drawLimits(random), features: u32(random), exchange: drawExchange(random, profile, wire.EXCHANGE_BYTES.accept) },
         }
         const body = writer.begin(kind | (wire.addressForm(address) << wire.ADDRESS_FORM_SHIFT))
         return wire.writeAccept(view, body, accept, pick(random, [body + 200, 548, 1_196]))
@@ -214,6 +219,11 @@ function drawReason(random: Random): wire.ReasonText {
 function drawAddress(random: Random): wire.ReplyAddress | undefined {
   const length = pick(random, [0, 0, 4, 16])
   return length === 0 ? undefined : { bytes: bytes(random, length), port: 1 + random.below(65_535) }
+}
+
+/** Between static keys: where there are keys it may be left out. */
+function drawExchange(random: Random, profile: wire.Profile, length: number): Uint8Array {
+  return profile < wire.PROFILE.mac || random.below(2) === 0 ? new Uint8Array(0) : bytes(random, length)
 }
 
 function drawLimits(random: Random): wire.Limits {
