@@ -1,11 +1,10 @@
 /** Members with keys of their own, beside the secret that they share. */
 import { Endpoint, type EndpointOptions, type IdentityOptions } from "@x/endpoint"
 import { systemHost } from "@x/transport"
-import type { Host } from "@x/transport/host"
 import { createNetwork, type LinkOptions, type Network } from "@x/transport/simulated"
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { withCrypto } from "./with-crypto.ts"
+import { hostWith } from "./host-with.ts"
 import { PORT } from "./world.ts"
 
 const SECRET = "a secret that all members know"
@@ -20,13 +19,13 @@ interface Group {
 }
 
 function group(seed: number, link: LinkOptions = { delayMs: 5 }): Group {
-  const network = createNetwork({ seed, link })
+  const network = createNetwork({ seed, link, crypto })
   return {
     network,
     member(name, trusted, options = {}) {
       const known = new Set(trusted.map((other) => publicKeyOf(other).join()))
       const identity: IdentityOptions = { privateKey: keyOf(name), trust: (publicKey) => known.has(publicKey.join()) }
-      const host = withCrypto(network.host(name), crypto)
+      const host = network.host(name)
       return network.until(Endpoint.bind({ port: PORT, protection: "aead", secrets: [SECRET], identity, host, ...options }))
     },
   }
@@ -56,8 +55,7 @@ test("who isn't trusted, names a key that isn't there, or has none is refused, t
   await expect(network.until(stranger.join(`b:${PORT}`, { publicKey: publicKeyOf("b") }))).rejects.toMatchObject({ code: "join-refused" })
   const a = await member("a", ["b", "c"])
   await expect(network.until(a.join(`b:${PORT}`, { publicKey: publicKeyOf("c") }))).rejects.toMatchObject({ code: "join-refused" })
-  const host = withCrypto(network.host("d"), crypto)
-  const keyless = await network.until(Endpoint.bind({ port: PORT, protection: "aead", secrets: [SECRET], host }))
+  const keyless = await network.until(Endpoint.bind({ port: PORT, protection: "aead", secrets: [SECRET], host: network.host("d") }))
   await expect(network.until(keyless.join(`b:${PORT}`))).rejects.toMatchObject({ code: "join-refused" })
   await expect(network.until(a.join(`d:${PORT}`, { publicKey: publicKeyOf("b") }))).rejects.toMatchObject({ code: "join-refused" })
   expect([b.peers.length, b.sizes.halfOpen, b.sizes.slots]).toEqual([0, 0, 0])
@@ -71,16 +69,15 @@ test("a member who takes another's unique, or his place on the network, doesn't 
   await network.when(() => b.peers.length === 1)
   const [peer] = b.peers
   // The first random bytes that an endpoint asks for become its unique.
-  const machine = withCrypto(network.host("m"), crypto)
+  const machine = network.host("m")
   let isFirst = true
-  const host: Host = {
-    ...machine,
+  const host = hostWith(machine, {
     entropy(out) {
       if (isFirst) out.set(Buffer.from(a.unique, "hex"))
       else machine.entropy(out)
       isFirst = false
     },
-  }
+  })
   const impostor = await member("m", ["b"], { host })
   expect(impostor.unique).toBe(a.unique)
   await expect(network.until(impostor.join(`b:${PORT}`, { publicKey: publicKeyOf("b") }))).rejects.toMatchObject({ code: "join-refused" })

@@ -1,18 +1,5 @@
-/** A host whose cryptography is another's: faster than a simulated one's, or watched. */
-import type { Host, SyncCrypto } from "@x/transport/host"
-
-export function withCrypto(host: Host, crypto: SyncCrypto): Host {
-  return {
-    crypto,
-    now: () => host.now(),
-    wakeUp: (wake) => host.wakeUp(wake),
-    defer: (run) => host.defer(run),
-    random: () => host.random(),
-    entropy: (out) => host.entropy(out),
-    resolve: (name, signal) => host.resolve(name, signal),
-    bind: (options) => host.bind(options),
-  }
-}
+/** Cryptography that is watched. */
+import type { SyncCrypto } from "@x/transport/host"
 
 /** Notes each pair of key and nonce that something is sealed with, and counts what is opened. */
 export class NonceWatch implements SyncCrypto {

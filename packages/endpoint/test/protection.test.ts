@@ -1,12 +1,13 @@
 /** Profiles with keys: who knows the secret takes part, and nobody else. */
 import { inspect } from "node:util"
 import { Endpoint, type EndpointOptions } from "@x/endpoint"
+import { systemHost } from "@x/transport"
 import type { BindOptions } from "@x/transport/host"
-import { createNetwork } from "@x/transport/simulated"
+import { createNetwork, type NetworkOptions } from "@x/transport/simulated"
 import * as wire from "@x/wire"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { withCrypto } from "./with-crypto.ts"
+import { hostWith } from "./host-with.ts"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 
 const SECRET = "correct horse battery staple"
@@ -148,6 +149,24 @@ describe.each(["mac", "aead"] as const)("%s", (protection) => {
   })
 })
 
+test("a run is the same with a simulated host's cryptography and with this machine's", async () => {
+  const run = async (options: Partial<NetworkOptions>): Promise<string> => {
+    const network = createNetwork({ seed: 7, link: { delayMs: 5, lossRate: 0.05 }, ...options })
+    const bind = (name: string): Promise<Endpoint> =>
+      network.until(Endpoint.bind({ host: network.host(name), port: PORT, protection: "aead", secrets: [SECRET], rekeyAgeMs: 1_000 }))
+    const a = await bind("a")
+    await bind("b")
+    const stream = (await network.until(a.join(`b:${PORT}`))).open()
+    for (let i = 0; i < 20; i++) {
+      stream.trySend(1, pattern(500, i))
+      await network.advance(1_000)
+    }
+    await network.until(stream.flush())
+    return network.traceHash
+  }
+  expect(await run({ crypto: systemHost().crypto })).toBe(await run({}))
+})
+
 describe("secrets", () => {
   const bind = (options: EndpointOptions): Promise<Endpoint> => Endpoint.bind({ host: createNetwork({ seed: 1 }).host("a"), ...options })
 
@@ -169,11 +188,10 @@ describe("secrets", () => {
   test("given, they authenticate unless more is asked for, and open the endpoint to others", async () => {
     const bound: (string | false | undefined)[] = []
     const host = createNetwork({ seed: 1 }).host("a")
-    const watched = withCrypto(host, host.crypto)
-    const options = { ...watched, bind: (it: BindOptions) => (bound.push(it.v4), host.bind(it)) }
-    const first = await Endpoint.bind({ host: options, secrets: [SECRET] })
+    const watched = hostWith(host, { bind: (it: BindOptions) => (bound.push(it.v4), host.bind(it)) })
+    const first = await Endpoint.bind({ host: watched, secrets: [SECRET] })
     await first.close()
-    await Endpoint.bind({ host: options })
+    await Endpoint.bind({ host: watched })
     expect(bound).toEqual([undefined, "127.0.0.1"])
   })
 

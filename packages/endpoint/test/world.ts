@@ -1,5 +1,6 @@
 /** Endpoints on a simulated network, for tests. */
 import { Endpoint, type EndpointOptions, type Peer } from "@x/endpoint"
+import { systemHost } from "@x/transport"
 import { createNetwork, type LinkOptions, type Network, type SimulatedHost } from "@x/transport/simulated"
 
 export const PORT = 4_000
@@ -11,7 +12,8 @@ export interface World {
 }
 
 export function makeWorld(seed: number, link: LinkOptions = { delayMs: 5 }): World {
-  const network = createNetwork({ seed, link })
+  // The results of a simulated host, sooner.
+  const network = createNetwork({ seed, link, crypto: systemHost().crypto })
   return {
     network,
     async bind(name, options = {}) {

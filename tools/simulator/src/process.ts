@@ -1,7 +1,6 @@
 /** One incarnation of a node: its endpoint, the streams it opened, and what it was told. */
 
 import { Endpoint, type EndpointOptions, type IncomingStream, type Message, type OutgoingStream, type Peer } from "@x/endpoint"
-import { systemHost } from "@x/transport"
 import type { Host, Transport } from "@x/transport/host"
 import type { SimulatedHost } from "@x/transport/simulated"
 import { HEADER_BYTES, read32 } from "./content.ts"
@@ -10,8 +9,6 @@ import { StreamLedger } from "./ledger.ts"
 import type { Timers } from "./timers.ts"
 
 export const PORT = 4_000
-
-const CRYPTO = systemHost().crypto
 
 /** How the messages of a stream are taken, by their type. */
 export const CONSUMERS = { handler: 1, asyncHandler: 2, iterator: 3 } as const
@@ -231,8 +228,7 @@ export class Process {
     const { host } = this
     const touch = (): void => void this.#world.touched.add(this)
     return {
-      // The same results as a simulated host's, only sooner.
-      crypto: CRYPTO,
+      crypto: host.crypto,
       now: () => host.now(),
       random: () => host.random(),
       entropy: (out) => host.entropy(out),

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { systemHost } from "@x/transport"
 import { createNetwork, type LinkOptions, type Network, type PresetName, type SimulatedHost } from "@x/transport/simulated"
 import { checkCounters } from "./counters.ts"
 import { Draw } from "./draw.ts"
@@ -92,7 +93,8 @@ class Simulation {
     const scenario = drawScenario(seed, preset)
     this.#scenario = scenario
     this.#virtualMs = virtualMs
-    this.#network = createNetwork({ seed, link: { ...scenario.path, ...scenario.faults }, settle: () => this.#settle(), recordLines })
+    const link = { ...scenario.path, ...scenario.faults }
+    this.#network = createNetwork({ seed, link, crypto: systemHost().crypto, settle: () => this.#settle(), recordLines })
     this.#judge = new Judge(() => this.#network.now)
     this.#director = this.#network.host("director", { v4: false, v6: false })
     this.#actors = new Timers(this.#director)

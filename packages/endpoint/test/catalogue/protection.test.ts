@@ -5,7 +5,7 @@ import { createNetwork, type LinkOptions, type Network, type SimulatedHost } fro
 import * as wire from "@x/wire"
 import { describe, expect, test } from "vitest"
 import { REPLAY_WINDOW_MIN, ReplayWindow } from "../../src/protocol/replay-window.ts"
-import { NonceWatch, withCrypto } from "../with-crypto.ts"
+import { NonceWatch } from "../nonce-watch.ts"
 import { PORT } from "../world.ts"
 import { heldBytes } from "./garbage.ts"
 import { dropped, forgedSource, record, type Recorded, v4Of } from "./forger.ts"
@@ -26,8 +26,8 @@ interface Guarded {
 
 /** Endpoints of one secret; what they seal is watched, which takes memory. */
 function guarded(seed: number, protection: "mac" | "aead" = "aead", link: LinkOptions = { delayMs: 5 }, isWatched = true): Guarded {
-  const network = createNetwork({ seed, link })
   const watch = new NonceWatch(systemHost().crypto)
+  const network = createNetwork({ seed, link, crypto: isWatched ? watch : systemHost().crypto })
   const hosts: SimulatedHost[] = []
   return {
     network,
@@ -36,15 +36,7 @@ function guarded(seed: number, protection: "mac" | "aead" = "aead", link: LinkOp
     bind(name, options = {}) {
       const host = network.host(name)
       hosts.push(host)
-      return network.until(
-        Endpoint.bind({
-          port: PORT,
-          protection,
-          secrets: [SECRET],
-          ...options,
-          host: withCrypto(host, isWatched ? watch : systemHost().crypto),
-        }),
-      )
+      return network.until(Endpoint.bind({ port: PORT, protection, secrets: [SECRET], ...options, host }))
     },
   }
 }

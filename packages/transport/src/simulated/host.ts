@@ -8,20 +8,15 @@ import { formatHost, parseHost } from "../addresses.ts"
 import { completeBindOptions } from "../bind-options.ts"
 import type { Address, BindOptions, Host, ResolvedAddress, SocketErrorCode, SyncCrypto, Transport, WakeUp } from "../host.ts"
 import { TransportError } from "../transport-error.ts"
-import { aesGcmOpen, aesGcmSeal } from "./aes-gcm.ts"
 import type { Machine } from "./machine.ts"
 import type { Network } from "./network.ts"
 import { Random } from "./random.ts"
-import { hmacSha256, sha256 } from "./sha256.ts"
 import { SimulatedTransport } from "./transport.ts"
 import type { Alarm, Deferrer } from "./virtual-time.ts"
-import { x25519, x25519PublicKey } from "./x25519.ts"
-
-const CRYPTO: SyncCrypto = { sha256, hmacSha256, aesGcmSeal, aesGcmOpen, x25519PublicKey, x25519 }
 
 export class SimulatedHost implements Host, Deferrer {
   readonly machine: Machine
-  readonly crypto: SyncCrypto = CRYPTO
+  readonly crypto: SyncCrypto
   readonly #network: Network
   readonly #random: Random
   readonly #transports = new Set<SimulatedTransport>()
@@ -39,6 +34,7 @@ export class SimulatedHost implements Host, Deferrer {
   constructor(network: Network, machine: Machine, process: number) {
     this.machine = machine
     this.#originMs = machine.originMs
+    this.crypto = network.crypto
     this.#network = network
     this.#random = new Random(network.seed, `${machine.name}/${process}`)
   }

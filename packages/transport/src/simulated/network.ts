@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { Address, SocketErrorCode } from "../host.ts"
+import type { Address, SocketErrorCode, SyncCrypto } from "../host.ts"
 import { settle as systemSettle } from "../settle.ts"
+import { simulatedCrypto } from "./crypto.ts"
 import { Datagram } from "./datagram.ts"
 import { SimulatedHost } from "./host.ts"
 import { checkLink, Link, type LinkOptions } from "./link.ts"
@@ -19,6 +20,11 @@ export interface NetworkOptions {
   readonly seed: number
   /** Every link until set otherwise; default: perfect and without delay. */
   readonly link?: LinkOptions
+  /**
+   * What its hosts seal with and exchange keys by. Default: cryptography in TypeScript, which runs anywhere, slowly. `systemHost().crypto` has the same results, some
+   * fifteen times as fast, so the run is the same.
+   */
+  readonly crypto?: SyncCrypto
   /** Lets ready promises run; default: a turn of the event loop. */
   readonly settle?: () => Promise<void>
   /** How many of the last events `network.record` keeps as text; default 0. */
@@ -42,6 +48,8 @@ const SPARE_DATAGRAMS_MAX = 4_096
 export class Network {
   readonly seed: number
   /** @internal */
+  readonly crypto: SyncCrypto
+  /** @internal */
   readonly time: VirtualTime
   readonly #trace: Trace
   readonly #machines = new Map<string, Machine>()
@@ -51,9 +59,10 @@ export class Network {
   #defaults: LinkOptions
   #filter: ((datagram: DatagramInTransit) => boolean) | undefined
 
-  constructor({ seed, link = {}, settle = systemSettle, recordLines = 0 }: NetworkOptions) {
+  constructor({ seed, link = {}, crypto = simulatedCrypto, settle = systemSettle, recordLines = 0 }: NetworkOptions) {
     checkLink(link)
     this.seed = seed
+    this.crypto = crypto
     this.time = new VirtualTime(settle)
     this.#defaults = link
     this.#trace = new Trace(recordLines)
