@@ -24,7 +24,7 @@ export class Outbox {
   readonly #scratchSlab: number
   /** The bytes of each row's slab. */
   readonly #sources: Uint8Array[] = []
-  /** And the association it belongs to, if it does. */
+  /** And the association it belongs to, whose address it goes to; a row without one holds its address itself. */
   readonly #owners: (Association | undefined)[] = []
   /** Sealers to be given back once no row names them. */
   #retired: number[] = []
@@ -166,6 +166,7 @@ export class Outbox {
       return true
     }
     const taken = this.#transport.send(batch)
+    this.#letGo(taken)
     if (taken >= batch.count) {
       batch.count = 0
       this.#emptied()
@@ -178,9 +179,15 @@ export class Outbox {
   }
 
   release(): void {
+    this.#letGo(this.#batch.count)
     this.#batch.count = 0
     this.#emptied()
     this.#transport.releaseSlab(this.#scratchSlab)
+  }
+
+  /** Rows that are gone need their addresses no more. */
+  #letGo(count: number): void {
+    for (let row = 0; row < count; row++) if (this.#owners[row] === undefined) this.#transport.releaseAddress(this.#batch.address[row]!)
   }
 
   /** What wasn't taken moves to the front, and into scratch memory: its packets' slots may be given to others while it waits. */
@@ -215,6 +222,8 @@ export class Outbox {
   #add(slab: number, source: Uint8Array, offset: number, length: number, address: number, sealer: number, owner?: Association): void {
     const batch = this.#batch
     const row = batch.count++
+    // Other sources come until it is sent: whom nobody holds is forgotten then, and his number is another's.
+    if (owner === undefined) this.#transport.retainAddress(address)
     this.#sources[row] = source
     this.#owners[row] = owner
     batch.slab[row] = slab
