@@ -8,7 +8,7 @@ import type { Channel, openChannel } from "@x/native"
 import { AddressTable } from "./address-table.ts"
 import { parseHost } from "./addresses.ts"
 import type { SocketFacts } from "./bound-socket.ts"
-import { DATAGRAM_BYTES_MAX } from "./datagram-transport.ts"
+import { DATAGRAM_BYTES_MAX, TOO_LONG } from "./datagram-transport.ts"
 import { type Address, type Capabilities, createSendBatch, type ReceiveBatch, type Sealer, type SendBatch } from "./host.ts"
 import { checkScope } from "./scope.ts"
 import { openBatch, RowSealer } from "./seal.ts"
@@ -194,9 +194,16 @@ export class BatchTransport extends TransportBase {
       let taken: number
       if (this.#ownSealers.has(batch.sealer[row]!)) {
         this.#row.seal(batch, row, this.slabs.get(batch.slab[row]!), true)
+        const { length } = this.#row
+        if (length > DATAGRAM_BYTES_MAX) {
+          // It wasn't sealed.
+          this.counts.datagramsSent++
+          this.counts.bytesSent += length
+          this.failed(TOO_LONG, "send", batch.address[row]!, length)
+          continue
+        }
         one.offset[0] = 0
-        // One that is too long wasn't sealed: the system says so.
-        one.length[0] = Math.min(this.#row.length, this.#row.staging.length)
+        one.length[0] = length
         one.address[0] = batch.address[row]!
         one.sealer[0] = 0
         taken = this.#sendRows(one, 0, 1)

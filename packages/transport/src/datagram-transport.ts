@@ -7,7 +7,7 @@ import { TransportBase } from "./transport-base.ts"
 export const DATAGRAM_BYTES_MAX = 65_507
 
 /** What a system says to a longer datagram. */
-const TOO_LONG: unknown = Object.assign(new Error(`a datagram has at most ${DATAGRAM_BYTES_MAX} bytes`), { code: "EMSGSIZE" })
+export const TOO_LONG: unknown = Object.assign(new Error(`a datagram has at most ${DATAGRAM_BYTES_MAX} bytes`), { code: "EMSGSIZE" })
 
 /** The batch interface over anything that moves one datagram at a time: tags are put on here, and sockets are a subclass's. */
 export abstract class DatagramTransport extends TransportBase {

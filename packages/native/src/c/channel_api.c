@@ -18,8 +18,8 @@
 
 /* Numbers of addresses, slabs and sealers: far more than any process has. */
 #define NUMBER_MAX (1 << 24)
-/* The longest UDP payload and a tag, for each row. */
-#define SEALED_BYTES_MAX (65507 + AES_GCM_TAG_BYTES)
+/* More than UDP carries, for each row: what is longer the system refuses without a look at its bytes. */
+#define SEALED_BYTES_MAX 65535
 #define SEND_SLAB_BYTES ((size_t)SEND_ROWS_MAX * SEALED_BYTES_MAX)
 /* What `channelSend` reports of rows that were lost: how many, bytes sent, rows for which there is no socket; then row, errno, bytes of each. */
 #define REPORT_HEADER 3
@@ -352,7 +352,7 @@ static void seal_row(const struct sending *sending, size_t row, struct outgoing_
     return;
   }
   uint8_t *out = channel->send_slab + *used;
-  /* The system refuses what is too long for any datagram; nothing that isn't sealed stands there. */
+  /* What is too long for any datagram is refused; nothing that isn't sealed stands there. */
   if (datagram->length <= SEALED_BYTES_MAX) {
     if (!sealer_seal(sealer, datagram->bytes, length, out)) memset(out, 0, datagram->length);
     *used += datagram->length;
