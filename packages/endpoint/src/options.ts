@@ -41,10 +41,18 @@ export interface EndpointOptions extends BindOptions {
    * sides. All members have one, or none.
    */
   readonly identity?: IdentityOptions
-  /** Datagrams sent under one key, 1,024 to 67,108,864; default: that many, 2,097,152 where `datagramBytes` is more than 2,048. At four times as many the peer is lost. */
+  /**
+   * Datagrams after which the next key is taken, 1,024 to 67,108,864; default: that many, 2,097,152 where `datagramBytes` is more than 2,048. Each key is used for six
+   * seconds at least.
+   */
   readonly rekeyDatagrams?: number
-  /** And how long one is used, milliseconds, default 900,000. */
+  /** And how long one is used, milliseconds, 1,000 to 86,400,000, default 900,000. */
   readonly rekeyAgeMs?: number
+  /**
+   * With so many under one key, because the peer never told of it or they are sent too fast, the peer is lost: at least `rekeyDatagrams`, at most four times its
+   * default, which is the default.
+   */
+  readonly keyDatagramsMax?: number
   /** Bytes of the datagrams sent, 548 to 65,507; default 1200, which every path carries. More only where both ends and the path are known to take it. */
   readonly datagramBytes?: number
   /** Bytes of the largest message sent or taken; default 16 MiB. */
@@ -118,6 +126,7 @@ const MIB = 1_048_576
 /** Datagrams under one key, and where they may be long. Four times as many are the limits of RFC 9001 §B.1.1: 2^28 of at most 2^11 bytes, 2^23 longer ones. */
 const REKEY_DATAGRAMS = 67_108_864
 const REKEY_DATAGRAMS_LONG = 2_097_152
+const KEY_DATAGRAMS_FACTOR = 4
 const LONG_BYTES = 2_048
 /** A shorter secret can be guessed by whoever recorded a join. */
 export const SECRET_BYTES_MIN = 16
@@ -155,6 +164,7 @@ const DEFAULTS: Omit<Settings, "profile" | "inFlightMax" | "congestion"> = {
   joinTimeoutMs: 5_000,
   lingerMs: 5_000,
   rekeyDatagrams: REKEY_DATAGRAMS,
+  keyDatagramsMax: REKEY_DATAGRAMS * KEY_DATAGRAMS_FACTOR,
   rekeyAgeMs: 900_000,
 }
 
@@ -189,6 +199,7 @@ export function settingsOf(options: EndpointOptions): Settings {
   const settings: Settings = {
     ...DEFAULTS,
     rekeyDatagrams,
+    keyDatagramsMax: rekeyDatagrams * KEY_DATAGRAMS_FACTOR,
     ...given,
     profile: PROFILE[protection],
     inFlightMax: options.inFlightMax,
@@ -224,6 +235,7 @@ export function settingsOf(options: EndpointOptions): Settings {
   within(settings, "joinTimeoutMs", 1, 3_600_000)
   within(settings, "lingerMs", 0, 3_600_000)
   within(settings, "rekeyDatagrams", 1_024, rekeyDatagrams)
+  within(settings, "keyDatagramsMax", settings.rekeyDatagrams, rekeyDatagrams * KEY_DATAGRAMS_FACTOR)
   within(settings, "rekeyAgeMs", 1_000, 86_400_000)
   if (settings.inFlightMax !== undefined && !isWhole(settings.inFlightMax, IN_FLIGHT_MIN, IN_FLIGHT_MAX))
     throw invalid("inFlightMax", `a whole number from ${IN_FLIGHT_MIN} to ${IN_FLIGHT_MAX}`, settings.inFlightMax)

@@ -70,7 +70,13 @@ describe.each([
       const transport: Partial<Transport> = { registerSealer: (sealer) => sealers.push(sealer) }
       const associated = fromHex(vectors.associated)
       const protection = new KeyProtection({
-        ...{ transport: transport as Transport, crypto, profile: PROFILE[profile], nowMs: 0, limits: { datagrams: 9, ageMs: 9 } },
+        ...{
+          transport: transport as Transport,
+          crypto,
+          profile: PROFILE[profile],
+          nowMs: 0,
+          limits: { datagrams: 9, ageMs: 9, datagramsMax: 9 },
+        },
         associated: { seal: associated, open: associated },
         seal: keyChains(crypto, result).fromInitiator,
         open: keyChains(crypto, result).fromInitiator,

@@ -14,14 +14,13 @@ import { NO_OPENER, type Protection } from "./protection.ts"
 export const PREVIOUS_EPOCH_MS = 3_000
 /** A sender stays for so long in an epoch that the peer told of: twice as long, so that no receiver has three at a time. */
 const EPOCH_MS_MIN = 2 * PREVIOUS_EPOCH_MS
-/** At so many times the number of datagrams after which an epoch is to end, nothing more is sent. */
-const WORN_FACTOR = 4
 const IV_BYTES = 12
 
-/** When an epoch is to end. */
+/** When an epoch is to end: after so many datagrams or so long. With `datagramsMax` under one key nothing more is sent. */
 export interface RekeyLimits {
   readonly datagrams: number
   readonly ageMs: number
+  readonly datagramsMax: number
 }
 
 export interface KeyProtectionParts {
@@ -63,10 +62,10 @@ export class KeyProtection implements Protection {
   }
 
   use(counter: number, nowMs: number): void {
-    const { datagrams, ageMs } = this.#parts.limits
+    const { datagrams, ageMs, datagramsMax } = this.#parts.limits
     if (this.#sent >= datagrams || nowMs - this.#sinceMs >= ageMs) this.#turn(counter, nowMs)
     this.#sent++
-    if (this.#sent >= datagrams * WORN_FACTOR) this.isWorn = true
+    if (this.#sent >= datagramsMax) this.isWorn = true
   }
 
   /** The next epoch, unless the peer may not be ready to take it. */
