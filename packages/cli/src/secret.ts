@@ -6,8 +6,8 @@ import { CommandError, EXIT } from "./failure.ts"
 
 /** Bytes of entropy of a secret that is made here. */
 const SECRET_BYTES = 32
-/** A file that group or others may read. */
-const READABLE_BY_OTHERS = 0o044
+/** A file that group or others may read or write. */
+const OPEN_TO_OTHERS = 0o066
 
 /** How datagrams are protected: encrypted, where there is a secret. */
 export interface Protection {
@@ -27,8 +27,8 @@ export async function findProtection(file: string | undefined, env: NodeJS.Proce
   try {
     const { mode } = await handle.stat()
     const protection = encrypted(await handle.readFile("utf8"), `"${path}"`)
-    const isOpen = process.platform !== "win32" && (mode & READABLE_BY_OTHERS) !== 0
-    return isOpen ? { ...protection, note: `others may read the secret: chmod 600 "${path}"` } : protection
+    const isOpen = process.platform !== "win32" && (mode & OPEN_TO_OTHERS) !== 0
+    return isOpen ? { ...protection, note: `others may read or replace the secret: chmod 600 "${path}"` } : protection
   } finally {
     await handle.close()
   }
