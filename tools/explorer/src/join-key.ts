@@ -39,7 +39,7 @@ export function describeIncarnation(it: Incarnation, nowMs: number): string {
     byAddress: ReadonlyMap<number, PeerState>
     due: { count: number }
   }>(protocol)
-  const { halfOpen } = fieldsOf<{ halfOpen: ReadonlySet<{ readonly association: Association }> }>(joins)
+  const { halfOpen } = fieldsOf<{ halfOpen: Iterable<{ readonly association: Association }> }>(joins)
   const peers: PeerState[] = [...protocol.peers.values()]
   const described: string[] = []
   const placeOf = (peer: PeerState): number => {
@@ -51,7 +51,8 @@ export function describeIncarnation(it: Incarnation, nowMs: number): string {
     return `${placeOf(owner.peer)}:${describeAssociation(owner.association, at)}`
   })
   for (const peer of byAddress.values()) placeOf(peer)
-  for (const peer of peers) described.push(`${protocol.peers.get(textOf(peer.unique)) === peer ? "in" : "out"} ${describePeer(peer, at)}`)
+  for (const peer of peers)
+    described.push(`${protocol.peers.get(peer.unique, peer.publicKey) === peer ? "in" : "out"} ${describePeer(peer, at)}`)
   return [
     `${it.side}${it.number}${it.isJoining ? "j" : ""}${it.isWilling ? "w" : ""}`,
     ...rows,
@@ -64,9 +65,10 @@ export function describeIncarnation(it: Incarnation, nowMs: number): string {
 }
 
 function describeJoiner(joiner: Joiner, at: (ms: number) => string): string {
-  const { retryMs, nextMs } = fieldsOf<{ retryMs: number; nextMs: number }>(joiner)
-  const { challenge } = joiner
-  const answered = challenge && [textOf(challenge.unique), textOf(challenge.token), textOf(challenge.session)].map(short).join("/")
+  const { retryMs, nextMs, tokenTries } = fieldsOf<{ retryMs: number; nextMs: number; tokenTries: number }>(joiner)
+  const { challenge, challenger } = joiner
+  const told = challenger && [textOf(challenger.unique), textOf(challenger.token), textOf(challenger.session)].map(short).join("/")
+  const answered = `${challenge === undefined ? "-" : tokenTries} ${told}`
   return `join ${joiner.slot} ${joiner.isProbe} ${joiner.attempt} ${at(joiner.deadlineMs)} ${at(nextMs)} ${retryMs} ${answered}`
 }
 

@@ -25,7 +25,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "a join goes on with the session of a state that is over",
     "one leaves unheard and joins again",
     "nothing live is ended",
-    { file: "protocol/joins.ts", from: "if (!isSame(joiner.challenge.session, peer.localSession)) continue", to: "continue" },
+    { file: "protocol/joins.ts", from: "if (!isSame(challenger.session, peer.localSession)) continue", to: "continue" },
   ],
   [
     "a join carries a session that another one is about to replace",
@@ -102,7 +102,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "a repeated join is taken for another one",
     "joined, and one asks",
     "one half-open association for a join",
-    { file: "protocol/joins.ts", from: "if (!isKeyed && ofJoin.length > 0) return ofJoin[0]", to: "" },
+    { file: "protocol/joins.ts", from: "if (!isKeyed && tries.length > 0) {", to: "if (nowMs < 0) {" },
   ],
   [
     "a state is made for the own unique",

@@ -31,7 +31,7 @@ export function compare(a: Uint8Array, b: Uint8Array): number {
   return 0
 }
 
-/** 16 hexadecimal digits. */
+/** Two hexadecimal digits a byte. */
 export function toHex(identity: Uint8Array): string {
   return Array.from(identity, (byte) => byte.toString(16).padStart(2, "0")).join("")
 }

@@ -19,6 +19,11 @@ const FULL_SIZE_TRIES = 3
 /** Challenges answered at once; more come only where two incarnations answer at one address, and wait for the next try. */
 const ANSWERS_AT_ONCE = 4
 
+/** Tries with one token that nobody answers, after which another is asked for: this one is too old, or was made for somebody else. */
+const TOKEN_TRIES_MAX = 5
+/** Where there are keys a refusal is the last word after so long, milliseconds, in which nobody else answered. */
+const REFUSAL_MS = 500
+
 /** Tries whose answer may still come: with a new pair of keys for each, and so many are kept. */
 const EXCHANGES_MAX = 16
 
@@ -29,6 +34,14 @@ export interface Exchange {
   readonly session: Uint8Array
   /** And the exchange between static keys. */
   readonly identity: IkInitiator | undefined
+}
+
+/** Who challenged: where, who it is, and the session that is for it; `token` brings back what it gave. */
+export interface Challenger {
+  readonly address: number
+  readonly unique: Uint8Array
+  readonly token: Uint8Array
+  readonly session: Uint8Array
 }
 
 /** What a join says this time. */
@@ -47,8 +60,10 @@ export class Joiner implements Due {
   readonly isProbe: boolean
   dueMs: number = Infinity
   heapIndex = -1
-  /** The challenger: its address, unique and token, from the latest challenge; a join without these can only be a first one. */
-  challenge: { readonly address: number; readonly unique: Uint8Array; readonly token: Uint8Array; readonly session: Uint8Array } | undefined
+  /** The challenger, from the latest challenge; a join without one can only be a first one. */
+  challenge: Challenger | undefined
+  /** Why it was refused, as long as somebody else may still answer. */
+  refusal: { readonly reason: number; readonly text: string } | undefined
   /** The session that tries carry before a challenge told whom it is with: zeros, or one that is good for whoever answers. */
   readonly firstSession: Uint8Array
   /** Of whom it asks for, where members have keys. */
@@ -60,6 +75,10 @@ export class Joiner implements Due {
   #answers = 0
   #retryMs = RETRY_MS
   #nextMs: number
+  /** Whose token was of no use. */
+  #former: Challenger | undefined
+  #tokenTries = 0
+  #endMs: number
 
   constructor(
     slot: number,
@@ -75,7 +94,7 @@ export class Joiner implements Due {
     this.firstSession = firstSession
     this.addresses = addresses
     this.isProbe = isProbe
-    this.deadlineMs = deadlineMs
+    this.deadlineMs = this.#endMs = deadlineMs
     this.#nextMs = nowMs
   }
 
@@ -85,7 +104,12 @@ export class Joiner implements Due {
   }
 
   get nextTimeoutMs(): number {
-    return Math.min(this.#nextMs, this.deadlineMs)
+    return Math.min(this.#nextMs, this.#endMs)
+  }
+
+  /** Whom it goes on with, token or none. */
+  get challenger(): Challenger | undefined {
+    return this.challenge ?? this.#former
   }
 
   /** The session that the next try carries. */
@@ -104,7 +128,7 @@ export class Joiner implements Due {
   }
 
   isOver(nowMs: number): boolean {
-    return nowMs >= this.deadlineMs
+    return nowMs >= this.#endMs
   }
 
   /** Whether an answer to this try is one to what we say now: before the first challenge any, then those to tries that went by the latest. */
@@ -113,23 +137,45 @@ export class Joiner implements Due {
   }
 
   /** A challenge came: answer it at once. */
-  answer(challenge: NonNullable<Joiner["challenge"]>, nowMs: number): void {
+  answer(challenge: Challenger, nowMs: number): void {
+    this.#goOn(nowMs)
     this.challenge = challenge
+    this.#tokenTries = 0
     this.#challengedAt = this.#attempt
     if (this.#answers++ < ANSWERS_AT_ONCE) this.#nextMs = nowMs
   }
 
   /** What it was answering is over: it begins anew. */
   restart(nowMs: number): void {
-    this.challenge = undefined
+    this.#goOn(nowMs)
+    this.challenge = this.#former = undefined
     this.#exchanges.clear()
     this.#retryMs = RETRY_MS
+    this.#nextMs = nowMs
+  }
+
+  /** It was refused, by whom we asked or by somebody who was shown the join: it isn't said again, and is over unless somebody else answers. */
+  refuse(refusal: NonNullable<Joiner["refusal"]>, nowMs: number): void {
+    if (this.refusal !== undefined) return
+    this.refusal = refusal
+    this.#endMs = Math.min(this.deadlineMs, nowMs + REFUSAL_MS)
+    this.#nextMs = Infinity
+  }
+
+  #goOn(nowMs: number): void {
+    if (this.refusal === undefined) return
+    this.refusal = undefined
+    this.#endMs = this.deadlineMs
     this.#nextMs = nowMs
   }
 
   /** The next try, if it is time. */
   poll(nowMs: number): JoinTry | undefined {
     if (this.#nextMs > nowMs) return undefined
+    if (this.challenge !== undefined && this.#tokenTries++ >= TOKEN_TRIES_MAX) {
+      this.#former = this.challenge
+      this.challenge = undefined
+    }
     const address = this.challenge?.address ?? this.addresses[this.#attempt % this.addresses.length]!
     this.#attempt++
     this.#nextMs = nowMs + this.#retryMs

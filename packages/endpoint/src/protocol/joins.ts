@@ -11,7 +11,8 @@ import type { Settings } from "../options.ts"
 import { Association, pseudoHeaders } from "./association.ts"
 import { type CookieHost, CookieJar } from "./cookie.ts"
 import type { Due, DueQueue } from "./due-queue.ts"
-import { isNone, isSame, isSameKey, newIdentity, NO_IDENTITY, toHex } from "./identity.ts"
+import { type HalfOpen, HalfOpenTable, joinKey } from "./half-open.ts"
+import { isNone, isSame, isSameKey, newIdentity, NO_IDENTITY } from "./identity.ts"
 import { type Exchange, Joiner } from "./joiner.ts"
 import { KeyProtection } from "./key-protection.ts"
 import { keyChains } from "./key-schedule.ts"
@@ -20,6 +21,7 @@ import type { IkResponder } from "./noise-ik.ts"
 import type { NoiseResult } from "./noise-state.ts"
 import type { Outbox } from "./outbox.ts"
 import { type PeerContext, PeerState } from "./peer-state.ts"
+import type { PeerTable } from "./peer-table.ts"
 import { FixedProtection } from "./protection.ts"
 import { ANSWER, HANDSHAKE_GAP_BYTES, type OpenedJoin, type SealedHandshakes } from "./sealed-handshakes.ts"
 import type { SlotTable } from "./slots.ts"
@@ -35,10 +37,17 @@ const CHALLENGES_BURST = 2_000
 /** Tokens checked a second, and at once: an HMAC each. Apart from the challenges, so that a flood of joins from sources that can't read answers keeps nobody from going on who can. */
 const TOKENS_PER_SECOND = 100_000
 const TOKENS_BURST = 10_000
-/** A genuine join in a profile with keys is accepted at once while no more than so many associations are half open and joins come no faster; else it is challenged first. */
+/**
+ * A genuine join in a profile with keys is accepted at once while fewer than so many joins are half open, and less than a part of all that may be, and they come no
+ * faster; else it is challenged first. So copies leave room for those who answer a challenge.
+ */
 const HALF_OPEN_AT_EASE_MAX = 64
+const HALF_OPEN_AT_EASE_PART = 4
 const JOINS_AT_EASE_PER_SECOND = 50
 const JOINS_AT_EASE_BURST = 64
+
+/** Tries of a join that are kept half open: as many as its sender keeps. */
+const TRIES_MAX = 16
 
 /** Why a join failed. */
 export interface JoinFailure {
@@ -79,7 +88,7 @@ export interface JoinsHost {
   readonly cookies: CookieHost
   /** In profiles with keys; and when those change. */
   readonly sealed: { readonly handshakes: SealedHandshakes; readonly crypto: SyncCrypto } | undefined
-  readonly peers: ReadonlyMap<string, PeerState>
+  readonly peers: PeerTable
   random(): number
   refuse(reason: wire.DropReason): void
   /** An association is complete. */
@@ -91,16 +100,10 @@ export interface JoinsHost {
   onWork(): void
 }
 
-interface HalfOpen {
-  readonly peer: PeerState
-  readonly association: Association
-  /** The try that it answers. */
-  readonly attempt?: number
-  /** Where it joined from. */
-  readonly host?: string
-}
-
 const NOTHING = new Uint8Array(0)
+
+/** What a join led to: a try that is half open, or what it led to before. */
+type Accepted = Pick<HalfOpen, "peer" | "association">
 
 /** What an answer to a join goes by. */
 interface Asked {
@@ -125,7 +128,7 @@ export class Joins {
   readonly #tokens: TokenBucket
   readonly #ease: TokenBucket
   readonly #joins = new Map<Joiner, PendingJoin>()
-  readonly #halfOpen = new Set<HalfOpen>()
+  readonly #halfOpen = new HalfOpenTable()
 
   constructor(host: JoinsHost, nowMs: number) {
     this.#host = host
@@ -140,7 +143,7 @@ export class Joins {
   }
 
   get halfOpenCount(): number {
-    return this.#halfOpen.size
+    return this.#halfOpen.joins
   }
 
   /**
@@ -185,7 +188,8 @@ export class Joins {
     if (pending === undefined) return
     if (joiner.isOver(nowMs)) {
       this.#endJoin(pending, nowMs)
-      pending.onDone({ kind: "timeout", reason: wire.REASON.timeout, text: "" })
+      const { refusal } = joiner
+      pending.onDone(refusal === undefined ? { kind: "timeout", reason: wire.REASON.timeout, text: "" } : { kind: "refused", ...refusal })
       return
     }
     // While the socket is full the try waits: due at once again, it would be taken out of the queue for ever.
@@ -231,10 +235,13 @@ export class Joins {
   /** `opened`: the exchange that a genuine join began, in profiles with keys. */
   handleJoin(join: wire.Join, attempt: number, length: number, address: number, nowMs: number, opened: OpenedJoin | undefined): void {
     const responder = opened?.responder
+    // A try that was answered, or a copy of it that somebody sends in its name.
+    const wasAnswered = (it: HalfOpen): boolean => it.attempt === attempt && it.association.address === address
+    if (responder !== undefined && this.#halfOpen.triesOf(joinKey(join)).some(wasAnswered)) return this.#host.refuse("unexpected")
     const isToSelf = isSame(join.unique, this.#host.unique)
     // Whom it asks for was here before us: the joiner learns that from a challenge, as one who knew nobody here would.
     const isForAnother = !isNone(join.receiverUnique) && !isSame(join.receiverUnique, this.#host.unique)
-    const isUnverified = join.token.length === 0 && (responder === undefined || !this.#isAtEaseWith(join, nowMs))
+    const isUnverified = join.token.length === 0 && (responder === undefined || !this.#isAtEaseWith(join, address, nowMs))
     // What is answered without a look at a token counts as a challenge: anybody could have sent it.
     const bucket = isToSelf || isForAnother || isUnverified ? this.#challenges : this.#tokens
     if (!bucket.take(nowMs)) return this.#host.refuse("rate")
@@ -254,98 +261,96 @@ export class Joins {
     const identity = opened === undefined ? undefined : this.#identify(opened, join)
     if (identity === "untrusted")
       return refuse(wire.REASON.untrusted, "this endpoint doesn't know the joiner's key, or has another one itself")
-    const found = this.#associationFor(join, attempt, identity?.publicKey, address, nowMs)
+    const found = this.#associationFor(join, attempt, identity?.publicKey, address, length, nowMs)
     if (found === "later") return this.#host.refuse("rate")
     if (found === "again") return this.#host.refuse("unexpected")
     if (found === undefined) {
       this.#host.refuse("peers-full")
       return refuse(wire.REASON.peersFull, "too many peers")
     }
-    limitPath(found.peer, length)
     if (!this.#sendAccept(found, asked, identity, length, nowMs)) this.#host.refuse("tag")
   }
 
-  /** Who joins, where members have keys: it has shown that the key is its own, and that it is no other's whom we know by that unique. */
+  /** Who joins, where members have keys: it has shown that the key is its own, and is welcome. */
   #identify(opened: OpenedJoin, join: wire.Join): IkResponder | "untrusted" | undefined {
     const { handshakes } = this.#host.sealed!
     const { identity } = handshakes
     if (identity === undefined) return join.exchange.length === 0 ? undefined : "untrusted"
     const shown = handshakes.readIdentity(opened, join)
-    if (shown === undefined || !identity.trust(shown.publicKey)) return "untrusted"
-    const known = this.#host.peers.get(toHex(join.unique))
-    if (known !== undefined && !isSameKey(known.publicKey, shown.publicKey)) return "untrusted"
-    for (const { peer } of this.#halfOpen)
-      if (isSame(peer.unique, join.unique) && !isSameKey(peer.publicKey, shown.publicKey)) return "untrusted"
-    return shown
+    return shown === undefined || !identity.trust(shown.publicKey) ? "untrusted" : shown
   }
 
   /**
    * Whether a genuine join without a token is accepted, though it may be a copy that somebody else sends: it costs little, and can be nobody's we know. Two
-   * sides that join each other at once find out by a challenge whose session it is to be.
+   * sides that join each other at once find out by a challenge whose session it is to be, and so does who is at the second of two addresses.
    */
-  #isAtEaseWith(join: wire.Join, nowMs: number): boolean {
-    if (isNone(join.session) || this.#joins.size > 0 || this.#halfOpen.size > HALF_OPEN_AT_EASE_MAX) return false
-    if (this.#host.peers.has(toHex(join.unique))) return false
-    for (const { peer } of this.#halfOpen) if (isSame(peer.unique, join.unique) && !isSame(peer.remoteSession, join.session)) return false
+  #isAtEaseWith({ unique, session }: wire.Join, address: number, nowMs: number): boolean {
+    const { halfOpenMax, halfOpenPerHostMax } = this.#host.settings
+    const most = Math.min(HALF_OPEN_AT_EASE_MAX, Math.floor(Math.min(halfOpenMax, halfOpenPerHostMax) / HALF_OPEN_AT_EASE_PART))
+    if (isNone(session) || this.#joins.size > 0 || this.#halfOpen.joins >= most) return false
+    if (this.#host.peers.hasUnique(unique)) return false
+    for (const { peer, association } of this.#halfOpen)
+      if (isSame(peer.unique, unique) && !(isSame(peer.remoteSession, session) && association.address === address)) return false
     return this.#ease.take(nowMs)
   }
 
   /**
    * The association that a verified join asks for: the one it asked for before, or a new one; `undefined`: no more peers are taken; `"later"`: too many of its
-   * host wait; `"again"`: it was answered. With keys each try has an association of its own, since its keys are.
+   * host wait; `"again"`: it is confirmed already. With keys each try has an association of its own, since its keys are.
    */
   #associationFor(
     join: wire.Join,
     attempt: number,
     publicKey: Uint8Array | undefined,
     address: number,
+    length: number,
     nowMs: number,
-  ): HalfOpen | "later" | "again" | undefined {
-    const known = this.#host.peers.get(toHex(join.unique))
+  ): Accepted | "later" | "again" | undefined {
+    const { settings, peers } = this.#host
+    const known = peers.get(join.unique, publicKey)
     const isKeyed = this.#host.sealed !== undefined
-    const ofJoin = [...this.#halfOpen].filter(
-      ({ peer, association }) =>
-        association.remoteSlot === join.slot && isSame(peer.unique, join.unique) && isSame(peer.remoteSession, join.session),
-    )
-    if (isKeyed && ofJoin.some((entry) => entry.attempt! >= attempt)) return "again"
-    if (!isKeyed && ofJoin.length > 0) return ofJoin[0]
+    const key = joinKey(join)
+    const tries = this.#halfOpen.triesOf(key)
+    if (!isKeyed && tries.length > 0) {
+      tries[0]!.joinBytes = Math.min(tries[0]!.joinBytes, length)
+      return tries[0]
+    }
     if (known !== undefined && isSame(known.remoteSession, join.session)) {
       const same = known.associations.find(({ remoteSlot, isOurs }) => remoteSlot === join.slot && !isOurs)
       if (same !== undefined) return isKeyed ? "again" : { peer: known, association: same }
     }
-    if (
-      this.#halfOpen.size >= this.#host.settings.halfOpenMax ||
-      (known === undefined && this.#host.peers.size >= this.#host.settings.peersMax)
-    )
-      return undefined
+    // A join counts once, whatever tries it has.
+    const isNew = tries.length === 0
+    if (isNew && this.#halfOpen.joins >= settings.halfOpenMax) return undefined
+    if (known === undefined && peers.size >= settings.peersMax) return undefined
     const { host } = this.#host.transport.addressOf(address)
-    let ofHost = 0
-    for (const entry of this.#halfOpen) if (entry.host === host) ofHost++
-    if (ofHost >= this.#host.settings.halfOpenPerHostMax) {
+    if (isNew && this.#halfOpen.joinsOf(host) >= settings.halfOpenPerHostMax) {
       this.#host.context.quota.halfOpenShares++
       return "later"
     }
     // A state that has not heard of the peer's session yet is our own join to it, under way: one session.
     const continues =
       known !== undefined && known.liveness !== "leaving" && (isSame(known.remoteSession, join.session) || isNone(known.remoteSession))
-    const peer = continues ? known : (this.#halfOpenOf(join) ?? this.#newPeer(join, publicKey, address, nowMs))
+    const peer = continues ? known : (this.#halfOpenOf(join, publicKey) ?? this.#newPeer(join, publicKey, address, nowMs))
     const association = this.#associate(peer, join.slot, address, nowMs)
     if (association === undefined) return undefined
     if (!isKeyed) this.#protect(peer, association, join.session)
-    const entry = { peer, association, attempt, host }
+    if (tries.length >= TRIES_MAX) this.#dropHalfOpen(tries[0]!, nowMs)
+    const entry = { join: key, host, attempt, peer, association, joinBytes: length }
     this.#halfOpen.add(entry)
     this.#host.due.set(this.halfOpenDue, Math.min(this.halfOpenDue.dueMs, nowMs + HALF_OPEN_MS))
     return entry
   }
 
   /** The state of a join of the same session that is half open: two joins at once are two associations of it. */
-  #halfOpenOf({ unique, session }: wire.Join): PeerState | undefined {
-    for (const { peer } of this.#halfOpen) if (isSame(peer.unique, unique) && isSame(peer.remoteSession, session)) return peer
+  #halfOpenOf({ unique, session }: wire.Join, publicKey: Uint8Array | undefined): PeerState | undefined {
+    for (const { peer } of this.#halfOpen)
+      if (isSame(peer.unique, unique) && isSame(peer.remoteSession, session) && isSameKey(peer.publicKey, publicKey)) return peer
     return undefined
   }
 
   #newPeer({ unique, session, limits }: wire.Join, publicKey: Uint8Array | undefined, address: number, nowMs: number): PeerState {
-    const local = this.#sessionFor(unique) ?? this.#sessionAt(address) ?? newIdentity((out) => this.#host.cookies.entropy(out))
+    const local = this.#sessionFor(unique, publicKey) ?? this.#sessionAt(address) ?? newIdentity((out) => this.#host.cookies.entropy(out))
     const peer = new PeerState(this.#host.context, unique, local, limits, nowMs)
     peer.remoteSession = session
     peer.publicKey = publicKey
@@ -353,17 +358,17 @@ export class Joins {
   }
 
   /** The session that a join of ours under way carries to this incarnation: both associations are to be of one session. */
-  #sessionFor(unique: Uint8Array): Uint8Array | undefined {
-    for (const joiner of this.#joins.keys())
-      if (joiner.challenge !== undefined && isSame(joiner.challenge.unique, unique)) return joiner.challenge.session
-    for (const { peer } of this.#halfOpen) if (isSame(peer.unique, unique)) return peer.localSession
+  #sessionFor(unique: Uint8Array, publicKey: Uint8Array | undefined): Uint8Array | undefined {
+    for (const { challenger, publicKey: asked } of this.#joins.keys())
+      if (challenger !== undefined && isSame(challenger.unique, unique) && isSameKey(asked, publicKey)) return challenger.session
+    for (const { peer } of this.#halfOpen) if (isSame(peer.unique, unique) && isSameKey(peer.publicKey, publicKey)) return peer.localSession
     return undefined
   }
 
   /** That of a first join under way to this address, which whoever is there may have accepted. */
   #sessionAt(address: number): Uint8Array | undefined {
-    for (const { challenge, addresses, firstSession } of this.#joins.keys())
-      if (challenge === undefined && !isNone(firstSession) && addresses.includes(address)) return firstSession
+    for (const { challenger, addresses, firstSession } of this.#joins.keys())
+      if (challenger === undefined && !isNone(firstSession) && addresses.includes(address)) return firstSession
     return undefined
   }
 
@@ -391,7 +396,7 @@ export class Joins {
       const { fromInitiator, fromResponder } = keyChains(crypto, result)
       association.protection = new KeyProtection({
         ...{ transport, crypto, profile: settings.profile, nowMs: association.createdMs },
-        limits: { datagrams: settings.rekeyDatagrams, ageMs: settings.rekeyAgeMs },
+        limits: { datagrams: settings.rekeyDatagrams, ageMs: settings.rekeyAgeMs, datagramsMax: settings.keyDatagramsMax },
         associated: { seal: wire.pseudoHeaderBytes(seal), open: wire.pseudoHeaderBytes(open) },
         seal: association.isOurs ? fromInitiator : fromResponder,
         open: association.isOurs ? fromResponder : fromInitiator,
@@ -413,7 +418,7 @@ export class Joins {
   }
 
   /** `false`: the exchange gave no keys, and the association is forgotten. */
-  #sendAccept({ peer, association }: HalfOpen, asked: Asked, identity: IkResponder | undefined, length: number, nowMs: number): boolean {
+  #sendAccept({ peer, association }: Accepted, asked: Asked, identity: IkResponder | undefined, length: number, nowMs: number): boolean {
     const { outbox, sealed } = this.#host
     const shown = identity?.write(sealed!.handshakes.random(), NOTHING)
     if (identity !== undefined && shown === undefined) {
@@ -451,11 +456,12 @@ export class Joins {
   }
 
   #forgetHalfOpen(association: Association, nowMs: number): void {
-    for (const entry of this.#halfOpen) {
-      if (entry.association !== association) continue
-      this.#halfOpen.delete(entry)
-      this.#host.dissociate(association, nowMs)
-    }
+    for (const entry of this.#halfOpen) if (entry.association === association) this.#dropHalfOpen(entry, nowMs)
+  }
+
+  #dropHalfOpen(entry: HalfOpen, nowMs: number): void {
+    this.#halfOpen.delete(entry)
+    this.#host.dissociate(entry.association, nowMs)
   }
 
   /** An answer that begins nothing, or one of a profile without keys. */
@@ -488,10 +494,10 @@ export class Joins {
     // Only from where it was asked for; and the first answer decides, until another is found in the challenger's place.
     if (!joiner.addresses.includes(address) || !joiner.isCurrent(attempt)) return this.#host.refuse("unexpected")
     if (joiner.challenge !== undefined && joiner.challenge.address !== address) return this.#host.refuse("unexpected")
-    const held = joiner.challenge !== undefined && isSame(joiner.challenge.unique, challenge.unique) ? joiner.challenge : undefined
-    const known = this.#host.peers.get(toHex(challenge.unique))
-    const isUsable =
-      known !== undefined && known.liveness !== "leaving" && known.liveness !== "left" && isSameKey(known.publicKey, joiner.publicKey)
+    const { challenger } = joiner
+    const held = challenger !== undefined && isSame(challenger.unique, challenge.unique) ? challenger : undefined
+    const known = this.#host.peers.get(challenge.unique, joiner.publicKey)
+    const isUsable = known !== undefined && known.liveness !== "leaving" && known.liveness !== "left"
     if (isUsable && known.liveness === "joined" && !joiner.isProbe) {
       // Another name or address of a peer we have.
       this.#endJoin(pending, nowMs)
@@ -504,7 +510,7 @@ export class Joins {
     const session =
       held?.session ??
       (isUsable ? known.localSession : undefined) ??
-      this.#sessionFor(challenge.unique) ??
+      this.#sessionFor(challenge.unique, joiner.publicKey) ??
       newIdentity((out) => this.#host.cookies.entropy(out))
     joiner.answer({ address, unique: challenge.unique, token: challenge.token, session }, nowMs)
     this.#host.due.set(joiner, nowMs)
@@ -512,7 +518,8 @@ export class Joins {
   }
 
   #isBeingReplaced(known: PeerState): boolean {
-    for (const { peer } of this.#halfOpen) if (peer !== known && isSame(peer.unique, known.unique)) return true
+    for (const { peer } of this.#halfOpen)
+      if (peer !== known && isSame(peer.unique, known.unique) && isSameKey(peer.publicKey, known.publicKey)) return true
     return false
   }
 
@@ -538,7 +545,7 @@ export class Joins {
     // Where members have keys the one that was asked for has to be shown.
     if (exchange !== undefined && exchange.identity !== undefined && shown === undefined) return this.#host.refuse("tag")
     if (exchange?.identity === undefined && accept.exchange.length > 0) return this.#host.refuse("unexpected")
-    const known = this.#host.peers.get(toHex(accept.unique))
+    const known = this.#host.peers.get(accept.unique, joiner.publicKey)
     // Both have to agree: a peer that left unheard has begun another session, and what is known of the one before is no part of it.
     const isOfSession = (peer: PeerState): boolean =>
       isSame(peer.unique, accept.unique) &&
@@ -566,10 +573,17 @@ export class Joins {
     this.#host.establish(peer, association, nowMs)
     // Tells the other side that its accept has come.
     peer.ping(() => {})
-    pending.onDone(this.#host.peers.get(toHex(accept.unique)) ?? peer)
+    pending.onDone(this.#host.peers.get(accept.unique, joiner.publicKey) ?? peer)
   }
 
-  handleRefuse(pending: PendingJoin, { reason, text }: wire.ReasonText, nowMs: number): void {
+  /** Where there are keys somebody on the way may have shown the join to another member, or to us: a refusal may not be of whom we asked. */
+  handleRefuse(pending: PendingJoin, { reason, text }: wire.ReasonText, attempt: number, address: number, nowMs: number): void {
+    const { joiner } = pending
+    if (!joiner.addresses.includes(address) || !joiner.isCurrent(attempt)) return this.#host.refuse("unexpected")
+    if (this.#host.sealed !== undefined) {
+      joiner.refuse({ reason, text }, nowMs)
+      return this.#host.due.set(joiner, joiner.nextTimeoutMs)
+    }
     this.#endJoin(pending, nowMs)
     pending.onDone({ kind: "refused", reason, text })
   }
@@ -578,12 +592,14 @@ export class Joins {
   confirm(peer: PeerState, association: Association, nowMs: number): void {
     association.isConfirmed = true
     for (const entry of this.#halfOpen) {
-      if (entry.association === association) this.#halfOpen.delete(entry)
+      if (entry.association === association) {
+        limitPath(peer, entry.joinBytes)
+        this.#halfOpen.delete(entry)
+      }
       // Other tries of the join that this one answered: the peer has taken what came first.
-      else if (entry.peer === peer && entry.association.remoteSlot === association.remoteSlot)
-        this.#forgetHalfOpen(entry.association, nowMs)
+      else if (entry.peer === peer && entry.association.remoteSlot === association.remoteSlot) this.#dropHalfOpen(entry, nowMs)
     }
-    if (this.#halfOpen.size === 0) this.#host.due.remove(this.halfOpenDue)
+    if (this.#halfOpen.joins === 0) this.#host.due.remove(this.halfOpenDue)
     this.#host.establish(peer, association, nowMs)
   }
 
@@ -593,18 +609,16 @@ export class Joins {
    */
   prefer({ unique }: PeerState, address: number, nowMs: number): void {
     for (const { joiner } of this.#joins.values()) {
-      const { challenge } = joiner
+      const { challenger } = joiner
       // With keys a first join may have been accepted by now, by whoever was there.
       const isOver =
-        challenge === undefined ? this.#host.sealed !== undefined && joiner.addresses.includes(address) : challenge.address === address
-      if (!isOver || (challenge !== undefined && isSame(challenge.unique, unique))) continue
+        challenger === undefined ? this.#host.sealed !== undefined && joiner.addresses.includes(address) : challenger.address === address
+      if (!isOver || (challenger !== undefined && isSame(challenger.unique, unique))) continue
       joiner.restart(nowMs)
       this.#host.due.set(joiner, nowMs)
     }
     for (const entry of this.#halfOpen) {
-      if (entry.association.address !== address || isSame(entry.peer.unique, unique)) continue
-      this.#halfOpen.delete(entry)
-      this.#host.dissociate(entry.association, nowMs)
+      if (entry.association.address === address && !isSame(entry.peer.unique, unique)) this.#dropHalfOpen(entry, nowMs)
     }
   }
 
@@ -613,12 +627,8 @@ export class Joins {
     let next = Infinity
     for (const entry of this.#halfOpen) {
       const dueMs = entry.association.createdMs + HALF_OPEN_MS
-      if (dueMs > nowMs) {
-        next = Math.min(next, dueMs)
-        continue
-      }
-      this.#halfOpen.delete(entry)
-      this.#host.dissociate(entry.association, nowMs)
+      if (dueMs > nowMs) next = Math.min(next, dueMs)
+      else this.#dropHalfOpen(entry, nowMs)
     }
     this.#host.due.set(this.halfOpenDue, next)
   }
@@ -627,8 +637,9 @@ export class Joins {
   forget(peer: PeerState, nowMs: number): void {
     for (const pending of [...this.#joins.values()]) {
       const { joiner } = pending
-      if (joiner.challenge === undefined || !isSame(joiner.challenge.unique, peer.unique)) continue
-      if (!isSame(joiner.challenge.session, peer.localSession)) continue
+      const { challenger } = joiner
+      if (challenger === undefined || !isSame(challenger.unique, peer.unique)) continue
+      if (!isSame(challenger.session, peer.localSession)) continue
       if (joiner.isProbe) {
         this.#endJoin(pending, nowMs)
       } else {
@@ -636,11 +647,7 @@ export class Joins {
         this.#host.due.set(joiner, nowMs)
       }
     }
-    for (const entry of this.#halfOpen) {
-      if (entry.peer !== peer) continue
-      this.#halfOpen.delete(entry)
-      this.#host.dissociate(entry.association, nowMs)
-    }
+    for (const entry of this.#halfOpen) if (entry.peer === peer) this.#dropHalfOpen(entry, nowMs)
   }
 
   /** What is half open and may have been accepted on the other side already. Forgets it here. */

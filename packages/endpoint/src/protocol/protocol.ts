@@ -14,13 +14,14 @@ import type { Association } from "./association.ts"
 import { ControlWriter } from "./control-writer.ts"
 import type { CookieHost } from "./cookie.ts"
 import { type Due, DueQueue } from "./due-queue.ts"
-import { compare, isSameKey, newIdentity, toHex } from "./identity.ts"
+import { compare, isSameKey, newIdentity } from "./identity.ts"
 import { Joiner } from "./joiner.ts"
 import { type JoinRequest, Joins, type PendingJoin, type SlotOwner, ZERO_SEED } from "./joins.ts"
 import type { ProtocolListener } from "./listener.ts"
 import { Outbox } from "./outbox.ts"
 import type { OutgoingState } from "./outgoing-streams.ts"
 import { HEAD_ROOM_BYTES, PeerState, type PeerContext } from "./peer-state.ts"
+import { PeerTable } from "./peer-table.ts"
 import { NO_OPENER } from "./protection.ts"
 import { Quota } from "./quota.ts"
 import { createScratch } from "./scratch.ts"
@@ -68,8 +69,7 @@ export interface ProtocolOptions {
 
 export class Protocol {
   readonly unique: Uint8Array
-  /** Peers by the hexadecimal text of their unique. */
-  readonly peers: Map<string, PeerState> = new Map()
+  readonly peers: PeerTable = new PeerTable()
   readonly drops: Record<wire.DropReason, number>
   /** Peers by the address that datagrams to them go to. */
   readonly #byAddress = new Map<number, PeerState>()
@@ -279,6 +279,8 @@ export class Protocol {
     if (batch.opener[row] !== 0 && batch.verdict[row] !== 1) return void this.#refuse("tag")
     const reason = wire.checkPackets(view, offset, length, this.#settings.profile)
     if (reason !== undefined) return void this.#refuse(reason)
+    // Who joined is where the join came from, and has our answer. A copy of the join from elsewhere must not aim what we say.
+    if (!association.isConfirmed && batch.address[row] !== association.address) return void this.#refuse("unexpected")
     association.received(counter, this.#epochOf(view, offset), length, nowMs)
     if (!association.isConfirmed) this.#joins.confirm(peer, association, nowMs)
     peer.heard(nowMs)
@@ -409,7 +411,7 @@ export class Protocol {
       const accept = wire.readAccept(view, body, addressForm)
       return this.#joins.handleAccept(owner.pending, accept, length, address, nowMs)
     }
-    this.#joins.handleRefuse(owner.pending, wire.readReasonText(view, body, end), nowMs)
+    this.#joins.handleRefuse(owner.pending, wire.readReasonText(view, body, end), attempt, address, nowMs)
   }
 
   /** A datagram outside an association in a profile with keys: a join, or an answer to ours. Nothing else is said there. */
@@ -425,7 +427,8 @@ export class Protocol {
   ): void {
     const attempt = wire.prefixCounter(view, offset)
     const exchange = pending?.joiner.exchange(attempt)
-    if (pending !== undefined && exchange === undefined) return void this.#refuse("unexpected")
+    if (pending !== undefined && (exchange === undefined || !pending.joiner.addresses.includes(address)))
+      return void this.#refuse("unexpected")
     const opened =
       exchange === undefined ? sealed.openJoin(bytes, offset, length) : sealed.openAnswer(exchange.initiator, bytes, offset, length)
     if (typeof opened === "string") return void this.#refuse(opened)
@@ -446,7 +449,7 @@ export class Protocol {
       return this.#joins.handleAccept(pending, accept, length, address, nowMs, exchange, opened.result)
     }
     if (kind === wire.KIND.challenge) return this.#joins.handleChallenge(pending, wire.readChallenge(plain, body), attempt, address, nowMs)
-    this.#joins.handleRefuse(pending, wire.readReasonText(plain, body, end), nowMs)
+    this.#joins.handleRefuse(pending, wire.readReasonText(plain, body, end), attempt, address, nowMs)
   }
 
   /** Joins go out under the first of these secrets from now on, and are taken under each. What is joined stays so. */
@@ -457,8 +460,7 @@ export class Protocol {
   /** An association is complete: it may be the peer's first, one more, or that of a state which replaces another. */
   #establish(peer: PeerState, association: Association, nowMs: number): void {
     this.#joins.prefer(peer, association.address, nowMs)
-    const key = toHex(peer.unique)
-    const known = this.peers.get(key)
+    const known = this.peers.get(peer.unique, peer.publicKey)
     if (known === peer) {
       const before = this.#formerAt(association.address, peer)
       this.#choose(peer, association, nowMs)
@@ -467,7 +469,7 @@ export class Protocol {
     }
     const before = known ?? this.#formerAt(association.address, peer)
     this.#use(peer, association, nowMs)
-    this.peers.set(key, peer)
+    this.peers.set(peer)
     this.#wake(peer)
     // A peer that is leaving was reported as left: what comes now begins anew.
     const isReplaced = before !== undefined && (before.liveness === "joined" || before.liveness === "unreachable")
@@ -518,8 +520,7 @@ export class Protocol {
   }
 
   #forget(peer: PeerState, nowMs: number): void {
-    const key = toHex(peer.unique)
-    if (this.peers.get(key) === peer) this.peers.delete(key)
+    this.peers.delete(peer)
     this.#unindex(peer)
     this.#due.remove(peer)
     peer.isAwake = false
@@ -677,14 +678,14 @@ export class Protocol {
   /** Says goodbye to all, also to those whose join we accepted and who haven't been heard since. */
   leave(reason: number, nowMs: number): void {
     for (const { peer, association } of this.#joins.takeHalfOpen()) {
-      const key = toHex(peer.unique)
+      const known = this.peers.get(peer.unique, peer.publicKey)
       // Taken into use here: a datagram that still comes confirms nothing more.
       association.isConfirmed = true
-      if (this.peers.get(key) === peer) peer.retire(association, nowMs)
-      else if (this.peers.has(key)) this.#dissociate(association, nowMs)
+      if (known === peer) peer.retire(association, nowMs)
+      else if (known !== undefined) this.#dissociate(association, nowMs)
       else {
         this.#use(peer, association, nowMs)
-        this.peers.set(key, peer)
+        this.peers.set(peer)
       }
     }
     for (const peer of [...this.peers.values()]) peer.leave(reason, "", nowMs)
