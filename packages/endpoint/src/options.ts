@@ -110,7 +110,7 @@ export interface EndpointOptions extends BindOptions {
 export interface IdentityOptions {
   /** 32 bytes of entropy, kept secret and for as long as one wants to be known by the public key that is made of it; `endpoint.publicKey` tells that. */
   readonly privateKey: Uint8Array
-  /** Asked for each join of somebody else, after he has shown that the key is his; `false` refuses it. What it throws is surfaced, and refuses too. */
+  /** Asked for each try of a join of somebody else, after he has shown that the key is his; `false` refuses it. What it throws is surfaced, and refuses too. */
   readonly trust: (publicKey: Uint8Array) => boolean
 }
 

@@ -70,7 +70,7 @@ function keep(finding: Finding): string {
 }
 
 function injected(): string {
-  return `${totals.injected} datagrams put before the endpoints, ${totals.drops} drops, ${totals.accepted} messages accepted`
+  return `${totals.injected} datagrams put before the endpoints, ${totals.drops} drops, ${totals.accepted} messages accepted, ${totals.keyed} pairs with keys`
 }
 
 function number(name: keyof typeof NUMBERS, text: string | undefined, least: number): number | undefined {

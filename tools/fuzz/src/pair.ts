@@ -1,5 +1,6 @@
-/** Two joined endpoints in virtual time, and a third machine between them that replays, alters and forges. */
+/** Two joined endpoints in virtual time, and a third machine between them that replays, alters and forges; where they have keys it can only replay and alter. */
 import { Endpoint, type EndpointOptions, type Peer } from "@x/endpoint"
+import { systemHost } from "@x/transport"
 import type { Address } from "@x/transport/host"
 import { createNetwork, type Network, Random } from "@x/transport/simulated"
 import * as wire from "@x/wire"
@@ -12,6 +13,7 @@ import { must, type Target } from "./target.ts"
 import { Traffic } from "./traffic.ts"
 
 const PORT = 4_000
+const SECRETS = ["what the one in between doesn't know"]
 const ROUNDS_MAX = 40
 /** Nobody is there to hear an answer. */
 const NOWHERE: Address = { family: 4, host: "198.51.100.7", port: 7_777 }
@@ -29,7 +31,7 @@ const USUAL = {
 } satisfies EndpointOptions
 
 /** Datagrams that all runs put before an endpoint, and what an eavesdropper could verify: a run without any says nothing. */
-export const totals = { injected: 0, verified: 0, accepted: 0, drops: 0 }
+export const totals = { injected: 0, verified: 0, accepted: 0, drops: 0, keyed: 0 }
 
 export const pairTarget: Target = {
   name: "pair",
@@ -41,7 +43,7 @@ export const pairTarget: Target = {
 class Attack {
   readonly #input: Uint8Array
   readonly #random: Random
-  readonly #profile: 0 | 1
+  readonly #profile: wire.Profile
   /** Packets of its own, and alterations that get past the tag. Without: only what was said, as it was or damaged. */
   readonly #isForging: boolean
   readonly #bounds: Required<Pick<EndpointOptions, keyof typeof USUAL>>
@@ -57,18 +59,28 @@ class Attack {
     this.#input = input
     const seed = wire.crc32c(input, 0, input.length) | 0
     this.#random = new Random(seed, "attack")
-    this.#profile = this.#random.below(4) === 0 ? 0 : 1
-    this.#isForging = this.#profile === 0 || this.#random.below(2) === 0
+    const isOpen = this.#random.below(4) === 0
+    this.#isForging = isOpen || this.#random.below(2) === 0
+    // Drawn apart, so that what was found before is what it was.
+    const keys = new Random(seed, "keys")
+    const protection = isOpen ? "none" : this.#isForging || keys.below(3) === 0 ? "checksum" : pick(keys, ["mac", "aead"] as const)
+    this.#profile = wire.PROFILE[protection]
+    const isKeyed = this.#profile >= wire.PROFILE.mac
+    if (isKeyed) totals.keyed++
     const isNarrow = this.#random.below(3) > 0
     this.#bounds = isNarrow ? NARROW : USUAL
-    this.#options = { ...(isNarrow ? NARROW : USUAL), protection: this.#profile === 0 ? "none" : "checksum" }
+    this.#options = {
+      ...(isNarrow ? NARROW : USUAL),
+      protection,
+      ...(isKeyed ? { secrets: SECRETS, rekeyDatagrams: 1_024, rekeyAgeMs: pick(keys, [1_000, 900_000]) } : {}),
+    }
     const link = {
       delayMs: 2,
       jitterMs: pick(this.#random, [0, 0, 5]),
       lossRate: pick(this.#random, [0, 0, 0.05]),
       duplicateRate: pick(this.#random, [0, 0.05]),
     }
-    this.#network = createNetwork({ seed, link })
+    this.#network = createNetwork({ seed, link, crypto: systemHost().crypto })
     this.#ear = new Eavesdropper(this.#profile)
     this.#traffic = new Traffic(this.#random, !this.#isForging)
   }
@@ -153,9 +165,10 @@ class Attack {
     const own = this.#isForging ? random.below(5) : 0
     if (own === 0 || heard === undefined) {
       // What was said, as it was or damaged; without a way past the tag the input comes as it is too.
-      // Who hears a join can have it refused: by its own sender, to whom it is shown, and who then sees its refusal.
+      // Without keys who hears a join can have it refused: by its own sender, to whom it is shown, and who then sees its refusal.
       const isReflection = heard?.from === to && wire.prefixHandshake(viewOf(heard.bytes), 0)
-      const said = heard === undefined || (isReflection && !this.#isForging) ? this.#input : heard.bytes
+      const isRefusal = isReflection && !this.#isForging && this.#profile < wire.PROFILE.mac
+      const said = heard === undefined || isRefusal ? this.#input : heard.bytes
       if (random.below(12) === 0) return this.#input
       if (random.below(2) === 0) return said
       return alter(random, said, random.below(2) === 0 ? this.#input : (this.#ear.captured[0]?.bytes ?? said))

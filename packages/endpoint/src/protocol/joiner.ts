@@ -21,8 +21,8 @@ const ANSWERS_AT_ONCE = 4
 
 /** Tries with one token that nobody answers, after which another is asked for: this one is too old, or was made for somebody else. */
 const TOKEN_TRIES_MAX = 5
-/** Where there are keys a refusal is the last word after so long, milliseconds, in which nobody else answered. */
-const REFUSAL_MS = 500
+/** Where there are keys a refusal is the last word after so many more tries that nobody else answered. */
+const REFUSED_TRIES = 3
 
 /** Tries whose answer may still come: with a new pair of keys for each, and so many are kept. */
 const EXCHANGES_MAX = 16
@@ -78,6 +78,7 @@ export class Joiner implements Due {
   /** Whose token was of no use. */
   #former: Challenger | undefined
   #tokenTries = 0
+  #refusedTries = 0
   #endMs: number
 
   constructor(
@@ -138,7 +139,7 @@ export class Joiner implements Due {
 
   /** A challenge came: answer it at once. */
   answer(challenge: Challenger, nowMs: number): void {
-    this.#goOn(nowMs)
+    this.#goOn()
     this.challenge = challenge
     this.#tokenTries = 0
     this.#challengedAt = this.#attempt
@@ -147,26 +148,23 @@ export class Joiner implements Due {
 
   /** What it was answering is over: it begins anew. */
   restart(nowMs: number): void {
-    this.#goOn(nowMs)
+    this.#goOn()
     this.challenge = this.#former = undefined
     this.#exchanges.clear()
     this.#retryMs = RETRY_MS
     this.#nextMs = nowMs
   }
 
-  /** It was refused, by whom we asked or by somebody who was shown the join: it isn't said again, and is over unless somebody else answers. */
-  refuse(refusal: NonNullable<Joiner["refusal"]>, nowMs: number): void {
+  /** It was refused, by whom we asked or by somebody who was shown the join: it is over soon, unless somebody else answers. */
+  refuse(refusal: NonNullable<Joiner["refusal"]>): void {
     if (this.refusal !== undefined) return
     this.refusal = refusal
-    this.#endMs = Math.min(this.deadlineMs, nowMs + REFUSAL_MS)
-    this.#nextMs = Infinity
+    this.#refusedTries = 0
   }
 
-  #goOn(nowMs: number): void {
-    if (this.refusal === undefined) return
+  #goOn(): void {
     this.refusal = undefined
     this.#endMs = this.deadlineMs
-    this.#nextMs = nowMs
   }
 
   /** The next try, if it is time. */
@@ -180,6 +178,7 @@ export class Joiner implements Due {
     this.#attempt++
     this.#nextMs = nowMs + this.#retryMs
     this.#retryMs = Math.min(this.#retryMs * RETRY_FACTOR, RETRY_MS_MAX)
+    if (this.refusal !== undefined && ++this.#refusedTries >= REFUSED_TRIES) this.#endMs = Math.min(this.deadlineMs, this.#nextMs)
     return {
       address,
       attempt: this.#attempt,

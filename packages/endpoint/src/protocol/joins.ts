@@ -580,10 +580,7 @@ export class Joins {
   handleRefuse(pending: PendingJoin, { reason, text }: wire.ReasonText, attempt: number, address: number, nowMs: number): void {
     const { joiner } = pending
     if (!joiner.addresses.includes(address) || !joiner.isCurrent(attempt)) return this.#host.refuse("unexpected")
-    if (this.#host.sealed !== undefined) {
-      joiner.refuse({ reason, text }, nowMs)
-      return this.#host.due.set(joiner, joiner.nextTimeoutMs)
-    }
+    if (this.#host.sealed !== undefined) return joiner.refuse({ reason, text })
     this.#endJoin(pending, nowMs)
     pending.onDone({ kind: "refused", reason, text })
   }
