@@ -54,6 +54,14 @@ const [name = "", ...args] = process.argv.slice(2)
 const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
 if (command === undefined) fail(`unknown command "${name}"; there are: ${Object.keys(COMMANDS).join(", ")}`)
 
+// npm takes options before "--" for its own, and says so only in passing.
+const swallowed = { npm_config_secret_file: "--secret-file", npm_config_secret: "--secret" }
+for (const [variable, option] of Object.entries(swallowed))
+  if (process.env[variable] !== undefined && !args.some((arg) => arg.startsWith(option)))
+    fail(`${option} went to npm: put it behind "--", as in npm start -- --secret-file FILE`)
+
+// Ctrl-C reaches the command too, which ends when it has cleaned up.
+process.on("SIGINT", () => {})
 install()
 if (command.built) build()
 if (command.script !== undefined && !existsSync(join(root, command.script))) fail(`"${name}" is not there yet: no ${command.script}`)

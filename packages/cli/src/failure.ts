@@ -47,6 +47,8 @@ function judge(error: unknown): Failure {
   }
   const { code = "", message = String(error), path = "" } = error as { code?: string; message?: string; path?: string }
   switch (code) {
+    case "EISDIR":
+      return { message: `a folder can't be read as a file; name a file`, exitCode: EXIT.usage }
     case "ENOENT":
       return { message: `there is no file or folder "${path}"; check the path`, exitCode: EXIT.usage }
     case "EACCES":

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The `x` command. */
 import { readFileSync } from "node:fs"
-import { Command, CommanderError, InvalidArgumentError } from "commander"
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander"
 import { keygen } from "./commands/keygen.ts"
 import { DEFAULT_PORT, listen } from "./commands/listen.ts"
 import { perf } from "./commands/perf.ts"
@@ -30,6 +30,9 @@ const program = new Command("x")
   .option("--json", "one JSON object a line instead of text")
   .option("--progress", "show progress also where no terminal is attached")
   .option("--secret-file <file>", "encrypt, and take only who has this secret too; else from X_SECRET_FILE or X_SECRET of the environment")
+  // Taken, so that the refusal doesn't show it.
+  .addOption(new Option("--secret [value]").hideHelp())
+  .hook("preAction", refuseSecret)
   .configureHelp({ showGlobalOptions: true })
   .addHelpText("afterAll", `\n${EXIT_HELP}`)
   .showHelpAfterError("(x --help tells how it is used)")
@@ -38,7 +41,10 @@ const program = new Command("x")
 program
   .command("listen")
   .description("take files, pings and measurements until interrupted")
-  .argument("[address]", `port, 192.0.2.1:port or [2001:db8::1]:port; default: port ${DEFAULT_PORT} on all addresses`)
+  .argument(
+    "[address]",
+    `port, 192.0.2.1:port or [2001:db8::1]:port; default: port ${DEFAULT_PORT} on all addresses, or on loopback where there is no secret`,
+  )
   .requiredOption("--dir <folder>", "where files go")
   .option("--create", "make the folder if it isn't there", false)
   .option("--overwrite", "replace files that are there", false)
@@ -84,6 +90,15 @@ program
   .action((target: string, { seconds, size, ...options }: { seconds: number; size: number; timeout: number }) =>
     perf(target, { seconds, size, ...connectOptions(options) }),
   )
+
+/** All users of a machine can read its command lines. */
+function refuseSecret(): void {
+  if (program.opts<{ secret?: unknown }>().secret === undefined) return
+  throw new CommandError(
+    EXIT.usage,
+    "no secret is taken from the command line, which all users can read: --secret-file FILE, or X_SECRET_FILE or X_SECRET in the environment; and make a new one, with x keygen",
+  )
+}
 
 function connectOptions({ timeout }: { timeout: number }): ConnectOptions {
   return { timeoutMs: Math.ceil(timeout * 1_000), ...common() }

@@ -1,11 +1,14 @@
 /** Secrets, from a file or the environment: a command line can be read by all users of a machine. */
 import { randomBytes } from "node:crypto"
 import { open } from "node:fs/promises"
-import type { EndpointOptions } from "@x/endpoint"
+import { dirname } from "node:path"
+import { type EndpointOptions, secretsFrom } from "@x/endpoint"
 import { CommandError, EXIT } from "./failure.ts"
 
 /** Bytes of entropy of a secret that is made here. */
 const SECRET_BYTES = 32
+/** Far more than eight secrets take: what is longer is something else, or has no end. */
+const FILE_BYTES_MAX = 65_536
 /** A file that group or others may read or write. */
 const OPEN_TO_OTHERS = 0o066
 
@@ -21,40 +24,42 @@ export interface Protection {
  * none of them is there.
  */
 export async function findProtection(file: string | undefined, env: NodeJS.ProcessEnv = process.env): Promise<Protection | undefined> {
-  const path = file ?? env["X_SECRET_FILE"]
-  if (path === undefined) return env["X_SECRET"] === undefined ? undefined : encrypted(env["X_SECRET"], "X_SECRET")
-  const handle = await open(path, "r")
-  try {
-    const { mode } = await handle.stat()
-    const protection = encrypted(await handle.readFile("utf8"), `"${path}"`)
-    const isOpen = process.platform !== "win32" && (mode & OPEN_TO_OTHERS) !== 0
-    return isOpen ? { ...protection, note: `others may read or replace the secret: chmod 600 "${path}"` } : protection
-  } finally {
-    await handle.close()
-  }
+  if (file !== undefined) return readProtection(file, `"${file}"`)
+  const { X_SECRET_FILE: path, X_SECRET: secret } = env
+  if (path !== undefined) return readProtection(path, `"${path}", which X_SECRET_FILE names,`)
+  return secret === undefined ? undefined : encrypted(secret, "X_SECRET")
+}
+
+async function readProtection(path: string, where: string): Promise<Protection> {
+  if (path === "") throw new CommandError(EXIT.usage, `the name of the secret's file is empty; is X_SECRET_FILE set to nothing?`)
+  await using handle = await open(path, "r")
+  const status = await handle.stat()
+  if (status.isDirectory()) throw new CommandError(EXIT.usage, `${where} is a folder; name a file with a secret, which x keygen makes`)
+  const { bytesRead, buffer } = await handle.read(Buffer.alloc(FILE_BYTES_MAX + 1), 0, FILE_BYTES_MAX + 1, null)
+  if (bytesRead > FILE_BYTES_MAX) throw new CommandError(EXIT.usage, `${where} is too long for a file with secrets`)
+  const protection = encrypted(buffer.toString("utf8", 0, bytesRead).replace(/^\uFEFF/, ""), where)
+  const isOpen = process.platform !== "win32" && status.isFile() && (status.mode & OPEN_TO_OTHERS) !== 0
+  return isOpen ? { ...protection, note: `others may read or replace the secret: chmod 600 "${path}"` } : protection
 }
 
 function encrypted(text: string, where: string): Protection {
-  const secrets = text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "")
-  if (secrets.length === 0) throw new CommandError(EXIT.usage, `there is no secret in ${where}; x keygen makes one`)
-  return { options: { protection: "aead", secrets } }
+  try {
+    return { options: { protection: "aead", secrets: secretsFrom(text) } }
+  } catch (error) {
+    throw new CommandError(EXIT.usage, `${where} holds no secrets to use: ${(error as Error).message}`)
+  }
 }
 
 /** Makes a secret: 43 letters. Written to a file that nobody else may read and that wasn't there. */
 export async function makeSecret(file: string | undefined): Promise<string> {
   const secret = randomBytes(SECRET_BYTES).toString("base64url")
   if (file === undefined) return secret
-  const handle = await open(file, "wx", 0o600).catch((error: NodeJS.ErrnoException) => {
+  await using handle = await open(file, "wx", 0o600).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "EEXIST") throw new CommandError(EXIT.usage, `"${file}" is there already, and is left as it is; name another`)
+    if (error.code === "ENOENT")
+      throw new CommandError(EXIT.usage, `there is no folder "${dirname(file)}" to put it in; make one, or name another`)
     throw error
   })
-  try {
-    await handle.writeFile(`${secret}\n`)
-  } finally {
-    await handle.close()
-  }
+  await handle.writeFile(`${secret}\n`)
   return secret
 }

@@ -223,6 +223,46 @@ test("a secret that is too short, and a file without one, are errors that don't 
   expect(await run("ping", target, "--secret-file", empty)).toMatchObject({ code: 2, err: expect.stringContaining("there is no secret") })
 })
 
+test.each([
+  ["a folder", () => folder, /is a folder; name a file/],
+  ["what has no end", () => "/dev/zero", /too long for a file with secrets/],
+  ["a file that isn't there", () => join(folder, "nowhere.secret"), /there is no file/],
+])("%s is no file with a secret, for x and for the demo, which say so at once", async (_, path, message) => {
+  const expected = { code: 2, err: expect.stringMatching(message) }
+  expect(await run("ping", target, "--secret-file", path())).toMatchObject(expected)
+  expect(await runFile(DEMO, "--secret-file", path())).toMatchObject(expected)
+})
+
+test("a secret on the command line is refused, and isn't shown", async () => {
+  for (const arg of [["--secret=hunter2hunter2hunter2"], ["--secret", "hunter2hunter2hunter2"]]) {
+    for (const refused of [await run("ping", target, ...arg), await runFile(DEMO, ...arg)]) {
+      expect(refused).toMatchObject({ code: 2, err: expect.stringMatching(/no secret is taken from the command line/) })
+      expect(refused.out + refused.err).not.toContain("hunter2")
+    }
+  }
+})
+
+test("a listener without a secret or an address is on loopback, says who may send, and with a secret that it encrypts", async () => {
+  const file = join(folder, "listen.secret")
+  await run("keygen", file)
+  const [open, sealed] = [
+    start("listen", "0", "--dir", folder, "--json"),
+    start("listen", "127.0.0.1:0", "--dir", folder, "--secret-file", file),
+  ]
+  try {
+    const [line] = (await once(createInterface({ input: open.stdout! }), "line")) as [string]
+    expect(JSON.parse(line)).toMatchObject({
+      protection: "checksum",
+      addresses: expect.arrayContaining([expect.stringMatching(/^127\.0\.0\.1:/)]),
+    })
+    const [said] = (await once(createInterface({ input: sealed.stdout! }), "line")) as [string]
+    expect(said).toMatch(/^listening at 127\.0\.0\.1:\d+, encrypted; files go to/)
+  } finally {
+    open.kill("SIGKILL")
+    sealed.kill("SIGKILL")
+  }
+})
+
 test("the demo holds encrypted", async () => {
   const secret = join(folder, "demo.secret")
   await run("keygen", secret)

@@ -23,7 +23,8 @@ import {
   type ValueHandler,
 } from "./message-handlers.ts"
 import type { MessageType } from "./message-type.ts"
-import { bindOptionsOf, type EndpointOptions, type IdentityOptions, isKey, secretsOf, type Settings, settingsOf } from "./options.ts"
+import { bindOptionsOf, type EndpointOptions, type IdentityOptions, isKey, type Settings, settingsOf } from "./options.ts"
+import { secretsOf } from "./secrets.ts"
 import type { OutgoingStream } from "./outgoing-stream.ts"
 import { Peer, type PeerHost } from "./peer.ts"
 import { toHex } from "./protocol/identity.ts"
@@ -238,7 +239,7 @@ export class Endpoint implements AsyncDisposable {
     if (result.kind === "timeout")
       throw new EndpointError(
         "join-timeout",
-        `nobody answered at ${where} within ${timeoutMs} ms; is an endpoint with the same protection bound there?`,
+        `nobody answered at ${where} within ${timeoutMs} ms; ${this.#isKeyed ? `is an endpoint bound there, with the same protection and secret? Who has another gets no answer` : `is an endpoint bound there, with the same protection, and without a secret?`}`,
       )
     throw new EndpointError("join-refused", `${where} refused: ${result.text || reasonName(result.reason)}`)
   }
@@ -296,13 +297,21 @@ export class Endpoint implements AsyncDisposable {
       own,
       trust: (publicKey) => {
         try {
-          return trust(publicKey.slice()) === true
+          const answer: unknown = trust(publicKey.slice())
+          if (typeof answer === "boolean") return answer
+          throw new TypeError(
+            `trust has to answer true or false at once, not ${answer instanceof Promise ? "by a promise" : typeof answer}`,
+          )
         } catch (error) {
           this.#surface(error, "trust")
           return false
         }
       },
     }
+  }
+
+  get #isKeyed(): boolean {
+    return this.#settings.profile >= PROFILE.mac
   }
 
   /** By which members know us, 32 bytes; `undefined` without `identity`. */
@@ -351,7 +360,7 @@ export class Endpoint implements AsyncDisposable {
    */
   setSecrets(secrets: readonly (Uint8Array | string)[]): void {
     this.#checkOpen()
-    if (this.#settings.profile < PROFILE.mac) throw new EndpointError("invalid-option", "this endpoint was bound without secrets")
+    if (!this.#isKeyed) throw new EndpointError("invalid-option", "this endpoint was bound without secrets")
     this.#protocol.setSecrets(secretsOf(secrets))
   }
 

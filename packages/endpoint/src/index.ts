@@ -27,6 +27,7 @@ export type { OutgoingStream, OutgoingStreamEvents, SendOptions, SendResult } fr
 export type { ParkedMessages } from "./parking-lot.ts"
 export type { OpenOptions, Peer, PeerStats } from "./peer.ts"
 export type { Full } from "./protocol/protocol.ts"
+export { secretsFrom } from "./secrets.ts"
 export type { Target } from "./target.ts"
 export {
   type CongestionController,

@@ -30,8 +30,8 @@ export interface EndpointOptions extends BindOptions {
    */
   readonly protection?: "none" | "checksum" | "mac" | "aead"
   /**
-   * What the members of a group know and nobody else, 16 bytes or more: the bytes themselves, or text, which is taken as UTF-8. Given, every datagram carries a
-   * tag (`protection: "mac"`, the default then) or is encrypted as well (`"aead"`), and sockets may be reached by others. The first is used to join others,
+   * What the members of a group know and nobody else, 16 bytes or more: the bytes as they are, or text, which is taken as UTF-8; {@link secretsFrom} reads a file. Given, every
+   * datagram carries a tag (`protection: "mac"`, the default then) or is encrypted as well (`"aead"`), and sockets may be reached by others. The first is used to join others,
    * each is good for others to join: `[new, old]` goes from one to the other, see {@link Endpoint.setSecrets}. From a file or the environment, please: a command
    * line can be read by all users of a machine.
    */
@@ -128,12 +128,8 @@ const REKEY_DATAGRAMS = 67_108_864
 const REKEY_DATAGRAMS_LONG = 2_097_152
 const KEY_DATAGRAMS_FACTOR = 4
 const LONG_BYTES = 2_048
-/** A shorter secret can be guessed by whoever recorded a join. */
-export const SECRET_BYTES_MIN = 16
 /** Of X25519 (RFC 7748). */
 const IDENTITY_KEY_BYTES = 32
-/** Each costs a check of every join. */
-const SECRETS_MAX = 8
 
 const DEFAULTS: Omit<Settings, "profile" | "inFlightMax" | "congestion"> = {
   datagramBytes: DATAGRAM_BYTES_BASE,
@@ -268,23 +264,6 @@ function checkIdentity({ identity, secrets }: EndpointOptions): void {
 /** Whether it may be a private or public key. */
 export function isKey(key: unknown): key is Uint8Array {
   return key instanceof Uint8Array && key.length === IDENTITY_KEY_BYTES
-}
-
-/** The secrets as bytes of our own. Throws `EndpointError` `invalid-option`, which tells nothing of them. */
-export function secretsOf(secrets: readonly (Uint8Array | string)[]): Uint8Array[] {
-  if (!Array.isArray(secrets) || secrets.length === 0 || secrets.length > SECRETS_MAX)
-    throw new EndpointError("invalid-option", `secrets must be a list of 1 to ${SECRETS_MAX}`)
-  return secrets.map((secret: unknown) => {
-    if (typeof secret !== "string" && !(secret instanceof Uint8Array))
-      throw new EndpointError("invalid-option", "a secret must be a Uint8Array or text")
-    const bytes = typeof secret === "string" ? new TextEncoder().encode(secret) : Uint8Array.from(secret)
-    if (bytes.length < SECRET_BYTES_MIN)
-      throw new EndpointError(
-        "invalid-option",
-        `a secret must have ${SECRET_BYTES_MIN} bytes or more, not ${bytes.length}; x keygen makes one`,
-      )
-    return bytes
-  })
 }
 
 /**

@@ -107,4 +107,18 @@ test("whom one joins is to be named by a key, and only where there are any; what
   // Once for each try.
   expect(errors.length).toBeGreaterThanOrEqual(1)
   expect(new Set(errors).size).toBe(1)
+  expect(b.stats().drops["not-welcome"]).toBe(errors.length)
+})
+
+test.each([
+  ["a promise", (): unknown => Promise.resolve(true), /at once, not by a promise/],
+  ["a number", (): unknown => 1, /true or false at once, not number/],
+] as const)("whoever answers whether a key is welcome with %s has refused it, and is told", async (_, trust, message) => {
+  const { network, member } = group(6)
+  const a = await member("a", ["b"])
+  const b = await member("b", [], { identity: { privateKey: keyOf("b"), trust: trust as unknown as IdentityOptions["trust"] } })
+  const causes: unknown[] = []
+  b.on("error", ({ cause }) => causes.push(cause))
+  await expect(network.until(a.join(`b:${PORT}`, { publicKey: publicKeyOf("b") }))).rejects.toMatchObject({ code: "join-refused" })
+  expect(causes[0]).toMatchObject({ message: expect.stringMatching(message) })
 })

@@ -1,6 +1,6 @@
 /** Profiles with keys: who knows the secret takes part, and nobody else. */
 import { inspect } from "node:util"
-import { Endpoint, type EndpointOptions } from "@x/endpoint"
+import { Endpoint, type EndpointOptions, secretsFrom } from "@x/endpoint"
 import { systemHost } from "@x/transport"
 import type { BindOptions } from "@x/transport/host"
 import { createNetwork, type NetworkOptions } from "@x/transport/simulated"
@@ -176,6 +176,9 @@ describe("secrets", () => {
     ["an empty list", { secrets: [] }, /a list of 1 to 8/],
     ["too many", { secrets: Array.from({ length: 9 }, () => SECRET) }, /a list of 1 to 8/],
     ["what is none", { secrets: [17 as unknown as string] }, /must be a Uint8Array or text/],
+    ["one that isn't there", { secrets: [undefined as unknown as string] }, /undefined: is there a variable/],
+    ["one without a list", { secrets: SECRET as unknown as string[] }, /must be a list: \[secret\]/],
+    ["a line of a file as it is", { secrets: [`${SECRET}\n`] }, /ends with white space: secretsFrom/],
     ["some that nobody uses", { protection: "checksum", secrets: [SECRET] }, /uses no secrets/],
     ["a profile that there isn't", { protection: "toString" as "mac" }, /"none", "checksum", "mac" or "aead"/],
     ["keys that last too short", { secrets: [SECRET], rekeyDatagrams: 1_023 }, /rekeyDatagrams must be a whole number from 1024/],
@@ -183,6 +186,13 @@ describe("secrets", () => {
     const error = await bind(options as EndpointOptions).catch((it: unknown) => it)
     expect(error).toMatchObject({ code: "invalid-option", message: expect.stringMatching(message) })
     expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/fifteen letters|correct horse/)
+  })
+
+  test("are read from the lines of a text, without comments, and what is wrong is told by line", () => {
+    expect(secretsFrom(`# of the group\r\n${SECRET}\r\n\n  ${OTHER}  `)).toEqual([SECRET, OTHER])
+    expect(() => secretsFrom(`${SECRET}\nhunter2\n`)).toThrow(/secret in line 2 must have 16 bytes or more, not 7/)
+    expect(() => secretsFrom("\n# none\n")).toThrow(/there is no secret in it/)
+    expect(() => secretsFrom(`${SECRET}\n`.repeat(9))).toThrow(/9 secrets in it, more than 8/)
   })
 
   test("given, they authenticate unless more is asked for, and open the endpoint to others", async () => {

@@ -10,6 +10,9 @@ import { PART_SUFFIX } from "../incoming-file.ts"
 import { formatBytes, type Output, printable } from "../output.ts"
 import { findProtection } from "../secret.ts"
 
+/** How often it is looked for datagrams of others; milliseconds. */
+const STRANGERS_MS = 60_000
+
 /** Where `x listen` listens unless told otherwise. */
 export const DEFAULT_PORT = 4_747
 
@@ -31,7 +34,13 @@ export async function listen(
   await checkFolder(dir, create, output)
   const protection = await findProtection(secretFile)
   if (protection?.note !== undefined) output.note(protection.note)
-  await using endpoint = await Endpoint.bind({ ...(protection?.options ?? { protection: "checksum" }), ...bindOptionsOf(address) })
+  const where = bindOptionsOf(address)
+  const isNamed = where.v4 !== undefined || where.v6 !== undefined
+  await using endpoint = await Endpoint.bind({
+    // Without a secret everybody who reaches it may send: an address by name says that this is meant.
+    ...(protection?.options ?? (isNamed ? { protection: "checksum" } : {})),
+    ...where,
+  })
   endpoint.on("error", ({ message }) => output.note(printable(message)))
   endpoint.handle(PERF, () => {})
   const receiver = new FileReceiver(endpoint, {
@@ -54,12 +63,38 @@ export async function listen(
       }),
   })
   const addresses = endpoint.addresses.map(formatAddress)
-  output.result(`listening at ${addresses.join(" and ")}; files go to ${dir}`, { event: "listening", addresses, port: endpoint.port, dir })
+  const how = protection === undefined ? "checksum" : "aead"
+  const facts = { event: "listening", addresses, port: endpoint.port, dir, protection: how }
+  output.result(`listening at ${addresses.join(" and ")}${how === "aead" ? ", encrypted" : ""}; files go to ${dir}`, facts)
+  if (protection === undefined)
+    output.note(`everybody who reaches ${addresses.join(" or ")} may send files: --secret-file keeps out who doesn't have the secret`)
   for (const note of endpoint.capabilities.notes) output.note(note)
+  const strangers = new StrangerNotes(endpoint, output)
+  const timer = setInterval(() => strangers.look(), STRANGERS_MS)
   if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }))
+  clearInterval(timer)
   // First the senders are told, then said goodbye to.
   await receiver.close()
   await endpoint.close()
+}
+
+/** Tells of those who aren't answered, once a minute at most: whoever takes the wrong secret sees nothing but silence. */
+class StrangerNotes {
+  readonly #endpoint: Endpoint
+  readonly #output: Output
+  #seen = 0
+
+  constructor(endpoint: Endpoint, output: Output) {
+    this.#endpoint = endpoint
+    this.#output = output
+  }
+
+  look(): void {
+    const { tag, profile } = this.#endpoint.stats().drops
+    const count = tag + profile - this.#seen
+    this.#seen += count
+    if (count > 0) this.#output.note(`${count} datagrams under another secret or protection, or damaged, were dropped in the last minute`)
+  }
 }
 
 async function checkFolder(dir: string, create: boolean, output: Output): Promise<void> {

@@ -259,8 +259,13 @@ export class Joins {
     if (join.token.length > 0 && !this.#cookies.check(join.token, source, join.unique, join.slot, nowMs)) return this.#host.refuse("token")
     if (join.versionMin > wire.VERSION) return refuse(wire.REASON.version, `this endpoint speaks version ${wire.VERSION}`)
     const identity = opened === undefined ? undefined : this.#identify(opened, join)
-    if (identity === "untrusted")
-      return refuse(wire.REASON.untrusted, "this endpoint doesn't know the joiner's key, or has another one itself")
+    if (identity === "untrusted") {
+      this.#host.refuse("not-welcome")
+      return refuse(
+        wire.REASON.untrusted,
+        "the joiner's key isn't welcome, it asked for another member's, or one of the two has no identity",
+      )
+    }
     const found = this.#associationFor(join, attempt, identity?.publicKey, address, length, nowMs)
     if (found === "later") return this.#host.refuse("rate")
     if (found === "again") return this.#host.refuse("unexpected")
