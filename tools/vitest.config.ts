@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 import { SummaryReporter } from "./vitest.reporter.ts"
 
@@ -18,6 +19,8 @@ export default defineConfig({
     passWithNoTests: false,
     allowOnly: process.env["CI"] === undefined,
     testTimeout: 60_000,
+    // All of them: the default leaves one to who watches.
+    maxWorkers: availableParallelism(),
     watch: false,
   },
 })
