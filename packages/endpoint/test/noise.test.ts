@@ -4,7 +4,7 @@ import { createNetwork } from "@x/transport/simulated"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { keyChains, nonceOf, pskOf } from "../src/protocol/key-schedule.ts"
-import { NoiseInitiator, NoiseResponder } from "../src/protocol/noise.ts"
+import { NoiseInitiator, NoiseKey, NoiseResponder } from "../src/protocol/noise.ts"
 import { KEY_BYTES, type NoiseResult } from "../src/protocol/noise-state.ts"
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "hex"))
@@ -41,8 +41,8 @@ describe.each([
   ["simulated", createNetwork({ seed: 1 }).host("a").crypto],
 ])("the key exchange of a join, with the cryptography of the %s host", (_name, crypto) => {
   function exchange(psks: readonly [Uint8Array, Uint8Array], prologues: readonly [Uint8Array, Uint8Array] = [PROLOGUE, PROLOGUE]) {
-    const initiator = new NoiseInitiator(crypto, prologues[0], psks[0], KEYS[0], hex(VECTOR.messages[0].payload))
-    const responder = NoiseResponder.read(crypto, prologues[1], psks[1], initiator.message)
+    const initiator = new NoiseInitiator(crypto, prologues[0], new NoiseKey(crypto, psks[0]), KEYS[0], hex(VECTOR.messages[0].payload))
+    const responder = NoiseResponder.read(crypto, prologues[1], new NoiseKey(crypto, psks[1]), initiator.message)
     return { initiator, responder, answer: responder?.write(KEYS[1], hex(VECTOR.messages[1].payload)) }
   }
 
@@ -74,13 +74,13 @@ describe.each([
     const { initiator, answer } = exchange([PSK, PSK])
     const forged = (message: Uint8Array, bit: number): Uint8Array => message.with(bit >>> 3, message[bit >>> 3]! ^ (1 << (bit & 7)))
     for (let bit = 0; bit < 8 * initiator.message.length; bit += 7)
-      expect(NoiseResponder.read(crypto, PROLOGUE, PSK, forged(initiator.message, bit))).toBeUndefined()
+      expect(NoiseResponder.read(crypto, PROLOGUE, new NoiseKey(crypto, PSK), forged(initiator.message, bit))).toBeUndefined()
     for (let bit = 0; bit < 8 * answer!.message.length; bit += 7) {
       // The topmost bit of a public key is of no meaning to the exchange (RFC 7748 §5), but it is part of what was said.
       expect(initiator.read(forged(answer!.message, bit))).toBeUndefined()
     }
     for (const length of [0, 31, 32, 47, answer!.message.length - 1]) {
-      expect(NoiseResponder.read(crypto, PROLOGUE, PSK, initiator.message.subarray(0, length))).toBeUndefined()
+      expect(NoiseResponder.read(crypto, PROLOGUE, new NoiseKey(crypto, PSK), initiator.message.subarray(0, length))).toBeUndefined()
       expect(initiator.read(answer!.message.subarray(0, length))).toBeUndefined()
     }
     expect(initiator.read(answer!.message)?.result).toEqual(answer!.result)
@@ -91,13 +91,13 @@ describe.each([
     expect(initiator.read(new Uint8Array(64))).toBeUndefined()
     // Whoever knows the secret can send one as the first message.
     const weak = { ...crypto, x25519PublicKey: () => new Uint8Array(KEY_BYTES) }
-    const { message } = new NoiseInitiator(weak, PROLOGUE, PSK, KEYS[0], new Uint8Array(0))
-    expect(NoiseResponder.read(crypto, PROLOGUE, PSK, message)?.write(KEYS[1], new Uint8Array(0))).toBeUndefined()
+    const { message } = new NoiseInitiator(weak, PROLOGUE, new NoiseKey(weak, PSK), KEYS[0], new Uint8Array(0))
+    expect(NoiseResponder.read(crypto, PROLOGUE, new NoiseKey(crypto, PSK), message)?.write(KEYS[1], new Uint8Array(0))).toBeUndefined()
     expect(responder).toBeDefined()
   })
 
   test("a pre-shared key of another length is a mistake of the caller", () => {
-    expect(() => new NoiseInitiator(crypto, PROLOGUE, new Uint8Array(16), KEYS[0], new Uint8Array(0))).toThrow("32 bytes, not 16")
+    expect(() => new NoiseKey(crypto, new Uint8Array(16))).toThrow("32 bytes, not 16")
   })
 })
 

@@ -17,6 +17,13 @@ export interface NoiseResult {
   readonly transcript: Uint8Array
 }
 
+/** What comes of mixing something into keys and hash (§5.2, MixKeyAndHash). */
+export interface Mixed {
+  readonly chainingKey: Uint8Array
+  readonly hash: Uint8Array
+  readonly key: Uint8Array
+}
+
 /** The symmetric state of the specification, §5.2: all that was said, and the keys that came of it. */
 export class SymmetricState {
   readonly #crypto: SyncCrypto
@@ -29,7 +36,12 @@ export class SymmetricState {
   /** `name`: of the protocol; it has exactly the length of a hash, and so stands for its own. */
   constructor(crypto: SyncCrypto, name: string) {
     this.#crypto = crypto
-    this.#hash = this.#chainingKey = Uint8Array.from(name, (letter) => letter.charCodeAt(0))
+    this.#hash = this.#chainingKey = bytesOf(name)
+  }
+
+  /** What mixing in this material gives while nothing but hashes was mixed in: always the same, so that it can be kept. */
+  static mixFirst(crypto: SyncCrypto, name: string, material: Uint8Array): Mixed {
+    return mixed(crypto, bytesOf(name), material)
   }
 
   /** One that goes on from here by itself. */
@@ -51,13 +63,16 @@ export class SymmetricState {
   }
 
   mixKey(material: Uint8Array): void {
-    const [chainingKey, key] = hkdf(this.#crypto, this.#chainingKey, material)
-    this.#chainingKey = chainingKey
-    this.#setKey(key)
+    const { first, second } = hkdf(this.#crypto, this.#chainingKey, material)
+    this.#chainingKey = first
+    this.#setKey(second)
   }
 
   mixKeyAndHash(material: Uint8Array): void {
-    const [chainingKey, hash, key] = hkdf(this.#crypto, this.#chainingKey, material)
+    this.mix(mixed(this.#crypto, this.#chainingKey, material))
+  }
+
+  mix({ chainingKey, hash, key }: Mixed): void {
     this.#chainingKey = chainingKey
     this.mixHash(hash)
     this.#setKey(key)
@@ -99,12 +114,26 @@ export function checkKey(psk: Uint8Array): void {
   if (psk.length !== KEY_BYTES) throw new RangeError(`a pre-shared key has ${KEY_BYTES} bytes, not ${psk.length}`)
 }
 
-/** HKDF as in the specification, §4.3: RFC 5869 without info, two or three blocks. */
-function hkdf(crypto: SyncCrypto, chainingKey: Uint8Array, material: Uint8Array): [Uint8Array, Uint8Array, Uint8Array] {
+/** HKDF as in the specification, §4.3: RFC 5869 without info, two blocks. */
+function hkdf(
+  crypto: SyncCrypto,
+  chainingKey: Uint8Array,
+  material: Uint8Array,
+): { readonly secret: Uint8Array; readonly first: Uint8Array; readonly second: Uint8Array } {
   const secret = crypto.hmacSha256(chainingKey, material)
   const first = crypto.hmacSha256(secret, Uint8Array.of(1))
-  const second = crypto.hmacSha256(secret, concat(first, Uint8Array.of(2)))
-  return [first, second, crypto.hmacSha256(secret, concat(second, Uint8Array.of(3)))]
+  return { secret, first, second: crypto.hmacSha256(secret, concat(first, Uint8Array.of(2))) }
+}
+
+/** And with a third. */
+function mixed(crypto: SyncCrypto, chainingKey: Uint8Array, material: Uint8Array): Mixed {
+  const { secret, first, second } = hkdf(crypto, chainingKey, material)
+  return { chainingKey: first, hash: second, key: crypto.hmacSha256(secret, concat(second, Uint8Array.of(3))) }
+}
+
+/** A protocol's name has exactly the length of a hash. */
+function bytesOf(name: string): Uint8Array {
+  return Uint8Array.from(name, (letter) => letter.charCodeAt(0))
 }
 
 /** The nonce of AES-GCM: four zero bytes, then the number, the most significant byte first. */

@@ -6,19 +6,31 @@
  */
 
 import type { SyncCrypto } from "@x/transport/host"
-import { checkKey, concat, KEY_BYTES, type NoiseResult, SymmetricState } from "./noise-state.ts"
+import { checkKey, concat, KEY_BYTES, type Mixed, type NoiseResult, SymmetricState } from "./noise-state.ts"
 
 /** Bytes that a message has more than its payload: a public key before it, a tag behind it. */
 export const NOISE_OVERHEAD_BYTES: number = KEY_BYTES + 16
 
 const NAME = "Noise_NNpsk0_25519_AESGCM_SHA256"
 
+/** A pre-shared key, with what comes of its use at the beginning of each exchange: half of what a check of a message from a stranger would cost. */
+export class NoiseKey {
+  readonly psk: Uint8Array
+  readonly mixed: Mixed
+
+  /** Throws `RangeError` for a key that doesn't have {@link KEY_BYTES}. */
+  constructor(crypto: SyncCrypto, psk: Uint8Array) {
+    checkKey(psk)
+    this.psk = psk
+    this.mixed = SymmetricState.mixFirst(crypto, NAME, psk)
+  }
+}
+
 /** A state in which the first message was said. */
-function begin(crypto: SyncCrypto, prologue: Uint8Array, psk: Uint8Array, publicKey: Uint8Array): SymmetricState {
-  checkKey(psk)
+function begin(crypto: SyncCrypto, prologue: Uint8Array, key: NoiseKey, publicKey: Uint8Array): SymmetricState {
   const state = new SymmetricState(crypto, NAME)
   state.mixHash(prologue)
-  state.mixKeyAndHash(psk)
+  state.mix(key.mixed)
   state.mixPublicKey(publicKey)
   return state
 }
@@ -35,11 +47,11 @@ export class NoiseInitiator {
    * `prologue`: what both sides have to agree on. `privateKey`: {@link KEY_BYTES} of entropy for this message alone: with one key two messages would be
    * encrypted under one nonce.
    */
-  constructor(crypto: SyncCrypto, prologue: Uint8Array, psk: Uint8Array, privateKey: Uint8Array, payload: Uint8Array) {
+  constructor(crypto: SyncCrypto, prologue: Uint8Array, key: NoiseKey, privateKey: Uint8Array, payload: Uint8Array) {
     const publicKey = crypto.x25519PublicKey(privateKey)
     this.#crypto = crypto
     this.#privateKey = privateKey
-    this.#state = begin(crypto, prologue, psk, publicKey)
+    this.#state = begin(crypto, prologue, key, publicKey)
     this.message = concat(publicKey, this.#state.encryptAndHash(payload))
   }
 
@@ -79,11 +91,11 @@ export class NoiseResponder {
   }
 
   /** Reads the first message; costs no exchange of keys. `undefined`: whoever sent it doesn't know the pre-shared key. */
-  static read(crypto: SyncCrypto, prologue: Uint8Array, psk: Uint8Array, message: Uint8Array): NoiseResponder | undefined {
+  static read(crypto: SyncCrypto, prologue: Uint8Array, key: NoiseKey, message: Uint8Array): NoiseResponder | undefined {
     if (message.length < NOISE_OVERHEAD_BYTES) return undefined
     // A copy: the message lies in memory that others are received in.
     const publicKey = message.slice(0, KEY_BYTES)
-    const state = begin(crypto, prologue, psk, publicKey)
+    const state = begin(crypto, prologue, key, publicKey)
     const payload = state.decryptAndHash(message.subarray(KEY_BYTES))
     return payload === undefined ? undefined : new NoiseResponder(crypto, state, publicKey, payload)
   }

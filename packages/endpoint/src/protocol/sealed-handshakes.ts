@@ -8,7 +8,7 @@
 import type { SyncCrypto } from "@x/transport/host"
 import { PREFIX_BYTES, prefixEpoch, PROFILE, TAG_BYTES } from "@x/wire"
 import { pskOf } from "./key-schedule.ts"
-import { NOISE_OVERHEAD_BYTES, NoiseInitiator, NoiseResponder } from "./noise.ts"
+import { NOISE_OVERHEAD_BYTES, NoiseInitiator, NoiseKey, NoiseResponder } from "./noise.ts"
 import { IK_FIRST_BYTES, IkInitiator, IkResponder, type StaticKey } from "./noise-ik.ts"
 import { concat, KEY_BYTES, type NoiseResult } from "./noise-state.ts"
 
@@ -68,7 +68,7 @@ export class SealedHandshakes {
   /** Its length. */
   length = 0
   readonly #host: SealedHandshakesHost
-  #keys: readonly Uint8Array[] = []
+  #keys: readonly NoiseKey[] = []
 
   constructor(host: SealedHandshakesHost, secrets: readonly Uint8Array[], datagramBytesMax: number) {
     this.#host = host
@@ -79,7 +79,8 @@ export class SealedHandshakes {
 
   /** Joins are sent under the first, and taken under each. Associations keep their keys. */
   setSecrets(secrets: readonly Uint8Array[]): void {
-    this.#keys = secrets.map((secret) => Uint8Array.from(pskOf(this.#host.crypto, secret)))
+    const { crypto } = this.#host
+    this.#keys = secrets.map((secret) => new NoiseKey(crypto, Uint8Array.from(pskOf(crypto, secret))))
   }
 
   /** Fresh random bytes of the length of a key. */
@@ -102,7 +103,7 @@ export class SealedHandshakes {
   beginIdentity(join: JoinNames, theirs: Uint8Array | undefined): IkInitiator | undefined {
     const { crypto, identity } = this.#host
     if (identity === undefined || theirs === undefined) return undefined
-    const parts = { crypto, prologue: prologueOf(join), psk: this.#keys[0]!, own: identity.own }
+    const parts = { crypto, prologue: prologueOf(join), psk: this.#keys[0]!.psk, own: identity.own }
     return IkInitiator.begin(parts, theirs, this.random(), NOTHING)
   }
 
@@ -132,7 +133,7 @@ export class SealedHandshakes {
       const responder = NoiseResponder.read(this.#host.crypto, prefix, key, message)
       if (responder === undefined) continue
       this.#keep(bytes, offset, responder.payload)
-      return { kind: "join", responder, psk: key }
+      return { kind: "join", responder, psk: key.psk }
     }
     return "tag"
   }
