@@ -1,7 +1,10 @@
 /** Members with keys of their own, beside the secret that they share. */
 import { Endpoint, type EndpointOptions, type IdentityOptions } from "@x/endpoint"
+import * as wire from "@x/wire"
 import fc from "fast-check"
 import { expect, test } from "vitest"
+import { ANSWER, SealedHandshakes } from "../src/protocol/sealed-handshakes.ts"
+import { v4Of } from "./catalogue/forger.ts"
 import { group, hostWithUnique, keyOf, publicKeyOf, SECRET } from "./members.ts"
 import { PORT } from "./world.ts"
 
@@ -121,4 +124,51 @@ test.each([
   b.on("error", ({ cause }) => causes.push(cause))
   await expect(network.until(a.join(`b:${PORT}`, { publicKey: publicKeyOf("b") }))).rejects.toMatchObject({ code: "join-refused" })
   expect(causes[0]).toMatchObject({ message: expect.stringMatching(message) })
+})
+
+test.each([
+  ["none", 0],
+  ["another", wire.EXCHANGE_BYTES.accept],
+])("who answers a join with the secret, but shows %s of the keys that was asked for, isn't joined", async (_, exchangeBytes) => {
+  const { network, member } = group(7)
+  const a = await member("a", ["b"])
+  const evil = network.host("e", { v6: false })
+  const secret = new TextEncoder().encode(SECRET)
+  const handshakes = new SealedHandshakes(
+    { crypto: evil.crypto, identity: undefined, entropy: (out) => evil.entropy(out) },
+    [secret],
+    1_200,
+  )
+  let answers = 0
+  network.filter(({ to, bytes }) => {
+    if (to !== "e") return true
+    const opened = handshakes.openJoin(bytes, 0, bytes.length)
+    if (typeof opened === "string" || opened.kind !== "join") return expect.unreachable()
+    const cursor = new wire.PacketCursor()
+    cursor.start(handshakes.view, 0, handshakes.length, wire.PROFILE.aead)
+    cursor.next()
+    const { slot, limits } = wire.readJoin(handshakes.view, cursor.body, cursor.addressForm)
+    const writer = new wire.PacketWriter(new Uint8Array(600))
+    writer.start(0)
+    const accept = {
+      address: undefined,
+      version: 0,
+      slot: 9,
+      unique: handshakes.random().slice(0, 8),
+      session: handshakes.random().slice(0, 8),
+    }
+    const exchange = new Uint8Array(exchangeBytes).fill(7)
+    writer.finish(wire.writeAccept(writer.view, writer.begin(wire.KIND.accept), { ...accept, limits, features: 0, exchange }, 500))
+    const { message } = opened.responder.write(handshakes.random(), new Uint8Array(writer.view.buffer, 0, writer.end).slice())!
+    const datagram = new Uint8Array(12 + message.length)
+    const attempt = wire.prefixCounter(new DataView(bytes.buffer, bytes.byteOffset), 0)
+    wire.writePrefix(new DataView(datagram.buffer), 0, wire.PROFILE.aead, true, slot, attempt, ANSWER.accept)
+    datagram.set(message, 12)
+    network.inject({ family: 4, host: "10.0.0.2", port: PORT }, v4Of(a), datagram, 1)
+    answers++
+    return false
+  })
+  const joining = a.join(`10.0.0.2:${PORT}`, { publicKey: publicKeyOf("b"), timeoutMs: 1_000 })
+  await expect(network.until(joining)).rejects.toMatchObject({ code: "join-timeout" })
+  expect([answers > 0, a.peers.length, a.stats().drops.tag]).toEqual([true, 0, answers])
 })

@@ -71,6 +71,22 @@ describe.each(["with keys of their own", "with the secret alone"])("members %s",
     expect([a.peers.length, b.peers.length, b.sizes.halfOpen, b.sizes.slots]).toEqual([1, 1, 0, 1])
   })
 
+  test("copies of a join that was accepted, from many addresses, don't push it out", async () => {
+    const world = group(13, { delayMs: 20 })
+    const { network } = world
+    const [a, b] = [await bind(world, "a"), await bind(world, "b")]
+    let accepts = 0
+    let copy: Uint8Array | undefined
+    listen(network, (from, to, bytes) => {
+      if (from === "a") copy ??= bytes
+      if (from !== "b" || to !== "a" || accepts++ > 0) return
+      for (let port = 1; port <= 40; port++) network.inject({ ...NOWHERE, port }, v4Of(b), copy!)
+    })
+    await network.until(join(a))
+    await network.until(a.peers[0]!.ping({ timeoutMs: 500 }))
+    expect([accepts, b.peers.length]).toEqual([1, 1])
+  })
+
   test("what is for who joined goes nowhere else, though the join came first from elsewhere, and its answer was sent on", async () => {
     const world = group(9, { delayMs: 20 })
     const { network } = world
