@@ -449,11 +449,15 @@ export class PeerState implements Due {
     return Math.min(association.lastSentMs + this.#heartbeatIntervalMs(association), this.#shutDueMs())
   }
 
-  /** After a few heartbeats' silence a join asks who is there, and from then on as often as a peer could become unreachable. */
+  /**
+   * After a few heartbeats' silence a join asks who is there, and from then on as often as a peer could become unreachable; where there are keys as soon as the one
+   * before is over: there no hint tells that we are not known any more.
+   */
   #probeDueMs(association: Association): number {
     if (this.#liveness === "leaving") return Infinity
     const silentMs = association.lastReceivedMs + SILENT_HEARTBEATS_MAX * this.#heartbeatIntervalMs(association)
-    return Math.max(silentMs, this.#probedMs + this.#context.settings.unreachableMs)
+    const { profile, unreachableMs, joinTimeoutMs } = this.#context.settings
+    return Math.max(silentMs, this.#probedMs + (profile < wire.PROFILE.mac ? unreachableMs : Math.min(unreachableMs, joinTimeoutMs)))
   }
 
   #writeControl(association: Association, nowMs: number): void {
