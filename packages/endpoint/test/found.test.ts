@@ -1,7 +1,7 @@
 // What simulations found, each as the smallest case that shows it.
 
-import { type EndpointError, fixed, reasonName } from "@x/endpoint"
-import { describeDatagram, PROFILE } from "@x/wire"
+import { type EndpointError, type EndpointOptions, fixed, reasonName } from "@x/endpoint"
+import { describeDatagram, prefixHandshake, PROFILE } from "@x/wire"
 import { expect, test } from "vitest"
 import { Joiner } from "../src/protocol/joiner.ts"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
@@ -352,4 +352,40 @@ test("a window that stays shut is probed also by who answers a heartbeat before 
   await network.until(toA.ping())
   await network.advance(600)
   expect([received, toB.stats().inFlightBytes]).toEqual([4, 0])
+})
+
+test("with keys, who was forgotten while the network was cut is back within a second and a half of its being whole again", async () => {
+  const { network, bind } = makeWorld(12, { delayMs: 5 })
+  const options: EndpointOptions = { protection: "aead", secrets: ["a secret that both of them know"] }
+  const { endpoint: a } = await bind("a", options)
+  const { endpoint: b } = await bind("b", { ...options, unreachableMs: 2_000, leaveMs: 0 })
+  await network.until(a.join(`b:${PORT}`))
+  const rejoined: number[] = []
+  a.on("rejoined", () => rejoined.push(network.now))
+  network.partition("a", "b")
+  // The first probe, which nobody hears, is over.
+  await network.advance(9_000)
+  expect(b.peers).toHaveLength(0)
+  network.heal()
+  await network.advance(1_500)
+  expect([rejoined.length, a.peers.map(({ state }) => state), b.peers.length]).toEqual([1, ["joined"], 1])
+})
+
+test("with keys, a silent peer is asked for at the latest when it counts as unreachable", async () => {
+  const { network, bind } = makeWorld(13, { delayMs: 5 })
+  const options: EndpointOptions = { protection: "aead", secrets: ["a secret that both of them know"], unreachableMs: 4_000 }
+  const { endpoint: a } = await bind("a", options)
+  const { host } = await bind("b", options)
+  const toB = await network.until(a.join(`b:${PORT}`))
+  // Idle by then: heartbeats are three seconds apart.
+  await network.advance(30_000)
+  host.crash()
+  let asked = 0
+  network.filter(({ from, bytes }) => {
+    if (from === "a" && prefixHandshake(new DataView(bytes.buffer, bytes.byteOffset), 0)) asked++
+    return true
+  })
+  await network.when(() => toB.state === "unreachable")
+  await network.advance(1)
+  expect(asked).toBe(1)
 })

@@ -185,11 +185,15 @@ class Simulation {
     this.#consumers.stop(true)
     for (const node of this.#nodes) node.joinAnew()
     const isWhole = this.#nodes.every(({ process }) => process.peers.size === this.#nodes.length - 1)
-    await this.#converge(path, isWhole ? 0 : NOTICE_HEARTBEATS * this.#scenario.options.heartbeatMs!, false)
+    const { protection, heartbeatMs, unreachableMs } = this.#scenario.options
+    // Where there are keys no hint tells who was forgotten: he finds out by silence, at the latest when he takes the peer for unreachable; and by that alone
+    // who has a state left of a process that ended, at another of its addresses than the one that follows joined from.
+    const silenceMs = protection === undefined ? 0 : unreachableMs!
+    await this.#converge(path, isWhole ? silenceMs : Math.max(silenceMs, NOTICE_HEARTBEATS * heartbeatMs!), false)
     // And on each association, both ways, messages get through.
     const said: StreamLedger[] = []
     for (const { process } of this.#nodes) for (const peer of process.peers) said.push(this.#workload.say(process, peer))
-    if (!this.#hasFailed) await this.#converge(path, 0, true)
+    if (!this.#hasFailed) await this.#converge(path, silenceMs, true)
     for (const ledger of said)
       this.#judge.check(ledger.missing === 0 || ledger.isCut, "convergence", () => `${ledger.name}: what was said last never came`)
     this.#checkPromises()

@@ -455,8 +455,8 @@ export class PeerState implements Due {
    */
   #probeDueMs(association: Association): number {
     if (this.#liveness === "leaving") return Infinity
-    const silentMs = association.lastReceivedMs + SILENT_HEARTBEATS_MAX * this.#heartbeatIntervalMs(association)
     const { profile, unreachableMs, joinTimeoutMs } = this.#context.settings
+    const silentMs = association.lastReceivedMs + Math.min(unreachableMs, SILENT_HEARTBEATS_MAX * this.#heartbeatIntervalMs(association))
     return Math.max(silentMs, this.#probedMs + (profile < wire.PROFILE.mac ? unreachableMs : Math.min(unreachableMs, joinTimeoutMs)))
   }
 
