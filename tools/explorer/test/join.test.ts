@@ -102,7 +102,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "a repeated join is taken for another one",
     "joined, and one asks",
     "one half-open association for a join",
-    { file: "protocol/joins.ts", from: "if (!isKeyed && tries.length > 0) {", to: "if (nowMs < 0) {" },
+    { file: "protocol/joins.ts", from: "if (again !== undefined) {", to: "if (nowMs < 0 && again !== undefined) {" },
   ],
   [
     "a state is made for the own unique",

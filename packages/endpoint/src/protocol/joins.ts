@@ -316,9 +316,10 @@ export class Joins {
     const isKeyed = this.#host.sealed !== undefined
     const key = joinKey(join)
     const tries = this.#halfOpen.triesOf(key)
-    if (!isKeyed && tries.length > 0) {
-      tries[0]!.joinBytes = Math.min(tries[0]!.joinBytes, length)
-      return tries[0]
+    const again = isKeyed ? undefined : tries.find(({ association }) => association.address === address)
+    if (again !== undefined) {
+      again.joinBytes = Math.min(again.joinBytes, length)
+      return again
     }
     if (known !== undefined && isSame(known.remoteSession, join.session)) {
       const same = known.associations.find(({ remoteSlot, isOurs }) => remoteSlot === join.slot && !isOurs)

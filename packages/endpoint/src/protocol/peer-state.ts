@@ -450,14 +450,18 @@ export class PeerState implements Due {
   }
 
   /**
-   * After a few heartbeats' silence a join asks who is there, and from then on as often as a peer could become unreachable; where there are keys as soon as the one
-   * before is over: there no hint tells that we are not known any more.
+   * After a few heartbeats' silence a join asks who is there, and from then on as often as a peer could become unreachable. Where there are keys no hint tells that we
+   * are not known any more: so it asks by when the peer counts as unreachable, and again as soon as the join before is over.
    */
   #probeDueMs(association: Association): number {
     if (this.#liveness === "leaving") return Infinity
     const { profile, unreachableMs, joinTimeoutMs } = this.#context.settings
-    const silentMs = association.lastReceivedMs + Math.min(unreachableMs, SILENT_HEARTBEATS_MAX * this.#heartbeatIntervalMs(association))
-    return Math.max(silentMs, this.#probedMs + (profile < wire.PROFILE.mac ? unreachableMs : Math.min(unreachableMs, joinTimeoutMs)))
+    const silenceMs = SILENT_HEARTBEATS_MAX * this.#heartbeatIntervalMs(association)
+    if (profile < wire.PROFILE.mac) return Math.max(association.lastReceivedMs + silenceMs, this.#probedMs + unreachableMs)
+    return Math.max(
+      association.lastReceivedMs + Math.min(silenceMs, unreachableMs),
+      this.#probedMs + Math.min(joinTimeoutMs, unreachableMs),
+    )
   }
 
   #writeControl(association: Association, nowMs: number): void {
