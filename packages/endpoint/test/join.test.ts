@@ -100,6 +100,32 @@ test("F22 a repeated join gets the same answer and makes no second association",
   expect([a.sizes.slots, b.sizes.slots, b.sizes.halfOpen]).toEqual([1, 1, 0])
 })
 
+test("F22 who takes the accept of a late try has as long to be heard as after the first one", async () => {
+  const { network, bind } = makeWorld(8, { delayMs: 5 })
+  const { endpoint: a } = await bind("a", { joinTimeoutMs: 20_000 })
+  const { endpoint: b } = await bind("b")
+  const events: string[] = []
+  for (const name of ["rejoined", "restarted", "left"] as const) a.on(name, () => events.push(name))
+  const joining = a.join(`b:${PORT}`)
+  // The challenge has come; of the accepts none does in a second.
+  await network.advance(12)
+  network.link("b", "a", { delayMs: 5, lossRate: 1 })
+  await network.advance(1_000)
+  expect([a.peers.length, b.sizes.halfOpen]).toEqual([0, 1])
+  network.link("b", "a", { delayMs: 5 })
+  await network.advance(224)
+  // It is under way. What says that it came does so when five seconds have gone by since the first.
+  network.link("a", "b", { delayMs: 5, lossRate: 1 })
+  const toB = await network.until(joining)
+  await network.advance(4_000)
+  expect(network.now).toBeGreaterThan(5_015)
+  network.link("a", "b", { delayMs: 5 })
+  const stream = toB.open()
+  await network.until(stream.send(1, new Uint8Array(3)))
+  await network.until(stream.flush())
+  expect([events, a.peers, b.sizes.halfOpen, b.sizes.slots]).toEqual([[], [toB], 0, 1])
+})
+
 test("F26 a process that restarts on the same address is another peer, and its streams begin anew", async () => {
   const { network, bind, a, b, hostB, toB } = await makePair(7)
   const events: string[] = []

@@ -20,6 +20,8 @@ export interface HalfOpen {
   readonly association: Association
   /** The least that the join came with, as a datagram: once confirmed, the path has shown to carry that. */
   joinBytes: number
+  /** When it was accepted last: without keys a join that is said again is, for its accept may have been lost. */
+  acceptedMs: number
 }
 
 /** What the tries of one join have in common, however many members may write it. */

@@ -27,7 +27,7 @@ import { ANSWER, HANDSHAKE_GAP_BYTES, type OpenedJoin, type SealedHandshakes } f
 import type { SlotTable } from "./slots.ts"
 import { TokenBucket } from "./token-bucket.ts"
 
-/** A half-open association is dropped after this, milliseconds. */
+/** A half-open association is dropped when so long has gone by since its join was accepted last, milliseconds. */
 const HALF_OPEN_MS = 5_000
 /** A try that finds the socket full is made again after this, milliseconds. */
 const BLOCKED_MS = 10
@@ -319,6 +319,7 @@ export class Joins {
     const again = isKeyed ? undefined : tries.find(({ association }) => association.address === address)
     if (again !== undefined) {
       again.joinBytes = Math.min(again.joinBytes, length)
+      again.acceptedMs = nowMs
       return again
     }
     if (known !== undefined && isSame(known.remoteSession, join.session)) {
@@ -342,7 +343,7 @@ export class Joins {
     if (association === undefined) return undefined
     if (!isKeyed) this.#protect(peer, association, join.session)
     if (tries.length >= TRIES_MAX) this.#dropHalfOpen(tries[0]!, nowMs)
-    const entry = { join: key, host, attempt, peer, association, joinBytes: length }
+    const entry = { join: key, host, attempt, peer, association, joinBytes: length, acceptedMs: nowMs }
     this.#halfOpen.add(entry)
     this.#host.due.set(this.halfOpenDue, Math.min(this.halfOpenDue.dueMs, nowMs + HALF_OPEN_MS))
     return entry
@@ -629,7 +630,7 @@ export class Joins {
   expireHalfOpen(nowMs: number): void {
     let next = Infinity
     for (const entry of this.#halfOpen) {
-      const dueMs = entry.association.createdMs + HALF_OPEN_MS
+      const dueMs = entry.acceptedMs + HALF_OPEN_MS
       if (dueMs > nowMs) next = Math.min(next, dueMs)
       else this.#dropHalfOpen(entry, nowMs)
     }
