@@ -1,10 +1,12 @@
 import fc from "fast-check"
+import { runs } from "./runs.ts"
 
-const { FC_SEED: seed, FC_RUNS: runs } = process.env
+const { FC_SEED: seed, FC_RUNS } = process.env
 
 fc.configureGlobal({
   ...(seed === undefined ? {} : { seed: whole("FC_SEED", seed) }),
-  ...(runs === undefined ? {} : { numRuns: whole("FC_RUNS", runs) }),
+  // Those that say no number of their own.
+  ...(FC_RUNS === undefined ? {} : { numRuns: runs(1) }),
 })
 
 function whole(name: string, text: string): number {

@@ -2,6 +2,7 @@ import { posix, win32 } from "node:path"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { nameProblem } from "../src/file-name.ts"
+import { runs } from "../../../tools/runs.ts"
 
 const HOSTILE = ["..", ".", "/", "\\", ":", "C:", "\\\\?\\", "con", "NUL", "com¹", " ", "\0", "\n", "\u202e", "\ud800", "%2e%2e", "~", "*"]
 const part = fc.oneof(fc.constantFrom(...HOSTILE, "a", "b.txt", "é", "漢"), fc.string({ unit: "binary", maxLength: 6 }))
@@ -19,7 +20,7 @@ test("no accepted name ever leaves its folder, on any system", () => {
         }
       }
     }),
-    { numRuns: 5_000 },
+    { numRuns: runs(5_000) },
   )
 })
 
@@ -31,7 +32,7 @@ test("an accepted name is the same after it was bytes, and moves no cursor", () 
       expect(name).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u)
       expect(Buffer.byteLength(name)).toBeLessThanOrEqual(255)
     }),
-    { numRuns: 5_000 },
+    { numRuns: runs(5_000) },
   )
 })
 

@@ -4,6 +4,7 @@ import type { Host, SendBatch, Transport } from "@x/transport/host"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { pattern } from "./world.ts"
+import { runs } from "../../../tools/runs.ts"
 
 /** A host whose socket takes as many datagrams as `room` says, then none until it is writable again. */
 function withFullSocket(host: Host, room: () => number): { host: Host; writable: () => void } {
@@ -69,6 +70,6 @@ test("a socket that takes datagrams as it likes loses and alters none of them", 
         expect(b.stats().drops.tag).toBe(0)
       },
     ),
-    { numRuns: 30 },
+    { numRuns: runs(30) },
   )
 })

@@ -8,6 +8,7 @@ import { createDeliverySample } from "../src/protocol/congestion.ts"
 import { Pacer } from "../src/protocol/pacer.ts"
 import { SentDatagrams } from "../src/protocol/sent-datagrams.ts"
 import { makePair, pattern } from "./world.ts"
+import { runs } from "../../../tools/runs.ts"
 
 const DATAGRAM = 1_200
 
@@ -89,7 +90,7 @@ test("a paced sender keeps to its pace over any second, with bursts of a few mil
       // A timer three milliseconds late still finds all of its budget.
       expect(sent).toBeGreaterThanOrEqual(pace * 990 - DATAGRAM)
     }),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   )
 })
 

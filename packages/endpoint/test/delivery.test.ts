@@ -2,6 +2,7 @@ import { type Endpoint, EndpointError, type OutgoingStream } from "@x/endpoint"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
+import { runs } from "../../../tools/runs.ts"
 
 const link = fc.record({
   delayMs: fc.integer({ min: 0, max: 50 }),
@@ -40,7 +41,7 @@ test("reliable messages of all sizes arrive once, whole and in order within each
       for (const endpoint of [a, b])
         expect(endpoint.sizes).toMatchObject({ peers: 0, slots: 0, joins: 0, pool: 0, assemblyBytes: 0, timers: 0 })
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   )
 })
 
@@ -65,7 +66,7 @@ test("fire-and-forget messages arrive whole and at most once, also those larger 
       if (options.lossRate === 0 && options.corruptRate === 0) expect(received.toSorted((x, y) => x - y)).toEqual(lengths.map((_, i) => i))
       expect(b.sizes).toMatchObject({ assemblyBytes: 0, pool: 0 })
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   )
 })
 

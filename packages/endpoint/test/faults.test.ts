@@ -2,6 +2,7 @@ import type { Endpoint, Peer } from "@x/endpoint"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
+import { runs } from "../../../tools/runs.ts"
 
 test("F03 whatever bytes come to a live pair, nothing throws, and memory stays within its bounds", async () => {
   await fc.assert(
@@ -33,7 +34,7 @@ test("F03 whatever bytes come to a live pair, nothing throws, and memory stays w
         }
       }
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   )
 })
 

@@ -7,6 +7,7 @@ import { ANSWER, SealedHandshakes } from "../src/protocol/sealed-handshakes.ts"
 import { v4Of } from "./catalogue/forger.ts"
 import { group, hostWithUnique, keyOf, publicKeyOf, SECRET } from "./members.ts"
 import { PORT } from "./world.ts"
+import { runs } from "../../../tools/runs.ts"
 
 test("two that trust each other's keys know each other by them, both ways, also as another process", async () => {
   const { network, member } = group(1)
@@ -77,7 +78,7 @@ test("two that join each other at once have one session, whatever the path does"
       await network.until(toB.ping({ timeoutMs: 60_000 }), 60_000)
       expect([a.peers, b.peers.map(({ unique }) => unique)]).toEqual([[toB], [a.unique]])
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   )
 })
 

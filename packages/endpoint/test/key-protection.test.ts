@@ -7,6 +7,7 @@ import { expect, test } from "vitest"
 import { KeyProtection, PREVIOUS_EPOCH_MS, type RekeyLimits } from "../src/protocol/key-protection.ts"
 import { keyChains } from "../src/protocol/key-schedule.ts"
 import { NO_OPENER } from "../src/protocol/protection.ts"
+import { runs } from "../../../tools/runs.ts"
 
 const { crypto } = systemHost()
 const NONE = new Uint8Array(32)
@@ -85,7 +86,7 @@ test("whatever is lost or late by less than three seconds, each datagram that co
         expect([a.held.size, b.held.size]).toEqual([0, 0])
       },
     ),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   )
 })
 

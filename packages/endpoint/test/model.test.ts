@@ -4,6 +4,7 @@ import { createNetwork } from "@x/transport/simulated"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { check, checkEnd, commands, type Model, type Real, type Side, start } from "./model.ts"
+import { runs } from "../../../tools/runs.ts"
 
 test("two endpoints do what was promised, whatever is done in whatever order", async () => {
   const totals = { accepted: 0, delivered: 0 }
@@ -51,7 +52,7 @@ test("two endpoints do what was promised, whatever is done in whatever order", a
         }
       },
     ),
-    { numRuns: Number(process.env["FC_RUNS"] ?? 100) },
+    { numRuns: runs(100) },
   )
   // A run that sends nothing says nothing.
   console.log(`model: ${totals.accepted} messages accepted, ${totals.delivered} delivered`)

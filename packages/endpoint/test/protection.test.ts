@@ -9,6 +9,7 @@ import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { hostWith } from "./host-with.ts"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
+import { runs } from "../../../tools/runs.ts"
 
 const SECRET = "correct horse battery staple"
 const OTHER = "another secret of the same length"
@@ -46,7 +47,7 @@ describe.each(["mac", "aead"] as const)("%s", (protection) => {
         await world.network.until(b.close(), 20_000)
         for (const endpoint of [a, b]) expect(endpoint.sizes).toMatchObject({ peers: 0, slots: 0, joins: 0, pool: 0, timers: 0 })
       }),
-      { numRuns: 25 },
+      { numRuns: runs(25) },
     )
   })
 
@@ -84,7 +85,7 @@ describe.each(["mac", "aead"] as const)("%s", (protection) => {
         expect(received.toSorted((a, b) => a - b)).toEqual([1, 2])
         expect([a.peers.length, b.peers.length]).toEqual([1, 1])
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     )
   })
 

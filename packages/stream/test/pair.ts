@@ -223,8 +223,3 @@ export class Pair {
     }
   }
 }
-
-/** Runs of a property: as many as it needs usually, or as FC_RUNS says. */
-export function runs(usual: number): number {
-  return Number(process.env["FC_RUNS"] ?? usual)
-}

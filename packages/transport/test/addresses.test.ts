@@ -2,6 +2,7 @@ import { isIPv4, isIPv6 } from "node:net"
 import { formatAddress, formatHost, normalizeAddress, parseHost } from "@x/transport"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
+import { runs } from "../../../tools/runs.ts"
 
 const v4Bytes = fc.uint8Array({ minLength: 4, maxLength: 4 })
 /** Zeros are likelier than by chance, or none would be long enough to shorten. */
@@ -64,7 +65,7 @@ describe("literal addresses", () => {
         expect(parseHost(text)).toEqual({ family: 6, bytes, scope: "" })
         expect(`[${formatHost(bytes)}]`).toBe(new URL(`http://[${text}]`).hostname)
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     )
   })
 
@@ -87,7 +88,7 @@ describe("literal addresses", () => {
           else expect(parsed).toBeDefined()
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     )
   })
 

@@ -5,6 +5,7 @@ import { anyDatagram, type DescribedDatagram } from "./arbitraries.ts"
 import { refuse, viewOf } from "./build.ts"
 import { naiveDatagram } from "./naive-codec.ts"
 import { writeDatagram } from "./writers.ts"
+import { runs } from "../../../tools/runs.ts"
 
 const ofProfile = (profile: Profile): Arbitrary<DescribedDatagram> => anyDatagram.filter((described) => described.profile === profile)
 
@@ -24,7 +25,7 @@ test("what is written is accepted and read back as it was", () => {
         described.packets.map(({ paddingBytes, ...rest }) => (rest.kind === "mtu-probe" ? { ...rest, paddingBytes } : rest)),
       )
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   )
 })
 
@@ -34,7 +35,7 @@ test("the writers and the naive codec write the same bytes", () => {
       const bytes = writeDatagram(described)
       expect([...bytes.subarray(0, bytes.length - TAG_BYTES[described.profile]!)]).toEqual(naiveDatagram(described))
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   )
 })
 
@@ -55,7 +56,7 @@ test("one value has one encoding: what is accepted is written again to the same 
       padded.set(again)
       expect(padded).toEqual(bytes)
     }),
-    { numRuns: 3_000 },
+    { numRuns: runs(3_000) },
   )
 })
 
@@ -66,7 +67,7 @@ test("F03 any flipped bit of a checksummed datagram is refused", () => {
       bytes[(at >>> 3) % bytes.length]! ^= 1 << (at & 7)
       expect(refuse(bytes)).toBeDefined()
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   )
 })
 
@@ -80,6 +81,6 @@ test("F02 a datagram of any bytes never throws, cut or not", () => {
         if (reason === undefined) describeDatagram(viewOf(bytes), 0, bytes.length, profile)
       }
     }),
-    { numRuns: 5_000 },
+    { numRuns: runs(5_000) },
   )
 })

@@ -3,6 +3,7 @@ import fc from "fast-check"
 import { expect, test } from "vitest"
 import { aesGcmOpen, aesGcmSeal } from "../../src/simulated/aes-gcm.ts"
 import { x25519, x25519PublicKey } from "../../src/simulated/x25519.ts"
+import { runs } from "../../../../tools/runs.ts"
 
 const key = fc.uint8Array({ minLength: 32, maxLength: 32 })
 const nonce = fc.uint8Array({ minLength: 12, maxLength: 12 })
@@ -40,6 +41,6 @@ test("X25519 is what Node computes, for any public key", () => {
       const expected = diffieHellman({ privateKey: nodePrivate(ours), publicKey: nodePublic(theirs) })
       expect(x25519(ours, theirs)).toEqual(Uint8Array.from(expected))
     }),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   )
 })

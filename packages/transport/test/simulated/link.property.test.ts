@@ -2,6 +2,7 @@ import { createNetwork, type LinkOptions, type Network, type PresetName, PRESETS
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { pattern, Station } from "../station.ts"
+import { runs } from "../../../../tools/runs.ts"
 
 const rate = fc.double({ min: 0, max: 1, noNaN: true })
 
@@ -66,7 +67,7 @@ describe("a link", () => {
       fc.asyncProperty(fc.integer(), options, async (seed, link) => {
         expect(await sendNumbered(await pair({ ...link, queueBytes: 1_000_000 }, seed), 200)).toEqual(upTo(200))
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     )
   })
 
@@ -79,7 +80,7 @@ describe("a link", () => {
         expect(Math.abs(count - received - count * lossRate)).toBeLessThanOrEqual(5 * Math.sqrt(count * lossRate * (1 - lossRate)) + 1)
         expect(world.network.linkOf("a", "b").counts).toMatchObject({ lost: count - received, delivered: received })
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     )
   })
 
@@ -253,7 +254,7 @@ describe("a run", () => {
       fc.asyncProperty(fc.integer(), anyLink, async (seed, link) => {
         expect(await run(seed, link)).toEqual(await run(seed, link))
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     )
   })
 
