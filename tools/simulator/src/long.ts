@@ -70,9 +70,10 @@ function report(): void {
   process.exitCode = summary.failures === 0 ? 0 : 1
 }
 
-/** What is tested in small, in large: joins and nonces of the profiles with keys. */
+/** What is tested in small, in large: forged joins, and nonces of the profiles with keys. */
 function attackLonger(): void {
-  const args = ["run", "--root", ROOT, "--config", "tools/vitest.config.ts", "packages/endpoint/test/catalogue/protection.test.ts"]
+  const files = ["join", "protection"].map((name) => `packages/endpoint/test/catalogue/${name}.test.ts`)
+  const args = ["run", "--root", ROOT, "--config", "tools/vitest.config.ts", ...files]
   const { status } = spawnSync("vitest", [...args, "-t", "F21|F44|no key and nonce"], {
     ...{ cwd: ROOT, stdio: "inherit", env: { ...process.env, X_SCALE: String(SCALE) } },
   })

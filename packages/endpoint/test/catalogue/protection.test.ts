@@ -10,10 +10,7 @@ import { PORT } from "../world.ts"
 import { heldBytes } from "./garbage.ts"
 import { dropped, forgedSource, record, type Recorded, v4Of } from "./forger.ts"
 import { Ledger, quiesce } from "./ledger.ts"
-
-/** `npm run simulate:long` asks for a hundred times as much of what says so. */
-const SCALE = Number(process.env["X_SCALE"] ?? 1)
-const LONG_MS = 60_000 * SCALE
+import { LONG_MS, SCALE } from "./scale.ts"
 
 const SECRET = "a secret of more than sixteen bytes"
 
