@@ -10,6 +10,8 @@ export interface DeliverySample {
   nowMs: number
   /** The round trip that this feedback closes, the peer's hold taken off; −1: none new. */
   rttMs: number
+  /** When the datagram was sent that closes it. */
+  sentMs: number
   /** Smoothed, and the least seen so far; the latter is `Infinity` before the first sample. */
   srttMs: number
   minRttMs: number
@@ -27,7 +29,7 @@ export interface DeliverySample {
 
 export function createDeliverySample(): DeliverySample {
   return {
-    ...{ nowMs: 0, rttMs: -1, srttMs: 0, minRttMs: Infinity, deliveredBytes: 0, lostBytes: 0, inFlightBytes: 0 },
+    ...{ nowMs: 0, rttMs: -1, sentMs: 0, srttMs: 0, minRttMs: Infinity, deliveredBytes: 0, lostBytes: 0, inFlightBytes: 0 },
     ...{ rateBytesPerMs: 0, isApplicationLimited: true },
   }
 }

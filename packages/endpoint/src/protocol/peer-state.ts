@@ -247,7 +247,7 @@ export class PeerState implements Due {
     wire.readFeedback(view, body, feedback)
     if (association.hasSent(feedback.counter)) association.protection.heard(feedback.counter, nowMs)
     if (!association.hasSent(feedback.counter) || !association.sent.handleFeedback(feedback, this.rtt.srttMs, nowMs, sample)) return
-    if (sample.rttMs >= 0) this.rtt.addSample(sample.rttMs)
+    if (sample.rttMs >= 0) this.rtt.addSample(sample.rttMs, sample.sentMs, nowMs)
     if (association !== this.#association) return
     sample.srttMs = this.rtt.srttMs
     sample.minRttMs = this.rtt.minMs

@@ -88,7 +88,8 @@ export class SentDatagrams {
     sample.rateBytesPerMs = 0
     sample.isApplicationLimited = true
     if (isKnown && counter > this.#heardCounter) {
-      sample.rttMs = Math.max(0, nowMs - this.#sentMs[at]! - feedback.holdUs / 1_000)
+      sample.sentMs = this.#sentMs[at]!
+      sample.rttMs = Math.max(0, nowMs - sample.sentMs - feedback.holdUs / 1_000)
       this.#heardBytes = this.#sentBytes[at]!
       this.#heardDataBytes = this.#dataBytes[at]!
       const intervalMs = Math.max(nowMs - this.#deliveredMs[at]!, sample.rttMs)
