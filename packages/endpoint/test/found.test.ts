@@ -174,6 +174,26 @@ test("a suspension of half a minute leaves the round trip what it is", async () 
   expect(toB.stats().rttMs).toBeLessThan(50)
 })
 
+test("nor do answers to all that waited meanwhile: the first datagram after them tells", async () => {
+  const { network, b, toB, hostB } = await makePair(7, { delayMs: 1 }, { leaveMs: 60_000 })
+  b.handle(1, () => {})
+  const stream = toB.open()
+  for (let i = 0; i < 20; i++) {
+    stream.trySend(1, pattern(100))
+    await network.advance(20)
+  }
+  const before = toB.stats().rttMs
+  hostB.suspend(10_000)
+  for (let i = 0; i < 200; i++) {
+    stream.trySend(1, pattern(100))
+    await network.advance(50)
+  }
+  await network.when(() => toB.stats().rttMs > 5 * before)
+  stream.trySend(1, pattern(100))
+  await network.advance(50)
+  expect(toB.stats().rttMs).toBeLessThan(1.5 * before)
+})
+
 test.each(["stall", "suspend", "jumpClock"] as const)(
   "who was away for five minutes (%s) takes nobody's silence for gone before asking",
   async (how) => {
