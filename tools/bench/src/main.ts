@@ -8,6 +8,7 @@ import { networkLacks } from "./network.ts"
 import { machine } from "./numbers.ts"
 import { type Outcomes, show, showCeiling, showGoals } from "./report.ts"
 import { type Job, MissingError, run } from "./run.ts"
+import { versionOfSources } from "./version.ts"
 import { type Workload, WORKLOADS } from "./workloads.ts"
 
 interface Options {
@@ -20,12 +21,14 @@ interface Options {
   readonly again?: boolean
 }
 
-/** What a workload came to, and what its rows were then. */
+/** What a workload came to, what its rows were then, and of which sources. */
 interface Kept {
   readonly jobs: string
+  readonly version: string
   readonly outcomes: Outcomes
 }
 
+const version = versionOfSources()
 const RESULTS = fileURLToPath(new URL("../../../.cache/bench/", import.meta.url))
 const WARM_MS = 1_000
 /** V8 compiles a library's hot functions for this long after the first message, in four threads of each process, which on two CPUs show in p99 as milliseconds. */
@@ -77,19 +80,16 @@ else {
   showCeiling(all)
 }
 
-/** What was measured before is taken from there: a long bench can be taken up again, workload by workload. */
+/** What was measured before of the same sources is taken from there: a long bench can be taken up again, workload by workload. */
 async function measure(workload: Workload): Promise<Outcomes> {
   mkdirSync(RESULTS, { recursive: true })
   const file = `${RESULTS}${workload.name}-${options.datagramBytes}-${rounds}-${runMs}.json`
   const rows = workload.rows.filter(({ job }) => (options.quick !== true || QUICK.includes(job.library)) && isPossible(job.library))
   const jobs = JSON.stringify(rows)
-  if (options.again !== true && options.quick !== true) {
-    try {
-      const kept = JSON.parse(readFileSync(file, "utf8")) as Kept
-      if (kept.jobs === jobs) return kept.outcomes
-    } catch {
-      // Not there yet.
-    }
+  const kept = options.again === true || options.quick === true ? undefined : readKept(file)
+  if (kept !== undefined && kept.jobs === jobs && kept.version === version) {
+    console.error(`${workload.name}: as measured before, of the same sources (${version}); --again measures anew`)
+    return kept.outcomes
   }
   const outcomes: Outcomes = Object.fromEntries(rows.map(({ name }) => [name, []]))
   const missing = new Set<string>()
@@ -112,8 +112,17 @@ async function measure(workload: Workload): Promise<Outcomes> {
       }
     }
   }
-  writeFileSync(file, JSON.stringify({ jobs, outcomes } satisfies Kept))
+  if (version !== undefined && options.quick !== true) writeFileSync(file, JSON.stringify({ jobs, version, outcomes } satisfies Kept))
   return outcomes
+}
+
+function readKept(file: string): Kept | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Kept
+  } catch {
+    // Not there yet.
+    return undefined
+  }
 }
 
 function warmMsOf(kind: Job["kind"]): number {
