@@ -23,7 +23,7 @@ export type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, ValueHandl
 export { bytes, type Codec, defineMessage, json, type MessageType, utf8, type WritingCodec } from "./message-type.ts"
 export type { Message, ReceivedMessage } from "./message.ts"
 export type { EndpointOptions, IdentityOptions } from "./options.ts"
-export type { OutgoingStream, OutgoingStreamEvents, SendOptions, SendResult } from "./outgoing-stream.ts"
+export type { OutgoingEnd, OutgoingStream, OutgoingStreamEvents, SendOptions, SendResult } from "./outgoing-stream.ts"
 export type { ParkedMessages } from "./parking-lot.ts"
 export type { OpenOptions, Peer, PeerStats } from "./peer.ts"
 export type { Full } from "./protocol/protocol.ts"

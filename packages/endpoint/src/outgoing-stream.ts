@@ -18,8 +18,20 @@ import { writableOf } from "./web-streams.ts"
 export type SendResult = "sent" | "parked" | "dropped" | "refused" | "not-joined" | "closed" | "too-large"
 
 export interface OutgoingStreamEvents {
-  /** After a message was parked or refused: the parking lot is empty, and the window has room. */
+  /** After a message was parked or refused: the parking lot is empty, and the window has room. Not where the stream closes first: that is `closed`. */
   drain: () => void
+  /** Once: nothing is taken or delivered any more. */
+  closed: (end: OutgoingEnd) => void
+}
+
+/** How a stream to a peer ended. */
+export interface OutgoingEnd {
+  /** It was ended, and the peer acknowledged each message that was accepted; where nothing acknowledges, that none was. */
+  readonly isComplete: boolean
+  /** Why it was reset, by either side: one of `REASON`, or the application's. `REASON.unspecified` if it wasn't, or nothing was said. */
+  readonly reason: number
+  /** What became of its messages; nothing is pending. */
+  readonly account: SentMessages
 }
 
 export interface SendOptions {
@@ -57,6 +69,9 @@ export class OutgoingStream {
   readonly #events: Events<OutgoingStreamEvents>
   #ending: { readonly promise: Promise<void>; readonly settle: (error: Error | undefined) => void } | undefined
   #isEnded = false
+  #end: OutgoingEnd | undefined
+  #closed: Promise<OutgoingEnd> | undefined
+  #tellClosed: ((end: OutgoingEnd) => void) | undefined
   #isWriting = false
   #isDrainOwed = false
   /** Whether messages may go behind others without a look at anything else; and how large they may be. */
@@ -74,7 +89,7 @@ export class OutgoingStream {
     this.#host = host
     this.#mayAppend = this.#isReliable()
     this.#appendBytesMax = peerState.messageBytesMax
-    this.#events = new Events(["drain"], (error, name) => host.surface(error, `the listener of "${name}"`))
+    this.#events = new Events(["drain", "closed"], (error, name) => host.surface(error, `the listener of "${name}"`))
   }
 
   get id(): number {
@@ -106,6 +121,11 @@ export class OutgoingStream {
     const { accepted, acknowledged, unconfirmed, dropped, pending } = this.#stream.messages
     const { unbegun, dropped: left } = this.#lot
     return { accepted: accepted + unbegun + left, acknowledged, unconfirmed, dropped: dropped + left, pending: pending + unbegun }
+  }
+
+  /** Settles once nothing is taken or delivered any more, for whatever reason: the peer has all, either side reset it, the peer left. Never rejects. */
+  get closed(): Promise<OutgoingEnd> {
+    return (this.#closed ??= this.#end === undefined ? new Promise((resolve) => (this.#tellClosed = resolve)) : Promise.resolve(this.#end))
   }
 
   /** Listens to an event. Returns what ends it. */
@@ -387,7 +407,7 @@ export class OutgoingStream {
 
   /** Settles when everything accepted so far is acknowledged by the peer (or given up, or where nothing answers: sent); rejects if that can't happen any more. */
   flush(): Promise<void> {
-    if (this.state === "closed") return this.#isComplete() ? Promise.resolve() : Promise.reject(this.#closedError())
+    if (this.state === "closed") return this.#outcome()
     if (this.#stream.isDrained && this.#lot.isEmpty) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const settle = (error: Error | undefined): void => (error === undefined ? resolve() : reject(error))
@@ -409,7 +429,7 @@ export class OutgoingStream {
   /** Takes no more messages; settles when all were delivered and the peer closed the stream. */
   end(): Promise<void> {
     if (this.#ending !== undefined) return this.#ending.promise
-    if (this.state === "closed") return Promise.reject(this.#closedError())
+    if (this.state === "closed") return this.#outcome()
     let settle!: (error: Error | undefined) => void
     const promise = new Promise<void>((resolve, reject) => {
       settle = (error) => (error === undefined ? resolve() : reject(error))
@@ -468,19 +488,32 @@ export class OutgoingStream {
     this.#state.deadlineMs = this.#lot.deadlineMs
   }
 
-  /** Whether it was ended and the peer has all of it. */
-  #isComplete(): boolean {
-    return this.#stream.state === "closed" && this.#isEnded && this.#stream.reason === REASON.unspecified
+  /** Once it is closed: `undefined` where it was ended and the peer answered that, else what those get that waited for it. */
+  #failure(): EndpointError | undefined {
+    return this.#stream.wasReset ? this.#closedError() : undefined
+  }
+
+  #outcome(): Promise<void> {
+    const failure = this.#failure()
+    return failure === undefined ? Promise.resolve() : Promise.reject(failure)
   }
 
   #close(): void {
-    const isComplete = this.#isComplete()
-    const error = this.#closedError()
+    if (this.#end !== undefined) return
+    const failure = this.#failure()
     this.#state.deadlineMs = Infinity
-    this.#lot.clear(error)
-    for (const { settle } of this.#flushes.splice(0)) settle(isComplete ? undefined : error)
-    for (const { settle } of this.#receipts.splice(0)) settle(isComplete ? undefined : error)
-    this.#ending?.settle(isComplete ? undefined : error)
+    this.#lot.clear(failure ?? this.#closedError())
+    const { account } = this
+    this.#end = {
+      isComplete: failure === undefined && account.acknowledged === account.accepted,
+      reason: this.#stream.reason,
+      account,
+    }
+    for (const { settle } of this.#flushes.splice(0)) settle(failure)
+    for (const { settle } of this.#receipts.splice(0)) settle(failure)
+    this.#ending?.settle(failure)
+    this.#tellClosed?.(this.#end)
+    this.#events.emit("closed", this.#end)
   }
 
   #resume(): void {
@@ -531,7 +564,7 @@ export class OutgoingStream {
   }
 
   #closedError(): EndpointError {
-    if (this.#isEnded && this.#stream.state !== "resetting" && this.peer.state !== "left")
+    if (this.#isEnded && !this.#stream.wasReset && this.peer.state !== "left")
       return new EndpointError("stream-closed", "the stream was ended; open another")
     const why = reasonName(this.#stream.reason)
     return new EndpointError(

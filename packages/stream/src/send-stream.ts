@@ -161,6 +161,7 @@ export class SendStream {
   readonly #lost: number[] = []
   #lostNext = 0
   #state: SendState = "open"
+  #wasReset = false
   #reason: number = REASON.unspecified
   #isOpenAnswered = false
   /** The receiver has no room: only what it asks for is sent. */
@@ -205,6 +206,11 @@ export class SendStream {
 
   get state(): SendState {
     return this.#state
+  }
+
+  /** Whether it was given up, by either side, before all was delivered. */
+  get wasReset(): boolean {
+    return this.#wasReset
   }
 
   /** Why it was reset, one of `REASON` or the application's. */
@@ -787,6 +793,7 @@ export class SendStream {
     this.closePacket()
     this.#forget()
     this.#state = "resetting"
+    this.#wasReset = true
     this.#reason = reason
     this.#closing.start(nowMs)
   }
