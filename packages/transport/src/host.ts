@@ -7,6 +7,7 @@
  * @module
  */
 
+export { onAbort } from "./abort.ts"
 export { formatAddress, formatHost, normalizeAddress, type ParsedHost, parseHost } from "./addresses.ts"
 
 /** An IP address and a UDP port. The hot path never sees one: it uses the small integers of {@link Transport.internAddress}. */

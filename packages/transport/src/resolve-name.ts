@@ -1,4 +1,5 @@
 import { lookup } from "node:dns/promises"
+import { onAbort } from "./abort.ts"
 import { formatHost, parseHost } from "./addresses.ts"
 import type { ResolvedAddress } from "./host.ts"
 import { checkScope } from "./scope.ts"
@@ -28,8 +29,7 @@ export async function resolveName(name: string, signal?: AbortSignal): Promise<R
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error)
-    signal.addEventListener("abort", abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort))
+    const forget = onAbort(signal, () => reject(signal.reason as Error))
+    promise.then(resolve, reject).finally(forget)
   })
 }
