@@ -1,13 +1,17 @@
+import { BYTES, check, group, type Kinds, milliseconds, TEXT, TIMEOUT } from "./check.ts"
 import { EndpointError } from "./endpoint-error.ts"
 import { type Departure, Events, type Listener } from "./events.ts"
 import { encodeValue } from "./encode-value.ts"
 import { isMessageType, type MessageType } from "./message-type.ts"
 import type { OutgoingStream, SendOptions, SendResult } from "./outgoing-stream.ts"
-import type { OpenOptions, Peer } from "./peer.ts"
+import { checkOpenOptions, type OpenOptions, type Peer } from "./peer.ts"
 import type { Target } from "./target.ts"
 
 export interface RetryOptions {
-  /** The first wait before joining again, default 100, and the longest, default 10,000; each is twice the one before, and any time from half of it on. */
+  /**
+   * The first wait before joining again, default 100, and the longest, default 10,000, milliseconds from 1 on; each is twice the one before, and any time from half of it
+   * on.
+   */
   readonly minMs?: number
   readonly maxMs?: number
 }
@@ -16,6 +20,19 @@ export interface ConnectOptions {
   /** Of whom is asked for, where members have an `identity`. */
   readonly publicKey?: Uint8Array
   readonly retry?: RetryOptions
+}
+
+const CONNECT_OPTIONS: Kinds<ConnectOptions> = {
+  publicKey: BYTES,
+  retry: group<RetryOptions>({ minMs: milliseconds(1), maxMs: milliseconds(1) }),
+}
+
+/** The options of `connect`, with a copy of the key. Throws `EndpointError` `invalid-option`. */
+export function checkConnectOptions(options: ConnectOptions): { publicKey: Uint8Array | undefined; retry: Required<RetryOptions> } {
+  const { publicKey, retry = {} } = check.options("connect", options, CONNECT_OPTIONS)
+  const { minMs = 100, maxMs = Math.max(10_000, minMs) } = retry
+  if (maxMs < minMs) throw check.wrong("retry.maxMs", `retry.minMs (${minMs}) or more`, maxMs)
+  return { publicKey: publicKey?.slice(), retry: { minMs, maxMs } }
 }
 
 export interface ConnectionEvents {
@@ -73,10 +90,7 @@ export class Connection implements AsyncDisposable {
   #isClosed = false
 
   /** @internal */
-  constructor(target: Target, { retry = {} }: ConnectOptions, host: ConnectionHost) {
-    const { minMs = 100, maxMs = 10_000 } = retry
-    if (!(minMs >= 1 && maxMs >= minMs))
-      throw new EndpointError("invalid-option", `retry must have 1 <= minMs <= maxMs, not ${minMs} and ${maxMs}`)
+  constructor(target: Target, { minMs, maxMs }: Required<RetryOptions>, host: ConnectionHost) {
     this.target = target
     this.#host = host
     this.#minMs = minMs
@@ -113,11 +127,13 @@ export class Connection implements AsyncDisposable {
 
   /** A stream of this name: opened now if the peer is joined, and anew to each incarnation. The same name is the same stream. */
   stream(options: NamedStreamOptions): NamedStream {
+    const given = checkOpenOptions(options)
+    check.value("label", options.label, TEXT)
     if (this.#isClosed) throw closedError()
-    const known = this.#streams.get(options.label)
+    const known = this.#streams.get(given.label)
     if (known !== undefined) return known
-    const stream = new NamedStream(options, (error, where) => this.#host.surface(error, where))
-    this.#streams.set(options.label, stream)
+    const stream = new NamedStream(given, (error, where) => this.#host.surface(error, where))
+    this.#streams.set(given.label, stream)
     if (this.#peer !== undefined) stream.open(this.#peer)
     return stream
   }
@@ -159,8 +175,9 @@ export class Connection implements AsyncDisposable {
     this.#isTrying = false
   }
 
-  /** Ends its streams, and says goodbye once all of them are delivered or `lingerMs` is over, default 5,000. */
+  /** Ends its streams, and says goodbye once all of them are delivered or `lingerMs` is over: milliseconds, default 5,000; `Infinity`: however long it takes. */
   async close(lingerMs: number = 5_000): Promise<void> {
+    check.value("lingerMs", lingerMs, TIMEOUT)
     if (this.#isClosed) return
     this.#isClosed = true
     this.#abort.abort()

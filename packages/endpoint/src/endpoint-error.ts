@@ -24,3 +24,8 @@ export class EndpointError extends Error {
     this.code = code
   }
 }
+
+/** What a call rejects with whose signal aborted. */
+export function abortedError({ reason }: AbortSignal): EndpointError {
+  return new EndpointError("aborted", "the caller aborted", reason)
+}

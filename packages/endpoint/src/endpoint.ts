@@ -3,14 +3,16 @@ import {
   type Address,
   type Capabilities,
   type Host,
+  onAbort,
   type ResolvedAddress,
   type Transport,
   type TransportCounters,
 } from "@x/transport/host"
 import { type DropReason, MODE, PROFILE, REASON, reasonName } from "@x/wire"
-import { Connection, type ConnectOptions } from "./connection.ts"
+import { ABORT_SIGNAL, BYTES, check, type Kinds, TIMEOUT } from "./check.ts"
+import { checkConnectOptions, Connection, type ConnectOptions } from "./connection.ts"
 import { Driver } from "./driver.ts"
-import { EndpointError } from "./endpoint-error.ts"
+import { abortedError, EndpointError } from "./endpoint-error.ts"
 import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventName, Events } from "./events.ts"
 import { type IncomingHost, IncomingStream } from "./incoming-stream.ts"
 import { isLoopback } from "./loopback.ts"
@@ -41,9 +43,11 @@ export interface JoinOptions {
   readonly signal?: AbortSignal
   /** Of whom is asked for, where members have an `identity`. */
   readonly publicKey?: Uint8Array
-  /** Default: `joinTimeoutMs` of the endpoint. */
+  /** Milliseconds, or `Infinity`: until the signal aborts. Default: `joinTimeoutMs` of the endpoint. */
   readonly timeoutMs?: number
 }
+
+const JOIN_OPTIONS: Kinds<JoinOptions> = { signal: ABORT_SIGNAL, publicKey: BYTES, timeoutMs: TIMEOUT }
 
 export interface EndpointStats {
   readonly transport: TransportCounters
@@ -211,7 +215,8 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /** Associates with the endpoint at a target. Rejects with `join-timeout`, `join-refused`, `invalid-target`, `aborted`, `closed`, or the `TransportError` `name-not-found`. */
-  async join(target: Target, { signal, publicKey, timeoutMs = this.#settings.joinTimeoutMs }: JoinOptions = {}): Promise<Peer> {
+  async join(target: Target, options: JoinOptions = {}): Promise<Peer> {
+    const { signal, publicKey, timeoutMs = this.#settings.joinTimeoutMs } = check.options("join", options, JOIN_OPTIONS)
     const { host, port } = parseTarget(target)
     this.#checkPublicKey(publicKey)
     this.#checkOpen(signal)
@@ -258,15 +263,14 @@ export class Endpoint implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       let cancel = (_nowMs: number): void => {}
       const settle = (act: () => void): void => {
-        signal?.removeEventListener("abort", onAbort)
+        forget?.()
         this.#pendingJoins.delete(onClose)
         cancel(this.#host.now())
         act()
       }
-      const onAbort = (): void => settle(() => reject(new EndpointError("aborted", "the caller aborted", signal?.reason)))
+      const forget = signal && onAbort(signal, () => settle(() => reject(abortedError(signal))))
       const onClose = (): void => settle(() => reject(closedError()))
       const onDone = (result: PeerState | JoinFailure): void => settle(() => resolve(result))
-      signal?.addEventListener("abort", onAbort, { once: true })
       this.#pendingJoins.add(onClose)
       cancel = this.#protocol.join({ addresses: ids, publicKey, timeoutMs, onDone }, this.#host.now())
     })
@@ -277,11 +281,12 @@ export class Endpoint implements AsyncDisposable {
    * was unconfirmed. Throws `EndpointError` `invalid-target`, `invalid-option` or `closed`.
    */
   connect(target: Target, options: ConnectOptions = {}): Connection {
+    const { publicKey, retry } = checkConnectOptions(options)
     this.#checkOpen()
     parseTarget(target)
-    this.#checkPublicKey(options.publicKey)
-    const connection = new Connection(target, options, {
-      join: (signal) => this.join(target, { signal, ...(options.publicKey === undefined ? {} : { publicKey: options.publicKey }) }),
+    this.#checkPublicKey(publicKey)
+    const connection = new Connection(target, retry, {
+      join: (signal) => this.join(target, { signal, ...(publicKey === undefined ? {} : { publicKey }) }),
       until: (isDone, timeoutMs) => this.#driver.until(isDone, timeoutMs),
       random: () => this.#host.random(),
       surface: (error, where) => this.#surface(error, where),
@@ -331,7 +336,7 @@ export class Endpoint implements AsyncDisposable {
 
   #checkOpen(signal?: AbortSignal): void {
     if (this.#closing !== undefined) throw closedError()
-    if (signal?.aborted) throw new EndpointError("aborted", "the caller aborted", signal.reason)
+    if (signal?.aborted) throw abortedError(signal)
   }
 
   stats(): EndpointStats {

@@ -1,4 +1,5 @@
 import { type Delivery, DELIVERIES, MODE, REASON, reasonName } from "@x/wire"
+import { check, REASON_CODE } from "./check.ts"
 import { Events, type Listener } from "./events.ts"
 import type { ReceivedMessage } from "./message.ts"
 import {
@@ -180,6 +181,7 @@ export class IncomingStream {
 
   /** Tells the sender to stop; messages on their way, and those that wait, are dropped. */
   stop(reason: number = REASON.aborted): void {
+    check.value("reason", reason, REASON_CODE)
     const waiting = this.#queue.length - this.#head
     this.#state.delivered -= waiting
     this.#state.gone += waiting

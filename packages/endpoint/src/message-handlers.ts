@@ -1,4 +1,4 @@
-import { TYPE_MAX } from "@x/wire"
+import { checkFunction, checkType } from "./check.ts"
 import { EndpointError } from "./endpoint-error.ts"
 import type { Message, ReceivedMessage } from "./message.ts"
 import { isMessageType, type MessageType } from "./message-type.ts"
@@ -31,11 +31,10 @@ export class MessageHandlers {
 
   /** Returns what takes the handler away again. */
   add(type: number | MessageType<unknown>, handler: unknown, isAsync: boolean): () => void {
-    if (typeof handler !== "function") throw new TypeError("a handler is a function that takes the message")
+    checkFunction("a handler", handler, "a function that takes the message")
     const made = isMessageType(type) ? ofValues(type, handler as ValueHandler<unknown>, isAsync) : plain(handler as MessageHandler, isAsync)
     const number = isMessageType(type) ? type.type : type
-    if (!(Number.isInteger(number) && number >= 0 && number <= TYPE_MAX))
-      throw new RangeError(`a message type must be a whole number from 0 to ${TYPE_MAX}, not ${number}`)
+    checkType(number)
     if (this.#handlers.has(number))
       throw new EndpointError("invalid-option", `type ${number} has a handler already; take that one away first, by what handle() returned`)
     this.#handlers.set(number, made)

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { TYPE_MAX } from "@x/wire"
+import { checkType } from "./check.ts"
 
 /** Any pair of functions that belong together, as libraries bring them. */
 export interface Codec<T> {
@@ -37,9 +37,8 @@ export class MessageType<T> {
 
 /** Says what messages of a type hold. Throws `RangeError` for a number that is none, `TypeError` for a codec that lacks a function. */
 export function defineMessage<T>(type: number, codec: Codec<T> | WritingCodec<T>): MessageType<T> {
-  if (!(Number.isInteger(type) && type >= 0 && type <= TYPE_MAX))
-    throw new RangeError(`a message type must be a whole number from 0 to ${TYPE_MAX}, not ${type}`)
-  const has = (name: string): boolean => typeof (codec as unknown as Record<string, unknown>)[name] === "function"
+  checkType(type)
+  const has = (name: string): boolean => typeof (codec as unknown as Record<string, unknown> | undefined)?.[name] === "function"
   if (!has("decode") || !(has("encode") || (has("size") && has("write"))))
     throw new TypeError("a codec has encode and decode, or size, write and decode")
   return new MessageType(type, codec)

@@ -1,7 +1,9 @@
 import { abandonMessage, appendWhole, fitsWhole, LargeMessage, packetsNeeded, reserveWhole, writeWhole } from "@x/fragment"
 import type { PacketRange, SendStream, SentMessages } from "@x/stream"
+import { onAbort } from "@x/transport/host"
 import { type Delivery, DELIVERIES, MODE, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
-import { EndpointError } from "./endpoint-error.ts"
+import { ABORT_SIGNAL, check, checkFunction, checkSize, checkType, FLAG, type Kinds, REASON_CODE, TIMEOUT } from "./check.ts"
+import { abortedError, EndpointError } from "./endpoint-error.ts"
 import { Events, type Listener } from "./events.ts"
 import { encodeValue } from "./encode-value.ts"
 import { isMessageType, isWriting, type MessageType, type WritingCodec } from "./message-type.ts"
@@ -36,11 +38,23 @@ export interface OutgoingEnd {
 
 export interface SendOptions {
   readonly signal?: AbortSignal
-  /** A message that still waits after so long is given up: `timeout`. Default: it waits for ever. */
+  /** A message that still waits after so long is given up: `timeout`. Milliseconds; default: `Infinity`, it waits for ever. */
   readonly timeoutMs?: number
   /** Settle when the peer's stream acknowledged the message, not when it is in the window. Not where nothing acknowledges: `latest`, `fire-and-forget`. */
   readonly receipt?: boolean
 }
+
+const SEND_OPTIONS: Kinds<SendOptions> = { signal: ABORT_SIGNAL, timeoutMs: TIMEOUT, receipt: FLAG }
+
+export interface TrySendOptions {
+  /** Parked, a message is given up after so long. Milliseconds; default: `Infinity`, never. */
+  readonly timeoutMs?: number
+}
+
+const TRY_SEND_OPTIONS: Kinds<TrySendOptions> = { timeoutMs: TIMEOUT }
+
+/** What most calls come with isn't looked at. */
+const NO_OPTIONS: SendOptions = {}
 
 interface FlushWaiter {
   /** So many parked messages have to leave the lot first; then it is known which packets have to be acknowledged. */
@@ -137,12 +151,12 @@ export class OutgoingStream {
     return this.#stream.mode >= MODE.reliable
   }
 
-  /** Offers a message. Never waits, never throws because of the network; what it can't send at once it copies. Parked, it is given up after `timeoutMs`, default never. */
-  trySend(type: number, bytes: Uint8Array, options?: { readonly timeoutMs?: number }): SendResult
-  trySend<T>(type: MessageType<T>, value: T, options?: { readonly timeoutMs?: number }): SendResult
-  trySend(type: number | MessageType<unknown>, value: unknown, options?: { readonly timeoutMs?: number }): SendResult {
+  /** Offers a message. Never waits, never throws because of the network; what it can't send at once it copies. */
+  trySend(type: number, bytes: Uint8Array, options?: TrySendOptions): SendResult
+  trySend<T>(type: MessageType<T>, value: T, options?: TrySendOptions): SendResult
+  trySend(type: number | MessageType<unknown>, value: unknown, options?: TrySendOptions): SendResult {
+    const timeoutMs = options === undefined ? Infinity : timeoutOf(options)
     if (this.#append(type, value)) return "sent"
-    const timeoutMs = options?.timeoutMs ?? Infinity
     if (typeof type !== "number") return this.#trySendValue(type, value, timeoutMs)
     this.#checkCall(type)
     checkBytes(value)
@@ -255,11 +269,12 @@ export class OutgoingStream {
    */
   send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
   send<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
-  send(
-    type: number | MessageType<unknown>,
-    value: unknown,
-    { signal, timeoutMs = Infinity, receipt = false }: SendOptions = {},
-  ): Promise<void> {
+  send(type: number | MessageType<unknown>, value: unknown, options: SendOptions = NO_OPTIONS): Promise<void> {
+    const {
+      signal,
+      timeoutMs = Infinity,
+      receipt = false,
+    } = options === NO_OPTIONS ? options : check.options("send", options, SEND_OPTIONS)
     let bytes: Uint8Array
     if (isMessageType(type)) {
       bytes = encodeValue(type.codec, value)
@@ -271,7 +286,7 @@ export class OutgoingStream {
     this.#checkCall(type)
     if (receipt && this.#stream.mode <= MODE.latest)
       throw new EndpointError("invalid-option", `nothing acknowledges messages of a stream that is ${this.delivery}: there is no receipt`)
-    if (signal?.aborted) return Promise.reject(aborted(signal))
+    if (signal?.aborted) return Promise.reject(abortedError(signal))
     const refusal = this.#refusal(bytes.length)
     if (refusal !== undefined) return Promise.reject(this.#refusalError(refusal, bytes.length))
     if (!this.#isReliable()) {
@@ -294,19 +309,20 @@ export class OutgoingStream {
 
   #wait(message: LargeMessage, signal: AbortSignal | undefined, timeoutMs: number, receipt: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#lot.cancel(parked)
-        reject(aborted(signal!))
-        this.#resume()
-      }
+      const forget =
+        signal &&
+        onAbort(signal, () => {
+          this.#lot.cancel(parked)
+          reject(abortedError(signal))
+          this.#resume()
+        })
       const settle = (error: Error | undefined): void => {
-        signal?.removeEventListener("abort", onAbort)
+        forget?.()
         if (error !== undefined) reject(error)
         else if (receipt) this.#receipt(message.bytes.length).then(resolve, reject)
         else resolve()
       }
       const parked: ParkedMessage = { message, deadlineMs: this.#host.now() + timeoutMs, settle }
-      signal?.addEventListener("abort", onAbort, { once: true })
       this.#park(parked)
     })
   }
@@ -351,7 +367,8 @@ export class OutgoingStream {
    */
   write(type: number, size: number, fill: (bytes: Uint8Array, offset: number) => void): SendResult {
     this.#checkCall(type)
-    if (!(Number.isInteger(size) && size >= 0)) throw new RangeError(`size must be a whole number of bytes, not ${size}`)
+    checkSize(size)
+    checkFunction("fill", fill, "a function that writes the message")
     const refusal = this.#refusal(size)
     if (refusal !== undefined) return refusal
     if (fitsWhole(size, this.#stream.payloadBytesMax)) return this.#writeSmall(type, size, fill)
@@ -397,6 +414,7 @@ export class OutgoingStream {
    * was delivered; aborting it resets the stream, and the peer never takes it for complete. For `reliable` streams.
    */
   writable(type: number): WritableStream<Uint8Array> {
+    checkType(type)
     if (this.#stream.mode !== MODE.reliable)
       throw new EndpointError(
         "invalid-option",
@@ -451,6 +469,7 @@ export class OutgoingStream {
 
   /** Gives up: the peer drops what it hasn't handed over, and is told why. */
   reset(reason: number = REASON.aborted): void {
+    check.value("reason", reason, REASON_CODE)
     if (this.state === "closed") return
     this.#stream.reset(reason, this.#host.now())
     this.#peerState.outgoing.touch(this.#state)
@@ -535,8 +554,7 @@ export class OutgoingStream {
   #checkCall(type: number): void {
     if (this.#isWriting)
       throw new EndpointError("reentered", "the stream is being written to: send after `write` has returned, or on another stream")
-    if (!(Number.isInteger(type) && type >= 0 && type <= TYPE_MAX))
-      throw new RangeError(`a message type must be a whole number from 0 to ${TYPE_MAX}, not ${type}`)
+    checkType(type)
   }
 
   /** Bytes of the largest message that the stream can take: where nothing waits it has to fit the window. */
@@ -580,11 +598,15 @@ const PUSH_BYTES = 65_536
 /** Of the longest header of a piece that isn't the first. */
 const PIECE_ROOM_BYTES = 14
 
+/** Many messages may have a time-out: most of those take the short way. */
+function timeoutOf(options: TrySendOptions): number {
+  let names = 0
+  for (const name in options) names += name === "timeoutMs" ? 1 : 2
+  if (names === 1 && TIMEOUT.has(options.timeoutMs)) return options.timeoutMs
+  return check.options("trySend", options, TRY_SEND_OPTIONS).timeoutMs ?? Infinity
+}
+
 function checkBytes(bytes: unknown): asserts bytes is Uint8Array {
   if (!(bytes instanceof Uint8Array))
     throw new TypeError("a message is a Uint8Array; encode text and other values first, or define a message type")
-}
-
-function aborted(signal: AbortSignal): EndpointError {
-  return new EndpointError("aborted", "the caller aborted", signal.reason)
 }

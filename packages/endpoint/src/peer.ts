@@ -1,7 +1,22 @@
 import type { SentMessages } from "@x/stream"
-import type { Address } from "@x/transport/host"
+import { type Address, onAbort } from "@x/transport/host"
 import { type Delivery, DELIVERIES, MODE, REASON } from "@x/wire"
-import { EndpointError } from "./endpoint-error.ts"
+import {
+  ABORT_SIGNAL,
+  check,
+  checkType,
+  type Kinds,
+  oneOf,
+  orInfinity,
+  positive,
+  PRIORITY,
+  REASON_CODE,
+  TEXT,
+  TIMEOUT,
+  WEIGHT,
+  whole,
+} from "./check.ts"
+import { abortedError, EndpointError } from "./endpoint-error.ts"
 import type { IncomingStream } from "./incoming-stream.ts"
 import type { ReceivedMessage } from "./message.ts"
 import { MessageQueue } from "./message-queue.ts"
@@ -20,10 +35,36 @@ export interface OpenOptions {
   readonly priority?: number
   /** Share among the streams of the same priority, 1 to 100, default 1. */
   readonly weight?: number
-  /** `best-effort` only: a message is given up once it is so old, milliseconds, or once a packet of it was resent so often. Default: never. */
+  /** `best-effort` only: a message is given up once it is so old, milliseconds, or once a packet of it was resent so often. Default: `Infinity`, never. */
   readonly lifetimeMs?: number
   readonly resendsMax?: number
 }
+
+const OPEN_OPTIONS: Kinds<OpenOptions> = {
+  delivery: oneOf(...DELIVERIES),
+  label: TEXT,
+  priority: PRIORITY,
+  weight: WEIGHT,
+  lifetimeMs: orInfinity(positive(), "never"),
+  resendsMax: orInfinity(whole(0), "never"),
+}
+
+export interface ShareOptions {
+  /** 0 to 255: peers of a higher one go first; to begin with 128. */
+  readonly priority?: number
+  /** 1 to 100: counts among peers of the same priority; to begin with 1. */
+  readonly weight?: number
+}
+
+const SHARE_OPTIONS: Kinds<ShareOptions> = { priority: PRIORITY, weight: WEIGHT }
+
+export interface PingOptions {
+  readonly signal?: AbortSignal
+  /** Milliseconds, default 10,000; `Infinity`: until the peer has left. */
+  readonly timeoutMs?: number
+}
+
+const PING_OPTIONS: Kinds<PingOptions> = { signal: ABORT_SIGNAL, timeoutMs: TIMEOUT }
 
 export interface PeerStats {
   /** Round trip, milliseconds: smoothed, least, variance. */
@@ -47,6 +88,8 @@ export interface PeerStats {
   readonly streamsOut: number
   readonly streamsIn: number
 }
+
+const PING_MS = 10_000
 
 /** What a peer needs of its endpoint. */
 export interface PeerHost {
@@ -107,25 +150,15 @@ export class Peer {
   }
 
   /** Opens a stream to the peer. Throws `EndpointError` `not-joined`, or `refused` when the peer takes no more streams. */
-  open({ delivery = "reliable", label = "", priority = 128, weight = 1, lifetimeMs, resendsMax }: OpenOptions = {}): OutgoingStream {
-    const mode = MODE[delivery]
-    if (mode === undefined) throw new EndpointError("invalid-option", `delivery must be one of ${DELIVERIES.join(", ")}, not "${delivery}"`)
-    checkWeight(weight)
-    if (mode !== MODE["best-effort"] && (lifetimeMs !== undefined || resendsMax !== undefined))
-      throw new EndpointError("invalid-option", `lifetimeMs and resendsMax are for "best-effort", not "${delivery}"`)
-    if (lifetimeMs !== undefined && !(lifetimeMs > 0))
-      throw new EndpointError("invalid-option", `lifetimeMs must be above 0, not ${lifetimeMs}`)
-    if (resendsMax !== undefined && !(resendsMax >= 0))
-      throw new EndpointError("invalid-option", `resendsMax must be 0 or more, not ${resendsMax}`)
-    if (!(Number.isInteger(priority) && priority >= 0 && priority <= 255))
-      throw new EndpointError("invalid-option", `priority must be a whole number from 0 to 255, not ${priority}`)
+  open(options: OpenOptions = {}): OutgoingStream {
+    const { delivery, label, priority, weight, lifetimeMs, resendsMax } = checkOpenOptions(options)
     const metadata = new TextEncoder().encode(label)
     const { metadataBytesMax } = this.#state
     if (metadata.length > metadataBytesMax)
       throw new EndpointError("invalid-option", `label must have at most ${metadataBytesMax} bytes of UTF-8, not ${metadata.length}`)
     if (this.state === "left") throw new EndpointError("not-joined", `the peer ${this.unique} has left; join it again`)
-    const options = { mode, priority, weight, metadata, ...(lifetimeMs === undefined ? {} : { lifetimeMs }) }
-    const state = this.#state.outgoing.open({ ...options, ...(resendsMax === undefined ? {} : { resendsMax }) }, this.#host.now())
+    const open = { mode: MODE[delivery], priority, weight, metadata, lifetimeMs, resendsMax }
+    const state = this.#state.outgoing.open(open, this.#host.now())
     if (state === undefined)
       throw new EndpointError(
         "refused",
@@ -143,23 +176,16 @@ export class Peer {
     return stream
   }
 
-  /** Its share in what this endpoint sends: peers of a higher `priority` (0 to 255, default 128) go first, among equals `weight` (1 to 100, default 1) counts. */
-  setShare({
-    priority = this.#state.priority,
-    weight = this.#state.weight,
-  }: {
-    readonly priority?: number
-    readonly weight?: number
-  }): void {
-    if (!(Number.isInteger(priority) && priority >= 0 && priority <= 255))
-      throw new EndpointError("invalid-option", `priority must be a whole number from 0 to 255, not ${priority}`)
-    checkWeight(weight)
+  /** Its share in what this endpoint sends; what isn't given stays. */
+  setShare(options: ShareOptions): void {
+    const { priority = this.#state.priority, weight = this.#state.weight } = check.options("setShare", options, SHARE_OPTIONS)
     this.#state.priority = priority
     this.#state.weight = weight
   }
 
   /** Copies of the messages of this type from the peer, from now on. Ends when the peer has left and all that came of it was taken. One that reads slowly holds up the streams it reads from. */
   messages(type: number): AsyncIterableIterator<ReceivedMessage> {
+    checkType(type)
     const queues = this.#queues.get(type) ?? new Set()
     this.#queues.set(type, queues)
     const queue = new MessageQueue(() => {
@@ -172,21 +198,21 @@ export class Peer {
   }
 
   /** Asks for an answer and tells how long it took, milliseconds. Rejects with `not-joined`, `timeout` (default 10 s) or `aborted`. */
-  ping({ signal, timeoutMs = 10_000 }: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {}): Promise<number> {
-    if (this.state === "left") return Promise.reject(new EndpointError("not-joined", `the peer ${this.unique} has left; join it again`))
-    if (signal?.aborted) return Promise.reject(new EndpointError("aborted", "the caller aborted", signal.reason))
+  async ping(options: PingOptions = {}): Promise<number> {
+    const { signal, timeoutMs = PING_MS } = check.options("ping", options, PING_OPTIONS)
+    if (this.state === "left") throw new EndpointError("not-joined", `the peer ${this.unique} has left; join it again`)
+    if (signal?.aborted) throw abortedError(signal)
     const startMs = this.#host.now()
     let isSettled = false
     return new Promise((resolve, reject) => {
       const settle = (act: () => void): void => {
         isSettled = true
         cancel()
-        signal?.removeEventListener("abort", onAbort)
+        forget?.()
         act()
       }
-      const onAbort = (): void => settle(() => reject(new EndpointError("aborted", "the caller aborted", signal?.reason)))
+      const forget = signal && onAbort(signal, () => settle(() => reject(abortedError(signal))))
       const cancel = this.#state.ping(() => settle(() => resolve(this.#host.now() - startMs)))
-      signal?.addEventListener("abort", onAbort, { once: true })
       void this.#host
         .until(() => isSettled || this.state === "left", timeoutMs)
         .then(() => {
@@ -200,6 +226,8 @@ export class Peer {
 
   /** Says goodbye: its streams close at once on both sides, delivered or not; `flush` or `end` them first. Settles when the peer answered, or after a second. */
   async leave(reason: number = REASON.closing, text = ""): Promise<void> {
+    check.value("reason", reason, REASON_CODE)
+    check.value("text", text, TEXT)
     this.#state.leave(reason, text, this.#host.now())
     await this.#host.until(() => this.#state.isSettled, 2_000)
   }
@@ -282,7 +310,17 @@ export class Peer {
   }
 }
 
-function checkWeight(weight: number): void {
-  if (!(Number.isInteger(weight) && weight >= 1 && weight <= 100))
-    throw new EndpointError("invalid-option", `weight must be a whole number from 1 to 100, not ${weight}`)
+/** The options of a stream, complete. Throws `EndpointError` `invalid-option`; how long a label may be is for the peer to say. */
+export function checkOpenOptions(options: OpenOptions): Required<OpenOptions> {
+  const {
+    delivery = "reliable",
+    label = "",
+    priority = 128,
+    weight = 1,
+    lifetimeMs = Infinity,
+    resendsMax = Infinity,
+  } = check.options("the stream", options, OPEN_OPTIONS)
+  if (delivery !== "best-effort" && (lifetimeMs !== Infinity || resendsMax !== Infinity))
+    throw new EndpointError("invalid-option", `lifetimeMs and resendsMax are for "best-effort", not "${delivery}"`)
+  return { delivery, label, priority, weight, lifetimeMs, resendsMax }
 }
