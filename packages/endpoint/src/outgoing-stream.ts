@@ -53,6 +53,8 @@ export interface TrySendOptions {
 
 const TRY_SEND_OPTIONS: Kinds<TrySendOptions> = { timeoutMs: TIMEOUT }
 
+const SIGNAL_OPTIONS: Kinds<{ readonly signal?: AbortSignal }> = { signal: ABORT_SIGNAL }
+
 /** What most calls come with isn't looked at. */
 const NO_OPTIONS: SendOptions = {}
 
@@ -411,16 +413,18 @@ export class OutgoingStream {
 
   /**
    * A payload of any size as a web stream: chunks go out as messages of this type, as the window allows. Closing it ends the stream and settles when all
-   * was delivered; aborting it resets the stream, and the peer never takes it for complete. For `reliable` streams.
+   * was delivered; aborting it resets the stream at once, and the peer never takes it for complete. Errors when the stream closes in any other way. For
+   * `reliable` streams. `signal` aborts it: by the standard `pipeTo(writable, { signal })` waits for the chunk under way first, and that for the reader.
    */
-  writable(type: number): WritableStream<Uint8Array> {
+  writable(type: number, options: { readonly signal?: AbortSignal } = {}): WritableStream<Uint8Array> {
+    const { signal } = check.options("writable", options, SIGNAL_OPTIONS)
     checkType(type)
     if (this.#stream.mode !== MODE.reliable)
       throw new EndpointError(
         "invalid-option",
         `a payload in parts needs all of them in order: open the stream as "reliable", not "${this.delivery}"`,
       )
-    return writableOf(this, type, this.#peerState.messageBytesMax)
+    return writableOf(this, type, this.#peerState.messageBytesMax, signal)
   }
 
   /** Settles when everything accepted so far is acknowledged by the peer (or given up, or where nothing answers: sent); rejects if that can't happen any more. */
@@ -509,7 +513,7 @@ export class OutgoingStream {
 
   /** Once it is closed: `undefined` where it was ended and the peer answered that, else what those get that waited for it. */
   #failure(): EndpointError | undefined {
-    return this.#stream.wasReset ? this.#closedError() : undefined
+    return this.#stream.wasReset ? this.closedError : undefined
   }
 
   #outcome(): Promise<void> {
@@ -521,7 +525,7 @@ export class OutgoingStream {
     if (this.#end !== undefined) return
     const failure = this.#failure()
     this.#state.deadlineMs = Infinity
-    this.#lot.clear(failure ?? this.#closedError())
+    this.#lot.clear(failure ?? this.closedError)
     const { account } = this
     this.#end = {
       isComplete: failure === undefined && account.acknowledged === account.accepted,
@@ -578,10 +582,11 @@ export class OutgoingStream {
       return new EndpointError("too-large", `a message of ${bytes} B is above the limit of ${this.messageBytesMax} B; ${cure}`)
     }
     if (refusal === "not-joined") return new EndpointError("not-joined", `the peer ${this.peer.unique} has left; join it again`)
-    return this.#closedError()
+    return this.closedError
   }
 
-  #closedError(): EndpointError {
+  /** @internal What is said to those who want something of it once it takes no more. */
+  get closedError(): EndpointError {
     if (this.#isEnded && !this.#stream.wasReset && this.peer.state !== "left")
       return new EndpointError("stream-closed", "the stream was ended; open another")
     const why = reasonName(this.#stream.reason)

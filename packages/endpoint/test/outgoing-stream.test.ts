@@ -4,6 +4,7 @@ import { type Delivery, type EndpointOptions, fixed, type IncomingStream, type O
 import type { LinkOptions } from "@x/transport/simulated"
 import { DELIVERIES } from "@x/wire"
 import { expect, test } from "vitest"
+import { outcomes, valuesOf } from "./outcome.ts"
 import { makePair, pattern } from "./world.ts"
 
 async function pair(
@@ -12,19 +13,6 @@ async function pair(
   link: LinkOptions = { delayMs: 10 },
 ): Promise<Awaited<ReturnType<typeof makePair>>> {
   return makePair(seed, link, { congestion: fixed(), ...options })
-}
-
-/** Records how a promise ends, and when. */
-function outcome(promise: Promise<unknown>): { value: string; error?: Error } {
-  const it: { value: string; error?: Error } = { value: "pending" }
-  promise.then(
-    () => (it.value = "resolved"),
-    (error: Error & { code?: string }) => {
-      it.value = error.code ?? `${error.name}: ${error.message}`
-      it.error = error
-    },
-  )
-  return it
 }
 
 /** What a stream says of its end: the event as often as it comes, and the promise. */
@@ -92,8 +80,7 @@ test.each(CAUSES)("who waits on a stream is told once that it closed, and why: %
   const scene = await stuck(100)
   const { network, a, stream } = scene
   const ends = endsOf(stream)
-  const waits = [stream.flush(), stream.send(1, pattern(1)), stream.end(), stream.end(), stream.send(1, pattern(1))]
-  const outcomes = waits.map(outcome)
+  const waits = outcomes([stream.flush(), stream.send(1, pattern(1)), stream.end(), stream.end(), stream.send(1, pattern(1))])
   await act(scene)
   await network.advance(120_000)
   expect(ends.events.length).toBe(1)
@@ -102,11 +89,11 @@ test.each(CAUSES)("who waits on a stream is told once that it closed, and why: %
   expect(end).toEqual({ isComplete: false, reason })
   expect(account).toMatchObject({ pending: 0, accepted: account.acknowledged + account.unconfirmed + account.dropped })
   expect([stream.state, stream.account, stream.parked.bytes, stream.unacknowledgedBytes]).toEqual(["closed", account, 0, 0])
-  for (const { value } of outcomes) expect(["stream-closed", "not-joined"]).toContain(value)
+  for (const { value } of waits) expect(["stream-closed", "not-joined"]).toContain(value)
   expect(ends.drains).toBe(0)
   // Whoever asks later hears the same.
   expect(await stream.closed).toEqual(ends.events[0])
-  const later = [stream.flush(), stream.end(), stream.send(1, pattern(1)), stream.send(1, pattern(1), { receipt: true })].map(outcome)
+  const later = outcomes([stream.flush(), stream.end(), stream.send(1, pattern(1)), stream.send(1, pattern(1), { receipt: true })])
   await network.advance(0)
   for (const { value } of later) expect(["stream-closed", "not-joined"]).toContain(value)
   expect(["closed", "not-joined"]).toContain(stream.trySend(1, pattern(1)))
@@ -120,11 +107,11 @@ test.each(DELIVERIES)("a stream that was ended and delivered says that it is com
   const stream = toB.open({ delivery })
   const ends = endsOf(stream)
   for (let i = 0; i < 10; i++) stream.trySend(1, pattern(500))
-  const outcomes = [stream.end(), stream.flush(), stream.end()].map(outcome)
+  const waits = outcomes([stream.end(), stream.flush(), stream.end()])
   await network.advance(2_000)
-  outcomes.push(outcome(stream.end()), outcome(stream.flush()))
+  waits.push(...outcomes([stream.end(), stream.flush()]))
   await network.advance(0)
-  expect(outcomes.map(({ value }) => value)).toEqual(Array.from(outcomes, () => "resolved"))
+  expect(new Set(valuesOf(waits))).toEqual(new Set(["resolved"]))
   expect(ends).toEqual({ events: [ends.promised[0]], promised: [ends.promised[0]], drains: 0 })
   expect(ends.promised[0]).toEqual({
     isComplete: delivery !== "latest" && delivery !== "fire-and-forget",
