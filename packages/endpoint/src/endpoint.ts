@@ -25,7 +25,7 @@ import {
   type ValueHandler,
 } from "./message-handlers.ts"
 import type { MessageType } from "./message-type.ts"
-import { bindOptionsOf, type EndpointOptions, type IdentityOptions, isKey, type Settings, settingsOf } from "./options.ts"
+import { bindOptionsOf, checkedOptions, type EndpointOptions, type IdentityOptions, KEY, type Settings, settingsOf } from "./options.ts"
 import { secretsOf } from "./secrets.ts"
 import type { OutgoingStream } from "./outgoing-stream.ts"
 import { Peer, type PeerHost } from "./peer.ts"
@@ -109,11 +109,12 @@ export class Endpoint implements AsyncDisposable {
 
   /** Opens the sockets. Rejects with `EndpointError` `invalid-option`, or the `TransportError` that says why the port can't be had. */
   static async bind(options: EndpointOptions = {}): Promise<Endpoint> {
-    const settings = settingsOf(options)
-    const bindOptions = bindOptionsOf(options)
-    const secrets = options.secrets === undefined ? undefined : secretsOf(options.secrets)
-    const host = options.host ?? (await import("@x/transport")).systemHost()
-    return new Endpoint(host, await host.bind(bindOptions), settings, secrets, options.identity)
+    const given = checkedOptions(options)
+    const settings = settingsOf(given)
+    const bindOptions = bindOptionsOf(given)
+    const secrets = given.secrets === undefined ? undefined : secretsOf(given.secrets)
+    const host = given.host ?? (await import("@x/transport")).systemHost()
+    return new Endpoint(host, await host.bind(bindOptions), settings, secrets, given.identity)
   }
 
   private constructor(
@@ -329,7 +330,7 @@ export class Endpoint implements AsyncDisposable {
     if (this.#identity === undefined) {
       if (publicKey !== undefined)
         throw new EndpointError("invalid-option", "publicKey names a member, and this endpoint has no identity itself")
-    } else if (!isKey(publicKey) || this.#host.crypto.x25519(this.#identity.own.privateKey, publicKey) === undefined) {
+    } else if (!KEY.has(publicKey) || this.#host.crypto.x25519(this.#identity.own.privateKey, publicKey) === undefined) {
       throw new EndpointError("invalid-option", "publicKey must be that of whom is asked for, 32 bytes: its endpoint.publicKey tells it")
     }
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type BindOptions, type Host, parseHost } from "@x/transport/host"
+import { BIND_OPTIONS, type BindOptions, type Host, parseHost } from "@x/transport/host"
 import { messageBytesLimit } from "@x/fragment"
 import {
   DATAGRAM_BYTES_BASE,
@@ -17,6 +17,7 @@ import {
   SPREAD_MAX,
   SPREAD_MIN,
 } from "@x/wire"
+import { check, functionThat, group, type Kind, type Kinds, type NumberKind, objectWith, oneOf, required, whole } from "./check.ts"
 import { EndpointError } from "./endpoint-error.ts"
 import { isLoopback } from "./loopback.ts"
 import { type CongestionFactory, lossBased } from "./protocol/congestion.ts"
@@ -114,9 +115,13 @@ export interface IdentityOptions {
   readonly trust: (publicKey: Uint8Array) => boolean
 }
 
-export type Settings = Required<
-  Omit<EndpointOptions, keyof BindOptions | "host" | "protection" | "secrets" | "identity" | "inFlightMax" | "congestion">
-> & {
+/** Options that are numbers with a default. */
+type NumberName = Exclude<
+  keyof EndpointOptions,
+  keyof BindOptions | "host" | "protection" | "secrets" | "identity" | "inFlightMax" | "congestion"
+>
+
+export type Settings = Readonly<Record<NumberName, number>> & {
   readonly profile: Profile
   readonly congestion: CongestionFactory
   readonly inFlightMax: number | undefined
@@ -131,111 +136,99 @@ const LONG_BYTES = 2_048
 /** Of X25519 (RFC 7748). */
 const IDENTITY_KEY_BYTES = 32
 
-const DEFAULTS: Omit<Settings, "profile" | "inFlightMax" | "congestion"> = {
-  datagramBytes: DATAGRAM_BYTES_BASE,
-  messageBytesMax: 16 * MIB,
-  assemblyBytesPerPeer: 32 * MIB,
-  assemblyBytesMax: 256 * MIB,
-  poolPacketsMax: 16_384,
-  poolPacketsPerPeer: 4_096,
-  sendPoolPacketsMax: 65_536,
-  sendPoolPacketsPerPeer: 16_384,
-  peersMax: 10_000,
-  halfOpenMax: 1_024,
-  halfOpenPerHostMax: 256,
-  streamsMax: 16_384,
-  streamsTotalMax: 262_144,
-  queuedMessagesMax: 1_024,
-  queuedBytesMax: 4 * MIB,
-  queuedBytesTotalMax: 256 * MIB,
-  windowPackets: 1_024,
-  windowBytes: MIB,
-  spreadPackets: 16_384,
-  parkedMessagesMax: 1_024,
-  parkedBytesMax: 32 * MIB,
-  statusDelayMs: 25,
-  heartbeatMs: 1_000,
-  unreachableMs: 10_000,
-  leaveMs: 60_000,
-  joinTimeoutMs: 5_000,
-  lingerMs: 5_000,
-  rekeyDatagrams: REKEY_DATAGRAMS,
-  keyDatagramsMax: REKEY_DATAGRAMS * KEY_DATAGRAMS_FACTOR,
-  rekeyAgeMs: 900_000,
+/** What an option that is a number may be, and is where nobody says. */
+interface NumberOption {
+  readonly kind: NumberKind
+  readonly default: number
 }
 
-const KNOWN = new Set([
-  ...Object.keys(DEFAULTS),
-  "host",
-  "port",
-  "v4",
-  "v6",
-  "receiveBufferBytes",
-  "sendBufferBytes",
-  "protection",
-  "secrets",
-  "identity",
-  "inFlightMax",
-  "congestion",
-])
+/** Rows of the table of README.md, which a test compares with these. What depends on other options comes after, in {@link settingsOf}. */
+export const NUMBER_OPTIONS: Readonly<Record<NumberName, NumberOption>> = {
+  datagramBytes: { default: DATAGRAM_BYTES_BASE, kind: whole(DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX) },
+  messageBytesMax: { default: 16 * MIB, kind: whole(1) },
+  assemblyBytesPerPeer: { default: 32 * MIB, kind: whole(1) },
+  assemblyBytesMax: { default: 256 * MIB, kind: whole(1) },
+  poolPacketsMax: { default: 16_384, kind: whole(64, 1_048_576) },
+  poolPacketsPerPeer: { default: 4_096, kind: whole(16, 1_048_576) },
+  sendPoolPacketsMax: { default: 65_536, kind: whole(64, 16_777_216) },
+  sendPoolPacketsPerPeer: { default: 16_384, kind: whole(16, 16_777_216) },
+  peersMax: { default: 10_000, kind: whole(1, 262_144) },
+  halfOpenMax: { default: 1_024, kind: whole(1, 65_536) },
+  halfOpenPerHostMax: { default: 256, kind: whole(1, 65_536) },
+  streamsMax: { default: 16_384, kind: whole(1, 0xffff_ffff) },
+  streamsTotalMax: { default: 262_144, kind: whole(1, 0xffff_ffff) },
+  windowPackets: { default: 1_024, kind: whole(1, SPREAD_MAX) },
+  windowBytes: { default: MIB, kind: whole(1) },
+  spreadPackets: { default: 16_384, kind: powerOfTwo(SPREAD_MIN, SPREAD_MAX) },
+  parkedMessagesMax: { default: 1_024, kind: whole(0) },
+  parkedBytesMax: { default: 32 * MIB, kind: whole(0) },
+  queuedMessagesMax: { default: 1_024, kind: whole(1) },
+  queuedBytesMax: { default: 4 * MIB, kind: whole(1) },
+  queuedBytesTotalMax: { default: 256 * MIB, kind: whole(1) },
+  statusDelayMs: { default: 25, kind: whole(1, 1_000) },
+  heartbeatMs: { default: 1_000, kind: whole(10, 60_000) },
+  unreachableMs: { default: 10_000, kind: whole(10, 3_600_000) },
+  leaveMs: { default: 60_000, kind: whole(0, 86_400_000) },
+  joinTimeoutMs: { default: 5_000, kind: whole(1, 3_600_000) },
+  lingerMs: { default: 5_000, kind: whole(0, 3_600_000) },
+  rekeyDatagrams: { default: REKEY_DATAGRAMS, kind: whole(1_024, REKEY_DATAGRAMS) },
+  keyDatagramsMax: { default: REKEY_DATAGRAMS * KEY_DATAGRAMS_FACTOR, kind: whole(1_024, REKEY_DATAGRAMS * KEY_DATAGRAMS_FACTOR) },
+  rekeyAgeMs: { default: 900_000, kind: whole(1_000, 86_400_000) },
+}
 
-/** The options with defaults; throws `EndpointError` `invalid-option` naming what is wrong and what would be right. */
+const NUMBER_NAMES = Object.keys(NUMBER_OPTIONS) as NumberName[]
+const NUMBER_KINDS = Object.fromEntries(NUMBER_NAMES.map((name) => [name, NUMBER_OPTIONS[name].kind])) as Record<NumberName, NumberKind>
+
+/** A private or public key of X25519 (RFC 7748). */
+export const KEY: Kind<Uint8Array> = {
+  takes: `a Uint8Array of ${IDENTITY_KEY_BYTES} bytes`,
+  has: (value): value is Uint8Array => value instanceof Uint8Array && value.length === IDENTITY_KEY_BYTES,
+}
+
+const OPTIONS: Kinds<EndpointOptions> = {
+  ...NUMBER_KINDS,
+  ...BIND_OPTIONS,
+  host: objectWith<Host>("a host", "now", "wakeUp", "defer", "random", "entropy", "resolve", "bind"),
+  protection: oneOf("none", "checksum", "mac", "aead"),
+  // No error may show one: `secretsOf` looks at them.
+  secrets: { takes: "a list of secrets", has: (_value): _value is readonly (Uint8Array | string)[] => true },
+  identity: group<IdentityOptions>({
+    privateKey: required({ ...KEY, isSecret: true }),
+    trust: required(functionThat("says whose public key is welcome")),
+  }),
+  inFlightMax: whole(IN_FLIGHT_MIN, IN_FLIGHT_MAX),
+  congestion: functionThat("makes a controller, such as lossBased() or fixed() return"),
+}
+
+/** The options as they were given, each of its kind, read once. Throws `EndpointError` `invalid-option` naming what is wrong and what would be right. */
+export function checkedOptions(options: EndpointOptions): EndpointOptions {
+  return check.options("bind", options, OPTIONS)
+}
+
+/** The settings that checked options make, and what wasn't given. Throws `EndpointError` `invalid-option` for what doesn't go together. */
 export function settingsOf(options: EndpointOptions): Settings {
-  for (const name of Object.keys(options))
-    if (!KNOWN.has(name)) throw invalid(name, `one of ${[...KNOWN].toSorted().join(", ")}`, "an option")
-  const given = Object.fromEntries(Object.entries(options).filter(([name, value]) => name in DEFAULTS && value !== undefined))
-  const protection = options.protection ?? (options.secrets === undefined ? "checksum" : "mac")
-  if (!Object.hasOwn(PROFILE, protection)) throw invalid("protection", `"none", "checksum", "mac" or "aead"`, protection)
-  checkSecrets(protection, options.secrets)
-  checkIdentity(options)
-  const { congestion = lossBased() } = options
-  if (typeof congestion !== "function")
-    throw invalid("congestion", "what lossBased() or fixed() returns, or a function of your own", congestion)
-  const rekeyDatagrams = (options.datagramBytes ?? 0) > LONG_BYTES ? REKEY_DATAGRAMS_LONG : REKEY_DATAGRAMS
-  const settings: Settings = {
-    ...DEFAULTS,
-    rekeyDatagrams,
-    keyDatagramsMax: rekeyDatagrams * KEY_DATAGRAMS_FACTOR,
-    ...given,
-    profile: PROFILE[protection],
-    inFlightMax: options.inFlightMax,
-    congestion,
+  const { secrets, protection = secrets === undefined ? "checksum" : "mac", congestion = lossBased(), inFlightMax } = options
+  checkSecrets(protection, secrets)
+  if (options.identity !== undefined && secrets === undefined)
+    throw new EndpointError("invalid-option", "identity needs secrets too: they keep strangers from being looked at")
+  const isLong = (options.datagramBytes ?? 0) > LONG_BYTES
+  const rekeyDatagramsMax = isLong ? REKEY_DATAGRAMS_LONG : REKEY_DATAGRAMS
+  const defaults: Partial<Record<NumberName, number>> = {
+    rekeyDatagrams: rekeyDatagramsMax,
+    keyDatagramsMax: rekeyDatagramsMax * KEY_DATAGRAMS_FACTOR,
   }
-  within(settings, "datagramBytes", DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX)
-  within(settings, "messageBytesMax", 1, messageBytesLimit(settings.datagramBytes - 64))
-  within(settings, "assemblyBytesPerPeer", settings.messageBytesMax, Number.MAX_SAFE_INTEGER)
-  within(settings, "assemblyBytesMax", settings.assemblyBytesPerPeer, Number.MAX_SAFE_INTEGER)
-  within(settings, "poolPacketsMax", 64, 1_048_576)
-  within(settings, "poolPacketsPerPeer", 16, 1_048_576)
-  within(settings, "sendPoolPacketsMax", 64, 16_777_216)
-  within(settings, "sendPoolPacketsPerPeer", 16, 16_777_216)
-  within(settings, "halfOpenPerHostMax", 1, 65_536)
-  within(settings, "peersMax", 1, 262_144)
-  within(settings, "halfOpenMax", 1, 65_536)
-  within(settings, "streamsMax", 1, 0xffff_ffff)
-  within(settings, "streamsTotalMax", 1, 0xffff_ffff)
-  within(settings, "queuedMessagesMax", 1, Number.MAX_SAFE_INTEGER)
-  within(settings, "queuedBytesMax", 1, Number.MAX_SAFE_INTEGER)
-  within(settings, "queuedBytesTotalMax", 1, Number.MAX_SAFE_INTEGER)
-  within(settings, "spreadPackets", SPREAD_MIN, SPREAD_MAX)
-  if ((settings.spreadPackets & (settings.spreadPackets - 1)) !== 0)
-    throw invalid("spreadPackets", "a power of two", settings.spreadPackets)
-  within(settings, "windowPackets", 1, settings.spreadPackets)
-  within(settings, "windowBytes", 1, Number.MAX_SAFE_INTEGER)
-  within(settings, "parkedMessagesMax", 0, Number.MAX_SAFE_INTEGER)
-  within(settings, "parkedBytesMax", 0, Number.MAX_SAFE_INTEGER)
-  within(settings, "statusDelayMs", 1, 1_000)
-  within(settings, "heartbeatMs", 10, 60_000)
-  within(settings, "unreachableMs", settings.heartbeatMs, 3_600_000)
-  within(settings, "leaveMs", 0, 86_400_000)
-  within(settings, "joinTimeoutMs", 1, 3_600_000)
-  within(settings, "lingerMs", 0, 3_600_000)
-  within(settings, "rekeyDatagrams", 1_024, rekeyDatagrams)
-  within(settings, "keyDatagramsMax", settings.rekeyDatagrams, rekeyDatagrams * KEY_DATAGRAMS_FACTOR)
-  within(settings, "rekeyAgeMs", 1_000, 86_400_000)
-  if (settings.inFlightMax !== undefined && !isWhole(settings.inFlightMax, IN_FLIGHT_MIN, IN_FLIGHT_MAX))
-    throw invalid("inFlightMax", `a whole number from ${IN_FLIGHT_MIN} to ${IN_FLIGHT_MAX}`, settings.inFlightMax)
-  return settings
+  const numbers = Object.fromEntries(
+    NUMBER_NAMES.map((name) => [name, options[name] ?? defaults[name] ?? NUMBER_OPTIONS[name].default]),
+  ) as Record<NumberName, number>
+  const within = (name: NumberName, min: number, max?: number): void => void check.value(name, numbers[name], whole(min, max))
+  within("messageBytesMax", 1, messageBytesLimit(numbers.datagramBytes - 64))
+  within("assemblyBytesPerPeer", numbers.messageBytesMax)
+  within("assemblyBytesMax", numbers.assemblyBytesPerPeer)
+  within("windowPackets", 1, numbers.spreadPackets)
+  within("unreachableMs", numbers.heartbeatMs, NUMBER_OPTIONS.unreachableMs.kind.max)
+  within("rekeyDatagrams", NUMBER_OPTIONS.rekeyDatagrams.kind.min, rekeyDatagramsMax)
+  within("keyDatagramsMax", numbers.rekeyDatagrams, rekeyDatagramsMax * KEY_DATAGRAMS_FACTOR)
+  return { ...numbers, profile: PROFILE[protection], inFlightMax, congestion }
 }
 
 /** Profiles with keys need secrets, and the others have no use for any. */
@@ -251,19 +244,6 @@ function checkSecrets(protection: string, secrets: EndpointOptions["secrets"]): 
       "invalid-option",
       `protection: "${protection}" uses no secrets: ask for "mac" or "aead", or leave out the secrets`,
     )
-}
-
-function checkIdentity({ identity, secrets }: EndpointOptions): void {
-  if (identity === undefined) return
-  if (secrets === undefined)
-    throw new EndpointError("invalid-option", "identity needs secrets too: they keep strangers from being looked at")
-  if (!isKey(identity.privateKey) || typeof identity.trust !== "function")
-    throw new EndpointError("invalid-option", `identity must have a privateKey of ${IDENTITY_KEY_BYTES} bytes and a function trust`)
-}
-
-/** Whether it may be a private or public key. */
-export function isKey(key: unknown): key is Uint8Array {
-  return key instanceof Uint8Array && key.length === IDENTITY_KEY_BYTES
 }
 
 /**
@@ -296,14 +276,8 @@ function checkLoopback(name: "v4" | "v6", host: string | false | undefined): voi
   )
 }
 
-function within(settings: Settings, name: keyof typeof DEFAULTS, min: number, max: number): void {
-  if (!isWhole(settings[name], min, max)) throw invalid(name, `a whole number from ${min} to ${max}`, settings[name])
-}
-
-function isWhole(value: number, min: number, max: number): boolean {
-  return Number.isInteger(value) && value >= min && value <= max
-}
-
-function invalid(name: string, should: string, is: unknown): EndpointError {
-  return new EndpointError("invalid-option", `${name} must be ${should}, not ${String(is)}`)
+function powerOfTwo(min: number, max: number): NumberKind {
+  const kind = whole(min, max)
+  const has = (value: unknown): value is number => kind.has(value) && (value & (value - 1)) === 0
+  return { ...kind, takes: `a power of two from ${min} to ${max}`, has }
 }

@@ -9,6 +9,8 @@
 export interface Kind<T = unknown> {
   /** In words that follow "must be". */
   readonly takes: string
+  /** No error shows a value of it. */
+  readonly isSecret?: boolean
   has(value: unknown): value is T
 }
 
@@ -23,8 +25,13 @@ export interface GroupKind<T extends object> extends Kind<T> {
   readonly kinds: Kinds<T>
 }
 
-/** The kind of each option: one without a kind doesn't compile. */
-export type Kinds<T> = { readonly [K in keyof T]-?: Kind<Exclude<T[K], undefined>> }
+/** An option that there has to be. */
+export type RequiredKind<T> = Kind<T> & { readonly isRequired: true }
+
+/** The kind of each option: one without a kind doesn't compile, nor one that there has to be and whose kind doesn't say so. */
+export type Kinds<T> = {
+  readonly [K in keyof T]-?: undefined extends T[K] ? Kind<Exclude<T[K], undefined>> : RequiredKind<T[K]>
+}
 
 /** Whole numbers, to which `unit` may add what they count: "of bytes". */
 export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER, unit = ""): NumberKind {
@@ -33,7 +40,7 @@ export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER, unit =
 }
 
 /** Numbers with fractions. */
-export function real(min: number, max: number, unit = ""): NumberKind {
+export function real(min: number, max: number = Number.MAX_SAFE_INTEGER, unit = ""): NumberKind {
   return { takes: `a number${spaced(unit)} from ${min} to ${max}`, min, max, has: (value): value is number => isWithin(value, min, max) }
 }
 
@@ -63,9 +70,16 @@ export function functionThat<T>(does: string): Kind<T> {
   return { takes: `a function that ${does}`, has: (value): value is T => typeof value === "function" }
 }
 
+export function required<T>(kind: Kind<T>): RequiredKind<T> {
+  return { ...kind, isRequired: true }
+}
+
 export function oneOf<T extends string>(...names: readonly T[]): Kind<T> {
-  const takes = `one of ${names.join(", ")}`
-  return { takes, has: (value): value is T => (names as readonly unknown[]).includes(value) }
+  const quoted = names.map((name) => `"${name}"`)
+  return {
+    takes: `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`,
+    has: (value): value is T => (names as readonly unknown[]).includes(value),
+  }
 }
 
 /** Objects of whatever class that have these functions. */
@@ -85,6 +99,8 @@ export const ABORT_SIGNAL: Kind<AbortSignal> = {
     isObject(value) && typeof value["aborted"] === "boolean" && typeof value["addEventListener"] === "function",
 }
 
+type AnyKind = Kind & Partial<RequiredKind<unknown> & GroupKind<object>>
+
 /** Checks that fail with errors of one class. */
 export class Checks {
   readonly #fail: (message: string) => Error
@@ -95,7 +111,7 @@ export class Checks {
 
   /** The value, if it is of the kind; −0 is 0. */
   value<T>(name: string, value: unknown, kind: Kind<T>): T {
-    if (!kind.has(value)) throw this.wrong(name, kind.takes, value)
+    if (!kind.has(value)) throw this.#fail(`${name} must be ${kind.takes}, not ${kind.isSecret === true ? describe(value) : show(value)}`)
     return value === 0 ? (0 as T) : value
   }
 
@@ -114,12 +130,12 @@ export class Checks {
     for (const name in given) if (!Object.hasOwn(kinds, name)) throw this.#unknown(of, name, Object.keys(kinds))
     const taken: Record<string, unknown> = {}
     for (const name in kinds) {
-      const kind = kinds[name] as Kind | GroupKind<object>
+      const kind = kinds[name] as AnyKind
       const value = (given as Readonly<Record<string, unknown>>)[name]
-      if (value === undefined) continue
+      if (value === undefined && kind.isRequired !== true) continue
       const path = within + name
       const checked = this.value(path, value, kind)
-      taken[name] = "kinds" in kind ? this.options(path, checked as object, kind.kinds, `${path}.`) : checked
+      taken[name] = kind.kinds === undefined ? checked : this.options(path, checked, kind.kinds, `${path}.`)
     }
     return taken as T
   }
@@ -154,14 +170,19 @@ export function show(value: unknown): string {
     case "bigint":
       return `${value}n`
     case "function":
-      return "a function"
     case "object":
-      if (value === null) return "null"
-      if (value instanceof Uint8Array) return `a Uint8Array of ${value.length} bytes`
-      return Array.isArray(value) ? `a list of ${value.length}` : "an object"
+      return describe(value)
     default:
       return Object.is(value, -0) ? "-0" : String(value)
   }
+}
+
+/** What it is, without a word of what is in it. */
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (value instanceof Uint8Array) return `a Uint8Array of ${value.length} bytes`
+  if (Array.isArray(value)) return `a list of ${value.length}`
+  return typeof value === "string" ? "text" : `${typeof value === "object" ? "an" : "a"} ${typeof value}`
 }
 
 /** The name that was probably meant: with the fewest letters to change, unless that are too many of them. */

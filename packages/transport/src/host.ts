@@ -7,6 +7,7 @@
  * @module
  */
 
+export { BIND_OPTIONS } from "./bind-options.ts"
 export { onAbort } from "./abort.ts"
 export { formatAddress, formatHost, normalizeAddress, type ParsedHost, parseHost } from "./addresses.ts"
 

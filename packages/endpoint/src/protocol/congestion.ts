@@ -5,6 +5,8 @@
  * @module
  */
 
+import { check, type Kinds, orInfinity, positive, real, whole } from "../check.ts"
+
 /** What one feedback tells of the datagrams to a peer. Reused: read it during the call. */
 export interface DeliverySample {
   nowMs: number
@@ -48,19 +50,23 @@ export interface CongestionController {
 export type CongestionFactory = (datagramBytes: number) => CongestionController
 
 export interface FixedOptions {
-  /** Bytes in flight, default 1 MiB. */
+  /** Bytes in flight, default 1 MiB; `Infinity`: as many as the peer takes. */
   readonly windowBytes?: number
-  /** Bytes a millisecond; default: the window in a round trip and a quarter of it less. */
+  /** Bytes a millisecond, or `Infinity`: as fast as the window opens; default: the window in a round trip and a quarter of it less. */
   readonly paceBytesPerMs?: number
+}
+
+const FIXED_OPTIONS: Kinds<FixedOptions> = {
+  windowBytes: orInfinity(real(1), "as many as the peer takes"),
+  paceBytesPerMs: orInfinity(positive(), "as fast as the window opens"),
 }
 
 /** Window over round trip is what a path takes on the average; so much more lets the window, not the pace, be the limit. */
 const PACE_GAIN = 1.25
 
 /** A window that never changes: for networks that are one's own. It doesn't give way to others, whatever is lost. */
-export function fixed({ windowBytes = 1_048_576, paceBytesPerMs }: FixedOptions = {}): CongestionFactory {
-  if (!(windowBytes >= 1)) throw new RangeError(`windowBytes must be 1 or more, not ${windowBytes}`)
-  if (paceBytesPerMs !== undefined && !(paceBytesPerMs > 0)) throw new RangeError(`paceBytesPerMs must be above 0, not ${paceBytesPerMs}`)
+export function fixed(options: FixedOptions = {}): CongestionFactory {
+  const { windowBytes = 1_048_576, paceBytesPerMs } = check.options("fixed", options, FIXED_OPTIONS)
   return () => new FixedController(windowBytes, paceBytesPerMs)
 }
 
@@ -87,8 +93,17 @@ export interface LossBasedOptions {
   readonly initialDatagrams?: number
   /** And at least, default 4: two would wait for a status timer too often. */
   readonly leastDatagrams?: number
-  /** Bytes in flight at most, default 16 MiB. */
+  /** Bytes in flight at most, default 16 MiB; `Infinity`: as many as the peer takes. */
   readonly windowBytesMax?: number
+}
+
+/** Above any window that there is. */
+const DATAGRAMS_MAX = 1_048_576
+
+const LOSS_BASED_OPTIONS: Kinds<LossBasedOptions> = {
+  initialDatagrams: whole(1, DATAGRAMS_MAX),
+  leastDatagrams: whole(1, DATAGRAMS_MAX),
+  windowBytesMax: orInfinity(real(1), "as many as the peer takes"),
 }
 
 /** What is left of the window after a loss: as CUBIC (RFC 9438 §4.6). */
@@ -100,13 +115,10 @@ const START_GAIN = 2
  * The default: the window doubles each round trip until something is lost, then grows by a datagram a round trip, and shrinks to 0.7 of itself at
  * most once in a round trip with losses (RFC 9002 §7, with the factor of RFC 9438). Plain and fair; a path that loses at random gets little out of it.
  */
-export function lossBased({
-  initialDatagrams = 10,
-  leastDatagrams = 4,
-  windowBytesMax = 16_777_216,
-}: LossBasedOptions = {}): CongestionFactory {
-  if (!(leastDatagrams >= 1 && initialDatagrams >= leastDatagrams))
-    throw new RangeError(`leastDatagrams must be 1 to initialDatagrams (${initialDatagrams}), not ${leastDatagrams}`)
+export function lossBased(options: LossBasedOptions = {}): CongestionFactory {
+  const { initialDatagrams = 10, leastDatagrams = 4, windowBytesMax = 16_777_216 } = check.options("lossBased", options, LOSS_BASED_OPTIONS)
+  if (initialDatagrams < leastDatagrams)
+    throw check.wrong("leastDatagrams", `initialDatagrams (${initialDatagrams}) or less`, leastDatagrams)
   return (datagramBytes) => new LossBasedController(datagramBytes, initialDatagrams, leastDatagrams, windowBytesMax)
 }
 
