@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BIND_OPTIONS, type BindOptions, type Host, parseHost } from "@x/transport/host"
+import { BIND_OPTIONS, type BindOptions, type Host, HOST, parseHost } from "@x/transport/host"
 import { messageBytesLimit } from "@x/fragment"
 import {
   DATAGRAM_BYTES_BASE,
@@ -17,7 +17,7 @@ import {
   SPREAD_MAX,
   SPREAD_MIN,
 } from "@x/wire"
-import { check, functionThat, group, type Kind, type Kinds, type NumberKind, objectWith, oneOf, required, whole } from "./check.ts"
+import { check, functionThat, group, type Kind, type Kinds, type NumberKind, oneOf, required, whole } from "./check.ts"
 import { EndpointError } from "./endpoint-error.ts"
 import { isLoopback } from "./loopback.ts"
 import { type CongestionFactory, lossBased } from "./protocol/congestion.ts"
@@ -188,7 +188,7 @@ export const KEY: Kind<Uint8Array> = {
 const OPTIONS: Kinds<EndpointOptions> = {
   ...NUMBER_KINDS,
   ...BIND_OPTIONS,
-  host: objectWith<Host>("a host", "now", "wakeUp", "defer", "random", "entropy", "resolve", "bind"),
+  host: HOST,
   protection: oneOf("none", "checksum", "mac", "aead"),
   // No error may show one: `secretsOf` looks at them.
   secrets: { takes: "a list of secrets", has: (_value): _value is readonly (Uint8Array | string)[] => true },

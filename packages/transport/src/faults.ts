@@ -20,16 +20,25 @@ import {
   type TransportCounters,
   type WakeUp,
 } from "./host.ts"
+import { type Kinds, objectWith, required } from "./check.ts"
+import { checks, PROBABILITY, SEED } from "./simulated/check.ts"
 import { Random } from "./simulated/random.ts"
 
 export interface FaultOptions {
-  /** Decides which datagrams are lost. */
+  /** Decides which datagrams are lost. A whole number of 32 bits. */
   readonly seed: number
   /** Share of the datagrams lost in each direction, 0 to 1; default 0. */
   readonly lossRate?: number
   /** The same for one direction, where they differ. */
   readonly sendLossRate?: number
   readonly receiveLossRate?: number
+}
+
+const FAULT_OPTIONS: Kinds<FaultOptions> = {
+  seed: required(SEED),
+  lossRate: PROBABILITY,
+  sendLossRate: PROBABILITY,
+  receiveLossRate: PROBABILITY,
 }
 
 /** What the decorator did. Only it changes them. */
@@ -50,7 +59,9 @@ class FaultyHost implements Host {
   readonly #sending: Loss
   readonly #receiving: Loss
 
-  constructor(host: Host, { seed, lossRate = 0, sendLossRate = lossRate, receiveLossRate = lossRate }: FaultOptions) {
+  constructor(host: Host, options: FaultOptions) {
+    const { seed, lossRate = 0, sendLossRate = lossRate, receiveLossRate = lossRate } = checks.options("withFaults", options, FAULT_OPTIONS)
+    checks.value("host", host, objectWith<Host>("a host", "bind"))
     this.#host = host
     this.crypto = host.crypto
     this.#sending = new Loss(seed, "send", sendLossRate)
@@ -92,7 +103,6 @@ class Loss {
   readonly #rate: number
 
   constructor(seed: number, direction: string, rate: number) {
-    if (!(rate >= 0 && rate <= 1)) throw new RangeError(`a loss rate is from 0 to 1, not ${rate}`)
     this.#random = new Random(seed, direction)
     this.#rate = rate
   }

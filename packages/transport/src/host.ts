@@ -8,6 +8,7 @@
  */
 
 export { BIND_OPTIONS } from "./bind-options.ts"
+export { HOST } from "./kinds.ts"
 export { onAbort } from "./abort.ts"
 export { formatAddress, formatHost, normalizeAddress, type ParsedHost, parseHost } from "./addresses.ts"
 

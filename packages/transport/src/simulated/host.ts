@@ -6,13 +6,27 @@
 
 import { formatHost, parseHost } from "../addresses.ts"
 import { completeBindOptions } from "../bind-options.ts"
-import type { Address, BindOptions, Host, ResolvedAddress, SocketErrorCode, SyncCrypto, Transport, WakeUp } from "../host.ts"
+import { oneOf } from "../check.ts"
+import {
+  type Address,
+  type BindOptions,
+  type Host,
+  type ResolvedAddress,
+  SOCKET_ERRORS,
+  type SocketErrorCode,
+  type SyncCrypto,
+  type Transport,
+  type WakeUp,
+} from "../host.ts"
 import { TransportError } from "../transport-error.ts"
+import { checks, DURATION } from "./check.ts"
 import type { Machine } from "./machine.ts"
 import type { Network } from "./network.ts"
 import { Random } from "./random.ts"
 import { SimulatedTransport } from "./transport.ts"
 import type { Alarm, Deferrer } from "./virtual-time.ts"
+
+const FAULT = oneOf<SocketErrorCode | "full">(...SOCKET_ERRORS, "full")
 
 export class SimulatedHost implements Host, Deferrer {
   readonly machine: Machine
@@ -48,6 +62,7 @@ export class SimulatedHost implements Host, Deferrer {
 
   /** Blocks the process for a while, as a long computation does: datagrams wait in the socket buffer, wake-ups are late. Promises that are under way can't be held up. */
   stall(ms: number): void {
+    checks.value("ms", ms, DURATION)
     this.#busyUntilMs = Math.max(this.#busyUntilMs, this.#network.now + ms)
     // Sockets are read and deferred work is done when something happens; this is what happens.
     this.#network.time.set(new ProcessAlarm(() => {}), this.#busyUntilMs)
@@ -55,6 +70,7 @@ export class SimulatedHost implements Host, Deferrer {
 
   /** As `stall`, and the clock of the process stands still meanwhile: a laptop that sleeps (a monotonic clock of Linux doesn't count that). */
   suspend(ms: number): void {
+    checks.value("ms", ms, DURATION)
     const untilMs = this.#network.now + ms
     const extraMs = untilMs - Math.max(this.#network.now, this.#suspended.untilMs)
     if (!(extraMs > 0)) return
@@ -65,13 +81,14 @@ export class SimulatedHost implements Host, Deferrer {
 
   /** Its clock leaps forward without anything having happened: a virtual machine that was moved. A monotonic clock never leaps back. */
   jumpClock(ms: number): void {
-    if (!(ms >= 0)) throw new RangeError(`a clock jumps by 0 ms or more, not ${ms}`)
+    checks.value("ms", ms, DURATION)
     this.#suspended.clockMs += ms
     this.#shiftClock(ms)
   }
 
   /** Makes the system refuse to send: each datagram fails with an error, or (`"full"`) none is taken until this is lifted. `undefined` lifts it. */
   failSends(fault: SocketErrorCode | "full" | undefined): void {
+    if (fault !== undefined) checks.value("fault", fault, FAULT)
     const wasFull = this.#sendFault === "full"
     this.#sendFault = fault
     if (!wasFull || fault === "full") return

@@ -4,7 +4,17 @@
  * @module
  */
 
+import { FLAG, group, type Kinds, orInfinity, positive, real, required, whole } from "../check.ts"
+import { DURATION, PROBABILITY } from "./check.ts"
 import type { Random } from "./random.ts"
+
+const INDEX = whole(0)
+
+export interface BurstOptions {
+  readonly enterRate: number
+  readonly leaveRate: number
+  readonly lossRate: number
+}
 
 /** Everything is off by default: a perfect link. Rates are probabilities from 0 to 1. */
 export interface LinkOptions {
@@ -15,7 +25,7 @@ export interface LinkOptions {
   /** Independent loss. */
   readonly lossRate?: number
   /** Loss in bursts (Gilbert–Elliott): in the bad state `lossRate` of the datagrams are lost; entered and left with these probabilities per datagram. */
-  readonly burst?: { readonly enterRate: number; readonly leaveRate: number; readonly lossRate: number }
+  readonly burst?: BurstOptions
   /** Exactly these are lost: numbers on this link, from 0. */
   readonly dropList?: readonly number[]
   /** A second copy arrives, as late as a reordered one. */
@@ -30,22 +40,36 @@ export interface LinkOptions {
   readonly replayRate?: number
   /** Default 120,000: twice as long as a datagram is said to live in the Internet (RFC 8085, section 3.3). */
   readonly replayDelayMs?: number
-  /** The longest UDP payload that fits; longer ones fail at the sender with EMSGSIZE, or are lost on the way if `mtuSilent`. Default: no limit. */
+  /** The longest UDP payload that fits; longer ones fail at the sender with EMSGSIZE, or are lost on the way if `mtuSilent`. Default: `Infinity`, no limit. */
   readonly mtuBytes?: number
   readonly mtuSilent?: boolean
-  /** Default: no limit. */
+  /** Above 0; default: `Infinity`, no limit. */
   readonly rateBitsPerSecond?: number
-  /** What waits for its turn to be sent; more is lost (drop-tail). Default 256 KiB; matters only with a rate. */
+  /** What waits for its turn to be sent; more is lost (drop-tail). Default 256 KiB, `Infinity`: no limit; matters only with a rate. */
   readonly queueBytes?: number
 }
 
-/** Throws `RangeError` for a rate that is none (5 for 5 %, say) or a negative quantity: it would silently lose everything, or nothing. */
-export function checkLink({ burst, ...options }: LinkOptions): void {
-  for (const [name, value] of [...Object.entries(options), ...Object.entries(burst ?? {})]) {
-    if (typeof value !== "number") continue
-    const max = name.endsWith("Rate") ? 1 : Infinity
-    if (!(value >= 0 && value <= max)) throw new RangeError(`${name} must be from 0 to ${max}, not ${value}`)
-  }
+const NO_LIMIT = "no limit"
+
+export const LINK_OPTIONS: Kinds<LinkOptions> = {
+  delayMs: DURATION,
+  jitterMs: DURATION,
+  lossRate: PROBABILITY,
+  burst: group<BurstOptions>({ enterRate: required(PROBABILITY), leaveRate: required(PROBABILITY), lossRate: required(PROBABILITY) }),
+  dropList: {
+    takes: "a list of whole numbers from 0",
+    has: (value): value is readonly number[] => Array.isArray(value) && value.every((index) => INDEX.has(index)),
+  },
+  duplicateRate: PROBABILITY,
+  reorderRate: PROBABILITY,
+  reorderDelayMs: DURATION,
+  corruptRate: PROBABILITY,
+  replayRate: PROBABILITY,
+  replayDelayMs: DURATION,
+  mtuBytes: orInfinity(whole(0), NO_LIMIT),
+  mtuSilent: FLAG,
+  rateBitsPerSecond: orInfinity(positive(), NO_LIMIT),
+  queueBytes: orInfinity(real(0), NO_LIMIT),
 }
 
 /** Headers of UDP and IPv4 and an Ethernet frame: what a datagram costs on a link with a rate. */
@@ -78,7 +102,7 @@ export class Link {
 
   /** @internal Whether the datagram of this number gets through the lossy parts and the queue. */
   admit(index: number, bytes: number, nowMs: number): Fate {
-    const { lossRate = 0, burst, dropList, mtuBytes = Infinity, rateBitsPerSecond, queueBytes = 262_144 } = this.options
+    const { lossRate = 0, burst, dropList, mtuBytes = Infinity, rateBitsPerSecond = Infinity, queueBytes = 262_144 } = this.options
     const random = this.#random
     if (this.blocked) return "partition"
     if (bytes > mtuBytes) return "mtu"
@@ -88,7 +112,7 @@ export class Link {
       if (this.#isBad && random.chance(burst.lossRate)) return "burst"
     }
     if (random.chance(lossRate)) return "lost"
-    if (rateBitsPerSecond !== undefined) {
+    if (rateBitsPerSecond !== Infinity) {
       const waitingBytes = (Math.max(0, this.#freeAtMs - nowMs) * rateBitsPerSecond) / 8_000
       if (waitingBytes + bytes > queueBytes) return "queue"
       this.#freeAtMs = Math.max(this.#freeAtMs, nowMs) + ((bytes + OVERHEAD_BYTES) * 8_000) / rateBitsPerSecond
@@ -98,8 +122,8 @@ export class Link {
 
   /** @internal When a datagram admitted just now arrives. */
   arrivalMs(nowMs: number): number {
-    const { delayMs = 0, jitterMs = 0, reorderRate = 0, rateBitsPerSecond } = this.options
-    const leavesMs = rateBitsPerSecond === undefined ? nowMs : this.#freeAtMs
+    const { delayMs = 0, jitterMs = 0, reorderRate = 0, rateBitsPerSecond = Infinity } = this.options
+    const leavesMs = rateBitsPerSecond === Infinity ? nowMs : this.#freeAtMs
     const jitter = jitterMs > 0 ? this.#random.fraction() * jitterMs : 0
     const arrivesMs = Math.max(this.#lastArrivalMs, this.#cloggedUntilMs, leavesMs + delayMs + jitter)
     if (this.#random.chance(reorderRate)) return this.lateMs(arrivesMs)

@@ -6,10 +6,14 @@
 
 import type { Address, SocketErrorCode, SyncCrypto } from "../host.ts"
 import { settle as systemSettle } from "../settle.ts"
+import { parseHost } from "../addresses.ts"
+import { FLAG, functionThat, group, type Kind, type Kinds, nearest, objectWith, orInfinity, required, show, whole } from "../check.ts"
+import { CRYPTO } from "../kinds.ts"
+import { checks, DURATION, SEED } from "./check.ts"
 import { simulatedCrypto } from "./crypto.ts"
 import { Datagram } from "./datagram.ts"
 import { SimulatedHost } from "./host.ts"
-import { checkLink, Link, type LinkOptions } from "./link.ts"
+import { Link, LINK_OPTIONS, type LinkOptions } from "./link.ts"
 import { Machine } from "./machine.ts"
 import { Random } from "./random.ts"
 import { Trace } from "./trace.ts"
@@ -30,6 +34,35 @@ export interface NetworkOptions {
   /** How many of the last events `network.record` keeps as text; default 0. */
   readonly recordLines?: number
 }
+
+export interface HostOptions {
+  /** Whether the machine has an address of the family; default: it has both. */
+  readonly v4?: boolean
+  readonly v6?: boolean
+}
+
+export interface PartitionOptions {
+  /** Cuts the way back too; default `true`. */
+  readonly both?: boolean
+}
+
+const NETWORK_OPTIONS: Kinds<NetworkOptions> = {
+  seed: required(SEED),
+  link: group(LINK_OPTIONS),
+  crypto: CRYPTO,
+  settle: functionThat("lets promises run"),
+  recordLines: whole(0),
+}
+const HOST_OPTIONS: Kinds<HostOptions> = { v4: FLAG, v6: FLAG }
+const PARTITION_OPTIONS: Kinds<PartitionOptions> = { both: FLAG }
+const NAME: Kind<string> = {
+  takes: 'the name of a machine: not empty, without ":" and ">", and no address',
+  has: (value): value is string => typeof value === "string" && /^[^:>]+$/.test(value) && parseHost(value) === undefined,
+}
+const KEEP = functionThat<(datagram: DatagramInTransit) => boolean>("tells of each datagram whether it goes on")
+const CONDITION = functionThat<() => boolean>("tells whether to stop")
+const PROMISE = objectWith<Promise<unknown>>("a promise", "then")
+const WITHIN = orInfinity(DURATION, "however long it takes")
 
 /** A datagram handed to a link, as a filter sees it. */
 export interface DatagramInTransit {
@@ -55,12 +88,22 @@ export class Network {
   readonly #machines = new Map<string, Machine>()
   readonly #owners = new Map<string, Machine>()
   readonly #links = new Map<string, Link>()
+  /** Machines that were spoken of before there was any. */
+  readonly #namedAhead = new Set<string>()
   readonly #spare: Datagram[] = []
   #defaults: LinkOptions
   #filter: ((datagram: DatagramInTransit) => boolean) | undefined
 
-  constructor({ seed, link = {}, crypto = simulatedCrypto, settle = systemSettle, recordLines = 0 }: NetworkOptions) {
-    checkLink(link)
+  constructor(options: NetworkOptions) {
+    const {
+      seed,
+      link = {},
+      crypto = simulatedCrypto,
+      settle = systemSettle,
+      recordLines = 0,
+    } = checks.options("createNetwork", options, NETWORK_OPTIONS)
+    // That is a preset with a wrong name.
+    if (Object.hasOwn(options, "link")) checks.value("link", options.link, NETWORK_OPTIONS.link)
     this.seed = seed
     this.crypto = crypto
     this.time = new VirtualTime(settle)
@@ -84,32 +127,44 @@ export class Network {
   }
 
   /** A new process on the machine of this name, which is made, with v4 and v6 addresses unless told otherwise, when it is first asked for. Its name resolves on all hosts. */
-  host(name: string, { v4 = true, v6 = true }: { readonly v4?: boolean; readonly v6?: boolean } = {}): SimulatedHost {
+  host(name: string, options: HostOptions = {}): SimulatedHost {
+    checks.value("name", name, NAME)
+    const { v4, v6 } = checks.options("host", options, HOST_OPTIONS)
     let machine = this.#machines.get(name)
     if (machine === undefined) {
       const originMs = 1_000 * new Random(this.seed, `clock of ${name}`).below(1_000_000)
-      machine = new Machine(name, this.#machines.size + 1, { v4, v6 }, originMs)
+      machine = new Machine(name, this.#machines.size + 1, { v4: v4 ?? true, v6: v6 ?? true }, originMs)
       this.#machines.set(name, machine)
+      this.#namedAhead.delete(name)
       for (const address of machine.addresses) this.#owners.set(address.host, machine)
+    }
+    for (const [family, asked] of [
+      [4, v4],
+      [6, v6],
+    ] as const) {
+      const has = machine.addresses.some((address) => address.family === family)
+      if (asked !== undefined && asked !== has)
+        throw new RangeError(`"${name}" was made ${has ? "with" : "without"} a v${family} address; a machine keeps those that it has`)
     }
     return new SimulatedHost(this, machine, machine.processes++)
   }
 
   /** Replaces the options of one direction. */
   link(from: string, to: string, options: LinkOptions): void {
-    checkLink(options)
-    this.linkOf(from, to).options = options
+    const checked = checks.options("link", options, LINK_OPTIONS)
+    this.linkOf(from, to).options = checked
   }
 
   /** Replaces the options of all links, present and future. */
   links(options: LinkOptions): void {
-    checkLink(options)
-    this.#defaults = options
-    for (const link of this.#links.values()) link.options = options
+    const checked = checks.options("links", options, LINK_OPTIONS)
+    this.#defaults = checked
+    for (const link of this.#links.values()) link.options = checked
   }
 
   /** The direction itself, for its counts. */
   linkOf(from: string, to: string): Link {
+    this.#checkMachines(from, to)
     const key = linkKey(from, to)
     let link = this.#links.get(key)
     if (link === undefined) {
@@ -120,13 +175,16 @@ export class Network {
   }
 
   /** Cuts the way from one machine to another, and with `both` (default) the way back. */
-  partition(from: string, to: string, { both = true }: { readonly both?: boolean } = {}): void {
+  partition(from: string, to: string, options: PartitionOptions = {}): void {
+    const { both = true } = checks.options("partition", options, PARTITION_OPTIONS)
     this.linkOf(from, to).blocked = true
     if (both) this.linkOf(to, from).blocked = true
   }
 
   /** Mends what `partition` cut: everywhere, or between two. */
   heal(a?: string, b?: string): void {
+    if ((a === undefined) !== (b === undefined)) throw new RangeError("heal takes two machines, or none: then it mends everything")
+    if (a !== undefined && b !== undefined) this.#checkMachines(a, b)
     for (const [key, link] of this.#links) {
       if (a === undefined || b === undefined || key === linkKey(a, b) || key === linkKey(b, a)) link.blocked = false
     }
@@ -134,43 +192,78 @@ export class Network {
 
   /** Holds up what goes from one machine to another for so long; then all of it arrives at once, in order. */
   clog(from: string, to: string, ms: number): void {
+    checks.value("ms", ms, DURATION)
     this.linkOf(from, to).clog(this.now + ms)
   }
 
   /** Decides about each datagram before the link does: `false` loses it. */
   filter(keep: (datagram: DatagramInTransit) => boolean): void {
+    checks.value("keep", keep, KEEP)
     this.#filter = keep
   }
 
   /** Puts a datagram before a socket as if it had come from anywhere: a forged one, or an old one once more. */
   inject(from: Address, to: Address, bytes: Uint8Array, delayMs = 0): void {
+    checks.value("delayMs", delayMs, DURATION)
     this.#dispatch(from, to, bytes, this.now + delayMs)
   }
 
   /** Lets this much virtual time pass. Rejects with what the code of a host threw. */
   async advance(ms: number): Promise<void> {
+    checks.value("ms", ms, DURATION)
+    this.#checkNamedAhead()
     await this.time.runUntil(this.now + ms, () => false)
   }
 
-  /** Lets time pass until a promise settles, and settles like it; rejects when it hasn't within `withinMs` (default 60,000) of virtual time. */
+  /**
+   * Lets time pass until a promise settles, and settles like it; rejects when it hasn't within `withinMs` (default 60,000, `Infinity`: however long it takes) of virtual
+   * time.
+   */
   async until<T>(promise: Promise<T>, withinMs = 60_000): Promise<T> {
+    checks.value("withinMs", withinMs, WITHIN)
+    void checks.value("promise", promise, PROMISE)
     let isSettled = false
     const settled = (): void => void (isSettled = true)
-    promise.then(settled, settled)
+    void promise.then(settled, settled)
     await this.#runUntil(() => isSettled, withinMs, "not settled")
     return promise
   }
 
   /** Lets time pass until a condition holds, looked at after each instant. Rejects like {@link Network.until}. */
   async when(condition: () => boolean, withinMs = 60_000): Promise<void> {
+    checks.value("withinMs", withinMs, WITHIN)
+    checks.value("condition", condition, CONDITION)
     await this.#runUntil(condition, withinMs, "the condition did not hold")
   }
 
   async #runUntil(isDone: () => boolean, withinMs: number, failure: string): Promise<void> {
+    this.#checkNamedAhead()
     await this.time.runUntil(this.now + withinMs, isDone)
     if (isDone()) return
     throw new Error(
       `${failure} within ${withinMs} virtual ms (seed ${this.seed}, now ${this.now} ms, ${this.time.eventCount} events to come)`,
+    )
+  }
+
+  /** A name that is misspelt would be a link that nobody uses. Before there is any machine names may be told ahead, and are looked at once time has passed. */
+  #checkMachines(...names: readonly string[]): void {
+    for (const name of names) {
+      if (this.#machines.has(name)) continue
+      if (this.#machines.size > 0) throw this.#noMachine(name)
+      checks.value("name", name, NAME)
+      this.#namedAhead.add(name)
+    }
+  }
+
+  #checkNamedAhead(): void {
+    if (this.now === 0) return
+    for (const name of this.#namedAhead) throw this.#noMachine(name)
+  }
+
+  #noMachine(name: string): RangeError {
+    const near = typeof name === "string" ? nearest(name, [...this.#machines.keys()]) : undefined
+    return new RangeError(
+      `there is no machine ${show(name)} to have links${near === undefined ? "" : `; did you mean "${near}"?`}; network.host(name) makes one`,
     )
   }
 

@@ -211,6 +211,7 @@ describe("a link", () => {
     expect(await talk()).toBe("0 1")
     network.partition("a", "b")
     expect(await talk()).toBe("0 0")
+    network.host("c")
     network.heal("c", "b")
     expect(await talk()).toBe("0 0")
     network.heal("b", "a")

@@ -1,0 +1,52 @@
+/** What callers give by mistake, by name. Who tests an option says which of these are right there; all others have to be refused. */
+export const BAD_VALUES: readonly (readonly [string, unknown])[] = [
+  ["NaN", Number.NaN],
+  ["Infinity", Infinity],
+  ["-Infinity", -Infinity],
+  ["-1", -1],
+  ["-0", -0],
+  ["0", 0],
+  ["1/2", 0.5],
+  ["1", 1],
+  ["2^31", 2 ** 31],
+  ["2^32", 2 ** 32],
+  ["2^53", 2 ** 53],
+  ["1e308", 1e308],
+  ['"500"', "500"],
+  ['""', ""],
+  ["null", null],
+  ["500n", 500n],
+  ["true", true],
+  ["a symbol", Symbol("500")],
+  ["a list", [500]],
+  ["an object", {}],
+  ["a function", () => 500],
+]
+
+/** Those of them that a function takes, by name; it throws or rejects for the others. What it throws has to match. */
+export async function takenBy(call: (value: unknown) => unknown, failure: object): Promise<string[]> {
+  const taken: string[] = []
+  for (const [name, value] of BAD_VALUES) {
+    const error = await failureOf(() => call(value))
+    if (error === undefined) taken.push(name)
+    else if (!matches(error, failure)) throw new Error(`${name} failed otherwise`, { cause: error })
+  }
+  return taken
+}
+
+/** What a call throws or rejects with; `undefined`: it settles well, or not at once. */
+export async function failureOf(call: () => unknown): Promise<unknown> {
+  let failure: unknown
+  try {
+    const result = call()
+    if (result instanceof Promise) result.catch((error: unknown) => (failure = error))
+  } catch (error) {
+    return error
+  }
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve()
+  return failure
+}
+
+function matches(error: unknown, failure: object): boolean {
+  return Object.entries(failure).every(([key, value]) => (error as Record<string, unknown>)[key] === value)
+}
