@@ -84,8 +84,16 @@ test("two that join each other at once have one session, whatever the path does"
 
 test.each([
   ["an identity without secrets", { protection: "checksum", secrets: undefined }, /needs secrets too/],
-  ["a key of another length", { identity: { privateKey: new Uint8Array(31), trust: () => true } }, /privateKey must be a Uint8Array of 32 bytes, not a Uint8Array of 31 bytes/],
-  ["nobody to ask", { identity: { privateKey: new Uint8Array(32) } as unknown as IdentityOptions }, /identity.trust must be a function that .*, not undefined/],
+  [
+    "a key of another length",
+    { identity: { privateKey: new Uint8Array(31), trust: () => true } },
+    /privateKey must be a Uint8Array of 32 bytes, not a Uint8Array of 31 bytes/,
+  ],
+  [
+    "nobody to ask",
+    { identity: { privateKey: new Uint8Array(32) } as unknown as IdentityOptions },
+    /identity.trust must be a function that .*, not undefined/,
+  ],
 ] as const)("%s: an error at once", async (_, options, message) => {
   const { member } = group(4)
   await expect(member("a", [], options as EndpointOptions)).rejects.toMatchObject({
