@@ -120,6 +120,11 @@ export class LargeMessage {
     return this.#written > 0
   }
 
+  /** Which message of its stream it is, counted from 0; −1 while nothing of it is there. */
+  get number(): number {
+    return this.#message
+  }
+
   get isDone(): boolean {
     return this.#written === this.bytes.length
   }
@@ -131,6 +136,14 @@ export class LargeMessage {
       if (offset < 0) return false
       this.#writePiece(sink, offset)
     }
+    return true
+  }
+
+  /** Writes it as a small one, behind others; `false`: no room now. */
+  writeWhole(sink: PayloadSink): boolean {
+    const number = sink.begun
+    if (!writeWhole(sink, this.type, this.bytes)) return false
+    this.#message = number
     return true
   }
 

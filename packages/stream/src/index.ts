@@ -21,6 +21,7 @@ export { Repeater } from "./repeater.ts"
 export { GRANULARITY_MS, INITIAL_RTT_MS, RttEstimator } from "./rtt.ts"
 export {
   createOutgoingPacket,
+  type MessageFate,
   type OutgoingPacket,
   type PacketRange,
   type SendState,

@@ -77,6 +77,9 @@ export interface SentMessages {
   readonly pending: number
 }
 
+/** What had become of a message when its stream was given up: `unsent` means that not all of it was sent. */
+export type MessageFate = "acknowledged" | "sent" | "unsent"
+
 /** The packets `[from, to)`, wherever their numbers go: see {@link SendStream.follow}. */
 export interface PacketRange {
   from: number
@@ -141,6 +144,8 @@ export class SendStream {
   #nowMs = 0
   #begun = 0
   #begunBelowLow = 0
+  /** The message begun last wants more pieces. */
+  #isUnfinished = false
   /** Messages begun in packets that were sent. */
   #begunSent = 0
   #acknowledged = 0
@@ -176,6 +181,8 @@ export class SendStream {
   #askedMs = -Infinity
   #lastSyncMs = -Infinity
   #isReachable = true
+  /** Where messages stood when the stream was given up. */
+  #fates: { readonly acknowledged: number; readonly sent: number; readonly others: ReadonlySet<number> | undefined } | undefined
   /** When the stream has been idle long enough to give back its memory. */
   #idleMs = Infinity
   #resentPackets = 0
@@ -443,6 +450,7 @@ export class SendStream {
   commitPiece(form: number, bytes: number): void {
     if (this.#state !== "open") return
     if (form === FORM.first) this.#begun++
+    this.#isUnfinished = form === FORM.first || form === FORM.middle
     // What its sender gave up half written was never sent whole.
     if (form === FORM.abandoned) this.#dropped++
     this.#append(bytes, form, this.#nowMs)
@@ -571,6 +579,25 @@ export class SendStream {
   /** Messages begun below a packet. */
   #begunBelow(number: number): number {
     return number === this.#low ? this.#begunBelowLow : this.#ring.begun[this.#ring.index(number - 1)]!
+  }
+
+  /** Messages that end below a packet: all that were begun there, but for one that goes on in it. */
+  #endedBelow(number: number): number {
+    const goesOn = number < this.#high ? isRest(formOf(this.#ring.delivery[this.#ring.index(number)]!)) : this.#isUnfinished
+    return this.#begunBelow(number) - (goesOn ? 1 : 0)
+  }
+
+  /** The oldest so many messages are acknowledged, those that were abandoned among them. */
+  get messagesBelowLow(): number {
+    return this.#endedBelow(this.#low)
+  }
+
+  /** What had become of a message, by its number (`begun` before it was written), when the stream was closed or reset; before that it is `unsent`. */
+  fateOf(message: number): MessageFate {
+    const fates = this.#fates
+    if (fates === undefined) return "unsent"
+    if (message < fates.acknowledged || fates.others?.has(message) === true) return "acknowledged"
+    return message < fates.sent ? "sent" : "unsent"
   }
 
   /** Messages that end in a packet. */
@@ -798,16 +825,40 @@ export class SendStream {
     this.#closing.start(nowMs)
   }
 
+  /** The messages above the edge that the receiver took although others before them are missing: only where there is no order. */
+  #takenAbove(): Set<number> | undefined {
+    if (this.mode !== MODE["reliable-unordered"] || this.#low === this.#next) return undefined
+    const ring = this.#ring
+    const taken = new Set<number>()
+    // What goes on at the edge began below it, where all is acknowledged.
+    let isWhole = true
+    for (let number = this.#low; number < this.#next; number++) {
+      const at = ring.index(number)
+      const form = formOf(ring.delivery[at]!)
+      const isReceived = ring.state[at] === PACKET.received
+      isWhole = isReceived && (isWhole || !isRest(form))
+      if (!isWhole || (form !== FORM.whole && form !== FORM.last)) continue
+      for (let message = this.#begunBelow(number) - (form === FORM.last ? 1 : 0); message < ring.begun[at]!; message++) taken.add(message)
+    }
+    return taken
+  }
+
   /** Nothing more becomes of what is left: it is accounted for, and its memory goes back. */
   #forget(): void {
     const ring = this.#ring
+    if (this.#fates === undefined) {
+      const others = this.#takenAbove()
+      this.#fates = { acknowledged: this.messagesBelowLow, sent: this.#endedBelow(this.#next), others }
+      this.#acknowledged += others?.size ?? 0
+    }
+    const { others } = this.#fates
     let wasSent = true
     for (let number = this.#low; number < this.#high; number++) {
       const at = ring.index(number)
       const form = formOf(ring.delivery[at]!)
       if (form === FORM.whole || form === FORM.first) wasSent = true
       if (ring.sends[at] === 0) wasSent = false
-      if (ring.state[at] !== PACKET.gone) {
+      if (ring.state[at] !== PACKET.gone && others?.has(ring.begun[at]! - 1) !== true) {
         if (wasSent) this.#unconfirmed += this.#endedIn(number)
         else this.#dropped += this.#endedIn(number)
       }

@@ -10,7 +10,7 @@ import {
   slotBytesOf,
   streamOptions,
 } from "@x/stream"
-import { createStatus, createSync, deliveryByte, FORM, MODE, type Mode, NUMBER_MAX, type Status, STATUS } from "@x/wire"
+import { createStatus, createSync, deliveryByte, FORM, MODE, type Mode, NUMBER_MAX, REASON, type Status, STATUS } from "@x/wire"
 import { expect, test } from "vitest"
 
 const OPTIONS = streamOptions({ payloadBytesMax: 64, windowPackets: 8, spreadPackets: 64 })
@@ -318,4 +318,63 @@ test("a receiver whose pool was full has room again once all that it missed has 
   const it = createStatus()
   expect(receiver.pollStatus(100, it)).toBe(true)
   expect([it.state, it.cumulative]).toEqual([0, 2])
+})
+
+test("reliable-unordered: closed, it tells of each message whether it was acknowledged, sent or neither, and the account says the same", () => {
+  const sender = makeSender(MODE["reliable-unordered"])
+  // 0 and 1 share a packet, 2 has three, 3 one, 4 two, 5 one: eight packets, of which seven are sent.
+  sender.reserve(10)
+  sender.commit(10)
+  sender.reserve(10)
+  sender.commit(10)
+  sender.closePacket()
+  writeLarge(sender, 3)
+  write(sender)
+  writeLarge(sender, 2)
+  write(sender)
+  expect(take(sender, 7)).toEqual([0, 1, 2, 3, 4, 5, 6])
+  expect(sender.fateOf(0)).toBe("unsent")
+  // Of 2 the first piece and the last, of 4 both.
+  sender.handleStatus(status({ cumulative: 2, received: [3, 4, 5, 7] }), 1)
+  expect(sender.messagesBelowLow).toBe(2)
+  sender.reset(REASON.aborted, 2)
+  expect([0, 1, 2, 3, 4, 5, 6].map((message) => sender.fateOf(message))).toEqual([
+    "acknowledged",
+    "acknowledged",
+    "sent",
+    "sent",
+    "acknowledged",
+    "unsent",
+    "unsent",
+  ])
+  expect(sender.messages).toEqual({ accepted: 6, acknowledged: 3, unconfirmed: 2, dropped: 1, pending: 0 })
+  sender.assertInvariants()
+  // The answer to the reset changes nothing of it.
+  sender.handleStatus(status({ cumulative: 8, state: STATUS.closed }), 3)
+  expect([sender.state, sender.fateOf(2), sender.fateOf(4)]).toEqual(["closed", "sent", "acknowledged"])
+})
+
+test("reliable: what lies behind a gap isn't acknowledged, and a message whose rest was never written isn't either", () => {
+  const sender = makeSender(MODE.reliable)
+  write(sender)
+  write(sender)
+  write(sender)
+  sender.reservePiece()
+  sender.commitPiece(FORM.first, 64)
+  take(sender, 4)
+  sender.handleStatus(status({ cumulative: 1, received: [2, 4] }), 1)
+  expect(sender.messagesBelowLow).toBe(1)
+  sender.handleStatus(status({ cumulative: 4 }), 2)
+  // All of its packets are acknowledged; it isn't whole.
+  expect(sender.messagesBelowLow).toBe(3)
+  sender.reset(REASON.aborted, 3)
+  expect([0, 1, 2, 3].map((message) => sender.fateOf(message))).toEqual(["acknowledged", "acknowledged", "acknowledged", "unsent"])
+
+  const gap = makeSender(MODE.reliable)
+  write(gap)
+  write(gap)
+  take(gap, 2)
+  gap.handleStatus(status({ received: [1, 2] }), 1)
+  gap.reset(REASON.aborted, 2)
+  expect([gap.fateOf(0), gap.fateOf(1), gap.messages.unconfirmed]).toEqual(["sent", "sent", 2])
 })
