@@ -1,10 +1,9 @@
+import { REASON } from "@x/wire"
 import { BYTES, check, group, type Kinds, milliseconds, TEXT, TIMEOUT } from "./check.ts"
 import { EndpointError } from "./endpoint-error.ts"
 import { type Departure, Events, type Listener } from "./events.ts"
-import { encodeValue } from "./encode-value.ts"
-import { isMessageType, type MessageType } from "./message-type.ts"
-import type { OutgoingStream, SendOptions, SendResult } from "./outgoing-stream.ts"
-import { checkOpenOptions, type OpenOptions, type Peer } from "./peer.ts"
+import { NamedStream, type NamedStreamOptions } from "./named-stream.ts"
+import { checkOpenOptions, type Peer } from "./peer.ts"
 import type { Target } from "./target.ts"
 
 export interface RetryOptions {
@@ -40,38 +39,25 @@ export interface ConnectionEvents {
   up: (peer: Peer) => void
   /** It is gone; another one is looked for. */
   down: (peer: Peer, why: Departure) => void
-  /** A join failed; the next one comes after so many milliseconds. */
+  /** A join failed; the next one comes after so many milliseconds. Whoever was lost soon after it was joined is waited for too. */
   retry: (error: Error, afterMs: number) => void
-}
-
-/** A message whose stream ended before it was acknowledged. */
-export interface UnconfirmedMessage {
-  readonly type: number
-  readonly bytes: Uint8Array
-  /** Whether all of it was sent: then it may have been delivered. */
-  readonly wasSent: boolean
-}
-
-export interface NamedStreamEvents {
-  /** A stream to another incarnation of the peer takes what is sent from now on. */
-  open: (stream: OutgoingStream) => void
-  /** A reliable stream is over: what was accepted and never acknowledged, in order. Nothing of it is sent again by itself. */
-  unconfirmed: (messages: readonly UnconfirmedMessage[]) => void
-}
-
-export interface NamedStreamOptions extends OpenOptions {
-  /** Names the stream, here and to the peer. */
-  readonly label: string
 }
 
 /** What a connection needs of its endpoint. */
 export interface ConnectionHost {
+  now(): number
   join(signal: AbortSignal): Promise<Peer>
   until(isDone: () => boolean, timeoutMs: number): Promise<void>
   /** Uniform, 0 to 2^32 − 1. */
   random(): number
   surface(error: unknown, where: string): void
   onClose(connection: Connection): void
+  /** Nobody of this connection uses the peer any more: goodbye is said to it if nobody else does either. Settles when it was. */
+  letGo(peer: Peer): Promise<void>
+  /** Of `close`, unless told otherwise. */
+  readonly lingerMs: number
+  /** Bytes that a label may have for any peer. */
+  readonly labelBytesMax: number
 }
 
 /** A peer by its name, whatever incarnation of it there is: joins, and joins again. Made by `endpoint.connect()`. */
@@ -81,19 +67,28 @@ export class Connection implements AsyncDisposable {
   readonly #minMs: number
   readonly #maxMs: number
   readonly #events: Events<ConnectionEvents>
+  /** By label, those that were not ended; and all whose end is still to come. */
   readonly #streams = new Map<string, NamedStream>()
+  readonly #live = new Set<NamedStream>()
+  /** Those that the peer has no room for. */
+  readonly #heldUp = new Set<NamedStream>()
   readonly #abort = new AbortController()
   readonly #waiters: ((peer: Peer | undefined) => void)[] = []
   #peer: Peer | undefined
   #lost: Peer | undefined
+  #joinedMs = -Infinity
+  /** How long to wait before joining whoever is lost soon again: the longer, the more often that was. */
+  #soonMs: number
+  #isUpTold = false
   #isTrying = false
-  #isClosed = false
+  #isFilling = false
+  #closing: Promise<void> | undefined
 
   /** @internal */
   constructor(target: Target, { minMs, maxMs }: Required<RetryOptions>, host: ConnectionHost) {
     this.target = target
     this.#host = host
-    this.#minMs = minMs
+    this.#minMs = this.#soonMs = minMs
     this.#maxMs = maxMs
     this.#events = new Events(["up", "down", "retry"], (error, name) => host.surface(error, `the listener of "${name}"`))
     void this.#try()
@@ -110,7 +105,7 @@ export class Connection implements AsyncDisposable {
   }
 
   get isClosed(): boolean {
-    return this.#isClosed
+    return this.#closing !== undefined
   }
 
   /** Listens to an event. Returns what ends it. */
@@ -120,194 +115,179 @@ export class Connection implements AsyncDisposable {
 
   /** The peer, once it is joined: at once, or when it next is. Rejects with `closed`. */
   joined(): Promise<Peer> {
+    if (this.isClosed) return Promise.reject(closedError())
     if (this.#peer !== undefined) return Promise.resolve(this.#peer)
-    if (this.#isClosed) return Promise.reject(closedError())
     return new Promise((resolve, reject) => this.#waiters.push((peer) => (peer === undefined ? reject(closedError()) : resolve(peer))))
   }
 
-  /** A stream of this name: opened now if the peer is joined, and anew to each incarnation. The same name is the same stream. */
+  /**
+   * A stream of this name: opened now if the peer is joined, and anew to each incarnation; its `state` tells. The same name is the same stream, until it is ended.
+   * Throws `EndpointError` `invalid-option`, also for a name that is there with other options, or `closed`.
+   */
   stream(options: NamedStreamOptions): NamedStream {
-    const given = checkOpenOptions(options)
+    const given = checkOpenOptions(options, this.#host.labelBytesMax)
     check.value("label", options.label, TEXT)
-    if (this.#isClosed) throw closedError()
+    if (this.isClosed) throw closedError()
     const known = this.#streams.get(given.label)
-    if (known !== undefined) return known
-    const stream = new NamedStream(given, (error, where) => this.#host.surface(error, where))
+    if (known !== undefined) {
+      known.checkSame(given)
+      return known
+    }
+    const stream = new NamedStream(given, {
+      surface: (error, where) => this.#host.surface(error, where),
+      want: (it) => this.#want(it),
+      onEnd: (it) => void this.#streams.delete(it.label),
+      onOver: (it) => {
+        this.#live.delete(it)
+        this.#heldUp.delete(it)
+      },
+    })
     this.#streams.set(given.label, stream)
-    if (this.#peer !== undefined) stream.open(this.#peer)
+    this.#live.add(stream)
+    this.#want(stream)
     return stream
+  }
+
+  #want(stream: NamedStream): void {
+    if (this.#peer === undefined || this.isClosed) return
+    if (stream.open(this.#peer)) return void this.#heldUp.delete(stream)
+    this.#heldUp.add(stream)
+    void this.#fill()
+  }
+
+  /** Opens what waits for room, as there is some. */
+  async #fill(): Promise<void> {
+    if (this.#isFilling) return
+    this.#isFilling = true
+    const isOver = (): boolean => this.isClosed || this.#peer === undefined || this.#heldUp.size === 0
+    while (!isOver()) {
+      await this.#host.until(() => isOver() || this.#peer!.hasRoom, Infinity)
+      for (const stream of [...this.#heldUp]) if (this.#peer?.hasRoom === true) this.#want(stream)
+    }
+    this.#isFilling = false
   }
 
   /** @internal An incarnation is there: by our join, or because it joined us. */
   use(peer: Peer): void {
-    if (this.#isClosed || this.#peer === peer) return
+    if (this.isClosed || this.#peer !== undefined || peer.state === "left") return
     this.#peer = peer
-    for (const stream of this.#streams.values()) stream.open(peer)
+    this.#joinedMs = this.#host.now()
+    peer.keep(this)
+    // Who hears of a stream may close the connection, or have the peer leave.
+    for (const stream of [...this.#live]) if (this.#peer === peer) this.#want(stream)
+    if (this.#peer !== peer || this.isClosed) return
     for (const settle of this.#waiters.splice(0)) settle(peer)
+    this.#isUpTold = true
     this.#events.emit("up", peer)
   }
 
   /** @internal A peer has left. */
   lose(peer: Peer, why: Departure): void {
     if (this.#peer !== peer) return
+    const wasToldUp = this.#isUpTold
     this.#peer = undefined
     this.#lost = peer
-    for (const stream of this.#streams.values()) stream.lose()
-    this.#events.emit("down", peer, why)
+    this.#isUpTold = false
+    this.#heldUp.clear()
+    peer.letGo(this)
+    for (const stream of [...this.#live]) stream.lose(why)
+    if (wasToldUp) this.#events.emit("down", peer, why)
     void this.#try()
   }
 
-  /** Joins until it succeeds, further and further apart and never at the same time as all others who lost the peer. */
+  /** Who is lost soon after it was joined may be so again: it is asked for less and less often. */
+  #pauseMs(): number {
+    if (this.#host.now() - this.#joinedMs >= this.#maxMs) {
+      this.#soonMs = this.#minMs
+      return 0
+    }
+    const waitMs = this.#soonMs
+    this.#soonMs = this.#doubled(waitMs)
+    return this.#jittered(waitMs)
+  }
+
+  #doubled(waitMs: number): number {
+    return Math.min(2 * waitMs, this.#maxMs)
+  }
+
+  /** Never at the same time as all others who lost the peer. */
+  #jittered(waitMs: number): number {
+    return (waitMs * (1 + this.#host.random() / 2 ** 32)) / 2
+  }
+
+  /** Joins until it succeeds, further and further apart. */
   async #try(): Promise<void> {
     if (this.#isTrying) return
     this.#isTrying = true
-    for (let waitMs = this.#minMs; !this.#isClosed && this.#peer === undefined; waitMs = Math.min(2 * waitMs, this.#maxMs)) {
+    const isOver = (): boolean => this.isClosed || this.#peer !== undefined
+    // Another incarnation may be told of in this very turn.
+    await Promise.resolve()
+    let afterMs = this.#pauseMs()
+    for (let waitMs = this.#minMs; !isOver(); waitMs = this.#doubled(waitMs)) {
+      if (afterMs > 0) await this.#host.until(isOver, afterMs)
+      if (isOver()) break
+      afterMs = this.#jittered(waitMs)
       try {
-        const peer = await this.#host.join(this.#abort.signal)
-        if (peer.state !== "left") this.use(peer)
+        await this.#join()
       } catch (error) {
-        if (this.#isClosed || (error instanceof EndpointError && error.code === "closed")) break
-        const afterMs = (waitMs * (1 + this.#host.random() / 2 ** 32)) / 2
-        this.#events.emit("retry", error as Error, afterMs)
-        await this.#host.until(() => this.#isClosed || this.#peer !== undefined, afterMs)
+        if (!isOver()) this.#events.emit("retry", error as Error, afterMs)
       }
     }
     this.#isTrying = false
   }
 
-  /** Ends its streams, and says goodbye once all of them are delivered or `lingerMs` is over: milliseconds, default 5,000; `Infinity`: however long it takes. */
-  async close(lingerMs: number = 5_000): Promise<void> {
+  async #join(): Promise<void> {
+    const peer = await this.#host.join(this.#abort.signal)
+    this.use(peer)
+    // It was closed in the meantime, or another incarnation came first.
+    if (this.#peer !== peer) void this.#host.letGo(peer)
+  }
+
+  /**
+   * Joins no more, and ends its streams; settles when all of them are delivered, or given up once `lingerMs` are over: milliseconds, default that of the endpoint;
+   * `Infinity`: however long it takes. Then it says goodbye to the peer, which takes a second at most, unless somebody else uses it: another connection, whoever got it
+   * from `endpoint.join()`, the peer itself if it joined us, or a stream that is open, in either direction. Is that all, goodbye is said once the last one closes.
+   * A second call settles with the first. Rejects with `invalid-option` only.
+   */
+  close(lingerMs: number = this.#host.lingerMs): Promise<void> {
+    return this.#close(lingerMs, true)
+  }
+
+  /** @internal With its endpoint, which says goodbye to all. */
+  closeWithEndpoint(): void {
+    void this.#close(this.#host.lingerMs, false)
+  }
+
+  async #close(lingerMs: number, isAlone: boolean): Promise<void> {
     check.value("lingerMs", lingerMs, TIMEOUT)
-    if (this.#isClosed) return
-    this.#isClosed = true
+    if (this.#closing !== undefined) return this.#closing
+    let settle!: () => void
+    this.#closing = new Promise((resolve) => (settle = resolve))
+    try {
+      await this.#end(lingerMs, isAlone)
+    } finally {
+      settle()
+    }
+  }
+
+  async #end(lingerMs: number, isAlone: boolean): Promise<void> {
+    const peer = this.#peer
     this.#abort.abort()
     this.#host.onClose(this)
     for (const settle of this.#waiters.splice(0)) settle(undefined)
-    const peer = this.#peer
+    const streams = [...this.#live]
+    for (const stream of streams) void stream.end()
     if (peer === undefined) return
-    let isEnded = false
-    void Promise.allSettled([...this.#streams.values()].map((stream) => stream.end())).then(() => (isEnded = true))
-    await this.#host.until(() => isEnded || peer.state === "left", lingerMs)
-    await peer.leave()
+    await this.#host.until(() => streams.every(({ isSettled }) => isSettled), lingerMs)
+    for (const stream of streams) stream.cut(REASON.closing)
+    this.#peer = undefined
+    peer.letGo(this)
+    if (isAlone) await this.#host.letGo(peer)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
-}
-
-/** A stream of a connection: to whatever incarnation of the peer there is. Made by `connection.stream()`. */
-export class NamedStream {
-  readonly label: string
-  readonly #options: NamedStreamOptions
-  readonly #events: Events<NamedStreamEvents>
-  #stream: OutgoingStream | undefined
-  /** Copies of what was accepted and is not known to be acknowledged, in order; and how many were before them. */
-  #kept: { readonly type: number; readonly bytes: Uint8Array }[] = []
-  #confirmed = 0
-
-  /** @internal */
-  constructor(options: NamedStreamOptions, surface: (error: unknown, where: string) => void) {
-    this.label = options.label
-    this.#options = options
-    this.#events = new Events(["open", "unconfirmed"], (error, name) => surface(error, `the listener of "${name}"`))
-  }
-
-  /** The stream to the present incarnation. */
-  get current(): OutgoingStream | undefined {
-    return this.#stream
-  }
-
-  #isKeeping(): boolean {
-    const { delivery = "reliable" } = this.#options
-    return delivery === "reliable" || delivery === "reliable-unordered"
-  }
-
-  /** Listens to an event. Returns what ends it. */
-  on<K extends keyof NamedStreamEvents>(name: K, listener: Listener<NamedStreamEvents, K>): () => void {
-    return this.#events.on(name, listener)
-  }
-
-  /** As `OutgoingStream.trySend`; `not-joined` while there is no incarnation. */
-  trySend(type: number, bytes: Uint8Array): SendResult
-  trySend<T>(type: MessageType<T>, value: T): SendResult
-  trySend(type: number | MessageType<unknown>, value: unknown): SendResult {
-    const stream = this.#stream
-    if (stream === undefined) return "not-joined"
-    const [number, bytes] = plain(type, value)
-    const result = stream.trySend(number, bytes)
-    if (result === "sent" || result === "parked") this.#keep(number, bytes)
-    return result
-  }
-
-  /** As `OutgoingStream.send`; rejects with `not-joined` while there is no incarnation. */
-  async send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
-  async send<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
-  async send(type: number | MessageType<unknown>, value: unknown, options?: SendOptions): Promise<void> {
-    const stream = this.#stream
-    if (stream === undefined) throw new EndpointError("not-joined", `no incarnation of the peer is joined; wait for "open"`)
-    const [number, bytes] = plain(type, value)
-    const sending = stream.send(number, bytes, options)
-    const kept = this.#keep(number, bytes)
-    try {
-      await sending
-    } catch (error) {
-      // Cut off by the end of its stream it is handed back; given up by the caller it isn't.
-      const { code } = error as EndpointError
-      if (kept !== undefined && code !== "stream-closed" && code !== "not-joined") this.#kept.splice(this.#kept.indexOf(kept), 1)
-      throw error
-    }
-  }
-
-  #keep(type: number, bytes: Uint8Array): { readonly type: number; readonly bytes: Uint8Array } | undefined {
-    if (!this.#isKeeping()) return undefined
-    this.#settle()
-    const kept = { type, bytes: new Uint8Array(bytes) }
-    this.#kept.push(kept)
-    return kept
-  }
-
-  /** Lets go of what is acknowledged: that is always the oldest. */
-  #settle(): void {
-    const acknowledged = this.#stream?.account.acknowledged ?? 0
-    if (acknowledged === this.#confirmed) return
-    this.#kept.splice(0, acknowledged - this.#confirmed)
-    this.#confirmed = acknowledged
-  }
-
-  /** @internal */
-  open(peer: Peer): void {
-    this.#confirmed = 0
-    this.#kept = []
-    this.#stream = peer.open(this.#options)
-    this.#events.emit("open", this.#stream)
-  }
-
-  /** @internal The peer is gone. */
-  lose(): void {
-    const stream = this.#stream
-    if (stream === undefined) return
-    this.#settle()
-    const { unconfirmed } = stream.account
-    const kept = this.#kept
-    this.#stream = undefined
-    this.#kept = []
-    if (kept.length > 0)
-      this.#events.emit(
-        "unconfirmed",
-        kept.map((message, i) => ({ ...message, wasSent: i < unconfirmed })),
-      )
-  }
-
-  /** @internal */
-  async end(): Promise<void> {
-    await this.#stream?.end()
-  }
-}
-
-function plain(type: number | MessageType<unknown>, value: unknown): [number, Uint8Array] {
-  if (isMessageType(type)) return [type.type, encodeValue(type.codec, value)]
-  return [type, value as Uint8Array]
 }
 
 function closedError(): EndpointError {

@@ -34,7 +34,7 @@ import type { ProtocolListener } from "./protocol/listener.ts"
 import type { IncomingState } from "./protocol/incoming-streams.ts"
 import type { Identity } from "./protocol/sealed-handshakes.ts"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
-import type { PeerState } from "./protocol/peer-state.ts"
+import { GOODBYE_MS, metadataBytesMax, type PeerState } from "./protocol/peer-state.ts"
 import type { JoinFailure } from "./protocol/joins.ts"
 import { type Full, Protocol } from "./protocol/protocol.ts"
 import { parseTarget, type Target } from "./target.ts"
@@ -74,8 +74,8 @@ export interface EndpointStats {
   }
 }
 
-/** Goodbyes are answered or given up within this, milliseconds. */
-const GOODBYE_MS = 2_000
+/** Keeps a peer that joined us: it says itself when it leaves. */
+const ITSELF = {}
 
 /**
  * A process on the network: peers join it and it joins peers, over one UDP port.
@@ -104,6 +104,8 @@ export class Endpoint implements AsyncDisposable {
   /** Each rejects a join under way. */
   readonly #pendingJoins = new Set<() => void>()
   readonly #identity: Identity | undefined
+  /** Bytes that a label may have for any peer. */
+  readonly #labelBytesMax: number
   #unhandled = 0
   #closing: Promise<void> | undefined
 
@@ -127,6 +129,7 @@ export class Endpoint implements AsyncDisposable {
     this.#host = host
     this.#transport = transport
     this.#settings = settings
+    this.#labelBytesMax = metadataBytesMax(settings.profile, settings.datagramBytes)
     this.#events = new Events(ENDPOINT_EVENTS, (error, name) => this.#surface(error, `the listener of "${name}"`))
     this.#driver = new Driver(host, transport)
     this.#identity = identity && this.#identityOf(identity)
@@ -217,6 +220,13 @@ export class Endpoint implements AsyncDisposable {
 
   /** Associates with the endpoint at a target. Rejects with `join-timeout`, `join-refused`, `invalid-target`, `aborted`, `closed`, or the `TransportError` `name-not-found`. */
   async join(target: Target, options: JoinOptions = {}): Promise<Peer> {
+    const peer = await this.#join(target, options)
+    // The application has it from here on: no connection says goodbye to it.
+    peer.keep(this)
+    return peer
+  }
+
+  async #join(target: Target, options: JoinOptions): Promise<Peer> {
     const { signal, publicKey, timeoutMs = this.#settings.joinTimeoutMs } = check.options("join", options, JOIN_OPTIONS)
     const { host, port } = parseTarget(target)
     this.#checkPublicKey(publicKey)
@@ -287,14 +297,26 @@ export class Endpoint implements AsyncDisposable {
     parseTarget(target)
     this.#checkPublicKey(publicKey)
     const connection = new Connection(target, retry, {
-      join: (signal) => this.join(target, { signal, ...(publicKey === undefined ? {} : { publicKey }) }),
+      join: (signal) => this.#join(target, { signal, ...(publicKey === undefined ? {} : { publicKey }) }),
       until: (isDone, timeoutMs) => this.#driver.until(isDone, timeoutMs),
       random: () => this.#host.random(),
       surface: (error, where) => this.#surface(error, where),
+      now: () => this.#host.now(),
       onClose: (it) => void this.#connections.delete(it),
+      letGo: (peer) => this.#letGo(peer),
+      lingerMs: this.#settings.lingerMs,
+      labelBytesMax: this.#labelBytesMax,
     })
     this.#connections.add(connection)
     return connection
+  }
+
+  /** Says goodbye to a peer that a connection needs no more, unless somebody else does; if that is only an open stream, once it closes, for which nobody waits. */
+  async #letGo(peer: Peer): Promise<void> {
+    const isWanted = (): boolean => this.#closing !== undefined || peer.state === "left" || peer.isKept
+    if (isWanted()) return
+    if (!peer.hasStreams) return peer.leave()
+    void this.#driver.until(() => isWanted() || !peer.hasStreams, Infinity).then(() => this.#letGo(peer))
   }
 
   #identityOf({ privateKey, trust }: IdentityOptions): Identity {
@@ -370,14 +392,21 @@ export class Endpoint implements AsyncDisposable {
     this.#protocol.setSecrets(secretsOf(secrets))
   }
 
-  /** Delivers what was accepted, as far as `lingerMs` allows, says goodbye to all peers and closes the sockets. Always settles, never rejects; a second call returns the same promise. */
+  /**
+   * Joins no more, ends the streams of connections, and delivers what was accepted, on all streams; once that is done, or `lingerMs` is over, says goodbye to all peers,
+   * which takes a second at most, and closes the sockets. Always settles, never rejects; a second call returns the same promise.
+   */
   close(): Promise<void> {
-    this.#closing ??= this.#close()
+    if (this.#closing === undefined) {
+      let settle!: () => void
+      this.#closing = new Promise((resolve) => (settle = resolve))
+      void this.#close().finally(settle)
+    }
     return this.#closing
   }
 
   async #close(): Promise<void> {
-    for (const connection of [...this.#connections]) void connection.close()
+    for (const connection of [...this.#connections]) connection.closeWithEndpoint()
     for (const cancel of [...this.#pendingJoins]) cancel()
     this.#pendingJoins.clear()
     await this.#driver.until(() => this.#isDrained(), this.#settings.lingerMs)
@@ -389,8 +418,8 @@ export class Endpoint implements AsyncDisposable {
   }
 
   #isDrained(): boolean {
-    for (const { liveness, outgoing } of this.#protocol.peers.values()) {
-      if (liveness !== "joined") continue
+    // Also those that are silent: they may be heard again.
+    for (const { outgoing } of this.#protocol.peers.values()) {
       for (const { stream, owner } of outgoing.all()) {
         if (stream.state === "open" && !(stream.isDrained && (owner as OutgoingStream | undefined)?.parked.messages === 0)) return false
         if (stream.state === "ending") return false
@@ -433,12 +462,19 @@ export class Endpoint implements AsyncDisposable {
         }
         this.#feed()
       },
-      onJoined: (peer) => this.#events.emit("joined", this.#peerOf(peer)),
+      onJoined: (state) => {
+        const peer = this.#peerOf(state)
+        if (state.association?.isOurs === false) peer.keep(ITSELF)
+        this.#events.emit("joined", peer)
+      },
       onReplaced: (before, after, isRestart) => {
         const peer = this.#peerOf(after)
-        this.#events.emit(isRestart ? "restarted" : "rejoined", peer, this.#peerOf(before))
+        const lost = this.#peerOf(before)
+        if (after.association?.isOurs === false) peer.keep(ITSELF)
         // Whoever had the one before goes on with this one.
-        for (const connection of this.#connections) if (connection.lost === this.#peerOf(before)) connection.use(peer)
+        if (lost.isKeptBy(this)) peer.keep(this)
+        this.#events.emit(isRestart ? "restarted" : "rejoined", peer, lost)
+        for (const connection of [...this.#connections]) if (connection.lost === lost) connection.use(peer)
       },
       onReachable: (peer, isReachable) => this.#events.emit(isReachable ? "reachable" : "unreachable", this.#peerOf(peer)),
       onLeft: (state, reason, text) => {
@@ -447,7 +483,7 @@ export class Endpoint implements AsyncDisposable {
         const { unconfirmed, dropped } = peer.lost
         const why = { reason, text, unconfirmed, dropped }
         this.#events.emit("left", peer, why)
-        for (const connection of this.#connections) connection.lose(peer, why)
+        for (const connection of [...this.#connections]) connection.lose(peer, why)
       },
     }
   }

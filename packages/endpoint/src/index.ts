@@ -4,16 +4,7 @@
  * @module
  */
 
-export {
-  Connection,
-  type ConnectionEvents,
-  type ConnectOptions,
-  NamedStream,
-  type NamedStreamEvents,
-  type NamedStreamOptions,
-  type RetryOptions,
-  type UnconfirmedMessage,
-} from "./connection.ts"
+export { Connection, type ConnectionEvents, type ConnectOptions, type RetryOptions } from "./connection.ts"
 export { Endpoint, type EndpointStats, type JoinOptions } from "./endpoint.ts"
 export type { SentMessages } from "@x/stream"
 export { EndpointError, type EndpointErrorCode } from "./endpoint-error.ts"
@@ -22,6 +13,8 @@ export type { IncomingStream, IncomingStreamEvents, StreamEnd } from "./incoming
 export type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, ValueHandler } from "./message-handlers.ts"
 export { bytes, type Codec, defineMessage, json, type MessageType, utf8, type WritingCodec } from "./message-type.ts"
 export type { Message, ReceivedMessage } from "./message.ts"
+export type { UnconfirmedMessage } from "./kept-messages.ts"
+export { NamedStream, type NamedStreamEnd, type NamedStreamEvents, type NamedStreamOptions, type NamedStreamState } from "./named-stream.ts"
 export type { EndpointOptions, IdentityOptions } from "./options.ts"
 export type { OutgoingEnd, OutgoingStream, OutgoingStreamEvents, SendOptions, SendResult } from "./outgoing-stream.ts"
 export type { ParkedMessages } from "./parking-lot.ts"

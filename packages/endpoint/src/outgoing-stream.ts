@@ -480,6 +480,21 @@ export class OutgoingStream {
     this.onProgress()
   }
 
+  /** @internal What has become of single messages is asked there. */
+  get sendStream(): SendStream {
+    return this.#stream
+  }
+
+  /** @internal */
+  get lot(): ParkingLot {
+    return this.#lot
+  }
+
+  /** @internal How it ended, once it has. */
+  get outcome(): OutgoingEnd | undefined {
+    return this.#end
+  }
+
   /** @internal Something was acknowledged, a deadline passed, or the stream closed. */
   onProgress(): void {
     if (this.state === "closed") return this.#close()
@@ -611,7 +626,7 @@ function timeoutOf(options: TrySendOptions): number {
   return check.options("trySend", options, TRY_SEND_OPTIONS).timeoutMs ?? Infinity
 }
 
-function checkBytes(bytes: unknown): asserts bytes is Uint8Array {
+export function checkBytes(bytes: unknown): asserts bytes is Uint8Array {
   if (!(bytes instanceof Uint8Array))
     throw new TypeError("a message is a Uint8Array; encode text and other values first, or define a message type")
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fitsWhole, type LargeMessage, type PayloadSink, writeWhole } from "@x/fragment"
+import { fitsWhole, type LargeMessage, type PayloadSink } from "@x/fragment"
 
 /** What one can see of a parking lot. */
 export interface ParkedMessages {
@@ -24,6 +24,8 @@ export interface ParkedMessage {
   readonly deadlineMs: number
   /** Told once: the message is in the window, or won't ever be. */
   readonly settle: ((error: Error | undefined) => void) | undefined
+  /** It was taken out again before all of it was in the window. */
+  isGivenUp?: boolean
 }
 
 export class ParkingLot implements ParkedMessages {
@@ -79,6 +81,11 @@ export class ParkingLot implements ParkedMessages {
     return this.#parked.length === 0
   }
 
+  /** The message that was parked last. */
+  get newest(): ParkedMessage | undefined {
+    return this.#parked.at(-1)
+  }
+
   /** When `expire` has something to do. */
   get deadlineMs(): number {
     return this.#deadlineMs
@@ -117,6 +124,7 @@ export class ParkingLot implements ParkedMessages {
   /** Only the head can be begun. */
   #give(at: number): void {
     const parked = this.#parked[at]!
+    parked.isGivenUp = true
     this.#bytes -= unwritten(parked)
     if (parked.message.isBegun) {
       this.#isAbandoning = true
@@ -168,7 +176,5 @@ function unwritten({ message }: ParkedMessage): number {
 
 /** Writes a message as far as there is room; answers whether all of it is in the stream. */
 export function writeMessage(sink: PayloadSink, message: LargeMessage): boolean {
-  return !message.isBegun && fitsWhole(message.bytes.length, sink.payloadBytesMax)
-    ? writeWhole(sink, message.type, message.bytes)
-    : message.write(sink)
+  return !message.isBegun && fitsWhole(message.bytes.length, sink.payloadBytesMax) ? message.writeWhole(sink) : message.write(sink)
 }

@@ -24,7 +24,7 @@ import { OutgoingStream } from "./outgoing-stream.ts"
 import { ParkingLot } from "./parking-lot.ts"
 import { toHex } from "./protocol/identity.ts"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
-import type { PeerState } from "./protocol/peer-state.ts"
+import { GOODBYE_MS, type PeerState } from "./protocol/peer-state.ts"
 
 export interface OpenOptions {
   /** What the stream promises, default `"reliable"`. */
@@ -91,6 +91,8 @@ export interface PeerStats {
 
 const PING_MS = 10_000
 
+const ENCODER = new TextEncoder()
+
 /** What a peer needs of its endpoint. */
 export interface PeerHost {
   now(): number
@@ -111,6 +113,8 @@ export class Peer {
   readonly #host: PeerHost
   readonly #queues = new Map<number, Set<MessageQueue>>()
   readonly #lost = { unconfirmed: 0, dropped: 0 }
+  /** Who wants it to stay: it is left when the last of them lets go. */
+  readonly #keepers = new Set<object>()
   /** Streams that are over, and whose messages still wait for their consumers. */
   readonly #unread = new Set<IncomingStream>()
   #unique: string | undefined
@@ -151,11 +155,8 @@ export class Peer {
 
   /** Opens a stream to the peer. Throws `EndpointError` `not-joined`, or `refused` when the peer takes no more streams. */
   open(options: OpenOptions = {}): OutgoingStream {
-    const { delivery, label, priority, weight, lifetimeMs, resendsMax } = checkOpenOptions(options)
-    const metadata = new TextEncoder().encode(label)
-    const { metadataBytesMax } = this.#state
-    if (metadata.length > metadataBytesMax)
-      throw new EndpointError("invalid-option", `label must have at most ${metadataBytesMax} bytes of UTF-8, not ${metadata.length}`)
+    const { delivery, label, priority, weight, lifetimeMs, resendsMax } = checkOpenOptions(options, this.#state.metadataBytesMax)
+    const metadata = ENCODER.encode(label)
     if (this.state === "left") throw new EndpointError("not-joined", `the peer ${this.unique} has left; join it again`)
     const open = { mode: MODE[delivery], priority, weight, metadata, lifetimeMs, resendsMax }
     const state = this.#state.outgoing.open(open, this.#host.now())
@@ -229,7 +230,7 @@ export class Peer {
     check.value("reason", reason, REASON_CODE)
     check.value("text", text, TEXT)
     this.#state.leave(reason, text, this.#host.now())
-    await this.#host.until(() => this.#state.isSettled, 2_000)
+    await this.#host.until(() => this.#state.isSettled, GOODBYE_MS)
   }
 
   stats(): PeerStats {
@@ -264,6 +265,41 @@ export class Peer {
   /** @internal */
   queuesOf(type: number): ReadonlySet<MessageQueue> | undefined {
     return this.#queues.size === 0 ? undefined : this.#queues.get(type)
+  }
+
+  /** @internal */
+  get payloadBytesMax(): number {
+    return this.#state.payloadBytesMax
+  }
+
+  /** @internal Whether `open` would find room for a stream. */
+  get hasRoom(): boolean {
+    return this.#state.outgoing.hasRoom
+  }
+
+  /** @internal */
+  keep(by: object): void {
+    this.#keepers.add(by)
+  }
+
+  /** @internal */
+  letGo(by: object): void {
+    this.#keepers.delete(by)
+  }
+
+  /** @internal */
+  isKeptBy(keeper: object): boolean {
+    return this.#keepers.has(keeper)
+  }
+
+  /** @internal Whether somebody wants it to stay; and whether a stream is open in either direction. */
+  get isKept(): boolean {
+    return this.#keepers.size > 0
+  }
+
+  /** @internal */
+  get hasStreams(): boolean {
+    return this.#state.outgoing.isUsed || this.#state.incoming.isUsed
   }
 
   /** @internal A stream to it was cut off. */
@@ -310,8 +346,8 @@ export class Peer {
   }
 }
 
-/** The options of a stream, complete. Throws `EndpointError` `invalid-option`; how long a label may be is for the peer to say. */
-export function checkOpenOptions(options: OpenOptions): Required<OpenOptions> {
+/** The options of a stream, complete. Throws `EndpointError` `invalid-option`. */
+export function checkOpenOptions(options: OpenOptions, labelBytesMax: number): Required<OpenOptions> {
   const {
     delivery = "reliable",
     label = "",
@@ -322,5 +358,8 @@ export function checkOpenOptions(options: OpenOptions): Required<OpenOptions> {
   } = check.options("the stream", options, OPEN_OPTIONS)
   if (delivery !== "best-effort" && (lifetimeMs !== Infinity || resendsMax !== Infinity))
     throw new EndpointError("invalid-option", `lifetimeMs and resendsMax are for "best-effort", not "${delivery}"`)
+  const { length } = ENCODER.encode(label)
+  if (length > labelBytesMax)
+    throw new EndpointError("invalid-option", `label must have at most ${labelBytesMax} bytes of UTF-8, not ${length}`)
   return { delivery, label, priority, weight, lifetimeMs, resendsMax }
 }

@@ -77,6 +77,12 @@ export class IncomingStreams {
     return this.#streams.size
   }
 
+  /** Whether one is open. Those that were stopped only wait for their senders to know. */
+  get isUsed(): boolean {
+    for (const { stream } of this.#streams.values()) if (stream.state === "open") return true
+    return false
+  }
+
   handleSequenced(view: DataView, bytes: Uint8Array, body: number, end: number, wanted: boolean, nowMs: number): void {
     const id = wire.readStream(view, body)
     const delivery = wire.readSequencedDelivery(view, body)

@@ -95,6 +95,17 @@ export class OutgoingStreams {
     return this.#streams.values()
   }
 
+  /** Whether `open` would open one. */
+  get hasRoom(): boolean {
+    return this.#streams.size < this.#peer.limits.streams && this.#context.quota.hasStream
+  }
+
+  /** Whether one is open or being ended. Those that were reset only wait to be forgotten. */
+  get isUsed(): boolean {
+    for (const { stream } of this.#streams.values()) if (stream.state !== "resetting") return true
+    return false
+  }
+
   open({ mode, priority, weight, metadata, lifetimeMs, resendsMax }: OpenStream, nowMs: number): OutgoingState | undefined {
     const { quota } = this.#context
     if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream()) return undefined

@@ -27,7 +27,7 @@ export const HEAD_ROOM_BYTES = 24
 /** Heartbeats without an answer before a join asks who is there. */
 const SILENT_HEARTBEATS_MAX = 3
 /** A goodbye is repeated for so long, milliseconds. */
-const GOODBYE_MS = 1_000
+export const GOODBYE_MS = 1_000
 /** Heartbeats come this many times further apart on an association that has been idle this many intervals. */
 const IDLE_FACTOR = 3
 const IDLE_INTERVALS = 10
@@ -42,6 +42,12 @@ const FEEDBACK_DATAGRAMS = 64
 const RETIRING_MAX = 4
 
 const NONE: readonly Association[] = []
+
+/** Bytes of the metadata that an opening can carry in a datagram of so many. */
+export function metadataBytesMax(profile: wire.Profile, datagramBytes: number): number {
+  const around = wire.PREFIX_BYTES[profile]! + wire.TAG_BYTES[profile]! + AROUND_BODY_BYTES + wire.OPEN_HEADER_BYTES
+  return Math.min(wire.METADATA_BYTES_MAX, datagramBytes - around)
+}
 
 /** The process's share in what a peer needs. */
 export interface PeerContext {
@@ -171,9 +177,7 @@ export class PeerState implements Due {
 
   /** Bytes of the metadata that an opening can carry. */
   get metadataBytesMax(): number {
-    const { profile } = this.#context.settings
-    const around = wire.PREFIX_BYTES[profile]! + wire.TAG_BYTES[profile]! + AROUND_BODY_BYTES + wire.OPEN_HEADER_BYTES
-    return Math.min(wire.METADATA_BYTES_MAX, this.datagramBytesMax - around)
+    return metadataBytesMax(this.#context.settings.profile, this.datagramBytesMax)
   }
 
   get payloadBytesMax(): number {

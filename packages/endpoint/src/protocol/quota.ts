@@ -21,8 +21,12 @@ export class Quota {
     return this.#refused
   }
 
+  get hasStream(): boolean {
+    return this.#streams < this.streamsMax
+  }
+
   takeStream(): boolean {
-    if (this.#streams >= this.streamsMax) {
+    if (!this.hasStream) {
       this.#refused++
       return false
     }
