@@ -131,8 +131,12 @@ class LossBasedController implements CongestionController {
   #threshold = Infinity
   /** Losses of datagrams sent before here belong to the reduction that was made. */
   #recoversMs = -Infinity
-  /** Whether the window was the limit since the last feedback: one that isn't used doesn't grow. */
-  #isFull = false
+  /**
+   * When the window was last the limit: one that wasn't since the last feedback, nor for a round trip, isn't used, and doesn't grow. Some feedback comes
+   * when nothing was sent since the one before, and closes no round trip.
+   */
+  #fullMs = -Infinity
+  #heardMs = Infinity
 
   constructor(datagramBytes: number, initialDatagrams: number, leastDatagrams: number, windowBytesMax: number) {
     this.#datagramBytes = datagramBytes
@@ -145,8 +149,8 @@ class LossBasedController implements CongestionController {
     return this.windowBytes < this.#threshold
   }
 
-  onSent(_bytes: number, inFlightBytes: number): void {
-    if (inFlightBytes > this.windowBytes / (this.#isStarting() ? 2 : 1) - this.#datagramBytes) this.#isFull = true
+  onSent(_bytes: number, inFlightBytes: number, nowMs: number): void {
+    if (inFlightBytes > this.windowBytes / (this.#isStarting() ? 2 : 1) - this.#datagramBytes) this.#fullMs = nowMs
   }
 
   onFeedback({ nowMs, srttMs, deliveredBytes, lostBytes }: DeliverySample): void {
@@ -155,11 +159,11 @@ class LossBasedController implements CongestionController {
         this.#threshold = this.windowBytes = Math.max(this.#leastBytes, this.windowBytes * REDUCTION)
         this.#recoversMs = nowMs + srttMs
       }
-    } else if (this.#isFull && nowMs >= this.#recoversMs) {
+    } else if (nowMs >= this.#recoversMs && this.#fullMs >= Math.min(this.#heardMs, nowMs - srttMs)) {
       this.windowBytes += this.#isStarting() ? deliveredBytes : (this.#datagramBytes * deliveredBytes) / this.windowBytes
       this.windowBytes = Math.min(this.windowBytes, this.#mostBytes)
     }
-    this.#isFull = false
+    this.#heardMs = nowMs
     this.paceBytesPerMs = ((this.#isStarting() ? START_GAIN : PACE_GAIN) * this.windowBytes) / Math.max(srttMs, 0.01)
   }
 }
