@@ -1,4 +1,4 @@
-import { abandonMessage, appendWhole, fitsWhole, LargeMessage, packetsNeeded, reserveWhole, writeWhole } from "@x/fragment"
+import { appendWhole, fitsWhole, LargeMessage, packetsNeeded, reserveWhole, writeWhole } from "@x/fragment"
 import type { PacketRange, SendStream, SentMessages } from "@x/stream"
 import { onAbort } from "@x/transport/host"
 import { type Delivery, DELIVERIES, MODE, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
@@ -250,19 +250,16 @@ export class OutgoingStream {
   /** Makes room by what the mode allows to give up; `false`: there is none. */
   #makeWay(bytes: number): boolean {
     const stream = this.#stream
-    const { mode } = stream
-    if (mode === MODE.latest) {
-      const halfSent = stream.supersede()
-      if (halfSent >= 0) abandonMessage(stream, halfSent)
-    }
-    const isWhole = fitsWhole(bytes, stream.payloadBytesMax)
+    const { mode, payloadBytesMax } = stream
+    if (mode === MODE.latest) return stream.supersede(packetsNeeded(bytes, payloadBytesMax))
+    const isWhole = fitsWhole(bytes, payloadBytesMax)
     if (mode !== MODE["best-effort"]) return isWhole || this.#fitsWindow(bytes)
     stream.setTime(this.#host.now())
     if (isWhole && stream.reserve(wholeHeaderBytes(bytes) + bytes) >= 0) return true
-    let hasGivenUp = false
-    while (!this.#fitsWindow(bytes) && stream.giveUpOldest()) hasGivenUp = true
-    if (hasGivenUp) this.#settleReceipts()
-    return this.#fitsWindow(bytes)
+    const { settledMessages } = stream
+    const hasRoom = stream.makeRoom(packetsNeeded(bytes, payloadBytesMax))
+    if (stream.settledMessages > settledMessages) this.#settleReceipts()
+    return hasRoom
   }
 
   /**

@@ -13,9 +13,9 @@ export interface StreamOptions {
   /** Bytes kept free before each payload, for prefix and header, default 24; and behind it, for the tag, default 16. A packet is sent from where it was written. */
   readonly headRoomBytes: number
   readonly tailRoomBytes: number
-  /** Unacknowledged packets, 1 to `spreadPackets`, default 1024. */
+  /** Unacknowledged packets, 1 to `spreadPackets`, default 1024; in `best-effort`: unsent, and as many again that were sent. */
   readonly windowPackets: number
-  /** Unacknowledged payload bytes, default 1 MiB; at least one packet is always allowed. */
+  /** And payload bytes, default 1 MiB; at least one packet is always allowed. */
   readonly windowBytes: number
   /** Packets from the cumulative edge to the newest, a power of two, default 16,384. A receiver refuses packets beyond it: it bounds its memory. */
   readonly spreadPackets: number

@@ -55,7 +55,7 @@ export interface SendStreamOptions {
   readonly metadata?: Uint8Array
   /** Where packets are kept; slots of at least `slotBytesOf(options)`. Default: a pool of its own. */
   readonly pool?: PacketSlots
-  /** `best-effort`: a message is given up once it is so old, milliseconds, default `Infinity`. */
+  /** `best-effort`: a message is given up once it is so old, milliseconds, or twice that while it is half sent; default `Infinity`. */
   readonly lifetimeMs?: number
   /** `best-effort`: and once one of its packets was resent so often, default `Infinity`. */
   readonly resendsMax?: number
@@ -126,6 +126,8 @@ export class SendStream {
   readonly #resendsMax: number
   /** Nothing answers for these packets: they are forgotten as they are sent. */
   readonly #isUnanswered: boolean
+  /** What finds the window shut waits for it. The other modes take it, and give up what is older instead. */
+  readonly #isWaiting: boolean
   /** The receiver's edge as far as it was told: all below are acknowledged, or known there to be gone. */
   #low: number
   /** The first packet never sent. */
@@ -155,7 +157,14 @@ export class SendStream {
   #superseded = 0
   #unackedBytes = 0
   #unackedPackets = 0
+  /** Those of them that were sent, and are kept to be sent again. */
+  #sentBytes = 0
+  #sentPackets = 0
   #inFlightBytes = 0
+  /** Where nothing waits: the message whose packet was first sent last is `[sendingFrom, sendingTo)`; and so many bytes of it are unsent. */
+  #sendingFrom = 0
+  #sendingTo = 0
+  #sendingBytes = 0
   /** Sent since a status was last asked for. */
   #unaskedBytes = 0
   /** Packets that were given up and whose numbers the receiver has not passed yet. */
@@ -169,6 +178,7 @@ export class SendStream {
   #wasReset = false
   #reason: number = REASON.unspecified
   #isOpenAnswered = false
+  #openAnsweredMs = Infinity
   /** The receiver has no room: only what it asks for is sent. */
   #isHeld = false
   readonly #opening = new Repeater()
@@ -205,6 +215,7 @@ export class SendStream {
     this.#lifetimeMs = lifetimeMs
     this.#resendsMax = resendsMax
     this.#isUnanswered = mode === MODE["fire-and-forget"] || mode === MODE.latest
+    this.#isWaiting = mode >= MODE.reliable
     const slotBytes = slotBytesOf(this.#options)
     this.#pool = options.pool ?? new PacketPool({ slotBytes })
     if (this.#pool.slotBytes < slotBytes) throw new RangeError(`the pool's slots have ${this.#pool.slotBytes} B; ${slotBytes} B are needed`)
@@ -388,12 +399,26 @@ export class SendStream {
   #windowRoom(): number {
     if (this.#state !== "open") return 0
     const { windowPackets, windowBytes, spreadPackets, payloadBytesMax } = this.#options
-    const packets = Math.min(windowPackets - this.#unackedPackets, spreadPackets - (this.high - this.#low), NUMBER_MAX - this.high)
-    const bytes = this.#unackedPackets === 0 ? Math.max(windowBytes, payloadBytesMax) : windowBytes
+    const heldPackets = this.#heldPackets()
+    const packets = Math.min(windowPackets - heldPackets, spreadPackets - (this.high - this.#low), NUMBER_MAX - this.high)
+    const bytes = heldPackets === 0 ? Math.max(windowBytes, payloadBytesMax) : windowBytes
     return Math.max(
       0,
-      Math.min(packets - (this.#openBytes > 0 ? 1 : 0), Math.floor((bytes - this.#unackedBytes - this.#openBytes) / payloadBytesMax)),
+      Math.min(packets - (this.#openBytes > 0 ? 1 : 0), Math.floor((bytes - this.#heldBytes() - this.#openBytes) / payloadBytesMax)),
     )
+  }
+
+  /**
+   * What counts against the window: all that is unacknowledged; where nothing waits, what was not begun to be sent. There a message on its way is kept
+   * beside the window, as much as another one holds: it would be given up for one that nothing was done for yet.
+   */
+  #heldPackets(): number {
+    if (this.#isWaiting) return this.#unackedPackets
+    return this.#unackedPackets - this.#sentPackets - Math.max(0, this.#sendingTo - this.#next)
+  }
+
+  #heldBytes(): number {
+    return this.#isWaiting ? this.#unackedBytes : this.#unackedBytes - this.#sentBytes - this.#sendingBytes
   }
 
   /** Packets that an empty window has room for. */
@@ -511,6 +536,7 @@ export class SendStream {
     } else {
       this.#next = number + 1
       this.#begunSent = ring.begun[at]!
+      if (!this.#isWaiting) this.#noteSending(number)
     }
     if (this.#isUnanswered) {
       out.wanted = false
@@ -521,9 +547,14 @@ export class SendStream {
       if (this.isDrained) this.#idleMs = nowMs + IDLE_MS
       return true
     }
+    if (!out.isResend) {
+      this.#sentPackets++
+      this.#sentBytes += out.length
+    }
     ring.state[at] = PACKET.inFlight
     this.#inFlightBytes += out.length
     this.#unaskedBytes += out.length
+    if (!this.#isWaiting) this.#trimSent()
     out.wanted = this.#unaskedBytes >= this.#options.windowBytes / 4 || this.#isStandstill(nowMs)
     if (out.wanted) {
       this.#unaskedBytes = 0
@@ -531,6 +562,21 @@ export class SendStream {
     }
     if (this.#syncDueMs === Infinity) this.#armSync(nowMs)
     return true
+  }
+
+  /** A packet is sent for the first time: the rest of its message follows it before anything else. */
+  #noteSending(number: number): void {
+    const ring = this.#ring
+    if (number < this.#sendingTo) {
+      this.#sendingBytes -= ring.length[ring.index(number)]!
+      return
+    }
+    let to = number + 1
+    if (formOf(ring.delivery[ring.index(number)]!) === FORM.first)
+      for (; to < this.#high && formOf(ring.delivery[ring.index(to - 1)]!) !== FORM.last; to++)
+        this.#sendingBytes += ring.length[ring.index(to)]!
+    this.#sendingFrom = number
+    this.#sendingTo = to
   }
 
   /**
@@ -568,6 +614,10 @@ export class SendStream {
   /** The packet at a ring index needs no more sending: its slot goes back. */
   #settle(at: number, state: number): void {
     const ring = this.#ring
+    if (ring.state[at] !== PACKET.queued) {
+      this.#sentPackets--
+      this.#sentBytes -= ring.length[at]!
+    }
     if (ring.state[at] === PACKET.inFlight) this.#inFlightBytes -= ring.length[at]!
     this.#unackedPackets--
     this.#unackedBytes -= ring.length[at]!
@@ -618,6 +668,7 @@ export class SendStream {
     if (highest > this.#next) return "not-sent"
     // An end that came before the opening was dropped: now it counts.
     if (!this.#isOpenAnswered && this.#state !== "open") this.#closing.start(nowMs)
+    if (!this.#isOpenAnswered) this.#openAnsweredMs = nowMs
     this.#isOpenAnswered = true
     this.#opening.stop()
     if (this.#state !== "open" && (status.state & STATUS.closed) !== 0) {
@@ -676,7 +727,8 @@ export class SendStream {
         if (ring.state[at] === PACKET.gone) this.#isSyncWanted = true
         if (ring.state[at] !== PACKET.inFlight) continue
         if (ring.sends[at]! > 1 && nowMs - ring.sentMs[at]! < lingerMs) continue
-        if (ring.sends[at]! > this.#resendsMax) {
+        // What the receiver didn't take for want of the opening was not lost.
+        if (ring.sends[at]! > this.#resendsMax && ring.sentMs[at]! >= this.#openAnsweredMs) {
           this.#giveUp(number)
           continue
         }
@@ -687,22 +739,59 @@ export class SendStream {
     }
   }
 
-  // Giving up: `best-effort` and `latest`.
+  // Giving up: `best-effort` and `latest`. What is closest to being delivered is kept.
 
   /**
-   * `best-effort`: gives up the oldest message, with what shares its packet: if there is one, one that isn't on its way, since giving up what is
-   * under way saves nothing. Answers whether there was any.
+   * `best-effort`: gives up messages until there is room for so many packets, with what shares theirs; answers whether there is. Nothing that was done
+   * is thrown away for what is still to be done: for the window the oldest go of which nothing was sent; for memory those before them that are on their
+   * way, since they may arrive without it. A message that is half sent stays.
    */
-  giveUpOldest(): boolean {
+  makeRoom(packets = 1): boolean {
     this.closePacket()
-    const isHeld = this.#isHeld
-    this.#isHeld = false
-    const waiting = this.#nextToSend()
-    this.#isHeld = isHeld
-    const number = waiting < 0 ? this.#evictionStart() : waiting
-    if (number >= this.#high) return false
-    this.#giveUp(number)
+    while (this.roomPackets < packets) {
+      let victim = this.#windowRoom() < packets ? -1 : this.#sentVictim(this.#next < this.#sendingTo ? this.#sendingFrom : this.#next)
+      if (victim < 0) victim = this.#unsentVictim()
+      if (victim < 0) return false
+      this.#giveUp(victim)
+    }
     return true
+  }
+
+  /** What was sent is kept within a window of its own. */
+  #trimSent(): void {
+    const { windowPackets, windowBytes } = this.#options
+    while (this.#sentPackets > windowPackets || this.#sentBytes > windowBytes) {
+      // More may follow of the one sent last.
+      const victim = this.#sentVictim(this.#sendingFrom)
+      if (victim < 0) return
+      this.#giveUp(victim)
+    }
+  }
+
+  /** A packet of the oldest message of which nothing was sent, or −1. */
+  #unsentVictim(): number {
+    let number = Math.max(this.#next, this.#sendingTo)
+    while (number < this.#high && this.#ring.state[this.#ring.index(number)] !== PACKET.queued) number++
+    return number < this.#high ? number : -1
+  }
+
+  /** A packet of a message sent before `end`, or −1: of the oldest that may arrive as it is; if something is known to be missing of each, of the oldest. */
+  #sentVictim(end: number): number {
+    const ring = this.#ring
+    const oldest = this.#evictionStart()
+    for (let number = oldest; number < end;) {
+      const from = number
+      let isPending = false
+      let isMissing = false
+      do {
+        const state = ring.state[ring.index(number)]!
+        if (isKept(state)) isPending = true
+        if (state === PACKET.lost) isMissing = true
+        number++
+      } while (number < end && isRest(formOf(ring.delivery[ring.index(number)]!)))
+      if (isPending && !isMissing) return from
+    }
+    return oldest < end ? oldest : -1
   }
 
   #evictionStart(): number {
@@ -737,18 +826,27 @@ export class SendStream {
     if (wasSent) this.#unconfirmed += messages
     else this.#dropped += messages
     this.#isSyncWanted = true
-    this.#compact()
+    if (from < this.#sendingTo && this.#sendingTo <= to) this.#stopSending()
+    this.#compact(from)
   }
 
-  /** The receiver's edge can stand still for long while what was never sent is given up: its numbers are used again, but for one. */
-  #compact(): void {
+  #stopSending(): void {
+    this.#sendingFrom = this.#sendingTo = this.#next
+    this.#sendingBytes = 0
+  }
+
+  /** The receiver's edge can stand still for long while what was never sent is given up: its numbers are used again, but for one. `near`: one of them. */
+  #compact(near: number): void {
     // Where the stream ends has been told.
     if (this.#state !== "open") return
     const ring = this.#ring
-    const end = this.#firstQueued()
-    const shift = end - this.#next - 1
+    let first = Math.max(near, this.#next)
+    while (first > this.#next && ring.state[ring.index(first - 1)] === PACKET.gone) first--
+    let end = first
+    while (end < this.#high && ring.state[ring.index(end)] === PACKET.gone) end++
+    const shift = end - first - 1
     if (shift < 1 || (shift < COMPACT_PACKETS && this.#high - this.#low < this.#options.spreadPackets / 2)) return
-    ring.begun[ring.index(this.#next)] = ring.begun[ring.index(end - 1)]!
+    ring.begun[ring.index(first)] = ring.begun[ring.index(end - 1)]!
     for (let number = end; number < this.#high; number++) {
       const from = ring.index(number)
       const to = ring.index(number - shift)
@@ -763,33 +861,34 @@ export class SendStream {
     }
     this.#high -= shift
     this.#gonePackets -= shift
-    this.#evictFrom = this.#low
-    this.#renumber(this.#next, end, shift)
+    this.#evictFrom = Math.min(this.#evictFrom, first)
+    this.#renumber(first, end, shift)
   }
 
   /**
-   * `latest`: forgets what was written and not sent: something newer follows. Answers which message was half sent and has to be abandoned, or −1.
+   * `latest`: forgets what was written and not sent, but for the rest of a message that is half sent: something newer follows. Not if that had no
+   * room all the same: answers whether there is some for so many packets.
    */
-  supersede(): number {
+  supersede(packets = 1): boolean {
     const ring = this.#ring
-    const isHalfSent = this.#next < this.#high && isRest(formOf(ring.delivery[ring.index(this.#next)]!))
-    for (let number = this.#next; number < this.#high; number++) this.#settle(ring.index(number), PACKET.none)
+    const end = Math.max(this.#next, this.#sendingTo)
+    const unsent = this.#high - end + (this.#openSlot >= 0 ? 1 : 0)
+    if (this.#state !== "open" || packets > this.windowPackets || packets > this.#pool.available + unsent) return false
+    for (let number = end; number < this.#high; number++) this.#settle(ring.index(number), PACKET.none)
+    const begun = end > this.#next ? ring.begun[ring.index(end - 1)]! : this.#begunSent
     // Nobody has seen their numbers: those are used again, and their identities too.
-    this.#superseded += this.begun - this.#begunSent
-    this.#renumber(this.#next, this.high, this.high - this.#next)
-    this.#high = this.#next
-    this.#begun = this.#begunSent
+    this.#superseded += this.begun - begun
+    this.#renumber(end, this.high, this.high - end)
+    this.#high = end
+    this.#begun = begun
     this.#openBytes = this.#openBegun = 0
-    return isHalfSent ? this.#begun - 1 : -1
+    return this.roomPackets >= packets
   }
 
   /** Gives up what is too old, and gives back the memory of an idle stream. */
   handleTimeout(nowMs: number): void {
     if (this.#state === "open" || this.#state === "ending") {
-      for (let number = this.#evictionStart(); number < this.#high; number = this.#evictionStart()) {
-        if (nowMs < this.#ring.writtenMs[this.#ring.index(number)]! + this.#lifetimeMs) break
-        this.#giveUp(number)
-      }
+      for (let number = this.#oldest(); number >= 0 && nowMs >= this.#ageMs(number); number = this.#oldest()) this.#giveUp(number)
     }
     if (nowMs < this.#idleMs) return
     this.#idleMs = Infinity
@@ -798,11 +897,29 @@ export class SendStream {
     this.#ring.clear()
   }
 
-  /** When the oldest message is too old. */
+  /** When the message is too old that will be so first. */
   #expiryMs(): number {
     if (this.#lifetimeMs === Infinity) return Infinity
-    const number = this.#evictionStart()
-    return number < this.#high ? this.#ring.writtenMs[this.#ring.index(number)]! + this.#lifetimeMs : Infinity
+    const number = this.#oldest()
+    return number < 0 ? Infinity : this.#ageMs(number)
+  }
+
+  /** A packet of the message that will be too old first, or −1: the oldest, or the one behind it while that is half sent. */
+  #oldest(): number {
+    const oldest = this.#evictionStart()
+    if (oldest >= this.#high) return -1
+    if (oldest < this.#sendingFrom || this.#next >= this.#sendingTo) return oldest
+    const behind = this.#unsentVictim()
+    return behind >= 0 && this.#ageMs(behind) < this.#ageMs(oldest) ? behind : oldest
+  }
+
+  /**
+   * When the message of a packet is too old. One that was begun in time has as long again to be sent: on a path that is behind all are nearly too old
+   * as their turn comes, and none would arrive.
+   */
+  #ageMs(number: number): number {
+    const isHalfSent = number >= this.#sendingFrom && number < this.#sendingTo && this.#next < this.#sendingTo
+    return this.#ring.writtenMs[this.#ring.index(number)]! + (isHalfSent ? 2 : 1) * this.#lifetimeMs
   }
 
   /** Says that the stream is over once all is delivered. Nothing can be written any more. */
@@ -869,6 +986,7 @@ export class SendStream {
     this.#releaseOpenSlot()
     this.#lost.length = this.#lostNext = 0
     this.#low = this.#next = this.#high
+    this.#stopSending()
     this.#gonePackets = 0
     this.#begunBelowLow = this.#begunSent = this.#begun
     ring.clear()
@@ -1001,6 +1119,7 @@ export class SendStream {
     let packets = 0
     let bytes = 0
     let inFlight = 0
+    let sent = 0
     let gone = 0
     let pending = this.#openBegun
     for (let number = this.#low; number < this.#high; number++) {
@@ -1017,6 +1136,7 @@ export class SendStream {
       if (state === PACKET.gone) gone++
       else pending += this.#endedIn(number)
       if (state === PACKET.inFlight) inFlight += ring.length[at]!
+      if (state === PACKET.inFlight || state === PACKET.lost) sent++
     }
     const expect = (name: string, is: number, should: number): void => {
       if (is !== should) throw new Error(`${name} is ${is}, counted ${should}`)
@@ -1024,13 +1144,17 @@ export class SendStream {
     expect("unackedPackets", this.#unackedPackets, packets)
     expect("unackedBytes", this.#unackedBytes, bytes)
     expect("inFlightBytes", this.#inFlightBytes, inFlight)
+    expect("sentPackets", this.#sentPackets, sent)
     expect("gonePackets", this.#gonePackets, gone)
     // One message may be begun whose last piece isn't written yet.
     if (this.pendingMessages !== pending && this.pendingMessages !== pending + 1)
       throw new Error(`${this.pendingMessages} messages are pending, counted ${pending}`)
     if (!(this.#first <= this.#low && this.#low <= this.#next && this.#next <= this.#high)) throw new Error("marks are out of order")
     if (this.#high - this.#low > this.#options.spreadPackets) throw new Error("more packets than the spread allows")
-    if (this.#unackedPackets > this.#options.windowPackets) throw new Error("more packets than the window allows")
+    if (this.#heldPackets() > this.#options.windowPackets) throw new Error("more packets than the window allows")
+    // What was sent last is kept whatever it takes.
+    const kept = this.#isWaiting ? Infinity : this.#options.windowPackets + Math.max(0, this.#next - this.#sendingFrom)
+    if (this.#sentPackets > kept) throw new Error("more packets are kept that were sent than the window allows")
   }
 }
 

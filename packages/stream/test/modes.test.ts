@@ -7,6 +7,7 @@ import {
   ReceiveStream,
   RttEstimator,
   SendStream,
+  type SendStreamOptions,
   slotBytesOf,
   streamOptions,
 } from "@x/stream"
@@ -15,7 +16,7 @@ import { expect, test } from "vitest"
 
 const OPTIONS = streamOptions({ payloadBytesMax: 64, windowPackets: 8, spreadPackets: 64 })
 
-function makeSender(mode: Mode, more: { lifetimeMs?: number } = {}): SendStream {
+function makeSender(mode: Mode, more: Partial<SendStreamOptions> = {}): SendStream {
   return new SendStream({
     id: 1,
     mode,
@@ -74,28 +75,61 @@ test("a sender that is told of no room sends what is asked for, and nothing new 
   expect(take(sender, 9, 200)).toEqual([3, 4])
 })
 
-test("best effort gives up the oldest message that isn't on its way, and only then the oldest", () => {
+test("best effort makes room by the oldest message that was not begun, and by none that was", () => {
   const sender = makeSender(MODE["best-effort"])
-  for (let i = 0; i < 4; i++) write(sender)
-  take(sender, 2)
-  sender.giveUpOldest()
-  expect([sender.messages.dropped, sender.messages.unconfirmed]).toEqual([1, 0])
-  sender.giveUpOldest()
-  sender.giveUpOldest()
-  expect([sender.messages.dropped, sender.messages.unconfirmed]).toEqual([2, 1])
-  expect(take(sender, 9)).toEqual([])
-  sender.assertInvariants()
-})
-
-test("best effort gives up a message whole: its pieces that were sent, that were received, and that weren't", () => {
-  const sender = makeSender(MODE["best-effort"])
+  const room = sender.roomPackets
   write(sender)
   writeLarge(sender, 4)
   write(sender)
-  take(sender, 4)
+  write(sender)
+  // The whole one and two of four pieces are on their way: these, and the rest of the large one, are kept beside the window.
+  take(sender, 3)
+  expect(sender.roomPackets).toBe(room - 2)
+  expect([sender.makeRoom(room - 1), sender.messages.dropped]).toEqual([true, 1])
+  expect([sender.makeRoom(room), sender.messages.dropped]).toEqual([true, 2])
+  expect([sender.makeRoom(room + 1), sender.messages.unconfirmed]).toEqual([false, 0])
+  expect(take(sender, 9)).toEqual([3, 4])
+  sender.assertInvariants()
+})
+
+test("best effort keeps no more of what was sent than a window, and first what is known to miss something", () => {
+  const sender = makeSender(MODE["best-effort"], { options: { ...OPTIONS, windowPackets: 4 } })
+  for (let i = 0; i < 4; i++) write(sender)
+  expect(take(sender, 4)).toEqual([0, 1, 2, 3])
+  // The oldest is missing, and is to be sent again.
+  sender.handleStatus(status({ cumulative: 0, missing: [0, 1] }), 10)
+  write(sender)
+  expect(take(sender, 1, 10)).toEqual([0])
+  sender.handleStatus(status({ cumulative: 0, missing: [0, 1] }), 40)
+  write(sender)
+  expect(take(sender, 2, 40)).toEqual([0, 4])
+  expect([0, 1, 2].map((number) => sender.isGone(number, number + 1))).toEqual([true, false, false])
+  sender.assertInvariants()
+})
+
+test("best effort without memory gives up first what is on its way, which may arrive all the same", () => {
+  const pool = new PacketPool({ slotBytes: slotBytesOf(OPTIONS), slotsMax: 4 })
+  const sender = makeSender(MODE["best-effort"], { pool })
+  write(sender)
+  write(sender)
+  take(sender, 2)
+  write(sender)
+  write(sender)
+  expect(sender.makeRoom(2)).toBe(true)
+  expect([sender.messages.dropped, sender.messages.unconfirmed]).toEqual([0, 2])
+  expect([sender.makeRoom(3), sender.messages.dropped]).toEqual([true, 1])
+})
+
+test("best effort gives up a message whole: its pieces that were sent, that were received, and that weren't", () => {
+  const sender = makeSender(MODE["best-effort"], { resendsMax: 0 })
+  write(sender)
+  writeLarge(sender, 4)
+  write(sender)
+  take(sender, 1)
+  sender.handleStatus(status({ cumulative: 0 }), 1)
+  take(sender, 3, 2)
   // The second piece has come; the first is missing.
   sender.handleStatus(status({ cumulative: 1, received: [2, 3], missing: [1, 2] }), 20)
-  sender.giveUpOldest()
   expect(sender.messages).toEqual({ accepted: 3, acknowledged: 1, unconfirmed: 0, dropped: 1, pending: 1 })
   expect(take(sender, 9, 20)).toEqual([5])
   const sync = createSync()
@@ -103,6 +137,33 @@ test("best effort gives up a message whole: its pieces that were sent, that were
   expect([sync.low, sync.high, sync.begun, sync.gone.count]).toEqual([5, 6, 2, 0])
   sender.handleStatus(status({ cumulative: 6 }), 60)
   expect(sender.messages).toEqual({ accepted: 3, acknowledged: 2, unconfirmed: 0, dropped: 1, pending: 0 })
+  sender.assertInvariants()
+})
+
+test("what was sent before the opening was known is resent, however few times it may be", () => {
+  const sender = makeSender(MODE["best-effort"], { resendsMax: 0 })
+  write(sender)
+  take(sender, 1)
+  sender.handleStatus(status({ cumulative: 0, missing: [0, 1] }), 20)
+  expect(take(sender, 1, 20)).toEqual([0])
+  sender.handleStatus(status({ cumulative: 0, missing: [0, 1] }), 60)
+  expect([take(sender, 1, 60), sender.messages.unconfirmed]).toEqual([[], 1])
+})
+
+test("a message that was begun in time has as long again to be sent, and those behind it have not", () => {
+  const sender = makeSender(MODE["best-effort"], { lifetimeMs: 50 })
+  sender.setTime(0)
+  writeLarge(sender, 3)
+  write(sender)
+  take(sender, 1)
+  expect(sender.nextTimeoutMs).toBeLessThanOrEqual(50)
+  sender.handleTimeout(50)
+  expect([sender.messages.dropped, sender.messages.pending]).toEqual([1, 1])
+  sender.handleTimeout(99)
+  expect(sender.messages.pending).toBe(1)
+  sender.handleTimeout(100)
+  expect([sender.messages.dropped, sender.messages.pending]).toEqual([2, 0])
+  expect(take(sender, 9)).toEqual([])
   sender.assertInvariants()
 })
 
@@ -161,12 +222,13 @@ test.each(["reliable", "reliable-unordered", "best-effort", "latest"] as const)(
   },
 )
 
-test("latest forgets what was never sent, identities and all, and says what is half sent", () => {
+test("latest forgets what was not begun, identities and all, and finishes what is half sent", () => {
   const sender = makeSender(MODE.latest)
+  const room = sender.roomPackets
   writeLarge(sender, 3)
-  expect(sender.supersede()).toBe(-1)
+  expect(sender.supersede()).toBe(true)
   write(sender)
-  expect(sender.supersede()).toBe(-1)
+  expect(sender.supersede()).toBe(true)
   expect([sender.begun, sender.high, sender.messages]).toEqual([
     0,
     0,
@@ -174,13 +236,21 @@ test("latest forgets what was never sent, identities and all, and says what is h
   ])
   writeLarge(sender, 3)
   expect(take(sender, 1)).toEqual([0])
-  expect([sender.supersede(), sender.begun, sender.high]).toEqual([0, 1, 1])
-  sender.reservePiece()
-  sender.commitPiece(FORM.abandoned, 6)
   write(sender)
-  expect(take(sender, 9)).toEqual([1, 2])
-  expect(sender.messages).toEqual({ accepted: 4, acknowledged: 0, unconfirmed: 1, dropped: 3, pending: 0 })
+  // What is left of it takes nothing of the window.
+  expect([sender.supersede(room), sender.begun, sender.high, sender.roomPackets]).toEqual([true, 1, 3, room])
+  write(sender)
+  expect(take(sender, 9)).toEqual([1, 2, 3])
+  expect(sender.messages).toEqual({ accepted: 5, acknowledged: 0, unconfirmed: 2, dropped: 3, pending: 0 })
   sender.assertInvariants()
+})
+
+test("latest keeps what is unsent if what is newer had no room without it", () => {
+  const pool = new PacketPool({ slotBytes: slotBytesOf(OPTIONS), slotsMax: 3 })
+  const sender = makeSender(MODE.latest, { pool })
+  writeLarge(sender, 2)
+  expect([sender.supersede(4), sender.messages.dropped]).toEqual([false, 0])
+  expect([sender.supersede(3), sender.messages.dropped]).toEqual([true, 1])
 })
 
 test("an idle stream gives its memory back after a second, and takes it again", () => {

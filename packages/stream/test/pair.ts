@@ -106,10 +106,9 @@ export class Pair {
     return true
   }
 
-  /** Writes a message by giving up older ones; `false`: there are none, all numbers of the spread are on their way. */
+  /** Writes a message by giving up older ones; `false`: all numbers of the spread are on their way. */
   force(value: number, filling = 0): boolean {
-    while (!this.send(value, filling)) if (!this.sender.giveUpOldest()) return false
-    return true
+    return this.send(value, filling) || (this.sender.makeRoom() && this.send(value, filling))
   }
 
   /** Sends all that may be sent now. */

@@ -200,7 +200,7 @@ test("a range goes on to mean its packets when numbers of what was given up unse
   const forgotten = { from: 42, to: 44 }
   for (const range of [sent, givenUp, across, kept, forgotten]) sender.follow(range)
   sender.unfollow(forgotten)
-  for (let i = 0; i < 12; i++) sender.giveUpOldest()
+  expect(sender.makeRoom(31)).toBe(true)
   // All but one of the numbers that were given up are free again: those behind moved down.
   const shift = 44 - sender.high
   expect(shift).toBe(11)
@@ -225,7 +225,7 @@ test("of what was superseded unsent nothing is left to mean", () => {
   const all = { from: 0, to: sender.high }
   const last = { from: 3, to: 4 }
   for (const range of [all, last]) sender.follow(range)
-  expect(sender.supersede()).toBe(-1)
+  expect(sender.supersede()).toBe(true)
   expect([all, last, sender.high]).toEqual([{ from: 0, to: 1 }, { from: 1, to: 1 }, 1])
 })
 
@@ -254,18 +254,20 @@ test("after a reset an answer acknowledges nothing any more", () => {
 })
 
 test("a large message is given up whole, and no other", () => {
-  const sender = make(MODE["best-effort"], { windowPackets: 16 })
+  const sender = make(MODE["best-effort"], { windowPackets: 16 }, { lifetimeMs: 10 })
   write(sender)
   for (const form of [FORM.first, FORM.middle, FORM.last]) {
     sender.reservePiece()
     sender.commitPiece(form, 64)
   }
+  sender.setTime(5)
   write(sender)
   take(sender)
   // A piece in the middle is the oldest that is left: all three go, and what is beside them stays.
   sender.handleStatus(status({ cumulative: 2 }), 1)
-  expect(sender.giveUpOldest()).toBe(true)
+  sender.handleTimeout(10)
   expect([0, 1, 2, 3, 4].map((number) => sender.isGone(number, number + 1))).toEqual([false, false, true, true, false])
   expect([sender.messages.unconfirmed, sender.messages.pending]).toEqual([1, 1])
-  expect([sender.giveUpOldest(), sender.giveUpOldest()]).toEqual([true, false])
+  sender.handleTimeout(15)
+  expect([sender.messages.unconfirmed, sender.messages.pending]).toEqual([2, 0])
 })

@@ -256,7 +256,7 @@ export class StreamState implements State {
     const bytes = wholeHeaderBytes(MESSAGE_BYTES) + MESSAGE_BYTES
     if (this.scope.mode === MODE.latest) this.sender.supersede()
     let offset = this.sender.reserve(bytes)
-    while (offset < 0 && this.#givesUp && this.sender.giveUpOldest()) offset = this.sender.reserve(bytes)
+    if (offset < 0 && this.#givesUp && this.sender.makeRoom()) offset = this.sender.reserve(bytes)
     if (offset < 0) return
     const at = writeWholeHeader(this.sender.view, offset, 1, MESSAGE_BYTES)
     this.sender.view.setUint32(at, this.written++)

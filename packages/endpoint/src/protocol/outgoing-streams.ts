@@ -76,7 +76,7 @@ export class OutgoingStreams {
   /** Those with data, highest priority first. */
   readonly #levels: Level[] = []
   #listed = 0
-  /** Streams without acknowledgements that sent something: having been sent is all that can be waited for. */
+  /** Streams of which messages were settled as something was sent: where nothing is acknowledged that is all that can be waited for. */
   readonly #sent: OutgoingState[] = []
   #nextId = 1
 
@@ -283,6 +283,7 @@ export class OutgoingStreams {
         outbox.compose()
         isComposing = true
       }
+      const { settledMessages } = state.stream
       this.#take(state.stream, nowMs)
       // Who fills the window asks how much of it is free again. Not where what waits is given up: a message half sent would be.
       if (state.stream.mode >= wire.MODE.reliable && this.#peer.isFilledBy(association, bytes)) this.#context.scratch.packet.wanted = true
@@ -291,7 +292,9 @@ export class OutgoingStreams {
       state.deficit -= cost
       left -= cost
       this.lastDataMs = nowMs
-      if (state.stream.mode <= wire.MODE.latest && this.#sent.at(-1) !== state) this.#sent.push(state)
+      // Sent, where that is all; or older ones were given up, since no more of what was sent is kept.
+      if (state.stream.mode < wire.MODE.reliable && state.stream.settledMessages > settledMessages && this.#sent.at(-1) !== state)
+        this.#sent.push(state)
     }
     if (isComposing) outbox.post(association, true, nowMs)
     if (this.#sent.length > 0) for (const state of this.#sent.splice(0)) this.#context.listener.onProgress(this.#peer, state)
