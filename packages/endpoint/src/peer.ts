@@ -35,7 +35,7 @@ export interface OpenOptions {
   readonly priority?: number
   /** Share among the streams of the same priority, 1 to 100, default 1. */
   readonly weight?: number
-  /** `best-effort` only: a message is given up once it is so old, milliseconds, or once a packet of it was resent so often. Default: `Infinity`, never. */
+  /** `best-effort` only: a message is given up once it is so old, milliseconds (twice that, while it is half sent), or once a packet of it was resent so often. Default: `Infinity`, never. */
   readonly lifetimeMs?: number
   readonly resendsMax?: number
 }
