@@ -38,6 +38,15 @@ export class Driver {
     this.#protocol = protocol
   }
 
+  /** Whether the next wake-up keeps the program alive, on a host that can tell. */
+  ref(): void {
+    this.#wakeUp.ref?.()
+  }
+
+  unref(): void {
+    this.#wakeUp.unref?.()
+  }
+
   /** Nothing is driven any more. */
   stop(): void {
     this.#protocol = undefined

@@ -393,6 +393,23 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /**
+   * Lets the program end although the endpoint is open, as `unref` of Node's sockets does: when nothing else keeps it going, it ends, without goodbye, and
+   * whatever still waits for this endpoint, a `close` too, never settles. Does nothing on a simulated host. Again, and in any order with `ref`, is fine.
+   */
+  unref(): this {
+    this.#driver.unref()
+    this.#transport.unref?.()
+    return this
+  }
+
+  /** The endpoint keeps the program going until it is closed, as it does from the beginning: takes back `unref`. */
+  ref(): this {
+    this.#driver.ref()
+    this.#transport.ref?.()
+    return this
+  }
+
+  /**
    * Joins no more, ends the streams of connections, and delivers what was accepted, on all streams; once that is done, or `lingerMs` is over, says goodbye to all peers,
    * which takes a second at most, and closes the sockets. Always settles, never rejects; a second call returns the same promise.
    */

@@ -9,7 +9,7 @@ import type { AlarmHandle, Binding } from "./binding.ts"
 /** C counts microseconds in 31 bits. */
 const DELAY_MS_MAX = 2_147_483
 
-/** One deadline, and a descriptor. Close it; until then it keeps the program alive, set or not. */
+/** One deadline, and a descriptor. Close it; until then it keeps the program alive, set or not, unless it is told not to by `unref`. */
 export class Alarm {
   readonly #binding: Binding
   readonly #handle: AlarmHandle
@@ -23,6 +23,15 @@ export class Alarm {
   /** Rings once after so many milliseconds, at least a microsecond, or some time sooner where that is more than half an hour. Replaces what was set. */
   set(delayMs: number): void {
     this.#binding.alarmSet(this.#handle, Math.max(1, Math.ceil(Math.min(delayMs, DELAY_MS_MAX) * 1_000)))
+  }
+
+  /** Whether it keeps the program alive. Again, and after `close`, does nothing. */
+  ref(): void {
+    if (this.#isOpen) this.#binding.alarmRef(this.#handle, true)
+  }
+
+  unref(): void {
+    if (this.#isOpen) this.#binding.alarmRef(this.#handle, false)
   }
 
   /** Again does nothing. */

@@ -10,7 +10,7 @@ import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
 
 /** Goes up with every change to {@link Binding}, together with INTERFACE_VERSION in `c/module.c`. */
-export const INTERFACE_VERSION = 4
+export const INTERFACE_VERSION = 5
 
 /** What the C code exports. It checks its arguments itself; they have an order and no names, so that none is looked up by name. */
 export interface Binding {
@@ -40,6 +40,7 @@ export interface Binding {
   ): ChannelHandle
   channelAdd(channel: ChannelHandle, fd: number, family: number): number
   channelClose(channel: ChannelHandle): void
+  channelRef(channel: ChannelHandle, isRef: boolean): void
   channelSetSlab(channel: ChannelHandle, slab: number, bytes: Uint8Array | null): void
   channelSetAddress(channel: ChannelHandle, address: number, family: number, host: string, port: number): void
   channelClearAddress(channel: ChannelHandle, address: number): void
@@ -71,6 +72,7 @@ export interface Binding {
   errorName(errno: number): string
   alarmCreate(callback: () => void): AlarmHandle
   alarmSet(alarm: AlarmHandle, us: number): void
+  alarmRef(alarm: AlarmHandle, isRef: boolean): void
   alarmClose(alarm: AlarmHandle): void
   crc32c(bytes: Uint8Array, start: number, end: number, crc: number): number
 }

@@ -82,7 +82,7 @@ export interface ChannelListener {
   failed(errno: number): void
 }
 
-/** Sockets of both families and the memory they send from and receive in. Close it; until then it keeps the program alive, as a socket does. */
+/** Sockets of both families and the memory they send from and receive in. Close it; until then it keeps the program alive, as a socket does, unless it is told not to by `unref`. */
 export class Channel {
   readonly rows: ReceivedRows = {
     slab: new Uint8Array(RECEIVE_SLAB_BYTES),
@@ -184,6 +184,15 @@ export class Channel {
   /** "EMSGSIZE"; "other" for one that isn't known. */
   errorName(errno: number): string {
     return this.#binding.errorName(errno)
+  }
+
+  /** Whether the sockets keep the program alive. Again, and after `close`, does nothing. */
+  ref(): void {
+    if (this.#isOpen) this.#binding.channelRef(this.#handle, true)
+  }
+
+  unref(): void {
+    if (this.#isOpen) this.#binding.channelRef(this.#handle, false)
   }
 
   /** Closes the sockets, at once. Again does nothing. */

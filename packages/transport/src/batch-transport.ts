@@ -152,6 +152,14 @@ export class BatchTransport extends TransportBase {
     else this.#channel.open(batch.count)
   }
 
+  override ref(): void {
+    this.#channel.ref()
+  }
+
+  override unref(): void {
+    this.#channel.unref()
+  }
+
   protected override closeSockets(): Promise<void> {
     this.#turnEnd.removeReader(this.#reader)
     this.#channel.close()

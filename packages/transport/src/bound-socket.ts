@@ -9,7 +9,7 @@ import { normalizeAddress } from "./addresses.ts"
 import type { Address, SocketError } from "./host.ts"
 
 /** What is needed of a socket; a test puts another in its place. */
-export type DgramSocket = Pick<Socket, "address" | "on" | "send" | "getSendQueueCount" | "close">
+export type DgramSocket = Pick<Socket, "address" | "on" | "send" | "getSendQueueCount" | "close"> & Partial<Pick<Socket, "ref" | "unref">>
 
 /** What the system made of the request. */
 export interface SocketFacts {
@@ -79,6 +79,15 @@ export class BoundSocket {
     if (this.#socket.getSendQueueCount() === 0) return
     this.#isFull = true
     this.#staging = Buffer.allocUnsafeSlow(STAGING_BYTES)
+  }
+
+  /** Whether it keeps the program alive, where the runtime can be told. */
+  ref(): void {
+    this.#socket.ref?.()
+  }
+
+  unref(): void {
+    this.#socket.unref?.()
   }
 
   close(): Promise<void> {

@@ -70,6 +70,14 @@ export class DualSocket extends DatagramTransport {
     this.#socketFor(to.family)!.send(slab, offset, length, to, address)
   }
 
+  override ref(): void {
+    for (const socket of this.#sockets) socket.ref()
+  }
+
+  override unref(): void {
+    for (const socket of this.#sockets) socket.unref()
+  }
+
   protected override async closeSockets(): Promise<void> {
     this.#turnEnd.removeReader(this.#reader)
     await Promise.all(this.#sockets.map((socket) => socket.close()))

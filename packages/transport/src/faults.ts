@@ -225,6 +225,14 @@ class FaultyTransport implements Transport {
     this.#transport.onError(error)
   }
 
+  ref(): void {
+    this.#transport.ref?.()
+  }
+
+  unref(): void {
+    this.#transport.unref?.()
+  }
+
   close(): Promise<void> {
     return this.#transport.close()
   }

@@ -42,8 +42,11 @@ export interface Host {
 
 /** One re-armable deadline. */
 export interface WakeUp {
-  /** Calls the function once at `deadlineMs` of `Host.now()` or soon after, never before, and after datagrams that already wait were delivered. Replaces the deadline before; `Infinity` cancels it. */
+  /** Calls the function once at `deadlineMs` of `Host.now()` or soon after, never before, however far that is, and after datagrams that already wait were delivered. Replaces the deadline before; `Infinity` cancels it. Throws `RangeError` for NaN. */
   at(deadlineMs: number): void
+  /** Whether a deadline keeps the program alive; at first it does. In any order and again. A host that can't keep one alive has neither. */
+  ref?(): void
+  unref?(): void
 }
 
 export type ResolvedAddress = Omit<Address, "port">
@@ -244,6 +247,10 @@ export interface Transport extends AsyncDisposable {
   onReceive(receive: (batch: ReceiveBatch) => void): void
   onWritable(writable: () => void): void
   onError(error: (error: SocketError) => void): void
+
+  /** Whether the sockets keep the program alive; at first they do. In any order, again, and after `close`. A transport that can't keep one alive has neither. */
+  ref?(): void
+  unref?(): void
 
   /** Closes the sockets. Always settles; a second call returns the same promise. Afterwards `send` takes and counts, and nothing is received. */
   close(): Promise<void>

@@ -10,6 +10,9 @@ const TIMER_MS_MAX = 2 ** 31 - 1
 /** Rings once after a delay, or some time sooner where that is very long. Set again, it forgets the delay before. */
 export interface Alarm {
   set(delayMs: number): void
+  /** Whether it keeps the program alive; at first it does. */
+  ref(): void
+  unref(): void
   /** Gives back what the system lent. */
   close(): void
 }
@@ -25,6 +28,7 @@ export class Timer implements WakeUp, Due {
   #deadlineMs = Infinity
   #alarm: Alarm | undefined
   #firesMs = Infinity
+  #isRef = true
 
   constructor(turnEnd: TurnEnd, wake: () => void, openAlarm: (ring: () => void) => Alarm = (ring) => new NodeAlarm(ring)) {
     this.#turnEnd = turnEnd
@@ -37,10 +41,22 @@ export class Timer implements WakeUp, Due {
   }
 
   at(deadlineMs: number): void {
+    // It would be neither due nor not, for ever.
+    if (Number.isNaN(deadlineMs)) throw new RangeError("a deadline is a number of milliseconds, not NaN")
     this.#deadlineMs = deadlineMs
     this.#turnEnd.cancel(this)
     if (deadlineMs === Infinity) this.#close()
     else if (deadlineMs < this.#firesMs) this.#set()
+  }
+
+  ref(): void {
+    this.#isRef = true
+    this.#alarm?.ref()
+  }
+
+  unref(): void {
+    this.#isRef = false
+    this.#alarm?.unref()
   }
 
   wake(): void {
@@ -60,8 +76,14 @@ export class Timer implements WakeUp, Due {
       return
     }
     this.#firesMs = this.#deadlineMs
-    this.#alarm ??= this.#openAlarm(this.#ring)
+    this.#alarm ??= this.#open()
     this.#alarm.set(remainingMs)
+  }
+
+  #open(): Alarm {
+    const alarm = this.#openAlarm(this.#ring)
+    if (!this.#isRef) alarm.unref()
+    return alarm
   }
 
   #close(): void {
@@ -80,6 +102,7 @@ export class Timer implements WakeUp, Due {
 class NodeAlarm implements Alarm {
   readonly #ring: () => void
   #timer: NodeJS.Timeout | undefined
+  #isRef = true
 
   constructor(ring: () => void) {
     this.#ring = ring
@@ -88,6 +111,18 @@ class NodeAlarm implements Alarm {
   set(delayMs: number): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(this.#ring, Math.min(TIMER_MS_MAX, Math.max(TIMER_MS, Math.ceil(delayMs))))
+    // Not every runtime's timers can be told.
+    if (!this.#isRef) this.#timer.unref?.()
+  }
+
+  ref(): void {
+    this.#isRef = true
+    this.#timer?.ref?.()
+  }
+
+  unref(): void {
+    this.#isRef = false
+    this.#timer?.unref?.()
   }
 
   close(): void {

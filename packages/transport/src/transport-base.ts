@@ -22,6 +22,9 @@ export abstract class TransportBase implements Transport {
 
   abstract send(batch: SendBatch): number
   abstract open(batch: ReceiveBatch): void
+  /** Where nothing keeps a program alive there is nothing to do. */
+  ref(): void {}
+  unref(): void {}
   protected abstract closeSockets(): Promise<void>
   /** Makes an error of the user's code known, once, and returns. */
   protected abstract surface(error: unknown): void

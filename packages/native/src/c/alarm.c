@@ -154,6 +154,19 @@ static napi_value api_set(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+static napi_value api_ref(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  struct alarm *alarm = NULL;
+  bool is_ref = false;
+  if (!js_arguments(env, info, 2, arguments) || !read_alarm(env, arguments[0], &alarm) || !js_boolean(env, arguments[1], "isRef", &is_ref))
+    return NULL;
+  if (is_ref)
+    uv_ref((struct uv_handle_s *)alarm->poll);
+  else
+    uv_unref((struct uv_handle_s *)alarm->poll);
+  return NULL;
+}
+
 static napi_value api_close(napi_env env, napi_callback_info info) {
   napi_value argument;
   struct alarm *alarm = NULL;
@@ -165,7 +178,7 @@ static napi_value api_close(napi_env env, napi_callback_info info) {
 
 bool alarm_register(napi_env env, napi_value exports) {
   return js_set_function(env, exports, "alarmCreate", api_create) && js_set_function(env, exports, "alarmSet", api_set) &&
-         js_set_function(env, exports, "alarmClose", api_close);
+         js_set_function(env, exports, "alarmRef", api_ref) && js_set_function(env, exports, "alarmClose", api_close);
 }
 
 #else

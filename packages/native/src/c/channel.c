@@ -98,6 +98,20 @@ static void on_event(struct uv_poll_s *handle, int status, int events) {
   (void)napi_close_handle_scope(channel->env, scope);
 }
 
+static void set_port_ref(const struct port *port, bool is_ref) {
+  if (port == NULL) return;
+  if (is_ref)
+    uv_ref((struct uv_handle_s *)port->poll);
+  else
+    uv_unref((struct uv_handle_s *)port->poll);
+}
+
+void channel_set_ref(struct channel *channel, bool is_ref) {
+  channel->is_unref = !is_ref;
+  set_port_ref(channel->v4, is_ref);
+  set_port_ref(channel->v6, is_ref);
+}
+
 bool channel_add(struct channel *channel, struct uv_loop_s *loop, int fd, int family, struct failure *failure) {
   struct port *port = calloc(1, sizeof *port);
   struct uv_poll_s *poll = calloc(1, uv_handle_size(LOOP_HANDLE_POLL));
@@ -111,6 +125,7 @@ bool channel_add(struct channel *channel, struct uv_loop_s *loop, int fd, int fa
       port->channel = channel;
       udp_batch_prepare(&port->socket);
       *(family == AF_INET6 ? &channel->v6 : &channel->v4) = port;
+      set_port_ref(port, !channel->is_unref);
       return true;
     }
     uv_close((struct uv_handle_s *)poll, free_handle);

@@ -58,6 +58,8 @@ struct channel {
   /* Where the rows with address 0 came from, by slot. */
   struct incoming_run runs[RECEIVE_SLOTS];
   bool is_open;
+  /* The loop may end although the sockets are watched. */
+  bool is_unref;
 };
 
 /* Watches a socket, which is the channel's from then on. False: libuv's answer is in `failure`, and the socket still the caller's. */
@@ -67,6 +69,9 @@ struct port *channel_port(const struct channel *channel, const struct address *t
 
 /* Calls back once there is room in the socket again. */
 void channel_wait_for_room(struct port *port);
+
+/* Whether the sockets keep the loop going; those that are added later too. */
+void channel_set_ref(struct channel *channel, bool is_ref);
 
 /* Closes the sockets and lets go of all memory of JavaScript. Again does nothing. */
 void channel_close(struct channel *channel);

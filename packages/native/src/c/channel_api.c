@@ -153,6 +153,17 @@ static napi_value api_close(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+static napi_value api_ref(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  struct channel *channel = NULL;
+  bool is_ref = false;
+  if (!js_arguments(env, info, 2, arguments) || !read_channel(env, arguments[0], &channel) ||
+      !js_boolean(env, arguments[1], "isRef", &is_ref))
+    return NULL;
+  channel_set_ref(channel, is_ref);
+  return NULL;
+}
+
 static bool has_room(void **items, size_t *count, size_t size, size_t wanted) {
   if (wanted <= *count) return true;
   size_t grown = *count == 0 ? 16 : *count;
@@ -490,9 +501,10 @@ static napi_value api_crc32c(napi_env env, napi_callback_info info) {
 bool channel_api_register(napi_env env, napi_value exports) {
   crc32c_prepare();
   const bool has_loop = uv_poll_init != NULL && uv_poll_start != NULL && uv_poll_stop != NULL && uv_close != NULL && uv_handle_size != NULL &&
-                        uv_handle_set_data != NULL && uv_handle_get_data != NULL;
+                        uv_handle_set_data != NULL && uv_handle_get_data != NULL && uv_ref != NULL && uv_unref != NULL;
   return js_set_boolean(env, exports, "batch", has_loop) && js_set_function(env, exports, "channelCreate", api_create) &&
          js_set_function(env, exports, "channelAdd", api_add) && js_set_function(env, exports, "channelClose", api_close) &&
+         js_set_function(env, exports, "channelRef", api_ref) &&
          js_set_function(env, exports, "channelSetSlab", api_set_slab) && js_set_function(env, exports, "channelSetAddress", api_set_address) &&
          js_set_function(env, exports, "channelClearAddress", api_clear_address) &&
          js_set_function(env, exports, "channelSetSealer", api_set_sealer) &&

@@ -25,6 +25,9 @@ WEAK void *uv_handle_get_data(const struct uv_handle_s *handle);
 WEAK int uv_poll_init(struct uv_loop_s *loop, struct uv_poll_s *handle, int fd);
 WEAK int uv_poll_start(struct uv_poll_s *handle, int events, loop_poll_callback callback);
 WEAK int uv_poll_stop(struct uv_poll_s *handle);
+/* Whether a handle keeps the loop going. Again does nothing. */
+WEAK void uv_ref(struct uv_handle_s *handle);
+WEAK void uv_unref(struct uv_handle_s *handle);
 WEAK void uv_close(struct uv_handle_s *handle, loop_close_callback callback);
 #undef WEAK
 

@@ -10,7 +10,7 @@
  * Goes up with every change to what JavaScript sees, together with INTERFACE_VERSION in src/binding.ts, so that a binary left over from
  * another version of the package is refused by name instead of failing in the middle of a call.
  */
-#define INTERFACE_VERSION 4
+#define INTERFACE_VERSION 5
 
 /* No state outside the arguments of a call, channels and alarms: the module can be loaded into any number of worker threads. */
 NAPI_MODULE_INIT() {

@@ -108,6 +108,8 @@ export class SimulatedHost implements Host, Deferrer {
     this.#wakeUps.push(alarm)
     return {
       at: (deadlineMs) => {
+        // It would be neither due nor not, for ever.
+        if (Number.isNaN(deadlineMs)) throw new RangeError("a deadline is a number of milliseconds, not NaN")
         alarm.deadlineMs = deadlineMs
         this.#arm(alarm)
       },
@@ -201,7 +203,8 @@ export class SimulatedHost implements Host, Deferrer {
 
   #arm(alarm: ProcessAlarm): void {
     const { time } = this.#network
-    if (alarm.deadlineMs === Infinity) time.cancel(alarm)
+    // Virtual time has an end.
+    if (alarm.deadlineMs > Number.MAX_SAFE_INTEGER) time.cancel(alarm)
     else time.set(alarm, alarm.deadlineMs - this.#originMs)
   }
 
