@@ -1,5 +1,5 @@
 import type { Delivery, OutgoingStream } from "@x/endpoint"
-import { HEADER_BYTES, isContent } from "./content.ts"
+import { HEADER_BYTES, isContent, read32 } from "./content.ts"
 import type { Judge } from "./judge.ts"
 
 const DELIVERED = 1
@@ -7,6 +7,10 @@ const DELIVERED = 1
 const WITHDRAWN = 2
 /** Its sender has the peer's word that it came. */
 const RECEIPTED = 4
+/** Its sender gave it up when it may have been on its way. */
+const RELEASED = 8
+/** Its named stream handed it back. */
+const HANDED_BACK = 16
 
 /** What is known of one stream from outside: what was accepted, what came, and what its sender was told. */
 export class StreamLedger {
@@ -26,6 +30,8 @@ export class StreamLedger {
   wasOpen = true
   /** Its consumer may have been behind. */
   wasPaused = false
+  /** Who opened it sends on it, and nobody else. */
+  isOwn = false
   readonly #judge: Judge
   readonly #delivery: Delivery
   readonly #isOrdered: boolean
@@ -34,6 +40,8 @@ export class StreamLedger {
   readonly #fates: number[] = []
   #next = 0
   #withdrawn = 0
+  #released = 0
+  #handedBack = 0
   /** Messages without bytes say nothing of themselves: on a stream that loses some they are only counted. */
   #emptyAccepted = 0
   #emptyDelivered = 0
@@ -63,9 +71,25 @@ export class StreamLedger {
     return this.#bytes.length
   }
 
-  /** Accepted messages that neither came nor were withdrawn. */
+  /** Accepted messages that neither came nor were given up. */
   get missing(): number {
-    return this.#bytes.length - this.delivered - this.#withdrawn
+    let missing = 0
+    for (const fate of this.#fates) if ((fate & (DELIVERED | WITHDRAWN | RELEASED)) === 0) missing++
+    return missing
+  }
+
+  /** Accepted messages that were given up by who sent them. */
+  get givenUp(): number {
+    return this.#withdrawn + this.#released
+  }
+
+  /** Of a named stream that is over: each message is acknowledged, given up by who sent it, or was handed back. */
+  get isAccountedFor(): boolean {
+    return this.stream.account.acknowledged + this.givenUp + this.#handedBack >= this.#bytes.length
+  }
+
+  get handedBack(): number {
+    return this.#handedBack
   }
 
   accept(bytes: number): number {
@@ -80,6 +104,27 @@ export class StreamLedger {
     this.#judge.check((fate & DELIVERED) === 0, "verdict", () => `${this.name} ${index} was withdrawn, and had been delivered`)
     if ((fate & WITHDRAWN) === 0) this.#withdrawn++
     this.#fates[index] = fate | WITHDRAWN
+  }
+
+  /** Its sender gave it up, and knows that it may come all the same. */
+  release(index: number): void {
+    if ((this.#fates[index]! & (WITHDRAWN | RELEASED)) === 0) this.#released++
+    this.#fates[index]! |= RELEASED
+  }
+
+  /** A message came back from a named stream. */
+  handBack(bytes: Uint8Array): void {
+    const [key, index] = [read32(bytes, 0), read32(bytes, 4)]
+    const fate = this.#fates[index] ?? 0
+    this.#judge.check(
+      key === this.key && index < this.#bytes.length && isContent(bytes, 0, bytes.length, key, index),
+      "handed-back",
+      () => `${this.name}: what came back is message ${index} of s${key}`,
+    )
+    this.#judge.check((fate & HANDED_BACK) === 0, "handed-back", () => `${this.name}: message ${index} came back twice`)
+    this.#judge.check((fate & RECEIPTED) === 0, "handed-back", () => `${this.name}: message ${index} came back, and had a receipt`)
+    this.#fates[index] = fate | HANDED_BACK
+    this.#handedBack++
   }
 
   /** Its sender was told that the peer's stream has it. */
@@ -102,7 +147,7 @@ export class StreamLedger {
       judge.check(bytes === 0 && this.#emptyDelivered <= this.#emptyAccepted, "unpromised", () => `${this.name}: a message of ${bytes} B`)
       return
     }
-    const place = this.#delivery === "reliable" ? this.#expected() : index!
+    const place = this.#delivery === "reliable" ? this.#expected(index) : index!
     if (place >= this.#bytes.length)
       return judge.fail("unpromised", `${this.name}: message ${place} of ${this.#bytes.length} accepted ones`)
     const fate = this.#fates[place]!
@@ -119,10 +164,14 @@ export class StreamLedger {
     this.delivered++
   }
 
-  /** The next of a reliable stream: withdrawn ones are passed over. */
-  #expected(): number {
+  /** The next of a reliable stream: withdrawn ones are passed over, and released ones that this is not. */
+  #expected(index: number | undefined): number {
     let place = this.#next
-    while (place < this.#bytes.length && (this.#fates[place]! & WITHDRAWN) !== 0) place++
+    for (; place < this.#bytes.length; place++) {
+      const fate = this.#fates[place]!
+      const isPassed = (fate & WITHDRAWN) !== 0 || ((fate & RELEASED) !== 0 && index !== place)
+      if (!isPassed) return place
+    }
     return place
   }
 

@@ -49,8 +49,7 @@ export class Nemesis {
         node.crash()
         return this.#restart(node, ms)
       case "close":
-        this.#restarting.add(node)
-        return void node.close().then(() => this.#restart(node, ms))
+        return this.close(node, ms)
       case "leave": {
         const peer = node.process.peerOf(other.process)
         return void peer?.leave()
@@ -88,6 +87,12 @@ export class Nemesis {
       case "weather":
         return this.#weather(node, other)
     }
+  }
+
+  /** Ends a process in order, and starts the next one after so long. */
+  close(node: Node, ms: number): void {
+    this.#restarting.add(node)
+    void node.close().then(() => this.#restart(node, ms))
   }
 
   /** The network is whole again: nothing is in anybody's way. Answers the nodes that have to be started. */

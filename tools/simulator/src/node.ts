@@ -10,6 +10,8 @@ export class Node {
   /** Those it joins. Others join it. */
   readonly targets: Node[] = []
   process: Process
+  /** Those that ended in order. */
+  readonly closed: Process[] = []
   /** Processes it had. */
   generations = 0
   readonly #network: Network
@@ -48,8 +50,14 @@ export class Node {
   async close(): Promise<void> {
     const { process } = this
     process.isClosing = true
+    const owed = [...process.open].filter((ledger) => process.isOwed(ledger))
+    const startMs = this.#network.now
     await process.endpoint.close()
+    if (process.isOver) return
+    // Who waited for all of the time that it may take can't have delivered all.
+    if (this.#network.now - startMs < this.#options.lingerMs!) process.checkOrderly(owed, "its endpoint closed")
     process.end()
+    this.closed.push(process)
   }
 
   async restart(): Promise<void> {

@@ -62,7 +62,7 @@ function ask(worker: ChildProcess, options: SimulationOptions, timeoutMs: number
 /** Of a seed that told nothing. */
 function lost({ seed, virtualMs }: SimulationOptions, detail: string): WorkerAnswer {
   const result: SimulationResult = {
-    ...{ seed, nodes: 0, traceHash: "", virtualMs, datagrams: 0, messages: 0, delivered: 0, checks: 0, disasters: {} },
+    ...{ seed, nodes: 0, traceHash: "", virtualMs, datagrams: 0, messages: 0, delivered: 0, checks: 0, disasters: {}, doings: {} },
     ...{ convergenceShare: 0, isStrict: false, record: [], failure: { invariant: "quiet", detail, atMs: 0 } },
   }
   return { result, wallMs: Infinity }

@@ -13,6 +13,9 @@ export const PORT = 4_000
 /** How the messages of a stream are taken, by their type. */
 export const CONSUMERS = { handler: 1, asyncHandler: 2, iterator: 3 } as const
 
+/** Names of the streams of connections: whose messages are is told by what they hold. */
+export const NAMED = "named "
+
 /** Of the machines' own structure once in so many turns: it looks at everything there is. */
 const TURNS_PER_STRUCTURE = 256
 
@@ -28,6 +31,8 @@ export interface ProcessWorld {
   handlingMs(): number
   /** A peer left: whoever wants it joins again. */
   onAlone(process: Process): void
+  /** Those that live. */
+  processes(): Iterable<Process>
 }
 
 export class Process {
@@ -37,6 +42,10 @@ export class Process {
   readonly incoming: Set<IncomingStream> = new Set()
   /** Streams it opened that aren't over yet. */
   readonly open: Set<StreamLedger> = new Set()
+  /** Those of named streams that ever were. */
+  readonly named: StreamLedger[] = []
+  /** Calls that were not answered yet. */
+  readonly unanswered: Set<Promise<unknown>> = new Set()
   isOver = false
   isClosing = false
   readonly #world: ProcessWorld
@@ -91,7 +100,18 @@ export class Process {
   }
 
   openStream(peer: Peer, key: number, type: number, options: Parameters<Peer["open"]>[0]): StreamLedger {
-    const stream: OutgoingStream = peer.open({ ...options, label: `s${key}` })
+    return this.#follow(peer.open({ ...options, label: `s${key}` }), key, type)
+  }
+
+  /** A named stream has opened another stream. */
+  followNamed(stream: OutgoingStream, key: number, type: number): StreamLedger {
+    const ledger = this.#follow(stream, key, type)
+    ledger.isOwn = true
+    this.named.push(ledger)
+    return ledger
+  }
+
+  #follow(stream: OutgoingStream, key: number, type: number): StreamLedger {
     const ledger = new StreamLedger(key, stream, this.unique, type, this.#world.judge)
     this.#world.ledgers.set(key, ledger)
     this.open.add(ledger)
@@ -112,7 +132,54 @@ export class Process {
   }
 
   #known(stream: IncomingStream): StreamLedger | undefined {
-    return this.#ledgerOf.get(stream) ?? this.#world.ledgers.get(Number(stream.label.slice(1)))
+    const known = this.#ledgerOf.get(stream)
+    if (known !== undefined || !stream.label.startsWith(NAMED)) return known ?? this.#world.ledgers.get(Number(stream.label.slice(1)))
+    // Nothing of it has come yet. Of those of one name the last is meant.
+    const { label, peer } = stream
+    const all = [...this.#world.ledgers.values()]
+    return all.findLast((it) => it.from === peer.unique && it.to === this.unique && it.stream.label === label)
+  }
+
+  /** Whether the messages of a stream have to come although this process, or what the stream belongs to, ends in order: the other one lives and knows it. */
+  isOwed(ledger: StreamLedger): boolean {
+    return ledger.isReliable && !ledger.isCut && ledger.stream.peer.state === "joined" && this.#isKnownTo(ledger)
+  }
+
+  #isKnownTo({ to }: StreamLedger): boolean {
+    for (const other of this.#world.processes())
+      if (other.isUp && other.unique === to) return [...other.peers].some(({ unique }) => unique === this.unique)
+    return false
+  }
+
+  /** What was owed when it began to end is with the other one now, if that still lives. */
+  checkOrderly(owed: readonly StreamLedger[], what: string): void {
+    for (const ledger of owed) {
+      if (ledger.isCut || !this.#lives(ledger)) continue
+      const { pending, unconfirmed, dropped } = ledger.stream.account
+      this.#world.judge.check(
+        pending === 0 && unconfirmed + dropped <= ledger.givenUp,
+        "orderly",
+        () =>
+          `${ledger.name}: ${what}, and ${pending} are pending, ${unconfirmed} unconfirmed, ${dropped} dropped; ${ledger.givenUp} were given up`,
+      )
+    }
+  }
+
+  #lives({ to }: StreamLedger): boolean {
+    for (const other of this.#world.processes()) if (other.isUp && other.unique === to) return true
+    return false
+  }
+
+  /** What is over has handed back what is not acknowledged, and each call was answered. */
+  checkOver(): void {
+    const { judge } = this.#world
+    for (const ledger of this.named)
+      judge.check(
+        ledger.isAccountedFor,
+        "handed-back",
+        () => `${ledger.name}: of ${ledger.accepted} ${ledger.handedBack} were handed back; ${JSON.stringify(ledger.stream.account)}`,
+      )
+    judge.check(this.unanswered.size === 0, "answers", () => `${this.name} is closed, and ${this.unanswered.size} calls are not answered`)
   }
 
   /** The process is no more: what was promised to it and by it is off. */
@@ -175,8 +242,9 @@ export class Process {
     let lost = 0
     for (const ledger of this.open) {
       if (ledger.stream.peer !== peer) continue
-      ledger.isCut = true
       const { wasOpen } = ledger
+      // What it closes itself is judged by what is there once it is closed.
+      if (!this.isClosing) ledger.isCut = true
       ledger.check()
       const { account, delivery } = ledger.stream
       judge.check(account.pending === 0, "departure", () => `${ledger.name}: its peer left, and ${account.pending} are pending`)
@@ -217,7 +285,8 @@ export class Process {
   #ledger(stream: IncomingStream, bytes: Uint8Array, offset: number, length: number): StreamLedger | undefined {
     const known = this.#ledgerOf.get(stream)
     if (known !== undefined) return known
-    const key = stream.label === "" ? (length < HEADER_BYTES ? -1 : read32(bytes, offset)) : Number(stream.label.slice(1))
+    const isTold = stream.label === "" || stream.label.startsWith(NAMED)
+    const key = isTold ? (length < HEADER_BYTES ? -1 : read32(bytes, offset)) : Number(stream.label.slice(1))
     const ledger = this.#world.ledgers.get(key)
     if (ledger !== undefined) this.#ledgerOf.set(stream, ledger)
     return ledger

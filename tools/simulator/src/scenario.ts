@@ -29,6 +29,10 @@ export const DISASTERS = [
 ] as const
 export type Disaster = (typeof DISASTERS)[number]
 
+/** What the application does beside its streams: calls that are given up, ends in order, and handles that survive restarts. */
+export const DOINGS = ["aborts", "closes", "connections"] as const
+export type Doing = (typeof DOINGS)[number]
+
 const SECRETS = ["a secret of the simulated world", "another one, which is as good"]
 
 export interface Scenario {
@@ -40,6 +44,8 @@ export interface Scenario {
   readonly faults: LinkOptions
   /** Mean milliseconds between two of a kind. */
   readonly disasters: Partial<Record<Disaster, number>>
+  /** The same of doings of a node. Drawn by themselves: a seed without any is the world that it would be without them. */
+  readonly doings: Partial<Record<Doing, number>>
   readonly controller: "loss-based" | "fixed"
   /** What the endpoints are told, all alike. */
   readonly options: EndpointOptions
@@ -94,6 +100,7 @@ export function drawScenario(seed: number, preset?: PresetName): Scenario {
     path: given === undefined ? path : pathOf(given),
     faults: given === undefined ? faults : faultsOf(given),
     disasters: drawDisasters(draw, viciousness),
+    doings: drawDoings(new Draw(seed, "doings")),
     controller,
     options: { ...drawOptions(draw, isSmall, bytesMax, controller), ...drawProtection(new Draw(seed, "protection")) },
     traffic: {
@@ -136,6 +143,13 @@ function drawDisasters(draw: Draw, viciousness: number): Scenario["disasters"] {
   const disasters: Partial<Record<Disaster, number>> = {}
   for (const disaster of DISASTERS) if (draw.chance(viciousness * 0.7)) disasters[disaster] = draw.scale(5_000, 120_000)
   return disasters
+}
+
+function drawDoings(draw: Draw): Scenario["doings"] {
+  const doings: Partial<Record<Doing, number>> = {}
+  // Closing makes an end of all that the others do.
+  for (const doing of DOINGS) if (draw.chance(0.35)) doings[doing] = (doing === "closes" ? 20 : 1) * draw.scale(500, 5_000)
+  return doings
 }
 
 /** `isSmall`: bounds that are met all the time. */

@@ -8,13 +8,14 @@
 import { systemHost } from "@x/transport"
 import { createNetwork, type LinkOptions, type Network, type PresetName, type SimulatedHost } from "@x/transport/simulated"
 import { checkCounters } from "./counters.ts"
+import { Doings } from "./doings.ts"
 import { Draw } from "./draw.ts"
 import { type Failure, Judge } from "./judge.ts"
 import type { StreamLedger } from "./ledger.ts"
 import { Nemesis } from "./nemesis.ts"
 import { Node } from "./node.ts"
 import { CONSUMERS, type Process, type ProcessWorld } from "./process.ts"
-import { type Disaster, DISASTERS, drawScenario, type Scenario } from "./scenario.ts"
+import { type Disaster, DISASTERS, type Doing, DOINGS, drawScenario, type Scenario } from "./scenario.ts"
 import { Timers } from "./timers.ts"
 import { Workload } from "./workload.ts"
 
@@ -38,6 +39,7 @@ export interface SimulationResult {
   readonly delivered: number
   readonly checks: number
   readonly disasters: Partial<Record<Disaster, number>>
+  readonly doings: Partial<Record<Doing, number>>
   /** What part of the time that it may take the promised took to happen. */
   readonly convergenceShare: number
   /** It took no longer than 10 RTT of the path + 1 s + twice what the pending bytes take at the rate of the link. */
@@ -84,6 +86,7 @@ class Simulation {
   readonly #consumers: Timers
   readonly #workload: Workload
   readonly #nemesis: Nemesis
+  readonly #doings: Doings
   readonly #notes: string[] = []
   #convergenceShare = 0
   #isStrict = true
@@ -112,6 +115,15 @@ class Simulation {
       after,
       note: (text) => this.#notes.push(`${this.#network.now.toFixed(3)} ms ${text}`),
     })
+    this.#doings = new Doings({
+      judge: this.#judge,
+      nodes: this.#nodes,
+      draw: new Draw(seed, "doings of nodes"),
+      now: () => this.#network.now,
+      nextKey: () => this.#ledgers.size + 1,
+      after,
+      close: (node, ms) => this.#nemesis.close(node, ms),
+    })
   }
 
   #makeNodes(draw: Draw): void {
@@ -125,6 +137,7 @@ class Simulation {
       touched: this.#touched,
       consumers: this.#consumers,
       handlingMs: () => draw.uniform(0, traffic.handlingMs),
+      processes: () => this.#nodes.map(({ process }) => process),
       onAlone: (process) => lasting(draw.around(300), () => this.#nodes.find((node) => node.process === process)?.joinAll()),
     }
     for (let i = 0; i < nodes; i++) this.#nodes.push(new Node(`n${i}`, this.#network, options, world, lasting))
@@ -165,6 +178,15 @@ class Simulation {
         this.#actors.every(
           () => draw.around(meanMs),
           () => this.#nemesis.strike(disaster),
+        )
+    }
+    const doingDraw = new Draw(this.#scenario.seed, "times of doings")
+    for (const doing of DOINGS) {
+      const meanMs = this.#scenario.doings[doing]
+      if (meanMs !== undefined)
+        this.#actors.every(
+          () => doingDraw.around(meanMs),
+          () => this.#doings.do(doing),
         )
     }
     await this.#runUntil(() => false, this.#virtualMs)
@@ -312,6 +334,8 @@ class Simulation {
     checkCounters(this.#judge, this.#network, this.#nodes, this.#scenario)
     const processes = this.#nodes.map(({ process }) => process)
     await this.#network.until(Promise.all(processes.map(({ endpoint }) => endpoint.close())), ENDING_MS)
+    await this.#settle()
+    for (const process of [...this.#nodes.flatMap(({ closed }) => closed), ...processes]) process.checkOver()
     for (const { name, endpoint } of processes) {
       const { peers, slots: _slots, ...rest } = endpoint.sizes
       const left = Object.entries({ peers, ...rest }).filter(([, value]) => value !== 0)
@@ -372,6 +396,7 @@ class Simulation {
       delivered,
       checks: this.#judge.checks,
       disasters: this.#nemesis.counts,
+      doings: this.#doings.counts,
       convergenceShare: this.#convergenceShare,
       isStrict: this.#isStrict,
       record: [...this.#notes.slice(-40), ...this.#network.record],

@@ -15,6 +15,7 @@ export interface Summary {
   delivered: number
   checks: number
   disasters: number
+  doings: number
   /** Seeds that converged in 10 RTT + 1 s + twice what the pending bytes take at the rate of the link. */
   strict: number
   /** Of worlds of 2 to 5 nodes. */
@@ -23,7 +24,19 @@ export interface Summary {
 
 export function createSummary(): Summary {
   return {
-    ...{ seeds: 0, failures: 0, virtualMs: 0, wallMs: 0, datagrams: 0, messages: 0, delivered: 0, checks: 0, disasters: 0, strict: 0 },
+    ...{
+      seeds: 0,
+      failures: 0,
+      virtualMs: 0,
+      wallMs: 0,
+      datagrams: 0,
+      messages: 0,
+      delivered: 0,
+      checks: 0,
+      disasters: 0,
+      doings: 0,
+      strict: 0,
+    },
     small: { virtualMs: 0, wallMs: 0, datagrams: 0 },
   }
 }
@@ -34,6 +47,7 @@ export function addResult(summary: Summary, result: SimulationResult, wallMs: nu
   if (result.isStrict) summary.strict++
   for (const key of ["virtualMs", "datagrams", "messages", "delivered", "checks"] as const) summary[key] += result[key]
   for (const count of Object.values(result.disasters)) summary.disasters += count
+  for (const count of Object.values(result.doings)) summary.doings += count
   if (wallMs === Infinity) return
   summary.wallMs += wallMs
   if (result.nodes > JUDGED_NODES_MAX) return
@@ -52,7 +66,7 @@ export function describeSummary(it: Summary): string[] {
   const perSecond = (it.small.datagrams * 1_000) / it.small.virtualMs
   return [
     `${it.seeds} seeds, ${hours.toFixed(2)} simulated hours: ${it.failures} failures`,
-    `${it.datagrams} datagrams, ${it.messages} messages accepted, ${it.delivered} delivered, ${it.disasters} disasters, ${it.checks} checks`,
+    `${it.datagrams} datagrams, ${it.messages} messages accepted, ${it.delivered} delivered, ${it.disasters} disasters, ${it.doings} doings, ${it.checks} checks`,
     `converged within the strict bound: ${it.strict} of ${it.seeds}`,
     `2 to 5 nodes: ${Math.round(it.small.virtualMs / it.small.wallMs)} x real time on a core, ${perSecond.toFixed(0)} datagrams a virtual second`,
   ]

@@ -54,7 +54,7 @@ export class Workload {
 
   #streamTo(process: Process, peer: Peer): StreamLedger | undefined {
     const { draw, traffic } = this.#world
-    const open = [...process.open].filter(({ stream }) => stream.peer === peer && stream.state === "open")
+    const open = [...process.open].filter(({ stream, isOwn }) => stream.peer === peer && stream.state === "open" && !isOwn)
     if (open.length > 0 && (open.length >= traffic.streamsPerPeer || draw.chance(0.9))) return draw.pick(open)
     const delivery = draw.pick(traffic.deliveries)
     const limits = delivery === "best-effort" && draw.chance(0.5) ? { lifetimeMs: draw.scale(10, 5_000), resendsMax: draw.whole(0, 4) } : {}
@@ -148,7 +148,7 @@ export class Workload {
 
   #oddity(process: Process, peer: Peer): void {
     const { draw } = this.#world
-    const ledger = [...process.open].find(({ stream }) => stream.peer === peer && stream.state === "open")
+    const ledger = [...process.open].find(({ stream, isOwn }) => stream.peer === peer && stream.state === "open" && !isOwn)
     const incoming = [...process.incoming]
     switch (draw.whole(1, 10)) {
       case 1:

@@ -6,7 +6,7 @@ import { HEADER_BYTES, isContent, makeContent } from "../src/content.ts"
 import { Draw } from "../src/draw.ts"
 import { Judge } from "../src/judge.ts"
 import { StreamLedger } from "../src/ledger.ts"
-import { DISASTERS, drawScenario } from "../src/scenario.ts"
+import { DISASTERS, DOINGS, drawScenario } from "../src/scenario.ts"
 import { simulate } from "../src/simulation.ts"
 
 test("a seed gives one run, byte for byte, and another seed another", async () => {
@@ -29,6 +29,8 @@ test("some seeds are calm, some have everything, and each disaster comes up", ()
   expect(Math.min(...kinds)).toBe(0)
   expect(Math.max(...kinds)).toBeGreaterThan(12)
   for (const disaster of DISASTERS) expect(scenarios.filter(({ disasters }) => disaster in disasters).length).toBeGreaterThan(20)
+  for (const doing of DOINGS) expect(scenarios.filter(({ doings }) => doing in doings).length).toBeGreaterThan(60)
+  expect(scenarios.filter(({ doings }) => Object.keys(doings).length === 0).length).toBeGreaterThan(40)
   expect(new Set(scenarios.map(({ nodes }) => nodes))).toEqual(new Set([2, 3, 4, 5, 6, 7, 8]))
 })
 
@@ -58,6 +60,29 @@ test("a reliable stream's ledger passes over what was taken back", () => {
   ledger.withdraw(1)
   for (const index of [0, 2]) come(ledger, index)
   expect([judge.failure, ledger.missing, ledger.delivered]).toEqual([undefined, 0, 2])
+})
+
+test("a ledger takes what was given up on its way, come or not, and sees what comes back twice, altered or against its receipt", () => {
+  const judge = new Judge(() => 0)
+  const ledger = makeLedger("reliable", judge)
+  for (let i = 0; i < 5; i++) ledger.accept(20)
+  for (const index of [0, 2]) ledger.release(index)
+  for (const index of [0, 1, 3]) come(ledger, index)
+  ledger.handBack(makeContent(20, 1, 4))
+  expect([judge.failure, ledger.missing, ledger.givenUp, ledger.handedBack]).toEqual([undefined, 1, 2, 1])
+  const cases: ((ledger: StreamLedger) => void)[] = [
+    (it) => [0, 0].forEach((index) => it.handBack(makeContent(20, 1, index))),
+    (it) => it.handBack(makeContent(20, 2, 0)),
+    (it) => it.handBack(makeContent(20, 1, 2)),
+    (it) => (it.receipt(1), it.handBack(makeContent(20, 1, 1))),
+  ]
+  for (const run of cases) {
+    const other = new Judge(() => 0)
+    const one = makeLedger("reliable", other)
+    for (let i = 0; i < 2; i++) one.accept(20)
+    run(one)
+    expect(other.failure?.invariant).toBe("handed-back")
+  }
 })
 
 test("content tells each message from all others, whatever its length", () => {
