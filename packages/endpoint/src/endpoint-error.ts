@@ -8,6 +8,7 @@ export type EndpointErrorCode =
   | "refused"
   | "dropped"
   | "aborted"
+  | "bytes-gone"
   | "stream-closed"
   | "invalid-option"
   | "invalid-target"
@@ -25,7 +26,7 @@ export class EndpointError extends Error {
   }
 }
 
-/** What a call rejects with whose signal aborted. */
-export function abortedError({ reason }: AbortSignal): EndpointError {
-  return new EndpointError("aborted", "the caller aborted", reason)
+/** What a call rejects with whose signal aborted; `what` became of what it asked for. */
+export function abortedError({ reason }: AbortSignal, what = ""): EndpointError {
+  return new EndpointError("aborted", `the caller aborted${what === "" ? "" : `; ${what}`}`, reason)
 }

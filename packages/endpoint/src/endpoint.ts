@@ -457,6 +457,8 @@ export class Endpoint implements AsyncDisposable {
   /** @internal For tests. */
   assertInvariants(): void {
     this.#protocol.assertInvariants()
+    for (const { outgoing } of this.#protocol.peers.values())
+      for (const { owner } of outgoing.all()) (owner as OutgoingStream | undefined)?.assertInvariants()
   }
 
   #peerOf(state: PeerState): Peer {

@@ -22,6 +22,7 @@ export type { OpenOptions, Peer, PeerStats } from "./peer.ts"
 export type { Full } from "./protocol/protocol.ts"
 export { secretsFrom } from "./secrets.ts"
 export type { Target } from "./target.ts"
+export type { WaitOptions } from "./wait.ts"
 export {
   type CongestionController,
   type CongestionFactory,

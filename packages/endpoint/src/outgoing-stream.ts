@@ -1,6 +1,5 @@
 import { appendWhole, fitsWhole, LargeMessage, packetsNeeded, reserveWhole, writeWhole } from "@x/fragment"
 import type { PacketRange, SendStream, SentMessages } from "@x/stream"
-import { onAbort } from "@x/transport/host"
 import { type Delivery, DELIVERIES, MODE, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
 import { ABORT_SIGNAL, check, checkFunction, checkSize, checkType, FLAG, type Kinds, REASON_CODE, TIMEOUT } from "./check.ts"
 import { abortedError, EndpointError } from "./endpoint-error.ts"
@@ -11,6 +10,7 @@ import { type ParkedMessage, type ParkedMessages, type ParkingLot, writeMessage 
 import type { Peer, PeerHost } from "./peer.ts"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
 import type { PeerState } from "./protocol/peer-state.ts"
+import { Wait, WAIT_OPTIONS, type WaitOptions } from "./wait.ts"
 import { writableOf } from "./web-streams.ts"
 
 /**
@@ -37,8 +37,9 @@ export interface OutgoingEnd {
 }
 
 export interface SendOptions {
+  /** Gives the message up: taken out of the queue, also half sent. One that waits for its receipt was sent, and may be delivered all the same. */
   readonly signal?: AbortSignal
-  /** A message that still waits after so long is given up: `timeout`. Milliseconds; default: `Infinity`, it waits for ever. */
+  /** After so long it is given up in the same way: `timeout`. Milliseconds; default: `Infinity`, it waits for ever. */
   readonly timeoutMs?: number
   /** Settle when the peer's stream acknowledged the message, not when it is in the window. Not where nothing acknowledges: `latest`, `fire-and-forget`. */
   readonly receipt?: boolean
@@ -58,17 +59,20 @@ const SIGNAL_OPTIONS: Kinds<{ readonly signal?: AbortSignal }> = { signal: ABORT
 /** What most calls come with isn't looked at. */
 const NO_OPTIONS: SendOptions = {}
 
-interface FlushWaiter {
+/** Somebody who waits for what is written already, or for the end of the stream. */
+interface Waiter {
+  readonly wait: Wait
+  readonly what: "receipt" | "flush" | "end"
   /** So many parked messages have to leave the lot first; then it is known which packets have to be acknowledged. */
   readonly parked: number
   packets: PacketRange | undefined
-  readonly settle: (error: Error | undefined) => void
 }
 
-interface ReceiptWaiter {
-  /** Those the message is in. */
-  readonly packets: PacketRange
-  readonly settle: (error: Error | undefined) => void
+/** What is said to whoever stops waiting. */
+const GOES_ON = {
+  receipt: "the message was sent, and may have been delivered",
+  flush: "what was accepted is still being delivered",
+  end: "what was accepted is still being delivered, and the stream ends after it",
 }
 
 /** A stream to a peer. Made by `peer.open()`. */
@@ -80,10 +84,10 @@ export class OutgoingStream {
   readonly #stream: SendStream
   readonly #lot: ParkingLot
   readonly #host: PeerHost
-  readonly #flushes: FlushWaiter[] = []
-  readonly #receipts: ReceiptWaiter[] = []
+  #waiters: Waiter[] = []
+  /** When the first of them has waited long enough. */
+  #waitersMs = Infinity
   readonly #events: Events<OutgoingStreamEvents>
-  #ending: { readonly promise: Promise<void>; readonly settle: (error: Error | undefined) => void } | undefined
   #isEnded = false
   #end: OutgoingEnd | undefined
   #closed: Promise<OutgoingEnd> | undefined
@@ -174,7 +178,8 @@ export class OutgoingStream {
       type >>> 0 === type &&
       type <= TYPE_MAX &&
       value instanceof Uint8Array &&
-      value.length <= this.#appendBytesMax &&
+      // An empty one is looked at: it may have lost its bytes.
+      (value.length - 1) >>> 0 < this.#appendBytesMax &&
       appendWhole(this.#stream, type, value)
     )
   }
@@ -213,7 +218,7 @@ export class OutgoingStream {
     if (!message.isBegun && !this.#lot.hasRoom(bytes.length)) return this.#noRoom()
     if (this.#lot.isEmpty && !fits) this.#write(message)
     if (!isOwned) message.keep()
-    this.#park({ message, deadlineMs: this.#host.now() + timeoutMs, settle: undefined })
+    this.#park({ message, deadlineMs: this.#deadlineOf(timeoutMs), settle: undefined })
     return "parked"
   }
 
@@ -226,9 +231,17 @@ export class OutgoingStream {
   #park(parked: ParkedMessage): void {
     this.#isDrainOwed = true
     this.#lot.park(parked)
-    this.#state.deadlineMs = this.#lot.deadlineMs
+    this.#arm()
     this.#peerState.outgoing.touch(this.#state)
     this.#starve()
+  }
+
+  #arm(): void {
+    this.#state.deadlineMs = Math.min(this.#lot.deadlineMs, this.#waitersMs)
+  }
+
+  #deadlineOf(timeoutMs: number): number {
+    return timeoutMs === Infinity ? Infinity : this.#host.now() + timeoutMs
   }
 
   /** The window is open and yet there was no room: the memory of all streams is used up. It is told when there is some. */
@@ -258,13 +271,14 @@ export class OutgoingStream {
     if (isWhole && stream.reserve(wholeHeaderBytes(bytes) + bytes) >= 0) return true
     const { settledMessages } = stream
     const hasRoom = stream.makeRoom(packetsNeeded(bytes, payloadBytesMax))
-    if (stream.settledMessages > settledMessages) this.#settleReceipts()
+    if (stream.settledMessages > settledMessages) this.#settleWaiters()
     return hasRoom
   }
 
   /**
-   * Sends a message; settles once: when it is in the window, or with an `EndpointError`. The bytes are borrowed until then. Waits its turn behind
-   * messages that were offered before; an abort takes it out of the queue, also half sent, and no other message gets its bytes.
+   * Sends a message; settles once: when it is in the window, or with an `EndpointError`. The bytes are borrowed until then: transferred meanwhile, they are
+   * `bytes-gone`. Waits its turn behind messages that were offered before; an abort takes it out of the queue, also half sent, and no other message gets
+   * its bytes.
    */
   send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
   send<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
@@ -275,8 +289,11 @@ export class OutgoingStream {
       receipt = false,
     } = options === NO_OPTIONS ? options : check.options("send", options, SEND_OPTIONS)
     let bytes: Uint8Array
+    // What a codec gave may be memory that it uses again for the next value.
+    let isReused = false
     if (isMessageType(type)) {
       bytes = encodeValue(type.codec, value)
+      isReused = !isWriting(type.codec)
       type = type.type
     } else {
       checkBytes(value)
@@ -288,12 +305,16 @@ export class OutgoingStream {
     if (signal?.aborted) return Promise.reject(abortedError(signal))
     const refusal = this.#refusal(bytes.length)
     if (refusal !== undefined) return Promise.reject(this.#refusalError(refusal, bytes.length))
-    if (!this.#isReliable()) {
-      if (this.#sendNow(type, bytes) === "sent") return receipt ? this.#receipt(bytes.length) : Promise.resolve()
-      return Promise.reject(new EndpointError("dropped", `the stream has no room now and does not wait: it is ${this.delivery}`))
-    }
     const message = new LargeMessage(type, bytes)
-    if (this.#lot.isEmpty && this.#write(message)) return receipt ? this.#receipt(bytes.length) : Promise.resolve()
+    const isReliable = this.#isReliable()
+    if (isReliable ? this.#lot.isEmpty && this.#write(message) : this.#sendNow(type, bytes) === "sent") {
+      if (!receipt) return Promise.resolve()
+      const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
+      this.#awaitReceipt(message, wait)
+      return wait.promise
+    }
+    if (!isReliable)
+      return Promise.reject(new EndpointError("dropped", `the stream has no room now and does not wait: it is ${this.delivery}`))
     if (!this.#lot.hasRoom(bytes.length) && !(this.#lot.isEmpty && message.isBegun)) {
       this.#noRoom()
       return Promise.reject(
@@ -303,61 +324,76 @@ export class OutgoingStream {
         ),
       )
     }
-    return this.#wait(message, signal, timeoutMs, receipt)
+    if (isReused) message.keep()
+    return this.#wait(message, new Wait(signal, this.#deadlineOf(timeoutMs)), receipt)
   }
 
-  #wait(message: LargeMessage, signal: AbortSignal | undefined, timeoutMs: number, receipt: boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const forget =
-        signal &&
-        onAbort(signal, () => {
-          this.#lot.cancel(parked)
-          reject(abortedError(signal))
-          this.#resume()
-        })
-      const settle = (error: Error | undefined): void => {
-        forget?.()
-        if (error !== undefined) reject(error)
-        else if (receipt) this.#receipt(message.bytes.length).then(resolve, reject)
-        else resolve()
-      }
-      const parked: ParkedMessage = { message, deadlineMs: this.#host.now() + timeoutMs, settle }
-      this.#park(parked)
-    })
-  }
-
-  /** Settles when the message that was written last is acknowledged. */
-  #receipt(bytes: number): Promise<void> {
-    const to = this.#stream.high
-    // A message may share its first packet's place with none: one packet more than it takes at most does no harm.
-    const from = to - (fitsWhole(bytes, this.#stream.payloadBytesMax) ? 1 : packetsNeeded(bytes, this.#stream.payloadBytesMax) + 1)
-    return new Promise((resolve, reject) => {
-      const settle = (error: Error | undefined): void => (error === undefined ? resolve() : reject(error))
-      this.#receipts.push({ packets: this.#follow(Math.max(from, this.#stream.low), to), settle })
-    })
-  }
-
-  #settleReceipts(): void {
-    const receipts = this.#receipts
-    if (receipts.length === 0) return
-    const { mode, low } = this.#stream
-    let kept = 0
-    for (let i = 0; i < receipts.length; i++) {
-      const receipt = receipts[i]!
-      const { from, to } = receipt.packets
-      const isGone = mode === MODE["best-effort"] && this.#stream.isGone(from, to)
-      if (!isGone && !(mode === MODE["reliable-unordered"] ? this.#stream.isSettled(from, to) : low >= to)) {
-        receipts[kept++] = receipt
-        continue
-      }
-      this.#stream.unfollow(receipt.packets)
-      receipt.settle(
-        isGone
-          ? new EndpointError("dropped", "the message was given up for newer ones, or for its age; it may have been delivered")
-          : undefined,
-      )
+  /** Parks a message. */
+  #wait(message: LargeMessage, wait: Wait, receipt: boolean): Promise<void> {
+    const settle = (error: EndpointError | undefined): void => {
+      if (error === undefined && receipt) this.#awaitReceipt(message, wait)
+      else wait.settle(error)
     }
-    receipts.length = kept
+    const parked: ParkedMessage = { message, deadlineMs: wait.deadlineMs, settle }
+    wait.onAbort = (error) => {
+      this.#lot.cancel(parked)
+      wait.settle(error("the message was not delivered"))
+      this.onProgress()
+    }
+    this.#park(parked)
+    return wait.promise
+  }
+
+  /** Of the message that was written last. */
+  #awaitReceipt({ length }: LargeMessage, wait: Wait): void {
+    const { high, low, payloadBytesMax } = this.#stream
+    // A message may share its first packet's place with none: one packet more than it takes at most does no harm.
+    const from = high - (fitsWhole(length, payloadBytesMax) ? 1 : packetsNeeded(length, payloadBytesMax) + 1)
+    this.#await({ wait, what: "receipt", parked: 0, packets: this.#follow(Math.max(from, low), high) })
+  }
+
+  #await(waiter: Waiter): void {
+    const { wait, what } = waiter
+    this.#waiters.push(waiter)
+    wait.onAbort = (error) => {
+      this.#waiters.splice(this.#waiters.indexOf(waiter), 1)
+      this.#settle(waiter, error(GOES_ON[what]))
+    }
+    if (wait.deadlineMs === Infinity) return
+    this.#waitersMs = Math.min(this.#waitersMs, wait.deadlineMs)
+    this.#arm()
+    this.#peerState.outgoing.touch(this.#state)
+  }
+
+  /** The waiter is none any more. */
+  #settle({ wait, packets }: Waiter, error: EndpointError | undefined): void {
+    if (packets !== undefined) this.#stream.unfollow(packets)
+    wait.settle(error)
+  }
+
+  #settleWaiters(): void {
+    if (this.#waiters.length === 0) return
+    this.#mark()
+    this.#waiters = this.#waiters.filter((waiter) => !this.#settleIfDone(waiter))
+  }
+
+  #settleIfDone(waiter: Waiter): boolean {
+    const { what, packets } = waiter
+    if (packets === undefined) return false
+    const { from, to } = packets
+    const { mode } = this.#stream
+    // What is given up is so as a whole.
+    if (what === "receipt" && mode === MODE["best-effort"] && this.#stream.isGone(to - 1, to)) {
+      this.#settle(
+        waiter,
+        new EndpointError("dropped", "the message was given up for newer ones, or for its age; it may have been delivered"),
+      )
+      return true
+    }
+    const isUnordered = what === "receipt" && mode === MODE["reliable-unordered"]
+    if (!(isUnordered ? this.#stream.isSettled(from, to) : this.#stream.isPast(to))) return false
+    this.#settle(waiter, undefined)
+    return true
   }
 
   /**
@@ -424,14 +460,19 @@ export class OutgoingStream {
     return writableOf(this, type, this.#peerState.messageBytesMax, signal)
   }
 
-  /** Settles when everything accepted so far is acknowledged by the peer (or given up, or where nothing answers: sent); rejects if that can't happen any more. */
-  flush(): Promise<void> {
+  /**
+   * Settles when everything accepted so far is acknowledged by the peer (or given up, or where nothing answers: sent); rejects if that can't happen any more,
+   * or when the caller stops waiting.
+   */
+  flush(options: WaitOptions = NO_OPTIONS): Promise<void> {
+    const { signal, timeoutMs = Infinity } = options === NO_OPTIONS ? options : check.options("flush", options, WAIT_OPTIONS)
+    if (signal?.aborted) return Promise.reject(abortedError(signal))
     if (this.state === "closed") return this.#outcome()
-    if (this.#stream.isDrained && this.#lot.isEmpty) return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      const settle = (error: Error | undefined): void => (error === undefined ? resolve() : reject(error))
-      this.#flushes.push({ parked: this.#lot.entered, packets: this.#lot.isEmpty ? this.#followAll() : undefined, settle })
-    })
+    const { isEmpty, entered } = this.#lot
+    if (isEmpty && this.#stream.isPast(this.#stream.high)) return Promise.resolve()
+    const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
+    this.#await({ wait, what: "flush", parked: entered, packets: isEmpty ? this.#followAll() : undefined })
+    return wait.promise
   }
 
   /** What has been written so far. */
@@ -445,21 +486,27 @@ export class OutgoingStream {
     return packets
   }
 
-  /** Takes no more messages; settles when all were delivered and the peer closed the stream. */
-  end(): Promise<void> {
-    if (this.#ending !== undefined) return this.#ending.promise
-    if (this.state === "closed") return this.#outcome()
-    let settle!: (error: Error | undefined) => void
-    const promise = new Promise<void>((resolve, reject) => {
-      settle = (error) => (error === undefined ? resolve() : reject(error))
-    })
+  /**
+   * Takes no more messages; settles when all were delivered and the peer closed the stream; rejects if that can't happen any more, or when the caller stops
+   * waiting. Called again it settles alike.
+   */
+  end(options: WaitOptions = NO_OPTIONS): Promise<void> {
+    const { signal, timeoutMs = Infinity } = options === NO_OPTIONS ? options : check.options("end", options, WAIT_OPTIONS)
+    const promise = this.#endOrFail(signal, timeoutMs)
     // Whoever doesn't wait for it is not to be killed by it.
     promise.catch(() => {})
-    this.#ending = { promise, settle }
+    return promise
+  }
+
+  #endOrFail(signal: AbortSignal | undefined, timeoutMs: number): Promise<void> {
+    if (signal?.aborted) return Promise.reject(abortedError(signal))
+    if (this.state === "closed") return this.#outcome()
     this.#isEnded = true
     this.#mayAppend = false
     this.#endIfDrained()
-    return promise
+    const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
+    this.#await({ wait, what: "end", parked: Infinity, packets: undefined })
+    return wait.promise
   }
 
   #endIfDrained(): void {
@@ -497,30 +544,39 @@ export class OutgoingStream {
     if (this.state === "closed") return this.#close()
     this.#expire()
     this.#resume()
-    this.#settleReceipts()
-    if (this.#flushes.length > 0) this.#settleFlushes()
+    this.#settleWaiters()
     if (!this.#isDrainOwed || !this.#lot.isEmpty) return
     if (this.#stream.roomPackets === 0) return this.#starve()
     this.#isDrainOwed = false
     this.#events.emit("drain")
   }
 
-  #settleFlushes(): void {
-    for (const waiter of this.#flushes)
+  /** Messages have left the lot: those who waited for that wait for packets from now on. */
+  readonly #mark = (): void => {
+    for (const waiter of this.#waiters)
       if (waiter.packets === undefined && this.#lot.left >= waiter.parked) waiter.packets = this.#followAll()
-    for (;;) {
-      const packets = this.#flushes[0]?.packets
-      if (packets === undefined || packets.to > this.#stream.low) return
-      this.#stream.unfollow(packets)
-      this.#flushes.shift()!.settle(undefined)
-    }
   }
 
   #expire(): void {
-    if (this.#lot.deadlineMs === Infinity) return
-    for (const { settle } of this.#lot.expire(this.#host.now()))
+    if (this.#state.deadlineMs === Infinity) return
+    const nowMs = this.#host.now()
+    for (const { settle } of this.#lot.expire(nowMs))
       settle?.(new EndpointError("timeout", "the message waited for the window longer than its timeoutMs; it was not delivered"))
-    this.#state.deadlineMs = this.#lot.deadlineMs
+    if (nowMs >= this.#waitersMs) {
+      this.#waitersMs = Infinity
+      this.#waiters = this.#waiters.filter((waiter) => !this.#settleIfLate(waiter, nowMs))
+    }
+    this.#arm()
+  }
+
+  #settleIfLate(waiter: Waiter, nowMs: number): boolean {
+    const { wait, what } = waiter
+    if (nowMs < wait.deadlineMs) {
+      this.#waitersMs = Math.min(this.#waitersMs, wait.deadlineMs)
+      return false
+    }
+    this.#settle(waiter, new EndpointError("timeout", `no answer came within timeoutMs; ${GOES_ON[what]}`))
+    return true
   }
 
   /** Once it is closed: `undefined` where it was ended and the peer answered that, else what those get that waited for it. */
@@ -544,17 +600,15 @@ export class OutgoingStream {
       reason: this.#stream.reason,
       account,
     }
-    for (const { settle } of this.#flushes.splice(0)) settle(failure)
-    for (const { settle } of this.#receipts.splice(0)) settle(failure)
-    this.#ending?.settle(failure)
+    for (const waiter of this.#waiters.splice(0)) this.#settle(waiter, failure)
     this.#tellClosed?.(this.#end)
     this.#events.emit("closed", this.#end)
   }
 
   #resume(): void {
     if (!this.#lot.isEmpty) {
-      this.#lot.resume(this.#stream)
-      this.#state.deadlineMs = this.#lot.deadlineMs
+      this.#lot.resume(this.#stream, this.#mark)
+      this.#arm()
       this.#peerState.outgoing.touch(this.#state)
       if (!this.#lot.isEmpty) this.#starve()
     }
@@ -597,6 +651,15 @@ export class OutgoingStream {
     return this.closedError
   }
 
+  /** @internal For tests: throws where the numbers contradict each other. */
+  assertInvariants(): void {
+    const { accepted, acknowledged, unconfirmed, dropped, pending } = this.account
+    if (accepted !== acknowledged + unconfirmed + dropped + pending) throw new Error("the account of an outgoing stream does not balance")
+    if (this.#stream.followed !== this.#waiters.filter(({ packets }) => packets !== undefined).length)
+      throw new Error("packets are followed that nobody waits for")
+    this.#lot.assertInvariants()
+  }
+
   /** @internal What is said to those who want something of it once it takes no more. */
   get closedError(): EndpointError {
     if (this.#isEnded && !this.#stream.wasReset && this.peer.state !== "left")
@@ -626,4 +689,11 @@ function timeoutOf(options: TrySendOptions): number {
 export function checkBytes(bytes: unknown): asserts bytes is Uint8Array {
   if (!(bytes instanceof Uint8Array))
     throw new TypeError("a message is a Uint8Array; encode text and other values first, or define a message type")
+  if (bytes.length > 0) return
+  try {
+    // One whose memory is gone is empty too, but can't be read.
+    new Uint8Array(bytes)
+  } catch (cause) {
+    throw new TypeError("the buffer of the message was transferred, or has shrunk: there is nothing of it to send", { cause })
+  }
 }

@@ -6,6 +6,7 @@
  */
 
 import { fitsWhole, type LargeMessage, type PayloadSink } from "@x/fragment"
+import { EndpointError } from "./endpoint-error.ts"
 
 /** What one can see of a parking lot. */
 export interface ParkedMessages {
@@ -23,7 +24,7 @@ export interface ParkedMessage {
   /** When it is to be given up, milliseconds; `Infinity`: never. */
   readonly deadlineMs: number
   /** Told once: the message is in the window, or won't ever be. */
-  readonly settle: ((error: Error | undefined) => void) | undefined
+  readonly settle: ((error: EndpointError | undefined) => void) | undefined
   /** It was taken out again before all of it was in the window. */
   isGivenUp?: boolean
 }
@@ -103,11 +104,9 @@ export class ParkingLot implements ParkedMessages {
   }
 
   /** Takes a message out again; what is in the stream of it already is ended. */
-  cancel(parked: ParkedMessage): boolean {
+  cancel(parked: ParkedMessage): void {
     const at = this.#parked.indexOf(parked)
-    if (at < 0) return false
-    this.#give(at)
-    return true
+    if (at >= 0) this.#give(at)
   }
 
   /** Gives up what waited too long; answers what it was. */
@@ -134,21 +133,26 @@ export class ParkingLot implements ParkedMessages {
     }
   }
 
-  /** Writes as much as there is room for, in order. */
-  resume(sink: PayloadSink): void {
+  /** Writes as much as there is room for, in order. `onLeft`: called after each that left the lot by that, in whatever way. */
+  resume(sink: PayloadSink, onLeft: () => void): void {
     for (let head = this.#parked[0]; head !== undefined; head = this.#parked[0]) {
+      const { message, settle } = head
       if (this.#isAbandoning) {
-        if (!head.message.abandon(sink)) return
+        if (!message.abandon(sink)) return
         this.#isAbandoning = false
         this.#remove(0)
-        continue
+      } else if (message.isIntact) {
+        const before = message.written
+        const isDone = writeMessage(sink, message)
+        this.#bytes -= (isDone ? message.length : message.written) - before
+        if (!isDone) return
+        this.#remove(0)
+        settle?.(undefined)
+      } else {
+        this.#give(0)
+        settle?.(bytesGone())
       }
-      const before = head.message.written
-      const isDone = writeMessage(sink, head.message)
-      this.#bytes -= (isDone ? head.message.bytes.length : head.message.written) - before
-      if (!isDone) return
-      this.#remove(0)
-      head.settle?.(undefined)
+      onLeft()
     }
   }
 
@@ -157,8 +161,15 @@ export class ParkingLot implements ParkedMessages {
     this.#order.splice(at, 1)
   }
 
+  /** For tests. */
+  assertInvariants(): void {
+    // A head that is being abandoned has no bytes left to write.
+    const bytes = this.#parked.slice(this.#isAbandoning ? 1 : 0).reduce((sum, parked) => sum + unwritten(parked), 0)
+    if (bytes !== this.#bytes) throw new Error(`the parking lot says ${this.#bytes} B, counted ${bytes}`)
+  }
+
   /** Nothing of it will be sent. */
-  clear(error: Error): void {
+  clear(error: EndpointError): void {
     this.#dropped += this.unbegun
     const isAbandoning = this.#isAbandoning
     this.#order.length = 0
@@ -171,10 +182,17 @@ export class ParkingLot implements ParkedMessages {
 }
 
 function unwritten({ message }: ParkedMessage): number {
-  return message.bytes.length - message.written
+  return message.length - message.written
+}
+
+function bytesGone(): EndpointError {
+  return new EndpointError(
+    "bytes-gone",
+    "the buffer of the message was transferred, or has shrunk, before all of it was sent; it was not delivered: leave it alone until send() settles, or use trySend(), which copies",
+  )
 }
 
 /** Writes a message as far as there is room; answers whether all of it is in the stream. */
 export function writeMessage(sink: PayloadSink, message: LargeMessage): boolean {
-  return !message.isBegun && fitsWhole(message.bytes.length, sink.payloadBytesMax) ? message.writeWhole(sink) : message.write(sink)
+  return !message.isBegun && fitsWhole(message.length, sink.payloadBytesMax) ? message.writeWhole(sink) : message.write(sink)
 }

@@ -89,20 +89,31 @@ export function abandonMessage(sink: PayloadSink, message: number): boolean {
   return true
 }
 
+const EMPTY = new Uint8Array(0)
+
 /** A message that is larger than a packet, and how much of it is in the stream: it can stop at any packet and go on later. */
 export class LargeMessage {
   readonly type: number
+  /** Bytes of all of it, as long as it is. */
+  readonly length: number
   #bytes: Uint8Array
   #written = 0
   #message = -1
 
   constructor(type: number, bytes: Uint8Array) {
     this.type = type
-    this.#bytes = bytes
+    this.length = bytes.length
+    // Of an empty one nothing is read: whatever becomes of that memory.
+    this.#bytes = bytes.length === 0 ? EMPTY : bytes
   }
 
   get bytes(): Uint8Array {
-    return this.#bytes
+    return this.#bytes.length === this.length ? this.#bytes : this.#bytes.subarray(0, this.length)
+  }
+
+  /** Whether all of its bytes are there: memory that belongs to somebody else may have been transferred, or have shrunk. Then nothing of it can be written. */
+  get isIntact(): boolean {
+    return this.#bytes.length >= this.length
   }
 
   /** Copies the bytes, so that the caller gets his back. */
@@ -126,11 +137,12 @@ export class LargeMessage {
   }
 
   get isDone(): boolean {
-    return this.#written === this.bytes.length
+    return this.#written === this.length
   }
 
-  /** Writes as many pieces as there is room for; answers whether all are written. */
+  /** Writes as many pieces as there is room for; answers whether all are written. None once the message isn't intact. */
   write(sink: PayloadSink): boolean {
+    if (!this.isIntact) return false
     while (!this.isDone) {
       const offset = sink.reservePiece()
       if (offset < 0) return false
@@ -153,7 +165,7 @@ export class LargeMessage {
   }
 
   #writePiece(sink: PayloadSink, offset: number): void {
-    const total = this.bytes.length
+    const total = this.length
     const left = total - this.#written
     let at: number
     let form: number
@@ -174,7 +186,7 @@ export class LargeMessage {
       // A middle piece doesn't touch the end.
       room = Math.min(offset + sink.payloadBytesMax - at, left - 1)
     }
-    sink.slab.set(this.bytes.subarray(this.#written, this.#written + room), at)
+    sink.slab.set(this.#bytes.subarray(this.#written, this.#written + room), at)
     this.#written += room
     sink.commitPiece(form, at + room - offset)
   }

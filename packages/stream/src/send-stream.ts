@@ -350,6 +350,13 @@ export class SendStream {
     return true
   }
 
+  /** Whether nothing below a packet is to be delivered any more: the receiver's edge has passed it, or all that is left was given up. */
+  isPast(to: number): boolean {
+    for (let number = this.#low; number < to; number++)
+      if (number >= this.#high || this.#ring.state[this.#ring.index(number)] !== PACKET.gone) return false
+    return true
+  }
+
   /** Keeps a range on the packets it means: numbers of what was never sent are used again once that is given up. Until `unfollow`. */
   follow(range: PacketRange): void {
     this.#followed.add(range)
@@ -357,6 +364,11 @@ export class SendStream {
 
   unfollow(range: PacketRange): void {
     this.#followed.delete(range)
+  }
+
+  /** Ranges that are followed. */
+  get followed(): number {
+    return this.#followed.size
   }
 
   /** Packets from `end` on have numbers that are `shift` lower; those before it, from `first` on, are one that is gone, or none. */
