@@ -4,7 +4,7 @@ import { EndpointError } from "./endpoint-error.ts"
 import { encodeValue } from "./encode-value.ts"
 import { type Departure, Events, type Listener } from "./events.ts"
 import { type KeptMessage, KeptMessages, type UnconfirmedMessage } from "./kept-messages.ts"
-import { isMessageType, type MessageType } from "./message-type.ts"
+import { isMessageType, isWriting, type MessageType } from "./message-type.ts"
 import {
   checkBytes,
   type OutgoingEnd,
@@ -135,9 +135,9 @@ export class NamedStream {
       checkMessage(type, value)
       return this.#refusal()
     }
-    const [number, bytes] = plain(type, value)
-    const offer = (): SendResult => stream.trySend(number, bytes, options)
-    return this.#kept === undefined ? offer() : this.#kept.offer(number, bytes, isMessageType(type), offer).result
+    if (this.#kept === undefined) return stream.trySend(type as number, value as Uint8Array, options)
+    const [number, bytes, isOwned] = plain(type, value)
+    return this.#kept.offer(number, bytes, isOwned, () => stream.trySend(number, bytes, options)).result
   }
 
   /** As `OutgoingStream.send`. While it isn't open it rejects with `not-joined`, `refused` or `stream-closed`, as `trySend` says them. */
@@ -149,10 +149,11 @@ export class NamedStream {
       checkMessage(type, value)
       return Promise.reject(this.#refusalError())
     }
-    const [number, given] = plain(type, value)
     const keeper = this.#kept
-    if (keeper === undefined || !(given instanceof Uint8Array)) return stream.send(number, given, options)
-    const bytes = isMessageType(type) ? given : new Uint8Array(given)
+    if (keeper === undefined || !(isMessageType(type) || value instanceof Uint8Array))
+      return stream.send(type as number, value as Uint8Array, options)
+    const [number, given, isOwned] = plain(type, value)
+    const bytes = isOwned ? given : new Uint8Array(given)
     const { result, kept } = keeper.offer(number, bytes, true, () => stream.send(number, bytes, options))
     return kept === undefined ? result : this.#watch(result, keeper, kept)
   }
@@ -290,9 +291,10 @@ export class NamedStream {
   }
 }
 
-function plain(type: number | MessageType<unknown>, value: unknown): [number, Uint8Array] {
-  if (isMessageType(type)) return [type.type, encodeValue(type.codec, value)]
-  return [type, value as Uint8Array]
+/** `isOwned`: nobody else changes the bytes. What a codec gave may be memory that it uses again for the next value. */
+function plain(type: number | MessageType<unknown>, value: unknown): [number: number, bytes: Uint8Array, isOwned: boolean] {
+  if (isMessageType(type)) return [type.type, encodeValue(type.codec, value), isWriting(type.codec)]
+  return [type, value as Uint8Array, false]
 }
 
 /** Also while there is nobody to send to. */

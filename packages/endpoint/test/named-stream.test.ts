@@ -2,6 +2,7 @@
 
 import {
   type Connection,
+  defineMessage,
   type EndpointError,
   type NamedStream,
   type NamedStreamEnd,
@@ -577,6 +578,37 @@ test("what is handed back are copies: the caller's memory is the caller's again"
     [3, 900],
   ])
   expect(await sending).toBe("not-joined")
+})
+
+test("a codec that uses its memory again disturbs neither what is sent nor what is handed back", async () => {
+  const memory = new Uint8Array(100)
+  const reusing = defineMessage<number>(1, { encode: (value) => memory.fill(value), decode: ([value]) => value! })
+  for (const delivery of ["reliable", "best-effort"] as const) {
+    const { network, bind } = makeWorld(21)
+    const { endpoint: a } = await bind("a", { windowPackets: 4 })
+    const { endpoint: b } = await bind("b")
+    const received: number[] = []
+    b.handle(1, ({ bytes }) => received.push(Math.min(...bytes), Math.max(...bytes)))
+    const stream = a.connect(`b:${PORT}`).stream({ label: "s", delivery })
+    const { back } = watch(stream)
+    await network.when(() => stream.state === "open")
+    // Behind what fills the window, where messages wait.
+    if (delivery === "reliable") for (let i = 0; i < 4; i++) stream.trySend(2, pattern(1_000))
+    void stream.send(reusing, 1)
+    stream.trySend(reusing, 2)
+    void stream.send(reusing, 3)
+    memory.fill(9)
+    await network.advance(1_000)
+    expect([delivery, received]).toEqual([delivery, [1, 1, 2, 2, 3, 3]])
+    network.partition("a", "b")
+    const cut = stream.send(reusing, 4, { receipt: true }).catch(codeOf)
+    stream.trySend(reusing, 5)
+    memory.fill(9)
+    stream.current!.reset()
+    expect([delivery, await network.until(cut)]).toEqual([delivery, "stream-closed"])
+    await network.advance(0)
+    expect(back.map(({ bytes }) => [...new Set(bytes)])).toEqual(delivery === "reliable" ? [[4], [5]] : [])
+  }
 })
 
 test("bad messages are refused also while nobody is there to send to", async () => {
