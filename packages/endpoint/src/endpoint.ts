@@ -100,6 +100,10 @@ export class Endpoint implements AsyncDisposable {
   readonly #incomingHost: IncomingHost
   /** Streams that found no memory for a packet, in the order they did. */
   readonly #starved = new Set<OutgoingStream>()
+  /** Streams of which messages wait for their consumers, or are with one. */
+  readonly #behind = new Set<IncomingStream>()
+  /** While it closes, nothing is taken any more that would have to wait. */
+  #isFinishing = false
   readonly #connections = new Set<Connection>()
   /** Each rejects a join under way. */
   readonly #pendingJoins = new Set<() => void>()
@@ -150,6 +154,7 @@ export class Endpoint implements AsyncDisposable {
       queuedMessagesMax: settings.queuedMessagesMax,
       queuedBytesMax: settings.queuedBytesMax,
       queues: { bytes: 0, bytesMax: settings.queuedBytesTotalMax, refused: 0 },
+      onBehind: (stream, isBehind) => this.#noteBehind(stream, isBehind),
     }
     this.#protocol = new Protocol({
       settings,
@@ -410,8 +415,10 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /**
-   * Joins no more, ends the streams of connections, and delivers what was accepted, on all streams; once that is done, or `lingerMs` is over, says goodbye to all peers,
-   * which takes a second at most, and closes the sockets. Always settles, never rejects; a second call returns the same promise.
+   * Joins no more, ends the streams of connections, and delivers what was accepted, on all streams; what it has acknowledged is handed over, and handlers that take
+   * their time are waited for. Streams whose consumers are behind when the former is done, or half of `lingerMs` over, take no more: who sends is told by their end.
+   * Once all is done, or `lingerMs` over, it says goodbye to all peers, which takes a second at most, and closes the sockets. What waits for its consumer even then is
+   * handed over as that gets to it. Always settles, never rejects; a second call returns the same promise.
    */
   close(): Promise<void> {
     if (this.#closing === undefined) {
@@ -426,12 +433,28 @@ export class Endpoint implements AsyncDisposable {
     for (const connection of [...this.#connections]) connection.closeWithEndpoint()
     for (const cancel of [...this.#pendingJoins]) cancel()
     this.#pendingJoins.clear()
-    await this.#driver.until(() => this.#isDrained(), this.#settings.lingerMs)
+    const { lingerMs } = this.#settings
+    const endMs = this.#host.now() + lingerMs
+    await this.#driver.until(() => this.#isDrained(), lingerMs / 2)
+    this.#isFinishing = true
+    for (const stream of [...this.#behind]) stream.finish(REASON.closing)
+    await this.#driver.until(() => this.#behind.size === 0 && this.#isDrained(), endMs - this.#host.now())
     this.#protocol.leave(REASON.closing, this.#host.now())
     await this.#driver.until(() => [...this.#protocol.peers.values()].every(({ isSettled }) => isSettled), GOODBYE_MS)
     this.#driver.stop()
     this.#protocol.release(this.#host.now())
     await this.#transport.close()
+  }
+
+  #noteBehind(stream: IncomingStream, isBehind: boolean): void {
+    if (isBehind) {
+      this.#behind.add(stream)
+      // Not now: the rest of its packet is about to be handed over.
+      if (this.#isFinishing) this.#host.defer(() => stream.finish(REASON.closing))
+    } else {
+      this.#behind.delete(stream)
+      if (this.#isFinishing) this.#driver.work()
+    }
   }
 
   #isDrained(): boolean {

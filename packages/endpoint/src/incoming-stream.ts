@@ -49,6 +49,8 @@ export interface IncomingHost {
   readonly queuedBytesMax: number
   /** What waits in the queues of all streams. */
   readonly queues: QueueBudget
+  /** Messages of the stream wait for their consumer, or are with one that takes its time; or that is over. */
+  onBehind(stream: IncomingStream, isBehind: boolean): void
 }
 
 /** Bytes of copies that wait for their consumers, over all streams. */
@@ -85,6 +87,8 @@ export class IncomingStream {
   /** A consumer that takes its time has a message. */
   #isBusy = false
   #isPumping = false
+  /** The endpoint was told that its consumer is behind. */
+  #isBehind = false
   #end: StreamEnd | undefined
 
   /** @internal */
@@ -189,6 +193,20 @@ export class IncomingStream {
     this.#queue = []
     this.#head = 0
     this.#peerState.incoming.stop(this.#state, reason)
+    this.#noteBehind()
+  }
+
+  /** @internal Takes no more, and acknowledges no more; what waits is still handed over. */
+  finish(reason: number): void {
+    this.#peerState.incoming.acknowledge(this.#host.now())
+    this.#peerState.incoming.stop(this.#state, reason)
+  }
+
+  #noteBehind(): void {
+    const isBehind = this.#isBusy || this.#head < this.#queue.length
+    if (isBehind === this.#isBehind) return
+    this.#isBehind = isBehind
+    this.#host.onBehind(this, isBehind)
   }
 
   /** @internal A message has come; the bytes are valid during the call. */
@@ -200,6 +218,7 @@ export class IncomingStream {
     this.#queue.push({ type, bytes: new Uint8Array(bytes.subarray(offset, offset + length)) })
     this.#count(length)
     this.#bound()
+    this.#noteBehind()
   }
 
   #count(bytes: number): void {
@@ -259,6 +278,7 @@ export class IncomingStream {
     const pending = this.#host.deliver(this, type, bytes, view, offset, length, isCopy)
     if (pending === undefined) return
     this.#isBusy = true
+    this.#noteBehind()
     const done = (): void => {
       this.#isBusy = false
       this.#pump()
@@ -282,6 +302,7 @@ export class IncomingStream {
     } finally {
       this.#isPumping = false
     }
+    this.#noteBehind()
     this.#finish()
   }
 

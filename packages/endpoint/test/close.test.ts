@@ -1,6 +1,7 @@
 // Orderly ends: what was accepted is delivered first, each ends its own only, and everything settles, in whatever order it is called.
 
 import { type Endpoint, type EndpointError, type NamedStream, type Peer, REASON } from "@x/endpoint"
+import type { SimulatedHost } from "@x/transport/simulated"
 import { expect, test } from "vitest"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 
@@ -285,4 +286,126 @@ test("what goodbye can't say is refused, and the peer stays", async () => {
     expect(await toB.leave(...(bad as [])).catch(codeOf)).toBe("invalid-option")
   await network.advance(100)
   expect(toB.state).toBe("joined")
+})
+
+function sleep(host: SimulatedHost, ms: number): Promise<void> {
+  return new Promise((resolve) => host.wakeUp(resolve).at(host.now() + ms))
+}
+
+test("an endpoint that closes hands over what it has acknowledged, waits for handlers that are busy, and delivers their answers", async () => {
+  const { network, a, b, hostB, toB } = await makePair(14, { delayMs: 5 })
+  const [handled, answered]: [number[], number[]] = [[], []]
+  a.handle(2, ({ view, offset }) => answered.push(view.getUint8(offset)))
+  const answers = b.peers[0]!.open()
+  b.handleAsync(1, async ({ bytes }) => {
+    await sleep(hostB, 100)
+    handled.push(bytes[0]!)
+    await answers.send(2, bytes)
+  })
+  const stream = toB.open()
+  for (let i = 0; i < 10; i++) stream.trySend(1, pattern(10, i))
+  await network.until(stream.flush())
+  expect(handled).toEqual([])
+  await network.until(b.close(), 3_000)
+  const all = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+  expect([handled, answered]).toEqual([all, all])
+})
+
+test("while it closes a busy endpoint acknowledges nothing that it doesn't hand over, and who sends is told", async () => {
+  const { network, b, hostB, toB } = await makePair(15, { delayMs: 5 })
+  const handled: number[] = []
+  b.handleAsync(1, async ({ bytes }) => {
+    await sleep(hostB, 20)
+    handled.push(bytes[0]!)
+  })
+  const stream = toB.open()
+  let sent = 0
+  const send = (): void => {
+    if (stream.trySend(1, pattern(1_000, sent)) === "sent") sent++
+  }
+  for (let i = 0; i < 50; i++) send()
+  await network.advance(100)
+  const closing = b.close()
+  for (let i = 0; i < 120; i++) {
+    send()
+    await network.advance(10)
+  }
+  await network.until(closing, 1_000)
+  await network.advance(100)
+  const { acknowledged, unconfirmed } = stream.account
+  expect(handled).toEqual(Array.from({ length: acknowledged }, (_, i) => i))
+  expect([acknowledged >= 50, unconfirmed > 0, acknowledged + unconfirmed]).toEqual([true, true, sent])
+  expect((await stream.closed).reason).toBe(REASON.closing)
+})
+
+test("a consumer that never comes holds up close for lingerMs, and no longer", async () => {
+  for (const kind of ["handler", "paused", "unread"] as const) {
+    const { network, b, toB } = await makePair(16, { delayMs: 5 }, { lingerMs: 2_000 })
+    let iterator: AsyncIterator<unknown> | undefined
+    b.on("stream", (stream) => {
+      if (kind === "paused") stream.pause()
+      if (kind === "unread") iterator = stream.messages()
+    })
+    b.handleAsync(1, () => new Promise(() => {}))
+    const stream = toB.open()
+    for (let i = 0; i < 3; i++) stream.trySend(1, pattern(10, i))
+    await network.until(stream.flush())
+    const startMs = network.now
+    await network.until(b.close(), 10_000)
+    expect(network.now - startMs).toBe(2_010)
+    // What waits is still there for whoever comes.
+    if (iterator !== undefined) expect(await iterator.next()).toMatchObject({ done: false })
+  }
+})
+
+test("what is left of a peer that is gone is handed over as well before its endpoint closes", async () => {
+  const { network, a, b, hostB, toB } = await makePair(17, { delayMs: 5 })
+  const handled: number[] = []
+  b.handleAsync(1, async ({ bytes }) => {
+    await sleep(hostB, 50)
+    handled.push(bytes[0]!)
+  })
+  const stream = toB.open()
+  for (let i = 0; i < 5; i++) stream.trySend(1, pattern(10, i))
+  await network.until(stream.flush())
+  await network.until(a.close())
+  expect([b.peers.length, handled.length]).toEqual([0, 0])
+  await network.until(b.close(), 1_000)
+  expect(handled).toEqual([0, 1, 2, 3, 4])
+})
+
+test("what was handed over is acknowledged before a goodbye, by leave and by close", async () => {
+  for (const how of ["leave", "close"] as const) {
+    const { network, b, toB } = await makePair(18, { delayMs: 5 })
+    let count = 0
+    b.handle(1, ({ peer }) => {
+      count++
+      if (count === 3) void (how === "leave" ? peer.leave() : b.close())
+    })
+    const stream = toB.open()
+    await network.advance(100)
+    for (let i = 0; i < 3; i++) stream.trySend(1, pattern(1_000, i))
+    const receipts = stream.flush().then(
+      () => "flushed",
+      (error: unknown) => codeOf(error),
+    )
+    await network.advance(100)
+    expect([toB.state, stream.account]).toEqual(["left", { accepted: 3, acknowledged: 3, unconfirmed: 0, dropped: 0, pending: 0 }])
+    expect(await receipts).toBe("flushed")
+  }
+})
+
+test("two endpoints that close at once deliver what both have accepted", async () => {
+  const { network, a, b, toB } = await makePair(19, PATH)
+  const received = [0, 0]
+  a.handle(1, () => void received[0]!++)
+  b.handle(1, () => void received[1]!++)
+  const [there, back] = [toB.open(), b.peers[0]!.open()]
+  await network.advance(100)
+  for (let i = 0; i < 20; i++) {
+    there.trySend(1, pattern(1_000, i))
+    back.trySend(1, pattern(1_000, i))
+  }
+  await network.until(Promise.all([a.close(), b.close()]), 5_000)
+  expect(received).toEqual([20, 20])
 })

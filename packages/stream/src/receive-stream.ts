@@ -329,6 +329,11 @@ export class ReceiveStream {
     return true
   }
 
+  /** What came since the last status is to be told now. */
+  hurry(): void {
+    if (this.#unreported > 0 && this.#state === "open") this.#isStatusWanted = true
+  }
+
   /** Whether the packet at the edge is kept; if so, `out` is where. The caller dispatches it and calls `advance`. */
   peekKept(out: KeptPacket): boolean {
     if (this.#kept === 0 || this.#state === "closed") return false

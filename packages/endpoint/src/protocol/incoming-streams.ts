@@ -484,6 +484,12 @@ export class IncomingStreams {
     this.#closeIfComplete(state)
   }
 
+  /** Says now what of all streams isn't acknowledged yet: nothing may be said of them any more soon. As far as the socket allows. */
+  acknowledge(nowMs: number): void {
+    for (const { stream } of this.#reporting) stream.hurry()
+    this.#peer.writeReports(nowMs)
+  }
+
   /** Ends all: the peer is gone. */
   close(reason: number): void {
     for (const state of [...this.#streams.values()]) this.#closeIncoming(state, false, reason)

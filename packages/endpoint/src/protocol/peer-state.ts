@@ -325,6 +325,8 @@ export class PeerState implements Due {
   /** Says goodbye, again and again until it is answered; the streams close at once. */
   leave(reason: number, text: string, nowMs: number): void {
     if (this.#liveness === "leaving" || this.#liveness === "left") return
+    // What was handed over is acknowledged: after the goodbye it couldn't be any more.
+    this.incoming.acknowledge(nowMs)
     this.#leave(reason, text)
     this.#liveness = "leaving"
     this.#goodbyeReason = reason
@@ -466,6 +468,15 @@ export class PeerState implements Due {
       association.lastReceivedMs + Math.min(silenceMs, unreachableMs),
       this.#probedMs + Math.min(joinTimeoutMs, unreachableMs),
     )
+  }
+
+  /** Statuses that are due, before anything else is. */
+  writeReports(nowMs: number): void {
+    const { control } = this.#context
+    if (this.#association === undefined) return
+    control.start(this.#association, this.datagramBytesMax, nowMs)
+    this.incoming.compose(control, nowMs)
+    control.post()
   }
 
   #writeControl(association: Association, nowMs: number): void {
