@@ -62,7 +62,7 @@ export class FileSender {
     const abort = (): void => file.fail(signal!.reason)
     signal?.addEventListener("abort", abort, { once: true })
     try {
-      await stream.send(FILE.offer, encodeOffer({ name, size }), file)
+      await stream.send(FILE.offer, encodeOffer({ name, size }), { signal: file.signal })
       await file.until(() => file.isAccepted)
       const hash = createHash("sha256")
       await sendChunks(source, size, stream, file, hash).catch((error: unknown) => {
@@ -71,7 +71,7 @@ export class FileSender {
           : error
       })
       const digest = hash.digest()
-      await stream.send(FILE.finish, digest, file)
+      await stream.send(FILE.finish, digest, { signal: file.signal })
       await file.until(() => file.isStored)
       // What it still has to say, closing the endpoint waits for.
       void stream.end().catch(() => {})
@@ -116,7 +116,7 @@ async function sendChunks(source: FileHandle, size: number, stream: OutgoingStre
     hash.update(chunk)
     await file.until(() => file.sent + chunk.length - file.written <= UNWRITTEN_BYTES_MAX)
     file.sent += chunk.length
-    await stream.send(FILE.chunk, chunk, file)
+    await stream.send(FILE.chunk, chunk, { signal: file.signal })
   }
   const { size: sizeNow } = await source.stat()
   if (sizeNow !== size) throw new TransferError("file-changed", "grew or shrank while it was read; send it again when it is at rest")
