@@ -95,7 +95,7 @@ test.each(Object.entries(OTHERS))("%s that can't be is refused", async (name, ri
 test("a host that lacks something is told apart from one, and so is a network", async () => {
   const network = createNetwork({ seed: 1 })
   const host = network.host("a")
-  for (const wrong of [network, { ...host }, Object.assign(Object.create(host) as object, { wakeUp: 5 })])
+  for (const wrong of [network, { bind: () => host.bind({}) }, Object.assign(Object.create(host) as object, { wakeUp: 5 })])
     await expect(Endpoint.bind({ host: wrong as never })).rejects.toThrow(
       "host must be a host, such as systemHost() or network.host(name) return, not an object",
     )
