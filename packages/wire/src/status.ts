@@ -22,8 +22,8 @@ import {
 export const STATUS_HEADER_BYTES = 13
 
 /** Bits of the state byte. */
-export const STATUS = { startUnknown: 1, closed: 2, noRoom: 4 } as const
-const STATE_MASK = STATUS.startUnknown | STATUS.closed | STATUS.noRoom
+export const STATUS = { startUnknown: 1, closed: 2, noRoom: 4, ahead: 8 } as const
+const STATE_MASK = STATUS.startUnknown | STATUS.closed | STATUS.noRoom | STATUS.ahead
 
 /** A status, reused from packet to packet. */
 export interface Status {
@@ -34,7 +34,7 @@ export interface Status {
   cumulative: number
   /** Packets above the edge that need no resend. */
   readonly received: RangeList
-  /** Packets asked for. */
+  /** Packets asked for; of the last range, if the state says *ahead*, those that were not sent yet. */
   readonly missing: RangeList
 }
 
@@ -76,6 +76,7 @@ export function checkStatus(view: DataView, body: number, end: number): Datagram
   const received = view.getUint8(body + 11)
   const missing = view.getUint8(body + 12)
   if ((state & STATUS.startUnknown) !== 0 && (cumulative !== 0 || received !== 0 || missing !== 0)) return "value"
+  if ((state & STATUS.ahead) !== 0 && ((state & STATUS.noRoom) === 0 || missing === 0)) return "value"
   if (received > RANGES_MAX || missing > RANGES_MAX) return "ranges"
   const offset = body + STATUS_HEADER_BYTES
   const offsetMissing = offset + received * RANGE_BYTES

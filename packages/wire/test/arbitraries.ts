@@ -125,11 +125,18 @@ function ranges(base: number, firstSkip: number, bound: number): Arbitrary<Range
 const status = number.chain((cumulative) => {
   const isMissing = fc.array(fc.boolean(), { minLength: 64, maxLength: 64 })
   return fc
-    .record({ stream: u32NotZero, state: fc.integer({ min: 0, max: 7 }), all: ranges(cumulative, 0, 65_536), isMissing })
+    .record({ stream: u32NotZero, state: fc.integer({ min: 0, max: 15 }), all: ranges(cumulative, 0, 65_536), isMissing })
     .map(({ stream, state, all, isMissing }) => {
-      if ((state & 1) === 1) return { stream, state, cumulative: 0, received: [], missing: [] }
+      if ((state & 1) === 1) return { stream, state: state & 7, cumulative: 0, received: [], missing: [] }
       const missing = all.filter(({ from }, i) => isMissing[i] === true || from === cumulative)
-      return { stream, state, cumulative, received: all.filter((range) => !missing.includes(range)), missing }
+      const mayBeAhead = (state & 4) !== 0 && missing.length > 0
+      return {
+        stream,
+        state: mayBeAhead ? state : state & 7,
+        cumulative,
+        received: all.filter((range) => !missing.includes(range)),
+        missing,
+      }
     })
 })
 

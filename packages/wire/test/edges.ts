@@ -41,6 +41,7 @@ export const edges: readonly Edge[] = [
   { name: "open for fire-and-forget", bytes: raw(r.open(MODE["fire-and-forget"])) },
   { name: "open with 1024 bytes of metadata", bytes: raw(r.open(RELIABLE, NUMBER_MAX, zeros(1024))) },
   { name: "status with full lists that touch each other and the bound", bytes: raw(fullStatus) },
+  { name: "status with all packets ahead", bytes: raw(r.status([], [0, 65_535], { state: 12 })) },
   { name: "status with all packets missing", bytes: raw(r.status([], [0, 65_535])) },
   { name: "status with the highest cumulative edge", bytes: raw(r.status([1, 65_534], [], { cumulative: NUMBER_MAX })) },
   { name: "sync with all gone but the first", bytes: raw(r.sync(1, 9, [[1, 6, 4]])) },

@@ -82,14 +82,16 @@ export function decodeBody(kind: Kind, option: number, body: Reader, datagramByt
       body.need(4 + 1 + 6 + 1 + 1, "truncated")
       const stream = decodeStream(body)
       const state = body.u8()
-      // §8: bit 0 start unknown, bit 1 closed, bit 2 no room, others 0.
-      if (state > 0b111) refuse("value")
+      // §8: bit 0 start unknown, bit 1 closed, bit 2 no room, bit 3 ahead, others 0.
+      if (state > 0b1111) refuse("value")
       const startUnknown = (state & 1) === 1
       const cumulative = decodeNumber(body)
       if (startUnknown && cumulative !== 0) refuse("value")
       const receivedCount = body.u8()
       const missingCount = body.u8()
       if (startUnknown && (receivedCount !== 0 || missingCount !== 0)) refuse("value")
+      // Ahead goes with no room, and is about the last missing range.
+      if ((state & 8) !== 0 && ((state & 4) === 0 || missingCount === 0)) refuse("value")
       checkCount(receivedCount)
       checkCount(missingCount)
       // Both lists are one field of the table: it fits whole before its values are looked at.

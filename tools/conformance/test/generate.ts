@@ -277,7 +277,10 @@ function status(random: Random): Packet {
     }
     edge = to
   }
-  return { kind: "status", stream: stream(random), state, cumulative, received: lists[0] ?? [], missing: lists[1] ?? [] }
+  const [received = [], missing = []] = lists
+  // Bit 3, ahead, goes with no room and a missing range.
+  const ahead = (state & 4) !== 0 && missing.length > 0 && random.once(2) ? 8 : 0
+  return { kind: "status", stream: stream(random), state: state | ahead, cumulative, received, missing }
 }
 
 function sync(random: Random): Packet {

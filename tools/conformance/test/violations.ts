@@ -314,7 +314,13 @@ export const VIOLATIONS: Violation[] = [
     raw.body.splice(12, raw.body.length, ...random.bytes(random.between(1025, 1400)))
   }),
   broken("O19", "value", "an unknown state bit", ["status"], (raw, random) => {
-    raw.body[4] = random.between(8, 255)
+    raw.body[4] = random.between(16, 255)
+  }),
+  broken("O19", "value", "ahead with room", ["status"], (raw, random) => {
+    raw.body = [...statusHead(random, 8 | (random.below(2) * 2), 1000, 0, 1), ...ranges(1, 1)]
+  }),
+  broken("O19", "value", "ahead without a missing range", ["status"], (raw, random) => {
+    raw.body = [...statusHead(random, 12 | (random.below(2) * 2), 1000, 1, 0), ...ranges(1, 1)]
   }),
   broken("O19", "value", "start unknown with an edge", ["status"], (raw, random) => {
     raw.body = statusHead(random, 1, random.between(1, NUMBER_MAX), 0, 0)

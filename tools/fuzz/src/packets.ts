@@ -191,12 +191,16 @@ function drawRanges(random: Random, list: wire.RangeList, from: number, most: nu
 function drawStatus(random: Random, stream: number): wire.Status {
   const status = wire.createStatus()
   status.stream = stream
-  status.state = random.below(8)
-  if ((status.state & wire.STATUS.startUnknown) !== 0) return status
+  status.state = random.below(16)
+  if ((status.state & wire.STATUS.startUnknown) !== 0) {
+    status.state &= ~wire.STATUS.ahead
+    return status
+  }
   status.cumulative = number(random)
   // One list or the other: what was received is not missing.
   const most = Math.min(wire.NUMBER_MAX, status.cumulative + 2_000)
   drawRanges(random, random.below(2) === 0 ? status.received : status.missing, status.cumulative, most)
+  if ((status.state & wire.STATUS.noRoom) === 0 || status.missing.count === 0) status.state &= ~wire.STATUS.ahead
   return status
 }
 
