@@ -230,7 +230,7 @@ export class IncomingStream {
   /** Pushes back, or drops the oldest, once too much waits. */
   #bound(): void {
     if (this.#state.stream.mode >= MODE.reliable) {
-      if (this.#isFull()) this.#state.isBlocked = true
+      if (this.#state.room !== undefined || this.#isHalfFull() || this.#isFull()) this.#tellRoom()
       return
     }
     let dropped = 0
@@ -256,11 +256,20 @@ export class IncomingStream {
     return true
   }
 
-  /** Room is told once there is some: with each message it would be told as often as messages come. */
-  #isHalfEmpty(): boolean {
-    const messages = this.#queue.length - this.#head
+  /** From then on the sender is told how much there is room for: what it sends beyond that would be refused, and all of it sent again. */
+  #isHalfFull(): boolean {
     const { queuedMessagesMax, queuedBytesMax } = this.#host
-    return messages === 0 || (messages <= queuedMessagesMax / 2 && this.#queuedBytes <= queuedBytesMax / 2 && !this.#isFull())
+    return 2 * (this.#queue.length - this.#head) >= queuedMessagesMax || 2 * this.#queuedBytes >= queuedBytesMax
+  }
+
+  #tellRoom(): void {
+    const { queuedMessagesMax: messagesMax, queuedBytesMax: bytesMax } = this.#host
+    const room = (this.#state.room ??= { messages: 0, bytes: 0, messagesMax, bytesMax, isWaiting: false })
+    const waiting = this.#queue.length - this.#head
+    room.messages = this.#isFull() ? 0 : messagesMax - waiting
+    room.bytes = bytesMax - this.#queuedBytes
+    room.isWaiting = waiting === 0
+    this.#peerState.incoming.roomChanged(this.#state)
   }
 
   #shift(): QueuedMessage {
@@ -297,7 +306,7 @@ export class IncomingStream {
       while (!this.#isPaused && !this.#isBusy && this.#head < this.#queue.length) {
         const { type, bytes } = this.#shift()
         this.#deliver(type, bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length, true)
-        if (this.#state.isBlocked && this.#isHalfEmpty()) this.#peerState.incoming.resume(this.#state, this.#host.now())
+        if (this.#state.room !== undefined) this.#tellRoom()
       }
     } finally {
       this.#isPumping = false

@@ -148,11 +148,11 @@ export function message(stream: number, number: number, mode: wire.Mode = wire.M
   }
 }
 
-/** A piece of a large message, of `bytes` zeros. */
+/** A piece of a large message, of `bytes` zeros; in mode `reliable`, unless told otherwise. */
 export function piece(
   stream: number,
   number: number,
-  it: { form: number; message: number; total: number; offset?: number; bytes: number },
+  it: { form: number; message: number; total: number; offset?: number; bytes: number; mode?: wire.Mode },
 ): Packet {
   return (writer) => {
     const { view } = writer
@@ -161,7 +161,7 @@ export function piece(
       writer.begin(wire.KIND.sequenced),
       stream,
       number,
-      wire.deliveryByte(wire.MODE.reliable, it.form),
+      wire.deliveryByte(it.mode ?? wire.MODE.reliable, it.form),
     )
     const at =
       it.form === wire.FORM.first

@@ -256,12 +256,12 @@ test("F48 through a black hole of 60 s little is said, and soon after it everyth
   expect(toB.state).toBe("unreachable")
   const before = toB.stats().datagramsSent
   await network.advance(45_000)
-  // A sync, an opening and a heartbeat a second at most.
-  expect(toB.stats().datagramsSent - before).toBeLessThanOrEqual(3 * 45)
+  // A datagram a second, and the joins that ask who is there.
+  expect(toB.stats().datagramsSent - before).toBeLessThanOrEqual(46)
   network.heal()
   const healedMs = network.now
   await network.until(stream.flush())
   expect(received).toEqual(Array.from({ length: 50 }, (_, i) => (i + 1) * 100))
-  // What is said first after at most a second, then two round trips.
-  expect(network.now - healedMs).toBeLessThanOrEqual(1_200)
+  // What is said first after at most a second, then what 130 kB take on a path of unknown width.
+  expect(network.now - healedMs).toBeLessThanOrEqual(1_300)
 })

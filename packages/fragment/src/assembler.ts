@@ -52,6 +52,19 @@ export class Assembler implements Yielder {
     return this.#assemblies.size
   }
 
+  /** Bytes of the messages under way, and how many of them are still to come. */
+  get bytes(): number {
+    let bytes = 0
+    for (const { total } of this.#assemblies.values()) bytes += total
+    return bytes
+  }
+
+  get missingBytes(): number {
+    let bytes = 0
+    for (const { total, received } of this.#assemblies.values()) bytes += total - received
+    return bytes
+  }
+
   /** Messages whose sender gave them up. */
   get abandoned(): number {
     return this.#abandoned

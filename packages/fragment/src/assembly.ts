@@ -17,6 +17,8 @@ export class Assembly {
   highest = 0
   /** Told by the first piece; −1 until then. */
   type = -1
+  /** Bytes that are there. */
+  received = 0
   /** When a piece last came, milliseconds. */
   progressMs: number
   /** `[from, to)` of what is there, ascending, never touching: few, since pieces mostly come in order. */
@@ -39,6 +41,7 @@ export class Assembly {
     if (piece.total !== this.total) return false
     if (!this.#mark(piece.messageOffset, piece.messageOffset + piece.length)) return false
     if (piece.type >= 0) this.type = piece.type
+    this.received += piece.length
     this.bytes.set(source.subarray(piece.offset, piece.offset + piece.length), piece.messageOffset)
     this.progressMs = nowMs
     return true

@@ -79,6 +79,11 @@ export class GapTracker {
     return this.#gaps[0]?.from ?? Infinity
   }
 
+  /** Where the lowest stretch of missing packets ends; `Infinity`: nothing is missing. */
+  get firstEnd(): number {
+    return this.#gaps[0]?.to ?? Infinity
+  }
+
   has(number: number): boolean {
     return this.#find(number) >= 0
   }
@@ -119,12 +124,13 @@ export class GapTracker {
     this.#gaps.splice(i, 1, ...parts)
   }
 
-  /** There is room again: what was held is asked for at once. */
-  release(): void {
+  /** There is room again: what was held is asked for at once; or one of it, to see whether there is. */
+  release(isTrial: boolean): void {
     for (const gap of this.#gaps) {
       if (gap.askedMs !== Infinity) continue
       gap.askedMs = -Infinity
       gap.noticedMs = -Infinity
+      if (isTrial) return
     }
   }
 
@@ -181,6 +187,7 @@ export class GapTracker {
   ask(nowMs: number, srttMs: number, repeatMs: number, missing: RangeList, rangesMax: number, end: number = Infinity): void {
     const graceMs = this.graceMs(srttMs)
     missing.count = 0
+    this.#splitAt(end)
     for (const gap of this.#gaps) {
       if (missing.count >= rangesMax || gap.from >= end) return
       if (gap.askedMs === -Infinity ? !this.#isLost(gap, nowMs, graceMs) : nowMs < gap.askedMs + repeatMs) continue
@@ -188,6 +195,26 @@ export class GapTracker {
       gap.firstAskedMs = Math.min(gap.firstAskedMs, nowMs)
       append(missing, gap.from, gap.to)
     }
+  }
+
+  /** A gap that goes past this becomes two, so that its parts can be asked for at different times. */
+  #splitAt(number: number): void {
+    if (number === Infinity) return
+    const i = this.#find(number)
+    if (i < 0 || this.#gaps[i]!.from === number) return
+    const gap = this.#gaps[i]!
+    this.#gaps.splice(i + 1, 0, { ...gap, from: number })
+    gap.to = number
+  }
+
+  /** Behind so many missing packets; those from `high` on were not sent yet, and count as missing too. */
+  behind(packets: number, high: number): number {
+    let left = packets
+    for (const { from, to } of this.#gaps) {
+      if (to - from > left) return from + left
+      left -= to - from
+    }
+    return high + left
   }
 
   /** Fills in what is there between the edge and `high`, at most so many ranges, oldest first. */
@@ -228,7 +255,7 @@ export class GapTracker {
 }
 
 /** Gaps that were split by what came between them can touch; a list's ranges are maximal. */
-function append(list: RangeList, from: number, to: number): void {
+export function append(list: RangeList, from: number, to: number): void {
   const { edges, count } = list
   if (count > 0 && edges[2 * count - 1] === from) {
     edges[2 * count - 1] = to
@@ -237,4 +264,9 @@ function append(list: RangeList, from: number, to: number): void {
   edges[2 * count] = from
   edges[2 * count + 1] = to
   list.count++
+}
+
+/** Where the last range ends; 0: there is none. */
+export function lastEdge({ count, edges }: RangeList): number {
+  return count === 0 ? 0 : edges[2 * count - 1]!
 }

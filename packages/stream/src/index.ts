@@ -17,7 +17,7 @@ export {
   type SkippedPackets,
   type Verdict,
 } from "./receive-stream.ts"
-export { Repeater } from "./repeater.ts"
+export { Repeater, RepeatPace } from "./repeater.ts"
 export { GRANULARITY_MS, INITIAL_RTT_MS, RttEstimator } from "./rtt.ts"
 export {
   createOutgoingPacket,

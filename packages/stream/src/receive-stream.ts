@@ -6,17 +6,24 @@
  */
 
 import { MODE, type Mode, NUMBER_MAX, type PacketDropReason, RANGES_MAX, ringIndex, type Status, STATUS, type Sync } from "@x/wire"
-import { GapTracker } from "./gap-tracker.ts"
+import { append, GapTracker, lastEdge } from "./gap-tracker.ts"
 import { type StreamOptions } from "./options.ts"
 import type { PacketSlots } from "./packet-pool.ts"
+import { Repeater, RepeatPace } from "./repeater.ts"
 import { GRANULARITY_MS, type RttEstimator } from "./rtt.ts"
 
-/** Why packets are refused: the pool has no slot for what came early; or there is no memory for what is next. */
-const LACK = { nothing: 0, pool: 1, memory: 2 } as const
+/**
+ * Why packets are refused: the pool has no slot for what came early; there is no memory for what is next; or there may be some again, which one packet
+ * is to show.
+ */
+const LACK = { nothing: 0, pool: 1, memory: 2, trial: 3 } as const
 type Lack = (typeof LACK)[keyof typeof LACK]
 
 /** NAKs are repeated at most this far apart, milliseconds. */
 const NAK_REPEAT_MS_MAX = 1_000
+/** That there is room is said this often, since a sender that waits for it is not heard. */
+const ROOM_TOLD_MAX = 8
+const ROOM_PACE = new RepeatPace()
 /** Packets that can wait before their ring first grows. */
 const WAITING_MIN = 16
 
@@ -84,6 +91,12 @@ export class ReceiveStream {
   #statusDueMs = Infinity
   #isStatusWanted = false
   #lack: Lack = LACK.nothing
+  /** The consumer has room for packets below this; `Infinity`: it was never behind. And what the sender was told of it. */
+  #limit = Infinity
+  #limitTold = Infinity
+  /** Says again that there is room, until something comes. */
+  readonly #telling = new Repeater()
+  #timesTold = 0
   /** What the sender will not send (again), above the edge. */
   readonly #gone: { from: number; readonly to: number; readonly begun: number }[] = []
   readonly #isOrdered: boolean
@@ -189,6 +202,7 @@ export class ReceiveStream {
     if (number >= this.#next + this.#options.spreadPackets || number >= this.#final) return "beyond-spread"
     if (this.#slotOf(number) !== 0) return this.#duplicate()
     this.#lastArrivalMs = nowMs
+    this.#telling.stop()
     const isNext = number === this.#next
     // With nothing kept and nothing missing, in-order packets touch no other state: the fast path.
     if (isNext && number === this.#high) {
@@ -199,8 +213,8 @@ export class ReceiveStream {
     }
     if (!this.#isOrdered) return this.#takeUnordered(number, nowMs)
     // While what is next has no room nothing behind it is kept either: the sender's window is what holds it up.
-    if (!isNext && (this.#lack === LACK.memory || !this.#keep(number, delivery, bytes, offset, length))) {
-      if (this.#lack === LACK.nothing) this.#lack = LACK.pool
+    if (!isNext && (this.#lack >= LACK.memory || number >= this.#limit || !this.#keep(number, delivery, bytes, offset, length))) {
+      if (this.#lack === LACK.nothing && number < this.#limit) this.#lack = LACK.pool
       this.#miss(number + 1, nowMs)
       this.#isStatusWanted = true
       return "no-room"
@@ -262,23 +276,22 @@ export class ReceiveStream {
   /** The packet at the edge was dispatched, or lies in its message's own buffer. */
   advance(): void {
     const slot = this.#slotOf(this.#next)
-    if (slot !== 0) {
-      this.#drop(this.#next, slot)
-      this.hasRoom()
-    }
+    if (slot !== 0) this.#drop(this.#next, slot)
+    if (this.#lack !== LACK.nothing && (slot !== 0 || this.#lack === LACK.trial)) this.#noLack()
     this.#moveTo(this.#next + 1)
   }
 
   #moveTo(edge: number): void {
     this.#next = edge
     // What the pool had no slot for has come by itself.
-    if (this.#lack === LACK.pool && this.#gaps.count === 0) this.hasRoom()
+    if (this.#lack === LACK.pool && this.#gaps.count === 0) this.#noLack()
     if (edge >= this.#final) this.#isStatusWanted = true
   }
 
   /** `reliable-unordered`: the packet was dispatched, or lies in its message's own buffer. */
   accept(number: number, nowMs: number): void {
     this.#gaps.fill(number, nowMs, this.#rttMinMs())
+    if (this.#lack === LACK.trial) this.#noLack()
     const edge = Math.min(this.#gaps.first, this.#high)
     if (edge > this.#next) this.#moveTo(edge)
   }
@@ -292,21 +305,63 @@ export class ReceiveStream {
   /** There was no memory for a packet (the one at the edge, where there is an order): it is neither acknowledged nor asked for until `hasRoom`. */
   refuse(number: number = this.#next): void {
     this.#lack = LACK.memory
-    this.#isStatusWanted = true
-    if (!this.#isOrdered) {
-      // What came as the newest was not missing before.
-      if (!this.#gaps.has(number)) this.#gaps.add(number, number + 1, -Infinity, true)
-      return this.#gaps.hold(number)
-    }
-    if (this.#slotOf(this.#next) === 0) this.#gaps.addFront(this.#next)
+    this.#putBack(number)
+    if (!this.#isOrdered) this.#gaps.hold(number)
   }
 
-  /** Memory is free again: a status tells, and what was refused is asked for. */
-  hasRoom(): void {
-    if (this.#lack === LACK.nothing) return
-    this.#lack = LACK.nothing
-    this.#gaps.release()
+  /** The consumer has no room for a packet: it is not acknowledged, and asked for once there is, as `limit` says. */
+  hold(number: number = this.#next): void {
+    this.#putBack(number)
+  }
+
+  /** What came is missing all the same. */
+  #putBack(number: number): void {
     this.#isStatusWanted = true
+    // What came as the newest was not missing before.
+    if (!this.#isOrdered) {
+      if (!this.#gaps.has(number)) this.#gaps.add(number, number + 1, -Infinity, true)
+    } else if (this.#slotOf(this.#next) === 0) {
+      this.#gaps.addFront(this.#next)
+    }
+  }
+
+  /** There may be memory again: one packet is asked for, to see; once it was taken the others are. All at once would mostly be refused again. */
+  hasRoom(): void {
+    if (this.#lack === LACK.pool) return this.#noLack()
+    if (this.#lack !== LACK.memory) return
+    this.#lack = LACK.trial
+    this.#gaps.release(true)
+    this.#tellRoom()
+  }
+
+  #noLack(): void {
+    this.#lack = LACK.nothing
+    this.#gaps.release(false)
+    this.#tellRoom()
+  }
+
+  #tellRoom(): void {
+    this.#isStatusWanted = true
+    this.#timesTold = 0
+    this.#telling.start(-Infinity)
+  }
+
+  /**
+   * The consumer is behind, and has room for this many packets from the edge on: no more are asked for, or let go ahead. Once called it counts
+   * until it is called again. More room is told when it is worth a status: `worth` packets more, or any, if `isWaiting` for what comes.
+   */
+  limit(packets: number, worth: number, isWaiting: boolean): void {
+    if (this.#state === "closed") return
+    const wasLimited = this.#limit !== Infinity
+    const most = Math.min(this.#next + this.#options.spreadPackets, NUMBER_MAX, this.#final)
+    const limit = this.#isOrdered ? this.#next + packets : this.#gaps.behind(packets, this.#high)
+    this.#limit = Math.max(this.#next, Math.min(limit, most))
+    if (!wasLimited) {
+      this.#limitTold = this.#limit
+      this.#isStatusWanted = true
+    }
+    const more = this.#limit - this.#limitTold
+    if (more >= worth || (more > 0 && isWaiting)) this.#tellRoom()
   }
 
   /**
@@ -351,6 +406,7 @@ export class ReceiveStream {
   /** The sender's marks: what was sent and never came is missing. */
   handleSync(sync: Sync, wanted: boolean, nowMs: number): PacketDropReason | undefined {
     if (this.#state === "closed") return "stream-closed"
+    this.#telling.stop()
     // Nothing is asked for, so nothing is missing: a list of gaps that no packet fills would only grow.
     if (this.mode === MODE.latest) return undefined
     if (wanted) this.#isStatusWanted = true
@@ -407,20 +463,22 @@ export class ReceiveStream {
     this.#state = "closed"
     this.#isStatusWanted = false
     this.#statusDueMs = Infinity
+    this.#telling.stop()
   }
 
   /** When a status is due; −Infinity: now. */
   get nextTimeoutMs(): number {
     if (this.#state === "closed") return Infinity
     if (this.#isStatusWanted) return -Infinity
-    if (this.#lack === LACK.memory && this.#isOrdered) return this.#statusDueMs
-    if (this.#gaps.count === 0) return this.#statusDueMs
-    return Math.min(this.#statusDueMs, this.#gaps.dueMs(this.#rtt.srttMs, this.#repeatMs(), this.#askEnd()))
+    const due = Math.min(this.#statusDueMs, this.#telling.dueMs)
+    if (this.#gaps.count === 0 || (this.#lack === LACK.memory && this.#isOrdered)) return due
+    return Math.min(due, this.#gaps.dueMs(this.#rtt.srttMs, this.#repeatMs(), this.#askEnd()))
   }
 
-  /** With the pool full only what is next can be taken. */
+  /** With the pool full only what can be taken in its turn is asked for; and where there may be memory again one packet, to see. */
   #askEnd(): number {
-    return this.#lack === LACK.pool ? this.#next + 1 : Infinity
+    if (this.#lack === LACK.pool) return Math.min(this.#gaps.firstEnd, this.#limit)
+    return this.#lack === LACK.trial && this.#isOrdered ? Math.min(this.#next + 1, this.#limit) : this.#limit
   }
 
   /** NAKs are repeated after 1.5 srtt, further and further apart only while nothing at all is heard. */
@@ -436,11 +494,13 @@ export class ReceiveStream {
     status.state =
       (this.#isStarted ? 0 : STATUS.startUnknown) |
       (this.isComplete || this.#state === "closed" ? STATUS.closed : 0) |
-      (this.#lack !== LACK.nothing ? STATUS.noRoom : 0)
+      (this.#lack !== LACK.nothing || this.#limit !== Infinity ? STATUS.noRoom : 0)
     status.cumulative = this.#isStarted ? this.#next : 0
     status.received.count = status.missing.count = 0
     if (this.#isStarted && this.#state === "open") {
-      if (this.#lack !== LACK.memory || !this.#isOrdered) this.#ask(nowMs, status, Math.min(rangesMax, RANGES_MAX))
+      const missingMax = Math.min(rangesMax, RANGES_MAX)
+      if (this.#lack !== LACK.memory || !this.#isOrdered) this.#ask(nowMs, status, missingMax)
+      if (this.#lack === LACK.nothing && this.#limit !== Infinity) this.#allow(status, missingMax)
       const left = Math.min(rangesMax - status.missing.count, RANGES_MAX)
       // A packet kept at the edge waits for room: the edge says enough of it.
       const edge = this.#slotOf(this.#next) === 0 ? this.#next : this.#next + 1
@@ -449,7 +509,25 @@ export class ReceiveStream {
     this.#isStatusWanted = false
     this.#unreported = 0
     this.#statusDueMs = Infinity
+    if (this.#telling.isActive) this.#said(nowMs)
     return true
+  }
+
+  /** Where room is limited the sender goes ahead of what came so far only as far as it is allowed. */
+  #allow(status: Status, rangesMax: number): void {
+    const { missing } = status
+    this.#limitTold = Math.max(this.#limitTold, this.#limit)
+    const high = Math.max(this.#next, this.#high)
+    // Ranges don't touch; where this one begins tells nothing.
+    const from = lastEdge(missing) === high ? high + 1 : high
+    if (this.#limit <= from || missing.count >= rangesMax) return
+    append(missing, from, this.#limit)
+    status.state |= STATUS.ahead
+  }
+
+  #said(nowMs: number): void {
+    if (++this.#timesTold >= ROOM_TOLD_MAX) this.#telling.stop()
+    else this.#telling.said(nowMs, this.#rtt.ptoMs + this.#options.peerStatusDelayMs, ROOM_PACE)
   }
 
   #ask(nowMs: number, status: Status, rangesMax: number): void {

@@ -25,16 +25,16 @@ import {
 } from "@x/wire"
 import { type StreamOptions } from "./options.ts"
 import { PacketPool, type PacketSlots } from "./packet-pool.ts"
-import { Repeater } from "./repeater.ts"
+import { Repeater, RepeatPace } from "./repeater.ts"
 import { GRANULARITY_MS, type RttEstimator } from "./rtt.ts"
 import { PACKET, SendRing } from "./send-ring.ts"
 
-/** Open, end and reset are repeated at most this far apart, milliseconds. */
-const REPEAT_MS_MAX = 1_000
-/** Syncs are at most this far apart while the peer is heard, milliseconds, or two RTTs if longer. */
+/** Syncs are at most this far apart, milliseconds, or two RTTs if longer, as long as it is likely that they were lost; further where many are. */
 const SYNC_MS_MAX = 100
-/** And so far once it is not. */
-const SYNC_MS_UNREACHABLE = 500
+const SYNC_PACE = 0.1
+/** Syncs without an answer that moves anything until they come further and further apart; and so many once the receiver has said that it has no room. */
+const SYNCS_SOON = 25
+const SYNCS_SOON_HELD = 2
 /** The first one waits no longer than this, milliseconds: stalls can make a PTO of many seconds. */
 const FIRST_SYNC_MS_MAX = 1_000
 /** Numbers of packets that were given up before they were sent are used again once there are so many. */
@@ -59,6 +59,8 @@ export interface SendStreamOptions {
   readonly lifetimeMs?: number
   /** `best-effort`: and once one of its packets was resent so often, default `Infinity`. */
   readonly resendsMax?: number
+  /** How far apart at most things are said again; default: a second. */
+  readonly pace?: RepeatPace
 }
 
 /** Bytes of a pool's slots: the payload and the room around it. */
@@ -118,6 +120,7 @@ export class SendStream {
   readonly metadata: Uint8Array
   readonly #options: StreamOptions
   readonly #rtt: RttEstimator
+  readonly #pace: RepeatPace
   readonly #pool: PacketSlots
   readonly #followed = new Set<PacketRange>()
   readonly #ring = new SendRing()
@@ -179,18 +182,19 @@ export class SendStream {
   #reason: number = REASON.unspecified
   #isOpenAnswered = false
   #openAnsweredMs = Infinity
-  /** The receiver has no room: only what it asks for is sent. */
+  /** The receiver has no room: only what it asks for is sent, and what was never sent below the edge that it allows. */
   #isHeld = false
+  #allowedEdge = 0
   readonly #opening = new Repeater()
   readonly #closing = new Repeater()
   /** When the cumulative edge last moved, or the oldest packet was last sent. */
   #syncDueMs = Infinity
   #syncIntervalMs = 0
+  #syncsInVain = 0
   #isSyncWanted = false
   /** When a packet last asked for a status. */
   #askedMs = -Infinity
   #lastSyncMs = -Infinity
-  #isReachable = true
   /** Where messages stood when the stream was given up. */
   #fates: { readonly acknowledged: number; readonly sent: number; readonly others: ReadonlySet<number> | undefined } | undefined
   /** When the stream has been idle long enough to give back its memory. */
@@ -212,6 +216,7 @@ export class SendStream {
     this.#options = options.options
     this.#payloadBytesMax = options.options.payloadBytesMax
     this.#rtt = rtt
+    this.#pace = options.pace ?? new RepeatPace()
     this.#lifetimeMs = lifetimeMs
     this.#resendsMax = resendsMax
     this.#isUnanswered = mode === MODE["fire-and-forget"] || mode === MODE.latest
@@ -597,7 +602,7 @@ export class SendStream {
    */
   #isStandstill(nowMs: number): boolean {
     if (this.#nextToSend() >= 0) return false
-    if (this.#windowRoom() === 0) return true
+    if (this.#windowRoom() === 0 || (this.#isHeld && this.#firstQueued() >= this.#allowedEdge)) return true
     const isSoon = this.mode >= MODE.reliable && nowMs - this.#askedMs < Math.max(GRANULARITY_MS, this.#rtt.srttMs / 4)
     return this.#openBytes === 0 && !isSoon
   }
@@ -611,9 +616,8 @@ export class SendStream {
     }
     // An array that is emptied gives back its memory: not each time, since mostly nothing is lost.
     if (this.#lost.length > 0) this.#lost.length = this.#lostNext = 0
-    if (this.#isHeld) return -1
     const number = this.#firstQueued()
-    return number < this.#high ? number : -1
+    return number < (this.#isHeld ? Math.min(this.#allowedEdge, this.#high) : this.#high) ? number : -1
   }
 
   /** The first packet that was neither sent nor given up before it was. */
@@ -672,7 +676,12 @@ export class SendStream {
   /** Applies a status. Answers why it can't be one of this stream's, or `undefined`. */
   handleStatus(status: Status, nowMs: number): PacketDropReason | undefined {
     if (this.#state === "closed") return undefined
-    const highest = Math.max(status.cumulative, lastEdge(status.received), lastEdge(status.missing))
+    const isHeld = (status.state & STATUS.noRoom) !== 0
+    // Who has no room may let packets come that were never sent: none of that range is missing.
+    const isAhead = (status.state & STATUS.ahead) !== 0
+    const missing = status.missing.count - (isAhead ? 1 : 0)
+    const { edges } = status.missing
+    const highest = Math.max(status.cumulative, lastEdge(status.received), missing === 0 ? 0 : edges[2 * missing - 1]!)
     if ((status.state & STATUS.startUnknown) !== 0) {
       if (!this.#isOpenAnswered || this.#low === this.#first) this.#opening.start(nowMs)
       return undefined
@@ -689,11 +698,14 @@ export class SendStream {
       return undefined
     }
     if (this.#isUnanswered || this.#state === "resetting") return undefined
-    this.#isHeld = (status.state & STATUS.noRoom) !== 0
+    // One that was overtaken tells how it was before.
+    if (status.cumulative >= this.#low) this.#isHeld = isHeld
+    const allowed = this.#allowedEdge
+    if (isAhead) this.#allowedEdge = Math.max(allowed, edges[2 * missing + 1]!)
     const hasMoved = this.#acknowledge(status)
-    this.#markLost(status, nowMs)
-    if (hasMoved) {
-      this.#syncIntervalMs = 0
+    this.#markLost(edges, missing, nowMs)
+    if (hasMoved || this.#allowedEdge > allowed) {
+      this.#syncIntervalMs = this.#syncsInVain = 0
       this.#armSync(nowMs)
     } else if (this.#isHeld && this.#syncDueMs === Infinity) {
       this.#armSync(nowMs)
@@ -728,11 +740,10 @@ export class SendStream {
   }
 
   /** Queues what is reported missing, each packet at most once per RTT, however often it is reported. */
-  #markLost(status: Status, nowMs: number): void {
+  #markLost(edges: Float64Array, ranges: number, nowMs: number): void {
     const ring = this.#ring
-    const { edges, count } = status.missing
     const lingerMs = Math.max(GRANULARITY_MS, this.#rtt.srttMs)
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < ranges; i++) {
       if (edges[2 * i]! < this.#low) this.#isSyncWanted = true
       for (let number = Math.max(edges[2 * i]!, this.#low); number < edges[2 * i + 1]!; number++) {
         const at = ring.index(number)
@@ -1026,14 +1037,20 @@ export class SendStream {
 
   /** When `handleTimeout`, `pollOpen`, `pollClose` or `pollSync` has something to do; `Infinity`: never. */
   get nextTimeoutMs(): number {
-    return Math.min(this.#opening.dueMs, this.#closeDueMs(), this.#syncMs(), this.#idleMs, this.#expiryMs())
+    const due = Math.min(this.#idleMs, this.#expiryMs())
+    return this.#pace.isPaused ? due : Math.min(due, this.#opening.dueMs, this.#closeDueMs(), this.#syncMs())
   }
 
   #syncMs(): number {
     // Written after the receiver had no room: nothing is under way whose answer could tell that it has.
-    if (this.#isHeld && this.#syncDueMs === Infinity && this.#firstQueued() < this.#high) return this.#lastSyncMs + SYNC_MS_MAX
+    if (this.#syncDueMs === Infinity && this.#isStuck()) return this.#lastSyncMs + SYNC_MS_MAX
     // What is gone is told at once, but not with each message that is given up.
     return this.#isSyncWanted ? this.#lastSyncMs + Math.max(GRANULARITY_MS, this.#rtt.srttMs / 4) : this.#syncDueMs
+  }
+
+  /** Whether something is to be sent for which the receiver has no room. */
+  #isStuck(): boolean {
+    return this.#isHeld && this.#firstQueued() < this.#high && this.#nextToSend() < 0
   }
 
   /** The end of a stream that asks for nothing again goes behind its data, or it would overtake it. */
@@ -1045,14 +1062,14 @@ export class SendStream {
   /** The opening, if it is time to say it (again). */
   pollOpen(nowMs: number): Open | undefined {
     if (this.#opening.dueMs > nowMs) return undefined
-    this.#opening.said(nowMs, this.#rtt.ptoMs, REPEAT_MS_MAX)
+    this.#opening.said(nowMs, this.#rtt.ptoMs, this.#pace)
     return { stream: this.id, first: this.#first, mode: this.mode, priority: this.priority, metadata: this.metadata }
   }
 
   /** The end or the reset, if it is time to say it (again). A reset is told by its `reason`. */
   pollClose(nowMs: number): End | Reset | undefined {
     if (this.#closeDueMs() > nowMs) return undefined
-    this.#closing.said(nowMs, this.#rtt.ptoMs, REPEAT_MS_MAX)
+    this.#closing.said(nowMs, this.#rtt.ptoMs, this.#pace)
     const end = { stream: this.id, final: this.mode === MODE["fire-and-forget"] ? 0 : this.#high, begun: this.#begun }
     return this.#state === "resetting" ? { ...end, reason: this.#reason } : end
   }
@@ -1065,6 +1082,7 @@ export class SendStream {
     this.#begunSent = this.#begunBelow(this.#next)
     this.#isSyncWanted = false
     this.#lastSyncMs = nowMs
+    this.#syncsInVain++
     sync.stream = this.id
     sync.mode = this.mode
     sync.high = this.#next
@@ -1099,14 +1117,13 @@ export class SendStream {
     }
   }
 
-  /** The peer is silent, or is heard again: then what was said further and further apart is said soon. */
-  handleReachable(isReachable: boolean, nowMs: number): void {
-    this.#isReachable = isReachable
-    if (!isReachable) return
+  /** The peer is heard again after a silence: what was said further and further apart is said soon. */
+  handleReachable(nowMs: number): void {
     if (this.#opening.isActive) this.#opening.start(nowMs)
     if (this.#closing.isActive) this.#closing.start(nowMs)
-    this.#syncIntervalMs = 0
+    this.#syncIntervalMs = this.#syncsInVain = 0
     this.#armSync(nowMs)
+    if (this.#syncDueMs !== Infinity) this.#syncDueMs = nowMs
   }
 
   /** The first sync after a PTO and the peer's delay, then further and further apart. */
@@ -1118,11 +1135,10 @@ export class SendStream {
     }
     const { srttMs, ptoMs } = this.#rtt
     const first = Math.min(ptoMs, FIRST_SYNC_MS_MAX) + this.#options.peerStatusDelayMs
-    this.#syncIntervalMs =
-      this.#syncIntervalMs === 0
-        ? first
-        : Math.min(2 * this.#syncIntervalMs, Math.max(this.#isReachable ? SYNC_MS_MAX : SYNC_MS_UNREACHABLE, 2 * srttMs, first))
-    this.#syncDueMs = nowMs + this.#syncIntervalMs
+    const usual = Math.max(SYNC_MS_MAX, SYNC_PACE * this.#pace.intervalMs, 2 * srttMs, first)
+    const most = this.#syncsInVain <= (this.#isHeld ? SYNCS_SOON_HELD : SYNCS_SOON) ? usual : Math.max(usual, this.#pace.intervalMs)
+    this.#syncIntervalMs = this.#syncIntervalMs === 0 ? first : Math.min(2 * this.#syncIntervalMs, most)
+    this.#syncDueMs = this.#pace.align(nowMs, this.#syncIntervalMs)
   }
 
   /** For tests: throws where the numbers contradict each other. */

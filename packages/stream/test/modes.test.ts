@@ -284,7 +284,7 @@ function give(receiver: ReceiveStream, number: number, nowMs = 0): string {
   return receiver.handlePacket(number, deliveryByte(receiver.mode, FORM.whole), false, new Uint8Array(10), 0, 10, nowMs)
 }
 
-test("behind a packet that has no room nothing is kept, and all of it is asked for at once when there is room", () => {
+test("behind a packet that has no room nothing is kept; when there is room it is asked for, and all of that once it was taken", () => {
   const receiver = makeReceiver(MODE.reliable)
   expect(give(receiver, 0)).toBe("deliver")
   receiver.refuse()
@@ -294,7 +294,17 @@ test("behind a packet that has no room nothing is kept, and all of it is asked f
   expect([it.state, it.cumulative, it.received.count, it.missing.count]).toEqual([STATUS.noRoom, 0, 0, 0])
   receiver.hasRoom()
   expect(receiver.pollStatus(2, it)).toBe(true)
-  expect([it.state, it.missing.count, [...it.missing.edges.subarray(0, 2)]]).toEqual([0, 1, [0, 4]])
+  expect([it.state, it.missing.count, [...it.missing.edges.subarray(0, 2)]]).toEqual([STATUS.noRoom, 1, [0, 1]])
+  // It may be refused again: nothing else was sent for it.
+  expect(give(receiver, 0, 3)).toBe("deliver")
+  receiver.refuse()
+  receiver.hasRoom()
+  expect(receiver.pollStatus(100, it)).toBe(true)
+  expect([it.state, [...it.missing.edges.subarray(0, 2)]]).toEqual([STATUS.noRoom, [0, 1]])
+  expect(give(receiver, 0, 101)).toBe("deliver")
+  receiver.advance()
+  expect(receiver.pollStatus(102, it)).toBe(true)
+  expect([it.state, it.cumulative, [...it.missing.edges.subarray(0, 2)]]).toEqual([0, 1, [1, 4]])
 })
 
 test("with the pool full only the next packet is asked for, and taken", () => {

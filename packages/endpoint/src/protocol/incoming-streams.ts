@@ -16,8 +16,21 @@ import type { PeerContext, PeerState } from "./peer-state.ts"
 const FINISHED_RANGES_MAX = 1_024
 /** Answers that wait for room in the socket, at most. */
 const FINISHED_ANSWERS_MAX = 16_384
-/** A stop is repeated at most this far apart, milliseconds. */
-const REPEAT_MS_MAX = 1_000
+/** A stop is said this often by itself, and then only when something of its stream comes. */
+const STOPS_MAX = 8
+/** Then it is at least a second apart, twice as long each time, up to this many doublings. */
+const STOP_DOUBLINGS_MAX = 6
+
+/** What a consumer has room for. */
+export interface ConsumerRoom {
+  messages: number
+  bytes: number
+  /** With nothing in its queue; told again once there is a quarter of it more. */
+  messagesMax: number
+  bytesMax: number
+  /** It has nothing to do. */
+  isWaiting: boolean
+}
 
 /** A stream from the peer. */
 export class IncomingState {
@@ -32,20 +45,37 @@ export class IncomingState {
   delivered = 0
   gone = 0
   begun = 0
-  /** Its consumer is behind: what is reliable is refused until `resume`. Set by the shell. */
+  /** What its consumer has room for, once it was behind. Set by the shell, which then says `roomChanged`. */
+  room: ConsumerRoom | undefined = undefined
+  /** It has none: what is reliable is refused. */
   isBlocked = false
+  /** Packets that were refused before it had room again are taken at the next poll. */
+  isResumed = false
+  /** Messages in a packet, and bytes, as they lately were at most; 0: none was seen since its consumer was behind. */
+  messagesPerPacket = 0
+  bytesPerPacket = 0
   /** Whether a status or a stop may have to be said. */
   isReporting = false
   /** Messages begun in all, once the sender has said it. */
   finalBegun = -1
+  /** Its consumer was told that no more will come. */
+  isOver = false
   /** Messages of a gap that was not told yet. */
   untold = 0
   readonly stopping: Repeater = new Repeater()
   stopReason: number = wire.REASON.unspecified
+  stopsSaid = 0
+  /** Until then a stop isn't said again, whatever comes. */
+  stopQuietMs: number = -Infinity
   constructor(stream: ReceiveStream, assembler: Assembler) {
     this.id = stream.id
     this.stream = stream
     this.assembler = assembler
+  }
+
+  /** When a status or a stop is due. */
+  get sayMs(): number {
+    return Math.min(this.stream.nextTimeoutMs, this.stopping.dueMs)
   }
 }
 
@@ -60,6 +90,8 @@ export class IncomingStreams {
   readonly #finished = new NumberSet()
   /** Streams with a status or a stop to come: the others cost nothing. */
   readonly #reporting: IncomingState[] = []
+  /** Streams whose consumers have room again for what the pool keeps. */
+  readonly #resumed: IncomingState[] = []
   /** Streams with a message that there was no memory for. */
   readonly #refused = new Set<IncomingState>()
   /** Id and final number of finished streams whose end is to be answered (again). */
@@ -92,6 +124,7 @@ export class IncomingStreams {
     const payload = body + wire.SEQUENCED_HEADER_BYTES
     const number = wire.readPacketNumber(view, body)
     const verdict = state.stream.handlePacket(number, delivery, wanted, bytes, payload, end - payload, nowMs)
+    if (verdict === "stream-closed") this.#remind(state, nowMs)
     this.#report(state)
     this.lastDataMs = nowMs
     this.#peer.handleData(nowMs)
@@ -135,26 +168,60 @@ export class IncomingStreams {
     this.#context.listener.onGap(this.#peer, state, untold)
   }
 
-  /** The consumer of a stream has caught up: what was refused is asked for. */
-  resume(state: IncomingState, nowMs: number): void {
-    state.isBlocked = false
-    if (state.stream.state === "closed") return
-    state.stream.hasRoom()
-    this.#dispatchKept(state, nowMs)
-    this.#closeIfComplete(state)
-    this.#report(state)
+  /** A consumer that was behind has more room, or less. */
+  roomChanged(state: IncomingState): void {
+    const { stream, room } = state
+    if (room === undefined || stream.state === "closed") return
+    state.isBlocked = room.messages <= 0 || room.bytes <= 0
+    const packetsMax = Math.min(room.messagesMax / (state.messagesPerPacket || 1), room.bytesMax / this.#bytesPerPacket(state))
+    stream.limit(this.#roomPackets(state), Math.max(1, Math.floor(packetsMax / 4)), room.isWaiting)
+    if (!state.isBlocked && stream.kept > 0 && !state.isResumed) {
+      state.isResumed = true
+      this.#resumed.push(state)
+      this.#context.wake(this.#peer)
+    }
+    if (stream.nextTimeoutMs === -Infinity) this.#report(state)
   }
 
-  /** The packet can't be taken now: nobody has room for it. */
+  /** Packets that a consumer has room for: the rest of what is under way, and what follows as it lately was. */
+  #roomPackets(state: IncomingState): number {
+    const { room, assembler } = state
+    if (room === undefined) return Infinity
+    if (state.isBlocked) return 0
+    const perPacket = this.#bytesPerPacket(state)
+    const begun = assembler.count === 0 ? 0 : Math.ceil(assembler.missingBytes / perPacket)
+    const messages = Math.floor((room.messages - assembler.count) / (state.messagesPerPacket || 1))
+    const bytes = Math.floor((room.bytes - assembler.bytes) / perPacket)
+    return Math.max(1, begun + Math.max(0, Math.min(messages, bytes)))
+  }
+
+  #bytesPerPacket({ bytesPerPacket }: IncomingState): number {
+    return bytesPerPacket || this.#peer.payloadBytesMax
+  }
+
+  /** So much came in so many packets: what follows will be alike, or smaller and more of it. */
+  #note(state: IncomingState, messages: number, packets: number, bytes: number): void {
+    state.messagesPerPacket = recentMost(state.messagesPerPacket, messages / packets)
+    state.bytesPerPacket = recentMost(state.bytesPerPacket, bytes / packets)
+  }
+
+  /** The packet can't be taken now: nobody has memory for it. */
   #refuse(state: IncomingState, number?: number): false {
     state.stream.refuse(number)
     this.#context.drop("no-room")
     return false
   }
 
+  /** Nor its consumer room. */
+  #hold(state: IncomingState, number?: number): false {
+    state.stream.hold(number)
+    this.#context.drop("no-room")
+    return false
+  }
+
   /** Hands over what the packet at the edge holds; `false`: it can't be taken now, or the stream is over. */
   #dispatch(state: IncomingState, view: DataView, bytes: Uint8Array, offset: number, end: number, form: number, nowMs: number): boolean {
-    if (state.isBlocked) return this.#refuse(state)
+    if (state.isBlocked) return this.#hold(state)
     if (form !== wire.FORM.whole) return this.#dispatchPiece(state, view, bytes, offset, end, form, nowMs)
     if (state.assembler.count > 0) return this.#violates(state, wire.REASON.protocolError, "piece-conflict")
     state.stream.advance()
@@ -166,6 +233,7 @@ export class IncomingStreams {
     const cursor = this.#context.scratch.messages
     // A handler may send and so come back here for another stream: the cursor is read before it is called.
     let at = offset
+    const { begun } = state
     // It may also stop the stream or leave the peer: then the rest is not handed over.
     while (at < end && state.stream.state === "open") {
       cursor.start(view, at, end)
@@ -175,6 +243,7 @@ export class IncomingStreams {
       state.begun++
       this.#context.listener.onMessage(this.#peer, state, cursor.type, bytes, view, cursor.offset, cursor.length)
     }
+    if (state.room !== undefined) this.#note(state, state.begun - begun, 1, end - offset)
   }
 
   #dispatchPiece(
@@ -242,7 +311,7 @@ export class IncomingStreams {
     nowMs: number,
   ): void {
     const { stream, assembler } = state
-    if (state.isBlocked) return void this.#refuse(state, number)
+    if (state.isBlocked) return void this.#hold(state, number)
     if (form === wire.FORM.whole) {
       stream.accept(number, nowMs)
       return this.#deliverWhole(state, view, bytes, offset, end)
@@ -292,6 +361,7 @@ export class IncomingStreams {
     this.#context.listener.onMessage(this.#peer, state, type, bytes, view, 0, bytes.length)
     // Who keeps a message has a copy.
     state.assembler.recycle(completed)
+    if (state.room !== undefined) this.#note(state, 1, Math.ceil(bytes.length / this.#peer.payloadBytesMax), bytes.length)
     this.#roomReturned()
   }
 
@@ -314,7 +384,10 @@ export class IncomingStreams {
   handleFireAndForget(view: DataView, bytes: Uint8Array, body: number, end: number, nowMs: number): void {
     const state = this.#incomingFor(wire.readStream(view, body), wire.MODE["fire-and-forget"])
     if (state === undefined) return
-    if (state.stream.state === "closed") return this.#context.drop("stream-closed")
+    if (state.stream.state === "closed") {
+      this.#remind(state, nowMs)
+      return this.#context.drop("stream-closed")
+    }
     this.lastDataMs = nowMs
     this.#peer.handleData(nowMs)
     this.#context.wake(this.#peer)
@@ -368,16 +441,17 @@ export class IncomingStreams {
     if (this.#isFinished(open.stream)) return
     const state = this.#incomingFor(open.stream, open.mode)
     if (state === undefined) return
+    this.#remind(state, nowMs)
     state.stream.handleOpen(open.first, nowMs)
     this.#report(state)
-    if (state.isAnnounced) return
+    if (state.isAnnounced || state.isOver) return
     state.isAnnounced = true
     state.metadata = open.metadata
     state.priority = open.priority
     this.#context.listener.onStreamOpened(this.#peer, state)
   }
 
-  handleEnd(end: wire.End): void {
+  handleEnd(end: wire.End, nowMs: number): void {
     const state = this.#streams.get(end.stream)
     if (state === undefined) {
       // An end that overtook its opening will be said again.
@@ -388,6 +462,7 @@ export class IncomingStreams {
     const reason = state.stream.handleEnd(end.final)
     if (reason !== undefined) this.#context.drop(reason)
     else state.finalBegun = end.begun
+    this.#remind(state, nowMs)
     this.#report(state)
     this.#closeIfComplete(state)
   }
@@ -396,7 +471,8 @@ export class IncomingStreams {
     const state = this.#streams.get(reset.stream)
     if (state !== undefined) {
       state.finalBegun = reset.begun
-      this.#closeIncoming(state, false, reset.reason)
+      this.#over(state, false, reset.reason)
+      this.#remove(state)
     }
     this.#answerFinished(reset)
   }
@@ -409,32 +485,40 @@ export class IncomingStreams {
   }
 
   #closeIfComplete(state: IncomingState): void {
-    const { stream } = state
+    const { stream, assembler } = state
+    if (stream.state !== "open" || !stream.isComplete) return
     const isReliable = stream.mode > wire.MODE.latest
-    // A piece that nobody promised may never come.
-    if (stream.state === "open" && stream.isComplete && (state.assembler.count === 0 || !isReliable)) {
-      this.#answer(state.id, stream.mode === wire.MODE["fire-and-forget"] ? 0 : Math.max(stream.cumulative, stream.final))
-      this.#closeIncoming(state, isReliable, wire.REASON.unspecified)
-    }
+    // A piece that nobody promised may never come. One that was promised and isn't among all that were sent breaks the promise.
+    const isWhole = !isReliable || assembler.count === 0
+    if (!isWhole) this.#context.drop("piece-conflict")
+    this.#answer(state.id, stream.mode === wire.MODE["fire-and-forget"] ? 0 : Math.max(stream.cumulative, stream.final))
+    this.#over(state, isReliable && isWhole, isWhole ? wire.REASON.unspecified : wire.REASON.protocolError)
+    this.#remove(state)
   }
 
-  /** `isComplete`: the sender ended the stream, and all that it didn't give up was delivered. */
-  #closeIncoming(state: IncomingState, isComplete: boolean, reason: number): void {
+  /** No more messages come of it, which its consumer is told. `isComplete`: the sender ended it, and all that it didn't give up was delivered. */
+  #over(state: IncomingState, isComplete: boolean, reason: number): void {
+    if (state.isOver) return
+    state.isOver = true
     state.stream.close()
     state.assembler.close()
-    state.stopping.stop()
-    this.#streams.delete(state.id)
-    if (state.isReporting) this.#reporting.splice(this.#reporting.indexOf(state), 1)
-    state.isReporting = false
     this.#refused.delete(state)
-    this.#context.quota.giveStream()
-    this.#finish(state.id)
-    this.#context.wake(this.#peer)
     // What was begun and isn't accounted for won't come any more.
     state.untold = Math.max(0, state.finalBegun - state.delivered - state.gone)
     this.#tellGap(state)
     this.#context.listener.onStreamClosed(this.#peer, state, isComplete && state.gone === 0, reason)
     this.#roomReturned()
+  }
+
+  /** The sender knows that it is over, or is gone itself: only its number is remembered. */
+  #remove(state: IncomingState): void {
+    state.stopping.stop()
+    this.#streams.delete(state.id)
+    if (state.isReporting) this.#reporting.splice(this.#reporting.indexOf(state), 1)
+    state.isReporting = false
+    this.#context.quota.giveStream()
+    this.#finish(state.id)
+    this.#context.wake(this.#peer)
   }
 
   /** A hole that was filled to make the set smaller may hold a stream that lives. */
@@ -453,12 +537,18 @@ export class IncomingStreams {
     while (this.#finished.ranges > Math.max(FINISHED_RANGES_MAX, this.#context.settings.streamsMax + 1)) this.#finished.fillLowestHole()
   }
 
-  /** Asks the sender to stop; what comes in the meantime is dropped. */
+  /** Asks the sender to stop; what comes in the meantime is dropped. It is over here at once, whatever the sender does. */
   stop(state: IncomingState, reason: number): void {
     if (state.stream.state === "closed") return
-    state.stream.close()
-    state.assembler.close()
     state.stopReason = reason
+    state.stopping.start(-Infinity)
+    this.#over(state, false, reason)
+    this.#report(state)
+  }
+
+  /** Something of a stream that was stopped came: its sender hasn't heard, or doesn't listen. It is told again, less and less often. */
+  #remind(state: IncomingState, nowMs: number): void {
+    if (!state.isOver || state.stopping.isActive || nowMs < state.stopQuietMs) return
     state.stopping.start(-Infinity)
     this.#report(state)
   }
@@ -474,7 +564,8 @@ export class IncomingStreams {
     }
     const state = this.#incomingFor(id, mode)
     if (state === undefined) return
-    // Memory may be free again that others gave back: what was refused is asked for, at most as often as syncs come.
+    this.#remind(state, nowMs)
+    // Memory may be free again that others gave back: that is tried, at most as often as syncs come.
     if (!state.isBlocked) state.stream.hasRoom()
     const reason = state.stream.handleSync(sync, wanted, nowMs)
     if (reason !== undefined) this.#context.drop(reason)
@@ -492,7 +583,25 @@ export class IncomingStreams {
 
   /** Ends all: the peer is gone. */
   close(reason: number): void {
-    for (const state of [...this.#streams.values()]) this.#closeIncoming(state, false, reason)
+    for (const state of [...this.#streams.values()]) {
+      this.#over(state, false, reason)
+      this.#remove(state)
+    }
+  }
+
+  /** Streams that may have something to say again. */
+  get repeating(): number {
+    return this.#reporting.length
+  }
+
+  /** The peer is heard again: what wasn't said meanwhile is. */
+  handleReachable(nowMs: number): void {
+    for (const state of this.#streams.values()) {
+      if (state.stopping.isActive) state.stopping.start(nowMs)
+      state.stopsSaid = 0
+      state.stopQuietMs = -Infinity
+      this.#report(state)
+    }
   }
 
   /** Writes the statuses and stops that are due; `false`: the socket is full. */
@@ -523,11 +632,18 @@ export class IncomingStreams {
     control.finish(wire.writeStatus(control.view, control.begin(wire.KIND.status, wire.statusBytes(status)), status))
   }
 
-  #composeReport({ id, stream, stopping, stopReason }: IncomingState, control: ControlWriter, nowMs: number): void {
+  #composeReport(state: IncomingState, control: ControlWriter, nowMs: number): void {
+    const { id, stream, stopping, stopReason: reason } = state
     if (stopping.dueMs <= nowMs) {
-      control.finish(wire.writeStop(control.view, control.begin(wire.KIND.stop, wire.STOP_BYTES), { stream: id, reason: stopReason }))
-      stopping.said(nowMs, this.#peer.rtt.ptoMs, REPEAT_MS_MAX)
+      control.finish(wire.writeStop(control.view, control.begin(wire.KIND.stop, wire.STOP_BYTES), { stream: id, reason }))
+      stopping.said(nowMs, this.#peer.rtt.ptoMs, this.#peer.pace)
+      if (++state.stopsSaid >= STOPS_MAX) {
+        stopping.stop()
+        state.stopQuietMs = nowMs + (1_000 << Math.min(state.stopsSaid - STOPS_MAX, STOP_DOUBLINGS_MAX))
+      }
     }
+    // What it has room for may be less than when it was last told.
+    if (state.room !== undefined && stream.state === "open") stream.limit(this.#roomPackets(state), Infinity, false)
     const { status } = this.#context.scratch
     const rangesMax = Math.floor((control.bodyBytesMax - wire.STATUS_HEADER_BYTES) / wire.RANGE_BYTES)
     if (stream.state === "open" && stream.pollStatus(nowMs, status, rangesMax)) {
@@ -535,9 +651,18 @@ export class IncomingStreams {
     }
   }
 
-  /** Gives up unreliable messages without progress. */
+  /** Gives up unreliable messages without progress, and takes what consumers have room for again. */
   handleTimeout(nowMs: number): void {
+    if (this.#resumed.length > 0) for (const state of this.#resumed.splice(0)) this.#takeKept(state, nowMs)
     for (const { assembler } of this.#reporting) if (assembler.nextTimeoutMs <= nowMs) assembler.handleTimeout(nowMs)
+  }
+
+  #takeKept(state: IncomingState, nowMs: number): void {
+    state.isResumed = false
+    if (state.stream.state === "closed") return
+    this.#dispatchKept(state, nowMs)
+    this.#closeIfComplete(state)
+    this.#report(state)
   }
 
   /** When there is something to say or to give up; streams without are looked at no more until a packet comes. */
@@ -547,7 +672,7 @@ export class IncomingStreams {
     let kept = 0
     for (let i = 0; i < reporting.length; i++) {
       const state = reporting[i]!
-      const due = Math.min(state.stream.nextTimeoutMs, state.stopping.dueMs, state.assembler.nextTimeoutMs)
+      const due = Math.min(this.#peer.pace.isPaused ? Infinity : state.sayMs, state.assembler.nextTimeoutMs)
       if (due === Infinity) {
         state.isReporting = false
         continue
@@ -562,4 +687,9 @@ export class IncomingStreams {
   assertInvariants(): void {
     for (const { stream } of this.#streams.values()) stream.assertInvariants()
   }
+}
+
+/** The most of late: goes up at once, and down slowly. */
+function recentMost(before: number, now: number): number {
+  return Math.max(now, before + (now - before) / 8)
 }

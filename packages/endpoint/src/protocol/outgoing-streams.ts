@@ -16,6 +16,9 @@ import type { PeerContext, PeerState } from "./peer-state.ts"
 export const SEQUENCED_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire.SEQUENCED_HEADER_BYTES
 const FIRE_AND_FORGET_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire.FIRE_AND_FORGET_HEADER_BYTES
 
+/** Streams that say something again to a peer that has been silent for long: no more than fit a datagram. */
+const PROBED_STREAMS_MAX = 8
+
 export interface OpenStream {
   readonly mode: wire.Mode
   readonly priority: number
@@ -76,8 +79,6 @@ export class OutgoingStreams {
   /** Those with data, highest priority first. */
   readonly #levels: Level[] = []
   #listed = 0
-  /** The earliest deadline of the shell, or one before it. */
-  #deadlineMs = Infinity
   /** Streams of which messages were settled as something was sent: where nothing is acknowledged that is all that can be waited for. */
   readonly #sent: OutgoingState[] = []
   #nextId = 1
@@ -113,6 +114,7 @@ export class OutgoingStreams {
     if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream()) return undefined
     const stream = new SendStream({
       ...{ id: this.#nextId++, mode, options: this.#peer.sendOptions, rtt: this.#peer.rtt, pool: this.#pool, priority, metadata },
+      pace: this.#peer.pace,
       ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
       ...(resendsMax === undefined ? {} : { resendsMax }),
     })
@@ -126,7 +128,6 @@ export class OutgoingStreams {
   /** A stream was written to, ended or reset, or has another deadline: it may have something to send. */
   touch(state: OutgoingState): void {
     if (state.stream.state === "closed") return
-    if (state.deadlineMs < this.#deadlineMs) this.#deadlineMs = state.deadlineMs
     this.#rouse(state)
     this.#context.wake(this.#peer)
   }
@@ -188,7 +189,8 @@ export class OutgoingStreams {
     const { low, unackedBytes } = stream
     const reason = stream.handleStatus(status, nowMs)
     if (reason !== undefined) return this.#context.drop(reason)
-    if (status.missing.count > 0) this.naksReceived++
+    // What may come ahead isn't missing.
+    if (status.missing.count > ((status.state & wire.STATUS.ahead) === 0 ? 0 : 1)) this.naksReceived++
     if (stream.state === "closed") return this.#remove(state)
     this.touch(state)
     // The edge may pass packets that were reported as received before.
@@ -198,9 +200,14 @@ export class OutgoingStreams {
   /** The peer is silent, or back: then everything may have something to send again. */
   handleReachable(isReachable: boolean, nowMs: number): void {
     for (const state of this.#streams.values()) {
-      state.stream.handleReachable(isReachable, nowMs)
+      if (isReachable) state.stream.handleReachable(nowMs)
       this.touch(state)
     }
+  }
+
+  /** Streams that may have something to say again. */
+  get repeating(): number {
+    return this.#sending.length + this.#waiting.count
   }
 
   /** Ends all: the peer is gone. */
@@ -226,13 +233,30 @@ export class OutgoingStreams {
   compose(control: ControlWriter, nowMs: number): boolean {
     for (const { stream } of this.#sending) {
       if (stream.nextTimeoutMs > nowMs) continue
-      if (!control.hasRoom()) return false
-      this.#composeOpen(stream, control, nowMs)
-      if (!control.hasRoom()) return false
-      this.#composeClose(stream, control, nowMs)
-      if (!control.hasRoom()) return false
-      this.#composeSync(stream, control, nowMs)
+      if (!this.#composeStream(stream, control, nowMs)) return false
     }
+    return true
+  }
+
+  /** Says what a few streams wait for, with the heartbeat that asks whether a silent peer is back: then they go on at once. */
+  composeProbe(control: ControlWriter, nowMs: number): void {
+    let left = PROBED_STREAMS_MAX
+    for (const { stream } of this.#streams.values()) {
+      if (left === 0) return
+      if (stream.state === "open" && stream.isOpenAnswered && stream.isDrained) continue
+      left--
+      stream.handleReachable(nowMs)
+      if (!this.#composeStream(stream, control, nowMs)) return
+    }
+  }
+
+  #composeStream(stream: SendStream, control: ControlWriter, nowMs: number): boolean {
+    if (!control.hasRoom()) return false
+    this.#composeOpen(stream, control, nowMs)
+    if (!control.hasRoom()) return false
+    this.#composeClose(stream, control, nowMs)
+    if (!control.hasRoom()) return false
+    this.#composeSync(stream, control, nowMs)
     return true
   }
 
@@ -389,17 +413,6 @@ export class OutgoingStreams {
       state.stream.handleTimeout(nowMs)
       if (state.deadlineMs <= nowMs || state.stream.settledMessages > settledMessages) this.#context.listener.onProgress(this.#peer, state)
     }
-  }
-
-  /** Tells the shell of its deadlines alone, where nothing can be sent; answers when it is to be told next. */
-  expire(nowMs: number): number {
-    if (nowMs < this.#deadlineMs) return this.#deadlineMs
-    this.#deadlineMs = Infinity
-    for (const state of [...this.#streams.values()]) {
-      if (state.deadlineMs <= nowMs) this.#context.listener.onProgress(this.#peer, state)
-      this.#deadlineMs = Math.min(this.#deadlineMs, state.deadlineMs)
-    }
-    return this.#deadlineMs
   }
 
   /** When there is something to repeat, to probe or to give up; streams with nothing to send are looked at no more until then, or until touched. */

@@ -6,7 +6,7 @@
  */
 
 import { type AssemblyBudget, messageBytesLimit } from "@x/fragment"
-import { GRANULARITY_MS, type PacketPool, Repeater, RttEstimator, type StreamOptions, streamOptions } from "@x/stream"
+import { GRANULARITY_MS, type PacketPool, Repeater, RepeatPace, RttEstimator, type StreamOptions, streamOptions } from "@x/stream"
 import type { Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Settings } from "../options.ts"
@@ -28,6 +28,7 @@ export const HEAD_ROOM_BYTES = 24
 const SILENT_HEARTBEATS_MAX = 3
 /** A goodbye is repeated for so long, milliseconds. */
 export const GOODBYE_MS = 1_000
+const GOODBYE_PACE = new RepeatPace()
 /** Heartbeats come this many times further apart on an association that has been idle this many intervals. */
 const IDLE_FACTOR = 3
 const IDLE_INTERVALS = 10
@@ -82,6 +83,8 @@ export class PeerState implements Due {
   /** Zero until the peer told it. */
   remoteSession: Uint8Array
   readonly rtt: RttEstimator = new RttEstimator()
+  /** How often its streams say things again that it doesn't answer. */
+  readonly pace: RepeatPace
   readonly outgoing: OutgoingStreams
   readonly incoming: IncomingStreams
   /** Its static key, where members have some: shown in the exchange that made its keys. */
@@ -140,6 +143,7 @@ export class PeerState implements Due {
     this.remoteSession = new Uint8Array(wire.IDENTITY_BYTES)
     this.limits = limits
     this.#controller = context.congestion(Math.min(context.settings.datagramBytes, limits.datagramBytes))
+    this.pace = new RepeatPace(nowMs)
     this.outgoing = new OutgoingStreams(this, context, nowMs)
     this.incoming = new IncomingStreams(this, context, nowMs)
   }
@@ -242,7 +246,9 @@ export class PeerState implements Due {
   #revive(nowMs: number): void {
     if (this.#liveness !== "unreachable") return
     this.#liveness = "joined"
+    this.pace.isPaused = false
     this.outgoing.handleReachable(true, nowMs)
+    this.incoming.handleReachable(nowMs)
     this.#context.listener.onReachable(this, true)
   }
 
@@ -427,6 +433,7 @@ export class PeerState implements Due {
     const unreachableAtMs = association.lastReceivedMs + unreachableMs
     if (this.#liveness === "joined" && nowMs >= unreachableAtMs) {
       this.#liveness = "unreachable"
+      this.pace.isPaused = true
       this.outgoing.handleReachable(false, nowMs)
       this.#context.listener.onReachable(this, false)
     }
@@ -445,9 +452,9 @@ export class PeerState implements Due {
   /** Heartbeats come further apart once nothing but heartbeats went either way for a while. */
   #heartbeatIntervalMs(association: Association): number {
     const { heartbeatMs } = this.#context.settings
-    return association.lastSentMs - Math.max(this.outgoing.lastDataMs, this.incoming.lastDataMs) > IDLE_INTERVALS * heartbeatMs
-      ? IDLE_FACTOR * heartbeatMs
-      : heartbeatMs
+    const idleMs = association.lastSentMs - Math.max(this.outgoing.lastDataMs, this.incoming.lastDataMs)
+    // Whether it is back is asked by nothing else.
+    return this.#liveness !== "unreachable" && idleMs > IDLE_INTERVALS * heartbeatMs ? IDLE_FACTOR * heartbeatMs : heartbeatMs
   }
 
   #heartbeatDueMs(association: Association): number {
@@ -482,7 +489,14 @@ export class PeerState implements Due {
   #writeControl(association: Association, nowMs: number): void {
     const { control } = this.#context
     control.start(association, this.datagramBytesMax, nowMs)
-    if (this.incoming.compose(control, nowMs) && this.outgoing.compose(control, nowMs)) this.#composeConnection(association, nowMs)
+    this.pace.share(this.outgoing.repeating + this.incoming.repeating)
+    // Who is silent gets one datagram now and then, however many streams it has.
+    if (this.#liveness === "unreachable") {
+      if (this.#heartbeatDueMs(association) <= nowMs) this.outgoing.composeProbe(control, nowMs)
+      this.#composeConnection(association, nowMs)
+    } else if (this.incoming.compose(control, nowMs) && this.outgoing.compose(control, nowMs)) {
+      this.#composeConnection(association, nowMs)
+    }
     if (this.#feedbackDueMs <= nowMs && !control.hasBegun && control.hasRoom()) control.beginDatagram()
     control.post()
     if (control.hasBegun) {
@@ -514,7 +528,7 @@ export class PeerState implements Due {
       if (!control.hasRoom()) return
       const body = control.begin(wire.KIND.goodbye | (isLeaving ? wire.FLAG_WANTED : 0), 2 + wire.TEXT_BYTES_MAX)
       control.finish(wire.writeReasonText(control.view, body, { reason: this.#goodbyeReason, text: isLeaving ? this.#goodbyeText : "" }))
-      if (isLeaving) this.#goodbye.said(nowMs, this.rtt.ptoMs, GOODBYE_MS)
+      if (isLeaving) this.#goodbye.said(nowMs, this.rtt.ptoMs, GOODBYE_PACE)
       else this.#isGoodbyeOwed = false
     }
     const isWanted = this.#heartbeatDueMs(association) <= nowMs || this.#isEchoWanted()

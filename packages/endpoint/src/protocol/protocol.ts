@@ -327,7 +327,7 @@ export class Protocol {
       case wire.KIND.open:
         return peer.incoming.handleOpen(wire.readOpen(view, body, end), nowMs)
       case wire.KIND.end:
-        return peer.incoming.handleEnd(wire.readEnd(view, body))
+        return peer.incoming.handleEnd(wire.readEnd(view, body), nowMs)
       case wire.KIND.reset:
         return peer.incoming.handleReset(wire.readReset(view, body))
       case wire.KIND.stop:
@@ -602,17 +602,7 @@ export class Protocol {
     this.#pollData(nowMs)
     this.#outbox.flush()
     this.#sendPool.unhold()
-    if (this.#outbox.isBlocked) this.#expireBlocked(nowMs)
     this.#expectedMs = Math.max(nowMs, this.nextTimeoutMs)
-  }
-
-  /** Who waits for room in the socket is told of its deadlines all the same. */
-  #expireBlocked(nowMs: number): void {
-    for (let i = 0; i < this.#awakePeers; i++) {
-      const peer = this.#awake[i]!
-      const deadlineMs = peer.outgoing.expire(nowMs)
-      if (deadlineMs < Infinity && peer.isAwake) this.#due.set(peer, deadlineMs)
-    }
   }
 
   /** Sends data of a peer, of which this stream has much, as far as window and pace allow; everything else is for the next `poll`. */
