@@ -15,7 +15,7 @@ export * from "@x/transport/check"
 export const check: Checks = new Checks((message) => new EndpointError("invalid-option", message))
 /** Other arguments of calls. */
 const checkArgument: Checks = new Checks((message) => new RangeError(message))
-const checkClass: Checks = new Checks((message) => new TypeError(message))
+export const checkClass: Checks = new Checks((message) => new TypeError(message))
 
 /** How long to wait. */
 export const TIMEOUT: NumberKind = orInfinity(milliseconds(), "for ever")

@@ -515,8 +515,11 @@ export class Endpoint implements AsyncDisposable {
         if (after.association?.isOurs === false) peer.keep(ITSELF)
         // Whoever had the one before goes on with this one.
         if (lost.isKeptBy(this)) peer.keep(this)
+        const heirs = [...this.#connections].filter((connection) => connection.lost === lost)
         this.#events.emit(isRestart ? "restarted" : "rejoined", peer, lost)
-        for (const connection of [...this.#connections]) if (connection.lost === lost) connection.use(peer)
+        for (const connection of heirs) connection.use(peer)
+        // Those who had it may have been closed just now.
+        if (heirs.length > 0) void this.#letGo(peer)
       },
       onReachable: (peer, isReachable) => this.#events.emit(isReachable ? "reachable" : "unreachable", this.#peerOf(peer)),
       onLeft: (state, reason, text) => {

@@ -1,3 +1,4 @@
+import { checkFunction, show } from "./check.ts"
 import type { EndpointError } from "./endpoint-error.ts"
 import type { IncomingStream } from "./incoming-stream.ts"
 import type { Peer } from "./peer.ts"
@@ -58,7 +59,8 @@ export class Events<M extends EventMap<M>> {
   }
 
   on<K extends keyof M & string>(name: K, listener: Listener<M, K>): () => void {
-    if (!this.#names.includes(name)) throw new RangeError(`there is no event "${name}"; there are ${this.#names.join(", ")}`)
+    if (!this.#names.includes(name)) throw new RangeError(`there is no event ${show(name)}; there are ${this.#names.join(", ")}`)
+    checkFunction("a listener", listener, "a function that is told of the event")
     this.#listeners ??= new Map()
     const set = this.#listeners.get(name) ?? new Set()
     this.#listeners.set(name, set)

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkType } from "./check.ts"
+import { BYTES, checkClass, checkType } from "./check.ts"
 
 /** Any pair of functions that belong together, as libraries bring them. */
 export interface Codec<T> {
@@ -54,7 +54,7 @@ export function isWriting<T>(codec: Codec<T> | WritingCodec<T>): codec is Writin
 
 /** Bytes as they are; what is decoded is a copy, to keep. */
 export const bytes: WritingCodec<Uint8Array> = {
-  size: (value) => value.length,
+  size: (value) => checkClass.value("the value", value, BYTES).length,
   write: (value, target, offset) => target.set(value, offset),
   decode: (value) => new Uint8Array(value),
 }

@@ -7,6 +7,8 @@ import { type KeptMessage, KeptMessages, type UnconfirmedMessage } from "./kept-
 import { isMessageType, isWriting, type MessageType } from "./message-type.ts"
 import {
   checkBytes,
+  checkSendOptions,
+  checkTrySendOptions,
   type OutgoingEnd,
   type OutgoingStream,
   type SendOptions,
@@ -133,6 +135,7 @@ export class NamedStream {
     const stream = this.#stream
     if (stream === undefined) {
       checkMessage(type, value)
+      if (options !== undefined) checkTrySendOptions(options)
       return this.#refusal()
     }
     if (this.#kept === undefined) return stream.trySend(type as number, value as Uint8Array, options)
@@ -147,6 +150,7 @@ export class NamedStream {
     const stream = this.#stream
     if (stream === undefined) {
       checkMessage(type, value)
+      if (options !== undefined) checkSendOptions(options)
       return Promise.reject(this.#refusalError())
     }
     const keeper = this.#kept

@@ -4,7 +4,7 @@ import { type Delivery, DELIVERIES, MODE, REASON, reasonName, TYPE_MAX, wholeHea
 import { ABORT_SIGNAL, check, checkFunction, checkSize, checkType, FLAG, type Kinds, REASON_CODE, TIMEOUT } from "./check.ts"
 import { abortedError, EndpointError } from "./endpoint-error.ts"
 import { Events, type Listener } from "./events.ts"
-import { encodeValue } from "./encode-value.ts"
+import { encodeValue, sizeOf } from "./encode-value.ts"
 import { isMessageType, isWriting, type MessageType, type WritingCodec } from "./message-type.ts"
 import { type ParkedMessage, type ParkedMessages, type ParkingLot, writeMessage } from "./parking-lot.ts"
 import type { Peer, PeerHost } from "./peer.ts"
@@ -163,7 +163,7 @@ export class OutgoingStream {
   trySend(type: number | MessageType<unknown>, value: unknown, options?: TrySendOptions): SendResult {
     const timeoutMs = options === undefined ? Infinity : timeoutOf(options)
     if (this.#append(type, value)) return "sent"
-    if (typeof type !== "number") return this.#trySendValue(type, value, timeoutMs)
+    if (isMessageType(type)) return this.#trySendValue(type, value, timeoutMs)
     this.#checkCall(type)
     checkBytes(value)
     return this.#offer(type, value, timeoutMs, false)
@@ -186,8 +186,8 @@ export class OutgoingStream {
 
   #trySendValue({ type, codec }: MessageType<unknown>, value: unknown, timeoutMs: number): SendResult {
     this.#checkCall(type)
-    if (!isWriting(codec)) return this.#offer(type, codec.encode(value), timeoutMs, false)
-    const size = codec.size(value)
+    if (!isWriting(codec)) return this.#offer(type, encodeValue(codec, value), timeoutMs, false)
+    const size = sizeOf(codec, value)
     const refusal = this.#refusal(size)
     if (refusal !== undefined) return refusal
     if (fitsWhole(size, this.#stream.payloadBytesMax) && this.#writeWith(type, size, codec, value)) return "sent"
@@ -677,6 +677,15 @@ const PUSH_BYTES = 65_536
 
 /** Of the longest header of a piece that isn't the first. */
 const PIECE_ROOM_BYTES = 14
+
+/** What a stream that isn't there yet is given. */
+export function checkTrySendOptions(options: TrySendOptions): void {
+  check.options("trySend", options, TRY_SEND_OPTIONS)
+}
+
+export function checkSendOptions(options: SendOptions): void {
+  check.options("send", options, SEND_OPTIONS)
+}
 
 /** Many messages may have a time-out: most of those take the short way. */
 function timeoutOf(options: TrySendOptions): number {

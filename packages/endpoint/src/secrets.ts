@@ -16,6 +16,7 @@ const SECRETS_MAX = 8
  * `#` are passed over. Throws `EndpointError` `invalid-option` where there is none, or a line can't be one.
  */
 export function secretsFrom(text: string): string[] {
+  if (typeof text !== "string") throw invalid('secretsFrom takes the text of a file: await readFile(path, "utf8")')
   const secrets: string[] = []
   for (const [i, line] of text.split("\n").entries()) {
     const secret = line.trim()

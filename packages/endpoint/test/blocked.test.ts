@@ -1,9 +1,9 @@
-import { Endpoint } from "@x/endpoint"
+import { Endpoint, type EndpointError } from "@x/endpoint"
 import { createNetwork } from "@x/transport/simulated"
 import type { Host, SendBatch, Transport } from "@x/transport/host"
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { pattern } from "./world.ts"
+import { makePair, pattern } from "./world.ts"
 import { runs } from "../../../tools/runs.ts"
 
 /** A host whose socket takes as many datagrams as `room` says, then none until it is writable again. */
@@ -72,4 +72,45 @@ test("a socket that takes datagrams as it likes loses and alters none of them", 
     ),
     { numRuns: runs(30) },
   )
+})
+
+test("a socket that takes nothing holds up no time limit and no abort: of what is parked, of a receipt, of a flush, of a ping, of a join", async () => {
+  const { network, a, b, hostA, toB } = await makePair(1, { delayMs: 5 }, { windowPackets: 4 })
+  b.handle(1, () => {})
+  const [stream, other] = [toB.open(), toB.open()]
+  await network.advance(1_000)
+  hostA.failSends("full")
+  const aborting = new AbortController()
+  const limits = { timeoutMs: 200 }
+  const codes: string[] = []
+  const calls: [string, Promise<unknown>][] = [
+    ["receipt", other.send(1, pattern(10), { ...limits, receipt: true })],
+    ["sent", stream.send(1, pattern(4_000))],
+    ["parked", stream.send(1, pattern(4_000), limits)],
+    ["aborted", stream.send(1, pattern(4_000), { signal: aborting.signal })],
+    ["flush", stream.flush(limits)],
+    ["ping", toB.ping(limits)],
+    ["join", a.join("b:9", limits)],
+  ]
+  for (const [name, call] of calls)
+    call.then(
+      () => codes.push(`${name} done`),
+      ({ code }: EndpointError) => codes.push(`${name} ${code}`),
+    )
+  await network.advance(199)
+  expect(codes).toEqual(["sent done"])
+  aborting.abort()
+  await network.advance(2)
+  expect(codes.slice(1).toSorted()).toEqual([
+    "aborted aborted",
+    "flush timeout",
+    "join join-timeout",
+    "parked timeout",
+    "ping timeout",
+    "receipt timeout",
+  ])
+  hostA.failSends(undefined)
+  await network.until(stream.end())
+  expect(stream.account).toMatchObject({ accepted: 3, acknowledged: 1, unconfirmed: 0, dropped: 2 })
+  expect(codes.length).toBe(calls.length)
 })

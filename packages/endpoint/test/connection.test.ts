@@ -78,6 +78,30 @@ test("a connection that is closed while it joins leaves nobody behind", async ()
   }
 })
 
+test("a connection that is closed as its peer joins leaves nobody behind either", async () => {
+  for (const when of ["joined", "restarted", "another incarnation's join"] as const) {
+    const { bind, network } = makeWorld(10)
+    const { endpoint: a } = await bind("a")
+    const { endpoint: b, host } = await bind("b")
+    const node = a.connect(`b:${PORT}`)
+    const close = (): void => void node.close()
+    // The join is done, and the connection hasn't heard of it.
+    if (when === "joined") a.on("joined", () => queueMicrotask(close))
+    else await network.until(node.joined())
+    if (when !== "joined") {
+      a.on("restarted", close)
+      host.crash()
+    }
+    const now = when === "joined" ? b : (await bind("b")).endpoint
+    if (when === "another incarnation's join") await network.until(now.join(`a:${PORT}`))
+    await network.when(() => node.isClosed, 30_000)
+    await network.advance(5_000)
+    // It joined us by itself, and stays as long as it likes.
+    const isOwn = when !== "another incarnation's join"
+    expect([when, a.peers.length, now.peers.length, node.peer]).toEqual([when, isOwn ? 0 : 1, isOwn ? 0 : 1, undefined])
+  }
+})
+
 interface Actors {
   readonly a: Endpoint
   readonly node: Connection

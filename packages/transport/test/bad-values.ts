@@ -23,13 +23,19 @@ export const BAD_VALUES: readonly (readonly [string, unknown])[] = [
   ["a function", () => 500],
 ]
 
-/** Those of them that a function takes, by name; it throws or rejects for the others. What it throws has to match. */
-export async function takenBy(call: (value: unknown) => unknown, failure: object): Promise<string[]> {
+/** Those of them that a function takes, by name; it throws or rejects for the others. What it throws has to match. `renew`: after each that was taken. */
+export async function takenBy(
+  call: (value: unknown) => unknown,
+  failure: object,
+  renew = async (): Promise<void> => {},
+): Promise<string[]> {
   const taken: string[] = []
   for (const [name, value] of BAD_VALUES) {
     const error = await failureOf(() => call(value))
-    if (error === undefined) taken.push(name)
-    else if (!matches(error, failure)) throw new Error(`${name} failed otherwise`, { cause: error })
+    if (error === undefined) {
+      taken.push(name)
+      await renew()
+    } else if (!matches(error, failure)) throw new Error(`${name} failed otherwise`, { cause: error })
   }
   return taken
 }
@@ -43,7 +49,7 @@ export async function failureOf(call: () => unknown): Promise<unknown> {
   } catch (error) {
     return error
   }
-  for (let turn = 0; turn < 10; turn++) await Promise.resolve()
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve()
   return failure
 }
 

@@ -79,6 +79,8 @@ export class OutgoingStreams {
   /** Those with data, highest priority first. */
   readonly #levels: Level[] = []
   #listed = 0
+  /** The earliest deadline of the shell, or one before it. */
+  #deadlineMs = Infinity
   /** Streams of which messages were settled as something was sent: where nothing is acknowledged that is all that can be waited for. */
   readonly #sent: OutgoingState[] = []
   #nextId = 1
@@ -128,6 +130,7 @@ export class OutgoingStreams {
   /** A stream was written to, ended or reset, or has another deadline: it may have something to send. */
   touch(state: OutgoingState): void {
     if (state.stream.state === "closed") return
+    if (state.deadlineMs < this.#deadlineMs) this.#deadlineMs = state.deadlineMs
     this.#rouse(state)
     this.#context.wake(this.#peer)
   }
@@ -413,6 +416,17 @@ export class OutgoingStreams {
       state.stream.handleTimeout(nowMs)
       if (state.deadlineMs <= nowMs || state.stream.settledMessages > settledMessages) this.#context.listener.onProgress(this.#peer, state)
     }
+  }
+
+  /** Tells the shell of its deadlines alone, where nothing can be sent; answers when it is to be told next. */
+  expire(nowMs: number): number {
+    if (nowMs < this.#deadlineMs) return this.#deadlineMs
+    this.#deadlineMs = Infinity
+    for (const state of [...this.#streams.values()]) {
+      if (state.deadlineMs <= nowMs) this.#context.listener.onProgress(this.#peer, state)
+      this.#deadlineMs = Math.min(this.#deadlineMs, state.deadlineMs)
+    }
+    return this.#deadlineMs
   }
 
   /** When there is something to repeat, to probe or to give up; streams with nothing to send are looked at no more until then, or until touched. */

@@ -602,7 +602,17 @@ export class Protocol {
     this.#pollData(nowMs)
     this.#outbox.flush()
     this.#sendPool.unhold()
+    if (this.#outbox.isBlocked) this.#expireBlocked(nowMs)
     this.#expectedMs = Math.max(nowMs, this.nextTimeoutMs)
+  }
+
+  /** Who waits for room in the socket is told of its deadlines all the same. */
+  #expireBlocked(nowMs: number): void {
+    for (let i = 0; i < this.#awakePeers; i++) {
+      const peer = this.#awake[i]!
+      const deadlineMs = peer.outgoing.expire(nowMs)
+      if (deadlineMs < Infinity && peer.isAwake) this.#due.set(peer, deadlineMs)
+    }
   }
 
   /** Sends data of a peer, of which this stream has much, as far as window and pace allow; everything else is for the next `poll`. */
