@@ -504,6 +504,7 @@ export class Endpoint implements AsyncDisposable {
         }
         this.#feed()
       },
+      onMemory: () => this.#feed(),
       onJoined: (state) => {
         const peer = this.#peerOf(state)
         if (state.association?.isOurs === false) peer.keep(ITSELF)
@@ -537,6 +538,8 @@ export class Endpoint implements AsyncDisposable {
   #feed(): void {
     if (this.#starved.size === 0) return
     for (const stream of [...this.#starved]) {
+      // There may be some, and none for its peer.
+      if (stream.isStarved) continue
       this.#starved.delete(stream)
       stream.onProgress()
     }

@@ -418,7 +418,14 @@ export class OutgoingStream {
     if (!this.#isReliable() && !this.#makeWay(size)) return "dropped"
     const offset = this.#lot.isEmpty ? reserveWhole(this.#stream, type, size) : -1
     if (offset < 0) return this.#noRoom()
-    this.#fill(fill, this.#stream.slab, offset)
+    let isWritten = false
+    this.#stream.lend()
+    try {
+      this.#fill(fill, this.#stream.slab, offset)
+      isWritten = true
+    } finally {
+      this.#stream.takeBack(isWritten)
+    }
     // The application may have closed it in the meantime.
     if (this.#stream.state !== "open") return "closed"
     this.#stream.commit(wholeHeaderBytes(size) + size)
@@ -537,6 +544,11 @@ export class OutgoingStream {
   /** @internal How it ended, once it has. */
   get outcome(): OutgoingEnd | undefined {
     return this.#end
+  }
+
+  /** @internal The window is open, and there is no memory for a packet: others have it. */
+  get isStarved(): boolean {
+    return this.#stream.isStarved
   }
 
   /** @internal Something was acknowledged, a deadline passed, or the stream closed. */

@@ -490,3 +490,93 @@ test("trySend copies what it parks, and so is done with what a codec wrote into 
   expect(valuesOf(sending)).toEqual(["resolved", "resolved"])
   expect(received.slice(5)).toEqual([pattern(100), ...[1, 2, 3].map((value) => new Uint8Array(100).fill(value))])
 })
+
+// Memory that all streams share.
+
+/** Two peers, the way to the first cut off, and memory for 64 packets; a stream to each. */
+async function starved(
+  seed: number,
+  delivery: Delivery,
+): Promise<Awaited<ReturnType<typeof makePair>> & { hog: OutgoingStream; thin: OutgoingStream }> {
+  const scene = await pair(seed, { sendPoolPacketsMax: 64, sendPoolPacketsPerPeer: 64, parkedMessagesMax: 2 })
+  const { endpoint: c } = await scene.bind("c")
+  const toC = await scene.network.until(scene.a.join("c:4000"))
+  for (const endpoint of [scene.b, c]) endpoint.handle(1, () => {})
+  const [hog, thin] = [scene.toB.open({ delivery, ...(delivery === "best-effort" ? { lifetimeMs: 2_000 } : {}) }), toC.open()]
+  await scene.network.advance(2_000)
+  scene.network.partition("a", "b")
+  return { ...scene, hog, thin }
+}
+
+test.each<[string, Delivery, number, (scene: Awaited<ReturnType<typeof starved>>) => unknown]>([
+  ["its stream is reset", "reliable", 100, ({ hog }) => hog.reset()],
+  ["its peer leaves", "reliable", 100, ({ toB }) => void toB.leave()],
+  ["its peer is gone", "reliable", 80_000, () => {}],
+  ["its peer is back", "reliable", 10_000, ({ network }) => network.heal()],
+  ["its stream gives it up", "best-effort", 3_000, () => {}],
+])("a stream that found no memory goes on once there is some, whoever had it: %s", async (_, delivery, withinMs, act) => {
+  const scene = await starved(600, delivery)
+  const { network, a, hog, thin } = scene
+  while (a.sizes.sendPool < 64) hog.trySend(1, pattern(1_000))
+  expect([1, 2, 3].map(() => thin.trySend(1, pattern(1_000)))).toEqual(["parked", "parked", "refused"])
+  const ends = endsOf(thin)
+  const waits = outcomes([thin.flush()])
+  await network.advance(10)
+  expect([valuesOf(waits), ends.drains]).toEqual([["pending"], 0])
+  void act(scene)
+  await network.advance(withinMs)
+  expect([valuesOf(waits), ends.drains, thin.account.acknowledged]).toEqual([["resolved"], 1, 2])
+})
+
+test("a stream that was refused for want of memory and parked nothing hears of the memory too", async () => {
+  const { network, a, hog, thin } = await starved(601, "reliable")
+  while (a.sizes.sendPool < 64) hog.trySend(1, pattern(1_000))
+  const ends = endsOf(thin)
+  expect(thin.write(1, 10, () => {})).toBe("refused")
+  await network.advance(1_000)
+  expect(ends.drains).toBe(0)
+  hog.reset()
+  await network.advance(10)
+  expect([ends.drains, thin.write(1, 10, (bytes, offset) => bytes.fill(1, offset, offset + 10))]).toEqual([1, "sent"])
+})
+
+test("memory that was taken for messages that were not written in the end goes back", async () => {
+  const { network, a, toB, thin } = await starved(602, "reliable")
+  const fail = (): never => {
+    throw new Error("can't")
+  }
+  for (let i = 0; i < 64; i++) expect(() => toB.open().write(1, 10, fail)).toThrow("can't")
+  const ends = endsOf(thin)
+  const result = thin.trySend(1, pattern(10))
+  await network.advance(2_000)
+  expect([result, ends.drains <= 1, thin.account.pending, a.sizes.sendPool]).toEqual([expect.any(String), true, 0, 0])
+})
+
+test.each<[string, (stream: OutgoingStream) => unknown]>([
+  ["resets", (stream) => stream.reset()],
+  ["ends", (stream) => stream.end()],
+  ["leaves the peer of", (stream) => stream.peer.leave()],
+])("what is written after the application %s its stream goes into no other message", async (_, act) => {
+  // In a packet of its own, and behind another message.
+  for (const isBehind of [false, true]) {
+    const { network, a, b, bind, toB } = await pair(603)
+    const { endpoint: c } = await bind("c")
+    const toC = await network.until(a.join("c:4000"))
+    const received: Uint8Array[] = []
+    c.handle(1, (message) => received.push(message.copy()))
+    b.handle(1, () => {})
+    const [stream, other] = [toB.open(), toC.open()]
+    await network.advance(2_000)
+    if (isBehind) stream.trySend(1, pattern(10))
+    const result = stream.write(1, 500, (bytes, offset) => {
+      act(stream)
+      for (let i = 0; i < 20; i++) other.trySend(1, pattern(1_000, i))
+      bytes.fill(255, offset, offset + 500)
+    })
+    await network.advance(2_000)
+    expect(result).toBe("closed")
+    expect(received).toEqual(Array.from({ length: 20 }, (_, i) => pattern(1_000, i)))
+    expect(a.sizes.sendPool).toBe(0)
+    a.assertInvariants()
+  }
+})

@@ -160,7 +160,8 @@ test.each<[string, string, (scene: Payload) => unknown]>([
   ["its reader cancels", "stream-closed", async ({ incoming }) => void (await incoming).readable.cancel()],
   ["its reader stops it", "stream-closed", async ({ incoming }) => (await incoming).stop()],
   ["the peer leaves", "not-joined", ({ b }) => void b.peers[0]!.leave()],
-  ["the peer closes", "not-joined", ({ b }) => void b.close()],
+  // It stops its streams before it says goodbye.
+  ["the peer closes", "stream-closed", ({ b }) => void b.close()],
   ["the peer is gone", "not-joined", ({ network }) => network.partition("a", "b")],
   ["we close", "not-joined", ({ a }) => void a.close()],
   ["the stream is reset beside it", "stream-closed", ({ stream }) => stream.reset()],

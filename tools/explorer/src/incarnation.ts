@@ -154,6 +154,7 @@ export class Incarnation {
       onStreamOpened: () => {},
       onStreamClosed: () => {},
       onProgress: () => {},
+      onMemory: () => {},
       onJoined: (peer) => this.#observer.onJoined(this, peer),
       onReplaced: (before, after) => this.#observer.onReplaced(this, before, after),
       onReachable: () => {},

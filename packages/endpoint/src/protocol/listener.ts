@@ -18,6 +18,8 @@ export interface ProtocolListener {
   onStreamClosed(peer: PeerState, stream: IncomingState, isComplete: boolean, reason: number): void
   /** Something of this stream was acknowledged, or it closed. */
   onProgress(peer: PeerState, stream: OutgoingState): void
+  /** There is memory for packets: whoever found none may go on. Told at the end of each poll, since much gives some back without a word. */
+  onMemory(): void
   onJoined(peer: PeerState): void
   /** The peer of the same incarnation forgot us, or another incarnation is at its address: `before` is over. */
   onReplaced(before: PeerState, after: PeerState, isRestart: boolean): void

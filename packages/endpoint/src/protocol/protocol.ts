@@ -603,6 +603,7 @@ export class Protocol {
     this.#outbox.flush()
     this.#sendPool.unhold()
     if (this.#outbox.isBlocked) this.#expireBlocked(nowMs)
+    if (this.#sendPool.available > 0) this.#listener.onMemory()
     this.#expectedMs = Math.max(nowMs, this.nextTimeoutMs)
   }
 
