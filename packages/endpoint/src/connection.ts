@@ -5,6 +5,7 @@ import { type Departure, Events, type Listener } from "./events.ts"
 import { NamedStream, type NamedStreamOptions } from "./named-stream.ts"
 import { checkOpenOptions, type Peer } from "./peer.ts"
 import type { Target } from "./target.ts"
+import type { UserCode } from "./user-code.ts"
 
 export interface RetryOptions {
   /**
@@ -50,7 +51,7 @@ export interface ConnectionHost {
   until(isDone: () => boolean, timeoutMs: number): Promise<void>
   /** Uniform, 0 to 2^32 − 1. */
   random(): number
-  surface(error: unknown, where: string): void
+  readonly userCode: UserCode
   onClose(connection: Connection): void
   /** Nobody of this connection uses the peer any more: goodbye is said to it if nobody else does either. Settles when it was. */
   letGo(peer: Peer): Promise<void>
@@ -90,7 +91,7 @@ export class Connection implements AsyncDisposable {
     this.#host = host
     this.#minMs = this.#soonMs = minMs
     this.#maxMs = maxMs
-    this.#events = new Events(["up", "down", "retry"], (error, name) => host.surface(error, `the listener of "${name}"`))
+    this.#events = new Events(["up", "down", "retry"], host.userCode)
     void this.#try()
   }
 
@@ -134,7 +135,7 @@ export class Connection implements AsyncDisposable {
       return known
     }
     const stream = new NamedStream(given, {
-      surface: (error, where) => this.#host.surface(error, where),
+      userCode: this.#host.userCode,
       want: (it) => this.#want(it),
       onEnd: (it) => void this.#streams.delete(it.label),
       onOver: (it) => {

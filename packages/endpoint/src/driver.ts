@@ -8,6 +8,7 @@ import type { Host, ReceiveBatch, Transport, WakeUp } from "@x/transport/host"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
 import type { PeerState } from "./protocol/peer-state.ts"
 import type { Protocol } from "./protocol/protocol.ts"
+import type { UserCode } from "./user-code.ts"
 
 interface Waiter {
   readonly isDone: () => boolean
@@ -17,14 +18,18 @@ interface Waiter {
 
 export class Driver {
   readonly #host: Host
+  readonly #userCode: UserCode
   readonly #wakeUp: WakeUp
   readonly #waiters = new Set<Waiter>()
   #protocol: Protocol | undefined
   #isRunning = false
   #isDeferred = false
+  /** The time of the last run. */
+  #nowMs = 0
 
-  constructor(host: Host, transport: Transport) {
+  constructor(host: Host, transport: Transport, userCode: UserCode) {
     this.#host = host
+    this.#userCode = userCode
     this.#wakeUp = host.wakeUp(() => this.#run(true))
     transport.onReceive((batch) => this.#receive(batch))
     transport.onWritable(() => this.#run(false))
@@ -57,7 +62,12 @@ export class Driver {
 
   /** There is something to send: at the end of the turn, so that what is said together goes together. */
   work(): void {
-    if (this.#isRunning || this.#isDeferred || this.#protocol === undefined) return
+    if (this.#protocol !== undefined) this.news()
+  }
+
+  /** There is something for the application's functions, which may be the last that is: at the end of the turn. */
+  news(): void {
+    if (this.#isRunning || this.#isDeferred) return
     this.#isDeferred = true
     this.#host.defer(this.#turn)
   }
@@ -72,6 +82,7 @@ export class Driver {
     } finally {
       this.#isRunning = false
     }
+    if (this.#userCode.hasNews) this.news()
   }
 
   readonly #turn = (): void => {
@@ -100,24 +111,33 @@ export class Driver {
   }
 
   /**
-   * Handles what is due and sends. Whether peers are alive is judged only when woken: the host has then read what waits in its sockets, which after a
-   * stall may be much.
+   * Tells the application what happened, handles what is due and sends. Whether peers are alive is judged only when
+   * woken: the host has then read what waits in its sockets, which after a stall may be much.
    */
   #run(mayJudge: boolean): void {
-    const protocol = this.#protocol
-    if (protocol === undefined || this.#isRunning) return
+    if (this.#isRunning) return
     this.#isRunning = true
-    const nowMs = this.#host.now()
     try {
-      protocol.closePackets()
-      protocol.poll(nowMs, mayJudge)
+      this.#userCode.settle()
+      this.#drive(mayJudge)
     } finally {
       this.#isRunning = false
     }
-    this.#arm(protocol, nowMs, mayJudge)
+    if (this.#protocol !== undefined) this.#arm(this.#protocol, mayJudge)
+    if (this.#userCode.hasNews) this.news()
   }
 
-  #arm(protocol: Protocol, nowMs: number, hasJudged: boolean): void {
+  #drive(mayJudge: boolean): void {
+    const protocol = this.#protocol
+    if (protocol === undefined) return
+    this.#nowMs = this.#host.now()
+    protocol.closePackets()
+    protocol.poll(this.#nowMs, mayJudge)
+    this.#userCode.settle()
+  }
+
+  #arm(protocol: Protocol, hasJudged: boolean): void {
+    const nowMs = this.#nowMs
     let next = protocol.nextTimeoutMs
     for (const waiter of this.#waiters) {
       if (waiter.isDone() || waiter.deadlineMs <= nowMs) {

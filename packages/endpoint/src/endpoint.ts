@@ -16,7 +16,7 @@ import { abortedError, EndpointError } from "./endpoint-error.ts"
 import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventName, Events } from "./events.ts"
 import { type IncomingHost, IncomingStream } from "./incoming-stream.ts"
 import { isLoopback } from "./loopback.ts"
-import { Message, type ReceivedMessage } from "./message.ts"
+import type { ReceivedMessage } from "./message.ts"
 import {
   type AsyncMessageHandler,
   type AsyncValueHandler,
@@ -38,6 +38,7 @@ import { GOODBYE_MS, metadataBytesMax, type PeerState } from "./protocol/peer-st
 import type { JoinFailure } from "./protocol/joins.ts"
 import { type Full, Protocol } from "./protocol/protocol.ts"
 import { parseTarget, type Target } from "./target.ts"
+import { UserCode } from "./user-code.ts"
 
 export interface JoinOptions {
   readonly signal?: AbortSignal
@@ -93,9 +94,9 @@ export class Endpoint implements AsyncDisposable {
   readonly #protocol: Protocol
   #unique: string | undefined
   readonly #driver: Driver
+  readonly #userCode: UserCode
   readonly #events: Events<EndpointEvents>
   readonly #handlers = new MessageHandlers()
-  readonly #message = new Message()
   readonly #peerHost: PeerHost
   readonly #incomingHost: IncomingHost
   /** Streams that found no memory for a packet, in the order they did. */
@@ -134,8 +135,10 @@ export class Endpoint implements AsyncDisposable {
     this.#transport = transport
     this.#settings = settings
     this.#labelBytesMax = metadataBytesMax(settings.profile, settings.datagramBytes)
-    this.#events = new Events(ENDPOINT_EVENTS, (error, name) => this.#surface(error, `the listener of "${name}"`))
-    this.#driver = new Driver(host, transport)
+    this.#userCode = new UserCode({ onNews: () => this.#driver.news(), defer: (run) => host.defer(run) })
+    this.#events = new Events(ENDPOINT_EVENTS, this.#userCode)
+    this.#userCode.tellErrorsTo(this.#events)
+    this.#driver = new Driver(host, transport, this.#userCode)
     this.#identity = identity && this.#identityOf(identity)
     this.#peerHost = {
       now: () => host.now(),
@@ -145,11 +148,11 @@ export class Endpoint implements AsyncDisposable {
       parkedBytesMax: settings.parkedBytesMax,
       starve: (stream) => void this.#starved.add(stream),
       push: (peer, state) => this.#driver.push(peer, state),
-      surface: (error, where) => this.#surface(error, where),
+      userCode: this.#userCode,
     }
     this.#incomingHost = {
       deliver: (stream, type, bytes, view, offset, length, isCopy) => this.#deliver(stream, type, bytes, view, offset, length, isCopy),
-      surface: (error, where) => this.#surface(error, where),
+      userCode: this.#userCode,
       now: () => host.now(),
       queuedMessagesMax: settings.queuedMessagesMax,
       queuedBytesMax: settings.queuedBytesMax,
@@ -305,7 +308,7 @@ export class Endpoint implements AsyncDisposable {
       join: (signal) => this.#join(target, { signal, ...(publicKey === undefined ? {} : { publicKey }) }),
       until: (isDone, timeoutMs) => this.#driver.until(isDone, timeoutMs),
       random: () => this.#host.random(),
-      surface: (error, where) => this.#surface(error, where),
+      userCode: this.#userCode,
       now: () => this.#host.now(),
       onClose: (it) => void this.#connections.delete(it),
       letGo: (peer) => this.#letGo(peer),
@@ -328,18 +331,7 @@ export class Endpoint implements AsyncDisposable {
     const own = { privateKey: Uint8Array.from(privateKey), publicKey: Uint8Array.from(this.#host.crypto.x25519PublicKey(privateKey)) }
     return {
       own,
-      trust: (publicKey) => {
-        try {
-          const answer: unknown = trust(publicKey.slice())
-          if (typeof answer === "boolean") return answer
-          throw new TypeError(
-            `trust has to answer true or false at once, not ${answer instanceof Promise ? "by a promise" : typeof answer}`,
-          )
-        } catch (error) {
-          this.#surface(error, "trust")
-          return false
-        }
-      },
+      trust: (publicKey) => this.#userCode.trusts(trust, publicKey),
     }
   }
 
@@ -443,6 +435,7 @@ export class Endpoint implements AsyncDisposable {
     await this.#driver.until(() => [...this.#protocol.peers.values()].every(({ isSettled }) => isSettled), GOODBYE_MS)
     this.#driver.stop()
     this.#protocol.release(this.#host.now())
+    this.#userCode.settle()
     await this.#transport.close()
   }
 
@@ -491,6 +484,7 @@ export class Endpoint implements AsyncDisposable {
 
   #makeListener(): ProtocolListener {
     return {
+      catchUp: () => this.#userCode.catchUp(),
       onMessage: (peer, state, type, bytes, view, offset, length) => this.#streamOf(peer, state).take(type, bytes, view, offset, length),
       onGap: (peer, state, messages) => this.#streamOf(peer, state).gap(messages),
       onStreamOpened: (peer, state) => this.#events.emit("stream", this.#streamOf(peer, state)),
@@ -561,13 +555,15 @@ export class Endpoint implements AsyncDisposable {
     isCopy: boolean,
   ): Promise<unknown> | undefined {
     const own = stream.handlerOf(type)
-    const readers = own === undefined ? (stream.readers ?? stream.peer.queuesOf(type)) : undefined
+    const reading = own === undefined ? (stream.readers ?? stream.peer.queuesOf(type)) : undefined
+    // Who begins to read while the handler has the message is not to have it too.
+    const readers = reading && [...reading]
     const handler = own ?? (stream.readers === undefined ? this.#handlers.get(type) : undefined)
     if (handler === undefined && readers === undefined) {
       this.#unhandled++
       return undefined
     }
-    if (handler?.now !== undefined) this.#call(handler.now, type, stream, bytes, view, offset, length)
+    if (handler?.now !== undefined) this.#userCode.handle(handler.now, type, stream, bytes, view, offset, length)
     if (handler?.later === undefined && readers === undefined) return undefined
     const copy = isCopy ? bytes : new Uint8Array(bytes.subarray(offset, offset + length))
     const message: ReceivedMessage = { type, bytes: copy, peer: stream.peer, stream }
@@ -577,49 +573,8 @@ export class Endpoint implements AsyncDisposable {
       if (taken !== undefined) pending = pending === undefined ? taken : Promise.all([pending, taken])
     }
     if (handler?.later === undefined) return pending
-    const handled = this.#callLater(handler.later, message)
+    const handled = this.#userCode.handleLater(handler.later, message)
     return pending === undefined ? handled : Promise.all([pending, handled])
-  }
-
-  #call(
-    handler: MessageHandler,
-    type: number,
-    stream: IncomingStream,
-    bytes: Uint8Array,
-    view: DataView,
-    offset: number,
-    length: number,
-  ): void {
-    const message = this.#message
-    message.set(type, stream.peer, stream, bytes, view, offset, length)
-    try {
-      const result = handler(message)
-      // An async function is not waited for here, but its failure is told like any other.
-      if (result instanceof Promise) result.catch((error: unknown) => this.#surface(error, `the handler of type ${type}`))
-    } catch (error) {
-      this.#surface(error, `the handler of type ${type}`)
-    } finally {
-      message.clear()
-    }
-  }
-
-  /** Never rejects. */
-  async #callLater(handler: AsyncMessageHandler, message: ReceivedMessage): Promise<void> {
-    try {
-      await handler(message)
-    } catch (error) {
-      this.#surface(error, `the handler of type ${message.type}`)
-    }
-  }
-
-  /** An error of the application's own: told once, and the loop goes on. */
-  #surface(cause: unknown, where: string): void {
-    const error = new EndpointError("handler-failed", `${where} threw: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
-    if (this.#events.has("error") && !where.includes('"error"')) this.#events.emit("error", error)
-    else
-      this.#host.defer(() => {
-        throw error
-      })
   }
 }
 

@@ -2,6 +2,7 @@ import { checkFunction, show } from "./check.ts"
 import type { EndpointError } from "./endpoint-error.ts"
 import type { IncomingStream } from "./incoming-stream.ts"
 import type { Peer } from "./peer.ts"
+import type { UserCode } from "./user-code.ts"
 
 /** Why a peer left, and what is left of what was sent to it. */
 export interface Departure {
@@ -47,40 +48,61 @@ export const ENDPOINT_EVENTS: readonly EventName[] = [
   ...(["joined", "rejoined", "restarted", "unreachable", "reachable", "left", "stream", "error"] as const),
 ]
 
-/** Listeners by event. Their errors go to `onError`, so that none keeps another from being told. */
+/** One call of `on`: the same function may be registered again, and each is taken away by itself. */
+export interface Registration {
+  readonly listener: (...args: unknown[]) => unknown
+  isOn: boolean
+}
+
+/** What the listeners of an event are to be told. */
+export interface News {
+  readonly events: { listenersOf(name: string): readonly Registration[] }
+  readonly name: string
+  readonly args: readonly unknown[]
+}
+
+const NOBODY: readonly Registration[] = []
+
+/** Listeners by event. They are called by `userCode`, not from within `emit`. */
 export class Events<M extends EventMap<M>> {
   readonly #names: readonly (keyof M & string)[]
-  readonly #onError: (error: unknown, name: string) => void
-  #listeners: Map<keyof M, Set<(...args: never[]) => unknown>> | undefined
+  readonly #userCode: UserCode
+  /** The lists are never changed, only replaced: who is being told is not disturbed. */
+  #listeners: Map<string, readonly Registration[]> | undefined
 
-  constructor(names: readonly (keyof M & string)[], onError: (error: unknown, name: string) => void) {
+  constructor(names: readonly (keyof M & string)[], userCode: UserCode) {
     this.#names = names
-    this.#onError = onError
+    this.#userCode = userCode
   }
 
   on<K extends keyof M & string>(name: K, listener: Listener<M, K>): () => void {
     if (!this.#names.includes(name)) throw new RangeError(`there is no event ${show(name)}; there are ${this.#names.join(", ")}`)
     checkFunction("a listener", listener, "a function that is told of the event")
     this.#listeners ??= new Map()
-    const set = this.#listeners.get(name) ?? new Set()
-    this.#listeners.set(name, set)
-    const told = listener as (...args: never[]) => unknown
-    set.add(told)
-    return () => void set.delete(told)
-  }
-
-  has(name: keyof M): boolean {
-    return (this.#listeners?.get(name)?.size ?? 0) > 0
-  }
-
-  emit<K extends keyof M & string>(name: K, ...args: Parameters<M[K]>): void {
-    for (const listener of this.#listeners?.get(name) ?? []) {
-      try {
-        const result = (listener as (...args: unknown[]) => unknown)(...args)
-        if (result instanceof Promise) result.catch((error: unknown) => this.#onError(error, name))
-      } catch (error) {
-        this.#onError(error, name)
-      }
+    const registration: Registration = { listener: listener as Registration["listener"], isOn: true }
+    this.#listeners.set(name, [...this.listenersOf(name), registration])
+    return () => {
+      if (!registration.isOn) return
+      registration.isOn = false
+      this.#listeners!.set(
+        name,
+        this.listenersOf(name).filter((it) => it !== registration),
+      )
     }
+  }
+
+  has(name: keyof M & string): boolean {
+    return this.listenersOf(name).length > 0
+  }
+
+  /** Says that something happened. Who listens by the time it is told is told. */
+  emit<K extends keyof M & string>(name: K, ...args: Parameters<M[K]>): void {
+    // Who is told of something else before may listen to this then.
+    if (this.has(name) || this.#userCode.isBehind) this.#userCode.tell({ events: this, name, args })
+  }
+
+  /** @internal */
+  listenersOf(name: string): readonly Registration[] {
+    return this.#listeners?.get(name) ?? NOBODY
   }
 }

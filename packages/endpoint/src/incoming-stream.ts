@@ -14,6 +14,7 @@ import type { MessageType } from "./message-type.ts"
 import type { Peer } from "./peer.ts"
 import type { IncomingState } from "./protocol/incoming-streams.ts"
 import type { PeerState } from "./protocol/peer-state.ts"
+import type { UserCode } from "./user-code.ts"
 import { readableOf } from "./web-streams.ts"
 
 export interface IncomingStreamEvents {
@@ -43,7 +44,7 @@ export interface IncomingHost {
     length: number,
     isCopy: boolean,
   ): Promise<unknown> | undefined
-  surface(error: unknown, where: string): void
+  readonly userCode: UserCode
   now(): number
   readonly queuedMessagesMax: number
   readonly queuedBytesMax: number
@@ -97,7 +98,7 @@ export class IncomingStream {
     this.#peerState = peerState
     this.#state = state
     this.#host = host
-    this.#events = new Events(["gap"], (error, name) => host.surface(error, `the listener of "${name}"`))
+    this.#events = new Events(["gap"], host.userCode)
     this.#closed = new Promise((resolve) => (this.#settle = resolve))
   }
 
@@ -176,7 +177,7 @@ export class IncomingStream {
 
   resume(): void {
     this.#isPaused = false
-    this.#pump()
+    this.#host.userCode.resume(this)
   }
 
   get isPaused(): boolean {
@@ -290,20 +291,20 @@ export class IncomingStream {
     this.#noteBehind()
     const done = (): void => {
       this.#isBusy = false
-      this.#pump()
+      this.pump()
     }
     pending.then(done, (error: unknown) => {
-      this.#host.surface(error, `the handler of type ${type}`)
+      this.#host.userCode.surface(error, `the handler of type ${type}`)
       done()
     })
   }
 
-  /** Hands over what waits, as long as its consumers keep up. */
-  #pump(): void {
+  /** @internal Hands over what waits, as long as its consumers keep up. */
+  pump(): void {
     if (this.#isPumping) return
     this.#isPumping = true
     try {
-      while (!this.#isPaused && !this.#isBusy && this.#head < this.#queue.length) {
+      while (this.#mayHandOver()) {
         const { type, bytes } = this.#shift()
         this.#deliver(type, bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length, true)
         if (this.#state.room !== undefined) this.#tellRoom()
@@ -313,6 +314,12 @@ export class IncomingStream {
     }
     this.#noteBehind()
     this.#finish()
+  }
+
+  /** What the application is told before the next message may pause the stream, or stop it. */
+  #mayHandOver(): boolean {
+    this.#host.userCode.catchUp()
+    return !this.#isPaused && !this.#isBusy && this.#head < this.#queue.length
   }
 
   /** @internal Who handles a message of this type here. */

@@ -16,6 +16,7 @@ import {
   type TrySendOptions,
 } from "./outgoing-stream.ts"
 import type { OpenOptions, Peer } from "./peer.ts"
+import type { UserCode } from "./user-code.ts"
 
 export interface NamedStreamOptions extends OpenOptions {
   /** Names the stream, here and to the peer. */
@@ -46,13 +47,16 @@ export interface NamedStreamEvents {
   open: (stream: OutgoingStream) => void
   /** A reliable stream is over: what was accepted and never acknowledged, in order. Nothing of it is sent again by itself. Comes before `closed`. */
   unconfirmed: (messages: readonly UnconfirmedMessage[]) => void
-  /** What was open is closed: once for each `open`. Or it could not be opened. `state` says whether it opens again by itself (`waiting`). */
+  /**
+   * What was open is closed: once for each `open`. Or it could not be opened. `state` says how it stands by the time
+   * this is told: `waiting`, it opens again by itself; `open`, it has done so already.
+   */
   closed: (end: NamedStreamEnd) => void
 }
 
 /** What a named stream needs of its connection. */
 export interface NamedStreamHost {
-  surface(error: unknown, where: string): void
+  readonly userCode: UserCode
   /** It is to be opened as soon as that can be. */
   want(stream: NamedStream): void
   /** It takes no more: its name is free for another. */
@@ -82,7 +86,7 @@ export class NamedStream {
     this.label = options.label
     this.#options = options
     this.#host = host
-    this.#events = new Events(["open", "unconfirmed", "closed"], (error, name) => host.surface(error, `the listener of "${name}"`))
+    this.#events = new Events(["open", "unconfirmed", "closed"], host.userCode)
     this.#closed = new Promise((resolve) => (this.#tellClosed = resolve))
   }
 
@@ -138,9 +142,11 @@ export class NamedStream {
       if (options !== undefined) checkTrySendOptions(options)
       return this.#refusal()
     }
-    if (this.#kept === undefined) return stream.trySend(type as number, value as Uint8Array, options)
+    // A codec may have the stream opened anew.
+    const keeper = this.#kept
+    if (keeper === undefined) return stream.trySend(type as number, value as Uint8Array, options)
     const [number, bytes, isOwned] = plain(type, value)
-    return this.#kept.offer(number, bytes, isOwned, () => stream.trySend(number, bytes, options)).result
+    return keeper.offer(number, bytes, isOwned, () => stream.trySend(number, bytes, options)).result
   }
 
   /** As `OutgoingStream.send`. While it isn't open it rejects with `not-joined`, `refused` or `stream-closed`, as `trySend` says them. */

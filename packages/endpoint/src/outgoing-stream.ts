@@ -109,7 +109,7 @@ export class OutgoingStream {
     this.#host = host
     this.#mayAppend = this.#isReliable()
     this.#appendBytesMax = peerState.messageBytesMax
-    this.#events = new Events(["drain", "closed"], (error, name) => host.surface(error, `the listener of "${name}"`))
+    this.#events = new Events(["drain", "closed"], host.userCode)
   }
 
   get id(): number {

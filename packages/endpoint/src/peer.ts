@@ -25,6 +25,7 @@ import { ParkingLot } from "./parking-lot.ts"
 import { toHex } from "./protocol/identity.ts"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
 import { GOODBYE_MS, type PeerState } from "./protocol/peer-state.ts"
+import type { UserCode } from "./user-code.ts"
 
 export interface OpenOptions {
   /** What the stream promises, default `"reliable"`. */
@@ -104,7 +105,7 @@ export interface PeerHost {
   starve(stream: OutgoingStream): void
   /** A stream has written enough for a call of the transport: it is sent now if nothing else is under way. */
   push(peer: PeerState, state: OutgoingState): void
-  surface(error: unknown, where: string): void
+  readonly userCode: UserCode
 }
 
 /** One incarnation of another endpoint. */

@@ -337,6 +337,7 @@ test("a stream that doesn't wait drops the oldest of what its consumer is behind
       await network.advance(10)
     }
     resume()
+    await network.advance(0)
     expect([delivery, received, gone]).toEqual([delivery, kept, 20 - kept.length])
   }
 })

@@ -149,6 +149,7 @@ export class Incarnation {
 
   #makeListener(): ProtocolListener {
     return {
+      catchUp: () => {},
       onMessage: () => void this.messages++,
       onGap: () => {},
       onStreamOpened: () => {},

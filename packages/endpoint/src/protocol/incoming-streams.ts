@@ -231,11 +231,9 @@ export class IncomingStreams {
 
   #deliverWhole(state: IncomingState, view: DataView, bytes: Uint8Array, offset: number, end: number): void {
     const cursor = this.#context.scratch.messages
-    // A handler may send and so come back here for another stream: the cursor is read before it is called.
     let at = offset
     const { begun } = state
-    // It may also stop the stream or leave the peer: then the rest is not handed over.
-    while (at < end && state.stream.state === "open") {
+    while (at < end && this.#mayHandOver(state)) {
       cursor.start(view, at, end)
       cursor.next()
       at = cursor.offset + cursor.length
@@ -244,6 +242,12 @@ export class IncomingStreams {
       this.#context.listener.onMessage(this.#peer, state, cursor.type, bytes, view, cursor.offset, cursor.length)
     }
     if (state.room !== undefined) this.#note(state, state.begun - begun, 1, end - offset)
+  }
+
+  /** Tells the application what happened before; `false`: it has stopped the stream, or left the peer. */
+  #mayHandOver(state: IncomingState): boolean {
+    this.#context.listener.catchUp()
+    return state.stream.state === "open"
   }
 
   #dispatchPiece(
@@ -352,6 +356,7 @@ export class IncomingStreams {
   }
 
   #deliverAssembled(state: IncomingState): void {
+    if (!this.#mayHandOver(state)) return
     const { completed } = state.assembler
     const { type, bytes } = completed
     // Before the handler runs: it may close the stream, and everything of it with it.

@@ -1,5 +1,7 @@
 /**
- * What the protocol tells whoever owns it. It calls between its machines, never inside one; a listener doesn't throw.
+ * What the protocol tells whoever owns it. Only `catchUp` and `onMessage` run the application's functions, which may
+ * come back in by any call: they are called between its machines, never inside one. The others leave values that wait
+ * for `catchUp`. None of these throws.
  *
  * @module
  */
@@ -9,6 +11,8 @@ import type { OutgoingState } from "./outgoing-streams.ts"
 import type { PeerState } from "./peer-state.ts"
 
 export interface ProtocolListener {
+  /** The application is to know what happened so far: a packet or a message is next. */
+  catchUp(): void
   /** A message; the bytes are valid during the call. */
   onMessage(peer: PeerState, stream: IncomingState, type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): void
   /** So many messages of the stream won't come; each is told once. */

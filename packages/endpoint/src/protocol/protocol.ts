@@ -301,7 +301,8 @@ export class Protocol {
     cursor.start(view, offset, length, this.#settings.profile)
     while (cursor.next()) {
       const { kind, body, end, wanted } = cursor
-      // What a handler does may end the peer in the middle of a datagram.
+      this.#listener.catchUp()
+      // What a handler or a listener does may end the peer in the middle of a datagram.
       if (peer.liveness === "left") return
       if (peer.liveness === "leaving" && kind !== wire.KIND.goodbye) continue
       this.#applyPacket(peer, association, view, bytes, kind, body, end, wanted, nowMs)
