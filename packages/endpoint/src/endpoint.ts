@@ -14,6 +14,7 @@ import { checkConnectOptions, Connection, type ConnectOptions } from "./connecti
 import { Driver } from "./driver.ts"
 import { abortedError, EndpointError } from "./endpoint-error.ts"
 import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventName, Events } from "./events.ts"
+import { guarded } from "./guarded-congestion.ts"
 import { type IncomingHost, IncomingStream } from "./incoming-stream.ts"
 import { isLoopback } from "./loopback.ts"
 import type { ReceivedMessage } from "./message.ts"
@@ -159,8 +160,9 @@ export class Endpoint implements AsyncDisposable {
       queues: { bytes: 0, bytesMax: settings.queuedBytesTotalMax, refused: 0 },
       onBehind: (stream, isBehind) => this.#noteBehind(stream, isBehind),
     }
+    const congestion = guarded(settings.congestion, (error) => host.defer(() => this.#surface(error, "congestion")))
     this.#protocol = new Protocol({
-      settings,
+      settings: { ...settings, congestion },
       transport,
       listener: this.#makeListener(),
       random: () => host.random(),

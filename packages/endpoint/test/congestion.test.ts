@@ -7,7 +7,7 @@ import { expect, test } from "vitest"
 import { createDeliverySample } from "../src/protocol/congestion.ts"
 import { Pacer } from "../src/protocol/pacer.ts"
 import { SentDatagrams } from "../src/protocol/sent-datagrams.ts"
-import { makePair, pattern } from "./world.ts"
+import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 import { runs } from "../../../tools/runs.ts"
 
 const DATAGRAM = 1_200
@@ -237,4 +237,87 @@ test("who only received may send at once: answers are not in flight", async () =
   // Nor are they remembered for ever: feedback comes for them too.
   const { bytesDelivered, bytesSent } = b.peers[0]!.stats()
   expect(bytesDelivered / bytesSent).toBeGreaterThan(0.6)
+})
+
+const STARTS = { windowBytes: 20_000, paceBytesPerMs: 1_000, onSent() {}, onFeedback() {} }
+
+test.each<[string, CongestionFactory, string]>([
+  [
+    "makes none",
+    () => undefined as never,
+    "what congestion returns must be a congestion controller, which has onSent, onFeedback, not undefined",
+  ],
+  [
+    "throws",
+    () => {
+      throw new Error("no memory")
+    },
+    "no memory",
+  ],
+  ["starts with no window", () => ({ ...STARTS, windowBytes: Number.NaN }), "windowBytes of a controller must be a number from 1"],
+  ["starts with no pace", () => ({ ...STARTS, paceBytesPerMs: 0 }), "paceBytesPerMs of a controller must be above 0"],
+  [
+    "throws when something is sent",
+    () => ({
+      ...STARTS,
+      onSent() {
+        throw new Error("sent")
+      },
+    }),
+    "sent",
+  ],
+  [
+    "throws at feedback",
+    () => ({
+      ...STARTS,
+      onFeedback() {
+        throw new Error("feedback")
+      },
+    }),
+    "feedback",
+  ],
+  [
+    "loses its window",
+    () => ({
+      ...STARTS,
+      onFeedback() {
+        Object.assign(this, { windowBytes: Number.NaN })
+      },
+    }),
+    "windowBytes of a controller must be",
+  ],
+  [
+    "loses its pace",
+    () => ({
+      ...STARTS,
+      onFeedback() {
+        Object.assign(this, { paceBytesPerMs: Number.NaN })
+      },
+    }),
+    "paceBytesPerMs of a controller must be",
+  ],
+  [
+    "goes backwards",
+    () => ({
+      ...STARTS,
+      onFeedback() {
+        Object.assign(this, { paceBytesPerMs: -1 })
+      },
+    }),
+    "paceBytesPerMs of a controller must be",
+  ],
+])("a controller of the application's that %s is told once, and its peer goes on", async (_, congestion, text) => {
+  const world = makeWorld(9)
+  const { network } = world
+  const { endpoint: a } = await world.bind("a", { congestion })
+  const { endpoint: b } = await world.bind("b")
+  const errors: Error[] = []
+  a.on("error", (error) => errors.push(error))
+  let received = 0
+  b.handle(1, ({ length }) => (received += length))
+  const stream = (await network.until(a.join(`b:${PORT}`))).open()
+  for (let i = 0; i < 100; i++) stream.trySend(1, pattern(10_000))
+  await network.until(stream.end())
+  expect(received).toBe(1_000_000)
+  expect(errors).toMatchObject([{ code: "handler-failed", message: expect.stringContaining(text) }])
 })

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkWhole } from "@x/wire"
 import { BufferPool } from "./buffer-pool.ts"
 
 /** Holds memory for messages that nobody was promised. */
@@ -22,7 +23,8 @@ export class AssemblyBudget {
   #used = 0
 
   constructor(bytesMax: number, parent?: AssemblyBudget) {
-    if (!(bytesMax > 0)) throw new RangeError(`bytesMax must be above 0, not ${bytesMax}`)
+    if (!(bytesMax === Infinity || (Number.isSafeInteger(bytesMax) && bytesMax > 0)))
+      throw new RangeError(`bytesMax must be a whole number above 0, or Infinity: no limit; not ${String(bytesMax)}`)
     this.bytesMax = bytesMax
     this.#parent = parent
     this.buffers = parent?.buffers ?? new BufferPool()
@@ -34,6 +36,8 @@ export class AssemblyBudget {
 
   /** Takes `bytes` here and in the parents, or nowhere. */
   reserve(bytes: number): boolean {
+    // What is no number would be in use for ever.
+    checkWhole("bytes", bytes, 0)
     if (this.#used + bytes > this.bytesMax) return false
     if (this.#parent !== undefined && !this.#parent.reserve(bytes)) return false
     this.#used += bytes
@@ -42,6 +46,7 @@ export class AssemblyBudget {
 
   /** As `reserve`, for a message that was promised: those that were not make way. */
   claim(bytes: number): boolean {
+    checkWhole("bytes", bytes, 0)
     for (;;) {
       const full = this.#fullFor(bytes)
       if (full === undefined) return this.reserve(bytes)

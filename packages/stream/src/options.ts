@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SPREAD_MAX } from "@x/wire"
+import { checkWhole, SPREAD_MAX } from "@x/wire"
 
 /** Both ends of a stream read these; a peer's streams share one object. */
 export interface StreamOptions {
@@ -45,25 +45,25 @@ export const DEFAULT_STREAM_OPTIONS: StreamOptions = {
 /** The options with defaults filled in; throws `RangeError` naming what is wrong and what would be right. */
 export function streamOptions(options: Partial<StreamOptions> = {}): StreamOptions {
   const all = { ...DEFAULT_STREAM_OPTIONS, ...options }
-  within("payloadBytesMax", all.payloadBytesMax, 64, 65_507)
-  within("spreadPackets", all.spreadPackets, 64, SPREAD_MAX)
+  for (const name of Object.keys(options))
+    if (!Object.hasOwn(DEFAULT_STREAM_OPTIONS, name))
+      throw new RangeError(
+        `there is no option "${name}" of a stream; there are ${Object.keys(DEFAULT_STREAM_OPTIONS).toSorted().join(", ")}`,
+      )
+  checkWhole("payloadBytesMax", all.payloadBytesMax, 64, 65_507)
+  checkWhole("spreadPackets", all.spreadPackets, 64, SPREAD_MAX)
   if ((all.spreadPackets & (all.spreadPackets - 1)) !== 0)
     throw new RangeError(`spreadPackets must be a power of two, not ${all.spreadPackets}`)
-  within("windowPackets", all.windowPackets, 1, all.spreadPackets)
-  within("windowBytes", all.windowBytes, 1, Number.MAX_SAFE_INTEGER)
-  within("headRoomBytes", all.headRoomBytes, 0, 256)
-  within("tailRoomBytes", all.tailRoomBytes, 0, 256)
-  within("reorderPackets", all.reorderPackets, 1, REORDER_PACKETS_MAX)
-  within("statusPackets", all.statusPackets, 1, all.spreadPackets)
-  within("statusDelayMs", all.statusDelayMs, 1, 1_000)
-  within("peerStatusDelayMs", all.peerStatusDelayMs, 1, 1_000)
+  checkWhole("windowPackets", all.windowPackets, 1, all.spreadPackets)
+  checkWhole("windowBytes", all.windowBytes, 1, Number.MAX_SAFE_INTEGER)
+  checkWhole("headRoomBytes", all.headRoomBytes, 0, 256)
+  checkWhole("tailRoomBytes", all.tailRoomBytes, 0, 256)
+  checkWhole("reorderPackets", all.reorderPackets, 1, REORDER_PACKETS_MAX)
+  checkWhole("statusPackets", all.statusPackets, 1, all.spreadPackets)
+  checkWhole("statusDelayMs", all.statusDelayMs, 1, 1_000)
+  checkWhole("peerStatusDelayMs", all.peerStatusDelayMs, 1, 1_000)
   return all
 }
 
 /** The most that reordering can teach a receiver to wait for. */
 export const REORDER_PACKETS_MAX = 64
-
-function within(name: string, value: number, min: number, max: number): void {
-  if (!(Number.isInteger(value) && value >= min && value <= max))
-    throw new RangeError(`${name} must be a whole number from ${min} to ${max}, not ${value}`)
-}

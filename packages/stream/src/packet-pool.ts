@@ -5,6 +5,8 @@
  * @module
  */
 
+import { checkWhole } from "@x/wire"
+
 /** Slots are allocated together, as many as fit this; a power of two of them. */
 const CHUNK_BYTES = 131_072
 
@@ -42,8 +44,8 @@ export class PacketPool implements PacketSlots {
   #refused = 0
 
   constructor({ slotBytes, slotsMax = 16_384 }: PacketPoolOptions) {
-    if (!(slotBytes > 0 && slotBytes <= 66_560)) throw new RangeError(`slotBytes must be 1 to 66560, not ${slotBytes}`)
-    if (!(slotsMax >= 0)) throw new RangeError(`slotsMax must be 0 or more, not ${slotsMax}`)
+    checkWhole("slotBytes", slotBytes, 1, 66_560)
+    checkWhole("slotsMax", slotsMax, 0)
     // Slots begin on a word: fields before the payload are then where a native gather likes them.
     this.slotBytes = (slotBytes + 7) & ~7
     this.slotsMax = slotsMax

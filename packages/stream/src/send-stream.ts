@@ -6,10 +6,10 @@
  */
 
 import {
+  checkWhole,
   deliveryByte,
   FORM,
   formOf,
-  isNumber,
   MODE,
   type Mode,
   NUMBER_MAX,
@@ -113,6 +113,10 @@ export function createOutgoingPacket(): OutgoingPacket {
 const NO_BYTES = new Uint8Array(0)
 const NO_VIEW = new DataView(NO_BYTES.buffer)
 
+/** What fits the wire. */
+const ID_MAX = 0xffff_ffff
+const PRIORITY_MAX = 255
+
 export class SendStream {
   readonly id: number
   readonly mode: Mode
@@ -207,9 +211,11 @@ export class SendStream {
 
   constructor(options: SendStreamOptions) {
     const { id, mode, rtt, first = 0, priority = 128, metadata = NO_BYTES, lifetimeMs = Infinity, resendsMax = Infinity } = options
-    if (!isNumber(first)) throw new RangeError(`first must be a packet number from 0 to ${NUMBER_MAX}, not ${first}`)
-    if (!(lifetimeMs > 0)) throw new RangeError(`lifetimeMs must be above 0, not ${lifetimeMs}`)
-    if (!(resendsMax >= 0)) throw new RangeError(`resendsMax must be 0 or more, not ${resendsMax}`)
+    checkWhole("first", first, 0, NUMBER_MAX)
+    checkWhole("id", id, 0, ID_MAX)
+    checkWhole("priority", priority, 0, PRIORITY_MAX)
+    if (!(typeof lifetimeMs === "number" && lifetimeMs > 0)) throw new RangeError(`lifetimeMs must be above 0, not ${String(lifetimeMs)}`)
+    if (resendsMax !== Infinity) checkWhole("resendsMax", resendsMax, 0)
     if ((lifetimeMs !== Infinity || resendsMax !== Infinity) && mode !== MODE["best-effort"])
       throw new RangeError("lifetimeMs and resendsMax are for best-effort: the other modes keep what they promised, or promise nothing")
     this.id = id

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { Checks, whole } from "./check.ts"
+
 export { BIND_OPTIONS } from "./bind-options.ts"
 export { HOST } from "./kinds.ts"
 export { onAbort } from "./abort.ts"
@@ -256,8 +258,12 @@ export interface Transport extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** A batch of `capacity` empty rows. */
+const checkArgument = new Checks((message) => new RangeError(message))
+const CAPACITY = whole(0, 2 ** 24)
+
+/** A batch of `capacity` empty rows. Throws `RangeError` for a capacity that is none. */
 export function createSendBatch(capacity: number): SendBatch {
+  checkArgument.value("capacity", capacity, CAPACITY)
   const column = (): Int32Array => new Int32Array(capacity)
   return { count: 0, capacity, slab: column(), offset: column(), length: column(), address: column(), sealer: column() }
 }

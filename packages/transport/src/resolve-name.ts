@@ -2,12 +2,15 @@ import { lookup } from "node:dns/promises"
 import { onAbort } from "./abort.ts"
 import { formatHost, parseHost } from "./addresses.ts"
 import type { ResolvedAddress } from "./host.ts"
+import { show } from "./check.ts"
 import { checkScope } from "./scope.ts"
 import { TransportError } from "./transport-error.ts"
 
 /** The addresses of a name as the system's resolver gives them, in its order; a literal address is its own. */
 export async function resolveName(name: string, signal?: AbortSignal): Promise<ResolvedAddress[]> {
   signal?.throwIfAborted()
+  // The resolver has no address for an empty name, and no error either.
+  if (typeof name !== "string" || name === "") throw new TransportError("name-not-found", `a name has letters; ${show(name)} is none`)
   const literal = parseHost(name)
   if (literal !== undefined) {
     checkScope(literal.scope, (message) => new TransportError("name-not-found", message))

@@ -27,6 +27,12 @@ export function isNumber(value: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= NUMBER_MAX
 }
 
+/** Throws `RangeError` unless a value is a whole number of a range: for what callers of the packages above give. */
+export function checkWhole(name: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): void {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return
+  throw new RangeError(`${name} must be a whole number from ${min} to ${max}, not ${String(value)}`)
+}
+
 /** The index of a number in a ring of `mask + 1` slots, a power of two: `&` takes it modulo 2^32, which keeps the low bits of all 48. */
 export function ringIndex(number: number, mask: number): number {
   return number & mask

@@ -46,8 +46,24 @@ export interface CongestionController {
   onFeedback(sample: DeliverySample): void
 }
 
-/** Makes the controller of one peer. `datagramBytes`: of the largest datagram to it. */
+/**
+ * Makes the controller of one peer. `datagramBytes`: of the largest datagram to it. What a factory or its controller throws, a window below 1 and a pace that isn't above 0
+ * is told as `error` of the endpoint, once for a peer, which then goes on with `lossBased()`.
+ */
 export type CongestionFactory = (datagramBytes: number) => CongestionController
+
+/** What `fixed` and `lossBased` made. */
+const OWN = new WeakSet<CongestionFactory>()
+
+function own(factory: CongestionFactory): CongestionFactory {
+  OWN.add(factory)
+  return factory
+}
+
+/** Whether a factory makes controllers of ours, which need no watching. */
+export function isOwn(factory: CongestionFactory): boolean {
+  return OWN.has(factory)
+}
 
 export interface FixedOptions {
   /** Bytes in flight, default 1 MiB; `Infinity`: as many as the peer takes. */
@@ -67,7 +83,7 @@ const PACE_GAIN = 1.25
 /** A window that never changes: for networks that are one's own. It doesn't give way to others, whatever is lost. */
 export function fixed(options: FixedOptions = {}): CongestionFactory {
   const { windowBytes = 1_048_576, paceBytesPerMs } = check.options("fixed", options, FIXED_OPTIONS)
-  return () => new FixedController(windowBytes, paceBytesPerMs)
+  return own(() => new FixedController(windowBytes, paceBytesPerMs))
 }
 
 class FixedController implements CongestionController {
@@ -119,7 +135,7 @@ export function lossBased(options: LossBasedOptions = {}): CongestionFactory {
   const { initialDatagrams = 10, leastDatagrams = 4, windowBytesMax = 16_777_216 } = check.options("lossBased", options, LOSS_BASED_OPTIONS)
   if (initialDatagrams < leastDatagrams)
     throw check.wrong("leastDatagrams", `initialDatagrams (${initialDatagrams}) or less`, leastDatagrams)
-  return (datagramBytes) => new LossBasedController(datagramBytes, initialDatagrams, leastDatagrams, windowBytesMax)
+  return own((datagramBytes) => new LossBasedController(datagramBytes, initialDatagrams, leastDatagrams, windowBytesMax))
 }
 
 class LossBasedController implements CongestionController {
