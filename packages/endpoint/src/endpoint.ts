@@ -160,7 +160,7 @@ export class Endpoint implements AsyncDisposable {
       queues: { bytes: 0, bytesMax: settings.queuedBytesTotalMax, refused: 0 },
       onBehind: (stream, isBehind) => this.#noteBehind(stream, isBehind),
     }
-    const congestion = guarded(settings.congestion, (error) => host.defer(() => this.#surface(error, "congestion")))
+    const congestion = guarded(settings.congestion, (error) => this.#userCode.surface(error, "congestion"))
     this.#protocol = new Protocol({
       settings: { ...settings, congestion },
       transport,
