@@ -432,7 +432,10 @@ export class Endpoint implements AsyncDisposable {
     await this.#driver.until(() => this.#isDrained(), lingerMs / 2)
     this.#isFinishing = true
     for (const stream of [...this.#behind]) stream.finish(REASON.closing)
-    await this.#driver.until(() => this.#behind.size === 0 && this.#isDrained(), endMs - this.#host.now())
+    const isDone = (): boolean => this.#behind.size === 0 && this.#isDrained()
+    // What is accepted before the goodbye is delivered too, also between the end of the wait and here.
+    do await this.#driver.until(isDone, endMs - this.#host.now())
+    while (!isDone() && this.#host.now() < endMs)
     this.#protocol.leave(REASON.closing, this.#host.now())
     await this.#driver.until(() => [...this.#protocol.peers.values()].every(({ isSettled }) => isSettled), GOODBYE_MS)
     this.#driver.stop()

@@ -50,6 +50,23 @@ for (const [way, open] of WAYS) {
   })
 }
 
+test.each([0, 1, 2, 3, 4, 5, 6, 20])(
+  "what is accepted after close() was called, by %i microtasks, is delivered, or refused",
+  async (microtasks) => {
+    const { network, a, b, toB } = await makePair(1, PATH)
+    const received: number[] = []
+    b.handle(1, ({ view, offset }) => void received.push(view.getUint8(offset)))
+    const stream = toB.open()
+    const closing = a.close()
+    for (let i = 0; i < microtasks; i++) await Promise.resolve()
+    const results = [1, 2, 3].map((n) => stream.trySend(1, new Uint8Array(3_000).fill(n)))
+    await network.until(closing, 2_000)
+    expect(received).toEqual(results.flatMap((result, i) => (result === "sent" ? [i + 1] : [])))
+    expect(stream.account).toMatchObject({ accepted: received.length, acknowledged: received.length })
+    if (microtasks === 0) expect(results).toEqual(["sent", "sent", "sent"])
+  },
+)
+
 test("what a named stream has parked is delivered too before its endpoint closes, and the stream ends complete on both sides", async () => {
   const { bind, network } = makeWorld(2, PATH)
   const { endpoint: a } = await bind("a", { windowPackets: 4 })
