@@ -55,6 +55,24 @@ test("a ping that isn't answered says so after its time; an abort settles it at 
   await expect(toB.ping()).rejects.toMatchObject({ code: "not-joined" })
 })
 
+test("a ping whose question or answer is lost is asked again, though the other side's heartbeats leave no reason for one", async () => {
+  for (const lost of ["a", "b"]) {
+    const { network, b, toB } = await makePair(14, { delayMs: 5 }, { heartbeatMs: 500, leaveMs: 100_000 })
+    await network.advance(2_000)
+    let isLost = false
+    network.filter(({ from }) => {
+      if (from !== lost || isLost) return true
+      isLost = true
+      return false
+    })
+    const ping = toB.ping()
+    // The other side asks by itself, again and again.
+    void b.peers[0]!.ping()
+    expect(await network.until(ping)).toBeLessThan(500)
+    expect(isLost).toBe(true)
+  }
+})
+
 test("an endpoint that closes just after it accepted a join says goodbye to whoever joined", async () => {
   const { network, bind } = makeWorld(6, { delayMs: 10 })
   const { endpoint: server } = await bind("server")

@@ -126,6 +126,8 @@ export class PeerState implements Due {
   #liveness: Liveness = "joined"
   /** Who waits for the answer to a heartbeat, and the counter of its datagram; 0: not sent yet. */
   readonly #pings = new Set<{ counter: number; readonly onAnswer: () => void }>()
+  /** Either way it may be lost, and who hears heartbeats of the other side in time sends none by itself. */
+  readonly #pingAgain = new Repeater()
   #isEchoOwed = false
   #probedMs = -Infinity
   readonly #goodbye = new Repeater()
@@ -282,7 +284,7 @@ export class PeerState implements Due {
     const acknowledgedCounter = this.#association?.sent.heardCounter ?? 0
     for (const ping of this.#pings) {
       if (ping.counter === 0 || ping.counter > acknowledgedCounter) continue
-      this.#pings.delete(ping)
+      this.#endPing(ping)
       ping.onAnswer()
     }
   }
@@ -320,12 +322,22 @@ export class PeerState implements Due {
     const ping = { counter: 0, onAnswer }
     this.#pings.add(ping)
     this.#context.wake(this)
-    return () => void this.#pings.delete(ping)
+    return () => this.#endPing(ping)
   }
 
-  #isEchoWanted(): boolean {
+  #endPing(ping: { counter: number; readonly onAnswer: () => void }): void {
+    this.#pings.delete(ping)
+    if (this.#pings.size === 0) this.#pingAgain.stop()
+  }
+
+  #isEchoWanted(nowMs: number): boolean {
+    if (this.#pingDueMs() <= nowMs) return true
     for (const { counter } of this.#pings) if (counter === 0) return true
     return false
+  }
+
+  #pingDueMs(): number {
+    return this.#liveness === "joined" ? this.#pingAgain.dueMs : Infinity
   }
 
   /** Says goodbye, again and again until it is answered; the streams close at once. */
@@ -531,7 +543,7 @@ export class PeerState implements Due {
       if (isLeaving) this.#goodbye.said(nowMs, this.rtt.ptoMs, GOODBYE_PACE)
       else this.#isGoodbyeOwed = false
     }
-    const isWanted = this.#heartbeatDueMs(association) <= nowMs || this.#isEchoWanted()
+    const isWanted = this.#heartbeatDueMs(association) <= nowMs || this.#isEchoWanted(nowMs)
     if (!isWanted && !this.#isEchoOwed) return
     if (!control.hasRoom()) return
     // Without a body it can only be the last of its datagram.
@@ -543,6 +555,9 @@ export class PeerState implements Due {
       this.#shutProbes++
     }
     for (const ping of this.#pings) if (ping.counter === 0) ping.counter = association.nextCounter
+    if (!isWanted || this.#pings.size === 0) return
+    if (!this.#pingAgain.isActive) this.#pingAgain.start(nowMs)
+    this.#pingAgain.said(nowMs, this.rtt.ptoMs + this.limits.statusDelayMs, this.pace)
   }
 
   /** When `poll` has something to do, after one. */
@@ -554,7 +569,7 @@ export class PeerState implements Due {
     if (this.#liveness === "joined") next = Math.min(next, association.lastReceivedMs + unreachableMs)
     if (this.#liveness === "unreachable") next = Math.min(next, association.lastReceivedMs + unreachableMs + leaveMs)
     for (const { retiresMs } of this.#retiring) next = Math.min(next, retiresMs)
-    next = Math.min(next, this.#feedbackDueMs, this.outgoing.nextTimeoutMs(), this.incoming.nextTimeoutMs())
+    next = Math.min(next, this.#pingDueMs(), this.#feedbackDueMs, this.outgoing.nextTimeoutMs(), this.incoming.nextTimeoutMs())
     if (this.#isPaced && this.#liveness === "joined" && this.outgoing.hasData)
       next = Math.min(next, this.#pacer.nextMs(this.#controller.paceBytesPerMs, this.#context.transport.capabilities.timerMs))
     return next
