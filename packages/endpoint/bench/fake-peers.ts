@@ -131,7 +131,7 @@ export class FakePeers {
         receiverUnique: new Uint8Array(8),
       },
       limits: { datagramBytes: 1_200, inFlight: 1_024, spread: 16_384, streams: 1_000, messageBytes: 1_000_000, statusDelayMs: 25 },
-      ...{ features: 0, token, exchange: new Uint8Array(0) },
+      ...{ features: 0, order: 0, token, exchange: new Uint8Array(0) },
     }
     this.#begin()
     this.#writer.finish(wire.writeJoin(this.#writer.view, this.#writer.begin(wire.KIND.join), join, this.#bytes.length - TAG))

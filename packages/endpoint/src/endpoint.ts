@@ -1,22 +1,21 @@
 import {
-  formatAddress,
   type Address,
+  type BindOptions,
   type Capabilities,
   type Host,
   onAbort,
-  type ResolvedAddress,
   type Transport,
   type TransportCounters,
 } from "@x/transport/host"
-import { type DropReason, MODE, PROFILE, REASON, reasonName } from "@x/wire"
+import { type DropReason, MODE, PROFILE, REASON } from "@x/wire"
 import { ABORT_SIGNAL, BYTES, check, type Kinds, TIMEOUT } from "./check.ts"
 import { checkConnectOptions, Connection, type ConnectOptions } from "./connection.ts"
 import { Driver } from "./driver.ts"
-import { abortedError, EndpointError } from "./endpoint-error.ts"
+import { abortedError, closedError, EndpointError, transportError } from "./endpoint-error.ts"
 import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventName, Events } from "./events.ts"
 import { guarded } from "./guarded-congestion.ts"
 import { type IncomingHost, IncomingStream } from "./incoming-stream.ts"
-import { isLoopback } from "./loopback.ts"
+import { type JoiningHost, joinOver } from "./joining.ts"
 import type { ReceivedMessage } from "./message.ts"
 import {
   type AsyncMessageHandler,
@@ -36,7 +35,6 @@ import type { IncomingState } from "./protocol/incoming-streams.ts"
 import type { Identity } from "./protocol/sealed-handshakes.ts"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
 import { GOODBYE_MS, metadataBytesMax, type PeerState } from "./protocol/peer-state.ts"
-import type { JoinFailure } from "./protocol/joins.ts"
 import { type Full, Protocol } from "./protocol/protocol.ts"
 import { parseTarget, type Target } from "./target.ts"
 import { UserCode } from "./user-code.ts"
@@ -115,14 +113,23 @@ export class Endpoint implements AsyncDisposable {
   #unhandled = 0
   #closing: Promise<void> | undefined
 
-  /** Opens the sockets. Rejects with `EndpointError` `invalid-option`, or the `TransportError` that says why the port can't be had. */
+  /**
+   * Opens the sockets. Rejects with `EndpointError`: `invalid-option`, or `address-in-use`, `address-not-available`, `permission`, `no-family` or `bind-failed`, with the
+   * `TransportError` that says why the port can't be had as `cause`; `aborted`.
+   */
   static async bind(options: EndpointOptions = {}): Promise<Endpoint> {
     const given = checkedOptions(options)
     const settings = settingsOf(given)
     const bindOptions = bindOptionsOf(given)
     const secrets = given.secrets === undefined ? undefined : secretsOf(given.secrets)
     const host = given.host ?? (await import("@x/transport")).systemHost()
-    return new Endpoint(host, await host.bind(bindOptions), settings, secrets, given.identity)
+    const transport = await bindTransport(host, bindOptions, given.signal)
+    try {
+      return new Endpoint(host, transport, settings, secrets, given.identity)
+    } catch (error) {
+      await transport.close()
+      throw error
+    }
   }
 
   private constructor(
@@ -228,7 +235,12 @@ export class Endpoint implements AsyncDisposable {
     return this.#events.on(name, listener)
   }
 
-  /** Associates with the endpoint at a target. Rejects with `join-timeout`, `join-refused`, `invalid-target`, `aborted`, `closed`, or the `TransportError` `name-not-found`. */
+  /**
+   * Associates with the endpoint at a target, within `timeoutMs` from the call on. A name's addresses are asked in a race; the first to answer is taken. Joins to the same
+   * addresses share what is asked, and there is one peer for an incarnation, however it is joined. One that is joined already comes back once it has answered, after a round
+   * trip; where it answers at another address than it is reached by, it is reached there from then on, and its streams go on. Rejects with `EndpointError` `join-timeout`, `join-refused`, `invalid-target`, `invalid-option`,
+   * `name-not-found`, `refused` (too many joins are under way), `aborted` or `closed`.
+   */
   async join(target: Target, options: JoinOptions = {}): Promise<Peer> {
     const peer = await this.#join(target, options)
     // The application has it from here on: no connection says goodbye to it.
@@ -241,60 +253,25 @@ export class Endpoint implements AsyncDisposable {
     const { host, port } = parseTarget(target)
     this.#checkPublicKey(publicKey)
     this.#checkOpen(signal)
-    const found = await this.#host.resolve(host, signal)
-    this.#checkOpen(signal)
-    const usable = found.filter(({ family }) => this.capabilities.families.includes(family))
-    if (usable.length === 0) {
-      const [first] = found
-      throw new EndpointError(
-        "invalid-target",
-        `${host} has only a v${first?.family ?? 4} address, and this endpoint has no v${first?.family ?? 4} socket`,
-      )
+    return this.#peerOf(await joinOver(this.#joiningHost(publicKey && Uint8Array.from(publicKey)), { host, port, signal, timeoutMs }))
+  }
+
+  #joiningHost(publicKey: Uint8Array | undefined): JoiningHost {
+    return {
+      own: this.addresses,
+      isKeyed: this.#isKeyed,
+      resolve: (name, signal) => this.#host.resolve(name, signal),
+      call: (timeoutMs, onDone) => this.#protocol.callJoin(timeoutMs, onDone, this.#host.now()),
+      ask: (call, addresses) => {
+        const ids = addresses.map((address) => this.#transport.internAddress(address))
+        this.#protocol.join(call, { addresses: ids, publicKey }, this.#host.now())
+      },
+      cancel: (call) => this.#protocol.cancelJoin(call, this.#host.now()),
+      onClose: (end) => {
+        this.#pendingJoins.add(end)
+        return () => void this.#pendingJoins.delete(end)
+      },
     }
-    // The system would refuse each datagram, and that is loss: nobody would ever say why.
-    const within = usable.filter((target) => this.#reaches(target))
-    if (within.length === 0)
-      throw new EndpointError(
-        "invalid-target",
-        `${usable[0]!.host} is on another machine, and this endpoint on loopback only: bind it with secrets, or with protection: "checksum", which opens it to everybody who reaches its port`,
-      )
-    const ids = within.map(({ family, host }) => this.#transport.internAddress({ family, host, port }))
-    const result = await this.#joinAddresses(ids, publicKey && Uint8Array.from(publicKey), timeoutMs, signal)
-    if (!("kind" in result)) return this.#peerOf(result)
-    const where = within.map(({ family, host }) => formatAddress({ family, host, port })).join(" or ")
-    if (result.kind === "timeout")
-      throw new EndpointError(
-        "join-timeout",
-        `nobody answered at ${where} within ${timeoutMs} ms; ${this.#isKeyed ? `is an endpoint bound there, with the same protection and secret? Who has another gets no answer` : `is an endpoint bound there, with the same protection, and without a secret?`}`,
-      )
-    throw new EndpointError("join-refused", `${where} refused: ${result.text || reasonName(result.reason)}`)
-  }
-
-  /** A socket on loopback sends to nobody else. */
-  #reaches({ family, host }: ResolvedAddress): boolean {
-    return isLoopback(host) || this.addresses.some((own) => own.family === family && !isLoopback(own.host))
-  }
-
-  #joinAddresses(
-    ids: readonly number[],
-    publicKey: Uint8Array | undefined,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<PeerState | JoinFailure> {
-    return new Promise((resolve, reject) => {
-      let cancel = (_nowMs: number): void => {}
-      const settle = (act: () => void): void => {
-        forget?.()
-        this.#pendingJoins.delete(onClose)
-        cancel(this.#host.now())
-        act()
-      }
-      const forget = signal && onAbort(signal, () => settle(() => reject(abortedError(signal))))
-      const onClose = (): void => settle(() => reject(closedError()))
-      const onDone = (result: PeerState | JoinFailure): void => settle(() => resolve(result))
-      this.#pendingJoins.add(onClose)
-      cancel = this.#protocol.join({ addresses: ids, publicKey, timeoutMs, onDone }, this.#host.now())
-    })
   }
 
   /**
@@ -583,6 +560,29 @@ export class Endpoint implements AsyncDisposable {
   }
 }
 
-function closedError(): EndpointError {
-  return new EndpointError("closed", "the endpoint is closed; bind another")
+/** Whatever the host does: an abort is heard at once, and a socket that comes after it is closed. */
+function bindTransport(host: Host, options: BindOptions, signal: AbortSignal | undefined): Promise<Transport> {
+  if (signal?.aborted) return Promise.reject(abortedError(signal))
+  return new Promise((resolve, reject) => {
+    let isAborted = false
+    const forget =
+      signal &&
+      onAbort(signal, () => {
+        isAborted = true
+        reject(abortedError(signal))
+      })
+    // A host of one's own may throw as well.
+    const binding = (async () => host.bind(options))()
+    binding.then(
+      (transport) => {
+        forget?.()
+        if (isAborted) void transport.close()
+        else resolve(transport)
+      },
+      (error: unknown) => {
+        forget?.()
+        reject(transportError(error, "bind-failed", "no socket could be bound"))
+      },
+    )
+  })
 }

@@ -17,7 +17,7 @@ import {
   SPREAD_MAX,
   SPREAD_MIN,
 } from "@x/wire"
-import { check, functionThat, group, type Kind, type Kinds, type NumberKind, oneOf, required, whole } from "./check.ts"
+import { ABORT_SIGNAL, check, functionThat, group, type Kind, type Kinds, type NumberKind, oneOf, required, whole } from "./check.ts"
 import { EndpointError } from "./endpoint-error.ts"
 import { isLoopback } from "./loopback.ts"
 import { type CongestionFactory, lossBased } from "./protocol/congestion.ts"
@@ -25,6 +25,8 @@ import { type CongestionFactory, lossBased } from "./protocol/congestion.ts"
 export interface EndpointOptions extends BindOptions {
   /** The machine it runs on; default: this one, `systemHost()`. A simulated host makes everything virtual. */
   readonly host?: Host
+  /** Ends the wait for the sockets; of no meaning once they are bound. */
+  readonly signal?: AbortSignal
   /**
    * Both ends must agree. `"checksum"`: CRC-32C against accidents; whoever reaches the port can take part. `"none"`: for tests. By default checksums, and
    * sockets on loopback only, as with `"none"`: what others can reach is to be asked for by name.
@@ -118,7 +120,7 @@ export interface IdentityOptions {
 /** Options that are numbers with a default. */
 type NumberName = Exclude<
   keyof EndpointOptions,
-  keyof BindOptions | "host" | "protection" | "secrets" | "identity" | "inFlightMax" | "congestion"
+  keyof BindOptions | "host" | "signal" | "protection" | "secrets" | "identity" | "inFlightMax" | "congestion"
 >
 
 export type Settings = Readonly<Record<NumberName, number>> & {
@@ -189,6 +191,7 @@ const OPTIONS: Kinds<EndpointOptions> = {
   ...NUMBER_KINDS,
   ...BIND_OPTIONS,
   host: HOST,
+  signal: ABORT_SIGNAL,
   protection: oneOf("none", "checksum", "mac", "aead"),
   // No error may show one: `secretsOf` looks at them.
   secrets: { takes: "a list of secrets", has: (_value): _value is readonly (Uint8Array | string)[] => true },

@@ -80,6 +80,7 @@ export class EvilPeer {
       receiverUnique: new Uint8Array(8),
       limits: this.limits,
       features: 0,
+      order: 0,
       token: Uint8Array.from(Buffer.from(token, "hex")),
       exchange: new Uint8Array(0),
       ...changes,

@@ -3,6 +3,7 @@
 import { type EndpointError, type EndpointOptions, fixed, reasonName } from "@x/endpoint"
 import { describeDatagram, prefixCounter, prefixHandshake, PROFILE } from "@x/wire"
 import { expect, test } from "vitest"
+import type { Challenger } from "../src/protocol/join-candidate.ts"
 import { Joiner } from "../src/protocol/joiner.ts"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 
@@ -313,12 +314,13 @@ test("a join goes on with the process that takes its peer's place between challe
 })
 
 test("challenges are answered at once only so often, and only those to tries made since the last", () => {
-  const joiner = new Joiner(1, [1], false, 5_000, 0)
-  const challengeOf = (unique: number): NonNullable<Joiner["challenge"]> => ({
-    address: 1,
+  const joiner = new Joiner({ slot: 1, addresses: [1], timeoutMs: 5_000, nowMs: 0 })
+  const candidate = joiner.candidateAt(1)!
+  const challengeOf = (unique: number): Challenger => ({
     unique: Uint8Array.of(unique),
     token: new Uint8Array(8),
     session: new Uint8Array(8),
+    order: 0,
   })
   let tries = 0
   // Two processes answer at one address, in turn and without delay.
@@ -326,8 +328,8 @@ test("challenges are answered at once only so often, and only those to tries mad
     const said = joiner.poll(nowMs)
     if (said === undefined) continue
     tries++
-    expect([joiner.isCurrent(said.attempt), joiner.isCurrent(said.attempt - 1)]).toEqual([true, false])
-    joiner.answer(challengeOf(tries), nowMs)
+    expect([candidate.isCurrent(said.attempt), candidate.isCurrent(said.attempt - 1)]).toEqual([true, false])
+    joiner.answer(candidate, challengeOf(tries), nowMs)
   }
   // Five within five milliseconds, then after a retry's growing wait each.
   expect(tries).toBe(10)

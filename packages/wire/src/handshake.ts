@@ -70,6 +70,8 @@ export interface Join {
   readonly receiverUnique: Uint8Array
   readonly limits: Limits
   readonly features: number
+  /** Which of two associations of a session is used: that of the higher order. 0 in a join that begins a session. */
+  readonly order: number
   /** As it came in a challenge; empty in a first join. */
   readonly token: Uint8Array
   /** Key exchange; empty in `none` and `checksum`. */
@@ -86,8 +88,9 @@ const JOIN = {
   receiverUnique: 22,
   limits: 30,
   features: 50,
-  tokenLength: 54,
-  token: 55,
+  order: 54,
+  tokenLength: 58,
+  token: 59,
 } as const
 
 /** Writes a join and its padding up to `end`. */
@@ -101,6 +104,7 @@ export function writeJoin(view: DataView, body: number, join: Join, end: number)
   writeBytes(view, at + JOIN.receiverUnique, join.receiverUnique)
   writeLimits(view, at + JOIN.limits, join.limits)
   view.setUint32(at + JOIN.features, join.features, true)
+  view.setUint32(at + JOIN.order, join.order, true)
   view.setUint8(at + JOIN.tokenLength, join.token.length)
   return writeExchange(view, writeBytes(view, at + JOIN.token, join.token), join.exchange, end)
 }
@@ -118,6 +122,7 @@ export function readJoin(view: DataView, body: number, form: number): Join {
     receiverUnique: copyAt(view, at + JOIN.receiverUnique, IDENTITY_BYTES),
     limits: readLimits(view, at + JOIN.limits),
     features: view.getUint32(at + JOIN.features, true),
+    order: view.getUint32(at + JOIN.order, true),
     token: copyAt(view, at + JOIN.token, tokenBytes),
     exchange: readExchange(view, at + JOIN.token + tokenBytes),
   }

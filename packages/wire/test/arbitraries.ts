@@ -213,6 +213,7 @@ const join = merged(
     receiverUnique: identity,
     limits,
     features: u32,
+    order: u32,
     exchange: exchange(EXCHANGE_BYTES.join),
     paddingBytes,
   }),

@@ -65,7 +65,7 @@ export const edges: readonly Edge[] = [
     receiver: { profile: 0 },
   },
   { name: "answer to an mtu probe of any size", bytes: raw(r.mtuProbe(0, 65_535, [])) },
-  { name: "join of 1200 bytes", bytes: raw(r.join({ tail: zeros(1200 - 15 - 56) }), ATTEMPT) },
+  { name: "join of 1200 bytes", bytes: raw(r.join({ tail: zeros(1200 - 15 - 60) }), ATTEMPT) },
   { name: "join without padding", bytes: raw(r.join({ tail: zeros(2) }), ATTEMPT) },
   { name: "join with a session and no token", bytes: raw(r.join({ session: 2 }), ATTEMPT) },
   { name: "join with 64 bytes of token", bytes: raw(r.join({ session: 2, token: [64, ...zeros(64)] }), ATTEMPT) },

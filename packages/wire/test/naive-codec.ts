@@ -141,6 +141,7 @@ function naiveBody(p: Fields): number[] {
       limits(p["limits"])
       out
         .uint(p["features"], 4)
+        .uint(p["order"], 4)
         .uint(p["token"].length / 2, 1)
         .hex(p["token"])
         .uint(p["exchange"].length / 2, 2)

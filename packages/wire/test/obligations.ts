@@ -109,7 +109,7 @@ export const violations: readonly Violation[] = [
     "gone ranges cut off": raw(r.sync(1, 9, [[1, 0, 4]]).slice(0, -1)),
     "gone ranges cut off, gone at the low mark": raw(r.sync(1, 9, [[0, 0, 4]]).slice(0, -1)),
     "a join cut in its limits": raw(r.join().slice(0, 40), ATTEMPT),
-    "a join without its token length, of slot 0": raw(r.join({ slot: 0 }).slice(0, 55), ATTEMPT),
+    "a join without its token length, of slot 0": raw(r.join({ slot: 0 }).slice(0, 59), ATTEMPT),
     "a join with its token cut off": raw(r.join({ session: 2, token: [9], tail: zeros(8) }), ATTEMPT),
     "a join without its exchange length": raw(r.join({ tail: [0] }), ATTEMPT),
     "a key exchange cut off in a join": inAead(r.join({ tail: [...u16(EXCHANGE_BYTES.join), ...zeros(95)] }), ATTEMPT),

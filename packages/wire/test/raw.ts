@@ -140,6 +140,7 @@ export const join = ({
   ...identity(0),
   ...limitBytes,
   ...u32(0),
+  ...u32(0),
   ...token,
   ...tail,
 ]

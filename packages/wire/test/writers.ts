@@ -26,7 +26,7 @@ function writePacket(writer: wire.PacketWriter, packet: wire.PacketDescription):
 }
 
 /** Without address, token, exchange and padding. */
-const JOIN_BYTES = 57
+const JOIN_BYTES = 61
 const ACCEPT_BYTES = 47
 
 function writeBody(view: DataView, body: number, p: Fields, address: wire.ReplyAddress | undefined): number {

@@ -199,7 +199,7 @@ export function decodeBody(kind: Kind, option: number, body: Reader, datagramByt
 
 function decodeJoin(body: Reader, option: number, hasKeys: boolean): Join {
   // The length of the exchange stands behind a field of variable length: its turn is when it comes.
-  body.need(addressBytes(option) + 1 + 1 + 4 + 8 + 8 + 8 + 20 + 4 + 1, "truncated")
+  body.need(addressBytes(option) + 1 + 1 + 4 + 8 + 8 + 8 + 20 + 4 + 4 + 1, "truncated")
   const address = decodeAddress(body, option)
   const versionMin = body.u8()
   const versionMax = body.u8()
@@ -210,6 +210,7 @@ function decodeJoin(body: Reader, option: number, hasKeys: boolean): Join {
   const receiverUnique = hex(body.bytes(8))
   const limits = decodeLimits(body)
   const features = body.u32()
+  const order = body.u32()
   const tokenLength = body.u8()
   if (tokenLength > 64) refuse("value")
   // §6: a session is zero only in a first join, and §7: that one has no token.
@@ -229,6 +230,7 @@ function decodeJoin(body: Reader, option: number, hasKeys: boolean): Join {
     receiverUnique,
     limits,
     features,
+    order,
     token,
     exchange,
   }

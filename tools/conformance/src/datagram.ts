@@ -51,6 +51,7 @@ export interface Join {
   receiverUnique: string
   limits: Limits
   features: number
+  order: number
   token: string
   exchange: string
 }

@@ -58,7 +58,7 @@ const LAYOUT: Record<KindName, { fixed: number; stream?: number; u48?: number[];
   "path-challenge": { fixed: 16, trailing: true },
   "path-response": { fixed: 16, trailing: true },
   "mtu-probe": { fixed: 6 },
-  join: { fixed: 55 },
+  join: { fixed: 59 },
   challenge: { fixed: 9, trailing: true },
   accept: { fixed: 47 },
   refuse: { fixed: 2 },
@@ -356,7 +356,7 @@ export const VIOLATIONS: Violation[] = [
     else raw.body.splice(4, 6, ...zeros(6))
   }),
   broken("O19", "value", "a field of a join outside its range", ["join"], (raw, random) => {
-    const [at, bytes] = random.pick<[number, Bytes]>([[0, [1, 0]], [2, zeros(4)], [6, zeros(8)], ...badLimits(30), [54, [65]]])
+    const [at, bytes] = random.pick<[number, Bytes]>([[0, [1, 0]], [2, zeros(4)], [6, zeros(8)], ...badLimits(30), [58, [65]]])
     raw.option = 0
     raw.body = [...joinHead(), ...zeros(2000)]
     raw.body.splice(at, bytes.length, ...bytes)
@@ -621,7 +621,7 @@ function syncHead(random: Random, low: number, high: number, begun: number, gone
 /** A valid join without address, up to its token length. */
 function joinHead(): Bytes {
   const limits = [...u16(1200), ...u32(1024), ...u32(1024), ...u32(16), ...u32(1_000_000), ...u16(25)]
-  return [0, 0, ...u32(9), ...u48(0), 0, 1, ...u48(0), 0, 2, ...zeros(8), ...limits, ...u32(0)]
+  return [0, 0, ...u32(9), ...u48(0), 0, 1, ...u48(0), 0, 2, ...zeros(8), ...limits, ...u32(0), ...u32(0)]
 }
 
 /** §3, limits: offset from the body's start and what isn't allowed there. */

@@ -47,7 +47,12 @@ export function forge(kind: Forgery, to: Incarnation): Uint8Array {
         receiverUnique: new Uint8Array(8),
       }
       writer.finish(
-        wire.writeJoin(view, writer.begin(wire.KIND.join), { ...join, limits: LIMITS, features: 0, token, exchange: NONE }, 1_000),
+        wire.writeJoin(
+          view,
+          writer.begin(wire.KIND.join),
+          { ...join, limits: LIMITS, features: 0, order: 0, token, exchange: NONE },
+          1_000,
+        ),
       )
       prefix = { isHandshake: true, slot: 0, counter: 1 }
       break

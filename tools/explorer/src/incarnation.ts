@@ -3,7 +3,8 @@ import type { Capabilities, ReceiveBatch, Sealer, SendBatch, Transport } from "@
 import { MODE, PROFILE, wholeHeaderBytes, writeWholeHeader } from "@x/wire"
 import { settingsOf } from "../../../packages/endpoint/src/options.ts"
 import { toHex } from "../../../packages/endpoint/src/protocol/identity.ts"
-import type { JoinFailure, SlotOwner } from "../../../packages/endpoint/src/protocol/joins.ts"
+import type { JoinFailure } from "../../../packages/endpoint/src/protocol/join-call.ts"
+import type { SlotOwner } from "../../../packages/endpoint/src/protocol/joins.ts"
 import type { ProtocolListener } from "../../../packages/endpoint/src/protocol/listener.ts"
 import type { PeerState } from "../../../packages/endpoint/src/protocol/peer-state.ts"
 import { Protocol } from "../../../packages/endpoint/src/protocol/protocol.ts"
@@ -92,7 +93,8 @@ export class Incarnation {
       this.isJoining = false
       if ("kind" in result) this.#observer.onJoinFailed(this, result)
     }
-    this.protocol.join({ addresses: [ADDRESS_IDS[otherOf(this.side)]], timeoutMs: JOIN_TIMEOUT_MS, onDone }, nowMs)
+    const call = this.protocol.callJoin(JOIN_TIMEOUT_MS, onDone, nowMs)
+    this.protocol.join(call, { addresses: [ADDRESS_IDS[otherOf(this.side)]] }, nowMs)
   }
 
   /** The peer that the application has. */

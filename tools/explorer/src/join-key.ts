@@ -1,6 +1,6 @@
 /** What an incarnation holds, as text: two that read the same behave alike. Instants count by how far away they are, identities by where they come first. */
 import type { Association } from "../../../packages/endpoint/src/protocol/association.ts"
-import type { Joiner } from "../../../packages/endpoint/src/protocol/joiner.ts"
+import type { PendingJoin } from "../../../packages/endpoint/src/protocol/joins.ts"
 import type { PeerState } from "../../../packages/endpoint/src/protocol/peer-state.ts"
 import { short } from "./datagram-name.ts"
 import { fieldsOf, type Incarnation, textOf } from "./incarnation.ts"
@@ -47,7 +47,7 @@ export function describeIncarnation(it: Incarnation, nowMs: number): string {
     return peers.indexOf(peer)
   }
   const rows = it.owners.map((owner) => {
-    if (owner.kind === "join") return describeJoiner(owner.pending.joiner, at)
+    if (owner.kind === "join") return describeJoin(owner.pending, at)
     return `${placeOf(owner.peer)}:${describeAssociation(owner.association, at)}`
   })
   for (const peer of byAddress.values()) placeOf(peer)
@@ -64,20 +64,23 @@ export function describeIncarnation(it: Incarnation, nowMs: number): string {
   ].join(";")
 }
 
-function describeJoiner(joiner: Joiner, at: (ms: number) => string): string {
-  const { retryMs, nextMs, tokenTries } = fieldsOf<{ retryMs: number; nextMs: number; tokenTries: number }>(joiner)
-  const { challenge, challenger } = joiner
-  const told = challenger && [textOf(challenger.unique), textOf(challenger.token), textOf(challenger.session)].map(short).join("/")
-  const answered = `${challenge === undefined ? "-" : tokenTries} ${told}`
-  return `join ${joiner.slot} ${joiner.isProbe} ${joiner.attempt} ${at(joiner.deadlineMs)} ${at(nextMs)} ${retryMs} ${answered}`
+function describeJoin({ joiner, calls }: PendingJoin, at: (ms: number) => string): string {
+  const candidates = joiner.candidates.map((candidate) => {
+    const { retryMs, tokenTries } = fieldsOf<{ retryMs: number; tokenTries: number }>(candidate)
+    const { challenge, challenger, nextMs } = candidate
+    const told = challenger && [textOf(challenger.unique), textOf(challenger.token), textOf(challenger.session)].map(short).join("/")
+    return `${at(nextMs)} ${retryMs} ${challenge === undefined ? "-" : tokenTries} ${told} ${challenger?.order}`
+  })
+  const deadlines = [...calls].map(({ deadlineMs }) => at(deadlineMs)).join("")
+  return `join ${joiner.slot} ${joiner.isProbe} ${joiner.attempt} ${deadlines} ${candidates.join()}`
 }
 
 function describeAssociation(association: Association, at: (ms: number) => string): string {
-  const { slot, remoteSlot, isOurs, isConfirmed, retiresMs, lastReceivedMs, lastSentMs, createdMs, nextCounter, sent } = association
+  const { slot, remoteSlot, isOurs, order, isConfirmed, retiresMs, lastReceivedMs, lastSentMs, createdMs, nextCounter, sent } = association
   const { replay } = association
   const taken: number[] = []
   for (let counter = 1; counter <= replay.highest; counter++) if (replay.check(counter) !== undefined) taken.push(counter)
-  const flags = `${isOurs ? "ours" : "theirs"}${isConfirmed ? "" : " unconfirmed"}`
+  const flags = `${isOurs ? "ours" : "theirs"} ${order}${isConfirmed ? "" : " unconfirmed"}`
   const instants = [retiresMs, lastReceivedMs, lastSentMs, isConfirmed ? Infinity : createdMs].map(at).join("")
   return `${slot}/${remoteSlot} ${flags} ${instants} ${nextCounter} heard ${sent.heardCounter} took ${taken.join()}`
 }

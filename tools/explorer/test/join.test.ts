@@ -14,7 +14,7 @@ test.each(scenes)("%s: every property holds in every state of the scope, and fro
   expect(states).toBeGreaterThan(15)
 })
 
-const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[number], SourceDefect])[] = [
+const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[number], SourceDefect | readonly SourceDefect[]])[] = [
   [
     "an accept of another session is taken for the known one's",
     "one leaves unheard and joins again",
@@ -25,7 +25,19 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "a join goes on with the session of a state that is over",
     "one leaves unheard and joins again",
     "nothing live is ended",
-    { file: "protocol/joins.ts", from: "if (!isSame(challenger.session, peer.localSession)) continue", to: "continue" },
+    [
+      {
+        file: "protocol/joins.ts",
+        from: "if (challenger !== undefined && !isSame(challenger.session, peer.localSession)) continue",
+        to: "continue",
+      },
+      // Where another state takes its place that alone would end the join.
+      {
+        file: "protocol/joins.ts",
+        from: "if (challengerOf(pending.joiner, peer.unique, peer.publicKey) !== undefined) this.#finish(pending, peer, nowMs)",
+        to: "if (nowMs < 0) this.#finish(pending, peer, nowMs)",
+      },
+    ],
   ],
   [
     "a join carries a session that another one is about to replace",
@@ -137,7 +149,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
 ]
 
 test.each(DEFECTS)("the defect that %s is found (%s)", async (_name, scene, property, defect) => {
-  const broken = (await load([defect])) as typeof Explorer
+  const broken = (await load([defect].flat())) as typeof Explorer
   const scope = broken.JOIN_SCOPES[scene].test
   const { counterexample } = broken.explore(new broken.JoinState(scope), { statesMax: 3_000 })
   expect(counterexample?.property).toBe(property)

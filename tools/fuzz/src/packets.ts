@@ -110,6 +110,7 @@ function writePacket(random: Random, writer: wire.PacketWriter, kind: number, pr
           ...{
             limits: drawLimits(random),
             features: u32(random),
+            order: u32(random),
             token,
             exchange: drawExchange(random, profile, wire.EXCHANGE_BYTES.join),
           },

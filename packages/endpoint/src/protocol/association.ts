@@ -16,6 +16,8 @@ export interface AssociationParts {
   readonly address: number
   /** Whether our join began it. */
   readonly isOurs: boolean
+  /** Of two of a session the one of the higher order is used; of the same, the one begun by the smaller unique. */
+  readonly order: number
   /** Datagrams in flight towards us at most: the replay window spans twice as many. */
   readonly inFlightMax: number
   readonly nowMs: number
@@ -26,7 +28,10 @@ export class Association {
   readonly remoteSlot: number
   readonly address: number
   readonly isOurs: boolean
+  readonly order: number
   readonly createdMs: number
+  /** When it was complete; `Infinity`: it isn't. */
+  establishedMs: number = Infinity
   /** Set as soon as there are keys. */
   protection: Protection = NO_KEYS
   readonly replay: ReplayWindow
@@ -44,11 +49,12 @@ export class Association {
   #nextCounter = 1
   #highestArrivedMs = 0
 
-  constructor({ slot, remoteSlot, address, isOurs, inFlightMax, nowMs }: AssociationParts) {
+  constructor({ slot, remoteSlot, address, isOurs, order, inFlightMax, nowMs }: AssociationParts) {
     this.slot = slot
     this.remoteSlot = remoteSlot
     this.address = address
     this.isOurs = isOurs
+    this.order = order
     this.replay = new ReplayWindow(2 * inFlightMax)
     this.createdMs = this.lastReceivedMs = this.lastSentMs = nowMs
   }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Join } from "@x/wire"
 import { toHex } from "./identity.ts"
 import type { Association } from "./association.ts"
 import type { PeerState } from "./peer-state.ts"
@@ -25,16 +26,8 @@ export interface HalfOpen {
 }
 
 /** What the tries of one join have in common, however many members may write it. */
-export function joinKey({
-  unique,
-  session,
-  slot,
-}: {
-  readonly unique: Uint8Array
-  readonly session: Uint8Array
-  readonly slot: number
-}): string {
-  return `${toHex(unique)} ${toHex(session)} ${slot}`
+export function joinKey({ unique, session, slot, order }: Pick<Join, "unique" | "session" | "slot" | "order">): string {
+  return `${toHex(unique)} ${toHex(session)} ${slot} ${order}`
 }
 
 const NONE: readonly HalfOpen[] = []

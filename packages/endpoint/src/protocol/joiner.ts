@@ -1,5 +1,5 @@
 /**
- * One join under way, seen from the joiner: when to say it again, to whom and with what (PROTOCOL.md §7). Reads no clock and sends nothing.
+ * One join under way, seen from the joiner: at which addresses it asks, and when (PROTOCOL.md §7). Reads no clock and sends nothing.
  *
  * @module
  */
@@ -7,96 +7,82 @@
 import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR } from "@x/wire"
 import type { Due } from "./due-queue.ts"
 import { NO_IDENTITY } from "./identity.ts"
+import { type Challenger, JoinCandidate, type Refusal } from "./join-candidate.ts"
 import type { NoiseInitiator } from "./noise.ts"
 import type { IkInitiator } from "./noise-ik.ts"
 
-/** The first retry comes after this, the next after 1.5 times as long, up to a second; milliseconds. */
-const RETRY_MS = 100
-const RETRY_FACTOR = 1.5
-const RETRY_MS_MAX = 1_000
-/** Joins with padding to the base size before smaller ones are tried: a path that can't carry it is rare. */
-const FULL_SIZE_TRIES = 3
-/** Challenges answered at once; more come only where two incarnations answer at one address, and wait for the next try. */
-const ANSWERS_AT_ONCE = 4
+/** The next address is asked so long after the one before at the latest (RFC 8305 §5), and all have been by the middle of the time that there is. */
+const STEP_MS_MAX = 250
+const STEP_PART = 2
+/** Addresses asked at a time. Of more, those that have been longest without an answer give way, and come again behind the others. */
+const ASKED_MAX = 32
+/** Of so many one is begun every so often at most. */
+const STEP_MS_MIN_OF_MANY = 10
 
-/** Tries with one token that nobody answers, after which another is asked for: this one is too old, or was made for somebody else. */
-const TOKEN_TRIES_MAX = 5
-/** Where there are keys a refusal is the last word after so many more tries that nobody else answered. */
-const REFUSED_TRIES = 3
-
-/** Tries whose answer may still come: with a new pair of keys for each, and so many are kept. */
+/** Tries at an address whose answers may still come: with a new pair of keys for each, and so many are kept. */
 const EXCHANGES_MAX = 16
 
 /** A try in a profile with keys. */
 export interface Exchange {
   readonly initiator: NoiseInitiator
-  /** The session it carried. */
+  readonly address: number
+  readonly sentMs: number
+  /** The session and the order that it carried. */
   readonly session: Uint8Array
+  readonly order: number
   /** And the exchange between static keys. */
   readonly identity: IkInitiator | undefined
 }
 
-/** Who challenged: where, who it is, and the session that is for it; `token` brings back what it gave. */
-export interface Challenger {
-  readonly address: number
-  readonly unique: Uint8Array
-  readonly token: Uint8Array
-  readonly session: Uint8Array
-}
-
 /** What a join says this time. */
 export interface JoinTry {
-  readonly address: number
+  readonly candidate: JoinCandidate
   readonly attempt: number
   readonly datagramBytes: number
 }
 
+export interface JoinerParts {
+  readonly slot: number
+  /** Ids of the addresses to ask at, the first one first; one reference each. */
+  readonly addresses: readonly number[]
+  /** A probing join for a peer we have: it changes nothing unless it completes. */
+  readonly isProbe?: boolean
+  /** Who asked for it waits so long. */
+  readonly timeoutMs: number
+  readonly nowMs: number
+  /** The session that tries carry before a challenge told with whom it is: zeros, or one that is good for whoever answers. */
+  readonly firstSession?: Uint8Array
+  /** Whose key it has to be, where members have some. */
+  readonly publicKey?: Uint8Array | undefined
+}
+
 export class Joiner implements Due {
   readonly slot: number
-  /** Ids of the addresses to try, in turn; one reference each. */
-  readonly addresses: readonly number[]
-  readonly deadlineMs: number
-  /** A probing join for a peer we have: it changes nothing unless it completes. */
   readonly isProbe: boolean
+  readonly publicKey: Uint8Array | undefined
+  readonly candidates: readonly JoinCandidate[]
   dueMs: number = Infinity
   heapIndex = -1
-  /** The challenger, from the latest challenge; a join without one can only be a first one. */
-  challenge: Challenger | undefined
-  /** Why it was refused, as long as somebody else may still answer. */
-  refusal: { readonly reason: number; readonly text: string } | undefined
-  /** The session that tries carry before a challenge told whom it is with: zeros, or one that is good for whoever answers. */
-  readonly firstSession: Uint8Array
-  /** Of whom it asks for, where members have keys. */
-  readonly publicKey: Uint8Array | undefined
+  firstSession: Uint8Array
+  /** When somebody asked for it last. */
+  sinceMs: number
   readonly #exchanges = new Map<number, Exchange>()
+  /** Those asked at, in the order in which they were begun, and those whose turn is to come. */
+  #asked: JoinCandidate[] = []
+  readonly #waiting: JoinCandidate[]
+  #beginMs: number
+  #stepMs = STEP_MS_MAX
   #attempt = 0
-  /** The latest try when the challenge came: answers to it and to those before it are of no use any more. */
-  #challengedAt = 0
-  #answers = 0
-  #retryMs = RETRY_MS
-  #nextMs: number
-  /** Whose token was of no use. */
-  #former: Challenger | undefined
-  #tokenTries = 0
-  #refusedTries = 0
-  #endMs: number
 
-  constructor(
-    slot: number,
-    addresses: readonly number[],
-    isProbe: boolean,
-    deadlineMs: number,
-    nowMs: number,
-    firstSession: Uint8Array = NO_IDENTITY,
-    publicKey?: Uint8Array,
-  ) {
-    this.publicKey = publicKey
+  constructor({ slot, addresses, isProbe = false, timeoutMs, nowMs, firstSession = NO_IDENTITY, publicKey }: JoinerParts) {
     this.slot = slot
-    this.firstSession = firstSession
-    this.addresses = addresses
     this.isProbe = isProbe
-    this.deadlineMs = this.#endMs = deadlineMs
-    this.#nextMs = nowMs
+    this.publicKey = publicKey
+    this.firstSession = firstSession
+    this.candidates = addresses.map((address) => new JoinCandidate(address))
+    this.#waiting = [...this.candidates]
+    this.#beginMs = this.sinceMs = nowMs
+    this.hasten(timeoutMs, nowMs)
   }
 
   /** Number of the latest try; answers copy it. */
@@ -104,85 +90,106 @@ export class Joiner implements Due {
     return this.#attempt
   }
 
+  candidateAt(address: number): JoinCandidate | undefined {
+    return this.candidates.find((candidate) => candidate.address === address)
+  }
+
   get nextTimeoutMs(): number {
-    return Math.min(this.#nextMs, this.#endMs)
+    let next = this.#waiting.length > 0 ? this.#beginMs : Infinity
+    for (const { nextMs, isOver } of this.#asked) if (!isOver) next = Math.min(next, nextMs)
+    return next
   }
 
-  /** Whom it goes on with, token or none. */
-  get challenger(): Challenger | undefined {
-    return this.challenge ?? this.#former
+  /** Why it was refused: everywhere, or where it was answered at all. */
+  get refusal(): Refusal | undefined {
+    return this.candidates.find(({ refusal }) => refusal !== undefined)?.refusal
   }
 
-  /** The session that the next try carries. */
-  get session(): Uint8Array {
-    return this.challenge?.session ?? this.firstSession
+  /** Whether it was refused everywhere. */
+  get isOver(): boolean {
+    return this.candidates.every(({ isOver }) => isOver)
+  }
+
+  /** Somebody more waits, so long: the last address is to be asked in time for it too. */
+  hasten(timeoutMs: number, nowMs: number): void {
+    this.sinceMs = nowMs
+    const { length } = this.candidates
+    const stepMs = Math.max(length > ASKED_MAX ? STEP_MS_MIN_OF_MANY : 1, Math.min(STEP_MS_MAX, timeoutMs / STEP_PART / length))
+    if (stepMs < this.#stepMs) {
+      this.#stepMs = stepMs
+      this.#beginMs = Math.min(this.#beginMs, nowMs + stepMs)
+    }
+    for (const candidate of this.#asked) candidate.hasten(nowMs)
+  }
+
+  /** The session that the next try there carries. */
+  sessionAt({ challenge }: JoinCandidate): Uint8Array {
+    return challenge?.session ?? this.firstSession
   }
 
   /** A try was sealed. */
   addExchange(attempt: number, exchange: Exchange): void {
     this.#exchanges.set(attempt, exchange)
-    if (this.#exchanges.size > EXCHANGES_MAX) this.#exchanges.delete(this.#exchanges.keys().next().value!)
+    const { address } = exchange
+    let kept = 0
+    for (const it of this.#exchanges.values()) if (it.address === address) kept++
+    if (kept <= EXCHANGES_MAX) return
+    for (const [number, it] of this.#exchanges) if (it.address === address) return void this.#exchanges.delete(number)
   }
 
   exchange(attempt: number): Exchange | undefined {
     return this.#exchanges.get(attempt)
   }
 
-  isOver(nowMs: number): boolean {
-    return nowMs >= this.#endMs
+  /** A challenge came from there: it is answered at once. */
+  answer(candidate: JoinCandidate, challenge: Challenger, nowMs: number): void {
+    if (!this.#asked.includes(candidate)) {
+      if (this.#waiting.includes(candidate)) this.#waiting.splice(this.#waiting.indexOf(candidate), 1)
+      this.#asked.push(candidate)
+    }
+    candidate.answer(challenge, this.#attempt, nowMs)
   }
 
-  /** Whether an answer to this try is one to what we say now: before the first challenge any, then those to tries that went by the latest. */
-  isCurrent(attempt: number): boolean {
-    return attempt > this.#challengedAt
+  /** What it was answering at an address is over: there it begins anew, and no answer to what was said there counts any more. */
+  restart(candidate: JoinCandidate, nowMs: number): void {
+    for (const [attempt, { address }] of this.#exchanges) if (address === candidate.address) this.#exchanges.delete(attempt)
+    candidate.restart()
+    if (this.#waiting.includes(candidate)) return
+    if (!this.#asked.includes(candidate)) this.#asked.push(candidate)
+    candidate.begin(nowMs)
   }
 
-  /** A challenge came: answer it at once. */
-  answer(challenge: Challenger, nowMs: number): void {
-    this.#goOn()
-    this.challenge = challenge
-    this.#tokenTries = 0
-    this.#challengedAt = this.#attempt
-    if (this.#answers++ < ANSWERS_AT_ONCE) this.#nextMs = nowMs
+  /** It was refused at an address: the next one needn't wait. */
+  refuse(candidate: JoinCandidate, refusal: Refusal, isLast: boolean, nowMs: number): void {
+    candidate.refuse(refusal, isLast)
+    this.#beginMs = Math.min(this.#beginMs, nowMs)
   }
 
-  /** What it was answering is over: it begins anew. */
-  restart(nowMs: number): void {
-    this.#goOn()
-    this.challenge = this.#former = undefined
-    this.#exchanges.clear()
-    this.#retryMs = RETRY_MS
-    this.#nextMs = nowMs
-  }
-
-  /** It was refused, by whom we asked or by somebody who was shown the join: it is over soon, unless somebody else answers. */
-  refuse(refusal: NonNullable<Joiner["refusal"]>): void {
-    if (this.refusal !== undefined) return
-    this.refusal = refusal
-    this.#refusedTries = 0
-  }
-
-  #goOn(): void {
-    this.refusal = undefined
-    this.#endMs = this.deadlineMs
-  }
-
-  /** The next try, if it is time. */
+  /** The next try, if it is time for one. */
   poll(nowMs: number): JoinTry | undefined {
-    if (this.#nextMs > nowMs) return undefined
-    if (this.challenge !== undefined && this.#tokenTries++ >= TOKEN_TRIES_MAX) {
-      this.#former = this.challenge
-      this.challenge = undefined
+    if (this.#waiting.length > 0 && this.#beginMs <= nowMs) this.#begin(nowMs)
+    for (const candidate of this.#asked) {
+      const size = candidate.take(nowMs)
+      if (size === undefined) continue
+      this.#attempt++
+      return { candidate, attempt: this.#attempt, datagramBytes: size === "full" ? DATAGRAM_BYTES_BASE : DATAGRAM_BYTES_FLOOR }
     }
-    const address = this.challenge?.address ?? this.addresses[this.#attempt % this.addresses.length]!
-    this.#attempt++
-    this.#nextMs = nowMs + this.#retryMs
-    this.#retryMs = Math.min(this.#retryMs * RETRY_FACTOR, RETRY_MS_MAX)
-    if (this.refusal !== undefined && ++this.#refusedTries >= REFUSED_TRIES) this.#endMs = Math.min(this.deadlineMs, this.#nextMs)
-    return {
-      address,
-      attempt: this.#attempt,
-      datagramBytes: this.#attempt <= FULL_SIZE_TRIES * this.addresses.length + 1 ? DATAGRAM_BYTES_BASE : DATAGRAM_BYTES_FLOOR,
+    return undefined
+  }
+
+  /** Begins to ask at one address more. */
+  #begin(nowMs: number): void {
+    this.#beginMs = nowMs + this.#stepMs
+    this.#asked = this.#asked.filter(({ isOver }) => !isOver)
+    if (this.#asked.length >= ASKED_MAX) {
+      const at = this.#asked.findIndex(({ challenge }) => challenge === undefined)
+      if (at < 0) return
+      const [paused] = this.#asked.splice(at, 1)
+      paused!.pause()
+      this.#waiting.push(paused!)
     }
+    const next = this.#waiting.shift()!
+    next.begin(nowMs)
+    this.#asked.push(next)
   }
 }

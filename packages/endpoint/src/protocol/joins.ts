@@ -12,8 +12,10 @@ import { Association, pseudoHeaders } from "./association.ts"
 import { type CookieHost, CookieJar } from "./cookie.ts"
 import type { Due, DueQueue } from "./due-queue.ts"
 import { type HalfOpen, HalfOpenTable, joinKey } from "./half-open.ts"
-import { isNone, isSame, isSameKey, newIdentity, NO_IDENTITY } from "./identity.ts"
-import { type Exchange, Joiner } from "./joiner.ts"
+import { isNone, isSame, isSameKey, newIdentity, NO_IDENTITY, toHex } from "./identity.ts"
+import { JoinCall, type JoinFailure } from "./join-call.ts"
+import type { Challenger, JoinCandidate } from "./join-candidate.ts"
+import { type Exchange, Joiner, type JoinTry } from "./joiner.ts"
 import { KeyProtection } from "./key-protection.ts"
 import { keyChains } from "./key-schedule.ts"
 import type { NoiseResponder } from "./noise.ts"
@@ -46,28 +48,27 @@ const HALF_OPEN_AT_EASE_PART = 4
 const JOINS_AT_EASE_PER_SECOND = 50
 const JOINS_AT_EASE_BURST = 64
 
+/** So many may wait for joins at a time, or twice as many as there may be peers. */
+const CALLS_MIN = 1_024
+/** The field has 32 bits. */
+const ORDER_MAX = 0xffff_ffff
 /** Tries of a join that are kept half open: as many as its sender keeps. */
 const TRIES_MAX = 16
 
-/** Why a join failed. */
-export interface JoinFailure {
-  readonly kind: "timeout" | "refused"
-  readonly reason: number
-  readonly text: string
-}
-
-export interface JoinRequest {
+/** Whom to ask for. */
+export interface JoinTarget {
+  /** Ids of its addresses, whose references pass to the join. */
   readonly addresses: readonly number[]
-  readonly isProbe?: boolean
   /** Whose key it has to be, where members have some. */
   readonly publicKey?: Uint8Array | undefined
-  readonly timeoutMs: number
-  readonly onDone: (result: PeerState | JoinFailure) => void
 }
 
 export interface PendingJoin {
   readonly joiner: Joiner
-  readonly onDone: (result: PeerState | JoinFailure) => void
+  /** Who waits for it. It ends when nobody does. */
+  readonly calls: Set<JoinCall>
+  /** What it asks, and where: who asks the same shares it. */
+  readonly target: string
 }
 
 /** What a slot leads to. */
@@ -94,6 +95,8 @@ export interface JoinsHost {
   /** An association is complete. */
   establish(peer: PeerState, association: Association, nowMs: number): void
   dissociate(association: Association, nowMs: number): void
+  /** The peer whose datagrams go to this address. */
+  peerAt(address: number): PeerState | undefined
   /** Who answers at this address is a peer that we have. Answers whether others were held for being there: those are over. */
   found(peer: PeerState, address: number, nowMs: number): boolean
   /** There is something to send. */
@@ -128,6 +131,10 @@ export class Joins {
   readonly #tokens: TokenBucket
   readonly #ease: TokenBucket
   readonly #joins = new Map<Joiner, PendingJoin>()
+  readonly #byTarget = new Map<string, PendingJoin>()
+  readonly #calls = new Set<JoinCall>()
+  /** What first joins carry in profiles with keys, whomever they meet: all under way the same, so that however many meet one peer it is one session. */
+  #firstSession = NO_IDENTITY
   readonly #halfOpen = new HalfOpenTable()
 
   constructor(host: JoinsHost, nowMs: number) {
@@ -146,66 +153,150 @@ export class Joins {
     return this.#halfOpen.joins
   }
 
-  /**
-   * Asks the peer at one of these addresses (ids, whose references pass to the join) to associate. A probe asks for a peer that we have: nothing
-   * comes of it unless it completes. Returns what cancels it.
-   */
-  join({ addresses, isProbe = false, publicKey, timeoutMs, onDone }: JoinRequest, nowMs: number): (nowMs: number) => void {
+  /** Somebody wants a join: its time runs from now on, wherever is to be asked. `ask` says where. */
+  call(timeoutMs: number, onDone: (result: PeerState | JoinFailure) => void, nowMs: number): JoinCall {
+    const call = new JoinCall(nowMs + timeoutMs, onDone)
+    call.isRefused = this.#calls.size >= this.#callsMax
+    this.#calls.add(call)
+    this.#host.due.set(call, call.isRefused ? nowMs : call.deadlineMs)
+    this.#host.onWork()
+    return call
+  }
+
+  /** More joins at a time than there can be peers are a mistake, and would take as much memory as it likes. */
+  get #callsMax(): number {
+    return Math.max(CALLS_MIN, 2 * this.#host.settings.peersMax)
+  }
+
+  /** Asks whoever is at one of these addresses to associate, all of them in a race; or waits with who has asked there already. */
+  ask(call: JoinCall, { addresses, publicKey }: JoinTarget, nowMs: number): void {
+    const ids = [...new Set(addresses)]
+    const target = `${ids.toSorted((a, b) => a - b).join()} ${publicKey === undefined ? "" : toHex(publicKey)}`
+    const timeoutMs = call.deadlineMs - nowMs
+    let pending = this.#byTarget.get(target)
+    if (pending === undefined) {
+      for (const address of ids) this.#host.transport.retainAddress(address)
+      // Where a peer is reached it is asked first: it doesn't move while it can be.
+      const known = ids.findIndex((address) => this.#host.peerAt(address) !== undefined)
+      if (known > 0) ids.unshift(...ids.splice(known, 1))
+      pending = this.#begin(target, { addresses: ids, publicKey, timeoutMs, isProbe: false }, nowMs)
+    } else {
+      pending.joiner.hasten(timeoutMs, nowMs)
+    }
+    for (const address of addresses) this.#host.transport.releaseAddress(address)
+    if (pending === undefined)
+      return this.#settle(call, { kind: "full", reason: wire.REASON.peersFull, text: "too many joins within two minutes" })
+    call.pending = pending
+    pending.calls.add(call)
+    this.#schedule(pending.joiner)
+  }
+
+  /** Nobody waits for it any more. */
+  cancel(call: JoinCall, nowMs: number): void {
+    if (!this.#calls.delete(call)) return
+    this.#host.due.remove(call)
+    const { pending } = call
+    if (pending === undefined) return
+    pending.calls.delete(call)
+    if (pending.calls.size === 0) this.#end(pending, nowMs)
+  }
+
+  /** The time of a call is over. */
+  expire(call: JoinCall, nowMs: number): void {
+    const refusal = call.pending?.joiner.refusal
+    this.cancel(call, nowMs)
+    if (call.isRefused) return call.onDone({ kind: "full", reason: wire.REASON.peersFull, text: `${this.#callsMax} joins are under way` })
+    call.onDone(refusal === undefined ? { kind: "timeout", reason: wire.REASON.timeout, text: "" } : { kind: "refused", ...refusal })
+  }
+
+  /** Asks whether a peer that we have is still at this address: nothing comes of it unless it completes. */
+  probe(address: number, publicKey: Uint8Array | undefined, nowMs: number): void {
+    const target = `probe ${address} ${publicKey === undefined ? "" : toHex(publicKey)}`
+    if (this.#byTarget.has(target)) return
+    this.#host.transport.retainAddress(address)
+    const timeoutMs = this.#host.settings.joinTimeoutMs
+    const pending = this.#begin(target, { addresses: [address], publicKey, timeoutMs, isProbe: true }, nowMs)
+    if (pending === undefined) return
+    const call = this.call(timeoutMs, () => {}, nowMs)
+    call.pending = pending
+    pending.calls.add(call)
+    this.#schedule(pending.joiner)
+  }
+
+  /** `undefined`: no slot is free. The references of the addresses are the join's. */
+  #begin(
+    target: string,
+    { addresses, publicKey, timeoutMs, isProbe }: Required<JoinTarget> & { readonly timeoutMs: number; readonly isProbe: boolean },
+    nowMs: number,
+  ): PendingJoin | undefined {
     const owner: { kind: "join"; pending: PendingJoin } = { kind: "join", pending: undefined as never }
     const slot = this.#host.slots.allocate(owner, this.#host.random(), nowMs)
     if (slot === undefined) {
       for (const address of addresses) this.#host.transport.releaseAddress(address)
-      onDone({ kind: "refused", reason: wire.REASON.peersFull, text: "too many joins within two minutes" })
-      return () => {}
+      return undefined
     }
-    // Where a first join may be accepted at once, it carries a session.
-    const session = this.#host.sealed === undefined ? NO_IDENTITY : newIdentity((out) => this.#host.cookies.entropy(out))
-    const joiner = new Joiner(slot, addresses, isProbe, nowMs + timeoutMs, nowMs, session, publicKey)
-    const pending: PendingJoin = { joiner, onDone }
+    const { sealed, cookies } = this.#host
+    if (sealed !== undefined && isNone(this.#firstSession)) this.#firstSession = newIdentity((out) => cookies.entropy(out))
+    const joiner = new Joiner({ slot, addresses, isProbe, timeoutMs, nowMs, publicKey, firstSession: this.#firstSession })
+    const pending: PendingJoin = { joiner, calls: new Set(), target }
     owner.pending = pending
     this.#joins.set(joiner, pending)
-    this.#host.due.set(joiner, nowMs)
-    this.#host.onWork()
-    return (at) => this.#endJoin(pending, at)
+    this.#byTarget.set(target, pending)
+    return pending
   }
 
-  /** Whether a probe for the peer at this address is under way. */
-  isProbing(address: number): boolean {
-    for (const { isProbe, addresses } of this.#joins.keys()) if (isProbe && addresses[0] === address) return true
-    return false
-  }
-
-  #endJoin(pending: PendingJoin, nowMs: number): void {
-    if (!this.#joins.delete(pending.joiner)) return
-    this.#host.due.remove(pending.joiner)
-    if (this.#host.slots.get(pending.joiner.slot)?.kind === "join") this.#host.slots.free(pending.joiner.slot, nowMs)
-    for (const address of pending.joiner.addresses) this.#host.transport.releaseAddress(address)
-  }
-
-  /** A join is due: says it again, or gives up. */
-  poll(joiner: Joiner, nowMs: number): void {
-    const pending = this.#joins.get(joiner)
-    if (pending === undefined) return
-    if (joiner.isOver(nowMs)) {
-      this.#endJoin(pending, nowMs)
-      const { refusal } = joiner
-      pending.onDone(refusal === undefined ? { kind: "timeout", reason: wire.REASON.timeout, text: "" } : { kind: "refused", ...refusal })
-      return
-    }
-    // While the socket is full the try waits: due at once again, it would be taken out of the queue for ever.
-    if (!this.#host.outbox.makeRoom()) return this.#host.due.set(joiner, Math.min(nowMs + BLOCKED_MS, joiner.deadlineMs))
-    const it = joiner.poll(nowMs)
-    if (it !== undefined) this.#sendJoin(joiner, it.address, it.attempt, it.datagramBytes)
+  #schedule(joiner: Joiner): void {
     this.#host.due.set(joiner, joiner.nextTimeoutMs)
+    this.#host.onWork()
   }
 
-  #sendJoin(joiner: Joiner, address: number, attempt: number, datagramBytes: number): void {
-    const { challenge } = joiner
+  #settle(call: JoinCall, result: PeerState | JoinFailure): void {
+    if (!this.#calls.delete(call)) return
+    this.#host.due.remove(call)
+    call.onDone(result)
+  }
+
+  /** The join is over, and this is what came of it. */
+  #finish(pending: PendingJoin, result: PeerState | JoinFailure, nowMs: number): void {
+    this.#end(pending, nowMs)
+    for (const call of pending.calls) this.#settle(call, result)
+  }
+
+  #end({ joiner, target }: PendingJoin, nowMs: number): void {
+    if (!this.#joins.delete(joiner)) return
+    this.#byTarget.delete(target)
+    this.#host.due.remove(joiner)
+    if (this.#host.slots.get(joiner.slot)?.kind === "join") this.#host.slots.free(joiner.slot, nowMs)
+    for (const { address } of joiner.candidates) this.#host.transport.releaseAddress(address)
+  }
+
+  /** A join is due: says it again. */
+  poll(joiner: Joiner, nowMs: number): void {
+    if (!this.#joins.has(joiner)) return
+    while (joiner.nextTimeoutMs <= nowMs) {
+      // While the socket is full the try waits: due at once again, it would be taken out of the queue for ever.
+      if (!this.#host.outbox.makeRoom()) return this.#host.due.set(joiner, nowMs + BLOCKED_MS)
+      const it = joiner.poll(nowMs)
+      if (it !== undefined) this.#sendJoin(joiner, it, nowMs)
+    }
+    if (!this.#failIfRefused(joiner, nowMs)) this.#host.due.set(joiner, joiner.nextTimeoutMs)
+  }
+
+  #failIfRefused(joiner: Joiner, nowMs: number): boolean {
+    if (!joiner.isOver) return false
+    this.#finish(this.#joins.get(joiner)!, { kind: "refused", ...joiner.refusal! }, nowMs)
+    return true
+  }
+
+  #sendJoin(joiner: Joiner, { candidate, attempt, datagramBytes }: JoinTry, nowMs: number): void {
+    const { challenge, address } = candidate
     const { outbox, sealed } = this.#host
     outbox.composeHandshake(sealed === undefined ? 0 : HANDSHAKE_GAP_BYTES)
     const { writer } = outbox
     const body = writer.begin(wire.KIND.join)
-    const names = { slot: joiner.slot, unique: this.#host.unique, session: joiner.session }
+    const session = joiner.sessionAt(candidate)
+    const order = challenge?.order ?? 0
+    const names = { slot: joiner.slot, unique: this.#host.unique, session }
     const identity = sealed?.handshakes.beginIdentity(names, joiner.publicKey)
     const join: wire.Join = {
       ...names,
@@ -215,6 +306,7 @@ export class Joins {
       receiverUnique: challenge?.unique ?? NO_IDENTITY,
       limits: this.#host.limits,
       features: 0,
+      order,
       token: challenge?.token ?? NOTHING,
       exchange: identity?.message ?? NOTHING,
     }
@@ -222,14 +314,15 @@ export class Joins {
     if (sealed === undefined) return outbox.postHandshake(address, 0, attempt, ZERO_SEED)
     outbox.postSealed(address, 0, attempt, 0, HANDSHAKE_GAP_BYTES, (prefix, packets) => {
       const initiator = sealed.handshakes.begin(prefix, packets)
-      joiner.addExchange(attempt, { initiator, session: join.session, identity })
+      joiner.addExchange(attempt, { initiator, address, sentMs: nowMs, session, order, identity })
       return initiator.message
     })
   }
 
   /** Answers to a join are tagged for the joiner's unique and the session it carried. */
-  seedOf({ joiner }: PendingJoin): number {
-    return wire.pseudoHeaderSeed({ receiverUnique: this.#host.unique, receiverSession: joiner.challenge?.session ?? NO_IDENTITY })
+  seedOf({ joiner }: PendingJoin, address: number): number {
+    const receiverSession = joiner.candidateAt(address)?.challenge?.session ?? NO_IDENTITY
+    return wire.pseudoHeaderSeed({ receiverUnique: this.#host.unique, receiverSession })
   }
 
   /** `opened`: the exchange that a genuine join began, in profiles with keys. */
@@ -338,8 +431,8 @@ export class Joins {
     // A state that has not heard of the peer's session yet is our own join to it, under way: one session.
     const continues =
       known !== undefined && known.liveness !== "leaving" && (isSame(known.remoteSession, join.session) || isNone(known.remoteSession))
-    const peer = continues ? known : (this.#halfOpenOf(join, publicKey) ?? this.#newPeer(join, publicKey, address, nowMs))
-    const association = this.#associate(peer, join.slot, address, nowMs)
+    const peer = continues ? known : (this.#halfOpenOf(join, publicKey) ?? this.#newPeer(join, publicKey, nowMs))
+    const association = this.#associate(peer, join, address, nowMs)
     if (association === undefined) return undefined
     if (!isKeyed) this.#protect(peer, association, join.session)
     if (tries.length >= TRIES_MAX) this.#dropHalfOpen(tries[0]!, nowMs)
@@ -356,8 +449,8 @@ export class Joins {
     return undefined
   }
 
-  #newPeer({ unique, session, limits }: wire.Join, publicKey: Uint8Array | undefined, address: number, nowMs: number): PeerState {
-    const local = this.#sessionFor(unique, publicKey) ?? this.#sessionAt(address) ?? newIdentity((out) => this.#host.cookies.entropy(out))
+  #newPeer({ unique, session, limits }: wire.Join, publicKey: Uint8Array | undefined, nowMs: number): PeerState {
+    const local = this.#sessionFor(unique, publicKey) ?? this.#newSession(this.#joins.size > 0)
     const peer = new PeerState(this.#host.context, unique, local, limits, nowMs)
     peer.remoteSession = session
     peer.publicKey = publicKey
@@ -366,21 +459,21 @@ export class Joins {
 
   /** The session that a join of ours under way carries to this incarnation: both associations are to be of one session. */
   #sessionFor(unique: Uint8Array, publicKey: Uint8Array | undefined): Uint8Array | undefined {
-    for (const { challenger, publicKey: asked } of this.#joins.keys())
-      if (challenger !== undefined && isSame(challenger.unique, unique) && isSameKey(asked, publicKey)) return challenger.session
+    for (const joiner of this.#joins.keys()) {
+      const session = challengerOf(joiner, unique, publicKey)?.session
+      if (session !== undefined) return session
+    }
     for (const { peer } of this.#halfOpen) if (isSame(peer.unique, unique) && isSameKey(peer.publicKey, publicKey)) return peer.localSession
     return undefined
   }
 
-  /** That of a first join under way to this address, which whoever is there may have accepted. */
-  #sessionAt(address: number): Uint8Array | undefined {
-    for (const { challenger, addresses, firstSession } of this.#joins.keys())
-      if (challenger === undefined && !isNone(firstSession) && addresses.includes(address)) return firstSession
-    return undefined
+  /** A session for whom we have none with; that of first joins where such a one may have been accepted by it. */
+  #newSession(isFirst: boolean): Uint8Array {
+    return isFirst && !isNone(this.#firstSession) ? this.#firstSession : newIdentity((out) => this.#host.cookies.entropy(out))
   }
 
   /** Makes an association with a slot, for a join of the peer's; `undefined`: no slot is free. */
-  #associate(peer: PeerState, remoteSlot: number, address: number, nowMs: number): Association | undefined {
+  #associate(peer: PeerState, { slot: remoteSlot, order }: wire.Join, address: number, nowMs: number): Association | undefined {
     const owner = { kind: "association", peer, association: undefined as unknown as Association } as {
       kind: "association"
       peer: PeerState
@@ -390,7 +483,7 @@ export class Joins {
     if (slot === undefined) return undefined
     this.#host.transport.retainAddress(address)
     const inFlightMax = this.#host.limits.inFlight
-    owner.association = new Association({ slot, remoteSlot, address, isOurs: false, inFlightMax, nowMs })
+    owner.association = new Association({ slot, remoteSlot, address, isOurs: false, order, inFlightMax, nowMs })
     return owner.association
   }
 
@@ -498,30 +591,28 @@ export class Joins {
 
   handleChallenge(pending: PendingJoin, challenge: wire.Challenge, attempt: number, address: number, nowMs: number): void {
     const { joiner } = pending
-    // Only from where it was asked for; and the first answer decides, until another is found in the challenger's place.
-    if (!joiner.addresses.includes(address) || !joiner.isCurrent(attempt)) return this.#host.refuse("unexpected")
-    if (joiner.challenge !== undefined && joiner.challenge.address !== address) return this.#host.refuse("unexpected")
-    const { challenger } = joiner
+    const candidate = joiner.candidateAt(address)
+    // Only from where it was asked for; and the first answer from there decides, until another is found in the challenger's place.
+    if (candidate === undefined || !candidate.isCurrent(attempt)) return this.#host.refuse("unexpected")
+    const { challenger } = candidate
     const held = challenger !== undefined && isSame(challenger.unique, challenge.unique) ? challenger : undefined
     const known = this.#host.peers.get(challenge.unique, joiner.publicKey)
     const isUsable = known !== undefined && known.liveness !== "leaving" && known.liveness !== "left"
-    if (isUsable && known.liveness === "joined" && !joiner.isProbe) {
-      // Another name or address of a peer we have.
-      this.#endJoin(pending, nowMs)
-      return pending.onDone(known)
-    }
+    // There it is reached already, or came to be while we asked. At another address it is asked to move there.
+    if (isUsable && known.liveness === "joined" && !joiner.isProbe && isAnswerOf(known, address, joiner.sinceMs))
+      return this.#finish(pending, known, nowMs)
     // A restarted process came back over another of its addresses: whom we asked for at this one is no more.
-    if (joiner.isProbe && isUsable && this.#host.found(known, address, nowMs)) return this.#endJoin(pending, nowMs)
+    if (joiner.isProbe && isUsable && this.#host.found(known, address, nowMs)) return this.#end(pending, nowMs)
     // The peer is beginning another session, half open here: which one it is to be is settled before a join of ours goes on with either.
     if (isUsable && held === undefined && this.#isBeingReplaced(known)) return this.#host.refuse("unexpected")
     const session =
       held?.session ??
       (isUsable ? known.localSession : undefined) ??
       this.#sessionFor(challenge.unique, joiner.publicKey) ??
-      newIdentity((out) => this.#host.cookies.entropy(out))
-    joiner.answer({ address, unique: challenge.unique, token: challenge.token, session }, nowMs)
-    this.#host.due.set(joiner, nowMs)
-    this.#host.onWork()
+      this.#newSession(true)
+    const order = held?.order ?? (isUsable ? Math.min((known.association?.order ?? -1) + 1, ORDER_MAX) : 0)
+    joiner.answer(candidate, { unique: challenge.unique, token: challenge.token, session, order }, nowMs)
+    this.#schedule(joiner)
   }
 
   #isBeingReplaced(known: PeerState): boolean {
@@ -541,13 +632,13 @@ export class Joins {
     result?: NoiseResult,
   ): void {
     const { joiner } = pending
-    const { challenge } = joiner
+    const candidate = joiner.candidateAt(address)
+    if (candidate === undefined || isSame(accept.unique, this.#host.unique)) return this.#host.refuse("unexpected")
+    const { challenge } = candidate
     // Without keys nobody is accepted unchallenged, and nobody who wasn't asked answers.
     if (exchange === undefined && challenge === undefined) return this.#host.refuse("unexpected")
-    if (challenge !== undefined && (!isSame(challenge.unique, accept.unique) || challenge.address !== address))
-      return this.#host.refuse("unexpected")
-    if (!joiner.addresses.includes(address) || isSame(accept.unique, this.#host.unique)) return this.#host.refuse("unexpected")
-    const session = exchange?.session ?? challenge!.session
+    if (challenge !== undefined && !isSame(challenge.unique, accept.unique)) return this.#host.refuse("unexpected")
+    const { session, order } = exchange ?? challenge!
     const shown = exchange?.identity?.read(accept.exchange)
     // Where members have keys the one that was asked for has to be shown.
     if (exchange !== undefined && exchange.identity !== undefined && shown === undefined) return this.#host.refuse("tag")
@@ -559,6 +650,11 @@ export class Joins {
       isSame(peer.localSession, session) &&
       isSame(peer.remoteSession, accept.session) &&
       isSameKey(peer.publicKey, joiner.publicKey)
+    // What was said before the association in use came about is no reason for another: it is of the same session, or of one that is over.
+    if (known?.association !== undefined && exchange !== undefined && exchange.sentMs <= known.association.establishedMs) {
+      if (known.liveness === "joined") return this.#finish(pending, known, nowMs)
+      return this.#host.refuse("unexpected")
+    }
     const peer =
       known !== undefined && isOfSession(known)
         ? known
@@ -567,29 +663,28 @@ export class Joins {
     peer.remoteSession = accept.session
     peer.publicKey = joiner.publicKey
     limitPath(peer, length)
-    this.#joins.delete(joiner)
-    this.#host.due.remove(joiner)
     // The slot of the join becomes the association's: the peer knows it already.
     this.#host.transport.retainAddress(address)
     const { inFlight: inFlightMax } = this.#host.limits
-    const association = new Association({ slot: joiner.slot, remoteSlot: accept.slot, address, isOurs: true, inFlightMax, nowMs })
+    const association = new Association({ slot: joiner.slot, remoteSlot: accept.slot, address, isOurs: true, order, inFlightMax, nowMs })
     this.#protect(peer, association, accept.session, result && this.#host.sealed!.handshakes.combine(result, shown?.result))
     this.#host.slots.replace(joiner.slot, { kind: "association", peer, association })
     association.isConfirmed = true
-    for (const id of joiner.addresses) this.#host.transport.releaseAddress(id)
+    this.#end(pending, nowMs)
     this.#host.establish(peer, association, nowMs)
     // Tells the other side that its accept has come.
     peer.ping(() => {})
-    pending.onDone(this.#host.peers.get(accept.unique, joiner.publicKey) ?? peer)
+    const joined = this.#host.peers.get(accept.unique, joiner.publicKey) ?? peer
+    for (const call of pending.calls) this.#settle(call, joined)
   }
 
   /** Where there are keys somebody on the way may have shown the join to another member, or to us: a refusal may not be of whom we asked. */
   handleRefuse(pending: PendingJoin, { reason, text }: wire.ReasonText, attempt: number, address: number, nowMs: number): void {
     const { joiner } = pending
-    if (!joiner.addresses.includes(address) || !joiner.isCurrent(attempt)) return this.#host.refuse("unexpected")
-    if (this.#host.sealed !== undefined) return joiner.refuse({ reason, text })
-    this.#endJoin(pending, nowMs)
-    pending.onDone({ kind: "refused", reason, text })
+    const candidate = joiner.candidateAt(address)
+    if (candidate === undefined || !candidate.isCurrent(attempt)) return this.#host.refuse("unexpected")
+    joiner.refuse(candidate, { reason, text }, this.#host.sealed === undefined, nowMs)
+    if (!this.#failIfRefused(joiner, nowMs)) this.#schedule(joiner)
   }
 
   /** A datagram came under a half-open association: whoever joined has our accept. */
@@ -612,14 +707,13 @@ export class Joins {
    * it back. Joins that go on with it ask again who is there.
    */
   prefer({ unique }: PeerState, address: number, nowMs: number): void {
-    for (const { joiner } of this.#joins.values()) {
-      const { challenger } = joiner
+    for (const joiner of this.#joins.keys()) {
+      const candidate = joiner.candidateAt(address)
+      if (candidate === undefined) continue
+      const { challenger } = candidate
       // With keys a first join may have been accepted by now, by whoever was there.
-      const isOver =
-        challenger === undefined ? this.#host.sealed !== undefined && joiner.addresses.includes(address) : challenger.address === address
-      if (!isOver || (challenger !== undefined && isSame(challenger.unique, unique))) continue
-      joiner.restart(nowMs)
-      this.#host.due.set(joiner, nowMs)
+      const isOver = challenger === undefined ? this.#host.sealed !== undefined : !isSame(challenger.unique, unique)
+      if (isOver) this.#restart(joiner, candidate, nowMs)
     }
     for (const entry of this.#halfOpen) {
       if (entry.association.address === address && !isSame(entry.peer.unique, unique)) this.#dropHalfOpen(entry, nowMs)
@@ -637,18 +731,31 @@ export class Joins {
     this.#host.due.set(this.halfOpenDue, next)
   }
 
+  #restart(joiner: Joiner, candidate: JoinCandidate, nowMs: number): void {
+    joiner.restart(candidate, nowMs)
+    this.#schedule(joiner)
+  }
+
+  /** An association of ours is in use with this peer: joins that go on with it have come to what they were for. */
+  satisfy(peer: PeerState, nowMs: number): void {
+    for (const pending of [...this.#joins.values()])
+      if (challengerOf(pending.joiner, peer.unique, peer.publicKey) !== undefined) this.#finish(pending, peer, nowMs)
+  }
+
   /** A state is over: half-open associations of it must not bring it back, and no join may go on with its session. */
   forget(peer: PeerState, nowMs: number): void {
+    const wasFirst = !isNone(this.#firstSession) && isSame(peer.localSession, this.#firstSession)
+    // A first join that was accepted by it is of that session too.
+    if (wasFirst) this.#firstSession = newIdentity((out) => this.#host.cookies.entropy(out))
     for (const pending of [...this.#joins.values()]) {
       const { joiner } = pending
-      const { challenger } = joiner
-      if (challenger === undefined || !isSame(challenger.unique, peer.unique)) continue
-      if (!isSame(challenger.session, peer.localSession)) continue
-      if (joiner.isProbe) {
-        this.#endJoin(pending, nowMs)
-      } else {
-        joiner.restart(nowMs)
-        this.#host.due.set(joiner, nowMs)
+      joiner.firstSession = this.#firstSession
+      for (const candidate of joiner.candidates) {
+        const { challenger } = candidate
+        if (challenger === undefined ? !wasFirst : !isSame(challenger.unique, peer.unique)) continue
+        if (challenger !== undefined && !isSame(challenger.session, peer.localSession)) continue
+        if (joiner.isProbe) this.#end(pending, nowMs)
+        else this.#restart(joiner, candidate, nowMs)
       }
     }
     for (const entry of this.#halfOpen) if (entry.peer === peer) this.#dropHalfOpen(entry, nowMs)
@@ -664,11 +771,25 @@ export class Joins {
 
   /** Ends all joins and forgets what is half open. */
   release(nowMs: number): void {
-    for (const pending of [...this.#joins.values()]) this.#endJoin(pending, nowMs)
+    for (const pending of [...this.#joins.values()]) this.#end(pending, nowMs)
+    for (const call of this.#calls) this.#host.due.remove(call)
+    this.#calls.clear()
     for (const { association } of this.#halfOpen) this.#host.dissociate(association, nowMs)
     this.#halfOpen.clear()
     this.#host.due.remove(this.halfOpenDue)
   }
+}
+
+/** With this incarnation a join goes on, at one of its addresses. */
+function challengerOf(joiner: Joiner, unique: Uint8Array, publicKey: Uint8Array | undefined): Challenger | undefined {
+  if (!isSameKey(joiner.publicKey, publicKey)) return undefined
+  for (const { challenger } of joiner.candidates) if (challenger !== undefined && isSame(challenger.unique, unique)) return challenger
+  return undefined
+}
+
+/** Whether a peer that answers at this address is what was asked for at that time: it is reached there, or wasn't reached at all when we began to ask. */
+function isAnswerOf({ association }: PeerState, address: number, sinceMs: number): boolean {
+  return association === undefined || association.address === address || sinceMs <= association.establishedMs
 }
 
 /** A join that came only without its padding shows that the path doesn't carry the base size. */

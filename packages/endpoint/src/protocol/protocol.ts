@@ -16,7 +16,8 @@ import type { CookieHost } from "./cookie.ts"
 import { type Due, DueQueue } from "./due-queue.ts"
 import { compare, isSameKey, newIdentity } from "./identity.ts"
 import { Joiner } from "./joiner.ts"
-import { type JoinRequest, Joins, type PendingJoin, type SlotOwner, ZERO_SEED } from "./joins.ts"
+import { JoinCall, type JoinFailure } from "./join-call.ts"
+import { Joins, type JoinTarget, type PendingJoin, type SlotOwner, ZERO_SEED } from "./joins.ts"
 import type { ProtocolListener } from "./listener.ts"
 import { Outbox } from "./outbox.ts"
 import type { OutgoingState } from "./outgoing-streams.ts"
@@ -163,6 +164,7 @@ export class Protocol {
         refuse: (reason) => void this.#refuse(reason),
         establish: (peer, association, at) => this.#establish(peer, association, at),
         dissociate: (association, at) => this.#dissociate(association, at),
+        peerAt: (address) => this.#byAddress.get(address),
         found: (peer, address, at) => this.#found(peer, address, at),
       },
       nowMs,
@@ -372,9 +374,18 @@ export class Protocol {
     this.#onWork()
   }
 
-  /** Asks the peer at one of these addresses to associate. Returns what cancels it. */
-  join(request: JoinRequest, nowMs: number): (nowMs: number) => void {
-    return this.#joins.join(request, nowMs)
+  /** Somebody wants to join, and waits so long; `onDone` is called once, unless it is cancelled. */
+  callJoin(timeoutMs: number, onDone: (result: PeerState | JoinFailure) => void, nowMs: number): JoinCall {
+    return this.#joins.call(timeoutMs, onDone, nowMs)
+  }
+
+  /** Asks the peer at one of these addresses to associate. */
+  join(call: JoinCall, target: JoinTarget, nowMs: number): void {
+    this.#joins.ask(call, target, nowMs)
+  }
+
+  cancelJoin(call: JoinCall, nowMs: number): void {
+    this.#joins.cancel(call, nowMs)
   }
 
   /** A hint is never longer than what it answers. */
@@ -392,7 +403,7 @@ export class Protocol {
     // Answers to a join that is over have no seed to check them with any more.
     if (owner?.kind === "association") return void this.#refuse("unexpected")
     if (this.#sealed !== undefined) return this.#receiveSealed(this.#sealed, owner?.pending, view, bytes, offset, length, address, nowMs)
-    const seed = owner === undefined ? ZERO_SEED : this.#joins.seedOf(owner.pending)
+    const seed = owner === undefined ? ZERO_SEED : this.#joins.seedOf(owner.pending, address)
     if (this.#settings.profile === wire.PROFILE.checksum && !wire.openChecksum(bytes, offset, length, seed)) return void this.#refuse("tag")
     const reason = wire.checkPackets(view, offset, length, this.#settings.profile)
     if (reason !== undefined) return void this.#refuse(reason)
@@ -428,7 +439,7 @@ export class Protocol {
   ): void {
     const attempt = wire.prefixCounter(view, offset)
     const exchange = pending?.joiner.exchange(attempt)
-    if (pending !== undefined && (exchange === undefined || !pending.joiner.addresses.includes(address)))
+    if (pending !== undefined && (exchange === undefined || pending.joiner.candidateAt(address) === undefined))
       return void this.#refuse("unexpected")
     const opened =
       exchange === undefined ? sealed.openJoin(bytes, offset, length) : sealed.openAnswer(exchange.initiator, bytes, offset, length)
@@ -460,12 +471,14 @@ export class Protocol {
 
   /** An association is complete: it may be the peer's first, one more, or that of a state which replaces another. */
   #establish(peer: PeerState, association: Association, nowMs: number): void {
+    association.establishedMs = nowMs
     this.#joins.prefer(peer, association.address, nowMs)
     const known = this.peers.get(peer.unique, peer.publicKey)
     if (known === peer) {
       const before = this.#formerAt(association.address, peer)
       this.#choose(peer, association, nowMs)
       if (before !== undefined && before !== peer) this.#replace(before, wire.REASON.restarted, nowMs)
+      if (peer.association === association) this.#joins.satisfy(peer, nowMs)
       return
     }
     const before = known ?? this.#formerAt(association.address, peer)
@@ -478,6 +491,7 @@ export class Protocol {
     peer.isAnnounced = true
     if (isReplaced) this.#listener.onReplaced(before, peer, known === undefined)
     else this.#listener.onJoined(peer)
+    this.#joins.satisfy(peer, nowMs)
   }
 
   /** Whom we had at this address. Members with keys of their own don't stand for each other: who shows another key is somebody else, wherever he is. */
@@ -497,13 +511,16 @@ export class Protocol {
     if (address !== undefined && this.#byAddress.get(address) === peer) this.#byAddress.delete(address)
   }
 
-  /** Of two associations of one session, the one begun by the smaller unique stays; of two begun by the same side, the newer. */
+  /** Of two associations of one session that of the higher order stays, and of two of the same the one begun by the smaller unique: both sides see it alike. */
   #choose(peer: PeerState, association: Association, nowMs: number): void {
     const current = peer.association
-    if (current === undefined || current === association || current.isOurs === association.isOurs)
-      return this.#use(peer, association, nowMs)
     const oursStays = compare(this.unique, peer.unique) < 0
-    if (association.isOurs === oursStays) this.#use(peer, association, nowMs)
+    const isAbove =
+      current === undefined ||
+      (association.order === current.order
+        ? association.isOurs === current.isOurs || association.isOurs === oursStays
+        : association.order > current.order)
+    if (isAbove) this.#use(peer, association, nowMs)
     else peer.retire(association, nowMs)
   }
 
@@ -547,12 +564,8 @@ export class Protocol {
 
   /** Joins again where a peer was, to learn whether it still is. */
   #probe(peer: PeerState, nowMs: number): void {
-    const { publicKey } = peer
     const address = peer.association?.address
-    if (address === undefined || this.#joins.isProbing(address)) return
-    this.#transport.retainAddress(address)
-    const timeoutMs = this.#settings.joinTimeoutMs
-    this.#joins.join({ addresses: [address], isProbe: true, publicKey, timeoutMs, onDone: () => {} }, nowMs)
+    if (address !== undefined) this.#joins.probe(address, peer.publicKey, nowMs)
   }
 
   // Datagrams out.
@@ -583,6 +596,7 @@ export class Protocol {
     for (let due = this.#due.takeDue(nowMs); due !== undefined; due = this.#due.takeDue(nowMs)) {
       if (due instanceof PeerState) this.#rouse(due)
       else if (due instanceof Joiner) this.#joins.poll(due, nowMs)
+      else if (due instanceof JoinCall) this.#joins.expire(due, nowMs)
       else this.#joins.expireHalfOpen(nowMs)
     }
     // Control of all peers goes before data of any.
