@@ -90,6 +90,8 @@ export class OutgoingStream {
   readonly #events: Events<OutgoingStreamEvents>
   #isEnded = false
   #end: OutgoingEnd | undefined
+  /** Everything was delivered by then, or given up before. */
+  #isFlushed = false
   #closed: Promise<OutgoingEnd> | undefined
   #tellClosed: ((end: OutgoingEnd) => void) | undefined
   #isWriting = false
@@ -474,7 +476,7 @@ export class OutgoingStream {
   flush(options: WaitOptions = NO_OPTIONS): Promise<void> {
     const { signal, timeoutMs = Infinity } = options === NO_OPTIONS ? options : check.options("flush", options, WAIT_OPTIONS)
     if (signal?.aborted) return Promise.reject(abortedError(signal))
-    if (this.state === "closed") return this.#outcome()
+    if (this.state === "closed") return this.#isFlushed ? Promise.resolve() : Promise.reject(this.closedError)
     const { isEmpty, entered } = this.#lot
     if (isEmpty && this.#stream.isPast(this.#stream.high)) return Promise.resolve()
     const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
@@ -604,6 +606,7 @@ export class OutgoingStream {
   #close(): void {
     if (this.#end !== undefined) return
     const failure = this.#failure()
+    this.#isFlushed = failure === undefined || (this.#lot.isEmpty && this.#stream.wasDrained)
     this.#state.deadlineMs = Infinity
     this.#lot.clear(failure ?? this.closedError)
     const { account } = this

@@ -186,6 +186,7 @@ export class SendStream {
   #lostNext = 0
   #state: SendState = "open"
   #wasReset = false
+  #wasDrained = false
   #reason: number = REASON.unspecified
   #isOpenAnswered = false
   #openAnsweredMs = Infinity
@@ -243,6 +244,11 @@ export class SendStream {
   /** Whether it was given up, by either side, before all was delivered. */
   get wasReset(): boolean {
     return this.#wasReset
+  }
+
+  /** Whether nothing was left to be delivered when it was reset. */
+  get wasDrained(): boolean {
+    return this.#wasDrained
   }
 
   /** Why it was reset, one of `REASON` or the application's. */
@@ -986,6 +992,7 @@ export class SendStream {
   reset(reason: number, nowMs: number): void {
     if (this.#state === "resetting" || this.#state === "closed") return
     this.closePacket()
+    this.#wasDrained = this.isPast(this.#high)
     this.#forget()
     this.#state = "resetting"
     this.#wasReset = true
