@@ -27,7 +27,10 @@ export class Message {
     return this.#stream ?? gone()
   }
 
-  /** The memory the message lies in: its bytes are `[offset, offset + length)`. Reading fields here allocates nothing. */
+  /**
+   * The memory the message lies in: its bytes are `[offset, offset + length)`. Reading fields here allocates nothing. Other messages lie there too: to
+   * `postMessage` give a `copy()`, its buffer is not to be transferred.
+   */
   get view(): DataView {
     return this.#peer === undefined ? gone() : this.#view
   }

@@ -580,3 +580,20 @@ test.each<[string, (stream: OutgoingStream) => unknown]>([
     a.assertInvariants()
   }
 })
+
+test("a handler that transfers the memory of its message away loses what else was in it for a while, and nothing for good", async () => {
+  const { network, a, b, toB } = await pair(506)
+  const received: number[] = []
+  b.handle(1, ({ view, length }) => {
+    received.push(length)
+    if (received.length === 1) transfer(new Uint8Array(view.buffer))
+  })
+  const stream = toB.open()
+  await network.advance(100)
+  // Each in a datagram of its own, all of a turn in one batch; some in pieces.
+  for (let i = 0; i < 4; i++) for (const length of [900, 901, 902, 20_000, 903]) stream.trySend(1, pattern(length))
+  await network.until(stream.flush(), 10_000)
+  expect(received).toEqual(Array.from({ length: 20 }, (_, i) => [900, 901, 902, 20_000, 903][i % 5]))
+  expect(stream.account).toMatchObject({ accepted: 20, acknowledged: 20 })
+  for (const endpoint of [a, b]) endpoint.assertInvariants()
+})

@@ -8,7 +8,8 @@ const SLAB_BYTES = 131_072
 
 /** Datagrams copied one behind the other into one slab, and handed over as a batch. */
 export class ReceiveQueue {
-  readonly #slab = new Uint8Array(SLAB_BYTES)
+  #slab = new Uint8Array(SLAB_BYTES)
+  readonly #slabs = [this.#slab]
   readonly #batch: ReceiveBatch & { count: number }
   #usedBytes = 0
 
@@ -16,7 +17,7 @@ export class ReceiveQueue {
     const column = (): Int32Array => new Int32Array(ROWS_MAX)
     this.#batch = {
       count: 0,
-      slabs: [this.#slab],
+      slabs: this.#slabs,
       slab: column(),
       offset: column(),
       length: column(),
@@ -55,6 +56,8 @@ export class ReceiveQueue {
     } finally {
       this.#batch.count = 0
       this.#usedBytes = 0
+      // Whoever was handed it may have transferred it to a worker.
+      if (this.#slab.length === 0) this.#slabs[0] = this.#slab = new Uint8Array(SLAB_BYTES)
     }
   }
 }

@@ -224,7 +224,10 @@ export class Protocol {
       batch.opener[row] = Math.max(opener, 0)
     }
     this.#transport.open(batch)
-    for (let row = 0; row < batch.count; row++) if (this.#isRefused[row] === 0) this.#receiveRow(batch, row, nowMs)
+    for (let row = 0; row < batch.count; row++) {
+      // A handler may have transferred the memory to a worker: what was still in it is lost like any datagram.
+      if (this.#isRefused[row] === 0 && batch.slabs[batch.slab[row]!]!.length > 0) this.#receiveRow(batch, row, nowMs)
+    }
   }
 
   #viewOf(batch: ReceiveBatch, row: number): DataView {
