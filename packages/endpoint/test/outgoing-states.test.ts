@@ -75,7 +75,7 @@ const STATES: Readonly<Record<string, State>> = {
     enter: fillUp,
     arrive: ({ network }) => network.partition("a", "b"),
   },
-  ending: { enter: (walk) => (fillUp(walk), walk.stream.end()), arrive: ({ network }) => network.partition("a", "b") },
+  ending: { enter: (walk) => (fillUp(walk), void walk.stream.end()), arrive: ({ network }) => network.partition("a", "b") },
   resetting: { enter: (walk) => (fillUp(walk), walk.stream.reset()), arrive: ({ network }) => network.partition("a", "b") },
   "stopped by the peer": { arrive: (_, incoming) => incoming.forEach((it) => it.stop(40_000)) },
   ended: { enter: ({ stream }) => void stream.end() },
@@ -88,7 +88,7 @@ const WAITING: Readonly<Record<string, State>> = {
   full: { isStuck: true, enter: (walk) => [1, 2, 3, 4].forEach(() => fillUp(walk)) },
   "half sent": { ...CUT, enter: (walk) => CALLS["sendAbortable"]!(walk) },
   abandoning: { ...CUT, enter: (walk) => ["sendAbortable", "sendBriefly", "abort"].forEach((call) => CALLS[call]!(walk)) },
-  "ending behind what is parked": { isStuck: true, enter: (walk) => (fillUp(walk), fillUp(walk), walk.stream.end()) },
+  "ending behind what is parked": { isStuck: true, enter: (walk) => (fillUp(walk), fillUp(walk), void walk.stream.end()) },
   "without memory": { enter: (walk) => (fillUp(walk), fillUp(walk)), arrive: ({ network }) => network.partition("a", "b") },
 }
 
