@@ -194,6 +194,8 @@ export class IncomingStream {
     this.#queue = []
     this.#head = 0
     this.#peerState.incoming.stop(this.#state, reason)
+    // One that is over already waited for its consumer alone.
+    this.#finish()
     this.#noteBehind()
   }
 
