@@ -1,4 +1,4 @@
-// A codec that writes into the packet and reads from the datagram: no buffer of its own, no object for a message.
+// A codec that writes where it is told to and reads from the datagram: no buffer of its own, no object for a message.
 import assert from "node:assert/strict"
 import { Endpoint, type OutgoingStream, type SendResult } from "@x/endpoint"
 import { createNetwork } from "@x/transport/simulated"
@@ -19,7 +19,7 @@ class OrderWriter {
 
   // Made once; a function written in `send` would be one for each message.
   readonly #fill = (bytes: Uint8Array, offset: number): void => {
-    // The memory stays the same from call to call, until the stream needs more of it.
+    // The memory stays the same from call to call, but for large messages.
     if (this.#view.buffer !== bytes.buffer) this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view.setUint32(offset, this.id, true)
     this.#view.setInt32(offset + 4, this.quantity, true)

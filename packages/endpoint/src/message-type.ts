@@ -8,16 +8,17 @@ import { BYTES, checkClass, checkType } from "./check.ts"
 
 /** Any pair of functions that belong together, as libraries bring them. */
 export interface Codec<T> {
+  /** What it returns is its own again when it is called for the next value. */
   encode(value: T): Uint8Array
   /** The bytes are valid during the call: what the value keeps of them it copies. Throws if they stand for no value. */
   decode(bytes: Uint8Array): T
 }
 
-/** One that writes straight into the packet. */
+/** One that writes where it is told to. */
 export interface WritingCodec<T> {
   /** Bytes of the value, exactly. */
   size(value: T): number
-  /** Writes them at `offset`. */
+  /** Writes them at `offset`, at once; what it leaves out is zero. The memory is lent for the call. */
   write(value: T, bytes: Uint8Array, offset: number): void
   decode(bytes: Uint8Array): T
 }

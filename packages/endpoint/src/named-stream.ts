@@ -1,7 +1,6 @@
 import { REASON, reasonName } from "@x/wire"
 import { checkType } from "./check.ts"
 import { EndpointError } from "./endpoint-error.ts"
-import { encodeValue } from "./encode-value.ts"
 import { type Departure, Events, type Listener } from "./events.ts"
 import { type KeptMessage, KeptMessages, type UnconfirmedMessage } from "./kept-messages.ts"
 import { isMessageType, isWriting, type MessageType } from "./message-type.ts"
@@ -16,7 +15,7 @@ import {
   type TrySendOptions,
 } from "./outgoing-stream.ts"
 import type { OpenOptions, Peer } from "./peer.ts"
-import type { UserCode } from "./user-code.ts"
+import { encodeValue, type UserCode } from "./user-code.ts"
 
 export interface NamedStreamOptions extends OpenOptions {
   /** Names the stream, here and to the peer. */

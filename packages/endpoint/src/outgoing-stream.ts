@@ -1,16 +1,16 @@
-import { appendWhole, fitsWhole, LargeMessage, packetsNeeded, reserveWhole, writeWhole } from "@x/fragment"
+import { appendWhole, fitsWhole, LargeMessage, packetsNeeded, writeWhole } from "@x/fragment"
 import type { PacketRange, SendStream, SentMessages } from "@x/stream"
 import { type Delivery, DELIVERIES, MODE, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
 import { ABORT_SIGNAL, check, checkFunction, checkSize, checkType, FLAG, type Kinds, REASON_CODE, TIMEOUT } from "./check.ts"
 import { abortedError, EndpointError } from "./endpoint-error.ts"
 import { Events, type Listener } from "./events.ts"
-import { encodeValue, sizeOf } from "./encode-value.ts"
-import { isMessageType, isWriting, type MessageType, type WritingCodec } from "./message-type.ts"
+import { isMessageType, isWriting, type MessageType } from "./message-type.ts"
 import { type ParkedMessage, type ParkedMessages, type ParkingLot, writeMessage } from "./parking-lot.ts"
 import type { Peer, PeerHost } from "./peer.ts"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
 import type { PeerState } from "./protocol/peer-state.ts"
 import { Wait, WAIT_OPTIONS, type WaitOptions } from "./wait.ts"
+import { encodeValue, type Fill, sizeOf } from "./user-code.ts"
 import { writableOf } from "./web-streams.ts"
 
 /**
@@ -190,14 +190,22 @@ export class OutgoingStream {
     this.#checkCall(type)
     if (!isWriting(codec)) return this.#offer(type, encodeValue(codec, value), timeoutMs, false)
     const size = sizeOf(codec, value)
-    const refusal = this.#refusal(size)
-    if (refusal !== undefined) return refusal
-    if (fitsWhole(size, this.#stream.payloadBytesMax) && this.#writeWith(type, size, codec, value)) return "sent"
-    return this.#offer(type, encodeValue(codec, value), timeoutMs, true)
+    const fill: Fill = (bytes, offset) => codec.write(value, bytes, offset)
+    return this.#refusal(size) ?? this.#writeWith(type, size, fill, timeoutMs)
   }
 
-  #writeWith(type: number, size: number, codec: WritingCodec<unknown>, value: unknown): boolean {
-    return this.#writeSmall(type, size, (bytes, offset) => codec.write(value, bytes, offset)) === "sent"
+  /** Has the application write a message, in memory where nothing else is, and offers it. */
+  #writeWith(type: number, size: number, fill: Fill, timeoutMs: number): SendResult {
+    let bytes: Uint8Array
+    this.#isWriting = true
+    this.#mayAppend = false
+    try {
+      bytes = this.#host.userCode.write(size, fill)
+    } finally {
+      this.#isWriting = false
+      this.#mayAppend = this.#isReliable() && !this.#isEnded
+    }
+    return this.#append(type, bytes) ? "sent" : this.#offer(type, bytes, timeoutMs, false)
   }
 
   /** `isOwned`: the bytes are ours, and need no copy. */
@@ -399,8 +407,8 @@ export class OutgoingStream {
   }
 
   /**
-   * Lets the application write a message of `size` bytes straight into the packet: `fill` gets memory and an offset in it. Not called unless the
-   * message can be taken now. If it throws, nothing was sent.
+   * Lets the application write a message of `size` bytes: `fill` gets memory and an offset in it, all zeros, lent to it
+   * for the call. Not called while the window is shut. If it throws, or is async, nothing was sent.
    */
   write(type: number, size: number, fill: (bytes: Uint8Array, offset: number) => void): SendResult {
     this.#checkCall(type)
@@ -408,31 +416,17 @@ export class OutgoingStream {
     checkFunction("fill", fill, "a function that writes the message")
     const refusal = this.#refusal(size)
     if (refusal !== undefined) return refusal
-    if (fitsWhole(size, this.#stream.payloadBytesMax)) return this.#writeSmall(type, size, fill)
-    const isPossible = !this.#isReliable() || (this.#lot.isEmpty && (this.#fitsWindow(size) || this.#lot.hasRoom(size)))
-    if (!isPossible) return this.#noRoom()
-    const bytes = new Uint8Array(size)
-    this.#fill(fill, bytes, 0)
-    return this.#offer(type, bytes, Infinity, true)
+    return this.#mayBeTaken(size) ? this.#writeWith(type, size, fill, Infinity) : this.#noRoom()
   }
 
-  #writeSmall(type: number, size: number, fill: (bytes: Uint8Array, offset: number) => void): SendResult {
-    if (!this.#isReliable() && !this.#makeWay(size)) return "dropped"
-    const offset = this.#lot.isEmpty ? reserveWhole(this.#stream, type, size) : -1
-    if (offset < 0) return this.#noRoom()
-    let isWritten = false
-    this.#stream.lend()
-    try {
-      this.#fill(fill, this.#stream.slab, offset)
-      isWritten = true
-    } finally {
-      this.#stream.takeBack(isWritten)
-    }
-    // The application may have closed it in the meantime.
-    if (this.#stream.state !== "open") return "closed"
-    this.#stream.commit(wholeHeaderBytes(size) + size)
-    this.#peerState.outgoing.touch(this.#state)
-    return "sent"
+  /** Whether there is room for a message. Where older ones make way for it that is seen only once it is there. */
+  #mayBeTaken(size: number): boolean {
+    const stream = this.#stream
+    const isWhole = fitsWhole(size, stream.payloadBytesMax)
+    if (!this.#isReliable()) return stream.mode !== MODE["fire-and-forget"] || this.#fitsWindow(size)
+    if (!this.#lot.isEmpty) return false
+    if (isWhole) return stream.roomBehind(wholeHeaderBytes(size) + size) >= 0 || stream.roomPackets > 0
+    return this.#fitsWindow(size) || this.#lot.hasRoom(size)
   }
 
   #noRoom(): SendResult {
@@ -440,17 +434,6 @@ export class OutgoingStream {
     this.#isDrainOwed = true
     this.#starve()
     return "refused"
-  }
-
-  #fill(fill: (bytes: Uint8Array, offset: number) => void, bytes: Uint8Array, offset: number): void {
-    this.#isWriting = true
-    this.#mayAppend = false
-    try {
-      fill(bytes, offset)
-    } finally {
-      this.#isWriting = false
-      this.#mayAppend = this.#isReliable() && !this.#isEnded
-    }
   }
 
   /**

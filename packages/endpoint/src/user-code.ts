@@ -6,14 +6,24 @@
  * @module
  */
 
+import { BYTES, checkClass, checkSize } from "./check.ts"
 import { EndpointError } from "./endpoint-error.ts"
 import type { EndpointEvents, Events, News } from "./events.ts"
 import type { IncomingStream } from "./incoming-stream.ts"
 import { Message, type ReceivedMessage } from "./message.ts"
 import type { AsyncMessageHandler, MessageHandler } from "./message-handlers.ts"
+import { type Codec, isWriting, type WritingCodec } from "./message-type.ts"
 
 /** What is told at a time. Listeners that cause events without end then hold up no sockets. */
 const NEWS_AT_ONCE_MAX = 1_024
+
+/** Messages up to so many bytes, which is more than most packets hold, are written in memory that is there for all. */
+const DESK_BYTES = 2_048
+/** Up to here a loop clears memory in less time than it takes to call `fill`. */
+const CLEARED_BY_LOOP_BYTES = 128
+
+/** Writes a message of the application's. */
+export type Fill = (bytes: Uint8Array, offset: number) => unknown
 
 export interface UserCodeHost {
   /** There is something for {@link UserCode.settle}: to be called soon, from outside of the application's functions. */
@@ -28,6 +38,8 @@ export class UserCode {
   /** Streams that go on to hand over what waits. */
   readonly #resumed = new Set<IncomingStream>()
   readonly #message = new Message()
+  #desk: Desk | undefined
+  #isWriting = false
   #errors: Events<EndpointEvents> | undefined
   #isTelling = false
 
@@ -138,6 +150,26 @@ export class UserCode {
     }
   }
 
+  /**
+   * Has the application write a message of `size` bytes; answers them, good until the next one is written. It never
+   * gets memory that anything else is in: what it leaves out is zero, and what it writes beyond or later is nobody's.
+   */
+  write(size: number, fill: Fill): Uint8Array {
+    const isWriting = this.#isWriting
+    // One that writes another message meanwhile, on another stream, goes on with its own after that.
+    const desk = isWriting || size > DESK_BYTES ? undefined : (this.#desk ??= new Desk())
+    const bytes = desk?.clear(size) ?? new Uint8Array(size)
+    this.#isWriting = true
+    try {
+      writeInto(desk?.bytes ?? bytes, fill)
+    } finally {
+      this.#isWriting = isWriting
+      // It was transferred to somebody else.
+      if (desk?.bytes.length === 0) this.#desk = undefined
+    }
+    return bytes
+  }
+
   // Decisions.
 
   /** Asks whether a member is welcome. Only `true`, at once, is a yes. */
@@ -180,6 +212,48 @@ export class UserCode {
   #watch(result: unknown, isUnheard: boolean, where: string): void {
     if (!isThenable(result)) return
     Promise.resolve(result).then(undefined, (error: unknown) => this.#fail(error, isUnheard, where))
+  }
+}
+
+function writeInto(bytes: Uint8Array, fill: Fill): void {
+  const { length } = bytes
+  const result = fill(bytes, 0)
+  if (bytes.length !== length) throw new TypeError("the memory that a message is written in is lent: copy it")
+  if (result === undefined || !isThenable(result)) return
+  Promise.resolve(result).then(undefined, () => {})
+  throw new TypeError("a message is written at once, not by an async function: its memory is another's after the call")
+}
+
+/** How many bytes a value takes. */
+export function sizeOf(codec: WritingCodec<unknown>, value: unknown): number {
+  const size = codec.size(value)
+  checkSize(size)
+  return size
+}
+
+/**
+ * The bytes of a value, in memory of their own where the codec writes. Throws `TypeError` or `RangeError` for a codec
+ * that gives no bytes.
+ */
+export function encodeValue(codec: Codec<unknown> | WritingCodec<unknown>, value: unknown): Uint8Array {
+  if (!isWriting(codec)) return checkClass.value("what encode returns", codec.encode(value), BYTES)
+  const bytes = new Uint8Array(sizeOf(codec, value))
+  writeInto(bytes, (into, offset) => codec.write(value, into, offset))
+  return bytes
+}
+
+/** Memory that messages are written in before they go into packets; always the same, so that a view can be kept. */
+class Desk {
+  readonly bytes = new Uint8Array(DESK_BYTES)
+  readonly #view = new DataView(this.bytes.buffer)
+  /** The first so many bytes: made once, a view costs more than what else is done for a message. */
+  readonly #firsts: (Uint8Array | undefined)[] = Array.from({ length: DESK_BYTES + 1 }, () => undefined)
+
+  /** The first so many bytes, all zeros. */
+  clear(size: number): Uint8Array {
+    if (size > CLEARED_BY_LOOP_BYTES) this.bytes.fill(0, 0, size)
+    else for (let at = 0; at < size; at += 8) this.#view.setFloat64(at, 0)
+    return (this.#firsts[size] ??= this.bytes.subarray(0, size))
   }
 }
 

@@ -2,7 +2,7 @@ import { bytes, type Codec, defineMessage, json, type OutgoingStream, utf8, type
 import fc from "fast-check"
 import { expect, expectTypeOf, test } from "vitest"
 import { isWriting } from "../src/message-type.ts"
-import { encodeValue } from "../src/encode-value.ts"
+import { encodeValue } from "../src/user-code.ts"
 import { makePair, pattern } from "./world.ts"
 
 function roundTrip<T>(codec: Codec<T> | WritingCodec<T>, value: T): T {

@@ -1,10 +1,12 @@
 // What the application's own functions may do while they are called: throw, reject, come back in, change who is called.
 
 import type { Endpoint, EndpointError, IncomingStream, OutgoingStream, Peer } from "@x/endpoint"
-import { fixed } from "@x/endpoint"
+import { defineMessage, fixed } from "@x/endpoint"
 import { expect, test } from "vitest"
 import { Events } from "../src/events.ts"
 import { UserCode } from "../src/user-code.ts"
+import { group, keyOf, publicKeyOf } from "./members.ts"
+import { transfer } from "./memory.ts"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 
 interface TestEvents {
@@ -472,4 +474,247 @@ test("what happens while the endpoint closes is told before its promise settles"
   await network.until(b.close().then(() => story.push("closed")))
   expect(story).toEqual(["left", "closed"])
   void toB
+})
+
+/** What another peer was sent, and what must not show up anywhere else. */
+const SECRET = 0xee
+
+/** A hub whose memory is full of what it sent to one peer, and another peer, with what that one receives. */
+async function makeHub(): Promise<{
+  network: Awaited<ReturnType<typeof makePair>>["network"]
+  hub: Endpoint
+  toB: Peer
+  secret: () => Promise<void>
+  received: Uint8Array[]
+}> {
+  const { network, bind, a: hub, b, toB } = await makePair(20, { delayMs: 5 }, { sendPoolPacketsMax: 64 })
+  const { endpoint: c } = await bind("c")
+  const toC = await network.until(hub.join(`c:${PORT}`))
+  const received: Uint8Array[] = []
+  b.handle(1, (message) => void received.push(message.copy()))
+  c.handle(1, () => {})
+  const secret = async (): Promise<void> => {
+    const stream = toC.open()
+    for (let i = 0; i < 60; i++) stream.trySend(1, new Uint8Array(1_100).fill(SECRET))
+    for (let i = 0; i < 60; i++) stream.write(1, 1_100, (bytes, offset) => bytes.fill(SECRET, offset, offset + 1_100))
+    await network.until(stream.end())
+  }
+  return { network, hub, toB, secret, received }
+}
+
+/** Writes the first byte of its value and leaves out the others. */
+const short = defineMessage<number>(1, {
+  size: (value) => value,
+  write: (value, bytes, offset) => void (bytes[offset] = value & 127),
+  decode: (bytes) => bytes.length,
+})
+
+const SHORT: Record<string, (stream: OutgoingStream, size: number) => unknown> = {
+  "a fill": (stream, size) => stream.write(1, size, (bytes, offset) => void (bytes[offset] = size & 127)),
+  "a fill that writes nothing": (stream, size) => stream.write(1, size, () => {}),
+  "a codec": (stream, size) => stream.trySend(short, size),
+  "a codec, sent": (stream, size) => stream.send(short, size),
+}
+
+test.each(Object.entries(SHORT))("%s that leaves out bytes sends zeros, not what was there before", async (_, send) => {
+  const { network, toB, secret, received } = await makeHub()
+  for (const delivery of ["reliable", "reliable-unordered", "best-effort", "latest", "fire-and-forget"] as const) {
+    await secret()
+    const stream = toB.open({ delivery })
+    for (const size of [1, 2, 7, 8, 9, 63, 64, 127, 128, 129, 500, 1_100, 2_048, 2_049, 5_000]) {
+      received.length = 0
+      send(stream, size)
+      await network.until(stream.flush(), 1_000)
+      await network.advance(20)
+      expect([delivery, size, received.length, received[0]?.length]).toEqual([delivery, size, 1, size])
+      expect(received[0]!.subarray(1)).toEqual(new Uint8Array(size - 1))
+    }
+  }
+})
+
+test("a fill has memory of its own: what it writes beyond, later, or transfers, reaches no other message", async () => {
+  const { network, hub, toB, received } = await makeHub()
+  const stream = toB.open()
+  const kept: Uint8Array[] = []
+  const fillings: ((bytes: Uint8Array, offset: number) => void)[] = [
+    // What is beyond is cut off, or an error; all that can be reached is written to.
+    (bytes, offset) => new Uint8Array(bytes.buffer).fill(SECRET, offset + 10),
+    (bytes, offset) => {
+      for (let i = 0; i < 100_000; i++) bytes[offset + 10 + i] = SECRET
+    },
+    (bytes) => kept.push(bytes),
+  ]
+  for (const fill of fillings) {
+    expect(stream.trySend(1, pattern(20, 1))).toBe("sent")
+    expect(stream.write(1, 10, fill)).toBe("sent")
+    for (const bytes of kept) new Uint8Array(bytes.buffer).fill(SECRET)
+    expect(stream.trySend(1, pattern(20, 2))).toBe("sent")
+    expect(stream.write(1, 10, (bytes, offset) => bytes.fill(3, offset, offset + 9))).toBe("sent")
+    for (const bytes of kept) new Uint8Array(bytes.buffer).fill(SECRET)
+    await network.until(stream.flush())
+    const last = new Uint8Array(10).fill(3, 0, 9)
+    expect(received.splice(0)).toEqual([pattern(20, 1), new Uint8Array(10), pattern(20, 2), last])
+  }
+  expect(() => stream.write(1, 10, transfer)).toThrow("the memory that a message is written in is lent")
+  expect(stream.write(1, 10, (bytes, offset) => bytes.fill(4, offset))).toBe("sent")
+  await network.until(stream.flush())
+  expect(received).toEqual([new Uint8Array(10).fill(4)])
+  hub.assertInvariants()
+})
+
+test("a view of the memory of a fill can be kept for the next one, of whatever size", async () => {
+  const { network, toB, received } = await makeHub()
+  const stream = toB.open()
+  let view: DataView = new DataView(new ArrayBuffer(0))
+  for (const size of [4, 16, 1_000, 4, 5_000, 64]) {
+    stream.write(1, size, (bytes, offset) => {
+      if (view.buffer !== bytes.buffer) view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      view.setUint32(offset + size - 4, size)
+    })
+  }
+  await network.until(stream.flush())
+  const told = received.map(({ buffer, length }) => new DataView(buffer).getUint32(length - 4))
+  expect(told).toEqual(received.map(({ length }) => length))
+})
+
+test("a fill may write another message on another stream, and that one a third: each keeps its own", async () => {
+  const { network, toB, received } = await makeHub()
+  const streams = [toB.open(), toB.open(), toB.open()]
+  const nested = (depth: number): unknown =>
+    streams[depth]?.write(1, 100, (bytes, offset) => {
+      bytes.fill(depth, offset, offset + 50)
+      nested(depth + 1)
+      bytes.fill(depth, offset + 50, offset + 100)
+    })
+  expect(nested(0)).toBe("sent")
+  for (const stream of streams) await network.until(stream.flush())
+  expect(received.toSorted((x, y) => x[0]! - y[0]!)).toEqual([0, 1, 2].map((depth) => new Uint8Array(100).fill(depth)))
+})
+
+const BROKEN: readonly [string, (bytes: Uint8Array) => unknown, string][] = [
+  [
+    "throws",
+    () => {
+      throw new Error("can't")
+    },
+    "can't",
+  ],
+  ["is async", () => Promise.reject(new Error("late")), "at once"],
+  ["answers a thenable", () => new Thenable(), "at once"],
+]
+
+test.each(BROKEN)("a fill that %s sent nothing and changed nothing: older messages stay", async (_, fill, why) => {
+  for (const delivery of ["reliable", "reliable-unordered", "best-effort", "latest", "fire-and-forget"] as const) {
+    const { network, hub, toB, received } = await makeHub()
+    const stream = toB.open({ delivery })
+    stream.trySend(1, pattern(10, 1))
+    for (const size of [10, 5_000]) {
+      expect(() => stream.write(1, size, fill as never)).toThrow(why)
+      const write = (_: number, bytes: Uint8Array): void => fill(bytes) as never
+      const type = defineMessage<number>(1, { size: () => size, write, decode: () => 0 })
+      expect(() => stream.trySend(type, 0)).toThrow(why)
+      expect(() => stream.send(type, 0)).toThrow(why)
+    }
+    expect(stream.account).toMatchObject({ accepted: 1, dropped: 0 })
+    await network.until(stream.flush())
+    expect(stream.write(1, 10, (bytes, offset) => bytes.fill(2, offset, offset + 10))).toBe("sent")
+    await network.until(stream.flush())
+    await network.advance(20)
+    expect([delivery, received]).toEqual([delivery, [pattern(10, 1), new Uint8Array(10).fill(2)]])
+    await network.until(stream.end())
+    await network.advance(2_000)
+    expect(hub.sizes.sendPool).toBe(0)
+  }
+})
+
+test("a fill is not called while the window is shut", async () => {
+  const { network, toB } = await makePair(21, { delayMs: 5 }, { windowPackets: 8, parkedMessagesMax: 2 })
+  const stream = toB.open()
+  let calls = 0
+  const fill = (): void => void calls++
+  while (stream.trySend(1, pattern(1_000)) !== "refused");
+  for (const size of [10, 1_000, 5_000]) expect(stream.write(1, size, fill)).toBe("refused")
+  expect(calls).toBe(0)
+  await network.until(stream.flush())
+  expect([stream.write(1, 10, fill), calls]).toEqual(["sent", 1])
+})
+
+test("what a codec gives is its own again when it is called for the next message, also while some wait", async () => {
+  const { network, b, toB } = await makePair(22, { delayMs: 5 }, { windowPackets: 8 })
+  const received: number[] = []
+  b.handle(1, (message) => {
+    const bytes = message.copy()
+    received.push(bytes.findIndex((byte) => byte !== bytes[0]))
+  })
+  const shared = new Uint8Array(3_000)
+  const reusing = defineMessage<number>(1, { encode: (value) => shared.fill(value), decode: (bytes) => bytes[0]! })
+  const stream = toB.open()
+  const results = new Set<unknown>()
+  const sends: Promise<void>[] = []
+  for (let i = 0; i < 20; i++) {
+    if (i % 2 === 0) results.add(stream.trySend(reusing, i))
+    else sends.push(stream.send(reusing, i))
+  }
+  await network.until(Promise.all(sends))
+  await network.until(stream.flush())
+  expect([received, results.has("parked")]).toEqual([Array.from({ length: 20 }, () => -1), true])
+})
+
+const ASKED: readonly [string, (b: Endpoint) => unknown][] = [
+  ["closes the endpoint", (b) => b.close()],
+  ["joins the one who asks", (b) => b.join(`a:${PORT}`, { publicKey: publicKeyOf("a") }).catch(() => {})],
+  ["joins another", (b) => b.join(`c:${PORT}`, { publicKey: publicKeyOf("c") }).catch(() => {})],
+  ["connects", (b) => b.connect(`c:${PORT}`, { publicKey: publicKeyOf("c") }).stream({ label: "x" })],
+  ["leaves everybody", (b) => b.peers.map((peer) => peer.leave())],
+  ["opens a stream to everybody", (b) => b.peers.map((peer) => peer.open().trySend(1, pattern(3_000)))],
+  ["takes another secret", (b) => b.setSecrets(["another secret, that nobody else knows"])],
+  ["listens, and handles", (b) => [b.on("joined", () => {}), b.handle(9, () => {})]],
+]
+
+test.each(ASKED)("trust that %s while it is asked harms nothing", async (_, act) => {
+  const { network, member } = group(30)
+  const a = await member("a", ["b"])
+  const c = await member("c", ["b"])
+  let asked = 0
+  const trust = (): boolean => {
+    if (++asked > 1) act(b)
+    return true
+  }
+  const b: Endpoint = await member("b", [], { identity: { privateKey: keyOf("b"), trust } })
+  await network.until(c.join(`b:${PORT}`, { publicKey: publicKeyOf("b") }))
+  const joining = a.join(`b:${PORT}`, { publicKey: publicKeyOf("b"), timeoutMs: 2_000 }).then(
+    () => "joined",
+    (error: EndpointError) => error.code,
+  )
+  await network.advance(10_000)
+  expect(asked).toBeGreaterThan(1)
+  expect(["joined", "join-timeout", "join-refused"]).toContain(await joining)
+  for (const endpoint of [a, b, c]) {
+    endpoint.assertInvariants()
+    await network.until(endpoint.close(), 30_000)
+    expect(endpoint.sizes).toMatchObject({ peers: 0, slots: 0, joins: 0, halfOpen: 0, timers: 0 })
+  }
+})
+
+const REFUSALS: readonly [string, () => unknown, string][] = [
+  ["throws", FAILURES[0]![1], "trust threw: no"],
+  ["rejects", FAILURES[1]![1], "not by a promise"],
+  ["answers a thenable", FAILURES[2]![1], "not by a promise"],
+  ["answers what throws when it is looked at", FAILURES[3]![1], "trust threw: no"],
+  ["answers 1", () => 1, "not number"],
+]
+
+test.each(REFUSALS)("trust that %s has refused, and says so once for each try", async (_, trust, why) => {
+  const { network, member } = group(31)
+  const a = await member("a", ["b"])
+  const identity = { privateKey: keyOf("b"), trust: trust as () => boolean }
+  const b = await member("b", [], { identity })
+  const errors: string[] = []
+  b.on("error", ({ message }) => errors.push(message))
+  await expect(network.until(a.join(`b:${PORT}`, { publicKey: publicKeyOf("b") }))).rejects.toMatchObject({
+    code: "join-refused",
+  })
+  expect(errors.length).toBe(b.stats().drops["not-welcome"])
+  for (const error of errors) expect(error).toContain(why)
+  expect([b.peers.length, b.sizes.halfOpen]).toEqual([0, 0])
 })

@@ -148,9 +148,6 @@ export class SendStream {
   #openOffset = 0
   readonly #payloadBytesMax: number
   #openBytes = 0
-  /** A slot that the application writes into, −1: none; and whether it would be free otherwise. */
-  #lentSlot = -1
-  #isLentFree = false
   #openBegun = 0
   #openMs = 0
   #nowMs = 0
@@ -475,25 +472,6 @@ export class SendStream {
     this.#nowMs = nowMs
   }
 
-  /** The application writes where `reserve` said, until `takeBack`: that memory is given to nobody else, also if the stream is reset meanwhile. */
-  lend(): void {
-    this.#lentSlot = this.#openSlot
-  }
-
-  /** It has written, or it has not and nothing follows: then memory with nothing else in it goes back. */
-  takeBack(isWritten: boolean): void {
-    const slot = this.#lentSlot
-    this.#lentSlot = -1
-    if (this.#isLentFree) this.#pool.release(slot)
-    this.#isLentFree = false
-    if (!isWritten && this.#openBytes === 0) this.#releaseOpenSlot()
-  }
-
-  #release(slot: number): void {
-    if (slot === this.#lentSlot) this.#isLentFree = true
-    else this.#pool.release(slot)
-  }
-
   /** One whole message of `bytes`, header included, was written where `reserve` said. */
   commit(bytes: number): void {
     // Whoever wrote may have reset the stream in the meantime.
@@ -671,7 +649,7 @@ export class SendStream {
     if (ring.state[at] === PACKET.inFlight) this.#inFlightBytes -= ring.length[at]!
     this.#unackedPackets--
     this.#unackedBytes -= ring.length[at]!
-    this.#release(ring.slot[at]!)
+    this.#pool.release(ring.slot[at]!)
     ring.slot[at] = -1
     ring.state[at] = state
   }
@@ -1053,7 +1031,7 @@ export class SendStream {
   }
 
   #releaseOpenSlot(): void {
-    if (this.#openSlot >= 0) this.#release(this.#openSlot)
+    if (this.#openSlot >= 0) this.#pool.release(this.#openSlot)
     this.#openSlot = -1
     this.#openBytes = this.#openBegun = 0
   }
