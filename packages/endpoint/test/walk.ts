@@ -424,6 +424,12 @@ const outgoing: Thing<OutgoingSubject> = {
       return subject
     },
     async "closed, peer left"(walk) {
+      const subject = await filled(walk, 5)
+      walk.follow("leave", subject.it.peer.leave())
+      await walk.pass()
+      return subject
+    },
+    async "closed, peer left, all delivered"(walk) {
       const subject = await outgoingSubject(walk)
       walk.follow("leave", subject.it.peer.leave())
       await walk.pass()
