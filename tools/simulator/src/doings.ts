@@ -11,6 +11,7 @@ import type { StreamLedger } from "./ledger.ts"
 import type { Node } from "./node.ts"
 import { CONSUMERS, NAMED, PORT, type Process } from "./process.ts"
 import type { Doing } from "./scenario.ts"
+import { isUndelivered } from "./workload.ts"
 
 const CONNECTIONS_MAX = 2
 const NAMES_MAX = 3
@@ -135,7 +136,8 @@ export class Doings {
     offer(parts)
     world.after(afterMs, () => {
       if (process.isOver) return
-      if (!isAborted) return this.#answer(process, "writer.close", writer.close(), codes)
+      // The standard says by an error of its own that a stream is closed or has failed already.
+      if (!isAborted) return stream.state === "open" ? this.#answer(process, "writer.close", writer.close(), codes) : undefined
       ledger.isCut = true
       this.#answer(process, "writer.abort", writer.abort(), codes)
     })
@@ -245,7 +247,9 @@ export class Doings {
     if (isAborted) world.after(draw.scale(1, 500), () => aborting.abort())
     this.#answer(process, "send by name", sending, ["aborted", "stream-closed", "not-joined", "refused", "closed"])
     sending.catch((error: unknown) => {
-      if (index >= 0 && error instanceof EndpointError && error.code === "aborted") ledger.release(index)
+      if (index < 0 || !(error instanceof EndpointError) || error.code !== "aborted") return
+      if (isUndelivered(error)) ledger.withdraw(index)
+      else ledger.release(index)
     })
   }
 }

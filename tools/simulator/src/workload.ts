@@ -1,7 +1,7 @@
 /** What the application on a node does, doing by doing. */
 
 import { EndpointError, type Peer } from "@x/endpoint"
-import { fillContent, makeContent } from "./content.ts"
+import { fillContent, HEADER_BYTES, makeContent } from "./content.ts"
 import type { Draw } from "./draw.ts"
 import type { Judge } from "./judge.ts"
 import type { StreamLedger } from "./ledger.ts"
@@ -120,6 +120,8 @@ export class Workload {
     const receipt = canReceipt && draw.chance(0.5)
     const aborting = draw.chance(0.3) ? new AbortController() : undefined
     const timeoutMs = draw.chance(0.3) ? draw.scale(1, 5_000) : Infinity
+    // One that may come or not has to say which it is.
+    if (receipt && (aborting !== undefined || timeoutMs < Infinity)) bytes = Math.max(bytes, HEADER_BYTES)
     const sending = stream.send(type, makeContent(bytes, key, accepted), {
       receipt,
       timeoutMs,
@@ -140,7 +142,9 @@ export class Workload {
         const code = this.#expected(error, WITHDRAWN)
         if (index >= 0 && (code === "aborted" || code === "timeout")) {
           this.counts.aborted++
-          ledger.withdraw(index)
+          // Of what was sent already nobody can say that it won't come.
+          if (isUndelivered(error)) ledger.withdraw(index)
+          else ledger.release(index)
         }
       },
     )
@@ -194,4 +198,9 @@ export class Workload {
     this.#world.judge.check([...codes].includes(code), "quiet", () => `unexpected ${code}: ${String(error)}`)
     return code
   }
+}
+
+/** What was given up before all of it was sent; else it may have been delivered, and the error says so. */
+export function isUndelivered(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("not delivered")
 }
