@@ -60,16 +60,19 @@ export interface EndpointOptions extends BindOptions {
   readonly datagramBytes?: number
   /** Bytes of the largest message sent or taken; default 16 MiB. */
   readonly messageBytesMax?: number
-  /** Memory for large messages under way: from one peer, default 32 MiB, and in all, default 256 MiB. Never below the largest message. */
+  /**
+   * Memory for large messages under way: from one peer at most, default 32 MiB, and an eighth of it more for small ones beside them; and in all, default 256 MiB. Never below the largest
+   * message. As with the pools below each peer has a floor, and the more of it the less others hold.
+   */
   readonly assemblyBytesPerPeer?: number
   readonly assemblyBytesMax?: number
   /** Packets kept until their turn comes, over all peers; default 16,384. */
   readonly poolPacketsMax?: number
-  /** And from one peer; default 4,096. */
+  /** And from one peer at most; default 4,096. */
   readonly poolPacketsPerPeer?: number
   /** Packets written and not acknowledged, over all peers; default 65,536, some 80 MiB. */
   readonly sendPoolPacketsMax?: number
-  /** And to one peer; default 16,384. */
+  /** And to one peer at most; default 16,384. */
   readonly sendPoolPacketsPerPeer?: number
   /** Peers at a time, default 10,000; half-open joins among them, default 1,024. */
   readonly peersMax?: number

@@ -449,7 +449,8 @@ test("with the memory of all streams used up messages wait, and go on in turn wh
   b.handle(1, () => received++)
   const streams = Array.from({ length: 8 }, () => toB.open())
   for (let i = 0; i < 30; i++) for (const stream of streams) expect(["sent", "parked"]).toContain(stream.trySend(1, pattern(1_000)))
-  expect(a.sizes.sendPool).toBe(64)
+  // Some is kept for other peers.
+  expect([a.sizes.sendPool > 20, a.sizes.sendPool < 32]).toEqual([true, true])
   await network.until(Promise.all(streams.map((stream) => stream.flush())), 10_000)
   expect([received, a.stats().full.sendPool > 0]).toEqual([240, true])
   await network.advance(2_000)
@@ -471,7 +472,7 @@ test("one peer can't take all memory for early or for unacknowledged packets; th
     poolPacketsPerPeer: 16,
     poolPacketsMax: 64,
     sendPoolPacketsPerPeer: 32,
-    sendPoolPacketsMax: 64,
+    sendPoolPacketsMax: 256,
   })
   const { endpoint: c } = await bind("c")
   const toC = await network.until(a.join("c:4000"))
@@ -482,13 +483,17 @@ test("one peer can't take all memory for early or for unacknowledged packets; th
   network.partition("a", "b")
   const stream = toB.open()
   for (let i = 0; i < 100; i++) stream.trySend(1, pattern(1_000))
-  expect([a.sizes.sendPool, a.stats().full.sendPoolPerPeer > 0, a.stats().full.sendPool]).toEqual([32, true, 0])
+  expect([a.sizes.sendPool, a.stats().full.sendPoolPerPeer > 0, a.stats().full.sendPool]).toEqual([26, true, 0])
+  // One stream leaves a part to the peer's others.
+  const second = toB.open()
+  for (let i = 0; i < 100; i++) second.trySend(1, pattern(1_000))
+  expect(a.sizes.sendPool).toBe(32)
   const other = toC.open()
   for (let i = 0; i < 100; i++) other.trySend(1, pattern(1_000))
   await network.until(other.flush(), 5_000)
   expect(received).toBe(100)
   network.heal()
-  await network.until(stream.flush(), 20_000)
+  await network.until(Promise.all([stream.flush(), second.flush()]), 20_000)
   // And in the other direction: the first packet of a window is lost, the rest comes early.
   let lost = 0
   network.filter(({ to, bytes }) => !(to === "b" && bytes.length > 1_000 && ++lost === 1))
@@ -499,8 +504,8 @@ test("one peer can't take all memory for early or for unacknowledged packets; th
   expect(b.sizes.pool).toBe(0)
 })
 
-test.each([64, 200])("a packet's memory is not given to another while its datagram still waits to be sent, of %i", async (count) => {
-  const { network, b, toB } = await pair(24, { sendPoolPacketsMax: count })
+test.each([64, 300])("a packet's memory is not given to another while its datagram still waits to be sent, of %i", async (slots) => {
+  const { network, b, toB } = await pair(24, { sendPoolPacketsMax: slots })
   const received: [number, number][] = []
   b.handle(1, (message) => {
     const salt = message.view.getUint8(message.offset)
@@ -509,9 +514,11 @@ test.each([64, 200])("a packet's memory is not given to another while its datagr
   })
   const [loose, waiting] = [toB.open({ delivery: "fire-and-forget" }), toB.open()]
   await network.advance(50)
-  // The first takes all memory; the second goes on as soon as a packet of it was sent, which is before the batch has left.
-  for (let i = 0; i < count; i++) expect(loose.trySend(1, pattern(1_000, i))).toBe("sent")
-  for (let i = 0; i < 64; i++) expect(waiting.trySend(1, pattern(1_000, 200 + (i % 50)))).toBe("parked")
+  // The first takes most of the memory; the second goes on as soon as a packet of it was sent, which is before the batch has left.
+  let count = 0
+  while (loose.trySend(1, pattern(1_000, count)) === "sent") count++
+  const results = Array.from({ length: 64 }, (_, i) => waiting.trySend(1, pattern(1_000, 200 + (i % 50))))
+  expect([count > slots / 6, results.at(-1)]).toEqual([true, "parked"])
   await network.until(waiting.flush(), 5_000)
   await network.advance(100)
   const of = (id: number): number[] => received.filter(([stream]) => stream === id).map(([, salt]) => salt)

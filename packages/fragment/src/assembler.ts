@@ -22,6 +22,8 @@ export interface AssemblerOptions {
   readonly isOrdered: boolean
   /** All pieces will come: a message stays until it is complete, abandoned, or its stream ends. Default: as `isOrdered`. */
   readonly isReliable?: boolean
+  /** There is room for a message that was answered with `no-room`, where all pieces will come. */
+  readonly onRoom?: () => void
 }
 
 /** The piece was taken; it completed its message, which is at `completed`; or it was dropped for this reason. */
@@ -32,6 +34,8 @@ export class Assembler implements Yielder {
   readonly #messageBytesMax: number
   readonly #isOrdered: boolean
   readonly #isReliable: boolean
+  readonly #onRoom: () => void
+  #isWaiting = false
   /** Abandoned messages of which pieces may still come, with the number of the packet that told it. */
   readonly #ended = new Map<number, number>()
   /** By message, in the order they were begun. */
@@ -40,11 +44,12 @@ export class Assembler implements Yielder {
   #abandoned = 0
   #expired = 0
 
-  constructor({ budget, messageBytesMax, isOrdered, isReliable = isOrdered }: AssemblerOptions) {
+  constructor({ budget, messageBytesMax, isOrdered, isReliable = isOrdered, onRoom = () => {} }: AssemblerOptions) {
     this.#budget = budget
     this.#messageBytesMax = messageBytesMax
     this.#isOrdered = isOrdered
     this.#isReliable = isReliable
+    this.#onRoom = onRoom
   }
 
   /** Messages under way. */
@@ -95,10 +100,10 @@ export class Assembler implements Yielder {
     if (assembly === undefined) {
       // In order, a message begins with its first piece and only when no other is under way.
       if (this.#isOrdered && (piece.form !== FORM.first || this.#assemblies.size > 0)) return "piece-conflict"
-      if (!this.#reserve(piece.total)) return "no-room"
+      if (!this.#reserve(piece.total, nowMs)) return "no-room"
       assembly = new Assembly(piece.message, this.#budget.buffers.take(piece.total), nowMs)
       this.#assemblies.set(piece.message, assembly)
-      if (!this.#isReliable) this.#budget.offer(this)
+      if (!this.#isReliable) this.#budget.offer(this, this.#charge(piece.total))
     }
     if (!assembly.add(piece, source, nowMs)) return "piece-conflict"
     if (number > assembly.highest) assembly.highest = number
@@ -140,9 +145,15 @@ export class Assembler implements Yielder {
 
   /** Gives up everything: the stream is over. */
   close(): void {
+    this.#stopWaiting()
     for (const assembly of this.#assemblies.values()) this.#drop(assembly)
     this.#ended.clear()
     if (this.#completed !== undefined) this.release()
+  }
+
+  /** When the message with the least progress made some last, milliseconds. */
+  get leastProgressMs(): number {
+    return this.#assemblies.values().next().value?.progressMs ?? Infinity
   }
 
   /** A message that was promised needs the memory of one that wasn't. */
@@ -152,14 +163,31 @@ export class Assembler implements Yielder {
   }
 
   /** Memory for a whole message. A stream that promises nothing gives up its oldest for it, and those of others make way for one that does. */
-  #reserve(bytes: number): boolean {
-    if (this.#isReliable) return this.#budget.claim(this.#charge(bytes))
-    while (!this.#budget.reserve(this.#charge(bytes))) {
+  #reserve(bytes: number, nowMs: number): boolean {
+    const charge = this.#charge(bytes)
+    if (this.#isReliable) return this.#claim(charge)
+    while (!this.#budget.reserve(charge)) {
       const oldest = this.#assemblies.values().next().value
-      if (oldest === undefined) return false
+      if (oldest === undefined) return this.#budget.claimStale(charge, nowMs)
       this.#expire(oldest)
     }
     return true
+  }
+
+  /** A message that is refused is told when there is room, so that its sender hears of it at once. */
+  #claim(charge: number): boolean {
+    if (!this.#budget.claim(charge)) {
+      this.#isWaiting = true
+      this.#budget.wait(this, charge, this.#onRoom)
+      return false
+    }
+    this.#stopWaiting()
+    return true
+  }
+
+  #stopWaiting(): void {
+    if (this.#isWaiting) this.#budget.leave(this)
+    this.#isWaiting = false
   }
 
   /** A small message costs more than its bytes; but the largest one has to fit whatever the budget. */
@@ -201,9 +229,9 @@ export class Assembler implements Yielder {
     this.#expired++
   }
 
-  #takeOut({ message }: Assembly): void {
+  #takeOut({ message, total }: Assembly): void {
     this.#assemblies.delete(message)
-    if (!this.#isReliable && this.#assemblies.size === 0) this.#budget.keep(this)
+    if (!this.#isReliable) this.#budget.keep(this, this.#charge(total), this.#assemblies.size === 0)
   }
 
   #drop(assembly: Assembly): void {

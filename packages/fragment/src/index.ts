@@ -6,7 +6,7 @@
 
 export { Assembler, type AssemblerOptions, NO_PROGRESS_MS, type PieceVerdict } from "./assembler.ts"
 export { Assembly } from "./assembly.ts"
-export { AssemblyBudget } from "./budget.ts"
+export { AssemblyBudget, type BudgetAllowance, STALE_MS, type Yielder } from "./budget.ts"
 export { BufferPool } from "./buffer-pool.ts"
 export {
   abandonMessage,

@@ -1,6 +1,6 @@
 // Whose memory a message gets, for how long, and who makes way for whom.
 
-import { Assembler, AssemblyBudget, NO_PROGRESS_MS } from "@x/fragment"
+import { Assembler, AssemblyBudget, NO_PROGRESS_MS, STALE_MS } from "@x/fragment"
 import { createPiece, FORM, type Piece } from "@x/wire"
 import { expect, test } from "vitest"
 
@@ -142,4 +142,49 @@ test("what is below a packet is given up, and what begins at it isn't", () => {
   assembler.handlePiece(piece(2, 0, 10, 40), SOURCE, 0, 8)
   expect(assembler.dropBelow(8)).toBe(1)
   expect([assembler.count, assembler.expired]).toEqual([1, 0])
+})
+
+test("who was refused is told once there is room, whoever gives it back, in the order they were refused, and not after it closed", () => {
+  const all = new AssemblyBudget(10_000)
+  const budgets = [new AssemblyBudget(10_000, all), new AssemblyBudget(10_000, all)]
+  const told: string[] = []
+  const waiting = (name: string, budget: AssemblyBudget): Assembler =>
+    new Assembler({ budget, messageBytesMax: 10_000, isOrdered: true, onRoom: () => told.push(name) })
+  const holder = make(budgets[0]!, true)
+  holder.handlePiece(piece(1, 0, 10, 6_000), SOURCE, 0)
+  const small = make(budgets[1]!, true)
+  small.handlePiece(piece(1, 0, 10, 2_000), SOURCE, 0)
+  const [first, second, third] = [waiting("first", budgets[1]!), waiting("second", budgets[1]!), waiting("third", budgets[1]!)]
+  expect([first, second, third].map((it) => it.handlePiece(piece(1, 0, 10, 4_000), SOURCE, 0))).toEqual(["no-room", "no-room", "no-room"])
+  third.close()
+  expect(told).toEqual([])
+  small.close()
+  expect(told).toEqual(["first", "second"])
+  expect(first.handlePiece(piece(1, 0, 10, 4_000), SOURCE, 0)).toBe("taken")
+  expect(second.handlePiece(piece(1, 0, 10, 4_000), SOURCE, 0)).toBe("no-room")
+  holder.close()
+  expect(told).toEqual(["first", "second", "second"])
+})
+
+test("messages that nobody was promised make way for one of their kind once they stand still, and not before", () => {
+  const all = new AssemblyBudget(10_000)
+  const [theirs, ours] = [make(new AssemblyBudget(10_000, all), false), make(new AssemblyBudget(10_000, all), false)]
+  theirs.handlePiece(piece(1, 0, 10, 6_000), SOURCE, 0)
+  expect(ours.handlePiece(piece(1, 0, 10, 6_000), SOURCE, STALE_MS - 1)).toBe("no-room")
+  expect(ours.handlePiece(piece(1, 0, 10, 6_000), SOURCE, STALE_MS)).toBe("taken")
+  expect([theirs.count, theirs.expired, all.used]).toEqual([0, 1, 6_000])
+  expect(ours.handlePiece(piece(1, 10, 5_990, 6_000), SOURCE, STALE_MS)).toBe("complete")
+  ours.release()
+  expect(all.used).toBe(0)
+})
+
+test("nobody makes way where that would not do", () => {
+  const all = new AssemblyBudget(10_000)
+  const [promised, not] = [make(new AssemblyBudget(10_000, all), true), make(new AssemblyBudget(10_000, all), false)]
+  promised.handlePiece(piece(1, 0, 10, 6_000), SOURCE, 0)
+  not.handlePiece(piece(1, 0, 10, 2_000), SOURCE, 0)
+  expect(promised.handlePiece(piece(2, 0, 10, 6_000), SOURCE, 9_000)).toBe("no-room")
+  expect(not.count).toBe(1)
+  expect(promised.handlePiece(piece(2, 0, 10, 4_000), SOURCE, 9_000)).toBe("taken")
+  expect(not.count).toBe(0)
 })

@@ -7,7 +7,7 @@
 
 export { GapTracker } from "./gap-tracker.ts"
 export { DEFAULT_STREAM_OPTIONS, REORDER_PACKETS_MAX, type StreamOptions, streamOptions } from "./options.ts"
-export { PacketPool, type PacketPoolOptions, type PacketSlots, PoolShare } from "./packet-pool.ts"
+export { type Allowance, PacketPool, type PacketPoolOptions, type PacketSlots, PoolShare } from "./packet-pool.ts"
 export {
   createKeptPacket,
   type KeptPacket,

@@ -124,19 +124,28 @@ export class PacketPool implements PacketSlots {
   }
 }
 
+/** How many of a pool's slots somebody may have. Who decides that knows nothing of slots. */
+export interface Allowance {
+  /** As many as could be taken now, one by one. */
+  readonly room: number
+  /** Takes so many, or none. */
+  take(units: number): boolean
+  give(units: number): void
+}
+
 /** A part of a pool's slots for some of its streams, those of one peer, so that none of them can take all of it. */
 export class PoolShare implements PacketSlots {
   readonly slotBytes: number
-  readonly slotsMax: number
   readonly #pool: PacketPool
+  readonly #allowance: Allowance
   readonly #onRefused: () => void
   #used = 0
 
-  /** `onRefused`: called when the share, not the pool, had no slot. */
-  constructor(pool: PacketPool, slotsMax: number, onRefused: () => void = () => {}) {
+  /** `allowance`: so many slots, or what says how many it may have. `onRefused`: called when that, not the pool, had none. */
+  constructor(pool: PacketPool, allowance: number | Allowance, onRefused: () => void = () => {}) {
     this.#pool = pool
     this.slotBytes = pool.slotBytes
-    this.slotsMax = slotsMax
+    this.#allowance = isAllowance(allowance) ? allowance : new FixedAllowance(allowance)
     this.#onRefused = onRefused
   }
 
@@ -145,21 +154,23 @@ export class PoolShare implements PacketSlots {
   }
 
   get available(): number {
-    return Math.min(this.slotsMax - this.#used, this.#pool.available)
+    return Math.min(this.#allowance.room, this.#pool.available)
   }
 
   acquire(): number {
-    if (this.#used >= this.slotsMax) {
+    if (!this.#allowance.take(1)) {
       this.#onRefused()
       return -1
     }
     const slot = this.#pool.acquire()
     if (slot >= 0) this.#used++
+    else this.#allowance.give(1)
     return slot
   }
 
   release(slot: number): void {
     this.#used--
+    this.#allowance.give(1)
     this.#pool.release(slot)
   }
 
@@ -173,5 +184,28 @@ export class PoolShare implements PacketSlots {
 
   offset(slot: number): number {
     return this.#pool.offset(slot)
+  }
+}
+
+function isAllowance(allowance: number | Allowance): allowance is Allowance {
+  return typeof allowance === "object" && typeof allowance?.take === "function"
+}
+
+class FixedAllowance implements Allowance {
+  room: number
+
+  constructor(units: number) {
+    checkWhole("allowance", units, 0)
+    this.room = units
+  }
+
+  take(units: number): boolean {
+    if (units > this.room) return false
+    this.room -= units
+    return true
+  }
+
+  give(units: number): void {
+    this.room += units
   }
 }

@@ -92,16 +92,16 @@ export class IncomingStreams {
   readonly #reporting: IncomingState[] = []
   /** Streams whose consumers have room again for what the pool keeps. */
   readonly #resumed: IncomingState[] = []
-  /** Streams with a message that there was no memory for. */
-  readonly #refused = new Set<IncomingState>()
   /** Id and final number of finished streams whose end is to be answered (again). */
   readonly #finishedAnswers = new Map<number, number>()
 
   constructor(peer: PeerState, context: PeerContext, nowMs: number) {
     this.#peer = peer
     this.#context = context
-    this.#budget = new AssemblyBudget(context.settings.assemblyBytesPerPeer, context.budget)
-    this.#pool = new PoolShare(context.pool, context.settings.poolPacketsPerPeer, () => void context.quota.poolShares++)
+    this.#budget = new AssemblyBudget(context.quota.assembly.share(), context.budget)
+    const { quota } = context
+    const slots = quota.early.share()
+    this.#pool = new PoolShare(context.pool, slots, () => void (slots.isFull(1) ? quota.poolShares++ : quota.poolLoans++))
     this.lastDataMs = nowMs
   }
 
@@ -286,7 +286,6 @@ export class IncomingStreams {
     if (verdict === "taken" || verdict === "complete") return true
     if (verdict === "message-too-large") return this.#violates(state, wire.REASON.messageTooLarge, verdict)
     if (verdict !== "no-room") return this.#violates(state, wire.REASON.protocolError, verdict)
-    this.#refused.add(state)
     return this.#refuse(state, number)
   }
 
@@ -300,7 +299,6 @@ export class IncomingStreams {
   #abandoned(state: IncomingState): void {
     state.untold++
     this.#tellGap(state)
-    this.#roomReturned()
   }
 
   /** Without an order each packet stands for itself: what has no room waits, what follows doesn't. */
@@ -367,16 +365,12 @@ export class IncomingStreams {
     // Who keeps a message has a copy.
     state.assembler.recycle(completed)
     if (state.room !== undefined) this.#note(state, 1, Math.ceil(bytes.length / this.#peer.payloadBytesMax), bytes.length)
-    this.#roomReturned()
   }
 
-  /** Memory for messages is free again: whoever was refused may try. */
-  #roomReturned(): void {
-    for (const other of this.#refused) {
-      other.stream.hasRoom()
-      this.#report(other)
-    }
-    this.#refused.clear()
+  /** There is memory for a message of the stream that was refused: its sender is told at once. */
+  #handleRoom(state: IncomingState): void {
+    state.stream.hasRoom()
+    this.#report(state)
   }
 
   /** The peer broke a promise that a reliable stream can't go on without. */
@@ -420,7 +414,7 @@ export class IncomingStreams {
       return undefined
     }
     const { settings, quota } = this.#context
-    if (this.#streams.size >= settings.streamsMax || !quota.takeStream()) {
+    if (this.#streams.size >= settings.streamsMax || !quota.takeStream(this.#peer.streamShare)) {
       this.#context.drop("streams-full")
       return undefined
     }
@@ -429,7 +423,11 @@ export class IncomingStreams {
     const isOrdered = mode === wire.MODE.reliable || mode === wire.MODE["best-effort"]
     const isReliable = isOrdered || mode === wire.MODE["reliable-unordered"]
     const { messageBytesMax } = settings
-    const state = new IncomingState(stream, new Assembler({ budget: this.#budget, messageBytesMax, isOrdered, isReliable }))
+    const onRoom = (): void => this.#handleRoom(state)
+    const state: IncomingState = new IncomingState(
+      stream,
+      new Assembler({ budget: this.#budget, messageBytesMax, isOrdered, isReliable, onRoom }),
+    )
     this.#streams.set(id, state)
     return state
   }
@@ -507,12 +505,10 @@ export class IncomingStreams {
     state.isOver = true
     state.stream.close()
     state.assembler.close()
-    this.#refused.delete(state)
     // What was begun and isn't accounted for won't come any more.
     state.untold = Math.max(0, state.finalBegun - state.delivered - state.gone)
     this.#tellGap(state)
     this.#context.listener.onStreamClosed(this.#peer, state, isComplete && state.gone === 0, reason)
-    this.#roomReturned()
   }
 
   /** The sender knows that it is over, or is gone itself: only its number is remembered. */
@@ -521,7 +517,7 @@ export class IncomingStreams {
     this.#streams.delete(state.id)
     if (state.isReporting) this.#reporting.splice(this.#reporting.indexOf(state), 1)
     state.isReporting = false
-    this.#context.quota.giveStream()
+    this.#peer.streamShare.give(1)
     this.#finish(state.id)
     this.#context.wake(this.#peer)
   }

@@ -11,6 +11,7 @@ import type { Association } from "./association.ts"
 import type { ControlWriter } from "./control-writer.ts"
 import { type Due, DueQueue } from "./due-queue.ts"
 import type { PeerContext, PeerState } from "./peer-state.ts"
+import { type Share, StreamShare } from "./shares.ts"
 
 /** Bytes of a datagram around the payload of a lone packet, prefix and tag not counted. */
 export const SEQUENCED_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire.SEQUENCED_HEADER_BYTES
@@ -72,7 +73,8 @@ export class OutgoingStreams {
   packetsResent = 0
   readonly #peer: PeerState
   readonly #context: PeerContext
-  readonly #pool: PoolShare
+  /** Slots for packets, from when they are written until they are acknowledged. */
+  readonly #slots: Share
   /** Streams that may have something to send or to repeat. The others cost nothing: they wait for their time, or for being touched. */
   readonly #sending: OutgoingState[] = []
   readonly #waiting = new DueQueue<OutgoingState>()
@@ -88,7 +90,7 @@ export class OutgoingStreams {
   constructor(peer: PeerState, context: PeerContext, nowMs: number) {
     this.#peer = peer
     this.#context = context
-    this.#pool = new PoolShare(context.sendPool, context.settings.sendPoolPacketsPerPeer, () => void context.quota.sendPoolShares++)
+    this.#slots = context.quota.sent.share()
     this.lastDataMs = nowMs
   }
 
@@ -102,7 +104,7 @@ export class OutgoingStreams {
 
   /** Whether `open` would open one. */
   get hasRoom(): boolean {
-    return this.#streams.size < this.#peer.limits.streams && this.#context.quota.hasStream
+    return this.#streams.size < this.#peer.limits.streams && this.#context.quota.hasStream(this.#peer.streamShare)
   }
 
   /** Whether one is open or being ended. Those that were reset only wait to be forgotten. */
@@ -113,9 +115,11 @@ export class OutgoingStreams {
 
   open({ mode, priority, weight, metadata, lifetimeMs, resendsMax }: OpenStream, nowMs: number): OutgoingState | undefined {
     const { quota } = this.#context
-    if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream()) return undefined
+    if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream(this.#peer.streamShare)) return undefined
+    const share = new StreamShare(this.#slots, this.#peer.sendOptions.spreadPackets)
+    const pool = new PoolShare(this.#context.sendPool, share, () => void (share.isFull(1) ? quota.sendPoolShares++ : quota.sendPoolLoans++))
     const stream = new SendStream({
-      ...{ id: this.#nextId++, mode, options: this.#peer.sendOptions, rtt: this.#peer.rtt, pool: this.#pool, priority, metadata },
+      ...{ id: this.#nextId++, mode, options: this.#peer.sendOptions, rtt: this.#peer.rtt, pool, priority, metadata },
       pace: this.#peer.pace,
       ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
       ...(resendsMax === undefined ? {} : { resendsMax }),
@@ -228,7 +232,7 @@ export class OutgoingStreams {
     state.isSending = false
     this.#waiting.remove(state)
     this.#delist(state)
-    this.#context.quota.giveStream()
+    this.#peer.streamShare.give(1)
     this.#context.listener.onProgress(this.#peer, state)
   }
 

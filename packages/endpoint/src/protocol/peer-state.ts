@@ -20,6 +20,7 @@ import type { Outbox } from "./outbox.ts"
 import { Pacer } from "./pacer.ts"
 import type { Quota } from "./quota.ts"
 import type { Scratch } from "./scratch.ts"
+import type { Share } from "./shares.ts"
 import { OutgoingStreams, SEQUENCED_OVERHEAD_BYTES } from "./outgoing-streams.ts"
 
 /** Room before a payload for prefix and header, on a word. */
@@ -85,6 +86,8 @@ export class PeerState implements Due {
   readonly rtt: RttEstimator = new RttEstimator()
   /** How often its streams say things again that it doesn't answer. */
   readonly pace: RepeatPace
+  /** Its streams in both directions, among those of all peers. */
+  readonly streamShare: Share
   readonly outgoing: OutgoingStreams
   readonly incoming: IncomingStreams
   /** Its static key, where members have some: shown in the exchange that made its keys. */
@@ -146,6 +149,7 @@ export class PeerState implements Due {
     this.limits = limits
     this.#controller = context.congestion(Math.min(context.settings.datagramBytes, limits.datagramBytes))
     this.pace = new RepeatPace(nowMs)
+    this.streamShare = context.quota.streams.share()
     this.outgoing = new OutgoingStreams(this, context, nowMs)
     this.incoming = new IncomingStreams(this, context, nowMs)
   }

@@ -43,7 +43,7 @@ const SOCKET_BYTES_PER_DATAGRAM = 2_304
 
 /** How often a bound was met. */
 export interface Full {
-  /** No slot for a packet that came early: of the process, of its peer. */
+  /** No slot for a packet that came early: what others hold left none, its peer had all that one may have. */
   readonly pool: number
   readonly poolPerPeer: number
   /** No slot for a packet to be sent. */
@@ -138,7 +138,7 @@ export class Protocol {
     this.#outbox = new Outbox(transport, settings.profile, this.#limits.datagramBytes, this.#sendPool)
     this.#pool = new PacketPool({ slotBytes: this.#limits.datagramBytes, slotsMax: settings.poolPacketsMax })
     this.#budget = new AssemblyBudget(settings.assemblyBytesMax)
-    this.#quota = new Quota(settings.streamsTotalMax)
+    this.#quota = new Quota(settings)
     this.#context = {
       settings,
       transport,
@@ -198,17 +198,17 @@ export class Protocol {
       assemblyBytes: this.#budget.used,
       timers: this.#due.count,
       sendPool: this.#sendPool.used,
-      streams: this.#quota.streams,
+      streams: this.#quota.streams.used,
     }
   }
 
   /** How often there was no place, by what was full. */
   get full(): Full {
-    const { poolShares, sendPoolShares, halfOpenShares, refused } = this.#quota
-    const { refused: pool } = this.#pool
+    const { poolShares, sendPoolShares, poolLoans, sendPoolLoans, halfOpenShares, streamsRefused: streams } = this.#quota
+    const [pool, sendPool] = [this.#pool.refused + poolLoans, this.#sendPool.refused + sendPoolLoans]
     return {
-      ...{ pool, poolPerPeer: poolShares, sendPool: this.#sendPool.refused, sendPoolPerPeer: sendPoolShares },
-      ...{ streams: refused, halfOpenPerHost: halfOpenShares },
+      ...{ pool, poolPerPeer: poolShares, sendPool, sendPoolPerPeer: sendPoolShares },
+      ...{ streams, halfOpenPerHost: halfOpenShares },
     }
   }
 
@@ -731,6 +731,7 @@ export class Protocol {
 
   /** For tests. */
   assertInvariants(): void {
+    this.#quota.assertInvariants()
     for (const peer of this.peers.values()) peer.assertInvariants()
   }
 }

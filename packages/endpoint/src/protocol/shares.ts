@@ -1,0 +1,236 @@
+/**
+ * What there is only so much of for all peers, in shares, so that nobody's share depends on what becomes of another's. Each peer has a floor, whatever
+ * the others hold. What is beyond it is lent, the less the less is free. What was written or promised can't be taken back from a peer that makes no
+ * progress: so it is not handed out in the first place.
+ *
+ * @module
+ */
+
+/** A share that never gave anything back is lent this part of what others are, one in so many; and so many units at least. */
+const TRUST_PART = 16
+const TRUST_UNITS = 64
+/** A stream leaves the others of its peer a quarter of what it holds, once it holds so many units. */
+const STREAM_LEAVES_SHIFT = 2
+const STREAM_UNITS_MIN = 16
+/** A little more than the natural logarithm of 2. */
+const LN_2 = 0.6932
+
+export interface SharesOptions {
+  /** Units in all; so many of them are for floors, and the rest is lent. */
+  readonly unitsMax: number
+  readonly floorUnits: number
+  /** Shares that hold something at a time, at most. */
+  readonly sharesMax: number
+  /** Units of one floor, of what is lent to one share, and of one share altogether. */
+  readonly floorMax: number
+  readonly loanMax: number
+  readonly shareMax: number
+  /**
+   * How much is lent to one share: `all` that is free; `square`: no more than twice what is free then, times the part that is free; `earned`: the same, and
+   * only a part of it beyond twice of what it held when it last gave something back.
+   */
+  readonly lending: "all" | "square" | "earned"
+  /** Units belong together, those of a message for instance, and are given back together. */
+  readonly isInLots?: boolean
+}
+
+export class Shares {
+  readonly options: SharesOptions
+  /** Held, and lent of it; how many hold something, and the floor of each. Kept by the shares. */
+  used = 0
+  lent = 0
+  holders = 0
+  floor = 0
+  readonly unitsMax: number
+  readonly #loanUnits: number
+  readonly #firstFloor: number
+  readonly #isFree: boolean
+  readonly #isInLots: boolean
+
+  constructor(options: SharesOptions) {
+    this.options = options
+    this.unitsMax = options.unitsMax
+    this.#loanUnits = options.unitsMax - options.floorUnits
+    // The sum of 1/1 + 1/2 + 1/3 … is no more than this for as many shares as there may be; and each gets one unit at least.
+    const harmonic = 1 + LN_2 * (32 - Math.clz32(options.sharesMax))
+    this.#firstFloor = (options.floorUnits - Math.min(options.sharesMax, options.floorUnits / 2)) / harmonic
+    this.#isFree = options.lending === "all"
+    this.#isInLots = options.isInLots ?? false
+  }
+
+  share(): Share {
+    return new Share(this)
+  }
+
+  /**
+   * The floor where so many hold something. With n holders it is the n-th part of what it is with one: so there is one for each, though those before were
+   * larger and may be held for ever. Of those that took an n-th part or more there are n at most, which were there when the last of them did; and the sum
+   * of all parts is what there is for floors.
+   */
+  floorFor(holders: number): number {
+    return Math.min(this.options.floorMax, Math.max(1, Math.floor(this.#firstFloor / holders)))
+  }
+
+  /** Whether a share that was lent so many units may be lent so many more. */
+  mayLend(lent: number, units: number, isTrusted: boolean, freed: number): boolean {
+    const lentInAll = freed === 0 ? this.lent : Math.max(0, this.lent - freed)
+    const free = this.#loanUnits - lentInAll - units
+    if (free < 0) return false
+    // A message as large as all of it has to fit once.
+    if (this.#isFree || (this.#isInLots && lentInAll === 0)) return true
+    const most = 2 * free * free
+    const asked = (lent + units) * this.#loanUnits
+    return asked <= most && (isTrusted || asked * TRUST_PART <= most || lent + units <= TRUST_UNITS)
+  }
+
+  assertInvariants(): void {
+    if (!(0 <= this.lent && this.lent <= this.used && this.used <= this.unitsMax))
+      throw new Error(`${this.used} units of ${this.unitsMax} are held, ${this.lent} of them lent`)
+    if (this.holders < 0 || this.holders > this.used) throw new Error(`${this.holders} hold ${this.used} units`)
+  }
+}
+
+/** The share of one peer. */
+export class Share {
+  readonly #shares: Shares
+  readonly #shareMax: number
+  readonly #loanMax: number
+  readonly #isEarned: boolean
+  readonly #isInLots: boolean
+  #used = 0
+  #lent = 0
+  #earned = 0
+
+  constructor(shares: Shares) {
+    const { shareMax, loanMax, lending, isInLots = false } = shares.options
+    this.#shares = shares
+    this.#shareMax = shareMax
+    this.#loanMax = loanMax
+    this.#isEarned = lending === "earned"
+    this.#isInLots = isInLots
+  }
+
+  get used(): number {
+    return this.#used
+  }
+
+  /** Takes so many units, or none; `left`: only if it could take so many more. */
+  take(units: number, left = 0): boolean {
+    const shares = this.#shares
+    const own = this.#floor() - (this.#used - this.#lent)
+    if (this.#used + units + left > this.#shareMax || shares.used + units + left > shares.unitsMax) return false
+    if (units + left > own) {
+      if (!this.#mayBorrow(this.#borrowed(units + left, own), units + left, 0)) return false
+      const lent = this.#borrowed(units, own)
+      this.#lent += lent
+      shares.lent += lent
+    }
+    if (this.#used === 0) shares.floor = shares.floorFor(++shares.holders)
+    this.#used += units
+    shares.used += units
+    return true
+  }
+
+  give(units: number): void {
+    const shares = this.#shares
+    if (2 * this.#used > this.#earned) this.#earned = 2 * this.#used
+    // A lot that the floor has room for was most likely taken there.
+    if (this.#lent > 0 && !(this.#isInLots && units <= this.#used - this.#lent)) {
+      const repaid = Math.min(units, this.#lent)
+      this.#lent -= repaid
+      shares.lent -= repaid
+    }
+    this.#used -= units
+    shares.used -= units
+    if (this.#used > 0) return
+    shares.floor = shares.floorFor(Math.max(1, --shares.holders))
+    this.#earned /= 2
+  }
+
+  /** Whether it could take so many units, those of a lot at once and others one by one: now, or once others have given back `freed` that they were lent. */
+  fits(units: number, freed = 0): boolean {
+    const shares = this.#shares
+    if (this.#used + units > this.#shareMax || shares.used + units - freed > shares.unitsMax) return false
+    const own = this.#floor() - (this.#used - this.#lent)
+    return units <= own || this.#mayBorrow(this.#borrowed(units, own), units, freed)
+  }
+
+  /** Whether it couldn't have so many more units whatever others give back. */
+  isFull(units: number): boolean {
+    const { floorMax } = this.#shares.options
+    return this.#used + units > this.#shareMax || (this.#lent + units > this.#loanMax && this.#used - this.#lent + units > floorMax)
+  }
+
+  /** Units that it could take one by one. */
+  get room(): number {
+    return roomOf(this, this.#shareMax - this.#used)
+  }
+
+  #floor(): number {
+    return this.#used === 0 ? this.#shares.floorFor(this.#shares.holders + 1) : this.#shares.floor
+  }
+
+  /** How many of so many are lent: a lot is as a whole. */
+  #borrowed(units: number, own: number): number {
+    return units <= own ? 0 : this.#isInLots ? units : units - Math.max(0, own)
+  }
+
+  #mayBorrow(lent: number, units: number, freed: number): boolean {
+    if (this.#lent + lent > this.#loanMax) return false
+    return this.#shares.mayLend(this.#lent, lent, !this.#isEarned || this.#used + units <= this.#earned, freed)
+  }
+}
+
+/** What one stream takes of its peer's share: it leaves something for the others. */
+export class StreamShare {
+  readonly #share: Share
+  readonly #unitsMax: number
+  #used = 0
+
+  constructor(share: Share, unitsMax: number) {
+    this.#share = share
+    this.#unitsMax = unitsMax
+  }
+
+  take(units: number): boolean {
+    if (!this.#share.take(units, this.#left(units))) return false
+    this.#used += units
+    return true
+  }
+
+  give(units: number): void {
+    this.#used -= units
+    this.#share.give(units)
+  }
+
+  fits(units: number): boolean {
+    return this.#share.fits(units + this.#left(units))
+  }
+
+  isFull(units: number): boolean {
+    return this.#share.isFull(units + this.#left(units))
+  }
+
+  /** Units that it could take one by one. */
+  get room(): number {
+    return roomOf(this, this.#unitsMax)
+  }
+
+  #left(units: number): number {
+    const used = this.#used + units
+    return used <= STREAM_UNITS_MIN ? 0 : used >>> STREAM_LEAVES_SHIFT
+  }
+}
+
+/** As many as fit. */
+function roomOf(share: { fits(units: number): boolean }, most: number): number {
+  if (most < 1 || !share.fits(1)) return 0
+  if (share.fits(most)) return most
+  let [fitting, above] = [1, most]
+  while (above - fitting > 1) {
+    const middle = (fitting + above) >>> 1
+    if (share.fits(middle)) fitting = middle
+    else above = middle
+  }
+  return fitting
+}
