@@ -24,6 +24,7 @@ import {
   MessageHandlers,
   type ValueHandler,
 } from "./message-handlers.ts"
+import type { MessageQueue } from "./message-queue.ts"
 import type { MessageType } from "./message-type.ts"
 import { bindOptionsOf, checkedOptions, type EndpointOptions, type IdentityOptions, KEY, type Settings, settingsOf } from "./options.ts"
 import { secretsOf } from "./secrets.ts"
@@ -536,11 +537,15 @@ export class Endpoint implements AsyncDisposable {
     length: number,
     isCopy: boolean,
   ): Promise<unknown> | undefined {
-    const own = stream.handlerOf(type)
-    const reading = own === undefined ? (stream.readers ?? stream.peer.queuesOf(type)) : undefined
-    // Who begins to read while the handler has the message is not to have it too.
-    const readers = reading && [...reading]
-    const handler = own ?? (stream.readers === undefined ? this.#handlers.get(type) : undefined)
+    let handler = stream.handlerOf(type)
+    let readers: readonly MessageQueue[] | undefined
+    if (handler === undefined) {
+      const own = stream.readers
+      if (own === undefined) handler = this.#handlers.get(type)
+      const reading = own ?? stream.peer.queuesOf(type)
+      // Who begins to read while the handler has the message is not to have it too.
+      if (reading !== undefined) readers = [...reading]
+    }
     if (handler === undefined && readers === undefined) {
       this.#unhandled++
       return undefined

@@ -82,7 +82,6 @@ export class Events<M extends EventMap<M>> {
     const registration: Registration = { listener: listener as Registration["listener"], isOn: true }
     this.#listeners.set(name, [...this.listenersOf(name), registration])
     return () => {
-      if (!registration.isOn) return
       registration.isOn = false
       this.#listeners!.set(
         name,

@@ -134,6 +134,7 @@ export class UserCode {
       const result = handler(message)
       // An async function is not waited for here, but its failure is told like any other.
       if (result !== undefined) this.#watch(result, false, `the handler of type ${type}`)
+      if (bytes.length < length) throw new TypeError("a message's memory is not to be transferred: give away a copy()")
     } catch (error) {
       this.surface(error, `the handler of type ${type}`)
     } finally {

@@ -587,6 +587,8 @@ test.each<[string, string, (stream: OutgoingStream) => unknown]>([
 test("a handler that transfers the memory of its message away loses what else was in it for a while, and nothing for good", async () => {
   const { network, a, b, toB } = await pair(506)
   const received: number[] = []
+  const errors: unknown[] = []
+  b.on("error", (error) => errors.push(error))
   b.handle(1, ({ view, length }) => {
     received.push(length)
     if (received.length === 1) transfer(new Uint8Array(view.buffer))
@@ -598,5 +600,6 @@ test("a handler that transfers the memory of its message away loses what else wa
   await network.until(stream.flush(), 10_000)
   expect(received).toEqual(Array.from({ length: 20 }, (_, i) => [900, 901, 902, 20_000, 903][i % 5]))
   expect(stream.account).toMatchObject({ accepted: 20, acknowledged: 20 })
+  expect(errors).toMatchObject([{ code: "handler-failed", message: expect.stringContaining("not to be transferred") }])
   for (const endpoint of [a, b]) endpoint.assertInvariants()
 })

@@ -234,6 +234,7 @@ export class IncomingStreams {
     let at = offset
     const { begun } = state
     while (at < end && this.#mayHandOver(state)) {
+      if (bytes.length === 0) return this.#lose(state)
       cursor.start(view, at, end)
       cursor.next()
       at = cursor.offset + cursor.length
@@ -242,6 +243,11 @@ export class IncomingStreams {
       this.#context.listener.onMessage(this.#peer, state, cursor.type, bytes, view, cursor.offset, cursor.length)
     }
     if (state.room !== undefined) this.#note(state, state.begun - begun, 1, end - offset)
+  }
+
+  /** A handler has transferred the memory with the rest of the packet: a stream that promised it can't go on. */
+  #lose(state: IncomingState): void {
+    if (state.stream.mode >= wire.MODE.reliable) this.stop(state, wire.REASON.unspecified)
   }
 
   /** Tells the application what happened before; `false`: it has stopped the stream, or left the peer. */

@@ -11,7 +11,7 @@ import type { OutgoingState } from "./outgoing-streams.ts"
 import type { PeerState } from "./peer-state.ts"
 
 export interface ProtocolListener {
-  /** The application is to know what happened so far: a packet or a message is next. */
+  /** The application is to know what happened so far: a message is next. */
   catchUp(): void
   /** A message; the bytes are valid during the call. */
   onMessage(peer: PeerState, stream: IncomingState, type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): void

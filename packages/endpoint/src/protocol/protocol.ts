@@ -304,9 +304,9 @@ export class Protocol {
   ): void {
     const cursor = this.#cursor
     cursor.start(view, offset, length, this.#settings.profile)
-    while (cursor.next()) {
+    // A handler may have transferred the memory of the datagram.
+    while (bytes.length > 0 && cursor.next()) {
       const { kind, body, end, wanted } = cursor
-      this.#listener.catchUp()
       // What a handler or a listener does may end the peer in the middle of a datagram.
       if (peer.liveness === "left") return
       if (peer.liveness === "leaving" && kind !== wire.KIND.goodbye) continue
