@@ -370,6 +370,22 @@ describe.each([
   })
 })
 
+test("with keys a join takes one round trip, and two where whoever is asked has a join of its own under way, wherever to", async () => {
+  const tookMs: number[] = []
+  for (const isJoining of [false, true]) {
+    const { network, bind } = makeWorld(18, { delayMs: 5 })
+    const { endpoint: a } = await bind("a", { secrets: ["0123456789abcdef"] })
+    const { endpoint: b } = await bind("b", { secrets: ["0123456789abcdef"] })
+    network.host("c")
+    if (isJoining) b.join(`c:${PORT}`).catch(() => {})
+    await network.advance(50)
+    const startMs = network.now
+    await network.until(a.join(`b:${PORT}`))
+    tookMs.push(network.now - startMs)
+  }
+  expect(tookMs).toEqual([10, 20])
+})
+
 /** A host whose datagrams to addresses of a family are lost as long as `isCut` says so. */
 function cutting(network: Network, name: string, isCut: (family: 4 | 6) => boolean): Host {
   const host = network.host(name)
@@ -452,6 +468,26 @@ describe.each([
       await network.until(Promise.all([toB.ping(), toA!.ping()]), 10_000)
       expect([events, toB.address.family, toA!.address.family]).toEqual([[], 4, 4])
     }
+  })
+
+  test("a join that was accepted over one address, whence its answer is lost, goes on over another and is confirmed from there", async () => {
+    const network = createNetwork({ seed: 1, link: { delayMs: 5 }, crypto: systemHost().crypto })
+    const cut = new Set<4 | 6>()
+    const bind = (host: Host): Promise<Endpoint> => network.until(Endpoint.bind({ port: PORT, ...protection, host }))
+    const a = await bind(network.host("a"))
+    const b = await bind(cutting(network, "b", (family) => cut.has(family)))
+    const events: string[] = []
+    for (const endpoint of [a, b]) for (const name of ["joined", "rejoined", "left"] as const) endpoint.on(name, () => events.push(name))
+    const joining = a.join(`b:${PORT}`)
+    // In a profile with keys the first try is accepted, in others the one that brings a token back.
+    await network.advance("secrets" in protection ? 1 : 12)
+    cut.add(4)
+    await network.advance(100)
+    expect([a.peers.length, b.sizes.halfOpen]).toEqual([0, 1])
+    const toB = await network.until(joining)
+    await network.until(toB.ping({ timeoutMs: 2_000 }))
+    await network.advance(6_000)
+    expect([events, toB.address.family, b.sizes.halfOpen, b.sizes.slots]).toEqual([["joined", "joined"], 6, 0, 1])
   })
 
   test("while v6 answers, a name that has it behind v4 doesn't move the peer", async () => {

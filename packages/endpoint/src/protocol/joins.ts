@@ -133,7 +133,7 @@ export class Joins {
   readonly #joins = new Map<Joiner, PendingJoin>()
   readonly #byTarget = new Map<string, PendingJoin>()
   readonly #calls = new Set<JoinCall>()
-  /** What first joins carry in profiles with keys, whomever they meet: all under way the same, so that however many meet one peer it is one session. */
+  /** What first joins carry in profiles with keys, whomever they meet, and accepts to whom we know nothing of: one for all, so that however many meet one peer it is one session. */
   #firstSession = NO_IDENTITY
   readonly #halfOpen = new HalfOpenTable()
 
@@ -235,9 +235,8 @@ export class Joins {
       for (const address of addresses) this.#host.transport.releaseAddress(address)
       return undefined
     }
-    const { sealed, cookies } = this.#host
-    if (sealed !== undefined && isNone(this.#firstSession)) this.#firstSession = newIdentity((out) => cookies.entropy(out))
-    const joiner = new Joiner({ slot, addresses, isProbe, timeoutMs, nowMs, publicKey, firstSession: this.#firstSession })
+    const firstSession = this.#host.sealed === undefined ? NO_IDENTITY : this.#newSession()
+    const joiner = new Joiner({ slot, addresses, isProbe, timeoutMs, nowMs, publicKey, firstSession })
     const pending: PendingJoin = { joiner, calls: new Set(), target }
     owner.pending = pending
     this.#joins.set(joiner, pending)
@@ -450,7 +449,7 @@ export class Joins {
   }
 
   #newPeer({ unique, session, limits }: wire.Join, publicKey: Uint8Array | undefined, nowMs: number): PeerState {
-    const local = this.#sessionFor(unique, publicKey) ?? this.#newSession(this.#joins.size > 0)
+    const local = this.#sessionFor(unique, publicKey) ?? this.#newSession()
     const peer = new PeerState(this.#host.context, unique, local, limits, nowMs)
     peer.remoteSession = session
     peer.publicKey = publicKey
@@ -467,9 +466,12 @@ export class Joins {
     return undefined
   }
 
-  /** A session for whom we have none with; that of first joins where such a one may have been accepted by it. */
-  #newSession(isFirst: boolean): Uint8Array {
-    return isFirst && !isNone(this.#firstSession) ? this.#firstSession : newIdentity((out) => this.#host.cookies.entropy(out))
+  /** A session for whom we have none with. With keys it is that of first joins: one of ours may be on its way there, or follow. */
+  #newSession(): Uint8Array {
+    const { sealed, cookies } = this.#host
+    if (sealed === undefined) return newIdentity((out) => cookies.entropy(out))
+    if (isNone(this.#firstSession)) this.#firstSession = newIdentity((out) => cookies.entropy(out))
+    return this.#firstSession
   }
 
   /** Makes an association with a slot, for a join of the peer's; `undefined`: no slot is free. */
@@ -609,7 +611,7 @@ export class Joins {
       held?.session ??
       (isUsable ? known.localSession : undefined) ??
       this.#sessionFor(challenge.unique, joiner.publicKey) ??
-      this.#newSession(true)
+      this.#newSession()
     const order = held?.order ?? (isUsable ? Math.min((known.association?.order ?? -1) + 1, ORDER_MAX) : 0)
     joiner.answer(candidate, { unique: challenge.unique, token: challenge.token, session, order }, nowMs)
     this.#schedule(joiner)
