@@ -147,3 +147,43 @@ for (const [protection, options] of Object.entries(PROTECTIONS))
   test.each(Object.entries(WAYS))(`joins %s make one session (${protection})`, async (_, way) => {
     for (let seed = 0; seed < runs(40); seed++) await run(way, seed, options)
   })
+
+test("with keys, an accept that comes as late as it likes, while the other side joins too, is of the session that they come to", async () => {
+  for (let lateMs = 10; lateMs <= 60; lateMs++) {
+    const { network, a, b } = await meet(0, { secrets: ["a secret that both of them know"] })
+    network.links({ delayMs: 10 })
+    const events: string[] = []
+    for (const endpoint of [a, b])
+      for (const event of ["joined", "rejoined", "restarted", "left"] as const) endpoint.on(event, () => events.push(event))
+    let isHeld = false
+    network.filter(({ from, bytes }) => {
+      // The first accept: outside an association, and sealed with what an exchange gave.
+      if (isHeld || from !== "b" || (bytes[0]! & 4) === 0 || bytes[11] !== 1) return true
+      isHeld = true
+      network.inject(b.addresses[0]!, a.addresses[0]!, bytes.slice(), lateMs)
+      return false
+    })
+    const first = a.join(V4)
+    await network.when(() => b.sizes.halfOpen === 1)
+    await network.until(Promise.all([first, b.join(A_V4)]))
+    await network.advance(8_000)
+    expect([lateMs, isHeld, events, a.sizes.slots, b.sizes.slots]).toEqual([lateMs, true, ["joined", "joined"], 1, 1])
+  }
+})
+
+test.each(Object.entries(PROTECTIONS))(
+  "a join is over when another has joined its peer: there is one association, and never a second (%s)",
+  async (_, options) => {
+    const { network, a, b } = await meet(0, options)
+    network.links({ delayMs: 10 })
+    let slots = 0
+    network.filter(() => {
+      slots = Math.max(slots, a.peers.length === 0 ? 0 : a.sizes.slots)
+      return true
+    })
+    const [first, second] = await network.until(Promise.all([a.join(V4), a.join(V6)]))
+    expect(second).toBe(first)
+    await network.advance(8_000)
+    expect([slots, a.sizes.slots, b.sizes.slots, b.sizes.halfOpen]).toEqual([1, 1, 1, 0])
+  },
+)
