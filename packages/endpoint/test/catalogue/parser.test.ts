@@ -230,7 +230,7 @@ test("F08 a join that is cut off anywhere is dropped, and nothing is answered or
   await network.advance(6_000)
   evil.received.length = 0
   // Behind the exchange's length everything is padding.
-  const fields = (token: number): number => 12 + 1 + 1 + 4 + 3 * 8 + 20 + 4 + 1 + token + 2
+  const fields = (token: number): number => 12 + 1 + 1 + 4 + 3 * 8 + 20 + 4 + 4 + 1 + token + 2
   const source = { family: 4, host: "10.0.0.2", port: 6_666 } as const
   for (const [join, length] of [
     [joins[0]!, fields(0)],
