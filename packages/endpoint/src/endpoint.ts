@@ -20,6 +20,7 @@ import type { ReceivedMessage } from "./message.ts"
 import {
   type AsyncMessageHandler,
   type AsyncValueHandler,
+  type Handler,
   type MessageHandler,
   MessageHandlers,
   type ValueHandler,
@@ -38,6 +39,7 @@ import type { OutgoingState } from "./protocol/outgoing-streams.ts"
 import { GOODBYE_MS, metadataBytesMax, type PeerState } from "./protocol/peer-state.ts"
 import { type Full, Protocol } from "./protocol/protocol.ts"
 import { parseTarget, type Target } from "./target.ts"
+import { QueueBudget, type QueuedMessage } from "./queue-budget.ts"
 import { UserCode } from "./user-code.ts"
 
 export interface JoinOptions {
@@ -66,7 +68,7 @@ export interface EndpointStats {
   /** Packets written and not acknowledged, and streams of all peers. */
   readonly sendPoolPackets: number
   readonly streams: number
-  /** Bytes of copies that wait for their consumers. */
+  /** Bytes of copies that wait for their consumers, or that those have. */
   readonly queuedBytes: number
   /** How often a bound of memory or number was met. What was dropped for it is among the drops. */
   readonly full: Full & {
@@ -103,6 +105,9 @@ export class Endpoint implements AsyncDisposable {
   readonly #starved = new Set<OutgoingStream>()
   /** Streams of which messages wait for their consumers, or are with one. */
   readonly #behind = new Set<IncomingStream>()
+  /** Streams with a message that waits for somebody to read or handle it. */
+  readonly #unclaimed = new Set<IncomingStream>()
+  readonly #queues: QueueBudget
   /** While it closes, nothing is taken any more that would have to wait. */
   #isFinishing = false
   readonly #connections = new Set<Connection>()
@@ -149,6 +154,7 @@ export class Endpoint implements AsyncDisposable {
     this.#userCode.tellErrorsTo(this.#events)
     this.#driver = new Driver(host, transport, this.#userCode)
     this.#identity = identity && this.#identityOf(identity)
+    this.#queues = new QueueBudget(settings.queuedBytesTotalMax, (run) => host.defer(run))
     this.#peerHost = {
       now: () => host.now(),
       until: (isDone, timeoutMs) => this.#driver.until(isDone, timeoutMs),
@@ -158,14 +164,21 @@ export class Endpoint implements AsyncDisposable {
       starve: (stream) => void this.#starved.add(stream),
       push: (peer, state) => this.#driver.push(peer, state),
       userCode: this.#userCode,
+      queues: this.#queues,
+      claim: () => this.#claim(),
     }
     this.#incomingHost = {
-      deliver: (stream, type, bytes, view, offset, length, isCopy) => this.#deliver(stream, type, bytes, view, offset, length, isCopy),
+      handleNow: (stream, type, bytes, view, offset, length) => this.#handleNow(stream, type, bytes, view, offset, length),
+      isHandledNow: (stream, type) => this.#isHandledNow(stream, type),
+      offer: (stream, message) => this.#offer(stream, message),
+      await: (stream) => {
+        this.#unclaimed.add(stream)
+        stream.peer.noteStalled()
+      },
       userCode: this.#userCode,
       now: () => host.now(),
       queuedMessagesMax: settings.queuedMessagesMax,
       queuedBytesMax: settings.queuedBytesMax,
-      queues: { bytes: 0, bytesMax: settings.queuedBytesTotalMax, refused: 0 },
       onBehind: (stream, isBehind) => this.#noteBehind(stream, isBehind),
     }
     const congestion = guarded(settings.congestion, (error) => this.#userCode.surface(error, "congestion"))
@@ -218,7 +231,7 @@ export class Endpoint implements AsyncDisposable {
   handle(type: number, handler: MessageHandler): () => void
   handle<T>(type: MessageType<T>, handler: ValueHandler<T>): () => void
   handle(type: number | MessageType<unknown>, handler: unknown): () => void {
-    return this.#handlers.add(type, handler, false)
+    return this.#addHandler(type, handler, false)
   }
 
   /**
@@ -228,7 +241,20 @@ export class Endpoint implements AsyncDisposable {
   handleAsync(type: number, handler: AsyncMessageHandler): () => void
   handleAsync<T>(type: MessageType<T>, handler: AsyncValueHandler<T>): () => void
   handleAsync(type: number | MessageType<unknown>, handler: unknown): () => void {
-    return this.#handlers.add(type, handler, true)
+    return this.#addHandler(type, handler, true)
+  }
+
+  #addHandler(type: number | MessageType<unknown>, handler: unknown, isAsync: boolean): () => void {
+    const remove = this.#handlers.add(type, handler, isAsync)
+    this.#claim()
+    return remove
+  }
+
+  /** Somebody reads or handles what may have waited for that. */
+  #claim(): void {
+    if (this.#unclaimed.size === 0) return
+    for (const stream of this.#unclaimed) stream.claim()
+    this.#unclaimed.clear()
   }
 
   /** Listens to an event. Returns what ends it. */
@@ -353,8 +379,8 @@ export class Endpoint implements AsyncDisposable {
       assemblyBytes,
       sendPoolPackets: sendPool,
       streams,
-      queuedBytes: this.#incomingHost.queues.bytes,
-      full: { ...this.#protocol.full, queues: this.#incomingHost.queues.refused },
+      queuedBytes: this.#queues.bytes,
+      full: { ...this.#protocol.full, queues: this.#queues.refused },
     }
   }
 
@@ -468,6 +494,9 @@ export class Endpoint implements AsyncDisposable {
   #makeListener(): ProtocolListener {
     return {
       catchUp: () => this.#userCode.catchUp(),
+      queues: this.#queues,
+      mayTake: (peer, state, type) => this.#streamOf(peer, state).mayTake(type),
+      onRoomAsked: (peer, state) => void this.#streamOf(peer, state).roomReturned(),
       onMessage: (peer, state, type, bytes, view, offset, length) => this.#streamOf(peer, state).take(type, bytes, view, offset, length),
       onGap: (peer, state, messages) => this.#streamOf(peer, state).gap(messages),
       onStreamOpened: (peer, state) => this.#events.emit("stream", this.#streamOf(peer, state)),
@@ -527,41 +556,67 @@ export class Endpoint implements AsyncDisposable {
     return state.owner as IncomingStream
   }
 
-  /** Hands a message to all who want it: the stream's own handler, or those who read the stream, or the endpoint's handler and those who read its type. */
-  #deliver(
-    stream: IncomingStream,
-    type: number,
-    bytes: Uint8Array,
-    view: DataView,
-    offset: number,
-    length: number,
-    isCopy: boolean,
-  ): Promise<unknown> | undefined {
+  // A message goes to the stream's own handler; or to those who read the stream; or to the endpoint's handler and those who read its type.
+
+  #readersOf(stream: IncomingStream, type: number): ReadonlySet<MessageQueue> | undefined {
+    return stream.readers ?? stream.peer.queuesOf(type)
+  }
+
+  /** The handler of the endpoint, where nobody reads the stream. */
+  #handlerOf(stream: IncomingStream, type: number): Handler | undefined {
+    return stream.readers === undefined ? this.#handlers.get(type) : undefined
+  }
+
+  /** Hands a message to a handler that needs no copy, if it is the only one who wants it, or counts it as nobody's; `false`: others want it, or may. */
+  #handleNow(stream: IncomingStream, type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): boolean {
     let handler = stream.handlerOf(type)
-    let readers: readonly MessageQueue[] | undefined
     if (handler === undefined) {
-      const own = stream.readers
-      if (own === undefined) handler = this.#handlers.get(type)
-      const reading = own ?? stream.peer.queuesOf(type)
-      // Who begins to read while the handler has the message is not to have it too.
-      if (reading !== undefined) readers = [...reading]
+      const readers = this.#readersOf(stream, type)
+      handler = this.#handlerOf(stream, type)
+      if (readers !== undefined && (readers.size > 0 || handler === undefined)) return false
+      if (handler === undefined) {
+        this.#unhandled++
+        return true
+      }
     }
+    if (handler.now === undefined) return false
+    this.#userCode.handle(handler.now, type, stream, bytes, view, offset, length)
+    return true
+  }
+
+  #isHandledNow(stream: IncomingStream, type: number): boolean {
+    const own = stream.handlerOf(type)
+    if (own !== undefined) return own.now !== undefined
+    const readers = this.#readersOf(stream, type)
+    const handler = this.#handlerOf(stream, type)
+    if (readers !== undefined && (readers.size > 0 || handler === undefined)) return false
+    return handler === undefined || handler.now !== undefined
+  }
+
+  /** Offers a copy to all who want it. */
+  #offer(stream: IncomingStream, queued: QueuedMessage): "taken" | "offered" | "unclaimed" {
+    const { type, bytes } = queued
+    const own = stream.handlerOf(type)
+    const reading = own === undefined ? this.#readersOf(stream, type) : undefined
+    // Who begins to read while the handler has the message is not to have it too.
+    const readers = reading && [...reading]
+    const handler = own ?? this.#handlerOf(stream, type)
     if (handler === undefined && readers === undefined) {
       this.#unhandled++
-      return undefined
+      return "taken"
     }
-    if (handler?.now !== undefined) this.#userCode.handle(handler.now, type, stream, bytes, view, offset, length)
-    if (handler?.later === undefined && readers === undefined) return undefined
-    const copy = isCopy ? bytes : new Uint8Array(bytes.subarray(offset, offset + length))
-    const message: ReceivedMessage = { type, bytes: copy, peer: stream.peer, stream }
-    let pending: Promise<unknown> | undefined
-    for (const reader of readers ?? []) {
-      const taken = reader.push(message)
-      if (taken !== undefined) pending = pending === undefined ? taken : Promise.all([pending, taken])
+    if (handler === undefined && readers!.length === 0) return "unclaimed"
+    if (handler?.now !== undefined) {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      this.#userCode.handle(handler.now, type, stream, bytes, view, 0, bytes.length)
     }
-    if (handler?.later === undefined) return pending
-    const handled = this.#userCode.handleLater(handler.later, message)
-    return pending === undefined ? handled : Promise.all([pending, handled])
+    const message: ReceivedMessage = { type, bytes, peer: stream.peer, stream }
+    for (const reader of readers ?? []) reader.push(message, queued)
+    if (handler?.later !== undefined) {
+      queued.hold()
+      void this.#userCode.handleLater(handler.later, message).then(() => queued.letGo(true))
+    }
+    return handler === undefined ? "offered" : "taken"
   }
 }
 

@@ -10,6 +10,7 @@ import {
   type ValueHandler,
 } from "./message-handlers.ts"
 import { MessageQueue } from "./message-queue.ts"
+import { MESSAGE_BYTES, QueuedMessage, type RoomWaiter } from "./queue-budget.ts"
 import type { MessageType } from "./message-type.ts"
 import type { Peer } from "./peer.ts"
 import type { IncomingState } from "./protocol/incoming-streams.ts"
@@ -34,41 +35,24 @@ export interface StreamEnd {
 
 /** What an incoming stream needs of its endpoint. */
 export interface IncomingHost {
-  /** Hands a message to who handles it; `undefined`: done, else when it will be. `bytes` may be kept if `isCopy`. */
-  deliver(
-    stream: IncomingStream,
-    type: number,
-    bytes: Uint8Array,
-    view: DataView,
-    offset: number,
-    length: number,
-    isCopy: boolean,
-  ): Promise<unknown> | undefined
+  /** Hands a message to who handles it at once, whose it is alone, or counts it as unhandled; `false`: it needs a copy. The bytes are valid during the call. */
+  handleNow(stream: IncomingStream, type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): boolean
+  /** Whether `handleNow` would. */
+  isHandledNow(stream: IncomingStream, type: number): boolean
+  /** Offers a copy to all who want it: a handler has taken it, or it was offered to those who take their time, or nobody is there for it now. */
+  offer(stream: IncomingStream, message: QueuedMessage): "taken" | "offered" | "unclaimed"
+  /** A message of the stream waits for somebody who reads or handles it. */
+  await(stream: IncomingStream): void
   readonly userCode: UserCode
   now(): number
   readonly queuedMessagesMax: number
   readonly queuedBytesMax: number
-  /** What waits in the queues of all streams. */
-  readonly queues: QueueBudget
-  /** Messages of the stream wait for their consumer, or are with one that takes its time; or that is over. */
+  /** Its consumer has something that it isn't done with; or nothing any more. */
   onBehind(stream: IncomingStream, isBehind: boolean): void
 }
 
-/** Bytes of copies that wait for their consumers, over all streams. */
-export interface QueueBudget {
-  bytes: number
-  readonly bytesMax: number
-  /** How often a stream was held up, or dropped its oldest, for this. */
-  refused: number
-}
-
-interface QueuedMessage {
-  readonly type: number
-  readonly bytes: Uint8Array
-}
-
 /** A stream that a peer opened to us. */
-export class IncomingStream {
+export class IncomingStream implements RoomWaiter {
   readonly peer: Peer
   readonly #peerState: PeerState
   readonly #state: IncomingState
@@ -80,17 +64,24 @@ export class IncomingStream {
   #readable: ReadableStream<Uint8Array> | undefined
   #handlers: MessageHandlers | undefined
   #readers: Set<MessageQueue> | undefined
+  /** Whether somebody has read it: what it brings is for its readers from then on. */
+  #isRead = false
   /** Messages that wait for their consumer, from `#head` on. */
   #queue: QueuedMessage[] = []
   #head = 0
   #queuedBytes = 0
+  /** The message that its consumers have. */
+  #current: QueuedMessage | undefined
   #isPaused = false
-  /** A consumer that takes its time has a message. */
-  #isBusy = false
   #isPumping = false
+  /** Nobody is there for the message that is next. */
+  #isUnclaimed = false
   /** The endpoint was told that its consumer is behind. */
   #isBehind = false
+  #isStopped = false
   #end: StreamEnd | undefined
+  /** `closed` has settled. */
+  #isOver = false
 
   /** @internal */
   constructor(peer: Peer, peerState: PeerState, state: IncomingState, host: IncomingHost) {
@@ -127,12 +118,12 @@ export class IncomingStream {
     return this.#state.gone
   }
 
-  /** Messages that wait for their consumer, and their bytes. */
+  /** Messages that wait for their consumer, and their bytes; that which it has isn't among them. */
   get queued(): { readonly messages: number; readonly bytes: number } {
-    return { messages: this.#queue.length - this.#head, bytes: this.#queuedBytes }
+    return { messages: this.#waiting, bytes: this.#queuedBytes }
   }
 
-  /** Settles when no more messages will come and those that came were taken. */
+  /** Settles when no more messages will come and those that came were taken, or with `stop`. Until then it counts as one of the streams of its peer. */
   get closed(): Promise<StreamEnd> {
     return this.#closed
   }
@@ -146,22 +137,35 @@ export class IncomingStream {
   handle(type: number, handler: MessageHandler): () => void
   handle<T>(type: MessageType<T>, handler: ValueHandler<T>): () => void
   handle(type: number | MessageType<unknown>, handler: unknown): () => void {
-    return (this.#handlers ??= new MessageHandlers()).add(type, handler, false)
+    return this.#addHandler(type, handler, false)
   }
 
   /** As `endpoint.handleAsync`, for this stream alone. */
   handleAsync(type: number, handler: AsyncMessageHandler): () => void
   handleAsync<T>(type: MessageType<T>, handler: AsyncValueHandler<T>): () => void
   handleAsync(type: number | MessageType<unknown>, handler: unknown): () => void {
-    return (this.#handlers ??= new MessageHandlers()).add(type, handler, true)
+    return this.#addHandler(type, handler, true)
   }
 
-  /** Copies of the messages of this stream that have no handler here, from now on. One that reads slowly holds up its sender, on streams that wait. */
+  #addHandler(type: number | MessageType<unknown>, handler: unknown, isAsync: boolean): () => void {
+    const remove = (this.#handlers ??= new MessageHandlers()).add(type, handler, isAsync)
+    this.claim()
+    return remove
+  }
+
+  /**
+   * Copies of the messages of this stream that have no handler here, from now on: they are its readers', and no handler
+   * of the endpoint gets them any more. What a reader leaves, by `break`, waits for the next one, and so does what comes
+   * in between; who wants no more of it calls `stop`. Two who read at once get each message both. One that reads slowly
+   * holds up its sender, on streams that wait.
+   */
   messages(): AsyncIterableIterator<ReceivedMessage> {
     const readers = (this.#readers ??= new Set())
     const reader: MessageQueue = new MessageQueue(() => readers.delete(reader))
-    if (this.#end === undefined) readers.add(reader)
-    else reader.end()
+    this.#isRead = true
+    if (this.#isOver) reader.end()
+    else readers.add(reader)
+    this.claim()
     return reader
   }
 
@@ -184,19 +188,32 @@ export class IncomingStream {
     return this.#isPaused
   }
 
-  /** Tells the sender to stop; messages on their way, and those that wait, are dropped. */
+  /**
+   * Tells the sender to stop; messages on their way, and those that wait, are dropped. `closed` settles at once. What a
+   * handler has is still its. Once the stream is over it drops what waits; twice does no more than once.
+   */
   stop(reason: number = REASON.aborted): void {
     check.value("reason", reason, REASON_CODE)
-    const waiting = this.#queue.length - this.#head
-    this.#state.delivered -= waiting
-    this.#state.gone += waiting
-    this.#count(-this.#queuedBytes)
+    if (this.#isOver) return
+    this.#isStopped = true
+    if (this.#end !== undefined) this.#end = { ...this.#end, isComplete: false, reason }
+    const dropped = this.#waiting
+    for (let i = this.#head; i < this.#queue.length; i++) this.#queue[i]!.release()
     this.#queue = []
-    this.#head = 0
+    this.#head = this.#queuedBytes = 0
+    this.#lose(dropped)
+    for (const readers of [this.#readers, this.peer.queuesOf(this.#current?.type ?? -1)])
+      for (const reader of readers ?? []) reader.drop(this)
     this.#peerState.incoming.stop(this.#state, reason)
     // One that is over already waited for its consumer alone.
     this.#finish()
     this.#noteBehind()
+  }
+
+  /** Messages that came won't be handed over. */
+  #lose(messages: number): void {
+    this.#state.delivered -= messages
+    this.#state.gone += messages
   }
 
   /** @internal Takes no more, and acknowledges no more; what waits is still handed over. */
@@ -206,78 +223,106 @@ export class IncomingStream {
   }
 
   #noteBehind(): void {
-    const isBehind = this.#isBusy || this.#head < this.#queue.length
+    const isBehind = this.#current !== undefined || (this.#waiting > 0 && !this.#isUnclaimed)
     if (isBehind === this.#isBehind) return
     this.#isBehind = isBehind
     this.#host.onBehind(this, isBehind)
   }
 
+  get #waiting(): number {
+    return this.#queue.length - this.#head
+  }
+
+  /** Nothing waits, nobody is busy with it, and nobody wants it to wait. */
+  get #isIdle(): boolean {
+    return !this.#isPaused && this.#current === undefined && !this.#isPumping && this.#head === this.#queue.length
+  }
+
   /** @internal A message has come; the bytes are valid during the call. */
   take(type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): void {
-    if (!this.#isPaused && !this.#isBusy && !this.#isPumping && this.#head === this.#queue.length) {
-      this.#deliver(type, bytes, view, offset, length, false)
-      return
-    }
-    this.#queue.push({ type, bytes: new Uint8Array(bytes.subarray(offset, offset + length)) })
-    this.#count(length)
-    this.#bound()
+    if (this.#isIdle && this.#host.handleNow(this, type, bytes, view, offset, length)) return
+    const isWaiting = this.#state.stream.mode >= MODE.reliable
+    if (!isWaiting && this.#waiting === 0 && this.#shareRoom() <= 0) return this.#drop(1)
+    this.#queue.push(new QueuedMessage(this.peer.queueShare, type, new Uint8Array(bytes.subarray(offset, offset + length))))
+    this.#queuedBytes += length
+    if (!isWaiting) this.#dropOldest()
+    else if (this.#state.room !== undefined || this.#isFilling()) this.#tellRoom()
+    if (!this.#isUnclaimed) this.pump()
     this.#noteBehind()
   }
 
-  #count(bytes: number): void {
-    this.#queuedBytes += bytes
-    // What is left of a stream that is over is its consumer's alone: it may never come for it.
-    if (this.#end === undefined) this.#host.queues.bytes += bytes
+  /** @internal Whether there is a place for a message of a type that has come; else it is asked for again once there is. Asked when memory is short. */
+  mayTake(type: number): boolean {
+    if (this.#shareRoom() > 0 || (this.#isIdle && this.#host.isHandledNow(this, type))) return true
+    this.#tellRoom()
+    return false
   }
 
-  /** Pushes back, or drops the oldest, once too much waits. */
-  #bound(): void {
-    if (this.#state.stream.mode >= MODE.reliable) {
-      if (this.#state.room !== undefined || this.#isHalfFull() || this.#isFull()) this.#tellRoom()
-      return
-    }
+  /** Bytes that the budget of all streams leaves to this one. */
+  #shareRoom(): number {
+    return this.peer.queueShare.room(this.#heldBytes)
+  }
+
+  get #heldBytes(): number {
+    return this.#queuedBytes + (this.#current?.bytes.length ?? 0)
+  }
+
+  /** A stream that doesn't wait keeps the newest. */
+  #dropOldest(): void {
     let dropped = 0
-    while (this.#isFull() && this.#queue.length - this.#head > 1) {
-      this.#shift()
-      dropped++
-    }
-    if (dropped === 0) return
-    this.#state.delivered -= dropped
-    this.#state.gone += dropped
-    this.gap(dropped)
+    for (; this.#waiting > 1 && this.#isFull(); dropped++) this.#shift().release()
+    if (dropped > 0) this.#drop(dropped)
+  }
+
+  #drop(messages: number): void {
+    this.#lose(messages)
+    this.gap(messages)
   }
 
   #isFull(): boolean {
-    const messages = this.#queue.length - this.#head
-    const { queues, queuedMessagesMax, queuedBytesMax } = this.#host
     // Of what is to be the latest nobody wants the one before.
-    if (this.#state.stream.mode === MODE.latest) return messages > 1
-    if (messages >= queuedMessagesMax || this.#queuedBytes >= queuedBytesMax) return true
-    // A stream with nothing of its own goes on: nobody else would tell it when there is room.
-    if (messages === 0 || queues.bytes < queues.bytesMax) return false
-    queues.refused++
-    return true
-  }
-
-  /** From then on the sender is told how much there is room for: what it sends beyond that would be refused, and all of it sent again. */
-  #isHalfFull(): boolean {
+    if (this.#state.stream.mode === MODE.latest) return true
     const { queuedMessagesMax, queuedBytesMax } = this.#host
-    return 2 * (this.#queue.length - this.#head) >= queuedMessagesMax || 2 * this.#queuedBytes >= queuedBytesMax
+    return this.#waiting >= queuedMessagesMax || this.#queuedBytes >= queuedBytesMax || this.#shareRoom() <= 0
   }
 
-  #tellRoom(): void {
+  /** From half of its bounds on the sender is told how much there is room for: what it sends beyond that would be refused, and all of it sent again. */
+  #isFilling(): boolean {
+    const { queuedMessagesMax, queuedBytesMax } = this.#host
+    return (
+      2 * this.#waiting >= queuedMessagesMax ||
+      2 * this.#queuedBytes >= queuedBytesMax ||
+      2 * this.peer.queueShare.roomAhead(this.#heldBytes) <= queuedBytesMax
+    )
+  }
+
+  /** `isServed`: it has waited for room in the budget of all, and is the next one. */
+  #tellRoom(isServed = false): void {
+    if (this.#end !== undefined) return
     const { queuedMessagesMax: messagesMax, queuedBytesMax: bytesMax } = this.#host
-    const room = (this.#state.room ??= { messages: 0, bytes: 0, messagesMax, bytesMax, isWaiting: false })
-    const waiting = this.#queue.length - this.#head
-    room.messages = this.#isFull() ? 0 : messagesMax - waiting
-    room.bytes = bytesMax - this.#queuedBytes
-    room.isWaiting = waiting === 0
+    const share = this.peer.queueShare
+    if (this.#state.room === undefined) share.budget.told++
+    const room = (this.#state.room ??= { messages: 0, bytes: 0, messagesMax, bytesMax, isFull: false, isWaiting: false })
+    const ahead = isServed || !share.budget.isQueued ? share.roomAhead(this.#heldBytes) : 0
+    room.messages = messagesMax - this.#waiting
+    // Others are told of the same room.
+    room.bytes = Math.min(bytesMax - this.#queuedBytes, ahead <= 0 ? 0 : Math.max(1, ahead / share.budget.told))
+    room.isFull = this.#waiting >= messagesMax || this.#queuedBytes >= bytesMax || this.#shareRoom() <= 0
+    room.isWaiting = this.#waiting === 0
+    if (ahead <= 0) share.budget.wait(this)
     this.#peerState.incoming.roomChanged(this.#state)
+  }
+
+  /** @internal There may be room in the budget of all streams again. */
+  roomReturned(): number {
+    this.#tellRoom(true)
+    const { room, messagesPerPacket, bytesPerPacket } = this.#state
+    return room === undefined || room.bytes <= 0 ? 0 : Math.max(bytesPerPacket + messagesPerPacket * MESSAGE_BYTES, MESSAGE_BYTES)
   }
 
   #shift(): QueuedMessage {
     const message = this.#queue[this.#head++]!
-    this.#count(-message.bytes.length)
+    this.#queuedBytes -= message.bytes.length
     // Once in a while, so that each costs little.
     if (this.#head === this.#queue.length || this.#head >= 1_024) {
       this.#queue.splice(0, this.#head)
@@ -286,31 +331,21 @@ export class IncomingStream {
     return message
   }
 
-  #deliver(type: number, bytes: Uint8Array, view: DataView, offset: number, length: number, isCopy: boolean): void {
-    const pending = this.#host.deliver(this, type, bytes, view, offset, length, isCopy)
-    if (pending === undefined) return
-    this.#isBusy = true
-    this.#noteBehind()
-    const done = (): void => {
-      this.#isBusy = false
-      this.pump()
-    }
-    pending.then(done, (error: unknown) => {
-      this.#host.userCode.surface(error, `the handler of type ${type}`)
-      done()
-    })
+  /** @internal Somebody reads or handles what nobody did: it is handed over soon. */
+  claim(): void {
+    if (this.#waiting === 0) return
+    const { userCode } = this.#host
+    this.#isUnclaimed = false
+    userCode.resume(this)
   }
 
   /** @internal Hands over what waits, as long as its consumers keep up. */
   pump(): void {
     if (this.#isPumping) return
     this.#isPumping = true
+    this.#isUnclaimed = false
     try {
-      while (this.#mayHandOver()) {
-        const { type, bytes } = this.#shift()
-        this.#deliver(type, bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length, true)
-        if (this.#state.room !== undefined) this.#tellRoom()
-      }
+      while (this.#mayHandOver()) this.#offer(this.#shift())
     } finally {
       this.#isPumping = false
     }
@@ -318,10 +353,42 @@ export class IncomingStream {
     this.#finish()
   }
 
+  /** @internal What it holds is for nobody who is there, or for its own readers alone. */
+  get isStalled(): boolean {
+    return this.#isUnclaimed || this.#isRead
+  }
+
   /** What the application is told before the next message may pause the stream, or stop it. */
   #mayHandOver(): boolean {
     this.#host.userCode.catchUp()
-    return !this.#isPaused && !this.#isBusy && this.#head < this.#queue.length
+    return !this.#isPaused && this.#current === undefined && !this.#isUnclaimed && this.#head < this.#queue.length
+  }
+
+  #offer(message: QueuedMessage): void {
+    this.#current = message
+    message.offer(this.#settled)
+    const verdict = this.#host.offer(this, message)
+    if (verdict === "unclaimed") {
+      this.#isUnclaimed = true
+      this.#host.await(this)
+    }
+    message.letGo(verdict === "taken")
+  }
+
+  /** Its consumers are done with a message; if none of them took it, it is the next one's. */
+  readonly #settled = (message: QueuedMessage, wasTaken: boolean): void => {
+    this.#current = undefined
+    if (wasTaken || this.#isStopped) {
+      if (!wasTaken) this.#lose(1)
+      message.release()
+    } else {
+      if (this.#head > 0) this.#queue[--this.#head] = message
+      else this.#queue.unshift(message)
+      this.#queuedBytes += message.bytes.length
+    }
+    if (this.#state.room !== undefined) this.#tellRoom()
+    // Whoever was done last may be within a call of its own.
+    if (!this.#isPumping) void Promise.resolve().then(() => this.pump())
   }
 
   /** @internal Who handles a message of this type here. */
@@ -329,9 +396,9 @@ export class IncomingStream {
     return this.#handlers?.get(type)
   }
 
-  /** @internal */
+  /** @internal Who reads it, perhaps nobody now; `undefined`: nobody ever did. */
   get readers(): ReadonlySet<MessageQueue> | undefined {
-    return this.#readers === undefined || this.#readers.size === 0 ? undefined : this.#readers
+    return this.#isRead ? this.#readers : undefined
   }
 
   /** @internal */
@@ -341,15 +408,22 @@ export class IncomingStream {
 
   /** @internal No more will come. */
   settle(isComplete: boolean, reason: number): void {
-    if (this.#end === undefined) this.#host.queues.bytes -= this.#queuedBytes
     this.#end = { isComplete: isComplete && this.#state.gone === 0, reason, gone: this.#state.gone }
+    const { budget } = this.peer.queueShare
+    budget.forget(this)
+    if (this.#state.room !== undefined) budget.told--
+    this.#state.isUnread = this.#current !== undefined || this.#waiting > 0
     this.peer.hold(this)
     this.#finish()
   }
 
-  /** Over once what came was taken. */
+  /** Over once what came was taken, or isn't wanted. */
   #finish(): void {
-    if (this.#end === undefined || this.#head < this.#queue.length || this.#isBusy) return
+    if (this.#end === undefined) return
+    const isRead = this.#current === undefined && this.#waiting === 0
+    if (isRead) this.#peerState.incoming.read(this.#state)
+    if (this.#isOver || !(isRead || this.#isStopped)) return
+    this.#isOver = true
     // Messages that were dropped from the queue after the end count too.
     const { gone } = this.#state
     this.#settle({ ...this.#end, isComplete: this.#end.isComplete && gone === 0, gone })

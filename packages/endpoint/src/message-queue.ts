@@ -1,14 +1,14 @@
+import type { IncomingStream } from "./incoming-stream.ts"
 import type { ReceivedMessage } from "./message.ts"
+import type { QueuedMessage } from "./queue-budget.ts"
 
 /**
- * Copies of messages for an async iterator. It holds no more than one of each stream: until that is read, the stream's next ones wait where the
- * stream's own bound pushes back.
+ * Messages for an async iterator. They stay in the queues of their streams until they are read, one of each stream at a time: so what a reader leaves
+ * is the next one's, and a stream's next messages wait where its own bound pushes back.
  */
 export class MessageQueue implements AsyncIterableIterator<ReceivedMessage> {
-  readonly #messages: ReceivedMessage[] = []
-  /** Told when the message of the same place is read. */
-  readonly #taken: (() => void)[] = []
   readonly #onReturn: () => void
+  #offered: { readonly message: ReceivedMessage; readonly held: QueuedMessage }[] = []
   #waiting: ((result: IteratorResult<ReceivedMessage>) => void)[] = []
   #isOver = false
 
@@ -16,16 +16,21 @@ export class MessageQueue implements AsyncIterableIterator<ReceivedMessage> {
     this.#onReturn = onReturn
   }
 
-  /** Settles when the message was read; `undefined`: at once. */
-  push(message: ReceivedMessage): Promise<void> | undefined {
-    if (this.#isOver) return undefined
+  /** Offers a message, which it lets go once it was read, or won't be. */
+  push(message: ReceivedMessage, held: QueuedMessage): void {
+    if (this.#isOver) return
+    held.hold()
     const waiting = this.#waiting.shift()
-    if (waiting !== undefined) {
-      waiting({ value: message, done: false })
-      return undefined
-    }
-    this.#messages.push(message)
-    return new Promise((resolve) => this.#taken.push(resolve))
+    if (waiting === undefined) return void this.#offered.push({ message, held })
+    waiting({ value: message, done: false })
+    held.letGo(true)
+  }
+
+  /** A stream was stopped: what waits of it isn't for reading any more. */
+  drop(stream: IncomingStream): void {
+    const dropped = this.#offered.filter(({ message }) => message.stream === stream)
+    this.#offered = this.#offered.filter(({ message }) => message.stream !== stream)
+    for (const { held } of dropped) held.letGo(false)
   }
 
   /** No more will come; what is here can still be read. */
@@ -33,26 +38,29 @@ export class MessageQueue implements AsyncIterableIterator<ReceivedMessage> {
     if (this.#isOver) return
     this.#isOver = true
     this.#onReturn()
-    for (const resolve of this.#waiting) resolve({ value: undefined, done: true })
-    this.#waiting = []
+    for (const resolve of this.#waiting.splice(0)) resolve({ value: undefined, done: true })
   }
 
   async next(): Promise<IteratorResult<ReceivedMessage>> {
-    const message = this.#messages.shift()
-    if (message !== undefined) {
-      this.#taken.shift()!()
-      return { value: message, done: false }
+    const offered = this.#offered.shift()
+    if (offered !== undefined) {
+      offered.held.letGo(true)
+      return { value: offered.message, done: false }
     }
     if (this.#isOver) return { value: undefined, done: true }
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
+  /** What it didn't read waits for another reader. */
   async return(): Promise<IteratorResult<ReceivedMessage>> {
-    this.#messages.length = 0
     this.end()
-    // What nobody will read holds up nobody.
-    for (const taken of this.#taken.splice(0)) taken()
+    for (const { held } of this.#offered.splice(0)) held.letGo(false)
     return { value: undefined, done: true }
+  }
+
+  async throw(error?: unknown): Promise<IteratorResult<ReceivedMessage>> {
+    await this.return()
+    throw error
   }
 
   [Symbol.asyncIterator](): this {

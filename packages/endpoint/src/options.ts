@@ -94,7 +94,10 @@ export interface EndpointOptions extends BindOptions {
   /** Messages and bytes that may wait for a consumer that is behind, for each stream: default 1,024 and 4 MiB. As soon as one is reached no more is taken. */
   readonly queuedMessagesMax?: number
   readonly queuedBytesMax?: number
-  /** And bytes of all streams together, default 256 MiB. */
+  /**
+   * And bytes of all streams together, default 256 MiB; 128 more count for each message. They count from their copy until their consumer is done with them, also
+   * when the stream is over or its peer has left. A peer has as much of it as is left for all others, and a stream of the peer as much as is left for its others.
+   */
   readonly queuedBytesTotalMax?: number
   /** How much goes out, and how fast: `lossBased()`, the default, or `fixed()`, or your own. */
   readonly congestion?: CongestionFactory

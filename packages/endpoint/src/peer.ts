@@ -22,6 +22,7 @@ import type { ReceivedMessage } from "./message.ts"
 import { MessageQueue } from "./message-queue.ts"
 import { OutgoingStream } from "./outgoing-stream.ts"
 import { ParkingLot } from "./parking-lot.ts"
+import { type QueueBudget, QueueShare } from "./queue-budget.ts"
 import { toHex } from "./protocol/identity.ts"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
 import { GOODBYE_MS, type PeerState } from "./protocol/peer-state.ts"
@@ -106,6 +107,9 @@ export interface PeerHost {
   /** A stream has written enough for a call of the transport: it is sent now if nothing else is under way. */
   push(peer: PeerState, state: OutgoingState): void
   readonly userCode: UserCode
+  readonly queues: QueueBudget
+  /** Somebody reads or handles messages that may have waited for that. */
+  claim(): void
 }
 
 /** One incarnation of another endpoint. */
@@ -116,6 +120,7 @@ export class Peer {
   readonly #lost = { unconfirmed: 0, dropped: 0 }
   /** Who wants it to stay: it is left when the last of them lets go. */
   readonly #keepers = new Set<object>()
+  #queueShare: QueueShare | undefined
   /** Streams that are over, and whose messages still wait for their consumers. */
   readonly #unread = new Set<IncomingStream>()
   #unique: string | undefined
@@ -185,17 +190,20 @@ export class Peer {
     this.#state.weight = weight
   }
 
-  /** Copies of the messages of this type from the peer, from now on. Ends when the peer has left and all that came of it was taken. One that reads slowly holds up the streams it reads from. */
+  /**
+   * Copies of the messages of this type from the peer, from now on. Ends when the peer has left and all that came of it
+   * was taken. One that reads slowly holds up the streams it reads from. What it leaves, by `break`, waits in its stream
+   * for the next one, or for a handler of the type, and what follows it there waits too: a handler that does nothing
+   * lets it go.
+   */
   messages(type: number): AsyncIterableIterator<ReceivedMessage> {
     checkType(type)
     const queues = this.#queues.get(type) ?? new Set()
     this.#queues.set(type, queues)
-    const queue = new MessageQueue(() => {
-      queues.delete(queue)
-      if (queues.size === 0) this.#queues.delete(type)
-    })
+    const queue: MessageQueue = new MessageQueue(() => queues.delete(queue))
+    queues.add(queue)
+    this.#host.claim()
     if (this.#isOver()) queue.end()
-    else queues.add(queue)
     return queue
   }
 
@@ -268,6 +276,11 @@ export class Peer {
     return this.#queues.size === 0 ? undefined : this.#queues.get(type)
   }
 
+  /** @internal What waits for its consumers of all that came of it. */
+  get queueShare(): QueueShare {
+    return (this.#queueShare ??= new QueueShare(this.#host.queues))
+  }
+
   /** @internal */
   get payloadBytesMax(): number {
     return this.#state.payloadBytesMax
@@ -331,9 +344,16 @@ export class Peer {
     if (this.#unread.delete(stream)) this.#endQueues()
   }
 
+  /** @internal A stream of it goes on only when somebody reads it who doesn't yet. */
+  noteStalled(): void {
+    this.#endQueues()
+  }
+
   /** No more messages will come of it: it has left, and what came before was taken. */
   #isOver(): boolean {
-    return this.#hasLeft && this.#unread.size === 0
+    if (!this.#hasLeft) return false
+    for (const { isStalled } of this.#unread) if (!isStalled) return false
+    return true
   }
 
   #endQueues(): void {

@@ -689,8 +689,11 @@ const incoming: Thing<IncomingSubject> = {
     "it is reset": (_, { from }) => from.reset(),
     "leave the peer": (walk, { it }) => walk.follow("leave", it.peer.leave()),
   },
-  // That a handler is at work can't be seen.
-  unseen: ["busy", "queued", "full", "full, held", "full, ending", "over"].map((name) => `flowing, ${name}: pause`),
+  // That a handler is at work can't be seen, nor that a stream was read, and what it brings waits for its next reader.
+  unseen: [
+    ...["busy", "queued", "full", "full, held", "full, ending", "over"].map((name) => `flowing, ${name}: pause`),
+    ...["full", "full, held", "full, ending"].map((name) => `paused, ${name}: read once`),
+  ],
 }
 
 // --- connection and named stream

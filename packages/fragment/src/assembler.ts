@@ -70,6 +70,12 @@ export class Assembler implements Yielder {
     return bytes
   }
 
+  /** The type of the message that a piece would complete; −1: it completes none. */
+  typeCompletedBy({ message, length }: Piece): number {
+    const assembly = this.#assemblies.get(message)
+    return assembly !== undefined && assembly.received + length === assembly.total ? assembly.type : -1
+  }
+
   /** Messages whose sender gave them up. */
   get abandoned(): number {
     return this.#abandoned

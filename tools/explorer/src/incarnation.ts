@@ -151,6 +151,9 @@ export class Incarnation {
 
   #makeListener(): ProtocolListener {
     return {
+      queues: { isTight: false },
+      mayTake: () => true,
+      onRoomAsked: () => {},
       catchUp: () => {},
       onMessage: () => void this.messages++,
       onGap: () => {},

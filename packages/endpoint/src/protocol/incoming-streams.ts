@@ -28,6 +28,8 @@ export interface ConsumerRoom {
   /** With nothing in its queue; told again once there is a quarter of it more. */
   messagesMax: number
   bytesMax: number
+  /** What comes all the same is refused. */
+  isFull: boolean
   /** It has nothing to do. */
   isWaiting: boolean
 }
@@ -60,6 +62,9 @@ export class IncomingState {
   finalBegun = -1
   /** Its consumer was told that no more will come. */
   isOver = false
+  /** And isn't done with what came: it counts as one of the peer's streams until then. Set by the shell. */
+  isUnread = false
+  isRemoved = false
   /** Messages of a gap that was not told yet. */
   untold = 0
   readonly stopping: Repeater = new Repeater()
@@ -87,6 +92,8 @@ export class IncomingStreams {
   readonly #budget: AssemblyBudget
   readonly #pool: PoolShare
   readonly #streams = new Map<number, IncomingState>()
+  /** Streams that are over for their senders, and whose consumers aren't done. */
+  #unread = 0
   readonly #finished = new NumberSet()
   /** Streams with a status or a stop to come: the others cost nothing. */
   readonly #reporting: IncomingState[] = []
@@ -172,7 +179,7 @@ export class IncomingStreams {
   roomChanged(state: IncomingState): void {
     const { stream, room } = state
     if (room === undefined || stream.state === "closed") return
-    state.isBlocked = room.messages <= 0 || room.bytes <= 0
+    state.isBlocked = room.isFull
     const packetsMax = Math.min(room.messagesMax / (state.messagesPerPacket || 1), room.bytesMax / this.#bytesPerPacket(state))
     stream.limit(this.#roomPackets(state), Math.max(1, Math.floor(packetsMax / 4)), room.isWaiting)
     if (!state.isBlocked && stream.kept > 0 && !state.isResumed) {
@@ -190,6 +197,7 @@ export class IncomingStreams {
     if (state.isBlocked) return 0
     const perPacket = this.#bytesPerPacket(state)
     const begun = assembler.count === 0 ? 0 : Math.ceil(assembler.missingBytes / perPacket)
+    if (room.messages <= 0 || room.bytes <= 0) return begun
     const messages = Math.floor((room.messages - assembler.count) / (state.messagesPerPacket || 1))
     const bytes = Math.floor((room.bytes - assembler.bytes) / perPacket)
     return Math.max(1, begun + Math.max(0, Math.min(messages, bytes)))
@@ -222,11 +230,28 @@ export class IncomingStreams {
   /** Hands over what the packet at the edge holds; `false`: it can't be taken now, or the stream is over. */
   #dispatch(state: IncomingState, view: DataView, bytes: Uint8Array, offset: number, end: number, form: number, nowMs: number): boolean {
     if (state.isBlocked) return this.#hold(state)
+    if (this.#context.listener.queues.isTight && !this.#hasPlace(state, view, offset, end, form)) return this.#hold(state)
     if (form !== wire.FORM.whole) return this.#dispatchPiece(state, view, bytes, offset, end, form, nowMs)
     if (state.assembler.count > 0) return this.#violates(state, wire.REASON.protocolError, "piece-conflict")
     state.stream.advance()
     this.#deliverWhole(state, view, bytes, offset, end)
     return state.stream.state === "open"
+  }
+
+  /** Memory for what waits is short: whether what a packet holds could be handed over or kept. */
+  #hasPlace(state: IncomingState, view: DataView, offset: number, end: number, form: number): boolean {
+    if (state.stream.mode < wire.MODE.reliable) return true
+    const { scratch, listener } = this.#context
+    if (form === wire.FORM.whole) {
+      const cursor = scratch.messages
+      cursor.start(view, offset, end)
+      while (cursor.next()) if (!listener.mayTake(this.#peer, state, cursor.type)) return false
+      return true
+    }
+    if (form === wire.FORM.abandoned) return true
+    wire.readPiece(view, offset, end, form, scratch.piece)
+    const type = form === wire.FORM.first ? scratch.piece.type : state.assembler.typeCompletedBy(scratch.piece)
+    return type < 0 || listener.mayTake(this.#peer, state, type)
   }
 
   #deliverWhole(state: IncomingState, view: DataView, bytes: Uint8Array, offset: number, end: number): void {
@@ -320,6 +345,7 @@ export class IncomingStreams {
   ): void {
     const { stream, assembler } = state
     if (state.isBlocked) return void this.#hold(state, number)
+    if (this.#context.listener.queues.isTight && !this.#hasPlace(state, view, offset, end, form)) return void this.#hold(state, number)
     if (form === wire.FORM.whole) {
       stream.accept(number, nowMs)
       return this.#deliverWhole(state, view, bytes, offset, end)
@@ -420,7 +446,7 @@ export class IncomingStreams {
       return undefined
     }
     const { settings, quota } = this.#context
-    if (this.#streams.size >= settings.streamsMax || !quota.takeStream(this.#peer.streamShare)) {
+    if (this.#streams.size + this.#unread >= settings.streamsMax || !quota.takeStream(this.#peer.streamShare)) {
       this.#context.drop("streams-full")
       return undefined
     }
@@ -523,9 +549,20 @@ export class IncomingStreams {
     this.#streams.delete(state.id)
     if (state.isReporting) this.#reporting.splice(this.#reporting.indexOf(state), 1)
     state.isReporting = false
-    this.#peer.streamShare.give(1)
+    state.isRemoved = true
+    if (state.isUnread) this.#unread++
+    else this.#peer.streamShare.give(1)
     this.#finish(state.id)
     this.#context.wake(this.#peer)
+  }
+
+  /** The consumer of a stream that is over is done with what came of it. */
+  read(state: IncomingState): void {
+    if (!state.isUnread) return
+    state.isUnread = false
+    if (!state.isRemoved) return
+    this.#unread--
+    this.#peer.streamShare.give(1)
   }
 
   /** A hole that was filled to make the set smaller may hold a stream that lives. */
@@ -572,6 +609,7 @@ export class IncomingStreams {
     const state = this.#incomingFor(id, mode)
     if (state === undefined) return
     this.#remind(state, nowMs)
+    if (state.room !== undefined) this.#context.listener.onRoomAsked(this.#peer, state)
     // Memory may be free again that others gave back: that is tried, at most as often as syncs come.
     if (!state.isBlocked) state.stream.hasRoom()
     const reason = state.stream.handleSync(sync, wanted, nowMs)

@@ -11,6 +11,12 @@ import type { OutgoingState } from "./outgoing-streams.ts"
 import type { PeerState } from "./peer-state.ts"
 
 export interface ProtocolListener {
+  /** Whether memory for messages that wait may be short, so that `mayTake` is to be asked. */
+  readonly queues: { readonly isTight: boolean }
+  /** Whether a message of a type that has come can be taken now, on a stream that waits; else it is told by `roomChanged` when. */
+  mayTake(peer: PeerState, stream: IncomingState, type: number): boolean
+  /** The sender of a stream whose consumer was behind asks whether there is room. */
+  onRoomAsked(peer: PeerState, stream: IncomingState): void
   /** The application is to know what happened so far: a message is next. */
   catchUp(): void
   /** A message; the bytes are valid during the call. */

@@ -84,6 +84,7 @@ export class Protocol {
   /** The transport's numbers of the pool's memory, by chunk. */
   readonly #sendSlabs: (number | undefined)[] = []
   readonly #quota: Quota
+  #isReleased = false
   /** Peers with data, those of the highest priority first, in the order of their turns. */
   readonly #serving: PeerState[] = []
   readonly #budget: AssemblyBudget
@@ -198,7 +199,8 @@ export class Protocol {
       assemblyBytes: this.#budget.used,
       timers: this.#due.count,
       sendPool: this.#sendPool.used,
-      streams: this.#quota.streams.used,
+      // What is still read of an endpoint that is closed takes nobody's place.
+      streams: this.#isReleased ? 0 : this.#quota.streams.used,
     }
   }
 
@@ -724,6 +726,7 @@ export class Protocol {
   release(nowMs: number): void {
     this.#joins.release(nowMs)
     for (const peer of [...this.peers.values()]) this.#replace(peer, wire.REASON.closing, nowMs)
+    this.#isReleased = true
     this.#outbox.release()
     // A piece of memory that nothing was sent from has no number.
     for (const slab of this.#sendSlabs) if (slab !== undefined) this.#transport.releaseSlab(slab)
