@@ -7,7 +7,7 @@ import { runs } from "../../../tools/runs.ts"
 
 const SLOTS: SharesOptions = {
   ...{ unitsMax: 65_536, floorUnits: 16_384, sharesMax: 10_000 },
-  ...{ floorMax: 16_384, loanMax: 16_384, shareMax: 16_384, lending: "earned" },
+  ...{ floorMax: 16_384, loanMax: 16_384, shareMax: 16_384, lending: "earned", trustPart: 16 },
 }
 
 /** Takes one unit after the other for as long as it gets some. */

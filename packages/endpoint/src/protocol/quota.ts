@@ -10,6 +10,13 @@ const STREAM_FLOORS = 1 / 8
 /** A peer's floor for messages under way is no more than this part of what large ones may take: it comes on top of that, for small ones beside them. */
 const ASSEMBLY_FLOOR = 1 / 8
 
+/**
+ * What a peer is lent on trust, one part in so many. Whoever fills its window was answered before, as it grew; but a path that becomes narrower loses
+ * the first packet of its life with a whole queue behind it, and what isn't kept then crosses the narrow place twice.
+ */
+const SENT_TRUST = 16
+const EARLY_TRUST = 4
+
 export class Quota {
   /** Slots for early packets, and for sent ones. */
   readonly early: Shares
@@ -28,8 +35,8 @@ export class Quota {
 
   constructor(settings: Settings) {
     const { peersMax, messageBytesMax, assemblyBytesMax, assemblyBytesPerPeer, streamsTotalMax } = settings
-    this.early = slots(settings.poolPacketsMax, settings.poolPacketsPerPeer, peersMax)
-    this.sent = slots(settings.sendPoolPacketsMax, settings.sendPoolPacketsPerPeer, peersMax)
+    this.early = slots(settings.poolPacketsMax, settings.poolPacketsPerPeer, peersMax, EARLY_TRUST)
+    this.sent = slots(settings.sendPoolPacketsMax, settings.sendPoolPacketsPerPeer, peersMax, SENT_TRUST)
     const floorMax = Math.floor(assemblyBytesPerPeer * ASSEMBLY_FLOOR)
     this.assembly = new Shares({
       unitsMax: assemblyBytesMax,
@@ -68,10 +75,10 @@ export class Quota {
   }
 }
 
-function slots(slotsMax: number, slotsPerPeer: number, peersMax: number): Shares {
+function slots(slotsMax: number, slotsPerPeer: number, peersMax: number, trustPart: number): Shares {
   const shareMax = Math.min(slotsMax, slotsPerPeer)
   return new Shares({
     ...{ unitsMax: slotsMax, floorUnits: Math.floor(slotsMax * FLOORS), sharesMax: peersMax },
-    ...{ floorMax: shareMax, loanMax: shareMax, shareMax, lending: "earned" },
+    ...{ floorMax: shareMax, loanMax: shareMax, shareMax, lending: "earned", trustPart },
   })
 }

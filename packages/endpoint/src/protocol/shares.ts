@@ -6,8 +6,7 @@
  * @module
  */
 
-/** A share that never gave anything back is lent this part of what others are, one in so many; and so many units at least. */
-const TRUST_PART = 16
+/** A share that never gave anything back is lent this many units at least. */
 const TRUST_UNITS = 64
 /** A stream leaves the others of its peer a quarter of what it holds, once it holds so many units. */
 const STREAM_LEAVES_SHIFT = 2
@@ -30,6 +29,8 @@ export interface SharesOptions {
    * only a part of it beyond twice of what it held when it last gave something back.
    */
   readonly lending: "all" | "square" | "earned"
+  /** With `earned`, a share that never gave anything back is lent one part in this many of what others are. */
+  readonly trustPart?: number
   /** Units belong together, those of a message for instance, and are given back together. */
   readonly isInLots?: boolean
 }
@@ -46,6 +47,7 @@ export class Shares {
   readonly #firstFloor: number
   readonly #isFree: boolean
   readonly #isInLots: boolean
+  readonly #trustPart: number
 
   constructor(options: SharesOptions) {
     this.options = options
@@ -56,6 +58,7 @@ export class Shares {
     this.#firstFloor = (options.floorUnits - Math.min(options.sharesMax, options.floorUnits / 2)) / harmonic
     this.#isFree = options.lending === "all"
     this.#isInLots = options.isInLots ?? false
+    this.#trustPart = options.trustPart ?? 1
   }
 
   share(): Share {
@@ -80,7 +83,7 @@ export class Shares {
     if (this.#isFree || (this.#isInLots && lentInAll === 0)) return true
     const most = 2 * free * free
     const asked = (lent + units) * this.#loanUnits
-    return asked <= most && (isTrusted || asked * TRUST_PART <= most || lent + units <= TRUST_UNITS)
+    return asked <= most && (isTrusted || asked * this.#trustPart <= most || lent + units <= TRUST_UNITS)
   }
 
   assertInvariants(): void {
