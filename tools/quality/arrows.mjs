@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { cruise } from "dependency-cruiser"
-import { ARROWS, IMPURE, PURE, SELF_CONTAINED } from "./architecture.mjs"
+import { ARROWS, FROM_REGISTRY, IMPURE, PURE, SELF_CONTAINED } from "./architecture.mjs"
 
 /** Returns how many modules of `root` were cruised, and the violations as one line each. */
 export async function checkArrows(root) {
@@ -43,6 +43,7 @@ function checkManifests(root) {
         // The package itself, compiled for a platform.
         if (field === "optionalDependencies" && existsSync(join(root, `packages/${name}/prebuilt`, dependency.replace(`@x/${name}-`, ""))))
           continue
+        if (name === FROM_REGISTRY.package && FROM_REGISTRY.needs.includes(dependency)) continue
         if (dependency.startsWith("@x/") ? !siblings.includes(dependency) : SELF_CONTAINED.includes(name))
           problems.push(`${field} has ${dependency}`)
       }
@@ -67,6 +68,7 @@ function arrowRules() {
 
 const PURE_FILES = { path: PURE.map((folder) => `^${folder}`), pathNot: IMPURE.map((file) => `^${file.replaceAll(".", "\\.")}$`) }
 const FROM_SELF_CONTAINED = { path: `^packages/(${SELF_CONTAINED.join("|")})/src/` }
+const REGISTRY_SOURCE = `^${FROM_REGISTRY.source.replaceAll(".", "\\.")}$`
 
 const RULES = [
   // A circle that types alone close is gone at run time.
@@ -80,7 +82,20 @@ const RULES = [
   },
   { name: "pure", severity: "error", from: PURE_FILES, to: { dependencyTypes: ["core"] } },
   // The simulated network is usable without the system's: it may share the interfaces, not the sockets.
-  { name: "self-contained", severity: "error", from: FROM_SELF_CONTAINED, to: { path: "node_modules" } },
+  { name: "self-contained", severity: "error", from: { ...FROM_SELF_CONTAINED, pathNot: REGISTRY_SOURCE }, to: { path: "node_modules" } },
+  {
+    name: "few others",
+    severity: "error",
+    from: { path: REGISTRY_SOURCE },
+    to: { path: "node_modules", pathNot: `node_modules/(${FROM_REGISTRY.needs.join("|")})/` },
+  },
+  // Real endpoints load nothing of the registry, installed or not.
+  {
+    name: "only simulated",
+    severity: "error",
+    from: { path: FROM_SELF_CONTAINED.path, pathNot: "^packages/transport/src/simulated/" },
+    to: { path: REGISTRY_SOURCE, reachable: true },
+  },
 ]
 
 const EXPLANATIONS = {
@@ -89,6 +104,8 @@ const EXPLANATIONS = {
   "by name": "a sibling package is imported by its name, not by its path",
   pure: "a pure source imports nothing of the runtime",
   "self-contained": "this package has no dependency outside the workspace",
+  "few others": "no other package of the registry is used there (tools/quality/architecture.mjs)",
+  "only simulated": "only the simulated network needs packages of the registry",
 }
 
 function explanation(rule) {

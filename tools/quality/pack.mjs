@@ -1,6 +1,6 @@
 // Packs the packages as they would be published.
 import { spawnSync } from "node:child_process"
-import { existsSync, readFileSync, readdirSync } from "node:fs"
+import { existsSync, readFileSync, readdirSync, realpathSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -27,19 +27,29 @@ function prebuilt() {
 /** Packs what the packages need from the registry, out of what is installed here, so that they can be installed elsewhere with no network. */
 export function packDependencies(packages, folder) {
   const tarballs = new Map()
-  for (const { from, manifest } of packages) {
-    for (const dependency of Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })) {
-      if (dependency.startsWith("@x/") || tarballs.has(dependency)) continue
-      const installed = join(from, "node_modules", dependency)
-      const [{ filename }] = JSON.parse(
-        output("npm", ["pack", installed, "--json", "--ignore-scripts", "--pack-destination", folder], folder),
-      )
-      tarballs.set(dependency, join(folder, filename.replace("@", "").replace("/", "-")))
-      const inner = Object.keys(JSON.parse(readFileSync(join(installed, "package.json"), "utf8")).dependencies ?? {})
-      if (inner.length > 0) throw new Error(`${dependency} of ${manifest.name} needs ${inner.join(", ")}, which this doesn't pack`)
-    }
-  }
+  for (const { from, manifest } of packages) packNeeds(manifest, from, folder, tarballs)
   return tarballs
+}
+
+function packNeeds(manifest, from, folder, tarballs) {
+  for (const dependency of Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })) {
+    if (dependency.startsWith("@x/") || tarballs.has(dependency)) continue
+    // Beside the package that needs it, or in a folder of its own there.
+    const installed = realpathSync(join(nearestModules(from, dependency), dependency))
+    const [{ filename }] = JSON.parse(
+      output("npm", ["pack", installed, "--json", "--ignore-scripts", "--pack-destination", folder], folder),
+    )
+    tarballs.set(dependency, join(folder, filename.replace("@", "").replace("/", "-")))
+    packNeeds(JSON.parse(readFileSync(join(installed, "package.json"), "utf8")), installed, folder, tarballs)
+  }
+}
+
+function nearestModules(from, dependency) {
+  for (let at = from; ; at = dirname(at)) {
+    const modules = join(at, "node_modules")
+    if (existsSync(join(modules, dependency))) return modules
+    if (at === dirname(at)) throw new Error(`${dependency}, which ${from} needs, is not installed`)
+  }
 }
 
 /** What a command prints; when it fails, an error that says what it said. */

@@ -6,7 +6,7 @@ test("a workspace that keeps to the arrows passes, and its modules are counted",
   expect(await withWorkspace({}, checkArrows)).toEqual({ modules: 8, violations: [] })
 })
 
-const PLANTED: [string, string, string, RegExp][] = [
+const PLANTED: [string, string, string, RegExp, Record<string, string>?][] = [
   [
     "an import against the arrows",
     "packages/wire/src/up.ts",
@@ -57,11 +57,38 @@ const PLANTED: [string, string, string, RegExp][] = [
     `export const os = () => import("node:os")`,
     /imports nothing of the runtime/,
   ],
+  [
+    "a real endpoint that leads to what only the simulated network needs",
+    "packages/endpoint/src/simulate.ts",
+    `export { crypto } from "@x/transport"`,
+    /only the simulated network needs/,
+    {
+      "packages/transport/src/index.ts": `export { crypto } from "./simulated/crypto.ts"\n`,
+      "packages/transport/src/simulated/crypto.ts": "export const crypto = 1\n",
+    },
+  ],
+  [
+    "a package of the registry elsewhere than in the simulated network",
+    "packages/transport/src/hash.ts",
+    `import "@noble/hashes"`,
+    /no dependency outside the workspace/,
+    {
+      "node_modules/@noble/hashes/index.js": "export const sha256 = 1\n",
+      "node_modules/@noble/hashes/package.json": `{ "main": "index.js" }`,
+    },
+  ],
+  [
+    "another package of the registry in the simulated network",
+    "packages/transport/src/simulated/crypto.ts",
+    `import "left-pad"`,
+    /no other package of the registry/,
+    { "node_modules/left-pad/index.js": "export const pad = 1\n", "node_modules/left-pad/package.json": `{ "main": "index.js" }` },
+  ],
   ["a dependency that isn't declared", "packages/wire/src/pad.ts", `import "left-pad"`, /there is no such module/],
 ]
 
-test.each(PLANTED)("%s is found", async (_name, file, text, message) => {
-  const { violations } = await withWorkspace({ [file]: `${text}\n` }, checkArrows)
+test.each(PLANTED)("%s is found", async (_name, file, text, message, others = {}) => {
+  const { violations } = await withWorkspace({ ...others, [file]: `${text}\n` }, checkArrows)
   expect(violations).toContainEqual(expect.stringMatching(message))
 })
 

@@ -1,7 +1,31 @@
-import type { SyncCrypto } from "../host.ts"
-import { aesGcmOpen, aesGcmSeal } from "./aes-gcm.ts"
-import { hmacSha256, sha256 } from "./sha256.ts"
-import { x25519, x25519PublicKey } from "./x25519.ts"
+/**
+ * Cryptography for simulated hosts, which have no system to ask: the same bytes as the system's, in every runtime. The only source that needs
+ * packages of others.
+ *
+ * @module
+ */
 
-/** Cryptography without an operating system: for tests only, slow, and not constant in time. */
-export const simulatedCrypto: SyncCrypto = { sha256, hmacSha256, aesGcmSeal, aesGcmOpen, x25519PublicKey, x25519 }
+import { gcm } from "@noble/ciphers/aes.js"
+import { x25519 } from "@noble/curves/ed25519.js"
+import { hmac } from "@noble/hashes/hmac.js"
+import { sha256 } from "@noble/hashes/sha2.js"
+import type { SyncCrypto } from "../host.ts"
+
+export const simulatedCrypto: SyncCrypto = {
+  sha256: (data) => sha256(data),
+  hmacSha256: (key, data) => hmac(sha256, key, data),
+  aesGcmSeal: (key, nonce, associated, plaintext) => gcm(key, nonce, associated).encrypt(plaintext),
+  // It throws for a tag that isn't the one, and for too few bytes to hold one.
+  aesGcmOpen: (key, nonce, associated, sealed) => resultOf(() => gcm(key, nonce, associated).decrypt(sealed)),
+  x25519PublicKey: (privateKey) => x25519.getPublicKey(privateKey),
+  // It throws for a public key of small order.
+  x25519: (privateKey, publicKey) => resultOf(() => x25519.getSharedSecret(privateKey, publicKey)),
+}
+
+function resultOf(run: () => Uint8Array): Uint8Array | undefined {
+  try {
+    return run()
+  } catch {
+    return undefined
+  }
+}

@@ -25,8 +25,8 @@ export interface NetworkOptions {
   /** Every link until set otherwise; default: perfect and without delay. */
   readonly link?: LinkOptions
   /**
-   * What its hosts seal with and exchange keys by. Default: cryptography in TypeScript, which runs anywhere, slowly. `systemHost().crypto` has the same results, some
-   * fifteen times as fast, so the run is the same.
+   * What its hosts seal with and exchange keys by. Default: cryptography in JavaScript, which runs anywhere. `systemHost().crypto` has the same results, some four times
+   * as fast, so the run is the same.
    */
   readonly crypto?: SyncCrypto
   /** Lets ready promises run; default: a turn of the event loop. */
