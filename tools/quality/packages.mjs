@@ -1,12 +1,12 @@
 // Checks each package as its users get it: packs it, and looks at the tarball. A check of a package counts as one.
 import { spawnSync } from "node:child_process"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { publint } from "publint"
 import { formatMessage } from "publint/utils"
 import { writeSummary } from "../summary.mjs"
-import { output, packAll, root } from "./pack.mjs"
+import { output, packAll, packDependencies, root } from "./pack.mjs"
 
 /** The compilers that users may have, oldest first: each is installed under this name in tools/quality or at the root. */
 const COMPILERS = [
@@ -33,6 +33,7 @@ try {
     if (entriesOf(manifest).length > 0) check(`${name}: attw --profile esm-only`, attw(tarball))
   }
   const libraries = packages.filter(({ manifest }) => entriesOf(manifest).length > 0)
+  for (const [name, tarball] of packDependencies(packages, folder)) install(name, tarball)
   for (const { name, manifest } of libraries) check(`${name}: imported from its tarball`, imported(manifest))
   for (const library of libraries) writeConsumer(library)
   symlinkSync(join(root, "node_modules/@types"), join(folder, "node_modules/@types"), "junction")
@@ -59,14 +60,21 @@ function contents(from, manifest, tarball) {
   const pointedAt = [...entriesOf(manifest).flatMap(({ targets }) => targets), ...Object.values(manifest.bin ?? {})]
   const missing = [...MUST_HOLD, ...pointedAt.map((path) => `package/${path.replace(/^\.\//, "")}`)].filter((file) => !files.has(file))
   const odd = [...files].filter((file) => /\.tsbuildinfo$|\/test\/|\/node_modules\//.test(file))
+  const types = join(folder, "node_modules", manifest.name, "dist")
+  const inner = filesIn(types).filter((file) => file.endsWith(".d.ts") && readFileSync(join(types, file), "utf8").includes("@internal"))
   const workspace = Object.entries({ ...manifest.dependencies, ...manifest.optionalDependencies }).filter(([, range]) =>
     range.startsWith("workspace:"),
   )
   return [
     ...missing.map((file) => `lacks ${file.slice("package/".length)}`),
     ...odd.map((file) => `holds ${file}`),
+    ...inner.map((file) => `dist/${file} shows users what is marked @internal (stripInternal in tsconfig.base.json)`),
     ...workspace.map(([dependency]) => `${dependency} is not packed as a version`),
   ]
+}
+
+function filesIn(at) {
+  return existsSync(at) ? readdirSync(at, { recursive: true, encoding: "utf8" }) : []
 }
 
 async function lint(manifest, tarball) {

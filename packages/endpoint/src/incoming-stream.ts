@@ -10,7 +10,7 @@ import {
   type ValueHandler,
 } from "./message-handlers.ts"
 import { MessageQueue } from "./message-queue.ts"
-import { MESSAGE_BYTES, QueuedMessage, type RoomWaiter } from "./queue-budget.ts"
+import { MESSAGE_BYTES, QueuedMessage } from "./queue-budget.ts"
 import type { MessageType } from "./message-type.ts"
 import type { Peer } from "./peer.ts"
 import type { IncomingState } from "./protocol/incoming-streams.ts"
@@ -52,7 +52,7 @@ export interface IncomingHost {
 }
 
 /** A stream that a peer opened to us. */
-export class IncomingStream implements RoomWaiter {
+export class IncomingStream {
   readonly peer: Peer
   readonly #peerState: PeerState
   readonly #state: IncomingState

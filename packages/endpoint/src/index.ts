@@ -4,7 +4,7 @@
  * @module
  */
 
-export { Connection, type ConnectionEvents, type ConnectOptions, type RetryOptions } from "./connection.ts"
+export type { Connection, ConnectionEvents, ConnectOptions, RetryOptions } from "./connection.ts"
 export { Endpoint, type EndpointStats, type JoinOptions } from "./endpoint.ts"
 export type { SentMessages } from "@x/stream"
 export { EndpointError, type EndpointErrorCode } from "./endpoint-error.ts"
@@ -14,7 +14,7 @@ export type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, ValueHandl
 export { bytes, type Codec, defineMessage, json, type MessageType, utf8, type WritingCodec } from "./message-type.ts"
 export type { Message, ReceivedMessage } from "./message.ts"
 export type { UnconfirmedMessage } from "./kept-messages.ts"
-export { NamedStream, type NamedStreamEnd, type NamedStreamEvents, type NamedStreamOptions, type NamedStreamState } from "./named-stream.ts"
+export type { NamedStream, NamedStreamEnd, NamedStreamEvents, NamedStreamOptions, NamedStreamState } from "./named-stream.ts"
 export type { EndpointOptions, IdentityOptions } from "./options.ts"
 export type { OutgoingEnd, OutgoingStream, OutgoingStreamEvents, SendOptions, SendResult } from "./outgoing-stream.ts"
 export type { ParkedMessages } from "./parking-lot.ts"

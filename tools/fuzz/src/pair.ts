@@ -11,6 +11,7 @@ import { makeDatagram } from "./packets.ts"
 import { viewOf } from "./seal.ts"
 import { must, type Target } from "./target.ts"
 import { Traffic } from "./traffic.ts"
+import { insideOf } from "./inside.ts"
 
 const PORT = 4_000
 const SECRETS = ["what the one in between doesn't know"]
@@ -188,8 +189,8 @@ class Attack {
     this.#traffic.check()
     const { streamsTotalMax, poolPacketsMax, sendPoolPacketsMax, assemblyBytesMax, peersMax, halfOpenMax } = this.#bounds
     for (const endpoint of this.#endpoints) {
-      endpoint.assertInvariants()
-      const { pool, sendPool, assemblyBytes, streams, halfOpen, peers } = endpoint.sizes
+      insideOf(endpoint).assertInvariants()
+      const { pool, sendPool, assemblyBytes, streams, halfOpen, peers } = insideOf(endpoint).sizes
       within("pool", pool, poolPacketsMax)
       within("sendPool", sendPool, sendPoolPacketsMax)
       within("assemblyBytes", assemblyBytes, assemblyBytesMax)
@@ -217,7 +218,7 @@ class Attack {
     await network.until(Promise.all(this.#endpoints.map((endpoint) => endpoint.close())), 30_000)
     await network.advance(10_000)
     for (const endpoint of this.#endpoints)
-      for (const [name, size] of Object.entries(endpoint.sizes))
+      for (const [name, size] of Object.entries(insideOf(endpoint).sizes))
         must(size === 0 || name === "timers", () => `${name} is ${size} after closing`)
   }
 }

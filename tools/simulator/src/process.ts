@@ -7,6 +7,7 @@ import { HEADER_BYTES, read32 } from "./content.ts"
 import type { Judge } from "./judge.ts"
 import { StreamLedger } from "./ledger.ts"
 import type { Timers } from "./timers.ts"
+import { insideOf } from "./inside.ts"
 
 export const PORT = 4_000
 
@@ -208,18 +209,18 @@ export class Process {
 
   checkStructure(): void {
     try {
-      this.endpoint.assertInvariants()
+      insideOf(this.endpoint).assertInvariants()
     } catch (error) {
       this.#world.judge.fail("structure", `${this.name}: ${String(error)}`)
     }
   }
 
   #checkBudgets(): void {
-    const { pool, sendPool, assemblyBytes, peers, streams, halfOpen } = this.endpoint.sizes
+    const { pool, sendPool, assemblyBytes, peers, streams, halfOpen } = insideOf(this.endpoint).sizes
     const { poolPacketsMax, sendPoolPacketsMax, assemblyBytesMax } = this.#options
     const holds =
       pool <= poolPacketsMax! && sendPool <= sendPoolPacketsMax! && assemblyBytes <= assemblyBytesMax! && halfOpen <= 1_024 && peers >= 0
-    this.#world.judge.check(holds && streams >= 0, "budget", () => `${this.name}: ${JSON.stringify(this.endpoint.sizes)}`)
+    this.#world.judge.check(holds && streams >= 0, "budget", () => `${this.name}: ${JSON.stringify(insideOf(this.endpoint).sizes)}`)
   }
 
   #meet(peer: Peer): void {

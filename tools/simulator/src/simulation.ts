@@ -18,6 +18,7 @@ import { CONSUMERS, type Process, type ProcessWorld } from "./process.ts"
 import { type Disaster, DISASTERS, type Doing, DOINGS, drawScenario, type Scenario } from "./scenario.ts"
 import { Timers } from "./timers.ts"
 import { Workload } from "./workload.ts"
+import { insideOf } from "./inside.ts"
 
 export interface SimulationOptions {
   readonly seed: number
@@ -337,7 +338,7 @@ class Simulation {
     await this.#settle()
     for (const process of [...this.#nodes.flatMap(({ closed }) => closed), ...processes]) process.checkOver()
     for (const { name, endpoint } of processes) {
-      const { peers, slots: _slots, ...rest } = endpoint.sizes
+      const { peers, slots: _slots, ...rest } = insideOf(endpoint).sizes
       const left = Object.entries({ peers, ...rest }).filter(([, value]) => value !== 0)
       this.#judge.check(left.length === 0, "nothing-left", () => `${name}: ${left.map(([what, value]) => `${what} ${value}`).join(", ")}`)
     }

@@ -7,6 +7,7 @@ import { type Delivery, Endpoint, type IncomingStream, type OutgoingStream, type
 import { systemHost, withFaults } from "@x/transport"
 import { HEADER_BYTES, isContent, makeContent, read32 } from "./content.ts"
 import { Draw } from "./draw.ts"
+import { insideOf } from "./inside.ts"
 
 export interface SoakOptions {
   readonly seed: number
@@ -171,7 +172,7 @@ class Soak {
       promised: this.#promised,
       kept: this.#kept,
       errors: this.#errors,
-      sizes: this.#endpoint.sizes,
+      sizes: insideOf(this.#endpoint).sizes,
     }
   }
 

@@ -24,11 +24,11 @@ import type { Machine } from "./machine.ts"
 import type { Network } from "./network.ts"
 import { Random } from "./random.ts"
 import { SimulatedTransport } from "./transport.ts"
-import type { Alarm, Deferrer } from "./virtual-time.ts"
+import type { Alarm } from "./virtual-time.ts"
 
 const FAULT = oneOf<SocketErrorCode | "full">(...SOCKET_ERRORS, "full")
 
-export class SimulatedHost implements Host, Deferrer {
+export class SimulatedHost implements Host {
   readonly machine: Machine
   readonly crypto: SyncCrypto
   readonly #network: Network

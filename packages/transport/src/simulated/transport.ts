@@ -3,13 +3,12 @@ import type { Address, Capabilities } from "../host.ts"
 import type { Datagram } from "./datagram.ts"
 import type { SimulatedHost } from "./host.ts"
 import type { Network } from "./network.ts"
-import type { Reader } from "./virtual-time.ts"
 
 /** What a waiting datagram takes of a socket buffer beside its bytes: about what Linux charges, so that empty ones fill it too. */
 const WAITING_BYTES = 768
 
 /** Sockets of a simulated process. */
-export class SimulatedTransport extends DatagramTransport implements Reader {
+export class SimulatedTransport extends DatagramTransport {
   readonly capabilities: Capabilities
   readonly localAddresses: readonly Address[]
   readonly #network: Network
