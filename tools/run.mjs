@@ -33,6 +33,7 @@ const COMMANDS = {
   typecheck: { run: ["tsc", "-p", "tools/tsconfig.tests.json"], built: true },
   layers: { script: "tools/quality/layers.mjs" },
   packages: { script: "tools/quality/packages.mjs", built: true },
+  pack: { script: "tools/pack/run.mjs", built: true },
   consumers: { script: "tools/consumers/run.mjs", built: true },
   examples: { script: "tools/scripts.mjs", args: ["examples"], built: true },
   "test:stryker": { script: "tools/stryker/run.mjs" },

@@ -7,7 +7,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, 
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
-import { output, packAll, packDependencies, root } from "../quality/pack.mjs"
+import { output, packAll, packDependencies, prebuilt, root } from "../quality/pack.mjs"
 import { writeSummary } from "../summary.mjs"
 
 const here = join(root, "tools/consumers")
@@ -22,6 +22,10 @@ try {
     else summary.failed++
     console.log(problem === undefined ? `ok   consumer ${name}` : `FAIL consumer ${name}: ${problem}`)
   }
+  const problem = installFromFolder(tarballs)
+  if (problem === undefined) summary.passed++
+  else summary.failed++
+  console.log(problem === undefined ? "ok   one folder to install from" : `FAIL one folder to install from: ${problem}`)
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
@@ -39,6 +43,36 @@ function packEverything() {
   const tarballs = packDependencies(packages, at)
   for (const { name, tarball } of packages) tarballs.set(name, tarball)
   return tarballs
+}
+
+/** `npm run pack`, and what it says to do, in an empty project: a program there finds the packages and this platform's helper. Returns what went wrong, if anything. */
+function installFromFolder(tarballs) {
+  const packed = join(folder, "packed")
+  const at = join(folder, "project")
+  mkdirSync(at)
+  writeFileSync(join(at, "package.json"), JSON.stringify({ name: "project", private: true, type: "module" }))
+  const code = `
+    const { Endpoint } = await import("@x/endpoint")
+    const a = await Endpoint.bind({ v6: false })
+    const b = await Endpoint.bind({ v6: false })
+    const heard = new Promise((resolve) => a.handle(1, (message) => resolve(new TextDecoder().decode(message.copy()))))
+    const peer = await b.join("127.0.0.1:" + a.port)
+    await peer.open().send(1, new TextEncoder().encode("hello"))
+    console.log(await heard, a.capabilities.batch)
+    await b.close()
+    await a.close()`
+  try {
+    output(process.execPath, [join(root, "tools/pack/run.mjs"), packed], folder)
+    // No network is needed for what is ours; what others made comes from here too.
+    const others = [...tarballs].flatMap(([name, tarball]) => (name.startsWith("@noble/") ? [tarball] : []))
+    const flags = ["--offline", "--no-audit", "--no-fund", "--loglevel=error", ...others]
+    output(process.execPath, [join(packed, "install.mjs"), "--", ...flags], at, { CC: "no-compiler" })
+    const hasHelper = prebuilt().compilable.includes(`native/prebuilt/${process.platform}-${process.arch}`)
+    const said = output(process.execPath, ["--input-type=module", "-e", code], at).trim()
+    return said === `hello ${hasHelper}` ? undefined : `it said "${said}"`
+  } catch (error) {
+    return error.message
+  }
 }
 
 /** Returns what went wrong, if anything. */

@@ -6,9 +6,9 @@ import { fileURLToPath } from "node:url"
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
-/** Packs every package of packages/ into `folder`; returns each one's manifest, as packed, and its tarball. */
+/** Packs every package of packages/, and those with the native helper that can be compiled here, into `folder`; returns each one's manifest, as packed, and its tarball. */
 export function packAll(folder) {
-  return [...readdirSync(join(root, "packages")).toSorted(), ...prebuilt()].map((name) => {
+  return [...readdirSync(join(root, "packages")).toSorted(), ...prebuilt().compilable].map((name) => {
     const from = join(root, "packages", name)
     const said = output("pnpm", ["pack", "--json", "--pack-destination", folder], from)
     // Between what scripts of the package print.
@@ -18,10 +18,18 @@ export function packAll(folder) {
   })
 }
 
-/** The package with the native helper for this platform, where it was compiled. */
-function prebuilt() {
-  const name = `native/prebuilt/${process.platform}-${process.arch}`
-  return existsSync(join(root, "packages", name)) && existsSync(join(root, "packages/native/build/x-native.node")) ? [name] : []
+/** The packages with the native helper for a platform: those that there is a compiler for here, and why the others can't be packed. */
+export function prebuilt() {
+  const compilable = []
+  const leftOut = []
+  for (const platform of readdirSync(join(root, "packages/native/prebuilt")).toSorted()) {
+    const name = `native/prebuilt/${platform}`
+    const args = [join(root, "packages/native/build.mjs"), "--probe", join(root, "packages", name)]
+    const { status, stdout } = spawnSync(process.execPath, args, { encoding: "utf8" })
+    if (status === 0) compilable.push(name)
+    else leftOut.push(`@x/native-${platform}: ${stdout.trim()}`)
+  }
+  return { compilable, leftOut }
 }
 
 /** Packs what the packages need from the registry, out of what is installed here, so that they can be installed elsewhere with no network. */

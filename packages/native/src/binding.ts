@@ -85,8 +85,22 @@ export type AlarmHandle = { readonly __alarm: never }
 export type Loaded = { readonly binding: Binding; readonly reason: undefined } | { readonly binding: undefined; readonly reason: string }
 
 /** Where the helper may be, best first: a package with a binary made for this platform, then what `build.mjs` compiled here. */
-export function candidates(): string[] {
-  return [`@x/native-${process.platform}-${process.arch}`, buildFile("x-native.node")]
+export function candidates(platform: string = platformName()): string[] {
+  return [`@x/native-${platform}`, buildFile("x-native.node")]
+}
+
+/** As packages for it are named: `linux-x64`, `linux-arm64-musl`. `loaded`: what this process has mapped; the system's word, unless given. */
+export function platformName(loaded: string = process.platform === "linux" ? mapped() : ""): string {
+  return `${process.platform}-${process.arch}${loaded.includes("/ld-musl-") ? "-musl" : ""}`
+}
+
+/** Each runtime has this file, and none has the same way to say which libc it was linked to. */
+function mapped(): string {
+  try {
+    return readFileSync("/proc/self/maps", "latin1")
+  } catch {
+    return ""
+  }
 }
 
 /** The first of `requests` that loads and speaks our version; else why not. Never throws. */
@@ -110,7 +124,7 @@ function whyNotBuilt(): string {
   try {
     return readFileSync(buildFile("reason.txt"), "utf8").trim()
   } catch {
-    return "no compiled helper for this platform; `node build.mjs` in the package @x/native makes one"
+    return `@x/native-${platformName()} is not installed; where there is no such package, "npm install --no-save node-api-headers" and "node node_modules/@x/native/build.mjs" make one with a C compiler`
   }
 }
 

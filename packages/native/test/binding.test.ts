@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, describe, expect, test, vi } from "vitest"
-import { candidates, load } from "../src/binding.ts"
+import { candidates, load, platformName } from "../src/binding.ts"
 import { noHelper, titled } from "./support/skip.ts"
 
 describe("loading the helper", () => {
@@ -39,8 +39,19 @@ describe("loading the helper", () => {
   })
 
   test("a package for the platform is asked before the compiled file", () => {
-    expect(candidates()[0]).toBe(`@x/native-${process.platform}-${process.arch}`)
+    expect(candidates()[0]).toBe(`@x/native-${platformName()}`)
     expect(candidates()[1]).toMatch(/x-native\.node$/)
+  })
+
+  test("the platform is named for its libc by what the process has loaded: glibc goes without saying", () => {
+    const platform = `${process.platform}-${process.arch}`
+    expect(platformName("7f0 r-xp /lib/ld-musl-x86_64.so.1\n")).toBe(`${platform}-musl`)
+    expect(platformName("7f0 r-xp /usr/lib/x86_64-linux-gnu/libc.so.6\n")).toBe(platform)
+    expect(platformName("")).toBe(platform)
+  })
+
+  test("a platform without a package is a reason that says how to make one", () => {
+    expect(load([]).reason).toMatch(/is not installed.*node-api-headers.*build\.mjs|not compiled/)
   })
 })
 

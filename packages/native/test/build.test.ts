@@ -74,6 +74,36 @@ describe("building never fails", () => {
   })
 })
 
+describe("a package for a platform", () => {
+  /** A folder for one that no compiler is known for, unless the environment names one. */
+  function folderFor(cpu: string): string {
+    const at = join(copy, "platform")
+    mkdirSync(at)
+    const publishConfig = { os: ["linux"], cpu: [cpu], libc: ["musl"] }
+    writeFileSync(join(at, "package.json"), JSON.stringify({ name: "@x/native-linux", publishConfig }))
+    return at
+  }
+  const run = (env: Record<string, string>, ...args: string[]): ReturnType<typeof spawnSync> =>
+    spawnSync(process.execPath, [join(copy, "build.mjs"), ...args], { encoding: "utf8", env: { ...process.env, ...env } })
+
+  test("where its compiler is missing that is said, with the variable that names another, and nothing is made", () => {
+    const folder = folderFor("riscv64")
+    const { status, stdout } = run({ CC_LINUX_RISCV64_MUSL: "/no/such/compiler" }, "--probe", folder)
+    expect(status).toBe(1)
+    expect(stdout).toMatch(/no compiler for linux-riscv64-musl \(\/no\/such\/compiler.*\$CC_LINUX_RISCV64_MUSL/)
+    expect(run({ CC_LINUX_RISCV64_MUSL: "/no/such/compiler" }, "--to", folder).status).not.toBe(0)
+    expect(existsSync(join(folder, "x-native.node"))).toBe(false)
+  })
+
+  test.skipIf(noCompiler !== undefined)(titled("with one it holds the binary, and this machine's own is another", noCompiler), () => {
+    const folder = folderFor("riscv64")
+    expect(run({ CC_LINUX_RISCV64_MUSL: "cc" }, "--probe", folder).status).toBe(0)
+    expect(run({ CC_LINUX_RISCV64_MUSL: "cc" }, "--to", folder).status).toBe(0)
+    expect(existsSync(join(folder, "x-native.node"))).toBe(true)
+    expect(existsSync(binary())).toBe(false)
+  })
+})
+
 describe.skipIf(noCompiler !== undefined)(titled("building", noCompiler), () => {
   test("compiles once, and again only when something changed", () => {
     expect(build().lines).toEqual([expect.stringContaining("compiled")])
