@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { line, root } from "./summary.mjs"
 
-const STEPS = ["test", "lint", "format:check", "typecheck", "layers", "packages", "consumers", "examples", "simulate"]
+const STEPS = ["test", "lint", "format:check", "typecheck", "layers", "packages", "consumers", "bundles", "examples", "simulate"]
 
 /** 500 worlds, 12.5 simulated hours. */
 const ARGUMENTS = { simulate: ["--seeds", "500", "--virtual-minutes", "1.5"] }

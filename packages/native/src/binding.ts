@@ -7,6 +7,7 @@
 
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
+import { dirname, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /** Goes up with every change to {@link Binding}, together with INTERFACE_VERSION in `c/module.c`. */
@@ -84,9 +85,9 @@ export type AlarmHandle = { readonly __alarm: never }
 
 export type Loaded = { readonly binding: Binding; readonly reason: undefined } | { readonly binding: undefined; readonly reason: string }
 
-/** Where the helper may be, best first: a package with a binary made for this platform, then what `build.mjs` compiled here. */
+/** Where the helper may be, best first: a package with a binary made for this platform, what `build.mjs` compiled here, a file beside the bundle that this is in. */
 export function candidates(platform: string = platformName()): string[] {
-  return [`@x/native-${platform}`, buildFile("x-native.node")]
+  return [`@x/native-${platform}`, fileBeside("../build/x-native.node"), fileBeside("x-native.node")]
 }
 
 /** As packages for it are named: `linux-x64`, `linux-arm64-musl`. `loaded`: what this process has mapped; the system's word, unless given. */
@@ -105,7 +106,7 @@ function mapped(): string {
 
 /** The first of `requests` that loads and speaks our version; else why not. Never throws. */
 export function load(requests: readonly string[]): Loaded {
-  const require = createRequire(import.meta.url)
+  const require = createRequire(ownFile())
   const refusals: string[] = []
   for (const request of requests) {
     try {
@@ -122,15 +123,22 @@ export function load(requests: readonly string[]): Loaded {
 /** `build.mjs` leaves its reason beside the place where the binary would be. */
 function whyNotBuilt(): string {
   try {
-    return readFileSync(buildFile("reason.txt"), "utf8").trim()
+    return readFileSync(fileBeside("../build/reason.txt"), "utf8").trim()
   } catch {
-    return `@x/native-${platformName()} is not installed; where there is no such package, "npm install --no-save node-api-headers" and "node node_modules/@x/native/build.mjs" make one with a C compiler`
+    return `@x/native-${platformName()} is not installed, nor is its x-native.node beside a bundle; where there is no such package, "npm install --no-save node-api-headers" and "node node_modules/@x/native/build.mjs" make one with a C compiler`
   }
 }
 
 /** Both `src` and `dist` lie beside `build`. */
-function buildFile(name: string): string {
-  return fileURLToPath(new URL(`../build/${name}`, import.meta.url))
+function fileBeside(path: string): string {
+  return resolve(dirname(ownFile()), path)
+}
+
+// What bundlers put there when they make CommonJS, which has no `import.meta.url`.
+declare const __filename: string | undefined
+
+function ownFile(): string {
+  return typeof __filename === "string" ? __filename : fileURLToPath(import.meta.url)
 }
 
 function firstLine(error: unknown): string {

@@ -13,6 +13,7 @@ import { resolveName } from "./resolve-name.ts"
 import { systemCrypto } from "./system-crypto.ts"
 import { type Alarm, Timer } from "./timer.ts"
 import { TurnEnd } from "./turn-end.ts"
+import { warnOfLess } from "./warn.ts"
 
 /** The machine that this program runs on. */
 export function systemHost(): Host {
@@ -61,6 +62,8 @@ class SystemHost implements Host {
   async bind(options: BindOptions): Promise<Transport> {
     const helper = await loadNative()
     if (helper.native?.canBatch === true) this.#openAlarm = helper.native.openAlarm
-    return bindDualSocket(options, helper, this.#turnEnd)
+    const transport = await bindDualSocket(options, helper, this.#turnEnd)
+    warnOfLess(transport.capabilities)
+    return transport
   }
 }
