@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest"
 import { close, getOption, openSocket, type OpenOptions, setOption } from "../src/index.ts"
 import { countDescriptors } from "./support/descriptors.ts"
 import { noHelper, titled } from "./support/skip.ts"
+import { noV6 } from "../../../tools/loopback.ts"
 
 const onLinux = process.platform === "linux"
 
@@ -30,7 +31,8 @@ function systemLimit(name: "rmem_max" | "wmem_max"): number {
 }
 
 describe.skipIf(noHelper !== undefined)(titled("a socket made by the helper", noHelper), () => {
-  test("v4 and v6 open on one port", () => {
+  test("v4 and v6 open on one port", ({ skip }) => {
+    skip(noV6 !== undefined, noV6)
     const v4 = openSocket({ family: 4, host: "0.0.0.0" })
     const v6 = openSocket({ family: 6, host: "::", port: v4.port })
     expect(v4.port).toBeGreaterThan(0)
@@ -39,7 +41,8 @@ describe.skipIf(noHelper !== undefined)(titled("a socket made by the helper", no
     close(v6.fd)
   })
 
-  test("a v6 socket that isn't v6-only takes the port of both families", () => {
+  test("a v6 socket that isn't v6-only takes the port of both families", ({ skip }) => {
+    skip(noV6 !== undefined, noV6)
     const dual = openSocket({ family: 6, host: "::", v6Only: false })
     expect(getOption(dual.fd, "IPPROTO_IPV6", "IPV6_V6ONLY")).toBe(0)
     expect(dual.dontFragment).toBe(true)
@@ -47,7 +50,8 @@ describe.skipIf(noHelper !== undefined)(titled("a socket made by the helper", no
     close(dual.fd)
   })
 
-  test.skipIf(!onLinux)("options read back as they were set", () => {
+  test.skipIf(!onLinux)("options read back as they were set", ({ skip }) => {
+    skip(noV6 !== undefined, noV6)
     const bytes = Math.min(systemLimit("rmem_max"), systemLimit("wmem_max"), 100_000)
     const v4 = openSocket({ family: 4, host: "127.0.0.1", receiveBufferBytes: bytes, sendBufferBytes: bytes })
     const v6 = openSocket({ family: 6, host: "::1" })
@@ -62,7 +66,8 @@ describe.skipIf(noHelper !== undefined)(titled("a socket made by the helper", no
     close(v6.fd)
   })
 
-  test.skipIf(!onLinux)("a v6 socket for both families doesn't fragment to mapped v4 addresses either", () => {
+  test.skipIf(!onLinux)("a v6 socket for both families doesn't fragment to mapped v4 addresses either", ({ skip }) => {
+    skip(noV6 !== undefined, noV6)
     const { fd } = openSocket({ family: 6, host: "::", v6Only: false })
     expect(getOption(fd, "IPPROTO_IPV6", "IPV6_MTU_DISCOVER")).toBe(PMTUDISC_PROBE)
     expect(getOption(fd, "IPPROTO_IP", "IP_MTU_DISCOVER")).toBe(PMTUDISC_PROBE)
