@@ -34,6 +34,7 @@ const COMMANDS = {
   layers: { script: "tools/quality/layers.mjs" },
   packages: { script: "tools/quality/packages.mjs", built: true },
   pack: { script: "tools/pack/run.mjs", built: true },
+  release: { script: "tools/release/run.mjs", built: true },
   bundles: { script: "tools/bundles/run.mjs", built: true },
   consumers: { script: "tools/consumers/run.mjs", built: true },
   examples: { script: "tools/scripts.mjs", args: ["examples"], built: true },

@@ -7,9 +7,12 @@ import { publint } from "publint"
 import { formatMessage } from "publint/utils"
 import { writeSummary } from "../summary.mjs"
 import { output, packAll, packDependencies, root } from "./pack.mjs"
+import { releaseProblems } from "./release.mjs"
 
 /** The compilers that users may have, oldest first: each is installed under this name in tools/quality or at the root. */
 const COMPILERS = [
+  // The least that READMEs promise.
+  ["TypeScript 5.7", "tools/quality/node_modules/typescript-least"],
   ["TypeScript 5.9", "tools/quality/node_modules/typescript-5"],
   ["TypeScript 6", "tools/quality/node_modules/typescript"],
   ["TypeScript 7", "node_modules/typescript"],
@@ -24,6 +27,7 @@ const folder = mkdtempSync(join(tmpdir(), "packages-"))
 let passed = 0
 let failed = 0
 try {
+  check("release: all packages agree", releaseProblems(root))
   const packages = packAll(folder)
   for (const { name, from, manifest, tarball } of packages) {
     install(name, tarball)
@@ -120,6 +124,7 @@ function writeConsumer({ name, manifest }) {
     types: TYPES[name] ?? [],
     typeRoots,
   }
+  writeFileSync(join(at, "package.json"), JSON.stringify({ type: "module" }))
   writeFileSync(join(at, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["consumer.ts"] }))
 }
 
