@@ -1,10 +1,15 @@
 // The one way into the project: `npm start`, `npm test` and the rest come here. Installs and builds what is not up to date, then runs the command.
 // Needs Node and npm only; everything else, pnpm included, is installed from the lockfiles.
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { delimiter, dirname, join } from "node:path"
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { delimiter, dirname, isAbsolute, join } from "node:path"
 import { fileURLToPath } from "node:url"
+
+/** Between two lines of a step that says nothing itself, milliseconds. */
+const HEARTBEAT_MS = 1_200
+/** When there was a line last; this module's start is one. */
+let saidMs = performance.now()
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const pnpmBin = join(root, "tools/pnpm/node_modules/.bin")
@@ -64,56 +69,112 @@ for (const [variable, option] of Object.entries(swallowed))
     fail(`${option} went to npm: put it behind "--", as in npm start -- --secret-file FILE`)
 
 // Ctrl-C reaches the command too, which ends when it has cleaned up.
-process.on("SIGINT", () => {})
-install()
-if (command.built) build()
+let isInterrupted = false
+process.on("SIGINT", () => (isInterrupted = true))
+await install()
+if (command.built) await build()
 if (command.script !== undefined && !existsSync(join(root, command.script))) fail(`"${name}" is not there yet: no ${command.script}`)
 const [file, ...rest] = command.run ?? [process.execPath, join(root, command.script), ...(command.args ?? [])]
 // A script takes paths as its caller wrote them; a tool works on the whole repository.
-const result = spawnSync(file, [...rest, ...args], { cwd: command.run === undefined ? process.cwd() : root, env, stdio: "inherit" })
+const result = spawnSync(file, [...rest, ...args], { cwd: command.run === undefined ? callerFolder() : root, env, stdio: "inherit" })
 if (result.error) fail(`${file} could not be started: ${result.error.message}`)
 if (result.signal) fail(`${name} was ended by ${result.signal}`)
 process.exit(result.status)
 
-function install() {
-  const holder = join(root, "tools/pnpm")
-  const holderLock = [join(holder, "package-lock.json")]
-  once("pnpm", holderLock, join(holder, "node_modules"), () =>
-    step("npm", ["ci", "--prefix", holder, "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"], "installing pnpm"),
-  )
-  const flags = ["--frozen-lockfile", "--prefer-offline", "--reporter=append-only", "--loglevel=warn"]
-  const locks = ["pnpm-lock.yaml", "pnpm-workspace.yaml", "package.json"].map((file) => join(root, file))
-  once("install", locks, join(root, "node_modules"), () => step("pnpm", ["install", ...flags], "installing packages"))
+/** Where the command was called: npm and pnpm change to the folder of the package.json before they run its script, and say where they were. */
+function callerFolder() {
+  const { INIT_CWD, npm_lifecycle_event: script } = process.env
+  return script === name && INIT_CWD !== undefined && existsSync(INIT_CWD) ? INIT_CWD : process.cwd()
 }
 
-function build() {
+async function install() {
+  const holder = join(root, "tools/pnpm")
+  const holderLock = [join(holder, "package-lock.json")]
+  const npm = ["ci", "--prefix", holder, "--prefer-offline", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+  await once("pnpm", holderLock, join(holder, "node_modules"), () => step("installing pnpm", "npm", npm, { isSaid: true }))
+  const flags = ["--frozen-lockfile", "--prefer-offline", "--reporter=append-only"]
+  const locks = ["pnpm-lock.yaml", "pnpm-workspace.yaml", "package.json"].map((file) => join(root, file))
+  await once("install", locks, join(root, "node_modules"), () =>
+    step("installing packages", "pnpm", ["install", ...flags], { isSaid: true, detail: /Progress: (resolved.*?)(?:, done)?$/gm }),
+  )
+}
+
+async function build() {
   // Never cached by turbo: its key knows neither the compiler nor the platform. Says in a line what is missing, and never fails.
   const native = join(root, "packages/native/build.mjs")
-  const { status } = existsSync(native)
-    ? spawnSync(process.execPath, [native], { cwd: root, env, stdio: ["ignore", "inherit", "inherit"] })
-    : { status: 0 }
-  if (status !== 0) console.error("the native helper was not built: everything works without it, only slower")
-  step("turbo", ["run", "build", "--output-logs=errors-only", "--log-order=grouped", "--no-update-notifier"], "building packages", true)
+  const isBuilt = !existsSync(native) || (await step("building the native helper", process.execPath, [native], { mayFail: true }))
+  if (!isBuilt) console.error("the native helper was not built: everything works without it, only slower")
+  const flags = ["--output-logs=new-only", "--log-order=grouped", "--no-update-notifier"]
+  await step("compiling packages", "turbo", ["run", "build", ...flags], { detail: /^(\S+):build: cache /gm })
 }
 
 /** Runs `action` unless it ran before with the same inputs and runtime, and what it made is still there. */
-function once(label, inputs, output, action) {
+async function once(label, inputs, output, action) {
   const hash = createHash("sha256").update(process.version)
   for (const input of inputs) hash.update(readFileSync(input))
   const stamp = join(root, ".cache", `${label}.stamp`)
   const key = hash.digest("hex")
   if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, "utf8") === key) return
-  action()
+  await action()
   mkdirSync(dirname(stamp), { recursive: true })
   writeFileSync(stamp, key)
 }
 
-/** A step of the bootstrap; silent ones show what they printed only when they fail. */
-function step(file, args, what, silent = false) {
-  const result = spawnSync(file, args, { cwd: root, env, stdio: silent ? ["ignore", "pipe", "pipe"] : ["ignore", "inherit", "inherit"] })
-  if (result.status === 0) return
-  if (silent) process.stderr.write(Buffer.concat([result.stdout ?? Buffer.alloc(0), result.stderr ?? Buffer.alloc(0)]))
-  fail(`${what} failed${result.error ? `: ${result.error.message}` : ""}`)
+/**
+ * A step of the bootstrap. While it runs there is never more than a second and a half without a line that says what is going on, with what `detail` last
+ * found in its output; on standard error, so that what a command prints is its own. `isSaid`: it is worth a line however short it is. `mayFail`: its
+ * lines are shown, and it answers whether it did well; of others they are shown only when they fail.
+ */
+function step(what, file, args, { isSaid = false, mayFail = false, detail } = {}) {
+  const startMs = performance.now()
+  if (isSaid) say(`${what} …`)
+  const child = spawn(file, args, { cwd: root, env: { ...env, ...homeFor(process.env) }, stdio: ["ignore", "pipe", "pipe"] })
+  const printed = []
+  const timer = setInterval(() => {
+    if (performance.now() - saidMs < HEARTBEAT_MS) return
+    const found = detail && [...Buffer.concat(printed).toString().matchAll(detail)].at(-1)
+    say(`${what} … ${Math.round((performance.now() - startMs) / 1_000)} s${found ? ` (${found[1]})` : ""}`)
+  }, HEARTBEAT_MS / 4)
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => (mayFail ? say(chunk.toString().trimEnd()) : void printed.push(chunk)))
+  return new Promise((resolve) => {
+    let error
+    child.on("error", (it) => (error = it))
+    child.on("close", (status, signal) => {
+      clearInterval(timer)
+      if (isInterrupted) {
+        say(`interrupted while ${what}`)
+        process.exit(130)
+      }
+      if (status === 0 || mayFail) return resolve(status === 0)
+      process.stderr.write(Buffer.concat(printed))
+      fail(`${what} failed${error === undefined ? "" : `: ${error.message}`}${signal === null ? "" : `: ended by ${signal}`}`)
+    })
+  })
+}
+
+function say(line) {
+  console.error(line)
+  saidMs = performance.now()
+}
+
+/** npm and pnpm keep caches at home: where nobody has one to write to, there is one in the repository. */
+function homeFor({ HOME, npm_config_userconfig: userconfig }) {
+  if (process.platform === "win32" || isWritableFolder(HOME)) return {}
+  const home = join(root, ".cache/home")
+  mkdirSync(home, { recursive: true })
+  const config = HOME && join(HOME, ".npmrc")
+  // Which registry to ask may be said at a home that can only be read.
+  return { HOME: home, ...(userconfig === undefined && config && existsSync(config) ? { npm_config_userconfig: config } : {}) }
+}
+
+function isWritableFolder(path) {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK)
+    return isAbsolute(path) && statSync(path).isDirectory()
+  } catch {
+    return false
+  }
 }
 
 function fail(message) {
