@@ -22,8 +22,14 @@ export async function connect(
   const protection = await findProtection(secretFile)
   if (protection?.note !== undefined) output.note(protection.note)
   const endpoint = await Endpoint.bind({ ...(protection?.options ?? { protection: "checksum" }), leaveMs: LEAVE_MS })
-  endpoint.on("unreachable", () => output.note(`${target} doesn't answer any more; it is given ${LEAVE_MS / 1_000} seconds`))
-  endpoint.on("reachable", () => output.note(`${target} answers again`))
+  endpoint.on("unreachable", () => {
+    output.setReachable(false)
+    output.note(`${target} doesn't answer any more; it is given ${LEAVE_MS / 1_000} seconds`)
+  })
+  endpoint.on("reachable", () => {
+    output.setReachable(true)
+    output.note(`${target} answers again`)
+  })
   try {
     return { endpoint, peer: await endpoint.join(target, { timeoutMs, signal }) }
   } catch (error) {

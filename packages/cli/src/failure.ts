@@ -1,5 +1,5 @@
 import { REFUSALS } from "./file-protocol.ts"
-import { printable } from "./output.ts"
+import { printable } from "./text.ts"
 import { TransferError, type TransferErrorCode } from "./transfer-error.ts"
 
 /** Exit codes of `x`. */
@@ -30,10 +30,20 @@ export interface Failure {
   readonly exitCode: number
 }
 
-/** What went wrong in one line that names the cure, and the exit code for it. */
+/** What went wrong in one line that names the cure, and the exit code for it. What then failed in cleaning up comes behind it. */
 export function describeFailure(error: unknown): Failure {
-  const { message, exitCode } = judge(error)
-  return { message: printable(message), exitCode }
+  const [first, ...others] = inOrder(error).map(judge)
+  const { message, exitCode } = first!
+  const rest = others.filter((other) => other.message !== message).map((other) => `; and then: ${other.message}`)
+  return { message: printable(message + rest.join("")), exitCode }
+}
+
+/** Errors as they happened: at the end of a block with `using`, the first is inside of the last. */
+function inOrder(error: unknown): unknown[] {
+  // By its name: only from Node 24 on is there a class.
+  if (!(error instanceof Error && error.name === "SuppressedError")) return [error]
+  const { error: later, suppressed } = error as Error & { readonly error: unknown; readonly suppressed: unknown }
+  return [...inOrder(suppressed), ...inOrder(later)]
 }
 
 function judge(error: unknown): Failure {
@@ -45,7 +55,7 @@ function judge(error: unknown): Failure {
       exitCode: TRANSFER_EXIT[error.code] ?? EXIT.refused,
     }
   }
-  const { code = "", message = String(error), path = "" } = error as { code?: string; message?: string; path?: string }
+  const { code = "", message = String(error), path = "" } = Object(error) as { code?: string; message?: string; path?: string }
   switch (code) {
     case "EISDIR":
       return { message: `a folder can't be read as a file; name a file`, exitCode: EXIT.usage }

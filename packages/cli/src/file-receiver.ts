@@ -3,6 +3,7 @@ import type { Address } from "@x/transport"
 import { nameProblem } from "./file-name.ts"
 import { encodeReply, FILE, type Offer, parseOffer, type Refusal, type Reply } from "./file-protocol.ts"
 import { IncomingFile } from "./incoming-file.ts"
+import { PartFiles } from "./part-files.ts"
 
 export interface FileReceiverOptions {
   /** Where files go. */
@@ -11,7 +12,7 @@ export interface FileReceiverOptions {
   readonly overwrite?: boolean
   /** Files at a time, from all peers, default 32: each may hold `UNWRITTEN_BYTES_MAX` of memory and one open file. */
   readonly filesMax?: number
-  readonly onStored?: (file: FileOffer) => void
+  readonly onStored?: (file: StoredFile) => void
   /** Also for what was refused at once. The name may then be anything. */
   readonly onRefused?: (file: FileOffer, refusal: Refusal, why: string) => void
 }
@@ -22,6 +23,10 @@ export interface FileOffer extends Offer {
   readonly from: Address
 }
 
+export interface StoredFile extends FileOffer {
+  readonly size: number
+}
+
 const FILES_MAX = 32
 
 /** Takes the files that peers send. One appears under its name only when it is whole and its SHA-256 agrees. */
@@ -29,12 +34,15 @@ export class FileReceiver {
   readonly #options: FileReceiverOptions
   readonly #files = new Map<IncomingStream, IncomingFile>()
   readonly #replies = new WeakMap<Peer, OutgoingStream>()
+  readonly #parts: PartFiles
   #isClosing = false
 
   constructor(endpoint: Endpoint, options: FileReceiverOptions) {
     this.#options = options
+    this.#parts = new PartFiles(options.dir)
     endpoint.handle(FILE.offer, (message) => this.#offer(message))
     endpoint.handle(FILE.chunk, (message) => this.#files.get(message.stream)?.chunk(message.bytes))
+    endpoint.handle(FILE.prefix, (message) => this.#files.get(message.stream)?.prefix(message.bytes))
     endpoint.handle(FILE.finish, (message) => this.#files.get(message.stream)?.finish(message.bytes))
   }
 
@@ -43,7 +51,7 @@ export class FileReceiver {
     return this.#files.size
   }
 
-  /** Settles when no file is under way and no temporary one is left. */
+  /** Settles when no file is under way: each is stored, kept in part to go on with, or removed. */
   async idle(): Promise<void> {
     await Promise.all([...this.#files.values()].map((file) => file.done))
   }
@@ -65,14 +73,14 @@ export class FileReceiver {
     if (offer === undefined || problem !== undefined) {
       const [refusal, why] = problem ?? ["protocol", "the offer can't be read"]
       this.#reply(peer, { type: FILE.refused, stream: stream.id, refusal, why })
-      this.#options.onRefused?.({ ...(offer ?? { name: "", size: 0 }), peer, from }, refusal, why)
+      this.#options.onRefused?.({ ...(offer ?? { name: "", size: undefined, canResume: false }), peer, from }, refusal, why)
       return
     }
-    const file = new IncomingFile(offer, stream, this.#options, (reply) => this.#reply(peer, reply))
+    const file = new IncomingFile(offer, stream, { ...this.#options, parts: this.#parts }, (reply) => this.#reply(peer, reply))
     this.#files.set(stream, file)
     void file.done.then((outcome) => {
       this.#files.delete(stream)
-      if (outcome === undefined) this.#options.onStored?.({ ...offer, peer, from })
+      if (outcome === undefined) this.#options.onStored?.({ ...offer, size: file.received, peer, from })
       else this.#options.onRefused?.({ ...offer, peer, from }, outcome.refusal, outcome.why)
     })
   }

@@ -1,22 +1,35 @@
 import { createHash, type Hash } from "node:crypto"
+import type { Stats } from "node:fs"
 import { type FileHandle, open } from "node:fs/promises"
 import { basename } from "node:path"
 import type { Endpoint, Message, OutgoingStream, Peer } from "@x/endpoint"
-import { CHUNK_BYTES, encodeOffer, FILE, parseReply, UNWRITTEN_BYTES_MAX } from "./file-protocol.ts"
+import { CHUNK_BYTES, encodeOffer, FILE, parseReply, RESUME_BYTES_MIN, UNWRITTEN_BYTES_MAX } from "./file-protocol.ts"
 import { TransferError } from "./transfer-error.ts"
 
 export interface SendFileOptions {
   readonly signal?: AbortSignal
-  /** Called with the bytes that the receiver has written so far. */
-  readonly onProgress?: (written: number, size: number) => void
+  /** Called with the bytes that the receiver has written so far. The first time, these are what it had kept of the file before. */
+  readonly onProgress?: (written: number, size: number | undefined) => void
   /** Name to offer; default: the file's own. */
   readonly name?: string
 }
 
 export interface SentFile {
   readonly bytes: number
+  /** How many of them the receiver had kept when the file was interrupted before. */
+  readonly kept: number
   /** Hexadecimal. */
   readonly sha256: string
+}
+
+/** Where the bytes of a file come from. */
+interface Source {
+  readonly name: string
+  readonly size: number | undefined
+  /** Those at a position, {@link CHUNK_BYTES} or what is left; none at the end. Positions follow each other where there is no size. */
+  read(position: number): Promise<Uint8Array>
+  /** Rejects if what was read is not the file. */
+  check(): Promise<void>
 }
 
 /** Sends files to peers. One for an endpoint. */
@@ -25,7 +38,7 @@ export class FileSender {
   readonly #files = new Map<Peer, Map<number, OutgoingFile>>()
 
   constructor(endpoint: Endpoint) {
-    for (const type of [FILE.written, FILE.stored, FILE.refused]) endpoint.handle(type, (message) => this.#handleReply(message))
+    for (const type of [FILE.written, FILE.kept, FILE.stored, FILE.refused]) endpoint.handle(type, (message) => this.#handleReply(message))
     endpoint.on("left", (peer, { text }) => {
       const error = new TransferError(
         "peer-left",
@@ -35,47 +48,47 @@ export class FileSender {
     })
   }
 
-  /** Settles when the receiver has stored the file; rejects with a `TransferError`, or with what went wrong with the file or the stream. */
-  async send(peer: Peer, path: string, { signal, onProgress = () => {}, name = basename(path) }: SendFileOptions = {}): Promise<SentFile> {
-    signal?.throwIfAborted()
-    const source = await open(path)
+  /**
+   * Settles when the receiver has stored the file; rejects with a `TransferError`, or with what went wrong with the file or the stream. Goes on where the
+   * same file was interrupted before.
+   */
+  async send(peer: Peer, path: string, options: SendFileOptions = {}): Promise<SentFile> {
+    options.signal?.throwIfAborted()
+    const file = await open(path)
     try {
-      const status = await source.stat()
-      if (!status.isFile()) throw new TransferError("not-a-file", `"${path}" is no plain file; name one, or pack the folder first`)
-      return await this.#send(peer, source, path, { name, size: status.size }, signal, onProgress)
+      const status = await file.stat()
+      if (!status.isFile()) throw new TransferError("not-a-file", notAFile(path, status))
+      return await this.#send(peer, fileSource(file, path, options.name ?? basename(path), status.size), options)
     } finally {
-      await source.close()
+      await file.close()
     }
   }
 
-  async #send(
-    peer: Peer,
-    source: FileHandle,
-    path: string,
-    { name, size }: { readonly name: string; readonly size: number },
-    signal: AbortSignal | undefined,
-    onProgress: (written: number, size: number) => void,
-  ): Promise<SentFile> {
+  /** Sends what comes from a pipe, under a name. Settles as `send` does. */
+  async sendFrom(peer: Peer, chunks: AsyncIterable<Uint8Array>, name: string, options: SendFileOptions = {}): Promise<SentFile> {
+    options.signal?.throwIfAborted()
+    return this.#send(peer, pipeSource(chunks, name), options)
+  }
+
+  async #send(peer: Peer, source: Source, { signal, onProgress = () => {} }: SendFileOptions): Promise<SentFile> {
+    const { name, size } = source
     const stream = peer.open({ label: "file" })
-    const file = new OutgoingFile((written) => onProgress(written, size))
+    const canResume = size !== undefined && size >= RESUME_BYTES_MIN
+    const file = new OutgoingFile(canResume ? size : 0, (written) => onProgress(written, size))
     this.#add(peer, stream.id, file)
     const abort = (): void => file.fail(signal!.reason)
     signal?.addEventListener("abort", abort, { once: true })
     try {
-      await stream.send(FILE.offer, encodeOffer({ name, size }), { signal: file.signal })
-      await file.until(() => file.isAccepted)
-      const hash = createHash("sha256")
-      await sendChunks(source, size, stream, file, hash).catch((error: unknown) => {
-        throw error instanceof TransferError && error.code === "file-changed"
-          ? new TransferError(error.code, `"${path}" ${error.message}`)
-          : error
-      })
+      await stream.send(FILE.offer, encodeOffer({ name, size, canResume }), { signal: file.signal })
+      const hash = await agree(source, stream, file)
+      const kept = file.sent
+      await sendChunks(source, stream, file, hash)
       const digest = hash.digest()
       await stream.send(FILE.finish, digest, { signal: file.signal })
       await file.until(() => file.isStored)
       // What it still has to say, closing the endpoint waits for.
       void stream.end().catch(() => {})
-      return { bytes: size, sha256: digest.toString("hex") }
+      return { bytes: file.sent, kept, sha256: digest.toString("hex") }
     } catch (error) {
       stream.reset()
       // Why the stream broke is said by the peer, if it said so.
@@ -91,6 +104,7 @@ export class FileSender {
     const file = reply && this.#files.get(message.peer)?.get(reply.stream)
     if (reply === undefined || file === undefined) return
     if (reply.type === FILE.written) file.progress(reply.written)
+    else if (reply.type === FILE.kept) file.offerKept(reply.kept)
     else if (reply.type === FILE.stored) file.stored()
     else file.fail(new TransferError(reply.refusal, reply.why))
   }
@@ -108,41 +122,100 @@ export class FileSender {
   }
 }
 
-/** Reads and sends the whole file, at most `UNWRITTEN_BYTES_MAX` ahead of the receiver's disk. */
-async function sendChunks(source: FileHandle, size: number, stream: OutgoingStream, file: OutgoingFile, hash: Hash): Promise<void> {
-  while (file.sent < size) {
-    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size - file.sent))
-    await readWhole(source, chunk, file.sent)
+/** Waits until the receiver asks for the chunks; answers the hash of what comes before them. */
+async function agree(source: Source, stream: OutgoingStream, file: OutgoingFile): Promise<Hash> {
+  await file.until(() => file.isAccepted || file.kept > 0)
+  const hash = createHash("sha256")
+  if (file.isAccepted) return hash
+  for (let at = 0; at < file.kept; at += CHUNK_BYTES) {
+    await file.until(() => true)
+    hash.update(await source.read(at))
+  }
+  await stream.send(FILE.prefix, hash.copy().digest(), { signal: file.signal })
+  await file.until(() => file.isAccepted)
+  return file.sent === 0 ? createHash("sha256") : hash
+}
+
+/** Reads and sends what is left of the file, at most `UNWRITTEN_BYTES_MAX` ahead of the receiver's disk. */
+async function sendChunks(source: Source, stream: OutgoingStream, file: OutgoingFile, hash: Hash): Promise<void> {
+  while (file.sent !== source.size) {
+    const chunk = await file.orFailed(source.read(file.sent))
+    if (chunk.length === 0) break
     hash.update(chunk)
     await file.until(() => file.sent + chunk.length - file.written <= UNWRITTEN_BYTES_MAX)
     file.sent += chunk.length
     await stream.send(FILE.chunk, chunk, { signal: file.signal })
   }
-  const { size: sizeNow } = await source.stat()
-  if (sizeNow !== size) throw new TransferError("file-changed", "grew or shrank while it was read; send it again when it is at rest")
+  await source.check()
 }
 
-async function readWhole(source: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    const { bytesRead } = await source.read(bytes, at, bytes.length - at, position + at)
-    if (bytesRead === 0) throw new TransferError("file-changed", "became shorter while it was read; send it again when it is at rest")
-    at += bytesRead
+function fileSource(file: FileHandle, path: string, name: string, size: number): Source {
+  const changed = (how: string): TransferError => new TransferError("file-changed", `"${path}" ${how}; send it again when it is at rest`)
+  return {
+    name,
+    size,
+    async read(position) {
+      const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size - position))
+      for (let at = 0; at < chunk.length;) {
+        const { bytesRead } = await file.read(chunk, at, chunk.length - at, position + at)
+        if (bytesRead === 0) throw changed("became shorter while it was read")
+        at += bytesRead
+      }
+      return chunk
+    },
+    async check() {
+      const { size: sizeNow } = await file.stat()
+      if (sizeNow !== size) throw changed("grew or shrank while it was read")
+    },
   }
+}
+
+/** Chunks are cut to measure: a pipe hands over as much as it likes. */
+function pipeSource(pipe: AsyncIterable<Uint8Array>, name: string): Source {
+  const pieces = pipe[Symbol.asyncIterator]()
+  let rest: Uint8Array = new Uint8Array(0)
+  return {
+    name,
+    size: undefined,
+    async read() {
+      while (rest.length === 0) {
+        const { done, value } = await pieces.next()
+        if (done === true) return rest
+        rest = value
+      }
+      const chunk = rest.subarray(0, CHUNK_BYTES)
+      rest = rest.subarray(chunk.length)
+      return chunk
+    },
+    check: async () => {},
+  }
+}
+
+/** Why a path can't be sent, and what to do. */
+export function notAFile(path: string, status: Pick<Stats, "isDirectory">): string {
+  return status.isDirectory()
+    ? `"${path}" is a folder; send its files, or all of it as one: tar c "${path}" | x send - HOST:PORT --name NAME.tar`
+    : `"${path}" is no plain file; send what comes from it as one: x send - HOST:PORT --name NAME < "${path}"`
 }
 
 /** One file on its way: what the receiver said of it, and who waits for that. */
 class OutgoingFile {
-  /** Bytes handed to the stream. */
+  /** Bytes handed to the stream, and those before them that the receiver kept. */
   sent = 0
+  /** What the receiver says it kept of a file of this name. */
+  kept = 0
   written = 0
   isAccepted = false
   isStored = false
   error: Error | undefined
+  readonly #size: number
   readonly #onProgress: (written: number) => void
   readonly #failed = new AbortController()
   #wake: () => void = () => {}
 
-  constructor(onProgress: (written: number) => void) {
+  /** `size`: as far as a receiver may have kept it. */
+  constructor(size: number, onProgress: (written: number) => void) {
+    this.#size = size
     this.#onProgress = onProgress
   }
 
@@ -151,9 +224,18 @@ class OutgoingFile {
     return this.#failed.signal
   }
 
+  offerKept(bytes: number): void {
+    if (this.isAccepted || this.kept > 0 || bytes % CHUNK_BYTES !== 0 || bytes > this.#size) return
+    this.kept = bytes
+    this.#wake()
+  }
+
   progress(written: number): void {
-    if (written < this.written || written > this.sent) return
-    this.isAccepted = true
+    if (!this.isAccepted) {
+      if (written !== 0 && written !== this.kept) return
+      this.isAccepted = true
+      this.sent = written
+    } else if (written < this.written || written > this.sent) return
     this.written = written
     this.#onProgress(written)
     this.#wake()
@@ -169,6 +251,16 @@ class OutgoingFile {
     this.error ??= error
     this.#failed.abort(error)
     this.#wake()
+  }
+
+  /** Waits for what may never come; rejects as soon as the transfer has failed. */
+  orFailed<T>(promise: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const fail = (): void => reject(this.error!)
+      this.signal.addEventListener("abort", fail, { once: true })
+      promise.then(resolve, reject).finally(() => this.signal.removeEventListener("abort", fail))
+      if (this.error !== undefined) fail()
+    })
   }
 
   /** Waits for a condition on the above; rejects when the transfer failed. */

@@ -1,15 +1,15 @@
-import { createHash, randomBytes } from "node:crypto"
+import { createHash, type Hash } from "node:crypto"
 import { type FileHandle, link, lstat, open, rename, unlink } from "node:fs/promises"
 import { join } from "node:path"
 import type { IncomingStream } from "@x/endpoint"
+import { PartFiles } from "./part-files.ts"
 import { CHUNK_BYTES, FILE, type Offer, type Refusal, type Reply, SHA256_BYTES, UNWRITTEN_BYTES_MAX } from "./file-protocol.ts"
-
-/** Ends the name of every temporary file. It begins with a dot, which no offered name does. */
-export const PART_SUFFIX = ".x-part"
 
 export interface IncomingFileOptions {
   readonly dir: string
   readonly overwrite?: boolean
+  /** Of the folder, shared by all of its files. */
+  readonly parts?: PartFiles
 }
 
 export interface Refused {
@@ -19,18 +19,24 @@ export interface Refused {
 
 /** One file being received: messages come in by `chunk` and `finish`, which never wait; the disk follows at its own pace. */
 export class IncomingFile {
-  /** Settles with `undefined` when the file is stored, else with why not, when nothing of it is left. Never rejects. */
+  /** Settles with `undefined` when the file is stored, else with why not. Never rejects. */
   readonly done: Promise<Refused | undefined>
   readonly #offer: Offer
   readonly #stream: IncomingStream
   readonly #options: IncomingFileOptions
   readonly #reply: (reply: Reply) => void
   readonly #path: string
+  readonly #parts: PartFiles
   readonly #temporary: string
   /** Chunks that wait for the disk: at most `UNWRITTEN_BYTES_MAX`, for whole chunks alone are let in. */
   readonly #chunks: Uint8Array[] = []
   #received = 0
   #written = 0
+  /** The sender was asked for the digest of what was kept, and has not answered. */
+  #isAsking = false
+  /** The sender was asked for the chunks: where they begin is known. */
+  #isAccepted = false
+  #prefix: Uint8Array | undefined
   #digest: Uint8Array | undefined
   #refused: Refused | undefined
   /** Wakes the disk's side: something above has changed. */
@@ -42,7 +48,8 @@ export class IncomingFile {
     this.#options = options
     this.#reply = reply
     this.#path = join(options.dir, offer.name)
-    this.#temporary = join(options.dir, `.${randomBytes(8).toString("hex")}${PART_SUFFIX}`)
+    this.#parts = options.parts ?? new PartFiles(options.dir)
+    this.#temporary = this.#parts.claim(offer.name)
     this.done = this.#run()
     // It closes when the sender gives up, or goes away with its process.
     void stream.closed.then(({ isComplete }) => {
@@ -54,19 +61,36 @@ export class IncomingFile {
   /** The bytes are copied, which `slice` of a Buffer does not: they are the caller's again on return. */
   chunk(bytes: Uint8Array): void {
     if (this.#refused !== undefined) return
-    const due = Math.min(CHUNK_BYTES, this.#offer.size - this.#received)
-    if (due === 0 || bytes.length !== due)
+    const { size, canResume } = this.#offer
+    if (canResume && !this.#isAccepted) return this.refuse("protocol", "a chunk came before it was asked for")
+    const due = size === undefined ? CHUNK_BYTES : Math.min(CHUNK_BYTES, size - this.#received)
+    if (bytes.length === 0 || (size === undefined ? bytes.length > due : bytes.length !== due))
       return this.refuse("protocol", `a chunk of ${bytes.length} bytes came where one of ${due} was due`)
-    this.#received += due
+    this.#received += bytes.length
     if (this.#received - this.#written > UNWRITTEN_BYTES_MAX) return this.refuse("protocol", "more bytes came than were asked for")
     this.#chunks.push(new Uint8Array(bytes))
+    this.#wake()
+  }
+
+  /** Bytes that came, those that were kept with them. */
+  get received(): number {
+    return this.#received
+  }
+
+  /** Digest of what the sender has of the bytes that were kept. */
+  prefix(digest: Uint8Array): void {
+    if (this.#refused !== undefined) return
+    if (!this.#isAsking || digest.length !== SHA256_BYTES) return this.refuse("protocol", "a digest came that nobody asked for")
+    this.#isAsking = false
+    this.#prefix = new Uint8Array(digest)
     this.#wake()
   }
 
   finish(digest: Uint8Array): void {
     if (this.#refused !== undefined || this.#digest !== undefined) return
     if (digest.length !== SHA256_BYTES) return this.refuse("protocol", `its SHA-256 has ${digest.length} bytes`)
-    if (this.#received !== this.#offer.size) return this.refuse("content", `${this.#received} of ${this.#offer.size} bytes came`)
+    const { size = this.#received } = this.#offer
+    if (this.#received !== size) return this.refuse("content", `${this.#received} of ${size} bytes came`)
     this.#digest = new Uint8Array(digest)
     this.#wake()
   }
@@ -84,43 +108,94 @@ export class IncomingFile {
 
   async #run(): Promise<Refused | undefined> {
     let file: FileHandle | undefined
+    const { name, canResume } = this.#offer
     try {
       await this.#checkFree()
+      const kept = canResume ? await this.#copyKept() : 0
       // Only this process makes the file: a link that somebody put there is not followed.
-      file = await open(this.#temporary, "wx")
-      this.#reply({ type: FILE.written, stream: this.#stream.id, written: 0 })
-      const digest = await this.#write(file)
-      await this.#changed(() => this.#digest !== undefined)
-      if (!digest().equals(this.#digest!)) throw new RefusedError("content", "its SHA-256 doesn't agree: the bytes changed on the way")
+      file = await open(this.#temporary, kept > 0 ? "r+" : "wx")
+      const hash = kept > 0 ? await this.#goOn(file, kept) : createHash("sha256")
+      if (kept > 0) await file.truncate(this.#written)
+      this.#isAccepted = true
+      this.#reply({ type: FILE.written, stream: this.#stream.id, written: this.#written })
+      await this.#write(file, hash)
+      if (!hash.digest().equals(this.#digest!)) throw new RefusedError("content", "its SHA-256 doesn't agree: the bytes changed on the way")
       await file.sync()
       await file.close()
       file = undefined
       await this.#publish()
+      if (canResume) await this.#parts.drop(name).catch(() => {})
       this.#reply({ type: FILE.stored, stream: this.#stream.id })
       return undefined
     } catch (error) {
       this.#refused = error instanceof RefusedError ? error : { refusal: "storage", why: storageProblem(error as NodeJS.ErrnoException) }
       this.#chunks.length = 0
       await file?.close().catch(() => {})
-      await unlink(this.#temporary).catch(() => {})
+      if (await this.#isToKeep()) {
+        await this.#parts.drop(name).catch(() => {})
+        this.#refused = { refusal: "ended", why: `${this.#refused.why}; what came is kept: it goes on from there when it is sent again` }
+      } else await unlink(this.#temporary).catch(() => {})
       this.#reply({ type: FILE.refused, stream: this.#stream.id, ...pick(this.#refused) })
       return pick(this.#refused)
+    } finally {
+      this.#parts.release(this.#temporary)
     }
   }
 
-  /** Writes chunks as they come until all are there; answers what makes their digest. */
-  async #write(file: FileHandle): Promise<() => Buffer> {
+  /** Copies what is there of the file; answers how many bytes of it may be gone on with. */
+  async #copyKept(): Promise<number> {
+    const { name, size = 0 } = this.#offer
+    const there = await this.#parts.copyLargest(name, this.#temporary).catch(async ({ code }: NodeJS.ErrnoException) => {
+      // There is no room for both: what was kept makes room for the whole.
+      if (code === "ENOSPC") await this.#parts.drop(name)
+      await unlink(this.#temporary).catch(() => {})
+      return 0
+    })
+    const kept = there - (there % CHUNK_BYTES)
+    if (kept > 0 && there <= size) return kept
+    if (there > 0) await unlink(this.#temporary)
+    return 0
+  }
+
+  /** Asks the sender whether what is there is of its file; answers the hash to go on with. */
+  async #goOn(file: FileHandle, kept: number): Promise<Hash> {
     const hash = createHash("sha256")
-    while (this.#written < this.#offer.size) {
-      await this.#changed(() => this.#chunks.length > 0)
-      const chunk = this.#chunks.shift()!
+    const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
+    for (let at = 0; at < kept; at += CHUNK_BYTES) {
+      await this.#changed(() => true)
+      await file.read(buffer, 0, CHUNK_BYTES, at)
+      hash.update(buffer)
+    }
+    this.#isAsking = true
+    this.#reply({ type: FILE.kept, stream: this.#stream.id, kept })
+    await this.#changed(() => this.#prefix !== undefined)
+    if (!hash.copy().digest().equals(this.#prefix!)) return createHash("sha256")
+    this.#received = this.#written = kept
+    // The copy has all that they have.
+    await this.#parts.drop(this.#offer.name)
+    return hash
+  }
+
+  /** Writes and hashes chunks as they come until all are there. */
+  async #write(file: FileHandle, hash: Hash): Promise<void> {
+    for (;;) {
+      await this.#changed(() => this.#chunks.length > 0 || this.#digest !== undefined)
+      const chunk = this.#chunks.shift()
+      if (chunk === undefined) return
       hash.update(chunk)
-      // Unlike `write`, it goes on until all bytes are written.
-      await file.writeFile(chunk)
+      for (let at = 0; at < chunk.length;) at += (await file.write(chunk, at, chunk.length - at, this.#written + at)).bytesWritten
       this.#written += chunk.length
       this.#reply({ type: FILE.written, stream: this.#stream.id, written: this.#written })
     }
-    return () => hash.digest()
+  }
+
+  /** An interrupted file stays in part, to go on with, unless there is one of its name by now. */
+  async #isToKeep(): Promise<boolean> {
+    if (this.#refused?.refusal !== "ended" || !this.#offer.canResume || this.#written < CHUNK_BYTES) return false
+    return this.#checkFree().then(
+      () => true,
+      () => false,
+    )
   }
 
   /** Waits for a condition on what came; rejects when the file was refused. */

@@ -9,17 +9,12 @@ import { ping } from "./commands/ping.ts"
 import { send } from "./commands/send.ts"
 import type { ConnectOptions } from "./connect.ts"
 import { CommandError, describeFailure, EXIT, EXIT_HELP } from "./failure.ts"
+import { interruptBySignals } from "./interrupt.ts"
 import { createOutput, type Output } from "./output.ts"
 
 const abort = new AbortController()
-// The first asks for an end with a goodbye; a second of the same kind ends at once.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, interrupt)
-// Nobody reads on (`x … | head`): there is no more to do.
-process.stdout.on("error", interrupt)
-
-function interrupt(): void {
-  abort.abort(new CommandError(EXIT.interrupted, "interrupted"))
-}
+interruptBySignals(abort, () => output().close())
+let madeOutput: Output | undefined
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }
 const TARGET = "name:port, 192.0.2.1:port or [2001:db8::1]:port"
@@ -45,11 +40,11 @@ program
     "[address]",
     `port, 192.0.2.1:port or [2001:db8::1]:port; default: port ${DEFAULT_PORT} on all addresses, or on loopback where there is no secret`,
   )
-  .requiredOption("--dir <folder>", "where files go")
+  .option("--dir <folder>", "where files go; default: the current folder")
   .option("--create", "make the folder if it isn't there", false)
   .option("--overwrite", "replace files that are there", false)
-  .action((address: string | undefined, options: { dir: string; create: boolean; overwrite: boolean }) =>
-    listen(address, { ...options, ...common() }),
+  .action((address: string | undefined, { dir = process.cwd(), ...options }: { dir?: string; create: boolean; overwrite: boolean }) =>
+    listen(address, { dir, ...options, ...common() }),
   )
 
 program
@@ -60,13 +55,15 @@ program
 
 program
   .command("send")
-  .description("send files to a listener")
-  .argument("<file...>", `files, and last the listener: ${TARGET}`)
+  .description("send files to a listener; one that was interrupted goes on where it was")
+  .usage("[options] <file...> <target>")
+  .argument("<file...>", `files, or - for standard input, and last the listener: ${TARGET}`)
+  .option("--name <name>", "under which the file goes; standard input has no other")
   .option("--timeout <seconds>", "for the listener to answer", seconds, 5)
-  .action((list: string[], options: { timeout: number }) => {
+  .action((list: string[], { name, ...options }: { timeout: number; name?: string }) => {
     const target = list.pop()!
     if (list.length === 0) throw new CommandError(EXIT.usage, "name a file and, last, where to send it: x send FILE… HOST:PORT")
-    return send(list, target, connectOptions(options))
+    return send(list, target, { name, ...connectOptions(options) })
   })
 
 program
@@ -109,9 +106,17 @@ function common(): Pick<ConnectOptions, "secretFile" | "output" | "signal"> {
   return { secretFile: program.opts<{ secretFile?: string }>().secretFile, output: output(), signal: abort.signal }
 }
 
+/** One for the process, since there is one terminal. */
 function output(): Output {
   const { json = false, progress = false } = program.opts<{ json?: boolean; progress?: boolean }>()
-  return createOutput({ isJson: json, isProgressWanted: progress })
+  return (madeOutput ??= createOutput({ isJson: json, isProgressWanted: progress }))
+}
+
+function tellUsage({ code, message }: CommanderError): void {
+  // Without a command there is help on standard error, and its text is no error's.
+  const why =
+    code === "commander.help" ? "name a command; x --help tells which there are" : message.replace(/^error: /, "").replaceAll("\n", " ")
+  process.stdout.write(`${JSON.stringify({ event: "error", message: why, exitCode: EXIT.usage })}\n`)
 }
 
 function wholeNumber(min: number, max: number): (text: string) => number {
@@ -133,8 +138,9 @@ try {
   await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) {
-    // It has said what was wrong, or printed the help that was asked for.
+    // It has printed the help that was asked for, or said what was wrong; but not in JSON, and what it parsed may not reach so far.
     process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    if (error.exitCode !== 0 && process.argv.includes("--json")) tellUsage(error)
   } else {
     const { message, exitCode } = describeFailure(error)
     output().failure(message, exitCode)

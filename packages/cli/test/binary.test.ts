@@ -2,7 +2,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { randomFillSync } from "node:crypto"
 import { once } from "node:events"
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface, type Interface } from "node:readline"
@@ -92,7 +92,9 @@ test("an error is a line of JSON too where that was asked for", async () => {
 test("progress is shown where it was asked for, on standard error", async () => {
   await writeFile(join(folder, "third.bin"), new Uint8Array(1_000_000))
   const { out, err } = await run("send", join(folder, "third.bin"), target, "--progress")
-  expect([out, err]).toEqual([expect.stringMatching(/^sent third.bin/), expect.stringMatching(/third.bin .*100 % .* MB\/s ETA/)])
+  expect([out, err]).toEqual([expect.stringMatching(/^sent third.bin/), expect.stringMatching(/^third.bin 100 % +[\d.]+ [kM]B\/s\n$/)])
+  // One measure: the last of the progress is the rate that is told.
+  expect(out).toContain(`, ${/[\d.]+ [kM]B\/s/.exec(err)![0]}, SHA-256`)
 })
 
 test("ping tells round trips, and what they come to", async () => {
@@ -110,11 +112,15 @@ test("perf tells what a listener took", async () => {
 test.each([
   [["send", "/nonexistent/file", "127.0.0.1:1"], "there is no file"],
   [["send", "."], "where to send it"],
-  [["send", ".", "127.0.0.1"], "name:port"],
+  [["send", MAIN, "127.0.0.1"], "name:port"],
   [["listen", "somewhere", "--dir", "."], "is no address to listen at"],
   [["listen", "0", "--dir", "/nonexistent"], "--create"],
   [["listen", "0", "--dir", MAIN], "is no folder"],
-  [["listen"], "--dir"],
+  [["send", MAIN, MAIN, "127.0.0.1:1", "--name", "other"], "--name is for one file"],
+  [["send", MAIN, "127.0.0.1:1", "--name", "a/b"], "it contains a path"],
+  [["send", "-", "127.0.0.1:1"], "--name NAME"],
+  [["send", "-", MAIN, "127.0.0.1:1", "--name", "other"], "alone"],
+  [["send", "/dev/null", "127.0.0.1:1"], "is no plain file"],
   [["perf", "127.0.0.1:1", "--seconds", "0"], "above 0"],
   [["ping", "127.0.0.1:1", "--count", "1.5"], "whole number from 1"],
   [["dance"], "unknown command"],
@@ -123,10 +129,44 @@ test.each([
   expect([code, err]).toEqual([2, expect.stringContaining(message)])
 })
 
-test("a folder can't be sent", async () => {
-  const { code, err } = await run("send", folder, target)
-  expect([code, err]).toEqual([2, expect.stringContaining("is no plain file")])
+test("what can't be sent is told before anybody is asked", async () => {
+  await writeFile(join(folder, "good.bin"), "good")
+  // Nobody listens there: joining would take the five seconds, and end with 3.
+  for (const [path, message] of [
+    [folder, "is a folder; send its files, or all of it as one: tar c"],
+    [join(folder, "nowhere"), "there is no file"],
+  ] as const) {
+    const { code, err } = await run("send", join(folder, "good.bin"), path, "127.0.0.1:1")
+    expect([code, err]).toEqual([2, expect.stringContaining(message)])
+  }
 })
+
+test("what comes from a pipe is sent under the name that it is given", async () => {
+  const child = spawn(process.execPath, [MAIN, "send", "-", target, "--name", "piped.bin", "--json"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  })
+  const lines = createInterface({ input: child.stdout! })
+  child.stdin!.end("from a pipe")
+  const [[line], [code]] = (await Promise.all([once(lines, "line"), once(child, "exit")])) as [[string], [number]]
+  expect([code, JSON.parse(line)]).toEqual([0, expect.objectContaining({ event: "sent", name: "piped.bin", bytes: 11, kept: 0 })])
+  expect(await readFile(join(folder, "in/piped.bin"), "utf8")).toBe("from a pipe")
+  await rm(join(folder, "in/piped.bin"))
+})
+
+test("files go to the current folder where none is named", async () => {
+  const child = spawn(process.execPath, [MAIN, "listen", "127.0.0.1:0", "--json"], { cwd: folder, stdio: ["ignore", "pipe", "ignore"] })
+  const [line] = (await once(createInterface({ input: child.stdout! }), "line")) as [string]
+  child.kill("SIGKILL")
+  expect(JSON.parse(line)).toMatchObject({ event: "listening", dir: await realpath(folder) })
+})
+
+test.each([[["--json", "lisen"]], [["send", "--json"]], [["ping", "--count", "x", "127.0.0.1:1", "--json"]], [["--json"]]])(
+  "wrong use is a line of JSON too where that was asked for: x %j",
+  async (args) => {
+    const { code, out } = await run(...args)
+    expect([code, JSON.parse(out)]).toEqual([2, { event: "error", message: expect.stringMatching(/^[^\n]+$/), exitCode: 2 }])
+  },
+)
 
 test("help names the exit codes, for each command too", async () => {
   for (const args of [["--help"], ["send", "--help"]]) {
@@ -155,7 +195,7 @@ test("output that nobody reads on ends a command without a trace", async () => {
   expect([code, err]).toEqual([130, "error: interrupted\n"])
 })
 
-test("an interrupted sender says goodbye, and the listener keeps nothing", async () => {
+test("an interrupted sender says goodbye, and goes on where it was when it sends again", async () => {
   // Nobody has written this much before the signal comes.
   const path = join(folder, "large.bin")
   await writeFile(path, new Uint8Array(256_000_000))
@@ -164,11 +204,16 @@ test("an interrupted sender says goodbye, and the listener keeps nothing", async
   child.kill("SIGINT")
   const [code] = (await once(child, "exit")) as [number]
   expect(code).toBe(130)
-  await hasTold('"refused"', "large.bin")
-  expect((await readdir(join(folder, "in"))).toSorted()).toEqual(["file.bin", "other.bin", "third.bin"])
+  await hasTold('"refused"', "large.bin", "what came is kept")
+  const stored = ["file.bin", "other.bin", "third.bin"]
+  expect((await readdir(join(folder, "in"))).toSorted()).toEqual([expect.stringMatching(/^\..*\.x-part$/), ...stored])
+  const { out } = await run("send", path, target, "--json")
+  const { kept, bytes } = JSON.parse(out) as { kept: number; bytes: number }
+  expect([kept > 0, bytes]).toEqual([true, 256_000_000])
+  expect((await readdir(join(folder, "in"))).toSorted()).toEqual([...stored.slice(0, 1), "large.bin", ...stored.slice(1)])
 })
 
-test("an interrupted listener ends by itself and leaves no part of a file", async () => {
+test("an interrupted listener ends by itself, and keeps what came to go on with", async () => {
   const dir = join(folder, "in2")
   await mkdir(dir)
   const child = start("listen", "127.0.0.1:0", "--dir", dir, "--json")
@@ -178,7 +223,7 @@ test("an interrupted listener ends by itself and leaves no part of a file", asyn
   child.kill("SIGINT")
   const codes = await Promise.all([child, sender].map(async (it) => ((await once(it, "exit")) as [number])[0]))
   expect(codes).toEqual([0, 3])
-  expect(await readdir(dir)).toEqual([])
+  expect(await readdir(dir)).toEqual([expect.stringMatching(/^\..*\.x-part$/)])
 })
 
 test("the demo holds on a path that loses a tenth, and cleans up", async () => {

@@ -1,95 +1,19 @@
-// Files over the simulated network, into real folders: time and losses are virtual, the disk is not.
-import { createHash, randomFillSync } from "node:crypto"
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { createHash } from "node:crypto"
+import { mkdir, readdir, readFile, symlink, truncate, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { Endpoint, type IncomingStream, type OutgoingStream, type Peer } from "@x/endpoint"
-import { createNetwork, type LinkOptions, type Network, type SimulatedHost } from "@x/transport/simulated"
-import { afterEach, expect, test } from "vitest"
+import type { IncomingStream, OutgoingStream } from "@x/endpoint"
+import { expect, test } from "vitest"
 import { CHUNK_BYTES, encodeOffer, encodeReply, FILE, parseReply, type Reply, UNWRITTEN_BYTES_MAX } from "../src/file-protocol.ts"
-import { FileReceiver, type FileReceiverOptions } from "../src/file-receiver.ts"
 import { FileSender } from "../src/file-sender.ts"
 import { IncomingFile } from "../src/incoming-file.ts"
-
-const folders: string[] = []
-
-afterEach(async () => {
-  for (const folder of folders.splice(0)) await rm(folder, { recursive: true })
-})
-
-async function folder(): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), "x-test-"))
-  folders.push(path)
-  return path
-}
-
-/** Lets virtual time and the disk go on, in turn, until a promise settles. */
-async function drive<T>(network: Network, promise: Promise<T>): Promise<T> {
-  const state = { isSettled: false }
-  const settle = (): void => void (state.isSettled = true)
-  promise.then(settle, settle)
-  await until(network, () => state.isSettled)
-  return promise
-}
-
-async function until(network: Network, isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isTrue())) await step(network)
-}
-
-async function step(network: Network): Promise<void> {
-  await network.advance(10)
-  await new Promise((resolve) => setImmediate(resolve))
-}
-
-interface Ends {
-  readonly network: Network
-  readonly a: Endpoint
-  readonly b: Endpoint
-  readonly senderHost: SimulatedHost
-  /** b, as a sees it. */
-  readonly peer: Peer
-}
-
-async function makeEnds(link: LinkOptions = { delayMs: 2 }): Promise<Ends> {
-  const network = createNetwork({ seed: 1, link })
-  const senderHost = network.host("sender")
-  const a = await network.until(Endpoint.bind({ host: senderHost, port: 1 }))
-  const b = await network.until(Endpoint.bind({ host: network.host("receiver"), port: 1 }))
-  return { network, a, b, senderHost, peer: await network.until(a.join("receiver:1")) }
-}
-
-interface Party extends Ends {
-  readonly dir: string
-  readonly receiver: FileReceiver
-  readonly sender: FileSender
-  /** `refusal: why` of each file that the receiver refused. */
-  readonly refusals: string[]
-  file(name: string, bytes: number): Promise<{ readonly path: string; readonly bytes: Uint8Array }>
-}
-
-async function makeParty(link?: LinkOptions, options: Partial<FileReceiverOptions> = {}): Promise<Party> {
-  const ends = await makeEnds(link)
-  const [dir, from] = [await folder(), await folder()]
-  const refusals: string[] = []
-  const receiver = new FileReceiver(ends.b, { dir, onRefused: (_, refusal, why) => refusals.push(`${refusal}: ${why}`), ...options })
-  return { ...ends, dir, receiver, refusals, sender: new FileSender(ends.a), file: (name, bytes) => makeFile(from, name, bytes) }
-}
-
-async function makeFile(from: string, name: string, length: number): Promise<{ path: string; bytes: Uint8Array }> {
-  const bytes = randomFillSync(new Uint8Array(length))
-  await writeFile(join(from, name), bytes)
-  return { path: join(from, name), bytes }
-}
-
-/** Slow enough that a transfer can be met half way. */
-const SLOW: LinkOptions = { delayMs: 2, rateBitsPerSecond: 100_000_000 }
+import { drive, folder, makeEnds, makeFile, makeParty, SLOW, until } from "./party.ts"
 
 test("files of all sizes arrive byte for byte under their names, over a lossy path", async () => {
   const { network, dir, sender, peer, file } = await makeParty({ delayMs: 5, lossRate: 0.05 })
   for (const length of [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3_000_000]) {
     const { path, bytes } = await file(`f${length}`, length)
     const sent = await drive(network, sender.send(peer, path))
-    expect(sent).toEqual({ bytes: length, sha256: createHash("sha256").update(bytes).digest("hex") })
+    expect(sent).toEqual({ bytes: length, kept: 0, sha256: createHash("sha256").update(bytes).digest("hex") })
     expect(Buffer.compare(await readFile(join(dir, `f${length}`)), bytes)).toBe(0)
   }
   expect((await readdir(dir)).length).toBe(5)
@@ -250,7 +174,7 @@ test.each([
   await truncate(path, length)
   await expect(drive(network, sending)).rejects.toMatchObject({ code: "file-changed" })
   await until(network, () => receiver.count === 0)
-  expect(await readdir(dir)).toEqual([])
+  expect(await readdir(dir)).not.toContain("x")
 })
 
 test("what is no plain file is not sent", async () => {
@@ -258,7 +182,7 @@ test("what is no plain file is not sent", async () => {
   await expect(sender.send(peer, dir)).rejects.toMatchObject({ code: "not-a-file" })
 })
 
-const offer = (size: number, name = "x"): Uint8Array => encodeOffer({ name, size })
+const offer = (size: number, name = "x"): Uint8Array => encodeOffer({ name, size, canResume: false })
 const OF_TEN = "protocol: a chunk of"
 
 test.each<[string, (stream: OutgoingStream) => unknown, string]>([
@@ -292,7 +216,7 @@ test("a sender that doesn't wait for the disk is refused before it fills the mem
   const dir = await folder()
   const replies: Reply[] = []
   const stream = { id: 7, closed: new Promise(() => {}) } as unknown as IncomingStream
-  const file = new IncomingFile({ name: "x", size: 1_000_000_000 }, stream, { dir }, (reply) => replies.push(reply))
+  const file = new IncomingFile({ name: "x", size: 1_000_000_000, canResume: false }, stream, { dir }, (reply) => replies.push(reply))
   // All in one turn, in which no disk can do anything.
   for (let sent = 0; sent <= UNWRITTEN_BYTES_MAX; sent += CHUNK_BYTES) file.chunk(bytes(CHUNK_BYTES))
   const why = "more bytes came than were asked for"
@@ -304,7 +228,7 @@ test("a sender that doesn't wait for the disk is refused before it fills the mem
 test("a chunk is the caller's again on return", async () => {
   const dir = await folder()
   const stream = { id: 7, closed: new Promise(() => {}) } as unknown as IncomingStream
-  const file = new IncomingFile({ name: "x", size: 2 * CHUNK_BYTES }, stream, { dir }, () => {})
+  const file = new IncomingFile({ name: "x", size: 2 * CHUNK_BYTES, canResume: false }, stream, { dir }, () => {})
   const chunk = Buffer.alloc(CHUNK_BYTES)
   for (const value of [1, 2]) file.chunk(chunk.fill(value))
   const whole = Buffer.concat([bytes(CHUNK_BYTES).fill(1), bytes(CHUNK_BYTES).fill(2)])
@@ -317,7 +241,7 @@ test("a chunk is the caller's again on return", async () => {
 
 test("offers that can't be read, and files beyond the limit, are refused; others go on", async () => {
   const { network, dir, peer, refusals, sender, file } = await makeParty(undefined, { filesMax: 2 })
-  for (const text of ["", "{", "[]", '{"name":1,"size":1}', '{"name":"x"}', '{"name":"x","size":-1}', '{"name":"x","size":1e300}']) {
+  for (const text of ["", "{", "[]", '{"name":1,"size":1}', '{"size":1}', '{"name":"x","size":-1}', '{"name":"x","size":1e300}']) {
     peer.open().trySend(FILE.offer, Buffer.from(text))
   }
   await until(network, () => refusals.length === 7)
@@ -372,6 +296,7 @@ test("a sender is never further ahead of the disk than agreed, and takes no nons
 test("replies that are none are told from those that are", () => {
   for (const reply of [
     { type: FILE.written, stream: 7, written: 2 ** 40 },
+    { type: FILE.kept, stream: 7, kept: 2 ** 40 },
     { type: FILE.stored, stream: 7 },
     { type: FILE.refused, stream: 7, refusal: "storage", why: "voll ü" },
   ] as const) {

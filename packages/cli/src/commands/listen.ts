@@ -6,9 +6,11 @@ import { formatAddress } from "@x/transport"
 import { CommandError, EXIT } from "../failure.ts"
 import { FileReceiver } from "../file-receiver.ts"
 import { PERF } from "../file-protocol.ts"
-import { PART_SUFFIX } from "../incoming-file.ts"
-import { formatBytes, type Output, printable } from "../output.ts"
+import { formatBytes } from "../measure.ts"
+import type { Output } from "../output.ts"
+import { isPartName, PART_SUFFIX } from "../part-files.ts"
 import { findProtection } from "../secret.ts"
+import { printable } from "../text.ts"
 
 /** How often it is looked for datagrams of others; milliseconds. */
 const STRANGERS_MS = 60_000
@@ -106,9 +108,11 @@ async function checkFolder(dir: string, create: boolean, output: Output): Promis
   })
   if (!status.isDirectory()) throw new CommandError(EXIT.usage, `"${dir}" is no folder; name one with --dir`)
   await access(dir, constants.W_OK)
-  const stale = (await readdir(dir)).filter((name) => name.startsWith(".") && name.endsWith(PART_SUFFIX)).length
-  if (stale > 0)
-    output.note(`${stale} unfinished in "${dir}": remove ${join(dir, `.*${PART_SUFFIX}`)} unless another listener is at work there`)
+  const parts = (await readdir(dir)).filter(isPartName).length
+  if (parts > 0)
+    output.note(
+      `${parts} unfinished in "${dir}", which ${parts === 1 ? "is" : "are"} gone on with when the same file is sent again; else remove ${join(dir, `.*${PART_SUFFIX}`)}`,
+    )
 }
 
 /** `4000`, `127.0.0.1:4000`, `[::1]:4000`, or nothing for all addresses and the usual port. */

@@ -1,7 +1,8 @@
-import type { OutgoingStream } from "@x/endpoint"
+import type { OutgoingStream, Peer } from "@x/endpoint"
 import { connect, type ConnectOptions } from "../connect.ts"
 import { PERF } from "../file-protocol.ts"
-import { formatRate, type Progress } from "../output.ts"
+import { formatMs, formatRate, rateOf } from "../measure.ts"
+import type { Output, Progress } from "../output.ts"
 
 export interface PerfOptions extends ConnectOptions {
   readonly seconds: number
@@ -16,11 +17,10 @@ export async function perf(target: string, { seconds, size, ...options }: PerfOp
   await using _ = endpoint
   const stream = peer.open({ label: "perf" })
   const progress = output.progress(`perf ${target}`, seconds * 1_000)
-  const startMs = performance.now()
-  let messages = 0
   try {
-    messages = await sendFor(stream, seconds * 1_000, new Uint8Array(size), signal, progress)
+    const messages = await sendFor(stream, seconds * 1_000, new Uint8Array(size), signal, progress)
     await stream.flush()
+    tell(messages, size, progress.finish(), peer, output)
   } catch (error) {
     // What waits is not to be delivered any more.
     stream.reset()
@@ -28,11 +28,13 @@ export async function perf(target: string, { seconds, size, ...options }: PerfOp
   } finally {
     progress.stop()
   }
-  const ms = performance.now() - startMs
+}
+
+function tell(messages: number, size: number, { ms }: { readonly ms: number }, peer: Peer, output: Output): void {
   const { rttMs, packetsSent, packetsResent } = peer.stats()
-  const [messagesPerSecond, bytesPerSecond] = [messages, messages * size].map((count) => Math.round((count * 1_000) / ms))
+  const [messagesPerSecond, bytesPerSecond] = [rateOf(messages, ms), rateOf(messages * size, ms)].map((rate) => Math.round(rate ?? 0))
   output.result(
-    `${messagesPerSecond} messages/s of ${size} B, ${formatRate(messages * size, ms)}, RTT ${rttMs.toFixed(3)} ms, ${packetsResent} of ${packetsSent} packets resent`,
+    `${messagesPerSecond} messages/s of ${size} B, ${formatRate(bytesPerSecond)}, RTT ${formatMs(rttMs)}, ${packetsResent} of ${packetsSent} packets resent`,
     { event: "perf", messages, size, ms, messagesPerSecond, bytesPerSecond, rttMs, packetsSent, packetsResent },
   )
 }

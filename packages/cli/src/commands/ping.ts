@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { connect, type ConnectOptions } from "../connect.ts"
 import { CommandError, EXIT } from "../failure.ts"
+import { formatMs } from "../measure.ts"
 
 export interface PingOptions extends ConnectOptions {
   readonly count: number
@@ -25,15 +26,19 @@ export async function ping(target: string, { count, intervalMs, ...options }: Pi
         continue
       }
       times.push(ms)
-      output.result(`answer ${asked} from ${target} in ${ms.toFixed(3)} ms`, { event: "answer", ping: asked, ms })
+      output.result(`answer ${asked} from ${target} in ${formatMs(ms)}`, { event: "answer", ping: asked, ms })
     }
   } finally {
     if (times.length > 0) {
       const [least, mean, most] = [Math.min(...times), times.reduce((sum, ms) => sum + ms, 0) / times.length, Math.max(...times)]
-      output.result(
-        `${times.length} of ${asked} answered: least ${least.toFixed(3)} ms, mean ${mean.toFixed(3)} ms, most ${most.toFixed(3)} ms`,
-        { event: "summary", asked, answered: times.length, leastMs: least, meanMs: mean, mostMs: most },
-      )
+      output.result(`${times.length} of ${asked} answered: least ${formatMs(least)}, mean ${formatMs(mean)}, most ${formatMs(most)}`, {
+        event: "summary",
+        asked,
+        answered: times.length,
+        leastMs: least,
+        meanMs: mean,
+        mostMs: most,
+      })
     }
   }
   if (times.length === 0) throw new CommandError(EXIT.unreachable, `${target} was joined and then answered nothing; look at the path to it`)

@@ -1,26 +1,44 @@
-import { access } from "node:fs/promises"
+import { constants } from "node:fs"
+import { access, stat } from "node:fs/promises"
 import { basename } from "node:path"
 import type { Peer } from "@x/endpoint"
 import { connect, type ConnectOptions } from "../connect.ts"
-import { CommandError, describeFailure } from "../failure.ts"
-import { FileSender } from "../file-sender.ts"
-import { formatBytes, formatRate, type Output, type Progress } from "../output.ts"
+import { CommandError, describeFailure, EXIT } from "../failure.ts"
+import { nameProblem } from "../file-name.ts"
+import { FileSender, notAFile, type SentFile } from "../file-sender.ts"
+import { formatBytes, formatRate, formatTook } from "../measure.ts"
+import type { Output, Progress } from "../output.ts"
+import { printable } from "../text.ts"
+
+export interface SendOptions extends ConnectOptions {
+  /** Under which name the one file goes; a pipe has none of its own. */
+  readonly name: string | undefined
+}
+
+/** Stands for standard input, as everywhere. */
+const PIPE = "-"
+
+interface Item {
+  readonly path: string
+  readonly name: string
+  readonly size: number | undefined
+}
 
 /** Sends files one after the other. One that isn't taken doesn't keep the others from being sent. */
-export async function send(files: readonly string[], target: string, options: ConnectOptions): Promise<void> {
-  for (const file of files) await access(file)
+export async function send(files: readonly string[], target: string, { name, ...options }: SendOptions): Promise<void> {
+  const items = await check(files, name)
   const { output, signal } = options
   const { endpoint, peer } = await connect(target, options)
   await using _ = endpoint
   const sender = new FileSender(endpoint)
   const exitCodes: number[] = []
-  for (const file of files) {
+  for (const item of items) {
     try {
-      await sendOne(sender, peer, file, output, signal)
+      await sendOne(sender, peer, item, output, signal)
     } catch (error) {
       if (files.length === 1 || signal.aborted || peer.state === "left") throw error
       const { message, exitCode } = describeFailure(error)
-      output.failure(`${file}: ${message}`, exitCode)
+      output.failure(`${printable(item.path)}: ${message}`, exitCode)
       exitCodes.push(exitCode)
     }
   }
@@ -28,25 +46,58 @@ export async function send(files: readonly string[], target: string, options: Co
   if (first !== undefined) throw new CommandError(first, `${exitCodes.length} of ${files.length} files were not sent`)
 }
 
-async function sendOne(sender: FileSender, peer: Peer, file: string, output: Output, signal: AbortSignal): Promise<void> {
-  const startMs = performance.now()
-  let progress: Progress | undefined
+/** Before anybody is asked: what can't be sent is known here. */
+async function check(files: readonly string[], name: string | undefined): Promise<Item[]> {
+  if (files.length > 1 && files.includes(PIPE))
+    throw new CommandError(EXIT.usage, `"${PIPE}", standard input, goes alone; send the files by a command of their own`)
+  if (name !== undefined && files.length > 1)
+    throw new CommandError(EXIT.usage, "--name is for one file; send the others by commands of their own")
+  const problem = name === undefined ? undefined : nameProblem(name)
+  if (problem !== undefined) throw new CommandError(EXIT.usage, `"${name}" is no name for a file: ${problem}`)
+  const items: Item[] = []
+  for (const path of files) {
+    if (path === PIPE) {
+      if (name === undefined) throw new CommandError(EXIT.usage, "what comes from standard input needs a name: --name NAME")
+      items.push({ path, name, size: undefined })
+      continue
+    }
+    const status = await stat(path)
+    if (!status.isFile()) throw new CommandError(EXIT.usage, notAFile(path, status))
+    await access(path, constants.R_OK)
+    items.push({ path, name: name ?? basename(path), size: status.size })
+  }
+  return items
+}
+
+async function sendOne(sender: FileSender, peer: Peer, item: Item, output: Output, signal: AbortSignal): Promise<void> {
+  const { path, size } = item
+  const progress = output.progress(item.name, size)
   try {
-    const { bytes, sha256 } = await sender.send(peer, file, {
-      signal,
-      onProgress: (written, size) => {
-        progress ??= output.progress(basename(file), size)
-        progress.update(written)
-      },
-    })
-    progress?.stop()
-    const ms = performance.now() - startMs
+    const { bytes, kept, sha256 } = await sendItem(sender, peer, item, progress, signal)
+    const { ms, rate } = progress.finish()
     const { rttMs, packetsSent, packetsResent } = peer.stats()
+    const goesOn = kept === 0 ? "" : `, ${formatBytes(kept)} of it before`
     output.result(
-      `sent ${basename(file)} (${formatBytes(bytes)}) in ${(ms / 1_000).toFixed(2)} s, ${formatRate(bytes, ms)}, SHA-256 ${sha256}`,
-      { event: "sent", file, bytes, ms, sha256, rttMs, packetsSent, packetsResent },
+      `sent ${printable(item.name)} (${formatBytes(bytes)}${goesOn}) in ${formatTook(ms)}, ${formatRate(rate)}, SHA-256 ${sha256}`,
+      { event: "sent", file: path, name: item.name, bytes, kept, ms, sha256, rttMs, packetsSent, packetsResent },
     )
   } finally {
-    progress?.stop()
+    progress.stop()
+  }
+}
+
+async function sendItem(sender: FileSender, peer: Peer, { path, name }: Item, progress: Progress, signal: AbortSignal): Promise<SentFile> {
+  let isFirst = true
+  const onProgress = (written: number): void => {
+    if (isFirst) progress.startFrom(written)
+    else progress.update(written)
+    isFirst = false
+  }
+  if (path !== PIPE) return sender.send(peer, path, { name, signal, onProgress })
+  try {
+    return await sender.sendFrom(peer, process.stdin, name, { signal, onProgress })
+  } finally {
+    // What still comes of it, nobody waits for.
+    process.stdin.destroy()
   }
 }

@@ -9,7 +9,9 @@ import { networkInterfaces, tmpdir } from "node:os"
 import { join } from "node:path"
 import { Command, InvalidArgumentError, Option } from "commander"
 import { describeFailure } from "../failure.ts"
-import { createOutput, formatRate } from "../output.ts"
+import { formatRate, rateOf } from "../measure.ts"
+import { interruptBySignals } from "../interrupt.ts"
+import { createOutput, type Progress } from "../output.ts"
 import { findProtection } from "../secret.ts"
 import type { Result } from "./party.ts"
 import { PartyProcess } from "./party-process.ts"
@@ -37,9 +39,8 @@ const { size, loss, seed, secretFile, secret } = new Command("npm start --")
 const bytes = Math.round(size * MIB)
 const name = "source.bin"
 const abort = new AbortController()
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => abort.abort(new Error("interrupted")))
-// Nobody reads on (`npm start | head`): there is no more to show, and what was made is removed.
-process.stdout.on("error", () => abort.abort(new Error("nobody reads the output")))
+const output = createOutput({ isProgressWanted: true })
+interruptBySignals(abort, () => output.close())
 const timer = setTimeout(() => abort.abort(new Error(`it took longer than ${TIME_MAX / 1_000} seconds`)), TIME_MAX)
 
 if (secret !== undefined) fail("no secret is taken from the command line, which all users can read: --secret-file FILE")
@@ -51,8 +52,9 @@ const folder = await mkdtemp(join(tmpdir(), "x-demo-"))
 try {
   process.exitCode = (await demo()) ? 0 : 1
 } catch (error) {
-  console.error(`error: ${(error as Error).message}`)
-  process.exitCode = 1
+  const { message, exitCode } = describeFailure(error)
+  output.failure(message, exitCode)
+  process.exitCode = exitCode
 } finally {
   clearTimeout(timer)
   await rm(folder, { recursive: true, force: true })
@@ -60,8 +62,8 @@ try {
 
 async function demo(): Promise<boolean> {
   const path = join(folder, name)
-  const digest = await makeFile(path)
   console.log(`A file of ${size} MiB goes from one process to another; the path drops ${loss} % of the datagrams each way.`)
+  const digest = await makeFile(path)
   console.log(`SHA-256 ${digest}`)
   console.log(secretFile === undefined ? "Datagrams are not encrypted: --secret-file does that." : "Datagrams are encrypted (AES-256-GCM).")
   const rows: string[][] = []
@@ -90,27 +92,37 @@ async function demo(): Promise<boolean> {
 function row(family: string, result: Result, isSame: boolean): string[] {
   const { ms, packetsSent, packetsResent, lostThere, lostBack, naksReceived, rttMs } = result
   const counts = [packetsSent, lostThere, lostBack, packetsResent, naksReceived].map((count) => count.toLocaleString("en"))
-  return [family, formatRate(result.bytes, ms), ...counts, `${rttMs.toFixed(1)} ms`, isSame ? "agrees" : "DIFFERS"]
+  return [family, formatRate(rateOf(result.bytes, ms)), ...counts, `${rttMs.toFixed(1)} ms`, isSame ? "agrees" : "DIFFERS"]
 }
 
 async function transfer(family: string, host: string, path: string, digest: string): Promise<{ result: Result; isSame: boolean }> {
-  const dir = join(folder, family)
+  console.log(`${family}: to ${host}`)
+  const progress = output.progress(family, bytes)
+  try {
+    return await transferTo(join(folder, family), host, path, digest, progress)
+  } finally {
+    progress.stop()
+  }
+}
+
+async function transferTo(
+  dir: string,
+  host: string,
+  path: string,
+  digest: string,
+  progress: Progress,
+): Promise<{ result: Result; isSame: boolean }> {
   await mkdir(dir)
   await using listener = new PartyProcess({ role: "listen", host, dir, secretFile }, abort.signal)
   const { port } = await listener.report("listening")
   await using sender = new PartyProcess({ role: "send", host, port, path, secretFile, lossRate: loss / 100, seed }, abort.signal)
-  const progress = createOutput({ isProgressWanted: true }).progress(family, bytes)
   sender.onProgress = (written) => progress.update(written)
-  try {
-    const [result] = await Promise.all([sender.report("sent"), listener.report("stored")])
-    progress.update(bytes)
-    progress.stop()
-    // Nothing else is left there: no temporary file, no second one.
-    const isAlone = (await readdir(dir)).join() === name
-    return { result, isSame: isAlone && result.bytes === bytes && (await sha256(join(dir, name))) === digest }
-  } finally {
-    progress.stop()
-  }
+  const [result] = await Promise.all([sender.report("sent"), listener.report("stored")])
+  progress.update(bytes)
+  progress.finish(result.ms)
+  // Nothing else is left there: no temporary file, no second one.
+  const isAlone = (await readdir(dir)).join() === name
+  return { result, isSame: isAlone && result.bytes === bytes && (await sha256(join(dir, name))) === digest }
 }
 
 function fail(why: string): never {

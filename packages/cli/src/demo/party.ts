@@ -2,6 +2,7 @@
 import { once } from "node:events"
 import { Endpoint, fixed, type EndpointOptions, type PeerStats } from "@x/endpoint"
 import { systemHost, withFaults } from "@x/transport"
+import { describeFailure } from "../failure.ts"
 import { FileReceiver } from "../file-receiver.ts"
 import { FileSender } from "../file-sender.ts"
 import { findProtection } from "../secret.ts"
@@ -46,7 +47,7 @@ try {
   if (task.role === "listen") await listen(task)
   else await send(task)
 } catch (error) {
-  tell({ kind: "failed", why: (error as Error).message })
+  tell({ kind: "failed", why: describeFailure(error).message })
   process.exitCode = 1
 }
 if (process.connected) process.disconnect()
