@@ -65,7 +65,11 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /** Text. A lone surrogate is sent as U+FFFD, as everywhere on the web; bytes that are no UTF-8 throw. */
 export const utf8: Codec<string> = {
-  encode: (value) => encoder.encode(value),
+  encode(value) {
+    // The encoder makes text of anything, "" of undefined.
+    if (typeof value !== "string") throw new TypeError("it is no string")
+    return encoder.encode(value)
+  },
   decode: (value) => decoder.decode(value),
 }
 

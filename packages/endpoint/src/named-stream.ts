@@ -302,7 +302,7 @@ export class NamedStream {
 
 /** `isOwned`: nobody else changes the bytes. What a codec gave may be memory that it uses again for the next value. */
 function plain(type: number | MessageType<unknown>, value: unknown): [number: number, bytes: Uint8Array, isOwned: boolean] {
-  if (isMessageType(type)) return [type.type, encodeValue(type.codec, value), isWriting(type.codec)]
+  if (isMessageType(type)) return [type.type, encodeValue(type, value), isWriting(type.codec)]
   return [type, value as Uint8Array, false]
 }
 

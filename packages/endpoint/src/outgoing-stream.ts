@@ -10,7 +10,7 @@ import type { Peer, PeerHost } from "./peer.ts"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
 import type { PeerState } from "./protocol/peer-state.ts"
 import { Wait, WAIT_OPTIONS, type WaitOptions } from "./wait.ts"
-import { encodeValue, type Fill, sizeOf } from "./user-code.ts"
+import { encodeValue, type Fill, fillWith, sizeOf } from "./user-code.ts"
 import { writableOf } from "./web-streams.ts"
 
 /**
@@ -186,11 +186,12 @@ export class OutgoingStream {
     )
   }
 
-  #trySendValue({ type, codec }: MessageType<unknown>, value: unknown, timeoutMs: number): SendResult {
+  #trySendValue(message: MessageType<unknown>, value: unknown, timeoutMs: number): SendResult {
+    const { type, codec } = message
     this.#checkCall(type)
-    if (!isWriting(codec)) return this.#offer(type, encodeValue(codec, value), timeoutMs, false)
-    const size = sizeOf(codec, value)
-    const fill: Fill = (bytes, offset) => codec.write(value, bytes, offset)
+    if (!isWriting(codec)) return this.#offer(type, encodeValue(message, value), timeoutMs, false)
+    const size = sizeOf(codec, value, type)
+    const fill = fillWith(codec, value, type)
     return this.#refusal(size) ?? this.#writeWith(type, size, fill, timeoutMs)
   }
 
@@ -302,7 +303,7 @@ export class OutgoingStream {
     // What a codec gave may be memory that it uses again for the next value.
     let isReused = false
     if (isMessageType(type)) {
-      bytes = encodeValue(type.codec, value)
+      bytes = encodeValue(type, value)
       isReused = !isWriting(type.codec)
       type = type.type
     } else {

@@ -12,7 +12,7 @@ import type { EndpointEvents, Events, News } from "./events.ts"
 import type { IncomingStream } from "./incoming-stream.ts"
 import { Message, type ReceivedMessage } from "./message.ts"
 import type { AsyncMessageHandler, MessageHandler } from "./message-handlers.ts"
-import { type Codec, isWriting, type WritingCodec } from "./message-type.ts"
+import { isWriting, type MessageType, type WritingCodec } from "./message-type.ts"
 
 /** What is told at a time. Listeners that cause events without end then hold up no sockets. */
 const NEWS_AT_ONCE_MAX = 1_024
@@ -225,22 +225,53 @@ function writeInto(bytes: Uint8Array, fill: Fill): void {
   throw new TypeError("a message is written at once, not by an async function: its memory is another's after the call")
 }
 
-/** How many bytes a value takes. */
-export function sizeOf(codec: WritingCodec<unknown>, value: unknown): number {
-  const size = codec.size(value)
+/** How many bytes a value takes. Throws as {@link encodeValue} does. */
+export function sizeOf(codec: WritingCodec<unknown>, value: unknown, type: number): number {
+  let size
+  try {
+    size = codec.size(value)
+  } catch (cause) {
+    throw encodingError(type, value, cause)
+  }
   checkSize(size)
   return size
 }
 
 /**
- * The bytes of a value, in memory of their own where the codec writes. Throws `TypeError` or `RangeError` for a codec
- * that gives no bytes.
+ * The bytes of a value, in memory of their own where the codec writes. Throws `EndpointError` `invalid-option` for a
+ * value that the codec refuses, `TypeError` or `RangeError` for a codec that gives no bytes.
  */
-export function encodeValue(codec: Codec<unknown> | WritingCodec<unknown>, value: unknown): Uint8Array {
-  if (!isWriting(codec)) return checkClass.value("what encode returns", codec.encode(value), BYTES)
-  const bytes = new Uint8Array(sizeOf(codec, value))
-  writeInto(bytes, (into, offset) => codec.write(value, into, offset))
-  return bytes
+export function encodeValue({ type, codec }: MessageType<unknown>, value: unknown): Uint8Array {
+  if (isWriting(codec)) {
+    const bytes = new Uint8Array(sizeOf(codec, value, type))
+    writeInto(bytes, fillWith(codec, value, type))
+    return bytes
+  }
+  let bytes
+  try {
+    bytes = codec.encode(value)
+  } catch (cause) {
+    throw encodingError(type, value, cause)
+  }
+  return checkClass.value("what encode returns", bytes, BYTES)
+}
+
+/** Has a codec write a value. The {@link Fill} throws as {@link encodeValue} does. */
+export function fillWith(codec: WritingCodec<unknown>, value: unknown, type: number): Fill {
+  return (bytes, offset) => {
+    try {
+      return codec.write(value, bytes, offset)
+    } catch (cause) {
+      throw encodingError(type, value, cause)
+    }
+  }
+}
+
+/** What a codec threw for a value; an error of ours says by itself what to do. */
+function encodingError(type: number, value: unknown, cause: unknown): EndpointError {
+  if (cause instanceof EndpointError) return cause
+  const given = value === null || value === undefined ? String(value) : `this ${typeof value}`
+  return new EndpointError("invalid-option", `a message of type ${type} can't be made of ${given}: ${textOf(cause)}`, cause)
 }
 
 /** Memory that messages are written in before they go into packets; always the same, so that a view can be kept. */

@@ -126,7 +126,7 @@ const ARGUMENTS: readonly (readonly [string, (scene: Scene, value: never) => unk
     COUNT,
     RANGE,
   ],
-  ["the value of bytes", ({ stream }, value) => stream.trySend(defineMessage(1, bytes), value), [], CLASS],
+  ["the value of bytes", ({ stream }, value) => stream.trySend(defineMessage(1, bytes), value), [], OPTION],
   ["the codec of defineMessage", (_, codec) => defineMessage(1, codec), [], CLASS],
   ["the listener of endpoint.on", ({ a }, listener) => a.on("joined", listener), FUNCTION, CLASS],
   ["the listener of stream.on", ({ stream }, listener) => stream.on("drain", listener), FUNCTION, CLASS],

@@ -6,7 +6,7 @@ import { encodeValue } from "../src/user-code.ts"
 import { makePair, pattern } from "./world.ts"
 
 function roundTrip<T>(codec: Codec<T> | WritingCodec<T>, value: T): T {
-  return codec.decode(encodeValue(codec as Codec<unknown>, value))
+  return codec.decode(encodeValue(defineMessage(1, codec as Codec<unknown>), value))
 }
 
 test("what is encoded is decoded as it was", () => {
@@ -31,6 +31,33 @@ test("decoded bytes are a copy; what is no text and no JSON throws", () => {
   expect(() => utf8.decode(Uint8Array.of(0xff))).toThrow(TypeError)
   expect(() => json().encode(undefined)).toThrow("JSON has no text for undefined")
   expect(() => json().decode(Uint8Array.of(0x7b))).toThrow(SyntaxError)
+})
+
+test("a value that can't be encoded is an error that names the message type and what was given, however it is sent", async () => {
+  const { network, toB } = await makePair(3)
+  const stream = toB.open()
+  const LARGE = defineMessage<unknown>(9, json())
+  const WRITTEN = defineMessage<unknown>(10, { ...bytes, size: () => 4, write: () => fail("no") })
+  const fail = (why: string): never => {
+    throw new Error(why)
+  }
+  const circular: unknown[] = []
+  circular.push(circular)
+  for (const [type, value, message] of [
+    [LARGE, undefined, "a message of type 9 can't be made of undefined: JSON has no text for undefined"],
+    [LARGE, 1n, "a message of type 9 can't be made of this bigint: Do not know how to serialize a BigInt"],
+    [LARGE, circular, "a message of type 9 can't be made of this object: Converting circular structure to JSON"],
+    [defineMessage<unknown>(8, utf8 as Codec<unknown>), null, "a message of type 8 can't be made of null: it is no string"],
+    [defineMessage<unknown>(7, bytes as WritingCodec<unknown>), "text", "a message of type 7 can't be made of this string: "],
+    [WRITTEN, {}, "a message of type 10 can't be made of this object: no"],
+  ] as const) {
+    const error = { name: "EndpointError", code: "invalid-option", message: expect.stringContaining(message) }
+    expect(() => stream.trySend(type, value)).toThrow(expect.objectContaining(error))
+    expect(() => stream.send(type, value)).toThrow(expect.objectContaining(error))
+  }
+  // The stream is as it was.
+  expect(stream.trySend(LARGE, [1])).toBe("sent")
+  await network.until(stream.flush())
 })
 
 test("a message type needs a number and a codec", () => {
