@@ -117,6 +117,7 @@ export class Endpoint implements AsyncDisposable {
   /** Bytes that a label may have for any peer. */
   readonly #labelBytesMax: number
   #unhandled = 0
+  readonly #countUnhandled = (): void => void this.#unhandled++
   #closing: Promise<void> | undefined
 
   /**
@@ -168,8 +169,7 @@ export class Endpoint implements AsyncDisposable {
       claim: () => this.#claim(),
     }
     this.#incomingHost = {
-      handleNow: (stream, type, bytes, view, offset, length) => this.#handleNow(stream, type, bytes, view, offset, length),
-      isHandledNow: (stream, type) => this.#isHandledNow(stream, type),
+      handlerNow: (stream, type) => this.#handlerNow(stream, type),
       offer: (stream, message) => this.#offer(stream, message),
       await: (stream) => {
         this.#unclaimed.add(stream)
@@ -493,6 +493,7 @@ export class Endpoint implements AsyncDisposable {
 
   #makeListener(): ProtocolListener {
     return {
+      news: this.#userCode.news,
       catchUp: () => this.#userCode.catchUp(),
       queues: this.#queues,
       mayTake: (peer, state, type) => this.#streamOf(peer, state).mayTake(type),
@@ -568,29 +569,15 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /** Hands a message to a handler that needs no copy, if it is the only one who wants it, or counts it as nobody's; `false`: others want it, or may. */
-  #handleNow(stream: IncomingStream, type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): boolean {
-    let handler = stream.handlerOf(type)
-    if (handler === undefined) {
-      const readers = this.#readersOf(stream, type)
-      handler = this.#handlerOf(stream, type)
-      if (readers !== undefined && (readers.size > 0 || handler === undefined)) return false
-      if (handler === undefined) {
-        this.#unhandled++
-        return true
-      }
-    }
-    if (handler.now === undefined) return false
-    this.#userCode.handle(handler.now, type, stream, bytes, view, offset, length)
-    return true
-  }
-
-  #isHandledNow(stream: IncomingStream, type: number): boolean {
+  #handlerNow(stream: IncomingStream, type: number): MessageHandler | undefined {
     const own = stream.handlerOf(type)
-    if (own !== undefined) return own.now !== undefined
+    if (own !== undefined) return own.now
     const readers = this.#readersOf(stream, type)
-    const handler = this.#handlerOf(stream, type)
-    if (readers !== undefined && (readers.size > 0 || handler === undefined)) return false
-    return handler === undefined || handler.now !== undefined
+    if (readers === undefined) {
+      const handler = this.#handlers.get(type)
+      return handler === undefined ? this.#countUnhandled : handler.now
+    }
+    return readers.size > 0 ? undefined : this.#handlerOf(stream, type)?.now
   }
 
   /** Offers a copy to all who want it. */

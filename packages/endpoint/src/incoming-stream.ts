@@ -35,10 +35,11 @@ export interface StreamEnd {
 
 /** What an incoming stream needs of its endpoint. */
 export interface IncomingHost {
-  /** Hands a message to who handles it at once, whose it is alone, or counts it as unhandled; `false`: it needs a copy. The bytes are valid during the call. */
-  handleNow(stream: IncomingStream, type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): boolean
-  /** Whether `handleNow` would. */
-  isHandledNow(stream: IncomingStream, type: number): boolean
+  /**
+   * The handler that takes a message of this type at once, alone: where nobody handles it, one that counts it.
+   * `undefined`: the message needs a copy.
+   */
+  handlerNow(stream: IncomingStream, type: number): MessageHandler | undefined
   /** Offers a copy to all who want it: a handler has taken it, or it was offered to those who take their time, or nobody is there for it now. */
   offer(stream: IncomingStream, message: QueuedMessage): "taken" | "offered" | "unclaimed"
   /** A message of the stream waits for somebody who reads or handles it. */
@@ -240,7 +241,8 @@ export class IncomingStream {
 
   /** @internal A message has come; the bytes are valid during the call. */
   take(type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): void {
-    if (this.#isIdle && this.#host.handleNow(this, type, bytes, view, offset, length)) return
+    const handler = this.#isIdle ? this.#host.handlerNow(this, type) : undefined
+    if (handler !== undefined) return this.#host.userCode.handle(handler, type, this, bytes, view, offset, length)
     const isWaiting = this.#state.stream.mode >= MODE.reliable
     if (!isWaiting && this.#waiting === 0 && this.#shareRoom() <= 0) return this.#drop(1)
     this.#queue.push(new QueuedMessage(this.peer.queueShare, type, new Uint8Array(bytes.subarray(offset, offset + length))))
@@ -253,7 +255,7 @@ export class IncomingStream {
 
   /** @internal Whether there is a place for a message of a type that has come; else it is asked for again once there is. Asked when memory is short. */
   mayTake(type: number): boolean {
-    if (this.#shareRoom() > 0 || (this.#isIdle && this.#host.isHandledNow(this, type))) return true
+    if (this.#shareRoom() > 0 || (this.#isIdle && this.#host.handlerNow(this, type) !== undefined)) return true
     this.#tellRoom()
     return false
   }

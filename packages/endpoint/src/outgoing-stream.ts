@@ -163,8 +163,11 @@ export class OutgoingStream {
   trySend(type: number, bytes: Uint8Array, options?: TrySendOptions): SendResult
   trySend<T>(type: MessageType<T>, value: T, options?: TrySendOptions): SendResult
   trySend(type: number | MessageType<unknown>, value: unknown, options?: TrySendOptions): SendResult {
+    return options === undefined && this.#append(type, value) ? "sent" : this.#trySend(type, value, options)
+  }
+
+  #trySend(type: number | MessageType<unknown>, value: unknown, options: TrySendOptions | undefined): SendResult {
     const timeoutMs = options === undefined ? Infinity : timeoutOf(options)
-    if (this.#append(type, value)) return "sent"
     if (isMessageType(type)) return this.#trySendValue(type, value, timeoutMs)
     this.#checkCall(type)
     checkBytes(value)

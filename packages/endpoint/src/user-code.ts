@@ -34,7 +34,8 @@ export interface UserCodeHost {
 
 export class UserCode {
   readonly #host: UserCodeHost
-  readonly #news: News[] = []
+  /** What listeners are still to be told of. */
+  readonly news: News[] = []
   /** Streams that go on to hand over what waits. */
   readonly #resumed = new Set<IncomingStream>()
   readonly #message = new Message()
@@ -56,34 +57,34 @@ export class UserCode {
 
   /** Something for listeners, who are called later: whoever says this may be a machine at work, or one of them. */
   tell(news: News): void {
-    this.#news.push(news)
-    if (this.#news.length === 1) this.#host.onNews()
+    this.news.push(news)
+    if (this.news.length === 1) this.#host.onNews()
   }
 
   /** Whether {@link UserCode.settle} has something to do. */
   get hasNews(): boolean {
-    return this.#news.length > 0 || this.#resumed.size > 0
+    return this.news.length > 0 || this.#resumed.size > 0
   }
 
   /** Whether listeners are still to be told of something. */
   get isBehind(): boolean {
-    return this.#news.length > 0
+    return this.news.length > 0
   }
 
   /** Tells the listeners what happened so far, in order. Called between machines, also before each message. */
   catchUp(): void {
-    if (this.#news.length > 0) this.#tellAll()
+    if (this.news.length > 0) this.#tellAll()
   }
 
   #tellAll(): void {
     if (this.#isTelling) return
     this.#isTelling = true
-    const most = Math.max(NEWS_AT_ONCE_MAX, this.#news.length)
+    const most = Math.max(NEWS_AT_ONCE_MAX, this.news.length)
     let told = 0
-    while (told < this.#news.length && told < most) this.#tellOf(this.#news[told++]!)
-    this.#news.splice(0, told)
+    while (told < this.news.length && told < most) this.#tellOf(this.news[told++]!)
+    this.news.splice(0, told)
     this.#isTelling = false
-    if (this.#news.length > 0) this.#host.onNews()
+    if (this.news.length > 0) this.#host.onNews()
   }
 
   /** Who listens when the telling begins is told, unless it has been taken away by then. */

@@ -155,6 +155,7 @@ export class Incarnation {
       mayTake: () => true,
       onRoomAsked: () => {},
       catchUp: () => {},
+      news: [],
       onMessage: () => void this.messages++,
       onGap: () => {},
       onStreamOpened: () => {},

@@ -277,7 +277,8 @@ export class IncomingStreams {
 
   /** Tells the application what happened before; `false`: it has stopped the stream, or left the peer. */
   #mayHandOver(state: IncomingState): boolean {
-    this.#context.listener.catchUp()
+    const { listener } = this.#context
+    if (listener.news.length > 0) listener.catchUp()
     return state.stream.state === "open"
   }
 

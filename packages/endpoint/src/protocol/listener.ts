@@ -19,6 +19,8 @@ export interface ProtocolListener {
   onRoomAsked(peer: PeerState, stream: IncomingState): void
   /** The application is to know what happened so far: a message is next. */
   catchUp(): void
+  /** What `catchUp` has to tell: looked at before each message, which costs less than a call. */
+  readonly news: readonly unknown[]
   /** A message; the bytes are valid during the call. */
   onMessage(peer: PeerState, stream: IncomingState, type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): void
   /** So many messages of the stream won't come; each is told once. */
