@@ -212,7 +212,7 @@ export class Walk implements Waiter {
       if (account.accepted !== account.acknowledged + account.unconfirmed + account.dropped || account.pending !== 0)
         failures.push(`an account doesn't balance: ${JSON.stringify(account)}`)
     for (const { sizes } of this.#endpoints)
-      for (const [name, size] of Object.entries(sizes)) if (size !== 0) failures.push(`a closed endpoint holds ${name} ${size}`)
+      for (const [name, size] of Object.entries(sizes)) if (size !== 0) failures.push(`a closed endpoint holds ${name} ${String(size)}`)
     return failures
   }
 }
