@@ -5,6 +5,8 @@ import { EndpointError } from "@x/endpoint"
 /** Whose clock counts: a process that is suspended or no more settles nothing. */
 export interface Waiter {
   readonly isGone: boolean
+  /** Until then it is suspended; virtual milliseconds. */
+  readonly awayUntilMs?: number
 }
 
 export interface Expectation {
@@ -79,6 +81,7 @@ export class PromiseWatch {
         this.#entries.delete(entry)
         continue
       }
+      if (this.#now() < (owner.awayUntilMs ?? -Infinity)) continue
       if (entry.overSinceMs === Infinity && isOver?.() === true) entry.overSinceMs = nowMs
       const isLate = nowMs > entry.deadlineMs + AT_ONCE_MS
       if (!isLate && nowMs <= entry.overSinceMs + AT_ONCE_MS) continue
