@@ -349,12 +349,15 @@ export class ReceiveStream {
   /**
    * The consumer is behind, and has room for this many packets from the edge on: no more are asked for, or let go ahead. Once called it counts
    * until it is called again. More room is told when it is worth a status: `worth` packets more, or any, if `isWaiting` for what comes.
+   * `begun`: this many packets of messages under way are missing. Without an order they may lie behind those of messages for which there is no memory
+   * until they have come.
    */
-  limit(packets: number, worth: number, isWaiting: boolean): void {
+  limit(packets: number, worth: number, isWaiting: boolean, begun = 0): void {
     if (this.#state === "closed") return
     const wasLimited = this.#limit !== Infinity
     const most = Math.min(this.#next + this.#options.spreadPackets, NUMBER_MAX, this.#final)
-    const limit = this.#isOrdered ? this.#next + packets : this.#gaps.behind(packets, this.#high)
+    const behind = this.#isOrdered ? this.#next + packets : this.#gaps.behind(packets, this.#high)
+    const limit = this.#isOrdered || begun === 0 ? behind : Math.max(behind, this.#high + begun)
     this.#limit = Math.max(this.#next, Math.min(limit, most))
     if (!wasLimited) {
       this.#limitTold = this.#limit

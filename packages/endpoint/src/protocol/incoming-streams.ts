@@ -181,7 +181,7 @@ export class IncomingStreams {
     if (room === undefined || stream.state === "closed") return
     state.isBlocked = room.isFull
     const packetsMax = Math.min(room.messagesMax / (state.messagesPerPacket || 1), room.bytesMax / this.#bytesPerPacket(state))
-    stream.limit(this.#roomPackets(state), Math.max(1, Math.floor(packetsMax / 4)), room.isWaiting)
+    stream.limit(this.#roomPackets(state), Math.max(1, Math.floor(packetsMax / 4)), room.isWaiting, this.#hiddenPackets(state))
     if (!state.isBlocked && stream.kept > 0 && !state.isResumed) {
       state.isResumed = true
       this.#resumed.push(state)
@@ -196,11 +196,22 @@ export class IncomingStreams {
     if (room === undefined) return Infinity
     if (state.isBlocked) return 0
     const perPacket = this.#bytesPerPacket(state)
-    const begun = assembler.count === 0 ? 0 : Math.ceil(assembler.missingBytes / perPacket)
+    const begun = this.#begunPackets(state)
     if (room.messages <= 0 || room.bytes <= 0) return begun
     const messages = Math.floor((room.messages - assembler.count) / (state.messagesPerPacket || 1))
     const bytes = Math.floor((room.bytes - assembler.bytes) / perPacket)
     return Math.max(1, begun + Math.max(0, Math.min(messages, bytes)))
+  }
+
+  /** Packets that messages under way still want. */
+  #begunPackets(state: IncomingState): number {
+    const { assembler } = state
+    return assembler.count === 0 ? 0 : Math.ceil(assembler.missingBytes / this.#bytesPerPacket(state))
+  }
+
+  /** Those of them that may lie behind what is refused for want of their memory: nothing comes while they don't. */
+  #hiddenPackets(state: IncomingState): number {
+    return state.room?.isWaiting === true ? this.#begunPackets(state) : 0
   }
 
   #bytesPerPacket({ bytesPerPacket }: IncomingState): number {
@@ -689,7 +700,8 @@ export class IncomingStreams {
       }
     }
     // What it has room for may be less than when it was last told.
-    if (state.room !== undefined && stream.state === "open") stream.limit(this.#roomPackets(state), Infinity, false)
+    if (state.room !== undefined && stream.state === "open")
+      stream.limit(this.#roomPackets(state), Infinity, false, this.#hiddenPackets(state))
     const { status } = this.#context.scratch
     const rangesMax = Math.floor((control.bodyBytesMax - wire.STATUS_HEADER_BYTES) / wire.RANGE_BYTES)
     if (stream.state === "open" && stream.pollStatus(nowMs, status, rangesMax)) {
