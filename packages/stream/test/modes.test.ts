@@ -75,6 +75,21 @@ test("a sender that is told of no room sends what is asked for, and nothing new 
   expect(take(sender, 9, 200)).toEqual([3, 4])
 })
 
+test("without an order messages under way are finished, though what lies before them is refused until they are", () => {
+  const receiver = makeReceiver(MODE["reliable-unordered"])
+  for (const number of [4, 5]) {
+    expect(give(receiver, number)).toBe("deliver")
+    receiver.advance()
+  }
+  const it = createStatus()
+  receiver.limit(2, 1, false)
+  expect(receiver.pollStatus(0, it)).toBe(true)
+  expect(it.state).toBe(STATUS.noRoom)
+  receiver.limit(2, 1, true, 3)
+  expect(receiver.pollStatus(1, it)).toBe(true)
+  expect([it.state, it.missing.edges[2 * it.missing.count - 1]]).toEqual([STATUS.noRoom | STATUS.ahead, 9])
+})
+
 test("best effort makes room by the oldest message that was not begun, and by none that was", () => {
   const sender = makeSender(MODE["best-effort"])
   const room = sender.roomPackets
