@@ -25,9 +25,10 @@ import {
   MessageHandlers,
   type ValueHandler,
 } from "./message-handlers.ts"
-import type { MessageQueue } from "./message-queue.ts"
+import type { Readers } from "./message-queue.ts"
 import type { MessageType } from "./message-type.ts"
 import { bindOptionsOf, checkedOptions, type EndpointOptions, type IdentityOptions, KEY, type Settings, settingsOf } from "./options.ts"
+import { Routes } from "./routes.ts"
 import { secretsOf } from "./secrets.ts"
 import type { OutgoingStream } from "./outgoing-stream.ts"
 import { Peer, type PeerHost } from "./peer.ts"
@@ -98,7 +99,8 @@ export class Endpoint implements AsyncDisposable {
   readonly #driver: Driver
   readonly #userCode: UserCode
   readonly #events: Events<EndpointEvents>
-  readonly #handlers = new MessageHandlers()
+  readonly #routes = new Routes()
+  readonly #handlers = new MessageHandlers(this.#routes)
   readonly #peerHost: PeerHost
   readonly #incomingHost: IncomingHost
   /** Streams that found no memory for a packet, in the order they did. */
@@ -166,10 +168,12 @@ export class Endpoint implements AsyncDisposable {
       push: (peer, state) => this.#driver.push(peer, state),
       userCode: this.#userCode,
       queues: this.#queues,
+      routes: this.#routes,
       claim: () => this.#claim(),
     }
     this.#incomingHost = {
       handlerNow: (stream, type) => this.#handlerNow(stream, type),
+      routes: this.#routes,
       offer: (stream, message) => this.#offer(stream, message),
       await: (stream) => {
         this.#unclaimed.add(stream)
@@ -559,8 +563,8 @@ export class Endpoint implements AsyncDisposable {
 
   // A message goes to the stream's own handler; or to those who read the stream; or to the endpoint's handler and those who read its type.
 
-  #readersOf(stream: IncomingStream, type: number): ReadonlySet<MessageQueue> | undefined {
-    return stream.readers ?? stream.peer.queuesOf(type)
+  #readersOf(stream: IncomingStream, type: number): Readers | undefined {
+    return stream.readers ?? stream.peer.readersOf(type)
   }
 
   /** The handler of the endpoint, where nobody reads the stream. */

@@ -9,12 +9,13 @@ import {
   MessageHandlers,
   type ValueHandler,
 } from "./message-handlers.ts"
-import { MessageQueue } from "./message-queue.ts"
+import { Readers } from "./message-queue.ts"
 import { MESSAGE_BYTES, QueuedMessage } from "./queue-budget.ts"
 import type { MessageType } from "./message-type.ts"
 import type { Peer } from "./peer.ts"
 import type { IncomingState } from "./protocol/incoming-streams.ts"
 import type { PeerState } from "./protocol/peer-state.ts"
+import type { Routes } from "./routes.ts"
 import type { UserCode } from "./user-code.ts"
 import { readableOf } from "./web-streams.ts"
 
@@ -37,9 +38,10 @@ export interface StreamEnd {
 export interface IncomingHost {
   /**
    * The handler that takes a message of this type at once, alone: where nobody handles it, one that counts it.
-   * `undefined`: the message needs a copy.
+   * `undefined`: the message needs a copy. The answer holds until `routes` change.
    */
   handlerNow(stream: IncomingStream, type: number): MessageHandler | undefined
+  readonly routes: Routes
   /** Offers a copy to all who want it: a handler has taken it, or it was offered to those who take their time, or nobody is there for it now. */
   offer(stream: IncomingStream, message: QueuedMessage): "taken" | "offered" | "unclaimed"
   /** A message of the stream waits for somebody who reads or handles it. */
@@ -64,7 +66,11 @@ export class IncomingStream {
   #label: string | undefined
   #readable: ReadableStream<Uint8Array> | undefined
   #handlers: MessageHandlers | undefined
-  #readers: Set<MessageQueue> | undefined
+  #readers: Readers | undefined
+  /** Who got the last message at once, of which type, and when that was asked. */
+  #routed: MessageHandler | undefined
+  #routedType = -1
+  #routedVersion = -1
   /** Whether somebody has read it: what it brings is for its readers from then on. */
   #isRead = false
   /** Messages that wait for their consumer, from `#head` on. */
@@ -149,7 +155,7 @@ export class IncomingStream {
   }
 
   #addHandler(type: number | MessageType<unknown>, handler: unknown, isAsync: boolean): () => void {
-    const remove = (this.#handlers ??= new MessageHandlers()).add(type, handler, isAsync)
+    const remove = (this.#handlers ??= new MessageHandlers(this.#host.routes)).add(type, handler, isAsync)
     this.claim()
     return remove
   }
@@ -161,11 +167,9 @@ export class IncomingStream {
    * holds up its sender, on streams that wait.
    */
   messages(): AsyncIterableIterator<ReceivedMessage> {
-    const readers = (this.#readers ??= new Set())
-    const reader: MessageQueue = new MessageQueue(() => readers.delete(reader))
     this.#isRead = true
+    const reader = (this.#readers ??= new Readers(this.#host.routes)).open()
     if (this.#isOver) reader.end()
-    else readers.add(reader)
     this.claim()
     return reader
   }
@@ -203,7 +207,7 @@ export class IncomingStream {
     this.#queue = []
     this.#head = this.#queuedBytes = 0
     this.#lose(dropped)
-    for (const readers of [this.#readers, this.peer.queuesOf(this.#current?.type ?? -1)])
+    for (const readers of [this.#readers, this.peer.readersOf(this.#current?.type ?? -1)])
       for (const reader of readers ?? []) reader.drop(this)
     this.#peerState.incoming.stop(this.#state, reason)
     // One that is over already waited for its consumer alone.
@@ -239,9 +243,18 @@ export class IncomingStream {
     return !this.#isPaused && this.#current === undefined && !this.#isPumping && this.#head === this.#queue.length
   }
 
+  /** Most messages are of the type of the one before, and those who get them are the same. */
+  #handlerNow(type: number): MessageHandler | undefined {
+    const { version } = this.#host.routes
+    if (type === this.#routedType && version === this.#routedVersion) return this.#routed
+    this.#routedType = type
+    this.#routedVersion = version
+    return (this.#routed = this.#host.handlerNow(this, type))
+  }
+
   /** @internal A message has come; the bytes are valid during the call. */
   take(type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): void {
-    const handler = this.#isIdle ? this.#host.handlerNow(this, type) : undefined
+    const handler = this.#isIdle ? this.#handlerNow(type) : undefined
     if (handler !== undefined) return this.#host.userCode.handle(handler, type, this, bytes, view, offset, length)
     const isWaiting = this.#state.stream.mode >= MODE.reliable
     if (!isWaiting && this.#waiting === 0 && this.#shareRoom() <= 0) return this.#drop(1)
@@ -255,7 +268,7 @@ export class IncomingStream {
 
   /** @internal Whether there is a place for a message of a type that has come; else it is asked for again once there is. Asked when memory is short. */
   mayTake(type: number): boolean {
-    if (this.#shareRoom() > 0 || (this.#isIdle && this.#host.handlerNow(this, type) !== undefined)) return true
+    if (this.#shareRoom() > 0 || (this.#isIdle && this.#handlerNow(type) !== undefined)) return true
     this.#tellRoom()
     return false
   }
@@ -399,7 +412,7 @@ export class IncomingStream {
   }
 
   /** @internal Who reads it, perhaps nobody now; `undefined`: nobody ever did. */
-  get readers(): ReadonlySet<MessageQueue> | undefined {
+  get readers(): Readers | undefined {
     return this.#isRead ? this.#readers : undefined
   }
 
@@ -429,7 +442,7 @@ export class IncomingStream {
     // Messages that were dropped from the queue after the end count too.
     const { gone } = this.#state
     this.#settle({ ...this.#end, isComplete: this.#end.isComplete && gone === 0, gone })
-    for (const reader of [...(this.#readers ?? [])]) reader.end()
+    this.#readers?.end()
     this.peer.release(this)
   }
 

@@ -2,6 +2,7 @@ import { checkFunction, checkType } from "./check.ts"
 import { EndpointError } from "./endpoint-error.ts"
 import type { Message, ReceivedMessage } from "./message.ts"
 import { isMessageType, type MessageType } from "./message-type.ts"
+import type { Routes } from "./routes.ts"
 
 /** Called at once with the reused message. */
 export type MessageHandler = (message: Message) => unknown
@@ -19,14 +20,14 @@ export type Handler =
 /** Handlers by type, one for each. */
 export class MessageHandlers {
   readonly #handlers = new Map<number, Handler>()
-  #lastType = -1
-  #last: Handler | undefined
+  readonly #routes: Routes
+
+  constructor(routes: Routes) {
+    this.#routes = routes
+  }
 
   get(type: number): Handler | undefined {
-    // Most messages are of the type of the one before.
-    if (type === this.#lastType) return this.#last
-    this.#lastType = type
-    return (this.#last = this.#handlers.get(type))
+    return this.#handlers.get(type)
   }
 
   /** Returns what takes the handler away again. */
@@ -38,11 +39,11 @@ export class MessageHandlers {
     if (this.#handlers.has(number))
       throw new EndpointError("invalid-option", `type ${number} has a handler already; take that one away first, by what handle() returned`)
     this.#handlers.set(number, made)
-    this.#lastType = -1
+    this.#routes.change()
     return () => {
       if (this.#handlers.get(number) !== made) return
       this.#handlers.delete(number)
-      this.#lastType = -1
+      this.#routes.change()
     }
   }
 }

@@ -1,6 +1,41 @@
 import type { IncomingStream } from "./incoming-stream.ts"
 import type { ReceivedMessage } from "./message.ts"
 import type { QueuedMessage } from "./queue-budget.ts"
+import type { Routes } from "./routes.ts"
+
+/** Those who read the same messages, each a copy. */
+export class Readers implements Iterable<MessageQueue> {
+  readonly #queues = new Set<MessageQueue>()
+  readonly #routes: Routes
+
+  constructor(routes: Routes) {
+    this.#routes = routes
+  }
+
+  get size(): number {
+    return this.#queues.size
+  }
+
+  [Symbol.iterator](): IterableIterator<MessageQueue> {
+    return this.#queues.values()
+  }
+
+  /** One more, until it wants no more or is ended. */
+  open(): MessageQueue {
+    const queue: MessageQueue = new MessageQueue(() => {
+      this.#queues.delete(queue)
+      this.#routes.change()
+    })
+    this.#queues.add(queue)
+    this.#routes.change()
+    return queue
+  }
+
+  /** For none of them more will come. */
+  end(): void {
+    for (const queue of [...this.#queues]) queue.end()
+  }
+}
 
 /**
  * Messages for an async iterator. They stay in the queues of their streams until they are read, one of each stream at a time: so what a reader leaves

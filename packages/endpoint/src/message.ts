@@ -6,6 +6,8 @@ import type { Peer } from "./peer.ts"
  * fields of interest.
  */
 export class Message {
+  /** Within its handler's call. */
+  #isLent = false
   #type = 0
   #peer: Peer | undefined
   #stream: IncomingStream | undefined
@@ -16,15 +18,15 @@ export class Message {
 
   /** 0 to 65,535; what it means is the application's. */
   get type(): number {
-    return this.#peer === undefined ? gone() : this.#type
+    return this.#isLent ? this.#type : gone()
   }
 
   get peer(): Peer {
-    return this.#peer ?? gone()
+    return this.#isLent ? this.#peer! : gone()
   }
 
   get stream(): IncomingStream {
-    return this.#stream ?? gone()
+    return this.#isLent ? this.#stream! : gone()
   }
 
   /**
@@ -32,45 +34,44 @@ export class Message {
    * `postMessage` give a `copy()`, its buffer is not to be transferred.
    */
   get view(): DataView {
-    return this.#peer === undefined ? gone() : this.#view
+    return this.#isLent ? this.#view : gone()
   }
 
   get offset(): number {
-    return this.#peer === undefined ? gone() : this.#offset
+    return this.#isLent ? this.#offset : gone()
   }
 
   get length(): number {
-    return this.#peer === undefined ? gone() : this.#length
+    return this.#isLent ? this.#length : gone()
   }
 
   /** The bytes without a copy; overwritten after the call. */
   get bytes(): Uint8Array {
-    return this.#peer === undefined ? gone() : this.#bytes.subarray(this.#offset, this.#offset + this.#length)
+    return this.#isLent ? this.#bytes.subarray(this.#offset, this.#offset + this.#length) : gone()
   }
 
   /** The bytes to keep. */
   copy(): Uint8Array {
-    return this.#peer === undefined ? gone() : new Uint8Array(this.bytes)
+    return this.#isLent ? new Uint8Array(this.bytes) : gone()
   }
 
   /** @internal */
   set(type: number, peer: Peer, stream: IncomingStream, bytes: Uint8Array, view: DataView, offset: number, length: number): void {
+    this.#isLent = true
     this.#type = type
+    this.#offset = offset
+    this.#length = length
+    // Most messages lie in the packet of the one before.
+    if (this.#view === view && this.#stream === stream) return
     this.#peer = peer
     this.#stream = stream
     this.#bytes = bytes
     this.#view = view
-    this.#offset = offset
-    this.#length = length
   }
 
   /** @internal The call is over: whoever still reads is told instead of shown another's bytes. */
   clear(): void {
-    this.#peer = undefined
-    this.#stream = undefined
-    this.#bytes = EMPTY
-    this.#view = EMPTY_VIEW
-    this.#offset = this.#length = 0
+    this.#isLent = false
   }
 }
 

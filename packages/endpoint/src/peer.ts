@@ -19,10 +19,11 @@ import {
 import { abortedError, EndpointError } from "./endpoint-error.ts"
 import type { IncomingStream } from "./incoming-stream.ts"
 import type { ReceivedMessage } from "./message.ts"
-import { MessageQueue } from "./message-queue.ts"
+import { Readers } from "./message-queue.ts"
 import { OutgoingStream } from "./outgoing-stream.ts"
 import { ParkingLot } from "./parking-lot.ts"
 import { type QueueBudget, QueueShare } from "./queue-budget.ts"
+import type { Routes } from "./routes.ts"
 import { toHex } from "./protocol/identity.ts"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
 import { GOODBYE_MS, type PeerState } from "./protocol/peer-state.ts"
@@ -108,6 +109,7 @@ export interface PeerHost {
   push(peer: PeerState, state: OutgoingState): void
   readonly userCode: UserCode
   readonly queues: QueueBudget
+  readonly routes: Routes
   /** Somebody reads or handles messages that may have waited for that. */
   claim(): void
 }
@@ -116,7 +118,7 @@ export interface PeerHost {
 export class Peer {
   readonly #state: PeerState
   readonly #host: PeerHost
-  readonly #queues = new Map<number, Set<MessageQueue>>()
+  readonly #readers = new Map<number, Readers>()
   readonly #lost = { unconfirmed: 0, dropped: 0 }
   /** Who wants it to stay: it is left when the last of them lets go. */
   readonly #keepers = new Set<object>()
@@ -198,13 +200,12 @@ export class Peer {
    */
   messages(type: number): AsyncIterableIterator<ReceivedMessage> {
     checkType(type)
-    const queues = this.#queues.get(type) ?? new Set()
-    this.#queues.set(type, queues)
-    const queue: MessageQueue = new MessageQueue(() => queues.delete(queue))
-    queues.add(queue)
+    const readers = this.#readers.get(type) ?? new Readers(this.#host.routes)
+    this.#readers.set(type, readers)
+    const reader = readers.open()
     this.#host.claim()
-    if (this.#isOver()) queue.end()
-    return queue
+    if (this.#isOver()) reader.end()
+    return reader
   }
 
   /** Asks for an answer and tells how long it took, milliseconds. Rejects with `not-joined`, `timeout` (default 10 s) or `aborted`. */
@@ -272,8 +273,8 @@ export class Peer {
   }
 
   /** @internal */
-  queuesOf(type: number): ReadonlySet<MessageQueue> | undefined {
-    return this.#queues.size === 0 ? undefined : this.#queues.get(type)
+  readersOf(type: number): Readers | undefined {
+    return this.#readers.size === 0 ? undefined : this.#readers.get(type)
   }
 
   /** @internal What waits for its consumers of all that came of it. */
@@ -358,7 +359,7 @@ export class Peer {
 
   #endQueues(): void {
     if (!this.#isOver()) return
-    for (const queues of [...this.#queues.values()]) for (const queue of [...queues]) queue.end()
+    for (const readers of [...this.#readers.values()]) readers.end()
   }
 
   #rememberAddress(): void {
