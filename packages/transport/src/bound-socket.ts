@@ -8,8 +8,8 @@ import type { RemoteInfo, Socket } from "node:dgram"
 import { normalizeAddress } from "./addresses.ts"
 import type { Address, SocketError } from "./host.ts"
 
-/** What is needed of a socket; a test puts another in its place. */
-export type DgramSocket = Pick<Socket, "address" | "on" | "send" | "getSendQueueCount" | "close"> & Partial<Pick<Socket, "ref" | "unref">>
+/** What is needed of a socket; a test puts another in its place. Not every runtime's has the rest. */
+export type DgramSocket = Pick<Socket, "address" | "on" | "send" | "close"> & Partial<Pick<Socket, "getSendQueueCount" | "ref" | "unref">>
 
 /** What the system made of the request. */
 export interface SocketFacts {
@@ -28,10 +28,13 @@ export interface SocketOwner {
 /** Bytes of a staging buffer: one datagram of any length. */
 const STAGING_BYTES = 65_536
 
+/** Sends that may be unfinished where `dgram` doesn't say what waits. Unfinished isn't waiting: it finishes later, too, what the system took at once. */
+const UNFINISHED_MAX = 64
+
 /**
  * A socket that takes datagrams one by one. `dgram` keeps the memory of a datagram that can't be sent at once, and tells only afterwards; so each is
  * copied into a buffer of our own (50 of the 5,600 ns that a datagram of 1,400 B costs both ends). The first that has to wait keeps that buffer and makes the socket
- * full until it is gone: `dgram` itself would queue without bound.
+ * full until it is gone: `dgram` itself would queue without bound. Where `dgram` doesn't say what waits, sends are counted until they are finished.
  */
 export class BoundSocket {
   readonly address: Address
@@ -42,11 +45,14 @@ export class BoundSocket {
   /** Address and length, alternately, of the sends whose callback is to come, which come in order: one function for all instead of a closure for each. */
   readonly #sends: number[] = []
   #sendsDone = 0
+  readonly #saysWhatWaits: boolean
+  #unfinished = 0
   #isFull = false
   #closing: Promise<void> | undefined
 
   constructor(socket: DgramSocket, family: 4 | 6, facts: SocketFacts) {
     this.#socket = socket
+    this.#saysWhatWaits = socket.getSendQueueCount !== undefined
     this.facts = facts
     const { address, port } = socket.address()
     this.address = normalizeAddress(address, port) ?? { family, host: address, port }
@@ -60,12 +66,13 @@ export class BoundSocket {
     this.#owner = owner
   }
 
-  /** A datagram waits for the system: no more until the owner hears `writable`. */
+  /** A datagram waits for the system, or too many may: no more until the owner hears `writable`. */
   get isFull(): boolean {
     return this.#isFull
   }
 
   send(slab: Uint8Array, offset: number, length: number, to: Address, address: number): void {
+    if (!this.#saysWhatWaits) return this.#sendCounted(slab, offset, length, to, address)
     this.#staging.set(slab.subarray(offset, offset + length))
     this.#sends.push(address, length)
     try {
@@ -76,7 +83,7 @@ export class BoundSocket {
       this.#owner?.failed(error, "send", address, length)
       return
     }
-    if (this.#socket.getSendQueueCount() === 0) return
+    if (this.#socket.getSendQueueCount!() === 0) return
     this.#isFull = true
     this.#staging = Buffer.allocUnsafeSlow(STAGING_BYTES)
   }
@@ -95,13 +102,38 @@ export class BoundSocket {
     return this.#closing
   }
 
+  /** Any of the unfinished may wait, and they may finish in any order: each has memory and a function of its own. */
+  #sendCounted(slab: Uint8Array, offset: number, length: number, to: Address, address: number): void {
+    this.#unfinished++
+    try {
+      const bytes = Buffer.from(slab.subarray(offset, offset + length))
+      this.#socket.send(bytes, 0, length, to.port, to.host, (error) => this.#onFinished(error, address, length))
+    } catch (error) {
+      this.#unfinished--
+      this.#owner?.failed(error, "send", address, length)
+      return
+    }
+    if (this.#unfinished >= UNFINISHED_MAX) this.#isFull = true
+  }
+
+  #onFinished(error: Error | null, address: number, length: number): void {
+    this.#unfinished--
+    if (error !== null) this.#owner?.failed(error, "send", address, length)
+    this.#tellIfDrained()
+  }
+
   readonly #onSent = (error: Error | null): void => {
     const address = this.#sends[this.#sendsDone]!
     const length = this.#sends[this.#sendsDone + 1]!
     this.#sendsDone += 2
     if (this.#sendsDone === this.#sends.length) this.#sends.length = this.#sendsDone = 0
     if (error !== null) this.#owner?.failed(error, "send", address, length)
-    if (!this.#isFull || this.#closing !== undefined || this.#socket.getSendQueueCount() > 0) return
+    this.#tellIfDrained()
+  }
+
+  #tellIfDrained(): void {
+    if (!this.#isFull || this.#closing !== undefined) return
+    if ((this.#saysWhatWaits ? this.#socket.getSendQueueCount!() : this.#unfinished) > 0) return
     this.#isFull = false
     this.#owner?.writable()
   }

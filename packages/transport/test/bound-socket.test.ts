@@ -57,12 +57,16 @@ class StubSocket extends EventEmitter {
   }
 }
 
+/** As Deno's: it doesn't say what waits. */
+class UntoldSocket extends StubSocket {
+  override readonly getSendQueueCount = undefined as never
+}
+
 function errorOf(code: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`send ${code}`), { code })
 }
 
-async function open(): Promise<{ stub: StubSocket; station: Station }> {
-  const stub = new StubSocket()
+async function open(stub = new StubSocket()): Promise<{ stub: StubSocket; station: Station }> {
   const transport = await bindDualSocket(
     { v6: false },
     { reason: "a stub" },
@@ -251,6 +255,82 @@ describe("a socket that can't send", () => {
     for (const bytes of datagrams) stub.emit("message", Buffer.from(bytes), { address: "192.0.2.1", port: 9 })
     await turn()
     expect(station.received.map(({ bytes }) => bytes)).toEqual(datagrams)
+  })
+})
+
+describe("a socket that doesn't say what waits", () => {
+  const some = (count: number): Uint8Array[] => Array.from({ length: count }, (_, i) => pattern(20, i))
+
+  test("takes 64 datagrams and no more, until all of them are finished", async () => {
+    const { stub, station } = await open(new UntoldSocket())
+    let writable = 0
+    station.transport.onWritable(() => writable++)
+    stub.answer = "wait"
+    expect(station.send(TO, some(50))).toBe(50)
+    expect(station.send(TO, some(50))).toBe(14)
+    for (let i = 0; i < 1_000; i++) expect(station.send(TO, some(1))).toBe(0)
+    for (let i = 0; i < 63; i++) stub.drainOne()
+    expect([writable, station.send(TO, some(1))]).toEqual([0, 0])
+    stub.drainOne()
+    expect(writable).toBe(1)
+    expect(station.send(TO, some(1))).toBe(1)
+  })
+
+  test("is never full as long as they are finished, however many they are", async () => {
+    const { stub, station } = await open(new UntoldSocket())
+    for (let i = 0; i < 20; i++) {
+      expect(station.send(TO, some(50))).toBe(50)
+      await turn()
+    }
+    expect(stub.sent).toHaveLength(1_000)
+  })
+
+  test("each keeps its bytes, whatever becomes of the sender's memory and whatever is sent next", async () => {
+    const { stub, station } = await open(new UntoldSocket())
+    stub.answer = "wait"
+    station.send(TO, some(40))
+    station.slab.fill(0xee)
+    station.send(TO, [pattern(20, 40)])
+    while (stub.waiting.length > 0) stub.drainOne()
+    expect(stub.sent.map((bytes) => Uint8Array.from(bytes))).toEqual(some(41))
+  })
+
+  test("finishes them in any order: a failure is told with the address and length of its own", async () => {
+    const { stub, station } = await open(new UntoldSocket())
+    const told: unknown[] = []
+    station.transport.onError(({ code, address, bytes }) => told.push([code, station.transport.addressOf(address).host, bytes]))
+    stub.answer = "wait"
+    const hosts = ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+    for (const [i, host] of hosts.entries()) {
+      station.transport.internAddress({ ...TO, host })
+      station.send({ ...TO, host }, [pattern(10 + i)])
+    }
+    stub.waiting[2]!.callback(errorOf("EMSGSIZE"), 0)
+    stub.waiting[0]!.callback(errorOf("ENOBUFS"), 0)
+    expect(told).toEqual([
+      ["EMSGSIZE", "192.0.2.3", 12],
+      ["ENOBUFS", "192.0.2.1", 10],
+    ])
+  })
+
+  test("what dgram throws at once isn't unfinished", async () => {
+    const { stub, station } = await open(new UntoldSocket())
+    stub.answer = "throw ERR_SOCKET_BAD_PORT"
+    expect(station.send(TO, some(100))).toBe(100)
+    expect(station.transport.counters.errors.other).toBe(100)
+    stub.answer = "wait"
+    expect(station.send(TO, some(100))).toBe(64)
+  })
+
+  test("can be closed while it is full, and what waited counts as unsendable", async () => {
+    const { stub, station } = await open(new UntoldSocket())
+    let writable = 0
+    station.transport.onWritable(() => writable++)
+    stub.answer = "wait"
+    station.send(TO, some(70))
+    await station.transport.close()
+    expect(station.transport.counters.datagramsUnsendable).toBe(64)
+    expect([writable, station.errors]).toEqual([0, []])
   })
 })
 
