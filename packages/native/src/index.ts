@@ -35,8 +35,9 @@ export const available: boolean = loaded.binding !== undefined
 /** Why it isn't {@link available}, in a line for a person to read. */
 export const reason: string | undefined = loaded.reason
 
-/** Whether {@link openChannel} is there: on Linux, on a runtime that has libuv as Node has. */
-export const canBatch: boolean = loaded.binding?.batch === true && process.versions["bun"] === undefined
+/** Whether {@link openChannel} is there: on Linux, in Node. A call of libuv ends the process in Bun; Deno's libuv tells of the first event of a socket and of no other. */
+export const canBatch: boolean =
+  loaded.binding?.batch === true && process.versions["bun"] === undefined && process.versions["deno"] === undefined
 
 /** Datagrams in batches over sockets of {@link openSocket}. Throws `ERR_NATIVE_UNAVAILABLE` unless {@link canBatch}. */
 export function openChannel(listener: ChannelListener): Channel {

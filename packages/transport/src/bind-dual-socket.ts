@@ -6,6 +6,7 @@ import { DualSocket } from "./dual-socket.ts"
 import type { Address, BindOptions, Transport } from "./host.ts"
 import type { NativeHelper } from "./native.ts"
 import { openForBatches, openSocket, type SocketOptions } from "./open-socket.ts"
+import { NODE } from "./runtime.ts"
 import { checkScope } from "./scope.ts"
 import { TransportError } from "./transport-error.ts"
 import type { TurnEnd } from "./turn-end.ts"
@@ -33,9 +34,12 @@ export async function bindDualSocket(
   open: typeof openSocket = openSocket,
 ): Promise<Transport> {
   const asked = completeBindOptions(options)
-  const { native } = helper
+  const { native, runtime = NODE } = helper
   const singly: Way<Awaited<ReturnType<typeof openSocket>>> = { open, make: (sockets, notes) => new DualSocket(sockets, notes, turnEnd) }
-  if (native?.canBatch !== true || native.openChannel === undefined) return bindFreely(asked, helper, singly)
+  if (native?.canBatch !== true || native.openChannel === undefined) {
+    const isSystems = native !== undefined && runtime.note === undefined
+    return bindFreely(asked, helper, singly, isSystems ? "datagrams go one by one: the native helper has batches on Linux only" : undefined)
+  }
   const { openChannel } = native
   try {
     return await bindFreely(asked, helper, {
@@ -71,8 +75,11 @@ async function bindOnce<T extends Opened>(
   notes: Set<string>,
 ): Promise<Transport> {
   const { port, receiveBufferBytes, sendBufferBytes } = asked
+  const { native, reason, runtime = NODE } = helper
   const sockets: T[] = []
-  if (helper.native === undefined) notes.add(`there is no native helper, so that long datagrams may be fragmented (${helper.reason})`)
+  if (runtime.note !== undefined) notes.add(runtime.note)
+  if (native === undefined && runtime.helper !== "nothing")
+    notes.add(`there is no native helper, so that long datagrams may be fragmented (${reason})`)
   try {
     for (const family of [4, 6] as const) {
       const host = family === 4 ? asked.v4 : asked.v6
@@ -89,7 +96,7 @@ async function bindOnce<T extends Opened>(
     }
     if (sockets.length === 0)
       throw new TransportError("no-family", `no socket can be bound: ${[...notes].join("; ")}; configure an address on this machine`)
-    for (const { address, facts } of sockets) {
+    for (const { address, facts } of runtime.hasBufferSizes ? sockets : []) {
       noteShortfall(notes, `SO_RCVBUF of v${address.family}`, facts.receiveBufferBytes, receiveBufferBytes, "net.core.rmem_max")
       noteShortfall(notes, `SO_SNDBUF of v${address.family}`, facts.sendBufferBytes, sendBufferBytes, "net.core.wmem_max")
     }

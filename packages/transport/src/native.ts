@@ -1,20 +1,29 @@
 import type * as Native from "@x/native"
+import { type Runtime, runtimeOf } from "./runtime.ts"
 
-/** The helper, or why there is none. */
-export type NativeHelper =
+/** The helper, as much of it as the runtime takes, or why there is none. */
+export type NativeHelper = {
+  /** Node, unless given. */
+  readonly runtime?: Runtime
+} & (
   | {
       readonly native: Pick<typeof Native, "openSocket" | "close"> & Partial<Pick<typeof Native, "canBatch" | "openChannel" | "openAlarm">>
       readonly reason?: undefined
     }
   | { readonly native?: undefined; readonly reason: string }
+)
 
 /** Loads the optional native helper. `X_TRANSPORT=dgram` in the environment does without it. */
-export async function loadNative(): Promise<NativeHelper> {
-  if (process.env["X_TRANSPORT"] === "dgram") return { reason: "X_TRANSPORT=dgram asks for none" }
+export async function loadNative(runtime: Runtime = runtimeOf(process.versions)): Promise<NativeHelper> {
+  // Before the environment is read, which Deno asks its user about.
+  if (runtime.helper === "nothing") return { runtime, reason: "this runtime takes none" }
+  if (process.env["X_TRANSPORT"] === "dgram") return { runtime, reason: "X_TRANSPORT=dgram asks for none" }
   try {
     const native = await import("@x/native")
-    return native.available ? { native } : { reason: native.reason ?? "it did not load" }
+    if (!native.available) return { runtime, reason: native.reason ?? "it did not load" }
+    const { openSocket, close } = native
+    return { runtime, native: runtime.helper === "batches" ? native : { openSocket, close } }
   } catch (error) {
-    return { reason: `@x/native can't be imported: ${(error as Error).message.split("\n", 1)[0]}` }
+    return { runtime, reason: `@x/native can't be imported: ${(error as Error).message.split("\n", 1)[0]}` }
   }
 }

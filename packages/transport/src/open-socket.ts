@@ -9,6 +9,10 @@ import { normalizeAddress } from "./addresses.ts"
 import type { OpenedSocket } from "./batch-transport.ts"
 import { BoundSocket } from "./bound-socket.ts"
 import type { NativeHelper } from "./native.ts"
+import { NODE, type Runtime } from "./runtime.ts"
+
+/** What is told of buffers whose sizes `dgram` doesn't know: the least that systems give unasked. */
+const BUFFERS_UNKNOWN = { receiveBufferBytes: 65_536, sendBufferBytes: 65_536 }
 
 export interface SocketOptions {
   readonly family: 4 | 6
@@ -19,18 +23,22 @@ export interface SocketOptions {
 }
 
 /** Adds to `notes` what is less than could be. Rejects with the system's error. */
-export async function openSocket(options: SocketOptions, { native }: NativeHelper, notes: Set<string>): Promise<BoundSocket> {
+export async function openSocket(
+  options: SocketOptions,
+  { native, runtime = NODE }: NativeHelper,
+  notes: Set<string>,
+): Promise<BoundSocket> {
   if (native !== undefined) {
     try {
       return await openNatively(options, native, notes)
     } catch (error) {
       // Whatever it is, plain dgram is tried: if that fails too, its error counts, and if it doesn't, this one is a shortcoming.
-      const socket = await openPlain(options)
+      const socket = await openPlain(options, runtime)
       notes.add(`the native helper failed (${(error as Error).message}), so that long datagrams may be fragmented`)
       return socket
     }
   }
-  return openPlain(options)
+  return openPlain(options, runtime)
 }
 
 /** For the helper to read from and send by; until it has taken it over, `close` is the caller's. */
@@ -70,7 +78,7 @@ async function openNatively(options: SocketOptions, native: NonNullable<NativeHe
   return new BoundSocket(socket, options.family, opened)
 }
 
-async function openPlain(options: SocketOptions): Promise<BoundSocket> {
+async function openPlain(options: SocketOptions, { hasBufferSizes }: Runtime): Promise<BoundSocket> {
   const { family, host, port } = options
   const socket = createSocketFor(family)
   try {
@@ -79,7 +87,8 @@ async function openPlain(options: SocketOptions): Promise<BoundSocket> {
     socket.close()
     throw error
   }
-  return new BoundSocket(socket, family, { dontFragment: false, ...setBuffers(socket, options) })
+  const buffers = hasBufferSizes ? setBuffers(socket, options) : BUFFERS_UNKNOWN
+  return new BoundSocket(socket, family, { dontFragment: false, ...buffers })
 }
 
 function createSocketFor(family: 4 | 6): Socket {

@@ -1,4 +1,5 @@
 import type { Capabilities } from "./host.ts"
+import { runtimeOf } from "./runtime.ts"
 
 let isTold = false
 
@@ -18,6 +19,6 @@ export function warnOfLess({ batch, dontFragment, notes }: Capabilities, runtime
 
 /** Node on Linux has all of it; other systems and runtimes are as they are, which `capabilities.notes` says. */
 function couldDoMore({ platform, versions, env }: typeof process): boolean {
-  const isNode = versions["bun"] === undefined && versions["deno"] === undefined
-  return platform === "linux" && isNode && env["X_TRANSPORT"] !== "dgram" && env["NODE_ENV"] !== "test"
+  const hasBatches = runtimeOf(versions).helper === "batches"
+  return platform === "linux" && hasBatches && env["X_TRANSPORT"] !== "dgram" && env["NODE_ENV"] !== "test"
 }

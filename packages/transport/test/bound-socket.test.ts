@@ -5,6 +5,8 @@ import { TransportError } from "@x/transport"
 import { describe, expect, test } from "vitest"
 import { bindDualSocket } from "../src/bind-dual-socket.ts"
 import { BoundSocket, type DgramSocket } from "../src/bound-socket.ts"
+import type { NativeHelper } from "../src/native.ts"
+import { runtimeOf } from "../src/runtime.ts"
 import { TurnEnd } from "../src/turn-end.ts"
 import { pattern, Station } from "./station.ts"
 
@@ -420,5 +422,35 @@ describe("binding", () => {
     expect(capabilities.notes.join("\n")).toMatch(/native helper.*\(a stub\)/)
     expect(capabilities.notes.join("\n")).toMatch(/SO_RCVBUF of v6 is 212992 B, not 4194304 B/)
     expect(capabilities.notes.join("\n")).not.toContain("SO_SNDBUF")
+  })
+
+  describe("on a runtime that has less than Node: one note says what, why and what it costs", () => {
+    const native = { openSocket: (): never => expect.unreachable(), close: (): void => {} }
+    const small = { dontFragment: true, receiveBufferBytes: 65_536, sendBufferBytes: 65_536 }
+
+    async function notesOf(helper: NativeHelper, facts = FACTS): Promise<readonly string[]> {
+      const transport = await bindDualSocket({}, helper, new TurnEnd(), async ({ family, port }) => bound(family, port, facts))
+      expect(transport.capabilities.batch).toBe(false)
+      return transport.capabilities.notes
+    }
+
+    test("Bun takes the helper's sockets and not its batches", async () => {
+      const runtime = runtimeOf({ ...process.versions, bun: "1.4.5" })
+      expect(await notesOf({ native, runtime })).toEqual([expect.stringMatching(/one by one, at some five times the CPU.*Bun hasn't/)])
+      expect(await notesOf({ reason: "a stub", runtime })).toEqual([
+        expect.stringMatching(/one by one.*Bun/),
+        expect.stringMatching(/fragmented \(a stub\)/),
+      ])
+    })
+
+    test("Deno takes nothing, and its buffers are not measured by what was asked for", async () => {
+      const runtime = runtimeOf({ ...process.versions, deno: "2.9.6" })
+      const note = /one by one, at some ten times the CPU.*may be fragmented.*default size: Deno's dgram/
+      expect(await notesOf({ reason: "none", runtime }, small)).toEqual([expect.stringMatching(note)])
+    })
+
+    test("where the system is what lacks batches, that is said", async () => {
+      expect(await notesOf({ native })).toEqual(["datagrams go one by one: the native helper has batches on Linux only"])
+    })
   })
 })

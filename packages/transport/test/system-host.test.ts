@@ -1,10 +1,11 @@
-import { createSocket } from "node:dgram"
+import { createSocket, Socket } from "node:dgram"
 import { closeSync, openSync, readdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { canBatch } from "@x/native"
 import { systemHost, TransportError } from "@x/transport"
 import { afterEach, describe, expect, test, vi } from "vitest"
 import { openSocket } from "../src/open-socket.ts"
+import { runtimeOf } from "../src/runtime.ts"
 import { pattern, Station } from "./station.ts"
 import { noV6 } from "../../../tools/loopback.ts"
 
@@ -273,6 +274,17 @@ describe("this machine", () => {
     expect(socket.facts.dontFragment).toBe(false)
     expect([...notes].join()).toContain("no such option")
     await socket.close()
+  })
+
+  test("where dgram's buffer sizes are not the system's they are left alone, and the least that systems give is told", async () => {
+    const asked = vi.spyOn(Socket.prototype, "setRecvBufferSize")
+    const options = { family: 4, host: "127.0.0.1", port: 0, receiveBufferBytes: 4_194_304, sendBufferBytes: 1_048_576 } as const
+    const runtime = runtimeOf({ ...process.versions, deno: "2.9.6" })
+    const socket = await openSocket(options, { reason: "none", runtime }, new Set())
+    expect(socket.facts).toEqual({ dontFragment: false, receiveBufferBytes: 65_536, sendBufferBytes: 65_536 })
+    expect(asked).not.toHaveBeenCalled()
+    await socket.close()
+    vi.restoreAllMocks()
   })
 
   test("a descriptor that dgram doesn't take is closed again", async () => {
