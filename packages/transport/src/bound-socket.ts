@@ -40,6 +40,7 @@ export class BoundSocket {
   readonly address: Address
   readonly facts: SocketFacts
   readonly #socket: DgramSocket
+  readonly #keeper: NodeJS.Timeout | undefined
   #owner: SocketOwner | undefined
   #staging = Buffer.allocUnsafeSlow(STAGING_BYTES)
   /** Address and length, alternately, of the sends whose callback is to come, which come in order: one function for all instead of a closure for each. */
@@ -50,8 +51,10 @@ export class BoundSocket {
   #isFull = false
   #closing: Promise<void> | undefined
 
-  constructor(socket: DgramSocket, family: 4 | 6, facts: SocketFacts) {
+  /** `keeper`: a timer that keeps the program alive in place of the socket, which doesn't. */
+  constructor(socket: DgramSocket, family: 4 | 6, facts: SocketFacts, keeper?: NodeJS.Timeout) {
     this.#socket = socket
+    this.#keeper = keeper
     this.#saysWhatWaits = socket.getSendQueueCount !== undefined
     this.facts = facts
     const { address, port } = socket.address()
@@ -90,15 +93,20 @@ export class BoundSocket {
 
   /** Whether it keeps the program alive, where the runtime can be told. */
   ref(): void {
-    this.#socket.ref?.()
+    ;(this.#keeper ?? this.#socket).ref?.()
   }
 
   unref(): void {
-    this.#socket.unref?.()
+    ;(this.#keeper ?? this.#socket).unref?.()
   }
 
   close(): Promise<void> {
-    this.#closing ??= new Promise((resolve) => this.#socket.close(() => resolve()))
+    this.#closing ??= new Promise((resolve) => {
+      this.#socket.close(() => {
+        clearInterval(this.#keeper)
+        resolve()
+      })
+    })
     return this.#closing
   }
 

@@ -10,6 +10,7 @@ import type { OpenedSocket } from "./batch-transport.ts"
 import { BoundSocket } from "./bound-socket.ts"
 import type { NativeHelper } from "./native.ts"
 import { NODE, type Runtime } from "./runtime.ts"
+import { TIMER_MS_MAX } from "./timer.ts"
 
 /** What is told of buffers whose sizes `dgram` doesn't know: the least that systems give unasked. */
 const BUFFERS_UNKNOWN = { receiveBufferBytes: 65_536, sendBufferBytes: 65_536 }
@@ -78,9 +79,11 @@ async function openNatively(options: SocketOptions, native: NonNullable<NativeHe
   return new BoundSocket(socket, options.family, opened)
 }
 
-async function openPlain(options: SocketOptions, { hasBufferSizes }: Runtime): Promise<BoundSocket> {
+async function openPlain(options: SocketOptions, { hasBufferSizes, unrefsAtOnce }: Runtime): Promise<BoundSocket> {
   const { family, host, port } = options
   const socket = createSocketFor(family)
+  // Before it waits for its first datagram; a timer keeps the program alive in its place.
+  if (!unrefsAtOnce) socket.unref()
   try {
     await listening(socket, () => socket.bind({ port, address: host, exclusive: true }))
   } catch (error) {
@@ -88,7 +91,8 @@ async function openPlain(options: SocketOptions, { hasBufferSizes }: Runtime): P
     throw error
   }
   const buffers = hasBufferSizes ? setBuffers(socket, options) : BUFFERS_UNKNOWN
-  return new BoundSocket(socket, family, { dontFragment: false, ...buffers })
+  const keeper = unrefsAtOnce ? undefined : setInterval(() => {}, TIMER_MS_MAX)
+  return new BoundSocket(socket, family, { dontFragment: false, ...buffers }, keeper)
 }
 
 function createSocketFor(family: 4 | 6): Socket {

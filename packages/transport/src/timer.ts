@@ -5,7 +5,7 @@ import type { Due, TurnEnd } from "./turn-end.ts"
 /** The least that `setTimeout` can wait. */
 export const TIMER_MS = 1
 /** The most: `setTimeout` takes a longer time for 1 ms. */
-const TIMER_MS_MAX = 2 ** 31 - 1
+export const TIMER_MS_MAX: number = 2 ** 31 - 1
 
 /** Rings once after a delay, or some time sooner where that is very long. Set again, it forgets the delay before. */
 export interface Alarm {

@@ -287,6 +287,23 @@ describe("this machine", () => {
     vi.restoreAllMocks()
   })
 
+  test("where a socket can't be told at once that the program may end, a timer keeps it alive instead, until it is told or closed", async () => {
+    const kept = (kind: string): number => process.getActiveResourcesInfo().filter((name) => name === kind).length
+    const before = { sockets: kept("UDPWrap"), timers: kept("Timeout") }
+    const runtime = runtimeOf({ ...process.versions, deno: "2.9.6" })
+    const options = { family: 4, host: "127.0.0.1", port: 0, receiveBufferBytes: 65_536, sendBufferBytes: 65_536 } as const
+    const socket = await openSocket(options, { reason: "none", runtime }, new Set())
+    const timers = [kept("Timeout")]
+    for (const tell of [() => socket.unref(), () => socket.ref()]) {
+      tell()
+      timers.push(kept("Timeout"))
+      expect(kept("UDPWrap")).toBe(before.sockets)
+    }
+    await socket.close()
+    timers.push(kept("Timeout"))
+    expect(timers.map((count) => count - before.timers)).toEqual([1, 0, 1, 0])
+  })
+
   test("a descriptor that dgram doesn't take is closed again", async () => {
     const closed: number[] = []
     const odd = {
