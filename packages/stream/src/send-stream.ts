@@ -422,19 +422,32 @@ export class SendStream {
 
   /** Whether the window is open and there is no memory for a packet. */
   get isStarved(): boolean {
-    return this.#windowRoom() > 0 && this.roomPackets === 0
+    return this.#isWindowOpen() && this.roomPackets === 0
   }
 
+  /** Packets that the window has room for. */
   #windowRoom(): number {
     if (this.#state !== "open") return 0
-    const { windowPackets, windowBytes, spreadPackets, payloadBytesMax } = this.#options
-    const heldPackets = this.#heldPackets()
-    const packets = Math.min(windowPackets - heldPackets, spreadPackets - (this.high - this.#low), NUMBER_MAX - this.high)
-    const bytes = heldPackets === 0 ? Math.max(windowBytes, payloadBytesMax) : windowBytes
-    return Math.max(
-      0,
-      Math.min(packets - (this.#openBytes > 0 ? 1 : 0), Math.floor((bytes - this.#heldBytes() - this.#openBytes) / payloadBytesMax)),
-    )
+    return Math.max(0, Math.min(this.#packetRoom(), Math.floor(this.#byteRoom() / this.#payloadBytesMax)))
+  }
+
+  /** Whether that is one at least; asked for each. */
+  #isWindowOpen(): boolean {
+    return this.#state === "open" && this.#packetRoom() > 0 && this.#byteRoom() >= this.#payloadBytesMax
+  }
+
+  #packetRoom(): number {
+    const { windowPackets, spreadPackets } = this.#options
+    const { high } = this
+    const packets = Math.min(windowPackets - this.#heldPackets(), spreadPackets - (high - this.#low), NUMBER_MAX - high)
+    return this.#openBytes > 0 ? packets - 1 : packets
+  }
+
+  #byteRoom(): number {
+    const { windowBytes } = this.#options
+    // However small the window is, one packet has to fit.
+    const bytes = windowBytes < this.#payloadBytesMax && this.#heldPackets() === 0 ? this.#payloadBytesMax : windowBytes
+    return bytes - this.#heldBytes() - this.#openBytes
   }
 
   /**
@@ -483,7 +496,7 @@ export class SendStream {
 
   /** Room for one piece of a large message, which has a packet of its own: an offset in `slab`, or −1 while there is none. */
   reservePiece(): number {
-    if (this.#windowRoom() === 0) return -1
+    if (!this.#isWindowOpen()) return -1
     this.closePacket()
     if (this.#openSlot < 0 && !this.#openNext()) return -1
     this.#ring.makeRoom(this.#low, this.#high)
@@ -614,7 +627,7 @@ export class SendStream {
    */
   #isStandstill(nowMs: number): boolean {
     if (this.#nextToSend() >= 0) return false
-    if (this.#windowRoom() === 0 || (this.#isHeld && this.#firstQueued() >= this.#allowedEdge)) return true
+    if (!this.#isWindowOpen() || (this.#isHeld && this.#firstQueued() >= this.#allowedEdge)) return true
     const isSoon = this.mode >= MODE.reliable && nowMs - this.#askedMs < Math.max(GRANULARITY_MS, this.#rtt.srttMs / 4)
     return this.#openBytes === 0 && !isSoon
   }

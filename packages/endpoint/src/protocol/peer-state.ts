@@ -96,7 +96,7 @@ export class PeerState implements Due {
   owner: unknown = undefined
   dueMs: number = Infinity
   heapIndex = -1
-  limits: wire.Limits
+  readonly limits: wire.Limits
   /** The application was told of it. */
   isAnnounced = false
   /** Whether the protocol is going to poll it. */
@@ -123,7 +123,10 @@ export class PeerState implements Due {
   #accountedBytes = 0
   readonly #retiring: Association[] = []
   #association: Association | undefined
-  #pathBytes = Infinity
+  #datagramBytesMax = 0
+  #payloadBytesMax = 0
+  #messageBytesMax = 0
+  #inFlightBytesMax = 0
   #sendOptions: StreamOptions | undefined
   #receiveOptions: StreamOptions | undefined
   #liveness: Liveness = "joined"
@@ -147,6 +150,7 @@ export class PeerState implements Due {
     this.localSession = localSession
     this.remoteSession = new Uint8Array(wire.IDENTITY_BYTES)
     this.limits = limits
+    this.#measure(Infinity)
     this.#controller = context.congestion(Math.min(context.settings.datagramBytes, limits.datagramBytes))
     this.pace = new RepeatPace(nowMs)
     this.streamShare = context.quota.streams.share()
@@ -170,19 +174,29 @@ export class PeerState implements Due {
 
   /** Bytes of the largest message both ends take. */
   get messageBytesMax(): number {
-    return Math.min(this.#context.settings.messageBytesMax, this.limits.messageBytes, messageBytesLimit(this.payloadBytesMax))
+    return this.#messageBytesMax
   }
 
   /** Bytes of a datagram to the peer. */
   get datagramBytesMax(): number {
-    return Math.min(this.#context.settings.datagramBytes, this.limits.datagramBytes, this.#pathBytes)
+    return this.#datagramBytesMax
   }
 
   /** The path doesn't carry datagrams of so many bytes. How many it does is unknown until it is probed: the next lower size that is known to do is used. */
   limitPath(datagramBytes: number): void {
     if (datagramBytes > this.datagramBytesMax) return
-    this.#pathBytes = datagramBytes > wire.DATAGRAM_BYTES_BASE ? wire.DATAGRAM_BYTES_BASE : wire.DATAGRAM_BYTES_FLOOR
+    this.#measure(datagramBytes > wire.DATAGRAM_BYTES_BASE ? wire.DATAGRAM_BYTES_BASE : wire.DATAGRAM_BYTES_FLOOR)
     this.#sendOptions = undefined
+  }
+
+  /** What follows from both ends' limits and from what the path carries: asked for each packet, so it is kept. */
+  #measure(pathBytes: number): void {
+    const { settings } = this.#context
+    const { profile } = settings
+    this.#datagramBytesMax = Math.min(settings.datagramBytes, this.limits.datagramBytes, pathBytes)
+    this.#payloadBytesMax = this.#datagramBytesMax - wire.PREFIX_BYTES[profile]! - wire.TAG_BYTES[profile]! - SEQUENCED_OVERHEAD_BYTES
+    this.#messageBytesMax = Math.min(settings.messageBytesMax, this.limits.messageBytes, messageBytesLimit(this.#payloadBytesMax))
+    this.#inFlightBytesMax = this.limits.inFlight * this.#datagramBytesMax
   }
 
   /** Bytes of the metadata that an opening can carry. */
@@ -191,8 +205,7 @@ export class PeerState implements Due {
   }
 
   get payloadBytesMax(): number {
-    const { profile } = this.#context.settings
-    return this.datagramBytesMax - wire.PREFIX_BYTES[profile]! - wire.TAG_BYTES[profile]! - SEQUENCED_OVERHEAD_BYTES
+    return this.#payloadBytesMax
   }
 
   /** Takes an association into use; another one takes datagrams for 3 PTO more. */
@@ -373,7 +386,7 @@ export class PeerState implements Due {
   }
 
   get windowBytes(): number {
-    return Math.min(this.#controller.windowBytes, this.limits.inFlight * this.datagramBytesMax)
+    return Math.min(this.#controller.windowBytes, this.#inFlightBytesMax)
   }
 
   get paceBytesPerMs(): number {
