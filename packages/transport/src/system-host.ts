@@ -10,6 +10,7 @@ import { bindDualSocket } from "./bind-dual-socket.ts"
 import type { BindOptions, Host, ResolvedAddress, SyncCrypto, Transport, WakeUp } from "./host.ts"
 import { loadNative } from "./native.ts"
 import { resolveName } from "./resolve-name.ts"
+import { runtimeOf } from "./runtime.ts"
 import { systemCrypto } from "./system-crypto.ts"
 import { type Alarm, Timer } from "./timer.ts"
 import { TurnEnd } from "./turn-end.ts"
@@ -25,7 +26,7 @@ const RANDOM_WORDS = 256
 
 class SystemHost implements Host {
   readonly crypto: SyncCrypto = systemCrypto
-  readonly #turnEnd = new TurnEnd()
+  readonly #turnEnd = new TurnEnd(runtimeOf(process.versions).turnsToRead)
   readonly #words = new Uint32Array(RANDOM_WORDS)
   #nextWord = RANDOM_WORDS
   /** The helper's, once `bind` has loaded it. */

@@ -24,7 +24,15 @@ export class TurnEnd {
   readonly #due = new Set<Due>()
   #deferred: (() => void)[] = []
   #isScheduled = false
+  readonly #turnsToRead: number
+  /** Turns in which nothing was read, one after the other, since there was somebody to wake. */
+  #quietTurns = 0
   #drainsUntilMs = Infinity
+
+  /** `turnsToRead`: how many turns the event loop may make, when each leaves an immediate, until it has looked at the sockets. */
+  constructor(turnsToRead: number = 1) {
+    this.#turnsToRead = turnsToRead
+  }
 
   /** `deliver` hands over what was read and answers whether that was anything. */
   addReader(deliver: () => boolean): void {
@@ -69,10 +77,11 @@ export class TurnEnd {
 
   #wakeDue(hasRead: boolean): void {
     const nowMs = performance.now()
+    this.#quietTurns = hasRead ? 0 : this.#quietTurns + 1
     for (const due of [...this.#due].toSorted((a, b) => a.deadlineMs - b.deadlineMs)) {
       // A wake-up may cancel others.
       if (!this.#due.has(due)) continue
-      if (due.deadlineMs > nowMs || (hasRead && this.#isDraining(due, nowMs))) this.schedule()
+      if (due.deadlineMs > nowMs || this.#isDraining(due, nowMs)) this.schedule()
       else this.#call(due)
     }
     if (this.#due.size === 0) this.#drainsUntilMs = Infinity
@@ -86,8 +95,11 @@ export class TurnEnd {
   /** Whether more datagrams may wait since before a stall. */
   #isDraining({ deadlineMs }: Due, nowMs: number): boolean {
     if (nowMs - deadlineMs < STALL_MS) return false
-    if (this.#drainsUntilMs === Infinity) this.#drainsUntilMs = nowMs + DRAIN_MS_MAX
-    return nowMs < this.#drainsUntilMs
+    if (this.#drainsUntilMs === Infinity) {
+      this.#drainsUntilMs = nowMs + DRAIN_MS_MAX
+      this.#quietTurns = Math.min(this.#quietTurns, 1)
+    }
+    return this.#quietTurns < this.#turnsToRead && nowMs < this.#drainsUntilMs
   }
 }
 

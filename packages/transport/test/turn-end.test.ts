@@ -58,6 +58,42 @@ describe("the end of a turn", () => {
     expect(reader.reads).toBe(1)
   })
 
+  describe("where the loop makes some turns before it looks at the sockets", () => {
+    /** Sockets that are read in the turns with these numbers only. */
+    function readIn(turnEnd: TurnEnd, ...turns: number[]): { turn: number } {
+      const loop = { turn: 0 }
+      turnEnd.addReader(() => turns.includes(++loop.turn))
+      return loop
+    }
+
+    test("a wake-up that is late by a stall waits for so many turns, and anew after each that read something", async () => {
+      const turnEnd = new TurnEnd(10)
+      const loop = readIn(turnEnd, 9, 15)
+      await woken(turnEnd, nowMs - 100)
+      expect(loop.turn).toBe(25)
+    })
+
+    test("quiet turns from before the stall don't count", async () => {
+      const turnEnd = new TurnEnd(10)
+      const loop = readIn(turnEnd)
+      for (let i = 0; i < 20; i++) await woken(turnEnd, nowMs)
+      expect(loop.turn).toBe(20)
+      await woken(turnEnd, nowMs - 100)
+      expect(loop.turn).toBe(30)
+    })
+
+    test("it waits no longer than 250 ms", async () => {
+      const turnEnd = new TurnEnd(1_000)
+      const loop = readIn(turnEnd)
+      turnEnd.addReader(() => {
+        nowMs += 20
+        return false
+      })
+      await woken(turnEnd, nowMs - 100)
+      expect(loop.turn).toBeLessThanOrEqual(15)
+    })
+  })
+
   test("a wake-up may cancel another of the same turn", async () => {
     const turnEnd = new TurnEnd()
     const second = { deadlineMs: nowMs, wake: () => expect.unreachable() }
