@@ -41,6 +41,7 @@ const COMMANDS = {
   pack: { script: "tools/pack/run.mjs", built: true },
   release: { script: "tools/release/run.mjs", built: true },
   bundles: { script: "tools/bundles/run.mjs", built: true },
+  matrix: { script: "tools/matrix/run.mjs", built: true },
   consumers: { script: "tools/consumers/run.mjs", built: true },
   examples: { script: "tools/scripts.mjs", args: ["examples"], built: true },
   "test:stryker": { script: "tools/stryker/run.mjs" },
