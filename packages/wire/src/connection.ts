@@ -13,8 +13,11 @@ import { DECODER, ENCODER } from "./text.ts"
 /** The most bytes of a reason's text. */
 export const TEXT_BYTES_MAX = 256
 
+/** Bytes of the body of a `feedback`. */
 export const FEEDBACK_BYTES = 28
+/** Bytes of the body of a `path-challenge`, and of its `path-response`. */
 export const PATH_CHALLENGE_BYTES = 16
+/** Bytes of the body of an `mtu-probe` before its padding. */
 export const MTU_PROBE_HEADER_BYTES = 6
 
 /** What a receiver tells of an association, reused from packet to packet. */
@@ -23,17 +26,20 @@ export interface Feedback {
   counter: number
   /** Microseconds between its arrival and this packet; the most a u32 holds if longer. */
   holdUs: number
-  /** Datagrams and their bytes received in all. */
+  /** Datagrams received in the association, in all. */
   datagrams: number
+  /** Bytes of these datagrams in all, prefix and tag included. */
   bytes: number
   /** Datagrams marked "congestion experienced" (ECN) in all; 0 where the transport can't see it. */
   congestion: number
 }
 
+/** A feedback of zeros, to read into. */
 export function createFeedback(): Feedback {
   return { counter: 0, holdUs: 0, datagrams: 0, bytes: 0, congestion: 0 }
 }
 
+/** Writes the body of a `feedback`; answers the offset behind it. */
 export function writeFeedback(view: DataView, body: number, feedback: Feedback): number {
   writeNumber(view, body, feedback.counter)
   view.setUint32(body + 6, feedback.holdUs, true)
@@ -43,6 +49,7 @@ export function writeFeedback(view: DataView, body: number, feedback: Feedback):
   return body + FEEDBACK_BYTES
 }
 
+/** Reads a checked body into `feedback`. */
 export function readFeedback(view: DataView, body: number, feedback: Feedback): void {
   feedback.counter = readNumber(view, body)
   feedback.holdUs = view.getUint32(body + 6, true)
@@ -51,19 +58,23 @@ export function readFeedback(view: DataView, body: number, feedback: Feedback): 
   feedback.congestion = readNumber(view, body + 22)
 }
 
+/** Why `[body, end)` is no `feedback`, or `undefined` if it is one. */
 export function checkFeedback(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   if (end - body < FEEDBACK_BYTES) return "truncated"
   for (const field of [0, 10, 16, 22]) if (readNumber(view, body + field) > NUMBER_MAX) return "number"
   return end - body > FEEDBACK_BYTES ? "trailing" : undefined
 }
 
+/** Why `[body, end)` is no `heartbeat`, or `undefined` if it is one: it has no body. */
 export function checkHeartbeat(_view: DataView, body: number, end: number): DatagramDropReason | undefined {
   return end > body ? "trailing" : undefined
 }
 
 /** A reason and its text: the body of `goodbye` and of `refuse`. */
 export interface ReasonText {
+  /** One of `REASON`, or the application's own from `REASON_APPLICATION` on; 0 to 65,535. */
   readonly reason: number
+  /** For people to read, at most {@link TEXT_BYTES_MAX} bytes of UTF-8. */
   readonly text: string
 }
 
@@ -73,10 +84,12 @@ export function writeReasonText(view: DataView, body: number, { reason, text }: 
   return body + 2 + ENCODER.encodeInto(text, bytesAt(view, body + 2, Math.min(TEXT_BYTES_MAX, view.byteLength - body - 2))).written
 }
 
+/** Reads the reason and the text in a checked body. */
 export function readReasonText(view: DataView, body: number, end: number): ReasonText {
   return { reason: view.getUint16(body, true), text: DECODER.decode(bytesAt(view, body + 2, end - body - 2)) }
 }
 
+/** Why `[body, end)` is no reason with its text, or `undefined` if it is one. */
 export function checkReasonText(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   if (end - body < 2) return "truncated"
   return end - body - 2 <= TEXT_BYTES_MAX && isUtf8(view, body + 2, end) ? undefined : "value"
@@ -88,16 +101,20 @@ export function writePathData(view: DataView, body: number, data: Uint8Array): n
   return body + PATH_CHALLENGE_BYTES
 }
 
+/** Copies the 16 bytes of a path challenge or its response. */
 export function readPathData(view: DataView, body: number): Uint8Array {
   return bytesAt(view, body, PATH_CHALLENGE_BYTES).slice()
 }
 
+/** Why `[body, end)` is no `path-challenge` or `path-response`, or `undefined` if it is one. */
 export function checkPathData(_view: DataView, body: number, end: number): DatagramDropReason | undefined {
   if (end - body < PATH_CHALLENGE_BYTES) return "truncated"
   return end - body > PATH_CHALLENGE_BYTES ? "trailing" : undefined
 }
 
+/** The body of an `mtu-probe`, and of the answer to it. */
 export interface MtuProbe {
+  /** Tells probes from each other: 32 bits that the answer repeats. */
   readonly probe: number
   /** Bytes of the probing datagram, tag included. */
   readonly size: number
@@ -116,11 +133,15 @@ export function writeMtuProbe(
   return end
 }
 
+/** Reads the probe in a checked body. */
 export function readMtuProbe(view: DataView, body: number): MtuProbe {
   return { probe: view.getUint32(body, true), size: view.getUint16(body + 4, true) }
 }
 
-/** `datagramBytes`: of the whole datagram, tag included, which a probe tells and an answer doesn't. */
+/**
+ * Why `[body, end)` is no `mtu-probe`, or `undefined` if it is one. `wanted`: it probes, and fills its datagram of `datagramBytes`, tag
+ * included; an answer has no padding.
+ */
 export function checkMtuProbe(
   view: DataView,
   body: number,

@@ -17,9 +17,11 @@ const PART_OFFSET = 11
 const PART_TOTAL = 13
 const FIRE_AND_FORGET_DELIVERY = 4
 
-/** Bytes of the body before the payload. */
+/** Bytes of the body of a `sequenced` packet before its payload: stream, number, delivery. */
 export const SEQUENCED_HEADER_BYTES = 11
+/** Bytes of the body of a `part` before its bytes: those of a `sequenced` packet, offset, total. */
 export const PART_HEADER_BYTES = 15
+/** Bytes of the body of a `fire-and-forget` packet before its payload: stream, delivery. */
 export const FIRE_AND_FORGET_HEADER_BYTES = 5
 
 /** Of any packet that belongs to a stream: its id comes first in the body. */
@@ -27,23 +29,27 @@ export function readStream(view: DataView, body: number): number {
   return view.getUint32(body + STREAM, true)
 }
 
-/** Of `sequenced` and `part`. */
+/** The packet number of a `sequenced` or `part`. */
 export function readPacketNumber(view: DataView, body: number): number {
   return readNumber(view, body + NUMBER)
 }
 
+/** The delivery byte of a `sequenced` or `part`; `modeOf` and `formOf` take it apart. */
 export function readSequencedDelivery(view: DataView, body: number): number {
   return view.getUint8(body + DELIVERY)
 }
 
+/** The delivery byte of a `fire-and-forget` packet; `formOf` has the form of its payload. */
 export function readFireAndForgetDelivery(view: DataView, body: number): number {
   return view.getUint8(body + FIRE_AND_FORGET_DELIVERY)
 }
 
+/** Where the bytes of a `part` go in the payload of the packet that it is a part of. */
 export function readPartOffset(view: DataView, body: number): number {
   return view.getUint16(body + PART_OFFSET, true)
 }
 
+/** Bytes of the whole payload that a `part` is a part of. */
 export function readPartTotal(view: DataView, body: number): number {
   return view.getUint16(body + PART_TOTAL, true)
 }
@@ -92,11 +98,13 @@ export function writePartBody(
   return body + PART_HEADER_BYTES
 }
 
+/** Why `[body, end)` is no `sequenced` packet, or `undefined` if it is one. Its payload is checked too. */
 export function checkSequenced(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   const reason = checkNumbered(view, body, end, SEQUENCED_HEADER_BYTES)
   return reason ?? checkPayload(view, body + SEQUENCED_HEADER_BYTES, end, formOf(readSequencedDelivery(view, body)))
 }
 
+/** Why `[body, end)` is no `part`, or `undefined` if it is one. */
 export function checkPart(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   const reason = checkNumbered(view, body, end, PART_HEADER_BYTES)
   if (reason !== undefined) return reason
@@ -105,6 +113,7 @@ export function checkPart(view: DataView, body: number, end: number): DatagramDr
   return length > 0 && length < total && readPartOffset(view, body) + length <= total ? undefined : "value"
 }
 
+/** Why `[body, end)` is no `fire-and-forget` packet, or `undefined` if it is one. Its payload is checked too. */
 export function checkFireAndForget(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   if (end - body < FIRE_AND_FORGET_HEADER_BYTES) return "truncated"
   if (readStream(view, body) === 0) return "value"

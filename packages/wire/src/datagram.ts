@@ -17,8 +17,9 @@ import { checkSync } from "./sync.ts"
 
 const LENGTH_BYTES = 2
 
-/** Bytes of a packet before its body, without and with a length. */
+/** Bytes of a packet before its body, without a length: the last packet of a datagram. */
 export const PACKET_OVERHEAD_BYTES = 1
+/** Bytes of a packet before its body, with a length: every packet but the last of a datagram. */
 export const PACKET_OVERHEAD_BYTES_WITH_LENGTH: number = PACKET_OVERHEAD_BYTES + LENGTH_BYTES
 
 /**
@@ -122,10 +123,13 @@ function checkBody(
 
 /** Walks the packets of a checked datagram: `start`, then `next` until it answers `false`. */
 export class PacketCursor {
-  /** Of the packet that `next` moved to: its flag byte and kind, and where its body is. */
+  /** The flag byte of the packet that `next` moved to. */
   flags = 0
+  /** Its kind, one of `KIND`. */
   kind = 0
+  /** Where its body begins, in bytes from the start of the view. */
   body = 0
+  /** Where its body ends: the offset behind the last byte. */
   end = 0
   #view: DataView = new DataView(new ArrayBuffer(0))
   #at = 0
@@ -138,6 +142,7 @@ export class PacketCursor {
     this.#end = offset + length - TAG_BYTES[profile]!
   }
 
+  /** Moves to the next packet; `false` when there is none. */
   next(): boolean {
     if (this.#at >= this.#end) return false
     this.flags = this.#view.getUint8(this.#at)
@@ -168,6 +173,7 @@ export class PacketCursor {
  * moving its body two bytes on.
  */
 export class PacketWriter {
+  /** A view of all the bytes given: bodies are written through it, at offsets that count from the first of them. */
   readonly view: DataView
   readonly #bytes: Uint8Array
   #packet = -1

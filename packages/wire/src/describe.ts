@@ -20,20 +20,29 @@ import { createSync, readSync } from "./sync.ts"
 
 /** The fields of a packet under their names in PROTOCOL.md, bytes as hexadecimal text. */
 export interface PacketDescription {
+  /** The kind as PROTOCOL.md spells it, `"fire-and-forget"`. */
   readonly kind: string
   readonly [field: string]: unknown
 }
 
+/** A datagram as {@link describeDatagram} tells it. */
 export interface DatagramDescription {
+  /** The fields of its prefix. */
   readonly prefix: {
+    /** The version of the format. */
     readonly version: number
+    /** The protection profile, `"checksum"`. */
     readonly profile: string
+    /** Whether it stands outside an association. */
     readonly handshake: boolean
+    /** The receiver's slot, 0 for none. */
     readonly slot: number
+    /** Its counter, or the number of the attempt outside an association. */
     readonly counter: number
     /** Of the key, in profiles `mac` and `aead`. */
     readonly epoch?: number
   }
+  /** Its packets, in order. */
   readonly packets: readonly PacketDescription[]
 }
 

@@ -50,8 +50,12 @@ export const PACKET_DROP_REASONS = [
   "late",
 ] as const
 
+/** One of {@link DATAGRAM_DROP_REASONS}. */
 export type DatagramDropReason = (typeof DATAGRAM_DROP_REASONS)[number]
+/** One of {@link PACKET_DROP_REASONS}. */
 export type PacketDropReason = (typeof PACKET_DROP_REASONS)[number]
+/** Why a datagram or a packet was dropped: the names of obligations O1 to O37. */
 export type DropReason = DatagramDropReason | PacketDropReason
 
+/** All reasons, those of datagrams first. */
 export const DROP_REASONS: readonly DropReason[] = [...DATAGRAM_DROP_REASONS, ...PACKET_DROP_REASONS]

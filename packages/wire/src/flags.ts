@@ -6,29 +6,51 @@
 
 /** Kinds of packets. The two high bits of a kind are its class. */
 export const KIND = {
+  /** Data of a numbered stream. */
   sequenced: 1,
+  /** A part of the payload of a `sequenced` packet that the path no longer carries whole. */
   part: 2,
+  /** Data without a number: sent once. */
   fireAndForget: 3,
+  /** Begins a stream: mode, priority, metadata. */
   open: 8,
+  /** No more packets: the final number. */
   end: 9,
+  /** The sender gives the stream up. */
   reset: 10,
+  /** The receiver wants no more of the stream. */
   stop: 11,
+  /** What a receiver has, and what it asks for (the NAK). */
   status: 12,
+  /** A sender's marks, and what it won't send (again). */
   sync: 13,
+  /** What came of the association, for round trips and rates. */
   feedback: 14,
+  /** A sign of life, without a body. */
   heartbeat: 15,
+  /** The association is over: a reason and a text. */
   goodbye: 16,
+  /** 16 bytes that only somebody at the address can answer. */
   pathChallenge: 17,
+  /** The 16 bytes of a `path-challenge`. */
   pathResponse: 18,
+  /** Asks whether a datagram of this size comes through, or answers that. */
   mtuProbe: 19,
+  /** Asks for an association. */
   join: 24,
+  /** Asks a joiner to show, by a token, that it is at its address. */
   challenge: 25,
+  /** Takes a joiner. */
   accept: 26,
+  /** Turns a joiner away: a reason and a text. */
   refuse: 27,
+  /** A datagram came for a slot that nobody has. */
   hint: 28,
+  /** A message without an association. */
   loose: 29,
 } as const
 
+/** A kind of packet as a number. */
 export type Kind = (typeof KIND)[keyof typeof KIND]
 
 /** The name of each kind, as PROTOCOL.md spells it; `undefined` for a kind that isn't one. */
@@ -39,8 +61,16 @@ export const KIND_NAMES: readonly (string | undefined)[] = Array.from({ length: 
 )
 
 /** Classes of kinds: they never share a datagram. */
-export const CLASS = { data: 0, control: 1, handshake: 2 } as const
+export const CLASS = {
+  /** Kinds 0 to 7: messages. */
+  data: 0,
+  /** Kinds 8 to 23: of streams and of the association. */
+  control: 1,
+  /** Kinds 24 to 31: outside an association. */
+  handshake: 2,
+} as const
 
+/** The class of a kind. */
 export function classOf(kind: number): number {
   return kind < 8 ? CLASS.data : kind < 24 ? CLASS.control : CLASS.handshake
 }
@@ -55,6 +85,7 @@ export const ADDRESS_FORM_SHIFT = 5
 const KIND_MASK = 0x1f
 const OPTION_MASK = 0x60
 
+/** The kind in a flag byte: its low five bits, known or not. */
 export function kindOf(flags: number): number {
   return flags & KIND_MASK
 }

@@ -13,6 +13,7 @@ import { SPREAD_MAX } from "./ranges.ts"
 
 /** Bytes of a unique or a session. */
 export const IDENTITY_BYTES = 8
+/** The most bytes of a token: 32 for a MAC, and time and spare. */
 export const TOKEN_BYTES_MAX = 64
 /** The least datagram that every peer takes: 576 B of IPv4 less headers. */
 export const DATAGRAM_BYTES_FLOOR = 548
@@ -37,15 +38,22 @@ export interface Limits {
   readonly statusDelayMs: number
 }
 
+/** Bytes of {@link Limits} in a `join` or `accept`. */
 export const LIMITS_BYTES = 20
+/** The least spread that a peer may announce, in packets. */
 export const SPREAD_MIN = 64
+/** The least datagrams in flight that a peer may announce. */
 export const IN_FLIGHT_MIN = 64
+/** The most datagrams in flight that a peer may announce: a replay window of 2^20 bits. */
 export const IN_FLIGHT_MAX = 1_048_576
+/** The longest that a peer may say it holds back a status, in milliseconds. */
 export const STATUS_DELAY_MS_MAX = 1_000
 
 /** A declared reply address: 4 or 16 bytes in network order. */
 export interface ReplyAddress {
+  /** 4 bytes for v4, 16 for v6, in network order. */
   readonly bytes: Uint8Array
+  /** 1 to 65,535. */
   readonly port: number
 }
 
@@ -57,24 +65,31 @@ export function addressForm(address: ReplyAddress | undefined): number {
   return address === undefined ? 0 : address.bytes.length === 4 ? 1 : 2
 }
 
+/** The body of a `join`. */
 export interface Join {
+  /** Where answers could go as well, once a path challenge to it was answered. */
   readonly address: ReplyAddress | undefined
+  /** The oldest version of the format that the joiner speaks, 0 to 255. */
   readonly versionMin: number
+  /** The newest version that it speaks, at least `versionMin`. */
   readonly versionMax: number
   /** Where answers, and later all datagrams of the association, go. */
   readonly slot: number
+  /** The joiner's incarnation, {@link IDENTITY_BYTES} bytes, never zero. */
   readonly unique: Uint8Array
-  /** Zero in a first join. */
+  /** The joiner's session with whom it joins, {@link IDENTITY_BYTES} bytes; zero in a first join. */
   readonly session: Uint8Array
   /** The incarnation that is meant, zero for any. */
   readonly receiverUnique: Uint8Array
+  /** What the joiner takes as a receiver. */
   readonly limits: Limits
+  /** 32 bits, none of which has a meaning in version 0: ignored. */
   readonly features: number
   /** Which of two associations of a session is used: that of the higher order. 0 in a join that begins a session. */
   readonly order: number
   /** As it came in a challenge; empty in a first join. */
   readonly token: Uint8Array
-  /** Key exchange; empty in `none` and `checksum`. */
+  /** Key exchange of static keys, 96 bytes; empty where there are none, and in `none` and `checksum`. */
   readonly exchange: Uint8Array
 }
 
@@ -109,6 +124,7 @@ export function writeJoin(view: DataView, body: number, join: Join, end: number)
   return writeExchange(view, writeBytes(view, at + JOIN.token, join.token), join.exchange, end)
 }
 
+/** Reads a checked `join`; `form` is that of its address, `PacketCursor.addressForm`. */
 export function readJoin(view: DataView, body: number, form: number): Join {
   const at = body + ADDRESS_BYTES[form]!
   const tokenBytes = view.getUint8(at + JOIN.tokenLength)
@@ -128,6 +144,7 @@ export function readJoin(view: DataView, body: number, form: number): Join {
   }
 }
 
+/** Why `[body, end)` is no `join` with an address of `form`, or `undefined` if it is one. Only `mac` and `aead` have a key exchange. */
 export function checkJoin(view: DataView, body: number, end: number, form: number, profile: Profile): DatagramDropReason | undefined {
   const at = body + ADDRESS_BYTES[form]!
   if (at + JOIN.token > end) return "truncated"
@@ -143,23 +160,28 @@ export function checkJoin(view: DataView, body: number, end: number, form: numbe
   return exchange + EXCHANGE_LENGTH_BYTES > end ? "truncated" : checkExchange(view, exchange, end, profile, EXCHANGE_BYTES.join)
 }
 
+/** The body of a `challenge`. */
 export interface Challenge {
+  /** The incarnation that answers, {@link IDENTITY_BYTES} bytes, never zero. */
   readonly unique: Uint8Array
   /** 1 to {@link TOKEN_BYTES_MAX} bytes, opaque to the joiner. */
   readonly token: Uint8Array
 }
 
+/** Writes the body of a `challenge`; answers the offset behind it. */
 export function writeChallenge(view: DataView, body: number, { unique, token }: Challenge): number {
   const at = writeBytes(view, body, unique)
   view.setUint8(at, token.length)
   return writeBytes(view, at + 1, token)
 }
 
+/** Reads a checked `challenge`. */
 export function readChallenge(view: DataView, body: number): Challenge {
   const at = body + IDENTITY_BYTES
   return { unique: copyAt(view, body, IDENTITY_BYTES), token: copyAt(view, at + 1, view.getUint8(at)) }
 }
 
+/** Why `[body, end)` is no `challenge`, or `undefined` if it is one. */
 export function checkChallenge(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   const token = body + IDENTITY_BYTES + 1
   if (token > end) return "truncated"
@@ -169,15 +191,23 @@ export function checkChallenge(view: DataView, body: number, end: number): Datag
   return token + tokenBytes < end ? "trailing" : undefined
 }
 
+/** The body of an `accept`. */
 export interface Accept {
+  /** Where datagrams could go as well, once a path challenge to it was answered. */
   readonly address: ReplyAddress | undefined
+  /** The version of the format that both speak from now on, 0 to 255. */
   readonly version: number
   /** Where the joiner sends from now on. */
   readonly slot: number
+  /** The incarnation that accepts, {@link IDENTITY_BYTES} bytes, never zero. */
   readonly unique: Uint8Array
+  /** Its session with the joiner, {@link IDENTITY_BYTES} bytes, never zero. */
   readonly session: Uint8Array
+  /** What it takes as a receiver. */
   readonly limits: Limits
+  /** 32 bits, none of which has a meaning in version 0: ignored. */
   readonly features: number
+  /** Key exchange of static keys, 48 bytes; empty where there are none. */
   readonly exchange: Uint8Array
 }
 
@@ -196,6 +226,7 @@ export function writeAccept(view: DataView, body: number, accept: Accept, end: n
   return writeExchange(view, at + ACCEPT.exchange, accept.exchange, end)
 }
 
+/** Reads a checked `accept`; `form` is that of its address, `PacketCursor.addressForm`. */
 export function readAccept(view: DataView, body: number, form: number): Accept {
   const at = body + ADDRESS_BYTES[form]!
   return {
@@ -210,6 +241,7 @@ export function readAccept(view: DataView, body: number, form: number): Accept {
   }
 }
 
+/** Why `[body, end)` is no `accept` with an address of `form`, or `undefined` if it is one. Only `mac` and `aead` have a key exchange. */
 export function checkAccept(view: DataView, body: number, end: number, form: number, profile: Profile): DatagramDropReason | undefined {
   const at = body + ADDRESS_BYTES[form]!
   if (at + ACCEPT.exchange + EXCHANGE_LENGTH_BYTES > end) return "truncated"
@@ -222,22 +254,28 @@ export function checkAccept(view: DataView, body: number, end: number, form: num
 
 /** Names a datagram that came for a slot nobody has: only who sent it can know both. */
 export interface Hint {
+  /** The slot that the datagram was for, never 0. */
   readonly slot: number
+  /** The counter that it had, at least 1. */
   readonly counter: number
 }
 
+/** Bytes of the body of a `hint`. */
 export const HINT_BYTES = 10
 
+/** Writes the body of a `hint`; answers the offset behind it. */
 export function writeHint(view: DataView, body: number, hint: Hint): number {
   view.setUint32(body, hint.slot, true)
   writeNumber(view, body + 4, hint.counter)
   return body + HINT_BYTES
 }
 
+/** Reads a checked `hint`. */
 export function readHint(view: DataView, body: number): Hint {
   return { slot: view.getUint32(body, true), counter: readNumber(view, body + 4) }
 }
 
+/** Why `[body, end)` is no `hint`, or `undefined` if it is one. */
 export function checkHint(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   if (end - body < HINT_BYTES) return "truncated"
   if (view.getUint32(body, true) === 0) return "value"
@@ -251,13 +289,18 @@ export function checkHint(view: DataView, body: number, end: number): DatagramDr
 export interface Loose {
   /** The incarnation that is meant, zero for any. */
   readonly receiverUnique: Uint8Array
+  /** The sender's incarnation, {@link IDENTITY_BYTES} bytes, never zero. */
   readonly unique: Uint8Array
+  /** The application's type of message, 0 to 65,535. */
   readonly type: number
+  /** The message: what is left of the datagram, 0 bytes and more. */
   readonly bytes: Uint8Array
 }
 
+/** Bytes of the body of a `loose` packet before the message. */
 export const LOOSE_HEADER_BYTES = 18
 
+/** Writes the body of a `loose` packet; answers the offset behind it. */
 export function writeLoose(view: DataView, body: number, loose: Loose): number {
   writeBytes(view, body, loose.receiverUnique)
   writeBytes(view, body + 8, loose.unique)
@@ -265,6 +308,7 @@ export function writeLoose(view: DataView, body: number, loose: Loose): number {
   return writeBytes(view, body + LOOSE_HEADER_BYTES, loose.bytes)
 }
 
+/** Reads a checked `loose` packet; its bytes are copied. */
 export function readLoose(view: DataView, body: number, end: number): Loose {
   return {
     receiverUnique: copyAt(view, body, IDENTITY_BYTES),
@@ -274,6 +318,7 @@ export function readLoose(view: DataView, body: number, end: number): Loose {
   }
 }
 
+/** Why `[body, end)` is no `loose` packet, or `undefined` if it is one. */
 export function checkLoose(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   if (end - body < LOOSE_HEADER_BYTES) return "truncated"
   return isZero(view, body + 8) ? "value" : undefined
@@ -331,8 +376,13 @@ function addressPort(view: DataView, body: number, form: number): number {
 }
 
 const EXCHANGE_LENGTH_BYTES = 2
-/** Of the exchange between static keys (PROTOCOL.md §9), where there is one. */
-export const EXCHANGE_BYTES = { join: 96, accept: 48 } as const
+/** Bytes of the exchange between static keys (PROTOCOL.md §9), where there is one. */
+export const EXCHANGE_BYTES = {
+  /** Noise IK's first message: an ephemeral key of 32 bytes, a static key of 32 and its tag of 16, a tag of 16. */
+  join: 96,
+  /** Its second: an ephemeral key of 32 bytes and a tag of 16. */
+  accept: 48,
+} as const
 
 /** Writes the key exchange and padding up to `end`: the tail of `join` and `accept`. */
 function writeExchange(view: DataView, at: number, exchange: Uint8Array, end: number): number {

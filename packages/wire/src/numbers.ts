@@ -13,10 +13,12 @@ export const NUMBER_BYTES = 6
 
 const WORD = 2 ** 32
 
+/** The 48-bit number at `offset`, least significant byte first. It may be above {@link NUMBER_MAX}: whoever checks looks at that. */
 export function readNumber(view: DataView, offset: number): number {
   return view.getUint32(offset, true) + view.getUint16(offset + 4, true) * WORD
 }
 
+/** Writes a number below 2^48, least significant byte first. */
 export function writeNumber(view: DataView, offset: number, value: number): void {
   view.setUint32(offset, value % WORD, true)
   view.setUint16(offset + 4, value / WORD, true)

@@ -38,20 +38,24 @@ export function writeWholeHeader(view: DataView, offset: number, type: number, l
 
 /** Walks the messages of a checked payload of form `whole`: `start`, then `next` until it answers `false`. */
 export class MessageCursor {
-  /** Of the message that `next` moved to: its type, and where its bytes are. */
+  /** The type of the message that `next` moved to, 0 to 65,535. */
   type = 0
+  /** Where its bytes begin, from the start of the view. */
   offset = 0
+  /** How many bytes it has. */
   length = 0
   #view: DataView = EMPTY
   #at = 0
   #end = 0
 
+  /** `[offset, end)` is the payload. */
   start(view: DataView, offset: number, end: number): void {
     this.#view = view
     this.#at = offset
     this.#end = end
   }
 
+  /** Moves to the next message; `false` when there is none. */
   next(): boolean {
     if (this.#at >= this.#end) return false
     const view = this.#view
@@ -74,7 +78,16 @@ export class MessageCursor {
 const EMPTY = new DataView(new ArrayBuffer(0))
 
 /** Bytes before the bytes of a piece, by form; `abandoned` has nothing else. */
-export const PIECE_HEADER_BYTES = { first: 12, middle: 14, last: 10, abandoned: 6 } as const
+export const PIECE_HEADER_BYTES = {
+  /** Type, message, total. */
+  first: 12,
+  /** Message, total, offset. */
+  middle: 14,
+  /** Message, total. */
+  last: 10,
+  /** Message. */
+  abandoned: 6,
+} as const
 const PIECE_HEADER_BYTES_BY_FORM: readonly number[] = [0, 12, 14, 10, 6]
 
 /** One piece of a large message, reused from packet to packet. */
@@ -89,16 +102,18 @@ export interface Piece {
   total: number
   /** Where the piece's bytes go in the message. */
   messageOffset: number
-  /** Where the piece's bytes are in the packet, and how many. */
+  /** Where the piece's bytes are, from the start of the view. */
   offset: number
+  /** How many bytes it has; 0 when abandoned. */
   length: number
 }
 
+/** An empty piece, to read into. */
 export function createPiece(): Piece {
   return { form: FORM.abandoned, message: 0, type: -1, total: 0, messageOffset: 0, offset: 0, length: 0 }
 }
 
-/** Writes the header of a first piece; answers the offset of its bytes. So do the others. */
+/** Writes the header of a first piece; answers the offset of its bytes. */
 export function writeFirstHeader(view: DataView, offset: number, type: number, message: number, total: number): number {
   view.setUint16(offset, type, true)
   writeNumber(view, offset + TYPE_BYTES, message)
@@ -106,6 +121,7 @@ export function writeFirstHeader(view: DataView, offset: number, type: number, m
   return offset + PIECE_HEADER_BYTES.first
 }
 
+/** Writes the header of a middle piece; answers the offset of its bytes. */
 export function writeMiddleHeader(view: DataView, offset: number, message: number, total: number, messageOffset: number): number {
   writeNumber(view, offset, message)
   view.setUint32(offset + NUMBER_BYTES, total, true)
@@ -113,12 +129,14 @@ export function writeMiddleHeader(view: DataView, offset: number, message: numbe
   return offset + PIECE_HEADER_BYTES.middle
 }
 
+/** Writes the header of a last piece; answers the offset of its bytes. */
 export function writeLastHeader(view: DataView, offset: number, message: number, total: number): number {
   writeNumber(view, offset, message)
   view.setUint32(offset + NUMBER_BYTES, total, true)
   return offset + PIECE_HEADER_BYTES.last
 }
 
+/** Writes the piece that ends a message which won't be whole; answers the offset behind it. */
 export function writeAbandoned(view: DataView, offset: number, message: number): number {
   writeNumber(view, offset, message)
   return offset + PIECE_HEADER_BYTES.abandoned
@@ -161,7 +179,7 @@ export function messagesBegun(view: DataView, offset: number, end: number, form:
 
 const counter = new MessageCursor()
 
-/** Whether `[offset, end)` is a payload of this form. */
+/** Why `[offset, end)` is no payload of this form, or `undefined` if it is one. */
 export function checkPayload(view: DataView, offset: number, end: number, form: number): DatagramDropReason | undefined {
   return form === FORM.whole ? checkWhole(view, offset, end) : checkPiece(view, offset, end, form)
 }

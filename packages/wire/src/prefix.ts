@@ -12,9 +12,20 @@ import { readNumber, writeNumber } from "./numbers.ts"
 export const VERSION = 0
 
 /** Protection profiles: pinned by configuration, never negotiated. */
-export const PROFILE = { none: 0, checksum: 1, mac: 2, aead: 3 } as const
+export const PROFILE = {
+  /** No tag: for loopback and tests. */
+  none: 0,
+  /** CRC-32C, 4 bytes: finds accidents, not attacks. */
+  checksum: 1,
+  /** AES-256-GCM over packets in clear, 16 bytes: authenticated. */
+  mac: 2,
+  /** AES-256-GCM, 16 bytes: authenticated and encrypted. */
+  aead: 3,
+} as const
 
+/** The name of a protection profile, as users write it. */
 export type ProfileName = keyof typeof PROFILE
+/** A protection profile as a number, 0 to 3. */
 export type Profile = (typeof PROFILE)[ProfileName]
 
 /** Bytes before the first packet, by profile: `mac` and `aead` have the key epoch too. */
@@ -72,24 +83,30 @@ export function prefixHandshake(view: DataView, offset: number): boolean {
   return (view.getUint8(offset + FIRST) & HANDSHAKE) !== 0
 }
 
+/** The slot that a datagram is for: the receiver's, 32 bits; 0 in `join`, `hint` and `loose`. */
 export function prefixSlot(view: DataView, offset: number): number {
   return view.getUint32(offset + SLOT, true)
 }
 
+/** The counter of a datagram; outside an association the number of the attempt, or 0. */
 export function prefixCounter(view: DataView, offset: number): number {
   return readNumber(view, offset + COUNTER)
 }
 
-/** Of the key that a datagram of profile `mac` or `aead` is sealed with. */
+/** The epoch of the key that a datagram of profile `mac` or `aead` is sealed with, 0 to 255. */
 export function prefixEpoch(view: DataView, offset: number): number {
   return view.getUint8(offset + EPOCH)
 }
 
 /** The four identifiers that a tag covers before the datagram, seen from whoever sends it; zeros (`undefined`) where not yet known. */
 export interface PseudoHeader {
+  /** The incarnation that it is for, 8 bytes. */
   readonly receiverUnique?: Uint8Array
+  /** The incarnation that sends it, 8 bytes. */
   readonly senderUnique?: Uint8Array
+  /** The receiver's session, 8 bytes. */
   readonly receiverSession?: Uint8Array
+  /** The sender's session, 8 bytes. */
   readonly senderSession?: Uint8Array
 }
 

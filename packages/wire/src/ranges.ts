@@ -25,6 +25,7 @@ export interface RangeList {
   readonly edges: Float64Array
 }
 
+/** An empty list of {@link RANGES_MAX} ranges. */
 export function createRangeList(): RangeList {
   return { count: 0, edges: new Float64Array(2 * RANGES_MAX) }
 }
@@ -98,9 +99,11 @@ export function areDisjoint(view: DataView, offsetA: number, countA: number, off
 
 /** A reusable list of gone ranges: what a sender will not send (again), with the messages begun below each upper edge. */
 export interface GoneList extends RangeList {
+  /** Messages begun on the stream below the upper edge of range i, at i. */
   readonly begun: Float64Array
 }
 
+/** An empty list of {@link RANGES_MAX} gone ranges. */
 export function createGoneList(): GoneList {
   return { count: 0, edges: new Float64Array(2 * RANGES_MAX), begun: new Float64Array(RANGES_MAX) }
 }

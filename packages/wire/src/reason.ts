@@ -1,19 +1,34 @@
 /** Why a stream or an association ended, as told to the other side (PROTOCOL.md §5). */
 export const REASON = {
+  /** None was given. */
   unspecified: 0,
+  /** It was closed by its user. */
   closing: 1,
+  /** The two speak no version in common. */
   version: 2,
+  /** What the other side takes is too little: a stream that is to be opened anew doesn't fit. */
   limits: 3,
+  /** The receiver has as many peers as it takes. */
   peersFull: 4,
+  /** The receiver has as many streams as it takes. */
   streamsFull: 5,
+  /** A message is larger than the receiver takes. */
   messageTooLarge: 6,
+  /** The path no longer carries a packet of the size that was agreed. */
   pathTooSmall: 7,
+  /** The other side did what it must not, or keys are used up. */
   protocolError: 8,
+  /** The writer or reader gave up. */
   aborted: 9,
+  /** A newer association or session of the same peer took its place. */
   superseded: 10,
+  /** A join to oneself. */
   self: 11,
+  /** Nothing was heard for too long. Told locally, never sent. */
   timeout: 12,
+  /** Another incarnation is there. Told locally, never sent. */
   restarted: 13,
+  /** A join with a key that isn't welcome. */
   untrusted: 14,
 } as const
 

@@ -19,14 +19,25 @@ import {
   writeRanges,
 } from "./ranges.ts"
 
+/** Bytes of the body of a `status` before its ranges. */
 export const STATUS_HEADER_BYTES = 13
 
 /** Bits of the state byte. */
-export const STATUS = { startUnknown: 1, closed: 2, noRoom: 4, ahead: 8 } as const
+export const STATUS = {
+  /** The receiver hasn't got the `open`; then edge and counts are 0. */
+  startUnknown: 1,
+  /** The stream is over: the answer to `end` and `reset`. */
+  closed: 2,
+  /** Something was dropped for want of room, or soon would be: neither acknowledged nor asked for. */
+  noRoom: 4,
+  /** With `noRoom`: the last missing range is what may be sent all the same. */
+  ahead: 8,
+} as const
 const STATE_MASK = STATUS.startUnknown | STATUS.closed | STATUS.noRoom | STATUS.ahead
 
 /** A status, reused from packet to packet. */
 export interface Status {
+  /** The stream's id, never 0. */
   stream: number
   /** Bits of {@link STATUS}. */
   state: number
@@ -38,6 +49,7 @@ export interface Status {
   readonly missing: RangeList
 }
 
+/** An empty status, to fill or to read into. */
 export function createStatus(): Status {
   return { stream: 0, state: 0, cumulative: 0, received: createRangeList(), missing: createRangeList() }
 }
@@ -47,6 +59,7 @@ export function statusBytes(status: Status): number {
   return STATUS_HEADER_BYTES + RANGE_BYTES * (status.received.count + status.missing.count)
 }
 
+/** Writes the body of a `status`; answers the offset behind it. */
 export function writeStatus(view: DataView, body: number, status: Status): number {
   view.setUint32(body, status.stream, true)
   view.setUint8(body + 4, status.state)
@@ -66,6 +79,7 @@ export function readStatus(view: DataView, body: number, status: Status): void {
   readRanges(view, missing, status.cumulative, view.getUint8(body + 12), status.missing)
 }
 
+/** Why `[body, end)` is no `status`, or `undefined` if it is one. Its ranges are checked too. */
 export function checkStatus(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   if (end - body < STATUS_HEADER_BYTES) return "truncated"
   if (readStream(view, body) === 0) return "value"

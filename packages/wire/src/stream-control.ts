@@ -13,15 +13,22 @@ import { NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
 /** The most bytes of metadata in an `open`. */
 export const METADATA_BYTES_MAX = 1024
 
+/** Bytes of the body of an `open` before its metadata. */
 export const OPEN_HEADER_BYTES = 12
+/** Bytes of the body of an `end`. */
 export const END_BYTES = 16
+/** Bytes of the body of a `reset`. */
 export const RESET_BYTES = 18
+/** Bytes of the body of a `stop`. */
 export const STOP_BYTES = 6
 
+/** The body of an `open`: begins a stream. */
 export interface Open {
+  /** The stream's id, the sender's, counted from 1. */
   readonly stream: number
   /** Packet number of the first packet. */
   readonly first: number
+  /** The promise, one of `MODE`. */
   readonly mode: Mode
   /** 0 to 255, higher goes first. */
   readonly priority: number
@@ -29,6 +36,7 @@ export interface Open {
   readonly metadata: Uint8Array
 }
 
+/** Writes the body of an `open`; answers the offset behind it. */
 export function writeOpen(view: DataView, body: number, open: Open): number {
   view.setUint32(body, open.stream, true)
   writeNumber(view, body + 4, open.first)
@@ -38,6 +46,7 @@ export function writeOpen(view: DataView, body: number, open: Open): number {
   return body + OPEN_HEADER_BYTES + open.metadata.length
 }
 
+/** Reads a checked `open`; its metadata is copied. */
 export function readOpen(view: DataView, body: number, end: number): Open {
   return {
     stream: readStream(view, body),
@@ -48,6 +57,7 @@ export function readOpen(view: DataView, body: number, end: number): Open {
   }
 }
 
+/** Why `[body, end)` is no `open`, or `undefined` if it is one. */
 export function checkOpen(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   if (end - body < OPEN_HEADER_BYTES) return "truncated"
   if (readStream(view, body) === 0) return "value"
@@ -59,7 +69,9 @@ export function checkOpen(view: DataView, body: number, end: number): DatagramDr
   return end - body - OPEN_HEADER_BYTES > METADATA_BYTES_MAX ? "value" : undefined
 }
 
+/** The body of an `end`: the sender has no more packets. */
 export interface End {
+  /** The stream's id, never 0. */
   readonly stream: number
   /** The edge behind the last packet. */
   readonly final: number
@@ -67,6 +79,7 @@ export interface End {
   readonly begun: number
 }
 
+/** Writes the body of an `end`; answers the offset behind it. */
 export function writeEnd(view: DataView, body: number, end: End): number {
   view.setUint32(body, end.stream, true)
   writeNumber(view, body + 4, end.final)
@@ -74,10 +87,12 @@ export function writeEnd(view: DataView, body: number, end: End): number {
   return body + END_BYTES
 }
 
+/** Reads a checked `end`. */
 export function readEnd(view: DataView, body: number): End {
   return { stream: readStream(view, body), final: readNumber(view, body + 4), begun: readNumber(view, body + 10) }
 }
 
+/** Why `[body, end)` is no `end`, or `undefined` if it is one. */
 export function checkEnd(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   if (end - body < END_BYTES) return "truncated"
   if (readStream(view, body) === 0) return "value"
@@ -85,11 +100,13 @@ export function checkEnd(view: DataView, body: number, end: number): DatagramDro
   return end - body > END_BYTES ? "trailing" : undefined
 }
 
+/** The body of a `reset`: the sender gives the stream up. */
 export interface Reset extends End {
-  /** One of `REASON`, or the application's own. */
+  /** One of `REASON`, or the application's own from `REASON_APPLICATION` on; 0 to 65,535. */
   readonly reason: number
 }
 
+/** Writes the body of a `reset`; answers the offset behind it. */
 export function writeReset(view: DataView, body: number, reset: Reset): number {
   view.setUint32(body, reset.stream, true)
   view.setUint16(body + 4, reset.reason, true)
@@ -98,6 +115,7 @@ export function writeReset(view: DataView, body: number, reset: Reset): number {
   return body + RESET_BYTES
 }
 
+/** Reads a checked `reset`. */
 export function readReset(view: DataView, body: number): Reset {
   return {
     stream: readStream(view, body),
@@ -107,6 +125,7 @@ export function readReset(view: DataView, body: number): Reset {
   }
 }
 
+/** Why `[body, end)` is no `reset`, or `undefined` if it is one. */
 export function checkReset(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   if (end - body < RESET_BYTES) return "truncated"
   if (readStream(view, body) === 0) return "value"
@@ -114,21 +133,27 @@ export function checkReset(view: DataView, body: number, end: number): DatagramD
   return end - body > RESET_BYTES ? "trailing" : undefined
 }
 
+/** The body of a `stop`: the receiver wants no more of the stream. */
 export interface Stop {
+  /** The stream's id, never 0. */
   readonly stream: number
+  /** One of `REASON`, or the application's own from `REASON_APPLICATION` on; 0 to 65,535. */
   readonly reason: number
 }
 
+/** Writes the body of a `stop`; answers the offset behind it. */
 export function writeStop(view: DataView, body: number, stop: Stop): number {
   view.setUint32(body, stop.stream, true)
   view.setUint16(body + 4, stop.reason, true)
   return body + STOP_BYTES
 }
 
+/** Reads a checked `stop`. */
 export function readStop(view: DataView, body: number): Stop {
   return { stream: readStream(view, body), reason: view.getUint16(body + 4, true) }
 }
 
+/** Why `[body, end)` is no `stop`, or `undefined` if it is one. */
 export function checkStop(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   if (end - body < STOP_BYTES) return "truncated"
   if (readStream(view, body) === 0) return "value"

@@ -10,11 +10,14 @@ import type { DatagramDropReason } from "./drop-reason.ts"
 import { NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
 import { checkGoneRanges, createGoneList, GONE_RANGE_BYTES, type GoneList, RANGES_MAX, readGoneRanges, writeGoneRanges } from "./ranges.ts"
 
+/** Bytes of the body of a `sync` before its gone ranges. */
 export const SYNC_HEADER_BYTES = 24
 
 /** A sync, reused from packet to packet. */
 export interface Sync {
+  /** The stream's id, never 0. */
   stream: number
+  /** The stream's promise, never `fire-and-forget`. */
   mode: Mode
   /** All packets below are acknowledged or gone. */
   low: number
@@ -26,14 +29,17 @@ export interface Sync {
   readonly gone: GoneList
 }
 
+/** An empty sync, to fill or to read into. */
 export function createSync(): Sync {
   return { stream: 0, mode: MODE.reliable, low: 0, high: 0, begun: 0, gone: createGoneList() }
 }
 
+/** Bytes of the body that {@link writeSync} writes. */
 export function syncBytes(sync: Sync): number {
   return SYNC_HEADER_BYTES + sync.gone.count * GONE_RANGE_BYTES
 }
 
+/** Writes the body of a `sync`; answers the offset behind it. */
 export function writeSync(view: DataView, body: number, sync: Sync): number {
   view.setUint32(body, sync.stream, true)
   view.setUint8(body + 4, deliveryByte(sync.mode, FORM.whole))
@@ -54,6 +60,7 @@ export function readSync(view: DataView, body: number, sync: Sync): void {
   readGoneRanges(view, body + SYNC_HEADER_BYTES, sync.low, view.getUint8(body + 23), sync.gone)
 }
 
+/** Why `[body, end)` is no `sync`, or `undefined` if it is one. Its gone ranges are checked too. */
 export function checkSync(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   if (end - body < SYNC_HEADER_BYTES) return "truncated"
   if (readStream(view, body) === 0) return "value"
