@@ -14,7 +14,9 @@ export const NO_PROGRESS_MS = 5_000
 /** Charged for an assembly at least: what its objects take. */
 const ASSEMBLY_BYTES_MIN = 1_024
 
+/** What an {@link Assembler} needs. */
 export interface AssemblerOptions {
+  /** Where the memory for its messages comes from. */
   readonly budget: AssemblyBudget
   /** Bytes of the largest message taken. */
   readonly messageBytesMax: number
@@ -57,13 +59,14 @@ export class Assembler implements Yielder {
     return this.#assemblies.size
   }
 
-  /** Bytes of the messages under way, and how many of them are still to come. */
+  /** Bytes of the messages under way, whole: what they have reserved. */
   get bytes(): number {
     let bytes = 0
     for (const { total } of this.#assemblies.values()) bytes += total
     return bytes
   }
 
+  /** How many of these are still to come. */
   get missingBytes(): number {
     let bytes = 0
     for (const { total, received } of this.#assemblies.values()) bytes += total - received

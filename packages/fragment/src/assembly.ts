@@ -9,9 +9,13 @@ import type { Piece } from "@x/wire"
 /** Ranges that don't touch: as many as losses can leave in the usual spread of packets. */
 const HOLES_MAX = 8_192
 
+/** A message under way, or complete. */
 export class Assembly {
+  /** Which message of its stream it is, counted from 0. */
   readonly message: number
+  /** Bytes of the whole message. */
   readonly total: number
+  /** The message's memory, `total` bytes; what hasn't come yet is anything. */
   readonly bytes: Uint8Array<ArrayBuffer>
   /** The highest number of a packet that a piece came in. */
   highest = 0
@@ -32,6 +36,7 @@ export class Assembly {
     this.progressMs = nowMs
   }
 
+  /** Whether all bytes are there, and the first piece among them. */
   get isComplete(): boolean {
     return this.#ranges.length === 2 && this.#ranges[0] === 0 && this.#ranges[1] === this.total && this.type >= 0
   }

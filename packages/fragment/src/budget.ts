@@ -19,6 +19,7 @@ export interface Yielder {
 export interface BudgetAllowance {
   /** Takes so many bytes, which are given back together, or none. */
   take(bytes: number): boolean
+  /** Gives back what was taken. */
   give(bytes: number): void
   /** Whether it could take so many now, or once others have given back `freed`. */
   fits(bytes: number, freed?: number): boolean
@@ -38,6 +39,10 @@ export const STALE_MS = 500
 /** Who is asked to make way is sought among so many: the search costs no more than a packet does. */
 const YIELDERS_LOOKED_AT = 64
 
+/**
+ * Bytes that messages under way may take together. The constructor throws a `RangeError` where `allowance` is neither a whole number above
+ * 0, `Infinity`, nor what says how many.
+ */
 export class AssemblyBudget {
   /** Where the memory comes from, one for all that nest. */
   readonly buffers: BufferPool
@@ -58,6 +63,7 @@ export class AssemblyBudget {
     this.#waiters = parent === undefined ? new Map() : parent.#waiters
   }
 
+  /** Bytes in use, of budgets nested in it too. */
   get used(): number {
     return this.#used
   }
@@ -131,6 +137,7 @@ export class AssemblyBudget {
     this.#parent?.keep(yielder, bytes, isAll)
   }
 
+  /** Gives back what was reserved, here and in the parents, and tells who waits for as much. */
   release(bytes: number): void {
     this.#used -= bytes
     this.#allowance.give(bytes)

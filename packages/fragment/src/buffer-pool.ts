@@ -12,6 +12,7 @@ const STEP_BYTES = 4_096
 /** Kept in all, unless told otherwise: a window's worth of messages of a megabyte. */
 const KEPT_BYTES_MAX = 8_388_608
 
+/** Memory from 64 KiB up that was given back, at most 8 MiB of it unless told otherwise; smaller is left to the runtime. */
 export class BufferPool {
   readonly #keptBytesMax: number
   /** The one given back last is the last. */

@@ -17,8 +17,11 @@ import {
 
 /** Where payloads are built; a `SendStream` of `@x/stream` is one. */
 export interface PayloadSink {
+  /** Bytes of the largest payload. */
   readonly payloadBytesMax: number
+  /** Where the offsets of the calls below are; another after each of them, maybe. */
   readonly slab: Uint8Array
+  /** A view of `slab`, whole. */
   readonly view: DataView
   /** Messages begun so far. */
   readonly begun: number
@@ -28,9 +31,11 @@ export interface PayloadSink {
   roomBehind(bytes: number): number
   /** An offset in `slab` for whole messages of so many bytes, or −1: no room now. */
   reserve(bytes: number): number
+  /** So many bytes were written at the last offset: one whole message. */
   commit(bytes: number): void
   /** An offset in `slab` for a packet of its own, or −1. */
   reservePiece(): number
+  /** So many bytes were written at the last offset: a piece of this form, one of `FORM`. */
   commitPiece(form: number, bytes: number): void
 }
 
@@ -93,6 +98,7 @@ const EMPTY = new Uint8Array(0)
 
 /** A message that is larger than a packet, and how much of it is in the stream: it can stop at any packet and go on later. */
 export class LargeMessage {
+  /** The application's type of message, 0 to 65,535. */
   readonly type: number
   /** Bytes of all of it, as long as it is. */
   readonly length: number
@@ -107,6 +113,7 @@ export class LargeMessage {
     this.#bytes = bytes.length === 0 ? EMPTY : bytes
   }
 
+  /** Its bytes: the caller's own, until `keep`. */
   get bytes(): Uint8Array {
     return this.#bytes.length === this.length ? this.#bytes : this.#bytes.subarray(0, this.length)
   }
@@ -127,6 +134,7 @@ export class LargeMessage {
     return this.#written
   }
 
+  /** Whether a piece of it is in the stream. */
   get isBegun(): boolean {
     return this.#written > 0
   }
@@ -136,6 +144,7 @@ export class LargeMessage {
     return this.#message
   }
 
+  /** Whether all of it is. */
   get isDone(): boolean {
     return this.#written === this.length
   }

@@ -21,6 +21,7 @@ interface Gap {
   firstAskedMs: number
 }
 
+/** The missing packets of one stream: `[from, to)` ranges above the cumulative edge. Times are milliseconds of one clock, whichever. */
 export class GapTracker {
   readonly #gaps: Gap[] = []
   #arrivals = 0
@@ -32,6 +33,7 @@ export class GapTracker {
     this.#reorderPackets = reorderPackets
   }
 
+  /** Ranges of missing packets; neighbours that were noticed at different times are two. */
   get count(): number {
     return this.#gaps.length
   }
@@ -84,6 +86,7 @@ export class GapTracker {
     return this.#gaps[0]?.to ?? Infinity
   }
 
+  /** Whether a packet is missing. */
   has(number: number): boolean {
     return this.#find(number) >= 0
   }
@@ -243,6 +246,7 @@ export class GapTracker {
     return -1
   }
 
+  /** For tests: throws an `Error` where the list isn't ascending, or leaves `[edge, high)`. */
   assertInvariants(edge: number, high: number): void {
     // Gaps noticed at different times may touch.
     let before = edge

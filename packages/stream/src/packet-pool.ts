@@ -12,27 +12,38 @@ const CHUNK_BYTES = 131_072
 
 /** Slots of a pool; a stream needs no more of it than this. */
 export interface PacketSlots {
+  /** Bytes of a slot. */
   readonly slotBytes: number
   /** Slots that could be had now. */
   readonly available: number
   /** A slot, or −1: there is none now. */
   acquire(): number
+  /** Gives a slot back, once. */
   release(slot: number): void
+  /** The piece of memory that a slot lies in, with others: it begins at `offset(slot)`. */
   bytes(slot: number): Uint8Array
+  /** A view of `bytes(slot)`, whole. */
   view(slot: number): DataView
   /** Where the slot is in its bytes. */
   offset(slot: number): number
 }
 
+/** The size of a {@link PacketPool}. */
 export interface PacketPoolOptions {
-  /** Bytes of a slot: the largest payload, and what has to stand around it. */
+  /** Bytes of a slot, 1 to 66,560: the largest payload, and what has to stand around it. */
   readonly slotBytes: number
-  /** Default 16,384 (some 20 MiB of usual packets). */
+  /**
+   * The most slots, from 0, default 16,384 (some 20 MiB of usual packets). They are allocated as they are needed, some 128 KiB at a time,
+   * and kept.
+   */
   readonly slotsMax?: number
 }
 
+/** Slots for packets up to a ceiling. The constructor throws a `RangeError` where an option is out of range. */
 export class PacketPool implements PacketSlots {
+  /** Bytes of a slot: as many as were asked for, up to the next multiple of 8. */
   readonly slotBytes: number
+  /** Its ceiling, in slots. */
   readonly slotsMax: number
   readonly #shift: number
   readonly #chunks: Uint8Array[] = []
@@ -86,6 +97,7 @@ export class PacketPool implements PacketSlots {
     this.#isHeld = true
   }
 
+  /** Released slots are given out again, those of the meantime too. */
   unhold(): void {
     this.#isHeld = false
     this.reclaim()
@@ -130,6 +142,7 @@ export interface Allowance {
   readonly room: number
   /** Takes so many, or none. */
   take(units: number): boolean
+  /** Gives back so many that were taken. */
   give(units: number): void
 }
 
@@ -149,6 +162,7 @@ export class PoolShare implements PacketSlots {
     this.#onRefused = onRefused
   }
 
+  /** Slots that this share has taken. */
   get used(): number {
     return this.#used
   }

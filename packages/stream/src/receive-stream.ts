@@ -27,11 +27,17 @@ const ROOM_PACE = new RepeatPace()
 /** Packets that can wait before their ring first grows. */
 const WAITING_MIN = 16
 
+/** What a {@link ReceiveStream} needs. */
 export interface ReceiveStreamOptions {
+  /** The sender's id of the stream, 1 to 2^32 − 1. */
   readonly id: number
+  /** Its promise, one of `MODE`. */
   readonly mode: Mode
+  /** Options that were checked, as `streamOptions` gives them; the spread is what its sender was told. */
   readonly options: StreamOptions
+  /** The round trip to its sender: when to ask, and how often. */
   readonly rtt: RttEstimator
+  /** Where packets that come before their turn are kept; slots of at least the largest payload. */
   readonly pool: PacketSlots
 }
 
@@ -47,26 +53,36 @@ export interface SkippedPackets {
   begun: number
 }
 
+/** `closed`: it was closed, since all of it was dispatched or it was given up. Then everything that comes is dropped. */
 export type ReceiveState = "open" | "closed"
 
 /** A kept packet whose turn has come. */
 export interface KeptPacket {
+  /** Where the payload lies, with others: `[offset, offset + length)` of it. */
   bytes: Uint8Array
+  /** A view of `bytes`, whole. */
   view: DataView
+  /** Where the payload begins in `bytes`. */
   offset: number
+  /** Bytes of the payload. */
   length: number
+  /** The delivery byte: mode and form. */
   delivery: number
 }
 
 const EMPTY = new Uint8Array(0)
 const NO_INTS = new Int32Array(0)
 
+/** An empty one, for `peekKept` to fill in. */
 export function createKeptPacket(): KeptPacket {
   return { bytes: EMPTY, view: new DataView(EMPTY.buffer), offset: 0, length: 0, delivery: 0 }
 }
 
+/** One stream as its receiver sees it. */
 export class ReceiveStream {
+  /** The sender's id of the stream. */
   readonly id: number
+  /** Its promise, one of `MODE`. */
   readonly mode: Mode
   readonly #options: StreamOptions
   readonly #rtt: RttEstimator
@@ -118,10 +134,12 @@ export class ReceiveStream {
     if (mode === MODE["fire-and-forget"] || mode === MODE.latest) this.#isStarted = true
   }
 
+  /** Whether anything of it is still taken. */
   get state(): ReceiveState {
     return this.#state
   }
 
+  /** Whether it is known with which number it begins; where nothing is resent it always is. */
   get isStarted(): boolean {
     return this.#isStarted
   }
@@ -141,10 +159,12 @@ export class ReceiveStream {
     return this.#kept
   }
 
+  /** Statuses that asked for something, so far. */
   get naksSent(): number {
     return this.#naksSent
   }
 
+  /** Packets that came again, so far. */
   get duplicates(): number {
     return this.#duplicates
   }
@@ -587,6 +607,7 @@ export class ReceiveStream {
     this.#deliveries = EMPTY
   }
 
+  /** For tests: throws an `Error` that names what is wrong inside. */
   assertInvariants(): void {
     if (!this.#isStarted) return
     if (this.#next > this.#high) throw new Error(`edge ${this.#next} above the newest ${this.#high}`)

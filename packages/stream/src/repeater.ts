@@ -47,6 +47,7 @@ export class Repeater {
     return this.#dueMs
   }
 
+  /** Whether it is being said: it was started and isn't stopped. */
   get isActive(): boolean {
     return this.#dueMs !== Infinity
   }
@@ -63,6 +64,7 @@ export class Repeater {
     this.#dueMs = pace.align(nowMs, this.#intervalMs)
   }
 
+  /** It was answered: say it no more. */
   stop(): void {
     this.#dueMs = Infinity
   }

@@ -16,6 +16,7 @@ const DOUBT_SAMPLES = 8
 /** The least a timer can usefully be, milliseconds (RFC 9002 §6.1.2). */
 export const GRANULARITY_MS = 1
 
+/** Round-trip times of one path. Until the first sample it goes by `initialMs`, 100 unless told otherwise. */
 export class RttEstimator {
   #srttMs: number
   #varianceMs: number
@@ -34,29 +35,32 @@ export class RttEstimator {
     this.#varianceMs = initialMs / 2
   }
 
-  /** Smoothed. */
+  /** The smoothed round trip, milliseconds. */
   get srttMs(): number {
     return this.#srttMs
   }
 
+  /** How far samples are from the smoothed one, smoothed: milliseconds. */
   get varianceMs(): number {
     return this.#varianceMs
   }
 
-  /** The least seen; `Infinity` before the first sample. */
+  /** The least sample, milliseconds; `Infinity` before the first. */
   get minMs(): number {
     return this.#minMs
   }
 
+  /** The latest sample, milliseconds, as it counted: three PTO at most; 0 before the first. */
   get latestMs(): number {
     return this.#latestMs
   }
 
+  /** Samples so far. */
   get samples(): number {
     return this.#samples
   }
 
-  /** Probe timeout without the peer's delay: srtt + 4 · rttvar. */
+  /** Probe timeout without the peer's delay, milliseconds: srtt + 4 · rttvar. */
   get ptoMs(): number {
     return probeTimeoutMs(this.#srttMs, this.#varianceMs)
   }

@@ -42,16 +42,21 @@ const COMPACT_PACKETS = 64
 /** What an idle stream keeps its memory for, milliseconds. */
 const IDLE_MS = 1_000
 
+/** What a {@link SendStream} needs, and what it may be told. */
 export interface SendStreamOptions {
+  /** The stream's id, 1 to 2^32 − 1: counted up by its sender, never used twice with a peer. */
   readonly id: number
+  /** Its promise, one of `MODE`. */
   readonly mode: Mode
+  /** Options that were checked, as `streamOptions` gives them. */
   readonly options: StreamOptions
+  /** The round trip to the receiver: how long to wait before a probe or a resend. */
   readonly rtt: RttEstimator
   /** Number of the first packet, default 0. */
   readonly first?: number
-  /** Default 128; higher goes first. */
+  /** 0 to 255, default 128; higher goes first. */
   readonly priority?: number
-  /** Opaque, told to the peer with the opening. */
+  /** Told to the peer with the opening, opaque, at most 1,024 bytes; default none. */
   readonly metadata?: Uint8Array
   /** Where packets are kept; slots of at least `slotBytesOf(options)`. Default: a pool of its own. */
   readonly pool?: PacketSlots
@@ -70,12 +75,15 @@ export function slotBytesOf({ headRoomBytes, payloadBytesMax, tailRoomBytes }: S
 
 /** What became of the messages that were written: `accepted` = `acknowledged` + `unconfirmed` + `dropped` + `pending`, at all times. */
 export interface SentMessages {
+  /** Messages taken: the sum of the others. */
   readonly accepted: number
+  /** The receiver has them: handed to its handler, or waiting for it. */
   readonly acknowledged: number
   /** Given up, or sent without a promise: they may have been delivered. */
   readonly unconfirmed: number
   /** Given up before all of it was sent: they can't have been delivered. */
   readonly dropped: number
+  /** Neither settled nor given up: unsent, on their way, or waiting to be acknowledged. */
   readonly pending: number
 }
 
@@ -84,7 +92,9 @@ export type MessageFate = "acknowledged" | "sent" | "unsent"
 
 /** The packets `[from, to)`, wherever their numbers go: see {@link SendStream.follow}. */
 export interface PacketRange {
+  /** The number of the first packet. */
   from: number
+  /** The number behind the last packet. */
   to: number
 }
 
@@ -93,19 +103,27 @@ export type SendState = "open" | "ending" | "resetting" | "closed"
 
 /** A packet to send, as `take` fills it in. */
 export interface OutgoingPacket {
+  /** Its packet number; 0 in `fire-and-forget`. */
   number: number
+  /** Its delivery byte: mode and form. */
   delivery: number
-  /** The payload is `bytes[offset, offset + length)`, with head and tail room around it. `slot`: its place in the pool. */
+  /** Its place in the pool, −1: none. */
   slot: number
+  /** The payload is `[offset, offset + length)` of it, with head and tail room around it. */
   bytes: Uint8Array
+  /** A view of `bytes`, whole. */
   view: DataView
+  /** Where the payload begins in `bytes`. */
   offset: number
+  /** Bytes of the payload. */
   length: number
   /** A status is wanted: the packet fills the window, or another quarter of it, or empties the queue and none was wanted for a while. */
   wanted: boolean
+  /** Whether it was sent before. */
   isResend: boolean
 }
 
+/** An empty one, for `take` to fill in. */
 export function createOutgoingPacket(): OutgoingPacket {
   return { number: 0, delivery: 0, slot: -1, bytes: NO_BYTES, view: NO_VIEW, offset: 0, length: 0, wanted: false, isResend: false }
 }
@@ -117,10 +135,15 @@ const NO_VIEW = new DataView(NO_BYTES.buffer)
 const ID_MAX = 0xffff_ffff
 const PRIORITY_MAX = 255
 
+/** One stream as its sender sees it. The constructor throws a `RangeError` that names what is wrong and what would be right. */
 export class SendStream {
+  /** The stream's id. */
   readonly id: number
+  /** Its promise, one of `MODE`. */
   readonly mode: Mode
+  /** 0 to 255; higher goes first. */
   readonly priority: number
+  /** What the peer is told with the opening. */
   readonly metadata: Uint8Array
   readonly #options: StreamOptions
   readonly #rtt: RttEstimator
@@ -234,6 +257,7 @@ export class SendStream {
     this.#first = this.#low = this.#next = this.#high = this.#evictFrom = mode === MODE["fire-and-forget"] ? 0 : first
   }
 
+  /** Where its life stands. */
   get state(): SendState {
     return this.#state
   }
@@ -253,6 +277,7 @@ export class SendStream {
     return this.#reason
   }
 
+  /** Bytes of the largest payload. */
   get payloadBytesMax(): number {
     return this.#options.payloadBytesMax
   }
@@ -262,6 +287,7 @@ export class SendStream {
     return this.#openSlab
   }
 
+  /** A view of `slab`, whole. */
   get view(): DataView {
     return this.#openView
   }
@@ -282,6 +308,7 @@ export class SendStream {
     return this.#begun + this.#openBegun
   }
 
+  /** What became of its messages so far. */
   get messages(): SentMessages {
     return {
       accepted: this.begun + this.#superseded,
@@ -302,19 +329,22 @@ export class SendStream {
     return this.#acknowledged + this.#unconfirmed + this.#dropped + this.#superseded
   }
 
-  /** The edge below which all packets are acknowledged, and the number of the next packet. */
+  /** The edge below which all packets are acknowledged, or known to the receiver to be gone. */
   get low(): number {
     return this.#low
   }
 
+  /** The number of the next packet to be begun: where the stream would end now. */
   get high(): number {
     return this.#openBytes > 0 ? this.#high + 1 : this.#high
   }
 
+  /** Packets that are closed, and neither acknowledged nor given up. */
   get unackedPackets(): number {
     return this.#unackedPackets
   }
 
+  /** Their payload bytes. */
   get unackedBytes(): number {
     return this.#unackedBytes
   }
@@ -329,10 +359,12 @@ export class SendStream {
     return this.#ring.rows
   }
 
+  /** Resends so far. */
   get resentPackets(): number {
     return this.#resentPackets
   }
 
+  /** Syncs so far. */
   get syncsSent(): number {
     return this.#syncsSent
   }
@@ -379,6 +411,7 @@ export class SendStream {
     this.#followed.add(range)
   }
 
+  /** The range is the caller's alone again. */
   unfollow(range: PacketRange): void {
     this.#followed.delete(range)
   }
