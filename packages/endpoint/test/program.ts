@@ -431,6 +431,15 @@ export class World implements Waiter {
     this.#diverted.add(label)
   }
 
+  /** Somebody reads a stream, or what of a type comes of its peer. */
+  read(owner: Process, stream: IncomingStream, isOfPeer = false): void {
+    this.divert(stream)
+    const it = this.attempt("messages", () => (isOfPeer ? stream.peer.messages(TYPE.iterator) : stream.messages()))
+    if (it === undefined) return
+    const isOver = (): boolean => stream.peer.state === "left" && this.isFinal && this.busy === 0
+    this.iterators.push({ owner, it, name: `messages of ${isOfPeer ? "a peer" : stream.label}`, isOver })
+  }
+
   isDiverted(label: string): boolean {
     return this.#diverted.has(label)
   }
@@ -818,13 +827,7 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
   messages(world, n, m) {
     const incoming = pick(world.incoming, n)
     if (incoming === undefined || isAway(world, incoming.owner) || world.isFinal) return
-    const { stream, owner } = incoming
-    world.divert(stream)
-    const isOfPeer = m >= 4
-    const it = world.attempt("messages", () => (isOfPeer ? stream.peer.messages(TYPE.iterator) : stream.messages()))
-    if (it === undefined) return
-    const isOver = (): boolean => stream.peer.state === "left" && world.isFinal && world.busy === 0
-    world.iterators.push({ owner, it, name: `messages of ${isOfPeer ? "a peer" : stream.label}`, isOver })
+    world.read(incoming.owner, incoming.stream, m >= 4)
   },
 
   next(world, n) {
@@ -1243,7 +1246,12 @@ async function finish(world: World, { isPatient, first }: Program): Promise<void
 
 /** Whoever held something up takes it now. */
 function consumeAll(world: World): void {
-  for (const { owner, stream } of world.incoming) if (!owner.isGone) stream.resume()
+  for (const { owner, stream } of world.incoming) {
+    if (owner.isGone) continue
+    stream.resume()
+    // What a reader left waits for the next one.
+    if (stream.queued.messages > 0 && world.isDiverted(stream.label)) world.read(owner, stream)
+  }
   for (const iterator of world.iterators.splice(0)) if (!iterator.owner.isGone) void drain(() => next(world, iterator))
   for (const reader of world.readers.splice(0)) if (!reader.owner.isGone) void drain(() => read(world, reader))
 }
