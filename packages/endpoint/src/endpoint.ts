@@ -16,7 +16,7 @@ import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventNam
 import { guarded } from "./guarded-congestion.ts"
 import { type IncomingHost, IncomingStream } from "./incoming-stream.ts"
 import { type JoiningHost, joinOver } from "./joining.ts"
-import type { ReceivedMessage } from "./message.ts"
+import { ReceivedMessage } from "./message.ts"
 import {
   type AsyncMessageHandler,
   type AsyncValueHandler,
@@ -601,7 +601,7 @@ export class Endpoint implements AsyncDisposable {
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
       this.#userCode.handle(handler.now, type, stream, bytes, view, 0, bytes.length)
     }
-    const message: ReceivedMessage = { type, bytes, peer: stream.peer, stream }
+    const message = new ReceivedMessage(type, bytes, stream.peer, stream)
     for (const reader of readers ?? []) reader.push(message, queued)
     if (handler?.later !== undefined) {
       queued.hold()

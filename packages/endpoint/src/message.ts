@@ -1,4 +1,6 @@
 import type { IncomingStream } from "./incoming-stream.ts"
+import type { MessageType } from "./message-type.ts"
+import type { SendOptions } from "./outgoing-stream.ts"
 import type { Peer } from "./peer.ts"
 
 /**
@@ -55,6 +57,17 @@ export class Message {
     return this.#isLent ? new Uint8Array(this.bytes) : gone()
   }
 
+  /**
+   * Answers who sent it, over the one `reliable` stream that there is for all answers to a peer, `peer.replies`: as `send` of that, but the bytes are borrowed during the
+   * call only, so they may be the message's own. Settles when the answer is in the window, or acknowledged; rejects as `send` does: `not-joined` where the peer has left,
+   * `refused` where too many answers wait. During the handler's call only, as everything here: for later take `const { replies } = message.peer`.
+   */
+  reply(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
+  reply<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
+  reply(type: number | MessageType<unknown>, value: unknown, options?: SendOptions): Promise<void> {
+    return this.peer.replies.send(type, value, options, true)
+  }
+
   /** @internal */
   set(type: number, peer: Peer, stream: IncomingStream, bytes: Uint8Array, view: DataView, offset: number, length: number): void {
     this.#isLent = true
@@ -79,13 +92,28 @@ const EMPTY = new Uint8Array(0)
 const EMPTY_VIEW = new DataView(EMPTY.buffer)
 
 function gone(): never {
-  throw new Error("a message is valid only during its handler's call; keep what you need with copy()")
+  throw new Error("a message is valid only during its handler's call; keep what you need with copy(), and message.peer to answer later")
 }
 
 /** A message to keep. */
-export interface ReceivedMessage {
+export class ReceivedMessage {
   readonly type: number
   readonly bytes: Uint8Array
   readonly peer: Peer
   readonly stream: IncomingStream
+
+  /** @internal */
+  constructor(type: number, bytes: Uint8Array, peer: Peer, stream: IncomingStream) {
+    this.type = type
+    this.bytes = bytes
+    this.peer = peer
+    this.stream = stream
+  }
+
+  /** As `reply` of the message that a handler gets, at any time. */
+  reply(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
+  reply<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
+  reply(type: number | MessageType<unknown>, value: unknown, options?: SendOptions): Promise<void> {
+    return this.peer.replies.send(type, value, options, true)
+  }
 }

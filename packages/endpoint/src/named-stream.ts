@@ -1,11 +1,10 @@
 import { REASON, reasonName } from "@x/wire"
-import { checkType } from "./check.ts"
 import { EndpointError } from "./endpoint-error.ts"
 import { type Departure, Events, type Listener } from "./events.ts"
 import { type KeptMessage, KeptMessages, type UnconfirmedMessage } from "./kept-messages.ts"
 import { isMessageType, isWriting, type MessageType } from "./message-type.ts"
 import {
-  checkBytes,
+  checkMessage,
   checkSendOptions,
   checkTrySendOptions,
   type OutgoingEnd,
@@ -304,13 +303,6 @@ export class NamedStream {
 function plain(type: number | MessageType<unknown>, value: unknown): [number: number, bytes: Uint8Array, isOwned: boolean] {
   if (isMessageType(type)) return [type.type, encodeValue(type, value), isWriting(type.codec)]
   return [type, value as Uint8Array, false]
-}
-
-/** Also while there is nobody to send to. */
-function checkMessage(type: number | MessageType<unknown>, value: unknown): void {
-  if (isMessageType(type)) return
-  checkType(type)
-  checkBytes(value)
 }
 
 function endedError(): EndpointError {

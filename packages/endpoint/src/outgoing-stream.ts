@@ -296,7 +296,9 @@ export class OutgoingStream {
    */
   send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
   send<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
-  send(type: number | MessageType<unknown>, value: unknown, options: SendOptions = NO_OPTIONS): Promise<void> {
+  /** @internal `isLent`: the bytes are good during the call only. */
+  send(type: number | MessageType<unknown>, value: unknown, options: SendOptions | undefined, isLent: boolean): Promise<void>
+  send(type: number | MessageType<unknown>, value: unknown, options: SendOptions = NO_OPTIONS, isLent = false): Promise<void> {
     const {
       signal,
       timeoutMs = Infinity,
@@ -304,7 +306,7 @@ export class OutgoingStream {
     } = options === NO_OPTIONS ? options : check.options("send", options, SEND_OPTIONS)
     let bytes: Uint8Array
     // What a codec gave may be memory that it uses again for the next value.
-    let isReused = false
+    let isReused = isLent
     if (isMessageType(type)) {
       bytes = encodeValue(type, value)
       isReused = !isWriting(type.codec)
@@ -695,6 +697,13 @@ function timeoutOf(options: TrySendOptions): number {
   for (const name in options) names += name === "timeoutMs" ? 1 : 2
   if (names === 1 && TIMEOUT.has(options.timeoutMs)) return options.timeoutMs
   return check.options("trySend", options, TRY_SEND_OPTIONS).timeoutMs ?? Infinity
+}
+
+/** What a stream that isn't there yet is given: a value is seen once it is. */
+export function checkMessage(type: number | MessageType<unknown>, value: unknown): void {
+  if (isMessageType(type)) return
+  checkType(type)
+  checkBytes(value)
 }
 
 export function checkBytes(bytes: unknown): asserts bytes is Uint8Array {

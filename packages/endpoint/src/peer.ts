@@ -23,6 +23,7 @@ import { Readers } from "./message-queue.ts"
 import { OutgoingStream } from "./outgoing-stream.ts"
 import { ParkingLot } from "./parking-lot.ts"
 import { type QueueBudget, QueueShare } from "./queue-budget.ts"
+import { Replies } from "./replies.ts"
 import type { Routes } from "./routes.ts"
 import { toHex } from "./protocol/identity.ts"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
@@ -96,6 +97,9 @@ const PING_MS = 10_000
 
 const ENCODER = new TextEncoder()
 
+/** Of the streams that answers go over, at both ends. */
+const REPLIES_LABEL = "replies"
+
 /** What a peer needs of its endpoint. */
 export interface PeerHost {
   now(): number
@@ -123,6 +127,7 @@ export class Peer {
   /** Who wants it to stay: it is left when the last of them lets go. */
   readonly #keepers = new Set<object>()
   #queueShare: QueueShare | undefined
+  #replies: Replies | undefined
   /** Streams that are over, and whose messages still wait for their consumers. */
   readonly #unread = new Set<IncomingStream>()
   #unique: string | undefined
@@ -183,6 +188,22 @@ export class Peer {
     )
     state.owner = stream
     return stream
+  }
+
+  /**
+   * Answers to it, also later than `message.reply()` does: always the same object, which sends on one stream for all of them, opened with the first. After it has
+   * left they are `not-joined`; another incarnation has its own.
+   */
+  get replies(): Replies {
+    return (this.#replies ??= new Replies({ open: () => this.open({ label: REPLIES_LABEL }), isAsked: () => this.#isAsking() }))
+  }
+
+  /** Its answers to us ask nothing: two who ask each other would keep their streams open for ever. */
+  #isAsking(): boolean {
+    if (this.#unread.size > 0) return true
+    for (const { stream, owner } of this.#state.incoming.all())
+      if (stream.state === "open" && (owner as IncomingStream | undefined)?.label !== REPLIES_LABEL) return true
+    return false
   }
 
   /** Its share in what this endpoint sends; what isn't given stays. */
@@ -343,6 +364,7 @@ export class Peer {
   /** @internal */
   release(stream: IncomingStream): void {
     if (this.#unread.delete(stream)) this.#endQueues()
+    this.#replies?.noteAsking()
   }
 
   /** @internal A stream of it goes on only when somebody reads it who doesn't yet. */

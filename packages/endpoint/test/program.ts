@@ -52,7 +52,7 @@ export const OPS_DRAWN = [
     "bind",
     "bind",
   ] as const),
-  ...(["suspend", "partition", "heal", "weather", "failSends", "throw", "rearm", "odd"] as const),
+  ...(["reply", "reply", "suspend", "partition", "heal", "weather", "failSends", "throw", "rearm", "odd"] as const),
 ]
 type Op = (typeof OPS_DRAWN)[number]
 
@@ -717,6 +717,27 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     const isOver = (): boolean => stream.state === "closed"
     follow(world, from, `send ${id} on ${ledger.label}`, sending, { ...options, isOver }, (code) => {
       if (!CUT_CODES.has(code)) ledger.withdrawn.add(id)
+    })
+  },
+
+  /** An answer to a peer; where its stream isn't there, or no more, it is opened by that. */
+  reply(world, n, m, k) {
+    const process = up(world, n)
+    const peer = process && pick(process.peers, m)
+    if (process === undefined || peer === undefined) return
+    const { id, bytes } = world.message(peer.unique, m)
+    const before = peer.replies.current
+    const accepted = before?.account.accepted ?? 0
+    const options = sendOptions(world, k, "reliable")
+    const sending = world.attempt("reply", () => peer.replies.send(TYPE.handler, bytes, options))
+    const stream = peer.replies.current
+    if (stream !== undefined && stream !== before) world.addStream(process, stream, "replies", true)
+    const ledger = world.streams.find((it) => it.stream === stream)
+    if (ledger !== undefined && stream!.account.accepted > (stream === before ? accepted : 0)) accept(world, ledger, id, "sent")
+    if (sending === undefined) return
+    const isOver = (): boolean => stream === undefined || stream.state === "closed"
+    follow(world, process, `send ${id} on the replies to ${peer.unique}`, sending, { ...options, isOver }, (code) => {
+      if (!CUT_CODES.has(code)) ledger?.withdrawn.add(id)
     })
   },
 

@@ -12,6 +12,7 @@ import {
   type NamedStream,
   type OutgoingStream,
   type Peer,
+  type Replies,
   type SendOptions,
 } from "@x/endpoint"
 import { systemHost } from "@x/transport"
@@ -62,6 +63,7 @@ export class Walk implements Waiter {
   readonly isGone = false
   /** What was told since the last doing, in order. */
   told: string[] = []
+  isCut = false
   a!: Endpoint
   b!: Endpoint
   hostB!: SimulatedHost
@@ -138,10 +140,12 @@ export class Walk implements Waiter {
   }
 
   cut(): void {
+    this.isCut = true
     this.network.partition("a", "b")
   }
 
   heal(): void {
+    this.isCut = false
     this.network.heal()
   }
 
@@ -466,6 +470,89 @@ async function writeAndForget(it: OutgoingStream): Promise<void> {
   } finally {
     writer.releaseLock()
   }
+}
+
+// --- replies
+
+interface RepliesSubject extends Subject {
+  readonly it: Replies
+  readonly peer: Peer
+  readonly asking: OutgoingStream
+}
+
+/** Those of a to b, which has a stream to ask on. */
+async function repliesSubject(walk: Walk): Promise<RepliesSubject> {
+  const to = await walk.join()
+  let isAsked = true
+  walk.a.on("stream", (stream) => void stream.closed.then(() => (isAsked = false)))
+  const asking = walk.open(walk.b.peers[0]!)
+  await walk.pass()
+  const it = to.replies
+  const observe = (): string => {
+    if (to.state === "left") return "peer left"
+    const { current } = it
+    if (current !== undefined) walk.keep(current)
+    const state = !isAsked ? "unasked" : current === undefined ? "none" : "open"
+    return `${state}${current !== undefined && current.account.pending > 0 ? ", pending" : walk.isCut ? ", cut off" : ""}`
+  }
+  return { it, peer: to, asking, observe }
+}
+
+async function unaskedReplies(walk: Walk): Promise<RepliesSubject> {
+  const subject = await repliesSubject(walk)
+  subject.it.trySend(1, BYTES)
+  await walk.pass()
+  walk.follow("end", subject.asking.end())
+  await walk.pass()
+  return subject
+}
+
+/** The path is cut, and perhaps it answers then. */
+async function cutReplies(walk: Walk, made: Promise<RepliesSubject>, answers = 0): Promise<RepliesSubject> {
+  const subject = await made
+  walk.cut()
+  for (let i = 0; i < answers; i++) subject.it.trySend(1, BYTES)
+  await walk.pass()
+  return subject
+}
+
+const replies: Thing<RepliesSubject> = {
+  states: {
+    none: repliesSubject,
+    async open(walk) {
+      const subject = await repliesSubject(walk)
+      subject.it.trySend(1, BYTES)
+      await walk.pass()
+      return subject
+    },
+    "open, pending": (walk) => cutReplies(walk, repliesSubject(walk), 1),
+    "none, cut off": (walk) => cutReplies(walk, repliesSubject(walk)),
+    unasked: unaskedReplies,
+    "unasked, pending": (walk) => cutReplies(walk, unaskedReplies(walk), 1),
+    "unasked, cut off": (walk) => cutReplies(walk, unaskedReplies(walk)),
+    async "peer left"(walk) {
+      const subject = await repliesSubject(walk)
+      subject.it.trySend(1, BYTES)
+      await walk.pass()
+      walk.follow("leave", subject.peer.leave())
+      await walk.pass()
+      return subject
+    },
+  },
+  doings: {
+    trySend: (_, { it }) => it.trySend(1, BYTES),
+    send: (_, { it }) => it.send(1, BYTES),
+    "send with a receipt": (_, { it }) => it.send(1, BYTES, { receipt: true }),
+    "reset the stream": (_, { it }) => it.current?.reset(),
+    "end the stream": (walk, { it }) => {
+      if (it.current !== undefined) walk.follow("end", it.current.end())
+    },
+    "the peer stops it": (walk) => walk.incoming.at(-1)?.stop(),
+    "it can't ask any more": (walk, { asking }) => walk.follow("end", asking.end()),
+    "leave the peer": (walk, { peer: to }) => walk.follow("leave", to.leave()),
+    "the path heals": heals,
+  },
+  unseen: ["the peer stops it", "it can't ask any more"],
 }
 
 // --- what waits: a parked message, a receipt, a flush, an end, a ping, a join
@@ -847,6 +934,7 @@ export const THINGS: Readonly<Record<string, Thing<any>>> = {
   Connection: connection,
   "Named stream": named,
   "Outgoing stream": outgoing,
+  Replies: replies,
   "Incoming stream": incoming,
   "Parked message": parked,
   Join: join,

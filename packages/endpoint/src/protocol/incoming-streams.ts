@@ -116,6 +116,10 @@ export class IncomingStreams {
     return this.#streams.size
   }
 
+  all(): Iterable<IncomingState> {
+    return this.#streams.values()
+  }
+
   /** Whether one is open. Those that were stopped only wait for their senders to know. */
   get isUsed(): boolean {
     for (const { stream } of this.#streams.values()) if (stream.state === "open") return true
