@@ -25,11 +25,12 @@ export class Alarm {
     this.#binding.alarmSet(this.#handle, Math.max(1, Math.ceil(Math.min(delayMs, DELAY_MS_MAX) * 1_000)))
   }
 
-  /** Whether it keeps the program alive. Again, and after `close`, does nothing. */
+  /** It keeps the program alive, as it does at first. Again, and after `close`, does nothing. */
   ref(): void {
     if (this.#isOpen) this.#binding.alarmRef(this.#handle, true)
   }
 
+  /** It doesn't keep the program alive. Again, and after `close`, does nothing. */
   unref(): void {
     if (this.#isOpen) this.#binding.alarmRef(this.#handle, false)
   }

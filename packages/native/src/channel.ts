@@ -24,8 +24,9 @@ const WRITABLE = 1
 
 /** Datagrams to send: parallel columns, a row for each. */
 export interface SendRows {
-  /** Number of a slab given by {@link Channel.setSlab}, and where in it. */
+  /** Number of a slab given by {@link Channel.setSlab}. */
   readonly slab: Int32Array
+  /** Where in the slab the datagram begins. */
   readonly offset: Int32Array
   /** Bytes without the tag; four more are there for it where the row has a sealer with a checksum. */
   readonly length: Int32Array
@@ -37,8 +38,11 @@ export interface SendRows {
 
 /** Datagrams received: valid during the call that tells of them. */
 export interface ReceivedRows {
+  /** The memory that all of them lie in, {@link RECEIVE_SLAB_BYTES}. */
   readonly slab: Uint8Array
+  /** Where in the slab each begins. */
   readonly offset: Int32Array
+  /** Bytes of each, the tag included. */
   readonly length: Int32Array
   /** 0: from an address without a number, see {@link Channel.sourceOf}. */
   readonly address: Int32Array
@@ -84,6 +88,7 @@ export interface ChannelListener {
 
 /** Sockets of both families and the memory they send from and receive in. Close it; until then it keeps the program alive, as a socket does, unless it is told not to by `unref`. */
 export class Channel {
+  /** Where received datagrams are: the same object each time. */
   readonly rows: ReceivedRows = {
     slab: new Uint8Array(RECEIVE_SLAB_BYTES),
     offset: new Int32Array(RECEIVE_ROWS_MAX),
@@ -109,12 +114,21 @@ export class Channel {
     this.#handle = binding.channelCreate(this.#onEvent, slab, offset, length, address, opener, verdict)
   }
 
+  /** Whether `close` wasn't called yet. */
   get isOpen(): boolean {
     return this.#isOpen
   }
 
   /** Takes over a socket of `openSocket`, one of each family, and reads from it. Answers what it can do; throws, and the socket stays the caller's. */
-  add(fd: number, family: 4 | 6): { readonly gso: boolean; readonly gro: boolean } {
+  add(
+    fd: number,
+    family: 4 | 6,
+  ): {
+    /** Whether the kernel cuts up what is sent: many datagrams in one call. */
+    readonly gso: boolean
+    /** Whether it hands over several that came as one. */
+    readonly gro: boolean
+  } {
     const flags = this.#binding.channelAdd(this.#handle, fd, family)
     return { gso: (flags & 1) !== 0, gro: (flags & 2) !== 0 }
   }
@@ -130,6 +144,7 @@ export class Channel {
     this.#binding.channelSetAddress(this.#handle, number, family, host, port)
   }
 
+  /** The number has no address any more. */
   clearAddress(number: number): void {
     this.#binding.channelClearAddress(this.#handle, number)
   }
@@ -175,7 +190,12 @@ export class Channel {
   }
 
   /** Where a row of the batch under way came from. */
-  sourceOf(row: number): { readonly host: string; readonly port: number } {
+  sourceOf(row: number): {
+    /** A numeric address, with a scope where it is link-local. */
+    readonly host: string
+    /** 0 to 65,535. */
+    readonly port: number
+  } {
     const text = this.#binding.channelSource(this.#handle, row)
     const space = text.indexOf(" ")
     return { port: Number(text.slice(0, space)), host: text.slice(space + 1) }
@@ -186,11 +206,12 @@ export class Channel {
     return this.#binding.errorName(errno)
   }
 
-  /** Whether the sockets keep the program alive. Again, and after `close`, does nothing. */
+  /** The sockets keep the program alive, as they do at first. Again, and after `close`, does nothing. */
   ref(): void {
     if (this.#isOpen) this.#binding.channelRef(this.#handle, true)
   }
 
+  /** The sockets don't keep the program alive. Again, and after `close`, does nothing. */
   unref(): void {
     if (this.#isOpen) this.#binding.channelRef(this.#handle, false)
   }

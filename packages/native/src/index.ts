@@ -51,7 +51,9 @@ export function openAlarm(ring: () => void): Alarm {
   throw Object.assign(new Error("this system or runtime has no alarms"), { code: "ERR_NATIVE_UNAVAILABLE" })
 }
 
+/** What {@link openSocket} opens. */
 export interface OpenOptions {
+  /** IPv4 or IPv6. */
   family: 4 | 6
   /** A numeric address of the family, for v6 also with a scope ("fe80::1%eth0"). Names are not resolved. */
   host: string
@@ -61,8 +63,9 @@ export interface OpenOptions {
   v6Only?: boolean | undefined
   /** Asks that no datagram is ever fragmented: one too long for the interface fails with EMSGSIZE. Default true. */
   dontFragment?: boolean | undefined
-  /** How much the kernel may hold for us before it drops, in bytes, at most 2^30 - 1. Default 0: what the system gives. */
+  /** How much the kernel may hold for us before it drops, in bytes, at most 2^30 − 1. Default 0: what the system gives. */
   receiveBufferBytes?: number | undefined
+  /** How much it may hold on the way out, in bytes, at most 2^30 − 1. Default 0: what the system gives. */
   sendBufferBytes?: number | undefined
 }
 
@@ -70,11 +73,17 @@ export interface OpenOptions {
 export interface OpenedSocket {
   /** The caller's to close, with {@link close}, until `dgram` has bound it; then `dgram`'s. */
   fd: number
+  /** The port that it is bound to, 1 to 65,535. */
   port: number
   /** False if this kernel can't promise it. */
   dontFragment: boolean
-  /** In the unit of the request: less than was asked is a limit of the system (on Linux net.core.rmem_max, wmem_max). */
+  /**
+   * Bytes the kernel holds for us, in the unit of the request: less than was asked is a limit of the system (on Linux net.core.rmem_max).
+   */
   receiveBufferBytes: number
+  /**
+   * Bytes it holds on the way out, in the unit of the request: less than was asked is a limit of the system (on Linux net.core.wmem_max).
+   */
   sendBufferBytes: number
 }
 
@@ -87,6 +96,7 @@ export interface SocketOptionNames {
   SOL_SOCKET: "SO_RCVBUF" | "SO_SNDBUF" | "SO_RCVBUFFORCE" | "SO_SNDBUFFORCE" | "SO_NO_CHECK"
   /** MTU_DISCOVER is Linux: 0 fragments, 2 obeys the kernel's path MTU, 3 (as opened here) only the interface's. DONTFRAG is macOS. */
   IPPROTO_IP: "IP_MTU_DISCOVER" | "IP_DONTFRAG"
+  /** V6ONLY: 1 leaves v4 alone. The others as for v4. */
   IPPROTO_IPV6: "IPV6_V6ONLY" | "IPV6_MTU_DISCOVER" | "IPV6_DONTFRAG"
 }
 

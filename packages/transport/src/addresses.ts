@@ -8,6 +8,7 @@ import type { Address } from "./host.ts"
 
 /** A literal IP address taken apart. */
 export interface ParsedHost {
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6
   /** 4 or 16 bytes in network order. */
   readonly bytes: Uint8Array

@@ -11,22 +11,29 @@ export interface Kind<T = unknown> {
   readonly takes: string
   /** No error shows a value of it. */
   readonly isSecret?: boolean
+  /** Whether a value is one. */
   has(value: unknown): value is T
 }
 
-/** Numbers in a range. `min` and `max` belong to it; and `Infinity`, where that means something. */
+/** Numbers in a range: `min` and `max` belong to it, and `Infinity`, where that means something. */
 export interface NumberKind extends Kind<number> {
+  /** The least. */
   readonly min: number
+  /** The most, but for `Infinity`. */
   readonly max: number
 }
 
 /** Options within an option. */
 export interface GroupKind<T extends object> extends Kind<T> {
+  /** The kinds of the options within it. */
   readonly kinds: Kinds<T>
 }
 
 /** An option that there has to be. */
-export type RequiredKind<T> = Kind<T> & { readonly isRequired: true }
+export type RequiredKind<T> = Kind<T> & {
+  /** Tells it from a kind of an option that may be left out. */
+  readonly isRequired: true
+}
 
 /** The kind of each option: one without a kind doesn't compile, nor one that there has to be and whose kind doesn't say so. */
 export type Kinds<T> = {
@@ -61,8 +68,10 @@ export function orInfinity(kind: NumberKind, meaning: string): NumberKind {
   return { ...kind, takes: `${kind.takes}, or Infinity: ${meaning}`, has }
 }
 
+/** `true` or `false`. */
 export const FLAG: Kind<boolean> = { takes: "true or false", has: (value) => typeof value === "boolean" }
 
+/** Any text, the empty one too. */
 export const TEXT: Kind<string> = { takes: "text", has: (value) => typeof value === "string" }
 
 /** Functions of any parameters: what they do with them can't be seen. */
@@ -70,10 +79,12 @@ export function functionThat<T>(does: string): Kind<T> {
   return { takes: `a function that ${does}`, has: (value): value is T => typeof value === "function" }
 }
 
+/** The same kind, for an option that there has to be. */
 export function required<T>(kind: Kind<T>): RequiredKind<T> {
   return { ...kind, isRequired: true }
 }
 
+/** One of these texts. */
 export function oneOf<T extends string>(...names: readonly T[]): Kind<T> {
   const quoted = names.map((name) => `"${name}"`)
   return {
@@ -88,6 +99,7 @@ export function objectWith<T extends object>(what: string, ...functions: readonl
   return { takes: `${what}, which has ${functions.join(", ")}`, has }
 }
 
+/** An object with options of these kinds, and no others. */
 export function group<T extends object>(kinds: Kinds<T>): GroupKind<T> {
   return { takes: `an object with ${Object.keys(kinds).join(", ")}`, kinds, has: (value): value is T => isObject(value) }
 }

@@ -20,6 +20,7 @@ export abstract class DatagramTransport extends TransportBase {
   /** Sends `slab[offset, offset + length)`, which is the caller's again on return. Fails by {@link DatagramTransport.failed}, now or later. */
   protected abstract sendOne(slab: Uint8Array, offset: number, length: number, to: Address, address: number): void
 
+  /** As `Transport.send`. */
   override send(batch: SendBatch): number {
     for (let row = 0; row < batch.count; row++) {
       const address = batch.address[row]!
@@ -40,6 +41,7 @@ export abstract class DatagramTransport extends TransportBase {
     return batch.count
   }
 
+  /** As `Transport.open`. */
   override open(batch: ReceiveBatch): void {
     openBatch(batch, this.sealers)
   }

@@ -24,13 +24,15 @@ import { type Kinds, objectWith, required } from "./check.ts"
 import { checks, PROBABILITY, SEED } from "./simulated/check.ts"
 import { Random } from "./simulated/random.ts"
 
+/** What {@link withFaults} loses. */
 export interface FaultOptions {
   /** Decides which datagrams are lost. A whole number of 32 bits. */
   readonly seed: number
   /** Share of the datagrams lost in each direction, 0 to 1; default 0. */
   readonly lossRate?: number
-  /** The same for one direction, where they differ. */
+  /** Share of what is sent, 0 to 1; default `lossRate`. */
   readonly sendLossRate?: number
+  /** Share of what is received, 0 to 1; default `lossRate`. */
   readonly receiveLossRate?: number
 }
 
@@ -43,12 +45,20 @@ const FAULT_OPTIONS: Kinds<FaultOptions> = {
 
 /** What the decorator did. Only it changes them. */
 export interface FaultCounters {
+  /** Datagrams lost on their way out. */
   sendLost: number
+  /** Datagrams lost on their way in. */
   receiveLost: number
 }
 
-/** A host whose transports lose datagrams, decided by a seed and counted. */
-export function withFaults(host: Host, options: FaultOptions): Host & { readonly faults: FaultCounters } {
+/** A host whose transports lose datagrams, decided by a seed and counted. Throws a `RangeError` for options that are none. */
+export function withFaults(
+  host: Host,
+  options: FaultOptions,
+): Host & {
+  /** What was lost so far. */
+  readonly faults: FaultCounters
+} {
   return new FaultyHost(host, options)
 }
 

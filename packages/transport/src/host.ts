@@ -16,6 +16,7 @@ export { formatAddress, formatHost, normalizeAddress, type ParsedHost, parseHost
 
 /** An IP address and a UDP port. The hot path never sees one: it uses the small integers of {@link Transport.internAddress}. */
 export interface Address {
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6
   /** Dotted decimal, or the shortest lower-case form of RFC 5952 with a scope (`%eth0`) where the address is link-local. Never a mapped `::ffff:` address. */
   readonly host: string
@@ -37,6 +38,7 @@ export interface Host {
   entropy(out: Uint8Array): void
   /** The addresses of a name, port 0, in the order to try them; a literal address needs no lookup. Rejects with a `TransportError` `name-not-found`. */
   resolve(name: string, signal?: AbortSignal): Promise<ResolvedAddress[]>
+  /** What it seals with and exchanges keys by. */
   readonly crypto: SyncCrypto
   /** Opens the sockets. Rejects with a `TransportError` (`address-in-use`, `no-family`, `invalid-option` …) that says what to do. */
   bind(options: BindOptions): Promise<Transport>
@@ -46,11 +48,13 @@ export interface Host {
 export interface WakeUp {
   /** Calls the function once at `deadlineMs` of `Host.now()` or soon after, never before, however far that is, and after datagrams that already wait were delivered. Replaces the deadline before; `Infinity` cancels it. Throws `RangeError` for NaN. */
   at(deadlineMs: number): void
-  /** Whether a deadline keeps the program alive; at first it does. In any order and again. A host that can't keep one alive has neither. */
+  /** A deadline keeps the program alive, as it does at first. In any order, and again; a host that can't keep one alive has neither. */
   ref?(): void
+  /** A deadline doesn't keep the program alive. In any order, and again. */
   unref?(): void
 }
 
+/** An IP address that a name stands for. */
 export type ResolvedAddress = Omit<Address, "port">
 
 /** Cryptography that answers at once: a machine can't wait in the middle of a datagram. */
@@ -69,16 +73,20 @@ export interface SyncCrypto {
   x25519(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined
 }
 
+/** What to bind, and with how much memory of the system's. Anything else is a `TransportError` `invalid-option`. */
 export interface BindOptions {
-  /** UDP port of both sockets; 0 (default) takes a free one. */
+  /** UDP port of both sockets, 0 to 65,535; 0 (default) takes a free one. */
   readonly port?: number
   /** Address to bind the v4 socket to, default `"0.0.0.0"`; `false`: no v4 socket. */
   readonly v4?: string | false
   /** Address to bind the v6 socket to, default `"::"` (v6 only, never mapped v4); `false`: no v6 socket. */
   readonly v6?: string | false
-  /** Requested SO_RCVBUF, default 4 MiB: a stall of 5 ms at 100,000 datagrams/s overruns the usual 208 KiB. What was got is in the capabilities. */
+  /**
+   * Requested SO_RCVBUF, 1 to 2^30 − 1 bytes, default 4 MiB: a stall of 5 ms at 100,000 datagrams/s overruns the usual 208 KiB. What was
+   * got is in the capabilities.
+   */
   readonly receiveBufferBytes?: number
-  /** Requested SO_SNDBUF, default 1 MiB. */
+  /** Requested SO_SNDBUF, 1 to 2^30 − 1 bytes, default 1 MiB. */
   readonly sendBufferBytes?: number
 }
 
@@ -88,8 +96,9 @@ export interface Capabilities {
   readonly families: readonly (4 | 6)[]
   /** `true`: DF is set, and a datagram too long for the path is refused (EMSGSIZE) or lost, never cut up. */
   readonly dontFragment: boolean
-  /** Segmentation offload on sending, receiving. */
+  /** Segmentation offload on sending: many datagrams pass the network stack as one. */
   readonly gso: boolean
+  /** Segmentation offload on receiving. */
   readonly gro: boolean
   /** `true`: one system call moves many datagrams. */
   readonly batch: boolean
@@ -97,8 +106,9 @@ export interface Capabilities {
   readonly timerMs: number
   /** The longest datagram that can be handed over, bytes of UDP payload. */
   readonly datagramBytesMax: number
-  /** SO_RCVBUF and SO_SNDBUF as read back; the smaller of the two sockets'. */
+  /** SO_RCVBUF in bytes as read back; the smaller of the two sockets'. */
   readonly receiveBufferBytes: number
+  /** SO_SNDBUF in bytes as read back; the smaller of the two sockets'. */
   readonly sendBufferBytes: number
   /** One sentence for each thing that is missing or less than asked for, with its cause and cure. */
   readonly notes: readonly string[]
@@ -106,10 +116,13 @@ export interface Capabilities {
 
 /** Datagrams to send: parallel columns of fixed capacity, reused. Order is send order. Make one with `createSendBatch`. */
 export interface SendBatch {
+  /** Rows to send, from the front; the caller sets it. */
   count: number
+  /** Rows there are. */
   readonly capacity: number
-  /** Id of the registered slab that holds the datagram, and where in it. */
+  /** Id of the registered slab that holds the datagram. */
   readonly slab: Int32Array
+  /** Where in the slab it begins. */
   readonly offset: Int32Array
   /** Bytes without the tag; a sealer that seals in place writes its tag behind them, so a slab has that much room there. */
   readonly length: Int32Array
@@ -121,10 +134,13 @@ export interface SendBatch {
 
 /** Datagrams received: valid during the call of the receive function, overwritten after it. */
 export interface ReceiveBatch {
+  /** Rows received, from the front. */
   readonly count: number
   /** The bytes of each slab id. */
   readonly slabs: readonly Uint8Array[]
+  /** The slab that holds the datagram: an index of `slabs`. */
   readonly slab: Int32Array
+  /** Where in the slab it begins. */
   readonly offset: Int32Array
   /** Bytes, the tag included. */
   readonly length: Int32Array
@@ -141,6 +157,7 @@ export interface ReceiveBatch {
  * understands does the same work itself, one call for a batch.
  */
 export interface Sealer {
+  /** Bytes of a tag, at most 64. */
   readonly tagBytes: number
   /**
    * Writes `slab[offset, offset + length)`, sealed, and the tag behind it to `out` from `at` on. `out` is the slab itself and `at` the offset, unless it is
@@ -151,15 +168,24 @@ export interface Sealer {
   open(slab: Uint8Array, offset: number, length: number): boolean
   /** Sealing changes bytes that may be sent again in another datagram: it goes to memory of the transport's, and the slab needs no room for the tag. */
   readonly isOutOfPlace?: boolean
+  /** What it does, for a transport that can do it itself. */
   readonly parameters?: SealerParameters
 }
 
 /** What a native transport seals and opens by itself. */
 export type SealerParameters =
-  | { readonly algorithm: "crc32c"; readonly sealSeed: number; readonly openSeed: number }
+  | {
+      /** CRC-32C (Castagnoli), in place, with a tag of 4 bytes, the least significant first. */
+      readonly algorithm: "crc32c"
+      /** What the checksum of a datagram to send goes on from, 32 bits. */
+      readonly sealSeed: number
+      /** What that of a received one goes on from. */
+      readonly openSeed: number
+    }
   | {
       /** Out of place, with a tag of 16 bytes. */
       readonly algorithm: "aes-256-gcm"
+      /** 32 bytes. */
       readonly key: Uint8Array
       /** 12 bytes; the nonce is these, the last six combined by XOR with the datagram's counter, its most significant byte first. */
       readonly iv: Uint8Array
@@ -187,51 +213,67 @@ export const SOCKET_ERRORS = [
   "EADDRNOTAVAIL",
   "other",
 ] as const
+/** One of {@link SOCKET_ERRORS}. */
 export type SocketErrorCode = (typeof SOCKET_ERRORS)[number]
 
 /** A failed socket call. The datagram counts as lost; nothing else follows from it by itself. */
 export interface SocketError {
+  /** The system's name of the failure, `"EMSGSIZE"`. */
   readonly code: SocketErrorCode
+  /** What failed: to send a datagram, to receive, or the socket itself. */
   readonly operation: "send" | "receive" | "socket"
   /** The destination of a failed send, else 0. Good during the call. */
   readonly address: number
   /** Bytes of the datagram that failed, the tag included, else 0. */
   readonly bytes: number
+  /** The system's error. */
   readonly cause: unknown
 }
 
+/** What a transport moved and lost, since it was bound. Bytes are of UDP payload, tags included. */
 export interface TransportCounters {
-  /** Handed to a socket. A send that failed is among them, and among the errors. */
+  /** Datagrams handed to a socket. A send that failed is among them, and among the errors. */
   readonly datagramsSent: number
+  /** Their bytes. */
   readonly bytesSent: number
-  /** Handed to the receive function. */
+  /** Datagrams handed to the receive function. */
   readonly datagramsReceived: number
+  /** Their bytes. */
   readonly bytesReceived: number
   /** Datagrams that no socket of this transport could carry: wrong family, or closed. */
   readonly datagramsUnsendable: number
   /** Datagrams that came and were dropped: nobody could answer their source (port 0), or a simulated receive buffer was full. A real one doesn't tell. */
   readonly datagramsDropped: number
+  /** Failed socket calls, by name. */
   readonly errors: Readonly<Record<SocketErrorCode, number>>
 }
 
 /** Datagrams in and out, in batches. Nothing here throws because of the network. Close it with `close()` or `await using`. */
 export interface Transport extends AsyncDisposable {
+  /** What it can do, as it was bound. */
   readonly capabilities: Capabilities
   /** Where the sockets are bound, one for each family. */
   readonly localAddresses: readonly Address[]
+  /** What it did so far: the same object each time, which goes on counting. */
   readonly counters: TransportCounters
 
   /** Makes `bytes` known as a slab to send from. Ids are small integers ≥ 1. */
   registerSlab(bytes: Uint8Array): number
+  /** Forgets a slab; its id is given out again. Throws `RangeError` for an id that isn't registered. */
   releaseSlab(slab: number): void
 
   /** The id (≥ 1) of an address, held until released as often as interned or retained. Throws `RangeError` for a host that is no literal address. */
   internAddress(address: Address): number
+  /** Holds an id once more. */
   retainAddress(address: number): void
+  /** Holds an id once less; one that nobody holds is forgotten. Throws `RangeError` for one that nobody held. */
   releaseAddress(address: number): void
+  /** The address of an id. Throws `RangeError` for an id that isn't known. */
   addressOf(address: number): Address
 
+  /** Makes a sealer known. Ids are small integers ≥ 1. */
   registerSealer(sealer: Sealer): number
+  /** Forgets a sealer; its id is given out again. Throws `RangeError` for an id that isn't registered. */
   releaseSealer(sealer: number): void
 
   /**
@@ -243,15 +285,21 @@ export interface Transport extends AsyncDisposable {
   open(batch: ReceiveBatch): void
 
   /**
-   * At most one function each; the last one given is called. They may call the transport; an error function is called within `send` where the
-   * failure is known at once. What they throw surfaces once, as an uncaught exception of the program or from the call that lets simulated time pass.
+   * The function to call with what was received. Of this and of the next two there is at most one each: the last one given. They may call the transport.
+   * What they throw surfaces once, as an uncaught exception of the program or from the call that lets simulated time pass.
    */
   onReceive(receive: (batch: ReceiveBatch) => void): void
+  /** The function to call when a socket that was full takes datagrams again: what `send` didn't take can be sent. */
   onWritable(writable: () => void): void
+  /** The function to call when a call of the system fails: within `send` where that is known at once. */
   onError(error: (error: SocketError) => void): void
 
-  /** Whether the sockets keep the program alive; at first they do. In any order, again, and after `close`. A transport that can't keep one alive has neither. */
+  /**
+   * The sockets keep the program alive, as they do at first. In any order, again, and after `close`; a transport that can't keep one alive
+   * has neither.
+   */
   ref?(): void
+  /** The sockets don't keep the program alive. In any order, again, and after `close`. */
   unref?(): void
 
   /** Closes the sockets. Always settles; a second call returns the same promise. Afterwards `send` takes and counts, and nothing is received. */

@@ -22,8 +22,9 @@ export abstract class TransportBase implements Transport {
 
   abstract send(batch: SendBatch): number
   abstract open(batch: ReceiveBatch): void
-  /** Where nothing keeps a program alive there is nothing to do. */
+  /** As `Transport.ref`; nothing, where nothing keeps a program alive. */
   ref(): void {}
+  /** As `Transport.unref`; nothing, where nothing keeps a program alive. */
   unref(): void {}
   protected abstract closeSockets(): Promise<void>
   /** Makes an error of the user's code known, once, and returns. */
@@ -87,6 +88,7 @@ export abstract class TransportBase implements Transport {
     return this.#closing
   }
 
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -10,7 +10,9 @@ export type TransportErrorCode =
 
 /** The one error class of this package. The message says what to do. */
 export class TransportError extends Error {
+  /** Tells it from other errors, where `instanceof` doesn't: two copies of the package, say. */
   override readonly name = "TransportError"
+  /** What went wrong, for a program to decide by. */
   readonly code: TransportErrorCode
 
   constructor(code: TransportErrorCode, message: string, cause?: unknown) {

@@ -28,7 +28,9 @@ import type { Alarm } from "./virtual-time.ts"
 
 const FAULT = oneOf<SocketErrorCode | "full">(...SOCKET_ERRORS, "full")
 
+/** A process on a machine of a simulated network: what an endpoint takes for `host`. */
 export class SimulatedHost implements Host {
+  /** The machine that it runs on, which outlives it. */
   readonly machine: Machine
   readonly crypto: SyncCrypto
   readonly #network: Network

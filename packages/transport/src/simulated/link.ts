@@ -10,40 +10,50 @@ import type { Random } from "./random.ts"
 
 const INDEX = whole(0)
 
+/** Loss in bursts (Gilbert–Elliott): a link is in a good state, and now and then in a bad one. All three have to be there. */
 export interface BurstOptions {
+  /** Probability, with each datagram, that the bad state begins: 0 to 1. */
   readonly enterRate: number
+  /** Probability, with each datagram, that it ends: 0 to 1. */
   readonly leaveRate: number
+  /** Share of the datagrams lost while it lasts: 0 to 1. */
   readonly lossRate: number
 }
 
 /** Everything is off by default: a perfect link. Rates are probabilities from 0 to 1. */
 export interface LinkOptions {
-  /** One-way delay, default 0. */
+  /** One-way delay, milliseconds, default 0. */
   readonly delayMs?: number
-  /** Up to this much more, evenly drawn; order is kept. Default 0. */
+  /** Up to so many milliseconds more, evenly drawn; order is kept. Default 0. */
   readonly jitterMs?: number
-  /** Independent loss. */
+  /** Share of the datagrams lost, each by itself. */
   readonly lossRate?: number
-  /** Loss in bursts (Gilbert–Elliott): in the bad state `lossRate` of the datagrams are lost; entered and left with these probabilities per datagram. */
+  /**
+   * Loss in bursts: in the bad state `lossRate` of the datagrams are lost; it is entered and left with these probabilities, drawn for each
+   * datagram.
+   */
   readonly burst?: BurstOptions
   /** Exactly these are lost: numbers on this link, from 0. */
   readonly dropList?: readonly number[]
-  /** A second copy arrives, as late as a reordered one. */
+  /** Share of which a second copy arrives, as late as a reordered one. */
   readonly duplicateRate?: number
-  /** Held back by up to `reorderDelayMs`, so that later ones overtake. */
+  /** Share held back by up to `reorderDelayMs`, so that later ones overtake. */
   readonly reorderRate?: number
-  /** Default 10. */
+  /** The most that one is held back, milliseconds, default 10. */
   readonly reorderDelayMs?: number
-  /** One to three bits are flipped. */
+  /** Share of which one to three bits are flipped. */
   readonly corruptRate?: number
-  /** An old copy arrives once more, anything up to `replayDelayMs` later. */
+  /** Share of which an old copy arrives once more, anything up to `replayDelayMs` later. */
   readonly replayRate?: number
-  /** Default 120,000: twice as long as a datagram is said to live in the Internet (RFC 8085, section 3.3). */
+  /**
+   * The oldest copy, milliseconds. Default 120,000: twice as long as a datagram is said to live in the Internet (RFC 8085, section 3.3).
+   */
   readonly replayDelayMs?: number
   /** The longest UDP payload that fits; longer ones fail at the sender with EMSGSIZE, or are lost on the way if `mtuSilent`. Default: `Infinity`, no limit. */
   readonly mtuBytes?: number
+  /** What is longer than `mtuBytes` is lost on the way, and its sender isn't told. Default `false`. */
   readonly mtuSilent?: boolean
-  /** Above 0; default: `Infinity`, no limit. */
+  /** How much it carries, headers of UDP, IPv4 and Ethernet included: above 0; default: `Infinity`, no limit. */
   readonly rateBitsPerSecond?: number
   /** What waits for its turn to be sent; more is lost (drop-tail). Default 256 KiB, `Infinity`: no limit; matters only with a rate. */
   readonly queueBytes?: number
@@ -80,12 +90,15 @@ const REPLAY_DELAY_MS = 120_000
 /** What became of a datagram that was handed to a link. */
 export type Fate = "delivered" | "lost" | "burst" | "listed" | "queue" | "mtu" | "partition" | "filtered"
 
+/** One direction between two machines, with what it did so far. */
 export class Link {
+  /** What it does; another object changes that from now on. */
   options: LinkOptions
   /** Datagrams handed to this direction so far. */
   sent = 0
+  /** Datagrams so far, by what became of them. */
   readonly counts: Record<Fate, number> = { delivered: 0, lost: 0, burst: 0, listed: 0, queue: 0, mtu: 0, partition: 0, filtered: 0 }
-  /** Nothing gets through. */
+  /** Nothing gets through, as after `network.partition`. */
   blocked = false
   /** Its own, so that a datagram more on one link changes nothing on another. */
   readonly #random: Random

@@ -8,9 +8,11 @@ const PORT_LAST = 65_535
 
 /** A machine: its addresses stay when its process restarts. */
 export class Machine {
+  /** Its name, which resolves on all machines of the network. */
   readonly name: string
   /** From 1, in the order in which machines were made. */
   readonly index: number
+  /** Its addresses, one for each family it has, v4 first: `10.0.0.n` and `fd00::n` with its index. */
   readonly addresses: readonly ResolvedAddress[]
   /** What its monotonic clock showed when the network began, whole milliseconds; differs between machines, so that comparing clocks shows. */
   readonly originMs: number

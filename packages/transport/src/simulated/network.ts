@@ -19,6 +19,7 @@ import { Random } from "./random.ts"
 import { Trace } from "./trace.ts"
 import { VirtualTime } from "./virtual-time.ts"
 
+/** What {@link createNetwork} is told. */
 export interface NetworkOptions {
   /** Everything drawn by chance follows from it: faults, entropy of hosts, jitter. A whole number of 32 bits. */
   readonly seed: number
@@ -35,12 +36,15 @@ export interface NetworkOptions {
   readonly recordLines?: number
 }
 
+/** Which addresses a new machine has. */
 export interface HostOptions {
-  /** Whether the machine has an address of the family; default: it has both. */
+  /** Whether the machine has a v4 address; default `true`. */
   readonly v4?: boolean
+  /** Whether it has a v6 address; default `true`. */
   readonly v6?: boolean
 }
 
+/** What {@link Network.partition} cuts. */
 export interface PartitionOptions {
   /** Cuts the way back too; default `true`. */
   readonly both?: boolean
@@ -66,19 +70,24 @@ const WITHIN = orInfinity(DURATION, "however long it takes")
 
 /** A datagram handed to a link, as a filter sees it. */
 export interface DatagramInTransit {
+  /** The name of the machine that sent it. */
   readonly from: string
+  /** The name of the machine that it goes to. */
   readonly to: string
   /** Number of the datagram on this link, from 0. */
   readonly index: number
   /** A copy of its own. A filter that writes into it forges. */
   readonly bytes: Uint8Array
+  /** Virtual milliseconds since the network was made. */
   readonly nowMs: number
 }
 
 /** Buffers of datagrams that have arrived, kept for others. */
 const SPARE_DATAGRAMS_MAX = 4_096
 
+/** Machines, links and their time, which stands still but in `advance`, `until` and `when`. Made by {@link createNetwork}. */
 export class Network {
+  /** The seed that the run follows from: with it the run is had again. */
   readonly seed: number
   /** @internal */
   readonly crypto: SyncCrypto
@@ -322,7 +331,7 @@ export class Network {
   }
 }
 
-/** A network of machines that aren't there. */
+/** A network of machines that aren't there. Throws a `RangeError` that says what is wrong with an option. */
 export function createNetwork(options: NetworkOptions): Network {
   return new Network(options)
 }

@@ -1,8 +1,4 @@
-/**
- * A seeded generator, sfc32 (Chris Doty-Humphrey, PractRand): integer arithmetic only, so that every engine draws the same numbers.
- *
- * @module
- */
+/** A seeded generator, sfc32 (Chris Doty-Humphrey, PractRand): integer arithmetic only, so that every engine draws the same numbers. */
 export class Random {
   #a: number
   #b: number
@@ -45,6 +41,7 @@ export class Random {
     return Math.floor(this.fraction() * below)
   }
 
+  /** Fills `out` with drawn bytes. */
   fill(out: Uint8Array): void {
     for (let i = 0; i < out.length; i++) out[i] = this.uint32() >>> 24
   }

@@ -9,7 +9,9 @@ const WAITING_BYTES = 768
 
 /** Sockets of a simulated process. */
 export class SimulatedTransport extends DatagramTransport {
+  /** What a simulated socket can do: no batches, and buffers of the sizes asked for. */
   readonly capabilities: Capabilities
+  /** Where the sockets are bound, one for each family of the machine that was asked for. */
   readonly localAddresses: readonly Address[]
   readonly #network: Network
   readonly #host: SimulatedHost
