@@ -4,7 +4,7 @@ import type { QueuedMessage } from "./queue-budget.ts"
 import type { Routes } from "./routes.ts"
 
 /** Those who read the same messages, each a copy. */
-export class Readers implements Iterable<MessageQueue> {
+export class Readers {
   readonly #queues = new Set<MessageQueue>()
   readonly #routes: Routes
 
