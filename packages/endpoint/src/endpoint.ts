@@ -25,7 +25,7 @@ import {
   MessageHandlers,
   type ValueHandler,
 } from "./message-handlers.ts"
-import type { Readers } from "./message-queue.ts"
+import type { MessageQueue } from "./message-queue.ts"
 import type { MessageType } from "./message-type.ts"
 import { bindOptionsOf, checkedOptions, type EndpointOptions, type IdentityOptions, KEY, type Settings, settingsOf } from "./options.ts"
 import { Routes } from "./routes.ts"
@@ -563,13 +563,14 @@ export class Endpoint implements AsyncDisposable {
 
   // A message goes to the stream's own handler; or to those who read the stream; or to the endpoint's handler and those who read its type.
 
-  #readersOf(stream: IncomingStream, type: number): Readers | undefined {
-    return stream.readers ?? stream.peer.readersOf(type)
+  #readersOf(stream: IncomingStream, type: number): readonly MessageQueue[] | undefined {
+    const ofPeer = stream.peer.readersOf(type)
+    return stream.readersOf(type) ?? (ofPeer && [...ofPeer])
   }
 
   /** The handler of the endpoint, where nobody reads the stream. */
   #handlerOf(stream: IncomingStream, type: number): Handler | undefined {
-    return stream.readers === undefined ? this.#handlers.get(type) : undefined
+    return stream.readersOf(type) === undefined ? this.#handlers.get(type) : undefined
   }
 
   /** Hands a message to a handler that needs no copy, if it is the only one who wants it, or counts it as nobody's; `false`: others want it, or may. */
@@ -581,16 +582,15 @@ export class Endpoint implements AsyncDisposable {
       const handler = this.#handlers.get(type)
       return handler === undefined ? this.#countUnhandled : handler.now
     }
-    return readers.size > 0 ? undefined : this.#handlerOf(stream, type)?.now
+    return readers.length > 0 ? undefined : this.#handlerOf(stream, type)?.now
   }
 
   /** Offers a copy to all who want it. */
   #offer(stream: IncomingStream, queued: QueuedMessage): "taken" | "offered" | "unclaimed" {
     const { type, bytes } = queued
     const own = stream.handlerOf(type)
-    const reading = own === undefined ? this.#readersOf(stream, type) : undefined
     // Who begins to read while the handler has the message is not to have it too.
-    const readers = reading && [...reading]
+    const readers = own === undefined ? this.#readersOf(stream, type) : undefined
     const handler = own ?? this.#handlerOf(stream, type)
     if (handler === undefined && readers === undefined) {
       this.#unhandled++

@@ -1,7 +1,7 @@
 import { type Delivery, DELIVERIES, MODE, REASON, reasonName } from "@x/wire"
 import { check, REASON_CODE } from "./check.ts"
 import { Events, type Listener } from "./events.ts"
-import type { ReceivedMessage } from "./message.ts"
+import type { ReceivedMessage, ReceivedValue } from "./message.ts"
 import {
   type AsyncMessageHandler,
   type AsyncValueHandler,
@@ -9,9 +9,9 @@ import {
   MessageHandlers,
   type ValueHandler,
 } from "./message-handlers.ts"
-import { Readers } from "./message-queue.ts"
+import { type MessageQueue, Readers } from "./message-queue.ts"
 import { MESSAGE_BYTES, QueuedMessage } from "./queue-budget.ts"
-import type { MessageType } from "./message-type.ts"
+import { isMessageType, type MessageType, numberOf } from "./message-type.ts"
 import type { Peer } from "./peer.ts"
 import type { IncomingState } from "./protocol/incoming-streams.ts"
 import type { PeerState } from "./protocol/peer-state.ts"
@@ -66,13 +66,13 @@ export class IncomingStream {
   #label: string | undefined
   #readable: ReadableStream<Uint8Array> | undefined
   #handlers: MessageHandlers | undefined
+  /** Those who read it, and who read a type of it. What was read once is for its readers from then on. */
   #readers: Readers | undefined
+  #typeReaders: Map<number, Readers> | undefined
   /** Who got the last message at once, of which type, and when that was asked. */
   #routed: MessageHandler | undefined
   #routedType = -1
   #routedVersion = -1
-  /** Whether somebody has read it: what it brings is for its readers from then on. */
-  #isRead = false
   /** Messages that wait for their consumer, from `#head` on. */
   #queue: QueuedMessage[] = []
   #head = 0
@@ -164,14 +164,25 @@ export class IncomingStream {
    * Copies of the messages of this stream that have no handler here, from now on: they are its readers', and no handler
    * of the endpoint gets them any more. What a reader leaves, by `break`, waits for the next one, and so does what comes
    * in between; who wants no more of it calls `stop`. Two who read at once get each message both. One that reads slowly
-   * holds up its sender, on streams that wait.
+   * holds up its sender, on streams that wait. With a type: those of this type only, of a defined type each with its
+   * `value`; the others go where they went.
    */
-  messages(): AsyncIterableIterator<ReceivedMessage> {
-    this.#isRead = true
-    const reader = (this.#readers ??= new Readers(this.#host.routes)).open()
+  messages(type?: number): AsyncIterableIterator<ReceivedMessage>
+  messages<T>(type: MessageType<T>): AsyncIterableIterator<ReceivedValue<T>>
+  messages(type?: number | MessageType<unknown>): AsyncIterableIterator<ReceivedMessage> {
+    const reader = this.#readersFor(type).open(isMessageType(type) ? type : undefined)
     if (this.#isOver) reader.end()
     this.claim()
     return reader
+  }
+
+  #readersFor(type: number | MessageType<unknown> | undefined): Readers {
+    const { routes } = this.#host
+    if (type === undefined) return (this.#readers ??= new Readers(routes))
+    const number = numberOf(type)
+    const readers = this.#typeReaders?.get(number) ?? new Readers(routes)
+    this.#typeReaders = (this.#typeReaders ?? new Map<number, Readers>()).set(number, readers)
+    return readers
   }
 
   /** The bytes of its messages as a web stream: closes if all were delivered, errors if it ended in any other way. Cancelling stops the sender. */
@@ -207,8 +218,8 @@ export class IncomingStream {
     this.#queue = []
     this.#head = this.#queuedBytes = 0
     this.#lose(dropped)
-    for (const readers of [this.#readers, this.peer.readersOf(this.#current?.type ?? -1)])
-      for (const reader of readers ?? []) reader.drop(this)
+    for (const readers of [...this.#allReaders(), this.peer.readersOf(this.#current?.type ?? -1) ?? []])
+      for (const reader of readers) reader.drop(this)
     this.#peerState.incoming.stop(this.#state, reason)
     // One that is over already waited for its consumer alone.
     this.#finish()
@@ -370,7 +381,7 @@ export class IncomingStream {
 
   /** @internal What it holds is for nobody who is there, or for its own readers alone. */
   get isStalled(): boolean {
-    return this.#isUnclaimed || this.#isRead
+    return this.#isUnclaimed || this.#readers !== undefined
   }
 
   /** What the application is told before the next message may pause the stream, or stop it. */
@@ -411,9 +422,14 @@ export class IncomingStream {
     return this.#handlers?.get(type)
   }
 
-  /** @internal Who reads it, perhaps nobody now; `undefined`: nobody ever did. */
-  get readers(): Readers | undefined {
-    return this.#isRead ? this.#readers : undefined
+  /** @internal Who reads messages of a type here, perhaps nobody now; `undefined`: nobody ever did. */
+  readersOf(type: number): readonly MessageQueue[] | undefined {
+    const ofType = this.#typeReaders?.get(type)
+    return this.#readers === undefined && ofType === undefined ? undefined : [...(this.#readers ?? []), ...(ofType ?? [])]
+  }
+
+  #allReaders(): readonly Readers[] {
+    return [...(this.#readers === undefined ? [] : [this.#readers]), ...(this.#typeReaders?.values() ?? [])]
   }
 
   /** @internal */
@@ -442,7 +458,7 @@ export class IncomingStream {
     // Messages that were dropped from the queue after the end count too.
     const { gone } = this.#state
     this.#settle({ ...this.#end, isComplete: this.#end.isComplete && gone === 0, gone })
-    this.#readers?.end()
+    for (const readers of this.#allReaders()) readers.end()
     this.peer.release(this)
   }
 

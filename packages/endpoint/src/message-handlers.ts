@@ -1,7 +1,7 @@
-import { checkFunction, checkType } from "./check.ts"
+import { checkFunction } from "./check.ts"
 import { EndpointError } from "./endpoint-error.ts"
 import type { Message, ReceivedMessage } from "./message.ts"
-import { isMessageType, type MessageType } from "./message-type.ts"
+import { isMessageType, type MessageType, numberOf } from "./message-type.ts"
 import type { Routes } from "./routes.ts"
 
 /** Called at once with the reused message. */
@@ -34,8 +34,7 @@ export class MessageHandlers {
   add(type: number | MessageType<unknown>, handler: unknown, isAsync: boolean): () => void {
     checkFunction("a handler", handler, "a function that takes the message")
     const made = isMessageType(type) ? ofValues(type, handler as ValueHandler<unknown>, isAsync) : plain(handler as MessageHandler, isAsync)
-    const number = isMessageType(type) ? type.type : type
-    checkType(number)
+    const number = numberOf(type)
     if (this.#handlers.has(number))
       throw new EndpointError("invalid-option", `type ${number} has a handler already; take that one away first, by what handle() returned`)
     this.#handlers.set(number, made)

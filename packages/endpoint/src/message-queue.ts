@@ -1,5 +1,6 @@
 import type { IncomingStream } from "./incoming-stream.ts"
-import type { ReceivedMessage } from "./message.ts"
+import { type ReceivedMessage, ReceivedValue } from "./message.ts"
+import type { MessageType } from "./message-type.ts"
 import type { QueuedMessage } from "./queue-budget.ts"
 import type { Routes } from "./routes.ts"
 
@@ -20,9 +21,9 @@ export class Readers {
     return this.#queues.values()
   }
 
-  /** One more, until it wants no more or is ended. */
-  open(): MessageQueue {
-    const queue: MessageQueue = new MessageQueue(() => {
+  /** One more, until it wants no more or is ended. For a defined type it gets `ReceivedValue`s. */
+  open(type: MessageType<unknown> | undefined): MessageQueue {
+    const queue: MessageQueue = new MessageQueue(type, () => {
       this.#queues.delete(queue)
       this.#routes.change()
     })
@@ -42,19 +43,22 @@ export class Readers {
  * is the next one's, and a stream's next messages wait where its own bound pushes back.
  */
 export class MessageQueue implements AsyncIterableIterator<ReceivedMessage> {
+  readonly #type: MessageType<unknown> | undefined
   readonly #onReturn: () => void
   #offered: { readonly message: ReceivedMessage; readonly held: QueuedMessage }[] = []
   #waiting: ((result: IteratorResult<ReceivedMessage>) => void)[] = []
   #isOver = false
 
-  constructor(onReturn: () => void) {
+  constructor(type: MessageType<unknown> | undefined, onReturn: () => void) {
+    this.#type = type
     this.#onReturn = onReturn
   }
 
   /** Offers a message, which it lets go once it was read, or won't be. */
-  push(message: ReceivedMessage, held: QueuedMessage): void {
+  push(received: ReceivedMessage, held: QueuedMessage): void {
     if (this.#isOver) return
     held.hold()
+    const message = this.#type === undefined ? received : new ReceivedValue(received, this.#type.codec)
     const waiting = this.#waiting.shift()
     if (waiting === undefined) return void this.#offered.push({ message, held })
     waiting({ value: message, done: false })

@@ -23,7 +23,7 @@ export interface WritingCodec<T> {
   decode(bytes: Uint8Array): T
 }
 
-/** A message type: made by `defineMessage`, taken by `handle`, `trySend` and `send` in place of a number. */
+/** A message type: made by `defineMessage`, taken by `handle`, `trySend`, `send`, `reply`, `messages` and `writable` in place of a number. */
 export class MessageType<T> {
   /** 0 to 65,535. */
   readonly type: number
@@ -43,6 +43,13 @@ export function defineMessage<T>(type: number, codec: Codec<T> | WritingCodec<T>
   if (!has("decode") || !(has("encode") || (has("size") && has("write"))))
     throw new TypeError("a codec has encode and decode, or size, write and decode")
   return new MessageType(type, codec)
+}
+
+/** The number of a type, however it is given. Throws `RangeError` for a number that is none. */
+export function numberOf(type: number | MessageType<unknown>): number {
+  const number = isMessageType(type) ? type.type : type
+  checkType(number)
+  return number
 }
 
 export function isMessageType(value: unknown): value is MessageType<unknown> {

@@ -1,5 +1,5 @@
 import type { IncomingStream } from "./incoming-stream.ts"
-import type { MessageType } from "./message-type.ts"
+import type { Codec, MessageType, WritingCodec } from "./message-type.ts"
 import type { SendOptions } from "./outgoing-stream.ts"
 import type { Peer } from "./peer.ts"
 
@@ -115,5 +115,22 @@ export class ReceivedMessage {
   reply<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
   reply(type: number | MessageType<unknown>, value: unknown, options?: SendOptions): Promise<void> {
     return this.peer.replies.send(type, value, options, true)
+  }
+}
+
+/** A message of a defined type to keep: what `messages(TYPE)` gives. */
+export class ReceivedValue<T> extends ReceivedMessage {
+  readonly #codec: Codec<T> | WritingCodec<T>
+  #decoded: { readonly value: T } | undefined
+
+  /** @internal */
+  constructor({ type, bytes, peer, stream }: ReceivedMessage, codec: Codec<T> | WritingCodec<T>) {
+    super(type, bytes, peer, stream)
+    this.#codec = codec
+  }
+
+  /** What the bytes stand for, decoded when it is first asked for. Throws what the codec throws for bytes that stand for nothing: the sender's mistake. */
+  get value(): T {
+    return (this.#decoded ??= { value: this.#codec.decode(this.bytes) }).value
   }
 }

@@ -4,7 +4,7 @@ import { type Delivery, DELIVERIES, MODE, REASON, reasonName, TYPE_MAX, wholeHea
 import { ABORT_SIGNAL, check, checkFunction, checkSize, checkType, FLAG, type Kinds, REASON_CODE, TIMEOUT } from "./check.ts"
 import { abortedError, EndpointError } from "./endpoint-error.ts"
 import { Events, type Listener } from "./events.ts"
-import { isMessageType, isWriting, type MessageType } from "./message-type.ts"
+import { isMessageType, isWriting, type MessageType, numberOf } from "./message-type.ts"
 import { type ParkedMessage, type ParkedMessages, type ParkingLot, writeMessage } from "./parking-lot.ts"
 import type { Peer, PeerHost } from "./peer.ts"
 import type { OutgoingState } from "./protocol/outgoing-streams.ts"
@@ -443,13 +443,16 @@ export class OutgoingStream {
   }
 
   /**
-   * A payload of any size as a web stream: chunks go out as messages of this type, as the window allows. Closing it ends the stream and settles when all
-   * was delivered; aborting it resets the stream at once, and the peer never takes it for complete. Errors when the stream closes in any other way. For
-   * `reliable` streams. `signal` aborts it: by the standard `pipeTo(writable, { signal })` waits for the chunk under way first, and that for the reader.
+   * A payload of any size as a web stream: chunks go out as messages of this type, as the window allows; for a defined type chunks are values, each a message.
+   * Closing it ends the stream and settles when all was delivered; aborting it resets the stream at once, and the peer never takes it for complete. Errors when the
+   * stream closes in any other way. For `reliable` streams. `signal` aborts it: by the standard `pipeTo(writable, { signal })` waits for the chunk under way first,
+   * and that for the reader.
    */
-  writable(type: number, options: { readonly signal?: AbortSignal } = {}): WritableStream<Uint8Array> {
+  writable(type: number, options?: { readonly signal?: AbortSignal }): WritableStream<Uint8Array>
+  writable<T>(type: MessageType<T>, options?: { readonly signal?: AbortSignal }): WritableStream<T>
+  writable(type: number | MessageType<unknown>, options: { readonly signal?: AbortSignal } = {}): WritableStream<unknown> {
     const { signal } = check.options("writable", options, SIGNAL_OPTIONS)
-    checkType(type)
+    numberOf(type)
     if (this.#stream.mode !== MODE.reliable)
       throw new EndpointError(
         "invalid-option",

@@ -4,7 +4,6 @@ import { type Delivery, DELIVERIES, MODE, REASON } from "@x/wire"
 import {
   ABORT_SIGNAL,
   check,
-  checkType,
   type Kinds,
   oneOf,
   orInfinity,
@@ -18,8 +17,9 @@ import {
 } from "./check.ts"
 import { abortedError, EndpointError } from "./endpoint-error.ts"
 import type { IncomingStream } from "./incoming-stream.ts"
-import type { ReceivedMessage } from "./message.ts"
+import type { ReceivedMessage, ReceivedValue } from "./message.ts"
 import { Readers } from "./message-queue.ts"
+import { isMessageType, type MessageType, numberOf } from "./message-type.ts"
 import { OutgoingStream } from "./outgoing-stream.ts"
 import { ParkingLot } from "./parking-lot.ts"
 import { type QueueBudget, QueueShare } from "./queue-budget.ts"
@@ -214,16 +214,18 @@ export class Peer {
   }
 
   /**
-   * Copies of the messages of this type from the peer, from now on. Ends when the peer has left and all that came of it
-   * was taken. One that reads slowly holds up the streams it reads from. What it leaves, by `break`, waits in its stream
-   * for the next one, or for a handler of the type, and what follows it there waits too: a handler that does nothing
-   * lets it go.
+   * Copies of the messages of this type from the peer, from now on; of a defined type each with its `value`. Ends when the
+   * peer has left and all that came of it was taken. One that reads slowly holds up the streams it reads from. What it
+   * leaves, by `break`, waits in its stream for the next one, or for a handler of the type, and what follows it there
+   * waits too: a handler that does nothing lets it go.
    */
-  messages(type: number): AsyncIterableIterator<ReceivedMessage> {
-    checkType(type)
-    const readers = this.#readers.get(type) ?? new Readers(this.#host.routes)
-    this.#readers.set(type, readers)
-    const reader = readers.open()
+  messages(type: number): AsyncIterableIterator<ReceivedMessage>
+  messages<T>(type: MessageType<T>): AsyncIterableIterator<ReceivedValue<T>>
+  messages(type: number | MessageType<unknown>): AsyncIterableIterator<ReceivedMessage> {
+    const number = numberOf(type)
+    const readers = this.#readers.get(number) ?? new Readers(this.#host.routes)
+    this.#readers.set(number, readers)
+    const reader = readers.open(isMessageType(type) ? type : undefined)
     this.#host.claim()
     if (this.#isOver()) reader.end()
     return reader

@@ -8,21 +8,23 @@ import { onAbort } from "@x/transport/host"
 import { REASON, reasonName } from "@x/wire"
 import { EndpointError } from "./endpoint-error.ts"
 import type { IncomingStream, StreamEnd } from "./incoming-stream.ts"
+import { isMessageType, type MessageType } from "./message-type.ts"
 import type { OutgoingStream } from "./outgoing-stream.ts"
 
 /** Bytes of the messages that a longer chunk is cut into: enough to cost nothing, few enough to be repaired soon. */
 const CHUNK_BYTES = 65_536
 
+/** Of bytes, cut into messages; or of values of a defined type, each a message. */
 export function writableOf(
   stream: OutgoingStream,
-  type: number,
+  type: number | MessageType<unknown>,
   messageBytesMax: number,
   signal: AbortSignal | undefined,
-): WritableStream<Uint8Array> {
+): WritableStream<unknown> {
   const step = Math.min(CHUNK_BYTES, messageBytesMax)
   const giveUp = (): void => stream.reset(REASON.aborted)
   let isClosing = false
-  return new WritableStream<Uint8Array>({
+  return new WritableStream<unknown>({
     start(controller: WritableStreamDefaultController & { readonly signal?: AbortSignal }) {
       // The standard calls `abort` only once the write under way has settled, and that may wait for a reader that takes nothing.
       controller.signal?.addEventListener("abort", giveUp, { once: true })
@@ -36,6 +38,7 @@ export function writableOf(
     },
     async write(chunk) {
       try {
+        if (isMessageType(type)) return await stream.send(type, chunk)
         if (!(chunk instanceof Uint8Array)) throw new TypeError("a chunk is a Uint8Array; encode text first, as by a TextEncoderStream")
         for (let at = 0; at < chunk.length; at += step) await stream.send(type, chunk.subarray(at, at + step))
       } catch (error) {

@@ -147,6 +147,54 @@ test("two who read at once get each message both; one that goes leaves nothing o
   expect(got).toEqual([0, 1, 2])
 })
 
+test("who reads one type of a stream leaves the others to those who had them, and what it leaves of its own to the next one", async () => {
+  const { network, b, out, incoming, send } = await flow()
+  const handled: string[] = []
+  for (const type of [1, 2]) b.handle(type, ({ view, offset }) => handled.push(`${type}: ${view.getUint8(offset)}`))
+  const sendOther = async (n: number): Promise<void> => {
+    out.trySend(2, Uint8Array.of(n))
+    await network.advance(20)
+  }
+  const got: number[] = []
+  const reading = readAll(incoming.messages(1), got, 2)
+  await sendOther(10)
+  await send(2)
+  await network.until(reading)
+  expect([handled, got]).toEqual([["2: 10"], [0, 1]])
+  // Nobody reads it now: it waits, and what comes behind it.
+  await send(1)
+  await sendOther(11)
+  expect([handled.length, incoming.queued.messages]).toEqual([1, 2])
+  await network.until(readAll(incoming.messages(1), got, 3))
+  await network.advance(1)
+  expect([handled, got]).toEqual([
+    ["2: 10", "2: 11"],
+    [0, 1, 2],
+  ])
+  // Who reads the whole stream gets them too.
+  const [all, own] = [incoming.messages(), incoming.messages(1)]
+  await send(1)
+  await sendOther(12)
+  const both = Promise.all([all.next(), own.next(), all.next()])
+  expect((await network.until(both)).map(({ value }) => value.bytes[0])).toEqual([3, 3, 12])
+  const waiting = Promise.all([all.next(), own.next()])
+  await network.until(out.end())
+  expect(await network.until(waiting)).toEqual([
+    { value: undefined, done: true },
+    { value: undefined, done: true },
+  ])
+  expect(handled.length).toBe(2)
+})
+
+test("a stream that is stopped takes what waits from those who read one type of it, too", async () => {
+  const { network, b, incoming, send } = await flow()
+  const reader = incoming.messages(1)
+  await send(3)
+  incoming.stop()
+  expect(await network.until(reader.next())).toEqual({ value: undefined, done: true })
+  expect([b.stats().queuedBytes, incoming.gone]).toEqual([0, 3])
+})
+
 test("an iterator ends once, however it is asked: next after the end, return twice, return with a pending next, throw", async () => {
   const { network, out, incoming, send } = await flow()
   const done = { value: undefined, done: true }

@@ -1,4 +1,14 @@
-import { bytes, type Codec, defineMessage, json, type OutgoingStream, utf8, type WritingCodec } from "@x/endpoint"
+import {
+  bytes,
+  type Codec,
+  defineMessage,
+  json,
+  type OutgoingStream,
+  type ReceivedMessage,
+  type ReceivedValue,
+  utf8,
+  type WritingCodec,
+} from "@x/endpoint"
 import fc from "fast-check"
 import { expect, expectTypeOf, test } from "vitest"
 import { isWriting } from "../src/message-type.ts"
@@ -120,4 +130,54 @@ test("a value that can't be decoded surfaces once as an error, and the next one 
   stream.trySend(TEXT, "fine")
   await network.until(stream.flush())
   expect([errors, texts]).toEqual([["handler-failed: the handler of type 8 thre"], ["fine"]])
+})
+
+/** Reads so many messages, and leaves the rest. */
+async function read<M>(messages: AsyncIterableIterator<M>, count: number): Promise<M[]> {
+  const got: M[] = []
+  for (let i = 0; i < count; i++) got.push((await messages.next()).value as M)
+  await messages.return!()
+  return got
+}
+
+test("who reads the messages of a defined type gets their values, of a peer and of a stream; a number gives bytes", async () => {
+  const { network, b, toB } = await makePair(4)
+  const [toA] = b.peers
+  const stream: OutgoingStream = toB.open()
+  const texts = toA!.messages(TEXT)
+  const plain = toA!.messages(8)
+  expectTypeOf(texts).toEqualTypeOf<AsyncIterableIterator<ReceivedValue<string>>>()
+  expectTypeOf(plain).toEqualTypeOf<AsyncIterableIterator<ReceivedMessage>>()
+  for (const text of ["one", "two"]) stream.trySend(TEXT, text)
+  const [values, received] = await network.until(Promise.all([read(texts, 2), read(plain, 2)]))
+  expect(values.map(({ value, type, peer }) => [value, type, peer === toA])).toEqual([
+    ["one", 8, true],
+    ["two", 8, true],
+  ])
+  expect(received.map(({ bytes: it }) => utf8.decode(it))).toEqual(["one", "two"])
+  expect("value" in received[0]!).toBe(false)
+  const points = new Promise<Point>((resolve) => {
+    b.once("stream", async (it) => {
+      const reader = it.messages(POINT)
+      expectTypeOf(reader).toEqualTypeOf<AsyncIterableIterator<ReceivedValue<Point>>>()
+      resolve((await read(reader, 1))[0]!.value)
+    })
+  })
+  toB.open().trySend(POINT, { x: 1, y: 2 })
+  expect(await network.until(points)).toEqual({ x: 1, y: 2 })
+  expect(() => toA!.messages(-1)).toThrow(RangeError)
+})
+
+test("a value is decoded when it is read, once; bytes that stand for none throw there, and the reader goes on", async () => {
+  const { network, b, toB } = await makePair(5)
+  let decoded = 0
+  const COUNTED = defineMessage<string>(8, { ...utf8, decode: (it) => (decoded++, utf8.decode(it)) })
+  const reader = b.peers[0]!.messages(COUNTED)
+  const stream = toB.open()
+  stream.trySend(8, Uint8Array.of(0xff))
+  stream.trySend(COUNTED, "fine")
+  const [wrong, fine] = await network.until(read(reader, 2))
+  expect(decoded).toBe(0)
+  expect(() => wrong!.value).toThrow(TypeError)
+  expect([fine!.value, fine!.value, decoded]).toEqual(["fine", "fine", 2])
 })

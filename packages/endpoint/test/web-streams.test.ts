@@ -1,9 +1,9 @@
 // Payloads as web streams: each end hears at once of what the other did, whatever either waits for.
 
-import { fixed, type IncomingStream, type OutgoingStream, REASON } from "@x/endpoint"
+import { defineMessage, fixed, type IncomingStream, json, type OutgoingStream, REASON } from "@x/endpoint"
 import { Readable, Writable } from "node:stream"
 import { pipeline } from "node:stream/promises"
-import { expect, test } from "vitest"
+import { expect, expectTypeOf, test } from "vitest"
 import { outcome, outcomes, valuesOf } from "./outcome.ts"
 import { makePair, pattern } from "./world.ts"
 
@@ -258,5 +258,35 @@ test("a payload is cancelled at once: while a chunk is waited for, with chunks w
     expect([when, end.isComplete]).toEqual([when, false])
     await network.advance(100)
     expect(stream.state).toBe("closed")
+  }
+})
+
+const ORDER = defineMessage(1, json<{ id: number }>())
+
+test("a web stream of a defined type takes values, each a message, and ends as one of bytes does", async () => {
+  const { network, b, stream, incoming } = await payload(20)
+  const got: number[] = []
+  b.handle(ORDER, ({ id }) => got.push(id))
+  const writable = stream.writable(ORDER)
+  expectTypeOf(writable).toEqualTypeOf<WritableStream<{ id: number }>>()
+  expectTypeOf(stream.writable(1)).toEqualTypeOf<WritableStream<Uint8Array>>()
+  const ids = Array.from({ length: 2_000 }, (_, id) => id)
+  await network.until(ReadableStream.from(ids.map((id) => ({ id }))).pipeTo(writable))
+  expect(got).toEqual(ids)
+  expect(await network.until((await incoming).closed)).toMatchObject({ isComplete: true })
+  expect(() => stream.writable({ type: 1 } as never)).toThrow(RangeError)
+})
+
+test("a value that its codec refuses, or that is too large, errors the web stream, and the reader is told that it is incomplete", async () => {
+  for (const [value, code] of [
+    [undefined, "invalid-option"],
+    [{ id: "x".repeat(20_000_000) }, "too-large"],
+  ] as const) {
+    const scene = await payload(21, read)
+    const writer = scene.stream.writable(ORDER).getWriter()
+    const waits = outcomes([writer.write({ id: 1 }), writer.write(value as never), writer.closed])
+    await scene.network.advance(100)
+    expect(valuesOf(waits)).toEqual(["resolved", code, "stream-closed"])
+    await expectGivenUp(scene)
   }
 })
