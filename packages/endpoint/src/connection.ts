@@ -114,6 +114,11 @@ export class Connection implements AsyncDisposable {
     return this.#events.on(name, listener)
   }
 
+  /** Listens to an event until it has been told once. Returns what ends it before that. */
+  once<K extends keyof ConnectionEvents>(name: K, listener: Listener<ConnectionEvents, K>): () => void {
+    return this.#events.once(name, listener)
+  }
+
   /** The peer, once it is joined: at once, or when it next is. Rejects with `closed`. */
   joined(): Promise<Peer> {
     if (this.isClosed) return Promise.reject(closedError())

@@ -266,6 +266,11 @@ export class Endpoint implements AsyncDisposable {
     return this.#events.on(name, listener)
   }
 
+  /** Listens to an event until it has been told once. Returns what ends it before that. */
+  once<K extends EventName>(name: K, listener: EventListener<K>): () => void {
+    return this.#events.once(name, listener)
+  }
+
   /**
    * Associates with the endpoint at a target, within `timeoutMs` from the call on. A name's addresses are asked in a race; the first to answer is taken. Joins to the same
    * addresses share what is asked, and there is one peer for an incarnation, however it is joined. One that is joined already comes back once it has answered, after a round

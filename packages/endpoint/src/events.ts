@@ -63,6 +63,8 @@ export interface News {
 
 const NOBODY: readonly Registration[] = []
 
+const LISTENER = "a function that is told of the event"
+
 /** Listeners by event. They are called by `userCode`, not from within `emit`. */
 export class Events<M extends EventMap<M>> {
   readonly #names: readonly (keyof M & string)[]
@@ -77,7 +79,7 @@ export class Events<M extends EventMap<M>> {
 
   on<K extends keyof M & string>(name: K, listener: Listener<M, K>): () => void {
     if (!this.#names.includes(name)) throw new RangeError(`there is no event ${show(name)}; there are ${this.#names.join(", ")}`)
-    checkFunction("a listener", listener, "a function that is told of the event")
+    checkFunction("a listener", listener, LISTENER)
     this.#listeners ??= new Map()
     const registration: Registration = { listener: listener as Registration["listener"], isOn: true }
     this.#listeners.set(name, [...this.listenersOf(name), registration])
@@ -88,6 +90,16 @@ export class Events<M extends EventMap<M>> {
         this.listenersOf(name).filter((it) => it !== registration),
       )
     }
+  }
+
+  /** The same until it has been told once. */
+  once<K extends keyof M & string>(name: K, listener: Listener<M, K>): () => void {
+    checkFunction("a listener", listener, LISTENER)
+    const off = this.on(name, (...args) => {
+      off()
+      return listener(...args)
+    })
+    return off
   }
 
   has(name: keyof M & string): boolean {

@@ -140,6 +140,11 @@ export class IncomingStream {
     return this.#events.on(name, listener)
   }
 
+  /** Listens to an event until it has been told once. Returns what ends it before that. */
+  once<K extends keyof IncomingStreamEvents>(name: K, listener: Listener<IncomingStreamEvents, K>): () => void {
+    return this.#events.once(name, listener)
+  }
+
   /** As `endpoint.handle`, for this stream alone: comes before the endpoint's handler of the type. */
   handle(type: number, handler: MessageHandler): () => void
   handle<T>(type: MessageType<T>, handler: ValueHandler<T>): () => void

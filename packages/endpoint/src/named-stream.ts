@@ -127,6 +127,11 @@ export class NamedStream {
     return this.#events.on(name, listener)
   }
 
+  /** Listens to an event until it has been told once. Returns what ends it before that. */
+  once<K extends keyof NamedStreamEvents>(name: K, listener: Listener<NamedStreamEvents, K>): () => void {
+    return this.#events.once(name, listener)
+  }
+
   /**
    * As `OutgoingStream.trySend`. While it isn't open: `not-joined` where there is no incarnation, `refused` where the peer has no room for the stream (try after
    * `open`), else `closed`.

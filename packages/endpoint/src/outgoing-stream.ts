@@ -155,6 +155,11 @@ export class OutgoingStream {
     return this.#events.on(name, listener)
   }
 
+  /** Listens to an event until it has been told once. Returns what ends it before that. */
+  once<K extends keyof OutgoingStreamEvents>(name: K, listener: Listener<OutgoingStreamEvents, K>): () => void {
+    return this.#events.once(name, listener)
+  }
+
   #isReliable(): boolean {
     return this.#stream.mode >= MODE.reliable
   }

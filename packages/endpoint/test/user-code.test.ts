@@ -101,10 +101,107 @@ test("a listener that registers anew each time it is told is told once for each 
   }
 })
 
+test("a listener of `once` is told once, whatever happened by then, or never if it is taken off before", () => {
+  const { events, userCode } = makeEvents()
+  const told: string[] = []
+  events.on("happened", (what) => told.push(`on ${what}`))
+  events.once("happened", (what) => told.push(`once ${what}`))
+  events.once("happened", () => told.push("taken off"))()
+  const late = events.once("happened", (what) => told.push(`late ${what}`))
+  // All of them happen before anybody is told.
+  for (const what of [1, 2, 3]) events.emit("happened", what)
+  userCode.catchUp()
+  expect(told).toEqual(["on 1", "once 1", "late 1", "on 2", "on 3"])
+  late()
+  events.emit("happened", 4)
+  userCode.catchUp()
+  expect(told.slice(5)).toEqual(["on 4"])
+})
+
+test("the same listener given to `once` twice, and to `on`, is three registrations, each taken off by itself", () => {
+  const { events, userCode } = makeEvents()
+  let told = 0
+  const listener = (): void => void told++
+  const tell = (): number => {
+    told = 0
+    events.emit("happened", 1)
+    userCode.catchUp()
+    return told
+  }
+  const [first] = [events.once("happened", listener), events.once("happened", listener), events.on("happened", listener)]
+  first!()
+  first!()
+  expect([tell(), tell()]).toEqual([2, 1])
+})
+
+test("a listener of `once` that listens once more is told of the next event; one that throws or rejects is over too, and its error comes once", async () => {
+  const { events, userCode, thrown } = makeEvents()
+  const told: number[] = []
+  const again = (what: number): void => {
+    told.push(what)
+    events.once("happened", again)
+  }
+  events.once("happened", again)
+  const errors: string[] = []
+  events.on("error", ({ message }) => errors.push(message))
+  for (const [, fail] of FAILURES) events.once("happened", fail)
+  for (const what of [1, 2, 3]) events.emit("happened", what)
+  userCode.catchUp()
+  await new Promise(setImmediate)
+  userCode.catchUp()
+  expect(told).toEqual([1, 2, 3])
+  expect([errors, thrown]).toEqual([FAILURES.map(() => 'the listener of "happened" threw: no'), []])
+})
+
+test("all that tells of events tells of them once, who listens by `once`", async () => {
+  const { network, bind } = makeWorld(31)
+  const { endpoint: a } = await bind("a")
+  const { endpoint: b } = await bind("b")
+  b.handle(1, () => {})
+  const told: string[] = []
+  const once = (name: string) => (): void => void told.push(name)
+  b.once("joined", once("joined"))
+  b.once("stream", (stream) => {
+    told.push("stream")
+    stream.once("gap", once("gap"))
+  })
+  const node = a.connect(`b:${PORT}`)
+  node.once("up", once("up"))
+  node.once("down", once("down"))
+  const named = node.stream({ label: "x", delivery: "best-effort" })
+  named.once("open", once("open"))
+  named.once("closed", once("named closed"))
+  const peer = await network.until(node.joined())
+  await network.advance(100)
+  const stream = peer.open()
+  stream.once("closed", once("closed"))
+  b.peers[0]!.open().trySend(1, pattern(1))
+  named.trySend(1, pattern(1))
+  await network.advance(100)
+  // Two messages that won't come, and then one that does, twice.
+  for (let i = 0; i < 2; i++) {
+    network.partition("a", "b")
+    named.reopen()!.trySend(1, pattern(900_000))
+    named.trySend(1, pattern(900_000))
+    await network.advance(10)
+    network.heal()
+    named.trySend(1, pattern(1))
+    await network.advance(5_000)
+  }
+  for (let i = 0; i < 2; i++) {
+    await network.until(node.peer!.leave())
+    await network.until(node.joined())
+    await network.advance(100)
+  }
+  expect(told.toSorted()).toEqual(["closed", "down", "gap", "joined", "named closed", "open", "stream", "up"])
+})
+
 test("what is no function is no listener", () => {
   const { events } = makeEvents()
-  expect(() => events.on("happened", undefined as never)).toThrow(TypeError)
-  expect(() => events.on("nothing" as "happened", () => {})).toThrow("there is no event")
+  for (const listen of ["on", "once"] as const) {
+    expect(() => events[listen]("happened", undefined as never)).toThrow(TypeError)
+    expect(() => events[listen]("nothing" as "happened", () => {})).toThrow("there is no event")
+  }
 })
 
 test("events that cause events without end take their turns: what else there is to do is done between", () => {

@@ -289,6 +289,7 @@ const endpoint: Thing<EndpointSubject> = {
     },
     handle: (_, { it }) => it.handle(7, () => {})(),
     on: (_, { it }) => it.on("joined", () => {})(),
+    once: (_, { it }) => it.once("joined", () => {})(),
     stats: (_, { it }) => void it.stats(),
     close: (_, { it }) => it.close(),
     dispose: (_, { it }) => it[Symbol.asyncDispose](),
