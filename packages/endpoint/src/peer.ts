@@ -31,7 +31,11 @@ import { GOODBYE_MS, type PeerState } from "./protocol/peer-state.ts"
 import type { UserCode } from "./user-code.ts"
 
 export interface OpenOptions {
-  /** What the stream promises, default `"reliable"`. */
+  /**
+   * What the stream promises, default `"reliable"`: each message, once and in order; `"reliable-unordered"`: each as soon as it is whole; `"best-effort"`: in order,
+   * the oldest are given up where there is no room; `"latest"`: only the newest, one that is unsent makes way for the next, which `account.dropped` alone tells;
+   * `"fire-and-forget"`: once or not at all, in any order.
+   */
   readonly delivery?: Delivery
   /** Told to the peer with the stream; at most 1024 bytes of UTF-8, less where datagrams are smaller; default empty. */
   readonly label?: string

@@ -106,3 +106,19 @@ function numbered(index: number, bytes: number): Uint8Array {
   new DataView(message.buffer).setUint16(0, index)
   return message
 }
+
+test("latest takes all that is offered in one turn, as sent: one goes out, and the account alone tells of the others", async () => {
+  const { network, b, toB } = await makePair(1)
+  const delivered: number[] = []
+  b.handle(1, ({ view, offset }) => delivered.push(view.getUint32(offset)))
+  const stream = toB.open({ delivery: "latest" })
+  const results = new Set<string>()
+  for (let i = 1; i <= 10_000; i++) {
+    const bytes = new Uint8Array(4)
+    new DataView(bytes.buffer).setUint32(0, i)
+    results.add(stream.trySend(1, bytes))
+  }
+  await network.advance(100)
+  expect([[...results], delivered]).toEqual([["sent"], [10_000]])
+  expect(stream.account).toEqual({ accepted: 10_000, acknowledged: 0, unconfirmed: 1, dropped: 9_999, pending: 0 })
+})
