@@ -7,18 +7,22 @@ import { checkOpenOptions, type Peer } from "./peer.ts"
 import type { Target } from "./target.ts"
 import type { UserCode } from "./user-code.ts"
 
+/** How long a {@link Connection} waits between its joins. */
 export interface RetryOptions {
   /**
-   * The first wait before joining again, default 100, and the longest, default 10,000, milliseconds from 1 on; each is twice the one before, and any time from half of it
-   * on.
+   * The first wait before joining again, milliseconds, from 1, default 100. Each is twice the one before, up to `maxMs`, and any time from
+   * half of that on.
    */
   readonly minMs?: number
+  /** The longest wait, milliseconds, from `minMs`; default 10,000, or `minMs` where that is more. */
   readonly maxMs?: number
 }
 
+/** What `endpoint.connect` may be told. */
 export interface ConnectOptions {
-  /** Of whom is asked for, where members have an `identity`. */
+  /** The key of whom is asked for, 32 bytes, where members have an `identity`. */
   readonly publicKey?: Uint8Array
+  /** How long to wait between joins. */
   readonly retry?: RetryOptions
 }
 
@@ -35,6 +39,7 @@ export function checkConnectOptions(options: ConnectOptions): { publicKey: Uint8
   return { publicKey: publicKey?.slice(), retry: { minMs, maxMs } }
 }
 
+/** What a connection tells, and with what. */
 export interface ConnectionEvents {
   /** An incarnation of the peer is joined; its streams are open. Again after each restart. */
   up: (peer: Peer) => void
@@ -63,6 +68,7 @@ export interface ConnectionHost {
 
 /** A peer by its name, whatever incarnation of it there is: joins, and joins again. Made by `endpoint.connect()`. */
 export class Connection implements AsyncDisposable {
+  /** Whom it joins, as it was given to `connect`. */
   readonly target: Target
   readonly #host: ConnectionHost
   readonly #minMs: number
@@ -105,6 +111,7 @@ export class Connection implements AsyncDisposable {
     return this.#lost
   }
 
+  /** Whether it was closed, by `close` or with its endpoint. */
   get isClosed(): boolean {
     return this.#closing !== undefined
   }
@@ -291,6 +298,7 @@ export class Connection implements AsyncDisposable {
     if (isAlone) await this.#host.letGo(peer)
   }
 
+  /** As `close()`: for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

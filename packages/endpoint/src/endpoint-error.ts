@@ -1,24 +1,53 @@
-/** Those of `@x/transport` come with its `TransportError` as `cause`. */
+/** What went wrong. The first five, which are about sockets, and `name-not-found` come with the `TransportError` of `@x/transport` as `cause`. */
 export type EndpointErrorCode =
-  | TransportCode
-  | "closed"
-  | "not-joined"
-  | "timeout"
-  | "join-timeout"
-  | "join-refused"
-  | "too-large"
-  | "refused"
-  | "dropped"
-  | "aborted"
-  | "bytes-gone"
-  | "stream-closed"
+  /** `bind`: another program has the UDP port. */
+  | "address-in-use"
+  /** `bind`: no interface of this machine has the address. */
+  | "address-not-available"
+  /** `bind`: the system doesn't allow the port. */
+  | "permission"
+  /** `bind`: no socket of any family could be had. */
+  | "no-family"
+  /** `bind`: it failed for another reason. */
+  | "bind-failed"
+  /** The resolver knows no address of a name. */
+  | "name-not-found"
+  /** What was given is none, or doesn't go together. Nothing has changed. */
+  | "invalid-option"
+  /** That is no target, or nobody can be joined there. */
   | "invalid-target"
-  | "handler-failed"
+  /** Nobody answered a join, or the resolver didn't. */
+  | "join-timeout"
+  /** Somebody said no to a join, and why; or it is this endpoint itself. */
+  | "join-refused"
+  /** The peer has left. */
+  | "not-joined"
+  /** The stream was ended, reset or stopped. */
+  | "stream-closed"
+  /** The message is larger than both ends take: `stream.messageBytesMax`. */
+  | "too-large"
+  /** There is no room, and what waits is too much already. */
+  | "refused"
+  /** There is no room on a stream that doesn't wait; or the message made way for a newer one. */
+  | "dropped"
+  /** It took longer than the caller allowed. */
+  | "timeout"
+  /** The caller's signal; `cause` is its reason. */
+  | "aborted"
+  /** The buffer of a message that waited was transferred, or has shrunk. */
+  | "bytes-gone"
+  /** A stream was sent on from within its own `write`. */
   | "reentered"
+  /** A function of the application threw; `cause` is what. Given to `error` listeners. */
+  | "handler-failed"
+  /** The endpoint, or the connection, is closed. */
+  | "closed"
 
 /** The one error class of this package. The message says what to do; `cause` is what lies behind it. */
 export class EndpointError extends Error {
+  /** Tells it from other errors, where `instanceof` doesn't: two copies of the package, say. */
   override readonly name = "EndpointError"
+  /** What went wrong, for a program to decide by. */
   readonly code: EndpointErrorCode
 
   constructor(code: EndpointErrorCode, message: string, cause?: unknown) {

@@ -43,31 +43,39 @@ import { parseTarget, type Target } from "./target.ts"
 import { QueueBudget, type QueuedMessage } from "./queue-budget.ts"
 import { UserCode } from "./user-code.ts"
 
+/** What `endpoint.join` may be told. */
 export interface JoinOptions {
+  /** Gives the join up: it rejects with `aborted`. */
   readonly signal?: AbortSignal
-  /** Of whom is asked for, where members have an `identity`. */
+  /** The key of whom is asked for, 32 bytes, where members have an `identity`. */
   readonly publicKey?: Uint8Array
-  /** Milliseconds, or `Infinity`: until the signal aborts. Default: `joinTimeoutMs` of the endpoint. */
+  /** After so long it rejects with `join-timeout`. Milliseconds, or `Infinity`: until the signal aborts. Default: `joinTimeoutMs` of the endpoint. */
   readonly timeoutMs?: number
 }
 
 const JOIN_OPTIONS: Kinds<JoinOptions> = { signal: ABORT_SIGNAL, publicKey: BYTES, timeoutMs: TIMEOUT }
 
+/** What an endpoint has and did: a copy, as things stand. */
 export interface EndpointStats {
+  /** Datagrams and failed socket calls, since it was bound. */
   readonly transport: TransportCounters
   /** What came and was not applied, by reason. */
   readonly drops: Readonly<Record<DropReason, number>>
   /** Messages of types that nobody handled. */
   readonly unhandled: number
+  /** Peers that are joined, unreachable, or saying goodbye. */
   readonly peers: number
-  /** Joins under way: ours, and half-open ones of others. */
+  /** Joins of ours that are under way. */
   readonly joins: number
+  /** Joins of others that were accepted and aren't confirmed; at most `halfOpenMax`. */
   readonly halfOpen: number
-  /** Packets kept until their turn comes, and bytes of large messages under way. */
+  /** Packets kept until their turn comes; at most `poolPacketsMax`. */
   readonly poolPackets: number
+  /** Bytes of large messages under way; at most `assemblyBytesMax`. */
   readonly assemblyBytes: number
-  /** Packets written and not acknowledged, and streams of all peers. */
+  /** Packets written and not acknowledged; at most `sendPoolPacketsMax`. */
   readonly sendPoolPackets: number
+  /** Streams of all peers, both ways; at most `streamsTotalMax`. */
   readonly streams: number
   /** Bytes of copies that wait for their consumers, or that those have. */
   readonly queuedBytes: number
@@ -209,10 +217,12 @@ export class Endpoint implements AsyncDisposable {
     return this.#transport.localAddresses
   }
 
+  /** The UDP port of its sockets. */
   get port(): number {
     return this.#transport.localAddresses[0]!.port
   }
 
+  /** What its transport can do here, and in `notes` what it can't, with cause and cure. */
   get capabilities(): Capabilities {
     return this.#transport.capabilities
   }
@@ -224,6 +234,7 @@ export class Endpoint implements AsyncDisposable {
       .map((state) => this.#peerOf(state))
   }
 
+  /** Whether `close` was called. */
   get isClosed(): boolean {
     return this.#closing !== undefined
   }
@@ -374,6 +385,7 @@ export class Endpoint implements AsyncDisposable {
     if (signal?.aborted) throw abortedError(signal)
   }
 
+  /** Counters and sizes, as they are now. */
   stats(): EndpointStats {
     const { peers, joins, halfOpen, pool, assemblyBytes, sendPool, streams } = this.#protocol.sizes
     const { counters } = this.#transport
@@ -479,6 +491,7 @@ export class Endpoint implements AsyncDisposable {
     return true
   }
 
+  /** As `close()`: for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

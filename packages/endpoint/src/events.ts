@@ -8,6 +8,7 @@ import type { UserCode } from "./user-code.ts"
 export interface Departure {
   /** One of `REASON`, or the application's; `reasonName` tells what it means. */
   readonly reason: number
+  /** What was said with it, for people to read: at most 256 bytes of UTF-8, and mostly empty. */
   readonly text: string
   /** Messages on streams that acknowledge, which were sent and not acknowledged: they may have been delivered. */
   readonly unconfirmed: number
@@ -35,6 +36,7 @@ export interface EndpointEvents {
   error: (error: EndpointError) => void
 }
 
+/** The name of an event of an endpoint. */
 export type EventName = keyof EndpointEvents
 
 /** A function that is told of an event. Nothing waits for it if it is async; what it rejects with comes as `error` of the endpoint. */
@@ -42,7 +44,11 @@ export type EventListener<K extends EventName> = Listener<EndpointEvents, K>
 
 // oxlint-disable-next-line typescript/no-explicit-any
 type EventMap<M> = { [K in keyof M]: (...args: any[]) => void }
-export type Listener<M extends EventMap<M>, K extends keyof M> = (...args: Parameters<M[K]>) => unknown
+/**
+ * A function that is told of an event `K` of those in `M`. Nothing waits for it if it is async; what it throws or rejects with comes as
+ * `error` of the endpoint.
+ */
+export type Listener<M, K extends keyof M> = (...args: M[K] extends (...args: infer A) => void ? A : never) => unknown
 
 export const ENDPOINT_EVENTS: readonly EventName[] = [
   ...(["joined", "rejoined", "restarted", "unreachable", "reachable", "left", "stream", "error"] as const),

@@ -19,6 +19,7 @@ import type { Routes } from "./routes.ts"
 import type { UserCode } from "./user-code.ts"
 import { readableOf } from "./web-streams.ts"
 
+/** What a stream from a peer tells, and with what. */
 export interface IncomingStreamEvents {
   /** So many messages won't come: the sender gave them up, or they waited for a consumer that is behind on a stream that doesn't wait. Each is told once. */
   gap: (messages: number) => void
@@ -56,6 +57,7 @@ export interface IncomingHost {
 
 /** A stream that a peer opened to us. */
 export class IncomingStream {
+  /** Who opened it. */
   readonly peer: Peer
   readonly #peerState: PeerState
   readonly #state: IncomingState
@@ -105,6 +107,7 @@ export class IncomingStream {
     return this.#state.id
   }
 
+  /** What it promises, as its sender chose. */
   get delivery(): Delivery {
     return DELIVERIES[this.#state.stream.mode]!
   }
@@ -116,17 +119,23 @@ export class IncomingStream {
     return (this.#label ??= new TextDecoder().decode(this.#state.metadata))
   }
 
-  /** Messages that came so far, those that still wait among them; and that were told as gaps. */
+  /** Messages that came so far, those that still wait among them. */
   get delivered(): number {
     return this.#state.delivered
   }
 
+  /** Messages that won't come, as `gap` tells them. */
   get gone(): number {
     return this.#state.gone
   }
 
   /** Messages that wait for their consumer, and their bytes; that which it has isn't among them. */
-  get queued(): { readonly messages: number; readonly bytes: number } {
+  get queued(): {
+    /** How many wait, at most `queuedMessagesMax` of the endpoint. */
+    readonly messages: number
+    /** Bytes of these; the last one may take them beyond `queuedBytesMax`. */
+    readonly bytes: number
+  } {
     return { messages: this.#waiting, bytes: this.#queuedBytes }
   }
 
@@ -200,11 +209,13 @@ export class IncomingStream {
     this.#isPaused = true
   }
 
+  /** Ends `pause`: what waits is handed over, in order. */
   resume(): void {
     this.#isPaused = false
     this.#host.userCode.resume(this)
   }
 
+  /** Whether `pause` was called, and `resume` not since. */
   get isPaused(): boolean {
     return this.#isPaused
   }
@@ -467,6 +478,7 @@ export class IncomingStream {
     this.peer.release(this)
   }
 
+  /** What and whose it is, for logs. */
   toString(): string {
     return `stream ${this.id} "${this.label}" from ${this.peer.unique} (${this.delivery}${this.#state.stream.state === "closed" ? `, ${reasonName(this.#state.stopReason)}` : ""})`
   }

@@ -10,7 +10,9 @@ import type { ParkedMessage } from "./parking-lot.ts"
 
 /** A message whose stream ended before it was acknowledged. */
 export interface UnconfirmedMessage {
+  /** The type that it was sent with. */
   readonly type: number
+  /** Its bytes, to be sent again or not. */
   readonly bytes: Uint8Array
   /** Whether all of it was sent: then it may have been delivered. */
   readonly wasSent: boolean

@@ -8,8 +8,9 @@ import type { Routes } from "./routes.ts"
 export type MessageHandler = (message: Message) => unknown
 /** Called with a copy; the stream's next message waits until what it returns has settled. */
 export type AsyncMessageHandler = (message: ReceivedMessage) => PromiseLike<unknown>
-/** The same with the value that the bytes stand for. */
+/** Called at once with the value that the bytes stand for, and the reused message. */
 export type ValueHandler<T> = (value: T, message: Message) => unknown
+/** Called with the value that the bytes stand for, and a copy; the stream's next message waits until what it returns has settled. */
 export type AsyncValueHandler<T> = (value: T, message: ReceivedMessage) => PromiseLike<unknown>
 
 /** Who handles a type: one of both. */

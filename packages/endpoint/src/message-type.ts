@@ -20,6 +20,7 @@ export interface WritingCodec<T> {
   size(value: T): number
   /** Writes them at `offset`, at once; what it leaves out is zero. The memory is lent for the call. */
   write(value: T, bytes: Uint8Array, offset: number): void
+  /** The bytes are valid during the call: what the value keeps of them it copies. Throws if they stand for no value. */
   decode(bytes: Uint8Array): T
 }
 
@@ -27,6 +28,7 @@ export interface WritingCodec<T> {
 export class MessageType<T> {
   /** 0 to 65,535. */
   readonly type: number
+  /** Makes bytes of its values, and values of bytes. */
   readonly codec: Codec<T> | WritingCodec<T>
 
   /** @internal */

@@ -23,10 +23,12 @@ export class Message {
     return this.#isLent ? this.#type : gone()
   }
 
+  /** Who sent it. */
   get peer(): Peer {
     return this.#isLent ? this.#peer! : gone()
   }
 
+  /** The stream that it came on. */
   get stream(): IncomingStream {
     return this.#isLent ? this.#stream! : gone()
   }
@@ -39,10 +41,12 @@ export class Message {
     return this.#isLent ? this.#view : gone()
   }
 
+  /** Where its bytes begin in `view`. */
   get offset(): number {
     return this.#isLent ? this.#offset : gone()
   }
 
+  /** How many bytes it has, from 0. */
   get length(): number {
     return this.#isLent ? this.#length : gone()
   }
@@ -97,9 +101,13 @@ function gone(): never {
 
 /** A message to keep. */
 export class ReceivedMessage {
+  /** 0 to 65,535; what it means is the application's. */
   readonly type: number
+  /** Its bytes, a copy that is the receiver's own. */
   readonly bytes: Uint8Array
+  /** Who sent it. */
   readonly peer: Peer
+  /** The stream that it came on. */
   readonly stream: IncomingStream
 
   /** @internal */

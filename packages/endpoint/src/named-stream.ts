@@ -16,6 +16,7 @@ import {
 import type { OpenOptions, Peer } from "./peer.ts"
 import { encodeValue, type UserCode } from "./user-code.ts"
 
+/** What `connection.stream` is told: a label, and what each incarnation's stream is opened with. */
 export interface NamedStreamOptions extends OpenOptions {
   /** Names the stream, here and to the peer. */
   readonly label: string
@@ -40,6 +41,7 @@ export interface NamedStreamEnd {
   readonly error: EndpointError
 }
 
+/** What a named stream tells, and with what. */
 export interface NamedStreamEvents {
   /** A stream to another incarnation of the peer, or another one to this, takes what is sent from now on. */
   open: (stream: OutgoingStream) => void
@@ -65,6 +67,7 @@ export interface NamedStreamHost {
 
 /** A stream of a connection: to whatever incarnation of the peer there is. Made by `connection.stream()`. */
 export class NamedStream {
+  /** Its name: one stream of the connection has it, until it is ended. */
   readonly label: string
   readonly #options: Required<OpenOptions>
   readonly #host: NamedStreamHost
@@ -88,6 +91,7 @@ export class NamedStream {
     this.#closed = new Promise((resolve) => (this.#tellClosed = resolve))
   }
 
+  /** How it stands now. */
   get state(): NamedStreamState {
     const state = this.#stream?.state
     if (state === "open" || state === "ending") return state

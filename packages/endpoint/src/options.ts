@@ -49,7 +49,7 @@ export interface EndpointOptions extends BindOptions {
    * seconds at least.
    */
   readonly rekeyDatagrams?: number
-  /** And how long one is used, milliseconds, 1,000 to 86,400,000, default 900,000. */
+  /** How long a key is used, milliseconds, 1,000 to 86,400,000, default 900,000. */
   readonly rekeyAgeMs?: number
   /**
    * With so many under one key, because the peer never told of it or they are sent too fast, the peer is lost: at least `rekeyDatagrams`, at most four times its
@@ -58,64 +58,83 @@ export interface EndpointOptions extends BindOptions {
   readonly keyDatagramsMax?: number
   /** Bytes of the datagrams sent, 548 to 65,507; default 1200, which every path carries. More only where both ends and the path are known to take it. */
   readonly datagramBytes?: number
-  /** Bytes of the largest message sent or taken; default 16 MiB. */
+  /**
+   * Bytes of the largest message sent or taken, 1 to `assemblyBytesPerPeer`, and no more than its datagrams carry in 65,536 pieces; default
+   * 16 MiB. Of the two ends' the lesser counts.
+   */
   readonly messageBytesMax?: number
   /**
-   * Memory for large messages under way: from one peer at most, default 32 MiB, and an eighth of it more for small ones beside them; and in all, default 256 MiB. Never below the largest
-   * message. As with the pools below each peer has a floor, and the more of it the less others hold.
+   * Bytes of large messages under way from one peer, `messageBytesMax` to `assemblyBytesMax`, default 32 MiB; an eighth of it more for
+   * small ones beside them. As with the pools below each peer has a floor, and the more of it the less others hold.
    */
   readonly assemblyBytesPerPeer?: number
+  /** Bytes of large messages under way in all, from `assemblyBytesPerPeer`, default 256 MiB. */
   readonly assemblyBytesMax?: number
-  /** Packets kept until their turn comes, over all peers; default 16,384. */
+  /** Packets kept until their turn comes, over all peers; 64 to 1,048,576, default 16,384. */
   readonly poolPacketsMax?: number
-  /** And from one peer at most; default 4,096. */
+  /** Packets kept until their turn comes, from one peer; 16 to 1,048,576, default 4,096. */
   readonly poolPacketsPerPeer?: number
-  /** Packets written and not acknowledged, over all peers; default 65,536, some 80 MiB. */
+  /** Packets written and not acknowledged, over all peers; 64 to 16,777,216, default 65,536, some 80 MiB. */
   readonly sendPoolPacketsMax?: number
-  /** And to one peer at most; default 16,384. */
+  /** Packets written and not acknowledged, to one peer; 16 to 16,777,216, default 16,384. */
   readonly sendPoolPacketsPerPeer?: number
-  /** Peers at a time, default 10,000; half-open joins among them, default 1,024. */
+  /** Peers at a time, 1 to 262,144, default 10,000. */
   readonly peersMax?: number
+  /** Joins that were accepted and aren't confirmed, 1 to 65,536, default 1,024. One above it is dropped: it will be said again. */
   readonly halfOpenMax?: number
-  /** Half-open joins from one host, whatever its ports; default 256. A join above it is dropped: it will be said again. */
+  /** Joins from one host, whatever its ports, that were accepted and aren't confirmed; 1 to 65,536, default 256. */
   readonly halfOpenPerHostMax?: number
-  /** Streams that a peer may have open towards us, default 16,384. */
+  /** Streams that a peer may have open towards us, 1 to 4,294,967,295, default 16,384. */
   readonly streamsMax?: number
-  /** Streams of all peers in both directions, default 262,144. */
+  /** Streams of all peers in both directions, 1 to 4,294,967,295, default 262,144. */
   readonly streamsTotalMax?: number
-  /** Unacknowledged packets and bytes of a stream, default 1024 and 1 MiB. */
+  /**
+   * Unacknowledged packets of a stream, 1 to `spreadPackets`, default 1,024; of `best-effort`: unsent, and as many again that were sent.
+   */
   readonly windowPackets?: number
+  /** Unacknowledged bytes of a stream, from 1, default 1 MiB; of `best-effort`: unsent, and as many again that were sent. */
   readonly windowBytes?: number
-  /** Packets of a stream from the oldest missing to the newest, a power of two, default 16,384. */
+  /** Packets of a stream from the oldest missing to the newest, a power of two from 64 to 65,536, default 16,384. */
   readonly spreadPackets?: number
-  /** Messages and bytes that may wait for the window, for each stream; default 1,024 and 32 MiB. */
+  /** Messages that may wait for the window, for each stream; from 0, default 1,024. */
   readonly parkedMessagesMax?: number
+  /** Bytes of the messages that wait for the window, for each stream; from 0, default 32 MiB. */
   readonly parkedBytesMax?: number
-  /** Messages and bytes that may wait for a consumer that is behind, for each stream: default 1,024 and 4 MiB. As soon as one is reached no more is taken. */
+  /**
+   * Messages that may wait for a consumer that is behind, for each stream; from 1, default 1,024. As soon as this or `queuedBytesMax` is
+   * reached no more is taken.
+   */
   readonly queuedMessagesMax?: number
+  /** Bytes of the messages that wait for a consumer that is behind, for each stream; from 1, default 4 MiB. */
   readonly queuedBytesMax?: number
   /**
-   * And bytes of all streams together, default 256 MiB; 128 more count for each message. They count from their copy until their consumer is done with them, also
-   * when the stream is over or its peer has left. A peer has as much of it as is left for all others, and a stream of the peer as much as is left for its others.
+   * Bytes of all streams together that wait for their consumers, from 1, default 256 MiB; 128 more count for each message. They count from their copy until their
+   * consumer is done with them, also when the stream is over or its peer has left. A peer has as much of it as is left for all others, and a stream of the peer as
+   * much as is left for its others.
    */
   readonly queuedBytesTotalMax?: number
   /** How much goes out, and how fast: `lossBased()`, the default, or `fixed()`, or your own. */
   readonly congestion?: CongestionFactory
   /** Datagrams in flight towards us that our socket buffer takes, 64 to 1,048,576; default: what SO_RCVBUF as read back holds. */
   readonly inFlightMax?: number
-  /** The longest a status waits, milliseconds, default 25. */
+  /** The longest a status waits, milliseconds, 1 to 1,000, default 25. */
   readonly statusDelayMs?: number
-  /** A heartbeat after so much silence, default 1,000, and once idle for ten times as long, after three times as long. */
+  /**
+   * A heartbeat goes out after so much silence, milliseconds, 10 to 60,000 and at most `unreachableMs`, default 1,000; once idle for ten
+   * times as long, after three times as long.
+   */
   readonly heartbeatMs?: number
-  /** Silence after which a peer counts as unreachable, default 10,000, and has left, default 60,000 later. */
+  /** Silence after which a peer counts as unreachable, milliseconds, `heartbeatMs` to 3,600,000, default 10,000. */
   readonly unreachableMs?: number
+  /** How long an unreachable peer is kept before it has left, milliseconds, 0 to 86,400,000, default 60,000. */
   readonly leaveMs?: number
-  /** How long a join is tried, default 5,000. */
+  /** How long a join is tried, milliseconds, 1 to 3,600,000, default 5,000. */
   readonly joinTimeoutMs?: number
-  /** How long `close` waits for what was accepted to be acknowledged, default 5,000. */
+  /** How long `close` waits for what was accepted to be acknowledged, milliseconds, 0 to 3,600,000, default 5,000. */
   readonly lingerMs?: number
 }
 
+/** A member's own key, and whose keys it welcomes. */
 export interface IdentityOptions {
   /** 32 bytes of entropy, kept secret and for as long as one wants to be known by the public key that is made of it; `endpoint.publicKey` tells that. */
   readonly privateKey: Uint8Array

@@ -13,12 +13,24 @@ import { Wait, WAIT_OPTIONS, type WaitOptions } from "./wait.ts"
 import { encodeValue, type Fill, fillWith, sizeOf } from "./user-code.ts"
 import { writableOf } from "./web-streams.ts"
 
-/**
- * What became of a message that was offered: `sent` (in the window; on `latest` in place of any before it that is unsent), `parked` (copied, will follow), `dropped` (a stream that doesn't wait had no
- * room), `refused` (window and parking lot are full: try after `drain`), or nothing happened at all: `not-joined`, `closed`, `too-large`.
- */
-export type SendResult = "sent" | "parked" | "dropped" | "refused" | "not-joined" | "closed" | "too-large"
+/** What became of a message that was offered. But for the first two nothing of it is kept. */
+export type SendResult =
+  /** It is in the window; on `latest` in place of any before it that is unsent. */
+  | "sent"
+  /** It was copied, and will follow. */
+  | "parked"
+  /** There was no room, on a stream that doesn't wait. */
+  | "dropped"
+  /** Window and parking lot are full: try after `drain`. */
+  | "refused"
+  /** The peer has left. */
+  | "not-joined"
+  /** The stream was ended, reset or stopped. */
+  | "closed"
+  /** It has more bytes than `messageBytesMax` of the stream. */
+  | "too-large"
 
+/** What a stream to a peer tells, and with what. */
 export interface OutgoingStreamEvents {
   /** After a message was parked or refused: the parking lot is empty, and the window has room. Not where the stream closes first: that is `closed`. */
   drain: () => void
@@ -36,6 +48,7 @@ export interface OutgoingEnd {
   readonly account: SentMessages
 }
 
+/** How long `send` waits, and for what. */
 export interface SendOptions {
   /** Gives the message up: taken out of the queue, also half sent. One that waits for its receipt was sent, and may be delivered all the same. */
   readonly signal?: AbortSignal
@@ -47,6 +60,7 @@ export interface SendOptions {
 
 const SEND_OPTIONS: Kinds<SendOptions> = { signal: ABORT_SIGNAL, timeoutMs: TIMEOUT, receipt: FLAG }
 
+/** How long a message waits that `trySend` had to park. */
 export interface TrySendOptions {
   /** Parked, a message is given up after so long. Milliseconds; default: `Infinity`, never. */
   readonly timeoutMs?: number
@@ -77,7 +91,9 @@ const GOES_ON = {
 
 /** A stream to a peer. Made by `peer.open()`. */
 export class OutgoingStream {
+  /** Whom it goes to. */
   readonly peer: Peer
+  /** What it was called when it was opened; the peer sees it too. */
   readonly label: string
   readonly #peerState: PeerState
   readonly #state: OutgoingState
@@ -114,10 +130,12 @@ export class OutgoingStream {
     this.#events = new Events(["drain", "closed"], host.userCode)
   }
 
+  /** Our number for it, from 1; new for each stream to the peer. */
   get id(): number {
     return this.#stream.id
   }
 
+  /** What it promises. */
   get delivery(): Delivery {
     return DELIVERIES[this.#stream.mode]!
   }

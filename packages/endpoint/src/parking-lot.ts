@@ -10,10 +10,13 @@ import { EndpointError } from "./endpoint-error.ts"
 
 /** What one can see of a parking lot. */
 export interface ParkedMessages {
-  /** Messages that wait, one that is half in the window among them; and their bytes that are not in the window yet. */
+  /** Messages that wait, one that is half in the window among them. */
   readonly messages: number
+  /** Bytes of the messages that wait, as far as they are not in the window yet. */
   readonly bytes: number
+  /** The most messages: `parkedMessagesMax` of the endpoint. */
   readonly messagesMax: number
+  /** The most bytes: `parkedBytesMax` of the endpoint. */
   readonly bytesMax: number
   /** Messages whose deadline passed while they waited. */
   readonly expired: number

@@ -30,6 +30,7 @@ import type { OutgoingState } from "./protocol/outgoing-streams.ts"
 import { GOODBYE_MS, type PeerState } from "./protocol/peer-state.ts"
 import type { UserCode } from "./user-code.ts"
 
+/** What a stream to a peer is opened with. */
 export interface OpenOptions {
   /**
    * What the stream promises, default `"reliable"`: each message, once and in order; `"reliable-unordered"`: each as soon as it is whole; `"best-effort"`: in order,
@@ -43,8 +44,12 @@ export interface OpenOptions {
   readonly priority?: number
   /** Share among the streams of the same priority, 1 to 100, default 1. */
   readonly weight?: number
-  /** `best-effort` only: a message is given up once it is so old, milliseconds (twice that, while it is half sent), or once a packet of it was resent so often. Default: `Infinity`, never. */
+  /**
+   * `best-effort` only: a message is given up once it is so old, milliseconds above 0 (twice that, while it is half sent). Default:
+   * `Infinity`, never.
+   */
   readonly lifetimeMs?: number
+  /** `best-effort` only: a message is given up once a packet of it was resent so often, from 0. Default: `Infinity`, never. */
   readonly resendsMax?: number
 }
 
@@ -57,6 +62,7 @@ const OPEN_OPTIONS: Kinds<OpenOptions> = {
   resendsMax: orInfinity(whole(0), "never"),
 }
 
+/** A peer's share in what is sent. */
 export interface ShareOptions {
   /** 0 to 255: peers of a higher one go first; to begin with 128. */
   readonly priority?: number
@@ -66,7 +72,9 @@ export interface ShareOptions {
 
 const SHARE_OPTIONS: Kinds<ShareOptions> = { priority: PRIORITY, weight: WEIGHT }
 
+/** How long `peer.ping` waits. */
 export interface PingOptions {
+  /** Gives it up: it rejects with `aborted`. */
   readonly signal?: AbortSignal
   /** Milliseconds, default 10,000; `Infinity`: until the peer has left. */
   readonly timeoutMs?: number
@@ -74,26 +82,41 @@ export interface PingOptions {
 
 const PING_OPTIONS: Kinds<PingOptions> = { signal: ABORT_SIGNAL, timeoutMs: TIMEOUT }
 
+/** What was sent to a peer and came of it, as things stand. Bytes of datagrams are of UDP payload, prefix and tag included. */
 export interface PeerStats {
-  /** Round trip, milliseconds: smoothed, least, variance. */
+  /** Round trip, smoothed, milliseconds; 100 before the first sample. */
   readonly rttMs: number
+  /** The least round trip seen, milliseconds; `Infinity` before the first sample. */
   readonly rttMinMs: number
+  /** How far round trips are from the smoothed one, smoothed: milliseconds. */
   readonly rttVarianceMs: number
+  /** Datagrams sent, resends included. */
   readonly datagramsSent: number
+  /** Bytes of the datagrams sent. */
   readonly bytesSent: number
+  /** Genuine datagrams that came, no duplicates. */
   readonly datagramsReceived: number
+  /** Bytes of the datagrams that came. */
   readonly bytesReceived: number
+  /** Packets with data, resends included. */
   readonly packetsSent: number
+  /** Packets of these that were sent before. */
   readonly packetsResent: number
+  /** Statuses that asked for missing packets. */
   readonly naksReceived: number
-  /** Bytes of datagrams under way; that may be; and that may go out in a millisecond. */
+  /** Bytes of datagrams with data that are under way, as far as is known. */
   readonly inFlightBytes: number
+  /** Bytes that may be under way: what the congestion controller says, and what the peer takes. */
   readonly windowBytes: number
+  /** Bytes that may go out in a millisecond, by the congestion controller; `Infinity`: as fast as the window opens. */
   readonly paceBytesPerMs: number
-  /** Bytes of datagrams to it that feedback told of as arrived, and as lost. */
+  /** Bytes of datagrams that feedback told of as arrived. */
   readonly bytesDelivered: number
+  /** Bytes of datagrams that feedback told of as lost. */
   readonly bytesLost: number
+  /** Streams to it. */
   readonly streamsOut: number
+  /** Streams from it. */
   readonly streamsIn: number
 }
 
@@ -160,6 +183,10 @@ export class Peer {
     return this.#state.publicKey?.slice()
   }
 
+  /**
+   * `unreachable`: nothing was heard of it for `unreachableMs`. `left`: it is gone for good; its process, or another one there, is another
+   * `Peer`.
+   */
   get state(): "joined" | "unreachable" | "left" {
     const { liveness } = this.#state
     return liveness === "leaving" ? "left" : liveness
@@ -270,6 +297,7 @@ export class Peer {
     await this.#host.until(() => this.#state.isSettled, GOODBYE_MS)
   }
 
+  /** Counters and estimates, as they are now. */
   stats(): PeerStats {
     const { rtt, associations } = this.#state
     const sum = (field: "datagramsSent" | "bytesSent" | "datagramsReceived" | "bytesReceived"): number =>
@@ -295,6 +323,7 @@ export class Peer {
     }
   }
 
+  /** Who and where it is, for logs. */
   toString(): string {
     return `peer ${this.unique} at ${this.address.host} port ${this.address.port} (${this.state})`
   }

@@ -3,7 +3,15 @@ import { show } from "./check.ts"
 import { EndpointError } from "./endpoint-error.ts"
 
 /** Where to join: `"name:4000"`, `"192.0.2.1:4000"`, `"[2001:db8::1]:4000"`, `"[fe80::1%eth0]:4000"`, or an address. */
-export type Target = string | { readonly host: string; readonly port: number } | Address
+export type Target =
+  | string
+  | {
+      /** A name, or a literal address without brackets. */
+      readonly host: string
+      /** 1 to 65,535. */
+      readonly port: number
+    }
+  | Address
 
 /** Takes a target apart; throws `EndpointError` `invalid-target` saying how one looks, or why nobody can be joined there. */
 export function parseTarget(target: Target): { readonly host: string; readonly port: number } {

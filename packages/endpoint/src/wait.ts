@@ -4,8 +4,9 @@ import { abortedError, type EndpointError } from "./endpoint-error.ts"
 
 /** How long a call waits, where it may be given up: what was begun goes on. */
 export interface WaitOptions {
+  /** Stops waiting: `aborted`. */
   readonly signal?: AbortSignal
-  /** Milliseconds; default: `Infinity`, for ever. */
+  /** Stops waiting after so long: `timeout`. Milliseconds; default: `Infinity`, for ever. */
   readonly timeoutMs?: number
 }
 

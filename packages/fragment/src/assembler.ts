@@ -66,7 +66,7 @@ export class Assembler implements Yielder {
     return bytes
   }
 
-  /** How many of these are still to come. */
+  /** Bytes of the messages under way that are still to come. */
   get missingBytes(): number {
     let bytes = 0
     for (const { total, received } of this.#assemblies.values()) bytes += total - received

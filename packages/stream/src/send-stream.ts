@@ -344,7 +344,7 @@ export class SendStream {
     return this.#unackedPackets
   }
 
-  /** Their payload bytes. */
+  /** Payload bytes of the packets that are closed, and neither acknowledged nor given up. */
   get unackedBytes(): number {
     return this.#unackedBytes
   }

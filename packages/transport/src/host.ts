@@ -122,7 +122,7 @@ export interface SendBatch {
   readonly capacity: number
   /** Id of the registered slab that holds the datagram. */
   readonly slab: Int32Array
-  /** Where in the slab it begins. */
+  /** Where in its slab the datagram begins. */
   readonly offset: Int32Array
   /** Bytes without the tag; a sealer that seals in place writes its tag behind them, so a slab has that much room there. */
   readonly length: Int32Array
@@ -140,7 +140,7 @@ export interface ReceiveBatch {
   readonly slabs: readonly Uint8Array[]
   /** The slab that holds the datagram: an index of `slabs`. */
   readonly slab: Int32Array
-  /** Where in the slab it begins. */
+  /** Where in its slab the datagram begins. */
   readonly offset: Int32Array
   /** Bytes, the tag included. */
   readonly length: Int32Array
@@ -234,11 +234,11 @@ export interface SocketError {
 export interface TransportCounters {
   /** Datagrams handed to a socket. A send that failed is among them, and among the errors. */
   readonly datagramsSent: number
-  /** Their bytes. */
+  /** Bytes of the datagrams handed to a socket. */
   readonly bytesSent: number
   /** Datagrams handed to the receive function. */
   readonly datagramsReceived: number
-  /** Their bytes. */
+  /** Bytes of the datagrams handed to the receive function. */
   readonly bytesReceived: number
   /** Datagrams that no socket of this transport could carry: wrong family, or closed. */
   readonly datagramsUnsendable: number

@@ -1,11 +1,18 @@
 /** What can go wrong before there is a transport; afterwards errors are counted, not thrown. */
 export type TransportErrorCode =
+  /** Another program has the UDP port. */
   | "address-in-use"
+  /** No interface of this machine has the address. */
   | "address-not-available"
+  /** The system doesn't allow the port. */
   | "permission"
+  /** Binding failed for another reason. */
   | "bind-failed"
+  /** No socket of any family could be had. */
   | "no-family"
+  /** The resolver knows no address of the name. */
   | "name-not-found"
+  /** An option that there isn't, or a value that it can't have. */
   | "invalid-option"
 
 /** The one error class of this package. The message says what to do. */

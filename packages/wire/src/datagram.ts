@@ -125,11 +125,11 @@ function checkBody(
 export class PacketCursor {
   /** The flag byte of the packet that `next` moved to. */
   flags = 0
-  /** Its kind, one of `KIND`. */
+  /** The kind of the packet that `next` moved to, one of `KIND`. */
   kind = 0
-  /** Where its body begins, in bytes from the start of the view. */
+  /** Where the body of that packet begins, in bytes from the start of the view. */
   body = 0
-  /** Where its body ends: the offset behind the last byte. */
+  /** Where the body of that packet ends: the offset behind its last byte. */
   end = 0
   #view: DataView = new DataView(new ArrayBuffer(0))
   #at = 0

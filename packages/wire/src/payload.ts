@@ -40,9 +40,9 @@ export function writeWholeHeader(view: DataView, offset: number, type: number, l
 export class MessageCursor {
   /** The type of the message that `next` moved to, 0 to 65,535. */
   type = 0
-  /** Where its bytes begin, from the start of the view. */
+  /** Where the bytes of that message begin, from the start of the view. */
   offset = 0
-  /** How many bytes it has. */
+  /** How many bytes that message has. */
   length = 0
   #view: DataView = EMPTY
   #at = 0
@@ -104,7 +104,7 @@ export interface Piece {
   messageOffset: number
   /** Where the piece's bytes are, from the start of the view. */
   offset: number
-  /** How many bytes it has; 0 when abandoned. */
+  /** How many bytes the piece has; 0 when abandoned. */
   length: number
 }
 

@@ -9,13 +9,15 @@ import { check, type Kinds, orInfinity, positive, real, whole } from "../check.t
 
 /** What one feedback tells of the datagrams to a peer. Reused: read it during the call. */
 export interface DeliverySample {
+  /** When it came, milliseconds of the host's clock; so are the other times. */
   nowMs: number
   /** The round trip that this feedback closes, the peer's hold taken off; −1: none new. */
   rttMs: number
   /** When the datagram was sent that closes it. */
   sentMs: number
-  /** Smoothed, and the least seen so far; the latter is `Infinity` before the first sample. */
+  /** The round trip, smoothed. */
   srttMs: number
+  /** The least round trip seen so far; `Infinity` before the first sample. */
   minRttMs: number
   /** Bytes newly known to be delivered. */
   deliveredBytes: number
@@ -36,6 +38,7 @@ export function createDeliverySample(): DeliverySample {
   }
 }
 
+/** Says how much data may be under way to one peer, and how fast it goes out. Control packets count, and are never held back. */
 export interface CongestionController {
   /** Bytes that may be in flight to the peer. */
   readonly windowBytes: number
@@ -43,6 +46,7 @@ export interface CongestionController {
   readonly paceBytesPerMs: number
   /** A datagram goes out. */
   onSent(bytes: number, inFlightBytes: number, nowMs: number): void
+  /** The peer told what arrived. `sample` is good during the call. */
   onFeedback(sample: DeliverySample): void
 }
 
@@ -65,6 +69,7 @@ export function isOwn(factory: CongestionFactory): boolean {
   return OWN.has(factory)
 }
 
+/** What {@link fixed} may be told. */
 export interface FixedOptions {
   /** Bytes in flight, default 1 MiB; `Infinity`: as many as the peer takes. */
   readonly windowBytes?: number
@@ -104,10 +109,11 @@ class FixedController implements CongestionController {
   }
 }
 
+/** What {@link lossBased} may be told. */
 export interface LossBasedOptions {
   /** Datagrams in flight to begin with, default 10 (RFC 9002 §7.2). */
   readonly initialDatagrams?: number
-  /** And at least, default 4: two would wait for a status timer too often. */
+  /** Datagrams in flight at least, default 4: two would wait for a status timer too often. */
   readonly leastDatagrams?: number
   /** Bytes in flight at most, default 16 MiB; `Infinity`: as many as the peer takes. */
   readonly windowBytesMax?: number

@@ -43,11 +43,13 @@ const SOCKET_BYTES_PER_DATAGRAM = 2_304
 
 /** How often a bound was met. */
 export interface Full {
-  /** No slot for a packet that came early: what others hold left none, its peer had all that one may have. */
+  /** No slot for a packet that came early: others held too many. */
   readonly pool: number
+  /** No slot for a packet that came early: its peer had all that one may have. */
   readonly poolPerPeer: number
-  /** No slot for a packet to be sent. */
+  /** No slot for a packet to be sent: others held too many. */
   readonly sendPool: number
+  /** No slot for a packet to be sent: its peer had all that one may have. */
   readonly sendPoolPerPeer: number
   /** No place for a stream in the process. Of one peer: the drop `streams-full`. */
   readonly streams: number
