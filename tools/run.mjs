@@ -38,6 +38,7 @@ const COMMANDS = {
   typecheck: { run: ["tsc", "-p", "tools/tsconfig.tests.json"], built: true },
   layers: { script: "tools/quality/layers.mjs" },
   packages: { script: "tools/quality/packages.mjs", built: true },
+  docs: { script: "tools/quality/docs.mjs" },
   pack: { script: "tools/pack/run.mjs", built: true },
   release: { script: "tools/release/run.mjs", built: true },
   bundles: { script: "tools/bundles/run.mjs", built: true },
