@@ -16,9 +16,16 @@ interface Waiter {
   readonly resolve: () => void
 }
 
+/** What else has a deadline. */
+interface Timed {
+  readonly nextTimeoutMs: number
+  handleTimeout(nowMs: number): void
+}
+
 export class Driver {
   readonly #host: Host
   readonly #userCode: UserCode
+  readonly #unclaimed: Timed
   readonly #wakeUp: WakeUp
   readonly #waiters = new Set<Waiter>()
   #protocol: Protocol | undefined
@@ -27,9 +34,10 @@ export class Driver {
   /** The time of the last run. */
   #nowMs = 0
 
-  constructor(host: Host, transport: Transport, userCode: UserCode) {
+  constructor(host: Host, transport: Transport, userCode: UserCode, unclaimed: Timed) {
     this.#host = host
     this.#userCode = userCode
+    this.#unclaimed = unclaimed
     this.#wakeUp = host.wakeUp(() => this.#run(true))
     transport.onReceive((batch) => this.#receive(batch))
     transport.onWritable(() => this.#run(false))
@@ -133,12 +141,13 @@ export class Driver {
     this.#nowMs = this.#host.now()
     protocol.closePackets()
     protocol.poll(this.#nowMs, mayJudge)
+    this.#unclaimed.handleTimeout(this.#nowMs)
     this.#userCode.settle()
   }
 
   #arm(protocol: Protocol, hasJudged: boolean): void {
     const nowMs = this.#nowMs
-    let next = protocol.nextTimeoutMs
+    let next = Math.min(protocol.nextTimeoutMs, this.#unclaimed.nextTimeoutMs)
     for (const waiter of this.#waiters) {
       if (waiter.isDone() || waiter.deadlineMs <= nowMs) {
         this.#waiters.delete(waiter)

@@ -41,6 +41,7 @@ import { GOODBYE_MS, metadataBytesMax, type PeerState } from "./protocol/peer-st
 import { type Full, Protocol } from "./protocol/protocol.ts"
 import { parseTarget, type Target } from "./target.ts"
 import { QueueBudget, type QueuedMessage } from "./queue-budget.ts"
+import { Unclaimed } from "./unclaimed.ts"
 import { UserCode } from "./user-code.ts"
 
 /** What `endpoint.join` may be told. */
@@ -61,7 +62,7 @@ export interface EndpointStats {
   readonly transport: TransportCounters
   /** What came and was not applied, by reason. */
   readonly drops: Readonly<Record<DropReason, number>>
-  /** Messages of types that nobody handled. */
+  /** Messages that were dropped since nobody handled their types. */
   readonly unhandled: number
   /** Peers that are joined, unreachable, or saying goodbye. */
   readonly peers: number
@@ -115,8 +116,7 @@ export class Endpoint implements AsyncDisposable {
   readonly #starved = new Set<OutgoingStream>()
   /** Streams of which messages wait for their consumers, or are with one. */
   readonly #behind = new Set<IncomingStream>()
-  /** Streams with a message that waits for somebody to read or handle it. */
-  readonly #unclaimed = new Set<IncomingStream>()
+  readonly #unclaimed: Unclaimed
   readonly #queues: QueueBudget
   /** While it closes, nothing is taken any more that would have to wait. */
   #isFinishing = false
@@ -127,7 +127,7 @@ export class Endpoint implements AsyncDisposable {
   /** Bytes that a label may have for any peer. */
   readonly #labelBytesMax: number
   #unhandled = 0
-  readonly #countUnhandled = (): void => void this.#unhandled++
+  readonly #dropNow: MessageHandler = ({ stream }) => this.#drop(stream)
   #closing: Promise<void> | undefined
 
   /**
@@ -163,7 +163,16 @@ export class Endpoint implements AsyncDisposable {
     this.#userCode = new UserCode({ onNews: () => this.#driver.news(), defer: (run) => host.defer(run) })
     this.#events = new Events(ENDPOINT_EVENTS, this.#userCode)
     this.#userCode.tellErrorsTo(this.#events)
-    this.#driver = new Driver(host, transport, this.#userCode)
+    this.#unclaimed = new Unclaimed(settings.unclaimedMs, {
+      isWanted: (stream, type) => this.#isWanted(stream, type),
+      onGivenUp: (unhandled) => {
+        this.#routes.change()
+        this.#events.emit("unhandled", unhandled)
+      },
+      onWork: () => this.#driver.news(),
+      now: () => host.now(),
+    })
+    this.#driver = new Driver(host, transport, this.#userCode, this.#unclaimed)
     this.#identity = identity && this.#identityOf(identity)
     this.#queues = new QueueBudget(settings.queuedBytesTotalMax, (run) => host.defer(run))
     this.#peerHost = {
@@ -177,16 +186,13 @@ export class Endpoint implements AsyncDisposable {
       userCode: this.#userCode,
       queues: this.#queues,
       routes: this.#routes,
-      claim: () => this.#claim(),
+      claim: () => this.#unclaimed.claim(),
     }
     this.#incomingHost = {
       handlerNow: (stream, type) => this.#handlerNow(stream, type),
       routes: this.#routes,
       offer: (stream, message) => this.#offer(stream, message),
-      await: (stream) => {
-        this.#unclaimed.add(stream)
-        stream.peer.noteStalled()
-      },
+      unclaimed: this.#unclaimed,
       userCode: this.#userCode,
       now: () => host.now(),
       queuedMessagesMax: settings.queuedMessagesMax,
@@ -261,15 +267,8 @@ export class Endpoint implements AsyncDisposable {
 
   #addHandler(type: number | MessageType<unknown>, handler: unknown, isAsync: boolean): () => void {
     const remove = this.#handlers.add(type, handler, isAsync)
-    this.#claim()
+    this.#unclaimed.claim()
     return remove
-  }
-
-  /** Somebody reads or handles what may have waited for that. */
-  #claim(): void {
-    if (this.#unclaimed.size === 0) return
-    for (const stream of this.#unclaimed) stream.claim()
-    this.#unclaimed.clear()
   }
 
   /** Listens to an event. Returns what ends it. */
@@ -456,6 +455,7 @@ export class Endpoint implements AsyncDisposable {
     const endMs = this.#host.now() + lingerMs
     await this.#driver.until(() => this.#isDrained(), lingerMs / 2)
     this.#isFinishing = true
+    this.#unclaimed.finish()
     for (const stream of [...this.#behind]) stream.finish(REASON.closing)
     const isDone = (): boolean => this.#behind.size === 0 && this.#isDrained()
     // What is accepted before the goodbye is delivered too, also between the end of the wait and here.
@@ -591,14 +591,26 @@ export class Endpoint implements AsyncDisposable {
     return stream.readersOf(type) === undefined ? this.#handlers.get(type) : undefined
   }
 
-  /** Hands a message to a handler that needs no copy, if it is the only one who wants it, or counts it as nobody's; `false`: others want it, or may. */
+  /** Whether somebody is there for a message, or once read where it comes: then it waits for the next who does. */
+  #isWanted(stream: IncomingStream, type: number): boolean {
+    return stream.handlerOf(type) !== undefined || this.#readersOf(stream, type) !== undefined || this.#handlers.get(type) !== undefined
+  }
+
+  /** A message that nobody is there for, and that isn't to wait. */
+  #drop(stream: IncomingStream): void {
+    this.#unhandled++
+    stream.lose(1)
+  }
+
+  /** The handler that needs no copy, if it is the only one who wants the message, or what drops it as nobody's; `undefined`: others want it, or may. */
   #handlerNow(stream: IncomingStream, type: number): MessageHandler | undefined {
     const own = stream.handlerOf(type)
     if (own !== undefined) return own.now
     const readers = this.#readersOf(stream, type)
     if (readers === undefined) {
       const handler = this.#handlers.get(type)
-      return handler === undefined ? this.#countUnhandled : handler.now
+      if (handler === undefined) return this.#unclaimed.hasGivenUp(stream, type) ? this.#dropNow : undefined
+      return handler.now
     }
     return readers.length > 0 ? undefined : this.#handlerOf(stream, type)?.now
   }
@@ -611,7 +623,8 @@ export class Endpoint implements AsyncDisposable {
     const readers = own === undefined ? this.#readersOf(stream, type) : undefined
     const handler = own ?? this.#handlerOf(stream, type)
     if (handler === undefined && readers === undefined) {
-      this.#unhandled++
+      if (this.#unclaimed.mayWait(stream, type)) return "unclaimed"
+      this.#drop(stream)
       return "taken"
     }
     if (handler === undefined && readers!.length === 0) return "unclaimed"

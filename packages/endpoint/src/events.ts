@@ -2,6 +2,7 @@ import { checkFunction, show } from "./check.ts"
 import type { EndpointError } from "./endpoint-error.ts"
 import type { IncomingStream } from "./incoming-stream.ts"
 import type { Peer } from "./peer.ts"
+import type { Unhandled } from "./unclaimed.ts"
 import type { UserCode } from "./user-code.ts"
 
 /** Why a peer left, and what is left of what was sent to it. */
@@ -32,6 +33,11 @@ export interface EndpointEvents {
   left: (peer: Peer, why: Departure) => void
   /** The peer opened a stream to us. */
   stream: (stream: IncomingStream) => void
+  /**
+   * Nobody handled or read messages of a type that came on a stream, for `unclaimedMs`, or until this endpoint closed: they are dropped, and so is what comes of it there, unless
+   * somebody does then. Once for each stream and type; of many types of a stream the first sixteen are told.
+   */
+  unhandled: (unhandled: Unhandled) => void
   /** A handler of the application threw. Without a listener the error is thrown where nobody catches it. */
   error: (error: EndpointError) => void
 }
@@ -51,7 +57,7 @@ type EventMap<M> = { [K in keyof M]: (...args: any[]) => void }
 export type Listener<M, K extends keyof M> = (...args: M[K] extends (...args: infer A) => void ? A : never) => unknown
 
 export const ENDPOINT_EVENTS: readonly EventName[] = [
-  ...(["joined", "rejoined", "restarted", "unreachable", "reachable", "left", "stream", "error"] as const),
+  ...(["joined", "rejoined", "restarted", "unreachable", "reachable", "left", "stream", "unhandled", "error"] as const),
 ]
 
 /** One call of `on`: the same function may be registered again, and each is taken away by itself. */

@@ -16,12 +16,16 @@ import type { Peer } from "./peer.ts"
 import type { IncomingState } from "./protocol/incoming-streams.ts"
 import type { PeerState } from "./protocol/peer-state.ts"
 import type { Routes } from "./routes.ts"
+import type { Unclaimed } from "./unclaimed.ts"
 import type { UserCode } from "./user-code.ts"
 import { readableOf } from "./web-streams.ts"
 
 /** What a stream from a peer tells, and with what. */
 export interface IncomingStreamEvents {
-  /** So many messages won't come: the sender gave them up, or they waited for a consumer that is behind on a stream that doesn't wait. Each is told once. */
+  /**
+   * So many messages won't come: the sender gave them up, or they waited for a consumer that is behind on a stream that doesn't wait. Each is told once. What is dropped
+   * because nobody handles its type is `unhandled` of the endpoint.
+   */
   gap: (messages: number) => void
 }
 
@@ -31,22 +35,22 @@ export interface StreamEnd {
   readonly isComplete: boolean
   /** Why not, if it was reset or stopped; one of `REASON`, or the application's. */
   readonly reason: number
-  /** Messages that were told as gaps. */
+  /** Messages that were told as gaps, or dropped: since nobody handled them, or by `stop`. */
   readonly gone: number
 }
 
 /** What an incoming stream needs of its endpoint. */
 export interface IncomingHost {
   /**
-   * The handler that takes a message of this type at once, alone: where nobody handles it, one that counts it.
-   * `undefined`: the message needs a copy. The answer holds until `routes` change.
+   * The handler that takes a message of this type at once, alone: where nobody handles it and it isn't to wait, one that
+   * drops it. `undefined`: the message needs a copy. The answer holds until `routes` change.
    */
   handlerNow(stream: IncomingStream, type: number): MessageHandler | undefined
   readonly routes: Routes
-  /** Offers a copy to all who want it: a handler has taken it, or it was offered to those who take their time, or nobody is there for it now. */
+  /** Offers a copy to all who want it: a handler has taken it, or it was dropped; or it was offered to those who take their time; or nobody is there for it now. */
   offer(stream: IncomingStream, message: QueuedMessage): "taken" | "offered" | "unclaimed"
-  /** A message of the stream waits for somebody who reads or handles it. */
-  await(stream: IncomingStream): void
+  /** Messages that wait for somebody who reads or handles them. */
+  readonly unclaimed: Unclaimed
   readonly userCode: UserCode
   now(): number
   readonly queuedMessagesMax: number
@@ -78,6 +82,9 @@ export class IncomingStream {
   /** Messages that wait for their consumer, from `#head` on. */
   #queue: QueuedMessage[] = []
   #head = 0
+  /** Those before them, on a stream without an order, that nobody is there for: the others go on. */
+  #aside: QueuedMessage[] | undefined
+  /** Of both. */
   #queuedBytes = 0
   /** The message that its consumers have. */
   #current: QueuedMessage | undefined
@@ -124,7 +131,7 @@ export class IncomingStream {
     return this.#state.delivered
   }
 
-  /** Messages that won't come, as `gap` tells them. */
+  /** Messages that won't come, as `gap` tells them, or that were dropped: since nobody handled them, or by `stop`. */
   get gone(): number {
     return this.#state.gone
   }
@@ -204,14 +211,19 @@ export class IncomingStream {
     return (this.#readable ??= readableOf(this))
   }
 
-  /** Nothing is handed over until `resume`. What comes waits, up to the bound of the stream; then its sender does, or the oldest is dropped. */
+  /**
+   * Nothing is handed over until `resume`. What comes waits, up to the bound of the stream; then its sender does, or the oldest is dropped. Meanwhile no time passes for
+   * messages that nobody handles: theirs begins again with `resume`.
+   */
   pause(): void {
     this.#isPaused = true
+    this.#host.unclaimed.suspend(this)
   }
 
   /** Ends `pause`: what waits is handed over, in order. */
   resume(): void {
     this.#isPaused = false
+    this.#recall()
     this.#host.userCode.resume(this)
   }
 
@@ -229,11 +241,11 @@ export class IncomingStream {
     if (this.#isOver) return
     this.#isStopped = true
     if (this.#end !== undefined) this.#end = { ...this.#end, isComplete: false, reason }
-    const dropped = this.#waiting
+    this.#recall()
+    this.lose(this.#waiting)
     for (let i = this.#head; i < this.#queue.length; i++) this.#queue[i]!.release()
     this.#queue = []
     this.#head = this.#queuedBytes = 0
-    this.#lose(dropped)
     for (const readers of [...this.#allReaders(), this.peer.readersOf(this.#current?.type ?? -1) ?? []])
       for (const reader of readers) reader.drop(this)
     this.#peerState.incoming.stop(this.#state, reason)
@@ -242,8 +254,8 @@ export class IncomingStream {
     this.#noteBehind()
   }
 
-  /** Messages that came won't be handed over. */
-  #lose(messages: number): void {
+  /** @internal Messages that came won't be handed over. */
+  lose(messages: number): void {
     this.#state.delivered -= messages
     this.#state.gone += messages
   }
@@ -255,14 +267,19 @@ export class IncomingStream {
   }
 
   #noteBehind(): void {
-    const isBehind = this.#current !== undefined || (this.#waiting > 0 && !this.#isUnclaimed)
+    const isBehind = this.#current !== undefined || (this.#ready > 0 && !this.#isUnclaimed)
     if (isBehind === this.#isBehind) return
     this.#isBehind = isBehind
     this.#host.onBehind(this, isBehind)
   }
 
-  get #waiting(): number {
+  /** Messages that are handed over next. */
+  get #ready(): number {
     return this.#queue.length - this.#head
+  }
+
+  get #waiting(): number {
+    return this.#ready + (this.#aside?.length ?? 0)
   }
 
   /** Nothing waits, nobody is busy with it, and nobody wants it to wait. */
@@ -290,6 +307,7 @@ export class IncomingStream {
     if (!isWaiting) this.#dropOldest()
     else if (this.#state.room !== undefined || this.#isFilling()) this.#tellRoom()
     if (!this.#isUnclaimed) this.pump()
+    else if (!this.#isPaused) this.#host.unclaimed.note(this, type)
     this.#noteBehind()
   }
 
@@ -312,12 +330,22 @@ export class IncomingStream {
   /** A stream that doesn't wait keeps the newest. */
   #dropOldest(): void {
     let dropped = 0
-    for (; this.#waiting > 1 && this.#isFull(); dropped++) this.#shift().release()
-    if (dropped > 0) this.#drop(dropped)
+    for (; this.#waiting > 1 && this.#isFull(); dropped++) this.#oldest().release()
+    if (dropped === 0) return
+    // It may have been the one that nobody was there for.
+    this.#isUnclaimed = false
+    this.#drop(dropped)
+  }
+
+  #oldest(): QueuedMessage {
+    const message = this.#aside?.shift()
+    if (message === undefined) return this.#shift()
+    this.#queuedBytes -= message.bytes.length
+    return message
   }
 
   #drop(messages: number): void {
-    this.#lose(messages)
+    this.lose(messages)
     this.gap(messages)
   }
 
@@ -350,7 +378,7 @@ export class IncomingStream {
     // Others are told of the same room.
     room.bytes = Math.min(bytesMax - this.#queuedBytes, ahead <= 0 ? 0 : Math.max(1, ahead / share.budget.told))
     room.isFull = this.#waiting >= messagesMax || this.#queuedBytes >= bytesMax || this.#shareRoom() <= 0
-    room.isWaiting = this.#waiting === 0
+    room.isWaiting = this.#ready === 0
     if (ahead <= 0) share.budget.wait(this)
     this.#peerState.incoming.roomChanged(this.#state)
   }
@@ -373,12 +401,23 @@ export class IncomingStream {
     return message
   }
 
-  /** @internal Somebody reads or handles what nobody did: it is handed over soon. */
+  /** @internal Somebody reads or handles what nobody did, or it isn't to wait any more: it is handed over soon. */
   claim(): void {
+    const { unclaimed, userCode } = this.#host
+    unclaimed.recheck(this)
     if (this.#waiting === 0) return
-    const { userCode } = this.#host
     this.#isUnclaimed = false
+    this.#recall()
+    this.#noteBehind()
     userCode.resume(this)
+  }
+
+  /** What was set aside is the oldest, and is offered again. */
+  #recall(): void {
+    if (this.#aside === undefined) return
+    this.#queue = [...this.#aside, ...this.#queue.slice(this.#head)]
+    this.#head = 0
+    this.#aside = undefined
   }
 
   /** @internal Hands over what waits, as long as its consumers keep up. */
@@ -397,7 +436,7 @@ export class IncomingStream {
 
   /** @internal What it holds is for nobody who is there, or for its own readers alone. */
   get isStalled(): boolean {
-    return this.#isUnclaimed || this.#readers !== undefined
+    return this.#isUnclaimed || this.#readers !== undefined || (this.#ready === 0 && this.#current === undefined)
   }
 
   /** What the application is told before the next message may pause the stream, or stop it. */
@@ -410,18 +449,29 @@ export class IncomingStream {
     this.#current = message
     message.offer(this.#settled)
     const verdict = this.#host.offer(this, message)
-    if (verdict === "unclaimed") {
-      this.#isUnclaimed = true
-      this.#host.await(this)
-    }
+    this.#isUnclaimed = verdict === "unclaimed"
     message.letGo(verdict === "taken")
+    if (this.#isUnclaimed) this.#await()
+  }
+
+  /** The message that is next waits for somebody. Where there is an order, those behind it do too. */
+  #await(): void {
+    const { mode } = this.#state.stream
+    if (mode === MODE["reliable-unordered"] || mode === MODE["fire-and-forget"]) {
+      const message = this.#shift()
+      this.#queuedBytes += message.bytes.length
+      ;(this.#aside ??= []).push(message)
+      this.#isUnclaimed = false
+    }
+    this.#host.unclaimed.add(this)
+    this.peer.noteStalled()
   }
 
   /** Its consumers are done with a message; if none of them took it, it is the next one's. */
   readonly #settled = (message: QueuedMessage, wasTaken: boolean): void => {
     this.#current = undefined
     if (wasTaken || this.#isStopped) {
-      if (!wasTaken) this.#lose(1)
+      if (!wasTaken) this.lose(1)
       message.release()
     } else {
       if (this.#head > 0) this.#queue[--this.#head] = message
@@ -469,8 +519,9 @@ export class IncomingStream {
     if (this.#end === undefined) return
     const isRead = this.#current === undefined && this.#waiting === 0
     if (isRead) this.#peerState.incoming.read(this.#state)
-    if (this.#isOver || !(isRead || this.#isStopped)) return
+    if (this.#isOver || !(isRead || this.#isStopped)) return this.isStalled ? this.peer.noteStalled() : undefined
     this.#isOver = true
+    this.#host.unclaimed.suspend(this)
     // Messages that were dropped from the queue after the end count too.
     const { gone } = this.#state
     this.#settle({ ...this.#end, isComplete: this.#end.isComplete && gone === 0, gone })

@@ -23,6 +23,7 @@ export type { Full } from "./protocol/protocol.ts"
 export type { Replies } from "./replies.ts"
 export { secretsFrom } from "./secrets.ts"
 export type { Target } from "./target.ts"
+export type { Unhandled } from "./unclaimed.ts"
 export type { WaitOptions } from "./wait.ts"
 export {
   type CongestionController,

@@ -113,6 +113,11 @@ export interface EndpointOptions extends BindOptions {
    * much as is left for its others.
    */
   readonly queuedBytesTotalMax?: number
+  /**
+   * How long messages of a type that nobody handles or reads wait in the queue of their stream for somebody who does, milliseconds, 0 to 3,600,000, default 5,000; on a
+   * stream with an order those behind them wait too. Then they are dropped, which `unhandled` tells; 0: at once.
+   */
+  readonly unclaimedMs?: number
   /** How much goes out, and how fast: `lossBased()`, the default, or `fixed()`, or your own. */
   readonly congestion?: CongestionFactory
   /** Datagrams in flight towards us that our socket buffer takes, 64 to 1,048,576; default: what SO_RCVBUF as read back holds. */
@@ -192,6 +197,7 @@ export const NUMBER_OPTIONS: Readonly<Record<NumberName, NumberOption>> = {
   queuedMessagesMax: { default: 1_024, kind: whole(1) },
   queuedBytesMax: { default: 4 * MIB, kind: whole(1) },
   queuedBytesTotalMax: { default: 256 * MIB, kind: whole(1) },
+  unclaimedMs: { default: 5_000, kind: whole(0, 3_600_000) },
   statusDelayMs: { default: 25, kind: whole(1, 1_000) },
   heartbeatMs: { default: 1_000, kind: whole(10, 60_000) },
   unreachableMs: { default: 10_000, kind: whole(10, 3_600_000) },

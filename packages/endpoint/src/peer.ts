@@ -247,8 +247,8 @@ export class Peer {
   /**
    * Copies of the messages of this type from the peer, from now on; of a defined type each with its `value`. Ends when the
    * peer has left and all that came of it was taken. One that reads slowly holds up the streams it reads from. What it
-   * leaves, by `break`, waits in its stream for the next one, or for a handler of the type, and what follows it there
-   * waits too: a handler that does nothing lets it go.
+   * leaves, by `break`, waits in its stream for the next one, or for a handler of the type, and where there is an order
+   * what follows it waits too: a handler that does nothing lets it go.
    */
   messages(type: number): AsyncIterableIterator<ReceivedMessage>
   messages<T>(type: MessageType<T>): AsyncIterableIterator<ReceivedValue<T>>

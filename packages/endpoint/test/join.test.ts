@@ -215,6 +215,7 @@ test("leaving tells the peer why, and closes its streams", async () => {
   b.on("left", (_, why) => left.push(why))
   const there = { ...toB.address }
   const closed: unknown[] = []
+  b.handle(1, () => {})
   b.on("stream", (stream) => void stream.closed.then((end) => closed.push(end)))
   await network.until(toB.open({ label: "x" }).send(1, new Uint8Array(1)))
   await network.advance(50)

@@ -30,7 +30,9 @@ test("F26 a restart tells exactly how much was unconfirmed and how much was neve
 
 test("F26 late packets of a former incarnation change nothing, acknowledgements included", async () => {
   const { network, a, b, bind, hostB, toB } = await makePair(2)
+  let received = 0
   b.handle(1, () => {})
+  a.handle(1, () => received++)
   const recorded: { readonly to: string; readonly bytes: Uint8Array }[] = []
   const addressOf = { b: toB.address, a: a.addresses.find(({ family }) => family === toB.address.family)! }
   const stream = toB.open()
@@ -48,9 +50,8 @@ test("F26 late packets of a former incarnation change nothing, acknowledgements 
   await network.advance(100)
   hostB.crash()
   const again = await bind("b")
-  let received = 0
+  received = 0
   again.endpoint.handle(1, () => received++)
-  a.handle(1, () => received++)
   const peer = await network.until(a.join(`b:${PORT}`))
   const fresh = peer.open()
   network.filter(({ to }) => to !== "b")

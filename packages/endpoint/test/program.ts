@@ -110,6 +110,7 @@ const OPTIONS: EndpointOptions = {
   parkedBytesMax: 131_072,
   queuedMessagesMax: 4,
   queuedBytesTotalMax: 65_536,
+  unclaimedMs: 700,
   poolPacketsMax: 256,
   poolPacketsPerPeer: 64,
   sendPoolPacketsMax: 256,

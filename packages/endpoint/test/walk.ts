@@ -32,6 +32,8 @@ const HEALING_MS = 3_500
 /** Of a call that has a time limit: longer than two doings take. */
 const LIMIT_MS = 4_000
 const JOIN_MS = 8_000
+/** That a message waits for a handler: longer than a state takes to come about, and two doings. */
+const UNCLAIMED_MS = 8_000
 const OPTIONS: EndpointOptions = {
   unreachableMs: 10_000,
   leaveMs: 10_000,
@@ -39,6 +41,7 @@ const OPTIONS: EndpointOptions = {
   windowPackets: 4,
   parkedMessagesMax: 2,
   queuedMessagesMax: 2,
+  unclaimedMs: UNCLAIMED_MS,
 }
 const BYTES = new Uint8Array(1_000)
 
@@ -695,14 +698,20 @@ interface IncomingSubject extends Subject {
   readonly from: OutgoingStream
 }
 
-/** `type`: 1 has a handler. */
-async function incomingSubject(walk: Walk, messages: number, before: (it: IncomingStream) => void = () => {}): Promise<IncomingSubject> {
+/** `type`: 1 has a handler, 2 has none. */
+async function incomingSubject(
+  walk: Walk,
+  messages: number,
+  before: (it: IncomingStream) => void = () => {},
+  type = 1,
+): Promise<IncomingSubject> {
+  walk.b.on("unhandled", () => walk.tell("unhandled"))
   walk.b.on("stream", (stream) => {
     stream.on("gap", () => walk.tell("gap"))
     before(stream)
   })
   const from = walk.open(await walk.join(), "it")
-  for (let i = 0; i < messages; i++) from.trySend(1, BYTES)
+  for (let i = 0; i < messages; i++) from.trySend(type, BYTES)
   const it = await walk.arrival()
   let isClosed = false
   void it.closed.then(() => (isClosed = true))
@@ -753,6 +762,8 @@ const incoming: Thing<IncomingSubject> = {
     "flowing, full, held": (walk) => busySubject(walk, 6),
     "flowing, full, ending": (walk) => ended(walk, busySubject(walk, 6)),
     "flowing, over": (walk) => ended(walk, busySubject(walk, 2)),
+    "flowing, queued, unclaimed": (walk) => incomingSubject(walk, 1, undefined, 2),
+    "flowing, over, unclaimed": (walk) => ended(walk, incomingSubject(walk, 1, undefined, 2)),
     closed: (walk) => ended(walk, incomingSubject(walk, 1)),
     async "closed, stopped"(walk) {
       const subject = await incomingSubject(walk, 1)
@@ -772,13 +783,23 @@ const incoming: Thing<IncomingSubject> = {
     },
     "read and cancel": (_, { it }) => it.readable.cancel(),
     handle: (_, { it }) => it.handle(7, () => {})(),
+    "handle what has no handler"(_, { it }) {
+      try {
+        it.handle(2, () => {})
+      } catch {
+        // It has one by now.
+      }
+    },
+    "the bound passes": (walk) => walk.take(UNCLAIMED_MS + 100),
     "a message comes": (_, { from }) => void from.trySend(1, BYTES),
     "it is ended": (walk, { from }) => walk.follow("end", from.end()),
     "it is reset": (_, { from }) => from.reset(),
     "leave the peer": (walk, { it }) => walk.follow("leave", it.peer.leave()),
   },
-  // That a handler is at work can't be seen, nor that a stream was read, and what it brings waits for its next reader.
+  // That a handler is at work can't be seen, nor that nobody is there for what waits, nor that a stream was read, and what it brings waits for its next reader.
   unseen: [
+    ...["pause", "a message comes", "read once"].map((doing) => `flowing, queued, unclaimed: ${doing}`),
+    "flowing, over, unclaimed: pause",
     ...["busy", "queued", "full", "full, held", "full, ending", "over"].map((name) => `flowing, ${name}: pause`),
     ...["full", "full, held", "full, ending"].map((name) => `paused, ${name}: read once`),
   ],

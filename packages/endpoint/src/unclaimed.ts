@@ -1,0 +1,171 @@
+/**
+ * Messages that nobody is there for. They wait in the queues of their streams until somebody handles or reads them. Those of a type that nobody
+ * ever handled or read there wait for a time: then the stream gives up the type, and what it has of it, and what comes, is dropped and counted.
+ *
+ * @module
+ */
+
+import type { IncomingStream } from "./incoming-stream.ts"
+
+/** Types that a stream tells apart: what a peer can make us remember has a bound. Those beyond share one time. */
+const TYPES_MAX = 16
+const OTHERS = -1
+
+/** Messages of a type that nobody handles or reads, and that are dropped. */
+export interface Unhandled {
+  /** Where they came; `stream.peer` sent them. */
+  readonly stream: IncomingStream
+  /** 0 to 65,535. */
+  readonly type: number
+  /** What happened, and what to do. */
+  readonly text: string
+}
+
+/** What this needs of its endpoint. */
+export interface UnclaimedHost {
+  /** Whether somebody handles or reads messages of a type that come on a stream, or did read what comes there. */
+  isWanted(stream: IncomingStream, type: number): boolean
+  /** A stream gives up a type. Told once for each. */
+  onGivenUp(unhandled: Unhandled): void
+  /** There is a deadline, where there was none. */
+  onWork(): void
+  now(): number
+}
+
+/** How long a type of a stream has been waiting. */
+interface Wait {
+  readonly stream: IncomingStream
+  /** The first that it is for. */
+  readonly type: number
+  readonly key: number
+  readonly dueMs: number
+}
+
+class StreamTypes {
+  readonly waits = new Map<number, Wait>()
+  readonly givenUp = new Set<number>()
+
+  keyOf(type: number): number {
+    if (this.waits.has(type) || this.givenUp.has(type)) return type
+    return this.waits.size + this.givenUp.size < TYPES_MAX ? type : OTHERS
+  }
+}
+
+export class Unclaimed {
+  readonly #host: UnclaimedHost
+  #waitMs: number
+  /** Streams that have something for whoever comes. */
+  readonly #streams = new Set<IncomingStream>()
+  /** What they know of types, as long as there are any. */
+  readonly #types = new WeakMap<IncomingStream, StreamTypes>()
+  /** In the order in which they are due: all wait equally long. */
+  readonly #waits = new Set<Wait>()
+  /** When a type is given up. */
+  nextTimeoutMs: number = Infinity
+
+  /** `waitMs`: how long a type waits for somebody who handles or reads it, milliseconds. */
+  constructor(waitMs: number, host: UnclaimedHost) {
+    this.#waitMs = waitMs
+    this.#host = host
+  }
+
+  /** Whether a stream has given up a type. */
+  hasGivenUp(stream: IncomingStream, type: number): boolean {
+    const types = this.#types.get(stream)
+    return types !== undefined && types.givenUp.has(types.keyOf(type))
+  }
+
+  /** Whether a message that nobody wants now may wait; else it is dropped. */
+  mayWait(stream: IncomingStream, type: number): boolean {
+    let types = this.#types.get(stream)
+    if (types === undefined) this.#types.set(stream, (types = new StreamTypes()))
+    const key = types.keyOf(type)
+    if (types.givenUp.has(key)) return false
+    if (types.waits.has(key)) return true
+    const wait = { stream, type, key, dueMs: this.#host.now() + this.#waitMs }
+    if (this.#waitMs === 0) {
+      this.#giveUp(wait, types)
+      return false
+    }
+    types.waits.set(key, wait)
+    this.#waits.add(wait)
+    if (this.nextTimeoutMs !== Infinity) return true
+    this.nextTimeoutMs = wait.dueMs
+    this.#host.onWork()
+    return true
+  }
+
+  /** A message has come to a stream of which another one waits for somebody: its time begins, though it isn't its turn. */
+  note(stream: IncomingStream, type: number): void {
+    if (!this.#host.isWanted(stream, type)) this.mayWait(stream, type)
+  }
+
+  /** A stream has a message that waits for somebody. */
+  add(stream: IncomingStream): void {
+    this.#streams.add(stream)
+  }
+
+  /** There is somebody new, for messages of any stream. */
+  claim(): void {
+    for (const { stream } of this.#waits) this.recheck(stream)
+    const streams = [...this.#streams]
+    this.#streams.clear()
+    for (const stream of streams) stream.claim()
+  }
+
+  /** There is somebody new for a stream: no time passes any more for types that are taken now. */
+  recheck(stream: IncomingStream): void {
+    this.#end(stream, ({ type, key }) => key === type && this.#host.isWanted(stream, type))
+  }
+
+  /** A stream hands over nothing for now, or has nothing any more: no time passes for what it has. */
+  suspend(stream: IncomingStream): void {
+    this.#streams.delete(stream)
+    this.#end(stream, () => true)
+  }
+
+  #end(stream: IncomingStream, isOver: (wait: Wait) => boolean): void {
+    const waits = this.#types.get(stream)?.waits
+    if (waits === undefined || waits.size === 0) return
+    for (const wait of waits.values()) {
+      if (!isOver(wait)) continue
+      waits.delete(wait.key)
+      this.#waits.delete(wait)
+    }
+    this.#arm()
+  }
+
+  handleTimeout(nowMs: number): void {
+    if (nowMs < this.nextTimeoutMs) return
+    for (const wait of this.#waits) {
+      if (wait.dueMs > nowMs) break
+      this.#giveUp(wait, this.#types.get(wait.stream)!)
+      wait.stream.claim()
+    }
+    this.#arm()
+  }
+
+  /** Nobody will come any more: what waits for somebody unknown is dropped, and so is what comes. */
+  finish(): void {
+    this.#waitMs = 0
+    this.handleTimeout(Infinity)
+  }
+
+  #giveUp(wait: Wait, types: StreamTypes): void {
+    const { stream, type, key } = wait
+    this.#waits.delete(wait)
+    types.waits.delete(key)
+    types.givenUp.add(key)
+    const others = key === OTHERS ? ` and of others, after ${TYPES_MAX}` : ""
+    const text =
+      `nobody handles messages of type ${type}${others} that come on ${stream.toString()}: they are dropped. ` +
+      `Call endpoint.handle(${type}, …) before others join; or take the stream as it comes, in a listener of "stream", by its handle, messages() or readable; ` +
+      `or say by a handler that does nothing that nobody wants them`
+    this.#host.onGivenUp({ stream, type, text })
+  }
+
+  #arm(): void {
+    const [first] = this.#waits
+    this.nextTimeoutMs = first?.dueMs ?? Infinity
+  }
+}
