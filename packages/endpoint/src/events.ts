@@ -54,7 +54,7 @@ type EventMap<M> = { [K in keyof M]: (...args: any[]) => void }
  * A function that is told of an event `K` of those in `M`. Nothing waits for it if it is async; what it throws or rejects with comes as
  * `error` of the endpoint.
  */
-export type Listener<M, K extends keyof M> = (...args: M[K] extends (...args: infer A) => void ? A : never) => unknown
+export type Listener<M, K extends keyof M> = (...args: Parameters<Extract<M[K], (...args: never) => void>>) => unknown
 
 export const ENDPOINT_EVENTS: readonly EventName[] = [
   ...(["joined", "rejoined", "restarted", "unreachable", "reachable", "left", "stream", "unhandled", "error"] as const),

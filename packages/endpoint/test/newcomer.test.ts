@@ -125,6 +125,8 @@ test("an option or event that doesn't exist is refused with those that do", asyn
   const { endpoint } = await bind("a")
   // @ts-expect-error: the map of events is closed.
   expect(() => endpoint.on("join", () => {})).toThrow("joined")
+  // @ts-expect-error: none of these tells a number, whichever it is.
+  for (const name of ["joined", "left"] as const) endpoint.on(name, (peer: number) => peer)
 })
 
 test("a message kept after its handler's call tells nothing wrong", async () => {
