@@ -1,5 +1,8 @@
-import { Endpoint, type Peer, REASON } from "@x/endpoint"
+import { Endpoint, type EndpointOptions, type Peer, REASON } from "@x/endpoint"
+import type { LinkOptions } from "@x/transport/simulated"
 import { describe, expect, test } from "vitest"
+import { runs } from "../../../tools/runs.ts"
+import { group, publicKeyOf } from "./members.ts"
 import { makePair, makeWorld, PORT } from "./world.ts"
 
 test("F34 a join to nobody fails after five seconds and says what to look at", async () => {
@@ -262,4 +265,111 @@ test("F50 a peer that is silent becomes unreachable, reachable again when heard,
   await network.advance(80_000)
   expect(events.map((event) => event.split(" ")[0])).toEqual(["unreachable", "reachable", "unreachable", "left"])
   expect(toB.state).toBe("left")
+})
+
+const CHATTERS = ["ann", "ben", "eve"] as const
+
+interface Chat {
+  readonly network: ReturnType<typeof makeWorld>["network"]
+  bind(name: string): Promise<Endpoint>
+  join(endpoint: Endpoint, name: string): Promise<Peer>
+}
+
+function chat(seed: number, link: LinkOptions, options: EndpointOptions): Chat {
+  const { network, bind } = makeWorld(seed, link)
+  return {
+    network,
+    bind: async (name) => (await bind(name, options)).endpoint,
+    join: (endpoint, name) => endpoint.join(`${name}:${PORT}`, { timeoutMs: 60_000 }),
+  }
+}
+
+function chatOfMembers(seed: number, link: LinkOptions): Chat {
+  const { network, member } = group(seed, link)
+  return {
+    network,
+    bind: (name) => member(name, CHATTERS),
+    join: (endpoint, name) => endpoint.join(`${name}:${PORT}`, { timeoutMs: 60_000, publicKey: publicKeyOf(name) }),
+  }
+}
+
+const SECRETS = ["what all members know"]
+const PROTECTED: Readonly<Record<string, (seed: number, link: LinkOptions) => Chat>> = {
+  none: (seed, link) => chat(seed, link, { protection: "none" }),
+  checksum: (seed, link) => chat(seed, link, { protection: "checksum" }),
+  mac: (seed, link) => chat(seed, link, { protection: "mac", secrets: SECRETS }),
+  aead: (seed, link) => chat(seed, link, { protection: "aead", secrets: SECRETS }),
+  "aead with identities": chatOfMembers,
+}
+
+describe.each(Object.entries(PROTECTED))("after its own `joined` (%s)", (_, makeChat) => {
+  test("who joins is told first, and then its join settles; the other side hears that half a round trip later", async () => {
+    const { network, bind, join } = makeChat(1, { delayMs: 10 })
+    const [ann, ben] = [await bind("ann"), await bind("ben")]
+    const told: [string, number][] = []
+    ann.on("joined", () => told.push(["ann's joined", network.now]))
+    ben.on("joined", () => told.push(["ben's joined", network.now]))
+    await network.until(join(ann, "ben"))
+    told.push(["ann's join", network.now])
+    // Ben doesn't know yet whether his answer has come.
+    expect([ann.peers.length, ben.peers.length]).toEqual([1, 0])
+    await network.advance(100)
+    const atMs = told[0]![1]
+    expect(told).toEqual([
+      ["ann's joined", atMs],
+      ["ann's join", atMs],
+      ["ben's joined", atMs + 10],
+    ])
+  })
+
+  const PATHS: readonly (readonly [string, LinkOptions])[] = [
+    ["with loss", { delayMs: 15, lossRate: 0.3 }],
+    ["with reordering", { delayMs: 5, jitterMs: 30, reorderRate: 0.3, duplicateRate: 0.2 }],
+    ["with both", { delayMs: 15, jitterMs: 15, lossRate: 0.2, reorderRate: 0.2, duplicateRate: 0.1 }],
+  ]
+  describe.each(PATHS)("%s", (_path, link) => {
+    test.each(["one after the other", "all at once"])("all that each of three says at once arrives: they join %s", async (how) => {
+      for (let seed = 0; seed < runs(5); seed++) {
+        const { network, bind, join } = makeChat(seed, link)
+        const heard: string[] = []
+        const events: string[] = []
+        const people = new Map<string, Endpoint>()
+        const say = (name: string, when: string, peer: Peer): void => {
+          const text = new TextEncoder().encode(`${name} ${when}`)
+          expect(peer.open().trySend(1, text)).toBe("sent")
+        }
+        for (const name of CHATTERS) {
+          const endpoint = await bind(name)
+          people.set(name, endpoint)
+          const known = new Set<Peer>()
+          endpoint.on("joined", (peer) => {
+            known.add(peer)
+            say(name, "joined", peer)
+          })
+          for (const event of ["rejoined", "restarted", "left"] as const) endpoint.on(event, () => events.push(`${name}: ${event}`))
+          // Nothing of anybody comes before it is told of.
+          endpoint.on("stream", ({ peer }) => expect(known.has(peer)).toBe(true))
+          endpoint.handle(1, ({ bytes, peer }) => {
+            expect(known.has(peer)).toBe(true)
+            heard.push(`${name} heard ${new TextDecoder().decode(bytes)}`)
+          })
+        }
+        const enter = async (name: string, others: readonly string[]): Promise<void> => {
+          const joining = others.map((other) => join(people.get(name)!, other))
+          // Right after the join, to those who are there.
+          await Promise.all(joining.map(async (it) => say(name, "has joined", await it)))
+        }
+        const others = (name: string, i: number): readonly string[] =>
+          how === "all at once" ? CHATTERS.filter((it) => it !== name) : CHATTERS.slice(0, i)
+        if (how === "all at once") await network.until(Promise.all(CHATTERS.map((name, i) => enter(name, others(name, i)))), 120_000)
+        else for (const [i, name] of CHATTERS.entries()) await network.until(enter(name, others(name, i)), 120_000)
+        await network.advance(20_000)
+        const expected = CHATTERS.flatMap((name, i) => [
+          ...CHATTERS.filter((it) => it !== name).map((other) => `${other} heard ${name} joined`),
+          ...others(name, i).map((other) => `${other} heard ${name} has joined`),
+        ])
+        expect([seed, events, heard.toSorted()]).toEqual([seed, [], expected.toSorted()])
+      }
+    })
+  })
 })
