@@ -286,6 +286,9 @@ export class Endpoint implements AsyncDisposable {
    * addresses share what is asked, and there is one peer for an incarnation, however it is joined. One that is joined already comes back once it has answered, after a round
    * trip; where it answers at another address than it is reached by, it is reached there from then on, and its streams go on. Rejects with `EndpointError` `join-timeout`, `join-refused`, `invalid-target`, `invalid-option`,
    * `name-not-found`, `refused` (too many joins are under way), `aborted` or `closed`.
+   *
+   * Settles just after `joined` was told here. The other side tells its own about half a round trip later, once it has heard that its answer was taken; until then it
+   * has no such peer. What either side sends on a reliable stream after its own `joined` arrives, unless the peer is told as `left`.
    */
   async join(target: Target, options: JoinOptions = {}): Promise<Peer> {
     const peer = await this.#join(target, options)

@@ -19,7 +19,11 @@ export interface Departure {
 
 /** What an endpoint tells, and with what. The map is closed: there are no others. */
 export interface EndpointEvents {
-  /** A peer joined us, or we it. */
+  /**
+   * A peer joined us, or we it. Who joins is told first, and then its `join` settles; the other side is told about half a round trip later, once it has heard that its
+   * answer was taken, and before any message of the peer's. Until then it has no such peer. What either side sends on a reliable stream after its own
+   * `joined` arrives, unless the peer is told as `left`.
+   */
   joined: (peer: Peer) => void
   /** The same incarnation joined anew: it had forgotten us. `before` was told as `left` just before. Comes instead of `joined`. */
   rejoined: (peer: Peer, before: Peer) => void
