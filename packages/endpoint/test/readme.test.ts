@@ -1,12 +1,15 @@
 /** The programs of the READMEs: each is type-checked and run as it stands there, and prints what its comments say. */
 import { spawnSync } from "node:child_process"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, describe, expect, it, vi } from "vitest"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
-const READMES = ["README.md", "packages/endpoint/README.md", "packages/stream/README.md", "packages/fragment/README.md"]
+const READMES = [
+  ...["README.md", "packages/endpoint/README.md", "packages/endpoint/RECIPES.md"],
+  ...["packages/stream/README.md", "packages/fragment/README.md"],
+]
 
 // Within the repository, so that the packages are found by name.
 mkdirSync(join(root, ".cache"), { recursive: true })
@@ -37,6 +40,13 @@ describe("the programs of the READMEs", () => {
     })
     expect(stdout).toBe("")
     expect(status).toBe(0)
+  })
+
+  it("are the files that they name, which run as tests of their own", () => {
+    const recipes = join(root, "packages/endpoint/test/recipes")
+    const named = [...readFileSync(join(root, "packages/endpoint/RECIPES.md"), "utf8").matchAll(/^```ts (\S+)\n(.*?)^```$/gms)]
+    expect(named.map(([, name]) => name).toSorted()).toEqual(readdirSync(recipes).toSorted())
+    for (const [, name, code] of named) expect(code).toBe(readFileSync(join(recipes, name!), "utf8"))
   })
 
   it.each(programs)("$title prints what it says", async ({ file, prints }) => {
