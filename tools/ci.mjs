@@ -4,7 +4,20 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { line, root } from "./summary.mjs"
 
-const STEPS = ["test", "lint", "format:check", "typecheck", "layers", "docs", "packages", "consumers", "matrix", "bundles", "examples", "simulate"]
+const STEPS = [
+  "test",
+  "lint",
+  "format:check",
+  "typecheck",
+  "layers",
+  "docs",
+  "packages",
+  "consumers",
+  "matrix",
+  "bundles",
+  "examples",
+  "simulate",
+]
 
 const ARGUMENTS = {
   // This Node, and of what is pinned only what isn't Node: four of those are 300 MB to download.

@@ -12,6 +12,7 @@ const LACKS = {
   "C compiler": () =>
     process.platform === "win32" ||
     ![process.env.CC, "cc", "gcc", "clang"].some((cc) => cc && succeeds(cc.trim().split(/\s+/)[0], ["--version"])),
+  git: () => !succeeds("git", ["--version"]),
   "gcc with its sanitizers": () => !answers("gcc", ["-print-file-name=libasan.so"]).startsWith("/"),
   // For what is under way: the entry goes when the file comes.
   "test file": () => true,

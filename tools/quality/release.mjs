@@ -17,6 +17,8 @@ export function releaseProblems(root, { isForRegistry = false } = {}) {
     if (publishConfig?.access !== "public") found.push(`publishConfig.access is not "public"`)
     if (isPrivate) found.push("it is private")
     if (version !== manifests[0].version) found.push(`its version is ${version}, that of ${manifests[0].name} ${manifests[0].version}`)
+    else if (!folder.includes("/prebuilt/") && !tellsOf(version, join(root, folder, "CHANGELOG.md")))
+      found.push(`its CHANGELOG.md has nothing for ${version}: npm run release -- version writes it, from the files of .changeset`)
     if (!folder.includes("/prebuilt/") && !(rest.keywords?.length > 0)) found.push("it has no keywords")
     for (const script of ["preinstall", "install", "postinstall"]) if (scripts[script]) found.push(`it runs a script at ${script}`)
     return found.map((problem) => `${name}: ${problem}`)
@@ -27,6 +29,10 @@ export function releaseProblems(root, { isForRegistry = false } = {}) {
   if (isForRegistry && new URL(url.replace(/^git\+/, "")).hostname.endsWith(".invalid"))
     problems.push(`package.json: repository.url is a placeholder; set the project's own address, there and in the packages`)
   return problems
+}
+
+function tellsOf(version, file) {
+  return existsSync(file) && readFileSync(file, "utf8").split("\n").includes(`## ${version}`)
 }
 
 function published(root) {
