@@ -1,5 +1,7 @@
 /** Milliseconds between two times that a thing is said, if few are. */
 const INTERVAL_MS = 1_000
+/** What was said in its second is due in its second again, whatever the sum of a long time and a short one loses; in seconds. */
+const SLACK = 1e-6
 
 /** Things that go into one datagram, about. */
 const THINGS_PER_DATAGRAM = 32
@@ -29,11 +31,15 @@ export class RepeatPace {
     this.#intervalMs = INTERVAL_MS * Math.max(1, Math.ceil(things / THINGS_PER_DATAGRAM))
   }
 
-  /** When to say a thing that is due in so long: with the others of the same second, if it is long. */
+  /**
+   * When to say a thing that is due in so long: with the others of the same second, if it is long. That of each second is never later: a second is
+   * what who waits for it can rely on.
+   */
   align(nowMs: number, afterMs: number): number {
     const dueMs = nowMs + afterMs
     if (afterMs < INTERVAL_MS) return dueMs
-    return this.#phaseMs + Math.ceil((dueMs - this.#phaseMs) / INTERVAL_MS) * INTERVAL_MS
+    const seconds = (dueMs - this.#phaseMs) / INTERVAL_MS
+    return this.#phaseMs + (afterMs === INTERVAL_MS ? Math.floor(seconds + SLACK) : Math.ceil(seconds - SLACK)) * INTERVAL_MS
   }
 }
 
