@@ -110,6 +110,8 @@ export class ReceiveStream {
   /** The consumer has room for packets below this; `Infinity`: it was never behind. And what the sender was told of it. */
   #limit = Infinity
   #limitTold = Infinity
+  /** Packets that messages under way want. */
+  #unfinished = 0
   /** Says again that there is room, until something comes. */
   readonly #telling = new Repeater()
   #timesTold = 0
@@ -407,6 +409,14 @@ export class ReceiveStream {
     return true
   }
 
+  /**
+   * Messages under way want this many packets more, and have the memory for them. Without an order those may lie behind what is refused until they
+   * have come: the sender is let go so far.
+   */
+  letFinish(packets: number): void {
+    this.#unfinished = packets
+  }
+
   /** What came since the last status is to be told now. */
   hurry(): void {
     if (this.#unreported > 0 && this.#state === "open") this.#isStatusWanted = true
@@ -523,7 +533,15 @@ export class ReceiveStream {
     if (this.#isStarted && this.#state === "open") {
       const missingMax = Math.min(rangesMax, RANGES_MAX)
       if (this.#lack !== LACK.memory || !this.#isOrdered) this.#ask(nowMs, status, missingMax)
-      if (this.#lack === LACK.nothing && this.#limit !== Infinity) this.#allow(status, missingMax)
+      if (this.#lack === LACK.nothing) {
+        if (this.#limit !== Infinity) {
+          this.#limitTold = Math.max(this.#limitTold, this.#limit)
+          this.#allow(status, missingMax, this.#limit)
+        }
+      } else if (this.#unfinished > 0 && !this.#isOrdered) {
+        const most = Math.min(this.#next + this.#options.spreadPackets, NUMBER_MAX, this.#final)
+        this.#allow(status, missingMax, Math.min(Math.max(this.#next, this.#high) + this.#unfinished, most))
+      }
       const left = Math.min(rangesMax - status.missing.count, RANGES_MAX)
       // A packet kept at the edge waits for room: the edge says enough of it.
       const edge = this.#slotOf(this.#next) === 0 ? this.#next : this.#next + 1
@@ -537,14 +555,13 @@ export class ReceiveStream {
   }
 
   /** Where room is limited the sender goes ahead of what came so far only as far as it is allowed. */
-  #allow(status: Status, rangesMax: number): void {
+  #allow(status: Status, rangesMax: number, limit: number): void {
     const { missing } = status
-    this.#limitTold = Math.max(this.#limitTold, this.#limit)
     const high = Math.max(this.#next, this.#high)
     // Ranges don't touch; where this one begins tells nothing.
     const from = lastEdge(missing) === high ? high + 1 : high
-    if (this.#limit <= from || missing.count >= rangesMax) return
-    append(missing, from, this.#limit)
+    if (limit <= from || missing.count >= rangesMax) return
+    append(missing, from, limit)
     status.state |= STATUS.ahead
   }
 

@@ -90,6 +90,21 @@ test("without an order messages under way are finished, though what lies before 
   expect([it.state, it.missing.edges[2 * it.missing.count - 1]]).toEqual([STATUS.noRoom | STATUS.ahead, 9])
 })
 
+test("nor where it is memory that there is none of", () => {
+  const receiver = makeReceiver(MODE["reliable-unordered"])
+  for (const number of [0, 1]) expect(give(receiver, number)).toBe("deliver")
+  receiver.refuse(0)
+  receiver.advance()
+  const it = createStatus()
+  expect(receiver.pollStatus(0, it)).toBe(true)
+  expect(it.state).toBe(STATUS.noRoom)
+  receiver.letFinish(3)
+  receiver.hurry()
+  expect(give(receiver, 1)).toBe("duplicate-packet")
+  expect(receiver.pollStatus(1, it)).toBe(true)
+  expect([it.state, it.missing.edges[2 * it.missing.count - 1]]).toEqual([STATUS.noRoom | STATUS.ahead, 5])
+})
+
 test("best effort makes room by the oldest message that was not begun, and by none that was", () => {
   const sender = makeSender(MODE["best-effort"])
   const room = sender.roomPackets

@@ -706,6 +706,7 @@ export class IncomingStreams {
     // What it has room for may be less than when it was last told.
     if (state.room !== undefined && stream.state === "open")
       stream.limit(this.#roomPackets(state), Infinity, false, this.#hiddenPackets(state))
+    stream.letFinish(this.#begunPackets(state))
     const { status } = this.#context.scratch
     const rangesMax = Math.floor((control.bodyBytesMax - wire.STATUS_HEADER_BYTES) / wire.RANGE_BYTES)
     if (stream.state === "open" && stream.pollStatus(nowMs, status, rangesMax)) {
