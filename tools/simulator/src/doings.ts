@@ -219,8 +219,13 @@ export class Doings {
     const it = connection.stream({ label, delivery: draw.pick(["reliable", "reliable-unordered"] as const) })
     const named: Named = { it, ledger: undefined }
     all.set(label, named)
-    const open = (): void => void (named.ledger = process.followNamed(it.current!, world.nextKey(), CONSUMERS.handler))
-    if (it.current !== undefined) open()
+    // It may be told after the stream has gone on: once for each, and none for one that nobody saw.
+    const open = (): void => {
+      const { current } = it
+      if (current === undefined || current === named.ledger?.stream) return
+      named.ledger = process.followNamed(current, world.nextKey(), CONSUMERS.handler)
+    }
+    open()
     it.on("open", open)
     it.on("unconfirmed", (messages) => {
       const { ledger } = named

@@ -212,7 +212,10 @@ class Simulation {
     // Where there are keys no hint tells who was forgotten: he finds out by silence, at the latest when he takes the peer for unreachable; and by that alone
     // who has a state left of a process that ended, at another of its addresses than the one that follows joined from.
     const silenceMs = protection === undefined ? 0 : unreachableMs!
-    await this.#converge(path, isWhole ? silenceMs : Math.max(silenceMs, NOTICE_HEARTBEATS * heartbeatMs!), false)
+    // Who was taken for unreachable is asked with the next heartbeat.
+    const isAway = this.#nodes.some(({ process }) => [...process.peers].some(({ state }) => state === "unreachable"))
+    const noticeMs = isWhole ? (isAway ? heartbeatMs! : 0) : NOTICE_HEARTBEATS * heartbeatMs!
+    await this.#converge(path, Math.max(silenceMs, noticeMs), false)
     // And on each association, both ways, messages get through.
     const said: StreamLedger[] = []
     for (const { process } of this.#nodes) for (const peer of process.peers) said.push(this.#workload.say(process, peer))
@@ -254,13 +257,14 @@ class Simulation {
         const roundMs = Math.max(pathMs, knownMs)
         rttMs = Math.max(rttMs, roundMs)
         let toPeer = 0
-        for (const { stream, type } of process.open) {
+        for (const { stream } of process.open) {
           if (stream.peer !== peer) continue
           const pending = stream.parked.bytes + stream.unacknowledgedBytes
           toPeer += pending
           windowsMs = Math.max(windowsMs, (pending * roundMs) / (windowPackets! * PACKET_BYTES_MIN))
-          // Half a queue at a time: then there is room, and that is told.
-          if (type !== CONSUMERS.handler) windowsMs = Math.max(windowsMs, (stream.account.pending * roundMs) / (queuedMessagesMax! / 2))
+          // Half a queue at a time, also where its consumer was behind only once. How many messages a packet brings is not known, nor how many packets a message takes.
+          const portions = (stream.account.pending + pending / PACKET_BYTES_MIN) / (queuedMessagesMax! / 2)
+          windowsMs = Math.max(windowsMs, portions * roundMs)
         }
         bytes += toPeer
         windowsMs = Math.max(windowsMs, (toPeer * roundMs) / Math.min(windowBytes, sendPoolPacketsPerPeer! * PACKET_BYTES_MIN))
