@@ -90,10 +90,20 @@ test("one stream of a peer leaves some of its share to the others", () => {
   const share = shares.share()
   const streams = [new StreamShare(share, 1_000), new StreamShare(share, 1_000), new StreamShare(share, 1_000)]
   expect(streams[0]!.room).toBe(80)
-  expect(streams.map((stream) => fill(stream))).toEqual([80, 16, 4])
+  expect(streams.map((stream) => fill(stream))).toEqual([80, 16, 3])
   expect([streams[0]!.room, streams[0]!.isFull(1)]).toEqual([0, true])
   streams[0]!.give(80)
-  expect([streams[2]!.room, share.used]).toEqual([63, 20])
+  expect([streams[2]!.room, share.used]).toEqual([64, 19])
+})
+
+test("the last unit of a share is for what is under way, unless it is the first", () => {
+  const shares = new Shares({ ...SLOTS, shareMax: 8, loanMax: 8, floorMax: 8 })
+  const share = shares.share()
+  const [one, other] = [new StreamShare(share, 1_000), new StreamShare(share, 1_000)]
+  expect([fill(one), fill(other)]).toEqual([7, 0])
+  expect([other.hasKept, other.takeKept(1), other.takeKept(1), other.hasKept]).toEqual([true, true, false, false])
+  const single = new StreamShare(new Shares({ ...SLOTS, shareMax: 1, loanMax: 1, floorMax: 1 }).share(), 1_000)
+  expect([single.room, fill(single)]).toEqual([1, 1])
 })
 
 test("whatever is taken and given back: the sum is bounded, what there is room for can be had, and whoever holds nothing gets its floor", () => {

@@ -18,6 +18,10 @@ export interface PacketSlots {
   readonly available: number
   /** A slot, or −1: there is none now. */
   acquire(): number
+  /** One of those that are kept for what the receiver has memory for already, or −1; absent: none are. */
+  acquireKept?(): number
+  /** Whether there is such a one. */
+  readonly hasKept?: boolean
   /** Gives a slot back, once. */
   release(slot: number): void
   /** The piece of memory that a slot lies in, with others: it begins at `offset(slot)`. */
@@ -142,6 +146,10 @@ export interface Allowance {
   readonly room: number
   /** Takes so many, or none. */
   take(units: number): boolean
+  /** As `take`, also of what is kept for what is under way. */
+  takeKept?(units: number): boolean
+  /** Whether `takeKept` would take one. */
+  readonly hasKept?: boolean
   /** Gives back so many that were taken. */
   give(units: number): void
 }
@@ -176,6 +184,18 @@ export class PoolShare implements PacketSlots {
       this.#onRefused()
       return -1
     }
+    return this.#acquired()
+  }
+
+  get hasKept(): boolean {
+    return this.#allowance.hasKept === true && this.#pool.available > 0
+  }
+
+  acquireKept(): number {
+    return this.#allowance.takeKept?.(1) === true ? this.#acquired() : -1
+  }
+
+  #acquired(): number {
     const slot = this.#pool.acquire()
     if (slot >= 0) this.#used++
     else this.#allowance.give(1)

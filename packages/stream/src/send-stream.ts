@@ -450,7 +450,8 @@ export class SendStream {
   /** Packets that could be begun now, by window and memory; the open one has its place already. */
   get roomPackets(): number {
     const reserved = this.#openSlot >= 0 && this.#openBytes === 0 ? 1 : 0
-    return Math.min(this.#windowRoom(), this.#pool.available + reserved)
+    const packets = Math.min(this.#windowRoom(), this.#pool.available + reserved)
+    return packets === 0 && this.#isWindowOpen() && this.#mayFinish() && this.#pool.hasKept === true ? 1 : packets
   }
 
   /** Whether the window is open and there is no memory for a packet. */
@@ -536,8 +537,22 @@ export class SendStream {
     return this.#openOffset
   }
 
+  /** Whether a message is half written and all that was written of it has come: its receiver has memory for the rest. */
+  #mayFinish(): boolean {
+    if (!this.#isUnfinished || !this.#isWaiting) return false
+    const ring = this.#ring
+    for (let number = this.#high - 1; number >= this.#low; number--) {
+      const at = ring.index(number)
+      if (ring.state[at] !== PACKET.received) return false
+      if (formOf(ring.delivery[at]!) === FORM.first) return true
+    }
+    return true
+  }
+
   #openNext(): boolean {
-    const slot = this.#pool.acquire()
+    let slot = this.#pool.acquire()
+    // Else what waits for room at the receiver would hold up what it waits for there.
+    if (slot < 0 && this.#mayFinish()) slot = this.#pool.acquireKept?.() ?? -1
     if (slot < 0) return false
     this.#openSlot = slot
     this.#openSlab = this.#pool.bytes(slot)

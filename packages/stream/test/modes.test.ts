@@ -1,9 +1,11 @@
 // What the modes do by themselves, packet by packet.
 
 import {
+  type Allowance,
   createOutgoingPacket,
   type OutgoingPacket,
   PacketPool,
+  PoolShare,
   ReceiveStream,
   RttEstimator,
   SendStream,
@@ -103,6 +105,30 @@ test("nor where it is memory that there is none of", () => {
   expect(give(receiver, 1)).toBe("duplicate-packet")
   expect(receiver.pollStatus(1, it)).toBe(true)
   expect([it.state, it.missing.edges[2 * it.missing.count - 1]]).toEqual([STATUS.noRoom | STATUS.ahead, 5])
+})
+
+test("a message that its receiver has begun to put together finds a packet kept for it, one that may be refused does not", () => {
+  let [isFull, kept] = [false, 0]
+  const allowance: Allowance = {
+    room: 0,
+    hasKept: true,
+    take: () => !isFull,
+    takeKept: () => ++kept > 0,
+    give: () => {},
+  }
+  const sender = makeSender(MODE["reliable-unordered"], {
+    pool: new PoolShare(new PacketPool({ slotBytes: slotBytesOf(OPTIONS) }), allowance),
+  })
+  for (const form of [FORM.first, FORM.middle]) {
+    sender.reservePiece()
+    sender.commitPiece(form, 64)
+  }
+  take(sender, 2)
+  isFull = true
+  expect([sender.roomPackets, sender.reservePiece(), kept]).toEqual([0, -1, 0])
+  sender.handleStatus(status({ cumulative: 2 }), 10)
+  expect(sender.roomPackets).toBe(1)
+  expect([sender.reservePiece() >= 0, kept]).toEqual([true, 1])
 })
 
 test("best effort makes room by the oldest message that was not begun, and by none that was", () => {

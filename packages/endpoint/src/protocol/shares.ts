@@ -184,7 +184,7 @@ export class Share {
   }
 }
 
-/** What one stream takes of its peer's share: it leaves something for the others. */
+/** What one stream takes of its peer's share: it leaves something for the others, and the last unit for what is under way. */
 export class StreamShare {
   readonly #share: Share
   readonly #unitsMax: number
@@ -199,6 +199,17 @@ export class StreamShare {
     if (!this.#share.take(units, this.#left(units))) return false
     this.#used += units
     return true
+  }
+
+  /** As `take`, for what a stream that may be waited for has under way. */
+  takeKept(units: number): boolean {
+    if (!this.#share.take(units)) return false
+    this.#used += units
+    return true
+  }
+
+  get hasKept(): boolean {
+    return this.#share.fits(1)
   }
 
   give(units: number): void {
@@ -221,7 +232,9 @@ export class StreamShare {
 
   #left(units: number): number {
     const used = this.#used + units
-    return used <= STREAM_UNITS_MIN ? 0 : used >>> STREAM_LEAVES_SHIFT
+    if (used > STREAM_UNITS_MIN) return used >>> STREAM_LEAVES_SHIFT
+    // A peer with one packet has nothing else that it could be kept for.
+    return this.#share.used + units > 1 ? 1 : 0
   }
 }
 
