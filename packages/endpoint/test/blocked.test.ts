@@ -114,3 +114,20 @@ test("a socket that takes nothing holds up no time limit and no abort: of what i
   expect(stream.account).toMatchObject({ accepted: 3, acknowledged: 1, unconfirmed: 0, dropped: 2 })
   expect(codes.length).toBe(calls.length)
 })
+
+test("nor one that begins while the socket takes nothing already, and nothing comes either", async () => {
+  const { network, a, hostA, toB } = await makePair(1, { delayMs: 5 })
+  const stream = toB.open()
+  await network.advance(1_000)
+  hostA.failSends("full")
+  network.partition("a", "b")
+  void stream.send(1, pattern(10), { receipt: true, timeoutMs: 3_000 }).catch(() => {})
+  await network.advance(300)
+  let code: string | undefined
+  stream.send(1, pattern(10), { receipt: true, timeoutMs: 200 }).catch((error: EndpointError) => (code = error.code))
+  await network.advance(199)
+  expect(code).toBe(undefined)
+  await network.advance(2)
+  expect(code).toBe("timeout")
+  await network.until(a.close())
+})

@@ -134,7 +134,10 @@ export class OutgoingStreams {
   /** A stream was written to, ended or reset, or has another deadline: it may have something to send. */
   touch(state: OutgoingState): void {
     if (state.stream.state === "closed") return
-    if (state.deadlineMs < this.#deadlineMs) this.#deadlineMs = state.deadlineMs
+    if (state.deadlineMs < this.#deadlineMs) {
+      this.#deadlineMs = state.deadlineMs
+      this.#context.hasten(this.#peer, state.deadlineMs)
+    }
     this.#rouse(state)
     this.#context.wake(this.#peer)
   }

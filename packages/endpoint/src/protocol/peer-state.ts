@@ -74,6 +74,8 @@ export interface PeerContext {
   drop(reason: wire.PacketDropReason): void
   /** The peer has something to send now. */
   wake(peer: PeerState): void
+  /** The application waits for something of the peer until then, and for nothing sooner. */
+  hasten(peer: PeerState, deadlineMs: number): void
 }
 
 export type Liveness = "joined" | "unreachable" | "leaving" | "left"

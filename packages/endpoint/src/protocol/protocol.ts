@@ -157,6 +157,7 @@ export class Protocol {
       scratch: createScratch(),
       drop: (reason) => void this.drops[reason]++,
       wake: (peer) => this.#wake(peer),
+      hasten: (peer, deadlineMs) => this.#hasten(peer, deadlineMs),
       forsake: (peer) => this.#joins.forget(peer, this.#nowMs),
     }
     this.#joins = new Joins(
@@ -587,6 +588,13 @@ export class Protocol {
   #wake(peer: PeerState): void {
     if (peer.isAwake) return
     this.#rouse(peer)
+    this.#onWork()
+  }
+
+  /** A peer that waits for room in the socket is awake already: it is looked at again no sooner than it is due. */
+  #hasten(peer: PeerState, deadlineMs: number): void {
+    if (!peer.isAwake || !this.#outbox.isBlocked) return
+    this.#due.set(peer, deadlineMs)
     this.#onWork()
   }
 
