@@ -52,10 +52,9 @@ export const OPS_DRAWN = [
     "bind",
     "bind",
   ] as const),
-  ...(["suspend", "partition", "heal", "weather", "failSends", "throw", "rearm", "odd"] as const),
+  ...(["reply", "reply", "suspend", "partition", "heal", "weather", "failSends", "throw", "rearm", "odd"] as const),
 ]
-/** `reply` is not drawn: two programs of 10,000 with it fail, and whether they or the replies are wrong is open. Seeds 206 and 207 find them. */
-type Op = (typeof OPS_DRAWN)[number] | "reply"
+type Op = (typeof OPS_DRAWN)[number]
 
 export interface Step {
   readonly op: Op
@@ -225,6 +224,8 @@ export class World implements Waiter {
   readonly #diverted = new Set<string>()
   /** Those that somebody said goodbye to or cut off: what was under way between two uniques is off. */
   readonly #severed = new Set<string>()
+  /** Who says something to whom that may be cut off. */
+  readonly #cut = new Set<string>()
   #ids = 0
   #labels = 0
   /** Async handlers at work. */
@@ -319,6 +320,7 @@ export class World implements Waiter {
     const meet = (peer: Peer, how: string): void => {
       this.check(!this.#joined.has(peer), () => `${name}: ${peer.unique} ${how} twice`)
       this.#joined.add(peer)
+      this.#cut.delete(`${endpoint.unique}>${peer.unique}`)
       process.peers.push(peer)
       this.runWithin("joined")
     }
@@ -417,7 +419,9 @@ export class World implements Waiter {
   }
 
   /** What `from` sends to `to` is off. */
+  /** What one process says to another may be cut off, also on a stream that it opens until the other is there again. */
   cutTo(to: string, from: string): void {
+    this.#cut.add(`${from}>${to}`)
     for (const ledger of this.streams) if (ledger.stream.peer.unique === to && ledger.from.endpoint.unique === from) ledger.isCut = true
   }
 
@@ -483,6 +487,7 @@ export class World implements Waiter {
   addStream(owner: Process, stream: OutgoingStream, label: string, isNamed: boolean): void {
     if (this.streams.some((it) => it.stream === stream)) return
     const ledger = new StreamLedger(owner, stream, label, isNamed)
+    ledger.isCut = this.#cut.has(`${owner.endpoint.unique}>${stream.peer.unique}`)
     this.streams.push(ledger)
     stream.on("drain", () => this.runWithin("drain"))
     stream.on("closed", (end) => {
