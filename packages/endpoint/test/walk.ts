@@ -375,12 +375,17 @@ async function outgoingSubject(walk: Walk, isTold = true): Promise<OutgoingSubje
   return { it, observe }
 }
 
-async function filled(walk: Walk, messages: number, isTold = true): Promise<OutgoingSubject> {
-  const subject = await outgoingSubject(walk, isTold)
+/** Messages that are sent when the path is cut. */
+async function cut<S extends { readonly it: OutgoingStream | Replies }>(walk: Walk, made: Promise<S>, messages: number): Promise<S> {
+  const subject = await made
   walk.cut()
   for (let i = 0; i < messages; i++) subject.it.trySend(1, BYTES)
   await walk.pass()
   return subject
+}
+
+function filled(walk: Walk, messages: number, isTold = true): Promise<OutgoingSubject> {
+  return cut(walk, outgoingSubject(walk, isTold), messages)
 }
 
 const outgoing: Thing<OutgoingSubject> = {
@@ -512,14 +517,6 @@ async function unaskedReplies(walk: Walk): Promise<RepliesSubject> {
 }
 
 /** The path is cut, and perhaps it answers then. */
-async function cutReplies(walk: Walk, made: Promise<RepliesSubject>, answers = 0): Promise<RepliesSubject> {
-  const subject = await made
-  walk.cut()
-  for (let i = 0; i < answers; i++) subject.it.trySend(1, BYTES)
-  await walk.pass()
-  return subject
-}
-
 const replies: Thing<RepliesSubject> = {
   states: {
     none: repliesSubject,
@@ -529,11 +526,11 @@ const replies: Thing<RepliesSubject> = {
       await walk.pass()
       return subject
     },
-    "open, pending": (walk) => cutReplies(walk, repliesSubject(walk), 1),
-    "none, cut off": (walk) => cutReplies(walk, repliesSubject(walk)),
+    "open, pending": (walk) => cut(walk, repliesSubject(walk), 1),
+    "none, cut off": (walk) => cut(walk, repliesSubject(walk), 0),
     unasked: unaskedReplies,
-    "unasked, pending": (walk) => cutReplies(walk, unaskedReplies(walk), 1),
-    "unasked, cut off": (walk) => cutReplies(walk, unaskedReplies(walk)),
+    "unasked, pending": (walk) => cut(walk, unaskedReplies(walk), 1),
+    "unasked, cut off": (walk) => cut(walk, unaskedReplies(walk), 0),
     async "peer left"(walk) {
       const subject = await repliesSubject(walk)
       subject.it.trySend(1, BYTES)
