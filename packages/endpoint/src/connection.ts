@@ -53,7 +53,7 @@ export interface ConnectionEvents {
 export interface ConnectionHost {
   now(): number
   join(signal: AbortSignal): Promise<Peer>
-  until(isDone: () => boolean, timeoutMs: number): Promise<void>
+  until(isDone: () => boolean, timeoutMs: number, call?: string): Promise<void>
   /** Uniform, 0 to 2^32 − 1. */
   random(): number
   readonly userCode: UserCode
@@ -124,6 +124,11 @@ export class Connection implements AsyncDisposable {
   /** Listens to an event until it has been told once. Returns what ends it before that. */
   once<K extends keyof ConnectionEvents>(name: K, listener: Listener<ConnectionEvents, K>): () => void {
     return this.#events.once(name, listener)
+  }
+
+  /** @internal Somebody waits for `joined`. */
+  get isAwaited(): boolean {
+    return this.#waiters.length > 0
   }
 
   /** The peer, once it is joined: at once, or when it next is. Rejects with `closed`. */
@@ -291,7 +296,7 @@ export class Connection implements AsyncDisposable {
     const streams = [...this.#live]
     for (const stream of streams) void stream.end()
     if (peer === undefined) return
-    await this.#host.until(() => streams.every(({ isSettled }) => isSettled), lingerMs)
+    await this.#host.until(() => streams.every(({ isSettled }) => isSettled), lingerMs, "connection.close()")
     for (const stream of streams) stream.cut(REASON.closing)
     this.#peer = undefined
     peer.letGo(this)

@@ -13,6 +13,7 @@ import type { UserCode } from "./user-code.ts"
 interface Waiter {
   readonly isDone: () => boolean
   readonly deadlineMs: number
+  readonly call: string | undefined
   readonly resolve: () => void
 }
 
@@ -98,13 +99,19 @@ export class Driver {
     this.#run(false)
   }
 
-  /** Settles when a condition holds, looked at after each turn, or when so much time has passed. */
-  until(isDone: () => boolean, timeoutMs: number): Promise<void> {
+  /** Settles when a condition holds, looked at after each turn, or when so much time has passed. `call`: of the user, who waits for that. */
+  until(isDone: () => boolean, timeoutMs: number, call?: string): Promise<void> {
     if (isDone() || this.#protocol === undefined) return Promise.resolve()
     return new Promise((resolve) => {
-      this.#waiters.add({ isDone, deadlineMs: this.#host.now() + timeoutMs, resolve })
+      this.#waiters.add({ isDone, deadlineMs: this.#host.now() + timeoutMs, call, resolve })
       this.work()
     })
+  }
+
+  /** A call that somebody waits for here. */
+  get waitingCall(): string | undefined {
+    for (const { call } of this.#waiters) if (call !== undefined) return call
+    return undefined
   }
 
   #receive(batch: ReceiveBatch): void {

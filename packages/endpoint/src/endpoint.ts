@@ -129,6 +129,10 @@ export class Endpoint implements AsyncDisposable {
   #unhandled = 0
   readonly #dropNow: MessageHandler = ({ stream }) => this.#drop(stream)
   #closing: Promise<void> | undefined
+  /** Ends that the host asks who waits. */
+  readonly #endWatch: (() => void) | undefined
+  /** Calls of `join` that wait. */
+  #joining = 0
 
   /**
    * Opens the sockets. Rejects with `EndpointError`: `invalid-option`, or `address-in-use`, `address-not-available`, `permission`, `no-family` or `bind-failed`, with the
@@ -177,7 +181,7 @@ export class Endpoint implements AsyncDisposable {
     this.#queues = new QueueBudget(settings.queuedBytesTotalMax, (run) => host.defer(run))
     this.#peerHost = {
       now: () => host.now(),
-      until: (isDone, timeoutMs) => this.#driver.until(isDone, timeoutMs),
+      until: (isDone, timeoutMs, call) => this.#driver.until(isDone, timeoutMs, call),
       addressOf: (id) => transport.addressOf(id),
       parkedMessagesMax: settings.parkedMessagesMax,
       parkedBytesMax: settings.parkedBytesMax,
@@ -211,6 +215,7 @@ export class Endpoint implements AsyncDisposable {
       onWork: () => this.#driver.work(),
     })
     this.#driver.start(this.#protocol)
+    this.#endWatch = host.watchWaits?.(() => this.#waitingCall)
   }
 
   /** 16 hexadecimal digits, new for every bound endpoint: a restarted process is never taken for the one before. */
@@ -291,7 +296,13 @@ export class Endpoint implements AsyncDisposable {
    * has no such peer. What either side sends on a reliable stream after its own `joined` arrives, unless the peer is told as `left`.
    */
   async join(target: Target, options: JoinOptions = {}): Promise<Peer> {
-    const peer = await this.#join(target, options)
+    this.#joining++
+    let peer: Peer
+    try {
+      peer = await this.#join(target, options)
+    } finally {
+      this.#joining--
+    }
     // The application has it from here on: no connection says goodbye to it.
     peer.keep(this)
     return peer
@@ -334,7 +345,7 @@ export class Endpoint implements AsyncDisposable {
     this.#checkPublicKey(publicKey)
     const connection = new Connection(target, retry, {
       join: (signal) => this.#join(target, { signal, ...(publicKey === undefined ? {} : { publicKey }) }),
-      until: (isDone, timeoutMs) => this.#driver.until(isDone, timeoutMs),
+      until: (isDone, timeoutMs, call) => this.#driver.until(isDone, timeoutMs, call),
       random: () => this.#host.random(),
       userCode: this.#userCode,
       now: () => this.#host.now(),
@@ -470,6 +481,23 @@ export class Endpoint implements AsyncDisposable {
     this.#protocol.release(this.#host.now())
     this.#userCode.settle()
     await this.#transport.close()
+    this.#endWatch?.()
+  }
+
+  /** A call of the user that waits for time to pass. */
+  get #waitingCall(): string | undefined {
+    if (this.#closing !== undefined) return "endpoint.close()"
+    if (this.#joining > 0) return "endpoint.join()"
+    for (const { isAwaited } of this.#connections) if (isAwaited) return "connection.joined()"
+    const { waitingCall } = this.#driver
+    if (waitingCall !== undefined) return waitingCall
+    for (const peer of this.#protocol.peers.values()) {
+      for (const { owner } of peer.outgoing.all()) {
+        const call = (owner as OutgoingStream | undefined)?.waitingCall
+        if (call !== undefined) return call
+      }
+    }
+    return undefined
   }
 
   #noteBehind(stream: IncomingStream, isBehind: boolean): void {

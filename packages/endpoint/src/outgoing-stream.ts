@@ -551,6 +551,13 @@ export class OutgoingStream {
     this.onProgress()
   }
 
+  /** @internal A call that waits. */
+  get waitingCall(): string | undefined {
+    const [waiter] = this.#waiters
+    if (waiter !== undefined) return waiter.what === "receipt" ? "stream.send()" : `stream.${waiter.what}()`
+    return this.#lot.isAwaited ? "stream.send()" : undefined
+  }
+
   /** @internal What has become of single messages is asked there. */
   get sendStream(): SendStream {
     return this.#stream

@@ -85,6 +85,11 @@ export class ParkingLot implements ParkedMessages {
     return this.#parked.length === 0
   }
 
+  /** Somebody waits for one of them. */
+  get isAwaited(): boolean {
+    return this.#parked.some(({ settle }) => settle !== undefined)
+  }
+
   /** The message that was parked last. */
   get newest(): ParkedMessage | undefined {
     return this.#parked.at(-1)

@@ -130,7 +130,7 @@ const REPLIES_LABEL = "replies"
 /** What a peer needs of its endpoint. */
 export interface PeerHost {
   now(): number
-  until(isDone: () => boolean, timeoutMs: number): Promise<void>
+  until(isDone: () => boolean, timeoutMs: number, call?: string): Promise<void>
   addressOf(id: number): Address
   readonly parkedMessagesMax: number
   readonly parkedBytesMax: number
@@ -279,7 +279,7 @@ export class Peer {
       const forget = signal && onAbort(signal, () => settle(() => reject(abortedError(signal))))
       const cancel = this.#state.ping(() => settle(() => resolve(this.#host.now() - startMs)))
       void this.#host
-        .until(() => isSettled || this.state === "left", timeoutMs)
+        .until(() => isSettled || this.state === "left", timeoutMs, "peer.ping()")
         .then(() => {
           if (isSettled) return
           const hasLeft = this.state === "left"
@@ -294,7 +294,7 @@ export class Peer {
     check.value("reason", reason, REASON_CODE)
     check.value("text", text, TEXT)
     this.#state.leave(reason, text, this.#host.now())
-    await this.#host.until(() => this.#state.isSettled, GOODBYE_MS)
+    await this.#host.until(() => this.#state.isSettled, GOODBYE_MS, "peer.leave()")
   }
 
   /** Counters and estimates, as they are now. */

@@ -105,6 +105,10 @@ class FaultyHost implements Host {
   async bind(options: BindOptions): Promise<Transport> {
     return new FaultyTransport(await this.#host.bind(options), this.#sending, this.#receiving, this.faults)
   }
+
+  watchWaits(waitingCall: () => string | undefined): () => void {
+    return this.#host.watchWaits?.(waitingCall) ?? (() => {})
+  }
 }
 
 /** Whether the next datagram of a direction is lost. */

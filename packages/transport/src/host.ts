@@ -42,6 +42,11 @@ export interface Host {
   readonly crypto: SyncCrypto
   /** Opens the sockets. Rejects with a `TransportError` (`address-in-use`, `no-family`, `invalid-option` …) that says what to do. */
   bind(options: BindOptions): Promise<Transport>
+  /**
+   * Only where time may stand still: then the host asks from time to time which call of its user waits, `"endpoint.join()"`, to tell of one that waits for ever. Returns
+   * what ends that.
+   */
+  watchWaits?(waitingCall: () => string | undefined): () => void
 }
 
 /** One re-armable deadline. */

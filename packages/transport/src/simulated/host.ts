@@ -45,6 +45,7 @@ export class SimulatedHost implements Host {
   #suspended = { untilMs: -Infinity, clockMs: 0 }
   readonly #wakeUps: ProcessAlarm[] = []
   #sendFault: SocketErrorCode | "full" | undefined
+  readonly #endsOfWatches = new Set<() => void>()
 
   /** Made by `network.host(name)`. `process`: how many processes the machine had before. */
   constructor(network: Network, machine: Machine, process: number) {
@@ -60,6 +61,7 @@ export class SimulatedHost implements Host {
     this.#isAlive = false
     this.#deferred = []
     for (const transport of this.#transports) void transport.close()
+    for (const end of this.#endsOfWatches) end()
   }
 
   /** Blocks the process for a while, as a long computation does: datagrams wait in the socket buffer, wake-ups are late. Promises that are under way can't be held up. */
@@ -167,6 +169,16 @@ export class SimulatedHost implements Host {
     const transport = new SimulatedTransport(this.#network, this, addresses, asked, notes)
     this.#transports.add(transport)
     return transport
+  }
+
+  watchWaits(waitingCall: () => string | undefined): () => void {
+    const endWatch = this.#network.watchWaits(waitingCall)
+    const end = (): void => {
+      endWatch()
+      this.#endsOfWatches.delete(end)
+    }
+    this.#endsOfWatches.add(end)
+    return end
   }
 
   /** @internal Alive and not busy. */

@@ -6,6 +6,7 @@
 
 import type { Address, SocketErrorCode, SyncCrypto } from "../host.ts"
 import { settle as systemSettle } from "../settle.ts"
+import { standstill } from "../standstill.ts"
 import { parseHost } from "../addresses.ts"
 import { FLAG, functionThat, group, type Kind, type Kinds, nearest, objectWith, orInfinity, required, show, whole } from "../check.ts"
 import { CRYPTO } from "../kinds.ts"
@@ -100,6 +101,8 @@ export class Network {
   /** Machines that were spoken of before there was any. */
   readonly #namedAhead = new Set<string>()
   readonly #spare: Datagram[] = []
+  /** Each tells which call of a host's user waits. */
+  readonly #waits = new Set<() => string | undefined>()
   #defaults: LinkOptions
   #filter: ((datagram: DatagramInTransit) => boolean) | undefined
 
@@ -221,7 +224,7 @@ export class Network {
   async advance(ms: number): Promise<void> {
     checks.value("ms", ms, DURATION)
     this.#checkNamedAhead()
-    await this.time.runUntil(this.now + ms, () => false)
+    await this.#run(this.now + ms, () => false)
   }
 
   /**
@@ -247,11 +250,45 @@ export class Network {
 
   async #runUntil(isDone: () => boolean, withinMs: number, failure: string): Promise<void> {
     this.#checkNamedAhead()
-    await this.time.runUntil(this.now + withinMs, isDone)
+    await this.#run(this.now + withinMs, isDone)
     if (isDone()) return
     throw new Error(
       `${failure} within ${withinMs} virtual ms (seed ${this.seed}, now ${this.now} ms, ${this.time.eventCount} events to come)`,
     )
+  }
+
+  async #run(endMs: number, isDone: () => boolean): Promise<void> {
+    this.#use()
+    await this.time.runUntil(endMs, isDone)
+    this.#use()
+  }
+
+  #use(): void {
+    if (this.#waits.size > 0) standstill.use(this)
+  }
+
+  /** @internal Asks which call waits while time stands still. Returns what ends that. */
+  watchWaits(waitingCall: () => string | undefined): () => void {
+    this.#waits.add(waitingCall)
+    this.#use()
+    return () => {
+      this.#waits.delete(waitingCall)
+      if (this.#waits.size === 0) standstill.leave(this)
+    }
+  }
+
+  /** @internal */
+  get isRunning(): boolean {
+    return this.time.isRunning
+  }
+
+  /** @internal */
+  get waitingCall(): string | undefined {
+    for (const wait of this.#waits) {
+      const call = wait()
+      if (call !== undefined) return call
+    }
+    return undefined
   }
 
   /** A name that is misspelt would be a link that nobody uses. Before there is any machine names may be told ahead, and are looked at once time has passed. */

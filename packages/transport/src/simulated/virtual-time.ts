@@ -56,6 +56,11 @@ export class VirtualTime {
     return this.#nowMs
   }
 
+  /** Somebody lets it pass. */
+  get isRunning(): boolean {
+    return this.#isRunning
+  }
+
   get eventCount(): number {
     return this.#queue.size
   }
