@@ -202,6 +202,10 @@ function hexAt(view: DataView, offset: number, end: number): string {
   return hex(bytesAt(view, offset, end - offset))
 }
 
+const DIGITS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
+
 function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
+  let text = ""
+  for (const byte of bytes) text += DIGITS[byte]!
+  return text
 }
