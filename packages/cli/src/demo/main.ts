@@ -24,7 +24,7 @@ const FAMILIES = [
   ["v4", "127.0.0.1"],
   ["v6", "::1"],
 ] as const
-const COLUMNS = ["family", "rate", "packets", "lost there", "lost back", "resent", "NAKs", "RTT", "SHA-256"]
+const COLUMNS = ["family", "rate", "packets", "lost out", "lost in", "resent", "NAKs", "RTT", "SHA-256"]
 
 const { size, loss, seed, secretFile, secret } = new Command("npm start --")
   .description("Sends a file from one process to another over a lossy path, and checks it.")
