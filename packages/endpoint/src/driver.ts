@@ -5,10 +5,10 @@
  */
 
 import type { Host, ReceiveBatch, Transport, WakeUp } from "@x/transport/host"
-import type { OutgoingState } from "./protocol/outgoing-streams.ts"
-import type { PeerState } from "./protocol/peer-state.ts"
+import type { OutgoingState } from "./streams/outgoing-streams.ts"
+import type { PeerState } from "./peer/peer-state.ts"
 import type { Protocol } from "./protocol/protocol.ts"
-import type { UserCode } from "./user-code.ts"
+import type { UserCode } from "./api/user-code.ts"
 
 interface Waiter {
   readonly isDone: () => boolean

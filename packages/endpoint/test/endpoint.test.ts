@@ -1,7 +1,7 @@
 import type { BindOptions } from "@x/transport/host"
 import { createNetwork } from "@x/transport/simulated"
 import { expect, test } from "vitest"
-import { Endpoint } from "../src/endpoint.ts"
+import { Endpoint } from "../src/api/endpoint.ts"
 import { makePair, pattern } from "./world.ts"
 
 test("a message sent is a message received", async () => {

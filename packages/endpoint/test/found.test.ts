@@ -3,8 +3,8 @@
 import { type EndpointError, type EndpointOptions, fixed, reasonName } from "@x/endpoint"
 import { describeDatagram, prefixHandshake, PROFILE } from "@x/wire"
 import { expect, test } from "vitest"
-import type { Challenger } from "../src/protocol/join-candidate.ts"
-import { Joiner } from "../src/protocol/joiner.ts"
+import type { Challenger } from "../src/join/join-candidate.ts"
+import { Joiner } from "../src/join/joiner.ts"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 
 test("an endpoint closes although a piece of its memory was never sent from", async () => {

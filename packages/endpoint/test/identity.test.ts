@@ -3,7 +3,7 @@ import { Endpoint, type EndpointOptions, type IdentityOptions } from "@x/endpoin
 import * as wire from "@x/wire"
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { ANSWER, SealedHandshakes } from "../src/protocol/sealed-handshakes.ts"
+import { ANSWER, SealedHandshakes } from "../src/keys/sealed-handshakes.ts"
 import { v4Of } from "./catalogue/forger.ts"
 import { group, hostWithUnique, keyOf, publicKeyOf, SECRET } from "./members.ts"
 import { PORT } from "./world.ts"

@@ -4,9 +4,9 @@ import { systemHost } from "@x/transport"
 import { PROFILE } from "@x/wire"
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { KeyProtection, PREVIOUS_EPOCH_MS, type RekeyLimits } from "../src/protocol/key-protection.ts"
-import { keyChains } from "../src/protocol/key-schedule.ts"
-import { NO_OPENER } from "../src/protocol/protection.ts"
+import { KeyProtection, PREVIOUS_EPOCH_MS, type RekeyLimits } from "../src/keys/key-protection.ts"
+import { keyChains } from "../src/keys/key-schedule.ts"
+import { NO_OPENER } from "../src/keys/protection.ts"
 import { runs } from "../../../tools/runs.ts"
 
 const { crypto } = systemHost()

@@ -11,8 +11,8 @@ import {
 } from "@x/endpoint"
 import fc from "fast-check"
 import { expect, expectTypeOf, test } from "vitest"
-import { isWriting } from "../src/message-type.ts"
-import { encodeValue } from "../src/user-code.ts"
+import { isWriting } from "../src/api/message-type.ts"
+import { encodeValue } from "../src/api/user-code.ts"
 import { makePair, pattern } from "./world.ts"
 
 function roundTrip<T>(codec: Codec<T> | WritingCodec<T>, value: T): T {

@@ -2,7 +2,7 @@ import { hkdfSync } from "node:crypto"
 import { systemHost } from "@x/transport"
 import { createNetwork } from "@x/transport/simulated"
 import { describe, expect, test } from "vitest"
-import { IK_FIRST_BYTES, IkInitiator, type IkParts, IkResponder, type StaticKey } from "../src/protocol/noise-ik.ts"
+import { IK_FIRST_BYTES, IkInitiator, type IkParts, IkResponder, type StaticKey } from "../src/keys/noise-ik.ts"
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "hex"))
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")

@@ -3,9 +3,9 @@ import { systemHost } from "@x/transport"
 import { createNetwork } from "@x/transport/simulated"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { keyChains, nonceOf, pskOf } from "../src/protocol/key-schedule.ts"
-import { NoiseInitiator, NoiseKey, NoiseResponder } from "../src/protocol/noise.ts"
-import { KEY_BYTES, type NoiseResult } from "../src/protocol/noise-state.ts"
+import { keyChains, nonceOf, pskOf } from "../src/keys/key-schedule.ts"
+import { NoiseInitiator, NoiseKey, NoiseResponder } from "../src/keys/noise.ts"
+import { KEY_BYTES, type NoiseResult } from "../src/keys/noise-state.ts"
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "hex"))
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")

@@ -3,7 +3,7 @@ import { Endpoint, type EndpointOptions } from "@x/endpoint"
 import { createNetwork } from "@x/transport/simulated"
 import { expect, test } from "vitest"
 import { BAD_VALUES, takenBy } from "../../transport/test/bad-values.ts"
-import { checkedOptions, NUMBER_OPTIONS, settingsOf } from "../src/options.ts"
+import { checkedOptions, NUMBER_OPTIONS, settingsOf } from "../src/api/options.ts"
 
 interface Row {
   readonly name: string

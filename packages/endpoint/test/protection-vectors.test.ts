@@ -6,9 +6,9 @@ import { systemHost } from "@x/transport"
 import { createNetwork } from "@x/transport/simulated"
 import { PROFILE, writePrefix } from "@x/wire"
 import { describe, expect, test } from "vitest"
-import { KeyProtection } from "../src/protocol/key-protection.ts"
-import { keyChains, pskOf } from "../src/protocol/key-schedule.ts"
-import { SealedHandshakes } from "../src/protocol/sealed-handshakes.ts"
+import { KeyProtection } from "../src/keys/key-protection.ts"
+import { keyChains, pskOf } from "../src/keys/key-schedule.ts"
+import { SealedHandshakes } from "../src/keys/sealed-handshakes.ts"
 
 interface Vectors {
   readonly secret: string

@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { type Share, Shares, type SharesOptions, StreamShare } from "../src/protocol/shares.ts"
+import { type Share, Shares, type SharesOptions, StreamShare } from "../src/schedule/shares.ts"
 import { runs } from "../../../tools/runs.ts"
 
 const SLOTS: SharesOptions = {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { QUARANTINE_MS, SlotTable } from "../src/protocol/slots.ts"
+import { QUARANTINE_MS, SlotTable } from "../src/path/slots.ts"
 
 test("a table whose slots were all given out within the quarantine says so, and gives them out again after it", () => {
   const table = new SlotTable<number>()

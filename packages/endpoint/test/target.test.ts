@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { inTurn, parseTarget, type Target } from "../src/target.ts"
+import { inTurn, parseTarget, type Target } from "../src/api/target.ts"
 import { makeWorld, PORT } from "./world.ts"
 
 test.each<[Target, string, number]>([

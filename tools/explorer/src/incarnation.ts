@@ -1,12 +1,12 @@
 /** One incarnation of a side: the real protocol over a transport that hands every datagram to the model, with entropy that a replay draws again. */
 import type { Capabilities, ReceiveBatch, Sealer, SendBatch, Transport } from "@x/transport/host"
 import { MODE, PROFILE, wholeHeaderBytes, writeWholeHeader } from "@x/wire"
-import { settingsOf } from "../../../packages/endpoint/src/options.ts"
-import { toHex } from "../../../packages/endpoint/src/protocol/identity.ts"
-import type { JoinFailure } from "../../../packages/endpoint/src/protocol/join-call.ts"
-import type { SlotOwner } from "../../../packages/endpoint/src/protocol/joins.ts"
+import { settingsOf } from "../../../packages/endpoint/src/api/options.ts"
+import { toHex } from "../../../packages/endpoint/src/keys/identity.ts"
+import type { JoinFailure } from "../../../packages/endpoint/src/join/join-call.ts"
+import type { SlotOwner } from "../../../packages/endpoint/src/join/joins.ts"
 import type { ProtocolListener } from "../../../packages/endpoint/src/protocol/listener.ts"
-import type { PeerState } from "../../../packages/endpoint/src/protocol/peer-state.ts"
+import type { PeerState } from "../../../packages/endpoint/src/peer/peer-state.ts"
 import { Protocol } from "../../../packages/endpoint/src/protocol/protocol.ts"
 
 export type SideName = "A" | "B"

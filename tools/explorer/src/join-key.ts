@@ -1,7 +1,7 @@
 /** What an incarnation holds, as text: two that read the same behave alike. Instants count by how far away they are, identities by where they come first. */
-import type { Association } from "../../../packages/endpoint/src/protocol/association.ts"
-import type { PendingJoin } from "../../../packages/endpoint/src/protocol/joins.ts"
-import type { PeerState } from "../../../packages/endpoint/src/protocol/peer-state.ts"
+import type { Association } from "../../../packages/endpoint/src/path/association.ts"
+import type { PendingJoin } from "../../../packages/endpoint/src/join/joins.ts"
+import type { PeerState } from "../../../packages/endpoint/src/peer/peer-state.ts"
 import { short } from "./datagram-name.ts"
 import { fieldsOf, type Incarnation, textOf } from "./incarnation.ts"
 

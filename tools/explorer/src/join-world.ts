@@ -1,7 +1,7 @@
 /** Two sides, the network between them and those who meddle with it: everything that happens, and what has to hold whenever it does. */
 import * as wire from "@x/wire"
-import type { Association } from "../../../packages/endpoint/src/protocol/association.ts"
-import type { PeerState } from "../../../packages/endpoint/src/protocol/peer-state.ts"
+import type { Association } from "../../../packages/endpoint/src/path/association.ts"
+import type { PeerState } from "../../../packages/endpoint/src/peer/peer-state.ts"
 import { nameOfDatagram } from "./datagram-name.ts"
 import type { Violation } from "./explore.ts"
 import { FORGERIES, forge, type Forgery } from "./forgeries.ts"

@@ -19,7 +19,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "an accept of another session is taken for the known one's",
     "one leaves unheard and joins again",
     "a state keeps its session",
-    { file: "protocol/joins.ts", from: "      isSame(peer.remoteSession, accept.session) &&\n", to: "" },
+    { file: "join/joins.ts", from: "      isSame(peer.remoteSession, accept.session) &&\n", to: "" },
   ],
   [
     "a join goes on with the session of a state that is over",
@@ -27,13 +27,13 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "nothing live is ended",
     [
       {
-        file: "protocol/joins.ts",
+        file: "join/joins.ts",
         from: "if (challenger !== undefined && !isSame(challenger.session, peer.localSession)) continue",
         to: "continue",
       },
       // Where another state takes its place that alone would end the join.
       {
-        file: "protocol/joins.ts",
+        file: "join/joins.ts",
         from: "if (challengerOf(pending.joiner, peer.unique, peer.publicKey) !== undefined) this.#finish(pending, peer, nowMs)",
         to: "if (nowMs < 0) this.#finish(pending, peer, nowMs)",
       },
@@ -44,7 +44,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "one leaves unheard and joins again",
     "nothing live is ended",
     {
-      file: "protocol/joins.ts",
+      file: "join/joins.ts",
       from: "held === undefined && this.#isBeingReplaced(known)",
       to: "known.isProbeWanted && isUsable",
     },
@@ -53,7 +53,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "counters are forgotten",
     "joined, with one who repeats",
     "applied at most once",
-    { file: "protocol/association.ts", from: "this.replay.commit(counter)", to: "" },
+    { file: "path/association.ts", from: "this.replay.commit(counter)", to: "" },
   ],
   [
     "tags are not looked at",
@@ -79,7 +79,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "tokens are not checked",
     "joined, with one who forges",
     "what is forged leaves no state",
-    { file: "protocol/joins.ts", from: "if (join.token.length > 0 && !this.#cookies.check(", to: "if (nowMs < 0 && !this.#cookies.check(" },
+    { file: "join/joins.ts", from: "if (join.token.length > 0 && !this.#cookies.check(", to: "if (nowMs < 0 && !this.#cookies.check(" },
   ],
   [
     "a peer is told of twice",
@@ -114,14 +114,14 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "a repeated join is taken for another one",
     "joined, and one asks",
     "one half-open association for a join",
-    { file: "protocol/joins.ts", from: "if (again !== undefined) {", to: "if (nowMs < 0 && again !== undefined) {" },
+    { file: "join/joins.ts", from: "if (again !== undefined) {", to: "if (nowMs < 0 && again !== undefined) {" },
   ],
   [
     "a state is made for the own unique",
     "one joins",
     "uniques are those of incarnations",
     {
-      file: "protocol/joins.ts",
+      file: "join/joins.ts",
       from: "new PeerState(this.#host.context, unique, local,",
       to: "new PeerState(this.#host.context, this.#host.unique, local,",
     },

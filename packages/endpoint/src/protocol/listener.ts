@@ -6,9 +6,9 @@
  * @module
  */
 
-import type { IncomingState } from "./incoming-streams.ts"
-import type { OutgoingState } from "./outgoing-streams.ts"
-import type { PeerState } from "./peer-state.ts"
+import type { IncomingState } from "../streams/incoming-streams.ts"
+import type { OutgoingState } from "../streams/outgoing-streams.ts"
+import type { PeerState } from "../peer/peer-state.ts"
 
 export interface ProtocolListener {
   /** Whether memory for messages that wait may be short, so that `mayTake` is to be asked. */

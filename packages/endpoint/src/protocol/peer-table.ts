@@ -1,5 +1,5 @@
-import { toHex } from "./identity.ts"
-import type { PeerState } from "./peer-state.ts"
+import { toHex } from "../keys/identity.ts"
+import type { PeerState } from "../peer/peer-state.ts"
 
 /** Peers by unique and, where members have some, by static key: who shows another key under a unique that is known is somebody else. */
 export class PeerTable {

@@ -2,7 +2,7 @@
 import { Endpoint } from "@x/endpoint"
 import * as wire from "@x/wire"
 import { expect, test } from "vitest"
-import { CookieJar } from "../../src/protocol/cookie.ts"
+import { CookieJar } from "../../src/join/cookie.ts"
 import { EvilPeer, heartbeat, message, open } from "../evil-peer.ts"
 import { dropsOf, makeScene } from "../scene.ts"
 import { makePair, makeWorld, pattern, PORT } from "../world.ts"

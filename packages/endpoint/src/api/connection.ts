@@ -1,0 +1,314 @@
+import { REASON } from "@x/wire"
+import { BYTES, check, group, type Kinds, milliseconds, TEXT, TIMEOUT } from "../errors/check.ts"
+import { EndpointError } from "../errors/endpoint-error.ts"
+import { type Departure, Events, type Listener } from "./events.ts"
+import { NamedStream, type NamedStreamOptions } from "./named-stream.ts"
+import { checkOpenOptions, type Peer } from "./peer.ts"
+import type { Target } from "./target.ts"
+import type { UserCode } from "./user-code.ts"
+
+/** How long a {@link Connection} waits between its joins. */
+export interface RetryOptions {
+  /**
+   * The first wait before joining again, milliseconds, from 1, default 100. Each is twice the one before, up to `maxMs`, and any time from
+   * half of that on.
+   */
+  readonly minMs?: number
+  /** The longest wait, milliseconds, from `minMs`; default 10,000, or `minMs` where that is more. */
+  readonly maxMs?: number
+}
+
+/** What `endpoint.connect` may be told. */
+export interface ConnectOptions {
+  /** The key of whom is asked for, 32 bytes, where members have an `identity`. */
+  readonly publicKey?: Uint8Array
+  /** How long to wait between joins. */
+  readonly retry?: RetryOptions
+}
+
+const CONNECT_OPTIONS: Kinds<ConnectOptions> = {
+  publicKey: BYTES,
+  retry: group<RetryOptions>({ minMs: milliseconds(1), maxMs: milliseconds(1) }),
+}
+
+/** The options of `connect`, with a copy of the key. Throws `EndpointError` `invalid-option`. */
+export function checkConnectOptions(options: ConnectOptions): { publicKey: Uint8Array | undefined; retry: Required<RetryOptions> } {
+  const { publicKey, retry = {} } = check.options("connect", options, CONNECT_OPTIONS)
+  const { minMs = 100, maxMs = Math.max(10_000, minMs) } = retry
+  if (maxMs < minMs) throw check.wrong("retry.maxMs", `retry.minMs (${minMs}) or more`, maxMs)
+  return { publicKey: publicKey?.slice(), retry: { minMs, maxMs } }
+}
+
+/** What a connection tells, and with what. */
+export interface ConnectionEvents {
+  /** An incarnation of the peer is joined; its streams are open. Again after each restart. */
+  up: (peer: Peer) => void
+  /** It is gone; another one is looked for. */
+  down: (peer: Peer, why: Departure) => void
+  /** A join failed; the next one comes after so many milliseconds. Whoever was lost soon after it was joined is waited for too. */
+  retry: (error: Error, afterMs: number) => void
+}
+
+/** What a connection needs of its endpoint. */
+export interface ConnectionHost {
+  now(): number
+  join(signal: AbortSignal): Promise<Peer>
+  until(isDone: () => boolean, timeoutMs: number, call?: string): Promise<void>
+  /** Uniform, 0 to 2^32 − 1. */
+  random(): number
+  readonly userCode: UserCode
+  onClose(connection: Connection): void
+  /** Nobody of this connection uses the peer any more: goodbye is said to it if nobody else does either. Settles when it was. */
+  letGo(peer: Peer): Promise<void>
+  /** Of `close`, unless told otherwise. */
+  readonly lingerMs: number
+  /** Bytes that a label may have for any peer. */
+  readonly labelBytesMax: number
+}
+
+/** A peer by its name, whatever incarnation of it there is: joins, and joins again. Made by `endpoint.connect()`. */
+export class Connection implements AsyncDisposable {
+  /** Whom it joins, as it was given to `connect`. */
+  readonly target: Target
+  readonly #host: ConnectionHost
+  readonly #minMs: number
+  readonly #maxMs: number
+  readonly #events: Events<ConnectionEvents>
+  /** By label, those that were not ended; and all whose end is still to come. */
+  readonly #streams = new Map<string, NamedStream>()
+  readonly #live = new Set<NamedStream>()
+  /** Those that the peer has no room for. */
+  readonly #heldUp = new Set<NamedStream>()
+  readonly #abort = new AbortController()
+  readonly #waiters: ((peer: Peer | undefined) => void)[] = []
+  #peer: Peer | undefined
+  #lost: Peer | undefined
+  #joinedMs = -Infinity
+  /** How long to wait before joining whoever is lost soon again: the longer, the more often that was. */
+  #soonMs: number
+  #isUpTold = false
+  #isTrying = false
+  #isFilling = false
+  #closing: Promise<void> | undefined
+
+  /** @internal */
+  constructor(target: Target, { minMs, maxMs }: Required<RetryOptions>, host: ConnectionHost) {
+    this.target = target
+    this.#host = host
+    this.#minMs = this.#soonMs = minMs
+    this.#maxMs = maxMs
+    this.#events = new Events(["up", "down", "retry"], host.userCode)
+    void this.#try()
+  }
+
+  /** The incarnation that is joined now. */
+  get peer(): Peer | undefined {
+    return this.#peer
+  }
+
+  /** @internal The incarnation that was joined last. */
+  get lost(): Peer | undefined {
+    return this.#lost
+  }
+
+  /** Whether it was closed, by `close` or with its endpoint. */
+  get isClosed(): boolean {
+    return this.#closing !== undefined
+  }
+
+  /** Listens to an event. Returns what ends it. */
+  on<K extends keyof ConnectionEvents>(name: K, listener: Listener<ConnectionEvents, K>): () => void {
+    return this.#events.on(name, listener)
+  }
+
+  /** Listens to an event until it has been told once. Returns what ends it before that. */
+  once<K extends keyof ConnectionEvents>(name: K, listener: Listener<ConnectionEvents, K>): () => void {
+    return this.#events.once(name, listener)
+  }
+
+  /** @internal Somebody waits for `joined`. */
+  get isAwaited(): boolean {
+    return this.#waiters.length > 0
+  }
+
+  /** The peer, once it is joined: at once, or when it next is. Rejects with `closed`. */
+  joined(): Promise<Peer> {
+    if (this.isClosed) return Promise.reject(closedError())
+    if (this.#peer !== undefined) return Promise.resolve(this.#peer)
+    return new Promise((resolve, reject) => this.#waiters.push((peer) => (peer === undefined ? reject(closedError()) : resolve(peer))))
+  }
+
+  /**
+   * A stream of this name: opened now if the peer is joined, and anew to each incarnation; its `state` tells. The same name is the same stream, until it is ended.
+   * Throws `EndpointError` `invalid-option`, also for a name that is there with other options, or `closed`.
+   */
+  stream(options: NamedStreamOptions): NamedStream {
+    const given = checkOpenOptions(options, this.#host.labelBytesMax)
+    check.value("label", options.label, TEXT)
+    if (this.isClosed) throw closedError()
+    const known = this.#streams.get(given.label)
+    if (known !== undefined) {
+      known.checkSame(given)
+      return known
+    }
+    const stream = new NamedStream(given, {
+      userCode: this.#host.userCode,
+      want: (it) => this.#want(it),
+      onEnd: (it) => void this.#streams.delete(it.label),
+      onOver: (it) => {
+        this.#live.delete(it)
+        this.#heldUp.delete(it)
+      },
+    })
+    this.#streams.set(given.label, stream)
+    this.#live.add(stream)
+    this.#want(stream)
+    return stream
+  }
+
+  #want(stream: NamedStream): void {
+    if (this.#peer === undefined || this.isClosed) return
+    if (stream.open(this.#peer)) return void this.#heldUp.delete(stream)
+    this.#heldUp.add(stream)
+    void this.#fill()
+  }
+
+  /** Opens what waits for room, as there is some. */
+  async #fill(): Promise<void> {
+    if (this.#isFilling) return
+    this.#isFilling = true
+    const isOver = (): boolean => this.isClosed || this.#peer === undefined || this.#heldUp.size === 0
+    while (!isOver()) {
+      await this.#host.until(() => isOver() || this.#peer!.hasRoom, Infinity)
+      for (const stream of [...this.#heldUp]) if (this.#peer?.hasRoom === true) this.#want(stream)
+    }
+    this.#isFilling = false
+  }
+
+  /** @internal An incarnation is there: by our join, or because it joined us. */
+  use(peer: Peer): void {
+    if (this.isClosed || this.#peer !== undefined || peer.state === "left") return
+    this.#peer = peer
+    this.#joinedMs = this.#host.now()
+    peer.keep(this)
+    // Who hears of a stream may close the connection, or have the peer leave.
+    for (const stream of [...this.#live]) if (this.#peer === peer) this.#want(stream)
+    if (this.#peer !== peer || this.isClosed) return
+    for (const settle of this.#waiters.splice(0)) settle(peer)
+    this.#isUpTold = true
+    this.#events.emit("up", peer)
+  }
+
+  /** @internal A peer has left. */
+  lose(peer: Peer, why: Departure): void {
+    if (this.#peer !== peer) return
+    const wasToldUp = this.#isUpTold
+    this.#peer = undefined
+    this.#lost = peer
+    this.#isUpTold = false
+    this.#heldUp.clear()
+    peer.letGo(this)
+    for (const stream of [...this.#live]) stream.lose(why)
+    if (wasToldUp) this.#events.emit("down", peer, why)
+    void this.#try()
+  }
+
+  /** Who is lost soon after it was joined may be so again: it is asked for less and less often. */
+  #pauseMs(): number {
+    if (this.#host.now() - this.#joinedMs >= this.#maxMs) {
+      this.#soonMs = this.#minMs
+      return 0
+    }
+    const waitMs = this.#soonMs
+    this.#soonMs = this.#doubled(waitMs)
+    return this.#jittered(waitMs)
+  }
+
+  #doubled(waitMs: number): number {
+    return Math.min(2 * waitMs, this.#maxMs)
+  }
+
+  /** Never at the same time as all others who lost the peer. */
+  #jittered(waitMs: number): number {
+    return (waitMs * (1 + this.#host.random() / 2 ** 32)) / 2
+  }
+
+  /** Joins until it succeeds, further and further apart. */
+  async #try(): Promise<void> {
+    if (this.#isTrying) return
+    this.#isTrying = true
+    const isOver = (): boolean => this.isClosed || this.#peer !== undefined
+    // Another incarnation may be told of in this very turn.
+    await Promise.resolve()
+    let afterMs = this.#pauseMs()
+    for (let waitMs = this.#minMs; !isOver(); waitMs = this.#doubled(waitMs)) {
+      if (afterMs > 0) await this.#host.until(isOver, afterMs)
+      if (isOver()) break
+      afterMs = this.#jittered(waitMs)
+      try {
+        await this.#join()
+      } catch (error) {
+        if (!isOver()) this.#events.emit("retry", error as Error, afterMs)
+      }
+    }
+    this.#isTrying = false
+  }
+
+  async #join(): Promise<void> {
+    const peer = await this.#host.join(this.#abort.signal)
+    this.use(peer)
+    // It was closed in the meantime, or another incarnation came first.
+    if (this.#peer !== peer) void this.#host.letGo(peer)
+  }
+
+  /**
+   * Joins no more, and ends its streams; settles when all of them are delivered, or given up once `lingerMs` are over: milliseconds, default that of the endpoint;
+   * `Infinity`: however long it takes. Then it says goodbye to the peer, which takes a second at most, unless somebody else uses it: another connection, whoever got it
+   * from `endpoint.join()`, the peer itself if it joined us, or a stream that is open, in either direction. Is that all, goodbye is said once the last one closes.
+   * A second call settles with the first. Rejects with `invalid-option` only.
+   */
+  close(lingerMs: number = this.#host.lingerMs): Promise<void> {
+    return this.#close(lingerMs, true)
+  }
+
+  /** @internal With its endpoint, which says goodbye to all. */
+  closeWithEndpoint(): void {
+    void this.#close(this.#host.lingerMs, false)
+  }
+
+  async #close(lingerMs: number, isAlone: boolean): Promise<void> {
+    check.value("lingerMs", lingerMs, TIMEOUT)
+    if (this.#closing !== undefined) return this.#closing
+    let settle!: () => void
+    this.#closing = new Promise((resolve) => (settle = resolve))
+    try {
+      await this.#end(lingerMs, isAlone)
+    } finally {
+      settle()
+    }
+  }
+
+  async #end(lingerMs: number, isAlone: boolean): Promise<void> {
+    const peer = this.#peer
+    this.#abort.abort()
+    this.#host.onClose(this)
+    for (const settle of this.#waiters.splice(0)) settle(undefined)
+    const streams = [...this.#live]
+    for (const stream of streams) void stream.end()
+    if (peer === undefined) return
+    await this.#host.until(() => streams.every(({ isSettled }) => isSettled), lingerMs, "connection.close()")
+    for (const stream of streams) stream.cut(REASON.closing)
+    this.#peer = undefined
+    peer.letGo(this)
+    if (isAlone) await this.#host.letGo(peer)
+  }
+
+  /** As `close()`: for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+function closedError(): EndpointError {
+  return new EndpointError("closed", "the connection is closed; connect again")
+}

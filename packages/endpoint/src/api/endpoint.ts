@@ -1,0 +1,702 @@
+import {
+  type Address,
+  type BindOptions,
+  type Capabilities,
+  type Host,
+  onAbort,
+  type Transport,
+  type TransportCounters,
+} from "@x/transport/host"
+import { type DropReason, MODE, PROFILE, REASON } from "@x/wire"
+import { ABORT_SIGNAL, BYTES, check, type Kinds, TIMEOUT } from "../errors/check.ts"
+import { checkConnectOptions, Connection, type ConnectOptions } from "./connection.ts"
+import { Driver } from "../driver.ts"
+import { abortedError, closedError, EndpointError, transportError } from "../errors/endpoint-error.ts"
+import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventName, Events } from "./events.ts"
+import { guarded } from "./guarded-congestion.ts"
+import { type IncomingHost, IncomingStream } from "./incoming-stream.ts"
+import { type JoiningHost, joinOver } from "./joining.ts"
+import { ReceivedMessage } from "./message.ts"
+import {
+  type AsyncMessageHandler,
+  type AsyncValueHandler,
+  type Handler,
+  type MessageHandler,
+  MessageHandlers,
+  type ValueHandler,
+} from "./message-handlers.ts"
+import type { MessageQueue } from "./message-queue.ts"
+import type { MessageType } from "./message-type.ts"
+import { bindOptionsOf, checkedOptions, type EndpointOptions, type IdentityOptions, KEY, settingsOf } from "./options.ts"
+import type { Settings } from "../settings.ts"
+import { Routes } from "./routes.ts"
+import { secretsOf } from "./secrets.ts"
+import type { OutgoingStream } from "./outgoing-stream.ts"
+import { Peer, type PeerHost } from "./peer.ts"
+import { toHex } from "../keys/identity.ts"
+import type { ProtocolListener } from "../protocol/listener.ts"
+import type { IncomingState } from "../streams/incoming-streams.ts"
+import type { Identity } from "../keys/sealed-handshakes.ts"
+import type { OutgoingState } from "../streams/outgoing-streams.ts"
+import { GOODBYE_MS, metadataBytesMax, type PeerState } from "../peer/peer-state.ts"
+import { type Full, Protocol } from "../protocol/protocol.ts"
+import { parseTarget, type Target } from "./target.ts"
+import { QueueBudget, type QueuedMessage } from "./queue-budget.ts"
+import { Unclaimed } from "./unclaimed.ts"
+import { UserCode } from "./user-code.ts"
+
+/** What `endpoint.join` may be told. */
+export interface JoinOptions {
+  /** Gives the join up: it rejects with `aborted`. */
+  readonly signal?: AbortSignal
+  /** The key of whom is asked for, 32 bytes, where members have an `identity`. */
+  readonly publicKey?: Uint8Array
+  /** After so long it rejects with `join-timeout`. Milliseconds, or `Infinity`: until the signal aborts. Default: `joinTimeoutMs` of the endpoint. */
+  readonly timeoutMs?: number
+}
+
+const JOIN_OPTIONS: Kinds<JoinOptions> = { signal: ABORT_SIGNAL, publicKey: BYTES, timeoutMs: TIMEOUT }
+
+/** What an endpoint has and did: a copy, as things stand. */
+export interface EndpointStats {
+  /** Datagrams and failed socket calls, since it was bound. */
+  readonly transport: TransportCounters
+  /** What came and was not applied, by reason. */
+  readonly drops: Readonly<Record<DropReason, number>>
+  /** Messages that were dropped since nobody handled their types. */
+  readonly unhandled: number
+  /** Peers that are joined, unreachable, or saying goodbye. */
+  readonly peers: number
+  /** Joins of ours that are under way. */
+  readonly joins: number
+  /** Joins of others that were accepted and aren't confirmed; at most `halfOpenMax`. */
+  readonly halfOpen: number
+  /** Packets kept until their turn comes; at most `poolPacketsMax`. */
+  readonly poolPackets: number
+  /** Bytes of large messages under way; at most `assemblyBytesMax`. */
+  readonly assemblyBytes: number
+  /** Packets written and not acknowledged; at most `sendPoolPacketsMax`. */
+  readonly sendPoolPackets: number
+  /** Streams of all peers, both ways; at most `streamsTotalMax`. */
+  readonly streams: number
+  /** Bytes of copies that wait for their consumers, or that those have. */
+  readonly queuedBytes: number
+  /** How often a bound of memory or number was met. What was dropped for it is among the drops. */
+  readonly full: Full & {
+    /** A stream was held up, or dropped its oldest, since the copies of all streams that wait for consumers are too many. */
+    readonly queues: number
+  }
+}
+
+/** Keeps a peer that joined us: it says itself when it leaves. */
+const ITSELF = {}
+
+/**
+ * A process on the network: peers join it and it joins peers, over one UDP port.
+ *
+ * @example
+ * const endpoint = await Endpoint.bind({ port: 4000, protection: "checksum" })
+ * endpoint.handle(CHAT, (message) => console.log(message.peer.unique, message.length))
+ * const peer = await endpoint.join("node-b.example:4000")
+ * peer.open().trySend(CHAT, bytes)
+ */
+export class Endpoint implements AsyncDisposable {
+  readonly #host: Host
+  readonly #transport: Transport
+  readonly #settings: Settings
+  readonly #protocol: Protocol
+  #unique: string | undefined
+  readonly #driver: Driver
+  readonly #userCode: UserCode
+  readonly #events: Events<EndpointEvents>
+  readonly #routes = new Routes()
+  readonly #handlers = new MessageHandlers(this.#routes)
+  readonly #peerHost: PeerHost
+  readonly #incomingHost: IncomingHost
+  /** Streams that found no memory for a packet, in the order they did. */
+  readonly #starved = new Set<OutgoingStream>()
+  /** Streams of which messages wait for their consumers, or are with one. */
+  readonly #behind = new Set<IncomingStream>()
+  readonly #unclaimed: Unclaimed
+  readonly #queues: QueueBudget
+  /** While it closes, nothing is taken any more that would have to wait. */
+  #isFinishing = false
+  readonly #connections = new Set<Connection>()
+  /** Each rejects a join under way. */
+  readonly #pendingJoins = new Set<() => void>()
+  readonly #identity: Identity | undefined
+  /** Bytes that a label may have for any peer. */
+  readonly #labelBytesMax: number
+  #unhandled = 0
+  readonly #dropNow: MessageHandler = ({ stream }) => this.#drop(stream)
+  #closing: Promise<void> | undefined
+  /** Ends that the host asks who waits. */
+  readonly #endWatch: (() => void) | undefined
+  /** Calls of `join` that wait. */
+  #joining = 0
+
+  /**
+   * Opens the sockets. Rejects with `EndpointError`: `invalid-option`, or `address-in-use`, `address-not-available`, `permission`, `no-family` or `bind-failed`, with the
+   * `TransportError` that says why the port can't be had as `cause`; `aborted`.
+   */
+  static async bind(options: EndpointOptions = {}): Promise<Endpoint> {
+    const given = checkedOptions(options)
+    const settings = settingsOf(given)
+    const bindOptions = bindOptionsOf(given)
+    const secrets = given.secrets === undefined ? undefined : secretsOf(given.secrets)
+    const host = given.host ?? (await import("@x/transport")).systemHost()
+    const transport = await bindTransport(host, bindOptions, given.signal)
+    try {
+      return new Endpoint(host, transport, settings, secrets, given.identity)
+    } catch (error) {
+      await transport.close()
+      throw error
+    }
+  }
+
+  private constructor(
+    host: Host,
+    transport: Transport,
+    settings: Settings,
+    secrets: readonly Uint8Array[] | undefined,
+    identity: IdentityOptions | undefined,
+  ) {
+    this.#host = host
+    this.#transport = transport
+    this.#settings = settings
+    this.#labelBytesMax = metadataBytesMax(settings.profile, settings.datagramBytes)
+    this.#userCode = new UserCode({ onNews: () => this.#driver.news(), defer: (run) => host.defer(run) })
+    this.#events = new Events(ENDPOINT_EVENTS, this.#userCode)
+    this.#userCode.tellErrorsTo(this.#events)
+    this.#unclaimed = new Unclaimed(settings.unclaimedMs, {
+      isWanted: (stream, type) => this.#isWanted(stream, type),
+      onGivenUp: (unhandled) => {
+        this.#routes.change()
+        this.#events.emit("unhandled", unhandled)
+      },
+      onWork: () => this.#driver.news(),
+      now: () => host.now(),
+    })
+    this.#driver = new Driver(host, transport, this.#userCode, this.#unclaimed)
+    this.#identity = identity && this.#identityOf(identity)
+    this.#queues = new QueueBudget(settings.queuedBytesTotalMax, (run) => host.defer(run))
+    this.#peerHost = {
+      now: () => host.now(),
+      until: (isDone, timeoutMs, call) => this.#driver.until(isDone, timeoutMs, call),
+      addressOf: (id) => transport.addressOf(id),
+      parkedMessagesMax: settings.parkedMessagesMax,
+      parkedBytesMax: settings.parkedBytesMax,
+      starve: (stream) => void this.#starved.add(stream),
+      push: (peer, state) => this.#driver.push(peer, state),
+      userCode: this.#userCode,
+      queues: this.#queues,
+      routes: this.#routes,
+      claim: () => this.#unclaimed.claim(),
+    }
+    this.#incomingHost = {
+      handlerNow: (stream, type) => this.#handlerNow(stream, type),
+      routes: this.#routes,
+      offer: (stream, message) => this.#offer(stream, message),
+      unclaimed: this.#unclaimed,
+      userCode: this.#userCode,
+      now: () => host.now(),
+      queuedMessagesMax: settings.queuedMessagesMax,
+      queuedBytesMax: settings.queuedBytesMax,
+      onBehind: (stream, isBehind) => this.#noteBehind(stream, isBehind),
+    }
+    const congestion = guarded(settings.congestion, (error) => this.#userCode.surface(error, "congestion"))
+    this.#protocol = new Protocol({
+      settings: { ...settings, congestion },
+      transport,
+      listener: this.#makeListener(),
+      random: () => host.random(),
+      cookies: { entropy: (out) => host.entropy(out), hmacSha256: (key, data) => host.crypto.hmacSha256(key, data) },
+      ...(secrets === undefined ? {} : { keys: { crypto: host.crypto, secrets, identity: this.#identity } }),
+      nowMs: host.now(),
+      onWork: () => this.#driver.work(),
+    })
+    this.#driver.start(this.#protocol)
+    this.#endWatch = host.watchWaits?.(() => this.#waitingCall)
+  }
+
+  /** 16 hexadecimal digits, new for every bound endpoint: a restarted process is never taken for the one before. */
+  get unique(): string {
+    return (this.#unique ??= toHex(this.#protocol.unique))
+  }
+
+  /** Where it is bound, one address for each family. */
+  get addresses(): readonly Address[] {
+    return this.#transport.localAddresses
+  }
+
+  /** The UDP port of its sockets. */
+  get port(): number {
+    return this.#transport.localAddresses[0]!.port
+  }
+
+  /** What its transport can do here, and in `notes` what it can't, with cause and cure. */
+  get capabilities(): Capabilities {
+    return this.#transport.capabilities
+  }
+
+  /** The peers that are joined or unreachable. */
+  get peers(): readonly Peer[] {
+    return [...this.#protocol.peers.values()]
+      .filter(({ liveness }) => liveness === "joined" || liveness === "unreachable")
+      .map((state) => this.#peerOf(state))
+  }
+
+  /** Whether `close` was called. */
+  get isClosed(): boolean {
+    return this.#closing !== undefined
+  }
+
+  /**
+   * Handles messages of a type from all peers: one handler for a type. It is called at once, in order within a stream, with a message object that
+   * is valid during the call; for a defined type with the value, and the message. Returns what takes the handler away again.
+   */
+  handle(type: number, handler: MessageHandler): () => void
+  handle<T>(type: MessageType<T>, handler: ValueHandler<T>): () => void
+  handle(type: number | MessageType<unknown>, handler: unknown): () => void {
+    return this.#addHandler(type, handler, false)
+  }
+
+  /**
+   * As `handle`, for a function that takes its time: it gets copies, and each stream's next message waits until what it returned has settled. What comes
+   * in the meantime waits up to `queuedMessagesMax`; then the stream's sender does. Other streams go on.
+   */
+  handleAsync(type: number, handler: AsyncMessageHandler): () => void
+  handleAsync<T>(type: MessageType<T>, handler: AsyncValueHandler<T>): () => void
+  handleAsync(type: number | MessageType<unknown>, handler: unknown): () => void {
+    return this.#addHandler(type, handler, true)
+  }
+
+  #addHandler(type: number | MessageType<unknown>, handler: unknown, isAsync: boolean): () => void {
+    const remove = this.#handlers.add(type, handler, isAsync)
+    this.#unclaimed.claim()
+    return remove
+  }
+
+  /** Listens to an event. Returns what ends it. */
+  on<K extends EventName>(name: K, listener: EventListener<K>): () => void {
+    return this.#events.on(name, listener)
+  }
+
+  /** Listens to an event until it has been told once. Returns what ends it before that. */
+  once<K extends EventName>(name: K, listener: EventListener<K>): () => void {
+    return this.#events.once(name, listener)
+  }
+
+  /**
+   * Associates with the endpoint at a target, within `timeoutMs` from the call on. A name's addresses are asked in a race; the first to answer is taken. Joins to the same
+   * addresses share what is asked, and there is one peer for an incarnation, however it is joined. One that is joined already comes back once it has answered, after a round
+   * trip; where it answers at another address than it is reached by, it is reached there from then on, and its streams go on. Rejects with `EndpointError` `join-timeout`, `join-refused`, `invalid-target`, `invalid-option`,
+   * `name-not-found`, `refused` (too many joins are under way), `aborted` or `closed`.
+   *
+   * Settles just after `joined` was told here. The other side tells its own about half a round trip later, once it has heard that its answer was taken; until then it
+   * has no such peer. What either side sends on a reliable stream after its own `joined` arrives, unless the peer is told as `left`.
+   */
+  async join(target: Target, options: JoinOptions = {}): Promise<Peer> {
+    this.#joining++
+    let peer: Peer
+    try {
+      peer = await this.#join(target, options)
+    } finally {
+      this.#joining--
+    }
+    // The application has it from here on: no connection says goodbye to it.
+    peer.keep(this)
+    return peer
+  }
+
+  async #join(target: Target, options: JoinOptions): Promise<Peer> {
+    const { signal, publicKey, timeoutMs = this.#settings.joinTimeoutMs } = check.options("join", options, JOIN_OPTIONS)
+    const { host, port } = parseTarget(target)
+    this.#checkPublicKey(publicKey)
+    this.#checkOpen(signal)
+    return this.#peerOf(await joinOver(this.#joiningHost(publicKey && Uint8Array.from(publicKey)), { host, port, signal, timeoutMs }))
+  }
+
+  #joiningHost(publicKey: Uint8Array | undefined): JoiningHost {
+    return {
+      own: this.addresses,
+      isKeyed: this.#isKeyed,
+      resolve: (name, signal) => this.#host.resolve(name, signal),
+      call: (timeoutMs, onDone) => this.#protocol.callJoin(timeoutMs, onDone, this.#host.now()),
+      ask: (call, addresses) => {
+        const ids = addresses.map((address) => this.#transport.internAddress(address))
+        this.#protocol.join(call, { addresses: ids, publicKey }, this.#host.now())
+      },
+      cancel: (call) => this.#protocol.cancelJoin(call, this.#host.now()),
+      onClose: (end) => {
+        this.#pendingJoins.add(end)
+        return () => void this.#pendingJoins.delete(end)
+      },
+    }
+  }
+
+  /**
+   * A handle on whoever is at a target, that survives its restarts: joins, joins again when it is gone, opens its named streams anew and hands back what
+   * was unconfirmed. Throws `EndpointError` `invalid-target`, `invalid-option` or `closed`.
+   */
+  connect(target: Target, options: ConnectOptions = {}): Connection {
+    const { publicKey, retry } = checkConnectOptions(options)
+    this.#checkOpen()
+    parseTarget(target)
+    this.#checkPublicKey(publicKey)
+    const connection = new Connection(target, retry, {
+      join: (signal) => this.#join(target, { signal, ...(publicKey === undefined ? {} : { publicKey }) }),
+      until: (isDone, timeoutMs, call) => this.#driver.until(isDone, timeoutMs, call),
+      random: () => this.#host.random(),
+      userCode: this.#userCode,
+      now: () => this.#host.now(),
+      onClose: (it) => void this.#connections.delete(it),
+      letGo: (peer) => this.#letGo(peer),
+      lingerMs: this.#settings.lingerMs,
+      labelBytesMax: this.#labelBytesMax,
+    })
+    this.#connections.add(connection)
+    return connection
+  }
+
+  /** Says goodbye to a peer that a connection needs no more, unless somebody else does; if that is only an open stream, once it closes, for which nobody waits. */
+  async #letGo(peer: Peer): Promise<void> {
+    const isWanted = (): boolean => this.#closing !== undefined || peer.state === "left" || peer.isKept
+    if (isWanted()) return
+    if (!peer.hasStreams) return peer.leave()
+    void this.#driver.until(() => isWanted() || !peer.hasStreams, Infinity).then(() => this.#letGo(peer))
+  }
+
+  #identityOf({ privateKey, trust }: IdentityOptions): Identity {
+    const own = { privateKey: Uint8Array.from(privateKey), publicKey: Uint8Array.from(this.#host.crypto.x25519PublicKey(privateKey)) }
+    return {
+      own,
+      trust: (publicKey) => this.#userCode.trusts(trust, publicKey),
+    }
+  }
+
+  get #isKeyed(): boolean {
+    return this.#settings.profile >= PROFILE.mac
+  }
+
+  /** By which members know us, 32 bytes; `undefined` without `identity`. */
+  get publicKey(): Uint8Array | undefined {
+    return this.#identity?.own.publicKey.slice()
+  }
+
+  /** Where members have keys, whom we ask for has to be named by his. */
+  #checkPublicKey(publicKey: Uint8Array | undefined): void {
+    if (this.#identity === undefined) {
+      if (publicKey !== undefined)
+        throw new EndpointError("invalid-option", "publicKey names a member, and this endpoint has no identity itself")
+    } else if (!KEY.has(publicKey) || this.#host.crypto.x25519(this.#identity.own.privateKey, publicKey) === undefined) {
+      throw new EndpointError("invalid-option", "publicKey must be that of whom is asked for, 32 bytes: its endpoint.publicKey tells it")
+    }
+  }
+
+  #checkOpen(signal?: AbortSignal): void {
+    if (this.#closing !== undefined) throw closedError()
+    if (signal?.aborted) throw abortedError(signal)
+  }
+
+  /** Counters and sizes, as they are now. */
+  stats(): EndpointStats {
+    const { peers, joins, halfOpen, pool, assemblyBytes, sendPool, streams } = this.#protocol.sizes
+    const { counters } = this.#transport
+    return {
+      transport: { ...counters, errors: { ...counters.errors } },
+      drops: { ...this.#protocol.drops },
+      unhandled: this.#unhandled,
+      peers,
+      joins,
+      halfOpen,
+      poolPackets: pool,
+      assemblyBytes,
+      sendPoolPackets: sendPool,
+      streams,
+      queuedBytes: this.#queues.bytes,
+      full: { ...this.#protocol.full, queues: this.#queues.refused },
+    }
+  }
+
+  /**
+   * Replaces the secrets, while everything goes on: joins go out under the first from now on, and are taken under each; who is joined stays so. To go from one
+   * to another give all members `[old, new]`, then all `[new, old]`, then all `[new]`. Throws `EndpointError` `invalid-option` for what can't be one, and for
+   * an endpoint that was bound without.
+   */
+  setSecrets(secrets: readonly (Uint8Array | string)[]): void {
+    this.#checkOpen()
+    if (!this.#isKeyed) throw new EndpointError("invalid-option", "this endpoint was bound without secrets")
+    this.#protocol.setSecrets(secretsOf(secrets))
+  }
+
+  /**
+   * Lets the program end although the endpoint is open, as `unref` of Node's sockets does: when nothing else keeps it going, it ends, without goodbye, and
+   * whatever still waits for this endpoint, a `close` too, never settles. Does nothing on a simulated host. Again, and in any order with `ref`, is fine.
+   */
+  unref(): this {
+    this.#driver.unref()
+    this.#transport.unref?.()
+    return this
+  }
+
+  /** The endpoint keeps the program going until it is closed, as it does from the beginning: takes back `unref`. */
+  ref(): this {
+    this.#driver.ref()
+    this.#transport.ref?.()
+    return this
+  }
+
+  /**
+   * Joins no more, ends the streams of connections, and delivers what was accepted, on all streams; what it has acknowledged is handed over, and handlers that take
+   * their time are waited for. Streams whose consumers are behind when the former is done, or half of `lingerMs` over, take no more: who sends is told by their end.
+   * Once all is done, or `lingerMs` over, it says goodbye to all peers, which takes a second at most, and closes the sockets. What waits for its consumer even then is
+   * handed over as that gets to it. Always settles, never rejects; a second call returns the same promise.
+   */
+  close(): Promise<void> {
+    if (this.#closing === undefined) {
+      let settle!: () => void
+      this.#closing = new Promise((resolve) => (settle = resolve))
+      void this.#close().finally(settle)
+    }
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    for (const connection of [...this.#connections]) connection.closeWithEndpoint()
+    for (const cancel of [...this.#pendingJoins]) cancel()
+    this.#pendingJoins.clear()
+    const { lingerMs } = this.#settings
+    const endMs = this.#host.now() + lingerMs
+    await this.#driver.until(() => this.#isDrained(), lingerMs / 2)
+    this.#isFinishing = true
+    this.#unclaimed.finish()
+    for (const stream of [...this.#behind]) stream.finish(REASON.closing)
+    const isDone = (): boolean => this.#behind.size === 0 && this.#isDrained()
+    // What is accepted before the goodbye is delivered too, also between the end of the wait and here.
+    do await this.#driver.until(isDone, endMs - this.#host.now())
+    while (!isDone() && this.#host.now() < endMs)
+    this.#protocol.leave(REASON.closing, this.#host.now())
+    await this.#driver.until(() => [...this.#protocol.peers.values()].every(({ isSettled }) => isSettled), GOODBYE_MS)
+    this.#driver.stop()
+    this.#protocol.release(this.#host.now())
+    this.#userCode.settle()
+    await this.#transport.close()
+    this.#endWatch?.()
+  }
+
+  /** A call of the user that waits for time to pass. */
+  get #waitingCall(): string | undefined {
+    if (this.#closing !== undefined) return "endpoint.close()"
+    if (this.#joining > 0) return "endpoint.join()"
+    for (const { isAwaited } of this.#connections) if (isAwaited) return "connection.joined()"
+    const { waitingCall } = this.#driver
+    if (waitingCall !== undefined) return waitingCall
+    for (const peer of this.#protocol.peers.values()) {
+      for (const { owner } of peer.outgoing.all()) {
+        const call = (owner as OutgoingStream | undefined)?.waitingCall
+        if (call !== undefined) return call
+      }
+    }
+    return undefined
+  }
+
+  #noteBehind(stream: IncomingStream, isBehind: boolean): void {
+    if (isBehind) {
+      this.#behind.add(stream)
+      // Not now: the rest of its packet is about to be handed over.
+      if (this.#isFinishing) this.#host.defer(() => stream.finish(REASON.closing))
+    } else {
+      this.#behind.delete(stream)
+      if (this.#isFinishing) this.#driver.work()
+    }
+  }
+
+  #isDrained(): boolean {
+    // Also those that are silent: they may be heard again.
+    for (const { outgoing } of this.#protocol.peers.values()) {
+      for (const { stream, owner } of outgoing.all()) {
+        if (stream.state === "open" && !(stream.isDrained && (owner as OutgoingStream | undefined)?.parked.messages === 0)) return false
+        if (stream.state === "ending") return false
+      }
+    }
+    return true
+  }
+
+  /** As `close()`: for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** @internal For tests: sizes of what grows and shrinks. */
+  get sizes(): Protocol["sizes"] {
+    return this.#protocol.sizes
+  }
+
+  /** @internal For tests. */
+  assertInvariants(): void {
+    this.#protocol.assertInvariants()
+    for (const { outgoing } of this.#protocol.peers.values())
+      for (const { owner } of outgoing.all()) (owner as OutgoingStream | undefined)?.assertInvariants()
+  }
+
+  #peerOf(state: PeerState): Peer {
+    state.owner ??= new Peer(state, this.#peerHost)
+    return state.owner as Peer
+  }
+
+  #makeListener(): ProtocolListener {
+    return {
+      news: this.#userCode.news,
+      catchUp: () => this.#userCode.catchUp(),
+      queues: this.#queues,
+      mayTake: (peer, state, type) => this.#streamOf(peer, state).mayTake(type),
+      onRoomAsked: (peer, state) => void this.#streamOf(peer, state).roomReturned(),
+      onMessage: (peer, state, type, bytes, view, offset, length) => this.#streamOf(peer, state).take(type, bytes, view, offset, length),
+      onGap: (peer, state, messages) => this.#streamOf(peer, state).gap(messages),
+      onStreamOpened: (peer, state) => this.#events.emit("stream", this.#streamOf(peer, state)),
+      onStreamClosed: (peer, state, isComplete, reason) => this.#streamOf(peer, state).settle(isComplete, reason),
+      onProgress: (peer, state: OutgoingState) => {
+        const owner = state.owner as OutgoingStream | undefined
+        if (owner !== undefined) {
+          owner.onProgress()
+          // Where nothing is acknowledged nothing is missing either.
+          if (state.isCutOff && state.stream.mode > MODE.latest) this.#peerOf(peer).account(owner.account)
+        }
+        this.#feed()
+      },
+      onMemory: () => this.#feed(),
+      onJoined: (state) => {
+        const peer = this.#peerOf(state)
+        if (state.association?.isOurs === false) peer.keep(ITSELF)
+        this.#events.emit("joined", peer)
+      },
+      onReplaced: (before, after, isRestart) => {
+        const peer = this.#peerOf(after)
+        const lost = this.#peerOf(before)
+        if (after.association?.isOurs === false) peer.keep(ITSELF)
+        // Whoever had the one before goes on with this one.
+        if (lost.isKeptBy(this)) peer.keep(this)
+        const heirs = [...this.#connections].filter((connection) => connection.lost === lost)
+        this.#events.emit(isRestart ? "restarted" : "rejoined", peer, lost)
+        for (const connection of heirs) connection.use(peer)
+        // Those who had it may have been closed just now.
+        if (heirs.length > 0) void this.#letGo(peer)
+      },
+      onReachable: (peer, isReachable) => this.#events.emit(isReachable ? "reachable" : "unreachable", this.#peerOf(peer)),
+      onLeft: (state, reason, text) => {
+        const peer = this.#peerOf(state)
+        peer.settle()
+        const { unconfirmed, dropped } = peer.lost
+        const why = { reason, text, unconfirmed, dropped }
+        this.#events.emit("left", peer, why)
+        for (const connection of [...this.#connections]) connection.lose(peer, why)
+      },
+    }
+  }
+
+  /** Memory for packets came back: streams that found none go on, in the order they asked. */
+  #feed(): void {
+    if (this.#starved.size === 0) return
+    for (const stream of [...this.#starved]) {
+      // There may be some, and none for its peer.
+      if (stream.isStarved) continue
+      this.#starved.delete(stream)
+      stream.onProgress()
+    }
+  }
+
+  #streamOf(peer: PeerState, state: IncomingState): IncomingStream {
+    state.owner ??= new IncomingStream(this.#peerOf(peer), peer, state, this.#incomingHost)
+    return state.owner as IncomingStream
+  }
+
+  // A message goes to the stream's own handler; or to those who read the stream; or to the endpoint's handler and those who read its type.
+
+  #readersOf(stream: IncomingStream, type: number): readonly MessageQueue[] | undefined {
+    const ofPeer = stream.peer.readersOf(type)
+    return stream.readersOf(type) ?? (ofPeer && [...ofPeer])
+  }
+
+  /** The handler of the endpoint, where nobody reads the stream. */
+  #handlerOf(stream: IncomingStream, type: number): Handler | undefined {
+    return stream.readersOf(type) === undefined ? this.#handlers.get(type) : undefined
+  }
+
+  /** Whether somebody is there for a message, or once read where it comes: then it waits for the next who does. */
+  #isWanted(stream: IncomingStream, type: number): boolean {
+    return stream.handlerOf(type) !== undefined || this.#readersOf(stream, type) !== undefined || this.#handlers.get(type) !== undefined
+  }
+
+  /** A message that nobody is there for, and that isn't to wait. */
+  #drop(stream: IncomingStream): void {
+    this.#unhandled++
+    stream.lose(1)
+  }
+
+  /** The handler that needs no copy, if it is the only one who wants the message, or what drops it as nobody's; `undefined`: others want it, or may. */
+  #handlerNow(stream: IncomingStream, type: number): MessageHandler | undefined {
+    const own = stream.handlerOf(type)
+    if (own !== undefined) return own.now
+    const readers = this.#readersOf(stream, type)
+    if (readers === undefined) {
+      const handler = this.#handlers.get(type)
+      if (handler === undefined) return this.#unclaimed.hasGivenUp(stream, type) ? this.#dropNow : undefined
+      return handler.now
+    }
+    return readers.length > 0 ? undefined : this.#handlerOf(stream, type)?.now
+  }
+
+  /** Offers a copy to all who want it. */
+  #offer(stream: IncomingStream, queued: QueuedMessage): "taken" | "offered" | "unclaimed" {
+    const { type, bytes } = queued
+    const own = stream.handlerOf(type)
+    // Who begins to read while the handler has the message is not to have it too.
+    const readers = own === undefined ? this.#readersOf(stream, type) : undefined
+    const handler = own ?? this.#handlerOf(stream, type)
+    if (handler === undefined && readers === undefined) {
+      if (this.#unclaimed.mayWait(stream, type)) return "unclaimed"
+      this.#drop(stream)
+      return "taken"
+    }
+    if (handler === undefined && readers!.length === 0) return "unclaimed"
+    if (handler?.now !== undefined) {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      this.#userCode.handle(handler.now, type, stream, bytes, view, 0, bytes.length)
+    }
+    const message = new ReceivedMessage(type, bytes, stream.peer, stream)
+    for (const reader of readers ?? []) reader.push(message, queued)
+    if (handler?.later !== undefined) {
+      queued.hold()
+      void this.#userCode.handleLater(handler.later, message).then(() => queued.letGo(true))
+    }
+    return handler === undefined ? "offered" : "taken"
+  }
+}
+
+/** Whatever the host does: an abort is heard at once, and a socket that comes after it is closed. */
+function bindTransport(host: Host, options: BindOptions, signal: AbortSignal | undefined): Promise<Transport> {
+  if (signal?.aborted) return Promise.reject(abortedError(signal))
+  return new Promise((resolve, reject) => {
+    let isAborted = false
+    const forget =
+      signal &&
+      onAbort(signal, () => {
+        isAborted = true
+        reject(abortedError(signal))
+      })
+    // A host of one's own may throw as well.
+    const binding = (async () => host.bind(options))()
+    binding.then(
+      (transport) => {
+        forget?.()
+        if (isAborted) void transport.close()
+        else resolve(transport)
+      },
+      (error: unknown) => {
+        forget?.()
+        reject(transportError(error, "bind-failed", "no socket could be bound"))
+      },
+    )
+  })
+}

@@ -1,0 +1,76 @@
+/**
+ * Controllers of the application's own. They are called in the middle of a machine, so what they throw stops here, and so do numbers that are none: a pace that is NaN would
+ * be neither over nor not, for ever. A peer whose controller fails goes on with `lossBased()`.
+ *
+ * @module
+ */
+
+import { checkClass, functionThat, type NumberKind, objectWith, orInfinity, positive, real } from "../errors/check.ts"
+import { type CongestionController, type CongestionFactory, type DeliverySample, isOwn } from "../congestion/controller.ts"
+import { lossBased } from "../congestion/loss-based.ts"
+
+const CONTROLLER = objectWith<CongestionController>("a congestion controller", "onSent", "onFeedback")
+const WINDOW = orInfinity(real(1), "no limit")
+const PACE = orInfinity(positive(), "as fast as the window opens")
+
+/** `onFailure` is told once for each peer, and not from within a machine. */
+export function guarded(factory: CongestionFactory, onFailure: (error: unknown) => void): CongestionFactory {
+  checkClass.value("congestion", factory, functionThat("makes a controller"))
+  return isOwn(factory) ? factory : (datagramBytes) => new GuardedController(factory, datagramBytes, onFailure)
+}
+
+class GuardedController implements CongestionController {
+  readonly #datagramBytes: number
+  readonly #onFailure: (error: unknown) => void
+  #controller: CongestionController
+  constructor(factory: CongestionFactory, datagramBytes: number, onFailure: (error: unknown) => void) {
+    this.#datagramBytes = datagramBytes
+    this.#onFailure = onFailure
+    this.#controller = lossBased()(datagramBytes)
+    this.#try(() => {
+      const controller = checkClass.value("what congestion returns", factory(datagramBytes), CONTROLLER)
+      this.#controller = controller
+    })
+    // What it begins with is looked at before it is used.
+    void this.windowBytes
+    void this.paceBytesPerMs
+  }
+
+  get windowBytes(): number {
+    return this.#read("windowBytes", WINDOW)
+  }
+
+  get paceBytesPerMs(): number {
+    return this.#read("paceBytesPerMs", PACE)
+  }
+
+  #read(name: "windowBytes" | "paceBytesPerMs", kind: NumberKind): number {
+    try {
+      return checkClass.value(`${name} of a controller`, this.#controller[name], kind)
+    } catch (error) {
+      this.#fail(error)
+      return this.#controller[name]
+    }
+  }
+
+  onSent(bytes: number, inFlightBytes: number, nowMs: number): void {
+    this.#try(() => this.#controller.onSent(bytes, inFlightBytes, nowMs))
+  }
+
+  onFeedback(sample: DeliverySample): void {
+    this.#try(() => this.#controller.onFeedback(sample))
+  }
+
+  #try(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#controller = lossBased()(this.#datagramBytes)
+    this.#onFailure(error)
+  }
+}

@@ -1,0 +1,536 @@
+import { type Delivery, DELIVERIES, MODE, REASON, reasonName } from "@x/wire"
+import { check, REASON_CODE } from "../errors/check.ts"
+import { Events, type Listener } from "./events.ts"
+import type { ReceivedMessage, ReceivedValue } from "./message.ts"
+import {
+  type AsyncMessageHandler,
+  type AsyncValueHandler,
+  type MessageHandler,
+  MessageHandlers,
+  type ValueHandler,
+} from "./message-handlers.ts"
+import { type MessageQueue, Readers } from "./message-queue.ts"
+import { MESSAGE_BYTES, QueuedMessage } from "./queue-budget.ts"
+import { isMessageType, type MessageType, numberOf } from "./message-type.ts"
+import type { Peer } from "./peer.ts"
+import type { IncomingState } from "../streams/incoming-streams.ts"
+import type { PeerState } from "../peer/peer-state.ts"
+import type { Routes } from "./routes.ts"
+import type { Unclaimed } from "./unclaimed.ts"
+import type { UserCode } from "./user-code.ts"
+import { readableOf } from "./web-streams.ts"
+
+/** What a stream from a peer tells, and with what. */
+export interface IncomingStreamEvents {
+  /**
+   * So many messages won't come: the sender gave them up, or they waited for a consumer that is behind on a stream that doesn't wait. Each is told once. What is dropped
+   * because nobody handles its type is `unhandled` of the endpoint.
+   */
+  gap: (messages: number) => void
+}
+
+/** How a stream ended. */
+export interface StreamEnd {
+  /** The sender ended it and all of it was delivered, which a stream without acknowledgements can't know. */
+  readonly isComplete: boolean
+  /** Why not, if it was reset or stopped; one of `REASON`, or the application's. */
+  readonly reason: number
+  /** Messages that were told as gaps, or dropped: since nobody handled them, or by `stop`. */
+  readonly gone: number
+}
+
+/** What an incoming stream needs of its endpoint. */
+export interface IncomingHost {
+  /**
+   * The handler that takes a message of this type at once, alone: where nobody handles it and it isn't to wait, one that
+   * drops it. `undefined`: the message needs a copy. The answer holds until `routes` change.
+   */
+  handlerNow(stream: IncomingStream, type: number): MessageHandler | undefined
+  readonly routes: Routes
+  /** Offers a copy to all who want it: a handler has taken it, or it was dropped; or it was offered to those who take their time; or nobody is there for it now. */
+  offer(stream: IncomingStream, message: QueuedMessage): "taken" | "offered" | "unclaimed"
+  /** Messages that wait for somebody who reads or handles them. */
+  readonly unclaimed: Unclaimed
+  readonly userCode: UserCode
+  now(): number
+  readonly queuedMessagesMax: number
+  readonly queuedBytesMax: number
+  /** Its consumer has something that it isn't done with; or nothing any more. */
+  onBehind(stream: IncomingStream, isBehind: boolean): void
+}
+
+/** A stream that a peer opened to us. */
+export class IncomingStream {
+  /** Who opened it. */
+  readonly peer: Peer
+  readonly #peerState: PeerState
+  readonly #state: IncomingState
+  readonly #host: IncomingHost
+  readonly #events: Events<IncomingStreamEvents>
+  readonly #closed: Promise<StreamEnd>
+  #settle!: (end: StreamEnd) => void
+  #label: string | undefined
+  #readable: ReadableStream<Uint8Array> | undefined
+  #handlers: MessageHandlers | undefined
+  /** Those who read it, and who read a type of it. What was read once is for its readers from then on. */
+  #readers: Readers | undefined
+  #typeReaders: Map<number, Readers> | undefined
+  /** Who got the last message at once, of which type, and when that was asked. */
+  #routed: MessageHandler | undefined
+  #routedType = -1
+  #routedVersion = -1
+  /** Messages that wait for their consumer, from `#head` on. */
+  #queue: QueuedMessage[] = []
+  #head = 0
+  /** Those before them, on a stream without an order, that nobody is there for: the others go on. */
+  #aside: QueuedMessage[] | undefined
+  /** Of both. */
+  #queuedBytes = 0
+  /** The message that its consumers have. */
+  #current: QueuedMessage | undefined
+  #isPaused = false
+  #isPumping = false
+  /** Nobody is there for the message that is next. */
+  #isUnclaimed = false
+  /** The endpoint was told that its consumer is behind. */
+  #isBehind = false
+  #isStopped = false
+  #end: StreamEnd | undefined
+  /** `closed` has settled. */
+  #isOver = false
+
+  /** @internal */
+  constructor(peer: Peer, peerState: PeerState, state: IncomingState, host: IncomingHost) {
+    this.peer = peer
+    this.#peerState = peerState
+    this.#state = state
+    this.#host = host
+    this.#events = new Events(["gap"], host.userCode)
+    this.#closed = new Promise((resolve) => (this.#settle = resolve))
+  }
+
+  /** The peer's number for it. */
+  get id(): number {
+    return this.#state.id
+  }
+
+  /** What it promises, as its sender chose. */
+  get delivery(): Delivery {
+    return DELIVERIES[this.#state.stream.mode]!
+  }
+
+  /** What the peer called it when opening; empty while the opening is still under way. */
+  get label(): string {
+    // Until the opening came, which a message may overtake, it is not known.
+    if (!this.#state.isAnnounced) return ""
+    return (this.#label ??= new TextDecoder().decode(this.#state.metadata))
+  }
+
+  /** Messages that came so far, those that still wait among them. */
+  get delivered(): number {
+    return this.#state.delivered
+  }
+
+  /** Messages that won't come, as `gap` tells them, or that were dropped: since nobody handled them, or by `stop`. */
+  get gone(): number {
+    return this.#state.gone
+  }
+
+  /** Messages that wait for their consumer, and their bytes; that which it has isn't among them. */
+  get queued(): {
+    /** How many wait, at most `queuedMessagesMax` of the endpoint. */
+    readonly messages: number
+    /** Bytes of these; the last one may take them beyond `queuedBytesMax`. */
+    readonly bytes: number
+  } {
+    return { messages: this.#waiting, bytes: this.#queuedBytes }
+  }
+
+  /** Settles when no more messages will come and those that came were taken, or with `stop`. Until then it counts as one of the streams of its peer. */
+  get closed(): Promise<StreamEnd> {
+    return this.#closed
+  }
+
+  /** Listens to an event. Returns what ends it. */
+  on<K extends keyof IncomingStreamEvents>(name: K, listener: Listener<IncomingStreamEvents, K>): () => void {
+    return this.#events.on(name, listener)
+  }
+
+  /** Listens to an event until it has been told once. Returns what ends it before that. */
+  once<K extends keyof IncomingStreamEvents>(name: K, listener: Listener<IncomingStreamEvents, K>): () => void {
+    return this.#events.once(name, listener)
+  }
+
+  /** As `endpoint.handle`, for this stream alone: comes before the endpoint's handler of the type. */
+  handle(type: number, handler: MessageHandler): () => void
+  handle<T>(type: MessageType<T>, handler: ValueHandler<T>): () => void
+  handle(type: number | MessageType<unknown>, handler: unknown): () => void {
+    return this.#addHandler(type, handler, false)
+  }
+
+  /** As `endpoint.handleAsync`, for this stream alone. */
+  handleAsync(type: number, handler: AsyncMessageHandler): () => void
+  handleAsync<T>(type: MessageType<T>, handler: AsyncValueHandler<T>): () => void
+  handleAsync(type: number | MessageType<unknown>, handler: unknown): () => void {
+    return this.#addHandler(type, handler, true)
+  }
+
+  #addHandler(type: number | MessageType<unknown>, handler: unknown, isAsync: boolean): () => void {
+    const remove = (this.#handlers ??= new MessageHandlers(this.#host.routes)).add(type, handler, isAsync)
+    this.claim()
+    return remove
+  }
+
+  /**
+   * Copies of the messages of this stream that have no handler here, from now on: they are its readers', and no handler
+   * of the endpoint gets them any more. What a reader leaves, by `break`, waits for the next one, and so does what comes
+   * in between; who wants no more of it calls `stop`. Two who read at once get each message both. One that reads slowly
+   * holds up its sender, on streams that wait. With a type: those of this type only, of a defined type each with its
+   * `value`; the others go where they went.
+   */
+  messages(type?: number): AsyncIterableIterator<ReceivedMessage>
+  messages<T>(type: MessageType<T>): AsyncIterableIterator<ReceivedValue<T>>
+  messages(type?: number | MessageType<unknown>): AsyncIterableIterator<ReceivedMessage> {
+    const reader = this.#readersFor(type).open(isMessageType(type) ? type : undefined)
+    if (this.#isOver) reader.end()
+    this.claim()
+    return reader
+  }
+
+  #readersFor(type: number | MessageType<unknown> | undefined): Readers {
+    const { routes } = this.#host
+    if (type === undefined) return (this.#readers ??= new Readers(routes))
+    const number = numberOf(type)
+    const readers = this.#typeReaders?.get(number) ?? new Readers(routes)
+    this.#typeReaders = (this.#typeReaders ?? new Map<number, Readers>()).set(number, readers)
+    return readers
+  }
+
+  /** The bytes of its messages as a web stream: closes if all were delivered, errors if it ended in any other way. Cancelling stops the sender. */
+  get readable(): ReadableStream<Uint8Array> {
+    return (this.#readable ??= readableOf(this))
+  }
+
+  /**
+   * Nothing is handed over until `resume`. What comes waits, up to the bound of the stream; then its sender does, or the oldest is dropped. Meanwhile no time passes for
+   * messages that nobody handles: theirs begins again with `resume`.
+   */
+  pause(): void {
+    this.#isPaused = true
+    this.#host.unclaimed.suspend(this)
+  }
+
+  /** Ends `pause`: what waits is handed over, in order. */
+  resume(): void {
+    this.#isPaused = false
+    this.#recall()
+    this.#host.userCode.resume(this)
+  }
+
+  /** Whether `pause` was called, and `resume` not since. */
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  /**
+   * Tells the sender to stop; messages on their way, and those that wait, are dropped. `closed` settles at once. What a
+   * handler has is still its. Once the stream is over it drops what waits; twice does no more than once.
+   */
+  stop(reason: number = REASON.aborted): void {
+    check.value("reason", reason, REASON_CODE)
+    if (this.#isOver) return
+    this.#isStopped = true
+    if (this.#end !== undefined) this.#end = { ...this.#end, isComplete: false, reason }
+    this.#recall()
+    this.lose(this.#waiting)
+    for (let i = this.#head; i < this.#queue.length; i++) this.#queue[i]!.release()
+    this.#queue = []
+    this.#head = this.#queuedBytes = 0
+    for (const readers of [...this.#allReaders(), this.peer.readersOf(this.#current?.type ?? -1) ?? []])
+      for (const reader of readers) reader.drop(this)
+    this.#peerState.incoming.stop(this.#state, reason)
+    // One that is over already waited for its consumer alone.
+    this.#finish()
+    this.#noteBehind()
+  }
+
+  /** @internal Messages that came won't be handed over. */
+  lose(messages: number): void {
+    this.#state.delivered -= messages
+    this.#state.gone += messages
+  }
+
+  /** @internal Takes no more, and acknowledges no more; what waits is still handed over. */
+  finish(reason: number): void {
+    this.#peerState.incoming.acknowledge(this.#host.now())
+    this.#peerState.incoming.stop(this.#state, reason)
+  }
+
+  #noteBehind(): void {
+    const isBehind = this.#current !== undefined || (this.#ready > 0 && !this.#isUnclaimed)
+    if (isBehind === this.#isBehind) return
+    this.#isBehind = isBehind
+    this.#host.onBehind(this, isBehind)
+  }
+
+  /** Messages that are handed over next. */
+  get #ready(): number {
+    return this.#queue.length - this.#head
+  }
+
+  get #waiting(): number {
+    return this.#ready + (this.#aside?.length ?? 0)
+  }
+
+  /** Nothing waits, nobody is busy with it, and nobody wants it to wait. */
+  get #isIdle(): boolean {
+    return !this.#isPaused && this.#current === undefined && !this.#isPumping && this.#head === this.#queue.length
+  }
+
+  /** Most messages are of the type of the one before, and those who get them are the same. */
+  #handlerNow(type: number): MessageHandler | undefined {
+    const { version } = this.#host.routes
+    if (type === this.#routedType && version === this.#routedVersion) return this.#routed
+    this.#routedType = type
+    this.#routedVersion = version
+    return (this.#routed = this.#host.handlerNow(this, type))
+  }
+
+  /** @internal A message has come; the bytes are valid during the call. */
+  take(type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): void {
+    const handler = this.#isIdle ? this.#handlerNow(type) : undefined
+    if (handler !== undefined) return this.#host.userCode.handle(handler, type, this, bytes, view, offset, length)
+    const isWaiting = this.#state.stream.mode >= MODE.reliable
+    if (!isWaiting && this.#waiting === 0 && this.#shareRoom() <= 0) return this.#drop(1)
+    this.#queue.push(new QueuedMessage(this.peer.queueShare, type, new Uint8Array(bytes.subarray(offset, offset + length))))
+    this.#queuedBytes += length
+    if (!isWaiting) this.#dropOldest()
+    else if (this.#state.room !== undefined || this.#isFilling()) this.#tellRoom()
+    if (!this.#isUnclaimed) this.pump()
+    else if (!this.#isPaused) this.#host.unclaimed.note(this, type)
+    this.#noteBehind()
+  }
+
+  /** @internal Whether there is a place for a message of a type that has come; else it is asked for again once there is. Asked when memory is short. */
+  mayTake(type: number): boolean {
+    if (this.#shareRoom() > 0 || (this.#isIdle && this.#handlerNow(type) !== undefined)) return true
+    this.#tellRoom()
+    return false
+  }
+
+  /** Bytes that the budget of all streams leaves to this one. */
+  #shareRoom(): number {
+    return this.peer.queueShare.room(this.#heldBytes)
+  }
+
+  get #heldBytes(): number {
+    return this.#queuedBytes + (this.#current?.bytes.length ?? 0)
+  }
+
+  /** A stream that doesn't wait keeps the newest. */
+  #dropOldest(): void {
+    let dropped = 0
+    for (; this.#waiting > 1 && this.#isFull(); dropped++) this.#oldest().release()
+    if (dropped === 0) return
+    // It may have been the one that nobody was there for.
+    this.#isUnclaimed = false
+    this.#drop(dropped)
+  }
+
+  #oldest(): QueuedMessage {
+    const message = this.#aside?.shift()
+    if (message === undefined) return this.#shift()
+    this.#queuedBytes -= message.bytes.length
+    return message
+  }
+
+  #drop(messages: number): void {
+    this.lose(messages)
+    this.gap(messages)
+  }
+
+  #isFull(): boolean {
+    // Of what is to be the latest nobody wants the one before.
+    if (this.#state.stream.mode === MODE.latest) return true
+    const { queuedMessagesMax, queuedBytesMax } = this.#host
+    return this.#waiting >= queuedMessagesMax || this.#queuedBytes >= queuedBytesMax || this.#shareRoom() <= 0
+  }
+
+  /** From half of its bounds on the sender is told how much there is room for: what it sends beyond that would be refused, and all of it sent again. */
+  #isFilling(): boolean {
+    const { queuedMessagesMax, queuedBytesMax } = this.#host
+    return (
+      2 * this.#waiting >= queuedMessagesMax ||
+      2 * this.#queuedBytes >= queuedBytesMax ||
+      2 * this.peer.queueShare.roomAhead(this.#heldBytes) <= queuedBytesMax
+    )
+  }
+
+  /** `isServed`: it has waited for room in the budget of all, and is the next one. */
+  #tellRoom(isServed = false): void {
+    if (this.#end !== undefined) return
+    const { queuedMessagesMax: messagesMax, queuedBytesMax: bytesMax } = this.#host
+    const share = this.peer.queueShare
+    if (this.#state.room === undefined) share.budget.told++
+    const room = (this.#state.room ??= { messages: 0, bytes: 0, messagesMax, bytesMax, isFull: false, isWaiting: false })
+    const ahead = isServed || !share.budget.isQueued ? share.roomAhead(this.#heldBytes) : 0
+    room.messages = messagesMax - this.#waiting
+    // Others are told of the same room.
+    room.bytes = Math.min(bytesMax - this.#queuedBytes, ahead <= 0 ? 0 : Math.max(1, ahead / share.budget.told))
+    room.isFull = this.#waiting >= messagesMax || this.#queuedBytes >= bytesMax || this.#shareRoom() <= 0
+    room.isWaiting = this.#ready === 0
+    if (ahead <= 0) share.budget.wait(this)
+    this.#peerState.incoming.roomChanged(this.#state)
+  }
+
+  /** @internal There may be room in the budget of all streams again. */
+  roomReturned(): number {
+    this.#tellRoom(true)
+    const { room, messagesPerPacket, bytesPerPacket } = this.#state
+    return room === undefined || room.bytes <= 0 ? 0 : Math.max(bytesPerPacket + messagesPerPacket * MESSAGE_BYTES, MESSAGE_BYTES)
+  }
+
+  #shift(): QueuedMessage {
+    const message = this.#queue[this.#head++]!
+    this.#queuedBytes -= message.bytes.length
+    // Once in a while, so that each costs little.
+    if (this.#head === this.#queue.length || this.#head >= 1_024) {
+      this.#queue.splice(0, this.#head)
+      this.#head = 0
+    }
+    return message
+  }
+
+  /** @internal Somebody reads or handles what nobody did, or it isn't to wait any more: it is handed over soon. */
+  claim(): void {
+    const { unclaimed, userCode } = this.#host
+    unclaimed.recheck(this)
+    if (this.#waiting === 0) return
+    this.#isUnclaimed = false
+    this.#recall()
+    this.#noteBehind()
+    userCode.resume(this)
+  }
+
+  /** What was set aside is the oldest, and is offered again. */
+  #recall(): void {
+    if (this.#aside === undefined) return
+    this.#queue = [...this.#aside, ...this.#queue.slice(this.#head)]
+    this.#head = 0
+    this.#aside = undefined
+  }
+
+  /** @internal Hands over what waits, as long as its consumers keep up. */
+  pump(): void {
+    if (this.#isPumping) return
+    this.#isPumping = true
+    this.#isUnclaimed = false
+    try {
+      while (this.#mayHandOver()) this.#offer(this.#shift())
+    } finally {
+      this.#isPumping = false
+    }
+    this.#noteBehind()
+    this.#finish()
+  }
+
+  /** @internal What it holds is for nobody who is there, or for its own readers alone. */
+  get isStalled(): boolean {
+    return this.#isUnclaimed || this.#readers !== undefined || (this.#ready === 0 && this.#current === undefined)
+  }
+
+  /** What the application is told before the next message may pause the stream, or stop it. */
+  #mayHandOver(): boolean {
+    this.#host.userCode.catchUp()
+    return !this.#isPaused && this.#current === undefined && !this.#isUnclaimed && this.#head < this.#queue.length
+  }
+
+  #offer(message: QueuedMessage): void {
+    this.#current = message
+    message.offer(this.#settled)
+    const verdict = this.#host.offer(this, message)
+    this.#isUnclaimed = verdict === "unclaimed"
+    message.letGo(verdict === "taken")
+    if (this.#isUnclaimed) this.#await()
+  }
+
+  /** The message that is next waits for somebody. Where there is an order, those behind it do too. */
+  #await(): void {
+    const { mode } = this.#state.stream
+    if (mode === MODE["reliable-unordered"] || mode === MODE["fire-and-forget"]) {
+      const message = this.#shift()
+      this.#queuedBytes += message.bytes.length
+      ;(this.#aside ??= []).push(message)
+      this.#isUnclaimed = false
+    }
+    this.#host.unclaimed.add(this)
+    this.peer.noteStalled()
+  }
+
+  /** Its consumers are done with a message; if none of them took it, it is the next one's. */
+  readonly #settled = (message: QueuedMessage, wasTaken: boolean): void => {
+    this.#current = undefined
+    if (wasTaken || this.#isStopped) {
+      if (!wasTaken) this.lose(1)
+      message.release()
+    } else {
+      if (this.#head > 0) this.#queue[--this.#head] = message
+      else this.#queue.unshift(message)
+      this.#queuedBytes += message.bytes.length
+    }
+    if (this.#state.room !== undefined) this.#tellRoom()
+    // Whoever was done last may be within a call of its own.
+    if (!this.#isPumping) void Promise.resolve().then(() => this.pump())
+  }
+
+  /** @internal Who handles a message of this type here. */
+  handlerOf(type: number): ReturnType<MessageHandlers["get"]> {
+    return this.#handlers?.get(type)
+  }
+
+  /** @internal Who reads messages of a type here, perhaps nobody now; `undefined`: nobody ever did. */
+  readersOf(type: number): readonly MessageQueue[] | undefined {
+    const ofType = this.#typeReaders?.get(type)
+    return this.#readers === undefined && ofType === undefined ? undefined : [...(this.#readers ?? []), ...(ofType ?? [])]
+  }
+
+  #allReaders(): readonly Readers[] {
+    return [...(this.#readers === undefined ? [] : [this.#readers]), ...(this.#typeReaders?.values() ?? [])]
+  }
+
+  /** @internal */
+  gap(messages: number): void {
+    this.#events.emit("gap", messages)
+  }
+
+  /** @internal No more will come. */
+  settle(isComplete: boolean, reason: number): void {
+    this.#end = { isComplete: isComplete && this.#state.gone === 0, reason, gone: this.#state.gone }
+    const { budget } = this.peer.queueShare
+    budget.forget(this)
+    if (this.#state.room !== undefined) budget.told--
+    this.#state.isUnread = this.#current !== undefined || this.#waiting > 0
+    this.peer.hold(this)
+    this.#finish()
+  }
+
+  /** Over once what came was taken, or isn't wanted. */
+  #finish(): void {
+    if (this.#end === undefined) return
+    const isRead = this.#current === undefined && this.#waiting === 0
+    if (isRead) this.#peerState.incoming.read(this.#state)
+    if (this.#isOver || !(isRead || this.#isStopped)) return this.isStalled ? this.peer.noteStalled() : undefined
+    this.#isOver = true
+    this.#host.unclaimed.suspend(this)
+    // Messages that were dropped from the queue after the end count too.
+    const { gone } = this.#state
+    this.#settle({ ...this.#end, isComplete: this.#end.isComplete && gone === 0, gone })
+    for (const readers of this.#allReaders()) readers.end()
+    this.peer.release(this)
+  }
+
+  /** What and whose it is, for logs. */
+  toString(): string {
+    return `stream ${this.id} "${this.label}" from ${this.peer.unique} (${this.delivery}${this.#state.stream.state === "closed" ? `, ${reasonName(this.#state.stopReason)}` : ""})`
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * A join as the application sees it: from the call to its end there is one deadline, one signal and one promise, whatever it is waiting for.
+ *
+ * @module
+ */
+
+import { type Address, formatAddress, formatHost, onAbort, parseHost, type ResolvedAddress } from "@x/transport/host"
+import { reasonName } from "@x/wire"
+import { abortedError, closedError, EndpointError, transportError } from "../errors/endpoint-error.ts"
+import { isLoopback } from "./loopback.ts"
+import type { JoinCall, JoinFailure } from "../join/join-call.ts"
+import type { PeerState } from "../peer/peer-state.ts"
+import { inTurn, whyNobody } from "./target.ts"
+
+export interface JoinRequest {
+  readonly host: string
+  readonly port: number
+  readonly signal: AbortSignal | undefined
+  readonly timeoutMs: number
+}
+
+/** What a join needs of its endpoint. */
+export interface JoiningHost {
+  /** Where it is bound. */
+  readonly own: readonly Address[]
+  readonly isKeyed: boolean
+  resolve(name: string, signal: AbortSignal): Promise<ResolvedAddress[]>
+  /** Its time runs from now on. `onDone` is called once, and not at once. */
+  call(timeoutMs: number, onDone: (result: PeerState | JoinFailure) => void): JoinCall
+  ask(call: JoinCall, addresses: readonly Address[]): void
+  cancel(call: JoinCall): void
+  /** What ends it when the endpoint closes; returns what takes that back. */
+  onClose(end: () => void): () => void
+}
+
+/** Rejects with `EndpointError` only. */
+export function joinOver(host: JoiningHost, request: JoinRequest): Promise<PeerState> {
+  const { signal, timeoutMs } = request
+  return new Promise((resolve, reject) => {
+    const resolving = new AbortController()
+    let asked: readonly Address[] | undefined
+    let isSettled = false
+    const settle = (act: () => void): void => {
+      if (isSettled) return
+      isSettled = true
+      forgetSignal?.()
+      forgetClose()
+      host.cancel(call)
+      // What it answers after this is heard by nobody.
+      if (asked === undefined) resolving.abort()
+      act()
+    }
+    const fail = (error: EndpointError): void => settle(() => reject(error))
+    const forgetSignal = signal && onAbort(signal, () => fail(abortedError(signal)))
+    const forgetClose = host.onClose(() => fail(closedError()))
+    const call = host.call(timeoutMs, (result) =>
+      "kind" in result ? fail(failureOf(result, request, asked, host.isKeyed)) : settle(() => resolve(result)),
+    )
+    addressesOf(host, request, resolving.signal).then(
+      (addresses) => {
+        asked = addresses
+        if (!isSettled) host.ask(call, addresses)
+      },
+      (error: unknown) => fail(error as EndpointError),
+    )
+  })
+}
+
+/** Where to ask, in turn. Rejects with `EndpointError` only. */
+async function addressesOf(host: JoiningHost, { host: name, port }: JoinRequest, signal: AbortSignal): Promise<Address[]> {
+  const found = await resolved(host, name, signal)
+  const reasons = new Map<string, EndpointError>()
+  const usable = inTurn(found).filter((address) => {
+    const error = whyNotUsed(host, name, address, port)
+    if (error !== undefined) reasons.set(error.code, error)
+    return error === undefined
+  })
+  if (usable.length > 0) return usable.map(({ family, host: literal }) => ({ family, host: literal, port }))
+  const [first] = reasons.values()
+  throw first ?? new EndpointError("name-not-found", `the resolver knows no address of "${name}"; check the name, or give an address`)
+}
+
+/** What can't be an address at all is left out: a host of one's own may resolve as it likes. */
+async function resolved(host: JoiningHost, name: string, signal: AbortSignal): Promise<ResolvedAddress[]> {
+  let found: unknown
+  try {
+    found = await host.resolve(name, signal)
+  } catch (error) {
+    throw transportError(error, "name-not-found", `"${name}" wasn't resolved`)
+  }
+  const addresses = new Map<string, ResolvedAddress>()
+  for (const it of Array.isArray(found) ? (found as unknown[]) : []) {
+    const { host: text } = (it ?? {}) as { host?: unknown }
+    const parsed = typeof text === "string" ? parseHost(text) : undefined
+    if (parsed === undefined) continue
+    const literal = formatHost(parsed.bytes, parsed.scope)
+    addresses.set(literal, { family: parsed.family, host: literal })
+  }
+  return [...addresses.values()]
+}
+
+function whyNotUsed({ own }: JoiningHost, name: string, address: ResolvedAddress, port: number): EndpointError | undefined {
+  const { family, host } = address
+  if (!own.some((it) => it.family === family))
+    return new EndpointError("invalid-target", `${name} has only a v${family} address, and this endpoint has no v${family} socket`)
+  const why = whyNobody(parseHost(host)!)
+  if (why !== undefined) return new EndpointError("invalid-target", `cannot join ${name} at ${host}: ${why}`)
+  if (own.some((it) => it.host === host && it.port === port))
+    return new EndpointError("join-refused", `${formatAddress({ family, host, port })} is this endpoint itself: name another`)
+  // The system would refuse each datagram, and that is loss: nobody would ever say why. A socket on loopback sends to nobody else.
+  if (!isLoopback(host) && own.every((it) => it.family !== family || isLoopback(it.host)))
+    return new EndpointError(
+      "invalid-target",
+      `${host} is on another machine, and this endpoint on loopback only: bind it with secrets, or with protection: "checksum", which opens it to everybody who reaches its port`,
+    )
+  return undefined
+}
+
+/** Addresses that an error names; of more it tells the number. */
+const NAMED_MAX = 4
+
+function failureOf(
+  { kind, reason, text }: JoinFailure,
+  { host, timeoutMs }: JoinRequest,
+  asked: readonly Address[] | undefined,
+  isKeyed: boolean,
+): EndpointError {
+  if (kind === "full") return new EndpointError("refused", `${text}; wait until some of them are over`)
+  if (asked === undefined)
+    return new EndpointError(
+      "join-timeout",
+      `the resolver told no address of "${host}" within ${timeoutMs} ms; give an address, or more time`,
+    )
+  const named = asked.slice(0, NAMED_MAX).map(formatAddress).join(" or ")
+  const where = asked.length > NAMED_MAX ? `${named} or ${asked.length - NAMED_MAX} more` : named
+  if (kind === "refused") return new EndpointError("join-refused", `${where} refused: ${text || reasonName(reason)}`)
+  return new EndpointError(
+    "join-timeout",
+    `nobody answered at ${where} within ${timeoutMs} ms; ${isKeyed ? `is an endpoint bound there, with the same protection and secret? Who has another gets no answer` : `is an endpoint bound there, with the same protection, and without a secret?`}`,
+  )
+}

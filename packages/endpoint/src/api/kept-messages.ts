@@ -1,0 +1,97 @@
+/**
+ * Copies of the messages of one stream that were accepted and aren't known to be acknowledged, in order. Each is known by its number on the stream, so that
+ * what else is sent there, given up or acknowledged out of turn changes nothing.
+ *
+ * @module
+ */
+
+import type { OutgoingStream } from "./outgoing-stream.ts"
+import type { ParkedMessage } from "../streams/parking-lot.ts"
+
+/** A message whose stream ended before it was acknowledged. */
+export interface UnconfirmedMessage {
+  /** The type that it was sent with. */
+  readonly type: number
+  /** Its bytes, to be sent again or not. */
+  readonly bytes: Uint8Array
+  /** Whether all of it was sent: then it may have been delivered. */
+  readonly wasSent: boolean
+}
+
+export interface KeptMessage {
+  readonly type: number
+  readonly bytes: Uint8Array
+  readonly number: number
+  /** As it waits for the window, or did: then it has its number from there. */
+  readonly parked: ParkedMessage | undefined
+}
+
+export class KeptMessages {
+  readonly #stream: OutgoingStream
+  readonly #messages: KeptMessage[] = []
+
+  constructor(stream: OutgoingStream) {
+    this.#stream = stream
+  }
+
+  /** Runs what offers a message to the stream, and keeps it if it was taken. `isOwned`: nobody else changes the bytes. */
+  offer<T>(
+    type: number,
+    bytes: Uint8Array,
+    isOwned: boolean,
+    run: () => T,
+  ): { readonly result: T; readonly kept: KeptMessage | undefined } {
+    const { sendStream, lot } = this.#stream
+    const { begun } = sendStream
+    const { entered } = lot
+    const result = run()
+    const parked = lot.entered > entered ? lot.newest : undefined
+    if (parked === undefined && sendStream.begun === begun) return { result, kept: undefined }
+    this.#settle()
+    const own = isOwned ? bytes : (parked?.message.bytes ?? new Uint8Array(bytes))
+    const kept = { type, bytes: own, number: parked === undefined ? begun : -1, parked }
+    this.#messages.push(kept)
+    return { result, kept }
+  }
+
+  /** Its sender has given it up, and knows. */
+  forget(kept: KeptMessage): void {
+    const at = this.#messages.indexOf(kept)
+    if (at >= 0) this.#messages.splice(at, 1)
+  }
+
+  /** Lets go of the oldest, as far as they are acknowledged or were given up. */
+  #settle(): void {
+    const { sendStream } = this.#stream
+    if (sendStream.state !== "open" && sendStream.state !== "ending") return
+    const { messagesBelowLow } = sendStream
+    let settled = 0
+    for (const kept of this.#messages) {
+      const number = numberOf(kept)
+      if (!isGivenUp(kept) && (number < 0 || number >= messagesBelowLow)) break
+      settled++
+    }
+    if (settled > 0) this.#messages.splice(0, settled)
+  }
+
+  /** Those whose fate is open now that the stream is closed. */
+  unconfirmed(): UnconfirmedMessage[] {
+    const { sendStream } = this.#stream
+    const left: UnconfirmedMessage[] = []
+    for (const kept of this.#messages.splice(0)) {
+      const number = numberOf(kept)
+      const fate = number < 0 ? "unsent" : sendStream.fateOf(number)
+      if (fate !== "acknowledged" && !isGivenUp(kept)) left.push({ type: kept.type, bytes: kept.bytes, wasSent: fate === "sent" })
+    }
+    return left
+  }
+}
+
+/** −1: nothing of it is in the window. */
+function numberOf({ number, parked }: KeptMessage): number {
+  return parked === undefined ? number : parked.message.number
+}
+
+function isGivenUp({ parked }: KeptMessage): boolean {
+  return parked?.isGivenUp === true
+}

@@ -1,0 +1,317 @@
+/**
+ * What an endpoint can be told, with defaults and why.
+ *
+ * @module
+ */
+
+import { BIND_OPTIONS, type BindOptions, type Host, HOST, parseHost } from "@x/transport/host"
+import { messageBytesLimit } from "@x/fragment"
+import {
+  DATAGRAM_BYTES_BASE,
+  DATAGRAM_BYTES_FLOOR,
+  DATAGRAM_BYTES_MAX,
+  IN_FLIGHT_MAX,
+  IN_FLIGHT_MIN,
+  PROFILE,
+  SPREAD_MAX,
+  SPREAD_MIN,
+} from "@x/wire"
+import {
+  ABORT_SIGNAL,
+  check,
+  functionThat,
+  group,
+  type Kind,
+  type Kinds,
+  type NumberKind,
+  oneOf,
+  required,
+  whole,
+} from "../errors/check.ts"
+import { EndpointError } from "../errors/endpoint-error.ts"
+import type { NumberName, Settings } from "../settings.ts"
+import { isLoopback } from "./loopback.ts"
+import type { CongestionFactory } from "../congestion/controller.ts"
+import { lossBased } from "../congestion/loss-based.ts"
+
+export interface EndpointOptions extends BindOptions {
+  /** The machine it runs on; default: this one, `systemHost()`. A simulated host makes everything virtual. */
+  readonly host?: Host
+  /** Ends the wait for the sockets; of no meaning once they are bound. */
+  readonly signal?: AbortSignal
+  /**
+   * Both ends must agree. `"checksum"`: CRC-32C against accidents; whoever reaches the port can take part. `"none"`: for tests. By default checksums, and
+   * sockets on loopback only, as with `"none"`: what others can reach is to be asked for by name.
+   */
+  readonly protection?: "none" | "checksum" | "mac" | "aead"
+  /**
+   * What the members of a group know and nobody else, 16 bytes or more: the bytes as they are, or text, which is taken as UTF-8; {@link secretsFrom} reads a file. Given, every
+   * datagram carries a tag (`protection: "mac"`, the default then) or is encrypted as well (`"aead"`), and sockets may be reached by others. The first is used to join others,
+   * each is good for others to join: `[new, old]` goes from one to the other, see {@link Endpoint.setSecrets}. From a file or the environment, please: a command
+   * line can be read by all users of a machine.
+   */
+  readonly secrets?: readonly (Uint8Array | string)[]
+  /**
+   * Tells members from each other, beside the secret that they share: each has a key of its own, joins name the key of whom they ask for, and it is shown on both
+   * sides. All members have one, or none.
+   */
+  readonly identity?: IdentityOptions
+  /**
+   * Datagrams after which the next key is taken, 1,024 to 67,108,864; default: that many, 2,097,152 where `datagramBytes` is more than 2,048. Each key is used for six
+   * seconds at least.
+   */
+  readonly rekeyDatagrams?: number
+  /** How long a key is used, milliseconds, 1,000 to 86,400,000, default 900,000. */
+  readonly rekeyAgeMs?: number
+  /**
+   * With so many under one key, because the peer never told of it or they are sent too fast, the peer is lost: at least `rekeyDatagrams`, at most four times its
+   * default, which is the default.
+   */
+  readonly keyDatagramsMax?: number
+  /** Bytes of the datagrams sent, 548 to 65,507; default 1200, which every path carries. More only where both ends and the path are known to take it. */
+  readonly datagramBytes?: number
+  /**
+   * Bytes of the largest message sent or taken, 1 to `assemblyBytesPerPeer`, and no more than its datagrams carry in 65,536 pieces; default
+   * 16 MiB. Of the two ends' the lesser counts.
+   */
+  readonly messageBytesMax?: number
+  /**
+   * Bytes of large messages under way from one peer, `messageBytesMax` to `assemblyBytesMax`, default 32 MiB; an eighth of it more for
+   * small ones beside them. As with the pools below each peer has a floor, and the more of it the less others hold.
+   */
+  readonly assemblyBytesPerPeer?: number
+  /** Bytes of large messages under way in all, from `assemblyBytesPerPeer`, default 256 MiB. */
+  readonly assemblyBytesMax?: number
+  /** Packets kept until their turn comes, over all peers; 64 to 1,048,576, default 16,384. */
+  readonly poolPacketsMax?: number
+  /** Packets kept until their turn comes, from one peer; 16 to 1,048,576, default 4,096. */
+  readonly poolPacketsPerPeer?: number
+  /** Packets written and not acknowledged, over all peers; 64 to 16,777,216, default 65,536, some 80 MiB. */
+  readonly sendPoolPacketsMax?: number
+  /** Packets written and not acknowledged, to one peer; 16 to 16,777,216, default 16,384. */
+  readonly sendPoolPacketsPerPeer?: number
+  /** Peers at a time, 1 to 262,144, default 10,000. */
+  readonly peersMax?: number
+  /** Joins that were accepted and aren't confirmed, 1 to 65,536, default 1,024. One above it is dropped: it will be said again. */
+  readonly halfOpenMax?: number
+  /** Joins from one host, whatever its ports, that were accepted and aren't confirmed; 1 to 65,536, default 256. */
+  readonly halfOpenPerHostMax?: number
+  /** Streams that a peer may have open towards us, 1 to 4,294,967,295, default 16,384. */
+  readonly streamsMax?: number
+  /** Streams of all peers in both directions, 1 to 4,294,967,295, default 262,144. */
+  readonly streamsTotalMax?: number
+  /**
+   * Unacknowledged packets of a stream, 1 to `spreadPackets`, default 1,024; of `best-effort`: unsent, and as many again that were sent.
+   */
+  readonly windowPackets?: number
+  /** Unacknowledged bytes of a stream, from 1, default 1 MiB; of `best-effort`: unsent, and as many again that were sent. */
+  readonly windowBytes?: number
+  /** Packets of a stream from the oldest missing to the newest, a power of two from 64 to 65,536, default 16,384. */
+  readonly spreadPackets?: number
+  /** Messages that may wait for the window, for each stream; from 0, default 1,024. */
+  readonly parkedMessagesMax?: number
+  /** Bytes of the messages that wait for the window, for each stream; from 0, default 32 MiB. */
+  readonly parkedBytesMax?: number
+  /**
+   * Messages that may wait for a consumer that is behind, for each stream; from 1, default 1,024. As soon as this or `queuedBytesMax` is
+   * reached no more is taken.
+   */
+  readonly queuedMessagesMax?: number
+  /** Bytes of the messages that wait for a consumer that is behind, for each stream; from 1, default 4 MiB. */
+  readonly queuedBytesMax?: number
+  /**
+   * Bytes of all streams together that wait for their consumers, from 1, default 256 MiB; 128 more count for each message. They count from their copy until their
+   * consumer is done with them, also when the stream is over or its peer has left. A peer has as much of it as is left for all others, and a stream of the peer as
+   * much as is left for its others.
+   */
+  readonly queuedBytesTotalMax?: number
+  /**
+   * How long messages of a type that nobody handles or reads wait in the queue of their stream for somebody who does, milliseconds, 0 to 3,600,000, default 5,000; on a
+   * stream with an order those behind them wait too. Then they are dropped, which `unhandled` tells; 0: at once.
+   */
+  readonly unclaimedMs?: number
+  /** How much goes out, and how fast: `lossBased()`, the default, or `fixed()`, or your own. */
+  readonly congestion?: CongestionFactory
+  /** Datagrams in flight towards us that our socket buffer takes, 64 to 1,048,576; default: what SO_RCVBUF as read back holds. */
+  readonly inFlightMax?: number
+  /** The longest a status waits, milliseconds, 1 to 1,000, default 25. */
+  readonly statusDelayMs?: number
+  /**
+   * A heartbeat goes out after so much silence, milliseconds, 10 to 60,000 and at most `unreachableMs`, default 1,000; once idle for ten
+   * times as long, after three times as long.
+   */
+  readonly heartbeatMs?: number
+  /** Silence after which a peer counts as unreachable, milliseconds, `heartbeatMs` to 3,600,000, default 10,000. */
+  readonly unreachableMs?: number
+  /** How long an unreachable peer is kept before it has left, milliseconds, 0 to 86,400,000, default 60,000. */
+  readonly leaveMs?: number
+  /** How long a join is tried, milliseconds, 1 to 3,600,000, default 5,000. */
+  readonly joinTimeoutMs?: number
+  /** How long `close` waits for what was accepted to be acknowledged, milliseconds, 0 to 3,600,000, default 5,000. */
+  readonly lingerMs?: number
+}
+
+/** A member's own key, and whose keys it welcomes. */
+export interface IdentityOptions {
+  /** 32 bytes of entropy, kept secret and for as long as one wants to be known by the public key that is made of it; `endpoint.publicKey` tells that. */
+  readonly privateKey: Uint8Array
+  /** Asked for each try of a join of somebody else, after he has shown that the key is his; `false` refuses it. What it throws is surfaced, and refuses too. */
+  readonly trust: (publicKey: Uint8Array) => boolean
+}
+
+const MIB = 1_048_576
+/** Datagrams under one key, and where they may be long. Four times as many are the limits of RFC 9001 §B.1.1: 2^28 of at most 2^11 bytes, 2^23 longer ones. */
+const REKEY_DATAGRAMS = 67_108_864
+const REKEY_DATAGRAMS_LONG = 2_097_152
+const KEY_DATAGRAMS_FACTOR = 4
+const LONG_BYTES = 2_048
+/** Of X25519 (RFC 7748). */
+const IDENTITY_KEY_BYTES = 32
+
+/** What an option that is a number may be, and is where nobody says. */
+interface NumberOption {
+  readonly kind: NumberKind
+  readonly default: number
+}
+
+/** Rows of the table of README.md, which a test compares with these. What depends on other options comes after, in {@link settingsOf}. */
+export const NUMBER_OPTIONS: Readonly<Record<NumberName, NumberOption>> = {
+  datagramBytes: { default: DATAGRAM_BYTES_BASE, kind: whole(DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX) },
+  messageBytesMax: { default: 16 * MIB, kind: whole(1) },
+  assemblyBytesPerPeer: { default: 32 * MIB, kind: whole(1) },
+  assemblyBytesMax: { default: 256 * MIB, kind: whole(1) },
+  poolPacketsMax: { default: 16_384, kind: whole(64, 1_048_576) },
+  poolPacketsPerPeer: { default: 4_096, kind: whole(16, 1_048_576) },
+  sendPoolPacketsMax: { default: 65_536, kind: whole(64, 16_777_216) },
+  sendPoolPacketsPerPeer: { default: 16_384, kind: whole(16, 16_777_216) },
+  peersMax: { default: 10_000, kind: whole(1, 262_144) },
+  halfOpenMax: { default: 1_024, kind: whole(1, 65_536) },
+  halfOpenPerHostMax: { default: 256, kind: whole(1, 65_536) },
+  streamsMax: { default: 16_384, kind: whole(1, 0xffff_ffff) },
+  streamsTotalMax: { default: 262_144, kind: whole(1, 0xffff_ffff) },
+  windowPackets: { default: 1_024, kind: whole(1, SPREAD_MAX) },
+  windowBytes: { default: MIB, kind: whole(1) },
+  spreadPackets: { default: 16_384, kind: powerOfTwo(SPREAD_MIN, SPREAD_MAX) },
+  parkedMessagesMax: { default: 1_024, kind: whole(0) },
+  parkedBytesMax: { default: 32 * MIB, kind: whole(0) },
+  queuedMessagesMax: { default: 1_024, kind: whole(1) },
+  queuedBytesMax: { default: 4 * MIB, kind: whole(1) },
+  queuedBytesTotalMax: { default: 256 * MIB, kind: whole(1) },
+  unclaimedMs: { default: 5_000, kind: whole(0, 3_600_000) },
+  statusDelayMs: { default: 25, kind: whole(1, 1_000) },
+  heartbeatMs: { default: 1_000, kind: whole(10, 60_000) },
+  unreachableMs: { default: 10_000, kind: whole(10, 3_600_000) },
+  leaveMs: { default: 60_000, kind: whole(0, 86_400_000) },
+  joinTimeoutMs: { default: 5_000, kind: whole(1, 3_600_000) },
+  lingerMs: { default: 5_000, kind: whole(0, 3_600_000) },
+  rekeyDatagrams: { default: REKEY_DATAGRAMS, kind: whole(1_024, REKEY_DATAGRAMS) },
+  keyDatagramsMax: { default: REKEY_DATAGRAMS * KEY_DATAGRAMS_FACTOR, kind: whole(1_024, REKEY_DATAGRAMS * KEY_DATAGRAMS_FACTOR) },
+  rekeyAgeMs: { default: 900_000, kind: whole(1_000, 86_400_000) },
+}
+
+const NUMBER_NAMES = Object.keys(NUMBER_OPTIONS) as NumberName[]
+const NUMBER_KINDS = Object.fromEntries(NUMBER_NAMES.map((name) => [name, NUMBER_OPTIONS[name].kind])) as Record<NumberName, NumberKind>
+
+/** A private or public key of X25519 (RFC 7748). */
+export const KEY: Kind<Uint8Array> = {
+  takes: `a Uint8Array of ${IDENTITY_KEY_BYTES} bytes`,
+  has: (value): value is Uint8Array => value instanceof Uint8Array && value.length === IDENTITY_KEY_BYTES,
+}
+
+const OPTIONS: Kinds<EndpointOptions> = {
+  ...NUMBER_KINDS,
+  ...BIND_OPTIONS,
+  host: HOST,
+  signal: ABORT_SIGNAL,
+  protection: oneOf("none", "checksum", "mac", "aead"),
+  // No error may show one: `secretsOf` looks at them.
+  secrets: { takes: "a list of secrets", has: (_value): _value is readonly (Uint8Array | string)[] => true },
+  identity: group<IdentityOptions>({
+    privateKey: required({ ...KEY, isSecret: true }),
+    trust: required(functionThat("says whose public key is welcome")),
+  }),
+  inFlightMax: whole(IN_FLIGHT_MIN, IN_FLIGHT_MAX),
+  congestion: functionThat("makes a controller, such as lossBased() or fixed() return"),
+}
+
+/** The options as they were given, each of its kind, read once. Throws `EndpointError` `invalid-option` naming what is wrong and what would be right. */
+export function checkedOptions(options: EndpointOptions): EndpointOptions {
+  return check.options("bind", options, OPTIONS)
+}
+
+/** The settings that checked options make, and what wasn't given. Throws `EndpointError` `invalid-option` for what doesn't go together. */
+export function settingsOf(options: EndpointOptions): Settings {
+  const { secrets, protection = secrets === undefined ? "checksum" : "mac", congestion = lossBased(), inFlightMax } = options
+  checkSecrets(protection, secrets)
+  if (options.identity !== undefined && secrets === undefined)
+    throw new EndpointError("invalid-option", "identity needs secrets too: they keep strangers from being looked at")
+  const isLong = (options.datagramBytes ?? 0) > LONG_BYTES
+  const rekeyDatagramsMax = isLong ? REKEY_DATAGRAMS_LONG : REKEY_DATAGRAMS
+  const defaults: Partial<Record<NumberName, number>> = {
+    rekeyDatagrams: rekeyDatagramsMax,
+    keyDatagramsMax: rekeyDatagramsMax * KEY_DATAGRAMS_FACTOR,
+  }
+  const numbers = Object.fromEntries(
+    NUMBER_NAMES.map((name) => [name, options[name] ?? defaults[name] ?? NUMBER_OPTIONS[name].default]),
+  ) as Record<NumberName, number>
+  const within = (name: NumberName, min: number, max?: number): void => void check.value(name, numbers[name], whole(min, max))
+  within("messageBytesMax", 1, messageBytesLimit(numbers.datagramBytes - 64))
+  within("assemblyBytesPerPeer", numbers.messageBytesMax)
+  within("assemblyBytesMax", numbers.assemblyBytesPerPeer)
+  within("windowPackets", 1, numbers.spreadPackets)
+  within("unreachableMs", numbers.heartbeatMs, NUMBER_OPTIONS.unreachableMs.kind.max)
+  within("rekeyDatagrams", NUMBER_OPTIONS.rekeyDatagrams.kind.min, rekeyDatagramsMax)
+  within("keyDatagramsMax", numbers.rekeyDatagrams, rekeyDatagramsMax * KEY_DATAGRAMS_FACTOR)
+  return { ...numbers, profile: PROFILE[protection], inFlightMax, congestion }
+}
+
+/** Profiles with keys need secrets, and the others have no use for any. */
+function checkSecrets(protection: string, secrets: EndpointOptions["secrets"]): void {
+  const hasKeys = protection === "mac" || protection === "aead"
+  if (hasKeys && secrets === undefined)
+    throw new EndpointError(
+      "invalid-option",
+      `protection: "${protection}" needs secrets: [secret], the same at all members; x keygen makes one`,
+    )
+  if (!hasKeys && secrets !== undefined)
+    throw new EndpointError(
+      "invalid-option",
+      `protection: "${protection}" uses no secrets: ask for "mac" or "aead", or leave out the secrets`,
+    )
+}
+
+/**
+ * What the transport is asked to bind: loopback, unless there are secrets or `"checksum"` was asked for by name. Throws `EndpointError` `invalid-option` for another address
+ * without it.
+ */
+export function bindOptionsOf({ port, v4, v6, receiveBufferBytes, sendBufferBytes, protection, secrets }: EndpointOptions): BindOptions {
+  const isOpen = protection === "checksum" || secrets !== undefined
+  if (!isOpen) {
+    checkLoopback("v4", v4)
+    checkLoopback("v6", v6)
+  }
+  const asked = {
+    port,
+    v4: v4 ?? (isOpen ? undefined : "127.0.0.1"),
+    v6: v6 ?? (isOpen ? undefined : "::1"),
+    receiveBufferBytes,
+    sendBufferBytes,
+  }
+  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
+}
+
+/** What is no address at all is the transport's to refuse. */
+function checkLoopback(name: "v4" | "v6", host: string | false | undefined): void {
+  if (host === undefined || host === false) return
+  if (parseHost(host) === undefined || isLoopback(host)) return
+  throw new EndpointError(
+    "invalid-option",
+    `${name} must be a loopback address (127.0.0.1, ::1), not ${host}, where others can reach it: give secrets, which x keygen makes, or ask for protection: "checksum" by name if everybody who can is welcome`,
+  )
+}
+
+function powerOfTwo(min: number, max: number): NumberKind {
+  const kind = whole(min, max)
+  const has = (value: unknown): value is number => kind.has(value) && (value & (value - 1)) === 0
+  return { ...kind, takes: `a power of two from ${min} to ${max}`, has }
+}

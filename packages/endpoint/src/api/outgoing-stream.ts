@@ -1,0 +1,755 @@
+import { appendWhole, fitsWhole, LargeMessage, packetsNeeded, writeWhole } from "@x/fragment"
+import type { PacketRange, SendStream, SentMessages } from "@x/stream"
+import { type Delivery, DELIVERIES, MODE, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
+import { ABORT_SIGNAL, check, checkFunction, checkSize, checkType, FLAG, type Kinds, REASON_CODE, TIMEOUT } from "../errors/check.ts"
+import { abortedError, EndpointError } from "../errors/endpoint-error.ts"
+import { Events, type Listener } from "./events.ts"
+import { isMessageType, isWriting, type MessageType, numberOf } from "./message-type.ts"
+import { type ParkedMessage, type ParkedMessages, type ParkingLot, writeMessage } from "../streams/parking-lot.ts"
+import type { Peer, PeerHost } from "./peer.ts"
+import type { OutgoingState } from "../streams/outgoing-streams.ts"
+import type { PeerState } from "../peer/peer-state.ts"
+import { Wait, WAIT_OPTIONS, type WaitOptions } from "./wait.ts"
+import { encodeValue, type Fill, fillWith, sizeOf } from "./user-code.ts"
+import { writableOf } from "./web-streams.ts"
+
+/** What became of a message that was offered. But for the first two nothing of it is kept. */
+export type SendResult =
+  /** It is in the window; on `latest` in place of any before it that is unsent. */
+  | "sent"
+  /** It was copied, and will follow. */
+  | "parked"
+  /** There was no room, on a stream that doesn't wait. */
+  | "dropped"
+  /** Window and parking lot are full: try after `drain`. */
+  | "refused"
+  /** The peer has left. */
+  | "not-joined"
+  /** The stream was ended, reset or stopped. */
+  | "closed"
+  /** It has more bytes than `messageBytesMax` of the stream. */
+  | "too-large"
+
+/** What a stream to a peer tells, and with what. */
+export interface OutgoingStreamEvents {
+  /** After a message was parked or refused: the parking lot is empty, and the window has room. Not where the stream closes first: that is `closed`. */
+  drain: () => void
+  /** Once: nothing is taken or delivered any more. */
+  closed: (end: OutgoingEnd) => void
+}
+
+/** How a stream to a peer ended. */
+export interface OutgoingEnd {
+  /** It was ended, and the peer acknowledged each message that was accepted; where nothing acknowledges, that none was. */
+  readonly isComplete: boolean
+  /** Why it was reset, by either side: one of `REASON`, or the application's. `REASON.unspecified` if it wasn't, or nothing was said. */
+  readonly reason: number
+  /** What became of its messages; nothing is pending. */
+  readonly account: SentMessages
+}
+
+/** How long `send` waits, and for what. */
+export interface SendOptions {
+  /** Gives the message up: taken out of the queue, also half sent. One that waits for its receipt was sent, and may be delivered all the same. */
+  readonly signal?: AbortSignal
+  /** After so long it is given up in the same way: `timeout`. Milliseconds; default: `Infinity`, it waits for ever. */
+  readonly timeoutMs?: number
+  /** Settle when the peer's stream acknowledged the message, not when it is in the window. Not where nothing acknowledges: `latest`, `fire-and-forget`. */
+  readonly receipt?: boolean
+}
+
+const SEND_OPTIONS: Kinds<SendOptions> = { signal: ABORT_SIGNAL, timeoutMs: TIMEOUT, receipt: FLAG }
+
+/** How long a message waits that `trySend` had to park. */
+export interface TrySendOptions {
+  /** Parked, a message is given up after so long. Milliseconds; default: `Infinity`, never. */
+  readonly timeoutMs?: number
+}
+
+const TRY_SEND_OPTIONS: Kinds<TrySendOptions> = { timeoutMs: TIMEOUT }
+
+const SIGNAL_OPTIONS: Kinds<{ readonly signal?: AbortSignal }> = { signal: ABORT_SIGNAL }
+
+/** What most calls come with isn't looked at. */
+const NO_OPTIONS: SendOptions = {}
+
+/** Somebody who waits for what is written already, or for the end of the stream. */
+interface Waiter {
+  readonly wait: Wait
+  readonly what: "receipt" | "flush" | "end"
+  /** So many parked messages have to leave the lot first; then it is known which packets have to be acknowledged. */
+  readonly parked: number
+  packets: PacketRange | undefined
+}
+
+/** What is said to whoever stops waiting. */
+const GOES_ON = {
+  receipt: "the message was sent, and may have been delivered",
+  flush: "what was accepted is still being delivered",
+  end: "what was accepted is still being delivered, and the stream ends after it",
+}
+
+/** A stream to a peer. Made by `peer.open()`. */
+export class OutgoingStream {
+  /** Whom it goes to. */
+  readonly peer: Peer
+  /** What it was called when it was opened; the peer sees it too. */
+  readonly label: string
+  readonly #peerState: PeerState
+  readonly #state: OutgoingState
+  readonly #stream: SendStream
+  readonly #lot: ParkingLot
+  readonly #host: PeerHost
+  #waiters: Waiter[] = []
+  /** When the first of them has waited long enough. */
+  #waitersMs = Infinity
+  readonly #events: Events<OutgoingStreamEvents>
+  #isEnded = false
+  #end: OutgoingEnd | undefined
+  /** Everything was delivered by then, or given up before. */
+  #isFlushed = false
+  #closed: Promise<OutgoingEnd> | undefined
+  #tellClosed: ((end: OutgoingEnd) => void) | undefined
+  #isWriting = false
+  #isDrainOwed = false
+  /** Whether messages may go behind others without a look at anything else; and how large they may be. */
+  #mayAppend: boolean
+  readonly #appendBytesMax: number
+
+  /** @internal */
+  constructor(peer: Peer, peerState: PeerState, state: OutgoingState, label: string, lot: ParkingLot, host: PeerHost) {
+    this.peer = peer
+    this.label = label
+    this.#peerState = peerState
+    this.#state = state
+    this.#stream = state.stream
+    this.#lot = lot
+    this.#host = host
+    this.#mayAppend = this.#isReliable()
+    this.#appendBytesMax = peerState.messageBytesMax
+    this.#events = new Events(["drain", "closed"], host.userCode)
+  }
+
+  /** Our number for it, from 1; new for each stream to the peer. */
+  get id(): number {
+    return this.#stream.id
+  }
+
+  /** What it promises. */
+  get delivery(): Delivery {
+    return DELIVERIES[this.#stream.mode]!
+  }
+
+  /** `open`; `ending`: no more is taken, what was is being delivered; `closed`. */
+  get state(): "open" | "ending" | "closed" {
+    if (this.#stream.state === "closed" || this.#stream.state === "resetting") return "closed"
+    return this.#isEnded ? "ending" : "open"
+  }
+
+  /** Messages that wait for the window. */
+  get parked(): ParkedMessages {
+    return this.#lot
+  }
+
+  /** Bytes in the window: written and not acknowledged. */
+  get unacknowledgedBytes(): number {
+    return this.#stream.unackedBytes
+  }
+
+  /** What became of the messages that were `sent` or `parked`, exact at all times: `accepted` is the sum of the others. */
+  get account(): SentMessages {
+    const { accepted, acknowledged, unconfirmed, dropped, pending } = this.#stream.messages
+    const { unbegun, dropped: left } = this.#lot
+    return { accepted: accepted + unbegun + left, acknowledged, unconfirmed, dropped: dropped + left, pending: pending + unbegun }
+  }
+
+  /** Settles once nothing is taken or delivered any more, for whatever reason: the peer has all, either side reset it, the peer left. Never rejects. */
+  get closed(): Promise<OutgoingEnd> {
+    return (this.#closed ??= this.#end === undefined ? new Promise((resolve) => (this.#tellClosed = resolve)) : Promise.resolve(this.#end))
+  }
+
+  /** Listens to an event. Returns what ends it. */
+  on<K extends keyof OutgoingStreamEvents>(name: K, listener: Listener<OutgoingStreamEvents, K>): () => void {
+    return this.#events.on(name, listener)
+  }
+
+  /** Listens to an event until it has been told once. Returns what ends it before that. */
+  once<K extends keyof OutgoingStreamEvents>(name: K, listener: Listener<OutgoingStreamEvents, K>): () => void {
+    return this.#events.once(name, listener)
+  }
+
+  #isReliable(): boolean {
+    return this.#stream.mode >= MODE.reliable
+  }
+
+  /**
+   * Offers a message. Never waits, never throws because of the network; what it can't send at once it copies. A stream that is `latest` takes each, as `sent`, and
+   * drops what it replaces: of 10,000 in one turn one goes out. `account.dropped` counts them.
+   */
+  trySend(type: number, bytes: Uint8Array, options?: TrySendOptions): SendResult
+  trySend<T>(type: MessageType<T>, value: T, options?: TrySendOptions): SendResult
+  trySend(type: number | MessageType<unknown>, value: unknown, options?: TrySendOptions): SendResult {
+    return options === undefined && this.#append(type, value) ? "sent" : this.#trySend(type, value, options)
+  }
+
+  #trySend(type: number | MessageType<unknown>, value: unknown, options: TrySendOptions | undefined): SendResult {
+    const timeoutMs = options === undefined ? Infinity : timeoutOf(options)
+    if (isMessageType(type)) return this.#trySendValue(type, value, timeoutMs)
+    this.#checkCall(type)
+    checkBytes(value)
+    return this.#offer(type, value, timeoutMs, false)
+  }
+
+  /** The way of most small messages: behind others in a packet that is open. `false`: they take the other, which also says what is wrong. */
+  #append(type: number | MessageType<unknown>, value: unknown): boolean {
+    return (
+      this.#mayAppend &&
+      this.#lot.isEmpty &&
+      typeof type === "number" &&
+      type >>> 0 === type &&
+      type <= TYPE_MAX &&
+      value instanceof Uint8Array &&
+      // An empty one is looked at: it may have lost its bytes.
+      (value.length - 1) >>> 0 < this.#appendBytesMax &&
+      appendWhole(this.#stream, type, value)
+    )
+  }
+
+  #trySendValue(message: MessageType<unknown>, value: unknown, timeoutMs: number): SendResult {
+    const { type, codec } = message
+    this.#checkCall(type)
+    if (!isWriting(codec)) return this.#offer(type, encodeValue(message, value), timeoutMs, false)
+    const size = sizeOf(codec, value, type)
+    const fill = fillWith(codec, value, type)
+    return this.#refusal(size) ?? this.#writeWith(type, size, fill, timeoutMs)
+  }
+
+  /** Has the application write a message, in memory where nothing else is, and offers it. */
+  #writeWith(type: number, size: number, fill: Fill, timeoutMs: number): SendResult {
+    let bytes: Uint8Array
+    this.#isWriting = true
+    this.#mayAppend = false
+    try {
+      bytes = this.#host.userCode.write(size, fill)
+    } finally {
+      this.#isWriting = false
+      this.#mayAppend = this.#isReliable() && !this.#isEnded
+    }
+    return this.#append(type, bytes) ? "sent" : this.#offer(type, bytes, timeoutMs, false)
+  }
+
+  /** `isOwned`: the bytes are ours, and need no copy. */
+  #offer(type: number, bytes: Uint8Array, timeoutMs: number, isOwned: boolean): SendResult {
+    const refusal = this.#refusal(bytes.length)
+    if (refusal !== undefined) return refusal
+    const isWhole = fitsWhole(bytes.length, this.#stream.payloadBytesMax)
+    if (!this.#isReliable()) return this.#sendNow(type, bytes)
+    if (isWhole && this.#lot.isEmpty && writeWhole(this.#stream, type, bytes)) {
+      this.#peerState.outgoing.touch(this.#state)
+      this.#push()
+      return "sent"
+    }
+    const message = new LargeMessage(type, bytes)
+    const fits = isWhole || this.#fitsWindow(bytes.length)
+    if (this.#lot.isEmpty && fits && this.#write(message)) {
+      this.#push()
+      return "sent"
+    }
+    if (!message.isBegun && !this.#lot.hasRoom(bytes.length)) return this.#noRoom()
+    if (this.#lot.isEmpty && !fits) this.#write(message)
+    if (!isOwned) message.keep()
+    this.#park({ message, deadlineMs: this.#deadlineOf(timeoutMs), settle: undefined })
+    return "parked"
+  }
+
+  /** Who writes much in one turn has it sent while it writes: the other side then works beside it and not after it. */
+  #push(): void {
+    const stream = this.#stream
+    if (stream.queuedPackets * stream.payloadBytesMax >= PUSH_BYTES) this.#host.push(this.#peerState, this.#state)
+  }
+
+  #park(parked: ParkedMessage): void {
+    this.#isDrainOwed = true
+    this.#lot.park(parked)
+    this.#arm()
+    this.#peerState.outgoing.touch(this.#state)
+    this.#starve()
+  }
+
+  #arm(): void {
+    this.#state.deadlineMs = Math.min(this.#lot.deadlineMs, this.#waitersMs)
+  }
+
+  #deadlineOf(timeoutMs: number): number {
+    return timeoutMs === Infinity ? Infinity : this.#host.now() + timeoutMs
+  }
+
+  /** The window is open and yet there was no room: the memory of all streams is used up. It is told when there is some. */
+  #starve(): void {
+    if (this.#stream.isStarved) this.#host.starve(this)
+  }
+
+  /** Whether all of it goes into the window as it is. */
+  #fitsWindow(bytes: number): boolean {
+    return packetsNeeded(bytes, this.#stream.payloadBytesMax) <= this.#stream.roomPackets
+  }
+
+  /** Where nothing waits, a message goes whole or not at all. */
+  #sendNow(type: number, bytes: Uint8Array): SendResult {
+    if (!this.#makeWay(bytes.length)) return "dropped"
+    return this.#write(new LargeMessage(type, bytes)) ? "sent" : "dropped"
+  }
+
+  /** Makes room by what the mode allows to give up; `false`: there is none. */
+  #makeWay(bytes: number): boolean {
+    const stream = this.#stream
+    const { mode, payloadBytesMax } = stream
+    if (mode === MODE.latest) return stream.supersede(packetsNeeded(bytes, payloadBytesMax))
+    const isWhole = fitsWhole(bytes, payloadBytesMax)
+    if (mode !== MODE["best-effort"]) return isWhole || this.#fitsWindow(bytes)
+    stream.setTime(this.#host.now())
+    if (isWhole && stream.reserve(wholeHeaderBytes(bytes) + bytes) >= 0) return true
+    const { settledMessages } = stream
+    const hasRoom = stream.makeRoom(packetsNeeded(bytes, payloadBytesMax))
+    if (stream.settledMessages > settledMessages) this.#settleWaiters()
+    return hasRoom
+  }
+
+  /**
+   * Sends a message; settles once: when it is in the window, or with an `EndpointError`. The bytes are borrowed until then: transferred meanwhile, they are
+   * `bytes-gone`. Waits its turn behind messages that were offered before; an abort takes it out of the queue, also half sent, and no other message gets
+   * its bytes.
+   */
+  send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
+  send<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
+  /** @internal `isLent`: the bytes are good during the call only. */
+  send(type: number | MessageType<unknown>, value: unknown, options: SendOptions | undefined, isLent: boolean): Promise<void>
+  send(type: number | MessageType<unknown>, value: unknown, options: SendOptions = NO_OPTIONS, isLent = false): Promise<void> {
+    const {
+      signal,
+      timeoutMs = Infinity,
+      receipt = false,
+    } = options === NO_OPTIONS ? options : check.options("send", options, SEND_OPTIONS)
+    let bytes: Uint8Array
+    // What a codec gave may be memory that it uses again for the next value.
+    let isReused = isLent
+    if (isMessageType(type)) {
+      bytes = encodeValue(type, value)
+      isReused = !isWriting(type.codec)
+      type = type.type
+    } else {
+      checkBytes(value)
+      bytes = value
+    }
+    this.#checkCall(type)
+    if (receipt && this.#stream.mode <= MODE.latest)
+      throw new EndpointError("invalid-option", `nothing acknowledges messages of a stream that is ${this.delivery}: there is no receipt`)
+    if (signal?.aborted) return Promise.reject(abortedError(signal))
+    const refusal = this.#refusal(bytes.length)
+    if (refusal !== undefined) return Promise.reject(this.#refusalError(refusal, bytes.length))
+    const message = new LargeMessage(type, bytes)
+    const isReliable = this.#isReliable()
+    if (isReliable ? this.#lot.isEmpty && this.#write(message) : this.#sendNow(type, bytes) === "sent") {
+      if (!receipt) return Promise.resolve()
+      const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
+      this.#awaitReceipt(message, wait)
+      return wait.promise
+    }
+    if (!isReliable)
+      return Promise.reject(new EndpointError("dropped", `the stream has no room now and does not wait: it is ${this.delivery}`))
+    if (!this.#lot.hasRoom(bytes.length) && !(this.#lot.isEmpty && message.isBegun)) {
+      this.#noRoom()
+      return Promise.reject(
+        new EndpointError(
+          "refused",
+          `${this.#lot.messages} messages wait already; wait for "drain", or raise parkedMessagesMax or parkedBytesMax`,
+        ),
+      )
+    }
+    if (isReused) message.keep()
+    return this.#wait(message, new Wait(signal, this.#deadlineOf(timeoutMs)), receipt)
+  }
+
+  /** Parks a message. */
+  #wait(message: LargeMessage, wait: Wait, receipt: boolean): Promise<void> {
+    const settle = (error: EndpointError | undefined): void => {
+      if (error === undefined && receipt) this.#awaitReceipt(message, wait)
+      else wait.settle(error)
+    }
+    const parked: ParkedMessage = { message, deadlineMs: wait.deadlineMs, settle }
+    wait.onAbort = (error) => {
+      this.#lot.cancel(parked)
+      wait.settle(error("the message was not delivered"))
+      this.onProgress()
+    }
+    this.#park(parked)
+    return wait.promise
+  }
+
+  /** Of the message that was written last. */
+  #awaitReceipt({ length }: LargeMessage, wait: Wait): void {
+    const { high, low, payloadBytesMax } = this.#stream
+    // A message may share its first packet's place with none: one packet more than it takes at most does no harm.
+    const from = high - (fitsWhole(length, payloadBytesMax) ? 1 : packetsNeeded(length, payloadBytesMax) + 1)
+    this.#await({ wait, what: "receipt", parked: 0, packets: this.#follow(Math.max(from, low), high) })
+  }
+
+  #await(waiter: Waiter): void {
+    const { wait, what } = waiter
+    this.#waiters.push(waiter)
+    wait.onAbort = (error) => {
+      this.#waiters.splice(this.#waiters.indexOf(waiter), 1)
+      this.#settle(waiter, error(GOES_ON[what]))
+    }
+    if (wait.deadlineMs === Infinity) return
+    this.#waitersMs = Math.min(this.#waitersMs, wait.deadlineMs)
+    this.#arm()
+    this.#peerState.outgoing.touch(this.#state)
+  }
+
+  /** The waiter is none any more. */
+  #settle({ wait, packets }: Waiter, error: EndpointError | undefined): void {
+    if (packets !== undefined) this.#stream.unfollow(packets)
+    wait.settle(error)
+  }
+
+  #settleWaiters(): void {
+    if (this.#waiters.length === 0) return
+    this.#mark()
+    this.#waiters = this.#waiters.filter((waiter) => !this.#settleIfDone(waiter))
+  }
+
+  #settleIfDone(waiter: Waiter): boolean {
+    const { what, packets } = waiter
+    if (packets === undefined) return false
+    const { from, to } = packets
+    const { mode } = this.#stream
+    // What is given up is so as a whole.
+    if (what === "receipt" && mode === MODE["best-effort"] && this.#stream.isGone(to - 1, to)) {
+      this.#settle(
+        waiter,
+        new EndpointError("dropped", "the message was given up for newer ones, or for its age; it may have been delivered"),
+      )
+      return true
+    }
+    const isUnordered = what === "receipt" && mode === MODE["reliable-unordered"]
+    if (!(isUnordered ? this.#stream.isSettled(from, to) : this.#stream.isPast(to))) return false
+    this.#settle(waiter, undefined)
+    return true
+  }
+
+  /**
+   * Lets the application write a message of `size` bytes: `fill` gets memory and an offset in it, all zeros, lent to it
+   * for the call. Not called while the window is shut. If it throws, or is async, nothing was sent.
+   */
+  write(type: number, size: number, fill: (bytes: Uint8Array, offset: number) => void): SendResult {
+    this.#checkCall(type)
+    checkSize(size)
+    checkFunction("fill", fill, "a function that writes the message")
+    const refusal = this.#refusal(size)
+    if (refusal !== undefined) return refusal
+    return this.#mayBeTaken(size) ? this.#writeWith(type, size, fill, Infinity) : this.#noRoom()
+  }
+
+  /** Whether there is room for a message. Where older ones make way for it that is seen only once it is there. */
+  #mayBeTaken(size: number): boolean {
+    const stream = this.#stream
+    const isWhole = fitsWhole(size, stream.payloadBytesMax)
+    if (!this.#isReliable()) return stream.mode !== MODE["fire-and-forget"] || this.#fitsWindow(size)
+    if (!this.#lot.isEmpty) return false
+    if (isWhole) return stream.roomBehind(wholeHeaderBytes(size) + size) >= 0 || stream.roomPackets > 0
+    return this.#fitsWindow(size) || this.#lot.hasRoom(size)
+  }
+
+  #noRoom(): SendResult {
+    if (!this.#isReliable()) return "dropped"
+    this.#isDrainOwed = true
+    this.#starve()
+    return "refused"
+  }
+
+  /**
+   * A payload of any size as a web stream: chunks go out as messages of this type, as the window allows; for a defined type chunks are values, each a message.
+   * Closing it ends the stream and settles when all was delivered; aborting it resets the stream at once, and the peer never takes it for complete. Errors when the
+   * stream closes in any other way. For `reliable` streams. `signal` aborts it: by the standard `pipeTo(writable, { signal })` waits for the chunk under way first,
+   * and that for the reader.
+   */
+  writable(type: number, options?: { readonly signal?: AbortSignal }): WritableStream<Uint8Array>
+  writable<T>(type: MessageType<T>, options?: { readonly signal?: AbortSignal }): WritableStream<T>
+  writable(type: number | MessageType<unknown>, options: { readonly signal?: AbortSignal } = {}): WritableStream<unknown> {
+    const { signal } = check.options("writable", options, SIGNAL_OPTIONS)
+    numberOf(type)
+    if (this.#stream.mode !== MODE.reliable)
+      throw new EndpointError(
+        "invalid-option",
+        `a payload in parts needs all of them in order: open the stream as "reliable", not "${this.delivery}"`,
+      )
+    return writableOf(this, type, this.#peerState.messageBytesMax, signal)
+  }
+
+  /**
+   * Settles when everything accepted so far is acknowledged by the peer (or given up, or where nothing answers: sent); rejects if that can't happen any more,
+   * or when the caller stops waiting.
+   */
+  flush(options: WaitOptions = NO_OPTIONS): Promise<void> {
+    const { signal, timeoutMs = Infinity } = options === NO_OPTIONS ? options : check.options("flush", options, WAIT_OPTIONS)
+    if (signal?.aborted) return Promise.reject(abortedError(signal))
+    if (this.state === "closed") return this.#isFlushed ? Promise.resolve() : Promise.reject(this.closedError)
+    const { isEmpty, entered } = this.#lot
+    if (isEmpty && this.#stream.isPast(this.#stream.high)) return Promise.resolve()
+    const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
+    this.#await({ wait, what: "flush", parked: entered, packets: isEmpty ? this.#followAll() : undefined })
+    return wait.promise
+  }
+
+  /** What has been written so far. */
+  #followAll(): PacketRange {
+    return this.#follow(this.#stream.low, this.#stream.high)
+  }
+
+  #follow(from: number, to: number): PacketRange {
+    const packets = { from, to }
+    this.#stream.follow(packets)
+    return packets
+  }
+
+  /**
+   * Takes no more messages; settles when all were delivered and the peer closed the stream; rejects if that can't happen any more, or when the caller stops
+   * waiting. Called again it settles alike.
+   */
+  end(options: WaitOptions = NO_OPTIONS): Promise<void> {
+    const { signal, timeoutMs = Infinity } = options === NO_OPTIONS ? options : check.options("end", options, WAIT_OPTIONS)
+    const promise = this.#endOrFail(signal, timeoutMs)
+    // Whoever doesn't wait for it is not to be killed by it.
+    promise.catch(() => {})
+    return promise
+  }
+
+  #endOrFail(signal: AbortSignal | undefined, timeoutMs: number): Promise<void> {
+    if (signal?.aborted) return Promise.reject(abortedError(signal))
+    if (this.state === "closed") return this.#outcome()
+    this.#isEnded = true
+    this.#mayAppend = false
+    this.#endIfDrained()
+    const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
+    this.#await({ wait, what: "end", parked: Infinity, packets: undefined })
+    return wait.promise
+  }
+
+  #endIfDrained(): void {
+    if (!this.#isEnded || !this.#lot.isEmpty || this.#stream.state !== "open") return
+    this.#stream.end(this.#host.now())
+    this.#peerState.outgoing.touch(this.#state)
+  }
+
+  /** Gives up: the peer drops what it hasn't handed over, and is told why. */
+  reset(reason: number = REASON.aborted): void {
+    check.value("reason", reason, REASON_CODE)
+    if (this.state === "closed") return
+    this.#stream.reset(reason, this.#host.now())
+    this.#peerState.outgoing.touch(this.#state)
+    this.onProgress()
+  }
+
+  /** @internal A call that waits. */
+  get waitingCall(): string | undefined {
+    const [waiter] = this.#waiters
+    if (waiter !== undefined) return waiter.what === "receipt" ? "stream.send()" : `stream.${waiter.what}()`
+    return this.#lot.isAwaited ? "stream.send()" : undefined
+  }
+
+  /** @internal What has become of single messages is asked there. */
+  get sendStream(): SendStream {
+    return this.#stream
+  }
+
+  /** @internal */
+  get lot(): ParkingLot {
+    return this.#lot
+  }
+
+  /** @internal How it ended, once it has. */
+  get outcome(): OutgoingEnd | undefined {
+    return this.#end
+  }
+
+  /** @internal The window is open, and there is no memory for a packet: others have it. */
+  get isStarved(): boolean {
+    return this.#stream.isStarved
+  }
+
+  /** @internal Something was acknowledged, a deadline passed, or the stream closed. */
+  onProgress(): void {
+    if (this.state === "closed") return this.#close()
+    this.#expire()
+    this.#resume()
+    this.#settleWaiters()
+    if (!this.#isDrainOwed || !this.#lot.isEmpty) return
+    if (this.#stream.roomPackets === 0) return this.#starve()
+    this.#isDrainOwed = false
+    this.#events.emit("drain")
+  }
+
+  /** Messages have left the lot: those who waited for that wait for packets from now on. */
+  readonly #mark = (): void => {
+    for (const waiter of this.#waiters)
+      if (waiter.packets === undefined && this.#lot.left >= waiter.parked) waiter.packets = this.#followAll()
+  }
+
+  #expire(): void {
+    if (this.#state.deadlineMs === Infinity) return
+    const nowMs = this.#host.now()
+    for (const { settle } of this.#lot.expire(nowMs))
+      settle?.(new EndpointError("timeout", "the message waited for the window longer than its timeoutMs; it was not delivered"))
+    if (nowMs >= this.#waitersMs) {
+      this.#waitersMs = Infinity
+      this.#waiters = this.#waiters.filter((waiter) => !this.#settleIfLate(waiter, nowMs))
+    }
+    this.#arm()
+  }
+
+  #settleIfLate(waiter: Waiter, nowMs: number): boolean {
+    const { wait, what } = waiter
+    if (nowMs < wait.deadlineMs) {
+      this.#waitersMs = Math.min(this.#waitersMs, wait.deadlineMs)
+      return false
+    }
+    this.#settle(waiter, new EndpointError("timeout", `no answer came within timeoutMs; ${GOES_ON[what]}`))
+    return true
+  }
+
+  /** Once it is closed: `undefined` where it was ended and the peer answered that, else what those get that waited for it. */
+  #failure(): EndpointError | undefined {
+    return this.#stream.wasReset ? this.closedError : undefined
+  }
+
+  #outcome(): Promise<void> {
+    const failure = this.#failure()
+    return failure === undefined ? Promise.resolve() : Promise.reject(failure)
+  }
+
+  #close(): void {
+    if (this.#end !== undefined) return
+    const failure = this.#failure()
+    this.#isFlushed = failure === undefined || (this.#lot.isEmpty && this.#stream.wasDrained)
+    this.#state.deadlineMs = Infinity
+    this.#lot.clear(failure ?? this.closedError)
+    const { account } = this
+    this.#end = {
+      isComplete: failure === undefined && account.acknowledged === account.accepted,
+      reason: this.#stream.reason,
+      account,
+    }
+    for (const waiter of this.#waiters.splice(0)) this.#settle(waiter, failure)
+    this.#tellClosed?.(this.#end)
+    this.#events.emit("closed", this.#end)
+  }
+
+  #resume(): void {
+    if (!this.#lot.isEmpty) {
+      this.#lot.resume(this.#stream, this.#mark)
+      this.#arm()
+      this.#peerState.outgoing.touch(this.#state)
+      if (!this.#lot.isEmpty) this.#starve()
+    }
+    this.#endIfDrained()
+  }
+
+  #write(message: LargeMessage): boolean {
+    const isDone = writeMessage(this.#stream, message)
+    if (isDone || message.isBegun) this.#peerState.outgoing.touch(this.#state)
+    return isDone
+  }
+
+  #checkCall(type: number): void {
+    if (this.#isWriting)
+      throw new EndpointError("reentered", "the stream is being written to: send after `write` has returned, or on another stream")
+    checkType(type)
+  }
+
+  /** Bytes of the largest message that the stream can take: where nothing waits it has to fit the window. */
+  get messageBytesMax(): number {
+    const { messageBytesMax } = this.#peerState
+    if (this.#isReliable()) return messageBytesMax
+    const { windowPackets, payloadBytesMax } = this.#stream
+    return Math.min(messageBytesMax, windowPackets * (payloadBytesMax - PIECE_ROOM_BYTES))
+  }
+
+  #refusal(bytes: number): "closed" | "not-joined" | "too-large" | undefined {
+    if (this.state !== "open") return this.peer.state === "left" ? "not-joined" : "closed"
+    return bytes > this.messageBytesMax ? "too-large" : undefined
+  }
+
+  #refusalError(refusal: "closed" | "not-joined" | "too-large", bytes: number): EndpointError {
+    if (refusal === "too-large") {
+      const cure = this.#isReliable()
+        ? "raise messageBytesMax at both ends, or send it in parts"
+        : "raise windowBytes and windowPackets, or open the stream as reliable"
+      return new EndpointError("too-large", `a message of ${bytes} B is above the limit of ${this.messageBytesMax} B; ${cure}`)
+    }
+    if (refusal === "not-joined") return new EndpointError("not-joined", `the peer ${this.peer.unique} has left; join it again`)
+    return this.closedError
+  }
+
+  /** @internal For tests: throws where the numbers contradict each other. */
+  assertInvariants(): void {
+    const { accepted, acknowledged, unconfirmed, dropped, pending } = this.account
+    if (accepted !== acknowledged + unconfirmed + dropped + pending) throw new Error("the account of an outgoing stream does not balance")
+    if (this.#stream.followed !== this.#waiters.filter(({ packets }) => packets !== undefined).length)
+      throw new Error("packets are followed that nobody waits for")
+    this.#lot.assertInvariants()
+  }
+
+  /** @internal What is said to those who want something of it once it takes no more. */
+  get closedError(): EndpointError {
+    if (this.#isEnded && !this.#stream.wasReset && this.peer.state !== "left")
+      return new EndpointError("stream-closed", "the stream was ended; open another")
+    const why = reasonName(this.#stream.reason)
+    return new EndpointError(
+      this.peer.state === "left" ? "not-joined" : "stream-closed",
+      `the stream was closed (${why}); open another${this.peer.state === "left" ? " after joining again" : ""}`,
+    )
+  }
+}
+
+/** As much as goes through the network stack as one with segmentation offload, and some more. */
+const PUSH_BYTES = 65_536
+
+/** Of the longest header of a piece that isn't the first. */
+const PIECE_ROOM_BYTES = 14
+
+/** What a stream that isn't there yet is given. */
+export function checkTrySendOptions(options: TrySendOptions): void {
+  check.options("trySend", options, TRY_SEND_OPTIONS)
+}
+
+export function checkSendOptions(options: SendOptions): void {
+  check.options("send", options, SEND_OPTIONS)
+}
+
+/** Many messages may have a time-out: most of those take the short way. */
+function timeoutOf(options: TrySendOptions): number {
+  let names = 0
+  for (const name in options) names += name === "timeoutMs" ? 1 : 2
+  if (names === 1 && TIMEOUT.has(options.timeoutMs)) return options.timeoutMs
+  return check.options("trySend", options, TRY_SEND_OPTIONS).timeoutMs ?? Infinity
+}
+
+/** What a stream that isn't there yet is given: a value is seen once it is. */
+export function checkMessage(type: number | MessageType<unknown>, value: unknown): void {
+  if (isMessageType(type)) return
+  checkType(type)
+  checkBytes(value)
+}
+
+export function checkBytes(bytes: unknown): asserts bytes is Uint8Array {
+  if (!(bytes instanceof Uint8Array))
+    throw new TypeError("a message is a Uint8Array; encode text and other values first, or define a message type")
+  if (bytes.length > 0) return
+  try {
+    // One whose memory is gone is empty too, but can't be read.
+    new Uint8Array(bytes)
+  } catch (cause) {
+    throw new TypeError("the buffer of the message was transferred, or has shrunk: there is nothing of it to send", { cause })
+  }
+}

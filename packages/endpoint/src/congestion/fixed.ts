@@ -1,0 +1,45 @@
+/**
+ * A window that never changes.
+ *
+ * @module
+ */
+
+import { check, type Kinds, orInfinity, positive, real } from "../errors/check.ts"
+import { type CongestionController, type CongestionFactory, type DeliverySample, own, PACE_GAIN } from "./controller.ts"
+
+/** What {@link fixed} may be told. */
+export interface FixedOptions {
+  /** Bytes in flight, default 1 MiB; `Infinity`: as many as the peer takes. */
+  readonly windowBytes?: number
+  /** Bytes a millisecond, or `Infinity`: as fast as the window opens; default: the window in a round trip and a quarter of it less. */
+  readonly paceBytesPerMs?: number
+}
+
+const FIXED_OPTIONS: Kinds<FixedOptions> = {
+  windowBytes: orInfinity(real(1), "as many as the peer takes"),
+  paceBytesPerMs: orInfinity(positive(), "as fast as the window opens"),
+}
+
+/** A window that never changes: for networks that are one's own. It doesn't give way to others, whatever is lost. */
+export function fixed(options: FixedOptions = {}): CongestionFactory {
+  const { windowBytes = 1_048_576, paceBytesPerMs } = check.options("fixed", options, FIXED_OPTIONS)
+  return own(() => new FixedController(windowBytes, paceBytesPerMs))
+}
+
+class FixedController implements CongestionController {
+  readonly windowBytes: number
+  paceBytesPerMs: number
+  readonly #isPaced: boolean
+
+  constructor(windowBytes: number, paceBytesPerMs: number | undefined) {
+    this.windowBytes = windowBytes
+    this.#isPaced = paceBytesPerMs !== undefined
+    this.paceBytesPerMs = paceBytesPerMs ?? Infinity
+  }
+
+  onSent(): void {}
+
+  onFeedback({ srttMs }: DeliverySample): void {
+    if (!this.#isPaced) this.paceBytesPerMs = (PACE_GAIN * this.windowBytes) / srttMs
+  }
+}

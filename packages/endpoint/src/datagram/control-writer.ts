@@ -1,0 +1,78 @@
+import { createFeedback, FEEDBACK_BYTES, KIND, PACKET_OVERHEAD_BYTES, PACKET_OVERHEAD_BYTES_WITH_LENGTH, writeFeedback } from "@x/wire"
+import type { Association } from "../path/association.ts"
+import type { Outbox } from "./outbox.ts"
+
+/** What a datagram of control packets holds besides the body of a single one. */
+export const AROUND_BODY_BYTES: number = PACKET_OVERHEAD_BYTES_WITH_LENGTH + FEEDBACK_BYTES + PACKET_OVERHEAD_BYTES
+
+/** Puts the control packets of one poll into as few datagrams as they fit; each datagram begins with feedback. */
+export class ControlWriter {
+  readonly #outbox: Outbox
+  readonly #feedback = createFeedback()
+  #association: Association | undefined
+  #nowMs = 0
+  #datagramBytesMax = 0
+  #isComposing = false
+  #hasBegun = false
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox
+  }
+
+  /** Bytes that the body of a packet can have, alone with the feedback in a datagram. */
+  get bodyBytesMax(): number {
+    return this.#datagramBytesMax - this.#outbox.emptyBytes - AROUND_BODY_BYTES
+  }
+
+  get view(): DataView {
+    return this.#outbox.writer.view
+  }
+
+  start(association: Association, datagramBytesMax: number, nowMs: number): void {
+    this.#association = association
+    this.#datagramBytesMax = datagramBytesMax
+    this.#nowMs = nowMs
+    this.#isComposing = false
+    this.#hasBegun = false
+  }
+
+  /** Whether a datagram was begun since `start`. */
+  get hasBegun(): boolean {
+    return this.#hasBegun
+  }
+
+  /** Room for the next packet, whether it fits the datagram being composed or needs another one; `false`: the socket is full. Asked before each `begin`. */
+  hasRoom(): boolean {
+    if (this.#outbox.rowsLeft >= 2) return !this.#outbox.isBlocked
+    this.post()
+    return this.#outbox.flush()
+  }
+
+  /** Begins a packet with a body of at most so many bytes; answers where the body starts. */
+  begin(flags: number, bodyBytes: number): number {
+    const { writer } = this.#outbox
+    if (this.#isComposing && this.#outbox.composedBytes + writer.cost(bodyBytes) > this.#datagramBytesMax) this.post()
+    if (!this.#isComposing) this.beginDatagram()
+    return writer.begin(flags)
+  }
+
+  /** Begins a datagram, with feedback. */
+  beginDatagram(): void {
+    const { writer } = this.#outbox
+    this.#outbox.compose()
+    this.#association!.feedback(this.#nowMs, this.#feedback)
+    writer.finish(writeFeedback(writer.view, writer.begin(KIND.feedback), this.#feedback))
+    this.#isComposing = this.#hasBegun = true
+  }
+
+  /** Says where the body begun last ends. */
+  finish(end: number): void {
+    this.#outbox.writer.finish(end)
+  }
+
+  /** Hands over the datagram being composed, if there is one. */
+  post(): void {
+    if (this.#isComposing) this.#outbox.post(this.#association!, false, this.#nowMs)
+    this.#isComposing = false
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * Datagrams on their way to the transport: rows of a send batch, and scratch memory for those that aren't sent from where they were written.
+ *
+ * @module
+ */
+
+import { PacketWriter, PREFIX_BYTES, type Profile, sealChecksum, TAG_BYTES, writePrefix } from "@x/wire"
+import type { PacketPool } from "@x/stream"
+import { createSendBatch, type SendBatch, type Transport } from "@x/transport/host"
+import type { Association } from "../path/association.ts"
+
+/** Datagrams in a batch: what one turn of the loop sends at once. */
+const ROWS = 64
+
+export class Outbox {
+  readonly #transport: Transport
+  readonly #profile: Profile
+  readonly #prefixBytes: number
+  readonly #tagBytes: number
+  readonly #slotBytes: number
+  readonly #batch: SendBatch = createSendBatch(ROWS)
+  readonly #scratch: Uint8Array
+  readonly #scratchView: DataView
+  readonly #scratchSlab: number
+  /** The bytes of each row's slab. */
+  readonly #sources: Uint8Array[] = []
+  /** And the association it belongs to, whose address it goes to; a row without one holds its address itself. */
+  readonly #owners: (Association | undefined)[] = []
+  /** Sealers to be given back once no row names them. */
+  #retired: number[] = []
+  /** Packets for the datagram being composed. */
+  readonly writer: PacketWriter
+  /** Its slots are sent from: what was released may be given out again once no row names it. */
+  readonly #pool: PacketPool
+  #isBlocked = false
+
+  constructor(transport: Transport, profile: Profile, datagramBytesMax: number, pool: PacketPool) {
+    this.#pool = pool
+    this.#transport = transport
+    this.#profile = profile
+    this.#prefixBytes = PREFIX_BYTES[profile]!
+    this.#tagBytes = TAG_BYTES[profile]!
+    this.#slotBytes = (datagramBytesMax + 7) & ~7
+    this.#scratch = new Uint8Array(ROWS * this.#slotBytes)
+    this.#scratchView = new DataView(this.#scratch.buffer)
+    this.#scratchSlab = transport.registerSlab(this.#scratch)
+    this.writer = new PacketWriter(this.#scratch)
+  }
+
+  /** The socket took less than it was given: nothing more goes out until `flush` succeeds. */
+  get isBlocked(): boolean {
+    return this.#isBlocked
+  }
+
+  /** Datagrams that the batch has room for. */
+  get rowsLeft(): number {
+    return ROWS - this.#batch.count
+  }
+
+  /** Starts composing a datagram in scratch memory; its packets go through `writer`. The batch has room, which the caller has seen to by `makeRoom`. */
+  compose(): void {
+    this.writer.start(this.#batch.count * this.#slotBytes + this.#prefixBytes)
+  }
+
+  /** Starts composing a datagram outside an association, with room for `gapBytes` between prefix and packets. */
+  composeHandshake(gapBytes = 0): void {
+    this.writer.start(this.#batch.count * this.#slotBytes + this.#prefixBytes + gapBytes)
+  }
+
+  /** Where the packets end of a datagram of so many bytes that is being composed. */
+  endOf(datagramBytes: number): number {
+    return this.#batch.count * this.#slotBytes + datagramBytes - this.#tagBytes
+  }
+
+  /** Bytes of a datagram without packets. */
+  get emptyBytes(): number {
+    return this.#prefixBytes + this.#tagBytes
+  }
+
+  /** Bytes of the datagram being composed, tag included. */
+  get composedBytes(): number {
+    return this.writer.end - this.#batch.count * this.#slotBytes + this.#tagBytes
+  }
+
+  /** Adds the composed datagram of an association to the batch. */
+  post(association: Association, isData: boolean, nowMs: number): void {
+    const offset = this.#batch.count * this.#slotBytes
+    const length = this.writer.end - offset
+    this.#writePrefix(this.#scratchView, offset, association, length + this.#tagBytes, isData, nowMs)
+    this.#add(this.#scratchSlab, this.#scratch, offset, length, association.address, association.protection.sealer, association)
+  }
+
+  /** Adds the composed datagram as one outside an association, sealed under the given pseudo-header seed: these are few. */
+  postHandshake(address: number, slot: number, counter: number, seed: number): void {
+    const offset = this.#batch.count * this.#slotBytes
+    const length = this.writer.end - offset
+    writePrefix(this.#scratchView, offset, this.#profile, true, slot, counter)
+    if (this.#tagBytes > 0) sealChecksum(this.#scratch, offset, length, seed)
+    this.#add(this.#scratchSlab, this.#scratch, offset, length + this.#tagBytes, address, 0)
+  }
+
+  /**
+   * Adds the composed datagram as one outside an association, in a profile with keys: what `seal` makes of its prefix and packets, gap and tag included, stands
+   * behind the prefix. `undefined` adds nothing.
+   */
+  postSealed(
+    address: number,
+    slot: number,
+    counter: number,
+    epoch: number,
+    gapBytes: number,
+    seal: (prefix: Uint8Array, packets: Uint8Array) => Uint8Array | undefined,
+  ): void {
+    const offset = this.#batch.count * this.#slotBytes
+    const body = offset + this.#prefixBytes
+    writePrefix(this.#scratchView, offset, this.#profile, true, slot, counter, epoch)
+    const sealed = seal(this.#scratch.slice(offset, body), this.#scratch.slice(body + gapBytes, this.writer.end))
+    if (sealed === undefined) return
+    this.#scratch.set(sealed, body)
+    this.#add(this.#scratchSlab, this.#scratch, offset, this.#prefixBytes + sealed.length, address, 0)
+  }
+
+  /** Adds a datagram that lies complete but for its prefix at `packetOffset` of a registered slab, with room for the prefix before it. */
+  postFrom(
+    slab: number,
+    source: Uint8Array,
+    view: DataView,
+    packetOffset: number,
+    length: number,
+    association: Association,
+    nowMs: number,
+  ): void {
+    const offset = packetOffset - this.#prefixBytes
+    this.#writePrefix(view, offset, association, this.#prefixBytes + length + this.#tagBytes, true, nowMs)
+    this.#add(slab, source, offset, this.#prefixBytes + length, association.address, association.protection.sealer, association)
+  }
+
+  #writePrefix(view: DataView, offset: number, association: Association, bytes: number, isData: boolean, nowMs: number): void {
+    const counter = association.takeCounter(bytes, isData, nowMs)
+    writePrefix(view, offset, this.#profile, false, association.remoteSlot, counter, association.protection.epoch)
+  }
+
+  /** Gives a sealer back as soon as no datagram waits to be sealed with it. */
+  retire(sealer: number): void {
+    this.#retired.push(sealer)
+  }
+
+  #emptied(): void {
+    this.#isBlocked = false
+    this.#pool.reclaim()
+    if (this.#retired.length === 0) return
+    for (const sealer of this.#retired) this.#transport.releaseSealer(sealer)
+    this.#retired = []
+  }
+
+  /** Room for one more datagram; `false`: the socket is full. */
+  makeRoom(): boolean {
+    return this.#batch.count < ROWS ? !this.#isBlocked : this.flush()
+  }
+
+  /** Hands the batch to the transport; `false`: it took only a part, and the rest waits. */
+  flush(): boolean {
+    const batch = this.#batch
+    if (batch.count === 0) {
+      this.#emptied()
+      return true
+    }
+    const taken = this.#transport.send(batch)
+    this.#letGo(taken)
+    if (taken >= batch.count) {
+      batch.count = 0
+      this.#emptied()
+      return true
+    }
+    this.#keepFrom(taken)
+    this.#pool.reclaim()
+    this.#isBlocked = true
+    return false
+  }
+
+  release(): void {
+    this.#letGo(this.#batch.count)
+    this.#batch.count = 0
+    this.#emptied()
+    this.#transport.releaseSlab(this.#scratchSlab)
+  }
+
+  /** Rows that are gone need their addresses no more. */
+  #letGo(count: number): void {
+    for (let row = 0; row < count; row++) if (this.#owners[row] === undefined) this.#transport.releaseAddress(this.#batch.address[row]!)
+  }
+
+  /** What wasn't taken moves to the front, and into scratch memory: its packets' slots may be given to others while it waits. */
+  #keepFrom(taken: number): void {
+    const batch = this.#batch
+    for (let row = taken; row < batch.count; row++) this.#keep(row, row - taken)
+    batch.count -= taken
+  }
+
+  /** Takes out what waits of an association that is over: its sealer and address are given back. */
+  discard(association: Association): void {
+    const batch = this.#batch
+    let kept = 0
+    for (let row = 0; row < batch.count; row++) if (this.#owners[row] !== association) this.#keep(row, kept++)
+    batch.count = kept
+  }
+
+  #keep(row: number, to: number): void {
+    const batch = this.#batch
+    const offset = batch.offset[row]!
+    const kept = to * this.#slotBytes
+    this.#scratch.set(this.#sources[row]!.subarray(offset, offset + batch.length[row]!), kept)
+    this.#sources[to] = this.#scratch
+    this.#owners[to] = this.#owners[row]
+    batch.slab[to] = this.#scratchSlab
+    batch.offset[to] = kept
+    batch.length[to] = batch.length[row]!
+    batch.address[to] = batch.address[row]!
+    batch.sealer[to] = batch.sealer[row]!
+  }
+
+  #add(slab: number, source: Uint8Array, offset: number, length: number, address: number, sealer: number, owner?: Association): void {
+    const batch = this.#batch
+    const row = batch.count++
+    // Other sources come until it is sent: whom nobody holds is forgotten then, and his number is another's.
+    if (owner === undefined) this.#transport.retainAddress(address)
+    this.#sources[row] = source
+    this.#owners[row] = owner
+    batch.slab[row] = slab
+    batch.offset[row] = offset
+    batch.length[row] = length
+    batch.address[row] = address
+    batch.sealer[row] = sealer
+  }
+}

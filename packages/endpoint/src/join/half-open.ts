@@ -1,0 +1,82 @@
+/**
+ * Joins of others that were accepted and haven't been confirmed (PROTOCOL.md §7). Where there are keys each try of a join has an association of its own, since
+ * its keys are.
+ *
+ * @module
+ */
+
+import type { Join } from "@x/wire"
+import { toHex } from "../keys/identity.ts"
+import type { Association } from "../path/association.ts"
+import type { PeerState } from "../peer/peer-state.ts"
+
+/** A try of a join that was accepted. */
+export interface HalfOpen {
+  /** Which join: {@link joinKey}. */
+  readonly join: string
+  /** Where it came from. */
+  readonly host: string
+  readonly attempt: number
+  readonly peer: PeerState
+  readonly association: Association
+  /** The least that the join came with, as a datagram: once confirmed, the path has shown to carry that. */
+  joinBytes: number
+  /** When it was accepted last: without keys a join that is said again is, for its accept may have been lost. */
+  acceptedMs: number
+}
+
+/** What the tries of one join have in common, however many members may write it. */
+export function joinKey({ unique, session, slot, order }: Pick<Join, "unique" | "session" | "slot" | "order">): string {
+  return `${toHex(unique)} ${toHex(session)} ${slot} ${order}`
+}
+
+const NONE: readonly HalfOpen[] = []
+
+export class HalfOpenTable {
+  /** By join. */
+  readonly #tries = new Map<string, HalfOpen[]>()
+  readonly #joinsOfHost = new Map<string, number>()
+
+  /** Joins, however many tries they have. */
+  get joins(): number {
+    return this.#tries.size
+  }
+
+  joinsOf(host: string): number {
+    return this.#joinsOfHost.get(host) ?? 0
+  }
+
+  triesOf(join: string): readonly HalfOpen[] {
+    return this.#tries.get(join) ?? NONE
+  }
+
+  add(entry: HalfOpen): void {
+    const tries = this.#tries.get(entry.join)
+    if (tries !== undefined) return void tries.push(entry)
+    this.#tries.set(entry.join, [entry])
+    this.#joinsOfHost.set(entry.host, this.joinsOf(entry.host) + 1)
+  }
+
+  delete({ join, association }: HalfOpen): void {
+    const tries = this.#tries.get(join)
+    const at = tries?.findIndex((entry) => entry.association === association) ?? -1
+    if (tries === undefined || at < 0) return
+    // The join counts for the host of its first try until the last one is over.
+    const { host } = tries[0]!
+    if (tries.length > 1) return void tries.splice(at, 1)
+    this.#tries.delete(join)
+    const left = this.joinsOf(host) - 1
+    if (left > 0) this.#joinsOfHost.set(host, left)
+    else this.#joinsOfHost.delete(host)
+  }
+
+  clear(): void {
+    this.#tries.clear()
+    this.#joinsOfHost.clear()
+  }
+
+  /** All tries. They may be deleted meanwhile. */
+  *[Symbol.iterator](): IterableIterator<HalfOpen> {
+    for (const tries of this.#tries.values()) yield* tries.slice()
+  }
+}

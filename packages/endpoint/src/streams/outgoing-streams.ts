@@ -1,0 +1,464 @@
+/**
+ * The streams that we opened to a peer: what is sent of them, in which order, and what becomes of it. Composes the sending machines of
+ * `@x/stream`.
+ *
+ * @module
+ */
+
+import { PoolShare, SendStream } from "@x/stream"
+import * as wire from "@x/wire"
+import type { Association } from "../path/association.ts"
+import type { ControlWriter } from "../datagram/control-writer.ts"
+import { type Due, DueQueue } from "../schedule/due-queue.ts"
+import type { PeerContext, PeerState } from "../peer/peer-state.ts"
+import { type Share, StreamShare } from "../schedule/shares.ts"
+
+/** Bytes of a datagram around the payload of a lone packet, prefix and tag not counted. */
+export const SEQUENCED_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire.SEQUENCED_HEADER_BYTES
+const FIRE_AND_FORGET_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire.FIRE_AND_FORGET_HEADER_BYTES
+
+/** Streams that say something again to a peer that has been silent for long: no more than fit a datagram. */
+const PROBED_STREAMS_MAX = 8
+
+export interface OpenStream {
+  readonly mode: wire.Mode
+  readonly priority: number
+  /** Share among the streams of the same priority. */
+  readonly weight: number
+  readonly metadata: Uint8Array
+  readonly lifetimeMs?: number
+  readonly resendsMax?: number
+}
+
+/** A stream towards the peer. */
+export class OutgoingState implements Due {
+  readonly stream: SendStream
+  readonly weight: number
+  /** Who tells the application of it; set by the shell. */
+  owner: unknown = undefined
+  /** Bytes it may still send before the next one has its turn. */
+  deficit = 0
+  /** Whether it is its turn; and whether it waits for one. */
+  isServed = false
+  isListed = false
+  /** Whether it may have something to send or to repeat. */
+  isSending = false
+  /** It ended because the peer did. */
+  isCutOff = false
+  /** When the shell wants to be asked: a message that waits for the window has waited long enough. */
+  deadlineMs: number = Infinity
+  /** When it is to be looked at again, while it has nothing to send. */
+  dueMs: number = Infinity
+  heapIndex = -1
+
+  constructor(stream: SendStream, weight: number) {
+    this.stream = stream
+    this.weight = weight
+  }
+}
+
+/** Streams of one priority that have something to send, in the order of their turns. */
+interface Level {
+  readonly priority: number
+  readonly ready: OutgoingState[]
+}
+
+export class OutgoingStreams {
+  /** By id. */
+  readonly #streams = new Map<number, OutgoingState>()
+  /** When a message was last sent. */
+  lastDataMs: number
+  naksReceived = 0
+  packetsSent = 0
+  packetsResent = 0
+  readonly #peer: PeerState
+  readonly #context: PeerContext
+  /** Slots for packets, from when they are written until they are acknowledged. */
+  readonly #slots: Share
+  /** Streams that may have something to send or to repeat. The others cost nothing: they wait for their time, or for being touched. */
+  readonly #sending: OutgoingState[] = []
+  readonly #waiting = new DueQueue<OutgoingState>()
+  /** Those with data, highest priority first. */
+  readonly #levels: Level[] = []
+  #listed = 0
+  /** The earliest deadline of the shell, or one before it. */
+  #deadlineMs = Infinity
+  /** Streams of which messages were settled as something was sent: where nothing is acknowledged that is all that can be waited for. */
+  readonly #sent: OutgoingState[] = []
+  #nextId = 1
+
+  constructor(peer: PeerState, context: PeerContext, nowMs: number) {
+    this.#peer = peer
+    this.#context = context
+    this.#slots = context.quota.sent.share()
+    this.lastDataMs = nowMs
+  }
+
+  get count(): number {
+    return this.#streams.size
+  }
+
+  all(): Iterable<OutgoingState> {
+    return this.#streams.values()
+  }
+
+  /** Whether `open` would open one. */
+  get hasRoom(): boolean {
+    return this.#streams.size < this.#peer.limits.streams && this.#context.quota.hasStream(this.#peer.streamShare)
+  }
+
+  /** Whether one is open or being ended. Those that were reset only wait to be forgotten. */
+  get isUsed(): boolean {
+    for (const { stream } of this.#streams.values()) if (stream.state !== "resetting") return true
+    return false
+  }
+
+  open({ mode, priority, weight, metadata, lifetimeMs, resendsMax }: OpenStream, nowMs: number): OutgoingState | undefined {
+    const { quota } = this.#context
+    if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream(this.#peer.streamShare)) return undefined
+    const share = new StreamShare(this.#slots, this.#peer.sendOptions.spreadPackets)
+    const pool = new PoolShare(this.#context.sendPool, share, () => void (share.isFull(1) ? quota.sendPoolShares++ : quota.sendPoolLoans++))
+    const stream = new SendStream({
+      ...{ id: this.#nextId++, mode, options: this.#peer.sendOptions, rtt: this.#peer.rtt, pool, priority, metadata },
+      pace: this.#peer.pace,
+      ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
+      ...(resendsMax === undefined ? {} : { resendsMax }),
+    })
+    const state = new OutgoingState(stream, weight)
+    this.#streams.set(stream.id, state)
+    stream.open(nowMs)
+    this.touch(state)
+    return state
+  }
+
+  /** A stream was written to, ended or reset, or has another deadline: it may have something to send. */
+  touch(state: OutgoingState): void {
+    if (state.stream.state === "closed") return
+    if (state.deadlineMs < this.#deadlineMs) {
+      this.#deadlineMs = state.deadlineMs
+      this.#context.hasten(this.#peer, state.deadlineMs)
+    }
+    this.#rouse(state)
+    this.#context.wake(this.#peer)
+  }
+
+  #rouse(state: OutgoingState): void {
+    if (state.isSending) return
+    state.isSending = true
+    this.#sending.push(state)
+  }
+
+  /** Whether a stream has something to send now. */
+  get hasData(): boolean {
+    return this.#listed > 0
+  }
+
+  /** Takes up a stream, if it has something to send: its turn comes behind those that wait already. */
+  enlistOne(state: OutgoingState): void {
+    if (state.isListed || state.stream.peek() < 0) return
+    const { priority } = state.stream
+    let i = 0
+    while (i < this.#levels.length && this.#levels[i]!.priority > priority) i++
+    if (this.#levels[i]?.priority !== priority) this.#levels.splice(i, 0, { priority, ready: [] })
+    this.#levels[i]!.ready.push(state)
+    state.isListed = true
+    this.#listed++
+  }
+
+  #delist(state: OutgoingState): void {
+    if (!state.isListed) return
+    const ready = this.#levels.find(({ priority }) => priority === state.stream.priority)!.ready
+    ready.splice(ready.indexOf(state), 1)
+    this.#unlist(state)
+  }
+
+  #unlist(state: OutgoingState): void {
+    state.deficit = 0
+    state.isServed = state.isListed = false
+    this.#listed--
+  }
+
+  handleStop(stop: wire.Stop, nowMs: number): void {
+    const state = this.#streams.get(stop.stream)
+    if (state === undefined) return
+    state.stream.reset(stop.reason, nowMs)
+    this.touch(state)
+    this.#context.listener.onProgress(this.#peer, state)
+  }
+
+  handleStatus(view: DataView, body: number, nowMs: number): void {
+    const { status } = this.#context.scratch
+    wire.readStatus(view, body, status)
+    const state = this.#streams.get(status.stream)
+    // The stream may be finished here while the last statuses are still on their way.
+    if (state === undefined) {
+      if (status.stream >= this.#nextId) this.#context.drop("not-sent")
+      return
+    }
+    const { stream } = state
+    const { low, unackedBytes } = stream
+    const reason = stream.handleStatus(status, nowMs)
+    if (reason !== undefined) return this.#context.drop(reason)
+    // What may come ahead isn't missing.
+    if (status.missing.count > ((status.state & wire.STATUS.ahead) === 0 ? 0 : 1)) this.naksReceived++
+    if (stream.state === "closed") return this.#remove(state)
+    this.touch(state)
+    // The edge may pass packets that were reported as received before.
+    if (stream.unackedBytes < unackedBytes || stream.low > low) this.#context.listener.onProgress(this.#peer, state)
+  }
+
+  /** The peer is silent, or back: then everything may have something to send again. */
+  handleReachable(isReachable: boolean, nowMs: number): void {
+    for (const state of this.#streams.values()) {
+      if (isReachable) state.stream.handleReachable(nowMs)
+      this.touch(state)
+    }
+  }
+
+  /** Streams that may have something to say again. */
+  get repeating(): number {
+    return this.#sending.length + this.#waiting.count
+  }
+
+  /** Ends all: the peer is gone. */
+  close(reason: number, nowMs: number): void {
+    for (const state of [...this.#streams.values()]) {
+      state.stream.reset(reason, nowMs)
+      state.isCutOff = true
+      this.#remove(state)
+    }
+  }
+
+  #remove(state: OutgoingState): void {
+    this.#streams.delete(state.stream.id)
+    if (state.isSending) this.#sending.splice(this.#sending.indexOf(state), 1)
+    state.isSending = false
+    this.#waiting.remove(state)
+    this.#delist(state)
+    this.#peer.streamShare.give(1)
+    this.#context.listener.onProgress(this.#peer, state)
+  }
+
+  /** Writes the opens, ends, resets and syncs that are due; `false`: the socket is full. */
+  compose(control: ControlWriter, nowMs: number): boolean {
+    for (const { stream } of this.#sending) {
+      if (stream.nextTimeoutMs > nowMs) continue
+      if (!this.#composeStream(stream, control, nowMs)) return false
+    }
+    return true
+  }
+
+  /** Says what a few streams wait for, with the heartbeat that asks whether a silent peer is back: then they go on at once. */
+  composeProbe(control: ControlWriter, nowMs: number): void {
+    let left = PROBED_STREAMS_MAX
+    for (const { stream } of this.#streams.values()) {
+      if (left === 0) return
+      if (stream.state === "open" && stream.isOpenAnswered && stream.isDrained) continue
+      left--
+      stream.handleReachable(nowMs)
+      if (!this.#composeStream(stream, control, nowMs)) return
+    }
+  }
+
+  #composeStream(stream: SendStream, control: ControlWriter, nowMs: number): boolean {
+    if (!control.hasRoom()) return false
+    this.#composeOpen(stream, control, nowMs)
+    if (!control.hasRoom()) return false
+    this.#composeClose(stream, control, nowMs)
+    if (!control.hasRoom()) return false
+    this.#composeSync(stream, control, nowMs)
+    return true
+  }
+
+  #composeOpen(stream: SendStream, control: ControlWriter, nowMs: number): void {
+    const open = stream.pollOpen(nowMs)
+    if (open === undefined) return
+    const body = control.begin(wire.KIND.open, wire.OPEN_HEADER_BYTES + open.metadata.length)
+    control.finish(wire.writeOpen(control.view, body, open))
+  }
+
+  #composeClose(stream: SendStream, control: ControlWriter, nowMs: number): void {
+    const end = stream.pollClose(nowMs)
+    if (end === undefined) return
+    if ("reason" in end) control.finish(wire.writeReset(control.view, control.begin(wire.KIND.reset, wire.RESET_BYTES), end))
+    else control.finish(wire.writeEnd(control.view, control.begin(wire.KIND.end, wire.END_BYTES), end))
+  }
+
+  #composeSync(stream: SendStream, control: ControlWriter, nowMs: number): void {
+    const { sync } = this.#context.scratch
+    const rangesMax = Math.floor((control.bodyBytesMax - wire.SYNC_HEADER_BYTES) / wire.GONE_RANGE_BYTES)
+    if (!stream.pollSync(nowMs, sync, rangesMax)) return
+    const body = control.begin(wire.KIND.sync | wire.FLAG_WANTED, wire.syncBytes(sync))
+    control.finish(wire.writeSync(control.view, body, sync))
+  }
+
+  /** Takes up the streams that were touched. Before `pollData`. */
+  enlist(): void {
+    for (const state of this.#sending) this.enlistOne(state)
+  }
+
+  /**
+   * Sends about `quantumBytes`, as far as the peer's window and pace allow. Streams of the highest priority first; among them deficit round robin,
+   * each turn a full packet for each unit of weight. Small packets share datagrams.
+   */
+  pollData(association: Association, quantumBytes: number, nowMs: number): void {
+    const { outbox } = this.#context
+    let left = quantumBytes
+    let isComposing = false
+    while (left > 0) {
+      const state = this.#turn()
+      if (state === undefined) break
+      const bytes = state.stream.peek()
+      const isShared = bytes <= this.#peer.payloadBytesMax / 2
+      const cost = outbox.writer.cost(wire.SEQUENCED_HEADER_BYTES + bytes)
+      if (isComposing && (!isShared || outbox.composedBytes + cost > this.#peer.datagramBytesMax)) {
+        outbox.post(association, true, nowMs)
+        isComposing = false
+      }
+      if (!this.#peer.mayGo(association, bytes) || (!isComposing && !outbox.makeRoom())) break
+      if (isShared && !isComposing) {
+        outbox.compose()
+        isComposing = true
+      }
+      const { settledMessages } = state.stream
+      this.#take(state.stream, nowMs)
+      // Who fills the window asks how much of it is free again. Not where what waits is given up: a message half sent would be.
+      if (state.stream.mode >= wire.MODE.reliable && this.#peer.isFilledBy(association, bytes)) this.#context.scratch.packet.wanted = true
+      if (isShared) this.#copyPacket(state.stream)
+      else this.#postPacket(state.stream, association, nowMs)
+      state.deficit -= cost
+      left -= cost
+      this.lastDataMs = nowMs
+      // Sent, where that is all; or older ones were given up, since no more of what was sent is kept.
+      if (state.stream.mode < wire.MODE.reliable && state.stream.settledMessages > settledMessages && this.#sent.at(-1) !== state)
+        this.#sent.push(state)
+    }
+    if (isComposing) outbox.post(association, true, nowMs)
+    if (this.#sent.length > 0) for (const state of this.#sent.splice(0)) this.#context.listener.onProgress(this.#peer, state)
+  }
+
+  /** The stream whose turn it is; who has used up its share goes behind the others. */
+  #turn(): OutgoingState | undefined {
+    for (let i = 0; this.#listed > 0 && i < this.#levels.length; i++) {
+      const { ready } = this.#levels[i]!
+      while (ready.length > 0) {
+        const state = ready[0]!
+        if (state.stream.peek() < 0) {
+          ready.shift()
+          this.#unlist(state)
+          continue
+        }
+        if (!state.isServed) state.deficit += state.weight * this.#peer.payloadBytesMax
+        state.isServed = true
+        if (state.deficit > 0) return state
+        state.isServed = false
+        if (ready.length > 1) ready.push(ready.shift()!)
+      }
+    }
+    return undefined
+  }
+
+  /** Takes the next packet of a stream into the scratch, and counts it. */
+  #take(stream: SendStream, nowMs: number): void {
+    const { packet } = this.#context.scratch
+    stream.take(nowMs, packet)
+    this.packetsSent++
+    if (packet.isResend) this.packetsResent++
+  }
+
+  /** Copies the packet into the datagram being composed: small as it is, that costs less than a datagram of its own. */
+  #copyPacket(stream: SendStream): void {
+    const { writer } = this.#context.outbox
+    const { number, delivery, wanted, bytes, offset, length } = this.#context.scratch.packet
+    const isSequenced = stream.mode !== wire.MODE["fire-and-forget"]
+    const body = writer.begin((isSequenced ? wire.KIND.sequenced : wire.KIND.fireAndForget) | (wanted ? wire.FLAG_WANTED : 0))
+    const payload = isSequenced
+      ? wire.writeSequencedBody(writer.view, body, stream.id, number, delivery)
+      : wire.writeFireAndForgetBody(writer.view, body, stream.id, wire.formOf(delivery))
+    writer.copy(payload, bytes, offset, length)
+    writer.finish(payload + length)
+  }
+
+  /** Sends the packet from where it was written: the headers go into the room before it. */
+  #postPacket(stream: SendStream, association: Association, nowMs: number): void {
+    const { outbox } = this.#context
+    const { number, delivery, wanted, slot, bytes, view, offset, length } = this.#context.scratch.packet
+    const slab = this.#context.slabOf(slot)
+    if (stream.mode === wire.MODE["fire-and-forget"]) {
+      const start = offset - FIRE_AND_FORGET_OVERHEAD_BYTES
+      view.setUint8(start, wire.KIND.fireAndForget)
+      wire.writeFireAndForgetBody(view, start + wire.PACKET_OVERHEAD_BYTES, stream.id, wire.formOf(delivery))
+      outbox.postFrom(slab, bytes, view, start, FIRE_AND_FORGET_OVERHEAD_BYTES + length, association, nowMs)
+      return
+    }
+    const start = offset - SEQUENCED_OVERHEAD_BYTES
+    wire.writeSequencedHeader(view, start, wanted, stream.id, number, delivery)
+    outbox.postFrom(slab, bytes, view, start, SEQUENCED_OVERHEAD_BYTES + length, association, nowMs)
+  }
+
+  /** The path carries less than it did. Packets and openings that need more can't be sent smaller: their streams end, with the reason. */
+  handlePathLimit(nowMs: number): void {
+    const { payloadBytesMax, metadataBytesMax } = this.#peer
+    for (const state of this.#streams.values()) {
+      const { stream } = state
+      if (!stream.hasUnacked(payloadBytesMax + 1) && (stream.isOpenAnswered || stream.metadata.length <= metadataBytesMax)) continue
+      state.stream.reset(wire.REASON.pathTooSmall, nowMs)
+      this.touch(state)
+      this.#context.listener.onProgress(this.#peer, state)
+    }
+  }
+
+  /** Closes packets that are being filled: the turn is over. */
+  closePackets(): void {
+    for (const { stream } of this.#sending) stream.closePacket()
+  }
+
+  /** Gives up what is too old, lets idle streams give back their memory, and tells the shell of its deadlines. */
+  handleTimeout(nowMs: number): void {
+    for (let due = this.#waiting.takeDue(nowMs); due !== undefined; due = this.#waiting.takeDue(nowMs)) this.#rouse(due)
+    for (let i = this.#sending.length - 1; i >= 0; i--) {
+      const state = this.#sending[i]
+      if (state === undefined) continue
+      const { settledMessages } = state.stream
+      state.stream.handleTimeout(nowMs)
+      if (state.deadlineMs <= nowMs || state.stream.settledMessages > settledMessages) this.#context.listener.onProgress(this.#peer, state)
+    }
+  }
+
+  /** Tells the shell of its deadlines alone, where nothing can be sent; answers when it is to be told next. */
+  expire(nowMs: number): number {
+    if (nowMs < this.#deadlineMs) return this.#deadlineMs
+    this.#deadlineMs = Infinity
+    for (const state of [...this.#streams.values()]) {
+      if (state.deadlineMs <= nowMs) this.#context.listener.onProgress(this.#peer, state)
+      this.#deadlineMs = Math.min(this.#deadlineMs, state.deadlineMs)
+    }
+    return this.#deadlineMs
+  }
+
+  /** When there is something to repeat, to probe or to give up; streams with nothing to send are looked at no more until then, or until touched. */
+  nextTimeoutMs(): number {
+    const sending = this.#sending
+    let next = Infinity
+    let kept = 0
+    for (let i = 0; i < sending.length; i++) {
+      const state = sending[i]!
+      const nextTimeoutMs = Math.min(state.stream.nextTimeoutMs, state.deadlineMs)
+      // What is written while others are sent lies in a packet that nobody has closed yet.
+      if (state.stream.peek() < 0 && !state.stream.isFilling) {
+        state.isSending = false
+        // One that is in the queue for an earlier time stays there: then it is looked at once for nothing, instead of moved with every packet.
+        if (state.heapIndex < 0 || nextTimeoutMs < state.dueMs) this.#waiting.set(state, nextTimeoutMs)
+        continue
+      }
+      next = Math.min(next, nextTimeoutMs)
+      sending[kept++] = state
+    }
+    if (kept < sending.length) sending.length = kept
+    return Math.min(next, this.#waiting.nextMs)
+  }
+
+  assertInvariants(): void {
+    for (const { stream } of this.#streams.values()) stream.assertInvariants()
+  }
+}
