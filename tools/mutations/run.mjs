@@ -1,8 +1,9 @@
-// Breaks named lines of the protocol, one at a time, in a copy of the repository, and runs the tests that are to notice. A line that can be broken
-// unnoticed is a failure. With words as arguments: only the lines whose name holds one of them.
+// Breaks named lines of the protocol, one at a time, in a copy of the repository, and runs the tests that are to notice. A
+// line that can be broken unnoticed is a failure. With words as arguments: only the lines whose name holds one of them.
 import { spawnSync } from "node:child_process"
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { join, relative } from "node:path"
+import { Sources } from "../defects/index.mjs"
 import { root, writeSummary } from "../summary.mjs"
 
 /** For each file or folder of tests: one that never ends has noticed. */
@@ -31,24 +32,26 @@ if (!passes(paths)) {
   process.exit(1)
 }
 
+const sources = new Sources(copy)
 let failed = 0
-for (const { name, file, from, to, tests } of lines) {
-  const path = join(copy, file)
-  const source = readFileSync(path, "utf8")
-  const isThere = source.split(from).length >= 2
-  if (isThere)
-    writeFileSync(
-      path,
-      source.replace(from, () => to),
-    )
-  const isNoticed = isThere && !passes(tests)
-  writeFileSync(path, source)
-  if (!isNoticed) failed++
-  console.log(`${isNoticed ? "noticed " : isThere ? "SURVIVED" : "NOT FOUND"}  ${name}  (${file})`)
+for (const line of lines) {
+  const problem = sources.problem(line)
+  const verdict = problem === undefined ? judge(line) : `NOT FOUND: ${problem}`
+  if (!verdict.startsWith("noticed")) failed++
+  console.log(`${verdict}  ${line.name}`)
 }
 rmSync(copy, { recursive: true, force: true })
 writeSummary({ passed: lines.length - failed, failed, skipped: [] })
 process.exit(failed === 0 ? 0 : 1)
+
+function judge(line) {
+  const [[path, broken]] = sources.plant([line])
+  const whole = readFileSync(path, "utf8")
+  writeFileSync(path, broken)
+  const isNoticed = !passes(line.tests)
+  writeFileSync(path, whole)
+  return `${isNoticed ? "noticed " : "SURVIVED"}  ${relative(copy, path)}:`
+}
 
 function passes(tests) {
   const options = ["run", "--root", copy, "--config", join(copy, "tools/vitest.config.ts"), "--bail", "1", "--reporter", "dot"]

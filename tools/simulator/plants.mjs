@@ -1,8 +1,10 @@
-// Whether the simulator finds anything: plants known bugs in a copy of the repository, one at a time, and simulates seeds until one fails. With words
-// as arguments: only those whose name holds one of them. A bug that no seed shows is a failure of the simulator.
+// Whether the simulator finds anything: plants known bugs in a copy of the repository, one at a time, and simulates seeds
+// until one fails. With words as arguments: only those whose name holds one of them. A bug that no seed shows is a failure
+// of the simulator.
 import { spawnSync } from "node:child_process"
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { join, relative } from "node:path"
+import { Sources } from "../defects/index.mjs"
 import { root, writeSummary } from "../summary.mjs"
 
 const SEEDS = 2_000
@@ -27,27 +29,28 @@ symlinkSync(join(root, "node_modules"), join(copy, "node_modules"), "junction")
 const base = join(copy, "tsconfig.base.json")
 writeFileSync(base, readFileSync(base, "utf8").replace(/"(noUnused\w+)": true/g, '"$1": false'))
 
+const sources = new Sources(copy)
 let failed = 0
-for (const { name, file, from, to } of plants) {
-  const path = join(copy, file)
-  const source = readFileSync(path, "utf8")
-  const found =
-    source.split(from).length === 2
-      ? simulateWith(
-          path,
-          source.replace(from, () => to),
-        )
-      : "NOT PLANTED: the line is not there once"
-  writeFileSync(path, source)
+for (const plant of plants) {
+  const problem = sources.problem(plant)
+  const found = problem === undefined ? simulateWith(plant) : `NOT PLANTED: ${problem}`
   if (!found.startsWith("found")) failed++
-  console.log(`${found}\n  ${name} (${file})`)
+  console.log(`${found}\n  ${plant.name}`)
 }
 rmSync(copy, { recursive: true, force: true })
 writeSummary({ passed: plants.length - failed, failed, skipped: [] })
 process.exit(failed === 0 ? 0 : 1)
 
-function simulateWith(path, source) {
-  writeFileSync(path, source)
+function simulateWith(plant) {
+  const [[path, broken]] = sources.plant([plant])
+  const whole = readFileSync(path, "utf8")
+  writeFileSync(path, broken)
+  const found = simulate()
+  writeFileSync(path, whole)
+  return `${found} (${relative(copy, path)})`
+}
+
+function simulate() {
   const compiled = spawnSync("tsc", ["-b", "tools/simulator"], { cwd: copy, encoding: "utf8" })
   if (compiled.status !== 0) return `NOT PLANTED: ${compiled.stdout.split("\n")[0]}`
   const args = ["--seeds", SEEDS, "--virtual-minutes", VIRTUAL_MINUTES, "--twice", 0, "--stop"].map(String)

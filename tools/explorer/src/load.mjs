@@ -2,22 +2,22 @@
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
+import { Sources } from "../../defects/index.mjs"
 
 const here = dirname(fileURLToPath(import.meta.url))
+const sources = new Sources(dirname(dirname(dirname(here))))
 
 /** The modules of the explorer's `index.ts`; `defects` are put into the sources, to see that they are found. */
 export async function load(defects = []) {
   // The test runner's own copy: the project needs it for nothing else.
   const require = createRequire(createRequire(import.meta.url).resolve("vitest/package.json"))
   const vite = await import(pathToFileURL(require.resolve("vite")).href)
-  const missing = new Set(defects)
+  // Paths as the loader writes them.
+  const planted = new Map([...sources.plant(defects)].map(([path, text]) => [path.replaceAll("\\", "/"), text]))
+  const loaded = new Set()
   const withDefects = (code, id) => {
-    for (const defect of missing) {
-      if (!id.endsWith(defect.file) || code.split(defect.from).length !== 2) continue
-      missing.delete(defect)
-      code = code.replace(defect.from, () => defect.to)
-    }
-    return code
+    loaded.add(id)
+    return planted.get(id) ?? code
   }
   const { module } = await vite.runnerImport(join(here, "index.ts"), {
     root: here,
@@ -28,7 +28,7 @@ export async function load(defects = []) {
     environments: { inline: { resolve: { conditions: ["@x/source"], noExternal: [/^@x\//] } } },
     plugins: [{ name: "plain-fields", enforce: "pre", transform: (code, id) => plainFields(withDefects(code, id), id) }],
   })
-  for (const { from } of missing) throw new Error(`no source has exactly one ${JSON.stringify(from)}`)
+  for (const path of planted.keys()) if (!loaded.has(path)) throw new Error(`${path} has a defect, and is not loaded`)
   return module
 }
 

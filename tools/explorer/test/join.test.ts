@@ -1,6 +1,7 @@
 import { expect, test } from "vitest"
 import type * as Explorer from "../src/index.ts"
-import { load, type SourceDefect } from "../src/load.mjs"
+import type { Defect } from "../../defects/index.mjs"
+import { load } from "../src/load.mjs"
 
 const { explore, JOIN_PROPERTIES, JOIN_SCOPES, JoinState } = (await load()) as typeof Explorer
 type Scene = keyof typeof JOIN_SCOPES
@@ -14,12 +15,12 @@ test.each(scenes)("%s: every property holds in every state of the scope, and fro
   expect(states).toBeGreaterThan(15)
 })
 
-const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[number], SourceDefect | readonly SourceDefect[]])[] = [
+const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[number], Defect | readonly Defect[]])[] = [
   [
     "an accept of another session is taken for the known one's",
     "one leaves unheard and joins again",
     "a state keeps its session",
-    { file: "join/joins.ts", from: "      isSame(peer.remoteSession, accept.session) &&\n", to: "" },
+    { package: "endpoint", from: "      isSame(peer.remoteSession, accept.session) &&\n", to: "" },
   ],
   [
     "a join goes on with the session of a state that is over",
@@ -27,13 +28,13 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "nothing live is ended",
     [
       {
-        file: "join/joins.ts",
+        package: "endpoint",
         from: "if (challenger !== undefined && !isSame(challenger.session, peer.localSession)) continue",
         to: "continue",
       },
       // Where another state takes its place that alone would end the join.
       {
-        file: "join/joins.ts",
+        package: "endpoint",
         from: "if (challengerOf(pending.joiner, peer.unique, peer.publicKey) !== undefined) this.#finish(pending, peer, nowMs)",
         to: "if (nowMs < 0) this.#finish(pending, peer, nowMs)",
       },
@@ -44,7 +45,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "one leaves unheard and joins again",
     "nothing live is ended",
     {
-      file: "join/joins.ts",
+      package: "endpoint",
       from: "held === undefined && this.#isBeingReplaced(known)",
       to: "known.isProbeWanted && isUsable",
     },
@@ -53,14 +54,14 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "counters are forgotten",
     "joined, with one who repeats",
     "applied at most once",
-    { file: "path/association.ts", from: "this.replay.commit(counter)", to: "" },
+    { package: "endpoint", from: "this.replay.commit(counter)", to: "" },
   ],
   [
     "tags are not looked at",
     "one restarts",
     "applied by its own session only",
     {
-      file: "protocol/protocol.ts",
+      package: "endpoint",
       from: 'if (batch.opener[row] !== 0 && batch.verdict[row] !== 1) return void this.#refuse("tag")',
       to: "",
     },
@@ -70,7 +71,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "joined, with one who forges",
     "repeated and forged datagrams end nothing",
     {
-      file: "protocol/protocol.ts",
+      package: "endpoint",
       from: "association.hasSent(hint.counter)) this.#probe(peer, nowMs)",
       to: 'association.hasSent(hint.counter)) this.#listener.onLeft(peer, wire.REASON.timeout, "")',
     },
@@ -79,14 +80,14 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "tokens are not checked",
     "joined, with one who forges",
     "what is forged leaves no state",
-    { file: "join/joins.ts", from: "if (join.token.length > 0 && !this.#cookies.check(", to: "if (nowMs < 0 && !this.#cookies.check(" },
+    { package: "endpoint", from: "if (join.token.length > 0 && !this.#cookies.check(", to: "if (nowMs < 0 && !this.#cookies.check(" },
   ],
   [
     "a peer is told of twice",
     "both join at once",
     "told of once",
     {
-      file: "protocol/protocol.ts",
+      package: "endpoint",
       from: "else this.#listener.onJoined(peer)",
       to: "else for (const it of [peer, peer]) this.#listener.onJoined(it)",
     },
@@ -96,7 +97,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "one restarts",
     "one peer at a time",
     {
-      file: "protocol/protocol.ts",
+      package: "endpoint",
       from: `if (before !== undefined) this.#replace(before, known === undefined ? wire.REASON.restarted : wire.REASON.unspecified, nowMs)
     peer.isAnnounced = true
     if (isReplaced)`,
@@ -108,20 +109,20 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "slots are kept",
     "one restarts",
     "slots are given back",
-    { file: "protocol/protocol.ts", from: "this.#slots.free(association.slot, nowMs)", to: "" },
+    { package: "endpoint", from: "this.#slots.free(association.slot, nowMs)", to: "" },
   ],
   [
     "a repeated join is taken for another one",
     "joined, and one asks",
     "one half-open association for a join",
-    { file: "join/joins.ts", from: "if (again !== undefined) {", to: "if (nowMs < 0 && again !== undefined) {" },
+    { package: "endpoint", from: "if (again !== undefined) {", to: "if (nowMs < 0 && again !== undefined) {" },
   ],
   [
     "a state is made for the own unique",
     "one joins",
     "uniques are those of incarnations",
     {
-      file: "join/joins.ts",
+      package: "endpoint",
       from: "new PeerState(this.#host.context, unique, local,",
       to: "new PeerState(this.#host.context, this.#host.unique, local,",
     },
@@ -131,7 +132,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "both join at once",
     "converges",
     {
-      file: "protocol/protocol.ts",
+      package: "endpoint",
       from: "const oursStays = compare(this.unique, peer.unique) < 0",
       to: "const oursStays = compare(this.unique, peer.unique) !== 0",
     },
@@ -141,7 +142,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "one joins",
     "messages of a new session arrive",
     {
-      file: "protocol/protocol.ts",
+      package: "endpoint",
       from: "return peer.incoming.handleSequenced(view, bytes, body, end, wanted, nowMs)",
       to: "return",
     },

@@ -3,17 +3,16 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { expect, test } from "vitest"
-
-interface Defect {
-  readonly name: string
-  readonly file: string
-  readonly from: string
-}
+import { type Defect, Sources } from "../../defects/index.mjs"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
+const sources = new Sources(root)
 
 test.each(["tools/mutations/lines.json", "tools/simulator/plants.json"])("%s names lines that are there, once", (list) => {
-  const defects = JSON.parse(readFileSync(join(root, list), "utf8")) as Defect[]
-  const places = ({ file, from }: Defect): number => readFileSync(join(root, file), "utf8").split(from).length - 1
-  expect(defects.filter((defect) => places(defect) !== 1).map(({ name, file }) => `${name}: ${file}`)).toEqual([])
+  const defects = JSON.parse(readFileSync(join(root, list), "utf8")) as (Defect & { name: string })[]
+  const problems = defects.flatMap((defect) => {
+    const problem = sources.problem(defect)
+    return problem === undefined ? [] : [`${defect.name}: ${problem}`]
+  })
+  expect(problems).toEqual([])
 })
