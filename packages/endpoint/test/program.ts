@@ -1254,6 +1254,8 @@ async function finish(world: World, { isPatient, first }: Program): Promise<void
   }
   // Whom silence had nearly given up is heard.
   await world.advance(4 * HEARTBEAT_MS)
+  // What was under way when the last reader left has come, and waits for the next one.
+  consumeAll(world)
   if (world.failures.length > 0) return
   const order = world.processes.map((_, i) => world.processes[(i + first) % world.processes.length]!).filter((it) => !it.isGone)
   if (first >= 3)
