@@ -1,6 +1,10 @@
-// The arrows between the packages, and which sources are pure. The one place that states them; layers.mjs checks the sources against it.
+// The arrows between the packages, the floors of a package's rooms, and which sources are pure. The one place that states
+// them; layers.mjs checks the sources against it.
 
-/** What each package may import of its siblings. An arrow marked "dynamic" is followed by `import()` or by types only: it may lead nowhere. */
+/**
+ * What each package may import of its siblings. An arrow marked "dynamic" is followed by `import()` or by types only: it
+ * may lead nowhere.
+ */
 export const ARROWS = {
   wire: {},
   fragment: { wire: "static" },
@@ -10,6 +14,66 @@ export const ARROWS = {
   endpoint: { wire: "static", fragment: "static", stream: "static", transport: "static" },
   cli: { endpoint: "static", transport: "static" },
 }
+
+/**
+ * The rooms of a package from top to bottom: the folders and files of its `src`. A room imports from those below it, types
+ * included, and from none above.
+ */
+export const FLOORS = {
+  endpoint: [
+    "index", // what the package exports
+    "api", // what users hold, and the border to their code
+    "driver", // the loop
+    "protocol", // the endpoint without clock and sockets
+    "join", // from an address to an association
+    "peer", // one peer: its liveness, what is sent to it in which order
+    "streams", // a peer's streams
+    "datagram", // datagrams that are being composed or wait for the transport
+    "path", // what is under one slot with a peer
+    "keys", // the key exchange, and what comes of it
+    "schedule", // whose turn it is, and how much of what all share
+    "settings", // what an endpoint was set to
+    "congestion", // how many datagrams may be under way
+    "errors", // what callers are told
+  ],
+}
+
+/**
+ * Violations that there still are, as layers.mjs prints them up to the colon. The list may only shrink: an entry that holds
+ * no more is a violation itself.
+ */
+export const KNOWN = [
+  "packages/endpoint/src/api/events.ts -> itself",
+  "packages/endpoint/src/api/incoming-stream.ts -> itself",
+  "packages/endpoint/src/api/message-handlers.ts -> itself",
+  "packages/endpoint/src/api/message-queue.ts -> itself",
+  "packages/endpoint/src/api/message.ts -> itself",
+  "packages/endpoint/src/api/outgoing-stream.ts -> itself",
+  "packages/endpoint/src/api/peer.ts -> itself",
+  "packages/endpoint/src/api/replies.ts -> itself",
+  "packages/endpoint/src/api/unclaimed.ts -> itself",
+  "packages/endpoint/src/api/user-code.ts -> itself",
+  "packages/endpoint/src/api/web-streams.ts -> itself",
+  "packages/endpoint/src/driver.ts -> packages/endpoint/src/api/user-code.ts",
+  "packages/endpoint/src/join/join-call.ts -> itself",
+  "packages/endpoint/src/join/joins.ts -> itself",
+  "packages/endpoint/src/join/joins.ts -> packages/endpoint/src/protocol/peer-table.ts",
+  "packages/endpoint/src/peer/peer-state.ts -> itself",
+  "packages/endpoint/src/peer/peer-state.ts -> packages/endpoint/src/protocol/listener.ts",
+  "packages/endpoint/src/protocol/listener.ts -> itself",
+  "packages/endpoint/src/streams/incoming-streams.ts -> itself",
+  "packages/endpoint/src/streams/incoming-streams.ts -> packages/endpoint/src/peer/peer-state.ts",
+  "packages/endpoint/src/streams/outgoing-streams.ts -> itself",
+  "packages/endpoint/src/streams/outgoing-streams.ts -> packages/endpoint/src/peer/peer-state.ts",
+  "packages/transport/src/addresses.ts -> itself",
+  "packages/transport/src/bind-options.ts -> itself",
+  "packages/transport/src/host.ts -> itself",
+  "packages/transport/src/kinds.ts -> itself",
+  "packages/transport/src/simulated/host.ts -> itself",
+  "packages/transport/src/simulated/machine.ts -> itself",
+  "packages/transport/src/simulated/network.ts -> itself",
+  "packages/transport/src/simulated/transport.ts -> itself",
+]
 
 /** Sources that know no clock, timer, entropy, socket or runtime: what they need of those is an argument. */
 export const PURE = [
