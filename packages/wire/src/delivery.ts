@@ -31,7 +31,7 @@ export interface ModeTraits {
   readonly isNumbered: boolean
   /** Messages are dispatched in the order in which they were sent. */
   readonly isOrdered: boolean
-  /** Only the newest message counts: it replaces those that are unsent, and what is older than something dispatched is dropped. */
+  /** Only the newest message counts: it replaces those that are unsent; older ones that come after it are dropped. */
   readonly isNewestOnly: boolean
   /** The receiver tells what it has; the sender keeps each packet until then. */
   readonly isAcknowledged: boolean

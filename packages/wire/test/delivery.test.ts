@@ -9,7 +9,7 @@ const withTrait = (trait: keyof (typeof MODES)[number]): string[] =>
 
 test("each mode has one row, at its number", () => {
   expect(DELIVERIES).toEqual(Object.keys(MODE))
-  for (const [name, mode] of Object.entries(MODE)) expect(traitsOf(mode).name).toBe(name)
+  expect(Object.values(MODE).map((mode) => traitsOf(mode).name)).toEqual(Object.keys(MODE))
 })
 
 test("the promises of PROTOCOL.md are what the rows say", () => {
@@ -22,15 +22,14 @@ test("the promises of PROTOCOL.md are what the rows say", () => {
   expect(withTrait("waits")).toEqual(["reliable", "reliable-unordered"])
 })
 
-test("the traits of each mode go together", () => {
-  for (const { name, isNumbered, isOrdered, isNewestOnly, isAcknowledged, isResent, givesUp, waits } of MODES) {
-    // Only numbers tell what came before, what has come and what is missing.
-    if (isOrdered || isNewestOnly || isAcknowledged) expect(isNumbered, name).toBe(true)
-    // A sender learns only from acknowledgements what to send again, what the receiver has to be told of, and when there is room.
-    if (isResent || givesUp || waits) expect(isAcknowledged, name).toBe(true)
-    if (waits) expect([givesUp, isNewestOnly], name).toEqual([false, false])
-    if (isNewestOnly) expect(isResent, name).toBe(false)
-  }
+test.each(MODES)("the traits of $name go together", (traits) => {
+  const { isNumbered, isOrdered, isNewestOnly, isAcknowledged, isResent, givesUp, waits } = traits
+  // Only numbers tell what came before, what has come and what is missing.
+  if (isOrdered || isNewestOnly || isAcknowledged) expect(isNumbered).toBe(true)
+  // A sender learns only from acknowledgements what to send again, what to tell of, and when there is room.
+  if (isResent || givesUp || waits) expect(isAcknowledged).toBe(true)
+  if (waits) expect([givesUp, isNewestOnly]).toEqual([false, false])
+  if (isNewestOnly) expect(isResent).toBe(false)
 })
 
 test("the rows have one shape", () => {
