@@ -1,5 +1,4 @@
-import type { Address } from "./addresses.ts"
-import type { ReceiveBatch, SendBatch } from "./transport.ts"
+import type { Address, ReceiveBatch, SendBatch } from "./host.ts"
 import { ReceiveQueue } from "./receive-queue.ts"
 import { openBatch, RowSealer } from "./seal.ts"
 import { TransportBase } from "./transport-base.ts"

@@ -1,6 +1,6 @@
 /** Datagrams of somebody who sees none: well-formed, with sound checksums over what he can't know. Slots are small numbers with ten random bits; he may guess those. */
 import * as wire from "@x/wire"
-import { type Incarnation, PROFILE_USED } from "./incarnation.ts"
+import { type Incarnation, ownedBy, PROFILE_USED } from "./incarnation.ts"
 
 export const FORGERIES = [
   "join without a token",
@@ -27,9 +27,9 @@ export function forge(kind: Forgery, to: Incarnation): Uint8Array {
   writer.start(wire.PREFIX_BYTES[PROFILE_USED]!)
   const [owner] = to.owners
   const slot = kind.endsWith("guessed slot")
-    ? owner?.kind === "association"
-      ? owner.association.slot
-      : owner?.pending.joiner.slot
+    ? owner?.kind === "join"
+      ? owner.pending.joiner.slot
+      : owner && ownedBy(owner).association.slot
     : undefined
   let prefix = { isHandshake: true, slot: slot ?? WRONG_SLOT, counter: 1 }
   switch (kind) {

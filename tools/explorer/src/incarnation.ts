@@ -4,10 +4,12 @@ import { MODE, PROFILE, wholeHeaderBytes, writeWholeHeader } from "@x/wire"
 import { settingsOf } from "../../../packages/endpoint/src/api/options.ts"
 import { toHex } from "../../../packages/endpoint/src/keys/identity.ts"
 import type { JoinFailure } from "../../../packages/endpoint/src/join/join-call.ts"
-import type { SlotOwner } from "../../../packages/endpoint/src/join/joins.ts"
+import type { Association } from "../../../packages/endpoint/src/path/association.ts"
+import type { Session } from "../../../packages/endpoint/src/path/session.ts"
 import type { ProtocolListener } from "../../../packages/endpoint/src/protocol/listener.ts"
 import type { PeerState } from "../../../packages/endpoint/src/peer/peer-state.ts"
 import { Protocol } from "../../../packages/endpoint/src/protocol/protocol.ts"
+import type { SlotOwner } from "../../../packages/endpoint/src/protocol/slot-owner.ts"
 
 export type SideName = "A" | "B"
 export const SIDES: readonly SideName[] = ["A", "B"]
@@ -107,6 +109,11 @@ export class Incarnation {
   get owners(): SlotOwner[] {
     const { slots } = fieldsOf<{ slots: object }>(this.protocol)
     return fieldsOf<{ values: (SlotOwner | undefined)[] }>(slots).values.filter((owner) => owner !== undefined)
+  }
+
+  /** Associations, complete or half open, and the session that each is of. */
+  get associations(): OwnedAssociation[] {
+    return this.owners.flatMap((owner) => (owner.kind === "join" ? [] : [ownedBy(owner)]))
   }
 
   receive(bytes: Uint8Array, nowMs: number): void {
@@ -213,13 +220,25 @@ export class Incarnation {
   }
 
   #wayOf(sealer: number): Way | undefined {
-    for (const owner of this.owners)
-      if (owner.kind === "association" && owner.association.protection.sealer === sealer) {
-        const { unique, localSession, remoteSession } = owner.peer
-        return { unique: this.unique, peerUnique: textOf(unique), session: textOf(localSession), peerSession: textOf(remoteSession) }
+    for (const { session, association } of this.associations)
+      if (association.protection.sealer === sealer) {
+        const { unique, local, remote } = session
+        return { unique: this.unique, peerUnique: textOf(unique), session: textOf(local), peerSession: textOf(remote) }
       }
     return undefined
   }
+}
+
+/** An association that a slot leads to. */
+export interface OwnedAssociation {
+  readonly session: Session
+  readonly association: Association
+  readonly isConfirmed: boolean
+}
+
+export function ownedBy(owner: Exclude<SlotOwner, { kind: "join" }>): OwnedAssociation {
+  if (owner.kind === "half-open") return { ...owner.entry, isConfirmed: false }
+  return { session: owner.peer.session, association: owner.association, isConfirmed: true }
 }
 
 const texts = new WeakMap<Uint8Array, string>()

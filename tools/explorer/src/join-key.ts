@@ -1,9 +1,10 @@
 /** What an incarnation holds, as text: two that read the same behave alike. Instants count by how far away they are, identities by where they come first. */
 import type { Association } from "../../../packages/endpoint/src/path/association.ts"
-import type { PendingJoin } from "../../../packages/endpoint/src/join/joins.ts"
+import type { PendingJoin } from "../../../packages/endpoint/src/join/join-call.ts"
+import type { Session } from "../../../packages/endpoint/src/path/session.ts"
 import type { PeerState } from "../../../packages/endpoint/src/peer/peer-state.ts"
 import { short } from "./datagram-name.ts"
-import { fieldsOf, type Incarnation, textOf } from "./incarnation.ts"
+import { fieldsOf, type Incarnation, ownedBy, textOf } from "./incarnation.ts"
 
 /** No deadline lies further back. */
 const PAST_MS_MAX = 5_000
@@ -32,36 +33,40 @@ export function renamed(text: string, names: Map<string, number> = new Map()): s
 export function describeIncarnation(it: Incarnation, nowMs: number): string {
   const at = (ms: number): string => (Number.isFinite(ms) ? `@${Math.max(ms - nowMs, -PAST_MS_MAX)}` : "-")
   const { protocol } = it
-  const { slots, joins, hinted, byAddress, due } = fieldsOf<{
-    slots: object
-    joins: { halfOpenDue: { dueMs: number } }
-    hinted: ReadonlyMap<number, number>
-    byAddress: ReadonlyMap<number, PeerState>
-    due: { count: number }
-  }>(protocol)
-  const { halfOpen } = fieldsOf<{ halfOpen: Iterable<{ readonly association: Association }> }>(joins)
+  const { slots, joins, hints } = fieldsOf<{ slots: object; joins: object; hints: object }>(protocol)
+  const { hinted } = fieldsOf<{ hinted: ReadonlyMap<number, number> }>(hints)
+  const { byAddress } = fieldsOf<{ byAddress: ReadonlyMap<number, PeerState> }>(protocol.peers)
+  const { halfOpen, theirs } = fieldsOf<{
+    halfOpen: Iterable<{ readonly association: Association }>
+    theirs: { readonly nextTimeoutMs: number }
+  }>(joins)
   const peers: PeerState[] = [...protocol.peers.values()]
-  const described: string[] = []
-  const placeOf = (peer: PeerState): number => {
-    if (!peers.includes(peer)) peers.push(peer)
-    return peers.indexOf(peer)
+  const sessions: Session[] = peers.map(({ session }) => session)
+  const placeOf = (session: Session): number => {
+    if (!sessions.includes(session)) sessions.push(session)
+    return sessions.indexOf(session)
   }
   const rows = it.owners.map((owner) => {
     if (owner.kind === "join") return describeJoin(owner.pending, at)
-    return `${placeOf(owner.peer)}:${describeAssociation(owner.association, at)}`
+    const { session, association, isConfirmed } = ownedBy(owner)
+    return `${placeOf(session)}:${describeAssociation(association, isConfirmed, at)}`
   })
-  for (const peer of byAddress.values()) placeOf(peer)
-  for (const peer of peers)
-    described.push(`${protocol.peers.get(peer.unique, peer.publicKey) === peer ? "in" : "out"} ${describePeer(peer, at)}`)
+  for (const peer of byAddress.values()) placeOf(peer.session)
+  const described = sessions.map((session, i) => `${i < peers.length ? "in" : "out"} ${describeSession(session)}`)
   return [
     `${it.side}${it.number}${it.isJoining ? "j" : ""}${it.isWilling ? "w" : ""}`,
     ...rows,
     ...described,
-    `at ${[...byAddress].map(([address, peer]) => `${address}:${placeOf(peer)}`).join()}`,
-    `half ${[...halfOpen].map(({ association }) => association.slot).join()} ${at(joins.halfOpenDue.dueMs)}`,
+    ...peers.map((peer) => describePeer(peer, at)),
+    `at ${[...byAddress].map(([address, peer]) => `${address}:${placeOf(peer.session)}`).join()}`,
+    `half ${[...halfOpen].map(({ association }) => association.slot).join()} ${at(theirs.nextTimeoutMs)}`,
     `hinted ${[...hinted.values()].map((ms) => at(Math.max(ms, nowMs - 1_000))).join()}`,
-    `used ${fieldsOf<{ slots: number[] }>(slots).slots.length} due ${due.count}`,
+    `used ${fieldsOf<{ slots: number[] }>(slots).slots.length} due ${protocol.sizes.timers}`,
   ].join(";")
+}
+
+function describeSession({ unique, local, remote }: Session): string {
+  return [unique, local, remote].map((identity) => short(textOf(identity))).join("/")
 }
 
 function describeJoin({ joiner, calls }: PendingJoin, at: (ms: number) => string): string {
@@ -75,8 +80,8 @@ function describeJoin({ joiner, calls }: PendingJoin, at: (ms: number) => string
   return `join ${joiner.slot} ${joiner.isProbe} ${joiner.attempt} ${deadlines} ${candidates.join()}`
 }
 
-function describeAssociation(association: Association, at: (ms: number) => string): string {
-  const { slot, remoteSlot, isOurs, order, isConfirmed, retiresMs, lastReceivedMs, lastSentMs, createdMs, nextCounter, sent } = association
+function describeAssociation(association: Association, isConfirmed: boolean, at: (ms: number) => string): string {
+  const { slot, remoteSlot, isOurs, order, retiresMs, lastReceivedMs, lastSentMs, createdMs, nextCounter, sent } = association
   const { replay } = association
   const taken: number[] = []
   for (let counter = 1; counter <= replay.highest; counter++) if (replay.check(counter) !== undefined) taken.push(counter)
@@ -88,9 +93,8 @@ function describeAssociation(association: Association, at: (ms: number) => strin
 function describePeer(peer: PeerState, at: (ms: number) => string): string {
   const fields = fieldsOf<PeerFields>(peer)
   const { pings, isEchoOwed, isGoodbyeOwed, probedMs, goodbyeEndMs, feedbackDueMs, unanswered, goodbye, retiring } = fields
-  const { unique, localSession, remoteSession, liveness, isAnnounced, isProbeWanted, association, rtt, dueMs } = peer
+  const { liveness, isAnnounced, isProbeWanted, association, rtt, dueMs } = peer
   return [
-    [unique, localSession, remoteSession].map((identity) => short(textOf(identity))).join("/"),
     `${liveness}${isAnnounced ? "" : " untold"}${isProbeWanted ? " probe" : ""}${isEchoOwed ? " echo" : ""}${isGoodbyeOwed ? " bye" : ""}`,
     `uses ${association?.slot} retires ${retiring.map(({ slot }) => slot).join()}`,
     `pings ${[...pings].map(({ counter }) => counter).join()} unanswered ${unanswered}`,

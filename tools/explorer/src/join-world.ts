@@ -1,6 +1,6 @@
 /** Two sides, the network between them and those who meddle with it: everything that happens, and what has to hold whenever it does. */
 import * as wire from "@x/wire"
-import type { Association } from "../../../packages/endpoint/src/path/association.ts"
+import type { Session } from "../../../packages/endpoint/src/path/session.ts"
 import type { PeerState } from "../../../packages/endpoint/src/peer/peer-state.ts"
 import { nameOfDatagram } from "./datagram-name.ts"
 import type { Violation } from "./explore.ts"
@@ -75,7 +75,7 @@ export class JoinWorld {
   readonly #arrived = new Map<string, Datagram>()
   readonly #uniques: Record<SideName, Set<string>> = { A: new Set(), B: new Set() }
   readonly #told = new Map<PeerState, "joined" | "left" | "replaced">()
-  readonly #sessions = new Map<PeerState, string>()
+  readonly #sessions = new Map<PeerState | Session, string>()
   /** Ways and counters that were applied, by incarnation. */
   readonly #applied = new Set<string>()
   readonly #observer: Observer
@@ -240,27 +240,23 @@ export class JoinWorld {
     const it = this.sides[datagram.to]
     this.#arrived.set(datagram.name, datagram)
     const before = new Map(
-      this.#associationsOf(it).map(({ association, peer }) => [association, { peer, count: association.datagramsReceived }]),
+      it.associations.map(({ association, session }) => [association, { session, count: association.datagramsReceived }]),
     )
     it.receive(datagram.bytes, this.nowMs)
-    for (const [association, { peer, count }] of before)
-      if (association.datagramsReceived > count) this.#noteApplied(it, peer, association.slot, datagram)
+    for (const [association, { session, count }] of before)
+      if (association.datagramsReceived > count) this.#noteApplied(it, session, association.slot, datagram)
   }
 
-  #noteApplied(it: Incarnation, peer: PeerState, slot: number, { way, name, bytes }: Datagram): void {
-    const local = textOf(peer.localSession)
-    const remote = textOf(peer.remoteSession)
+  #noteApplied(it: Incarnation, session: Session, slot: number, { way, name, bytes }: Datagram): void {
+    const local = textOf(session.local)
+    const remote = textOf(session.remote)
     const isItsOwn =
-      way?.peerUnique === it.unique && way.unique === textOf(peer.unique) && way.peerSession === local && way.session === remote
+      way?.peerUnique === it.unique && way.unique === textOf(session.unique) && way.peerSession === local && way.session === remote
     if (!isItsOwn) this.#fail("applied by its own session only", name)
     const counter = wire.prefixCounter(new DataView(bytes.buffer), 0)
     const once = `${it.unique} ${local} ${remote} ${slot} ${counter}`
     if (this.#applied.has(once)) this.#fail("applied at most once", name)
     this.#applied.add(once)
-  }
-
-  #associationsOf(it: Incarnation): { association: Association; peer: PeerState }[] {
-    return it.owners.flatMap((owner) => (owner.kind === "association" ? [owner] : []))
   }
 
   #sent({ side }: Incarnation, bytes: Uint8Array, way: Way | undefined): void {
@@ -287,9 +283,9 @@ export class JoinWorld {
     if (reason === wire.REASON.timeout) return
     const other = this.sides[otherOf(at.side)].held
     const isLive = this.sides[at.side] === at && other !== undefined && this.sides[otherOf(at.side)].unique === textOf(peer.unique)
-    const { localSession, remoteSession } = peer
+    const { local, remote } = peer.session
     if (!isLive || !arePaired(peer, other) || at.unique !== textOf(other.unique) || reason === wire.REASON.closing) return
-    this.#fail("nothing live is ended", `${at.side}: ${wire.reasonName(reason)}, ${textOf(localSession)} with ${textOf(remoteSession)}`)
+    this.#fail("nothing live is ended", `${at.side}: ${wire.reasonName(reason)}, ${textOf(local)} with ${textOf(remote)}`)
   }
 
   #check(): void {
@@ -304,24 +300,26 @@ export class JoinWorld {
 
   #checkSide(it: Incarnation): void {
     const { side, protocol } = it
-    const peers = new Set([...protocol.peers.values(), ...this.#associationsOf(it).map(({ peer }) => peer)])
-    for (const peer of peers) {
-      if (!this.#uniques[otherOf(side)].has(textOf(peer.unique)))
-        this.#fail("uniques are those of incarnations", `${side}: ${textOf(peer.unique)}`)
-      const session = `${textOf(peer.localSession)} with ${textOf(peer.remoteSession)}`
-      const known = this.#sessions.get(peer) ?? session
+    const peers = [...protocol.peers.values()]
+    const halfOpenSessions = it.associations.map(({ session }) => session)
+    // What is half open will be a peer of its session.
+    for (const holder of new Set([...peers, ...halfOpenSessions])) {
+      const { unique, local, remote } = "session" in holder ? holder.session : holder
+      if (!this.#uniques[otherOf(side)].has(textOf(unique))) this.#fail("uniques are those of incarnations", `${side}: ${textOf(unique)}`)
+      const session = `${textOf(local)} with ${textOf(remote)}`
+      const known = this.#sessions.get(holder) ?? session
       if (known !== session) this.#fail("a state keeps its session", `${side}: ${known} became ${session}`)
-      this.#sessions.set(peer, session)
+      this.#sessions.set(holder, session)
     }
     const told = [...protocol.peers.values()].filter((peer) => this.#told.get(peer) === "joined")
     if (told.length > 1) this.#fail("one peer at a time", `${side} has ${told.length}`)
     const { halfOpen, slots, joins } = protocol.sizes
-    const waiting = this.#associationsOf(it).filter(({ association }) => !association.isConfirmed)
+    const waiting = it.associations.filter(({ isConfirmed }) => !isConfirmed)
     const asked = new Set(
-      waiting.map(({ association, peer }) => `${textOf(peer.unique)} ${textOf(peer.remoteSession)} ${association.remoteSlot}`),
+      waiting.map(({ association, session }) => `${textOf(session.unique)} ${textOf(session.remote)} ${association.remoteSlot}`),
     )
     if (asked.size < waiting.length) this.#fail("one half-open association for a join", `${side}: ${waiting.length} for ${asked.size}`)
-    const used = new Set([...peers].flatMap((peer) => peer.associations.map(({ slot }) => slot)))
+    const used = new Set(peers.flatMap((peer) => peer.associations.map(({ slot }) => slot)))
     // Of what is half open no state knows.
     if (slots > joins + used.size + halfOpen)
       this.#fail("slots are given back", `${side}: ${slots} for ${joins} joins and ${used.size} associations`)
@@ -423,5 +421,5 @@ export class JoinWorld {
 }
 
 function arePaired(a: PeerState, b: PeerState): boolean {
-  return textOf(a.localSession) === textOf(b.remoteSession) && textOf(a.remoteSession) === textOf(b.localSession)
+  return textOf(a.session.local) === textOf(b.session.remote) && textOf(a.session.remote) === textOf(b.session.local)
 }

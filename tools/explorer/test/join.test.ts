@@ -20,7 +20,11 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "an accept of another session is taken for the known one's",
     "one leaves unheard and joins again",
     "a state keeps its session",
-    { package: "endpoint", from: "      isSame(peer.remoteSession, accept.session) &&\n", to: "" },
+    {
+      package: "endpoint",
+      from: "if (known !== undefined && isSameSession(known, names)) return known",
+      to: "if (known !== undefined) return Object.assign(known, names)",
+    },
   ],
   [
     "a join goes on with the session of a state that is over",
@@ -29,14 +33,14 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     [
       {
         package: "endpoint",
-        from: "if (challenger !== undefined && !isSame(challenger.session, peer.localSession)) continue",
+        from: "if (challenger !== undefined && !isSame(challenger.session, over.local)) continue",
         to: "continue",
       },
       // Where another state takes its place that alone would end the join.
       {
         package: "endpoint",
-        from: "if (challengerOf(pending.joiner, peer.unique, peer.publicKey) !== undefined) this.#finish(pending, peer, nowMs)",
-        to: "if (nowMs < 0) this.#finish(pending, peer, nowMs)",
+        from: "if (pending.joiner.challengerWith(session) !== undefined) this.#finish(pending, session, nowMs)",
+        to: "if (nowMs < 0) this.#finish(pending, session, nowMs)",
       },
     ],
   ],
@@ -46,8 +50,8 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "nothing live is ended",
     {
       package: "endpoint",
-      from: "held === undefined && this.#isBeingReplaced(known)",
-      to: "known.isProbeWanted && isUsable",
+      from: "held === undefined && halfOpen.isReplacing(known.session)",
+      to: "held === undefined && nowMs < 0",
     },
   ],
   [
@@ -98,19 +102,14 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "one peer at a time",
     {
       package: "endpoint",
-      from: `if (before !== undefined) this.#replace(before, known === undefined ? wire.REASON.restarted : wire.REASON.unspecified, nowMs)
+      from: `if (before !== undefined) this.replace(before, known === undefined ? REASON.restarted : REASON.unspecified, nowMs)
     peer.isAnnounced = true
-    if (isReplaced)`,
+    return isReplaced ?`,
       to: `peer.isAnnounced = true
-    if (before !== undefined && peer === before)`,
+    return peer === before ?`,
     },
   ],
-  [
-    "slots are kept",
-    "one restarts",
-    "slots are given back",
-    { package: "endpoint", from: "this.#slots.free(association.slot, nowMs)", to: "" },
-  ],
+  ["slots are kept", "one restarts", "slots are given back", { package: "endpoint", from: "slots.free(association.slot, nowMs)", to: "" }],
   [
     "a repeated join is taken for another one",
     "joined, and one asks",
@@ -123,8 +122,8 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "uniques are those of incarnations",
     {
       package: "endpoint",
-      from: "new PeerState(this.#host.context, unique, local,",
-      to: "new PeerState(this.#host.context, this.#host.unique, local,",
+      from: "return { ...who, local, remote: join.session,",
+      to: "return { ...who, unique: this.#parts.unique, local, remote: join.session,",
     },
   ],
   [
@@ -133,8 +132,8 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "converges",
     {
       package: "endpoint",
-      from: "const oursStays = compare(this.unique, peer.unique) < 0",
-      to: "const oursStays = compare(this.unique, peer.unique) !== 0",
+      from: "const oursStays = compare(this.#parts.unique, peer.unique) < 0",
+      to: "const oursStays = compare(this.#parts.unique, peer.unique) !== 0",
     },
   ],
   [

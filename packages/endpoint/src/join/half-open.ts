@@ -1,6 +1,6 @@
 /**
- * Joins of others that were accepted and haven't been confirmed (PROTOCOL.md §7). Where there are keys each try of a join has an association of its own, since
- * its keys are.
+ * Joins of others that were accepted and haven't been confirmed (PROTOCOL.md §7). Where there are keys each try of a
+ * join has an association of its own, since its keys are.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import type { Join } from "@x/wire"
 import { toHex } from "../keys/identity.ts"
 import type { Association } from "../path/association.ts"
-import type { PeerState } from "../peer/peer-state.ts"
+import { isSameSession, isWithSame, type Session, type SessionNames } from "../path/session.ts"
 
 /** A try of a join that was accepted. */
 export interface HalfOpen {
@@ -17,7 +17,7 @@ export interface HalfOpen {
   /** Where it came from. */
   readonly host: string
   readonly attempt: number
-  readonly peer: PeerState
+  readonly session: Session
   readonly association: Association
   /** The least that the join came with, as a datagram: once confirmed, the path has shown to carry that. */
   joinBytes: number
@@ -48,6 +48,24 @@ export class HalfOpenTable {
 
   triesOf(join: string): readonly HalfOpen[] {
     return this.#tries.get(join) ?? NONE
+  }
+
+  /** The session of a try that both sides know under these names. */
+  sessionOf(names: SessionNames): Session | undefined {
+    for (const { session } of this) if (isSameSession(session, names)) return session
+    return undefined
+  }
+
+  /** A session with this incarnation, if one is half open. */
+  sessionWith(who: Pick<SessionNames, "unique" | "publicKey">): Session | undefined {
+    for (const { session } of this) if (isWithSame(session, who)) return session
+    return undefined
+  }
+
+  /** Whether the peer of this session is beginning another one. */
+  isReplacing(session: Session): boolean {
+    for (const it of this) if (it.session !== session && isWithSame(it.session, session)) return true
+    return false
   }
 
   add(entry: HalfOpen): void {

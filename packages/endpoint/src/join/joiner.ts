@@ -6,10 +6,11 @@
 
 import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR } from "@x/wire"
 import type { Due } from "../schedule/due-queue.ts"
-import { NO_IDENTITY } from "../keys/identity.ts"
+import { isSame, isSameKey, NO_IDENTITY } from "../keys/identity.ts"
 import { type Challenger, JoinCandidate, type Refusal } from "./join-candidate.ts"
 import type { NoiseInitiator } from "../keys/noise.ts"
 import type { IkInitiator } from "../keys/noise-ik.ts"
+import type { SessionNames } from "../path/session.ts"
 
 /** The next address is asked so long after the one before at the latest (RFC 8305 §5), and all have been by the middle of the time that there is. */
 const STEP_MS_MAX = 250
@@ -92,6 +93,13 @@ export class Joiner implements Due {
 
   candidateAt(address: number): JoinCandidate | undefined {
     return this.candidates.find((candidate) => candidate.address === address)
+  }
+
+  /** With this incarnation the join goes on, at one of its addresses. */
+  challengerWith({ unique, publicKey }: Pick<SessionNames, "unique" | "publicKey">): Challenger | undefined {
+    if (!isSameKey(this.publicKey, publicKey)) return undefined
+    for (const { challenger } of this.candidates) if (challenger !== undefined && isSame(challenger.unique, unique)) return challenger
+    return undefined
   }
 
   get nextTimeoutMs(): number {

@@ -36,8 +36,6 @@ export class Association {
   protection: Protection = NO_KEYS
   readonly replay: ReplayWindow
   readonly sent: SentDatagrams = new SentDatagrams()
-  /** A datagram of the peer's has come: it knows our slot and keys. */
-  isConfirmed = false
   /** `Infinity` unless another association took its place: then it takes datagrams until here. */
   retiresMs: number = Infinity
   lastReceivedMs: number

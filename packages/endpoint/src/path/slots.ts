@@ -23,8 +23,11 @@ export class SlotTable<T> {
     return this.#count
   }
 
-  /** A slot for `value`, `random` being uniform bits; `undefined`: all were in use within the quarantine. */
-  allocate(value: T, random: number, nowMs: number): number | undefined {
+  /**
+   * Takes a slot, which leads to nothing before it is `set`; `random` are uniform bits. `undefined`: all were in use
+   * within the quarantine.
+   */
+  take(random: number, nowMs: number): number | undefined {
     let index = this.#slots.length
     if (this.#freed.length > 0 && this.#freed[0]!.atMs + QUARANTINE_MS <= nowMs) index = this.#freed.shift()!.index
     else if (index > INDEX_MASK) return undefined
@@ -32,7 +35,7 @@ export class SlotTable<T> {
     const high = 1 + (random % ((1 << RANDOM_BITS) - 1))
     const slot = (high << INDEX_BITS) | index
     this.#slots[index] = slot
-    this.#values[index] = value
+    this.#values[index] = undefined
     this.#count++
     return slot
   }
@@ -42,8 +45,8 @@ export class SlotTable<T> {
     return this.#slots[index] === slot ? this.#values[index] : undefined
   }
 
-  /** The slot leads to something else from now on. */
-  replace(slot: number, value: T): void {
+  /** What a slot that was taken leads to from now on. */
+  set(slot: number, value: T): void {
     if (this.#slots[slot & INDEX_MASK] === slot) this.#values[slot & INDEX_MASK] = value
   }
 

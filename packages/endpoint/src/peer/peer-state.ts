@@ -18,6 +18,7 @@ import { IncomingStreams } from "../streams/incoming-streams.ts"
 import type { ProtocolListener } from "../protocol/listener.ts"
 import type { Outbox } from "../datagram/outbox.ts"
 import { Pacer } from "../path/pacer.ts"
+import type { Session } from "../path/session.ts"
 import type { Quota } from "../schedule/quota.ts"
 import type { Scratch } from "../datagram/scratch.ts"
 import type { Share } from "../schedule/shares.ts"
@@ -81,10 +82,8 @@ export interface PeerContext {
 export type Liveness = "joined" | "unreachable" | "leaving" | "left"
 
 export class PeerState implements Due {
-  readonly unique: Uint8Array
-  readonly localSession: Uint8Array
-  /** Zero until the peer told it. */
-  remoteSession: Uint8Array
+  /** The one session that all its associations are of. */
+  readonly session: Session
   readonly rtt: RttEstimator = new RttEstimator()
   /** How often its streams say things again that it doesn't answer. */
   readonly pace: RepeatPace
@@ -92,13 +91,10 @@ export class PeerState implements Due {
   readonly streamShare: Share
   readonly outgoing: OutgoingStreams
   readonly incoming: IncomingStreams
-  /** Its static key, where members have some: shown in the exchange that made its keys. */
-  publicKey: Uint8Array | undefined
   /** Who tells the application of it; set by the shell. */
   owner: unknown = undefined
   dueMs: number = Infinity
   heapIndex = -1
-  readonly limits: wire.Limits
   /** The application was told of it. */
   isAnnounced = false
   /** Whether the protocol is going to poll it. */
@@ -146,18 +142,30 @@ export class PeerState implements Due {
   readonly #pathResponses: Uint8Array[] = []
   #probeAnswer: wire.MtuProbe | undefined
 
-  constructor(context: PeerContext, unique: Uint8Array, localSession: Uint8Array, limits: wire.Limits, nowMs: number) {
+  constructor(context: PeerContext, session: Session) {
+    const nowMs = session.beganMs
     this.#context = context
-    this.unique = unique
-    this.localSession = localSession
-    this.remoteSession = new Uint8Array(wire.IDENTITY_BYTES)
-    this.limits = limits
+    this.session = session
     this.#measure(Infinity)
-    this.#controller = context.congestion(Math.min(context.settings.datagramBytes, limits.datagramBytes))
+    this.#controller = context.congestion(Math.min(context.settings.datagramBytes, session.limits.datagramBytes))
     this.pace = new RepeatPace(nowMs)
     this.streamShare = context.quota.streams.share()
     this.outgoing = new OutgoingStreams(this, context, nowMs)
     this.incoming = new IncomingStreams(this, context, nowMs)
+  }
+
+  get unique(): Uint8Array {
+    return this.session.unique
+  }
+
+  /** Its static key, where members have some. */
+  get publicKey(): Uint8Array | undefined {
+    return this.session.publicKey
+  }
+
+  /** What it told of itself. */
+  get limits(): wire.Limits {
+    return this.session.limits
   }
 
   get liveness(): Liveness {
@@ -189,6 +197,11 @@ export class PeerState implements Due {
     if (datagramBytes > this.datagramBytesMax) return
     this.#measure(datagramBytes > wire.DATAGRAM_BYTES_BASE ? wire.DATAGRAM_BYTES_BASE : wire.DATAGRAM_BYTES_FLOOR)
     this.#sendOptions = undefined
+  }
+
+  /** A datagram of so many bytes came through as the peer joined: a join without its padding shows that more doesn't. */
+  showPath(datagramBytes: number): void {
+    if (datagramBytes < wire.DATAGRAM_BYTES_BASE) this.limitPath(wire.DATAGRAM_BYTES_BASE)
   }
 
   /** What follows from both ends' limits and from what the path carries: asked for each packet, so it is kept. */

@@ -1,11 +1,16 @@
-import { toHex } from "../keys/identity.ts"
+import { isSameKey, toHex } from "../keys/identity.ts"
+import type { Session } from "../path/session.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 
-/** Peers by unique and, where members have some, by static key: who shows another key under a unique that is known is somebody else. */
+/**
+ * Peers by unique and, where members have some, by static key: a peer that shows another key under a unique that is
+ * known is another one. And by the address that datagrams to them go to.
+ */
 export class PeerTable {
   readonly #peers = new Map<string, PeerState>()
   /** How many there are of each unique: more than one only where a member takes another's. */
   readonly #uniques = new Map<string, number>()
+  readonly #byAddress = new Map<number, PeerState>()
 
   get size(): number {
     return this.#peers.size
@@ -19,15 +24,35 @@ export class PeerTable {
     return this.#uniques.has(toHex(unique))
   }
 
-  /** Puts a peer in the place of whoever had its unique and key. */
+  /** The peer whose datagrams go to this address: of several the one that came there last. */
+  at(address: number): PeerState | undefined {
+    return this.#byAddress.get(address)
+  }
+
+  /** Others of the same key whose datagrams go to this address. */
+  othersAt(address: number, { unique, publicKey }: Session): PeerState[] {
+    const peer = this.get(unique, publicKey)
+    return [...this.#peers.values()].filter(
+      (other) => other !== peer && other.association?.address === address && isSameKey(other.publicKey, publicKey),
+    )
+  }
+
+  /** Puts a peer in the place of the one that had its unique and key. */
   set(peer: PeerState): void {
     const key = keyOf(peer.unique, peer.publicKey)
     if (!this.#peers.has(key)) this.#count(peer.unique, 1)
     this.#peers.set(key, peer)
   }
 
+  /** Datagrams to a peer go to this address from now on, and no longer to that of the association in use. */
+  move(peer: PeerState, address: number): void {
+    this.#unindex(peer)
+    this.#byAddress.set(address, peer)
+  }
+
   /** Takes out exactly this one, if it is there. */
   delete(peer: PeerState): void {
+    this.#unindex(peer)
     const key = keyOf(peer.unique, peer.publicKey)
     if (this.#peers.get(key) !== peer) return
     this.#peers.delete(key)
@@ -37,6 +62,11 @@ export class PeerTable {
   /** They may be taken out meanwhile. */
   values(): IterableIterator<PeerState> {
     return this.#peers.values()
+  }
+
+  #unindex(peer: PeerState): void {
+    const address = peer.association?.address
+    if (address !== undefined && this.#byAddress.get(address) === peer) this.#byAddress.delete(address)
   }
 
   #count(unique: Uint8Array, by: 1 | -1): void {

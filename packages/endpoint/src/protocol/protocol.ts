@@ -11,27 +11,31 @@ import type { ReceiveBatch, SyncCrypto, Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Settings } from "../settings.ts"
 import type { Association } from "../path/association.ts"
+import { Associations } from "../path/associations.ts"
+import type { Session } from "../path/session.ts"
 import { ControlWriter } from "../datagram/control-writer.ts"
 import type { CookieHost } from "../join/cookie.ts"
-import { type Due, DueQueue } from "../schedule/due-queue.ts"
-import { compare, isSameKey, newIdentity } from "../keys/identity.ts"
-import { Joiner } from "../join/joiner.ts"
-import { JoinCall, type JoinFailure } from "../join/join-call.ts"
-import { Joins, type JoinTarget, type PendingJoin, type SlotOwner, ZERO_SEED } from "../join/joins.ts"
+import type { Established, JoinEvent } from "../join/established.ts"
+import type { HalfOpen } from "../join/half-open.ts"
+import { Hints } from "../join/hints.ts"
+import { DueQueue } from "../schedule/due-queue.ts"
+import { newIdentity } from "../keys/identity.ts"
+import type { JoinCall, JoinFailure } from "../join/join-call.ts"
+import { Joins } from "../join/joins.ts"
+import type { JoinTarget } from "../join/ours.ts"
 import type { ProtocolListener } from "./listener.ts"
 import { Outbox } from "../datagram/outbox.ts"
 import type { OutgoingState } from "../streams/outgoing-streams.ts"
-import { HEAD_ROOM_BYTES, PeerState, type PeerContext } from "../peer/peer-state.ts"
-import { PeerTable } from "./peer-table.ts"
+import { HEAD_ROOM_BYTES, type PeerState, type PeerContext } from "../peer/peer-state.ts"
+import type { PeerTable } from "./peer-table.ts"
+import { type Change, Peers } from "./peers.ts"
+import type { SlotOwner } from "./slot-owner.ts"
 import { NO_OPENER } from "../keys/protection.ts"
 import { Quota } from "../schedule/quota.ts"
 import { createScratch } from "../datagram/scratch.ts"
 import { type Identity, SealedHandshakes } from "../keys/sealed-handshakes.ts"
 import { SlotTable } from "../path/slots.ts"
 
-/** Hints: one a second to an address, and so many addresses are remembered for it. */
-const HINT_INTERVAL_MS = 1_000
-const HINT_ADDRESSES_MAX = 1_024
 /** Who is woken so much later than asked for was suspended, or its clock has leapt. */
 const ABSENT_MS = 1_000
 /** Places for peers with something to do that are kept though nobody needs them. */
@@ -72,10 +76,9 @@ export interface ProtocolOptions {
 
 export class Protocol {
   readonly unique: Uint8Array
-  readonly peers: PeerTable = new PeerTable()
+  readonly peers: PeerTable
   readonly drops: Record<wire.DropReason, number>
-  /** Peers by the address that datagrams to them go to. */
-  readonly #byAddress = new Map<number, PeerState>()
+  readonly #peers: Peers
   readonly #settings: Settings
   readonly #transport: Transport
   readonly #listener: ProtocolListener
@@ -91,13 +94,15 @@ export class Protocol {
   readonly #serving: PeerState[] = []
   readonly #budget: AssemblyBudget
   readonly #slots = new SlotTable<SlotOwner>()
-  readonly #due = new DueQueue<Due>()
+  readonly #due = new DueQueue<PeerState>()
   /** Peers with something to send, or something that may be due. */
   readonly #awake: PeerState[] = []
   #awakePeers = 0
+  readonly #associations: Associations
   readonly #joins: Joins
-  /** When each address was last sent a hint. */
-  readonly #hinted = new Map<number, number>()
+  /** Those who are to be told what comes of their joins. */
+  readonly #callers = new Map<JoinCall, (result: PeerState | JoinFailure) => void>()
+  readonly #hints: Hints
   readonly #limits: wire.Limits
   readonly #sealed: SealedHandshakes | undefined
   readonly #cursor = new wire.PacketCursor()
@@ -158,21 +163,28 @@ export class Protocol {
       drop: (reason) => void this.drops[reason]++,
       wake: (peer) => this.#wake(peer),
       hasten: (peer, deadlineMs) => this.#hasten(peer, deadlineMs),
-      forsake: (peer) => this.#joins.forget(peer, this.#nowMs),
+      forsake: (peer) => this.#joins.drop(peer.session, this.#nowMs),
     }
-    this.#joins = new Joins(
-      {
-        ...{ unique: this.unique, settings, transport, cookies, random, onWork },
-        ...{ limits: this.#limits, outbox: this.#outbox, slots: this.#slots, due: this.#due, context: this.#context, peers: this.peers },
-        sealed: this.#sealed === undefined ? undefined : { handshakes: this.#sealed, crypto: keys!.crypto },
-        refuse: (reason) => void this.#refuse(reason),
-        establish: (peer, association, at) => this.#establish(peer, association, at),
-        dissociate: (association, at) => this.#dissociate(association, at),
-        peerAt: (address) => this.#byAddress.get(address),
-        found: (peer, address, at) => this.#found(peer, address, at),
+    const { unique } = this
+    const slots = this.#slots
+    const outbox = this.#outbox
+    this.#associations = new Associations({
+      ...{ transport, settings, unique, slots, waiting: outbox, crypto: keys?.crypto },
+      inFlightMax: this.#limits.inFlight,
+    })
+    const associations = this.#associations
+    this.#peers = new Peers({ unique, context: this.#context, slots, associations, outbox, due: this.#due })
+    this.peers = this.#peers.table
+    this.#joins = new Joins({
+      ...{ settings, transport, outbox, associations, peers: this.peers, cookies, sealed: this.#sealed, nowMs },
+      own: { unique, limits: this.#limits },
+      slots: {
+        take: (at) => slots.take(random(), at),
+        set: (slot, owner) => slots.set(slot, owner),
+        free: (slot, at) => slots.free(slot, at),
       },
-      nowMs,
-    )
+    })
+    this.#hints = new Hints(outbox, settings.profile)
   }
 
   /** The transport's number for the memory of a slot; told to it when the first packet goes out from there. */
@@ -200,7 +212,7 @@ export class Protocol {
       halfOpen: this.#joins.halfOpenCount,
       pool: this.#pool.used,
       assemblyBytes: this.#budget.used,
-      timers: this.#due.count,
+      timers: this.#due.count + this.#joins.timers,
       sendPool: this.#sendPool.used,
       // What is still read of an endpoint that is closed takes nobody's place.
       streams: this.#isReleased ? 0 : this.#quota.streams.used,
@@ -209,11 +221,11 @@ export class Protocol {
 
   /** How often there was no place, by what was full. */
   get full(): Full {
-    const { poolShares, sendPoolShares, poolLoans, sendPoolLoans, halfOpenShares, streamsRefused: streams } = this.#quota
+    const { poolShares, sendPoolShares, poolLoans, sendPoolLoans, streamsRefused: streams } = this.#quota
     const [pool, sendPool] = [this.#pool.refused + poolLoans, this.#sendPool.refused + sendPoolLoans]
     return {
       ...{ pool, poolPerPeer: poolShares, sendPool, sendPoolPerPeer: sendPoolShares },
-      ...{ streams, halfOpenPerHost: halfOpenShares },
+      ...{ streams, halfOpenPerHost: this.#joins.refusedOfHosts },
     }
   }
 
@@ -253,11 +265,11 @@ export class Protocol {
     if (wire.prefixHandshake(view, offset)) return 0
     const slot = wire.prefixSlot(view, offset)
     const owner = this.#slots.get(slot)
-    if (owner?.kind !== "association") {
+    if (owner === undefined || owner.kind === "join") {
       this.#hint(batch, row, slot)
       return this.#refuse("unknown-slot")
     }
-    const { replay, protection } = owner.association
+    const { replay, protection } = associationOf(owner)
     const stale = replay.check(wire.prefixCounter(view, offset))
     if (stale !== undefined) return this.#refuse(stale)
     const opener = protection.opener(this.#epochOf(view, offset), this.#nowMs)
@@ -281,18 +293,19 @@ export class Protocol {
     if (wire.prefixHandshake(view, offset)) return this.#receiveHandshake(view, bytes, offset, length, batch.address[row]!, nowMs)
     // Datagrams before this one in the batch may have ended the association, or been its twin.
     const owner = this.#slots.get(wire.prefixSlot(view, offset))
-    if (owner?.kind !== "association") return void this.#refuse("unknown-slot")
-    const { peer, association } = owner
+    if (owner === undefined || owner.kind === "join") return void this.#refuse("unknown-slot")
+    const association = associationOf(owner)
     const counter = wire.prefixCounter(view, offset)
     const stale = association.replay.check(counter)
     if (stale !== undefined) return void this.#refuse(stale)
     if (batch.opener[row] !== 0 && batch.verdict[row] !== 1) return void this.#refuse("tag")
     const reason = wire.checkPackets(view, offset, length, this.#settings.profile)
     if (reason !== undefined) return void this.#refuse(reason)
-    // Who joined is where the join came from, and has our answer. A copy of the join from elsewhere must not aim what we say.
-    if (!association.isConfirmed && batch.address[row] !== association.address) return void this.#refuse("unexpected")
+    // The joiner is where the join came from, and has our answer. A copy of the join from elsewhere must not aim what
+    // we say.
+    if (owner.kind === "half-open" && batch.address[row] !== association.address) return void this.#refuse("unexpected")
     association.received(counter, this.#epochOf(view, offset), length, nowMs)
-    if (!association.isConfirmed) this.#joins.confirm(peer, association, nowMs)
+    const peer = owner.kind === "half-open" ? this.#confirm(owner.entry, nowMs) : owner.peer
     peer.heard(nowMs)
     this.#wake(peer)
     this.#apply(peer, association, view, bytes, offset, length, nowMs)
@@ -363,43 +376,32 @@ export class Protocol {
     }
   }
 
-  /** Tells whoever still sends to a slot we don't have, at most once a second and in fewer bytes. Only in profiles without keys. */
+  /** Tells the sender of a datagram for a slot that we don't have. Only in profiles without keys. */
   #hint(batch: ReceiveBatch, row: number, slot: number): void {
-    const address = batch.address[row]!
-    const nowMs = this.#nowMs
     if (this.#sealed !== undefined) return
     const view = this.#viewOf(batch, row)
     const counter = wire.prefixCounter(view, batch.offset[row]!)
-    if (slot === 0 || counter === 0 || counter > wire.NUMBER_MAX || address === 0 || batch.length[row]! <= this.#hintBytes()) return
-    if ((this.#hinted.get(address) ?? -Infinity) + HINT_INTERVAL_MS > nowMs) return
-    if (this.#hinted.size >= HINT_ADDRESSES_MAX) this.#hinted.clear()
-    this.#hinted.set(address, nowMs)
-    if (!this.#outbox.makeRoom()) return
-    this.#outbox.compose()
-    const { writer } = this.#outbox
-    writer.finish(wire.writeHint(writer.view, writer.begin(wire.KIND.hint), { slot, counter }))
-    this.#outbox.postHandshake(address, 0, 0, ZERO_SEED)
-    this.#onWork()
+    if (this.#hints.answer(slot, counter, batch.length[row]!, batch.address[row]!, this.#nowMs)) this.#onWork()
   }
 
-  /** Somebody wants to join, and waits so long; `onDone` is called once, unless it is cancelled. */
+  /** Somebody wants to join, and waits this long; `onDone` is called once, unless it is cancelled. */
   callJoin(timeoutMs: number, onDone: (result: PeerState | JoinFailure) => void, nowMs: number): JoinCall {
-    return this.#joins.call(timeoutMs, onDone, nowMs)
+    const call = this.#joins.call(timeoutMs, nowMs)
+    this.#callers.set(call, onDone)
+    this.#onWork()
+    return call
   }
 
   /** Asks the peer at one of these addresses to associate. */
   join(call: JoinCall, target: JoinTarget, nowMs: number): void {
     this.#joins.ask(call, target, nowMs)
+    this.#settleJoins(nowMs)
+    this.#onWork()
   }
 
   cancelJoin(call: JoinCall, nowMs: number): void {
+    this.#callers.delete(call)
     this.#joins.cancel(call, nowMs)
-  }
-
-  /** A hint is never longer than what it answers. */
-  #hintBytes(): number {
-    const { profile } = this.#settings
-    return wire.PREFIX_BYTES[profile]! + wire.PACKET_OVERHEAD_BYTES + wire.HINT_BYTES + wire.TAG_BYTES[profile]!
   }
 
   #receiveHandshake(view: DataView, bytes: Uint8Array, offset: number, length: number, address: number, nowMs: number): void {
@@ -409,67 +411,53 @@ export class Protocol {
     // The source can't be answered: it is no address we know how to write.
     if (address === 0) return void this.#refuse("unexpected")
     // Answers to a join that is over have no seed to check them with any more.
-    if (owner?.kind === "association") return void this.#refuse("unexpected")
-    if (this.#sealed !== undefined) return this.#receiveSealed(this.#sealed, owner?.pending, view, bytes, offset, length, address, nowMs)
-    const seed = owner === undefined ? ZERO_SEED : this.#joins.seedOf(owner.pending, address)
-    if (this.#settings.profile === wire.PROFILE.checksum && !wire.openChecksum(bytes, offset, length, seed)) return void this.#refuse("tag")
-    const reason = wire.checkPackets(view, offset, length, this.#settings.profile)
-    if (reason !== undefined) return void this.#refuse(reason)
-    const cursor = this.#cursor
-    cursor.start(view, offset, length, this.#settings.profile)
-    cursor.next()
-    const { kind, body, end, addressForm } = cursor
-    const attempt = wire.prefixCounter(view, offset)
-    if (kind === wire.KIND.join)
-      return this.#joins.handleJoin(wire.readJoin(view, body, addressForm), attempt, length, address, nowMs, undefined)
-    if (kind === wire.KIND.hint) return this.#handleHint(wire.readHint(view, body), address, nowMs)
-    if (kind === wire.KIND.loose) return void this.#refuse("not-welcome")
-    if (owner === undefined || attempt === 0 || attempt > owner.pending.joiner.attempt) return void this.#refuse("unexpected")
-    if (kind === wire.KIND.challenge)
-      return this.#joins.handleChallenge(owner.pending, wire.readChallenge(view, body), attempt, address, nowMs)
-    if (kind === wire.KIND.accept) {
-      const accept = wire.readAccept(view, body, addressForm)
-      return this.#joins.handleAccept(owner.pending, accept, length, address, nowMs)
-    }
-    this.#joins.handleRefuse(owner.pending, wire.readReasonText(view, body, end), attempt, address, nowMs)
+    if (owner !== undefined && owner.kind !== "join") return void this.#refuse("unexpected")
+    const dropped = this.#joins.receive({ view, bytes, offset, length, address }, owner?.pending, nowMs)
+    if (dropped !== undefined) this.#refuse(dropped)
+    this.#settleJoins(nowMs)
   }
 
-  /** A datagram outside an association in a profile with keys: a join, or an answer to ours. Nothing else is said there. */
-  #receiveSealed(
-    sealed: SealedHandshakes,
-    pending: PendingJoin | undefined,
-    view: DataView,
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    address: number,
-    nowMs: number,
-  ): void {
-    const attempt = wire.prefixCounter(view, offset)
-    const exchange = pending?.joiner.exchange(attempt)
-    if (pending !== undefined && (exchange === undefined || pending.joiner.candidateAt(address) === undefined))
-      return void this.#refuse("unexpected")
-    const opened =
-      exchange === undefined ? sealed.openJoin(bytes, offset, length) : sealed.openAnswer(exchange.initiator, bytes, offset, length)
-    if (typeof opened === "string") return void this.#refuse(opened)
-    const plain = sealed.view
-    const reason = wire.checkPackets(plain, 0, sealed.length, this.#settings.profile)
-    if (reason !== undefined) return void this.#refuse(reason)
-    const cursor = this.#cursor
-    cursor.start(plain, 0, sealed.length, this.#settings.profile)
-    cursor.next()
-    const { kind, body, end, addressForm } = cursor
-    if (opened.kind === "join") {
-      if (kind !== wire.KIND.join) return void this.#refuse("unexpected")
-      return this.#joins.handleJoin(wire.readJoin(plain, body, addressForm), attempt, length, address, nowMs, opened)
+  /** Does what follows from what happened to joins. */
+  #settleJoins(nowMs: number): void {
+    for (let event = this.#joins.pollEvent(); event !== undefined; event = this.#joins.pollEvent()) this.#settleJoin(event, nowMs)
+  }
+
+  #settleJoin(event: JoinEvent, nowMs: number): void {
+    switch (event.kind) {
+      case "established": {
+        const { session } = event.established
+        const peer = this.#establish(event.established, nowMs)
+        // Tells the other side that its accept has come.
+        peer.ping(() => {})
+        this.#settleJoins(nowMs)
+        return this.#tell(event.calls, this.#peerOf(session) ?? peer)
+      }
+      case "settled": {
+        const { result } = event
+        const told = "kind" in result ? result : this.#peerOf(result)
+        if (told !== undefined) this.#tell(event.calls, told)
+        return
+      }
+      case "found": {
+        const peer = this.#peerOf(event.session)
+        if (peer !== undefined) this.#peers.found(peer, event.address, nowMs)
+        return
+      }
+      case "hinted":
+        return this.#handleHint(event.hint, event.address, nowMs)
     }
-    if (pending === undefined || (opened.kind === "accept") !== (kind === wire.KIND.accept)) return void this.#refuse("unexpected")
-    if (opened.kind === "accept") {
-      const accept = wire.readAccept(plain, body, addressForm)
-      return this.#joins.handleAccept(pending, accept, length, address, nowMs, exchange, opened.result)
+  }
+
+  #peerOf({ unique, publicKey }: Session): PeerState | undefined {
+    return this.peers.get(unique, publicKey)
+  }
+
+  #tell(calls: readonly JoinCall[], result: PeerState | JoinFailure): void {
+    for (const call of calls) {
+      const onDone = this.#callers.get(call)
+      this.#callers.delete(call)
+      onDone?.(result)
     }
-    if (kind === wire.KIND.challenge) return this.#joins.handleChallenge(pending, wire.readChallenge(plain, body), attempt, address, nowMs)
-    this.#joins.handleRefuse(pending, wire.readReasonText(plain, body, end), attempt, address, nowMs)
   }
 
   /** Joins go out under the first of these secrets from now on, and are taken under each. What is joined stays so. */
@@ -477,94 +465,32 @@ export class Protocol {
     this.#sealed?.setSecrets(secrets)
   }
 
-  /** An association is complete: it may be the peer's first, one more, or that of a state which replaces another. */
-  #establish(peer: PeerState, association: Association, nowMs: number): void {
-    association.establishedMs = nowMs
-    this.#joins.prefer(peer, association.address, nowMs)
-    const known = this.peers.get(peer.unique, peer.publicKey)
-    if (known === peer) {
-      const before = this.#formerAt(association.address, peer)
-      this.#choose(peer, association, nowMs)
-      if (before !== undefined && before !== peer) this.#replace(before, wire.REASON.restarted, nowMs)
-      if (peer.association === association) this.#joins.satisfy(peer, nowMs)
-      return
-    }
-    const before = known ?? this.#formerAt(association.address, peer)
-    this.#use(peer, association, nowMs)
-    this.peers.set(peer)
+  /** A datagram came under a half-open association: the joiner has our accept. */
+  #confirm(entry: HalfOpen, nowMs: number): PeerState {
+    const peer = this.#establish(this.#joins.confirm(entry, nowMs), nowMs)
+    this.#settleJoins(nowMs)
+    return peer
+  }
+
+  #establish(established: Established, nowMs: number): PeerState {
+    const { session, association } = established
+    this.#joins.prefer(session, association.address, nowMs)
+    const change = this.#peers.establish(established, nowMs)
+    const { peer } = change
+    if (change.kind !== "more") this.#announce(change)
+    if (peer.association === association) this.#joins.satisfy(session, nowMs)
+    return peer
+  }
+
+  #announce({ peer, before, isRestart }: Change): void {
     this.#wake(peer)
-    // A peer that is leaving was reported as left: what comes now begins anew.
-    const isReplaced = before !== undefined && (before.liveness === "joined" || before.liveness === "unreachable")
-    if (before !== undefined) this.#replace(before, known === undefined ? wire.REASON.restarted : wire.REASON.unspecified, nowMs)
-    peer.isAnnounced = true
-    if (isReplaced) this.#listener.onReplaced(before, peer, known === undefined)
+    if (before !== undefined) this.#listener.onReplaced(before, peer, isRestart === true)
     else this.#listener.onJoined(peer)
-    this.#joins.satisfy(peer, nowMs)
-  }
-
-  /** Whom we had at this address. Members with keys of their own don't stand for each other: who shows another key is somebody else, wherever he is. */
-  #formerAt(address: number, { publicKey }: PeerState): PeerState | undefined {
-    const former = this.#byAddress.get(address)
-    return former !== undefined && isSameKey(former.publicKey, publicKey) ? former : undefined
-  }
-
-  #use(peer: PeerState, association: Association, nowMs: number): void {
-    this.#unindex(peer)
-    peer.use(association, nowMs)
-    this.#byAddress.set(association.address, peer)
-  }
-
-  #unindex(peer: PeerState): void {
-    const address = peer.association?.address
-    if (address !== undefined && this.#byAddress.get(address) === peer) this.#byAddress.delete(address)
-  }
-
-  /** Of two associations of one session that of the higher order stays, and of two of the same the one begun by the smaller unique: both sides see it alike. */
-  #choose(peer: PeerState, association: Association, nowMs: number): void {
-    const current = peer.association
-    const oursStays = compare(this.unique, peer.unique) < 0
-    const isAbove =
-      current === undefined ||
-      (association.order === current.order
-        ? association.isOurs === current.isOurs || association.isOurs === oursStays
-        : association.order > current.order)
-    if (isAbove) this.#use(peer, association, nowMs)
-    else peer.retire(association, nowMs)
-  }
-
-  #found(peer: PeerState, address: number, nowMs: number): boolean {
-    const others = [...this.peers.values()].filter(
-      (other) => other !== peer && other.association?.address === address && isSameKey(other.publicKey, peer.publicKey),
-    )
-    for (const other of others) this.#replace(other, wire.REASON.restarted, nowMs)
-    return others.length > 0
-  }
-
-  #replace(before: PeerState, reason: number, nowMs: number): void {
-    before.end(reason, "")
-    this.#forget(before, nowMs)
-  }
-
-  #forget(peer: PeerState, nowMs: number): void {
-    this.peers.delete(peer)
-    this.#unindex(peer)
-    this.#due.remove(peer)
-    peer.isAwake = false
-    peer.end(wire.REASON.unspecified, "")
-    this.#outbox.flush()
-    for (const association of peer.associations) this.#dissociate(association, nowMs)
-  }
-
-  #dissociate(association: Association, nowMs: number): void {
-    this.#outbox.discard(association)
-    this.#slots.free(association.slot, nowMs)
-    this.#transport.releaseAddress(association.address)
-    association.protection.release()
   }
 
   /** Our datagram met nobody: find out who is there now. Nothing is replaced on a hint's word. */
   #handleHint(hint: wire.Hint, address: number, nowMs: number): void {
-    const peer = this.#byAddress.get(address)
+    const peer = this.peers.at(address)
     const association = peer?.association
     if (peer !== undefined && association?.remoteSlot === hint.slot && association.hasSent(hint.counter)) this.#probe(peer, nowMs)
     else this.#refuse("unexpected")
@@ -573,7 +499,7 @@ export class Protocol {
   /** Joins again where a peer was, to learn whether it still is. */
   #probe(peer: PeerState, nowMs: number): void {
     const address = peer.association?.address
-    if (address !== undefined) this.#joins.probe(address, peer.publicKey, nowMs)
+    if (address !== undefined) this.#joins.probe(address, peer.publicKey, this.#settings.joinTimeoutMs, nowMs)
   }
 
   // Datagrams out.
@@ -600,7 +526,8 @@ export class Protocol {
 
   /** When `poll` has something to do of its own accord. */
   get nextTimeoutMs(): number {
-    return this.#awakePeers > 0 && !this.#outbox.isBlocked ? -Infinity : this.#due.nextMs
+    if (this.#awakePeers > 0 && !this.#outbox.isBlocked) return -Infinity
+    return Math.min(this.#due.nextMs, this.#joins.nextTimeoutMs)
   }
 
   /** Handles what is due and sends what there is. */
@@ -608,12 +535,9 @@ export class Protocol {
     this.#nowMs = nowMs
     // While nobody was here to listen nobody was silent.
     if (nowMs > this.#expectedMs + ABSENT_MS) for (const peer of this.peers.values()) peer.excuse(nowMs - this.#expectedMs, nowMs)
-    for (let due = this.#due.takeDue(nowMs); due !== undefined; due = this.#due.takeDue(nowMs)) {
-      if (due instanceof PeerState) this.#rouse(due)
-      else if (due instanceof Joiner) this.#joins.poll(due, nowMs)
-      else if (due instanceof JoinCall) this.#joins.expire(due, nowMs)
-      else this.#joins.expireHalfOpen(nowMs)
-    }
+    for (let due = this.#due.takeDue(nowMs); due !== undefined; due = this.#due.takeDue(nowMs)) this.#rouse(due)
+    this.#joins.poll(nowMs)
+    this.#settleJoins(nowMs)
     // Control of all peers goes before data of any.
     const awake = this.#awake
     let polled = 0
@@ -658,10 +582,10 @@ export class Protocol {
 
   /** Answers whether the peer is still there. */
   #pollControl(peer: PeerState, nowMs: number, mayJudge: boolean): boolean {
-    for (const association of peer.handleTimeout(nowMs)) this.#dissociate(association, nowMs)
+    for (const association of peer.handleTimeout(nowMs)) this.#associations.release(association, nowMs)
     peer.pollControl(nowMs, mayJudge)
     if (peer.isGone(nowMs)) {
-      this.#forget(peer, nowMs)
+      this.#peers.forget(peer, nowMs)
       return false
     }
     if (peer.isProbeWanted) {
@@ -706,7 +630,7 @@ export class Protocol {
 
   /** The system refused a datagram as too long for the path. */
   handleTooLong(address: number, bytes: number, nowMs: number): void {
-    const peer = this.#byAddress.get(address)
+    const peer = this.peers.at(address)
     peer?.limitPath(bytes)
     peer?.outgoing.handlePathLimit(nowMs)
   }
@@ -718,24 +642,14 @@ export class Protocol {
 
   /** Says goodbye to all, also to those whose join we accepted and who haven't been heard since. */
   leave(reason: number, nowMs: number): void {
-    for (const { peer, association } of this.#joins.takeHalfOpen()) {
-      const known = this.peers.get(peer.unique, peer.publicKey)
-      // Taken into use here: a datagram that still comes confirms nothing more.
-      association.isConfirmed = true
-      if (known === peer) peer.retire(association, nowMs)
-      else if (known !== undefined) this.#dissociate(association, nowMs)
-      else {
-        this.#use(peer, association, nowMs)
-        this.peers.set(peer)
-      }
-    }
+    for (const entry of this.#joins.takeHalfOpen()) this.#peers.adopt(entry, nowMs)
     for (const peer of [...this.peers.values()]) peer.leave(reason, "", nowMs)
   }
 
   /** Gives back what it registered; after this nothing may be called. */
   release(nowMs: number): void {
     this.#joins.release(nowMs)
-    for (const peer of [...this.peers.values()]) this.#replace(peer, wire.REASON.closing, nowMs)
+    for (const peer of [...this.peers.values()]) this.#peers.replace(peer, wire.REASON.closing, nowMs)
     this.#isReleased = true
     this.#outbox.release()
     // A piece of memory that nothing was sent from has no number.
@@ -747,6 +661,10 @@ export class Protocol {
     this.#quota.assertInvariants()
     for (const peer of this.peers.values()) peer.assertInvariants()
   }
+}
+
+function associationOf(owner: Exclude<SlotOwner, { kind: "join" }>): Association {
+  return owner.kind === "association" ? owner.association : owner.entry.association
 }
 
 /** No sealer has this id: the row was dropped. */

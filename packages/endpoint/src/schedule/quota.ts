@@ -24,10 +24,9 @@ export class Quota {
   /** Bytes of messages under way. */
   readonly assembly: Shares
   readonly streams: Shares
-  /** How often a peer had all that one can have of early slots, of those for sent packets, and of half-open joins; and all streams that it could have. */
+  /** How often a peer had all that one can have of early slots, and of those for sent packets; and all streams that it could have. */
   poolShares = 0
   sendPoolShares = 0
-  halfOpenShares = 0
   streamsRefused = 0
   /** And how often it could have had more, had others less. */
   poolLoans = 0

@@ -1,0 +1,44 @@
+import * as wire from "@x/wire"
+import type { Outbox } from "../datagram/outbox.ts"
+import { ZERO_SEED } from "./handshake-writer.ts"
+
+/** Hints: one in this time to an address, and this many addresses are remembered for it. */
+const HINT_INTERVAL_MS = 1_000
+const HINT_ADDRESSES_MAX = 1_024
+
+/**
+ * Tells those who still send to a slot that we don't have, at most once a second and in fewer bytes than came. Only in
+ * profiles without keys.
+ */
+export class Hints {
+  readonly #outbox: Outbox
+  readonly #profile: wire.Profile
+  /** When each address was last sent a hint. */
+  readonly #hinted = new Map<number, number>()
+
+  constructor(outbox: Outbox, profile: wire.Profile) {
+    this.#outbox = outbox
+    this.#profile = profile
+  }
+
+  /** A datagram of this length and counter came for a slot that we don't have. Answers whether a hint goes out. */
+  answer(slot: number, counter: number, length: number, address: number, nowMs: number): boolean {
+    if (slot === 0 || counter === 0 || counter > wire.NUMBER_MAX || address === 0) return false
+    if (length <= this.#hintBytes()) return false
+    if ((this.#hinted.get(address) ?? -Infinity) + HINT_INTERVAL_MS > nowMs) return false
+    if (this.#hinted.size >= HINT_ADDRESSES_MAX) this.#hinted.clear()
+    this.#hinted.set(address, nowMs)
+    if (!this.#outbox.makeRoom()) return false
+    this.#outbox.compose()
+    const { writer } = this.#outbox
+    writer.finish(wire.writeHint(writer.view, writer.begin(wire.KIND.hint), { slot, counter }))
+    this.#outbox.postHandshake(address, 0, 0, ZERO_SEED)
+    return true
+  }
+
+  /** A hint is never longer than what it answers. */
+  #hintBytes(): number {
+    const around = wire.PREFIX_BYTES[this.#profile]! + wire.TAG_BYTES[this.#profile]!
+    return around + wire.PACKET_OVERHEAD_BYTES + wire.HINT_BYTES
+  }
+}

@@ -1,0 +1,394 @@
+/**
+ * Our own joins under way: those who wait for them, and what is made of the answers (PROTOCOL.md §7).
+ *
+ * @module
+ */
+
+import type { Transport } from "@x/transport/host"
+import * as wire from "@x/wire"
+import { isSame, toHex } from "../keys/identity.ts"
+import type { SealedHandshakes } from "../keys/sealed-handshakes.ts"
+import type { Association } from "../path/association.ts"
+import type { Associations } from "../path/associations.ts"
+import { isSameSession, type Session, type SessionNames } from "../path/session.ts"
+import { DueQueue } from "../schedule/due-queue.ts"
+import type { JoinEvent, JoinSlots, KnownPeers } from "./established.ts"
+import type { HalfOpenTable } from "./half-open.ts"
+import type { AcceptHandshake, ChallengeHandshake, RefuseHandshake } from "./handshake-reader.ts"
+import type { HandshakeWriter } from "./handshake-writer.ts"
+import { JoinCall, JoinCalls, type JoinFailure, type PendingJoin } from "./join-call.ts"
+import type { JoinCandidate } from "./join-candidate.ts"
+import { Joiner } from "./joiner.ts"
+import type { Sessions } from "./sessions.ts"
+
+/** A try that finds the socket full is made again after this, milliseconds. */
+const BLOCKED_MS = 10
+/** The field has 32 bits. */
+const ORDER_MAX = 0xffff_ffff
+
+/** Where to ask, and for whom. */
+export interface JoinTarget {
+  /** Ids of its addresses, whose references pass to the join. */
+  readonly addresses: readonly number[]
+  /** The key that it has to have, where members have some. */
+  readonly publicKey?: Uint8Array | undefined
+}
+
+export interface OursParts {
+  readonly unique: Uint8Array
+  /** There may be this many peers. */
+  readonly peersMax: number
+  readonly addresses: Pick<Transport, "retainAddress" | "releaseAddress">
+  readonly slots: JoinSlots
+  readonly peers: KnownPeers
+  readonly writer: HandshakeWriter
+  readonly associations: Associations
+  readonly sessions: Sessions
+  /** To read. */
+  readonly halfOpen: HalfOpenTable
+  /** In profiles with keys. */
+  readonly sealed: SealedHandshakes | undefined
+}
+
+export class Ours {
+  /** What happened, the earliest first, until it is taken. */
+  readonly events: JoinEvent[] = []
+  readonly #parts: OursParts
+  readonly #due = new DueQueue<Joiner | JoinCall>()
+  readonly #joins = new Map<Joiner, PendingJoin>()
+  readonly #byTarget = new Map<string, PendingJoin>()
+  readonly #calls: JoinCalls
+
+  constructor(parts: OursParts) {
+    this.#parts = parts
+    this.#calls = new JoinCalls(this.#due, parts.peersMax)
+  }
+
+  get count(): number {
+    return this.#joins.size
+  }
+
+  get timers(): number {
+    return this.#due.count
+  }
+
+  get nextTimeoutMs(): number {
+    return this.#due.nextMs
+  }
+
+  /** Somebody wants a join: its time runs from now on, wherever is to be asked. `ask` says where. */
+  call(timeoutMs: number, nowMs: number): JoinCall {
+    return this.#calls.begin(timeoutMs, nowMs)
+  }
+
+  /** Asks at all of these addresses in a race; or waits with those who have asked there already. */
+  ask(call: JoinCall, { addresses, publicKey }: JoinTarget, nowMs: number): void {
+    const { addresses: held, peers } = this.#parts
+    const ids = [...new Set(addresses)]
+    const target = `${ids.toSorted((a, b) => a - b).join()} ${publicKey === undefined ? "" : toHex(publicKey)}`
+    const timeoutMs = call.deadlineMs - nowMs
+    let pending = this.#byTarget.get(target)
+    if (pending === undefined) {
+      for (const address of ids) held.retainAddress(address)
+      // Where a peer is reached it is asked first: it doesn't move while it can be.
+      const known = ids.findIndex((address) => peers.at(address) !== undefined)
+      if (known > 0) ids.unshift(...ids.splice(known, 1))
+      pending = this.#begin(target, { addresses: ids, publicKey, timeoutMs, isProbe: false }, nowMs)
+    } else {
+      pending.joiner.hasten(timeoutMs, nowMs)
+    }
+    for (const address of addresses) held.releaseAddress(address)
+    if (pending === undefined) {
+      const text = "too many joins within two minutes"
+      return this.#settle([call], { kind: "full", reason: wire.REASON.peersFull, text })
+    }
+    this.#wait(call, pending)
+  }
+
+  /** Asks whether a peer that we have is still at this address: nothing comes of it unless it completes. */
+  probe(address: number, publicKey: Uint8Array | undefined, timeoutMs: number, nowMs: number): void {
+    const target = `probe ${address} ${publicKey === undefined ? "" : toHex(publicKey)}`
+    if (this.#byTarget.has(target)) return
+    this.#parts.addresses.retainAddress(address)
+    const pending = this.#begin(target, { addresses: [address], publicKey, timeoutMs, isProbe: true }, nowMs)
+    if (pending !== undefined) this.#wait(this.call(timeoutMs, nowMs), pending)
+  }
+
+  #wait(call: JoinCall, pending: PendingJoin): void {
+    call.pending = pending
+    pending.calls.add(call)
+    this.#schedule(pending.joiner)
+  }
+
+  /** `undefined`: no slot is free. The references of the addresses are the join's. */
+  #begin(
+    target: string,
+    parts: Required<JoinTarget> & { readonly timeoutMs: number; readonly isProbe: boolean },
+    nowMs: number,
+  ): PendingJoin | undefined {
+    const { addresses, slots, sessions } = this.#parts
+    const slot = slots.take(nowMs)
+    if (slot === undefined) {
+      for (const address of parts.addresses) addresses.releaseAddress(address)
+      return undefined
+    }
+    const joiner = new Joiner({ ...parts, slot, nowMs, firstSession: sessions.ofFirstTries() })
+    const pending: PendingJoin = { joiner, calls: new Set(), target }
+    slots.set(slot, { kind: "join", pending })
+    this.#joins.set(joiner, pending)
+    this.#byTarget.set(target, pending)
+    return pending
+  }
+
+  /** Nobody waits for it any more. */
+  cancel(call: JoinCall, nowMs: number): void {
+    if (!this.#calls.end(call)) return
+    const { pending } = call
+    if (pending === undefined) return
+    pending.calls.delete(call)
+    if (pending.calls.size === 0) this.#end(pending, nowMs)
+  }
+
+  /** The time of a call is over. */
+  #expire(call: JoinCall, nowMs: number): void {
+    const result = this.#calls.failureOf(call)
+    this.cancel(call, nowMs)
+    this.events.push({ kind: "settled", calls: [call], result })
+  }
+
+  #schedule(joiner: Joiner): void {
+    this.#due.set(joiner, joiner.nextTimeoutMs)
+  }
+
+  /** Those of the calls that still wait are told. */
+  #settle(calls: Iterable<JoinCall>, result: Session | JoinFailure): void {
+    const settled = this.#calls.endAll(calls)
+    if (settled.length > 0) this.events.push({ kind: "settled", calls: settled, result })
+  }
+
+  /** The join is over, and this is what came of it. */
+  #finish(pending: PendingJoin, result: Session | JoinFailure, nowMs: number): undefined {
+    this.#end(pending, nowMs)
+    this.#settle(pending.calls, result)
+  }
+
+  #end(pending: PendingJoin, nowMs: number): void {
+    if (this.#forget(pending)) this.#parts.slots.free(pending.joiner.slot, nowMs)
+  }
+
+  /** Forgets a join but for its slot; `false`: it was over already. */
+  #forget({ joiner, target }: PendingJoin): boolean {
+    if (!this.#joins.delete(joiner)) return false
+    this.#byTarget.delete(target)
+    this.#due.remove(joiner)
+    for (const { address } of joiner.candidates) this.#parts.addresses.releaseAddress(address)
+    return true
+  }
+
+  /** Says again what is due, and ends the calls whose time is over. */
+  poll(nowMs: number): void {
+    for (let due = this.#due.takeDue(nowMs); due !== undefined; due = this.#due.takeDue(nowMs)) {
+      if (due instanceof JoinCall) this.#expire(due, nowMs)
+      else this.#say(due, nowMs)
+    }
+  }
+
+  #say(joiner: Joiner, nowMs: number): void {
+    const { writer } = this.#parts
+    while (joiner.nextTimeoutMs <= nowMs) {
+      // While the socket is full the try waits: due at once again, it would be taken out of the queue for ever.
+      if (!writer.makeRoom()) return this.#due.set(joiner, nowMs + BLOCKED_MS)
+      const it = joiner.poll(nowMs)
+      if (it === undefined) continue
+      const exchange = writer.join(joiner, it, nowMs)
+      if (exchange !== undefined) joiner.addExchange(it.attempt, exchange)
+    }
+    if (!this.#failIfRefused(joiner, nowMs)) this.#schedule(joiner)
+  }
+
+  #failIfRefused(joiner: Joiner, nowMs: number): boolean {
+    if (!joiner.isOver) return false
+    this.#finish(this.#joins.get(joiner)!, { kind: "refused", ...joiner.refusal! }, nowMs)
+    return true
+  }
+
+  /** Answers why the challenge is dropped, if it is. */
+  handleChallenge(pending: PendingJoin, handshake: ChallengeHandshake, nowMs: number): wire.DropReason | undefined {
+    const { challenge, attempt, address } = handshake
+    const { peers, halfOpen, sessions } = this.#parts
+    const { joiner } = pending
+    const candidate = joiner.candidateAt(address)
+    // Only from where it was asked for; and the first answer from there decides, until another is found in the
+    // challenger's place.
+    if (candidate === undefined || !candidate.isCurrent(attempt)) return "unexpected"
+    const { challenger } = candidate
+    const held = challenger !== undefined && isSame(challenger.unique, challenge.unique) ? challenger : undefined
+    const known = peers.get(challenge.unique, joiner.publicKey)
+    const isUsable = known !== undefined && known.liveness !== "leaving" && known.liveness !== "left"
+    // There it is reached already, or came to be while we asked. At another address it is asked to move there.
+    if (isUsable && known.liveness === "joined" && !joiner.isProbe && isAnswer(known.association, address, joiner.sinceMs))
+      return this.#finish(pending, known.session, nowMs)
+    // A restarted process came back over another of its addresses: the one we asked for at this address is no more.
+    if (joiner.isProbe && isUsable && peers.othersAt(address, known.session).length > 0) {
+      this.events.push({ kind: "found", session: known.session, address })
+      this.#end(pending, nowMs)
+      return undefined
+    }
+    // The peer is beginning another session, half open here: which one it is to be is settled before a join of ours
+    // goes on with either.
+    if (isUsable && held === undefined && halfOpen.isReplacing(known.session)) return "unexpected"
+    const who = { unique: challenge.unique, publicKey: joiner.publicKey }
+    const session =
+      held?.session ??
+      (isUsable ? known.session.local : undefined) ??
+      this.sessionWith(who) ??
+      halfOpen.sessionWith(who)?.local ??
+      sessions.next()
+    const order = held?.order ?? (isUsable ? Math.min((known.association?.order ?? -1) + 1, ORDER_MAX) : 0)
+    joiner.answer(candidate, { unique: challenge.unique, token: challenge.token, session, order }, nowMs)
+    this.#schedule(joiner)
+    return undefined
+  }
+
+  /** Answers why the accept is dropped, if it is. */
+  handleAccept(pending: PendingJoin, handshake: AcceptHandshake, nowMs: number): wire.DropReason | undefined {
+    const { accept, address, exchange } = handshake
+    const { unique: own, peers } = this.#parts
+    const { joiner } = pending
+    const candidate = joiner.candidateAt(address)
+    if (candidate === undefined || isSame(accept.unique, own)) return "unexpected"
+    const { challenge } = candidate
+    // Without keys nobody is accepted unchallenged, and nobody who wasn't asked answers.
+    if (exchange === undefined && challenge === undefined) return "unexpected"
+    if (challenge !== undefined && !isSame(challenge.unique, accept.unique)) return "unexpected"
+    const { session: local, order } = exchange ?? challenge!
+    const shown = exchange?.identity?.read(accept.exchange)
+    // Where members have keys the one that was asked for has to be shown.
+    if (exchange !== undefined && exchange.identity !== undefined && shown === undefined) return "tag"
+    if (exchange?.identity === undefined && accept.exchange.length > 0) return "unexpected"
+    const known = peers.get(accept.unique, joiner.publicKey)
+    // What was said before the association in use came about is no reason for another: it is of the same session, or
+    // of one that is over.
+    if (known?.association !== undefined && exchange !== undefined && exchange.sentMs <= known.association.establishedMs) {
+      if (known.liveness === "joined") return this.#finish(pending, known.session, nowMs)
+      return "unexpected"
+    }
+    const names = { unique: accept.unique, publicKey: joiner.publicKey, local, remote: accept.session }
+    const session = this.#sessionOf(names, known?.session, accept.limits, nowMs)
+    this.#establish(pending, { handshake, session, order, shown: shown?.result }, nowMs)
+    return undefined
+  }
+
+  /** The session of these names that there is, or a new one. */
+  #sessionOf(names: SessionNames, known: Session | undefined, limits: wire.Limits, nowMs: number): Session {
+    if (known !== undefined && isSameSession(known, names)) return known
+    return this.#parts.halfOpen.sessionOf(names) ?? { ...names, limits, beganMs: nowMs }
+  }
+
+  /** The slot of the join becomes the association's: the peer knows it already. */
+  #establish(
+    pending: PendingJoin,
+    {
+      handshake,
+      session,
+      order,
+      shown,
+    }: {
+      readonly handshake: AcceptHandshake
+      readonly session: Session
+      readonly order: number
+      readonly shown: AcceptHandshake["result"]
+    },
+    nowMs: number,
+  ): void {
+    const { associations, sealed } = this.#parts
+    const { accept, address, length, result } = handshake
+    const { slot } = pending.joiner
+    const association = associations.make({ slot, remoteSlot: accept.slot, address, isOurs: true, order, nowMs })
+    associations.protect(association, session, result && sealed!.combine(result, shown))
+    this.#forget(pending)
+    const established = { session, association, carriedBytes: length }
+    this.events.push({ kind: "established", established, calls: this.#calls.endAll(pending.calls) })
+  }
+
+  /**
+   * Where there are keys somebody on the way may have shown the join to another member, or to us: a refusal may not be
+   * of the member that we asked.
+   */
+  handleRefuse(pending: PendingJoin, handshake: RefuseHandshake, nowMs: number): wire.DropReason | undefined {
+    const { refusal, attempt, address } = handshake
+    const { joiner } = pending
+    const candidate = joiner.candidateAt(address)
+    if (candidate === undefined || !candidate.isCurrent(attempt)) return "unexpected"
+    joiner.refuse(candidate, refusal, this.#parts.sealed === undefined, nowMs)
+    if (!this.#failIfRefused(joiner, nowMs)) this.#schedule(joiner)
+    return undefined
+  }
+
+  /** The session that a join of ours under way carries to this incarnation: both associations are to be of one. */
+  sessionWith(who: Pick<SessionNames, "unique" | "publicKey">): Uint8Array | undefined {
+    for (const joiner of this.#joins.keys()) {
+      const session = joiner.challengerWith(who)?.session
+      if (session !== undefined) return session
+    }
+    return undefined
+  }
+
+  /**
+   * An incarnation is at an address now: what another one there began is of a process that has ended, and an answer of
+   * it that comes late must not bring it back. Joins that go on with it ask again who is there.
+   */
+  prefer({ unique }: Session, address: number, nowMs: number): void {
+    for (const joiner of this.#joins.keys()) {
+      const candidate = joiner.candidateAt(address)
+      if (candidate === undefined) continue
+      const { challenger } = candidate
+      // With keys a first join may have been accepted by now, by whoever was there.
+      const isOver = challenger === undefined ? this.#parts.sealed !== undefined : !isSame(challenger.unique, unique)
+      if (isOver) this.#restart(joiner, candidate, nowMs)
+    }
+  }
+
+  #restart(joiner: Joiner, candidate: JoinCandidate, nowMs: number): void {
+    joiner.restart(candidate, nowMs)
+    this.#schedule(joiner)
+  }
+
+  /** An association of this session is in use: joins that go on with its peer have come to what they were for. */
+  satisfy(session: Session, nowMs: number): void {
+    for (const pending of [...this.#joins.values()])
+      if (pending.joiner.challengerWith(session) !== undefined) this.#finish(pending, session, nowMs)
+  }
+
+  /** A session is over: no join may go on with it. */
+  drop(over: Session, nowMs: number): void {
+    const { sessions } = this.#parts
+    // A first join that was accepted by its peer is of that session too.
+    const wasFirst = sessions.retire(over.local)
+    for (const pending of [...this.#joins.values()]) {
+      const { joiner } = pending
+      joiner.firstSession = sessions.ofFirstTries()
+      for (const candidate of joiner.candidates) {
+        const { challenger } = candidate
+        if (challenger === undefined ? !wasFirst : !isSame(challenger.unique, over.unique)) continue
+        if (challenger !== undefined && !isSame(challenger.session, over.local)) continue
+        if (joiner.isProbe) this.#end(pending, nowMs)
+        else this.#restart(joiner, candidate, nowMs)
+      }
+    }
+  }
+
+  /** Ends all joins. Nobody is told. */
+  release(nowMs: number): void {
+    for (const pending of [...this.#joins.values()]) this.#end(pending, nowMs)
+    this.#calls.release()
+  }
+}
+
+/**
+ * Whether a peer that answers at this address is what was asked for at that time: it is reached there, or wasn't
+ * reached at all when we began to ask.
+ */
+function isAnswer(association: Association | undefined, address: number, sinceMs: number): boolean {
+  return association === undefined || association.address === address || sinceMs <= association.establishedMs
+}

@@ -1,0 +1,308 @@
+/**
+ * Joins of others, until they are confirmed (PROTOCOL.md §7). Nothing is kept for a source that hasn't proved its
+ * address.
+ *
+ * @module
+ */
+
+import { type Address, parseHost, type Transport } from "@x/transport/host"
+import * as wire from "@x/wire"
+import { isNone, isSame } from "../keys/identity.ts"
+import type { IkResponder } from "../keys/noise-ik.ts"
+import type { OpenedJoin, SealedHandshakes } from "../keys/sealed-handshakes.ts"
+import type { Association } from "../path/association.ts"
+import type { Associations } from "../path/associations.ts"
+import { isWithSame, type Session } from "../path/session.ts"
+import { TokenBucket } from "../schedule/token-bucket.ts"
+import type { Settings } from "../settings.ts"
+import { type CookieHost, CookieJar } from "./cookie.ts"
+import type { Established, JoinSlots, KnownPeers } from "./established.ts"
+import { type HalfOpen, type HalfOpenTable, joinKey } from "./half-open.ts"
+import type { JoinHandshake } from "./handshake-reader.ts"
+import type { Asked, HandshakeWriter } from "./handshake-writer.ts"
+import type { Ours } from "./ours.ts"
+import type { Sessions } from "./sessions.ts"
+
+/** A half-open association is dropped when this much time has gone by since its join was accepted last, milliseconds. */
+const HALF_OPEN_MS = 5_000
+/** Joins challenged a second, and at once: each costs an HMAC and a datagram. */
+const CHALLENGES_PER_SECOND = 40_000
+const CHALLENGES_BURST = 2_000
+/**
+ * Tokens checked a second, and at once: an HMAC each. Apart from the challenges, so that a flood of joins from sources
+ * that can't read answers keeps nobody from going on who can.
+ */
+const TOKENS_PER_SECOND = 100_000
+const TOKENS_BURST = 10_000
+/**
+ * A genuine join in a profile with keys is accepted at once while fewer than this many joins are half open, and less
+ * than a part of all that may be, and they come no faster; else it is challenged first. So copies leave room for those
+ * who answer a challenge.
+ */
+const HALF_OPEN_AT_EASE_MAX = 64
+const HALF_OPEN_AT_EASE_PART = 4
+const JOINS_AT_EASE_PER_SECOND = 50
+const JOINS_AT_EASE_BURST = 64
+/** Tries of a join that are kept half open: as many as its sender keeps. */
+const TRIES_MAX = 16
+
+const NOTHING = new Uint8Array(0)
+
+export interface TheirsParts {
+  readonly unique: Uint8Array
+  readonly settings: Settings
+  readonly addresses: Pick<Transport, "addressOf">
+  readonly slots: JoinSlots
+  readonly peers: KnownPeers
+  readonly writer: HandshakeWriter
+  readonly associations: Associations
+  readonly sessions: Sessions
+  readonly halfOpen: HalfOpenTable
+  /** To read. */
+  readonly ours: Pick<Ours, "count" | "sessionWith">
+  readonly cookies: CookieHost
+  /** In profiles with keys. */
+  readonly sealed: SealedHandshakes | undefined
+}
+
+/** What a join led to: a try that is half open, or what it led to before. */
+type Accepted = Pick<HalfOpen, "session" | "association">
+
+export class Theirs {
+  /** How often a host had all the half-open joins that one may have. */
+  refusedOfHosts = 0
+  readonly #parts: TheirsParts
+  readonly #halfOpen: HalfOpenTable
+  readonly #cookies: CookieJar
+  readonly #challenges: TokenBucket
+  readonly #tokens: TokenBucket
+  readonly #ease: TokenBucket
+  /** When half-open associations are to be looked at. */
+  #dueMs = Infinity
+
+  constructor(parts: TheirsParts, nowMs: number) {
+    this.#parts = parts
+    this.#halfOpen = parts.halfOpen
+    this.#cookies = new CookieJar(parts.cookies, nowMs)
+    this.#challenges = new TokenBucket(CHALLENGES_PER_SECOND, CHALLENGES_BURST, nowMs)
+    this.#tokens = new TokenBucket(TOKENS_PER_SECOND, TOKENS_BURST, nowMs)
+    this.#ease = new TokenBucket(JOINS_AT_EASE_PER_SECOND, JOINS_AT_EASE_BURST, nowMs)
+  }
+
+  get nextTimeoutMs(): number {
+    return this.#dueMs
+  }
+
+  /** Answers a join, or says why it is dropped. */
+  handleJoin({ join, opened, attempt, length, address }: JoinHandshake, nowMs: number): wire.DropReason | undefined {
+    const { unique, addresses, writer } = this.#parts
+    const responder = opened?.responder
+    // A try that was answered, or a copy of it that somebody sends in its name.
+    const wasAnswered = (it: HalfOpen): boolean => it.attempt === attempt && it.association.address === address
+    if (responder !== undefined && this.#halfOpen.triesOf(joinKey(join)).some(wasAnswered)) return "unexpected"
+    const isToSelf = isSame(join.unique, unique)
+    // The one that it asks for was here before us: the joiner learns that from a challenge, as one who knew nobody
+    // here would.
+    const isForAnother = !isNone(join.receiverUnique) && !isSame(join.receiverUnique, unique)
+    const isUnverified = join.token.length === 0 && (responder === undefined || !this.#isAtEaseWith(join, address, nowMs))
+    // What is answered without a look at a token counts as a challenge: anybody could have sent it.
+    const bucket = isToSelf || isForAnother || isUnverified ? this.#challenges : this.#tokens
+    if (!bucket.take(nowMs)) return "rate"
+    const source = sourceBytes(addresses.addressOf(address))
+    const seed = wire.pseudoHeaderSeed({ receiverUnique: join.unique, receiverSession: join.session })
+    const asked: Asked = { address, slot: join.slot, attempt, seed, responder }
+    if (isToSelf) {
+      writer.refuse(asked, { reason: wire.REASON.self, text: "this endpoint was asked to join itself" })
+      return undefined
+    }
+    if (isForAnother || isUnverified) {
+      writer.challenge(asked, this.#cookies.make(source, join.unique, join.slot, nowMs))
+      return isForAnother ? "not-welcome" : undefined
+    }
+    if (join.token.length > 0 && !this.#cookies.check(join.token, source, join.unique, join.slot, nowMs)) return "token"
+    if (join.versionMin > wire.VERSION) {
+      writer.refuse(asked, { reason: wire.REASON.version, text: `this endpoint speaks version ${wire.VERSION}` })
+      return undefined
+    }
+    const identity = opened === undefined ? undefined : this.#identify(opened, join)
+    if (identity === "untrusted") {
+      const text = "the joiner's key isn't welcome, it asked for another member's, or one of the two has no identity"
+      writer.refuse(asked, { reason: wire.REASON.untrusted, text })
+      return "not-welcome"
+    }
+    const found = this.#associationFor({ join, attempt, address, length }, identity?.publicKey, nowMs)
+    if (found === "later") return "rate"
+    if (found === "again") return "unexpected"
+    if (found === undefined) {
+      writer.refuse(asked, { reason: wire.REASON.peersFull, text: "too many peers" })
+      return "peers-full"
+    }
+    return this.#accept(found, asked, identity, length, nowMs) ? undefined : "tag"
+  }
+
+  /** The member that joins, where members have keys: it has shown that the key is its own, and is welcome. */
+  #identify(opened: OpenedJoin, join: wire.Join): IkResponder | "untrusted" | undefined {
+    const sealed = this.#parts.sealed!
+    const { identity } = sealed
+    if (identity === undefined) return join.exchange.length === 0 ? undefined : "untrusted"
+    const shown = sealed.readIdentity(opened, join)
+    return shown === undefined || !identity.trust(shown.publicKey) ? "untrusted" : shown
+  }
+
+  /**
+   * Whether a genuine join without a token is accepted, though it may be a copy that somebody else sends: it costs
+   * little, and can be of no peer we know. Two sides that join each other at once find out by a challenge whose
+   * session it is to be, and so does a joiner at the second of two addresses.
+   */
+  #isAtEaseWith({ unique, session }: wire.Join, address: number, nowMs: number): boolean {
+    const { settings, ours, peers } = this.#parts
+    const mayBe = Math.min(settings.halfOpenMax, settings.halfOpenPerHostMax)
+    const most = Math.min(HALF_OPEN_AT_EASE_MAX, Math.floor(mayBe / HALF_OPEN_AT_EASE_PART))
+    if (isNone(session) || ours.count > 0 || this.#halfOpen.joins >= most) return false
+    if (peers.hasUnique(unique)) return false
+    for (const { session: other, association } of this.#halfOpen) {
+      if (!isSame(other.unique, unique)) continue
+      if (!(isSame(other.remote, session) && association.address === address)) return false
+    }
+    return this.#ease.take(nowMs)
+  }
+
+  /**
+   * The association that a verified join asks for: the one it asked for before, or a new one; `undefined`: no more
+   * peers are taken; `"later"`: too many of its host wait; `"again"`: it is confirmed already. With keys each try has
+   * an association of its own, since its keys are.
+   */
+  #associationFor(
+    { join, attempt, address, length }: Pick<JoinHandshake, "join" | "attempt" | "address" | "length">,
+    publicKey: Uint8Array | undefined,
+    nowMs: number,
+  ): Accepted | "later" | "again" | undefined {
+    const { settings, peers, addresses, associations, sealed } = this.#parts
+    const known = peers.get(join.unique, publicKey)
+    const isKeyed = sealed !== undefined
+    const key = joinKey(join)
+    const tries = this.#halfOpen.triesOf(key)
+    const again = isKeyed ? undefined : tries.find(({ association }) => association.address === address)
+    if (again !== undefined) {
+      again.joinBytes = Math.min(again.joinBytes, length)
+      again.acceptedMs = nowMs
+      return again
+    }
+    if (known !== undefined && isSame(known.session.remote, join.session)) {
+      const same = known.associations.find(({ remoteSlot, isOurs }) => remoteSlot === join.slot && !isOurs)
+      if (same !== undefined) return isKeyed ? "again" : { session: known.session, association: same }
+    }
+    // A join counts once, whatever tries it has.
+    const isNew = tries.length === 0
+    if (isNew && this.#halfOpen.joins >= settings.halfOpenMax) return undefined
+    if (known === undefined && peers.size >= settings.peersMax) return undefined
+    const { host } = addresses.addressOf(address)
+    if (isNew && this.#halfOpen.joinsOf(host) >= settings.halfOpenPerHostMax) {
+      this.refusedOfHosts++
+      return "later"
+    }
+    const continues = known !== undefined && known.liveness !== "leaving" && isSame(known.session.remote, join.session)
+    const session = continues ? known.session : this.#sessionFor(join, publicKey, nowMs)
+    const association = this.#associate(join, address, nowMs)
+    if (association === undefined) return undefined
+    if (!isKeyed) associations.protect(association, session)
+    if (tries.length >= TRIES_MAX) this.#drop(tries[0]!, nowMs)
+    const entry = { join: key, host, attempt, session, association, joinBytes: length, acceptedMs: nowMs }
+    this.#halfOpen.add(entry)
+    this.#parts.slots.set(association.slot, { kind: "half-open", entry })
+    this.#dueMs = Math.min(this.#dueMs, nowMs + HALF_OPEN_MS)
+    return entry
+  }
+
+  /** The session that a join begins; or that of a half-open one of the same: two at once are two associations of it. */
+  #sessionFor(join: wire.Join, publicKey: Uint8Array | undefined, nowMs: number): Session {
+    const { ours, sessions } = this.#parts
+    const who = { unique: join.unique, publicKey }
+    for (const { session } of this.#halfOpen) if (isWithSame(session, who) && isSame(session.remote, join.session)) return session
+    const local = ours.sessionWith(who) ?? this.#halfOpen.sessionWith(who)?.local ?? sessions.next()
+    return { ...who, local, remote: join.session, limits: join.limits, beganMs: nowMs }
+  }
+
+  /** Makes an association with a slot, for a join of the peer's; `undefined`: no slot is free. */
+  #associate({ slot: remoteSlot, order }: wire.Join, address: number, nowMs: number): Association | undefined {
+    const { slots, associations } = this.#parts
+    const slot = slots.take(nowMs)
+    if (slot === undefined) return undefined
+    return associations.make({ slot, remoteSlot, address, isOurs: false, order, nowMs })
+  }
+
+  /** `false`: the exchange gave no keys, and the association is forgotten. */
+  #accept({ session, association }: Accepted, asked: Asked, identity: IkResponder | undefined, length: number, nowMs: number): boolean {
+    const { writer, associations, sealed } = this.#parts
+    const shown = identity?.write(sealed!.random(), NOTHING)
+    const accept = { slot: association.slot, session: session.local, exchange: shown?.message ?? NOTHING }
+    const isShown = identity === undefined || shown !== undefined
+    const result = isShown ? writer.accept(asked, accept, length) : "no keys"
+    if (result === "no keys") {
+      for (const entry of this.#halfOpen) if (entry.association === association) this.#drop(entry, nowMs)
+      return false
+    }
+    if (result !== undefined) associations.protect(association, session, sealed!.combine(result, shown?.result))
+    return true
+  }
+
+  #drop(entry: HalfOpen, nowMs: number): void {
+    this.#halfOpen.delete(entry)
+    this.#parts.associations.release(entry.association, nowMs)
+  }
+
+  /** A datagram came under a half-open association: the joiner has our accept. */
+  confirm({ session, association, joinBytes }: HalfOpen, nowMs: number): Established {
+    for (const entry of this.#halfOpen) {
+      if (entry.association === association) this.#halfOpen.delete(entry)
+      // Other tries of the join that this one answered: the peer has taken what came first.
+      else if (entry.session === session && entry.association.remoteSlot === association.remoteSlot) this.#drop(entry, nowMs)
+    }
+    if (this.#halfOpen.joins === 0) this.#dueMs = Infinity
+    return { session, association, carriedBytes: joinBytes }
+  }
+
+  /** An incarnation is at an address now: what another one there began is of a process that has ended. */
+  prefer({ unique }: Session, address: number, nowMs: number): void {
+    for (const entry of this.#halfOpen)
+      if (entry.association.address === address && !isSame(entry.session.unique, unique)) this.#drop(entry, nowMs)
+  }
+
+  /** A session is over: half-open associations of it must not bring it back. */
+  drop(over: Session, nowMs: number): void {
+    for (const entry of this.#halfOpen) if (entry.session === over) this.#drop(entry, nowMs)
+  }
+
+  /** Forgets half-open associations that nobody used. */
+  poll(nowMs: number): void {
+    if (this.#dueMs > nowMs) return
+    this.#dueMs = Infinity
+    for (const entry of this.#halfOpen) {
+      const dueMs = entry.acceptedMs + HALF_OPEN_MS
+      if (dueMs > nowMs) this.#dueMs = Math.min(this.#dueMs, dueMs)
+      else this.#drop(entry, nowMs)
+    }
+  }
+
+  /** What is half open and may have been accepted on the other side already. Forgets it here. */
+  takeAll(): HalfOpen[] {
+    const all = [...this.#halfOpen]
+    this.#halfOpen.clear()
+    this.#dueMs = Infinity
+    return all
+  }
+
+  release(nowMs: number): void {
+    for (const { association } of this.takeAll()) this.#parts.associations.release(association, nowMs)
+  }
+}
+
+/** What a token binds a source to: its address and port. */
+function sourceBytes({ host, port }: Address): Uint8Array {
+  const { bytes } = parseHost(host)!
+  const source = new Uint8Array(bytes.length + 2)
+  source.set(bytes)
+  source[bytes.length] = port >>> 8
+  source[bytes.length + 1] = port & 255
+  return source
+}

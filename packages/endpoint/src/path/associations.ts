@@ -1,0 +1,90 @@
+/**
+ * Makes associations and gives back what they hold: a slot, a reference to the peer's address, sealers.
+ *
+ * @module
+ */
+
+import type { SyncCrypto, Transport } from "@x/transport/host"
+import * as wire from "@x/wire"
+import { KeyProtection } from "../keys/key-protection.ts"
+import { keyChains } from "../keys/key-schedule.ts"
+import type { NoiseResult } from "../keys/noise-state.ts"
+import { FixedProtection } from "../keys/protection.ts"
+import type { Settings } from "../settings.ts"
+import { Association, type AssociationParts, pseudoHeaders } from "./association.ts"
+import type { Session } from "./session.ts"
+
+/** Datagrams that wait to be sent. */
+interface Waiting {
+  /** Gives a sealer back as soon as no datagram waits to be sealed with it. */
+  retire(sealer: number): void
+  /** Takes out what waits of an association that is over. */
+  discard(association: Association): void
+}
+
+export interface AssociationsParts {
+  readonly transport: Transport
+  readonly settings: Settings
+  readonly unique: Uint8Array
+  /** Datagrams in flight towards us at most. */
+  readonly inFlightMax: number
+  /** In profiles with keys. */
+  readonly crypto: SyncCrypto | undefined
+  readonly waiting: Waiting
+  readonly slots: { free(slot: number, nowMs: number): void }
+}
+
+export class Associations {
+  readonly #parts: AssociationsParts
+
+  constructor(parts: AssociationsParts) {
+    this.#parts = parts
+  }
+
+  /** Makes one under a slot that was taken for it. It sends and takes nothing before it is protected. */
+  make(parts: Omit<AssociationParts, "inFlightMax">): Association {
+    const { transport, inFlightMax } = this.#parts
+    transport.retainAddress(parts.address)
+    return new Association({ ...parts, inFlightMax })
+  }
+
+  /** Protects its datagrams, with the keys that an exchange gave where the profile has keys. */
+  protect(association: Association, session: Session, result?: NoiseResult): void {
+    const { transport, settings, unique, crypto, waiting } = this.#parts
+    const { seal, open } = pseudoHeaders({ unique, session: session.local }, { unique: session.unique, session: session.remote })
+    if (crypto === undefined || result === undefined) {
+      const sealer = this.#checksumSealer(wire.pseudoHeaderSeed(seal), wire.pseudoHeaderSeed(open))
+      association.protection = new FixedProtection(transport, sealer)
+      return
+    }
+    const { fromInitiator, fromResponder } = keyChains(crypto, result)
+    const { rekeyDatagrams: datagrams, rekeyAgeMs: ageMs, keyDatagramsMax: datagramsMax } = settings
+    association.protection = new KeyProtection({
+      ...{ transport, crypto, profile: settings.profile, nowMs: association.createdMs },
+      limits: { datagrams, ageMs, datagramsMax },
+      associated: { seal: wire.pseudoHeaderBytes(seal), open: wire.pseudoHeaderBytes(open) },
+      seal: association.isOurs ? fromInitiator : fromResponder,
+      open: association.isOurs ? fromResponder : fromInitiator,
+      retire: (sealer) => waiting.retire(sealer),
+    })
+  }
+
+  #checksumSealer(sealSeed: number, openSeed: number): number {
+    const { transport, settings } = this.#parts
+    if (settings.profile === wire.PROFILE.none) return 0
+    return transport.registerSealer({
+      tagBytes: wire.TAG_BYTES[wire.PROFILE.checksum]!,
+      seal: (bytes, offset, length) => wire.sealChecksum(bytes, offset, length, sealSeed),
+      open: (bytes, offset, length) => wire.openChecksum(bytes, offset, length, openSeed),
+      parameters: { algorithm: "crc32c", sealSeed, openSeed },
+    })
+  }
+
+  release(association: Association, nowMs: number): void {
+    const { transport, waiting, slots } = this.#parts
+    waiting.discard(association)
+    slots.free(association.slot, nowMs)
+    transport.releaseAddress(association.address)
+    association.protection.release()
+  }
+}
