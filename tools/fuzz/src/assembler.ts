@@ -1,7 +1,7 @@
 /** The assembler, on pieces that fit their messages and pieces that don't, beside a model that keeps every byte. */
 import { Assembler, AssemblyBudget } from "@x/fragment"
 import { createPiece, FORM, type Piece } from "@x/wire"
-import { bytes } from "./draw.ts"
+import { bytes } from "@x/testkit"
 import { Script } from "./script.ts"
 import { must, type Target } from "./target.ts"
 

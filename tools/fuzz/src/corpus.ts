@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { Random } from "@x/transport/simulated"
 import { KIND_NAMES, PROFILE } from "@x/wire"
-import { bytes } from "./draw.ts"
+import { bytes } from "@x/testkit"
 import { EVERY_KIND, makeDatagram } from "./packets.ts"
 
 export interface CorpusEntry {

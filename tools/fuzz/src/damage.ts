@@ -1,6 +1,6 @@
 /** What a path and an attacker do to a datagram: bits, bytes, fields, cuts, splices. */
 import type { Random } from "@x/transport/simulated"
-import { bytes, pick } from "./draw.ts"
+import { bytes, pick } from "@x/testkit"
 import { viewOf } from "./seal.ts"
 
 const BYTES = [0, 1, 0x7f, 0x80, 0xff, 64, 65]

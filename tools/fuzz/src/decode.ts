@@ -2,7 +2,7 @@
 import type { Random } from "@x/transport/simulated"
 import * as wire from "@x/wire"
 import { alter } from "./damage.ts"
-import { bytes, pick } from "./draw.ts"
+import { bytes, pick } from "@x/testkit"
 import { makeDatagram } from "./packets.ts"
 import { reseal, viewOf, ZERO_SEED } from "./seal.ts"
 import { must, type Target } from "./target.ts"

@@ -2,7 +2,7 @@
 import type { Random } from "@x/transport/simulated"
 import type { DatagramInTransit } from "@x/transport/simulated"
 import * as wire from "@x/wire"
-import { identity, pick } from "./draw.ts"
+import { identity, pick } from "@x/testkit"
 import { readdress, viewOf, ZERO_SEED } from "./seal.ts"
 
 /** One direction of an association, as the tags of its datagrams have it. */

@@ -1,7 +1,7 @@
 /** Well-formed datagrams of every kind, by the writers of @x/wire from random fields. */
 import type { Random } from "@x/transport/simulated"
 import * as wire from "@x/wire"
-import { between, bytes, identity, number, pick, u16, u32 } from "./draw.ts"
+import { between, bytes, identity, number, pick, u16, u32 } from "@x/testkit"
 import { reseal, ZERO_SEED } from "./seal.ts"
 
 const { KIND, FORM, MODE } = wire

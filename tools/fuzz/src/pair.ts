@@ -5,13 +5,12 @@ import type { Address } from "@x/transport/host"
 import { createNetwork, type Network, Random } from "@x/transport/simulated"
 import * as wire from "@x/wire"
 import { alter } from "./damage.ts"
-import { pick } from "./draw.ts"
+import { insideOf, pick } from "@x/testkit"
 import { type Captured, Eavesdropper } from "./eavesdropper.ts"
 import { makeDatagram } from "./packets.ts"
 import { viewOf } from "./seal.ts"
 import { must, type Target } from "./target.ts"
 import { Traffic } from "./traffic.ts"
-import { insideOf } from "./inside.ts"
 
 const PORT = 4_000
 const SECRETS = ["what the one in between doesn't know"]

@@ -1,7 +1,7 @@
 /** The receiving end of a stream, on any packets, marks and ends. */
 import { createKeptPacket, PacketPool, PoolShare, ReceiveStream, RttEstimator, streamOptions } from "@x/stream"
 import * as wire from "@x/wire"
-import { bytes } from "./draw.ts"
+import { bytes } from "@x/testkit"
 import { Script } from "./script.ts"
 import { must, type Target } from "./target.ts"
 

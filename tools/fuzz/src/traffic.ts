@@ -1,7 +1,7 @@
 /** What two honest endpoints say to each other, and the account of it. */
-import type { Delivery, Endpoint, OutgoingStream, Peer } from "@x/endpoint"
+import type { Delivery, Endpoint, Peer } from "@x/endpoint"
 import type { Random } from "@x/transport/simulated"
-import { pick } from "./draw.ts"
+import { pick, StreamRecord } from "@x/testkit"
 import { must } from "./target.ts"
 
 export const TYPE = 7
@@ -9,16 +9,9 @@ const DELIVERIES: readonly Delivery[] = ["reliable", "reliable-unordered", "best
 const LENGTHS = [4, 4, 40, 300, 1_100, 3_000, 20_000]
 const HEADER_BYTES = 4
 
-class Line {
-  readonly stream: OutgoingStream
-  readonly lengths: number[] = []
-  readonly delivered: number[] = []
+class Line extends StreamRecord {
   /** Settles when its end was answered; it may fail only where anything may be forged. */
   ending: Promise<void> | undefined
-
-  constructor(stream: OutgoingStream) {
-    this.stream = stream
-  }
 }
 
 export class Traffic {
@@ -49,13 +42,10 @@ export class Traffic {
     const key = message[0]! | (message[1]! << 8)
     const index = message[2]! | (message[3]! << 8)
     const line = this.#lines[key]
-    must(line?.lengths[index] === message.length, () => `message ${index} of stream ${key} came with ${message.length} bytes`)
-    must(Buffer.compare(message, contents(key, index, message.length)) === 0, () => `message ${index} of stream ${key} is mixed up`)
-    must(!line!.delivered.includes(index), () => `message ${index} of stream ${key} came twice`)
-    const { delivery } = line!.stream
-    const isOrdered = delivery !== "reliable-unordered" && delivery !== "fire-and-forget"
-    must(!isOrdered || index > (line!.delivered.at(-1) ?? -1), () => `message ${index} of stream ${key} came out of order`)
-    line!.delivered.push(index)
+    must(line !== undefined, () => `a message of stream ${key} came, which nobody opened`)
+    const isWhole = Buffer.compare(message, contents(key, index, message.length)) === 0
+    const fault = line!.deliver(index, message.length, isWhole)
+    must(fault === undefined, () => `stream ${key}: ${fault}`)
   }
 
   open(peer: Peer): void {
@@ -91,10 +81,7 @@ export class Traffic {
   /** What the receivers found wrong so far. */
   check(): void {
     if (this.#fault !== undefined) throw this.#fault
-    for (const { stream } of this.#lines) {
-      const { accepted, acknowledged, unconfirmed, dropped, pending } = stream.account
-      must(accepted === acknowledged + unconfirmed + dropped + pending, () => `the account of stream ${stream.id} does not balance`)
-    }
+    for (const { stream, accountFault } of this.#lines) must(accountFault === undefined, () => `stream ${stream.id}: ${accountFault}`)
   }
 
   /** Settles when all that was accepted on reliable streams is acknowledged. */
@@ -112,7 +99,7 @@ export class Traffic {
   }
 
   get #reliable(): Line[] {
-    return this.#lines.filter(({ stream }) => stream.delivery.startsWith("reliable"))
+    return this.#lines.filter(({ isReliable }) => isReliable)
   }
 
   get accepted(): number {

@@ -5,7 +5,7 @@
 
 import { type Connection, EndpointError, type NamedStream, type Peer } from "@x/endpoint"
 import { HEADER_BYTES, makeContent } from "./content.ts"
-import type { Draw } from "./draw.ts"
+import type { Draw } from "@x/testkit"
 import type { Judge } from "./judge.ts"
 import type { StreamLedger } from "./ledger.ts"
 import type { Node } from "./node.ts"

@@ -3,7 +3,7 @@
 import type { LinkOptions, Network } from "@x/transport/simulated"
 import type { SocketErrorCode } from "@x/transport/host"
 import { isAcknowledgement } from "./acknowledgement.ts"
-import type { Draw } from "./draw.ts"
+import type { Draw } from "@x/testkit"
 import type { Node } from "./node.ts"
 import type { Disaster, Scenario } from "./scenario.ts"
 

@@ -7,7 +7,7 @@ import { HEADER_BYTES, read32 } from "./content.ts"
 import type { Judge } from "./judge.ts"
 import { StreamLedger } from "./ledger.ts"
 import type { Timers } from "./timers.ts"
-import { insideOf } from "./inside.ts"
+import { insideOf } from "@x/testkit"
 
 export const PORT = 4_000
 

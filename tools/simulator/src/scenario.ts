@@ -8,7 +8,7 @@
 import { type Delivery, type EndpointOptions, fixed, lossBased } from "@x/endpoint"
 import { type LinkOptions, type PresetName, PRESETS } from "@x/transport/simulated"
 import { MESSAGE_BYTES_MAX } from "./content.ts"
-import { Draw } from "./draw.ts"
+import { Draw } from "@x/testkit"
 
 /** What happens to processes and paths, beside what links do all the time. */
 export const DISASTERS = [

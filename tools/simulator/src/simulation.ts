@@ -9,7 +9,7 @@ import { systemHost } from "@x/transport"
 import { createNetwork, type LinkOptions, type Network, type PresetName, type SimulatedHost } from "@x/transport/simulated"
 import { checkCounters } from "./counters.ts"
 import { Doings } from "./doings.ts"
-import { Draw } from "./draw.ts"
+import { Draw, insideOf } from "@x/testkit"
 import { type Failure, Judge } from "./judge.ts"
 import type { StreamLedger } from "./ledger.ts"
 import { Nemesis } from "./nemesis.ts"
@@ -18,7 +18,6 @@ import { CONSUMERS, type Process, type ProcessWorld } from "./process.ts"
 import { type Disaster, DISASTERS, type Doing, DOINGS, drawScenario, type Scenario } from "./scenario.ts"
 import { Timers } from "./timers.ts"
 import { Workload } from "./workload.ts"
-import { insideOf } from "./inside.ts"
 
 export interface SimulationOptions {
   readonly seed: number

@@ -6,8 +6,7 @@
 import { type Delivery, Endpoint, type IncomingStream, type OutgoingStream, type Peer } from "@x/endpoint"
 import { systemHost, withFaults } from "@x/transport"
 import { HEADER_BYTES, isContent, makeContent, read32 } from "./content.ts"
-import { Draw } from "./draw.ts"
-import { insideOf } from "./inside.ts"
+import { Draw, insideOf } from "@x/testkit"
 
 export interface SoakOptions {
   readonly seed: number

@@ -2,7 +2,7 @@
 
 import { EndpointError, type Peer } from "@x/endpoint"
 import { fillContent, HEADER_BYTES, makeContent } from "./content.ts"
-import type { Draw } from "./draw.ts"
+import type { Draw } from "@x/testkit"
 import type { Judge } from "./judge.ts"
 import type { StreamLedger } from "./ledger.ts"
 import { CONSUMERS, type Process } from "./process.ts"

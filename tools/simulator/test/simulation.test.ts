@@ -3,7 +3,7 @@
 import { PRESETS, type PresetName } from "@x/transport/simulated"
 import { expect, test } from "vitest"
 import { HEADER_BYTES, isContent, makeContent } from "../src/content.ts"
-import { Draw } from "../src/draw.ts"
+import { Draw } from "@x/testkit"
 import { Judge } from "../src/judge.ts"
 import { StreamLedger } from "../src/ledger.ts"
 import { DISASTERS, DOINGS, drawScenario } from "../src/scenario.ts"

@@ -2,6 +2,7 @@
 import type { Endpoint, OpenOptions, OutgoingStream, Peer, SendResult } from "@x/endpoint"
 import type { Network } from "@x/transport/simulated"
 import { expect } from "vitest"
+import { StreamRecord } from "../../../../tools/testkit/src/stream-record.ts"
 import { pattern } from "../world.ts"
 
 /** The type of messages that carry the number of their stream and their own. */
@@ -9,26 +10,18 @@ const NUMBERED = 1
 export const NUMBER_BYTES = 6
 
 /** A stream whose messages are numbered. */
-export class LedgerStream {
-  /** Lengths of what was accepted, by number. */
-  readonly lengths: number[] = []
-  readonly delivered: number[] = []
+export class LedgerStream extends StreamRecord {
   /** When each was delivered, by order of delivery. */
   readonly deliveredMs: number[] = []
   /** How often each `send` settled, by number. */
   readonly settled: number[] = []
   /** Its peer left, or the stream was reset: nothing is promised of what was under way. */
   isCut = false
-  readonly stream: OutgoingStream
   readonly #key: number
 
   constructor(stream: OutgoingStream, key: number) {
-    this.stream = stream
+    super(stream)
     this.#key = key
-  }
-
-  get isOrdered(): boolean {
-    return this.stream.delivery !== "fire-and-forget" && this.stream.delivery !== "reliable-unordered"
   }
 
   trySend(bytes: number): SendResult {
@@ -75,11 +68,8 @@ export class Ledger {
       if (stream === undefined) return void this.violations.push(`a message of ${length} B that nobody sent`)
       const number = view.getUint32(offset + 2)
       const bytes = message.copy()
-      if (stream.lengths[number] !== length) this.violations.push(`message ${number} has ${length} B, not ${stream.lengths[number]}`)
-      else if (!isSame(bytes, numbered(view.getUint16(offset), number, length))) this.violations.push(`message ${number} has other bytes`)
-      if (stream.delivered.includes(number, stream.isOrdered ? -1 : 0)) this.violations.push(`message ${number} came twice`)
-      if (stream.isOrdered && number < (stream.delivered.at(-1) ?? 0)) this.violations.push(`message ${number} came late`)
-      stream.delivered.push(number)
+      const fault = stream.deliver(number, length, isSame(bytes, numbered(view.getUint16(offset), number, length)))
+      if (fault !== undefined) this.violations.push(fault)
       stream.deliveredMs.push(this.network.now)
     })
   }
@@ -120,13 +110,13 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
 
 const NOTHING = { peers: 0, slots: 0, joins: 0, halfOpen: 0, pool: 0, assemblyBytes: 0, timers: 0, sendPool: 0, streams: 0 }
 
-function checkStream({ stream, lengths, delivered, settled, isCut }: LedgerStream): void {
-  const { accepted, acknowledged, unconfirmed, dropped, pending } = stream.account
-  expect(accepted).toBe(acknowledged + unconfirmed + dropped + pending)
+function checkStream({ stream, accountFault, isReliable, lengths, delivered, settled, isCut }: LedgerStream): void {
+  const { accepted, acknowledged, unconfirmed, pending } = stream.account
+  expect(accountFault).toBeUndefined()
   expect(delivered.length).toBeGreaterThanOrEqual(acknowledged)
   expect(delivered.length).toBeLessThanOrEqual(acknowledged + unconfirmed + pending)
   expect(settled.filter((times) => times !== 1)).toEqual([])
-  if (isCut || !stream.delivery.startsWith("reliable")) return
+  if (isCut || !isReliable) return
   expect([accepted, acknowledged, pending]).toEqual([lengths.length, lengths.length, 0])
   expect(delivered.length).toBe(lengths.length)
 }

@@ -1,6 +1,10 @@
 import { Random } from "@x/transport/simulated"
+import { pick } from "./fields.ts"
 
-/** What a seed decides about one matter: draws of different labels are independent. No logarithm and no power: their last digits differ between engines. */
+/**
+ * What a seed decides about one matter: draws of different labels are independent. No logarithm and no power: their last
+ * digits differ between engines.
+ */
 export class Draw {
   readonly #random: Random
 
@@ -42,7 +46,7 @@ export class Draw {
   }
 
   pick<T>(list: readonly T[]): T {
-    return list[this.#random.below(list.length)]!
+    return pick(this.#random, list)
   }
 
   /** One of them, as likely as its weight says. */
