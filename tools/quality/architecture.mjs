@@ -62,14 +62,6 @@ export const KNOWN = [
   "packages/endpoint/src/streams/incoming-streams.ts -> packages/endpoint/src/peer/peer-state.ts",
   "packages/endpoint/src/streams/outgoing-streams.ts -> itself",
   "packages/endpoint/src/streams/outgoing-streams.ts -> packages/endpoint/src/peer/peer-state.ts",
-  "packages/transport/src/addresses.ts -> itself",
-  "packages/transport/src/bind-options.ts -> itself",
-  "packages/transport/src/host.ts -> itself",
-  "packages/transport/src/kinds.ts -> itself",
-  "packages/transport/src/simulated/host.ts -> itself",
-  "packages/transport/src/simulated/machine.ts -> itself",
-  "packages/transport/src/simulated/network.ts -> itself",
-  "packages/transport/src/simulated/transport.ts -> itself",
 ]
 
 /** Sources that know no clock, timer, entropy, socket or runtime: what they need of those is an argument. */

@@ -18,7 +18,8 @@ const { values } = parseArgs({
 const { seed = "1", inputs = "200000", seconds, keep } = values
 const env = { ...process.env, ASAN_OPTIONS: "detect_leaks=0", UBSAN_OPTIONS: "print_stacktrace=1" }
 // Those need Node's own headers, and Node around them.
-const pure = units("alarm.c", "js.c", "module.c", "socket_api.c", "channel.c", "channel_api.c")
+const CHANNEL_UNITS = ["channel.c", "channel_api.c", ...["", "_receive", "_send", "_tables"].map((part) => `channel_js${part}.c`)]
+const pure = units("alarm.c", "js.c", "module.c", "socket_api.c", ...CHANNEL_UNITS)
 
 if (process.platform !== "linux") skip("the harness counts descriptors in the Linux way")
 if (values.gcc) ["libasan.so", "libubsan.so"].forEach(gccLibrary)

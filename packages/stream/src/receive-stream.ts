@@ -5,7 +5,18 @@
  * @module
  */
 
-import { MODE, type Mode, NUMBER_MAX, type PacketDropReason, RANGES_MAX, ringIndex, type Status, STATUS, type Sync } from "@x/wire"
+import {
+  type Mode,
+  type ModeTraits,
+  NUMBER_MAX,
+  type PacketDropReason,
+  RANGES_MAX,
+  ringIndex,
+  type Status,
+  STATUS,
+  type Sync,
+  traitsOf,
+} from "@x/wire"
 import { append, GapTracker, lastEdge } from "./gap-tracker.ts"
 import { type StreamOptions } from "./options.ts"
 import type { PacketSlots } from "./packet-pool.ts"
@@ -84,12 +95,14 @@ export class ReceiveStream {
   readonly id: number
   /** Its promise, one of `MODE`. */
   readonly mode: Mode
+  /** What that promise means. */
+  readonly traits: ModeTraits
   readonly #options: StreamOptions
   readonly #rtt: RttEstimator
   readonly #pool: PacketSlots
   readonly #gaps: GapTracker
   /** Whether it is known with which number the stream begins. */
-  #isStarted = false
+  #isStarted: boolean
   /** The cumulative edge. */
   #next = 0
   /** Behind the newest packet known of. */
@@ -118,6 +131,7 @@ export class ReceiveStream {
   /** What the sender will not send (again), above the edge. */
   readonly #gone: { from: number; readonly to: number; readonly begun: number }[] = []
   readonly #isOrdered: boolean
+  readonly #isNewestOnly: boolean
   #nakRepeatMs = 0
   #lastArrivalMs = -Infinity
   #lastNakMs = -Infinity
@@ -127,13 +141,15 @@ export class ReceiveStream {
   constructor({ id, mode, options, rtt, pool }: ReceiveStreamOptions) {
     this.id = id
     this.mode = mode
+    const traits = (this.traits = traitsOf(mode))
     this.#options = options
     this.#rtt = rtt
     this.#pool = pool
     this.#gaps = new GapTracker(options.reorderPackets)
-    this.#isOrdered = mode !== MODE["reliable-unordered"]
+    this.#isOrdered = traits.isOrdered
+    this.#isNewestOnly = traits.isNewestOnly
     // Where nothing is asked for there is nothing to wait for.
-    if (mode === MODE["fire-and-forget"] || mode === MODE.latest) this.#isStarted = true
+    this.#isStarted = !traits.isResent
   }
 
   /** Whether anything of it is still taken. */
@@ -174,7 +190,7 @@ export class ReceiveStream {
   /** Whether the end is known and everything before it was dispatched. */
   get isComplete(): boolean {
     // Nobody waits for what a stream without resends lost.
-    return this.#isStarted && (this.#next >= this.#final || (this.mode === MODE.latest && this.#final !== Infinity))
+    return this.#isStarted && (this.#next >= this.#final || (!this.traits.isResent && this.#final !== Infinity))
   }
 
   /** The opening came: this is the first packet's number. What came before it is asked for at once. */
@@ -217,7 +233,7 @@ export class ReceiveStream {
     if (this.#state === "closed") return "stream-closed"
     // No status could tell an edge above it.
     if (number >= NUMBER_MAX) return "beyond-spread"
-    if (this.mode === MODE.latest) return number < this.#next ? "late" : "deliver"
+    if (this.#isNewestOnly) return number < this.#next ? "late" : "deliver"
     if (wanted) this.#isStatusWanted = true
     if (!this.#isStarted) return this.#refuseUnopened(number)
     if (number < this.#next) return this.#duplicate()
@@ -441,7 +457,7 @@ export class ReceiveStream {
     if (this.#state === "closed") return "stream-closed"
     this.#telling.stop()
     // Nothing is asked for, so nothing is missing: a list of gaps that no packet fills would only grow.
-    if (this.mode === MODE.latest) return undefined
+    if (!this.traits.isResent) return undefined
     if (wanted) this.#isStatusWanted = true
     if (!this.#isStarted) {
       // The opening tells more than where to begin: it comes first.
@@ -452,7 +468,7 @@ export class ReceiveStream {
     if (sync.high > this.#final) return "beyond-spread"
     if (sync.high - this.#next > this.#options.spreadPackets) return "beyond-spread"
     this.#miss(sync.high, nowMs)
-    if (this.mode === MODE["best-effort"]) this.#noteGone(sync)
+    if (this.traits.givesUp) this.#noteGone(sync)
     return undefined
   }
 

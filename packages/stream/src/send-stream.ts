@@ -10,8 +10,8 @@ import {
   deliveryByte,
   FORM,
   formOf,
-  MODE,
   type Mode,
+  type ModeTraits,
   NUMBER_MAX,
   RANGES_MAX,
   type Open,
@@ -22,6 +22,7 @@ import {
   type Status,
   STATUS,
   type Sync,
+  traitsOf,
 } from "@x/wire"
 import { type StreamOptions } from "./options.ts"
 import { PacketPool, type PacketSlots } from "./packet-pool.ts"
@@ -141,6 +142,8 @@ export class SendStream {
   readonly id: number
   /** Its promise, one of `MODE`. */
   readonly mode: Mode
+  /** What that promise means. */
+  readonly traits: ModeTraits
   /** 0 to 255; higher goes first. */
   readonly priority: number
   /** What the peer is told with the opening. */
@@ -235,12 +238,14 @@ export class SendStream {
     checkWhole("first", first, 0, NUMBER_MAX)
     checkWhole("id", id, 0, ID_MAX)
     checkWhole("priority", priority, 0, PRIORITY_MAX)
+    const traits = traitsOf(mode)
     if (!(typeof lifetimeMs === "number" && lifetimeMs > 0)) throw new RangeError(`lifetimeMs must be above 0, not ${String(lifetimeMs)}`)
     if (resendsMax !== Infinity) checkWhole("resendsMax", resendsMax, 0)
-    if ((lifetimeMs !== Infinity || resendsMax !== Infinity) && mode !== MODE["best-effort"])
+    if ((lifetimeMs !== Infinity || resendsMax !== Infinity) && !traits.givesUp)
       throw new RangeError("lifetimeMs and resendsMax are for best-effort: the other modes keep what they promised, or promise nothing")
     this.id = id
     this.mode = mode
+    this.traits = traits
     this.priority = priority
     this.metadata = metadata
     this.#options = options.options
@@ -249,12 +254,12 @@ export class SendStream {
     this.#pace = options.pace ?? new RepeatPace()
     this.#lifetimeMs = lifetimeMs
     this.#resendsMax = resendsMax
-    this.#isUnanswered = mode === MODE["fire-and-forget"] || mode === MODE.latest
-    this.#isWaiting = mode >= MODE.reliable
+    this.#isUnanswered = !traits.isAcknowledged
+    this.#isWaiting = traits.waits
     const slotBytes = slotBytesOf(this.#options)
     this.#pool = options.pool ?? new PacketPool({ slotBytes })
     if (this.#pool.slotBytes < slotBytes) throw new RangeError(`the pool's slots have ${this.#pool.slotBytes} B; ${slotBytes} B are needed`)
-    this.#first = this.#low = this.#next = this.#high = this.#evictFrom = mode === MODE["fire-and-forget"] ? 0 : first
+    this.#first = this.#low = this.#next = this.#high = this.#evictFrom = traits.isNumbered ? first : 0
   }
 
   /** Where its life stands. */
@@ -676,7 +681,7 @@ export class SendStream {
   #isStandstill(nowMs: number): boolean {
     if (this.#nextToSend() >= 0) return false
     if (!this.#isWindowOpen() || (this.#isHeld && this.#firstQueued() >= this.#allowedEdge)) return true
-    const isSoon = this.mode >= MODE.reliable && nowMs - this.#askedMs < Math.max(GRANULARITY_MS, this.#rtt.srttMs / 4)
+    const isSoon = this.#isWaiting && nowMs - this.#askedMs < Math.max(GRANULARITY_MS, this.#rtt.srttMs / 4)
     return this.#openBytes === 0 && !isSoon
   }
 
@@ -1041,7 +1046,7 @@ export class SendStream {
 
   /** The messages above the edge that the receiver took although others before them are missing: only where there is no order. */
   #takenAbove(): Set<number> | undefined {
-    if (this.mode !== MODE["reliable-unordered"] || this.#low === this.#next) return undefined
+    if (this.traits.isOrdered || this.#low === this.#next) return undefined
     const ring = this.#ring
     const taken = new Set<number>()
     // What goes on at the edge began below it, where all is acknowledged.
@@ -1144,7 +1149,7 @@ export class SendStream {
   pollClose(nowMs: number): End | Reset | undefined {
     if (this.#closeDueMs() > nowMs) return undefined
     this.#closing.said(nowMs, this.#rtt.ptoMs, this.#pace)
-    const end = { stream: this.id, final: this.mode === MODE["fire-and-forget"] ? 0 : this.#high, begun: this.#begun }
+    const end = { stream: this.id, final: this.traits.isNumbered ? this.#high : 0, begun: this.#begun }
     return this.#state === "resetting" ? { ...end, reason: this.#reason } : end
   }
 

@@ -1,5 +1,4 @@
-import { normalizeAddress } from "./addresses.ts"
-import type { Address } from "./host.ts"
+import { type Address, normalizeAddress } from "./addresses.ts"
 
 /**
  * Sources that nobody holds are forgotten after this many others, so that spoofed ones can't fill the memory. Far more than a batch has rows:

@@ -4,7 +4,18 @@
  * @module
  */
 
-import type { Address } from "./host.ts"
+/** An IP address and a UDP port. The hot path never sees one: it uses the small integers of `Transport.internAddress`. */
+export interface Address {
+  /** IPv4 or IPv6. */
+  readonly family: 4 | 6
+  /** Dotted decimal, or the shortest lower-case form of RFC 5952 with a scope (`%eth0`) where the address is link-local. Never a mapped `::ffff:` address. */
+  readonly host: string
+  /** 1 to 65,535. */
+  readonly port: number
+}
+
+/** An IP address that a name stands for. */
+export type ResolvedAddress = Omit<Address, "port">
 
 /** A literal IP address taken apart. */
 export interface ParsedHost {

@@ -6,10 +6,10 @@
 
 import type { Channel, openChannel } from "@x/native"
 import { AddressTable } from "./address-table.ts"
-import { parseHost } from "./addresses.ts"
+import { type Address, parseHost } from "./addresses.ts"
 import type { SocketFacts } from "./bound-socket.ts"
 import { DATAGRAM_BYTES_MAX, TOO_LONG } from "./datagram-transport.ts"
-import { type Address, type Capabilities, createSendBatch, type ReceiveBatch, type Sealer, type SendBatch } from "./host.ts"
+import { type Capabilities, createSendBatch, type ReceiveBatch, type Sealer, type SendBatch } from "./transport.ts"
 import { checkScope } from "./scope.ts"
 import { openBatch, RowSealer } from "./seal.ts"
 import { surface } from "./surface.ts"

@@ -1,11 +1,27 @@
 import { parseHost } from "./addresses.ts"
 import { Checks, type Kind, type Kinds, whole } from "./check.ts"
-import type { BindOptions } from "./host.ts"
 import { TransportError } from "./transport-error.ts"
 
 const PORT_MAX = 65_535
 /** What the kernels' own limits leave of a signed 32-bit integer that they double. */
 const BUFFER_BYTES_MAX = 2 ** 30 - 1
+
+/** What to bind, and with how much memory of the system's. Anything else is a `TransportError` `invalid-option`. */
+export interface BindOptions {
+  /** UDP port of both sockets, 0 to 65,535; 0 (default) takes a free one. */
+  readonly port?: number
+  /** Address to bind the v4 socket to, default `"0.0.0.0"`; `false`: no v4 socket. */
+  readonly v4?: string | false
+  /** Address to bind the v6 socket to, default `"::"` (v6 only, never mapped v4); `false`: no v6 socket. */
+  readonly v6?: string | false
+  /**
+   * Requested SO_RCVBUF, 1 to 2^30 − 1 bytes, default 4 MiB: a stall of 5 ms at 100,000 datagrams/s overruns the usual 208 KiB. What was
+   * got is in the capabilities.
+   */
+  readonly receiveBufferBytes?: number
+  /** Requested SO_SNDBUF, 1 to 2^30 − 1 bytes, default 1 MiB. */
+  readonly sendBufferBytes?: number
+}
 
 /** What a transport is bound with; those above it pass it on. */
 export const BIND_OPTIONS: Kinds<BindOptions> = {

@@ -5,8 +5,8 @@
  */
 
 import type { RemoteInfo, Socket } from "node:dgram"
-import { normalizeAddress } from "./addresses.ts"
-import type { Address, SocketError } from "./host.ts"
+import { type Address, normalizeAddress } from "./addresses.ts"
+import type { SocketError } from "./transport.ts"
 
 /** What is needed of a socket; a test puts another in its place. Not every runtime's has the rest. */
 export type DgramSocket = Pick<Socket, "address" | "on" | "send" | "close"> & Partial<Pick<Socket, "getSendQueueCount" | "ref" | "unref">>

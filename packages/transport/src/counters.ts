@@ -1,4 +1,4 @@
-import { SOCKET_ERRORS, type SocketErrorCode, type TransportCounters } from "./host.ts"
+import { SOCKET_ERRORS, type SocketErrorCode, type TransportCounters } from "./transport.ts"
 
 /** Counters that only their transport changes. */
 export type MutableCounters = { -readonly [K in Exclude<keyof TransportCounters, "errors">]: number } & {

@@ -1,4 +1,5 @@
-import type { Address, ReceiveBatch, SendBatch } from "./host.ts"
+import type { Address } from "./addresses.ts"
+import type { ReceiveBatch, SendBatch } from "./transport.ts"
 import { ReceiveQueue } from "./receive-queue.ts"
 import { openBatch, RowSealer } from "./seal.ts"
 import { TransportBase } from "./transport-base.ts"

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { parseHost } from "./addresses.ts"
+import { type Address, parseHost } from "./addresses.ts"
 import type { BoundSocket } from "./bound-socket.ts"
 import { DATAGRAM_BYTES_MAX, DatagramTransport } from "./datagram-transport.ts"
-import type { Address, Capabilities } from "./host.ts"
+import type { Capabilities } from "./transport.ts"
 import { checkScope } from "./scope.ts"
 import { surface } from "./surface.ts"
 import { TIMER_MS } from "./timer.ts"

@@ -4,22 +4,20 @@
  * @module
  */
 
+import type { Address, ResolvedAddress } from "./addresses.ts"
+import type { BindOptions } from "./bind-options.ts"
+import type { Host, WakeUp } from "./host.ts"
+import type { SyncCrypto } from "./sync-crypto.ts"
 import {
-  type Address,
-  type BindOptions,
   type Capabilities,
   createSendBatch,
-  type Host,
   type ReceiveBatch,
-  type ResolvedAddress,
   type Sealer,
   type SendBatch,
   type SocketError,
-  type SyncCrypto,
   type Transport,
   type TransportCounters,
-  type WakeUp,
-} from "./host.ts"
+} from "./transport.ts"
 import { type Kinds, objectWith, required } from "./check.ts"
 import { checks, PROBABILITY, SEED } from "./simulated/check.ts"
 import { Random } from "./simulated/random.ts"

@@ -1,4 +1,4 @@
-import type { ReceiveBatch } from "./host.ts"
+import type { ReceiveBatch } from "./transport.ts"
 
 /** Rows of a batch. libuv reads at most 32 datagrams from a socket before it looks at the next one, and there are two. */
 export const ROWS_MAX = 64

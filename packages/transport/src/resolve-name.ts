@@ -1,7 +1,6 @@
 import { lookup } from "node:dns/promises"
 import { onAbort } from "./abort.ts"
-import { formatHost, parseHost } from "./addresses.ts"
-import type { ResolvedAddress } from "./host.ts"
+import { formatHost, parseHost, type ResolvedAddress } from "./addresses.ts"
 import { show } from "./check.ts"
 import { checkScope } from "./scope.ts"
 import { TransportError } from "./transport-error.ts"

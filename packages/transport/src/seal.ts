@@ -1,6 +1,6 @@
 /** Seals and opens one datagram at a time, for transports that have no faster way. */
 
-import type { ReceiveBatch, Sealer, SendBatch } from "./host.ts"
+import type { ReceiveBatch, Sealer, SendBatch } from "./transport.ts"
 import type { IdTable } from "./id-table.ts"
 
 /** No tag is longer. */

@@ -10,7 +10,7 @@ import {
   diffieHellman,
   type KeyObject,
 } from "node:crypto"
-import type { SyncCrypto } from "./host.ts"
+import type { SyncCrypto } from "./sync-crypto.ts"
 
 const TAG_BYTES = 16
 /** What PKCS #8 has before the 32 bytes of an X25519 key (RFC 8410). */

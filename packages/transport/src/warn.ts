@@ -1,4 +1,4 @@
-import type { Capabilities } from "./host.ts"
+import type { Capabilities } from "./transport.ts"
 import { runtimeOf } from "./runtime.ts"
 
 let isTold = false

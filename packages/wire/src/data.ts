@@ -4,7 +4,7 @@
  * @module
  */
 
-import { deliveryByte, FORM, formOf, isDelivery, MODE, modeOf } from "./delivery.ts"
+import { deliveryByte, FORM, formOf, isDelivery, MODE, modeOf, traitsOf } from "./delivery.ts"
 import type { DatagramDropReason } from "./drop-reason.ts"
 import { FLAG_WANTED, KIND } from "./flags.ts"
 import { NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
@@ -118,7 +118,7 @@ export function checkFireAndForget(view: DataView, body: number, end: number): D
   if (end - body < FIRE_AND_FORGET_HEADER_BYTES) return "truncated"
   if (readStream(view, body) === 0) return "value"
   const delivery = readFireAndForgetDelivery(view, body)
-  if (!isDelivery(delivery) || modeOf(delivery) !== MODE["fire-and-forget"] || formOf(delivery) === FORM.abandoned) return "delivery"
+  if (!isDelivery(delivery) || traitsOf(modeOf(delivery)).isNumbered || formOf(delivery) === FORM.abandoned) return "delivery"
   return checkPayload(view, body + FIRE_AND_FORGET_HEADER_BYTES, end, formOf(delivery))
 }
 
@@ -128,5 +128,5 @@ function checkNumbered(view: DataView, body: number, end: number, headerBytes: n
   if (readStream(view, body) === 0) return "value"
   if (readPacketNumber(view, body) > NUMBER_MAX) return "number"
   const delivery = readSequencedDelivery(view, body)
-  return isDelivery(delivery) && modeOf(delivery) !== MODE["fire-and-forget"] ? undefined : "delivery"
+  return isDelivery(delivery) && traitsOf(modeOf(delivery)).isNumbered ? undefined : "delivery"
 }

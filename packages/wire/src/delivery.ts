@@ -23,8 +23,59 @@ export type Delivery = keyof typeof MODE
 /** A mode as a number, 0 to 4: what the wire has for a {@link Delivery}. */
 export type Mode = (typeof MODE)[Delivery]
 
+/** What a mode is, trait by trait: code asks for the trait that it is about, never for the mode's name or number. */
+export interface ModeTraits {
+  /** The name, as users write it. */
+  readonly name: Delivery
+  /** Its packets have numbers: they go as `sequenced`, and syncs tell of them. */
+  readonly isNumbered: boolean
+  /** Messages are dispatched in the order in which they were sent. */
+  readonly isOrdered: boolean
+  /** Only the newest message counts: it replaces those that are unsent; older ones that come after it are dropped. */
+  readonly isNewestOnly: boolean
+  /** The receiver tells what it has; the sender keeps each packet until then. */
+  readonly isAcknowledged: boolean
+  /** Packets that were lost are sent again. */
+  readonly isResent: boolean
+  /** The sender may give up messages that have numbers already, and tells the receiver of the gap. */
+  readonly givesUp: boolean
+  /** Nothing is dropped for want of room: the sender waits for it, and messages wait for their consumer. */
+  readonly waits: boolean
+}
+
+type Trait = Exclude<keyof ModeTraits, "name">
+
+/** All rows have one shape, since they are read for each packet. */
+function row(name: Delivery, ...traits: readonly Trait[]): ModeTraits {
+  const has = (trait: Trait): boolean => traits.includes(trait)
+  return {
+    name,
+    isNumbered: has("isNumbered"),
+    isOrdered: has("isOrdered"),
+    isNewestOnly: has("isNewestOnly"),
+    isAcknowledged: has("isAcknowledged"),
+    isResent: has("isResent"),
+    givesUp: has("givesUp"),
+    waits: has("waits"),
+  }
+}
+
+/** The traits of each mode, by its number. */
+export const MODES: readonly ModeTraits[] = [
+  row("fire-and-forget"),
+  row("latest", "isNumbered", "isOrdered", "isNewestOnly"),
+  row("best-effort", "isNumbered", "isOrdered", "isAcknowledged", "isResent", "givesUp"),
+  row("reliable", "isNumbered", "isOrdered", "isAcknowledged", "isResent", "waits"),
+  row("reliable-unordered", "isNumbered", "isAcknowledged", "isResent", "waits"),
+]
+
+/** The traits of a mode. */
+export function traitsOf(mode: Mode): ModeTraits {
+  return MODES[mode]!
+}
+
 /** The name of each mode, by its number. */
-export const DELIVERIES: readonly Delivery[] = ["fire-and-forget", "latest", "best-effort", "reliable", "reliable-unordered"]
+export const DELIVERIES: readonly Delivery[] = MODES.map(({ name }) => name)
 
 /** What a payload holds: whole messages, or one piece of a message that is larger than a packet. */
 export const FORM = {
@@ -48,6 +99,7 @@ export const FORM_NAMES = ["whole", "first", "middle", "last", "abandoned"] as c
 
 const FORM_SHIFT = 3
 const LOW_MASK = 0x07
+const MODE_COUNT = MODES.length
 
 /** The delivery byte of a mode and a form. */
 export function deliveryByte(mode: number, form: number): number {
@@ -66,5 +118,5 @@ export function formOf(delivery: number): Form {
 
 /** Whether a byte is a known mode and form with nothing else set. */
 export function isDelivery(delivery: number): boolean {
-  return (delivery & LOW_MASK) <= MODE["reliable-unordered"] && delivery >>> FORM_SHIFT <= FORM.abandoned
+  return (delivery & LOW_MASK) < MODE_COUNT && delivery >>> FORM_SHIFT <= FORM.abandoned
 }

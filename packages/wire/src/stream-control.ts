@@ -4,7 +4,7 @@
  * @module
  */
 
-import { deliveryByte, FORM, formOf, isDelivery, modeOf, type Mode } from "./delivery.ts"
+import { deliveryByte, FORM, formOf, isDelivery, modeOf, type Mode, traitsOf } from "./delivery.ts"
 import { bytesAt } from "./bytes.ts"
 import { readStream } from "./data.ts"
 import type { DatagramDropReason } from "./drop-reason.ts"
@@ -65,7 +65,7 @@ export function checkOpen(view: DataView, body: number, end: number): DatagramDr
   if (first > NUMBER_MAX) return "number"
   const delivery = view.getUint8(body + 10)
   if (!isDelivery(delivery) || formOf(delivery) !== FORM.whole) return "delivery"
-  if (modeOf(delivery) === 0 && first !== 0) return "value"
+  if (!traitsOf(modeOf(delivery)).isNumbered && first !== 0) return "value"
   return end - body - OPEN_HEADER_BYTES > METADATA_BYTES_MAX ? "value" : undefined
 }
 

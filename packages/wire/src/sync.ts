@@ -4,7 +4,7 @@
  * @module
  */
 
-import { deliveryByte, FORM, formOf, isDelivery, MODE, modeOf, type Mode } from "./delivery.ts"
+import { deliveryByte, FORM, formOf, isDelivery, MODE, modeOf, type Mode, traitsOf } from "./delivery.ts"
 import { readStream } from "./data.ts"
 import type { DatagramDropReason } from "./drop-reason.ts"
 import { NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
@@ -65,7 +65,7 @@ export function checkSync(view: DataView, body: number, end: number): DatagramDr
   if (end - body < SYNC_HEADER_BYTES) return "truncated"
   if (readStream(view, body) === 0) return "value"
   const delivery = view.getUint8(body + 4)
-  if (!isDelivery(delivery) || modeOf(delivery) === MODE["fire-and-forget"] || formOf(delivery) !== FORM.whole) return "delivery"
+  if (!isDelivery(delivery) || !traitsOf(modeOf(delivery)).isNumbered || formOf(delivery) !== FORM.whole) return "delivery"
   const low = readNumber(view, body + 5)
   const high = readNumber(view, body + 11)
   const begun = readNumber(view, body + 17)

@@ -7,7 +7,7 @@ import {
   type Transport,
   type TransportCounters,
 } from "@x/transport/host"
-import { type DropReason, MODE, PROFILE, REASON } from "@x/wire"
+import { type DropReason, PROFILE, REASON } from "@x/wire"
 import { ABORT_SIGNAL, BYTES, check, type Kinds, TIMEOUT } from "../errors/check.ts"
 import { checkConnectOptions, Connection, type ConnectOptions } from "./connection.ts"
 import { Driver } from "../driver.ts"
@@ -561,7 +561,7 @@ export class Endpoint implements AsyncDisposable {
         if (owner !== undefined) {
           owner.onProgress()
           // Where nothing is acknowledged nothing is missing either.
-          if (state.isCutOff && state.stream.mode > MODE.latest) this.#peerOf(peer).account(owner.account)
+          if (state.isCutOff && state.stream.traits.isAcknowledged) this.#peerOf(peer).account(owner.account)
         }
         this.#feed()
       },

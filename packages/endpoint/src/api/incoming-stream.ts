@@ -1,4 +1,4 @@
-import { type Delivery, DELIVERIES, MODE, REASON, reasonName } from "@x/wire"
+import { type Delivery, REASON, reasonName } from "@x/wire"
 import { check, REASON_CODE } from "../errors/check.ts"
 import { Events, type Listener } from "./events.ts"
 import type { ReceivedMessage, ReceivedValue } from "./message.ts"
@@ -116,7 +116,7 @@ export class IncomingStream {
 
   /** What it promises, as its sender chose. */
   get delivery(): Delivery {
-    return DELIVERIES[this.#state.stream.mode]!
+    return this.#state.stream.traits.name
   }
 
   /** What the peer called it when opening; empty while the opening is still under way. */
@@ -300,7 +300,7 @@ export class IncomingStream {
   take(type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): void {
     const handler = this.#isIdle ? this.#handlerNow(type) : undefined
     if (handler !== undefined) return this.#host.userCode.handle(handler, type, this, bytes, view, offset, length)
-    const isWaiting = this.#state.stream.mode >= MODE.reliable
+    const isWaiting = this.#state.stream.traits.waits
     if (!isWaiting && this.#waiting === 0 && this.#shareRoom() <= 0) return this.#drop(1)
     this.#queue.push(new QueuedMessage(this.peer.queueShare, type, new Uint8Array(bytes.subarray(offset, offset + length))))
     this.#queuedBytes += length
@@ -351,7 +351,7 @@ export class IncomingStream {
 
   #isFull(): boolean {
     // Of what is to be the latest nobody wants the one before.
-    if (this.#state.stream.mode === MODE.latest) return true
+    if (this.#state.stream.traits.isNewestOnly) return true
     const { queuedMessagesMax, queuedBytesMax } = this.#host
     return this.#waiting >= queuedMessagesMax || this.#queuedBytes >= queuedBytesMax || this.#shareRoom() <= 0
   }
@@ -456,8 +456,7 @@ export class IncomingStream {
 
   /** The message that is next waits for somebody. Where there is an order, those behind it do too. */
   #await(): void {
-    const { mode } = this.#state.stream
-    if (mode === MODE["reliable-unordered"] || mode === MODE["fire-and-forget"]) {
+    if (!this.#state.stream.traits.isOrdered) {
       const message = this.#shift()
       this.#queuedBytes += message.bytes.length
       ;(this.#aside ??= []).push(message)

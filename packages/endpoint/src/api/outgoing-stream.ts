@@ -1,6 +1,6 @@
 import { appendWhole, fitsWhole, LargeMessage, packetsNeeded, writeWhole } from "@x/fragment"
 import type { PacketRange, SendStream, SentMessages } from "@x/stream"
-import { type Delivery, DELIVERIES, MODE, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
+import { type Delivery, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
 import { ABORT_SIGNAL, check, checkFunction, checkSize, checkType, FLAG, type Kinds, REASON_CODE, TIMEOUT } from "../errors/check.ts"
 import { abortedError, EndpointError } from "../errors/endpoint-error.ts"
 import { Events, type Listener } from "./events.ts"
@@ -137,7 +137,7 @@ export class OutgoingStream {
 
   /** What it promises. */
   get delivery(): Delivery {
-    return DELIVERIES[this.#stream.mode]!
+    return this.#stream.traits.name
   }
 
   /** `open`; `ending`: no more is taken, what was is being delivered; `closed`. */
@@ -179,7 +179,7 @@ export class OutgoingStream {
   }
 
   #isReliable(): boolean {
-    return this.#stream.mode >= MODE.reliable
+    return this.#stream.traits.waits
   }
 
   /**
@@ -303,10 +303,10 @@ export class OutgoingStream {
   /** Makes room by what the mode allows to give up; `false`: there is none. */
   #makeWay(bytes: number): boolean {
     const stream = this.#stream
-    const { mode, payloadBytesMax } = stream
-    if (mode === MODE.latest) return stream.supersede(packetsNeeded(bytes, payloadBytesMax))
+    const { traits, payloadBytesMax } = stream
+    if (traits.isNewestOnly) return stream.supersede(packetsNeeded(bytes, payloadBytesMax))
     const isWhole = fitsWhole(bytes, payloadBytesMax)
-    if (mode !== MODE["best-effort"]) return isWhole || this.#fitsWindow(bytes)
+    if (!traits.givesUp) return isWhole || this.#fitsWindow(bytes)
     stream.setTime(this.#host.now())
     if (isWhole && stream.reserve(wholeHeaderBytes(bytes) + bytes) >= 0) return true
     const { settledMessages } = stream
@@ -342,7 +342,7 @@ export class OutgoingStream {
       bytes = value
     }
     this.#checkCall(type)
-    if (receipt && this.#stream.mode <= MODE.latest)
+    if (receipt && !this.#stream.traits.isAcknowledged)
       throw new EndpointError("invalid-option", `nothing acknowledges messages of a stream that is ${this.delivery}: there is no receipt`)
     if (signal?.aborted) return Promise.reject(abortedError(signal))
     const refusal = this.#refusal(bytes.length)
@@ -423,16 +423,16 @@ export class OutgoingStream {
     const { what, packets } = waiter
     if (packets === undefined) return false
     const { from, to } = packets
-    const { mode } = this.#stream
+    const { traits } = this.#stream
     // What is given up is so as a whole.
-    if (what === "receipt" && mode === MODE["best-effort"] && this.#stream.isGone(to - 1, to)) {
+    if (what === "receipt" && traits.givesUp && this.#stream.isGone(to - 1, to)) {
       this.#settle(
         waiter,
         new EndpointError("dropped", "the message was given up for newer ones, or for its age; it may have been delivered"),
       )
       return true
     }
-    const isUnordered = what === "receipt" && mode === MODE["reliable-unordered"]
+    const isUnordered = what === "receipt" && !traits.isOrdered
     if (!(isUnordered ? this.#stream.isSettled(from, to) : this.#stream.isPast(to))) return false
     this.#settle(waiter, undefined)
     return true
@@ -455,7 +455,8 @@ export class OutgoingStream {
   #mayBeTaken(size: number): boolean {
     const stream = this.#stream
     const isWhole = fitsWhole(size, stream.payloadBytesMax)
-    if (!this.#isReliable()) return stream.mode !== MODE["fire-and-forget"] || this.#fitsWindow(size)
+    const { waits, givesUp, isNewestOnly } = stream.traits
+    if (!waits) return givesUp || isNewestOnly || this.#fitsWindow(size)
     if (!this.#lot.isEmpty) return false
     if (isWhole) return stream.roomBehind(wholeHeaderBytes(size) + size) >= 0 || stream.roomPackets > 0
     return this.#fitsWindow(size) || this.#lot.hasRoom(size)
@@ -479,7 +480,7 @@ export class OutgoingStream {
   writable(type: number | MessageType<unknown>, options: { readonly signal?: AbortSignal } = {}): WritableStream<unknown> {
     const { signal } = check.options("writable", options, SIGNAL_OPTIONS)
     numberOf(type)
-    if (this.#stream.mode !== MODE.reliable)
+    if (!(this.#stream.traits.isOrdered && this.#stream.traits.waits))
       throw new EndpointError(
         "invalid-option",
         `a payload in parts needs all of them in order: open the stream as "reliable", not "${this.delivery}"`,

@@ -142,8 +142,9 @@ export class IncomingStreams {
     if (verdict === "kept") return
     if (verdict !== "deliver") return this.#context.drop(verdict)
     const form = wire.formOf(delivery)
-    if (mode === wire.MODE["reliable-unordered"]) this.#dispatchUnordered(state, view, bytes, payload, end, form, number, nowMs)
-    else if (mode === wire.MODE.latest) this.#dispatchLatest(state, view, bytes, payload, end, form, number, nowMs)
+    const { isOrdered, isNewestOnly } = state.stream.traits
+    if (!isOrdered) this.#dispatchUnordered(state, view, bytes, payload, end, form, number, nowMs)
+    else if (isNewestOnly) this.#dispatchLatest(state, view, bytes, payload, end, form, number, nowMs)
     else if (this.#dispatch(state, view, bytes, payload, end, form, nowMs)) this.#dispatchKept(state, nowMs)
     this.#closeIfComplete(state)
   }
@@ -255,7 +256,7 @@ export class IncomingStreams {
 
   /** Memory for what waits is short: whether what a packet holds could be handed over or kept. */
   #hasPlace(state: IncomingState, view: DataView, offset: number, end: number, form: number): boolean {
-    if (state.stream.mode < wire.MODE.reliable) return true
+    if (!state.stream.traits.waits) return true
     const { scratch, listener } = this.#context
     if (form === wire.FORM.whole) {
       const cursor = scratch.messages
@@ -287,7 +288,7 @@ export class IncomingStreams {
 
   /** A handler has transferred the memory with the rest of the packet: a stream that promised it can't go on. */
   #lose(state: IncomingState): void {
-    if (state.stream.mode >= wire.MODE.reliable) this.stop(state, wire.REASON.unspecified)
+    if (state.stream.traits.waits) this.stop(state, wire.REASON.unspecified)
   }
 
   /** Tells the application what happened before; `false`: it has stopped the stream, or left the peer. */
@@ -309,7 +310,7 @@ export class IncomingStreams {
     const { piece } = this.#context.scratch
     wire.readPiece(view, offset, end, form, piece)
     const { stream, assembler } = state
-    if (stream.mode === wire.MODE["best-effort"] && assembler.count === 0) {
+    if (stream.traits.givesUp && assembler.count === 0) {
       // A piece tells which message it is of: those before it that nobody saw begin were skipped.
       const begun = form === wire.FORM.first ? piece.message : piece.message + 1
       state.untold += Math.max(0, begun - state.begun)
@@ -468,8 +469,9 @@ export class IncomingStreams {
     }
     const options = this.#peer.receiveOptions
     const stream = new ReceiveStream({ id, mode, options, rtt: this.#peer.rtt, pool: this.#pool })
-    const isOrdered = mode === wire.MODE.reliable || mode === wire.MODE["best-effort"]
-    const isReliable = isOrdered || mode === wire.MODE["reliable-unordered"]
+    const { isResent: isReliable } = stream.traits
+    // Where nothing is resent, pieces may be missing: others come in their place.
+    const isOrdered = isReliable && stream.traits.isOrdered
     const { messageBytesMax } = settings
     const onRoom = (): void => this.#handleRoom(state)
     const state: IncomingState = new IncomingState(
@@ -538,11 +540,11 @@ export class IncomingStreams {
   #closeIfComplete(state: IncomingState): void {
     const { stream, assembler } = state
     if (stream.state !== "open" || !stream.isComplete) return
-    const isReliable = stream.mode > wire.MODE.latest
+    const isReliable = stream.traits.isResent
     // A piece that nobody promised may never come. One that was promised and isn't among all that were sent breaks the promise.
     const isWhole = !isReliable || assembler.count === 0
     if (!isWhole) this.#context.drop("piece-conflict")
-    this.#answer(state.id, stream.mode === wire.MODE["fire-and-forget"] ? 0 : Math.max(stream.cumulative, stream.final))
+    this.#answer(state.id, stream.traits.isNumbered ? Math.max(stream.cumulative, stream.final) : 0)
     this.#over(state, isReliable && isWhole, isWhole ? wire.REASON.unspecified : wire.REASON.protocolError)
     this.#remove(state)
   }

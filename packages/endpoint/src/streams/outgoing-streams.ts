@@ -323,14 +323,14 @@ export class OutgoingStreams {
       const { settledMessages } = state.stream
       this.#take(state.stream, nowMs)
       // Who fills the window asks how much of it is free again. Not where what waits is given up: a message half sent would be.
-      if (state.stream.mode >= wire.MODE.reliable && this.#peer.isFilledBy(association, bytes)) this.#context.scratch.packet.wanted = true
+      if (state.stream.traits.waits && this.#peer.isFilledBy(association, bytes)) this.#context.scratch.packet.wanted = true
       if (isShared) this.#copyPacket(state.stream)
       else this.#postPacket(state.stream, association, nowMs)
       state.deficit -= cost
       left -= cost
       this.lastDataMs = nowMs
       // Sent, where that is all; or older ones were given up, since no more of what was sent is kept.
-      if (state.stream.mode < wire.MODE.reliable && state.stream.settledMessages > settledMessages && this.#sent.at(-1) !== state)
+      if (!state.stream.traits.waits && state.stream.settledMessages > settledMessages && this.#sent.at(-1) !== state)
         this.#sent.push(state)
     }
     if (isComposing) outbox.post(association, true, nowMs)
@@ -370,7 +370,7 @@ export class OutgoingStreams {
   #copyPacket(stream: SendStream): void {
     const { writer } = this.#context.outbox
     const { number, delivery, wanted, bytes, offset, length } = this.#context.scratch.packet
-    const isSequenced = stream.mode !== wire.MODE["fire-and-forget"]
+    const isSequenced = stream.traits.isNumbered
     const body = writer.begin((isSequenced ? wire.KIND.sequenced : wire.KIND.fireAndForget) | (wanted ? wire.FLAG_WANTED : 0))
     const payload = isSequenced
       ? wire.writeSequencedBody(writer.view, body, stream.id, number, delivery)
@@ -384,7 +384,7 @@ export class OutgoingStreams {
     const { outbox } = this.#context
     const { number, delivery, wanted, slot, bytes, view, offset, length } = this.#context.scratch.packet
     const slab = this.#context.slabOf(slot)
-    if (stream.mode === wire.MODE["fire-and-forget"]) {
+    if (!stream.traits.isNumbered) {
       const start = offset - FIRE_AND_FORGET_OVERHEAD_BYTES
       view.setUint8(start, wire.KIND.fireAndForget)
       wire.writeFireAndForgetBody(view, start + wire.PACKET_OVERHEAD_BYTES, stream.id, wire.formOf(delivery))

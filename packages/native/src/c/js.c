@@ -80,6 +80,21 @@ bool js_string(napi_env env, napi_value value, const char *name, char *out, size
   return strlen(out) == length ? true : js_throw_value(env, name, "text without a zero byte");
 }
 
+bool js_array(napi_env env, napi_value value, const char *name, napi_typedarray_type type, size_t least, void **data,
+              size_t *length) {
+  bool is_array = false;
+  napi_typedarray_type given = napi_int8_array;
+  size_t count = 0;
+  if (!js_ok(env, napi_is_typedarray(env, value, &is_array))) return false;
+  if (is_array && !js_ok(env, napi_get_typedarray_info(env, value, &given, &count, data, NULL, NULL))) return false;
+  if (is_array && given == type && count >= least && (*data != NULL || least == 0)) {
+    if (length != NULL) *length = count;
+    return true;
+  }
+  const char *expected = type == napi_uint8_array ? "a Uint8Array that is long enough" : "an Int32Array that is long enough";
+  return js_throw_value(env, name, expected);
+}
+
 bool js_set_integer(napi_env env, napi_value object, const char *name, int value) {
   napi_value number = NULL;
   return js_ok(env, napi_create_int32(env, value, &number)) && js_ok(env, napi_set_named_property(env, object, name, number));
@@ -98,6 +113,11 @@ bool js_set_function(napi_env env, napi_value object, const char *name, napi_cal
 
 static bool make_string(napi_env env, const char *text, napi_value *out) {
   return js_ok(env, napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, out));
+}
+
+bool js_throw_no_memory(napi_env env) {
+  (void)napi_throw_error(env, "ENOMEM", "no memory");
+  return false;
 }
 
 bool js_throw_failure(napi_env env, const struct failure *failure, const char *detail) {

@@ -21,6 +21,10 @@ bool js_boolean(napi_env env, napi_value value, const char *name, bool *out);
 /* At most `size - 1` bytes of UTF-8 without a zero byte, which C would take for the end. */
 bool js_string(napi_env env, napi_value value, const char *name, char *out, size_t size);
 
+/* The memory of a Uint8Array or an Int32Array with at least `least` elements; `length` may be NULL. */
+bool js_array(napi_env env, napi_value value, const char *name, napi_typedarray_type type, size_t least, void **data,
+              size_t *length);
+
 bool js_set_integer(napi_env env, napi_value object, const char *name, int value);
 bool js_set_boolean(napi_env env, napi_value object, const char *name, bool value);
 bool js_set_function(napi_env env, napi_value object, const char *name, napi_callback function);
@@ -36,6 +40,9 @@ void js_call_back(napi_env env, napi_async_context context, napi_ref object, nap
 
 /* Throws a RangeError with the code ERR_INVALID_ARG_VALUE. Always false. */
 bool js_throw_value(napi_env env, const char *name, const char *expected);
+
+/* Throws an error with the code ENOMEM. Always false. */
+bool js_throw_no_memory(napi_env env);
 
 /* Throws as Node does: the message "bind EADDRINUSE <detail>", `code`, `errno` (negative) and `syscall`. Always false. */
 bool js_throw_failure(napi_env env, const struct failure *failure, const char *detail);

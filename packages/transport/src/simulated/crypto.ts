@@ -9,7 +9,7 @@ import { gcm } from "@noble/ciphers/aes.js"
 import { x25519 } from "@noble/curves/ed25519.js"
 import { hmac } from "@noble/hashes/hmac.js"
 import { sha256 } from "@noble/hashes/sha2.js"
-import type { SyncCrypto } from "../host.ts"
+import type { SyncCrypto } from "../sync-crypto.ts"
 
 export const simulatedCrypto: SyncCrypto = {
   sha256: (data) => sha256(data),

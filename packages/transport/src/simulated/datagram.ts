@@ -1,4 +1,4 @@
-import type { Address } from "../host.ts"
+import type { Address } from "../addresses.ts"
 import type { Arrival } from "./virtual-time.ts"
 
 /** Bytes of a buffer that is used again: more than an Ethernet frame holds. */

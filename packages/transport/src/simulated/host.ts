@@ -4,24 +4,16 @@
  * @module
  */
 
-import { formatHost, parseHost } from "../addresses.ts"
-import { completeBindOptions } from "../bind-options.ts"
+import { type Address, formatHost, parseHost, type ResolvedAddress } from "../addresses.ts"
+import { type BindOptions, completeBindOptions } from "../bind-options.ts"
 import { oneOf } from "../check.ts"
-import {
-  type Address,
-  type BindOptions,
-  type Host,
-  type ResolvedAddress,
-  SOCKET_ERRORS,
-  type SocketErrorCode,
-  type SyncCrypto,
-  type Transport,
-  type WakeUp,
-} from "../host.ts"
+import type { Host, WakeUp } from "../host.ts"
+import type { SyncCrypto } from "../sync-crypto.ts"
+import { SOCKET_ERRORS, type SocketErrorCode, type Transport } from "../transport.ts"
 import { TransportError } from "../transport-error.ts"
 import { checks, DURATION } from "./check.ts"
 import type { Machine } from "./machine.ts"
-import type { Network } from "./network.ts"
+import type { Surroundings } from "./medium.ts"
 import { Random } from "./random.ts"
 import { SimulatedTransport } from "./transport.ts"
 import type { Alarm } from "./virtual-time.ts"
@@ -33,7 +25,7 @@ export class SimulatedHost implements Host {
   /** The machine that it runs on, which outlives it. */
   readonly machine: Machine
   readonly crypto: SyncCrypto
-  readonly #network: Network
+  readonly #network: Surroundings
   readonly #random: Random
   readonly #transports = new Set<SimulatedTransport>()
   #deferred: (() => void)[] = []
@@ -47,8 +39,8 @@ export class SimulatedHost implements Host {
   #sendFault: SocketErrorCode | "full" | undefined
   readonly #endsOfWatches = new Set<() => void>()
 
-  /** Made by `network.host(name)`. `process`: how many processes the machine had before. */
-  constructor(network: Network, machine: Machine, process: number) {
+  /** @internal Made by `network.host(name)`. `process`: how many processes the machine had before. */
+  constructor(network: Surroundings, machine: Machine, process: number) {
     this.machine = machine
     this.#originMs = machine.originMs
     this.crypto = network.crypto
@@ -67,7 +59,7 @@ export class SimulatedHost implements Host {
   /** Blocks the process for a while, as a long computation does: datagrams wait in the socket buffer, wake-ups are late. Promises that are under way can't be held up. */
   stall(ms: number): void {
     checks.value("ms", ms, DURATION)
-    this.#busyUntilMs = Math.max(this.#busyUntilMs, this.#network.now + ms)
+    this.#busyUntilMs = Math.max(this.#busyUntilMs, this.#network.time.nowMs + ms)
     // Sockets are read and deferred work is done when something happens; this is what happens.
     this.#network.time.set(new ProcessAlarm(() => {}), this.#busyUntilMs)
   }
@@ -75,8 +67,8 @@ export class SimulatedHost implements Host {
   /** As `stall`, and the clock of the process stands still meanwhile: a laptop that sleeps (a monotonic clock of Linux doesn't count that). */
   suspend(ms: number): void {
     checks.value("ms", ms, DURATION)
-    const untilMs = this.#network.now + ms
-    const extraMs = untilMs - Math.max(this.#network.now, this.#suspended.untilMs)
+    const untilMs = this.#network.time.nowMs + ms
+    const extraMs = untilMs - Math.max(this.#network.time.nowMs, this.#suspended.untilMs)
     if (!(extraMs > 0)) return
     this.#suspended = { untilMs, clockMs: this.now() }
     this.stall(ms)
@@ -98,13 +90,13 @@ export class SimulatedHost implements Host {
     if (!wasFull || fault === "full") return
     this.#network.time.set(
       this.#alarm(() => this.#becomeWritable()),
-      this.#network.now,
+      this.#network.time.nowMs,
     )
   }
 
   now(): number {
     const { untilMs, clockMs } = this.#suspended
-    return this.#network.now < untilMs ? clockMs : this.#originMs + this.#network.now
+    return this.#network.time.nowMs < untilMs ? clockMs : this.#originMs + this.#network.time.nowMs
   }
 
   wakeUp(wake: () => void): WakeUp {
@@ -183,7 +175,7 @@ export class SimulatedHost implements Host {
 
   /** @internal Alive and not busy. */
   get isRunning(): boolean {
-    return this.#isAlive && this.#busyUntilMs <= this.#network.now
+    return this.#isAlive && this.#busyUntilMs <= this.#network.time.nowMs
   }
 
   /** @internal */

@@ -1,10 +1,16 @@
-import type { Address, ResolvedAddress } from "../host.ts"
+import type { Address, ResolvedAddress } from "../addresses.ts"
+import type { Datagram } from "./datagram.ts"
 import type { Link } from "./link.ts"
-import type { SimulatedTransport } from "./transport.ts"
 
 /** The first port that a system gives to who wants any (IANA's dynamic range). */
 const PORT_FIRST = 49_152
 const PORT_LAST = 65_535
+
+/** A socket as its machine knows it. */
+interface Socket {
+  /** A datagram has come; `false`: the socket has no room for it. */
+  arrive(datagram: Datagram): boolean
+}
 
 /** A machine: its addresses stay when its process restarts. */
 export class Machine {
@@ -20,7 +26,7 @@ export class Machine {
   readonly links: (Link | undefined)[] = []
   /** @internal How many processes it had. */
   processes = 0
-  readonly #sockets = new Map<number, SimulatedTransport>()
+  readonly #sockets = new Map<number, Socket>()
   #nextPort = PORT_FIRST
 
   constructor(name: string, index: number, families: { readonly v4: boolean; readonly v6: boolean }, originMs: number) {
@@ -34,13 +40,13 @@ export class Machine {
   }
 
   /** @internal */
-  socketAt(family: 4 | 6, port: number): SimulatedTransport | undefined {
+  socketAt(family: 4 | 6, port: number): Socket | undefined {
     return this.#sockets.get(socketKey(family, port))
   }
 
   /** @internal */
-  addSocket({ family, port }: Address, transport: SimulatedTransport): void {
-    this.#sockets.set(socketKey(family, port), transport)
+  addSocket({ family, port }: Address, socket: Socket): void {
+    this.#sockets.set(socketKey(family, port), socket)
   }
 
   /** @internal */

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { Address, SocketErrorCode, SyncCrypto } from "../host.ts"
+import { type Address, parseHost } from "../addresses.ts"
+import { CRYPTO, type SyncCrypto } from "../sync-crypto.ts"
+import type { SocketErrorCode } from "../transport.ts"
 import { settle as systemSettle } from "../settle.ts"
 import { standstill } from "../standstill.ts"
-import { parseHost } from "../addresses.ts"
 import { FLAG, functionThat, group, type Kind, type Kinds, nearest, objectWith, orInfinity, required, show, whole } from "../check.ts"
-import { CRYPTO } from "../kinds.ts"
 import { checks, DURATION, SEED } from "./check.ts"
 import { simulatedCrypto } from "./crypto.ts"
 import { Datagram } from "./datagram.ts"

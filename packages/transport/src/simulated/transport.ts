@@ -1,11 +1,23 @@
 import { DATAGRAM_BYTES_MAX, DatagramTransport } from "../datagram-transport.ts"
-import type { Address, Capabilities } from "../host.ts"
+import type { Address } from "../addresses.ts"
+import type { Capabilities, SocketErrorCode } from "../transport.ts"
 import type { Datagram } from "./datagram.ts"
-import type { SimulatedHost } from "./host.ts"
-import type { Network } from "./network.ts"
+import type { Machine } from "./machine.ts"
+import type { Medium } from "./medium.ts"
 
 /** What a waiting datagram takes of a socket buffer beside its bytes: about what Linux charges, so that empty ones fill it too. */
 const WAITING_BYTES = 768
+
+/** What sockets need of the process that has them. */
+interface Process {
+  readonly machine: Machine
+  /** Alive and not busy. */
+  readonly isRunning: boolean
+  /** What sending fails with, or that none is taken. */
+  readonly sendFault: SocketErrorCode | "full" | undefined
+  /** A transport is closed. */
+  forget(transport: SimulatedTransport): void
+}
 
 /** Sockets of a simulated process. */
 export class SimulatedTransport extends DatagramTransport {
@@ -13,8 +25,8 @@ export class SimulatedTransport extends DatagramTransport {
   readonly capabilities: Capabilities
   /** Where the sockets are bound, one for each family of the machine that was asked for. */
   readonly localAddresses: readonly Address[]
-  readonly #network: Network
-  readonly #host: SimulatedHost
+  readonly #medium: Medium
+  readonly #process: Process
   readonly #v4: Address | undefined
   readonly #v6: Address | undefined
   readonly #deliver = (): void => void this.deliver()
@@ -23,17 +35,17 @@ export class SimulatedTransport extends DatagramTransport {
   #firstWaiting = 0
   #waitingBytes = 0
 
-  /** Made by `SimulatedHost.bind`. */
+  /** @internal Made by `SimulatedHost.bind`. */
   constructor(
-    network: Network,
-    host: SimulatedHost,
+    medium: Medium,
+    process: Process,
     addresses: readonly Address[],
     buffers: { readonly receiveBufferBytes: number; readonly sendBufferBytes: number },
     notes: readonly string[],
   ) {
     super()
-    this.#network = network
-    this.#host = host
+    this.#medium = medium
+    this.#process = process
     this.#v4 = addresses.find(({ family }) => family === 4)
     this.#v6 = addresses.find(({ family }) => family === 6)
     this.localAddresses = addresses
@@ -49,7 +61,7 @@ export class SimulatedTransport extends DatagramTransport {
       sendBufferBytes: buffers.sendBufferBytes,
       notes,
     }
-    for (const address of addresses) host.machine.addSocket(address, this)
+    for (const address of addresses) process.machine.addSocket(address, this)
   }
 
   /** @internal A datagram has come to the machine; `false`: its buffer is full. */
@@ -61,7 +73,7 @@ export class SimulatedTransport extends DatagramTransport {
     }
     this.#waiting.push(datagram)
     this.#waitingBytes += bytes
-    this.#network.time.readSoon(this)
+    this.#medium.time.readSoon(this)
     return true
   }
 
@@ -72,42 +84,42 @@ export class SimulatedTransport extends DatagramTransport {
 
   /** @internal A function of the user may keep the process busy half-way: what wasn't read yet waits on. */
   read(): void {
-    if (!this.#host.isRunning) return
-    while (this.isReadable && this.#host.isRunning) {
+    if (!this.#process.isRunning) return
+    while (this.isReadable && this.#process.isRunning) {
       const datagram = this.#waiting[this.#firstWaiting++]!
       this.#waitingBytes -= datagram.bytes.length + WAITING_BYTES
       this.received(datagram.bytes, datagram.from.host, datagram.from.port)
-      this.#network.recycle(datagram)
+      this.#medium.recycle(datagram)
     }
     if (!this.isReadable) this.#waiting.length = this.#firstWaiting = 0
-    this.#network.time.call(this.#deliver)
+    this.#medium.time.call(this.#deliver)
   }
 
-  /** @internal There is room again after {@link SimulatedHost.failSends}. */
+  /** @internal There is room again after `SimulatedHost.failSends`. */
   becomeWritable(): void {
     this.writable()
   }
 
   protected override readiness({ family }: Address): "ready" | "full" | "unsendable" {
     if (this.#localOf(family) === undefined) return "unsendable"
-    return this.#host.sendFault === "full" ? "full" : "ready"
+    return this.#process.sendFault === "full" ? "full" : "ready"
   }
 
   protected override sendOne(slab: Uint8Array, offset: number, length: number, to: Address, address: number): void {
-    const machine = this.#host.machine
-    const code = this.#host.sendFault ?? this.#network.transmit(machine, this.#localOf(to.family)!, to, slab, offset, length)
+    const machine = this.#process.machine
+    const code = this.#process.sendFault ?? this.#medium.transmit(machine, this.#localOf(to.family)!, to, slab, offset, length)
     if (code !== undefined)
       this.failed(Object.assign(new Error(`send ${code} ${to.host} port ${to.port}`), { code }), "send", address, length)
   }
 
   protected override async closeSockets(): Promise<void> {
-    for (const address of this.localAddresses) this.#host.machine.removeSocket(address)
+    for (const address of this.localAddresses) this.#process.machine.removeSocket(address)
     this.#waiting.length = this.#firstWaiting = this.#waitingBytes = 0
-    this.#host.forget(this)
+    this.#process.forget(this)
   }
 
   protected override surface(error: unknown): void {
-    this.#network.time.fail(error)
+    this.#medium.time.fail(error)
   }
 
   #localOf(family: 4 | 6): Address | undefined {

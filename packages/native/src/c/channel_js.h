@@ -1,0 +1,45 @@
+#ifndef X_NATIVE_CHANNEL_JS_H
+#define X_NATIVE_CHANNEL_JS_H
+
+#ifdef __linux__
+
+#include <node_api.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "channel.h"
+
+/* A channel as JavaScript has it. channel_api.c gives these functions their names. */
+
+/* Numbers of addresses, slabs and sealers: far more than any process has. */
+#define NUMBER_MAX (1 << 24)
+/* More than UDP carries, for each row: what is longer the system refuses without a look at its bytes. */
+#define SEALED_BYTES_MAX 65535
+#define SEND_SLAB_BYTES ((size_t)SEND_ROWS_MAX * SEALED_BYTES_MAX)
+
+/* The channel that JavaScript gave, which is open; otherwise false, with an exception pending. */
+bool channel_js_read(napi_env env, napi_value value, struct channel **channel);
+
+/* channel_js.c: a channel's life. */
+napi_value channel_js_create(napi_env env, napi_callback_info info);
+napi_value channel_js_add(napi_env env, napi_callback_info info);
+napi_value channel_js_close(napi_env env, napi_callback_info info);
+napi_value channel_js_ref(napi_env env, napi_callback_info info);
+
+/* channel_js_tables.c: what its rows name by number. */
+napi_value channel_js_set_slab(napi_env env, napi_callback_info info);
+napi_value channel_js_set_address(napi_env env, napi_callback_info info);
+napi_value channel_js_clear_address(napi_env env, napi_callback_info info);
+napi_value channel_js_set_sealer(napi_env env, napi_callback_info info);
+napi_value channel_js_set_key(napi_env env, napi_callback_info info);
+
+/* channel_js_send.c: rows out. */
+napi_value channel_js_send(napi_env env, napi_callback_info info);
+
+/* channel_js_receive.c: rows in. */
+napi_value channel_js_open(napi_env env, napi_callback_info info);
+napi_value channel_js_source(napi_env env, napi_callback_info info);
+
+#endif
+
+#endif

@@ -1,0 +1,24 @@
+import type { Address } from "../addresses.ts"
+import type { SyncCrypto } from "../sync-crypto.ts"
+import type { SocketErrorCode } from "../transport.ts"
+import type { Datagram } from "./datagram.ts"
+import type { Machine } from "./machine.ts"
+import type { VirtualTime } from "./virtual-time.ts"
+
+/** What a socket needs of the network: its time, and that it carries datagrams. */
+export interface Medium {
+  readonly time: VirtualTime
+  /** Carries a copy of `slab[offset, offset + length)`. Answers the error its sender sees, if any. */
+  transmit(machine: Machine, from: Address, to: Address, slab: Uint8Array, offset: number, length: number): SocketErrorCode | undefined
+  /** A datagram has been read: its buffer may carry another one. */
+  recycle(datagram: Datagram): void
+}
+
+/** What a process needs of the network: what its sockets need, names, and what all its chance follows from. */
+export interface Surroundings extends Medium {
+  readonly seed: number
+  readonly crypto: SyncCrypto
+  machineNamed(name: string): Machine | undefined
+  /** Asks which call waits while time stands still. Returns what ends that. */
+  watchWaits(waitingCall: () => string | undefined): () => void
+}
