@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { expect } from "vitest"
-import { runs } from "./runs.ts"
+import { runs } from "./testkit/src/runs.ts"
 
 const { FC_SEED: seed, FC_RUNS } = process.env
 

@@ -2,7 +2,7 @@ import { posix, win32 } from "node:path"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { nameProblem } from "../src/file-name.ts"
-import { runs } from "../../../tools/runs.ts"
+import { runs } from "../../../tools/testkit/src/runs.ts"
 
 const HOSTILE = ["..", ".", "/", "\\", ":", "C:", "\\\\?\\", "con", "NUL", "com¹", " ", "\0", "\n", "\u202e", "\ud800", "%2e%2e", "~", "*"]
 const part = fc.oneof(fc.constantFrom(...HOSTILE, "a", "b.txt", "é", "漢"), fc.string({ unit: "binary", maxLength: 6 }))

@@ -3,7 +3,7 @@ import stringWidth from "string-width"
 import { expect, test } from "vitest"
 import { formatProgress, type ProgressState } from "../src/progress-line.ts"
 import { shorten } from "../src/text.ts"
-import { runs } from "../../../tools/runs.ts"
+import { runs } from "../../../tools/testkit/src/runs.ts"
 
 const RUNNING: ProgressState = {
   label: "photo.jpg",

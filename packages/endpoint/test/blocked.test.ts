@@ -3,8 +3,8 @@ import { createNetwork } from "@x/transport/simulated"
 import type { Host, SendBatch, Transport } from "@x/transport/host"
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { makePair, pattern } from "./world.ts"
-import { runs } from "../../../tools/runs.ts"
+import { makePair, makeWorld, pattern, PORT } from "./world.ts"
+import { runs } from "../../../tools/testkit/src/runs.ts"
 
 /** A host whose socket takes as many datagrams as `room` says, then none until it is writable again. */
 function withFullSocket(host: Host, room: () => number): { host: Host; writable: () => void } {
@@ -130,4 +130,30 @@ test("nor one that begins while the socket takes nothing already, and nothing co
   await network.advance(2)
   expect(code).toBe("timeout")
   await network.until(a.close())
+})
+
+test("a socket that was full while a peer was forgotten takes the next datagrams", async () => {
+  const { network, a, b, hostA, toB } = await makePair(73)
+  const leaving = toB.leave()
+  hostA.stall(1_500)
+  hostA.failSends("full")
+  await network.advance(3_000)
+  expect(a.sizes.peers).toBe(0)
+  hostA.failSends(undefined)
+  await network.advance(1_000)
+  await network.until(leaving)
+  await network.until(a.join(`b:${PORT}`))
+  void b
+})
+
+test("a join while the socket is full goes on when it takes again", async () => {
+  const { network, bind } = makeWorld(1)
+  const { endpoint: a, host } = await bind("a")
+  await bind("b")
+  host.failSends("full")
+  const j = a.join(`b:${PORT}`)
+  j.catch(() => {})
+  await network.advance(1000)
+  host.failSends(undefined)
+  await network.until(j)
 })

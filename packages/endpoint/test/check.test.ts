@@ -1,9 +1,9 @@
 import {
   bytes,
-  defineMessage,
-  type Endpoint,
-  fixed,
   type Connection,
+  defineMessage,
+  Endpoint,
+  fixed,
   type IncomingStream,
   lossBased,
   type NamedStream,
@@ -16,7 +16,7 @@ import { Checks } from "@x/transport/check"
 import type { Network } from "@x/transport/simulated"
 import { expect, test } from "vitest"
 import { failureOf, takenBy } from "../../transport/test/bad-values.ts"
-import { makePair, PORT } from "./world.ts"
+import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 
 interface Scene {
   readonly network: Network
@@ -232,4 +232,36 @@ test("a wait of 2^31 ms, of 2^53 − 1 and for ever waits; one of none ends at o
   await network.advance(70_000)
   expect(toB.state).toBe("left")
   await network.until(a.close())
+})
+
+test.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])("write refuses a size of %d at once", async (size) => {
+  const { network, b, toB } = await makePair(1)
+  const received: number[] = []
+  b.handle(1, ({ length }) => received.push(length))
+  const stream = toB.open()
+  expect(() => stream.write(1, size, () => {})).toThrow(RangeError)
+  stream.trySend(1, pattern(3))
+  await network.until(stream.flush())
+  expect(received).toEqual([3])
+})
+
+test("what is no Uint8Array is refused with what to do", async () => {
+  const { toB } = await makePair(2)
+  for (const wrong of ["hello", new ArrayBuffer(5), [1, 2], undefined]) {
+    expect(() => toB.open().trySend(1, wrong as never)).toThrow("encode")
+    expect(() => toB.open().send(1, wrong as never)).toThrow("encode")
+  }
+})
+
+test("an option or event that doesn't exist is refused with those that do", async () => {
+  const { network, bind } = makeWorld(9)
+  await expect(network.until(Endpoint.bind({ host: network.host("x"), prot: 1 } as never))).rejects.toMatchObject({
+    code: "invalid-option",
+    message: expect.stringContaining("port"),
+  })
+  const { endpoint } = await bind("a")
+  // @ts-expect-error: the map of events is closed.
+  expect(() => endpoint.on("join", () => {})).toThrow("joined")
+  // @ts-expect-error: none of these tells a number, whichever it is.
+  for (const name of ["joined", "left"] as const) endpoint.on(name, (peer: number) => peer)
 })

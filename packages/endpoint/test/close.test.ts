@@ -426,3 +426,55 @@ test("two endpoints that close at once deliver what both have accepted", async (
   await network.until(Promise.all([a.close(), b.close()]), 5_000)
   expect(received).toEqual([20, 20])
 })
+
+test("an endpoint closes although a piece of its memory was never sent from", async () => {
+  const { network, bind } = makeWorld(1, { delayMs: 1 })
+  const { endpoint: a } = await bind("a", { unreachableMs: 1_000, heartbeatMs: 200 })
+  const { endpoint: b } = await bind("b")
+  const { endpoint: c } = await bind("c")
+  const toB = await network.until(a.join(`b:${PORT}`))
+  const toC = await network.until(a.join(`c:${PORT}`))
+  network.partition("a", "b")
+  await network.advance(2_000)
+  expect(toB.state).toBe("unreachable")
+  // Nothing goes to whom nobody hears: these fill the first piece of memory, and what follows lies in another.
+  const waiting = toB.open()
+  for (let i = 0; i < 300; i++) waiting.trySend(1, pattern(1_000))
+  const stream = toC.open()
+  stream.trySend(1, pattern(1_000))
+  await network.until(stream.flush())
+  await network.until(Promise.all([a.close(), b.close(), c.close()]))
+})
+
+test("both ends may close while a second association is half open", async () => {
+  let n = 0
+  for (let seed = 0; seed < 200; seed++) {
+    const { network, bind } = makeWorld(seed, { delayMs: 5, jitterMs: 10 })
+    const { endpoint: a } = await bind("a")
+    const { endpoint: b } = await bind("b")
+    a.join(`b:${PORT}`).catch(() => {})
+    b.join(`a:${PORT}`).catch(() => {})
+    await network.advance(15 + (seed % 20) * 2)
+    if (a.sizes.halfOpen > 0) n++
+    await network.until(Promise.all([a.close(), b.close()])).catch((e) => {
+      throw new Error(`seed ${seed} ${e.message}`)
+    })
+  }
+  expect(n).toBeGreaterThan(0)
+})
+
+test("an endpoint that closes just after it accepted a join says goodbye to whoever joined", async () => {
+  const { network, bind } = makeWorld(6, { delayMs: 10 })
+  const { endpoint: server } = await bind("server")
+  const { endpoint: client } = await bind("client")
+  const events: string[] = []
+  client.on("left", (_, { text, reason }) => events.push(`left ${reason}${text}`))
+  server.on("left", () => events.push("a peer the server never knew of"))
+  await network.until(client.join(`server:${PORT}`))
+  expect(server.peers).toEqual([])
+  await network.until(server.close())
+  await network.advance(100)
+  expect(events).toEqual(["left 1"])
+  await network.advance(5_000)
+  expect(client.sizes).toMatchObject({ peers: 0, slots: 0, timers: 0 })
+})

@@ -2,7 +2,7 @@ import { type Endpoint, EndpointError, type OutgoingStream } from "@x/endpoint"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
-import { runs } from "../../../tools/runs.ts"
+import { runs } from "../../../tools/testkit/src/runs.ts"
 
 const link = fc.record({
   delayMs: fc.integer({ min: 0, max: 50 }),
@@ -285,4 +285,31 @@ test("F65 10,000 streams opened and closed and 1,000 peers joined and gone leave
   }
   await network.advance(10_000)
   expect(hub.sizes).toEqual(baseline)
+})
+
+test("a message kept after its handler's call tells nothing wrong", async () => {
+  const { network, b, toB } = await makePair(10)
+  let kept: { type: number; length: number; bytes: Uint8Array } | undefined
+  b.handle(1, (message) => (kept = message))
+  const stream = toB.open()
+  stream.trySend(1, pattern(10))
+  await network.until(stream.flush())
+  for (const field of ["type", "length", "bytes", "offset", "view", "peer", "stream"] as const)
+    expect(() => kept![field as "type"]).toThrow("copy()")
+})
+
+test("small packets of several streams share datagrams", async () => {
+  const { network, b, toB } = await makePair(5)
+  const received: number[] = []
+  b.handle(1, ({ length }) => received.push(length))
+  const streams = Array.from({ length: 10 }, () => toB.open())
+  await network.advance(100)
+  const before = toB.stats()
+  for (const [i, stream] of streams.entries()) stream.trySend(1, new Uint8Array(i))
+  await network.advance(4)
+  const after = toB.stats()
+  expect(after.packetsSent - before.packetsSent).toBe(10)
+  expect(after.datagramsSent - before.datagramsSent).toBe(1)
+  await network.advance(100)
+  expect(received).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
 })

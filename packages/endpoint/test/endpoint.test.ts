@@ -71,3 +71,15 @@ test("an endpoint is on loopback only, unless checksums are asked for by name", 
     message: expect.stringContaining("literal v4 address"),
   })
 })
+
+test("stats are of the moment they were asked for, those of the transport too", async () => {
+  const { network, a, hostA, toB } = await makePair(41)
+  const before = a.stats()
+  const { datagramsSent, errors } = before.transport
+  const { EPERM } = errors
+  hostA.failSends("EPERM")
+  toB.open().trySend(1, pattern(10))
+  await network.advance(100)
+  expect([before.transport.datagramsSent, before.transport.errors.EPERM]).toEqual([datagramsSent, EPERM])
+  expect(a.stats().transport.errors.EPERM).toBeGreaterThan(EPERM)
+})

@@ -5,7 +5,7 @@ import type { LinkOptions } from "@x/transport/simulated"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { makePair, pattern } from "./world.ts"
-import { runs } from "../../../tools/runs.ts"
+import { runs } from "../../../tools/testkit/src/runs.ts"
 
 interface Load {
   readonly link: LinkOptions

@@ -3,7 +3,7 @@
 import { type Delivery, type Endpoint, type EndpointOptions, fixed, type IncomingStream, type OutgoingStream, type Peer } from "@x/endpoint"
 import { describeDatagram } from "@x/wire"
 import { describe, expect, test } from "vitest"
-import { makeWorld, pattern, PORT, type World } from "./world.ts"
+import { makePair, makeWorld, pattern, PORT, type World } from "./world.ts"
 
 const MIB = 1_048_576
 const MESSAGE = pattern(1_000)
@@ -278,4 +278,24 @@ test("a peer that opens all streams it can leaves some for the others", async ()
   for (let i = 0; i < 3; i++) other.open().trySend(1, pattern(1))
   await network.advance(1_000)
   expect(received).toBe(3)
+})
+
+test("a message that was promised doesn't wait for memory that a half received one holds which wasn't", async () => {
+  const { network, b, toB } = await makePair(
+    4,
+    { delayMs: 5 },
+    { messageBytesMax: 65_536, assemblyBytesPerPeer: 65_536, assemblyBytesMax: 65_536 },
+  )
+  let received = 0
+  b.handle(1, () => received++)
+  // The last piece of the first is lost.
+  network.filter(({ from, bytes }) => from !== "a" || bytes.length > 1_000)
+  toB.open({ delivery: "fire-and-forget" }).trySend(1, pattern(40_000))
+  await network.advance(50)
+  network.filter(() => true)
+  expect(b.sizes.assemblyBytes).toBeGreaterThan(0)
+  const stream = toB.open()
+  stream.trySend(1, pattern(60_000))
+  await network.until(stream.flush(), 500)
+  expect(received).toBe(1)
 })

@@ -4,7 +4,7 @@ import { createNetwork } from "@x/transport/simulated"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { check, checkEnd, commands, type Model, type Real, type Side, start } from "./model.ts"
-import { runs } from "../../../tools/runs.ts"
+import { runs } from "../../../tools/testkit/src/runs.ts"
 
 test("two endpoints do what was promised, whatever is done in whatever order", async () => {
   const totals = { accepted: 0, delivered: 0 }

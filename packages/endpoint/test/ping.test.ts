@@ -27,3 +27,45 @@ test.each<[string, number, (world: World) => unknown]>([
   await network.advance(0)
   expect(valuesOf(late)).toEqual(["not-joined"])
 })
+
+test("a ping is answered by an answer to itself", async () => {
+  const { network, a, b } = await makePair(4, { delayMs: 20 })
+  const [toB] = a.peers
+  expect(await network.until(toB!.ping())).toBe(40)
+  expect(await network.until(Promise.all([toB!.ping(), toB!.ping()]))).toEqual([40, 40])
+  expect(await network.until(b.peers[0]!.ping())).toBe(40)
+})
+
+test("a ping that isn't answered says so after its time; an abort settles it at once", async () => {
+  const { network, toB } = await makePair(5)
+  network.partition("a", "b")
+  const startMs = network.now
+  await expect(network.until(toB.ping({ timeoutMs: 3_000 }))).rejects.toMatchObject({ code: "timeout" })
+  expect(network.now - startMs).toBeCloseTo(3_000, 3)
+  const abort = new AbortController()
+  const ping = toB.ping({ signal: abort.signal })
+  ping.catch(() => {})
+  await network.advance(100)
+  abort.abort()
+  await expect(network.until(ping, 0)).rejects.toMatchObject({ code: "aborted" })
+  await network.until(toB.leave())
+  await expect(toB.ping()).rejects.toMatchObject({ code: "not-joined" })
+})
+
+test("a ping whose question or answer is lost is asked again, though the other side's heartbeats leave no reason for one", async () => {
+  for (const lost of ["a", "b"]) {
+    const { network, b, toB } = await makePair(14, { delayMs: 5 }, { heartbeatMs: 500, leaveMs: 100_000 })
+    await network.advance(2_000)
+    let isLost = false
+    network.filter(({ from }) => {
+      if (from !== lost || isLost) return true
+      isLost = true
+      return false
+    })
+    const ping = toB.ping()
+    // The other side asks by itself, again and again.
+    void b.peers[0]!.ping()
+    expect(await network.until(ping)).toBeLessThan(500)
+    expect(isLost).toBe(true)
+  }
+})

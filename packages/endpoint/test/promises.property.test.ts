@@ -3,7 +3,7 @@
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { runs } from "../../../tools/runs.ts"
+import { runs } from "../../../tools/testkit/src/runs.ts"
 import { programs, runProgram } from "./program.ts"
 import { describe } from "./promise-watch.ts"
 

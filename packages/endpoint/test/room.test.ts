@@ -1,12 +1,13 @@
 // A consumer that is behind holds up its sender: at its own pace, with next to nothing sent in vain, and for next to nothing while it stands still.
+import * as wire from "@x/wire"
 import { type Delivery, type Endpoint, fixed, type IncomingStream, type OutgoingStream, type Peer } from "@x/endpoint"
 import type { Network, SimulatedHost } from "@x/transport/simulated"
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { runs } from "../../../tools/runs.ts"
+import { runs } from "../../../tools/testkit/src/runs.ts"
 import { heartbeat, message, open } from "./evil-peer.ts"
 import { makeScene } from "./scene.ts"
-import { makePair } from "./world.ts"
+import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 
 interface Flow {
   readonly delivery: Delivery
@@ -276,4 +277,103 @@ test("streams that are idle, or whose sender is silent, cost nothing but heartbe
   await network.until(Promise.all(streams.map((stream) => stream.flush())))
   await network.advance(5_000)
   expect(await rate(network, a, b)).toBeLessThanOrEqual(2.5)
+})
+
+test("a sender doesn't go further ahead of what is missing than the receiver's pool keeps", async () => {
+  const options = { poolPacketsPerPeer: 100, windowPackets: 64, congestion: fixed() }
+  const { network, b, toB } = await makePair(9, { delayMs: 5, lossRate: 0.05 }, options)
+  let received = 0
+  b.handle(1, () => received++)
+  const stream = toB.open()
+  for (let i = 0; i < 1_000; i++) stream.trySend(1, pattern(1_000))
+  await network.until(stream.flush())
+  expect([received, b.stats().drops["no-room"]]).toEqual([1_000, 0])
+})
+
+test("a message that was refused for lack of memory while its packet was kept is taken when there is room", async () => {
+  const { network, toB, b } = await makePair(
+    4,
+    { delayMs: 5 },
+    { messageBytesMax: 100_000, assemblyBytesPerPeer: 100_000, assemblyBytesMax: 100_000 },
+  )
+  const got: number[] = []
+  b.handle(1, ({ length }) => got.push(length))
+  const s1 = toB.open()
+  const s2 = toB.open()
+  await network.advance(100)
+  // hold s1's last piece back for a while
+  let hold = true
+  let dropFirst2 = true
+  network.filter(({ to, bytes }) => {
+    if (to !== "b" || bytes.length < 500) {
+      if (to === "b" && dropFirst2 && bytes.length > 30) {
+        const v = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+        const d = wire.describeDatagram(v, 0, bytes.length, 1)
+        if (d.packets.some((p) => p.kind === "sequenced" && p["stream"] === 2)) {
+          dropFirst2 = false
+          return false
+        }
+      }
+      return true
+    }
+    const v = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const d = wire.describeDatagram(v, 0, bytes.length, 1)
+    for (const p of d.packets) if (p.kind === "sequenced" && p["stream"] === 1 && p["number"] === 40 && hold) return false
+    return true
+  })
+  const p1 = s1.send(1, pattern(60_000)).catch((e) => e)
+  await network.advance(30)
+  s2.trySend(1, pattern(10)) // lost once
+  await network.advance(1)
+  const p2 = s2.send(1, pattern(60_000)).catch((e) => e)
+  await network.advance(2_000)
+  expect(got).toEqual([10])
+  hold = false
+  await network.until(Promise.all([p1, p2]))
+  await network.until(Promise.all([s1.flush(), s2.flush()]), 30_000)
+  expect(got.toSorted((x, y) => x - y)).toEqual([10, 60000, 60000])
+})
+
+test("F57 a slow peer that stops reading for a minute stops the sender, whose memory stays flat, and nothing is lost", async () => {
+  const { network, b, hostB, toB } = await makePair(7, { delayMs: 5 }, { unreachableMs: 120_000, parkedMessagesMax: 10 })
+  let received = 0
+  b.handle(1, () => received++)
+  const stream = toB.open()
+  let sent = 0
+  hostB.stall(60_000)
+  for (let i = 0; i < 600; i++) {
+    while (stream.trySend(1, pattern(10_000)) !== "refused") sent++
+    await network.advance(100)
+    expect(stream.unacknowledgedBytes).toBeLessThanOrEqual(1_048_576)
+    expect(stream.parked.messages).toBeLessThanOrEqual(10)
+  }
+  await network.advance(10)
+  await network.until(stream.flush(), 60_000)
+  expect(received).toBe(sent)
+})
+
+test("F64 with little memory for early packets and for large messages everything still arrives, from several peers at once", async () => {
+  const world = makeWorld(8, { delayMs: 5, lossRate: 0.05, reorderRate: 0.05 })
+  const limits = { poolPacketsMax: 64, messageBytesMax: 100_000, assemblyBytesPerPeer: 100_000, assemblyBytesMax: 150_000 }
+  const { endpoint: hub } = await world.bind("hub", limits)
+  let received = 0
+  hub.handle(1, ({ length }) => (received += length))
+  const transfers: Promise<void>[] = []
+  for (const name of ["a", "b", "c"]) {
+    const { endpoint } = await world.bind(name, { messageBytesMax: 100_000 })
+    const peer = await world.network.until(endpoint.join(`hub:${PORT}`))
+    for (let i = 0; i < 2; i++) {
+      const stream = peer.open()
+      transfers.push(
+        (async () => {
+          for (let message = 0; message < 5; message++) await stream.send(1, pattern(90_000))
+          await stream.end()
+        })(),
+      )
+    }
+  }
+  await world.network.until(Promise.all(transfers), 120_000)
+  expect(received).toBe(30 * 90_000)
+  expect(hub.stats().drops["no-room"]).toBeGreaterThan(0)
+  expect(hub.sizes).toMatchObject({ pool: 0, assemblyBytes: 0 })
 })

@@ -672,3 +672,67 @@ test("who writes much in a turn has it sent while it writes; little waits for th
   await network.until(stream.flush())
   expect(stream.account).toMatchObject({ accepted: 101, acknowledged: 101 })
 })
+
+test("a fire-and-forget stream that lost a piece of a large message closes all the same", async () => {
+  const { network, toB, b } = await makePair(2)
+  let lost = false
+  network.filter(({ to, bytes }) => {
+    if (to === "b" && bytes.length > 1000 && !lost) {
+      lost = true
+      return false
+    }
+    return true
+  })
+  const s = toB.open({ delivery: "fire-and-forget" })
+  let closed: unknown
+  b.on("stream", (st) => void st.closed.then((c) => (closed = c)))
+  await network.advance(100)
+  expect(s.trySend(1, pattern(5_000))).toBe("sent")
+  await network.until(s.end(), 5_000)
+  await network.advance(60_000)
+  expect(toB.stats().streamsOut).toBe(0)
+  expect(b.peers[0]!.stats().streamsIn).toBe(0)
+  expect(closed).toBeDefined()
+})
+
+test("living streams among many finished ones lose nothing", async () => {
+  const { network, toB, b } = await makePair(9, { delayMs: 5 })
+  const got = new Map<number, number>()
+  b.handle(1, ({ stream }) => got.set(stream.id, (got.get(stream.id) ?? 0) + 1))
+  const live = []
+  for (let round = 0; round < 1100; round++) {
+    live.push(toB.open())
+    const t = toB.open()
+    t.trySend(1, pattern(1))
+    t.end().catch(() => {})
+    if (round % 50 === 0) await network.advance(20)
+  }
+  await network.advance(2_000)
+  expect(toB.stats().streamsOut).toBe(1100)
+  got.clear()
+  const first = live[1]!
+  let lost = false
+  network.filter(({ to, bytes }) => {
+    if (to === "b" && bytes.length > 300 && !lost) {
+      lost = true
+      return false
+    }
+    return true
+  })
+  first.trySend(1, pattern(500))
+  await network.until(first.flush(), 10_000)
+  expect(got.get(first.id)).toBe(1)
+})
+
+test("the end of a fire-and-forget stream doesn't overtake what was sent before it", async () => {
+  const { network, b, toB } = await makePair(7)
+  const received: number[] = []
+  const ends: unknown[] = []
+  b.on("stream", (stream) => void stream.closed.then((end) => ends.push(end)))
+  b.handle(1, ({ length }) => received.push(length))
+  const stream = toB.open({ delivery: "fire-and-forget" })
+  for (let i = 0; i < 10; i++) stream.trySend(1, new Uint8Array(1_000 + i))
+  await network.until(stream.end())
+  expect(received).toEqual(Array.from({ length: 10 }, (_, i) => 1_000 + i))
+  expect(ends).toMatchObject([{ isComplete: false }])
+})

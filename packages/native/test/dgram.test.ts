@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { describe, expect, test } from "vitest"
 import { close, getOption, openSocket } from "../src/index.ts"
 import { noHelper, titled } from "./support/skip.ts"
-import { noV6 } from "../../../tools/loopback.ts"
+import { noV6 } from "../../../tools/testkit/src/loopback.ts"
 
 /** Hands a socket of the helper to dgram, the way every user of this package does. */
 async function adopt(family: 4 | 6, host: string): Promise<{ socket: Socket; fd: number; port: number }> {

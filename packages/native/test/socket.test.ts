@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest"
 import { close, getOption, openSocket, type OpenOptions, setOption } from "../src/index.ts"
 import { countDescriptors } from "./support/descriptors.ts"
 import { noHelper, titled } from "./support/skip.ts"
-import { noV6 } from "../../../tools/loopback.ts"
+import { noV6 } from "../../../tools/testkit/src/loopback.ts"
 
 const onLinux = process.platform === "linux"
 

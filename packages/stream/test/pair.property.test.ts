@@ -2,7 +2,7 @@ import { MODE, NUMBER_MAX } from "@x/wire"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { Pair, type PathOptions } from "./pair.ts"
-import { runs } from "../../../tools/runs.ts"
+import { runs } from "../../../tools/testkit/src/runs.ts"
 
 const rate = (max: number): fc.Arbitrary<number> => fc.oneof(fc.constant(0), fc.double({ min: 0, max, noNaN: true }))
 const path: fc.Arbitrary<PathOptions> = fc.record({

@@ -1,7 +1,7 @@
 import { RttEstimator } from "@x/stream"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { runs } from "../../../tools/runs.ts"
+import { runs } from "../../../tools/testkit/src/runs.ts"
 
 /** An estimator on a path of so many milliseconds that it knows well, and the time. */
 function settled(rttMs: number): { rtt: RttEstimator; nowMs: number } {

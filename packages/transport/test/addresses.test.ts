@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from "node:net"
 import { formatAddress, formatHost, normalizeAddress, parseHost } from "@x/transport"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { runs } from "../../../tools/runs.ts"
+import { runs } from "../../../tools/testkit/src/runs.ts"
 
 const v4Bytes = fc.uint8Array({ minLength: 4, maxLength: 4 })
 /** Zeros are likelier than by chance, or none would be long enough to shorten. */

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test, vi } from "vitest"
 import { openSocket } from "../src/open-socket.ts"
 import { runtimeOf } from "../src/runtime.ts"
 import { pattern, Station } from "./station.ts"
-import { noV6 } from "../../../tools/loopback.ts"
+import { noV6 } from "../../../tools/testkit/src/loopback.ts"
 
 const LOOPBACK = { v4: "127.0.0.1", v6: "::1" }
 

@@ -5,7 +5,7 @@ import { anyDatagram, type DescribedDatagram } from "./arbitraries.ts"
 import { refuse, viewOf } from "./build.ts"
 import { naiveDatagram } from "./naive-codec.ts"
 import { writeDatagram } from "./writers.ts"
-import { runs } from "../../../tools/runs.ts"
+import { runs } from "../../../tools/testkit/src/runs.ts"
 
 const ofProfile = (profile: Profile): Arbitrary<DescribedDatagram> => anyDatagram.filter((described) => described.profile === profile)
 

@@ -2,7 +2,7 @@ import fc from "fast-check"
 import { expect, test } from "vitest"
 import { simulatedCrypto } from "../../src/simulated/crypto.ts"
 import { systemCrypto } from "../../src/system-crypto.ts"
-import { runs } from "../../../../tools/runs.ts"
+import { runs } from "../../../../tools/testkit/src/runs.ts"
 
 const key = fc.uint8Array({ minLength: 32, maxLength: 32 })
 const nonce = fc.uint8Array({ minLength: 12, maxLength: 12 })

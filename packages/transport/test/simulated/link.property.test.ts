@@ -2,7 +2,7 @@ import { createNetwork, type LinkOptions, type Network, type PresetName, PRESETS
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { pattern, Station } from "../station.ts"
-import { runs } from "../../../../tools/runs.ts"
+import { runs } from "../../../../tools/testkit/src/runs.ts"
 
 const rate = fc.double({ min: 0, max: 1, noNaN: true })
 
