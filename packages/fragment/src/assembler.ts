@@ -100,8 +100,12 @@ export class Assembler implements Yielder {
     return this.#completed
   }
 
-  /** Takes in a piece that came in the packet of this number, and whose bytes lie in `source`. */
-  handlePiece(piece: Piece, source: Uint8Array, nowMs: number, number: number = 0): PieceVerdict {
+  /**
+   * Takes in a piece that came in the packet of this number, and whose bytes lie in `source`. Packets below `reach`
+   * come whatever becomes of other messages; a message that goes further may have to wait, with its memory, for those
+   * before it.
+   */
+  handlePiece(piece: Piece, source: Uint8Array, nowMs: number, number: number = 0, reach: number = Infinity): PieceVerdict {
     if (piece.form === FORM.abandoned) return this.#abandon(piece.message, number)
     if (this.#ended.has(piece.message)) return "taken"
     if (piece.total > this.#messageBytesMax) return "message-too-large"
@@ -109,7 +113,7 @@ export class Assembler implements Yielder {
     if (assembly === undefined) {
       // In order, a message begins with its first piece and only when no other is under way.
       if (this.#isOrdered && (piece.form !== FORM.first || this.#assemblies.size > 0)) return "piece-conflict"
-      if (!this.#reserve(piece.total, nowMs)) return "no-room"
+      if (!this.#reserve(piece.total, nowMs, number + packetsBehind(piece) >= reach)) return "no-room"
       assembly = new Assembly(piece.message, this.#budget.buffers.take(piece.total), nowMs)
       this.#assemblies.set(piece.message, assembly)
       if (!this.#isReliable) this.#budget.offer(this, this.#charge(piece.total))
@@ -172,9 +176,9 @@ export class Assembler implements Yielder {
   }
 
   /** Memory for a whole message. A stream that promises nothing gives up its oldest for it, and those of others make way for one that does. */
-  #reserve(bytes: number, nowMs: number): boolean {
+  #reserve(bytes: number, nowMs: number, mayWait: boolean): boolean {
     const charge = this.#charge(bytes)
-    if (this.#isReliable) return this.#claim(charge)
+    if (this.#isReliable) return this.#claim(charge, mayWait)
     while (!this.#budget.reserve(charge)) {
       const oldest = this.#assemblies.values().next().value
       if (oldest === undefined) return this.#budget.claimStale(charge, nowMs)
@@ -183,9 +187,13 @@ export class Assembler implements Yielder {
     return true
   }
 
-  /** A message that is refused is told when there is room, so that its sender hears of it at once. */
-  #claim(charge: number): boolean {
-    if (!this.#budget.claim(charge)) {
+  /**
+   * A message that is refused is told when there is room, so that its sender hears of it at once. One that may have to
+   * wait for others leaves room for the largest of them: else both would wait.
+   */
+  #claim(charge: number, mayWait: boolean): boolean {
+    const largest = this.#charge(this.#messageBytesMax)
+    if (!(mayWait ? this.#budget.reserveWith(charge, largest) : this.#budget.claim(charge))) {
       this.#isWaiting = true
       this.#budget.wait(this, charge, this.#onRoom)
       return false
@@ -248,4 +256,11 @@ export class Assembler implements Yielder {
     this.#budget.release(this.#charge(assembly.total))
     this.recycle(assembly)
   }
+}
+
+/** Packets of a message that follow the one of this piece: pieces are all as long, but for the last two. */
+function packetsBehind({ messageOffset, length, total }: Piece): number {
+  const left = total - messageOffset - length
+  // What comes behind a first piece has a header that is longer by two bytes.
+  return left === 0 ? 0 : 1 + Math.ceil(left / Math.max(1, length - 2))
 }

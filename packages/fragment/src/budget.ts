@@ -81,6 +81,14 @@ export class AssemblyBudget {
     return true
   }
 
+  /** As `reserve`, if there is room for `spare` more then. */
+  reserveWith(bytes: number, spare: number): boolean {
+    if (!this.reserve(bytes)) return false
+    if (this.#hasRoom(spare)) return true
+    this.#giveBack(bytes)
+    return false
+  }
+
   /** As `reserve`, for a message that was promised: those that were not make way. */
   claim(bytes: number): boolean {
     return this.#reserveFrom(bytes, Infinity)
@@ -139,10 +147,14 @@ export class AssemblyBudget {
 
   /** Gives back what was reserved, here and in the parents, and tells who waits for as much. */
   release(bytes: number): void {
+    this.#giveBack(bytes)
+    this.#tellWaiters()
+  }
+
+  #giveBack(bytes: number): void {
     this.#used -= bytes
     this.#allowance.give(bytes)
-    if (this.#parent === undefined) this.#tellWaiters()
-    else this.#parent.release(bytes)
+    if (this.#parent !== undefined) this.#parent.#giveBack(bytes)
   }
 
   /** `who` was refused so many bytes: it is told once as soon as there is room for them, whoever gave it back. */

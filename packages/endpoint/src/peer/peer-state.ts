@@ -9,7 +9,7 @@ import { type AssemblyBudget, messageBytesLimit } from "@x/fragment"
 import { GRANULARITY_MS, type PacketPool, Repeater, RepeatPace, RttEstimator, type StreamOptions, streamOptions } from "@x/stream"
 import type { Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
-import type { Settings } from "../settings.ts"
+import { type Settings, spreadOf } from "../settings.ts"
 import type { Association } from "../path/association.ts"
 import type { CongestionController, CongestionFactory } from "../congestion/controller.ts"
 import { AROUND_BODY_BYTES, type ControlWriter } from "../datagram/control-writer.ts"
@@ -239,6 +239,11 @@ export class PeerState implements Due {
     // Datagrams of more than a few can't be on their way.
     if (this.#retiring.length > RETIRING_MAX) this.#retiring[this.#retiring.length - 1 - RETIRING_MAX]!.retiresMs = nowMs
     this.#context.wake(this)
+  }
+
+  /** Packets from a stream's edge on that its sender goes whatever is missing: both ends have announced as many. */
+  get spreadPackets(): number {
+    return Math.min(spreadOf(this.#context.settings), this.limits.spread)
   }
 
   /** Of streams to the peer: within its limits. */

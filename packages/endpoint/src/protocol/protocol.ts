@@ -9,7 +9,7 @@ import { AssemblyBudget } from "@x/fragment"
 import { PacketPool } from "@x/stream"
 import type { ReceiveBatch, SyncCrypto, Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
-import type { Settings } from "../settings.ts"
+import { type Settings, spreadOf } from "../settings.ts"
 import type { Association } from "../path/association.ts"
 import { Associations } from "../path/associations.ts"
 import type { Session } from "../path/session.ts"
@@ -669,11 +669,3 @@ function associationOf(owner: Exclude<SlotOwner, { kind: "join" }>): Association
 
 /** No sealer has this id: the row was dropped. */
 const REFUSED = -1
-
-/**
- * What peers are told: no more than the pool keeps for one of them. Whoever sends further ahead of a missing packet sends what is refused, and all of
- * that again.
- */
-function spreadOf({ spreadPackets, poolPacketsPerPeer }: Settings): number {
-  return Math.min(spreadPackets, Math.max(wire.SPREAD_MIN, 1 << (31 - Math.clz32(poolPacketsPerPeer))))
-}

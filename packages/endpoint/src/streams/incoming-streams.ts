@@ -91,6 +91,7 @@ export class IncomingStreams {
   readonly #context: PeerContext
   readonly #budget: AssemblyBudget
   readonly #pool: PoolShare
+  readonly #spreadPackets: number
   readonly #streams = new Map<number, IncomingState>()
   /** Streams that are over for their senders, and whose consumers aren't done. */
   #unread = 0
@@ -105,6 +106,7 @@ export class IncomingStreams {
   constructor(peer: PeerState, context: PeerContext, nowMs: number) {
     this.#peer = peer
     this.#context = context
+    this.#spreadPackets = peer.spreadPackets
     this.#budget = new AssemblyBudget(context.quota.assembly.share(), context.budget)
     const { quota } = context
     const slots = quota.early.share()
@@ -330,11 +332,18 @@ export class IncomingStreams {
 
   /** Puts the piece in the scratch into its message; `false`: it can't be taken now, or the stream is over. `number`: its packet's, where there is no order. */
   #takePiece(state: IncomingState, bytes: Uint8Array, nowMs: number, number?: number): boolean {
-    const verdict = state.assembler.handlePiece(this.#context.scratch.piece, bytes, nowMs, number)
+    const { piece } = this.#context.scratch
+    const verdict = state.assembler.handlePiece(piece, bytes, nowMs, number, this.#reach(state, piece, number))
     if (verdict === "taken" || verdict === "complete") return true
     if (verdict === "message-too-large") return this.#violates(state, wire.REASON.messageTooLarge, verdict)
     if (verdict !== "no-room") return this.#violates(state, wire.REASON.protocolError, verdict)
     return this.#refuse(state, number)
+  }
+
+  /** Packets below this come although others before them are missing; of what begins at the edge all do. */
+  #reach({ stream }: IncomingState, { form }: wire.Piece, number: number | undefined): number {
+    const isFirst = number === undefined || (number === stream.cumulative && form === wire.FORM.first)
+    return isFirst ? Infinity : stream.cumulative + this.#spreadPackets
   }
 
   /** The piece was taken: its message may be whole, or over. */

@@ -1,0 +1,74 @@
+// Streams without an order and little memory for messages: who waits for whom, and that each goes on in the end.
+import { type Endpoint, type EndpointOptions, fixed, type OutgoingStream, type Peer } from "@x/endpoint"
+import type { Network } from "@x/transport/simulated"
+import { describeDatagram } from "@x/wire"
+import { expect, test } from "vitest"
+import { makePair, pattern } from "./world.ts"
+
+/** All of the memory but what the smallest message would be charged. */
+const ALL_BYTES = 199_500
+
+interface Scene {
+  readonly network: Network
+  readonly b: Endpoint
+  readonly toB: Peer
+  /** Lengths of what came, in order. */
+  readonly delivered: number[]
+  open(): OutgoingStream
+  /** Loses these packets from now on, and no others. */
+  lose(...packets: readonly Packets[]): void
+}
+
+type Packets = readonly [stream: OutgoingStream, from: number, to: number]
+
+/** Memory for one message of the largest size. */
+async function makeScene(options: EndpointOptions = {}): Promise<Scene> {
+  const { network, b, toB } = await makePair(
+    1,
+    { delayMs: 5 },
+    {
+      ...{ datagramBytes: 548, messageBytesMax: 200_000, assemblyBytesPerPeer: 200_000, assemblyBytesMax: 200_000 },
+      ...{ congestion: fixed({ windowBytes: 8_388_608 }), ...options },
+    },
+  )
+  const delivered: number[] = []
+  b.handle(1, ({ length }) => delivered.push(length))
+  let lost: readonly Packets[] = []
+  network.filter(({ to, bytes }) => {
+    if (to !== "b") return true
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const { packets } = describeDatagram(view, 0, bytes.length, 1)
+    return !packets.some((packet) => {
+      const number = packet["number"] as number
+      return lost.some(([{ id }, from, to]) => packet["stream"] === id && number >= from && number < to)
+    })
+  })
+  const open = (): OutgoingStream => toB.open({ delivery: "reliable-unordered" })
+  return { network, b, toB, delivered, open, lose: (...packets) => void (lost = packets) }
+}
+
+test("a message that goes beyond the spread leaves memory to those before it, or waits for them", async () => {
+  const { network, delivered, open, lose } = await makeScene({ poolPacketsPerPeer: 64 })
+  const stream = open()
+  await network.advance(50)
+  // The second has far more packets than the spread, and finds the memory free.
+  lose([stream, 0, 2])
+  for (const bytes of [900, ALL_BYTES, 900]) stream.trySend(1, pattern(bytes))
+  await network.advance(20)
+  lose()
+  await network.until(stream.flush(), 5_000)
+  expect(delivered.toSorted((x, y) => x - y)).toEqual([900, 900, ALL_BYTES])
+})
+
+test("nor do those of two streams together take what both would need", async () => {
+  const memory = { assemblyBytesPerPeer: 400_000, assemblyBytesMax: 4_000_000 }
+  const { network, delivered, open, lose } = await makeScene({ poolPacketsPerPeer: 512, ...memory })
+  const streams = [open(), open()]
+  await network.advance(50)
+  lose(...streams.map((stream) => [stream, 0, 100_000 / 500] as const))
+  for (const stream of streams) for (const bytes of [100_000, ALL_BYTES]) stream.trySend(1, pattern(bytes))
+  await network.advance(200)
+  lose()
+  await network.until(Promise.all(streams.map((stream) => stream.flush())), 5_000)
+  expect(delivered).toHaveLength(4)
+})
