@@ -72,3 +72,26 @@ test("nor do those of two streams together take what both would need", async () 
   await network.until(Promise.all(streams.map((stream) => stream.flush())), 5_000)
   expect(delivered).toHaveLength(4)
 })
+
+test("what was refused of a message is asked for once it has memory, whatever before it has none", async () => {
+  const { network, b, delivered, open, lose } = await makeScene({ datagramBytes: 1_200 })
+  const [stream, full, other] = [open(), open(), open()]
+  await network.advance(50)
+  lose([full, 5, 6], [stream, 150, 151])
+  full.trySend(1, pattern(ALL_BYTES))
+  await network.advance(20)
+  // Of the second of these one packet is lost, the others find no memory.
+  for (const bytes of [150_000, 30_000]) stream.trySend(1, pattern(bytes))
+  await network.advance(50)
+  lose([stream, 150, 151], [other, 5, 6])
+  await network.when(() => delivered.length === 1)
+  // There is some for it now, and too little for the first.
+  other.trySend(1, pattern(60_000))
+  await network.advance(50)
+  lose([other, 5, 6])
+  await network.when(() => b.sizes.assemblyBytes > 60_000 || delivered.length > 1)
+  await network.advance(1_000)
+  lose()
+  await network.until(stream.flush(), 5_000)
+  expect(delivered).toEqual([ALL_BYTES, 30_000, 60_000, 150_000])
+})

@@ -19,6 +19,8 @@ interface Gap {
   askedMs: number
   /** When it was asked for the first time; Infinity: not yet. */
   firstAskedMs: number
+  /** The message whose piece was refused, while it is not to be asked for; else it says nothing. */
+  readonly message: number
 }
 
 /** The missing packets of one stream: `[from, to)` ranges above the cumulative edge. Times are milliseconds of one clock, whichever. */
@@ -58,6 +60,7 @@ export class GapTracker {
       arrivalsBefore: this.#arrivals,
       askedMs: -Infinity,
       firstAskedMs: Infinity,
+      message: -1,
     })
   }
 
@@ -73,6 +76,7 @@ export class GapTracker {
         arrivalsBefore: this.#arrivals,
         askedMs: -Infinity,
         firstAskedMs: Infinity,
+        message: -1,
       })
   }
 
@@ -115,14 +119,14 @@ export class GapTracker {
     }
   }
 
-  /** A missing packet came and there was no room for it: it is not asked for until `release`. */
-  hold(number: number): void {
+  /** A missing packet came and there was no room for it, or its message: it is not asked for until `release`. */
+  hold(number: number, message: number = -1): void {
     const i = this.#find(number)
     if (i < 0) return
     const gap = this.#gaps[i]!
     const parts: Gap[] = []
     if (gap.from < number) parts.push({ ...gap, to: number })
-    parts.push({ ...gap, from: number, to: number + 1, askedMs: Infinity })
+    parts.push({ ...gap, from: number, to: number + 1, askedMs: Infinity, message })
     if (number + 1 < gap.to) parts.push({ ...gap, from: number + 1 })
     this.#gaps.splice(i, 1, ...parts)
   }
@@ -135,6 +139,17 @@ export class GapTracker {
       gap.noticedMs = -Infinity
       if (isTrial) return
     }
+  }
+
+  /** There is room for the rest of a message: what was held of it is asked for at once. */
+  releaseOf(message: number): boolean {
+    let isAny = false
+    for (const gap of this.#gaps) {
+      if (gap.askedMs !== Infinity || gap.message !== message) continue
+      gap.askedMs = gap.noticedMs = -Infinity
+      isAny = true
+    }
+    return isAny
   }
 
   /** A missing packet came after all. `rttMinMs`: what was asked for less long ago can't have been sent again. */

@@ -340,11 +340,22 @@ export class ReceiveStream {
     this.#next = this.#high = number + 1
   }
 
-  /** There was no memory for a packet (the one at the edge, where there is an order): it is neither acknowledged nor asked for until `hasRoom`. */
-  refuse(number: number = this.#next): void {
+  /**
+   * There was no memory for a packet (the one at the edge, where there is an order), or the message that it is of: it
+   * is neither acknowledged nor asked for until `hasRoom`, or `hasBegun` of that message.
+   */
+  refuse(number: number = this.#next, message: number = -1): void {
     this.#lack = LACK.memory
     this.#putBack(number)
-    if (!this.#isOrdered) this.#gaps.hold(number)
+    if (!this.#isOrdered) this.#gaps.hold(number, message)
+  }
+
+  /**
+   * A message has its memory now. What was refused of it before is asked for: it would wait for what is refused in
+   * front of it, which may wait for that memory.
+   */
+  hasBegun(message: number): void {
+    if (this.#lack !== LACK.nothing && this.#gaps.releaseOf(message)) this.#isStatusWanted = true
   }
 
   /** The consumer has no room for a packet: it is not acknowledged, and asked for once there is, as `limit` says. */

@@ -233,7 +233,7 @@ export class IncomingStreams {
 
   /** The packet can't be taken now: nobody has memory for it. */
   #refuse(state: IncomingState, number?: number): false {
-    state.stream.refuse(number)
+    state.stream.refuse(number, this.#context.scratch.piece.message)
     this.#context.drop("no-room")
     return false
   }
@@ -376,9 +376,12 @@ export class IncomingStreams {
       stream.accept(number, nowMs)
       return this.#deliverWhole(state, view, bytes, offset, end)
     }
-    wire.readPiece(view, offset, end, form, this.#context.scratch.piece)
+    const { piece } = this.#context.scratch
+    wire.readPiece(view, offset, end, form, piece)
+    const { count } = assembler
     if (!this.#takePiece(state, bytes, nowMs, number)) return
     stream.accept(number, nowMs)
+    if (assembler.count > count) stream.hasBegun(piece.message)
     assembler.settleBelow(stream.cumulative)
     this.#finishPiece(state, form)
   }
