@@ -95,3 +95,23 @@ test("what was refused of a message is asked for once it has memory, whatever be
   await network.until(stream.flush(), 5_000)
   expect(delivered).toEqual([ALL_BYTES, 30_000, 60_000, 150_000])
 })
+
+test("what came of a message is told, however many stretches before it stand still", async () => {
+  const { network, b, delivered, open, lose } = await makeScene({ windowPackets: 256 })
+  const [stream, full] = [open(), open()]
+  await network.advance(50)
+  lose([full, 5, 6], [stream, 240, 241])
+  full.trySend(1, pattern(ALL_BYTES))
+  await network.advance(50)
+  // Two packets that find no memory and one that needs none, over and over; then the large one, which fills the window.
+  for (let i = 0; i < 80; i++) for (const bytes of [900, 10]) stream.trySend(1, pattern(bytes))
+  stream.trySend(1, pattern(ALL_BYTES))
+  await network.advance(1_000)
+  lose([stream, 0, 241])
+  await network.when(() => delivered.length === 81)
+  lose([stream, 0, 240])
+  await network.when(() => b.sizes.assemblyBytes > 0)
+  lose()
+  await network.until(stream.flush(), 10_000)
+  expect(delivered).toHaveLength(162)
+})

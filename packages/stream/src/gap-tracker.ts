@@ -30,6 +30,8 @@ export class GapTracker {
   #reorderPackets: number
   /** Longest that a packet was late without being lost. */
   #reorderMs = 0
+  /** How far the last list told what is there, if it was too short for all. */
+  #toldTo = 0
 
   constructor(reorderPackets: number) {
     this.#reorderPackets = reorderPackets
@@ -235,16 +237,22 @@ export class GapTracker {
     return high + left
   }
 
-  /** Fills in what is there between the edge and `high`, at most so many ranges, oldest first. */
-  received(edge: number, high: number, received: RangeList, rangesMax: number): void {
+  /**
+   * Fills in what is there between the edge and `high`, at most so many ranges, oldest first. `goesOn`: where the list
+   * before was too short for all, those that it had no place for.
+   */
+  received(edge: number, high: number, received: RangeList, rangesMax: number, goesOn: boolean = false): void {
     received.count = 0
+    const told = goesOn ? this.#toldTo : 0
+    this.#toldTo = 0
     let from = edge
     for (const gap of this.#gaps) {
-      if (received.count >= rangesMax) return
-      if (gap.from > from) append(received, from, gap.from)
+      if (received.count >= rangesMax) break
+      if (gap.from > from && from >= told) append(received, from, gap.from)
       from = gap.to
     }
-    if (high > from && received.count < rangesMax) append(received, from, high)
+    if (received.count >= rangesMax) this.#toldTo = lastEdge(received)
+    else if (high > from) append(received, from, high)
   }
 
   /** The index of the gap that holds a number, or −1. */

@@ -572,7 +572,11 @@ export class ReceiveStream {
       const left = Math.min(rangesMax - status.missing.count, RANGES_MAX)
       // A packet kept at the edge waits for room: the edge says enough of it.
       const edge = this.#slotOf(this.#next) === 0 ? this.#next : this.#next + 1
-      if (this.#kept > 0 || !this.#isOrdered || this.#gone.length > 0) this.#gaps.received(edge, this.#high, status.received, left)
+      if (this.#kept > 0 || !this.#isOrdered || this.#gone.length > 0) {
+        // What is in front may stand still until what is behind has gone on.
+        const isStill = (status.state & STATUS.noRoom) !== 0
+        this.#gaps.received(edge, this.#high, status.received, left, isStill)
+      }
     }
     this.#isStatusWanted = false
     this.#unreported = 0
