@@ -51,16 +51,16 @@ export const KNOWN = [
   "packages/endpoint/src/api/outgoing-stream.ts -> itself",
   "packages/endpoint/src/api/peer.ts -> itself",
   "packages/endpoint/src/api/replies.ts -> itself",
+  "packages/endpoint/src/api/routing.ts -> itself",
   "packages/endpoint/src/api/unclaimed.ts -> itself",
   "packages/endpoint/src/api/user-code.ts -> itself",
   "packages/endpoint/src/api/web-streams.ts -> itself",
   "packages/endpoint/src/driver.ts -> packages/endpoint/src/api/user-code.ts",
   "packages/endpoint/src/peer/peer-state.ts -> itself",
-  "packages/endpoint/src/peer/peer-state.ts -> packages/endpoint/src/protocol/listener.ts",
-  "packages/endpoint/src/protocol/listener.ts -> itself",
   "packages/endpoint/src/streams/incoming-streams.ts -> itself",
   "packages/endpoint/src/streams/incoming-streams.ts -> packages/endpoint/src/peer/peer-state.ts",
   "packages/endpoint/src/streams/outgoing-streams.ts -> itself",
+  "packages/endpoint/src/streams/stream-events.ts -> itself",
   "packages/endpoint/src/streams/outgoing-streams.ts -> packages/endpoint/src/peer/peer-state.ts",
 ]
 

@@ -7,7 +7,9 @@
 import type { Host, ReceiveBatch, Transport, WakeUp } from "@x/transport/host"
 import type { OutgoingState } from "./streams/outgoing-streams.ts"
 import type { PeerState } from "./peer/peer-state.ts"
+import type { ProtocolEvent } from "./protocol/events.ts"
 import type { Protocol } from "./protocol/protocol.ts"
+import type { IncomingMessage } from "./streams/dispatch.ts"
 import type { UserCode } from "./api/user-code.ts"
 
 interface Waiter {
@@ -23,6 +25,15 @@ interface Timed {
   handleTimeout(nowMs: number): void
 }
 
+/** Where what comes out of the protocol goes. */
+export interface ProtocolConsumer {
+  apply(event: ProtocolEvent): void
+  /** A message, or the question whether one may come. */
+  hand(message: IncomingMessage): void
+  /** There is memory for packets. */
+  feed(): void
+}
+
 export class Driver {
   readonly #host: Host
   readonly #userCode: UserCode
@@ -30,6 +41,8 @@ export class Driver {
   readonly #wakeUp: WakeUp
   readonly #waiters = new Set<Waiter>()
   #protocol: Protocol | undefined
+  #consumer!: ProtocolConsumer
+  #isAbsorbing = false
   #isRunning = false
   #isDeferred = false
   /** The time of the last run. */
@@ -44,12 +57,13 @@ export class Driver {
     transport.onWritable(() => this.#run(false))
     // Other errors are a lost datagram, which the protocol notices by itself.
     transport.onError(({ code, address, bytes }) => {
-      if (code === "EMSGSIZE") host.defer(() => this.#protocol?.handleTooLong(address, bytes, host.now()))
+      if (code === "EMSGSIZE") host.defer(() => this.#handleTooLong(address, bytes))
     })
   }
 
-  start(protocol: Protocol): void {
+  start(protocol: Protocol, consumer: ProtocolConsumer): void {
     this.#protocol = protocol
+    this.#consumer = consumer
   }
 
   /** Whether the next wake-up keeps the program alive, on a host that can tell. */
@@ -63,6 +77,7 @@ export class Driver {
 
   /** Nothing is driven any more. */
   stop(): void {
+    this.absorb()
     this.#protocol = undefined
     this.#wakeUp.at(Infinity)
     for (const { resolve } of this.#waiters) resolve()
@@ -88,6 +103,7 @@ export class Driver {
     this.#isRunning = true
     try {
       protocol.push(peer, state, this.#host.now())
+      this.absorb()
     } finally {
       this.#isRunning = false
     }
@@ -114,11 +130,47 @@ export class Driver {
     return undefined
   }
 
+  #handleTooLong(address: number, bytes: number): void {
+    this.#protocol?.handleTooLong(address, bytes, this.#host.now())
+    this.absorb()
+  }
+
+  /** Takes what happened out of the protocol, which has returned: it changes what users hold, and calls none of them. */
+  absorb(): void {
+    const protocol = this.#protocol
+    if (protocol === undefined || this.#isAbsorbing) return
+    this.#isAbsorbing = true
+    try {
+      for (let event = protocol.pollEvent(); event !== undefined; event = protocol.pollEvent()) this.#consumer.apply(event)
+      if (protocol.hasSendRoom) this.#consumer.feed()
+    } finally {
+      this.#isAbsorbing = false
+    }
+  }
+
+  /** Hands over messages one at a time, and tells what happened before each. */
+  #handOver(protocol: Protocol, nowMs: number): void {
+    const { message } = protocol
+    // What is told may end all of it.
+    while (this.#protocol === protocol) {
+      if (protocol.hasEvents) this.absorb()
+      if (this.#userCode.isBehind) {
+        this.#userCode.catchUp()
+        this.absorb()
+      }
+      if (protocol.pollMessage(nowMs)) this.#consumer.hand(message)
+      else if (!protocol.hasEvents) return
+    }
+  }
+
   #receive(batch: ReceiveBatch): void {
-    if (this.#protocol === undefined) return
+    const protocol = this.#protocol
+    if (protocol === undefined) return
     this.#isRunning = true
     try {
-      this.#protocol.receive(batch, this.#host.now())
+      const nowMs = this.#host.now()
+      protocol.receive(batch, nowMs)
+      this.#handOver(protocol, nowMs)
     } finally {
       this.#isRunning = false
     }
@@ -146,8 +198,10 @@ export class Driver {
     const protocol = this.#protocol
     if (protocol === undefined) return
     this.#nowMs = this.#host.now()
+    this.#handOver(protocol, this.#nowMs)
     protocol.closePackets()
     protocol.poll(this.#nowMs, mayJudge)
+    this.absorb()
     this.#unclaimed.handleTimeout(this.#nowMs)
     this.#userCode.settle()
   }

@@ -6,7 +6,7 @@ import { toHex } from "../../../packages/endpoint/src/keys/identity.ts"
 import type { JoinFailure } from "../../../packages/endpoint/src/join/join-call.ts"
 import type { Association } from "../../../packages/endpoint/src/path/association.ts"
 import type { Session } from "../../../packages/endpoint/src/path/session.ts"
-import type { ProtocolListener } from "../../../packages/endpoint/src/protocol/listener.ts"
+import type { ProtocolEvent } from "../../../packages/endpoint/src/protocol/events.ts"
 import type { PeerState } from "../../../packages/endpoint/src/peer/peer-state.ts"
 import { Protocol } from "../../../packages/endpoint/src/protocol/protocol.ts"
 import type { SlotOwner } from "../../../packages/endpoint/src/protocol/slot-owner.ts"
@@ -77,7 +77,7 @@ export class Incarnation {
     this.protocol = new Protocol({
       settings: SETTINGS,
       transport: this.#makeTransport(),
-      listener: this.#makeListener(),
+      queues: { isTight: false },
       // Always the same slots: what was meant for another incarnation is never kept away by a slot's chance.
       random: () => 0,
       cookies: { entropy: (out) => this.#draw(out), hmacSha256: mixed },
@@ -123,6 +123,24 @@ export class Incarnation {
       ...{ address: one(ADDRESS_IDS[otherOf(this.side)]), opener: one(0), verdict: new Uint8Array(1) },
     }
     this.protocol.receive(batch, nowMs)
+    this.#drain(nowMs)
+  }
+
+  /** Takes what comes out of the protocol, as the driver does. */
+  #drain(nowMs: number): void {
+    const { protocol } = this
+    for (;;) {
+      for (let event = protocol.pollEvent(); event !== undefined; event = protocol.pollEvent()) this.#tell(event)
+      if (protocol.pollMessage(nowMs)) this.messages++
+      else if (!protocol.hasEvents) return
+    }
+  }
+
+  #tell(event: ProtocolEvent): void {
+    if (event.kind === "joined") this.#observer.onJoined(this, event.peer)
+    else if (event.kind === "replaced") this.#observer.onReplaced(this, event.before, event.peer)
+    else if (event.kind === "left") this.#observer.onLeft(this, event.peer, event.why.reason)
+    else if (event.kind === "progress") event.stream.isTold = false
   }
 
   /** A turn of the loop, as the driver has it. */
@@ -131,6 +149,7 @@ export class Incarnation {
       if (turn > 100) throw new Error("a side is busy without time passing")
       this.protocol.closePackets()
       this.protocol.poll(nowMs, mayJudge)
+      this.#drain(nowMs)
     }
   }
 
@@ -154,26 +173,6 @@ export class Incarnation {
     const seed = Uint8Array.of(this.side.charCodeAt(0), this.number, this.#draws >> 8, this.#draws++ & 255)
     out.set(mixed(seed, seed).subarray(0, out.length))
     if (isUnique) out[0] = UNIQUES[this.side][this.number]!
-  }
-
-  #makeListener(): ProtocolListener {
-    return {
-      queues: { isTight: false },
-      mayTake: () => true,
-      onRoomAsked: () => {},
-      catchUp: () => {},
-      news: [],
-      onMessage: () => void this.messages++,
-      onGap: () => {},
-      onStreamOpened: () => {},
-      onStreamClosed: () => {},
-      onProgress: () => {},
-      onMemory: () => {},
-      onJoined: (peer) => this.#observer.onJoined(this, peer),
-      onReplaced: (before, after) => this.#observer.onReplaced(this, before, after),
-      onReachable: () => {},
-      onLeft: (peer, reason) => this.#observer.onLeft(this, peer, reason),
-    }
   }
 
   #makeTransport(): Transport {

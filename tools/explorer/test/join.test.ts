@@ -77,7 +77,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     {
       package: "endpoint",
       from: "association.hasSent(hint.counter)) this.#probe(peer, nowMs)",
-      to: 'association.hasSent(hint.counter)) this.#listener.onLeft(peer, wire.REASON.timeout, "")',
+      to: 'association.hasSent(hint.counter)) this.#events.push({ kind: "left", peer, why: { reason: wire.REASON.timeout, text: "" }, address: undefined })',
     },
   ],
   [
@@ -92,8 +92,8 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "told of once",
     {
       package: "endpoint",
-      from: "else this.#listener.onJoined(peer)",
-      to: "else for (const it of [peer, peer]) this.#listener.onJoined(it)",
+      from: 'else this.#events.push({ kind: "joined", peer })',
+      to: 'else for (const it of [peer, peer]) this.#events.push({ kind: "joined", peer: it })',
     },
   ],
   [

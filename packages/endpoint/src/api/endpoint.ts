@@ -16,33 +16,21 @@ import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventNam
 import { guarded } from "./guarded-congestion.ts"
 import { type IncomingHost, IncomingStream } from "./incoming-stream.ts"
 import { type JoiningHost, joinOver } from "./joining.ts"
-import { ReceivedMessage } from "./message.ts"
-import {
-  type AsyncMessageHandler,
-  type AsyncValueHandler,
-  type Handler,
-  type MessageHandler,
-  MessageHandlers,
-  type ValueHandler,
-} from "./message-handlers.ts"
-import type { MessageQueue } from "./message-queue.ts"
+import type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, ValueHandler } from "./message-handlers.ts"
 import type { MessageType } from "./message-type.ts"
 import { bindOptionsOf, checkedOptions, type EndpointOptions, type IdentityOptions, KEY, settingsOf } from "./options.ts"
 import type { Settings } from "../settings.ts"
-import { Routes } from "./routes.ts"
+import { Outcomes } from "./outcomes.ts"
+import { Routing } from "./routing.ts"
 import { secretsOf } from "./secrets.ts"
 import type { OutgoingStream } from "./outgoing-stream.ts"
 import { Peer, type PeerHost } from "./peer.ts"
 import { toHex } from "../keys/identity.ts"
-import type { ProtocolListener } from "../protocol/listener.ts"
-import type { IncomingState } from "../streams/incoming-streams.ts"
 import type { Identity } from "../keys/sealed-handshakes.ts"
-import type { OutgoingState } from "../streams/outgoing-streams.ts"
-import { GOODBYE_MS, metadataBytesMax, type PeerState } from "../peer/peer-state.ts"
+import { GOODBYE_MS, metadataBytesMax } from "../peer/peer-state.ts"
 import { type Full, Protocol } from "../protocol/protocol.ts"
 import { parseTarget, type Target } from "./target.ts"
-import { QueueBudget, type QueuedMessage } from "./queue-budget.ts"
-import { Unclaimed } from "./unclaimed.ts"
+import { QueueBudget } from "./queue-budget.ts"
 import { UserCode } from "./user-code.ts"
 
 /** What `endpoint.join` may be told. */
@@ -88,9 +76,6 @@ export interface EndpointStats {
   }
 }
 
-/** Keeps a peer that joined us: it says itself when it leaves. */
-const ITSELF = {}
-
 /**
  * A process on the network: peers join it and it joins peers, over one UDP port.
  *
@@ -109,15 +94,10 @@ export class Endpoint implements AsyncDisposable {
   readonly #driver: Driver
   readonly #userCode: UserCode
   readonly #events: Events<EndpointEvents>
-  readonly #routes = new Routes()
-  readonly #handlers = new MessageHandlers(this.#routes)
-  readonly #peerHost: PeerHost
-  readonly #incomingHost: IncomingHost
-  /** Streams that found no memory for a packet, in the order they did. */
-  readonly #starved = new Set<OutgoingStream>()
+  readonly #routing: Routing
+  readonly #outcomes: Outcomes
   /** Streams of which messages wait for their consumers, or are with one. */
   readonly #behind = new Set<IncomingStream>()
-  readonly #unclaimed: Unclaimed
   readonly #queues: QueueBudget
   /** While it closes, nothing is taken any more that would have to wait. */
   #isFinishing = false
@@ -127,8 +107,6 @@ export class Endpoint implements AsyncDisposable {
   readonly #identity: Identity | undefined
   /** Bytes that a label may have for any peer. */
   readonly #labelBytesMax: number
-  #unhandled = 0
-  readonly #dropNow: MessageHandler = ({ stream }) => this.#drop(stream)
   #closing: Promise<void> | undefined
   /** Ends that the host asks who waits. */
   readonly #endWatch: (() => void) | undefined
@@ -168,55 +146,65 @@ export class Endpoint implements AsyncDisposable {
     this.#userCode = new UserCode({ onNews: () => this.#driver.news(), defer: (run) => host.defer(run) })
     this.#events = new Events(ENDPOINT_EVENTS, this.#userCode)
     this.#userCode.tellErrorsTo(this.#events)
-    this.#unclaimed = new Unclaimed(settings.unclaimedMs, {
-      isWanted: (stream, type) => this.#isWanted(stream, type),
-      onGivenUp: (unhandled) => {
-        this.#routes.change()
-        this.#events.emit("unhandled", unhandled)
-      },
+    this.#routing = new Routing(settings.unclaimedMs, {
+      userCode: this.#userCode,
+      onUnhandled: (unhandled) => this.#events.emit("unhandled", unhandled),
       onWork: () => this.#driver.news(),
       now: () => host.now(),
     })
-    this.#driver = new Driver(host, transport, this.#userCode, this.#unclaimed)
+    this.#driver = new Driver(host, transport, this.#userCode, this.#routing.unclaimed)
     this.#identity = identity && this.#identityOf(identity)
     this.#queues = new QueueBudget(settings.queuedBytesTotalMax, (run) => host.defer(run))
-    this.#peerHost = {
-      now: () => host.now(),
-      until: (isDone, timeoutMs, call) => this.#driver.until(isDone, timeoutMs, call),
-      addressOf: (id) => transport.addressOf(id),
-      parkedMessagesMax: settings.parkedMessagesMax,
-      parkedBytesMax: settings.parkedBytesMax,
-      starve: (stream) => void this.#starved.add(stream),
-      push: (peer, state) => this.#driver.push(peer, state),
-      userCode: this.#userCode,
-      queues: this.#queues,
-      routes: this.#routes,
-      claim: () => this.#unclaimed.claim(),
-    }
-    this.#incomingHost = {
-      handlerNow: (stream, type) => this.#handlerNow(stream, type),
-      routes: this.#routes,
-      offer: (stream, message) => this.#offer(stream, message),
-      unclaimed: this.#unclaimed,
-      userCode: this.#userCode,
-      now: () => host.now(),
-      queuedMessagesMax: settings.queuedMessagesMax,
-      queuedBytesMax: settings.queuedBytesMax,
-      onBehind: (stream, isBehind) => this.#noteBehind(stream, isBehind),
-    }
+    this.#outcomes = new Outcomes({
+      peers: this.#peerHost(),
+      incoming: this.#incomingHost(),
+      events: this.#events,
+      connections: this.#connections,
+      application: this,
+      letGo: (peer) => this.#letGo(peer),
+    })
     const congestion = guarded(settings.congestion, (error) => this.#userCode.surface(error, "congestion"))
     this.#protocol = new Protocol({
       settings: { ...settings, congestion },
       transport,
-      listener: this.#makeListener(),
+      queues: this.#queues,
       random: () => host.random(),
       cookies: { entropy: (out) => host.entropy(out), hmacSha256: (key, data) => host.crypto.hmacSha256(key, data) },
       ...(secrets === undefined ? {} : { keys: { crypto: host.crypto, secrets, identity: this.#identity } }),
       nowMs: host.now(),
       onWork: () => this.#driver.work(),
     })
-    this.#driver.start(this.#protocol)
+    this.#driver.start(this.#protocol, this.#outcomes)
     this.#endWatch = host.watchWaits?.(() => this.#waitingCall)
+  }
+
+  #peerHost(): PeerHost {
+    return {
+      now: () => this.#host.now(),
+      until: (isDone, timeoutMs, call) => this.#driver.until(isDone, timeoutMs, call),
+      addressOf: (id) => this.#transport.addressOf(id),
+      parkedMessagesMax: this.#settings.parkedMessagesMax,
+      parkedBytesMax: this.#settings.parkedBytesMax,
+      starve: (stream) => this.#outcomes.starve(stream),
+      push: (peer, state) => this.#driver.push(peer, state),
+      absorb: () => this.#driver.absorb(),
+      userCode: this.#userCode,
+      queues: this.#queues,
+      routes: this.#routing.routes,
+      claim: () => this.#routing.unclaimed.claim(),
+    }
+  }
+
+  #incomingHost(): IncomingHost {
+    return {
+      routing: this.#routing,
+      userCode: this.#userCode,
+      now: () => this.#host.now(),
+      absorb: () => this.#driver.absorb(),
+      queuedMessagesMax: this.#settings.queuedMessagesMax,
+      queuedBytesMax: this.#settings.queuedBytesMax,
+      onBehind: (stream, isBehind) => this.#noteBehind(stream, isBehind),
+    }
   }
 
   /** 16 hexadecimal digits, new for every bound endpoint: a restarted process is never taken for the one before. */
@@ -243,7 +231,7 @@ export class Endpoint implements AsyncDisposable {
   get peers(): readonly Peer[] {
     return [...this.#protocol.peers.values()]
       .filter(({ liveness }) => liveness === "joined" || liveness === "unreachable")
-      .map((state) => this.#peerOf(state))
+      .map((state) => this.#outcomes.peerOf(state))
   }
 
   /** Whether `close` was called. */
@@ -272,8 +260,8 @@ export class Endpoint implements AsyncDisposable {
   }
 
   #addHandler(type: number | MessageType<unknown>, handler: unknown, isAsync: boolean): () => void {
-    const remove = this.#handlers.add(type, handler, isAsync)
-    this.#unclaimed.claim()
+    const remove = this.#routing.handlers.add(type, handler, isAsync)
+    this.#routing.unclaimed.claim()
     return remove
   }
 
@@ -314,7 +302,9 @@ export class Endpoint implements AsyncDisposable {
     const { host, port } = parseTarget(target)
     this.#checkPublicKey(publicKey)
     this.#checkOpen(signal)
-    return this.#peerOf(await joinOver(this.#joiningHost(publicKey && Uint8Array.from(publicKey)), { host, port, signal, timeoutMs }))
+    return this.#outcomes.peerOf(
+      await joinOver(this.#joiningHost(publicKey && Uint8Array.from(publicKey)), { host, port, signal, timeoutMs }),
+    )
   }
 
   #joiningHost(publicKey: Uint8Array | undefined): JoiningHost {
@@ -406,7 +396,7 @@ export class Endpoint implements AsyncDisposable {
     return {
       transport: { ...counters, errors: { ...counters.errors } },
       drops: { ...this.#protocol.drops },
-      unhandled: this.#unhandled,
+      unhandled: this.#routing.unhandled,
       peers,
       joins,
       halfOpen,
@@ -470,16 +460,17 @@ export class Endpoint implements AsyncDisposable {
     const endMs = this.#host.now() + lingerMs
     await this.#driver.until(() => this.#isDrained(), lingerMs / 2)
     this.#isFinishing = true
-    this.#unclaimed.finish()
+    this.#routing.unclaimed.finish()
     for (const stream of [...this.#behind]) stream.finish(REASON.closing)
     const isDone = (): boolean => this.#behind.size === 0 && this.#isDrained()
     // What is accepted before the goodbye is delivered too, also between the end of the wait and here.
     do await this.#driver.until(isDone, endMs - this.#host.now())
     while (!isDone() && this.#host.now() < endMs)
     this.#protocol.leave(REASON.closing, this.#host.now())
+    this.#driver.absorb()
     await this.#driver.until(() => [...this.#protocol.peers.values()].every(({ isSettled }) => isSettled), GOODBYE_MS)
-    this.#driver.stop()
     this.#protocol.release(this.#host.now())
+    this.#driver.stop()
     this.#userCode.settle()
     await this.#transport.close()
     this.#endWatch?.()
@@ -538,139 +529,6 @@ export class Endpoint implements AsyncDisposable {
     this.#protocol.assertInvariants()
     for (const { outgoing } of this.#protocol.peers.values())
       for (const { owner } of outgoing.all()) (owner as OutgoingStream | undefined)?.assertInvariants()
-  }
-
-  #peerOf(state: PeerState): Peer {
-    state.owner ??= new Peer(state, this.#peerHost)
-    return state.owner as Peer
-  }
-
-  #makeListener(): ProtocolListener {
-    return {
-      news: this.#userCode.news,
-      catchUp: () => this.#userCode.catchUp(),
-      queues: this.#queues,
-      mayTake: (peer, state, type) => this.#streamOf(peer, state).mayTake(type),
-      onRoomAsked: (peer, state) => void this.#streamOf(peer, state).roomReturned(),
-      onMessage: (peer, state, type, bytes, view, offset, length) => this.#streamOf(peer, state).take(type, bytes, view, offset, length),
-      onGap: (peer, state, messages) => this.#streamOf(peer, state).gap(messages),
-      onStreamOpened: (peer, state) => this.#events.emit("stream", this.#streamOf(peer, state)),
-      onStreamClosed: (peer, state, isComplete, reason) => this.#streamOf(peer, state).settle(isComplete, reason),
-      onProgress: (peer, state: OutgoingState) => {
-        const owner = state.owner as OutgoingStream | undefined
-        if (owner !== undefined) {
-          owner.onProgress()
-          // Where nothing is acknowledged nothing is missing either.
-          if (state.isCutOff && state.stream.traits.isAcknowledged) this.#peerOf(peer).account(owner.account)
-        }
-        this.#feed()
-      },
-      onMemory: () => this.#feed(),
-      onJoined: (state) => {
-        const peer = this.#peerOf(state)
-        if (state.association?.isOurs === false) peer.keep(ITSELF)
-        this.#events.emit("joined", peer)
-      },
-      onReplaced: (before, after, isRestart) => {
-        const peer = this.#peerOf(after)
-        const lost = this.#peerOf(before)
-        if (after.association?.isOurs === false) peer.keep(ITSELF)
-        // Whoever had the one before goes on with this one.
-        if (lost.isKeptBy(this)) peer.keep(this)
-        const heirs = [...this.#connections].filter((connection) => connection.lost === lost)
-        this.#events.emit(isRestart ? "restarted" : "rejoined", peer, lost)
-        for (const connection of heirs) connection.use(peer)
-        // Those who had it may have been closed just now.
-        if (heirs.length > 0) void this.#letGo(peer)
-      },
-      onReachable: (peer, isReachable) => this.#events.emit(isReachable ? "reachable" : "unreachable", this.#peerOf(peer)),
-      onLeft: (state, reason, text) => {
-        const peer = this.#peerOf(state)
-        peer.settle()
-        const { unconfirmed, dropped } = peer.lost
-        const why = { reason, text, unconfirmed, dropped }
-        this.#events.emit("left", peer, why)
-        for (const connection of [...this.#connections]) connection.lose(peer, why)
-      },
-    }
-  }
-
-  /** Memory for packets came back: streams that found none go on, in the order they asked. */
-  #feed(): void {
-    if (this.#starved.size === 0) return
-    for (const stream of [...this.#starved]) {
-      // There may be some, and none for its peer.
-      if (stream.isStarved) continue
-      this.#starved.delete(stream)
-      stream.onProgress()
-    }
-  }
-
-  #streamOf(peer: PeerState, state: IncomingState): IncomingStream {
-    state.owner ??= new IncomingStream(this.#peerOf(peer), peer, state, this.#incomingHost)
-    return state.owner as IncomingStream
-  }
-
-  // A message goes to the stream's own handler; or to those who read the stream; or to the endpoint's handler and those who read its type.
-
-  #readersOf(stream: IncomingStream, type: number): readonly MessageQueue[] | undefined {
-    const ofPeer = stream.peer.readersOf(type)
-    return stream.readersOf(type) ?? (ofPeer && [...ofPeer])
-  }
-
-  /** The handler of the endpoint, where nobody reads the stream. */
-  #handlerOf(stream: IncomingStream, type: number): Handler | undefined {
-    return stream.readersOf(type) === undefined ? this.#handlers.get(type) : undefined
-  }
-
-  /** Whether somebody is there for a message, or once read where it comes: then it waits for the next who does. */
-  #isWanted(stream: IncomingStream, type: number): boolean {
-    return stream.handlerOf(type) !== undefined || this.#readersOf(stream, type) !== undefined || this.#handlers.get(type) !== undefined
-  }
-
-  /** A message that nobody is there for, and that isn't to wait. */
-  #drop(stream: IncomingStream): void {
-    this.#unhandled++
-    stream.lose(1)
-  }
-
-  /** The handler that needs no copy, if it is the only one who wants the message, or what drops it as nobody's; `undefined`: others want it, or may. */
-  #handlerNow(stream: IncomingStream, type: number): MessageHandler | undefined {
-    const own = stream.handlerOf(type)
-    if (own !== undefined) return own.now
-    const readers = this.#readersOf(stream, type)
-    if (readers === undefined) {
-      const handler = this.#handlers.get(type)
-      if (handler === undefined) return this.#unclaimed.hasGivenUp(stream, type) ? this.#dropNow : undefined
-      return handler.now
-    }
-    return readers.length > 0 ? undefined : this.#handlerOf(stream, type)?.now
-  }
-
-  /** Offers a copy to all who want it. */
-  #offer(stream: IncomingStream, queued: QueuedMessage): "taken" | "offered" | "unclaimed" {
-    const { type, bytes } = queued
-    const own = stream.handlerOf(type)
-    // Who begins to read while the handler has the message is not to have it too.
-    const readers = own === undefined ? this.#readersOf(stream, type) : undefined
-    const handler = own ?? this.#handlerOf(stream, type)
-    if (handler === undefined && readers === undefined) {
-      if (this.#unclaimed.mayWait(stream, type)) return "unclaimed"
-      this.#drop(stream)
-      return "taken"
-    }
-    if (handler === undefined && readers!.length === 0) return "unclaimed"
-    if (handler?.now !== undefined) {
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-      this.#userCode.handle(handler.now, type, stream, bytes, view, 0, bytes.length)
-    }
-    const message = new ReceivedMessage(type, bytes, stream.peer, stream)
-    for (const reader of readers ?? []) reader.push(message, queued)
-    if (handler?.later !== undefined) {
-      queued.hold()
-      void this.#userCode.handleLater(handler.later, message).then(() => queued.letGo(true))
-    }
-    return handler === undefined ? "offered" : "taken"
   }
 }
 

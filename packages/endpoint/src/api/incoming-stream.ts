@@ -13,10 +13,9 @@ import { type MessageQueue, Readers } from "./message-queue.ts"
 import { MESSAGE_BYTES, QueuedMessage } from "./queue-budget.ts"
 import { isMessageType, type MessageType, numberOf } from "./message-type.ts"
 import type { Peer } from "./peer.ts"
-import type { IncomingState } from "../streams/incoming-streams.ts"
+import type { IncomingState } from "../streams/incoming-state.ts"
 import type { PeerState } from "../peer/peer-state.ts"
-import type { Routes } from "./routes.ts"
-import type { Unclaimed } from "./unclaimed.ts"
+import type { Routing } from "./routing.ts"
 import type { UserCode } from "./user-code.ts"
 import { readableOf } from "./web-streams.ts"
 
@@ -41,18 +40,12 @@ export interface StreamEnd {
 
 /** What an incoming stream needs of its endpoint. */
 export interface IncomingHost {
-  /**
-   * The handler that takes a message of this type at once, alone: where nobody handles it and it isn't to wait, one that
-   * drops it. `undefined`: the message needs a copy. The answer holds until `routes` change.
-   */
-  handlerNow(stream: IncomingStream, type: number): MessageHandler | undefined
-  readonly routes: Routes
-  /** Offers a copy to all who want it: a handler has taken it, or it was dropped; or it was offered to those who take their time; or nobody is there for it now. */
-  offer(stream: IncomingStream, message: QueuedMessage): "taken" | "offered" | "unclaimed"
-  /** Messages that wait for somebody who reads or handles them. */
-  readonly unclaimed: Unclaimed
+  /** Who gets a message; what is found out for one holds until its `routes` change. */
+  readonly routing: Routing
   readonly userCode: UserCode
   now(): number
+  /** What a call of the protocol has caused is to be known at once. */
+  absorb(): void
   readonly queuedMessagesMax: number
   readonly queuedBytesMax: number
   /** Its consumer has something that it isn't done with; or nothing any more. */
@@ -176,7 +169,7 @@ export class IncomingStream {
   }
 
   #addHandler(type: number | MessageType<unknown>, handler: unknown, isAsync: boolean): () => void {
-    const remove = (this.#handlers ??= new MessageHandlers(this.#host.routes)).add(type, handler, isAsync)
+    const remove = (this.#handlers ??= new MessageHandlers(this.#host.routing.routes)).add(type, handler, isAsync)
     this.claim()
     return remove
   }
@@ -198,7 +191,7 @@ export class IncomingStream {
   }
 
   #readersFor(type: number | MessageType<unknown> | undefined): Readers {
-    const { routes } = this.#host
+    const { routes } = this.#host.routing
     if (type === undefined) return (this.#readers ??= new Readers(routes))
     const number = numberOf(type)
     const readers = this.#typeReaders?.get(number) ?? new Readers(routes)
@@ -217,7 +210,7 @@ export class IncomingStream {
    */
   pause(): void {
     this.#isPaused = true
-    this.#host.unclaimed.suspend(this)
+    this.#host.routing.unclaimed.suspend(this)
   }
 
   /** Ends `pause`: what waits is handed over, in order. */
@@ -249,6 +242,7 @@ export class IncomingStream {
     for (const readers of [...this.#allReaders(), this.peer.readersOf(this.#current?.type ?? -1) ?? []])
       for (const reader of readers) reader.drop(this)
     this.#peerState.incoming.stop(this.#state, reason)
+    this.#host.absorb()
     // One that is over already waited for its consumer alone.
     this.#finish()
     this.#noteBehind()
@@ -256,14 +250,14 @@ export class IncomingStream {
 
   /** @internal Messages that came won't be handed over. */
   lose(messages: number): void {
-    this.#state.delivered -= messages
-    this.#state.gone += messages
+    this.#peerState.incoming.drop(this.#state, messages)
   }
 
   /** @internal Takes no more, and acknowledges no more; what waits is still handed over. */
   finish(reason: number): void {
     this.#peerState.incoming.acknowledge(this.#host.now())
     this.#peerState.incoming.stop(this.#state, reason)
+    this.#host.absorb()
   }
 
   #noteBehind(): void {
@@ -289,11 +283,11 @@ export class IncomingStream {
 
   /** Most messages are of the type of the one before, and those who get them are the same. */
   #handlerNow(type: number): MessageHandler | undefined {
-    const { version } = this.#host.routes
+    const { version } = this.#host.routing.routes
     if (type === this.#routedType && version === this.#routedVersion) return this.#routed
     this.#routedType = type
     this.#routedVersion = version
-    return (this.#routed = this.#host.handlerNow(this, type))
+    return (this.#routed = this.#host.routing.handlerNow(this, type))
   }
 
   /** @internal A message has come; the bytes are valid during the call. */
@@ -307,7 +301,7 @@ export class IncomingStream {
     if (!isWaiting) this.#dropOldest()
     else if (this.#state.room !== undefined || this.#isFilling()) this.#tellRoom()
     if (!this.#isUnclaimed) this.pump()
-    else if (!this.#isPaused) this.#host.unclaimed.note(this, type)
+    else if (!this.#isPaused) this.#host.routing.unclaimed.note(this, type)
     this.#noteBehind()
   }
 
@@ -403,7 +397,8 @@ export class IncomingStream {
 
   /** @internal Somebody reads or handles what nobody did, or it isn't to wait any more: it is handed over soon. */
   claim(): void {
-    const { unclaimed, userCode } = this.#host
+    const { userCode, routing } = this.#host
+    const { unclaimed } = routing
     unclaimed.recheck(this)
     if (this.#waiting === 0) return
     this.#isUnclaimed = false
@@ -448,7 +443,7 @@ export class IncomingStream {
   #offer(message: QueuedMessage): void {
     this.#current = message
     message.offer(this.#settled)
-    const verdict = this.#host.offer(this, message)
+    const verdict = this.#host.routing.offer(this, message)
     this.#isUnclaimed = verdict === "unclaimed"
     message.letGo(verdict === "taken")
     if (this.#isUnclaimed) this.#await()
@@ -462,7 +457,7 @@ export class IncomingStream {
       ;(this.#aside ??= []).push(message)
       this.#isUnclaimed = false
     }
-    this.#host.unclaimed.add(this)
+    this.#host.routing.unclaimed.add(this)
     this.peer.noteStalled()
   }
 
@@ -508,7 +503,6 @@ export class IncomingStream {
     const { budget } = this.peer.queueShare
     budget.forget(this)
     if (this.#state.room !== undefined) budget.told--
-    this.#state.isUnread = this.#current !== undefined || this.#waiting > 0
     this.peer.hold(this)
     this.#finish()
   }
@@ -520,7 +514,7 @@ export class IncomingStream {
     if (isRead) this.#peerState.incoming.read(this.#state)
     if (this.#isOver || !(isRead || this.#isStopped)) return this.isStalled ? this.peer.noteStalled() : undefined
     this.#isOver = true
-    this.#host.unclaimed.suspend(this)
+    this.#host.routing.unclaimed.suspend(this)
     // Messages that were dropped from the queue after the end count too.
     const { gone } = this.#state
     this.#settle({ ...this.#end, isComplete: this.#end.isComplete && gone === 0, gone })

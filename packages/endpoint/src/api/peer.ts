@@ -134,6 +134,8 @@ export interface PeerHost {
   addressOf(id: number): Address
   readonly parkedMessagesMax: number
   readonly parkedBytesMax: number
+  /** What a call of the protocol has caused is to be known at once. */
+  absorb(): void
   /** A stream with an open window found no memory: it is told when there is some. */
   starve(stream: OutgoingStream): void
   /** A stream has written enough for a call of the transport: it is sent now if nothing else is under way. */
@@ -232,8 +234,8 @@ export class Peer {
   /** Its answers to us ask nothing: two who ask each other would keep their streams open for ever. */
   #isAsking(): boolean {
     if (this.#unread.size > 0) return true
-    for (const { stream, owner } of this.#state.incoming.all())
-      if (stream.state === "open" && (owner as IncomingStream | undefined)?.label !== REPLIES_LABEL) return true
+    for (const { stream, consumer } of this.#state.incoming.all())
+      if (stream.state === "open" && (consumer as IncomingStream | undefined)?.label !== REPLIES_LABEL) return true
     return false
   }
 
@@ -294,6 +296,7 @@ export class Peer {
     check.value("reason", reason, REASON_CODE)
     check.value("text", text, TEXT)
     this.#state.leave(reason, text, this.#host.now())
+    this.#host.absorb()
     await this.#host.until(() => this.#state.isSettled, GOODBYE_MS, "peer.leave()")
   }
 
@@ -384,9 +387,9 @@ export class Peer {
     return this.#lost
   }
 
-  /** @internal The peer has left; its address is still known, and soon won't be. */
-  settle(): void {
-    this.#rememberAddress()
+  /** @internal The peer has left, which was reached at this address. */
+  settle(address: Address | undefined): void {
+    this.#address = address ?? this.#address
     this.#hasLeft = true
     this.#endQueues()
   }

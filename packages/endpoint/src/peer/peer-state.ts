@@ -7,7 +7,7 @@
 
 import { type AssemblyBudget, messageBytesLimit } from "@x/fragment"
 import { GRANULARITY_MS, type PacketPool, Repeater, RepeatPace, RttEstimator, type StreamOptions, streamOptions } from "@x/stream"
-import type { Transport } from "@x/transport/host"
+import type { Address, Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import { type Settings, spreadOf } from "../settings.ts"
 import type { Association } from "../path/association.ts"
@@ -15,7 +15,8 @@ import type { CongestionController, CongestionFactory } from "../congestion/cont
 import { AROUND_BODY_BYTES, type ControlWriter } from "../datagram/control-writer.ts"
 import type { Due } from "../schedule/due-queue.ts"
 import { IncomingStreams } from "../streams/incoming-streams.ts"
-import type { ProtocolListener } from "../protocol/listener.ts"
+import type { EventSink, StreamEvent } from "../streams/stream-events.ts"
+import type { Dispatch } from "../streams/dispatch.ts"
 import type { Outbox } from "../datagram/outbox.ts"
 import { Pacer } from "../path/pacer.ts"
 import type { Session } from "../path/session.ts"
@@ -59,7 +60,8 @@ export interface PeerContext {
   readonly outbox: Outbox
   readonly pool: PacketPool
   readonly budget: AssemblyBudget
-  readonly listener: ProtocolListener
+  readonly events: EventSink<PeerEvent | StreamEvent<PeerState>>
+  readonly dispatch: Dispatch
   readonly congestion: CongestionFactory
   /** Memory of packets that were written and aren't acknowledged. */
   readonly sendPool: PacketPool
@@ -78,6 +80,12 @@ export interface PeerContext {
   /** The application waits for something of the peer until then, and for nothing sooner. */
   hasten(peer: PeerState, deadlineMs: number): void
 }
+
+/** What happens to a peer. */
+export type PeerEvent =
+  | { readonly kind: "reachable" | "unreachable"; readonly peer: PeerState }
+  /** `address`: where it was reached; `undefined`: nowhere yet. */
+  | { readonly kind: "left"; readonly peer: PeerState; readonly why: wire.ReasonText; readonly address: Address | undefined }
 
 export type Liveness = "joined" | "unreachable" | "leaving" | "left"
 
@@ -288,7 +296,7 @@ export class PeerState implements Due {
     this.pace.isPaused = false
     this.outgoing.handleReachable(true, nowMs)
     this.incoming.handleReachable(nowMs)
-    this.#context.listener.onReachable(this, true)
+    this.#context.events.push({ kind: "reachable", peer: this })
   }
 
   handleFeedback(view: DataView, body: number, association: Association, nowMs: number): void {
@@ -402,7 +410,11 @@ export class PeerState implements Due {
     this.#context.forsake(this)
     this.outgoing.close(reason, 0)
     this.incoming.close(reason)
-    if (this.isAnnounced) this.#context.listener.onLeft(this, reason, text)
+    if (!this.isAnnounced) return
+    const { transport, events } = this.#context
+    // Its number may be another's by the time it is told.
+    const address = this.#association && transport.addressOf(this.#association.address)
+    events.push({ kind: "left", peer: this, why: { reason, text }, address })
   }
 
   get windowBytes(): number {
@@ -484,7 +496,7 @@ export class PeerState implements Due {
       this.#liveness = "unreachable"
       this.pace.isPaused = true
       this.outgoing.handleReachable(false, nowMs)
-      this.#context.listener.onReachable(this, false)
+      this.#context.events.push({ kind: "unreachable", peer: this })
     }
     if (this.#liveness === "unreachable" && nowMs >= unreachableAtMs + leaveMs) return this.end(wire.REASON.timeout, "")
     if (this.#probeDueMs(association) <= nowMs) {

@@ -23,7 +23,8 @@ import { newIdentity } from "../keys/identity.ts"
 import type { JoinCall, JoinFailure } from "../join/join-call.ts"
 import { Joins } from "../join/joins.ts"
 import type { JoinTarget } from "../join/ours.ts"
-import type { ProtocolListener } from "./listener.ts"
+import { Dispatch, type IncomingMessage } from "../streams/dispatch.ts"
+import { EventQueue, type ProtocolEvent } from "./events.ts"
 import { Outbox } from "../datagram/outbox.ts"
 import type { OutgoingState } from "../streams/outgoing-streams.ts"
 import { HEAD_ROOM_BYTES, type PeerState, type PeerContext } from "../peer/peer-state.ts"
@@ -64,7 +65,8 @@ export interface Full {
 export interface ProtocolOptions {
   readonly settings: Settings
   readonly transport: Transport
-  readonly listener: ProtocolListener
+  /** Whether memory for messages that wait for their consumers may be short. */
+  readonly queues: { readonly isTight: boolean }
   readonly random: () => number
   readonly cookies: CookieHost
   /** In profiles `mac` and `aead`: what their keys are made with, and of. */
@@ -81,7 +83,9 @@ export class Protocol {
   readonly #peers: Peers
   readonly #settings: Settings
   readonly #transport: Transport
-  readonly #listener: ProtocolListener
+  /** What happened, and is still to be told. */
+  readonly #events = new EventQueue()
+  readonly #dispatch: Dispatch
   readonly #context: PeerContext
   readonly #outbox: Outbox
   readonly #pool: PacketPool
@@ -110,15 +114,22 @@ export class Protocol {
   readonly #views: DataView[] = []
   /** Rows of the batch under way that were dropped before their tags were checked. */
   #isRefused = new Uint8Array(0)
+  /** The batch under way, and its next row. */
+  #batch: ReceiveBatch | undefined
+  #row = 0
+  /** The datagram under way, whose packets the cursor walks: of whom it is, and in which memory. */
+  #applied: PeerState | undefined
+  #appliedOn!: Association
+  #appliedView!: DataView
+  #appliedBytes!: Uint8Array
   /** The time of the batch or poll under way. */
   #nowMs = 0
   /** When the next poll is due, as of the last one. */
   #expectedMs = Infinity
 
-  constructor({ settings, transport, listener, random, cookies, keys, nowMs, onWork }: ProtocolOptions) {
+  constructor({ settings, transport, queues, random, cookies, keys, nowMs, onWork }: ProtocolOptions) {
     this.#settings = settings
     this.#transport = transport
-    this.#listener = listener
     this.#onWork = onWork
     this.unique = newIdentity((out) => cookies.entropy(out))
     this.drops = Object.fromEntries(wire.DROP_REASONS.map((reason) => [reason, 0])) as Record<wire.DropReason, number>
@@ -147,20 +158,24 @@ export class Protocol {
     this.#pool = new PacketPool({ slotBytes: this.#limits.datagramBytes, slotsMax: settings.poolPacketsMax })
     this.#budget = new AssemblyBudget(settings.assemblyBytesMax)
     this.#quota = new Quota(settings)
+    const scratch = createScratch()
+    const drop = (reason: wire.PacketDropReason): void => void this.drops[reason]++
+    this.#dispatch = new Dispatch({ scratch, queues, drop })
     this.#context = {
       settings,
       transport,
       outbox: this.#outbox,
       pool: this.#pool,
       budget: this.#budget,
-      listener,
+      events: this.#events,
+      dispatch: this.#dispatch,
       congestion: settings.congestion,
       sendPool: this.#sendPool,
       slabOf: (slot) => this.#slabOf(slot),
       quota: this.#quota,
       control: new ControlWriter(this.#outbox),
-      scratch: createScratch(),
-      drop: (reason) => void this.drops[reason]++,
+      scratch,
+      drop,
       wake: (peer) => this.#wake(peer),
       hasten: (peer, deadlineMs) => this.#hasten(peer, deadlineMs),
       forsake: (peer) => this.#joins.drop(peer.session, this.#nowMs),
@@ -241,10 +256,56 @@ export class Protocol {
       batch.opener[row] = Math.max(opener, 0)
     }
     this.#transport.open(batch)
-    for (let row = 0; row < batch.count; row++) {
-      // A handler may have transferred the memory to a worker: what was still in it is lost like any datagram.
-      if (this.#isRefused[row] === 0 && batch.slabs[batch.slab[row]!]!.length > 0) this.#receiveRow(batch, row, nowMs)
+    this.#batch = batch
+    this.#row = 0
+  }
+
+  /** The message that {@link Protocol.pollMessage} found. */
+  get message(): IncomingMessage {
+    return this.#dispatch.message
+  }
+
+  /** Something has happened that is to be told. */
+  get hasEvents(): boolean {
+    return !this.#events.isEmpty
+  }
+
+  /** What happened next, in order; `undefined`: nothing more. */
+  pollEvent(): ProtocolEvent | undefined {
+    return this.#events.shift()
+  }
+
+  /** There is memory for packets: a stream that found none may go on. */
+  get hasSendRoom(): boolean {
+    return this.#sendPool.available > 0
+  }
+
+  /**
+   * Applies the packets of the batch, and what waited for its consumers, as far as the next message, which is in
+   * `message` then. `false`: there is none, or something has happened that is to be told before it.
+   */
+  pollMessage(nowMs: number): boolean {
+    const dispatch = this.#dispatch
+    while (this.#events.isEmpty) {
+      if (dispatch.isBusy) {
+        if (dispatch.poll(nowMs)) return true
+      } else if (!this.#applyNext(nowMs) && !this.#receiveNext(nowMs)) return false
     }
+    return false
+  }
+
+  /** Goes on to the next datagram of the batch; `false`: there is none. */
+  #receiveNext(nowMs: number): boolean {
+    const batch = this.#batch
+    if (batch === undefined) return false
+    const row = this.#row++
+    if (row >= batch.count) {
+      this.#batch = undefined
+      return false
+    }
+    // A handler may have transferred the memory to a worker: what was still in it is lost like any datagram.
+    if (this.#isRefused[row] === 0 && batch.slabs[batch.slab[row]!]!.length > 0) this.#receiveRow(batch, row, nowMs)
+    return true
   }
 
   #viewOf(batch: ReceiveBatch, row: number): DataView {
@@ -308,41 +369,31 @@ export class Protocol {
     const peer = owner.kind === "half-open" ? this.#confirm(owner.entry, nowMs) : owner.peer
     peer.heard(nowMs)
     this.#wake(peer)
-    this.#apply(peer, association, view, bytes, offset, length, nowMs)
+    this.#applied = peer
+    this.#appliedOn = association
+    this.#appliedView = view
+    this.#appliedBytes = bytes
+    this.#cursor.start(view, offset, length, this.#settings.profile)
   }
 
-  #apply(
-    peer: PeerState,
-    association: Association,
-    view: DataView,
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    nowMs: number,
-  ): void {
-    const cursor = this.#cursor
-    cursor.start(view, offset, length, this.#settings.profile)
-    // A handler may have transferred the memory of the datagram.
-    while (bytes.length > 0 && cursor.next()) {
-      const { kind, body, end, wanted } = cursor
-      // What a handler or a listener does may end the peer in the middle of a datagram.
-      if (peer.liveness === "left") return
-      if (peer.liveness === "leaving" && kind !== wire.KIND.goodbye) continue
-      this.#applyPacket(peer, association, view, bytes, kind, body, end, wanted, nowMs)
+  /** Applies the next packet of the datagram under way; `false`: there is none. */
+  #applyNext(nowMs: number): boolean {
+    const peer = this.#applied
+    if (peer === undefined) return false
+    // Between two packets a handler may have ended the peer, or transferred the memory of the datagram.
+    if (peer.liveness === "left" || this.#appliedBytes.length === 0 || !this.#cursor.next()) {
+      this.#applied = undefined
+      return false
     }
+    if (peer.liveness !== "leaving" || this.#cursor.kind === wire.KIND.goodbye) this.#applyPacket(peer, nowMs)
+    return true
   }
 
-  #applyPacket(
-    peer: PeerState,
-    association: Association,
-    view: DataView,
-    bytes: Uint8Array,
-    kind: number,
-    body: number,
-    end: number,
-    wanted: boolean,
-    nowMs: number,
-  ): void {
+  #applyPacket(peer: PeerState, nowMs: number): void {
+    const association = this.#appliedOn
+    const { kind, body, end, wanted } = this.#cursor
+    const view = this.#appliedView
+    const bytes = this.#appliedBytes
     switch (kind) {
       case wire.KIND.sequenced:
         return peer.incoming.handleSequenced(view, bytes, body, end, wanted, nowMs)
@@ -484,8 +535,8 @@ export class Protocol {
 
   #announce({ peer, before, isRestart }: Change): void {
     this.#wake(peer)
-    if (before !== undefined) this.#listener.onReplaced(before, peer, isRestart === true)
-    else this.#listener.onJoined(peer)
+    if (before !== undefined) this.#events.push({ kind: "replaced", peer, before, isRestart: isRestart === true })
+    else this.#events.push({ kind: "joined", peer })
   }
 
   /** Our datagram met nobody: find out who is there now. Nothing is replaced on a hint's word. */
@@ -557,7 +608,6 @@ export class Protocol {
     this.#outbox.flush()
     this.#sendPool.unhold()
     if (this.#outbox.isBlocked) this.#expireBlocked(nowMs)
-    if (this.#sendPool.available > 0) this.#listener.onMemory()
     this.#expectedMs = Math.max(nowMs, this.nextTimeoutMs)
   }
 

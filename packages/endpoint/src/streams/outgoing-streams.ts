@@ -45,6 +45,8 @@ export class OutgoingState implements Due {
   isSending = false
   /** It ended because the peer did. */
   isCutOff = false
+  /** An event says that it made progress, and nobody has taken it yet. */
+  isTold = false
   /** When the shell wants to be asked: a message that waits for the window has waited long enough. */
   deadlineMs: number = Infinity
   /** When it is to be looked at again, while it has nothing to send. */
@@ -183,7 +185,14 @@ export class OutgoingStreams {
     if (state === undefined) return
     state.stream.reset(stop.reason, nowMs)
     this.touch(state)
-    this.#context.listener.onProgress(this.#peer, state)
+    this.#tell(state)
+  }
+
+  /** Its owner is to know; once is enough until it does. */
+  #tell(state: OutgoingState): void {
+    if (state.isTold) return
+    state.isTold = true
+    this.#context.events.push({ kind: "progress", peer: this.#peer, stream: state })
   }
 
   handleStatus(view: DataView, body: number, nowMs: number): void {
@@ -204,7 +213,7 @@ export class OutgoingStreams {
     if (stream.state === "closed") return this.#remove(state)
     this.touch(state)
     // The edge may pass packets that were reported as received before.
-    if (stream.unackedBytes < unackedBytes || stream.low > low) this.#context.listener.onProgress(this.#peer, state)
+    if (stream.unackedBytes < unackedBytes || stream.low > low) this.#tell(state)
   }
 
   /** The peer is silent, or back: then everything may have something to send again. */
@@ -236,7 +245,7 @@ export class OutgoingStreams {
     this.#waiting.remove(state)
     this.#delist(state)
     this.#peer.streamShare.give(1)
-    this.#context.listener.onProgress(this.#peer, state)
+    this.#tell(state)
   }
 
   /** Writes the opens, ends, resets and syncs that are due; `false`: the socket is full. */
@@ -334,7 +343,7 @@ export class OutgoingStreams {
         this.#sent.push(state)
     }
     if (isComposing) outbox.post(association, true, nowMs)
-    if (this.#sent.length > 0) for (const state of this.#sent.splice(0)) this.#context.listener.onProgress(this.#peer, state)
+    if (this.#sent.length > 0) for (const state of this.#sent.splice(0)) this.#tell(state)
   }
 
   /** The stream whose turn it is; who has used up its share goes behind the others. */
@@ -404,7 +413,7 @@ export class OutgoingStreams {
       if (!stream.hasUnacked(payloadBytesMax + 1) && (stream.isOpenAnswered || stream.metadata.length <= metadataBytesMax)) continue
       state.stream.reset(wire.REASON.pathTooSmall, nowMs)
       this.touch(state)
-      this.#context.listener.onProgress(this.#peer, state)
+      this.#tell(state)
     }
   }
 
@@ -421,7 +430,7 @@ export class OutgoingStreams {
       if (state === undefined) continue
       const { settledMessages } = state.stream
       state.stream.handleTimeout(nowMs)
-      if (state.deadlineMs <= nowMs || state.stream.settledMessages > settledMessages) this.#context.listener.onProgress(this.#peer, state)
+      if (state.deadlineMs <= nowMs || state.stream.settledMessages > settledMessages) this.#tell(state)
     }
   }
 
@@ -430,7 +439,7 @@ export class OutgoingStreams {
     if (nowMs < this.#deadlineMs) return this.#deadlineMs
     this.#deadlineMs = Infinity
     for (const state of [...this.#streams.values()]) {
-      if (state.deadlineMs <= nowMs) this.#context.listener.onProgress(this.#peer, state)
+      if (state.deadlineMs <= nowMs) this.#tell(state)
       this.#deadlineMs = Math.min(this.#deadlineMs, state.deadlineMs)
     }
     return this.#deadlineMs

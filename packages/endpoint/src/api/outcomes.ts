@@ -1,0 +1,135 @@
+/**
+ * What comes out of the protocol, told to what users hold: an event changes the peer or stream that it is about, and is
+ * queued for those who listen. No function of the application runs here, but for handlers of messages.
+ *
+ * @module
+ */
+
+import type { ProtocolConsumer } from "../driver.ts"
+import type { PeerState } from "../peer/peer-state.ts"
+import type { ProtocolEvent } from "../protocol/events.ts"
+import type { IncomingMessage } from "../streams/dispatch.ts"
+import type { OutgoingState } from "../streams/outgoing-streams.ts"
+import type { Connection } from "./connection.ts"
+import type { EndpointEvents, Events } from "./events.ts"
+import { type IncomingHost, IncomingStream } from "./incoming-stream.ts"
+import type { OutgoingStream } from "./outgoing-stream.ts"
+import { Peer, type PeerHost } from "./peer.ts"
+
+/** What this needs of its endpoint. */
+export interface OutcomesHost {
+  readonly peers: PeerHost
+  readonly incoming: IncomingHost
+  readonly events: Events<EndpointEvents>
+  readonly connections: ReadonlySet<Connection>
+  /** The application, which keeps the peers that it joined itself. */
+  readonly application: object
+  /** Says goodbye to a peer that nobody needs. */
+  letGo(peer: Peer): Promise<void>
+}
+
+/** Keeps a peer that joined us: it says itself when it leaves. */
+const ITSELF = {}
+
+export class Outcomes implements ProtocolConsumer {
+  readonly #host: OutcomesHost
+  /** Streams that found no memory for a packet, in the order they did. */
+  readonly #starved = new Set<OutgoingStream>()
+
+  constructor(host: OutcomesHost) {
+    this.#host = host
+  }
+
+  /** What users hold of a peer. */
+  peerOf(state: PeerState): Peer {
+    state.owner ??= new Peer(state, this.#host.peers)
+    return state.owner as Peer
+  }
+
+  hand(message: IncomingMessage): void {
+    const stream = message.stream.consumer as IncomingStream
+    if (message.isOffer) message.isWelcome = stream.mayTake(message.type)
+    else stream.take(message.type, message.bytes, message.view, message.offset, message.length)
+  }
+
+  apply(event: ProtocolEvent): void {
+    const { events } = this.#host
+    switch (event.kind) {
+      case "progress":
+        return this.#progress(event.peer, event.stream)
+      case "gap":
+        return (event.stream.consumer as IncomingStream).gap(event.messages)
+      case "room-asked":
+        return void (event.stream.consumer as IncomingStream).roomReturned()
+      case "stream-begun":
+        event.stream.consumer = new IncomingStream(this.peerOf(event.peer), event.peer, event.stream, this.#host.incoming)
+        return
+      case "stream-opened":
+        return events.emit("stream", event.stream.consumer as IncomingStream)
+      case "stream-closed":
+        return (event.stream.consumer as IncomingStream).settle(event.isComplete, event.reason)
+      case "joined":
+        return events.emit("joined", this.#joined(event.peer))
+      case "replaced":
+        return this.#replaced(event.before, event.peer, event.isRestart)
+      case "reachable":
+      case "unreachable":
+        return events.emit(event.kind, this.peerOf(event.peer))
+      case "left":
+        return this.#left(event)
+    }
+  }
+
+  #progress(peer: PeerState, state: OutgoingState): void {
+    state.isTold = false
+    const stream = state.owner as OutgoingStream | undefined
+    if (stream === undefined) return
+    stream.onProgress()
+    // Where nothing is acknowledged nothing is missing either.
+    if (state.isCutOff && state.stream.traits.isAcknowledged) this.peerOf(peer).account(stream.account)
+  }
+
+  #joined(state: PeerState): Peer {
+    const peer = this.peerOf(state)
+    if (state.association?.isOurs === false) peer.keep(ITSELF)
+    return peer
+  }
+
+  #replaced(before: PeerState, after: PeerState, isRestart: boolean): void {
+    const { events, connections, application } = this.#host
+    const peer = this.#joined(after)
+    const lost = this.peerOf(before)
+    // Whoever had the one before goes on with this one.
+    if (lost.isKeptBy(application)) peer.keep(application)
+    const heirs = [...connections].filter((connection) => connection.lost === lost)
+    events.emit(isRestart ? "restarted" : "rejoined", peer, lost)
+    for (const connection of heirs) connection.use(peer)
+    // Those that had it may have been closed just now.
+    if (heirs.length > 0) void this.#host.letGo(peer)
+  }
+
+  #left({ peer: state, why: { reason, text }, address }: Extract<ProtocolEvent, { kind: "left" }>): void {
+    const { events, connections } = this.#host
+    const peer = this.peerOf(state)
+    peer.settle(address)
+    const { unconfirmed, dropped } = peer.lost
+    const why = { reason, text, unconfirmed, dropped }
+    events.emit("left", peer, why)
+    for (const connection of [...connections]) connection.lose(peer, why)
+  }
+
+  /** A stream found no memory for a packet: it is told when there is some. */
+  starve(stream: OutgoingStream): void {
+    this.#starved.add(stream)
+  }
+
+  feed(): void {
+    if (this.#starved.size === 0) return
+    for (const stream of [...this.#starved]) {
+      // There may be some, and none for its peer.
+      if (stream.isStarved) continue
+      this.#starved.delete(stream)
+      stream.onProgress()
+    }
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Who gets a message: the stream's own handler; or those who read the stream; or the endpoint's handler, and those who
+ * read its type of the peer.
+ *
+ * @module
+ */
+
+import type { IncomingStream } from "./incoming-stream.ts"
+import { ReceivedMessage } from "./message.ts"
+import { type Handler, type MessageHandler, MessageHandlers } from "./message-handlers.ts"
+import type { MessageQueue } from "./message-queue.ts"
+import type { QueuedMessage } from "./queue-budget.ts"
+import { Routes } from "./routes.ts"
+import { Unclaimed, type UnclaimedHost, type Unhandled } from "./unclaimed.ts"
+import type { UserCode } from "./user-code.ts"
+
+/** What this needs of its endpoint. */
+export interface RoutingHost {
+  readonly userCode: UserCode
+  /** A stream gives up a type, since nobody is there for it. */
+  onUnhandled(unhandled: Unhandled): void
+  readonly onWork: UnclaimedHost["onWork"]
+  readonly now: UnclaimedHost["now"]
+}
+
+export class Routing {
+  readonly routes: Routes = new Routes()
+  /** Of the endpoint. */
+  readonly handlers: MessageHandlers = new MessageHandlers(this.routes)
+  /** Messages that wait for somebody who reads or handles them. */
+  readonly unclaimed: Unclaimed
+  readonly #userCode: UserCode
+  #unhandled = 0
+  readonly #dropNow: MessageHandler = ({ stream }) => this.#drop(stream)
+
+  /** `unclaimedMs`: how long messages of a type wait for somebody. */
+  constructor(unclaimedMs: number, { userCode, onUnhandled, onWork, now }: RoutingHost) {
+    this.#userCode = userCode
+    this.unclaimed = new Unclaimed(unclaimedMs, {
+      isWanted: (stream, type) => this.#isWanted(stream, type),
+      onGivenUp: (unhandled) => {
+        this.routes.change()
+        onUnhandled(unhandled)
+      },
+      onWork,
+      now,
+    })
+  }
+
+  /** Messages that were dropped since nobody handled their types. */
+  get unhandled(): number {
+    return this.#unhandled
+  }
+
+  /**
+   * The handler that needs no copy, if it is the only one who wants the message, or what drops it as nobody's;
+   * `undefined`: others want it, or may.
+   */
+  handlerNow(stream: IncomingStream, type: number): MessageHandler | undefined {
+    const own = stream.handlerOf(type)
+    if (own !== undefined) return own.now
+    const readers = readersOf(stream, type)
+    if (readers === undefined) {
+      const handler = this.handlers.get(type)
+      if (handler === undefined) return this.unclaimed.hasGivenUp(stream, type) ? this.#dropNow : undefined
+      return handler.now
+    }
+    return readers.length > 0 ? undefined : this.#handlerOf(stream, type)?.now
+  }
+
+  /** Offers a copy to all who want it. */
+  offer(stream: IncomingStream, queued: QueuedMessage): "taken" | "offered" | "unclaimed" {
+    const { type, bytes } = queued
+    const own = stream.handlerOf(type)
+    // Who begins to read while the handler has the message is not to have it too.
+    const readers = own === undefined ? readersOf(stream, type) : undefined
+    const handler = own ?? this.#handlerOf(stream, type)
+    if (handler === undefined && readers === undefined) {
+      if (this.unclaimed.mayWait(stream, type)) return "unclaimed"
+      this.#drop(stream)
+      return "taken"
+    }
+    if (handler === undefined && readers!.length === 0) return "unclaimed"
+    if (handler?.now !== undefined) {
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      this.#userCode.handle(handler.now, type, stream, bytes, view, 0, bytes.length)
+    }
+    const message = new ReceivedMessage(type, bytes, stream.peer, stream)
+    for (const reader of readers ?? []) reader.push(message, queued)
+    if (handler?.later !== undefined) {
+      queued.hold()
+      void this.#userCode.handleLater(handler.later, message).then(() => queued.letGo(true))
+    }
+    return handler === undefined ? "offered" : "taken"
+  }
+
+  /** The handler of the endpoint, where nobody reads the stream. */
+  #handlerOf(stream: IncomingStream, type: number): Handler | undefined {
+    return stream.readersOf(type) === undefined ? this.handlers.get(type) : undefined
+  }
+
+  /** Whether somebody is there for a message, or once read where it comes: then it waits for the next who does. */
+  #isWanted(stream: IncomingStream, type: number): boolean {
+    return stream.handlerOf(type) !== undefined || readersOf(stream, type) !== undefined || this.handlers.get(type) !== undefined
+  }
+
+  /** A message that nobody is there for, and that isn't to wait. */
+  #drop(stream: IncomingStream): void {
+    this.#unhandled++
+    stream.lose(1)
+  }
+}
+
+function readersOf(stream: IncomingStream, type: number): readonly MessageQueue[] | undefined {
+  const ofPeer = stream.peer.readersOf(type)
+  return stream.readersOf(type) ?? (ofPeer && [...ofPeer])
+}
