@@ -151,15 +151,15 @@ export class Driver {
   /** Hands over messages one at a time, and tells what happened before each. */
   #handOver(protocol: Protocol, nowMs: number): void {
     const { message } = protocol
+    const consumer = this.#consumer
+    const userCode = this.#userCode
     // What is told may end all of it.
     while (this.#protocol === protocol) {
-      if (protocol.hasEvents) this.absorb()
-      if (this.#userCode.isBehind) {
-        this.#userCode.catchUp()
-        this.absorb()
-      }
-      if (protocol.pollMessage(nowMs)) this.#consumer.hand(message)
-      else if (!protocol.hasEvents) return
+      if (userCode.isBehind) userCode.catchUp()
+      // It answers none while something that happened is still to be told.
+      if (protocol.pollMessage(nowMs)) consumer.hand(message)
+      else if (protocol.hasEvents) this.absorb()
+      else return
     }
   }
 

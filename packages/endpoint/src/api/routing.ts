@@ -11,7 +11,7 @@ import { type Handler, type MessageHandler, MessageHandlers } from "./message-ha
 import type { MessageQueue } from "./message-queue.ts"
 import type { QueuedMessage } from "./queue-budget.ts"
 import { Routes } from "./routes.ts"
-import { Unclaimed, type UnclaimedHost, type Unhandled } from "./unclaimed.ts"
+import { Unclaimed, type Unhandled } from "./unclaimed.ts"
 import type { UserCode } from "./user-code.ts"
 
 /** What this needs of its endpoint. */
@@ -19,8 +19,9 @@ export interface RoutingHost {
   readonly userCode: UserCode
   /** A stream gives up a type, since nobody is there for it. */
   onUnhandled(unhandled: Unhandled): void
-  readonly onWork: UnclaimedHost["onWork"]
-  readonly now: UnclaimedHost["now"]
+  /** There is a deadline, where there was none. */
+  onWork(): void
+  now(): number
 }
 
 export class Routing {
@@ -34,16 +35,16 @@ export class Routing {
   readonly #dropNow: MessageHandler = ({ stream }) => this.#drop(stream)
 
   /** `unclaimedMs`: how long messages of a type wait for somebody. */
-  constructor(unclaimedMs: number, { userCode, onUnhandled, onWork, now }: RoutingHost) {
-    this.#userCode = userCode
+  constructor(unclaimedMs: number, host: RoutingHost) {
+    this.#userCode = host.userCode
     this.unclaimed = new Unclaimed(unclaimedMs, {
       isWanted: (stream, type) => this.#isWanted(stream, type),
       onGivenUp: (unhandled) => {
         this.routes.change()
-        onUnhandled(unhandled)
+        host.onUnhandled(unhandled)
       },
-      onWork,
-      now,
+      onWork: () => host.onWork(),
+      now: () => host.now(),
     })
   }
 

@@ -286,10 +286,10 @@ export class Protocol {
    */
   pollMessage(nowMs: number): boolean {
     const dispatch = this.#dispatch
-    while (this.#events.isEmpty) {
-      if (dispatch.isBusy) {
-        if (dispatch.poll(nowMs)) return true
-      } else if (!this.#applyNext(nowMs) && !this.#receiveNext(nowMs)) return false
+    const events = this.#events
+    while (events.isEmpty) {
+      if (dispatch.poll(nowMs)) return true
+      if (!dispatch.isBusy && !this.#applyNext(nowMs) && !this.#receiveNext(nowMs)) return false
     }
     return false
   }

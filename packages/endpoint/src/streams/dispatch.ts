@@ -113,9 +113,9 @@ export class Dispatch {
 
   /** Goes a step on; `true`: there is a message, in `message`. */
   poll(nowMs: number): boolean {
+    // Most messages are small, and follow one another in a packet.
+    if (this.#step === STEP.messages) return this.#nextMessage()
     switch (this.#step) {
-      case STEP.messages:
-        return this.#nextMessage()
       case STEP.assembled:
         return this.#nextAssembled()
       case STEP.offer:
