@@ -59,9 +59,6 @@ export const KNOWN = [
   "packages/endpoint/src/peer/peer-state.ts -> itself",
   "packages/endpoint/src/streams/incoming-streams.ts -> itself",
   "packages/endpoint/src/streams/incoming-streams.ts -> packages/endpoint/src/peer/peer-state.ts",
-  "packages/endpoint/src/streams/outgoing-streams.ts -> itself",
-  "packages/endpoint/src/streams/stream-events.ts -> itself",
-  "packages/endpoint/src/streams/outgoing-streams.ts -> packages/endpoint/src/peer/peer-state.ts",
 ]
 
 /** Sources that know no clock, timer, entropy, socket or runtime: what they need of those is an argument. */

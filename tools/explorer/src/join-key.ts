@@ -10,15 +10,11 @@ import { fieldsOf, type Incarnation, ownedBy, textOf } from "./incarnation.ts"
 const PAST_MS_MAX = 5_000
 
 interface PeerFields {
-  readonly pings: ReadonlySet<{ readonly counter: number }>
-  readonly isEchoOwed: boolean
-  readonly isGoodbyeOwed: boolean
-  readonly probedMs: number
-  readonly goodbyeEndMs: number
-  readonly feedbackDueMs: number
-  readonly unanswered: number
-  readonly goodbye: { readonly dueMs: number }
-  readonly retiring: readonly Association[]
+  readonly pings: object & { readonly isEchoOwed: boolean }
+  readonly liveness: object
+  readonly feedback: object & { readonly dueMs: number }
+  readonly goodbye: { readonly dueMs: number; readonly endMs: number; readonly isAnswerOwed: boolean }
+  readonly retiring: { readonly all: readonly Association[] }
 }
 
 /** Identities and tokens get numbers in the order in which they are first named. */
@@ -92,13 +88,21 @@ function describeAssociation(association: Association, isConfirmed: boolean, at:
 
 function describePeer(peer: PeerState, at: (ms: number) => string): string {
   const fields = fieldsOf<PeerFields>(peer)
-  const { pings, isEchoOwed, isGoodbyeOwed, probedMs, goodbyeEndMs, feedbackDueMs, unanswered, goodbye, retiring } = fields
-  const { liveness, isAnnounced, isProbeWanted, association, rtt, dueMs } = peer
+  const { pings, liveness, feedback, goodbye, retiring } = fields
+  const { pings: asked } = fieldsOf<{ pings: ReadonlySet<{ readonly counter: number }> }>(pings)
+  const { probedMs } = fieldsOf<{ probedMs: number }>(liveness)
+  const { unanswered } = fieldsOf<{ unanswered: number }>(feedback)
+  const { isAnnounced, isProbeWanted, association, rtt, dueMs } = peer
+  const flags = [
+    ...[isAnnounced ? "" : " untold", isProbeWanted ? " probe" : ""],
+    ...[pings.isEchoOwed ? " echo" : "", goodbye.isAnswerOwed ? " bye" : ""],
+  ]
+  const { outgoing, incoming } = peer
   return [
-    `${liveness}${isAnnounced ? "" : " untold"}${isProbeWanted ? " probe" : ""}${isEchoOwed ? " echo" : ""}${isGoodbyeOwed ? " bye" : ""}`,
-    `uses ${association?.slot} retires ${retiring.map(({ slot }) => slot).join()}`,
-    `pings ${[...pings].map(({ counter }) => counter).join()} unanswered ${unanswered}`,
-    [probedMs, goodbyeEndMs, feedbackDueMs, goodbye.dueMs, dueMs, peer.outgoing.lastDataMs, peer.incoming.lastDataMs].map(at).join(""),
+    `${peer.liveness}${flags.join("")}`,
+    `uses ${association?.slot} retires ${retiring.all.map(({ slot }) => slot).join()}`,
+    `pings ${[...asked].map(({ counter }) => counter).join()} unanswered ${unanswered}`,
+    [probedMs, goodbye.endMs, feedback.dueMs, goodbye.dueMs, dueMs, outgoing.lastDataMs, incoming.lastDataMs].map(at).join(""),
     `rtt ${rtt.srttMs} ${rtt.varianceMs} finished ${finishedOf(peer)}`,
   ].join(" ")
 }

@@ -20,7 +20,7 @@ export function guarded(factory: CongestionFactory, onFailure: (error: unknown) 
 }
 
 class GuardedController implements CongestionController {
-  readonly #datagramBytes: number
+  #datagramBytes: number
   readonly #onFailure: (error: unknown) => void
   #controller: CongestionController
   constructor(factory: CongestionFactory, datagramBytes: number, onFailure: (error: unknown) => void) {
@@ -59,6 +59,19 @@ class GuardedController implements CongestionController {
 
   onFeedback(sample: DeliverySample): void {
     this.#try(() => this.#controller.onFeedback(sample))
+  }
+
+  onDatagramBytes(datagramBytes: number): void {
+    this.#datagramBytes = datagramBytes
+    this.#try(() => this.#controller.onDatagramBytes?.(datagramBytes))
+  }
+
+  onIdle(sinceMs: number, nowMs: number): void {
+    this.#try(() => this.#controller.onIdle?.(sinceMs, nowMs))
+  }
+
+  onPathChange(nowMs: number): void {
+    this.#try(() => this.#controller.onPathChange?.(nowMs))
   }
 
   #try(act: () => void): void {

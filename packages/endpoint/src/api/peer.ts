@@ -27,7 +27,8 @@ import { Replies } from "./replies.ts"
 import type { Routes } from "./routes.ts"
 import { toHex } from "../keys/identity.ts"
 import type { OutgoingState } from "../streams/outgoing-streams.ts"
-import { GOODBYE_MS, type PeerState } from "../peer/peer-state.ts"
+import { GOODBYE_MS } from "../peer/goodbye.ts"
+import type { PeerState } from "../peer/peer-state.ts"
 import type { UserCode } from "./user-code.ts"
 
 /** What a stream to a peer is opened with. */

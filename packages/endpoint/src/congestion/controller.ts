@@ -46,6 +46,12 @@ export interface CongestionController {
   onSent(bytes: number, inFlightBytes: number, nowMs: number): void
   /** The peer told what arrived. `sample` is good during the call. */
   onFeedback(sample: DeliverySample): void
+  /** The largest datagram has another size from now on. */
+  onDatagramBytes?(datagramBytes: number): void
+  /** Nothing was sent for a while, since `sinceMs`: what was known of the path may be out of date. */
+  onIdle?(sinceMs: number, nowMs: number): void
+  /** Datagrams go another way from now on: to another address, say. What was measured is of the way before. */
+  onPathChange?(nowMs: number): void
 }
 
 /**

@@ -1,14 +1,20 @@
-import { createFeedback, FEEDBACK_BYTES, KIND, PACKET_OVERHEAD_BYTES, PACKET_OVERHEAD_BYTES_WITH_LENGTH, writeFeedback } from "@x/wire"
+import * as wire from "@x/wire"
 import type { Association } from "../path/association.ts"
 import type { Outbox } from "./outbox.ts"
 
 /** What a datagram of control packets holds besides the body of a single one. */
-export const AROUND_BODY_BYTES: number = PACKET_OVERHEAD_BYTES_WITH_LENGTH + FEEDBACK_BYTES + PACKET_OVERHEAD_BYTES
+const AROUND_BODY_BYTES = wire.PACKET_OVERHEAD_BYTES_WITH_LENGTH + wire.FEEDBACK_BYTES + wire.PACKET_OVERHEAD_BYTES
+
+/** Bytes of the metadata that an opening can carry in a datagram of this size. */
+export function metadataBytesMax(profile: wire.Profile, datagramBytes: number): number {
+  const around = wire.PREFIX_BYTES[profile]! + wire.TAG_BYTES[profile]! + AROUND_BODY_BYTES + wire.OPEN_HEADER_BYTES
+  return Math.min(wire.METADATA_BYTES_MAX, datagramBytes - around)
+}
 
 /** Puts the control packets of one poll into as few datagrams as they fit; each datagram begins with feedback. */
 export class ControlWriter {
   readonly #outbox: Outbox
-  readonly #feedback = createFeedback()
+  readonly #feedback = wire.createFeedback()
   #association: Association | undefined
   #nowMs = 0
   #datagramBytesMax = 0
@@ -61,7 +67,7 @@ export class ControlWriter {
     const { writer } = this.#outbox
     this.#outbox.compose()
     this.#association!.feedback(this.#nowMs, this.#feedback)
-    writer.finish(writeFeedback(writer.view, writer.begin(KIND.feedback), this.#feedback))
+    writer.finish(wire.writeFeedback(writer.view, writer.begin(wire.KIND.feedback), this.#feedback))
     this.#isComposing = this.#hasBegun = true
   }
 

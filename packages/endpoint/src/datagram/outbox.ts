@@ -82,12 +82,14 @@ export class Outbox {
     return this.writer.end - this.#batch.count * this.#slotBytes + this.#tagBytes
   }
 
-  /** Adds the composed datagram of an association to the batch. */
-  post(association: Association, isData: boolean, nowMs: number): void {
+  /** Adds the composed datagram of an association to the batch. Answers its bytes. */
+  post(association: Association, isData: boolean, nowMs: number): number {
     const offset = this.#batch.count * this.#slotBytes
     const length = this.writer.end - offset
-    this.#writePrefix(this.#scratchView, offset, association, length + this.#tagBytes, isData, nowMs)
+    const bytes = length + this.#tagBytes
+    this.#writePrefix(this.#scratchView, offset, association, bytes, isData, nowMs)
     this.#add(this.#scratchSlab, this.#scratch, offset, length, association.address, association.protection.sealer, association)
+    return bytes
   }
 
   /** Adds the composed datagram as one outside an association, sealed under the given pseudo-header seed: these are few. */
@@ -120,7 +122,10 @@ export class Outbox {
     this.#add(this.#scratchSlab, this.#scratch, offset, this.#prefixBytes + sealed.length, address, 0)
   }
 
-  /** Adds a datagram that lies complete but for its prefix at `packetOffset` of a registered slab, with room for the prefix before it. */
+  /**
+   * Adds a datagram that lies complete but for its prefix at `packetOffset` of a registered slab, with room for the
+   * prefix before it. Answers its bytes.
+   */
   postFrom(
     slab: number,
     source: Uint8Array,
@@ -129,10 +134,12 @@ export class Outbox {
     length: number,
     association: Association,
     nowMs: number,
-  ): void {
+  ): number {
     const offset = packetOffset - this.#prefixBytes
-    this.#writePrefix(view, offset, association, this.#prefixBytes + length + this.#tagBytes, true, nowMs)
+    const bytes = this.#prefixBytes + length + this.#tagBytes
+    this.#writePrefix(view, offset, association, bytes, true, nowMs)
     this.#add(slab, source, offset, this.#prefixBytes + length, association.address, association.protection.sealer, association)
+    return bytes
   }
 
   #writePrefix(view: DataView, offset: number, association: Association, bytes: number, isData: boolean, nowMs: number): void {
@@ -222,7 +229,7 @@ export class Outbox {
   #add(slab: number, source: Uint8Array, offset: number, length: number, address: number, sealer: number, owner?: Association): void {
     const batch = this.#batch
     const row = batch.count++
-    // Other sources come until it is sent: whom nobody holds is forgotten then, and his number is another's.
+    // Other sources come until it is sent: an address that nobody holds is forgotten then, and its number is another's.
     if (owner === undefined) this.#transport.retainAddress(address)
     this.#sources[row] = source
     this.#owners[row] = owner

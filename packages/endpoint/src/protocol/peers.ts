@@ -127,7 +127,7 @@ export class Peers {
   }
 
   replace(before: PeerState, reason: number, nowMs: number): void {
-    before.end(reason, "")
+    before.end(reason, "", nowMs)
     this.forget(before, nowMs)
   }
 
@@ -137,7 +137,7 @@ export class Peers {
     this.table.delete(peer)
     due.remove(peer)
     peer.isAwake = false
-    peer.end(REASON.unspecified, "")
+    peer.end(REASON.unspecified, "", nowMs)
     outbox.flush()
     for (const association of peer.associations) associations.release(association, nowMs)
   }

@@ -169,7 +169,6 @@ export class Protocol {
       budget: this.#budget,
       events: this.#events,
       dispatch: this.#dispatch,
-      congestion: settings.congestion,
       sendPool: this.#sendPool,
       slabOf: (slot) => this.#slabOf(slot),
       quota: this.#quota,
@@ -178,7 +177,7 @@ export class Protocol {
       drop,
       wake: (peer) => this.#wake(peer),
       hasten: (peer, deadlineMs) => this.#hasten(peer, deadlineMs),
-      forsake: (peer) => this.#joins.drop(peer.session, this.#nowMs),
+      forsake: (peer, at) => this.#joins.drop(peer.session, at),
     }
     const { unique } = this
     const slots = this.#slots

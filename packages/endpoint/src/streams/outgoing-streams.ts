@@ -5,16 +5,18 @@
  * @module
  */
 
-import { PoolShare, SendStream } from "@x/stream"
+import { type PacketPool, PoolShare, type RepeatPace, SendStream, type StreamOptions } from "@x/stream"
 import * as wire from "@x/wire"
 import type { Association } from "../path/association.ts"
 import type { ControlWriter } from "../datagram/control-writer.ts"
+import type { Outbox } from "../datagram/outbox.ts"
+import type { Scratch } from "../datagram/scratch.ts"
+import type { Path } from "../path/path.ts"
+import { SEQUENCED_OVERHEAD_BYTES } from "../path/path-size.ts"
 import { type Due, DueQueue } from "../schedule/due-queue.ts"
-import type { PeerContext, PeerState } from "../peer/peer-state.ts"
+import type { Quota } from "../schedule/quota.ts"
 import { type Share, StreamShare } from "../schedule/shares.ts"
 
-/** Bytes of a datagram around the payload of a lone packet, prefix and tag not counted. */
-export const SEQUENCED_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire.SEQUENCED_HEADER_BYTES
 const FIRE_AND_FORGET_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire.FIRE_AND_FORGET_HEADER_BYTES
 
 /** Streams that say something again to a peer that has been silent for long: no more than fit a datagram. */
@@ -59,6 +61,40 @@ export class OutgoingState implements Due {
   }
 }
 
+/** The peer that the streams lead to, as they see it: from one call to the next it may have another path. */
+export interface OutgoingPeer {
+  readonly path: Path
+  readonly limits: wire.Limits
+  readonly metadataBytesMax: number
+  readonly sendOptions: StreamOptions
+  /** Its streams in both directions, among those of all peers. */
+  readonly streamShare: Share
+  readonly pace: RepeatPace
+}
+
+/** What the streams of all peers share. */
+export interface OutgoingContext {
+  readonly outbox: Outbox
+  readonly scratch: Scratch
+  readonly quota: Quota
+  /** Memory of packets that were written and aren't acknowledged. */
+  readonly sendPool: PacketPool
+  /** The transport's number for the piece of memory that a slot of it lies in. */
+  slabOf(slot: number): number
+  /** Counts a packet that was dropped. */
+  drop(reason: wire.PacketDropReason): void
+}
+
+/** What the streams tell of themselves. */
+export interface OutgoingSignals {
+  /** There is something to send. */
+  wake(): void
+  /** The application waits for something until then, and for nothing sooner. */
+  hasten(deadlineMs: number): void
+  /** Something of this stream was acknowledged, a deadline of it has passed, or it closed. */
+  progress(state: OutgoingState): void
+}
+
 /** Streams of one priority that have something to send, in the order of their turns. */
 interface Level {
   readonly priority: number
@@ -73,8 +109,9 @@ export class OutgoingStreams {
   naksReceived = 0
   packetsSent = 0
   packetsResent = 0
-  readonly #peer: PeerState
-  readonly #context: PeerContext
+  readonly #peer: OutgoingPeer
+  readonly #context: OutgoingContext
+  readonly #signals: OutgoingSignals
   /** Slots for packets, from when they are written until they are acknowledged. */
   readonly #slots: Share
   /** Streams that may have something to send or to repeat. The others cost nothing: they wait for their time, or for being touched. */
@@ -89,9 +126,10 @@ export class OutgoingStreams {
   readonly #sent: OutgoingState[] = []
   #nextId = 1
 
-  constructor(peer: PeerState, context: PeerContext, nowMs: number) {
+  constructor(peer: OutgoingPeer, context: OutgoingContext, signals: OutgoingSignals, nowMs: number) {
     this.#peer = peer
     this.#context = context
+    this.#signals = signals
     this.#slots = context.quota.sent.share()
     this.lastDataMs = nowMs
   }
@@ -121,7 +159,7 @@ export class OutgoingStreams {
     const share = new StreamShare(this.#slots, this.#peer.sendOptions.spreadPackets)
     const pool = new PoolShare(this.#context.sendPool, share, () => void (share.isFull(1) ? quota.sendPoolShares++ : quota.sendPoolLoans++))
     const stream = new SendStream({
-      ...{ id: this.#nextId++, mode, options: this.#peer.sendOptions, rtt: this.#peer.rtt, pool, priority, metadata },
+      ...{ id: this.#nextId++, mode, options: this.#peer.sendOptions, rtt: this.#peer.path.rtt, pool, priority, metadata },
       pace: this.#peer.pace,
       ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
       ...(resendsMax === undefined ? {} : { resendsMax }),
@@ -138,10 +176,10 @@ export class OutgoingStreams {
     if (state.stream.state === "closed") return
     if (state.deadlineMs < this.#deadlineMs) {
       this.#deadlineMs = state.deadlineMs
-      this.#context.hasten(this.#peer, state.deadlineMs)
+      this.#signals.hasten(state.deadlineMs)
     }
     this.#rouse(state)
-    this.#context.wake(this.#peer)
+    this.#signals.wake()
   }
 
   #rouse(state: OutgoingState): void {
@@ -192,7 +230,7 @@ export class OutgoingStreams {
   #tell(state: OutgoingState): void {
     if (state.isTold) return
     state.isTold = true
-    this.#context.events.push({ kind: "progress", peer: this.#peer, stream: state })
+    this.#signals.progress(state)
   }
 
   handleStatus(view: DataView, body: number, nowMs: number): void {
@@ -312,19 +350,20 @@ export class OutgoingStreams {
    */
   pollData(association: Association, quantumBytes: number, nowMs: number): void {
     const { outbox } = this.#context
+    const { gate, size } = this.#peer.path
     let left = quantumBytes
     let isComposing = false
     while (left > 0) {
       const state = this.#turn()
       if (state === undefined) break
       const bytes = state.stream.peek()
-      const isShared = bytes <= this.#peer.payloadBytesMax / 2
+      const isShared = bytes <= size.payloadBytesMax / 2
       const cost = outbox.writer.cost(wire.SEQUENCED_HEADER_BYTES + bytes)
-      if (isComposing && (!isShared || outbox.composedBytes + cost > this.#peer.datagramBytesMax)) {
-        outbox.post(association, true, nowMs)
+      if (isComposing && (!isShared || outbox.composedBytes + cost > size.datagramBytesMax)) {
+        gate.spend(outbox.post(association, true, nowMs))
         isComposing = false
       }
-      if (!this.#peer.mayGo(association, bytes) || (!isComposing && !outbox.makeRoom())) break
+      if (!gate.mayGo(bytes) || (!isComposing && !outbox.makeRoom())) break
       if (isShared && !isComposing) {
         outbox.compose()
         isComposing = true
@@ -332,9 +371,9 @@ export class OutgoingStreams {
       const { settledMessages } = state.stream
       this.#take(state.stream, nowMs)
       // Who fills the window asks how much of it is free again. Not where what waits is given up: a message half sent would be.
-      if (state.stream.traits.waits && this.#peer.isFilledBy(association, bytes)) this.#context.scratch.packet.wanted = true
+      if (state.stream.traits.waits && gate.isFilledBy(bytes)) this.#context.scratch.packet.wanted = true
       if (isShared) this.#copyPacket(state.stream)
-      else this.#postPacket(state.stream, association, nowMs)
+      else gate.spend(this.#postPacket(state.stream, association, nowMs))
       state.deficit -= cost
       left -= cost
       this.lastDataMs = nowMs
@@ -342,7 +381,7 @@ export class OutgoingStreams {
       if (!state.stream.traits.waits && state.stream.settledMessages > settledMessages && this.#sent.at(-1) !== state)
         this.#sent.push(state)
     }
-    if (isComposing) outbox.post(association, true, nowMs)
+    if (isComposing) gate.spend(outbox.post(association, true, nowMs))
     if (this.#sent.length > 0) for (const state of this.#sent.splice(0)) this.#tell(state)
   }
 
@@ -357,7 +396,7 @@ export class OutgoingStreams {
           this.#unlist(state)
           continue
         }
-        if (!state.isServed) state.deficit += state.weight * this.#peer.payloadBytesMax
+        if (!state.isServed) state.deficit += state.weight * this.#peer.path.size.payloadBytesMax
         state.isServed = true
         if (state.deficit > 0) return state
         state.isServed = false
@@ -388,8 +427,8 @@ export class OutgoingStreams {
     writer.finish(payload + length)
   }
 
-  /** Sends the packet from where it was written: the headers go into the room before it. */
-  #postPacket(stream: SendStream, association: Association, nowMs: number): void {
+  /** Sends the packet from where it was written: the headers go into the room before it. Answers the datagram's bytes. */
+  #postPacket(stream: SendStream, association: Association, nowMs: number): number {
     const { outbox } = this.#context
     const { number, delivery, wanted, slot, bytes, view, offset, length } = this.#context.scratch.packet
     const slab = this.#context.slabOf(slot)
@@ -397,17 +436,17 @@ export class OutgoingStreams {
       const start = offset - FIRE_AND_FORGET_OVERHEAD_BYTES
       view.setUint8(start, wire.KIND.fireAndForget)
       wire.writeFireAndForgetBody(view, start + wire.PACKET_OVERHEAD_BYTES, stream.id, wire.formOf(delivery))
-      outbox.postFrom(slab, bytes, view, start, FIRE_AND_FORGET_OVERHEAD_BYTES + length, association, nowMs)
-      return
+      return outbox.postFrom(slab, bytes, view, start, FIRE_AND_FORGET_OVERHEAD_BYTES + length, association, nowMs)
     }
     const start = offset - SEQUENCED_OVERHEAD_BYTES
     wire.writeSequencedHeader(view, start, wanted, stream.id, number, delivery)
-    outbox.postFrom(slab, bytes, view, start, SEQUENCED_OVERHEAD_BYTES + length, association, nowMs)
+    return outbox.postFrom(slab, bytes, view, start, SEQUENCED_OVERHEAD_BYTES + length, association, nowMs)
   }
 
   /** The path carries less than it did. Packets and openings that need more can't be sent smaller: their streams end, with the reason. */
   handlePathLimit(nowMs: number): void {
-    const { payloadBytesMax, metadataBytesMax } = this.#peer
+    const { path, metadataBytesMax } = this.#peer
+    const { payloadBytesMax } = path.size
     for (const state of this.#streams.values()) {
       const { stream } = state
       if (!stream.hasUnacked(payloadBytesMax + 1) && (stream.isOpenAnswered || stream.metadata.length <= metadataBytesMax)) continue

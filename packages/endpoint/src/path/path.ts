@@ -1,0 +1,60 @@
+/**
+ * The way to a peer, apart from what goes over it: the association in use and with it the address, the round trip, how
+ * large datagrams may be, and how much may be under way. A peer has one at a time, and another may take its place; its
+ * streams go on.
+ *
+ * @module
+ */
+
+import type { RttEstimator } from "@x/stream"
+import type { Feedback, Limits } from "@x/wire"
+import type { DeliverySample } from "../congestion/controller.ts"
+import type { Settings } from "../settings.ts"
+import type { Association } from "./association.ts"
+import { PathSize } from "./path-size.ts"
+import { SendGate } from "./send-gate.ts"
+
+export interface PathParts {
+  readonly settings: Settings
+  /** What the peer told of itself. */
+  readonly limits: Limits
+  /** How finely timers go. */
+  readonly timerMs: number
+  /** The peer's, which its streams read: it begins anew with each path. */
+  readonly rtt: RttEstimator
+}
+
+export class Path {
+  readonly rtt: RttEstimator
+  readonly size: PathSize
+  readonly gate: SendGate
+  /** Where datagrams go; there is one from the first accept on. */
+  association: Association | undefined
+
+  constructor({ settings, limits, timerMs, rtt }: PathParts) {
+    this.rtt = rtt
+    this.size = new PathSize(settings, limits)
+    this.gate = new SendGate(settings.congestion(this.size.datagramBytesMax), this.size, timerMs)
+  }
+
+  /** The path doesn't carry datagrams of this size. `false`: larger ones than it does aren't sent anyway. */
+  limit(datagramBytes: number): boolean {
+    if (!this.size.limit(datagramBytes)) return false
+    this.gate.controller.onDatagramBytes?.(this.size.datagramBytesMax)
+    return true
+  }
+
+  /** Takes in what the peer tells of our datagrams; `false`: nothing new of the association in use. */
+  handleFeedback(feedback: Feedback, association: Association, sample: DeliverySample, nowMs: number): boolean {
+    if (!association.hasSent(feedback.counter)) return false
+    association.protection.heard(feedback.counter, nowMs)
+    const { rtt } = this
+    if (!association.sent.handleFeedback(feedback, rtt.srttMs, nowMs, sample)) return false
+    if (sample.rttMs >= 0) rtt.addSample(sample.rttMs, sample.sentMs, nowMs)
+    if (association !== this.association) return false
+    sample.srttMs = rtt.srttMs
+    sample.minRttMs = rtt.minMs
+    this.gate.handleFeedback(sample)
+    return true
+  }
+}

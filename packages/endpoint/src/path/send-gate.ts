@@ -1,0 +1,127 @@
+/**
+ * Whether data may go to a peer now: the window of its congestion controller, the pace, and what is done when the
+ * window stays shut. Bytes spent are told by the sender as they go out.
+ *
+ * @module
+ */
+
+import type { CongestionController, DeliverySample } from "../congestion/controller.ts"
+import { Pacer } from "./pacer.ts"
+import type { PathSize } from "./path-size.ts"
+import type { SentDatagrams } from "./sent-datagrams.ts"
+
+/** A window that stays shut is probed at least so often, milliseconds. */
+const SHUT_PROBE_MS_MAX = 1_000
+/** The time to the next probe doubles this often at most. */
+const SHUT_DOUBLINGS_MAX = 10
+
+export class SendGate {
+  readonly controller: CongestionController
+  readonly #size: PathSize
+  readonly #timerMs: number
+  readonly #pacer = new Pacer()
+  /** Since when the window has been shut with data waiting; `Infinity`: it isn't. */
+  #shutMs = Infinity
+  #shutProbes = 0
+  /** Why the sender stopped: the window, or the pace. */
+  #isShut = false
+  #isPaced = false
+  /** Of the turn under way: its time, the bytes sent in it, and what was in flight before. */
+  #nowMs = 0
+  #spentBytes = 0
+  #inFlightBytesBefore = 0
+  #sent: SentDatagrams | undefined
+
+  /** `timerMs`: how finely timers go. */
+  constructor(controller: CongestionController, size: PathSize, timerMs: number) {
+    this.controller = controller
+    this.#size = size
+    this.#timerMs = timerMs
+  }
+
+  /** Bytes that may be in flight. */
+  get windowBytes(): number {
+    return Math.min(this.controller.windowBytes, this.#size.inFlightBytesMax)
+  }
+
+  get paceBytesPerMs(): number {
+    return this.controller.paceBytesPerMs
+  }
+
+  /** Whether window and pace stopped nothing in the last turn. */
+  get isOpen(): boolean {
+    return !this.#isShut && !this.#isPaced
+  }
+
+  /** The window is shut with data waiting. */
+  get isShut(): boolean {
+    return this.#shutMs !== Infinity
+  }
+
+  /** A turn begins: what goes out is one of these datagrams. */
+  begin(sent: SentDatagrams, nowMs: number): void {
+    this.#sent = sent
+    this.#nowMs = nowMs
+    this.#spentBytes = 0
+    this.#inFlightBytesBefore = sent.inFlightBytes
+    this.#isPaced = this.#isShut = false
+    // What follows is limited by the path if something is left over.
+    sent.isApplicationLimited = false
+  }
+
+  /** Whether window and pace let a packet of this size go now. */
+  mayGo(bytes: number): boolean {
+    const { inFlightBytes } = this.#sent!
+    this.#isShut = inFlightBytes > 0 && inFlightBytes + bytes > this.windowBytes
+    if (this.#isShut) return false
+    this.#isPaced = !this.#pacer.isOpen(this.controller.paceBytesPerMs, this.#nowMs)
+    return !this.#isPaced
+  }
+
+  /** Whether a packet of this size leaves no room in the window for another full one. */
+  isFilledBy(bytes: number): boolean {
+    return this.#sent!.inFlightBytes + bytes + this.#size.payloadBytesMax > this.windowBytes
+  }
+
+  /** A datagram of this size went out. */
+  spend(bytes: number): void {
+    this.#spentBytes += bytes
+    this.#pacer.spend(bytes)
+  }
+
+  /** The turn is over. `hasMore`: something is left over. */
+  end(hasMore: boolean): void {
+    const sent = this.#sent!
+    const { inFlightBytes } = sent
+    sent.isApplicationLimited = !hasMore
+    if (this.#spentBytes > 0) this.controller.onSent(this.#spentBytes, inFlightBytes, this.#nowMs)
+    if (!this.#isShut) this.#shutMs = Infinity
+    else if (this.#shutMs === Infinity || inFlightBytes > this.#inFlightBytesBefore) this.#shutMs = this.#nowMs
+  }
+
+  handleFeedback(sample: DeliverySample): void {
+    this.controller.onFeedback(sample)
+    this.#shutMs = Infinity
+    this.#shutProbes = 0
+  }
+
+  /**
+   * When the window has been shut for so long that all which is under way may be lost: a heartbeat asks. `usualMs`:
+   * when feedback is to be expected.
+   */
+  shutDueMs(usualMs: number): number {
+    return this.#shutMs + Math.min(usualMs * (1 << Math.min(this.#shutProbes, SHUT_DOUBLINGS_MAX)), SHUT_PROBE_MS_MAX)
+  }
+
+  /** It was asked. */
+  shutProbed(nowMs: number): void {
+    if (this.#shutMs === Infinity) return
+    this.#shutMs = nowMs
+    this.#shutProbes++
+  }
+
+  /** When the pace lets something go again that it stopped. */
+  get paceDueMs(): number {
+    return this.#isPaced ? this.#pacer.nextMs(this.controller.paceBytesPerMs, this.#timerMs) : Infinity
+  }
+}

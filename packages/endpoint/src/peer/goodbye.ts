@@ -1,0 +1,58 @@
+/**
+ * Leaving: a goodbye is said until it is answered or its time is over, and the peer's is answered.
+ *
+ * @module
+ */
+
+import { Repeater, RepeatPace } from "@x/stream"
+import type { ReasonText } from "@x/wire"
+
+/** A goodbye is repeated for this long, milliseconds. */
+export const GOODBYE_MS = 1_000
+const PACE = new RepeatPace()
+
+export class Goodbye {
+  /** An answer to the peer's is owed. */
+  isAnswerOwed = false
+  readonly #again = new Repeater()
+  #said: ReasonText = { reason: 0, text: "" }
+  #endMs = Infinity
+
+  /** When it is to be said, again or at all. */
+  get dueMs(): number {
+    return this.#again.dueMs
+  }
+
+  /** When it is over: the peer is forgotten then. */
+  get endMs(): number {
+    return this.#endMs
+  }
+
+  /** Ours wasn't answered yet. */
+  get isActive(): boolean {
+    return this.#again.isActive
+  }
+
+  /** We leave. */
+  begin(why: ReasonText, nowMs: number): void {
+    this.#said = why
+    this.#endMs = nowMs + GOODBYE_MS
+    this.#again.start(nowMs)
+  }
+
+  /** The peer has answered ours, or says its own: it stays this much longer, to answer one that crossed ours. */
+  heard(lingerMs: number, nowMs: number): void {
+    this.#again.stop()
+    this.#endMs = Math.min(this.#endMs, nowMs + lingerMs)
+  }
+
+  /** What is said; an answer has no reason to tell. */
+  why(isAsking: boolean): ReasonText {
+    return { reason: this.#said.reason, text: isAsking ? this.#said.text : "" }
+  }
+
+  said(isAsking: boolean, nowMs: number, firstMs: number): void {
+    if (isAsking) this.#again.said(nowMs, firstMs, PACE)
+    else this.isAnswerOwed = false
+  }
+}
