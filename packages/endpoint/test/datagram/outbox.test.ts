@@ -1,0 +1,75 @@
+import { PacketPool } from "@x/stream"
+import { KIND, PacketCursor, prefixCounter, prefixSlot, PROFILE } from "@x/wire"
+import { expect, test } from "vitest"
+import { Outbox } from "../../src/datagram/outbox.ts"
+import { Association } from "../../src/path/association.ts"
+import { Tap } from "./tap.ts"
+
+const PROFILE_USED = PROFILE.none
+
+function makeOutbox(): { tap: Tap; outbox: Outbox; association: Association } {
+  const tap = new Tap()
+  const outbox = new Outbox(tap.transport, PROFILE_USED, 1_200, new PacketPool({ slotBytes: 1_200, slotsMax: 4 }))
+  const association = new Association({
+    ...{ slot: 5, remoteSlot: 7, address: 1, isOurs: true, order: 0, inFlightMax: 64, nowMs: 0 },
+  })
+  return { tap, outbox, association }
+}
+
+/** A datagram with a heartbeat in it. */
+function post(outbox: Outbox, association: Association): number {
+  outbox.compose()
+  outbox.writer.begin(KIND.heartbeat)
+  return outbox.post(association, false, 0)
+}
+
+test("posting tells the bytes of the datagram, which is what the association counts and the socket gets", () => {
+  const { tap, outbox, association } = makeOutbox()
+  const bytes = post(outbox, association)
+  outbox.flush()
+  expect(tap.sent.map((it) => it.bytes.length)).toEqual([bytes])
+  expect(association.bytesSent).toBe(bytes)
+  const view = new DataView(tap.sent[0]!.bytes.buffer)
+  expect([prefixSlot(view, 0), prefixCounter(view, 0)]).toEqual([7, 1])
+  const cursor = new PacketCursor()
+  cursor.start(view, 0, bytes, PROFILE_USED)
+  expect(cursor.next() && cursor.kind).toBe(KIND.heartbeat)
+})
+
+test("what a full socket doesn't take waits and goes out as it was, in order", () => {
+  const { tap, outbox, association } = makeOutbox()
+  tap.room = 1
+  for (let i = 0; i < 3; i++) post(outbox, association)
+  expect(outbox.flush()).toBe(false)
+  expect(outbox.isBlocked).toBe(true)
+  expect(outbox.makeRoom()).toBe(false)
+  tap.room = Infinity
+  expect(outbox.flush()).toBe(true)
+  expect(tap.sent.map(({ bytes }) => prefixCounter(new DataView(bytes.buffer), 0))).toEqual([1, 2, 3])
+})
+
+test("what waits of an association that is over goes to nobody", () => {
+  const { tap, outbox, association } = makeOutbox()
+  const { association: other } = makeOutbox()
+  tap.room = 0
+  post(outbox, association)
+  post(outbox, other)
+  outbox.flush()
+  outbox.discard(association)
+  tap.room = Infinity
+  outbox.flush()
+  expect(tap.sent).toHaveLength(1)
+})
+
+test("a datagram outside an association holds its address for as long as it waits", () => {
+  const { tap, outbox } = makeOutbox()
+  tap.room = 0
+  outbox.composeHandshake()
+  outbox.writer.begin(KIND.heartbeat)
+  outbox.postHandshake(9, 0, 1, 0)
+  outbox.flush()
+  expect(tap.held.get(9)).toBe(1)
+  tap.room = Infinity
+  outbox.flush()
+  expect(tap.held.get(9)).toBe(0)
+})

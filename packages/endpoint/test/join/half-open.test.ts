@@ -1,0 +1,38 @@
+import { expect, test } from "vitest"
+import { type HalfOpen, HalfOpenTable } from "../../src/join/half-open.ts"
+import { Association } from "../../src/path/association.ts"
+import type { Session } from "../../src/path/session.ts"
+import { LIMITS } from "../peer/limits.ts"
+
+function makeSession(unique: number, remote = 1): Session {
+  const bytes = (value: number): Uint8Array => new Uint8Array(8).fill(value)
+  return { unique: bytes(unique), publicKey: undefined, local: bytes(9), remote: bytes(remote), limits: LIMITS, beganMs: 0 }
+}
+
+function makeEntry(join: string, host: string, session: Session = makeSession(1)): HalfOpen {
+  const parts = { slot: 1, remoteSlot: 2, address: 1, isOurs: false, order: 0, inFlightMax: 64, nowMs: 0 }
+  return { join, host, attempt: 1, session, association: new Association(parts), joinBytes: 1_200, acceptedMs: 0 }
+}
+
+test("a join counts once for its host, however many tries it has, and until the last is gone", () => {
+  const table = new HalfOpenTable()
+  const tries = [makeEntry("x", "h"), makeEntry("x", "h")]
+  for (const entry of tries) table.add(entry)
+  expect([table.joins, table.joinsOf("h"), table.triesOf("x")]).toEqual([1, 1, tries])
+  table.delete(tries[0]!)
+  expect([table.joins, table.joinsOf("h")]).toEqual([1, 1])
+  table.delete(tries[1]!)
+  expect([table.joins, table.joinsOf("h"), table.triesOf("x")]).toEqual([0, 0, []])
+})
+
+test("a session is found by what both sides call it, and another one of the same incarnation replaces it", () => {
+  const table = new HalfOpenTable()
+  const session = makeSession(1)
+  table.add(makeEntry("x", "h", session))
+  expect(table.sessionOf(makeSession(1))).toBe(session)
+  expect(table.sessionOf(makeSession(1, 2))).toBeUndefined()
+  expect(table.sessionWith(makeSession(1, 2))).toBe(session)
+  expect([table.isReplacing(session), table.isReplacing(makeSession(1, 2)), table.isReplacing(makeSession(2))]).toEqual([
+    ...[false, true, false],
+  ])
+})

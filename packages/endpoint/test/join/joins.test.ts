@@ -1,0 +1,97 @@
+import { REASON } from "@x/wire"
+import { expect, test } from "vitest"
+import { Side } from "./side.ts"
+
+const A = 1
+const B = 2
+
+function ask(side: Side, address: number, nowMs: number) {
+  const call = side.joins.call(1_000, nowMs)
+  side.tap.transport.retainAddress(address)
+  side.joins.ask(call, { addresses: [address] }, nowMs)
+  return call
+}
+
+/** Carries all that both sides say until they fall silent. */
+function converse(a: Side, b: Side, nowMs: number): void {
+  do {
+    a.joins.poll(nowMs)
+    b.joins.poll(nowMs)
+  } while (a.carry(b, A, nowMs) + b.carry(a, B, nowMs) > 0)
+}
+
+test("a join comes out as a value on both sides, of one session, and changes no peer", () => {
+  const [a, b] = [new Side(A), new Side(B)]
+  const call = ask(a, B, 0)
+  converse(a, b, 0)
+  const [event] = a.events()
+  if (event?.kind !== "established") throw new Error("it was not established")
+  expect(event.calls).toEqual([call])
+  const { session, association } = event.established
+  expect([session.unique, association.isOurs, association.address]).toEqual([b.unique, true, B])
+  const owner = b.slots.get(association.remoteSlot)
+  if (owner?.kind !== "half-open") throw new Error("it is not half open")
+  expect(b.events()).toEqual([])
+  const theirs = b.joins.confirm(owner.entry, 5)
+  expect([theirs.session.unique, theirs.session.local, theirs.session.remote]).toEqual([a.unique, session.remote, session.local])
+  expect([b.joins.halfOpenCount, b.joins.nextTimeoutMs, a.joins.count]).toEqual([0, Infinity, 0])
+})
+
+test("a join that nobody answers ends at its deadline, and leaves neither slot nor address", () => {
+  const a = new Side(A)
+  const call = ask(a, B, 0)
+  for (let nowMs = 0; nowMs <= 1_000; nowMs += 50) a.joins.poll(nowMs)
+  expect(a.events()).toEqual([{ kind: "settled", calls: [call], result: { kind: "timeout", reason: REASON.timeout, text: "" } }])
+  a.carry(new Side(B), A, 1_000)
+  expect([a.slots.count, a.joins.timers, a.tap.held.get(B)]).toEqual([0, 0, 0])
+})
+
+test("a side that is asked to join itself refuses", () => {
+  const a = new Side(A)
+  ask(a, A, 0)
+  for (let i = 0; i < 3; i++) {
+    a.joins.poll(0)
+    a.carry(a, A, 0)
+  }
+  const [event] = a.events()
+  expect(event?.kind === "settled" && "kind" in event.result && event.result.reason).toBe(REASON.self)
+})
+
+test("what is half open and never used is forgotten after five seconds, with its slot and address", () => {
+  const [a, b] = [new Side(A), new Side(B)]
+  ask(a, B, 0)
+  converse(a, b, 0)
+  expect([b.joins.halfOpenCount, b.joins.nextTimeoutMs]).toEqual([1, 5_000])
+  b.joins.poll(4_999)
+  expect(b.slots.count).toBe(1)
+  b.joins.poll(5_000)
+  expect([b.joins.halfOpenCount, b.slots.count, b.tap.held.get(A)]).toEqual([0, 0, 0])
+})
+
+test("calls that ask the same share one join, which ends when the last has gone", () => {
+  const a = new Side(A)
+  const first = ask(a, B, 0)
+  const second = ask(a, B, 0)
+  expect(a.joins.count).toBe(1)
+  a.joins.cancel(first, 0)
+  expect(a.joins.count).toBe(1)
+  a.joins.cancel(second, 0)
+  expect([a.joins.count, a.slots.count]).toEqual([0, 0])
+})
+
+test("a join that goes on with a session which is over begins anew with another", () => {
+  const [a, b] = [new Side(A), new Side(B)]
+  ask(a, B, 0)
+  a.joins.poll(0)
+  a.carry(b, A, 0)
+  // The challenge names a session for B.
+  b.carry(a, B, 0)
+  a.joins.poll(0)
+  a.carry(b, A, 0)
+  const over = b.joins.takeHalfOpen()[0]!.session
+  a.joins.drop({ ...over, unique: b.unique, local: over.remote, remote: over.local }, 0)
+  converse(a, b, 0)
+  const event = a.events().at(-1)
+  if (event?.kind !== "established") throw new Error("it was not established")
+  expect(event.established.session.local).not.toEqual(over.remote)
+})

@@ -1,0 +1,73 @@
+import { PacketPool } from "@x/stream"
+import { type Limits, prefixSlot, PROFILE } from "@x/wire"
+import { settingsOf } from "../../src/api/options.ts"
+import { Outbox } from "../../src/datagram/outbox.ts"
+import type { JoinEvent, JoinOwner, KnownPeer } from "../../src/join/established.ts"
+import { Joins } from "../../src/join/joins.ts"
+import { Associations } from "../../src/path/associations.ts"
+import { SlotTable } from "../../src/path/slots.ts"
+import { Tap } from "../datagram/tap.ts"
+import { LIMITS } from "../peer/limits.ts"
+
+/** One side's joins by themselves: no peers, no loop. What it sends waits to be carried. */
+export class Side {
+  readonly tap = new Tap()
+  readonly unique: Uint8Array
+  readonly slots = new SlotTable<JoinOwner>()
+  readonly joins: Joins
+  readonly known: KnownPeer[] = []
+  readonly drops: string[] = []
+  readonly #outbox: Outbox
+  #draws = 0
+
+  constructor(id: number, limits: Limits = LIMITS) {
+    const { transport } = this.tap
+    const settings = { ...settingsOf({}), profile: PROFILE.none }
+    const unique = new Uint8Array(8).fill(id)
+    this.unique = unique
+    this.#outbox = new Outbox(transport, settings.profile, 1_472, new PacketPool({ slotBytes: 1_472, slotsMax: 4 }))
+    const outbox = this.#outbox
+    const { slots } = this
+    const crypto = undefined
+    const associations = new Associations({ transport, settings, unique, crypto, slots, waiting: outbox, inFlightMax: 64 })
+    const is = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
+    const known = this.known
+    this.joins = new Joins({
+      ...{ own: { unique, limits }, settings, transport, outbox, associations, sealed: undefined, nowMs: 0 },
+      slots: { take: (at) => slots.take(id, at), set: (slot, owner) => slots.set(slot, owner), free: (slot, at) => slots.free(slot, at) },
+      peers: {
+        get size() {
+          return known.length
+        },
+        get: (of) => known.find(({ session }) => is(session.unique, of)),
+        hasUnique: (of) => known.some(({ session }) => is(session.unique, of)),
+        at: (address) => known.find(({ association }) => association?.address === address),
+        othersAt: () => [],
+      },
+      cookies: {
+        entropy: (out) => void out.fill(id).fill(++this.#draws, 1),
+        hmacSha256: (key, data) => Uint8Array.from({ length: 32 }, (_, i) => key[i]! ^ data[i % data.length]!),
+      },
+    })
+  }
+
+  /** Carries what it has sent to the other side, where this side has this address. */
+  carry(to: Side, address: number, nowMs: number): number {
+    this.#outbox.flush()
+    const sent = this.tap.sent.splice(0)
+    for (const { bytes } of sent) {
+      const view = new DataView(bytes.buffer)
+      const owner = to.slots.get(prefixSlot(view, 0))
+      const pending = owner?.kind === "join" ? owner.pending : undefined
+      const drop = to.joins.receive({ view, bytes, offset: 0, length: bytes.length, address }, pending, nowMs)
+      if (drop !== undefined) to.drops.push(drop)
+    }
+    return sent.length
+  }
+
+  events(): JoinEvent[] {
+    const events: JoinEvent[] = []
+    for (let event = this.joins.pollEvent(); event !== undefined; event = this.joins.pollEvent()) events.push(event)
+    return events
+  }
+}

@@ -1,0 +1,77 @@
+import { expect, test } from "vitest"
+import { fixed } from "@x/endpoint"
+import { settingsOf } from "../../src/api/options.ts"
+import { createDeliverySample } from "../../src/congestion/controller.ts"
+import { PathSize } from "../../src/path/path-size.ts"
+import { SendGate } from "../../src/path/send-gate.ts"
+import { SentDatagrams } from "../../src/path/sent-datagrams.ts"
+import { LIMITS } from "../peer/limits.ts"
+
+function makeGate(windowBytes: number, paceBytesPerMs = Infinity): { gate: SendGate; sent: SentDatagrams; send: (bytes: number) => void } {
+  const size = new PathSize(settingsOf({}), LIMITS)
+  const gate = new SendGate(fixed({ windowBytes, paceBytesPerMs })(size.datagramBytesMax), size, 1)
+  const sent = new SentDatagrams()
+  let counter = 0
+  const send = (bytes: number): void => {
+    sent.add(++counter, bytes, true, 0)
+    gate.spend(bytes)
+  }
+  return { gate, sent, send }
+}
+
+test("data goes until the window is full, and the sender is told that it was the window", () => {
+  const { gate, sent, send } = makeGate(2_500)
+  gate.begin(sent, 0)
+  let packets = 0
+  for (; gate.mayGo(1_000); packets++) send(1_000)
+  gate.end(true)
+  expect(packets).toBe(2)
+  expect([gate.isOpen, gate.isShut, gate.paceDueMs]).toEqual([false, true, Infinity])
+})
+
+test("something always goes where nothing is under way, however small the window", () => {
+  const { gate, sent } = makeGate(1)
+  gate.begin(sent, 0)
+  expect(gate.mayGo(1_000)).toBe(true)
+})
+
+test("what the sender says it spent is what the pace waits for", () => {
+  const { gate, sent, send } = makeGate(1_000_000, 1_000)
+  gate.begin(sent, 0)
+  let bytes = 0
+  for (; gate.mayGo(1_000); bytes += 1_000) send(1_000)
+  gate.end(true)
+  expect(gate.isOpen).toBe(false)
+  const dueMs = gate.paceDueMs
+  expect(dueMs).toBeGreaterThan(0)
+  gate.begin(sent, dueMs)
+  expect(gate.mayGo(1_000)).toBe(true)
+})
+
+test("the controller hears of a turn once, with all of its bytes", () => {
+  const told: number[] = []
+  const size = new PathSize(settingsOf({}), LIMITS)
+  const controller = { windowBytes: 10_000, paceBytesPerMs: Infinity, onSent: (bytes: number) => void told.push(bytes), onFeedback: () => {} }
+  const gate = new SendGate(controller, size, 1)
+  gate.begin(new SentDatagrams(), 0)
+  gate.spend(700)
+  gate.spend(800)
+  gate.end(false)
+  gate.begin(new SentDatagrams(), 1)
+  gate.end(false)
+  expect(told).toEqual([1_500])
+})
+
+test("a window that stays shut is probed, each time later, and opens with feedback", () => {
+  const { gate, sent, send } = makeGate(1_500)
+  gate.begin(sent, 0)
+  while (gate.mayGo(1_000)) send(1_000)
+  gate.end(true)
+  expect(gate.shutDueMs(100)).toBe(100)
+  gate.shutProbed(100)
+  expect(gate.shutDueMs(100)).toBe(300)
+  gate.shutProbed(300)
+  expect(gate.shutDueMs(100)).toBe(700)
+  gate.handleFeedback(createDeliverySample())
+  expect(gate.shutDueMs(100)).toBe(Infinity)
+})

@@ -1,0 +1,55 @@
+import { RttEstimator } from "@x/stream"
+import fc from "fast-check"
+import { expect, test } from "vitest"
+import { settingsOf } from "../../src/api/options.ts"
+import { Association } from "../../src/path/association.ts"
+import { Path } from "../../src/path/path.ts"
+import { FeedbackOwed } from "../../src/peer/feedback-owed.ts"
+import { Goodbye } from "../../src/peer/goodbye.ts"
+import { Liveness } from "../../src/peer/liveness.ts"
+import { Pings } from "../../src/peer/pings.ts"
+import { Retiring } from "../../src/peer/retiring.ts"
+import { type Timer, Timers } from "../../src/peer/timers.ts"
+import { LIMITS } from "./limits.ts"
+
+const NAMES: readonly Timer[] = [
+  ...(["silence", "absence", "probe", "heartbeat", "shut", "ping", "goodbye"] as const),
+  ...(["forget", "feedback", "retire", "pace", "outgoing", "incoming"] as const),
+]
+
+function makeAssociation(nowMs: number): Association {
+  return new Association({ slot: 1, remoteSlot: 2, address: 1, isOurs: true, order: 0, inFlightMax: 64, nowMs })
+}
+
+function makeParts(nextMs: { outgoing: number; incoming: number }) {
+  const settings = settingsOf({})
+  const parts = {
+    ...{ liveness: new Liveness(settings), goodbye: new Goodbye(), pings: new Pings() },
+    ...{ feedback: new FeedbackOwed(), retiring: new Retiring(), limits: LIMITS },
+    outgoing: { lastDataMs: 0, hasData: false, nextTimeoutMs: () => nextMs.outgoing },
+    incoming: { lastDataMs: 0, nextTimeoutMs: () => nextMs.incoming },
+  }
+  return { parts, path: new Path({ settings, limits: LIMITS, timerMs: 1, rtt: new RttEstimator() }) }
+}
+
+test("the next time to come back is that at which the first of all is due, and not before", () => {
+  const ms = fc.nat(20_000)
+  const maybe = fc.oneof(ms, fc.constant(Infinity))
+  const drawn = { outgoing: maybe, incoming: maybe, feedbackMs: maybe, retireMs: maybe, state: fc.nat(2), saysGoodbye: fc.boolean() }
+  fc.assert(
+    fc.property(fc.record(drawn), ({ feedbackMs, retireMs, state, saysGoodbye, ...nextMs }) => {
+      const { parts, path } = makeParts(nextMs)
+      const association = makeAssociation(0)
+      if (feedbackMs < Infinity) parts.feedback.within(feedbackMs, 0)
+      if (retireMs < Infinity) parts.retiring.add(makeAssociation(0), retireMs, 0)
+      if (state === 1) parts.liveness.lose()
+      if (state === 2) parts.liveness.leave()
+      if (saysGoodbye) parts.goodbye.begin({ reason: 0, text: "" }, 10)
+      const timers = new Timers(parts)
+      const next = timers.nextMs(path, association)
+      if (next < Infinity) expect(NAMES.some((name) => timers.isDue(name, path, association, next))).toBe(true)
+      const before = next === Infinity ? 1e9 : next - 1e-6
+      expect(NAMES.filter((name) => timers.isDue(name, path, association, before))).toEqual([])
+    }),
+  )
+})
