@@ -19,14 +19,9 @@ export {
 } from "./receive-stream.ts"
 export { Repeater, RepeatPace } from "./repeater.ts"
 export { GRANULARITY_MS, INITIAL_RTT_MS, RttEstimator } from "./rtt.ts"
-export {
-  createOutgoingPacket,
-  type MessageFate,
-  type OutgoingPacket,
-  type PacketRange,
-  type SendState,
-  SendStream,
-  type SendStreamOptions,
-  type SentMessages,
-  slotBytesOf,
-} from "./send-stream.ts"
+export { type PacketRange } from "./send/packet-ranges.ts"
+export { type MessageFate, type SentMessages } from "./send/message-account.ts"
+export { createOutgoingPacket, type OutgoingPacket } from "./send/outgoing-packet.ts"
+export { type SendState } from "./send/send-life.ts"
+export { type SendStreamOptions, slotBytesOf } from "./send/send-stream-options.ts"
+export { SendStream } from "./send-stream.ts"

@@ -27,10 +27,9 @@ function emptyOf(value: object): object {
 }
 
 /** Instants: they count by how far they are away. */
-const INSTANTS = /^(syncDueMs|lastSyncMs|dueMs|idleMs|noticedMs|askedMs|statusDueMs|lastArrivalMs|lastNakMs|nowMs|openMs|sentMs|writtenMs)$/
+const INSTANTS = /^(dueMs|lastMs|idleMs|noticedMs|askedMs|statusDueMs|lastArrivalMs|lastNakMs|nowMs|sentMs|writtenMs)$/
 /** Statistics, and places in the pool: nothing depends on them. */
-const IGNORED =
-  /^(resentPackets|naksSent|duplicates|syncsSent|pool|options|rtt|metadata|slots|lengths|deliveries|mask|openSlot|evictFrom|lostNext)$/
+const IGNORED = /^(resent|naksSent|duplicates|sent|pool|options|rtt|metadata|slots|lengths|deliveries|mask|slot|oldestFrom|lostNext)$/
 /** No deadline of the machines lies further back. */
 const PAST_MS_MAX = 2_000
 

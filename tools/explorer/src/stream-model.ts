@@ -139,6 +139,8 @@ export class StreamState implements State {
   #describe(): string {
     const { nowMs } = this
     const special = (name: string, owner: object): string | undefined => {
+      // What a part knows of the others is said where they are.
+      if (owner !== this.sender && PARTS.has(name)) return ""
       if (name === "ring") return ringOf(this.sender, nowMs)
       if (name === "lost") return String(this.#plain<number[]>(owner, "lost").slice(this.#plain<number>(owner, "lostNext")))
       return undefined
@@ -434,13 +436,21 @@ function closedStatus(final: number): Status {
 
 function ringOf(sender: SendStream, nowMs: number): string {
   const rows: string[] = []
-  const { ring } = Object.fromEntries(Object.entries(sender).map(([key, value]) => [plainName(key), value as unknown])) as { ring: Ring }
+  const { ledger } = plainFieldsOf(sender) as { ledger: object }
+  const { ring } = plainFieldsOf(ledger) as { ring: Ring }
   for (let number = sender.low; number < sender.high; number++) {
     const at = ring.index(number)
     rows.push([ring.state[at], ring.sends[at], ring.begun[at], nowMs - ring.sentMs[at]!, nowMs - ring.writtenMs[at]!].join(":"))
   }
   return rows.join("|")
 }
+
+function plainFieldsOf(owner: object): object {
+  return Object.fromEntries(Object.entries(owner).map(([key, value]) => [plainName(key), value as unknown]))
+}
+
+/** What a sending stream is composed of. */
+const PARTS = new Set(["life", "ledger", "filling", "window", "account", "queue", "sync", "givingUp"])
 
 interface Ring {
   readonly state: Uint8Array

@@ -1,0 +1,388 @@
+/**
+ * What a sender knows of the packets that it has numbered, from the moment each is written until the receiver's edge
+ * has passed it: facts in columns by number, and the counts that follow from them. The payloads lie in slots of a
+ * pool.
+ *
+ * @module
+ */
+
+import { deliveryByte, FORM, type Form, formOf, type Mode } from "@x/wire"
+import type { PacketSlots } from "../packet-pool.ts"
+import type { OutgoingPacket } from "./outgoing-packet.ts"
+import { isKept, isRest, PACKET, SendRing } from "./send-ring.ts"
+
+/** The numbers of one stream: packets `[low, high)`, of which those from `next` on were never sent. */
+export class SendLedger {
+  readonly #pool: PacketSlots
+  readonly #mode: Mode
+  readonly #headRoomBytes: number
+  readonly #ring = new SendRing()
+  #low: number
+  #next: number
+  #firstQueued: number
+  #high: number
+  #begun = 0
+  #begunBelowLow = 0
+  #isUnfinished = false
+  #unackedBytes = 0
+  #unackedPackets = 0
+  #sentBytes = 0
+  #sentPackets = 0
+  #inFlightBytes = 0
+  #gonePackets = 0
+
+  /** `first`: the number of the first packet; `headRoomBytes`: what is before the payload in a slot. */
+  constructor(pool: PacketSlots, mode: Mode, first: number, headRoomBytes: number) {
+    this.#pool = pool
+    this.#mode = mode
+    this.#headRoomBytes = headRoomBytes
+    this.#low = this.#next = this.#firstQueued = this.#high = first
+  }
+
+  /** The receiver's edge as far as it was told: all below are acknowledged, or known there to be gone. */
+  get low(): number {
+    return this.#low
+  }
+
+  /** The first packet never sent. */
+  get next(): number {
+    return this.#next
+  }
+
+  /** The first packet that was neither sent nor given up before it was; `high`: there is none. */
+  get firstQueued(): number {
+    return this.#firstQueued
+  }
+
+  /** The number of the next packet to be written. */
+  get high(): number {
+    return this.#high
+  }
+
+  /** Messages begun in all packets so far. */
+  get begun(): number {
+    return this.#begun
+  }
+
+  /** Whether the message begun last wants more pieces. */
+  get isUnfinished(): boolean {
+    return this.#isUnfinished
+  }
+
+  /** Packets that are neither acknowledged nor given up. */
+  get unackedPackets(): number {
+    return this.#unackedPackets
+  }
+
+  /** Their payload bytes. */
+  get unackedBytes(): number {
+    return this.#unackedBytes
+  }
+
+  /** Those of them that were sent, and are kept to be sent again. */
+  get sentPackets(): number {
+    return this.#sentPackets
+  }
+
+  /** Their payload bytes. */
+  get sentBytes(): number {
+    return this.#sentBytes
+  }
+
+  /** Payload bytes that were sent and are neither acknowledged nor reported missing. */
+  get inFlightBytes(): number {
+    return this.#inFlightBytes
+  }
+
+  /** Packets that were given up and whose numbers the receiver has not passed yet. */
+  get gonePackets(): number {
+    return this.#gonePackets
+  }
+
+  /** Rows that it holds memory for. */
+  get rows(): number {
+    return this.#ring.rows
+  }
+
+  /** The state of a packet between the marks, one of `PACKET`. */
+  state(number: number): number {
+    return this.#ring.state[this.#ring.index(number)]!
+  }
+
+  /** Whether a packet between the marks is kept, to be sent or sent again. */
+  isKept(number: number): boolean {
+    return isKept(this.#ring.state[this.#ring.index(number)]!)
+  }
+
+  /** The form of a packet between the marks. */
+  form(number: number): Form {
+    return formOf(this.#ring.delivery[this.#ring.index(number)]!)
+  }
+
+  /** How often a packet between the marks was sent. */
+  sends(number: number): number {
+    return this.#ring.sends[this.#ring.index(number)]!
+  }
+
+  /** When a packet that was sent was last sent. */
+  sentMs(number: number): number {
+    return this.#ring.sentMs[this.#ring.index(number)]!
+  }
+
+  /** The pool's slot of a packet that is kept. */
+  slot(number: number): number {
+    return this.#ring.slot[this.#ring.index(number)]!
+  }
+
+  /** Payload bytes of a packet. */
+  bytes(number: number): number {
+    return this.#ring.length[this.#ring.index(number)]!
+  }
+
+  /** When a packet was written. */
+  writtenMs(number: number): number {
+    return this.#ring.writtenMs[this.#ring.index(number)]!
+  }
+
+  /** Messages begun below a packet, which may be the one behind the last. */
+  begunBelow(number: number): number {
+    return number === this.#low ? this.#begunBelowLow : this.#ring.begun[this.#ring.index(number - 1)]!
+  }
+
+  /** Messages begun up to and with a packet between the marks. */
+  begunWith(number: number): number {
+    return this.#ring.begun[this.#ring.index(number)]!
+  }
+
+  /** Messages that end below a packet: all that were begun there, but for one that goes on in it. */
+  endedBelow(number: number): number {
+    const goesOn = number < this.#high ? isRest(this.form(number)) : this.#isUnfinished
+    return this.begunBelow(number) - (goesOn ? 1 : 0)
+  }
+
+  /** Messages that end in a packet between the marks. */
+  endedIn(number: number): number {
+    return this.#endedAt(this.#ring.index(number), this.begunBelow(number))
+  }
+
+  #endedAt(at: number, begunBelow: number): number {
+    const form = formOf(this.#ring.delivery[at]!)
+    if (form === FORM.whole) return this.#ring.begun[at]! - begunBelow
+    return form === FORM.last ? 1 : 0
+  }
+
+  /** A packet was written: it has the next number. `begun`: messages that begin in it. */
+  append(slot: number, bytes: number, form: number, begun: number, writtenMs: number): void {
+    const ring = this.#ring
+    ring.makeRoom(this.#high + 1 - this.#low)
+    const at = ring.index(this.#high)
+    ring.slot[at] = slot
+    ring.length[at] = bytes
+    ring.delivery[at] = deliveryByte(this.#mode, form)
+    ring.state[at] = PACKET.queued
+    ring.sends[at] = 0
+    ring.writtenMs[at] = writtenMs
+    this.#begun += begun
+    ring.begun[at] = this.#begun
+    this.#isUnfinished = form === FORM.first || form === FORM.middle
+    this.#high++
+    this.#unackedPackets++
+    this.#unackedBytes += bytes
+  }
+
+  /** Fills in a packet that goes out now, for the first time or again, and keeps it until it is acknowledged. */
+  send(number: number, nowMs: number, out: OutgoingPacket): void {
+    const ring = this.#ring
+    const at = ring.index(number)
+    const sends = ring.sends[at]!
+    const bytes = this.#fill(at, number, out)
+    out.isResend = sends > 0
+    ring.sends[at] = sends + 1
+    ring.sentMs[at] = nowMs
+    ring.state[at] = PACKET.inFlight
+    this.#inFlightBytes += bytes
+    if (sends > 0) return
+    this.#next = number + 1
+    this.#sentPackets++
+    this.#sentBytes += bytes
+    this.#firstQueued = number + 1
+    if (this.#gonePackets > 0) this.#skipGone()
+  }
+
+  /**
+   * As `send`, where nothing answers: the packet is forgotten, and all below it. Answers how many messages end in it.
+   */
+  sendUnanswered(number: number, out: OutgoingPacket): number {
+    const ring = this.#ring
+    const at = ring.index(number)
+    this.#fill(at, number, out)
+    out.isResend = false
+    const ended = this.#endedAt(at, this.begunBelow(number))
+    this.#settle(at, PACKET.none)
+    this.#low = this.#next = this.#firstQueued = number + 1
+    this.#begunBelowLow = ring.begun[at]!
+    return ended
+  }
+
+  #fill(at: number, number: number, out: OutgoingPacket): number {
+    const ring = this.#ring
+    const pool = this.#pool
+    const slot = ring.slot[at]!
+    out.number = number
+    out.delivery = ring.delivery[at]!
+    out.slot = slot
+    out.bytes = pool.bytes(slot)
+    out.view = pool.view(slot)
+    out.offset = pool.offset(slot) + this.#headRoomBytes
+    return (out.length = ring.length[at]!)
+  }
+
+  #skipGone(): void {
+    while (this.#firstQueued < this.#high && this.state(this.#firstQueued) === PACKET.gone) this.#firstQueued++
+  }
+
+  /** A packet in flight was reported missing. */
+  lose(number: number): void {
+    const ring = this.#ring
+    const at = ring.index(number)
+    ring.state[at] = PACKET.lost
+    this.#inFlightBytes -= ring.length[at]!
+  }
+
+  /**
+   * The receiver's edge has moved. Answers how many messages it has with that: those that end in what was not given
+   * up.
+   */
+  advance(edge: number): number {
+    const ring = this.#ring
+    let ended = 0
+    while (this.#low < edge) {
+      const at = ring.index(this.#low)
+      const state = ring.state[at]!
+      if (state === PACKET.gone) this.#gonePackets--
+      else ended += this.#endedAt(at, this.#begunBelowLow)
+      if (isKept(state)) this.#settle(at, PACKET.none)
+      ring.state[at] = PACKET.none
+      this.#begunBelowLow = ring.begun[at]!
+      this.#low++
+    }
+    return ended
+  }
+
+  /** The receiver has the packets `[from, to)`. */
+  receive(from: number, to: number): void {
+    const ring = this.#ring
+    for (let number = Math.max(from, this.#low); number < to; number++) {
+      const at = ring.index(number)
+      if (isKept(ring.state[at]!)) this.#settle(at, PACKET.received)
+    }
+  }
+
+  /** A packet is given up: what the receiver has of it already is of no use to it. */
+  giveUp(number: number): void {
+    const ring = this.#ring
+    const at = ring.index(number)
+    if (isKept(ring.state[at]!)) this.#settle(at, PACKET.gone)
+    else ring.state[at] = PACKET.gone
+    this.#gonePackets++
+    if (number === this.#firstQueued) this.#skipGone()
+  }
+
+  /** What was given up before it was sent is told like the rest: its numbers stay from now on. */
+  passGone(): void {
+    this.#next = this.#firstQueued
+  }
+
+  /**
+   * The packets from `end` on, all of them queued, never were: their numbers are used again, and those of their
+   * messages.
+   */
+  withdraw(end: number): void {
+    const begun = this.begunBelow(end)
+    for (let number = end; number < this.#high; number++) this.#settle(this.#ring.index(number), PACKET.none)
+    this.#high = end
+    this.#firstQueued = Math.min(this.#firstQueued, end)
+    this.#begun = begun
+  }
+
+  /** The packets `[first, end)`, gone and never sent, become one; those behind them have lower numbers now. */
+  merge(first: number, end: number): void {
+    const ring = this.#ring
+    const shift = end - first - 1
+    ring.begun[ring.index(first)] = ring.begun[ring.index(end - 1)]!
+    for (let number = end; number < this.#high; number++) ring.move(ring.index(number), ring.index(number - shift))
+    if (this.#firstQueued >= end) this.#firstQueued -= shift
+    this.#high -= shift
+    this.#gonePackets -= shift
+  }
+
+  /** Nothing more becomes of what is left: its memory goes back. */
+  forget(): void {
+    const ring = this.#ring
+    for (let number = this.#low; number < this.#high; number++) {
+      const at = ring.index(number)
+      if (isKept(ring.state[at]!)) this.#settle(at, PACKET.none)
+    }
+    this.#low = this.#next = this.#firstQueued = this.#high
+    this.#begunBelowLow = this.#begun
+    this.#gonePackets = 0
+    this.clear()
+  }
+
+  /** Gives the memory back; no packet is left. */
+  clear(): void {
+    this.#ring.clear()
+  }
+
+  /** The packet at a ring index needs no more sending: its slot goes back. */
+  #settle(at: number, state: number): void {
+    const ring = this.#ring
+    const bytes = ring.length[at]!
+    const before = ring.state[at]
+    if (before !== PACKET.queued) {
+      this.#sentPackets--
+      this.#sentBytes -= bytes
+    }
+    if (before === PACKET.inFlight) this.#inFlightBytes -= bytes
+    this.#unackedPackets--
+    this.#unackedBytes -= bytes
+    this.#pool.release(ring.slot[at]!)
+    ring.slot[at] = -1
+    ring.state[at] = state
+  }
+
+  /** For tests: throws an `Error` where the counts are not what the columns say. */
+  assertInvariants(): void {
+    if (!(this.#low <= this.#next && this.#next <= this.#high)) throw new Error("marks are out of order")
+    const counted = { unackedPackets: 0, unackedBytes: 0, sentPackets: 0, sentBytes: 0, inFlightBytes: 0, gonePackets: 0 }
+    let firstQueued = this.#high
+    let begun = this.#begunBelowLow
+    for (let number = this.#low; number < this.#high; number++) {
+      const state = this.state(number)
+      if (state === PACKET.none) throw new Error(`packet ${number} between the marks has no state`)
+      if (number >= this.#next && state !== PACKET.queued && state !== PACKET.gone)
+        throw new Error(`packet ${number} was not sent but is in state ${state}`)
+      if (isKept(state) !== this.slot(number) >= 0) throw new Error(`packet ${number} in state ${state} has slot ${this.slot(number)}`)
+      if (this.begunWith(number) < begun) throw new Error(`fewer messages are begun with packet ${number} than before it`)
+      begun = this.begunWith(number)
+      if (state === PACKET.gone) counted.gonePackets++
+      if (!isKept(state)) continue
+      const bytes = this.bytes(number)
+      counted.unackedPackets++
+      counted.unackedBytes += bytes
+      if (state === PACKET.queued) {
+        firstQueued = Math.min(firstQueued, number)
+        continue
+      }
+      counted.sentPackets++
+      counted.sentBytes += bytes
+      if (state === PACKET.inFlight) counted.inFlightBytes += bytes
+    }
+    if (firstQueued !== this.#firstQueued) throw new Error(`packet ${this.#firstQueued} is queued first, found ${firstQueued}`)
+    if (begun !== this.#begun) throw new Error(`${this.#begun} messages are begun, counted ${begun}`)
+    for (const [name, count] of Object.entries(counted)) {
+      const is = this[name as keyof typeof counted]
+      if (is !== count) throw new Error(`${name} is ${is}, counted ${count}`)
+    }
+  }
+}

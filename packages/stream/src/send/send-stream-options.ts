@@ -1,0 +1,70 @@
+/**
+ * What a sending stream is told, with defaults; and the checks of it.
+ *
+ * @module
+ */
+
+import { checkWhole, type Mode, NUMBER_MAX, traitsOf } from "@x/wire"
+import type { StreamOptions } from "../options.ts"
+import type { PacketSlots } from "../packet-pool.ts"
+import type { RepeatPace } from "../repeater.ts"
+import type { RttEstimator } from "../rtt.ts"
+
+/** What fits the wire. */
+const ID_MAX = 0xffff_ffff
+const PRIORITY_MAX = 255
+
+/** What a `SendStream` needs, and what it may be told. */
+export interface SendStreamOptions {
+  /** The stream's id, 1 to 2^32 − 1: counted up by its sender, never used twice with a peer. */
+  readonly id: number
+  /** Its promise, one of `MODE`. */
+  readonly mode: Mode
+  /** Options that were checked, as `streamOptions` gives them. */
+  readonly options: StreamOptions
+  /** The round trip to the receiver: how long to wait before a probe or a resend. */
+  readonly rtt: RttEstimator
+  /** Number of the first packet, default 0. */
+  readonly first?: number
+  /** 0 to 255, default 128; higher goes first. */
+  readonly priority?: number
+  /** Told to the peer with the opening, opaque, at most 1,024 bytes; default none. */
+  readonly metadata?: Uint8Array
+  /** Where packets are kept; slots of at least `slotBytesOf(options)`. Default: a pool of its own. */
+  readonly pool?: PacketSlots
+  /**
+   * `best-effort`: a message is given up once it is this old, milliseconds, or twice that while it is half sent;
+   * default `Infinity`.
+   */
+  readonly lifetimeMs?: number
+  /** `best-effort`: and once one of its packets was resent this often, default `Infinity`. */
+  readonly resendsMax?: number
+  /** How far apart at most things are said again; default: a second. */
+  readonly pace?: RepeatPace
+}
+
+/** Bytes of a pool's slots: the payload and the room around it. */
+export function slotBytesOf({ headRoomBytes, payloadBytesMax, tailRoomBytes }: StreamOptions): number {
+  return headRoomBytes + payloadBytesMax + tailRoomBytes
+}
+
+/**
+ * The numbers of these with defaults filled in; throws a `RangeError` that names what is wrong and what would be
+ * right.
+ */
+export function checkSendStreamOptions(options: SendStreamOptions): {
+  readonly first: number
+  readonly priority: number
+  readonly lifetimeMs: number
+  readonly resendsMax: number
+} {
+  const { id, mode, first = 0, priority = 128, lifetimeMs = Infinity, resendsMax = Infinity } = options
+  checkWhole("first", first, 0, NUMBER_MAX)
+  checkWhole("id", id, 0, ID_MAX)
+  checkWhole("priority", priority, 0, PRIORITY_MAX)
+  if (!(typeof lifetimeMs === "number" && lifetimeMs > 0)) throw new RangeError(`lifetimeMs must be above 0, not ${String(lifetimeMs)}`)
+  if (resendsMax !== Infinity) checkWhole("resendsMax", resendsMax, 0)
+  if ((lifetimeMs !== Infinity || resendsMax !== Infinity) && !traitsOf(mode).givesUp)
+    throw new RangeError("lifetimeMs and resendsMax are for best-effort: the other modes keep what they promised, or promise nothing")
+  return { first, priority, lifetimeMs, resendsMax }
+}

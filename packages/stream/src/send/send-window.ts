@@ -1,0 +1,158 @@
+/**
+ * How much may be written now, by the window, by the spread, and by memory; and, where nothing waits, which message
+ * is on its way out.
+ *
+ * @module
+ */
+
+import { FORM, NUMBER_MAX } from "@x/wire"
+import type { StreamOptions } from "../options.ts"
+import type { PacketSlots } from "../packet-pool.ts"
+import type { PacketFilling } from "./packet-filling.ts"
+import type { SendLedger } from "./send-ledger.ts"
+import type { SendLife } from "./send-life.ts"
+
+/** What a {@link SendWindow} looks at. */
+export interface SendWindowParts {
+  readonly life: SendLife
+  readonly ledger: SendLedger
+  readonly filling: PacketFilling
+  readonly pool: PacketSlots
+  readonly options: StreamOptions
+  /** Whether the stream waits for room. The others give up what is older instead. */
+  readonly waits: boolean
+}
+
+/** The room of one stream. */
+export class SendWindow {
+  readonly #life: SendLife
+  readonly #ledger: SendLedger
+  readonly #filling: PacketFilling
+  readonly #pool: PacketSlots
+  readonly #windowPackets: number
+  readonly #windowBytes: number
+  readonly #spreadPackets: number
+  readonly #waits: boolean
+  /**
+   * Where nothing waits: the message whose packet was first sent last is `[sendingFrom, sendingTo)`; this many bytes
+   * of it are unsent.
+   */
+  #sendingFrom = 0
+  #sendingTo = 0
+  #sendingBytes = 0
+
+  constructor({ life, ledger, filling, pool, options, waits }: SendWindowParts) {
+    this.#life = life
+    this.#ledger = ledger
+    this.#filling = filling
+    this.#pool = pool
+    this.#windowPackets = options.windowPackets
+    this.#windowBytes = options.windowBytes
+    this.#spreadPackets = options.spreadPackets
+    this.#waits = waits
+  }
+
+  /** The first packet of the message that is sent, or was sent last. */
+  get sendingFrom(): number {
+    return this.#sendingFrom
+  }
+
+  /** The packet behind that message. */
+  get sendingTo(): number {
+    return this.#sendingTo
+  }
+
+  /** Whether a message is half sent. */
+  get isSending(): boolean {
+    return this.#ledger.next < this.#sendingTo
+  }
+
+  /** Packets that could be begun now, by window and memory; the open one has its place already. */
+  get roomPackets(): number {
+    const packets = Math.min(this.packets, this.#pool.available + this.#filling.reserved)
+    return packets === 0 && this.isOpen && this.#filling.mayFinish && this.#pool.hasKept === true ? 1 : packets
+  }
+
+  /** Packets that the window has room for. */
+  get packets(): number {
+    if (!this.#life.isOpen) return 0
+    return Math.max(0, Math.min(this.#packetRoom(), Math.floor(this.#byteRoom() / this.#filling.payloadBytesMax)))
+  }
+
+  /** Whether that is one at least; asked for each. */
+  get isOpen(): boolean {
+    return this.#life.isOpen && this.#packetRoom() > 0 && this.#byteRoom() >= this.#filling.payloadBytesMax
+  }
+
+  /** Packets that an empty window has room for. */
+  get packetsMax(): number {
+    return Math.max(1, Math.min(this.#windowPackets, Math.floor(this.#windowBytes / this.#filling.payloadBytesMax)))
+  }
+
+  #packetRoom(): number {
+    const { high } = this.#filling
+    const packets = Math.min(this.#windowPackets - this.#heldPackets(), this.#spreadPackets - (high - this.#ledger.low), NUMBER_MAX - high)
+    return this.#filling.bytes > 0 ? packets - 1 : packets
+  }
+
+  #byteRoom(): number {
+    const { payloadBytesMax } = this.#filling
+    // However small the window is, one packet has to fit.
+    const bytes = this.#windowBytes < payloadBytesMax && this.#heldPackets() === 0 ? payloadBytesMax : this.#windowBytes
+    return bytes - this.#heldBytes() - this.#filling.bytes
+  }
+
+  /**
+   * What counts against the window: all that is unacknowledged; where nothing waits, what was not begun to be sent.
+   * There a message on its way is kept beside the window, as much as another one holds: it would be given up for one
+   * that nothing was done for yet.
+   */
+  #heldPackets(): number {
+    const { unackedPackets } = this.#ledger
+    if (this.#waits) return unackedPackets
+    return unackedPackets - this.#ledger.sentPackets - Math.max(0, this.#sendingTo - this.#ledger.next)
+  }
+
+  #heldBytes(): number {
+    const { unackedBytes } = this.#ledger
+    return this.#waits ? unackedBytes : unackedBytes - this.#ledger.sentBytes - this.#sendingBytes
+  }
+
+  /** Whether more is kept that was sent than one window holds. */
+  get isKeepingMore(): boolean {
+    return this.#ledger.sentPackets > this.#windowPackets || this.#ledger.sentBytes > this.#windowBytes
+  }
+
+  /** A packet is sent for the first time: the rest of its message follows it before anything else. */
+  noteSending(number: number): void {
+    const ledger = this.#ledger
+    if (number < this.#sendingTo) {
+      this.#sendingBytes -= ledger.bytes(number)
+      return
+    }
+    let to = number + 1
+    if (ledger.form(number) === FORM.first)
+      for (; to < ledger.high && ledger.form(to - 1) !== FORM.last; to++) this.#sendingBytes += ledger.bytes(to)
+    this.#sendingFrom = number
+    this.#sendingTo = to
+  }
+
+  /** Nothing of that message is to be sent any more. */
+  stopSending(): void {
+    this.#sendingFrom = this.#sendingTo = this.#ledger.next
+    this.#sendingBytes = 0
+  }
+
+  /** For tests: throws an `Error` where more is kept or numbered than the window and the spread allow. */
+  assertInvariants(): void {
+    const { low, next, high, sentPackets } = this.#ledger
+    if (high - low > this.#spreadPackets) throw new Error("more packets than the spread allows")
+    if (this.#heldPackets() > this.#windowPackets) throw new Error("more packets than the window allows")
+    // What was sent last is kept whatever it takes.
+    const kept = this.#waits ? Infinity : this.#windowPackets + Math.max(0, next - this.#sendingFrom)
+    if (sentPackets > kept) throw new Error("more packets are kept that were sent than the window allows")
+    let unsentBytes = 0
+    for (let number = next; number < this.#sendingTo; number++) unsentBytes += this.#ledger.bytes(number)
+    if (unsentBytes !== this.#sendingBytes) throw new Error(`${this.#sendingBytes} B are being sent, counted ${unsentBytes}`)
+  }
+}

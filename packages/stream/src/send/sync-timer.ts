@@ -1,0 +1,187 @@
+/**
+ * When a sender asks for a status by itself, since nothing moves or the receiver has to learn what was given up; and
+ * what it tells then.
+ *
+ * @module
+ */
+
+import { RANGES_MAX, type Sync } from "@x/wire"
+import type { StreamOptions } from "../options.ts"
+import type { RepeatPace } from "../repeater.ts"
+import { GRANULARITY_MS, type RttEstimator } from "../rtt.ts"
+import type { SendLedger } from "./send-ledger.ts"
+import { PACKET } from "./send-ring.ts"
+import type { SendLife } from "./send-life.ts"
+import type { SendQueue } from "./send-queue.ts"
+
+/**
+ * Syncs are at most this far apart, milliseconds, or two RTTs if longer, as long as they were likely lost; further
+ * where many are.
+ */
+const SYNC_MS_MAX = 100
+const SYNC_PACE = 0.1
+/**
+ * After this many syncs in vain they come further and further apart; the second once the receiver has said that it
+ * has no room.
+ */
+const SYNCS_SOON = 25
+const SYNCS_SOON_HELD = 2
+/** The first one waits no longer than this, milliseconds: stalls can make a PTO of many seconds. */
+const FIRST_SYNC_MS_MAX = 1_000
+
+/** What a {@link SyncTimer} looks at. */
+export interface SyncTimerParts {
+  readonly life: SendLife
+  readonly ledger: SendLedger
+  readonly queue: SendQueue
+  readonly rtt: RttEstimator
+  readonly pace: RepeatPace
+  readonly options: StreamOptions
+  readonly isAcknowledged: boolean
+}
+
+/** The syncs of one stream. */
+export class SyncTimer {
+  readonly #life: SendLife
+  readonly #ledger: SendLedger
+  readonly #queue: SendQueue
+  readonly #rtt: RttEstimator
+  readonly #pace: RepeatPace
+  readonly #peerStatusDelayMs: number
+  readonly #isAcknowledged: boolean
+  /** When the next is due since nothing has moved; `Infinity`: nothing is waited for. */
+  #dueMs = Infinity
+  #intervalMs = 0
+  /** Syncs since something moved. */
+  #inVain = 0
+  /** The receiver has to learn what was given up. */
+  #isWanted = false
+  #lastMs = -Infinity
+  #sent = 0
+
+  constructor({ life, ledger, queue, rtt, pace, options, isAcknowledged }: SyncTimerParts) {
+    this.#life = life
+    this.#ledger = ledger
+    this.#queue = queue
+    this.#rtt = rtt
+    this.#pace = pace
+    this.#peerStatusDelayMs = options.peerStatusDelayMs
+    this.#isAcknowledged = isAcknowledged
+  }
+
+  /** Syncs so far. */
+  get sent(): number {
+    return this.#sent
+  }
+
+  /** When the next sync is due; `Infinity`: none. */
+  get dueMs(): number {
+    // Written after the receiver had no room: nothing is under way whose answer could tell that it has.
+    if (this.#dueMs === Infinity && this.#queue.isStuck) return this.#lastMs + SYNC_MS_MAX
+    // What is gone is told at once, but not with each message that is given up.
+    return this.#isWanted ? this.#lastMs + Math.max(GRANULARITY_MS, this.#rtt.srttMs / 4) : this.#dueMs
+  }
+
+  /** The receiver has to learn what was given up. */
+  want(): void {
+    this.#isWanted = true
+  }
+
+  /** Whether one is due once nothing has moved for long. */
+  get isWaiting(): boolean {
+    return this.#dueMs !== Infinity
+  }
+
+  /** A packet was sent, or the receiver has no room, and none is due: one is once nothing has moved for long. */
+  wait(nowMs: number): void {
+    this.#arm(nowMs)
+  }
+
+  /** Something moved. */
+  move(nowMs: number): void {
+    this.#intervalMs = this.#inVain = 0
+    this.#arm(nowMs)
+  }
+
+  /** The peer is heard again after a silence: what was asked further and further apart is asked now. */
+  handleReachable(nowMs: number): void {
+    this.move(nowMs)
+    if (this.#dueMs !== Infinity) this.#dueMs = nowMs
+  }
+
+  /** Nothing is waited for any more. */
+  stop(): void {
+    this.#isWanted = false
+    this.#dueMs = Infinity
+  }
+
+  /** Fills in a sync with at most this many gone ranges, if one is due. */
+  poll(nowMs: number, sync: Sync, rangesMax: number): boolean {
+    if (this.dueMs > nowMs) return false
+    const ledger = this.#ledger
+    ledger.passGone()
+    this.#isWanted = false
+    this.#lastMs = nowMs
+    this.#inVain++
+    this.#sent++
+    sync.high = ledger.next
+    this.#listGone(sync, Math.min(rangesMax, RANGES_MAX))
+    this.#arm(nowMs)
+    return true
+  }
+
+  /** The low mark goes past what is gone right above the receiver's edge; ranges tell of the rest. */
+  #listGone(sync: Sync, rangesMax: number): void {
+    const ledger = this.#ledger
+    const { low, next, gonePackets } = ledger
+    let number = gonePackets > 0 ? endOfGone(ledger, low) : low
+    sync.low = number
+    sync.begun = ledger.begunBelow(number)
+    const { gone } = sync
+    gone.count = 0
+    let left = gonePackets - (number - low)
+    while (left > 0 && number < next && gone.count < rangesMax) {
+      const from = number
+      number = endOfGone(ledger, from)
+      if (number === from) {
+        number++
+        continue
+      }
+      gone.edges[2 * gone.count] = from
+      gone.edges[2 * gone.count + 1] = number
+      gone.begun[gone.count++] = ledger.begunBelow(number)
+      left -= number - from
+    }
+  }
+
+  /** The first sync after a PTO and the peer's delay, then further and further apart. */
+  #arm(nowMs: number): void {
+    const { low, next, high } = this.#ledger
+    const { isHeld } = this.#queue
+    const isWaiting = low < next || (isHeld && next < high)
+    if (!isWaiting || !this.#isAcknowledged || !this.#life.isDelivering) {
+      this.#dueMs = Infinity
+      return
+    }
+    const { srttMs, ptoMs } = this.#rtt
+    const first = Math.min(ptoMs, FIRST_SYNC_MS_MAX) + this.#peerStatusDelayMs
+    const usual = Math.max(SYNC_MS_MAX, SYNC_PACE * this.#pace.intervalMs, 2 * srttMs, first)
+    const isSoon = this.#inVain <= (isHeld ? SYNCS_SOON_HELD : SYNCS_SOON)
+    const most = isSoon ? usual : Math.max(usual, this.#pace.intervalMs)
+    this.#intervalMs = this.#intervalMs === 0 ? first : Math.min(2 * this.#intervalMs, most)
+    this.#dueMs = this.#pace.align(nowMs, this.#intervalMs)
+  }
+
+  /** For tests: throws an `Error` where packets wait for an answer that nothing asks for. */
+  assertInvariants(): void {
+    const isWaiting = this.#isAcknowledged && this.#life.isDelivering && this.#ledger.low < this.#ledger.next
+    if (isWaiting && this.dueMs === Infinity) throw new Error("packets are unanswered and no sync is due")
+  }
+}
+
+/** Where the stretch of gone packets that begins at a packet ends, below what was never sent. */
+function endOfGone(ledger: SendLedger, from: number): number {
+  let number = from
+  while (number < ledger.next && ledger.state(number) === PACKET.gone) number++
+  return number
+}

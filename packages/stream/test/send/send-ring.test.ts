@@ -1,0 +1,62 @@
+import { ringIndex } from "@x/wire"
+import fc from "fast-check"
+import { expect, test } from "vitest"
+import { runs } from "../../../../tools/testkit/src/runs.ts"
+import { isKept, isRest, PACKET, SendRing } from "../../src/send/send-ring.ts"
+import { firsts } from "./parts.ts"
+
+/** Writes a row whose every column tells its packet. */
+function fill(ring: SendRing, number: number): void {
+  const at = ring.index(number)
+  const small = number % 200
+  ring.slot[at] = ring.length[at] = ring.delivery[at] = ring.state[at] = ring.sends[at] = small
+  ring.writtenMs[at] = ring.sentMs[at] = ring.begun[at] = number
+}
+
+function row(ring: SendRing, number: number): number[] {
+  const at = ring.index(number)
+  const { slot, length, delivery, state, sends, writtenMs, sentMs, begun } = ring
+  return [slot, length, delivery, state, sends, writtenMs, sentMs, begun].map((column) => column[at]!)
+}
+
+test("each packet keeps its row while the ring grows, wherever its numbers begin", () => {
+  fc.assert(
+    fc.property(firsts, fc.integer({ min: 1, max: 200 }), (first, packets) => {
+      const ring = new SendRing()
+      for (let number = first; number < first + packets; number++) {
+        ring.makeRoom(number + 1 - first)
+        fill(ring, number)
+      }
+      for (let number = first; number < first + packets; number++) {
+        const small = number % 200
+        expect(row(ring, number)).toEqual([small, small, small, small, small, number, number, number])
+      }
+    }),
+    { numRuns: runs(30) },
+  )
+})
+
+test("a row is copied whole", () => {
+  const ring = new SendRing()
+  ring.makeRoom(2)
+  fill(ring, 7)
+  ring.move(ring.index(7), ring.index(8))
+  expect(row(ring, 8)).toEqual(row(ring, 7))
+})
+
+test("a ring begins with 16 rows, doubles, and gives its memory back", () => {
+  const ring = new SendRing()
+  const rows = [0, 1, 16, 17, 33].map((packets) => {
+    ring.makeRoom(packets)
+    return ring.rows
+  })
+  expect(rows).toEqual([0, 16, 16, 32, 64])
+  expect(ring.index(100)).toBe(ringIndex(100, 63))
+  ring.clear()
+  expect([ring.rows, ring.slot.length, ring.begun.length]).toEqual([0, 0, 0])
+})
+
+test("what is to be sent, or sent again, is kept; what goes on with a message is its rest", () => {
+  expect(Object.values(PACKET).filter(isKept)).toEqual([PACKET.queued, PACKET.inFlight, PACKET.lost])
+  expect([0, 1, 2, 3, 4].map(isRest)).toEqual([false, false, true, true, false])
+})
