@@ -51,7 +51,12 @@ test("what the sender says it spent is what the pace waits for", () => {
 test("the controller hears of a turn once, with all of its bytes", () => {
   const told: number[] = []
   const size = new PathSize(settingsOf({}), LIMITS)
-  const controller = { windowBytes: 10_000, paceBytesPerMs: Infinity, onSent: (bytes: number) => void told.push(bytes), onFeedback: () => {} }
+  const controller = {
+    windowBytes: 10_000,
+    paceBytesPerMs: Infinity,
+    onSent: (bytes: number) => void told.push(bytes),
+    onFeedback: () => {},
+  }
   const gate = new SendGate(controller, size, 1)
   gate.begin(new SentDatagrams(), 0)
   gate.spend(700)

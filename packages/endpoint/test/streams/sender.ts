@@ -110,4 +110,3 @@ function streamsOf(bytes: Uint8Array): number[] {
   while (cursor.next()) if (cursor.kind === KIND.sequenced) streams.push(readStream(view, cursor.body))
   return streams
 }
-
