@@ -1,6 +1,6 @@
 import type { IncomingStream } from "./incoming-stream.ts"
 import type { Codec, MessageType, WritingCodec } from "./message-type.ts"
-import type { SendOptions } from "./outgoing-stream.ts"
+import type { SendOptions } from "./sending.ts"
 import type { Peer } from "./peer.ts"
 
 /**

@@ -3,16 +3,8 @@ import { EndpointError } from "../errors/endpoint-error.ts"
 import { type Departure, Events, type Listener } from "./events.ts"
 import { type KeptMessage, KeptMessages, type UnconfirmedMessage } from "./kept-messages.ts"
 import { isMessageType, isWriting, type MessageType } from "./message-type.ts"
-import {
-  checkMessage,
-  checkSendOptions,
-  checkTrySendOptions,
-  type OutgoingEnd,
-  type OutgoingStream,
-  type SendOptions,
-  type SendResult,
-  type TrySendOptions,
-} from "./outgoing-stream.ts"
+import type { OutgoingStream } from "./outgoing-stream.ts"
+import { checkMessage, checkSendOptions, checkTrySendOptions, type OutgoingEnd, type SendOptions, type SendResult, type TrySendOptions } from "./sending.ts"
 import type { OpenOptions, Peer } from "./peer.ts"
 import { encodeValue, type UserCode } from "./user-code.ts"
 

@@ -1,93 +1,30 @@
 import { appendWhole, fitsWhole, LargeMessage, packetsNeeded, writeWhole } from "@x/fragment"
-import type { PacketRange, SendStream, SentMessages } from "@x/stream"
+import type { SendStream, SentMessages } from "@x/stream"
 import { type Delivery, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
-import { ABORT_SIGNAL, check, checkFunction, checkSize, checkType, FLAG, type Kinds, REASON_CODE, TIMEOUT } from "../errors/check.ts"
+import { check, checkFunction, checkSize, checkType, REASON_CODE } from "../errors/check.ts"
 import { abortedError, EndpointError } from "../errors/endpoint-error.ts"
+import type { PeerState } from "../peer/peer-state.ts"
+import type { OutgoingState } from "../streams/outgoing-streams.ts"
+import { type ParkedMessage, type ParkedMessages, type ParkingLot, writeMessage } from "../streams/parking-lot.ts"
 import { Events, type Listener } from "./events.ts"
 import { isMessageType, isWriting, type MessageType, numberOf } from "./message-type.ts"
-import { type ParkedMessage, type ParkedMessages, type ParkingLot, writeMessage } from "../streams/parking-lot.ts"
 import type { Peer, PeerHost } from "./peer.ts"
-import type { OutgoingState } from "../streams/outgoing-streams.ts"
-import type { PeerState } from "../peer/peer-state.ts"
-import { Wait, WAIT_OPTIONS, type WaitOptions } from "./wait.ts"
+import {
+  checkBytes,
+  NO_OPTIONS,
+  type OutgoingEnd,
+  type OutgoingStreamEvents,
+  SEND_OPTIONS,
+  type SendOptions,
+  type SendResult,
+  SIGNAL_OPTIONS,
+  timeoutOf,
+  type TrySendOptions,
+} from "./sending.ts"
 import { encodeValue, type Fill, fillWith, sizeOf } from "./user-code.ts"
+import { Wait, WAIT_OPTIONS, type WaitOptions } from "./wait.ts"
+import { Waiters } from "./waiters.ts"
 import { writableOf } from "./web-streams.ts"
-
-/** What became of a message that was offered. But for the first two nothing of it is kept. */
-export type SendResult =
-  /** It is in the window; on `latest` in place of any before it that is unsent. */
-  | "sent"
-  /** It was copied, and will follow. */
-  | "parked"
-  /** There was no room, on a stream that doesn't wait. */
-  | "dropped"
-  /** Window and parking lot are full: try after `drain`. */
-  | "refused"
-  /** The peer has left. */
-  | "not-joined"
-  /** The stream was ended, reset or stopped. */
-  | "closed"
-  /** It has more bytes than `messageBytesMax` of the stream. */
-  | "too-large"
-
-/** What a stream to a peer tells, and with what. */
-export interface OutgoingStreamEvents {
-  /** After a message was parked or refused: the parking lot is empty, and the window has room. Not where the stream closes first: that is `closed`. */
-  drain: () => void
-  /** Once: nothing is taken or delivered any more. */
-  closed: (end: OutgoingEnd) => void
-}
-
-/** How a stream to a peer ended. */
-export interface OutgoingEnd {
-  /** It was ended, and the peer acknowledged each message that was accepted; where nothing acknowledges, that none was. */
-  readonly isComplete: boolean
-  /** Why it was reset, by either side: one of `REASON`, or the application's. `REASON.unspecified` if it wasn't, or nothing was said. */
-  readonly reason: number
-  /** What became of its messages; nothing is pending. */
-  readonly account: SentMessages
-}
-
-/** How long `send` waits, and for what. */
-export interface SendOptions {
-  /** Gives the message up: taken out of the queue, also half sent. One that waits for its receipt was sent, and may be delivered all the same. */
-  readonly signal?: AbortSignal
-  /** After so long it is given up in the same way: `timeout`. Milliseconds; default: `Infinity`, it waits for ever. */
-  readonly timeoutMs?: number
-  /** Settle when the peer's stream acknowledged the message, not when it is in the window. Not where nothing acknowledges: `latest`, `fire-and-forget`. */
-  readonly receipt?: boolean
-}
-
-const SEND_OPTIONS: Kinds<SendOptions> = { signal: ABORT_SIGNAL, timeoutMs: TIMEOUT, receipt: FLAG }
-
-/** How long a message waits that `trySend` had to park. */
-export interface TrySendOptions {
-  /** Parked, a message is given up after so long. Milliseconds; default: `Infinity`, never. */
-  readonly timeoutMs?: number
-}
-
-const TRY_SEND_OPTIONS: Kinds<TrySendOptions> = { timeoutMs: TIMEOUT }
-
-const SIGNAL_OPTIONS: Kinds<{ readonly signal?: AbortSignal }> = { signal: ABORT_SIGNAL }
-
-/** What most calls come with isn't looked at. */
-const NO_OPTIONS: SendOptions = {}
-
-/** Somebody who waits for what is written already, or for the end of the stream. */
-interface Waiter {
-  readonly wait: Wait
-  readonly what: "receipt" | "flush" | "end"
-  /** So many parked messages have to leave the lot first; then it is known which packets have to be acknowledged. */
-  readonly parked: number
-  packets: PacketRange | undefined
-}
-
-/** What is said to whoever stops waiting. */
-const GOES_ON = {
-  receipt: "the message was sent, and may have been delivered",
-  flush: "what was accepted is still being delivered",
-  end: "what was accepted is still being delivered, and the stream ends after it",
-}
 
 /** A stream to a peer. Made by `peer.open()`. */
 export class OutgoingStream {
@@ -100,9 +37,7 @@ export class OutgoingStream {
   readonly #stream: SendStream
   readonly #lot: ParkingLot
   readonly #host: PeerHost
-  #waiters: Waiter[] = []
-  /** When the first of them has waited long enough. */
-  #waitersMs = Infinity
+  readonly #waiters: Waiters
   readonly #events: Events<OutgoingStreamEvents>
   #isEnded = false
   #end: OutgoingEnd | undefined
@@ -125,6 +60,10 @@ export class OutgoingStream {
     this.#stream = state.stream
     this.#lot = lot
     this.#host = host
+    this.#waiters = new Waiters(this.#stream, lot, () => {
+      this.#arm()
+      this.#peerState.outgoing.touch(this.#state)
+    })
     this.#mayAppend = this.#isReliable()
     this.#appendBytesMax = peerState.messageBytesMax
     this.#events = new Events(["drain", "closed"], host.userCode)
@@ -277,7 +216,7 @@ export class OutgoingStream {
   }
 
   #arm(): void {
-    this.#state.deadlineMs = Math.min(this.#lot.deadlineMs, this.#waitersMs)
+    this.#state.deadlineMs = Math.min(this.#lot.deadlineMs, this.#waiters.deadlineMs)
   }
 
   #deadlineOf(timeoutMs: number): number {
@@ -311,7 +250,7 @@ export class OutgoingStream {
     if (isWhole && stream.reserve(wholeHeaderBytes(bytes) + bytes) >= 0) return true
     const { settledMessages } = stream
     const hasRoom = stream.makeRoom(packetsNeeded(bytes, payloadBytesMax))
-    if (stream.settledMessages > settledMessages) this.#settleWaiters()
+    if (stream.settledMessages > settledMessages) this.#waiters.settle()
     return hasRoom
   }
 
@@ -391,51 +330,7 @@ export class OutgoingStream {
     const { high, low, payloadBytesMax } = this.#stream
     // A message may share its first packet's place with none: one packet more than it takes at most does no harm.
     const from = high - (fitsWhole(length, payloadBytesMax) ? 1 : packetsNeeded(length, payloadBytesMax) + 1)
-    this.#await({ wait, what: "receipt", parked: 0, packets: this.#follow(Math.max(from, low), high) })
-  }
-
-  #await(waiter: Waiter): void {
-    const { wait, what } = waiter
-    this.#waiters.push(waiter)
-    wait.onAbort = (error) => {
-      this.#waiters.splice(this.#waiters.indexOf(waiter), 1)
-      this.#settle(waiter, error(GOES_ON[what]))
-    }
-    if (wait.deadlineMs === Infinity) return
-    this.#waitersMs = Math.min(this.#waitersMs, wait.deadlineMs)
-    this.#arm()
-    this.#peerState.outgoing.touch(this.#state)
-  }
-
-  /** The waiter is none any more. */
-  #settle({ wait, packets }: Waiter, error: EndpointError | undefined): void {
-    if (packets !== undefined) this.#stream.unfollow(packets)
-    wait.settle(error)
-  }
-
-  #settleWaiters(): void {
-    if (this.#waiters.length === 0) return
-    this.#mark()
-    this.#waiters = this.#waiters.filter((waiter) => !this.#settleIfDone(waiter))
-  }
-
-  #settleIfDone(waiter: Waiter): boolean {
-    const { what, packets } = waiter
-    if (packets === undefined) return false
-    const { from, to } = packets
-    const { traits } = this.#stream
-    // What is given up is so as a whole.
-    if (what === "receipt" && traits.givesUp && this.#stream.isGone(to - 1, to)) {
-      this.#settle(
-        waiter,
-        new EndpointError("dropped", "the message was given up for newer ones, or for its age; it may have been delivered"),
-      )
-      return true
-    }
-    const isUnordered = what === "receipt" && !traits.isOrdered
-    if (!(isUnordered ? this.#stream.isSettled(from, to) : this.#stream.isPast(to))) return false
-    this.#settle(waiter, undefined)
-    return true
+    this.#waiters.addReceipt(wait, Math.max(from, low), high)
   }
 
   /**
@@ -496,22 +391,10 @@ export class OutgoingStream {
     const { signal, timeoutMs = Infinity } = options === NO_OPTIONS ? options : check.options("flush", options, WAIT_OPTIONS)
     if (signal?.aborted) return Promise.reject(abortedError(signal))
     if (this.state === "closed") return this.#isFlushed ? Promise.resolve() : Promise.reject(this.closedError)
-    const { isEmpty, entered } = this.#lot
-    if (isEmpty && this.#stream.isPast(this.#stream.high)) return Promise.resolve()
+    if (this.#lot.isEmpty && this.#stream.isPast(this.#stream.high)) return Promise.resolve()
     const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
-    this.#await({ wait, what: "flush", parked: entered, packets: isEmpty ? this.#followAll() : undefined })
+    this.#waiters.addFlush(wait)
     return wait.promise
-  }
-
-  /** What has been written so far. */
-  #followAll(): PacketRange {
-    return this.#follow(this.#stream.low, this.#stream.high)
-  }
-
-  #follow(from: number, to: number): PacketRange {
-    const packets = { from, to }
-    this.#stream.follow(packets)
-    return packets
   }
 
   /**
@@ -533,7 +416,7 @@ export class OutgoingStream {
     this.#mayAppend = false
     this.#endIfDrained()
     const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
-    this.#await({ wait, what: "end", parked: Infinity, packets: undefined })
+    this.#waiters.addEnd(wait)
     return wait.promise
   }
 
@@ -554,8 +437,8 @@ export class OutgoingStream {
 
   /** @internal A call that waits. */
   get waitingCall(): string | undefined {
-    const [waiter] = this.#waiters
-    if (waiter !== undefined) return waiter.what === "receipt" ? "stream.send()" : `stream.${waiter.what}()`
+    const { first } = this.#waiters
+    if (first !== undefined) return first === "receipt" ? "stream.send()" : `stream.${first}()`
     return this.#lot.isAwaited ? "stream.send()" : undefined
   }
 
@@ -584,17 +467,11 @@ export class OutgoingStream {
     if (this.state === "closed") return this.#close()
     this.#expire()
     this.#resume()
-    this.#settleWaiters()
+    this.#waiters.settle()
     if (!this.#isDrainOwed || !this.#lot.isEmpty) return
     if (this.#stream.roomPackets === 0) return this.#starve()
     this.#isDrainOwed = false
     this.#events.emit("drain")
-  }
-
-  /** Messages have left the lot: those who waited for that wait for packets from now on. */
-  readonly #mark = (): void => {
-    for (const waiter of this.#waiters)
-      if (waiter.packets === undefined && this.#lot.left >= waiter.parked) waiter.packets = this.#followAll()
   }
 
   #expire(): void {
@@ -602,21 +479,8 @@ export class OutgoingStream {
     const nowMs = this.#host.now()
     for (const { settle } of this.#lot.expire(nowMs))
       settle?.(new EndpointError("timeout", "the message waited for the window longer than its timeoutMs; it was not delivered"))
-    if (nowMs >= this.#waitersMs) {
-      this.#waitersMs = Infinity
-      this.#waiters = this.#waiters.filter((waiter) => !this.#settleIfLate(waiter, nowMs))
-    }
+    this.#waiters.expire(nowMs)
     this.#arm()
-  }
-
-  #settleIfLate(waiter: Waiter, nowMs: number): boolean {
-    const { wait, what } = waiter
-    if (nowMs < wait.deadlineMs) {
-      this.#waitersMs = Math.min(this.#waitersMs, wait.deadlineMs)
-      return false
-    }
-    this.#settle(waiter, new EndpointError("timeout", `no answer came within timeoutMs; ${GOES_ON[what]}`))
-    return true
   }
 
   /** Once it is closed: `undefined` where it was ended and the peer answered that, else what those get that waited for it. */
@@ -641,14 +505,14 @@ export class OutgoingStream {
       reason: this.#stream.reason,
       account,
     }
-    for (const waiter of this.#waiters.splice(0)) this.#settle(waiter, failure)
+    this.#waiters.close(failure)
     this.#tellClosed?.(this.#end)
     this.#events.emit("closed", this.#end)
   }
 
   #resume(): void {
     if (!this.#lot.isEmpty) {
-      this.#lot.resume(this.#stream, this.#mark)
+      this.#lot.resume(this.#stream, this.#waiters.mark)
       this.#arm()
       this.#peerState.outgoing.touch(this.#state)
       if (!this.#lot.isEmpty) this.#starve()
@@ -696,8 +560,7 @@ export class OutgoingStream {
   assertInvariants(): void {
     const { accepted, acknowledged, unconfirmed, dropped, pending } = this.account
     if (accepted !== acknowledged + unconfirmed + dropped + pending) throw new Error("the account of an outgoing stream does not balance")
-    if (this.#stream.followed !== this.#waiters.filter(({ packets }) => packets !== undefined).length)
-      throw new Error("packets are followed that nobody waits for")
+    this.#waiters.assertInvariants()
     this.#lot.assertInvariants()
   }
 
@@ -718,39 +581,3 @@ const PUSH_BYTES = 65_536
 
 /** Of the longest header of a piece that isn't the first. */
 const PIECE_ROOM_BYTES = 14
-
-/** What a stream that isn't there yet is given. */
-export function checkTrySendOptions(options: TrySendOptions): void {
-  check.options("trySend", options, TRY_SEND_OPTIONS)
-}
-
-export function checkSendOptions(options: SendOptions): void {
-  check.options("send", options, SEND_OPTIONS)
-}
-
-/** Many messages may have a time-out: most of those take the short way. */
-function timeoutOf(options: TrySendOptions): number {
-  let names = 0
-  for (const name in options) names += name === "timeoutMs" ? 1 : 2
-  if (names === 1 && TIMEOUT.has(options.timeoutMs)) return options.timeoutMs
-  return check.options("trySend", options, TRY_SEND_OPTIONS).timeoutMs ?? Infinity
-}
-
-/** What a stream that isn't there yet is given: a value is seen once it is. */
-export function checkMessage(type: number | MessageType<unknown>, value: unknown): void {
-  if (isMessageType(type)) return
-  checkType(type)
-  checkBytes(value)
-}
-
-export function checkBytes(bytes: unknown): asserts bytes is Uint8Array {
-  if (!(bytes instanceof Uint8Array))
-    throw new TypeError("a message is a Uint8Array; encode text and other values first, or define a message type")
-  if (bytes.length > 0) return
-  try {
-    // One whose memory is gone is empty too, but can't be read.
-    new Uint8Array(bytes)
-  } catch (cause) {
-    throw new TypeError("the buffer of the message was transferred, or has shrunk: there is nothing of it to send", { cause })
-  }
-}

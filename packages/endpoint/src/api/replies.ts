@@ -1,14 +1,7 @@
 import { abortedError, type EndpointError } from "../errors/endpoint-error.ts"
 import type { MessageType } from "./message-type.ts"
-import {
-  checkMessage,
-  checkSendOptions,
-  checkTrySendOptions,
-  type OutgoingStream,
-  type SendOptions,
-  type SendResult,
-  type TrySendOptions,
-} from "./outgoing-stream.ts"
+import type { OutgoingStream } from "./outgoing-stream.ts"
+import { checkMessage, checkSendOptions, checkTrySendOptions, type SendOptions, type SendResult, type TrySendOptions } from "./sending.ts"
 
 /** What the answers to a peer need of it. */
 export interface RepliesHost {
