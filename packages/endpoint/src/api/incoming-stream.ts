@@ -17,6 +17,7 @@ import type { IncomingState } from "../streams/incoming-state.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 import type { Routing } from "./routing.ts"
 import type { UserCode } from "./user-code.ts"
+import { WaitingMessages } from "./waiting-messages.ts"
 import { readableOf } from "./web-streams.ts"
 
 /** What a stream from a peer tells, and with what. */
@@ -72,13 +73,8 @@ export class IncomingStream {
   #routed: MessageHandler | undefined
   #routedType = -1
   #routedVersion = -1
-  /** Messages that wait for their consumer, from `#head` on. */
-  #queue: QueuedMessage[] = []
-  #head = 0
-  /** Those before them, on a stream without an order, that nobody is there for: the others go on. */
-  #aside: QueuedMessage[] | undefined
-  /** Of both. */
-  #queuedBytes = 0
+  /** Messages that wait for their consumer. */
+  readonly #queue = new WaitingMessages()
   /** The message that its consumers have. */
   #current: QueuedMessage | undefined
   #isPaused = false
@@ -136,7 +132,7 @@ export class IncomingStream {
     /** Bytes of these; the last one may take them beyond `queuedBytesMax`. */
     readonly bytes: number
   } {
-    return { messages: this.#waiting, bytes: this.#queuedBytes }
+    return { messages: this.#queue.count, bytes: this.#queue.bytes }
   }
 
   /** Settles when no more messages will come and those that came were taken, or with `stop`. Until then it counts as one of the streams of its peer. */
@@ -216,7 +212,7 @@ export class IncomingStream {
   /** Ends `pause`: what waits is handed over, in order. */
   resume(): void {
     this.#isPaused = false
-    this.#recall()
+    this.#queue.recall()
     this.#host.userCode.resume(this)
   }
 
@@ -234,11 +230,8 @@ export class IncomingStream {
     if (this.#isOver) return
     this.#isStopped = true
     if (this.#end !== undefined) this.#end = { ...this.#end, isComplete: false, reason }
-    this.#recall()
-    this.lose(this.#waiting)
-    for (let i = this.#head; i < this.#queue.length; i++) this.#queue[i]!.release()
-    this.#queue = []
-    this.#head = this.#queuedBytes = 0
+    this.lose(this.#queue.count)
+    this.#queue.clear()
     for (const readers of [...this.#allReaders(), this.peer.readersOf(this.#current?.type ?? -1) ?? []])
       for (const reader of readers) reader.drop(this)
     this.#peerState.incoming.stop(this.#state, reason)
@@ -261,24 +254,15 @@ export class IncomingStream {
   }
 
   #noteBehind(): void {
-    const isBehind = this.#current !== undefined || (this.#ready > 0 && !this.#isUnclaimed)
+    const isBehind = this.#current !== undefined || (this.#queue.ready > 0 && !this.#isUnclaimed)
     if (isBehind === this.#isBehind) return
     this.#isBehind = isBehind
     this.#host.onBehind(this, isBehind)
   }
 
-  /** Messages that are handed over next. */
-  get #ready(): number {
-    return this.#queue.length - this.#head
-  }
-
-  get #waiting(): number {
-    return this.#ready + (this.#aside?.length ?? 0)
-  }
-
   /** Nothing waits, nobody is busy with it, and nobody wants it to wait. */
   get #isIdle(): boolean {
-    return !this.#isPaused && this.#current === undefined && !this.#isPumping && this.#head === this.#queue.length
+    return !this.#isPaused && this.#current === undefined && !this.#isPumping && this.#queue.ready === 0
   }
 
   /** Most messages are of the type of the one before, and those who get them are the same. */
@@ -295,9 +279,8 @@ export class IncomingStream {
     const handler = this.#isIdle ? this.#handlerNow(type) : undefined
     if (handler !== undefined) return this.#host.userCode.handle(handler, type, this, bytes, view, offset, length)
     const isWaiting = this.#state.stream.traits.waits
-    if (!isWaiting && this.#waiting === 0 && this.#shareRoom() <= 0) return this.#drop(1)
+    if (!isWaiting && this.#queue.count === 0 && this.#shareRoom() <= 0) return this.#drop(1)
     this.#queue.push(new QueuedMessage(this.peer.queueShare, type, new Uint8Array(bytes.subarray(offset, offset + length))))
-    this.#queuedBytes += length
     if (!isWaiting) this.#dropOldest()
     else if (this.#state.room !== undefined || this.#isFilling()) this.#tellRoom()
     if (!this.#isUnclaimed) this.pump()
@@ -318,24 +301,17 @@ export class IncomingStream {
   }
 
   get #heldBytes(): number {
-    return this.#queuedBytes + (this.#current?.bytes.length ?? 0)
+    return this.#queue.bytes + (this.#current?.bytes.length ?? 0)
   }
 
   /** A stream that doesn't wait keeps the newest. */
   #dropOldest(): void {
     let dropped = 0
-    for (; this.#waiting > 1 && this.#isFull(); dropped++) this.#oldest().release()
+    for (; this.#queue.count > 1 && this.#isFull(); dropped++) this.#queue.dropOldest().release()
     if (dropped === 0) return
     // It may have been the one that nobody was there for.
     this.#isUnclaimed = false
     this.#drop(dropped)
-  }
-
-  #oldest(): QueuedMessage {
-    const message = this.#aside?.shift()
-    if (message === undefined) return this.#shift()
-    this.#queuedBytes -= message.bytes.length
-    return message
   }
 
   #drop(messages: number): void {
@@ -347,15 +323,15 @@ export class IncomingStream {
     // Of what is to be the latest nobody wants the one before.
     if (this.#state.stream.traits.isNewestOnly) return true
     const { queuedMessagesMax, queuedBytesMax } = this.#host
-    return this.#waiting >= queuedMessagesMax || this.#queuedBytes >= queuedBytesMax || this.#shareRoom() <= 0
+    return this.#queue.count >= queuedMessagesMax || this.#queue.bytes >= queuedBytesMax || this.#shareRoom() <= 0
   }
 
   /** From half of its bounds on the sender is told how much there is room for: what it sends beyond that would be refused, and all of it sent again. */
   #isFilling(): boolean {
     const { queuedMessagesMax, queuedBytesMax } = this.#host
     return (
-      2 * this.#waiting >= queuedMessagesMax ||
-      2 * this.#queuedBytes >= queuedBytesMax ||
+      2 * this.#queue.count >= queuedMessagesMax ||
+      2 * this.#queue.bytes >= queuedBytesMax ||
       2 * this.peer.queueShare.roomAhead(this.#heldBytes) <= queuedBytesMax
     )
   }
@@ -368,11 +344,11 @@ export class IncomingStream {
     if (this.#state.room === undefined) share.budget.told++
     const room = (this.#state.room ??= { messages: 0, bytes: 0, messagesMax, bytesMax, isFull: false, isWaiting: false })
     const ahead = isServed || !share.budget.isQueued ? share.roomAhead(this.#heldBytes) : 0
-    room.messages = messagesMax - this.#waiting
+    room.messages = messagesMax - this.#queue.count
     // Others are told of the same room.
-    room.bytes = Math.min(bytesMax - this.#queuedBytes, ahead <= 0 ? 0 : Math.max(1, ahead / share.budget.told))
-    room.isFull = this.#waiting >= messagesMax || this.#queuedBytes >= bytesMax || this.#shareRoom() <= 0
-    room.isWaiting = this.#ready === 0
+    room.bytes = Math.min(bytesMax - this.#queue.bytes, ahead <= 0 ? 0 : Math.max(1, ahead / share.budget.told))
+    room.isFull = this.#queue.count >= messagesMax || this.#queue.bytes >= bytesMax || this.#shareRoom() <= 0
+    room.isWaiting = this.#queue.ready === 0
     if (ahead <= 0) share.budget.wait(this)
     this.#peerState.incoming.roomChanged(this.#state)
   }
@@ -384,35 +360,16 @@ export class IncomingStream {
     return room === undefined || room.bytes <= 0 ? 0 : Math.max(bytesPerPacket + messagesPerPacket * MESSAGE_BYTES, MESSAGE_BYTES)
   }
 
-  #shift(): QueuedMessage {
-    const message = this.#queue[this.#head++]!
-    this.#queuedBytes -= message.bytes.length
-    // Once in a while, so that each costs little.
-    if (this.#head === this.#queue.length || this.#head >= 1_024) {
-      this.#queue.splice(0, this.#head)
-      this.#head = 0
-    }
-    return message
-  }
-
   /** @internal Somebody reads or handles what nobody did, or it isn't to wait any more: it is handed over soon. */
   claim(): void {
     const { userCode, routing } = this.#host
     const { unclaimed } = routing
     unclaimed.recheck(this)
-    if (this.#waiting === 0) return
+    if (this.#queue.count === 0) return
     this.#isUnclaimed = false
-    this.#recall()
+    this.#queue.recall()
     this.#noteBehind()
     userCode.resume(this)
-  }
-
-  /** What was set aside is the oldest, and is offered again. */
-  #recall(): void {
-    if (this.#aside === undefined) return
-    this.#queue = [...this.#aside, ...this.#queue.slice(this.#head)]
-    this.#head = 0
-    this.#aside = undefined
   }
 
   /** @internal Hands over what waits, as long as its consumers keep up. */
@@ -421,7 +378,7 @@ export class IncomingStream {
     this.#isPumping = true
     this.#isUnclaimed = false
     try {
-      while (this.#mayHandOver()) this.#offer(this.#shift())
+      while (this.#mayHandOver()) this.#offer(this.#queue.shift())
     } finally {
       this.#isPumping = false
     }
@@ -431,13 +388,13 @@ export class IncomingStream {
 
   /** @internal What it holds is for nobody who is there, or for its own readers alone. */
   get isStalled(): boolean {
-    return this.#isUnclaimed || this.#readers !== undefined || (this.#ready === 0 && this.#current === undefined)
+    return this.#isUnclaimed || this.#readers !== undefined || (this.#queue.ready === 0 && this.#current === undefined)
   }
 
   /** What the application is told before the next message may pause the stream, or stop it. */
   #mayHandOver(): boolean {
     this.#host.userCode.catchUp()
-    return !this.#isPaused && this.#current === undefined && !this.#isUnclaimed && this.#head < this.#queue.length
+    return !this.#isPaused && this.#current === undefined && !this.#isUnclaimed && this.#queue.ready > 0
   }
 
   #offer(message: QueuedMessage): void {
@@ -452,9 +409,7 @@ export class IncomingStream {
   /** The message that is next waits for somebody. Where there is an order, those behind it do too. */
   #await(): void {
     if (!this.#state.stream.traits.isOrdered) {
-      const message = this.#shift()
-      this.#queuedBytes += message.bytes.length
-      ;(this.#aside ??= []).push(message)
+      this.#queue.setAside()
       this.#isUnclaimed = false
     }
     this.#host.routing.unclaimed.add(this)
@@ -468,9 +423,7 @@ export class IncomingStream {
       if (!wasTaken) this.lose(1)
       message.release()
     } else {
-      if (this.#head > 0) this.#queue[--this.#head] = message
-      else this.#queue.unshift(message)
-      this.#queuedBytes += message.bytes.length
+      this.#queue.putBack(message)
     }
     if (this.#state.room !== undefined) this.#tellRoom()
     // Whoever was done last may be within a call of its own.
@@ -510,7 +463,7 @@ export class IncomingStream {
   /** Over once what came was taken, or isn't wanted. */
   #finish(): void {
     if (this.#end === undefined) return
-    const isRead = this.#current === undefined && this.#waiting === 0
+    const isRead = this.#current === undefined && this.#queue.count === 0
     if (isRead) this.#peerState.incoming.read(this.#state)
     if (this.#isOver || !(isRead || this.#isStopped)) return this.isStalled ? this.peer.noteStalled() : undefined
     this.#isOver = true

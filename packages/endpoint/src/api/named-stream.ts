@@ -4,7 +4,15 @@ import { type Departure, Events, type Listener } from "./events.ts"
 import { type KeptMessage, KeptMessages, type UnconfirmedMessage } from "./kept-messages.ts"
 import { isMessageType, isWriting, type MessageType } from "./message-type.ts"
 import type { OutgoingStream } from "./outgoing-stream.ts"
-import { checkMessage, checkSendOptions, checkTrySendOptions, type OutgoingEnd, type SendOptions, type SendResult, type TrySendOptions } from "./sending.ts"
+import {
+  checkMessage,
+  checkSendOptions,
+  checkTrySendOptions,
+  type OutgoingEnd,
+  type SendOptions,
+  type SendResult,
+  type TrySendOptions,
+} from "./sending.ts"
 import type { OpenOptions, Peer } from "./peer.ts"
 import { encodeValue, type UserCode } from "./user-code.ts"
 
