@@ -60,6 +60,21 @@ test("a message that goes beyond the spread leaves memory to those before it, or
   expect(delivered.toSorted((x, y) => x - y)).toEqual([900, 900, ALL_BYTES])
 })
 
+test("one that waits for those before it is asked for as soon as they have come", async () => {
+  const { network, b, delivered, open, lose } = await makeScene({ poolPacketsPerPeer: 64 })
+  const stream = open()
+  await network.advance(50)
+  lose([stream, 0, 1])
+  for (const bytes of [100, ALL_BYTES]) stream.trySend(1, pattern(bytes))
+  await network.advance(1_000)
+  expect([delivered.length, b.sizes.assemblyBytes]).toEqual([0, 0])
+  lose()
+  await network.when(() => delivered.length === 1, 2_000)
+  // A round trip of 10 ms.
+  await network.advance(15)
+  expect(b.sizes.assemblyBytes).toBe(ALL_BYTES)
+})
+
 test("nor do those of two streams together take what both would need", async () => {
   const memory = { assemblyBytesPerPeer: 400_000, assemblyBytesMax: 4_000_000 }
   const { network, delivered, open, lose } = await makeScene({ poolPacketsPerPeer: 512, ...memory })

@@ -87,6 +87,11 @@ export class GapTracker {
     return this.#gaps[0]?.from ?? Infinity
   }
 
+  /** Whether the lowest is not to be asked for before there is room. */
+  get isFirstHeld(): boolean {
+    return this.#gaps[0]?.askedMs === Infinity
+  }
+
   /** Where the lowest stretch of missing packets ends; `Infinity`: nothing is missing. */
   get firstEnd(): number {
     return this.#gaps[0]?.to ?? Infinity

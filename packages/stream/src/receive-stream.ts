@@ -331,7 +331,10 @@ export class ReceiveStream {
     this.#gaps.fill(number, nowMs, this.#rttMinMs())
     if (this.#lack === LACK.trial) this.#noLack()
     const edge = Math.min(this.#gaps.first, this.#high)
-    if (edge > this.#next) this.#moveTo(edge)
+    if (edge <= this.#next) return
+    this.#moveTo(edge)
+    // What was refused lest it wait with its memory has nothing in front of it now.
+    if (this.#gaps.isFirstHeld) this.hasRoom()
   }
 
   /** `latest`: a message was dispatched whose last packet this was: what is older comes too late. */
