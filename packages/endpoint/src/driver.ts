@@ -9,7 +9,7 @@ import type { OutgoingState } from "./streams/outgoing-streams.ts"
 import type { PeerState } from "./peer/peer-state.ts"
 import type { ProtocolEvent } from "./protocol/events.ts"
 import type { Protocol } from "./protocol/protocol.ts"
-import type { IncomingMessage } from "./streams/dispatch.ts"
+import type { MessageSource } from "./streams/dispatch.ts"
 import type { UserCode } from "./api/user-code.ts"
 
 interface Waiter {
@@ -28,8 +28,8 @@ interface Timed {
 /** Where what comes out of the protocol goes. */
 export interface ProtocolConsumer {
   apply(event: ProtocolEvent): void
-  /** A message, or the question whether one may come. */
-  hand(message: IncomingMessage): void
+  /** A message, and those that follow it at once; or the question whether one may come. */
+  hand(source: MessageSource): void
   /** There is memory for packets. */
   feed(): void
 }
@@ -150,14 +150,13 @@ export class Driver {
 
   /** Hands over messages one at a time, and tells what happened before each. */
   #handOver(protocol: Protocol, nowMs: number): void {
-    const { message } = protocol
     const consumer = this.#consumer
     const userCode = this.#userCode
     // What is told may end all of it.
     while (this.#protocol === protocol) {
       if (userCode.isBehind) userCode.catchUp()
       // It answers none while something that happened is still to be told.
-      if (protocol.pollMessage(nowMs)) consumer.hand(message)
+      if (protocol.pollMessage(nowMs)) consumer.hand(protocol)
       else if (protocol.hasEvents) this.absorb()
       else return
     }

@@ -15,6 +15,7 @@ export {
   LargeMessage,
   messageBytesLimit,
   packetsNeeded,
+  type MessageSink,
   type PayloadSink,
   PIECES_MAX,
   reserveWhole,

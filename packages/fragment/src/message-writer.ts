@@ -15,24 +15,28 @@ import {
   writeWholeHeader,
 } from "@x/wire"
 
-/** Where payloads are built; a `SendStream` of `@x/stream` is one. */
-export interface PayloadSink {
-  /** Bytes of the largest payload. */
-  readonly payloadBytesMax: number
+/** The packet that small messages are written to, one behind the other; the `openPacket` of a `SendStream` is one. */
+export interface MessageSink {
   /** Where the offsets of the calls below are; another after each of them, maybe. */
   readonly slab: Uint8Array
   /** A view of `slab`, whole. */
   readonly view: DataView
+  /** An offset in `slab` for so many bytes of whole messages in the packet that is open, or −1: none is, or it has no room. */
+  roomBehind(bytes: number): number
+  /** So many bytes were written at the last offset: one whole message. */
+  commit(bytes: number): void
+}
+
+/** Where payloads are built; a `SendStream` of `@x/stream` is one. */
+export interface PayloadSink extends MessageSink {
+  /** Bytes of the largest payload. */
+  readonly payloadBytesMax: number
   /** Messages begun so far. */
   readonly begun: number
   /** Packets that could be begun now. */
   readonly roomPackets: number
-  /** An offset in `slab` for so many bytes of whole messages in the packet that is open, or −1: none is, or it has no room. */
-  roomBehind(bytes: number): number
   /** An offset in `slab` for whole messages of so many bytes, or −1: no room now. */
   reserve(bytes: number): number
-  /** So many bytes were written at the last offset: one whole message. */
-  commit(bytes: number): void
   /** An offset in `slab` for a packet of its own, or −1. */
   reservePiece(): number
   /** So many bytes were written at the last offset: a piece of this form, one of `FORM`. */
@@ -58,7 +62,7 @@ export function packetsNeeded(bytes: number, payloadBytesMax: number): number {
 }
 
 /** Writes a whole message behind others in the packet that is open; `false`: none is, or it has no room. The way that most small messages go. */
-export function appendWhole(sink: PayloadSink, type: number, bytes: Uint8Array): boolean {
+export function appendWhole(sink: MessageSink, type: number, bytes: Uint8Array): boolean {
   const { length } = bytes
   const size = wholeHeaderBytes(length) + length
   const offset = sink.roomBehind(size)

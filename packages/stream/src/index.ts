@@ -19,6 +19,7 @@ export {
 } from "./receive-stream.ts"
 export { Repeater, RepeatPace } from "./repeater.ts"
 export { GRANULARITY_MS, INITIAL_RTT_MS, RttEstimator } from "./rtt.ts"
+export { type PacketFilling } from "./send/packet-filling.ts"
 export { type PacketRange } from "./send/packet-ranges.ts"
 export { type MessageFate, type SentMessages } from "./send/message-account.ts"
 export { createOutgoingPacket, type OutgoingPacket } from "./send/outgoing-packet.ts"

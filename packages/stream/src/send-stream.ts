@@ -147,6 +147,11 @@ export class SendStream {
     return this.#filling.payloadBytesMax
   }
 
+  /** The packet that is being filled: small messages go behind others there, by its `roomBehind` and `commit`. */
+  get openPacket(): PacketFilling {
+    return this.#filling
+  }
+
   /** Where `reserve` gave room last. */
   get slab(): Uint8Array {
     return this.#filling.slab

@@ -13,8 +13,10 @@ import { type MessageQueue, Readers } from "./message-queue.ts"
 import { MESSAGE_BYTES, QueuedMessage } from "./queue-budget.ts"
 import { isMessageType, type MessageType, numberOf } from "./message-type.ts"
 import type { Peer } from "./peer.ts"
+import type { MessageSource } from "../streams/dispatch.ts"
 import type { IncomingState } from "../streams/incoming-state.ts"
 import type { PeerState } from "../peer/peer-state.ts"
+import type { Routes } from "./routes.ts"
 import type { Routing } from "./routing.ts"
 import type { UserCode } from "./user-code.ts"
 import { WaitingMessages } from "./waiting-messages.ts"
@@ -73,6 +75,7 @@ export class IncomingStream {
   #routed: MessageHandler | undefined
   #routedType = -1
   #routedVersion = -1
+  readonly #routes: Routes
   /** Messages that wait for their consumer. */
   readonly #queue = new WaitingMessages()
   /** The message that its consumers have. */
@@ -94,6 +97,7 @@ export class IncomingStream {
     this.#peerState = peerState
     this.#state = state
     this.#host = host
+    this.#routes = host.routing.routes
     this.#events = new Events(["gap"], host.userCode)
     this.#closed = new Promise((resolve) => (this.#settle = resolve))
   }
@@ -267,17 +271,27 @@ export class IncomingStream {
 
   /** Most messages are of the type of the one before, and those who get them are the same. */
   #handlerNow(type: number): MessageHandler | undefined {
-    const { version } = this.#host.routing.routes
+    const { version } = this.#routes
     if (type === this.#routedType && version === this.#routedVersion) return this.#routed
     this.#routedType = type
     this.#routedVersion = version
     return (this.#routed = this.#host.routing.handlerNow(this, type))
   }
 
-  /** @internal A message has come; the bytes are valid during the call. */
-  take(type: number, bytes: Uint8Array, view: DataView, offset: number, length: number): void {
-    const handler = this.#isIdle ? this.#handlerNow(type) : undefined
-    if (handler !== undefined) return this.#host.userCode.handle(handler, type, this, bytes, view, offset, length)
+  /** @internal A message has come, and others behind it in its packet; the bytes are valid until the next is asked for. */
+  take(source: MessageSource): void {
+    const { message } = source
+    const { userCode } = this.#host
+    do {
+      const { type, bytes, offset, length } = message
+      const handler = this.#isIdle ? this.#handlerNow(type) : undefined
+      if (handler === undefined) this.#keep(type, bytes, offset, length)
+      else userCode.handle(handler, type, this, bytes, message.view, offset, length)
+    } while (!userCode.isBehind && source.next())
+  }
+
+  /** A copy of it waits for its consumer. */
+  #keep(type: number, bytes: Uint8Array, offset: number, length: number): void {
     const isWaiting = this.#state.stream.traits.waits
     if (!isWaiting && this.#queue.count === 0 && this.#shareRoom() <= 0) return this.#drop(1)
     this.#queue.push(new QueuedMessage(this.peer.queueShare, type, new Uint8Array(bytes.subarray(offset, offset + length))))

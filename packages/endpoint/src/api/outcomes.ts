@@ -8,7 +8,7 @@
 import type { ProtocolConsumer } from "../driver.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 import type { ProtocolEvent } from "../protocol/events.ts"
-import type { IncomingMessage } from "../streams/dispatch.ts"
+import type { MessageSource } from "../streams/dispatch.ts"
 import type { OutgoingState } from "../streams/outgoing-streams.ts"
 import type { Connection } from "./connection.ts"
 import type { EndpointEvents, Events } from "./events.ts"
@@ -46,10 +46,11 @@ export class Outcomes implements ProtocolConsumer {
     return state.owner as Peer
   }
 
-  hand(message: IncomingMessage): void {
+  hand(source: MessageSource): void {
+    const { message } = source
     const stream = message.stream.consumer as IncomingStream
     if (message.isOffer) message.isWelcome = stream.mayTake(message.type)
-    else stream.take(message.type, message.bytes, message.view, message.offset, message.length)
+    else stream.take(source)
   }
 
   apply(event: ProtocolEvent): void {

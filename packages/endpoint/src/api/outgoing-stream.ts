@@ -1,5 +1,5 @@
 import { appendWhole, fitsWhole, LargeMessage, packetsNeeded, writeWhole } from "@x/fragment"
-import type { SendStream, SentMessages } from "@x/stream"
+import type { PacketFilling, SendStream, SentMessages } from "@x/stream"
 import { type Delivery, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
 import { check, checkFunction, checkSize, checkType, REASON_CODE } from "../errors/check.ts"
 import { abortedError, EndpointError } from "../errors/endpoint-error.ts"
@@ -35,6 +35,7 @@ export class OutgoingStream {
   readonly #peerState: PeerState
   readonly #state: OutgoingState
   readonly #stream: SendStream
+  readonly #openPacket: PacketFilling
   readonly #lot: ParkingLot
   readonly #host: PeerHost
   readonly #waiters: Waiters
@@ -58,6 +59,7 @@ export class OutgoingStream {
     this.#peerState = peerState
     this.#state = state
     this.#stream = state.stream
+    this.#openPacket = state.stream.openPacket
     this.#lot = lot
     this.#host = host
     this.#waiters = new Waiters(this.#stream, lot, () => {
@@ -150,7 +152,7 @@ export class OutgoingStream {
       value instanceof Uint8Array &&
       // An empty one is looked at: it may have lost its bytes.
       (value.length - 1) >>> 0 < this.#appendBytesMax &&
-      appendWhole(this.#stream, type, value)
+      appendWhole(this.#openPacket, type, value)
     )
   }
 

@@ -23,7 +23,7 @@ import { newIdentity } from "../keys/identity.ts"
 import type { JoinCall, JoinFailure } from "../join/join-call.ts"
 import { Joins } from "../join/joins.ts"
 import type { JoinTarget } from "../join/ours.ts"
-import { Dispatch, type IncomingMessage } from "../streams/dispatch.ts"
+import { Dispatch, type IncomingMessage, type MessageSource } from "../streams/dispatch.ts"
 import { EventQueue, type ProtocolEvent } from "./events.ts"
 import { Outbox } from "../datagram/outbox.ts"
 import type { OutgoingState } from "../streams/outgoing-streams.ts"
@@ -76,7 +76,7 @@ export interface ProtocolOptions {
   readonly onWork: () => void
 }
 
-export class Protocol {
+export class Protocol implements MessageSource {
   readonly unique: Uint8Array
   readonly peers: PeerTable
   readonly drops: Record<wire.DropReason, number>
@@ -285,12 +285,16 @@ export class Protocol {
    */
   pollMessage(nowMs: number): boolean {
     const dispatch = this.#dispatch
-    const events = this.#events
-    while (events.isEmpty) {
+    while (this.#events.isEmpty) {
       if (dispatch.poll(nowMs)) return true
       if (!dispatch.isBusy && !this.#applyNext(nowMs) && !this.#receiveNext(nowMs)) return false
     }
     return false
+  }
+
+  /** Most messages are small, and follow one another in a packet: what `pollMessage` would find next there. */
+  next(): boolean {
+    return this.#events.isEmpty && this.#dispatch.next()
   }
 
   /** Goes on to the next datagram of the batch; `false`: there is none. */

@@ -27,6 +27,14 @@ export interface IncomingMessage {
   isWelcome: boolean
 }
 
+/** Where messages come from. */
+export interface MessageSource {
+  /** The one that is in hand. */
+  readonly message: IncomingMessage
+  /** Moves on to the next one of the same packet, if nothing else is to be told before; else it is asked for anew. */
+  next(): boolean
+}
+
 /** What the messages of all streams have in common. */
 export interface DispatchContext {
   readonly scratch: Scratch
@@ -113,9 +121,9 @@ export class Dispatch {
 
   /** Goes a step on; `true`: there is a message, in `message`. */
   poll(nowMs: number): boolean {
-    // Most messages are small, and follow one another in a packet.
-    if (this.#step === STEP.messages) return this.#nextMessage()
     switch (this.#step) {
+      case STEP.messages:
+        return this.next() || this.#endMessages()
       case STEP.assembled:
         return this.#nextAssembled()
       case STEP.offer:
@@ -211,14 +219,15 @@ export class Dispatch {
     this.#step = STEP.messages
   }
 
-  /** The application may have stopped the stream, left the peer or given away the memory since the message before. */
-  #nextMessage(): boolean {
+  /**
+   * Most messages are small, and follow one another in a packet: moves to the next one; `false`: there is none, `poll`
+   * says what is. The application may have stopped the stream, left the peer or given away the memory since the
+   * message before.
+   */
+  next(): boolean {
+    if (this.#step !== STEP.messages || this.#at >= this.#end) return false
     const state = this.#state
-    if (this.#at >= this.#end || state.stream.state !== "open") return this.#endMessages()
-    if (this.#bytes.length === 0) {
-      state.owner.lose(state)
-      return this.#endMessages()
-    }
+    if (state.stream.state !== "open" || this.#bytes.length === 0) return false
     const cursor = this.#cursor
     cursor.next()
     this.#at = cursor.offset + cursor.length
@@ -234,6 +243,7 @@ export class Dispatch {
 
   #endMessages(): false {
     const state = this.#state
+    if (this.#at < this.#end && state.stream.state === "open") state.owner.lose(state)
     if (state.room !== undefined) state.note(this.#messages, 1, this.#end - this.#offset)
     this.#finish(true)
     return false
