@@ -246,10 +246,7 @@ class Simulation {
    */
   #bounds({ delayMs = 0, jitterMs = 0, rateBitsPerSecond = Infinity, queueBytes = 0 }: LinkOptions): Bounds {
     const pathMs = 2 * (delayMs + jitterMs)
-    const { windowPackets, sendPoolPacketsPerPeer, queuedMessagesMax, messageBytesMax, assemblyBytesPerPeer } = this.#scenario.options
-    // Where there is memory for one large message, what finds none can fill the share, and what has it goes by the one
-    // packet that is kept for it, in each round trip.
-    const sharePackets = assemblyBytesPerPeer! > messageBytesMax! ? sendPoolPacketsPerPeer! : 1
+    const { windowPackets, sendPoolPacketsPerPeer, queuedMessagesMax } = this.#scenario.options
     let bytes = queueBytes
     let rttMs = pathMs
     let windowsMs = 0
@@ -269,7 +266,7 @@ class Simulation {
           windowsMs = Math.max(windowsMs, portions * roundMs)
         }
         bytes += toPeer
-        windowsMs = Math.max(windowsMs, (toPeer * roundMs) / Math.min(windowBytes, sharePackets * PACKET_BYTES_MIN))
+        windowsMs = Math.max(windowsMs, (toPeer * roundMs) / Math.min(windowBytes, sendPoolPacketsPerPeer! * PACKET_BYTES_MIN))
       }
     }
     const linkMs = (bytes * 8_000) / rateBitsPerSecond
