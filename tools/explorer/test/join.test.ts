@@ -42,6 +42,12 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
         from: "if (pending.joiner.challengerWith(session) !== undefined) this.#finish(pending, session, nowMs)",
         to: "if (nowMs < 0) this.#finish(pending, session, nowMs)",
       },
+      // And a probe ends with the session that it asks after.
+      {
+        package: "endpoint",
+        from: "joiner.probed !== undefined && isSameSession(joiner.probed, over)",
+        to: "joiner.probed !== undefined && nowMs < 0",
+      },
     ],
   ],
   [

@@ -10,7 +10,7 @@ import { isSame, isSameKey, NO_IDENTITY } from "../keys/identity.ts"
 import { type Challenger, JoinCandidate, type Refusal } from "./join-candidate.ts"
 import type { NoiseInitiator } from "../keys/noise.ts"
 import type { IkInitiator } from "../keys/noise-ik.ts"
-import type { SessionNames } from "../path/session.ts"
+import type { Session, SessionNames } from "../path/session.ts"
 
 /** The next address is asked so long after the one before at the latest (RFC 8305 §5), and all have been by the middle of the time that there is. */
 const STEP_MS_MAX = 250
@@ -46,8 +46,8 @@ export interface JoinerParts {
   readonly slot: number
   /** Ids of the addresses to ask at, the first one first; one reference each. */
   readonly addresses: readonly number[]
-  /** A probing join for a peer we have: it changes nothing unless it completes. */
-  readonly isProbe?: boolean
+  /** The session of the peer that we have there, where the join only asks whether it still is: it changes nothing unless it completes. */
+  readonly probed?: Session | undefined
   /** Who asked for it waits so long. */
   readonly timeoutMs: number
   readonly nowMs: number
@@ -59,7 +59,8 @@ export interface JoinerParts {
 
 export class Joiner implements Due {
   readonly slot: number
-  readonly isProbe: boolean
+  /** The session that is asked after, in a probe. */
+  readonly probed: Session | undefined
   readonly publicKey: Uint8Array | undefined
   readonly candidates: readonly JoinCandidate[]
   dueMs: number = Infinity
@@ -75,15 +76,19 @@ export class Joiner implements Due {
   #stepMs = STEP_MS_MAX
   #attempt = 0
 
-  constructor({ slot, addresses, isProbe = false, timeoutMs, nowMs, firstSession = NO_IDENTITY, publicKey }: JoinerParts) {
+  constructor({ slot, addresses, probed, timeoutMs, nowMs, firstSession = NO_IDENTITY, publicKey }: JoinerParts) {
     this.slot = slot
-    this.isProbe = isProbe
+    this.probed = probed
     this.publicKey = publicKey
     this.firstSession = firstSession
     this.candidates = addresses.map((address) => new JoinCandidate(address))
     this.#waiting = [...this.candidates]
     this.#beginMs = this.sinceMs = nowMs
     this.hasten(timeoutMs, nowMs)
+  }
+
+  get isProbe(): boolean {
+    return this.probed !== undefined
   }
 
   /** Number of the latest try; answers copy it. */

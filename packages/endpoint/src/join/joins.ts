@@ -101,9 +101,9 @@ export class Joins {
     this.#ours.cancel(call, nowMs)
   }
 
-  /** Asks whether a peer that we have is still at this address: nothing comes of it unless it completes. */
-  probe(address: number, publicKey: Uint8Array | undefined, timeoutMs: number, nowMs: number): void {
-    this.#ours.probe(address, publicKey, timeoutMs, nowMs)
+  /** Asks whether the peer of this session is still at this address: nothing comes of it unless it completes. */
+  probe(address: number, probed: Session, timeoutMs: number, nowMs: number): void {
+    this.#ours.probe(address, probed, timeoutMs, nowMs)
   }
 
   /** Takes in a datagram outside an association; `pending` is the join whose slot it names, if it names one. */

@@ -93,7 +93,7 @@ export class Ours {
       // Where a peer is reached it is asked first: it doesn't move while it can be.
       const known = ids.findIndex((address) => peers.at(address) !== undefined)
       if (known > 0) ids.unshift(...ids.splice(known, 1))
-      pending = this.#begin(target, { addresses: ids, publicKey, timeoutMs, isProbe: false }, nowMs)
+      pending = this.#begin(target, { addresses: ids, publicKey, timeoutMs, probed: undefined }, nowMs)
     } else {
       pending.joiner.hasten(timeoutMs, nowMs)
     }
@@ -105,12 +105,13 @@ export class Ours {
     this.#wait(call, pending)
   }
 
-  /** Asks whether a peer that we have is still at this address: nothing comes of it unless it completes. */
-  probe(address: number, publicKey: Uint8Array | undefined, timeoutMs: number, nowMs: number): void {
+  /** Asks whether the peer of this session is still at this address: nothing comes of it unless it completes. */
+  probe(address: number, probed: Session, timeoutMs: number, nowMs: number): void {
+    const { publicKey } = probed
     const target = `probe ${address} ${publicKey === undefined ? "" : toHex(publicKey)}`
     if (this.#byTarget.has(target)) return
     this.#parts.addresses.retainAddress(address)
-    const pending = this.#begin(target, { addresses: [address], publicKey, timeoutMs, isProbe: true }, nowMs)
+    const pending = this.#begin(target, { addresses: [address], publicKey, timeoutMs, probed }, nowMs)
     if (pending !== undefined) this.#wait(this.call(timeoutMs, nowMs), pending)
   }
 
@@ -123,7 +124,7 @@ export class Ours {
   /** `undefined`: no slot is free. The references of the addresses are the join's. */
   #begin(
     target: string,
-    parts: Required<JoinTarget> & { readonly timeoutMs: number; readonly isProbe: boolean },
+    parts: Required<JoinTarget> & { readonly timeoutMs: number; readonly probed: Session | undefined },
     nowMs: number,
   ): PendingJoin | undefined {
     const { addresses, slots, sessions } = this.#parts
@@ -367,12 +368,17 @@ export class Ours {
     const wasFirst = sessions.retire(over.local)
     for (const pending of [...this.#joins.values()]) {
       const { joiner } = pending
+      if (joiner.probed !== undefined && isSameSession(joiner.probed, over)) {
+        this.#end(pending, nowMs)
+        continue
+      }
       joiner.firstSession = sessions.ofFirstTries()
       for (const candidate of joiner.candidates) {
         const { challenger } = candidate
         if (challenger === undefined ? !wasFirst : !isSame(challenger.unique, over.unique)) continue
         if (challenger !== undefined && !isSame(challenger.session, over.local)) continue
-        if (joiner.isProbe) this.#end(pending, nowMs)
+        // What is asked after is another peer: who answers there and is over is not found, whoever doesn't is asked for anew.
+        if (joiner.isProbe && challenger !== undefined) this.#end(pending, nowMs)
         else this.#restart(joiner, candidate, nowMs)
       }
     }

@@ -553,7 +553,7 @@ export class Protocol implements MessageSource {
   /** Joins again where a peer was, to learn whether it still is. */
   #probe(peer: PeerState, nowMs: number): void {
     const address = peer.association?.address
-    if (address !== undefined) this.#joins.probe(address, peer.publicKey, this.#settings.joinTimeoutMs, nowMs)
+    if (address !== undefined) this.#joins.probe(address, peer.session, this.#settings.joinTimeoutMs, nowMs)
   }
 
   // Datagrams out.

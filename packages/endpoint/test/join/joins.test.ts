@@ -4,6 +4,7 @@ import { Side } from "./side.ts"
 
 const A = 1
 const B = 2
+const C = 3
 
 function ask(side: Side, address: number, nowMs: number) {
   const call = side.joins.call(1_000, nowMs)
@@ -94,4 +95,29 @@ test("a join that goes on with a session which is over begins anew with another"
   const event = a.events().at(-1)
   if (event?.kind !== "established") throw new Error("it was not established")
   expect(event.established.session.local).not.toEqual(over.remote)
+})
+
+test("a probe ends with the peer that it asks after, and goes on anew when another is over that shares its session", () => {
+  const secret = new Uint8Array(32).fill(7)
+  const [a, b] = [new Side(A, { secret }), new Side(B, { secret })]
+  // Two first joins with keys carry the same session, whoever answers.
+  ask(a, B, 0)
+  converse(a, b, 0)
+  const [first] = a.events()
+  if (first?.kind !== "established") throw new Error("it was not established")
+  const { session } = first.established
+  const [left, asked] = [C, B].map((id) => ({ ...session, unique: new Uint8Array(8).fill(id) }))
+  a.joins.probe(B, asked!, 1_000, 10)
+  a.joins.poll(10)
+  a.tap.sent.length = 0
+  a.joins.drop(left!, 20)
+  expect(a.joins.count).toBe(1)
+  // It is said again at once, and what it comes to is another session.
+  converse(a, b, 20)
+  const [second] = a.events()
+  if (second?.kind !== "established") throw new Error("it was not established")
+  expect(second.established.session.local).not.toEqual(session.local)
+  a.joins.probe(B, asked!, 1_000, 30)
+  a.joins.drop(asked!, 30)
+  expect(a.joins.count).toBe(0)
 })

@@ -1,9 +1,11 @@
 import { PacketPool } from "@x/stream"
+import { createNetwork } from "@x/transport/simulated"
 import { type Limits, prefixSlot, PROFILE } from "@x/wire"
 import { settingsOf } from "../../src/api/options.ts"
 import { Outbox } from "../../src/datagram/outbox.ts"
 import type { JoinEvent, JoinOwner, KnownPeer } from "../../src/join/established.ts"
 import { Joins } from "../../src/join/joins.ts"
+import { SealedHandshakes } from "../../src/keys/sealed-handshakes.ts"
 import { Associations } from "../../src/path/associations.ts"
 import { SlotTable } from "../../src/path/slots.ts"
 import { Tap } from "../datagram/tap.ts"
@@ -20,20 +22,28 @@ export class Side {
   readonly #outbox: Outbox
   #draws = 0
 
-  constructor(id: number, limits: Limits = LIMITS) {
+  /** `secret`: its datagrams are sealed with keys that come of it. */
+  constructor(id: number, { limits = LIMITS, secret }: { readonly limits?: Limits; readonly secret?: Uint8Array } = {}) {
     const { transport } = this.tap
-    const settings = { ...settingsOf({}), profile: PROFILE.none }
+    const settings = { ...settingsOf({}), profile: secret === undefined ? PROFILE.none : PROFILE.mac }
     const unique = new Uint8Array(8).fill(id)
     this.unique = unique
     this.#outbox = new Outbox(transport, settings.profile, 1_472, new PacketPool({ slotBytes: 1_472, slotsMax: 4 }))
     const outbox = this.#outbox
     const { slots } = this
-    const crypto = undefined
+    const cookies = {
+      entropy: (out: Uint8Array): void => void out.fill(id).fill(++this.#draws, 1),
+      hmacSha256: (key: Uint8Array, data: Uint8Array): Uint8Array =>
+        Uint8Array.from({ length: 32 }, (_, i) => key[i]! ^ data[i % data.length]!),
+    }
+    const crypto = secret && createNetwork({ seed: id }).host("a").crypto
+    const sealed =
+      crypto && new SealedHandshakes({ crypto, identity: undefined, entropy: cookies.entropy }, [secret], settings.datagramBytes)
     const associations = new Associations({ transport, settings, unique, crypto, slots, waiting: outbox, inFlightMax: 64 })
     const is = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
     const known = this.known
     this.joins = new Joins({
-      ...{ own: { unique, limits }, settings, transport, outbox, associations, sealed: undefined, nowMs: 0 },
+      ...{ own: { unique, limits }, settings, transport, outbox, associations, sealed, cookies, nowMs: 0 },
       slots: { take: (at) => slots.take(id, at), set: (slot, owner) => slots.set(slot, owner), free: (slot, at) => slots.free(slot, at) },
       peers: {
         get size() {
@@ -43,10 +53,6 @@ export class Side {
         hasUnique: (of) => known.some(({ session }) => is(session.unique, of)),
         at: (address) => known.find(({ association }) => association?.address === address),
         othersAt: () => [],
-      },
-      cookies: {
-        entropy: (out) => void out.fill(id).fill(++this.#draws, 1),
-        hmacSha256: (key, data) => Uint8Array.from({ length: 32 }, (_, i) => key[i]! ^ data[i % data.length]!),
       },
     })
   }
