@@ -1,4 +1,5 @@
-// Everything CI holds the project to, in order, each step to its end: one failure doesn't hide the next. Closes with the sum of all tests and checks.
+// Everything CI holds the project to, in order, each step to its end: one failure doesn't hide the next. Closes with
+// the sum of all tests and checks.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
@@ -56,7 +57,9 @@ for (const { name, reason } of total.skipped) console.log(`skipped: ${name}: ${r
 console.log(line(total))
 process.exit(total.failed === 0 ? 0 : 1)
 
-/** A step that hands nothing over is one check. One that failed has a failure to its name, whatever it counted before. */
+/**
+ * A step that hands nothing over is one check. One that failed has a failure to its name, whatever it counted before.
+ */
 function summaryOf(ok, file) {
   const own = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : { passed: ok ? 1 : 0, failed: 0, skipped: [] }
   return ok ? own : { ...own, failed: Math.max(own.failed, 1) }

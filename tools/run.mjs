@@ -1,5 +1,6 @@
-// The one way into the project: `npm start`, `npm test` and the rest come here. Installs and builds what is not up to date, then runs the command.
-// Needs Node and npm only; everything else, pnpm included, is installed from the lockfiles.
+// The one way into the project: `npm start`, `npm test` and the rest come here. Installs and builds what is not up to
+// date, then runs the command. Needs Node and npm only; everything else, pnpm included, is installed from the
+// lockfiles.
 import { spawn, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
@@ -21,8 +22,8 @@ const env = {
 }
 
 /**
- * What each command runs: a script of the repository or a tool, and whether it needs the built packages. The main job, `npm start`, is named
- * here and nowhere else.
+ * What each command runs: a script of the repository or a tool, and whether it needs the built packages. The main job,
+ * `npm start`, is named here and nowhere else.
  */
 const COMMANDS = {
   start: { script: "packages/cli/dist/demo/main.js", built: true },
@@ -30,7 +31,14 @@ const COMMANDS = {
   test: { script: "tools/test.mjs", built: true },
   // Types of siblings come from what is built: without it the linter sees less.
   lint: {
-    run: ["oxlint", "--type-aware", "--deny-warnings", `--format=${process.stdout.isTTY ? "default" : "unix"}`, "packages", "tools"],
+    run: [
+      "oxlint",
+      "--type-aware",
+      "--deny-warnings",
+      `--format=${process.stdout.isTTY ? "default" : "unix"}`,
+      "packages",
+      "tools",
+    ],
     built: true,
   },
   format: { run: ["oxfmt"] },
@@ -75,15 +83,23 @@ let isInterrupted = false
 process.on("SIGINT", () => (isInterrupted = true))
 await install()
 if (command.built) await build()
-if (command.script !== undefined && !existsSync(join(root, command.script))) fail(`"${name}" is not there yet: no ${command.script}`)
+if (command.script !== undefined && !existsSync(join(root, command.script)))
+  fail(`"${name}" is not there yet: no ${command.script}`)
 const [file, ...rest] = command.run ?? [process.execPath, join(root, command.script), ...(command.args ?? [])]
 // A script takes paths as its caller wrote them; a tool works on the whole repository.
-const result = spawnSync(file, [...rest, ...args], { cwd: command.run === undefined ? callerFolder() : root, env, stdio: "inherit" })
+const result = spawnSync(file, [...rest, ...args], {
+  cwd: command.run === undefined ? callerFolder() : root,
+  env,
+  stdio: "inherit",
+})
 if (result.error) fail(`${file} could not be started: ${result.error.message}`)
 if (result.signal) fail(`${name} was ended by ${result.signal}`)
 process.exit(result.status)
 
-/** Where the command was called: npm and pnpm change to the folder of the package.json before they run its script, and say where they were. */
+/**
+ * Where the command was called: npm and pnpm change to the folder of the package.json before they run its script, and
+ * say where they were.
+ */
 function callerFolder() {
   const { INIT_CWD, npm_lifecycle_event: script } = process.env
   return script === name && INIT_CWD !== undefined && existsSync(INIT_CWD) ? INIT_CWD : process.cwd()
@@ -92,19 +108,35 @@ function callerFolder() {
 async function install() {
   const holder = join(root, "tools/pnpm")
   const holderLock = [join(holder, "package-lock.json")]
-  const npm = ["ci", "--prefix", holder, "--prefer-offline", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
-  await once("pnpm", holderLock, join(holder, "node_modules"), () => step("installing pnpm", "npm", npm, { isSaid: true }))
+  const npm = [
+    "ci",
+    "--prefix",
+    holder,
+    "--prefer-offline",
+    "--no-audit",
+    "--no-fund",
+    "--no-update-notifier",
+    "--loglevel=error",
+  ]
+  await once("pnpm", holderLock, join(holder, "node_modules"), () =>
+    step("installing pnpm", "npm", npm, { isSaid: true }),
+  )
   const flags = ["--frozen-lockfile", "--prefer-offline", "--reporter=append-only"]
   const locks = ["pnpm-lock.yaml", "pnpm-workspace.yaml", "package.json"].map((file) => join(root, file))
   await once("install", locks, join(root, "node_modules"), () =>
-    step("installing packages", "pnpm", ["install", ...flags], { isSaid: true, detail: /Progress: (resolved.*?)(?:, done)?$/gm }),
+    step("installing packages", "pnpm", ["install", ...flags], {
+      isSaid: true,
+      detail: /Progress: (resolved.*?)(?:, done)?$/gm,
+    }),
   )
 }
 
 async function build() {
-  // Never cached by turbo: its key knows neither the compiler nor the platform. Says in a line what is missing, and never fails.
+  // Never cached by turbo: its key knows neither the compiler nor the platform. Says in a line what is missing, and
+  // never fails.
   const native = join(root, "packages/native/build.mjs")
-  const isBuilt = !existsSync(native) || (await step("building the native helper", process.execPath, [native], { mayFail: true }))
+  const isBuilt =
+    !existsSync(native) || (await step("building the native helper", process.execPath, [native], { mayFail: true }))
   if (!isBuilt) console.error("the native helper was not built: everything works without it, only slower")
   const flags = ["--output-logs=new-only", "--log-order=grouped", "--no-update-notifier"]
   await step("compiling packages", "turbo", ["run", "build", ...flags], { detail: /^(\S+):build: cache /gm })
@@ -123,14 +155,19 @@ async function once(label, inputs, output, action) {
 }
 
 /**
- * A step of the bootstrap. While it runs there is never more than a second and a half without a line that says what is going on, with what `detail` last
- * found in its output; on standard error, so that what a command prints is its own. `isSaid`: it is worth a line however short it is. `mayFail`: its
- * lines are shown, and it answers whether it did well; of others they are shown only when they fail.
+ * A step of the bootstrap. While it runs there is never more than a second and a half without a line that says what is
+ * going on, with what `detail` last found in its output; on standard error, so that what a command prints is its own.
+ * `isSaid`: it is worth a line however short it is. `mayFail`: its lines are shown, and it answers whether it did well;
+ * of others they are shown only when they fail.
  */
 function step(what, file, args, { isSaid = false, mayFail = false, detail } = {}) {
   const startMs = performance.now()
   if (isSaid) say(`${what} …`)
-  const child = spawn(file, args, { cwd: root, env: { ...env, ...homeFor(process.env) }, stdio: ["ignore", "pipe", "pipe"] })
+  const child = spawn(file, args, {
+    cwd: root,
+    env: { ...env, ...homeFor(process.env) },
+    stdio: ["ignore", "pipe", "pipe"],
+  })
   const printed = []
   const timer = setInterval(() => {
     if (performance.now() - saidMs < HEARTBEAT_MS) return
@@ -150,7 +187,9 @@ function step(what, file, args, { isSaid = false, mayFail = false, detail } = {}
       }
       if (status === 0 || mayFail) return resolve(status === 0)
       process.stderr.write(Buffer.concat(printed))
-      fail(`${what} failed${error === undefined ? "" : `: ${error.message}`}${signal === null ? "" : `: ended by ${signal}`}`)
+      fail(
+        `${what} failed${error === undefined ? "" : `: ${error.message}`}${signal === null ? "" : `: ended by ${signal}`}`,
+      )
     })
   })
 }
@@ -167,7 +206,10 @@ function homeFor({ HOME, npm_config_userconfig: userconfig }) {
   mkdirSync(home, { recursive: true })
   const config = HOME && join(HOME, ".npmrc")
   // Which registry to ask may be said at a home that can only be read.
-  return { HOME: home, ...(userconfig === undefined && config && existsSync(config) ? { npm_config_userconfig: config } : {}) }
+  return {
+    HOME: home,
+    ...(userconfig === undefined && config && existsSync(config) ? { npm_config_userconfig: config } : {}),
+  }
 }
 
 function isWritableFolder(path) {

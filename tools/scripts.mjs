@@ -1,5 +1,5 @@
-// Runs the examples or the benches of the packages, or those whose path holds one of the words given: compiles them beside each other under
-// .cache, where they find the built packages by name, and runs each in a process of its own.
+// Runs the examples or the benches of the packages, or those whose path holds one of the words given: compiles them
+// beside each other under .cache, where they find the built packages by name, and runs each in a process of its own.
 import { spawnSync } from "node:child_process"
 import { existsSync, readdirSync, rmSync, symlinkSync } from "node:fs"
 import { join } from "node:path"
@@ -7,7 +7,8 @@ import { root, writeSummary } from "./summary.mjs"
 
 const KINDS = {
   examples: { ends: ".ts", flags: [], timeoutMs: 120_000, stdio: ["ignore", "inherit", "inherit"] },
-  // A young generation that holds a whole run (the least is cut to the most, 16 MiB by default) shows whether anything is allocated. The memory reducer collects by the clock, needed or not.
+  // A young generation that holds a whole run (the least is cut to the most, 16 MiB by default) shows whether anything
+  // is allocated. The memory reducer collects by the clock, needed or not.
   bench: {
     ends: ".bench.ts",
     flags: ["--expose-gc", "--min-semi-space-size=128", "--max-semi-space-size=128", "--no-memory-reducer"],
@@ -36,7 +37,8 @@ if (compiled.status !== 0) process.exit(1)
 // What a package may import, its scripts may.
 for (const name of packageNames()) {
   const modules = join(root, "packages", name, "node_modules")
-  if (existsSync(modules) && existsSync(join(out, name))) symlinkSync(modules, join(out, name, "node_modules"), "junction")
+  if (existsSync(modules) && existsSync(join(out, name)))
+    symlinkSync(modules, join(out, name, "node_modules"), "junction")
 }
 
 let failed = 0

@@ -1,4 +1,5 @@
-// What the commands of tools/run.mjs share: the closing line, how it is handed on to tools/ci.mjs, and which skips are allowed where.
+// What the commands of tools/run.mjs share: the closing line, how it is handed on to tools/ci.mjs, and which skips are
+// allowed where.
 import { spawnSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -6,7 +7,9 @@ import { fileURLToPath } from "node:url"
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-/** What a machine may lack: each says whether this one lacks it. A test may only be skipped for want of one of these. */
+/**
+ * What a machine may lack: each says whether this one lacks it. A test may only be skipped for want of one of these.
+ */
 const LACKS = {
   Linux: () => process.platform !== "linux",
   "C compiler": () =>
@@ -22,14 +25,16 @@ const LACKS = {
 }
 
 /**
- * Splits skips into those that tools/allowed-skips.json allows on this machine, and the others. An entry matches every test whose name, with
- * its file before it, holds the text of `test`.
+ * Splits skips into those that tools/allowed-skips.json allows on this machine, and the others. An entry matches every
+ * test whose name, with its file before it, holds the text of `test`.
  */
 export function judgeSkips(skips, entries = JSON.parse(readFileSync(join(root, "tools/allowed-skips.json"), "utf8"))) {
   const lacking = new Map()
   const lacks = (need) => {
     if (LACKS[need] === undefined)
-      throw new RangeError(`tools/allowed-skips.json: unknown need "${need}"; there are: ${Object.keys(LACKS).join(", ")}`)
+      throw new RangeError(
+        `tools/allowed-skips.json: unknown need "${need}"; there are: ${Object.keys(LACKS).join(", ")}`,
+      )
     if (!lacking.has(need)) lacking.set(need, LACKS[need]())
     return lacking.get(need)
   }
@@ -41,7 +46,11 @@ export function judgeSkips(skips, entries = JSON.parse(readFileSync(join(root, "
     const entry = matching.find((candidate) => lacks(candidate.needs))
     if (entry !== undefined) allowed.push({ name, reason: note ?? `${entry.reason} (there is no ${entry.needs} here)` })
     else if (matching.length === 0) refused.push({ name, reason: `${quoted(note)}not in tools/allowed-skips.json` })
-    else refused.push({ name, reason: `${quoted(note)}this machine has ${matching.map((candidate) => candidate.needs).join(", ")}` })
+    else
+      refused.push({
+        name,
+        reason: `${quoted(note)}this machine has ${matching.map((candidate) => candidate.needs).join(", ")}`,
+      })
   }
   return { allowed, refused }
 }
@@ -50,7 +59,9 @@ export function line({ passed, failed, skipped }) {
   return `${passed} passed, ${failed} failed, ${skipped.length} skipped`
 }
 
-/** Prints the closing line; within `ci` hands the numbers over instead, so that its own closing line is the only one. */
+/**
+ * Prints the closing line; within `ci` hands the numbers over instead, so that its own closing line is the only one.
+ */
 export function writeSummary(summary) {
   const file = process.env.X_SUMMARY
   if (file === undefined) console.log(line(summary))
@@ -68,7 +79,10 @@ function quoted(note) {
 
 function succeeds(file, args) {
   // Some tools lie where only root's PATH may look.
-  return spawnSync(file, args, { stdio: "ignore", env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } }).status === 0
+  return (
+    spawnSync(file, args, { stdio: "ignore", env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } })
+      .status === 0
+  )
 }
 
 function makesNamespace(name) {

@@ -1,5 +1,6 @@
-// Runs all tests, names each skip with its reason, and ends with "N passed, N failed, N skipped". A skip that this machine has no reason for
-// is a failure: tools/allowed-skips.json says which tests may be skipped, and what the machine must lack.
+// Runs all tests, names each skip with its reason, and ends with "N passed, N failed, N skipped". A skip that this
+// machine has no reason for is a failure: tools/allowed-skips.json says which tests may be skipped, and what the
+// machine must lack.
 import { spawnSync } from "node:child_process"
 import { existsSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
@@ -27,6 +28,10 @@ const ranNone = report.passed + failed === 0
 if (ranNone) console.error("error: no test ran")
 const ok = vitest.status === 0 && failed === 0 && !ranNone
 // What vitest holds against a run beyond its tests (an `only`, say) is one failure more.
-const summary = { passed: report.passed, failed: ok || failed > 0 ? failed : 1, skipped: args.length === 0 ? allowed : report.skipped }
+const summary = {
+  passed: report.passed,
+  failed: ok || failed > 0 ? failed : 1,
+  skipped: args.length === 0 ? allowed : report.skipped,
+}
 writeSummary(summary)
 process.exit(ok ? 0 : 1)

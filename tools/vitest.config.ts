@@ -5,7 +5,8 @@ import { SummaryReporter } from "./vitest.reporter.ts"
 // Tests run on the sources: no build comes between an edit and its test.
 const conditions = ["@x/source"]
 
-// Every property of a run starts from one seed, chosen here once for all the workers; FC_SEED=… repeats a run, FC_RUNS=… lengthens it.
+// Every property of a run starts from one seed, chosen here once for all the workers; FC_SEED=… repeats a run,
+// FC_RUNS=… lengthens it.
 process.env["FC_SEED"] ??= String(Date.now() | 0)
 
 export default defineConfig({

@@ -2,7 +2,10 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
 import type { Reporter, TestModule } from "vitest/node"
 
-/** Prints the seed of the run, and writes what tools/test.mjs reports: counts, and each skip with the note its test gave. */
+/**
+ * Prints the seed of the run, and writes what tools/test.mjs reports: counts, and each skip with the note its test
+ * gave.
+ */
 export class SummaryReporter implements Reporter {
   readonly #seed: string
 
@@ -15,7 +18,11 @@ export class SummaryReporter implements Reporter {
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
-    const summary = { passed: 0, failed: unhandledErrors.length, skipped: [] as { name: string; note: string | undefined }[] }
+    const summary = {
+      passed: 0,
+      failed: unhandledErrors.length,
+      skipped: [] as { name: string; note: string | undefined }[],
+    }
     for (const module of modules) {
       if (module.errors().length > 0) summary.failed++
       for (const suite of module.children.allSuites()) if (suite.errors().length > 0) summary.failed++

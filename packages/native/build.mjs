@@ -1,10 +1,20 @@
-// Compiles src/c into build/x-native.node. Runs before every test run, so it is instant when nothing changed, and whatever is missing it ends
-// well: the helper is optional, and a machine without a compiler is no broken machine. Where a package with a binary for this platform is
-// installed, nothing is compiled. With `--to <folder>` the binary is for such a package, of the platform that its package.json names, and must be there in the end;
-// with `--probe <folder>` it is only said whether that can be: by the exit code, and why not in a line.
+// Compiles src/c into build/x-native.node. Runs before every test run, so it is instant when nothing changed, and
+// whatever is missing it ends well: the helper is optional, and a machine without a compiler is no broken machine.
+// Where a package with a binary for this platform is installed, nothing is compiled. With `--to <folder>` the binary is
+// for such a package, of the platform that its package.json names, and must be there in the end; with `--probe
+// <folder>` it is only said whether that can be: by the exit code, and why not in a line.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -15,10 +25,18 @@ const sourceDir = join(root, "src/c")
 const own = { os: process.platform, cpu: process.arch, libc: process.platform === "linux" ? ownLibc() : undefined }
 
 const PLATFORM_FLAGS = {
-  // "now": a symbol that this runtime lacks fails the loading, where it is caught, and not the first call, where it ends the process.
+  // "now": a symbol that this runtime lacks fails the loading, where it is caught, and not the first call, where it
+  // ends the process.
   linux: ["-D_GNU_SOURCE", "-shared", "-Wl,-z,now"],
   // A Node under Rosetta is not of the compiler's own architecture.
-  darwin: ["-D_DARWIN_C_SOURCE", "-bundle", "-undefined", "dynamic_lookup", "-arch", process.arch === "x64" ? "x86_64" : process.arch],
+  darwin: [
+    "-D_DARWIN_C_SOURCE",
+    "-bundle",
+    "-undefined",
+    "dynamic_lookup",
+    "-arch",
+    process.arch === "x64" ? "x86_64" : process.arch,
+  ],
 }
 
 /** Something that this machine lacks; anything else that goes wrong is reported the same way. */
@@ -85,7 +103,16 @@ async function build() {
   const platformFlags = PLATFORM_FLAGS[target.os]
   if (platformFlags === undefined) throw new Unbuildable(`${target.os} is not supported`)
   const headers = await headerDir()
-  const flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-fPIC", "-fvisibility=hidden", "-DNAPI_VERSION=8", ...platformFlags]
+  const flags = [
+    "-std=c11",
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-DNAPI_VERSION=8",
+    ...platformFlags,
+  ]
   const sources = hash([...files(sourceDir), ...files(headers)], [nameOf(target), ...flags])
   const stamp = readStamp()
   const compiler = findCompiler()
@@ -128,7 +155,10 @@ function findCompiler() {
   return undefined
 }
 
-/** $CC as it stands, arguments and all, or the usual names; for another platform than this one $CC_LINUX_ARM64, say, or those of cross compilers. */
+/**
+ * $CC as it stands, arguments and all, or the usual names; for another platform than this one $CC_LINUX_ARM64, say, or
+ * those of cross compilers.
+ */
 function compilers() {
   const chosen = process.env[isOwn ? "CC" : compilerVariable()]?.trim()
   if (chosen) return [chosen]
@@ -178,7 +208,9 @@ function readStamp() {
 
 /** One line for the person at the terminal, and the same for `reason` of the package. */
 function giveUp(why) {
-  console.log(`@x/native: not compiled: ${why}. UDP goes through node:dgram: all works, slower, and too long datagrams may be fragmented.`)
+  console.log(
+    `@x/native: not compiled: ${why}. UDP goes through node:dgram: all works, slower, and too long datagrams may be fragmented.`,
+  )
   try {
     mkdirSync(dirname(reasonFile), { recursive: true })
     writeFileSync(reasonFile, `not compiled: ${why}\n`)

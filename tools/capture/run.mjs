@@ -1,5 +1,6 @@
-// What somebody on the path sees: files are sent by `x` while tshark's capture runs, encrypted and, to show that the search finds something, in the clear. Needs
-// Linux, leave to capture (root), and Debian's `tshark`; without them it says so and ends with code 77.
+// What somebody on the path sees: files are sent by `x` while tshark's capture runs, encrypted and, to show that the
+// search finds something, in the clear. Needs Linux, leave to capture (root), and Debian's `tshark`; without them it
+// says so and ends with code 77.
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -43,13 +44,19 @@ try {
 async function see(name, args) {
   const file = join(folder, `${MARK}.${name}`)
   writeFileSync(file, MARK.repeat(2_000))
-  const listener = spawn(process.execPath, [X, "listen", "127.0.0.1:0", "--dir", folder, "--overwrite", "--json", ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-  })
+  const listener = spawn(
+    process.execPath,
+    [X, "listen", "127.0.0.1:0", "--dir", folder, "--overwrite", "--json", ...args],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  )
   const [line] = await once(createInterface({ input: listener.stdout }), "line")
   const { port } = JSON.parse(line)
   const packets = join(folder, `${name}.pcapng`)
-  const capture = spawn("dumpcap", ["-q", "-i", "lo", "-f", `udp port ${port}`, "-w", packets], { stdio: ["ignore", "ignore", "pipe"] })
+  const capture = spawn("dumpcap", ["-q", "-i", "lo", "-f", `udp port ${port}`, "-w", packets], {
+    stdio: ["ignore", "ignore", "pipe"],
+  })
   await Promise.race([once(capture.stderr, "data"), once(capture, "exit")])
   await sleep(CAPTURE_MS)
   if (capture.exitCode !== null) leave("dumpcap may not capture here")
@@ -87,7 +94,8 @@ function links(datagrams) {
     const stretches = new Set()
     for (const { session, bytes } of datagrams)
       if (session === it)
-        for (let i = PREFIX_BYTES; i + LINK_BYTES <= bytes.length; i++) stretches.add(bytes.toString("latin1", i, i + LINK_BYTES))
+        for (let i = PREFIX_BYTES; i + LINK_BYTES <= bytes.length; i++)
+          stretches.add(bytes.toString("latin1", i, i + LINK_BYTES))
     return stretches
   })
   return [...first].filter((stretch) => second.has(stretch)).length

@@ -1,7 +1,8 @@
-// Proves that the packages work outside the workspace: packs them, and for each folder beside this file installs the tarballs that its
-// package.json declares (and what those declare, nothing else) into an empty folder, and runs its tests there with `node --test`.
-// A folder's tsconfig.json, if it has one, is compiled first. No network is needed: what the packages take from the registry is packed too.
-// Nor is a C compiler, and none is found: the native helper has to come in the package for this platform.
+// Proves that the packages work outside the workspace: packs them, and for each folder beside this file installs the
+// tarballs that its package.json declares (and what those declare, nothing else) into an empty folder, and runs its
+// tests there with `node --test`. A folder's tsconfig.json, if it has one, is compiled first. No network is needed:
+// what the packages take from the registry is packed too. Nor is a C compiler, and none is found: the native helper has
+// to come in the package for this platform.
 import { spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -39,13 +40,18 @@ process.exitCode = summary.failed === 0 ? 0 : 1
 function packEverything() {
   const at = join(folder, "tarballs")
   mkdirSync(at)
-  const packages = packAll(at).filter(({ manifest }) => manifest.exports?.["."] !== undefined || manifest.main !== undefined)
+  const packages = packAll(at).filter(
+    ({ manifest }) => manifest.exports?.["."] !== undefined || manifest.main !== undefined,
+  )
   const tarballs = packDependencies(packages, at)
   for (const { name, tarball } of packages) tarballs.set(name, tarball)
   return tarballs
 }
 
-/** `npm run pack`, and what it says to do, in an empty project: a program there finds the packages and this platform's helper. Returns what went wrong, if anything. */
+/**
+ * `npm run pack`, and what it says to do, in an empty project: a program there finds the packages and this platform's
+ * helper. Returns what went wrong, if anything.
+ */
 function installFromFolder(tarballs) {
   const packed = join(folder, "packed")
   const at = join(folder, "project")
@@ -81,17 +87,27 @@ function run(name, tarballs) {
   const at = join(folder, name)
   cpSync(join(here, name), at, { recursive: true, filter: (path) => !path.includes("node_modules") })
   const manifest = JSON.parse(readFileSync(join(at, "package.json"), "utf8"))
-  const files = Object.fromEntries([...tarballs].map(([dependency, tarball]) => [dependency, pathToFileURL(tarball).href]))
+  const files = Object.fromEntries(
+    [...tarballs].map(([dependency, tarball]) => [dependency, pathToFileURL(tarball).href]),
+  )
   const unknown = Object.keys(manifest.dependencies ?? {}).filter((dependency) => files[dependency] === undefined)
   if (unknown.length > 0) return `it declares ${unknown.join(", ")}, which no package here is`
-  // What it declares comes from the tarballs, and so does what those declare: npm refuses an override that contradicts a direct dependency.
-  manifest.dependencies = Object.fromEntries(Object.keys(manifest.dependencies).map((dependency) => [dependency, files[dependency]]))
+  // What it declares comes from the tarballs, and so does what those declare: npm refuses an override that contradicts
+  // a direct dependency.
+  manifest.dependencies = Object.fromEntries(
+    Object.keys(manifest.dependencies).map((dependency) => [dependency, files[dependency]]),
+  )
   manifest.overrides = Object.fromEntries(
-    Object.keys(files).map((dependency) => [dependency, manifest.dependencies[dependency] ? `$${dependency}` : files[dependency]]),
+    Object.keys(files).map((dependency) => [
+      dependency,
+      manifest.dependencies[dependency] ? `$${dependency}` : files[dependency],
+    ]),
   )
   writeFileSync(join(at, "package.json"), JSON.stringify(manifest))
   try {
-    output("npm", ["install", "--offline", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"], at, { CC: "no-compiler" })
+    output("npm", ["install", "--offline", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"], at, {
+      CC: "no-compiler",
+    })
   } catch (error) {
     return error.message
   }

@@ -1,5 +1,6 @@
-// Lines that are broken on purpose, to see whether a test, a seed or a walk notices. A defect names its line by what the line says and not by where it
-// lies or how it is laid out: it may move to another file of its package, and the formatter may break it elsewhere.
+// Lines that are broken on purpose, to see whether a test, a seed or a walk notices. A defect names its line by what
+// the line says and not by where it lies or how it is laid out: it may move to another file of its package, and the
+// formatter may break it elsewhere.
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import ts from "typescript"
@@ -8,8 +9,10 @@ import { tokensOf, tokensOfPiece } from "./tokens.mjs"
 /**
  * @typedef {object} Defect
  * @property {string} package in whose sources the line is: "stream", say
- * @property {string} [place] the class and its member, or the function, where more than one place of the package says the same: "SendStream.#fill"
- * @property {string} from what the source says: whole tokens, compared one by one, so that blanks, line breaks and comments don't count
+ * @property {string} [place] the class and its member, or the function, where more than one place of the package says
+ * the same: "SendStream.#fill"
+ * @property {string} from what the source says: whole tokens, compared one by one, so that blanks, line breaks and
+ * comments don't count
  * @property {string} to what it is to say instead
  */
 
@@ -100,7 +103,8 @@ export class Sources {
  */
 
 /**
- * Everything in a source that has a name and a body: `Class`, `Class.#member`, `Class.constructor`, `function`, `constant`.
+ * Everything in a source that has a name and a body: `Class`, `Class.#member`, `Class.constructor`, `function`,
+ * `constant`.
  * @param {ts.SourceFile} source
  * @returns {Place[]}
  */
@@ -121,8 +125,12 @@ function placesOf(source) {
 /** @param {ts.Node} node */
 function nameOf(node) {
   if (ts.isConstructorDeclaration(node)) return "constructor"
-  const isPlace = ts.isClassLike(node) || ts.isClassElement(node) || ts.isFunctionDeclaration(node) || ts.isVariableDeclaration(node)
-  return isPlace && node.name !== undefined && !ts.isObjectBindingPattern(node.name) && !ts.isArrayBindingPattern(node.name)
+  const isPlace =
+    ts.isClassLike(node) || ts.isClassElement(node) || ts.isFunctionDeclaration(node) || ts.isVariableDeclaration(node)
+  return isPlace &&
+    node.name !== undefined &&
+    !ts.isObjectBindingPattern(node.name) &&
+    !ts.isArrayBindingPattern(node.name)
     ? node.name.getText()
     : undefined
 }

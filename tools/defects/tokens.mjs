@@ -31,7 +31,8 @@ export function tokensOf(source) {
 }
 
 /**
- * The tokens of a piece of source that need not be whole: it may begin and end in the middle of a statement, though not of a token.
+ * The tokens of a piece of source that need not be whole: it may begin and end in the middle of a statement, though not
+ * of a token.
  * @param {string} text
  * @returns {Token[]}
  */
@@ -57,7 +58,8 @@ export function tokensOfPiece(text) {
 }
 
 /**
- * Without the commas that a formatter adds where it breaks a line, and with `>>` as two: only a parser knows what it means.
+ * Without the commas that a formatter adds where it breaks a line, and with `>>` as two: only a parser knows what it
+ * means.
  * @param {Token[]} tokens
  */
 function normalized(tokens) {

@@ -1,5 +1,6 @@
-// The packages as users get them, on each runtime: packs them, installs the tarballs into an empty folder, and runs there an echo, plain and encrypted, and a simulation whose
-// hash has to be the same on all. Names as arguments choose runtimes, "here" is the one that runs this; without any it is all that are pinned in the folders beside.
+// The packages as users get them, on each runtime: packs them, installs the tarballs into an empty folder, and runs
+// there an echo, plain and encrypted, and a simulation whose hash has to be the same on all. Names as arguments choose
+// runtimes, "here" is the one that runs this; without any it is all that are pinned in the folders beside.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs"
@@ -18,7 +19,10 @@ const TRIES = 3
 /** Which folder pins it, where its binary lies among what is installed there, and what it is started with. */
 const RUNTIMES = new Map([
   ["here", { isNode: true }],
-  ...[20, 22, 24, 26].map((major) => [`node-${major}`, { isNode: true, pinned: "node", at: [`node-${major}-`, "bin/node"] }]),
+  ...[20, 22, 24, 26].map((major) => [
+    `node-${major}`,
+    { isNode: true, pinned: "node", at: [`node-${major}-`, "bin/node"] },
+  ]),
   ["bun", { pinned: "bun-deno", at: ["@oven/bun-", "bin/bun"] }],
   // READMEs say that it needs no other permission.
   ["deno", { pinned: "bun-deno", at: ["@deno/", "deno"], args: ["run", "--no-prompt", "--no-lock", "--allow-net"] }],
@@ -86,12 +90,22 @@ function installPinned(pinned) {
     .digest("hex")
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === key) return
   console.error(`installing what tools/matrix/${pinned} pins …`)
-  const flags = ["--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+  const flags = [
+    "--ignore-scripts",
+    "--prefer-offline",
+    "--no-audit",
+    "--no-fund",
+    "--no-update-notifier",
+    "--loglevel=error",
+  ]
   output("npm", ["ci", "--prefix", at, ...flags], at)
   writeFileSync(stamp, key)
 }
 
-/** `npm run pack`, and what it says to do, in an empty project with the programs of this folder. What others made is packed as it is installed here: no network is needed. */
+/**
+ * `npm run pack`, and what it says to do, in an empty project with the programs of this folder. What others made is
+ * packed as it is installed here: no network is needed.
+ */
 function installTarballs() {
   console.error("packing and installing …")
   const [packed, others, project] = ["packed", "others", "project"].map((name) => join(folder, name))
@@ -101,7 +115,9 @@ function installTarballs() {
     const from = join(root, "packages", name)
     return { from, manifest: JSON.parse(readFileSync(join(from, "package.json"), "utf8")) }
   })
-  const tarballs = [...packDependencies(packages, others)].flatMap(([name, tarball]) => (name.startsWith("@noble/") ? [tarball] : []))
+  const tarballs = [...packDependencies(packages, others)].flatMap(([name, tarball]) =>
+    name.startsWith("@noble/") ? [tarball] : [],
+  )
   cpSync(join(beside, "src"), project, { recursive: true })
   writeFileSync(join(project, "package.json"), JSON.stringify({ name: "project", private: true, type: "module" }))
   const flags = ["--offline", "--no-audit", "--no-fund", "--loglevel=error", ...tarballs]
@@ -115,7 +131,9 @@ function binaryOf({ pinned, at }) {
   const modules = join(beside, pinned, "node_modules")
   const [scope, prefix] = path.includes("/") ? path.split("/") : ["", path]
   // npm installs those for this platform only.
-  const found = existsSync(join(modules, scope)) ? readdirSync(join(modules, scope)).filter((name) => name.startsWith(prefix)) : []
+  const found = existsSync(join(modules, scope))
+    ? readdirSync(join(modules, scope)).filter((name) => name.startsWith(prefix))
+    : []
   return found.map((name) => join(modules, scope, name, binary)).find((file) => existsSync(file))
 }
 
@@ -125,7 +143,10 @@ function versionOf(runtime) {
   return /\d+\.\d+\.\d+/.exec(stdout ?? "")?.[0] ?? "–"
 }
 
-/** Runs a program of the project and answers what it printed last, as JSON; else what went wrong, with the last that was said. */
+/**
+ * Runs a program of the project and answers what it printed last, as JSON; else what went wrong, with the last that was
+ * said.
+ */
 function run(runtime, project, program, ...args) {
   for (let tries = 1; ; tries++) {
     const done = runOnce(runtime, project, program, args)
@@ -162,7 +183,8 @@ function echo(runtime, project, hasHelper, ...args) {
   const told = notes.filter((note) => note.includes("one by one")).length
   if (batch !== (runtime.isNode === true && hasHelper))
     return { ...done, problem: `its datagrams go ${batch ? "in batches" : "one by one"}` }
-  if (runtime.isNode !== true && told !== 1) return { ...done, problem: `it says ${told} times that datagrams go one by one` }
+  if (runtime.isNode !== true && told !== 1)
+    return { ...done, problem: `it says ${told} times that datagrams go one by one` }
   return done
 }
 

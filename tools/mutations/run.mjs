@@ -1,5 +1,6 @@
-// Breaks named lines of the protocol, one at a time, in a copy of the repository, and runs the tests that are to notice. A
-// line that can be broken unnoticed is a failure. With words as arguments: only the lines whose name holds one of them.
+// Breaks named lines of the protocol, one at a time, in a copy of the repository, and runs the tests that are to
+// notice. A line that can be broken unnoticed is a failure. With words as arguments: only the lines whose name holds
+// one of them.
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { Copy, defectsOf } from "../defects/copy.mjs"
@@ -35,8 +36,23 @@ function judge({ tests }, file) {
 }
 
 function passes(tests) {
-  const options = ["run", "--root", copy.path, "--config", join(copy.path, "tools/vitest.config.ts"), "--bail", "1", "--reporter", "dot"]
+  const options = [
+    "run",
+    "--root",
+    copy.path,
+    "--config",
+    join(copy.path, "tools/vitest.config.ts"),
+    "--bail",
+    "1",
+    "--reporter",
+    "dot",
+  ]
   const timeout = TIMEOUT_MS * tests.length
-  const { status } = spawnSync("vitest", [...options, ...tests], { cwd: copy.path, stdio: "ignore", timeout, killSignal: "SIGKILL" })
+  const { status } = spawnSync("vitest", [...options, ...tests], {
+    cwd: copy.path,
+    stdio: "ignore",
+    timeout,
+    killSignal: "SIGKILL",
+  })
   return status === 0
 }

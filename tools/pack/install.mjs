@@ -1,13 +1,15 @@
-// Installs packages of this folder into the project in the working directory, with npm:
-//   node install.mjs [--print] [@x/endpoint …] [-- options and packages for npm]
-// Names none: @x/endpoint and @x/transport. What those need of the others comes with them; what is of the registry npm fetches.
+// Installs packages of this folder into the project in the working directory, with npm: node install.mjs [--print]
+// [@x/endpoint …] [-- options and packages for npm] Names none: @x/endpoint and @x/transport. What those need of the
+// others comes with them; what is of the registry npm fetches.
 import { spawnSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const here = dirname(fileURLToPath(import.meta.url))
-const packages = new Map(JSON.parse(readFileSync(join(here, "packages.json"), "utf8")).map((entry) => [entry.name, entry]))
+const packages = new Map(
+  JSON.parse(readFileSync(join(here, "packages.json"), "utf8")).map((entry) => [entry.name, entry]),
+)
 
 const args = process.argv.slice(2)
 const end = args.includes("--") ? args.indexOf("--") : args.length
@@ -18,7 +20,8 @@ if (unknown.length > 0) fail(`there is no ${unknown.join(", ")} here; there are:
 
 const files = closure(wanted.length > 0 ? wanted : ["@x/endpoint", "@x/transport"]).map(({ file }) => join(here, file))
 const command = ["install", ...files, ...args.slice(end + 1)]
-if (own.includes("--print")) console.log(["npm", ...command.map((arg) => (/^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg}'`))].join(" "))
+if (own.includes("--print"))
+  console.log(["npm", ...command.map((arg) => (/^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${arg}'`))].join(" "))
 else {
   if (!existsSync("package.json")) fail('there is no package.json here: "npm init -y" makes one')
   const { status, error } = spawnSync("npm", command, { stdio: "inherit", shell: process.platform === "win32" })
@@ -26,7 +29,9 @@ else {
   process.exitCode = status ?? 1
 }
 
-/** With all that they need and this machine can use: npm finds them beside each other, and asks no registry for them. */
+/**
+ * With all that they need and this machine can use: npm finds them beside each other, and asks no registry for them.
+ */
 function closure(names) {
   const found = new Set()
   const visit = (name) => {

@@ -1,4 +1,5 @@
-// Packs the packages into one folder to install from, ./packed unless another is named: tarballs, packages.json that says what they are, and install.mjs.
+// Packs the packages into one folder to install from, ./packed unless another is named: tarballs, packages.json that
+// says what they are, and install.mjs.
 import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { basename, join, resolve } from "node:path"
 import { packAll, prebuilt, root } from "../quality/pack.mjs"
@@ -12,7 +13,9 @@ const packed = packAll(folder).map(({ name, manifest, tarball }) => {
   // Apart, so that `npm install packed/*.tgz` asks for no platform but the one it is on.
   const file = os === undefined ? basename(tarball) : `platforms/${basename(tarball)}`
   if (os !== undefined) renameSync(tarball, join(folder, file))
-  const needs = Object.keys({ ...dependencies, ...optionalDependencies }).filter((dependency) => dependency.startsWith("@x/"))
+  const needs = Object.keys({ ...dependencies, ...optionalDependencies }).filter((dependency) =>
+    dependency.startsWith("@x/"),
+  )
   return { name, version, file, os, cpu, libc, needs }
 })
 writeFileSync(join(folder, "packages.json"), `${JSON.stringify(packed, null, 2)}\n`)

@@ -1,9 +1,9 @@
-// The arrows between the packages, the floors of a package's rooms, and which sources are pure. The one place that states
-// them; layers.mjs checks the sources against it.
+// The arrows between the packages, the floors of a package's rooms, and which sources are pure. The one place that
+// states them; layers.mjs checks the sources against it.
 
 /**
- * What each package may import of its siblings. An arrow marked "dynamic" is followed by `import()` or by types only: it
- * may lead nowhere.
+ * What each package may import of its siblings. An arrow marked "dynamic" is followed by `import()` or by types only:
+ * it may lead nowhere.
  */
 export const ARROWS = {
   wire: {},
@@ -16,8 +16,8 @@ export const ARROWS = {
 }
 
 /**
- * The rooms of a package from top to bottom: the folders and files of its `src`. A room imports from those below it, types
- * included, and from none above.
+ * The rooms of a package from top to bottom: the folders and files of its `src`. A room imports from those below it,
+ * types included, and from none above.
  */
 export const FLOORS = {
   endpoint: [
@@ -39,8 +39,8 @@ export const FLOORS = {
 }
 
 /**
- * Violations that there still are, as layers.mjs prints them up to the colon. The list may only shrink: an entry that holds
- * no more is a violation itself.
+ * Violations that there still are, as layers.mjs prints them up to the colon. The list may only shrink: an entry that
+ * holds no more is a violation itself.
  */
 export const KNOWN = [
   "packages/endpoint/src/api/events.ts -> itself",
@@ -76,14 +76,20 @@ export const IMPURE = []
 /** Packages that need nothing from the registry, but for what {@link FROM_REGISTRY} says. */
 export const SELF_CONTAINED = ["wire", "fragment", "stream", "transport", "endpoint"]
 
-/** The one source of a self-contained package that needs others' packages. Nothing but the simulated network leads to it. */
+/**
+ * The one source of a self-contained package that needs others' packages. Nothing but the simulated network leads to
+ * it.
+ */
 export const FROM_REGISTRY = {
   package: "transport",
   source: "packages/transport/src/simulated/crypto.ts",
   needs: ["@noble/ciphers", "@noble/curves", "@noble/hashes"],
 }
 
-/** Globals that are the same everywhere: in a browser tab, in Deno, in Bun and in Node. Anything else in a pure source is a violation. */
+/**
+ * Globals that are the same everywhere: in a browser tab, in Deno, in Bun and in Node. Anything else in a pure source
+ * is a violation.
+ */
 export const GLOBALS = words(`
   undefined NaN Infinity Object Array String Number Boolean Symbol BigInt Map Set WeakMap WeakSet Iterator Promise Reflect Proxy JSON Math
   Error RangeError TypeError AggregateError SuppressedError DOMException DisposableStack AsyncDisposableStack AsyncDisposable AsyncIterableIterator

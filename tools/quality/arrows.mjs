@@ -1,5 +1,5 @@
-// Follows the imports of every package's sources with dependency-cruiser and compares them with the arrows and floors of
-// architecture.mjs.
+// Follows the imports of every package's sources with dependency-cruiser and compares them with the arrows and floors
+// of architecture.mjs.
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { cruise } from "dependency-cruiser"
@@ -7,8 +7,8 @@ import { ARROWS, FLOORS, FROM_REGISTRY, IMPURE, KNOWN, PURE, SELF_CONTAINED } fr
 import { checkCircles, checkFloors, drawFloors } from "./floors.mjs"
 
 /**
- * Returns how many modules of `root` were cruised, the violations as one line each, and a drawing of each package that has
- * floors. What the list of known violations holds is none, unless it is there no more.
+ * Returns how many modules of `root` were cruised, the violations as one line each, and a drawing of each package that
+ * has floors. What the list of known violations holds is none, unless it is there no more.
  * @param {string} root
  * @param {{ known?: readonly string[], floors?: Record<string, string[]> }} [options]
  */
@@ -31,7 +31,9 @@ export async function checkArrows(root, { known = KNOWN, floors = FLOORS } = {})
     },
   )
   const modules = output.modules.filter(({ source }) => /^packages\/[^/]+\/src\//.test(source))
-  const imports = new Map(modules.map(({ source, dependencies }) => [source, [...new Set(dependencies.map(({ resolved }) => resolved))]]))
+  const imports = new Map(
+    modules.map(({ source, dependencies }) => [source, [...new Set(dependencies.map(({ resolved }) => resolved))]]),
+  )
   const violations = [
     ...output.summary.violations.map(({ from, to, rule }) => `${from} -> ${to}: ${explanation(rule.name)}`),
     ...checkCircles(imports),
@@ -57,14 +59,18 @@ function checkManifests(root) {
     const manifest = JSON.parse(readFileSync(join(root, `packages/${name}/package.json`), "utf8"))
     /** @type {Record<string, string[]>} */
     const wanted = { dependencies: [], optionalDependencies: [] }
-    for (const [to, kind] of Object.entries(arrows)) wanted[kind === "dynamic" ? "optionalDependencies" : "dependencies"].push(`@x/${to}`)
+    for (const [to, kind] of Object.entries(arrows))
+      wanted[kind === "dynamic" ? "optionalDependencies" : "dependencies"].push(`@x/${to}`)
     return Object.entries(wanted).flatMap(([field, siblings]) => {
       const there = Object.keys(manifest[field] ?? {})
       const problems = []
       for (const sibling of siblings) if (!there.includes(sibling)) problems.push(`${field} lacks ${sibling}`)
       for (const dependency of there) {
         // The package itself, compiled for a platform.
-        if (field === "optionalDependencies" && existsSync(join(root, `packages/${name}/prebuilt`, dependency.replace(`@x/${name}-`, ""))))
+        if (
+          field === "optionalDependencies" &&
+          existsSync(join(root, `packages/${name}/prebuilt`, dependency.replace(`@x/${name}-`, "")))
+        )
           continue
         if (name === FROM_REGISTRY.package && FROM_REGISTRY.needs.includes(dependency)) continue
         if (dependency.startsWith("@x/") ? !siblings.includes(dependency) : SELF_CONTAINED.includes(name))
@@ -79,7 +85,14 @@ function arrowRules() {
   return Object.entries(ARROWS).flatMap(([name, arrows]) => {
     const from = { path: `^packages/${name}/src/` }
     const reachable = [name, ...Object.keys(arrows)].join("|")
-    const rules = [{ name: `arrow: @x/${name}`, severity: "error", from, to: { path: "^packages/", pathNot: `^packages/(${reachable})/` } }]
+    const rules = [
+      {
+        name: `arrow: @x/${name}`,
+        severity: "error",
+        from,
+        to: { path: "^packages/", pathNot: `^packages/(${reachable})/` },
+      },
+    ]
     for (const [to, kind] of Object.entries(arrows)) {
       if (kind !== "dynamic") continue
       const target = { path: `^packages/${to}/`, dynamic: false, dependencyTypesNot: ["type-only", "type-import"] }
@@ -89,7 +102,10 @@ function arrowRules() {
   })
 }
 
-const PURE_FILES = { path: PURE.map((folder) => `^${folder}`), pathNot: IMPURE.map((file) => `^${file.replaceAll(".", "\\.")}$`) }
+const PURE_FILES = {
+  path: PURE.map((folder) => `^${folder}`),
+  pathNot: IMPURE.map((file) => `^${file.replaceAll(".", "\\.")}$`),
+}
 const FROM_SELF_CONTAINED = { path: `^packages/(${SELF_CONTAINED.join("|")})/src/` }
 const REGISTRY_SOURCE = `^${FROM_REGISTRY.source.replaceAll(".", "\\.")}$`
 
@@ -103,7 +119,12 @@ const RULES = [
   },
   { name: "pure", severity: "error", from: PURE_FILES, to: { dependencyTypes: ["core"] } },
   // The simulated network is usable without the system's: it may share the interfaces, not the sockets.
-  { name: "self-contained", severity: "error", from: { ...FROM_SELF_CONTAINED, pathNot: REGISTRY_SOURCE }, to: { path: "node_modules" } },
+  {
+    name: "self-contained",
+    severity: "error",
+    from: { ...FROM_SELF_CONTAINED, pathNot: REGISTRY_SOURCE },
+    to: { path: "node_modules" },
+  },
   {
     name: "few others",
     severity: "error",

@@ -1,4 +1,5 @@
-// The reference of the packages as pages, in .cache/docs, and as a check: fails where a name of one of them is not documented.
+// The reference of the packages as pages, in .cache/docs, and as a check: fails where a name of one of them is not
+// documented.
 import { join } from "node:path"
 import { writeSummary } from "../summary.mjs"
 import { root } from "./pack.mjs"

@@ -1,5 +1,5 @@
-// Circles of imports, and the floors that the rooms of a package lie on. Imports of types count: what a module has to know
-// it has to know at compile time too.
+// Circles of imports, and the floors that the rooms of a package lie on. Imports of types count: what a module has to
+// know it has to know at compile time too.
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
@@ -10,7 +10,9 @@ import { join } from "node:path"
 export function checkCircles(imports) {
   return [...imports.keys()].flatMap((module) => {
     const way = wayBack(module, imports)
-    return way === undefined ? [] : [`${module} -> itself: modules import each other in a circle, ${way.map(shortName).join(" -> ")}`]
+    return way === undefined
+      ? []
+      : [`${module} -> itself: modules import each other in a circle, ${way.map(shortName).join(" -> ")}`]
   })
 }
 
@@ -39,10 +41,17 @@ export function checkFloors(imports, floors) {
     const arrows = arrowsIn(name, imports)
     const found = new Set([...arrows.modules.keys()])
     const homeless = [...found].filter((room) => !rooms.includes(room))
-    const up = arrows.list.filter(({ from, to }) => rooms.includes(from) && rooms.includes(to) && rooms.indexOf(from) > rooms.indexOf(to))
+    const up = arrows.list.filter(
+      ({ from, to }) => rooms.includes(from) && rooms.includes(to) && rooms.indexOf(from) > rooms.indexOf(to),
+    )
     return [
-      ...homeless.map((room) => `packages/${name}/src/${room}: has no floor among FLOORS (tools/quality/architecture.mjs)`),
-      ...up.map(({ module, target, from, to }) => `${module} -> ${target}: ${to} lies above ${from} (tools/quality/architecture.mjs)`),
+      ...homeless.map(
+        (room) => `packages/${name}/src/${room}: has no floor among FLOORS (tools/quality/architecture.mjs)`,
+      ),
+      ...up.map(
+        ({ module, target, from, to }) =>
+          `${module} -> ${target}: ${to} lies above ${from} (tools/quality/architecture.mjs)`,
+      ),
     ]
   })
 }
@@ -73,7 +82,9 @@ export function drawFloors(imports, floors) {
       })
       const draw = (head, target) =>
         rows
-          .map(({ from, targets }) => `${head(from)}${targets.length === 0 ? "" : ` → ${targets.map(target).join(", ")}`}`.trimEnd())
+          .map(({ from, targets }) =>
+            `${head(from)}${targets.length === 0 ? "" : ` → ${targets.map(target).join(", ")}`}`.trimEnd(),
+          )
           .join("\n")
       const plain = draw(
         (from) => from.padEnd(width),
@@ -89,8 +100,8 @@ export function drawFloors(imports, floors) {
 }
 
 /**
- * A line for each drawing that a package's ARCHITECTURE.md does not show as it is; writes it there instead if asked to. It
- * is the plain one: the numbers change with every import.
+ * A line for each drawing that a package's ARCHITECTURE.md does not show as it is; writes it there instead if asked to.
+ * It is the plain one: the numbers change with every import.
  * @param {string} root
  * @param {Readonly<Record<string, Drawing>>} drawings
  * @param {boolean} isWritten

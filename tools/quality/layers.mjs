@@ -1,6 +1,6 @@
-// The architecture as a check: arrows between packages and between the rooms of one, and purity. Prints the rooms by floor,
-// with the imports between them counted. Fails when it has looked at nothing. With --write: brings the drawings in the
-// documents up to date.
+// The architecture as a check: arrows between packages and between the rooms of one, and purity. Prints the rooms by
+// floor, with the imports between them counted. Fails when it has looked at nothing. With --write: brings the drawings
+// in the documents up to date.
 import { dirname } from "node:path"
 import { fileURLToPath } from "node:url"
 import { checkArrows } from "./arrows.mjs"
@@ -11,8 +11,13 @@ import { checkPurity } from "./purity.mjs"
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const arrows = await checkArrows(root)
 const purity = checkPurity(root)
-const violations = [...arrows.violations, ...purity.violations, ...checkDrawings(root, arrows.drawings, process.argv.includes("--write"))]
-for (const [name, { counted }] of Object.entries(arrows.drawings)) console.log(`@x/${name}\n${counted.replaceAll(/^/gm, "  ")}`)
+const violations = [
+  ...arrows.violations,
+  ...purity.violations,
+  ...checkDrawings(root, arrows.drawings, process.argv.includes("--write")),
+]
+for (const [name, { counted }] of Object.entries(arrows.drawings))
+  console.log(`@x/${name}\n${counted.replaceAll(/^/gm, "  ")}`)
 for (const violation of violations) console.error(violation)
 if (arrows.modules === 0) violations.push(console.error("error: no module was cruised"))
 if (purity.files === 0) violations.push(console.error("error: no pure source was read"))

@@ -6,7 +6,10 @@ import { fileURLToPath } from "node:url"
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
-/** Packs every package of packages/, and those with the native helper that can be compiled here, into `folder`; returns each one's manifest, as packed, and its tarball. */
+/**
+ * Packs every package of packages/, and those with the native helper that can be compiled here, into `folder`; returns
+ * each one's manifest, as packed, and its tarball.
+ */
 export function packAll(folder) {
   return [...readdirSync(join(root, "packages")).toSorted(), ...prebuilt().compilable].map((name) => {
     const from = join(root, "packages", name)
@@ -18,7 +21,10 @@ export function packAll(folder) {
   })
 }
 
-/** The packages with the native helper for a platform: those that there is a compiler for here, and why the others can't be packed. */
+/**
+ * The packages with the native helper for a platform: those that there is a compiler for here, and why the others can't
+ * be packed.
+ */
 export function prebuilt() {
   const compilable = []
   const leftOut = []
@@ -32,7 +38,10 @@ export function prebuilt() {
   return { compilable, leftOut }
 }
 
-/** Packs what the packages need from the registry, out of what is installed here, so that they can be installed elsewhere with no network. */
+/**
+ * Packs what the packages need from the registry, out of what is installed here, so that they can be installed
+ * elsewhere with no network.
+ */
 export function packDependencies(packages, folder) {
   const tarballs = new Map()
   for (const { from, manifest } of packages) packNeeds(manifest, from, folder, tarballs)

@@ -1,6 +1,15 @@
 // Checks each package as its users get it: packs it, and looks at the tarball. A check of a package counts as one.
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { publint } from "publint"
@@ -9,7 +18,9 @@ import { writeSummary } from "../summary.mjs"
 import { output, packAll, packDependencies, root } from "./pack.mjs"
 import { releaseProblems } from "./release.mjs"
 
-/** The compilers that users may have, oldest first: each is installed under this name in tools/quality or at the root. */
+/**
+ * The compilers that users may have, oldest first: each is installed under this name in tools/quality or at the root.
+ */
 const COMPILERS = [
   // The least that READMEs promise.
   ["TypeScript 5.7", "tools/quality/node_modules/typescript-least"],
@@ -42,7 +53,8 @@ try {
   for (const library of libraries) writeConsumer(library)
   symlinkSync(join(root, "node_modules/@types"), join(folder, "node_modules/@types"), "junction")
   for (const [compiler, path] of COMPILERS) {
-    for (const { name } of libraries) check(`${name}: types under ${compiler}`, compile(join(root, path, "bin/tsc"), name))
+    for (const { name } of libraries)
+      check(`${name}: types under ${compiler}`, compile(join(root, path, "bin/tsc"), name))
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })
@@ -58,14 +70,20 @@ function check(what, problems) {
   for (const problem of problems) console.log(`     ${problem.replaceAll("\n", "\n     ")}`)
 }
 
-/** Every file that package.json points at is there, with what a reader looks for, and nothing but what belongs there. */
+/**
+ * Every file that package.json points at is there, with what a reader looks for, and nothing but what belongs there.
+ */
 function contents(from, manifest, tarball) {
   const files = new Set(output("tar", ["-tzf", tarball], folder).split("\n"))
   const pointedAt = [...entriesOf(manifest).flatMap(({ targets }) => targets), ...Object.values(manifest.bin ?? {})]
-  const missing = [...MUST_HOLD, ...pointedAt.map((path) => `package/${path.replace(/^\.\//, "")}`)].filter((file) => !files.has(file))
+  const missing = [...MUST_HOLD, ...pointedAt.map((path) => `package/${path.replace(/^\.\//, "")}`)].filter(
+    (file) => !files.has(file),
+  )
   const odd = [...files].filter((file) => /\.tsbuildinfo$|\/test\/|\/node_modules\//.test(file))
   const types = join(folder, "node_modules", manifest.name, "dist")
-  const inner = filesIn(types).filter((file) => file.endsWith(".d.ts") && readFileSync(join(types, file), "utf8").includes("@internal"))
+  const inner = filesIn(types).filter(
+    (file) => file.endsWith(".d.ts") && readFileSync(join(types, file), "utf8").includes("@internal"),
+  )
   const workspace = Object.entries({ ...manifest.dependencies, ...manifest.optionalDependencies }).filter(([, range]) =>
     range.startsWith("workspace:"),
   )
@@ -85,7 +103,9 @@ async function lint(manifest, tarball) {
   const bytes = readFileSync(tarball)
   const arrayBuffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)
   const { messages } = await publint({ pack: { tarball: arrayBuffer }, strict: true, level: "suggestion" })
-  return messages.map((message) => `${message.type}: ${formatMessage(message, manifest, { color: false }) ?? message.code}`)
+  return messages.map(
+    (message) => `${message.type}: ${formatMessage(message, manifest, { color: false }) ?? message.code}`,
+  )
 }
 
 function attw(tarball) {
@@ -100,7 +120,10 @@ function attw(tarball) {
 function imported(manifest) {
   return entriesOf(manifest).flatMap(({ specifier }) => {
     const code = `const m = await import(${JSON.stringify(specifier)}); if (Object.keys(m).length === 0) throw new Error("it exports nothing")`
-    const { status, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", code], { cwd: folder, encoding: "utf8" })
+    const { status, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", code], {
+      cwd: folder,
+      encoding: "utf8",
+    })
     return status === 0 ? [] : [`${specifier}: ${stderr.trim()}`]
   })
 }
@@ -110,10 +133,16 @@ function writeConsumer({ name, manifest }) {
   const at = join(folder, "types", name)
   mkdirSync(at, { recursive: true })
   const source = entriesOf(manifest).map(
-    ({ specifier }, i) => `import * as entry${i} from ${JSON.stringify(specifier)}\nexport type Entry${i} = typeof entry${i}\n`,
+    ({ specifier }, i) =>
+      `import * as entry${i} from ${JSON.stringify(specifier)}\nexport type Entry${i} = typeof entry${i}\n`,
   )
   writeFileSync(join(at, "consumer.ts"), source.join(""))
-  const strictness = { strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false }
+  const strictness = {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+  }
   const typeRoots = [join(folder, "node_modules/@types")]
   const compilerOptions = {
     ...strictness,
@@ -129,7 +158,10 @@ function writeConsumer({ name, manifest }) {
 }
 
 function compile(tsc, name) {
-  const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", join(folder, "types", name)], { cwd: folder, encoding: "utf8" })
+  const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", join(folder, "types", name)], {
+    cwd: folder,
+    encoding: "utf8",
+  })
   return status === 0 ? [] : [stdout.trim()]
 }
 

@@ -1,4 +1,5 @@
-// Finds in pure sources what isn't the same on every run and on every engine: globals that are not on the list, Math that rounds as it likes.
+// Finds in pure sources what isn't the same on every run and on every engine: globals that are not on the list, Math
+// that rounds as it likes.
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import ts from "typescript"
@@ -8,7 +9,13 @@ import { GLOBALS, IMPURE, INSTEAD, MATH, MEMBERS, PURE } from "./architecture.mj
 export function checkPurity(root) {
   const files = PURE.flatMap((folder) => sourcesIn(root, folder)).filter((file) => !IMPURE.includes(file))
   // No library and no imports are loaded: a name that these files don't declare or import is a global.
-  const options = { noLib: true, noResolve: true, types: [], allowImportingTsExtensions: true, target: ts.ScriptTarget.ES2023 }
+  const options = {
+    noLib: true,
+    noResolve: true,
+    types: [],
+    allowImportingTsExtensions: true,
+    target: ts.ScriptTarget.ES2023,
+  }
   const program = ts.createProgram(
     files.map((file) => join(root, file)),
     options,
@@ -30,22 +37,30 @@ export function checkPurity(root) {
 function visit(node, checker, report) {
   if (ts.isTypeNode(node) && !ts.isExpressionWithTypeArguments(node)) return
   if (ts.isIdentifier(node) && isGlobalValue(node, checker)) checkGlobal(node, report)
-  if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword) report(node, "import.meta differs between runtimes")
-  if (ts.isBinaryExpression(node) && isPower(node.operatorToken.kind) && ![node.left, node.right].every((side) => isExact(side, checker)))
+  if (ts.isMetaProperty(node) && node.keywordToken === ts.SyntaxKind.ImportKeyword)
+    report(node, "import.meta differs between runtimes")
+  if (
+    ts.isBinaryExpression(node) &&
+    isPower(node.operatorToken.kind) &&
+    ![node.left, node.right].every((side) => isExact(side, checker))
+  )
     report(node, "** rounds differently between engines, unless of two literals or of bigints")
   ts.forEachChild(node, (child) => visit(child, checker, report))
 }
 
 function checkGlobal(node, report) {
   const name = node.text
-  if (!GLOBALS.has(name)) return report(node, `${name} is not allowed in a pure source${INSTEAD[name] ? `: ${INSTEAD[name]}` : ""}`)
+  if (!GLOBALS.has(name))
+    return report(node, `${name} is not allowed in a pure source${INSTEAD[name] ? `: ${INSTEAD[name]}` : ""}`)
   if (name !== "Math" && !MEMBERS.has(name)) return undefined
   const member = memberOf(node)
   if (name === "Math") {
     if (member === undefined) return report(node, "Math is used by its members only, named in place")
-    if (member === "random") return report(node, "Math.random is not allowed in a pure source: random numbers are an argument")
+    if (member === "random")
+      return report(node, "Math.random is not allowed in a pure source: random numbers are an argument")
     if (!MATH.has(member)) return report(node, `Math.${member} rounds differently between engines`)
-  } else if (member !== undefined && MEMBERS.get(name).has(member)) return report(node, `${name}.${member} is not allowed in a pure source`)
+  } else if (member !== undefined && MEMBERS.get(name).has(member))
+    return report(node, `${name}.${member} is not allowed in a pure source`)
   return undefined
 }
 
@@ -53,12 +68,19 @@ function checkGlobal(node, report) {
 function memberOf(node) {
   const { parent } = node
   if (ts.isPropertyAccessExpression(parent) && parent.expression === node) return parent.name.text
-  if (ts.isElementAccessExpression(parent) && parent.expression === node && ts.isStringLiteralLike(parent.argumentExpression))
+  if (
+    ts.isElementAccessExpression(parent) &&
+    parent.expression === node &&
+    ts.isStringLiteralLike(parent.argumentExpression)
+  )
     return parent.argumentExpression.text
   return undefined
 }
 
-/** Whether this is the use of a value that no declaration in scope explains; the names of members, labels and declarations are no uses. */
+/**
+ * Whether this is the use of a value that no declaration in scope explains; the names of members, labels and
+ * declarations are no uses.
+ */
 function isGlobalValue(node, checker) {
   const { parent } = node
   if (ts.isShorthandPropertyAssignment(parent) && parent.name === node)
@@ -79,7 +101,12 @@ function isExpression(node) {
     ts.isBreakOrContinueStatement(parent)
   )
     return false
-  if (ts.isImportClause(parent) || ts.isNamespaceImport(parent) || ts.isMetaProperty(parent) || ts.isJSDocNameReference?.(parent))
+  if (
+    ts.isImportClause(parent) ||
+    ts.isNamespaceImport(parent) ||
+    ts.isMetaProperty(parent) ||
+    ts.isJSDocNameReference?.(parent)
+  )
     return false
   if (ts.isBindingElement(parent)) return parent.initializer === node
   return parent.name !== node
@@ -100,7 +127,8 @@ function sourcesIn(root, folder) {
       .map((name) => `${folder}${name.replaceAll("\\", "/")}`)
       .toSorted()
   } catch (error) {
-    if (error.code === "ENOENT") throw new Error(`there is no ${folder}: tools/quality/architecture.mjs names it as pure`, { cause: error })
+    if (error.code === "ENOENT")
+      throw new Error(`there is no ${folder}: tools/quality/architecture.mjs names it as pure`, { cause: error })
     throw error
   }
 }

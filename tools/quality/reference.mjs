@@ -1,5 +1,5 @@
-// The reference of the packages, made by TypeDoc from the comments in their sources, and what is wrong with it: a name that says nothing of itself, a link
-// that leads nowhere, a type that a signature names and no entry exports.
+// The reference of the packages, made by TypeDoc from the comments in their sources, and what is wrong with it: a name
+// that says nothing of itself, a link that leads nowhere, a type that a signature names and no entry exports.
 import { existsSync, readFileSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { Application, Logger, LogLevel, ReflectionKind, TSConfigReader } from "typedoc"
@@ -7,7 +7,10 @@ import { Application, Logger, LogLevel, ReflectionKind, TSConfigReader } from "t
 /** Kinds of names that have to say what they are. Parameters are told of by their function. */
 const KINDS = ["Variable", "Function", "Class", "Interface", "Property", "Method", "Accessor", "TypeAlias"]
 
-/** Writes the reference of the packages of `root` to the folder `out`; answers how many names it has, and a line for each problem. */
+/**
+ * Writes the reference of the packages of `root` to the folder `out`; answers how many names it has, and a line for
+ * each problem.
+ */
 export async function makeReference(root, out) {
   const entries = entriesOf(root)
   const logger = new Problems()
@@ -51,7 +54,8 @@ function entriesOf(root) {
     const { name, exports = {} } = JSON.parse(readFileSync(file, "utf8"))
     for (const [path, conditions] of Object.entries(exports)) {
       const source = conditions["@x/source"]
-      if (source !== undefined) entries.set(join(root, "packages", folder, source), { name, specifier: name + path.slice(1) })
+      if (source !== undefined)
+        entries.set(join(root, "packages", folder, source), { name, specifier: name + path.slice(1) })
     }
   }
   return entries
@@ -66,7 +70,8 @@ function nameModules(project, entries) {
 }
 
 function validate(app, project) {
-  const only = (check) => Object.fromEntries(["notExported", "notDocumented", "invalidLink", "invalidPath"].map((it) => [it, it === check]))
+  const only = (check) =>
+    Object.fromEntries(["notExported", "notDocumented", "invalidLink", "invalidPath"].map((it) => [it, it === check]))
   for (const check of ["notDocumented", "invalidLink", "invalidPath"]) {
     app.options.setValue("validation", only(check))
     app.validate(project)

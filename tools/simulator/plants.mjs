@@ -1,6 +1,6 @@
-// Whether the simulator finds anything: plants known bugs in a copy of the repository, one at a time, and simulates seeds
-// until one fails. With words as arguments: only those whose name holds one of them. A bug that no seed shows is a failure
-// of the simulator.
+// Whether the simulator finds anything: plants known bugs in a copy of the repository, one at a time, and simulates
+// seeds until one fails. With words as arguments: only those whose name holds one of them. A bug that no seed shows is
+// a failure of the simulator.
 import { spawnSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -20,7 +20,8 @@ writeFileSync(base, readFileSync(base, "utf8").replace(/"(noUnused\w+)": true/g,
 let failed = 0
 for (const plant of plants) {
   const problem = copy.problem(plant)
-  const found = problem === undefined ? copy.with(plant, (file) => `${simulate()} (${file})`) : `NOT PLANTED: ${problem}`
+  const found =
+    problem === undefined ? copy.with(plant, (file) => `${simulate()} (${file})`) : `NOT PLANTED: ${problem}`
   if (!found.startsWith("found")) failed++
   console.log(`${found}\n  ${plant.name}`)
 }

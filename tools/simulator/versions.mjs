@@ -1,5 +1,6 @@
-// Whether a seed gives the same run on every version of Node: simulates the same seeds on this one and on others, which are installed from the
-// registry, and compares the hashes of all datagrams. With version numbers as arguments: those instead.
+// Whether a seed gives the same run on every version of Node: simulates the same seeds on this one and on others, which
+// are installed from the registry, and compares the hashes of all datagrams. With version numbers as arguments: those
+// instead.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
@@ -40,7 +41,9 @@ function install(version) {
   if (existsSync(binary)) return binary
   mkdirSync(folder, { recursive: true })
   const flags = ["--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-  const { status, stderr } = spawnSync("npm", ["install", "--prefix", folder, ...flags, `${name}@${version}`], { encoding: "utf8" })
+  const { status, stderr } = spawnSync("npm", ["install", "--prefix", folder, ...flags, `${name}@${version}`], {
+    encoding: "utf8",
+  })
   if (status === 0 && existsSync(binary)) return binary
   console.error(`error: Node ${version} could not be installed as ${name}: ${stderr.trim().split("\n")[0]}`)
   return undefined

@@ -1,5 +1,6 @@
-// Breaks the pure packages line by line and counts what no test notices: `npm run test:stryker -- fragment`, or a file: `-- packages/stream/src/send-stream.ts`.
-// Takes from minutes to hours, so it is no part of CI. What survived is in .cache/stryker, as JSON and as text.
+// Breaks the pure packages line by line and counts what no test notices: `npm run test:stryker -- fragment`, or a file:
+// `-- packages/stream/src/send-stream.ts`. Takes from minutes to hours, so it is no part of CI. What survived is in
+// .cache/stryker, as JSON and as text.
 import { spawnSync } from "node:child_process"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
@@ -11,7 +12,9 @@ const PACKAGES = ["wire", "stream", "fragment"]
 const PROPERTY_RUNS = "6"
 
 const args = process.argv.slice(2)
-const mutate = (args.length === 0 ? PACKAGES : args).map((name) => (PACKAGES.includes(name) ? `packages/${name}/src/**/*.ts` : name))
+const mutate = (args.length === 0 ? PACKAGES : args).map((name) =>
+  PACKAGES.includes(name) ? `packages/${name}/src/**/*.ts` : name,
+)
 const names = [...new Set(mutate.map((path) => path.split("/")[1]))]
 const label = args.length === 0 ? "all" : args.map((name) => name.split("/").at(-1)).join("-")
 const folder = join(root, ".cache/stryker", label)

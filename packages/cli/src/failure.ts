@@ -30,7 +30,10 @@ export interface Failure {
   readonly exitCode: number
 }
 
-/** What went wrong in one line that names the cure, and the exit code for it. What then failed in cleaning up comes behind it. */
+/**
+ * What went wrong in one line that names the cure, and the exit code for it. What then failed in cleaning up comes
+ * behind it.
+ */
 export function describeFailure(error: unknown): Failure {
   const [first, ...others] = inOrder(error).map(judge)
   const { message, exitCode } = first!
@@ -55,7 +58,11 @@ function judge(error: unknown): Failure {
       exitCode: TRANSFER_EXIT[error.code] ?? EXIT.refused,
     }
   }
-  const { code = "", message = String(error), path = "" } = Object(error) as { code?: string; message?: string; path?: string }
+  const {
+    code = "",
+    message = String(error),
+    path = "",
+  } = Object(error) as { code?: string; message?: string; path?: string }
   switch (code) {
     case "EISDIR":
       return { message: `a folder can't be read as a file; name a file`, exitCode: EXIT.usage }
@@ -65,7 +72,10 @@ function judge(error: unknown): Failure {
     case "EPERM":
       return path === ""
         ? { message, exitCode: EXIT.failed }
-        : { message: `"${path}" may not be read or written by this user; change its permissions, or the user`, exitCode: EXIT.usage }
+        : {
+            message: `"${path}" may not be read or written by this user; change its permissions, or the user`,
+            exitCode: EXIT.usage,
+          }
     case "join-timeout":
     case "name-not-found":
       return { message, exitCode: EXIT.unreachable }

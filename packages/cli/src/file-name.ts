@@ -3,8 +3,9 @@ const DEVICE = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³])\s*(\.|$)
 const NAME_BYTES_MAX = 255
 
 /**
- * Why a name that a peer offers isn't one for a file in our folder, as the end of a sentence; `undefined`: it is. What passes is a single component
- * that joined to a folder stays in it on every system, and that shows on a terminal as what it is.
+ * Why a name that a peer offers isn't one for a file in our folder, as the end of a sentence; `undefined`: it is. What
+ * passes is a single component that joined to a folder stays in it on every system, and that shows on a terminal as
+ * what it is.
  */
 export function nameProblem(name: string): string | undefined {
   if (name === "") return "it is empty"

@@ -8,17 +8,25 @@
 export const FILE = {
   /** JSON of an {@link Offer}, at most {@link OFFER_BYTES_MAX}. The first message of a stream, and only there. */
   offer: 1,
-  /** The next {@link CHUNK_BYTES} of the file; the last chunk holds what is left, and none is empty. Of a file whose size isn't known: any up to that. */
+  /**
+   * The next {@link CHUNK_BYTES} of the file; the last chunk holds what is left, and none is empty. Of a file whose
+   * size isn't known: any up to that.
+   */
   chunk: 2,
   /** SHA-256 of the whole, {@link SHA256_BYTES}. */
   finish: 3,
-  /** Stream id, then how many bytes are written, a u64. The first asks for the chunks from there: 0, or what was kept. */
+  /**
+   * Stream id, then how many bytes are written, a u64. The first asks for the chunks from there: 0, or what was kept.
+   */
   written: 4,
   /** Stream id: the file is there under its name, and on the disk. */
   stored: 5,
   /** Stream id, one of {@link REFUSALS} by index, a u8, then the reason in UTF-8. */
   refused: 6,
-  /** Stream id, then so many bytes that came of a file of this name before, a u64: a multiple of {@link CHUNK_BYTES}, above 0. Before the first `written`. */
+  /**
+   * Stream id, then so many bytes that came of a file of this name before, a u64: a multiple of {@link CHUNK_BYTES},
+   * above 0. Before the first `written`.
+   */
   kept: 7,
   /** SHA-256 of as many bytes of the file as were kept, {@link SHA256_BYTES}. Only in answer to `kept`. */
   prefix: 8,
@@ -42,8 +50,9 @@ export const OFFER_BYTES_MAX = 4_096
 export const SHA256_BYTES = 32
 
 /**
- * Why a file wasn't taken, for programs: the sender broke the protocol · the name is none · a file of that name is there · the bytes aren't what was
- * hashed · the disk failed · too many files at a time · the receiver ends. The order is the wire format.
+ * Why a file wasn't taken, for programs: the sender broke the protocol · the name is none · a file of that name is
+ * there · the bytes aren't what was hashed · the disk failed · too many files at a time · the receiver ends. The order
+ * is the wire format.
  */
 export const REFUSALS = ["protocol", "name", "exists", "content", "storage", "busy", "ended"] as const
 export type Refusal = (typeof REFUSALS)[number]
@@ -67,7 +76,9 @@ export function parseOffer(bytes: Uint8Array): Offer | undefined {
     const { name, size, resume } = JSON.parse(decoder.decode(bytes)) as Record<string, unknown>
     if (typeof name !== "string") return undefined
     if (size === undefined) return { name, size, canResume: false }
-    return Number.isSafeInteger(size) && (size as number) >= 0 ? { name, size: size as number, canResume: resume === true } : undefined
+    return Number.isSafeInteger(size) && (size as number) >= 0
+      ? { name, size: size as number, canResume: resume === true }
+      : undefined
   } catch {
     return undefined
   }
@@ -108,7 +119,9 @@ export function parseReply(type: number, bytes: Uint8Array): Reply | undefined {
     return type === FILE.written ? { type, stream, written: count } : { type, stream, kept: count }
   }
   const refusal = REFUSALS[bytes[4] ?? REFUSALS.length]
-  return type === FILE.refused && refusal !== undefined ? { type, stream, refusal, why: decoder.decode(bytes.subarray(5)) } : undefined
+  return type === FILE.refused && refusal !== undefined
+    ? { type, stream, refusal, why: decoder.decode(bytes.subarray(5)) }
+    : undefined
 }
 
 const encoder = new TextEncoder()

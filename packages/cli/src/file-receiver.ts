@@ -56,7 +56,10 @@ export class FileReceiver {
     await Promise.all([...this.#files.values()].map((file) => file.done))
   }
 
-  /** Refuses what is under way and what comes; a file that is whole is still stored. Call it before the endpoint is closed, so that senders are told. */
+  /**
+   * Refuses what is under way and what comes; a file that is whole is still stored. Call it before the endpoint is
+   * closed, so that senders are told.
+   */
   close(): Promise<void> {
     this.#isClosing = true
     for (const file of this.#files.values()) file.end()
@@ -73,10 +76,16 @@ export class FileReceiver {
     if (offer === undefined || problem !== undefined) {
       const [refusal, why] = problem ?? ["protocol", "the offer can't be read"]
       this.#reply(peer, { type: FILE.refused, stream: stream.id, refusal, why })
-      this.#options.onRefused?.({ ...(offer ?? { name: "", size: undefined, canResume: false }), peer, from }, refusal, why)
+      this.#options.onRefused?.(
+        { ...(offer ?? { name: "", size: undefined, canResume: false }), peer, from },
+        refusal,
+        why,
+      )
       return
     }
-    const file = new IncomingFile(offer, stream, { ...this.#options, parts: this.#parts }, (reply) => this.#reply(peer, reply))
+    const file = new IncomingFile(offer, stream, { ...this.#options, parts: this.#parts }, (reply) =>
+      this.#reply(peer, reply),
+    )
     this.#files.set(stream, file)
     void file.done.then((outcome) => {
       this.#files.delete(stream)
@@ -107,7 +116,8 @@ export class FileReceiver {
 
   #repliesTo(peer: Peer): OutgoingStream {
     let stream = this.#replies.get(peer)
-    if (stream === undefined || stream.state !== "open") this.#replies.set(peer, (stream = peer.open({ label: "file replies" })))
+    if (stream === undefined || stream.state !== "open")
+      this.#replies.set(peer, (stream = peer.open({ label: "file replies" })))
     return stream
   }
 }

@@ -8,7 +8,10 @@ import { TransferError } from "./transfer-error.ts"
 
 export interface SendFileOptions {
   readonly signal?: AbortSignal
-  /** Called with the bytes that the receiver has written so far. The first time, these are what it had kept of the file before. */
+  /**
+   * Called with the bytes that the receiver has written so far. The first time, these are what it had kept of the file
+   * before.
+   */
   readonly onProgress?: (written: number, size: number | undefined) => void
   /** Name to offer; default: the file's own. */
   readonly name?: string
@@ -26,7 +29,10 @@ export interface SentFile {
 interface Source {
   readonly name: string
   readonly size: number | undefined
-  /** Those at a position, {@link CHUNK_BYTES} or what is left; none at the end. Positions follow each other where there is no size. */
+  /**
+   * Those at a position, {@link CHUNK_BYTES} or what is left; none at the end. Positions follow each other where there
+   * is no size.
+   */
   read(position: number): Promise<Uint8Array>
   /** Rejects if what was read is not the file. */
   check(): Promise<void>
@@ -38,7 +44,8 @@ export class FileSender {
   readonly #files = new Map<Peer, Map<number, OutgoingFile>>()
 
   constructor(endpoint: Endpoint) {
-    for (const type of [FILE.written, FILE.kept, FILE.stored, FILE.refused]) endpoint.handle(type, (message) => this.#handleReply(message))
+    for (const type of [FILE.written, FILE.kept, FILE.stored, FILE.refused])
+      endpoint.handle(type, (message) => this.#handleReply(message))
     endpoint.on("left", (peer, { text }) => {
       const error = new TransferError(
         "peer-left",
@@ -49,8 +56,8 @@ export class FileSender {
   }
 
   /**
-   * Settles when the receiver has stored the file; rejects with a `TransferError`, or with what went wrong with the file or the stream. Goes on where the
-   * same file was interrupted before.
+   * Settles when the receiver has stored the file; rejects with a `TransferError`, or with what went wrong with the
+   * file or the stream. Goes on where the same file was interrupted before.
    */
   async send(peer: Peer, path: string, options: SendFileOptions = {}): Promise<SentFile> {
     options.signal?.throwIfAborted()
@@ -65,7 +72,12 @@ export class FileSender {
   }
 
   /** Sends what comes from a pipe, under a name. Settles as `send` does. */
-  async sendFrom(peer: Peer, chunks: AsyncIterable<Uint8Array>, name: string, options: SendFileOptions = {}): Promise<SentFile> {
+  async sendFrom(
+    peer: Peer,
+    chunks: AsyncIterable<Uint8Array>,
+    name: string,
+    options: SendFileOptions = {},
+  ): Promise<SentFile> {
     options.signal?.throwIfAborted()
     return this.#send(peer, pipeSource(chunks, name), options)
   }
@@ -150,7 +162,8 @@ async function sendChunks(source: Source, stream: OutgoingStream, file: Outgoing
 }
 
 function fileSource(file: FileHandle, path: string, name: string, size: number): Source {
-  const changed = (how: string): TransferError => new TransferError("file-changed", `"${path}" ${how}; send it again when it is at rest`)
+  const changed = (how: string): TransferError =>
+    new TransferError("file-changed", `"${path}" ${how}; send it again when it is at rest`)
   return {
     name,
     size,

@@ -3,7 +3,15 @@ import { type FileHandle, link, lstat, open, rename, unlink } from "node:fs/prom
 import { join } from "node:path"
 import type { IncomingStream } from "@x/endpoint"
 import { PartFiles } from "./part-files.ts"
-import { CHUNK_BYTES, FILE, type Offer, type Refusal, type Reply, SHA256_BYTES, UNWRITTEN_BYTES_MAX } from "./file-protocol.ts"
+import {
+  CHUNK_BYTES,
+  FILE,
+  type Offer,
+  type Refusal,
+  type Reply,
+  SHA256_BYTES,
+  UNWRITTEN_BYTES_MAX,
+} from "./file-protocol.ts"
 
 export interface IncomingFileOptions {
   readonly dir: string
@@ -17,7 +25,10 @@ export interface Refused {
   readonly why: string
 }
 
-/** One file being received: messages come in by `chunk` and `finish`, which never wait; the disk follows at its own pace. */
+/**
+ * One file being received: messages come in by `chunk` and `finish`, which never wait; the disk follows at its own
+ * pace.
+ */
 export class IncomingFile {
   /** Settles with `undefined` when the file is stored, else with why not. Never rejects. */
   readonly done: Promise<Refused | undefined>
@@ -67,7 +78,8 @@ export class IncomingFile {
     if (bytes.length === 0 || (size === undefined ? bytes.length > due : bytes.length !== due))
       return this.refuse("protocol", `a chunk of ${bytes.length} bytes came where one of ${due} was due`)
     this.#received += bytes.length
-    if (this.#received - this.#written > UNWRITTEN_BYTES_MAX) return this.refuse("protocol", "more bytes came than were asked for")
+    if (this.#received - this.#written > UNWRITTEN_BYTES_MAX)
+      return this.refuse("protocol", "more bytes came than were asked for")
     this.#chunks.push(new Uint8Array(bytes))
     this.#wake()
   }
@@ -80,7 +92,8 @@ export class IncomingFile {
   /** Digest of what the sender has of the bytes that were kept. */
   prefix(digest: Uint8Array): void {
     if (this.#refused !== undefined) return
-    if (!this.#isAsking || digest.length !== SHA256_BYTES) return this.refuse("protocol", "a digest came that nobody asked for")
+    if (!this.#isAsking || digest.length !== SHA256_BYTES)
+      return this.refuse("protocol", "a digest came that nobody asked for")
     this.#isAsking = false
     this.#prefix = new Uint8Array(digest)
     this.#wake()
@@ -119,7 +132,8 @@ export class IncomingFile {
       this.#isAccepted = true
       this.#reply({ type: FILE.written, stream: this.#stream.id, written: this.#written })
       await this.#write(file, hash)
-      if (!hash.digest().equals(this.#digest!)) throw new RefusedError("content", "its SHA-256 doesn't agree: the bytes changed on the way")
+      if (!hash.digest().equals(this.#digest!))
+        throw new RefusedError("content", "its SHA-256 doesn't agree: the bytes changed on the way")
       await file.sync()
       await file.close()
       file = undefined
@@ -128,12 +142,18 @@ export class IncomingFile {
       this.#reply({ type: FILE.stored, stream: this.#stream.id })
       return undefined
     } catch (error) {
-      this.#refused = error instanceof RefusedError ? error : { refusal: "storage", why: storageProblem(error as NodeJS.ErrnoException) }
+      this.#refused =
+        error instanceof RefusedError
+          ? error
+          : { refusal: "storage", why: storageProblem(error as NodeJS.ErrnoException) }
       this.#chunks.length = 0
       await file?.close().catch(() => {})
       if (await this.#isToKeep()) {
         await this.#parts.drop(name).catch(() => {})
-        this.#refused = { refusal: "ended", why: `${this.#refused.why}; what came is kept: it goes on from there when it is sent again` }
+        this.#refused = {
+          refusal: "ended",
+          why: `${this.#refused.why}; what came is kept: it goes on from there when it is sent again`,
+        }
       } else await unlink(this.#temporary).catch(() => {})
       this.#reply({ type: FILE.refused, stream: this.#stream.id, ...pick(this.#refused) })
       return pick(this.#refused)
@@ -145,12 +165,14 @@ export class IncomingFile {
   /** Copies what is there of the file; answers how many bytes of it may be gone on with. */
   async #copyKept(): Promise<number> {
     const { name, size = 0 } = this.#offer
-    const there = await this.#parts.copyLargest(name, this.#temporary).catch(async ({ code }: NodeJS.ErrnoException) => {
-      // There is no room for both: what was kept makes room for the whole.
-      if (code === "ENOSPC") await this.#parts.drop(name)
-      await unlink(this.#temporary).catch(() => {})
-      return 0
-    })
+    const there = await this.#parts
+      .copyLargest(name, this.#temporary)
+      .catch(async ({ code }: NodeJS.ErrnoException) => {
+        // There is no room for both: what was kept makes room for the whole.
+        if (code === "ENOSPC") await this.#parts.drop(name)
+        await unlink(this.#temporary).catch(() => {})
+        return 0
+      })
     const kept = there - (there % CHUNK_BYTES)
     if (kept > 0 && there <= size) return kept
     if (there > 0) await unlink(this.#temporary)
@@ -183,7 +205,8 @@ export class IncomingFile {
       const chunk = this.#chunks.shift()
       if (chunk === undefined) return
       hash.update(chunk)
-      for (let at = 0; at < chunk.length;) at += (await file.write(chunk, at, chunk.length - at, this.#written + at)).bytesWritten
+      for (let at = 0; at < chunk.length;)
+        at += (await file.write(chunk, at, chunk.length - at, this.#written + at)).bytesWritten
       this.#written += chunk.length
       this.#reply({ type: FILE.written, stream: this.#stream.id, written: this.#written })
     }

@@ -24,7 +24,10 @@ const program = new Command("x")
   .version(version)
   .option("--json", "one JSON object a line instead of text")
   .option("--progress", "show progress also where no terminal is attached")
-  .option("--secret-file <file>", "encrypt, and take only who has this secret too; else from X_SECRET_FILE or X_SECRET of the environment")
+  .option(
+    "--secret-file <file>",
+    "encrypt, and take only who has this secret too; else from X_SECRET_FILE or X_SECRET of the environment",
+  )
   // Taken, so that the refusal doesn't show it.
   .addOption(new Option("--secret [value]").hideHelp())
   .hook("preAction", refuseSecret)
@@ -43,8 +46,11 @@ program
   .option("--dir <folder>", "where files go; default: the current folder")
   .option("--create", "make the folder if it isn't there", false)
   .option("--overwrite", "replace files that are there", false)
-  .action((address: string | undefined, { dir = process.cwd(), ...options }: { dir?: string; create: boolean; overwrite: boolean }) =>
-    listen(address, { dir, ...options, ...common() }),
+  .action(
+    (
+      address: string | undefined,
+      { dir = process.cwd(), ...options }: { dir?: string; create: boolean; overwrite: boolean },
+    ) => listen(address, { dir, ...options, ...common() }),
   )
 
 program
@@ -62,7 +68,8 @@ program
   .option("--timeout <seconds>", "for the listener to answer", seconds, 5)
   .action((list: string[], { name, ...options }: { timeout: number; name?: string }) => {
     const target = list.pop()!
-    if (list.length === 0) throw new CommandError(EXIT.usage, "name a file and, last, where to send it: x send FILE… HOST:PORT")
+    if (list.length === 0)
+      throw new CommandError(EXIT.usage, "name a file and, last, where to send it: x send FILE… HOST:PORT")
     return send(list, target, { name, ...connectOptions(options) })
   })
 
@@ -115,7 +122,9 @@ function output(): Output {
 function tellUsage({ code, message }: CommanderError): void {
   // Without a command there is help on standard error, and its text is no error's.
   const why =
-    code === "commander.help" ? "name a command; x --help tells which there are" : message.replace(/^error: /, "").replaceAll("\n", " ")
+    code === "commander.help"
+      ? "name a command; x --help tells which there are"
+      : message.replace(/^error: /, "").replaceAll("\n", " ")
   process.stdout.write(`${JSON.stringify({ event: "error", message: why, exitCode: EXIT.usage })}\n`)
 }
 
@@ -130,7 +139,8 @@ function wholeNumber(min: number, max: number): (text: string) => number {
 
 function seconds(text: string): number {
   const value = Number(text)
-  if (!(value > 0 && value <= 3_600)) throw new InvalidArgumentError("It must be a number of seconds, above 0 and up to 3600.")
+  if (!(value > 0 && value <= 3_600))
+    throw new InvalidArgumentError("It must be a number of seconds, above 0 and up to 3600.")
   return value
 }
 
@@ -138,7 +148,8 @@ try {
   await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) {
-    // It has printed the help that was asked for, or said what was wrong; but not in JSON, and what it parsed may not reach so far.
+    // It has printed the help that was asked for, or said what was wrong; but not in JSON, and what it parsed may not
+    // reach so far.
     process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
     if (error.exitCode !== 0 && process.argv.includes("--json")) tellUsage(error)
   } else {

@@ -2,8 +2,9 @@ import { formatProgress } from "./progress-line.ts"
 import { Pace } from "./pace.ts"
 
 /**
- * Where results and progress go. Results are on standard output: lines for people, or one JSON object a line. Notes, errors and progress are on
- * standard error, progress only where somebody watches or asked for it. One line of progress at a time; all others are written above it.
+ * Where results and progress go. Results are on standard output: lines for people, or one JSON object a line. Notes,
+ * errors and progress are on standard error, progress only where somebody watches or asked for it. One line of progress
+ * at a time; all others are written above it.
  */
 export interface Output {
   /** `event` says what kind of object it is. */
@@ -23,7 +24,10 @@ export interface Progress {
   startFrom(done: number): void
   /** So much of the total, and the bytes that the rate is of where they are something else. */
   update(done: number, bytes?: number): void
-  /** All is done. Answers how long the whole took, or `ms` if that is given, and its rate in bytes a second: what is shown is what is told. */
+  /**
+   * All is done. Answers how long the whole took, or `ms` if that is given, and its rate in bytes a second: what is
+   * shown is what is told.
+   */
   finish(ms?: number): { readonly ms: number; readonly rate: number | undefined }
   /** Leaves the line as it stands. Also after it was finished. */
   stop(): void
@@ -74,7 +78,11 @@ export function createOutput({
     },
     progress: (label, total) => {
       current?.stop()
-      return (current = new ProgressLine(label, total, screen, { isShown, isPlain, isUnreachable: () => isUnreachable }))
+      return (current = new ProgressLine(label, total, screen, {
+        isShown,
+        isPlain,
+        isUnreachable: () => isUnreachable,
+      }))
     },
     setReachable: (isReachable) => {
       isUnreachable = !isReachable
@@ -98,8 +106,9 @@ interface Look {
 }
 
 /**
- * The cursor stays at the start of the line, so that what is below it is the line alone, however a terminal folds it when it gets narrower. Nothing of
- * the terminal's state is changed: there is nothing to restore, whatever ends the process.
+ * The cursor stays at the start of the line, so that what is below it is the line alone, however a terminal folds it
+ * when it gets narrower. Nothing of the terminal's state is changed: there is nothing to restore, whatever ends the
+ * process.
  */
 class ProgressLine implements Progress {
   readonly #label: string

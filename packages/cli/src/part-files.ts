@@ -11,8 +11,9 @@ export function isPartName(name: string): boolean {
 }
 
 /**
- * The unfinished files of a folder: `.KEY-RANDOM.x-part`, where the key stands for the name that was offered. Each is written by the transfer that made it
- * and by no other: one that goes on where another was interrupted does so in a copy, for another process may be writing that one.
+ * The unfinished files of a folder: `.KEY-RANDOM.x-part`, where the key stands for the name that was offered. Each is
+ * written by the transfer that made it and by no other: one that goes on where another was interrupted does so in a
+ * copy, for another process may be writing that one.
  */
 export class PartFiles {
   readonly #dir: string

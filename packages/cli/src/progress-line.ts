@@ -22,8 +22,9 @@ const LABEL_LEAST = 4
 const BAR = { min: 8, max: 40 }
 
 /**
- * `label ████░░░░  42 %  12.3 MB/s ETA 4m20s`, in fewer than `columns` columns: what there is no room for is left out, the bar first, then the rate, then
- * when it ends, and never how much is done or that it stalls. Without a bar where `isPlain`.
+ * `label ████░░░░  42 %  12.3 MB/s ETA 4m20s`, in fewer than `columns` columns: what there is no room for is left out,
+ * the bar first, then the rate, then when it ends, and never how much is done or that it stalls. Without a bar where
+ * `isPlain`.
  */
 export function formatProgress(state: ProgressState, columns: number, isPlain = false): string {
   // The last column stays empty: in it some terminals begin a new line.
@@ -44,7 +45,9 @@ export function formatProgress(state: ProgressState, columns: number, isPlain = 
 /** The most facts that leave room for a label. What is wrong is worth more than the label. */
 function chooseFacts(state: ProgressState, room: number): string {
   const done =
-    state.total === undefined ? formatBytes(state.done).padStart(RATE - 2) : `${Math.floor(shareOf(state) * 100)} %`.padStart(PERCENT)
+    state.total === undefined
+      ? formatBytes(state.done).padStart(RATE - 2)
+      : `${Math.floor(shareOf(state) * 100)} %`.padStart(PERCENT)
   const rate = formatRate(state.rate).padStart(RATE)
   const trouble = troubleOf(state)
   const end = trouble === undefined ? formatEnd(state) : `${trouble} ${formatTime(state.idleMs)}`
@@ -61,7 +64,8 @@ function chooseFacts(state: ProgressState, room: number): string {
     [[done], 0],
   ]
   const facts = choices.map(([parts, left]) => ({ text: parts.filter((part) => part !== "").join(" "), left }))
-  const { text, left } = facts.find(({ text, left }) => widthOf(left === 0 ? text.trimStart() : text) + left <= room) ?? facts.at(-1)!
+  const { text, left } =
+    facts.find(({ text, left }) => widthOf(left === 0 ? text.trimStart() : text) + left <= room) ?? facts.at(-1)!
   return left === 0 ? text.trimStart() : text
 }
 

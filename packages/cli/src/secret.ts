@@ -20,10 +20,13 @@ export interface Protection {
 }
 
 /**
- * The secrets of a file, one a line, the first for joining others; else those of the file that `X_SECRET_FILE` names, or what `X_SECRET` holds. `undefined`:
- * none of them is there.
+ * The secrets of a file, one a line, the first for joining others; else those of the file that `X_SECRET_FILE` names,
+ * or what `X_SECRET` holds. `undefined`: none of them is there.
  */
-export async function findProtection(file: string | undefined, env: NodeJS.ProcessEnv = process.env): Promise<Protection | undefined> {
+export async function findProtection(
+  file: string | undefined,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Protection | undefined> {
   if (file !== undefined) return readProtection(file, `"${file}"`)
   const { X_SECRET_FILE: path, X_SECRET: secret } = env
   if (path !== undefined) return readProtection(path, `"${path}", which X_SECRET_FILE names,`)
@@ -31,10 +34,12 @@ export async function findProtection(file: string | undefined, env: NodeJS.Proce
 }
 
 async function readProtection(path: string, where: string): Promise<Protection> {
-  if (path === "") throw new CommandError(EXIT.usage, `the name of the secret's file is empty; is X_SECRET_FILE set to nothing?`)
+  if (path === "")
+    throw new CommandError(EXIT.usage, `the name of the secret's file is empty; is X_SECRET_FILE set to nothing?`)
   await using handle = await open(path, "r")
   const status = await handle.stat()
-  if (status.isDirectory()) throw new CommandError(EXIT.usage, `${where} is a folder; name a file with a secret, which x keygen makes`)
+  if (status.isDirectory())
+    throw new CommandError(EXIT.usage, `${where} is a folder; name a file with a secret, which x keygen makes`)
   const { bytesRead, buffer } = await handle.read(Buffer.alloc(FILE_BYTES_MAX + 1), 0, FILE_BYTES_MAX + 1, null)
   if (bytesRead > FILE_BYTES_MAX) throw new CommandError(EXIT.usage, `${where} is too long for a file with secrets`)
   const protection = encrypted(buffer.toString("utf8", 0, bytesRead).replace(/^\uFEFF/, ""), where)
@@ -55,9 +60,13 @@ export async function makeSecret(file: string | undefined): Promise<string> {
   const secret = randomBytes(SECRET_BYTES).toString("base64url")
   if (file === undefined) return secret
   await using handle = await open(file, "wx", 0o600).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "EEXIST") throw new CommandError(EXIT.usage, `"${file}" is there already, and is left as it is; name another`)
+    if (error.code === "EEXIST")
+      throw new CommandError(EXIT.usage, `"${file}" is there already, and is left as it is; name another`)
     if (error.code === "ENOENT")
-      throw new CommandError(EXIT.usage, `there is no folder "${dirname(file)}" to put it in; make one, or name another`)
+      throw new CommandError(
+        EXIT.usage,
+        `there is no folder "${dirname(file)}" to put it in; make one, or name another`,
+      )
     throw error
   })
   await handle.writeFile(`${secret}\n`)

@@ -54,7 +54,9 @@ function run(...args: string[]): Promise<{ code: number; out: string; err: strin
 
 function runFile(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, args, (error, out, err) => resolve({ code: error === null ? 0 : Number(error.code ?? -1), out, err }))
+    execFile(process.execPath, args, (error, out, err) =>
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), out, err }),
+    )
   })
 }
 
@@ -72,7 +74,11 @@ test("a file is sent, told about in one line of JSON, and is there byte for byte
   await writeFile(join(folder, "file.bin"), bytes)
   const { code, out, err } = await run("send", join(folder, "file.bin"), target, "--json")
   expect([code, err]).toEqual([0, ""])
-  expect(JSON.parse(out)).toMatchObject({ event: "sent", bytes: 1_000_000, sha256: expect.stringMatching(/^[\da-f]{64}$/) })
+  expect(JSON.parse(out)).toMatchObject({
+    event: "sent",
+    bytes: 1_000_000,
+    sha256: expect.stringMatching(/^[\da-f]{64}$/),
+  })
   expect(Buffer.compare(await readFile(join(folder, "in/file.bin")), bytes)).toBe(0)
 })
 
@@ -80,7 +86,9 @@ test("of several files those that are refused are named, and the others sent", a
   await writeFile(join(folder, "other.bin"), "other")
   const { code, out, err } = await run("send", join(folder, "file.bin"), join(folder, "other.bin"), target)
   expect([code, out]).toEqual([5, expect.stringMatching(/^sent other.bin /)])
-  expect(err).toMatch(/^error: .*file.bin: refused by the receiver: .*--overwrite\nerror: 1 of 2 files were not sent\n$/)
+  expect(err).toMatch(
+    /^error: .*file.bin: refused by the receiver: .*--overwrite\nerror: 1 of 2 files were not sent\n$/,
+  )
 })
 
 test("an error is a line of JSON too where that was asked for", async () => {
@@ -92,7 +100,10 @@ test("an error is a line of JSON too where that was asked for", async () => {
 test("progress is shown where it was asked for, on standard error", async () => {
   await writeFile(join(folder, "third.bin"), new Uint8Array(1_000_000))
   const { out, err } = await run("send", join(folder, "third.bin"), target, "--progress")
-  expect([out, err]).toEqual([expect.stringMatching(/^sent third.bin/), expect.stringMatching(/^third.bin 100 % +[\d.]+ [kM]B\/s\n$/)])
+  expect([out, err]).toEqual([
+    expect.stringMatching(/^sent third.bin/),
+    expect.stringMatching(/^third.bin 100 % +[\d.]+ [kM]B\/s\n$/),
+  ])
   // One measure: the last of the progress is the rate that is told.
   expect(out).toContain(`, ${/[\d.]+ [kM]B\/s/.exec(err)![0]}, SHA-256`)
 })
@@ -148,25 +159,36 @@ test("what comes from a pipe is sent under the name that it is given", async () 
   const lines = createInterface({ input: child.stdout! })
   child.stdin!.end("from a pipe")
   const [[line], [code]] = (await Promise.all([once(lines, "line"), once(child, "exit")])) as [[string], [number]]
-  expect([code, JSON.parse(line)]).toEqual([0, expect.objectContaining({ event: "sent", name: "piped.bin", bytes: 11, kept: 0 })])
+  expect([code, JSON.parse(line)]).toEqual([
+    0,
+    expect.objectContaining({ event: "sent", name: "piped.bin", bytes: 11, kept: 0 }),
+  ])
   expect(await readFile(join(folder, "in/piped.bin"), "utf8")).toBe("from a pipe")
   await rm(join(folder, "in/piped.bin"))
 })
 
 test("files go to the current folder where none is named", async () => {
-  const child = spawn(process.execPath, [MAIN, "listen", "127.0.0.1:0", "--json"], { cwd: folder, stdio: ["ignore", "pipe", "ignore"] })
+  const child = spawn(process.execPath, [MAIN, "listen", "127.0.0.1:0", "--json"], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "ignore"],
+  })
   const [line] = (await once(createInterface({ input: child.stdout! }), "line")) as [string]
   child.kill("SIGKILL")
   expect(JSON.parse(line)).toMatchObject({ event: "listening", dir: await realpath(folder) })
 })
 
-test.each([[["--json", "lisen"]], [["send", "--json"]], [["ping", "--count", "x", "127.0.0.1:1", "--json"]], [["--json"]]])(
-  "wrong use is a line of JSON too where that was asked for: x %j",
-  async (args) => {
-    const { code, out } = await run(...args)
-    expect([code, JSON.parse(out)]).toEqual([2, { event: "error", message: expect.stringMatching(/^[^\n]+$/), exitCode: 2 }])
-  },
-)
+test.each([
+  [["--json", "lisen"]],
+  [["send", "--json"]],
+  [["ping", "--count", "x", "127.0.0.1:1", "--json"]],
+  [["--json"]],
+])("wrong use is a line of JSON too where that was asked for: x %j", async (args) => {
+  const { code, out } = await run(...args)
+  expect([code, JSON.parse(out)]).toEqual([
+    2,
+    { event: "error", message: expect.stringMatching(/^[^\n]+$/), exitCode: 2 },
+  ])
+})
 
 test("help names the exit codes, for each command too", async () => {
   for (const args of [["--help"], ["send", "--help"]]) {
@@ -210,7 +232,11 @@ test("an interrupted sender says goodbye, and goes on where it was when it sends
   const { out } = await run("send", path, target, "--json")
   const { kept, bytes } = JSON.parse(out) as { kept: number; bytes: number }
   expect([kept > 0, bytes]).toEqual([true, 256_000_000])
-  expect((await readdir(join(folder, "in"))).toSorted()).toEqual([...stored.slice(0, 1), "large.bin", ...stored.slice(1)])
+  expect((await readdir(join(folder, "in"))).toSorted()).toEqual([
+    ...stored.slice(0, 1),
+    "large.bin",
+    ...stored.slice(1),
+  ])
 })
 
 test("an interrupted listener ends by itself, and keeps what came to go on with", async () => {
@@ -252,7 +278,8 @@ test("who has the secret is served, who has another is not answered, and neither
     const outsider = await run("ping", at, "--count", "1", "--timeout", "0.5", "--secret-file", theirs)
     const plain = await run("ping", at, "--count", "1", "--timeout", "0.5")
     expect([outsider.code, plain.code]).toEqual([3, 3])
-    for (const { out, err } of [outsider, plain]) expect(out + err).not.toContain((await readFile(theirs, "utf8")).trim())
+    for (const { out, err } of [outsider, plain])
+      expect(out + err).not.toContain((await readFile(theirs, "utf8")).trim())
   } finally {
     child.kill("SIGKILL")
   }
@@ -265,7 +292,10 @@ test("a secret that is too short, and a file without one, are errors that don't 
   const refused = await run("ping", target, "--secret-file", short)
   expect(refused).toMatchObject({ code: 2, err: expect.stringMatching(/16 bytes or more, not 7; x keygen makes one/) })
   expect(refused.out + refused.err).not.toContain("hunter2")
-  expect(await run("ping", target, "--secret-file", empty)).toMatchObject({ code: 2, err: expect.stringContaining("there is no secret") })
+  expect(await run("ping", target, "--secret-file", empty)).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("there is no secret"),
+  })
 })
 
 test.each([

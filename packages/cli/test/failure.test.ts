@@ -2,7 +2,11 @@ import { expect, test } from "vitest"
 import { CommandError, describeFailure, EXIT } from "../src/failure.ts"
 
 function suppressed(later: unknown, first: unknown): Error {
-  return Object.assign(new Error("An error was suppressed during disposal."), { name: "SuppressedError", error: later, suppressed: first })
+  return Object.assign(new Error("An error was suppressed during disposal."), {
+    name: "SuppressedError",
+    error: later,
+    suppressed: first,
+  })
 }
 
 test("what fails while it is cleaned up after a failure is told behind it, and the first says how it ends", () => {
@@ -11,9 +15,9 @@ test("what fails while it is cleaned up after a failure is told behind it, and t
     message: "it was refused; and then: the socket broke",
     exitCode: EXIT.refused,
   })
-  expect(describeFailure(suppressed(new Error("third"), suppressed(new Error("second"), new Error("first")))).message).toBe(
-    "first; and then: second; and then: third",
-  )
+  expect(
+    describeFailure(suppressed(new Error("third"), suppressed(new Error("second"), new Error("first")))).message,
+  ).toBe("first; and then: second; and then: third")
 })
 
 test("the same failure twice is told once", () => {

@@ -3,7 +3,15 @@ import { mkdir, readdir, readFile, symlink, truncate, writeFile } from "node:fs/
 import { join } from "node:path"
 import type { IncomingStream, OutgoingStream } from "@x/endpoint"
 import { expect, test } from "vitest"
-import { CHUNK_BYTES, encodeOffer, encodeReply, FILE, parseReply, type Reply, UNWRITTEN_BYTES_MAX } from "../src/file-protocol.ts"
+import {
+  CHUNK_BYTES,
+  encodeOffer,
+  encodeReply,
+  FILE,
+  parseReply,
+  type Reply,
+  UNWRITTEN_BYTES_MAX,
+} from "../src/file-protocol.ts"
 import { FileSender } from "../src/file-sender.ts"
 import { IncomingFile } from "../src/incoming-file.ts"
 import { drive, folder, makeEnds, makeFile, makeParty, SLOW, until } from "./party.ts"
@@ -23,7 +31,8 @@ test("files sent at the same time don't mix", async () => {
   const { network, dir, sender, peer, file } = await makeParty({ delayMs: 5, lossRate: 0.02 })
   const files = await Promise.all(["a", "b", "c"].map((name) => file(name, 1_000_000)))
   await drive(network, Promise.all(files.map(({ path }) => sender.send(peer, path))))
-  for (const [i, name] of ["a", "b", "c"].entries()) expect(Buffer.compare(await readFile(join(dir, name)), files[i]!.bytes)).toBe(0)
+  for (const [i, name] of ["a", "b", "c"].entries())
+    expect(Buffer.compare(await readFile(join(dir, name)), files[i]!.bytes)).toBe(0)
 })
 
 test("progress is what the receiver has written: it never goes back, and ends at the size", async () => {
@@ -57,7 +66,10 @@ test("a file that is there isn't touched, unless overwriting was asked for", asy
   const { network, dir, sender, peer, file } = await makeParty()
   await writeFile(join(dir, "x"), "before")
   const { path } = await file("x", 1_000)
-  await expect(drive(network, sender.send(peer, path))).rejects.toMatchObject({ code: "exists", message: /--overwrite/ })
+  await expect(drive(network, sender.send(peer, path))).rejects.toMatchObject({
+    code: "exists",
+    message: /--overwrite/,
+  })
   expect(await readFile(join(dir, "x"), "utf8")).toBe("before")
   const other = await makeParty(undefined, { overwrite: true })
   await writeFile(join(other.dir, "x"), "before")
@@ -100,7 +112,10 @@ test("a folder of that name is not overwritten", async () => {
 test("a folder that is gone is said to be, without its path", async () => {
   const { network, dir, sender, peer, file } = await makeParty(undefined, { dir: join(await folder(), "gone") })
   const { path } = await file("x", 1_000)
-  await expect(drive(network, sender.send(peer, path))).rejects.toMatchObject({ code: "storage", message: "the receiver's folder is gone" })
+  await expect(drive(network, sender.send(peer, path))).rejects.toMatchObject({
+    code: "storage",
+    message: "the receiver's folder is gone",
+  })
   expect(await readdir(dir)).toEqual([])
 })
 
@@ -186,13 +201,25 @@ const offer = (size: number, name = "x"): Uint8Array => encodeOffer({ name, size
 const OF_TEN = "protocol: a chunk of"
 
 test.each<[string, (stream: OutgoingStream) => unknown, string]>([
-  ["its SHA-256 doesn't agree", (it) => (it.trySend(FILE.chunk, bytes(10)), it.trySend(FILE.finish, bytes(32))), "content: its SHA-256"],
+  [
+    "its SHA-256 doesn't agree",
+    (it) => (it.trySend(FILE.chunk, bytes(10)), it.trySend(FILE.finish, bytes(32))),
+    "content: its SHA-256",
+  ],
   ["it is short", (it) => it.trySend(FILE.finish, bytes(32)), "content: 0 of 10 bytes"],
   ["a chunk is too long", (it) => it.trySend(FILE.chunk, bytes(11)), `${OF_TEN} 11`],
   ["a chunk is too short", (it) => it.trySend(FILE.chunk, bytes(9)), `${OF_TEN} 9`],
   ["a chunk is empty", (it) => it.trySend(FILE.chunk, bytes(0)), `${OF_TEN} 0`],
-  ["more comes", (it) => (it.trySend(FILE.chunk, bytes(10)), it.trySend(FILE.chunk, bytes(1))), `${OF_TEN} 1 bytes came where one of 0`],
-  ["its digest is none", (it) => (it.trySend(FILE.chunk, bytes(10)), it.trySend(FILE.finish, bytes(31))), "protocol: its SHA-256 has 31"],
+  [
+    "more comes",
+    (it) => (it.trySend(FILE.chunk, bytes(10)), it.trySend(FILE.chunk, bytes(1))),
+    `${OF_TEN} 1 bytes came where one of 0`,
+  ],
+  [
+    "its digest is none",
+    (it) => (it.trySend(FILE.chunk, bytes(10)), it.trySend(FILE.finish, bytes(31))),
+    "protocol: its SHA-256 has 31",
+  ],
   ["the stream ends", (it) => it.end(), "ended: the sender ended it"],
   ["the stream is reset", (it) => it.reset(), "ended: it was interrupted"],
   ["it is offered twice", (it) => it.trySend(FILE.offer, offer(10)), "protocol: another file"],
@@ -216,7 +243,9 @@ test("a sender that doesn't wait for the disk is refused before it fills the mem
   const dir = await folder()
   const replies: Reply[] = []
   const stream = { id: 7, closed: new Promise(() => {}) } as unknown as IncomingStream
-  const file = new IncomingFile({ name: "x", size: 1_000_000_000, canResume: false }, stream, { dir }, (reply) => replies.push(reply))
+  const file = new IncomingFile({ name: "x", size: 1_000_000_000, canResume: false }, stream, { dir }, (reply) =>
+    replies.push(reply),
+  )
   // All in one turn, in which no disk can do anything.
   for (let sent = 0; sent <= UNWRITTEN_BYTES_MAX; sent += CHUNK_BYTES) file.chunk(bytes(CHUNK_BYTES))
   const why = "more bytes came than were asked for"
@@ -241,7 +270,15 @@ test("a chunk is the caller's again on return", async () => {
 
 test("offers that can't be read, and files beyond the limit, are refused; others go on", async () => {
   const { network, dir, peer, refusals, sender, file } = await makeParty(undefined, { filesMax: 2 })
-  for (const text of ["", "{", "[]", '{"name":1,"size":1}', '{"size":1}', '{"name":"x","size":-1}', '{"name":"x","size":1e300}']) {
+  for (const text of [
+    "",
+    "{",
+    "[]",
+    '{"name":1,"size":1}',
+    '{"size":1}',
+    '{"name":"x","size":-1}',
+    '{"name":"x","size":1e300}',
+  ]) {
     peer.open().trySend(FILE.offer, Buffer.from(text))
   }
   await until(network, () => refusals.length === 7)

@@ -30,7 +30,10 @@ function see(options: OutputOptions & { isTTY?: boolean } = {}): Seen {
 
 const ESCAPE = "\u{1b}"
 
-/** What a terminal shows in the end, for what is written here: lines, the cursor back to a line's start, and all below it erased. */
+/**
+ * What a terminal shows in the end, for what is written here: lines, the cursor back to a line's start, and all below
+ * it erased.
+ */
 function shown(text: string): string[] {
   const lines = text.split("\n")
   return lines.map((line) => line.split(`${ESCAPE}[J`).at(-1)!.replaceAll("\r", ""))
@@ -43,7 +46,12 @@ test("notes, errors and results are above the line of progress, which is drawn a
   output.note("a note")
   output.result("a result", { event: "sent" })
   output.failure("an error", 1)
-  expect(shown(text())).toEqual(["note: a note", "a result", "error: an error", expect.stringMatching(/^x .* {2}50 % /)])
+  expect(shown(text())).toEqual([
+    "note: a note",
+    "a result",
+    "error: an error",
+    expect.stringMatching(/^x .* {2}50 % /),
+  ])
   progress.stop()
   output.note("the end")
   expect(shown(text()).slice(3)).toEqual([expect.stringMatching(/^x .* {2}50 % /), "note: the end", ""])

@@ -42,7 +42,8 @@ test("when it goes on the rate is what it is now", () => {
   const pace = new Pace(0)
   run(pace, 5)
   pace.at(35_000, TOTAL)
-  for (let tick = 1; tick <= 30; tick++) pace.update(35_000 + tick * 100, 50_000_000 + tick * 100_000, 50_000_000 + tick * 100_000)
+  for (let tick = 1; tick <= 30; tick++)
+    pace.update(35_000 + tick * 100, 50_000_000 + tick * 100_000, 50_000_000 + tick * 100_000)
   expect(pace.at(38_000, TOTAL).rate).toBe(1_000_000)
 })
 

@@ -69,11 +69,26 @@ export async function makeParty(link?: LinkOptions, options: Partial<FileReceive
   const ends = await makeEnds(link)
   const [dir, from] = [await folder(), await folder()]
   const refusals: string[] = []
-  const receiver = new FileReceiver(ends.b, { dir, onRefused: (_, refusal, why) => refusals.push(`${refusal}: ${why}`), ...options })
-  return { ...ends, dir, receiver, refusals, sender: new FileSender(ends.a), file: (name, bytes) => makeFile(from, name, bytes) }
+  const receiver = new FileReceiver(ends.b, {
+    dir,
+    onRefused: (_, refusal, why) => refusals.push(`${refusal}: ${why}`),
+    ...options,
+  })
+  return {
+    ...ends,
+    dir,
+    receiver,
+    refusals,
+    sender: new FileSender(ends.a),
+    file: (name, bytes) => makeFile(from, name, bytes),
+  }
 }
 
-export async function makeFile(from: string, name: string, length: number): Promise<{ path: string; bytes: Uint8Array }> {
+export async function makeFile(
+  from: string,
+  name: string,
+  length: number,
+): Promise<{ path: string; bytes: Uint8Array }> {
   const bytes = randomFillSync(new Uint8Array(length))
   await writeFile(join(from, name), bytes)
   return { path: join(from, name), bytes }

@@ -33,7 +33,9 @@ test.each([
   [80, "photo.jpg ████████████████░░░░░░░░░░░░░░░░░░░░░░░  42 %      0 B/s stalled 12 s"],
   [40, "photo.jpg  42 %      0 B/s stalled 12 s"],
   [20, "42 % stalled 12 s"],
-])("at %d columns a stall is told, in place of when it ends", (columns, line) => expect(formatProgress(STALLED, columns)).toBe(line))
+])("at %d columns a stall is told, in place of when it ends", (columns, line) =>
+  expect(formatProgress(STALLED, columns)).toBe(line),
+)
 
 test("a peer that doesn't answer is told of, for how long already", () => {
   const state = { ...STALLED, isUnreachable: true }
@@ -64,7 +66,9 @@ test("plain lines have no bar", () => {
 
 test("no part moves when a number gets another digit", () => {
   const at = (state: Partial<ProgressState>): number => formatProgress({ ...RUNNING, ...state }, 80).indexOf("ETA")
-  expect(new Set([at({}), at({ rate: 1 }), at({ rate: undefined }), at({ done: 0 }), at({ leftMs: 1_000 })]).size).toBe(1)
+  expect(new Set([at({}), at({ rate: 1 }), at({ rate: undefined }), at({ done: 0 }), at({ leftMs: 1_000 })]).size).toBe(
+    1,
+  )
 })
 
 test("a name that is too long loses its middle, and keeps its end", () => {

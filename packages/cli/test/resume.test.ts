@@ -41,7 +41,10 @@ test("a file that was interrupted goes on where it was, whoever sends it, and no
   const { path, bytes } = await party.file("x", SIZE)
   const there = await interrupt(party, path)
   const seen: number[] = []
-  const sent = await drive(party.network, party.sender.send(party.peer, path, { onProgress: (written) => seen.push(written) }))
+  const sent = await drive(
+    party.network,
+    party.sender.send(party.peer, path, { onProgress: (written) => seen.push(written) }),
+  )
   const kept = there - (there % CHUNK_BYTES)
   expect(sent).toEqual({ bytes: SIZE, kept, sha256: sha256(bytes) })
   expect([seen[0], seen.at(-1)]).toEqual([kept, SIZE])
@@ -170,7 +173,8 @@ test("a receiver that kept more than there is, or counts no chunks, is not belie
   const asked: number[] = []
   b.handle(FILE.offer, ({ peer, stream: { id } }: Message) => {
     const replies = peer.open()
-    for (const kept of [CHUNK_BYTES + 1, 100 * CHUNK_BYTES]) replies.trySend(FILE.kept, encodeReply({ type: FILE.kept, stream: id, kept }))
+    for (const kept of [CHUNK_BYTES + 1, 100 * CHUNK_BYTES])
+      replies.trySend(FILE.kept, encodeReply({ type: FILE.kept, stream: id, kept }))
     // Neither 0 nor what was kept: it asks for nothing.
     replies.trySend(FILE.written, encodeReply({ type: FILE.written, stream: id, written: CHUNK_BYTES }))
     replies.trySend(FILE.written, encodeReply({ type: FILE.written, stream: id, written: 0 }))

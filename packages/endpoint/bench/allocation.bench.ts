@@ -1,6 +1,6 @@
 /**
- * What the fast path allocates: 10^7 reliable messages of 64 B from one endpoint to another, sender and receiver together, no collection in the
- * window. An empty loop of the same shape is subtracted.
+ * What the fast path allocates: 10^7 reliable messages of 64 B from one endpoint to another, sender and receiver
+ * together, no collection in the window. An empty loop of the same shape is subtracted.
  */
 import { PerformanceObserver } from "node:perf_hooks"
 import { setImmediate as turn } from "node:timers/promises"
@@ -12,7 +12,9 @@ const TYPE = 1
 
 /** When each collection began. They are told some turns later. */
 const collections: number[] = []
-new PerformanceObserver((list) => collections.push(...list.getEntries().map(({ startTime }) => startTime))).observe({ entryTypes: ["gc"] })
+new PerformanceObserver((list) => collections.push(...list.getEntries().map(({ startTime }) => startTime))).observe({
+  entryTypes: ["gc"],
+})
 
 const { a, b, pump } = await makeDirectPair()
 let received = 0
@@ -30,7 +32,8 @@ const bytes = new Uint8Array(64).fill(1)
 function send(messages: number): void {
   for (let sent = 0; sent < messages; sent += PER_PUMP) {
     for (let i = 0; i < PER_PUMP; i++)
-      if (stream.trySend(TYPE, bytes) !== "sent") throw new Error("the window is shut: the bench offers too much at once")
+      if (stream.trySend(TYPE, bytes) !== "sent")
+        throw new Error("the window is shut: the bench offers too much at once")
     pump()
   }
 }
@@ -39,7 +42,9 @@ function empty(messages: number): void {
   for (let sent = 0; sent < messages; sent += PER_PUMP) pump()
 }
 
-async function measure(run: (messages: number) => void): Promise<{ bytesPerMessage: number; collections: number; ms: number }> {
+async function measure(
+  run: (messages: number) => void,
+): Promise<{ bytesPerMessage: number; collections: number; ms: number }> {
   globalThis.gc?.()
   await turn()
   await turn()
@@ -49,7 +54,11 @@ async function measure(run: (messages: number) => void): Promise<{ bytesPerMessa
   const ms = performance.now() - startMs
   const used = process.memoryUsage().heapUsed - heap
   for (let i = 0; i < 10; i++) await turn()
-  return { bytesPerMessage: used / MESSAGES, collections: collections.filter((at) => at >= startMs && at < startMs + ms).length, ms }
+  return {
+    bytesPerMessage: used / MESSAGES,
+    collections: collections.filter((at) => at >= startMs && at < startMs + ms).length,
+    ms,
+  }
 }
 
 send(2_000_000)

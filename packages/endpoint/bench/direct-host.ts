@@ -1,7 +1,20 @@
-/** Two hosts joined by memory: a transport that does nothing but copy, so that a measurement sees the protocol and nothing else. */
+/**
+ * Two hosts joined by memory: a transport that does nothing but copy, so that a measurement sees the protocol and
+ * nothing else.
+ */
 import { Endpoint } from "@x/endpoint"
 import { systemHost } from "@x/transport"
-import type { Address, Capabilities, Host, ReceiveBatch, Sealer, SendBatch, Transport, TransportCounters, WakeUp } from "@x/transport/host"
+import type {
+  Address,
+  Capabilities,
+  Host,
+  ReceiveBatch,
+  Sealer,
+  SendBatch,
+  Transport,
+  TransportCounters,
+  WakeUp,
+} from "@x/transport/host"
 import { randomFillSync } from "node:crypto"
 
 const ROWS = 64
@@ -95,7 +108,8 @@ class DirectTransport implements Transport {
   open(batch: ReceiveBatch): void {
     for (let row = 0; row < batch.count; row++) {
       const sealer = this.#sealers[batch.opener[row]!]
-      if (sealer !== undefined) batch.verdict[row] = sealer.open(batch.slabs[0]!, batch.offset[row]!, batch.length[row]!) ? 1 : 0
+      if (sealer !== undefined)
+        batch.verdict[row] = sealer.open(batch.slabs[0]!, batch.offset[row]!, batch.length[row]!) ? 1 : 0
     }
   }
 
@@ -170,6 +184,8 @@ export async function makeDirectPair(): Promise<DirectPair> {
     }
   }
   const options = { v6: false } as const
-  const [a, b] = await Promise.all(transports.map((transport) => Endpoint.bind({ ...options, host: hostOf(transport) })))
+  const [a, b] = await Promise.all(
+    transports.map((transport) => Endpoint.bind({ ...options, host: hostOf(transport) })),
+  )
   return { a: a!, b: b!, pump }
 }

@@ -1,6 +1,6 @@
 /**
- * Many peers of one endpoint that cost next to nothing themselves: they join, open streams, acknowledge, and answer heartbeats, with a row of numbers
- * each. For measuring what peers cost the endpoint.
+ * Many peers of one endpoint that cost next to nothing themselves: they join, open streams, acknowledge, and answer
+ * heartbeats, with a row of numbers each. For measuring what peers cost the endpoint.
  */
 import * as wire from "@x/wire"
 
@@ -63,7 +63,8 @@ export class FakePeers {
       }
       if (kind === wire.KIND.accept) return this.#accepted(peer, wire.readAccept(view, body, cursor.addressForm))
       if (kind === wire.KIND.open) this.#writeStatus(wire.readOpen(view, body, end).stream, 0)
-      else if (kind === wire.KIND.sequenced) this.#writeStatus(wire.readStream(view, body), wire.readPacketNumber(view, body) + 1)
+      else if (kind === wire.KIND.sequenced)
+        this.#writeStatus(wire.readStream(view, body), wire.readPacketNumber(view, body) + 1)
       else if (kind === wire.KIND.heartbeat && wanted) isHeartbeat = true
     }
     if (isHeartbeat) {
@@ -130,11 +131,20 @@ export class FakePeers {
         session,
         receiverUnique: new Uint8Array(8),
       },
-      limits: { datagramBytes: 1_200, inFlight: 1_024, spread: 16_384, streams: 1_000, messageBytes: 1_000_000, statusDelayMs: 25 },
+      limits: {
+        datagramBytes: 1_200,
+        inFlight: 1_024,
+        spread: 16_384,
+        streams: 1_000,
+        messageBytes: 1_000_000,
+        statusDelayMs: 25,
+      },
       ...{ features: 0, order: 0, token, exchange: new Uint8Array(0) },
     }
     this.#begin()
-    this.#writer.finish(wire.writeJoin(this.#writer.view, this.#writer.begin(wire.KIND.join), join, this.#bytes.length - TAG))
+    this.#writer.finish(
+      wire.writeJoin(this.#writer.view, this.#writer.begin(wire.KIND.join), join, this.#bytes.length - TAG),
+    )
     wire.writePrefix(this.#writer.view, 0, PROFILE, true, 0, attempt)
     wire.sealChecksum(this.#bytes, 0, this.#writer.end, wire.pseudoHeaderSeed({}))
     this.#post(peer, this.#bytes, this.#writer.end + TAG)

@@ -1,6 +1,7 @@
 /**
- * What idle peers cost on real sockets: the endpoint here, its peers in another process, each with a socket of its own; four streams with each, all
- * acknowledged, default intervals. Reported with the kernel's share; how many there are is a matter of open files (10,000 at most).
+ * What idle peers cost on real sockets: the endpoint here, its peers in another process, each with a socket of its own;
+ * four streams with each, all acknowledged, default intervals. Reported with the kernel's share; how many there are is
+ * a matter of open files (10,000 at most).
  */
 import { Endpoint } from "@x/endpoint"
 import { fork } from "node:child_process"
@@ -51,7 +52,9 @@ async function measure(): Promise<void> {
 
 async function bePeers(count: number, port: number): Promise<void> {
   const sockets: Socket[] = []
-  const peers = new FakePeers(count, 2, (peer, bytes, length) => sockets[peer]!.send(bytes.slice(0, length), port, "127.0.0.1"))
+  const peers = new FakePeers(count, 2, (peer, bytes, length) =>
+    sockets[peer]!.send(bytes.slice(0, length), port, "127.0.0.1"),
+  )
   for (let peer = 0; peer < count; peer++) {
     const socket = createSocket("udp4", (bytes) =>
       peers.receive(peer, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length),

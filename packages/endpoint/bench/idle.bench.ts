@@ -1,10 +1,21 @@
 /**
- * What idle peers cost: 10,000 of them with four streams each, two either way, all acknowledged; the remote sides are rows of numbers. Memory of the
- * process above that of the endpoint alone, and processor time at the default intervals, in virtual time: no kernel in it.
+ * What idle peers cost: 10,000 of them with four streams each, two either way, all acknowledged; the remote sides are
+ * rows of numbers. Memory of the process above that of the endpoint alone, and processor time at the default intervals,
+ * in virtual time: no kernel in it.
  */
 import { Endpoint } from "@x/endpoint"
 import { systemHost } from "@x/transport"
-import type { Address, Capabilities, Host, ReceiveBatch, Sealer, SendBatch, Transport, TransportCounters, WakeUp } from "@x/transport/host"
+import type {
+  Address,
+  Capabilities,
+  Host,
+  ReceiveBatch,
+  Sealer,
+  SendBatch,
+  Transport,
+  TransportCounters,
+  WakeUp,
+} from "@x/transport/host"
 import { randomFillSync } from "node:crypto"
 import { setImmediate as turn } from "node:timers/promises"
 import { FakePeers } from "./fake-peers.ts"
@@ -19,11 +30,23 @@ const SLOT_BYTES = 1_208
 /** Datagrams of the peers wait here until the endpoint is told. */
 const waiting: { peer: number; bytes: Uint8Array }[] = []
 let answerMs = 0
-const peers = new FakePeers(PEERS, 2, (peer, bytes, length) => void waiting.push({ peer, bytes: bytes.slice(0, length) }))
+const peers = new FakePeers(
+  PEERS,
+  2,
+  (peer, bytes, length) => void waiting.push({ peer, bytes: bytes.slice(0, length) }),
+)
 
 class PeersTransport implements Transport {
   readonly capabilities: Capabilities = {
-    ...{ families: [4], dontFragment: true, gso: false, gro: false, batch: true, timerMs: 1, datagramBytesMax: SLOT_BYTES },
+    ...{
+      families: [4],
+      dontFragment: true,
+      gso: false,
+      gro: false,
+      batch: true,
+      timerMs: 1,
+      datagramBytesMax: SLOT_BYTES,
+    },
     ...{ receiveBufferBytes: 8_388_608, sendBufferBytes: 8_388_608, notes: [] },
   }
   readonly counters = { errors: {} } as TransportCounters
@@ -79,7 +102,8 @@ class PeersTransport implements Transport {
   open(batch: ReceiveBatch): void {
     for (let row = 0; row < batch.count; row++) {
       const sealer = this.#sealers[batch.opener[row]!]
-      if (sealer !== undefined) batch.verdict[row] = sealer.open(batch.slabs[0]!, batch.offset[row]!, batch.length[row]!) ? 1 : 0
+      if (sealer !== undefined)
+        batch.verdict[row] = sealer.open(batch.slabs[0]!, batch.offset[row]!, batch.length[row]!) ? 1 : 0
     }
   }
   deliver(): boolean {

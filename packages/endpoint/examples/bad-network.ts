@@ -1,4 +1,5 @@
-// An application tested on bad networks. Everything is virtual: time, sockets, faults. A seed replays a run to the bit: `node bad-network.js 42`.
+// An application tested on bad networks. Everything is virtual: time, sockets, faults. A seed replays a run to the bit:
+// `node bad-network.js 42`.
 import assert from "node:assert/strict"
 import { Endpoint } from "@x/endpoint"
 import { createNetwork, type Network, PRESETS } from "@x/transport/simulated"

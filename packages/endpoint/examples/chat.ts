@@ -1,4 +1,5 @@
-// Three people talk, each with each: no server. Who comes joins those who are there; everybody opens a stream to everybody, named after himself.
+// Three people talk, each with each: no server. Who comes joins those who are there; everybody opens a stream to
+// everybody, named after himself.
 import assert from "node:assert/strict"
 import { Endpoint, type OutgoingStream, type Peer } from "@x/endpoint"
 

@@ -1,7 +1,18 @@
-// A file goes from one endpoint to another, in messages of 64 KiB over one reliable stream, and is there only when all of it is.
+// A file goes from one endpoint to another, in messages of 64 KiB over one reliable stream, and is there only when all
+// of it is.
 import assert from "node:assert/strict"
 import { createHash, randomBytes } from "node:crypto"
-import { closeSync, createReadStream, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs"
+import {
+  closeSync,
+  createReadStream,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Endpoint, type IncomingStream, reasonName } from "@x/endpoint"

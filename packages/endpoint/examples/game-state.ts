@@ -1,5 +1,6 @@
-// Positions at 60 Hz over a network that loses one datagram in five: nobody waits for what is lost, since the next position is newer anyway.
-// Datagrams also overtake each other: a stream that is "latest" drops what comes late, and never sends what is no longer the newest.
+// Positions at 60 Hz over a network that loses one datagram in five: nobody waits for what is lost, since the next
+// position is newer anyway. Datagrams also overtake each other: a stream that is "latest" drops what comes late, and
+// never sends what is no longer the newest.
 import assert from "node:assert/strict"
 import { Endpoint } from "@x/endpoint"
 import { createNetwork } from "@x/transport/simulated"
@@ -38,7 +39,9 @@ await network.advance(100)
 
 const { late } = player.stats().drops
 const lost = TICKS - counts.applied - late
-console.log(`${TICKS} sent: ${counts.applied} shown, ${late} came late, ${lost} lost; never more than ${counts.oldest} ticks behind`)
+console.log(
+  `${TICKS} sent: ${counts.applied} shown, ${late} came late, ${lost} lost; never more than ${counts.oldest} ticks behind`,
+)
 assert(lost > TICKS * 0.15 && lost < TICKS * 0.25)
 assert(late > 0)
 assert(shown.tick > TICKS - 10)

@@ -21,7 +21,11 @@ const readings: Reading[] = []
 station.handle(READING, (reading) => readings.push(reading))
 
 const stream = (await network.until(sensor.join("station:4000"))).open()
-const sent = Array.from({ length: 100 }, (_, i) => ({ sensor: "roof", at: new Date(1_000 * i), values: [i, i / 3, 1 - i] }))
+const sent = Array.from({ length: 100 }, (_, i) => ({
+  sensor: "roof",
+  at: new Date(1_000 * i),
+  values: [i, i / 3, 1 - i],
+}))
 for (const reading of sent) assert.equal(stream.trySend(READING, reading), "sent")
 await network.until(stream.end())
 assert.deepEqual(readings, sent)

@@ -1,7 +1,14 @@
 // A codec from a schema: protobuf-es. Any generated schema does; these come with the package.
 import assert from "node:assert/strict"
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf"
-import { type Duration, DurationSchema, type Timestamp, timestampDate, timestampFromDate, TimestampSchema } from "@bufbuild/protobuf/wkt"
+import {
+  type Duration,
+  DurationSchema,
+  type Timestamp,
+  timestampDate,
+  timestampFromDate,
+  TimestampSchema,
+} from "@bufbuild/protobuf/wkt"
 import { defineMessage, Endpoint } from "@x/endpoint"
 import { createNetwork } from "@x/transport/simulated"
 

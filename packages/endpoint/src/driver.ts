@@ -115,7 +115,10 @@ export class Driver {
     this.#run(false)
   }
 
-  /** Settles when a condition holds, looked at after each turn, or when so much time has passed. `call`: of the user, who waits for that. */
+  /**
+   * Settles when a condition holds, looked at after each turn, or when so much time has passed. `call`: of the user,
+   * who waits for that.
+   */
   until(isDone: () => boolean, timeoutMs: number, call?: string): Promise<void> {
     if (isDone() || this.#protocol === undefined) return Promise.resolve()
     return new Promise((resolve) => {
@@ -135,13 +138,16 @@ export class Driver {
     this.absorb()
   }
 
-  /** Takes what happened out of the protocol, which has returned: it changes what users hold, and calls none of them. */
+  /**
+   * Takes what happened out of the protocol, which has returned: it changes what users hold, and calls none of them.
+   */
   absorb(): void {
     const protocol = this.#protocol
     if (protocol === undefined || this.#isAbsorbing) return
     this.#isAbsorbing = true
     try {
-      for (let event = protocol.pollEvent(); event !== undefined; event = protocol.pollEvent()) this.#consumer.apply(event)
+      for (let event = protocol.pollEvent(); event !== undefined; event = protocol.pollEvent())
+        this.#consumer.apply(event)
       if (protocol.hasSendRoom) this.#consumer.feed()
     } finally {
       this.#isAbsorbing = false
@@ -216,7 +222,8 @@ export class Driver {
         next = Math.min(next, waiter.deadlineMs)
       }
     }
-    // There is more to do now. What is overdue although all was handled is a judgement, which waits until the sockets were read.
+    // There is more to do now. What is overdue although all was handled is a judgement, which waits until the sockets
+    // were read.
     if (next <= nowMs && hasJudged) this.work()
     else this.#wakeUp.at(next)
   }

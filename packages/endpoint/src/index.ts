@@ -11,10 +11,24 @@ export { EndpointError, type EndpointErrorCode } from "./errors/endpoint-error.t
 export type { Departure, EndpointEvents, EventListener, EventName, Listener } from "./api/events.ts"
 export type { IncomingStream, IncomingStreamEvents, StreamEnd } from "./api/incoming-stream.ts"
 export type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, ValueHandler } from "./api/message-handlers.ts"
-export { bytes, type Codec, defineMessage, json, type MessageType, utf8, type WritingCodec } from "./api/message-type.ts"
+export {
+  bytes,
+  type Codec,
+  defineMessage,
+  json,
+  type MessageType,
+  utf8,
+  type WritingCodec,
+} from "./api/message-type.ts"
 export type { Message, ReceivedMessage, ReceivedValue } from "./api/message.ts"
 export type { UnconfirmedMessage } from "./api/kept-messages.ts"
-export type { NamedStream, NamedStreamEnd, NamedStreamEvents, NamedStreamOptions, NamedStreamState } from "./api/named-stream.ts"
+export type {
+  NamedStream,
+  NamedStreamEnd,
+  NamedStreamEvents,
+  NamedStreamOptions,
+  NamedStreamState,
+} from "./api/named-stream.ts"
 export type { EndpointOptions, IdentityOptions } from "./api/options.ts"
 export type { OutgoingStream } from "./api/outgoing-stream.ts"
 export type { OutgoingEnd, OutgoingStreamEvents, SendOptions, SendResult, TrySendOptions } from "./api/sending.ts"

@@ -49,7 +49,14 @@ const COUNT = ["-0", "0", "1", "2^31", "2^32"]
 const BYTE = ["-0", "0", "1"]
 const WEIGHT = ["1"]
 const TEXT = ['"500"', '""']
-const OPEN = { delivery: [], label: TEXT, priority: BYTE, weight: WEIGHT, lifetimeMs: LIFETIME, resendsMax: ["Infinity", ...COUNT] }
+const OPEN = {
+  delivery: [],
+  label: TEXT,
+  priority: BYTE,
+  weight: WEIGHT,
+  lifetimeMs: LIFETIME,
+  resendsMax: ["Infinity", ...COUNT],
+}
 
 /** Each stream of a connection has its own. */
 let labels = 0
@@ -64,12 +71,17 @@ const OPTIONS: readonly (readonly [string, (scene: Scene, options: never) => unk
   ["the stream", ({ toB }, options: object) => toB.open({ delivery: "best-effort", ...options }), OPEN],
   [
     "the stream",
-    ({ connection }, options: object) => connection.stream({ label: `${++labels}`, delivery: "best-effort", ...options }),
+    ({ connection }, options: object) =>
+      connection.stream({ label: `${++labels}`, delivery: "best-effort", ...options }),
     OPEN,
   ],
   ["setShare", ({ toB }, options) => toB.setShare(options), { priority: BYTE, weight: WEIGHT }],
   ["ping", ({ toB }, options) => toB.ping(options), { signal: [], timeoutMs: TIMEOUT }],
-  ["send", ({ stream }, options) => stream.send(1, BYTES, options), { signal: [], timeoutMs: TIMEOUT, receipt: ["true"] }],
+  [
+    "send",
+    ({ stream }, options) => stream.send(1, BYTES, options),
+    { signal: [], timeoutMs: TIMEOUT, receipt: ["true"] },
+  ],
   ["trySend", ({ stream }, options) => stream.trySend(1, BYTES, options), { timeoutMs: TIMEOUT }],
   ["trySend", ({ named }, options) => named.trySend(1, BYTES, options), { timeoutMs: TIMEOUT }],
   ["writable", ({ stream }, options) => stream.writable(1, options), { signal: [] }],
@@ -139,7 +151,12 @@ const ARGUMENTS: readonly (readonly [string, (scene: Scene, value: never) => unk
   ["the target of join", ({ a }, target) => a.join(target), [], TARGET],
   ["the target of connect", ({ a }, target) => a.connect(target), [], TARGET],
   ["the port of a target", ({ a }, port) => a.connect({ host: "b", port }), ["1"], TARGET],
-  ["the host of a target", ({ a }, host) => a.connect({ host: host === "500" ? "five-hundred" : host, port: 1 }), ['"500"'], TARGET],
+  [
+    "the host of a target",
+    ({ a }, host) => a.connect({ host: host === "500" ? "five-hundred" : host, port: 1 }),
+    ['"500"'],
+    TARGET,
+  ],
   ["the text of secretsFrom", (_, text) => secretsFrom(text), [], OPTION],
   ["the secrets of setSecrets", ({ a }, secrets) => a.setSecrets(secrets), [], OPTION],
 ]
@@ -168,7 +185,9 @@ test.each(OPTIONS)("%s takes of its options what is right, and has no others", a
     // Each on a scene of its own: what is taken may change it.
     let given = scene
     const renew = async (): Promise<void> => void (given = await makeScene())
-    expect({ [name]: await takenBy((value) => call(given, { [name]: value } as never), OPTION, renew) }).toEqual({ [name]: values })
+    expect({ [name]: await takenBy((value) => call(given, { [name]: value } as never), OPTION, renew) }).toEqual({
+      [name]: values,
+    })
   }
 })
 
@@ -178,7 +197,9 @@ test.each(OPTIONS)("%s refuses a misspelt option, and names the right one", asyn
     for (const misspelt of [name.toUpperCase(), `${name}x`, name.slice(0, -1)]) {
       const failure = (await failureOf(() => call(scene, { [misspelt]: undefined } as never))) as Error
       expect(failure).toMatchObject(OPTION)
-      expect(failure.message).toMatch(new RegExp(`^there is no option "${misspelt}" of .*; did you mean \\w+\\? There are `))
+      expect(failure.message).toMatch(
+        new RegExp(`^there is no option "${misspelt}" of .*; did you mean \\w+\\? There are `),
+      )
     }
   }
 })
@@ -194,7 +215,16 @@ test("what is refused has changed nothing: accounts, counters and each byte on t
     const scene = await makeScene()
     const { network, a, b, toB, stream, incoming, named } = scene
     const seen = (): string =>
-      JSON.stringify([a.stats(), b.stats(), toB.stats(), stream.account, stream.state, incoming.queued, named.state, a.sizes])
+      JSON.stringify([
+        a.stats(),
+        b.stats(),
+        toB.stats(),
+        stream.account,
+        stream.state,
+        incoming.queued,
+        named.state,
+        a.sizes,
+      ])
     const before = seen()
     const calls = [
       ...OPTIONS.flatMap(([, call, right]) =>

@@ -1,4 +1,5 @@
-// Orderly ends: what was accepted is delivered first, each ends its own only, and everything settles, in whatever order it is called.
+// Orderly ends: what was accepted is delivered first, each ends its own only, and everything settles, in whatever order
+// it is called.
 
 import { type Endpoint, type EndpointError, type NamedStream, type Peer, REASON } from "@x/endpoint"
 import type { SimulatedHost } from "@x/transport/simulated"
@@ -11,7 +12,10 @@ function codeOf(error: unknown): string {
   return (error as EndpointError).code
 }
 
-const WAYS: readonly (readonly [string, (a: Endpoint) => Promise<{ peer: Peer; send: (bytes: Uint8Array) => string }>])[] = [
+const WAYS: readonly (readonly [
+  string,
+  (a: Endpoint) => Promise<{ peer: Peer; send: (bytes: Uint8Array) => string }>,
+])[] = [
   ["join", async (a) => offeredBy(await a.join(`b:${PORT}`))],
   ["the peer of a connection", async (a) => offeredBy(await a.connect(`b:${PORT}`).joined())],
   [
@@ -244,10 +248,9 @@ test("lingerMs of a connection is its endpoint's unless given; what can't be one
   const orders = node.stream({ label: "orders" })
   await network.until(node.joined())
   for (const bad of [NaN, -1, "5" as never, null as never])
-    expect(await node.close(bad).catch((error: EndpointError) => [error.code, error.message.startsWith("lingerMs must be")])).toEqual([
-      "invalid-option",
-      true,
-    ])
+    expect(
+      await node.close(bad).catch((error: EndpointError) => [error.code, error.message.startsWith("lingerMs must be")]),
+    ).toEqual(["invalid-option", true])
   expect([node.isClosed, orders.state]).toEqual([false, "open"])
   network.partition("a", "b")
   orders.trySend(1, pattern(10))
@@ -259,7 +262,11 @@ test("lingerMs of a connection is its endpoint's unless given; what can't be one
 
 test("an endpoint that closes waits for a silent peer as long as lingerMs says, and delivers to it if it comes back", async () => {
   for (const isBack of [true, false]) {
-    const { network, a, b, toB } = await makePair(11, { delayMs: 5 }, { unreachableMs: 2_000, heartbeatMs: 500, lingerMs: 4_000 })
+    const { network, a, b, toB } = await makePair(
+      11,
+      { delayMs: 5 },
+      { unreachableMs: 2_000, heartbeatMs: 500, lingerMs: 4_000 },
+    )
     let received = 0
     b.handle(1, () => void received++)
     const stream = toB.open()
@@ -407,7 +414,10 @@ test("what was handed over is acknowledged before a goodbye, by leave and by clo
       (error: unknown) => codeOf(error),
     )
     await network.advance(100)
-    expect([toB.state, stream.account]).toEqual(["left", { accepted: 3, acknowledged: 3, unconfirmed: 0, dropped: 0, pending: 0 }])
+    expect([toB.state, stream.account]).toEqual([
+      "left",
+      { accepted: 3, acknowledged: 3, unconfirmed: 0, dropped: 0, pending: 0 },
+    ])
     expect(await receipts).toBe("flushed")
   }
 })

@@ -14,33 +14,45 @@ const link = fc.record({
 })
 
 const sizes = fc.array(
-  fc.oneof(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 1_100, max: 1_250 }), fc.integer({ min: 0, max: 40_000 })),
+  fc.oneof(
+    fc.integer({ min: 0, max: 200 }),
+    fc.integer({ min: 1_100, max: 1_250 }),
+    fc.integer({ min: 0, max: 40_000 }),
+  ),
   { minLength: 1, maxLength: 30 },
 )
 
 test("reliable messages of all sizes arrive once, whole and in order within each stream, whatever the path does", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.integer(), link, fc.array(sizes, { minLength: 1, maxLength: 3 }), async (seed, options, streams) => {
-      const world = makeWorld(seed, options)
-      const { endpoint: a } = await world.bind("a", { joinTimeoutMs: 60_000, windowPackets: 32 })
-      const { endpoint: b } = await world.bind("b")
-      const received = new Map<number, Uint8Array[]>()
-      b.handle(9, (message) => received.set(message.stream.id, [...(received.get(message.stream.id) ?? []), message.copy()]))
-      const peer = await world.network.until(a.join(`b:${PORT}`), 60_000)
-      const sent = streams.map((lengths) => ({ stream: peer.open(), lengths }))
-      const done = sent.map(async ({ stream, lengths }) => {
-        for (const [i, length] of lengths.entries()) await stream.send(9, pattern(length, i))
-        await stream.end()
-      })
-      await world.network.until(Promise.all(done), 600_000)
-      for (const { stream, lengths } of sent) expect(received.get(stream.id)).toEqual(lengths.map((length, i) => pattern(length, i)))
-      a.assertInvariants()
-      b.assertInvariants()
-      await world.network.until(a.close(), 20_000)
-      await world.network.until(b.close(), 20_000)
-      for (const endpoint of [a, b])
-        expect(endpoint.sizes).toMatchObject({ peers: 0, slots: 0, joins: 0, pool: 0, assemblyBytes: 0, timers: 0 })
-    }),
+    fc.asyncProperty(
+      fc.integer(),
+      link,
+      fc.array(sizes, { minLength: 1, maxLength: 3 }),
+      async (seed, options, streams) => {
+        const world = makeWorld(seed, options)
+        const { endpoint: a } = await world.bind("a", { joinTimeoutMs: 60_000, windowPackets: 32 })
+        const { endpoint: b } = await world.bind("b")
+        const received = new Map<number, Uint8Array[]>()
+        b.handle(9, (message) =>
+          received.set(message.stream.id, [...(received.get(message.stream.id) ?? []), message.copy()]),
+        )
+        const peer = await world.network.until(a.join(`b:${PORT}`), 60_000)
+        const sent = streams.map((lengths) => ({ stream: peer.open(), lengths }))
+        const done = sent.map(async ({ stream, lengths }) => {
+          for (const [i, length] of lengths.entries()) await stream.send(9, pattern(length, i))
+          await stream.end()
+        })
+        await world.network.until(Promise.all(done), 600_000)
+        for (const { stream, lengths } of sent)
+          expect(received.get(stream.id)).toEqual(lengths.map((length, i) => pattern(length, i)))
+        a.assertInvariants()
+        b.assertInvariants()
+        await world.network.until(a.close(), 20_000)
+        await world.network.until(b.close(), 20_000)
+        for (const endpoint of [a, b])
+          expect(endpoint.sizes).toMatchObject({ peers: 0, slots: 0, joins: 0, pool: 0, assemblyBytes: 0, timers: 0 })
+      },
+    ),
     { numRuns: runs(40) },
   )
 })
@@ -63,7 +75,8 @@ test("fire-and-forget messages arrive whole and at most once, also those larger 
       await world.network.until(stream.flush(), 60_000)
       await world.network.advance(10_000)
       expect(new Set(received).size).toBe(received.length)
-      if (options.lossRate === 0 && options.corruptRate === 0) expect(received.toSorted((x, y) => x - y)).toEqual(lengths.map((_, i) => i))
+      if (options.lossRate === 0 && options.corruptRate === 0)
+        expect(received.toSorted((x, y) => x - y)).toEqual(lengths.map((_, i) => i))
       expect(b.sizes).toMatchObject({ assemblyBytes: 0, pool: 0 })
     }),
     { numRuns: runs(40) },

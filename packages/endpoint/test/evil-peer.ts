@@ -1,6 +1,6 @@
 /**
- * A peer that joins as it should and then says whatever a test wants: well-formed packets that no honest peer would send. Speaks profile `none`, so
- * that nothing but the packet's own sense stands in its way.
+ * A peer that joins as it should and then says whatever a test wants: well-formed packets that no honest peer would
+ * send. Speaks profile `none`, so that nothing but the packet's own sense stands in its way.
  */
 import type { Address, ReceiveBatch, SendBatch, Transport } from "@x/transport/host"
 import { createSendBatch } from "@x/transport/host"
@@ -114,10 +114,19 @@ export type Packet = (writer: wire.PacketWriter) => void
 
 export const heartbeat: Packet = (writer) => void writer.begin(wire.KIND.heartbeat)
 
-export function open(stream: number, { mode = wire.MODE.reliable, first = 0 }: { mode?: wire.Mode; first?: number } = {}): Packet {
+export function open(
+  stream: number,
+  { mode = wire.MODE.reliable, first = 0 }: { mode?: wire.Mode; first?: number } = {},
+): Packet {
   return (writer) =>
     writer.finish(
-      wire.writeOpen(writer.view, writer.begin(wire.KIND.open), { stream, first, mode, priority: 1, metadata: new Uint8Array(0) }),
+      wire.writeOpen(writer.view, writer.begin(wire.KIND.open), {
+        stream,
+        first,
+        mode,
+        priority: 1,
+        metadata: new Uint8Array(0),
+      }),
     )
 }
 
@@ -126,7 +135,10 @@ export function end(stream: number, final: number): Packet {
 }
 
 export function reset(stream: number): Packet {
-  return (writer) => writer.finish(wire.writeReset(writer.view, writer.begin(wire.KIND.reset), { stream, reason: 9, final: 0, begun: 0 }))
+  return (writer) =>
+    writer.finish(
+      wire.writeReset(writer.view, writer.begin(wire.KIND.reset), { stream, reason: 9, final: 0, begun: 0 }),
+    )
 }
 
 export function stop(stream: number): Packet {

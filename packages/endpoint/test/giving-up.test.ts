@@ -41,7 +41,8 @@ async function offer(seed: number, delivery: Delivery, load: Load, options: Open
   expect([acknowledged + unconfirmed + dropped, pending]).toEqual([accepted, 0])
   await network.until(a.close(), 60_000)
   await network.until(b.close(), 60_000)
-  for (const endpoint of [a, b]) expect(endpoint.sizes).toMatchObject({ sendPool: 0, pool: 0, assemblyBytes: 0, timers: 0 })
+  for (const endpoint of [a, b])
+    expect(endpoint.sizes).toMatchObject({ sendPool: 0, pool: 0, assemblyBytes: 0, timers: 0 })
   return delivered
 }
 
@@ -100,7 +101,14 @@ test("best-effort delivers no fewer than fire-and-forget, whatever the loss, the
       controller,
       fc.constantFrom({}, { resendsMax: 1 }),
       async (seed, link, perSecond, bytes, windowPackets, name, options) => {
-        const load = { link, bytes, perSecond, messages: Math.min(200, 2 * perSecond), windowPackets, congestion: CONTROLLERS[name]! }
+        const load = {
+          link,
+          bytes,
+          perSecond,
+          messages: Math.min(200, 2 * perSecond),
+          windowPackets,
+          congestion: CONTROLLERS[name]!,
+        }
         const best = await offer(seed, "best-effort", load, options)
         const forgotten = await offer(seed, "fire-and-forget", load)
         // Other packets are lost, and the controller has other luck.

@@ -1,4 +1,5 @@
-// What streams do to each other: figures of the simulated network (100 Mbit/s, 20 ms round trip, 2 % loss each way), the pace fixed at 90 % of the link.
+// What streams do to each other: figures of the simulated network (100 Mbit/s, 20 ms round trip, 2 % loss each way),
+// the pace fixed at 90 % of the link.
 
 import { fixed, type OutgoingStream } from "@x/endpoint"
 import { describeDatagram } from "@x/wire"
@@ -37,7 +38,12 @@ async function run(seed: number, isBesideBulk: boolean): Promise<Run> {
   const bulk: OutgoingStream = toB.open()
   network.filter(({ to, bytes }) => {
     if (to !== "b") return true
-    const { packets } = describeDatagram(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length, 1)
+    const { packets } = describeDatagram(
+      new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+      0,
+      bytes.length,
+      1,
+    )
     for (const packet of packets) {
       if (packet.kind !== "sequenced" || packet["stream"] !== small.id) continue
       const index = packet["number"] as number
@@ -75,10 +81,13 @@ test("while one stream recovers, another one's messages come at most 1 ms later 
   const [beside, alone] = [await run(1, true), await run(1, false)]
   expect(beside.resent).toBeGreaterThan(500)
   const added: number[] = []
-  for (let i = 0; i < MESSAGES; i++) if (!beside.repeated.has(i) && !alone.repeated.has(i)) added.push(beside.delays[i]! - alone.delays[i]!)
+  for (let i = 0; i < MESSAGES; i++)
+    if (!beside.repeated.has(i) && !alone.repeated.has(i)) added.push(beside.delays[i]! - alone.delays[i]!)
   expect(added.length).toBeGreaterThan(0.9 * MESSAGES)
   const figures = { p50: quantile(added, 0.5), p99: quantile(added, 0.99), most: quantile(added, 1) }
-  console.log(`head of line: added delay p50 ${figures.p50.toFixed(2)}, p99 ${figures.p99.toFixed(2)}, most ${figures.most.toFixed(2)} ms`)
+  console.log(
+    `head of line: added delay p50 ${figures.p50.toFixed(2)}, p99 ${figures.p99.toFixed(2)}, most ${figures.most.toFixed(2)} ms`,
+  )
   expect(figures.p99).toBeLessThanOrEqual(1)
 }, 60_000)
 

@@ -1,6 +1,14 @@
 // What becomes of one peer is nobody else's loss: memory that all share, and peers that stop, hold out or are slow.
 
-import { type Delivery, type Endpoint, type EndpointOptions, fixed, type IncomingStream, type OutgoingStream, type Peer } from "@x/endpoint"
+import {
+  type Delivery,
+  type Endpoint,
+  type EndpointOptions,
+  fixed,
+  type IncomingStream,
+  type OutgoingStream,
+  type Peer,
+} from "@x/endpoint"
 import { describeDatagram } from "@x/wire"
 import { describe, expect, test } from "vitest"
 import { makePair, makeWorld, pattern, PORT, type World } from "./world.ts"
@@ -22,7 +30,13 @@ interface Rack extends World {
 }
 
 /** An endpoint that sends to many; all but one of them fail in some way. */
-async function makeRack(others: number, kind: Kind, delivery: Delivery, streams: number, options: EndpointOptions = {}): Promise<Rack> {
+async function makeRack(
+  others: number,
+  kind: Kind,
+  delivery: Delivery,
+  streams: number,
+  options: EndpointOptions = {},
+): Promise<Rack> {
   const world = makeWorld(1, { delayMs: 5 })
   const { network } = world
   const { endpoint: sender } = await world.bind("sender", options)
@@ -46,7 +60,12 @@ async function makeRack(others: number, kind: Kind, delivery: Delivery, streams:
   }
   network.filter(({ from, bytes }) => {
     if (silent.size === 0 || !silent.has(from)) return true
-    const { packets } = describeDatagram(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length, 1)
+    const { packets } = describeDatagram(
+      new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+      0,
+      bytes.length,
+      1,
+    )
     return packets.every((packet) => packet.kind !== "status")
   })
   return {
@@ -189,7 +208,13 @@ test("nor where a peer may have no more memory than the largest message takes", 
 const LARGE = new Uint8Array(16 * MIB)
 
 /** Peers that fall silent in the middle of large messages; and one that doesn't. */
-async function besideSilent(silent: number, bytes: number, delivery: Delivery, bulk: Delivery = "reliable", forMs = 400): Promise<number> {
+async function besideSilent(
+  silent: number,
+  bytes: number,
+  delivery: Delivery,
+  bulk: Delivery = "reliable",
+  forMs = 400,
+): Promise<number> {
   const { network, bind } = makeWorld(1, { delayMs: 10 })
   const { endpoint: b } = await bind("b")
   let atMs = 0

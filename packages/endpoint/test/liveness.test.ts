@@ -6,7 +6,11 @@ import { prefixHandshake } from "@x/wire"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 
 test("an unreachable peer for whom paced data waits costs no turns", async () => {
-  const options = { unreachableMs: 1_000, heartbeatMs: 200, congestion: fixed({ windowBytes: 100_000, paceBytesPerMs: 1 }) }
+  const options = {
+    unreachableMs: 1_000,
+    heartbeatMs: 200,
+    congestion: fixed({ windowBytes: 100_000, paceBytesPerMs: 1 }),
+  }
   const { network, toB } = await makePair(2, { delayMs: 5 }, options)
   const stream = toB.open()
   for (let i = 0; i < 20; i++) stream.trySend(1, pattern(1_000))
@@ -21,7 +25,11 @@ test("an unreachable peer for whom paced data waits costs no turns", async () =>
 test.each(["stall", "suspend", "jumpClock"] as const)(
   "who was away for five minutes (%s) takes nobody's silence for gone before asking",
   async (how) => {
-    const { network, a, b, hostA, toB } = await makePair(8, { delayMs: 5 }, { unreachableMs: 2_000, leaveMs: 1_000_000, heartbeatMs: 500 })
+    const { network, a, b, hostA, toB } = await makePair(
+      8,
+      { delayMs: 5 },
+      { unreachableMs: 2_000, leaveMs: 1_000_000, heartbeatMs: 500 },
+    )
     const events: string[] = []
     for (const name of ["unreachable", "left"] as const) a.on(name, () => events.push(name))
     await network.advance(3_000)
@@ -58,7 +66,11 @@ test("with keys, who was forgotten while the network was cut is back within a se
 
 test("with keys, a silent peer is asked for at the latest when it counts as unreachable", async () => {
   const { network, bind } = makeWorld(13, { delayMs: 5 })
-  const options: EndpointOptions = { protection: "aead", secrets: ["a secret that both of them know"], unreachableMs: 4_000 }
+  const options: EndpointOptions = {
+    protection: "aead",
+    secrets: ["a secret that both of them know"],
+    unreachableMs: 4_000,
+  }
   const { endpoint: a } = await bind("a", options)
   const { host } = await bind("b", options)
   const toB = await network.until(a.join(`b:${PORT}`))
@@ -93,7 +105,10 @@ test("silence makes a peer unreachable, then it leaves with the account of what 
   network.partition("a", "b")
   stream.trySend(1, pattern(10))
   await network.advance(75_000)
-  expect([log, why]).toEqual([["unreachable", "reachable", "unreachable"], { reason: 12, text: "", unconfirmed: 1, dropped: 0 }])
+  expect([log, why]).toEqual([
+    ["unreachable", "reachable", "unreachable"],
+    { reason: 12, text: "", unconfirmed: 1, dropped: 0 },
+  ])
   expect(a.sizes).toMatchObject({ peers: 0, slots: 0, timers: 0, streams: 0, sendPool: 0 })
 })
 

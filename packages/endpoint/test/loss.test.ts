@@ -40,7 +40,8 @@ test("F46 each single datagram of a conversation may be lost, in either directio
       await world.network.until(stream.end(), 5_000)
       expect(received).toEqual(Array.from({ length: 20 }, (_, i) => 1_001 + i))
       await world.network.until(Promise.all([a.close(), b.close()]))
-      for (const endpoint of [a, b] satisfies Endpoint[]) expect(endpoint.sizes).toMatchObject({ peers: 0, slots: 0, timers: 0, pool: 0 })
+      for (const endpoint of [a, b] satisfies Endpoint[])
+        expect(endpoint.sizes).toMatchObject({ peers: 0, slots: 0, timers: 0, pool: 0 })
     }
   }
 })

@@ -22,7 +22,9 @@ export interface Group {
 export function group(seed: number, link: LinkOptions = { delayMs: 5 }): Group {
   const network = createNetwork({ seed, link, crypto })
   const bind = (name: string, options: EndpointOptions): Promise<Endpoint> =>
-    network.until(Endpoint.bind({ port: PORT, protection: "aead", secrets: [SECRET], host: network.host(name), ...options }))
+    network.until(
+      Endpoint.bind({ port: PORT, protection: "aead", secrets: [SECRET], host: network.host(name), ...options }),
+    )
   return {
     network,
     member(name, trusted, options = {}) {

@@ -5,7 +5,9 @@ interface Resizable<T> {
 }
 
 export const ResizableBuffer = ArrayBuffer as unknown as Resizable<ArrayBuffer & { resize(bytes: number): void }>
-export const GrowableBuffer = SharedArrayBuffer as unknown as Resizable<SharedArrayBuffer & { grow(bytes: number): void }>
+export const GrowableBuffer = SharedArrayBuffer as unknown as Resizable<
+  SharedArrayBuffer & { grow(bytes: number): void }
+>
 
 /** What `postMessage` with a transfer list does to it here. */
 export function transfer({ buffer }: Uint8Array): void {

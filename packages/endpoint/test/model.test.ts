@@ -15,7 +15,12 @@ test("two endpoints do what was promised, whatever is done in whatever order", a
       fc.commands(commands, { maxCommands: 80, size: "max" }),
       async (seed, lossRate, cmds) => {
         const network = createNetwork({ seed, link: { delayMs: 5, jitterMs: 2, lossRate } })
-        const [a, b] = (["a", "b"] as const).map((name): Side => ({ name, host: network.host(name), endpoint: undefined, peer: undefined }))
+        const [a, b] = (["a", "b"] as const).map((name): Side => ({
+          name,
+          host: network.host(name),
+          endpoint: undefined,
+          peer: undefined,
+        }))
         const real: Real = { network, sides: [a!, b!], streams: new Map(), label: 0 }
         const setup = async (): Promise<{ model: Model; real: Real }> => {
           await start(real)

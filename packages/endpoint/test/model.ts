@@ -63,10 +63,13 @@ export type Command = fc.AsyncCommand<Model, Real>
 
 async function bind({ network, streams }: Real, side: Side): Promise<void> {
   side.host = network.host(side.name)
-  const endpoint = await network.until(Endpoint.bind({ host: side.host, port: PORT, windowPackets: 32, parkedMessagesMax: 8 }))
+  const endpoint = await network.until(
+    Endpoint.bind({ host: side.host, port: PORT, windowPackets: 32, parkedMessagesMax: 8 }),
+  )
   side.endpoint = endpoint
   const use = (peer: Peer): void => void (side.peer = peer)
-  for (const name of ["joined", "rejoined", "restarted"] as const) endpoint.on(name, (...[peer]: readonly [Peer, Peer?]) => use(peer))
+  for (const name of ["joined", "rejoined", "restarted"] as const)
+    endpoint.on(name, (...[peer]: readonly [Peer, Peer?]) => use(peer))
   endpoint.handle(1, (message) => {
     const model = streams.get(message.stream.label)
     // The opening of a stream without acknowledgements may come behind its messages: then nobody knows whose they are.
@@ -87,7 +90,8 @@ function numbered(index: number, bytes: number): Uint8Array {
 
 /** Ends what is known of a side: its streams, and those to it, are cut. */
 function cut({ streams, sides }: Real, side: Side): void {
-  for (const model of streams.values()) if (model.to === side || sides.find((it) => it !== model.to) === side) model.isCut = true
+  for (const model of streams.values())
+    if (model.to === side || sides.find((it) => it !== model.to) === side) model.isCut = true
   side.peer = undefined
   side.endpoint = undefined
 }
@@ -131,24 +135,30 @@ const open = fc
   .tuple(side, fc.constantFrom(...DELIVERIES))
   .map(([i, delivery]) => command(`open(${i}, ${delivery})`, async (real) => openStream(real, i, delivery)))
 
-const send = fc.tuple(fc.nat(), fc.integer({ min: 1, max: 20 }), fc.constantFrom(4, 300, 5_000, 40_000)).map(([n, count, bytes]) =>
-  command(`send(${n}, ${count} × ${bytes})`, async (real) => {
-    const model = pick(real, n)
-    if (model === undefined) return
-    for (let i = 0; i < count; i++) {
-      const index = model.accepted.length
-      const result = model.stream.trySend(1, numbered(index, bytes))
-      if (result === "sent" || result === "parked") model.accepted.push(index)
-    }
-  }),
-)
+const send = fc
+  .tuple(fc.nat(), fc.integer({ min: 1, max: 20 }), fc.constantFrom(4, 300, 5_000, 40_000))
+  .map(([n, count, bytes]) =>
+    command(`send(${n}, ${count} × ${bytes})`, async (real) => {
+      const model = pick(real, n)
+      if (model === undefined) return
+      for (let i = 0; i < count; i++) {
+        const index = model.accepted.length
+        const result = model.stream.trySend(1, numbered(index, bytes))
+        if (result === "sent" || result === "parked") model.accepted.push(index)
+      }
+    }),
+  )
 
-const advance = fc.integer({ min: 1, max: 3_000 }).map((ms) => command(`advance(${ms})`, async ({ network }) => network.advance(ms)))
+const advance = fc
+  .integer({ min: 1, max: 3_000 })
+  .map((ms) => command(`advance(${ms})`, async ({ network }) => network.advance(ms)))
 
 /** Sending comes up most often: the rest is what happens to it. */
 export const commands: fc.Arbitrary<Command>[] = [
   ...[open, open, send, send, send, send, send, advance, advance],
-  side.map((i) => command(`bind(${i})`, async (real) => void (real.sides[i].endpoint ?? (await bind(real, real.sides[i]))))),
+  side.map((i) =>
+    command(`bind(${i})`, async (real) => void (real.sides[i].endpoint ?? (await bind(real, real.sides[i])))),
+  ),
   side.map((i) =>
     command(`join(${i})`, async ({ network, sides }) => {
       const { endpoint } = sides[i]
@@ -168,7 +178,9 @@ export const commands: fc.Arbitrary<Command>[] = [
       const before = model.stream.account.accepted
       const aborting = new AbortController()
       const index = model.accepted.length
-      const sending = model.stream.send(1, numbered(index, 60_000), { signal: aborting.signal }).catch(() => void model.aborted.add(index))
+      const sending = model.stream
+        .send(1, numbered(index, 60_000), { signal: aborting.signal })
+        .catch(() => void model.aborted.add(index))
       if (model.stream.account.accepted > before) model.accepted.push(index)
       await real.network.advance(afterMs)
       aborting.abort()

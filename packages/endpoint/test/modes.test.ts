@@ -1,4 +1,5 @@
-// Every delivery mode over every kind of path: what is promised is delivered, what isn't is reported once, and both accounts balance at every step.
+// Every delivery mode over every kind of path: what is promised is delivered, what isn't is reported once, and both
+// accounts balance at every step.
 
 import type { OpenOptions } from "@x/endpoint"
 import type { LinkOptions } from "@x/transport/simulated"
@@ -61,7 +62,8 @@ async function run(
     expect(acknowledged).toBeLessThanOrEqual(delivered.length)
     expect(delivered.length + gaps).toBeLessThanOrEqual(accepted)
     expect(new Set(delivered).size).toBe(delivered.length)
-    if (delivery !== "fire-and-forget" && delivery !== "reliable-unordered") expect(delivered).toEqual(delivered.toSorted((x, y) => x - y))
+    if (delivery !== "fire-and-forget" && delivery !== "reliable-unordered")
+      expect(delivered).toEqual(delivered.toSorted((x, y) => x - y))
     if (steps++ % 10 !== 0) return
     a.assertInvariants()
     b.assertInvariants()

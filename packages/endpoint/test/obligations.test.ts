@@ -1,4 +1,5 @@
-// The obligations that state decides about (PROTOCOL.md §11): each drop has its name and counter, and changes nothing else.
+// The obligations that state decides about (PROTOCOL.md §11): each drop has its name and counter, and changes nothing
+// else.
 import type { EndpointOptions } from "@x/endpoint"
 import * as wire from "@x/wire"
 import { expect, test } from "vitest"
@@ -18,7 +19,10 @@ const cases: readonly {
 }[] = [
   {
     name: "O23 a path response that nobody asked for",
-    packets: [(writer) => writer.finish(wire.writePathData(writer.view, writer.begin(wire.KIND.pathResponse), new Uint8Array(16)))],
+    packets: [
+      (writer) =>
+        writer.finish(wire.writePathData(writer.view, writer.begin(wire.KIND.pathResponse), new Uint8Array(16))),
+    ],
     drops: { unexpected: 1 },
   },
   {
@@ -28,16 +32,36 @@ const cases: readonly {
     drops: { "streams-full": 1 },
     options: { streamsMax: 2 },
   },
-  { name: "O26 data for a stream that is finished", before: [open(1), reset(1)], packets: [message(1, 0)], drops: { "stream-closed": 1 } },
+  {
+    name: "O26 data for a stream that is finished",
+    before: [open(1), reset(1)],
+    packets: [message(1, 0)],
+    drops: { "stream-closed": 1 },
+  },
   {
     name: "O27 another mode than the stream's",
     before: [open(1)],
     packets: [message(1, 0, wire.MODE["best-effort"])],
     drops: { "mode-changed": 1 },
   },
-  { name: "O28 a packet number at the spread", before: [open(1)], packets: [message(1, 16_384)], drops: { "beyond-spread": 1 } },
-  { name: "O28 a sync with a mark beyond the spread", before: [open(1)], packets: [sync(1, 0, 2 ** 40)], drops: { "beyond-spread": 1 } },
-  { name: "O28 data behind the end", before: [open(1), end(1, 1)], packets: [message(1, 5)], drops: { "beyond-spread": 1 } },
+  {
+    name: "O28 a packet number at the spread",
+    before: [open(1)],
+    packets: [message(1, 16_384)],
+    drops: { "beyond-spread": 1 },
+  },
+  {
+    name: "O28 a sync with a mark beyond the spread",
+    before: [open(1)],
+    packets: [sync(1, 0, 2 ** 40)],
+    drops: { "beyond-spread": 1 },
+  },
+  {
+    name: "O28 data behind the end",
+    before: [open(1), end(1, 1)],
+    packets: [message(1, 5)],
+    drops: { "beyond-spread": 1 },
+  },
   {
     name: "O29 a packet number taken before",
     before: [open(1), message(1, 0)],
@@ -51,7 +75,12 @@ const cases: readonly {
     drops: { "duplicate-packet": 1 },
   },
   { name: "O30 a status about a stream never opened", packets: [status(5)], drops: { "not-sent": 1 } },
-  { name: "O30 an end below what was sent", before: [open(1), message(1, 5)], packets: [end(1, 3)], drops: { "not-sent": 1 } },
+  {
+    name: "O30 an end below what was sent",
+    before: [open(1), message(1, 5)],
+    packets: [end(1, 3)],
+    drops: { "not-sent": 1 },
+  },
   { name: "O30 an end that moves", before: [open(1), end(1, 9)], packets: [end(1, 10)], drops: { "not-sent": 1 } },
   {
     name: "O31 no memory for a whole message",
@@ -125,9 +154,15 @@ test("O7, O8 a counter below the window, and one that was taken", async () => {
   const scene = await makeScene()
   await scene.evil.join()
   expect(await dropsOf(scene, () => scene.evil.raw({ slot: scene.evil.slot, counter: 20_000 }, heartbeat))).toEqual({})
-  expect(await dropsOf(scene, () => scene.evil.raw({ slot: scene.evil.slot, counter: 20_000 }, heartbeat))).toEqual({ duplicate: 1 })
-  expect(await dropsOf(scene, () => scene.evil.raw({ slot: scene.evil.slot, counter: 20_000 - 8_192 }, heartbeat))).toEqual({ stale: 1 })
-  expect(await dropsOf(scene, () => scene.evil.raw({ slot: scene.evil.slot, counter: 20_000 - 8_191 }, heartbeat))).toEqual({})
+  expect(await dropsOf(scene, () => scene.evil.raw({ slot: scene.evil.slot, counter: 20_000 }, heartbeat))).toEqual({
+    duplicate: 1,
+  })
+  expect(
+    await dropsOf(scene, () => scene.evil.raw({ slot: scene.evil.slot, counter: 20_000 - 8_192 }, heartbeat)),
+  ).toEqual({ stale: 1 })
+  expect(
+    await dropsOf(scene, () => scene.evil.raw({ slot: scene.evil.slot, counter: 20_000 - 8_191 }, heartbeat)),
+  ).toEqual({})
 })
 
 test("O22 a token that is invented, of another slot or too old", async () => {
@@ -138,25 +173,37 @@ test("O22 a token that is invented, of another slot or too old", async () => {
   const token = evil.packets("challenge")[0]!["token"] as string
   expect(await dropsOf(scene, () => evil.sendJoin(2, "00".repeat(17)))).toEqual({ token: 1 })
   expect(await dropsOf(scene, () => evil.sendJoin(2, token, { slot: 78 }))).toEqual({ token: 1 })
-  expect(await dropsOf(scene, () => evil.sendJoin(2, token, { unique: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8) }))).toEqual({ token: 1 })
+  expect(
+    await dropsOf(scene, () => evil.sendJoin(2, token, { unique: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8) })),
+  ).toEqual({ token: 1 })
   await network.advance(59_000)
   expect(await dropsOf(scene, () => evil.sendJoin(2, token))).toEqual({})
   expect(endpoint.sizes.halfOpen).toBe(1)
   await network.advance(61_000)
-  expect(await dropsOf(scene, () => evil.sendJoin(2, token, { session: Uint8Array.of(1, 1, 1, 1, 1, 1, 1, 1) }))).toEqual({ token: 1 })
+  expect(
+    await dropsOf(scene, () => evil.sendJoin(2, token, { session: Uint8Array.of(1, 1, 1, 1, 1, 1, 1, 1) })),
+  ).toEqual({ token: 1 })
   expect(endpoint.sizes).toMatchObject({ halfOpen: 0, slots: 0, peers: 0, timers: 0 })
 })
 
 test("O23 a challenge, an accept and a hint that nobody waits for", async () => {
   const scene = await makeScene()
   await scene.evil.join()
-  const hint: Packet = (writer) => writer.finish(wire.writeHint(writer.view, writer.begin(wire.KIND.hint), { slot: 77, counter: 2 ** 40 }))
-  expect(await dropsOf(scene, () => scene.evil.raw({ slot: 0, counter: 0, handshake: true }, hint))).toEqual({ unexpected: 1 })
+  const hint: Packet = (writer) =>
+    writer.finish(wire.writeHint(writer.view, writer.begin(wire.KIND.hint), { slot: 77, counter: 2 ** 40 }))
+  expect(await dropsOf(scene, () => scene.evil.raw({ slot: 0, counter: 0, handshake: true }, hint))).toEqual({
+    unexpected: 1,
+  })
   const challenge: Packet = (writer) =>
     writer.finish(
-      wire.writeChallenge(writer.view, writer.begin(wire.KIND.challenge), { unique: scene.evil.unique, token: Uint8Array.of(1) }),
+      wire.writeChallenge(writer.view, writer.begin(wire.KIND.challenge), {
+        unique: scene.evil.unique,
+        token: Uint8Array.of(1),
+      }),
     )
-  expect(await dropsOf(scene, () => scene.evil.raw({ slot: scene.evil.slot, counter: 1, handshake: true }, challenge))).toEqual({
+  expect(
+    await dropsOf(scene, () => scene.evil.raw({ slot: scene.evil.slot, counter: 1, handshake: true }, challenge)),
+  ).toEqual({
     unexpected: 1,
   })
 })
@@ -187,9 +234,13 @@ test("O34 a loose message that nobody asked for, and a join meant for another in
         bytes: new Uint8Array(3),
       }),
     )
-  expect(await dropsOf(scene, () => scene.evil.raw({ slot: 0, counter: 0, handshake: true }, loose))).toEqual({ "not-welcome": 1 })
+  expect(await dropsOf(scene, () => scene.evil.raw({ slot: 0, counter: 0, handshake: true }, loose))).toEqual({
+    "not-welcome": 1,
+  })
   expect(scene.evil.received).toEqual([])
-  expect(await dropsOf(scene, () => scene.evil.sendJoin(1, "", { receiverUnique: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8) }))).toEqual({
+  expect(
+    await dropsOf(scene, () => scene.evil.sendJoin(1, "", { receiverUnique: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8) })),
+  ).toEqual({
     "not-welcome": 1,
   })
   // Who it is instead, as for one who didn't know anybody.
@@ -263,7 +314,9 @@ test("O37 data of a latest stream behind what was delivered is late", async () =
   await scene.evil.join()
   const { latest } = wire.MODE
   expect(await dropsOf(scene, () => scene.evil.send(open(1, { mode: latest }), heartbeat))).toEqual({})
-  expect(await dropsOf(scene, () => [3, 1, 3, 2, 5].forEach((number) => scene.evil.send(message(1, number, latest))))).toEqual({ late: 3 })
+  expect(
+    await dropsOf(scene, () => [3, 1, 3, 2, 5].forEach((number) => scene.evil.send(message(1, number, latest)))),
+  ).toEqual({ late: 3 })
   expect(scene.delivered).toEqual([3, 5])
 })
 

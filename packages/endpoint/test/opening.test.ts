@@ -60,7 +60,9 @@ test("a stream whose opening is late loses nothing, however many were finished s
       !(
         hold &&
         to === "b" &&
-        wire.describeDatagram(new DataView(bytes.buffer, bytes.byteOffset), 0, bytes.length, 1).packets.some((p) => p["stream"] === 3)
+        wire
+          .describeDatagram(new DataView(bytes.buffer, bytes.byteOffset), 0, bytes.length, 1)
+          .packets.some((p) => p["stream"] === 3)
       ),
   )
   toB

@@ -1,6 +1,14 @@
-// Each call in each state of an outgoing stream, in each order of two, and twice: every promise settles, every event comes once, every account balances.
+// Each call in each state of an outgoing stream, in each order of two, and twice: every promise settles, every event
+// comes once, every account balances.
 
-import { type Delivery, fixed, type IncomingStream, type OutgoingEnd, type OutgoingStream, type SendResult } from "@x/endpoint"
+import {
+  type Delivery,
+  fixed,
+  type IncomingStream,
+  type OutgoingEnd,
+  type OutgoingStream,
+  type SendResult,
+} from "@x/endpoint"
 import { expect, test } from "vitest"
 import { type Outcome, outcome } from "./outcome.ts"
 import { makePair, pattern } from "./world.ts"
@@ -26,16 +34,19 @@ const BRIEF_MS = 50
 const CALLS: Readonly<Record<string, (walk: Walk) => void>> = {
   trySend: ({ stream, results }) => results.push(stream.trySend(1, pattern(10))),
   trySendBriefly: ({ stream, results }) => results.push(stream.trySend(1, pattern(20_000), { timeoutMs: BRIEF_MS })),
-  write: ({ stream, results }) => results.push(stream.write(1, 10, (bytes, offset) => bytes.fill(1, offset, offset + 10))),
+  write: ({ stream, results }) =>
+    results.push(stream.write(1, 10, (bytes, offset) => bytes.fill(1, offset, offset + 10))),
   send: (walk) => wait(walk, "send", walk.stream.send(1, pattern(10))),
-  sendAbortable: (walk) => wait(walk, "sendAbortable", walk.stream.send(1, pattern(20_000), { signal: walk.aborting.signal })),
+  sendAbortable: (walk) =>
+    wait(walk, "sendAbortable", walk.stream.send(1, pattern(20_000), { signal: walk.aborting.signal })),
   sendBriefly: (walk) => wait(walk, "sendBriefly", walk.stream.send(1, pattern(3_000), { timeoutMs: BRIEF_MS })),
   receipt: (walk) => {
     if (isAcknowledged(walk.stream.delivery))
       wait(walk, "receipt", walk.stream.send(1, pattern(10), { receipt: true, signal: walk.aborting.signal }))
   },
   flush: (walk) => wait(walk, "flush", walk.stream.flush()),
-  flushBriefly: (walk) => wait(walk, "flushBriefly", walk.stream.flush({ timeoutMs: BRIEF_MS, signal: walk.aborting.signal })),
+  flushBriefly: (walk) =>
+    wait(walk, "flushBriefly", walk.stream.flush({ timeoutMs: BRIEF_MS, signal: walk.aborting.signal })),
   end: (walk) => wait(walk, "end", walk.stream.end()),
   endAbortable: (walk) => wait(walk, "endAbortable", walk.stream.end({ signal: walk.aborting.signal })),
   reset: ({ stream }) => stream.reset(),
@@ -75,8 +86,14 @@ const STATES: Readonly<Record<string, State>> = {
     enter: fillUp,
     arrive: ({ network }) => network.partition("a", "b"),
   },
-  ending: { enter: (walk) => (fillUp(walk), void walk.stream.end()), arrive: ({ network }) => network.partition("a", "b") },
-  resetting: { enter: (walk) => (fillUp(walk), walk.stream.reset()), arrive: ({ network }) => network.partition("a", "b") },
+  ending: {
+    enter: (walk) => (fillUp(walk), void walk.stream.end()),
+    arrive: ({ network }) => network.partition("a", "b"),
+  },
+  resetting: {
+    enter: (walk) => (fillUp(walk), walk.stream.reset()),
+    arrive: ({ network }) => network.partition("a", "b"),
+  },
   "stopped by the peer": { arrive: (_, incoming) => incoming.forEach((it) => it.stop(40_000)) },
   ended: { enter: ({ stream }) => void stream.end() },
   gone: { ...CUT, leave: () => {} },
@@ -87,9 +104,18 @@ const WAITING: Readonly<Record<string, State>> = {
   parked: { isStuck: true, enter: (walk) => (fillUp(walk), fillUp(walk)) },
   full: { isStuck: true, enter: (walk) => [1, 2, 3, 4].forEach(() => fillUp(walk)) },
   "half sent": { ...CUT, enter: (walk) => CALLS["sendAbortable"]!(walk) },
-  abandoning: { ...CUT, enter: (walk) => ["sendAbortable", "sendBriefly", "abort"].forEach((call) => CALLS[call]!(walk)) },
-  "ending behind what is parked": { isStuck: true, enter: (walk) => (fillUp(walk), fillUp(walk), void walk.stream.end()) },
-  "without memory": { enter: (walk) => (fillUp(walk), fillUp(walk)), arrive: ({ network }) => network.partition("a", "b") },
+  abandoning: {
+    ...CUT,
+    enter: (walk) => ["sendAbortable", "sendBriefly", "abort"].forEach((call) => CALLS[call]!(walk)),
+  },
+  "ending behind what is parked": {
+    isStuck: true,
+    enter: (walk) => (fillUp(walk), fillUp(walk), void walk.stream.end()),
+  },
+  "without memory": {
+    enter: (walk) => (fillUp(walk), fillUp(walk)),
+    arrive: ({ network }) => network.partition("a", "b"),
+  },
 }
 
 /** A stream for each run of calls, all in one state; then the calls, and time. */
@@ -144,7 +170,8 @@ async function walkAll(
   a.assertInvariants()
   // Brief is brief, whatever the state.
   for (const { waits } of walks)
-    for (const { call, it } of waits) if (call.endsWith("Briefly")) expect([name, call, it.value]).not.toContain("pending")
+    for (const { call, it } of waits)
+      if (call.endsWith("Briefly")) expect([name, call, it.value]).not.toContain("pending")
   if (state.leave === undefined) {
     network.heal()
     for (const it of incoming) it.resume()
@@ -163,7 +190,16 @@ async function walkAll(
   return walks
 }
 
-const SETTLED = new Set(["resolved", "aborted", "timeout", "stream-closed", "not-joined", "dropped", "refused", "too-large"])
+const SETTLED = new Set([
+  "resolved",
+  "aborted",
+  "timeout",
+  "stream-closed",
+  "not-joined",
+  "dropped",
+  "refused",
+  "too-large",
+])
 
 async function expectOver(name: string, { stream, waits, ends, drains, results }: Walk): Promise<void> {
   const { accepted, acknowledged, unconfirmed, dropped } = stream.account
@@ -176,7 +212,8 @@ async function expectOver(name: string, { stream, waits, ends, drains, results }
   // Room is told while there is some, and not again and again.
   expect(drains.length).toBeLessThanOrEqual(2)
   for (const state of drains) expect(state).toBe("open")
-  for (const result of results) expect(["sent", "parked", "dropped", "refused", "closed", "not-joined", "too-large"]).toContain(result)
+  for (const result of results)
+    expect(["sent", "parked", "dropped", "refused", "closed", "not-joined", "too-large"]).toContain(result)
 }
 
 const PAIRS = NAMES.flatMap((first) => NAMES.map((second) => [first, second]))

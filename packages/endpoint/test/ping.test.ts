@@ -17,7 +17,10 @@ test.each<[string, number, (world: World) => unknown]>([
   const { network, toB } = world
   // What it says is heard, and what we say isn't.
   network.partition("a", "b", { both: false })
-  const waits = outcomes([toB.ping({ timeoutMs: Infinity }), toB.ping({ timeoutMs: Infinity, signal: new AbortController().signal })])
+  const waits = outcomes([
+    toB.ping({ timeoutMs: Infinity }),
+    toB.ping({ timeoutMs: Infinity, signal: new AbortController().signal }),
+  ])
   await network.advance(100)
   expect(valuesOf(waits)).toEqual(["pending", "pending"])
   act(world)

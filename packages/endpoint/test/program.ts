@@ -1,6 +1,7 @@
 /**
- * Programs of calls, as data that fast-check can shrink; the small world in which one runs; and what has to hold while it does and when it is over.
- * A step says what is called and picks on what by number, the newest first. It runs by itself, or within the next callback of a kind.
+ * Programs of calls, as data that fast-check can shrink; the small world in which one runs; and what has to hold while
+ * it does and when it is over. A step says what is called and picks on what by number, the newest first. It runs by
+ * itself, or within the next callback of a kind.
  */
 
 import {
@@ -26,16 +27,67 @@ import { PORT } from "./world.ts"
 
 /** Where a step may run beside by itself. */
 export const PLACES = [
-  ...(["handler", "async handler", "fill", "stream", "gap", "drain", "closed", "joined", "left", "unreachable", "reachable"] as const),
+  ...([
+    "handler",
+    "async handler",
+    "fill",
+    "stream",
+    "gap",
+    "drain",
+    "closed",
+    "joined",
+    "left",
+    "unreachable",
+    "reachable",
+  ] as const),
   ...(["up", "down", "retry", "open", "unconfirmed", "iterator"] as const),
 ]
 export type Place = (typeof PLACES)[number]
 
 /** What is called, the commonest more than once: sending, and time that passes. */
 export const OPS_DRAWN = [
-  ...(["advance", "advance", "advance", "advance", "trySend", "trySend", "trySend", "send", "send", "send", "open", "open"] as const),
-  ...(["write", "flush", "end", "reset", "writable", "webWrite", "webWrite", "webClose", "webAbort", "pause", "resume", "stop"] as const),
-  ...(["messages", "next", "return", "readable", "webRead", "webCancel", "join", "join", "connect", "joined", "name", "name"] as const),
+  ...([
+    "advance",
+    "advance",
+    "advance",
+    "advance",
+    "trySend",
+    "trySend",
+    "trySend",
+    "send",
+    "send",
+    "send",
+    "open",
+    "open",
+  ] as const),
+  ...([
+    "write",
+    "flush",
+    "end",
+    "reset",
+    "writable",
+    "webWrite",
+    "webWrite",
+    "webClose",
+    "webAbort",
+    "pause",
+    "resume",
+    "stop",
+  ] as const),
+  ...([
+    "messages",
+    "next",
+    "return",
+    "readable",
+    "webRead",
+    "webCancel",
+    "join",
+    "join",
+    "connect",
+    "joined",
+    "name",
+    "name",
+  ] as const),
   ...([
     "nameSend",
     "nameSend",
@@ -211,7 +263,10 @@ export class World implements Waiter {
   readonly controllers: AbortController[] = []
   readonly iterators: Owned<AsyncIterableIterator<ReceivedMessage>>[] = []
   readonly readers: Owned<ReadableStreamDefaultReader<Uint8Array>>[] = []
-  readonly writers: (Owned<WritableStreamDefaultWriter<Uint8Array>> & { readonly ledger: StreamLedger; isClosed: boolean })[] = []
+  readonly writers: (Owned<WritableStreamDefaultWriter<Uint8Array>> & {
+    readonly ledger: StreamLedger
+    isClosed: boolean
+  })[] = []
   readonly counts = { calls: 0, accepted: 0, delivered: 0, within: 0, verdicts: 0 }
   readonly #program: Program
   readonly #director: SimulatedHost
@@ -308,8 +363,12 @@ export class World implements Waiter {
       },
     })
     const streamsMax = [64, 64, 64, 2, 1, 8, 64, 64][variant]!
-    const secrets = this.#program.isSecret ? { protection: "mac" as const, secrets: ["what all members know"], rekeyAgeMs: 1_000 } : {}
-    const endpoint = await this.network.until(Endpoint.bind({ ...OPTIONS, ...secrets, streamsMax, port: PORT, host: own }))
+    const secrets = this.#program.isSecret
+      ? { protection: "mac" as const, secrets: ["what all members know"], rekeyAgeMs: 1_000 }
+      : {}
+    const endpoint = await this.network.until(
+      Endpoint.bind({ ...OPTIONS, ...secrets, streamsMax, port: PORT, host: own }),
+    )
     const process = new Process(name, host, endpoint)
     this.processes[index] = process
     this.#listen(process)
@@ -332,13 +391,19 @@ export class World implements Waiter {
       })
     endpoint.on("left", (peer, { unconfirmed, dropped, reason }) => {
       this.check(!this.#left.has(peer), () => `${name}: ${peer.unique} left twice`)
-      this.check(unconfirmed >= 0 && dropped >= 0, () => `${name}: left with ${unconfirmed} unconfirmed and ${dropped} dropped`)
+      this.check(
+        unconfirmed >= 0 && dropped >= 0,
+        () => `${name}: left with ${unconfirmed} unconfirmed and ${dropped} dropped`,
+      )
       this.#left.add(peer)
       this.#part(process, peer, reason)
       this.runWithin("left")
     })
     endpoint.on("unreachable", (peer) => {
-      this.check(!this.#unreachable.has(peer) && !this.#left.has(peer), () => `${name}: ${peer.unique} unreachable twice, or after it left`)
+      this.check(
+        !this.#unreachable.has(peer) && !this.#left.has(peer),
+        () => `${name}: ${peer.unique} unreachable twice, or after it left`,
+      )
       this.#unreachable.add(peer)
       this.runWithin("unreachable")
     })
@@ -375,14 +440,21 @@ export class World implements Waiter {
       incoming.told += messages
       this.runWithin("gap")
     })
-    const isOver = (): boolean => stream.peer.state === "left" && stream.queued.messages === 0 && !stream.isPaused && this.busy === 0
-    void this.watch.add(`closed of incoming ${stream.label}`, stream.closed, { owner, isOver: () => isOver() && this.isFinal })
+    const isOver = (): boolean =>
+      stream.peer.state === "left" && stream.queued.messages === 0 && !stream.isPaused && this.busy === 0
+    void this.watch.add(`closed of incoming ${stream.label}`, stream.closed, {
+      owner,
+      isOver: () => isOver() && this.isFinal,
+    })
     this.runWithin("stream")
   }
 
-  /** What was sent to a peer that left is cut off; if nothing happened that makes it leave, nothing may be lost by that. */
+  /**
+   * What was sent to a peer that left is cut off; if nothing happened that makes it leave, nothing may be lost by that.
+   */
   #part(process: Process, peer: Peer, reason: number): void {
-    const isExplained = this.isRough || process.isClosing || this.#severed.has(pairKey(process.endpoint.unique, peer.unique))
+    const isExplained =
+      this.isRough || process.isClosing || this.#severed.has(pairKey(process.endpoint.unique, peer.unique))
     for (const ledger of this.streams) {
       const { stream, label, withdrawn, isCut, isReliable } = ledger
       if (stream.peer !== peer) continue
@@ -415,14 +487,16 @@ export class World implements Waiter {
     const { unique } = process.endpoint
     for (const ledger of this.streams)
       if (ledger.stream.peer.unique === unique || (!isOrderly && ledger.from === process)) ledger.isCut = true
-    for (const other of this.processes) if (other !== undefined) this.#severed.add(pairKey(other.endpoint.unique, unique))
+    for (const other of this.processes)
+      if (other !== undefined) this.#severed.add(pairKey(other.endpoint.unique, unique))
   }
 
   /** What `from` sends to `to` is off. */
   /** What one process says to another may be cut off, also on a stream that it opens until the other is there again. */
   cutTo(to: string, from: string): void {
     this.#cut.add(`${from}>${to}`)
-    for (const ledger of this.streams) if (ledger.stream.peer.unique === to && ledger.from.endpoint.unique === from) ledger.isCut = true
+    for (const ledger of this.streams)
+      if (ledger.stream.peer.unique === to && ledger.from.endpoint.unique === from) ledger.isCut = true
   }
 
   cutLabel(label: string): void {
@@ -467,7 +541,10 @@ export class World implements Waiter {
     if (sent === undefined) return this.fail(`${process.name}: message ${id} of ${stream.label} was never sent`)
     this.counts.delivered++
     if (!isCopy) sent.delivered++
-    this.check(sent.delivered === (isCopy ? sent.delivered : 1), () => `${process.name}: message ${id} came ${sent.delivered} times`)
+    this.check(
+      sent.delivered === (isCopy ? sent.delivered : 1),
+      () => `${process.name}: message ${id} came ${sent.delivered} times`,
+    )
     this.check(
       sent.to === undefined || sent.to === process.endpoint.unique,
       () => `message ${id} for ${sent.to} came to ${process.endpoint.unique}`,
@@ -610,9 +687,14 @@ function isAway({ network }: World, { isGone, awayUntilMs }: Process): boolean {
   return isGone || network.now < awayUntilMs
 }
 
-/** Web streams say some things with errors of their own: a state that doesn't allow a call, and the reason that the caller gave. */
+/**
+ * Web streams say some things with errors of their own: a state that doesn't allow a call, and the reason that the
+ * caller gave.
+ */
 function isOfWebStreams(error: unknown): boolean {
-  return error === REASON_OF_CALLER || (error instanceof TypeError && "code" in error && error.code === "ERR_INVALID_STATE")
+  return (
+    error === REASON_OF_CALLER || (error instanceof TypeError && "code" in error && error.code === "ERR_INVALID_STATE")
+  )
 }
 
 /** Signals of some kinds: none, one that may be aborted later, and one that was. */
@@ -661,7 +743,10 @@ function accept(world: World, ledger: StreamLedger, id: number, result: string):
 }
 
 /** Reads an iterator once; tells whether there is more. */
-async function next(world: World, { it, owner, name, isOver }: Owned<AsyncIterableIterator<ReceivedMessage>>): Promise<boolean> {
+async function next(
+  world: World,
+  { it, owner, name, isOver }: Owned<AsyncIterableIterator<ReceivedMessage>>,
+): Promise<boolean> {
   const taking = it.next()
   void world.watch.add(`${name}.next()`, taking, { owner, isOver })
   const { done, value } = await taking
@@ -671,7 +756,10 @@ async function next(world: World, { it, owner, name, isOver }: Owned<AsyncIterab
   return true
 }
 
-async function read(world: World, { it, owner, name, isOver }: Owned<ReadableStreamDefaultReader<Uint8Array>>): Promise<boolean> {
+async function read(
+  world: World,
+  { it, owner, name, isOver }: Owned<ReadableStreamDefaultReader<Uint8Array>>,
+): Promise<boolean> {
   const reading = it.read()
   void world.watch.add(`${name}.read()`, reading, { owner, isOver, mayReject: isOfWebStreams })
   try {
@@ -703,7 +791,9 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     if (type !== TYPE.handler) world.divertLabel(ledger.label)
     for (let i = 0; i <= k; i++) {
       const { id, bytes } = world.message(ledger.stream.peer.unique, m)
-      const result = world.attempt("trySend", () => ledger.stream.trySend(type, bytes, m === 5 ? { timeoutMs: 50 } : {}))
+      const result = world.attempt("trySend", () =>
+        ledger.stream.trySend(type, bytes, m === 5 ? { timeoutMs: 50 } : {}),
+      )
       if (result !== undefined) accept(world, ledger, id, result)
       if (m === 5 && result === "parked") ledger.withdrawn.add(id)
     }
@@ -740,7 +830,8 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     const stream = peer.replies.current
     if (stream !== undefined && stream !== before) world.addStream(process, stream, "replies", true)
     const ledger = world.streams.find((it) => it.stream === stream)
-    if (ledger !== undefined && stream!.account.accepted > (stream === before ? accepted : 0)) accept(world, ledger, id, "sent")
+    if (ledger !== undefined && stream!.account.accepted > (stream === before ? accepted : 0))
+      accept(world, ledger, id, "sent")
     if (sending === undefined) return
     const isOver = (): boolean => stream === undefined || stream.state === "closed"
     follow(world, process, `send ${id} on the replies to ${peer.unique}`, sending, { ...options, isOver }, (code) => {
@@ -808,11 +899,13 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     const { id, bytes } = world.message(ledger.stream.peer.unique, m)
     // Node itself stumbles over a write behind a close.
     if (writer.isClosed) return
-    void world.watch.add(`${name}.write()`, it.write(bytes), { owner, isOver, mayReject: isOfWebStreams }).then((code) => {
-      if (code === undefined) accept(world, ledger, id, "sent")
-      // A payload that misses a part is given up as a whole.
-      else ledger.isCut = true
-    })
+    void world.watch
+      .add(`${name}.write()`, it.write(bytes), { owner, isOver, mayReject: isOfWebStreams })
+      .then((code) => {
+        if (code === undefined) accept(world, ledger, id, "sent")
+        // A payload that misses a part is given up as a whole.
+        else ledger.isCut = true
+      })
     void world.watch.add(`${name}.ready`, it.ready, { owner, isOver, mayReject: isOfWebStreams })
   },
 
@@ -829,7 +922,12 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     if (writer === undefined || isAway(world, writer.owner)) return
     const { it, owner, name, isOver, ledger } = writer
     ledger.isCut = true
-    void world.watch.add(`${name}.abort()`, it.abort(REASON_OF_CALLER), { owner, isOver, withinMs: 0, mayReject: isOfWebStreams })
+    void world.watch.add(`${name}.abort()`, it.abort(REASON_OF_CALLER), {
+      owner,
+      isOver,
+      withinMs: 0,
+      mayReject: isOfWebStreams,
+    })
   },
 
   pause(world, n) {
@@ -871,7 +969,8 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
 
   readable(world, n) {
     const incoming = pick(world.incoming, n)
-    if (incoming === undefined || isAway(world, incoming.owner) || world.isFinal || incoming.stream.readable.locked) return
+    if (incoming === undefined || isAway(world, incoming.owner) || world.isFinal || incoming.stream.readable.locked)
+      return
     const { stream, owner } = incoming
     world.divert(stream)
     const it = stream.readable.getReader()
@@ -891,7 +990,11 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     if (reader === undefined || isAway(world, reader.owner)) return
     world.cutLabel(reader.name.slice("the reader of ".length))
     const { it, owner, name } = reader
-    void world.watch.add(`${name}.cancel()`, it.cancel(REASON_OF_CALLER), { owner, withinMs: 0, mayReject: isOfWebStreams })
+    void world.watch.add(`${name}.cancel()`, it.cancel(REASON_OF_CALLER), {
+      owner,
+      withinMs: 0,
+      mayReject: isOfWebStreams,
+    })
   },
 
   join(world, n, m, k) {
@@ -919,7 +1022,9 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     const target = NAMES[m % world.processes.length]!
     if (process === undefined || target === process.name) return
     const retry = { minMs: 50, maxMs: [100, 400][k % 2]! }
-    const it = world.attempt("connect", () => process.endpoint.connect(`${k === 7 ? "slow-" : ""}${target}:${PORT}`, { retry }))
+    const it = world.attempt("connect", () =>
+      process.endpoint.connect(`${k === 7 ? "slow-" : ""}${target}:${PORT}`, { retry }),
+    )
     if (it === undefined) return
     const connection = { owner: process, it, isUp: false }
     world.connections.push(connection)
@@ -1017,7 +1122,10 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     const ledger = pick(world.named, n)
     if (ledger === undefined || isAway(world, ledger.owner)) return
     const { named, owner } = ledger
-    void world.watch.add(`end of the name ${named.label}`, named.end(), { owner, isOver: () => named.state === "ended" })
+    void world.watch.add(`end of the name ${named.label}`, named.end(), {
+      owner,
+      isOver: () => named.state === "ended",
+    })
   },
 
   part(world, n, _, k) {
@@ -1181,7 +1289,9 @@ const SETUPS: readonly (readonly Step[])[] = [
 /** Closes an endpoint; what its streams had accepted has come by then if the path is good and the other one lives. */
 function closeProcess(world: World, process: Process): void {
   const { endpoint, name } = process
-  const owed = process.isClosing ? [] : world.streams.filter((ledger) => ledger.from === process && isOwed(world, ledger))
+  const owed = process.isClosing
+    ? []
+    : world.streams.filter((ledger) => ledger.from === process && isOwed(world, ledger))
   if (!process.isClosing) world.severAll(process, true)
   process.isClosing = true
   const closing = endpoint.close()
@@ -1211,14 +1321,21 @@ function checkDelivered(world: World, { stream, label, ids, withdrawn }: StreamL
   const { account } = stream
   world.check(
     account.pending === 0 && account.unconfirmed + account.dropped <= withdrawn.size,
-    () => `${label}: its endpoint closed in order, and the account is ${JSON.stringify(account)} with ${withdrawn.size} withdrawn`,
+    () =>
+      `${label}: its endpoint closed in order, and the account is ${JSON.stringify(account)} with ${withdrawn.size} withdrawn`,
   )
   if (world.isDiverted(label)) return
   const missing = ids.filter((id) => !withdrawn.has(id) && !world.isDelivered(id))
-  world.check(missing.length === 0, () => `${label}: its endpoint closed in order, and ${missing.length} of ${ids.length} never came`)
+  world.check(
+    missing.length === 0,
+    () => `${label}: its endpoint closed in order, and ${missing.length} of ${ids.length} never came`,
+  )
 }
 
-/** Runs a program to its end, and then some: all that was asked for is answered, nothing is lost that need not be, and nothing is left. */
+/**
+ * Runs a program to its end, and then some: all that was asked for is answered, nothing is lost that need not be, and
+ * nothing is left.
+ */
 export async function runProgram(program: Program): Promise<World> {
   const world = new World(program)
   world.processes.length = program.nodes
@@ -1257,10 +1374,13 @@ async function finish(world: World, { isPatient, first }: Program): Promise<void
   // What was under way when the last reader left has come, and waits for the next one.
   consumeAll(world)
   if (world.failures.length > 0) return
-  const order = world.processes.map((_, i) => world.processes[(i + first) % world.processes.length]!).filter((it) => !it.isGone)
+  const order = world.processes
+    .map((_, i) => world.processes[(i + first) % world.processes.length]!)
+    .filter((it) => !it.isGone)
   if (first >= 3)
     for (const { owner, it } of world.connections)
-      if (owner === order[0]) void world.watch.add("connection.close()", it.close(2_000), { owner, withinMs: 2_000 + GOODBYE_MS })
+      if (owner === order[0])
+        void world.watch.add("connection.close()", it.close(2_000), { owner, withinMs: 2_000 + GOODBYE_MS })
   if (order[0] !== undefined) closeProcess(world, order[0])
   await world.when(() => order[0]?.isClosed !== false, LINGER_MS + GOODBYE_MS + 100)
   consumeAll(world)
@@ -1270,7 +1390,10 @@ async function finish(world: World, { isPatient, first }: Program): Promise<void
   await world.when(() => world.watch.pending().length === 0, 500)
   await world.advance(300)
   if (world.failures.length > 0) return
-  world.check(world.watch.pending().length === 0, () => `all is closed, and still pending: ${world.watch.pending().join(", ")}`)
+  world.check(
+    world.watch.pending().length === 0,
+    () => `all is closed, and still pending: ${world.watch.pending().join(", ")}`,
+  )
   checkEnd(world)
 }
 
@@ -1296,13 +1419,21 @@ function checkEnd(world: World): void {
   for (const process of world.processes) {
     if (process === undefined || process.isGone) continue
     const { peers, joins, halfOpen, pool, sendPool, assemblyBytes, streams, slots } = process.endpoint.sizes
-    const left = Object.entries({ peers, joins, halfOpen, pool, sendPool, assemblyBytes, streams, slots }).filter(([, size]) => size !== 0)
-    world.check(left.length === 0, () => `${process.name} is closed and holds ${left.map(([what, size]) => `${what} ${size}`).join(", ")}`)
+    const left = Object.entries({ peers, joins, halfOpen, pool, sendPool, assemblyBytes, streams, slots }).filter(
+      ([, size]) => size !== 0,
+    )
+    world.check(
+      left.length === 0,
+      () => `${process.name} is closed and holds ${left.map(([what, size]) => `${what} ${size}`).join(", ")}`,
+    )
     const { queuedBytes } = process.endpoint.stats()
     world.check(queuedBytes === 0, () => `${process.name} is closed, and ${queuedBytes} bytes are queued`)
   }
   for (const { owner, stream, told } of world.incoming)
-    world.check(owner.isGone || told <= stream.gone, () => `${stream.label}: gaps of ${told} were told, ${stream.gone} are gone`)
+    world.check(
+      owner.isGone || told <= stream.gone,
+      () => `${stream.label}: gaps of ${told} were told, ${stream.gone} are gone`,
+    )
   for (const { owner, delivery, named, streams, ids, handedBack, withdrawn } of world.named) {
     if (owner.isGone || !delivery.startsWith("reliable")) continue
     let acknowledged = 0
@@ -1314,7 +1445,10 @@ function checkEnd(world: World): void {
     )
   }
   if (world.processes.every((it) => it?.isGone === false))
-    world.check(world.told === world.planned, () => `${world.planned} errors were thrown by the application, ${world.told} told`)
+    world.check(
+      world.told === world.planned,
+      () => `${world.planned} errors were thrown by the application, ${world.told} told`,
+    )
 }
 
 const link: fc.Arbitrary<LinkOptions> = fc.constantFrom<LinkOptions>(
@@ -1331,7 +1465,10 @@ const step: fc.Arbitrary<Step> = fc.record({
   n: fc.nat(5),
   m: fc.nat(5),
   k: fc.nat(7),
-  within: fc.oneof({ weight: 7, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: fc.constantFrom(...PLACES) }),
+  within: fc.oneof(
+    { weight: 7, arbitrary: fc.constant(undefined) },
+    { weight: 1, arbitrary: fc.constantFrom(...PLACES) },
+  ),
 })
 
 export const programs: fc.Arbitrary<Program> = fc.record({

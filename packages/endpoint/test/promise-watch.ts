@@ -86,7 +86,9 @@ export class PromiseWatch {
       const isLate = nowMs > entry.deadlineMs + AT_ONCE_MS
       if (!isLate && nowMs <= entry.overSinceMs + AT_ONCE_MS) continue
       this.#entries.delete(entry)
-      this.failures.push(`${entry.name} is still pending, ${isLate ? "past its time" : "and what it waits for is over"}`)
+      this.failures.push(
+        `${entry.name} is still pending, ${isLate ? "past its time" : "and what it waits for is over"}`,
+      )
     }
   }
 

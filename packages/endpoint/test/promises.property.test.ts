@@ -1,5 +1,6 @@
-// Whatever is called in whatever order, on whatever path: each promise settles in time, with an `EndpointError` if it is refused; nothing that was
-// accepted is lost by closing in order while the peer lives; and closed endpoints hold nothing.
+// Whatever is called in whatever order, on whatever path: each promise settles in time, with an `EndpointError` if it
+// is refused; nothing that was accepted is lost by closing in order while the peer lives; and closed endpoints hold
+// nothing.
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
@@ -22,7 +23,8 @@ test(
           const { failures, counts, watch } = await runProgram(program)
           await new Promise((resolve) => setImmediate(resolve))
           expect([...failures, ...unseen]).toEqual([])
-          for (const [name, count] of Object.entries({ ...counts, ...watch.counts })) totals[name as keyof typeof totals] += count
+          for (const [name, count] of Object.entries({ ...counts, ...watch.counts }))
+            totals[name as keyof typeof totals] += count
         }),
         { numRuns: runs(300) },
       )

@@ -17,11 +17,17 @@ const folder = mkdtempSync(join(root, ".cache/readme-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const programs = READMES.flatMap((readme) => {
-  const blocks = [...readFileSync(join(root, readme), "utf8").matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code!)
+  const blocks = [...readFileSync(join(root, readme), "utf8").matchAll(/^```ts\n(.*?)^```$/gms)].map(
+    ([, code]) => code!,
+  )
   return blocks.map((code, i) => {
     const file = join(folder, `${readme.replaceAll(/\W/g, "-")}-${i + 1}.ts`)
     writeFileSync(file, code)
-    return { title: `${readme}, program ${i + 1}`, file, prints: [...code.matchAll(/\/\/ prints: (.*)$/gm)].map(([, line]) => line!) }
+    return {
+      title: `${readme}, program ${i + 1}`,
+      file,
+      prints: [...code.matchAll(/\/\/ prints: (.*)$/gm)].map(([, line]) => line!),
+    }
   })
 })
 
@@ -35,23 +41,31 @@ describe("the programs of the READMEs", () => {
   it("are sound to the compiler", () => {
     const config = join(folder, "tsconfig.json")
     writeFileSync(config, JSON.stringify({ extends: join(root, "tools/tsconfig.tests.json"), include: ["*.ts"] }))
-    const { status, stdout } = spawnSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", config], {
-      encoding: "utf8",
-    })
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      [join(root, "node_modules/typescript/bin/tsc"), "-p", config],
+      {
+        encoding: "utf8",
+      },
+    )
     expect(stdout).toBe("")
     expect(status).toBe(0)
   })
 
   it("are the files that they name, which run as tests of their own", () => {
     const recipes = join(root, "packages/endpoint/test/recipes")
-    const named = [...readFileSync(join(root, "packages/endpoint/RECIPES.md"), "utf8").matchAll(/^```ts (\S+)\n(.*?)^```$/gms)]
+    const named = [
+      ...readFileSync(join(root, "packages/endpoint/RECIPES.md"), "utf8").matchAll(/^```ts (\S+)\n(.*?)^```$/gms),
+    ]
     expect(named.map(([, name]) => name).toSorted()).toEqual(readdirSync(recipes).toSorted())
     for (const [, name, code] of named) expect(code).toBe(readFileSync(join(recipes, name!), "utf8"))
   })
 
   it.each(programs)("$title prints what it says", async ({ file, prints }) => {
     const printed: string[] = []
-    const log = vi.spyOn(console, "log").mockImplementation((...values: unknown[]) => void printed.push(values.join(" ")))
+    const log = vi
+      .spyOn(console, "log")
+      .mockImplementation((...values: unknown[]) => void printed.push(values.join(" ")))
     try {
       await import(/* @vite-ignore */ file)
     } finally {

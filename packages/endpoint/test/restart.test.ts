@@ -8,7 +8,11 @@ import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 test("a peer that left unheard and joins again is another session, whatever its former one had under way", async () => {
   let rejoined = 0
   for (let seed = 1; seed <= 150; seed++) {
-    const { network, a, b, toB } = await makePair(seed, { delayMs: 2, jitterMs: 2 }, { heartbeatMs: 200, unreachableMs: 1_000 })
+    const { network, a, b, toB } = await makePair(
+      seed,
+      { delayMs: 2, jitterMs: 2 },
+      { heartbeatMs: 200, unreachableMs: 1_000 },
+    )
     const labels: string[] = []
     b.handle(1, ({ stream }) => labels.push(stream.label))
     const before = toB.open({ label: "before" })
@@ -50,7 +54,8 @@ test("a peer that left unheard and joins again keeps the session that it gets, a
     const { network, a, b, toB } = await makePair(5, { delayMs: 50 }, { heartbeatMs: 200, unreachableMs: 1_000 })
     let rejoined = 0
     a.on("rejoined", () => rejoined++)
-    // After three heartbeats without an answer b asks, and goes on asking: wherever it is with that, the goodbye is lost and a joins.
+    // After three heartbeats without an answer b asks, and goes on asking: wherever it is with that, the goodbye is
+    // lost and a joins.
     network.partition("a", "b")
     await network.advance(700 + waitMs)
     network.heal()
@@ -102,7 +107,10 @@ test("a process that has ended is not held beside the one after it, which joined
   await network.when(() => a.peers.length === 1)
   host.crash()
   // That nobody has its slots any more is lost on the way, until the second one has taken its place.
-  network.filter(({ bytes }) => describeDatagram(new DataView(bytes.buffer), 0, bytes.length, PROFILE.checksum).packets[0]!.kind !== "hint")
+  network.filter(
+    ({ bytes }) =>
+      describeDatagram(new DataView(bytes.buffer), 0, bytes.length, PROFILE.checksum).packets[0]!.kind !== "hint",
+  )
   const { endpoint: second } = await bind("b")
   const peer = await network.until(second.join(`[${v6}]:${PORT}`))
   await network.when(() => a.peers.length === 2)
@@ -127,7 +135,11 @@ test("a join goes on with the process that takes its peer's place between challe
   const { endpoint: second } = await bind("b")
   const peer = await network.until(joining)
   // The second one's challenge and accept: two round trips of 100 ms after the answer that it got.
-  expect([peer.unique, second.stats().drops["not-welcome"], network.now - startMs < 400]).toEqual([second.unique, 1, true])
+  expect([peer.unique, second.stats().drops["not-welcome"], network.now - startMs < 400]).toEqual([
+    second.unique,
+    1,
+    true,
+  ])
 })
 
 test("a restarted process met over the other family replaces the one before", async () => {

@@ -1,4 +1,5 @@
-// A consumer that is behind holds up its sender: at its own pace, with next to nothing sent in vain, and for next to nothing while it stands still.
+// A consumer that is behind holds up its sender: at its own pace, with next to nothing sent in vain, and for next to
+// nothing while it stands still.
 import * as wire from "@x/wire"
 import { type Delivery, type Endpoint, fixed, type IncomingStream, type OutgoingStream, type Peer } from "@x/endpoint"
 import type { Network, SimulatedHost } from "@x/transport/simulated"
@@ -50,7 +51,10 @@ function sleeper(host: SimulatedHost): (untilMs: number) => Promise<void> {
 }
 
 /** Offers more than the consumers take, for a while; says what it took. */
-async function run(flow: Flow, ms: number): Promise<{ taken: number; expected: number; packets: number; needed: number }> {
+async function run(
+  flow: Flow,
+  ms: number,
+): Promise<{ taken: number; expected: number; packets: number; needed: number }> {
   const { windowPackets, queuedMessagesMax } = flow
   const options = { congestion: fixed(), windowPackets, queuedMessagesMax }
   const { network, b, hostB, toB } = await makePair(1, { delayMs: flow.delayMs }, options)
@@ -112,10 +116,14 @@ test("however much slower than its sender a consumer is, it is kept busy, and ne
       load: fc.double({ min: 0.1, max: 1, noNaN: true }),
     })
     .map(({ load, ...it }): Flow => {
-      // What fits the queue or the window twice in a round trip, and a loss takes one more; and no more than a test can wait for.
+      // What fits the queue or the window twice in a round trip, and a loss takes one more; and no more than a test can
+      // wait for.
       const rttMs = 2 * it.delayMs + 25
       const windowMessages = (it.windowPackets * 1_100) / (it.bytes + 40)
-      const most = Math.min(it.queuedMessagesMax, 4_194_304 / (it.bytes + 1), windowMessages, 1_048_576 / (it.bytes + 40)) / 4 / rttMs
+      const most =
+        Math.min(it.queuedMessagesMax, 4_194_304 / (it.bytes + 1), windowMessages, 1_048_576 / (it.bytes + 40)) /
+        4 /
+        rttMs
       const takenPerMs = (load * Math.min(most, 4, 2_000 / (it.bytes + 40))) / it.streams
       const speed = Math.max(it.speed, (takenPerMs * it.streams) / 40)
       return { ...it, takenPerMs, speed: it.lossRate > 0 ? Math.min(speed, 0.7) : speed }
@@ -125,7 +133,8 @@ test("however much slower than its sender a consumer is, it is kept busy, and ne
       const ms = Math.min(20_000, Math.max(1_000, 200 / it.takenPerMs))
       const { taken, expected, packets, needed } = await run(it, ms)
       expect(taken).toBeGreaterThanOrEqual(0.97 * expected - 2 * it.streams)
-      // What is under way when a consumer falls behind for the first time may be too much: what is sent until it says so.
+      // What is under way when a consumer falls behind for the first time may be too much: what is sent until it says
+      // so.
       const perMs = (it.takenPerMs / it.speed) * Math.max(1, Math.ceil(it.bytes / 1_100))
       const ahead = it.lossRate > 0 ? it.windowPackets / 2 : Math.min(it.windowPackets, perMs * (2 * it.delayMs + 2))
       expect(packets).toBeLessThanOrEqual(1.05 * needed + it.streams * ahead)
@@ -146,7 +155,14 @@ async function rate(network: Network, ...endpoints: readonly Endpoint[]): Promis
 async function hold(
   count: number,
   options = {},
-): Promise<{ network: Network; a: Endpoint; b: Endpoint; toB: Peer; streams: OutgoingStream[]; held: IncomingStream[] }> {
+): Promise<{
+  network: Network
+  a: Endpoint
+  b: Endpoint
+  toB: Peer
+  streams: OutgoingStream[]
+  held: IncomingStream[]
+}> {
   const world = await makePair(2, { delayMs: 10 }, { queuedMessagesMax: 4, ...options })
   const held: IncomingStream[] = []
   world.b.on("stream", (stream) => {
@@ -318,7 +334,8 @@ test("a message that was refused for lack of memory while its packet was kept is
     }
     const v = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const d = wire.describeDatagram(v, 0, bytes.length, 1)
-    for (const p of d.packets) if (p.kind === "sequenced" && p["stream"] === 1 && p["number"] === 40 && hold) return false
+    for (const p of d.packets)
+      if (p.kind === "sequenced" && p["stream"] === 1 && p["number"] === 40 && hold) return false
     return true
   })
   const p1 = s1.send(1, pattern(60_000)).catch((e) => e)
@@ -335,7 +352,11 @@ test("a message that was refused for lack of memory while its packet was kept is
 })
 
 test("F57 a slow peer that stops reading for a minute stops the sender, whose memory stays flat, and nothing is lost", async () => {
-  const { network, b, hostB, toB } = await makePair(7, { delayMs: 5 }, { unreachableMs: 120_000, parkedMessagesMax: 10 })
+  const { network, b, hostB, toB } = await makePair(
+    7,
+    { delayMs: 5 },
+    { unreachableMs: 120_000, parkedMessagesMax: 10 },
+  )
   let received = 0
   b.handle(1, () => received++)
   const stream = toB.open()
@@ -354,7 +375,12 @@ test("F57 a slow peer that stops reading for a minute stops the sender, whose me
 
 test("F64 with little memory for early packets and for large messages everything still arrives, from several peers at once", async () => {
   const world = makeWorld(8, { delayMs: 5, lossRate: 0.05, reorderRate: 0.05 })
-  const limits = { poolPacketsMax: 64, messageBytesMax: 100_000, assemblyBytesPerPeer: 100_000, assemblyBytesMax: 150_000 }
+  const limits = {
+    poolPacketsMax: 64,
+    messageBytesMax: 100_000,
+    assemblyBytesPerPeer: 100_000,
+    assemblyBytesMax: 150_000,
+  }
   const { endpoint: hub } = await world.bind("hub", limits)
   let received = 0
   hub.handle(1, ({ length }) => (received += length))

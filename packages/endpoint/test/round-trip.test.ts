@@ -40,7 +40,11 @@ test("nor do answers to all that waited meanwhile: the first datagram after them
 })
 
 test("a window of a few datagrams turns over once in a round trip, not once for each delay of a status", async () => {
-  const { network, b, toB } = await makePair(10, { delayMs: 0.1 }, { congestion: fixed({ windowBytes: 12_000, paceBytesPerMs: 1e9 }) })
+  const { network, b, toB } = await makePair(
+    10,
+    { delayMs: 0.1 },
+    { congestion: fixed({ windowBytes: 12_000, paceBytesPerMs: 1e9 }) },
+  )
   b.handle(1, () => {})
   const stream = toB.open()
   const startMs = network.now
@@ -52,7 +56,11 @@ test("a window of a few datagrams turns over once in a round trip, not once for 
 
 test("a window that stays shut is probed also by who answers a heartbeat before the probe is due", async () => {
   const congestion = fixed({ windowBytes: 4_000, paceBytesPerMs: 1e9 })
-  const { network, b, toB } = await makePair(11, { delayMs: 2 }, { congestion, heartbeatMs: 10_000, unreachableMs: 60_000 })
+  const { network, b, toB } = await makePair(
+    11,
+    { delayMs: 2 },
+    { congestion, heartbeatMs: 10_000, unreachableMs: 60_000 },
+  )
   let received = 0
   b.handle(1, () => received++)
   const toA = b.peers[0]!

@@ -13,7 +13,9 @@ export interface Scene {
 
 export async function makeScene(options: EndpointOptions = {}): Promise<Scene> {
   const network = createNetwork({ seed: 1, link: { delayMs: 1 } })
-  const endpoint = await network.until(Endpoint.bind({ host: network.host("b"), port: 1, protection: "none", ...options }))
+  const endpoint = await network.until(
+    Endpoint.bind({ host: network.host("b"), port: 1, protection: "none", ...options }),
+  )
   const delivered: number[] = []
   endpoint.handle(1, ({ view, offset }) => delivered.push(view.getUint8(offset)))
   const evil = await EvilPeer.bind(network, "evil", endpoint.addresses[0]!)
@@ -28,6 +30,8 @@ export async function dropsOf({ network, endpoint }: Scene, run: () => void): Pr
   endpoint.assertInvariants()
   const after = endpoint.stats().drops
   return Object.fromEntries(
-    wire.DROP_REASONS.map((reason) => [reason, after[reason] - before[reason]] as const).filter(([, count]) => count > 0),
+    wire.DROP_REASONS.map((reason) => [reason, after[reason] - before[reason]] as const).filter(
+      ([, count]) => count > 0,
+    ),
   )
 }

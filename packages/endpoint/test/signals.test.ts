@@ -34,7 +34,11 @@ test("one signal for fifty sends, joins, pings and payloads: one listener, no wa
   const stream = toB.open()
   const all: Promise<unknown>[] = []
   for (let i = 0; i < 50; i++) {
-    all.push(stream.send(1, pattern(1_000), { signal, receipt: i % 2 === 0 }), toB.ping({ signal }), a.join(`b:${PORT}`, { signal }))
+    all.push(
+      stream.send(1, pattern(1_000), { signal, receipt: i % 2 === 0 }),
+      toB.ping({ signal }),
+      a.join(`b:${PORT}`, { signal }),
+    )
     const writer = toB.open().writable(1, { signal }).getWriter()
     all.push(writer.write(pattern(10)), writer.close())
   }
@@ -62,9 +66,16 @@ test("all that wait on one signal are told when it aborts, with its reason, once
   controller.abort("enough")
   const results = await network.until(settled)
   for (const result of results)
-    expect(result).toMatchObject({ status: "rejected", reason: { name: "EndpointError", code: "aborted", cause: "enough" } })
+    expect(result).toMatchObject({
+      status: "rejected",
+      reason: { name: "EndpointError", code: "aborted", cause: "enough" },
+    })
   // Aborted already: at once, and nobody listens.
-  for (const late of [() => stream.send(1, pattern(1), { signal }), () => toB.ping({ signal }), () => a.join(`b:${PORT}`, { signal })])
+  for (const late of [
+    () => stream.send(1, pattern(1), { signal }),
+    () => toB.ping({ signal }),
+    () => a.join(`b:${PORT}`, { signal }),
+  ])
     await expect(late()).rejects.toMatchObject({ code: "aborted", cause: "enough" })
   expect(count.most).toBe(1)
   expect(warnings).toEqual([])

@@ -1,5 +1,5 @@
-// What the state tables of STATES.md say of each thing that a user holds, walked: each call in each state, by itself, twice, and before and after each
-// other one. Nothing is pending in the end, nothing is held, and the accounts balance.
+// What the state tables of STATES.md say of each thing that a user holds, walked: each call in each state, by itself,
+// twice, and before and after each other one. Nothing is pending in the end, nothing is held, and the accounts balance.
 
 import { readFileSync } from "node:fs"
 import { expect, test } from "vitest"
@@ -43,7 +43,10 @@ function cellsOf(line: string): string[] {
     .map((cell) => cell.replaceAll("`", "").trim())
 }
 
-/** The states that one may be in after a cell: those that look alike are told apart by how one got there, and may have become one. */
+/**
+ * The states that one may be in after a cell: those that look alike are told apart by how one got there, and may have
+ * become one.
+ */
 function statesAfter({ states }: Table, state: string, cell: string): readonly string[] {
   const seen = /→ (.*)$/.exec(cell)?.[1]
   return seen === undefined
@@ -51,7 +54,12 @@ function statesAfter({ states }: Table, state: string, cell: string): readonly s
     : states.filter((name) => `${name}, `.startsWith(`${seen}, `))
 }
 
-async function walk(thing: Thing, state: string, doings: readonly string[], check: (cells: readonly string[]) => void): Promise<void> {
+async function walk(
+  thing: Thing,
+  state: string,
+  doings: readonly string[],
+  check: (cells: readonly string[]) => void,
+): Promise<void> {
   const it = await Walk.begin()
   const subject = await thing.states[state]!(it)
   subject.observe()
@@ -99,7 +107,8 @@ test.each(Object.keys(THINGS))("%s: each call after each other, and twice, does 
           // What had happened without being seen may show now.
           if (thing.unseen?.some((name) => name === first || name === `${state}: ${first}`) === true) return
           const may = after.map((name) => table.cells.get(second)!.get(name)!)
-          if (!may.includes(cell!)) wrong.push(`${state}: ${first}, ${second}: "${cell}" and not "${may.join('" or "')}"`)
+          if (!may.includes(cell!))
+            wrong.push(`${state}: ${first}, ${second}: "${cell}" and not "${may.join('" or "')}"`)
         })
       }
     }

@@ -64,7 +64,12 @@ test("an honest sender hears of a stop though all that was said of it by itself 
   let isLost = true
   const packets = ({ to, bytes }: { to: string; bytes: Uint8Array }): boolean => {
     if (to !== "a" || !isLost) return true
-    const { packets } = wire.describeDatagram(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length, 1)
+    const { packets } = wire.describeDatagram(
+      new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+      0,
+      bytes.length,
+      1,
+    )
     return !packets.some(({ kind }) => kind === "stop")
   }
   network.filter(packets)
@@ -99,7 +104,14 @@ const TOTAL = 2_000
 
 /** Pieces of a message that has two thousand bytes in two packets. */
 function part(number: number, form: number, mode: wire.Mode): Packet {
-  return piece(1, number, { form, message: 0, total: TOTAL, bytes: TOTAL / 2, mode, ...(form === middle ? { offset: 500 } : {}) })
+  return piece(1, number, {
+    form,
+    message: 0,
+    total: TOTAL,
+    bytes: TOTAL / 2,
+    mode,
+    ...(form === middle ? { offset: 500 } : {}),
+  })
 }
 
 test.each([
@@ -108,7 +120,11 @@ test.each([
     UNORDERED,
     [part(0, first, UNORDERED), part(1, last, UNORDERED), part(2, last, UNORDERED), end(1, 3)],
   ],
-  ["the last piece twice and the first late", UNORDERED, [part(1, last, UNORDERED), part(2, last, UNORDERED), part(0, first, UNORDERED)]],
+  [
+    "the last piece twice and the first late",
+    UNORDERED,
+    [part(1, last, UNORDERED), part(2, last, UNORDERED), part(0, first, UNORDERED)],
+  ],
   ["the first piece twice, then the end", UNORDERED, [part(0, first, UNORDERED), part(1, first, UNORDERED), end(1, 2)]],
   [
     "the first piece again once its message was whole",
@@ -117,12 +133,24 @@ test.each([
   ],
   ["a first piece and the end", wire.MODE.reliable, [part(0, first, wire.MODE.reliable), end(1, 1)]],
   ["a first piece of an unordered stream and the end", UNORDERED, [part(0, first, UNORDERED), end(1, 1)]],
-  ["a first piece that may be lost, and the end", wire.MODE["best-effort"], [part(0, first, wire.MODE["best-effort"]), end(1, 1)]],
+  [
+    "a first piece that may be lost, and the end",
+    wire.MODE["best-effort"],
+    [part(0, first, wire.MODE["best-effort"]), end(1, 1)],
+  ],
   ["a first piece of the latest, and the end", wire.MODE.latest, [part(0, first, wire.MODE.latest), end(1, 1)]],
-  ["the first piece twice, in order", wire.MODE.reliable, [part(0, first, wire.MODE.reliable), part(1, first, wire.MODE.reliable)]],
+  [
+    "the first piece twice, in order",
+    wire.MODE.reliable,
+    [part(0, first, wire.MODE.reliable), part(1, first, wire.MODE.reliable)],
+  ],
   ["the end, the end again, and a reset", UNORDERED, [part(0, first, UNORDERED), end(1, 5), end(1, 5), reset(1)]],
   ["a reset while a message is under way", UNORDERED, [part(0, first, UNORDERED), reset(1)]],
-  ["a reset while a message is under way, in order", wire.MODE.reliable, [part(0, first, wire.MODE.reliable), reset(1)]],
+  [
+    "a reset while a message is under way, in order",
+    wire.MODE.reliable,
+    [part(0, first, wire.MODE.reliable), reset(1)],
+  ],
 ] as const)("no memory is left of %s", async (_, mode, packets) => {
   const { network, evil, endpoint, ends, baseline } = await joined()
   evil.send(open(1, { mode }))

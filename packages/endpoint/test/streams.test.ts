@@ -1,4 +1,5 @@
-// What a stream's two ends offer beside sending: receipts, deadlines, turns, consumers that take their time, payloads in parts.
+// What a stream's two ends offer beside sending: receipts, deadlines, turns, consumers that take their time, payloads
+// in parts.
 
 import { type EndpointOptions, fixed, type Peer, type SendResult } from "@x/endpoint"
 import type { LinkOptions } from "@x/transport/simulated"
@@ -111,7 +112,11 @@ test("reliable without order: a message of one packet passes a large one that wa
 
 test("an abandoned message of an unordered stream leaves no memory behind, whatever comes in which order", async () => {
   for (let seed = 0; seed < 20; seed++) {
-    const { network, b, toB } = await pair(600 + seed, { windowPackets: 8 }, { delayMs: 5, jitterMs: 8, reorderRate: 0.5, lossRate: 0.2 })
+    const { network, b, toB } = await pair(
+      600 + seed,
+      { windowPackets: 8 },
+      { delayMs: 5, jitterMs: 8, reorderRate: 0.5, lossRate: 0.2 },
+    )
     const stream = toB.open({ delivery: "reliable-unordered" })
     const aborting = new AbortController()
     const sending = outcome(stream.send(1, pattern(60_000), { signal: aborting.signal }))
@@ -159,7 +164,9 @@ test("a message that waits longer than it may is given up, half sent too, and is
   const received: Uint8Array[] = []
   b.handle(1, (message) => received.push(message.copy()))
   const stream = toB.open()
-  const sends = [200_000, 50_000, 3_000].map((length, i) => outcome(stream.send(1, pattern(length, i), { timeoutMs: i < 2 ? 60 : 60_000 })))
+  const sends = [200_000, 50_000, 3_000].map((length, i) =>
+    outcome(stream.send(1, pattern(length, i), { timeoutMs: i < 2 ? 60 : 60_000 })),
+  )
   expect(stream.trySend(1, pattern(40_000), { timeoutMs: 50 })).toBe("parked")
   expect(stream.parked).toMatchObject({ messages: 4, expired: 0, messagesMax: 1_024 })
   await network.advance(70)
@@ -187,7 +194,11 @@ test("drain comes once after something was parked or refused, when all of it is 
 })
 
 test("streams share by weight, and higher priorities go first", async () => {
-  const { network, b, toB } = await pair(11, { congestion: fixed({ windowBytes: 20_000, paceBytesPerMs: 900 }), windowPackets: 512 }, SLOW)
+  const { network, b, toB } = await pair(
+    11,
+    { congestion: fixed({ windowBytes: 20_000, paceBytesPerMs: 900 }), windowPackets: 512 },
+    SLOW,
+  )
   const bytes = new Map<string, number>()
   b.handle(1, ({ stream, length }) => void bytes.set(stream.label, (bytes.get(stream.label) ?? 0) + length))
   const weights = { one: 1, three: 3, six: 6 }
@@ -407,7 +418,9 @@ test("a payload that ends closes its reader, one that is aborted errors it, and 
   const { network, b, toB } = await pair(18)
   const readables: ReadableStream<Uint8Array>[] = []
   b.on("stream", (stream) => readables.push(stream.readable))
-  const [whole, aborted, cancelled] = [toB.open(), toB.open(), toB.open()].map((stream) => stream.writable(1).getWriter())
+  const [whole, aborted, cancelled] = [toB.open(), toB.open(), toB.open()].map((stream) =>
+    stream.writable(1).getWriter(),
+  )
   for (const writer of [whole!, aborted!, cancelled!]) {
     void writer.write(pattern(70_000))
     void writer.closed.catch(() => {})
@@ -448,7 +461,8 @@ test("with the memory of all streams used up messages wait, and go on in turn wh
   let received = 0
   b.handle(1, () => received++)
   const streams = Array.from({ length: 8 }, () => toB.open())
-  for (let i = 0; i < 30; i++) for (const stream of streams) expect(["sent", "parked"]).toContain(stream.trySend(1, pattern(1_000)))
+  for (let i = 0; i < 30; i++)
+    for (const stream of streams) expect(["sent", "parked"]).toContain(stream.trySend(1, pattern(1_000)))
   // Some is kept for other peers.
   expect([a.sizes.sendPool > 20, a.sizes.sendPool < 32]).toEqual([true, true])
   await network.until(Promise.all(streams.map((stream) => stream.flush())), 10_000)
@@ -505,27 +519,31 @@ test("one peer can't take all memory for early or for unacknowledged packets; th
   expect(b.sizes.pool).toBe(0)
 })
 
-test.each([64, 300])("a packet's memory is not given to another while its datagram still waits to be sent, of %i", async (slots) => {
-  const { network, b, toB } = await pair(24, { sendPoolPacketsMax: slots })
-  const received: [number, number][] = []
-  b.handle(1, (message) => {
-    const salt = message.view.getUint8(message.offset)
-    expect(message.copy()).toEqual(pattern(1_000, salt))
-    received.push([message.stream.id, salt])
-  })
-  const [loose, waiting] = [toB.open({ delivery: "fire-and-forget" }), toB.open()]
-  await network.advance(50)
-  // The first takes most of the memory; the second goes on as soon as a packet of it was sent, which is before the batch has left.
-  let count = 0
-  while (loose.trySend(1, pattern(1_000, count)) === "sent") count++
-  const results = Array.from({ length: 64 }, (_, i) => waiting.trySend(1, pattern(1_000, 200 + (i % 50))))
-  expect([count > slots / 6, results.at(-1)]).toEqual([true, "parked"])
-  await network.until(waiting.flush(), 5_000)
-  await network.advance(100)
-  const of = (id: number): number[] => received.filter(([stream]) => stream === id).map(([, salt]) => salt)
-  expect(of(loose.id).toSorted((x, y) => x - y)).toEqual(Array.from({ length: count }, (_, i) => i))
-  expect(of(waiting.id)).toEqual(Array.from({ length: 64 }, (_, i) => 200 + (i % 50)))
-})
+test.each([64, 300])(
+  "a packet's memory is not given to another while its datagram still waits to be sent, of %i",
+  async (slots) => {
+    const { network, b, toB } = await pair(24, { sendPoolPacketsMax: slots })
+    const received: [number, number][] = []
+    b.handle(1, (message) => {
+      const salt = message.view.getUint8(message.offset)
+      expect(message.copy()).toEqual(pattern(1_000, salt))
+      received.push([message.stream.id, salt])
+    })
+    const [loose, waiting] = [toB.open({ delivery: "fire-and-forget" }), toB.open()]
+    await network.advance(50)
+    // The first takes most of the memory; the second goes on as soon as a packet of it was sent, which is before the
+    // batch has left.
+    let count = 0
+    while (loose.trySend(1, pattern(1_000, count)) === "sent") count++
+    const results = Array.from({ length: 64 }, (_, i) => waiting.trySend(1, pattern(1_000, 200 + (i % 50))))
+    expect([count > slots / 6, results.at(-1)]).toEqual([true, "parked"])
+    await network.until(waiting.flush(), 5_000)
+    await network.advance(100)
+    const of = (id: number): number[] => received.filter(([stream]) => stream === id).map(([, salt]) => salt)
+    expect(of(loose.id).toSorted((x, y) => x - y)).toEqual(Array.from({ length: count }, (_, i) => i))
+    expect(of(waiting.id)).toEqual(Array.from({ length: 64 }, (_, i) => 200 + (i % 50)))
+  },
+)
 
 test("a stream's own handler comes before the endpoint's of the type, and who reads a stream has all of it", async () => {
   const { network, b, toB } = await pair(25)

@@ -31,9 +31,14 @@ function run(program: string, env: Record<string, string>): Promise<Ended> {
     ${program}`
   const { X_TRANSPORT: _, ...inherited } = process.env
   return new Promise((resolve) => {
-    execFile(process.execPath, ["--input-type=module", "-e", module], { cwd, env: { ...inherited, ...env } }, (error, out, err) => {
-      resolve({ code: error === null ? 0 : Number(error.code ?? -1), out: out.trim(), err })
-    })
+    execFile(
+      process.execPath,
+      ["--input-type=module", "-e", module],
+      { cwd, env: { ...inherited, ...env } },
+      (error, out, err) => {
+        resolve({ code: error === null ? 0 : Number(error.code ?? -1), out: out.trim(), err })
+      },
+    )
   })
 }
 
@@ -55,8 +60,16 @@ describe.concurrent.each([
       "a.unref(); b.unref(); const timer = setTimeout(() => {}, 10_000); await join(); clearTimeout(timer); watch()",
       ENDS,
     ],
-    ["stays when one was told again that it may not", "a.unref(); b.unref(); b.unref(); await 0; b.ref(); watch()", STAYS],
-    ["ends when the last word was that it may", "for (const it of [a, b]) it.ref().unref().ref().ref().unref(); watch()", ENDS],
+    [
+      "stays when one was told again that it may not",
+      "a.unref(); b.unref(); b.unref(); await 0; b.ref(); watch()",
+      STAYS,
+    ],
+    [
+      "ends when the last word was that it may",
+      "for (const it of [a, b]) it.ref().unref().ref().ref().unref(); watch()",
+      ENDS,
+    ],
     [
       "ends after both were closed, whatever they were told before and after",
       "a.unref(); await Promise.all([b.close(), a.ref().close()]); for (const it of [a, b]) it.ref().unref().ref(); watch()",

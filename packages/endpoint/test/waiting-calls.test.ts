@@ -1,4 +1,5 @@
-// Time stands still on a simulated network unless it is let pass: the network tells which call of an endpoint's user waits for it in vain.
+// Time stands still on a simulated network unless it is let pass: the network tells which call of an endpoint's user
+// waits for it in vain.
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { Endpoint, type Peer } from "@x/endpoint"

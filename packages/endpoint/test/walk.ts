@@ -1,6 +1,6 @@
 /**
- * Two endpoints, brought into a state that a user can see, and what is done to them there: what a call says, what is told, and which state that leads
- * to. Deterministic: the path is whole, or cut, and nothing is drawn.
+ * Two endpoints, brought into a state that a user can see, and what is done to them there: what a call says, what is
+ * told, and which state that leads to. Deterministic: the path is whole, or cut, and nothing is drawn.
  */
 
 import {
@@ -21,7 +21,10 @@ import { hostWith } from "./host-with.ts"
 import { describe, PromiseWatch, type Waiter } from "./promise-watch.ts"
 import { PORT } from "./world.ts"
 
-/** Longer than anything takes on a whole path, and than a probe waits on one that was cut; shorter than silence may last. */
+/**
+ * Longer than anything takes on a whole path, and than a probe waits on one that was cut; shorter than silence may
+ * last.
+ */
 const TURN_MS = 1_500
 /** Of a call that gives up by itself. */
 export const SOON_MS = 500
@@ -56,7 +59,10 @@ export interface Thing<S extends Subject = Subject> {
   readonly states: Readonly<Record<string, (walk: Walk) => Promise<S>>>
   /** What can be done to it, or happens to it. */
   readonly doings: Readonly<Record<string, (walk: Walk, subject: S) => unknown>>
-  /** Those that may have happened without being seen, in any state or (`state: doing`) in one: where the path is cut they show once it heals. */
+  /**
+   * Those that may have happened without being seen, in any state or (`state: doing`) in one: where the path is cut
+   * they show once it heals.
+   */
   readonly unseen?: readonly string[]
 }
 
@@ -197,29 +203,39 @@ export class Walk implements Waiter {
       return typeof answer === "string" ? answer : ""
     }
     let said = "waits"
-    void this.watch.add(name, answer, { owner: this }).then((code) => (said = code === undefined ? "resolves" : `rejects ${code}`))
+    void this.watch
+      .add(name, answer, { owner: this })
+      .then((code) => (said = code === undefined ? "resolves" : `rejects ${code}`))
     await this.pass()
     return said
   }
 
-  /** The path is whole, and all is closed: nothing is pending, nothing is held, and the accounts balance. Answers what is wrong. */
+  /**
+   * The path is whole, and all is closed: nothing is pending, nothing is held, and the accounts balance. Answers what
+   * is wrong.
+   */
   async end(): Promise<readonly string[]> {
     this.heal()
     this.#release()
     await this.pass()
     for (const stream of this.incoming) stream.resume()
     const closing = this.#endpoints.map((endpoint) => endpoint.close())
-    for (const promise of closing) void this.watch.add("endpoint.close()", promise, { owner: this, withinMs: LINGER_MS + GOODBYE_MS })
+    for (const promise of closing)
+      void this.watch.add("endpoint.close()", promise, { owner: this, withinMs: LINGER_MS + GOODBYE_MS })
     await this.network.until(Promise.all(closing), LINGER_MS + GOODBYE_MS + 1)
     for (const stream of this.incoming) stream.resume()
     await this.pass(100)
     this.watch.check()
-    const failures = [...this.watch.failures, ...this.watch.pending().map((name) => `${name} is pending, and all is closed`)]
+    const failures = [
+      ...this.watch.failures,
+      ...this.watch.pending().map((name) => `${name} is pending, and all is closed`),
+    ]
     for (const { account } of this.#outgoing)
       if (account.accepted !== account.acknowledged + account.unconfirmed + account.dropped || account.pending !== 0)
         failures.push(`an account doesn't balance: ${JSON.stringify(account)}`)
     for (const { sizes } of this.#endpoints)
-      for (const [name, size] of Object.entries(sizes)) if (size !== 0) failures.push(`a closed endpoint holds ${name} ${String(size)}`)
+      for (const [name, size] of Object.entries(sizes))
+        if (size !== 0) failures.push(`a closed endpoint holds ${name} ${String(size)}`)
     return failures
   }
 }
@@ -367,7 +383,8 @@ async function outgoingSubject(walk: Walk, isTold = true): Promise<OutgoingSubje
   let isEnded = false
   void it.closed.then(({ isComplete }) => (isEnded = isComplete))
   const observe = (): string => {
-    if (it.state === "closed") return `closed${isEnded ? ", ended" : ""}${it.peer.state === "left" ? ", peer left" : ""}`
+    if (it.state === "closed")
+      return `closed${isEnded ? ", ended" : ""}${it.peer.state === "left" ? ", peer left" : ""}`
     const { messages } = it.parked
     if (it.state === "ending") return messages === 0 ? "ending" : "ending, parked"
     return messages === 0 ? "open" : messages < 2 ? "open, parked" : "open, full"
@@ -376,7 +393,11 @@ async function outgoingSubject(walk: Walk, isTold = true): Promise<OutgoingSubje
 }
 
 /** Messages that are sent when the path is cut. */
-async function cut<S extends { readonly it: OutgoingStream | Replies }>(walk: Walk, made: Promise<S>, messages: number): Promise<S> {
+async function cut<S extends { readonly it: OutgoingStream | Replies }>(
+  walk: Walk,
+  made: Promise<S>,
+  messages: number,
+): Promise<S> {
   const subject = await made
   walk.cut()
   for (let i = 0; i < messages; i++) subject.it.trySend(1, BYTES)
@@ -596,7 +617,11 @@ async function settled<S extends Asking>(walk: Walk, make: (walk: Walk) => Promi
   return subject
 }
 
-function promised(call: (it: OutgoingStream, options: SendOptions) => Promise<unknown>, name: string, messages: number): Thing<Waiting> {
+function promised(
+  call: (it: OutgoingStream, options: SendOptions) => Promise<unknown>,
+  name: string,
+  messages: number,
+): Thing<Waiting> {
   const waiting = (walk: Walk): Promise<Waiting> => waitingOn(walk, name, messages, call)
   return {
     states: { waiting, settled: (walk) => settled(walk, waiting) },
@@ -618,7 +643,8 @@ const parked: Thing<Waiting> = {
   unseen: ["the peer stops it"],
 }
 
-const receiving = (it: OutgoingStream, options: SendOptions): Promise<void> => it.send(1, BYTES, { ...options, receipt: true })
+const receiving = (it: OutgoingStream, options: SendOptions): Promise<void> =>
+  it.send(1, BYTES, { ...options, receipt: true })
 const receipt: Thing<Waiting> = {
   states: {
     "waiting, parked": (walk) => waitingOn(walk, "receipt", 5, receiving),
@@ -718,7 +744,8 @@ async function incomingSubject(
     const { messages: queued } = it.queued
     const isOver = from.state === "closed" || it.peer.state === "left"
     const waits = queued === 0 ? "" : queued < 2 ? ", queued" : ", full"
-    const holds = from.state === "ending" ? ", ending" : from.state === "open" && from.account.pending > 0 ? ", held" : ""
+    const holds =
+      from.state === "ending" ? ", ending" : from.state === "open" && from.account.pending > 0 ? ", held" : ""
     return `${it.isPaused ? "paused" : "flowing"}${isOver ? ", over" : `${waits}${holds}`}`
   }
   return { it, from, observe }
@@ -793,7 +820,8 @@ const incoming: Thing<IncomingSubject> = {
     "it is reset": (_, { from }) => from.reset(),
     "leave the peer": (walk, { it }) => walk.follow("leave", it.peer.leave()),
   },
-  // That a handler is at work can't be seen, nor that nobody is there for what waits, nor that a stream was read, and what it brings waits for its next reader.
+  // That a handler is at work can't be seen, nor that nobody is there for what waits, nor that a stream was read, and
+  // what it brings waits for its next reader.
   unseen: [
     ...["pause", "a message comes", "read once"].map((doing) => `flowing, queued, unclaimed: ${doing}`),
     "flowing, over, unclaimed: pause",
@@ -876,7 +904,8 @@ async function namedSubject(walk: Walk, isThere: boolean): Promise<NamedSubject>
   const it = held.stream({ label: "x" })
   for (const name of ["open", "unconfirmed", "closed"] as const) it.on(name, () => walk.tell(name))
   await walk.pass()
-  const observe = (): string => `${it.state}${it.state === "open" && it.current!.account.pending > 0 ? ", pending" : ""}`
+  const observe = (): string =>
+    `${it.state}${it.state === "open" && it.current!.account.pending > 0 ? ", pending" : ""}`
   return { it, connection: held, observe }
 }
 

@@ -1,5 +1,6 @@
 /**
- * Pieces of large messages, in any order, to messages. One for a stream; the memory comes from a budget that others share.
+ * Pieces of large messages, in any order, to messages. One for a stream; the memory comes from a budget that others
+ * share.
  *
  * @module
  */
@@ -22,7 +23,9 @@ export interface AssemblerOptions {
   readonly messageBytesMax: number
   /** Pieces come in the order they were cut, one message after the other. */
   readonly isOrdered: boolean
-  /** All pieces will come: a message stays until it is complete, abandoned, or its stream ends. Default: as `isOrdered`. */
+  /**
+   * All pieces will come: a message stays until it is complete, abandoned, or its stream ends. Default: as `isOrdered`.
+   */
   readonly isReliable?: boolean
   /** There is room for a message that was answered with `no-room`, where all pieces will come. */
   readonly onRoom?: () => void
@@ -105,7 +108,13 @@ export class Assembler implements Yielder {
    * come whatever becomes of other messages; a message that goes further may have to wait, with its memory, for those
    * before it.
    */
-  handlePiece(piece: Piece, source: Uint8Array, nowMs: number, number: number = 0, reach: number = Infinity): PieceVerdict {
+  handlePiece(
+    piece: Piece,
+    source: Uint8Array,
+    nowMs: number,
+    number: number = 0,
+    reach: number = Infinity,
+  ): PieceVerdict {
     if (piece.form === FORM.abandoned) return this.#abandon(piece.message, number)
     if (this.#ended.has(piece.message)) return "taken"
     if (piece.total > this.#messageBytesMax) return "message-too-large"
@@ -135,7 +144,10 @@ export class Assembler implements Yielder {
     this.#budget.release(this.#charge(total))
   }
 
-  /** Nobody needs the bytes of a message that was released any more: they are for others. Who keeps them does not call this. */
+  /**
+   * Nobody needs the bytes of a message that was released any more: they are for others. Who keeps them does not call
+   * this.
+   */
   recycle({ bytes }: Assembly): void {
     this.#budget.buffers.give(bytes)
   }
@@ -175,7 +187,10 @@ export class Assembler implements Yielder {
     if (oldest !== undefined) this.#expire(oldest)
   }
 
-  /** Memory for a whole message. A stream that promises nothing gives up its oldest for it, and those of others make way for one that does. */
+  /**
+   * Memory for a whole message. A stream that promises nothing gives up its oldest for it, and those of others make way
+   * for one that does.
+   */
   #reserve(bytes: number, nowMs: number, mayWait: boolean): boolean {
     const charge = this.#charge(bytes)
     if (this.#isReliable) return this.#claim(charge, mayWait)

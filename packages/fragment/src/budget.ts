@@ -1,5 +1,6 @@
 /**
- * Memory that assemblies may take: a message is reserved whole before its first byte is kept. Budgets nest, a peer's in the process's.
+ * Memory that assemblies may take: a message is reserved whole before its first byte is kept. Budgets nest, a peer's in
+ * the process's.
  *
  * @module
  */
@@ -40,8 +41,8 @@ export const STALE_MS = 500
 const YIELDERS_LOOKED_AT = 64
 
 /**
- * Bytes that messages under way may take together. The constructor throws a `RangeError` where `allowance` is neither a whole number above
- * 0, `Infinity`, nor what says how many.
+ * Bytes that messages under way may take together. The constructor throws a `RangeError` where `allowance` is neither a
+ * whole number above 0, `Infinity`, nor what says how many.
  */
 export class AssemblyBudget {
   /** Where the memory comes from, one for all that nest. */

@@ -1,18 +1,23 @@
 /**
- * Memory of messages that were delivered, for the next ones: fresh memory has to be cleared and mapped page by page, which costs more than the
- * copy into it.
+ * Memory of messages that were delivered, for the next ones: fresh memory has to be cleared and mapped page by page,
+ * which costs more than the copy into it.
  *
  * @module
  */
 
 /** Smaller messages have memory of their own. */
 const BUFFER_BYTES_MIN = 65_536
-/** Sizes are multiples of this, a page: what a buffer has beyond its message, and no budget counts, is at most a sixteenth. */
+/**
+ * Sizes are multiples of this, a page: what a buffer has beyond its message, and no budget counts, is at most a
+ * sixteenth.
+ */
 const STEP_BYTES = 4_096
 /** Kept in all, unless told otherwise: a window's worth of messages of a megabyte. */
 const KEPT_BYTES_MAX = 8_388_608
 
-/** Memory from 64 KiB up that was given back, at most 8 MiB of it unless told otherwise; smaller is left to the runtime. */
+/**
+ * Memory from 64 KiB up that was given back, at most 8 MiB of it unless told otherwise; smaller is left to the runtime.
+ */
 export class BufferPool {
   readonly #keptBytesMax: number
   /** The one given back last is the last. */

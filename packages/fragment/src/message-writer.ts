@@ -1,5 +1,6 @@
 /**
- * Messages into the packets of a stream: small ones packed back to back where the packet is being built, large ones cut into pieces.
+ * Messages into the packets of a stream: small ones packed back to back where the packet is being built, large ones cut
+ * into pieces.
  *
  * @module
  */
@@ -21,7 +22,10 @@ export interface MessageSink {
   readonly slab: Uint8Array
   /** A view of `slab`, whole. */
   readonly view: DataView
-  /** An offset in `slab` for so many bytes of whole messages in the packet that is open, or −1: none is, or it has no room. */
+  /**
+   * An offset in `slab` for so many bytes of whole messages in the packet that is open, or −1: none is, or it has no
+   * room.
+   */
   roomBehind(bytes: number): number
   /** So many bytes were written at the last offset: one whole message. */
   commit(bytes: number): void
@@ -43,7 +47,10 @@ export interface PayloadSink extends MessageSink {
   commitPiece(form: number, bytes: number): void
 }
 
-/** Pieces of one message, at most: as many as the widest spread; at the datagram floor that is more than 16 MiB (PROTOCOL.md §12). */
+/**
+ * Pieces of one message, at most: as many as the widest spread; at the datagram floor that is more than 16 MiB
+ * (PROTOCOL.md §12).
+ */
 export const PIECES_MAX = 65_536
 
 /** Bytes of the largest message that payloads of this size can carry. */
@@ -61,7 +68,10 @@ export function packetsNeeded(bytes: number, payloadBytesMax: number): number {
   return fitsWhole(bytes, payloadBytesMax) ? 1 : Math.ceil(bytes / (payloadBytesMax - PIECE_HEADER_BYTES.middle))
 }
 
-/** Writes a whole message behind others in the packet that is open; `false`: none is, or it has no room. The way that most small messages go. */
+/**
+ * Writes a whole message behind others in the packet that is open; `false`: none is, or it has no room. The way that
+ * most small messages go.
+ */
 export function appendWhole(sink: MessageSink, type: number, bytes: Uint8Array): boolean {
   const { length } = bytes
   const size = wholeHeaderBytes(length) + length
@@ -82,8 +92,9 @@ export function writeWhole(sink: PayloadSink, type: number, bytes: Uint8Array): 
 }
 
 /**
- * Room for the bytes of a whole message whose header is already written: an offset in `sink.slab`, or −1. The caller writes exactly `length`
- * bytes there and then calls `sink.commit(wholeHeaderBytes(length) + length)`; until it does, nothing has happened.
+ * Room for the bytes of a whole message whose header is already written: an offset in `sink.slab`, or −1. The caller
+ * writes exactly `length` bytes there and then calls `sink.commit(wholeHeaderBytes(length) + length)`; until it does,
+ * nothing has happened.
  */
 export function reserveWhole(sink: PayloadSink, type: number, length: number): number {
   const offset = sink.reserve(wholeHeaderBytes(length) + length)
@@ -100,7 +111,10 @@ export function abandonMessage(sink: PayloadSink, message: number): boolean {
 
 const EMPTY = new Uint8Array(0)
 
-/** A message that is larger than a packet, and how much of it is in the stream: it can stop at any packet and go on later. */
+/**
+ * A message that is larger than a packet, and how much of it is in the stream: it can stop at any packet and go on
+ * later.
+ */
 export class LargeMessage {
   /** The application's type of message, 0 to 65,535. */
   readonly type: number
@@ -122,7 +136,10 @@ export class LargeMessage {
     return this.#bytes.length === this.length ? this.#bytes : this.#bytes.subarray(0, this.length)
   }
 
-  /** Whether all of its bytes are there: memory that belongs to somebody else may have been transferred, or have shrunk. Then nothing of it can be written. */
+  /**
+   * Whether all of its bytes are there: memory that belongs to somebody else may have been transferred, or have shrunk.
+   * Then nothing of it can be written.
+   */
   get isIntact(): boolean {
     return this.#bytes.length >= this.length
   }
@@ -153,7 +170,9 @@ export class LargeMessage {
     return this.#written === this.length
   }
 
-  /** Writes as many pieces as there is room for; answers whether all are written. None once the message isn't intact. */
+  /**
+   * Writes as many pieces as there is room for; answers whether all are written. None once the message isn't intact.
+   */
   write(sink: PayloadSink): boolean {
     if (!this.isIntact) return false
     while (!this.isDone) {

@@ -13,7 +13,10 @@ test("what is no number of bytes is not reserved, and nothing is in use", async 
   for (const take of ["reserve", "claim"] as const) {
     const all = new AssemblyBudget(10)
     const budget = new AssemblyBudget(5, all)
-    const taken = await takenBy((bytes) => budget[take](bytes as number) || Promise.reject(new RangeError("no room")), RANGE)
+    const taken = await takenBy(
+      (bytes) => budget[take](bytes as number) || Promise.reject(new RangeError("no room")),
+      RANGE,
+    )
     expect(taken).toEqual(["-0", "0", "1"])
     expect([budget.used, all.used]).toEqual([1, 1])
   }

@@ -34,7 +34,12 @@ test("small and very large messages have as much memory as they are long", () =>
 })
 
 test("a message is made of its own pieces whatever lay in its memory before, and memory of one that is under way is nobody else's", () => {
-  const assembler = new Assembler({ budget: new AssemblyBudget(1_000_000), messageBytesMax: 200_000, isOrdered: false, isReliable: true })
+  const assembler = new Assembler({
+    budget: new AssemblyBudget(1_000_000),
+    messageBytesMax: 200_000,
+    isOrdered: false,
+    isReliable: true,
+  })
   const pieceOf = (message: number, from: number, length: number): Piece => ({
     form: from === 0 ? FORM.first : FORM.middle,
     ...{ message, type: from === 0 ? 7 : -1, total: 100_000, messageOffset: from, offset: 0, length },

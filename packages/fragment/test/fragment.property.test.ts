@@ -23,7 +23,8 @@ function read(payloads: readonly Payload[], assembler: Assembler): { type: numbe
   for (const payload of payloads) {
     if (payload.form === FORM.whole) {
       cursor.start(new DataView(payload.bytes.buffer), 0, payload.bytes.length)
-      while (cursor.next()) messages.push({ type: cursor.type, bytes: payload.bytes.slice(cursor.offset, cursor.offset + cursor.length) })
+      while (cursor.next())
+        messages.push({ type: cursor.type, bytes: payload.bytes.slice(cursor.offset, cursor.offset + cursor.length) })
     } else if (assembler.handlePiece(pieceOf(payload), payload.bytes, 0) === "complete") {
       messages.push({ type: assembler.completed.type, bytes: assembler.completed.bytes })
       assembler.release()
@@ -101,23 +102,33 @@ test("memory never exceeds the budget, whatever pieces come", () => {
     length: fc.integer({ min: 1, max: 50 }),
   })
   fc.assert(
-    fc.property(fc.array(piece, { maxLength: 60 }), fc.boolean(), fc.integer({ min: 1, max: 900 }), (pieces, isOrdered, bytesMax) => {
-      const parent = new AssemblyBudget(600)
-      const budget = new AssemblyBudget(bytesMax, parent)
-      const assembler = new Assembler({ budget, messageBytesMax: 300, isOrdered })
-      for (const [i, it] of pieces.entries()) {
-        const messageOffset = it.form === FORM.first ? 0 : it.form === FORM.last ? it.total - it.length : it.messageOffset
-        if (messageOffset < 0 || messageOffset + it.length > it.total) continue
-        const verdict = assembler.handlePiece({ ...it, messageOffset, type: it.form === FORM.first ? it.type : -1 }, new Uint8Array(50), i)
-        if (it.total > 300 && it.form !== FORM.abandoned) expect(verdict).toBe("message-too-large")
-        if (verdict === "complete") assembler.release()
-        expect(budget.used).toBeLessThanOrEqual(bytesMax)
-        expect(parent.used).toBe(budget.used)
-      }
-      assembler.handleTimeout(10_000)
-      assembler.close()
-      expect(parent.used).toBe(0)
-    }),
+    fc.property(
+      fc.array(piece, { maxLength: 60 }),
+      fc.boolean(),
+      fc.integer({ min: 1, max: 900 }),
+      (pieces, isOrdered, bytesMax) => {
+        const parent = new AssemblyBudget(600)
+        const budget = new AssemblyBudget(bytesMax, parent)
+        const assembler = new Assembler({ budget, messageBytesMax: 300, isOrdered })
+        for (const [i, it] of pieces.entries()) {
+          const messageOffset =
+            it.form === FORM.first ? 0 : it.form === FORM.last ? it.total - it.length : it.messageOffset
+          if (messageOffset < 0 || messageOffset + it.length > it.total) continue
+          const verdict = assembler.handlePiece(
+            { ...it, messageOffset, type: it.form === FORM.first ? it.type : -1 },
+            new Uint8Array(50),
+            i,
+          )
+          if (it.total > 300 && it.form !== FORM.abandoned) expect(verdict).toBe("message-too-large")
+          if (verdict === "complete") assembler.release()
+          expect(budget.used).toBeLessThanOrEqual(bytesMax)
+          expect(parent.used).toBe(budget.used)
+        }
+        assembler.handleTimeout(10_000)
+        assembler.close()
+        expect(parent.used).toBe(0)
+      },
+    ),
   )
 })
 

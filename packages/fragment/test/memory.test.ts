@@ -45,7 +45,8 @@ test("a piece that says another length of its message is refused, and nothing of
 
 test("no message is kept in more parts than 8,192: what would be one more is refused until others have joined", () => {
   const assembler = make(new AssemblyBudget(100_000), true, 20_000)
-  for (let i = 0; i < 8_192; i++) expect([i, assembler.handlePiece(piece(1, 2 * i, 1, 20_000), SOURCE, 0)]).toEqual([i, "taken"])
+  for (let i = 0; i < 8_192; i++)
+    expect([i, assembler.handlePiece(piece(1, 2 * i, 1, 20_000), SOURCE, 0)]).toEqual([i, "taken"])
   expect(assembler.handlePiece(piece(1, 17_000, 1, 20_000), SOURCE, 0)).toBe("piece-conflict")
   expect(assembler.handlePiece(piece(1, 1, 1, 20_000), SOURCE, 0)).toBe("taken")
   expect(assembler.handlePiece(piece(1, 17_000, 1, 20_000), SOURCE, 0)).toBe("taken")
@@ -75,7 +76,12 @@ test("an unreliable message without progress is given up, those with some aren't
   assembler.handleTimeout(200 + NO_PROGRESS_MS - 1)
   expect(assembler.count).toBe(2)
   assembler.handleTimeout(200 + NO_PROGRESS_MS)
-  expect([assembler.count, assembler.expired, assembler.nextTimeoutMs, budget.used]).toEqual([1, 1, 300 + NO_PROGRESS_MS, 1_024])
+  expect([assembler.count, assembler.expired, assembler.nextTimeoutMs, budget.used]).toEqual([
+    1,
+    1,
+    300 + NO_PROGRESS_MS,
+    1_024,
+  ])
   expect(assembler.handlePiece(piece(1, 20, 20, 40), SOURCE, 301)).toBe("complete")
 })
 
@@ -154,8 +160,16 @@ test("who was refused is told once there is room, whoever gives it back, in the 
   holder.handlePiece(piece(1, 0, 10, 6_000), SOURCE, 0)
   const small = make(budgets[1]!, true)
   small.handlePiece(piece(1, 0, 10, 2_000), SOURCE, 0)
-  const [first, second, third] = [waiting("first", budgets[1]!), waiting("second", budgets[1]!), waiting("third", budgets[1]!)]
-  expect([first, second, third].map((it) => it.handlePiece(piece(1, 0, 10, 4_000), SOURCE, 0))).toEqual(["no-room", "no-room", "no-room"])
+  const [first, second, third] = [
+    waiting("first", budgets[1]!),
+    waiting("second", budgets[1]!),
+    waiting("third", budgets[1]!),
+  ]
+  expect([first, second, third].map((it) => it.handlePiece(piece(1, 0, 10, 4_000), SOURCE, 0))).toEqual([
+    "no-room",
+    "no-room",
+    "no-room",
+  ])
   third.close()
   expect(told).toEqual([])
   small.close()

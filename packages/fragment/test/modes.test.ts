@@ -7,7 +7,16 @@ import { expect, test } from "vitest"
 const SOURCE = new Uint8Array(1_000)
 
 function piece(form: number, message: number, messageOffset = 0, length = 10): Piece {
-  return { ...createPiece(), form, message, type: form === FORM.first ? 1 : -1, total: 30, messageOffset, offset: 0, length }
+  return {
+    ...createPiece(),
+    form,
+    message,
+    type: form === FORM.first ? 1 : -1,
+    total: 30,
+    messageOffset,
+    offset: 0,
+    length,
+  }
 }
 
 function make(isReliable: boolean): { assembler: Assembler; budget: AssemblyBudget } {
@@ -32,7 +41,8 @@ test("pieces of an abandoned message that come late are passed over, until none 
 
 test("a reliable message without an order waits for its pieces for as long as it takes, and makes way for none", () => {
   const { assembler, budget } = make(true)
-  for (let message = 0; message < 9; message++) expect(assembler.handlePiece(piece(FORM.first, message), SOURCE, 0, message)).toBe("taken")
+  for (let message = 0; message < 9; message++)
+    expect(assembler.handlePiece(piece(FORM.first, message), SOURCE, 0, message)).toBe("taken")
   expect(assembler.handlePiece(piece(FORM.first, 9), SOURCE, 0, 9)).toBe("no-room")
   expect(assembler.nextTimeoutMs).toBe(Infinity)
   assembler.handleTimeout(1_000_000)

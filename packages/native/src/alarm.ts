@@ -1,5 +1,6 @@
 /**
- * Deadlines that the kernel keeps, precise to some tens of microseconds, and set once where a timer of Node's is set anew with every wait of its loop.
+ * Deadlines that the kernel keeps, precise to some tens of microseconds, and set once where a timer of Node's is set
+ * anew with every wait of its loop.
  *
  * @module
  */
@@ -9,7 +10,10 @@ import type { AlarmHandle, Binding } from "./binding.ts"
 /** C counts microseconds in 31 bits. */
 const DELAY_MS_MAX = 2_147_483
 
-/** One deadline, and a descriptor. Close it; until then it keeps the program alive, set or not, unless it is told not to by `unref`. */
+/**
+ * One deadline, and a descriptor. Close it; until then it keeps the program alive, set or not, unless it is told not to
+ * by `unref`.
+ */
 export class Alarm {
   readonly #binding: Binding
   readonly #handle: AlarmHandle
@@ -20,7 +24,10 @@ export class Alarm {
     this.#handle = binding.alarmCreate(ring)
   }
 
-  /** Rings once after so many milliseconds, at least a microsecond, or some time sooner where that is more than half an hour. Replaces what was set. */
+  /**
+   * Rings once after so many milliseconds, at least a microsecond, or some time sooner where that is more than half an
+   * hour. Replaces what was set.
+   */
   set(delayMs: number): void {
     this.#binding.alarmSet(this.#handle, Math.max(1, Math.ceil(Math.min(delayMs, DELAY_MS_MAX) * 1_000)))
   }

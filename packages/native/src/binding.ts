@@ -1,6 +1,6 @@
 /**
- * Finds and loads the compiled helper. Everything about it may be missing or wrong, and none of that may throw: the caller then does
- * without.
+ * Finds and loads the compiled helper. Everything about it may be missing or wrong, and none of that may throw: the
+ * caller then does without.
  *
  * @module
  */
@@ -13,7 +13,10 @@ import { fileURLToPath } from "node:url"
 /** Goes up with every change to {@link Binding}, together with INTERFACE_VERSION in `c/module.c`. */
 export const INTERFACE_VERSION = 5
 
-/** What the C code exports. It checks its arguments itself; they have an order and no names, so that none is looked up by name. */
+/**
+ * What the C code exports. It checks its arguments itself; they have an order and no names, so that none is looked up
+ * by name.
+ */
 export interface Binding {
   readonly interfaceVersion: number
   open(
@@ -83,14 +86,22 @@ export type ChannelHandle = { readonly __channel: never }
 
 export type AlarmHandle = { readonly __alarm: never }
 
-export type Loaded = { readonly binding: Binding; readonly reason: undefined } | { readonly binding: undefined; readonly reason: string }
+export type Loaded =
+  | { readonly binding: Binding; readonly reason: undefined }
+  | { readonly binding: undefined; readonly reason: string }
 
-/** Where the helper may be, best first: a package with a binary made for this platform, what `build.mjs` compiled here, a file beside the bundle that this is in. */
+/**
+ * Where the helper may be, best first: a package with a binary made for this platform, what `build.mjs` compiled here,
+ * a file beside the bundle that this is in.
+ */
 export function candidates(platform: string = platformName()): string[] {
   return [`@x/native-${platform}`, fileBeside("../build/x-native.node"), fileBeside("x-native.node")]
 }
 
-/** As packages for it are named: `linux-x64`, `linux-arm64-musl`. `loaded`: what this process has mapped; the system's word, unless given. */
+/**
+ * As packages for it are named: `linux-x64`, `linux-arm64-musl`. `loaded`: what this process has mapped; the system's
+ * word, unless given.
+ */
 export function platformName(loaded: string = process.platform === "linux" ? mapped() : ""): string {
   return `${process.platform}-${process.arch}${loaded.includes("/ld-musl-") ? "-musl" : ""}`
 }

@@ -1,5 +1,6 @@
 /**
- * Datagrams in batches: many with one system call, and with segmentation offload many with one pass through the kernel's network stack.
+ * Datagrams in batches: many with one system call, and with segmentation offload many with one pass through the
+ * kernel's network stack.
  *
  * @module
  */
@@ -9,7 +10,9 @@ import type { Binding, ChannelHandle } from "./binding.ts"
 
 /** Datagrams that one call sends at most; more are sent by several. */
 export const SEND_ROWS_MAX = 64
-/** Datagrams of one batch received: 8 reads of up to 64 KiB, which the kernel cuts into 128 at most (`c/udp_batch.h`). */
+/**
+ * Datagrams of one batch received: 8 reads of up to 64 KiB, which the kernel cuts into 128 at most (`c/udp_batch.h`).
+ */
 export const RECEIVE_ROWS_MAX = 1_024
 /** The memory that datagrams are received in. */
 export const RECEIVE_SLAB_BYTES = 524_288
@@ -86,7 +89,10 @@ export interface ChannelListener {
   failed(errno: number): void
 }
 
-/** Sockets of both families and the memory they send from and receive in. Close it; until then it keeps the program alive, as a socket does, unless it is told not to by `unref`. */
+/**
+ * Sockets of both families and the memory they send from and receive in. Close it; until then it keeps the program
+ * alive, as a socket does, unless it is told not to by `unref`.
+ */
 export class Channel {
   /** Where received datagrams are: the same object each time. */
   readonly rows: ReceivedRows = {
@@ -119,7 +125,10 @@ export class Channel {
     return this.#isOpen
   }
 
-  /** Takes over a socket of `openSocket`, one of each family, and reads from it. Answers what it can do; throws, and the socket stays the caller's. */
+  /**
+   * Takes over a socket of `openSocket`, one of each family, and reads from it. Answers what it can do; throws, and the
+   * socket stays the caller's.
+   */
   add(
     fd: number,
     family: 4 | 6,
@@ -133,7 +142,10 @@ export class Channel {
     return { gso: (flags & 1) !== 0, gro: (flags & 2) !== 0 }
   }
 
-  /** `null` takes a slab out. The memory can't be transferred to another thread from then on. Numbers are small integers from 1. */
+  /**
+   * `null` takes a slab out. The memory can't be transferred to another thread from then on. Numbers are small integers
+   * from 1.
+   */
   setSlab(number: number, bytes: Uint8Array | null): void {
     if (bytes !== null) markAsUntransferable(bytes.buffer)
     this.#binding.channelSetSlab(this.#handle, number, bytes)
@@ -161,17 +173,25 @@ export class Channel {
   }
 
   /**
-   * AES-256-GCM with a tag of 16 bytes. Sealing goes to memory of the channel's: rows keep their bytes and need no room behind them. `setSealer(number,
-   * undefined)` takes it out, and forgets the key.
+   * AES-256-GCM with a tag of 16 bytes. Sealing goes to memory of the channel's: rows keep their bytes and need no room
+   * behind them. `setSealer(number, undefined)` takes it out, and forgets the key.
    */
   setKey(number: number, { key, iv, associated, counterOffset, clearBytes }: SealingKey): void {
-    this.#binding.channelSetKey(this.#handle, number, key, iv, associated, counterOffset, Math.min(clearBytes, CLEAR_BYTES_MAX))
+    this.#binding.channelSetKey(
+      this.#handle,
+      number,
+      key,
+      iv,
+      associated,
+      counterOffset,
+      Math.min(clearBytes, CLEAR_BYTES_MAX),
+    )
   }
 
   /**
-   * Seals and sends up to {@link SEND_ROWS_MAX} rows from `from` on; answers how many were taken. Fewer: the socket is full, and `writable` comes. What became
-   * of those taken is in {@link Channel.report}. Throws `RangeError` for a number that isn't known and for a row that reaches out of its slab, before anything
-   * is sent.
+   * Seals and sends up to {@link SEND_ROWS_MAX} rows from `from` on; answers how many were taken. Fewer: the socket is
+   * full, and `writable` comes. What became of those taken is in {@link Channel.report}. Throws `RangeError` for a
+   * number that isn't known and for a row that reaches out of its slab, before anything is sent.
    */
   send({ slab, offset, length, address, sealer }: SendRows, from: number, count: number): number {
     const raw = this.#report

@@ -1,5 +1,6 @@
-// Compiles the helper with AddressSanitizer and UndefinedBehaviorSanitizer, warnings being errors, and runs support/exercise.mjs on it.
-// Exit code 0: clean; 77: can't be done here, with the reason; anything else: a finding, printed. With --probe only the first two.
+// Compiles the helper with AddressSanitizer and UndefinedBehaviorSanitizer, warnings being errors, and runs
+// support/exercise.mjs on it. Exit code 0: clean; 77: can't be done here, with the reason; anything else: a finding,
+// printed. With --probe only the first two.
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { createRequire } from "node:module"
@@ -26,7 +27,12 @@ function check(binary) {
   const compiled = spawnSync("gcc", [...flags, "-o", binary, ...units()], { stdio: "inherit" })
   if (compiled.status !== 0) return 1
   // Leaks are not looked for: Node itself keeps what it has until the end. Descriptors are counted by the exercise.
-  const env = { ...process.env, LD_PRELOAD: runtimes.join(" "), ASAN_OPTIONS: "detect_leaks=0", UBSAN_OPTIONS: "print_stacktrace=1" }
+  const env = {
+    ...process.env,
+    LD_PRELOAD: runtimes.join(" "),
+    ASAN_OPTIONS: "detect_leaks=0",
+    UBSAN_OPTIONS: "print_stacktrace=1",
+  }
   const run = spawnSync(process.execPath, [exercise, binary], { env, stdio: "inherit" })
   return run.status ?? 1
 }

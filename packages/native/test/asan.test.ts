@@ -14,13 +14,19 @@ function run(script: string, ...args: string[]): { status: number | null; output
 const probe = run("asan.mjs", "--probe")
 const why = probe.status === SKIPPED ? probe.output : undefined
 
-test.skipIf(why !== undefined)(titled("AddressSanitizer and UndefinedBehaviorSanitizer find nothing in any call", why), () => {
-  expect(run("asan.mjs")).toMatchObject({ status: 0 })
-})
+test.skipIf(why !== undefined)(
+  titled("AddressSanitizer and UndefinedBehaviorSanitizer find nothing in any call", why),
+  () => {
+    expect(run("asan.mjs")).toMatchObject({ status: 0 })
+  },
+)
 
 test.skipIf(why !== undefined)(
   titled("AddressSanitizer and UndefinedBehaviorSanitizer find nothing in what is read, whatever it is", why),
   () => {
-    expect(run("fuzz.mjs", "--gcc", "--inputs", "30000")).toMatchObject({ status: 0, output: expect.stringContaining("30000 inputs") })
+    expect(run("fuzz.mjs", "--gcc", "--inputs", "30000")).toMatchObject({
+      status: 0,
+      output: expect.stringContaining("30000 inputs"),
+    })
   },
 )

@@ -57,7 +57,10 @@ describe("loading the helper", () => {
 
 test("without a helper the package can be imported, says why, and each function throws by name", async () => {
   vi.resetModules()
-  vi.doMock("../src/binding.ts", () => ({ candidates: () => [], load: () => ({ binding: undefined, reason: "none of the kind" }) }))
+  vi.doMock("../src/binding.ts", () => ({
+    candidates: () => [],
+    load: () => ({ binding: undefined, reason: "none of the kind" }),
+  }))
   const native = await import("../src/index.ts")
   expect(native.available).toBe(false)
   expect(native.reason).toBe("none of the kind")

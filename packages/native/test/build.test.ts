@@ -1,6 +1,17 @@
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -44,7 +55,10 @@ function compiler(name: string, script: string): string {
 
 /** A compiler that is there, says its name, and then compiles nothing. */
 function failingCompiler(): string {
-  return compiler("failing-cc", `[ "$1" = --version ] && echo "failing 1.0" && exit 0\necho "a.c:1: error: no" >&2\nexit 1`)
+  return compiler(
+    "failing-cc",
+    `[ "$1" = --version ] && echo "failing 1.0" && exit 0\necho "a.c:1: error: no" >&2\nexit 1`,
+  )
 }
 
 /** The machine's, which leaves out what takes it most of its time. */
@@ -69,13 +83,16 @@ describe("building never fails", () => {
     expect(lines[0]).toContain("win32 is not supported")
   })
 
-  test.skipIf(process.platform === "win32")("a failing compiler: one line with its first error, and nothing half made", () => {
-    const { status, lines } = build({ CC: failingCompiler() })
-    expect(status).toBe(0)
-    expect(lines).toHaveLength(1)
-    expect(lines[0]).toContain("a.c:1: error: no")
-    expect(existsSync(binary())).toBe(false)
-  })
+  test.skipIf(process.platform === "win32")(
+    "a failing compiler: one line with its first error, and nothing half made",
+    () => {
+      const { status, lines } = build({ CC: failingCompiler() })
+      expect(status).toBe(0)
+      expect(lines).toHaveLength(1)
+      expect(lines[0]).toContain("a.c:1: error: no")
+      expect(existsSync(binary())).toBe(false)
+    },
+  )
 
   test("no headers: one line", () => {
     rmSync(join(copy, "node_modules"), { recursive: true })
@@ -95,7 +112,10 @@ describe("a package for a platform", () => {
     return at
   }
   const run = (env: Record<string, string>, ...args: string[]): ReturnType<typeof spawnSync> =>
-    spawnSync(process.execPath, [join(copy, "build.mjs"), ...args], { encoding: "utf8", env: { ...process.env, ...env } })
+    spawnSync(process.execPath, [join(copy, "build.mjs"), ...args], {
+      encoding: "utf8",
+      env: { ...process.env, ...env },
+    })
 
   test("where its compiler is missing that is said, with the variable that names another, and nothing is made", () => {
     const folder = folderFor("riscv64")
@@ -106,14 +126,17 @@ describe("a package for a platform", () => {
     expect(existsSync(join(folder, "x-native.node"))).toBe(false)
   })
 
-  test.skipIf(noCompiler !== undefined)(titled("with one it holds the binary, and this machine's own is another", noCompiler), () => {
-    const folder = folderFor("riscv64")
-    const env = { CC_LINUX_RISCV64_MUSL: hastyCompiler() }
-    expect(run(env, "--probe", folder).status).toBe(0)
-    expect(run(env, "--to", folder).status).toBe(0)
-    expect(existsSync(join(folder, "x-native.node"))).toBe(true)
-    expect(existsSync(binary())).toBe(false)
-  })
+  test.skipIf(noCompiler !== undefined)(
+    titled("with one it holds the binary, and this machine's own is another", noCompiler),
+    () => {
+      const folder = folderFor("riscv64")
+      const env = { CC_LINUX_RISCV64_MUSL: hastyCompiler() }
+      expect(run(env, "--probe", folder).status).toBe(0)
+      expect(run(env, "--to", folder).status).toBe(0)
+      expect(existsSync(join(folder, "x-native.node"))).toBe(true)
+      expect(existsSync(binary())).toBe(false)
+    },
+  )
 })
 
 describe.skipIf(noCompiler !== undefined)(titled("building", noCompiler), () => {
@@ -145,7 +168,13 @@ describe.skipIf(noCompiler !== undefined)(titled("building", noCompiler), () => 
 
   test("two at once both end well", async () => {
     const runs = [1, 2].map(() =>
-      once(spawn(process.execPath, [join(copy, "build.mjs")], { stdio: "ignore", env: { ...process.env, CC: hastyCompiler() } }), "exit"),
+      once(
+        spawn(process.execPath, [join(copy, "build.mjs")], {
+          stdio: "ignore",
+          env: { ...process.env, CC: hastyCompiler() },
+        }),
+        "exit",
+      ),
     )
     for (const run of runs) expect((await run)[0]).toBe(0)
     expect(createRequire(import.meta.url)(binary())).toHaveProperty("interfaceVersion")

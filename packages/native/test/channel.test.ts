@@ -91,7 +91,10 @@ function rowsOf(lengths: readonly number[]): SendRows {
 }
 
 function expected({ offset, length }: SendRows): Came[] {
-  return Array.from(length, (bytes, row) => ({ bytes: memory().subarray(offset[row], offset[row]! + bytes), isRight: true }))
+  return Array.from(length, (bytes, row) => ({
+    bytes: memory().subarray(offset[row], offset[row]! + bytes),
+    isRight: true,
+  }))
 }
 
 describe.skipIf(!canBatch)(`a channel${why}`, () => {
@@ -106,7 +109,11 @@ describe.skipIf(!canBatch)(`a channel${why}`, () => {
     bound(from)
     const rows = rowsOf(lengths)
     expect(from.send(rows, 0, lengths.length)).toBe(lengths.length)
-    expect(from.report).toEqual({ bytes: lengths.reduce((sum, length) => sum + length + 4, 0), unsendable: 0, refused: [] })
+    expect(from.report).toEqual({
+      bytes: lengths.reduce((sum, length) => sum + length + 4, 0),
+      unsendable: 0,
+      refused: [],
+    })
     await all
     // A tag is written behind its row, where the next one's bytes were not.
     expect(came).toEqual(expected(rows))
@@ -178,17 +185,20 @@ describe.skipIf(!canBatch)(`a channel${why}`, () => {
     ["sealer", 2],
     ["offset", 1 << 17],
     ["length", 1 << 17],
-  ] as const)("a row whose %s isn't known or reaches out of its slab is an error, and none before it is sent", async (column, value) => {
-    const { channel, came, all } = receiver(1)
-    const from = sender(bound(channel).port)
-    bound(from)
-    const wrong = rowsOf([10, 10])
-    wrong[column][1] = value
-    expect(() => from.send(wrong, 0, 2)).toThrow(RangeError)
-    from.send(rowsOf([77]), 0, 1)
-    await all
-    expect(came.map(({ bytes }) => bytes.length)).toEqual([77])
-  })
+  ] as const)(
+    "a row whose %s isn't known or reaches out of its slab is an error, and none before it is sent",
+    async (column, value) => {
+      const { channel, came, all } = receiver(1)
+      const from = sender(bound(channel).port)
+      bound(from)
+      const wrong = rowsOf([10, 10])
+      wrong[column][1] = value
+      expect(() => from.send(wrong, 0, 2)).toThrow(RangeError)
+      from.send(rowsOf([77]), 0, 1)
+      await all
+      expect(came.map(({ bytes }) => bytes.length)).toEqual([77])
+    },
+  )
 
   test("a source without a number is told by address and port, one with a number by that", async () => {
     const seen: unknown[] = []
@@ -269,11 +279,16 @@ const key = (clearBytes: number): SealingKey => ({
 })
 
 /** What Node makes of a datagram under a key. */
-function sealedByNode(datagram: Uint8Array, { key, iv, associated, counterOffset, clearBytes }: SealingKey): Uint8Array {
+function sealedByNode(
+  datagram: Uint8Array,
+  { key, iv, associated, counterOffset, clearBytes }: SealingKey,
+): Uint8Array {
   const nonce = iv.map((byte, i) => (i < 6 ? byte : byte ^ datagram[counterOffset + 11 - i]!))
   const clear = datagram.subarray(0, clearBytes)
   const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.concat([associated, clear]))
-  return Uint8Array.from(Buffer.concat([clear, cipher.update(datagram.subarray(clear.length)), cipher.final(), cipher.getAuthTag()]))
+  return Uint8Array.from(
+    Buffer.concat([clear, cipher.update(datagram.subarray(clear.length)), cipher.final(), cipher.getAuthTag()]),
+  )
 }
 
 describe.skipIf(!canBatch)(`a channel's keys${why}`, () => {
@@ -282,7 +297,11 @@ describe.skipIf(!canBatch)(`a channel's keys${why}`, () => {
     count: number,
     given: SealingKey,
     alter: (bytes: Uint8Array, row: number) => void,
-  ): { readonly channel: Channel; readonly came: (Came & { readonly sealed: Uint8Array })[]; readonly all: Promise<void> } {
+  ): {
+    readonly channel: Channel
+    readonly came: (Came & { readonly sealed: Uint8Array })[]
+    readonly all: Promise<void>
+  } {
     const came: (Came & { readonly sealed: Uint8Array })[] = []
     let done = (): void => {}
     const all = new Promise<void>((resolve) => (done = resolve))
@@ -316,7 +335,11 @@ describe.skipIf(!canBatch)(`a channel's keys${why}`, () => {
     const [slab, rows] = [memory(), rowsOf(lengths)]
     from.setSlab(1, slab)
     expect(from.send(rows, 0, lengths.length)).toBe(lengths.length)
-    expect(from.report).toEqual({ bytes: lengths.reduce((sum, length) => sum + length + 16, 0), unsendable: 0, refused: [] })
+    expect(from.report).toEqual({
+      bytes: lengths.reduce((sum, length) => sum + length + 16, 0),
+      unsendable: 0,
+      refused: [],
+    })
     await all
     const sent = expected(rows).map(({ bytes }) => bytes)
     expect(came.map(({ sealed }) => sealed)).toEqual(sent.map((bytes) => sealedByNode(bytes, key(clearBytes))))

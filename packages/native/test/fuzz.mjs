@@ -1,6 +1,7 @@
-// Fuzzes the parts of the helper that know nothing of JavaScript, watched by AddressSanitizer and UndefinedBehaviorSanitizer: with libFuzzer where
-// there is clang, or with --gcc by a driver of its own. --seed N, --inputs N or --seconds S, and --keep FOLDER for what is found.
-// Exit code 0: clean; 77: can't be done here, with the reason; anything else: a finding, printed. With --probe only the first two.
+// Fuzzes the parts of the helper that know nothing of JavaScript, watched by AddressSanitizer and
+// UndefinedBehaviorSanitizer: with libFuzzer where there is clang, or with --gcc by a driver of its own. --seed N,
+// --inputs N or --seconds S, and --keep FOLDER for what is found. Exit code 0: clean; 77: can't be done here, with the
+// reason; anything else: a finding, printed. With --probe only the first two.
 import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -13,12 +14,23 @@ const folder = fileURLToPath(new URL("fuzz/", import.meta.url))
 const corpus = join(folder, "corpus")
 const text = { type: "string" }
 const { values } = parseArgs({
-  options: { gcc: { type: "boolean" }, probe: { type: "boolean" }, seed: text, inputs: text, seconds: text, keep: text },
+  options: {
+    gcc: { type: "boolean" },
+    probe: { type: "boolean" },
+    seed: text,
+    inputs: text,
+    seconds: text,
+    keep: text,
+  },
 })
 const { seed = "1", inputs = "200000", seconds, keep } = values
 const env = { ...process.env, ASAN_OPTIONS: "detect_leaks=0", UBSAN_OPTIONS: "print_stacktrace=1" }
 // Those need Node's own headers, and Node around them.
-const CHANNEL_UNITS = ["channel.c", "channel_api.c", ...["", "_receive", "_send", "_tables"].map((part) => `channel_js${part}.c`)]
+const CHANNEL_UNITS = [
+  "channel.c",
+  "channel_api.c",
+  ...["", "_receive", "_send", "_tables"].map((part) => `channel_js${part}.c`),
+]
 const pure = units("alarm.c", "js.c", "module.c", "socket_api.c", ...CHANNEL_UNITS)
 
 if (process.platform !== "linux") skip("the harness counts descriptors in the Linux way")

@@ -31,7 +31,10 @@ describe.skipIf(why !== undefined)(titled("over a wire of MTU 1400 between two n
   beforeAll(() => pair.create(MTU))
   afterAll(() => pair.remove())
 
-  /** Sends datagrams of these lengths from a to b, then a last one; returns what the sender was told and what arrived before the last. */
+  /**
+   * Sends datagrams of these lengths from a to b, then a last one; returns what the sender was told and what arrived
+   * before the last.
+   */
   async function exchange(
     family: 4 | 6,
     mode: "probe" | "do" | "plain",
@@ -56,7 +59,17 @@ describe.skipIf(why !== undefined)(titled("over a wire of MTU 1400 between two n
   }
 
   function send(family: 4 | 6, host: string, port: number, mode: string, lengths: number[]): Sent[] {
-    const [program, args] = pair.command(pair.a, process.execPath, peer, "send", `${family}`, host, `${port}`, mode, ...lengths.map(String))
+    const [program, args] = pair.command(
+      pair.a,
+      process.execPath,
+      peer,
+      "send",
+      `${family}`,
+      host,
+      `${port}`,
+      mode,
+      ...lengths.map(String),
+    )
     const { status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8", env: namespaceEnv })
     if (status !== 0) throw new Error(`the sender failed: ${stderr}`)
     return stdout

@@ -74,12 +74,15 @@ describe.skipIf(noHelper !== undefined)(titled("a socket made by the helper", no
     close(fd)
   })
 
-  test.skipIf(!onLinux)("a buffer over the system's limit is granted up to it, and the result shows the shortfall", () => {
-    const asked = 2 ** 30 - 1
-    const socket = openSocket({ family: 4, host: "127.0.0.1", receiveBufferBytes: asked })
-    expect(socket.receiveBufferBytes).toBe(Math.min(asked, systemLimit("rmem_max")))
-    close(socket.fd)
-  })
+  test.skipIf(!onLinux)(
+    "a buffer over the system's limit is granted up to it, and the result shows the shortfall",
+    () => {
+      const asked = 2 ** 30 - 1
+      const socket = openSocket({ family: 4, host: "127.0.0.1", receiveBufferBytes: asked })
+      expect(socket.receiveBufferBytes).toBe(Math.min(asked, systemLimit("rmem_max")))
+      close(socket.fd)
+    },
+  )
 
   test("without dontFragment the system's default stays, and the result says so", () => {
     const { fd, dontFragment } = openSocket({ family: 4, host: "127.0.0.1", dontFragment: false })
@@ -99,7 +102,11 @@ describe.skipIf(noHelper !== undefined)(titled("a socket made by the helper", no
     const first = openSocket({ family: 4, host: "127.0.0.1" })
     const before = countDescriptors()
     const error = thrownBy(() => openSocket({ family: 4, host: "127.0.0.1", port: first.port }))
-    expect(error).toMatchObject({ code: "EADDRINUSE", syscall: "bind", message: `bind EADDRINUSE 127.0.0.1:${first.port}` })
+    expect(error).toMatchObject({
+      code: "EADDRINUSE",
+      syscall: "bind",
+      message: `bind EADDRINUSE 127.0.0.1:${first.port}`,
+    })
     expect(error.errno).toBeLessThan(0)
     expect(countDescriptors()).toBe(before)
     close(first.fd)
@@ -113,7 +120,10 @@ describe.skipIf(noHelper !== undefined)(titled("a socket made by the helper", no
     const { fd } = openSocket({ family: 4, host: "127.0.0.1" })
     close(fd)
     expect(thrownBy(() => close(fd))).toMatchObject({ code: "EBADF", syscall: "close" })
-    expect(thrownBy(() => getOption(fd, "SOL_SOCKET", "SO_RCVBUF"))).toMatchObject({ code: "EBADF", syscall: "getsockopt" })
+    expect(thrownBy(() => getOption(fd, "SOL_SOCKET", "SO_RCVBUF"))).toMatchObject({
+      code: "EBADF",
+      syscall: "getsockopt",
+    })
   })
 
   test("what is no UDP socket is not closed", async () => {
@@ -131,7 +141,10 @@ describe.skipIf(noHelper !== undefined)(titled("a socket made by the helper", no
 
   test.skipIf(!onLinux)("an option that this platform lacks gives ENOPROTOOPT", () => {
     const { fd } = openSocket({ family: 4, host: "127.0.0.1" })
-    expect(thrownBy(() => setOption(fd, "IPPROTO_IP", "IP_DONTFRAG", 1))).toMatchObject({ code: "ENOPROTOOPT", syscall: "setsockopt" })
+    expect(thrownBy(() => setOption(fd, "IPPROTO_IP", "IP_DONTFRAG", 1))).toMatchObject({
+      code: "ENOPROTOOPT",
+      syscall: "setsockopt",
+    })
     close(fd)
   })
 

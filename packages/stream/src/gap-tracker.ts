@@ -1,6 +1,6 @@
 /**
- * Which packets are missing between the cumulative edge and the newest, since when, and when they were asked for. A list of ranges, ascending;
- * its length is bounded by the spread, whatever arrives.
+ * Which packets are missing between the cumulative edge and the newest, since when, and when they were asked for. A
+ * list of ranges, ascending; its length is bounded by the spread, whatever arrives.
  *
  * @module
  */
@@ -23,7 +23,10 @@ interface Gap {
   readonly message: number
 }
 
-/** The missing packets of one stream: `[from, to)` ranges above the cumulative edge. Times are milliseconds of one clock, whichever. */
+/**
+ * The missing packets of one stream: `[from, to)` ranges above the cumulative edge. Times are milliseconds of one
+ * clock, whichever.
+ */
 export class GapTracker {
   readonly #gaps: Gap[] = []
   #arrivals = 0
@@ -52,7 +55,10 @@ export class GapTracker {
     this.#arrivals++
   }
 
-  /** `[from, to)`, above all gaps so far, is missing. `isCertain`: the sender says it was sent long ago, so there is nothing to wait for. */
+  /**
+   * `[from, to)`, above all gaps so far, is missing. `isCertain`: the sender says it was sent long ago, so there is
+   * nothing to wait for.
+   */
   add(from: number, to: number, nowMs: number, isCertain: boolean): void {
     if (from >= to) return
     this.#gaps.push({
@@ -190,7 +196,8 @@ export class GapTracker {
     return Math.max(srttMs / 4, Math.min(this.#reorderMs * 1.25, srttMs))
   }
 
-  // Deadlines are compared as `dueMs` sums them up: the difference would round the other way, and be due without being lost.
+  // Deadlines are compared as `dueMs` sums them up: the difference would round the other way, and be due without being
+  // lost.
   #isLost(gap: Gap, nowMs: number, graceMs: number): boolean {
     return this.#arrivals - gap.arrivalsBefore >= this.#reorderPackets || nowMs >= gap.noticedMs + graceMs
   }
@@ -208,8 +215,18 @@ export class GapTracker {
     return due
   }
 
-  /** Fills in what to ask for now of what lies below `end`, at most so many ranges, oldest first, and counts it as asked. */
-  ask(nowMs: number, srttMs: number, repeatMs: number, missing: RangeList, rangesMax: number, end: number = Infinity): void {
+  /**
+   * Fills in what to ask for now of what lies below `end`, at most so many ranges, oldest first, and counts it as
+   * asked.
+   */
+  ask(
+    nowMs: number,
+    srttMs: number,
+    repeatMs: number,
+    missing: RangeList,
+    rangesMax: number,
+    end: number = Infinity,
+  ): void {
     const graceMs = this.graceMs(srttMs)
     missing.count = 0
     this.#splitAt(end)

@@ -10,20 +10,29 @@ import { checkWhole, SPREAD_MAX } from "@x/wire"
 export interface StreamOptions {
   /** Bytes of a payload, 64 to 65,507. Default 1173: a datagram of 1200 B less prefix, header and checksum. */
   readonly payloadBytesMax: number
-  /** Bytes kept free before each payload, for prefix and header, 0 to 256, default 24. A packet is sent from where it was written. */
+  /**
+   * Bytes kept free before each payload, for prefix and header, 0 to 256, default 24. A packet is sent from where it
+   * was written.
+   */
   readonly headRoomBytes: number
   /** Bytes kept free behind each payload, for the tag, 0 to 256, default 16. */
   readonly tailRoomBytes: number
-  /** The most unacknowledged packets, 1 to `spreadPackets`, default 1024; in `best-effort`: unsent, and as many again that were sent. */
+  /**
+   * The most unacknowledged packets, 1 to `spreadPackets`, default 1024; in `best-effort`: unsent, and as many again
+   * that were sent.
+   */
   readonly windowPackets: number
   /** The most payload bytes of unacknowledged packets, from 1, default 1 MiB; at least one packet is always allowed. */
   readonly windowBytes: number
   /**
-   * Packets from the cumulative edge to the newest, a power of two from 64 to 65,536, default 16,384. A receiver refuses packets beyond it:
-   * it bounds its memory.
+   * Packets from the cumulative edge to the newest, a power of two from 64 to 65,536, default 16,384. A receiver
+   * refuses packets beyond it: it bounds its memory.
    */
   readonly spreadPackets: number
-  /** A gap counts as loss when this many later packets came, 1 to 64, default 3 (RFC 9002 §6.1.1); learned from reordering, up to 64. */
+  /**
+   * A gap counts as loss when this many later packets came, 1 to 64, default 3 (RFC 9002 §6.1.1); learned from
+   * reordering, up to 64.
+   */
   readonly reorderPackets: number
   /** A status is sent at least every so many packets, 1 to `spreadPackets`, default 64. */
   readonly statusPackets: number

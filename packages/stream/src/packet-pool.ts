@@ -1,6 +1,7 @@
 /**
- * Buffers for packets, all of one size: those that came before their turn, and those that were written and aren't acknowledged yet. One pool
- * serves all streams of a process, so that its ceiling bounds the memory whatever peers do, and idle streams hold none.
+ * Buffers for packets, all of one size: those that came before their turn, and those that were written and aren't
+ * acknowledged yet. One pool serves all streams of a process, so that its ceiling bounds the memory whatever peers do,
+ * and idle streams hold none.
  *
  * @module
  */
@@ -37,8 +38,8 @@ export interface PacketPoolOptions {
   /** Bytes of a slot, 1 to 66,560: the largest payload, and what has to stand around it. */
   readonly slotBytes: number
   /**
-   * The most slots, from 0, default 16,384 (some 20 MiB of usual packets). They are allocated as they are needed, some 128 KiB at a time,
-   * and kept.
+   * The most slots, from 0, default 16,384 (some 20 MiB of usual packets). They are allocated as they are needed, some
+   * 128 KiB at a time, and kept.
    */
   readonly slotsMax?: number
 }
@@ -162,7 +163,10 @@ export class PoolShare implements PacketSlots {
   readonly #onRefused: () => void
   #used = 0
 
-  /** `allowance`: so many slots, or what says how many it may have. `onRefused`: called when that, not the pool, had none. */
+  /**
+   * `allowance`: so many slots, or what says how many it may have. `onRefused`: called when that, not the pool, had
+   * none.
+   */
   constructor(pool: PacketPool, allowance: number | Allowance, onRefused: () => void = () => {}) {
     this.#pool = pool
     this.slotBytes = pool.slotBytes

@@ -1,6 +1,6 @@
 /**
- * The receiving end of a stream: tells in-order packets from early, late and impossible ones, keeps early ones in the pool, and asks for
- * what is missing (PROTOCOL.md §8). The caller dispatches payloads; nothing here calls out.
+ * The receiving end of a stream: tells in-order packets from early, late and impossible ones, keeps early ones in the
+ * pool, and asks for what is missing (PROTOCOL.md §8). The caller dispatches payloads; nothing here calls out.
  *
  * @module
  */
@@ -24,8 +24,8 @@ import { Repeater, RepeatPace } from "./repeater.ts"
 import { GRANULARITY_MS, type RttEstimator } from "./rtt.ts"
 
 /**
- * Why packets are refused: the pool has no slot for what came early; there is no memory for what is next; or there may be some again, which one packet
- * is to show.
+ * Why packets are refused: the pool has no slot for what came early; there is no memory for what is next; or there may
+ * be some again, which one packet is to show.
  */
 const LACK = { nothing: 0, pool: 1, memory: 2, trial: 3 } as const
 type Lack = (typeof LACK)[keyof typeof LACK]
@@ -53,8 +53,9 @@ export interface ReceiveStreamOptions {
 }
 
 /**
- * What to do with a packet: dispatch its payload now and say so, by `advance` where there is an order and by `accept` where there is none, or say by
- * `refuse` that there is no memory for it; nothing, it is kept; or it was dropped for this reason.
+ * What to do with a packet: dispatch its payload now and say so, by `advance` where there is an order and by `accept`
+ * where there is none, or say by `refuse` that there is no memory for it; nothing, it is kept; or it was dropped for
+ * this reason.
  */
 export type Verdict = "deliver" | "kept" | PacketDropReason
 
@@ -64,7 +65,9 @@ export interface SkippedPackets {
   begun: number
 }
 
-/** `closed`: it was closed, since all of it was dispatched or it was given up. Then everything that comes is dropped. */
+/**
+ * `closed`: it was closed, since all of it was dispatched or it was given up. Then everything that comes is dropped.
+ */
 export type ReceiveState = "open" | "closed"
 
 /** A kept packet whose turn has come. */
@@ -120,7 +123,9 @@ export class ReceiveStream {
   #statusDueMs = Infinity
   #isStatusWanted = false
   #lack: Lack = LACK.nothing
-  /** The consumer has room for packets below this; `Infinity`: it was never behind. And what the sender was told of it. */
+  /**
+   * The consumer has room for packets below this; `Infinity`: it was never behind. And what the sender was told of it.
+   */
   #limit = Infinity
   #limitTold = Infinity
   /** Packets that messages under way want. */
@@ -217,9 +222,9 @@ export class ReceiveStream {
   }
 
   /**
-   * Takes in a packet whose payload lies at `bytes[offset, offset + length)`. On `"deliver"` the caller dispatches the payload and calls `advance`
-   * (`accept` in `reliable-unordered`, `pass` in `latest`), or, if there is no memory for it, `refuse`; then it looks at `skip`, and at `peekKept` when there
-   * is nothing to skip, until neither has anything.
+   * Takes in a packet whose payload lies at `bytes[offset, offset + length)`. On `"deliver"` the caller dispatches the
+   * payload and calls `advance` (`accept` in `reliable-unordered`, `pass` in `latest`), or, if there is no memory for
+   * it, `refuse`; then it looks at `skip`, and at `peekKept` when there is nothing to skip, until neither has anything.
    */
   handlePacket(
     number: number,
@@ -251,7 +256,10 @@ export class ReceiveStream {
     }
     if (!this.#isOrdered) return this.#takeUnordered(number, nowMs)
     // While what is next has no room nothing behind it is kept either: the sender's window is what holds it up.
-    if (!isNext && (this.#lack >= LACK.memory || number >= this.#limit || !this.#keep(number, delivery, bytes, offset, length))) {
+    if (
+      !isNext &&
+      (this.#lack >= LACK.memory || number >= this.#limit || !this.#keep(number, delivery, bytes, offset, length))
+    ) {
       if (this.#lack === LACK.nothing && number < this.#limit) this.#lack = LACK.pool
       this.#miss(number + 1, nowMs)
       this.#isStatusWanted = true
@@ -377,7 +385,10 @@ export class ReceiveStream {
     }
   }
 
-  /** There may be memory again: one packet is asked for, to see; once it was taken the others are. All at once would mostly be refused again. */
+  /**
+   * There may be memory again: one packet is asked for, to see; once it was taken the others are. All at once would
+   * mostly be refused again.
+   */
   hasRoom(): void {
     if (this.#lack === LACK.pool) return this.#noLack()
     if (this.#lack !== LACK.memory) return
@@ -399,10 +410,10 @@ export class ReceiveStream {
   }
 
   /**
-   * The consumer is behind, and has room for this many packets from the edge on: no more are asked for, or let go ahead. Once called it counts
-   * until it is called again. More room is told when it is worth a status: `worth` packets more, or any, if `isWaiting` for what comes.
-   * `begun`: this many packets of messages under way are missing. Without an order they may lie behind those of messages for which there is no memory
-   * until they have come.
+   * The consumer is behind, and has room for this many packets from the edge on: no more are asked for, or let go
+   * ahead. Once called it counts until it is called again. More room is told when it is worth a status: `worth` packets
+   * more, or any, if `isWaiting` for what comes. `begun`: this many packets of messages under way are missing. Without
+   * an order they may lie behind those of messages for which there is no memory until they have come.
    */
   limit(packets: number, worth: number, isWaiting: boolean, begun = 0): void {
     if (this.#state === "closed") return
@@ -420,8 +431,9 @@ export class ReceiveStream {
   }
 
   /**
-   * Lets the edge pass packets that are gone, if it stands before such: up to the next one that is kept, or to the end of the stretch. Says what is
-   * known of the messages begun up to there. The caller counts them, gives up the message that was under way, and looks again.
+   * Lets the edge pass packets that are gone, if it stands before such: up to the next one that is kept, or to the end
+   * of the stretch. Says what is known of the messages begun up to there. The caller counts them, gives up the message
+   * that was under way, and looks again.
    */
   skip(out: SkippedPackets): boolean {
     const stretch = this.#gone[0]
@@ -440,8 +452,8 @@ export class ReceiveStream {
   }
 
   /**
-   * Messages under way want this many packets more, and have the memory for them. Without an order those may lie behind what is refused until they
-   * have come: the sender is let go so far.
+   * Messages under way want this many packets more, and have the memory for them. Without an order those may lie behind
+   * what is refused until they have come: the sender is let go so far.
    */
   letFinish(packets: number): void {
     this.#unfinished = packets
@@ -489,7 +501,8 @@ export class ReceiveStream {
   /** Nothing waits for these any more. What is told again is known already. */
   #noteGone({ low, begun, gone }: Sync): void {
     this.#addGone(this.#next, low, begun)
-    for (let i = 0; i < gone.count; i++) this.#addGone(Math.max(gone.edges[2 * i]!, this.#next), gone.edges[2 * i + 1]!, gone.begun[i]!)
+    for (let i = 0; i < gone.count; i++)
+      this.#addGone(Math.max(gone.edges[2 * i]!, this.#next), gone.edges[2 * i + 1]!, gone.begun[i]!)
   }
 
   #addGone(from: number, to: number, begun: number): void {
@@ -538,7 +551,10 @@ export class ReceiveStream {
     return Math.min(due, this.#gaps.dueMs(this.#rtt.srttMs, this.#repeatMs(), this.#askEnd()))
   }
 
-  /** With the pool full only what can be taken in its turn is asked for; and where there may be memory again one packet, to see. */
+  /**
+   * With the pool full only what can be taken in its turn is asked for; and where there may be memory again one packet,
+   * to see.
+   */
   #askEnd(): number {
     if (this.#lack === LACK.pool) return Math.min(this.#gaps.firstEnd, this.#limit)
     return this.#lack === LACK.trial && this.#isOrdered ? Math.min(this.#next + 1, this.#limit) : this.#limit
@@ -547,10 +563,14 @@ export class ReceiveStream {
   /** NAKs are repeated after 1.5 srtt, further and further apart only while nothing at all is heard. */
   #repeatMs(): number {
     const usual = Math.max(GRANULARITY_MS, 1.5 * this.#rtt.srttMs)
-    return this.#lastArrivalMs >= this.#lastNakMs ? usual : Math.max(usual, Math.min(this.#nakRepeatMs, NAK_REPEAT_MS_MAX))
+    return this.#lastArrivalMs >= this.#lastNakMs
+      ? usual
+      : Math.max(usual, Math.min(this.#nakRepeatMs, NAK_REPEAT_MS_MAX))
   }
 
-  /** Fills in a status, if one is due, with at most so many ranges in all: what is missing comes before what is there. */
+  /**
+   * Fills in a status, if one is due, with at most so many ranges in all: what is missing comes before what is there.
+   */
   pollStatus(nowMs: number, status: Status, rangesMax: number = 2 * RANGES_MAX): boolean {
     if (this.nextTimeoutMs > nowMs) return false
     status.stream = this.id
@@ -614,7 +634,9 @@ export class ReceiveStream {
   }
 
   #slotOf(number: number): number {
-    return this.#kept === 0 || number >= this.#high || number - this.#next > this.#mask ? 0 : this.#slots[ringIndex(number, this.#mask)]!
+    return this.#kept === 0 || number >= this.#high || number - this.#next > this.#mask
+      ? 0
+      : this.#slots[ringIndex(number, this.#mask)]!
   }
 
   #keep(number: number, delivery: number, bytes: Uint8Array, offset: number, length: number): boolean {
@@ -626,7 +648,9 @@ export class ReceiveStream {
     this.#slots[at] = slot + 1
     this.#lengths[at] = length
     this.#deliveries[at] = delivery
-    this.#pool.bytes(slot).set(length === bytes.length ? bytes : bytes.subarray(offset, offset + length), this.#pool.offset(slot))
+    this.#pool
+      .bytes(slot)
+      .set(length === bytes.length ? bytes : bytes.subarray(offset, offset + length), this.#pool.offset(slot))
     this.#kept++
     return true
   }
@@ -662,7 +686,8 @@ export class ReceiveStream {
   assertInvariants(): void {
     if (!this.#isStarted) return
     if (this.#next > this.#high) throw new Error(`edge ${this.#next} above the newest ${this.#high}`)
-    if (this.#high - this.#next > this.#options.spreadPackets) throw new Error("more packets known of than the spread allows")
+    if (this.#high - this.#next > this.#options.spreadPackets)
+      throw new Error("more packets known of than the spread allows")
     if (this.#high > NUMBER_MAX + 1) throw new Error("number above the most")
     this.#gaps.assertInvariants(this.#next, this.#high)
     let kept = 0

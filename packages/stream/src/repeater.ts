@@ -1,14 +1,17 @@
 /** Milliseconds between two times that a thing is said, if few are. */
 const INTERVAL_MS = 1_000
-/** What was said in its second is due in its second again, whatever the sum of a long time and a short one loses; in seconds. */
+/**
+ * What was said in its second is due in its second again, whatever the sum of a long time and a short one loses; in
+ * seconds.
+ */
 const SLACK = 1e-6
 
 /** Things that go into one datagram, about. */
 const THINGS_PER_DATAGRAM = 32
 
 /**
- * How far apart at most things are said again that a peer doesn't answer. One for all of a peer: however many they are, they take about a datagram a
- * second, since those that are due in the same second go together.
+ * How far apart at most things are said again that a peer doesn't answer. One for all of a peer: however many they are,
+ * they take about a datagram a second, since those that are due in the same second go together.
  */
 export class RepeatPace {
   readonly #phaseMs: number
@@ -32,14 +35,16 @@ export class RepeatPace {
   }
 
   /**
-   * When to say a thing that is due in so long: with the others of the same second, if it is long. That of each second is never later: a second is
-   * what who waits for it can rely on.
+   * When to say a thing that is due in so long: with the others of the same second, if it is long. That of each second
+   * is never later: a second is what who waits for it can rely on.
    */
   align(nowMs: number, afterMs: number): number {
     const dueMs = nowMs + afterMs
     if (afterMs < INTERVAL_MS) return dueMs
     const seconds = (dueMs - this.#phaseMs) / INTERVAL_MS
-    return this.#phaseMs + (afterMs === INTERVAL_MS ? Math.floor(seconds + SLACK) : Math.ceil(seconds - SLACK)) * INTERVAL_MS
+    return (
+      this.#phaseMs + (afterMs === INTERVAL_MS ? Math.floor(seconds + SLACK) : Math.ceil(seconds - SLACK)) * INTERVAL_MS
+    )
   }
 }
 

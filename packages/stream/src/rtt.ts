@@ -4,10 +4,16 @@
  * @module
  */
 
-/** Before the first sample, milliseconds: slow enough for a satellite's neighbour, fast enough that a lost first flight is no outage. */
+/**
+ * Before the first sample, milliseconds: slow enough for a satellite's neighbour, fast enough that a lost first flight
+ * is no outage.
+ */
 export const INITIAL_RTT_MS = 100
 
-/** A sample counts as no more PTOs than this, and one of more is doubted. A path that is really slower shows it again and again; a process that was suspended does once. */
+/**
+ * A sample counts as no more PTOs than this, and one of more is doubted. A path that is really slower shows it again
+ * and again; a process that was suspended does once.
+ */
 const SAMPLE_PTOS_MAX = 3
 
 /** Samples between a doubt that was justified and the next one: a path that is slow now and then is a slow one. */
@@ -23,7 +29,10 @@ export class RttEstimator {
   #minMs = Infinity
   #latestMs = 0
   #samples = 0
-  /** The estimate before a sample that took much longer than a PTO, until a later datagram tells what to think of it; while `isDoubted`. */
+  /**
+   * The estimate before a sample that took much longer than a PTO, until a later datagram tells what to think of it;
+   * while `isDoubted`.
+   */
   #isDoubted = false
   #doubtedMs = 0
   #formerSrttMs = 0
@@ -66,8 +75,9 @@ export class RttEstimator {
   }
 
   /**
-   * A datagram that was sent at `sentMs` took `rttMs` there and back, as is known at `nowMs`: of one clock, whichever. A sample of more than three PTOs
-   * counts, but only until one of a datagram sent later shows that the path is what it was.
+   * A datagram that was sent at `sentMs` took `rttMs` there and back, as is known at `nowMs`: of one clock, whichever.
+   * A sample of more than three PTOs counts, but only until one of a datagram sent later shows that the path is what it
+   * was.
    */
   addSample(rttMs: number, sentMs: number, nowMs: number): void {
     if (this.#isDoubted && sentMs >= this.#doubtedMs) this.#judge(rttMs)

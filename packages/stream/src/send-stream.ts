@@ -93,7 +93,8 @@ export class SendStream {
     const { first, priority, lifetimeMs, resendsMax } = checkSendStreamOptions(given)
     const slotBytes = slotBytesOf(options)
     const { pool = new PacketPool({ slotBytes }) } = given
-    if (pool.slotBytes < slotBytes) throw new RangeError(`the pool's slots have ${pool.slotBytes} B; ${slotBytes} B are needed`)
+    if (pool.slotBytes < slotBytes)
+      throw new RangeError(`the pool's slots have ${pool.slotBytes} B; ${slotBytes} B are needed`)
     this.id = id
     this.mode = mode
     this.traits = traits
@@ -325,7 +326,8 @@ export class SendStream {
    */
   reserve(bytes: number): number {
     const filling = this.#filling
-    if (bytes > filling.payloadBytesMax) throw new RangeError(`${bytes} B don't fit a payload of ${filling.payloadBytesMax} B`)
+    if (bytes > filling.payloadBytesMax)
+      throw new RangeError(`${bytes} B don't fit a payload of ${filling.payloadBytesMax} B`)
     const offset = filling.roomBehind(bytes)
     return offset < 0 ? this.reservePiece() : offset
   }
@@ -473,7 +475,8 @@ export class SendStream {
         const sends = ledger.sends(number)
         if (sends > 1 && nowMs - ledger.sentMs(number) < lingerMs) continue
         // What the receiver didn't take for want of the opening was not lost.
-        if (sends > this.#resendsMax && ledger.sentMs(number) >= this.#life.openAnsweredMs) this.#givingUp.giveUp(number)
+        if (sends > this.#resendsMax && ledger.sentMs(number) >= this.#life.openAnsweredMs)
+          this.#givingUp.giveUp(number)
         else this.#queue.push(number)
       }
     }

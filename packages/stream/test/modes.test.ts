@@ -13,7 +13,18 @@ import {
   slotBytesOf,
   streamOptions,
 } from "@x/stream"
-import { createStatus, createSync, deliveryByte, FORM, MODE, type Mode, NUMBER_MAX, REASON, type Status, STATUS } from "@x/wire"
+import {
+  createStatus,
+  createSync,
+  deliveryByte,
+  FORM,
+  MODE,
+  type Mode,
+  NUMBER_MAX,
+  REASON,
+  type Status,
+  STATUS,
+} from "@x/wire"
 import { expect, test } from "vitest"
 
 const OPTIONS = streamOptions({ payloadBytesMax: 64, windowPackets: 8, spreadPackets: 64 })
@@ -51,7 +62,12 @@ function take(sender: SendStream, packets: number, nowMs = 0): number[] {
   return numbers
 }
 
-function status(changes: { cumulative?: number; state?: number; received?: readonly number[]; missing?: readonly number[] }): Status {
+function status(changes: {
+  cumulative?: number
+  state?: number
+  received?: readonly number[]
+  missing?: readonly number[]
+}): Status {
   const it = createStatus()
   it.cumulative = changes.cumulative ?? 0
   it.state = changes.state ?? 0
@@ -138,7 +154,8 @@ test("best effort makes room by the oldest message that was not begun, and by no
   writeLarge(sender, 4)
   write(sender)
   write(sender)
-  // The whole one and two of four pieces are on their way: these, and the rest of the large one, are kept beside the window.
+  // The whole one and two of four pieces are on their way: these, and the rest of the large one, are kept beside the
+  // window.
   take(sender, 3)
   expect(sender.roomPackets).toBe(room - 2)
   expect([sender.makeRoom(room - 1), sender.messages.dropped]).toEqual([true, 1])
@@ -251,9 +268,13 @@ test("marks of a latest stream make nothing missing, however often they come", (
     pool: new PacketPool({ slotBytes: 64 }),
   })
   for (let number = 30; number < 3_000; number += 30) {
-    expect(receiver.handlePacket(number, deliveryByte(latest, FORM.whole), false, new Uint8Array(3), 0, 3, 0)).toBe("deliver")
+    expect(receiver.handlePacket(number, deliveryByte(latest, FORM.whole), false, new Uint8Array(3), 0, 3, 0)).toBe(
+      "deliver",
+    )
     receiver.pass(number)
-    expect(receiver.handleSync({ ...createSync(), mode: latest, low: number, high: number + 20 }, true, 0)).toBeUndefined()
+    expect(
+      receiver.handleSync({ ...createSync(), mode: latest, low: number, high: number + 20 }, true, 0),
+    ).toBeUndefined()
     receiver.assertInvariants()
   }
   expect(receiver.nextTimeoutMs).toBe(Infinity)
@@ -384,7 +405,11 @@ test("without an order a refused packet alone waits for room", () => {
   const it = createStatus()
   expect(receiver.pollStatus(100, it)).toBe(true)
   // What was lost is asked for; what was refused is not, until there is room.
-  expect([it.state, it.cumulative, [...it.missing.edges.subarray(0, 2 * it.missing.count)]]).toEqual([STATUS.noRoom, 0, [2, 5]])
+  expect([it.state, it.cumulative, [...it.missing.edges.subarray(0, 2 * it.missing.count)]]).toEqual([
+    STATUS.noRoom,
+    0,
+    [2, 5],
+  ])
   receiver.hasRoom()
   expect(receiver.pollStatus(101, it)).toBe(true)
   expect([...it.missing.edges.subarray(0, 2 * it.missing.count)]).toEqual([0, 1])
@@ -504,7 +529,12 @@ test("reliable: what lies behind a gap isn't acknowledged, and a message whose r
   // All of its packets are acknowledged; it isn't whole.
   expect(sender.messagesBelowLow).toBe(3)
   sender.reset(REASON.aborted, 3)
-  expect([0, 1, 2, 3].map((message) => sender.fateOf(message))).toEqual(["acknowledged", "acknowledged", "acknowledged", "unsent"])
+  expect([0, 1, 2, 3].map((message) => sender.fateOf(message))).toEqual([
+    "acknowledged",
+    "acknowledged",
+    "acknowledged",
+    "unsent",
+  ])
 
   const gap = makeSender(MODE.reliable)
   write(gap)

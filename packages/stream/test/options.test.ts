@@ -29,7 +29,9 @@ const OPTIONS: Readonly<Record<keyof StreamOptions, readonly string[]>> = {
 
 test.each(Object.entries(OPTIONS))("%s of a stream is checked where it enters", async (name, right) => {
   expect(await takenBy((value) => streamOptions({ [name]: value }), RANGE)).toEqual(right)
-  expect(() => streamOptions({ [`${name}s`]: 1 } as never)).toThrow(`there is no option "${name}s" of a stream; there are headRoomBytes`)
+  expect(() => streamOptions({ [`${name}s`]: 1 } as never)).toThrow(
+    `there is no option "${name}s" of a stream; there are headRoomBytes`,
+  )
 })
 
 test("each option of a stream is among those that are tried", () => {
@@ -38,7 +40,13 @@ test("each option of a stream is among those that are tried", () => {
 
 test("numbers that a sending stream and a pool are given are checked too", async () => {
   const make = (given: Partial<SendStreamOptions>): SendStream =>
-    new SendStream({ id: 1, mode: MODE["best-effort"], rtt: new RttEstimator(), options: DEFAULT_STREAM_OPTIONS, ...given })
+    new SendStream({
+      id: 1,
+      mode: MODE["best-effort"],
+      rtt: new RttEstimator(),
+      options: DEFAULT_STREAM_OPTIONS,
+      ...given,
+    })
   const of = (name: string) => takenBy((value) => make({ [name]: value }), RANGE)
   expect(await of("id")).toEqual(["-0", "0", "1", "2^31"])
   expect(await of("first")).toEqual(["-0", "0", "1", "2^31", "2^32"])

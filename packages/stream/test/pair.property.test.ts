@@ -36,7 +36,10 @@ const run: fc.Arbitrary<Run> = fc.record({
   seed: fc.integer(),
   messages: fc.integer({ min: 1, max: 300 }),
   windowPackets: fc.integer({ min: 1, max: 64 }),
-  first: fc.oneof(fc.constantFrom(0, 2 ** 16 - 5, 2 ** 31 - 5, 2 ** 32 - 5, 2 ** 47 - 5), fc.integer({ min: 0, max: NUMBER_MAX - 1_000 })),
+  first: fc.oneof(
+    fc.constantFrom(0, 2 ** 16 - 5, 2 ** 31 - 5, 2 ** 32 - 5, 2 ** 47 - 5),
+    fc.integer({ min: 0, max: NUMBER_MAX - 1_000 }),
+  ),
 })
 
 function start({ path, seed, windowPackets, first }: Run, slotsMax = 1_000): Pair {
@@ -70,7 +73,8 @@ test("what is delivered is what was sent, once and in order, whatever the path d
       pair.path = { ...it.path, lossRate: 0, duplicateRate: 0, reorderRate: 0 }
       const healedMs = pair.now
       const isDone = (): boolean => offer() && pair.sender.isDrained
-      // Each round of the window may need one sync (at most a second apart after the worst silence) and one round trip of repair.
+      // Each round of the window may need one sync (at most a second apart after the worst silence) and one round trip
+      // of repair.
       const rounds = Math.ceil(it.messages / it.windowPackets) + 2
       expect(pair.runUntil(isDone, healedMs + 2_000 + rounds * (10 * it.path.delayMs + 500))).toBe(true)
       expect(pair.delivered).toEqual(Array.from({ length: it.messages }, (_, i) => i))
@@ -150,7 +154,14 @@ test("best effort: what is delivered is in order and once, what isn't is told on
   fc.assert(
     fc.property(run, limits, (it, { lifetimeMs, resendsMax, perStep }) => {
       const pair = new Pair({
-        ...{ path: it.path, random: generator(it.seed), first: it.first, mode: MODE["best-effort"], lifetimeMs, resendsMax },
+        ...{
+          path: it.path,
+          random: generator(it.seed),
+          first: it.first,
+          mode: MODE["best-effort"],
+          lifetimeMs,
+          resendsMax,
+        },
         options: { windowPackets: it.windowPackets, spreadPackets: 64 },
       })
       let next = 0

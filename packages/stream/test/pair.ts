@@ -1,4 +1,7 @@
-/** A sending and a receiving end joined by a path that loses, doubles and reorders, in virtual time. No wire: packets travel as values. */
+/**
+ * A sending and a receiving end joined by a path that loses, doubles and reorders, in virtual time. No wire: packets
+ * travel as values.
+ */
 import {
   createOutgoingPacket,
   createKeptPacket,
@@ -33,7 +36,13 @@ export interface PathOptions {
 }
 
 type Packet =
-  | { readonly kind: "data"; readonly number: number; readonly delivery: number; readonly wanted: boolean; readonly bytes: Uint8Array }
+  | {
+      readonly kind: "data"
+      readonly number: number
+      readonly delivery: number
+      readonly wanted: boolean
+      readonly bytes: Uint8Array
+    }
   | { readonly kind: "open"; readonly open: Open }
   | { readonly kind: "close"; readonly end: End | Reset }
   | { readonly kind: "sync"; readonly sync: Sync }
@@ -89,7 +98,16 @@ export class Pair {
     this.rtt = new RttEstimator(2 * path.delayMs + 1)
     this.pool = new PacketPool({ slotBytes: all.payloadBytesMax, slotsMax })
     this.sendPool = new PacketPool({ slotBytes: slotBytesOf(all) })
-    this.sender = new SendStream({ id: 1, mode, options: all, rtt: this.rtt, first, pool: this.sendPool, lifetimeMs, resendsMax })
+    this.sender = new SendStream({
+      id: 1,
+      mode,
+      options: all,
+      rtt: this.rtt,
+      first,
+      pool: this.sendPool,
+      lifetimeMs,
+      resendsMax,
+    })
     this.receiver = new ReceiveStream({ id: 1, mode, options: all, rtt: this.rtt, pool: this.pool })
     this.sender.open(0)
   }
@@ -147,7 +165,9 @@ export class Pair {
     const next = Math.max(this.nextMs, this.now)
     if (next === Infinity || next > untilMs) return false
     this.now = next
-    const due = this.#inFlight.filter(({ atMs }) => atMs <= next).toSorted((a, b) => a.atMs - b.atMs || a.order - b.order)
+    const due = this.#inFlight
+      .filter(({ atMs }) => atMs <= next)
+      .toSorted((a, b) => a.atMs - b.atMs || a.order - b.order)
     this.#inFlight = this.#inFlight.filter(({ atMs }) => atMs > next)
     for (const { packet } of due) this.#arrive(packet)
     this.flush()
@@ -169,7 +189,8 @@ export class Pair {
     if (this.#random() < lossRate) return
     const late = (): number => (this.#random() < reorderRate ? this.#random() * 4 * delayMs : 0)
     this.#inFlight.push({ atMs: this.now + delayMs + late(), order: this.#order++, packet })
-    if (this.#random() < duplicateRate) this.#inFlight.push({ atMs: this.now + delayMs + late(), order: this.#order++, packet })
+    if (this.#random() < duplicateRate)
+      this.#inFlight.push({ atMs: this.now + delayMs + late(), order: this.#order++, packet })
   }
 
   #arrive(packet: Packet): void {

@@ -86,7 +86,9 @@ test("a path that is slow now and then is known for one", () => {
 test("whatever samples come in whatever order, the estimate lies between the least and the most that counted", () => {
   fc.assert(
     fc.property(
-      fc.array(fc.tuple(fc.double({ min: 0, max: 1e5, noNaN: true }), fc.double({ min: 0, max: 1e5, noNaN: true })), { minLength: 1 }),
+      fc.array(fc.tuple(fc.double({ min: 0, max: 1e5, noNaN: true }), fc.double({ min: 0, max: 1e5, noNaN: true })), {
+        minLength: 1,
+      }),
       (list) => {
         const rtt = new RttEstimator()
         let nowMs = 0

@@ -15,7 +15,11 @@ import { expect, test } from "vitest"
 
 const PAYLOAD = 64
 
-function make(mode: Mode, given: Partial<StreamOptions> = {}, more: Partial<SendStreamOptions> & { slotsMax?: number } = {}): SendStream {
+function make(
+  mode: Mode,
+  given: Partial<StreamOptions> = {},
+  more: Partial<SendStreamOptions> & { slotsMax?: number } = {},
+): SendStream {
   const options = streamOptions({ payloadBytesMax: PAYLOAD, windowPackets: 8, spreadPackets: 64, ...given })
   const pool = new PacketPool({ slotBytes: slotBytesOf(options), slotsMax: more.slotsMax ?? 1_000 })
   return new SendStream({ id: 1, mode, options, rtt: new RttEstimator(10), pool, ...more })
@@ -126,19 +130,24 @@ test("what was received above the edge needs no memory any more, and its packets
   take(sender)
   sender.handleStatus(status({ cumulative: 1, received: [2, 4, 5, 6], missing: [1, 2] }), 1)
   expect([sender.low, sender.unackedPackets, sender.unackedBytes]).toEqual([1, 4, 80])
-  expect([sender.isSettled(0, 1), sender.isSettled(1, 2), sender.isSettled(2, 4), sender.isSettled(2, 5), sender.isSettled(5, 6)]).toEqual([
-    true,
-    false,
-    true,
-    false,
-    true,
-  ])
+  expect([
+    sender.isSettled(0, 1),
+    sender.isSettled(1, 2),
+    sender.isSettled(2, 4),
+    sender.isSettled(2, 5),
+    sender.isSettled(5, 6),
+  ]).toEqual([true, false, true, false, true])
   // Nobody can have settled what was not written.
   expect(sender.isSettled(7, 9)).toBe(false)
   expect(take(sender, 30)).toEqual([1])
   expect([sender.hasUnacked(20), sender.hasUnacked(21)]).toEqual([true, false])
   sender.handleStatus(status({ cumulative: 8 }), 40)
-  expect([sender.isDrained, sender.hasUnacked(1), sender.unackedBytes, sender.inFlightBytes]).toEqual([true, false, 0, 0])
+  expect([sender.isDrained, sender.hasUnacked(1), sender.unackedBytes, sender.inFlightBytes]).toEqual([
+    true,
+    false,
+    0,
+    0,
+  ])
 })
 
 test("what is asked for again within a round trip of its last sending is not sent again, and is after it", () => {
@@ -239,7 +248,10 @@ test("an answer that the stream is over ends it, with all acknowledged that it a
   expect([sender.state, sender.low, sender.isOpenAnswered]).toEqual(["open", 2, true])
   sender.end(2)
   sender.handleStatus(status({ cumulative: 8, state: STATUS.closed }), 3)
-  expect([sender.state, sender.messages]).toEqual(["closed", { accepted: 8, acknowledged: 8, unconfirmed: 0, dropped: 0, pending: 0 }])
+  expect([sender.state, sender.messages]).toEqual([
+    "closed",
+    { accepted: 8, acknowledged: 8, unconfirmed: 0, dropped: 0, pending: 0 },
+  ])
 })
 
 test("after a reset an answer acknowledges nothing any more", () => {

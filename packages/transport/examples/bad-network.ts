@@ -1,4 +1,5 @@
-// An application of one's own on a bad network: a counter, repeated until it is acknowledged. The seed replays the run to the last byte.
+// An application of one's own on a bad network: a counter, repeated until it is acknowledged. The seed replays the run
+// to the last byte.
 import assert from "node:assert/strict"
 import { createSendBatch } from "@x/transport"
 import { createNetwork, PRESETS } from "@x/transport/simulated"

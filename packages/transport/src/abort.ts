@@ -1,5 +1,6 @@
 /**
- * One listener for each signal, however many wait on it: hundreds of calls may share one, and a runtime warns of so many listeners.
+ * One listener for each signal, however many wait on it: hundreds of calls may share one, and a runtime warns of so
+ * many listeners.
  *
  * @module
  */
@@ -13,8 +14,8 @@ interface Shared {
 const shared = new WeakMap<AbortSignal, Shared>()
 
 /**
- * Calls `act` when a signal aborts, once, in the order of the calls; returns what takes it back, which may be called at any time and again. For a signal that isn't
- * aborted yet: look at `signal.aborted` first. `act` doesn't throw.
+ * Calls `act` when a signal aborts, once, in the order of the calls; returns what takes it back, which may be called at
+ * any time and again. For a signal that isn't aborted yet: look at `signal.aborted` first. `act` doesn't throw.
  *
  * @example
  * if (signal.aborted) return Promise.reject(signal.reason)

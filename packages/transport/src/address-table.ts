@@ -1,8 +1,8 @@
 import { type Address, normalizeAddress } from "./addresses.ts"
 
 /**
- * Sources that nobody holds are forgotten after this many others, so that spoofed ones can't fill the memory. Far more than a batch has rows:
- * an id stays good during the call that brings it.
+ * Sources that nobody holds are forgotten after this many others, so that spoofed ones can't fill the memory. Far more
+ * than a batch has rows: an id stays good during the call that brings it.
  */
 export const UNHELD_SOURCES_MAX = 1_024
 
@@ -48,13 +48,18 @@ export class AddressTable {
   intern({ host, port }: Address): number {
     const address = normalizeAddress(host, port)
     if (address === undefined)
-      throw new RangeError(`not a literal IP address with a port from 1 to 65535: "${host}" port ${port}; resolve names first`)
+      throw new RangeError(
+        `not a literal IP address with a port from 1 to 65535: "${host}" port ${port}; resolve names first`,
+      )
     const id = this.#idOf(address)
     this.retain(id)
     return id
   }
 
-  /** The id of a source as the system tells it, good until {@link UNHELD_SOURCES_MAX} others were seen, or as long as held. 0: nobody can answer it. */
+  /**
+   * The id of a source as the system tells it, good until {@link UNHELD_SOURCES_MAX} others were seen, or as long as
+   * held. 0: nobody can answer it.
+   */
   seen(host: string, port: number): number {
     if (port === this.#lastPort && host === this.#lastHost) return this.#lastId
     let id = this.#ids.get(keyOf(host, port))

@@ -4,11 +4,16 @@
  * @module
  */
 
-/** An IP address and a UDP port. The hot path never sees one: it uses the small integers of `Transport.internAddress`. */
+/**
+ * An IP address and a UDP port. The hot path never sees one: it uses the small integers of `Transport.internAddress`.
+ */
 export interface Address {
   /** IPv4 or IPv6. */
   readonly family: 4 | 6
-  /** Dotted decimal, or the shortest lower-case form of RFC 5952 with a scope (`%eth0`) where the address is link-local. Never a mapped `::ffff:` address. */
+  /**
+   * Dotted decimal, or the shortest lower-case form of RFC 5952 with a scope (`%eth0`) where the address is link-local.
+   * Never a mapped `::ffff:` address.
+   */
   readonly host: string
   /** 1 to 65,535. */
   readonly port: number
@@ -27,7 +32,10 @@ export interface ParsedHost {
   readonly scope: string
 }
 
-/** Parses a literal address; a mapped one (`::ffff:192.0.2.1`) is the v4 address it stands for. `undefined`: not a literal. */
+/**
+ * Parses a literal address; a mapped one (`::ffff:192.0.2.1`) is the v4 address it stands for. `undefined`: not a
+ * literal.
+ */
 export function parseHost(text: string): ParsedHost | undefined {
   if (!text.includes(":")) {
     const bytes = parseV4(text)

@@ -126,7 +126,8 @@ export class BatchTransport extends TransportBase {
   #hasTaken(id: number, { parameters, tagBytes }: Sealer): boolean {
     if (!this.#channel.isOpen) return true
     if (parameters?.algorithm === "crc32c" && tagBytes === 4) this.#channel.setSealer(id, parameters)
-    else if (parameters?.algorithm === "aes-256-gcm" && tagBytes === 16 && this.#channel.canEncrypt) this.#channel.setKey(id, parameters)
+    else if (parameters?.algorithm === "aes-256-gcm" && tagBytes === 16 && this.#channel.canEncrypt)
+      this.#channel.setKey(id, parameters)
     else return false
     return true
   }

@@ -35,10 +35,18 @@ export async function bindDualSocket(
 ): Promise<Transport> {
   const asked = completeBindOptions(options)
   const { native, runtime = NODE } = helper
-  const singly: Way<Awaited<ReturnType<typeof openSocket>>> = { open, make: (sockets, notes) => new DualSocket(sockets, notes, turnEnd) }
+  const singly: Way<Awaited<ReturnType<typeof openSocket>>> = {
+    open,
+    make: (sockets, notes) => new DualSocket(sockets, notes, turnEnd),
+  }
   if (native?.canBatch !== true || native.openChannel === undefined) {
     const isSystems = native !== undefined && runtime.note === undefined
-    return bindFreely(asked, helper, singly, isSystems ? "datagrams go one by one: the native helper has batches on Linux only" : undefined)
+    return bindFreely(
+      asked,
+      helper,
+      singly,
+      isSystems ? "datagrams go one by one: the native helper has batches on Linux only" : undefined,
+    )
   }
   const { openChannel } = native
   try {
@@ -47,7 +55,8 @@ export async function bindDualSocket(
       make: (sockets, notes) => new BatchTransport({ sockets, notes, turnEnd, openChannel }),
     })
   } catch (error) {
-    // What the machine hasn't, or others have, dgram can't change. Anything else it may, and then this is a shortcoming.
+    // What the machine hasn't, or others have, dgram can't change. Anything else it may, and then this is a
+    // shortcoming.
     if (error instanceof TransportError && error.code !== "bind-failed") throw error
     return bindFreely(asked, helper, singly, `datagrams go one by one (${(error as Error).message})`)
   }
@@ -87,7 +96,11 @@ async function bindOnce<T extends Opened>(
       checkScope(parseHost(host)?.scope ?? "", (message) => new TransportError("invalid-option", message))
       try {
         sockets.push(
-          await way.open({ family, host, port: sockets[0]?.address.port ?? port, receiveBufferBytes, sendBufferBytes }, helper, notes),
+          await way.open(
+            { family, host, port: sockets[0]?.address.port ?? port, receiveBufferBytes, sendBufferBytes },
+            helper,
+            notes,
+          ),
         )
       } catch (error) {
         if (!isFamilyMissing(error, host)) throw error
@@ -95,10 +108,25 @@ async function bindOnce<T extends Opened>(
       }
     }
     if (sockets.length === 0)
-      throw new TransportError("no-family", `no socket can be bound: ${[...notes].join("; ")}; configure an address on this machine`)
+      throw new TransportError(
+        "no-family",
+        `no socket can be bound: ${[...notes].join("; ")}; configure an address on this machine`,
+      )
     for (const { address, facts } of runtime.hasBufferSizes ? sockets : []) {
-      noteShortfall(notes, `SO_RCVBUF of v${address.family}`, facts.receiveBufferBytes, receiveBufferBytes, "net.core.rmem_max")
-      noteShortfall(notes, `SO_SNDBUF of v${address.family}`, facts.sendBufferBytes, sendBufferBytes, "net.core.wmem_max")
+      noteShortfall(
+        notes,
+        `SO_RCVBUF of v${address.family}`,
+        facts.receiveBufferBytes,
+        receiveBufferBytes,
+        "net.core.rmem_max",
+      )
+      noteShortfall(
+        notes,
+        `SO_SNDBUF of v${address.family}`,
+        facts.sendBufferBytes,
+        sendBufferBytes,
+        "net.core.wmem_max",
+      )
     }
     return way.make(sockets, [...notes])
   } catch (error) {
@@ -137,7 +165,11 @@ function bindError(error: unknown, port: number): TransportError {
         error,
       )
     case "EADDRNOTAVAIL":
-      return new TransportError("address-not-available", `this machine has no such address: ${(error as Error).message}`, error)
+      return new TransportError(
+        "address-not-available",
+        `this machine has no such address: ${(error as Error).message}`,
+        error,
+      )
     default:
       return new TransportError("bind-failed", `the socket can't be bound: ${(error as Error).message}`, error)
   }

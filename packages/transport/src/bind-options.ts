@@ -15,8 +15,8 @@ export interface BindOptions {
   /** Address to bind the v6 socket to, default `"::"` (v6 only, never mapped v4); `false`: no v6 socket. */
   readonly v6?: string | false
   /**
-   * Requested SO_RCVBUF, 1 to 2^30 − 1 bytes, default 4 MiB: a stall of 5 ms at 100,000 datagrams/s overruns the usual 208 KiB. What was
-   * got is in the capabilities.
+   * Requested SO_RCVBUF, 1 to 2^30 − 1 bytes, default 4 MiB: a stall of 5 ms at 100,000 datagrams/s overruns the usual
+   * 208 KiB. What was got is in the capabilities.
    */
   readonly receiveBufferBytes?: number
   /** Requested SO_SNDBUF, 1 to 2^30 − 1 bytes, default 1 MiB. */
@@ -38,13 +38,15 @@ const checks = new Checks((message) => new TransportError("invalid-option", mess
 export function completeBindOptions(options: BindOptions): Required<BindOptions> {
   const given = checks.options("bind", options, BIND_OPTIONS)
   const { port = 0, v4 = "0.0.0.0", v6 = "::", receiveBufferBytes = 4_194_304, sendBufferBytes = 1_048_576 } = given
-  if (v4 === false && v6 === false) throw new TransportError("no-family", "v4 and v6 are both switched off; leave one of them on")
+  if (v4 === false && v6 === false)
+    throw new TransportError("no-family", "v4 and v6 are both switched off; leave one of them on")
   return { port, v4, v6, receiveBufferBytes, sendBufferBytes }
 }
 
 function hostOrNone(family: 4 | 6): Kind<string | false> {
   return {
     takes: `a literal v${family} address or false`,
-    has: (value): value is string | false => value === false || (typeof value === "string" && parseHost(value)?.family === family),
+    has: (value): value is string | false =>
+      value === false || (typeof value === "string" && parseHost(value)?.family === family),
   }
 }

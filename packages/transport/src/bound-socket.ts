@@ -9,7 +9,8 @@ import { type Address, normalizeAddress } from "./addresses.ts"
 import type { SocketError } from "./transport.ts"
 
 /** What is needed of a socket; a test puts another in its place. Not every runtime's has the rest. */
-export type DgramSocket = Pick<Socket, "address" | "on" | "send" | "close"> & Partial<Pick<Socket, "getSendQueueCount" | "ref" | "unref">>
+export type DgramSocket = Pick<Socket, "address" | "on" | "send" | "close"> &
+  Partial<Pick<Socket, "getSendQueueCount" | "ref" | "unref">>
 
 /** What the system made of the request. */
 export interface SocketFacts {
@@ -28,13 +29,17 @@ export interface SocketOwner {
 /** Bytes of a staging buffer: one datagram of any length. */
 const STAGING_BYTES = 65_536
 
-/** Sends that may be unfinished where `dgram` doesn't say what waits. Unfinished isn't waiting: it finishes later, too, what the system took at once. */
+/**
+ * Sends that may be unfinished where `dgram` doesn't say what waits. Unfinished isn't waiting: it finishes later, too,
+ * what the system took at once.
+ */
 const UNFINISHED_MAX = 64
 
 /**
- * A socket that takes datagrams one by one. `dgram` keeps the memory of a datagram that can't be sent at once, and tells only afterwards; so each is
- * copied into a buffer of our own (50 of the 5,600 ns that a datagram of 1,400 B costs both ends). The first that has to wait keeps that buffer and makes the socket
- * full until it is gone: `dgram` itself would queue without bound. Where `dgram` doesn't say what waits, sends are counted until they are finished.
+ * A socket that takes datagrams one by one. `dgram` keeps the memory of a datagram that can't be sent at once, and
+ * tells only afterwards; so each is copied into a buffer of our own (50 of the 5,600 ns that a datagram of 1,400 B
+ * costs both ends). The first that has to wait keeps that buffer and makes the socket full until it is gone: `dgram`
+ * itself would queue without bound. Where `dgram` doesn't say what waits, sends are counted until they are finished.
  */
 export class BoundSocket {
   readonly address: Address
@@ -43,7 +48,10 @@ export class BoundSocket {
   readonly #keeper: NodeJS.Timeout | undefined
   #owner: SocketOwner | undefined
   #staging = Buffer.allocUnsafeSlow(STAGING_BYTES)
-  /** Address and length, alternately, of the sends whose callback is to come, which come in order: one function for all instead of a closure for each. */
+  /**
+   * Address and length, alternately, of the sends whose callback is to come, which come in order: one function for all
+   * instead of a closure for each.
+   */
   readonly #sends: number[] = []
   #sendsDone = 0
   readonly #saysWhatWaits: boolean
@@ -61,7 +69,9 @@ export class BoundSocket {
     this.address = normalizeAddress(address, port) ?? { family, host: address, port }
     socket.on("message", (bytes: Buffer, from: RemoteInfo) => this.#owner?.received(bytes, from.address, from.port))
     // Without a listener an error would end the process. On Windows ECONNRESET of an earlier send comes here.
-    socket.on("error", (error: NodeJS.ErrnoException) => this.#owner?.failed(error, isOfReceive(error) ? "receive" : "socket", 0, 0))
+    socket.on("error", (error: NodeJS.ErrnoException) =>
+      this.#owner?.failed(error, isOfReceive(error) ? "receive" : "socket", 0, 0),
+    )
   }
 
   /** From now on the owner is told. */

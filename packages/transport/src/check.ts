@@ -1,6 +1,6 @@
 /**
- * Checks of what callers give, where it enters: numbers, options, functions. What is wrong is named with what would be right, before anything has changed.
- * For this package and those above it, each with errors of its own class.
+ * Checks of what callers give, where it enters: numbers, options, functions. What is wrong is named with what would be
+ * right, before anything has changed. For this package and those above it, each with errors of its own class.
  *
  * @module
  */
@@ -35,7 +35,10 @@ export type RequiredKind<T> = Kind<T> & {
   readonly isRequired: true
 }
 
-/** The kind of each option: one without a kind doesn't compile, nor one that there has to be and whose kind doesn't say so. */
+/**
+ * The kind of each option: one without a kind doesn't compile, nor one that there has to be and whose kind doesn't say
+ * so.
+ */
 export type Kinds<T> = {
   readonly [K in keyof T]-?: undefined extends T[K] ? Kind<Exclude<T[K], undefined>> : RequiredKind<T[K]>
 }
@@ -48,7 +51,12 @@ export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER, unit =
 
 /** Numbers with fractions. */
 export function real(min: number, max: number = Number.MAX_SAFE_INTEGER, unit = ""): NumberKind {
-  return { takes: `a number${spaced(unit)} from ${min} to ${max}`, min, max, has: (value): value is number => isWithin(value, min, max) }
+  return {
+    takes: `a number${spaced(unit)} from ${min} to ${max}`,
+    min,
+    max,
+    has: (value): value is number => isWithin(value, min, max),
+  }
 }
 
 /** Times with fractions. */
@@ -95,13 +103,18 @@ export function oneOf<T extends string>(...names: readonly T[]): Kind<T> {
 
 /** Objects of whatever class that have these functions. */
 export function objectWith<T extends object>(what: string, ...functions: readonly (keyof T & string)[]): Kind<T> {
-  const has = (value: unknown): value is T => isObject(value) && functions.every((name) => typeof value[name] === "function")
+  const has = (value: unknown): value is T =>
+    isObject(value) && functions.every((name) => typeof value[name] === "function")
   return { takes: `${what}, which has ${functions.join(", ")}`, has }
 }
 
 /** An object with options of these kinds, and no others. */
 export function group<T extends object>(kinds: Kinds<T>): GroupKind<T> {
-  return { takes: `an object with ${Object.keys(kinds).join(", ")}`, kinds, has: (value): value is T => isObject(value) }
+  return {
+    takes: `an object with ${Object.keys(kinds).join(", ")}`,
+    kinds,
+    has: (value): value is T => isObject(value),
+  }
 }
 
 /** By duck, since there may be several classes of that name. */
@@ -123,7 +136,8 @@ export class Checks {
 
   /** The value, if it is of the kind; −0 is 0. */
   value<T>(name: string, value: unknown, kind: Kind<T>): T {
-    if (!kind.has(value)) throw this.#fail(`${name} must be ${kind.takes}, not ${kind.isSecret === true ? describe(value) : show(value)}`)
+    if (!kind.has(value))
+      throw this.#fail(`${name} must be ${kind.takes}, not ${kind.isSecret === true ? describe(value) : show(value)}`)
     return value === 0 ? (0 as T) : value
   }
 
@@ -133,8 +147,9 @@ export class Checks {
   }
 
   /**
-   * The options of a call, each looked at once: a copy that nobody changes any more. Refuses names that aren't among `kinds`, and says which is nearest; an option
-   * that is `undefined` counts as not given. `of`: whose they are; `within`: what goes before their names.
+   * The options of a call, each looked at once: a copy that nobody changes any more. Refuses names that aren't among
+   * `kinds`, and says which is nearest; an option that is `undefined` counts as not given. `of`: whose they are;
+   * `within`: what goes before their names.
    */
   options<T extends object>(of: string, given: T, kinds: Kinds<T>, within = ""): T {
     if (!isObject(given)) throw this.wrong(`what ${of} is given`, `an object of options`, given)
@@ -216,7 +231,8 @@ function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
-    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    for (let j = 1; j <= b.length; j++)
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
     row = next
   }
   return row[b.length]!

@@ -7,7 +7,15 @@ export type MutableCounters = { -readonly [K in Exclude<keyof TransportCounters,
 
 export function createCounters(): MutableCounters {
   const errors = Object.fromEntries(SOCKET_ERRORS.map((code) => [code, 0])) as Record<SocketErrorCode, number>
-  return { datagramsSent: 0, bytesSent: 0, datagramsReceived: 0, bytesReceived: 0, datagramsUnsendable: 0, datagramsDropped: 0, errors }
+  return {
+    datagramsSent: 0,
+    bytesSent: 0,
+    datagramsReceived: 0,
+    bytesReceived: 0,
+    datagramsUnsendable: 0,
+    datagramsDropped: 0,
+    errors,
+  }
 }
 
 const KNOWN = new Set<string>(SOCKET_ERRORS)

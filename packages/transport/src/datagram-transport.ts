@@ -8,9 +8,14 @@ import { TransportBase } from "./transport-base.ts"
 export const DATAGRAM_BYTES_MAX = 65_507
 
 /** What a system says to a longer datagram. */
-export const TOO_LONG: unknown = Object.assign(new Error(`a datagram has at most ${DATAGRAM_BYTES_MAX} bytes`), { code: "EMSGSIZE" })
+export const TOO_LONG: unknown = Object.assign(new Error(`a datagram has at most ${DATAGRAM_BYTES_MAX} bytes`), {
+  code: "EMSGSIZE",
+})
 
-/** The batch interface over anything that moves one datagram at a time: tags are put on here, and sockets are a subclass's. */
+/**
+ * The batch interface over anything that moves one datagram at a time: tags are put on here, and sockets are a
+ * subclass's.
+ */
 export abstract class DatagramTransport extends TransportBase {
   readonly #queue = new ReceiveQueue()
   readonly #row = new RowSealer(this.sealers, DATAGRAM_BYTES_MAX)
@@ -18,7 +23,10 @@ export abstract class DatagramTransport extends TransportBase {
 
   /** What can carry datagrams to this address; `unsendable`: nothing, `full`: later. */
   protected abstract readiness(to: Address): "ready" | "full" | "unsendable"
-  /** Sends `slab[offset, offset + length)`, which is the caller's again on return. Fails by {@link DatagramTransport.failed}, now or later. */
+  /**
+   * Sends `slab[offset, offset + length)`, which is the caller's again on return. Fails by {@link
+   * DatagramTransport.failed}, now or later.
+   */
   protected abstract sendOne(slab: Uint8Array, offset: number, length: number, to: Address, address: number): void
 
   /** As `Transport.send`. */
@@ -47,7 +55,10 @@ export abstract class DatagramTransport extends TransportBase {
     openBatch(batch, this.sealers)
   }
 
-  /** Takes a copy of a datagram that came; it is handed over with others by {@link DatagramTransport.deliver}, or now if there is no room for more. */
+  /**
+   * Takes a copy of a datagram that came; it is handed over with others by {@link DatagramTransport.deliver}, or now if
+   * there is no room for more.
+   */
   protected received(bytes: Uint8Array, host: string, port: number): void {
     if (this.isClosed) return
     const address = this.addresses.seen(host, port)

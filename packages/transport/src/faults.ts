@@ -49,7 +49,10 @@ export interface FaultCounters {
   receiveLost: number
 }
 
-/** A host whose transports lose datagrams, decided by a seed and counted. Throws a `RangeError` for options that are none. */
+/**
+ * A host whose transports lose datagrams, decided by a seed and counted. Throws a `RangeError` for options that are
+ * none.
+ */
 export function withFaults(
   host: Host,
   options: FaultOptions,
@@ -68,7 +71,12 @@ class FaultyHost implements Host {
   readonly #receiving: Loss
 
   constructor(host: Host, options: FaultOptions) {
-    const { seed, lossRate = 0, sendLossRate = lossRate, receiveLossRate = lossRate } = checks.options("withFaults", options, FAULT_OPTIONS)
+    const {
+      seed,
+      lossRate = 0,
+      sendLossRate = lossRate,
+      receiveLossRate = lossRate,
+    } = checks.options("withFaults", options, FAULT_OPTIONS)
     checks.value("host", host, objectWith<Host>("a host", "bind"))
     this.#host = host
     this.crypto = host.crypto
@@ -154,7 +162,9 @@ class FaultyTransport implements Transport {
     return this.#transport.localAddresses
   }
 
-  /** Of the transport below: what is lost on its way out was not sent there, what is lost on its way in was received. */
+  /**
+   * Of the transport below: what is lost on its way out was not sent there, what is lost on its way in was received.
+   */
   get counters(): TransportCounters {
     return this.#transport.counters
   }

@@ -7,7 +7,8 @@ export type NativeHelper = {
   readonly runtime?: Runtime
 } & (
   | {
-      readonly native: Pick<typeof Native, "openSocket" | "close"> & Partial<Pick<typeof Native, "canBatch" | "openChannel" | "openAlarm">>
+      readonly native: Pick<typeof Native, "openSocket" | "close"> &
+        Partial<Pick<typeof Native, "canBatch" | "openChannel" | "openAlarm">>
       readonly reason?: undefined
     }
   | { readonly native?: undefined; readonly reason: string }

@@ -33,7 +33,8 @@ export async function openSocket(
     try {
       return await openNatively(options, native, notes)
     } catch (error) {
-      // Whatever it is, plain dgram is tried: if that fails too, its error counts, and if it doesn't, this one is a shortcoming.
+      // Whatever it is, plain dgram is tried: if that fails too, its error counts, and if it doesn't, this one is a
+      // shortcoming.
       const socket = await openPlain(options, runtime)
       notes.add(`the native helper failed (${(error as Error).message}), so that long datagrams may be fragmented`)
       return socket
@@ -62,10 +63,15 @@ export async function openForBatches(
 }
 
 function noteFragments(dontFragment: boolean, family: 4 | 6, notes: Set<string>): void {
-  if (!dontFragment) notes.add(`this system doesn't set DF on a v${family} socket, so that long datagrams may be fragmented`)
+  if (!dontFragment)
+    notes.add(`this system doesn't set DF on a v${family} socket, so that long datagrams may be fragmented`)
 }
 
-async function openNatively(options: SocketOptions, native: NonNullable<NativeHelper["native"]>, notes: Set<string>): Promise<BoundSocket> {
+async function openNatively(
+  options: SocketOptions,
+  native: NonNullable<NativeHelper["native"]>,
+  notes: Set<string>,
+): Promise<BoundSocket> {
   const opened = native.openSocket({ ...options, v6Only: true, dontFragment: true })
   noteFragments(opened.dontFragment, options.family, notes)
   const socket = createSocketFor(options.family)

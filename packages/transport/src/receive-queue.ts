@@ -1,6 +1,8 @@
 import type { ReceiveBatch } from "./transport.ts"
 
-/** Rows of a batch. libuv reads at most 32 datagrams from a socket before it looks at the next one, and there are two. */
+/**
+ * Rows of a batch. libuv reads at most 32 datagrams from a socket before it looks at the next one, and there are two.
+ */
 export const ROWS_MAX = 64
 
 /** Bytes of the slab: a full batch of datagrams that fit an Ethernet frame, or two of the longest there are. */

@@ -9,7 +9,8 @@ import { TransportError } from "./transport-error.ts"
 export async function resolveName(name: string, signal?: AbortSignal): Promise<ResolvedAddress[]> {
   signal?.throwIfAborted()
   // The resolver has no address for an empty name, and no error either.
-  if (typeof name !== "string" || name === "") throw new TransportError("name-not-found", `a name has letters; ${show(name)} is none`)
+  if (typeof name !== "string" || name === "")
+    throw new TransportError("name-not-found", `a name has letters; ${show(name)} is none`)
   const literal = parseHost(name)
   if (literal !== undefined) {
     checkScope(literal.scope, (message) => new TransportError("name-not-found", message))
@@ -17,7 +18,11 @@ export async function resolveName(name: string, signal?: AbortSignal): Promise<R
   }
   const found = await unlessAborted(lookup(name, { all: true }), signal).catch((cause: unknown) => {
     signal?.throwIfAborted()
-    throw new TransportError("name-not-found", `no address is known for "${name}"; check the name, or give an address`, cause)
+    throw new TransportError(
+      "name-not-found",
+      `no address is known for "${name}"; check the name, or give an address`,
+      cause,
+    )
   })
   return found.map(({ address, family }) => {
     const parsed = parseHost(address)

@@ -1,5 +1,6 @@
 /**
- * How much of the native helper each runtime takes, and how its `dgram` differs from Node's. Nothing else here knows one runtime from another.
+ * How much of the native helper each runtime takes, and how its `dgram` differs from Node's. Nothing else here knows
+ * one runtime from another.
  *
  * @module
  */
@@ -19,7 +20,10 @@ export interface Runtime {
 
 export const NODE: Runtime = { helper: "batches", hasBufferSizes: true, unrefsAtOnce: true, turnsToRead: 1 }
 
-/** What the costs are told from: 100 MiB over loopback in datagrams of 1,200 B took 0.55 s of CPU at both ends together on Node, 2.6 s on Bun 1.4 and 5.6 s on Deno 2.9. */
+/**
+ * What the costs are told from: 100 MiB over loopback in datagrams of 1,200 B took 0.55 s of CPU at both ends together
+ * on Node, 2.6 s on Bun 1.4 and 5.6 s on Deno 2.9.
+ */
 const BUN: Runtime = {
   helper: "sockets",
   hasBufferSizes: true,
@@ -30,8 +34,9 @@ const BUN: Runtime = {
 }
 
 /**
- * Its `dgram` refuses descriptors that it didn't open, and allocates what was given as the size of the receive buffer for each datagram. Its libuv tells of a socket's first event
- * only, and it panics when a channel of the helper is closed. Loading the helper would ask the user for a permission that is of no use.
+ * Its `dgram` refuses descriptors that it didn't open, and allocates what was given as the size of the receive buffer
+ * for each datagram. Its libuv tells of a socket's first event only, and it panics when a channel of the helper is
+ * closed. Loading the helper would ask the user for a permission that is of no use.
  */
 const DENO: Runtime = {
   helper: "nothing",

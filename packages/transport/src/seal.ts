@@ -12,7 +12,9 @@ export function checkRow(batch: SendBatch, row: number, slab: Uint8Array, sealer
   const length = batch.length[row]!
   const tagBytes = sealer === undefined || sealer.isOutOfPlace ? 0 : sealer.tagBytes
   if (offset < 0 || length < 0 || offset + length + tagBytes > slab.length)
-    throw new RangeError(`row ${row}, ${length + tagBytes} bytes from ${offset} on, reaches out of a slab of ${slab.length}`)
+    throw new RangeError(
+      `row ${row}, ${length + tagBytes} bytes from ${offset} on, reaches out of a slab of ${slab.length}`,
+    )
   return length
 }
 
@@ -36,7 +38,10 @@ export class RowSealer {
     return (this.#staging ??= new Uint8Array(this.#datagramBytesMax + TAG_BYTES_MAX))
   }
 
-  /** Throws `RangeError` for a row that reaches out of its slab. One that is too long for any datagram isn't sealed: {@link RowSealer.length} says so. */
+  /**
+   * Throws `RangeError` for a row that reaches out of its slab. One that is too long for any datagram isn't sealed:
+   * {@link RowSealer.length} says so.
+   */
   seal(batch: SendBatch, row: number, slab: Uint8Array, isStaged = false): void {
     const id = batch.sealer[row]!
     const sealer = id === 0 ? undefined : this.#sealers.get(id)

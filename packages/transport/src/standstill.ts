@@ -1,5 +1,6 @@
 /**
- * Tells a program that it waits for a simulated network of which it doesn't let time pass: it would wait for ever, and nothing else would say why.
+ * Tells a program that it waits for a simulated network of which it doesn't let time pass: it would wait for ever, and
+ * nothing else would say why.
  *
  * @module
  */
@@ -14,7 +15,10 @@ export interface VirtualNetwork {
 
 /** What is needed of the program. */
 export interface Program {
-  /** Calls the function every so many milliseconds of real time, and when the program has nothing else to do; neither keeps it alive. Returns what ends that. */
+  /**
+   * Calls the function every so many milliseconds of real time, and when the program has nothing else to do; neither
+   * keeps it alive. Returns what ends that.
+   */
   watch(ms: number, look: () => void, lookIdle: () => void): () => void
   warn(text: string): void
 }

@@ -6,13 +6,19 @@ export interface SyncCrypto {
   sha256(data: Uint8Array): Uint8Array
   /** HMAC-SHA-256 (RFC 2104), 32 bytes. */
   hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array
-  /** AES-256-GCM (NIST SP 800-38D) with a key of 32 bytes and a nonce of 12: the ciphertext, and the tag of 16 bytes behind it. */
+  /**
+   * AES-256-GCM (NIST SP 800-38D) with a key of 32 bytes and a nonce of 12: the ciphertext, and the tag of 16 bytes
+   * behind it.
+   */
   aesGcmSeal(key: Uint8Array, nonce: Uint8Array, associated: Uint8Array, plaintext: Uint8Array): Uint8Array
   /** The plaintext; `undefined`: the tag, all 16 bytes of it, isn't that of the rest. */
   aesGcmOpen(key: Uint8Array, nonce: Uint8Array, associated: Uint8Array, sealed: Uint8Array): Uint8Array | undefined
   /** The public key of a private one (RFC 7748); both are 32 bytes, the private one from `Host.entropy`. */
   x25519PublicKey(privateKey: Uint8Array): Uint8Array
-  /** The secret that two pairs of keys share, 32 bytes; `undefined`: the public key is of small order, and would give zeros with any private key. */
+  /**
+   * The secret that two pairs of keys share, 32 bytes; `undefined`: the public key is of small order, and would give
+   * zeros with any private key.
+   */
   x25519(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined
 }
 

@@ -33,7 +33,8 @@ export const systemCrypto: SyncCrypto = {
     const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES }).setAAD(associated)
     decipher.setAuthTag(sealed.subarray(end))
     const plaintext = decipher.update(sealed.subarray(0, end))
-    // The trace of an error that nobody reads costs three times what the check does, and whoever floods makes one each time.
+    // The trace of an error that nobody reads costs three times what the check does, and whoever floods makes one each
+    // time.
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
     try {
@@ -45,7 +46,8 @@ export const systemCrypto: SyncCrypto = {
     }
     return plaintext
   },
-  x25519PublicKey: (privateKey) => Buffer.from(createPublicKey(privateKeyOf(privateKey)).export({ format: "jwk" }).x!, "base64url"),
+  x25519PublicKey: (privateKey) =>
+    Buffer.from(createPublicKey(privateKeyOf(privateKey)).export({ format: "jwk" }).x!, "base64url"),
   x25519(privateKey, publicKey) {
     const theirs = createPublicKey({ key: { ...X25519, x: base64url(publicKey) }, format: "jwk" })
     try {
@@ -58,8 +60,9 @@ export const systemCrypto: SyncCrypto = {
 }
 
 /**
- * OpenSSL 3.0, which Node 20 has, takes 0.7 ms to decode a private key and a tenth of that as a JWK, whose public part it doesn't look at. Later ones decode it as fast,
- * and Node 26 wants the public part to be right, which isn't known yet. Each join has up to six keys.
+ * OpenSSL 3.0, which Node 20 has, takes 0.7 ms to decode a private key and a tenth of that as a JWK, whose public part
+ * it doesn't look at. Later ones decode it as fast, and Node 26 wants the public part to be right, which isn't known
+ * yet. Each join has up to six keys.
  */
 const isDecodingSlow = process.versions.openssl?.startsWith("3.0.") ?? false
 

@@ -18,8 +18,9 @@ export interface Alarm {
 }
 
 /**
- * One deadline over one alarm, which is set anew only for an earlier deadline: moving a deadline back is free. Over a timer of Node's it may be late by what
- * that is too coarse for: a loop that turned until then would take a whole CPU, and have less of one than it needs when datagrams come.
+ * One deadline over one alarm, which is set anew only for an earlier deadline: moving a deadline back is free. Over a
+ * timer of Node's it may be late by what that is too coarse for: a loop that turned until then would take a whole CPU,
+ * and have less of one than it needs when datagrams come.
  */
 export class Timer implements WakeUp, Due {
   readonly #turnEnd: TurnEnd
@@ -30,7 +31,11 @@ export class Timer implements WakeUp, Due {
   #firesMs = Infinity
   #isRef = true
 
-  constructor(turnEnd: TurnEnd, wake: () => void, openAlarm: (ring: () => void) => Alarm = (ring) => new NodeAlarm(ring)) {
+  constructor(
+    turnEnd: TurnEnd,
+    wake: () => void,
+    openAlarm: (ring: () => void) => Alarm = (ring) => new NodeAlarm(ring),
+  ) {
     this.#turnEnd = turnEnd
     this.#wake = wake
     this.#openAlarm = openAlarm

@@ -1,7 +1,15 @@
 import { AddressTable } from "./address-table.ts"
 import { createCounters, type MutableCounters, socketErrorCode } from "./counters.ts"
 import type { Address } from "./addresses.ts"
-import type { Capabilities, ReceiveBatch, Sealer, SendBatch, SocketError, Transport, TransportCounters } from "./transport.ts"
+import type {
+  Capabilities,
+  ReceiveBatch,
+  Sealer,
+  SendBatch,
+  SocketError,
+  Transport,
+  TransportCounters,
+} from "./transport.ts"
 import { IdTable } from "./id-table.ts"
 
 /** What all transports have: tables, counters and the functions of the user. How datagrams move is a subclass's. */

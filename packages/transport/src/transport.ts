@@ -31,7 +31,9 @@ export interface Capabilities {
   readonly notes: readonly string[]
 }
 
-/** Datagrams to send: parallel columns of fixed capacity, reused. Order is send order. Make one with `createSendBatch`. */
+/**
+ * Datagrams to send: parallel columns of fixed capacity, reused. Order is send order. Make one with `createSendBatch`.
+ */
 export interface SendBatch {
   /** Rows to send, from the front; the caller sets it. */
   count: number
@@ -41,7 +43,9 @@ export interface SendBatch {
   readonly slab: Int32Array
   /** Where in its slab the datagram begins. */
   readonly offset: Int32Array
-  /** Bytes without the tag; a sealer that seals in place writes its tag behind them, so a slab has that much room there. */
+  /**
+   * Bytes without the tag; a sealer that seals in place writes its tag behind them, so a slab has that much room there.
+   */
   readonly length: Int32Array
   /** Id from {@link Transport.internAddress}. */
   readonly address: Int32Array
@@ -63,27 +67,33 @@ export interface ReceiveBatch {
   readonly length: Int32Array
   /** Id of the source. Good during the call; `retainAddress` keeps it longer. */
   readonly address: Int32Array
-  /** Filled by the receiver before it calls {@link Transport.open}: the sealer to check the tag with; 0 (as delivered): not to be opened. */
+  /**
+   * Filled by the receiver before it calls {@link Transport.open}: the sealer to check the tag with; 0 (as delivered):
+   * not to be opened.
+   */
   readonly opener: Int32Array
   /** Filled by {@link Transport.open}: 1 = genuine, 0 = not, or not opened. */
   readonly verdict: Uint8Array
 }
 
 /**
- * Adds and checks tags. The protocol supplies it, so that the transport knows no wire format; a native transport that finds `parameters` it
- * understands does the same work itself, one call for a batch.
+ * Adds and checks tags. The protocol supplies it, so that the transport knows no wire format; a native transport that
+ * finds `parameters` it understands does the same work itself, one call for a batch.
  */
 export interface Sealer {
   /** Bytes of a tag, at most 64. */
   readonly tagBytes: number
   /**
-   * Writes `slab[offset, offset + length)`, sealed, and the tag behind it to `out` from `at` on. `out` is the slab itself and `at` the offset, unless it is
-   * {@link Sealer.isOutOfPlace}.
+   * Writes `slab[offset, offset + length)`, sealed, and the tag behind it to `out` from `at` on. `out` is the slab
+   * itself and `at` the offset, unless it is {@link Sealer.isOutOfPlace}.
    */
   seal(slab: Uint8Array, offset: number, length: number, out: Uint8Array, at: number): void
   /** Whether `slab[offset, offset + length)`, the tag included, is genuine. May decrypt in place. */
   open(slab: Uint8Array, offset: number, length: number): boolean
-  /** Sealing changes bytes that may be sent again in another datagram: it goes to memory of the transport's, and the slab needs no room for the tag. */
+  /**
+   * Sealing changes bytes that may be sent again in another datagram: it goes to memory of the transport's, and the
+   * slab needs no room for the tag.
+   */
   readonly isOutOfPlace?: boolean
   /** What it does, for a transport that can do it itself. */
   readonly parameters?: SealerParameters
@@ -104,7 +114,10 @@ export type SealerParameters =
       readonly algorithm: "aes-256-gcm"
       /** 32 bytes. */
       readonly key: Uint8Array
-      /** 12 bytes; the nonce is these, the last six combined by XOR with the datagram's counter, its most significant byte first. */
+      /**
+       * 12 bytes; the nonce is these, the last six combined by XOR with the datagram's counter, its most significant
+       * byte first.
+       */
       readonly iv: Uint8Array
       /** Where the counter is in the datagram: six bytes, the least significant first. */
       readonly counterOffset: number
@@ -159,13 +172,19 @@ export interface TransportCounters {
   readonly bytesReceived: number
   /** Datagrams that no socket of this transport could carry: wrong family, or closed. */
   readonly datagramsUnsendable: number
-  /** Datagrams that came and were dropped: nobody could answer their source (port 0), or a simulated receive buffer was full. A real one doesn't tell. */
+  /**
+   * Datagrams that came and were dropped: nobody could answer their source (port 0), or a simulated receive buffer was
+   * full. A real one doesn't tell.
+   */
   readonly datagramsDropped: number
   /** Failed socket calls, by name. */
   readonly errors: Readonly<Record<SocketErrorCode, number>>
 }
 
-/** Datagrams in and out, in batches. Nothing here throws because of the network. Close it with `close()` or `await using`. */
+/**
+ * Datagrams in and out, in batches. Nothing here throws because of the network. Close it with `close()` or `await
+ * using`.
+ */
 export interface Transport extends AsyncDisposable {
   /** What it can do, as it was bound. */
   readonly capabilities: Capabilities
@@ -179,7 +198,10 @@ export interface Transport extends AsyncDisposable {
   /** Forgets a slab; its id is given out again. Throws `RangeError` for an id that isn't registered. */
   releaseSlab(slab: number): void
 
-  /** The id (≥ 1) of an address, held until released as often as interned or retained. Throws `RangeError` for a host that is no literal address. */
+  /**
+   * The id (≥ 1) of an address, held until released as often as interned or retained. Throws `RangeError` for a host
+   * that is no literal address.
+   */
   internAddress(address: Address): number
   /** Holds an id once more. */
   retainAddress(address: number): void
@@ -194,16 +216,18 @@ export interface Transport extends AsyncDisposable {
   releaseSealer(sealer: number): void
 
   /**
-   * Seals and sends from the front of the batch; answers how many were taken. Their bytes are the caller's again on return. Fewer than `count`: the
-   * socket is full, try after `onWritable`. Throws `RangeError` for an id that isn't registered and for a row that reaches out of its slab.
+   * Seals and sends from the front of the batch; answers how many were taken. Their bytes are the caller's again on
+   * return. Fewer than `count`: the socket is full, try after `onWritable`. Throws `RangeError` for an id that isn't
+   * registered and for a row that reaches out of its slab.
    */
   send(batch: SendBatch): number
   /** Checks the tags of all entries of a received batch whose `opener` is set. */
   open(batch: ReceiveBatch): void
 
   /**
-   * The function to call with what was received. Of this and of the next two there is at most one each: the last one given. They may call the transport.
-   * What they throw surfaces once, as an uncaught exception of the program or from the call that lets simulated time pass.
+   * The function to call with what was received. Of this and of the next two there is at most one each: the last one
+   * given. They may call the transport. What they throw surfaces once, as an uncaught exception of the program or from
+   * the call that lets simulated time pass.
    */
   onReceive(receive: (batch: ReceiveBatch) => void): void
   /** The function to call when a socket that was full takes datagrams again: what `send` didn't take can be sent. */
@@ -212,14 +236,17 @@ export interface Transport extends AsyncDisposable {
   onError(error: (error: SocketError) => void): void
 
   /**
-   * The sockets keep the program alive, as they do at first. In any order, again, and after `close`; a transport that can't keep one alive
-   * has neither.
+   * The sockets keep the program alive, as they do at first. In any order, again, and after `close`; a transport that
+   * can't keep one alive has neither.
    */
   ref?(): void
   /** The sockets don't keep the program alive. In any order, again, and after `close`. */
   unref?(): void
 
-  /** Closes the sockets. Always settles; a second call returns the same promise. Afterwards `send` takes and counts, and nothing is received. */
+  /**
+   * Closes the sockets. Always settles; a second call returns the same promise. Afterwards `send` takes and counts, and
+   * nothing is received.
+   */
   close(): Promise<void>
 }
 

@@ -7,7 +7,10 @@
 import { performance } from "node:perf_hooks"
 import { surface } from "./surface.ts"
 
-/** A wake-up this late shows that the program stood still, and that more datagrams may wait than one turn reads (32 from each socket). */
+/**
+ * A wake-up this late shows that the program stood still, and that more datagrams may wait than one turn reads (32 from
+ * each socket).
+ */
 const STALL_MS = 50
 /** A wake-up waits at most so long for a socket to be read empty: under steady load it never is. */
 const DRAIN_MS_MAX = 250
@@ -18,7 +21,10 @@ export interface Due {
   wake(): void
 }
 
-/** Delivers datagrams, then calls the wake-ups that are due, then what was deferred; in this order, so that no time-out is judged before the answer that has come. */
+/**
+ * Delivers datagrams, then calls the wake-ups that are due, then what was deferred; in this order, so that no time-out
+ * is judged before the answer that has come.
+ */
 export class TurnEnd {
   readonly #readers = new Set<() => boolean>()
   readonly #due = new Set<Due>()
@@ -29,7 +35,10 @@ export class TurnEnd {
   #quietTurns = 0
   #drainsUntilMs = Infinity
 
-  /** `turnsToRead`: how many turns the event loop may make, when each leaves an immediate, until it has looked at the sockets. */
+  /**
+   * `turnsToRead`: how many turns the event loop may make, when each leaves an immediate, until it has looked at the
+   * sockets.
+   */
   constructor(turnsToRead: number = 1) {
     this.#turnsToRead = turnsToRead
   }

@@ -49,7 +49,10 @@ describe("the table of addresses", () => {
   })
 
   test("it agrees with a naive table on any sequence of calls, as long as nothing is forgotten", () => {
-    const call = fc.record({ kind: fc.constantFrom("intern", "seen", "retain", "release"), n: fc.integer({ min: 0, max: 5 }) })
+    const call = fc.record({
+      kind: fc.constantFrom("intern", "seen", "retain", "release"),
+      n: fc.integer({ min: 0, max: 5 }),
+    })
     fc.assert(
       fc.property(fc.array(call, { maxLength: 200 }), (calls) => {
         const table = new AddressTable()
@@ -117,7 +120,9 @@ describe("the table of addresses", () => {
     expect(table.seen("192.0.2.1", 7)).toBe(id)
     table.release(id)
     // No other source comes: it goes for addresses that are released after it.
-    const others = Array.from({ length: UNHELD_SOURCES_MAX }, (_, n) => table.intern({ family: 4, host: host(n), port: 9 }))
+    const others = Array.from({ length: UNHELD_SOURCES_MAX }, (_, n) =>
+      table.intern({ family: 4, host: host(n), port: 9 }),
+    )
     for (const other of others) table.release(other)
     expect(() => table.addressOf(id)).toThrow(RangeError)
     expect(table.addressOf(table.seen("192.0.2.1", 7)).host).toBe("192.0.2.1")

@@ -8,7 +8,10 @@ const v4Bytes = fc.uint8Array({ minLength: 4, maxLength: 4 })
 /** Zeros are likelier than by chance, or none would be long enough to shorten. */
 const v6Groups = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff })), { minLength: 8, maxLength: 8 })
 
-/** One of the many spellings of an address: leading zeros, capitals, "::" for any run of zeros, the last four bytes dotted. */
+/**
+ * One of the many spellings of an address: leading zeros, capitals, "::" for any run of zeros, the last four bytes
+ * dotted.
+ */
 const v6Spelling = fc
   .record({
     groups: v6Groups.filter((groups) => !(groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff)),
@@ -46,7 +49,9 @@ describe("literal addresses", () => {
         expect(formatHost(bytes)).toBe(text)
         expect(isIPv6(text)).toBe(true)
         const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff
-        expect(parseHost(text)).toEqual(isMapped ? { family: 4, bytes: bytes.slice(12), scope: "" } : { family: 6, bytes, scope: "" })
+        expect(parseHost(text)).toEqual(
+          isMapped ? { family: 4, bytes: bytes.slice(12), scope: "" } : { family: 6, bytes, scope: "" },
+        )
       }),
       {
         examples: [
@@ -74,7 +79,9 @@ describe("literal addresses", () => {
     const text = fc.oneof(
       fc.array(part, { maxLength: 9 }).map((parts) => parts.join(":")),
       fc.array(part, { maxLength: 5 }).map((parts) => parts.join(".")),
-      fc.tuple(fc.array(part, { maxLength: 7 }), fc.array(part, { maxLength: 4 })).map(([a, b]) => `${a.join(":")}::${b.join(":")}`),
+      fc
+        .tuple(fc.array(part, { maxLength: 7 }), fc.array(part, { maxLength: 4 }))
+        .map(([a, b]) => `${a.join(":")}::${b.join(":")}`),
       fc.tuple(fc.array(part, { maxLength: 7 }), v4Bytes).map(([parts, v4]) => [...parts, formatHost(v4)].join(":")),
       fc.string(),
     )
@@ -143,7 +150,9 @@ describe("literal addresses", () => {
 /** By regular expressions: of all runs of two or more zero groups the first longest becomes "::". */
 function naiveFormat(groups: readonly number[]): string {
   const text = groups.map((group) => group.toString(16)).join(":")
-  const runs = [...text.matchAll(/(?<=^|:)0(:0)+(?=:|$)/g)].toSorted((a, b) => b[0].length - a[0].length || a.index - b.index)
+  const runs = [...text.matchAll(/(?<=^|:)0(:0)+(?=:|$)/g)].toSorted(
+    (a, b) => b[0].length - a[0].length || a.index - b.index,
+  )
   const run = runs[0]
   if (run === undefined) return text
   const before = text.slice(0, run.index).replace(/:$/, "")

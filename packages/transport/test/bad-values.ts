@@ -1,4 +1,7 @@
-/** What callers give by mistake, by name. Who tests an option says which of these are right there; all others have to be refused. */
+/**
+ * What callers give by mistake, by name. Who tests an option says which of these are right there; all others have to be
+ * refused.
+ */
 export const BAD_VALUES: readonly (readonly [string, unknown])[] = [
   ["NaN", Number.NaN],
   ["Infinity", Infinity],
@@ -23,7 +26,10 @@ export const BAD_VALUES: readonly (readonly [string, unknown])[] = [
   ["a function", () => 500],
 ]
 
-/** Those of them that a function takes, by name; it throws or rejects for the others. What it throws has to match. `renew`: after each that was taken. */
+/**
+ * Those of them that a function takes, by name; it throws or rejects for the others. What it throws has to match.
+ * `renew`: after each that was taken.
+ */
 export async function takenBy(
   call: (value: unknown) => unknown,
   failure: object,

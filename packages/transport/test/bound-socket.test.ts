@@ -121,17 +121,20 @@ describe("a socket that can't send", () => {
     expect(hosts).toEqual(["192.0.2.2"])
   })
 
-  test.each(["ERR_SOCKET_BAD_PORT", "ERR_SOCKET_DGRAM_NOT_RUNNING"])("%s, which dgram throws, is counted under other", async (code) => {
-    const { stub, station } = await open()
-    stub.answer = `throw ${code}`
-    expect(station.send(TO, [pattern(10), pattern(20)])).toBe(2)
-    expect(station.transport.counters.errors.other).toBe(2)
-    expect(station.errors[1]).toMatchObject({ operation: "send", bytes: 20, cause: { code } })
-    stub.answer = "ENOBUFS"
-    station.send(TO, [pattern(30)])
-    await turn()
-    expect(station.errors[2]).toMatchObject({ code: "ENOBUFS", bytes: 30 })
-  })
+  test.each(["ERR_SOCKET_BAD_PORT", "ERR_SOCKET_DGRAM_NOT_RUNNING"])(
+    "%s, which dgram throws, is counted under other",
+    async (code) => {
+      const { stub, station } = await open()
+      stub.answer = `throw ${code}`
+      expect(station.send(TO, [pattern(10), pattern(20)])).toBe(2)
+      expect(station.transport.counters.errors.other).toBe(2)
+      expect(station.errors[1]).toMatchObject({ operation: "send", bytes: 20, cause: { code } })
+      stub.answer = "ENOBUFS"
+      station.send(TO, [pattern(30)])
+      await turn()
+      expect(station.errors[2]).toMatchObject({ code: "ENOBUFS", bytes: 30 })
+    },
+  )
 
   test("F69 one that is full takes one datagram and no more, however often asked, until it drained", async () => {
     const { stub, station } = await open()
@@ -253,7 +256,12 @@ describe("a socket that can't send", () => {
 
   test("more datagrams than a batch holds are all delivered, in order, the longest among them", async () => {
     const { stub, station } = await open()
-    const datagrams = [...Array.from({ length: 150 }, (_, i) => pattern(i, i)), pattern(65_507), pattern(65_507), pattern(65_507)]
+    const datagrams = [
+      ...Array.from({ length: 150 }, (_, i) => pattern(i, i)),
+      pattern(65_507),
+      pattern(65_507),
+      pattern(65_507),
+    ]
     for (const bytes of datagrams) stub.emit("message", Buffer.from(bytes), { address: "192.0.2.1", port: 9 })
     await turn()
     expect(station.received.map(({ bytes }) => bytes)).toEqual(datagrams)
@@ -300,7 +308,9 @@ describe("a socket that doesn't say what waits", () => {
   test("finishes them in any order: a failure is told with the address and length of its own", async () => {
     const { stub, station } = await open(new UntoldSocket())
     const told: unknown[] = []
-    station.transport.onError(({ code, address, bytes }) => told.push([code, station.transport.addressOf(address).host, bytes]))
+    station.transport.onError(({ code, address, bytes }) =>
+      told.push([code, station.transport.addressOf(address).host, bytes]),
+    )
     stub.answer = "wait"
     const hosts = ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
     for (const [i, host] of hosts.entries()) {
@@ -379,9 +389,13 @@ describe("binding", () => {
       if (family === 4) return bound(4, 50_000 + tries++)
       throw errorOf("EADDRINUSE")
     }
-    await expect(bindDualSocket({}, { reason: "a stub" }, new TurnEnd(), open)).rejects.toMatchObject({ code: "address-in-use" })
+    await expect(bindDualSocket({}, { reason: "a stub" }, new TurnEnd(), open)).rejects.toMatchObject({
+      code: "address-in-use",
+    })
     expect(tries).toBe(10)
-    await expect(bindDualSocket({ port: 5 }, { reason: "a stub" }, new TurnEnd(), open)).rejects.toBeInstanceOf(TransportError)
+    await expect(bindDualSocket({ port: 5 }, { reason: "a stub" }, new TurnEnd(), open)).rejects.toBeInstanceOf(
+      TransportError,
+    )
     expect(tries).toBe(11)
   })
 
@@ -397,7 +411,9 @@ describe("binding", () => {
       expect(capabilities.families).toEqual([family === 4 ? 6 : 4])
       expect(capabilities.notes.join()).toContain(`there is no v${family} socket`)
     }
-    await expect(bindDualSocket({}, { reason: "a stub" }, new TurnEnd(), without(4, 6))).rejects.toMatchObject({ code: "no-family" })
+    await expect(bindDualSocket({}, { reason: "a stub" }, new TurnEnd(), without(4, 6))).rejects.toMatchObject({
+      code: "no-family",
+    })
   })
 
   test.each([
@@ -416,7 +432,11 @@ describe("binding", () => {
 
   test("what is less than asked for is noted with its cure, and the smaller of two sockets counts", async () => {
     const open: Open = async ({ family, port }) =>
-      bound(family, port, family === 4 ? FACTS : { dontFragment: false, receiveBufferBytes: 212_992, sendBufferBytes: 1_048_576 })
+      bound(
+        family,
+        port,
+        family === 4 ? FACTS : { dontFragment: false, receiveBufferBytes: 212_992, sendBufferBytes: 1_048_576 },
+      )
     const { capabilities } = await bindDualSocket({}, { reason: "a stub" }, new TurnEnd(), open)
     expect(capabilities).toMatchObject({ dontFragment: false, receiveBufferBytes: 212_992, sendBufferBytes: 1_048_576 })
     expect(capabilities.notes.join("\n")).toMatch(/native helper.*\(a stub\)/)
@@ -429,14 +449,18 @@ describe("binding", () => {
     const small = { dontFragment: true, receiveBufferBytes: 65_536, sendBufferBytes: 65_536 }
 
     async function notesOf(helper: NativeHelper, facts = FACTS): Promise<readonly string[]> {
-      const transport = await bindDualSocket({}, helper, new TurnEnd(), async ({ family, port }) => bound(family, port, facts))
+      const transport = await bindDualSocket({}, helper, new TurnEnd(), async ({ family, port }) =>
+        bound(family, port, facts),
+      )
       expect(transport.capabilities.batch).toBe(false)
       return transport.capabilities.notes
     }
 
     test("Bun takes the helper's sockets and not its batches", async () => {
       const runtime = runtimeOf({ ...process.versions, bun: "1.4.5" })
-      expect(await notesOf({ native, runtime })).toEqual([expect.stringMatching(/one by one, at some five times the CPU.*Bun hasn't/)])
+      expect(await notesOf({ native, runtime })).toEqual([
+        expect.stringMatching(/one by one, at some five times the CPU.*Bun hasn't/),
+      ])
       expect(await notesOf({ reason: "a stub", runtime })).toEqual([
         expect.stringMatching(/one by one.*Bun/),
         expect.stringMatching(/fragmented \(a stub\)/),
@@ -450,7 +474,9 @@ describe("binding", () => {
     })
 
     test("where the system is what lacks batches, that is said", async () => {
-      expect(await notesOf({ native })).toEqual(["datagrams go one by one: the native helper has batches on Linux only"])
+      expect(await notesOf({ native })).toEqual([
+        "datagrams go one by one: the native helper has batches on Linux only",
+      ])
     })
   })
 })

@@ -6,7 +6,10 @@ import { afterEach, beforeEach, describe, vi } from "vitest"
 import { type ContractWorld, describeTransportContract } from "./transport-contract.ts"
 
 const LOOPBACK = { v4: "127.0.0.1", v6: "::1" }
-/** The loopback's MTU of 65,536 less the headers: with DF nothing longer gets through, without it the longest of all does, in pieces. */
+/**
+ * The loopback's MTU of 65,536 less the headers: with DF nothing longer gets through, without it the longest of all
+ * does, in pieces.
+ */
 const LOOPBACK_V6_BYTES_MAX = 65_488
 const noLoopback = (await cannotBind("udp4", "127.0.0.1")) ?? (await cannotBind("udp6", "::1"))
 const noHelper = available ? undefined : `no native helper: ${reason}`

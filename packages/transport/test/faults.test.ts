@@ -73,7 +73,8 @@ describe("a host with faults", () => {
 
   test("refuses rates that are none", () => {
     const host = createNetwork({ seed: 1 }).host("a")
-    for (const lossRate of [2, -1, Number.NaN]) expect(() => withFaults(host, { seed: 1, lossRate })).toThrow(RangeError)
+    for (const lossRate of [2, -1, Number.NaN])
+      expect(() => withFaults(host, { seed: 1, lossRate })).toThrow(RangeError)
   })
 
   test("sends each row once, in order, whatever the transport below takes at a time", async () => {

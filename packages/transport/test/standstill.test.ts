@@ -43,7 +43,9 @@ describe("a call that waits while time stands still", () => {
     program.pass(3)
     expect(program.warnings).toEqual([])
     program.pass(1)
-    expect(program.warnings).toEqual([expect.stringMatching(/^endpoint\.join\(\) waits, and time stands still.*network\.until\(promise\)/)])
+    expect(program.warnings).toEqual([
+      expect.stringMatching(/^endpoint\.join\(\) waits, and time stands still.*network\.until\(promise\)/),
+    ])
     standstill.use(network)
     program.pass(10)
     expect(program.warnings).toHaveLength(1)

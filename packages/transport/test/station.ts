@@ -1,6 +1,14 @@
 /** A transport with what a test needs around it. */
 
-import { type Address, type BindOptions, createSendBatch, type Host, type SendBatch, type SocketError, type Transport } from "@x/transport"
+import {
+  type Address,
+  type BindOptions,
+  createSendBatch,
+  type Host,
+  type SendBatch,
+  type SocketError,
+  type Transport,
+} from "@x/transport"
 
 const SLAB_BYTES = 262_144
 const ROWS = 128
@@ -34,7 +42,13 @@ export class Station {
       for (let row = 0; row < batch.count; row++) {
         const [offset, length, address] = [batch.offset[row]!, batch.length[row]!, batch.address[row]!]
         const bytes = batch.slabs[batch.slab[row]!]!.slice(offset, offset + length)
-        this.received.push({ bytes, from: transport.addressOf(address), address, opener: batch.opener[row]!, verdict: batch.verdict[row]! })
+        this.received.push({
+          bytes,
+          from: transport.addressOf(address),
+          address,
+          opener: batch.opener[row]!,
+          verdict: batch.verdict[row]!,
+        })
       }
       const waiters = this.#waiters
       this.#waiters = waiters.filter(({ count }) => this.received.length < count)

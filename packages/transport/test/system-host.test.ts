@@ -242,14 +242,17 @@ describe("this machine", () => {
     },
   )
 
-  test.for(["dgram", ""])("all addresses of both families are bound on one port (X_TRANSPORT=%s)", async (mode, { skip }) => {
-    skip(noV6 !== undefined, noV6)
-    vi.stubEnv("X_TRANSPORT", mode)
-    const transport = await systemHost().bind({})
-    expect(transport.localAddresses.map(({ host }) => host)).toEqual(["0.0.0.0", "::"])
-    expect(transport.localAddresses[1]!.port).toBe(transport.localAddresses[0]!.port)
-    await transport.close()
-  })
+  test.for(["dgram", ""])(
+    "all addresses of both families are bound on one port (X_TRANSPORT=%s)",
+    async (mode, { skip }) => {
+      skip(noV6 !== undefined, noV6)
+      vi.stubEnv("X_TRANSPORT", mode)
+      const transport = await systemHost().bind({})
+      expect(transport.localAddresses.map(({ host }) => host)).toEqual(["0.0.0.0", "::"])
+      expect(transport.localAddresses[1]!.port).toBe(transport.localAddresses[0]!.port)
+      await transport.close()
+    },
+  )
 
   test("the helper is what makes DF; without it plain dgram works, and notes say what is missing", async () => {
     const { available } = await import("@x/native")
@@ -257,7 +260,11 @@ describe("this machine", () => {
     expect(native.transport.capabilities.dontFragment).toBe(available)
     vi.stubEnv("X_TRANSPORT", "dgram")
     const plain = await bind()
-    expect(plain.transport.capabilities).toMatchObject({ families: noV6 === undefined ? [4, 6] : [4], dontFragment: false, batch: false })
+    expect(plain.transport.capabilities).toMatchObject({
+      families: noV6 === undefined ? [4, 6] : [4],
+      dontFragment: false,
+      batch: false,
+    })
     expect(plain.transport.capabilities.notes.join()).toContain("X_TRANSPORT=dgram")
   })
 
@@ -269,7 +276,13 @@ describe("this machine", () => {
       },
       close: (): void => {},
     }
-    const options = { family: 4, host: "127.0.0.1", port: 0, receiveBufferBytes: 65_536, sendBufferBytes: 65_536 } as const
+    const options = {
+      family: 4,
+      host: "127.0.0.1",
+      port: 0,
+      receiveBufferBytes: 65_536,
+      sendBufferBytes: 65_536,
+    } as const
     const socket = await openSocket(options, { native: broken }, notes)
     expect(socket.facts.dontFragment).toBe(false)
     expect([...notes].join()).toContain("no such option")
@@ -278,7 +291,13 @@ describe("this machine", () => {
 
   test("where dgram's buffer sizes are not the system's they are left alone, and the least that systems give is told", async () => {
     const asked = vi.spyOn(Socket.prototype, "setRecvBufferSize")
-    const options = { family: 4, host: "127.0.0.1", port: 0, receiveBufferBytes: 4_194_304, sendBufferBytes: 1_048_576 } as const
+    const options = {
+      family: 4,
+      host: "127.0.0.1",
+      port: 0,
+      receiveBufferBytes: 4_194_304,
+      sendBufferBytes: 1_048_576,
+    } as const
     const runtime = runtimeOf({ ...process.versions, deno: "2.9.6" })
     const socket = await openSocket(options, { reason: "none", runtime }, new Set())
     expect(socket.facts).toEqual({ dontFragment: false, receiveBufferBytes: 65_536, sendBufferBytes: 65_536 })
@@ -291,7 +310,13 @@ describe("this machine", () => {
     const kept = (kind: string): number => process.getActiveResourcesInfo().filter((name) => name === kind).length
     const before = { sockets: kept("UDPWrap"), timers: kept("Timeout") }
     const runtime = runtimeOf({ ...process.versions, deno: "2.9.6" })
-    const options = { family: 4, host: "127.0.0.1", port: 0, receiveBufferBytes: 65_536, sendBufferBytes: 65_536 } as const
+    const options = {
+      family: 4,
+      host: "127.0.0.1",
+      port: 0,
+      receiveBufferBytes: 65_536,
+      sendBufferBytes: 65_536,
+    } as const
     const socket = await openSocket(options, { reason: "none", runtime }, new Set())
     const timers = [kept("Timeout")]
     for (const tell of [() => socket.unref(), () => socket.ref()]) {
@@ -319,7 +344,13 @@ describe("this machine", () => {
         closed.push(fd)
       },
     }
-    const options = { family: 4, host: "127.0.0.1", port: 0, receiveBufferBytes: 65_536, sendBufferBytes: 65_536 } as const
+    const options = {
+      family: 4,
+      host: "127.0.0.1",
+      port: 0,
+      receiveBufferBytes: 65_536,
+      sendBufferBytes: 65_536,
+    } as const
     const socket = await openSocket(options, { native: odd }, new Set())
     expect(closed).toHaveLength(1)
     await socket.close()
@@ -346,7 +377,9 @@ describe("this machine", () => {
 
   test("a scope that names no interface is refused wherever it is given", async () => {
     const { transport } = await bind()
-    expect(() => transport.internAddress({ family: 6, host: "fe80::1%nope", port: 1 })).toThrow(/no interface is named "nope"/)
+    expect(() => transport.internAddress({ family: 6, host: "fe80::1%nope", port: 1 })).toThrow(
+      /no interface is named "nope"/,
+    )
     await expect(systemHost().resolve("fe80::1%nope")).rejects.toBeInstanceOf(TransportError)
     await expect(systemHost().bind({ v6: "fe80::1%nope" })).rejects.toMatchObject({ code: "invalid-option" })
   })

@@ -49,7 +49,22 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
       test("datagrams of all sizes arrive as they were, with their source", async () => {
         const [a, b] = await pair()
         const longest = world.datagramBytesMax[family]
-        for (const [i, length] of [0, 1, 2, 7, 8, 9, 255, 256, 1_200, 1_473, 9_000, 32_768, longest - 1, longest].entries()) {
+        for (const [i, length] of [
+          0,
+          1,
+          2,
+          7,
+          8,
+          9,
+          255,
+          256,
+          1_200,
+          1_473,
+          9_000,
+          32_768,
+          longest - 1,
+          longest,
+        ].entries()) {
           expect(a.send(b.addressOf(family), [pattern(length, i)])).toBe(1)
           await world.until(b.arrived(i + 1))
           expect(b.received[i]!.bytes).toEqual(pattern(length, i))
@@ -158,15 +173,21 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
 
     test("a transport of both families talks to a machine of v4 only and to one of v6 only", async () => {
       world = makeWorld()
-      const [both, old, modern] = [await bind(world.a), await bind(world.b, { v6: false }), await bind(world.b, { v4: false })]
+      const [both, old, modern] = [
+        await bind(world.a),
+        await bind(world.b, { v6: false }),
+        await bind(world.b, { v4: false }),
+      ]
       both.send(old.addressOf(4), [pattern(4)])
       both.send(modern.addressOf(6), [pattern(6)])
       old.send(both.addressOf(4), [pattern(44)])
       modern.send(both.addressOf(6), [pattern(66)])
       await world.until(Promise.all([both.arrived(2), old.arrived(1), modern.arrived(1)]))
-      expect(both.received.map(({ bytes, from }) => `${bytes.length} over v${from.family}`).toSorted((x, y) => x.localeCompare(y))).toEqual(
-        ["44 over v4", "66 over v6"],
-      )
+      expect(
+        both.received
+          .map(({ bytes, from }) => `${bytes.length} over v${from.family}`)
+          .toSorted((x, y) => x.localeCompare(y)),
+      ).toEqual(["44 over v4", "66 over v6"])
       expect([old.received[0]!.bytes.length, modern.received[0]!.bytes.length]).toEqual([4, 6])
     })
 
@@ -211,7 +232,8 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
       for (const columns of wrong) {
         const batch = createSendBatch(1)
         batch.count = 1
-        for (const [column, value] of Object.entries({ ...good, ...columns })) batch[column as keyof typeof good][0] = value
+        for (const [column, value] of Object.entries({ ...good, ...columns }))
+          batch[column as keyof typeof good][0] = value
         expect(() => transport.send(batch)).toThrow(RangeError)
       }
       expect(transport.counters).toMatchObject({ datagramsSent: 0, bytesSent: 0 })
@@ -320,45 +342,51 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
       expect(verdicts).toEqual([1, 0, 0])
     })
 
-    test.each(["all in clear", "encrypted"])("a key seals to other memory, and opens where it came, %s", async (how) => {
-      const [a, b] = await pair()
-      const clearBytes = how === "encrypted" ? 8 : Infinity
-      const [sealer, opener] = [
-        a.transport.registerSealer(keyed(world.a, clearBytes)),
-        b.transport.registerSealer(keyed(world.b, clearBytes)),
-      ]
-      const lengths = [8, 9, 100, 1_200, 1_200, 1_200, 40_000]
-      const came: { readonly sealed: Uint8Array; readonly opened: Uint8Array; readonly verdict: number }[] = []
-      const all = new Promise<void>((resolve) => {
-        b.transport.onReceive((batch) => {
-          const rows = Array.from({ length: batch.count }, (_, row) => {
-            const bytes = batch.slabs[batch.slab[row]!]!.subarray(batch.offset[row]!, batch.offset[row]! + batch.length[row]!)
-            const sealed = bytes.slice()
-            // The fifth is altered: a bit of its last byte.
-            if (came.length + row === 4) bytes[bytes.length - 1]! ^= 1
-            batch.opener[row] = opener
-            return { bytes, sealed }
+    test.each(["all in clear", "encrypted"])(
+      "a key seals to other memory, and opens where it came, %s",
+      async (how) => {
+        const [a, b] = await pair()
+        const clearBytes = how === "encrypted" ? 8 : Infinity
+        const [sealer, opener] = [
+          a.transport.registerSealer(keyed(world.a, clearBytes)),
+          b.transport.registerSealer(keyed(world.b, clearBytes)),
+        ]
+        const lengths = [8, 9, 100, 1_200, 1_200, 1_200, 40_000]
+        const came: { readonly sealed: Uint8Array; readonly opened: Uint8Array; readonly verdict: number }[] = []
+        const all = new Promise<void>((resolve) => {
+          b.transport.onReceive((batch) => {
+            const rows = Array.from({ length: batch.count }, (_, row) => {
+              const bytes = batch.slabs[batch.slab[row]!]!.subarray(
+                batch.offset[row]!,
+                batch.offset[row]! + batch.length[row]!,
+              )
+              const sealed = bytes.slice()
+              // The fifth is altered: a bit of its last byte.
+              if (came.length + row === 4) bytes[bytes.length - 1]! ^= 1
+              batch.opener[row] = opener
+              return { bytes, sealed }
+            })
+            b.transport.open(batch)
+            for (const [row, { bytes, sealed }] of rows.entries())
+              came.push({ sealed, opened: bytes.slice(0, -16), verdict: batch.verdict[row]! })
+            if (came.length === lengths.length) resolve()
           })
-          b.transport.open(batch)
-          for (const [row, { bytes, sealed }] of rows.entries())
-            came.push({ sealed, opened: bytes.slice(0, -16), verdict: batch.verdict[row]! })
-          if (came.length === lengths.length) resolve()
         })
-      })
-      const sent = lengths.map((length, i) => numbered(pattern(length, i), i + 1))
-      const { slab } = a
-      a.send(b.addressOf(4), sent, sealer)
-      await world.until(all)
-      let offset = 0
-      for (const [i, { sealed, opened, verdict }] of came.entries()) {
-        expect(verdict, `datagram ${i}`).toBe(i === 4 ? 0 : 1)
-        expect(sealed).toEqual(sealedByNode(sent[i]!, clearBytes))
-        // Sealed elsewhere: what may be sent again is as it was.
-        expect(slab.subarray(offset, offset + lengths[i]!)).toEqual(sent[i])
-        offset += lengths[i]! + 64
-        if (i !== 4) expect(opened).toEqual(sent[i])
-      }
-    })
+        const sent = lengths.map((length, i) => numbered(pattern(length, i), i + 1))
+        const { slab } = a
+        a.send(b.addressOf(4), sent, sealer)
+        await world.until(all)
+        let offset = 0
+        for (const [i, { sealed, opened, verdict }] of came.entries()) {
+          expect(verdict, `datagram ${i}`).toBe(i === 4 ? 0 : 1)
+          expect(sealed).toEqual(sealedByNode(sent[i]!, clearBytes))
+          // Sealed elsewhere: what may be sent again is as it was.
+          expect(slab.subarray(offset, offset + lengths[i]!)).toEqual(sent[i])
+          offset += lengths[i]! + 64
+          if (i !== 4) expect(opened).toEqual(sent[i])
+        }
+      },
+    )
 
     test("a key and a checksum seal in one batch, and a key that is released is gone", async () => {
       const [a, b] = await pair()
@@ -466,7 +494,9 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
       world = makeWorld()
       const first = await bind(world.a)
       const { port } = first.addressOf(4)
-      const refusal = await world.until(Station.bind(world.a, { ...world.bindOptions, port })).catch((error: unknown) => error)
+      const refusal = await world
+        .until(Station.bind(world.a, { ...world.bindOptions, port }))
+        .catch((error: unknown) => error)
       expect(refusal).toBeInstanceOf(TransportError)
       expect(refusal).toMatchObject({ code: "address-in-use", message: expect.stringContaining(`${port}`) })
       await world.until(first.transport.close())
@@ -477,7 +507,9 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
     test("a port that is taken in one family leaves nothing bound in the other", async () => {
       world = makeWorld()
       const { port } = (await bind(world.a, { v4: false })).addressOf(6)
-      await expect(world.until(world.a.bind({ ...world.bindOptions, port }))).rejects.toMatchObject({ code: "address-in-use" })
+      await expect(world.until(world.a.bind({ ...world.bindOptions, port }))).rejects.toMatchObject({
+        code: "address-in-use",
+      })
       expect((await bind(world.a, { port, v6: false })).transport.localAddresses).toHaveLength(1)
     })
 
@@ -492,7 +524,8 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
         { v4: "localhost" },
         { receiveBufferBytes: 0 },
       ]
-      for (const options of wrong) await expect(world.until(world.a.bind(options))).rejects.toMatchObject({ code: "invalid-option" })
+      for (const options of wrong)
+        await expect(world.until(world.a.bind(options))).rejects.toMatchObject({ code: "invalid-option" })
       await expect(world.until(world.a.bind({ v4: false, v6: false }))).rejects.toMatchObject({ code: "no-family" })
     })
 
@@ -643,7 +676,9 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
       const { crypto } = makeWorld().a
       fc.assert(
         fc.property(fc.uint8Array({ maxLength: 200 }), fc.uint8Array({ maxLength: 300 }), (key, data) => {
-          expect(Uint8Array.from(crypto.hmacSha256(key, data))).toEqual(Uint8Array.from(createHmac("sha256", key).update(data).digest()))
+          expect(Uint8Array.from(crypto.hmacSha256(key, data))).toEqual(
+            Uint8Array.from(createHmac("sha256", key).update(data).digest()),
+          )
         }),
       )
     })
@@ -657,12 +692,17 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
       ]
       const ourPublic = crypto.x25519PublicKey(ours)
       const theirPublic = crypto.x25519PublicKey(theirs)
-      expect(Uint8Array.from(ourPublic)).toEqual(hex("ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c7944"))
-      expect(Uint8Array.from(theirPublic)).toEqual(hex("95ebc60d2b1fa672c1f46a8aa265ef51bfe38e7ccb39ec5be34069f144808843"))
+      expect(Uint8Array.from(ourPublic)).toEqual(
+        hex("ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c7944"),
+      )
+      expect(Uint8Array.from(theirPublic)).toEqual(
+        hex("95ebc60d2b1fa672c1f46a8aa265ef51bfe38e7ccb39ec5be34069f144808843"),
+      )
       const shared = crypto.x25519(ours, theirPublic)
       expect(shared).toHaveLength(32)
       expect(shared).toEqual(crypto.x25519(theirs, ourPublic))
-      for (const smallOrder of [0, 1]) expect(crypto.x25519(ours, Uint8Array.of(smallOrder, ...new Uint8Array(31)))).toBeUndefined()
+      for (const smallOrder of [0, 1])
+        expect(crypto.x25519(ours, Uint8Array.of(smallOrder, ...new Uint8Array(31)))).toBeUndefined()
     })
 
     test("AES-256-GCM opens what it sealed, and refuses every flipped bit and a shorter tag (F36)", () => {
@@ -727,7 +767,9 @@ function nonceOf(bytes: Uint8Array): Uint8Array {
 function sealedByNode(bytes: Uint8Array, clearBytes: number): Uint8Array {
   const clear = bytes.subarray(0, Math.min(clearBytes, bytes.length))
   const cipher = createCipheriv("aes-256-gcm", KEY, nonceOf(bytes)).setAAD(Buffer.concat([ASSOCIATED, clear]))
-  return Uint8Array.from(Buffer.concat([clear, cipher.update(bytes.subarray(clear.length)), cipher.final(), cipher.getAuthTag()]))
+  return Uint8Array.from(
+    Buffer.concat([clear, cipher.update(bytes.subarray(clear.length)), cipher.final(), cipher.getAuthTag()]),
+  )
 }
 
 /** A sealer with a key, as a protocol would give it. */

@@ -9,7 +9,9 @@ afterEach(() => void vi.restoreAllMocks())
 
 test.each(FAR)("a deadline in %d ms isn't one in a millisecond, which is what setTimeout makes of it", (ms) => {
   const delays: (number | undefined)[] = []
-  vi.spyOn(globalThis, "setTimeout").mockImplementation(((_: () => void, delay?: number) => void delays.push(delay)) as never)
+  vi.spyOn(globalThis, "setTimeout").mockImplementation(
+    ((_: () => void, delay?: number) => void delays.push(delay)) as never,
+  )
   const timer = new Timer(new TurnEnd(), () => {})
   timer.at(performance.now() + ms)
   expect(delays).toEqual([2 ** 31 - 1])

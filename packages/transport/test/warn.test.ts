@@ -10,7 +10,13 @@ const less = {
 /** A runtime of Node on Linux, but for what is said; and what it was told. */
 function runtime(differences: object = {}): { told: string[]; runtime: typeof process } {
   const told: string[] = []
-  const stub = { platform: "linux", versions: {}, env: {}, emitWarning: (text: string) => void told.push(text), ...differences }
+  const stub = {
+    platform: "linux",
+    versions: {},
+    env: {},
+    emitWarning: (text: string) => void told.push(text),
+    ...differences,
+  }
   return { told, runtime: stub as unknown as typeof process }
 }
 

@@ -1,4 +1,7 @@
-/** The bytes of a view as an array of their own kind, not copied. For fields that aren't on the hot path: a view costs about 40 ns. */
+/**
+ * The bytes of a view as an array of their own kind, not copied. For fields that aren't on the hot path: a view costs
+ * about 40 ns.
+ */
 export function bytesAt(view: DataView, offset: number, length: number): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset + offset, length)
 }
@@ -9,7 +12,10 @@ export function firstNonZero(view: DataView, offset: number, end: number): numbe
   return offset
 }
 
-/** Whether `[offset, end)` is well-formed UTF-8 (Unicode 15, table 3-7): no overlong forms, no surrogates, nothing above U+10FFFF. */
+/**
+ * Whether `[offset, end)` is well-formed UTF-8 (Unicode 15, table 3-7): no overlong forms, no surrogates, nothing above
+ * U+10FFFF.
+ */
 export function isUtf8(view: DataView, offset: number, end: number): boolean {
   while (offset < end) {
     const lead = view.getUint8(offset++)

@@ -1,6 +1,6 @@
 /**
- * Control packets of an association that belong to no stream: `feedback`, `heartbeat`, `goodbye`, `path-challenge`, `path-response`,
- * `mtu-probe` (PROTOCOL.md §3, §10).
+ * Control packets of an association that belong to no stream: `feedback`, `heartbeat`, `goodbye`, `path-challenge`,
+ * `path-response`, `mtu-probe` (PROTOCOL.md §3, §10).
  *
  * @module
  */
@@ -81,7 +81,11 @@ export interface ReasonText {
 /** Writes a reason and at most {@link TEXT_BYTES_MAX} bytes of text, cut at a character. */
 export function writeReasonText(view: DataView, body: number, { reason, text }: ReasonText): number {
   view.setUint16(body, reason, true)
-  return body + 2 + ENCODER.encodeInto(text, bytesAt(view, body + 2, Math.min(TEXT_BYTES_MAX, view.byteLength - body - 2))).written
+  return (
+    body +
+    2 +
+    ENCODER.encodeInto(text, bytesAt(view, body + 2, Math.min(TEXT_BYTES_MAX, view.byteLength - body - 2))).written
+  )
 }
 
 /** Reads the reason and the text in a checked body. */
@@ -139,8 +143,8 @@ export function readMtuProbe(view: DataView, body: number): MtuProbe {
 }
 
 /**
- * Why `[body, end)` is no `mtu-probe`, or `undefined` if it is one. `wanted`: it probes, and fills its datagram of `datagramBytes`, tag
- * included; an answer has no padding.
+ * Why `[body, end)` is no `mtu-probe`, or `undefined` if it is one. `wanted`: it probes, and fills its datagram of
+ * `datagramBytes`, tag included; an answer has no padding.
  */
 export function checkMtuProbe(
   view: DataView,
@@ -152,5 +156,7 @@ export function checkMtuProbe(
   if (end - body < MTU_PROBE_HEADER_BYTES) return "truncated"
   const padding = body + MTU_PROBE_HEADER_BYTES
   if (!wanted) return padding < end ? "padding" : undefined
-  return view.getUint16(body + 4, true) === datagramBytes && firstNonZero(view, padding, end) === end ? undefined : "padding"
+  return view.getUint16(body + 4, true) === datagramBytes && firstNonZero(view, padding, end) === end
+    ? undefined
+    : "padding"
 }

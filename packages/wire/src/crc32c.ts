@@ -1,6 +1,7 @@
 /**
- * CRC-32C (Castagnoli), the tag of the profile `checksum`. The polynomial keeps Hamming distance 6 up to 655 bytes and 4 at our packet
- * sizes, and processors have an instruction for it (Koopman, "32-bit cyclic redundancy codes for Internet applications", 2002).
+ * CRC-32C (Castagnoli), the tag of the profile `checksum`. The polynomial keeps Hamming distance 6 up to 655 bytes and
+ * 4 at our packet sizes, and processors have an instruction for it (Koopman, "32-bit cyclic redundancy codes for
+ * Internet applications", 2002).
  *
  * @module
  */
@@ -8,12 +9,15 @@
 const POLYNOMIAL = 0x82f6_3b78
 const SLICES = 8
 
-/** `TABLES[256 · k + b]`: the remainder of byte `b` followed by `k` zero bytes, so that eight bytes are folded in one step. */
+/**
+ * `TABLES[256 · k + b]`: the remainder of byte `b` followed by `k` zero bytes, so that eight bytes are folded in one
+ * step.
+ */
 const TABLES = makeTables()
 
 /**
- * Goes on with a CRC-32C over `bytes[start, end)`. Start with `crc = 0`; the result of one range is the start of the next, so
- * `crc32c(b, …, crc32c(a, …))` is the checksum of a and b together.
+ * Goes on with a CRC-32C over `bytes[start, end)`. Start with `crc = 0`; the result of one range is the start of the
+ * next, so `crc32c(b, …, crc32c(a, …))` is the checksum of a and b together.
  */
 export function crc32c(bytes: Uint8Array, start: number, end: number, crc = 0): number {
   const t = TABLES

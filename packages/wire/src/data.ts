@@ -68,7 +68,13 @@ export function writeSequencedHeader(
 }
 
 /** Writes the header fields of a body; answers the offset of the payload. */
-export function writeSequencedBody(view: DataView, body: number, stream: number, number: number, delivery: number): number {
+export function writeSequencedBody(
+  view: DataView,
+  body: number,
+  stream: number,
+  number: number,
+  delivery: number,
+): number {
   view.setUint32(body + STREAM, stream, true)
   writeNumber(view, body + NUMBER, number)
   view.setUint8(body + DELIVERY, delivery)
@@ -118,7 +124,8 @@ export function checkFireAndForget(view: DataView, body: number, end: number): D
   if (end - body < FIRE_AND_FORGET_HEADER_BYTES) return "truncated"
   if (readStream(view, body) === 0) return "value"
   const delivery = readFireAndForgetDelivery(view, body)
-  if (!isDelivery(delivery) || traitsOf(modeOf(delivery)).isNumbered || formOf(delivery) === FORM.abandoned) return "delivery"
+  if (!isDelivery(delivery) || traitsOf(modeOf(delivery)).isNumbered || formOf(delivery) === FORM.abandoned)
+    return "delivery"
   return checkPayload(view, body + FIRE_AND_FORGET_HEADER_BYTES, end, formOf(delivery))
 }
 

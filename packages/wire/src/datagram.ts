@@ -7,7 +7,18 @@
 import * as connection from "./connection.ts"
 import * as data from "./data.ts"
 import type { DatagramDropReason } from "./drop-reason.ts"
-import { ADDRESS_FORM_SHIFT, CLASS, classOf, FLAG_LENGTH, FLAG_WANTED, isAlone, isOptionOf, KIND, KIND_NAMES, kindOf } from "./flags.ts"
+import {
+  ADDRESS_FORM_SHIFT,
+  CLASS,
+  classOf,
+  FLAG_LENGTH,
+  FLAG_WANTED,
+  isAlone,
+  isOptionOf,
+  KIND,
+  KIND_NAMES,
+  kindOf,
+} from "./flags.ts"
 import * as handshake from "./handshake.ts"
 import { NUMBER_MAX } from "./numbers.ts"
 import { PREFIX_BYTES, prefixCounter, prefixHandshake, prefixSlot, type Profile, TAG_BYTES } from "./prefix.ts"
@@ -23,10 +34,16 @@ export const PACKET_OVERHEAD_BYTES = 1
 export const PACKET_OVERHEAD_BYTES_WITH_LENGTH: number = PACKET_OVERHEAD_BYTES + LENGTH_BYTES
 
 /**
- * Checks obligations O10 to O21 for the opened datagram `[offset, offset + length)`, prefix and tag included. After `undefined` the packets
- * can be walked with a {@link PacketCursor} and every read function of this package may be used on them; before, none may.
+ * Checks obligations O10 to O21 for the opened datagram `[offset, offset + length)`, prefix and tag included. After
+ * `undefined` the packets can be walked with a {@link PacketCursor} and every read function of this package may be used
+ * on them; before, none may.
  */
-export function checkPackets(view: DataView, offset: number, length: number, profile: Profile): DatagramDropReason | undefined {
+export function checkPackets(
+  view: DataView,
+  offset: number,
+  length: number,
+  profile: Profile,
+): DatagramDropReason | undefined {
   const inHandshake = prefixHandshake(view, offset)
   const slotIsNone = prefixSlot(view, offset) === 0
   const counter = prefixCounter(view, offset)
@@ -169,8 +186,8 @@ export class PacketCursor {
 }
 
 /**
- * Puts packets into a datagram one behind the other. Each is begun as the last one; a packet behind it gives it its length afterwards, by
- * moving its body two bytes on.
+ * Puts packets into a datagram one behind the other. Each is begun as the last one; a packet behind it gives it its
+ * length afterwards, by moving its body two bytes on.
  */
 export class PacketWriter {
   /** A view of all the bytes given: bodies are written through it, at offsets that count from the first of them. */

@@ -12,7 +12,16 @@ import { DELIVERIES, FORM, FORM_NAMES, formOf, modeOf } from "./delivery.ts"
 import { KIND, KIND_NAMES } from "./flags.ts"
 import * as handshake from "./handshake.ts"
 import { createPiece, MessageCursor, readPiece } from "./payload.ts"
-import { PROFILE, type Profile, type ProfileName, prefixCounter, prefixEpoch, prefixHandshake, prefixSlot, VERSION } from "./prefix.ts"
+import {
+  PROFILE,
+  type Profile,
+  type ProfileName,
+  prefixCounter,
+  prefixEpoch,
+  prefixHandshake,
+  prefixSlot,
+  VERSION,
+} from "./prefix.ts"
 import type { RangeList } from "./ranges.ts"
 import { createStatus, readStatus } from "./status.ts"
 import * as streamControl from "./stream-control.ts"
@@ -47,7 +56,12 @@ export interface DatagramDescription {
 }
 
 /** Describes the checked datagram `[offset, offset + length)`, decrypted if it was encrypted. */
-export function describeDatagram(view: DataView, offset: number, length: number, profile: Profile): DatagramDescription {
+export function describeDatagram(
+  view: DataView,
+  offset: number,
+  length: number,
+  profile: Profile,
+): DatagramDescription {
   const packets: PacketDescription[] = []
   const cursor = new PacketCursor()
   cursor.start(view, offset, length, profile)
@@ -103,7 +117,13 @@ function describeBody(view: DataView, { kind, body, end, wanted: statusWanted, a
       const status = createStatus()
       readStatus(view, body, status)
       const { stream, state, cumulative } = status
-      return { stream, state, cumulative, received: describeRanges(status.received), missing: describeRanges(status.missing) }
+      return {
+        stream,
+        state,
+        cumulative,
+        received: describeRanges(status.received),
+        missing: describeRanges(status.missing),
+      }
     }
     case KIND.sync: {
       const sync = createSync()
@@ -133,7 +153,11 @@ function describeBody(view: DataView, { kind, body, end, wanted: statusWanted, a
     case KIND.pathResponse:
       return { data: hex(connection.readPathData(view, body)) }
     case KIND.mtuProbe:
-      return { statusWanted, ...connection.readMtuProbe(view, body), paddingBytes: end - body - connection.MTU_PROBE_HEADER_BYTES }
+      return {
+        statusWanted,
+        ...connection.readMtuProbe(view, body),
+        paddingBytes: end - body - connection.MTU_PROBE_HEADER_BYTES,
+      }
     case KIND.join: {
       const join = handshake.readJoin(view, body, addressForm)
       return hexFields({ ...join, address: describeAddress(join.address) })
@@ -170,7 +194,8 @@ function describePayload(view: DataView, offset: number, end: number, form: numb
     const messages: Fields[] = []
     const cursor = new MessageCursor()
     cursor.start(view, offset, end)
-    while (cursor.next()) messages.push({ type: cursor.type, bytes: hexAt(view, cursor.offset, cursor.offset + cursor.length) })
+    while (cursor.next())
+      messages.push({ type: cursor.type, bytes: hexAt(view, cursor.offset, cursor.offset + cursor.length) })
     return { messages }
   }
   const piece = createPiece()

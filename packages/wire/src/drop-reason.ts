@@ -1,6 +1,6 @@
 /**
- * Why something from the network was not applied: one name for each receiver obligation (PROTOCOL.md §11), in its order. The list is
- * closed: whoever counts drops has a counter for each.
+ * Why something from the network was not applied: one name for each receiver obligation (PROTOCOL.md §11), in its
+ * order. The list is closed: whoever counts drops has a counter for each.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Packets outside an association: `join`, `challenge`, `accept`, `refuse`, `hint`, `loose` (PROTOCOL.md §3, §7). `refuse` has the body of
- * `goodbye`.
+ * Packets outside an association: `join`, `challenge`, `accept`, `refuse`, `hint`, `loose` (PROTOCOL.md §3, §7).
+ * `refuse` has the body of `goodbye`.
  *
  * @module
  */
@@ -144,8 +144,17 @@ export function readJoin(view: DataView, body: number, form: number): Join {
   }
 }
 
-/** Why `[body, end)` is no `join` with an address of `form`, or `undefined` if it is one. Only `mac` and `aead` have a key exchange. */
-export function checkJoin(view: DataView, body: number, end: number, form: number, profile: Profile): DatagramDropReason | undefined {
+/**
+ * Why `[body, end)` is no `join` with an address of `form`, or `undefined` if it is one. Only `mac` and `aead` have a
+ * key exchange.
+ */
+export function checkJoin(
+  view: DataView,
+  body: number,
+  end: number,
+  form: number,
+  profile: Profile,
+): DatagramDropReason | undefined {
   const at = body + ADDRESS_BYTES[form]!
   if (at + JOIN.token > end) return "truncated"
   if (form !== 0 && addressPort(view, body, form) === 0) return "value"
@@ -157,7 +166,9 @@ export function checkJoin(view: DataView, body: number, end: number, form: numbe
   // Whoever has a token knows the peer's incarnation, and so has a session for it (§6).
   if (tokenBytes > 0 && isZero(view, at + JOIN.session)) return "value"
   const exchange = at + JOIN.token + tokenBytes
-  return exchange + EXCHANGE_LENGTH_BYTES > end ? "truncated" : checkExchange(view, exchange, end, profile, EXCHANGE_BYTES.join)
+  return exchange + EXCHANGE_LENGTH_BYTES > end
+    ? "truncated"
+    : checkExchange(view, exchange, end, profile, EXCHANGE_BYTES.join)
 }
 
 /** The body of a `challenge`. */
@@ -241,8 +252,17 @@ export function readAccept(view: DataView, body: number, form: number): Accept {
   }
 }
 
-/** Why `[body, end)` is no `accept` with an address of `form`, or `undefined` if it is one. Only `mac` and `aead` have a key exchange. */
-export function checkAccept(view: DataView, body: number, end: number, form: number, profile: Profile): DatagramDropReason | undefined {
+/**
+ * Why `[body, end)` is no `accept` with an address of `form`, or `undefined` if it is one. Only `mac` and `aead` have a
+ * key exchange.
+ */
+export function checkAccept(
+  view: DataView,
+  body: number,
+  end: number,
+  form: number,
+  profile: Profile,
+): DatagramDropReason | undefined {
   const at = body + ADDRESS_BYTES[form]!
   if (at + ACCEPT.exchange + EXCHANGE_LENGTH_BYTES > end) return "truncated"
   if (form !== 0 && addressPort(view, body, form) === 0) return "value"
@@ -396,7 +416,13 @@ function readExchange(view: DataView, at: number): Uint8Array {
   return copyAt(view, at + EXCHANGE_LENGTH_BYTES, view.getUint16(at, true))
 }
 
-function checkExchange(view: DataView, at: number, end: number, profile: Profile, bytes: number): DatagramDropReason | undefined {
+function checkExchange(
+  view: DataView,
+  at: number,
+  end: number,
+  profile: Profile,
+  bytes: number,
+): DatagramDropReason | undefined {
   const length = view.getUint16(at, true)
   if (length !== 0 && (length !== bytes || profile < PROFILE.mac)) return "value"
   const padding = at + EXCHANGE_LENGTH_BYTES + length

@@ -1,11 +1,12 @@
 /**
  * The wire format: pure functions between bytes and values, as PROTOCOL.md says.
  *
- * Writing: the caller is responsible for ranges, which its own constructors have checked. Reading: `checkPrefix`, then the tag, then
- * `checkPackets`; only what these accept may be given to the other read functions.
+ * Writing: the caller is responsible for ranges, which its own constructors have checked. Reading: `checkPrefix`, then
+ * the tag, then `checkPackets`; only what these accept may be given to the other read functions.
  *
- * For each kind of packet there are three functions, with offsets into `view` in bytes. `write…` puts a body at `body` and answers the offset
- * behind it. `read…` takes a body that was checked. `check…` says why `[body, end)` is refused, or `undefined` if it is good.
+ * For each kind of packet there are three functions, with offsets into `view` in bytes. `write…` puts a body at `body`
+ * and answers the offset behind it. `read…` takes a body that was checked. `check…` says why `[body, end)` is refused,
+ * or `undefined` if it is good.
  *
  * @module
  */

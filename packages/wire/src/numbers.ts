@@ -1,11 +1,14 @@
 /**
- * 48-bit numbers: packet numbers, datagram counters, message counts. Exact in a JavaScript number, so they need neither BigInt nor
- * wrap-around; every comparison and every field of this width goes through here.
+ * 48-bit numbers: packet numbers, datagram counters, message counts. Exact in a JavaScript number, so they need neither
+ * BigInt nor wrap-around; every comparison and every field of this width goes through here.
  *
  * @module
  */
 
-/** The largest packet number or counter (2^48 − 2^20 − 1). A stream or an association is closed long before; the rest is head room. */
+/**
+ * The largest packet number or counter (2^48 − 2^20 − 1). A stream or an association is closed long before; the rest is
+ * head room.
+ */
 export const NUMBER_MAX: number = 2 ** 48 - 2 ** 20 - 1
 
 /** Bytes of a 48-bit field. */
@@ -13,7 +16,10 @@ export const NUMBER_BYTES = 6
 
 const WORD = 2 ** 32
 
-/** The 48-bit number at `offset`, least significant byte first. It may be above {@link NUMBER_MAX}: whoever checks looks at that. */
+/**
+ * The 48-bit number at `offset`, least significant byte first. It may be above {@link NUMBER_MAX}: whoever checks looks
+ * at that.
+ */
 export function readNumber(view: DataView, offset: number): number {
   return view.getUint32(offset, true) + view.getUint16(offset + 4, true) * WORD
 }
@@ -35,7 +41,10 @@ export function checkWhole(name: string, value: number, min: number, max: number
   throw new RangeError(`${name} must be a whole number from ${min} to ${max}, not ${String(value)}`)
 }
 
-/** The index of a number in a ring of `mask + 1` slots, a power of two: `&` takes it modulo 2^32, which keeps the low bits of all 48. */
+/**
+ * The index of a number in a ring of `mask + 1` slots, a power of two: `&` takes it modulo 2^32, which keeps the low
+ * bits of all 48.
+ */
 export function ringIndex(number: number, mask: number): number {
   return number & mask
 }

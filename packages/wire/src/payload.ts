@@ -122,7 +122,13 @@ export function writeFirstHeader(view: DataView, offset: number, type: number, m
 }
 
 /** Writes the header of a middle piece; answers the offset of its bytes. */
-export function writeMiddleHeader(view: DataView, offset: number, message: number, total: number, messageOffset: number): number {
+export function writeMiddleHeader(
+  view: DataView,
+  offset: number,
+  message: number,
+  total: number,
+  messageOffset: number,
+): number {
   writeNumber(view, offset, message)
   view.setUint32(offset + NUMBER_BYTES, total, true)
   view.setUint32(offset + NUMBER_BYTES + 4, messageOffset, true)
@@ -180,7 +186,12 @@ export function messagesBegun(view: DataView, offset: number, end: number, form:
 const counter = new MessageCursor()
 
 /** Why `[offset, end)` is no payload of this form, or `undefined` if it is one. */
-export function checkPayload(view: DataView, offset: number, end: number, form: number): DatagramDropReason | undefined {
+export function checkPayload(
+  view: DataView,
+  offset: number,
+  end: number,
+  form: number,
+): DatagramDropReason | undefined {
   return form === FORM.whole ? checkWhole(view, offset, end) : checkPiece(view, offset, end, form)
 }
 

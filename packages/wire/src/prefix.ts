@@ -98,7 +98,10 @@ export function prefixEpoch(view: DataView, offset: number): number {
   return view.getUint8(offset + EPOCH)
 }
 
-/** The four identifiers that a tag covers before the datagram, seen from whoever sends it; zeros (`undefined`) where not yet known. */
+/**
+ * The four identifiers that a tag covers before the datagram, seen from whoever sends it; zeros (`undefined`) where not
+ * yet known.
+ */
 export interface PseudoHeader {
   /** The incarnation that it is for, 8 bytes. */
   readonly receiverUnique?: Uint8Array
@@ -112,7 +115,9 @@ export interface PseudoHeader {
 
 const PSEUDO_HEADER_BYTES = 32
 
-/** The CRC-32C over a pseudo-header: with it as a start, the tag of a datagram costs one pass over the datagram alone. */
+/**
+ * The CRC-32C over a pseudo-header: with it as a start, the tag of a datagram costs one pass over the datagram alone.
+ */
 export function pseudoHeaderSeed(header: PseudoHeader): number {
   return crc32c(pseudoHeaderBytes(header), 0, PSEUDO_HEADER_BYTES)
 }

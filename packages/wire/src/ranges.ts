@@ -1,6 +1,7 @@
 /**
- * Lists of ranges of packet numbers as they stand in a status or sync (PROTOCOL.md §3, "Ranges"). In memory a list is one flat array
- * `[from, to, from, to, …]` of half-open ranges, ascending: it is reused from status to status without allocating.
+ * Lists of ranges of packet numbers as they stand in a status or sync (PROTOCOL.md §3, "Ranges"). In memory a list is
+ * one flat array `[from, to, from, to, …]` of half-open ranges, ascending: it is reused from status to status without
+ * allocating.
  *
  * @module
  */
@@ -30,7 +31,10 @@ export function createRangeList(): RangeList {
   return { count: 0, edges: new Float64Array(2 * RANGES_MAX) }
 }
 
-/** Writes a list, counted from `base`; answers the offset behind it. The caller has made the ranges maximal and within the spread. */
+/**
+ * Writes a list, counted from `base`; answers the offset behind it. The caller has made the ranges maximal and within
+ * the spread.
+ */
 export function writeRanges(view: DataView, offset: number, base: number, list: RangeList): number {
   let edge = base
   for (let i = 0; i < list.count; i++, offset += RANGE_BYTES) {
@@ -56,7 +60,10 @@ export function readRanges(view: DataView, offset: number, base: number, count: 
   return offset
 }
 
-/** Whether `count` ranges are maximal and end at most `bound` packets behind their base. The first one skips at least `firstSkipMin`. */
+/**
+ * Whether `count` ranges are maximal and end at most `bound` packets behind their base. The first one skips at least
+ * `firstSkipMin`.
+ */
 export function checkRanges(
   view: DataView,
   offset: number,
@@ -97,7 +104,9 @@ export function areDisjoint(view: DataView, offsetA: number, countA: number, off
   return true
 }
 
-/** A reusable list of gone ranges: what a sender will not send (again), with the messages begun below each upper edge. */
+/**
+ * A reusable list of gone ranges: what a sender will not send (again), with the messages begun below each upper edge.
+ */
 export interface GoneList extends RangeList {
   /** Messages begun on the stream below the upper edge of range i, at i. */
   readonly begun: Float64Array
@@ -134,7 +143,9 @@ export function readGoneRanges(view: DataView, offset: number, low: number, coun
   return offset
 }
 
-/** Whether `count` gone ranges are maximal, end at or below `high`, and count messages without falling below `begun`. */
+/**
+ * Whether `count` gone ranges are maximal, end at or below `high`, and count messages without falling below `begun`.
+ */
 export function checkGoneRanges(
   view: DataView,
   offset: number,

@@ -39,5 +39,7 @@ const NAMES = new Map<number, string>(Object.entries(REASON).map(([name, code]) 
 
 /** A reason in words, for logs and error texts: `"closing"`, `"application 7"`. */
 export function reasonName(reason: number): string {
-  return reason >= REASON_APPLICATION ? `application ${reason - REASON_APPLICATION}` : (NAMES.get(reason) ?? "unspecified")
+  return reason >= REASON_APPLICATION
+    ? `application ${reason - REASON_APPLICATION}`
+    : (NAMES.get(reason) ?? "unspecified")
 }

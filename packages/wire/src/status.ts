@@ -75,7 +75,13 @@ export function readStatus(view: DataView, body: number, status: Status): void {
   status.stream = readStream(view, body)
   status.state = view.getUint8(body + 4)
   status.cumulative = readNumber(view, body + 5)
-  const missing = readRanges(view, body + STATUS_HEADER_BYTES, status.cumulative, view.getUint8(body + 11), status.received)
+  const missing = readRanges(
+    view,
+    body + STATUS_HEADER_BYTES,
+    status.cumulative,
+    view.getUint8(body + 11),
+    status.received,
+  )
   readRanges(view, missing, status.cumulative, view.getUint8(body + 12), status.missing)
 }
 
@@ -96,7 +102,8 @@ export function checkStatus(view: DataView, body: number, end: number): Datagram
   const offsetMissing = offset + received * RANGE_BYTES
   const offsetEnd = offsetMissing + missing * RANGE_BYTES
   if (offsetEnd > end) return "truncated"
-  const reason = checkRanges(view, offset, received, 1, SPREAD_MAX) ?? checkRanges(view, offsetMissing, missing, 0, SPREAD_MAX)
+  const reason =
+    checkRanges(view, offset, received, 1, SPREAD_MAX) ?? checkRanges(view, offsetMissing, missing, 0, SPREAD_MAX)
   if (reason !== undefined) return reason
   if (!areDisjoint(view, offset, received, offsetMissing, missing)) return "ranges"
   return offsetEnd < end ? "trailing" : undefined

@@ -8,7 +8,15 @@ import { deliveryByte, FORM, formOf, isDelivery, MODE, modeOf, type Mode, traits
 import { readStream } from "./data.ts"
 import type { DatagramDropReason } from "./drop-reason.ts"
 import { NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
-import { checkGoneRanges, createGoneList, GONE_RANGE_BYTES, type GoneList, RANGES_MAX, readGoneRanges, writeGoneRanges } from "./ranges.ts"
+import {
+  checkGoneRanges,
+  createGoneList,
+  GONE_RANGE_BYTES,
+  type GoneList,
+  RANGES_MAX,
+  readGoneRanges,
+  writeGoneRanges,
+} from "./ranges.ts"
 
 /** Bytes of the body of a `sync` before its gone ranges. */
 export const SYNC_HEADER_BYTES = 24
@@ -65,7 +73,8 @@ export function checkSync(view: DataView, body: number, end: number): DatagramDr
   if (end - body < SYNC_HEADER_BYTES) return "truncated"
   if (readStream(view, body) === 0) return "value"
   const delivery = view.getUint8(body + 4)
-  if (!isDelivery(delivery) || !traitsOf(modeOf(delivery)).isNumbered || formOf(delivery) !== FORM.whole) return "delivery"
+  if (!isDelivery(delivery) || !traitsOf(modeOf(delivery)).isNumbered || formOf(delivery) !== FORM.whole)
+    return "delivery"
   const low = readNumber(view, body + 5)
   const high = readNumber(view, body + 11)
   const begun = readNumber(view, body + 17)

@@ -1,5 +1,14 @@
 /** Every datagram that the format allows, as descriptions. */
-import { DELIVERIES, EXCHANGE_BYTES, NUMBER_MAX, type PacketDescription, PREFIX_BYTES, PROFILE, type Profile, TAG_BYTES } from "@x/wire"
+import {
+  DELIVERIES,
+  EXCHANGE_BYTES,
+  NUMBER_MAX,
+  type PacketDescription,
+  PREFIX_BYTES,
+  PROFILE,
+  type Profile,
+  TAG_BYTES,
+} from "@x/wire"
 import fc, { type Arbitrary } from "fast-check"
 
 export interface DescribedDatagram {
@@ -36,7 +45,8 @@ const text = fc.string({ unit: "binary", maxLength: 256 / 4 })
 const statusWanted = fc.boolean()
 const sequencedMode = fc.constantFrom(...DELIVERIES.slice(1))
 
-const of = (kind: string, fields: Arbitrary<object>): Arbitrary<PacketDescription> => fields.map((rest) => ({ kind, ...rest }))
+const of = (kind: string, fields: Arbitrary<object>): Arbitrary<PacketDescription> =>
+  fields.map((rest) => ({ kind, ...rest }))
 const merged = <T extends object, U extends object>(a: Arbitrary<T>, b: Arbitrary<U>): Arbitrary<T & U> =>
   fc.tuple(a, b).map(([x, y]) => ({ ...x, ...y }))
 
@@ -53,14 +63,19 @@ const first = hex(1, 60).chain((bytes) => {
   })
 })
 
-const middle = fc.tuple(number, hex(1, 60), edgy(1, 0x7fff_ffff), edgy(1, 0x7fff_0000)).map(([message, bytes, offset, rest]) => ({
-  form: "middle",
-  piece: { message, total: offset + bytesOf(bytes) + rest, offset, bytes },
-}))
+const middle = fc
+  .tuple(number, hex(1, 60), edgy(1, 0x7fff_ffff), edgy(1, 0x7fff_0000))
+  .map(([message, bytes, offset, rest]) => ({
+    form: "middle",
+    piece: { message, total: offset + bytesOf(bytes) + rest, offset, bytes },
+  }))
 
 const last = hex(1, 60).chain((bytes) => {
   const total = edgy(bytesOf(bytes) + 1, 0xffff_ffff)
-  return fc.record({ form: fc.constant("last"), piece: fc.record({ message: number, total, bytes: fc.constant(bytes) }) })
+  return fc.record({
+    form: fc.constant("last"),
+    piece: fc.record({ message: number, total, bytes: fc.constant(bytes) }),
+  })
 })
 
 const abandoned = fc.record({ form: fc.constant("abandoned"), piece: fc.record({ message: number }) })
@@ -71,7 +86,10 @@ const sequenced = merged(
   fc.record({ statusWanted, stream: u32NotZero, number, mode: sequencedMode }),
   fc.oneof(whole, first, middle, last, abandoned),
 )
-const fireAndForget = merged(fc.record({ stream: u32NotZero, mode: fc.constant("fire-and-forget") }), fc.oneof(whole, first, middle, last))
+const fireAndForget = merged(
+  fc.record({ stream: u32NotZero, mode: fc.constant("fire-and-forget") }),
+  fc.oneof(whole, first, middle, last),
+)
 const dataPacket = fc.oneof(of("sequenced", sequenced), of("fire-and-forget", fireAndForget))
 
 const part = fc
@@ -79,7 +97,11 @@ const part = fc
   .chain(([bytes, at]) => {
     const length = bytesOf(bytes)
     const offset = Math.min(at, 0xffff - length)
-    return fc.record({ offset: fc.constant(offset), total: edgy(Math.max(offset + length, length + 1), 0xffff), bytes: fc.constant(bytes) })
+    return fc.record({
+      offset: fc.constant(offset),
+      total: edgy(Math.max(offset + length, length + 1), 0xffff),
+      bytes: fc.constant(bytes),
+    })
   })
   .chain((fields) =>
     fc.record({
@@ -125,7 +147,12 @@ function ranges(base: number, firstSkip: number, bound: number): Arbitrary<Range
 const status = number.chain((cumulative) => {
   const isMissing = fc.array(fc.boolean(), { minLength: 64, maxLength: 64 })
   return fc
-    .record({ stream: u32NotZero, state: fc.integer({ min: 0, max: 15 }), all: ranges(cumulative, 0, 65_536), isMissing })
+    .record({
+      stream: u32NotZero,
+      state: fc.integer({ min: 0, max: 15 }),
+      all: ranges(cumulative, 0, 65_536),
+      isMissing,
+    })
     .map(({ stream, state, all, isMissing }) => {
       if ((state & 1) === 1) return { stream, state: state & 7, cumulative: 0, received: [], missing: [] }
       const missing = all.filter(({ from }, i) => isMissing[i] === true || from === cumulative)
@@ -143,7 +170,13 @@ const status = number.chain((cumulative) => {
 const sync = fc.tuple(number, edgy(0, 20_000), number).chain(([low, span, begun]) => {
   const high = Math.min(low + span, NUMBER_MAX)
   return fc
-    .record({ statusWanted, stream: u32NotZero, mode: sequencedMode, ranges: ranges(low, 1, high - low), step: edgy(0, 5) })
+    .record({
+      statusWanted,
+      stream: u32NotZero,
+      mode: sequencedMode,
+      ranges: ranges(low, 1, high - low),
+      step: edgy(0, 5),
+    })
     .map(({ ranges, step, ...fields }) => {
       const gone = ranges.map((range, i) => ({ ...range, begun: Math.min(begun + i * step, NUMBER_MAX) }))
       return { ...fields, form: "whole", low, high, begun, gone }
@@ -234,7 +267,10 @@ const loose = fc.record({ receiverUnique: identity, unique: identityNotZero, typ
 
 // Datagrams (§2): which packets go with H, a slot and a counter.
 
-type Contents = Pick<DescribedDatagram, "handshake" | "packets"> & { readonly hasSlot: boolean; readonly hasCounter: boolean }
+type Contents = Pick<DescribedDatagram, "handshake" | "packets"> & {
+  readonly hasSlot: boolean
+  readonly hasCounter: boolean
+}
 
 const ASSOCIATION = { handshake: false, hasSlot: true, hasCounter: true }
 const ATTEMPT = { handshake: true, hasSlot: false, hasCounter: true }
@@ -277,5 +313,8 @@ const PROBE_BYTES = 1 + 6
 function ofProfile(packet: PacketDescription, profile: Profile): PacketDescription {
   if ("exchange" in packet && profile < PROFILE.mac) return { ...packet, exchange: "" }
   if (packet.kind !== "mtu-probe" || packet["statusWanted"] !== true) return packet
-  return { ...packet, size: PREFIX_BYTES[profile]! + PROBE_BYTES + (packet["paddingBytes"] as number) + TAG_BYTES[profile]! }
+  return {
+    ...packet,
+    size: PREFIX_BYTES[profile]! + PROBE_BYTES + (packet["paddingBytes"] as number) + TAG_BYTES[profile]!,
+  }
 }

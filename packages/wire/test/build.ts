@@ -34,7 +34,10 @@ export interface Receiver {
 
 export const ZERO_SEED: number = pseudoHeaderSeed({})
 
-/** A datagram with the packets that `write` puts into it. In profiles with keys as it is once opened: packets in clear, and zeros for a tag. */
+/**
+ * A datagram with the packets that `write` puts into it. In profiles with keys as it is once opened: packets in clear,
+ * and zeros for a tag.
+ */
 export function datagram(envelope: Envelope, write: (writer: PacketWriter) => void): Uint8Array {
   const { profile = 1, handshake = false, slot = 7, counter = 1, epoch = 0, seed = ZERO_SEED } = envelope
   const bytes = new Uint8Array(65_600)

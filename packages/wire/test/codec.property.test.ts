@@ -7,7 +7,8 @@ import { naiveDatagram } from "./naive-codec.ts"
 import { writeDatagram } from "./writers.ts"
 import { runs } from "../../../tools/testkit/src/runs.ts"
 
-const ofProfile = (profile: Profile): Arbitrary<DescribedDatagram> => anyDatagram.filter((described) => described.profile === profile)
+const ofProfile = (profile: Profile): Arbitrary<DescribedDatagram> =>
+  anyDatagram.filter((described) => described.profile === profile)
 
 /** Where a receiver reads what it gets, and where it has opened it. */
 const unsealed = anyDatagram.filter(({ profile }) => profile !== PROFILE.checksum)
@@ -20,9 +21,18 @@ test("what is written is accepted and read back as it was", () => {
       expect(refuse(bytes, { profile })).toBeUndefined()
       const { prefix, packets } = describeDatagram(viewOf(bytes), 0, bytes.length, profile)
       const name = (["none", "checksum", "mac", "aead"] as const)[profile]
-      expect(prefix).toEqual({ version: 0, profile: name, handshake, slot, counter, ...(profile >= PROFILE.mac ? { epoch } : {}) })
+      expect(prefix).toEqual({
+        version: 0,
+        profile: name,
+        handshake,
+        slot,
+        counter,
+        ...(profile >= PROFILE.mac ? { epoch } : {}),
+      })
       expect(packets).toEqual(
-        described.packets.map(({ paddingBytes, ...rest }) => (rest.kind === "mtu-probe" ? { ...rest, paddingBytes } : rest)),
+        described.packets.map(({ paddingBytes, ...rest }) =>
+          rest.kind === "mtu-probe" ? { ...rest, paddingBytes } : rest,
+        ),
       )
     }),
     { numRuns: runs(2_000) },
@@ -49,7 +59,12 @@ test("one value has one encoding: what is accepted is written again to the same 
       for (const [at, bits] of changes) bytes[at % packetsEnd]! ^= bits
       if (refuse(bytes, { profile }) !== undefined) return
       const { prefix, packets } = describeDatagram(viewOf(bytes), 0, bytes.length, profile)
-      const again = writeDatagram({ epoch: 0, ...prefix, profile, packets: packets.map((packet) => ({ paddingBytes: 0, ...packet })) })
+      const again = writeDatagram({
+        epoch: 0,
+        ...prefix,
+        profile,
+        packets: packets.map((packet) => ({ paddingBytes: 0, ...packet })),
+      })
       // How much padding these two have isn't told.
       if (packets[0]!.kind !== "join" && packets[0]!.kind !== "accept") expect(again.length).toBe(bytes.length)
       const padded = new Uint8Array(bytes.length)
@@ -73,14 +88,20 @@ test("F03 any flipped bit of a checksummed datagram is refused", () => {
 
 test("F02 a datagram of any bytes never throws, cut or not", () => {
   fc.assert(
-    fc.property(unsealed, fc.uint8Array({ maxLength: 2_048 }), fc.nat(), fc.boolean(), (described, noise, cut, splice) => {
-      const valid = writeDatagram(described)
-      const bytes = splice ? Uint8Array.of(...valid.subarray(0, cut % valid.length), ...noise) : noise
-      for (const profile of Object.values(PROFILE)) {
-        const reason = refuse(bytes, { profile })
-        if (reason === undefined) describeDatagram(viewOf(bytes), 0, bytes.length, profile)
-      }
-    }),
+    fc.property(
+      unsealed,
+      fc.uint8Array({ maxLength: 2_048 }),
+      fc.nat(),
+      fc.boolean(),
+      (described, noise, cut, splice) => {
+        const valid = writeDatagram(described)
+        const bytes = splice ? Uint8Array.of(...valid.subarray(0, cut % valid.length), ...noise) : noise
+        for (const profile of Object.values(PROFILE)) {
+          const reason = refuse(bytes, { profile })
+          if (reason === undefined) describeDatagram(viewOf(bytes), 0, bytes.length, profile)
+        }
+      },
+    ),
     { numRuns: runs(5_000) },
   )
 })

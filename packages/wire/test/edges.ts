@@ -21,11 +21,18 @@ const everyOther = (count: number): number[] => Array.from({ length: 2 * count }
 const fullStatus = r.status(everyOther(64), [0, 0, ...everyOther(62), 3, 65_407])
 
 export const edges: readonly Edge[] = [
-  { name: "as long as announced", bytes: raw(r.mtuProbe(FLAG_WANTED, 548, zeros(526))), receiver: { datagramBytesMax: 548 } },
+  {
+    name: "as long as announced",
+    bytes: raw(r.mtuProbe(FLAG_WANTED, 548, zeros(526))),
+    receiver: { datagramBytesMax: 548 },
+  },
   { name: "as short as one packet", bytes: raw(HEARTBEAT) },
   { name: "as short as one packet, profile none", bytes: raw(HEARTBEAT, { profile: 0 }), receiver: { profile: 0 } },
   { name: "the highest counter", bytes: raw(HEARTBEAT, { counter: NUMBER_MAX }) },
-  { name: "feedback before a heartbeat", bytes: raw([...r.withLength(r.feedback(NUMBER_MAX, NUMBER_MAX, NUMBER_MAX)), ...HEARTBEAT]) },
+  {
+    name: "feedback before a heartbeat",
+    bytes: raw([...r.withLength(r.feedback(NUMBER_MAX, NUMBER_MAX, NUMBER_MAX)), ...HEARTBEAT]),
+  },
   { name: "the highest packet number", bytes: raw(r.sequenced(RELIABLE, r.MESSAGE, NUMBER_MAX)) },
   { name: "message of 0 bytes", bytes: raw(r.sequenced(RELIABLE, message([0], 0))) },
   { name: "message of 127 bytes", bytes: raw(r.sequenced(RELIABLE, message([127], 127))) },
@@ -43,7 +50,10 @@ export const edges: readonly Edge[] = [
   { name: "status with full lists that touch each other and the bound", bytes: raw(fullStatus) },
   { name: "status with all packets ahead", bytes: raw(r.status([], [0, 65_535], { state: 12 })) },
   { name: "status with all packets missing", bytes: raw(r.status([], [0, 65_535])) },
-  { name: "status with the highest cumulative edge", bytes: raw(r.status([1, 65_534], [], { cumulative: NUMBER_MAX })) },
+  {
+    name: "status with the highest cumulative edge",
+    bytes: raw(r.status([1, 65_534], [], { cumulative: NUMBER_MAX })),
+  },
   { name: "sync with all gone but the first", bytes: raw(r.sync(1, 9, [[1, 6, 4]])) },
   { name: "sync with nothing between its marks", bytes: raw(r.sync(NUMBER_MAX, NUMBER_MAX, [], NUMBER_MAX)) },
   {
@@ -70,7 +80,10 @@ export const edges: readonly Edge[] = [
   { name: "join with a session and no token", bytes: raw(r.join({ session: 2 }), ATTEMPT) },
   { name: "join with 64 bytes of token", bytes: raw(r.join({ session: 2, token: [64, ...zeros(64)] }), ATTEMPT) },
   { name: "join of the highest attempt", bytes: raw(r.join(), { ...ATTEMPT, counter: NUMBER_MAX }) },
-  { name: "join with port 1, little-endian", bytes: raw(r.join({ option: V4, address: [127, 0, 0, 1, 1, 0] }), ATTEMPT) },
+  {
+    name: "join with port 1, little-endian",
+    bytes: raw(r.join({ option: V4, address: [127, 0, 0, 1, 1, 0] }), ATTEMPT),
+  },
   { name: "join with the least limits", bytes: raw(r.join({ limitBytes: leastLimits() }), ATTEMPT) },
   { name: "accept with the highest limits", bytes: raw(r.accept({ limitBytes: highestLimits() }), ANSWER) },
   { name: "accept without padding", bytes: raw(r.accept({ tail: zeros(2) }), ANSWER) },

@@ -25,9 +25,12 @@ import { expect, test } from "vitest"
 
 const view = new DataView(new ArrayBuffer(2_000))
 
-test.each([0, 127, 128, 16_383, 16_384, 65_000])("the header of a message of %i bytes is as long as was said", (length) => {
-  expect(writeWholeHeader(view, 5, 1, length)).toBe(5 + wholeHeaderBytes(length))
-})
+test.each([0, 127, 128, 16_383, 16_384, 65_000])(
+  "the header of a message of %i bytes is as long as was said",
+  (length) => {
+    expect(writeWholeHeader(view, 5, 1, length)).toBe(5 + wholeHeaderBytes(length))
+  },
+)
 
 test("messages begin with each whole one and with a first piece", () => {
   let end = 0
@@ -54,11 +57,31 @@ test("a piece says which bytes of its message it holds", () => {
     length: 30,
   })
   const middle = writeMiddleHeader(view, 0, 4, 100, 30)
-  expect(read(FORM.middle, middle, 50)).toMatchObject({ message: 4, type: -1, total: 100, messageOffset: 30, offset: middle, length: 50 })
+  expect(read(FORM.middle, middle, 50)).toMatchObject({
+    message: 4,
+    type: -1,
+    total: 100,
+    messageOffset: 30,
+    offset: middle,
+    length: 50,
+  })
   const last = writeLastHeader(view, 0, 4, 100)
-  expect(read(FORM.last, last, 20)).toMatchObject({ message: 4, type: -1, total: 100, messageOffset: 80, offset: last, length: 20 })
+  expect(read(FORM.last, last, 20)).toMatchObject({
+    message: 4,
+    type: -1,
+    total: 100,
+    messageOffset: 80,
+    offset: last,
+    length: 20,
+  })
   const abandoned = writeAbandoned(view, 0, 4)
-  expect(read(FORM.abandoned, abandoned, 0)).toMatchObject({ message: 4, type: -1, total: 0, messageOffset: 0, length: 0 })
+  expect(read(FORM.abandoned, abandoned, 0)).toMatchObject({
+    message: 4,
+    type: -1,
+    total: 0,
+    messageOffset: 0,
+    length: 0,
+  })
 })
 
 test("a packet costs what was said, its predecessor's length included", () => {

@@ -1,6 +1,6 @@
 /**
- * The obviously correct twin of the writers: a packet's bytes, field by field in the order of the table in PROTOCOL.md §3. The oracle of
- * the property tests.
+ * The obviously correct twin of the writers: a packet's bytes, field by field in the order of the table in PROTOCOL.md
+ * §3. The oracle of the property tests.
  */
 import { DELIVERIES, FORM_NAMES, KIND, PROFILE } from "@x/wire"
 import type { DescribedDatagram } from "./arbitraries.ts"
@@ -60,7 +60,13 @@ function naiveBody(p: Fields): number[] {
     }
   }
   const limits = ({ datagramBytes, inFlight, spread, streams, messageBytes, statusDelayMs }: Fields): void => {
-    out.uint(datagramBytes, 2).uint(inFlight, 4).uint(spread, 4).uint(streams, 4).uint(messageBytes, 4).uint(statusDelayMs, 2)
+    out
+      .uint(datagramBytes, 2)
+      .uint(inFlight, 4)
+      .uint(spread, 4)
+      .uint(streams, 4)
+      .uint(messageBytes, 4)
+      .uint(statusDelayMs, 2)
   }
   const address = (): void => {
     if (p["address"] !== undefined) out.hex(p["address"].host).uint(p["address"].port, 2)
@@ -118,7 +124,12 @@ function naiveBody(p: Fields): number[] {
       ranges(p["low"], p["gone"])
       break
     case "feedback":
-      out.uint(p["counter"], 6).uint(p["holdUs"], 4).uint(p["datagrams"], 6).uint(p["bytes"], 6).uint(p["congestion"], 6)
+      out
+        .uint(p["counter"], 6)
+        .uint(p["holdUs"], 4)
+        .uint(p["datagrams"], 6)
+        .uint(p["bytes"], 6)
+        .uint(p["congestion"], 6)
       break
     case "goodbye":
     case "refuse":

@@ -1,5 +1,18 @@
-/** One or more datagrams for each obligation that bytes alone decide (PROTOCOL.md §11), each breaking it and nothing before it. */
-import { type DatagramDropReason, EXCHANGE_BYTES, FLAG_WANTED, FORM, KIND, MODE, NUMBER_MAX, PROFILE, sealChecksum } from "@x/wire"
+/**
+ * One or more datagrams for each obligation that bytes alone decide (PROTOCOL.md §11), each breaking it and nothing
+ * before it.
+ */
+import {
+  type DatagramDropReason,
+  EXCHANGE_BYTES,
+  FLAG_WANTED,
+  FORM,
+  KIND,
+  MODE,
+  NUMBER_MAX,
+  PROFILE,
+  sealChecksum,
+} from "@x/wire"
 import { type Envelope, type Receiver, ZERO_SEED } from "./build.ts"
 import * as r from "./raw.ts"
 import { ANSWER, ATTEMPT, HEARTBEAT, MESSAGE, raw, RELIABLE, u16, u48, UNASKED, zeros } from "./raw.ts"
@@ -34,7 +47,11 @@ function inAead(packets: r.Bytes, envelope: Envelope = {}): Case {
   return { bytes: raw(packets, { ...envelope, profile: PROFILE.aead }), receiver: { profile: PROFILE.aead } }
 }
 
-function ofObligation(obligation: string, reason: DatagramDropReason, cases: Readonly<Record<string, Case>>): Violation[] {
+function ofObligation(
+  obligation: string,
+  reason: DatagramDropReason,
+  cases: Readonly<Record<string, Case>>,
+): Violation[] {
   return Object.entries(cases).map(([name, one]) => ({
     obligation,
     reason,
@@ -51,8 +68,14 @@ export const violations: readonly Violation[] = [
     "prefix, epoch and tag without a packet, profile aead": inAead([]),
   }),
   ...ofObligation("O2", "too-long", {
-    "longer than announced": { bytes: raw(r.mtuProbe(FLAG_WANTED, 549, zeros(527))), receiver: { datagramBytesMax: 548 } },
-    "a join longer than announced": { bytes: raw(r.join({ tail: zeros(600) }), ATTEMPT), receiver: { datagramBytesMax: 548 } },
+    "longer than announced": {
+      bytes: raw(r.mtuProbe(FLAG_WANTED, 549, zeros(527))),
+      receiver: { datagramBytesMax: 548 },
+    },
+    "a join longer than announced": {
+      bytes: raw(r.join({ tail: zeros(600) }), ATTEMPT),
+      receiver: { datagramBytesMax: 548 },
+    },
   }),
   ...ofObligation("O3", "version", {
     "version 1": startingWith(0x11, heartbeat),
@@ -63,8 +86,14 @@ export const violations: readonly Violation[] = [
     "profile mac": startingWith(0x02, heartbeat),
     "profile aead": startingWith(0x03, heartbeat),
     "profile checksum at one of none": inNone(heartbeat),
-    "profile checksum at one of aead": { bytes: raw(r.goodbye(r.utf8("long enough"))), receiver: { profile: PROFILE.aead } },
-    "profile mac at one of aead": { bytes: raw(HEARTBEAT, { profile: PROFILE.mac }), receiver: { profile: PROFILE.aead } },
+    "profile checksum at one of aead": {
+      bytes: raw(r.goodbye(r.utf8("long enough"))),
+      receiver: { profile: PROFILE.aead },
+    },
+    "profile mac at one of aead": {
+      bytes: raw(HEARTBEAT, { profile: PROFILE.mac }),
+      receiver: { profile: PROFILE.aead },
+    },
   }),
   ...ofObligation("O5", "reserved", {
     "the reserved bit of the prefix": startingWith(0x09, heartbeat),
@@ -113,7 +142,10 @@ export const violations: readonly Violation[] = [
     "a join with its token cut off": raw(r.join({ session: 2, token: [9], tail: zeros(8) }), ATTEMPT),
     "a join without its exchange length": raw(r.join({ tail: [0] }), ATTEMPT),
     "a key exchange cut off in a join": inAead(r.join({ tail: [...u16(EXCHANGE_BYTES.join), ...zeros(95)] }), ATTEMPT),
-    "a key exchange cut off in an accept": inAead(r.accept({ tail: [...u16(EXCHANGE_BYTES.accept), ...zeros(47)] }), ANSWER),
+    "a key exchange cut off in an accept": inAead(
+      r.accept({ tail: [...u16(EXCHANGE_BYTES.accept), ...zeros(47)] }),
+      ANSWER,
+    ),
     "a challenge without its token length, of unique 0": raw(r.challenge(0, 0, []).slice(0, -1), ANSWER),
     "a token cut off": raw(r.challenge(1, 3, [1, 2]), ANSWER),
     "an accept without its exchange length, of slot 0": raw(r.accept({ slot: 0, tail: [0] }), ANSWER),

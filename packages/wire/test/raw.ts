@@ -45,7 +45,8 @@ export const middle = (message: number, total: number, offset: number, bytes: By
   sequenced(reliable(FORM.middle), [...u48(message), ...u32(total), ...u32(offset), ...bytes])
 export const last = (message: number, total: number, bytes: Bytes): number[] =>
   sequenced(reliable(FORM.last), [...u48(message), ...u32(total), ...bytes])
-export const abandoned = (message: number, bytes: Bytes = []): number[] => sequenced(reliable(FORM.abandoned), [...u48(message), ...bytes])
+export const abandoned = (message: number, bytes: Bytes = []): number[] =>
+  sequenced(reliable(FORM.abandoned), [...u48(message), ...bytes])
 
 export const part = (offset: number, total: number, bytes: Bytes, stream = 3, delivery = RELIABLE): number[] => [
   KIND.part,
@@ -56,7 +57,12 @@ export const part = (offset: number, total: number, bytes: Bytes, stream = 3, de
   ...u16(total),
   ...bytes,
 ]
-export const fireAndForget = (delivery: number, payload: Bytes): number[] => [KIND.fireAndForget, ...u32(3), delivery, ...payload]
+export const fireAndForget = (delivery: number, payload: Bytes): number[] => [
+  KIND.fireAndForget,
+  ...u32(3),
+  delivery,
+  ...payload,
+]
 
 export const open = (delivery: number, first = 0, metadata: Bytes = []): number[] => [
   KIND.open,
@@ -67,17 +73,32 @@ export const open = (delivery: number, first = 0, metadata: Bytes = []): number[
   ...metadata,
 ]
 export const end = (final: number, begun: number): number[] => [KIND.end, ...u32(3), ...u48(final), ...u48(begun)]
-export const reset = (final: number, begun: number): number[] => [KIND.reset, ...u32(3), ...u16(0), ...u48(final), ...u48(begun)]
+export const reset = (final: number, begun: number): number[] => [
+  KIND.reset,
+  ...u32(3),
+  ...u16(0),
+  ...u48(final),
+  ...u48(begun),
+]
 export const stop = (stream = 3): number[] => [KIND.stop, ...u32(stream), ...u16(0)]
 
 /** Lists as they are written: skip and more by turns. */
-export const status = (received: Bytes, missing: Bytes, change: { state?: number; cumulative?: number; counts?: Bytes } = {}): number[] => {
+export const status = (
+  received: Bytes,
+  missing: Bytes,
+  change: { state?: number; cumulative?: number; counts?: Bytes } = {},
+): number[] => {
   const { state = 0, cumulative = 10, counts = [received.length / 2, missing.length / 2] } = change
   return [KIND.status, ...u32(3), state, ...u48(cumulative), ...counts, ...[...received, ...missing].flatMap(u16)]
 }
 
 /** `gone`: skip, more, messages begun. */
-export const sync = (low: number, high: number, gone: readonly (readonly [number, number, number])[], begun = 4): number[] => [
+export const sync = (
+  low: number,
+  high: number,
+  gone: readonly (readonly [number, number, number])[],
+  begun = 4,
+): number[] => [
   KIND.sync,
   ...u32(3),
   MODE.reliable,

@@ -19,8 +19,9 @@ import { writeDatagram } from "./writers.ts"
 const file = new URL("vectors/datagrams.json", import.meta.url)
 
 /**
- * What a receiver gets, and what it makes of it: one of `decoded` and `drop`. Bytes are in hexadecimal. In profiles `mac` and `aead` the datagram is as it is once
- * it was opened, packets in clear and zeros for a tag: sealed ones are in packages/endpoint/test/vectors.
+ * What a receiver gets, and what it makes of it: one of `decoded` and `drop`. Bytes are in hexadecimal. In profiles
+ * `mac` and `aead` the datagram is as it is once it was opened, packets in clear and zeros for a tag: sealed ones are
+ * in packages/endpoint/test/vectors.
  */
 interface Vector {
   readonly name: string
@@ -40,7 +41,9 @@ const NO_HEADER = new Uint8Array(32)
 const HEADER = Uint8Array.from({ length: 32 }, (_, i) => 17 * i)
 
 function seedOf(header: Uint8Array): number {
-  const [receiverUnique, senderUnique, receiverSession, senderSession] = [0, 8, 16, 24].map((at) => header.subarray(at, at + 8))
+  const [receiverUnique, senderUnique, receiverSession, senderSession] = [0, 8, 16, 24].map((at) =>
+    header.subarray(at, at + 8),
+  )
   return pseudoHeaderSeed({
     receiverUnique: receiverUnique!,
     senderUnique: senderUnique!,
@@ -85,7 +88,8 @@ function makeVectors(): Vector[] {
 // UPDATE_VECTORS=1 writes the file anew; it changes only together with PROTOCOL.md.
 test("the golden vectors are what this package writes and how it reads", () => {
   const vectors = makeVectors()
-  if (process.env["UPDATE_VECTORS"] === "1") writeFileSync(file, `[\n${vectors.map((vector) => JSON.stringify(vector)).join(",\n")}\n]\n`)
+  if (process.env["UPDATE_VECTORS"] === "1")
+    writeFileSync(file, `[\n${vectors.map((vector) => JSON.stringify(vector)).join(",\n")}\n]\n`)
   const golden = JSON.parse(readFileSync(file, "utf8")) as Vector[]
   expect(vectors).toEqual(golden)
   for (const { name, profile, datagramBytesMax, pseudoHeader, datagram, decoded, drop } of golden) {

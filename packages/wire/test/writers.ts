@@ -35,20 +35,33 @@ function writeBody(view: DataView, body: number, p: Fields, address: wire.ReplyA
     return at + hex.length / 2
   }
   const payload = (at: number): number => {
-    for (const { type, bytes } of p["messages"] ?? []) at = raw(wire.writeWholeHeader(view, at, type, bytes.length / 2), bytes)
+    for (const { type, bytes } of p["messages"] ?? [])
+      at = raw(wire.writeWholeHeader(view, at, type, bytes.length / 2), bytes)
     const piece = p["piece"]
     if (piece === undefined) return at
-    if (p["form"] === "first") return raw(wire.writeFirstHeader(view, at, piece.type, piece.message, piece.total), piece.bytes)
-    if (p["form"] === "middle") return raw(wire.writeMiddleHeader(view, at, piece.message, piece.total, piece.offset), piece.bytes)
+    if (p["form"] === "first")
+      return raw(wire.writeFirstHeader(view, at, piece.type, piece.message, piece.total), piece.bytes)
+    if (p["form"] === "middle")
+      return raw(wire.writeMiddleHeader(view, at, piece.message, piece.total, piece.offset), piece.bytes)
     if (p["form"] === "last") return raw(wire.writeLastHeader(view, at, piece.message, piece.total), piece.bytes)
     return wire.writeAbandoned(view, at, piece.message)
   }
   switch (p["kind"]) {
     case "sequenced":
-      return payload(wire.writeSequencedBody(view, body, p["stream"], p["number"], wire.deliveryByte(modeOf(p), formOf(p))))
+      return payload(
+        wire.writeSequencedBody(view, body, p["stream"], p["number"], wire.deliveryByte(modeOf(p), formOf(p))),
+      )
     case "part":
       return raw(
-        wire.writePartBody(view, body, p["stream"], p["number"], wire.deliveryByte(modeOf(p), formOf(p)), p["offset"], p["total"]),
+        wire.writePartBody(
+          view,
+          body,
+          p["stream"],
+          p["number"],
+          wire.deliveryByte(modeOf(p), formOf(p)),
+          p["offset"],
+          p["total"],
+        ),
         p["bytes"],
       )
     case "fire-and-forget":
@@ -88,7 +101,11 @@ function writeBody(view: DataView, body: number, p: Fields, address: wire.ReplyA
     case "mtu-probe":
       return wire.writeMtuProbe(view, body, p as wire.MtuProbe, body + wire.MTU_PROBE_HEADER_BYTES + p["paddingBytes"])
     case "join": {
-      const join = { ...p, address, ...binary(p, "unique", "session", "receiverUnique", "token", "exchange") } as unknown as wire.Join
+      const join = {
+        ...p,
+        address,
+        ...binary(p, "unique", "session", "receiverUnique", "token", "exchange"),
+      } as unknown as wire.Join
       return wire.writeJoin(
         view,
         body,
@@ -100,12 +117,20 @@ function writeBody(view: DataView, body: number, p: Fields, address: wire.ReplyA
       return wire.writeChallenge(view, body, binary(p, "unique", "token") as unknown as wire.Challenge)
     case "accept": {
       const accept = { ...p, address, ...binary(p, "unique", "session", "exchange") } as unknown as wire.Accept
-      return wire.writeAccept(view, body, accept, body + ACCEPT_BYTES + addressBytes(address) + accept.exchange.length + p["paddingBytes"])
+      return wire.writeAccept(
+        view,
+        body,
+        accept,
+        body + ACCEPT_BYTES + addressBytes(address) + accept.exchange.length + p["paddingBytes"],
+      )
     }
     case "hint":
       return wire.writeHint(view, body, p as unknown as wire.Hint)
     default:
-      return wire.writeLoose(view, body, { ...p, ...binary(p, "receiverUnique", "unique", "bytes") } as unknown as wire.Loose)
+      return wire.writeLoose(view, body, {
+        ...p,
+        ...binary(p, "receiverUnique", "unique", "bytes"),
+      } as unknown as wire.Loose)
   }
 }
 

@@ -1,4 +1,7 @@
-/** One of the two processes of a run with the bare helper: datagrams with their CRC as fast as they go, nothing acknowledged, nothing above. */
+/**
+ * One of the two processes of a run with the bare helper: datagrams with their CRC as fast as they go, nothing
+ * acknowledged, nothing above.
+ */
 
 import { canBatch, openChannel, openSocket, reason, SEND_ROWS_MAX } from "@x/native"
 import { Content } from "./content.ts"
@@ -28,7 +31,8 @@ function receive(): number {
       opener.fill(NUMBER, 0, count)
       channel.open(count)
       for (let row = 0; row < count; row++)
-        if (verdict[row] !== 1 || length[row] !== job.bytes) throw new Error(`a datagram of ${job.bytes} B came as another`)
+        if (verdict[row] !== 1 || length[row] !== job.bytes)
+          throw new Error(`a datagram of ${job.bytes} B came as another`)
       if (received === 0) countFromNow(job, () => received)
       received += count
     },
@@ -44,7 +48,13 @@ function receive(): number {
 function send(port: number): void {
   const column = (value: number): Int32Array => new Int32Array(SEND_ROWS_MAX).fill(value)
   const offset = column(0).map((_, row) => row * job.bytes)
-  const rows = { slab: column(NUMBER), offset, length: column(job.bytes - TAG_BYTES), address: column(NUMBER), sealer: column(NUMBER) }
+  const rows = {
+    slab: column(NUMBER),
+    offset,
+    length: column(job.bytes - TAG_BYTES),
+    address: column(NUMBER),
+    sealer: column(NUMBER),
+  }
   const channel = openChannel({ received() {}, writable: () => turn(), failed: (errno) => fail(errno) })
   channel.setSealer(NUMBER, SEEDS)
   channel.setSlab(NUMBER, new Content(SEND_ROWS_MAX * job.bytes).bytes)

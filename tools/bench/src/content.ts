@@ -1,4 +1,7 @@
-/** What messages say: their number three times over, and bytes that tell their place. A lost, mixed or shifted one shows. */
+/**
+ * What messages say: their number three times over, and bytes that tell their place. A lost, mixed or shifted one
+ * shows.
+ */
 
 /** A message has at least so many bytes. */
 export const MESSAGE_BYTES_MIN = 20
@@ -28,11 +31,15 @@ export class Content {
 /** Bytes at the front that a workload may use: a number twice, and an instant. */
 const FRONT_BYTES = 16
 
-/** Checks a message against the number it should have, and a byte of it at a place that differs from one to the next. Throws. */
+/**
+ * Checks a message against the number it should have, and a byte of it at a place that differs from one to the next.
+ * Throws.
+ */
 export function check(view: DataView, offset: number, length: number, size: number, expected: number): void {
   const value = view.getUint32(offset, true)
   const inner = length - FRONT_BYTES - 4
-  // Of what fits a small integer: the remainder of anything larger is that of doubles, which takes longer than all the rest.
+  // Of what fits a small integer: the remainder of anything larger is that of doubles, which takes longer than all the
+  // rest.
   const position = FRONT_BYTES + (inner > 0 ? (mix(value) >>> 8) % inner : 0)
   if (
     length !== size ||

@@ -1,7 +1,8 @@
 /**
- * One of the two processes of a run with many peers or streams: `receive` is the hub, one endpoint; `send` is the crowd, an endpoint for each peer, all in one
- * process. A stream gets as many messages as fill a packet, then it is the next one's turn: what is compared is the cost of a message whose packet is for
- * another peer or stream than the one before. Either there are always as many under way, or they have a rate; then the hub wakes up as often in each run,
+ * One of the two processes of a run with many peers or streams: `receive` is the hub, one endpoint; `send` is the
+ * crowd, an endpoint for each peer, all in one process. A stream gets as many messages as fill a packet, then it is the
+ * next one's turn: what is compared is the cost of a message whose packet is for another peer or stream than the one
+ * before. Either there are always as many under way, or they have a rate; then the hub wakes up as often in each run,
  * however slow the crowd is.
  */
 
@@ -91,7 +92,8 @@ function send(): void {
   let [sent, next] = [0, 0]
   countFromNow(job, () => sent)
   const startMs = performance.now()
-  const late = (): number => (job.perSecond === 0 ? UNDER_WAY : ((performance.now() - startMs) / 1_000) * job.perSecond - sent)
+  const late = (): number =>
+    job.perSecond === 0 ? UNDER_WAY : ((performance.now() - startMs) / 1_000) * job.perSecond - sent
   const turn = (): void => {
     for (let left = Math.min(UNDER_WAY - underWay, late()); left >= BURST; left -= BURST) {
       content.view.setUint32(8, next, true)

@@ -1,4 +1,7 @@
-/** Messages over a stream of bytes: length prefixes, and one write for all that a turn sends; the strong form of what people do over TCP. */
+/**
+ * Messages over a stream of bytes: length prefixes, and one write for all that a turn sends; the strong form of what
+ * people do over TCP.
+ */
 
 import { type Link, LARGE_BYTES, type MessageHandler } from "./link.ts"
 
@@ -70,7 +73,10 @@ export class FramedLink implements Link {
     return this.#isOpen
   }
 
-  /** A chunk is the stream's once it is written. One that isn't half full is copied, so that its memory can be used again. */
+  /**
+   * A chunk is the stream's once it is written. One that isn't half full is copied, so that its memory can be used
+   * again.
+   */
   #flush(): void {
     if (this.#used === 0) return
     const used = this.#chunk.subarray(0, this.#used)

@@ -1,4 +1,7 @@
-/** The C++ of the package `node-kcp`, compiled here: its install script is node-gyp, which downloads what this Node has beside it. */
+/**
+ * The C++ of the package `node-kcp`, compiled here: its install script is node-gyp, which downloads what this Node has
+ * beside it.
+ */
 
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, renameSync } from "node:fs"
@@ -45,10 +48,34 @@ function compile(file: string): void {
   if (include === undefined) throw new Error(`the headers of Node ${process.versions.node} aren't beside it`)
   mkdirSync(CACHE, { recursive: true })
   const part = `${file}.${process.pid}`
-  const flags = ["-std=gnu++20", "-O2", "-w", "-fPIC", "-shared", "-DNODE_GYP_MODULE_NAME=kcp", `-I${include}`, `-I${nan}`]
-  const inputs = ["-x", "c", "-std=gnu11", "src/kcp/ikcp.c", "-x", "c++", "-std=gnu++20", "src/kcpobject.cc", "src/node-kcp.cc"]
-  const { status, stderr, error } = spawnSync("c++", [...flags, "-o", part, ...inputs], { cwd: dirname(source), encoding: "utf8" })
+  const flags = [
+    "-std=gnu++20",
+    "-O2",
+    "-w",
+    "-fPIC",
+    "-shared",
+    "-DNODE_GYP_MODULE_NAME=kcp",
+    `-I${include}`,
+    `-I${nan}`,
+  ]
+  const inputs = [
+    "-x",
+    "c",
+    "-std=gnu11",
+    "src/kcp/ikcp.c",
+    "-x",
+    "c++",
+    "-std=gnu++20",
+    "src/kcpobject.cc",
+    "src/node-kcp.cc",
+  ]
+  const { status, stderr, error } = spawnSync("c++", [...flags, "-o", part, ...inputs], {
+    cwd: dirname(source),
+    encoding: "utf8",
+  })
   if (status !== 0)
-    throw new Error(`node-kcp could not be compiled: ${error?.message ?? stderr.split("\n").find((line) => line.includes("error"))}`)
+    throw new Error(
+      `node-kcp could not be compiled: ${error?.message ?? stderr.split("\n").find((line) => line.includes("error"))}`,
+    )
   renameSync(part, file)
 }

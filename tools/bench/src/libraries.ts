@@ -1,9 +1,15 @@
 import type { Library } from "./link.ts"
 
-/** What `x-fixed` sends at where both processes keep up: more than the wire of W6 takes on the machine that was measured. */
+/**
+ * What `x-fixed` sends at where both processes keep up: more than the wire of W6 takes on the machine that was
+ * measured.
+ */
 const RATE_BYTES_PER_MS = 500_000
 
-/** By name. Each is loaded in the processes that use it and nowhere else. `x-dgram` is `x` without the helper: its processes get `X_TRANSPORT=dgram`, and so do those of `x-dgram-…`. */
+/**
+ * By name. Each is loaded in the processes that use it and nowhere else. `x-dgram` is `x` without the helper: its
+ * processes get `X_TRANSPORT=dgram`, and so do those of `x-dgram-…`.
+ */
 export const LIBRARIES: Readonly<Record<string, () => Promise<Library>>> = {
   x: async () => (await import("./peers/x.ts")).x(),
   "x-dgram": async () => (await import("./peers/x.ts")).x(),
@@ -24,7 +30,9 @@ export const LIBRARIES: Readonly<Record<string, () => Promise<Library>>> = {
   dgram: async () => (await import("./peers/dgram.ts")).dgram(),
 }
 
-export const environmentOf = (library: string): Record<string, string> => (library.startsWith("x-dgram") ? { X_TRANSPORT: "dgram" } : {})
+export const environmentOf = (library: string): Record<string, string> =>
+  library.startsWith("x-dgram") ? { X_TRANSPORT: "dgram" } : {}
 
 /** Of TCP, by Linux's name, where a network of the bench's own is made for the library. */
-export const congestionControlOf = (library: string): string | undefined => ({ "tcp-cubic": "cubic", "tcp-bbr": "bbr" })[library]
+export const congestionControlOf = (library: string): string | undefined =>
+  ({ "tcp-cubic": "cubic", "tcp-bbr": "bbr" })[library]

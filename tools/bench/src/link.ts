@@ -4,7 +4,10 @@
 export type MessageHandler = (view: DataView, offset: number, length: number) => void
 
 export interface Link {
-  /** Sends a message whose bytes may change afterwards where they are few, and after the next sixteen where they are many; `false`: wait until `writable`. */
+  /**
+   * Sends a message whose bytes may change afterwards where they are few, and after the next sixteen where they are
+   * many; `false`: wait until `writable`.
+   */
   send(bytes: Uint8Array): boolean
   onMessage(handler: MessageHandler): void
   onWritable(writable: () => void): void

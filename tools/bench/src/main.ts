@@ -1,4 +1,7 @@
-/** `npm run bench`: workload after workload, in each round every row once, so that a change of the machine's mood meets all of them. */
+/**
+ * `npm run bench`: workload after workload, in each round every row once, so that a change of the machine's mood meets
+ * all of them.
+ */
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -31,7 +34,10 @@ interface Kept {
 const version = versionOfSources()
 const RESULTS = fileURLToPath(new URL("../../../.cache/bench/", import.meta.url))
 const WARM_MS = 1_000
-/** V8 compiles a library's hot functions for this long after the first message, in four threads of each process, which on two CPUs show in p99 as milliseconds. */
+/**
+ * V8 compiles a library's hot functions for this long after the first message, in four threads of each process, which
+ * on two CPUs show in p99 as milliseconds.
+ */
 const LATENCY_WARM_MS = 3_000
 /** Until all peers have had their first message, and what was late by then has come. */
 const CROWD_WARM_MS = 2_500
@@ -60,7 +66,9 @@ const names = options.only?.split(",") ?? (options.quick === true ? ["W1", "W2",
 const workloads = WORKLOADS.filter(({ name }) => names.some((begin) => name.startsWith(begin)))
 const unknown = names.filter((begin) => !WORKLOADS.some(({ name }) => name.startsWith(begin)))
 if (unknown.length > 0) {
-  console.error(`error: no workload begins with ${unknown.join(" or ")}; there are ${WORKLOADS.map(({ name }) => name).join(", ")}`)
+  console.error(
+    `error: no workload begins with ${unknown.join(" or ")}; there are ${WORKLOADS.map(({ name }) => name).join(", ")}`,
+  )
   process.exit(2)
 }
 const all: Record<string, Outcomes> = {}
@@ -80,11 +88,16 @@ else {
   showCeiling(all)
 }
 
-/** What was measured before of the same sources is taken from there: a long bench can be taken up again, workload by workload. */
+/**
+ * What was measured before of the same sources is taken from there: a long bench can be taken up again, workload by
+ * workload.
+ */
 async function measure(workload: Workload): Promise<Outcomes> {
   mkdirSync(RESULTS, { recursive: true })
   const file = `${RESULTS}${workload.name}-${options.datagramBytes}-${rounds}-${runMs}.json`
-  const rows = workload.rows.filter(({ job }) => (options.quick !== true || QUICK.includes(job.library)) && isPossible(job.library))
+  const rows = workload.rows.filter(
+    ({ job }) => (options.quick !== true || QUICK.includes(job.library)) && isPossible(job.library),
+  )
   const jobs = JSON.stringify(rows)
   const kept = options.again === true || options.quick === true ? undefined : readKept(file)
   if (kept !== undefined && kept.jobs === jobs && kept.version === version) {
@@ -112,7 +125,8 @@ async function measure(workload: Workload): Promise<Outcomes> {
       }
     }
   }
-  if (version !== undefined && options.quick !== true) writeFileSync(file, JSON.stringify({ jobs, version, outcomes } satisfies Kept))
+  if (version !== undefined && options.quick !== true)
+    writeFileSync(file, JSON.stringify({ jobs, version, outcomes } satisfies Kept))
   return outcomes
 }
 

@@ -21,6 +21,10 @@ export function memory(): { readonly rssMiB: number } {
 export function countFromNow({ warmMs, runMs }: Job, count: () => number): void {
   setTimeout(() => {
     const [fromMs, fromCount, fromCpuUs] = [performance.now(), count(), cpuUs()]
-    setTimeout(() => tell({ count: count() - fromCount, ms: performance.now() - fromMs, cpuUs: cpuUs() - fromCpuUs, ...memory() }), runMs)
+    setTimeout(
+      () =>
+        tell({ count: count() - fromCount, ms: performance.now() - fromMs, cpuUs: cpuUs() - fromCpuUs, ...memory() }),
+      runMs,
+    )
   }, warmMs)
 }

@@ -1,4 +1,7 @@
-/** Two hosts and a wire between them that loses packets: network namespaces with a veth pair. Needs Linux, root, and `ip`, `nft` and `ethtool`. */
+/**
+ * Two hosts and a wire between them that loses packets: network namespaces with a veth pair. Needs Linux, root, and
+ * `ip`, `nft` and `ethtool`.
+ */
 
 import { spawnSync } from "node:child_process"
 
@@ -58,10 +61,12 @@ export class Network {
       }
       inside(`ip address add ${ADDRESSES[role]}/24 dev wire`)
       inside("ip link set wire up")
-      // Else what is lost at once is up to 64 KiB, of which neither TCP nor anybody else would lose a part on a real wire.
+      // Else what is lost at once is up to 64 KiB, of which neither TCP nor anybody else would lose a part on a real
+      // wire.
       inside("ethtool -K wire tso off gso off gro off tx-udp-segmentation off")
       if (lossPercent > 0) inside("nft -f -", lossOf(lossPercent))
-      // By route: as a namespace's default Linux takes only what tcp_allowed_congestion_control says, which is the whole machine's.
+      // By route: as a namespace's default Linux takes only what tcp_allowed_congestion_control says, which is the
+      // whole machine's.
       if (congestionControl !== undefined) inside(`ip route change ${SUBNET} dev wire congctl ${congestionControl}`)
     }
   }

@@ -12,7 +12,14 @@ export function show({ name, title, rows }: Workload, outcomes: Outcomes): void 
   const { kind } = rows[0]!.job
   const isRate = kind !== "echo" && kind !== "latency"
   const head = isRate
-    ? ["messages/s", "Gbit/s", "least to most", "CPU µs/message", `of it ${kind === "crowd" ? "hub" : "receiver"}`, "MiB"]
+    ? [
+        "messages/s",
+        "Gbit/s",
+        "least to most",
+        "CPU µs/message",
+        `of it ${kind === "crowd" ? "hub" : "receiver"}`,
+        "MiB",
+      ]
     : ["p50 µs", "p99 µs", "p99.9 µs", "p99 least to most", "MiB"]
   const table = new Table({ head: [`${name} ${title}`, ...head], style: { head: [], border: [] } })
   for (const [row, list] of Object.entries(outcomes)) {
@@ -25,12 +32,18 @@ export function show({ name, title, rows }: Workload, outcomes: Outcomes): void 
           round(median(of("cpuUs")), 3),
           round(median(of("firstCpuUs")), 3),
         ]
-      : [round(median(of("p50Us")), 1), round(median(of("p99Us")), 1), round(median(of("p999Us")), 1), spread(of("p99Us"), 1)]
+      : [
+          round(median(of("p50Us")), 1),
+          round(median(of("p99Us")), 1),
+          round(median(of("p999Us")), 1),
+          spread(of("p99Us"), 1),
+        ]
     table.push([row, ...cells, round(median(of("rssMiB")), 0)])
   }
   console.log(table.toString())
   const settings = new Map<string, string[]>()
-  for (const [row, [first]] of Object.entries(outcomes)) settings.set(first!.settings, [...(settings.get(first!.settings) ?? []), row])
+  for (const [row, [first]] of Object.entries(outcomes))
+    settings.set(first!.settings, [...(settings.get(first!.settings) ?? []), row])
   for (const [text, of] of settings) console.log(`  ${of.join(", ")}: ${text}`)
 }
 

@@ -55,7 +55,10 @@ export interface Outcome {
   readonly settings: string
   readonly perSecond: number
   readonly gbitPerSecond: number
-  /** CPU of sender and receiver for one message, and of it that of the process that was there first: the receiver, or the hub of a crowd. */
+  /**
+   * CPU of sender and receiver for one message, and of it that of the process that was there first: the receiver, or
+   * the hub of a crowd.
+   */
   readonly cpuUs: number
   readonly firstCpuUs: number
   readonly rssMiB: number
@@ -72,7 +75,10 @@ const LOOPBACK = "127.0.0.1"
 /** `cpus`: for the receiver and the sender, where they are to be pinned. */
 export async function run(job: Job, cpus?: readonly [number, number]): Promise<Outcome> {
   const { lossPercent, library } = job
-  const network = lossPercent === undefined ? undefined : new Network({ lossPercent, congestionControl: congestionControlOf(library) })
+  const network =
+    lossPercent === undefined
+      ? undefined
+      : new Network({ lossPercent, congestionControl: congestionControlOf(library) })
   const [to, from] = network === undefined ? [LOOPBACK, LOOPBACK] : [ADDRESSES.receive, ADDRESSES.send]
   const receiver = start("receive", { ...job, own: to, other: from }, cpus?.[0], network)
   let sender: ChildProcess | undefined
@@ -86,11 +92,22 @@ export async function run(job: Job, cpus?: readonly [number, number]): Promise<O
     const [one, other] = await Promise.all([received, sent])
     const { count, ms, p50Us, p99Us, p999Us } = (one ?? other)!
     const perSecond = ms === 0 ? 0 : (count / ms) * 1_000
-    const cpuOf = (answer: Answer | undefined): number => (answer === undefined || answer.count === 0 ? 0 : answer.cpuUs / answer.count)
+    const cpuOf = (answer: Answer | undefined): number =>
+      answer === undefined || answer.count === 0 ? 0 : answer.cpuUs / answer.count
     const firstCpuUs = cpuOf(one)
     const cpuUs = firstCpuUs + cpuOf(other)
     const rssMiB = Math.max(one?.rssMiB ?? 0, other?.rssMiB ?? 0)
-    return { settings, perSecond, gbitPerSecond: (perSecond * job.bytes * 8) / 1e9, cpuUs, firstCpuUs, rssMiB, p50Us, p99Us, p999Us }
+    return {
+      settings,
+      perSecond,
+      gbitPerSecond: (perSecond * job.bytes * 8) / 1e9,
+      cpuUs,
+      firstCpuUs,
+      rssMiB,
+      p50Us,
+      p99Us,
+      p999Us,
+    }
   } finally {
     // Both at once: who is left alone would complain.
     sender?.kill("SIGKILL")
@@ -103,8 +120,18 @@ export async function run(job: Job, cpus?: readonly [number, number]): Promise<O
 function start(role: Role, task: Task, cpu: number | undefined, network: Network | undefined): ChildProcess {
   const worker = fileURLToPath(new URL(WORKERS[task.kind] ?? "worker.js", import.meta.url))
   const pinned = cpu === undefined ? [] : ["taskset", "-c", String(cpu)]
-  const [file, ...args] = [...(network?.prefixOf(role) ?? []), ...pinned, process.execPath, worker, role, JSON.stringify(task)]
-  return spawn(file!, args, { stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, ...environmentOf(task.library) } })
+  const [file, ...args] = [
+    ...(network?.prefixOf(role) ?? []),
+    ...pinned,
+    process.execPath,
+    worker,
+    role,
+    JSON.stringify(task),
+  ]
+  return spawn(file!, args, {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    env: { ...process.env, ...environmentOf(task.library) },
+  })
 }
 
 function answerOf<T>(child: ChildProcess, timeoutMs: number): Promise<T> {
@@ -115,7 +142,9 @@ function answerOf<T>(child: ChildProcess, timeoutMs: number): Promise<T> {
       act()
     }
     child.once("message", (message: T) => settle(() => resolve(message)))
-    child.once("exit", (code, signal) => settle(() => reject(new Error(`a process ended by ${signal ?? `code ${code}`}`))))
+    child.once("exit", (code, signal) =>
+      settle(() => reject(new Error(`a process ended by ${signal ?? `code ${code}`}`))),
+    )
     child.once("error", (error) => settle(() => reject(error)))
   })
 }

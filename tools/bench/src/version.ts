@@ -4,9 +4,14 @@ import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url))
-const WATCHED = ["packages/*/src", "tools/bench/src", "pnpm-lock.yaml"].map((path) => `:(glob)${path}${path.includes(".") ? "" : "/**"}`)
+const WATCHED = ["packages/*/src", "tools/bench/src", "pnpm-lock.yaml"].map(
+  (path) => `:(glob)${path}${path.includes(".") ? "" : "/**"}`,
+)
 
-/** The commit that changed them last, and Node's version; `undefined` where nobody could say later what was measured: with changes that aren't committed, or without git. */
+/**
+ * The commit that changed them last, and Node's version; `undefined` where nobody could say later what was measured:
+ * with changes that aren't committed, or without git.
+ */
 export function versionOfSources(): string | undefined {
   const git = (...args: string[]): string | undefined => {
     const { status, stdout } = spawnSync("git", args, { cwd: ROOT, encoding: "utf8" })

@@ -22,7 +22,8 @@ const linkOptions = { messageBytes: job.bytes, datagramBytes: job.datagramBytes,
 const originMs = findOriginMs()
 const nowMs = (): number => originMs + performance.now()
 
-if (role === "receive") tell({ port: await library.listen(linkOptions, receive), settings: library.settings(linkOptions) })
+if (role === "receive")
+  tell({ port: await library.listen(linkOptions, receive), settings: library.settings(linkOptions) })
 else await send(await library.connect(linkOptions, job.port!))
 
 /** Of many readings that between which the least time went by: one alone may be off by as much as what is measured. */
@@ -139,7 +140,10 @@ function openLoop(link: Link): void {
   turn()
 }
 
-function percentiles(values: number[], factor = 1_000): { readonly p50Us?: number; readonly p99Us?: number; readonly p999Us?: number } {
+function percentiles(
+  values: number[],
+  factor = 1_000,
+): { readonly p50Us?: number; readonly p99Us?: number; readonly p999Us?: number } {
   if (values.length === 0) return {}
   const sorted = Float64Array.from(values).sort()
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]! * factor

@@ -3,7 +3,10 @@ import type { Job } from "./run.ts"
 /** What is measured in turn and compared: libraries by their names, or one library in several ways. */
 export interface Row {
   readonly name: string
-  readonly job: Pick<Job, "library" | "kind" | "bytes" | "rounds" | "perSecond" | "peers" | "streams" | "direction" | "lossPercent"> &
+  readonly job: Pick<
+    Job,
+    "library" | "kind" | "bytes" | "rounds" | "perSecond" | "peers" | "streams" | "direction" | "lossPercent"
+  > &
     Partial<Pick<Job, "datagramBytes">>
 }
 
@@ -29,9 +32,13 @@ const flatOut = (bytes: number): Work => ({ kind: "flat-out", bytes, rounds: 0, 
 const latency = (perSecond: number): Work => ({ kind: "latency", bytes: 64, rounds: 0, perSecond })
 const ECHO: Work = { kind: "echo", bytes: 64, rounds: 20_000, perSecond: 0 }
 
-const libraries = (work: Work, names: readonly string[]): Row[] => names.map((library) => ({ name: library, job: { ...work, library } }))
+const libraries = (work: Work, names: readonly string[]): Row[] =>
+  names.map((library) => ({ name: library, job: { ...work, library } }))
 /** A packet for each message, as raw `dgram` sends them. */
-const SINGLE: Row = { name: "x-dgram, one a packet", job: { ...flatOut(1_024), library: "x-dgram", datagramBytes: 1_400 } }
+const SINGLE: Row = {
+  name: "x-dgram, one a packet",
+  job: { ...flatOut(1_024), library: "x-dgram", datagramBytes: 1_400 },
+}
 const ceiling = (bytes: number): Row => ({
   name: `${bytes} B`,
   job: { library: "helper", kind: "ceiling", bytes, rounds: 0, perSecond: 0 },
@@ -45,7 +52,10 @@ const peers = (direction: "in" | "out", perSecond: number): Row[] =>
 const streams = (): Row[] => [1, 100, 10_000].map((count) => crowd(1, count, "in", 0))
 
 /** Between two network namespaces, with datagrams that fit its packets. */
-const network = (lossPercent: number): Pick<Job, "lossPercent" | "datagramBytes"> => ({ lossPercent, datagramBytes: 1_400 })
+const network = (lossPercent: number): Pick<Job, "lossPercent" | "datagramBytes"> => ({
+  lossPercent,
+  datagramBytes: 1_400,
+})
 
 const lossy = (lossPercent: number): Workload[] => {
   const of = (name: string, title: string, work: Work): Workload => ({
@@ -81,14 +91,36 @@ export const WORKLOADS: readonly Workload[] = [
   { name: "W7-full-out", title: "peers x streams, one to all, flat out", rows: peers("out", 0) },
   { name: "W7-streams", title: "peers x streams, flat out", rows: streams() },
   { name: "W8-1", title: "without the helper: 64 B, one way", rows: libraries(flatOut(64), ["x-dgram", "tcp"]) },
-  { name: "W8-2", title: "without the helper: 1 KiB, one way", rows: [...libraries(flatOut(1_024), ["x-dgram", "dgram", "tcp"]), SINGLE] },
-  { name: "W8-3", title: "without the helper: 1 MiB, one way", rows: libraries(flatOut(1_048_576), ["x-dgram", "tcp"]) },
-  { name: "W8-4", title: "without the helper: 64 B ping-pong, on two CPUs", rows: libraries(ECHO, ["x-dgram", "tcp"]), cpus: [0, 1] },
-  { name: "W8-5", title: "without the helper: latency of 64 B at 20,000/s", rows: libraries(latency(20_000), ["x-dgram", "tcp"]) },
+  {
+    name: "W8-2",
+    title: "without the helper: 1 KiB, one way",
+    rows: [...libraries(flatOut(1_024), ["x-dgram", "dgram", "tcp"]), SINGLE],
+  },
+  {
+    name: "W8-3",
+    title: "without the helper: 1 MiB, one way",
+    rows: libraries(flatOut(1_048_576), ["x-dgram", "tcp"]),
+  },
+  {
+    name: "W8-4",
+    title: "without the helper: 64 B ping-pong, on two CPUs",
+    rows: libraries(ECHO, ["x-dgram", "tcp"]),
+    cpus: [0, 1],
+  },
+  {
+    name: "W8-5",
+    title: "without the helper: latency of 64 B at 20,000/s",
+    rows: libraries(latency(20_000), ["x-dgram", "tcp"]),
+  },
   { name: "W9-1", title: "protection: 64 B, one way, flat out", rows: libraries(flatOut(64), PROTECTED) },
   { name: "W9-2", title: "protection: 1 KiB, one way, flat out", rows: libraries(flatOut(1_024), PROTECTED) },
   { name: "W9-3", title: "protection: 1 MiB, one way, flat out", rows: libraries(flatOut(1_048_576), PROTECTED) },
-  { name: "W9-4-1", title: "protection: 64 B ping-pong, both on one CPU", rows: libraries(ECHO, PROTECTED), cpus: [0, 0] },
+  {
+    name: "W9-4-1",
+    title: "protection: 64 B ping-pong, both on one CPU",
+    rows: libraries(ECHO, PROTECTED),
+    cpus: [0, 0],
+  },
   { name: "W9-4-2", title: "protection: 64 B ping-pong, on two CPUs", rows: libraries(ECHO, PROTECTED), cpus: [0, 1] },
   { name: "W9-8", title: "protection without the helper: 1 KiB, one way", rows: libraries(flatOut(1_024), UNAIDED) },
   { name: "ceiling", title: "datagrams of the bare helper", rows: [ceiling(1_400), ceiling(65_000)] },

@@ -5,7 +5,8 @@ import { createNetwork, PRESETS } from "@x/transport/simulated"
 export async function main() {
   const network = createNetwork({ seed: 7, link: PRESETS.wifi })
   const secrets = [new Uint8Array(32).fill(1)]
-  const bind = (name) => network.until(Endpoint.bind({ host: network.host(name), port: 4000, secrets, protection: "aead" }))
+  const bind = (name) =>
+    network.until(Endpoint.bind({ host: network.host(name), port: 4000, secrets, protection: "aead" }))
   const server = await bind("server")
   server.handle(1, (message) => void message.peer.open().trySend(2, message.copy()))
   const client = await bind("client")

@@ -5,7 +5,9 @@ async function main() {
   const server = await Endpoint.bind({ v6: false })
   server.handle(1, (message) => void message.peer.open().trySend(2, message.copy()))
   const client = await Endpoint.bind({ v6: false })
-  const answer = new Promise((resolve) => client.handle(2, (message) => resolve(new TextDecoder().decode(message.copy()))))
+  const answer = new Promise((resolve) =>
+    client.handle(2, (message) => resolve(new TextDecoder().decode(message.copy()))),
+  )
   const peer = await client.join(`127.0.0.1:${server.port}`)
   await peer.open().send(1, new TextEncoder().encode("hello"))
   const { batch, dontFragment } = client.capabilities

@@ -6,7 +6,10 @@ import { decodePayload } from "./payload.ts"
 import { checkCount, checkDisjoint, decodeGone, decodeRanges, GONE_RANGE_BYTES, RANGE_BYTES } from "./ranges.ts"
 import { hex, isZero, type Reader, refuse } from "./reader.ts"
 
-/** `datagramBytes` is the length of the datagram, tag included, which the padding of some kinds fills; `hasKeys`: it is of a profile with keys. */
+/**
+ * `datagramBytes` is the length of the datagram, tag included, which the padding of some kinds fills; `hasKeys`: it is
+ * of a profile with keys.
+ */
 export function decodeBody(kind: Kind, option: number, body: Reader, datagramBytes: number, hasKeys: boolean): Packet {
   const statusWanted = option === 1
 
@@ -16,7 +19,14 @@ export function decodeBody(kind: Kind, option: number, body: Reader, datagramByt
       const stream = decodeStream(body)
       const number = decodeNumber(body)
       const delivery = decodeDelivery(body, kind)
-      return { kind: "sequenced", statusWanted, stream, number, ...delivery, ...decodePayload(body.rest(), delivery.form) }
+      return {
+        kind: "sequenced",
+        statusWanted,
+        stream,
+        number,
+        ...delivery,
+        ...decodePayload(body.rest(), delivery.form),
+      }
     }
 
     case "part": {

@@ -1,4 +1,5 @@
-// What a decoded datagram is, as plain data: byte strings in hex, numbers as numbers, edges absolute. The golden vectors have the same form.
+// What a decoded datagram is, as plain data: byte strings in hex, numbers as numbers, edges absolute. The golden
+// vectors have the same form.
 
 export interface Datagram {
   prefix: Prefix
@@ -26,7 +27,15 @@ export type Packet =
   | { kind: "reset"; stream: number; reason: number; final: number; begun: number }
   | { kind: "stop"; stream: number; reason: number }
   | { kind: "status"; stream: number; state: number; cumulative: number; received: Range[]; missing: Range[] }
-  | ({ kind: "sync"; statusWanted: boolean; stream: number; low: number; high: number; begun: number; gone: GoneRange[] } & Delivery)
+  | ({
+      kind: "sync"
+      statusWanted: boolean
+      stream: number
+      low: number
+      high: number
+      begun: number
+      gone: GoneRange[]
+    } & Delivery)
   | { kind: "feedback"; counter: number; holdUs: number; datagrams: number; bytes: number; congestion: number }
   | { kind: "heartbeat"; statusWanted: boolean }
   | { kind: "goodbye"; statusWanted: boolean; reason: number; text: string }
@@ -81,7 +90,10 @@ export interface Message {
   bytes: string
 }
 
-/** Holds the fields that the piece's form has: `type` in a first one, `offset` in a middle one, nothing but `message` in an abandoned one. */
+/**
+ * Holds the fields that the piece's form has: `type` in a first one, `offset` in a middle one, nothing but `message` in
+ * an abandoned one.
+ */
 export interface Piece {
   type?: number
   message: number

@@ -1,5 +1,5 @@
-// A decoder of the whole format, written from PROTOCOL.md alone and importing nothing from the packages. It is slow and obvious, so that it can be
-// read beside the document; where orders of checks could differ it takes the one of §11.
+// A decoder of the whole format, written from PROTOCOL.md alone and importing nothing from the packages. It is slow and
+// obvious, so that it can be read beside the document; where orders of checks could differ it takes the one of §11.
 import { decodeBody } from "./bodies.ts"
 import { crc32c } from "./crc32c.ts"
 import type { Datagram, DropReason, Packet, Prefix } from "./datagram.ts"
@@ -9,8 +9,8 @@ import { Reader, Refused, refuse } from "./reader.ts"
 
 export interface Context {
   /**
-   * §2: 0 is `none`, 1 `checksum`, 2 `mac`, 3 `aead`. In the last two datagrams are decoded as they are once they were opened (§9): packets in clear, without the
-   * public key of a handshake, and 16 bytes where the tag was.
+   * §2: 0 is `none`, 1 `checksum`, 2 `mac`, 3 `aead`. In the last two datagrams are decoded as they are once they were
+   * opened (§9): packets in clear, without the public key of a handshake, and 16 bytes where the tag was.
    */
   profile: 0 | 1 | 2 | 3
   /** The longest datagram that we announced, in bytes. */
@@ -19,7 +19,10 @@ export interface Context {
   pseudoHeader: Uint8Array
 }
 
-/** Decodes a datagram, or tells the first obligation of §11 that it breaks. O6 to O8 and those after O21 need state and are left out. */
+/**
+ * Decodes a datagram, or tells the first obligation of §11 that it breaks. O6 to O8 and those after O21 need state and
+ * are left out.
+ */
 export function decodeDatagram(bytes: Uint8Array, context: Context): Datagram | { drop: DropReason } {
   try {
     return decode(bytes, context)
@@ -137,7 +140,8 @@ function checkClass(kind: Kind, firstKind: Kind, hasCompany: boolean, prefix: Pr
   const slotless = kind.name === "join" || kind.name === "hint" || kind.name === "loose"
   if (slotless !== (prefix.slot === 0)) refuse("class")
 
-  // §2, counter: hint and loose hold 0. In an association it starts at 1, and so do the attempts of a join, which its answers copy.
+  // §2, counter: hint and loose hold 0. In an association it starts at 1, and so do the attempts of a join, which its
+  // answers copy.
   const counterless = kind.name === "hint" || kind.name === "loose"
   if (counterless !== (prefix.counter === 0)) refuse("value")
 }

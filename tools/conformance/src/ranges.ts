@@ -11,7 +11,10 @@ export function checkCount(count: number): void {
   if (count > 64) refuse("ranges")
 }
 
-/** A list of a status. `firstSkipMin` is 1 for received and 0 for missing; later ranges would not be maximal without a skip. */
+/**
+ * A list of a status. `firstSkipMin` is 1 for received and 0 for missing; later ranges would not be maximal without a
+ * skip.
+ */
 export function decodeRanges(body: Reader, count: number, cumulative: number, firstSkipMin: number): Range[] {
   const ranges: Range[] = []
   let edge = cumulative

@@ -44,13 +44,15 @@ export function verify(vectors: Vector[]): Disagreement[] {
     }
     const decoder = decodeDatagram(datagram, context)
     const expected = "drop" in vector ? { drop: vector.drop } : vector.decoded
-    if (!isDeepStrictEqual(decoder, expected)) disagreements.push({ name, datagram, context, vector: expected, decoder })
+    if (!isDeepStrictEqual(decoder, expected))
+      disagreements.push({ name, datagram, context, vector: expected, decoder })
   }
   return disagreements
 }
 
 function bytesOf(hex: string): Uint8Array {
   const bytes = new Uint8Array(hex.length / 2)
-  for (let index = 0; index < bytes.length; index++) bytes[index] = Number.parseInt(hex.slice(index * 2, index * 2 + 2), 16)
+  for (let index = 0; index < bytes.length; index++)
+    bytes[index] = Number.parseInt(hex.slice(index * 2, index * 2 + 2), 16)
   return bytes
 }

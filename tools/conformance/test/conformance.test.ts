@@ -42,5 +42,6 @@ function compare({ bytes, context }: Sample, what: string): void {
   const decoder = decodeDatagram(bytes, context)
   const wire = decodeWithWire(bytes, context)
   // `expect` is slow, and a message of each datagram slower.
-  if (!isDeepStrictEqual(wire, decoder)) expect(wire, `${what}: profile ${context.profile}, ${toHex(bytes)}`).toEqual(decoder)
+  if (!isDeepStrictEqual(wire, decoder))
+    expect(wire, `${what}: profile ${context.profile}, ${toHex(bytes)}`).toEqual(decoder)
 }

@@ -1,7 +1,18 @@
-// An encoder written from PROTOCOL.md: the counterpart of the decoder, sharing nothing with it but the plain form. It writes what it is told,
-// valid or not.
+// An encoder written from PROTOCOL.md: the counterpart of the decoder, sharing nothing with it but the plain form. It
+// writes what it is told, valid or not.
 import { crc32 } from "./crc-table.ts"
-import type { Address, Datagram, Delivery, GoneRange, Limits, Message, Packet, Payload, Piece, Range } from "../src/datagram.ts"
+import type {
+  Address,
+  Datagram,
+  Delivery,
+  GoneRange,
+  Limits,
+  Message,
+  Packet,
+  Payload,
+  Piece,
+  Range,
+} from "../src/datagram.ts"
 
 export type Bytes = number[]
 
@@ -60,7 +71,9 @@ export function prefixBytes(prefix: RawPrefix): Bytes {
 export function packetBytes(packets: RawPacket[]): Bytes {
   return packets.flatMap((packet, index) => {
     const flags = packet.option * 32 + packet.kind
-    return index === packets.length - 1 ? [flags, ...packet.body] : [flags + 128, ...u16(packet.body.length), ...packet.body]
+    return index === packets.length - 1
+      ? [flags, ...packet.body]
+      : [flags + 128, ...u16(packet.body.length), ...packet.body]
   })
 }
 
@@ -75,7 +88,15 @@ export const PROFILES = ["none", "checksum", "mac", "aead"] as const
 /** `paddingBytes` is for join and accept, whose padding the plain form doesn't tell. */
 export function encodeDatagram(datagram: Datagram, framing: Framing, paddingBytes = 0): Uint8Array {
   const { version, profile, handshake, slot, counter, epoch } = datagram.prefix
-  const prefix = prefixBytes({ version, reserved: 0, handshake, profile: PROFILES.indexOf(profile), slot, counter, epoch })
+  const prefix = prefixBytes({
+    version,
+    reserved: 0,
+    handshake,
+    profile: PROFILES.indexOf(profile),
+    slot,
+    counter,
+    epoch,
+  })
   const packets = datagram.packets.map(encodePacket)
   const untagged = [...prefix, ...packetBytes(packets)]
   const last = datagram.packets.at(-1)
@@ -86,7 +107,14 @@ export function encodeDatagram(datagram: Datagram, framing: Framing, paddingByte
 export function encodePacket(packet: Packet): RawPacket {
   switch (packet.kind) {
     case "sequenced":
-      return raw(1, wanted(packet), u32(packet.stream), u48(packet.number), u8(deliveryByte(packet)), payload(packet, packet.form))
+      return raw(
+        1,
+        wanted(packet),
+        u32(packet.stream),
+        u48(packet.number),
+        u8(deliveryByte(packet)),
+        payload(packet, packet.form),
+      )
     case "part":
       return raw(
         2,
@@ -101,7 +129,15 @@ export function encodePacket(packet: Packet): RawPacket {
     case "fire-and-forget":
       return raw(3, 0, u32(packet.stream), u8(deliveryByte(packet)), payload(packet, packet.form))
     case "open":
-      return raw(8, 0, u32(packet.stream), u48(packet.first), u8(deliveryByte(packet)), u8(packet.priority), fromHex(packet.metadata))
+      return raw(
+        8,
+        0,
+        u32(packet.stream),
+        u48(packet.first),
+        u8(deliveryByte(packet)),
+        u8(packet.priority),
+        fromHex(packet.metadata),
+      )
     case "end":
       return raw(9, 0, u32(packet.stream), u48(packet.final), u48(packet.begun))
     case "reset":
@@ -133,7 +169,15 @@ export function encodePacket(packet: Packet): RawPacket {
         goneRanges(packet.gone, packet.low),
       )
     case "feedback":
-      return raw(14, 0, u48(packet.counter), u32(packet.holdUs), u48(packet.datagrams), u48(packet.bytes), u48(packet.congestion))
+      return raw(
+        14,
+        0,
+        u48(packet.counter),
+        u32(packet.holdUs),
+        u48(packet.datagrams),
+        u48(packet.bytes),
+        u48(packet.congestion),
+      )
     case "heartbeat":
       return raw(15, wanted(packet))
     case "goodbye":

@@ -37,7 +37,10 @@ export interface ValidSample extends Sample {
 export type KindName = Packet["kind"]
 
 export const DATA: KindName[] = ["sequenced", "fire-and-forget"]
-/** Those that can stand anywhere in a datagram. A heartbeat has no body, and a length of 0 is refused: it can only be the last. */
+/**
+ * Those that can stand anywhere in a datagram. A heartbeat has no body, and a length of 0 is refused: it can only be
+ * the last.
+ */
 export const CONTROL: KindName[] = [
   "open",
   "end",
@@ -77,7 +80,8 @@ function generateAny(random: Random, kind: KindName): ValidSample {
   const framing = framingOf(context)
   const datagram: Datagram = { prefix: generatePrefix(random, kind, context), packets: company(random, kind) }
   for (const packet of datagram.packets)
-    if ("exchange" in packet && context.profile >= 2 && random.once(2)) packet.exchange = toHex(random.bytes(EXCHANGE_BYTES[packet.kind]))
+    if ("exchange" in packet && context.profile >= 2 && random.once(2))
+      packet.exchange = toHex(random.bytes(EXCHANGE_BYTES[packet.kind]))
   const bytes = encodeDatagram(datagram, framing, random.pick([0, 0, 1, random.between(0, 1200)]))
 
   // A probe tells the size that it makes its datagram.
@@ -109,7 +113,9 @@ function company(random: Random, kind: KindName): Packet[] {
   const packet = generatePacket(random, kind)
   if (ALONE.includes(kind) || HANDSHAKE.includes(kind)) return [packet]
   const before = Array.from({ length: random.pick([0, 0, 0, 1, 2, 5]) }, () => generateNeighbour(random, kind))
-  const after = Array.from({ length: kind === "heartbeat" ? 0 : random.pick([0, 0, 1, 3]) }, () => generateNeighbour(random, kind))
+  const after = Array.from({ length: kind === "heartbeat" ? 0 : random.pick([0, 0, 1, 3]) }, () =>
+    generateNeighbour(random, kind),
+  )
   const packets = [...before, packet, ...after]
   if (!DATA.includes(kind) && kind !== "heartbeat" && random.once(4)) packets.push(generatePacket(random, "heartbeat"))
   return packets
@@ -139,7 +145,16 @@ export function generatePacket(random: Random, kind: KindName): Packet {
       const bytes = random.bytes(random.between(1, 600))
       const offset = random.between(0, 65_535 - bytes.length)
       const total = random.between(Math.max(offset + bytes.length, bytes.length + 1), 65_535)
-      return { kind, stream: stream(random), number: number(random), mode: sequencedMode(random), form, offset, total, bytes: toHex(bytes) }
+      return {
+        kind,
+        stream: stream(random),
+        number: number(random),
+        mode: sequencedMode(random),
+        form,
+        offset,
+        total,
+        bytes: toHex(bytes),
+      }
     }
     case "fire-and-forget": {
       const form = random.pick(["whole", "first", "middle", "last"] as const)
@@ -161,7 +176,13 @@ export function generatePacket(random: Random, kind: KindName): Packet {
     case "end":
       return { kind, stream: stream(random), final: number(random), begun: number(random) }
     case "reset":
-      return { kind, stream: stream(random), reason: random.between(0, 65_535), final: number(random), begun: number(random) }
+      return {
+        kind,
+        stream: stream(random),
+        reason: random.between(0, 65_535),
+        final: number(random),
+        begun: number(random),
+      }
     case "stop":
       return { kind, stream: stream(random), reason: random.between(0, 65_535) }
     case "status":
@@ -256,7 +277,8 @@ function piece(random: Random, form: Delivery["form"]): Piece {
 
 function status(random: Random): Packet {
   const state = random.below(8)
-  if (state % 2 === 1) return { kind: "status", stream: stream(random), state, cumulative: 0, received: [], missing: [] }
+  if (state % 2 === 1)
+    return { kind: "status", stream: stream(random), state, cumulative: 0, received: [], missing: [] }
   const cumulative = number(random)
   const bound = cumulative + 65_536
   const counts = [random.pick([0, 1, 2, 64, random.below(65)]), random.pick([0, 1, 2, 64, random.below(65)])]

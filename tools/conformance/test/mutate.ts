@@ -1,4 +1,5 @@
-// Damage of the kinds that a path and an attacker do: bits, cuts, splices. Half of it is tagged anew, so that it gets past the checksum.
+// Damage of the kinds that a path and an attacker do: bits, cuts, splices. Half of it is tagged anew, so that it gets
+// past the checksum.
 import { type Sample, framingOf, generateValid } from "./generate.ts"
 import { withTag } from "./encode.ts"
 import type { Random } from "./random.ts"
@@ -8,7 +9,8 @@ export function mutate(random: Random, sample: Sample): Sample {
   let untagged: Uint8Array = sample.bytes.slice(0, sample.bytes.length - tagBytes)
   for (let count = random.pick([1, 1, 1, 2, 4]); count > 0; count--) untagged = mutateOnce(random, untagged)
   // The context stays: an endpoint has one profile, whatever comes.
-  if (tagBytes === 4 && random.once(4)) return { ...sample, bytes: damageTag(random, withTag(untagged, framingOf(sample.context))) }
+  if (tagBytes === 4 && random.once(4))
+    return { ...sample, bytes: damageTag(random, withTag(untagged, framingOf(sample.context))) }
   return { ...sample, bytes: withTag(untagged, framingOf(sample.context)) }
 }
 
@@ -21,7 +23,10 @@ function mutateOnce(random: Random, bytes: Uint8Array): Uint8Array {
     case 2: {
       // The head of one datagram and the tail of another.
       const other = generateValid(random).bytes
-      return Uint8Array.from([...bytes.subarray(0, random.between(0, bytes.length)), ...other.subarray(random.between(0, other.length))])
+      return Uint8Array.from([
+        ...bytes.subarray(0, random.between(0, bytes.length)),
+        ...other.subarray(random.between(0, other.length)),
+      ])
     }
     case 3: {
       // Bytes set to a value that means something.

@@ -41,30 +41,34 @@ export interface Violation {
   make: (random: Random) => Sample
 }
 
-/** §3: where the fields stand in the bodies, without an address. `fixed` is the least length, all lengths that a field tells being 0. */
-const LAYOUT: Record<KindName, { fixed: number; stream?: number; u48?: number[]; delivery?: number; trailing?: true }> = {
-  sequenced: { fixed: 11, stream: 0, u48: [4], delivery: 10 },
-  part: { fixed: 15, stream: 0, u48: [4], delivery: 10 },
-  "fire-and-forget": { fixed: 5, stream: 0, delivery: 4 },
-  open: { fixed: 12, stream: 0, u48: [4], delivery: 10 },
-  end: { fixed: 16, stream: 0, u48: [4, 10], trailing: true },
-  reset: { fixed: 18, stream: 0, u48: [6, 12], trailing: true },
-  stop: { fixed: 6, stream: 0, trailing: true },
-  status: { fixed: 13, stream: 0, trailing: true },
-  sync: { fixed: 24, stream: 0, u48: [5, 11, 17], delivery: 4, trailing: true },
-  feedback: { fixed: 28, u48: [0, 10, 16, 22], trailing: true },
-  heartbeat: { fixed: 0, trailing: true },
-  goodbye: { fixed: 2 },
-  "path-challenge": { fixed: 16, trailing: true },
-  "path-response": { fixed: 16, trailing: true },
-  "mtu-probe": { fixed: 6 },
-  join: { fixed: 59 },
-  challenge: { fixed: 9, trailing: true },
-  accept: { fixed: 47 },
-  refuse: { fixed: 2 },
-  hint: { fixed: 10, u48: [4], trailing: true },
-  loose: { fixed: 18 },
-}
+/**
+ * §3: where the fields stand in the bodies, without an address. `fixed` is the least length, all lengths that a field
+ * tells being 0.
+ */
+const LAYOUT: Record<KindName, { fixed: number; stream?: number; u48?: number[]; delivery?: number; trailing?: true }> =
+  {
+    sequenced: { fixed: 11, stream: 0, u48: [4], delivery: 10 },
+    part: { fixed: 15, stream: 0, u48: [4], delivery: 10 },
+    "fire-and-forget": { fixed: 5, stream: 0, delivery: 4 },
+    open: { fixed: 12, stream: 0, u48: [4], delivery: 10 },
+    end: { fixed: 16, stream: 0, u48: [4, 10], trailing: true },
+    reset: { fixed: 18, stream: 0, u48: [6, 12], trailing: true },
+    stop: { fixed: 6, stream: 0, trailing: true },
+    status: { fixed: 13, stream: 0, trailing: true },
+    sync: { fixed: 24, stream: 0, u48: [5, 11, 17], delivery: 4, trailing: true },
+    feedback: { fixed: 28, u48: [0, 10, 16, 22], trailing: true },
+    heartbeat: { fixed: 0, trailing: true },
+    goodbye: { fixed: 2 },
+    "path-challenge": { fixed: 16, trailing: true },
+    "path-response": { fixed: 16, trailing: true },
+    "mtu-probe": { fixed: 6 },
+    join: { fixed: 59 },
+    challenge: { fixed: 9, trailing: true },
+    accept: { fixed: 47 },
+    refuse: { fixed: 2 },
+    hint: { fixed: 10, u48: [4], trailing: true },
+    loose: { fixed: 18 },
+  }
 
 const W: KindName[] = ["sequenced", "sync", "heartbeat", "goodbye", "mtu-probe"]
 const A: KindName[] = ["join", "accept"]
@@ -73,7 +77,10 @@ const MODES = [1, 2, 3, 4]
 export const VIOLATIONS: Violation[] = [
   prefix("O1", "too-short", "a datagram without room for a packet", (random) => {
     const { bytes, context } = generateValid(random)
-    return { context, bytes: bytes.slice(0, random.below((context.profile < 2 ? 12 : 13) + framingOf(context).tagBytes)) }
+    return {
+      context,
+      bytes: bytes.slice(0, random.below((context.profile < 2 ? 12 : 13) + framingOf(context).tagBytes)),
+    }
   }),
   prefix("O2", "too-long", "a datagram above what we announced", (random) => {
     const { bytes, context } = generateValid(random)
@@ -135,13 +142,22 @@ export const VIOLATIONS: Violation[] = [
     const tokenLength = random.between(3, 64)
     raw.body = [...joinHead(), tokenLength, ...random.bytes(2 + random.below(tokenLength))]
   }),
-  broken("O13", "truncated", "fields of fixed width cut off behind values out of range", ["part", "accept", "hint"], (raw, random) => {
-    raw.option = 0
-    raw.body = zeros(random.below(LAYOUT[kindOf(raw)].fixed))
-  }),
+  broken(
+    "O13",
+    "truncated",
+    "fields of fixed width cut off behind values out of range",
+    ["part", "accept", "hint"],
+    (raw, random) => {
+      raw.option = 0
+      raw.body = zeros(random.below(LAYOUT[kindOf(raw)].fixed))
+    },
+  ),
   broken("O13", "truncated", "received ranges cut off", ["status"], (raw, random) => {
     const count = random.between(1, 64)
-    raw.body = [...statusHead(random, 0, 1000, count, random.below(65)), ...ranges(count, 1).slice(0, random.below(count * 4))]
+    raw.body = [
+      ...statusHead(random, 0, 1000, count, random.below(65)),
+      ...ranges(count, 1).slice(0, random.below(count * 4)),
+    ]
   }),
   broken("O13", "truncated", "missing ranges cut off", ["status"], (raw, random) => {
     const count = random.between(1, 64)
@@ -184,13 +200,20 @@ export const VIOLATIONS: Violation[] = [
   }),
   prefix("O15", "class", "H with another class, or none with class handshake", (random) => {
     const kind = random.pick(EVERY_KIND)
-    return datagram(random, kind, [encodePacket(generatePacket(random, kind))], { handshake: !HANDSHAKE.includes(kind) })
+    return datagram(random, kind, [encodePacket(generatePacket(random, kind))], {
+      handshake: !HANDSHAKE.includes(kind),
+    })
   }),
-  prefix("O15", "class", "slot 0 in an association or an answer, or another in a join, a hint or a loose message", (random) => {
-    const kind = random.pick(EVERY_KIND)
-    const slot = kind === "join" || kind === "hint" || kind === "loose" ? random.between(1, U32_MAX) : 0
-    return datagram(random, kind, [encodePacket(generatePacket(random, kind))], { slot })
-  }),
+  prefix(
+    "O15",
+    "class",
+    "slot 0 in an association or an answer, or another in a join, a hint or a loose message",
+    (random) => {
+      const kind = random.pick(EVERY_KIND)
+      const slot = kind === "join" || kind === "hint" || kind === "loose" ? random.between(1, U32_MAX) : 0
+      return datagram(random, kind, [encodePacket(generatePacket(random, kind))], { slot })
+    },
+  ),
 
   broken(
     "O16",
@@ -200,7 +223,8 @@ export const VIOLATIONS: Violation[] = [
     (raw, random) => {
       const kind = kindOf(raw)
       const modes = kind === "fire-and-forget" ? [0] : kind === "open" ? [0, ...MODES] : MODES
-      const forms = kind === "open" || kind === "sync" ? [0] : kind === "fire-and-forget" ? [0, 1, 2, 3] : [0, 1, 2, 3, 4]
+      const forms =
+        kind === "open" || kind === "sync" ? [0] : kind === "fire-and-forget" ? [0, 1, 2, 3] : [0, 1, 2, 3, 4]
       const good = modes.flatMap((mode) => forms.map((form) => form * 8 + mode))
       const bad = Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => !good.includes(byte))
       raw.body[LAYOUT[kind].delivery ?? 0] = random.pick(bad)
@@ -214,7 +238,10 @@ export const VIOLATIONS: Violation[] = [
     raw.body = [...statusHead(random, 0, 1000, received, missing), ...ranges(received, 1), ...ranges(missing, 1)]
   }),
   broken("O17", "ranges", "more than 64 gone", ["sync"], (raw, random) => {
-    raw.body = [...syncHead(random, 0, 1000, 7, 65), ...Array.from({ length: 65 }, () => [1, 0, 0, 0, ...u48(7)]).flat()]
+    raw.body = [
+      ...syncHead(random, 0, 1000, 7, 65),
+      ...Array.from({ length: 65 }, () => [1, 0, 0, 0, ...u48(7)]).flat(),
+    ]
   }),
   broken("O17", "ranges", "received at the cumulative edge", ["status"], (raw, random) => {
     raw.body = [...statusHead(random, 0, 1000, 1, 0), ...u16(0), ...u16(random.below(100))]
@@ -234,7 +261,13 @@ export const VIOLATIONS: Violation[] = [
     const width = random.below(10)
     const skip = 10 + random.below(20)
     // Received is [10, 30) from the edge on.
-    raw.body = [...statusHead(random, 0, 1000, 1, 1), ...u16(10), ...u16(19), ...u16(skip - Math.min(width, 9)), ...u16(width)]
+    raw.body = [
+      ...statusHead(random, 0, 1000, 1, 1),
+      ...u16(10),
+      ...u16(19),
+      ...u16(skip - Math.min(width, 9)),
+      ...u16(width),
+    ]
   }),
   broken("O17", "ranges", "gone at the low edge, touching, or above high", ["sync"], (raw, random) => {
     const begun = u48(7)
@@ -250,7 +283,15 @@ export const VIOLATIONS: Violation[] = [
       [6, 8],
       [9, 8],
     ]) as [number, number]
-    raw.body = [...syncHead(random, 500, 600, 7, 2), ...u16(1), ...u16(3), ...u48(first), ...u16(1), ...u16(3), ...u48(second)]
+    raw.body = [
+      ...syncHead(random, 500, 600, 7, 2),
+      ...u16(1),
+      ...u16(3),
+      ...u48(first),
+      ...u16(1),
+      ...u16(3),
+      ...u48(second),
+    ]
   }),
 
   prefix("O18", "number", "a counter above the most", (random) => {
@@ -279,16 +320,22 @@ export const VIOLATIONS: Violation[] = [
     const mode = (raw.body[at] ?? 0) % 8
     raw.body.splice(at, raw.body.length, 3 * 8 + mode, ...u48(above(random)), ...u32(10), 1, 2, 3)
   }),
-  broken("O18", "number", "a message number above the most before payloads that end too soon or too late", ["sequenced"], (raw, random) => {
-    const [form, ...rest] = random.pick<Bytes>([
-      [1, ...u32(9)],
-      [2, ...u32(9), ...u32(2)],
-      [3, ...u32(9)],
-      [4, 1],
-    ])
-    const type = form === 1 ? [1, 0] : []
-    raw.body.splice(10, raw.body.length, (form ?? 0) * 8 + 3, ...type, ...u48(above(random)), ...rest)
-  }),
+  broken(
+    "O18",
+    "number",
+    "a message number above the most before payloads that end too soon or too late",
+    ["sequenced"],
+    (raw, random) => {
+      const [form, ...rest] = random.pick<Bytes>([
+        [1, ...u32(9)],
+        [2, ...u32(9), ...u32(2)],
+        [3, ...u32(9)],
+        [4, 1],
+      ])
+      const type = form === 1 ? [1, 0] : []
+      raw.body.splice(10, raw.body.length, (form ?? 0) * 8 + 3, ...type, ...u48(above(random)), ...rest)
+    },
+  ),
   broken("O18", "number", "begun above the most in a gone range", ["sync"], (raw, random) => {
     raw.body = [...syncHead(random, 500, 600, 7, 1), ...u16(1), ...u16(3), ...u48(above(random))]
   }),
@@ -333,8 +380,23 @@ export const VIOLATIONS: Violation[] = [
     raw.body = [...statusHead(random, 1, 0, counts[0] ?? 0, counts[1] ?? 0), ...ranges(1, 1)]
   }),
   broken("O19", "value", "text that is no UTF-8", ["goodbye", "refuse"], (raw, random) => {
-    const bad = [[0x80], [0xc0, 0x80], [0xc1, 0xbf], [0xc3], [0xe0, 0x9f, 0xbf], [0xed, 0xa0, 0x80], [0xf0, 0x8f, 0xbf, 0xbf]]
-    const more = [[0xf4, 0x90, 0x80, 0x80], [0xf5, 0x80, 0x80, 0x80], [0xff], [0xe2, 0x82], [0xf0, 0x9f, 0x98], [0xc3, 0x28]]
+    const bad = [
+      [0x80],
+      [0xc0, 0x80],
+      [0xc1, 0xbf],
+      [0xc3],
+      [0xe0, 0x9f, 0xbf],
+      [0xed, 0xa0, 0x80],
+      [0xf0, 0x8f, 0xbf, 0xbf],
+    ]
+    const more = [
+      [0xf4, 0x90, 0x80, 0x80],
+      [0xf5, 0x80, 0x80, 0x80],
+      [0xff],
+      [0xe2, 0x82],
+      [0xf0, 0x9f, 0x98],
+      [0xc3, 0x28],
+    ]
     raw.body.splice(2, raw.body.length, 0x61, ...random.pick([...bad, ...more]))
   }),
   broken("O19", "value", "text too long", ["goodbye", "refuse"], (raw, random) => {
@@ -356,7 +418,13 @@ export const VIOLATIONS: Violation[] = [
     else raw.body.splice(4, 6, ...zeros(6))
   }),
   broken("O19", "value", "a field of a join outside its range", ["join"], (raw, random) => {
-    const [at, bytes] = random.pick<[number, Bytes]>([[0, [1, 0]], [2, zeros(4)], [6, zeros(8)], ...badLimits(30), [58, [65]]])
+    const [at, bytes] = random.pick<[number, Bytes]>([
+      [0, [1, 0]],
+      [2, zeros(4)],
+      [6, zeros(8)],
+      ...badLimits(30),
+      [58, [65]],
+    ])
     raw.option = 0
     raw.body = [...joinHead(), ...zeros(2000)]
     raw.body.splice(at, bytes.length, ...bytes)
@@ -378,7 +446,9 @@ export const VIOLATIONS: Violation[] = [
     ]
   }),
   exchange("O19", "value", "an exchange where there are no keys", false, (random) => random.bytes(EXCHANGE_BYTES.join)),
-  exchange("O13", "truncated", "an exchange cut off", true, (random) => random.bytes(random.below(EXCHANGE_BYTES.join))),
+  exchange("O13", "truncated", "an exchange cut off", true, (random) =>
+    random.bytes(random.below(EXCHANGE_BYTES.join)),
+  ),
   broken("O19", "value", "port 0", A, (raw, random) => {
     const had = [0, 6, 18][raw.option] ?? 0
     raw.option = random.between(1, 2)
@@ -446,8 +516,12 @@ export const VIOLATIONS: Violation[] = [
     ])
   }),
   payload("a length of four bytes", 0, () => [1, 0, 0x80, 0x80, 0x80, 1]),
-  payload("the fields of a piece cut off", 1, (random) => [...random.bytes(2), ...u48(7), ...u32(9), 1].slice(0, random.below(12))),
-  payload("the fields of a piece cut off", 2, (random) => [...u48(7), ...u32(9), ...u32(2), 1].slice(0, random.below(14))),
+  payload("the fields of a piece cut off", 1, (random) =>
+    [...random.bytes(2), ...u48(7), ...u32(9), 1].slice(0, random.below(12)),
+  ),
+  payload("the fields of a piece cut off", 2, (random) =>
+    [...u48(7), ...u32(9), ...u32(2), 1].slice(0, random.below(14)),
+  ),
   payload("the fields of a piece cut off", 3, (random) => [...u48(7), ...u32(9), 1].slice(0, random.below(10))),
   payload("a first piece without bytes", 1, (random) => [...random.bytes(2), ...u48(7), ...u32(9)]),
   payload("a first piece as long as its total", 1, (random) => {
@@ -455,7 +529,12 @@ export const VIOLATIONS: Violation[] = [
     return [...random.bytes(2), ...u48(7), ...u32(random.between(0, length)), ...random.bytes(length)]
   }),
   payload("a middle piece without bytes", 2, () => [...u48(7), ...u32(9), ...u32(2)]),
-  payload("a middle piece that touches the start", 2, (random) => [...u48(7), ...u32(9), ...u32(0), ...random.bytes(4)]),
+  payload("a middle piece that touches the start", 2, (random) => [
+    ...u48(7),
+    ...u32(9),
+    ...u32(0),
+    ...random.bytes(4),
+  ]),
   payload("a middle piece that touches the end, or goes past it", 2, (random) => {
     const offset = random.pick([1, 4, U32_MAX, U32_MAX - 3])
     return [...u48(7), ...u32(random.between(0, Math.min(U32_MAX, offset + 4))), ...u32(offset), ...random.bytes(4)]
@@ -466,11 +545,21 @@ export const VIOLATIONS: Violation[] = [
     return [...u48(7), ...u32(random.between(0, length)), ...random.bytes(length)]
   }),
   broken("O21", "payload", "an abandoned message with less or more than its number", ["sequenced"], (raw, random) => {
-    raw.body.splice(10, raw.body.length, 4 * 8 + 3, ...[...u48(7), ...random.bytes(9)].slice(0, random.pick([0, 1, 5, 7, 15])))
+    raw.body.splice(
+      10,
+      raw.body.length,
+      4 * 8 + 3,
+      ...[...u48(7), ...random.bytes(9)].slice(0, random.pick([0, 1, 5, 7, 15])),
+    )
   }),
 ]
 
-function prefix(obligation: Violation["obligation"], drop: DropReason, name: string, make: Violation["make"]): Violation {
+function prefix(
+  obligation: Violation["obligation"],
+  drop: DropReason,
+  name: string,
+  make: Violation["make"],
+): Violation {
   return { obligation, drop, name, make }
 }
 
@@ -514,7 +603,10 @@ function exchange(
   const make = (random: Random): Sample =>
     where(
       ({ context }) => context.profile >= 2 === hasKeys,
-      () => datagram(random, "join", [{ kind: 24, option: 0, body: [...joinHead(), 0, ...u16(EXCHANGE_BYTES.join), ...bytes(random)] }]),
+      () =>
+        datagram(random, "join", [
+          { kind: 24, option: 0, body: [...joinHead(), 0, ...u16(EXCHANGE_BYTES.join), ...bytes(random)] },
+        ]),
     )
   return { obligation, drop, name, make }
 }
@@ -545,7 +637,16 @@ function datagram(random: Random, kind: KindName, packets: RawPacket[], change: 
 function bytesOf(random: Random, kind: KindName, packets: Bytes, change: Partial<RawPrefix> = {}): Sample {
   const context = generateContext(random)
   const { handshake, slot, counter, epoch } = generatePrefix(random, kind, context)
-  const head = prefixBytes({ version: 0, reserved: 0, handshake, profile: context.profile, slot, counter, epoch, ...change })
+  const head = prefixBytes({
+    version: 0,
+    reserved: 0,
+    handshake,
+    profile: context.profile,
+    slot,
+    counter,
+    epoch,
+    ...change,
+  })
   return { bytes: withTag([...head, ...packets], framingOf(context)), context }
 }
 

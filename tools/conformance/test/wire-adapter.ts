@@ -3,14 +3,22 @@ import { checkPackets, checkPrefix, describeDatagram, openChecksum, pseudoHeader
 import type { Datagram, DropReason } from "../src/datagram.ts"
 import type { Context } from "../src/decode.ts"
 
-/** The plain form of a datagram, or the reason why `@x/wire` refuses it. The comparison judges whether it has the form that is claimed here. */
-export function decodeWithWire(bytes: Uint8Array, { profile, datagramBytesMax, pseudoHeader }: Context): Datagram | { drop: DropReason } {
+/**
+ * The plain form of a datagram, or the reason why `@x/wire` refuses it. The comparison judges whether it has the form
+ * that is claimed here.
+ */
+export function decodeWithWire(
+  bytes: Uint8Array,
+  { profile, datagramBytesMax, pseudoHeader }: Context,
+): Datagram | { drop: DropReason } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const drop =
     checkPrefix(view, 0, bytes.length, profile, datagramBytesMax) ??
     checkTag(bytes, profile, pseudoHeader) ??
     checkPackets(view, 0, bytes.length, profile)
-  return (drop === undefined ? describeDatagram(view, 0, bytes.length, profile) : { drop }) as Datagram | { drop: DropReason }
+  return (drop === undefined ? describeDatagram(view, 0, bytes.length, profile) : { drop }) as
+    | Datagram
+    | { drop: DropReason }
 }
 
 function checkTag(bytes: Uint8Array, profile: Context["profile"], pseudoHeader: Uint8Array): "tag" | undefined {

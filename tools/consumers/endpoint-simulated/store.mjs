@@ -1,4 +1,5 @@
-// The application under test: a store of keys and values that its clients write to. It is given its endpoint and knows of no network.
+// The application under test: a store of keys and values that its clients write to. It is given its endpoint and knows
+// of no network.
 
 export const PUT = 1
 export const STORED = 2

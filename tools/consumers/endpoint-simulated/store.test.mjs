@@ -1,4 +1,5 @@
-// An application's own tests on the simulated network: minutes of bad network in a moment, and a seed that replays them.
+// An application's own tests on the simulated network: minutes of bad network in a moment, and a seed that replays
+// them.
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import { Endpoint } from "@x/endpoint"

@@ -1,8 +1,17 @@
-// Two streams, one each way, over a transport of ten lines: a datagram is one packet of @x/wire, without prefix and tag.
+// Two streams, one each way, over a transport of ten lines: a datagram is one packet of @x/wire, without prefix and
+// tag.
 import assert from "node:assert/strict"
 import { createSocket } from "node:dgram"
 import { test } from "node:test"
-import { createKeptPacket, createOutgoingPacket, PacketPool, ReceiveStream, RttEstimator, SendStream, streamOptions } from "@x/stream"
+import {
+  createKeptPacket,
+  createOutgoingPacket,
+  PacketPool,
+  ReceiveStream,
+  RttEstimator,
+  SendStream,
+  streamOptions,
+} from "@x/stream"
 import {
   checkSequenced,
   checkStatus,
@@ -41,7 +50,12 @@ async function bindTransport(seed, onDatagram) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
     if (state / 2 ** 32 > 0.1) socket.send(bytes)
   }
-  return { port: socket.address().port, connect: (port) => socket.connect(port, "127.0.0.1"), send, close: () => socket.close() }
+  return {
+    port: socket.address().port,
+    connect: (port) => socket.connect(port, "127.0.0.1"),
+    send,
+    close: () => socket.close(),
+  }
 }
 
 /** An end: sends numbers on its own stream, and takes those of the other's. */

@@ -41,7 +41,13 @@ function encode() {
   writePrefix(writer.view, 0, profile, false, 0xabcdef01, 77)
   writer.start(PREFIX_BYTES[profile])
   for (const number of [40, 41]) {
-    let at = writeSequencedBody(writer.view, writer.begin(KIND.sequenced), 9, number, deliveryByte(MODE.reliable, FORM.whole))
+    let at = writeSequencedBody(
+      writer.view,
+      writer.begin(KIND.sequenced),
+      9,
+      number,
+      deliveryByte(MODE.reliable, FORM.whole),
+    )
     for (const [type, text] of texts.entries()) {
       at = writeWholeHeader(writer.view, at, type, text.length)
       at += new TextEncoder().encodeInto(text, bytes.subarray(at)).written
@@ -71,7 +77,10 @@ test("a datagram comes out as it went in", () => {
   packets.start(view, 0, bytes.length, profile)
   while (packets.next()) {
     const { kind, body, end } = packets
-    assert.deepEqual([kind, readStream(view, body), formOf(readSequencedDelivery(view, body))], [KIND.sequenced, 9, FORM.whole])
+    assert.deepEqual(
+      [kind, readStream(view, body), formOf(readSequencedDelivery(view, body))],
+      [KIND.sequenced, 9, FORM.whole],
+    )
     messages.start(view, body + SEQUENCED_HEADER_BYTES, end)
     while (messages.next()) {
       const { type, offset, length } = messages
@@ -92,5 +101,6 @@ test("any flipped bit and any cut is refused, and nothing throws", () => {
     broken[bit >> 3] ^= 1 << (bit & 7)
     assert.notEqual(refusal(broken), undefined, `bit ${bit}`)
   }
-  for (let length = 0; length < bytes.length; length++) assert.notEqual(refusal(bytes.slice(0, length)), undefined, `cut to ${length}`)
+  for (let length = 0; length < bytes.length; length++)
+    assert.notEqual(refusal(bytes.slice(0, length)), undefined, `cut to ${length}`)
 })

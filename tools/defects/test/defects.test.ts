@@ -58,7 +58,10 @@ test.each([
   ["a regular expression", `/"a/.test("'"), bytes / 2`, "true"],
 ])("%s is replaced, and nothing else", (_what, from, to) => {
   const { root, sources } = withSource(SOURCE)
-  const expected = SOURCE.replace(new RegExp(from.replaceAll(/[^\w\s]/g, String.raw`\$&`).replaceAll(" ", String.raw`\s+`)), () => to)
+  const expected = SOURCE.replace(
+    new RegExp(from.replaceAll(/[^\w\s]/g, String.raw`\$&`).replaceAll(" ", String.raw`\s+`)),
+    () => to,
+  )
   expect(expected).not.toBe(SOURCE)
   expect(sources.plant([{ package: "stream", from, to }])).toEqual(new Map([[join(root, FILE), expected]]))
 })
@@ -81,14 +84,20 @@ test("what several places say is found in the one that is named", () => {
   expect(sources.problem(defect)).toMatch(/^packages\/stream\/src has 5 times "this.#left"/)
   expect(sources.problem({ ...defect, place: "Sender.take" })).toMatch(/src, Sender.take has 2 times/)
   expect(planted({ ...defect, place: "Sender.constructor" })).toContain("this.#right = most")
-  expect(planted({ place: "Sender.give", from: "this.#left +=", to: "this.#left -=" })).toContain("this.#left -= bytes\n    void")
-  expect(planted({ place: "helper.half", from: "it", to: "this" }, SOURCE.replace("(it: number)", "()"))).toContain("this >>> 1")
+  expect(planted({ place: "Sender.give", from: "this.#left +=", to: "this.#left -=" })).toContain(
+    "this.#left -= bytes\n    void",
+  )
+  expect(planted({ place: "helper.half", from: "it", to: "this" }, SOURCE.replace("(it: number)", "()"))).toContain(
+    "this >>> 1",
+  )
   expect(planted({ place: "doubled", from: "bytes)", to: "2)" })).toContain("helper(2) * 4")
 })
 
 test("a place that is gone is named, and so is a line", () => {
   const { sources } = withSource(SOURCE)
-  expect(sources.problem({ package: "stream", place: "Sender.put", from: "bytes", to: "" })).toBe("packages/stream/src has no Sender.put")
+  expect(sources.problem({ package: "stream", place: "Sender.put", from: "bytes", to: "" })).toBe(
+    "packages/stream/src has no Sender.put",
+  )
   expect(sources.problem({ package: "stream", from: "this.#left -= 1", to: "" })).toMatch(/has 0 times/)
   expect(() => sources.plant([{ package: "stream", from: "this.#left -= 1", to: "" }])).toThrow(/has 0 times/)
 })
@@ -99,7 +108,11 @@ test("part of a token is not the token", () => {
 
 test("several defects are planted in one source", () => {
   const { sources } = withSource(SOURCE)
-  const defects = ["return true", "it >>> 1", "this.#left -= bytes"].map((from, i) => ({ package: "stream", from, to: `void ${i}` }))
+  const defects = ["return true", "it >>> 1", "this.#left -= bytes"].map((from, i) => ({
+    package: "stream",
+    from,
+    to: `void ${i}`,
+  }))
   const [text] = sources.plant(defects).values()
   expect(text).toContain("    void 2\n    void 0\n")
   expect(text).toContain("=> void 1\n")

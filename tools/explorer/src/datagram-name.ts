@@ -4,7 +4,17 @@ import { PROFILE_USED, type SideName } from "./incarnation.ts"
 
 /** Identities and tokens are opaque: so many of their digits tell them apart. */
 const DIGITS = 10
-const SAID_EVERY_TIME = new Set(["limits", "features", "exchange", "versionMin", "versionMax", "version", "padding", "address", "kind"])
+const SAID_EVERY_TIME = new Set([
+  "limits",
+  "features",
+  "exchange",
+  "versionMin",
+  "versionMax",
+  "version",
+  "padding",
+  "address",
+  "kind",
+])
 
 export function short(hex: string): string {
   return `#${hex.slice(-DIGITS)}`

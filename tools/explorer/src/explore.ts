@@ -3,7 +3,9 @@ import { createHash } from "node:crypto"
 
 /** One state of a model, which moves on in place. */
 export interface State {
-  /** What can happen now. The order is part of the model: it decides which of several shortest counterexamples is found. */
+  /**
+   * What can happen now. The order is part of the model: it decides which of several shortest counterexamples is found.
+   */
   actions(): readonly string[]
   apply(action: string): void
   clone(): State
@@ -11,7 +13,10 @@ export interface State {
   key(): string
   /** The first property that doesn't hold, by name, with what was seen. */
   readonly violation: Violation | undefined
-  /** Runs the continuation in which nothing is lost any more, until it is over or meets a state with a `known` key; says what didn't come about. */
+  /**
+   * Runs the continuation in which nothing is lost any more, until it is over or meets a state with a `known` key; says
+   * what didn't come about.
+   */
   converge(known: Set<string>): Violation | undefined
 }
 

@@ -1,4 +1,7 @@
-/** Datagrams of somebody who sees none: well-formed, with sound checksums over what he can't know. Slots are small numbers with ten random bits; he may guess those. */
+/**
+ * Datagrams of somebody who sees none: well-formed, with sound checksums over what he can't know. Slots are small
+ * numbers with ten random bits; he may guess those.
+ */
 import * as wire from "@x/wire"
 import { type Incarnation, ownedBy, PROFILE_USED } from "./incarnation.ts"
 
@@ -17,7 +20,14 @@ export type Forgery = (typeof FORGERIES)[number]
 
 const FOREIGN: Uint8Array = Uint8Array.of(0x66, 0x6f, 0x72, 0x65, 0x69, 0x67, 0x6e, 1)
 const WRONG_SLOT = 0x2ff0_0000
-const LIMITS: wire.Limits = { datagramBytes: 1_200, inFlight: 1_024, spread: 1_024, streams: 100, messageBytes: 1_000, statusDelayMs: 25 }
+const LIMITS: wire.Limits = {
+  datagramBytes: 1_200,
+  inFlight: 1_024,
+  spread: 1_024,
+  streams: 100,
+  messageBytes: 1_000,
+  statusDelayMs: 25,
+}
 const NONE = new Uint8Array(0)
 
 export function forge(kind: Forgery, to: Incarnation): Uint8Array {
@@ -67,12 +77,17 @@ export function forge(kind: Forgery, to: Incarnation): Uint8Array {
     case "goodbye":
     case "goodbye to a guessed slot":
       writer.finish(
-        wire.writeReasonText(view, writer.begin(wire.KIND.goodbye | wire.FLAG_WANTED), { reason: wire.REASON.closing, text: "" }),
+        wire.writeReasonText(view, writer.begin(wire.KIND.goodbye | wire.FLAG_WANTED), {
+          reason: wire.REASON.closing,
+          text: "",
+        }),
       )
       prefix = { isHandshake: false, slot: slot ?? WRONG_SLOT, counter: 1_000 }
       break
     case "challenge to a guessed slot":
-      writer.finish(wire.writeChallenge(view, writer.begin(wire.KIND.challenge), { unique: FOREIGN, token: new Uint8Array(17) }))
+      writer.finish(
+        wire.writeChallenge(view, writer.begin(wire.KIND.challenge), { unique: FOREIGN, token: new Uint8Array(17) }),
+      )
       break
     case "accept to a guessed slot": {
       const accept = {
@@ -89,7 +104,9 @@ export function forge(kind: Forgery, to: Incarnation): Uint8Array {
       break
     }
     case "refuse to a guessed slot":
-      writer.finish(wire.writeReasonText(view, writer.begin(wire.KIND.refuse), { reason: wire.REASON.closing, text: "" }))
+      writer.finish(
+        wire.writeReasonText(view, writer.begin(wire.KIND.refuse), { reason: wire.REASON.closing, text: "" }),
+      )
       break
   }
   const length = writer.end

@@ -1,4 +1,7 @@
-/** One incarnation of a side: the real protocol over a transport that hands every datagram to the model, with entropy that a replay draws again. */
+/**
+ * One incarnation of a side: the real protocol over a transport that hands every datagram to the model, with entropy
+ * that a replay draws again.
+ */
 import type { Capabilities, ReceiveBatch, Sealer, SendBatch, Transport } from "@x/transport/host"
 import { MODE, PROFILE, wholeHeaderBytes, writeWholeHeader } from "@x/wire"
 import { settingsOf } from "../../../packages/endpoint/src/api/options.ts"
@@ -53,7 +56,10 @@ const DATAGRAM_BYTES_MAX = 2_048
 /** Ids of addresses at every transport. */
 export const ADDRESS_IDS: Readonly<Record<SideName, number>> = { A: 1, B: 2 }
 
-/** First byte of the uniques, by side and incarnation: successors are now above, now below the other side's in the order that breaks ties. */
+/**
+ * First byte of the uniques, by side and incarnation: successors are now above, now below the other side's in the order
+ * that breaks ties.
+ */
 const UNIQUES: Readonly<Record<SideName, readonly number[]>> = { A: [0x20, 0x60], B: [0x40, 0x10] }
 
 export class Incarnation {
@@ -101,7 +107,8 @@ export class Incarnation {
 
   /** The peer that the application has. */
   get held(): PeerState | undefined {
-    for (const peer of this.protocol.peers.values()) if (peer.liveness === "joined" || peer.liveness === "unreachable") return peer
+    for (const peer of this.protocol.peers.values())
+      if (peer.liveness === "joined" || peer.liveness === "unreachable") return peer
     return undefined
   }
 
@@ -155,7 +162,10 @@ export class Incarnation {
 
   /** Sends a message on a stream of its own. */
   say(peer: PeerState, nowMs: number): void {
-    const state = peer.outgoing.open({ mode: MODE.reliable, priority: 128, weight: 1, metadata: new Uint8Array(0) }, nowMs)!
+    const state = peer.outgoing.open(
+      { mode: MODE.reliable, priority: 128, weight: 1, metadata: new Uint8Array(0) },
+      nowMs,
+    )!
     const { stream } = state
     const size = wholeHeaderBytes(1) + 1
     const offset = stream.reserve(size)
@@ -193,7 +203,8 @@ export class Incarnation {
       open: (batch) => {
         for (let row = 0; row < batch.count; row++) {
           const opener = batch.opener[row]!
-          const isGood = opener !== 0 && this.#sealers.get(opener)!.open(batch.slabs[0]!, batch.offset[row]!, batch.length[row]!)
+          const isGood =
+            opener !== 0 && this.#sealers.get(opener)!.open(batch.slabs[0]!, batch.offset[row]!, batch.length[row]!)
           batch.verdict[row] = isGood ? 1 : 0
         }
       },

@@ -1,4 +1,7 @@
-/** What an incarnation holds, as text: two that read the same behave alike. Instants count by how far away they are, identities by where they come first. */
+/**
+ * What an incarnation holds, as text: two that read the same behave alike. Instants count by how far away they are,
+ * identities by where they come first.
+ */
 import type { Association } from "../../../packages/endpoint/src/path/association.ts"
 import type { PendingJoin } from "../../../packages/endpoint/src/join/join-call.ts"
 import type { Session } from "../../../packages/endpoint/src/path/session.ts"
@@ -69,7 +72,9 @@ function describeJoin({ joiner, calls }: PendingJoin, at: (ms: number) => string
   const candidates = joiner.candidates.map((candidate) => {
     const { retryMs, tokenTries } = fieldsOf<{ retryMs: number; tokenTries: number }>(candidate)
     const { challenge, challenger, nextMs } = candidate
-    const told = challenger && [textOf(challenger.unique), textOf(challenger.token), textOf(challenger.session)].map(short).join("/")
+    const told =
+      challenger &&
+      [textOf(challenger.unique), textOf(challenger.token), textOf(challenger.session)].map(short).join("/")
     return `${at(nextMs)} ${retryMs} ${challenge === undefined ? "-" : tokenTries} ${told} ${challenger?.order}`
   })
   const deadlines = [...calls].map(({ deadlineMs }) => at(deadlineMs)).join("")
@@ -77,10 +82,12 @@ function describeJoin({ joiner, calls }: PendingJoin, at: (ms: number) => string
 }
 
 function describeAssociation(association: Association, isConfirmed: boolean, at: (ms: number) => string): string {
-  const { slot, remoteSlot, isOurs, order, retiresMs, lastReceivedMs, lastSentMs, createdMs, nextCounter, sent } = association
+  const { slot, remoteSlot, isOurs, order, retiresMs, lastReceivedMs, lastSentMs, createdMs, nextCounter, sent } =
+    association
   const { replay } = association
   const taken: number[] = []
-  for (let counter = 1; counter <= replay.highest; counter++) if (replay.check(counter) !== undefined) taken.push(counter)
+  for (let counter = 1; counter <= replay.highest; counter++)
+    if (replay.check(counter) !== undefined) taken.push(counter)
   const flags = `${isOurs ? "ours" : "theirs"} ${order}${isConfirmed ? "" : " unconfirmed"}`
   const instants = [retiresMs, lastReceivedMs, lastSentMs, isConfirmed ? Infinity : createdMs].map(at).join("")
   return `${slot}/${remoteSlot} ${flags} ${instants} ${nextCounter} heard ${sent.heardCounter} took ${taken.join()}`
@@ -102,7 +109,9 @@ function describePeer(peer: PeerState, at: (ms: number) => string): string {
     `${peer.liveness}${flags.join("")}`,
     `uses ${association?.slot} retires ${retiring.all.map(({ slot }) => slot).join()}`,
     `pings ${[...asked].map(({ counter }) => counter).join()} unanswered ${unanswered}`,
-    [probedMs, goodbye.endMs, feedback.dueMs, goodbye.dueMs, dueMs, outgoing.lastDataMs, incoming.lastDataMs].map(at).join(""),
+    [probedMs, goodbye.endMs, feedback.dueMs, goodbye.dueMs, dueMs, outgoing.lastDataMs, incoming.lastDataMs]
+      .map(at)
+      .join(""),
     `rtt ${rtt.srttMs} ${rtt.varianceMs} finished ${finishedOf(peer)}`,
   ].join(" ")
 }

@@ -1,4 +1,7 @@
-/** A state of the join model is how it was come to: protocols are made of closures, and nothing but the same steps copies them. */
+/**
+ * A state of the join model is how it was come to: protocols are made of closures, and nothing but the same steps
+ * copies them.
+ */
 import type { State, Violation } from "./explore.ts"
 import { type JoinScope, JoinWorld } from "./join-world.ts"
 

@@ -1,4 +1,7 @@
-/** Two sides, the network between them and those who meddle with it: everything that happens, and what has to hold whenever it does. */
+/**
+ * Two sides, the network between them and those who meddle with it: everything that happens, and what has to hold
+ * whenever it does.
+ */
 import * as wire from "@x/wire"
 import type { Session } from "../../../packages/endpoint/src/path/session.ts"
 import type { PeerState } from "../../../packages/endpoint/src/peer/peer-state.ts"
@@ -59,7 +62,12 @@ interface Datagram {
   readonly way: Way | undefined
 }
 
-type Budget = "faults" | "timeouts" | "replays" | "forgeries" | `${"joins" | "crashes" | "leaves" | "probes"} ${SideName}`
+type Budget =
+  | "faults"
+  | "timeouts"
+  | "replays"
+  | "forgeries"
+  | `${"joins" | "crashes" | "leaves" | "probes"} ${SideName}`
 
 const FAIR_STEPS_MAX = 1_500
 const MESSAGE_STEPS_MAX = 100
@@ -89,7 +97,8 @@ export class JoinWorld {
       onSend: (from, bytes, way) => this.#sent(from, bytes, way),
       onJoined: (at, peer) => this.#joined(at, peer),
       onReplaced: (at, before, after) => {
-        if (this.#told.get(before) !== "left") this.#fail("told of once", `${at.side}: replaced is a peer that was not told as left`)
+        if (this.#told.get(before) !== "left")
+          this.#fail("told of once", `${at.side}: replaced is a peer that was not told as left`)
         this.#told.set(before, "replaced")
         this.#joined(at, after)
       },
@@ -115,7 +124,8 @@ export class JoinWorld {
     this.#turn()
     this.#deliverAll()
     for (const side of SIDES) {
-      if (this.sides[side].held === undefined || this.sides[side].messages === 0) throw new Error("the sides did not join")
+      if (this.sides[side].held === undefined || this.sides[side].messages === 0)
+        throw new Error("the sides did not join")
       this.sides[side].messages = 0
       this.sides[side].isWilling = false
     }
@@ -138,9 +148,12 @@ export class JoinWorld {
     for (const side of SIDES) {
       const it = this.sides[side]
       const { held } = it
-      if (isQuiet && !it.isJoining && held === undefined && this.#has(`joins ${side}`, scope.joins[side])) actions.push(`${side} joins`)
-      if (isQuiet && held !== undefined && this.#has(`leaves ${side}`, scope.leaves?.[side])) actions.push(`${side} leaves`)
-      if (isQuiet && held !== undefined && this.#has(`probes ${side}`, scope.probes?.[side])) actions.push(`${side} asks`)
+      if (isQuiet && !it.isJoining && held === undefined && this.#has(`joins ${side}`, scope.joins[side]))
+        actions.push(`${side} joins`)
+      if (isQuiet && held !== undefined && this.#has(`leaves ${side}`, scope.leaves?.[side]))
+        actions.push(`${side} leaves`)
+      if (isQuiet && held !== undefined && this.#has(`probes ${side}`, scope.probes?.[side]))
+        actions.push(`${side} asks`)
       if (this.#has(`crashes ${side}`, scope.crashes?.[side])) actions.push(`${side} crashes`)
     }
     const names = new Set(this.inFlight.map(({ name }) => name))
@@ -187,7 +200,11 @@ export class JoinWorld {
       it.held!.leave(wire.REASON.closing, "", this.nowMs)
     } else if (verb === "asks") {
       this.#spend(`probes ${side}`)
-      fieldsOf<{ probe: (this: object, peer: PeerState, nowMs: number) => void }>(it.protocol).probe.call(it.protocol, it.held!, this.nowMs)
+      fieldsOf<{ probe: (this: object, peer: PeerState, nowMs: number) => void }>(it.protocol).probe.call(
+        it.protocol,
+        it.held!,
+        this.nowMs,
+      )
     } else {
       this.#spend(`crashes ${side}`)
       this.sides[side] = this.#start(side, it.number + 1)
@@ -219,7 +236,11 @@ export class JoinWorld {
     this.sides[to].receive(forge(kind, this.sides[to]), this.nowMs)
     const after = protocol.sizes
     const isProbed = kind === "hint of a guessed slot"
-    if (after.slots > before.slots + (isProbed ? 1 : 0) || after.halfOpen !== before.halfOpen || after.peers !== before.peers)
+    if (
+      after.slots > before.slots + (isProbed ? 1 : 0) ||
+      after.halfOpen !== before.halfOpen ||
+      after.peers !== before.peers
+    )
       this.#fail("what is forged leaves no state", `${to}: ${JSON.stringify(before)} became ${JSON.stringify(after)}`)
   }
 
@@ -240,7 +261,10 @@ export class JoinWorld {
     const it = this.sides[datagram.to]
     this.#arrived.set(datagram.name, datagram)
     const before = new Map(
-      it.associations.map(({ association, session }) => [association, { session, count: association.datagramsReceived }]),
+      it.associations.map(({ association, session }) => [
+        association,
+        { session, count: association.datagramsReceived },
+      ]),
     )
     it.receive(datagram.bytes, this.nowMs)
     for (const [association, { session, count }] of before)
@@ -251,7 +275,10 @@ export class JoinWorld {
     const local = textOf(session.local)
     const remote = textOf(session.remote)
     const isItsOwn =
-      way?.peerUnique === it.unique && way.unique === textOf(session.unique) && way.peerSession === local && way.session === remote
+      way?.peerUnique === it.unique &&
+      way.unique === textOf(session.unique) &&
+      way.peerSession === local &&
+      way.session === remote
     if (!isItsOwn) this.#fail("applied by its own session only", name)
     const counter = wire.prefixCounter(new DataView(bytes.buffer), 0)
     const once = `${it.unique} ${local} ${remote} ${slot} ${counter}`
@@ -261,7 +288,8 @@ export class JoinWorld {
 
   #sent({ side }: Incarnation, bytes: Uint8Array, way: Way | undefined): void {
     const name = nameOfDatagram(bytes, side)
-    if (this.scope.isLeavingUnheard !== true || !name.includes("goodbye")) this.inFlight.push({ name, bytes, to: otherOf(side), way })
+    if (this.scope.isLeavingUnheard !== true || !name.includes("goodbye"))
+      this.inFlight.push({ name, bytes, to: otherOf(side), way })
   }
 
   // What has to hold.
@@ -269,7 +297,9 @@ export class JoinWorld {
   #joined(at: Incarnation, peer: PeerState): void {
     if (this.#told.has(peer)) this.#fail("told of once", `${at.side}: joined again`)
     this.#told.set(peer, "joined")
-    const others = [...at.protocol.peers.values()].filter((other) => other !== peer && this.#told.get(other) === "joined")
+    const others = [...at.protocol.peers.values()].filter(
+      (other) => other !== peer && this.#told.get(other) === "joined",
+    )
     if (others.length > 0) this.#fail("one peer at a time", `${at.side} was told of one before the other had left`)
     if (this.#isMeddled) this.#meddled = `${at.side} was told of a peer`
   }
@@ -282,10 +312,15 @@ export class JoinWorld {
     if (this.#isMeddled) this.#meddled = `${at.side} was told that its peer left`
     if (reason === wire.REASON.timeout) return
     const other = this.sides[otherOf(at.side)].held
-    const isLive = this.sides[at.side] === at && other !== undefined && this.sides[otherOf(at.side)].unique === textOf(peer.unique)
+    const isLive =
+      this.sides[at.side] === at && other !== undefined && this.sides[otherOf(at.side)].unique === textOf(peer.unique)
     const { local, remote } = peer.session
-    if (!isLive || !arePaired(peer, other) || at.unique !== textOf(other.unique) || reason === wire.REASON.closing) return
-    this.#fail("nothing live is ended", `${at.side}: ${wire.reasonName(reason)}, ${textOf(local)} with ${textOf(remote)}`)
+    if (!isLive || !arePaired(peer, other) || at.unique !== textOf(other.unique) || reason === wire.REASON.closing)
+      return
+    this.#fail(
+      "nothing live is ended",
+      `${at.side}: ${wire.reasonName(reason)}, ${textOf(local)} with ${textOf(remote)}`,
+    )
   }
 
   #check(): void {
@@ -295,7 +330,8 @@ export class JoinWorld {
     const b = this.sides.B.held
     if (a === undefined || b === undefined || !arePaired(a, b)) return
     const agree = textOf(a.unique) === this.sides.B.unique && textOf(b.unique) === this.sides.A.unique
-    if (!agree) this.#fail("who share sessions agree on uniques", `A has ${textOf(a.unique)}, B has ${textOf(b.unique)}`)
+    if (!agree)
+      this.#fail("who share sessions agree on uniques", `A has ${textOf(a.unique)}, B has ${textOf(b.unique)}`)
   }
 
   #checkSide(it: Incarnation): void {
@@ -305,7 +341,8 @@ export class JoinWorld {
     // What is half open will be a peer of its session.
     for (const holder of new Set([...peers, ...halfOpenSessions])) {
       const { unique, local, remote } = "session" in holder ? holder.session : holder
-      if (!this.#uniques[otherOf(side)].has(textOf(unique))) this.#fail("uniques are those of incarnations", `${side}: ${textOf(unique)}`)
+      if (!this.#uniques[otherOf(side)].has(textOf(unique)))
+        this.#fail("uniques are those of incarnations", `${side}: ${textOf(unique)}`)
       const session = `${textOf(local)} with ${textOf(remote)}`
       const known = this.#sessions.get(holder) ?? session
       if (known !== session) this.#fail("a state keeps its session", `${side}: ${known} became ${session}`)
@@ -316,9 +353,12 @@ export class JoinWorld {
     const { halfOpen, slots, joins } = protocol.sizes
     const waiting = it.associations.filter(({ isConfirmed }) => !isConfirmed)
     const asked = new Set(
-      waiting.map(({ association, session }) => `${textOf(session.unique)} ${textOf(session.remote)} ${association.remoteSlot}`),
+      waiting.map(
+        ({ association, session }) => `${textOf(session.unique)} ${textOf(session.remote)} ${association.remoteSlot}`,
+      ),
     )
-    if (asked.size < waiting.length) this.#fail("one half-open association for a join", `${side}: ${waiting.length} for ${asked.size}`)
+    if (asked.size < waiting.length)
+      this.#fail("one half-open association for a join", `${side}: ${waiting.length} for ${asked.size}`)
     const used = new Set(peers.flatMap((peer) => peer.associations.map(({ slot }) => slot)))
     // Of what is half open no state knows.
     if (slots > joins + used.size + halfOpen)
@@ -343,7 +383,9 @@ export class JoinWorld {
 
   #describe(more: string): string {
     const names = new Map(
-      SIDES.flatMap((side) => [...this.#uniques[side]].map((unique, i) => [`#${unique.slice(-10)}`, side === "A" ? i : 10 + i])),
+      SIDES.flatMap((side) =>
+        [...this.#uniques[side]].map((unique, i) => [`#${unique.slice(-10)}`, side === "A" ? i : 10 + i]),
+      ),
     )
     const sides = SIDES.map((side) => renamed(describeIncarnation(this.sides[side], this.nowMs), names)).join("\n")
     const flying = this.inFlight.map(({ name }) => name).toSorted()
@@ -352,22 +394,29 @@ export class JoinWorld {
 
   // Without faults.
 
-  /** In order, without loss, and time passes only when nothing is under way. Who wants the other side and has failed to get it asks again. */
+  /**
+   * In order, without loss, and time passes only when nothing is under way. Who wants the other side and has failed to
+   * get it asks again.
+   */
   converge(known: Set<string>): Violation | undefined {
     const passed: string[] = []
     for (let step = 0; ; step++) {
-      if (step === FAIR_STEPS_MAX) return { property: "converges", seen: `not over after ${FAIR_STEPS_MAX} steps: ${this.#unsettled()}` }
+      if (step === FAIR_STEPS_MAX)
+        return { property: "converges", seen: `not over after ${FAIR_STEPS_MAX} steps: ${this.#unsettled()}` }
       const behaviour = this.behaviour()
       if (known.has(behaviour)) break
       passed.push(behaviour)
-      const eager = SIDES.map((side) => this.sides[side]).find((it) => it.isWilling && !it.isJoining && it.held === undefined)
+      const eager = SIDES.map((side) => this.sides[side]).find(
+        (it) => it.isWilling && !it.isJoining && it.held === undefined,
+      )
       if (eager !== undefined) eager.join(this.nowMs)
       else if (this.inFlight.length > 0) this.#arrive(this.inFlight.shift()!)
       else if (this.#unsettled() === undefined) {
         this.#converse()
         if (this.violation !== undefined) return this.violation
         break
-      } else if (this.#nextMs === Infinity) return { property: "converges", seen: `nothing will happen any more: ${this.#unsettled()}` }
+      } else if (this.#nextMs === Infinity)
+        return { property: "converges", seen: `nothing will happen any more: ${this.#unsettled()}` }
       else this.#passTime()
       this.#turn()
       this.#check()
@@ -383,7 +432,8 @@ export class JoinWorld {
     for (const { protocol, side } of [A, B]) {
       const { joins, halfOpen } = protocol.sizes
       if (joins > 0 || halfOpen > 0) return `${side} has ${joins} joins under way, and ${halfOpen} half open`
-      for (const { liveness } of protocol.peers.values()) if (liveness !== "joined") return `${side} has a peer that is ${liveness}`
+      for (const { liveness } of protocol.peers.values())
+        if (liveness !== "joined") return `${side} has a peer that is ${liveness}`
     }
     const a = A.held
     const b = B.held
@@ -400,7 +450,8 @@ export class JoinWorld {
     this.sides.A.messages = this.sides.B.messages = 0
     this.#exchange()
     for (const side of SIDES)
-      if (this.sides[side].messages !== 1) this.#fail("messages of a new session arrive", `${side} got ${this.sides[side].messages} of 1`)
+      if (this.sides[side].messages !== 1)
+        this.#fail("messages of a new session arrive", `${side} got ${this.sides[side].messages} of 1`)
   }
 
   #exchange(): void {
@@ -408,7 +459,8 @@ export class JoinWorld {
     this.#turn()
     for (let step = 0; step < MESSAGE_STEPS_MAX; step++) {
       if (this.inFlight.length > 0) this.#arrive(this.inFlight.shift()!)
-      else if (this.sides.A.messages > 0 && this.sides.B.messages > 0 && SIDES.every((side) => this.#isSaid(side))) return
+      else if (this.sides.A.messages > 0 && this.sides.B.messages > 0 && SIDES.every((side) => this.#isSaid(side)))
+        return
       else this.#passTime()
       this.#turn()
     }

@@ -1,4 +1,5 @@
-// Loads the explorer with the machines' private fields made plain: a state can then be copied and compared whole. Nothing else of them is changed.
+// Loads the explorer with the machines' private fields made plain: a state can then be copied and compared whole.
+// Nothing else of them is changed.
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
@@ -26,7 +27,9 @@ export async function load(defects = []) {
     resolve: { conditions: ["@x/source"] },
     ssr: { noExternal: /^@x\// },
     environments: { inline: { resolve: { conditions: ["@x/source"], noExternal: [/^@x\//] } } },
-    plugins: [{ name: "plain-fields", enforce: "pre", transform: (code, id) => plainFields(withDefects(code, id), id) }],
+    plugins: [
+      { name: "plain-fields", enforce: "pre", transform: (code, id) => plainFields(withDefects(code, id), id) },
+    ],
   })
   for (const path of planted.keys()) if (!loaded.has(path)) throw new Error(`${path} has a defect, and is not loaded`)
   return module

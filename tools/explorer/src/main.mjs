@@ -1,4 +1,5 @@
-// `npm run explore -- [stream] [join] [--scope test|small|large] [--json]`: explores each mode of a stream and each scene of a join, and says what was visited.
+// `npm run explore -- [stream] [join] [--scope test|small|large] [--json]`: explores each mode of a stream and each
+// scene of a join, and says what was visited.
 import { parseArgs } from "node:util"
 import { load } from "./load.mjs"
 
@@ -9,10 +10,15 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { scope: { type: "string", default: "small" }, json: { type: "boolean", default: false } },
 })
-const { explore, JOIN_PROPERTIES, JOIN_SCOPES, JoinState, MODES, SCOPES, STREAM_PROPERTIES, StreamState, streamScope } = await load()
+const { explore, JOIN_PROPERTIES, JOIN_SCOPES, JoinState, MODES, SCOPES, STREAM_PROPERTIES, StreamState, streamScope } =
+  await load()
 const MODELS = {
   stream: () =>
-    MODES.map((mode) => ({ name: mode, properties: STREAM_PROPERTIES, start: () => new StreamState(streamScope(mode, values.scope)) })),
+    MODES.map((mode) => ({
+      name: mode,
+      properties: STREAM_PROPERTIES,
+      start: () => new StreamState(streamScope(mode, values.scope)),
+    })),
   join: () =>
     Object.entries(JOIN_SCOPES).map(([name, scopes]) => ({
       ...{ name, properties: JOIN_PROPERTIES, start: () => new JoinState(scopes[values.scope]) },
@@ -20,16 +26,27 @@ const MODELS = {
 }
 const isKnown = Object.hasOwn(SCOPES, values.scope) && positionals.every((name) => Object.hasOwn(MODELS, name))
 if (!isKnown) {
-  console.error(`usage: npm run explore -- [${Object.keys(MODELS).join("] [")}] [--scope ${Object.keys(SCOPES).join("|")}] [--json]`)
+  console.error(
+    `usage: npm run explore -- [${Object.keys(MODELS).join("] [")}] [--scope ${Object.keys(SCOPES).join("|")}] [--json]`,
+  )
   process.exit(2)
 }
-for (const model of positionals.length > 0 ? positionals : Object.keys(MODELS)) for (const part of MODELS[model]()) run(model, part)
+for (const model of positionals.length > 0 ? positionals : Object.keys(MODELS))
+  for (const part of MODELS[model]()) run(model, part)
 
 function run(model, { name, properties, start }) {
   const startMs = performance.now()
   const { counterexample, ...counts } = explore(start(), { statesMax: STATES_MAX })
   const seconds = Math.round((performance.now() - startMs) / 100) / 10
-  const found = { model, mode: name, scope: values.scope, ...counts, properties: properties.length, seconds, counterexample }
+  const found = {
+    model,
+    mode: name,
+    scope: values.scope,
+    ...counts,
+    properties: properties.length,
+    seconds,
+    counterexample,
+  }
   if (values.json) console.log(JSON.stringify(found))
   else {
     const { states, transitions, depth, isExhaustive } = counts

@@ -1,5 +1,6 @@
 /**
- * Copies machines, and says what state they are in. Their sources are loaded with private fields made plain (`load.mjs`), so that no state escapes.
+ * Copies machines, and says what state they are in. Their sources are loaded with private fields made plain
+ * (`load.mjs`), so that no state escapes.
  */
 
 /** Read by machines, never written once the model runs: shared by all copies. */
@@ -7,7 +8,8 @@ const SHARED = new Set(["options", "rtt", "metadata", "bytes", "scope"])
 
 /** A deep copy; what two fields share is shared in the copy too. */
 export function copyOf<T>(value: T, copies: Map<object, object> = new Map()): T {
-  if (typeof value !== "object" || value === null || (Object.isFrozen(value) && !ArrayBuffer.isView(value))) return value
+  if (typeof value !== "object" || value === null || (Object.isFrozen(value) && !ArrayBuffer.isView(value)))
+    return value
   const known = copies.get(value)
   if (known !== undefined) return known as T
   const copy = emptyOf(value)
@@ -29,7 +31,8 @@ function emptyOf(value: object): object {
 /** Instants: they count by how far they are away. */
 const INSTANTS = /^(dueMs|lastMs|idleMs|noticedMs|askedMs|statusDueMs|lastArrivalMs|lastNakMs|nowMs|sentMs|writtenMs)$/
 /** Statistics, and places in the pool: nothing depends on them. */
-const IGNORED = /^(resent|naksSent|duplicates|sent|pool|options|rtt|metadata|slots|lengths|deliveries|mask|slot|oldestFrom|lostNext)$/
+const IGNORED =
+  /^(resent|naksSent|duplicates|sent|pool|options|rtt|metadata|slots|lengths|deliveries|mask|slot|oldestFrom|lostNext)$/
 /** No deadline of the machines lies further back. */
 const PAST_MS_MAX = 2_000
 
@@ -38,7 +41,12 @@ export function plainName(name: string): string {
 }
 
 /** The fields of a machine as text; `special` says those that need a reading of their own. */
-export function describe(value: unknown, nowMs: number, special: (name: string, owner: object) => string | undefined, name = ""): string {
+export function describe(
+  value: unknown,
+  nowMs: number,
+  special: (name: string, owner: object) => string | undefined,
+  name = "",
+): string {
   if (typeof value === "number")
     return INSTANTS.test(name) && Number.isFinite(value) ? `@${Math.max(value - nowMs, -PAST_MS_MAX)}` : String(value)
   if (typeof value !== "object" || value === null) return String(value)

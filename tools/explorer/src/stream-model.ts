@@ -80,7 +80,13 @@ export const STREAM_PROPERTIES = [
 type StreamProperty = (typeof STREAM_PROPERTIES)[number]
 
 type Packet =
-  | { readonly kind: "data"; readonly number: number; readonly delivery: number; readonly wanted: boolean; readonly bytes: Uint8Array }
+  | {
+      readonly kind: "data"
+      readonly number: number
+      readonly delivery: number
+      readonly wanted: boolean
+      readonly bytes: Uint8Array
+    }
   | { readonly kind: "open"; readonly open: Open }
   | { readonly kind: "close"; readonly close: End | Reset }
   | { readonly kind: "sync"; readonly sync: Sync }
@@ -115,7 +121,12 @@ export class StreamState implements State {
     this.scope = scope
     const { mode, lifetimeMs = Infinity } = scope
     const windowPackets = scope.windowPackets + (scope.defect === "window-ignored" ? 1 : 0)
-    const options: StreamOptions = streamOptions({ windowPackets, payloadBytesMax: 64, headRoomBytes: 0, tailRoomBytes: 0 })
+    const options: StreamOptions = streamOptions({
+      windowPackets,
+      payloadBytesMax: 64,
+      headRoomBytes: 0,
+      tailRoomBytes: 0,
+    })
     const rtt = new RttEstimator(RTT_MS)
     this.sender = new SendStream({ id: 1, mode, options, rtt, pool: new FewSlots(64, scope.messages + 1), lifetimeMs })
     this.receiver = new ReceiveStream({ id: 1, mode, options, rtt, pool: new FewSlots(64, scope.messages + 1) })
@@ -142,7 +153,8 @@ export class StreamState implements State {
       // What a part knows of the others is said where they are.
       if (owner !== this.sender && PARTS.has(name)) return ""
       if (name === "ring") return ringOf(this.sender, nowMs)
-      if (name === "lost") return String(this.#plain<number[]>(owner, "lost").slice(this.#plain<number>(owner, "lostNext")))
+      if (name === "lost")
+        return String(this.#plain<number[]>(owner, "lost").slice(this.#plain<number>(owner, "lostNext")))
       return undefined
     }
     const say = (value: unknown): string => describe(value, nowMs, special)
@@ -250,7 +262,8 @@ export class StreamState implements State {
     if (mode === MODE.latest) return undefined
     if (this.delivered.length + this.gone !== messages)
       return `${this.delivered.length} of ${messages} messages were delivered and ${this.gone} told as gone`
-    if (mode !== MODE["best-effort"] && this.delivered.length !== messages) return `only ${this.delivered.length} messages were delivered`
+    if (mode !== MODE["best-effort"] && this.delivered.length !== messages)
+      return `only ${this.delivered.length} messages were delivered`
     return this.sender.messages.pending === 0 ? undefined : "messages are still pending"
   }
 
@@ -338,7 +351,8 @@ export class StreamState implements State {
     const { received, cumulative } = status
     for (let number = 0; number < cumulative; number++) this.acknowledged.add(number)
     for (let i = 0; i < received.count; i++)
-      for (let number = received.edges[2 * i]!; number < received.edges[2 * i + 1]!; number++) this.acknowledged.add(number)
+      for (let number = received.edges[2 * i]!; number < received.edges[2 * i + 1]!; number++)
+        this.acknowledged.add(number)
     if (this.scope.defect === "acknowledged-sent-again" && cumulative > 0) this.#noteSent(cumulative - 1)
   }
 
@@ -351,7 +365,8 @@ export class StreamState implements State {
     const { mode, defect } = this.scope
     const verdict = receiver.handlePacket(number, delivery, wanted, bytes, 0, bytes.length, nowMs)
     const isWrong =
-      (defect === "duplicate-delivered" && verdict === "duplicate-packet") || (defect === "early-delivered" && verdict === "kept")
+      (defect === "duplicate-delivered" && verdict === "duplicate-packet") ||
+      (defect === "early-delivered" && verdict === "kept")
     if (isWrong) this.#dispatch(new DataView(bytes.buffer), 0, bytes.length)
     if (verdict !== "deliver") return
     this.#dispatch(new DataView(bytes.buffer), 0, bytes.length)
@@ -395,17 +410,25 @@ export class StreamState implements State {
 
   #check(): void {
     const { sender, receiver, scope } = this
-    const edge = receiver.cumulative - (scope.defect === "edge-set-back" && this.edge > 1 ? 1 : 0) + (scope.defect === "edge-ahead" ? 1 : 0)
+    const edge =
+      receiver.cumulative -
+      (scope.defect === "edge-set-back" && this.edge > 1 ? 1 : 0) +
+      (scope.defect === "edge-ahead" ? 1 : 0)
     if (edge < this.edge || sender.low < this.low)
       this.#fail("edges never go back", `${this.edge} to ${edge}, ${this.low} to ${sender.low}`)
     this.edge = edge
     this.low = sender.low
-    if (edge > this.sent || sender.low > sender.high) this.#fail("edges stay below what was sent", `${edge} of ${this.sent}`)
+    if (edge > this.sent || sender.low > sender.high)
+      this.#fail("edges stay below what was sent", `${edge} of ${this.sent}`)
     if (sender.unackedPackets > scope.windowPackets) this.#fail("window kept", `${sender.unackedPackets} packets`)
     const { accepted, acknowledged, unconfirmed, dropped, pending } = sender.messages
-    if (acknowledged > this.delivered.length) this.#fail("acknowledged was delivered", `${acknowledged} of ${this.delivered.length}`)
+    if (acknowledged > this.delivered.length)
+      this.#fail("acknowledged was delivered", `${acknowledged} of ${this.delivered.length}`)
     if (accepted !== acknowledged + unconfirmed + dropped + pending || accepted !== this.written)
-      this.#fail("account balances", `${this.written} = ${accepted} = ${acknowledged} + ${unconfirmed} + ${dropped} + ${pending}`)
+      this.#fail(
+        "account balances",
+        `${this.written} = ${accepted} = ${acknowledged} + ${unconfirmed} + ${dropped} + ${pending}`,
+      )
     if (this.gone + this.delivered.length > this.written)
       this.#fail("gaps are told once", `${this.gone} gone, ${this.delivered.length} delivered, of ${this.written}`)
     try {
@@ -440,7 +463,9 @@ function ringOf(sender: SendStream, nowMs: number): string {
   const { ring } = plainFieldsOf(ledger) as { ring: Ring }
   for (let number = sender.low; number < sender.high; number++) {
     const at = ring.index(number)
-    rows.push([ring.state[at], ring.sends[at], ring.begun[at], nowMs - ring.sentMs[at]!, nowMs - ring.writtenMs[at]!].join(":"))
+    rows.push(
+      [ring.state[at], ring.sends[at], ring.begun[at], nowMs - ring.sentMs[at]!, nowMs - ring.writtenMs[at]!].join(":"),
+    )
   }
   return rows.join("|")
 }

@@ -90,7 +90,11 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "tokens are not checked",
     "joined, with one who forges",
     "what is forged leaves no state",
-    { package: "endpoint", from: "if (join.token.length > 0 && !this.#cookies.check(", to: "if (nowMs < 0 && !this.#cookies.check(" },
+    {
+      package: "endpoint",
+      from: "if (join.token.length > 0 && !this.#cookies.check(",
+      to: "if (nowMs < 0 && !this.#cookies.check(",
+    },
   ],
   [
     "a peer is told of twice",
@@ -115,7 +119,12 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     return peer === before ?`,
     },
   ],
-  ["slots are kept", "one restarts", "slots are given back", { package: "endpoint", from: "slots.free(association.slot, nowMs)", to: "" }],
+  [
+    "slots are kept",
+    "one restarts",
+    "slots are given back",
+    { package: "endpoint", from: "slots.free(association.slot, nowMs)", to: "" },
+  ],
   [
     "a repeated join is taken for another one",
     "joined, and one asks",

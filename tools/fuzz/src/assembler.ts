@@ -55,7 +55,10 @@ export const assemblerTarget: Target = {
         const dropped = assembler.dropBelow(number)
         const before = expected.size
         for (const [message, { highest }] of expected) if (highest < number) expected.delete(message)
-        must(before - expected.size === dropped, () => `${dropped} messages dropped instead of ${before - expected.size}`)
+        must(
+          before - expected.size === dropped,
+          () => `${dropped} messages dropped instead of ${before - expected.size}`,
+        )
       } else if (choice >= 224) {
         assembler.settleBelow(number)
         for (const [message, at] of ended) if (at < number) ended.delete(message)
@@ -80,7 +83,10 @@ export const assemblerTarget: Target = {
           if (!isReliable) expected.delete(piece.message)
           expected.set(piece.message, message)
         } else {
-          must(known === expected.get(piece.message) || expired > 0, () => `a piece refused as ${verdict} changed its message`)
+          must(
+            known === expected.get(piece.message) || expired > 0,
+            () => `a piece refused as ${verdict} changed its message`,
+          )
         }
         if (verdict === "complete") finish(assembler, expected.get(piece.message)!)
         if (verdict === "complete") expected.delete(piece.message)
@@ -106,7 +112,9 @@ function finish(assembler: Assembler, { bytes: expected, isThere }: Expected): v
 
 /** As the decoder lets pieces through: inside of their totals. */
 function drawPiece(script: Script, piece: Piece): void {
-  piece.form = [FORM.first, FORM.middle, FORM.last, FORM.middle, FORM.first, FORM.abandoned, FORM.last, FORM.middle][script.byte() % 8]!
+  piece.form = [FORM.first, FORM.middle, FORM.last, FORM.middle, FORM.first, FORM.abandoned, FORM.last, FORM.middle][
+    script.byte() % 8
+  ]!
   piece.message = script.byte() % 12
   piece.type = piece.form === FORM.first ? 1 : -1
   const total = [30, 30, 64, 1_000, 5_999, 6_000, 6_001, 0xffff_ffff][script.byte() % 8]!

@@ -15,7 +15,8 @@ export interface Decoder {
 
 export const WIRE: Decoder = {
   check: (view, offset, length, profile) =>
-    wire.checkPrefix(view, offset, length, profile, wire.DATAGRAM_BYTES_MAX) ?? wire.checkPackets(view, offset, length, profile),
+    wire.checkPrefix(view, offset, length, profile, wire.DATAGRAM_BYTES_MAX) ??
+    wire.checkPackets(view, offset, length, profile),
   describe: wire.describeDatagram,
 }
 
@@ -36,7 +37,10 @@ export function decode(input: Uint8Array, decoder: Decoder): void {
     must(clean === dirty, () => `bytes outside of the datagram decide: ${clean} or ${dirty}`)
     return clean!
   })
-  must(answers.filter((one) => !REASONS.has(one)).length <= 1, () => `more than one profile takes it: ${answers.join(" or ")}`)
+  must(
+    answers.filter((one) => !REASONS.has(one)).length <= 1,
+    () => `more than one profile takes it: ${answers.join(" or ")}`,
+  )
 }
 
 function answer(slab: Uint8Array, length: number, profile: wire.Profile, decoder: Decoder): string {
@@ -82,8 +86,12 @@ export function structuredTarget(decoder: Decoder = WIRE): Target {
       const profile = pick(random, PROFILES)
       let datagram = makeDatagram(random, profile)
       const reason = decoder.check(viewOf(datagram), 0, datagram.length, profile)
-      must(reason === undefined, () => `a well-formed datagram is refused for "${reason}": ${Buffer.from(datagram).toString("hex")}`)
-      for (let count = random.below(4); count > 0; count--) datagram = alter(random, datagram, makeDatagram(random, profile))
+      must(
+        reason === undefined,
+        () => `a well-formed datagram is refused for "${reason}": ${Buffer.from(datagram).toString("hex")}`,
+      )
+      for (let count = random.below(4); count > 0; count--)
+        datagram = alter(random, datagram, makeDatagram(random, profile))
       reseal(datagram, profile, ZERO_SEED)
       return datagram
     },

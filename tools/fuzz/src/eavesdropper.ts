@@ -80,7 +80,9 @@ export class Eavesdropper {
   }
 
   #learn(accept: wire.Accept, { from, to, slot }: { from: string; to: string; slot: number }): void {
-    const attempt = this.#attempts.findLast((it) => it.from === to && it.slot === slot && it.session.some((byte) => byte !== 0))
+    const attempt = this.#attempts.findLast(
+      (it) => it.from === to && it.slot === slot && it.session.some((byte) => byte !== 0),
+    )
     if (attempt === undefined) return
     const [joiner, accepter] = [attempt, accept]
     const toJoiner = {
@@ -106,10 +108,17 @@ export class Eavesdropper {
     if (isHandshake) return this.#forgeHandshake(random, datagram, from, to)
     const ways = this.#ways.filter((way) => way.to === to)
     if (ways.length === 0)
-      return readdress(datagram, from, this.#profile, { handshake: false, slot: random.uint32(), counter: 1, seed: ZERO_SEED })
+      return readdress(datagram, from, this.#profile, {
+        handshake: false,
+        slot: random.uint32(),
+        counter: 1,
+        seed: ZERO_SEED,
+      })
     const way = random.below(4) === 0 ? pick(random, ways) : ways.at(-1)!
     const counter =
-      random.below(20) === 0 ? pick(random, [1, way.counter, wire.NUMBER_MAX, random.below(way.counter + 2_000)]) : way.counter + 1
+      random.below(20) === 0
+        ? pick(random, [1, way.counter, wire.NUMBER_MAX, random.below(way.counter + 2_000)])
+        : way.counter + 1
     // A leap to the end of all counters would shut the way at once for what is forged behind it.
     if (counter < way.counter + 3_000) way.counter = Math.max(way.counter, counter)
     return readdress(datagram, from, this.#profile, { handshake: false, slot: way.slot, counter, seed: way.seed })
@@ -122,21 +131,32 @@ export class Eavesdropper {
     if (kind === hint) return readdress(this.#fillHint(random, datagram, to), from, this.#profile, seal)
     if (kind === loose) return readdress(datagram, from, this.#profile, seal)
     if (kind === join)
-      return readdress(this.#fillToken(random, datagram, from), from, this.#profile, { ...seal, counter: 1 + random.below(3) })
+      return readdress(this.#fillToken(random, datagram, from), from, this.#profile, {
+        ...seal,
+        counter: 1 + random.below(3),
+      })
     const attempt = this.#attempts.findLast((it) => it.from === to)
-    if (attempt === undefined) return readdress(datagram, from, this.#profile, { ...seal, slot: 1 + random.below(9), counter: 1 })
+    if (attempt === undefined)
+      return readdress(datagram, from, this.#profile, { ...seal, slot: 1 + random.below(9), counter: 1 })
     const { slot, counter, seed } = attempt
     return readdress(datagram, from, this.#profile, { handshake: true, slot, counter, seed })
   }
 
-  /** With a token that was really given, for the join that it was given to; else remembered, for the challenge that may come. */
+  /**
+   * With a token that was really given, for the join that it was given to; else remembered, for the challenge that may
+   * come.
+   */
   #fillToken(random: Random, datagram: Uint8Array, profile: wire.Profile): Uint8Array {
     const out = datagram.slice()
     const view = viewOf(out)
     const body = wire.PREFIX_BYTES[profile]! + wire.PACKET_OVERHEAD_BYTES
     const given = this.#tokens.length === 0 ? undefined : pick(random, this.#tokens)
     // Behind an address the fields lie elsewhere; and what was damaged is forged as it is.
-    if (out[body - 1] !== wire.KIND.join || out.length < body + 250 || wire.checkPackets(view, 0, out.length, profile) !== undefined)
+    if (
+      out[body - 1] !== wire.KIND.join ||
+      out.length < body + 250 ||
+      wire.checkPackets(view, 0, out.length, profile) !== undefined
+    )
       return out
     const before = wire.readJoin(view, body, 0)
     if (given === undefined || random.below(3) === 0) {
@@ -144,10 +164,18 @@ export class Eavesdropper {
       return out
     }
     const { token, slot, unique } = given
-    const join: wire.Join = { ...before, token, slot, unique, session: identity(random), receiverUnique: new Uint8Array(8) }
+    const join: wire.Join = {
+      ...before,
+      token,
+      slot,
+      unique,
+      session: identity(random),
+      receiverUnique: new Uint8Array(8),
+    }
     // The accept tells where to go on, whichever machine the join is said to come from.
     const seed = wire.pseudoHeaderSeed({ receiverUnique: unique, receiverSession: join.session })
-    for (const machine of MACHINES) this.#attempts.push({ from: machine, slot, counter: 1, unique, session: join.session, seed })
+    for (const machine of MACHINES)
+      this.#attempts.push({ from: machine, slot, counter: 1, unique, session: join.session, seed })
     wire.writeJoin(view, body, join, Math.max(out.length - wire.TAG_BYTES[profile]!, body + 200))
     return out
   }

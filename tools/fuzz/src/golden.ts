@@ -24,14 +24,24 @@ export function readGolden(file: URL): Golden[] {
   return vectors.flatMap(({ name, profile, pseudoHeader, datagram, decoded }) => {
     if (decoded === undefined) return []
     const header = fromHex(pseudoHeader)
-    const [receiverUnique, senderUnique, receiverSession, senderSession] = [0, 8, 16, 24].map((at) => header.subarray(at, at + 8))
+    const [receiverUnique, senderUnique, receiverSession, senderSession] = [0, 8, 16, 24].map((at) =>
+      header.subarray(at, at + 8),
+    )
     const seed = pseudoHeaderSeed({
       receiverUnique: receiverUnique!,
       senderUnique: senderUnique!,
       receiverSession: receiverSession!,
       senderSession: senderSession!,
     })
-    return [{ name, kinds: decoded.packets.map(({ kind }) => kind), profile: PROFILE[profile], seed, bytes: fromHex(datagram) }]
+    return [
+      {
+        name,
+        kinds: decoded.packets.map(({ kind }) => kind),
+        profile: PROFILE[profile],
+        seed,
+        bytes: fromHex(datagram),
+      },
+    ]
   })
 }
 

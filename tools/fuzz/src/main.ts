@@ -22,23 +22,35 @@ try {
 }
 
 async function main(args: string[]): Promise<number> {
-  const options = { seed: { type: "string" }, inputs: { type: "string" }, seconds: { type: "string" }, input: { type: "string" } } as const
+  const options = {
+    seed: { type: "string" },
+    inputs: { type: "string" },
+    seconds: { type: "string" },
+    input: { type: "string" },
+  } as const
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options })
   const seed = number("seed", values.seed, 0) ?? Date.now() >>> 0
   const inputs = number("inputs", values.inputs, 1)
   const seconds = number("seconds", values.seconds, 0)
   const names = [...TARGETS.map(({ name }) => name), NATIVE]
-  for (const name of positionals) if (!names.includes(name)) throw new Error(`there is no target "${name}"; there are: ${names.join(", ")}`)
+  for (const name of positionals)
+    if (!names.includes(name)) throw new Error(`there is no target "${name}"; there are: ${names.join(", ")}`)
   const chosen = TARGETS.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
   const isNative = positionals.length === 0 || positionals.includes(NATIVE)
   if (values.input !== undefined) return replay(chosen, values.input)
   let found = 0
   for (const target of chosen) {
     const startMs = performance.now()
-    const bounds = { seed, inputs: inputs ?? (seconds === undefined ? target.inputs : Infinity), seconds: seconds ?? Infinity }
+    const bounds = {
+      seed,
+      inputs: inputs ?? (seconds === undefined ? target.inputs : Infinity),
+      seconds: seconds ?? Infinity,
+    }
     const result = await runTarget(target, bounds)
     const took = ((performance.now() - startMs) / 1_000).toFixed(1)
-    console.log(`${target.name}: ${result.inputs} inputs in ${took} s, seed ${seed}${target.name === "pair" ? `; ${injected()}` : ""}`)
+    console.log(
+      `${target.name}: ${result.inputs} inputs in ${took} s, seed ${seed}${target.name === "pair" ? `; ${injected()}` : ""}`,
+    )
     if (result.finding === undefined) continue
     found++
     console.error(describeFinding(result.finding, keep(result.finding)))

@@ -25,7 +25,9 @@ export function fuzzNative(root: string, { seed, inputs, seconds }: NativeBounds
   }
   if (status === 0) {
     const executed = /number_of_executed_units: (\d+)/.exec(said)?.[1]
-    console.log(`native: ${executed} inputs by libFuzzer, with AddressSanitizer and UndefinedBehaviorSanitizer, seed ${seed}`)
+    console.log(
+      `native: ${executed} inputs by libFuzzer, with AddressSanitizer and UndefinedBehaviorSanitizer, seed ${seed}`,
+    )
     return 0
   }
   console.error(

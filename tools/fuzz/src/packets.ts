@@ -17,14 +17,20 @@ function drawKinds(random: Random): number[] {
   const which = random.below(16)
   if (which < 6) return Array.from({ length: 1 + random.below(3) }, () => pick(random, DATA))
   if (which < 11) {
-    const kinds = Array.from({ length: 1 + random.below(4) }, () => (random.below(8) === 0 ? pick(random, PATH) : pick(random, CONTROL)))
+    const kinds = Array.from({ length: 1 + random.below(4) }, () =>
+      random.below(8) === 0 ? pick(random, PATH) : pick(random, CONTROL),
+    )
     // A heartbeat has no body: it can only be the last.
     return random.below(4) === 0 ? [...kinds, KIND.heartbeat] : kinds
   }
   return [which < 13 ? pick(random, ALONE) : pick(random, HANDSHAKE)]
 }
 
-export function makeDatagram(random: Random, profile: wire.Profile, kinds: readonly number[] = drawKinds(random)): Uint8Array {
+export function makeDatagram(
+  random: Random,
+  profile: wire.Profile,
+  kinds: readonly number[] = drawKinds(random),
+): Uint8Array {
   const room = new Uint8Array(8_192)
   const writer = new wire.PacketWriter(room)
   const first = kinds[0]!
@@ -32,7 +38,15 @@ export function makeDatagram(random: Random, profile: wire.Profile, kinds: reado
   const isUnasked = first === KIND.hint || first === KIND.loose
   const slot = isUnasked || first === KIND.join ? 0 : 1 + random.below(0xffff_ffff)
   const counter = isUnasked ? 0 : Math.max(1, number(random))
-  wire.writePrefix(writer.view, 0, profile, isHandshake, slot, counter, profile < wire.PROFILE.mac ? 0 : random.below(256))
+  wire.writePrefix(
+    writer.view,
+    0,
+    profile,
+    isHandshake,
+    slot,
+    counter,
+    profile < wire.PROFILE.mac ? 0 : random.below(256),
+  )
   writer.start(wire.PREFIX_BYTES[profile]!)
   for (const kind of kinds) writePacket(random, writer, kind, profile)
   const datagram = room.slice(0, writer.end + wire.TAG_BYTES[profile]!)
@@ -50,7 +64,12 @@ function writePacket(random: Random, writer: wire.PacketWriter, kind: number, pr
         const mode = pick(random, [MODE.reliable, MODE["reliable-unordered"], MODE["best-effort"], MODE.latest])
         const form = drawForm(random)
         const body = writer.begin(kind | wanted)
-        return writePayload(random, view, wire.writeSequencedBody(view, body, stream, number(random), wire.deliveryByte(mode, form)), form)
+        return writePayload(
+          random,
+          view,
+          wire.writeSequencedBody(view, body, stream, number(random), wire.deliveryByte(mode, form)),
+          form,
+        )
       }
       case KIND.fireAndForget: {
         // What isn't sent again is not given up half sent either.
@@ -62,7 +81,12 @@ function writePacket(random: Random, writer: wire.PacketWriter, kind: number, pr
         const offset = random.below(1_000)
         const total = Math.min(0xffff, offset + length + (offset === 0 ? 1 : 0) + random.below(1_000))
         const delivery = wire.deliveryByte(MODE.reliable, drawForm(random))
-        return fill(random, view, wire.writePartBody(view, writer.begin(kind), stream, number(random), delivery, offset, total), length)
+        return fill(
+          random,
+          view,
+          wire.writePartBody(view, writer.begin(kind), stream, number(random), delivery, offset, total),
+          length,
+        )
       }
       case KIND.open: {
         const mode = pick(random, Object.values(MODE))
@@ -73,7 +97,12 @@ function writePacket(random: Random, writer: wire.PacketWriter, kind: number, pr
       case KIND.end:
         return wire.writeEnd(view, writer.begin(kind), { stream, final: number(random), begun: number(random) })
       case KIND.reset:
-        return wire.writeReset(view, writer.begin(kind), { stream, reason: u16(random), final: number(random), begun: number(random) })
+        return wire.writeReset(view, writer.begin(kind), {
+          stream,
+          reason: u16(random),
+          final: number(random),
+          begun: number(random),
+        })
       case KIND.stop:
         return wire.writeStop(view, writer.begin(kind), { stream, reason: u16(random) })
       case KIND.status:
@@ -82,7 +111,11 @@ function writePacket(random: Random, writer: wire.PacketWriter, kind: number, pr
         return wire.writeSync(view, writer.begin(kind | wanted), drawSync(random, stream))
       case KIND.feedback: {
         const totals = { datagrams: number(random), bytes: number(random), congestion: number(random) }
-        return wire.writeFeedback(view, writer.begin(kind), { counter: Math.max(1, number(random)), holdUs: u32(random), ...totals })
+        return wire.writeFeedback(view, writer.begin(kind), {
+          counter: Math.max(1, number(random)),
+          holdUs: u32(random),
+          ...totals,
+        })
       }
       case KIND.heartbeat:
         return writer.begin(kind | wanted)
@@ -119,19 +152,29 @@ function writePacket(random: Random, writer: wire.PacketWriter, kind: number, pr
         return wire.writeJoin(view, body, join, pick(random, [body + 300, 548, 1_196]))
       }
       case KIND.challenge:
-        return wire.writeChallenge(view, writer.begin(kind), { unique: identity(random), token: bytes(random, 1 + random.below(64)) })
+        return wire.writeChallenge(view, writer.begin(kind), {
+          unique: identity(random),
+          token: bytes(random, 1 + random.below(64)),
+        })
       case KIND.accept: {
         const address = drawAddress(random)
         const accept: wire.Accept = {
           address,
           ...{ version: 0, slot: Math.max(1, u32(random)), unique: identity(random), session: identity(random) },
-          ...{ limits: drawLimits(random), features: u32(random), exchange: drawExchange(random, profile, wire.EXCHANGE_BYTES.accept) },
+          ...{
+            limits: drawLimits(random),
+            features: u32(random),
+            exchange: drawExchange(random, profile, wire.EXCHANGE_BYTES.accept),
+          },
         }
         const body = writer.begin(kind | (wire.addressForm(address) << wire.ADDRESS_FORM_SHIFT))
         return wire.writeAccept(view, body, accept, pick(random, [body + 200, 548, 1_196]))
       }
       case KIND.hint:
-        return wire.writeHint(view, writer.begin(kind), { slot: Math.max(1, u32(random)), counter: Math.max(1, number(random)) })
+        return wire.writeHint(view, writer.begin(kind), {
+          slot: Math.max(1, u32(random)),
+          counter: Math.max(1, number(random)),
+        })
       default: {
         const loose = {
           receiverUnique: identity(random),
@@ -169,7 +212,8 @@ function writePayload(random: Random, view: DataView, at: number, form: wire.For
   const length = 1 + random.below(300)
   const offset = 1 + (random.below(3) === 0 ? random.below(1_000_000) : random.below(1_000))
   const total = Math.max(offset + length + 1, pick(random, [1_000, 5_000, 60_000, 16_777_216, 0xffff_ffff]))
-  if (form === FORM.first) return fill(random, view, wire.writeFirstHeader(view, at, random.below(3), message, total), length)
+  if (form === FORM.first)
+    return fill(random, view, wire.writeFirstHeader(view, at, random.below(3), message, total), length)
   if (form === FORM.middle) return fill(random, view, wire.writeMiddleHeader(view, at, message, total, offset), length)
   return fill(random, view, wire.writeLastHeader(view, at, message, total), length)
 }

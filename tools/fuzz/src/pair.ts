@@ -1,4 +1,7 @@
-/** Two joined endpoints in virtual time, and a third machine between them that replays, alters and forges; where they have keys it can only replay and alter. */
+/**
+ * Two joined endpoints in virtual time, and a third machine between them that replays, alters and forges; where they
+ * have keys it can only replay and alter.
+ */
 import { Endpoint, type EndpointOptions, type Peer } from "@x/endpoint"
 import { systemHost } from "@x/transport"
 import type { Address } from "@x/transport/host"
@@ -30,7 +33,10 @@ const USUAL = {
   ...{ peersMax: 10_000, halfOpenMax: 1_024 },
 } satisfies EndpointOptions
 
-/** Datagrams that all runs put before an endpoint, and what an eavesdropper could verify: a run without any says nothing. */
+/**
+ * Datagrams that all runs put before an endpoint, and what an eavesdropper could verify: a run without any says
+ * nothing.
+ */
 export const totals = { injected: 0, verified: 0, accepted: 0, drops: 0, keyed: 0 }
 
 export const pairTarget: Target = {
@@ -63,7 +69,11 @@ class Attack {
     this.#isForging = isOpen || this.#random.below(2) === 0
     // Drawn apart, so that what was found before is what it was.
     const keys = new Random(seed, "keys")
-    const protection = isOpen ? "none" : this.#isForging || keys.below(3) === 0 ? "checksum" : pick(keys, ["mac", "aead"] as const)
+    const protection = isOpen
+      ? "none"
+      : this.#isForging || keys.below(3) === 0
+        ? "checksum"
+        : pick(keys, ["mac", "aead"] as const)
     this.#profile = wire.PROFILE[protection]
     const isKeyed = this.#profile >= wire.PROFILE.mac
     if (isKeyed) totals.keyed++
@@ -93,7 +103,9 @@ class Attack {
       return this.#toLose-- <= 0
     })
     for (const name of ["a", "b"]) {
-      const endpoint = await network.until(Endpoint.bind({ ...this.#options, host: network.host(name, { v6: false }), port: PORT }))
+      const endpoint = await network.until(
+        Endpoint.bind({ ...this.#options, host: network.host(name, { v6: false }), port: PORT }),
+      )
       this.#endpoints.push(endpoint)
       this.#addresses.set(name, endpoint.addresses[0]!)
       this.#traffic.listen(endpoint)
@@ -126,7 +138,10 @@ class Attack {
     }
     const results = await this.#network.until(joining)
     for (const result of results)
-      must(result.status === "fulfilled" || this.#isForging, () => `a join failed: ${String((result as PromiseRejectedResult).reason)}`)
+      must(
+        result.status === "fulfilled" || this.#isForging,
+        () => `a join failed: ${String((result as PromiseRejectedResult).reason)}`,
+      )
   }
 
   async #round(): Promise<void> {
@@ -164,8 +179,8 @@ class Attack {
     const random = this.#random
     const own = this.#isForging ? random.below(5) : 0
     if (own === 0 || heard === undefined) {
-      // What was said, as it was or damaged; without a way past the tag the input comes as it is too.
-      // Without keys who hears a join can have it refused: by its own sender, to whom it is shown, and who then sees its refusal.
+      // What was said, as it was or damaged; without a way past the tag the input comes as it is too. Without keys who
+      // hears a join can have it refused: by its own sender, to whom it is shown, and who then sees its refusal.
       const isReflection = heard?.from === to && wire.prefixHandshake(viewOf(heard.bytes), 0)
       const isRefusal = isReflection && !this.#isForging && this.#profile < wire.PROFILE.mac
       const said = heard === undefined || isRefusal ? this.#input : heard.bytes
@@ -174,19 +189,26 @@ class Attack {
       return alter(random, said, random.below(2) === 0 ? this.#input : (this.#ear.captured[0]?.bytes ?? said))
     }
     const isOwn = own > 2
-    let datagram = isOwn ? heard.bytes : random.below(4) === 0 ? this.#input : makeDatagram(random, wire.PROFILE.none, this.#drawKinds())
+    let datagram = isOwn
+      ? heard.bytes
+      : random.below(4) === 0
+        ? this.#input
+        : makeDatagram(random, wire.PROFILE.none, this.#drawKinds())
     for (let count = random.below(4) - 1; count > 0; count--) datagram = alter(random, datagram, this.#input)
     return this.#ear.forge(random, datagram, isOwn ? this.#profile : wire.PROFILE.none, to)
   }
 
   /** More joins than chance would make, and what confirms them. */
   #drawKinds(): number[] | undefined {
-    return this.#random.below(3) === 0 ? [pick(this.#random, [wire.KIND.join, wire.KIND.join, wire.KIND.heartbeat])] : undefined
+    return this.#random.below(3) === 0
+      ? [pick(this.#random, [wire.KIND.join, wire.KIND.join, wire.KIND.heartbeat])]
+      : undefined
   }
 
   #check(): void {
     this.#traffic.check()
-    const { streamsTotalMax, poolPacketsMax, sendPoolPacketsMax, assemblyBytesMax, peersMax, halfOpenMax } = this.#bounds
+    const { streamsTotalMax, poolPacketsMax, sendPoolPacketsMax, assemblyBytesMax, peersMax, halfOpenMax } =
+      this.#bounds
     for (const endpoint of this.#endpoints) {
       insideOf(endpoint).assertInvariants()
       const { pool, sendPool, assemblyBytes, streams, halfOpen, peers } = insideOf(endpoint).sizes

@@ -33,7 +33,12 @@ class Run {
 
   constructor(script: Script) {
     this.#script = script
-    const options = streamOptions({ payloadBytesMax: 64, spreadPackets: SPREAD, windowPackets: SPREAD, statusPackets: 8 })
+    const options = streamOptions({
+      payloadBytesMax: 64,
+      spreadPackets: SPREAD,
+      windowPackets: SPREAD,
+      statusPackets: 8,
+    })
     const mode = MODES[script.byte() % MODES.length]!
     this.#stream = new ReceiveStream({ id: 1, mode, options, rtt: new RttEstimator(20), pool: this.#share })
   }
@@ -67,7 +72,8 @@ class Run {
       this.#nowMs += script.below(60)
       return this.#poll()
     }
-    if (choice < 225) return stream.handleOpen(script.byte() % 4 === 0 ? this.#number() : script.byte() % 8, this.#nowMs)
+    if (choice < 225)
+      return stream.handleOpen(script.byte() % 4 === 0 ? this.#number() : script.byte() % 8, this.#nowMs)
     if (choice < 245) {
       stream.hasRoom()
       return this.#takeKept()
@@ -82,7 +88,10 @@ class Run {
     const script = this.#script
     const choice = script.byte()
     if (choice < 240)
-      return Math.min(wire.NUMBER_MAX, Math.max(0, this.#stream.cumulative - 2 + (choice % (choice < 180 ? 12 : SPREAD + 8))))
+      return Math.min(
+        wire.NUMBER_MAX,
+        Math.max(0, this.#stream.cumulative - 2 + (choice % (choice < 180 ? 12 : SPREAD + 8))),
+      )
     return [0, 2 ** 31, 2 ** 32, wire.NUMBER_MAX - SPREAD, wire.NUMBER_MAX - 1, wire.NUMBER_MAX][choice % 6]!
   }
 
@@ -92,15 +101,30 @@ class Run {
     const { cumulative, mode } = stream
     const wanted = this.#script.byte() % 4 === 0
     this.#payload.fill(number & 0xff)
-    const verdict = stream.handlePacket(number, wire.deliveryByte(mode, wire.FORM.whole), wanted, this.#payload, 0, 32, this.#nowMs)
+    const verdict = stream.handlePacket(
+      number,
+      wire.deliveryByte(mode, wire.FORM.whole),
+      wanted,
+      this.#payload,
+      0,
+      32,
+      this.#nowMs,
+    )
     if (verdict !== "deliver") return
     if (mode === wire.MODE.latest) {
       must(number >= cumulative, () => `${number} delivered behind ${cumulative}`)
       return stream.pass(number)
     }
-    must(stream.isStarted && number >= cumulative && number < cumulative + SPREAD, () => `${number} delivered at ${cumulative}`)
-    must(mode === wire.MODE["reliable-unordered"] || number === cumulative, () => `${number} delivered at ${cumulative}, out of order`)
-    if (this.#script.byte() % 8 === 0) return stream.refuse(mode === wire.MODE["reliable-unordered"] ? number : undefined)
+    must(
+      stream.isStarted && number >= cumulative && number < cumulative + SPREAD,
+      () => `${number} delivered at ${cumulative}`,
+    )
+    must(
+      mode === wire.MODE["reliable-unordered"] || number === cumulative,
+      () => `${number} delivered at ${cumulative}, out of order`,
+    )
+    if (this.#script.byte() % 8 === 0)
+      return stream.refuse(mode === wire.MODE["reliable-unordered"] ? number : undefined)
     this.#take(number)
     if (mode === wire.MODE["reliable-unordered"]) return stream.accept(number, this.#nowMs)
     stream.advance()
@@ -118,7 +142,10 @@ class Run {
       if (stream.skip(this.#skipped)) continue
       if (!stream.peekKept(this.#kept)) return
       const { bytes: slab, offset, length } = this.#kept
-      must(length === 32 && slab[offset] === (stream.cumulative & 0xff), () => `another packet is kept as ${stream.cumulative}`)
+      must(
+        length === 32 && slab[offset] === (stream.cumulative & 0xff),
+        () => `another packet is kept as ${stream.cumulative}`,
+      )
       if (this.#script.byte() % 8 === 0) return stream.refuse()
       this.#take(stream.cumulative)
       stream.advance()

@@ -42,7 +42,10 @@ export async function runInput(target: Target, input: Uint8Array): Promise<unkno
 }
 
 /** Input `i` is that of seed + i alone, so that each can be had without those before it. */
-export async function runTarget(target: Target, { seed, inputs, seconds }: Bounds): Promise<{ inputs: number; finding?: Finding }> {
+export async function runTarget(
+  target: Target,
+  { seed, inputs, seconds }: Bounds,
+): Promise<{ inputs: number; finding?: Finding }> {
   const endMs = performance.now() + seconds * 1_000
   const heldAtFirst = held()
   for (let i = 0; i < inputs; i++) {
@@ -54,7 +57,9 @@ export async function runTarget(target: Target, { seed, inputs, seconds }: Bound
     } catch (error) {
       return { inputs: i + 1, finding: { target: target.name, seed: seedOfInput, input: new Uint8Array(0), error } }
     }
-    const error = (await runInput(target, input)) ?? (i % MEMORY_INPUTS === MEMORY_INPUTS - 1 ? memoryError(heldAtFirst) : undefined)
+    const error =
+      (await runInput(target, input)) ??
+      (i % MEMORY_INPUTS === MEMORY_INPUTS - 1 ? memoryError(heldAtFirst) : undefined)
     if (error !== undefined) return { inputs: i + 1, finding: { target: target.name, seed: seedOfInput, input, error } }
   }
   return { inputs }

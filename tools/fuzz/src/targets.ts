@@ -5,4 +5,10 @@ import { pairTarget } from "./pair.ts"
 import { receiveStreamTarget } from "./receive-stream.ts"
 import type { Target } from "./target.ts"
 
-export const TARGETS: readonly Target[] = [decodeTarget(), structuredTarget(), assemblerTarget, receiveStreamTarget, pairTarget]
+export const TARGETS: readonly Target[] = [
+  decodeTarget(),
+  structuredTarget(),
+  assemblerTarget,
+  receiveStreamTarget,
+  pairTarget,
+]

@@ -53,7 +53,10 @@ export class Traffic {
       this.#lines.push(new Line(peer.open({ delivery: pick(this.#random, DELIVERIES) })))
     } catch (error) {
       // The limit of streams, or the peer left: both are said by name.
-      must(["refused", "not-joined"].includes((error as { code?: string }).code ?? ""), () => `open threw ${String(error)}`)
+      must(
+        ["refused", "not-joined"].includes((error as { code?: string }).code ?? ""),
+        () => `open threw ${String(error)}`,
+      )
     }
   }
 
@@ -81,7 +84,8 @@ export class Traffic {
   /** What the receivers found wrong so far. */
   check(): void {
     if (this.#fault !== undefined) throw this.#fault
-    for (const { stream, accountFault } of this.#lines) must(accountFault === undefined, () => `stream ${stream.id}: ${accountFault}`)
+    for (const { stream, accountFault } of this.#lines)
+      must(accountFault === undefined, () => `stream ${stream.id}: ${accountFault}`)
   }
 
   /** Settles when all that was accepted on reliable streams is acknowledged. */

@@ -15,7 +15,8 @@ const CORPUS_BYTES_MAX = 300_000
 // UPDATE_CORPUS=1 writes the seeds anew; what was found stays.
 test("the seeds of the corpus are what they are made of", () => {
   const seeds = makeSeeds()
-  if (process.env["UPDATE_CORPUS"] === "1") for (const { name, bytes } of seeds) writeFileSync(new URL(name, folder), bytes)
+  if (process.env["UPDATE_CORPUS"] === "1")
+    for (const { name, bytes } of seeds) writeFileSync(new URL(name, folder), bytes)
   const corpus = new Map(readCorpus(folder).map(({ name, bytes }) => [name, bytes]))
   expect(seeds.map(({ name }) => ({ name, bytes: corpus.get(name) }))).toEqual(seeds)
   expect([...corpus.values()].reduce((sum, { length }) => sum + length, 0)).toBeLessThan(CORPUS_BYTES_MAX)

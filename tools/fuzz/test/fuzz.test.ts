@@ -10,13 +10,23 @@ import { TARGETS } from "../src/targets.ts"
 
 // FC_SEED=… repeats a run, as it does for properties.
 const SEED = Number(process.env["FC_SEED"] ?? 1) >>> 0
-const INPUTS: Readonly<Record<string, number>> = { decode: 20_000, structured: 20_000, assembler: 1_500, "receive-stream": 1_500, pair: 40 }
+const INPUTS: Readonly<Record<string, number>> = {
+  decode: 20_000,
+  structured: 20_000,
+  assembler: 1_500,
+  "receive-stream": 1_500,
+  pair: 40,
+}
 
-test.each(TARGETS.map((target) => ({ name: target.name, target })))("nothing is found: $name", { timeout: 120_000 }, async ({ target }) => {
-  const { inputs, finding } = await runTarget(target, { seed: SEED, inputs: INPUTS[target.name]!, seconds: Infinity })
-  expect(finding === undefined ? "" : describeFinding(finding, "FILE")).toBe("")
-  expect(inputs).toBe(INPUTS[target.name])
-})
+test.each(TARGETS.map((target) => ({ name: target.name, target })))(
+  "nothing is found: $name",
+  { timeout: 120_000 },
+  async ({ target }) => {
+    const { inputs, finding } = await runTarget(target, { seed: SEED, inputs: INPUTS[target.name]!, seconds: Infinity })
+    expect(finding === undefined ? "" : describeFinding(finding, "FILE")).toBe("")
+    expect(inputs).toBe(INPUTS[target.name])
+  },
+)
 
 test("the attacked pair was attacked, and talked", () => {
   expect(totals.injected).toBeGreaterThan(1_000)
@@ -33,7 +43,8 @@ const faulty: readonly { name: string; decoder: Decoder; says: string }[] = [
       ...WIRE,
       describe: (view, offset, length, profile) => {
         const described = wire.describeDatagram(view, offset, length, profile)
-        for (const { text } of described.packets) if (typeof text === "string" && text.length > 100) throw new RangeError("too long a text")
+        for (const { text } of described.packets)
+          if (typeof text === "string" && text.length > 100) throw new RangeError("too long a text")
         return described
       },
     },
@@ -63,7 +74,8 @@ const faulty: readonly { name: string; decoder: Decoder; says: string }[] = [
     name: "a check with a name of its own",
     decoder: {
       ...WIRE,
-      check: (...given) => (WIRE.check(...given) === "ranges" ? ("bad" as wire.DatagramDropReason) : WIRE.check(...given)),
+      check: (...given) =>
+        WIRE.check(...given) === "ranges" ? ("bad" as wire.DatagramDropReason) : WIRE.check(...given),
     },
     says: `refused for "bad", which is no reason`,
   },
@@ -85,7 +97,11 @@ test.each(faulty)("a planted defect is found, and again from its own seed: $name
 })
 
 test("noise alone finds a decoder that reads past the end", async () => {
-  const { finding } = await runTarget(decodeTarget({ ...WIRE, check: () => undefined }), { seed: SEED, inputs: 1_000, seconds: Infinity })
+  const { finding } = await runTarget(decodeTarget({ ...WIRE, check: () => undefined }), {
+    seed: SEED,
+    inputs: 1_000,
+    seconds: Infinity,
+  })
   expect(finding).toBeDefined()
 })
 

@@ -1,4 +1,5 @@
-// Every truncation and every flipped bit of every golden packet: before the decoder, and before an endpoint in the middle of a conversation.
+// Every truncation and every flipped bit of every golden packet: before the decoder, and before an endpoint in the
+// middle of a conversation.
 
 import { Endpoint } from "@x/endpoint"
 import type { Address } from "@x/transport/host"
@@ -18,7 +19,10 @@ const PORT = 4_000
 const BATCH = 128
 
 /** What a receiver of this profile says of the bytes alone. */
-function refuse(bytes: Uint8Array, { profile, seed }: Pick<Golden, "profile" | "seed">): wire.DatagramDropReason | undefined {
+function refuse(
+  bytes: Uint8Array,
+  { profile, seed }: Pick<Golden, "profile" | "seed">,
+): wire.DatagramDropReason | undefined {
   const view = viewOf(bytes)
   const reason = wire.checkPrefix(view, 0, bytes.length, profile, wire.DATAGRAM_BYTES_MAX)
   if (reason !== undefined) return reason
@@ -53,7 +57,13 @@ class Scene {
     const protection = this.#profile === wire.PROFILE.none ? "none" : "checksum"
     const bind = (name: string): Promise<Endpoint> =>
       network.until(
-        Endpoint.bind({ host: network.host(name, { v6: false }), port: PORT, protection, streamsMax: 32, assemblyBytesMax: 2 ** 25 }),
+        Endpoint.bind({
+          host: network.host(name, { v6: false }),
+          port: PORT,
+          protection,
+          streamsMax: 32,
+          assemblyBytesMax: 2 ** 25,
+        }),
       )
     const [a, b] = (this.#endpoints = [await bind("a"), await bind("b")])
     this.#from = a.addresses[0]!
@@ -104,7 +114,10 @@ function* batches(damaged: Iterable<Uint8Array>): Generator<Uint8Array[]> {
   if (batch.length > 0) yield batch
 }
 
-/** Puts all of it before the endpoint at one instant after another: each is one drop of those names, and nothing else has changed. */
+/**
+ * Puts all of it before the endpoint at one instant after another: each is one drop of those names, and nothing else
+ * has changed.
+ */
 async function expectRefused(
   scene: Scene,
   what: string,
@@ -154,7 +167,8 @@ test("F02 every truncation of every golden packet is refused by name or is a sho
       const reason = refuse(cut, it)
       count++
       if (reason === undefined) {
-        for (const { kind } of wire.describeDatagram(viewOf(cut), 0, cut.length, it.profile).packets.slice(-1)) shorter.add(kind)
+        for (const { kind } of wire.describeDatagram(viewOf(cut), 0, cut.length, it.profile).packets.slice(-1))
+          shorter.add(kind)
       } else if (!NAMES.has(reason)) expect({ name: it.name, length: cut.length, reason }).toBe("a reason")
     }
   }
@@ -236,7 +250,10 @@ test("F03 every flipped bit of every golden packet without a checksum leaves a l
       count += batch.length
       scene.victim.assertInvariants()
       const { streams, assemblyBytes, pool, halfOpen } = scene.victim.sizes
-      expect(streams <= 64 && assemblyBytes <= 2 ** 25 && pool <= 4_096 && halfOpen <= 256, `${it.name}: ${scene.state}`).toBe(true)
+      expect(
+        streams <= 64 && assemblyBytes <= 2 ** 25 && pool <= 4_096 && halfOpen <= 256,
+        `${it.name}: ${scene.state}`,
+      ).toBe(true)
       // A goodbye is one whatever bit of its text is another.
       if (scene.victim.peers.length > 0) continue
       await scene.close()

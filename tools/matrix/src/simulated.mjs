@@ -1,5 +1,5 @@
-// Endpoints on a simulated network, from a seed: loss, a cut, all deliveries, encrypted. Prints the hash of all datagrams, once with the simulation's own cryptography and once
-// with that of the runtime.
+// Endpoints on a simulated network, from a seed: loss, a cut, all deliveries, encrypted. Prints the hash of all
+// datagrams, once with the simulation's own cryptography and once with that of the runtime.
 import { Endpoint } from "@x/endpoint"
 import { systemHost } from "@x/transport"
 import { createNetwork, PRESETS } from "@x/transport/simulated"
@@ -14,7 +14,9 @@ async function run(crypto) {
   const bind = async (name, salt) => {
     const identity = { privateKey: new Uint8Array(32).fill(salt), trust: () => true }
     const secrets = ["a secret that both of them know"]
-    const endpoint = await network.until(Endpoint.bind({ host: network.host(name), port: 4000, protection: "aead", secrets, identity }))
+    const endpoint = await network.until(
+      Endpoint.bind({ host: network.host(name), port: 4000, protection: "aead", secrets, identity }),
+    )
     members.set(name, endpoint)
     return endpoint
   }

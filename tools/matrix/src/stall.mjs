@@ -1,4 +1,5 @@
-// After a stall of the program the datagrams that wait in the socket come before a wake-up that is due: no time-out is judged before the answer.
+// After a stall of the program the datagrams that wait in the socket come before a wake-up that is due: no time-out is
+// judged before the answer.
 import { createSendBatch, systemHost } from "@x/transport"
 
 const COUNT = 50

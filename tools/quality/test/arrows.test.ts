@@ -46,14 +46,24 @@ const PLANTED: [string, string, string, RegExp, Record<string, string>?][] = [
     `export { wire } from "../../wire/src/index.ts"`,
     /imported by its name/,
   ],
-  ["an import past a sibling's exports", "packages/stream/src/deep.ts", `export { wire } from "@x/wire/src/index.ts"`, /not exported/],
+  [
+    "an import past a sibling's exports",
+    "packages/stream/src/deep.ts",
+    `export { wire } from "@x/wire/src/index.ts"`,
+    /not exported/,
+  ],
   [
     "a module of Node in a pure package",
     "packages/stream/src/os.ts",
     `export { hostname } from "node:os"`,
     /imports nothing of the runtime/,
   ],
-  ["a module of Node without its scheme", "packages/wire/src/os.ts", `export { hostname } from "os"`, /imports nothing of the runtime/],
+  [
+    "a module of Node without its scheme",
+    "packages/wire/src/os.ts",
+    `export { hostname } from "os"`,
+    /imports nothing of the runtime/,
+  ],
   [
     "a module of Node in the simulated network",
     "packages/transport/src/simulated/os.ts",
@@ -91,7 +101,10 @@ const PLANTED: [string, string, string, RegExp, Record<string, string>?][] = [
     "packages/transport/src/simulated/crypto.ts",
     `import "left-pad"`,
     /no other package of the registry/,
-    { "node_modules/left-pad/index.js": "export const pad = 1\n", "node_modules/left-pad/package.json": `{ "main": "index.js" }` },
+    {
+      "node_modules/left-pad/index.js": "export const pad = 1\n",
+      "node_modules/left-pad/package.json": `{ "main": "index.js" }`,
+    },
   ],
   ["a dependency that isn't declared", "packages/wire/src/pad.ts", `import "left-pad"`, /there is no such module/],
 ]
@@ -163,13 +176,21 @@ test("rooms that import from those below pass, and are drawn by floor, with thei
 const UP: [string, string][] = [
   ["a value", `import { beside } from "../upper/beside.ts"\nexport const high = () => beside\n`],
   ["a type", `import type { Beside } from "../upper/beside.ts"\nexport type High = Beside\n`],
-  ["a type, beside a value of nothing", `import { type Beside } from "../upper/beside.ts"\nexport type High = Beside\n`],
+  [
+    "a type, beside a value of nothing",
+    `import { type Beside } from "../upper/beside.ts"\nexport type High = Beside\n`,
+  ],
 ]
 
 test.each(UP)("an import of %s from a room above is found", async (_what, text) => {
-  const { violations, drawings } = await withWorkspace({ ...HOUSE, "packages/endpoint/src/lower/high.ts": text }, checkArrows)
+  const { violations, drawings } = await withWorkspace(
+    { ...HOUSE, "packages/endpoint/src/lower/high.ts": text },
+    checkArrows,
+  )
   expect(violations).toEqual([
-    expect.stringMatching(/^packages\/endpoint\/src\/lower\/high.ts -> packages\/endpoint\/src\/upper\/beside.ts: upper lies above lower/),
+    expect.stringMatching(
+      /^packages\/endpoint\/src\/lower\/high.ts -> packages\/endpoint\/src\/upper\/beside.ts: upper lies above lower/,
+    ),
   ])
   expect(drawings["endpoint"]!.counted).toMatch(/^lower +2 → upper 1 \(up\)$/m)
 })
@@ -179,7 +200,9 @@ test("a drawing in a document that is not that of the sources is found, and writ
   const frame = (text: string): string => `# Rooms\n\n\`\`\`floors\n${text}\`\`\`\n\nmore\n`
   await withWorkspace({ ...HOUSE, [document]: frame("upper → lower\n") }, async (root) => {
     const { drawings } = await checkArrows(root)
-    expect(checkDrawings(root, drawings, false)).toEqual([expect.stringMatching(/ARCHITECTURE.md: its drawing of the rooms is not/)])
+    expect(checkDrawings(root, drawings, false)).toEqual([
+      expect.stringMatching(/ARCHITECTURE.md: its drawing of the rooms is not/),
+    ])
     expect(checkDrawings(root, drawings, true)).toEqual([])
     expect(readFileSync(join(root, document), "utf8")).toBe(frame(`${drawings["endpoint"]!.plain}\n`))
     expect(checkDrawings(root, drawings, false)).toEqual([])
@@ -187,7 +210,10 @@ test("a drawing in a document that is not that of the sources is found, and writ
 })
 
 test("a room that has no floor is found", async () => {
-  const { violations } = await withWorkspace({ "packages/endpoint/src/cellar/wine.ts": "export const wine = 1\n" }, checkArrows)
+  const { violations } = await withWorkspace(
+    { "packages/endpoint/src/cellar/wine.ts": "export const wine = 1\n" },
+    checkArrows,
+  )
   expect(violations).toEqual([expect.stringMatching(/^packages\/endpoint\/src\/cellar: has no floor/)])
 })
 
@@ -201,7 +227,9 @@ test("a known violation is none, and one that is there no more is a violation", 
 })
 
 test("a dependency against the arrows is found in package.json, and a missing one", async () => {
-  const planted = { "packages/stream/package.json": manifest("stream", { "@x/fragment": "0.0.0", "left-pad": "1.3.0" }) }
+  const planted = {
+    "packages/stream/package.json": manifest("stream", { "@x/fragment": "0.0.0", "left-pad": "1.3.0" }),
+  }
   const { violations } = await withWorkspace(planted, checkArrows)
   for (const problem of ["lacks @x/wire", "has @x/fragment", "has left-pad"]) {
     expect(violations).toContainEqual(`packages/stream/package.json: dependencies ${problem}`)

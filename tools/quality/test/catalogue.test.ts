@@ -33,7 +33,9 @@ test("the catalogue's entries are numbered upwards, and each has a title", () =>
 })
 
 test("each entry begins the title of a test, and no test names one that isn't in the catalogue", () => {
-  const named = new Set(readdirSync(join(root, "packages")).flatMap((name) => testsOf(`packages/${name}/test`).flatMap(namedBy)))
+  const named = new Set(
+    readdirSync(join(root, "packages")).flatMap((name) => testsOf(`packages/${name}/test`).flatMap(namedBy)),
+  )
   expect(entries.filter(({ number }) => !named.has(number))).toEqual([])
   const numbers = new Set(entries.map(({ number }) => number))
   expect([...named].filter((number) => !numbers.has(number))).toEqual([])

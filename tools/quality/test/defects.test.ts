@@ -8,11 +8,14 @@ import { type Defect, Sources } from "../../defects/index.mjs"
 const root = fileURLToPath(new URL("../../..", import.meta.url))
 const sources = new Sources(root)
 
-test.each(["tools/mutations/lines.json", "tools/simulator/plants.json"])("%s names lines that are there, once", (list) => {
-  const defects = JSON.parse(readFileSync(join(root, list), "utf8")) as (Defect & { name: string })[]
-  const problems = defects.flatMap((defect) => {
-    const problem = sources.problem(defect)
-    return problem === undefined ? [] : [`${defect.name}: ${problem}`]
-  })
-  expect(problems).toEqual([])
-})
+test.each(["tools/mutations/lines.json", "tools/simulator/plants.json"])(
+  "%s names lines that are there, once",
+  (list) => {
+    const defects = JSON.parse(readFileSync(join(root, list), "utf8")) as (Defect & { name: string })[]
+    const problems = defects.flatMap((defect) => {
+      const problem = sources.problem(defect)
+      return problem === undefined ? [] : [`${defect.name}: ${problem}`]
+    })
+    expect(problems).toEqual([])
+  },
+)

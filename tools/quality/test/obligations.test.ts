@@ -26,7 +26,9 @@ const obligations = obligationsOf(read("packages/wire/PROTOCOL.md"))
 test("the obligations are numbered from 1, and are the drop reasons in their order", () => {
   expect(obligations.length).toBeGreaterThan(30)
   expect(obligations.map(([number]) => number)).toEqual(obligations.map((_, i) => i + 1))
-  const reasons = [...read("packages/wire/src/drop-reason.ts").matchAll(/^ {2}"([a-z-]+)",$/gm)].map(([, reason]) => reason)
+  const reasons = [...read("packages/wire/src/drop-reason.ts").matchAll(/^ {2}"([a-z-]+)",$/gm)].map(
+    ([, reason]) => reason,
+  )
   expect(obligations.map(([, reason]) => reason)).toEqual(reasons)
 })
 

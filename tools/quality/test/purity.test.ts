@@ -36,7 +36,9 @@ test.each([
 })
 
 test("an alias of a banned global is found where it is made", async () => {
-  const planted = { "packages/transport/src/simulated/planted.ts": `const { log } = Math\nconst clock = Date\nexport { log, clock }\n` }
+  const planted = {
+    "packages/transport/src/simulated/planted.ts": `const { log } = Math\nconst clock = Date\nexport { log, clock }\n`,
+  }
   expect((await withWorkspace(planted, checkPurity)).violations).toHaveLength(2)
 })
 

@@ -7,7 +7,14 @@ import { makeReference } from "../reference.mjs"
 /** Two packages, one of which has a second entry; everything in them is documented. */
 const SOUND: Record<string, string> = {
   "tools/tsconfig.docs.json": JSON.stringify({
-    compilerOptions: { module: "nodenext", target: "es2023", types: [], strict: true, allowImportingTsExtensions: true, noEmit: true },
+    compilerOptions: {
+      module: "nodenext",
+      target: "es2023",
+      types: [],
+      strict: true,
+      allowImportingTsExtensions: true,
+      noEmit: true,
+    },
     include: ["../packages/*/src/**/*.ts"],
   }),
   "packages/near/package.json": manifest("near", { ".": "./src/index.ts", "./more": "./src/more.ts" }),

@@ -13,7 +13,9 @@ function withCopy<T>(use: (copy: string) => T): T {
     cpSync(root, copy, {
       recursive: true,
       filter: (path) =>
-        !/node_modules|\/(dist|src|test|bench|examples|build|tools|\.git|\.cache|packed)(\/|$)/.test(path.slice(root.length)),
+        !/node_modules|\/(dist|src|test|bench|examples|build|tools|\.git|\.cache|packed)(\/|$)/.test(
+          path.slice(root.length),
+        ),
     })
     return use(copy)
   } finally {
@@ -39,12 +41,22 @@ const WIRE = "packages/wire/package.json"
 const VERSION: string = JSON.parse(readFileSync(join(root, WIRE), "utf8")).version
 
 test.each([
-  ["another address", WIRE, (it: any): unknown => (it.repository.url = "git+https://elsewhere.invalid/x.git"), /repository is not/],
+  [
+    "another address",
+    WIRE,
+    (it: any): unknown => (it.repository.url = "git+https://elsewhere.invalid/x.git"),
+    /repository is not/,
+  ],
   ["another folder", WIRE, (it: any): unknown => (it.repository.directory = "packages/stream"), /repository is not/],
   ["no access", WIRE, (it: any): unknown => delete it.publishConfig, /publishConfig.access/],
   ["another version", WIRE, (it: any): unknown => (it.version = "9.0.0"), /its version is 9\.0\.0/],
   ["no keywords", WIRE, (it: any): unknown => delete it.keywords, /no keywords/],
-  ["a script at install", "packages/native/package.json", (it: any): unknown => (it.scripts.install = "node x"), /a script at install/],
+  [
+    "a script at install",
+    "packages/native/package.json",
+    (it: any): unknown => (it.scripts.install = "node x"),
+    /a script at install/,
+  ],
   ["a package that isn't fixed", ".changeset/config.json", (it: any): unknown => it.fixed[0].pop(), /"fixed" is not/],
 ] as const)("%s is found", (_name, file, change, message) => {
   expect(problemsWith(file, change)).toEqual([expect.stringMatching(message)])
@@ -59,28 +71,31 @@ test("a version that the change log of a package says nothing of is found", () =
   expect(problems).toEqual([expect.stringContaining(`@x/wire: its CHANGELOG.md has nothing for ${VERSION}`)])
 })
 
-test.skipIf(!hasGit)("the next release goes on top of each change log, and what it says of the one before stays", () => {
-  withCopy((copy) => {
-    const pending = join(copy, ".changeset")
-    for (const file of readdirSync(pending)) if (file.endsWith(".md")) rmSync(join(pending, file))
-    writeFileSync(join(pending, "next.md"), `---\n"@x/wire": minor\n---\n\nSomething new.\n`)
-    const file = join(copy, "packages/wire/CHANGELOG.md")
-    const [title, ...before] = readFileSync(file, "utf8").split("\n")
-    // Which commit brought a change is said too, so there has to be one.
-    for (const args of [
-      ["init", "-q"],
-      ["add", "-A"],
-      [...AUTHOR, "commit", "-qm", "all"],
-    ])
-      output("git", args, copy)
-    output(join(root, "tools/release/node_modules/.bin/changeset"), ["version"], copy)
-    const after = readFileSync(file, "utf8").replace(/- [0-9a-f]{7}: /, "- ")
-    const [major, minor] = VERSION.split(".").map(Number)
-    const section = ["", `## ${major}.${minor! + 1}.0`, "", "### Minor Changes", "", "- Something new."]
-    expect(after.split("\n")).toEqual([title, ...section, ...before])
-    expect(releaseProblems(copy)).toEqual([])
-  })
-})
+test.skipIf(!hasGit)(
+  "the next release goes on top of each change log, and what it says of the one before stays",
+  () => {
+    withCopy((copy) => {
+      const pending = join(copy, ".changeset")
+      for (const file of readdirSync(pending)) if (file.endsWith(".md")) rmSync(join(pending, file))
+      writeFileSync(join(pending, "next.md"), `---\n"@x/wire": minor\n---\n\nSomething new.\n`)
+      const file = join(copy, "packages/wire/CHANGELOG.md")
+      const [title, ...before] = readFileSync(file, "utf8").split("\n")
+      // Which commit brought a change is said too, so there has to be one.
+      for (const args of [
+        ["init", "-q"],
+        ["add", "-A"],
+        [...AUTHOR, "commit", "-qm", "all"],
+      ])
+        output("git", args, copy)
+      output(join(root, "tools/release/node_modules/.bin/changeset"), ["version"], copy)
+      const after = readFileSync(file, "utf8").replace(/- [0-9a-f]{7}: /, "- ")
+      const [major, minor] = VERSION.split(".").map(Number)
+      const section = ["", `## ${major}.${minor! + 1}.0`, "", "### Minor Changes", "", "- Something new."]
+      expect(after.split("\n")).toEqual([title, ...section, ...before])
+      expect(releaseProblems(copy)).toEqual([])
+    })
+  },
+)
 
 test("the packages agree, and are not published from a placeholder", () => {
   expect(releaseProblems(root)).toEqual([])

@@ -29,11 +29,14 @@ test("a skip without an entry is refused, and so is one whose machine has all th
     { name: "packages/a/test/a.test.ts > a", note: undefined },
   ]
   const here = process.platform === "linux" ? [{ ...entry, needs: "Linux" }] : []
-  expect(judgeSkips(skips, here)).toMatchObject({ allowed: [], refused: [{ reason: expect.stringContaining('"too slow"; not in') }, {}] })
+  expect(judgeSkips(skips, here)).toMatchObject({
+    allowed: [],
+    refused: [{ reason: expect.stringContaining('"too slow"; not in') }, {}],
+  })
 })
 
 test("an entry with a need that nobody knows is an error", () => {
-  expect(() => judgeSkips([{ name: "packages/a/test/a.test.ts > a", note: undefined }], [{ ...entry, needs: "luck" }])).toThrow(
-    /unknown need "luck"/,
-  )
+  expect(() =>
+    judgeSkips([{ name: "packages/a/test/a.test.ts > a", note: undefined }], [{ ...entry, needs: "luck" }]),
+  ).toThrow(/unknown need "luck"/)
 })

@@ -4,7 +4,10 @@ import { dirname, join } from "node:path"
 import { ARROWS } from "../architecture.mjs"
 
 /** A workspace that keeps every rule, with `files` planted in it; gone when `use` is done. */
-export async function withWorkspace<T>(files: Record<string, string>, use: (root: string) => T | Promise<T>): Promise<T> {
+export async function withWorkspace<T>(
+  files: Record<string, string>,
+  use: (root: string) => T | Promise<T>,
+): Promise<T> {
   const root = mkdtempSync(join(tmpdir(), "layers-"))
   try {
     for (const [path, text] of Object.entries({ ...sound(), ...files })) {
@@ -12,23 +15,37 @@ export async function withWorkspace<T>(files: Record<string, string>, use: (root
       writeFileSync(join(root, path), text)
     }
     mkdirSync(join(root, "node_modules/@x"), { recursive: true })
-    for (const name of Object.keys(ARROWS)) symlinkSync(join(root, "packages", name), join(root, "node_modules/@x", name), "junction")
+    for (const name of Object.keys(ARROWS))
+      symlinkSync(join(root, "packages", name), join(root, "node_modules/@x", name), "junction")
     return await use(root)
   } finally {
     rmSync(root, { recursive: true, force: true })
   }
 }
 
-export function manifest(name: string, dependencies: Record<string, string>, optionalDependencies: Record<string, string> = {}): string {
+export function manifest(
+  name: string,
+  dependencies: Record<string, string>,
+  optionalDependencies: Record<string, string> = {},
+): string {
   const exports = { ".": { "@x/source": "./src/index.ts" } }
-  return JSON.stringify({ name: `@x/${name}`, version: "0.0.0", type: "module", exports, dependencies, optionalDependencies })
+  return JSON.stringify({
+    name: `@x/${name}`,
+    version: "0.0.0",
+    type: "module",
+    exports,
+    dependencies,
+    optionalDependencies,
+  })
 }
 
 function sound(): Record<string, string> {
   const files: Record<string, string> = { "packages/transport/src/simulated/index.ts": "export const simulated = 1\n" }
   for (const [name, arrows] of Object.entries(ARROWS) as [string, Record<string, string>][]) {
     const to = (kind: string): Record<string, string> =>
-      Object.fromEntries(Object.keys(arrows).flatMap((arrow) => (arrows[arrow] === kind ? [[`@x/${arrow}`, "0.0.0"]] : [])))
+      Object.fromEntries(
+        Object.keys(arrows).flatMap((arrow) => (arrows[arrow] === kind ? [[`@x/${arrow}`, "0.0.0"]] : [])),
+      )
     const imports = Object.entries(arrows).map(([arrow, kind]) =>
       kind === "dynamic"
         ? `export const load${arrow} = () => import("@x/${arrow}")\n`

@@ -18,19 +18,35 @@ const CAUSES: Partial<Record<DropReason, readonly Cause[]>> = {
   ...group(["streams-full", "peers-full", "beyond-spread"], ["always"]),
 }
 
-function group(reasons: readonly DropReason[], causes: readonly Cause[]): Partial<Record<DropReason, readonly Cause[]>> {
+function group(
+  reasons: readonly DropReason[],
+  causes: readonly Cause[],
+): Partial<Record<DropReason, readonly Cause[]>> {
   return Object.fromEntries(reasons.map((reason) => [reason, causes]))
 }
 
-export function checkCounters(judge: Judge, network: Network, nodes: readonly Node[], { faults, disasters }: Scenario): void {
+export function checkCounters(
+  judge: Judge,
+  network: Network,
+  nodes: readonly Node[],
+  { faults, disasters }: Scenario,
+): void {
   const causes = new Set<Cause>(["always", ...(Object.keys(faults) as Cause[]), ...(Object.keys(disasters) as Cause[])])
   for (const { name, process } of nodes) {
     const { drops, transport } = process.endpoint.stats()
     for (const [reason, count] of Object.entries(drops) as [DropReason, number][]) {
       const explained = CAUSES[reason]?.some((cause) => causes.has(cause)) === true
-      judge.check(count === 0 || explained, "counters", () => `${name}: ${count} drops of "${reason}", which nothing here explains`)
+      judge.check(
+        count === 0 || explained,
+        "counters",
+        () => `${name}: ${count} drops of "${reason}", which nothing here explains`,
+      )
     }
-    judge.check(transport.errors.other === 0, "counters", () => `${name}: ${transport.errors.other} socket errors without a name`)
+    judge.check(
+      transport.errors.other === 0,
+      "counters",
+      () => `${name}: ${transport.errors.other} socket errors without a name`,
+    )
   }
   for (const from of nodes) {
     for (const to of nodes) {

@@ -1,6 +1,7 @@
 /**
- * What the application does beside its streams. Calls that are given up, each of which is answered all the same; ends in order, by which nothing is lost;
- * and connections with named streams, which survive restarts and hand back what was not acknowledged.
+ * What the application does beside its streams. Calls that are given up, each of which is answered all the same; ends
+ * in order, by which nothing is lost; and connections with named streams, which survive restarts and hand back what was
+ * not acknowledged.
  */
 
 import { type Connection, EndpointError, type NamedStream, type Peer } from "@x/endpoint"
@@ -73,7 +74,11 @@ export class Doings {
     promise.then(done, (error: unknown) => {
       done()
       const code = error instanceof EndpointError ? error.code : "not an EndpointError"
-      this.#world.judge.check(codes.includes(code), "answers", () => `${process.name}: ${name} was answered with ${code}: ${String(error)}`)
+      this.#world.judge.check(
+        codes.includes(code),
+        "answers",
+        () => `${process.name}: ${name} was answered with ${code}: ${String(error)}`,
+      )
     })
   }
 
@@ -94,7 +99,9 @@ export class Doings {
           "closed",
         ])
       case 2:
-        return peer === undefined ? undefined : this.#answer(process, "ping", peer.ping({ signal }), ["aborted", "timeout", "not-joined"])
+        return peer === undefined
+          ? undefined
+          : this.#answer(process, "ping", peer.ping({ signal }), ["aborted", "timeout", "not-joined"])
       default:
         return peer === undefined ? undefined : void this.#pipe(process, peer)
     }
@@ -137,7 +144,8 @@ export class Doings {
     world.after(afterMs, () => {
       if (process.isOver) return
       // The standard says by an error of its own that a stream is closed or has failed already.
-      if (!isAborted) return stream.state === "open" ? this.#answer(process, "writer.close", writer.close(), codes) : undefined
+      if (!isAborted)
+        return stream.state === "open" ? this.#answer(process, "writer.close", writer.close(), codes) : undefined
       ledger.isCut = true
       this.#answer(process, "writer.abort", writer.abort(), codes)
     })
@@ -150,16 +158,20 @@ export class Doings {
     const held = (this.#held.get(process) ?? []).filter(({ it }) => !it.isClosed)
     if (held.length > 0 && draw.chance(0.6)) {
       const { it, named } = draw.pick(held)
-      const owed = [...named.values()].flatMap(({ ledger }) => (ledger !== undefined && process.isOwed(ledger) ? [ledger] : []))
+      const owed = [...named.values()].flatMap(({ ledger }) =>
+        ledger !== undefined && process.isOwed(ledger) ? [ledger] : [],
+      )
       const startMs = this.#world.now()
       const closing = it.close(LINGER_MS).then(() => {
-        if (!process.isOver && this.#world.now() - startMs < LINGER_MS) process.checkOrderly(owed, "its connection closed")
+        if (!process.isOver && this.#world.now() - startMs < LINGER_MS)
+          process.checkOrderly(owed, "its connection closed")
       })
       return this.#answer(process, "connection.close", closing, [])
     }
     // There is something to deliver.
     for (const ledger of process.open) if (ledger.isReliable && !ledger.isOwn && draw.chance(0.7)) this.#burst(ledger)
-    for (const { named } of held) for (const stream of named.values()) if (draw.chance(0.7)) this.#send(process, stream, 1_000)
+    for (const { named } of held)
+      for (const stream of named.values()) if (draw.chance(0.7)) this.#send(process, stream, 1_000)
     const ms = draw.scale(100, 5_000)
     this.#world.close(node, ms)
     // What is asked for of an endpoint that is being closed is refused, and closing it again is no other thing.
@@ -169,7 +181,11 @@ export class Doings {
       process.endpoint.connect(`${node.name}:${PORT}`)
       judge.fail("answers", `${process.name}: a closed endpoint took a connection`)
     } catch (error) {
-      judge.check(error instanceof EndpointError && error.code === "closed", "answers", () => `connect threw ${String(error)}`)
+      judge.check(
+        error instanceof EndpointError && error.code === "closed",
+        "answers",
+        () => `connect threw ${String(error)}`,
+      )
     }
   }
 
@@ -194,7 +210,8 @@ export class Doings {
     if (draw.chance(0.2)) this.#answer(process, "connection.joined", it.joined(), ["closed"])
     const label = `${NAMED}${draw.whole(1, NAMES_MAX)} of ${process.unique}/${held.findIndex((one) => one.it === it)}`
     const stream = named.get(label) ?? this.#name(process, it, named, label)
-    for (let left = draw.whole(1, 6); left > 0; left--) this.#send(process, stream, draw.whole(HEADER_BYTES, draw.pick([64, 1_000, 5_000])))
+    for (let left = draw.whole(1, 6); left > 0; left--)
+      this.#send(process, stream, draw.whole(HEADER_BYTES, draw.pick([64, 1_000, 5_000])))
   }
 
   #hold(process: Process, other: Node): Held {

@@ -101,7 +101,11 @@ export class StreamLedger {
   /** Its sender was told that it was not delivered. */
   withdraw(index: number): void {
     const fate = this.#fates[index]!
-    this.#judge.check((fate & DELIVERED) === 0, "verdict", () => `${this.name} ${index} was withdrawn, and had been delivered`)
+    this.#judge.check(
+      (fate & DELIVERED) === 0,
+      "verdict",
+      () => `${this.name} ${index} was withdrawn, and had been delivered`,
+    )
     if ((fate & WITHDRAWN) === 0) this.#withdrawn++
     this.#fates[index] = fate | WITHDRAWN
   }
@@ -122,7 +126,11 @@ export class StreamLedger {
       () => `${this.name}: what came back is message ${index} of s${key}`,
     )
     this.#judge.check((fate & HANDED_BACK) === 0, "handed-back", () => `${this.name}: message ${index} came back twice`)
-    this.#judge.check((fate & RECEIPTED) === 0, "handed-back", () => `${this.name}: message ${index} came back, and had a receipt`)
+    this.#judge.check(
+      (fate & RECEIPTED) === 0,
+      "handed-back",
+      () => `${this.name}: message ${index} came back, and had a receipt`,
+    )
     this.#fates[index] = fate | HANDED_BACK
     this.#handedBack++
   }
@@ -132,7 +140,10 @@ export class StreamLedger {
     this.#fates[index]! |= RECEIPTED
   }
 
-  /** Messages with a receipt that never came: only a consumer that is behind may drop those, on a stream that doesn't wait. */
+  /**
+   * Messages with a receipt that never came: only a consumer that is behind may drop those, on a stream that doesn't
+   * wait.
+   */
   get broken(): number {
     let broken = 0
     for (const fate of this.#fates) if ((fate & (RECEIPTED | DELIVERED)) === RECEIPTED) broken++
@@ -144,7 +155,11 @@ export class StreamLedger {
     const judge = this.#judge
     if (this.#delivery !== "reliable" && bytes < HEADER_BYTES) {
       this.#emptyDelivered++
-      judge.check(bytes === 0 && this.#emptyDelivered <= this.#emptyAccepted, "unpromised", () => `${this.name}: a message of ${bytes} B`)
+      judge.check(
+        bytes === 0 && this.#emptyDelivered <= this.#emptyAccepted,
+        "unpromised",
+        () => `${this.name}: a message of ${bytes} B`,
+      )
       return
     }
     const place = this.#delivery === "reliable" ? this.#expected(index) : index!
@@ -153,7 +168,11 @@ export class StreamLedger {
     const fate = this.#fates[place]!
     judge.check((fate & DELIVERED) === 0, "exactly-once", () => `${this.name}: message ${place} came twice`)
     judge.check((fate & WITHDRAWN) === 0, "unpromised", () => `${this.name}: message ${place} was withdrawn and came`)
-    judge.check(!this.#isOrdered || place >= this.#next, "order", () => `${this.name}: message ${place} came after ${this.#next - 1}`)
+    judge.check(
+      !this.#isOrdered || place >= this.#next,
+      "order",
+      () => `${this.name}: message ${place} came after ${this.#next - 1}`,
+    )
     judge.check(
       bytes === this.#bytes[place] && isContent(given, offset, bytes, this.key, place),
       "whole",

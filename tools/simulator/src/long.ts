@@ -1,6 +1,7 @@
 /**
- * `npm run simulate:long`: so many seeds that they take a while, in blocks. What is done is kept, by the version of the sources that it was done with:
- * the same call goes on where it was interrupted. Prints what all blocks came to, as RESULTS.md shows it.
+ * `npm run simulate:long`: so many seeds that they take a while, in blocks. What is done is kept, by the version of the
+ * sources that it was done with: the same call goes on where it was interrupted. Prints what all blocks came to, as
+ * RESULTS.md shows it.
  */
 
 import { execFileSync, spawnSync } from "node:child_process"
@@ -51,7 +52,8 @@ async function runBlock(first: number, count: number): Promise<void> {
   const all = Array.from({ length: count }, (_, i) => ({ seed: first + i, virtualMs: virtualMinutes * 60_000 }))
   await simulateAll(all, { jobs: options.jobs, seedTimeoutMs: SEED_TIMEOUT_MS }, ({ result, wallMs }) => {
     addResult(summary, result, wallMs)
-    if (result.failure !== undefined) failures.push(`seed ${result.seed}: ${result.failure.invariant}: ${result.failure.detail}`)
+    if (result.failure !== undefined)
+      failures.push(`seed ${result.seed}: ${result.failure.invariant}: ${result.failure.detail}`)
   })
   writeFileSync(file, JSON.stringify({ from: first, seeds: count, failures, summary } satisfies Block))
   console.log(`seeds ${first} to ${first + count - 1}: ${failures.length} failures`)
@@ -64,7 +66,9 @@ function report(): void {
     .toSorted()
     .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as Block)
   for (const it of blocks) addSummary(summary, it.summary)
-  console.log(`\nversion ${version}, ${virtualMinutes} virtual minutes of faults a seed, seeds ${describeRanges(blocks)}`)
+  console.log(
+    `\nversion ${version}, ${virtualMinutes} virtual minutes of faults a seed, seeds ${describeRanges(blocks)}`,
+  )
   for (const line of describeSummary(summary)) console.log(line)
   for (const { failures } of blocks) for (const failure of failures) console.log(failure)
   process.exitCode = summary.failures === 0 ? 0 : 1
@@ -90,13 +94,24 @@ function describeRanges(blocks: readonly Block[]): string {
   return ranges.map(({ from: first, to }) => `${first} to ${to}`).join(", ")
 }
 
-/** Of what is simulated and of what simulates it; with changes that aren't committed nobody could say later what was run. */
+/**
+ * Of what is simulated and of what simulates it; with changes that aren't committed nobody could say later what was
+ * run.
+ */
 function versionOfSources(): string {
-  const paths = ["packages/wire/src", "packages/stream/src", "packages/fragment/src", "packages/endpoint/src", "packages/transport/src"]
+  const paths = [
+    "packages/wire/src",
+    "packages/stream/src",
+    "packages/fragment/src",
+    "packages/endpoint/src",
+    "packages/transport/src",
+  ]
   const git = (...args: string[]): string => execFileSync("git", args, { cwd: ROOT, encoding: "utf8" }).trim()
   const watched = [...paths, "tools/simulator/src"]
   if (git("status", "--porcelain", "--", ...watched) !== "") {
-    console.error("error: the sources have changes that are not committed; commit them, so that the result says of what it is")
+    console.error(
+      "error: the sources have changes that are not committed; commit them, so that the result says of what it is",
+    )
     process.exit(1)
   }
   return git("log", "-1", "--format=%h", "--", ...watched)

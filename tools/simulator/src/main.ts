@@ -26,14 +26,23 @@ const SEED_TIMEOUT_MS = 300_000
 const RECORD_LINES = 40
 
 const options = new Command("simulate")
-  .description("Whole endpoints on a simulated network, with faults drawn from a seed and invariants checked after every step.")
+  .description(
+    "Whole endpoints on a simulated network, with faults drawn from a seed and invariants checked after every step.",
+  )
   .option("--seeds <number>", "how many seeds", whole, 200)
   .option("--from <seed>", "the first of them", whole, 1)
   .option("--virtual-minutes <minutes>", "how long faults go on for each seed, in virtual time", minutes, 30)
   .option("--seed <seed>", "this one alone, with its scenario and the last of what happened", whole)
-  .addOption(new Option("--preset <name>", "links as they are found instead of drawn ones").choices(Object.keys(PRESETS)))
+  .addOption(
+    new Option("--preset <name>", "links as they are found instead of drawn ones").choices(Object.keys(PRESETS)),
+  )
   .option("--jobs <number>", "processes at a time", whole, availableParallelism())
-  .option("--twice <number>", "every so many seeds one is run twice, to see that it gives the same run; 0: none", whole, 50)
+  .option(
+    "--twice <number>",
+    "every so many seeds one is run twice, to see that it gives the same run; 0: none",
+    whole,
+    50,
+  )
   .option("--stop", "end at the first failure")
   .option("--json", "one JSON object a seed, and the summary last")
   .parse()

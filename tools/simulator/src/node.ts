@@ -20,7 +20,13 @@ export class Node {
   readonly #after: (ms: number, run: () => void) => void
   readonly #joining = new Map<Node, AbortController>()
 
-  constructor(name: string, network: Network, options: EndpointOptions, world: ProcessWorld, after: (ms: number, run: () => void) => void) {
+  constructor(
+    name: string,
+    network: Network,
+    options: EndpointOptions,
+    world: ProcessWorld,
+    after: (ms: number, run: () => void) => void,
+  ) {
     this.name = name
     this.#network = network
     this.#options = options

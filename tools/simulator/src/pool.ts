@@ -28,7 +28,11 @@ export async function simulateAll(
   await Promise.all(Array.from({ length: jobs }, () => run(source, seedTimeoutMs, onAnswer)))
 }
 
-async function run(source: Iterator<SimulationOptions>, seedTimeoutMs: number, onAnswer: (answer: SeedAnswer) => void): Promise<void> {
+async function run(
+  source: Iterator<SimulationOptions>,
+  seedTimeoutMs: number,
+  onAnswer: (answer: SeedAnswer) => void,
+): Promise<void> {
   let worker: ChildProcess | undefined
   try {
     for (let next = source.next(); next.done !== true; next = source.next()) {
@@ -62,7 +66,18 @@ function ask(worker: ChildProcess, options: SimulationOptions, timeoutMs: number
 /** Of a seed that told nothing. */
 function lost({ seed, virtualMs }: SimulationOptions, detail: string): WorkerAnswer {
   const result: SimulationResult = {
-    ...{ seed, nodes: 0, traceHash: "", virtualMs, datagrams: 0, messages: 0, delivered: 0, checks: 0, disasters: {}, doings: {} },
+    ...{
+      seed,
+      nodes: 0,
+      traceHash: "",
+      virtualMs,
+      datagrams: 0,
+      messages: 0,
+      delivered: 0,
+      checks: 0,
+      disasters: {},
+      doings: {},
+    },
     ...{ convergenceShare: 0, isStrict: false, record: [], failure: { invariant: "quiet", detail, atMs: 0 } },
   }
   return { result, wallMs: Infinity }

@@ -1,6 +1,13 @@
 /** One incarnation of a node: its endpoint, the streams it opened, and what it was told. */
 
-import { Endpoint, type EndpointOptions, type IncomingStream, type Message, type OutgoingStream, type Peer } from "@x/endpoint"
+import {
+  Endpoint,
+  type EndpointOptions,
+  type IncomingStream,
+  type Message,
+  type OutgoingStream,
+  type Peer,
+} from "@x/endpoint"
 import type { Host, Transport } from "@x/transport/host"
 import type { SimulatedHost } from "@x/transport/simulated"
 import { HEADER_BYTES, read32 } from "./content.ts"
@@ -75,7 +82,9 @@ export class Process {
       this.incoming.add(stream)
       void stream.closed.then(() => this.incoming.delete(stream))
     })
-    endpoint.handle(CONSUMERS.handler, (message: Message) => this.#take(message.peer, message.stream, message.bytes, 0, message.length))
+    endpoint.handle(CONSUMERS.handler, (message: Message) =>
+      this.#take(message.peer, message.stream, message.bytes, 0, message.length),
+    )
     endpoint.handleAsync(CONSUMERS.asyncHandler, async ({ peer, stream, bytes }) => {
       await this.#world.consumers.sleep(this.#world.handlingMs())
       this.#take(peer, stream, bytes, 0, bytes.length)
@@ -134,14 +143,18 @@ export class Process {
 
   #known(stream: IncomingStream): StreamLedger | undefined {
     const known = this.#ledgerOf.get(stream)
-    if (known !== undefined || !stream.label.startsWith(NAMED)) return known ?? this.#world.ledgers.get(Number(stream.label.slice(1)))
+    if (known !== undefined || !stream.label.startsWith(NAMED))
+      return known ?? this.#world.ledgers.get(Number(stream.label.slice(1)))
     // Nothing of it has come yet. Of those of one name the last is meant.
     const { label, peer } = stream
     const all = [...this.#world.ledgers.values()]
     return all.findLast((it) => it.from === peer.unique && it.to === this.unique && it.stream.label === label)
   }
 
-  /** Whether the messages of a stream have to come although this process, or what the stream belongs to, ends in order: the other one lives and knows it. */
+  /**
+   * Whether the messages of a stream have to come although this process, or what the stream belongs to, ends in order:
+   * the other one lives and knows it.
+   */
   isOwed(ledger: StreamLedger): boolean {
     return ledger.isReliable && !ledger.isCut && ledger.stream.peer.state === "joined" && this.#isKnownTo(ledger)
   }
@@ -178,15 +191,21 @@ export class Process {
       judge.check(
         ledger.isAccountedFor,
         "handed-back",
-        () => `${ledger.name}: of ${ledger.accepted} ${ledger.handedBack} were handed back; ${JSON.stringify(ledger.stream.account)}`,
+        () =>
+          `${ledger.name}: of ${ledger.accepted} ${ledger.handedBack} were handed back; ${JSON.stringify(ledger.stream.account)}`,
       )
-    judge.check(this.unanswered.size === 0, "answers", () => `${this.name} is closed, and ${this.unanswered.size} calls are not answered`)
+    judge.check(
+      this.unanswered.size === 0,
+      "answers",
+      () => `${this.name} is closed, and ${this.unanswered.size} calls are not answered`,
+    )
   }
 
   /** The process is no more: what was promised to it and by it is off. */
   end(): void {
     this.isOver = true
-    for (const ledger of this.#world.ledgers.values()) if (ledger.from === this.unique || ledger.to === this.unique) ledger.isCut = true
+    for (const ledger of this.#world.ledgers.values())
+      if (ledger.from === this.unique || ledger.to === this.unique) ledger.isCut = true
     this.open.clear()
     this.peers.clear()
     this.incoming.clear()
@@ -219,8 +238,16 @@ export class Process {
     const { pool, sendPool, assemblyBytes, peers, streams, halfOpen } = insideOf(this.endpoint).sizes
     const { poolPacketsMax, sendPoolPacketsMax, assemblyBytesMax } = this.#options
     const holds =
-      pool <= poolPacketsMax! && sendPool <= sendPoolPacketsMax! && assemblyBytes <= assemblyBytesMax! && halfOpen <= 1_024 && peers >= 0
-    this.#world.judge.check(holds && streams >= 0, "budget", () => `${this.name}: ${JSON.stringify(insideOf(this.endpoint).sizes)}`)
+      pool <= poolPacketsMax! &&
+      sendPool <= sendPoolPacketsMax! &&
+      assemblyBytes <= assemblyBytesMax! &&
+      halfOpen <= 1_024 &&
+      peers >= 0
+    this.#world.judge.check(
+      holds && streams >= 0,
+      "budget",
+      () => `${this.name}: ${JSON.stringify(insideOf(this.endpoint).sizes)}`,
+    )
   }
 
   #meet(peer: Peer): void {
@@ -231,7 +258,11 @@ export class Process {
   }
 
   #replace(peer: Peer, before: Peer): void {
-    this.#world.judge.check(this.#left.has(before), "peers", () => `${this.name}: ${before.unique} was replaced and had not left`)
+    this.#world.judge.check(
+      this.#left.has(before),
+      "peers",
+      () => `${this.name}: ${before.unique} was replaced and had not left`,
+    )
     this.#meet(peer)
   }
 
@@ -248,10 +279,18 @@ export class Process {
       if (!this.isClosing) ledger.isCut = true
       ledger.check()
       const { account, delivery } = ledger.stream
-      judge.check(account.pending === 0, "departure", () => `${ledger.name}: its peer left, and ${account.pending} are pending`)
+      judge.check(
+        account.pending === 0,
+        "departure",
+        () => `${ledger.name}: its peer left, and ${account.pending} are pending`,
+      )
       if (wasOpen && delivery !== "latest" && delivery !== "fire-and-forget") lost += account.unconfirmed
     }
-    judge.check(lost <= unconfirmed && dropped >= 0, "departure", () => `${this.name}: ${lost} unconfirmed, and told were ${unconfirmed}`)
+    judge.check(
+      lost <= unconfirmed && dropped >= 0,
+      "departure",
+      () => `${this.name}: ${lost} unconfirmed, and told were ${unconfirmed}`,
+    )
     this.#world.onAlone(this)
   }
 
@@ -271,9 +310,15 @@ export class Process {
     const { judge } = this.#world
     const ledger = this.#ledger(stream, bytes, offset, length)
     if (ledger === undefined) {
-      // The opening of a stream without acknowledgements may come behind its messages; one without bytes says nothing of whose it is.
-      const mayBeUnknown = length < HEADER_BYTES && (stream.delivery === "fire-and-forget" || stream.delivery === "latest")
-      return judge.check(mayBeUnknown, "foreign", () => `${this.name}: a message of ${length} B on the unknown stream "${stream.label}"`)
+      // The opening of a stream without acknowledgements may come behind its messages; one without bytes says nothing
+      // of whose it is.
+      const mayBeUnknown =
+        length < HEADER_BYTES && (stream.delivery === "fire-and-forget" || stream.delivery === "latest")
+      return judge.check(
+        mayBeUnknown,
+        "foreign",
+        () => `${this.name}: a message of ${length} B on the unknown stream "${stream.label}"`,
+      )
     }
     judge.check(
       ledger.to === this.unique && ledger.from === peer.unique,

@@ -1,6 +1,7 @@
 /**
- * What the world of a seed is like. Drawn before anything happens, and printable: a seed differs from the next one in which faults there are at
- * all (most seeds have some of them, some none, some all), how strong they are, what the nodes are told, and what they do.
+ * What the world of a seed is like. Drawn before anything happens, and printable: a seed differs from the next one in
+ * which faults there are at all (most seeds have some of them, some none, some all), how strong they are, what the
+ * nodes are told, and what they do.
  *
  * @module
  */
@@ -29,7 +30,10 @@ export const DISASTERS = [
 ] as const
 export type Disaster = (typeof DISASTERS)[number]
 
-/** What the application does beside its streams: calls that are given up, ends in order, and handles that survive restarts. */
+/**
+ * What the application does beside its streams: calls that are given up, ends in order, and handles that survive
+ * restarts.
+ */
 export const DOINGS = ["aborts", "closes", "connections"] as const
 export type Doing = (typeof DOINGS)[number]
 
@@ -44,7 +48,9 @@ export interface Scenario {
   readonly faults: LinkOptions
   /** Mean milliseconds between two of a kind. */
   readonly disasters: Partial<Record<Disaster, number>>
-  /** The same of doings of a node. Drawn by themselves: a seed without any is the world that it would be without them. */
+  /**
+   * The same of doings of a node. Drawn by themselves: a seed without any is the world that it would be without them.
+   */
   readonly doings: Partial<Record<Doing, number>>
   readonly controller: "loss-based" | "fixed"
   /** What the endpoints are told, all alike. */
@@ -125,12 +131,22 @@ function drawLinks(draw: Draw, viciousness: number): Pick<Scenario, "path" | "fa
   const path = {
     delayMs,
     jitterMs: draw.chance(0.7) ? delayMs * draw.uniform(0, 0.5) : 0,
-    ...(draw.chance(0.6) ? { rateBitsPerSecond: draw.scale(4_000_000, 1_000_000_000), queueBytes: draw.scale(65_536, 1_048_576) } : {}),
+    ...(draw.chance(0.6)
+      ? { rateBitsPerSecond: draw.scale(4_000_000, 1_000_000_000), queueBytes: draw.scale(65_536, 1_048_576) }
+      : {}),
   }
   const on = (): boolean => draw.chance(viciousness)
   const faults: LinkOptions = {
     ...(on() ? { lossRate: draw.scale(0.001, 0.3) } : {}),
-    ...(on() ? { burst: { enterRate: draw.scale(0.001, 0.03), leaveRate: draw.scale(0.03, 0.5), lossRate: draw.uniform(0.3, 1) } } : {}),
+    ...(on()
+      ? {
+          burst: {
+            enterRate: draw.scale(0.001, 0.03),
+            leaveRate: draw.scale(0.03, 0.5),
+            lossRate: draw.uniform(0.3, 1),
+          },
+        }
+      : {}),
     ...(on() ? { duplicateRate: draw.scale(0.01, 0.5) } : {}),
     ...(on() ? { reorderRate: draw.scale(0.01, 0.5), reorderDelayMs: draw.scale(1, 2_000) } : {}),
     ...(on() ? { corruptRate: draw.scale(0.001, 0.3) } : {}),
@@ -148,12 +164,18 @@ function drawDisasters(draw: Draw, viciousness: number): Scenario["disasters"] {
 function drawDoings(draw: Draw): Scenario["doings"] {
   const doings: Partial<Record<Doing, number>> = {}
   // Closing makes an end of all that the others do.
-  for (const doing of DOINGS) if (draw.chance(0.35)) doings[doing] = (doing === "closes" ? 20 : 1) * draw.scale(500, 5_000)
+  for (const doing of DOINGS)
+    if (draw.chance(0.35)) doings[doing] = (doing === "closes" ? 20 : 1) * draw.scale(500, 5_000)
   return doings
 }
 
 /** `isSmall`: bounds that are met all the time. */
-function drawOptions(draw: Draw, isSmall: boolean, bytesMax: number, controller: Scenario["controller"]): EndpointOptions {
+function drawOptions(
+  draw: Draw,
+  isSmall: boolean,
+  bytesMax: number,
+  controller: Scenario["controller"],
+): EndpointOptions {
   const heartbeatMs = draw.pick([200, 1_000, 1_000, 3_000])
   const messageBytesMax = Math.max(bytesMax, 65_536)
   return {

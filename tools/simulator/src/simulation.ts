@@ -1,12 +1,18 @@
 /**
- * One seed: a world of nodes, a time of faults in which nothing may go wrong (safety), then a whole network on which all that was promised has to
- * happen in time (liveness), then an end that leaves nothing.
+ * One seed: a world of nodes, a time of faults in which nothing may go wrong (safety), then a whole network on which
+ * all that was promised has to happen in time (liveness), then an end that leaves nothing.
  *
  * @module
  */
 
 import { systemHost } from "@x/transport"
-import { createNetwork, type LinkOptions, type Network, type PresetName, type SimulatedHost } from "@x/transport/simulated"
+import {
+  createNetwork,
+  type LinkOptions,
+  type Network,
+  type PresetName,
+  type SimulatedHost,
+} from "@x/transport/simulated"
 import { checkCounters } from "./counters.ts"
 import { Doings } from "./doings.ts"
 import { Draw, insideOf } from "@x/testkit"
@@ -58,7 +64,10 @@ const ENDING_MS = 300_000
 const PACKET_BYTES_MIN = 500
 /** Of an endpoint that is being closed when the network heals. */
 const CLOSING_MS = 20_000
-/** An idle peer is sent a heartbeat three intervals after the last one: no sooner does one notice that it was forgotten, or that another process is there. */
+/**
+ * An idle peer is sent a heartbeat three intervals after the last one: no sooner does one notice that it was forgotten,
+ * or that another process is there.
+ */
 const NOTICE_HEARTBEATS = 3
 /** Data that was under way when the network healed is late by so much at most. */
 const RTTS_TO_CONVERGE = 10
@@ -97,7 +106,13 @@ class Simulation {
     this.#scenario = scenario
     this.#virtualMs = virtualMs
     const link = { ...scenario.path, ...scenario.faults }
-    this.#network = createNetwork({ seed, link, crypto: systemHost().crypto, settle: () => this.#settle(), recordLines })
+    this.#network = createNetwork({
+      seed,
+      link,
+      crypto: systemHost().crypto,
+      settle: () => this.#settle(),
+      recordLines,
+    })
     this.#judge = new Judge(() => this.#network.now)
     this.#director = this.#network.host("director", { v4: false, v6: false })
     this.#actors = new Timers(this.#director)
@@ -138,7 +153,8 @@ class Simulation {
       consumers: this.#consumers,
       handlingMs: () => draw.uniform(0, traffic.handlingMs),
       processes: () => this.#nodes.map(({ process }) => process),
-      onAlone: (process) => lasting(draw.around(300), () => this.#nodes.find((node) => node.process === process)?.joinAll()),
+      onAlone: (process) =>
+        lasting(draw.around(300), () => this.#nodes.find((node) => node.process === process)?.joinAll()),
     }
     for (let i = 0; i < nodes; i++) this.#nodes.push(new Node(`n${i}`, this.#network, options, world, lasting))
     // Each pair is joined by one side, by the other, or by both at once.
@@ -208,8 +224,9 @@ class Simulation {
     for (const node of this.#nodes) node.joinAnew()
     const isWhole = this.#nodes.every(({ process }) => process.peers.size === this.#nodes.length - 1)
     const { protection, heartbeatMs, unreachableMs } = this.#scenario.options
-    // Where there are keys no hint tells who was forgotten: he finds out by silence, at the latest when he takes the peer for unreachable; and by that alone
-    // who has a state left of a process that ended, at another of its addresses than the one that follows joined from.
+    // Where there are keys no hint tells who was forgotten: he finds out by silence, at the latest when he takes the
+    // peer for unreachable; and by that alone who has a state left of a process that ended, at another of its addresses
+    // than the one that follows joined from.
     const silenceMs = protection === undefined ? 0 : unreachableMs!
     // Who was taken for unreachable is asked with the next heartbeat.
     const isAway = this.#nodes.some(({ process }) => [...process.peers].some(({ state }) => state === "unreachable"))
@@ -217,10 +234,15 @@ class Simulation {
     await this.#converge(path, Math.max(silenceMs, noticeMs), false)
     // And on each association, both ways, messages get through.
     const said: StreamLedger[] = []
-    for (const { process } of this.#nodes) for (const peer of process.peers) said.push(this.#workload.say(process, peer))
+    for (const { process } of this.#nodes)
+      for (const peer of process.peers) said.push(this.#workload.say(process, peer))
     if (!this.#hasFailed) await this.#converge(path, silenceMs, true)
     for (const ledger of said)
-      this.#judge.check(ledger.missing === 0 || ledger.isCut, "convergence", () => `${ledger.name}: what was said last never came`)
+      this.#judge.check(
+        ledger.missing === 0 || ledger.isCut,
+        "convergence",
+        () => `${ledger.name}: what was said last never came`,
+      )
     this.#checkPromises()
     for (const { process } of this.#nodes) process.checkStructure()
   }
@@ -241,8 +263,9 @@ class Simulation {
   }
 
   /**
-   * 10 RTT + 1 s + twice what the pending bytes take. RTT: of the path, or the largest that an endpoint holds it for after the faults. How long bytes take: at
-   * the rate of the link and, to one peer or on one stream, at a window of it (or the memory for it, or the queue of its consumer) in a round trip, as the faults have left the window.
+   * 10 RTT + 1 s + twice what the pending bytes take. RTT: of the path, or the largest that an endpoint holds it for
+   * after the faults. How long bytes take: at the rate of the link and, to one peer or on one stream, at a window of it
+   * (or the memory for it, or the queue of its consumer) in a round trip, as the faults have left the window.
    */
   #bounds({ delayMs = 0, jitterMs = 0, rateBitsPerSecond = Infinity, queueBytes = 0 }: LinkOptions): Bounds {
     const pathMs = 2 * (delayMs + jitterMs)
@@ -261,12 +284,16 @@ class Simulation {
           const pending = stream.parked.bytes + stream.unacknowledgedBytes
           toPeer += pending
           windowsMs = Math.max(windowsMs, (pending * roundMs) / (windowPackets! * PACKET_BYTES_MIN))
-          // Half a queue at a time, also where its consumer was behind only once. How many messages a packet brings is not known, nor how many packets a message takes.
+          // Half a queue at a time, also where its consumer was behind only once. How many messages a packet brings is
+          // not known, nor how many packets a message takes.
           const portions = (stream.account.pending + pending / PACKET_BYTES_MIN) / (queuedMessagesMax! / 2)
           windowsMs = Math.max(windowsMs, portions * roundMs)
         }
         bytes += toPeer
-        windowsMs = Math.max(windowsMs, (toPeer * roundMs) / Math.min(windowBytes, sendPoolPacketsPerPeer! * PACKET_BYTES_MIN))
+        windowsMs = Math.max(
+          windowsMs,
+          (toPeer * roundMs) / Math.min(windowBytes, sendPoolPacketsPerPeer! * PACKET_BYTES_MIN),
+        )
       }
     }
     const linkMs = (bytes * 8_000) / rateBitsPerSecond
@@ -276,7 +303,10 @@ class Simulation {
     }
   }
 
-  /** All are joined with all (and hear each other), nothing is pending or waits for its consumer, and each send, flush and end was answered. */
+  /**
+   * All are joined with all (and hear each other), nothing is pending or waits for its consumer, and each send, flush
+   * and end was answered.
+   */
   #isConverged(isHeard: boolean): boolean {
     for (const { process } of this.#nodes) {
       if (process.peers.size !== this.#nodes.length - 1) return false
@@ -343,11 +373,18 @@ class Simulation {
     for (const { name, endpoint } of processes) {
       const { peers, slots: _slots, ...rest } = insideOf(endpoint).sizes
       const left = Object.entries({ peers, ...rest }).filter(([, value]) => value !== 0)
-      this.#judge.check(left.length === 0, "nothing-left", () => `${name}: ${left.map(([what, value]) => `${what} ${value}`).join(", ")}`)
+      this.#judge.check(
+        left.length === 0,
+        "nothing-left",
+        () => `${name}: ${left.map(([what, value]) => `${what} ${value}`).join(", ")}`,
+      )
     }
   }
 
-  /** Lets time pass until a condition holds, or so much of it has passed, or something is wrong; looks at what changed after each step. */
+  /**
+   * Lets time pass until a condition holds, or so much of it has passed, or something is wrong; looks at what changed
+   * after each step.
+   */
   async #runUntil(isDone: () => boolean, withinMs: number): Promise<void> {
     const untilMs = this.#network.now + withinMs
     // An event at the end, so that time gets there.
@@ -367,8 +404,8 @@ class Simulation {
   }
 
   /**
-   * Lets promises run. A turn of the event loop lets all of them, and costs more than all else in a step: while faults go on, a number of them that is
-   * always the same does as well.
+   * Lets promises run. A turn of the event loop lets all of them, and costs more than all else in a step: while faults
+   * go on, a number of them that is always the same does as well.
    */
   async #settle(): Promise<void> {
     if (this.#isThorough) await new Promise((resolve) => setImmediate(resolve))

@@ -1,6 +1,6 @@
 /**
- * One of the two processes of a soak: many streams of all modes to the other, over real sockets that lose datagrams, opened and ended all the time. Checks
- * each message that comes, and tells the parent what it holds.
+ * One of the two processes of a soak: many streams of all modes to the other, over real sockets that lose datagrams,
+ * opened and ended all the time. Checks each message that comes, and tells the parent what it holds.
  */
 
 import { type Delivery, Endpoint, type IncomingStream, type OutgoingStream, type Peer } from "@x/endpoint"
@@ -45,7 +45,14 @@ export type SoakAnswer =
   | { readonly kind: "finished"; readonly unsettled: number }
 
 const TICK_MS = 20
-const DELIVERIES: readonly Delivery[] = ["reliable", "reliable", "reliable-unordered", "best-effort", "latest", "fire-and-forget"]
+const DELIVERIES: readonly Delivery[] = [
+  "reliable",
+  "reliable",
+  "reliable-unordered",
+  "best-effort",
+  "latest",
+  "fire-and-forget",
+]
 const TYPE = 1
 /** Messages of a stream before it ends and another one begins, on the average. */
 const MESSAGES_PER_STREAM = 500
@@ -139,7 +146,8 @@ class Soak {
     this.#incoming.set(stream, it)
     const { delivery } = stream
     if (delivery.startsWith("reliable")) this.#kept++
-    if (delivery === "reliable" && index !== it.next) this.#fail(`${stream.label}: message ${index} instead of ${it.next}`)
+    if (delivery === "reliable" && index !== it.next)
+      this.#fail(`${stream.label}: message ${index} instead of ${it.next}`)
     if ((delivery === "best-effort" || delivery === "latest") && index < it.next)
       this.#fail(`${stream.label}: message ${index} after ${it.next - 1}`)
     if (delivery === "reliable-unordered" || delivery === "fire-and-forget") {

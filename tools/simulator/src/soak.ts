@@ -1,4 +1,7 @@
-/** `npm run soak`: two processes on loopback, many streams, a path that loses datagrams; memory and counters over time, and their slopes. */
+/**
+ * `npm run soak`: two processes on loopback, many streams, a path that loses datagrams; memory and counters over time,
+ * and their slopes.
+ */
 
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -12,7 +15,9 @@ const MIB = 1_048_576
 const ANSWER_MS = 90_000
 
 const options = new Command("soak")
-  .description("Many streams between two processes over loopback sockets that lose datagrams: memory and counters, and their slopes.")
+  .description(
+    "Many streams between two processes over loopback sockets that lose datagrams: memory and counters, and their slopes.",
+  )
   .option("--minutes <minutes>", "how long", positive, 1)
   .option("--streams <number>", "streams at a time, each way", positive, 100)
   .option("--loss <percent>", "of the datagrams, each way", Number, 1)
@@ -25,7 +30,8 @@ const samples: { readonly atMs: number; readonly of: readonly SoakSample[] }[] =
 const children = [start(), start()]
 const failures: string[] = []
 let startedMs = 0
-for (const child of children) child.once("exit", (code, signal) => failures.push(`a process ended by ${signal ?? `code ${code}`}`))
+for (const child of children)
+  child.once("exit", (code, signal) => failures.push(`a process ended by ${signal ?? `code ${code}`}`))
 
 try {
   await run()
@@ -79,8 +85,10 @@ async function sample(): Promise<void> {
   const atMs = performance.now() - startedMs
   samples.push({ atMs, of })
   if (options.json === true) return console.log(JSON.stringify({ atMs, of }))
-  const sum = (field: "sent" | "received" | "streamsOpened" | "faultsLost"): number => of.reduce((total, it) => total + it[field], 0)
-  const mib = (field: "rssBytes" | "heapBytes" | "buffersBytes"): string => of.map((it) => (it[field] / MIB).toFixed(1)).join(" + ")
+  const sum = (field: "sent" | "received" | "streamsOpened" | "faultsLost"): number =>
+    of.reduce((total, it) => total + it[field], 0)
+  const mib = (field: "rssBytes" | "heapBytes" | "buffersBytes"): string =>
+    of.map((it) => (it[field] / MIB).toFixed(1)).join(" + ")
   console.log(
     `${(atMs / 60_000).toFixed(1)} min: ${sum("sent")} messages, ${sum("streamsOpened")} streams, ${sum("faultsLost")} datagrams lost; ` +
       `RSS ${mib("rssBytes")} MiB, heap ${mib("heapBytes")}, buffers ${mib("buffersBytes")}`,

@@ -7,7 +7,8 @@ export interface WorkerAnswer {
   readonly wallMs: number
 }
 
-// Thousands of errors are made that are what was asked for, and a stack costs more than all else about them. A seed by itself is run elsewhere.
+// Thousands of errors are made that are what was asked for, and a stack costs more than all else about them. A seed by
+// itself is run elsewhere.
 Error.stackTraceLimit = 0
 
 // What escapes belongs to the seed under way: it is told like any other failure.

@@ -9,7 +9,16 @@ import { CONSUMERS, type Process } from "./process.ts"
 import type { Traffic } from "./scenario.ts"
 
 /** Errors that a send, a flush or an end may answer with, and what each says of the message. */
-const WITHDRAWN = new Set(["aborted", "timeout", "refused", "dropped", "not-joined", "stream-closed", "closed", "too-large"])
+const WITHDRAWN = new Set([
+  "aborted",
+  "timeout",
+  "refused",
+  "dropped",
+  "not-joined",
+  "stream-closed",
+  "closed",
+  "too-large",
+])
 
 export interface WorkloadWorld {
   readonly judge: Judge
@@ -54,10 +63,15 @@ export class Workload {
 
   #streamTo(process: Process, peer: Peer): StreamLedger | undefined {
     const { draw, traffic } = this.#world
-    const open = [...process.open].filter(({ stream, isOwn }) => stream.peer === peer && stream.state === "open" && !isOwn)
+    const open = [...process.open].filter(
+      ({ stream, isOwn }) => stream.peer === peer && stream.state === "open" && !isOwn,
+    )
     if (open.length > 0 && (open.length >= traffic.streamsPerPeer || draw.chance(0.9))) return draw.pick(open)
     const delivery = draw.pick(traffic.deliveries)
-    const limits = delivery === "best-effort" && draw.chance(0.5) ? { lifetimeMs: draw.scale(10, 5_000), resendsMax: draw.whole(0, 4) } : {}
+    const limits =
+      delivery === "best-effort" && draw.chance(0.5)
+        ? { lifetimeMs: draw.scale(10, 5_000), resendsMax: draw.whole(0, 4) }
+        : {}
     const options = { delivery, priority: draw.whole(0, 2), weight: draw.whole(1, 4), ...limits }
     const type = draw.pick(Object.values(CONSUMERS))
     try {
@@ -108,7 +122,11 @@ export class Workload {
       counts[result]++
     } else if (result === "dropped") counts.dropped++
     else counts.refused++
-    this.#world.judge.check(result !== "too-large", "verdict", () => `${ledger.name}: ${bytes} B are too large, below messageBytesMax`)
+    this.#world.judge.check(
+      result !== "too-large",
+      "verdict",
+      () => `${ledger.name}: ${bytes} B are too large, below messageBytesMax`,
+    )
   }
 
   /** With a receipt, a time limit, an abort, or none of them. */
@@ -152,7 +170,9 @@ export class Workload {
 
   #oddity(process: Process, peer: Peer): void {
     const { draw } = this.#world
-    const ledger = [...process.open].find(({ stream, isOwn }) => stream.peer === peer && stream.state === "open" && !isOwn)
+    const ledger = [...process.open].find(
+      ({ stream, isOwn }) => stream.peer === peer && stream.state === "open" && !isOwn,
+    )
     const incoming = [...process.incoming]
     switch (draw.whole(1, 10)) {
       case 1:
@@ -173,7 +193,9 @@ export class Workload {
         return this.#world.after(draw.scale(1, 5_000), () => stream?.resume())
       }
       default:
-        peer.ping({ timeoutMs: draw.scale(10, 10_000) }).catch((error: unknown) => this.#expected(error, ["not-joined", "timeout"]))
+        peer
+          .ping({ timeoutMs: draw.scale(10, 10_000) })
+          .catch((error: unknown) => this.#expected(error, ["not-joined", "timeout"]))
     }
   }
 

@@ -1,4 +1,5 @@
-// The simulator itself: that a seed is a run, that seeds differ, that worlds of each kind hold, and that what must not happen is seen.
+// The simulator itself: that a seed is a run, that seeds differ, that worlds of each kind hold, and that what must not
+// happen is seen.
 
 import { PRESETS, type PresetName } from "@x/transport/simulated"
 import { expect, test } from "vitest"
@@ -28,7 +29,8 @@ test("some seeds are calm, some have everything, and each disaster comes up", ()
   const kinds = scenarios.map(({ disasters, faults }) => Object.keys(disasters).length + Object.keys(faults).length)
   expect(Math.min(...kinds)).toBe(0)
   expect(Math.max(...kinds)).toBeGreaterThan(12)
-  for (const disaster of DISASTERS) expect(scenarios.filter(({ disasters }) => disaster in disasters).length).toBeGreaterThan(20)
+  for (const disaster of DISASTERS)
+    expect(scenarios.filter(({ disasters }) => disaster in disasters).length).toBeGreaterThan(20)
   for (const doing of DOINGS) expect(scenarios.filter(({ doings }) => doing in doings).length).toBeGreaterThan(60)
   expect(scenarios.filter(({ doings }) => Object.keys(doings).length === 0).length).toBeGreaterThan(40)
   expect(new Set(scenarios.map(({ nodes }) => nodes))).toEqual(new Set([2, 3, 4, 5, 6, 7, 8]))

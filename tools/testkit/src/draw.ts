@@ -2,8 +2,8 @@ import { Random } from "@x/transport/simulated"
 import { pick } from "./fields.ts"
 
 /**
- * What a seed decides about one matter: draws of different labels are independent. No logarithm and no power: their last
- * digits differ between engines.
+ * What a seed decides about one matter: draws of different labels are independent. No logarithm and no power: their
+ * last digits differ between engines.
  */
 export class Draw {
   readonly #random: Random

@@ -1,6 +1,9 @@
 import type { OutgoingStream } from "@x/endpoint"
 
-/** What is known from outside of one stream's messages, which have numbers from 0 and lengths: what was accepted, what came. */
+/**
+ * What is known from outside of one stream's messages, which have numbers from 0 and lengths: what was accepted, what
+ * came.
+ */
 export class StreamRecord {
   readonly stream: OutgoingStream
   readonly isOrdered: boolean
@@ -17,7 +20,10 @@ export class StreamRecord {
     this.isReliable = stream.delivery === "reliable" || stream.delivery === "reliable-unordered"
   }
 
-  /** A message came, and said its number. Answers what is wrong with that; `isWhole`: its bytes are those of that message. */
+  /**
+   * A message came, and said its number. Answers what is wrong with that; `isWhole`: its bytes are those of that
+   * message.
+   */
   deliver(number: number, length: number, isWhole: boolean): string | undefined {
     const accepted = this.lengths[number]
     const last = this.delivered.at(-1) ?? -1

@@ -42,11 +42,14 @@ test.each([
   expect(messages.map((message) => record.deliver(...message)).at(-1)).toBe(fault)
 })
 
-test.each(["reliable-unordered", "fire-and-forget"])("without an order a message may come behind a later one (%s)", (delivery) => {
-  const record = recordOf(delivery)
-  expect([record.deliver(2, 30, true), record.deliver(1, 20, true)]).toEqual([undefined, undefined])
-  expect(record.deliver(2, 30, true)).toBe("message 2 came twice")
-})
+test.each(["reliable-unordered", "fire-and-forget"])(
+  "without an order a message may come behind a later one (%s)",
+  (delivery) => {
+    const record = recordOf(delivery)
+    expect([record.deliver(2, 30, true), record.deliver(1, 20, true)]).toEqual([undefined, undefined])
+    expect(record.deliver(2, 30, true)).toBe("message 2 came twice")
+  },
+)
 
 test("an account that does not balance is a fault", () => {
   expect(recordOf("reliable").accountFault).toBeUndefined()

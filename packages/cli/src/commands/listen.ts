@@ -67,20 +67,28 @@ export async function listen(
   const addresses = endpoint.addresses.map(formatAddress)
   const how = protection === undefined ? "checksum" : "aead"
   const facts = { event: "listening", addresses, port: endpoint.port, dir, protection: how }
-  output.result(`listening at ${addresses.join(" and ")}${how === "aead" ? ", encrypted" : ""}; files go to ${dir}`, facts)
+  output.result(
+    `listening at ${addresses.join(" and ")}${how === "aead" ? ", encrypted" : ""}; files go to ${dir}`,
+    facts,
+  )
   if (protection === undefined)
-    output.note(`everybody who reaches ${addresses.join(" or ")} may send files: --secret-file keeps out who doesn't have the secret`)
+    output.note(
+      `everybody who reaches ${addresses.join(" or ")} may send files: --secret-file keeps out who doesn't have the secret`,
+    )
   for (const note of endpoint.capabilities.notes) output.note(note)
   const strangers = new StrangerNotes(endpoint, output)
   const timer = setInterval(() => strangers.look(), STRANGERS_MS)
-  if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }))
+  if (!signal.aborted)
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }))
   clearInterval(timer)
   // First the senders are told, then said goodbye to.
   await receiver.close()
   await endpoint.close()
 }
 
-/** Tells of those who aren't answered, once a minute at most: whoever takes the wrong secret sees nothing but silence. */
+/**
+ * Tells of those who aren't answered, once a minute at most: whoever takes the wrong secret sees nothing but silence.
+ */
 class StrangerNotes {
   readonly #endpoint: Endpoint
   readonly #output: Output
@@ -95,7 +103,10 @@ class StrangerNotes {
     const { tag, profile } = this.#endpoint.stats().drops
     const count = tag + profile - this.#seen
     this.#seen += count
-    if (count > 0) this.#output.note(`${count} datagrams under another secret or protection, or damaged, were dropped in the last minute`)
+    if (count > 0)
+      this.#output.note(
+        `${count} datagrams under another secret or protection, or damaged, were dropped in the last minute`,
+      )
   }
 }
 
@@ -121,7 +132,10 @@ export function bindOptionsOf(address: string | undefined): Pick<EndpointOptions
   const match = /^(?:(?:\[([\da-f:.%\w]+)\]|(\d+\.\d+\.\d+\.\d+)):)?(\d{1,5})$/i.exec(address)
   const port = Number(match?.[3])
   if (match === null || port > 65_535)
-    throw new CommandError(EXIT.usage, `"${address}" is no address to listen at; give a port, 192.0.2.1:port or [2001:db8::1]:port`)
+    throw new CommandError(
+      EXIT.usage,
+      `"${address}" is no address to listen at; give a port, 192.0.2.1:port or [2001:db8::1]:port`,
+    )
   if (match[1] !== undefined) return { port, v4: false, v6: match[1] }
   return match[2] === undefined ? { port } : { port, v4: match[2], v6: false }
 }

@@ -32,15 +32,26 @@ export async function perf(target: string, { seconds, size, ...options }: PerfOp
 
 function tell(messages: number, size: number, { ms }: { readonly ms: number }, peer: Peer, output: Output): void {
   const { rttMs, packetsSent, packetsResent } = peer.stats()
-  const [messagesPerSecond, bytesPerSecond] = [rateOf(messages, ms), rateOf(messages * size, ms)].map((rate) => Math.round(rate ?? 0))
+  const [messagesPerSecond, bytesPerSecond] = [rateOf(messages, ms), rateOf(messages * size, ms)].map((rate) =>
+    Math.round(rate ?? 0),
+  )
   output.result(
     `${messagesPerSecond} messages/s of ${size} B, ${formatRate(bytesPerSecond)}, RTT ${formatMs(rttMs)}, ${packetsResent} of ${packetsSent} packets resent`,
     { event: "perf", messages, size, ms, messagesPerSecond, bytesPerSecond, rttMs, packetsSent, packetsResent },
   )
 }
 
-/** Sends until the time is up; answers how many. Where the window is full it waits for it, so that the sockets have their turn. */
-async function sendFor(stream: OutgoingStream, ms: number, message: Uint8Array, signal: AbortSignal, progress: Progress): Promise<number> {
+/**
+ * Sends until the time is up; answers how many. Where the window is full it waits for it, so that the sockets have
+ * their turn.
+ */
+async function sendFor(
+  stream: OutgoingStream,
+  ms: number,
+  message: Uint8Array,
+  signal: AbortSignal,
+  progress: Progress,
+): Promise<number> {
   const startMs = performance.now()
   for (let messages = 0; ;) {
     const elapsedMs = performance.now() - startMs

@@ -22,7 +22,11 @@ export async function ping(target: string, { count, intervalMs, ...options }: Pi
         if (signal.aborted || peer.state === "left") throw error
       })
       if (ms === undefined) {
-        output.result(`no answer ${asked} from ${target} within ${timeoutMs} ms`, { event: "silence", ping: asked, timeoutMs })
+        output.result(`no answer ${asked} from ${target} within ${timeoutMs} ms`, {
+          event: "silence",
+          ping: asked,
+          timeoutMs,
+        })
         continue
       }
       times.push(ms)
@@ -30,16 +34,24 @@ export async function ping(target: string, { count, intervalMs, ...options }: Pi
     }
   } finally {
     if (times.length > 0) {
-      const [least, mean, most] = [Math.min(...times), times.reduce((sum, ms) => sum + ms, 0) / times.length, Math.max(...times)]
-      output.result(`${times.length} of ${asked} answered: least ${formatMs(least)}, mean ${formatMs(mean)}, most ${formatMs(most)}`, {
-        event: "summary",
-        asked,
-        answered: times.length,
-        leastMs: least,
-        meanMs: mean,
-        mostMs: most,
-      })
+      const [least, mean, most] = [
+        Math.min(...times),
+        times.reduce((sum, ms) => sum + ms, 0) / times.length,
+        Math.max(...times),
+      ]
+      output.result(
+        `${times.length} of ${asked} answered: least ${formatMs(least)}, mean ${formatMs(mean)}, most ${formatMs(most)}`,
+        {
+          event: "summary",
+          asked,
+          answered: times.length,
+          leastMs: least,
+          meanMs: mean,
+          mostMs: most,
+        },
+      )
     }
   }
-  if (times.length === 0) throw new CommandError(EXIT.unreachable, `${target} was joined and then answered nothing; look at the path to it`)
+  if (times.length === 0)
+    throw new CommandError(EXIT.unreachable, `${target} was joined and then answered nothing; look at the path to it`)
 }

@@ -49,7 +49,10 @@ export async function send(files: readonly string[], target: string, { name, ...
 /** Before anybody is asked: what can't be sent is known here. */
 async function check(files: readonly string[], name: string | undefined): Promise<Item[]> {
   if (files.length > 1 && files.includes(PIPE))
-    throw new CommandError(EXIT.usage, `"${PIPE}", standard input, goes alone; send the files by a command of their own`)
+    throw new CommandError(
+      EXIT.usage,
+      `"${PIPE}", standard input, goes alone; send the files by a command of their own`,
+    )
   if (name !== undefined && files.length > 1)
     throw new CommandError(EXIT.usage, "--name is for one file; send the others by commands of their own")
   const problem = name === undefined ? undefined : nameProblem(name)
@@ -57,7 +60,8 @@ async function check(files: readonly string[], name: string | undefined): Promis
   const items: Item[] = []
   for (const path of files) {
     if (path === PIPE) {
-      if (name === undefined) throw new CommandError(EXIT.usage, "what comes from standard input needs a name: --name NAME")
+      if (name === undefined)
+        throw new CommandError(EXIT.usage, "what comes from standard input needs a name: --name NAME")
       items.push({ path, name, size: undefined })
       continue
     }
@@ -86,7 +90,13 @@ async function sendOne(sender: FileSender, peer: Peer, item: Item, output: Outpu
   }
 }
 
-async function sendItem(sender: FileSender, peer: Peer, { path, name }: Item, progress: Progress, signal: AbortSignal): Promise<SentFile> {
+async function sendItem(
+  sender: FileSender,
+  peer: Peer,
+  { path, name }: Item,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<SentFile> {
   let isFirst = true
   const onProgress = (written: number): void => {
     if (isFirst) progress.startFrom(written)

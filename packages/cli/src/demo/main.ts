@@ -1,6 +1,6 @@
 /**
- * The main job, shown: a file goes from one process to another over UDP, first over v4 and then over v6, on a path that drops 2 % of the
- * datagrams in each direction; its SHA-256 is checked. The exit code says whether it held.
+ * The main job, shown: a file goes from one process to another over UDP, first over v4 and then over v6, on a path that
+ * drops 2 % of the datagrams in each direction; its SHA-256 is checked. The exit code says whether it held.
  */
 import { createHash, randomFillSync } from "node:crypto"
 import { createReadStream } from "node:fs"
@@ -62,15 +62,23 @@ try {
 
 async function demo(): Promise<boolean> {
   const path = join(folder, name)
-  console.log(`A file of ${size} MiB goes from one process to another; the path drops ${loss} % of the datagrams each way.`)
+  console.log(
+    `A file of ${size} MiB goes from one process to another; the path drops ${loss} % of the datagrams each way.`,
+  )
   const digest = await makeFile(path)
   console.log(`SHA-256 ${digest}`)
-  console.log(secretFile === undefined ? "Datagrams are not encrypted: --secret-file does that." : "Datagrams are encrypted (AES-256-GCM).")
+  console.log(
+    secretFile === undefined
+      ? "Datagrams are not encrypted: --secret-file does that."
+      : "Datagrams are encrypted (AES-256-GCM).",
+  )
   const rows: string[][] = []
   let [holds, areTried] = [true, true]
   for (const [family, host] of FAMILIES) {
     if (!hasAddress(host)) {
-      console.log(`${family} is left out: this machine has no ${host}; give its loopback interface that address to see it.`)
+      console.log(
+        `${family} is left out: this machine has no ${host}; give its loopback interface that address to see it.`,
+      )
       continue
     }
     const { result, isSame } = await transfer(family, host, path, digest)
@@ -84,18 +92,33 @@ async function demo(): Promise<boolean> {
   holds &&= rows.length > 0
   if (!holds) console.log("It did not hold.")
   else if (!areTried)
-    console.log("Every byte arrived, but in one direction nothing was dropped: a larger --size or --loss is needed to show something.")
+    console.log(
+      "Every byte arrived, but in one direction nothing was dropped: a larger --size or --loss is needed to show something.",
+    )
   else console.log("It held: every byte arrived.")
   return holds && areTried
 }
 
 function row(family: string, result: Result, isSame: boolean): string[] {
   const { ms, packetsSent, packetsResent, lostThere, lostBack, naksReceived, rttMs } = result
-  const counts = [packetsSent, lostThere, lostBack, packetsResent, naksReceived].map((count) => count.toLocaleString("en"))
-  return [family, formatRate(rateOf(result.bytes, ms)), ...counts, `${rttMs.toFixed(1)} ms`, isSame ? "agrees" : "DIFFERS"]
+  const counts = [packetsSent, lostThere, lostBack, packetsResent, naksReceived].map((count) =>
+    count.toLocaleString("en"),
+  )
+  return [
+    family,
+    formatRate(rateOf(result.bytes, ms)),
+    ...counts,
+    `${rttMs.toFixed(1)} ms`,
+    isSame ? "agrees" : "DIFFERS",
+  ]
 }
 
-async function transfer(family: string, host: string, path: string, digest: string): Promise<{ result: Result; isSame: boolean }> {
+async function transfer(
+  family: string,
+  host: string,
+  path: string,
+  digest: string,
+): Promise<{ result: Result; isSame: boolean }> {
   console.log(`${family}: to ${host}`)
   const progress = output.progress(family, bytes)
   try {
@@ -115,7 +138,10 @@ async function transferTo(
   await mkdir(dir)
   await using listener = new PartyProcess({ role: "listen", host, dir, secretFile }, abort.signal)
   const { port } = await listener.report("listening")
-  await using sender = new PartyProcess({ role: "send", host, port, path, secretFile, lossRate: loss / 100, seed }, abort.signal)
+  await using sender = new PartyProcess(
+    { role: "send", host, port, path, secretFile, lossRate: loss / 100, seed },
+    abort.signal,
+  )
   sender.onProgress = (written) => progress.update(written)
   const [result] = await Promise.all([sender.report("sent"), listener.report("stored")])
   progress.update(bytes)
@@ -157,7 +183,8 @@ async function sha256(path: string): Promise<string> {
 function number(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
-    if (text.trim() === "" || !(value >= min && value <= max)) throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`)
+    if (text.trim() === "" || !(value >= min && value <= max))
+      throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`)
     return value
   }
 }

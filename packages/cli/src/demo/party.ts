@@ -53,7 +53,11 @@ try {
 if (process.connected) process.disconnect()
 
 async function listen({ host, dir, secretFile }: Task & { role: "listen" }): Promise<void> {
-  await using endpoint = await Endpoint.bind({ ...addressOptions(host), ...(await protectionOf(secretFile)), congestion: fixed() })
+  await using endpoint = await Endpoint.bind({
+    ...addressOptions(host),
+    ...(await protectionOf(secretFile)),
+    congestion: fixed(),
+  })
   const receiver = new FileReceiver(endpoint, {
     dir,
     onStored: ({ name }) => tell({ kind: "stored", name }),
@@ -68,10 +72,17 @@ async function listen({ host, dir, secretFile }: Task & { role: "listen" }): Pro
 async function send({ host, port, path, secretFile, lossRate, seed }: Task & { role: "send" }): Promise<void> {
   const lossy = withFaults(systemHost(), { seed, lossRate })
   const protection = await protectionOf(secretFile)
-  await using endpoint = await Endpoint.bind({ ...addressOptions(host), ...protection, host: lossy, congestion: fixed() })
+  await using endpoint = await Endpoint.bind({
+    ...addressOptions(host),
+    ...protection,
+    host: lossy,
+    congestion: fixed(),
+  })
   const peer = await endpoint.join({ host, port })
   const startMs = performance.now()
-  const { bytes } = await new FileSender(endpoint).send(peer, path, { onProgress: (written) => tell({ kind: "progress", written }) })
+  const { bytes } = await new FileSender(endpoint).send(peer, path, {
+    onProgress: (written) => tell({ kind: "progress", written }),
+  })
   const { sendLost: lostThere, receiveLost: lostBack } = lossy.faults
   tell({ kind: "sent", bytes, ms: performance.now() - startMs, lostThere, lostBack, ...peer.stats() })
   await stop

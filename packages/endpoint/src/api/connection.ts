@@ -10,8 +10,8 @@ import type { UserCode } from "./user-code.ts"
 /** How long a {@link Connection} waits between its joins. */
 export interface RetryOptions {
   /**
-   * The first wait before joining again, milliseconds, from 1, default 100. Each is twice the one before, up to `maxMs`, and any time from
-   * half of that on.
+   * The first wait before joining again, milliseconds, from 1, default 100. Each is twice the one before, up to
+   * `maxMs`, and any time from half of that on.
    */
   readonly minMs?: number
   /** The longest wait, milliseconds, from `minMs`; default 10,000, or `minMs` where that is more. */
@@ -32,7 +32,10 @@ const CONNECT_OPTIONS: Kinds<ConnectOptions> = {
 }
 
 /** The options of `connect`, with a copy of the key. Throws `EndpointError` `invalid-option`. */
-export function checkConnectOptions(options: ConnectOptions): { publicKey: Uint8Array | undefined; retry: Required<RetryOptions> } {
+export function checkConnectOptions(options: ConnectOptions): {
+  publicKey: Uint8Array | undefined
+  retry: Required<RetryOptions>
+} {
   const { publicKey, retry = {} } = check.options("connect", options, CONNECT_OPTIONS)
   const { minMs = 100, maxMs = Math.max(10_000, minMs) } = retry
   if (maxMs < minMs) throw check.wrong("retry.maxMs", `retry.minMs (${minMs}) or more`, maxMs)
@@ -45,7 +48,10 @@ export interface ConnectionEvents {
   up: (peer: Peer) => void
   /** It is gone; another one is looked for. */
   down: (peer: Peer, why: Departure) => void
-  /** A join failed; the next one comes after so many milliseconds. Whoever was lost soon after it was joined is waited for too. */
+  /**
+   * A join failed; the next one comes after so many milliseconds. Whoever was lost soon after it was joined is waited
+   * for too.
+   */
   retry: (error: Error, afterMs: number) => void
 }
 
@@ -58,7 +64,10 @@ export interface ConnectionHost {
   random(): number
   readonly userCode: UserCode
   onClose(connection: Connection): void
-  /** Nobody of this connection uses the peer any more: goodbye is said to it if nobody else does either. Settles when it was. */
+  /**
+   * Nobody of this connection uses the peer any more: goodbye is said to it if nobody else does either. Settles when it
+   * was.
+   */
   letGo(peer: Peer): Promise<void>
   /** Of `close`, unless told otherwise. */
   readonly lingerMs: number
@@ -135,12 +144,15 @@ export class Connection implements AsyncDisposable {
   joined(): Promise<Peer> {
     if (this.isClosed) return Promise.reject(closedError())
     if (this.#peer !== undefined) return Promise.resolve(this.#peer)
-    return new Promise((resolve, reject) => this.#waiters.push((peer) => (peer === undefined ? reject(closedError()) : resolve(peer))))
+    return new Promise((resolve, reject) =>
+      this.#waiters.push((peer) => (peer === undefined ? reject(closedError()) : resolve(peer))),
+    )
   }
 
   /**
-   * A stream of this name: opened now if the peer is joined, and anew to each incarnation; its `state` tells. The same name is the same stream, until it is ended.
-   * Throws `EndpointError` `invalid-option`, also for a name that is there with other options, or `closed`.
+   * A stream of this name: opened now if the peer is joined, and anew to each incarnation; its `state` tells. The same
+   * name is the same stream, until it is ended. Throws `EndpointError` `invalid-option`, also for a name that is there
+   * with other options, or `closed`.
    */
   stream(options: NamedStreamOptions): NamedStream {
     const given = checkOpenOptions(options, this.#host.labelBytesMax)
@@ -262,10 +274,11 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * Joins no more, and ends its streams; settles when all of them are delivered, or given up once `lingerMs` are over: milliseconds, default that of the endpoint;
-   * `Infinity`: however long it takes. Then it says goodbye to the peer, which takes a second at most, unless somebody else uses it: another connection, whoever got it
-   * from `endpoint.join()`, the peer itself if it joined us, or a stream that is open, in either direction. Is that all, goodbye is said once the last one closes.
-   * A second call settles with the first. Rejects with `invalid-option` only.
+   * Joins no more, and ends its streams; settles when all of them are delivered, or given up once `lingerMs` are over:
+   * milliseconds, default that of the endpoint; `Infinity`: however long it takes. Then it says goodbye to the peer,
+   * which takes a second at most, unless somebody else uses it: another connection, whoever got it from
+   * `endpoint.join()`, the peer itself if it joined us, or a stream that is open, in either direction. Is that all,
+   * goodbye is said once the last one closes. A second call settles with the first. Rejects with `invalid-option` only.
    */
   close(lingerMs: number = this.#host.lingerMs): Promise<void> {
     return this.#close(lingerMs, true)

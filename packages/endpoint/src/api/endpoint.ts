@@ -18,7 +18,14 @@ import type { IncomingHost, IncomingStream } from "./incoming-stream.ts"
 import { type JoiningHost, joinOver } from "./joining.ts"
 import type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, ValueHandler } from "./message-handlers.ts"
 import type { MessageType } from "./message-type.ts"
-import { bindOptionsOf, checkedOptions, type EndpointOptions, type IdentityOptions, KEY, settingsOf } from "./options.ts"
+import {
+  bindOptionsOf,
+  checkedOptions,
+  type EndpointOptions,
+  type IdentityOptions,
+  KEY,
+  settingsOf,
+} from "./options.ts"
 import type { Settings } from "../settings.ts"
 import { Outcomes } from "./outcomes.ts"
 import { Routing } from "./routing.ts"
@@ -40,7 +47,10 @@ export interface JoinOptions {
   readonly signal?: AbortSignal
   /** The key of whom is asked for, 32 bytes, where members have an `identity`. */
   readonly publicKey?: Uint8Array
-  /** After so long it rejects with `join-timeout`. Milliseconds, or `Infinity`: until the signal aborts. Default: `joinTimeoutMs` of the endpoint. */
+  /**
+   * After so long it rejects with `join-timeout`. Milliseconds, or `Infinity`: until the signal aborts. Default:
+   * `joinTimeoutMs` of the endpoint.
+   */
   readonly timeoutMs?: number
 }
 
@@ -72,7 +82,10 @@ export interface EndpointStats {
   readonly queuedBytes: number
   /** How often a bound of memory or number was met. What was dropped for it is among the drops. */
   readonly full: Full & {
-    /** A stream was held up, or dropped its oldest, since the copies of all streams that wait for consumers are too many. */
+    /**
+     * A stream was held up, or dropped its oldest, since the copies of all streams that wait for consumers are too
+     * many.
+     */
     readonly queues: number
   }
 }
@@ -115,8 +128,9 @@ export class Endpoint implements AsyncDisposable {
   #joining = 0
 
   /**
-   * Opens the sockets. Rejects with `EndpointError`: `invalid-option`, or `address-in-use`, `address-not-available`, `permission`, `no-family` or `bind-failed`, with the
-   * `TransportError` that says why the port can't be had as `cause`; `aborted`.
+   * Opens the sockets. Rejects with `EndpointError`: `invalid-option`, or `address-in-use`, `address-not-available`,
+   * `permission`, `no-family` or `bind-failed`, with the `TransportError` that says why the port can't be had as
+   * `cause`; `aborted`.
    */
   static async bind(options: EndpointOptions = {}): Promise<Endpoint> {
     const given = checkedOptions(options)
@@ -241,8 +255,9 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /**
-   * Handles messages of a type from all peers: one handler for a type. It is called at once, in order within a stream, with a message object that
-   * is valid during the call; for a defined type with the value, and the message. Returns what takes the handler away again.
+   * Handles messages of a type from all peers: one handler for a type. It is called at once, in order within a stream,
+   * with a message object that is valid during the call; for a defined type with the value, and the message. Returns
+   * what takes the handler away again.
    */
   handle(type: number, handler: MessageHandler): () => void
   handle<T>(type: MessageType<T>, handler: ValueHandler<T>): () => void
@@ -251,8 +266,9 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /**
-   * As `handle`, for a function that takes its time: it gets copies, and each stream's next message waits until what it returned has settled. What comes
-   * in the meantime waits up to `queuedMessagesMax`; then the stream's sender does. Other streams go on.
+   * As `handle`, for a function that takes its time: it gets copies, and each stream's next message waits until what it
+   * returned has settled. What comes in the meantime waits up to `queuedMessagesMax`; then the stream's sender does.
+   * Other streams go on.
    */
   handleAsync(type: number, handler: AsyncMessageHandler): () => void
   handleAsync<T>(type: MessageType<T>, handler: AsyncValueHandler<T>): () => void
@@ -277,13 +293,16 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /**
-   * Associates with the endpoint at a target, within `timeoutMs` from the call on. A name's addresses are asked in a race; the first to answer is taken. Joins to the same
-   * addresses share what is asked, and there is one peer for an incarnation, however it is joined. One that is joined already comes back once it has answered, after a round
-   * trip; where it answers at another address than it is reached by, it is reached there from then on, and its streams go on. Rejects with `EndpointError` `join-timeout`, `join-refused`, `invalid-target`, `invalid-option`,
-   * `name-not-found`, `refused` (too many joins are under way), `aborted` or `closed`.
+   * Associates with the endpoint at a target, within `timeoutMs` from the call on. A name's addresses are asked in a
+   * race; the first to answer is taken. Joins to the same addresses share what is asked, and there is one peer for an
+   * incarnation, however it is joined. One that is joined already comes back once it has answered, after a round trip;
+   * where it answers at another address than it is reached by, it is reached there from then on, and its streams go on.
+   * Rejects with `EndpointError` `join-timeout`, `join-refused`, `invalid-target`, `invalid-option`, `name-not-found`,
+   * `refused` (too many joins are under way), `aborted` or `closed`.
    *
-   * Settles just after `joined` was told here. The other side tells its own about half a round trip later, once it has heard that its answer was taken; until then it
-   * has no such peer. What either side sends on a reliable stream after its own `joined` arrives, unless the peer is told as `left`.
+   * Settles just after `joined` was told here. The other side tells its own about half a round trip later, once it has
+   * heard that its answer was taken; until then it has no such peer. What either side sends on a reliable stream after
+   * its own `joined` arrives, unless the peer is told as `left`.
    */
   async join(target: Target, options: JoinOptions = {}): Promise<Peer> {
     this.#joining++
@@ -327,8 +346,9 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /**
-   * A handle on whoever is at a target, that survives its restarts: joins, joins again when it is gone, opens its named streams anew and hands back what
-   * was unconfirmed. Throws `EndpointError` `invalid-target`, `invalid-option` or `closed`.
+   * A handle on whoever is at a target, that survives its restarts: joins, joins again when it is gone, opens its named
+   * streams anew and hands back what was unconfirmed. Throws `EndpointError` `invalid-target`, `invalid-option` or
+   * `closed`.
    */
   connect(target: Target, options: ConnectOptions = {}): Connection {
     const { publicKey, retry } = checkConnectOptions(options)
@@ -350,7 +370,10 @@ export class Endpoint implements AsyncDisposable {
     return connection
   }
 
-  /** Says goodbye to a peer that a connection needs no more, unless somebody else does; if that is only an open stream, once it closes, for which nobody waits. */
+  /**
+   * Says goodbye to a peer that a connection needs no more, unless somebody else does; if that is only an open stream,
+   * once it closes, for which nobody waits.
+   */
   async #letGo(peer: Peer): Promise<void> {
     const isWanted = (): boolean => this.#closing !== undefined || peer.state === "left" || peer.isKept
     if (isWanted()) return
@@ -359,7 +382,10 @@ export class Endpoint implements AsyncDisposable {
   }
 
   #identityOf({ privateKey, trust }: IdentityOptions): Identity {
-    const own = { privateKey: Uint8Array.from(privateKey), publicKey: Uint8Array.from(this.#host.crypto.x25519PublicKey(privateKey)) }
+    const own = {
+      privateKey: Uint8Array.from(privateKey),
+      publicKey: Uint8Array.from(this.#host.crypto.x25519PublicKey(privateKey)),
+    }
     return {
       own,
       trust: (publicKey) => this.#userCode.trusts(trust, publicKey),
@@ -380,8 +406,14 @@ export class Endpoint implements AsyncDisposable {
     if (this.#identity === undefined) {
       if (publicKey !== undefined)
         throw new EndpointError("invalid-option", "publicKey names a member, and this endpoint has no identity itself")
-    } else if (!KEY.has(publicKey) || this.#host.crypto.x25519(this.#identity.own.privateKey, publicKey) === undefined) {
-      throw new EndpointError("invalid-option", "publicKey must be that of whom is asked for, 32 bytes: its endpoint.publicKey tells it")
+    } else if (
+      !KEY.has(publicKey) ||
+      this.#host.crypto.x25519(this.#identity.own.privateKey, publicKey) === undefined
+    ) {
+      throw new EndpointError(
+        "invalid-option",
+        "publicKey must be that of whom is asked for, 32 bytes: its endpoint.publicKey tells it",
+      )
     }
   }
 
@@ -411,9 +443,9 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /**
-   * Replaces the secrets, while everything goes on: joins go out under the first from now on, and are taken under each; who is joined stays so. To go from one
-   * to another give all members `[old, new]`, then all `[new, old]`, then all `[new]`. Throws `EndpointError` `invalid-option` for what can't be one, and for
-   * an endpoint that was bound without.
+   * Replaces the secrets, while everything goes on: joins go out under the first from now on, and are taken under each;
+   * who is joined stays so. To go from one to another give all members `[old, new]`, then all `[new, old]`, then all
+   * `[new]`. Throws `EndpointError` `invalid-option` for what can't be one, and for an endpoint that was bound without.
    */
   setSecrets(secrets: readonly (Uint8Array | string)[]): void {
     this.#checkOpen()
@@ -422,8 +454,9 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /**
-   * Lets the program end although the endpoint is open, as `unref` of Node's sockets does: when nothing else keeps it going, it ends, without goodbye, and
-   * whatever still waits for this endpoint, a `close` too, never settles. Does nothing on a simulated host. Again, and in any order with `ref`, is fine.
+   * Lets the program end although the endpoint is open, as `unref` of Node's sockets does: when nothing else keeps it
+   * going, it ends, without goodbye, and whatever still waits for this endpoint, a `close` too, never settles. Does
+   * nothing on a simulated host. Again, and in any order with `ref`, is fine.
    */
   unref(): this {
     this.#driver.unref()
@@ -439,10 +472,12 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /**
-   * Joins no more, ends the streams of connections, and delivers what was accepted, on all streams; what it has acknowledged is handed over, and handlers that take
-   * their time are waited for. Streams whose consumers are behind when the former is done, or half of `lingerMs` over, take no more: who sends is told by their end.
-   * Once all is done, or `lingerMs` over, it says goodbye to all peers, which takes a second at most, and closes the sockets. What waits for its consumer even then is
-   * handed over as that gets to it. Always settles, never rejects; a second call returns the same promise.
+   * Joins no more, ends the streams of connections, and delivers what was accepted, on all streams; what it has
+   * acknowledged is handed over, and handlers that take their time are waited for. Streams whose consumers are behind
+   * when the former is done, or half of `lingerMs` over, take no more: who sends is told by their end. Once all is
+   * done, or `lingerMs` over, it says goodbye to all peers, which takes a second at most, and closes the sockets. What
+   * waits for its consumer even then is handed over as that gets to it. Always settles, never rejects; a second call
+   * returns the same promise.
    */
   close(): Promise<void> {
     if (this.#closing === undefined) {
@@ -508,7 +543,11 @@ export class Endpoint implements AsyncDisposable {
     // Also those that are silent: they may be heard again.
     for (const { outgoing } of this.#protocol.peers.values()) {
       for (const { stream, owner } of outgoing.all()) {
-        if (stream.state === "open" && !(stream.isDrained && (owner as OutgoingStream | undefined)?.parked.messages === 0)) return false
+        if (
+          stream.state === "open" &&
+          !(stream.isDrained && (owner as OutgoingStream | undefined)?.parked.messages === 0)
+        )
+          return false
         if (stream.state === "ending") return false
       }
     }

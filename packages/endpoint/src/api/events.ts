@@ -20,14 +20,21 @@ export interface Departure {
 /** What an endpoint tells, and with what. The map is closed: there are no others. */
 export interface EndpointEvents {
   /**
-   * A peer joined us, or we it. Who joins is told first, and then its `join` settles; the other side is told about half a round trip later, once it has heard that its
-   * answer was taken, and before any message of the peer's. Until then it has no such peer. What either side sends on a reliable stream after its own
-   * `joined` arrives, unless the peer is told as `left`.
+   * A peer joined us, or we it. Who joins is told first, and then its `join` settles; the other side is told about half
+   * a round trip later, once it has heard that its answer was taken, and before any message of the peer's. Until then
+   * it has no such peer. What either side sends on a reliable stream after its own `joined` arrives, unless the peer is
+   * told as `left`.
    */
   joined: (peer: Peer) => void
-  /** The same incarnation joined anew: it had forgotten us. `before` was told as `left` just before. Comes instead of `joined`. */
+  /**
+   * The same incarnation joined anew: it had forgotten us. `before` was told as `left` just before. Comes instead of
+   * `joined`.
+   */
   rejoined: (peer: Peer, before: Peer) => void
-  /** Another incarnation joined from the address of `before`, which was told as `left` just before, with what was unconfirmed. Comes instead of `joined`. */
+  /**
+   * Another incarnation joined from the address of `before`, which was told as `left` just before, with what was
+   * unconfirmed. Comes instead of `joined`.
+   */
   restarted: (peer: Peer, before: Peer) => void
   /** Nothing was heard of the peer for `unreachableMs`; its streams wait. */
   unreachable: (peer: Peer) => void
@@ -38,8 +45,9 @@ export interface EndpointEvents {
   /** The peer opened a stream to us. */
   stream: (stream: IncomingStream) => void
   /**
-   * Nobody handled or read messages of a type that came on a stream, for `unclaimedMs`, or until this endpoint closed: they are dropped, and so is what comes of it there, unless
-   * somebody does then. Once for each stream and type; of many types of a stream the first sixteen are told.
+   * Nobody handled or read messages of a type that came on a stream, for `unclaimedMs`, or until this endpoint closed:
+   * they are dropped, and so is what comes of it there, unless somebody does then. Once for each stream and type; of
+   * many types of a stream the first sixteen are told.
    */
   unhandled: (unhandled: Unhandled) => void
   /** A handler of the application threw. Without a listener the error is thrown where nobody catches it. */
@@ -49,14 +57,17 @@ export interface EndpointEvents {
 /** The name of an event of an endpoint. */
 export type EventName = keyof EndpointEvents
 
-/** A function that is told of an event. Nothing waits for it if it is async; what it rejects with comes as `error` of the endpoint. */
+/**
+ * A function that is told of an event. Nothing waits for it if it is async; what it rejects with comes as `error` of
+ * the endpoint.
+ */
 export type EventListener<K extends EventName> = Listener<EndpointEvents, K>
 
 // oxlint-disable-next-line typescript/no-explicit-any
 type EventMap<M> = { [K in keyof M]: (...args: any[]) => void }
 /**
- * A function that is told of an event `K` of those in `M`. Nothing waits for it if it is async; what it throws or rejects with comes as
- * `error` of the endpoint.
+ * A function that is told of an event `K` of those in `M`. Nothing waits for it if it is async; what it throws or
+ * rejects with comes as `error` of the endpoint.
  */
 export type Listener<M, K extends keyof M> = (...args: Parameters<Extract<M[K], (...args: never) => void>>) => unknown
 
@@ -94,7 +105,8 @@ export class Events<M extends EventMap<M>> {
   }
 
   on<K extends keyof M & string>(name: K, listener: Listener<M, K>): () => void {
-    if (!this.#names.includes(name)) throw new RangeError(`there is no event ${show(name)}; there are ${this.#names.join(", ")}`)
+    if (!this.#names.includes(name))
+      throw new RangeError(`there is no event ${show(name)}; there are ${this.#names.join(", ")}`)
     checkFunction("a listener", listener, LISTENER)
     this.#listeners ??= new Map()
     const registration: Registration = { listener: listener as Registration["listener"], isOn: true }

@@ -1,12 +1,18 @@
 /**
- * Controllers of the application's own. They are called in the middle of a machine, so what they throw stops here, and so do numbers that are none: a pace that is NaN would
- * be neither over nor not, for ever. A peer whose controller fails goes on with `lossBased()`.
+ * Controllers of the application's own. They are called in the middle of a machine, so what they throw stops here, and
+ * so do numbers that are none: a pace that is NaN would be neither over nor not, for ever. A peer whose controller
+ * fails goes on with `lossBased()`.
  *
  * @module
  */
 
 import { checkClass, functionThat, type NumberKind, objectWith, orInfinity, positive, real } from "../errors/check.ts"
-import { type CongestionController, type CongestionFactory, type DeliverySample, isOwn } from "../congestion/controller.ts"
+import {
+  type CongestionController,
+  type CongestionFactory,
+  type DeliverySample,
+  isOwn,
+} from "../congestion/controller.ts"
 import { lossBased } from "../congestion/loss-based.ts"
 
 const CONTROLLER = objectWith<CongestionController>("a congestion controller", "onSent", "onFeedback")

@@ -25,8 +25,8 @@ import { readableOf } from "./web-streams.ts"
 /** What a stream from a peer tells, and with what. */
 export interface IncomingStreamEvents {
   /**
-   * So many messages won't come: the sender gave them up, or they waited for a consumer that is behind on a stream that doesn't wait. Each is told once. What is dropped
-   * because nobody handles its type is `unhandled` of the endpoint.
+   * So many messages won't come: the sender gave them up, or they waited for a consumer that is behind on a stream that
+   * doesn't wait. Each is told once. What is dropped because nobody handles its type is `unhandled` of the endpoint.
    */
   gap: (messages: number) => void
 }
@@ -139,7 +139,10 @@ export class IncomingStream {
     return { messages: this.#queue.count, bytes: this.#queue.bytes }
   }
 
-  /** Settles when no more messages will come and those that came were taken, or with `stop`. Until then it counts as one of the streams of its peer. */
+  /**
+   * Settles when no more messages will come and those that came were taken, or with `stop`. Until then it counts as one
+   * of the streams of its peer.
+   */
   get closed(): Promise<StreamEnd> {
     return this.#closed
   }
@@ -176,10 +179,10 @@ export class IncomingStream {
 
   /**
    * Copies of the messages of this stream that have no handler here, from now on: they are its readers', and no handler
-   * of the endpoint gets them any more. What a reader leaves, by `break`, waits for the next one, and so does what comes
-   * in between; who wants no more of it calls `stop`. Two who read at once get each message both. One that reads slowly
-   * holds up its sender, on streams that wait. With a type: those of this type only, of a defined type each with its
-   * `value`; the others go where they went.
+   * of the endpoint gets them any more. What a reader leaves, by `break`, waits for the next one, and so does what
+   * comes in between; who wants no more of it calls `stop`. Two who read at once get each message both. One that reads
+   * slowly holds up its sender, on streams that wait. With a type: those of this type only, of a defined type each with
+   * its `value`; the others go where they went.
    */
   messages(type?: number): AsyncIterableIterator<ReceivedMessage>
   messages<T>(type: MessageType<T>): AsyncIterableIterator<ReceivedValue<T>>
@@ -199,14 +202,18 @@ export class IncomingStream {
     return readers
   }
 
-  /** The bytes of its messages as a web stream: closes if all were delivered, errors if it ended in any other way. Cancelling stops the sender. */
+  /**
+   * The bytes of its messages as a web stream: closes if all were delivered, errors if it ended in any other way.
+   * Cancelling stops the sender.
+   */
   get readable(): ReadableStream<Uint8Array> {
     return (this.#readable ??= readableOf(this))
   }
 
   /**
-   * Nothing is handed over until `resume`. What comes waits, up to the bound of the stream; then its sender does, or the oldest is dropped. Meanwhile no time passes for
-   * messages that nobody handles: theirs begins again with `resume`.
+   * Nothing is handed over until `resume`. What comes waits, up to the bound of the stream; then its sender does, or
+   * the oldest is dropped. Meanwhile no time passes for messages that nobody handles: theirs begins again with
+   * `resume`.
    */
   pause(): void {
     this.#isPaused = true
@@ -278,7 +285,9 @@ export class IncomingStream {
     return (this.#routed = this.#host.routing.handlerNow(this, type))
   }
 
-  /** @internal A message has come, and others behind it in its packet; the bytes are valid until the next is asked for. */
+  /**
+   * @internal A message has come, and others behind it in its packet; the bytes are valid until the next is asked for.
+   */
   take(source: MessageSource): void {
     const { message } = source
     const { userCode } = this.#host
@@ -294,7 +303,9 @@ export class IncomingStream {
   #keep(type: number, bytes: Uint8Array, offset: number, length: number): void {
     const isWaiting = this.#state.stream.traits.waits
     if (!isWaiting && this.#queue.count === 0 && this.#shareRoom() <= 0) return this.#drop(1)
-    this.#queue.push(new QueuedMessage(this.peer.queueShare, type, new Uint8Array(bytes.subarray(offset, offset + length))))
+    this.#queue.push(
+      new QueuedMessage(this.peer.queueShare, type, new Uint8Array(bytes.subarray(offset, offset + length))),
+    )
     if (!isWaiting) this.#dropOldest()
     else if (this.#state.room !== undefined || this.#isFilling()) this.#tellRoom()
     if (!this.#isUnclaimed) this.pump()
@@ -302,7 +313,10 @@ export class IncomingStream {
     this.#noteBehind()
   }
 
-  /** @internal Whether there is a place for a message of a type that has come; else it is asked for again once there is. Asked when memory is short. */
+  /**
+   * @internal Whether there is a place for a message of a type that has come; else it is asked for again once there is.
+   * Asked when memory is short.
+   */
   mayTake(type: number): boolean {
     if (this.#shareRoom() > 0 || (this.#isIdle && this.#handlerNow(type) !== undefined)) return true
     this.#tellRoom()
@@ -340,7 +354,10 @@ export class IncomingStream {
     return this.#queue.count >= queuedMessagesMax || this.#queue.bytes >= queuedBytesMax || this.#shareRoom() <= 0
   }
 
-  /** From half of its bounds on the sender is told how much there is room for: what it sends beyond that would be refused, and all of it sent again. */
+  /**
+   * From half of its bounds on the sender is told how much there is room for: what it sends beyond that would be
+   * refused, and all of it sent again.
+   */
   #isFilling(): boolean {
     const { queuedMessagesMax, queuedBytesMax } = this.#host
     return (
@@ -356,7 +373,14 @@ export class IncomingStream {
     const { queuedMessagesMax: messagesMax, queuedBytesMax: bytesMax } = this.#host
     const share = this.peer.queueShare
     if (this.#state.room === undefined) share.budget.told++
-    const room = (this.#state.room ??= { messages: 0, bytes: 0, messagesMax, bytesMax, isFull: false, isWaiting: false })
+    const room = (this.#state.room ??= {
+      messages: 0,
+      bytes: 0,
+      messagesMax,
+      bytesMax,
+      isFull: false,
+      isWaiting: false,
+    })
     const ahead = isServed || !share.budget.isQueued ? share.roomAhead(this.#heldBytes) : 0
     room.messages = messagesMax - this.#queue.count
     // Others are told of the same room.
@@ -371,7 +395,9 @@ export class IncomingStream {
   roomReturned(): number {
     this.#tellRoom(true)
     const { room, messagesPerPacket, bytesPerPacket } = this.#state
-    return room === undefined || room.bytes <= 0 ? 0 : Math.max(bytesPerPacket + messagesPerPacket * MESSAGE_BYTES, MESSAGE_BYTES)
+    return room === undefined || room.bytes <= 0
+      ? 0
+      : Math.max(bytesPerPacket + messagesPerPacket * MESSAGE_BYTES, MESSAGE_BYTES)
   }
 
   /** @internal Somebody reads or handles what nobody did, or it isn't to wait any more: it is handed over soon. */
@@ -452,7 +478,9 @@ export class IncomingStream {
   /** @internal Who reads messages of a type here, perhaps nobody now; `undefined`: nobody ever did. */
   readersOf(type: number): readonly MessageQueue[] | undefined {
     const ofType = this.#typeReaders?.get(type)
-    return this.#readers === undefined && ofType === undefined ? undefined : [...(this.#readers ?? []), ...(ofType ?? [])]
+    return this.#readers === undefined && ofType === undefined
+      ? undefined
+      : [...(this.#readers ?? []), ...(ofType ?? [])]
   }
 
   #allReaders(): readonly Readers[] {

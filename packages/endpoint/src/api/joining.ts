@@ -1,5 +1,6 @@
 /**
- * A join as the application sees it: from the call to its end there is one deadline, one signal and one promise, whatever it is waiting for.
+ * A join as the application sees it: from the call to its end there is one deadline, one signal and one promise,
+ * whatever it is waiting for.
  *
  * @module
  */
@@ -67,7 +68,11 @@ export function joinOver(host: JoiningHost, request: JoinRequest): Promise<PeerS
 }
 
 /** Where to ask, in turn. Rejects with `EndpointError` only. */
-async function addressesOf(host: JoiningHost, { host: name, port }: JoinRequest, signal: AbortSignal): Promise<Address[]> {
+async function addressesOf(
+  host: JoiningHost,
+  { host: name, port }: JoinRequest,
+  signal: AbortSignal,
+): Promise<Address[]> {
   const found = await resolved(host, name, signal)
   const reasons = new Map<string, EndpointError>()
   const usable = inTurn(found).filter((address) => {
@@ -77,7 +82,13 @@ async function addressesOf(host: JoiningHost, { host: name, port }: JoinRequest,
   })
   if (usable.length > 0) return usable.map(({ family, host: literal }) => ({ family, host: literal, port }))
   const [first] = reasons.values()
-  throw first ?? new EndpointError("name-not-found", `the resolver knows no address of "${name}"; check the name, or give an address`)
+  throw (
+    first ??
+    new EndpointError(
+      "name-not-found",
+      `the resolver knows no address of "${name}"; check the name, or give an address`,
+    )
+  )
 }
 
 /** What can't be an address at all is left out: a host of one's own may resolve as it likes. */
@@ -99,15 +110,27 @@ async function resolved(host: JoiningHost, name: string, signal: AbortSignal): P
   return [...addresses.values()]
 }
 
-function whyNotUsed({ own }: JoiningHost, name: string, address: ResolvedAddress, port: number): EndpointError | undefined {
+function whyNotUsed(
+  { own }: JoiningHost,
+  name: string,
+  address: ResolvedAddress,
+  port: number,
+): EndpointError | undefined {
   const { family, host } = address
   if (!own.some((it) => it.family === family))
-    return new EndpointError("invalid-target", `${name} has only a v${family} address, and this endpoint has no v${family} socket`)
+    return new EndpointError(
+      "invalid-target",
+      `${name} has only a v${family} address, and this endpoint has no v${family} socket`,
+    )
   const why = whyNobody(parseHost(host)!)
   if (why !== undefined) return new EndpointError("invalid-target", `cannot join ${name} at ${host}: ${why}`)
   if (own.some((it) => it.host === host && it.port === port))
-    return new EndpointError("join-refused", `${formatAddress({ family, host, port })} is this endpoint itself: name another`)
-  // The system would refuse each datagram, and that is loss: nobody would ever say why. A socket on loopback sends to nobody else.
+    return new EndpointError(
+      "join-refused",
+      `${formatAddress({ family, host, port })} is this endpoint itself: name another`,
+    )
+  // The system would refuse each datagram, and that is loss: nobody would ever say why. A socket on loopback sends to
+  // nobody else.
   if (!isLoopback(host) && own.every((it) => it.family !== family || isLoopback(it.host)))
     return new EndpointError(
       "invalid-target",

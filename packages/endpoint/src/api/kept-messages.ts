@@ -1,6 +1,6 @@
 /**
- * Copies of the messages of one stream that were accepted and aren't known to be acknowledged, in order. Each is known by its number on the stream, so that
- * what else is sent there, given up or acknowledged out of turn changes nothing.
+ * Copies of the messages of one stream that were accepted and aren't known to be acknowledged, in order. Each is known
+ * by its number on the stream, so that what else is sent there, given up or acknowledged out of turn changes nothing.
  *
  * @module
  */
@@ -34,7 +34,9 @@ export class KeptMessages {
     this.#stream = stream
   }
 
-  /** Runs what offers a message to the stream, and keeps it if it was taken. `isOwned`: nobody else changes the bytes. */
+  /**
+   * Runs what offers a message to the stream, and keeps it if it was taken. `isOwned`: nobody else changes the bytes.
+   */
   offer<T>(
     type: number,
     bytes: Uint8Array,
@@ -81,7 +83,8 @@ export class KeptMessages {
     for (const kept of this.#messages.splice(0)) {
       const number = numberOf(kept)
       const fate = number < 0 ? "unsent" : sendStream.fateOf(number)
-      if (fate !== "acknowledged" && !isGivenUp(kept)) left.push({ type: kept.type, bytes: kept.bytes, wasSent: fate === "sent" })
+      if (fate !== "acknowledged" && !isGivenUp(kept))
+        left.push({ type: kept.type, bytes: kept.bytes, wasSent: fate === "sent" })
     }
     return left
   }

@@ -10,7 +10,10 @@ export type MessageHandler = (message: Message) => unknown
 export type AsyncMessageHandler = (message: ReceivedMessage) => PromiseLike<unknown>
 /** Called at once with the value that the bytes stand for, and the reused message. */
 export type ValueHandler<T> = (value: T, message: Message) => unknown
-/** Called with the value that the bytes stand for, and a copy; the stream's next message waits until what it returns has settled. */
+/**
+ * Called with the value that the bytes stand for, and a copy; the stream's next message waits until what it returns has
+ * settled.
+ */
 export type AsyncValueHandler<T> = (value: T, message: ReceivedMessage) => PromiseLike<unknown>
 
 /** Who handles a type: one of both. */
@@ -34,10 +37,15 @@ export class MessageHandlers {
   /** Returns what takes the handler away again. */
   add(type: number | MessageType<unknown>, handler: unknown, isAsync: boolean): () => void {
     checkFunction("a handler", handler, "a function that takes the message")
-    const made = isMessageType(type) ? ofValues(type, handler as ValueHandler<unknown>, isAsync) : plain(handler as MessageHandler, isAsync)
+    const made = isMessageType(type)
+      ? ofValues(type, handler as ValueHandler<unknown>, isAsync)
+      : plain(handler as MessageHandler, isAsync)
     const number = numberOf(type)
     if (this.#handlers.has(number))
-      throw new EndpointError("invalid-option", `type ${number} has a handler already; take that one away first, by what handle() returned`)
+      throw new EndpointError(
+        "invalid-option",
+        `type ${number} has a handler already; take that one away first, by what handle() returned`,
+      )
     this.#handlers.set(number, made)
     this.#routes.change()
     return () => {

@@ -39,8 +39,8 @@ export class Readers {
 }
 
 /**
- * Messages for an async iterator. They stay in the queues of their streams until they are read, one of each stream at a time: so what a reader leaves
- * is the next one's, and a stream's next messages wait where its own bound pushes back.
+ * Messages for an async iterator. They stay in the queues of their streams until they are read, one of each stream at a
+ * time: so what a reader leaves is the next one's, and a stream's next messages wait where its own bound pushes back.
  */
 export class MessageQueue implements AsyncIterableIterator<ReceivedMessage> {
   readonly #type: MessageType<unknown> | undefined

@@ -24,7 +24,10 @@ export interface WritingCodec<T> {
   decode(bytes: Uint8Array): T
 }
 
-/** A message type: made by `defineMessage`, taken by `handle`, `trySend`, `send`, `reply`, `messages` and `writable` in place of a number. */
+/**
+ * A message type: made by `defineMessage`, taken by `handle`, `trySend`, `send`, `reply`, `messages` and `writable` in
+ * place of a number.
+ */
 export class MessageType<T> {
   /** 0 to 65,535. */
   readonly type: number
@@ -38,10 +41,14 @@ export class MessageType<T> {
   }
 }
 
-/** Says what messages of a type hold. Throws `RangeError` for a number that is none, `TypeError` for a codec that lacks a function. */
+/**
+ * Says what messages of a type hold. Throws `RangeError` for a number that is none, `TypeError` for a codec that lacks
+ * a function.
+ */
 export function defineMessage<T>(type: number, codec: Codec<T> | WritingCodec<T>): MessageType<T> {
   checkType(type)
-  const has = (name: string): boolean => typeof (codec as unknown as Record<string, unknown> | undefined)?.[name] === "function"
+  const has = (name: string): boolean =>
+    typeof (codec as unknown as Record<string, unknown> | undefined)?.[name] === "function"
   if (!has("decode") || !(has("encode") || (has("size") && has("write"))))
     throw new TypeError("a codec has encode and decode, or size, write and decode")
   return new MessageType(type, codec)
@@ -82,7 +89,10 @@ export const utf8: Codec<string> = {
   decode: (value) => decoder.decode(value),
 }
 
-/** What JSON can say. `T` is the caller's word: nothing checks it. Throws `TypeError` for a value that JSON has no text for, such as `undefined`. */
+/**
+ * What JSON can say. `T` is the caller's word: nothing checks it. Throws `TypeError` for a value that JSON has no text
+ * for, such as `undefined`.
+ */
 export function json<T>(): Codec<T> {
   return {
     encode(value) {

@@ -4,8 +4,8 @@ import type { SendOptions } from "./sending.ts"
 import type { Peer } from "./peer.ts"
 
 /**
- * A message as a handler sees it: one object, reused, valid during the synchronous call only. What is needed longer is copied: `copy()`, or the
- * fields of interest.
+ * A message as a handler sees it: one object, reused, valid during the synchronous call only. What is needed longer is
+ * copied: `copy()`, or the fields of interest.
  */
 export class Message {
   /** Within its handler's call. */
@@ -34,8 +34,8 @@ export class Message {
   }
 
   /**
-   * The memory the message lies in: its bytes are `[offset, offset + length)`. Reading fields here allocates nothing. Other messages lie there too: to
-   * `postMessage` give a `copy()`, its buffer is not to be transferred.
+   * The memory the message lies in: its bytes are `[offset, offset + length)`. Reading fields here allocates nothing.
+   * Other messages lie there too: to `postMessage` give a `copy()`, its buffer is not to be transferred.
    */
   get view(): DataView {
     return this.#isLent ? this.#view : gone()
@@ -62,9 +62,11 @@ export class Message {
   }
 
   /**
-   * Answers who sent it, over the one `reliable` stream that there is for all answers to a peer, `peer.replies`: as `send` of that, but the bytes are borrowed during the
-   * call only, so they may be the message's own. Settles when the answer is in the window, or acknowledged; rejects as `send` does: `not-joined` where the peer has left,
-   * `refused` where too many answers wait. During the handler's call only, as everything here: for later take `const { replies } = message.peer`.
+   * Answers who sent it, over the one `reliable` stream that there is for all answers to a peer, `peer.replies`: as
+   * `send` of that, but the bytes are borrowed during the call only, so they may be the message's own. Settles when the
+   * answer is in the window, or acknowledged; rejects as `send` does: `not-joined` where the peer has left, `refused`
+   * where too many answers wait. During the handler's call only, as everything here: for later take `const { replies }
+   * = message.peer`.
    */
   reply(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
   reply<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
@@ -73,7 +75,15 @@ export class Message {
   }
 
   /** @internal */
-  set(type: number, peer: Peer, stream: IncomingStream, bytes: Uint8Array, view: DataView, offset: number, length: number): void {
+  set(
+    type: number,
+    peer: Peer,
+    stream: IncomingStream,
+    bytes: Uint8Array,
+    view: DataView,
+    offset: number,
+    length: number,
+  ): void {
     this.#isLent = true
     this.#type = type
     this.#offset = offset
@@ -96,7 +106,9 @@ const EMPTY = new Uint8Array(0)
 const EMPTY_VIEW = new DataView(EMPTY.buffer)
 
 function gone(): never {
-  throw new Error("a message is valid only during its handler's call; keep what you need with copy(), and message.peer to answer later")
+  throw new Error(
+    "a message is valid only during its handler's call; keep what you need with copy(), and message.peer to answer later",
+  )
 }
 
 /** A message to keep. */
@@ -137,7 +149,10 @@ export class ReceivedValue<T> extends ReceivedMessage {
     this.#codec = codec
   }
 
-  /** What the bytes stand for, decoded when it is first asked for. Throws what the codec throws for bytes that stand for nothing: the sender's mistake. */
+  /**
+   * What the bytes stand for, decoded when it is first asked for. Throws what the codec throws for bytes that stand for
+   * nothing: the sender's mistake.
+   */
   get value(): T {
     return (this.#decoded ??= { value: this.#codec.decode(this.bytes) }).value
   }

@@ -23,18 +23,21 @@ export interface NamedStreamOptions extends OpenOptions {
 }
 
 /**
- * `open`: it takes messages. `waiting`: it opens by itself, once an incarnation of the peer is joined, or has room for it. `ending`: no more is taken, what was
- * is being delivered. `closed`: it opens to the next incarnation, or by `reopen()`. `ended`: it doesn't open any more.
+ * `open`: it takes messages. `waiting`: it opens by itself, once an incarnation of the peer is joined, or has room for
+ * it. `ending`: no more is taken, what was is being delivered. `closed`: it opens to the next incarnation, or by
+ * `reopen()`. `ended`: it doesn't open any more.
  */
 export type NamedStreamState = "waiting" | "open" | "ending" | "closed" | "ended"
 
 /** Why a stream of a connection closed, or did not open. */
 export interface NamedStreamEnd {
-  /** It was ended, and the peer acknowledged each message that was accepted; where nothing acknowledges, that none was. */
+  /**
+   * It was ended, and the peer acknowledged each message that was accepted; where nothing acknowledges, that none was.
+   */
   readonly isComplete: boolean
   /**
-   * Why it was reset, by either side, or why the peer left: one of `REASON`, or the application's. `streamsFull`: there is no room for it. `limits`: its label is
-   * too long for this peer or its path.
+   * Why it was reset, by either side, or why the peer left: one of `REASON`, or the application's. `streamsFull`: there
+   * is no room for it. `limits`: its label is too long for this peer or its path.
    */
   readonly reason: number
   /** The same in words, with the cure. */
@@ -45,7 +48,10 @@ export interface NamedStreamEnd {
 export interface NamedStreamEvents {
   /** A stream to another incarnation of the peer, or another one to this, takes what is sent from now on. */
   open: (stream: OutgoingStream) => void
-  /** A reliable stream is over: what was accepted and never acknowledged, in order. Nothing of it is sent again by itself. Comes before `closed`. */
+  /**
+   * A reliable stream is over: what was accepted and never acknowledged, in order. Nothing of it is sent again by
+   * itself. Comes before `closed`.
+   */
   unconfirmed: (messages: readonly UnconfirmedMessage[]) => void
   /**
    * What was open is closed: once for each `open`. Or it could not be opened. `state` says how it stands by the time
@@ -99,12 +105,18 @@ export class NamedStream {
     return this.#isWanted ? "waiting" : "closed"
   }
 
-  /** The stream to the present incarnation, while there is one. What is sent on it itself is in its `account`, and isn't handed back. */
+  /**
+   * The stream to the present incarnation, while there is one. What is sent on it itself is in its `account`, and isn't
+   * handed back.
+   */
   get current(): OutgoingStream | undefined {
     return this.#stream
   }
 
-  /** Settles when it is over for good, with how it closed last: it was ended, or its connection or endpoint was closed. Never rejects. */
+  /**
+   * Settles when it is over for good, with how it closed last: it was ended, or its connection or endpoint was closed.
+   * Never rejects.
+   */
   get closed(): Promise<NamedStreamEnd> {
     return this.#closed
   }
@@ -137,8 +149,8 @@ export class NamedStream {
   }
 
   /**
-   * As `OutgoingStream.trySend`. While it isn't open: `not-joined` where there is no incarnation, `refused` where the peer has no room for the stream (try after
-   * `open`), else `closed`.
+   * As `OutgoingStream.trySend`. While it isn't open: `not-joined` where there is no incarnation, `refused` where the
+   * peer has no room for the stream (try after `open`), else `closed`.
    */
   trySend(type: number, bytes: Uint8Array, options?: TrySendOptions): SendResult
   trySend<T>(type: MessageType<T>, value: T, options?: TrySendOptions): SendResult
@@ -156,7 +168,10 @@ export class NamedStream {
     return keeper.offer(number, bytes, isOwned, () => stream.trySend(number, bytes, options)).result
   }
 
-  /** As `OutgoingStream.send`. While it isn't open it rejects with `not-joined`, `refused` or `stream-closed`, as `trySend` says them. */
+  /**
+   * As `OutgoingStream.send`. While it isn't open it rejects with `not-joined`, `refused` or `stream-closed`, as
+   * `trySend` says them.
+   */
   send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
   send<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
   send(type: number | MessageType<unknown>, value: unknown, options?: SendOptions): Promise<void> {
@@ -193,14 +208,17 @@ export class NamedStream {
 
   #refusalError(): EndpointError {
     if (this.#isOver) return endedError()
-    if (!this.#isWanted) return new EndpointError("stream-closed", `the stream "${this.label}" is closed; reopen() opens it anew`)
-    if (this.#isHeldUp) return new EndpointError("refused", `the peer has no room for the stream "${this.label}" now; wait for "open"`)
+    if (!this.#isWanted)
+      return new EndpointError("stream-closed", `the stream "${this.label}" is closed; reopen() opens it anew`)
+    if (this.#isHeldUp)
+      return new EndpointError("refused", `the peer has no room for the stream "${this.label}" now; wait for "open"`)
     return new EndpointError("not-joined", `no incarnation of the peer is joined; wait for "open"`)
   }
 
   /**
-   * Opens it anew after it was closed: now, and answers the stream, or as soon as an incarnation is joined, has room for it, and what was ended there is
-   * delivered. One that is open stays. Throws `EndpointError` `stream-closed` once it was ended, or its connection closed.
+   * Opens it anew after it was closed: now, and answers the stream, or as soon as an incarnation is joined, has room
+   * for it, and what was ended there is delivered. One that is open stays. Throws `EndpointError` `stream-closed` once
+   * it was ended, or its connection closed.
    */
   reopen(): OutgoingStream | undefined {
     if (this.#isOver) throw endedError()
@@ -213,8 +231,9 @@ export class NamedStream {
   }
 
   /**
-   * Ends it for good: takes no more messages; settles when all were delivered, or at once where it isn't open. Rejects with `stream-closed` or `not-joined` if
-   * that can't happen any more. `connection.stream()` makes another of the same label.
+   * Ends it for good: takes no more messages; settles when all were delivered, or at once where it isn't open. Rejects
+   * with `stream-closed` or `not-joined` if that can't happen any more. `connection.stream()` makes another of the same
+   * label.
    */
   end(): Promise<void> {
     if (this.#ending !== undefined) return this.#ending
@@ -265,7 +284,8 @@ export class NamedStream {
   #onClosed(stream: OutgoingStream, end: OutgoingEnd): void {
     if (this.#stream !== stream) return
     // It was cut for a path that carried more; one that the path never carried isn't tried again and again.
-    const isNarrower = end.reason === REASON.pathTooSmall && stream.peer.payloadBytesMax < stream.sendStream.payloadBytesMax
+    const isNarrower =
+      end.reason === REASON.pathTooSmall && stream.peer.payloadBytesMax < stream.sendStream.payloadBytesMax
     this.#isWanted ||= isNarrower && !this.#isOver
     this.#release(end, false)
     if (this.#isWanted) this.#host.want(this)
@@ -276,7 +296,8 @@ export class NamedStream {
     if (!this.#isOver) this.#isWanted = true
     this.#isHeldUp = false
     const stream = this.#stream
-    if (stream !== undefined) this.#release(stream.outcome ?? { isComplete: false, reason, account: stream.account }, true)
+    if (stream !== undefined)
+      this.#release(stream.outcome ?? { isComplete: false, reason, account: stream.account }, true)
   }
 
   /** @internal What isn't delivered by now isn't waited for. */
@@ -302,14 +323,21 @@ export class NamedStream {
   #endError(reason: number, hasLeft: boolean): EndpointError {
     const why = reasonName(reason)
     if (this.#isOver) return endedError()
-    if (hasLeft) return new EndpointError("not-joined", `the peer left (${why}); the stream "${this.label}" opens to its next incarnation`)
+    if (hasLeft)
+      return new EndpointError(
+        "not-joined",
+        `the peer left (${why}); the stream "${this.label}" opens to its next incarnation`,
+      )
     const next = this.#isWanted ? "it is opened anew" : "reopen() opens it anew"
     return new EndpointError("stream-closed", `the stream "${this.label}" was closed (${why}); ${next}`)
   }
 }
 
 /** `isOwned`: nobody else changes the bytes. What a codec gave may be memory that it uses again for the next value. */
-function plain(type: number | MessageType<unknown>, value: unknown): [number: number, bytes: Uint8Array, isOwned: boolean] {
+function plain(
+  type: number | MessageType<unknown>,
+  value: unknown,
+): [number: number, bytes: Uint8Array, isOwned: boolean] {
   if (isMessageType(type)) return [type.type, encodeValue(type, value), isWriting(type.codec)]
   return [type, value as Uint8Array, false]
 }

@@ -40,44 +40,50 @@ export interface EndpointOptions extends BindOptions {
   /** Ends the wait for the sockets; of no meaning once they are bound. */
   readonly signal?: AbortSignal
   /**
-   * Both ends must agree. `"checksum"`: CRC-32C against accidents; whoever reaches the port can take part. `"none"`: for tests. By default checksums, and
-   * sockets on loopback only, as with `"none"`: what others can reach is to be asked for by name.
+   * Both ends must agree. `"checksum"`: CRC-32C against accidents; whoever reaches the port can take part. `"none"`:
+   * for tests. By default checksums, and sockets on loopback only, as with `"none"`: what others can reach is to be
+   * asked for by name.
    */
   readonly protection?: "none" | "checksum" | "mac" | "aead"
   /**
-   * What the members of a group know and nobody else, 16 bytes or more: the bytes as they are, or text, which is taken as UTF-8; {@link secretsFrom} reads a file. Given, every
-   * datagram carries a tag (`protection: "mac"`, the default then) or is encrypted as well (`"aead"`), and sockets may be reached by others. The first is used to join others,
-   * each is good for others to join: `[new, old]` goes from one to the other, see {@link Endpoint.setSecrets}. From a file or the environment, please: a command
-   * line can be read by all users of a machine.
+   * What the members of a group know and nobody else, 16 bytes or more: the bytes as they are, or text, which is taken
+   * as UTF-8; {@link secretsFrom} reads a file. Given, every datagram carries a tag (`protection: "mac"`, the default
+   * then) or is encrypted as well (`"aead"`), and sockets may be reached by others. The first is used to join others,
+   * each is good for others to join: `[new, old]` goes from one to the other, see {@link Endpoint.setSecrets}. From a
+   * file or the environment, please: a command line can be read by all users of a machine.
    */
   readonly secrets?: readonly (Uint8Array | string)[]
   /**
-   * Tells members from each other, beside the secret that they share: each has a key of its own, joins name the key of whom they ask for, and it is shown on both
-   * sides. All members have one, or none.
+   * Tells members from each other, beside the secret that they share: each has a key of its own, joins name the key of
+   * whom they ask for, and it is shown on both sides. All members have one, or none.
    */
   readonly identity?: IdentityOptions
   /**
-   * Datagrams after which the next key is taken, 1,024 to 67,108,864; default: that many, 2,097,152 where `datagramBytes` is more than 2,048. Each key is used for six
-   * seconds at least.
+   * Datagrams after which the next key is taken, 1,024 to 67,108,864; default: that many, 2,097,152 where
+   * `datagramBytes` is more than 2,048. Each key is used for six seconds at least.
    */
   readonly rekeyDatagrams?: number
   /** How long a key is used, milliseconds, 1,000 to 86,400,000, default 900,000. */
   readonly rekeyAgeMs?: number
   /**
-   * With so many under one key, because the peer never told of it or they are sent too fast, the peer is lost: at least `rekeyDatagrams`, at most four times its
-   * default, which is the default.
+   * With so many under one key, because the peer never told of it or they are sent too fast, the peer is lost: at least
+   * `rekeyDatagrams`, at most four times its default, which is the default.
    */
   readonly keyDatagramsMax?: number
-  /** Bytes of the datagrams sent, 548 to 65,507; default 1200, which every path carries. More only where both ends and the path are known to take it. */
+  /**
+   * Bytes of the datagrams sent, 548 to 65,507; default 1200, which every path carries. More only where both ends and
+   * the path are known to take it.
+   */
   readonly datagramBytes?: number
   /**
-   * Bytes of the largest message sent or taken, 1 to `assemblyBytesPerPeer`, and no more than its datagrams carry in 65,536 pieces; default
-   * 16 MiB. Of the two ends' the lesser counts.
+   * Bytes of the largest message sent or taken, 1 to `assemblyBytesPerPeer`, and no more than its datagrams carry in
+   * 65,536 pieces; default 16 MiB. Of the two ends' the lesser counts.
    */
   readonly messageBytesMax?: number
   /**
-   * Bytes of large messages under way from one peer, `messageBytesMax` to `assemblyBytesMax`, default 32 MiB; an eighth of it more for
-   * small ones beside them. As with the pools below each peer has a floor, and the more of it the less others hold.
+   * Bytes of large messages under way from one peer, `messageBytesMax` to `assemblyBytesMax`, default 32 MiB; an eighth
+   * of it more for small ones beside them. As with the pools below each peer has a floor, and the more of it the less
+   * others hold.
    */
   readonly assemblyBytesPerPeer?: number
   /** Bytes of large messages under way in all, from `assemblyBytesPerPeer`, default 256 MiB. */
@@ -92,7 +98,10 @@ export interface EndpointOptions extends BindOptions {
   readonly sendPoolPacketsPerPeer?: number
   /** Peers at a time, 1 to 262,144, default 10,000. */
   readonly peersMax?: number
-  /** Joins that were accepted and aren't confirmed, 1 to 65,536, default 1,024. One above it is dropped: it will be said again. */
+  /**
+   * Joins that were accepted and aren't confirmed, 1 to 65,536, default 1,024. One above it is dropped: it will be said
+   * again.
+   */
   readonly halfOpenMax?: number
   /** Joins from one host, whatever its ports, that were accepted and aren't confirmed; 1 to 65,536, default 256. */
   readonly halfOpenPerHostMax?: number
@@ -101,10 +110,14 @@ export interface EndpointOptions extends BindOptions {
   /** Streams of all peers in both directions, 1 to 4,294,967,295, default 262,144. */
   readonly streamsTotalMax?: number
   /**
-   * Unacknowledged packets of a stream, 1 to `spreadPackets`, default 1,024; of `best-effort`: unsent, and as many again that were sent.
+   * Unacknowledged packets of a stream, 1 to `spreadPackets`, default 1,024; of `best-effort`: unsent, and as many
+   * again that were sent.
    */
   readonly windowPackets?: number
-  /** Unacknowledged bytes of a stream, from 1, default 1 MiB; of `best-effort`: unsent, and as many again that were sent. */
+  /**
+   * Unacknowledged bytes of a stream, from 1, default 1 MiB; of `best-effort`: unsent, and as many again that were
+   * sent.
+   */
   readonly windowBytes?: number
   /** Packets of a stream from the oldest missing to the newest, a power of two from 64 to 65,536, default 16,384. */
   readonly spreadPackets?: number
@@ -113,32 +126,37 @@ export interface EndpointOptions extends BindOptions {
   /** Bytes of the messages that wait for the window, for each stream; from 0, default 32 MiB. */
   readonly parkedBytesMax?: number
   /**
-   * Messages that may wait for a consumer that is behind, for each stream; from 1, default 1,024. As soon as this or `queuedBytesMax` is
-   * reached no more is taken.
+   * Messages that may wait for a consumer that is behind, for each stream; from 1, default 1,024. As soon as this or
+   * `queuedBytesMax` is reached no more is taken.
    */
   readonly queuedMessagesMax?: number
   /** Bytes of the messages that wait for a consumer that is behind, for each stream; from 1, default 4 MiB. */
   readonly queuedBytesMax?: number
   /**
-   * Bytes of all streams together that wait for their consumers, from 1, default 256 MiB; 128 more count for each message. They count from their copy until their
-   * consumer is done with them, also when the stream is over or its peer has left. A peer has as much of it as is left for all others, and a stream of the peer as
-   * much as is left for its others.
+   * Bytes of all streams together that wait for their consumers, from 1, default 256 MiB; 128 more count for each
+   * message. They count from their copy until their consumer is done with them, also when the stream is over or its
+   * peer has left. A peer has as much of it as is left for all others, and a stream of the peer as much as is left for
+   * its others.
    */
   readonly queuedBytesTotalMax?: number
   /**
-   * How long messages of a type that nobody handles or reads wait in the queue of their stream for somebody who does, milliseconds, 0 to 3,600,000, default 5,000; on a
-   * stream with an order those behind them wait too. Then they are dropped, which `unhandled` tells; 0: at once.
+   * How long messages of a type that nobody handles or reads wait in the queue of their stream for somebody who does,
+   * milliseconds, 0 to 3,600,000, default 5,000; on a stream with an order those behind them wait too. Then they are
+   * dropped, which `unhandled` tells; 0: at once.
    */
   readonly unclaimedMs?: number
   /** How much goes out, and how fast: `lossBased()`, the default, or `fixed()`, or your own. */
   readonly congestion?: CongestionFactory
-  /** Datagrams in flight towards us that our socket buffer takes, 64 to 1,048,576; default: what SO_RCVBUF as read back holds. */
+  /**
+   * Datagrams in flight towards us that our socket buffer takes, 64 to 1,048,576; default: what SO_RCVBUF as read back
+   * holds.
+   */
   readonly inFlightMax?: number
   /** The longest a status waits, milliseconds, 1 to 1,000, default 25. */
   readonly statusDelayMs?: number
   /**
-   * A heartbeat goes out after so much silence, milliseconds, 10 to 60,000 and at most `unreachableMs`, default 1,000; once idle for ten
-   * times as long, after three times as long.
+   * A heartbeat goes out after so much silence, milliseconds, 10 to 60,000 and at most `unreachableMs`, default 1,000;
+   * once idle for ten times as long, after three times as long.
    */
   readonly heartbeatMs?: number
   /** Silence after which a peer counts as unreachable, milliseconds, `heartbeatMs` to 3,600,000, default 10,000. */
@@ -153,14 +171,23 @@ export interface EndpointOptions extends BindOptions {
 
 /** A member's own key, and whose keys it welcomes. */
 export interface IdentityOptions {
-  /** 32 bytes of entropy, kept secret and for as long as one wants to be known by the public key that is made of it; `endpoint.publicKey` tells that. */
+  /**
+   * 32 bytes of entropy, kept secret and for as long as one wants to be known by the public key that is made of it;
+   * `endpoint.publicKey` tells that.
+   */
   readonly privateKey: Uint8Array
-  /** Asked for each try of a join of somebody else, after he has shown that the key is his; `false` refuses it. What it throws is surfaced, and refuses too. */
+  /**
+   * Asked for each try of a join of somebody else, after he has shown that the key is his; `false` refuses it. What it
+   * throws is surfaced, and refuses too.
+   */
   readonly trust: (publicKey: Uint8Array) => boolean
 }
 
 const MIB = 1_048_576
-/** Datagrams under one key, and where they may be long. Four times as many are the limits of RFC 9001 §B.1.1: 2^28 of at most 2^11 bytes, 2^23 longer ones. */
+/**
+ * Datagrams under one key, and where they may be long. Four times as many are the limits of RFC 9001 §B.1.1: 2^28 of at
+ * most 2^11 bytes, 2^23 longer ones.
+ */
 const REKEY_DATAGRAMS = 67_108_864
 const REKEY_DATAGRAMS_LONG = 2_097_152
 const KEY_DATAGRAMS_FACTOR = 4
@@ -174,7 +201,10 @@ interface NumberOption {
   readonly default: number
 }
 
-/** Rows of the table of README.md, which a test compares with these. What depends on other options comes after, in {@link settingsOf}. */
+/**
+ * Rows of the table of README.md, which a test compares with these. What depends on other options comes after, in
+ * {@link settingsOf}.
+ */
 export const NUMBER_OPTIONS: Readonly<Record<NumberName, NumberOption>> = {
   datagramBytes: { default: DATAGRAM_BYTES_BASE, kind: whole(DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX) },
   messageBytesMax: { default: 16 * MIB, kind: whole(1) },
@@ -205,12 +235,18 @@ export const NUMBER_OPTIONS: Readonly<Record<NumberName, NumberOption>> = {
   joinTimeoutMs: { default: 5_000, kind: whole(1, 3_600_000) },
   lingerMs: { default: 5_000, kind: whole(0, 3_600_000) },
   rekeyDatagrams: { default: REKEY_DATAGRAMS, kind: whole(1_024, REKEY_DATAGRAMS) },
-  keyDatagramsMax: { default: REKEY_DATAGRAMS * KEY_DATAGRAMS_FACTOR, kind: whole(1_024, REKEY_DATAGRAMS * KEY_DATAGRAMS_FACTOR) },
+  keyDatagramsMax: {
+    default: REKEY_DATAGRAMS * KEY_DATAGRAMS_FACTOR,
+    kind: whole(1_024, REKEY_DATAGRAMS * KEY_DATAGRAMS_FACTOR),
+  },
   rekeyAgeMs: { default: 900_000, kind: whole(1_000, 86_400_000) },
 }
 
 const NUMBER_NAMES = Object.keys(NUMBER_OPTIONS) as NumberName[]
-const NUMBER_KINDS = Object.fromEntries(NUMBER_NAMES.map((name) => [name, NUMBER_OPTIONS[name].kind])) as Record<NumberName, NumberKind>
+const NUMBER_KINDS = Object.fromEntries(NUMBER_NAMES.map((name) => [name, NUMBER_OPTIONS[name].kind])) as Record<
+  NumberName,
+  NumberKind
+>
 
 /** A private or public key of X25519 (RFC 7748). */
 export const KEY: Kind<Uint8Array> = {
@@ -234,14 +270,25 @@ const OPTIONS: Kinds<EndpointOptions> = {
   congestion: functionThat("makes a controller, such as lossBased() or fixed() return"),
 }
 
-/** The options as they were given, each of its kind, read once. Throws `EndpointError` `invalid-option` naming what is wrong and what would be right. */
+/**
+ * The options as they were given, each of its kind, read once. Throws `EndpointError` `invalid-option` naming what is
+ * wrong and what would be right.
+ */
 export function checkedOptions(options: EndpointOptions): EndpointOptions {
   return check.options("bind", options, OPTIONS)
 }
 
-/** The settings that checked options make, and what wasn't given. Throws `EndpointError` `invalid-option` for what doesn't go together. */
+/**
+ * The settings that checked options make, and what wasn't given. Throws `EndpointError` `invalid-option` for what
+ * doesn't go together.
+ */
 export function settingsOf(options: EndpointOptions): Settings {
-  const { secrets, protection = secrets === undefined ? "checksum" : "mac", congestion = lossBased(), inFlightMax } = options
+  const {
+    secrets,
+    protection = secrets === undefined ? "checksum" : "mac",
+    congestion = lossBased(),
+    inFlightMax,
+  } = options
   checkSecrets(protection, secrets)
   if (options.identity !== undefined && secrets === undefined)
     throw new EndpointError("invalid-option", "identity needs secrets too: they keep strangers from being looked at")
@@ -254,7 +301,8 @@ export function settingsOf(options: EndpointOptions): Settings {
   const numbers = Object.fromEntries(
     NUMBER_NAMES.map((name) => [name, options[name] ?? defaults[name] ?? NUMBER_OPTIONS[name].default]),
   ) as Record<NumberName, number>
-  const within = (name: NumberName, min: number, max?: number): void => void check.value(name, numbers[name], whole(min, max))
+  const within = (name: NumberName, min: number, max?: number): void =>
+    void check.value(name, numbers[name], whole(min, max))
   within("messageBytesMax", 1, messageBytesLimit(numbers.datagramBytes - 64))
   within("assemblyBytesPerPeer", numbers.messageBytesMax)
   within("assemblyBytesMax", numbers.assemblyBytesPerPeer)
@@ -281,10 +329,18 @@ function checkSecrets(protection: string, secrets: EndpointOptions["secrets"]): 
 }
 
 /**
- * What the transport is asked to bind: loopback, unless there are secrets or `"checksum"` was asked for by name. Throws `EndpointError` `invalid-option` for another address
- * without it.
+ * What the transport is asked to bind: loopback, unless there are secrets or `"checksum"` was asked for by name. Throws
+ * `EndpointError` `invalid-option` for another address without it.
  */
-export function bindOptionsOf({ port, v4, v6, receiveBufferBytes, sendBufferBytes, protection, secrets }: EndpointOptions): BindOptions {
+export function bindOptionsOf({
+  port,
+  v4,
+  v6,
+  receiveBufferBytes,
+  sendBufferBytes,
+  protection,
+  secrets,
+}: EndpointOptions): BindOptions {
   const isOpen = protection === "checksum" || secrets !== undefined
   if (!isOpen) {
     checkLoopback("v4", v4)

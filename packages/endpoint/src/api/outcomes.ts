@@ -63,7 +63,12 @@ export class Outcomes implements ProtocolConsumer {
       case "room-asked":
         return void (event.stream.consumer as IncomingStream).roomReturned()
       case "stream-begun":
-        event.stream.consumer = new IncomingStream(this.peerOf(event.peer), event.peer, event.stream, this.#host.incoming)
+        event.stream.consumer = new IncomingStream(
+          this.peerOf(event.peer),
+          event.peer,
+          event.stream,
+          this.#host.incoming,
+        )
         return
       case "stream-opened":
         return events.emit("stream", event.stream.consumer as IncomingStream)

@@ -97,16 +97,28 @@ export class OutgoingStream {
     return this.#stream.unackedBytes
   }
 
-  /** What became of the messages that were `sent` or `parked`, exact at all times: `accepted` is the sum of the others. */
+  /**
+   * What became of the messages that were `sent` or `parked`, exact at all times: `accepted` is the sum of the others.
+   */
   get account(): SentMessages {
     const { accepted, acknowledged, unconfirmed, dropped, pending } = this.#stream.messages
     const { unbegun, dropped: left } = this.#lot
-    return { accepted: accepted + unbegun + left, acknowledged, unconfirmed, dropped: dropped + left, pending: pending + unbegun }
+    return {
+      accepted: accepted + unbegun + left,
+      acknowledged,
+      unconfirmed,
+      dropped: dropped + left,
+      pending: pending + unbegun,
+    }
   }
 
-  /** Settles once nothing is taken or delivered any more, for whatever reason: the peer has all, either side reset it, the peer left. Never rejects. */
+  /**
+   * Settles once nothing is taken or delivered any more, for whatever reason: the peer has all, either side reset it,
+   * the peer left. Never rejects.
+   */
   get closed(): Promise<OutgoingEnd> {
-    return (this.#closed ??= this.#end === undefined ? new Promise((resolve) => (this.#tellClosed = resolve)) : Promise.resolve(this.#end))
+    return (this.#closed ??=
+      this.#end === undefined ? new Promise((resolve) => (this.#tellClosed = resolve)) : Promise.resolve(this.#end))
   }
 
   /** Listens to an event. Returns what ends it. */
@@ -124,8 +136,9 @@ export class OutgoingStream {
   }
 
   /**
-   * Offers a message. Never waits, never throws because of the network; what it can't send at once it copies. A stream that is `latest` takes each, as `sent`, and
-   * drops what it replaces: of 10,000 in one turn one goes out. `account.dropped` counts them.
+   * Offers a message. Never waits, never throws because of the network; what it can't send at once it copies. A stream
+   * that is `latest` takes each, as `sent`, and drops what it replaces: of 10,000 in one turn one goes out.
+   * `account.dropped` counts them.
    */
   trySend(type: number, bytes: Uint8Array, options?: TrySendOptions): SendResult
   trySend<T>(type: MessageType<T>, value: T, options?: TrySendOptions): SendResult
@@ -141,7 +154,10 @@ export class OutgoingStream {
     return this.#offer(type, value, timeoutMs, false)
   }
 
-  /** The way of most small messages: behind others in a packet that is open. `false`: they take the other, which also says what is wrong. */
+  /**
+   * The way of most small messages: behind others in a packet that is open. `false`: they take the other, which also
+   * says what is wrong.
+   */
   #append(type: number | MessageType<unknown>, value: unknown): boolean {
     return (
       this.#mayAppend &&
@@ -225,7 +241,9 @@ export class OutgoingStream {
     return timeoutMs === Infinity ? Infinity : this.#host.now() + timeoutMs
   }
 
-  /** The window is open and yet there was no room: the memory of all streams is used up. It is told when there is some. */
+  /**
+   * The window is open and yet there was no room: the memory of all streams is used up. It is told when there is some.
+   */
   #starve(): void {
     if (this.#stream.isStarved) this.#host.starve(this)
   }
@@ -257,15 +275,25 @@ export class OutgoingStream {
   }
 
   /**
-   * Sends a message; settles once: when it is in the window, or with an `EndpointError`. The bytes are borrowed until then: transferred meanwhile, they are
-   * `bytes-gone`. Waits its turn behind messages that were offered before; an abort takes it out of the queue, also half sent, and no other message gets
-   * its bytes.
+   * Sends a message; settles once: when it is in the window, or with an `EndpointError`. The bytes are borrowed until
+   * then: transferred meanwhile, they are `bytes-gone`. Waits its turn behind messages that were offered before; an
+   * abort takes it out of the queue, also half sent, and no other message gets its bytes.
    */
   send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
   send<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
   /** @internal `isLent`: the bytes are good during the call only. */
-  send(type: number | MessageType<unknown>, value: unknown, options: SendOptions | undefined, isLent: boolean): Promise<void>
-  send(type: number | MessageType<unknown>, value: unknown, options: SendOptions = NO_OPTIONS, isLent = false): Promise<void> {
+  send(
+    type: number | MessageType<unknown>,
+    value: unknown,
+    options: SendOptions | undefined,
+    isLent: boolean,
+  ): Promise<void>
+  send(
+    type: number | MessageType<unknown>,
+    value: unknown,
+    options: SendOptions = NO_OPTIONS,
+    isLent = false,
+  ): Promise<void> {
     const {
       signal,
       timeoutMs = Infinity,
@@ -284,7 +312,10 @@ export class OutgoingStream {
     }
     this.#checkCall(type)
     if (receipt && !this.#stream.traits.isAcknowledged)
-      throw new EndpointError("invalid-option", `nothing acknowledges messages of a stream that is ${this.delivery}: there is no receipt`)
+      throw new EndpointError(
+        "invalid-option",
+        `nothing acknowledges messages of a stream that is ${this.delivery}: there is no receipt`,
+      )
     if (signal?.aborted) return Promise.reject(abortedError(signal))
     const refusal = this.#refusal(bytes.length)
     if (refusal !== undefined) return Promise.reject(this.#refusalError(refusal, bytes.length))
@@ -297,7 +328,9 @@ export class OutgoingStream {
       return wait.promise
     }
     if (!isReliable)
-      return Promise.reject(new EndpointError("dropped", `the stream has no room now and does not wait: it is ${this.delivery}`))
+      return Promise.reject(
+        new EndpointError("dropped", `the stream has no room now and does not wait: it is ${this.delivery}`),
+      )
     if (!this.#lot.hasRoom(bytes.length) && !(this.#lot.isEmpty && message.isBegun)) {
       this.#noRoom()
       return Promise.reject(
@@ -367,14 +400,18 @@ export class OutgoingStream {
   }
 
   /**
-   * A payload of any size as a web stream: chunks go out as messages of this type, as the window allows; for a defined type chunks are values, each a message.
-   * Closing it ends the stream and settles when all was delivered; aborting it resets the stream at once, and the peer never takes it for complete. Errors when the
-   * stream closes in any other way. For `reliable` streams. `signal` aborts it: by the standard `pipeTo(writable, { signal })` waits for the chunk under way first,
-   * and that for the reader.
+   * A payload of any size as a web stream: chunks go out as messages of this type, as the window allows; for a defined
+   * type chunks are values, each a message. Closing it ends the stream and settles when all was delivered; aborting it
+   * resets the stream at once, and the peer never takes it for complete. Errors when the stream closes in any other
+   * way. For `reliable` streams. `signal` aborts it: by the standard `pipeTo(writable, { signal })` waits for the chunk
+   * under way first, and that for the reader.
    */
   writable(type: number, options?: { readonly signal?: AbortSignal }): WritableStream<Uint8Array>
   writable<T>(type: MessageType<T>, options?: { readonly signal?: AbortSignal }): WritableStream<T>
-  writable(type: number | MessageType<unknown>, options: { readonly signal?: AbortSignal } = {}): WritableStream<unknown> {
+  writable(
+    type: number | MessageType<unknown>,
+    options: { readonly signal?: AbortSignal } = {},
+  ): WritableStream<unknown> {
     const { signal } = check.options("writable", options, SIGNAL_OPTIONS)
     numberOf(type)
     if (!(this.#stream.traits.isOrdered && this.#stream.traits.waits))
@@ -386,11 +423,12 @@ export class OutgoingStream {
   }
 
   /**
-   * Settles when everything accepted so far is acknowledged by the peer (or given up, or where nothing answers: sent); rejects if that can't happen any more,
-   * or when the caller stops waiting.
+   * Settles when everything accepted so far is acknowledged by the peer (or given up, or where nothing answers: sent);
+   * rejects if that can't happen any more, or when the caller stops waiting.
    */
   flush(options: WaitOptions = NO_OPTIONS): Promise<void> {
-    const { signal, timeoutMs = Infinity } = options === NO_OPTIONS ? options : check.options("flush", options, WAIT_OPTIONS)
+    const { signal, timeoutMs = Infinity } =
+      options === NO_OPTIONS ? options : check.options("flush", options, WAIT_OPTIONS)
     if (signal?.aborted) return Promise.reject(abortedError(signal))
     if (this.state === "closed") return this.#isFlushed ? Promise.resolve() : Promise.reject(this.closedError)
     if (this.#lot.isEmpty && this.#stream.isPast(this.#stream.high)) return Promise.resolve()
@@ -400,11 +438,12 @@ export class OutgoingStream {
   }
 
   /**
-   * Takes no more messages; settles when all were delivered and the peer closed the stream; rejects if that can't happen any more, or when the caller stops
-   * waiting. Called again it settles alike.
+   * Takes no more messages; settles when all were delivered and the peer closed the stream; rejects if that can't
+   * happen any more, or when the caller stops waiting. Called again it settles alike.
    */
   end(options: WaitOptions = NO_OPTIONS): Promise<void> {
-    const { signal, timeoutMs = Infinity } = options === NO_OPTIONS ? options : check.options("end", options, WAIT_OPTIONS)
+    const { signal, timeoutMs = Infinity } =
+      options === NO_OPTIONS ? options : check.options("end", options, WAIT_OPTIONS)
     const promise = this.#endOrFail(signal, timeoutMs)
     // Whoever doesn't wait for it is not to be killed by it.
     promise.catch(() => {})
@@ -480,12 +519,20 @@ export class OutgoingStream {
     if (this.#state.deadlineMs === Infinity) return
     const nowMs = this.#host.now()
     for (const { settle } of this.#lot.expire(nowMs))
-      settle?.(new EndpointError("timeout", "the message waited for the window longer than its timeoutMs; it was not delivered"))
+      settle?.(
+        new EndpointError(
+          "timeout",
+          "the message waited for the window longer than its timeoutMs; it was not delivered",
+        ),
+      )
     this.#waiters.expire(nowMs)
     this.#arm()
   }
 
-  /** Once it is closed: `undefined` where it was ended and the peer answered that, else what those get that waited for it. */
+  /**
+   * Once it is closed: `undefined` where it was ended and the peer answered that, else what those get that waited for
+   * it.
+   */
   #failure(): EndpointError | undefined {
     return this.#stream.wasReset ? this.closedError : undefined
   }
@@ -530,7 +577,10 @@ export class OutgoingStream {
 
   #checkCall(type: number): void {
     if (this.#isWriting)
-      throw new EndpointError("reentered", "the stream is being written to: send after `write` has returned, or on another stream")
+      throw new EndpointError(
+        "reentered",
+        "the stream is being written to: send after `write` has returned, or on another stream",
+      )
     checkType(type)
   }
 
@@ -552,16 +602,21 @@ export class OutgoingStream {
       const cure = this.#isReliable()
         ? "raise messageBytesMax at both ends, or send it in parts"
         : "raise windowBytes and windowPackets, or open the stream as reliable"
-      return new EndpointError("too-large", `a message of ${bytes} B is above the limit of ${this.messageBytesMax} B; ${cure}`)
+      return new EndpointError(
+        "too-large",
+        `a message of ${bytes} B is above the limit of ${this.messageBytesMax} B; ${cure}`,
+      )
     }
-    if (refusal === "not-joined") return new EndpointError("not-joined", `the peer ${this.peer.unique} has left; join it again`)
+    if (refusal === "not-joined")
+      return new EndpointError("not-joined", `the peer ${this.peer.unique} has left; join it again`)
     return this.closedError
   }
 
   /** @internal For tests: throws where the numbers contradict each other. */
   assertInvariants(): void {
     const { accepted, acknowledged, unconfirmed, dropped, pending } = this.account
-    if (accepted !== acknowledged + unconfirmed + dropped + pending) throw new Error("the account of an outgoing stream does not balance")
+    if (accepted !== acknowledged + unconfirmed + dropped + pending)
+      throw new Error("the account of an outgoing stream does not balance")
     this.#waiters.assertInvariants()
     this.#lot.assertInvariants()
   }

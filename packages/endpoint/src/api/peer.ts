@@ -34,9 +34,10 @@ import type { UserCode } from "./user-code.ts"
 /** What a stream to a peer is opened with. */
 export interface OpenOptions {
   /**
-   * What the stream promises, default `"reliable"`: each message, once and in order; `"reliable-unordered"`: each as soon as it is whole; `"best-effort"`: in order,
-   * the oldest are given up where there is no room; `"latest"`: only the newest, one that is unsent makes way for the next, which `account.dropped` alone tells;
-   * `"fire-and-forget"`: once or not at all, in any order.
+   * What the stream promises, default `"reliable"`: each message, once and in order; `"reliable-unordered"`: each as
+   * soon as it is whole; `"best-effort"`: in order, the oldest are given up where there is no room; `"latest"`: only
+   * the newest, one that is unsent makes way for the next, which `account.dropped` alone tells; `"fire-and-forget"`:
+   * once or not at all, in any order.
    */
   readonly delivery?: Delivery
   /** Told to the peer with the stream; at most 1024 bytes of UTF-8, less where datagrams are smaller; default empty. */
@@ -46,11 +47,14 @@ export interface OpenOptions {
   /** Share among the streams of the same priority, 1 to 100, default 1. */
   readonly weight?: number
   /**
-   * `best-effort` only: a message is given up once it is so old, milliseconds above 0 (twice that, while it is half sent). Default:
-   * `Infinity`, never.
+   * `best-effort` only: a message is given up once it is so old, milliseconds above 0 (twice that, while it is half
+   * sent). Default: `Infinity`, never.
    */
   readonly lifetimeMs?: number
-  /** `best-effort` only: a message is given up once a packet of it was resent so often, from 0. Default: `Infinity`, never. */
+  /**
+   * `best-effort` only: a message is given up once a packet of it was resent so often, from 0. Default: `Infinity`,
+   * never.
+   */
   readonly resendsMax?: number
 }
 
@@ -83,7 +87,10 @@ export interface PingOptions {
 
 const PING_OPTIONS: Kinds<PingOptions> = { signal: ABORT_SIGNAL, timeoutMs: TIMEOUT }
 
-/** What was sent to a peer and came of it, as things stand. Bytes of datagrams are of UDP payload, prefix and tag included. */
+/**
+ * What was sent to a peer and came of it, as things stand. Bytes of datagrams are of UDP payload, prefix and tag
+ * included.
+ */
 export interface PeerStats {
   /** Round trip, smoothed, milliseconds; 100 before the first sample. */
   readonly rttMs: number
@@ -187,8 +194,8 @@ export class Peer {
   }
 
   /**
-   * `unreachable`: nothing was heard of it for `unreachableMs`. `left`: it is gone for good; its process, or another one there, is another
-   * `Peer`.
+   * `unreachable`: nothing was heard of it for `unreachableMs`. `left`: it is gone for good; its process, or another
+   * one there, is another `Peer`.
    */
   get state(): "joined" | "unreachable" | "left" {
     const { liveness } = this.#state
@@ -200,9 +207,14 @@ export class Peer {
     return this.#state.messageBytesMax
   }
 
-  /** Opens a stream to the peer. Throws `EndpointError` `not-joined`, or `refused` when the peer takes no more streams. */
+  /**
+   * Opens a stream to the peer. Throws `EndpointError` `not-joined`, or `refused` when the peer takes no more streams.
+   */
   open(options: OpenOptions = {}): OutgoingStream {
-    const { delivery, label, priority, weight, lifetimeMs, resendsMax } = checkOpenOptions(options, this.#state.metadataBytesMax)
+    const { delivery, label, priority, weight, lifetimeMs, resendsMax } = checkOpenOptions(
+      options,
+      this.#state.metadataBytesMax,
+    )
     const metadata = ENCODER.encode(label)
     if (this.state === "left") throw new EndpointError("not-joined", `the peer ${this.unique} has left; join it again`)
     const open = { mode: MODE[delivery], priority, weight, metadata, lifetimeMs, resendsMax }
@@ -225,11 +237,14 @@ export class Peer {
   }
 
   /**
-   * Answers to it, also later than `message.reply()` does: always the same object, which sends on one stream for all of them, opened with the first. After it has
-   * left they are `not-joined`; another incarnation has its own.
+   * Answers to it, also later than `message.reply()` does: always the same object, which sends on one stream for all of
+   * them, opened with the first. After it has left they are `not-joined`; another incarnation has its own.
    */
   get replies(): Replies {
-    return (this.#replies ??= new Replies({ open: () => this.open({ label: REPLIES_LABEL }), isAsked: () => this.#isAsking() }))
+    return (this.#replies ??= new Replies({
+      open: () => this.open({ label: REPLIES_LABEL }),
+      isAsked: () => this.#isAsking(),
+    }))
   }
 
   /** Its answers to us ask nothing: two who ask each other would keep their streams open for ever. */
@@ -242,16 +257,20 @@ export class Peer {
 
   /** Its share in what this endpoint sends; what isn't given stays. */
   setShare(options: ShareOptions): void {
-    const { priority = this.#state.priority, weight = this.#state.weight } = check.options("setShare", options, SHARE_OPTIONS)
+    const { priority = this.#state.priority, weight = this.#state.weight } = check.options(
+      "setShare",
+      options,
+      SHARE_OPTIONS,
+    )
     this.#state.priority = priority
     this.#state.weight = weight
   }
 
   /**
-   * Copies of the messages of this type from the peer, from now on; of a defined type each with its `value`. Ends when the
-   * peer has left and all that came of it was taken. One that reads slowly holds up the streams it reads from. What it
-   * leaves, by `break`, waits in its stream for the next one, or for a handler of the type, and where there is an order
-   * what follows it waits too: a handler that does nothing lets it go.
+   * Copies of the messages of this type from the peer, from now on; of a defined type each with its `value`. Ends when
+   * the peer has left and all that came of it was taken. One that reads slowly holds up the streams it reads from. What
+   * it leaves, by `break`, waits in its stream for the next one, or for a handler of the type, and where there is an
+   * order what follows it waits too: a handler that does nothing lets it go.
    */
   messages(type: number): AsyncIterableIterator<ReceivedMessage>
   messages<T>(type: MessageType<T>): AsyncIterableIterator<ReceivedValue<T>>
@@ -265,7 +284,10 @@ export class Peer {
     return reader
   }
 
-  /** Asks for an answer and tells how long it took, milliseconds. Rejects with `not-joined`, `timeout` (default 10 s) or `aborted`. */
+  /**
+   * Asks for an answer and tells how long it took, milliseconds. Rejects with `not-joined`, `timeout` (default 10 s) or
+   * `aborted`.
+   */
   async ping(options: PingOptions = {}): Promise<number> {
     const { signal, timeoutMs = PING_MS } = check.options("ping", options, PING_OPTIONS)
     if (this.state === "left") throw new EndpointError("not-joined", `the peer ${this.unique} has left; join it again`)
@@ -286,13 +308,18 @@ export class Peer {
         .then(() => {
           if (isSettled) return
           const hasLeft = this.state === "left"
-          const message = hasLeft ? `the peer ${this.unique} has left` : `no answer from ${this.unique} within ${timeoutMs} ms`
+          const message = hasLeft
+            ? `the peer ${this.unique} has left`
+            : `no answer from ${this.unique} within ${timeoutMs} ms`
           settle(() => reject(new EndpointError(hasLeft ? "not-joined" : "timeout", message)))
         })
     })
   }
 
-  /** Says goodbye: its streams close at once on both sides, delivered or not; `flush` or `end` them first. Settles when the peer answered, or after a second. */
+  /**
+   * Says goodbye: its streams close at once on both sides, delivered or not; `flush` or `end` them first. Settles when
+   * the peer answered, or after a second.
+   */
   async leave(reason: number = REASON.closing, text = ""): Promise<void> {
     check.value("reason", reason, REASON_CODE)
     check.value("text", text, TEXT)

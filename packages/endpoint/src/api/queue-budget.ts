@@ -1,6 +1,7 @@
 /**
- * The memory of messages that wait for their consumers: copies, charged from the moment they are made until their consumer is done with them,
- * whatever becomes of the stream and the peer that they came on. One budget for an endpoint, with a share for each peer.
+ * The memory of messages that wait for their consumers: copies, charged from the moment they are made until their
+ * consumer is done with them, whatever becomes of the stream and the peer that they came on. One budget for an
+ * endpoint, with a share for each peer.
  *
  * @module
  */
@@ -108,7 +109,10 @@ export class QueueBudget {
   }
 }
 
-/** A peer's part: as much as is left for all others together, so that each newcomer finds as much as those before it have. */
+/**
+ * A peer's part: as much as is left for all others together, so that each newcomer finds as much as those before it
+ * have.
+ */
 export class QueueShare {
   readonly budget: QueueBudget
   #charged = 0
@@ -122,14 +126,20 @@ export class QueueShare {
     return this.#charged
   }
 
-  /** Bytes that a stream of the peer may take that holds this many; 0 or less: none. The streams of a peer share as the peers do. */
+  /**
+   * Bytes that a stream of the peer may take that holds this many; 0 or less: none. The streams of a peer share as the
+   * peers do.
+   */
   room(heldBytes: number): number {
     const { bytesMax, charged } = this.budget
     const kept = this.#charged < bytesMax * FLOOR_PART ? 0 : bytesMax * RESERVE_PART
     return bytesMax - kept - charged - this.#charged - heldBytes
   }
 
-  /** Bytes that it may be let send: fewer, since all streams are told of the same room, and what each of them sends then has to find a place. */
+  /**
+   * Bytes that it may be let send: fewer, since all streams are told of the same room, and what each of them sends then
+   * has to find a place.
+   */
   roomAhead(heldBytes: number): number {
     const { bytesMax } = this.budget
     const isPoor = heldBytes === 0 || this.#charged < bytesMax * FLOOR_PART

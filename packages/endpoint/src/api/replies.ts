@@ -1,7 +1,14 @@
 import { abortedError, type EndpointError } from "../errors/endpoint-error.ts"
 import type { MessageType } from "./message-type.ts"
 import type { OutgoingStream } from "./outgoing-stream.ts"
-import { checkMessage, checkSendOptions, checkTrySendOptions, type SendOptions, type SendResult, type TrySendOptions } from "./sending.ts"
+import {
+  checkMessage,
+  checkSendOptions,
+  checkTrySendOptions,
+  type SendOptions,
+  type SendResult,
+  type TrySendOptions,
+} from "./sending.ts"
 
 /** What the answers to a peer need of it. */
 export interface RepliesHost {
@@ -12,8 +19,9 @@ export interface RepliesHost {
 }
 
 /**
- * The answers to a peer: one `reliable` stream for all of them, labelled `"replies"`, opened with the first and anew after it was closed, by whomever. Once the
- * peer has no stream open to us it is ended behind the last answer. Made by a peer: `peer.replies`, and used by `message.reply()`.
+ * The answers to a peer: one `reliable` stream for all of them, labelled `"replies"`, opened with the first and anew
+ * after it was closed, by whomever. Once the peer has no stream open to us it is ended behind the last answer. Made by
+ * a peer: `peer.replies`, and used by `message.reply()`.
  */
 export class Replies {
   readonly #host: RepliesHost
@@ -31,7 +39,10 @@ export class Replies {
     return this.#stream?.state === "open" ? this.#stream : undefined
   }
 
-  /** As `OutgoingStream.trySend`: also `not-joined` where the peer has left, `refused` where it has no room for the stream. */
+  /**
+   * As `OutgoingStream.trySend`: also `not-joined` where the peer has left, `refused` where it has no room for the
+   * stream.
+   */
   trySend(type: number, bytes: Uint8Array, options?: TrySendOptions): SendResult
   trySend<T>(type: MessageType<T>, value: T, options?: TrySendOptions): SendResult
   trySend(type: number | MessageType<unknown>, value: unknown, options?: TrySendOptions): SendResult {
@@ -44,11 +55,19 @@ export class Replies {
     return this.#stream!.trySend(type as number, value as Uint8Array, options)
   }
 
-  /** As `OutgoingStream.send`: also rejects with `not-joined` where the peer has left, `refused` where it has no room for the stream. */
+  /**
+   * As `OutgoingStream.send`: also rejects with `not-joined` where the peer has left, `refused` where it has no room
+   * for the stream.
+   */
   send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
   send<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
   /** @internal `isLent`: the bytes are good during the call only. */
-  send(type: number | MessageType<unknown>, value: unknown, options: SendOptions | undefined, isLent: boolean): Promise<void>
+  send(
+    type: number | MessageType<unknown>,
+    value: unknown,
+    options: SendOptions | undefined,
+    isLent: boolean,
+  ): Promise<void>
   send(type: number | MessageType<unknown>, value: unknown, options?: SendOptions, isLent = false): Promise<void> {
     if (this.current === undefined) {
       checkMessage(type, value)

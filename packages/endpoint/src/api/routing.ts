@@ -102,7 +102,11 @@ export class Routing {
 
   /** Whether somebody is there for a message, or once read where it comes: then it waits for the next who does. */
   #isWanted(stream: IncomingStream, type: number): boolean {
-    return stream.handlerOf(type) !== undefined || readersOf(stream, type) !== undefined || this.handlers.get(type) !== undefined
+    return (
+      stream.handlerOf(type) !== undefined ||
+      readersOf(stream, type) !== undefined ||
+      this.handlers.get(type) !== undefined
+    )
   }
 
   /** A message that nobody is there for, and that isn't to wait. */

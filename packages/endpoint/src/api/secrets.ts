@@ -12,8 +12,9 @@ const SECRET_BYTES_MIN = 16
 const SECRETS_MAX = 8
 
 /**
- * The secrets of a text, such as a file that `x keygen` made: one a line, for `secrets` as they are; white space around them, empty lines and those that begin with
- * `#` are passed over. Throws `EndpointError` `invalid-option` where there is none, or a line can't be one.
+ * The secrets of a text, such as a file that `x keygen` made: one a line, for `secrets` as they are; white space around
+ * them, empty lines and those that begin with `#` are passed over. Throws `EndpointError` `invalid-option` where there
+ * is none, or a line can't be one.
  */
 export function secretsFrom(text: string): string[] {
   if (typeof text !== "string") throw invalid('secretsFrom takes the text of a file: await readFile(path, "utf8")')
@@ -35,8 +36,10 @@ export function secretsOf(secrets: readonly (Uint8Array | string)[]): Uint8Array
   if (!Array.isArray(secrets) || secrets.length === 0 || secrets.length > SECRETS_MAX)
     throw invalid(`secrets must be a list of 1 to ${SECRETS_MAX}`)
   return secrets.map((secret: unknown) => {
-    if (secret === undefined) throw invalid("a secret is undefined: is there a variable of that name in the environment?")
-    if (typeof secret !== "string" && !(secret instanceof Uint8Array)) throw invalid("a secret must be a Uint8Array or text")
+    if (secret === undefined)
+      throw invalid("a secret is undefined: is there a variable of that name in the environment?")
+    if (typeof secret !== "string" && !(secret instanceof Uint8Array))
+      throw invalid("a secret must be a Uint8Array or text")
     // A line of a file would be another secret than the same without its end.
     if (typeof secret === "string" && secret !== secret.trim())
       throw invalid("a secret begins or ends with white space: secretsFrom(text) reads the lines of a file")
@@ -47,7 +50,8 @@ export function secretsOf(secrets: readonly (Uint8Array | string)[]): Uint8Array
 }
 
 function checkLength({ length }: Uint8Array, what: string): void {
-  if (length < SECRET_BYTES_MIN) throw invalid(`${what} must have ${SECRET_BYTES_MIN} bytes or more, not ${length}; x keygen makes one`)
+  if (length < SECRET_BYTES_MIN)
+    throw invalid(`${what} must have ${SECRET_BYTES_MIN} bytes or more, not ${length}; x keygen makes one`)
 }
 
 function invalid(message: string): EndpointError {

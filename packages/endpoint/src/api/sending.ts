@@ -27,7 +27,10 @@ export type SendResult =
 
 /** What a stream to a peer tells, and with what. */
 export interface OutgoingStreamEvents {
-  /** After a message was parked or refused: the parking lot is empty, and the window has room. Not where the stream closes first: that is `closed`. */
+  /**
+   * After a message was parked or refused: the parking lot is empty, and the window has room. Not where the stream
+   * closes first: that is `closed`.
+   */
   drain: () => void
   /** Once: nothing is taken or delivered any more. */
   closed: (end: OutgoingEnd) => void
@@ -35,9 +38,14 @@ export interface OutgoingStreamEvents {
 
 /** How a stream to a peer ended. */
 export interface OutgoingEnd {
-  /** It was ended, and the peer acknowledged each message that was accepted; where nothing acknowledges, that none was. */
+  /**
+   * It was ended, and the peer acknowledged each message that was accepted; where nothing acknowledges, that none was.
+   */
   readonly isComplete: boolean
-  /** Why it was reset, by either side: one of `REASON`, or the application's. `REASON.unspecified` if it wasn't, or nothing was said. */
+  /**
+   * Why it was reset, by either side: one of `REASON`, or the application's. `REASON.unspecified` if it wasn't, or
+   * nothing was said.
+   */
   readonly reason: number
   /** What became of its messages; nothing is pending. */
   readonly account: SentMessages
@@ -45,11 +53,17 @@ export interface OutgoingEnd {
 
 /** How long `send` waits, and for what. */
 export interface SendOptions {
-  /** Gives the message up: taken out of the queue, also half sent. One that waits for its receipt was sent, and may be delivered all the same. */
+  /**
+   * Gives the message up: taken out of the queue, also half sent. One that waits for its receipt was sent, and may be
+   * delivered all the same.
+   */
   readonly signal?: AbortSignal
   /** After so long it is given up in the same way: `timeout`. Milliseconds; default: `Infinity`, it waits for ever. */
   readonly timeoutMs?: number
-  /** Settle when the peer's stream acknowledged the message, not when it is in the window. Not where nothing acknowledges: `latest`, `fire-and-forget`. */
+  /**
+   * Settle when the peer's stream acknowledged the message, not when it is in the window. Not where nothing
+   * acknowledges: `latest`, `fire-and-forget`.
+   */
   readonly receipt?: boolean
 }
 
@@ -100,6 +114,8 @@ export function checkBytes(bytes: unknown): asserts bytes is Uint8Array {
     // One whose memory is gone is empty too, but can't be read.
     new Uint8Array(bytes)
   } catch (cause) {
-    throw new TypeError("the buffer of the message was transferred, or has shrunk: there is nothing of it to send", { cause })
+    throw new TypeError("the buffer of the message was transferred, or has shrunk: there is nothing of it to send", {
+      cause,
+    })
   }
 }

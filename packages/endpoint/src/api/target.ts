@@ -13,11 +13,15 @@ export type Target =
     }
   | Address
 
-/** Takes a target apart; throws `EndpointError` `invalid-target` saying how one looks, or why nobody can be joined there. */
+/**
+ * Takes a target apart; throws `EndpointError` `invalid-target` saying how one looks, or why nobody can be joined
+ * there.
+ */
 export function parseTarget(target: Target): { readonly host: string; readonly port: number } {
   const { host, port } = typeof target === "string" ? split(target) : fieldsOf(target)
   if (/\s/.test(host)) throw invalid(target, "there is white space in it")
-  if (!(Number.isInteger(port) && port >= 1 && port <= 65_535)) throw invalid(target, "its port isn't one from 1 to 65535")
+  if (!(Number.isInteger(port) && port >= 1 && port <= 65_535))
+    throw invalid(target, "its port isn't one from 1 to 65535")
   const parsed = parseHost(host)
   const why = parsed === undefined ? whyNoName(host) : whyNobody(parsed)
   if (why !== undefined) throw invalid(target, why)
@@ -64,16 +68,24 @@ export function whyNobody({ bytes, scope }: ParsedHost): string | undefined {
   return undefined
 }
 
-/** What a resolver gave, in the order to ask: the families in turn, as RFC 8305 has it, and otherwise in the resolver's order. */
+/**
+ * What a resolver gave, in the order to ask: the families in turn, as RFC 8305 has it, and otherwise in the resolver's
+ * order.
+ */
 export function inTurn(addresses: readonly ResolvedAddress[]): ResolvedAddress[] {
   const first = addresses.filter(({ family }) => family === addresses[0]?.family)
   const others = addresses.filter(({ family }) => family !== addresses[0]?.family)
   const length = Math.max(first.length, others.length)
-  return Array.from({ length }, (_, i) => [first[i], others[i]]).flatMap((pair) => pair.filter((address) => address !== undefined))
+  return Array.from({ length }, (_, i) => [first[i], others[i]]).flatMap((pair) =>
+    pair.filter((address) => address !== undefined),
+  )
 }
 
 function invalid(target: unknown, why = ""): EndpointError {
-  const { host, port } = (typeof target === "object" && target !== null ? target : {}) as { host?: unknown; port?: unknown }
+  const { host, port } = (typeof target === "object" && target !== null ? target : {}) as {
+    host?: unknown
+    port?: unknown
+  }
   const text = host === undefined ? show(target) : `{ host: ${show(host)}, port: ${show(port)} }`
   return new EndpointError(
     "invalid-target",

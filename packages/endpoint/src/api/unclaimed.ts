@@ -1,6 +1,7 @@
 /**
- * Messages that nobody is there for. They wait in the queues of their streams until somebody handles or reads them. Those of a type that nobody
- * ever handled or read there wait for a time: then the stream gives up the type, and what it has of it, and what comes, is dropped and counted.
+ * Messages that nobody is there for. They wait in the queues of their streams until somebody handles or reads them.
+ * Those of a type that nobody ever handled or read there wait for a time: then the stream gives up the type, and what
+ * it has of it, and what comes, is dropped and counted.
  *
  * @module
  */
@@ -95,7 +96,9 @@ export class Unclaimed {
     return true
   }
 
-  /** A message has come to a stream of which another one waits for somebody: its time begins, though it isn't its turn. */
+  /**
+   * A message has come to a stream of which another one waits for somebody: its time begins, though it isn't its turn.
+   */
   note(stream: IncomingStream, type: number): void {
     if (!this.#host.isWanted(stream, type)) this.mayWait(stream, type)
   }

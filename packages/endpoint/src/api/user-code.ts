@@ -272,7 +272,11 @@ export function fillWith(codec: WritingCodec<unknown>, value: unknown, type: num
 function encodingError(type: number, value: unknown, cause: unknown): EndpointError {
   if (cause instanceof EndpointError) return cause
   const given = value === null || value === undefined ? String(value) : `this ${typeof value}`
-  return new EndpointError("invalid-option", `a message of type ${type} can't be made of ${given}: ${textOf(cause)}`, cause)
+  return new EndpointError(
+    "invalid-option",
+    `a message of type ${type} can't be made of ${given}: ${textOf(cause)}`,
+    cause,
+  )
 }
 
 /** Memory that messages are written in before they go into packets; always the same, so that a view can be kept. */

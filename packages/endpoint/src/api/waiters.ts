@@ -105,7 +105,10 @@ export class Waiters {
     if (what === "receipt" && traits.givesUp && this.#stream.isGone(to - 1, to)) {
       this.#settle(
         waiter,
-        new EndpointError("dropped", "the message was given up for newer ones, or for its age; it may have been delivered"),
+        new EndpointError(
+          "dropped",
+          "the message was given up for newer ones, or for its age; it may have been delivered",
+        ),
       )
       return true
     }
@@ -132,7 +135,9 @@ export class Waiters {
     return true
   }
 
-  /** The stream is closed. `failure`: what those are told who waited for more; `undefined`: it was ended, and all came. */
+  /**
+   * The stream is closed. `failure`: what those are told who waited for more; `undefined`: it was ended, and all came.
+   */
   close(failure: EndpointError | undefined): void {
     for (const waiter of this.#waiters.splice(0)) this.#settle(waiter, failure)
   }

@@ -1,5 +1,6 @@
 /**
- * Payloads of any size as web streams. Ending and aborting are two things: what was aborted errors on the other side, and never looks complete.
+ * Payloads of any size as web streams. Ending and aborting are two things: what was aborted errors on the other side,
+ * and never looks complete.
  *
  * @module
  */
@@ -26,7 +27,8 @@ export function writableOf(
   let isClosing = false
   return new WritableStream<unknown>({
     start(controller: WritableStreamDefaultController & { readonly signal?: AbortSignal }) {
-      // The standard calls `abort` only once the write under way has settled, and that may wait for a reader that takes nothing.
+      // The standard calls `abort` only once the write under way has settled, and that may wait for a reader that takes
+      // nothing.
       controller.signal?.addEventListener("abort", giveUp, { once: true })
       const forget = signal && onAbort(signal, giveUp)
       if (signal?.aborted === true) giveUp()
@@ -39,7 +41,8 @@ export function writableOf(
     async write(chunk) {
       try {
         if (isMessageType(type)) return await stream.send(type, chunk)
-        if (!(chunk instanceof Uint8Array)) throw new TypeError("a chunk is a Uint8Array; encode text first, as by a TextEncoderStream")
+        if (!(chunk instanceof Uint8Array))
+          throw new TypeError("a chunk is a Uint8Array; encode text first, as by a TextEncoderStream")
         for (let at = 0; at < chunk.length; at += step) await stream.send(type, chunk.subarray(at, at + step))
       } catch (error) {
         // A part is missing: the reader is not to wait for it, nor take what follows for the rest.
@@ -56,7 +59,8 @@ export function writableOf(
 }
 
 /**
- * Closes or errors as soon as the stream is over and what came of it was read, also while nobody reads: the standard asks a source only when somebody does.
+ * Closes or errors as soon as the stream is over and what came of it was read, also while nobody reads: the standard
+ * asks a source only when somebody does.
  */
 export function readableOf(stream: IncomingStream): ReadableStream<Uint8Array> {
   const messages = stream.messages()
@@ -66,7 +70,10 @@ export function readableOf(stream: IncomingStream): ReadableStream<Uint8Array> {
   const finish = (controller: ReadableStreamDefaultController<Uint8Array>, { isComplete, reason }: StreamEnd): void => {
     if (isCancelled) return
     if (isComplete) controller.close()
-    else controller.error(new EndpointError("stream-closed", `the stream ended before it was complete (${reasonName(reason)})`))
+    else
+      controller.error(
+        new EndpointError("stream-closed", `the stream ended before it was complete (${reasonName(reason)})`),
+      )
   }
   return new ReadableStream<Uint8Array>(
     {

@@ -1,6 +1,6 @@
 /**
- * How much a peer may have in flight, and how fast. Pure and pluggable: a controller sees what is sent, delivered and lost, in bytes of whole
- * datagrams, and answers with a window and a pace. One object for each peer.
+ * How much a peer may have in flight, and how fast. Pure and pluggable: a controller sees what is sent, delivered and
+ * lost, in bytes of whole datagrams, and answers with a window and a pace. One object for each peer.
  *
  * @module
  */
@@ -31,12 +31,24 @@ export interface DeliverySample {
 
 export function createDeliverySample(): DeliverySample {
   return {
-    ...{ nowMs: 0, rttMs: -1, sentMs: 0, srttMs: 0, minRttMs: Infinity, deliveredBytes: 0, lostBytes: 0, inFlightBytes: 0 },
+    ...{
+      nowMs: 0,
+      rttMs: -1,
+      sentMs: 0,
+      srttMs: 0,
+      minRttMs: Infinity,
+      deliveredBytes: 0,
+      lostBytes: 0,
+      inFlightBytes: 0,
+    },
     ...{ rateBytesPerMs: 0, isApplicationLimited: true },
   }
 }
 
-/** Says how much data may be under way to one peer, and how fast it goes out. Control packets count, and are never held back. */
+/**
+ * Says how much data may be under way to one peer, and how fast it goes out. Control packets count, and are never held
+ * back.
+ */
 export interface CongestionController {
   /** Bytes that may be in flight to the peer. */
   readonly windowBytes: number
@@ -55,8 +67,9 @@ export interface CongestionController {
 }
 
 /**
- * Makes the controller of one peer. `datagramBytes`: of the largest datagram to it. What a factory or its controller throws, a window below 1 and a pace that isn't above 0
- * is told as `error` of the endpoint, once for a peer, which then goes on with `lossBased()`.
+ * Makes the controller of one peer. `datagramBytes`: of the largest datagram to it. What a factory or its controller
+ * throws, a window below 1 and a pace that isn't above 0 is told as `error` of the endpoint, once for a peer, which
+ * then goes on with `lossBased()`.
  */
 export type CongestionFactory = (datagramBytes: number) => CongestionController
 
@@ -74,5 +87,7 @@ export function isOwn(factory: CongestionFactory): boolean {
   return OWN.has(factory)
 }
 
-/** Window over round trip is what a path takes on the average; so much more lets the window, not the pace, be the limit. */
+/**
+ * Window over round trip is what a path takes on the average; so much more lets the window, not the pace, be the limit.
+ */
 export const PACE_GAIN = 1.25

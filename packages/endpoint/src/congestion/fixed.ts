@@ -11,7 +11,10 @@ import { type CongestionController, type CongestionFactory, type DeliverySample,
 export interface FixedOptions {
   /** Bytes in flight, default 1 MiB; `Infinity`: as many as the peer takes. */
   readonly windowBytes?: number
-  /** Bytes a millisecond, or `Infinity`: as fast as the window opens; default: the window in a round trip and a quarter of it less. */
+  /**
+   * Bytes a millisecond, or `Infinity`: as fast as the window opens; default: the window in a round trip and a quarter
+   * of it less.
+   */
   readonly paceBytesPerMs?: number
 }
 

@@ -32,14 +32,21 @@ const REDUCTION = 0.7
 const START_GAIN = 2
 
 /**
- * The default: the window doubles each round trip until something is lost, then grows by a datagram a round trip, and shrinks to 0.7 of itself at
- * most once in a round trip with losses (RFC 9002 §7, with the factor of RFC 9438). Plain and fair; a path that loses at random gets little out of it.
+ * The default: the window doubles each round trip until something is lost, then grows by a datagram a round trip, and
+ * shrinks to 0.7 of itself at most once in a round trip with losses (RFC 9002 §7, with the factor of RFC 9438). Plain
+ * and fair; a path that loses at random gets little out of it.
  */
 export function lossBased(options: LossBasedOptions = {}): CongestionFactory {
-  const { initialDatagrams = 10, leastDatagrams = 4, windowBytesMax = 16_777_216 } = check.options("lossBased", options, LOSS_BASED_OPTIONS)
+  const {
+    initialDatagrams = 10,
+    leastDatagrams = 4,
+    windowBytesMax = 16_777_216,
+  } = check.options("lossBased", options, LOSS_BASED_OPTIONS)
   if (initialDatagrams < leastDatagrams)
     throw check.wrong("leastDatagrams", `initialDatagrams (${initialDatagrams}) or less`, leastDatagrams)
-  return own((datagramBytes) => new LossBasedController(datagramBytes, initialDatagrams, leastDatagrams, windowBytesMax))
+  return own(
+    (datagramBytes) => new LossBasedController(datagramBytes, initialDatagrams, leastDatagrams, windowBytesMax),
+  )
 }
 
 class LossBasedController implements CongestionController {
@@ -52,8 +59,8 @@ class LossBasedController implements CongestionController {
   /** Losses of datagrams sent before here belong to the reduction that was made. */
   #recoversMs = -Infinity
   /**
-   * When the window was last the limit: one that wasn't since the last feedback, nor for a round trip, isn't used, and doesn't grow. Some feedback comes
-   * when nothing was sent since the one before, and closes no round trip.
+   * When the window was last the limit: one that wasn't since the last feedback, nor for a round trip, isn't used, and
+   * doesn't grow. Some feedback comes when nothing was sent since the one before, and closes no round trip.
    */
   #fullMs = -Infinity
   #heardMs = Infinity
@@ -80,7 +87,9 @@ class LossBasedController implements CongestionController {
         this.#recoversMs = nowMs + srttMs
       }
     } else if (nowMs >= this.#recoversMs && this.#fullMs >= Math.min(this.#heardMs, nowMs - srttMs)) {
-      this.windowBytes += this.#isStarting() ? deliveredBytes : (this.#datagramBytes * deliveredBytes) / this.windowBytes
+      this.windowBytes += this.#isStarting()
+        ? deliveredBytes
+        : (this.#datagramBytes * deliveredBytes) / this.windowBytes
       this.windowBytes = Math.min(this.windowBytes, this.#mostBytes)
     }
     this.#heardMs = nowMs

@@ -47,7 +47,10 @@ export class ControlWriter {
     return this.#hasBegun
   }
 
-  /** Room for the next packet, whether it fits the datagram being composed or needs another one; `false`: the socket is full. Asked before each `begin`. */
+  /**
+   * Room for the next packet, whether it fits the datagram being composed or needs another one; `false`: the socket is
+   * full. Asked before each `begin`.
+   */
   hasRoom(): boolean {
     if (this.#outbox.rowsLeft >= 2) return !this.#outbox.isBlocked
     this.post()

@@ -1,5 +1,6 @@
 /**
- * Datagrams on their way to the transport: rows of a send batch, and scratch memory for those that aren't sent from where they were written.
+ * Datagrams on their way to the transport: rows of a send batch, and scratch memory for those that aren't sent from
+ * where they were written.
  *
  * @module
  */
@@ -57,7 +58,10 @@ export class Outbox {
     return ROWS - this.#batch.count
   }
 
-  /** Starts composing a datagram in scratch memory; its packets go through `writer`. The batch has room, which the caller has seen to by `makeRoom`. */
+  /**
+   * Starts composing a datagram in scratch memory; its packets go through `writer`. The batch has room, which the
+   * caller has seen to by `makeRoom`.
+   */
   compose(): void {
     this.writer.start(this.#batch.count * this.#slotBytes + this.#prefixBytes)
   }
@@ -88,11 +92,21 @@ export class Outbox {
     const length = this.writer.end - offset
     const bytes = length + this.#tagBytes
     this.#writePrefix(this.#scratchView, offset, association, bytes, isData, nowMs)
-    this.#add(this.#scratchSlab, this.#scratch, offset, length, association.address, association.protection.sealer, association)
+    this.#add(
+      this.#scratchSlab,
+      this.#scratch,
+      offset,
+      length,
+      association.address,
+      association.protection.sealer,
+      association,
+    )
     return bytes
   }
 
-  /** Adds the composed datagram as one outside an association, sealed under the given pseudo-header seed: these are few. */
+  /**
+   * Adds the composed datagram as one outside an association, sealed under the given pseudo-header seed: these are few.
+   */
   postHandshake(address: number, slot: number, counter: number, seed: number): void {
     const offset = this.#batch.count * this.#slotBytes
     const length = this.writer.end - offset
@@ -102,8 +116,8 @@ export class Outbox {
   }
 
   /**
-   * Adds the composed datagram as one outside an association, in a profile with keys: what `seal` makes of its prefix and packets, gap and tag included, stands
-   * behind the prefix. `undefined` adds nothing.
+   * Adds the composed datagram as one outside an association, in a profile with keys: what `seal` makes of its prefix
+   * and packets, gap and tag included, stands behind the prefix. `undefined` adds nothing.
    */
   postSealed(
     address: number,
@@ -138,11 +152,26 @@ export class Outbox {
     const offset = packetOffset - this.#prefixBytes
     const bytes = this.#prefixBytes + length + this.#tagBytes
     this.#writePrefix(view, offset, association, bytes, true, nowMs)
-    this.#add(slab, source, offset, this.#prefixBytes + length, association.address, association.protection.sealer, association)
+    this.#add(
+      slab,
+      source,
+      offset,
+      this.#prefixBytes + length,
+      association.address,
+      association.protection.sealer,
+      association,
+    )
     return bytes
   }
 
-  #writePrefix(view: DataView, offset: number, association: Association, bytes: number, isData: boolean, nowMs: number): void {
+  #writePrefix(
+    view: DataView,
+    offset: number,
+    association: Association,
+    bytes: number,
+    isData: boolean,
+    nowMs: number,
+  ): void {
     const counter = association.takeCounter(bytes, isData, nowMs)
     writePrefix(view, offset, this.#profile, false, association.remoteSlot, counter, association.protection.epoch)
   }
@@ -194,10 +223,14 @@ export class Outbox {
 
   /** Rows that are gone need their addresses no more. */
   #letGo(count: number): void {
-    for (let row = 0; row < count; row++) if (this.#owners[row] === undefined) this.#transport.releaseAddress(this.#batch.address[row]!)
+    for (let row = 0; row < count; row++)
+      if (this.#owners[row] === undefined) this.#transport.releaseAddress(this.#batch.address[row]!)
   }
 
-  /** What wasn't taken moves to the front, and into scratch memory: its packets' slots may be given to others while it waits. */
+  /**
+   * What wasn't taken moves to the front, and into scratch memory: its packets' slots may be given to others while it
+   * waits.
+   */
   #keepFrom(taken: number): void {
     const batch = this.#batch
     for (let row = taken; row < batch.count; row++) this.#keep(row, row - taken)
@@ -226,7 +259,15 @@ export class Outbox {
     batch.sealer[to] = batch.sealer[row]!
   }
 
-  #add(slab: number, source: Uint8Array, offset: number, length: number, address: number, sealer: number, owner?: Association): void {
+  #add(
+    slab: number,
+    source: Uint8Array,
+    offset: number,
+    length: number,
+    address: number,
+    sealer: number,
+    owner?: Association,
+  ): void {
     const batch = this.#batch
     const row = batch.count++
     // Other sources come until it is sent: an address that nobody holds is forgotten then, and its number is another's.

@@ -1,11 +1,17 @@
 /**
- * Objects that packets are read into and written from. One set for all peers: a field is good until the next packet is read or written, and never
- * across a call of the application.
+ * Objects that packets are read into and written from. One set for all peers: a field is good until the next packet is
+ * read or written, and never across a call of the application.
  *
  * @module
  */
 
-import { createKeptPacket, createOutgoingPacket, type KeptPacket, type OutgoingPacket, type SkippedPackets } from "@x/stream"
+import {
+  createKeptPacket,
+  createOutgoingPacket,
+  type KeptPacket,
+  type OutgoingPacket,
+  type SkippedPackets,
+} from "@x/stream"
 import * as wire from "@x/wire"
 import { createDeliverySample, type DeliverySample } from "../congestion/controller.ts"
 

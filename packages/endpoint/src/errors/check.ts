@@ -1,6 +1,7 @@
 /**
- * Checks of what callers give, with this package's error: each option and each argument goes through here where it enters, before anything has changed. The kinds of a call's
- * options are one table beside their interface, `Kinds<…>`, which doesn't compile while one is missing.
+ * Checks of what callers give, with this package's error: each option and each argument goes through here where it
+ * enters, before anything has changed. The kinds of a call's options are one table beside their interface, `Kinds<…>`,
+ * which doesn't compile while one is missing.
  *
  * @module
  */

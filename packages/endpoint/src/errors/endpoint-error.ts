@@ -1,4 +1,7 @@
-/** What went wrong. The first five, which are about sockets, and `name-not-found` come with the `TransportError` of `@x/transport` as `cause`. */
+/**
+ * What went wrong. The first five, which are about sockets, and `name-not-found` come with the `TransportError` of
+ * `@x/transport` as `cause`.
+ */
 export type EndpointErrorCode =
   /** `bind`: another program has the UDP port. */
   | "address-in-use"
@@ -68,7 +71,10 @@ const TRANSPORT_CODES = [
 ] as const
 type TransportCode = (typeof TRANSPORT_CODES)[number]
 
-/** What a host or transport threw, as an error of this package: under its own code and in its own words, where it has them. */
+/**
+ * What a host or transport threw, as an error of this package: under its own code and in its own words, where it has
+ * them.
+ */
 export function transportError(cause: unknown, otherwise: TransportCode, what: string): EndpointError {
   if (cause instanceof EndpointError) return cause
   const { code } = (cause ?? {}) as { code?: unknown }

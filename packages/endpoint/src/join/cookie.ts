@@ -1,6 +1,6 @@
 /**
- * Tokens of the stateless challenge (PROTOCOL.md §7): whoever brings one back has received at the address it is bound to. Nothing is kept for
- * it but a secret, which changes once a minute.
+ * Tokens of the stateless challenge (PROTOCOL.md §7): whoever brings one back has received at the address it is bound
+ * to. Nothing is kept for it but a secret, which changes once a minute.
  *
  * @module
  */

@@ -41,7 +41,9 @@ export interface Established {
 }
 
 /** What a slot leads to while a join is under way. */
-export type JoinOwner = { readonly kind: "join"; readonly pending: PendingJoin } | { readonly kind: "half-open"; readonly entry: HalfOpen }
+export type JoinOwner =
+  | { readonly kind: "join"; readonly pending: PendingJoin }
+  | { readonly kind: "half-open"; readonly entry: HalfOpen }
 
 /** Slots for joins. */
 export interface JoinSlots {

@@ -78,10 +78,16 @@ export class HandshakeReader {
   }
 
   /** A join, or an answer to ours: nothing else is said where there are keys. */
-  #readSealed(sealed: SealedHandshakes, datagram: ReceivedDatagram, exchange: Exchange | undefined): Handshake | wire.DropReason {
+  #readSealed(
+    sealed: SealedHandshakes,
+    datagram: ReceivedDatagram,
+    exchange: Exchange | undefined,
+  ): Handshake | wire.DropReason {
     const { bytes, offset, length } = datagram
     const opened =
-      exchange === undefined ? sealed.openJoin(bytes, offset, length) : sealed.openAnswer(exchange.initiator, bytes, offset, length)
+      exchange === undefined
+        ? sealed.openJoin(bytes, offset, length)
+        : sealed.openAnswer(exchange.initiator, bytes, offset, length)
     if (typeof opened === "string") return opened
     return this.#readPackets(datagram, sealed.view, 0, sealed.length, { opened, exchange })
   }

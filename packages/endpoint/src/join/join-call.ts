@@ -79,7 +79,9 @@ export class JoinCalls {
   failureOf({ isRefused, pending }: JoinCall): JoinFailure {
     if (isRefused) return { kind: "full", reason: REASON.peersFull, text: `${this.#max} joins are under way` }
     const refusal = pending?.joiner.refusal
-    return refusal === undefined ? { kind: "timeout", reason: REASON.timeout, text: "" } : { kind: "refused", ...refusal }
+    return refusal === undefined
+      ? { kind: "timeout", reason: REASON.timeout, text: "" }
+      : { kind: "refused", ...refusal }
   }
 
   release(): void {

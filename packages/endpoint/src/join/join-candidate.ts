@@ -1,5 +1,6 @@
 /**
- * One address that a join asks at: when to say it again there, and with what (PROTOCOL.md §7). Reads no clock and sends nothing.
+ * One address that a join asks at: when to say it again there, and with what (PROTOCOL.md §7). Reads no clock and sends
+ * nothing.
  *
  * @module
  */
@@ -10,14 +11,22 @@ const RETRY_FACTOR = 1.5
 const RETRY_MS_MAX = 1_000
 /** Joins with padding to the base size before smaller ones are tried: a path that can't carry it is rare. */
 const FULL_SIZE_TRIES = 3
-/** Challenges answered at once; more come only where two incarnations answer at one address, and wait for the next try. */
+/**
+ * Challenges answered at once; more come only where two incarnations answer at one address, and wait for the next try.
+ */
 const ANSWERS_AT_ONCE = 4
-/** Tries with one token that nobody answers, after which another is asked for: this one is too old, or was made for somebody else. */
+/**
+ * Tries with one token that nobody answers, after which another is asked for: this one is too old, or was made for
+ * somebody else.
+ */
 const TOKEN_TRIES_MAX = 5
 /** Where there are keys a refusal is the last word after so many more tries that nobody else answered. */
 const REFUSED_TRIES = 3
 
-/** Who challenged: who it is, the session that is for it, and the order of the association; `token` brings back what it gave. */
+/**
+ * Who challenged: who it is, the session that is for it, and the order of the association; `token` brings back what it
+ * gave.
+ */
 export interface Challenger {
   readonly unique: Uint8Array
   readonly token: Uint8Array
@@ -65,7 +74,10 @@ export class JoinCandidate {
     return this.challenge ?? this.#former
   }
 
-  /** Whether an answer to this try is one to what we say now: before the first challenge any, then those to tries that went by the latest. */
+  /**
+   * Whether an answer to this try is one to what we say now: before the first challenge any, then those to tries that
+   * went by the latest.
+   */
   isCurrent(attempt: number): boolean {
     return attempt > this.#challengedAt
   }
@@ -103,7 +115,10 @@ export class JoinCandidate {
     this.challenge = this.#former = undefined
   }
 
-  /** It was refused, by whom we asked or, unless this is the last word, by somebody who was shown the join: then it is over soon, unless somebody else answers. */
+  /**
+   * It was refused, by whom we asked or, unless this is the last word, by somebody who was shown the join: then it is
+   * over soon, unless somebody else answers.
+   */
   refuse(refusal: Refusal, isLast: boolean): void {
     this.isOver = isLast
     if (this.refusal !== undefined) return
@@ -116,7 +131,10 @@ export class JoinCandidate {
     this.isOver = false
   }
 
-  /** Whether it is time for the next try, which is taken for made; and the bytes of its datagram are to be the base size. */
+  /**
+   * Whether it is time for the next try, which is taken for made; and the bytes of its datagram are to be the base
+   * size.
+   */
   take(nowMs: number): "full" | "small" | undefined {
     if (this.nextMs > nowMs || this.isOver) return undefined
     if (this.refusal !== undefined && this.#refusedTries++ >= REFUSED_TRIES) {

@@ -1,5 +1,6 @@
 /**
- * One join under way, seen from the joiner: at which addresses it asks, and when (PROTOCOL.md §7). Reads no clock and sends nothing.
+ * One join under way, seen from the joiner: at which addresses it asks, and when (PROTOCOL.md §7). Reads no clock and
+ * sends nothing.
  *
  * @module
  */
@@ -12,10 +13,16 @@ import type { NoiseInitiator } from "../keys/noise.ts"
 import type { IkInitiator } from "../keys/noise-ik.ts"
 import type { Session, SessionNames } from "../path/session.ts"
 
-/** The next address is asked so long after the one before at the latest (RFC 8305 §5), and all have been by the middle of the time that there is. */
+/**
+ * The next address is asked so long after the one before at the latest (RFC 8305 §5), and all have been by the middle
+ * of the time that there is.
+ */
 const STEP_MS_MAX = 250
 const STEP_PART = 2
-/** Addresses asked at a time. Of more, those that have been longest without an answer give way, and come again behind the others. */
+/**
+ * Addresses asked at a time. Of more, those that have been longest without an answer give way, and come again behind
+ * the others.
+ */
 const ASKED_MAX = 32
 /** Of so many one is begun every so often at most. */
 const STEP_MS_MIN_OF_MANY = 10
@@ -46,12 +53,18 @@ export interface JoinerParts {
   readonly slot: number
   /** Ids of the addresses to ask at, the first one first; one reference each. */
   readonly addresses: readonly number[]
-  /** The session of the peer that we have there, where the join only asks whether it still is: it changes nothing unless it completes. */
+  /**
+   * The session of the peer that we have there, where the join only asks whether it still is: it changes nothing unless
+   * it completes.
+   */
   readonly probed?: Session | undefined
   /** Who asked for it waits so long. */
   readonly timeoutMs: number
   readonly nowMs: number
-  /** The session that tries carry before a challenge told with whom it is: zeros, or one that is good for whoever answers. */
+  /**
+   * The session that tries carry before a challenge told with whom it is: zeros, or one that is good for whoever
+   * answers.
+   */
   readonly firstSession?: Uint8Array
   /** Whose key it has to be, where members have some. */
   readonly publicKey?: Uint8Array | undefined
@@ -103,7 +116,8 @@ export class Joiner implements Due {
   /** With this incarnation the join goes on, at one of its addresses. */
   challengerWith({ unique, publicKey }: Pick<SessionNames, "unique" | "publicKey">): Challenger | undefined {
     if (!isSameKey(this.publicKey, publicKey)) return undefined
-    for (const { challenger } of this.candidates) if (challenger !== undefined && isSame(challenger.unique, unique)) return challenger
+    for (const { challenger } of this.candidates)
+      if (challenger !== undefined && isSame(challenger.unique, unique)) return challenger
     return undefined
   }
 
@@ -127,7 +141,10 @@ export class Joiner implements Due {
   hasten(timeoutMs: number, nowMs: number): void {
     this.sinceMs = nowMs
     const { length } = this.candidates
-    const stepMs = Math.max(length > ASKED_MAX ? STEP_MS_MIN_OF_MANY : 1, Math.min(STEP_MS_MAX, timeoutMs / STEP_PART / length))
+    const stepMs = Math.max(
+      length > ASKED_MAX ? STEP_MS_MIN_OF_MANY : 1,
+      Math.min(STEP_MS_MAX, timeoutMs / STEP_PART / length),
+    )
     if (stepMs < this.#stepMs) {
       this.#stepMs = stepMs
       this.#beginMs = Math.min(this.#beginMs, nowMs + stepMs)
@@ -163,9 +180,13 @@ export class Joiner implements Due {
     candidate.answer(challenge, this.#attempt, nowMs)
   }
 
-  /** What it was answering at an address is over: there it begins anew, and no answer to what was said there counts any more. */
+  /**
+   * What it was answering at an address is over: there it begins anew, and no answer to what was said there counts any
+   * more.
+   */
   restart(candidate: JoinCandidate, nowMs: number): void {
-    for (const [attempt, { address }] of this.#exchanges) if (address === candidate.address) this.#exchanges.delete(attempt)
+    for (const [attempt, { address }] of this.#exchanges)
+      if (address === candidate.address) this.#exchanges.delete(attempt)
     candidate.restart()
     if (this.#waiting.includes(candidate)) return
     if (!this.#asked.includes(candidate)) this.#asked.push(candidate)
@@ -185,7 +206,11 @@ export class Joiner implements Due {
       const size = candidate.take(nowMs)
       if (size === undefined) continue
       this.#attempt++
-      return { candidate, attempt: this.#attempt, datagramBytes: size === "full" ? DATAGRAM_BYTES_BASE : DATAGRAM_BYTES_FLOOR }
+      return {
+        candidate,
+        attempt: this.#attempt,
+        datagramBytes: size === "full" ? DATAGRAM_BYTES_BASE : DATAGRAM_BYTES_FLOOR,
+      }
     }
     return undefined
   }

@@ -227,7 +227,12 @@ export class Ours {
     const known = peers.get(challenge.unique, joiner.publicKey)
     const isUsable = known !== undefined && known.liveness !== "leaving" && known.liveness !== "left"
     // There it is reached already, or came to be while we asked. At another address it is asked to move there.
-    if (isUsable && known.liveness === "joined" && !joiner.isProbe && isAnswer(known.association, address, joiner.sinceMs))
+    if (
+      isUsable &&
+      known.liveness === "joined" &&
+      !joiner.isProbe &&
+      isAnswer(known.association, address, joiner.sinceMs)
+    )
       return this.#finish(pending, known.session, nowMs)
     // A restarted process came back over another of its addresses: the one we asked for at this address is no more.
     if (joiner.isProbe && isUsable && peers.othersAt(address, known.session).length > 0) {
@@ -270,7 +275,11 @@ export class Ours {
     const known = peers.get(accept.unique, joiner.publicKey)
     // What was said before the association in use came about is no reason for another: it is of the same session, or
     // of one that is over.
-    if (known?.association !== undefined && exchange !== undefined && exchange.sentMs <= known.association.establishedMs) {
+    if (
+      known?.association !== undefined &&
+      exchange !== undefined &&
+      exchange.sentMs <= known.association.establishedMs
+    ) {
       if (known.liveness === "joined") return this.#finish(pending, known.session, nowMs)
       return "unexpected"
     }
@@ -377,7 +386,8 @@ export class Ours {
         const { challenger } = candidate
         if (challenger === undefined ? !wasFirst : !isSame(challenger.unique, over.unique)) continue
         if (challenger !== undefined && !isSame(challenger.session, over.local)) continue
-        // What is asked after is another peer: who answers there and is over is not found, whoever doesn't is asked for anew.
+        // What is asked after is another peer: who answers there and is over is not found, whoever doesn't is asked for
+        // anew.
         if (joiner.isProbe && challenger !== undefined) this.#end(pending, nowMs)
         else this.#restart(joiner, candidate, nowMs)
       }

@@ -23,7 +23,9 @@ import type { Asked, HandshakeWriter } from "./handshake-writer.ts"
 import type { Ours } from "./ours.ts"
 import type { Sessions } from "./sessions.ts"
 
-/** A half-open association is dropped when this much time has gone by since its join was accepted last, milliseconds. */
+/**
+ * A half-open association is dropped when this much time has gone by since its join was accepted last, milliseconds.
+ */
 const HALF_OPEN_MS = 5_000
 /** Joins challenged a second, and at once: each costs an HMAC and a datagram. */
 const CHALLENGES_PER_SECOND = 40_000
@@ -104,7 +106,8 @@ export class Theirs {
     // The one that it asks for was here before us: the joiner learns that from a challenge, as one who knew nobody
     // here would.
     const isForAnother = !isNone(join.receiverUnique) && !isSame(join.receiverUnique, unique)
-    const isUnverified = join.token.length === 0 && (responder === undefined || !this.#isAtEaseWith(join, address, nowMs))
+    const isUnverified =
+      join.token.length === 0 && (responder === undefined || !this.#isAtEaseWith(join, address, nowMs))
     // What is answered without a look at a token counts as a challenge: anybody could have sent it.
     const bucket = isToSelf || isForAnother || isUnverified ? this.#challenges : this.#tokens
     if (!bucket.take(nowMs)) return "rate"
@@ -218,7 +221,8 @@ export class Theirs {
   #sessionFor(join: wire.Join, publicKey: Uint8Array | undefined, nowMs: number): Session {
     const { ours, sessions } = this.#parts
     const who = { unique: join.unique, publicKey }
-    for (const { session } of this.#halfOpen) if (isWithSame(session, who) && isSame(session.remote, join.session)) return session
+    for (const { session } of this.#halfOpen)
+      if (isWithSame(session, who) && isSame(session.remote, join.session)) return session
     const local = ours.sessionWith(who) ?? this.#halfOpen.sessionWith(who)?.local ?? sessions.next()
     return { ...who, local, remote: join.session, limits: join.limits, beganMs: nowMs }
   }
@@ -232,7 +236,13 @@ export class Theirs {
   }
 
   /** `false`: the exchange gave no keys, and the association is forgotten. */
-  #accept({ session, association }: Accepted, asked: Asked, identity: IkResponder | undefined, length: number, nowMs: number): boolean {
+  #accept(
+    { session, association }: Accepted,
+    asked: Asked,
+    identity: IkResponder | undefined,
+    length: number,
+    nowMs: number,
+  ): boolean {
     const { writer, associations, sealed } = this.#parts
     const shown = identity?.write(sealed!.random(), NOTHING)
     const accept = { slot: association.slot, session: session.local, exchange: shown?.message ?? NOTHING }
@@ -256,7 +266,8 @@ export class Theirs {
     for (const entry of this.#halfOpen) {
       if (entry.association === association) this.#halfOpen.delete(entry)
       // Other tries of the join that this one answered: the peer has taken what came first.
-      else if (entry.session === session && entry.association.remoteSlot === association.remoteSlot) this.#drop(entry, nowMs)
+      else if (entry.session === session && entry.association.remoteSlot === association.remoteSlot)
+        this.#drop(entry, nowMs)
     }
     if (this.#halfOpen.joins === 0) this.#dueMs = Infinity
     return { session, association, carriedBytes: joinBytes }

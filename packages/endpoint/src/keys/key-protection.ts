@@ -1,6 +1,6 @@
 /**
- * Profiles `mac` and `aead`: AES-256-GCM under keys that change (PROTOCOL.md §9). Each direction has its own, epoch after epoch; nothing waits for a change,
- * and no message tells of it but the epoch in the prefix.
+ * Profiles `mac` and `aead`: AES-256-GCM under keys that change (PROTOCOL.md §9). Each direction has its own, epoch
+ * after epoch; nothing waits for a change, and no message tells of it but the epoch in the prefix.
  *
  * @module
  */
@@ -10,13 +10,20 @@ import { PREFIX_BYTES, PREFIX_COUNTER_OFFSET, prefixCounter, PROFILE, type Profi
 import { type EpochKey, type KeyChain, nonceOf } from "./key-schedule.ts"
 import { NO_OPENER, type Protection } from "./protection.ts"
 
-/** A receiver takes datagrams of the epoch before for so long, milliseconds; what is under way longer is lost, and repaired. */
+/**
+ * A receiver takes datagrams of the epoch before for so long, milliseconds; what is under way longer is lost, and
+ * repaired.
+ */
 export const PREVIOUS_EPOCH_MS = 3_000
-/** A sender stays for so long in an epoch that the peer told of: twice as long, so that no receiver has three at a time. */
+/**
+ * A sender stays for so long in an epoch that the peer told of: twice as long, so that no receiver has three at a time.
+ */
 const EPOCH_MS_MIN = 2 * PREVIOUS_EPOCH_MS
 const IV_BYTES = 12
 
-/** When an epoch is to end: after so many datagrams or so long. With `datagramsMax` under one key nothing more is sent. */
+/**
+ * When an epoch is to end: after so many datagrams or so long. With `datagramsMax` under one key nothing more is sent.
+ */
 export interface RekeyLimits {
   readonly datagrams: number
   readonly ageMs: number
@@ -42,7 +49,10 @@ export class KeyProtection implements Protection {
   epoch: number
   isWorn = false
   readonly #parts: KeyProtectionParts
-  /** Of the epoch under way: datagrams sent, its first counter, since when it is and since when the peer is known to have seen it. */
+  /**
+   * Of the epoch under way: datagrams sent, its first counter, since when it is and since when the peer is known to
+   * have seen it.
+   */
   #sent = 0
   #firstCounter = 1
   #sinceMs: number

@@ -1,6 +1,7 @@
 /**
- * Keys of an association, from what its key exchange gave (PROTOCOL.md §9): one chain for each direction, and in it a key for each epoch. Going on along the
- * chain is easy, going back isn't: who learns the keys of an epoch can't read those before.
+ * Keys of an association, from what its key exchange gave (PROTOCOL.md §9): one chain for each direction, and in it a
+ * key for each epoch. Going on along the chain is easy, going back isn't: who learns the keys of an epoch can't read
+ * those before.
  *
  * @module
  */
@@ -11,7 +12,10 @@ import type { NoiseResult } from "./noise-state.ts"
 /** Of AES-256-GCM, bytes. */
 const IV_BYTES = 12
 
-/** What seals the datagrams of one epoch in one direction. The nonce is `iv`, its last six bytes combined by XOR with the counter. */
+/**
+ * What seals the datagrams of one epoch in one direction. The nonce is `iv`, its last six bytes combined by XOR with
+ * the counter.
+ */
 export interface EpochKey {
   /** 0 to 255, and then from 0 again: only neighbours are ever in use at once. */
   readonly epoch: number
@@ -43,7 +47,10 @@ export class KeyChain {
   }
 }
 
-/** The chains of both directions: HKDF with the transcript as salt, so that whoever disagrees on a byte of the join has other keys. */
+/**
+ * The chains of both directions: HKDF with the transcript as salt, so that whoever disagrees on a byte of the join has
+ * other keys.
+ */
 export function keyChains(
   crypto: SyncCrypto,
   { chainingKey, transcript }: NoiseResult,

@@ -1,6 +1,6 @@
 /**
- * Who a member is: Noise_IKpsk2_25519_AESGCM_SHA256 (Noise revision 34), between two that have static keys. Who begins knows the other's public key, and tells
- * its own, which nobody else can read.
+ * Who a member is: Noise_IKpsk2_25519_AESGCM_SHA256 (Noise revision 34), between two that have static keys. Who begins
+ * knows the other's public key, and tells its own, which nobody else can read.
  *
  * @module
  */
@@ -52,8 +52,16 @@ export class IkInitiator {
     this.message = message
   }
 
-  /** `privateKey`: {@link KEY_BYTES} of entropy for this exchange alone. `undefined`: the other's public key is of small order, and gives nothing secret. */
-  static begin(parts: IkParts, theirs: Uint8Array, privateKey: Uint8Array, payload: Uint8Array): IkInitiator | undefined {
+  /**
+   * `privateKey`: {@link KEY_BYTES} of entropy for this exchange alone. `undefined`: the other's public key is of small
+   * order, and gives nothing secret.
+   */
+  static begin(
+    parts: IkParts,
+    theirs: Uint8Array,
+    privateKey: Uint8Array,
+    payload: Uint8Array,
+  ): IkInitiator | undefined {
     const { crypto, own } = parts
     const state = begin(parts, theirs)
     const publicKey = crypto.x25519PublicKey(privateKey)
@@ -64,7 +72,12 @@ export class IkInitiator {
     state.mixKey(es)
     const sealedKey = state.encryptAndHash(own.publicKey)
     state.mixKey(ss)
-    return new IkInitiator(parts, state, privateKey, concat(concat(publicKey, sealedKey), state.encryptAndHash(payload)))
+    return new IkInitiator(
+      parts,
+      state,
+      privateKey,
+      concat(concat(publicKey, sealedKey), state.encryptAndHash(payload)),
+    )
   }
 
   /** Reads the answer: ← e, ee, se, psk. `undefined`: it isn't genuine. Nothing has changed then. */
@@ -94,7 +107,13 @@ export class IkResponder {
   readonly #state: SymmetricState
   readonly #theirs: Uint8Array
 
-  private constructor(parts: IkParts, state: SymmetricState, theirs: Uint8Array, publicKey: Uint8Array, payload: Uint8Array) {
+  private constructor(
+    parts: IkParts,
+    state: SymmetricState,
+    theirs: Uint8Array,
+    publicKey: Uint8Array,
+    payload: Uint8Array,
+  ) {
     this.#parts = parts
     this.#state = state
     this.#theirs = theirs
@@ -118,11 +137,19 @@ export class IkResponder {
     if (publicKey === undefined || ss === undefined) return undefined
     state.mixKey(ss)
     const payload = state.decryptAndHash(message.subarray(keyEnd))
-    return payload === undefined ? undefined : new IkResponder(parts, state, theirs, Uint8Array.from(publicKey), payload)
+    return payload === undefined
+      ? undefined
+      : new IkResponder(parts, state, theirs, Uint8Array.from(publicKey), payload)
   }
 
-  /** The answer: ← e, ee, se, psk. `privateKey`: {@link KEY_BYTES} of entropy for it alone. `undefined`: the other's key gives nothing secret. */
-  write(privateKey: Uint8Array, payload: Uint8Array): { readonly message: Uint8Array; readonly result: NoiseResult } | undefined {
+  /**
+   * The answer: ← e, ee, se, psk. `privateKey`: {@link KEY_BYTES} of entropy for it alone. `undefined`: the other's key
+   * gives nothing secret.
+   */
+  write(
+    privateKey: Uint8Array,
+    payload: Uint8Array,
+  ): { readonly message: Uint8Array; readonly result: NoiseResult } | undefined {
     const { crypto, psk } = this.#parts
     const ee = crypto.x25519(privateKey, this.#theirs)
     const se = crypto.x25519(privateKey, this.publicKey)

@@ -1,5 +1,6 @@
 /**
- * What all patterns of Noise (revision 34) have in common: the symmetric state, §5.2, with the functions 25519, AESGCM and SHA256.
+ * What all patterns of Noise (revision 34) have in common: the symmetric state, §5.2, with the functions 25519, AESGCM
+ * and SHA256.
  *
  * @module
  */
@@ -39,7 +40,9 @@ export class SymmetricState {
     this.#hash = this.#chainingKey = bytesOf(name)
   }
 
-  /** What mixing in this material gives while nothing but hashes was mixed in: always the same, so that it can be kept. */
+  /**
+   * What mixing in this material gives while nothing but hashes was mixed in: always the same, so that it can be kept.
+   */
   static mixFirst(crypto: SyncCrypto, name: string, material: Uint8Array): Mixed {
     return mixed(crypto, bytesOf(name), material)
   }
@@ -78,7 +81,10 @@ export class SymmetricState {
     this.#setKey(key)
   }
 
-  /** With a pre-shared key, ephemeral public keys count as key material too (§9.2): so no two messages are encrypted under one key. */
+  /**
+   * With a pre-shared key, ephemeral public keys count as key material too (§9.2): so no two messages are encrypted
+   * under one key.
+   */
   mixPublicKey(publicKey: Uint8Array): void {
     this.mixHash(publicKey)
     this.mixKey(publicKey)

@@ -1,6 +1,7 @@
 /**
- * The key exchange of a join in profiles `mac` and `aead`: Noise_NNpsk0_25519_AESGCM_SHA256 (Noise revision 34). One message each way; whoever doesn't know
- * the pre-shared key can neither read nor write either of them, and who learns it later can't read what went before.
+ * The key exchange of a join in profiles `mac` and `aead`: Noise_NNpsk0_25519_AESGCM_SHA256 (Noise revision 34). One
+ * message each way; whoever doesn't know the pre-shared key can neither read nor write either of them, and who learns
+ * it later can't read what went before.
  *
  * @module
  */
@@ -13,7 +14,10 @@ export const NOISE_OVERHEAD_BYTES: number = KEY_BYTES + 16
 
 const NAME = "Noise_NNpsk0_25519_AESGCM_SHA256"
 
-/** A pre-shared key, with what comes of its use at the beginning of each exchange: half of what a check of a message from a stranger would cost. */
+/**
+ * A pre-shared key, with what comes of its use at the beginning of each exchange: half of what a check of a message
+ * from a stranger would cost.
+ */
 export class NoiseKey {
   readonly psk: Uint8Array
   readonly mixed: Mixed
@@ -44,8 +48,8 @@ export class NoiseInitiator {
   readonly #privateKey: Uint8Array
 
   /**
-   * `prologue`: what both sides have to agree on. `privateKey`: {@link KEY_BYTES} of entropy for this message alone: with one key two messages would be
-   * encrypted under one nonce.
+   * `prologue`: what both sides have to agree on. `privateKey`: {@link KEY_BYTES} of entropy for this message alone:
+   * with one key two messages would be encrypted under one nonce.
    */
   constructor(crypto: SyncCrypto, prologue: Uint8Array, key: NoiseKey, privateKey: Uint8Array, payload: Uint8Array) {
     const publicKey = crypto.x25519PublicKey(privateKey)
@@ -55,7 +59,9 @@ export class NoiseInitiator {
     this.message = concat(publicKey, this.#state.encryptAndHash(payload))
   }
 
-  /** Reads the answer: ← e, ee. `undefined`: it isn't genuine. Nothing has changed then, the genuine one may still come. */
+  /**
+   * Reads the answer: ← e, ee. `undefined`: it isn't genuine. Nothing has changed then, the genuine one may still come.
+   */
   read(message: Uint8Array): { readonly payload: Uint8Array; readonly result: NoiseResult } | undefined {
     if (message.length < NOISE_OVERHEAD_BYTES) return undefined
     const publicKey = message.subarray(0, KEY_BYTES)
@@ -90,8 +96,15 @@ export class NoiseResponder {
     this.payload = payload
   }
 
-  /** Reads the first message; costs no exchange of keys. `undefined`: whoever sent it doesn't know the pre-shared key. */
-  static read(crypto: SyncCrypto, prologue: Uint8Array, key: NoiseKey, message: Uint8Array): NoiseResponder | undefined {
+  /**
+   * Reads the first message; costs no exchange of keys. `undefined`: whoever sent it doesn't know the pre-shared key.
+   */
+  static read(
+    crypto: SyncCrypto,
+    prologue: Uint8Array,
+    key: NoiseKey,
+    message: Uint8Array,
+  ): NoiseResponder | undefined {
     if (message.length < NOISE_OVERHEAD_BYTES) return undefined
     // A copy: the message lies in memory that others are received in.
     const publicKey = message.slice(0, KEY_BYTES)
@@ -101,10 +114,13 @@ export class NoiseResponder {
   }
 
   /**
-   * The answer: ← e, ee. `privateKey`: {@link KEY_BYTES} of entropy for this answer alone. `undefined`: the public key of the other side gives nothing
-   * secret.
+   * The answer: ← e, ee. `privateKey`: {@link KEY_BYTES} of entropy for this answer alone. `undefined`: the public key
+   * of the other side gives nothing secret.
    */
-  write(privateKey: Uint8Array, payload: Uint8Array): { readonly message: Uint8Array; readonly result: NoiseResult } | undefined {
+  write(
+    privateKey: Uint8Array,
+    payload: Uint8Array,
+  ): { readonly message: Uint8Array; readonly result: NoiseResult } | undefined {
     const shared = this.#crypto.x25519(privateKey, this.#theirPublicKey)
     if (shared === undefined) return undefined
     const publicKey = this.#crypto.x25519PublicKey(privateKey)
@@ -116,8 +132,8 @@ export class NoiseResponder {
   }
 
   /**
-   * An answer that begins nothing: ← e, with a public key that nobody has the private one of. `random`: {@link KEY_BYTES} of entropy for this answer alone.
-   * It costs no exchange of keys, and the state is as it was.
+   * An answer that begins nothing: ← e, with a public key that nobody has the private one of. `random`: {@link
+   * KEY_BYTES} of entropy for this answer alone. It costs no exchange of keys, and the state is as it was.
    */
   writeAside(random: Uint8Array, payload: Uint8Array): Uint8Array {
     return concat(random, this.#state.aside(random).encryptAndHash(payload))

@@ -1,5 +1,6 @@
 /**
- * What protects the datagrams of an association: which of the transport's sealers tags what is sent, and which checks what came (PROTOCOL.md §9).
+ * What protects the datagrams of an association: which of the transport's sealers tags what is sent, and which checks
+ * what came (PROTOCOL.md §9).
  *
  * @module
  */
@@ -19,7 +20,10 @@ export interface Protection {
   use(counter: number, nowMs: number): void
   /** The peer told of the datagram with this counter. */
   heard(counter: number, nowMs: number): void
-  /** Id of the sealer that a datagram of this epoch is to be checked with, 0 for none, {@link NO_OPENER} if it can't be genuine. Good until the next call with a later time. */
+  /**
+   * Id of the sealer that a datagram of this epoch is to be checked with, 0 for none, {@link NO_OPENER} if it can't be
+   * genuine. Good until the next call with a later time.
+   */
   opener(epoch: number, nowMs: number): number
   /** A genuine datagram of this epoch came. */
   received(epoch: number, nowMs: number): void

@@ -1,6 +1,6 @@
 /**
- * Datagrams outside an association in profiles `mac` and `aead`: their packets are the payload of the key exchange (PROTOCOL.md §9). Whoever doesn't know a
- * secret gets no further than this, and no answer.
+ * Datagrams outside an association in profiles `mac` and `aead`: their packets are the payload of the key exchange
+ * (PROTOCOL.md §9). Whoever doesn't know a secret gets no further than this, and no answer.
  *
  * @module
  */
@@ -59,7 +59,10 @@ export interface Identity {
 }
 
 /** A datagram that was opened. Its packets are in the memory of {@link SealedHandshakes}, until the next one. */
-export type OpenedHandshake = OpenedJoin | { readonly kind: "accept"; readonly result: NoiseResult } | { readonly kind: "aside" }
+export type OpenedHandshake =
+  | OpenedJoin
+  | { readonly kind: "accept"; readonly result: NoiseResult }
+  | { readonly kind: "aside" }
 
 export class SealedHandshakes {
   /** The datagram that was opened last: its prefix, packets in clear, and room where the tag was. */
@@ -139,7 +142,12 @@ export class SealedHandshakes {
   }
 
   /** Opens an answer to a join. */
-  openAnswer(initiator: NoiseInitiator, bytes: Uint8Array, offset: number, length: number): OpenedHandshake | "too-short" | "tag" {
+  openAnswer(
+    initiator: NoiseInitiator,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): OpenedHandshake | "too-short" | "tag" {
     if (length <= PREFIX + NOISE_OVERHEAD_BYTES) return "too-short"
     const message = bytes.subarray(offset + PREFIX, offset + length)
     if (prefixEpoch(new DataView(bytes.buffer, bytes.byteOffset), offset) === ANSWER.accept) {

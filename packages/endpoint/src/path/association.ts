@@ -109,7 +109,17 @@ export function pseudoHeaders(
   remote: { unique: Uint8Array; session: Uint8Array },
 ): { seal: PseudoHeader; open: PseudoHeader } {
   return {
-    seal: { receiverUnique: remote.unique, senderUnique: local.unique, receiverSession: remote.session, senderSession: local.session },
-    open: { receiverUnique: local.unique, senderUnique: remote.unique, receiverSession: local.session, senderSession: remote.session },
+    seal: {
+      receiverUnique: remote.unique,
+      senderUnique: local.unique,
+      receiverSession: remote.session,
+      senderSession: local.session,
+    },
+    open: {
+      receiverUnique: local.unique,
+      senderUnique: remote.unique,
+      receiverSession: local.session,
+      senderSession: remote.session,
+    },
   }
 }

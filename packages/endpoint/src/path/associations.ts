@@ -51,7 +51,10 @@ export class Associations {
   /** Protects its datagrams, with the keys that an exchange gave where the profile has keys. */
   protect(association: Association, session: Session, result?: NoiseResult): void {
     const { transport, settings, unique, crypto, waiting } = this.#parts
-    const { seal, open } = pseudoHeaders({ unique, session: session.local }, { unique: session.unique, session: session.remote })
+    const { seal, open } = pseudoHeaders(
+      { unique, session: session.local },
+      { unique: session.unique, session: session.remote },
+    )
     if (crypto === undefined || result === undefined) {
       const sealer = this.#checksumSealer(wire.pseudoHeaderSeed(seal), wire.pseudoHeaderSeed(open))
       association.protection = new FixedProtection(transport, sealer)

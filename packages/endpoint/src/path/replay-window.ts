@@ -1,6 +1,6 @@
 /**
- * Which datagram counters were taken: a sliding bitmap as in RFC 6479. Checking and committing are two steps, since a counter may be
- * committed only when the tag was good.
+ * Which datagram counters were taken: a sliding bitmap as in RFC 6479. Checking and committing are two steps, since a
+ * counter may be committed only when the tag was good.
  *
  * @module
  */
@@ -41,7 +41,8 @@ export class ReplayWindow {
       // Words between the old top and the new one belong to counters not yet seen.
       const from = Math.floor(this.#highest / WORD_BITS)
       const to = Math.floor(counter / WORD_BITS)
-      for (let word = Math.max(from + 1, to - this.#words + 1); word <= to; word++) this.#bits[word & (this.#words - 1)] = 0
+      for (let word = Math.max(from + 1, to - this.#words + 1); word <= to; word++)
+        this.#bits[word & (this.#words - 1)] = 0
       this.#highest = counter
     }
     this.#bits[this.#wordOf(counter)]! |= bitOf(counter)

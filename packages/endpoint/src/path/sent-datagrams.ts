@@ -1,6 +1,7 @@
 /**
- * The datagrams sent on an association, by counter, and what feedback tells of them: round trip, bytes delivered and lost, delivery rate. Counts
- * whole datagrams of all kinds, so resends, repeats and what nobody acknowledges by stream weigh as the path feels them.
+ * The datagrams sent on an association, by counter, and what feedback tells of them: round trip, bytes delivered and
+ * lost, delivery rate. Counts whole datagrams of all kinds, so resends, repeats and what nobody acknowledges by stream
+ * weigh as the path feels them.
  *
  * @module
  */
@@ -11,7 +12,10 @@ import type { DeliverySample } from "../congestion/controller.ts"
 /** Grows with what is in flight. */
 const ROWS_MIN = 16
 const ROWS_MAX = 65_536
-/** A loss is believed when it is still there after this part of a round trip, and no sooner than after a millisecond: until then it may be reordering. */
+/**
+ * A loss is believed when it is still there after this part of a round trip, and no sooner than after a millisecond:
+ * until then it may be reordering.
+ */
 const REORDER_SRTT = 1 / 4
 const REORDER_MS_MIN = 1
 
@@ -79,7 +83,11 @@ export class SentDatagrams {
   handleFeedback(feedback: Feedback, srttMs: number, nowMs: number, sample: DeliverySample): boolean {
     const { counter } = feedback
     const delivered = Math.min(feedback.bytes, this.#bytesSent)
-    if (counter < this.#heardCounter || delivered < this.#delivered || (counter === this.#heardCounter && delivered === this.#delivered))
+    if (
+      counter < this.#heardCounter ||
+      delivered < this.#delivered ||
+      (counter === this.#heardCounter && delivered === this.#delivered)
+    )
       return false
     const at = counter & (this.#rows - 1)
     const isKnown = this.#counters[at] === counter
@@ -122,7 +130,14 @@ export class SentDatagrams {
   #grow(): void {
     const before = this.#rows
     const { length } = this.#counters
-    const columns = [this.#counters, this.#sentMs, this.#sentBytes, this.#dataBytes, this.#deliveredBytes, this.#deliveredMs] as const
+    const columns = [
+      this.#counters,
+      this.#sentMs,
+      this.#sentBytes,
+      this.#dataBytes,
+      this.#deliveredBytes,
+      this.#deliveredMs,
+    ] as const
     const limited = this.#isLimited
     this.#rows = 2 * before
     const grown = columns.map(() => new Float64Array(this.#rows))
@@ -132,13 +147,14 @@ export class SentDatagrams {
       for (const [i, column] of columns.entries()) grown[i]![to] = column[from]!
       this.#isLimited[to] = limited[from]!
     }
-    ;[this.#counters, this.#sentMs, this.#sentBytes, this.#dataBytes, this.#deliveredBytes, this.#deliveredMs] = grown as [
-      Float64Array<ArrayBuffer>,
-      Float64Array<ArrayBuffer>,
-      Float64Array<ArrayBuffer>,
-      Float64Array<ArrayBuffer>,
-      Float64Array<ArrayBuffer>,
-      Float64Array<ArrayBuffer>,
-    ]
+    ;[this.#counters, this.#sentMs, this.#sentBytes, this.#dataBytes, this.#deliveredBytes, this.#deliveredMs] =
+      grown as [
+        Float64Array<ArrayBuffer>,
+        Float64Array<ArrayBuffer>,
+        Float64Array<ArrayBuffer>,
+        Float64Array<ArrayBuffer>,
+        Float64Array<ArrayBuffer>,
+        Float64Array<ArrayBuffer>,
+      ]
   }
 }

@@ -24,7 +24,10 @@ export interface Session extends SessionNames {
 }
 
 /** Whether two sessions are with the same incarnation, under the same key. */
-export function isWithSame(a: Pick<SessionNames, "unique" | "publicKey">, b: Pick<SessionNames, "unique" | "publicKey">): boolean {
+export function isWithSame(
+  a: Pick<SessionNames, "unique" | "publicKey">,
+  b: Pick<SessionNames, "unique" | "publicKey">,
+): boolean {
   return isSame(a.unique, b.unique) && isSameKey(a.publicKey, b.publicKey)
 }
 

@@ -1,6 +1,6 @@
 /**
- * Slots: where datagrams for an association are addressed to. The low bits index a table, so that finding it costs nothing; the high bits are
- * random, so that nobody off the path can guess it.
+ * Slots: where datagrams for an association are addressed to. The low bits index a table, so that finding it costs
+ * nothing; the high bits are random, so that nobody off the path can guess it.
  *
  * @module
  */
@@ -9,7 +9,10 @@ const INDEX_BITS = 20
 const INDEX_MASK = (1 << INDEX_BITS) - 1
 /** Random bits above the index. The two topmost bits of a slot are 0: they will name the shard. */
 const RANDOM_BITS = 10
-/** A slot isn't given out again before datagrams for it have died out, milliseconds (twice the longest life of a packet, RFC 8085). */
+/**
+ * A slot isn't given out again before datagrams for it have died out, milliseconds (twice the longest life of a packet,
+ * RFC 8085).
+ */
 export const QUARANTINE_MS = 120_000
 
 export class SlotTable<T> {

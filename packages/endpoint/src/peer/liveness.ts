@@ -106,6 +106,9 @@ export class Liveness {
     const { profile, unreachableMs, joinTimeoutMs } = this.#settings
     const silenceMs = SILENT_HEARTBEATS_MAX * this.#heartbeatIntervalMs(last, dataMs)
     if (profile < PROFILE.mac) return Math.max(last.lastReceivedMs + silenceMs, this.#probedMs + unreachableMs)
-    return Math.max(last.lastReceivedMs + Math.min(silenceMs, unreachableMs), this.#probedMs + Math.min(joinTimeoutMs, unreachableMs))
+    return Math.max(
+      last.lastReceivedMs + Math.min(silenceMs, unreachableMs),
+      this.#probedMs + Math.min(joinTimeoutMs, unreachableMs),
+    )
   }
 }

@@ -67,7 +67,12 @@ export interface PeerContext {
 export type PeerEvent =
   | { readonly kind: "reachable" | "unreachable"; readonly peer: PeerState }
   /** `address`: where it was reached; `undefined`: nowhere yet. */
-  | { readonly kind: "left"; readonly peer: PeerState; readonly why: wire.ReasonText; readonly address: Address | undefined }
+  | {
+      readonly kind: "left"
+      readonly peer: PeerState
+      readonly why: wire.ReasonText
+      readonly address: Address | undefined
+    }
 
 export class PeerState implements Due {
   /** The one session that all its associations are of. */
@@ -354,7 +359,10 @@ export class PeerState implements Due {
     this.#writeControl(association, nowMs)
   }
 
-  /** Sends data, up to a quantum and as far as window, pace and socket allow. Answers whether there is more that might go now. */
+  /**
+   * Sends data, up to a quantum and as far as window, pace and socket allow. Answers whether there is more that might
+   * go now.
+   */
   pollData(quantumBytes: number, nowMs: number): boolean {
     const { association, gate } = this.#path
     if (association === undefined || this.liveness !== "joined") return false
@@ -397,7 +405,8 @@ export class PeerState implements Due {
 
   /** This much of its silence is our own absence. */
   excuse(absentMs: number, nowMs: number): void {
-    for (const association of this.associations) association.lastReceivedMs = Math.min(nowMs, association.lastReceivedMs + absentMs)
+    for (const association of this.associations)
+      association.lastReceivedMs = Math.min(nowMs, association.lastReceivedMs + absentMs)
   }
 
   /** Statuses that are due, before anything else is. */
@@ -431,7 +440,9 @@ export class PeerState implements Due {
     const { outbox } = this.#context
     if (this.#probeAnswer === undefined || !outbox.makeRoom()) return
     outbox.compose()
-    outbox.writer.finish(wire.writeMtuProbe(outbox.writer.view, outbox.writer.begin(wire.KIND.mtuProbe), this.#probeAnswer))
+    outbox.writer.finish(
+      wire.writeMtuProbe(outbox.writer.view, outbox.writer.begin(wire.KIND.mtuProbe), this.#probeAnswer),
+    )
     outbox.post(association, false, nowMs)
     this.#probeAnswer = undefined
   }

@@ -74,7 +74,8 @@ const DUE: Readonly<Record<Timer, Due>> = {
   /** An association that another one replaced is forgotten. */
   retire: ({ retiring }) => retiring.dueMs,
   /** The pace lets data go again. */
-  pace: ({ liveness, outgoing }, { gate }) => (liveness.state === "joined" && outgoing.hasData ? gate.paceDueMs : Infinity),
+  pace: ({ liveness, outgoing }, { gate }) =>
+    liveness.state === "joined" && outgoing.hasData ? gate.paceDueMs : Infinity,
   outgoing: ({ outgoing }) => outgoing.nextTimeoutMs(),
   incoming: ({ incoming }) => incoming.nextTimeoutMs(),
 }

@@ -1,6 +1,6 @@
 /**
- * What comes out of the protocol, beside messages: values, in the order in which they happened. Machines put them in and
- * go on; the driver takes them out once the machine has returned, and tells those whom they concern.
+ * What comes out of the protocol, beside messages: values, in the order in which they happened. Machines put them in
+ * and go on; the driver takes them out once the machine has returned, and tells those whom they concern.
  *
  * @module
  */

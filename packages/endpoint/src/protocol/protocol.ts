@@ -1,6 +1,6 @@
 /**
- * The endpoint without clock and sockets: batches and timeouts in, datagrams and events out. Finds out what a datagram belongs to, keeps the peers,
- * and decides what replaces what.
+ * The endpoint without clock and sockets: batches and timeouts in, datagrams and events out. Finds out what a datagram
+ * belongs to, keeps the peers, and decides what replaces what.
  *
  * @module
  */
@@ -43,7 +43,10 @@ const ABSENT_MS = 1_000
 const AWAKE_KEPT = 64
 /** Datagrams of one peer before the next one has its turn, for each unit of its weight. */
 const QUANTUM_DATAGRAMS = 8
-/** Kernel memory that a datagram of usual size takes in a socket buffer, bytes: two pages with its bookkeeping, measured. */
+/**
+ * Kernel memory that a datagram of usual size takes in a socket buffer, bytes: two pages with its bookkeeping,
+ * measured.
+ */
 const SOCKET_BYTES_PER_DATAGRAM = 2_304
 
 /** How often a bound was met. */
@@ -70,7 +73,11 @@ export interface ProtocolOptions {
   readonly random: () => number
   readonly cookies: CookieHost
   /** In profiles `mac` and `aead`: what their keys are made with, and of. */
-  readonly keys?: { readonly crypto: SyncCrypto; readonly secrets: readonly Uint8Array[]; readonly identity: Identity | undefined }
+  readonly keys?: {
+    readonly crypto: SyncCrypto
+    readonly secrets: readonly Uint8Array[]
+    readonly identity: Identity | undefined
+  }
   readonly nowMs: number
   /** Called when there is something to send before the next timeout. */
   readonly onWork: () => void
@@ -139,7 +146,10 @@ export class Protocol implements MessageSource {
         settings.inFlightMax ??
         Math.min(
           wire.IN_FLIGHT_MAX,
-          Math.max(wire.IN_FLIGHT_MIN, Math.floor(transport.capabilities.receiveBufferBytes / SOCKET_BYTES_PER_DATAGRAM)),
+          Math.max(
+            wire.IN_FLIGHT_MIN,
+            Math.floor(transport.capabilities.receiveBufferBytes / SOCKET_BYTES_PER_DATAGRAM),
+          ),
         ),
       spread: spreadOf(settings),
       streams: settings.streamsMax,
@@ -151,7 +161,11 @@ export class Protocol implements MessageSource {
       slotsMax: settings.sendPoolPacketsMax,
     })
     if (keys !== undefined) {
-      const host = { crypto: keys.crypto, identity: keys.identity, entropy: (out: Uint8Array): void => cookies.entropy(out) }
+      const host = {
+        crypto: keys.crypto,
+        identity: keys.identity,
+        entropy: (out: Uint8Array): void => cookies.entropy(out),
+      }
       this.#sealed = new SealedHandshakes(host, keys.secrets, this.#limits.datagramBytes)
     }
     this.#outbox = new Outbox(transport, settings.profile, this.#limits.datagramBytes, this.#sendPool)
@@ -320,11 +334,20 @@ export class Protocol implements MessageSource {
     return view
   }
 
-  /** The sealer to check a datagram with, 0 if it has no tag or is outside an association, {@link REFUSED} if it was dropped. */
+  /**
+   * The sealer to check a datagram with, 0 if it has no tag or is outside an association, {@link REFUSED} if it was
+   * dropped.
+   */
   #openerOf(batch: ReceiveBatch, row: number): number {
     const view = this.#viewOf(batch, row)
     const offset = batch.offset[row]!
-    const reason = wire.checkPrefix(view, offset, batch.length[row]!, this.#settings.profile, this.#limits.datagramBytes)
+    const reason = wire.checkPrefix(
+      view,
+      offset,
+      batch.length[row]!,
+      this.#settings.profile,
+      this.#limits.datagramBytes,
+    )
     if (reason !== undefined) return this.#refuse(reason)
     if (wire.prefixHandshake(view, offset)) return 0
     const slot = wire.prefixSlot(view, offset)
@@ -354,7 +377,8 @@ export class Protocol implements MessageSource {
     const bytes = batch.slabs[batch.slab[row]!]!
     const offset = batch.offset[row]!
     const length = batch.length[row]!
-    if (wire.prefixHandshake(view, offset)) return this.#receiveHandshake(view, bytes, offset, length, batch.address[row]!, nowMs)
+    if (wire.prefixHandshake(view, offset))
+      return this.#receiveHandshake(view, bytes, offset, length, batch.address[row]!, nowMs)
     // Datagrams before this one in the batch may have ended the association, or been its twin.
     const owner = this.#slots.get(wire.prefixSlot(view, offset))
     if (owner === undefined || owner.kind === "join") return void this.#refuse("unknown-slot")
@@ -458,7 +482,14 @@ export class Protocol implements MessageSource {
     this.#joins.cancel(call, nowMs)
   }
 
-  #receiveHandshake(view: DataView, bytes: Uint8Array, offset: number, length: number, address: number, nowMs: number): void {
+  #receiveHandshake(
+    view: DataView,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    address: number,
+    nowMs: number,
+  ): void {
     const slot = wire.prefixSlot(view, offset)
     const owner = slot === 0 ? undefined : this.#slots.get(slot)
     if (slot !== 0 && owner === undefined) return void this.#refuse("unknown-slot")
@@ -473,7 +504,8 @@ export class Protocol implements MessageSource {
 
   /** Does what follows from what happened to joins. */
   #settleJoins(nowMs: number): void {
-    for (let event = this.#joins.pollEvent(); event !== undefined; event = this.#joins.pollEvent()) this.#settleJoin(event, nowMs)
+    for (let event = this.#joins.pollEvent(); event !== undefined; event = this.#joins.pollEvent())
+      this.#settleJoin(event, nowMs)
   }
 
   #settleJoin(event: JoinEvent, nowMs: number): void {
@@ -546,7 +578,8 @@ export class Protocol implements MessageSource {
   #handleHint(hint: wire.Hint, address: number, nowMs: number): void {
     const peer = this.peers.at(address)
     const association = peer?.association
-    if (peer !== undefined && association?.remoteSlot === hint.slot && association.hasSent(hint.counter)) this.#probe(peer, nowMs)
+    if (peer !== undefined && association?.remoteSlot === hint.slot && association.hasSent(hint.counter))
+      this.#probe(peer, nowMs)
     else this.#refuse("unexpected")
   }
 
@@ -588,7 +621,8 @@ export class Protocol implements MessageSource {
   poll(nowMs: number, mayJudge = true): void {
     this.#nowMs = nowMs
     // While nobody was here to listen nobody was silent.
-    if (nowMs > this.#expectedMs + ABSENT_MS) for (const peer of this.peers.values()) peer.excuse(nowMs - this.#expectedMs, nowMs)
+    if (nowMs > this.#expectedMs + ABSENT_MS)
+      for (const peer of this.peers.values()) peer.excuse(nowMs - this.#expectedMs, nowMs)
     for (let due = this.#due.takeDue(nowMs); due !== undefined; due = this.#due.takeDue(nowMs)) this.#rouse(due)
     this.#joins.poll(nowMs)
     this.#settleJoins(nowMs)
@@ -623,7 +657,10 @@ export class Protocol implements MessageSource {
     }
   }
 
-  /** Sends data of a peer, of which this stream has much, as far as window and pace allow; everything else is for the next `poll`. */
+  /**
+   * Sends data of a peer, of which this stream has much, as far as window and pace allow; everything else is for the
+   * next `poll`.
+   */
   push(peer: PeerState, state: OutgoingState, nowMs: number): void {
     if (this.#outbox.isBlocked) return
     peer.outgoing.enlistOne(state)

@@ -1,4 +1,7 @@
-/** Who is due when: a binary heap in which everybody knows his place, so that a deadline moves in O(log n) and nobody is in it twice. */
+/**
+ * Who is due when: a binary heap in which everybody knows his place, so that a deadline moves in O(log n) and nobody is
+ * in it twice.
+ */
 export interface Due {
   dueMs: number
   /** Place in the heap; −1: not in it. */

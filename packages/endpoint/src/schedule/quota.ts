@@ -7,12 +7,16 @@ import { type Share, Shares } from "./shares.ts"
 const FLOORS = 1 / 4
 /** Streams are not held by who makes no progress only: those that are for floors are kept from all others. */
 const STREAM_FLOORS = 1 / 8
-/** A peer's floor for messages under way is no more than this part of what large ones may take: it comes on top of that, for small ones beside them. */
+/**
+ * A peer's floor for messages under way is no more than this part of what large ones may take: it comes on top of that,
+ * for small ones beside them.
+ */
 const ASSEMBLY_FLOOR = 1 / 8
 
 /**
- * What a peer is lent on trust, one part in so many. Whoever fills its window was answered before, as it grew; but a path that becomes narrower loses
- * the first packet of its life with a whole queue behind it, and what isn't kept then crosses the narrow place twice.
+ * What a peer is lent on trust, one part in so many. Whoever fills its window was answered before, as it grew; but a
+ * path that becomes narrower loses the first packet of its life with a whole queue behind it, and what isn't kept then
+ * crosses the narrow place twice.
  */
 const SENT_TRUST = 16
 const EARLY_TRUST = 4
@@ -24,7 +28,10 @@ export class Quota {
   /** Bytes of messages under way. */
   readonly assembly: Shares
   readonly streams: Shares
-  /** How often a peer had all that one can have of early slots, and of those for sent packets; and all streams that it could have. */
+  /**
+   * How often a peer had all that one can have of early slots, and of those for sent packets; and all streams that it
+   * could have.
+   */
   poolShares = 0
   sendPoolShares = 0
   streamsRefused = 0

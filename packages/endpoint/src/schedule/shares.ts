@@ -1,7 +1,8 @@
 /**
- * What there is only so much of for all peers, in shares, so that nobody's share depends on what becomes of another's. Each peer has a floor, whatever
- * the others hold. What is beyond it is lent, the less the less is free. What was written or promised can't be taken back from a peer that makes no
- * progress: so it is not handed out in the first place.
+ * What there is only so much of for all peers, in shares, so that nobody's share depends on what becomes of another's.
+ * Each peer has a floor, whatever the others hold. What is beyond it is lent, the less the less is free. What was
+ * written or promised can't be taken back from a peer that makes no progress: so it is not handed out in the first
+ * place.
  *
  * @module
  */
@@ -25,8 +26,9 @@ export interface SharesOptions {
   readonly loanMax: number
   readonly shareMax: number
   /**
-   * How much is lent to one share: `all` that is free; `square`: no more than twice what is free then, times the part that is free; `earned`: the same, and
-   * only a part of it beyond twice of what it held when it last gave something back.
+   * How much is lent to one share: `all` that is free; `square`: no more than twice what is free then, times the part
+   * that is free; `earned`: the same, and only a part of it beyond twice of what it held when it last gave something
+   * back.
    */
   readonly lending: "all" | "square" | "earned"
   /** With `earned`, a share that never gave anything back is lent one part in this many of what others are. */
@@ -53,7 +55,8 @@ export class Shares {
     this.options = options
     this.unitsMax = options.unitsMax
     this.#loanUnits = options.unitsMax - options.floorUnits
-    // The sum of 1/1 + 1/2 + 1/3 … is no more than this for as many shares as there may be; and each gets one unit at least.
+    // The sum of 1/1 + 1/2 + 1/3 … is no more than this for as many shares as there may be; and each gets one unit at
+    // least.
     const harmonic = 1 + LN_2 * (32 - Math.clz32(options.sharesMax))
     this.#firstFloor = (options.floorUnits - Math.min(options.sharesMax, options.floorUnits / 2)) / harmonic
     this.#isFree = options.lending === "all"
@@ -66,9 +69,9 @@ export class Shares {
   }
 
   /**
-   * The floor where so many hold something. With n holders it is the n-th part of what it is with one: so there is one for each, though those before were
-   * larger and may be held for ever. Of those that took an n-th part or more there are n at most, which were there when the last of them did; and the sum
-   * of all parts is what there is for floors.
+   * The floor where so many hold something. With n holders it is the n-th part of what it is with one: so there is one
+   * for each, though those before were larger and may be held for ever. Of those that took an n-th part or more there
+   * are n at most, which were there when the last of them did; and the sum of all parts is what there is for floors.
    */
   floorFor(holders: number): number {
     return Math.min(this.options.floorMax, Math.max(1, Math.floor(this.#firstFloor / holders)))
@@ -150,7 +153,10 @@ export class Share {
     this.#earned /= 2
   }
 
-  /** Whether it could take so many units, those of a lot at once and others one by one: now, or once others have given back `freed` that they were lent. */
+  /**
+   * Whether it could take so many units, those of a lot at once and others one by one: now, or once others have given
+   * back `freed` that they were lent.
+   */
   fits(units: number, freed = 0): boolean {
     const shares = this.#shares
     if (this.#used + units > this.#shareMax || shares.used + units - freed > shares.unitsMax) return false
@@ -161,7 +167,10 @@ export class Share {
   /** Whether it couldn't have so many more units whatever others give back. */
   isFull(units: number): boolean {
     const { floorMax } = this.#shares.options
-    return this.#used + units > this.#shareMax || (this.#lent + units > this.#loanMax && this.#used - this.#lent + units > floorMax)
+    return (
+      this.#used + units > this.#shareMax ||
+      (this.#lent + units > this.#loanMax && this.#used - this.#lent + units > floorMax)
+    )
   }
 
   /** Units that it could take one by one. */
@@ -184,7 +193,10 @@ export class Share {
   }
 }
 
-/** What one stream takes of its peer's share: it leaves something for the others, and the last unit for what is under way. */
+/**
+ * What one stream takes of its peer's share: it leaves something for the others, and the last unit for what is under
+ * way.
+ */
 export class StreamShare {
   readonly #share: Share
   readonly #unitsMax: number

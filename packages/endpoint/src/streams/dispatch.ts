@@ -1,7 +1,7 @@
 /**
- * From packets to messages: what has come on a stream is handed over one message at a time, to whoever asks. One for all
- * peers, since one packet is in hand at a time; between two messages the application may do anything, so that each step
- * looks at the stream anew.
+ * From packets to messages: what has come on a stream is handed over one message at a time, to whoever asks. One for
+ * all peers, since one packet is in hand at a time; between two messages the application may do anything, so that each
+ * step looks at the stream anew.
  *
  * @module
  */
@@ -38,7 +38,10 @@ export interface MessageSource {
 /** What the messages of all streams have in common. */
 export interface DispatchContext {
   readonly scratch: Scratch
-  /** Whether memory for messages that wait may be short: then there has to be a place for one before its packet is taken. */
+  /**
+   * Whether memory for messages that wait may be short: then there has to be a place for one before its packet is
+   * taken.
+   */
   readonly queues: { readonly isTight: boolean }
   drop(reason: wire.PacketDropReason): void
 }
@@ -325,7 +328,8 @@ export class Dispatch {
       stream.refuse(number, piece.message)
       this.#context.drop("no-room")
       this.#finish(false)
-    } else this.#violate(verdict === "message-too-large" ? wire.REASON.messageTooLarge : wire.REASON.protocolError, verdict)
+    } else
+      this.#violate(verdict === "message-too-large" ? wire.REASON.messageTooLarge : wire.REASON.protocolError, verdict)
     return false
   }
 

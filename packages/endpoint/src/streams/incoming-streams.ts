@@ -1,6 +1,6 @@
 /**
- * The streams that a peer opened to us: takes in their packets, hands over their messages, and says what they have and miss. Composes the
- * receiving machines of `@x/stream` and `@x/fragment`.
+ * The streams that a peer opened to us: takes in their packets, hands over their messages, and says what they have and
+ * miss. Composes the receiving machines of `@x/stream` and `@x/fragment`.
  *
  * @module
  */
@@ -48,7 +48,11 @@ export class IncomingStreams implements IncomingOwner {
     this.#budget = new AssemblyBudget(context.quota.assembly.share(), context.budget)
     const { quota } = context
     const slots = quota.early.share()
-    this.#pool = new PoolShare(context.pool, slots, () => void (slots.isFull(1) ? quota.poolShares++ : quota.poolLoans++))
+    this.#pool = new PoolShare(
+      context.pool,
+      slots,
+      () => void (slots.isFull(1) ? quota.poolShares++ : quota.poolLoans++),
+    )
     this.lastDataMs = nowMs
     this.#dispatch = context.dispatch
   }
@@ -127,8 +131,16 @@ export class IncomingStreams implements IncomingOwner {
     const { stream, room } = state
     if (room === undefined || stream.state === "closed") return
     state.isBlocked = room.isFull
-    const packetsMax = Math.min(room.messagesMax / (state.messagesPerPacket || 1), room.bytesMax / this.#bytesPerPacket(state))
-    stream.limit(this.#roomPackets(state), Math.max(1, Math.floor(packetsMax / 4)), room.isWaiting, this.#hiddenPackets(state))
+    const packetsMax = Math.min(
+      room.messagesMax / (state.messagesPerPacket || 1),
+      room.bytesMax / this.#bytesPerPacket(state),
+    )
+    stream.limit(
+      this.#roomPackets(state),
+      Math.max(1, Math.floor(packetsMax / 4)),
+      room.isWaiting,
+      this.#hiddenPackets(state),
+    )
     if (!state.isBlocked && stream.kept > 0 && !state.isResumed) {
       this.#dispatch.resume(state)
       this.#context.wake(this.#peer)
@@ -278,7 +290,8 @@ export class IncomingStreams implements IncomingOwner {
     const { stream, assembler } = state
     if (stream.state !== "open" || !stream.isComplete) return
     const isReliable = stream.traits.isResent
-    // A piece that nobody promised may never come. One that was promised and isn't among all that were sent breaks the promise.
+    // A piece that nobody promised may never come. One that was promised and isn't among all that were sent breaks the
+    // promise.
     const isWhole = !isReliable || assembler.count === 0
     if (!isWhole) this.#context.drop("piece-conflict")
     this.#answer(state.id, stream.traits.isNumbered ? Math.max(stream.cumulative, stream.final) : 0)
@@ -286,7 +299,10 @@ export class IncomingStreams implements IncomingOwner {
     this.#remove(state)
   }
 
-  /** No more messages come of it, which its consumer is told. `isComplete`: the sender ended it, and all that it didn't give up was delivered. */
+  /**
+   * No more messages come of it, which its consumer is told. `isComplete`: the sender ended it, and all that it didn't
+   * give up was delivered.
+   */
   #over(state: IncomingState, isComplete: boolean, reason: number): void {
     if (state.isOver) return
     state.isOver = true
@@ -333,11 +349,15 @@ export class IncomingStreams implements IncomingOwner {
 
   #finish(id: number): void {
     this.#finished.add(id)
-    // An honest peer leaves no more holes than it may have streams open: none of them is filled before its stream has come.
-    while (this.#finished.ranges > Math.max(FINISHED_RANGES_MAX, this.#context.settings.streamsMax + 1)) this.#finished.fillLowestHole()
+    // An honest peer leaves no more holes than it may have streams open: none of them is filled before its stream has
+    // come.
+    while (this.#finished.ranges > Math.max(FINISHED_RANGES_MAX, this.#context.settings.streamsMax + 1))
+      this.#finished.fillLowestHole()
   }
 
-  /** Asks the sender to stop; what comes in the meantime is dropped. It is over here at once, whatever the sender does. */
+  /**
+   * Asks the sender to stop; what comes in the meantime is dropped. It is over here at once, whatever the sender does.
+   */
   stop(state: IncomingState, reason: number): void {
     if (state.stream.state === "closed") return
     state.stopReason = reason
@@ -346,7 +366,10 @@ export class IncomingStreams implements IncomingOwner {
     this.report(state)
   }
 
-  /** Something of a stream that was stopped came: its sender hasn't heard, or doesn't listen. It is told again, less and less often. */
+  /**
+   * Something of a stream that was stopped came: its sender hasn't heard, or doesn't listen. It is told again, less and
+   * less often.
+   */
   #remind(state: IncomingState, nowMs: number): void {
     if (!state.isOver || state.stopping.isActive || nowMs < state.stopQuietMs) return
     state.stopping.start(-Infinity)
@@ -375,7 +398,10 @@ export class IncomingStreams implements IncomingOwner {
     this.#dispatch.goOn(state)
   }
 
-  /** Says now what of all streams isn't acknowledged yet: nothing may be said of them any more soon. As far as the socket allows. */
+  /**
+   * Says now what of all streams isn't acknowledged yet: nothing may be said of them any more soon. As far as the
+   * socket allows.
+   */
   acknowledge(nowMs: number): void {
     for (const { stream } of this.#reporting) stream.hurry()
     this.#peer.writeReports(nowMs)
@@ -435,7 +461,9 @@ export class IncomingStreams implements IncomingOwner {
   #composeReport(state: IncomingState, control: ControlWriter, nowMs: number): void {
     const { id, stream, stopping, stopReason: reason } = state
     if (stopping.dueMs <= nowMs) {
-      control.finish(wire.writeStop(control.view, control.begin(wire.KIND.stop, wire.STOP_BYTES), { stream: id, reason }))
+      control.finish(
+        wire.writeStop(control.view, control.begin(wire.KIND.stop, wire.STOP_BYTES), { stream: id, reason }),
+      )
       stopping.said(nowMs, this.#peer.rtt.ptoMs, this.#peer.pace)
       if (++state.stopsSaid >= STOPS_MAX) {
         stopping.stop()

@@ -1,6 +1,6 @@
 /**
- * The streams that we opened to a peer: what is sent of them, in which order, and what becomes of it. Composes the sending machines of
- * `@x/stream`.
+ * The streams that we opened to a peer: what is sent of them, in which order, and what becomes of it. Composes the
+ * sending machines of `@x/stream`.
  *
  * @module
  */
@@ -114,7 +114,10 @@ export class OutgoingStreams {
   readonly #signals: OutgoingSignals
   /** Slots for packets, from when they are written until they are acknowledged. */
   readonly #slots: Share
-  /** Streams that may have something to send or to repeat. The others cost nothing: they wait for their time, or for being touched. */
+  /**
+   * Streams that may have something to send or to repeat. The others cost nothing: they wait for their time, or for
+   * being touched.
+   */
   readonly #sending: OutgoingState[] = []
   readonly #waiting = new DueQueue<OutgoingState>()
   /** Those with data, highest priority first. */
@@ -122,7 +125,10 @@ export class OutgoingStreams {
   #listed = 0
   /** The earliest deadline of the shell, or one before it. */
   #deadlineMs = Infinity
-  /** Streams of which messages were settled as something was sent: where nothing is acknowledged that is all that can be waited for. */
+  /**
+   * Streams of which messages were settled as something was sent: where nothing is acknowledged that is all that can be
+   * waited for.
+   */
   readonly #sent: OutgoingState[] = []
   #nextId = 1
 
@@ -153,13 +159,28 @@ export class OutgoingStreams {
     return false
   }
 
-  open({ mode, priority, weight, metadata, lifetimeMs, resendsMax }: OpenStream, nowMs: number): OutgoingState | undefined {
+  open(
+    { mode, priority, weight, metadata, lifetimeMs, resendsMax }: OpenStream,
+    nowMs: number,
+  ): OutgoingState | undefined {
     const { quota } = this.#context
     if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream(this.#peer.streamShare)) return undefined
     const share = new StreamShare(this.#slots, this.#peer.sendOptions.spreadPackets)
-    const pool = new PoolShare(this.#context.sendPool, share, () => void (share.isFull(1) ? quota.sendPoolShares++ : quota.sendPoolLoans++))
+    const pool = new PoolShare(
+      this.#context.sendPool,
+      share,
+      () => void (share.isFull(1) ? quota.sendPoolShares++ : quota.sendPoolLoans++),
+    )
     const stream = new SendStream({
-      ...{ id: this.#nextId++, mode, options: this.#peer.sendOptions, rtt: this.#peer.path.rtt, pool, priority, metadata },
+      ...{
+        id: this.#nextId++,
+        mode,
+        options: this.#peer.sendOptions,
+        rtt: this.#peer.path.rtt,
+        pool,
+        priority,
+        metadata,
+      },
       pace: this.#peer.pace,
       ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
       ...(resendsMax === undefined ? {} : { resendsMax }),
@@ -295,7 +316,10 @@ export class OutgoingStreams {
     return true
   }
 
-  /** Says what a few streams wait for, with the heartbeat that asks whether a silent peer is back: then they go on at once. */
+  /**
+   * Says what a few streams wait for, with the heartbeat that asks whether a silent peer is back: then they go on at
+   * once.
+   */
   composeProbe(control: ControlWriter, nowMs: number): void {
     let left = PROBED_STREAMS_MAX
     for (const { stream } of this.#streams.values()) {
@@ -327,7 +351,8 @@ export class OutgoingStreams {
   #composeClose(stream: SendStream, control: ControlWriter, nowMs: number): void {
     const end = stream.pollClose(nowMs)
     if (end === undefined) return
-    if ("reason" in end) control.finish(wire.writeReset(control.view, control.begin(wire.KIND.reset, wire.RESET_BYTES), end))
+    if ("reason" in end)
+      control.finish(wire.writeReset(control.view, control.begin(wire.KIND.reset, wire.RESET_BYTES), end))
     else control.finish(wire.writeEnd(control.view, control.begin(wire.KIND.end, wire.END_BYTES), end))
   }
 
@@ -345,8 +370,8 @@ export class OutgoingStreams {
   }
 
   /**
-   * Sends about `quantumBytes`, as far as the peer's window and pace allow. Streams of the highest priority first; among them deficit round robin,
-   * each turn a full packet for each unit of weight. Small packets share datagrams.
+   * Sends about `quantumBytes`, as far as the peer's window and pace allow. Streams of the highest priority first;
+   * among them deficit round robin, each turn a full packet for each unit of weight. Small packets share datagrams.
    */
   pollData(association: Association, quantumBytes: number, nowMs: number): void {
     const { outbox } = this.#context
@@ -370,7 +395,8 @@ export class OutgoingStreams {
       }
       const { settledMessages } = state.stream
       this.#take(state.stream, nowMs)
-      // Who fills the window asks how much of it is free again. Not where what waits is given up: a message half sent would be.
+      // Who fills the window asks how much of it is free again. Not where what waits is given up: a message half sent
+      // would be.
       if (state.stream.traits.waits && gate.isFilledBy(bytes)) this.#context.scratch.packet.wanted = true
       if (isShared) this.#copyPacket(state.stream)
       else gate.spend(this.#postPacket(state.stream, association, nowMs))
@@ -419,7 +445,9 @@ export class OutgoingStreams {
     const { writer } = this.#context.outbox
     const { number, delivery, wanted, bytes, offset, length } = this.#context.scratch.packet
     const isSequenced = stream.traits.isNumbered
-    const body = writer.begin((isSequenced ? wire.KIND.sequenced : wire.KIND.fireAndForget) | (wanted ? wire.FLAG_WANTED : 0))
+    const body = writer.begin(
+      (isSequenced ? wire.KIND.sequenced : wire.KIND.fireAndForget) | (wanted ? wire.FLAG_WANTED : 0),
+    )
     const payload = isSequenced
       ? wire.writeSequencedBody(writer.view, body, stream.id, number, delivery)
       : wire.writeFireAndForgetBody(writer.view, body, stream.id, wire.formOf(delivery))
@@ -427,7 +455,9 @@ export class OutgoingStreams {
     writer.finish(payload + length)
   }
 
-  /** Sends the packet from where it was written: the headers go into the room before it. Answers the datagram's bytes. */
+  /**
+   * Sends the packet from where it was written: the headers go into the room before it. Answers the datagram's bytes.
+   */
   #postPacket(stream: SendStream, association: Association, nowMs: number): number {
     const { outbox } = this.#context
     const { number, delivery, wanted, slot, bytes, view, offset, length } = this.#context.scratch.packet
@@ -443,13 +473,20 @@ export class OutgoingStreams {
     return outbox.postFrom(slab, bytes, view, start, SEQUENCED_OVERHEAD_BYTES + length, association, nowMs)
   }
 
-  /** The path carries less than it did. Packets and openings that need more can't be sent smaller: their streams end, with the reason. */
+  /**
+   * The path carries less than it did. Packets and openings that need more can't be sent smaller: their streams end,
+   * with the reason.
+   */
   handlePathLimit(nowMs: number): void {
     const { path, metadataBytesMax } = this.#peer
     const { payloadBytesMax } = path.size
     for (const state of this.#streams.values()) {
       const { stream } = state
-      if (!stream.hasUnacked(payloadBytesMax + 1) && (stream.isOpenAnswered || stream.metadata.length <= metadataBytesMax)) continue
+      if (
+        !stream.hasUnacked(payloadBytesMax + 1) &&
+        (stream.isOpenAnswered || stream.metadata.length <= metadataBytesMax)
+      )
+        continue
       state.stream.reset(wire.REASON.pathTooSmall, nowMs)
       this.touch(state)
       this.#tell(state)
@@ -484,7 +521,10 @@ export class OutgoingStreams {
     return this.#deadlineMs
   }
 
-  /** When there is something to repeat, to probe or to give up; streams with nothing to send are looked at no more until then, or until touched. */
+  /**
+   * When there is something to repeat, to probe or to give up; streams with nothing to send are looked at no more until
+   * then, or until touched.
+   */
   nextTimeoutMs(): number {
     const sending = this.#sending
     let next = Infinity
@@ -495,7 +535,8 @@ export class OutgoingStreams {
       // What is written while others are sent lies in a packet that nobody has closed yet.
       if (state.stream.peek() < 0 && !state.stream.isFilling) {
         state.isSending = false
-        // One that is in the queue for an earlier time stays there: then it is looked at once for nothing, instead of moved with every packet.
+        // One that is in the queue for an earlier time stays there: then it is looked at once for nothing, instead of
+        // moved with every packet.
         if (state.heapIndex < 0 || nextTimeoutMs < state.dueMs) this.#waiting.set(state, nextTimeoutMs)
         continue
       }

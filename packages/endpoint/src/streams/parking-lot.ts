@@ -1,6 +1,6 @@
 /**
- * Messages that found the window shut, in the order they came. A message that is half in the stream keeps its place; one that won't be
- * completed is ended as abandoned before anything else follows.
+ * Messages that found the window shut, in the order they came. A message that is half in the stream keeps its place;
+ * one that won't be completed is ended as abandoned before anything else follows.
  *
  * @module
  */
@@ -124,7 +124,8 @@ export class ParkingLot implements ParkedMessages {
     for (const parked of expired) this.#give(this.#parked.indexOf(parked))
     this.#expired += expired.length
     this.#deadlineMs = Infinity
-    for (const { deadlineMs } of this.#parked) if (deadlineMs > nowMs) this.#deadlineMs = Math.min(this.#deadlineMs, deadlineMs)
+    for (const { deadlineMs } of this.#parked)
+      if (deadlineMs > nowMs) this.#deadlineMs = Math.min(this.#deadlineMs, deadlineMs)
     return expired
   }
 
@@ -141,7 +142,10 @@ export class ParkingLot implements ParkedMessages {
     }
   }
 
-  /** Writes as much as there is room for, in order. `onLeft`: called after each that left the lot by that, in whatever way. */
+  /**
+   * Writes as much as there is room for, in order. `onLeft`: called after each that left the lot by that, in whatever
+   * way.
+   */
   resume(sink: PayloadSink, onLeft: () => void): void {
     for (let head = this.#parked[0]; head !== undefined; head = this.#parked[0]) {
       const { message, settle } = head
@@ -202,5 +206,7 @@ function bytesGone(): EndpointError {
 
 /** Writes a message as far as there is room; answers whether all of it is in the stream. */
 export function writeMessage(sink: PayloadSink, message: LargeMessage): boolean {
-  return !message.isBegun && fitsWhole(message.length, sink.payloadBytesMax) ? message.writeWhole(sink) : message.write(sink)
+  return !message.isBegun && fitsWhole(message.length, sink.payloadBytesMax)
+    ? message.writeWhole(sink)
+    : message.write(sink)
 }

@@ -1,4 +1,5 @@
-// A handle on whoever is at a target: how it joins again, what it lets go of, and that every call settles in whatever order it comes.
+// A handle on whoever is at a target: how it joins again, what it lets go of, and that every call settles in whatever
+// order it comes.
 
 import {
   type Connection,
@@ -79,7 +80,12 @@ test("a connection that is closed while it joins leaves nobody behind", async ()
     await network.advance(afterMs)
     await network.until(node.close(), 2_000)
     await network.advance(12_000)
-    expect([a.peers.length, b.peers.length, node.peer, ["closed", "resolved"].includes(joined.is)]).toEqual([0, 0, undefined, true])
+    expect([a.peers.length, b.peers.length, node.peer, ["closed", "resolved"].includes(joined.is)]).toEqual([
+      0,
+      0,
+      undefined,
+      true,
+    ])
     expect(await node.joined().catch(codeOf)).toBe("closed")
     await network.until(a.close(), 2_000)
     await network.until(b.close(), 2_000)
@@ -160,7 +166,8 @@ for (const [first, one] of Object.entries(CALLS)) {
           expect([pending, accepted, counts.unconfirmed]).toEqual([0, 5, 5 - acknowledged])
           expect([peer.state, orders.state, node.isClosed, a.isClosed]).toEqual(["left", "ended", true, true])
           // Nothing but a goodbye cuts off what was accepted.
-          if (!isSilent && first !== "peer.leave" && !(second === "peer.leave" && laterMs < 20)) expect(received).toBe(5)
+          if (!isSilent && first !== "peer.leave" && !(second === "peer.leave" && laterMs < 20))
+            expect(received).toBe(5)
           expect(a.sizes).toMatchObject({ peers: 0, streams: 0, sendPool: 0, timers: 0 })
         }
       }
@@ -194,7 +201,12 @@ test("closed from within a handler, a listener or its own events, everything set
       if (where === "down" || where === "left") await network.until(b.close(), 5_000)
       if (where === "closed") orders.current!.reset()
       await network.advance(5_000)
-      expect([where, what, closings.length >= 2, ...new Set(closings.map(({ is }) => is))]).toEqual([where, what, true, "resolved"])
+      expect([where, what, closings.length >= 2, ...new Set(closings.map(({ is }) => is))]).toEqual([
+        where,
+        what,
+        true,
+        "resolved",
+      ])
       expect([node.isClosed, orders.state]).toEqual([true, "ended"])
     }
   }
@@ -260,7 +272,8 @@ test("what can't be a retry, a target or a key is refused by connect at once, an
     { rety: {} },
     { publicKey: new Uint8Array(32) },
   ]
-  for (const options of bad) expect(() => a.connect(`b:${PORT}`, options)).toThrow(expect.objectContaining({ code: "invalid-option" }))
+  for (const options of bad)
+    expect(() => a.connect(`b:${PORT}`, options)).toThrow(expect.objectContaining({ code: "invalid-option" }))
   for (const target of ["", "b:", ":5", "b:70000", {} as never])
     expect(() => a.connect(target)).toThrow(expect.objectContaining({ code: "invalid-target" }))
   await network.advance(10_000)

@@ -38,7 +38,9 @@ const slow =
   (ms: number) =>
   (host: SimulatedHost): Resolve =>
   (name) =>
-    new Promise((resolve, reject) => host.wakeUp(() => void host.resolve(name).then(resolve, reject)).at(host.now() + ms))
+    new Promise((resolve, reject) =>
+      host.wakeUp(() => void host.resolve(name).then(resolve, reject)).at(host.now() + ms),
+    )
 const never = (): Resolve => () => new Promise(() => {})
 
 describe("a resolver that takes its time", () => {
@@ -91,7 +93,9 @@ describe("a resolver that takes its time", () => {
     const network = createNetwork({ seed: 3, link: { delayMs: 10 } })
     network.host("b")
     const a = await bindWith(network, "a", slow(700))
-    expect(await network.until(endOf(network, a.join(`b:${PORT}`, { timeoutMs: 1_000 })))).toBe("join-timeout after 1000 ms")
+    expect(await network.until(endOf(network, a.join(`b:${PORT}`, { timeoutMs: 1_000 })))).toBe(
+      "join-timeout after 1000 ms",
+    )
   })
 })
 
@@ -109,7 +113,14 @@ test.each([
   [
     "answers garbage",
     (): Resolve => async () =>
-      [null, 7, {}, { host: 7 }, { family: 4, host: "b" }, { family: 4, host: "1.2.3" }] as unknown as ResolvedAddress[],
+      [
+        null,
+        7,
+        {},
+        { host: 7 },
+        { family: 4, host: "b" },
+        { family: 4, host: "1.2.3" },
+      ] as unknown as ResolvedAddress[],
     /no address/,
   ],
 ])("a resolver that %s knows no address", async (_, resolve, message) => {
@@ -169,7 +180,9 @@ test("bind: a signal ends the wait for sockets at once, and those that come late
   const host = network.host("a")
   const late = hostWith(host, {
     bind: (options) =>
-      new Promise((resolve, reject) => host.wakeUp(() => void host.bind(options).then(resolve, reject)).at(host.now() + 5_000)),
+      new Promise((resolve, reject) =>
+        host.wakeUp(() => void host.bind(options).then(resolve, reject)).at(host.now() + 5_000),
+      ),
   })
   const abort = new AbortController()
   const reason = new Error("enough")
@@ -194,7 +207,9 @@ describe("a signal", () => {
     await bind("b")
     let sent = 0
     network.filter(() => ++sent > 0)
-    expect(await network.until(endOf(network, a.join(`b:${PORT}`, { signal: AbortSignal.abort() })))).toBe("aborted after 0 ms")
+    expect(await network.until(endOf(network, a.join(`b:${PORT}`, { signal: AbortSignal.abort() })))).toBe(
+      "aborted after 0 ms",
+    )
     await network.advance(1_000)
     expect(sent).toBe(0)
   })
@@ -216,7 +231,9 @@ describe("a signal", () => {
         expect([a.sizes.joins, getEventListeners(abort.signal, "abort").length]).toEqual([0, 0])
         // What was accepted there is forgotten, unless somebody joined.
         await network.advance(6_000)
-        expect([b.peers.length, b.sizes.slots, b.sizes.halfOpen]).toEqual(how.startsWith("Peer") ? [1, 1, 0] : [0, 0, 0])
+        expect([b.peers.length, b.sizes.slots, b.sizes.halfOpen]).toEqual(
+          how.startsWith("Peer") ? [1, 1, 0] : [0, 0, 0],
+        )
       }
     },
   )
@@ -306,7 +323,11 @@ test("close ends joins in whatever state they are, and nothing can be joined aft
     const { network, bind } = makeWorld(13, { delayMs: 5 })
     const { endpoint: a } = await bind("a")
     const { endpoint: b } = await bind("b")
-    const ends = [endOf(network, a.join(`b:${PORT}`)), endOf(network, a.join(`b:${PORT}`)), endOf(network, a.join("10.0.0.9:9"))]
+    const ends = [
+      endOf(network, a.join(`b:${PORT}`)),
+      endOf(network, a.join(`b:${PORT}`)),
+      endOf(network, a.join("10.0.0.9:9")),
+    ]
     await network.advance(ms)
     const closing = a.close()
     await network.until(closing, 10_000)
@@ -332,11 +353,18 @@ describe.each([
   })
 
   test("and unreachable: a join settles when it is heard again, or says that nobody answered", async () => {
-    const { network, a, toB } = await makePair(15, { delayMs: 5 }, { ...protection, unreachableMs: 2_000, heartbeatMs: 500 })
+    const { network, a, toB } = await makePair(
+      15,
+      { delayMs: 5 },
+      { ...protection, unreachableMs: 2_000, heartbeatMs: 500 },
+    )
     network.partition("a", "b")
     await network.advance(5_000)
     expect(toB.state).toBe("unreachable")
-    const ends = [endOf(network, a.join(`b:${PORT}`, { timeoutMs: 1_000 })), endOf(network, a.join(`b:${PORT}`, { timeoutMs: 20_000 }))]
+    const ends = [
+      endOf(network, a.join(`b:${PORT}`, { timeoutMs: 1_000 })),
+      endOf(network, a.join(`b:${PORT}`, { timeoutMs: 20_000 })),
+    ]
     await network.advance(3_000)
     network.heal()
     const [first, second] = await network.until(Promise.all(ends), 20_000)
@@ -345,17 +373,20 @@ describe.each([
     expect([toB.state, a.peers]).toEqual(["joined", [toB]])
   })
 
-  test.each([0, 4, 8, 12, 16, 30])("and left %i ms after a join to it was begun: the join brings it back as another", async (ms) => {
-    const { network, a, b, toB } = await makePair(16, { delayMs: 5 }, protection)
-    const joining = a.join(`b:${PORT}`)
-    await network.advance(ms)
-    void toB.leave()
-    const again = await network.until(joining)
-    await network.advance(3_000)
-    if (again === toB) return expect([a.peers.length, b.peers.length]).toEqual([0, 0])
-    expect([again.state, toB.state, a.peers, b.peers.length]).toEqual(["joined", "left", [again], 1])
-    await network.until(again.ping())
-  })
+  test.each([0, 4, 8, 12, 16, 30])(
+    "and left %i ms after a join to it was begun: the join brings it back as another",
+    async (ms) => {
+      const { network, a, b, toB } = await makePair(16, { delayMs: 5 }, protection)
+      const joining = a.join(`b:${PORT}`)
+      await network.advance(ms)
+      void toB.leave()
+      const again = await network.until(joining)
+      await network.advance(3_000)
+      if (again === toB) return expect([a.peers.length, b.peers.length]).toEqual([0, 0])
+      expect([again.state, toB.state, a.peers, b.peers.length]).toEqual(["joined", "left", [again], 1])
+      await network.until(again.ping())
+    },
+  )
 
   test.each([0, 2, 6, 11])("and leaving for %i ms: a join begins a session of its own", async (ms) => {
     const { network, a, b, toB } = await makePair(17, { delayMs: 5 }, protection)
@@ -396,7 +427,8 @@ function cutting(network: Network, name: string, isCut: (family: 4 | 6) => boole
       const send = transport.send.bind(transport)
       transport.send = (batch) => {
         const addresses = batch.address.slice(0, batch.count)
-        for (const [row, address] of addresses.entries()) if (isCut(transport.addressOf(address).family)) batch.address[row] = nowhere
+        for (const [row, address] of addresses.entries())
+          if (isCut(transport.addressOf(address).family)) batch.address[row] = nowhere
         const taken = send(batch)
         batch.address.set(addresses)
         return taken
@@ -431,44 +463,53 @@ describe.each([
     ["the side that was joined", "b", `[fd00::1]:${PORT}`, 0],
     ["the side that joined, by a name, after v4 has been silent for a while", "a", `b:${PORT}`, 4_000],
     ["the side that was joined, after it was taken for unreachable", "b", `a:${PORT}`, 15_000],
-  ] as const)("v4 dies, and %s joins over v6: the peer moves there, streams and session go on", async (_who, mover, target, afterMs) => {
-    for (let seed = 1; seed <= 9; seed++) {
-      const { network, a, b, cut } = await twoWays(seed, protection, {
-        delayMs: 5,
-        jitterMs: seed % 2 === 0 ? 10 : 0,
-        lossRate: seed % 3 === 0 ? 0.1 : 0,
-      })
-      const toB = await network.until(a.join(`10.0.0.2:${PORT}`))
-      await network.when(() => b.peers.length === 1)
-      const [toA] = b.peers
-      const events: string[] = []
-      for (const endpoint of [a, b])
-        for (const name of ["left", "rejoined", "restarted"] as const) endpoint.on(name, () => events.push(name))
-      const received: number[] = []
-      for (const endpoint of [a, b]) endpoint.handle(1, ({ length }) => received.push(length))
-      const streams = [toB.open(), toA!.open()]
-      for (const stream of streams) stream.trySend(1, new Uint8Array(1))
-      await network.until(Promise.all(streams.map((stream) => stream.flush())))
-      cut.add(4)
-      for (const stream of streams) stream.trySend(1, new Uint8Array(2))
-      await network.advance(afterMs)
-      expect(received.filter((length) => length === 2)).toEqual([])
-      const joined: Peer = await network.until(mover === "a" ? a.join(target) : b.join(target))
-      expect(joined).toBe(mover === "a" ? toB : toA)
-      for (const stream of streams) stream.trySend(1, new Uint8Array(3))
-      await network.until(Promise.all(streams.map((stream) => stream.flush())), 10_000)
-      expect(received.toSorted((x, y) => x - y)).toEqual([1, 1, 2, 2, 3, 3])
-      await network.advance(5_000)
-      expect([events, toB.state, toA!.state, toB.address.family, toA!.address.family]).toEqual([[], "joined", "joined", 6, 6])
-      expect([a.sizes.slots, b.sizes.slots, a.sizes.joins, b.sizes.halfOpen]).toEqual([1, 1, 0, 0])
-      // And back, when v6 dies.
-      cut.clear()
-      cut.add(6)
-      expect(await network.until(a.join(`10.0.0.2:${PORT}`))).toBe(toB)
-      await network.until(Promise.all([toB.ping(), toA!.ping()]), 10_000)
-      expect([events, toB.address.family, toA!.address.family]).toEqual([[], 4, 4])
-    }
-  })
+  ] as const)(
+    "v4 dies, and %s joins over v6: the peer moves there, streams and session go on",
+    async (_who, mover, target, afterMs) => {
+      for (let seed = 1; seed <= 9; seed++) {
+        const { network, a, b, cut } = await twoWays(seed, protection, {
+          delayMs: 5,
+          jitterMs: seed % 2 === 0 ? 10 : 0,
+          lossRate: seed % 3 === 0 ? 0.1 : 0,
+        })
+        const toB = await network.until(a.join(`10.0.0.2:${PORT}`))
+        await network.when(() => b.peers.length === 1)
+        const [toA] = b.peers
+        const events: string[] = []
+        for (const endpoint of [a, b])
+          for (const name of ["left", "rejoined", "restarted"] as const) endpoint.on(name, () => events.push(name))
+        const received: number[] = []
+        for (const endpoint of [a, b]) endpoint.handle(1, ({ length }) => received.push(length))
+        const streams = [toB.open(), toA!.open()]
+        for (const stream of streams) stream.trySend(1, new Uint8Array(1))
+        await network.until(Promise.all(streams.map((stream) => stream.flush())))
+        cut.add(4)
+        for (const stream of streams) stream.trySend(1, new Uint8Array(2))
+        await network.advance(afterMs)
+        expect(received.filter((length) => length === 2)).toEqual([])
+        const joined: Peer = await network.until(mover === "a" ? a.join(target) : b.join(target))
+        expect(joined).toBe(mover === "a" ? toB : toA)
+        for (const stream of streams) stream.trySend(1, new Uint8Array(3))
+        await network.until(Promise.all(streams.map((stream) => stream.flush())), 10_000)
+        expect(received.toSorted((x, y) => x - y)).toEqual([1, 1, 2, 2, 3, 3])
+        await network.advance(5_000)
+        expect([events, toB.state, toA!.state, toB.address.family, toA!.address.family]).toEqual([
+          [],
+          "joined",
+          "joined",
+          6,
+          6,
+        ])
+        expect([a.sizes.slots, b.sizes.slots, a.sizes.joins, b.sizes.halfOpen]).toEqual([1, 1, 0, 0])
+        // And back, when v6 dies.
+        cut.clear()
+        cut.add(6)
+        expect(await network.until(a.join(`10.0.0.2:${PORT}`))).toBe(toB)
+        await network.until(Promise.all([toB.ping(), toA!.ping()]), 10_000)
+        expect([events, toB.address.family, toA!.address.family]).toEqual([[], 4, 4])
+      }
+    },
+  )
 
   test("a join that was accepted over one address, whence its answer is lost, goes on over another and is confirmed from there", async () => {
     const network = createNetwork({ seed: 1, link: { delayMs: 5 }, crypto: systemHost().crypto })
@@ -477,7 +518,8 @@ describe.each([
     const a = await bind(network.host("a"))
     const b = await bind(cutting(network, "b", (family) => cut.has(family)))
     const events: string[] = []
-    for (const endpoint of [a, b]) for (const name of ["joined", "rejoined", "left"] as const) endpoint.on(name, () => events.push(name))
+    for (const endpoint of [a, b])
+      for (const name of ["joined", "rejoined", "left"] as const) endpoint.on(name, () => events.push(name))
     const joining = a.join(`b:${PORT}`)
     // In a profile with keys the first try is accepted, in others the one that brings a token back.
     await network.advance("secrets" in protection ? 1 : 12)
@@ -514,7 +556,12 @@ describe.each([
   ): Promise<{ network: Network; a: Endpoint; b: Endpoint }> {
     const network = createNetwork({ seed, link, crypto: systemHost().crypto })
     const b = await network.until(Endpoint.bind({ host: network.host("b"), port: PORT, ...protection }))
-    const a = await bindWith(network, "a", (host) => async () => [...dead(count - 1), ...(await host.resolve("b")).slice(0, 1)], protection)
+    const a = await bindWith(
+      network,
+      "a",
+      (host) => async () => [...dead(count - 1), ...(await host.resolve("b")).slice(0, 1)],
+      protection,
+    )
     return { network, a, b }
   }
 
@@ -531,7 +578,14 @@ describe.each([
     const peer = await network.until(a.join(`name:${PORT}`))
     expect(network.now - startMs).toBeLessThan(withinMs)
     await network.advance(6_000)
-    expect([a.peers, b.peers.length, a.sizes.slots, a.sizes.joins, b.sizes.slots, b.sizes.halfOpen]).toEqual([[peer], 1, 1, 0, 1, 0])
+    expect([a.peers, b.peers.length, a.sizes.slots, a.sizes.joins, b.sizes.slots, b.sizes.halfOpen]).toEqual([
+      [peer],
+      1,
+      1,
+      0,
+      1,
+      0,
+    ])
   })
 
   test.each([
@@ -543,12 +597,15 @@ describe.each([
     await network.until(a.join(`name:${PORT}`, { timeoutMs }))
   })
 
-  test.each([4, 8, 10, 32])("of %i, the last alive, on a path that loses a fifth: every join comes through", async (count) => {
-    for (let seed = 0; seed < 30; seed++) {
-      const { network, a } = await named(seed, count, { delayMs: 20, lossRate: 0.2 })
-      await network.until(a.join(`name:${PORT}`, { timeoutMs: 10_000 }), 10_000)
-    }
-  })
+  test.each([4, 8, 10, 32])(
+    "of %i, the last alive, on a path that loses a fifth: every join comes through",
+    async (count) => {
+      for (let seed = 0; seed < 30; seed++) {
+        const { network, a } = await named(seed, count, { delayMs: 20, lossRate: 0.2 })
+        await network.until(a.join(`name:${PORT}`, { timeoutMs: 10_000 }), 10_000)
+      }
+    },
+  )
 
   test("of more than are asked at a time, one that comes to life late is found on another round", async () => {
     const { network, a, b } = await named(3, 100)
@@ -584,7 +641,9 @@ describe.each([
         [0, 0, 0, 1],
         1,
       ])
-      expect(endpoints.map(({ sizes }) => [sizes.halfOpen, sizes.slots - sizes.peers])).toEqual(endpoints.map(() => [0, 0]))
+      expect(endpoints.map(({ sizes }) => [sizes.halfOpen, sizes.slots - sizes.peers])).toEqual(
+        endpoints.map(() => [0, 0]),
+      )
     }
   })
 
@@ -598,7 +657,9 @@ describe.each([
     await bind("b")
     const answers: ResolvedAddress[][] = []
     const a = await bindWith(network, "a", (host) => async () => answers.shift() ?? host.resolve("a"), protection)
-    const [fullAt, bAt] = [full, { addresses: [{ family: 4, host: "10.0.0.3" }] }].map((it) => it.addresses[0] as ResolvedAddress)
+    const [fullAt, bAt] = [full, { addresses: [{ family: 4, host: "10.0.0.3" }] }].map(
+      (it) => it.addresses[0] as ResolvedAddress,
+    )
     answers.push([fullAt!, bAt!])
     const startMs = network.now
     const peer = await network.until(a.join(`name:${PORT}`))
@@ -661,7 +722,9 @@ test("more joins at a time than twice the peers that there may be, or 1,024, are
   const { network, bind } = makeWorld(21)
   const { endpoint: a } = await bind("a", { peersMax: 100 })
   network.host("c")
-  const joins = Array.from({ length: 1_100 }, (_, i) => endOf(network, a.join({ host: "10.0.0.2", port: 1 + i }, { timeoutMs: 1_000 })))
+  const joins = Array.from({ length: 1_100 }, (_, i) =>
+    endOf(network, a.join({ host: "10.0.0.2", port: 1 + i }, { timeoutMs: 1_000 })),
+  )
   const seen = await network.until(Promise.all(joins))
   expect([
     seen.filter((end) => end === "join-timeout after 1000 ms").length,

@@ -57,8 +57,16 @@ test("a value that can't be encoded is an error that names the message type and 
     [LARGE, undefined, "a message of type 9 can't be made of undefined: JSON has no text for undefined"],
     [LARGE, 1n, "a message of type 9 can't be made of this bigint: Do not know how to serialize a BigInt"],
     [LARGE, circular, "a message of type 9 can't be made of this object: Converting circular structure to JSON"],
-    [defineMessage<unknown>(8, utf8 as Codec<unknown>), null, "a message of type 8 can't be made of null: it is no string"],
-    [defineMessage<unknown>(7, bytes as WritingCodec<unknown>), "text", "a message of type 7 can't be made of this string: "],
+    [
+      defineMessage<unknown>(8, utf8 as Codec<unknown>),
+      null,
+      "a message of type 8 can't be made of null: it is no string",
+    ],
+    [
+      defineMessage<unknown>(7, bytes as WritingCodec<unknown>),
+      "text",
+      "a message of type 7 can't be made of this string: ",
+    ],
     [WRITTEN, {}, "a message of type 10 can't be made of this object: no"],
   ] as const) {
     const error = { name: "EndpointError", code: "invalid-option", message: expect.stringContaining(message) }

@@ -1,4 +1,5 @@
-// Streams of a connection: what becomes of one that can't be opened, is stopped, reset or ended, and what is handed back of it.
+// Streams of a connection: what becomes of one that can't be opened, is stopped, reset or ended, and what is handed
+// back of it.
 
 import {
   type Connection,
@@ -23,7 +24,9 @@ function watch(stream: NamedStream, name = ""): { readonly log: string[]; readon
     say(`unconfirmed ${messages.length}`)
     back.push(...messages)
   })
-  stream.on("closed", ({ reason, isComplete }) => say(`closed ${reason}${isComplete ? " complete" : ""}, ${stream.state}`))
+  stream.on("closed", ({ reason, isComplete }) =>
+    say(`closed ${reason}${isComplete ? " complete" : ""}, ${stream.state}`),
+  )
   return { log, back }
 }
 
@@ -158,7 +161,11 @@ test("a label that is too long for the path to the next incarnation closes its s
 test("the next incarnation takes smaller messages: who sends is told, and what is too large for it stays with the application", async () => {
   const { world, node, logs } = await restarted(["1"], {}, { messageBytesMax: 100, assemblyBytesPerPeer: 1_000 })
   const stream = node.stream({ label: "1" })
-  expect([logs.get("1")!.at(-1), stream.trySend(1, pattern(101)), stream.trySend(1, pattern(100))]).toEqual(["open", "too-large", "sent"])
+  expect([logs.get("1")!.at(-1), stream.trySend(1, pattern(101)), stream.trySend(1, pattern(100))]).toEqual([
+    "open",
+    "too-large",
+    "sent",
+  ])
   await world.network.until(node.close())
 })
 
@@ -202,8 +209,17 @@ test("a peer stops a named stream: it is told, gets back what is unconfirmed, an
     [3, true],
     [4, true],
   ])
-  expect([end!.reason, end!.error.code, end!.error.message.includes("reopen()")]).toEqual([40_000, "stream-closed", true])
-  expect([orders.state, orders.current, orders.trySend(1, pattern(1)), downs]).toEqual(["closed", undefined, "closed", []])
+  expect([end!.reason, end!.error.code, end!.error.message.includes("reopen()")]).toEqual([
+    40_000,
+    "stream-closed",
+    true,
+  ])
+  expect([orders.state, orders.current, orders.trySend(1, pattern(1)), downs]).toEqual([
+    "closed",
+    undefined,
+    "closed",
+    [],
+  ])
   expect(await orders.send(1, pattern(1)).catch(codeOf)).toBe("stream-closed")
   const again = orders.reopen()
   expect([again, orders.state]).toEqual([orders.current, "open"])
@@ -253,7 +269,11 @@ const CLOSINGS: readonly (readonly [string, (stream: OutgoingStream) => unknown,
   ["reset by us", (stream) => stream.reset(), `closed ${REASON.aborted}, closed`],
   ["reset with a reason of the application's", (stream) => stream.reset(50_000), "closed 50000, closed"],
   ["ended by the application", (stream) => stream.end(), "closed 0 complete, closed"],
-  ["ended and then reset", (stream) => [stream.end().catch(() => {}), stream.reset()], `closed ${REASON.aborted}, closed`],
+  [
+    "ended and then reset",
+    (stream) => [stream.end().catch(() => {}), stream.reset()],
+    `closed ${REASON.aborted}, closed`,
+  ],
 ]
 
 for (const [title, close, closed] of CLOSINGS) {
@@ -402,7 +422,9 @@ test("the same label is the same stream; with other options it is refused, with 
   options.priority = 10
   expect(() => node.stream(options)).toThrow(/priority 9, not 10: .* end\(\) it first/)
   expect(() => node.stream({ label: "orders" })).toThrow("priority 9, not 128")
-  expect(() => node.stream({ label: "orders", priority: 9, delivery: "latest" })).toThrow("delivery reliable, not latest")
+  expect(() => node.stream({ label: "orders", priority: 9, delivery: "latest" })).toThrow(
+    "delivery reliable, not latest",
+  )
   expect(node.stream({ label: "orders", priority: 9, weight: 1, delivery: "reliable" })).toBe(orders)
   await network.until(orders.end())
   expect(node.stream({ label: "orders" })).not.toBe(orders)
@@ -479,7 +501,8 @@ test("without an order what is handed back is exactly what was never acknowledge
   const { back } = watch(stream)
   await network.until(node.joined())
   await network.until(stream.send(1, pattern(10, 0), { receipt: true }))
-  // Messages 1 and 4 are lost, and whatever is sent again; 4 has three pieces, 5 has two. Each packet has a datagram to itself.
+  // Messages 1 and 4 are lost, and whatever is sent again; 4 has three pieces, 5 has two. Each packet has a datagram to
+  // itself.
   let sent = 0
   network.filter(({ from, bytes }) => {
     if (from !== "a" || bytes.length < 400) return true
@@ -542,7 +565,17 @@ test("what else happens on a stream doesn't shift what is handed back: other sen
     network.heal()
     await bind("b")
     await network.when(() => back.length > 0, 30_000)
-    expect(await Promise.all(results)).toEqual(["sent", "sent", "sent", "aborted", "parked", "parked", "timeout", "not-joined", "parked"])
+    expect(await Promise.all(results)).toEqual([
+      "sent",
+      "sent",
+      "sent",
+      "aborted",
+      "parked",
+      "parked",
+      "timeout",
+      "not-joined",
+      "parked",
+    ])
     expect(back.map(({ bytes, wasSent }) => [bytes[0], wasSent])).toEqual([
       [1, true],
       [2, true],

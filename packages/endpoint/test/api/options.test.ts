@@ -27,7 +27,14 @@ function rowsOf(text: string): Row[] {
   return cells.flatMap(([, name = "", , , range = ""]) => {
     const [, min, max] = /^(?:from )?(\S+)(?: to (\S+))?$/.exec(range) ?? []
     if (min === undefined) return []
-    return [{ name: name.slice(1, -1), default: defaults.get(name)!, min: bound(min), max: max === undefined ? Infinity : bound(max) }]
+    return [
+      {
+        name: name.slice(1, -1),
+        default: defaults.get(name)!,
+        min: bound(min),
+        max: max === undefined ? Infinity : bound(max),
+      },
+    ]
   })
 }
 
@@ -59,17 +66,25 @@ test.each(ROWS)("$name is taken from $min to $max, and not a step beyond", ({ na
   else expect([2 ** 53 - 1, 2 ** 53].map((value) => taken({ [name]: value }))).toEqual([true, false])
 })
 
-test.each(ROWS)("$name that can't be is refused by name when an endpoint is bound, and nothing is", async ({ name, min, max }) => {
-  const host = createNetwork({ seed: 1 }).host("a")
-  const right = BAD_VALUES.filter(([, value]) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max)
-  const refused = async (value: unknown): Promise<unknown> => {
-    if (right.some(([, it]) => Object.is(it, value))) return taken({ [name]: value }) ? undefined : Promise.reject(new Error("refused"))
-    return Endpoint.bind({ host, port: 4_000, [name]: value } as EndpointOptions)
-  }
-  expect(await takenBy(refused, { name: "EndpointError", code: "invalid-option" })).toEqual(right.map(([it]) => it))
-  await expect(Endpoint.bind({ host, port: 4_000, [name]: Number.NaN })).rejects.toThrow(new RegExp(`^${name} must be .*, not NaN$`))
-  expect(host.machine.socketAt(4, 4_000)).toBeUndefined()
-})
+test.each(ROWS)(
+  "$name that can't be is refused by name when an endpoint is bound, and nothing is",
+  async ({ name, min, max }) => {
+    const host = createNetwork({ seed: 1 }).host("a")
+    const right = BAD_VALUES.filter(
+      ([, value]) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
+    )
+    const refused = async (value: unknown): Promise<unknown> => {
+      if (right.some(([, it]) => Object.is(it, value)))
+        return taken({ [name]: value }) ? undefined : Promise.reject(new Error("refused"))
+      return Endpoint.bind({ host, port: 4_000, [name]: value } as EndpointOptions)
+    }
+    expect(await takenBy(refused, { name: "EndpointError", code: "invalid-option" })).toEqual(right.map(([it]) => it))
+    await expect(Endpoint.bind({ host, port: 4_000, [name]: Number.NaN })).rejects.toThrow(
+      new RegExp(`^${name} must be .*, not NaN$`),
+    )
+    expect(host.machine.socketAt(4, 4_000)).toBeUndefined()
+  },
+)
 
 /** What is right of the other options. */
 const OTHERS: Readonly<Record<string, readonly string[]>> = {
@@ -85,7 +100,8 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
 test.each(Object.entries(OTHERS))("%s that can't be is refused", async (name, right) => {
   const host = createNetwork({ seed: 1 }).host("a")
   const bind = (value: unknown): unknown => {
-    if (typeof value === "function" && name === "congestion") return settingsOf(checkedOptions({ congestion: value as never }))
+    if (typeof value === "function" && name === "congestion")
+      return settingsOf(checkedOptions({ congestion: value as never }))
     return Endpoint.bind({ host, port: 1, [name]: value } as EndpointOptions)
   }
   expect(await takenBy(bind, { name: "EndpointError", code: "invalid-option" })).toEqual(right)
@@ -95,7 +111,11 @@ test.each(Object.entries(OTHERS))("%s that can't be is refused", async (name, ri
 test("a host that lacks something is told apart from one, and so is a network", async () => {
   const network = createNetwork({ seed: 1 })
   const host = network.host("a")
-  for (const wrong of [network, { bind: () => host.bind({}) }, Object.assign(Object.create(host) as object, { wakeUp: 5 })])
+  for (const wrong of [
+    network,
+    { bind: () => host.bind({}) },
+    Object.assign(Object.create(host) as object, { wakeUp: 5 }),
+  ])
     await expect(Endpoint.bind({ host: wrong as never })).rejects.toThrow(
       "host must be a host, such as systemHost() or network.host(name) return, not an object",
     )
@@ -109,7 +129,8 @@ test("a name that no option has is told with the one that was meant", async () =
   await expect(Endpoint.bind({ host, identity: { privatekey: new Uint8Array(32) } } as never)).rejects.toThrow(
     'there is no option "privatekey" of identity; did you mean privateKey?',
   )
-  for (const options of [null, 4_000, "a:4000", []]) await expect(Endpoint.bind(options as never)).rejects.toThrow("an object of options")
+  for (const options of [null, 4_000, "a:4000", []])
+    await expect(Endpoint.bind(options as never)).rejects.toThrow("an object of options")
 })
 
 test("options are read once: what becomes of their object afterwards changes nothing", async () => {

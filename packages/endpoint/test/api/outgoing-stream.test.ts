@@ -110,7 +110,13 @@ test.each(CAUSES)("who waits on a stream is told once that it closed, and why: %
   const scene = await stuck(100)
   const { network, a, stream } = scene
   const ends = endsOf(stream)
-  const waits = outcomes([stream.flush(), stream.send(1, pattern(1)), stream.end(), stream.end(), stream.send(1, pattern(1))])
+  const waits = outcomes([
+    stream.flush(),
+    stream.send(1, pattern(1)),
+    stream.end(),
+    stream.end(),
+    stream.send(1, pattern(1)),
+  ])
   await act(scene)
   await network.advance(120_000)
   expect(ends.events.length).toBe(1)
@@ -118,12 +124,22 @@ test.each(CAUSES)("who waits on a stream is told once that it closed, and why: %
   const { account, ...end } = ends.events[0]!
   expect(end).toEqual({ isComplete: false, reason })
   expect(account).toMatchObject({ pending: 0, accepted: account.acknowledged + account.unconfirmed + account.dropped })
-  expect([stream.state, stream.account, stream.parked.bytes, stream.unacknowledgedBytes]).toEqual(["closed", account, 0, 0])
+  expect([stream.state, stream.account, stream.parked.bytes, stream.unacknowledgedBytes]).toEqual([
+    "closed",
+    account,
+    0,
+    0,
+  ])
   for (const { value } of waits) expect(["stream-closed", "not-joined"]).toContain(value)
   expect(ends.drains).toBe(0)
   // Whoever asks later hears the same.
   expect(await stream.closed).toEqual(ends.events[0])
-  const later = outcomes([stream.flush(), stream.end(), stream.send(1, pattern(1)), stream.send(1, pattern(1), { receipt: true })])
+  const later = outcomes([
+    stream.flush(),
+    stream.end(),
+    stream.send(1, pattern(1)),
+    stream.send(1, pattern(1), { receipt: true }),
+  ])
   await network.advance(0)
   for (const { value } of later) expect(["stream-closed", "not-joined"]).toContain(value)
   expect(["closed", "not-joined"]).toContain(stream.trySend(1, pattern(1)))
@@ -131,24 +147,27 @@ test.each(CAUSES)("who waits on a stream is told once that it closed, and why: %
   expect(a.sizes.sendPool).toBe(0)
 })
 
-test.each(DELIVERIES)("a stream that was ended and delivered says that it is complete, as far as it can know: %s", async (delivery) => {
-  const { network, b, toB } = await pair(200)
-  b.handle(1, () => {})
-  const stream = toB.open({ delivery })
-  const ends = endsOf(stream)
-  for (let i = 0; i < 10; i++) stream.trySend(1, pattern(500))
-  const waits = outcomes([stream.end(), stream.flush(), stream.end()])
-  await network.advance(2_000)
-  waits.push(...outcomes([stream.end(), stream.flush()]))
-  await network.advance(0)
-  expect(new Set(valuesOf(waits))).toEqual(new Set(["resolved"]))
-  expect(ends).toEqual({ events: [ends.promised[0]], promised: [ends.promised[0]], drains: 0 })
-  expect(ends.promised[0]).toEqual({
-    isComplete: delivery !== "latest" && delivery !== "fire-and-forget",
-    reason: REASON.unspecified,
-    account: stream.account,
-  })
-})
+test.each(DELIVERIES)(
+  "a stream that was ended and delivered says that it is complete, as far as it can know: %s",
+  async (delivery) => {
+    const { network, b, toB } = await pair(200)
+    b.handle(1, () => {})
+    const stream = toB.open({ delivery })
+    const ends = endsOf(stream)
+    for (let i = 0; i < 10; i++) stream.trySend(1, pattern(500))
+    const waits = outcomes([stream.end(), stream.flush(), stream.end()])
+    await network.advance(2_000)
+    waits.push(...outcomes([stream.end(), stream.flush()]))
+    await network.advance(0)
+    expect(new Set(valuesOf(waits))).toEqual(new Set(["resolved"]))
+    expect(ends).toEqual({ events: [ends.promised[0]], promised: [ends.promised[0]], drains: 0 })
+    expect(ends.promised[0]).toEqual({
+      isComplete: delivery !== "latest" && delivery !== "fire-and-forget",
+      reason: REASON.unspecified,
+      account: stream.account,
+    })
+  },
+)
 
 test("a stream that gave up a message is not complete, though it was ended and answered", async () => {
   const { network, b, toB } = await pair(300)
@@ -172,45 +191,56 @@ test("a stream that gave up a message is not complete, though it was ended and a
 
 /** What waits for an answer that doesn't come, and what is said of it to who gives up. */
 const CALLS: readonly [string, RegExp, (stream: OutgoingStream, options: WaitOptions) => Promise<void>][] = [
-  ["receipt", /may have been delivered/, (stream, options) => stream.send(1, pattern(10), { receipt: true, ...options })],
-  ["large receipt", /may have been delivered/, (stream, options) => stream.send(1, pattern(5_000), { receipt: true, ...options })],
+  [
+    "receipt",
+    /may have been delivered/,
+    (stream, options) => stream.send(1, pattern(10), { receipt: true, ...options }),
+  ],
+  [
+    "large receipt",
+    /may have been delivered/,
+    (stream, options) => stream.send(1, pattern(5_000), { receipt: true, ...options }),
+  ],
   ["flush", /is still being delivered/, (stream, options) => stream.flush(options)],
   ["end", /is still being delivered, and the stream ends after it/, (stream, options) => stream.end(options)],
 ]
 
-test.each(CALLS)("the signal and the time-out of a %s hold until it settles, and nothing else is disturbed", async (_, text, call) => {
-  const { network, a, b, toB } = await pair(400)
-  const received: number[] = []
-  b.handle(1, ({ length }) => received.push(length))
-  const stream = toB.open()
-  await network.until(stream.send(1, pattern(10), { receipt: true }))
-  network.partition("a", "b")
-  stream.trySend(1, pattern(11))
-  const { signal, aborting } = watchedSignal()
-  const startMs = network.now
-  const [late, given, kept] = outcomes([
-    call(stream, { timeoutMs: 1_000 }),
-    call(stream, { signal }),
-    call(stream, { timeoutMs: Infinity }),
-  ])
-  await network.advance(999)
-  expect(valuesOf([late!, given!, kept!])).toEqual(["pending", "pending", "pending"])
-  await network.advance(1)
-  expect([late!.value, given!.value]).toEqual(["timeout", "pending"])
-  aborting.abort("changed my mind")
-  await network.advance(0)
-  expect([given!.value, kept!.value, network.now - startMs]).toEqual(["aborted", "pending", 1_000])
-  for (const { error } of [late!, given!]) expect((error as Error).message).toMatch(text)
-  expect((given!.error as Error).cause).toBe("changed my mind")
-  expect(stream.account).toMatchObject({ acknowledged: 1, dropped: 0, pending: stream.account.accepted - 1 })
-  network.heal()
-  await network.advance(2_000)
-  // All of it comes, in order, though nobody waits for it any more.
-  expect([kept!.value, received.length]).toEqual(["resolved", stream.account.accepted])
-  expect(stream.account).toMatchObject({ acknowledged: received.length, pending: 0 })
-  expect(signal.listeners).toBe(0)
-  a.assertInvariants()
-})
+test.each(CALLS)(
+  "the signal and the time-out of a %s hold until it settles, and nothing else is disturbed",
+  async (_, text, call) => {
+    const { network, a, b, toB } = await pair(400)
+    const received: number[] = []
+    b.handle(1, ({ length }) => received.push(length))
+    const stream = toB.open()
+    await network.until(stream.send(1, pattern(10), { receipt: true }))
+    network.partition("a", "b")
+    stream.trySend(1, pattern(11))
+    const { signal, aborting } = watchedSignal()
+    const startMs = network.now
+    const [late, given, kept] = outcomes([
+      call(stream, { timeoutMs: 1_000 }),
+      call(stream, { signal }),
+      call(stream, { timeoutMs: Infinity }),
+    ])
+    await network.advance(999)
+    expect(valuesOf([late!, given!, kept!])).toEqual(["pending", "pending", "pending"])
+    await network.advance(1)
+    expect([late!.value, given!.value]).toEqual(["timeout", "pending"])
+    aborting.abort("changed my mind")
+    await network.advance(0)
+    expect([given!.value, kept!.value, network.now - startMs]).toEqual(["aborted", "pending", 1_000])
+    for (const { error } of [late!, given!]) expect((error as Error).message).toMatch(text)
+    expect((given!.error as Error).cause).toBe("changed my mind")
+    expect(stream.account).toMatchObject({ acknowledged: 1, dropped: 0, pending: stream.account.accepted - 1 })
+    network.heal()
+    await network.advance(2_000)
+    // All of it comes, in order, though nobody waits for it any more.
+    expect([kept!.value, received.length]).toEqual(["resolved", stream.account.accepted])
+    expect(stream.account).toMatchObject({ acknowledged: received.length, pending: 0 })
+    expect(signal.listeners).toBe(0)
+    a.assertInvariants()
+  },
+)
 
 test.each(CALLS)("a %s that settles in time leaves nothing behind on its signal", async (_, _text, call) => {
   const { network, b, toB } = await pair(401)
@@ -395,29 +425,32 @@ const LOSSES: readonly [string, (bytes: number) => { readonly bytes: Uint8Array;
   ]),
 ]
 
-test.each(LOSSES)("a message whose memory is %s while it waits is refused alone, and all else goes on", async (_, make) => {
-  for (const length of [1, 1_000, 20_000]) {
-    const { network, a, b, stream, received } = await shut(500)
-    const [one, two] = [make(length), make(length)]
-    const waits = outcomes([
-      stream.send(1, one.bytes, { receipt: true }),
-      stream.send(1, pattern(20, 1)),
-      stream.send(1, two.bytes),
-      stream.send(1, pattern(30_000, 2), { receipt: true }),
-      stream.flush(),
-    ])
-    one.lose()
-    two.lose()
-    expect(stream.trySend(1, pattern(40, 3))).toBe("parked")
-    await network.advance(5_000)
-    expect(valuesOf(waits)).toEqual(["bytes-gone", "resolved", "bytes-gone", "resolved", "resolved"])
-    expect(received.slice(5)).toEqual([pattern(20, 1), pattern(30_000, 2), pattern(40, 3)])
-    expect(stream.account).toEqual({ accepted: 10, acknowledged: 8, unconfirmed: 0, dropped: 2, pending: 0 })
-    expect([stream.parked.messages, stream.parked.bytes, b.sizes.assemblyBytes]).toEqual([0, 0, 0])
-    a.assertInvariants()
-    await network.until(stream.end())
-  }
-})
+test.each(LOSSES)(
+  "a message whose memory is %s while it waits is refused alone, and all else goes on",
+  async (_, make) => {
+    for (const length of [1, 1_000, 20_000]) {
+      const { network, a, b, stream, received } = await shut(500)
+      const [one, two] = [make(length), make(length)]
+      const waits = outcomes([
+        stream.send(1, one.bytes, { receipt: true }),
+        stream.send(1, pattern(20, 1)),
+        stream.send(1, two.bytes),
+        stream.send(1, pattern(30_000, 2), { receipt: true }),
+        stream.flush(),
+      ])
+      one.lose()
+      two.lose()
+      expect(stream.trySend(1, pattern(40, 3))).toBe("parked")
+      await network.advance(5_000)
+      expect(valuesOf(waits)).toEqual(["bytes-gone", "resolved", "bytes-gone", "resolved", "resolved"])
+      expect(received.slice(5)).toEqual([pattern(20, 1), pattern(30_000, 2), pattern(40, 3)])
+      expect(stream.account).toEqual({ accepted: 10, acknowledged: 8, unconfirmed: 0, dropped: 2, pending: 0 })
+      expect([stream.parked.messages, stream.parked.bytes, b.sizes.assemblyBytes]).toEqual([0, 0, 0])
+      a.assertInvariants()
+      await network.until(stream.end())
+    }
+  },
+)
 
 test.each(LOSSES)(
   "a message whose memory is %s when it is half sent is abandoned, and never completed with other bytes",
@@ -442,7 +475,8 @@ test.each(LOSSES.filter(([how]) => !how.includes("follows")))(
     const { network, stream, received } = await shut(502)
     const { bytes, lose } = make(1)
     lose()
-    for (const act of [() => stream.send(1, bytes), () => stream.trySend(1, bytes)]) expect(act).toThrow("there is nothing of it to send")
+    for (const act of [() => stream.send(1, bytes), () => stream.trySend(1, bytes)])
+      expect(act).toThrow("there is nothing of it to send")
     await network.until(stream.flush())
     // Also behind others, in a packet that is open.
     expect(stream.trySend(1, pattern(1))).toBe("sent")
@@ -465,7 +499,10 @@ test("an empty message is sent, whatever becomes of its memory", async () => {
 
 test("memory that grows while its message waits is sent as far as it was the message's", async () => {
   const { network, stream, received } = await shut(503)
-  const buffers = [new ResizableBuffer(10_000, { maxByteLength: 20_000 }), new GrowableBuffer(10, { maxByteLength: 20 })] as const
+  const buffers = [
+    new ResizableBuffer(10_000, { maxByteLength: 20_000 }),
+    new GrowableBuffer(10, { maxByteLength: 20 }),
+  ] as const
   const waits = outcomes(buffers.map((buffer) => stream.send(1, new Uint8Array(buffer), { receipt: true })))
   buffers[0].resize(20_000)
   buffers[1].grow(20)
@@ -494,17 +531,29 @@ test("trySend copies what it parks, and so is done with what a codec wrote into 
 
 // Memory that all streams share.
 
-/** Two peers, the way to the first cut off and to the second long, and memory for 64 packets; a stream to each, and both have all that they can have. */
+/**
+ * Two peers, the way to the first cut off and to the second long, and memory for 64 packets; a stream to each, and both
+ * have all that they can have.
+ */
 async function starved(
   seed: number,
   delivery: Delivery,
 ): Promise<Awaited<ReturnType<typeof makePair>> & { hog: OutgoingStream; thin: OutgoingStream }> {
-  const options = { sendPoolPacketsMax: 64, sendPoolPacketsPerPeer: 64, parkedMessagesMax: 2, unreachableMs: 2_000, leaveMs: 1_000 }
+  const options = {
+    sendPoolPacketsMax: 64,
+    sendPoolPacketsPerPeer: 64,
+    parkedMessagesMax: 2,
+    unreachableMs: 2_000,
+    leaveMs: 1_000,
+  }
   const scene = await pair(seed, options)
   const { endpoint: c } = await scene.bind("c")
   const toC = await scene.network.until(scene.a.join("c:4000"))
   for (const endpoint of [scene.b, c]) endpoint.handle(1, () => {})
-  const [hog, thin] = [scene.toB.open({ delivery, ...(delivery === "best-effort" ? { lifetimeMs: 2_000 } : {}) }), toC.open()]
+  const [hog, thin] = [
+    scene.toB.open({ delivery, ...(delivery === "best-effort" ? { lifetimeMs: 2_000 } : {}) }),
+    toC.open(),
+  ]
   await scene.network.advance(2_000)
   scene.network.partition("a", "b")
   scene.network.link("a", "c", { delayMs: 30_000 })
@@ -519,17 +568,20 @@ test.each<[string, Delivery, number, (scene: Awaited<ReturnType<typeof starved>>
   ["its peer is gone", "reliable", 5_000, () => {}],
   ["its peer is back", "reliable", 10_000, ({ network }) => network.heal()],
   ["its stream gives it up", "best-effort", 3_000, () => {}],
-])("a stream that found no memory goes on once there is some, whoever had it: %s", async (_, delivery, withinMs, act) => {
-  const scene = await starved(600, delivery)
-  const { network, thin } = scene
-  expect([1, 2, 3].map(() => thin.trySend(1, pattern(1_000)))).toEqual(["parked", "parked", "refused"])
-  const ends = endsOf(thin)
-  await network.advance(10)
-  expect([thin.parked.messages, ends.drains]).toEqual([2, 0])
-  void act(scene)
-  await network.advance(withinMs)
-  expect([thin.parked.messages, ends.drains, thin.account.acknowledged]).toEqual([0, 1, 0])
-})
+])(
+  "a stream that found no memory goes on once there is some, whoever had it: %s",
+  async (_, delivery, withinMs, act) => {
+    const scene = await starved(600, delivery)
+    const { network, thin } = scene
+    expect([1, 2, 3].map(() => thin.trySend(1, pattern(1_000)))).toEqual(["parked", "parked", "refused"])
+    const ends = endsOf(thin)
+    await network.advance(10)
+    expect([thin.parked.messages, ends.drains]).toEqual([2, 0])
+    void act(scene)
+    await network.advance(withinMs)
+    expect([thin.parked.messages, ends.drains, thin.account.acknowledged]).toEqual([0, 1, 0])
+  },
+)
 
 test("a stream that was refused for want of memory and parked nothing hears of the memory too", async () => {
   const { network, hog, thin } = await starved(601, "reliable")
@@ -636,7 +688,11 @@ test("receipts and flushes mean their own messages although numbers of others, g
 })
 
 test("a stream ends although much of it is given up unsent after its end was told", async () => {
-  const { network, b, toB } = await makePair(7, { delayMs: 5 }, { congestion: fixed({ windowBytes: 100_000, paceBytesPerMs: 1 }) })
+  const { network, b, toB } = await makePair(
+    7,
+    { delayMs: 5 },
+    { congestion: fixed({ windowBytes: 100_000, paceBytesPerMs: 1 }) },
+  )
   b.handle(1, () => {})
   const stream = toB.open({ delivery: "best-effort", lifetimeMs: 100 })
   for (let i = 0; i < 300; i++) stream.trySend(1, pattern(1_000))

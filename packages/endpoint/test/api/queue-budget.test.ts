@@ -43,33 +43,36 @@ const ENDS: readonly (readonly [string, (stream: OutgoingStream, network: Networ
   ["are reset", (stream) => stream.reset()],
 ]
 
-test.each(ENDS)("streams that %s hold no more behind a stuck consumer than they may, and count until they are read", async (_, end) => {
-  const { network, b, join } = await stage({ streamsMax: 64 })
-  b.handleAsync(1, () => NEVER)
-  const peer = await join("a")
-  const streams: OutgoingStream[] = []
-  for (let i = 0; i < 60; i++) {
-    let stream: OutgoingStream
-    try {
-      stream = peer.open()
-    } catch {
+test.each(ENDS)(
+  "streams that %s hold no more behind a stuck consumer than they may, and count until they are read",
+  async (_, end) => {
+    const { network, b, join } = await stage({ streamsMax: 64 })
+    b.handleAsync(1, () => NEVER)
+    const peer = await join("a")
+    const streams: OutgoingStream[] = []
+    for (let i = 0; i < 60; i++) {
+      let stream: OutgoingStream
+      try {
+        stream = peer.open()
+      } catch {
+        await network.advance(100)
+        continue
+      }
+      streams.push(stream)
+      for (let k = 0; k < 50; k++) stream.trySend(1, new Uint8Array(10_000))
       await network.advance(100)
-      continue
+      end(stream, network)
+      await network.advance(100)
+      const { queuedBytes } = b.stats()
+      expect(queuedBytes).toBeLessThanOrEqual(8 * MB)
+      // All that the sender was told is here is counted.
+      expect(queuedBytes).toBeGreaterThanOrEqual(acknowledged(streams, 10_000))
     }
-    streams.push(stream)
-    for (let k = 0; k < 50; k++) stream.trySend(1, new Uint8Array(10_000))
-    await network.advance(100)
-    end(stream, network)
-    await network.advance(100)
-    const { queuedBytes } = b.stats()
-    expect(queuedBytes).toBeLessThanOrEqual(8 * MB)
-    // All that the sender was told is here is counted.
-    expect(queuedBytes).toBeGreaterThanOrEqual(acknowledged(streams, 10_000))
-  }
-  expect(b.stats().streams).toBeLessThanOrEqual(64)
-  expect(b.stats().full.queues).toBeGreaterThan(0)
-  b.assertInvariants()
-})
+    expect(b.stats().streams).toBeLessThanOrEqual(64)
+    expect(b.stats().full.queues).toBeGreaterThan(0)
+    b.assertInvariants()
+  },
+)
 
 test("nor does a peer that fills its share, leaves and comes back", async () => {
   const { network, b, join } = await stage()
@@ -124,7 +127,10 @@ test("a stuck consumer of one peer's messages holds up neither the others of it 
   const { network, b, join } = await stage()
   b.handleAsync(1, () => NEVER)
   const handled = new Map<string, number>()
-  b.handleAsync(2, async ({ peer, bytes }) => void handled.set(peer.unique, (handled.get(peer.unique) ?? 0) + bytes.length))
+  b.handleAsync(
+    2,
+    async ({ peer, bytes }) => void handled.set(peer.unique, (handled.get(peer.unique) ?? 0) + bytes.length),
+  )
   const stuck = await join("stuck")
   const others = [await join("x"), await join("y")]
   const fill = Array.from({ length: 40 }, () => stuck.open())

@@ -1,4 +1,5 @@
-// Answers: one stream for all that a peer asks, opened when the first is given, and anew when it is gone; never to anybody else.
+// Answers: one stream for all that a peer asks, opened when the first is given, and anew when it is gone; never to
+// anybody else.
 
 import { defineMessage, type Endpoint, json, type Message, type Peer, type ReceivedMessage, utf8 } from "@x/endpoint"
 import { expect, expectTypeOf, test } from "vitest"
@@ -88,7 +89,9 @@ test("an answer has the shapes of what is sent: bytes, values and options", asyn
     // @ts-expect-error Nor is text bytes.
     expect(() => message.reply(ANSWER, "text")).toThrow("a message is a Uint8Array")
     expect(() => message.reply(70_000, new Uint8Array(1))).toThrow("a message type")
-    expect(() => message.reply(TEXT, "", { receipt: 1 as never })).toThrow(expect.objectContaining({ code: "invalid-option" }))
+    expect(() => message.reply(TEXT, "", { receipt: 1 as never })).toThrow(
+      expect.objectContaining({ code: "invalid-option" }),
+    )
     for (const promise of [
       message.reply(ANSWER, new TextEncoder().encode("bytes")),
       message.reply(TEXT, "text", { receipt: true }),
@@ -126,7 +129,11 @@ test("the stream is there from the first answer on, and not before, and says wha
   for (let i = 0; i < 3; i++) {
     stream.trySend(ASK, number(i))
     await network.advance(100)
-    expect([toA.replies.current!.account.acknowledged, toA.stats().streamsOut, labels]).toEqual([i + 1, 1, ["replies reliable"]])
+    expect([toA.replies.current!.account.acknowledged, toA.stats().streamsOut, labels]).toEqual([
+      i + 1,
+      1,
+      ["replies reliable"],
+    ])
   }
 })
 
@@ -182,8 +189,12 @@ test("what is kept is answered later; the handler's own message only while it is
   }
   const [ann, ben] = askers
   expect([ann!.answered, ben!.answered]).toEqual([[], [10]])
-  await world.network.until(Promise.all(copies.map((message, i) => message.reply(ANSWER, number(20 + i), { receipt: true }))))
-  await world.network.until(Promise.all(peers.map((peer, i) => peer.replies.send(ANSWER, number(30 + i), { receipt: true }))))
+  await world.network.until(
+    Promise.all(copies.map((message, i) => message.reply(ANSWER, number(20 + i), { receipt: true }))),
+  )
+  await world.network.until(
+    Promise.all(peers.map((peer, i) => peer.replies.send(ANSWER, number(30 + i), { receipt: true }))),
+  )
   expect([ann!.answered, ben!.answered]).toEqual([
     [20, 30],
     [10, 21, 31],
@@ -228,7 +239,9 @@ test("who has left can't be answered, which is said as `send` says it, whether t
     expect(message!.peer.replies.trySend(ANSWER, number(2))).toBe("not-joined")
     // What is wrong in any case is said first.
     expect(() => message!.reply(ANSWER, "text" as never)).toThrow(TypeError)
-    expect(() => message!.reply(ANSWER, number(2), { timeoutMs: -1 })).toThrow(expect.objectContaining({ code: "invalid-option" }))
+    expect(() => message!.reply(ANSWER, number(2), { timeoutMs: -1 })).toThrow(
+      expect.objectContaining({ code: "invalid-option" }),
+    )
   }
 })
 

@@ -1,4 +1,5 @@
-// Messages of a type that nobody handles: they wait for whoever comes, for so long and no longer, and hold up what they must and nothing else.
+// Messages of a type that nobody handles: they wait for whoever comes, for so long and no longer, and hold up what they
+// must and nothing else.
 import type { Endpoint, IncomingStream, OutgoingStream, Peer, ReceivedMessage, StreamEnd, Unhandled } from "@x/endpoint"
 import { Endpoint as AnEndpoint, type EndpointOptions, type OpenOptions } from "@x/endpoint"
 import type { Network } from "@x/transport/simulated"
@@ -71,19 +72,22 @@ const CONSUMERS: Record<string, (it: Scene, got: number[]) => unknown> = {
   },
 }
 
-test.each(Object.keys(CONSUMERS))("what comes before anybody is there waits, and %s gets it, in order and once", async (name) => {
-  const it = await scene()
-  const receipt = it.out.send(7, Uint8Array.of(1), { receipt: true })
-  await it.network.until(receipt, 100)
-  await it.send(7, 2, 3)
-  await it.network.advance(BOUND_MS - 200)
-  expect([it.incoming.queued, it.b.stats().queuedBytes]).toEqual([{ messages: 3, bytes: 3 }, 3])
-  const got: number[] = []
-  CONSUMERS[name]!(it, got)
-  await it.network.advance(BOUND_MS)
-  await it.send(7, 4)
-  expect([got, it.b.stats().unhandled, it.b.stats().queuedBytes, it.unhandled]).toEqual([[1, 2, 3, 4], 0, 0, []])
-})
+test.each(Object.keys(CONSUMERS))(
+  "what comes before anybody is there waits, and %s gets it, in order and once",
+  async (name) => {
+    const it = await scene()
+    const receipt = it.out.send(7, Uint8Array.of(1), { receipt: true })
+    await it.network.until(receipt, 100)
+    await it.send(7, 2, 3)
+    await it.network.advance(BOUND_MS - 200)
+    expect([it.incoming.queued, it.b.stats().queuedBytes]).toEqual([{ messages: 3, bytes: 3 }, 3])
+    const got: number[] = []
+    CONSUMERS[name]!(it, got)
+    await it.network.advance(BOUND_MS)
+    await it.send(7, 4)
+    expect([got, it.b.stats().unhandled, it.b.stats().queuedBytes, it.unhandled]).toEqual([[1, 2, 3, 4], 0, 0, []])
+  },
+)
 
 test("after the bound they are dropped, counted, and told once with what to do; what comes then is dropped at once, until somebody handles it", async () => {
   const it = await scene()
@@ -95,7 +99,9 @@ test("after the bound they are dropped, counted, and told once with what to do; 
   expect([it.unhandled.length, it.b.stats().unhandled, it.b.stats().queuedBytes]).toEqual([1, 3, 0])
   const [{ stream, type, text }] = it.unhandled as [Unhandled]
   expect([stream === it.incoming, type]).toEqual([true, 7])
-  expect(text).toMatch(/nobody handles messages of type 7 .*"news".*endpoint\.handle\(7, …\).*"stream".*messages\(\).*does nothing/)
+  expect(text).toMatch(
+    /nobody handles messages of type 7 .*"news".*endpoint\.handle\(7, …\).*"stream".*messages\(\).*does nothing/,
+  )
   await it.send(7, 4)
   expect([it.incoming.queued.messages, it.b.stats().unhandled, it.unhandled.length]).toEqual([0, 4, 1])
   expect([it.incoming.delivered, it.incoming.gone]).toEqual([0, 4])
@@ -130,21 +136,24 @@ test("in order, one that waits holds up those behind it; the time of each type b
   ])
 })
 
-test.each(["reliable-unordered", "fire-and-forget"] as const)("without an order (%s) those with a handler go on", async (delivery) => {
-  const it = await scene({ delivery })
-  it.handle(1)
-  await it.send(7, 10, 11)
-  await it.send(1, 0, 1)
-  await it.send(7, 12)
-  await it.send(1, 2)
-  expect([it.got, it.incoming.queued.messages]).toEqual([[0, 1, 2], 3])
-  await it.network.advance(BOUND_MS / 2)
-  it.handle(7)
-  await it.send(1, 3)
-  expect([it.got.toSorted((x, y) => x - y), it.incoming.queued.messages]).toEqual([[0, 1, 2, 3, 10, 11, 12], 0])
-  await it.network.advance(BOUND_MS)
-  expect([it.unhandled, it.b.stats().queuedBytes]).toEqual([[], 0])
-})
+test.each(["reliable-unordered", "fire-and-forget"] as const)(
+  "without an order (%s) those with a handler go on",
+  async (delivery) => {
+    const it = await scene({ delivery })
+    it.handle(1)
+    await it.send(7, 10, 11)
+    await it.send(1, 0, 1)
+    await it.send(7, 12)
+    await it.send(1, 2)
+    expect([it.got, it.incoming.queued.messages]).toEqual([[0, 1, 2], 3])
+    await it.network.advance(BOUND_MS / 2)
+    it.handle(7)
+    await it.send(1, 3)
+    expect([it.got.toSorted((x, y) => x - y), it.incoming.queued.messages]).toEqual([[0, 1, 2, 3, 10, 11, 12], 0])
+    await it.network.advance(BOUND_MS)
+    expect([it.unhandled, it.b.stats().queuedBytes]).toEqual([[], 0])
+  },
+)
 
 test("without an order what nobody handles is dropped after the bound, once a handler that takes its time is done", async () => {
   const it = await scene({ delivery: "reliable-unordered" })
@@ -159,7 +168,9 @@ test("without an order what nobody handles is dropped after the bound, once a ha
   await it.network.advance(1)
   release()
   await it.network.advance(1)
-  expect([it.incoming.queued.messages, it.b.stats().unhandled, it.b.stats().queuedBytes, it.unhandled.length]).toEqual([0, 2, 0, 1])
+  expect([it.incoming.queued.messages, it.b.stats().unhandled, it.b.stats().queuedBytes, it.unhandled.length]).toEqual([
+    0, 2, 0, 1,
+  ])
 })
 
 test.each(["reliable", "reliable-unordered"] as const)(
@@ -172,7 +183,12 @@ test.each(["reliable", "reliable-unordered"] as const)(
     await it.network.advance(BOUND_MS - 200)
     expect([it.out.account.acknowledged, it.b.stats().queuedBytes, it.got]).toEqual([8, 8_000, []])
     await it.network.advance(2_000)
-    expect([it.out.account.acknowledged, it.b.stats().unhandled, it.b.stats().queuedBytes, it.got]).toEqual([41, 40, 0, [1]])
+    expect([it.out.account.acknowledged, it.b.stats().unhandled, it.b.stats().queuedBytes, it.got]).toEqual([
+      41,
+      40,
+      0,
+      [1],
+    ])
     it.b.assertInvariants()
   },
 )
@@ -236,21 +252,24 @@ test.each(["ended", "reset", "left"] as const)(
   },
 )
 
-test.each(["ended", "left"] as const)("and is let go after it: the stream closes, and isn't complete (%s)", async (how) => {
-  for (const delivery of ["reliable", "reliable-unordered"] as const) {
-    const it = await scene({ delivery })
-    const held = endOf(it.incoming)
-    const reading = it.b.peers[0]!.messages(8).next()
-    await it.send(7, 1, 2)
-    if (how === "ended") await it.network.until(it.out.end())
-    else await it.network.until(it.toB.leave())
-    // Who reads other types of the peer is not kept waiting.
-    if (how === "left") expect(await it.network.until(reading, 100)).toEqual({ value: undefined, done: true })
-    await it.network.advance(BOUND_MS)
-    expect([held.end?.isComplete, held.end?.gone, it.unhandled.length]).toEqual([false, 2, 1])
-    expect([it.b.stats().queuedBytes, it.b.stats().streams]).toEqual([0, 0])
-  }
-})
+test.each(["ended", "left"] as const)(
+  "and is let go after it: the stream closes, and isn't complete (%s)",
+  async (how) => {
+    for (const delivery of ["reliable", "reliable-unordered"] as const) {
+      const it = await scene({ delivery })
+      const held = endOf(it.incoming)
+      const reading = it.b.peers[0]!.messages(8).next()
+      await it.send(7, 1, 2)
+      if (how === "ended") await it.network.until(it.out.end())
+      else await it.network.until(it.toB.leave())
+      // Who reads other types of the peer is not kept waiting.
+      if (how === "left") expect(await it.network.until(reading, 100)).toEqual({ value: undefined, done: true })
+      await it.network.advance(BOUND_MS)
+      expect([held.end?.isComplete, held.end?.gone, it.unhandled.length]).toEqual([false, 2, 1])
+      expect([it.b.stats().queuedBytes, it.b.stats().streams]).toEqual([0, 0])
+    }
+  },
+)
 
 test("a reader of another type ends once its peer has left, also when it was read last and what nobody handles came first", async () => {
   const it = await scene({ delivery: "reliable-unordered" })
@@ -307,33 +326,39 @@ test("two handlers that come in one turn, of which the second is the one, are in
   expect([it.got, it.unhandled]).toEqual([[1], []])
 })
 
-test.each(["reliable", "reliable-unordered"] as const)("while a stream is paused no time passes (%s)", async (delivery) => {
-  const it = await scene({ delivery })
-  await it.send(7, 1)
-  it.incoming.pause()
-  await it.send(7, 2)
-  await it.send(8, 3)
-  await it.network.advance(3 * BOUND_MS)
-  expect([it.incoming.queued.messages, it.unhandled.length]).toEqual([3, 0])
-  it.incoming.resume()
-  await it.network.advance(BOUND_MS - 100)
-  it.handle(8)
-  expect(it.unhandled.length).toBe(0)
-  await it.network.advance(200)
-  expect([it.got, it.unhandled.length, it.b.stats().unhandled]).toEqual([[3], 1, 2])
-})
+test.each(["reliable", "reliable-unordered"] as const)(
+  "while a stream is paused no time passes (%s)",
+  async (delivery) => {
+    const it = await scene({ delivery })
+    await it.send(7, 1)
+    it.incoming.pause()
+    await it.send(7, 2)
+    await it.send(8, 3)
+    await it.network.advance(3 * BOUND_MS)
+    expect([it.incoming.queued.messages, it.unhandled.length]).toEqual([3, 0])
+    it.incoming.resume()
+    await it.network.advance(BOUND_MS - 100)
+    it.handle(8)
+    expect(it.unhandled.length).toBe(0)
+    await it.network.advance(200)
+    expect([it.got, it.unhandled.length, it.b.stats().unhandled]).toEqual([[3], 1, 2])
+  },
+)
 
-test.each(["reliable", "reliable-unordered"] as const)("and it passes again from `resume` on (%s)", async (delivery) => {
-  const it = await scene({ delivery })
-  await it.send(7, 1)
-  it.incoming.pause()
-  await it.network.advance(BOUND_MS)
-  it.incoming.resume()
-  await it.network.advance(BOUND_MS - 1)
-  expect([it.incoming.queued.messages, it.unhandled.length]).toEqual([1, 0])
-  await it.network.advance(1)
-  expect([it.incoming.queued.messages, it.unhandled.length]).toEqual([0, 1])
-})
+test.each(["reliable", "reliable-unordered"] as const)(
+  "and it passes again from `resume` on (%s)",
+  async (delivery) => {
+    const it = await scene({ delivery })
+    await it.send(7, 1)
+    it.incoming.pause()
+    await it.network.advance(BOUND_MS)
+    it.incoming.resume()
+    await it.network.advance(BOUND_MS - 1)
+    expect([it.incoming.queued.messages, it.unhandled.length]).toEqual([1, 0])
+    await it.network.advance(1)
+    expect([it.incoming.queued.messages, it.unhandled.length]).toEqual([0, 1])
+  },
+)
 
 test("what a reader leaves, of a stream or of a peer's type, waits for the next without a bound", async () => {
   const it = await scene()
@@ -439,7 +464,12 @@ test("a stop drops them at once, and tells nobody", async () => {
     it.incoming.stop(40_000)
     await it.network.advance(2 * BOUND_MS)
     expect(held.end).toEqual({ isComplete: false, reason: 40_000, gone: 2 })
-    expect([it.unhandled, it.b.stats().unhandled, it.b.stats().queuedBytes, it.b.stats().streams]).toEqual([[], 0, 0, 0])
+    expect([it.unhandled, it.b.stats().unhandled, it.b.stats().queuedBytes, it.b.stats().streams]).toEqual([
+      [],
+      0,
+      0,
+      0,
+    ])
   }
 })
 

@@ -128,7 +128,11 @@ test("the same listener given to `once` twice, and to `on`, is three registratio
     userCode.catchUp()
     return told
   }
-  const [first] = [events.once("happened", listener), events.once("happened", listener), events.on("happened", listener)]
+  const [first] = [
+    events.once("happened", listener),
+    events.once("happened", listener),
+    events.on("happened", listener),
+  ]
   first!()
   first!()
   expect([tell(), tell()]).toEqual([2, 1])

@@ -55,7 +55,11 @@ test("aborting a payload whose reader takes nothing resets it at once, and frees
   const writer = stream.writable(1).getWriter()
   const waits = outcomes([writer.write(pattern(20_000_000)), writer.write(pattern(10)), writer.closed])
   await network.advance(5_000)
-  expect([valuesOf(waits), stream.parked.messages, stream.unacknowledgedBytes > 0]).toEqual([["pending", "pending", "pending"], 1, true])
+  expect([valuesOf(waits), stream.parked.messages, stream.unacknowledgedBytes > 0]).toEqual([
+    ["pending", "pending", "pending"],
+    1,
+    true,
+  ])
   const aborts = outcomes([writer.abort(new Error("changed my mind")), writer.abort()])
   await network.advance(0)
   expect(valuesOf(aborts)).toEqual(["resolved", "resolved"])
@@ -76,7 +80,11 @@ test("aborting a payload that waits for its end to be answered resets it at once
   const aborting = outcome(writer.abort(new Error("changed my mind")))
   await network.advance(0)
   // The standard has both end as the close does.
-  expect([closing.value, aborting.value, waits[1]!.value]).toEqual(["stream-closed", "stream-closed", "Error: changed my mind"])
+  expect([closing.value, aborting.value, waits[1]!.value]).toEqual([
+    "stream-closed",
+    "stream-closed",
+    "Error: changed my mind",
+  ])
   network.heal()
   await expectGivenUp(scene)
 })

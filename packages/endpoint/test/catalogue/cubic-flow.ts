@@ -1,6 +1,7 @@
 /**
- * A sender that shares its path as TCP with CUBIC does (RFC 9438): slow start, cubic growth towards the last window that lost, a loss by three later
- * acknowledgements, one reduction to 0.7 a round trip. What is lost isn't sent again; the window is what competes.
+ * A sender that shares its path as TCP with CUBIC does (RFC 9438): slow start, cubic growth towards the last window
+ * that lost, a loss by three later acknowledgements, one reduction to 0.7 a round trip. What is lost isn't sent again;
+ * the window is what competes.
  */
 import type { Address, Host, ReceiveBatch, SendBatch, Transport, WakeUp } from "@x/transport/host"
 import { createSendBatch } from "@x/transport/host"

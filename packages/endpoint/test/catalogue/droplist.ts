@@ -56,7 +56,10 @@ export async function converse({ direction, first, count }: Loss, messages: numb
   return { latestMs: Math.max(...lateness.flat()), tailMs: Math.max(...lateness.map((late) => late.at(-1)!)), lost }
 }
 
-/** Loses each of the first datagrams of a direction, `count` in a row at a time, in a conversation of its own each; answers how late the latest message was. */
+/**
+ * Loses each of the first datagrams of a direction, `count` in a row at a time, in a conversation of its own each;
+ * answers how late the latest message was.
+ */
 export async function sweep(direction: "a" | "b", count: number): Promise<number> {
   let [latestMs, late] = [0, 0]
   for (let first = 1; first <= DATAGRAMS - count + 1; first++) {

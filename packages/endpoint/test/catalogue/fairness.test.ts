@@ -10,7 +10,11 @@ const SECONDS = 30
 test.each([25_000, 50_000, 100_000])(
   "F59 beside a CUBIC flow on 10 Mbit/s with a queue of %i B neither starves the other",
   async (queueBytes) => {
-    const { network, a, b, hostA, hostB, toB } = await makePair(59, { delayMs: 20, rateBitsPerSecond: RATE, queueBytes })
+    const { network, a, b, hostA, hostB, toB } = await makePair(59, {
+      delayMs: 20,
+      rateBitsPerSecond: RATE,
+      queueBytes,
+    })
     const ledger = new Ledger(network, a, b)
     const flow = await CubicFlow.start(network, hostA, hostB, 5_001)
     const stream = ledger.open(toB)

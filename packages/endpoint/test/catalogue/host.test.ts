@@ -13,7 +13,8 @@ async function converse(everyMs: (nowMs: number) => void): Promise<string> {
   const { network, a, b, toB } = await makePair(67, { delayMs: 5, lossRate: 0.05 })
   const ledger = new Ledger(network, a, b)
   const events: string[] = []
-  for (const endpoint of [a, b]) for (const name of ["unreachable", "left"] as const) endpoint.on(name, () => events.push(name))
+  for (const endpoint of [a, b])
+    for (const name of ["unreachable", "left"] as const) endpoint.on(name, () => events.push(name))
   const streams = [ledger.open(toB), ledger.open(b.peers[0]!)]
   for (let i = 0; i < 200; i++) {
     everyMs(network.now)
@@ -33,7 +34,9 @@ test("F67 a wall clock that jumps by hours and years, either way, changes nothin
     const still = await converse(() => {})
     for (const jumpMs of [HOUR_MS, -HOUR_MS, 87_660 * HOUR_MS, -87_660 * HOUR_MS]) {
       let jumps = 0
-      expect(await converse((nowMs) => vi.setSystemTime(1_700_000_000_000 + nowMs + (jumps++ % 2) * jumpMs))).toBe(still)
+      expect(await converse((nowMs) => vi.setSystemTime(1_700_000_000_000 + nowMs + (jumps++ % 2) * jumpMs))).toBe(
+        still,
+      )
     }
   } finally {
     vi.useRealTimers()
@@ -68,33 +71,48 @@ test("F67 a process that slept for an hour hears what waits, learns that it was 
 })
 
 const CODES: readonly (SocketErrorCode | "full")[] = [
-  ...(["ENOBUFS", "EAGAIN", "EPERM", "EACCES", "ENETUNREACH", "EHOSTUNREACH", "ENETDOWN", "EINVAL", "ECONNREFUSED"] as const),
+  ...([
+    "ENOBUFS",
+    "EAGAIN",
+    "EPERM",
+    "EACCES",
+    "ENETUNREACH",
+    "EHOSTUNREACH",
+    "ENETDOWN",
+    "EINVAL",
+    "ECONNREFUSED",
+  ] as const),
   "full",
 ]
 
-test.each(CODES)("F69 a system that answers each send with %s for two seconds costs datagrams, and then all goes on", async (code) => {
-  const { network, a, b, hostA, toB } = await makePair(69, { delayMs: 5 }, { parkedMessagesMax: 50 })
-  const ledger = new Ledger(network, a, b)
-  const streams = (["reliable", "best-effort", "fire-and-forget"] as const).map((delivery: Delivery) => ledger.open(toB, { delivery }))
-  for (const stream of streams) stream.trySend(100)
-  await network.advance(100)
-  hostA.failSends(code)
-  const before = a.stats().transport
-  for (let i = 0; i < 100; i++) {
-    for (const stream of streams) stream.trySend(800)
-    await ledger.advance(20)
-  }
-  const failed = a.stats().transport
-  if (code === "full") expect(failed.datagramsSent).toBe(before.datagramsSent)
-  else {
-    expect(failed.errors[code] - before.errors[code]).toBeGreaterThan(20)
-    // No busy loop: what fails is not tried more often than what is lost.
-    expect(failed.datagramsSent - before.datagramsSent).toBeLessThan(1_000)
-  }
-  expect(toB.state).toBe("joined")
-  hostA.failSends(undefined)
-  await quiesce(ledger)
-})
+test.each(CODES)(
+  "F69 a system that answers each send with %s for two seconds costs datagrams, and then all goes on",
+  async (code) => {
+    const { network, a, b, hostA, toB } = await makePair(69, { delayMs: 5 }, { parkedMessagesMax: 50 })
+    const ledger = new Ledger(network, a, b)
+    const streams = (["reliable", "best-effort", "fire-and-forget"] as const).map((delivery: Delivery) =>
+      ledger.open(toB, { delivery }),
+    )
+    for (const stream of streams) stream.trySend(100)
+    await network.advance(100)
+    hostA.failSends(code)
+    const before = a.stats().transport
+    for (let i = 0; i < 100; i++) {
+      for (const stream of streams) stream.trySend(800)
+      await ledger.advance(20)
+    }
+    const failed = a.stats().transport
+    if (code === "full") expect(failed.datagramsSent).toBe(before.datagramsSent)
+    else {
+      expect(failed.errors[code] - before.errors[code]).toBeGreaterThan(20)
+      // No busy loop: what fails is not tried more often than what is lost.
+      expect(failed.datagramsSent - before.datagramsSent).toBeLessThan(1_000)
+    }
+    expect(toB.state).toBe("joined")
+    hostA.failSends(undefined)
+    await quiesce(ledger)
+  },
+)
 
 test("F69 a socket that takes nothing any more does not keep an endpoint from closing", async () => {
   const { network, a, b, hostA, toB } = await makePair(70)
@@ -140,7 +158,10 @@ test("F70 handlers that throw, send, join and close again within their own call,
   expect(received).toEqual(Array.from({ length: 49 }, (_, i) => i))
   expect(answers).toEqual(received)
   // Each once: five threw, five rejected, and five wrote within a write.
-  expect([errors.filter((it) => it.startsWith("thrown")).length, errors.filter((it) => it.startsWith("rejected")).length]).toEqual([5, 5])
+  expect([
+    errors.filter((it) => it.startsWith("thrown")).length,
+    errors.filter((it) => it.startsWith("rejected")).length,
+  ]).toEqual([5, 5])
   expect(errors.length).toBe(15)
   stream.trySend(1, Uint8Array.of(50))
   await network.advance(10_000)
@@ -184,7 +205,9 @@ test("F70 the last number there is ends no stream by accident, and none comes af
   // The edge behind it would be no number any more.
   expect(await dropsOf(scene, () => evil.send(message(1, NUMBER_MAX)))).toEqual({ "beyond-spread": 1 })
   expect(await dropsOf(scene, () => evil.send(message(1, NUMBER_MAX + 1)))).toEqual({ number: 1 })
-  expect(await dropsOf(scene, () => evil.raw({ slot: evil.slot, counter: NUMBER_MAX + 1 }, heartbeat))).toEqual({ number: 1 })
+  expect(await dropsOf(scene, () => evil.raw({ slot: evil.slot, counter: NUMBER_MAX + 1 }, heartbeat))).toEqual({
+    number: 1,
+  })
   evil.send(open(2), heartbeat)
   evil.send(message(2, 0))
   await network.advance(10)

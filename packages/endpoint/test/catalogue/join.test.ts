@@ -30,7 +30,8 @@ test(
     let [sent, noise] = [0, 21]
     const flood = async (datagrams: number): Promise<void> => {
       for (let i = 0; i < datagrams; i++, sent++) {
-        // At any time of the millisecond: whoever comes in between finds what they left. Some more than are answered, 40,000 a second.
+        // At any time of the millisecond: whoever comes in between finds what they left. Some more than are answered,
+        // 40,000 a second.
         noise = (Math.imul(noise, 1_664_525) + 1_013_904_223) >>> 0
         network.inject(forgedSource(sent), to, join, noise / 2 ** 32)
         if (i % 50 === 49) await network.advance(1)
@@ -86,7 +87,8 @@ test("F22 every datagram of a join repeated a hundred times, in any order, makes
   network.filter(({ from, to, bytes }) => {
     // Those outside an association only; up to a round trip and a half late.
     if ((bytes[0]! & 4) === 0) return true
-    for (let i = 0; i < 100; i++, repeated++) network.inject(addressOf[from]!, addressOf[to]!, bytes, 5 + ((repeated * 7) % 30) / 2)
+    for (let i = 0; i < 100; i++, repeated++)
+      network.inject(addressOf[from]!, addressOf[to]!, bytes, 5 + ((repeated * 7) % 30) / 2)
     return true
   })
   const ledger = new Ledger(network, a, b)
@@ -145,14 +147,17 @@ test("F24 a token is good at the source, port, unique and slot it was made for, 
       entropy: (out) => void out.fill(++entropy),
       // Not a MAC; but it tells the same apart here.
       hmacSha256: (key, data) =>
-        Uint8Array.from({ length: 32 }, (_, i) => data.reduce((sum, byte, at) => (sum * 31 + byte + at + key[0]!) & 255, i)),
+        Uint8Array.from({ length: 32 }, (_, i) =>
+          data.reduce((sum, byte, at) => (sum * 31 + byte + at + key[0]!) & 255, i),
+        ),
     },
     0,
   )
   const source = Uint8Array.of(10, 0, 0, 1, 15, 160)
   const unique = new Uint8Array(8).fill(5)
   const token = jar.make(source, unique, 77, 0)
-  const isGood = (nowMs: number, it = token, from = source, who = unique, slot = 77): boolean => jar.check(it, from, who, slot, nowMs)
+  const isGood = (nowMs: number, it = token, from = source, who = unique, slot = 77): boolean =>
+    jar.check(it, from, who, slot, nowMs)
   expect(isGood(0)).toBe(true)
   expect(isGood(1, token, Uint8Array.of(10, 0, 0, 2, 15, 160))).toBe(false)
   expect(isGood(1, token, Uint8Array.of(10, 0, 0, 1, 15, 161))).toBe(false)
@@ -209,7 +214,8 @@ test("F25 two joins at once, in a thousand interleavings, make one peer on both 
     const { endpoint: b } = await bind("b")
     const events: string[] = []
     for (const endpoint of [a, b])
-      for (const name of ["joined", "rejoined", "restarted", "left"] as const) endpoint.on(name, () => events.push(name))
+      for (const name of ["joined", "rejoined", "restarted", "left"] as const)
+        endpoint.on(name, () => events.push(name))
     const joins = [a.join(`b:${PORT}`)]
     await network.advance(Math.floor(i / 100) * 8)
     if (b.sizes.halfOpen > 0) half++
@@ -228,7 +234,13 @@ test("F25 two joins at once, in a thousand interleavings, make one peer on both 
       uniques: [a.peers[0]?.unique, b.peers[0]?.unique],
       slots: [a.sizes.slots, b.sizes.slots],
     }
-    expect(seen).toEqual({ i, events: ["joined", "joined"], received: [100, 101], uniques: [b.unique, a.unique], slots: [1, 1] })
+    expect(seen).toEqual({
+      i,
+      events: ["joined", "joined"],
+      received: [100, 101],
+      uniques: [b.unique, a.unique],
+      slots: [1, 1],
+    })
     if (i % 100 === 0) await quiesceEndpoints(network, [a, b])
   }
   expect(half).toBeGreaterThan(10)
@@ -339,21 +351,32 @@ test("F32 a goodbye or reset is believed only with both uniques and both session
   await network.when(() => b.peers.length === 1)
   const sessionOf = (kind: string): Uint8Array =>
     fromHex(
-      recorded.flatMap(({ bytes }) => describeBytes(bytes, 1).packets).findLast((packet) => packet.kind === kind)!["session"] as string,
+      recorded.flatMap(({ bytes }) => describeBytes(bytes, 1).packets).findLast((packet) => packet.kind === kind)![
+        "session"
+      ] as string,
     )
   const stream = ledger.open(toB)
   stream.trySend(10)
   await network.until(stream.stream.flush())
   const genuine = recorded.findLast(({ to }) => to === "b")!.bytes
   const slot = new DataView(genuine.buffer).getUint32(1, true)
-  const forge = (identities: Parameters<typeof wire.pseudoHeaderSeed>[0], counter: number, isReset: boolean): Uint8Array => {
+  const forge = (
+    identities: Parameters<typeof wire.pseudoHeaderSeed>[0],
+    counter: number,
+    isReset: boolean,
+  ): Uint8Array => {
     const bytes = new Uint8Array(100)
     const writer = new wire.PacketWriter(bytes)
     wire.writePrefix(writer.view, 0, 1, false, slot, counter)
     writer.start(wire.PREFIX_BYTES[wire.PROFILE.checksum]!)
     if (isReset)
       writer.finish(
-        wire.writeReset(writer.view, writer.begin(wire.KIND.reset), { stream: stream.stream.id, reason: 9, final: 1, begun: 1 }),
+        wire.writeReset(writer.view, writer.begin(wire.KIND.reset), {
+          stream: stream.stream.id,
+          reason: 9,
+          final: 1,
+          begun: 1,
+        }),
       )
     else writer.finish(wire.writeReasonText(writer.view, writer.begin(wire.KIND.goodbye), { reason: 1, text: "" }))
     wire.sealChecksum(bytes, 0, writer.end, wire.pseudoHeaderSeed(identities))
@@ -369,9 +392,15 @@ test("F32 a goodbye or reset is believed only with both uniques and both session
   const before = b.stats().drops.tag
   let forged = 0
   for (const isReset of [false, true])
-    for (const identities of [{}, ...wrong]) network.inject(v4Of(a), v4Of(b), forge(identities, 1_000 + forged++, isReset))
+    for (const identities of [{}, ...wrong])
+      network.inject(v4Of(a), v4Of(b), forge(identities, 1_000 + forged++, isReset))
   await network.advance(50)
-  expect([b.stats().drops.tag - before, toB.state, b.peers.length, stream.stream.state]).toEqual([10, "joined", 1, "open"])
+  expect([b.stats().drops.tag - before, toB.state, b.peers.length, stream.stream.state]).toEqual([
+    10,
+    "joined",
+    1,
+    "open",
+  ])
   stream.trySend(10)
   await network.until(stream.stream.flush())
   // Who read all four can end it: this profile is none against those.
@@ -420,26 +449,29 @@ test.each([-1, 0, 1])(
   },
 )
 
-test.each([-1, 0, 1])("F33 a join confirmed %i ms from the instant at which it is given up is a peer, or nothing", async (offsetMs) => {
-  const scene = await makeScene()
-  const { evil, network, endpoint } = scene
-  evil.sendJoin(1, "")
-  await network.when(() => evil.packets("challenge").length > 0)
-  evil.sendJoin(2, evil.packets("challenge").at(-1)!["token"] as string)
-  await network.when(() => endpoint.sizes.halfOpen === 1)
-  const givenUpMs = network.now + 5_000
-  await network.when(() => evil.packets("accept").length > 0)
-  evil.slot = evil.packets("accept").at(-1)!["slot"] as number
-  // A datagram takes a millisecond.
-  await network.advance(givenUpMs + offsetMs - 1 - network.now)
-  evil.send(heartbeat)
-  await network.advance(1)
-  endpoint.assertInvariants()
-  const { peers, slots, halfOpen } = endpoint.sizes
-  expect([peers, slots, halfOpen]).toEqual(endpoint.peers.length === 1 ? [1, 1, 0] : [0, 0, 0])
-  if (offsetMs !== 0) expect(endpoint.peers.length).toBe(offsetMs < 0 ? 1 : 0)
-  await quiesceEndpoints(network, [endpoint])
-})
+test.each([-1, 0, 1])(
+  "F33 a join confirmed %i ms from the instant at which it is given up is a peer, or nothing",
+  async (offsetMs) => {
+    const scene = await makeScene()
+    const { evil, network, endpoint } = scene
+    evil.sendJoin(1, "")
+    await network.when(() => evil.packets("challenge").length > 0)
+    evil.sendJoin(2, evil.packets("challenge").at(-1)!["token"] as string)
+    await network.when(() => endpoint.sizes.halfOpen === 1)
+    const givenUpMs = network.now + 5_000
+    await network.when(() => evil.packets("accept").length > 0)
+    evil.slot = evil.packets("accept").at(-1)!["slot"] as number
+    // A datagram takes a millisecond.
+    await network.advance(givenUpMs + offsetMs - 1 - network.now)
+    evil.send(heartbeat)
+    await network.advance(1)
+    endpoint.assertInvariants()
+    const { peers, slots, halfOpen } = endpoint.sizes
+    expect([peers, slots, halfOpen]).toEqual(endpoint.peers.length === 1 ? [1, 1, 0] : [0, 0, 0])
+    if (offsetMs !== 0) expect(endpoint.peers.length).toBe(offsetMs < 0 ? 1 : 0)
+    await quiesceEndpoints(network, [endpoint])
+  },
+)
 
 test("F35 a name is asked for once a try, not for each datagram; what fails is tried again ever later, and its next answer is used", async () => {
   const { network, bind } = makeWorld(35)

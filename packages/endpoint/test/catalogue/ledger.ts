@@ -108,7 +108,17 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && Buffer.compare(a, b) === 0
 }
 
-const NOTHING = { peers: 0, slots: 0, joins: 0, halfOpen: 0, pool: 0, assemblyBytes: 0, timers: 0, sendPool: 0, streams: 0 }
+const NOTHING = {
+  peers: 0,
+  slots: 0,
+  joins: 0,
+  halfOpen: 0,
+  pool: 0,
+  assemblyBytes: 0,
+  timers: 0,
+  sendPool: 0,
+  streams: 0,
+}
 
 function checkStream({ stream, accountFault, isReliable, lengths, delivered, settled, isCut }: LedgerStream): void {
   const { accepted, acknowledged, unconfirmed, pending } = stream.account
@@ -121,10 +131,15 @@ function checkStream({ stream, accountFault, isReliable, lengths, delivered, set
   expect(delivered.length).toBe(lengths.length)
 }
 
-/** The end of a case: everything that was promised has come, once and whole; nothing else has; and nothing is left in memory. */
+/**
+ * The end of a case: everything that was promised has come, once and whole; nothing else has; and nothing is left in
+ * memory.
+ */
 export async function quiesce(ledger: Ledger, withinMs = 60_000): Promise<void> {
   const { network, streams, endpoints } = ledger
-  const flushes = streams.filter(({ stream, isCut }) => !isCut && stream.state !== "closed").map(({ stream }) => stream.flush())
+  const flushes = streams
+    .filter(({ stream, isCut }) => !isCut && stream.state !== "closed")
+    .map(({ stream }) => stream.flush())
   await network.until(Promise.all(flushes), withinMs)
   await network.advance(100)
   expect(ledger.violations).toEqual([])

@@ -1,4 +1,7 @@
-/** A box between two machines that rewrites addresses, as NATs do: the inner side knows only it, the outer side sees one of its ports. */
+/**
+ * A box between two machines that rewrites addresses, as NATs do: the inner side knows only it, the outer side sees one
+ * of its ports.
+ */
 import type { Address, ReceiveBatch, SendBatch, Transport } from "@x/transport/host"
 import { createSendBatch } from "@x/transport/host"
 import type { Network } from "@x/transport/simulated"
@@ -38,7 +41,9 @@ export class Nat {
   /** From now on the outer side sees another port; what is sent to the one before is lost. */
   async rebind(): Promise<void> {
     const before = this.#outside
-    this.#outside = await this.#network.until(this.#network.host(this.#name).bind({ port: 20_000 + this.rebinds++, v6: false }))
+    this.#outside = await this.#network.until(
+      this.#network.host(this.#name).bind({ port: 20_000 + this.rebinds++, v6: false }),
+    )
     this.#listen()
     await this.#network.until(before.close())
   }

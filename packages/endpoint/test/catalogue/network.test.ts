@@ -20,31 +20,36 @@ const BAD_PATHS: readonly (readonly [string, LinkOptions])[] = [
   ["a round trip of 1.5 s", { delayMs: 750 }],
 ]
 
-test.each(BAD_PATHS)("F47 over a path of %s peers join, and all that is reliable arrives once, both ways", async (_, link) => {
-  for (const seed of [1, 2, 3]) {
-    const { network, bind } = makeWorld(seed, link)
-    const { endpoint: a } = await bind("a", { joinTimeoutMs: 20_000 })
-    const { endpoint: b } = await bind("b")
-    const ledger = new Ledger(network, a, b)
-    const toB = await network.until(a.join(`b:${PORT}`))
-    await network.when(() => b.peers.length === 1)
-    const streams = (["reliable", "reliable-unordered", "best-effort", "latest", "fire-and-forget"] as const).flatMap((delivery) => [
-      ledger.open(toB, { delivery }),
-      ledger.open(b.peers[0]!, { delivery }),
-    ])
-    for (let i = 0; i < 40; i++) {
-      for (const stream of streams) stream.trySend(i % 10 === 9 ? 6_000 : 200)
-      await ledger.advance(20)
+test.each(BAD_PATHS)(
+  "F47 over a path of %s peers join, and all that is reliable arrives once, both ways",
+  async (_, link) => {
+    for (const seed of [1, 2, 3]) {
+      const { network, bind } = makeWorld(seed, link)
+      const { endpoint: a } = await bind("a", { joinTimeoutMs: 20_000 })
+      const { endpoint: b } = await bind("b")
+      const ledger = new Ledger(network, a, b)
+      const toB = await network.until(a.join(`b:${PORT}`))
+      await network.when(() => b.peers.length === 1)
+      const streams = (["reliable", "reliable-unordered", "best-effort", "latest", "fire-and-forget"] as const).flatMap(
+        (delivery) => [ledger.open(toB, { delivery }), ledger.open(b.peers[0]!, { delivery })],
+      )
+      for (let i = 0; i < 40; i++) {
+        for (const stream of streams) stream.trySend(i % 10 === 9 ? 6_000 : 200)
+        await ledger.advance(20)
+      }
+      network.links({ delayMs: 15 })
+      await quiesce(ledger)
     }
-    network.links({ delayMs: 15 })
-    await quiesce(ledger)
-  }
-})
+  },
+)
 
 test("F47 fifty of fifty join over a path that loses, or corrupts, three of ten in bursts, both ways", async () => {
   const tookMs: number[] = []
   for (let seed = 0; seed < 50; seed++)
-    for (const fault of [{ lossRate: 0.2, burst: { enterRate: 0.06, leaveRate: 0.4, lossRate: 1 } }, { corruptRate: 0.3 }]) {
+    for (const fault of [
+      { lossRate: 0.2, burst: { enterRate: 0.06, leaveRate: 0.4, lossRate: 1 } },
+      { corruptRate: 0.3 },
+    ]) {
       const { network, bind } = makeWorld(seed, { delayMs: 15, ...fault })
       const { endpoint: a } = await bind("a", { joinTimeoutMs: 20_000 })
       await bind("b")
@@ -53,7 +58,9 @@ test("F47 fifty of fifty join over a path that loses, or corrupts, three of ten 
       tookMs.push(network.now - startMs)
     }
   const slowest = tookMs.toSorted((x, y) => y - x)
-  console.log(`100 joins at 30 % loss or corruption: the slowest two took ${slowest[1]!.toFixed(0)} and ${slowest[0]!.toFixed(0)} ms`)
+  console.log(
+    `100 joins at 30 % loss or corruption: the slowest two took ${slowest[1]!.toFixed(0)} and ${slowest[0]!.toFixed(0)} ms`,
+  )
   expect([slowest.length, slowest[0]! <= 20_000]).toEqual([100, true])
 })
 
@@ -126,7 +133,8 @@ test("F50 on a link of one direction the side that hears nothing gives up, the o
   for (let i = 0; i < 400; i++) {
     for (const stream of streams) stream.trySend(1_000)
     await ledger.advance(20)
-    for (const { stream } of streams) expect([stream.unacknowledgedBytes <= 64 * 1_200, stream.parked.messages <= 16]).toEqual([true, true])
+    for (const { stream } of streams)
+      expect([stream.unacknowledgedBytes <= 64 * 1_200, stream.parked.messages <= 16]).toEqual([true, true])
   }
   for (const stream of streams) stream.isCut = true
   expect(events.filter((event) => event.startsWith("a"))).toEqual(["a unreachable", "a left"])
@@ -143,7 +151,9 @@ test("F50 of three, two that can't reach each other lose each other alone", asyn
   const { endpoint: b } = await bind("b", options)
   const { endpoint: c } = await bind("c", options)
   const ledger = new Ledger(network, a, b, c)
-  const [toB, toC, bToC] = await network.until(Promise.all([a.join(`b:${PORT}`), a.join(`c:${PORT}`), b.join(`c:${PORT}`)]))
+  const [toB, toC, bToC] = await network.until(
+    Promise.all([a.join(`b:${PORT}`), a.join(`c:${PORT}`), b.join(`c:${PORT}`)]),
+  )
   const streams = [ledger.open(toB), ledger.open(toC), ledger.open(bToC)]
   network.partition("a", "b", { both: false })
   for (let i = 0; i < 100; i++) {
@@ -202,7 +212,9 @@ test("F53 a NAK a thousand times a second resends a packet once a round trip, wi
   }
   const { packetsResent, rttMs } = peer.stats()
   const resends = (packetsResent - before.packetsResent) / 10
-  console.log(`a NAK 1,000 times in a second: each packet was sent ${resends} times again, round trip ${rttMs.toFixed(0)} ms`)
+  console.log(
+    `a NAK 1,000 times in a second: each packet was sent ${resends} times again, round trip ${rttMs.toFixed(0)} ms`,
+  )
   expect(resends).toBeGreaterThan(5)
   expect(resends).toBeLessThanOrEqual(1_000 / rttMs + 1)
   await quiesceEndpoints(network, [endpoint])
@@ -230,7 +242,9 @@ test("F55 with ten times what the path carries best effort delivers the freshest
   expect(delivered.length).toBeGreaterThan(130)
   // What comes is no older than window and queue hold.
   const agesMs = deliveredMs.map((ms, i) => ms - sentMs[delivered[i]!]!)
-  console.log(`best effort, ten times too much: ${delivered.length} of 2,000 came, at most ${Math.max(...agesMs).toFixed(0)} ms old`)
+  console.log(
+    `best effort, ten times too much: ${delivered.length} of 2,000 came, at most ${Math.max(...agesMs).toFixed(0)} ms old`,
+  )
   expect(Math.max(...agesMs)).toBeLessThan(1_500)
   await quiesce(ledger)
 })
@@ -239,7 +253,8 @@ test("F57 a consumer that reads nothing for a minute stops its sender, at flat m
   const { network, a, b, toB } = await makePair(57, { delayMs: 5 }, { parkedMessagesMax: 10, queuedMessagesMax: 20 })
   const ledger = new Ledger(network, a, b)
   const events: string[] = []
-  for (const endpoint of [a, b]) for (const name of ["unreachable", "left"] as const) endpoint.on(name, () => events.push(name))
+  for (const endpoint of [a, b])
+    for (const name of ["unreachable", "left"] as const) endpoint.on(name, () => events.push(name))
   let resume = (): void => {}
   b.on("stream", (it) => {
     it.pause()
@@ -250,7 +265,8 @@ test("F57 a consumer that reads nothing for a minute stops its sender, at flat m
   for (let i = 0; i < 600; i++) {
     while (stream.trySend(5_000) !== "refused");
     await ledger.advance(100, 100)
-    if (i > 50) sizes.add(JSON.stringify([a.sizes.sendPool, stream.stream.parked.messages, b.sizes.pool, b.stats().queuedBytes]))
+    if (i > 50)
+      sizes.add(JSON.stringify([a.sizes.sendPool, stream.stream.parked.messages, b.sizes.pool, b.stats().queuedBytes]))
   }
   expect([stream.delivered.length, events]).toEqual([0, []])
   // In a minute it hasn't moved.
@@ -266,7 +282,11 @@ test.each([
 ] as const)(
   "F58 a narrow place %s is kept busy, and what is sent again stays little",
   async (name, rateBitsPerSecond, queueBytes, seconds) => {
-    const { network, a, b, toB } = await makePair(58, { delayMs: 20, rateBitsPerSecond: 100_000_000, queueBytes: 1_000_000 })
+    const { network, a, b, toB } = await makePair(58, {
+      delayMs: 20,
+      rateBitsPerSecond: 100_000_000,
+      queueBytes: 1_000_000,
+    })
     const ledger = new Ledger(network, a, b)
     const stream = ledger.open(toB)
     const offer = async (): Promise<void> => {
@@ -284,7 +304,9 @@ test.each([
     const after = toB.stats()
     const share = (8 * (delivered() - start)) / rateBitsPerSecond / seconds
     const resent = (after.packetsResent - before.packetsResent) / (after.packetsSent - before.packetsSent)
-    console.log(`a narrow place ${name}: ${(100 * share).toFixed(0)} % of it used, ${(100 * resent).toFixed(1)} % sent again`)
+    console.log(
+      `a narrow place ${name}: ${(100 * share).toFixed(0)} % of it used, ${(100 * resent).toFixed(1)} % sent again`,
+    )
     expect(share).toBeGreaterThan(0.85)
     expect(resent).toBeLessThan(0.2)
     network.links({ delayMs: 20, rateBitsPerSecond: 100_000_000 })
@@ -368,7 +390,8 @@ test("F61 behind a NAT that forgets its port every 20 s delivery goes on, of one
   await network.when(() => b.peers.length === 1)
   const events: string[] = []
   for (const endpoint of [a, b])
-    for (const name of ["left", "rejoined", "restarted", "unreachable"] as const) endpoint.on(name, () => events.push(name))
+    for (const name of ["left", "rejoined", "restarted", "unreachable"] as const)
+      endpoint.on(name, () => events.push(name))
   const streams = [ledger.open(toB), ledger.open(b.peers[0]!)]
   let longestMs = 0
   for (let i = 0; i < 600; i++) {

@@ -46,7 +46,11 @@ async function genuine(protection: "none" | "checksum") {
     const { packets } = describeBytes(bytes, protection === "none" ? 0 : 1)
     if (to === "b") kinds.set(packets.map(({ kind }) => kind).join(), bytes)
   }
-  return { ...world, datagrams: [...kinds.values()], kinds: new Set([...kinds.keys()].flatMap((names) => names.split(","))) }
+  return {
+    ...world,
+    datagrams: [...kinds.values()],
+    kinds: new Set([...kinds.keys()].flatMap((names) => names.split(","))),
+  }
 }
 
 /** What an outsider's datagram must not change. */
@@ -177,7 +181,13 @@ test("F05 lengths of nothing, past the end and far too large are dropped, and no
     // A whole message that says it is longer than its payload.
     for (const length of [100, 2 ** 14, 2 ** 20])
       evil.send((writer) => {
-        const at = wire.writeSequencedBody(writer.view, writer.begin(wire.KIND.sequenced), 1, 0, wire.deliveryByte(3, wire.FORM.whole))
+        const at = wire.writeSequencedBody(
+          writer.view,
+          writer.begin(wire.KIND.sequenced),
+          1,
+          0,
+          wire.deliveryByte(3, wire.FORM.whole),
+        )
         writer.finish(wire.writeWholeHeader(writer.view, at, 1, length) + 5)
       })
   })
@@ -241,7 +251,10 @@ test("F08 a join that is cut off anywhere is dropped, and nothing is answered or
     })
     expect(drops).toEqual({ "too-short": 12, truncated: length - 12 })
   }
-  expect([evil.received, endpoint.sizes]).toEqual([[], { ...endpoint.sizes, slots: 0, halfOpen: 0, peers: 0, timers: 0 }])
+  expect([evil.received, endpoint.sizes]).toEqual([
+    [],
+    { ...endpoint.sizes, slots: 0, halfOpen: 0, peers: 0, timers: 0 },
+  ])
   // One byte more, and it is a join.
   network.inject(source, v4Of(endpoint), joins[0]!.slice(0, fields(0)))
   await network.advance(10)
@@ -338,28 +351,31 @@ test("F12 a message above what the peer takes is refused before a byte of it is 
   expect(b.stats().drops["message-too-large"]).toBe(0)
 })
 
-test.each([1_200, 9_000, 65_507])("F13 datagrams of exactly %i B are used whole, and none longer is taken", async (datagramBytes) => {
-  const { network, a, b, toB } = await makePair(13, { delayMs: 5 }, { datagramBytes })
-  const ledger = new Ledger(network, a, b)
-  const recorded = record(network)
-  const stream = ledger.open(toB)
-  stream.trySend(300_000)
-  await network.until(stream.stream.flush())
-  expect(Math.max(...recorded.map(({ bytes }) => bytes.length))).toBe(datagramBytes)
-  const before = b.stats().drops["too-long"]
-  let longer = 0
-  for (const length of [datagramBytes + 1, 1_201, 9_000, 9_001, 65_507]) {
-    if (length <= datagramBytes || length > 65_507) continue
-    // A good one with bytes behind it: cut off it would pass.
-    const bytes = new Uint8Array(length)
-    bytes.set(recorded.findLast(({ to }) => to === "b")!.bytes)
-    network.inject(v4Of(a), v4Of(b), bytes)
-    longer++
-  }
-  await network.advance(10)
-  expect(b.stats().drops["too-long"] - before).toBe(longer)
-  await quiesce(ledger)
-})
+test.each([1_200, 9_000, 65_507])(
+  "F13 datagrams of exactly %i B are used whole, and none longer is taken",
+  async (datagramBytes) => {
+    const { network, a, b, toB } = await makePair(13, { delayMs: 5 }, { datagramBytes })
+    const ledger = new Ledger(network, a, b)
+    const recorded = record(network)
+    const stream = ledger.open(toB)
+    stream.trySend(300_000)
+    await network.until(stream.stream.flush())
+    expect(Math.max(...recorded.map(({ bytes }) => bytes.length))).toBe(datagramBytes)
+    const before = b.stats().drops["too-long"]
+    let longer = 0
+    for (const length of [datagramBytes + 1, 1_201, 9_000, 9_001, 65_507]) {
+      if (length <= datagramBytes || length > 65_507) continue
+      // A good one with bytes behind it: cut off it would pass.
+      const bytes = new Uint8Array(length)
+      bytes.set(recorded.findLast(({ to }) => to === "b")!.bytes)
+      network.inject(v4Of(a), v4Of(b), bytes)
+      longer++
+    }
+    await network.advance(10)
+    expect(b.stats().drops["too-long"] - before).toBe(longer)
+    await quiesce(ledger)
+  },
+)
 
 test("F15 statuses about what was never sent, in the future, or all there could be, are counted and change nothing", async () => {
   const scene = await makeScene()
@@ -417,7 +433,13 @@ test("F17 what was acknowledged stays so, whatever edges come later; limits out 
   evil.sendJoin(1, "")
   await network.when(() => evil.packets("challenge").length > 0)
   const token = evil.packets("challenge")[0]!["token"] as string
-  const bad: Partial<wire.Limits>[] = [{ inFlight: 0 }, { inFlight: 2 ** 32 - 1 }, { spread: 0 }, { spread: 100 }, { datagramBytes: 0 }]
+  const bad: Partial<wire.Limits>[] = [
+    { inFlight: 0 },
+    { inFlight: 2 ** 32 - 1 },
+    { spread: 0 },
+    { spread: 100 },
+    { datagramBytes: 0 },
+  ]
   const drops = await dropsOf(scene, () => {
     for (const limits of bad) evil.sendJoin(2, token, { limits: { ...evil.limits, ...limits } })
   })
@@ -450,7 +472,10 @@ test("F18 of 65,536 streams that were never opened as many are remembered as we 
   }
   await network.advance(20)
   const { drops } = endpoint.stats()
-  expect([drops["not-open"] - before["not-open"], drops["streams-full"] - before["streams-full"]]).toEqual([64, 65_536 - 64])
+  expect([drops["not-open"] - before["not-open"], drops["streams-full"] - before["streams-full"]]).toEqual([
+    64,
+    65_536 - 64,
+  ])
   // One answer for each of those that are remembered, and again a few times: not one for each packet.
   expect(evil.packets("status").length).toBeLessThan(64 * 10)
   const honest = await EvilPeer.bind(network, "honest", endpoint.addresses[0]!)

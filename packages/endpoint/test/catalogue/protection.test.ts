@@ -1,4 +1,5 @@
-// Profiles with keys, attacked by who doesn't know the secret: forged, replayed, reflected and cut datagrams, floods, and keys that change meanwhile.
+// Profiles with keys, attacked by who doesn't know the secret: forged, replayed, reflected and cut datagrams, floods,
+// and keys that change meanwhile.
 import { Endpoint, type EndpointOptions, fixed, type Peer } from "@x/endpoint"
 import { systemHost } from "@x/transport"
 import { createNetwork, type LinkOptions, type Network, type SimulatedHost } from "@x/transport/simulated"
@@ -22,7 +23,12 @@ interface Guarded {
 }
 
 /** Endpoints of one secret; what they seal is watched, which takes memory. */
-function guarded(seed: number, protection: "mac" | "aead" = "aead", link: LinkOptions = { delayMs: 5 }, isWatched = true): Guarded {
+function guarded(
+  seed: number,
+  protection: "mac" | "aead" = "aead",
+  link: LinkOptions = { delayMs: 5 },
+  isWatched = true,
+): Guarded {
   const watch = new NonceWatch(systemHost().crypto)
   const network = createNetwork({ seed, link, crypto: isWatched ? watch : systemHost().crypto })
   const hosts: SimulatedHost[] = []
@@ -61,7 +67,11 @@ const slotOf = ({ bytes }: Recorded): number => wire.prefixSlot(viewOf(bytes), 0
 function readdressed({ bytes }: Recorded, fields: { slot?: number; counter?: number; epoch?: number }): Uint8Array {
   const view = viewOf(bytes)
   const copy = bytes.slice()
-  const { slot = wire.prefixSlot(view, 0), counter = wire.prefixCounter(view, 0), epoch = wire.prefixEpoch(view, 0) } = fields
+  const {
+    slot = wire.prefixSlot(view, 0),
+    counter = wire.prefixCounter(view, 0),
+    epoch = wire.prefixEpoch(view, 0),
+  } = fields
   wire.writePrefix(viewOf(copy), 0, (bytes[0]! & 3) as wire.Profile, false, slot, counter, epoch)
   return copy
 }
@@ -81,7 +91,8 @@ describe.each(["mac", "aead"] as const)("%s", (protection) => {
     const genuine = recorded.filter(({ to }) => to === "b").map(({ bytes }) => bytes)
     const before = b.stats().drops.tag
     for (const bytes of genuine)
-      for (const tagBytes of [4, 8, 12, 15]) network.inject(v4Of(a), v4Of(b), bytes.subarray(0, bytes.length - 16 + tagBytes))
+      for (const tagBytes of [4, 8, 12, 15])
+        network.inject(v4Of(a), v4Of(b), bytes.subarray(0, bytes.length - 16 + tagBytes))
     await network.advance(1)
     expect([b.stats().drops.tag - before, received]).toEqual([4 * genuine.length, []])
     for (const bytes of genuine) network.inject(v4Of(a), v4Of(b), bytes)
@@ -134,7 +145,9 @@ describe.each(["mac", "aead"] as const)("%s", (protection) => {
     }
     network.inject(v4Of(a), v4Of(c), readdressed(datagram, { slot: slots.c }))
     await network.advance(5)
-    expect([a.stats().drops.tag - before[0]!, c.stats().drops.tag + c.stats().drops.duplicate - before[1]!]).toEqual([10, 11])
+    expect([a.stats().drops.tag - before[0]!, c.stats().drops.tag + c.stats().drops.duplicate - before[1]!]).toEqual([
+      10, 11,
+    ])
     expect([a.peers.length, b.peers.length, c.peers.length]).toEqual([2, 1, 1])
   })
 
@@ -144,7 +157,11 @@ describe.each(["mac", "aead"] as const)("%s", (protection) => {
     await network.advance(50)
     const [sent, peers] = [b.stats().transport.datagramsSent, b.peers.length]
     const before = b.stats().drops.profile
-    for (const profile of [wire.PROFILE.none, wire.PROFILE.checksum, protection === "mac" ? wire.PROFILE.aead : wire.PROFILE.mac])
+    for (const profile of [
+      wire.PROFILE.none,
+      wire.PROFILE.checksum,
+      protection === "mac" ? wire.PROFILE.aead : wire.PROFILE.mac,
+    ])
       for (const handshake of [false, true])
         for (let counter = 1; counter <= 50; counter++) {
           const bytes = datagram.bytes.slice()
@@ -258,7 +275,9 @@ test("F40 ten changes of keys under loss of a fifth, reordering and forged next 
   }
   await network.until(stream.stream.flush(), 60_000)
   const received = a.stats().transport.datagramsReceived + b.stats().transport.datagramsReceived - before[1]!
-  console.log(`${epochs.size} epochs, ${forged} forged, ${received} datagrams received, ${watch.opened - before[0]!} checked`)
+  console.log(
+    `${epochs.size} epochs, ${forged} forged, ${received} datagrams received, ${watch.opened - before[0]!} checked`,
+  )
   expect(forged).toBeGreaterThanOrEqual(10_000)
   expect(watch.opened - before[0]!).toBeLessThanOrEqual(received)
   expect([watch.repeated, stream.delivered.length, a.peers]).toEqual([[], stream.lengths.length, [toB]])
@@ -345,7 +364,10 @@ test(
     }
     // Altered somewhere, cut, or made up, with a prefix that looks good.
     const fuzzed = await answers((i) => {
-      const bytes = i % 3 === 0 ? new Uint8Array(30 + random(1_170)).map(() => random(256)) : genuine[random(genuine.length)]!.slice()
+      const bytes =
+        i % 3 === 0
+          ? new Uint8Array(30 + random(1_170)).map(() => random(256))
+          : genuine[random(genuine.length)]!.slice()
       bytes[0] = wire.PROFILE.aead | (i % 2 === 0 ? 4 : 0)
       if (i % 5 === 0) bytes.fill(0, 1, 5)
       bytes[12 + random(bytes.length - 12)]! ^= 1 + random(255)
@@ -420,7 +442,8 @@ test("F22 every datagram of a join by keys, a hundred times and in any order, ma
   network.filter((datagram) => {
     if (!isHandshake(datagram)) return true
     const { from, to, bytes } = datagram
-    for (let i = 0; i < 100; i++, repeated++) network.inject(addressOf[from]!, addressOf[to]!, bytes, 5 + ((repeated * 7) % 30) / 2)
+    for (let i = 0; i < 100; i++, repeated++)
+      network.inject(addressOf[from]!, addressOf[to]!, bytes, 5 + ((repeated * 7) % 30) / 2)
     return true
   })
   const ledger = new Ledger(network, a, b)

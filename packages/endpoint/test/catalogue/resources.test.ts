@@ -143,7 +143,8 @@ test("F65 thousands of half-open joins that expire, and of peers that vanish, le
   const baseline = { ...hub.sizes }
   // Each of its own address: another one from the same would be a restart.
   const evils: EvilPeer[] = []
-  for (let i = 0; i < 1_000; i++) evils.push(await EvilPeer.bind(network, `evil ${i % 50}`, hub.addresses[0]!, 5_000 + i))
+  for (let i = 0; i < 1_000; i++)
+    evils.push(await EvilPeer.bind(network, `evil ${i % 50}`, hub.addresses[0]!, 5_000 + i))
   let most = 0
   for (let i = 1; i <= 4_000; i++) {
     const evil = evils[i >>> 2] ?? evils[0]!

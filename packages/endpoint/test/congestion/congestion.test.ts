@@ -8,7 +8,13 @@ import { makePair, makeWorld, pattern, PORT } from "../world.ts"
 
 const DATAGRAM = 1_200
 
-function feed(controller: ReturnType<CongestionFactory>, nowMs: number, deliveredBytes: number, lostBytes = 0, srttMs = 20): void {
+function feed(
+  controller: ReturnType<CongestionFactory>,
+  nowMs: number,
+  deliveredBytes: number,
+  lostBytes = 0,
+  srttMs = 20,
+): void {
   controller.onFeedback({ ...createDeliverySample(), nowMs, srttMs, minRttMs: srttMs, deliveredBytes, lostBytes })
 }
 
@@ -30,22 +36,25 @@ test("the window doubles in a round trip until something is lost, then grows by 
 
 test("the window shrinks once in a round trip, however often and however much loss is told, and never below its least", () => {
   fc.assert(
-    fc.property(fc.array(fc.record({ gapMs: fc.integer({ min: 0, max: 30 }), lost: fc.integer({ min: 0, max: 50 }) })), (events) => {
-      const controller = lossBased()(DATAGRAM)
-      let nowMs = 0
-      let reducedMs = -Infinity
-      for (const { gapMs, lost } of events) {
-        nowMs += gapMs
-        const before = controller.windowBytes
-        feed(controller, nowMs, DATAGRAM, lost * DATAGRAM)
-        if (controller.windowBytes < before) {
-          expect(nowMs - reducedMs).toBeGreaterThanOrEqual(20)
-          expect(controller.windowBytes).toBeGreaterThanOrEqual(before * 0.7 - 1e-6)
-          reducedMs = nowMs
+    fc.property(
+      fc.array(fc.record({ gapMs: fc.integer({ min: 0, max: 30 }), lost: fc.integer({ min: 0, max: 50 }) })),
+      (events) => {
+        const controller = lossBased()(DATAGRAM)
+        let nowMs = 0
+        let reducedMs = -Infinity
+        for (const { gapMs, lost } of events) {
+          nowMs += gapMs
+          const before = controller.windowBytes
+          feed(controller, nowMs, DATAGRAM, lost * DATAGRAM)
+          if (controller.windowBytes < before) {
+            expect(nowMs - reducedMs).toBeGreaterThanOrEqual(20)
+            expect(controller.windowBytes).toBeGreaterThanOrEqual(before * 0.7 - 1e-6)
+            reducedMs = nowMs
+          }
+          expect(controller.windowBytes).toBeGreaterThanOrEqual(4 * DATAGRAM)
         }
-        expect(controller.windowBytes).toBeGreaterThanOrEqual(4 * DATAGRAM)
-      }
-    }),
+      },
+    ),
   )
 })
 
@@ -72,7 +81,11 @@ async function bulk(
   congestion: CongestionFactory,
   lossRate: number,
 ): Promise<{ rate: number; lost: number; queueMs: number }> {
-  const { network, a, b, toB } = await makePair(seed, { delayMs: 10 }, { congestion, windowBytes: 4_194_304, windowPackets: 4_096 })
+  const { network, a, b, toB } = await makePair(
+    seed,
+    { delayMs: 10 },
+    { congestion, windowBytes: 4_194_304, windowPackets: 4_096 },
+  )
   network.links({ delayMs: 10, rateBitsPerSecond: 80_000_000, queueBytes: 200_000, lossRate })
   let bytes = 0
   b.handle(1, ({ length }) => (bytes += length))
@@ -100,8 +113,13 @@ test("on a link of 80 Mbit/s and 20 ms the default fills the link, and loses lit
 }, 60_000)
 
 test("under random loss what is fixed keeps its rate; the default doesn't, which is known", async () => {
-  const [kept, shrunk] = [await bulk(2, fixed({ windowBytes: 400_000, paceBytesPerMs: 9_000 }), 0.01), await bulk(2, lossBased(), 0.01)]
-  console.log(`1 % loss: fixed ${(100 * kept.rate).toFixed(0)} %, loss-based ${(100 * shrunk.rate).toFixed(0)} % of the link`)
+  const [kept, shrunk] = [
+    await bulk(2, fixed({ windowBytes: 400_000, paceBytesPerMs: 9_000 }), 0.01),
+    await bulk(2, lossBased(), 0.01),
+  ]
+  console.log(
+    `1 % loss: fixed ${(100 * kept.rate).toFixed(0)} %, loss-based ${(100 * shrunk.rate).toFixed(0)} % of the link`,
+  )
   expect(kept.rate).toBeGreaterThan(0.8)
   expect(shrunk.rate).toBeGreaterThan(0.05)
 }, 60_000)
@@ -187,7 +205,11 @@ test.each<[string, CongestionFactory, string]>([
     },
     "no memory",
   ],
-  ["starts with no window", () => ({ ...STARTS, windowBytes: Number.NaN }), "windowBytes of a controller must be a number from 1"],
+  [
+    "starts with no window",
+    () => ({ ...STARTS, windowBytes: Number.NaN }),
+    "windowBytes of a controller must be a number from 1",
+  ],
   ["starts with no pace", () => ({ ...STARTS, paceBytesPerMs: 0 }), "paceBytesPerMs of a controller must be above 0"],
   [
     "throws when something is sent",

@@ -20,7 +20,11 @@ export class Tap {
 
   constructor() {
     const transport: Partial<Transport> = {
-      capabilities: { receiveBufferBytes: 1_048_576, timerMs: 1, families: [4] } as unknown as Transport["capabilities"],
+      capabilities: {
+        receiveBufferBytes: 1_048_576,
+        timerMs: 1,
+        families: [4],
+      } as unknown as Transport["capabilities"],
       registerSlab: (bytes) => this.#slabs.push(bytes) - 1,
       releaseSlab: () => {},
       retainAddress: (id) => void this.held.set(id, (this.held.get(id) ?? 0) + 1),
@@ -39,7 +43,8 @@ export class Tap {
   #send(batch: SendBatch): number {
     const count = Math.min(batch.count, this.room)
     this.room -= count
-    for (let row = 0; row < count; row++) this.sent.push({ bytes: this.#sealed(batch, row), address: batch.address[row]! })
+    for (let row = 0; row < count; row++)
+      this.sent.push({ bytes: this.#sealed(batch, row), address: batch.address[row]! })
     return count
   }
 

@@ -6,7 +6,14 @@ import { LIMITS } from "../peer/limits.ts"
 
 function makeSession(unique: number, remote = 1): Session {
   const bytes = (value: number): Uint8Array => new Uint8Array(8).fill(value)
-  return { unique: bytes(unique), publicKey: undefined, local: bytes(9), remote: bytes(remote), limits: LIMITS, beganMs: 0 }
+  return {
+    unique: bytes(unique),
+    publicKey: undefined,
+    local: bytes(9),
+    remote: bytes(remote),
+    limits: LIMITS,
+    beganMs: 0,
+  }
 }
 
 function makeEntry(join: string, host: string, session: Session = makeSession(1)): HalfOpen {
@@ -32,7 +39,7 @@ test("a session is found by what both sides call it, and another one of the same
   expect(table.sessionOf(makeSession(1))).toBe(session)
   expect(table.sessionOf(makeSession(1, 2))).toBeUndefined()
   expect(table.sessionWith(makeSession(1, 2))).toBe(session)
-  expect([table.isReplacing(session), table.isReplacing(makeSession(1, 2)), table.isReplacing(makeSession(2))]).toEqual([
-    ...[false, true, false],
-  ])
+  expect([table.isReplacing(session), table.isReplacing(makeSession(1, 2)), table.isReplacing(makeSession(2))]).toEqual(
+    [...[false, true, false]],
+  )
 })

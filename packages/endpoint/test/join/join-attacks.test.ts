@@ -1,6 +1,6 @@
 /**
- * Joins under attack by who reads them and sends datagrams of his own, without the secret; and by members who have it. Whoever could also hold datagrams back is
- * not kept from anything here.
+ * Joins under attack by who reads them and sends datagrams of his own, without the secret; and by members who have it.
+ * Whoever could also hold datagrams back is not kept from anything here.
  */
 import type { Endpoint, EndpointOptions } from "@x/endpoint"
 import type { Address } from "@x/transport/host"
@@ -34,7 +34,8 @@ describe.each(["with keys of their own", "with the secret alone"])("members %s",
   const isKeyed = which === "with keys of their own"
   const bind = (world: Group, name: string, options?: EndpointOptions): Promise<Endpoint> =>
     isKeyed ? world.member(name, ["a", "b", "c"], options) : world.keyless(name, options)
-  const join = (from: Endpoint): Promise<unknown> => from.join(`10.0.0.2:${PORT}`, isKeyed ? { publicKey: publicKeyOf("b") } : {})
+  const join = (from: Endpoint): Promise<unknown> =>
+    from.join(`10.0.0.2:${PORT}`, isKeyed ? { publicKey: publicKeyOf("b") } : {})
 
   test.each(["the asked one", "another address"])(
     "a join that is shown to its own sender, who refuses it, from %s, isn't refused",
@@ -94,7 +95,8 @@ describe.each(["with keys of their own", "with the secret alone"])("members %s",
     network.host("c")
     let bytesToC = 0
     network.filter(({ from, to, bytes }) => {
-      if (from === "a" && to === "b" && isJoin(bytes)) network.inject({ family: 4, host: "10.0.0.3", port: 9 }, v4Of(b), bytes.slice(), 1)
+      if (from === "a" && to === "b" && isJoin(bytes))
+        network.inject({ family: 4, host: "10.0.0.3", port: 9 }, v4Of(b), bytes.slice(), 1)
       if (from === "b" && to === "c") {
         if (isJoin(bytes)) network.inject(v4Of(b), v4Of(a), bytes.slice(), 1)
         else bytesToC += bytes.length
@@ -123,7 +125,8 @@ describe.each(["with keys of their own", "with the secret alone"])("members %s",
     network.host("c")
     let shown = 0
     listen(network, (from, to, bytes) => {
-      if (from === "a" && to === "b" && shown === 0) network.inject({ family: 4, host: "10.0.0.3", port: 9 }, v4Of(b), bytes)
+      if (from === "a" && to === "b" && shown === 0)
+        network.inject({ family: 4, host: "10.0.0.3", port: 9 }, v4Of(b), bytes)
       if (from === "b" && to === "c" && shown++ === 0) network.inject(v4Of(b), v4Of(a), bytes)
     })
     expect(await stateOf(network.until(join(a)))).toBe("joined")
@@ -141,7 +144,8 @@ describe.each(["with keys of their own", "with the secret alone"])("members %s",
         if (to === "b" && isJoin(bytes)) copies.push(bytes.slice())
         return to !== "b"
       })
-      const ask = (from: Endpoint): Promise<unknown> => from.join(`10.0.0.1:${PORT}`, isKeyed ? { publicKey: publicKeyOf("b") } : {})
+      const ask = (from: Endpoint): Promise<unknown> =>
+        from.join(`10.0.0.1:${PORT}`, isKeyed ? { publicKey: publicKeyOf("b") } : {})
       for (let i = 0; i < 100; i++) {
         const former = await bind(world, "c", { port: 5_000 + i })
         void ask(former).catch(() => {})
@@ -151,7 +155,8 @@ describe.each(["with keys of their own", "with the secret alone"])("members %s",
       network.filter(() => true)
       const a = await bind(world, "a")
       const flood = (): void => {
-        for (const [i, bytes] of copies.entries()) network.inject({ family: 4, host: v4Of(a).host, port: 20_000 + i }, v4Of(b), bytes)
+        for (const [i, bytes] of copies.entries())
+          network.inject({ family: 4, host: v4Of(a).host, port: 20_000 + i }, v4Of(b), bytes)
       }
       flood()
       await network.advance(20)
@@ -232,7 +237,8 @@ test.each([1_000, 1_500])(
     hostB.failSends("full")
     for (let i = 0; i < 60; i++) network.inject({ family: 4, host: "172.16.0.2", port: 1_000 + i }, v4Of(b), copies[0]!)
     await network.advance(1)
-    for (let i = 0; i < others; i++) network.inject({ family: 4, host: "10.0.0.2", port: 1_000 + i }, v4Of(b), new Uint8Array(20))
+    for (let i = 0; i < others; i++)
+      network.inject({ family: 4, host: "10.0.0.2", port: 1_000 + i }, v4Of(b), new Uint8Array(20))
     await network.advance(1)
     hostB.failSends(undefined)
     const before = b.stats().transport.datagramsSent
@@ -245,7 +251,10 @@ test("a forged answer from who wasn't asked costs no exchange of keys", async ()
   const { network, keyless } = group(12)
   let exchanges = 0
   const host = network.host("a")
-  const counting = { ...host.crypto, x25519: (own: Uint8Array, theirs: Uint8Array) => (exchanges++, host.crypto.x25519(own, theirs)) }
+  const counting = {
+    ...host.crypto,
+    x25519: (own: Uint8Array, theirs: Uint8Array) => (exchanges++, host.crypto.x25519(own, theirs)),
+  }
   const a = await keyless("a", { host: hostWith(host, { crypto: counting }) })
   void a.join(`10.0.0.9:${PORT}`, { timeoutMs: 1_000 }).catch(() => {})
   await network.advance(1)

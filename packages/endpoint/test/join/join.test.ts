@@ -68,7 +68,8 @@ test("F25 both ends see one peer after a simultaneous join, whatever the delays,
     const { endpoint: b } = await bind("b")
     const events: string[] = []
     for (const endpoint of [a, b])
-      for (const name of ["joined", "rejoined", "restarted", "left"] as const) endpoint.on(name, () => events.push(name))
+      for (const name of ["joined", "rejoined", "restarted", "left"] as const)
+        endpoint.on(name, () => events.push(name))
     const [toB, toA] = await network.until(
       Promise.all([a.join(`10.0.0.2:${PORT}`), b.join(seed % 2 === 0 ? `10.0.0.1:${PORT}` : `[fd00::1]:${PORT}`)]),
     )
@@ -185,7 +186,11 @@ describe("families", () => {
     const { network } = makeWorld(10)
     const bind = (name: string, families: { v4?: boolean; v6?: boolean }): Promise<Endpoint> =>
       network.until(Endpoint.bind({ host: network.host(name, families), port: PORT }))
-    const [four, six, dual] = [await bind("four", { v6: false }), await bind("six", { v4: false }), await bind("dual", {})]
+    const [four, six, dual] = [
+      await bind("four", { v6: false }),
+      await bind("six", { v4: false }),
+      await bind("dual", {}),
+    ]
     const received: string[] = []
     dual.handle(1, ({ peer }) => received.push(peer.address.host))
     const peers = await network.until(Promise.all([four.join(`dual:${PORT}`), six.join(`dual:${PORT}`)]))
@@ -328,48 +333,53 @@ describe.each(Object.entries(PROTECTED))("after its own `joined` (%s)", (_, make
     ["with both", { delayMs: 15, jitterMs: 15, lossRate: 0.2, reorderRate: 0.2, duplicateRate: 0.1 }],
   ]
   describe.each(PATHS)("%s", (_path, link) => {
-    test.each(["one after the other", "all at once"])("all that each of three says at once arrives: they join %s", async (how) => {
-      for (let seed = 0; seed < runs(5); seed++) {
-        const { network, bind, join } = makeChat(seed, link)
-        const heard: string[] = []
-        const events: string[] = []
-        const people = new Map<string, Endpoint>()
-        const say = (name: string, when: string, peer: Peer): void => {
-          const text = new TextEncoder().encode(`${name} ${when}`)
-          expect(peer.open().trySend(1, text)).toBe("sent")
+    test.each(["one after the other", "all at once"])(
+      "all that each of three says at once arrives: they join %s",
+      async (how) => {
+        for (let seed = 0; seed < runs(5); seed++) {
+          const { network, bind, join } = makeChat(seed, link)
+          const heard: string[] = []
+          const events: string[] = []
+          const people = new Map<string, Endpoint>()
+          const say = (name: string, when: string, peer: Peer): void => {
+            const text = new TextEncoder().encode(`${name} ${when}`)
+            expect(peer.open().trySend(1, text)).toBe("sent")
+          }
+          for (const name of CHATTERS) {
+            const endpoint = await bind(name)
+            people.set(name, endpoint)
+            const known = new Set<Peer>()
+            endpoint.on("joined", (peer) => {
+              known.add(peer)
+              say(name, "joined", peer)
+            })
+            for (const event of ["rejoined", "restarted", "left"] as const)
+              endpoint.on(event, () => events.push(`${name}: ${event}`))
+            // Nothing of anybody comes before it is told of.
+            endpoint.on("stream", ({ peer }) => expect(known.has(peer)).toBe(true))
+            endpoint.handle(1, ({ bytes, peer }) => {
+              expect(known.has(peer)).toBe(true)
+              heard.push(`${name} heard ${new TextDecoder().decode(bytes)}`)
+            })
+          }
+          const enter = async (name: string, others: readonly string[]): Promise<void> => {
+            const joining = others.map((other) => join(people.get(name)!, other))
+            // Right after the join, to those who are there.
+            await Promise.all(joining.map(async (it) => say(name, "has joined", await it)))
+          }
+          const others = (name: string, i: number): readonly string[] =>
+            how === "all at once" ? CHATTERS.filter((it) => it !== name) : CHATTERS.slice(0, i)
+          if (how === "all at once")
+            await network.until(Promise.all(CHATTERS.map((name, i) => enter(name, others(name, i)))), 120_000)
+          else for (const [i, name] of CHATTERS.entries()) await network.until(enter(name, others(name, i)), 120_000)
+          await network.advance(20_000)
+          const expected = CHATTERS.flatMap((name, i) => [
+            ...CHATTERS.filter((it) => it !== name).map((other) => `${other} heard ${name} joined`),
+            ...others(name, i).map((other) => `${other} heard ${name} has joined`),
+          ])
+          expect([seed, events, heard.toSorted()]).toEqual([seed, [], expected.toSorted()])
         }
-        for (const name of CHATTERS) {
-          const endpoint = await bind(name)
-          people.set(name, endpoint)
-          const known = new Set<Peer>()
-          endpoint.on("joined", (peer) => {
-            known.add(peer)
-            say(name, "joined", peer)
-          })
-          for (const event of ["rejoined", "restarted", "left"] as const) endpoint.on(event, () => events.push(`${name}: ${event}`))
-          // Nothing of anybody comes before it is told of.
-          endpoint.on("stream", ({ peer }) => expect(known.has(peer)).toBe(true))
-          endpoint.handle(1, ({ bytes, peer }) => {
-            expect(known.has(peer)).toBe(true)
-            heard.push(`${name} heard ${new TextDecoder().decode(bytes)}`)
-          })
-        }
-        const enter = async (name: string, others: readonly string[]): Promise<void> => {
-          const joining = others.map((other) => join(people.get(name)!, other))
-          // Right after the join, to those who are there.
-          await Promise.all(joining.map(async (it) => say(name, "has joined", await it)))
-        }
-        const others = (name: string, i: number): readonly string[] =>
-          how === "all at once" ? CHATTERS.filter((it) => it !== name) : CHATTERS.slice(0, i)
-        if (how === "all at once") await network.until(Promise.all(CHATTERS.map((name, i) => enter(name, others(name, i)))), 120_000)
-        else for (const [i, name] of CHATTERS.entries()) await network.until(enter(name, others(name, i)), 120_000)
-        await network.advance(20_000)
-        const expected = CHATTERS.flatMap((name, i) => [
-          ...CHATTERS.filter((it) => it !== name).map((other) => `${other} heard ${name} joined`),
-          ...others(name, i).map((other) => `${other} heard ${name} has joined`),
-        ])
-        expect([seed, events, heard.toSorted()]).toEqual([seed, [], expected.toSorted()])
-      }
-    })
+      },
+    )
   })
 })

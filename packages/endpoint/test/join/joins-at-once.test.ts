@@ -1,4 +1,7 @@
-/** Joins that cross: however two incarnations come to join each other, by as many names, addresses, sides and times as they like, it is one session for as long as both live. */
+/**
+ * Joins that cross: however two incarnations come to join each other, by as many names, addresses, sides and times as
+ * they like, it is one session for as long as both live.
+ */
 import { Endpoint, type EndpointOptions, type Peer } from "@x/endpoint"
 import { systemHost } from "@x/transport"
 import type { Host } from "@x/transport/host"
@@ -88,14 +91,23 @@ const PATHS: readonly LinkOptions[] = [
 /** Resolves `other` as `b`, last address first. */
 function withAlias(host: Host): Host {
   return hostWith(host, {
-    resolve: async (name, signal) => (name === "other" ? (await host.resolve("b", signal)).toReversed() : host.resolve(name, signal)),
+    resolve: async (name, signal) =>
+      name === "other" ? (await host.resolve("b", signal)).toReversed() : host.resolve(name, signal),
   })
 }
 
 async function meet(seed: number, options: EndpointOptions): Promise<Meeting> {
   const network = createNetwork({ seed, link: PATHS[seed % PATHS.length]!, crypto: systemHost().crypto })
   const bind = (name: string): Promise<Endpoint> =>
-    network.until(Endpoint.bind({ port: PORT, heartbeatMs: 200, joinTimeoutMs: 20_000, ...options, host: withAlias(network.host(name)) }))
+    network.until(
+      Endpoint.bind({
+        port: PORT,
+        heartbeatMs: 200,
+        joinTimeoutMs: 20_000,
+        ...options,
+        host: withAlias(network.host(name)),
+      }),
+    )
   const [a, b] = [await bind("a"), await bind("b")]
   let state = seed * 2_654_435_761
   const draw = (below: number): number => {
@@ -111,7 +123,8 @@ async function run(way: Way, seed: number, options: EndpointOptions): Promise<vo
   const events: string[] = []
   const received = { a: 0, b: 0 }
   for (const [name, endpoint] of Object.entries({ a, b }) as ["a" | "b", Endpoint][]) {
-    for (const event of ["joined", "rejoined", "restarted", "left"] as const) endpoint.on(event, () => events.push(`${name} ${event}`))
+    for (const event of ["joined", "rejoined", "restarted", "left"] as const)
+      endpoint.on(event, () => events.push(`${name} ${event}`))
     endpoint.handle(1, () => received[name]++)
     // Whoever is joined goes on at once.
     endpoint.on("joined", (peer: Peer) => {
@@ -123,7 +136,11 @@ async function run(way: Way, seed: number, options: EndpointOptions): Promise<vo
   await network.until(Promise.all(joining), 60_000)
   network.links({ delayMs: 10 })
   await network.advance(8_000)
-  const state = [events.toSorted(), received, [a, b].map(({ sizes }) => [sizes.peers, sizes.slots, sizes.joins, sizes.halfOpen])]
+  const state = [
+    events.toSorted(),
+    received,
+    [a, b].map(({ sizes }) => [sizes.peers, sizes.slots, sizes.joins, sizes.halfOpen]),
+  ]
   expect([seed, ...state]).toEqual([
     seed,
     ["a joined", "b joined"],
@@ -154,7 +171,8 @@ test("with keys, an accept that comes as late as it likes, while the other side 
     network.links({ delayMs: 10 })
     const events: string[] = []
     for (const endpoint of [a, b])
-      for (const event of ["joined", "rejoined", "restarted", "left"] as const) endpoint.on(event, () => events.push(event))
+      for (const event of ["joined", "rejoined", "restarted", "left"] as const)
+        endpoint.on(event, () => events.push(event))
     let isHeld = false
     network.filter(({ from, bytes }) => {
       // The first accept: outside an association, and sealed with what an exchange gave.
@@ -197,7 +215,8 @@ test("two joins to the same peer at once give one peer on both sides", async () 
     ["a", a],
     ["b", b],
   ] as const)
-    for (const name of ["joined", "rejoined", "restarted", "left"] as const) e.on(name, () => events.push(`${n} ${name}`))
+    for (const name of ["joined", "rejoined", "restarted", "left"] as const)
+      e.on(name, () => events.push(`${n} ${name}`))
   const first = a.join(`b:${PORT}`)
   await network.advance(5)
   const [p, q] = await network.until(Promise.all([first, a.join(`b:${PORT}`)]))

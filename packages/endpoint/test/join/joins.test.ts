@@ -34,7 +34,11 @@ test("a join comes out as a value on both sides, of one session, and changes no 
   if (owner?.kind !== "half-open") throw new Error("it is not half open")
   expect(b.events()).toEqual([])
   const theirs = b.joins.confirm(owner.entry, 5)
-  expect([theirs.session.unique, theirs.session.local, theirs.session.remote]).toEqual([a.unique, session.remote, session.local])
+  expect([theirs.session.unique, theirs.session.local, theirs.session.remote]).toEqual([
+    a.unique,
+    session.remote,
+    session.local,
+  ])
   expect([b.joins.halfOpenCount, b.joins.nextTimeoutMs, a.joins.count]).toEqual([0, Infinity, 0])
 })
 
@@ -42,7 +46,9 @@ test("a join that nobody answers ends at its deadline, and leaves neither slot n
   const a = new Side(A)
   const call = ask(a, B, 0)
   for (let nowMs = 0; nowMs <= 1_000; nowMs += 50) a.joins.poll(nowMs)
-  expect(a.events()).toEqual([{ kind: "settled", calls: [call], result: { kind: "timeout", reason: REASON.timeout, text: "" } }])
+  expect(a.events()).toEqual([
+    { kind: "settled", calls: [call], result: { kind: "timeout", reason: REASON.timeout, text: "" } },
+  ])
   a.carry(new Side(B), A, 1_000)
   expect([a.slots.count, a.joins.timers, a.tap.held.get(B)]).toEqual([0, 0, 0])
 })

@@ -23,7 +23,10 @@ export class Side {
   #draws = 0
 
   /** `secret`: its datagrams are sealed with keys that come of it. */
-  constructor(id: number, { limits = LIMITS, secret }: { readonly limits?: Limits; readonly secret?: Uint8Array } = {}) {
+  constructor(
+    id: number,
+    { limits = LIMITS, secret }: { readonly limits?: Limits; readonly secret?: Uint8Array } = {},
+  ) {
     const { transport } = this.tap
     const settings = { ...settingsOf({}), profile: secret === undefined ? PROFILE.none : PROFILE.mac }
     const unique = new Uint8Array(8).fill(id)
@@ -38,13 +41,26 @@ export class Side {
     }
     const crypto = secret && createNetwork({ seed: id }).host("a").crypto
     const sealed =
-      crypto && new SealedHandshakes({ crypto, identity: undefined, entropy: cookies.entropy }, [secret], settings.datagramBytes)
-    const associations = new Associations({ transport, settings, unique, crypto, slots, waiting: outbox, inFlightMax: 64 })
+      crypto &&
+      new SealedHandshakes({ crypto, identity: undefined, entropy: cookies.entropy }, [secret], settings.datagramBytes)
+    const associations = new Associations({
+      transport,
+      settings,
+      unique,
+      crypto,
+      slots,
+      waiting: outbox,
+      inFlightMax: 64,
+    })
     const is = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
     const known = this.known
     this.joins = new Joins({
       ...{ own: { unique, limits }, settings, transport, outbox, associations, sealed, cookies, nowMs: 0 },
-      slots: { take: (at) => slots.take(id, at), set: (slot, owner) => slots.set(slot, owner), free: (slot, at) => slots.free(slot, at) },
+      slots: {
+        take: (at) => slots.take(id, at),
+        set: (slot, owner) => slots.set(slot, owner),
+        free: (slot, at) => slots.free(slot, at),
+      },
       peers: {
         get size() {
           return known.length

@@ -50,7 +50,11 @@ test("whatever is lost or late by less than three seconds, each datagram that co
   fc.assert(
     fc.property(
       fc.array(step, { minLength: 50, maxLength: 400 }),
-      fc.record({ datagrams: fc.integer({ min: 1, max: 20 }), ageMs: fc.integer({ min: 1, max: 20_000 }), datagramsMax: fc.constant(1e9) }),
+      fc.record({
+        datagrams: fc.integer({ min: 1, max: 20 }),
+        ageMs: fc.integer({ min: 1, max: 20_000 }),
+        datagramsMax: fc.constant(1e9),
+      }),
       (steps, limits) => {
         const [a, b] = sides(limits)
         const events: { readonly atMs: number; readonly run: (nowMs: number) => void }[] = []

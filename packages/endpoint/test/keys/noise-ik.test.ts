@@ -32,13 +32,21 @@ describe.each([
   ["system", systemHost().crypto],
   ["simulated", createNetwork({ seed: 1 }).host("a").crypto],
 ])("static keys, with the cryptography of the %s host", (_, crypto) => {
-  const keyOf = (privateKey: string): StaticKey => ({ privateKey: hex(privateKey), publicKey: crypto.x25519PublicKey(hex(privateKey)) })
+  const keyOf = (privateKey: string): StaticKey => ({
+    privateKey: hex(privateKey),
+    publicKey: crypto.x25519PublicKey(hex(privateKey)),
+  })
   const partsOf = (own: string, other: Partial<IkParts> = {}): IkParts => ({
     ...{ crypto, prologue: hex(VECTOR.prologue), psk: hex(VECTOR.psk), own: keyOf(own) },
     ...other,
   })
   const begin = (): IkInitiator =>
-    IkInitiator.begin(partsOf(VECTOR.initiatorStatic), hex(VECTOR.responderPublic), hex(VECTOR.initiator), hex(VECTOR.payloads[0]))!
+    IkInitiator.begin(
+      partsOf(VECTOR.initiatorStatic),
+      hex(VECTOR.responderPublic),
+      hex(VECTOR.initiator),
+      hex(VECTOR.payloads[0]),
+    )!
 
   test("give the messages and keys of the published vector", () => {
     const initiator = begin()

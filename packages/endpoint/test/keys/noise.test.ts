@@ -40,8 +40,17 @@ describe.each([
   ["system", systemHost().crypto],
   ["simulated", createNetwork({ seed: 1 }).host("a").crypto],
 ])("the key exchange of a join, with the cryptography of the %s host", (_name, crypto) => {
-  function exchange(psks: readonly [Uint8Array, Uint8Array], prologues: readonly [Uint8Array, Uint8Array] = [PROLOGUE, PROLOGUE]) {
-    const initiator = new NoiseInitiator(crypto, prologues[0], new NoiseKey(crypto, psks[0]), KEYS[0], hex(VECTOR.messages[0].payload))
+  function exchange(
+    psks: readonly [Uint8Array, Uint8Array],
+    prologues: readonly [Uint8Array, Uint8Array] = [PROLOGUE, PROLOGUE],
+  ) {
+    const initiator = new NoiseInitiator(
+      crypto,
+      prologues[0],
+      new NoiseKey(crypto, psks[0]),
+      KEYS[0],
+      hex(VECTOR.messages[0].payload),
+    )
     const responder = NoiseResponder.read(crypto, prologues[1], new NoiseKey(crypto, psks[1]), initiator.message)
     return { initiator, responder, answer: responder?.write(KEYS[1], hex(VECTOR.messages[1].payload)) }
   }
@@ -72,15 +81,21 @@ describe.each([
 
   test("every flipped bit and every cut of either message is refused, and the genuine answer is still taken", () => {
     const { initiator, answer } = exchange([PSK, PSK])
-    const forged = (message: Uint8Array, bit: number): Uint8Array => message.with(bit >>> 3, message[bit >>> 3]! ^ (1 << (bit & 7)))
+    const forged = (message: Uint8Array, bit: number): Uint8Array =>
+      message.with(bit >>> 3, message[bit >>> 3]! ^ (1 << (bit & 7)))
     for (let bit = 0; bit < 8 * initiator.message.length; bit += 7)
-      expect(NoiseResponder.read(crypto, PROLOGUE, new NoiseKey(crypto, PSK), forged(initiator.message, bit))).toBeUndefined()
+      expect(
+        NoiseResponder.read(crypto, PROLOGUE, new NoiseKey(crypto, PSK), forged(initiator.message, bit)),
+      ).toBeUndefined()
     for (let bit = 0; bit < 8 * answer!.message.length; bit += 7) {
-      // The topmost bit of a public key is of no meaning to the exchange (RFC 7748 §5), but it is part of what was said.
+      // The topmost bit of a public key is of no meaning to the exchange (RFC 7748 §5), but it is part of what was
+      // said.
       expect(initiator.read(forged(answer!.message, bit))).toBeUndefined()
     }
     for (const length of [0, 31, 32, 47, answer!.message.length - 1]) {
-      expect(NoiseResponder.read(crypto, PROLOGUE, new NoiseKey(crypto, PSK), initiator.message.subarray(0, length))).toBeUndefined()
+      expect(
+        NoiseResponder.read(crypto, PROLOGUE, new NoiseKey(crypto, PSK), initiator.message.subarray(0, length)),
+      ).toBeUndefined()
       expect(initiator.read(answer!.message.subarray(0, length))).toBeUndefined()
     }
     expect(initiator.read(answer!.message)?.result).toEqual(answer!.result)
@@ -92,7 +107,9 @@ describe.each([
     // Whoever knows the secret can send one as the first message.
     const weak = { ...crypto, x25519PublicKey: () => new Uint8Array(KEY_BYTES) }
     const { message } = new NoiseInitiator(weak, PROLOGUE, new NoiseKey(weak, PSK), KEYS[0], new Uint8Array(0))
-    expect(NoiseResponder.read(crypto, PROLOGUE, new NoiseKey(crypto, PSK), message)?.write(KEYS[1], new Uint8Array(0))).toBeUndefined()
+    expect(
+      NoiseResponder.read(crypto, PROLOGUE, new NoiseKey(crypto, PSK), message)?.write(KEYS[1], new Uint8Array(0)),
+    ).toBeUndefined()
     expect(responder).toBeDefined()
   })
 
@@ -127,7 +144,11 @@ describe("the key schedule", () => {
 
   test("gives other keys in each direction, epoch and association", () => {
     const seen = new Set<string>()
-    const results = [result, { ...result, transcript: new Uint8Array(32) }, { ...result, chainingKey: new Uint8Array(32) }]
+    const results = [
+      result,
+      { ...result, transcript: new Uint8Array(32) },
+      { ...result, chainingKey: new Uint8Array(32) },
+    ]
     for (const each of results)
       for (const chain of Object.values(keyChains(crypto, each)))
         for (let epoch = 0; epoch < 300; epoch++) seen.add(toHex(chain.next().key))

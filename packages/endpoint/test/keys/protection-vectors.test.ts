@@ -82,7 +82,10 @@ describe.each([
         open: keyChains(crypto, result).fromInitiator,
         retire: () => {},
       })
-      const plain = Uint8Array.of(...prefixOf(PROFILE[profile], false, slot, counter, protection.epoch), ...fromHex(packets))
+      const plain = Uint8Array.of(
+        ...prefixOf(PROFILE[profile], false, slot, counter, protection.epoch),
+        ...fromHex(packets),
+      )
       const out = new Uint8Array(plain.length + 16)
       sealers[protection.sealer - 1]!.seal(plain, 0, plain.length, out, 0)
       expect(toHex(out)).toBe(sealed)
@@ -94,7 +97,11 @@ describe.each([
   test("a join and its accept have these bytes, and give these keys", () => {
     const { handshake } = vectors
     const keys = [handshake.joinerPrivateKey, handshake.receiverPrivateKey]
-    const host = { crypto, identity: undefined, entropy: (bytes: Uint8Array): void => bytes.set(fromHex(keys.shift()!)) }
+    const host = {
+      crypto,
+      identity: undefined,
+      entropy: (bytes: Uint8Array): void => bytes.set(fromHex(keys.shift()!)),
+    }
     const sealed = new SealedHandshakes(host, [new TextEncoder().encode(vectors.secret)], 1_200)
     const prefix = prefixOf(PROFILE.aead, true, 0, handshake.attempt, 0)
     const initiator = sealed.begin(prefix, fromHex(handshake.joinPackets))
@@ -126,7 +133,8 @@ test("the keys and datagrams are those that Node's HKDF and AES-GCM give, writte
     const cipher = createCipheriv("aes-256-gcm", fromHex(key), nonce)
     const clear = profile === "mac" ? Buffer.concat([prefix, fromHex(packets)]) : Buffer.from(prefix)
     cipher.setAAD(Buffer.concat([fromHex(vectors.associated), clear]))
-    const encrypted = profile === "mac" ? cipher.final() : Buffer.concat([cipher.update(fromHex(packets)), cipher.final()])
+    const encrypted =
+      profile === "mac" ? cipher.final() : Buffer.concat([cipher.update(fromHex(packets)), cipher.final()])
     expect(toHex(Buffer.concat([clear, encrypted, cipher.getAuthTag()]))).toBe(sealed)
   }
 })

@@ -28,25 +28,31 @@ describe.each(["mac", "aead"] as const)("%s", (protection) => {
 
   test("messages arrive whole, once and in order, whatever the path does", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.integer(), link, fc.array(fc.integer({ min: 0, max: 4_000 }), { maxLength: 30 }), async (seed, path, lengths) => {
-        const world = makeWorld(seed, path)
-        const { endpoint: a } = await world.bind("a", { joinTimeoutMs: 60_000, windowPackets: 32, ...options })
-        const { endpoint: b } = await world.bind("b", options)
-        const received: Uint8Array[] = []
-        b.handle(9, (message) => received.push(message.copy()))
-        const peer = await world.network.until(a.join(`b:${PORT}`), 60_000)
-        const stream = peer.open()
-        const done = async (): Promise<void> => {
-          for (const [i, length] of lengths.entries()) await stream.send(9, pattern(length, i))
-          await stream.end()
-        }
-        await world.network.until(done(), 600_000)
-        expect(received).toEqual(lengths.map((length, i) => pattern(length, i)))
-        a.assertInvariants()
-        await world.network.until(a.close(), 20_000)
-        await world.network.until(b.close(), 20_000)
-        for (const endpoint of [a, b]) expect(endpoint.sizes).toMatchObject({ peers: 0, slots: 0, joins: 0, pool: 0, timers: 0 })
-      }),
+      fc.asyncProperty(
+        fc.integer(),
+        link,
+        fc.array(fc.integer({ min: 0, max: 4_000 }), { maxLength: 30 }),
+        async (seed, path, lengths) => {
+          const world = makeWorld(seed, path)
+          const { endpoint: a } = await world.bind("a", { joinTimeoutMs: 60_000, windowPackets: 32, ...options })
+          const { endpoint: b } = await world.bind("b", options)
+          const received: Uint8Array[] = []
+          b.handle(9, (message) => received.push(message.copy()))
+          const peer = await world.network.until(a.join(`b:${PORT}`), 60_000)
+          const stream = peer.open()
+          const done = async (): Promise<void> => {
+            for (const [i, length] of lengths.entries()) await stream.send(9, pattern(length, i))
+            await stream.end()
+          }
+          await world.network.until(done(), 600_000)
+          expect(received).toEqual(lengths.map((length, i) => pattern(length, i)))
+          a.assertInvariants()
+          await world.network.until(a.close(), 20_000)
+          await world.network.until(b.close(), 20_000)
+          for (const endpoint of [a, b])
+            expect(endpoint.sizes).toMatchObject({ peers: 0, slots: 0, joins: 0, pool: 0, timers: 0 })
+        },
+      ),
       { numRuns: runs(25) },
     )
   })
@@ -94,8 +100,12 @@ describe.each(["mac", "aead"] as const)("%s", (protection) => {
     const { endpoint: a } = await bind("a", { protection, secrets: [OTHER] })
     const { endpoint: plain } = await bind("c", { protection: "checksum" })
     const { endpoint: b } = await bind("b", options)
-    await expect(network.until(a.join(`b:${PORT}`, { timeoutMs: 2_000 }))).rejects.toMatchObject({ code: "join-timeout" })
-    await expect(network.until(plain.join(`b:${PORT}`, { timeoutMs: 2_000 }))).rejects.toMatchObject({ code: "join-timeout" })
+    await expect(network.until(a.join(`b:${PORT}`, { timeoutMs: 2_000 }))).rejects.toMatchObject({
+      code: "join-timeout",
+    })
+    await expect(network.until(plain.join(`b:${PORT}`, { timeoutMs: 2_000 }))).rejects.toMatchObject({
+      code: "join-timeout",
+    })
     expect(b.stats().transport.datagramsSent).toBe(0)
     expect(b.stats().drops).toMatchObject({ tag: expect.any(Number), profile: expect.any(Number) })
     expect(b.stats().drops.tag).toBeGreaterThan(2)
@@ -138,15 +148,21 @@ describe.each(["mac", "aead"] as const)("%s", (protection) => {
     a.setSecrets([OTHER, SECRET])
     b.setSecrets([SECRET, OTHER])
     say(2)
-    const third = await network.until(Endpoint.bind({ host: network.host("c"), port: PORT, protection, secrets: [OTHER] }))
+    const third = await network.until(
+      Endpoint.bind({ host: network.host("c"), port: PORT, protection, secrets: [OTHER] }),
+    )
     await network.until(third.join(`b:${PORT}`))
     b.setSecrets([OTHER])
     a.setSecrets([OTHER])
     say(3)
     await network.when(() => received.length === 3)
     expect(received).toEqual([1, 2, 3])
-    const late = await network.until(Endpoint.bind({ host: network.host("d"), port: PORT, protection, secrets: [SECRET] }))
-    await expect(network.until(late.join(`b:${PORT}`, { timeoutMs: 1_000 }))).rejects.toMatchObject({ code: "join-timeout" })
+    const late = await network.until(
+      Endpoint.bind({ host: network.host("d"), port: PORT, protection, secrets: [SECRET] }),
+    )
+    await expect(network.until(late.join(`b:${PORT}`, { timeoutMs: 1_000 }))).rejects.toMatchObject({
+      code: "join-timeout",
+    })
   })
 })
 
@@ -154,7 +170,15 @@ test("a run is the same with a simulated host's cryptography and with this machi
   const run = async (options: Partial<NetworkOptions>): Promise<string> => {
     const network = createNetwork({ seed: 7, link: { delayMs: 5, lossRate: 0.05 }, ...options })
     const bind = (name: string): Promise<Endpoint> =>
-      network.until(Endpoint.bind({ host: network.host(name), port: PORT, protection: "aead", secrets: [SECRET], rekeyAgeMs: 1_000 }))
+      network.until(
+        Endpoint.bind({
+          host: network.host(name),
+          port: PORT,
+          protection: "aead",
+          secrets: [SECRET],
+          rekeyAgeMs: 1_000,
+        }),
+      )
     const a = await bind("a")
     await bind("b")
     const stream = (await network.until(a.join(`b:${PORT}`))).open()
@@ -169,7 +193,8 @@ test("a run is the same with a simulated host's cryptography and with this machi
 })
 
 describe("secrets", () => {
-  const bind = (options: EndpointOptions): Promise<Endpoint> => Endpoint.bind({ host: createNetwork({ seed: 1 }).host("a"), ...options })
+  const bind = (options: EndpointOptions): Promise<Endpoint> =>
+    Endpoint.bind({ host: createNetwork({ seed: 1 }).host("a"), ...options })
 
   test.each([
     ["a short one", { protection: "aead", secrets: ["fifteen letters"] }, /16 bytes or more, not 15; x keygen/],
@@ -182,7 +207,11 @@ describe("secrets", () => {
     ["a line of a file as it is", { secrets: [`${SECRET}\n`] }, /ends with white space: secretsFrom/],
     ["some that nobody uses", { protection: "checksum", secrets: [SECRET] }, /uses no secrets/],
     ["a profile that there isn't", { protection: "toString" as "mac" }, /"none", "checksum", "mac" or "aead"/],
-    ["keys that last too short", { secrets: [SECRET], rekeyDatagrams: 1_023 }, /rekeyDatagrams must be a whole number from 1024/],
+    [
+      "keys that last too short",
+      { secrets: [SECRET], rekeyDatagrams: 1_023 },
+      /rekeyDatagrams must be a whole number from 1024/,
+    ],
   ] as const)("%s: an error at once, which says what to do and shows none", async (_, options, message) => {
     const error = await bind(options as EndpointOptions).catch((it: unknown) => it)
     expect(error).toMatchObject({ code: "invalid-option", message: expect.stringMatching(message) })
@@ -209,7 +238,9 @@ describe("secrets", () => {
   test("are in nothing that an endpoint shows", async () => {
     const bytes = new TextEncoder().encode(SECRET)
     const endpoint = await bind({ secrets: [bytes] })
-    expect(inspect(endpoint, { depth: 9, showHidden: true }) + JSON.stringify(endpoint.stats())).not.toMatch(/correct|horse|staple/)
+    expect(inspect(endpoint, { depth: 9, showHidden: true }) + JSON.stringify(endpoint.stats())).not.toMatch(
+      /correct|horse|staple/,
+    )
     expect(() => endpoint.setSecrets(["too short"])).toThrow(/16 bytes or more/)
     const open = await bind({ protection: "checksum" })
     expect(() => open.setSecrets([SECRET])).toThrow(/bound without secrets/)

@@ -7,23 +7,27 @@ const DATAGRAM = 1_200
 
 test("a paced sender keeps to its pace over any second, with bursts of a few milliseconds, however late its timers fire", () => {
   fc.assert(
-    fc.property(fc.integer({ min: 100, max: 100_000 }), fc.infiniteStream(fc.integer({ min: 0, max: 3 })), (pace, lateness) => {
-      const pacer = new Pacer()
-      let nowMs = 0
-      let sent = 0
-      while (nowMs < 1_000) {
-        while (pacer.isOpen(pace, nowMs)) {
-          pacer.spend(DATAGRAM)
-          sent += DATAGRAM
+    fc.property(
+      fc.integer({ min: 100, max: 100_000 }),
+      fc.infiniteStream(fc.integer({ min: 0, max: 3 })),
+      (pace, lateness) => {
+        const pacer = new Pacer()
+        let nowMs = 0
+        let sent = 0
+        while (nowMs < 1_000) {
+          while (pacer.isOpen(pace, nowMs)) {
+            pacer.spend(DATAGRAM)
+            sent += DATAGRAM
+          }
+          const next = pacer.nextMs(pace, 1)
+          expect(next).toBeGreaterThan(nowMs)
+          nowMs = next + (lateness.next().value as number)
         }
-        const next = pacer.nextMs(pace, 1)
-        expect(next).toBeGreaterThan(nowMs)
-        nowMs = next + (lateness.next().value as number)
-      }
-      expect(sent).toBeLessThanOrEqual(pace * (nowMs + 4) + 4_096 + DATAGRAM)
-      // A timer three milliseconds late still finds all of its budget.
-      expect(sent).toBeGreaterThanOrEqual(pace * 990 - DATAGRAM)
-    }),
+        expect(sent).toBeLessThanOrEqual(pace * (nowMs + 4) + 4_096 + DATAGRAM)
+        // A timer three milliseconds late still finds all of its budget.
+        expect(sent).toBeGreaterThanOrEqual(pace * 990 - DATAGRAM)
+      },
+    ),
     { numRuns: runs(50) },
   )
 })

@@ -7,7 +7,10 @@ import { SendGate } from "../../src/path/send-gate.ts"
 import { SentDatagrams } from "../../src/path/sent-datagrams.ts"
 import { LIMITS } from "../peer/limits.ts"
 
-function makeGate(windowBytes: number, paceBytesPerMs = Infinity): { gate: SendGate; sent: SentDatagrams; send: (bytes: number) => void } {
+function makeGate(
+  windowBytes: number,
+  paceBytesPerMs = Infinity,
+): { gate: SendGate; sent: SentDatagrams; send: (bytes: number) => void } {
   const size = new PathSize(settingsOf({}), LIMITS)
   const gate = new SendGate(fixed({ windowBytes, paceBytesPerMs })(size.datagramBytesMax), size, 1)
   const sent = new SentDatagrams()

@@ -21,7 +21,8 @@ test("feedback tells round trips, what is in flight, and what was lost; reorderi
         feedback.bytes = delivered * DATAGRAM
         feedback.datagrams = delivered
         // One that overtook nobody tells the path's round trip; one that was late its own.
-        if (sent.handleFeedback(feedback, 20, nowMs, sample) && sample.rttMs >= 0) expect(sample.rttMs).toBeGreaterThanOrEqual(10)
+        if (sent.handleFeedback(feedback, 20, nowMs, sample) && sample.rttMs >= 0)
+          expect(sample.rttMs).toBeGreaterThanOrEqual(10)
       }
       for (const [i, fate] of fates.entries()) {
         const counter = i + 1
@@ -41,7 +42,11 @@ test("feedback tells round trips, what is in flight, and what was lost; reorderi
         sent.add(fates.length + i + 1, DATAGRAM, true, nowMs)
         arrive(fates.length + i + 1, nowMs + 10)
       }
-      expect([sent.lostBytes, sent.inFlightBytes, sent.deliveredBytes]).toEqual([lost * DATAGRAM, 0, delivered * DATAGRAM])
+      expect([sent.lostBytes, sent.inFlightBytes, sent.deliveredBytes]).toEqual([
+        lost * DATAGRAM,
+        0,
+        delivered * DATAGRAM,
+      ])
     }),
   )
 })

@@ -35,7 +35,14 @@ function makeParts(nextMs: { outgoing: number; incoming: number }) {
 test("the next time to come back is that at which the first of all is due, and not before", () => {
   const ms = fc.nat(20_000)
   const maybe = fc.oneof(ms, fc.constant(Infinity))
-  const drawn = { outgoing: maybe, incoming: maybe, feedbackMs: maybe, retireMs: maybe, state: fc.nat(2), saysGoodbye: fc.boolean() }
+  const drawn = {
+    outgoing: maybe,
+    incoming: maybe,
+    feedbackMs: maybe,
+    retireMs: maybe,
+    state: fc.nat(2),
+    saysGoodbye: fc.boolean(),
+  }
   fc.assert(
     fc.property(fc.record(drawn), ({ feedbackMs, retireMs, state, saysGoodbye, ...nextMs }) => {
       const { parts, path } = makeParts(nextMs)

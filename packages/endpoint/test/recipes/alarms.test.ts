@@ -11,7 +11,11 @@ async function start(seed: number, link: LinkOptions) {
     collect(await network.until(Endpoint.bind({ host, port: 4000 })), (name, text) => heard.push(`${name}: ${text}`))
     return host
   }
-  const raise = station(await network.until(Endpoint.bind({ host: network.host("boiler") })), "boiler", "collector:4000")
+  const raise = station(
+    await network.until(Endpoint.bind({ host: network.host("boiler") })),
+    "boiler",
+    "collector:4000",
+  )
   return { network, heard, startCollector, raise }
 }
 

@@ -3,7 +3,11 @@ import { expect, test } from "vitest"
 import { type Due, DueQueue } from "../../src/schedule/due-queue.ts"
 
 test("whatever was set, moved and removed, each comes out once, in the order of its last deadline", () => {
-  const step = fc.record({ item: fc.nat(9), dueMs: fc.oneof(fc.nat(20), fc.constant(Infinity)), isRemoved: fc.boolean() })
+  const step = fc.record({
+    item: fc.nat(9),
+    dueMs: fc.oneof(fc.nat(20), fc.constant(Infinity)),
+    isRemoved: fc.boolean(),
+  })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const queue = new DueQueue<Due>()

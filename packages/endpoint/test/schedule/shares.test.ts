@@ -75,8 +75,19 @@ test("a message as large as may be is lent while nothing else is, small ones hav
     ...{ lending: "square", isInLots: true },
   })
   const [first, second] = [shares.share(), shares.share()]
-  expect([first.take(801), first.take(800), first.take(8), second.take(8), second.take(100)]).toEqual([false, true, true, true, false])
-  expect([second.fits(100), second.fits(100, 700), second.isFull(100), second.isFull(801)]).toEqual([false, true, false, true])
+  expect([first.take(801), first.take(800), first.take(8), second.take(8), second.take(100)]).toEqual([
+    false,
+    true,
+    true,
+    true,
+    false,
+  ])
+  expect([second.fits(100), second.fits(100, 700), second.isFull(100), second.isFull(801)]).toEqual([
+    false,
+    true,
+    false,
+    true,
+  ])
   // The small one goes, and there is room for another small one, though the large one stays.
   first.give(8)
   expect([first.take(100), first.take(8)]).toEqual([false, true])

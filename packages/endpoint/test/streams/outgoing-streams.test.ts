@@ -40,7 +40,10 @@ test("a shut window stops all streams, and one path taking the place of another 
   expect(sender.poll()).toEqual([])
   sender.path = sender.makePath(1_000_000)
   expect(sender.poll()).toHaveLength(10 - before)
-  expect(sender.tap.sent.map(({ address }) => address)).toEqual([...Array(before).fill(1), ...Array(10 - before).fill(2)])
+  expect(sender.tap.sent.map(({ address }) => address)).toEqual([
+    ...Array(before).fill(1),
+    ...Array(10 - before).fill(2),
+  ])
 })
 
 test("a full socket stops the sender with all that it didn't take still to send", () => {

@@ -1,6 +1,16 @@
 import { fixed } from "@x/endpoint"
 import { PacketPool, RepeatPace, RttEstimator, streamOptions } from "@x/stream"
-import { KIND, MODE, type Mode, PacketCursor, PROFILE, readStream, TAG_BYTES, wholeHeaderBytes, writeWholeHeader } from "@x/wire"
+import {
+  KIND,
+  MODE,
+  type Mode,
+  PacketCursor,
+  PROFILE,
+  readStream,
+  TAG_BYTES,
+  wholeHeaderBytes,
+  writeWholeHeader,
+} from "@x/wire"
 import { settingsOf } from "../../src/api/options.ts"
 import { Outbox } from "../../src/datagram/outbox.ts"
 import { createScratch } from "../../src/datagram/scratch.ts"

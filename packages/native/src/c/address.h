@@ -16,8 +16,8 @@ struct address {
 };
 
 /*
- * Reads a numeric address; never asks a name server. False if it is none of that family, or names an interface that this machine
- * doesn't have. `family` is AF_INET or AF_INET6.
+ * Reads a numeric address; never asks a name server. False if it is none of that family, or names an interface that
+ * this machine doesn't have. `family` is AF_INET or AF_INET6.
  */
 bool address_parse(struct address *address, int family, const char *host, uint16_t port);
 

@@ -5,7 +5,10 @@
 
 #include "address.h"
 
-/* Addresses by small numbers, and the numbers by address: which number has what is decided in JavaScript. Zeroed memory is an empty one. */
+/*
+ * Addresses by small numbers, and the numbers by address: which number has what is decided in JavaScript. Zeroed memory
+ * is an empty one.
+ */
 struct address_table {
   struct address *entries; /* by number; length 0: none */
   size_t capacity;

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As OpenSSL declares them since 1.1, and its forks too. Weak, so that the helper loads on a runtime that lacks them. */
+/*
+ * As OpenSSL declares them since 1.1, and its forks too. Weak, so that the helper loads on a runtime that lacks them.
+ */
 struct evp_cipher_ctx_st;
 struct evp_cipher_st;
 struct engine_st;

@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 /*
- * AES-256-GCM by the OpenSSL of the running Node, one key at a time: the contexts stay, so a datagram costs no key schedule. Its functions are no part of
- * Node's ABI, so they are looked up at run time and tried once with a published vector.
+ * AES-256-GCM by the OpenSSL of the running Node, one key at a time: the contexts stay, so a datagram costs no key
+ * schedule. Its functions are no part of Node's ABI, so they are looked up at run time and tried once with a published
+ * vector.
  */
 
 #define AES_GCM_KEY_BYTES 32

@@ -55,7 +55,10 @@ static int fill_rows(struct channel *channel, int slots, int *dropped) {
   return row;
 }
 
-/* A link-local address means nothing without its interface; with any other the scope is only noise, and would make two of one. */
+/*
+ * A link-local address means nothing without its interface; with any other the scope is only noise, and would make two
+ * of one.
+ */
 static void normalize(struct address *address) {
   if (address->storage.ss_family != AF_INET6) return;
   struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&address->storage;

@@ -9,8 +9,8 @@
 #include "udp_batch.h"
 
 /*
- * Datagrams between sockets and the memory of one JavaScript owner, in batches. It holds references to that memory, so it stays; that it isn't
- * transferred to another thread is the owner's business (markAsUntransferable).
+ * Datagrams between sockets and the memory of one JavaScript owner, in batches. It holds references to that memory, so
+ * it stays; that it isn't transferred to another thread is the owner's business (markAsUntransferable).
  */
 
 enum channel_event { CHANNEL_RECEIVED = 0, CHANNEL_WRITABLE = 1, CHANNEL_FAILED = 2 };
@@ -62,7 +62,10 @@ struct channel {
   bool is_unref;
 };
 
-/* Watches a socket, which is the channel's from then on. False: libuv's answer is in `failure`, and the socket still the caller's. */
+/*
+ * Watches a socket, which is the channel's from then on. False: libuv's answer is in `failure`, and the socket still
+ * the caller's.
+ */
 bool channel_add(struct channel *channel, struct uv_loop_s *loop, int fd, int family, struct failure *failure);
 
 struct port *channel_port(const struct channel *channel, const struct address *to);

@@ -4,7 +4,10 @@
 #include <node_api.h>
 #include <stdbool.h>
 
-/* Adds the functions that move datagrams in batches, where this system and runtime have what they need, and `batch`, whether they are there. */
+/*
+ * Adds the functions that move datagrams in batches, where this system and runtime have what they need, and `batch`,
+ * whether they are there.
+ */
 bool channel_api_register(napi_env env, napi_value exports);
 
 #endif

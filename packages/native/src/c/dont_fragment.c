@@ -17,9 +17,10 @@ struct df_option {
 };
 
 /*
- * Linux: PROBE, not DO. Both set the DF bit and both answer EMSGSIZE to what is longer than the interface's MTU. But DO also obeys the
- * path MTU that the kernel learnt from ICMP, which anyone on the path can forge, and which would refuse the longer datagrams that a
- * search for the path's real MTU has to send. That search is the library's own (RFC 8899), so the kernel's opinion is not asked.
+ * Linux: PROBE, not DO. Both set the DF bit and both answer EMSGSIZE to what is longer than the interface's MTU. But DO
+ * also obeys the path MTU that the kernel learnt from ICMP, which anyone on the path can forge, and which would refuse
+ * the longer datagrams that a search for the path's real MTU has to send. That search is the library's own (RFC 8899),
+ * so the kernel's opinion is not asked.
  */
 #if defined(__linux__)
 static const struct df_option V4 = {IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE};

@@ -4,8 +4,9 @@
 #include "failure.h"
 
 /*
- * Asks that no datagram of the socket is ever fragmented, here or by a router. `dual` is a v6 socket that also sends to mapped v4
- * addresses, for which the v4 option counts. True also if this kernel has no such option: dont_fragment_get says what holds.
+ * Asks that no datagram of the socket is ever fragmented, here or by a router. `dual` is a v6 socket that also sends to
+ * mapped v4 addresses, for which the v4 option counts. True also if this kernel has no such option: dont_fragment_get
+ * says what holds.
  */
 bool dont_fragment_set(int fd, int family, bool dual, struct failure *failure);
 

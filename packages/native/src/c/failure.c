@@ -9,7 +9,10 @@ bool failed(struct failure *failure, const char *syscall) {
   return false;
 }
 
-/* A table of our own: strerrorname_np is glibc only, and uv_err_name is no part of Node-API, so Bun and Deno need not have it. */
+/*
+ * A table of our own: strerrorname_np is glibc only, and uv_err_name is no part of Node-API, so Bun and Deno need not
+ * have it.
+ */
 static const struct {
   int number;
   const char *name;

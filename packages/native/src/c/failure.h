@@ -3,7 +3,10 @@
 
 #include <stdbool.h>
 
-/* Which call failed and with what. Filled in where errno is still fresh, thrown where the JavaScript environment is at hand. */
+/*
+ * Which call failed and with what. Filled in where errno is still fresh, thrown where the JavaScript environment is at
+ * hand.
+ */
 struct failure {
   const char *syscall;
   int number;

@@ -8,8 +8,8 @@
 #include "failure.h"
 
 /*
- * Between C and JavaScript. Each function here is true when it did its work; when false, an exception is pending and the caller returns
- * NULL at once.
+ * Between C and JavaScript. Each function here is true when it did its work; when false, an exception is pending and
+ * the caller returns NULL at once.
  */
 
 /* Exactly `count` arguments; a call with fewer or more is a mistake in our own TypeScript. */
@@ -33,8 +33,9 @@ bool js_set_function(napi_env env, napi_value object, const char *name, napi_cal
 bool js_ok(napi_env env, napi_status status);
 
 /*
- * Calls a function of JavaScript from the loop, within a handle scope of the caller's; what it throws becomes an uncaught exception. The object is on the
- * stack meanwhile: what is called may let go of it, and nothing else may hold it then.
+ * Calls a function of JavaScript from the loop, within a handle scope of the caller's; what it throws becomes an
+ * uncaught exception. The object is on the stack meanwhile: what is called may let go of it, and nothing else may hold
+ * it then.
  */
 void js_call_back(napi_env env, napi_async_context context, napi_ref object, napi_ref function, size_t count, const napi_value *arguments);
 
@@ -44,7 +45,9 @@ bool js_throw_value(napi_env env, const char *name, const char *expected);
 /* Throws an error with the code ENOMEM. Always false. */
 bool js_throw_no_memory(napi_env env);
 
-/* Throws as Node does: the message "bind EADDRINUSE <detail>", `code`, `errno` (negative) and `syscall`. Always false. */
+/*
+ * Throws as Node does: the message "bind EADDRINUSE <detail>", `code`, `errno` (negative) and `syscall`. Always false.
+ */
 bool js_throw_failure(napi_env env, const struct failure *failure, const char *detail);
 
 #endif

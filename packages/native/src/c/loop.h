@@ -2,8 +2,8 @@
 #define X_NATIVE_LOOP_H
 
 /*
- * What is used of libuv, which Node exports and whose headers come with Node only: its ABI is stable in version 1. Weak, so that the helper
- * loads on a runtime that lacks it, and does without.
+ * What is used of libuv, which Node exports and whose headers come with Node only: its ABI is stable in version 1.
+ * Weak, so that the helper loads on a runtime that lacks it, and does without.
  */
 
 #include <stddef.h>

@@ -7,12 +7,15 @@
 #include "socket_api.h"
 
 /*
- * Goes up with every change to what JavaScript sees, together with INTERFACE_VERSION in src/binding.ts, so that a binary left over from
- * another version of the package is refused by name instead of failing in the middle of a call.
+ * Goes up with every change to what JavaScript sees, together with INTERFACE_VERSION in src/binding.ts, so that a
+ * binary left over from another version of the package is refused by name instead of failing in the middle of a call.
  */
 #define INTERFACE_VERSION 5
 
-/* No state outside the arguments of a call, channels and alarms: the module can be loaded into any number of worker threads. */
+/*
+ * No state outside the arguments of a call, channels and alarms: the module can be loaded into any number of worker
+ * threads.
+ */
 NAPI_MODULE_INIT() {
   if (!js_set_integer(env, exports, "interfaceVersion", INTERFACE_VERSION)) return NULL;
   if (!socket_api_register(env, exports)) return NULL;

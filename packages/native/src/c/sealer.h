@@ -32,7 +32,10 @@ bool sealer_is_in_place(const struct sealer *sealer);
 /* Bytes that a datagram without its tag has at least. */
 size_t sealer_bytes_min(const struct sealer *sealer);
 
-/* Seals `length` bytes and the tag to `out`, which is where they are if that is in place. False: what is there is of no use. */
+/*
+ * Seals `length` bytes and the tag to `out`, which is where they are if that is in place. False: what is there is of no
+ * use.
+ */
 bool sealer_seal(struct sealer *sealer, const uint8_t *bytes, size_t length, uint8_t *out);
 
 /* Whether the tag at the end of `length` bytes is right; decrypts them where they are. */

@@ -78,7 +78,10 @@ static void add_message(struct send_call *call, const struct outgoing_datagram *
   call->rows_of[call->count++] = count;
 }
 
-/* Offload that the interface or its checksums don't go with. EMSGSIZE is no such refusal: a segment is too long for the path. */
+/*
+ * Offload that the interface or its checksums don't go with. EMSGSIZE is no such refusal: a segment is too long for the
+ * path.
+ */
 static bool is_refusal_of_offload(int number) { return number == EIO || number == EINVAL || number == EOPNOTSUPP || number == ENOPROTOOPT; }
 
 static bool is_full(int number) { return number == EAGAIN || number == EWOULDBLOCK; }

@@ -33,7 +33,10 @@ static bool set_v6_only(int fd, const struct socket_request *request, struct fai
 static bool set_buffer(int fd, int name, int bytes, struct failure *failure) {
   if (bytes == 0) return true;
   while (setsockopt(fd, SOL_SOCKET, name, &bytes, sizeof bytes) != 0) {
-    /* Linux grants what it can. macOS refuses what is over its limit; the caller wants as much as there is, and reads what it got. */
+    /*
+     * Linux grants what it can. macOS refuses what is over its limit; the caller wants as much as there is, and reads
+     * what it got.
+     */
     if (errno != ENOBUFS || bytes / 2 < BUFFER_BYTES_MIN) return failed(failure, "setsockopt");
     bytes /= 2;
   }
@@ -53,7 +56,10 @@ static bool get_buffer(int fd, int name, int *bytes, struct failure *failure) {
 
 static bool is_dual(const struct socket_request *request) { return request->family == AF_INET6 && !request->v6_only; }
 
-/* All options come before bind: from then on datagrams may arrive, and the first one sent must already not be fragmented. */
+/*
+ * All options come before bind: from then on datagrams may arrive, and the first one sent must already not be
+ * fragmented.
+ */
 static bool configure(int fd, const struct socket_request *request, struct failure *failure) {
   if (!set_v6_only(fd, request, failure)) return false;
   if (request->dont_fragment && !dont_fragment_set(fd, request->family, is_dual(request), failure)) return false;
@@ -85,7 +91,10 @@ bool udp_socket_open(const struct socket_request *request, struct socket_opened 
   return false;
 }
 
-/* A wrong number is most likely somebody's file or pipe, and a pipe may be a socket too: only what can be ours is closed. */
+/*
+ * A wrong number is most likely somebody's file or pipe, and a pipe may be a socket too: only what can be ours is
+ * closed.
+ */
 bool udp_socket_check(int fd, int *family, const char *syscall, struct failure *failure) {
   int type = 0;
   socklen_t length = sizeof type;

@@ -1,6 +1,6 @@
 /*
- * Drives the harness where there is no libFuzzer: SEED RUNS [FILE…]. Each file as it is, then as many inputs as asked for, by turns random and
- * a file with some bytes changed. The same seed, the same inputs.
+ * Drives the harness where there is no libFuzzer: SEED RUNS [FILE…]. Each file as it is, then as many inputs as asked
+ * for, by turns random and a file with some bytes changed. The same seed, the same inputs.
  */
 #include <stdint.h>
 #include <stdio.h>

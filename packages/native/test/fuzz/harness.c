@@ -1,6 +1,7 @@
 /*
- * The parts of the helper that know nothing of JavaScript, on any bytes: numeric addresses, names of options, names of errors, sockets. What
- * Node-API has checked before they are called is kept to here: text without a zero byte, numbers in their ranges.
+ * The parts of the helper that know nothing of JavaScript, on any bytes: numeric addresses, names of options, names of
+ * errors, sockets. What Node-API has checked before they are called is kept to here: text without a zero byte, numbers
+ * in their ranges.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,4 +1,5 @@
-// Channels for a checker of memory to watch: right and arbitrary arguments, many addresses, functions that throw and close, sockets that are full.
+// Channels for a checker of memory to watch: right and arbitrary arguments, many addresses, functions that throw and
+// close, sockets that are full.
 import { Worker } from "node:worker_threads"
 
 const ROWS = 1_024
@@ -22,7 +23,15 @@ function columns(rows = ROWS) {
 function create(binding, onEvent) {
   const rows = { slab: new Uint8Array(SLAB_BYTES), verdict: new Uint8Array(ROWS) }
   for (const name of ["offset", "length", "address", "opener"]) rows[name] = new Int32Array(ROWS)
-  const handle = binding.channelCreate(onEvent, rows.slab, rows.offset, rows.length, rows.address, rows.opener, rows.verdict)
+  const handle = binding.channelCreate(
+    onEvent,
+    rows.slab,
+    rows.offset,
+    rows.length,
+    rows.address,
+    rows.opener,
+    rows.verdict,
+  )
   return { handle, rows }
 }
 
@@ -42,9 +51,15 @@ export function channelOnce(binding, attempt, mostly, pick, all) {
     new Float64Array(8),
   ]
   const anything = () => mostly([...numbers, ...arrays, handle])
-  attempt(() => binding.channelCreate(...Array.from({ length: pick([7, 7, 6]) }, () => pick([() => {}, ...arrays, ...all]))))
-  attempt(() => binding.channelAdd(own(), mostly(numbers.filter((number) => number < 0 || number > 1_000)), mostly([4, 6])))
-  attempt(() => binding.channelSetSlab(own(), mostly(numbers.filter((number) => number < 100)), mostly([null, ...arrays])))
+  attempt(() =>
+    binding.channelCreate(...Array.from({ length: pick([7, 7, 6]) }, () => pick([() => {}, ...arrays, ...all]))),
+  )
+  attempt(() =>
+    binding.channelAdd(own(), mostly(numbers.filter((number) => number < 0 || number > 1_000)), mostly([4, 6])),
+  )
+  attempt(() =>
+    binding.channelSetSlab(own(), mostly(numbers.filter((number) => number < 100)), mostly([null, ...arrays])),
+  )
   attempt(() =>
     binding.channelSetAddress(
       own(),
@@ -130,7 +145,11 @@ function sealings(binding) {
     bytesMin: 11,
     give: (channel) => binding.channelSetKey(channel, 1, key, iv, associated, 5, clearBytes),
   })
-  const checksum = { tagBytes: 4, bytesMin: 0, give: (channel, seal, open) => binding.channelSetSealer(channel, 1, true, seal, open) }
+  const checksum = {
+    tagBytes: 4,
+    bytesMin: 0,
+    give: (channel, seal, open) => binding.channelSetSealer(channel, 1, true, seal, open),
+  }
   return binding.aesGcm ? [checksum, keyed(11), keyed(12), keyed(2 ** 31 - 1)] : [checksum]
 }
 
@@ -186,13 +205,26 @@ async function sealedTraffic(binding, pick, { tagBytes, bytesMin, give }) {
       rows.address[row] = 5
       rows.sealer[row] = 1
     }
-    const expected = Array.from({ length: count }, (_, row) => slab.slice(rows.offset[row], rows.offset[row] + rows.length[row]))
-    const taken = binding.channelSend(sender.handle, rows.slab, rows.offset, rows.length, rows.address, rows.sealer, 0, count, report)
+    const expected = Array.from({ length: count }, (_, row) =>
+      slab.slice(rows.offset[row], rows.offset[row] + rows.length[row]),
+    )
+    const taken = binding.channelSend(
+      sender.handle,
+      rows.slab,
+      rows.offset,
+      rows.length,
+      rows.address,
+      rows.sealer,
+      0,
+      count,
+      report,
+    )
     if (taken !== count || report[0] !== 0) throw new Error(`taken ${taken} of ${count}, refused ${report[0]}`)
     sent.push(...expected)
     while (received.length < sent.length) await new Promise((resolve) => setImmediate(resolve))
   }
-  for (const [i, bytes] of sent.entries()) if (Buffer.compare(bytes, received[i]) !== 0) throw new Error(`datagram ${i} is another`)
+  for (const [i, bytes] of sent.entries())
+    if (Buffer.compare(bytes, received[i]) !== 0) throw new Error(`datagram ${i} is another`)
   for (const length of [0, 1, 7, 8, 255, 768, 769, 12_287, 12_288, 12_289, 100_000]) {
     const bytes = slab.subarray(3, 3 + length)
     if (binding.crc32c(slab, 3, 3 + length, 7) !== crcOf(bytes, 7)) throw new Error(`crc32c of ${length}`)
@@ -223,7 +255,8 @@ export async function channelTrouble(binding) {
   row.slab[0] = row.address[0] = 1
   row.length[0] = 10
   const report = new Int32Array(REPORT_LENGTH)
-  const send = () => binding.channelSend(sender.handle, row.slab, row.offset, row.length, row.address, row.sealer, 0, 1, report)
+  const send = () =>
+    binding.channelSend(sender.handle, row.slab, row.offset, row.length, row.address, row.sealer, 0, 1, report)
   send()
   const error = await surfaced
   if (error.message !== "meant to be thrown") throw error

@@ -3,12 +3,37 @@
 import { readdirSync } from "node:fs"
 import { createRequire } from "node:module"
 import { Worker, isMainThread } from "node:worker_threads"
-import { alarmOnce, alarmTrouble, channelOnce, channelThreads, channelTraffic, channelTrouble } from "./exercise-channel.mjs"
+import {
+  alarmOnce,
+  alarmTrouble,
+  channelOnce,
+  channelThreads,
+  channelTraffic,
+  channelTrouble,
+} from "./exercise-channel.mjs"
 
 const binding = createRequire(import.meta.url)(process.argv[2])
 const rounds = Number(process.argv[3] ?? 2000)
 
-const numbers = [0, 1, 4, 6, 5, -1, 0.5, 65_535, 65_536, 2 ** 30 - 1, 2 ** 31, 2 ** 32, 2 ** 53, Number.NaN, Infinity, -Infinity, -0]
+const numbers = [
+  0,
+  1,
+  4,
+  6,
+  5,
+  -1,
+  0.5,
+  65_535,
+  65_536,
+  2 ** 30 - 1,
+  2 ** 31,
+  2 ** 32,
+  2 ** 53,
+  Number.NaN,
+  Infinity,
+  -Infinity,
+  -0,
+]
 const hosts = [
   "127.0.0.1",
   "::1",
@@ -23,7 +48,16 @@ const hosts = [
   "%lo",
   `${":".repeat(60)}%1`,
 ]
-const names = ["SOL_SOCKET", "IPPROTO_IP", "IPPROTO_IPV6", "SO_RCVBUF", "SO_RCVBUFFORCE", "IP_MTU_DISCOVER", "IP_DONTFRAG", "IPV6_V6ONLY"]
+const names = [
+  "SOL_SOCKET",
+  "IPPROTO_IP",
+  "IPPROTO_IPV6",
+  "SO_RCVBUF",
+  "SO_RCVBUFFORCE",
+  "IP_MTU_DISCOVER",
+  "IP_DONTFRAG",
+  "IPV6_V6ONLY",
+]
 const others = [
   "",
   "x".repeat(15),
@@ -77,7 +111,8 @@ function openOnce() {
 }
 
 function optionsOnce(fd) {
-  const target = () => (pick([0, 1, 2]) === 0 ? pick(all.filter((value) => typeof value !== "number" || value < 0 || value > 1e6)) : fd)
+  const target = () =>
+    pick([0, 1, 2]) === 0 ? pick(all.filter((value) => typeof value !== "number" || value < 0 || value > 1e6)) : fd
   attempt(() => binding.getOption(target(), mostly(names), mostly(names)))
   attempt(() => binding.setOption(target(), mostly(names), mostly(names), mostly([0, 1, 2, 3, 65_536])))
 }
@@ -111,7 +146,8 @@ if (binding.batch) {
   const before = readdirSync("/proc/self/fd").length
   await channels()
   // A thread gives back its own some time after it has said that it ended.
-  for (let i = 0; i < 1_000 && readdirSync("/proc/self/fd").length > before; i++) await new Promise((resolve) => setImmediate(resolve))
+  for (let i = 0; i < 1_000 && readdirSync("/proc/self/fd").length > before; i++)
+    await new Promise((resolve) => setImmediate(resolve))
   if (readdirSync("/proc/self/fd").length > before) throw new Error("channels lost a descriptor")
 }
 

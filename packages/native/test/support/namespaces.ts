@@ -85,7 +85,10 @@ export class NamespacePair {
 
   /** A counter of the kernel's IP layers, v4 and v6 together: "FragCreates" is Ip's of that name and Ip6's. */
   counter(name: string, counter: string): number {
-    const { stdout } = spawnSync(...this.command(name, "cat", "/proc/net/snmp", "/proc/net/snmp6"), { encoding: "utf8", env: namespaceEnv })
+    const { stdout } = spawnSync(...this.command(name, "cat", "/proc/net/snmp", "/proc/net/snmp6"), {
+      encoding: "utf8",
+      env: namespaceEnv,
+    })
     const [names, values] = stdout
       .split("\n")
       .filter((line) => line.startsWith("Ip: "))

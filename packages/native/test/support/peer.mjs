@@ -1,5 +1,5 @@
-// One end of a path, in a process of its own because a process lives in one network namespace. Loads the compiled file directly: Node 20
-// runs no TypeScript. Prints a line of JSON for each thing that happens.
+// One end of a path, in a process of its own because a process lives in one network namespace. Loads the compiled file
+// directly: Node 20 runs no TypeScript. Prints a line of JSON for each thing that happens.
 import { createSocket } from "node:dgram"
 import { createRequire } from "node:module"
 
@@ -14,7 +14,12 @@ async function open(mode, address) {
   else {
     const { fd } = binding.open(Number(family), address, 0, true, true, 0, 0)
     if (mode === "do")
-      binding.setOption(fd, family === "4" ? "IPPROTO_IP" : "IPPROTO_IPV6", family === "4" ? "IP_MTU_DISCOVER" : "IPV6_MTU_DISCOVER", 2)
+      binding.setOption(
+        fd,
+        family === "4" ? "IPPROTO_IP" : "IPPROTO_IPV6",
+        family === "4" ? "IP_MTU_DISCOVER" : "IPV6_MTU_DISCOVER",
+        2,
+      )
     socket.bind({ fd })
   }
   await listening
@@ -31,7 +36,9 @@ function say(value) {
 
 if (role === "receive") {
   const socket = await open("probe", host)
-  socket.on("message", (bytes) => say({ length: bytes.length, intact: Buffer.compare(bytes, pattern(bytes.length)) === 0 }))
+  socket.on("message", (bytes) =>
+    say({ length: bytes.length, intact: Buffer.compare(bytes, pattern(bytes.length)) === 0 }),
+  )
   say({ port: socket.address().port })
 } else {
   const [port, mode, ...lengths] = rest

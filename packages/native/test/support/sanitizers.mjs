@@ -13,7 +13,14 @@ export const FLAGS = [
   "-std=c11",
   "-D_GNU_SOURCE",
   ...["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wstrict-prototypes", "-Werror"],
-  ...["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1", "-g", `-I${sourceDir}`],
+  ...[
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+    "-fno-omit-frame-pointer",
+    "-O1",
+    "-g",
+    `-I${sourceDir}`,
+  ],
 ]
 
 /** The units of the helper, less those named. */

@@ -12,4 +12,6 @@ export const noHelper: string | undefined = available ? undefined : `no native h
 /** Why nothing can be compiled here, though a helper that was compiled before may be there. */
 export const noCompiler: string | undefined =
   noHelper ??
-  ([process.env["CC"] ?? "cc", "gcc", "clang"].some((cc) => spawnSync(cc, ["--version"]).status === 0) ? undefined : "no C compiler")
+  ([process.env["CC"] ?? "cc", "gcc", "clang"].some((cc) => spawnSync(cc, ["--version"]).status === 0)
+    ? undefined
+    : "no C compiler")

@@ -86,7 +86,11 @@ export class GivingUp {
   /** Gives up what is too old. */
   expire(nowMs: number): void {
     if (this.#lifetimeMs === Infinity) return
-    for (let number = this.#expiringFirst(); number >= 0 && nowMs >= this.#expiryOf(number); number = this.#expiringFirst())
+    for (
+      let number = this.#expiringFirst();
+      number >= 0 && nowMs >= this.#expiryOf(number);
+      number = this.#expiringFirst()
+    )
       this.giveUp(number)
   }
 
@@ -257,7 +261,8 @@ export class GivingUp {
   assertInvariants(): void {
     for (let number = this.#ledger.low; number < Math.min(this.#oldestFrom, this.#ledger.high); number++)
       if (this.#ledger.isKept(number)) throw new Error(`packet ${number} is kept, below ${this.#oldestFrom}`)
-    for (const { from, to } of this.#followed) if (from > to) throw new Error(`a range is followed from ${from} to ${to}`)
+    for (const { from, to } of this.#followed)
+      if (from > to) throw new Error(`a range is followed from ${from} to ${to}`)
   }
 }
 

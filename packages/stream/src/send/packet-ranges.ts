@@ -30,7 +30,8 @@ export function isSettled(ledger: SendLedger, from: number, to: number): boolean
  * was given up.
  */
 export function isPast(ledger: SendLedger, to: number): boolean {
-  for (let number = ledger.low; number < to; number++) if (number >= ledger.high || ledger.state(number) !== PACKET.gone) return false
+  for (let number = ledger.low; number < to; number++)
+    if (number >= ledger.high || ledger.state(number) !== PACKET.gone) return false
   return true
 }
 

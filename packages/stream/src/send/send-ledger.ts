@@ -354,7 +354,14 @@ export class SendLedger {
   /** For tests: throws an `Error` where the counts are not what the columns say. */
   assertInvariants(): void {
     if (!(this.#low <= this.#next && this.#next <= this.#high)) throw new Error("marks are out of order")
-    const counted = { unackedPackets: 0, unackedBytes: 0, sentPackets: 0, sentBytes: 0, inFlightBytes: 0, gonePackets: 0 }
+    const counted = {
+      unackedPackets: 0,
+      unackedBytes: 0,
+      sentPackets: 0,
+      sentBytes: 0,
+      inFlightBytes: 0,
+      gonePackets: 0,
+    }
     let firstQueued = this.#high
     let begun = this.#begunBelowLow
     for (let number = this.#low; number < this.#high; number++) {
@@ -362,8 +369,10 @@ export class SendLedger {
       if (state === PACKET.none) throw new Error(`packet ${number} between the marks has no state`)
       if (number >= this.#next && state !== PACKET.queued && state !== PACKET.gone)
         throw new Error(`packet ${number} was not sent but is in state ${state}`)
-      if (isKept(state) !== this.slot(number) >= 0) throw new Error(`packet ${number} in state ${state} has slot ${this.slot(number)}`)
-      if (this.begunWith(number) < begun) throw new Error(`fewer messages are begun with packet ${number} than before it`)
+      if (isKept(state) !== this.slot(number) >= 0)
+        throw new Error(`packet ${number} in state ${state} has slot ${this.slot(number)}`)
+      if (this.begunWith(number) < begun)
+        throw new Error(`fewer messages are begun with packet ${number} than before it`)
       begun = this.begunWith(number)
       if (state === PACKET.gone) counted.gonePackets++
       if (!isKept(state)) continue
@@ -378,7 +387,8 @@ export class SendLedger {
       counted.sentBytes += bytes
       if (state === PACKET.inFlight) counted.inFlightBytes += bytes
     }
-    if (firstQueued !== this.#firstQueued) throw new Error(`packet ${this.#firstQueued} is queued first, found ${firstQueued}`)
+    if (firstQueued !== this.#firstQueued)
+      throw new Error(`packet ${this.#firstQueued} is queued first, found ${firstQueued}`)
     if (begun !== this.#begun) throw new Error(`${this.#begun} messages are begun, counted ${begun}`)
     for (const [name, count] of Object.entries(counted)) {
       const is = this[name as keyof typeof counted]

@@ -133,7 +133,8 @@ export class SendLife {
   /** For tests: throws an `Error` where it is over and something is still said. */
   assertInvariants(): void {
     if (this.#state === "open" && this.#closing.isActive) throw new Error("an open stream says its end")
-    if (this.#state === "closed" && (this.#opening.isActive || this.#closing.isActive)) throw new Error("a closed stream says something")
+    if (this.#state === "closed" && (this.#opening.isActive || this.#closing.isActive))
+      throw new Error("a closed stream says something")
     if (this.#wasReset && this.isDelivering) throw new Error(`a stream that was reset is ${this.#state}`)
   }
 }

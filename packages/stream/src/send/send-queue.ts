@@ -109,9 +109,11 @@ export class SendQueue {
     const { low, next } = this.#ledger
     const waiting = new Set(this.#lost.slice(this.#lostNext))
     const first = this.#lost[this.#lostNext] ?? -1
-    if (first !== this.#firstLost) throw new Error(`packet ${this.#firstLost} is to be sent again first, found ${first}`)
+    if (first !== this.#firstLost)
+      throw new Error(`packet ${this.#firstLost} is to be sent again first, found ${first}`)
     if (first >= 0 && !this.#isLost(first)) throw new Error(`packet ${first} is to be sent again and is not lost`)
     for (let number = low; number < next; number++)
-      if (this.#ledger.state(number) === PACKET.lost && !waiting.has(number)) throw new Error(`packet ${number} is lost and not sent again`)
+      if (this.#ledger.state(number) === PACKET.lost && !waiting.has(number))
+        throw new Error(`packet ${number} is lost and not sent again`)
   }
 }

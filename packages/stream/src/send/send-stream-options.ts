@@ -62,9 +62,12 @@ export function checkSendStreamOptions(options: SendStreamOptions): {
   checkWhole("first", first, 0, NUMBER_MAX)
   checkWhole("id", id, 0, ID_MAX)
   checkWhole("priority", priority, 0, PRIORITY_MAX)
-  if (!(typeof lifetimeMs === "number" && lifetimeMs > 0)) throw new RangeError(`lifetimeMs must be above 0, not ${String(lifetimeMs)}`)
+  if (!(typeof lifetimeMs === "number" && lifetimeMs > 0))
+    throw new RangeError(`lifetimeMs must be above 0, not ${String(lifetimeMs)}`)
   if (resendsMax !== Infinity) checkWhole("resendsMax", resendsMax, 0)
   if ((lifetimeMs !== Infinity || resendsMax !== Infinity) && !traitsOf(mode).givesUp)
-    throw new RangeError("lifetimeMs and resendsMax are for best-effort: the other modes keep what they promised, or promise nothing")
+    throw new RangeError(
+      "lifetimeMs and resendsMax are for best-effort: the other modes keep what they promised, or promise nothing",
+    )
   return { first, priority, lifetimeMs, resendsMax }
 }

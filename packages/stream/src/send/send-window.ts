@@ -91,7 +91,11 @@ export class SendWindow {
 
   #packetRoom(): number {
     const { high } = this.#filling
-    const packets = Math.min(this.#windowPackets - this.#heldPackets(), this.#spreadPackets - (high - this.#ledger.low), NUMBER_MAX - high)
+    const packets = Math.min(
+      this.#windowPackets - this.#heldPackets(),
+      this.#spreadPackets - (high - this.#ledger.low),
+      NUMBER_MAX - high,
+    )
     return this.#filling.bytes > 0 ? packets - 1 : packets
   }
 
@@ -153,6 +157,7 @@ export class SendWindow {
     if (sentPackets > kept) throw new Error("more packets are kept that were sent than the window allows")
     let unsentBytes = 0
     for (let number = next; number < this.#sendingTo; number++) unsentBytes += this.#ledger.bytes(number)
-    if (unsentBytes !== this.#sendingBytes) throw new Error(`${this.#sendingBytes} B are being sent, counted ${unsentBytes}`)
+    if (unsentBytes !== this.#sendingBytes)
+      throw new Error(`${this.#sendingBytes} B are being sent, counted ${unsentBytes}`)
   }
 }

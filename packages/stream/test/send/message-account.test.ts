@@ -54,13 +54,21 @@ test("where there is no order, messages that the receiver took above a gap are a
   ledger.receive(1, 4)
   ledger.receive(5, 6)
   account.settleAll()
-  expect([0, 1, 2, 3].map((message) => account.fateOf(message))).toEqual(["sent", "acknowledged", "acknowledged", "sent"])
+  expect([0, 1, 2, 3].map((message) => account.fateOf(message))).toEqual([
+    "sent",
+    "acknowledged",
+    "acknowledged",
+    "sent",
+  ])
   expect(account.messages).toMatchObject({ acknowledged: 2, unconfirmed: 2, pending: 0 })
 })
 
 test("whatever was written, sent and received, nothing is pending once all is settled, and the sum stays", () => {
   const modes = fc.constantFrom(MODE.reliable, MODE["reliable-unordered"])
-  const step = fc.tuple(fc.constantFrom("whole", "pieces", "send", "receive", "advance"), fc.integer({ min: 1, max: 5 }))
+  const step = fc.tuple(
+    fc.constantFrom("whole", "pieces", "send", "receive", "advance"),
+    fc.integer({ min: 1, max: 5 }),
+  )
   fc.assert(
     fc.property(modes, fc.array(step, { maxLength: 40 }), (mode, steps) => {
       const parts = new Parts({ mode })
@@ -69,14 +77,19 @@ test("whatever was written, sent and received, nothing is pending once all is se
         if (kind === "whole") parts.write(draw)
         else if (kind === "pieces") parts.writePieces(draw + 1)
         else if (kind === "send") parts.send(draw)
-        else if (kind === "receive") ledger.receive(Math.min(ledger.low + draw, ledger.next), Math.min(ledger.low + 2 * draw, ledger.next))
+        else if (kind === "receive")
+          ledger.receive(Math.min(ledger.low + draw, ledger.next), Math.min(ledger.low + 2 * draw, ledger.next))
         else account.acknowledge(ledger.advance(Math.min(ledger.low + draw, ledger.next)))
         account.assertInvariants()
       }
       const { accepted } = account.messages
       account.settleAll()
       const { acknowledged, unconfirmed, dropped, pending } = account.messages
-      expect([pending, acknowledged + unconfirmed + dropped, account.messages.accepted]).toEqual([0, accepted, accepted])
+      expect([pending, acknowledged + unconfirmed + dropped, account.messages.accepted]).toEqual([
+        0,
+        accepted,
+        accepted,
+      ])
       const fates = Array.from({ length: accepted }, (_, message) => account.fateOf(message))
       expect(fates.filter((fate) => fate === "acknowledged").length).toBe(acknowledged)
       expect(fates.filter((fate) => fate === "sent").length).toBe(unconfirmed)

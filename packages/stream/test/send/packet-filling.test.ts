@@ -15,7 +15,13 @@ test("messages lie back to back until the packet is full or closed", () => {
   filling.commit(40)
   expect([filling.high, filling.begunInAll, ledger.begun]).toEqual([1, 2, 0])
   expect([filling.close(), filling.close()]).toEqual([true, false])
-  expect([ledger.high, ledger.begun, ledger.bytes(0), ledger.writtenMs(0), ledger.form(0)]).toEqual([1, 2, 100, 5, FORM.whole])
+  expect([ledger.high, ledger.begun, ledger.bytes(0), ledger.writtenMs(0), ledger.form(0)]).toEqual([
+    1,
+    2,
+    100,
+    5,
+    FORM.whole,
+  ])
 })
 
 test("a piece has a packet of its own, and only the first begins a message", () => {

@@ -17,12 +17,12 @@ function mixed(): Parts {
 
 test("a range is settled once all of it is acknowledged or given up, and was written", () => {
   const { ledger } = mixed()
-  expect([isSettled(ledger, 10, 13), isSettled(ledger, 10, 14), isSettled(ledger, 14, 15), isSettled(ledger, 16, 17)]).toEqual([
-    true,
-    false,
-    true,
-    false,
-  ])
+  expect([
+    isSettled(ledger, 10, 13),
+    isSettled(ledger, 10, 14),
+    isSettled(ledger, 14, 15),
+    isSettled(ledger, 16, 17),
+  ]).toEqual([true, false, true, false])
 })
 
 test("a packet is past once nothing below it may still be delivered", () => {

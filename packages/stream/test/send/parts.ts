@@ -34,7 +34,13 @@ export class Parts {
   readonly givingUp: GivingUp
   readonly out = createOutgoingPacket()
 
-  constructor({ mode = MODE.reliable, first = 0, lifetimeMs = Infinity, slotsMax = 1_000, ...given }: PartsOptions = {}) {
+  constructor({
+    mode = MODE.reliable,
+    first = 0,
+    lifetimeMs = Infinity,
+    slotsMax = 1_000,
+    ...given
+  }: PartsOptions = {}) {
     const options = streamOptions({ payloadBytesMax: 100, windowPackets: 8, spreadPackets: 64, ...given })
     const pool = new PacketPool({ slotBytes: slotBytesOf(options), slotsMax })
     const { waits, isOrdered, isAcknowledged } = traitsOf(mode)

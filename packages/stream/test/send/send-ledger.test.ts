@@ -12,9 +12,17 @@ test("a packet that goes out is filled in as it was written, and counted", () =>
   const slot = pool.acquire()
   ledger.append(slot, 50, FORM.first, 1, 3)
   ledger.send(7, 20, out)
-  expect(out).toMatchObject({ number: 7, slot, length: 50, isResend: false, offset: pool.offset(slot) + options.headRoomBytes })
+  expect(out).toMatchObject({
+    number: 7,
+    slot,
+    length: 50,
+    isResend: false,
+    offset: pool.offset(slot) + options.headRoomBytes,
+  })
   expect([modeOf(out.delivery), ledger.form(7)]).toEqual([MODE["best-effort"], FORM.first])
-  expect([ledger.next, ledger.sentMs(7), ledger.writtenMs(7), ledger.inFlightBytes, ledger.sentPackets]).toEqual([8, 20, 3, 50, 1])
+  expect([ledger.next, ledger.sentMs(7), ledger.writtenMs(7), ledger.inFlightBytes, ledger.sentPackets]).toEqual([
+    8, 20, 3, 50, 1,
+  ])
   ledger.lose(7)
   expect([ledger.inFlightBytes, ledger.sentBytes]).toEqual([0, 50])
   ledger.send(7, 40, out)
@@ -78,7 +86,10 @@ test("gone packets that were never sent become one, and those behind them move d
 })
 
 test("whatever happens to packets, the counts are those of their states, and each kept one has its slot", () => {
-  const step = fc.tuple(fc.constantFrom("write", "send", "lose", "advance", "receive", "give up", "withdraw", "pass"), fc.nat(30))
+  const step = fc.tuple(
+    fc.constantFrom("write", "send", "lose", "advance", "receive", "give up", "withdraw", "pass"),
+    fc.nat(30),
+  )
   fc.assert(
     fc.property(firsts, fc.array(step, { maxLength: 80 }), (first, steps) => {
       const parts = new Parts({ first, slotsMax: 10_000 })
@@ -92,7 +103,8 @@ test("whatever happens to packets, the counts are those of their states, and eac
         else if (kind === "lose" && isSent && ledger.state(number) === PACKET.inFlight) queue.push(number)
         else if (kind === "advance") ledger.advance(number)
         else if (kind === "receive" && isSent) ledger.receive(number, Math.min(number + draw, ledger.next))
-        else if (kind === "withdraw" && ledger.gonePackets === 0) ledger.withdraw(pick(ledger.firstQueued, ledger.high, draw))
+        else if (kind === "withdraw" && ledger.gonePackets === 0)
+          ledger.withdraw(pick(ledger.firstQueued, ledger.high, draw))
         else if (kind === "pass") ledger.passGone()
         else if (kind === "give up" && ledger.low < ledger.high) {
           const victim = pick(ledger.low, ledger.high, draw)
@@ -104,7 +116,9 @@ test("whatever happens to packets, the counts are those of their states, and eac
       }
       ledger.forget()
       ledger.assertInvariants()
-      expect([pool.used, ledger.unackedBytes, ledger.sentBytes, ledger.inFlightBytes, ledger.rows]).toEqual([0, 0, 0, 0, 0])
+      expect([pool.used, ledger.unackedBytes, ledger.sentBytes, ledger.inFlightBytes, ledger.rows]).toEqual([
+        0, 0, 0, 0, 0,
+      ])
     }),
     { numRuns: runs(200) },
   )

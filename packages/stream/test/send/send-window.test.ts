@@ -73,20 +73,28 @@ test("with a smaller payload more packets fit the same bytes", () => {
 
 test("a window is open just while it has room for one packet or more", () => {
   const modes = fc.constantFrom(MODE.reliable, MODE["best-effort"])
-  const given = fc.record({ windowPackets: fc.integer({ min: 1, max: 20 }), windowBytes: fc.integer({ min: 1, max: 2_000 }) })
+  const given = fc.record({
+    windowPackets: fc.integer({ min: 1, max: 20 }),
+    windowBytes: fc.integer({ min: 1, max: 2_000 }),
+  })
   fc.assert(
-    fc.property(modes, given, fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 4 })), { maxLength: 30 }), (mode, it, steps) => {
-      const parts = new Parts({ mode, ...it })
-      const { window, ledger } = parts
-      for (const [isWrite, packets] of steps) {
-        if (!isWrite) parts.send(packets)
-        else if (packets <= window.packets) parts.writePieces(packets)
-        else ledger.advance(ledger.next)
-        expect(window.isOpen).toBe(window.packets > 0)
-        expect(window.packets).toBeLessThanOrEqual(window.packetsMax)
-        if (mode === MODE.reliable) window.assertInvariants()
-      }
-    }),
+    fc.property(
+      modes,
+      given,
+      fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 4 })), { maxLength: 30 }),
+      (mode, it, steps) => {
+        const parts = new Parts({ mode, ...it })
+        const { window, ledger } = parts
+        for (const [isWrite, packets] of steps) {
+          if (!isWrite) parts.send(packets)
+          else if (packets <= window.packets) parts.writePieces(packets)
+          else ledger.advance(ledger.next)
+          expect(window.isOpen).toBe(window.packets > 0)
+          expect(window.packets).toBeLessThanOrEqual(window.packetsMax)
+          if (mode === MODE.reliable) window.assertInvariants()
+        }
+      },
+    ),
     { numRuns: runs(100) },
   )
 })

@@ -98,29 +98,34 @@ test("a peer that is heard again is asked at once", () => {
 
 test("the ranges of a sync are the gone packets above its low mark, maximal, as many as fit", () => {
   fc.assert(
-    fc.property(firsts, fc.array(fc.boolean(), { maxLength: 60 }), fc.integer({ min: 0, max: 9 }), (first, isGone, rangesMax) => {
-      const parts = new Parts({ first })
-      const { ledger } = parts
-      parts.write(isGone.length)
-      parts.send(isGone.length)
-      isGone.forEach((is, i) => is && ledger.giveUp(first + i))
-      const sync = createSync()
-      parts.sync.want()
-      expect(parts.sync.poll(0, sync, rangesMax)).toBe(true)
-      const { low, high, gone } = sync
-      expect([low <= high, high, gone.count <= rangesMax]).toEqual([true, ledger.next, true])
-      const told = new Set<number>()
-      for (let number = first; number < low; number++) told.add(number)
-      for (let i = 0; i < gone.count; i++) {
-        const [from, to] = [gone.edges[2 * i]!, gone.edges[2 * i + 1]!]
-        expect([from > low, gone.begun[i]]).toEqual([true, ledger.begunBelow(to)])
-        expect(to === high || ledger.state(to) !== PACKET.gone).toBe(true)
-        for (let number = from; number < to; number++) told.add(number)
-      }
-      const all = isGone.flatMap((is, i) => (is ? [first + i] : []))
-      expect([...told]).toEqual(all.slice(0, told.size))
-      if (gone.count < rangesMax) expect(told.size).toBe(all.length)
-    }),
+    fc.property(
+      firsts,
+      fc.array(fc.boolean(), { maxLength: 60 }),
+      fc.integer({ min: 0, max: 9 }),
+      (first, isGone, rangesMax) => {
+        const parts = new Parts({ first })
+        const { ledger } = parts
+        parts.write(isGone.length)
+        parts.send(isGone.length)
+        isGone.forEach((is, i) => is && ledger.giveUp(first + i))
+        const sync = createSync()
+        parts.sync.want()
+        expect(parts.sync.poll(0, sync, rangesMax)).toBe(true)
+        const { low, high, gone } = sync
+        expect([low <= high, high, gone.count <= rangesMax]).toEqual([true, ledger.next, true])
+        const told = new Set<number>()
+        for (let number = first; number < low; number++) told.add(number)
+        for (let i = 0; i < gone.count; i++) {
+          const [from, to] = [gone.edges[2 * i]!, gone.edges[2 * i + 1]!]
+          expect([from > low, gone.begun[i]]).toEqual([true, ledger.begunBelow(to)])
+          expect(to === high || ledger.state(to) !== PACKET.gone).toBe(true)
+          for (let number = from; number < to; number++) told.add(number)
+        }
+        const all = isGone.flatMap((is, i) => (is ? [first + i] : []))
+        expect([...told]).toEqual(all.slice(0, told.size))
+        if (gone.count < rangesMax) expect(told.size).toBe(all.length)
+      },
+    ),
     { numRuns: runs(100) },
   )
 })

@@ -1,6 +1,6 @@
 /**
- * Cryptography for simulated hosts, which have no system to ask: the same bytes as the system's, in every runtime. The only source that needs
- * packages of others.
+ * Cryptography for simulated hosts, which have no system to ask: the same bytes as the system's, in every runtime. The
+ * only source that needs packages of others.
  *
  * @module
  */

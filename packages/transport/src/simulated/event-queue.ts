@@ -8,12 +8,16 @@ export interface TimedEvent {
 }
 
 /**
- * Times are multiples of 2^-20 ms (about 1 ns), rounded up. So a machine's clock, a whole number of milliseconds apart from the network's, shows
- * every deadline exactly or a little later: an event is never too early by the last digit of a sum.
+ * Times are multiples of 2^-20 ms (about 1 ns), rounded up. So a machine's clock, a whole number of milliseconds apart
+ * from the network's, shows every deadline exactly or a little later: an event is never too early by the last digit of
+ * a sum.
  */
 const TICKS_PER_MS = 2 ** 20
 
-/** What happens when: a binary heap ordered by time, then by the order of setting, so that one seed gives one run. Events know their place, so that they can be moved. */
+/**
+ * What happens when: a binary heap ordered by time, then by the order of setting, so that one seed gives one run.
+ * Events know their place, so that they can be moved.
+ */
 export class EventQueue<E extends TimedEvent> {
   readonly #heap: E[] = []
   #order = 0

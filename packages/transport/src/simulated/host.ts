@@ -56,7 +56,10 @@ export class SimulatedHost implements Host {
     for (const end of this.#endsOfWatches) end()
   }
 
-  /** Blocks the process for a while, as a long computation does: datagrams wait in the socket buffer, wake-ups are late. Promises that are under way can't be held up. */
+  /**
+   * Blocks the process for a while, as a long computation does: datagrams wait in the socket buffer, wake-ups are late.
+   * Promises that are under way can't be held up.
+   */
   stall(ms: number): void {
     checks.value("ms", ms, DURATION)
     this.#busyUntilMs = Math.max(this.#busyUntilMs, this.#network.time.nowMs + ms)
@@ -64,7 +67,10 @@ export class SimulatedHost implements Host {
     this.#network.time.set(new ProcessAlarm(() => {}), this.#busyUntilMs)
   }
 
-  /** As `stall`, and the clock of the process stands still meanwhile: a laptop that sleeps (a monotonic clock of Linux doesn't count that). */
+  /**
+   * As `stall`, and the clock of the process stands still meanwhile: a laptop that sleeps (a monotonic clock of Linux
+   * doesn't count that).
+   */
   suspend(ms: number): void {
     checks.value("ms", ms, DURATION)
     const untilMs = this.#network.time.nowMs + ms
@@ -75,14 +81,20 @@ export class SimulatedHost implements Host {
     this.#shiftClock(-extraMs)
   }
 
-  /** Its clock leaps forward without anything having happened: a virtual machine that was moved. A monotonic clock never leaps back. */
+  /**
+   * Its clock leaps forward without anything having happened: a virtual machine that was moved. A monotonic clock never
+   * leaps back.
+   */
   jumpClock(ms: number): void {
     checks.value("ms", ms, DURATION)
     this.#suspended.clockMs += ms
     this.#shiftClock(ms)
   }
 
-  /** Makes the system refuse to send: each datagram fails with an error, or (`"full"`) none is taken until this is lifted. `undefined` lifts it. */
+  /**
+   * Makes the system refuse to send: each datagram fails with an error, or (`"full"`) none is taken until this is
+   * lifted. `undefined` lifts it.
+   */
   failSends(fault: SocketErrorCode | "full" | undefined): void {
     if (fault !== undefined) checks.value("fault", fault, FAULT)
     const wasFull = this.#sendFault === "full"
@@ -132,7 +144,10 @@ export class SimulatedHost implements Host {
     if (literal !== undefined) return [{ family: literal.family, host: formatHost(literal.bytes, literal.scope) }]
     const machine = this.#network.machineNamed(name)
     if (machine === undefined)
-      throw new TransportError("name-not-found", `no simulated host is named "${name}"; make it with network.host("${name}")`)
+      throw new TransportError(
+        "name-not-found",
+        `no simulated host is named "${name}"; make it with network.host("${name}")`,
+      )
     return [...machine.addresses]
   }
 
@@ -141,7 +156,10 @@ export class SimulatedHost implements Host {
     const asked = completeBindOptions(options)
     const { name } = this.machine
     if (!this.#isAlive)
-      throw new TransportError("bind-failed", `the process on "${name}" has crashed; take a new one from network.host("${name}")`)
+      throw new TransportError(
+        "bind-failed",
+        `the process on "${name}" has crashed; take a new one from network.host("${name}")`,
+      )
     const port = asked.port === 0 ? this.machine.freePort() : asked.port
     const notes: string[] = []
     const addresses: Address[] = []

@@ -10,7 +10,10 @@ import type { Random } from "./random.ts"
 
 const INDEX = whole(0)
 
-/** Loss in bursts (Gilbert–Elliott): a link is in a good state, and now and then in a bad one. All three have to be there. */
+/**
+ * Loss in bursts (Gilbert–Elliott): a link is in a good state, and now and then in a bad one. All three have to be
+ * there.
+ */
 export interface BurstOptions {
   /** Probability, with each datagram, that the bad state begins: 0 to 1. */
   readonly enterRate: number
@@ -29,8 +32,8 @@ export interface LinkOptions {
   /** Share of the datagrams lost, each by itself. */
   readonly lossRate?: number
   /**
-   * Loss in bursts: in the bad state `lossRate` of the datagrams are lost; it is entered and left with these probabilities, drawn for each
-   * datagram.
+   * Loss in bursts: in the bad state `lossRate` of the datagrams are lost; it is entered and left with these
+   * probabilities, drawn for each datagram.
    */
   readonly burst?: BurstOptions
   /** Exactly these are lost: numbers on this link, from 0. */
@@ -46,16 +49,23 @@ export interface LinkOptions {
   /** Share of which an old copy arrives once more, anything up to `replayDelayMs` later. */
   readonly replayRate?: number
   /**
-   * The oldest copy, milliseconds. Default 120,000: twice as long as a datagram is said to live in the Internet (RFC 8085, section 3.3).
+   * The oldest copy, milliseconds. Default 120,000: twice as long as a datagram is said to live in the Internet (RFC
+   * 8085, section 3.3).
    */
   readonly replayDelayMs?: number
-  /** The longest UDP payload that fits; longer ones fail at the sender with EMSGSIZE, or are lost on the way if `mtuSilent`. Default: `Infinity`, no limit. */
+  /**
+   * The longest UDP payload that fits; longer ones fail at the sender with EMSGSIZE, or are lost on the way if
+   * `mtuSilent`. Default: `Infinity`, no limit.
+   */
   readonly mtuBytes?: number
   /** What is longer than `mtuBytes` is lost on the way, and its sender isn't told. Default `false`. */
   readonly mtuSilent?: boolean
   /** How much it carries, headers of UDP, IPv4 and Ethernet included: above 0; default: `Infinity`, no limit. */
   readonly rateBitsPerSecond?: number
-  /** What waits for its turn to be sent; more is lost (drop-tail). Default 256 KiB, `Infinity`: no limit; matters only with a rate. */
+  /**
+   * What waits for its turn to be sent; more is lost (drop-tail). Default 256 KiB, `Infinity`: no limit; matters only
+   * with a rate.
+   */
   readonly queueBytes?: number
 }
 
@@ -65,7 +75,11 @@ export const LINK_OPTIONS: Kinds<LinkOptions> = {
   delayMs: DURATION,
   jitterMs: DURATION,
   lossRate: PROBABILITY,
-  burst: group<BurstOptions>({ enterRate: required(PROBABILITY), leaveRate: required(PROBABILITY), lossRate: required(PROBABILITY) }),
+  burst: group<BurstOptions>({
+    enterRate: required(PROBABILITY),
+    leaveRate: required(PROBABILITY),
+    lossRate: required(PROBABILITY),
+  }),
   dropList: {
     takes: "a list of whole numbers from 0",
     has: (value): value is readonly number[] => Array.isArray(value) && value.every((index) => INDEX.has(index)),
@@ -97,7 +111,16 @@ export class Link {
   /** Datagrams handed to this direction so far. */
   sent = 0
   /** Datagrams so far, by what became of them. */
-  readonly counts: Record<Fate, number> = { delivered: 0, lost: 0, burst: 0, listed: 0, queue: 0, mtu: 0, partition: 0, filtered: 0 }
+  readonly counts: Record<Fate, number> = {
+    delivered: 0,
+    lost: 0,
+    burst: 0,
+    listed: 0,
+    queue: 0,
+    mtu: 0,
+    partition: 0,
+    filtered: 0,
+  }
   /** Nothing gets through, as after `network.partition`. */
   blocked = false
   /** Its own, so that a datagram more on one link changes nothing on another. */
@@ -115,7 +138,14 @@ export class Link {
 
   /** @internal Whether the datagram of this number gets through the lossy parts and the queue. */
   admit(index: number, bytes: number, nowMs: number): Fate {
-    const { lossRate = 0, burst, dropList, mtuBytes = Infinity, rateBitsPerSecond = Infinity, queueBytes = 262_144 } = this.options
+    const {
+      lossRate = 0,
+      burst,
+      dropList,
+      mtuBytes = Infinity,
+      rateBitsPerSecond = Infinity,
+      queueBytes = 262_144,
+    } = this.options
     const random = this.#random
     if (this.blocked) return "partition"
     if (bytes > mtuBytes) return "mtu"

@@ -20,7 +20,10 @@ export class Machine {
   readonly index: number
   /** Its addresses, one for each family it has, v4 first: `10.0.0.n` and `fd00::n` with its index. */
   readonly addresses: readonly ResolvedAddress[]
-  /** What its monotonic clock showed when the network began, whole milliseconds; differs between machines, so that comparing clocks shows. */
+  /**
+   * What its monotonic clock showed when the network began, whole milliseconds; differs between machines, so that
+   * comparing clocks shows.
+   */
   readonly originMs: number
   /** @internal Links to other machines, by their index. */
   readonly links: (Link | undefined)[] = []

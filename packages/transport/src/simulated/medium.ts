@@ -9,7 +9,14 @@ import type { VirtualTime } from "./virtual-time.ts"
 export interface Medium {
   readonly time: VirtualTime
   /** Carries a copy of `slab[offset, offset + length)`. Answers the error its sender sees, if any. */
-  transmit(machine: Machine, from: Address, to: Address, slab: Uint8Array, offset: number, length: number): SocketErrorCode | undefined
+  transmit(
+    machine: Machine,
+    from: Address,
+    to: Address,
+    slab: Uint8Array,
+    offset: number,
+    length: number,
+  ): SocketErrorCode | undefined
   /** A datagram has been read: its buffer may carry another one. */
   recycle(datagram: Datagram): void
 }

@@ -9,7 +9,19 @@ import { CRYPTO, type SyncCrypto } from "../sync-crypto.ts"
 import type { SocketErrorCode } from "../transport.ts"
 import { settle as systemSettle } from "../settle.ts"
 import { standstill } from "../standstill.ts"
-import { FLAG, functionThat, group, type Kind, type Kinds, nearest, objectWith, orInfinity, required, show, whole } from "../check.ts"
+import {
+  FLAG,
+  functionThat,
+  group,
+  type Kind,
+  type Kinds,
+  nearest,
+  objectWith,
+  orInfinity,
+  required,
+  show,
+  whole,
+} from "../check.ts"
 import { checks, DURATION, SEED } from "./check.ts"
 import { simulatedCrypto } from "./crypto.ts"
 import { Datagram } from "./datagram.ts"
@@ -27,8 +39,8 @@ export interface NetworkOptions {
   /** Every link until set otherwise; default: perfect and without delay. */
   readonly link?: LinkOptions
   /**
-   * What its hosts seal with and exchange keys by. Default: cryptography in JavaScript, which runs anywhere. `systemHost().crypto` has the same results, some four times
-   * as fast, so the run is the same.
+   * What its hosts seal with and exchange keys by. Default: cryptography in JavaScript, which runs anywhere.
+   * `systemHost().crypto` has the same results, some four times as fast, so the run is the same.
    */
   readonly crypto?: SyncCrypto
   /** Lets ready promises run; default: a turn of the event loop. */
@@ -62,7 +74,8 @@ const HOST_OPTIONS: Kinds<HostOptions> = { v4: FLAG, v6: FLAG }
 const PARTITION_OPTIONS: Kinds<PartitionOptions> = { both: FLAG }
 const NAME: Kind<string> = {
   takes: 'the name of a machine: not empty, without ":" and ">", and no address',
-  has: (value): value is string => typeof value === "string" && /^[^:>]+$/.test(value) && parseHost(value) === undefined,
+  has: (value): value is string =>
+    typeof value === "string" && /^[^:>]+$/.test(value) && parseHost(value) === undefined,
 }
 const KEEP = functionThat<(datagram: DatagramInTransit) => boolean>("tells of each datagram whether it goes on")
 const CONDITION = functionThat<() => boolean>("tells whether to stop")
@@ -86,7 +99,10 @@ export interface DatagramInTransit {
 /** Buffers of datagrams that have arrived, kept for others. */
 const SPARE_DATAGRAMS_MAX = 4_096
 
-/** Machines, links and their time, which stands still but in `advance`, `until` and `when`. Made by {@link createNetwork}. */
+/**
+ * Machines, links and their time, which stands still but in `advance`, `until` and `when`. Made by {@link
+ * createNetwork}.
+ */
 export class Network {
   /** The seed that the run follows from: with it the run is had again. */
   readonly seed: number
@@ -138,7 +154,10 @@ export class Network {
     return this.#trace.record
   }
 
-  /** A new process on the machine of this name, which is made, with v4 and v6 addresses unless told otherwise, when it is first asked for. Its name resolves on all hosts. */
+  /**
+   * A new process on the machine of this name, which is made, with v4 and v6 addresses unless told otherwise, when it
+   * is first asked for. Its name resolves on all hosts.
+   */
   host(name: string, options: HostOptions = {}): SimulatedHost {
     checks.value("name", name, NAME)
     const { v4, v6 } = checks.options("host", options, HOST_OPTIONS)
@@ -156,7 +175,9 @@ export class Network {
     ] as const) {
       const has = machine.addresses.some((address) => address.family === family)
       if (asked !== undefined && asked !== has)
-        throw new RangeError(`"${name}" was made ${has ? "with" : "without"} a v${family} address; a machine keeps those that it has`)
+        throw new RangeError(
+          `"${name}" was made ${has ? "with" : "without"} a v${family} address; a machine keeps those that it has`,
+        )
     }
     return new SimulatedHost(this, machine, machine.processes++)
   }
@@ -195,7 +216,8 @@ export class Network {
 
   /** Mends what `partition` cut: everywhere, or between two. */
   heal(a?: string, b?: string): void {
-    if ((a === undefined) !== (b === undefined)) throw new RangeError("heal takes two machines, or none: then it mends everything")
+    if ((a === undefined) !== (b === undefined))
+      throw new RangeError("heal takes two machines, or none: then it mends everything")
     if (a !== undefined && b !== undefined) this.#checkMachines(a, b)
     for (const [key, link] of this.#links) {
       if (a === undefined || b === undefined || key === linkKey(a, b) || key === linkKey(b, a)) link.blocked = false
@@ -228,8 +250,8 @@ export class Network {
   }
 
   /**
-   * Lets time pass until a promise settles, and settles like it; rejects when it hasn't within `withinMs` (default 60,000, `Infinity`: however long it takes) of virtual
-   * time.
+   * Lets time pass until a promise settles, and settles like it; rejects when it hasn't within `withinMs` (default
+   * 60,000, `Infinity`: however long it takes) of virtual time.
    */
   async until<T>(promise: Promise<T>, withinMs = 60_000): Promise<T> {
     checks.value("withinMs", withinMs, WITHIN)
@@ -291,7 +313,10 @@ export class Network {
     return undefined
   }
 
-  /** A name that is misspelt would be a link that nobody uses. Before there is any machine names may be told ahead, and are looked at once time has passed. */
+  /**
+   * A name that is misspelt would be a link that nobody uses. Before there is any machine names may be told ahead, and
+   * are looked at once time has passed.
+   */
   #checkMachines(...names: readonly string[]): void {
     for (const name of names) {
       if (this.#machines.has(name)) continue
@@ -319,7 +344,14 @@ export class Network {
   }
 
   /** @internal Carries a copy of `slab[offset, offset + length)`. Answers the error its sender sees, if any. */
-  transmit(machine: Machine, from: Address, to: Address, slab: Uint8Array, offset: number, length: number): SocketErrorCode | undefined {
+  transmit(
+    machine: Machine,
+    from: Address,
+    to: Address,
+    slab: Uint8Array,
+    offset: number,
+    length: number,
+  ): SocketErrorCode | undefined {
     const target = this.#owners.get(to.host)
     let bytes = slab.subarray(offset, offset + length)
     if (target === undefined) {

@@ -1,5 +1,6 @@
 /**
- * Links as they are found, one direction each. Round figures from published measurements of such links, for tests rather than for forecasts.
+ * Links as they are found, one direction each. Round figures from published measurements of such links, for tests
+ * rather than for forecasts.
  *
  * @module
  */
@@ -10,8 +11,8 @@ import type { LinkOptions } from "./link.ts"
 export type PresetName = "lan" | "wifi" | "cellular" | "satellite" | "hostile"
 
 /**
- * Links as they are found, one direction each: `lan` (0.4 ms RTT, 1 Gbit/s), `wifi` (6 to 16 ms, bursts of loss), `cellular` (60 to 120 ms,
- * a deep queue), `satellite` (600 ms, 1 % loss), `hostile` (everything that can happen does).
+ * Links as they are found, one direction each: `lan` (0.4 ms RTT, 1 Gbit/s), `wifi` (6 to 16 ms, bursts of loss),
+ * `cellular` (60 to 120 ms, a deep queue), `satellite` (600 ms, 1 % loss), `hostile` (everything that can happen does).
  */
 export const PRESETS: Readonly<Record<PresetName, LinkOptions>> = {
   /** Switched Ethernet: 0.4 ms RTT, 1 Gbit/s, hardly any loss. */

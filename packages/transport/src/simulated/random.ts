@@ -1,4 +1,7 @@
-/** A seeded generator, sfc32 (Chris Doty-Humphrey, PractRand): integer arithmetic only, so that every engine draws the same numbers. */
+/**
+ * A seeded generator, sfc32 (Chris Doty-Humphrey, PractRand): integer arithmetic only, so that every engine draws the
+ * same numbers.
+ */
 export class Random {
   #a: number
   #b: number

@@ -1,8 +1,12 @@
-/** The history of a run as a hash, and its last events as text: two runs of one seed agree in every byte, time and order, or their hashes differ. */
+/**
+ * The history of a run as a hash, and its last events as text: two runs of one seed agree in every byte, time and
+ * order, or their hashes differ.
+ */
 export class Trace {
   readonly #linesMax: number
   readonly #lines: string[] = []
-  // Two hashes of 32 bits, started and stirred differently: 64 bits without BigInt. Against accidents, not against anybody.
+  // Two hashes of 32 bits, started and stirred differently: 64 bits without BigInt. Against accidents, not against
+  // anybody.
   #low = 0x811c_9dc5 | 0
   #high = 0x01c9_dc59 | 0
   readonly #timeMs = new Float64Array(1)
@@ -39,9 +43,15 @@ export class Trace {
     let high = this.#high
     let i = 0
     for (; i + 8 <= bytes.length; i += 8) {
-      low = Math.imul(low ^ (bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24)), 0x85eb_ca6b)
+      low = Math.imul(
+        low ^ (bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24)),
+        0x85eb_ca6b,
+      )
       low ^= low >>> 15
-      high = Math.imul(high ^ (bytes[i + 4]! | (bytes[i + 5]! << 8) | (bytes[i + 6]! << 16) | (bytes[i + 7]! << 24)), 0xc2b2_ae35)
+      high = Math.imul(
+        high ^ (bytes[i + 4]! | (bytes[i + 5]! << 8) | (bytes[i + 6]! << 16) | (bytes[i + 7]! << 24)),
+        0xc2b2_ae35,
+      )
       high ^= high >>> 13
     }
     this.#low = low

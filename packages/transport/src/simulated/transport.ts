@@ -5,7 +5,10 @@ import type { Datagram } from "./datagram.ts"
 import type { Machine } from "./machine.ts"
 import type { Medium } from "./medium.ts"
 
-/** What a waiting datagram takes of a socket buffer beside its bytes: about what Linux charges, so that empty ones fill it too. */
+/**
+ * What a waiting datagram takes of a socket buffer beside its bytes: about what Linux charges, so that empty ones fill
+ * it too.
+ */
 const WAITING_BYTES = 768
 
 /** What sockets need of the process that has them. */
@@ -107,9 +110,15 @@ export class SimulatedTransport extends DatagramTransport {
 
   protected override sendOne(slab: Uint8Array, offset: number, length: number, to: Address, address: number): void {
     const machine = this.#process.machine
-    const code = this.#process.sendFault ?? this.#medium.transmit(machine, this.#localOf(to.family)!, to, slab, offset, length)
+    const code =
+      this.#process.sendFault ?? this.#medium.transmit(machine, this.#localOf(to.family)!, to, slab, offset, length)
     if (code !== undefined)
-      this.failed(Object.assign(new Error(`send ${code} ${to.host} port ${to.port}`), { code }), "send", address, length)
+      this.failed(
+        Object.assign(new Error(`send ${code} ${to.host} port ${to.port}`), { code }),
+        "send",
+        address,
+        length,
+      )
   }
 
   protected override async closeSockets(): Promise<void> {

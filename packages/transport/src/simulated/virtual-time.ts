@@ -84,7 +84,10 @@ export class VirtualTime {
     this.#deferrers.add(deferrer)
   }
 
-  /** Calls a function of the user. What it throws is told by {@link VirtualTime.runUntil}, at the end of the instant: others still have their turn. */
+  /**
+   * Calls a function of the user. What it throws is told by {@link VirtualTime.runUntil}, at the end of the instant:
+   * others still have their turn.
+   */
   call(run: () => void): void {
     this.#isUnsettled = true
     try {
@@ -119,7 +122,8 @@ export class VirtualTime {
   /** Round after round, until nothing is left that happens without time passing. */
   async #runInstant(): Promise<void> {
     for (let rounds = 0; this.#runRound() || this.#isUnsettled; rounds++) {
-      if (rounds === ROUNDS_PER_INSTANT_MAX) throw new Error(`hosts keep each other busy without time passing, at ${this.#nowMs} ms`)
+      if (rounds === ROUNDS_PER_INSTANT_MAX)
+        throw new Error(`hosts keep each other busy without time passing, at ${this.#nowMs} ms`)
       if (!this.#isUnsettled) continue
       this.#isUnsettled = false
       await this.#settle()
@@ -130,7 +134,10 @@ export class VirtualTime {
     throw errors.length === 1 ? errors[0] : new AggregateError(errors, `${errors.length} errors at ${this.#nowMs} ms`)
   }
 
-  /** As on a real machine: sockets are read, then wake-ups are called, then what was deferred. Answers whether anything happened. */
+  /**
+   * As on a real machine: sockets are read, then wake-ups are called, then what was deferred. Answers whether anything
+   * happened.
+   */
   #runRound(): boolean {
     let hasHappened = false
     while (this.#queue.nextMs <= this.#nowMs) {

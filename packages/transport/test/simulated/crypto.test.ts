@@ -36,7 +36,9 @@ test("AES-256-GCM is what Node computes, wherever the bytes lie, and what was se
     fc.property(key, nonce, data, data, (key, nonce, associated, plaintext) => {
       const sealed = simulatedCrypto.aesGcmSeal(key, nonce, associated, plaintext)
       expect(sealed).toEqual(plain(systemCrypto.aesGcmSeal(key, nonce, associated, plaintext)))
-      expect(simulatedCrypto.aesGcmSeal(shifted(key), shifted(nonce), shifted(associated), shifted(plaintext))).toEqual(sealed)
+      expect(simulatedCrypto.aesGcmSeal(shifted(key), shifted(nonce), shifted(associated), shifted(plaintext))).toEqual(
+        sealed,
+      )
       expect(simulatedCrypto.aesGcmOpen(key, nonce, associated, shifted(sealed))).toEqual(plaintext)
     }),
   )

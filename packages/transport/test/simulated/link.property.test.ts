@@ -29,7 +29,10 @@ const anyLink: fc.Arbitrary<LinkOptions> = fc.record(
 
 async function pair(options: LinkOptions, seed = 1): Promise<{ network: Network; a: Station; b: Station }> {
   const network = createNetwork({ seed, link: options })
-  const [a, b] = [await network.until(Station.bind(network.host("a"))), await network.until(Station.bind(network.host("b")))]
+  const [a, b] = [
+    await network.until(Station.bind(network.host("a"))),
+    await network.until(Station.bind(network.host("b"))),
+  ]
   return { network, a, b }
 }
 
@@ -77,7 +80,9 @@ describe("a link", () => {
         const world = await pair({ lossRate }, seed)
         const count = 2_000
         const received = (await sendNumbered(world, count)).length
-        expect(Math.abs(count - received - count * lossRate)).toBeLessThanOrEqual(5 * Math.sqrt(count * lossRate * (1 - lossRate)) + 1)
+        expect(Math.abs(count - received - count * lossRate)).toBeLessThanOrEqual(
+          5 * Math.sqrt(count * lossRate * (1 - lossRate)) + 1,
+        )
         expect(world.network.linkOf("a", "b").counts).toMatchObject({ lost: count - received, delivered: received })
       }),
       { numRuns: runs(20) },
@@ -140,7 +145,8 @@ describe("a link", () => {
     const world = await pair({ duplicateRate: 1 })
     const received = await sendNumbered(world, 100)
     expect(received.toSorted((a, b) => a - b)).toEqual(upTo(100).flatMap((number) => [number, number]))
-    for (const { bytes } of world.b.received) expect(bytes).toEqual(numbered(new DataView(bytes.buffer).getUint32(0), 40))
+    for (const { bytes } of world.b.received)
+      expect(bytes).toEqual(numbered(new DataView(bytes.buffer).getUint32(0), 40))
   })
 
   test("reorders within its bound", async () => {
@@ -161,7 +167,9 @@ describe("a link", () => {
       Array.from({ length: 100 }, () => pattern(40)),
     )
     await world.network.advance(1_000)
-    const flips = world.b.received.map(({ bytes }) => bytes.reduce((total, byte, i) => total + bitsOf(byte ^ pattern(40)[i]!), 0))
+    const flips = world.b.received.map(({ bytes }) =>
+      bytes.reduce((total, byte, i) => total + bitsOf(byte ^ pattern(40)[i]!), 0),
+    )
     expect(Math.max(...flips)).toBeLessThanOrEqual(3)
     // The sender's memory is its own.
     expect(world.a.slab.subarray(0, 40)).toEqual(pattern(40))

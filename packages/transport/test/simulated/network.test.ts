@@ -1,4 +1,11 @@
-import { createNetwork, type DatagramInTransit, type LinkOptions, type Network, PRESETS, type SimulatedHost } from "@x/transport/simulated"
+import {
+  createNetwork,
+  type DatagramInTransit,
+  type LinkOptions,
+  type Network,
+  PRESETS,
+  type SimulatedHost,
+} from "@x/transport/simulated"
 import { describe, expect, test } from "vitest"
 import { pattern, Station } from "../station.ts"
 
@@ -13,7 +20,10 @@ interface World {
 async function makeWorld(link: LinkOptions = {}): Promise<World> {
   const network = createNetwork({ seed: 1, link })
   const [hostA, hostB] = [network.host("a"), network.host("b")]
-  const [a, b] = [await network.until(Station.bind(hostA, { port: 1 })), await network.until(Station.bind(hostB, { port: 1 }))]
+  const [a, b] = [
+    await network.until(Station.bind(hostA, { port: 1 })),
+    await network.until(Station.bind(hostB, { port: 1 })),
+  ]
   return { network, a, b, hostA, hostB }
 }
 
@@ -91,11 +101,14 @@ describe("virtual time", () => {
   test("until settles like its promise, and rejects with seed and time when that doesn't settle", async () => {
     const network = createNetwork({ seed: 42 })
     const host = network.host("a")
-    const after = (ms: number): Promise<number> => new Promise((resolve) => host.wakeUp(() => resolve(ms)).at(host.now() + ms))
+    const after = (ms: number): Promise<number> =>
+      new Promise((resolve) => host.wakeUp(() => resolve(ms)).at(host.now() + ms))
     expect(await network.until(after(50))).toBe(50)
     expect(network.now).toBe(50)
     await expect(network.until(Promise.reject(new Error("its own")))).rejects.toThrow("its own")
-    await expect(network.until(after(200), 100)).rejects.toThrow(/not settled within 100 virtual ms \(seed 42, now 150 ms/)
+    await expect(network.until(after(200), 100)).rejects.toThrow(
+      /not settled within 100 virtual ms \(seed 42, now 150 ms/,
+    )
     await expect(network.when(() => false, 10)).rejects.toThrow(/within 10 virtual ms/)
   })
 
@@ -338,7 +351,10 @@ describe("what tests see and do", () => {
 
   test("a record of the last events is kept when it is asked for", async () => {
     const network = createNetwork({ seed: 1, recordLines: 3 })
-    const [a, b] = [await network.until(Station.bind(network.host("a"))), await network.until(Station.bind(network.host("b")))]
+    const [a, b] = [
+      await network.until(Station.bind(network.host("a"))),
+      await network.until(Station.bind(network.host("b"))),
+    ]
     for (let i = 0; i < 20; i++) {
       a.send(b.addressOf(4), [pattern(i)])
       await network.advance(1)
@@ -352,7 +368,13 @@ describe("what tests see and do", () => {
   })
 
   test("the trace hash covers time, direction, fate and every byte", async () => {
-    const hash = async (change: { ms?: number; byte?: number; to?: "a" | "b"; loss?: number; isCut?: boolean }): Promise<string> => {
+    const hash = async (change: {
+      ms?: number
+      byte?: number
+      to?: "a" | "b"
+      loss?: number
+      isCut?: boolean
+    }): Promise<string> => {
       const { network, a, b } = await makeWorld({ lossRate: change.loss ?? 0 })
       if (change.isCut === true) network.partition("a", "b")
       await network.advance(change.ms ?? 1)

@@ -44,7 +44,11 @@ function makeWorld(): World {
 }
 
 /** What each call takes: of its options by their names, and of its arguments. */
-const OPTIONS: readonly (readonly [string, (world: World, options: never) => unknown, Readonly<Record<string, readonly string[]>>])[] = [
+const OPTIONS: readonly (readonly [
+  string,
+  (world: World, options: never) => unknown,
+  Readonly<Record<string, readonly string[]>>,
+])[] = [
   [
     "createNetwork",
     (_, options: object) => createNetwork({ seed: 1, ...options }),
@@ -77,14 +81,23 @@ const ARGUMENTS: readonly (readonly [string, (world: World, value: never) => unk
   ["ms of clog", ({ network }, ms) => network.clog("a", "b", ms), DURATION],
   ["keep of filter", ({ network }, keep) => network.filter(keep), FUNCTION],
   ["ms of advance", ({ network }, ms) => network.advance(ms), DURATION],
-  ["withinMs of until", ({ network }, withinMs) => network.until(Promise.resolve(), withinMs), ["Infinity", ...DURATION]],
+  [
+    "withinMs of until",
+    ({ network }, withinMs) => network.until(Promise.resolve(), withinMs),
+    ["Infinity", ...DURATION],
+  ],
   ["withinMs of when", ({ network }, withinMs) => network.when(() => true, withinMs), ["Infinity", ...DURATION]],
   ["promise of until", ({ network }, promise) => network.until(promise), []],
   ["condition of when", ({ network }, condition) => network.when(condition), FUNCTION],
   [
     "delayMs of inject",
     ({ network }, delayMs) =>
-      network.inject({ family: 4, host: "10.0.0.1", port: 1 }, { family: 4, host: "10.0.0.2", port: 1 }, new Uint8Array(1), delayMs),
+      network.inject(
+        { family: 4, host: "10.0.0.1", port: 1 },
+        { family: 4, host: "10.0.0.2", port: 1 },
+        new Uint8Array(1),
+        delayMs,
+      ),
     DURATION,
   ],
   ["ms of stall", ({ a }, ms) => a.stall(ms), DURATION],
@@ -155,7 +168,8 @@ test("what is refused has changed nothing: the run goes on as if nobody had aske
               call(world, value as never),
         ),
       ]
-      for (const call of calls) for (const value of [Number.NaN, -5, null, "no such"]) await failureOf(() => call(value))
+      for (const call of calls)
+        for (const value of [Number.NaN, -5, null, "no such"]) await failureOf(() => call(value))
     }
     for (let i = 0; i < 20; i++)
       network.inject({ family: 4, host: "10.0.0.2", port: 2 }, transport.localAddresses[0]!, new Uint8Array(i), i)
@@ -168,7 +182,9 @@ test("what is refused has changed nothing: the run goes on as if nobody had aske
 test("a name that no machine has is told with the one that was meant", () => {
   const { network } = makeWorld()
   network.host("server")
-  expect(() => network.partition("a", "sever")).toThrow('there is no machine "sever" to have links; did you mean "server"?')
+  expect(() => network.partition("a", "sever")).toThrow(
+    'there is no machine "sever" to have links; did you mean "server"?',
+  )
   expect(network.linkOf("a", "server").blocked).toBe(false)
   for (const name of ["", "a:1", "10.0.0.1", "::1"]) expect(() => network.host(name)).toThrow("the name of a machine")
 })

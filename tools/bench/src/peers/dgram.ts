@@ -6,7 +6,10 @@ const ACK_EVERY = 64
 /** No message is as short. */
 const ACK_BYTES = 4
 
-/** Raw `node:dgram`, a datagram for each message, with as much flow control as keeps the receiver's buffer from running over, and nothing else. */
+/**
+ * Raw `node:dgram`, a datagram for each message, with as much flow control as keeps the receiver's buffer from running
+ * over, and nothing else.
+ */
 class DatagramLink implements Link {
   readonly #socket: Socket
   readonly #address: string
@@ -59,11 +62,16 @@ class DatagramLink implements Link {
 export function dgram(): Library {
   const bind = (address: string): Promise<Socket> =>
     new Promise((resolve) => {
-      const socket = createSocket({ type: "udp4", recvBufferSize: 4 << 20, lookup: (address, _, callback) => callback(null, address, 4) })
+      const socket = createSocket({
+        type: "udp4",
+        recvBufferSize: 4 << 20,
+        lookup: (address, _, callback) => callback(null, address, 4),
+      })
       socket.bind(0, address, () => resolve(socket))
     })
   return {
-    settings: () => `a datagram for each message, window ${WINDOW}, an acknowledgement for every ${ACK_EVERY}; nothing else is done`,
+    settings: () =>
+      `a datagram for each message, window ${WINDOW}, an acknowledgement for every ${ACK_EVERY}; nothing else is done`,
     async listen({ own, other }, onLink) {
       const socket = await bind(own)
       let port = 0

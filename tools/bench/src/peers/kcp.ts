@@ -17,7 +17,10 @@ const UPDATE_MS = 10
 
 const windowOf = ({ datagramBytes }: LinkOptions): number => Math.max(32, Math.round(WINDOW_BYTES / datagramBytes))
 
-/** A stream of bytes: KCP fills its segments itself. What a turn wrote or acknowledges goes out at its end, the rest by the clock. */
+/**
+ * A stream of bytes: KCP fills its segments itself. What a turn wrote or acknowledges goes out at its end, the rest by
+ * the clock.
+ */
 class KcpStream extends EventEmitter implements ByteStream {
   readonly #kcp: Kcp
   readonly #window: number
@@ -33,7 +36,8 @@ class KcpStream extends EventEmitter implements ByteStream {
     this.#kcp.nodelay(1, UPDATE_MS, 2, 1)
     this.#kcp.wndsize(this.#window, this.#window)
     this.#kcp.stream(1)
-    if (this.#kcp.setmtu(options.datagramBytes) !== 0) throw new Error(`KCP takes no datagrams of ${options.datagramBytes} B`)
+    if (this.#kcp.setmtu(options.datagramBytes) !== 0)
+      throw new Error(`KCP takes no datagrams of ${options.datagramBytes} B`)
     this.#kcp.output((datagram) => socket.send(datagram, port(), options.other))
     socket.on("message", (datagram) => this.#receive(datagram))
     setInterval(this.#flush, UPDATE_MS)
@@ -78,7 +82,11 @@ export function kcp(): Library {
   const bind = ({ own }: LinkOptions): Promise<Socket> =>
     new Promise((resolve) => {
       const buffers = { recvBufferSize: SOCKET_BYTES, sendBufferSize: SOCKET_BYTES }
-      const socket = createSocket({ type: "udp4", ...buffers, lookup: (address, _, callback) => callback(null, address, 4) })
+      const socket = createSocket({
+        type: "udp4",
+        ...buffers,
+        lookup: (address, _, callback) => callback(null, address, 4),
+      })
       socket.bind(0, own, () => resolve(socket))
     })
   return {

@@ -4,7 +4,10 @@ import type { Library } from "../link.ts"
 
 const HIGH_WATER_MARK = 1_048_576
 const CIPHER = "TLS_AES_128_GCM_SHA256"
-/** Both sides know it, so there is no certificate. Records are protected as they are with one; only the handshake, which isn't measured, differs. */
+/**
+ * Both sides know it, so there is no certificate. Records are protected as they are with one; only the handshake, which
+ * isn't measured, differs.
+ */
 const KEY = Buffer.alloc(32, "bench")
 const OPTIONS = { minVersion: "TLSv1.3", maxVersion: "TLSv1.3", ciphers: CIPHER } as const
 
@@ -15,7 +18,8 @@ export function tls(): Library {
     return new FramedLink(socket, true)
   }
   return {
-    settings: () => `TLS 1.3, ${CIPHER}, a key both know; noDelay, length prefixes, a write for each turn or 64 KiB, highWaterMark 1 MiB`,
+    settings: () =>
+      `TLS 1.3, ${CIPHER}, a key both know; noDelay, length prefixes, a write for each turn or 64 KiB, highWaterMark 1 MiB`,
     listen: ({ own }, onLink) =>
       new Promise((resolve) => {
         const server = createServer({ ...OPTIONS, pskCallback: () => KEY }, (socket) => onLink(linkOf(socket)))

@@ -24,7 +24,9 @@ class WebSocketLink implements Link {
   }
 
   onMessage(handler: MessageHandler): void {
-    this.#socket.on("message", (data: Buffer) => handler(new DataView(data.buffer, data.byteOffset, data.length), 0, data.length))
+    this.#socket.on("message", (data: Buffer) =>
+      handler(new DataView(data.buffer, data.byteOffset, data.length), 0, data.length),
+    )
   }
 
   onWritable(writable: () => void): void {

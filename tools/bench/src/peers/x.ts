@@ -14,7 +14,10 @@ export interface XOptions {
   readonly protection?: "checksum" | "mac" | "aead"
 }
 
-function endpointOptions({ own, datagramBytes }: LinkOptions, { paceBytesPerMs, protection = "checksum" }: XOptions): EndpointOptions {
+function endpointOptions(
+  { own, datagramBytes }: LinkOptions,
+  { paceBytesPerMs, protection = "checksum" }: XOptions,
+): EndpointOptions {
   return {
     // Some links are between network namespaces: loopback alone wouldn't do.
     ...(protection === "checksum" ? { protection } : { protection, secrets: SECRETS }),

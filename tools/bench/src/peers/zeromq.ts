@@ -45,13 +45,15 @@ class ZeroLink implements Link {
 
   async #sendWaiting(): Promise<void> {
     await this.#last
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) await this.#socket.send(next)
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift())
+      await this.#socket.send(next)
     this.#isWaiting = false
     this.#writable()
   }
 
   async #receive(): Promise<void> {
-    for await (const [data] of this.#socket) this.#handler(new DataView(data!.buffer, data!.byteOffset, data!.length), 0, data!.length)
+    for await (const [data] of this.#socket)
+      this.#handler(new DataView(data!.buffer, data!.byteOffset, data!.length), 0, data!.length)
   }
 }
 
