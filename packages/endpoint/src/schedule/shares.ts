@@ -12,6 +12,9 @@ const TRUST_UNITS = 64
 /** A stream leaves the others of its peer a quarter of what it holds, once it holds so many units. */
 const STREAM_LEAVES_SHIFT = 2
 const STREAM_UNITS_MIN = 16
+/** A peer keeps an eighth of what it holds, and no more than this, for what is under way at its receiver. */
+const KEPT_SHIFT = 3
+const KEPT_UNITS_MAX = 16
 /** A little more than the natural logarithm of 2. */
 const LN_2 = 0.6932
 
@@ -194,8 +197,9 @@ export class Share {
 }
 
 /**
- * What one stream takes of its peer's share: it leaves something for the others, and the last unit for what is under
- * way.
+ * What one stream takes of its peer's share: it leaves something for the others, and for what its peer's receiver has
+ * memory for already. With one unit kept for that, a large message would go by one packet in a round trip wherever
+ * others fill the share.
  */
 export class StreamShare {
   readonly #share: Share
@@ -244,9 +248,12 @@ export class StreamShare {
 
   #left(units: number): number {
     const used = this.#used + units
-    if (used > STREAM_UNITS_MIN) return used >>> STREAM_LEAVES_SHIFT
-    // A peer with one packet has nothing else that it could be kept for.
-    return this.#share.used + units > 1 ? 1 : 0
+    const kept = Math.max(1, Math.min(KEPT_UNITS_MAX, (this.#share.used + units) >>> KEPT_SHIFT))
+    if (used > STREAM_UNITS_MIN) return Math.max(kept, used >>> STREAM_LEAVES_SHIFT)
+    if (used > 1) return kept
+    // A stream that has none gets one of those that are kept, while there are more; and a peer with one packet has
+    // nothing else that it could be kept for.
+    return this.#share.used > 0 ? 1 : 0
   }
 }
 

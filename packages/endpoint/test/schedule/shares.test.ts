@@ -101,18 +101,27 @@ test("one stream of a peer leaves some of its share to the others", () => {
   const share = shares.share()
   const streams = [new StreamShare(share, 1_000), new StreamShare(share, 1_000), new StreamShare(share, 1_000)]
   expect(streams[0]!.room).toBe(80)
-  expect(streams.map((stream) => fill(stream))).toEqual([80, 16, 3])
+  expect(streams.map((stream) => fill(stream))).toEqual([80, 9, 1])
   expect([streams[0]!.room, streams[0]!.isFull(1)]).toEqual([0, true])
   streams[0]!.give(80)
-  expect([streams[2]!.room, share.used]).toEqual([64, 19])
+  expect([streams[2]!.room, share.used]).toEqual([72, 10])
 })
 
-test("the last unit of a share is for what is under way, unless it is the first", () => {
-  const shares = new Shares({ ...SLOTS, shareMax: 8, loanMax: 8, floorMax: 8 })
-  const share = shares.share()
-  const [one, other] = [new StreamShare(share, 1_000), new StreamShare(share, 1_000)]
-  expect([fill(one), fill(other)]).toEqual([7, 0])
-  expect([other.hasKept, other.takeKept(1), other.takeKept(1), other.hasKept]).toEqual([true, true, false, false])
+test("an eighth of a share is for what is under way, one unit at least, unless it is the first", () => {
+  const streamsOf = (units: number) => {
+    const share = new Shares({ ...SLOTS, shareMax: units, loanMax: units, floorMax: units }).share()
+    return Array.from({ length: 4 }, () => new StreamShare(share, 1_000))
+  }
+  const [one, other] = streamsOf(8)
+  expect([fill(one!), fill(other!)]).toEqual([7, 0])
+  expect([other!.hasKept, other!.takeKept(1), other!.takeKept(1), other!.hasKept]).toEqual([true, true, false, false])
+  // Those that have none get one of them all the same, but for the last.
+  const streams = streamsOf(64)
+  const taken = streams.map((stream) => fill(stream))
+  expect(taken).toEqual([51, 6, 1, 1])
+  let kept = 0
+  while (streams[0]!.takeKept(1)) kept++
+  expect(kept).toBe(5)
   const single = new StreamShare(new Shares({ ...SLOTS, shareMax: 1, loanMax: 1, floorMax: 1 }).share(), 1_000)
   expect([single.room, fill(single)]).toEqual([1, 1])
 })
