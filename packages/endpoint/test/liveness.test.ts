@@ -69,7 +69,7 @@ test("with keys, a silent peer is asked for at the latest when it counts as unre
   const options: EndpointOptions = {
     protection: "aead",
     secrets: ["a secret that both of them know"],
-    unreachableMs: 4_000,
+    unreachableMs: 2_000,
   }
   const { endpoint: a } = await bind("a", options)
   const { host } = await bind("b", options)
