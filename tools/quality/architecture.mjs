@@ -56,9 +56,6 @@ export const KNOWN = [
   "packages/endpoint/src/api/user-code.ts -> itself",
   "packages/endpoint/src/api/web-streams.ts -> itself",
   "packages/endpoint/src/driver.ts -> packages/endpoint/src/api/user-code.ts",
-  "packages/endpoint/src/peer/peer-state.ts -> itself",
-  "packages/endpoint/src/streams/incoming-streams.ts -> itself",
-  "packages/endpoint/src/streams/incoming-streams.ts -> packages/endpoint/src/peer/peer-state.ts",
 ]
 
 /** Sources that know no clock, timer, entropy, socket or runtime: what they need of those is an argument. */

@@ -259,7 +259,7 @@ export class IncomingStream {
 
   /** @internal Takes no more, and acknowledges no more; what waits is still handed over. */
   finish(reason: number): void {
-    this.#peerState.incoming.acknowledge(this.#host.now())
+    this.#peerState.acknowledge(this.#host.now())
     this.#peerState.incoming.stop(this.#state, reason)
     this.#host.absorb()
   }
@@ -519,6 +519,6 @@ export class IncomingStream {
 
   /** What and whose it is, for logs. */
   toString(): string {
-    return `stream ${this.id} "${this.label}" from ${this.peer.unique} (${this.delivery}${this.#state.stream.state === "closed" ? `, ${reasonName(this.#state.stopReason)}` : ""})`
+    return `stream ${this.id} "${this.label}" from ${this.peer.unique} (${this.delivery}${this.#state.stream.state === "closed" ? `, ${reasonName(this.#state.stopping.reason)}` : ""})`
   }
 }

@@ -83,7 +83,7 @@ export class PeerState implements Due {
   /** Its streams in both directions, among those of all peers. */
   readonly streamShare: Share
   readonly outgoing: OutgoingStreams
-  readonly incoming: IncomingStreams
+  readonly incoming: IncomingStreams<PeerState>
   /** Who tells the application of it; set by the shell. */
   owner: unknown = undefined
   dueMs: number = Infinity
@@ -314,7 +314,7 @@ export class PeerState implements Due {
   leave(reason: number, text: string, nowMs: number): void {
     if (!this.#liveness.isThere) return
     // What was handed over is acknowledged: after the goodbye it couldn't be any more.
-    this.incoming.acknowledge(nowMs)
+    this.acknowledge(nowMs)
     this.#leave("leaving", reason, text, nowMs)
     this.#goodbye.begin({ reason, text }, nowMs)
     this.#context.wake(this)
@@ -409,8 +409,12 @@ export class PeerState implements Due {
       association.lastReceivedMs = Math.min(nowMs, association.lastReceivedMs + absentMs)
   }
 
-  /** Statuses that are due, before anything else is. */
-  writeReports(nowMs: number): void {
+  /**
+   * Says now what of all its streams isn't acknowledged yet: nothing may be said of them any more soon. As far as the
+   * socket allows.
+   */
+  acknowledge(nowMs: number): void {
+    this.incoming.hurry()
     const { control } = this.#context
     if (this.association === undefined) return
     control.start(this.association, this.datagramBytesMax, nowMs)

@@ -5,8 +5,8 @@
  */
 
 import type { Assembler } from "@x/fragment"
-import { type ReceiveStream, Repeater } from "@x/stream"
-import * as wire from "@x/wire"
+import type { ReceiveStream } from "@x/stream"
+import { Stopping } from "./stopping.ts"
 
 /** All streams of the peer, as one of them sees them. */
 export interface IncomingOwner {
@@ -75,11 +75,7 @@ export class IncomingState {
   isRemoved = false
   /** Messages of a gap that was not told yet. */
   untold = 0
-  readonly stopping: Repeater = new Repeater()
-  stopReason: number = wire.REASON.unspecified
-  stopsSaid = 0
-  /** Until then a stop isn't said again, whatever comes. */
-  stopQuietMs: number = -Infinity
+  readonly stopping: Stopping = new Stopping()
 
   constructor(owner: IncomingOwner, stream: ReceiveStream, assembler: Assembler) {
     this.owner = owner
@@ -103,6 +99,47 @@ export class IncomingState {
   /** When a status or a stop is due. */
   get sayMs(): number {
     return Math.min(this.stream.nextTimeoutMs, this.stopping.dueMs)
+  }
+
+  /** Packets that messages under way still want. */
+  get begunPackets(): number {
+    const { assembler } = this
+    return assembler.count === 0 ? 0 : Math.ceil(assembler.missingBytes / this.#packetBytes)
+  }
+
+  /** What the consumer has room for has changed: that is told at once where it is a quarter of its queue more. */
+  limitRoom(room: ConsumerRoom): void {
+    this.isBlocked = room.isFull
+    const packetsMax = Math.min(room.messagesMax / (this.messagesPerPacket || 1), room.bytesMax / this.#packetBytes)
+    this.#limit(room, Math.max(1, Math.floor(packetsMax / 4)), room.isWaiting)
+  }
+
+  /** What the next status tells of room: it may be less than when that was last told. */
+  tellRoom(): void {
+    if (this.room !== undefined) this.#limit(this.room, Infinity, false)
+    this.stream.letFinish(this.begunPackets)
+  }
+
+  #limit(room: ConsumerRoom, stepPackets: number, isWaiting: boolean): void {
+    // Those of what is under way may lie behind what is refused for want of their memory: nothing comes while they
+    // don't.
+    const hiddenPackets = room.isWaiting ? this.begunPackets : 0
+    this.stream.limit(this.#roomPackets(room), stepPackets, isWaiting, hiddenPackets)
+  }
+
+  /** Packets that its consumer has room for: the rest of what is under way, and what follows as it lately was. */
+  #roomPackets(room: ConsumerRoom): number {
+    const { assembler } = this
+    if (this.isBlocked) return 0
+    const begun = this.begunPackets
+    if (room.messages <= 0 || room.bytes <= 0) return begun
+    const messages = Math.floor((room.messages - assembler.count) / (this.messagesPerPacket || 1))
+    const bytes = Math.floor((room.bytes - assembler.bytes) / this.#packetBytes)
+    return Math.max(1, begun + Math.max(0, Math.min(messages, bytes)))
+  }
+
+  get #packetBytes(): number {
+    return this.bytesPerPacket || this.owner.payloadBytesMax
   }
 }
 

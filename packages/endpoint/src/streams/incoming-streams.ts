@@ -6,42 +6,73 @@
  */
 
 import { Assembler, AssemblyBudget } from "@x/fragment"
-import { PoolShare, ReceiveStream } from "@x/stream"
+import {
+  type PacketPool,
+  PoolShare,
+  ReceiveStream,
+  type RepeatPace,
+  type RttEstimator,
+  type StreamOptions,
+} from "@x/stream"
 import * as wire from "@x/wire"
 import type { ControlWriter } from "../datagram/control-writer.ts"
+import type { Scratch } from "../datagram/scratch.ts"
+import type { Quota } from "../schedule/quota.ts"
+import type { Share } from "../schedule/shares.ts"
+import type { Settings } from "../settings.ts"
 import type { Dispatch } from "./dispatch.ts"
+import { FinishedStreams } from "./finished-streams.ts"
+import { IncomingReports } from "./incoming-reports.ts"
 import { type IncomingOwner, IncomingState } from "./incoming-state.ts"
-import { NumberSet } from "./number-set.ts"
-import type { PeerContext, PeerState } from "../peer/peer-state.ts"
+import type { EventSink, StreamEvent } from "./stream-events.ts"
 
-/** Finished ids are kept in so many ranges; past that the oldest hole counts as finished. */
-const FINISHED_RANGES_MAX = 1_024
-/** Answers that wait for room in the socket, at most. */
-const FINISHED_ANSWERS_MAX = 16_384
-/** A stop is said this often by itself, and then only when something of its stream comes. */
-const STOPS_MAX = 8
-/** Then it is at least a second apart, twice as long each time, up to this many doublings. */
-const STOP_DOUBLINGS_MAX = 6
+/** The peer that opened the streams, as they see it: from one call to the next it may have another path. */
+export interface IncomingPeer {
+  readonly rtt: RttEstimator
+  readonly pace: RepeatPace
+  /** Packets of a stream from the oldest missing to the newest. */
+  readonly spreadPackets: number
+  /** Bytes of a packet's payload, at most. */
+  readonly payloadBytesMax: number
+  readonly receiveOptions: StreamOptions
+  /** Its streams in both directions, among those of all peers. */
+  readonly streamShare: Share
+  /** A datagram with data came. */
+  handleData(nowMs: number): void
+}
 
-export class IncomingStreams implements IncomingOwner {
+/** What the streams of all peers share. */
+export interface IncomingContext<Peer> {
+  readonly settings: Settings
+  readonly scratch: Scratch
+  readonly dispatch: Dispatch
+  readonly quota: Quota
+  /** Memory of packets that came before their turn, and of messages under way. */
+  readonly pool: PacketPool
+  readonly budget: AssemblyBudget
+  readonly events: EventSink<StreamEvent<Peer>>
+  /** Counts a packet that was dropped. */
+  drop(reason: wire.PacketDropReason): void
+  /** The peer has something to send now. */
+  wake(peer: Peer): void
+}
+
+export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner {
   readonly spreadPackets: number
   /** When a message last came. */
   lastDataMs: number
-  readonly #peer: PeerState
-  readonly #context: PeerContext
+  readonly #peer: Peer
+  readonly #context: IncomingContext<Peer>
   readonly #budget: AssemblyBudget
   readonly #pool: PoolShare
   readonly #dispatch: Dispatch
   readonly #streams = new Map<number, IncomingState>()
   /** Streams that are over for their senders, and whose consumers aren't done. */
   #unread = 0
-  readonly #finished = new NumberSet()
-  /** Streams with a status or a stop to come: the others cost nothing. */
-  readonly #reporting: IncomingState[] = []
-  /** Id and final number of finished streams whose end is to be answered (again). */
-  readonly #finishedAnswers = new Map<number, number>()
+  readonly #finished: FinishedStreams
+  readonly #reports: IncomingReports
 
-  constructor(peer: PeerState, context: PeerContext, nowMs: number) {
+  constructor(peer: Peer, context: IncomingContext<Peer>, nowMs: number) {
     this.#peer = peer
     this.#context = context
     this.spreadPackets = peer.spreadPackets
@@ -53,6 +84,8 @@ export class IncomingStreams implements IncomingOwner {
       slots,
       () => void (slots.isFull(1) ? quota.poolShares++ : quota.poolLoans++),
     )
+    this.#finished = new FinishedStreams(context.settings.streamsMax)
+    this.#reports = new IncomingReports(peer)
     this.lastDataMs = nowMs
     this.#dispatch = context.dispatch
   }
@@ -130,50 +163,12 @@ export class IncomingStreams implements IncomingOwner {
   roomChanged(state: IncomingState): void {
     const { stream, room } = state
     if (room === undefined || stream.state === "closed") return
-    state.isBlocked = room.isFull
-    const packetsMax = Math.min(
-      room.messagesMax / (state.messagesPerPacket || 1),
-      room.bytesMax / this.#bytesPerPacket(state),
-    )
-    stream.limit(
-      this.#roomPackets(state),
-      Math.max(1, Math.floor(packetsMax / 4)),
-      room.isWaiting,
-      this.#hiddenPackets(state),
-    )
+    state.limitRoom(room)
     if (!state.isBlocked && stream.kept > 0 && !state.isResumed) {
       this.#dispatch.resume(state)
       this.#context.wake(this.#peer)
     }
     if (stream.nextTimeoutMs === -Infinity) this.report(state)
-  }
-
-  /** Packets that a consumer has room for: the rest of what is under way, and what follows as it lately was. */
-  #roomPackets(state: IncomingState): number {
-    const { room, assembler } = state
-    if (room === undefined) return Infinity
-    if (state.isBlocked) return 0
-    const perPacket = this.#bytesPerPacket(state)
-    const begun = this.#begunPackets(state)
-    if (room.messages <= 0 || room.bytes <= 0) return begun
-    const messages = Math.floor((room.messages - assembler.count) / (state.messagesPerPacket || 1))
-    const bytes = Math.floor((room.bytes - assembler.bytes) / perPacket)
-    return Math.max(1, begun + Math.max(0, Math.min(messages, bytes)))
-  }
-
-  /** Packets that messages under way still want. */
-  #begunPackets(state: IncomingState): number {
-    const { assembler } = state
-    return assembler.count === 0 ? 0 : Math.ceil(assembler.missingBytes / this.#bytesPerPacket(state))
-  }
-
-  /** Those of them that may lie behind what is refused for want of their memory: nothing comes while they don't. */
-  #hiddenPackets(state: IncomingState): number {
-    return state.room?.isWaiting === true ? this.#begunPackets(state) : 0
-  }
-
-  #bytesPerPacket({ bytesPerPacket }: IncomingState): number {
-    return bytesPerPacket || this.#peer.payloadBytesMax
   }
 
   /** There is memory for a message of the stream that was refused: its sender is told at once. */
@@ -232,10 +227,7 @@ export class IncomingStreams implements IncomingOwner {
   }
 
   report(state: IncomingState): void {
-    if (!state.isReporting) {
-      state.isReporting = true
-      this.#reporting.push(state)
-    }
+    this.#reports.add(state)
     this.#context.wake(this.#peer)
   }
 
@@ -281,8 +273,8 @@ export class IncomingStreams implements IncomingOwner {
 
   /** A finished stream's end or reset is answered from the packet itself: there is no state left. */
   #answerFinished(end: wire.End): void {
-    this.#finish(end.stream)
-    this.#answer(end.stream, end.final)
+    this.#finished.add(end.stream)
+    this.#finished.answer(end.stream, end.final)
     this.#context.wake(this.#peer)
   }
 
@@ -294,7 +286,7 @@ export class IncomingStreams implements IncomingOwner {
     // promise.
     const isWhole = !isReliable || assembler.count === 0
     if (!isWhole) this.#context.drop("piece-conflict")
-    this.#answer(state.id, stream.traits.isNumbered ? Math.max(stream.cumulative, stream.final) : 0)
+    this.#finished.answer(state.id, stream.traits.isNumbered ? Math.max(stream.cumulative, stream.final) : 0)
     this.#over(state, isReliable && isWhole, isWhole ? wire.REASON.unspecified : wire.REASON.protocolError)
     this.#remove(state)
   }
@@ -317,14 +309,13 @@ export class IncomingStreams implements IncomingOwner {
 
   /** The sender knows that it is over, or is gone itself: only its number is remembered. */
   #remove(state: IncomingState): void {
-    state.stopping.stop()
+    state.stopping.end()
     this.#streams.delete(state.id)
-    if (state.isReporting) this.#reporting.splice(this.#reporting.indexOf(state), 1)
-    state.isReporting = false
+    this.#reports.delete(state)
     state.isRemoved = true
     if (state.isRead) this.#peer.streamShare.give(1)
     else this.#unread++
-    this.#finish(state.id)
+    this.#finished.add(state.id)
     this.#context.wake(this.#peer)
   }
 
@@ -342,38 +333,19 @@ export class IncomingStreams implements IncomingOwner {
     return !this.#streams.has(id) && this.#finished.has(id)
   }
 
-  #answer(id: number, final: number): void {
-    // Whoever asks for more at once asks again.
-    if (this.#finishedAnswers.size < FINISHED_ANSWERS_MAX) this.#finishedAnswers.set(id, final)
-  }
-
-  #finish(id: number): void {
-    this.#finished.add(id)
-    // An honest peer leaves no more holes than it may have streams open: none of them is filled before its stream has
-    // come.
-    while (this.#finished.ranges > Math.max(FINISHED_RANGES_MAX, this.#context.settings.streamsMax + 1))
-      this.#finished.fillLowestHole()
-  }
-
   /**
    * Asks the sender to stop; what comes in the meantime is dropped. It is over here at once, whatever the sender does.
    */
   stop(state: IncomingState, reason: number): void {
     if (state.stream.state === "closed") return
-    state.stopReason = reason
-    state.stopping.start(-Infinity)
+    state.stopping.begin(reason)
     this.#over(state, false, reason)
     this.report(state)
   }
 
-  /**
-   * Something of a stream that was stopped came: its sender hasn't heard, or doesn't listen. It is told again, less and
-   * less often.
-   */
+  /** Something of a stream came: where that is over its sender may have to be told again. */
   #remind(state: IncomingState, nowMs: number): void {
-    if (!state.isOver || state.stopping.isActive || nowMs < state.stopQuietMs) return
-    state.stopping.start(-Infinity)
-    this.report(state)
+    if (state.isOver && state.stopping.remind(nowMs)) this.report(state)
   }
 
   handleSync(view: DataView, body: number, wanted: boolean, nowMs: number): void {
@@ -382,7 +354,7 @@ export class IncomingStreams implements IncomingOwner {
     const { stream: id, mode, high } = sync
     if (this.#isFinished(id)) {
       // Its end was answered, but the sender hasn't heard: it hears it again.
-      this.#answer(id, high)
+      this.#finished.answer(id, high)
       return this.#context.wake(this.#peer)
     }
     const state = this.#incomingFor(id, mode)
@@ -398,13 +370,9 @@ export class IncomingStreams implements IncomingOwner {
     this.#dispatch.goOn(state)
   }
 
-  /**
-   * Says now what of all streams isn't acknowledged yet: nothing may be said of them any more soon. As far as the
-   * socket allows.
-   */
-  acknowledge(nowMs: number): void {
-    for (const { stream } of this.#reporting) stream.hurry()
-    this.#peer.writeReports(nowMs)
+  /** What of all streams isn't acknowledged yet is, with the next that is said. */
+  hurry(): void {
+    this.#reports.hurry()
   }
 
   /** Ends all: the peer is gone. */
@@ -417,92 +385,31 @@ export class IncomingStreams implements IncomingOwner {
 
   /** Streams that may have something to say again. */
   get repeating(): number {
-    return this.#reporting.length
+    return this.#reports.count
   }
 
   /** The peer is heard again: what wasn't said meanwhile is. */
   handleReachable(nowMs: number): void {
     for (const state of this.#streams.values()) {
-      if (state.stopping.isActive) state.stopping.start(nowMs)
-      state.stopsSaid = 0
-      state.stopQuietMs = -Infinity
+      state.stopping.handleReachable(nowMs)
       this.report(state)
     }
   }
 
-  /** Writes the statuses and stops that are due; `false`: the socket is full. */
+  /** Writes the answers, statuses and stops that are due; `false`: the socket is full. */
   compose(control: ControlWriter, nowMs: number): boolean {
-    if (this.#finishedAnswers.size > 0 && !this.#composeAnswers(control)) return false
-    for (const state of this.#reporting) {
-      if (!control.hasRoom()) return false
-      this.#composeReport(state, control, nowMs)
-    }
-    return true
-  }
-
-  #composeAnswers(control: ControlWriter): boolean {
-    for (const [id, final] of this.#finishedAnswers) {
-      if (!control.hasRoom()) return false
-      this.#finishedAnswers.delete(id)
-      this.#composeFinished(id, final, control)
-    }
-    return true
-  }
-
-  #composeFinished(id: number, final: number, control: ControlWriter): void {
     const { status } = this.#context.scratch
-    status.cumulative = final
-    status.stream = id
-    status.state = wire.STATUS.closed
-    status.received.count = status.missing.count = 0
-    control.finish(wire.writeStatus(control.view, control.begin(wire.KIND.status, wire.statusBytes(status)), status))
-  }
-
-  #composeReport(state: IncomingState, control: ControlWriter, nowMs: number): void {
-    const { id, stream, stopping, stopReason: reason } = state
-    if (stopping.dueMs <= nowMs) {
-      control.finish(
-        wire.writeStop(control.view, control.begin(wire.KIND.stop, wire.STOP_BYTES), { stream: id, reason }),
-      )
-      stopping.said(nowMs, this.#peer.rtt.ptoMs, this.#peer.pace)
-      if (++state.stopsSaid >= STOPS_MAX) {
-        stopping.stop()
-        state.stopQuietMs = nowMs + (1_000 << Math.min(state.stopsSaid - STOPS_MAX, STOP_DOUBLINGS_MAX))
-      }
-    }
-    // What it has room for may be less than when it was last told.
-    if (state.room !== undefined && stream.state === "open")
-      stream.limit(this.#roomPackets(state), Infinity, false, this.#hiddenPackets(state))
-    stream.letFinish(this.#begunPackets(state))
-    const { status } = this.#context.scratch
-    const rangesMax = Math.floor((control.bodyBytesMax - wire.STATUS_HEADER_BYTES) / wire.RANGE_BYTES)
-    if (stream.state === "open" && stream.pollStatus(nowMs, status, rangesMax)) {
-      control.finish(wire.writeStatus(control.view, control.begin(wire.KIND.status, wire.statusBytes(status)), status))
-    }
+    return this.#finished.compose(control, status) && this.#reports.compose(control, status, nowMs)
   }
 
   /** Gives up unreliable messages without progress. */
   handleTimeout(nowMs: number): void {
-    for (const { assembler } of this.#reporting) if (assembler.nextTimeoutMs <= nowMs) assembler.handleTimeout(nowMs)
+    this.#reports.handleTimeout(nowMs)
   }
 
-  /** When there is something to say or to give up; streams without are looked at no more until a packet comes. */
+  /** When there is something to say or to give up. */
   nextTimeoutMs(): number {
-    const reporting = this.#reporting
-    let next = Infinity
-    let kept = 0
-    for (let i = 0; i < reporting.length; i++) {
-      const state = reporting[i]!
-      const due = Math.min(this.#peer.pace.isPaused ? Infinity : state.sayMs, state.assembler.nextTimeoutMs)
-      if (due === Infinity) {
-        state.isReporting = false
-        continue
-      }
-      next = Math.min(next, due)
-      reporting[kept++] = state
-    }
-    if (kept < reporting.length) reporting.length = kept
-    return next
+    return this.#reports.nextTimeoutMs()
   }
 
   assertInvariants(): void {

@@ -1,0 +1,115 @@
+import { REASON } from "@x/wire"
+import { expect, test } from "vitest"
+import type { IncomingState } from "../../src/streams/incoming-state.ts"
+import { Receiver } from "./receiver.ts"
+import { Sender } from "./sender.ts"
+
+/** Datagrams with a message each on so many streams. */
+function datagrams(streams: number, messages = 1): { readonly ids: number[]; readonly sent: Uint8Array[] } {
+  const sender = new Sender()
+  const states = Array.from({ length: streams }, () => sender.open())
+  for (const state of states) sender.write(state, messages)
+  sender.poll()
+  return { ids: states.map(({ stream }) => stream.id), sent: sender.tap.sent.map(({ bytes }) => bytes) }
+}
+
+function only(receiver: Receiver): IncomingState {
+  const [state] = receiver.incoming.all()
+  return state!
+}
+
+test("what comes on a stream begins it, is handed over in order, and is said to have come", () => {
+  const receiver = new Receiver()
+  const { ids, sent } = datagrams(1, 3)
+  receiver.open(...ids)
+  for (const bytes of sent) receiver.deliver(bytes)
+  expect(receiver.messages).toEqual([1, 2, 3].map(() => [ids[0], 1_000]))
+  expect(receiver.events.map(({ kind }) => kind)).toEqual(["stream-begun", "stream-opened"])
+  expect(receiver.say(25)).toEqual([{ kind: "status", stream: ids[0], cumulative: 3, isClosed: false }])
+  expect(receiver.say(26)).toEqual([])
+})
+
+test("a peer has no more streams open than it was told, and what it sends on another is dropped and counted", () => {
+  const receiver = new Receiver(2)
+  const { ids, sent } = datagrams(3)
+  receiver.open(ids[0]!, ids[1]!)
+  for (const bytes of sent) receiver.deliver(bytes)
+  expect([receiver.incoming.count, receiver.messages.length, receiver.drops]).toEqual([2, 2, ["streams-full"]])
+})
+
+test("a stream that ends is told once all of it has come; its end is answered as often as it is said", () => {
+  const receiver = new Receiver()
+  const { ids, sent } = datagrams(1, 2)
+  const end = { stream: ids[0]!, final: 2, begun: 2 }
+  receiver.open(...ids)
+  receiver.deliver(sent[0]!)
+  receiver.incoming.handleEnd(end, 0)
+  expect(receiver.events.map(({ kind }) => kind)).toEqual(["stream-begun", "stream-opened"])
+  receiver.deliver(sent[1]!)
+  expect(receiver.events.at(-1)).toMatchObject({ kind: "stream-closed", isComplete: true, reason: REASON.unspecified })
+  const answer = { kind: "status", stream: ids[0], cumulative: 2, isClosed: true }
+  expect([receiver.say(0), receiver.say(1), receiver.incoming.count]).toEqual([[answer], [], 0])
+  receiver.incoming.handleEnd(end, 2)
+  expect(receiver.say(2)).toEqual([answer])
+  // What of it is late opens nothing.
+  receiver.deliver(sent[1]!)
+  expect([receiver.incoming.count, receiver.drops]).toEqual([0, ["stream-closed"]])
+})
+
+test("an end that overtook its stream is dropped, and said again by its sender", () => {
+  const receiver = new Receiver()
+  receiver.incoming.handleEnd({ stream: 7, final: 1, begun: 1 }, 0)
+  expect([receiver.drops, receiver.say(0)]).toEqual([["not-open"], []])
+})
+
+test("a stream that was stopped is over at once; what still comes of it is dropped, and its sender told again", () => {
+  const receiver = new Receiver()
+  const { ids, sent } = datagrams(1, 3)
+  receiver.open(...ids)
+  receiver.deliver(sent[0]!)
+  receiver.incoming.stop(only(receiver), 77)
+  expect(receiver.events.at(-1)).toMatchObject({ kind: "stream-closed", isComplete: false, reason: 77 })
+  expect(receiver.say(0)).toEqual([{ kind: "stop", stream: ids[0] }])
+  receiver.deliver(sent[1]!)
+  expect([receiver.messages.length, receiver.drops]).toEqual([1, ["stream-closed"]])
+  // It counts until its sender knows.
+  expect([receiver.incoming.count, receiver.incoming.isUsed]).toEqual([1, false])
+  receiver.incoming.handleReset({ stream: ids[0]!, final: 3, begun: 3, reason: 77 })
+  expect([receiver.incoming.count, receiver.say(1)]).toEqual([
+    0,
+    [{ kind: "status", stream: ids[0], cumulative: 3, isClosed: true }],
+  ])
+})
+
+test("a stream that is over counts until its consumer is done with what came", () => {
+  const receiver = new Receiver(1)
+  const [first, second] = [datagrams(1), datagrams(2)]
+  receiver.open(...first.ids)
+  receiver.deliver(first.sent[0]!)
+  const state = only(receiver)
+  receiver.incoming.handleEnd({ stream: first.ids[0]!, final: 1, begun: 1 }, 0)
+  receiver.deliver(second.sent[1]!)
+  expect([receiver.incoming.count, receiver.drops]).toEqual([0, ["streams-full"]])
+  receiver.incoming.read(state)
+  receiver.incoming.read(state)
+  receiver.deliver(second.sent[1]!)
+  expect(receiver.incoming.count).toBe(1)
+})
+
+test("what a consumer has no room for waits at its sender, and goes on as soon as there is room", () => {
+  const receiver = new Receiver()
+  const { ids, sent } = datagrams(1, 3)
+  receiver.open(...ids)
+  receiver.deliver(sent[0]!)
+  const state = only(receiver)
+  const whole = { messagesMax: 8, bytesMax: 80_000 }
+  state.room = { ...whole, messages: 0, bytes: 0, isFull: true, isWaiting: false }
+  receiver.incoming.roomChanged(state)
+  receiver.deliver(sent[1]!)
+  expect([receiver.messages.length, receiver.drops]).toEqual([1, ["no-room"]])
+  state.room = { ...whole, messages: 8, bytes: 80_000, isFull: false, isWaiting: true }
+  receiver.incoming.roomChanged(state)
+  expect(receiver.say(0)).toMatchObject([{ kind: "status", cumulative: 1 }])
+  for (const bytes of sent) receiver.deliver(bytes)
+  expect(receiver.messages.length).toBe(3)
+})
