@@ -10,7 +10,6 @@ import type { PeerState } from "./peer/peer-state.ts"
 import type { ProtocolEvent } from "./protocol/events.ts"
 import type { Protocol } from "./protocol/protocol.ts"
 import type { MessageSource } from "./streams/dispatch.ts"
-import type { UserCode } from "./api/user-code.ts"
 
 interface Waiter {
   readonly isDone: () => boolean
@@ -25,6 +24,18 @@ interface Timed {
   handleTimeout(nowMs: number): void
 }
 
+/** The application, which is told what happened between the machines. */
+interface Application {
+  /** Something is still to be told. */
+  readonly isBehind: boolean
+  /** `settle` has something to do. */
+  readonly hasNews: boolean
+  /** Tells what happened so far. */
+  catchUp(): void
+  /** All that waits for a place between machines. */
+  settle(): void
+}
+
 /** Where what comes out of the protocol goes. */
 export interface ProtocolConsumer {
   apply(event: ProtocolEvent): void
@@ -36,7 +47,7 @@ export interface ProtocolConsumer {
 
 export class Driver {
   readonly #host: Host
-  readonly #userCode: UserCode
+  readonly #application: Application
   readonly #unclaimed: Timed
   readonly #wakeUp: WakeUp
   readonly #waiters = new Set<Waiter>()
@@ -48,9 +59,9 @@ export class Driver {
   /** The time of the last run. */
   #nowMs = 0
 
-  constructor(host: Host, transport: Transport, userCode: UserCode, unclaimed: Timed) {
+  constructor(host: Host, transport: Transport, application: Application, unclaimed: Timed) {
     this.#host = host
-    this.#userCode = userCode
+    this.#application = application
     this.#unclaimed = unclaimed
     this.#wakeUp = host.wakeUp(() => this.#run(true))
     transport.onReceive((batch) => this.#receive(batch))
@@ -107,7 +118,7 @@ export class Driver {
     } finally {
       this.#isRunning = false
     }
-    if (this.#userCode.hasNews) this.news()
+    if (this.#application.hasNews) this.news()
   }
 
   readonly #turn = (): void => {
@@ -157,10 +168,10 @@ export class Driver {
   /** Hands over messages one at a time, and tells what happened before each. */
   #handOver(protocol: Protocol, nowMs: number): void {
     const consumer = this.#consumer
-    const userCode = this.#userCode
+    const application = this.#application
     // What is told may end all of it.
     while (this.#protocol === protocol) {
-      if (userCode.isBehind) userCode.catchUp()
+      if (application.isBehind) application.catchUp()
       // It answers none while something that happened is still to be told.
       if (protocol.pollMessage(nowMs)) consumer.hand(protocol)
       else if (protocol.hasEvents) this.absorb()
@@ -190,13 +201,13 @@ export class Driver {
     if (this.#isRunning) return
     this.#isRunning = true
     try {
-      this.#userCode.settle()
+      this.#application.settle()
       this.#drive(mayJudge)
     } finally {
       this.#isRunning = false
     }
     if (this.#protocol !== undefined) this.#arm(this.#protocol, mayJudge)
-    if (this.#userCode.hasNews) this.news()
+    if (this.#application.hasNews) this.news()
   }
 
   #drive(mayJudge: boolean): void {
@@ -208,7 +219,7 @@ export class Driver {
     protocol.poll(this.#nowMs, mayJudge)
     this.absorb()
     this.#unclaimed.handleTimeout(this.#nowMs)
-    this.#userCode.settle()
+    this.#application.settle()
   }
 
   #arm(protocol: Protocol, hasJudged: boolean): void {

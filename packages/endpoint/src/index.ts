@@ -8,9 +8,24 @@ export type { Connection, ConnectionEvents, ConnectOptions, RetryOptions } from 
 export { Endpoint, type EndpointStats, type JoinOptions } from "./api/endpoint.ts"
 export type { SentMessages } from "@x/stream"
 export { EndpointError, type EndpointErrorCode } from "./errors/endpoint-error.ts"
-export type { Departure, EndpointEvents, EventListener, EventName, Listener } from "./api/events.ts"
-export type { IncomingStream, IncomingStreamEvents, StreamEnd } from "./api/incoming-stream.ts"
-export type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, ValueHandler } from "./api/message-handlers.ts"
+export type { Departure, EndpointEvents, EventListener, EventName } from "./api/endpoint-events.ts"
+export type { Listener } from "./api/events.ts"
+export type {
+  AsyncMessageHandler,
+  AsyncValueHandler,
+  IncomingStream,
+  IncomingStreamEvents,
+  Message,
+  MessageHandler,
+  OutgoingStream,
+  Peer,
+  ReceivedMessage,
+  ReceivedValue,
+  Replies,
+  StreamEnd,
+  Unhandled,
+  ValueHandler,
+} from "./api/handles.ts"
 export {
   bytes,
   type Codec,
@@ -20,7 +35,6 @@ export {
   utf8,
   type WritingCodec,
 } from "./api/message-type.ts"
-export type { Message, ReceivedMessage, ReceivedValue } from "./api/message.ts"
 export type { UnconfirmedMessage } from "./api/kept-messages.ts"
 export type {
   NamedStream,
@@ -30,15 +44,12 @@ export type {
   NamedStreamState,
 } from "./api/named-stream.ts"
 export type { EndpointOptions, IdentityOptions } from "./api/options.ts"
-export type { OutgoingStream } from "./api/outgoing-stream.ts"
 export type { OutgoingEnd, OutgoingStreamEvents, SendOptions, SendResult, TrySendOptions } from "./api/sending.ts"
 export type { ParkedMessages } from "./streams/parking-lot.ts"
-export type { OpenOptions, Peer, PeerStats, PingOptions, ShareOptions } from "./api/peer.ts"
+export type { OpenOptions, PeerStats, PingOptions, ShareOptions } from "./api/peer-options.ts"
 export type { Full } from "./protocol/protocol.ts"
-export type { Replies } from "./api/replies.ts"
 export { secretsFrom } from "./api/secrets.ts"
 export type { Target } from "./api/target.ts"
-export type { Unhandled } from "./api/unclaimed.ts"
 export type { WaitOptions } from "./api/wait.ts"
 export type { CongestionController, CongestionFactory, DeliverySample } from "./congestion/controller.ts"
 export { fixed, type FixedOptions } from "./congestion/fixed.ts"

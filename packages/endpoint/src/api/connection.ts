@@ -1,9 +1,12 @@
 import { REASON } from "@x/wire"
 import { BYTES, check, group, type Kinds, milliseconds, TEXT, TIMEOUT } from "../errors/check.ts"
 import { EndpointError } from "../errors/endpoint-error.ts"
-import { type Departure, Events, type Listener } from "./events.ts"
+import type { Departure } from "./endpoint-events.ts"
+import { Events, type Listener } from "./events.ts"
+import type { Peer } from "./handles.ts"
 import { NamedStream, type NamedStreamOptions } from "./named-stream.ts"
-import { checkOpenOptions, type Peer } from "./peer.ts"
+import type { PeerHandle } from "./peer.ts"
+import { checkOpenOptions } from "./peer-options.ts"
 import type { Target } from "./target.ts"
 import type { UserCode } from "./user-code.ts"
 
@@ -58,7 +61,7 @@ export interface ConnectionEvents {
 /** What a connection needs of its endpoint. */
 export interface ConnectionHost {
   now(): number
-  join(signal: AbortSignal): Promise<Peer>
+  join(signal: AbortSignal): Promise<PeerHandle>
   until(isDone: () => boolean, timeoutMs: number, call?: string): Promise<void>
   /** Uniform, 0 to 2^32 − 1. */
   random(): number
@@ -68,7 +71,7 @@ export interface ConnectionHost {
    * Nobody of this connection uses the peer any more: goodbye is said to it if nobody else does either. Settles when it
    * was.
    */
-  letGo(peer: Peer): Promise<void>
+  letGo(peer: PeerHandle): Promise<void>
   /** Of `close`, unless told otherwise. */
   readonly lingerMs: number
   /** Bytes that a label may have for any peer. */
@@ -90,8 +93,8 @@ export class Connection implements AsyncDisposable {
   readonly #heldUp = new Set<NamedStream>()
   readonly #abort = new AbortController()
   readonly #waiters: ((peer: Peer | undefined) => void)[] = []
-  #peer: Peer | undefined
-  #lost: Peer | undefined
+  #peer: PeerHandle | undefined
+  #lost: PeerHandle | undefined
   #joinedMs = -Infinity
   /** How long to wait before joining whoever is lost soon again: the longer, the more often that was. */
   #soonMs: number
@@ -116,7 +119,7 @@ export class Connection implements AsyncDisposable {
   }
 
   /** @internal The incarnation that was joined last. */
-  get lost(): Peer | undefined {
+  get lost(): PeerHandle | undefined {
     return this.#lost
   }
 
@@ -198,7 +201,7 @@ export class Connection implements AsyncDisposable {
   }
 
   /** @internal An incarnation is there: by our join, or because it joined us. */
-  use(peer: Peer): void {
+  use(peer: PeerHandle): void {
     if (this.isClosed || this.#peer !== undefined || peer.state === "left") return
     this.#peer = peer
     this.#joinedMs = this.#host.now()
@@ -212,7 +215,7 @@ export class Connection implements AsyncDisposable {
   }
 
   /** @internal A peer has left. */
-  lose(peer: Peer, why: Departure): void {
+  lose(peer: PeerHandle, why: Departure): void {
     if (this.#peer !== peer) return
     const wasToldUp = this.#isUpTold
     this.#peer = undefined

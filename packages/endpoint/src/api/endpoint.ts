@@ -12,11 +12,12 @@ import { ABORT_SIGNAL, BYTES, check, type Kinds, TIMEOUT } from "../errors/check
 import { checkConnectOptions, Connection, type ConnectOptions } from "./connection.ts"
 import { Driver } from "../driver.ts"
 import { abortedError, closedError, EndpointError, transportError } from "../errors/endpoint-error.ts"
-import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventName, Events } from "./events.ts"
+import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventName } from "./endpoint-events.ts"
+import { Events } from "./events.ts"
 import { guarded } from "./guarded-congestion.ts"
-import type { IncomingHost, IncomingStream } from "./incoming-stream.ts"
+import type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, Peer, ValueHandler } from "./handles.ts"
+import type { IncomingHandle, IncomingHost } from "./incoming-stream.ts"
 import { type JoiningHost, joinOver } from "./joining.ts"
-import type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, ValueHandler } from "./message-handlers.ts"
 import type { MessageType } from "./message-type.ts"
 import {
   bindOptionsOf,
@@ -30,8 +31,8 @@ import type { Settings } from "../settings.ts"
 import { Outcomes } from "./outcomes.ts"
 import { Routing } from "./routing.ts"
 import { secretsOf } from "./secrets.ts"
-import type { OutgoingStream } from "./outgoing-stream.ts"
-import type { Peer, PeerHost } from "./peer.ts"
+import type { OutgoingHandle } from "./outgoing-stream.ts"
+import type { PeerHandle, PeerHost } from "./peer.ts"
 import { toHex } from "../keys/identity.ts"
 import type { Identity } from "../keys/sealed-handshakes.ts"
 import { metadataBytesMax } from "../datagram/control-writer.ts"
@@ -111,7 +112,7 @@ export class Endpoint implements AsyncDisposable {
   readonly #routing: Routing
   readonly #outcomes: Outcomes
   /** Streams of which messages wait for their consumers, or are with one. */
-  readonly #behind = new Set<IncomingStream>()
+  readonly #behind = new Set<IncomingHandle>()
   readonly #queues: QueueBudget
   /** While it closes, nothing is taken any more that would have to wait. */
   #isFinishing = false
@@ -306,7 +307,7 @@ export class Endpoint implements AsyncDisposable {
    */
   async join(target: Target, options: JoinOptions = {}): Promise<Peer> {
     this.#joining++
-    let peer: Peer
+    let peer: PeerHandle
     try {
       peer = await this.#join(target, options)
     } finally {
@@ -317,7 +318,7 @@ export class Endpoint implements AsyncDisposable {
     return peer
   }
 
-  async #join(target: Target, options: JoinOptions): Promise<Peer> {
+  async #join(target: Target, options: JoinOptions): Promise<PeerHandle> {
     const { signal, publicKey, timeoutMs = this.#settings.joinTimeoutMs } = check.options("join", options, JOIN_OPTIONS)
     const { host, port } = parseTarget(target)
     this.#checkPublicKey(publicKey)
@@ -374,7 +375,7 @@ export class Endpoint implements AsyncDisposable {
    * Says goodbye to a peer that a connection needs no more, unless somebody else does; if that is only an open stream,
    * once it closes, for which nobody waits.
    */
-  async #letGo(peer: Peer): Promise<void> {
+  async #letGo(peer: PeerHandle): Promise<void> {
     const isWanted = (): boolean => this.#closing !== undefined || peer.state === "left" || peer.isKept
     if (isWanted()) return
     if (!peer.hasStreams) return peer.leave()
@@ -521,14 +522,14 @@ export class Endpoint implements AsyncDisposable {
     if (waitingCall !== undefined) return waitingCall
     for (const peer of this.#protocol.peers.values()) {
       for (const { owner } of peer.outgoing.all()) {
-        const call = (owner as OutgoingStream | undefined)?.waitingCall
+        const call = (owner as OutgoingHandle | undefined)?.waitingCall
         if (call !== undefined) return call
       }
     }
     return undefined
   }
 
-  #noteBehind(stream: IncomingStream, isBehind: boolean): void {
+  #noteBehind(stream: IncomingHandle, isBehind: boolean): void {
     if (isBehind) {
       this.#behind.add(stream)
       // Not now: the rest of its packet is about to be handed over.
@@ -545,7 +546,7 @@ export class Endpoint implements AsyncDisposable {
       for (const { stream, owner } of outgoing.all()) {
         if (
           stream.state === "open" &&
-          !(stream.isDrained && (owner as OutgoingStream | undefined)?.parked.messages === 0)
+          !(stream.isDrained && (owner as OutgoingHandle | undefined)?.parked.messages === 0)
         )
           return false
         if (stream.state === "ending") return false
@@ -568,7 +569,7 @@ export class Endpoint implements AsyncDisposable {
   assertInvariants(): void {
     this.#protocol.assertInvariants()
     for (const { outgoing } of this.#protocol.peers.values())
-      for (const { owner } of outgoing.all()) (owner as OutgoingStream | undefined)?.assertInvariants()
+      for (const { owner } of outgoing.all()) (owner as OutgoingHandle | undefined)?.assertInvariants()
   }
 }
 

@@ -1,45 +1,29 @@
 import { type Delivery, REASON, reasonName } from "@x/wire"
 import { check, REASON_CODE } from "../errors/check.ts"
 import { Events, type Listener } from "./events.ts"
-import type { ReceivedMessage, ReceivedValue } from "./message.ts"
-import {
-  type AsyncMessageHandler,
-  type AsyncValueHandler,
-  type MessageHandler,
-  MessageHandlers,
-  type ValueHandler,
-} from "./message-handlers.ts"
+import type {
+  AsyncMessageHandler,
+  AsyncValueHandler,
+  IncomingStream,
+  IncomingStreamEvents,
+  MessageHandler,
+  ReceivedMessage,
+  ReceivedValue,
+  StreamEnd,
+  ValueHandler,
+} from "./handles.ts"
+import { MessageHandlers } from "./message-handlers.ts"
 import { type MessageQueue, Readers } from "./message-queue.ts"
-import { MESSAGE_BYTES, QueuedMessage } from "./queue-budget.ts"
+import { MESSAGE_BYTES, QueuedMessage, type QueueShare } from "./queue-budget.ts"
 import { isMessageType, type MessageType, numberOf } from "./message-type.ts"
-import type { Peer } from "./peer.ts"
 import type { MessageSource } from "../streams/dispatch.ts"
 import type { IncomingState } from "../streams/incoming-state.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 import type { Routes } from "./routes.ts"
-import type { Routing } from "./routing.ts"
+import type { RoutedPeer, Routing } from "./routing.ts"
 import type { UserCode } from "./user-code.ts"
 import { WaitingMessages } from "./waiting-messages.ts"
 import { readableOf } from "./web-streams.ts"
-
-/** What a stream from a peer tells, and with what. */
-export interface IncomingStreamEvents {
-  /**
-   * So many messages won't come: the sender gave them up, or they waited for a consumer that is behind on a stream that
-   * doesn't wait. Each is told once. What is dropped because nobody handles its type is `unhandled` of the endpoint.
-   */
-  gap: (messages: number) => void
-}
-
-/** How a stream ended. */
-export interface StreamEnd {
-  /** The sender ended it and all of it was delivered, which a stream without acknowledgements can't know. */
-  readonly isComplete: boolean
-  /** Why not, if it was reset or stopped; one of `REASON`, or the application's. */
-  readonly reason: number
-  /** Messages that were told as gaps, or dropped: since nobody handled them, or by `stop`. */
-  readonly gone: number
-}
 
 /** What an incoming stream needs of its endpoint. */
 export interface IncomingHost {
@@ -52,13 +36,22 @@ export interface IncomingHost {
   readonly queuedMessagesMax: number
   readonly queuedBytesMax: number
   /** Its consumer has something that it isn't done with; or nothing any more. */
-  onBehind(stream: IncomingStream, isBehind: boolean): void
+  onBehind(stream: IncomingHandle, isBehind: boolean): void
 }
 
-/** A stream that a peer opened to us. */
-export class IncomingStream {
-  /** Who opened it. */
-  readonly peer: Peer
+/** The peer that opened it, as it sees it. */
+export interface StreamPeer extends RoutedPeer {
+  /** What waits for its consumers of all that came of it. */
+  readonly queueShare: QueueShare
+  /** A stream of it is over, and messages of it wait for their consumers; or wait no more. */
+  hold(stream: IncomingHandle): void
+  release(stream: IncomingHandle): void
+  /** A stream of it goes on only when somebody reads it who doesn't yet. */
+  noteStalled(): void
+}
+
+export class IncomingHandle implements IncomingStream {
+  readonly peer: StreamPeer
   readonly #peerState: PeerState
   readonly #state: IncomingState
   readonly #host: IncomingHost
@@ -91,8 +84,7 @@ export class IncomingStream {
   /** `closed` has settled. */
   #isOver = false
 
-  /** @internal */
-  constructor(peer: Peer, peerState: PeerState, state: IncomingState, host: IncomingHost) {
+  constructor(peer: StreamPeer, peerState: PeerState, state: IncomingState, host: IncomingHost) {
     this.peer = peer
     this.#peerState = peerState
     this.#state = state
@@ -102,29 +94,24 @@ export class IncomingStream {
     this.#closed = new Promise((resolve) => (this.#settle = resolve))
   }
 
-  /** The peer's number for it. */
   get id(): number {
     return this.#state.id
   }
 
-  /** What it promises, as its sender chose. */
   get delivery(): Delivery {
     return this.#state.stream.traits.name
   }
 
-  /** What the peer called it when opening; empty while the opening is still under way. */
   get label(): string {
     // Until the opening came, which a message may overtake, it is not known.
     if (!this.#state.isAnnounced) return ""
     return (this.#label ??= new TextDecoder().decode(this.#state.metadata))
   }
 
-  /** Messages that came so far, those that still wait among them. */
   get delivered(): number {
     return this.#state.delivered
   }
 
-  /** Messages that won't come, as `gap` tells them, or that were dropped: since nobody handled them, or by `stop`. */
   get gone(): number {
     return this.#state.gone
   }
@@ -139,32 +126,24 @@ export class IncomingStream {
     return { messages: this.#queue.count, bytes: this.#queue.bytes }
   }
 
-  /**
-   * Settles when no more messages will come and those that came were taken, or with `stop`. Until then it counts as one
-   * of the streams of its peer.
-   */
   get closed(): Promise<StreamEnd> {
     return this.#closed
   }
 
-  /** Listens to an event. Returns what ends it. */
   on<K extends keyof IncomingStreamEvents>(name: K, listener: Listener<IncomingStreamEvents, K>): () => void {
     return this.#events.on(name, listener)
   }
 
-  /** Listens to an event until it has been told once. Returns what ends it before that. */
   once<K extends keyof IncomingStreamEvents>(name: K, listener: Listener<IncomingStreamEvents, K>): () => void {
     return this.#events.once(name, listener)
   }
 
-  /** As `endpoint.handle`, for this stream alone: comes before the endpoint's handler of the type. */
   handle(type: number, handler: MessageHandler): () => void
   handle<T>(type: MessageType<T>, handler: ValueHandler<T>): () => void
   handle(type: number | MessageType<unknown>, handler: unknown): () => void {
     return this.#addHandler(type, handler, false)
   }
 
-  /** As `endpoint.handleAsync`, for this stream alone. */
   handleAsync(type: number, handler: AsyncMessageHandler): () => void
   handleAsync<T>(type: MessageType<T>, handler: AsyncValueHandler<T>): () => void
   handleAsync(type: number | MessageType<unknown>, handler: unknown): () => void {
@@ -177,13 +156,6 @@ export class IncomingStream {
     return remove
   }
 
-  /**
-   * Copies of the messages of this stream that have no handler here, from now on: they are its readers', and no handler
-   * of the endpoint gets them any more. What a reader leaves, by `break`, waits for the next one, and so does what
-   * comes in between; who wants no more of it calls `stop`. Two who read at once get each message both. One that reads
-   * slowly holds up its sender, on streams that wait. With a type: those of this type only, of a defined type each with
-   * its `value`; the others go where they went.
-   */
   messages(type?: number): AsyncIterableIterator<ReceivedMessage>
   messages<T>(type: MessageType<T>): AsyncIterableIterator<ReceivedValue<T>>
   messages(type?: number | MessageType<unknown>): AsyncIterableIterator<ReceivedMessage> {
@@ -202,40 +174,25 @@ export class IncomingStream {
     return readers
   }
 
-  /**
-   * The bytes of its messages as a web stream: closes if all were delivered, errors if it ended in any other way.
-   * Cancelling stops the sender.
-   */
   get readable(): ReadableStream<Uint8Array> {
     return (this.#readable ??= readableOf(this))
   }
 
-  /**
-   * Nothing is handed over until `resume`. What comes waits, up to the bound of the stream; then its sender does, or
-   * the oldest is dropped. Meanwhile no time passes for messages that nobody handles: theirs begins again with
-   * `resume`.
-   */
   pause(): void {
     this.#isPaused = true
     this.#host.routing.unclaimed.suspend(this)
   }
 
-  /** Ends `pause`: what waits is handed over, in order. */
   resume(): void {
     this.#isPaused = false
     this.#queue.recall()
     this.#host.userCode.resume(this)
   }
 
-  /** Whether `pause` was called, and `resume` not since. */
   get isPaused(): boolean {
     return this.#isPaused
   }
 
-  /**
-   * Tells the sender to stop; messages on their way, and those that wait, are dropped. `closed` settles at once. What a
-   * handler has is still its. Once the stream is over it drops what waits; twice does no more than once.
-   */
   stop(reason: number = REASON.aborted): void {
     check.value("reason", reason, REASON_CODE)
     if (this.#isOver) return
@@ -252,12 +209,12 @@ export class IncomingStream {
     this.#noteBehind()
   }
 
-  /** @internal Messages that came won't be handed over. */
+  /** Messages that came won't be handed over. */
   lose(messages: number): void {
     this.#peerState.incoming.drop(this.#state, messages)
   }
 
-  /** @internal Takes no more, and acknowledges no more; what waits is still handed over. */
+  /** Takes no more, and acknowledges no more; what waits is still handed over. */
   finish(reason: number): void {
     this.#peerState.acknowledge(this.#host.now())
     this.#peerState.incoming.stop(this.#state, reason)
@@ -286,7 +243,7 @@ export class IncomingStream {
   }
 
   /**
-   * @internal A message has come, and others behind it in its packet; the bytes are valid until the next is asked for.
+   * A message has come, and others behind it in its packet; the bytes are valid until the next is asked for.
    */
   take(source: MessageSource): void {
     const { message } = source
@@ -314,7 +271,7 @@ export class IncomingStream {
   }
 
   /**
-   * @internal Whether there is a place for a message of a type that has come; else it is asked for again once there is.
+   * Whether there is a place for a message of a type that has come; else it is asked for again once there is.
    * Asked when memory is short.
    */
   mayTake(type: number): boolean {
@@ -391,7 +348,7 @@ export class IncomingStream {
     this.#peerState.incoming.roomChanged(this.#state)
   }
 
-  /** @internal There may be room in the budget of all streams again. */
+  /** There may be room in the budget of all streams again. */
   roomReturned(): number {
     this.#tellRoom(true)
     const { room, messagesPerPacket, bytesPerPacket } = this.#state
@@ -400,7 +357,7 @@ export class IncomingStream {
       : Math.max(bytesPerPacket + messagesPerPacket * MESSAGE_BYTES, MESSAGE_BYTES)
   }
 
-  /** @internal Somebody reads or handles what nobody did, or it isn't to wait any more: it is handed over soon. */
+  /** Somebody reads or handles what nobody did, or it isn't to wait any more: it is handed over soon. */
   claim(): void {
     const { userCode, routing } = this.#host
     const { unclaimed } = routing
@@ -412,7 +369,7 @@ export class IncomingStream {
     userCode.resume(this)
   }
 
-  /** @internal Hands over what waits, as long as its consumers keep up. */
+  /** Hands over what waits, as long as its consumers keep up. */
   pump(): void {
     if (this.#isPumping) return
     this.#isPumping = true
@@ -426,7 +383,7 @@ export class IncomingStream {
     this.#finish()
   }
 
-  /** @internal What it holds is for nobody who is there, or for its own readers alone. */
+  /** What it holds is for nobody who is there, or for its own readers alone. */
   get isStalled(): boolean {
     return this.#isUnclaimed || this.#readers !== undefined || (this.#queue.ready === 0 && this.#current === undefined)
   }
@@ -470,12 +427,12 @@ export class IncomingStream {
     if (!this.#isPumping) void Promise.resolve().then(() => this.pump())
   }
 
-  /** @internal Who handles a message of this type here. */
+  /** Who handles a message of this type here. */
   handlerOf(type: number): ReturnType<MessageHandlers["get"]> {
     return this.#handlers?.get(type)
   }
 
-  /** @internal Who reads messages of a type here, perhaps nobody now; `undefined`: nobody ever did. */
+  /** Who reads messages of a type here, perhaps nobody now; `undefined`: nobody ever did. */
   readersOf(type: number): readonly MessageQueue[] | undefined {
     const ofType = this.#typeReaders?.get(type)
     return this.#readers === undefined && ofType === undefined
@@ -487,12 +444,11 @@ export class IncomingStream {
     return [...(this.#readers === undefined ? [] : [this.#readers]), ...(this.#typeReaders?.values() ?? [])]
   }
 
-  /** @internal */
   gap(messages: number): void {
     this.#events.emit("gap", messages)
   }
 
-  /** @internal No more will come. */
+  /** No more will come. */
   settle(isComplete: boolean, reason: number): void {
     this.#end = { isComplete: isComplete && this.#state.gone === 0, reason, gone: this.#state.gone }
     const { budget } = this.peer.queueShare
@@ -517,7 +473,6 @@ export class IncomingStream {
     this.peer.release(this)
   }
 
-  /** What and whose it is, for logs. */
   toString(): string {
     return `stream ${this.id} "${this.label}" from ${this.peer.unique} (${this.delivery}${this.#state.stream.state === "closed" ? `, ${reasonName(this.#state.stopping.reason)}` : ""})`
   }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { OutgoingStream } from "./outgoing-stream.ts"
+import type { OutgoingHandle } from "./outgoing-stream.ts"
 import type { ParkedMessage } from "../streams/parking-lot.ts"
 
 /** A message whose stream ended before it was acknowledged. */
@@ -27,10 +27,10 @@ export interface KeptMessage {
 }
 
 export class KeptMessages {
-  readonly #stream: OutgoingStream
+  readonly #stream: OutgoingHandle
   readonly #messages: KeptMessage[] = []
 
-  constructor(stream: OutgoingStream) {
+  constructor(stream: OutgoingHandle) {
     this.#stream = stream
   }
 

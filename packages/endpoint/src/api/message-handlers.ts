@@ -1,20 +1,8 @@
 import { checkFunction } from "../errors/check.ts"
 import { EndpointError } from "../errors/endpoint-error.ts"
-import type { Message, ReceivedMessage } from "./message.ts"
+import type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, ValueHandler } from "./handles.ts"
 import { isMessageType, type MessageType, numberOf } from "./message-type.ts"
 import type { Routes } from "./routes.ts"
-
-/** Called at once with the reused message. */
-export type MessageHandler = (message: Message) => unknown
-/** Called with a copy; the stream's next message waits until what it returns has settled. */
-export type AsyncMessageHandler = (message: ReceivedMessage) => PromiseLike<unknown>
-/** Called at once with the value that the bytes stand for, and the reused message. */
-export type ValueHandler<T> = (value: T, message: Message) => unknown
-/**
- * Called with the value that the bytes stand for, and a copy; the stream's next message waits until what it returns has
- * settled.
- */
-export type AsyncValueHandler<T> = (value: T, message: ReceivedMessage) => PromiseLike<unknown>
 
 /** Who handles a type: one of both. */
 export type Handler =

@@ -1,5 +1,5 @@
-import type { IncomingStream } from "./incoming-stream.ts"
-import { type ReceivedMessage, ReceivedValue } from "./message.ts"
+import type { IncomingStream, ReceivedMessage } from "./handles.ts"
+import { type MessageCopy, ValueCopy } from "./message.ts"
 import type { MessageType } from "./message-type.ts"
 import type { QueuedMessage } from "./queue-budget.ts"
 import type { Routes } from "./routes.ts"
@@ -55,10 +55,10 @@ export class MessageQueue implements AsyncIterableIterator<ReceivedMessage> {
   }
 
   /** Offers a message, which it lets go once it was read, or won't be. */
-  push(received: ReceivedMessage, held: QueuedMessage): void {
+  push(received: MessageCopy, held: QueuedMessage): void {
     if (this.#isOver) return
     held.hold()
-    const message = this.#type === undefined ? received : new ReceivedValue(received, this.#type.codec)
+    const message = this.#type === undefined ? received : new ValueCopy(received, this.#type.codec)
     const waiting = this.#waiting.shift()
     if (waiting === undefined) return void this.#offered.push({ message, held })
     waiting({ value: message, done: false })

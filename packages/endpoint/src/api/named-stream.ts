@@ -1,9 +1,10 @@
 import { REASON, reasonName } from "@x/wire"
 import { EndpointError } from "../errors/endpoint-error.ts"
-import { type Departure, Events, type Listener } from "./events.ts"
+import type { Departure } from "./endpoint-events.ts"
+import { Events, type Listener } from "./events.ts"
 import { type KeptMessage, KeptMessages, type UnconfirmedMessage } from "./kept-messages.ts"
 import { isMessageType, isWriting, type MessageType } from "./message-type.ts"
-import type { OutgoingStream } from "./outgoing-stream.ts"
+import type { OutgoingHandle } from "./outgoing-stream.ts"
 import {
   checkMessage,
   checkSendOptions,
@@ -13,7 +14,8 @@ import {
   type SendResult,
   type TrySendOptions,
 } from "./sending.ts"
-import type { OpenOptions, Peer } from "./peer.ts"
+import type { PeerHandle } from "./peer.ts"
+import type { OpenOptions } from "./peer-options.ts"
 import { encodeValue, type UserCode } from "./user-code.ts"
 
 /** What `connection.stream` is told: a label, and what each incarnation's stream is opened with. */
@@ -47,7 +49,7 @@ export interface NamedStreamEnd {
 /** What a named stream tells, and with what. */
 export interface NamedStreamEvents {
   /** A stream to another incarnation of the peer, or another one to this, takes what is sent from now on. */
-  open: (stream: OutgoingStream) => void
+  open: (stream: OutgoingHandle) => void
   /**
    * A reliable stream is over: what was accepted and never acknowledged, in order. Nothing of it is sent again by
    * itself. Comes before `closed`.
@@ -78,7 +80,7 @@ export class NamedStream {
   readonly #options: Required<OpenOptions>
   readonly #host: NamedStreamHost
   readonly #events: Events<NamedStreamEvents>
-  #stream: OutgoingStream | undefined
+  #stream: OutgoingHandle | undefined
   #kept: KeptMessages | undefined
   #isWanted = true
   /** It was told that there is no room for it. */
@@ -109,7 +111,7 @@ export class NamedStream {
    * The stream to the present incarnation, while there is one. What is sent on it itself is in its `account`, and isn't
    * handed back.
    */
-  get current(): OutgoingStream | undefined {
+  get current(): OutgoingHandle | undefined {
     return this.#stream
   }
 
@@ -149,7 +151,7 @@ export class NamedStream {
   }
 
   /**
-   * As `OutgoingStream.trySend`. While it isn't open: `not-joined` where there is no incarnation, `refused` where the
+   * As `OutgoingHandle.trySend`. While it isn't open: `not-joined` where there is no incarnation, `refused` where the
    * peer has no room for the stream (try after `open`), else `closed`.
    */
   trySend(type: number, bytes: Uint8Array, options?: TrySendOptions): SendResult
@@ -169,7 +171,7 @@ export class NamedStream {
   }
 
   /**
-   * As `OutgoingStream.send`. While it isn't open it rejects with `not-joined`, `refused` or `stream-closed`, as
+   * As `OutgoingHandle.send`. While it isn't open it rejects with `not-joined`, `refused` or `stream-closed`, as
    * `trySend` says them.
    */
   send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
@@ -220,7 +222,7 @@ export class NamedStream {
    * for it, and what was ended there is delivered. One that is open stays. Throws `EndpointError` `stream-closed` once
    * it was ended, or its connection closed.
    */
-  reopen(): OutgoingStream | undefined {
+  reopen(): OutgoingHandle | undefined {
     if (this.#isOver) throw endedError()
     if (this.state === "open") return this.#stream
     this.#isWanted = true
@@ -254,9 +256,9 @@ export class NamedStream {
   }
 
   /** @internal Opens it, if it is to be and isn't; `false`: the peer has no room, which was told. */
-  open(peer: Peer): boolean {
+  open(peer: PeerHandle): boolean {
     if (!this.#isWanted || this.#stream !== undefined) return true
-    let stream: OutgoingStream
+    let stream: OutgoingHandle
     try {
       stream = peer.open(this.#options)
     } catch (error) {
@@ -281,11 +283,10 @@ export class NamedStream {
     return !isFull
   }
 
-  #onClosed(stream: OutgoingStream, end: OutgoingEnd): void {
+  #onClosed(stream: OutgoingHandle, end: OutgoingEnd): void {
     if (this.#stream !== stream) return
     // It was cut for a path that carried more; one that the path never carried isn't tried again and again.
-    const isNarrower =
-      end.reason === REASON.pathTooSmall && stream.peer.payloadBytesMax < stream.sendStream.payloadBytesMax
+    const isNarrower = end.reason === REASON.pathTooSmall && stream.isPathNarrower
     this.#isWanted ||= isNarrower && !this.#isOver
     this.#release(end, false)
     if (this.#isWanted) this.#host.want(this)

@@ -11,10 +11,11 @@ import type { ProtocolEvent } from "../protocol/events.ts"
 import type { MessageSource } from "../streams/dispatch.ts"
 import type { OutgoingState } from "../streams/outgoing-streams.ts"
 import type { Connection } from "./connection.ts"
-import type { EndpointEvents, Events } from "./events.ts"
-import { type IncomingHost, IncomingStream } from "./incoming-stream.ts"
-import type { OutgoingStream } from "./outgoing-stream.ts"
-import { Peer, type PeerHost } from "./peer.ts"
+import type { EndpointEvents } from "./endpoint-events.ts"
+import type { Events } from "./events.ts"
+import { IncomingHandle, type IncomingHost } from "./incoming-stream.ts"
+import type { OutgoingHandle } from "./outgoing-stream.ts"
+import { PeerHandle, type PeerHost } from "./peer.ts"
 
 /** What this needs of its endpoint. */
 export interface OutcomesHost {
@@ -25,7 +26,7 @@ export interface OutcomesHost {
   /** The application, which keeps the peers that it joined itself. */
   readonly application: object
   /** Says goodbye to a peer that nobody needs. */
-  letGo(peer: Peer): Promise<void>
+  letGo(peer: PeerHandle): Promise<void>
 }
 
 /** Keeps a peer that joined us: it says itself when it leaves. */
@@ -34,21 +35,21 @@ const ITSELF = {}
 export class Outcomes implements ProtocolConsumer {
   readonly #host: OutcomesHost
   /** Streams that found no memory for a packet, in the order they did. */
-  readonly #starved = new Set<OutgoingStream>()
+  readonly #starved = new Set<OutgoingHandle>()
 
   constructor(host: OutcomesHost) {
     this.#host = host
   }
 
   /** What users hold of a peer. */
-  peerOf(state: PeerState): Peer {
-    state.owner ??= new Peer(state, this.#host.peers)
-    return state.owner as Peer
+  peerOf(state: PeerState): PeerHandle {
+    state.owner ??= new PeerHandle(state, this.#host.peers)
+    return state.owner as PeerHandle
   }
 
   hand(source: MessageSource): void {
     const { message } = source
-    const stream = message.stream.consumer as IncomingStream
+    const stream = message.stream.consumer as IncomingHandle
     if (message.isOffer) message.isWelcome = stream.mayTake(message.type)
     else stream.take(source)
   }
@@ -59,11 +60,11 @@ export class Outcomes implements ProtocolConsumer {
       case "progress":
         return this.#progress(event.peer, event.stream)
       case "gap":
-        return (event.stream.consumer as IncomingStream).gap(event.messages)
+        return (event.stream.consumer as IncomingHandle).gap(event.messages)
       case "room-asked":
-        return void (event.stream.consumer as IncomingStream).roomReturned()
+        return void (event.stream.consumer as IncomingHandle).roomReturned()
       case "stream-begun":
-        event.stream.consumer = new IncomingStream(
+        event.stream.consumer = new IncomingHandle(
           this.peerOf(event.peer),
           event.peer,
           event.stream,
@@ -71,9 +72,9 @@ export class Outcomes implements ProtocolConsumer {
         )
         return
       case "stream-opened":
-        return events.emit("stream", event.stream.consumer as IncomingStream)
+        return events.emit("stream", event.stream.consumer as IncomingHandle)
       case "stream-closed":
-        return (event.stream.consumer as IncomingStream).settle(event.isComplete, event.reason)
+        return (event.stream.consumer as IncomingHandle).settle(event.isComplete, event.reason)
       case "joined":
         return events.emit("joined", this.#joined(event.peer))
       case "replaced":
@@ -88,14 +89,14 @@ export class Outcomes implements ProtocolConsumer {
 
   #progress(peer: PeerState, state: OutgoingState): void {
     state.isTold = false
-    const stream = state.owner as OutgoingStream | undefined
+    const stream = state.owner as OutgoingHandle | undefined
     if (stream === undefined) return
     stream.onProgress()
     // Where nothing is acknowledged nothing is missing either.
     if (state.isCutOff && state.stream.traits.isAcknowledged) this.peerOf(peer).account(stream.account)
   }
 
-  #joined(state: PeerState): Peer {
+  #joined(state: PeerState): PeerHandle {
     const peer = this.peerOf(state)
     if (state.association?.isOurs === false) peer.keep(ITSELF)
     return peer
@@ -125,7 +126,7 @@ export class Outcomes implements ProtocolConsumer {
   }
 
   /** A stream found no memory for a packet: it is told when there is some. */
-  starve(stream: OutgoingStream): void {
+  starve(stream: OutgoingHandle): void {
     this.#starved.add(stream)
   }
 

@@ -8,7 +8,7 @@ import type { OutgoingState } from "../streams/outgoing-streams.ts"
 import { type ParkedMessage, type ParkedMessages, type ParkingLot, writeMessage } from "../streams/parking-lot.ts"
 import { Events, type Listener } from "./events.ts"
 import { isMessageType, isWriting, type MessageType, numberOf } from "./message-type.ts"
-import type { Peer, PeerHost } from "./peer.ts"
+import type { OutgoingStream, Peer } from "./handles.ts"
 import {
   checkBytes,
   NO_OPTIONS,
@@ -21,23 +21,32 @@ import {
   timeoutOf,
   type TrySendOptions,
 } from "./sending.ts"
-import { encodeValue, type Fill, fillWith, sizeOf } from "./user-code.ts"
+import { encodeValue, type Fill, fillWith, sizeOf, type UserCode } from "./user-code.ts"
 import { Wait, WAIT_OPTIONS, type WaitOptions } from "./wait.ts"
 import { Waiters } from "./waiters.ts"
 import { writableOf } from "./web-streams.ts"
 
-/** A stream to a peer. Made by `peer.open()`. */
-export class OutgoingStream {
-  /** Whom it goes to. */
+/** What an outgoing stream needs of its endpoint. */
+export interface OutgoingHost {
+  now(): number
+  /** What a call of the protocol has caused is to be known at once. */
+  absorb(): void
+  /** A stream with an open window found no memory: it is told when there is some. */
+  starve(stream: OutgoingHandle): void
+  /** A stream has written enough for a call of the transport: it is sent now if nothing else is under way. */
+  push(peer: PeerState, state: OutgoingState): void
+  readonly userCode: UserCode
+}
+
+export class OutgoingHandle implements OutgoingStream {
   readonly peer: Peer
-  /** What it was called when it was opened; the peer sees it too. */
   readonly label: string
   readonly #peerState: PeerState
   readonly #state: OutgoingState
   readonly #stream: SendStream
   readonly #openPacket: PacketFilling
   readonly #lot: ParkingLot
-  readonly #host: PeerHost
+  readonly #host: OutgoingHost
   readonly #waiters: Waiters
   readonly #events: Events<OutgoingStreamEvents>
   #isEnded = false
@@ -52,8 +61,14 @@ export class OutgoingStream {
   #mayAppend: boolean
   readonly #appendBytesMax: number
 
-  /** @internal */
-  constructor(peer: Peer, peerState: PeerState, state: OutgoingState, label: string, lot: ParkingLot, host: PeerHost) {
+  constructor(
+    peer: Peer,
+    peerState: PeerState,
+    state: OutgoingState,
+    label: string,
+    lot: ParkingLot,
+    host: OutgoingHost,
+  ) {
     this.peer = peer
     this.label = label
     this.#peerState = peerState
@@ -71,35 +86,27 @@ export class OutgoingStream {
     this.#events = new Events(["drain", "closed"], host.userCode)
   }
 
-  /** Our number for it, from 1; new for each stream to the peer. */
   get id(): number {
     return this.#stream.id
   }
 
-  /** What it promises. */
   get delivery(): Delivery {
     return this.#stream.traits.name
   }
 
-  /** `open`; `ending`: no more is taken, what was is being delivered; `closed`. */
   get state(): "open" | "ending" | "closed" {
     if (this.#stream.state === "closed" || this.#stream.state === "resetting") return "closed"
     return this.#isEnded ? "ending" : "open"
   }
 
-  /** Messages that wait for the window. */
   get parked(): ParkedMessages {
     return this.#lot
   }
 
-  /** Bytes in the window: written and not acknowledged. */
   get unacknowledgedBytes(): number {
     return this.#stream.unackedBytes
   }
 
-  /**
-   * What became of the messages that were `sent` or `parked`, exact at all times: `accepted` is the sum of the others.
-   */
   get account(): SentMessages {
     const { accepted, acknowledged, unconfirmed, dropped, pending } = this.#stream.messages
     const { unbegun, dropped: left } = this.#lot
@@ -112,21 +119,15 @@ export class OutgoingStream {
     }
   }
 
-  /**
-   * Settles once nothing is taken or delivered any more, for whatever reason: the peer has all, either side reset it,
-   * the peer left. Never rejects.
-   */
   get closed(): Promise<OutgoingEnd> {
     return (this.#closed ??=
       this.#end === undefined ? new Promise((resolve) => (this.#tellClosed = resolve)) : Promise.resolve(this.#end))
   }
 
-  /** Listens to an event. Returns what ends it. */
   on<K extends keyof OutgoingStreamEvents>(name: K, listener: Listener<OutgoingStreamEvents, K>): () => void {
     return this.#events.on(name, listener)
   }
 
-  /** Listens to an event until it has been told once. Returns what ends it before that. */
   once<K extends keyof OutgoingStreamEvents>(name: K, listener: Listener<OutgoingStreamEvents, K>): () => void {
     return this.#events.once(name, listener)
   }
@@ -135,11 +136,6 @@ export class OutgoingStream {
     return this.#stream.traits.waits
   }
 
-  /**
-   * Offers a message. Never waits, never throws because of the network; what it can't send at once it copies. A stream
-   * that is `latest` takes each, as `sent`, and drops what it replaces: of 10,000 in one turn one goes out.
-   * `account.dropped` counts them.
-   */
   trySend(type: number, bytes: Uint8Array, options?: TrySendOptions): SendResult
   trySend<T>(type: MessageType<T>, value: T, options?: TrySendOptions): SendResult
   trySend(type: number | MessageType<unknown>, value: unknown, options?: TrySendOptions): SendResult {
@@ -274,26 +270,18 @@ export class OutgoingStream {
     return hasRoom
   }
 
-  /**
-   * Sends a message; settles once: when it is in the window, or with an `EndpointError`. The bytes are borrowed until
-   * then: transferred meanwhile, they are `bytes-gone`. Waits its turn behind messages that were offered before; an
-   * abort takes it out of the queue, also half sent, and no other message gets its bytes.
-   */
   send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
   send<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
-  /** @internal `isLent`: the bytes are good during the call only. */
-  send(
-    type: number | MessageType<unknown>,
-    value: unknown,
-    options: SendOptions | undefined,
-    isLent: boolean,
-  ): Promise<void>
-  send(
-    type: number | MessageType<unknown>,
-    value: unknown,
-    options: SendOptions = NO_OPTIONS,
-    isLent = false,
-  ): Promise<void> {
+  send(type: number | MessageType<unknown>, value: unknown, options: SendOptions = NO_OPTIONS): Promise<void> {
+    return this.#send(type, value, options, false)
+  }
+
+  /** As `send`; but the bytes are good during the call only. */
+  sendLent(type: number | MessageType<unknown>, value: unknown, options: SendOptions = NO_OPTIONS): Promise<void> {
+    return this.#send(type, value, options, true)
+  }
+
+  #send(type: number | MessageType<unknown>, value: unknown, options: SendOptions, isLent: boolean): Promise<void> {
     const {
       signal,
       timeoutMs = Infinity,
@@ -368,10 +356,6 @@ export class OutgoingStream {
     this.#waiters.addReceipt(wait, Math.max(from, low), high)
   }
 
-  /**
-   * Lets the application write a message of `size` bytes: `fill` gets memory and an offset in it, all zeros, lent to it
-   * for the call. Not called while the window is shut. If it throws, or is async, nothing was sent.
-   */
   write(type: number, size: number, fill: (bytes: Uint8Array, offset: number) => void): SendResult {
     this.#checkCall(type)
     checkSize(size)
@@ -399,13 +383,6 @@ export class OutgoingStream {
     return "refused"
   }
 
-  /**
-   * A payload of any size as a web stream: chunks go out as messages of this type, as the window allows; for a defined
-   * type chunks are values, each a message. Closing it ends the stream and settles when all was delivered; aborting it
-   * resets the stream at once, and the peer never takes it for complete. Errors when the stream closes in any other
-   * way. For `reliable` streams. `signal` aborts it: by the standard `pipeTo(writable, { signal })` waits for the chunk
-   * under way first, and that for the reader.
-   */
   writable(type: number, options?: { readonly signal?: AbortSignal }): WritableStream<Uint8Array>
   writable<T>(type: MessageType<T>, options?: { readonly signal?: AbortSignal }): WritableStream<T>
   writable(
@@ -422,10 +399,6 @@ export class OutgoingStream {
     return writableOf(this, type, this.#peerState.messageBytesMax, signal)
   }
 
-  /**
-   * Settles when everything accepted so far is acknowledged by the peer (or given up, or where nothing answers: sent);
-   * rejects if that can't happen any more, or when the caller stops waiting.
-   */
   flush(options: WaitOptions = NO_OPTIONS): Promise<void> {
     const { signal, timeoutMs = Infinity } =
       options === NO_OPTIONS ? options : check.options("flush", options, WAIT_OPTIONS)
@@ -437,10 +410,6 @@ export class OutgoingStream {
     return wait.promise
   }
 
-  /**
-   * Takes no more messages; settles when all were delivered and the peer closed the stream; rejects if that can't
-   * happen any more, or when the caller stops waiting. Called again it settles alike.
-   */
   end(options: WaitOptions = NO_OPTIONS): Promise<void> {
     const { signal, timeoutMs = Infinity } =
       options === NO_OPTIONS ? options : check.options("end", options, WAIT_OPTIONS)
@@ -467,7 +436,6 @@ export class OutgoingStream {
     this.#peerState.outgoing.touch(this.#state)
   }
 
-  /** Gives up: the peer drops what it hasn't handed over, and is told why. */
   reset(reason: number = REASON.aborted): void {
     check.value("reason", reason, REASON_CODE)
     if (this.state === "closed") return
@@ -476,34 +444,38 @@ export class OutgoingStream {
     this.onProgress()
   }
 
-  /** @internal A call that waits. */
+  /** A call that waits. */
   get waitingCall(): string | undefined {
     const { first } = this.#waiters
     if (first !== undefined) return first === "receipt" ? "stream.send()" : `stream.${first}()`
     return this.#lot.isAwaited ? "stream.send()" : undefined
   }
 
-  /** @internal What has become of single messages is asked there. */
+  /** What has become of single messages is asked there. */
   get sendStream(): SendStream {
     return this.#stream
   }
 
-  /** @internal */
   get lot(): ParkingLot {
     return this.#lot
   }
 
-  /** @internal How it ended, once it has. */
+  /** Its packets were cut for a path that carried more. */
+  get isPathNarrower(): boolean {
+    return this.#peerState.payloadBytesMax < this.#stream.payloadBytesMax
+  }
+
+  /** How it ended, once it has. */
   get outcome(): OutgoingEnd | undefined {
     return this.#end
   }
 
-  /** @internal The window is open, and there is no memory for a packet: others have it. */
+  /** The window is open, and there is no memory for a packet: others have it. */
   get isStarved(): boolean {
     return this.#stream.isStarved
   }
 
-  /** @internal Something was acknowledged, a deadline passed, or the stream closed. */
+  /** Something was acknowledged, a deadline passed, or the stream closed. */
   onProgress(): void {
     if (this.state === "closed") return this.#close()
     this.#expire()
@@ -584,7 +556,6 @@ export class OutgoingStream {
     checkType(type)
   }
 
-  /** Bytes of the largest message that the stream can take: where nothing waits it has to fit the window. */
   get messageBytesMax(): number {
     const { messageBytesMax } = this.#peerState
     if (this.#isReliable()) return messageBytesMax
@@ -612,7 +583,7 @@ export class OutgoingStream {
     return this.closedError
   }
 
-  /** @internal For tests: throws where the numbers contradict each other. */
+  /** For tests: throws where the numbers contradict each other. */
   assertInvariants(): void {
     const { accepted, acknowledged, unconfirmed, dropped, pending } = this.account
     if (accepted !== acknowledged + unconfirmed + dropped + pending)
@@ -621,7 +592,7 @@ export class OutgoingStream {
     this.#lot.assertInvariants()
   }
 
-  /** @internal What is said to those who want something of it once it takes no more. */
+  /** What is said to those who want something of it once it takes no more. */
   get closedError(): EndpointError {
     if (this.#isEnded && !this.#stream.wasReset && this.peer.state !== "left")
       return new EndpointError("stream-closed", "the stream was ended; open another")

@@ -1,132 +1,29 @@
 import type { SentMessages } from "@x/stream"
 import { type Address, onAbort } from "@x/transport/host"
-import { type Delivery, DELIVERIES, MODE, REASON } from "@x/wire"
-import {
-  ABORT_SIGNAL,
-  check,
-  type Kinds,
-  oneOf,
-  orInfinity,
-  positive,
-  PRIORITY,
-  REASON_CODE,
-  TEXT,
-  TIMEOUT,
-  WEIGHT,
-  whole,
-} from "../errors/check.ts"
+import { MODE, REASON } from "@x/wire"
+import { check, REASON_CODE, TEXT } from "../errors/check.ts"
 import { abortedError, EndpointError } from "../errors/endpoint-error.ts"
-import type { IncomingStream } from "./incoming-stream.ts"
-import type { ReceivedMessage, ReceivedValue } from "./message.ts"
+import type { Peer, ReceivedMessage, ReceivedValue } from "./handles.ts"
+import type { IncomingHandle } from "./incoming-stream.ts"
 import { Readers } from "./message-queue.ts"
 import { isMessageType, type MessageType, numberOf } from "./message-type.ts"
-import { OutgoingStream } from "./outgoing-stream.ts"
+import { OutgoingHandle, type OutgoingHost } from "./outgoing-stream.ts"
+import {
+  checkOpenOptions,
+  type OpenOptions,
+  PING_OPTIONS,
+  type PeerStats,
+  type PingOptions,
+  SHARE_OPTIONS,
+  type ShareOptions,
+} from "./peer-options.ts"
 import { ParkingLot } from "../streams/parking-lot.ts"
 import { type QueueBudget, QueueShare } from "./queue-budget.ts"
-import { Replies } from "./replies.ts"
+import { ReplyStream } from "./replies.ts"
 import type { Routes } from "./routes.ts"
 import { toHex } from "../keys/identity.ts"
-import type { OutgoingState } from "../streams/outgoing-streams.ts"
 import { GOODBYE_MS } from "../peer/goodbye.ts"
 import type { PeerState } from "../peer/peer-state.ts"
-import type { UserCode } from "./user-code.ts"
-
-/** What a stream to a peer is opened with. */
-export interface OpenOptions {
-  /**
-   * What the stream promises, default `"reliable"`: each message, once and in order; `"reliable-unordered"`: each as
-   * soon as it is whole; `"best-effort"`: in order, the oldest are given up where there is no room; `"latest"`: only
-   * the newest, one that is unsent makes way for the next, which `account.dropped` alone tells; `"fire-and-forget"`:
-   * once or not at all, in any order.
-   */
-  readonly delivery?: Delivery
-  /** Told to the peer with the stream; at most 1024 bytes of UTF-8, less where datagrams are smaller; default empty. */
-  readonly label?: string
-  /** 0 to 255, higher goes first; default 128. */
-  readonly priority?: number
-  /** Share among the streams of the same priority, 1 to 100, default 1. */
-  readonly weight?: number
-  /**
-   * `best-effort` only: a message is given up once it is so old, milliseconds above 0 (twice that, while it is half
-   * sent). Default: `Infinity`, never.
-   */
-  readonly lifetimeMs?: number
-  /**
-   * `best-effort` only: a message is given up once a packet of it was resent so often, from 0. Default: `Infinity`,
-   * never.
-   */
-  readonly resendsMax?: number
-}
-
-const OPEN_OPTIONS: Kinds<OpenOptions> = {
-  delivery: oneOf(...DELIVERIES),
-  label: TEXT,
-  priority: PRIORITY,
-  weight: WEIGHT,
-  lifetimeMs: orInfinity(positive(), "never"),
-  resendsMax: orInfinity(whole(0), "never"),
-}
-
-/** A peer's share in what is sent. */
-export interface ShareOptions {
-  /** 0 to 255: peers of a higher one go first; to begin with 128. */
-  readonly priority?: number
-  /** 1 to 100: counts among peers of the same priority; to begin with 1. */
-  readonly weight?: number
-}
-
-const SHARE_OPTIONS: Kinds<ShareOptions> = { priority: PRIORITY, weight: WEIGHT }
-
-/** How long `peer.ping` waits. */
-export interface PingOptions {
-  /** Gives it up: it rejects with `aborted`. */
-  readonly signal?: AbortSignal
-  /** Milliseconds, default 10,000; `Infinity`: until the peer has left. */
-  readonly timeoutMs?: number
-}
-
-const PING_OPTIONS: Kinds<PingOptions> = { signal: ABORT_SIGNAL, timeoutMs: TIMEOUT }
-
-/**
- * What was sent to a peer and came of it, as things stand. Bytes of datagrams are of UDP payload, prefix and tag
- * included.
- */
-export interface PeerStats {
-  /** Round trip, smoothed, milliseconds; 100 before the first sample. */
-  readonly rttMs: number
-  /** The least round trip seen, milliseconds; `Infinity` before the first sample. */
-  readonly rttMinMs: number
-  /** How far round trips are from the smoothed one, smoothed: milliseconds. */
-  readonly rttVarianceMs: number
-  /** Datagrams sent, resends included. */
-  readonly datagramsSent: number
-  /** Bytes of the datagrams sent. */
-  readonly bytesSent: number
-  /** Genuine datagrams that came, no duplicates. */
-  readonly datagramsReceived: number
-  /** Bytes of the datagrams that came. */
-  readonly bytesReceived: number
-  /** Packets with data, resends included. */
-  readonly packetsSent: number
-  /** Packets of these that were sent before. */
-  readonly packetsResent: number
-  /** Statuses that asked for missing packets. */
-  readonly naksReceived: number
-  /** Bytes of datagrams with data that are under way, as far as is known. */
-  readonly inFlightBytes: number
-  /** Bytes that may be under way: what the congestion controller says, and what the peer takes. */
-  readonly windowBytes: number
-  /** Bytes that may go out in a millisecond, by the congestion controller; `Infinity`: as fast as the window opens. */
-  readonly paceBytesPerMs: number
-  /** Bytes of datagrams that feedback told of as arrived. */
-  readonly bytesDelivered: number
-  /** Bytes of datagrams that feedback told of as lost. */
-  readonly bytesLost: number
-  /** Streams to it. */
-  readonly streamsOut: number
-  /** Streams from it. */
-  readonly streamsIn: number
-}
 
 const PING_MS = 10_000
 
@@ -136,27 +33,18 @@ const ENCODER = new TextEncoder()
 const REPLIES_LABEL = "replies"
 
 /** What a peer needs of its endpoint. */
-export interface PeerHost {
-  now(): number
+export interface PeerHost extends OutgoingHost {
   until(isDone: () => boolean, timeoutMs: number, call?: string): Promise<void>
   addressOf(id: number): Address
   readonly parkedMessagesMax: number
   readonly parkedBytesMax: number
-  /** What a call of the protocol has caused is to be known at once. */
-  absorb(): void
-  /** A stream with an open window found no memory: it is told when there is some. */
-  starve(stream: OutgoingStream): void
-  /** A stream has written enough for a call of the transport: it is sent now if nothing else is under way. */
-  push(peer: PeerState, state: OutgoingState): void
-  readonly userCode: UserCode
   readonly queues: QueueBudget
   readonly routes: Routes
   /** Somebody reads or handles messages that may have waited for that. */
   claim(): void
 }
 
-/** One incarnation of another endpoint. */
-export class Peer {
+export class PeerHandle implements Peer {
   readonly #state: PeerState
   readonly #host: PeerHost
   readonly #readers = new Map<number, Readers>()
@@ -164,53 +52,41 @@ export class Peer {
   /** Who wants it to stay: it is left when the last of them lets go. */
   readonly #keepers = new Set<object>()
   #queueShare: QueueShare | undefined
-  #replies: Replies | undefined
+  #replies: ReplyStream | undefined
   /** Streams that are over, and whose messages still wait for their consumers. */
-  readonly #unread = new Set<IncomingStream>()
+  readonly #unread = new Set<IncomingHandle>()
   #unique: string | undefined
   #hasLeft = false
   #address: Address | undefined
 
-  /** @internal */
   constructor(state: PeerState, host: PeerHost) {
     this.#state = state
     this.#host = host
   }
 
-  /** 16 hexadecimal digits, new whenever the peer's process starts. */
   get unique(): string {
     return (this.#unique ??= toHex(this.#state.unique))
   }
 
-  /** Where it is reached. */
   get address(): Address {
     if (this.state !== "left") this.#rememberAddress()
     return this.#address ?? { family: 4, host: "0.0.0.0", port: 1 }
   }
 
-  /** The key that it has shown, 32 bytes, where members have an `identity`. */
   get publicKey(): Uint8Array | undefined {
     return this.#state.publicKey?.slice()
   }
 
-  /**
-   * `unreachable`: nothing was heard of it for `unreachableMs`. `left`: it is gone for good; its process, or another
-   * one there, is another `Peer`.
-   */
   get state(): "joined" | "unreachable" | "left" {
     const { liveness } = this.#state
     return liveness === "leaving" ? "left" : liveness
   }
 
-  /** Bytes of the largest message that both ends take. */
   get messageBytesMax(): number {
     return this.#state.messageBytesMax
   }
 
-  /**
-   * Opens a stream to the peer. Throws `EndpointError` `not-joined`, or `refused` when the peer takes no more streams.
-   */
-  open(options: OpenOptions = {}): OutgoingStream {
+  open(options: OpenOptions = {}): OutgoingHandle {
     const { delivery, label, priority, weight, lifetimeMs, resendsMax } = checkOpenOptions(
       options,
       this.#state.metadataBytesMax,
@@ -224,7 +100,7 @@ export class Peer {
         "refused",
         `the peer takes ${this.#state.limits.streams} streams at a time, and all peers share streamsTotalMax; end one, or raise its streamsMax or ours`,
       )
-    const stream = new OutgoingStream(
+    const stream = new OutgoingHandle(
       this,
       this.#state,
       state,
@@ -236,12 +112,8 @@ export class Peer {
     return stream
   }
 
-  /**
-   * Answers to it, also later than `message.reply()` does: always the same object, which sends on one stream for all of
-   * them, opened with the first. After it has left they are `not-joined`; another incarnation has its own.
-   */
-  get replies(): Replies {
-    return (this.#replies ??= new Replies({
+  get replies(): ReplyStream {
+    return (this.#replies ??= new ReplyStream({
       open: () => this.open({ label: REPLIES_LABEL }),
       isAsked: () => this.#isAsking(),
     }))
@@ -251,11 +123,10 @@ export class Peer {
   #isAsking(): boolean {
     if (this.#unread.size > 0) return true
     for (const { stream, consumer } of this.#state.incoming.all())
-      if (stream.state === "open" && (consumer as IncomingStream | undefined)?.label !== REPLIES_LABEL) return true
+      if (stream.state === "open" && (consumer as IncomingHandle | undefined)?.label !== REPLIES_LABEL) return true
     return false
   }
 
-  /** Its share in what this endpoint sends; what isn't given stays. */
   setShare(options: ShareOptions): void {
     const { priority = this.#state.priority, weight = this.#state.weight } = check.options(
       "setShare",
@@ -266,12 +137,6 @@ export class Peer {
     this.#state.weight = weight
   }
 
-  /**
-   * Copies of the messages of this type from the peer, from now on; of a defined type each with its `value`. Ends when
-   * the peer has left and all that came of it was taken. One that reads slowly holds up the streams it reads from. What
-   * it leaves, by `break`, waits in its stream for the next one, or for a handler of the type, and where there is an
-   * order what follows it waits too: a handler that does nothing lets it go.
-   */
   messages(type: number): AsyncIterableIterator<ReceivedMessage>
   messages<T>(type: MessageType<T>): AsyncIterableIterator<ReceivedValue<T>>
   messages(type: number | MessageType<unknown>): AsyncIterableIterator<ReceivedMessage> {
@@ -284,10 +149,6 @@ export class Peer {
     return reader
   }
 
-  /**
-   * Asks for an answer and tells how long it took, milliseconds. Rejects with `not-joined`, `timeout` (default 10 s) or
-   * `aborted`.
-   */
   async ping(options: PingOptions = {}): Promise<number> {
     const { signal, timeoutMs = PING_MS } = check.options("ping", options, PING_OPTIONS)
     if (this.state === "left") throw new EndpointError("not-joined", `the peer ${this.unique} has left; join it again`)
@@ -316,10 +177,6 @@ export class Peer {
     })
   }
 
-  /**
-   * Says goodbye: its streams close at once on both sides, delivered or not; `flush` or `end` them first. Settles when
-   * the peer answered, or after a second.
-   */
   async leave(reason: number = REASON.closing, text = ""): Promise<void> {
     check.value("reason", reason, REASON_CODE)
     check.value("text", text, TEXT)
@@ -328,7 +185,6 @@ export class Peer {
     await this.#host.until(() => this.#state.isSettled, GOODBYE_MS, "peer.leave()")
   }
 
-  /** Counters and estimates, as they are now. */
   stats(): PeerStats {
     const { rtt, associations } = this.#state
     const sum = (field: "datagramsSent" | "bytesSent" | "datagramsReceived" | "bytesReceived"): number =>
@@ -354,86 +210,74 @@ export class Peer {
     }
   }
 
-  /** Who and where it is, for logs. */
   toString(): string {
     return `peer ${this.unique} at ${this.address.host} port ${this.address.port} (${this.state})`
   }
 
-  /** @internal */
   readersOf(type: number): Readers | undefined {
     return this.#readers.size === 0 ? undefined : this.#readers.get(type)
   }
 
-  /** @internal What waits for its consumers of all that came of it. */
+  /** What waits for its consumers of all that came of it. */
   get queueShare(): QueueShare {
     return (this.#queueShare ??= new QueueShare(this.#host.queues))
   }
 
-  /** @internal */
-  get payloadBytesMax(): number {
-    return this.#state.payloadBytesMax
-  }
-
-  /** @internal Whether `open` would find room for a stream. */
+  /** Whether `open` would find room for a stream. */
   get hasRoom(): boolean {
     return this.#state.outgoing.hasRoom
   }
 
-  /** @internal */
   keep(by: object): void {
     this.#keepers.add(by)
   }
 
-  /** @internal */
   letGo(by: object): void {
     this.#keepers.delete(by)
   }
 
-  /** @internal */
   isKeptBy(keeper: object): boolean {
     return this.#keepers.has(keeper)
   }
 
-  /** @internal Whether somebody wants it to stay; and whether a stream is open in either direction. */
+  /** Whether somebody wants it to stay; and whether a stream is open in either direction. */
   get isKept(): boolean {
     return this.#keepers.size > 0
   }
 
-  /** @internal */
   get hasStreams(): boolean {
     return this.#state.outgoing.isUsed || this.#state.incoming.isUsed
   }
 
-  /** @internal A stream to it was cut off. */
+  /** A stream to it was cut off. */
   account({ unconfirmed, dropped }: SentMessages): void {
     this.#lost.unconfirmed += unconfirmed
     this.#lost.dropped += dropped
   }
 
-  /** @internal What those left behind. */
+  /** What those left behind. */
   get lost(): { readonly unconfirmed: number; readonly dropped: number } {
     return this.#lost
   }
 
-  /** @internal The peer has left, which was reached at this address. */
+  /** The peer has left, which was reached at this address. */
   settle(address: Address | undefined): void {
     this.#address = address ?? this.#address
     this.#hasLeft = true
     this.#endQueues()
   }
 
-  /** @internal A stream of it is over, and messages of it wait for their consumers; or wait no more. */
-  hold(stream: IncomingStream): void {
+  /** A stream of it is over, and messages of it wait for their consumers; or wait no more. */
+  hold(stream: IncomingHandle): void {
     this.#unread.add(stream)
   }
 
-  /** @internal */
-  release(stream: IncomingStream): void {
+  release(stream: IncomingHandle): void {
     if (this.#unread.delete(stream)) this.#endQueues()
     this.#replies?.noteAsking()
   }
 
-  /** @internal A stream of it goes on only when somebody reads it who doesn't yet. */
+  /** A stream of it goes on only when somebody reads it who doesn't yet. */
   noteStalled(): void {
     this.#endQueues()
   }
@@ -454,22 +298,4 @@ export class Peer {
     const id = this.#state.association?.address
     if (id !== undefined) this.#address = this.#host.addressOf(id)
   }
-}
-
-/** The options of a stream, complete. Throws `EndpointError` `invalid-option`. */
-export function checkOpenOptions(options: OpenOptions, labelBytesMax: number): Required<OpenOptions> {
-  const {
-    delivery = "reliable",
-    label = "",
-    priority = 128,
-    weight = 1,
-    lifetimeMs = Infinity,
-    resendsMax = Infinity,
-  } = check.options("the stream", options, OPEN_OPTIONS)
-  if (delivery !== "best-effort" && (lifetimeMs !== Infinity || resendsMax !== Infinity))
-    throw new EndpointError("invalid-option", `lifetimeMs and resendsMax are for "best-effort", not "${delivery}"`)
-  const { length } = ENCODER.encode(label)
-  if (length > labelBytesMax)
-    throw new EndpointError("invalid-option", `label must have at most ${labelBytesMax} bytes of UTF-8, not ${length}`)
-  return { delivery, label, priority, weight, lifetimeMs, resendsMax }
 }

@@ -5,14 +5,29 @@
  * @module
  */
 
-import type { IncomingStream } from "./incoming-stream.ts"
-import { ReceivedMessage } from "./message.ts"
-import { type Handler, type MessageHandler, MessageHandlers } from "./message-handlers.ts"
-import type { MessageQueue } from "./message-queue.ts"
+import type { MessageHandler, Unhandled } from "./handles.ts"
+import { MessageCopy, type ReplyingPeer } from "./message.ts"
+import { type Handler, MessageHandlers } from "./message-handlers.ts"
+import type { MessageQueue, Readers } from "./message-queue.ts"
 import type { QueuedMessage } from "./queue-budget.ts"
 import { Routes } from "./routes.ts"
-import { Unclaimed, type Unhandled } from "./unclaimed.ts"
-import type { UserCode } from "./user-code.ts"
+import { Unclaimed, type WaitingStream } from "./unclaimed.ts"
+import type { HandledStream, UserCode } from "./user-code.ts"
+
+/** The peer of a stream: those who read a type of all its streams. */
+export interface RoutedPeer extends ReplyingPeer {
+  readersOf(type: number): Readers | undefined
+}
+
+/** A stream, as those who may get its messages are found. */
+export interface RoutedStream extends HandledStream, WaitingStream {
+  readonly peer: RoutedPeer
+  handlerOf(type: number): Handler | undefined
+  /** Who reads messages of a type here, perhaps nobody now; `undefined`: nobody ever did. */
+  readersOf(type: number): readonly MessageQueue[] | undefined
+  /** Messages that came won't be handed over. */
+  lose(messages: number): void
+}
 
 /** What this needs of its endpoint. */
 export interface RoutingHost {
@@ -29,15 +44,15 @@ export class Routing {
   /** Of the endpoint. */
   readonly handlers: MessageHandlers = new MessageHandlers(this.routes)
   /** Messages that wait for somebody who reads or handles them. */
-  readonly unclaimed: Unclaimed
+  readonly unclaimed: Unclaimed<RoutedStream>
   readonly #userCode: UserCode
   #unhandled = 0
-  readonly #dropNow: MessageHandler = ({ stream }) => this.#drop(stream)
+  readonly #dropNow: MessageHandler = ({ stream }) => this.#drop(stream as RoutedStream)
 
   /** `unclaimedMs`: how long messages of a type wait for somebody. */
   constructor(unclaimedMs: number, host: RoutingHost) {
     this.#userCode = host.userCode
-    this.unclaimed = new Unclaimed(unclaimedMs, {
+    this.unclaimed = new Unclaimed<RoutedStream>(unclaimedMs, {
       isWanted: (stream, type) => this.#isWanted(stream, type),
       onGivenUp: (unhandled) => {
         this.routes.change()
@@ -57,7 +72,7 @@ export class Routing {
    * The handler that needs no copy, if it is the only one who wants the message, or what drops it as nobody's;
    * `undefined`: others want it, or may.
    */
-  handlerNow(stream: IncomingStream, type: number): MessageHandler | undefined {
+  handlerNow(stream: RoutedStream, type: number): MessageHandler | undefined {
     const own = stream.handlerOf(type)
     if (own !== undefined) return own.now
     const readers = readersOf(stream, type)
@@ -70,7 +85,7 @@ export class Routing {
   }
 
   /** Offers a copy to all who want it. */
-  offer(stream: IncomingStream, queued: QueuedMessage): "taken" | "offered" | "unclaimed" {
+  offer(stream: RoutedStream, queued: QueuedMessage): "taken" | "offered" | "unclaimed" {
     const { type, bytes } = queued
     const own = stream.handlerOf(type)
     // Who begins to read while the handler has the message is not to have it too.
@@ -86,7 +101,7 @@ export class Routing {
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
       this.#userCode.handle(handler.now, type, stream, bytes, view, 0, bytes.length)
     }
-    const message = new ReceivedMessage(type, bytes, stream.peer, stream)
+    const message = new MessageCopy(type, bytes, stream.peer, stream)
     for (const reader of readers ?? []) reader.push(message, queued)
     if (handler?.later !== undefined) {
       queued.hold()
@@ -96,12 +111,12 @@ export class Routing {
   }
 
   /** The handler of the endpoint, where nobody reads the stream. */
-  #handlerOf(stream: IncomingStream, type: number): Handler | undefined {
+  #handlerOf(stream: RoutedStream, type: number): Handler | undefined {
     return stream.readersOf(type) === undefined ? this.handlers.get(type) : undefined
   }
 
   /** Whether somebody is there for a message, or once read where it comes: then it waits for the next who does. */
-  #isWanted(stream: IncomingStream, type: number): boolean {
+  #isWanted(stream: RoutedStream, type: number): boolean {
     return (
       stream.handlerOf(type) !== undefined ||
       readersOf(stream, type) !== undefined ||
@@ -110,13 +125,13 @@ export class Routing {
   }
 
   /** A message that nobody is there for, and that isn't to wait. */
-  #drop(stream: IncomingStream): void {
+  #drop(stream: RoutedStream): void {
     this.#unhandled++
     stream.lose(1)
   }
 }
 
-function readersOf(stream: IncomingStream, type: number): readonly MessageQueue[] | undefined {
+function readersOf(stream: RoutedStream, type: number): readonly MessageQueue[] | undefined {
   const ofPeer = stream.peer.readersOf(type)
   return stream.readersOf(type) ?? (ofPeer && [...ofPeer])
 }

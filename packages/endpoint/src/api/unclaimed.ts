@@ -6,26 +6,22 @@
  * @module
  */
 
-import type { IncomingStream } from "./incoming-stream.ts"
+import type { IncomingStream, Unhandled } from "./handles.ts"
 
 /** Types that a stream tells apart: what a peer can make us remember has a bound. Those beyond share one time. */
 const TYPES_MAX = 16
 const OTHERS = -1
 
-/** Messages of a type that nobody handles or reads, and that are dropped. */
-export interface Unhandled {
-  /** Where they came; `stream.peer` sent them. */
-  readonly stream: IncomingStream
-  /** 0 to 65,535. */
-  readonly type: number
-  /** What happened, and what to do. */
-  readonly text: string
+/** A stream with messages that nobody is there for. */
+export interface WaitingStream extends IncomingStream {
+  /** Somebody is there now, or what waits isn't to wait any more: it is handed over soon. */
+  claim(): void
 }
 
 /** What this needs of its endpoint. */
-export interface UnclaimedHost {
+export interface UnclaimedHost<Stream> {
   /** Whether somebody handles or reads messages of a type that come on a stream, or did read what comes there. */
-  isWanted(stream: IncomingStream, type: number): boolean
+  isWanted(stream: Stream, type: number): boolean
   /** A stream gives up a type. Told once for each. */
   onGivenUp(unhandled: Unhandled): void
   /** There is a deadline, where there was none. */
@@ -34,16 +30,16 @@ export interface UnclaimedHost {
 }
 
 /** How long a type of a stream has been waiting. */
-interface Wait {
-  readonly stream: IncomingStream
+interface Wait<Stream> {
+  readonly stream: Stream
   /** The first that it is for. */
   readonly type: number
   readonly key: number
   readonly dueMs: number
 }
 
-class StreamTypes {
-  readonly waits = new Map<number, Wait>()
+class StreamTypes<Stream> {
+  readonly waits = new Map<number, Wait<Stream>>()
   readonly givenUp = new Set<number>()
 
   keyOf(type: number): number {
@@ -52,32 +48,32 @@ class StreamTypes {
   }
 }
 
-export class Unclaimed {
-  readonly #host: UnclaimedHost
+export class Unclaimed<Stream extends WaitingStream> {
+  readonly #host: UnclaimedHost<Stream>
   #waitMs: number
   /** Streams that have something for whoever comes. */
-  readonly #streams = new Set<IncomingStream>()
+  readonly #streams = new Set<Stream>()
   /** What they know of types, as long as there are any. */
-  readonly #types = new WeakMap<IncomingStream, StreamTypes>()
+  readonly #types = new WeakMap<Stream, StreamTypes<Stream>>()
   /** In the order in which they are due: all wait equally long. */
-  readonly #waits = new Set<Wait>()
+  readonly #waits = new Set<Wait<Stream>>()
   /** When a type is given up. */
   nextTimeoutMs: number = Infinity
 
   /** `waitMs`: how long a type waits for somebody who handles or reads it, milliseconds. */
-  constructor(waitMs: number, host: UnclaimedHost) {
+  constructor(waitMs: number, host: UnclaimedHost<Stream>) {
     this.#waitMs = waitMs
     this.#host = host
   }
 
   /** Whether a stream has given up a type. */
-  hasGivenUp(stream: IncomingStream, type: number): boolean {
+  hasGivenUp(stream: Stream, type: number): boolean {
     const types = this.#types.get(stream)
     return types !== undefined && types.givenUp.has(types.keyOf(type))
   }
 
   /** Whether a message that nobody wants now may wait; else it is dropped. */
-  mayWait(stream: IncomingStream, type: number): boolean {
+  mayWait(stream: Stream, type: number): boolean {
     let types = this.#types.get(stream)
     if (types === undefined) this.#types.set(stream, (types = new StreamTypes()))
     const key = types.keyOf(type)
@@ -99,12 +95,12 @@ export class Unclaimed {
   /**
    * A message has come to a stream of which another one waits for somebody: its time begins, though it isn't its turn.
    */
-  note(stream: IncomingStream, type: number): void {
+  note(stream: Stream, type: number): void {
     if (!this.#host.isWanted(stream, type)) this.mayWait(stream, type)
   }
 
   /** A stream has a message that waits for somebody. */
-  add(stream: IncomingStream): void {
+  add(stream: Stream): void {
     this.#streams.add(stream)
   }
 
@@ -117,17 +113,17 @@ export class Unclaimed {
   }
 
   /** There is somebody new for a stream: no time passes any more for types that are taken now. */
-  recheck(stream: IncomingStream): void {
+  recheck(stream: Stream): void {
     this.#end(stream, ({ type, key }) => key === type && this.#host.isWanted(stream, type))
   }
 
   /** A stream hands over nothing for now, or has nothing any more: no time passes for what it has. */
-  suspend(stream: IncomingStream): void {
+  suspend(stream: Stream): void {
     this.#streams.delete(stream)
     this.#end(stream, () => true)
   }
 
-  #end(stream: IncomingStream, isOver: (wait: Wait) => boolean): void {
+  #end(stream: Stream, isOver: (wait: Wait<Stream>) => boolean): void {
     const waits = this.#types.get(stream)?.waits
     if (waits === undefined || waits.size === 0) return
     for (const wait of waits.values()) {
@@ -154,7 +150,7 @@ export class Unclaimed {
     this.handleTimeout(Infinity)
   }
 
-  #giveUp(wait: Wait, types: StreamTypes): void {
+  #giveUp(wait: Wait<Stream>, types: StreamTypes<Stream>): void {
     const { stream, type, key } = wait
     this.#waits.delete(wait)
     types.waits.delete(key)

@@ -8,10 +8,10 @@
 
 import { BYTES, checkClass, checkSize } from "../errors/check.ts"
 import { EndpointError } from "../errors/endpoint-error.ts"
-import type { EndpointEvents, Events, News } from "./events.ts"
-import type { IncomingStream } from "./incoming-stream.ts"
-import { Message, type ReceivedMessage } from "./message.ts"
-import type { AsyncMessageHandler, MessageHandler } from "./message-handlers.ts"
+import type { EndpointEvents } from "./endpoint-events.ts"
+import type { Events, News } from "./events.ts"
+import type { AsyncMessageHandler, IncomingStream, MessageHandler, ReceivedMessage } from "./handles.ts"
+import { LentMessage, type ReplyingPeer } from "./message.ts"
 import { isWriting, type MessageType, type WritingCodec } from "./message-type.ts"
 
 /** What is told at a time. Listeners that cause events without end then hold up no sockets. */
@@ -25,6 +25,13 @@ const CLEARED_BY_LOOP_BYTES = 128
 /** Writes a message of the application's. */
 export type Fill = (bytes: Uint8Array, offset: number) => unknown
 
+/** A stream whose messages are handled. */
+export interface HandledStream extends IncomingStream {
+  readonly peer: ReplyingPeer
+  /** Hands over what waits, as long as its consumers keep up. */
+  pump(): void
+}
+
 export interface UserCodeHost {
   /** There is something for {@link UserCode.settle}: to be called soon, from outside of the application's functions. */
   onNews(): void
@@ -37,8 +44,8 @@ export class UserCode {
   /** What listeners are still to be told of. */
   readonly news: News[] = []
   /** Streams that go on to hand over what waits. */
-  readonly #resumed = new Set<IncomingStream>()
-  readonly #message = new Message()
+  readonly #resumed = new Set<HandledStream>()
+  readonly #message = new LentMessage()
   #desk: Desk | undefined
   #isWriting = false
   #errors: Events<EndpointEvents> | undefined
@@ -105,7 +112,7 @@ export class UserCode {
   // Messages.
 
   /** A stream goes on: what waits is handed over soon, and not from within the call that said so. */
-  resume(stream: IncomingStream): void {
+  resume(stream: HandledStream): void {
     this.#resumed.add(stream)
     this.#host.onNews()
   }
@@ -123,7 +130,7 @@ export class UserCode {
   handle(
     handler: MessageHandler,
     type: number,
-    stream: IncomingStream,
+    stream: HandledStream,
     bytes: Uint8Array,
     view: DataView,
     offset: number,

@@ -8,16 +8,15 @@
 import { onAbort } from "@x/transport/host"
 import { REASON, reasonName } from "@x/wire"
 import { EndpointError } from "../errors/endpoint-error.ts"
-import type { IncomingStream, StreamEnd } from "./incoming-stream.ts"
+import type { IncomingStream, OutgoingStream, StreamEnd } from "./handles.ts"
 import { isMessageType, type MessageType } from "./message-type.ts"
-import type { OutgoingStream } from "./outgoing-stream.ts"
 
 /** Bytes of the messages that a longer chunk is cut into: enough to cost nothing, few enough to be repaired soon. */
 const CHUNK_BYTES = 65_536
 
 /** Of bytes, cut into messages; or of values of a defined type, each a message. */
 export function writableOf(
-  stream: OutgoingStream,
+  stream: OutgoingStream & { readonly closedError: EndpointError },
   type: number | MessageType<unknown>,
   messageBytesMax: number,
   signal: AbortSignal | undefined,

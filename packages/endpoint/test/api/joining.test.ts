@@ -11,12 +11,12 @@ import { makePair, makeWorld, PORT } from "../world.ts"
 
 const NOTHING_LEFT = { joins: 0, slots: 0, timers: 0, peers: 0 }
 
-/** How a promise ends: with the name of a class, or the code of an `EndpointError`; and when. */
+/** How a promise of a peer ends: with one, or the code of an `EndpointError`; and when. */
 function endOf(network: Network, promise: Promise<unknown>): Promise<string> {
   const startMs = network.now
   const after = (how: string): string => `${how} after ${Math.round(network.now - startMs)} ms`
   return promise.then(
-    (value) => after((value as object).constructor.name),
+    () => after("Peer"),
     (error: unknown) => after(error instanceof EndpointError ? error.code : String(error)),
   )
 }
