@@ -1,6 +1,6 @@
 /**
- * The bytes of a view as an array of their own kind, not copied. For fields that aren't on the hot path: a view costs
- * about 40 ns.
+ * The bytes of a view as a `Uint8Array`, not copied. For fields that aren't on the hot path: such an array costs about
+ * 40 ns.
  */
 export function bytesAt(view: DataView, offset: number, length: number): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset + offset, length)

@@ -20,17 +20,17 @@ export const PATH_CHALLENGE_BYTES = 16
 /** Bytes of the body of an `mtu-probe` before its padding. */
 export const MTU_PROBE_HEADER_BYTES = 6
 
-/** What a receiver tells of an association, reused from packet to packet. */
+/** What a receiver reports about an association, reused from packet to packet. */
 export interface Feedback {
   /** The highest counter received. */
   counter: number
-  /** Microseconds between its arrival and this packet; the most a u32 holds if longer. */
+  /** Microseconds from its arrival to this packet; if longer, the largest value of a u32. */
   holdUs: number
-  /** Datagrams received in the association, in all. */
+  /** All datagrams received in the association. */
   datagrams: number
-  /** Bytes of these datagrams in all, prefix and tag included. */
+  /** All bytes of these datagrams, prefix and tag included. */
   bytes: number
-  /** Datagrams marked "congestion experienced" (ECN) in all; 0 where the transport can't see it. */
+  /** All datagrams marked "congestion experienced" (ECN); 0 where the transport can't see the mark. */
   congestion: number
 }
 
@@ -39,7 +39,7 @@ export function createFeedback(): Feedback {
   return { counter: 0, holdUs: 0, datagrams: 0, bytes: 0, congestion: 0 }
 }
 
-/** Writes the body of a `feedback`; answers the offset behind it. */
+/** Writes the body of a `feedback`; returns the offset behind it. */
 export function writeFeedback(view: DataView, body: number, feedback: Feedback): number {
   writeNumber(view, body, feedback.counter)
   view.setUint32(body + 6, feedback.holdUs, true)
@@ -65,7 +65,7 @@ export function checkFeedback(view: DataView, body: number, end: number): Datagr
   return end - body > FEEDBACK_BYTES ? "trailing" : undefined
 }
 
-/** Why `[body, end)` is no `heartbeat`, or `undefined` if it is one: it has no body. */
+/** Why `[body, end)` is no `heartbeat`, or `undefined` if it is one. A heartbeat has no body. */
 export function checkHeartbeat(_view: DataView, body: number, end: number): DatagramDropReason | undefined {
   return end > body ? "trailing" : undefined
 }
@@ -118,13 +118,13 @@ export function checkPathData(_view: DataView, body: number, end: number): Datag
 
 /** The body of an `mtu-probe`, and of the answer to it. */
 export interface MtuProbe {
-  /** Tells probes from each other: 32 bits that the answer repeats. */
+  /** Identifies the probe: 32 bits that the answer repeats. */
   readonly probe: number
   /** Bytes of the probing datagram, tag included. */
   readonly size: number
 }
 
-/** Writes a probe and its padding up to `end`; an answer has none, `end` is then left out. */
+/** Writes a probe and its padding up to `end`. An answer has no padding: leave out `end`. */
 export function writeMtuProbe(
   view: DataView,
   body: number,
@@ -143,8 +143,8 @@ export function readMtuProbe(view: DataView, body: number): MtuProbe {
 }
 
 /**
- * Why `[body, end)` is no `mtu-probe`, or `undefined` if it is one. `wanted`: it probes, and fills its datagram of
- * `datagramBytes`, tag included; an answer has no padding.
+ * Why `[body, end)` is no `mtu-probe`, or `undefined` if it is one. With `wanted` it is a probe, which fills its
+ * datagram of `datagramBytes`, tag included; otherwise it is an answer, which has no padding.
  */
 export function checkMtuProbe(
   view: DataView,

@@ -9,15 +9,12 @@
 const POLYNOMIAL = 0x82f6_3b78
 const SLICES = 8
 
-/**
- * `TABLES[256 · k + b]`: the remainder of byte `b` followed by `k` zero bytes, so that eight bytes are folded in one
- * step.
- */
+/** `TABLES[256 · k + b]`: the remainder of byte `b` followed by `k` zero bytes, so that one step folds eight bytes. */
 const TABLES = makeTables()
 
 /**
- * Goes on with a CRC-32C over `bytes[start, end)`. Start with `crc = 0`; the result of one range is the start of the
- * next, so `crc32c(b, …, crc32c(a, …))` is the checksum of a and b together.
+ * Continues a CRC-32C over `bytes[start, end)`. Start with `crc = 0`; the result of one range is the start of the next,
+ * so `crc32c(b, …, crc32c(a, …))` is the checksum of a and b together.
  */
 export function crc32c(bytes: Uint8Array, start: number, end: number, crc = 0): number {
   const t = TABLES

@@ -24,7 +24,7 @@ export const PART_HEADER_BYTES = 15
 /** Bytes of the body of a `fire-and-forget` packet before its payload: stream, delivery. */
 export const FIRE_AND_FORGET_HEADER_BYTES = 5
 
-/** Of any packet that belongs to a stream: its id comes first in the body. */
+/** The stream of any packet that belongs to one: its id comes first in the body. */
 export function readStream(view: DataView, body: number): number {
   return view.getUint32(body + STREAM, true)
 }
@@ -44,17 +44,17 @@ export function readFireAndForgetDelivery(view: DataView, body: number): number 
   return view.getUint8(body + FIRE_AND_FORGET_DELIVERY)
 }
 
-/** Where the bytes of a `part` go in the payload of the packet that it is a part of. */
+/** The offset of a `part` in the payload of the packet that was cut up. */
 export function readPartOffset(view: DataView, body: number): number {
   return view.getUint16(body + PART_OFFSET, true)
 }
 
-/** Bytes of the whole payload that a `part` is a part of. */
+/** Bytes of the whole payload that was cut into parts. */
 export function readPartTotal(view: DataView, body: number): number {
   return view.getUint16(body + PART_TOTAL, true)
 }
 
-/** Writes flags and header of a last (or only) packet; answers the offset of the payload. */
+/** Writes flags and header of a last (or only) packet; returns the offset of the payload. */
 export function writeSequencedHeader(
   view: DataView,
   offset: number,
@@ -67,7 +67,7 @@ export function writeSequencedHeader(
   return writeSequencedBody(view, offset + 1, stream, number, delivery)
 }
 
-/** Writes the header fields of a body; answers the offset of the payload. */
+/** Writes the header fields of a body; returns the offset of the payload. */
 export function writeSequencedBody(
   view: DataView,
   body: number,
@@ -81,14 +81,14 @@ export function writeSequencedBody(
   return body + SEQUENCED_HEADER_BYTES
 }
 
-/** Writes the header fields of a body; answers the offset of the payload. */
+/** Writes the header fields of a body; returns the offset of the payload. */
 export function writeFireAndForgetBody(view: DataView, body: number, stream: number, form: number): number {
   view.setUint32(body + STREAM, stream, true)
   view.setUint8(body + FIRE_AND_FORGET_DELIVERY, deliveryByte(MODE["fire-and-forget"], form))
   return body + FIRE_AND_FORGET_HEADER_BYTES
 }
 
-/** Writes the header fields of a body; answers the offset of the bytes. */
+/** Writes the header fields of a body; returns the offset of the bytes. */
 export function writePartBody(
   view: DataView,
   body: number,
@@ -129,7 +129,7 @@ export function checkFireAndForget(view: DataView, body: number, end: number): D
   return checkPayload(view, body + FIRE_AND_FORGET_HEADER_BYTES, end, formOf(delivery))
 }
 
-/** Checks that a header of `headerBytes` fits, and the fields that `sequenced` and `part` have in common. */
+/** Checks that a header of `headerBytes` fits, and checks the fields that `sequenced` and `part` share. */
 function checkNumbered(view: DataView, body: number, end: number, headerBytes: number): DatagramDropReason | undefined {
   if (end - body < headerBytes) return "truncated"
   if (readStream(view, body) === 0) return "value"

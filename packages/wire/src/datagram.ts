@@ -1,5 +1,5 @@
 /**
- * A datagram as a whole: everything in it is checked before anything is used (PROTOCOL.md §3, §11).
+ * A datagram as a whole: all of it is checked before any of it is used (PROTOCOL.md §3, §11).
  *
  * @module
  */
@@ -34,9 +34,9 @@ export const PACKET_OVERHEAD_BYTES = 1
 export const PACKET_OVERHEAD_BYTES_WITH_LENGTH: number = PACKET_OVERHEAD_BYTES + LENGTH_BYTES
 
 /**
- * Checks obligations O10 to O21 for the opened datagram `[offset, offset + length)`, prefix and tag included. After
- * `undefined` the packets can be walked with a {@link PacketCursor} and every read function of this package may be used
- * on them; before, none may.
+ * Checks obligations O10 to O21 for the opened datagram `[offset, offset + length)`, prefix and tag included. Once it
+ * has returned `undefined`, walk the packets with a {@link PacketCursor} and use any read function of this package on
+ * them; never before.
  */
 export function checkPackets(
   view: DataView,
@@ -138,7 +138,7 @@ function checkBody(
   }
 }
 
-/** Walks the packets of a checked datagram: `start`, then `next` until it answers `false`. */
+/** Walks the packets of a checked datagram: `start`, then `next` until it returns `false`. */
 export class PacketCursor {
   /** The flag byte of the packet that `next` moved to. */
   flags = 0
@@ -146,7 +146,7 @@ export class PacketCursor {
   kind = 0
   /** Where the body of that packet begins, in bytes from the start of the view. */
   body = 0
-  /** Where the body of that packet ends: the offset behind its last byte. */
+  /** Where the body of that packet ends: the offset after its last byte. */
   end = 0
   #view: DataView = new DataView(new ArrayBuffer(0))
   #at = 0
@@ -186,11 +186,11 @@ export class PacketCursor {
 }
 
 /**
- * Puts packets into a datagram one behind the other. Each is begun as the last one; a packet behind it gives it its
- * length afterwards, by moving its body two bytes on.
+ * Puts packets into a datagram, one after the other. Each begins as the last one, without a length. When another
+ * follows, its body moves two bytes on to make room for the length.
  */
 export class PacketWriter {
-  /** A view of all the bytes given: bodies are written through it, at offsets that count from the first of them. */
+  /** A view of all the bytes given. Bodies are written through it, at offsets from its first byte. */
   readonly view: DataView
   readonly #bytes: Uint8Array
   #packet = -1
@@ -217,7 +217,7 @@ export class PacketWriter {
     return bodyBytes + (this.#packet < 0 ? PACKET_OVERHEAD_BYTES : PACKET_OVERHEAD_BYTES_WITH_LENGTH)
   }
 
-  /** Begins a packet; answers where its body starts. `flags`: kind and option. */
+  /** Begins a packet; returns where its body starts. `flags`: kind and option. */
   begin(flags: number): number {
     if (this.#packet >= 0) this.#giveLength()
     this.#packet = this.#end
@@ -231,7 +231,7 @@ export class PacketWriter {
     this.#bytes.set(source.subarray(offset, offset + length), at)
   }
 
-  /** Says where the body of the packet begun last ends. */
+  /** Sets where the body of the packet begun last ends. */
   finish(end: number): void {
     this.#end = end
   }

@@ -4,11 +4,11 @@
  * @module
  */
 
-/** Delivery promises, chosen for each stream when it is opened. */
+/** Delivery promises: each stream has one, chosen when it is opened. */
 export const MODE = {
   /** Sent once, in any order, no duplicates. */
   "fire-and-forget": 0,
-  /** Sent once; what is older than something delivered is dropped. */
+  /** Sent once; a message older than one already delivered is dropped. */
   latest: 1,
   /** Resent and in order; messages may be given up, and the receiver is told of the gap. */
   "best-effort": 2,
@@ -20,32 +20,32 @@ export const MODE = {
 
 /** The name of a delivery promise, as users write it. */
 export type Delivery = keyof typeof MODE
-/** A mode as a number, 0 to 4: what the wire has for a {@link Delivery}. */
+/** A mode as a number, 0 to 4: a {@link Delivery} on the wire. */
 export type Mode = (typeof MODE)[Delivery]
 
-/** What a mode is, trait by trait: code asks for the trait that it is about, never for the mode's name or number. */
+/** The traits of a mode. Code tests the trait it depends on, never the mode's name or number. */
 export interface ModeTraits {
   /** The name, as users write it. */
   readonly name: Delivery
-  /** Its packets have numbers: they go as `sequenced`, and syncs tell of them. */
+  /** Its packets have numbers: they are sent as `sequenced`, and syncs cover them. */
   readonly isNumbered: boolean
   /** Messages are dispatched in the order in which they were sent. */
   readonly isOrdered: boolean
-  /** Only the newest message counts: it replaces those that are unsent; older ones that come after it are dropped. */
+  /** Only the newest message counts: it replaces unsent ones, and older ones that arrive after it are dropped. */
   readonly isNewestOnly: boolean
-  /** The receiver tells what it has; the sender keeps each packet until then. */
+  /** The receiver acknowledges packets; the sender keeps each until then. */
   readonly isAcknowledged: boolean
-  /** Packets that were lost are sent again. */
+  /** Lost packets are sent again. */
   readonly isResent: boolean
-  /** The sender may give up messages that have numbers already, and tells the receiver of the gap. */
+  /** The sender may give up messages that already have numbers, and tells the receiver of the gap. */
   readonly givesUp: boolean
-  /** Nothing is dropped for want of room: the sender waits for it, and messages wait for their consumer. */
+  /** Nothing is dropped for want of room: the sender waits for room, and messages wait for their consumer. */
   readonly waits: boolean
 }
 
 type Trait = Exclude<keyof ModeTraits, "name">
 
-/** All rows have one shape, since they are read for each packet. */
+/** All rows have one shape, since each packet reads one. */
 function row(name: Delivery, ...traits: readonly Trait[]): ModeTraits {
   const has = (trait: Trait): boolean => traits.includes(trait)
   return {

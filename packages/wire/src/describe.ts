@@ -42,13 +42,13 @@ export interface DatagramDescription {
     readonly version: number
     /** The protection profile, `"checksum"`. */
     readonly profile: string
-    /** Whether it stands outside an association. */
+    /** Whether it is outside an association. */
     readonly handshake: boolean
     /** The receiver's slot, 0 for none. */
     readonly slot: number
     /** Its counter, or the number of the attempt outside an association. */
     readonly counter: number
-    /** Of the key, in profiles `mac` and `aead`. */
+    /** The epoch of the key, in profiles `mac` and `aead`. */
     readonly epoch?: number
   }
   /** Its packets, in order. */

@@ -1,6 +1,6 @@
 /**
  * Why something from the network was not applied: one name for each receiver obligation (PROTOCOL.md §11), in its
- * order. The list is closed: whoever counts drops has a counter for each.
+ * order. The list is closed: code that counts drops has a counter for each.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export const DATAGRAM_DROP_REASONS = [
   "payload",
 ] as const
 
-/** Reasons to drop one packet of a good datagram, decided by the state it meets. */
+/** Reasons to drop one packet of a good datagram, decided by the receiver's state. */
 export const PACKET_DROP_REASONS = [
   "token",
   "unexpected",

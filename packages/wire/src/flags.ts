@@ -24,13 +24,13 @@ export const KIND = {
   status: 12,
   /** A sender's marks, and what it won't send (again). */
   sync: 13,
-  /** What came of the association, for round trips and rates. */
+  /** What arrived in the association, for round trips and rates. */
   feedback: 14,
   /** A sign of life, without a body. */
   heartbeat: 15,
   /** The association is over: a reason and a text. */
   goodbye: 16,
-  /** 16 bytes that only somebody at the address can answer. */
+  /** 16 bytes that only a host at the address can answer. */
   pathChallenge: 17,
   /** The 16 bytes of a `path-challenge`. */
   pathResponse: 18,
@@ -40,9 +40,9 @@ export const KIND = {
   join: 24,
   /** Asks a joiner to show, by a token, that it is at its address. */
   challenge: 25,
-  /** Takes a joiner. */
+  /** Accepts a joiner. */
   accept: 26,
-  /** Turns a joiner away: a reason and a text. */
+  /** Refuses a joiner: a reason and a text. */
   refuse: 27,
   /** A datagram came for a slot that nobody has. */
   hint: 28,
@@ -95,7 +95,7 @@ const WITH_WANTED = set(KIND.sequenced, KIND.sync, KIND.heartbeat, KIND.goodbye,
 const WITH_ADDRESS = set(KIND.join, KIND.accept)
 const ALONE = set(KIND.part, KIND.mtuProbe, KIND.join, KIND.challenge, KIND.accept, KIND.refuse, KIND.hint, KIND.loose)
 
-/** Whether the option bits are ones that the kind has. */
+/** Whether the kind has these option bits. */
 export function isOptionOf(kind: number, flags: number): boolean {
   const option = flags & OPTION_MASK
   if (option === 0) return true
@@ -104,7 +104,7 @@ export function isOptionOf(kind: number, flags: number): boolean {
   return false
 }
 
-/** Whether a packet of this kind has its datagram to itself. */
+/** Whether a packet of this kind must be alone in its datagram. */
 export function isAlone(kind: number): boolean {
   return ((ALONE >>> kind) & 1) === 1
 }

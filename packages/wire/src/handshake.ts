@@ -15,14 +15,14 @@ import { SPREAD_MAX } from "./ranges.ts"
 export const IDENTITY_BYTES = 8
 /** The most bytes of a token: 32 for a MAC, and time and spare. */
 export const TOKEN_BYTES_MAX = 64
-/** The least datagram that every peer takes: 576 B of IPv4 less headers. */
+/** The smallest datagram that every peer accepts: 576 B of IPv4 less headers. */
 export const DATAGRAM_BYTES_FLOOR = 548
 /** Size of a `join` as a datagram, and of every datagram until the path is known to carry more. */
 export const DATAGRAM_BYTES_BASE = 1200
 /** The longest UDP payload over IPv4. */
 export const DATAGRAM_BYTES_MAX = 65_507
 
-/** What the sender of a `join` or `accept` takes as a receiver. */
+/** What the sender of a `join` or `accept` accepts as a receiver. */
 export interface Limits {
   /** Bytes of UDP payload, 548 to 65,507. */
   readonly datagramBytes: number
@@ -30,7 +30,7 @@ export interface Limits {
   readonly inFlight: number
   /** Packets of a stream from the cumulative edge to the newest, a power of two from 64 to 65,536. */
   readonly spread: number
-  /** Streams open towards it at a time. */
+  /** Streams open to it at a time. */
   readonly streams: number
   /** Bytes of the largest message. */
   readonly messageBytes: number
@@ -77,17 +77,17 @@ export interface Join {
   readonly slot: number
   /** The joiner's incarnation, {@link IDENTITY_BYTES} bytes, never zero. */
   readonly unique: Uint8Array
-  /** The joiner's session with whom it joins, {@link IDENTITY_BYTES} bytes; zero in a first join. */
+  /** The joiner's session with the peer it joins, {@link IDENTITY_BYTES} bytes; zero in a first join. */
   readonly session: Uint8Array
-  /** The incarnation that is meant, zero for any. */
+  /** The incarnation addressed, zero for any. */
   readonly receiverUnique: Uint8Array
-  /** What the joiner takes as a receiver. */
+  /** What the joiner accepts as a receiver. */
   readonly limits: Limits
-  /** 32 bits, none of which has a meaning in version 0: ignored. */
+  /** 32 bits without a meaning in version 0: ignored. */
   readonly features: number
-  /** Which of two associations of a session is used: that of the higher order. 0 in a join that begins a session. */
+  /** Of two associations of a session, the one with the higher order is used. 0 in a join that begins a session. */
   readonly order: number
-  /** As it came in a challenge; empty in a first join. */
+  /** Copied from a challenge; empty in a first join. */
   readonly token: Uint8Array
   /** Key exchange of static keys, 96 bytes; empty where there are none, and in `none` and `checksum`. */
   readonly exchange: Uint8Array
@@ -163,7 +163,7 @@ export function checkJoin(
   if (!areLimits(view, at + JOIN.limits)) return "value"
   const tokenBytes = view.getUint8(at + JOIN.tokenLength)
   if (tokenBytes > TOKEN_BYTES_MAX) return "value"
-  // Whoever has a token knows the peer's incarnation, and so has a session for it (§6).
+  // A joiner with a token knows the peer's incarnation, and so has a session for it (§6).
   if (tokenBytes > 0 && isZero(view, at + JOIN.session)) return "value"
   const exchange = at + JOIN.token + tokenBytes
   return exchange + EXCHANGE_LENGTH_BYTES > end
@@ -179,7 +179,7 @@ export interface Challenge {
   readonly token: Uint8Array
 }
 
-/** Writes the body of a `challenge`; answers the offset behind it. */
+/** Writes the body of a `challenge`; returns the offset behind it. */
 export function writeChallenge(view: DataView, body: number, { unique, token }: Challenge): number {
   const at = writeBytes(view, body, unique)
   view.setUint8(at, token.length)
@@ -206,17 +206,17 @@ export function checkChallenge(view: DataView, body: number, end: number): Datag
 export interface Accept {
   /** Where datagrams could go as well, once a path challenge to it was answered. */
   readonly address: ReplyAddress | undefined
-  /** The version of the format that both speak from now on, 0 to 255. */
+  /** The version of the format that both use from now on, 0 to 255. */
   readonly version: number
-  /** Where the joiner sends from now on. */
+  /** The slot that the joiner sends to from now on. */
   readonly slot: number
   /** The incarnation that accepts, {@link IDENTITY_BYTES} bytes, never zero. */
   readonly unique: Uint8Array
   /** Its session with the joiner, {@link IDENTITY_BYTES} bytes, never zero. */
   readonly session: Uint8Array
-  /** What it takes as a receiver. */
+  /** What the sender of the `accept` takes as a receiver. */
   readonly limits: Limits
-  /** 32 bits, none of which has a meaning in version 0: ignored. */
+  /** 32 bits without a meaning in version 0: ignored. */
   readonly features: number
   /** Key exchange of static keys, 48 bytes; empty where there are none. */
   readonly exchange: Uint8Array
@@ -272,7 +272,7 @@ export function checkAccept(
   return checkExchange(view, at + ACCEPT.exchange, end, profile, EXCHANGE_BYTES.accept)
 }
 
-/** Names a datagram that came for a slot nobody has: only who sent it can know both. */
+/** Names a datagram that came for a slot in no use: only its sender can know both the slot and the counter. */
 export interface Hint {
   /** The slot that the datagram was for, never 0. */
   readonly slot: number
@@ -283,7 +283,7 @@ export interface Hint {
 /** Bytes of the body of a `hint`. */
 export const HINT_BYTES = 10
 
-/** Writes the body of a `hint`; answers the offset behind it. */
+/** Writes the body of a `hint`; returns the offset behind it. */
 export function writeHint(view: DataView, body: number, hint: Hint): number {
   view.setUint32(body, hint.slot, true)
   writeNumber(view, body + 4, hint.counter)
@@ -307,7 +307,7 @@ export function checkHint(view: DataView, body: number, end: number): DatagramDr
 
 /** A message without an association. */
 export interface Loose {
-  /** The incarnation that is meant, zero for any. */
+  /** The incarnation addressed, zero for any. */
   readonly receiverUnique: Uint8Array
   /** The sender's incarnation, {@link IDENTITY_BYTES} bytes, never zero. */
   readonly unique: Uint8Array
@@ -320,7 +320,7 @@ export interface Loose {
 /** Bytes of the body of a `loose` packet before the message. */
 export const LOOSE_HEADER_BYTES = 18
 
-/** Writes the body of a `loose` packet; answers the offset behind it. */
+/** Writes the body of a `loose` packet; returns the offset behind it. */
 export function writeLoose(view: DataView, body: number, loose: Loose): number {
   writeBytes(view, body, loose.receiverUnique)
   writeBytes(view, body + 8, loose.unique)
@@ -400,7 +400,7 @@ const EXCHANGE_LENGTH_BYTES = 2
 export const EXCHANGE_BYTES = {
   /** Noise IK's first message: an ephemeral key of 32 bytes, a static key of 32 and its tag of 16, a tag of 16. */
   join: 96,
-  /** Its second: an ephemeral key of 32 bytes and a tag of 16. */
+  /** Noise IK's second message: an ephemeral key of 32 bytes and a tag of 16. */
   accept: 48,
 } as const
 

@@ -2,11 +2,11 @@
  * The wire format: pure functions between bytes and values, as PROTOCOL.md says.
  *
  * Writing: the caller is responsible for ranges, which its own constructors have checked. Reading: `checkPrefix`, then
- * the tag, then `checkPackets`; only what these accept may be given to the other read functions.
+ * the tag, then `checkPackets`; give the other read functions only what these accept.
  *
  * For each kind of packet there are three functions, with offsets into `view` in bytes. `write…` puts a body at `body`
- * and answers the offset behind it. `read…` takes a body that was checked. `check…` says why `[body, end)` is refused,
- * or `undefined` if it is good.
+ * and returns the offset behind it. `read…` reads a checked body. `check…` says why `[body, end)` is refused, or
+ * `undefined` if it is good.
  *
  * @module
  */

@@ -6,8 +6,8 @@
  */
 
 /**
- * The largest packet number or counter (2^48 − 2^20 − 1). A stream or an association is closed long before; the rest is
- * head room.
+ * The largest packet number or counter (2^48 − 2^20 − 1). A stream or an association is closed before it gets there;
+ * the rest is headroom.
  */
 export const NUMBER_MAX: number = 2 ** 48 - 2 ** 20 - 1
 
@@ -17,8 +17,8 @@ export const NUMBER_BYTES = 6
 const WORD = 2 ** 32
 
 /**
- * The 48-bit number at `offset`, least significant byte first. It may be above {@link NUMBER_MAX}: whoever checks looks
- * at that.
+ * The 48-bit number at `offset`, least significant byte first. It may be above {@link NUMBER_MAX}: the checks test for
+ * that.
  */
 export function readNumber(view: DataView, offset: number): number {
   return view.getUint32(offset, true) + view.getUint16(offset + 4, true) * WORD
@@ -30,12 +30,14 @@ export function writeNumber(view: DataView, offset: number, value: number): void
   view.setUint16(offset + 4, value / WORD, true)
 }
 
-/** Whether a value may stand for a packet number, counter or edge; what callers pass in is checked by this. */
+/** Whether a value is a valid packet number, counter or edge; checks what callers pass in. */
 export function isNumber(value: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= NUMBER_MAX
 }
 
-/** Throws `RangeError` unless a value is a whole number of a range: for what callers of the packages above give. */
+/**
+ * Throws a `RangeError` unless a value is a whole number in a range: checks what callers of the packages above pass in.
+ */
 export function checkWhole(name: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): void {
   if (Number.isSafeInteger(value) && value >= min && value <= max) return
   throw new RangeError(`${name} must be a whole number from ${min} to ${max}, not ${String(value)}`)
@@ -43,7 +45,7 @@ export function checkWhole(name: string, value: number, min: number, max: number
 
 /**
  * The index of a number in a ring of `mask + 1` slots, a power of two: `&` takes it modulo 2^32, which keeps the low
- * bits of all 48.
+ * bits of the 48.
  */
 export function ringIndex(number: number, mask: number): number {
   return number & mask

@@ -9,22 +9,22 @@ import type { DatagramDropReason } from "./drop-reason.ts"
 import { NUMBER_BYTES, NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
 
 const TYPE_BYTES = 2
-/** A length goes on in the next byte while this bit is set. */
+/** A length continues in the next byte while this bit is set. */
 const MORE = 0x80
 const LENGTH_BITS = 7
 
-/** The most bytes a whole message can have: what 21 bits of length tell. Datagrams are shorter than that anyway. */
+/** The most bytes a whole message can have: the largest length of 21 bits. Datagrams are shorter than that anyway. */
 export const WHOLE_BYTES_MAX: number = 2 ** 21 - 1
 
 /** Types of messages: 0 to this. */
 export const TYPE_MAX = 65_535
 
-/** Bytes before the bytes of a whole message of this length: 3, 4 or 5. */
+/** Bytes of the header of a whole message of this length: 3, 4 or 5. */
 export function wholeHeaderBytes(length: number): number {
   return TYPE_BYTES + (length < 128 ? 1 : length < 16_384 ? 2 : 3)
 }
 
-/** Writes type and length of a whole message; answers the offset of its bytes. */
+/** Writes type and length of a whole message; returns the offset of its bytes. */
 export function writeWholeHeader(view: DataView, offset: number, type: number, length: number): number {
   view.setUint16(offset, type, true)
   offset += TYPE_BYTES
@@ -36,7 +36,7 @@ export function writeWholeHeader(view: DataView, offset: number, type: number, l
   return offset
 }
 
-/** Walks the messages of a checked payload of form `whole`: `start`, then `next` until it answers `false`. */
+/** Walks the messages of a checked payload of form `whole`: `start`, then `next` until it returns `false`. */
 export class MessageCursor {
   /** The type of the message that `next` moved to, 0 to 65,535. */
   type = 0
@@ -77,7 +77,7 @@ export class MessageCursor {
 
 const EMPTY = new DataView(new ArrayBuffer(0))
 
-/** Bytes before the bytes of a piece, by form; `abandoned` has nothing else. */
+/** Bytes of the header of a piece, by form; `abandoned` has nothing else. */
 export const PIECE_HEADER_BYTES = {
   /** Type, message, total. */
   first: 12,
@@ -96,11 +96,11 @@ export interface Piece {
   form: number
   /** Messages begun on the stream before this one: its identity. */
   message: number
-  /** Of a first piece; −1 in the others. */
+  /** The message's type, in a first piece; −1 in the others. */
   type: number
   /** Bytes of the whole message; 0 when abandoned. */
   total: number
-  /** Where the piece's bytes go in the message. */
+  /** The offset of the piece's bytes in the message. */
   messageOffset: number
   /** Where the piece's bytes are, from the start of the view. */
   offset: number
@@ -113,7 +113,7 @@ export function createPiece(): Piece {
   return { form: FORM.abandoned, message: 0, type: -1, total: 0, messageOffset: 0, offset: 0, length: 0 }
 }
 
-/** Writes the header of a first piece; answers the offset of its bytes. */
+/** Writes the header of a first piece; returns the offset of its bytes. */
 export function writeFirstHeader(view: DataView, offset: number, type: number, message: number, total: number): number {
   view.setUint16(offset, type, true)
   writeNumber(view, offset + TYPE_BYTES, message)
@@ -121,7 +121,7 @@ export function writeFirstHeader(view: DataView, offset: number, type: number, m
   return offset + PIECE_HEADER_BYTES.first
 }
 
-/** Writes the header of a middle piece; answers the offset of its bytes. */
+/** Writes the header of a middle piece; returns the offset of its bytes. */
 export function writeMiddleHeader(
   view: DataView,
   offset: number,
@@ -135,14 +135,14 @@ export function writeMiddleHeader(
   return offset + PIECE_HEADER_BYTES.middle
 }
 
-/** Writes the header of a last piece; answers the offset of its bytes. */
+/** Writes the header of a last piece; returns the offset of its bytes. */
 export function writeLastHeader(view: DataView, offset: number, message: number, total: number): number {
   writeNumber(view, offset, message)
   view.setUint32(offset + NUMBER_BYTES, total, true)
   return offset + PIECE_HEADER_BYTES.last
 }
 
-/** Writes the piece that ends a message which won't be whole; answers the offset behind it. */
+/** Writes the piece that ends a message that won't be completed; returns the offset behind it. */
 export function writeAbandoned(view: DataView, offset: number, message: number): number {
   writeNumber(view, offset, message)
   return offset + PIECE_HEADER_BYTES.abandoned

@@ -8,7 +8,7 @@ import { crc32c } from "./crc32c.ts"
 import type { DatagramDropReason } from "./drop-reason.ts"
 import { readNumber, writeNumber } from "./numbers.ts"
 
-/** The version of the format this package speaks. */
+/** The version of the format that this package implements. */
 export const VERSION = 0
 
 /** Protection profiles: pinned by configuration, never negotiated. */
@@ -45,7 +45,7 @@ const VERSION_SHIFT = 4
 /** Where the counter is in a datagram: six bytes, the least significant first. */
 export const PREFIX_COUNTER_OFFSET: number = COUNTER
 
-/** `epoch`, a byte, is written in profiles `mac` and `aead` only: the others have none. */
+/** Writes `epoch`, a byte, in profiles `mac` and `aead` only. */
 export function writePrefix(
   view: DataView,
   offset: number,
@@ -61,7 +61,7 @@ export function writePrefix(
   if (profile >= PROFILE.mac) view.setUint8(offset + EPOCH, epoch)
 }
 
-/** Checks what the first byte and the length can tell: version, profile, reserved bit, room for a packet. */
+/** Checks what the first byte and the length show: version, profile, reserved bit, room for a packet. */
 export function checkPrefix(
   view: DataView,
   offset: number,
@@ -78,7 +78,7 @@ export function checkPrefix(
   return undefined
 }
 
-/** Bit "H": the datagram stands outside an association. */
+/** Bit "H": the datagram is outside an association. */
 export function prefixHandshake(view: DataView, offset: number): boolean {
   return (view.getUint8(offset + FIRST) & HANDSHAKE) !== 0
 }
@@ -88,7 +88,7 @@ export function prefixSlot(view: DataView, offset: number): number {
   return view.getUint32(offset + SLOT, true)
 }
 
-/** The counter of a datagram; outside an association the number of the attempt, or 0. */
+/** The counter of a datagram; outside an association, the number of the attempt, or 0. */
 export function prefixCounter(view: DataView, offset: number): number {
   return readNumber(view, offset + COUNTER)
 }
@@ -99,13 +99,13 @@ export function prefixEpoch(view: DataView, offset: number): number {
 }
 
 /**
- * The four identifiers that a tag covers before the datagram, seen from whoever sends it; zeros (`undefined`) where not
- * yet known.
+ * The four identifiers that a tag covers before the datagram, from the sender's view. One not yet known is `undefined`
+ * here and zeros under the tag.
  */
 export interface PseudoHeader {
-  /** The incarnation that it is for, 8 bytes. */
+  /** The receiver's incarnation, 8 bytes. */
   readonly receiverUnique?: Uint8Array
-  /** The incarnation that sends it, 8 bytes. */
+  /** The sender's incarnation, 8 bytes. */
   readonly senderUnique?: Uint8Array
   /** The receiver's session, 8 bytes. */
   readonly receiverSession?: Uint8Array
@@ -115,14 +115,12 @@ export interface PseudoHeader {
 
 const PSEUDO_HEADER_BYTES = 32
 
-/**
- * The CRC-32C over a pseudo-header: with it as a start, the tag of a datagram costs one pass over the datagram alone.
- */
+/** The CRC-32C over a pseudo-header. Started from it, the tag of a datagram costs one pass over the datagram alone. */
 export function pseudoHeaderSeed(header: PseudoHeader): number {
   return crc32c(pseudoHeaderBytes(header), 0, PSEUDO_HEADER_BYTES)
 }
 
-/** A pseudo-header as it is covered by a tag, 32 bytes. */
+/** A pseudo-header as a tag covers it, 32 bytes. */
 export function pseudoHeaderBytes(header: PseudoHeader): Uint8Array {
   const bytes = new Uint8Array(PSEUDO_HEADER_BYTES)
   if (header.receiverUnique) bytes.set(header.receiverUnique, 0)

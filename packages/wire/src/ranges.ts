@@ -1,7 +1,6 @@
 /**
- * Lists of ranges of packet numbers as they stand in a status or sync (PROTOCOL.md §3, "Ranges"). In memory a list is
- * one flat array `[from, to, from, to, …]` of half-open ranges, ascending: it is reused from status to status without
- * allocating.
+ * Lists of ranges of packet numbers in a status or sync (PROTOCOL.md §3, "Ranges"). In memory a list is one flat array
+ * `[from, to, from, to, …]` of half-open ranges, ascending: it is reused from status to status, without allocation.
  *
  * @module
  */
@@ -32,8 +31,8 @@ export function createRangeList(): RangeList {
 }
 
 /**
- * Writes a list, counted from `base`; answers the offset behind it. The caller has made the ranges maximal and within
- * the spread.
+ * Writes a list, counted from `base`; returns the offset behind it. The caller makes sure that the ranges are maximal
+ * and within the spread.
  */
 export function writeRanges(view: DataView, offset: number, base: number, list: RangeList): number {
   let edge = base
@@ -47,7 +46,7 @@ export function writeRanges(view: DataView, offset: number, base: number, list: 
   return offset
 }
 
-/** Reads `count` checked ranges into `list`; answers the offset behind them. */
+/** Reads `count` checked ranges into `list`; returns the offset behind them. */
 export function readRanges(view: DataView, offset: number, base: number, count: number, list: RangeList): number {
   let edge = base
   for (let i = 0; i < count; i++, offset += RANGE_BYTES) {
@@ -104,9 +103,7 @@ export function areDisjoint(view: DataView, offsetA: number, countA: number, off
   return true
 }
 
-/**
- * A reusable list of gone ranges: what a sender will not send (again), with the messages begun below each upper edge.
- */
+/** A reusable list of gone ranges, which a sender won't send (again), with the messages begun below each upper edge. */
 export interface GoneList extends RangeList {
   /** Messages begun on the stream below the upper edge of range i, at i. */
   readonly begun: Float64Array

@@ -4,31 +4,31 @@ export const REASON = {
   unspecified: 0,
   /** It was closed by its user. */
   closing: 1,
-  /** The two speak no version in common. */
+  /** The two peers have no version in common. */
   version: 2,
-  /** What the other side takes is too little: a stream that is to be opened anew doesn't fit. */
+  /** The other side's limits are too low: a stream that is to be opened again doesn't fit. */
   limits: 3,
-  /** The receiver has as many peers as it takes. */
+  /** The receiver has its maximum of peers. */
   peersFull: 4,
-  /** The receiver has as many streams as it takes. */
+  /** The receiver has its maximum of streams. */
   streamsFull: 5,
-  /** A message is larger than the receiver takes. */
+  /** A message is larger than the receiver accepts. */
   messageTooLarge: 6,
   /** The path no longer carries a packet of the size that was agreed. */
   pathTooSmall: 7,
-  /** The other side did what it must not, or keys are used up. */
+  /** The other side broke the protocol, or keys are used up. */
   protocolError: 8,
   /** The writer or reader gave up. */
   aborted: 9,
-  /** A newer association or session of the same peer took its place. */
+  /** A newer association or session of the same peer replaced it. */
   superseded: 10,
   /** A join to oneself. */
   self: 11,
-  /** Nothing was heard for too long. Told locally, never sent. */
+  /** Nothing was heard for too long. Reported locally, never sent. */
   timeout: 12,
-  /** Another incarnation is there. Told locally, never sent. */
+  /** The peer now has another incarnation. Reported locally, never sent. */
   restarted: 13,
-  /** A join with a key that isn't welcome. */
+  /** A join with a key that isn't accepted. */
   untrusted: 14,
 } as const
 

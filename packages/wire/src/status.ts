@@ -24,13 +24,13 @@ export const STATUS_HEADER_BYTES = 13
 
 /** Bits of the state byte. */
 export const STATUS = {
-  /** The receiver hasn't got the `open`; then edge and counts are 0. */
+  /** The receiver hasn't got the `open`: edge and counts are 0. */
   startUnknown: 1,
   /** The stream is over: the answer to `end` and `reset`. */
   closed: 2,
   /** Something was dropped for want of room, or soon would be: neither acknowledged nor asked for. */
   noRoom: 4,
-  /** With `noRoom`: the last missing range is what may be sent all the same. */
+  /** With `noRoom`: the packets of the last missing range may be sent all the same. */
   ahead: 8,
 } as const
 const STATE_MASK = STATUS.startUnknown | STATUS.closed | STATUS.noRoom | STATUS.ahead
@@ -41,11 +41,11 @@ export interface Status {
   stream: number
   /** Bits of {@link STATUS}. */
   state: number
-  /** All packets below this edge left the stream layer. */
+  /** All packets below this edge have left the stream layer. */
   cumulative: number
   /** Packets above the edge that need no resend. */
   readonly received: RangeList
-  /** Packets asked for; of the last range, if the state says *ahead*, those that were not sent yet. */
+  /** Packets asked for. If the state says *ahead*, the last range asks only for those not sent yet. */
   readonly missing: RangeList
 }
 
@@ -59,7 +59,7 @@ export function statusBytes(status: Status): number {
   return STATUS_HEADER_BYTES + RANGE_BYTES * (status.received.count + status.missing.count)
 }
 
-/** Writes the body of a `status`; answers the offset behind it. */
+/** Writes the body of a `status`; returns the offset behind it. */
 export function writeStatus(view: DataView, body: number, status: Status): number {
   view.setUint32(body, status.stream, true)
   view.setUint8(body + 4, status.state)

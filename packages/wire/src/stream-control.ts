@@ -24,7 +24,7 @@ export const STOP_BYTES = 6
 
 /** The body of an `open`: begins a stream. */
 export interface Open {
-  /** The stream's id, the sender's, counted from 1. */
+  /** The stream's id, which the sender counts from 1. */
   readonly stream: number
   /** Packet number of the first packet. */
   readonly first: number
@@ -36,7 +36,7 @@ export interface Open {
   readonly metadata: Uint8Array
 }
 
-/** Writes the body of an `open`; answers the offset behind it. */
+/** Writes the body of an `open`; returns the offset behind it. */
 export function writeOpen(view: DataView, body: number, open: Open): number {
   view.setUint32(body, open.stream, true)
   writeNumber(view, body + 4, open.first)
@@ -75,11 +75,11 @@ export interface End {
   readonly stream: number
   /** The edge behind the last packet. */
   readonly final: number
-  /** Messages begun on the stream in all. */
+  /** All messages begun on the stream. */
   readonly begun: number
 }
 
-/** Writes the body of an `end`; answers the offset behind it. */
+/** Writes the body of an `end`; returns the offset behind it. */
 export function writeEnd(view: DataView, body: number, end: End): number {
   view.setUint32(body, end.stream, true)
   writeNumber(view, body + 4, end.final)
@@ -106,7 +106,7 @@ export interface Reset extends End {
   readonly reason: number
 }
 
-/** Writes the body of a `reset`; answers the offset behind it. */
+/** Writes the body of a `reset`; returns the offset behind it. */
 export function writeReset(view: DataView, body: number, reset: Reset): number {
   view.setUint32(body, reset.stream, true)
   view.setUint16(body + 4, reset.reason, true)
@@ -141,7 +141,7 @@ export interface Stop {
   readonly reason: number
 }
 
-/** Writes the body of a `stop`; answers the offset behind it. */
+/** Writes the body of a `stop`; returns the offset behind it. */
 export function writeStop(view: DataView, body: number, stop: Stop): number {
   view.setUint32(body, stop.stream, true)
   view.setUint16(body + 4, stop.reason, true)

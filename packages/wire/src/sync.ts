@@ -21,13 +21,13 @@ import {
 /** Bytes of the body of a `sync` before its gone ranges. */
 export const SYNC_HEADER_BYTES = 24
 
-/** A sync, reused from packet to packet. */
+/** A sync packet, reused from packet to packet. */
 export interface Sync {
   /** The stream's id, never 0. */
   stream: number
   /** The stream's promise, never `fire-and-forget`. */
   mode: Mode
-  /** All packets below are acknowledged or gone. */
+  /** All packets below this mark are acknowledged or gone. */
   low: number
   /** The number of the next new packet. */
   high: number
@@ -47,7 +47,7 @@ export function syncBytes(sync: Sync): number {
   return SYNC_HEADER_BYTES + sync.gone.count * GONE_RANGE_BYTES
 }
 
-/** Writes the body of a `sync`; answers the offset behind it. */
+/** Writes the body of a `sync`; returns the offset behind it. */
 export function writeSync(view: DataView, body: number, sync: Sync): number {
   view.setUint32(body, sync.stream, true)
   view.setUint8(body + 4, deliveryByte(sync.mode, FORM.whole))

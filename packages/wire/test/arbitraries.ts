@@ -16,7 +16,7 @@ export interface DescribedDatagram {
   readonly handshake: boolean
   readonly slot: number
   readonly counter: number
-  /** Written where the profile has keys. */
+  /** Written only where the profile has keys. */
   readonly epoch: number
   readonly packets: readonly PacketDescription[]
 }
@@ -199,13 +199,13 @@ const controlPacket = fc.oneof(
 )
 const heartbeat = of("heartbeat", fc.record({ statusWanted }))
 
-/** A heartbeat has no body and so is the last. */
+/** A heartbeat has no body, so it is the last. */
 const controlPackets = fc
   .tuple(fc.array(controlPacket, { maxLength: 4 }), fc.option(heartbeat))
   .map(([list, beat]) => (beat === null ? list : [...list, beat]))
   .filter((list) => list.length > 0)
 
-/** The `size` of a wanted one is put in once the profile, and so the tag, is known. */
+/** The `size` of a probe is filled in once the profile, and so the tag, is known. */
 const mtuProbe = fc.oneof(
   fc.record({ statusWanted: fc.constant(false), probe: u32, size: u16, paddingBytes: fc.constant(0) }),
   fc.record({ statusWanted: fc.constant(true), probe: u32, paddingBytes: edgy(0, 1_100) }),
@@ -226,11 +226,11 @@ const address = fc.oneof(
   fc.record({ family: fc.constant(4), host: hex(4, 4), port: edgy(1, 65_535) }),
   fc.record({ family: fc.constant(6), host: hex(16, 16), port: edgy(1, 65_535) }),
 )
-/** Where the profile has no keys there is none, whatever is drawn here. */
+/** A profile without keys has no exchange, whatever is drawn here. */
 const exchange = (bytes: number): Arbitrary<string> => fc.oneof(fc.constant(""), hex(bytes, bytes))
 const paddingBytes = edgy(0, 1_100)
 
-/** Session and token: a first join may have neither, another has a session. */
+/** Session and token: a first join may have neither; any other has a session. */
 const credentials = fc.oneof(
   fc.record({ session: identity, token: fc.constant("") }),
   fc.record({ session: identityNotZero, token: hex(0, 64) }),

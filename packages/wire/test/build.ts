@@ -19,7 +19,7 @@ export interface Envelope {
   readonly handshake?: boolean
   readonly slot?: number
   readonly counter?: number
-  /** Of the key, in profiles with keys. */
+  /** The epoch of the key, in profiles with keys. */
   readonly epoch?: number
   /** CRC of the pseudo-header, of zeros if left out. */
   readonly seed?: number
@@ -28,15 +28,15 @@ export interface Envelope {
 export interface Receiver {
   readonly profile?: Profile
   readonly seed?: number
-  /** The longest datagram that it announced. */
+  /** The longest datagram that the receiver announced. */
   readonly datagramBytesMax?: number
 }
 
 export const ZERO_SEED: number = pseudoHeaderSeed({})
 
 /**
- * A datagram with the packets that `write` puts into it. In profiles with keys as it is once opened: packets in clear,
- * and zeros for a tag.
+ * A datagram with the packets that `write` puts into it. In profiles with keys it looks as it does once opened: packets
+ * in clear, and zeros for a tag.
  */
 export function datagram(envelope: Envelope, write: (writer: PacketWriter) => void): Uint8Array {
   const { profile = 1, handshake = false, slot = 7, counter = 1, epoch = 0, seed = ZERO_SEED } = envelope
@@ -53,7 +53,7 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** What a receiver says of a datagram, from its bytes alone; in profiles with keys of one whose tag was right. */
+/** A receiver's verdict on a datagram, from its bytes alone. In profiles with keys its tag counts as checked. */
 export function refuse(bytes: Uint8Array, receiver: Receiver = {}): DatagramDropReason | undefined {
   const { profile = 1, seed = ZERO_SEED, datagramBytesMax = DATAGRAM_BYTES_MAX } = receiver
   const view = viewOf(bytes)

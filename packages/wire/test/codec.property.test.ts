@@ -10,7 +10,7 @@ import { runs } from "../../../tools/testkit/src/runs.ts"
 const ofProfile = (profile: Profile): Arbitrary<DescribedDatagram> =>
   anyDatagram.filter((described) => described.profile === profile)
 
-/** Where a receiver reads what it gets, and where it has opened it. */
+/** Datagrams without a tag left to check: those of profile `none`, and those of `mac` and `aead` once opened. */
 const unsealed = anyDatagram.filter(({ profile }) => profile !== PROFILE.checksum)
 
 test("what is written is accepted and read back as it was", () => {
@@ -65,7 +65,7 @@ test("one value has one encoding: what is accepted is written again to the same 
         profile,
         packets: packets.map((packet) => ({ paddingBytes: 0, ...packet })),
       })
-      // How much padding these two have isn't told.
+      // A description doesn't say how much padding these two have.
       if (packets[0]!.kind !== "join" && packets[0]!.kind !== "accept") expect(again.length).toBe(bytes.length)
       const padded = new Uint8Array(bytes.length)
       padded.set(again)

@@ -2,7 +2,7 @@ import { crc32c, openChecksum, pseudoHeaderSeed, sealChecksum } from "@x/wire"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 
-/** Bit by bit, as the polynomial says. */
+/** Bit by bit, straight from the polynomial. */
 function naive(bytes: Uint8Array): number {
   let crc = 0xffff_ffff
   for (const byte of bytes) {

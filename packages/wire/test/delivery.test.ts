@@ -1,4 +1,4 @@
-// What each mode promises, trait by trait, and which bytes are a mode and a form.
+// What each mode promises, trait by trait, and which bytes stand for a mode and a form.
 
 import { DELIVERIES, deliveryByte, FORM, formOf, isDelivery, MODE, type Mode, modeOf, MODES, traitsOf } from "@x/wire"
 import { expect, test } from "vitest"
@@ -24,9 +24,9 @@ test("the promises of PROTOCOL.md are what the rows say", () => {
 
 test.each(MODES)("the traits of $name go together", (traits) => {
   const { isNumbered, isOrdered, isNewestOnly, isAcknowledged, isResent, givesUp, waits } = traits
-  // Only numbers tell what came before, what has come and what is missing.
+  // Only packet numbers show the order, what has come and what is missing.
   if (isOrdered || isNewestOnly || isAcknowledged) expect(isNumbered).toBe(true)
-  // A sender learns only from acknowledgements what to send again, what to tell of, and when there is room.
+  // Only acknowledgements tell a sender what to send again, which gaps to report, and when there is room.
   if (isResent || givesUp || waits) expect(isAcknowledged).toBe(true)
   if (waits) expect([givesUp, isNewestOnly]).toEqual([false, false])
   if (isNewestOnly) expect(isResent).toBe(false)

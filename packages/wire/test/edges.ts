@@ -16,7 +16,7 @@ const V4 = 0x20
 /** A byte order mark, and both sides of each border of the encoding. */
 const TEXT = "\ufeff\0\x7f\x80\u07ff\u0800\ud7ff\ue000\uffff\u{10000}\u{10ffff}"
 
-/** 64 packets received and 64 ranges missing by turns, the last of them up to 65,536 packets from the edge. */
+/** 64 packets received and 64 ranges missing, in turn, the last of them up to 65,536 packets from the edge. */
 const everyOther = (count: number): number[] => Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? 1 : 0))
 const fullStatus = r.status(everyOther(64), [0, 0, ...everyOther(62), 3, 65_407])
 

@@ -1,6 +1,6 @@
 /**
- * One or more datagrams for each obligation that bytes alone decide (PROTOCOL.md §11), each breaking it and nothing
- * before it.
+ * One or more datagrams for each obligation that bytes alone decide (PROTOCOL.md §11). Each breaks that obligation and
+ * none before it.
  */
 import {
   type DatagramDropReason,
@@ -31,7 +31,7 @@ const ABOVE = NUMBER_MAX + 1
 const V4 = 0x20
 const heartbeat = raw(HEARTBEAT)
 
-/** The same datagram with another first byte and the tag made right again. */
+/** The same datagram with another first byte and a tag that fits. */
 function startingWith(first: number, bytes: Uint8Array): Uint8Array {
   const copy = bytes.with(0, first)
   sealChecksum(copy, 0, copy.length - 4, ZERO_SEED)
@@ -42,7 +42,7 @@ function inNone(bytes: Uint8Array): Case {
   return { bytes, receiver: { profile: PROFILE.none } }
 }
 
-/** Where datagrams are encrypted, and opened before they are judged. */
+/** A case in a profile whose datagrams are encrypted, and opened before they are judged. */
 function inAead(packets: r.Bytes, envelope: Envelope = {}): Case {
   return { bytes: raw(packets, { ...envelope, profile: PROFILE.aead }), receiver: { profile: PROFILE.aead } }
 }
@@ -330,7 +330,7 @@ export const violations: readonly Violation[] = [
   }),
 ]
 
-/** So many ranges of one packet, each one packet behind the one before. */
+/** This many ranges of one packet, with one packet between each and the next. */
 function apart(count: number): number[] {
   return Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? 1 : 0))
 }

@@ -1,4 +1,4 @@
-/** Bodies of packets as bytes, valid unless told otherwise. */
+/** Bodies of packets as bytes, valid by default. */
 import { deliveryByte, FLAG_LENGTH, FORM, KIND, MODE, PREFIX_BYTES } from "@x/wire"
 import { datagram, type Envelope } from "./build.ts"
 
@@ -19,7 +19,7 @@ export function raw(packets: Bytes, envelope: Envelope = {}): Uint8Array {
   })
 }
 
-/** Prefixes of what stands outside an association. */
+/** The prefix of a datagram outside an association. */
 export const ATTEMPT: Envelope = { handshake: true, slot: 0 }
 export const ANSWER: Envelope = { handshake: true }
 export const UNASKED: Envelope = { handshake: true, slot: 0, counter: 0 }
@@ -38,7 +38,7 @@ export const sequenced = (delivery: number, payload: Bytes, number = 5): number[
   ...payload,
 ]
 
-/** With the form of a piece: what stands before its bytes, and those. */
+/** With the form of a piece: its header, then its bytes. */
 export const first = (message: number, total: number, bytes: Bytes): number[] =>
   sequenced(reliable(FORM.first), [...u16(1), ...u48(message), ...u32(total), ...bytes])
 export const middle = (message: number, total: number, offset: number, bytes: Bytes): number[] =>
@@ -82,7 +82,7 @@ export const reset = (final: number, begun: number): number[] => [
 ]
 export const stop = (stream = 3): number[] => [KIND.stop, ...u32(stream), ...u16(0)]
 
-/** Lists as they are written: skip and more by turns. */
+/** Lists as they are written: skip and more, in turn. */
 export const status = (
   received: Bytes,
   missing: Bytes,
@@ -126,7 +126,7 @@ export const mtuProbe = (option: number, size: number, padding: Bytes): number[]
   ...padding,
 ]
 
-/** A packet with a length, behind which another has to stand. */
+/** A packet with a length: another has to follow. */
 export const withLength = ([flags = 0, ...body]: Bytes): number[] => [flags | FLAG_LENGTH, ...u16(body.length), ...body]
 
 export const limits = ({ datagramBytes = 1200, inFlight = 1024, spread = 1024, statusDelayMs = 25 } = {}): number[] => [
@@ -140,7 +140,7 @@ export const limits = ({ datagramBytes = 1200, inFlight = 1024, spread = 1024, s
 
 const identity = (lowest: number): number[] => [lowest, ...zeros(7)]
 
-/** `session`, `unique`: their first byte. `token`: its length, then its bytes. `tail`: all behind it. */
+/** `session`, `unique`: their first byte. `token`: its length, then its bytes. `tail`: everything after it. */
 export const join = ({
   option = 0,
   address = zeros(0),
@@ -166,7 +166,7 @@ export const join = ({
   ...tail,
 ]
 
-/** `tail`: all behind the features. */
+/** `tail`: everything after the features. */
 export const accept = ({
   option = 0,
   address = zeros(0),

@@ -19,9 +19,9 @@ import { writeDatagram } from "./writers.ts"
 const file = new URL("vectors/datagrams.json", import.meta.url)
 
 /**
- * What a receiver gets, and what it makes of it: one of `decoded` and `drop`. Bytes are in hexadecimal. In profiles
- * `mac` and `aead` the datagram is as it is once it was opened, packets in clear and zeros for a tag: sealed ones are
- * in packages/endpoint/test/vectors.
+ * A datagram and what a receiver makes of it: one of `decoded` and `drop`. Bytes are in hexadecimal. In profiles `mac`
+ * and `aead` the datagram looks as it does once opened, packets in clear and zeros for a tag; sealed ones are in
+ * packages/endpoint/test/vectors.
  */
 interface Vector {
   readonly name: string

@@ -1,4 +1,4 @@
-/** Hands a described packet to the package's own writers. */
+/** Writes a described packet with the package's own writers. */
 import * as wire from "@x/wire"
 import type { DescribedDatagram } from "./arbitraries.ts"
 import { datagram } from "./build.ts"
@@ -25,7 +25,7 @@ function writePacket(writer: wire.PacketWriter, packet: wire.PacketDescription):
   writer.finish(writeBody(writer.view, body, p, address))
 }
 
-/** Without address, token, exchange and padding. */
+/** Bytes of a join without address, token, exchange and padding. */
 const JOIN_BYTES = 61
 const ACCEPT_BYTES = 47
 
