@@ -1,6 +1,6 @@
 /**
- * Pieces of large messages, in any order, to messages. One for a stream; the memory comes from a budget that others
- * share.
+ * Puts large messages together from pieces in any order. A stream has one assembler; its memory comes from a budget
+ * shared with others.
  *
  * @module
  */
@@ -9,17 +9,17 @@ import { FORM, type PacketDropReason, type Piece } from "@x/wire"
 import { Assembly } from "./assembly.ts"
 import type { AssemblyBudget, Yielder } from "./budget.ts"
 
-/** An unreliable message that made no progress for so long won't be completed, milliseconds. */
+/** Milliseconds without progress after which an unreliable message is taken never to be completed. */
 export const NO_PROGRESS_MS = 5_000
 
-/** Charged for an assembly at least: what its objects take. */
+/** The least that an assembly is charged: the memory of its objects. */
 const ASSEMBLY_BYTES_MIN = 1_024
 
 /** What an {@link Assembler} needs. */
 export interface AssemblerOptions {
   /** Where the memory for its messages comes from. */
   readonly budget: AssemblyBudget
-  /** Bytes of the largest message taken. */
+  /** Bytes of the largest message accepted. */
   readonly messageBytesMax: number
   /** Pieces come in the order they were cut, one message after the other. */
   readonly isOrdered: boolean
@@ -27,7 +27,7 @@ export interface AssemblerOptions {
    * All pieces will come: a message stays until it is complete, abandoned, or its stream ends. Default: as `isOrdered`.
    */
   readonly isReliable?: boolean
-  /** There is room for a message that was answered with `no-room`, where all pieces will come. */
+  /** Called when there is room for a message refused with `no-room`; only where all pieces will come. */
   readonly onRoom?: () => void
 }
 
@@ -41,9 +41,9 @@ export class Assembler implements Yielder {
   readonly #isReliable: boolean
   readonly #onRoom: () => void
   #isWaiting = false
-  /** Abandoned messages of which pieces may still come, with the number of the packet that told it. */
+  /** Abandoned messages whose pieces may still come, with the number of the packet that abandoned each. */
   readonly #ended = new Map<number, number>()
-  /** By message, in the order they were begun. */
+  /** By message: reliable ones in the order they were begun, unreliable ones by their last progress, oldest first. */
   readonly #assemblies = new Map<number, Assembly>()
   #completed: Assembly | undefined
   #abandoned = 0
@@ -62,7 +62,7 @@ export class Assembler implements Yielder {
     return this.#assemblies.size
   }
 
-  /** Bytes of the messages under way, whole: what they have reserved. */
+  /** Total bytes of the messages under way, received or not. */
   get bytes(): number {
     let bytes = 0
     for (const { total } of this.#assemblies.values()) bytes += total
@@ -87,12 +87,12 @@ export class Assembler implements Yielder {
     return this.#abandoned
   }
 
-  /** Messages given up here: no progress, or evicted for another. */
+  /** Messages given up here: without progress, or evicted for another. */
   get expired(): number {
     return this.#expired
   }
 
-  /** Whether the last piece completed its message, which is not released yet. */
+  /** Whether a piece completed its message and that isn't released yet. */
   get hasCompleted(): boolean {
     return this.#completed !== undefined
   }
@@ -104,9 +104,9 @@ export class Assembler implements Yielder {
   }
 
   /**
-   * Takes in a piece that came in the packet of this number, and whose bytes lie in `source`. Packets below `reach`
-   * come whatever becomes of other messages; a message that goes further may have to wait, with its memory, for those
-   * before it.
+   * Takes in a piece that came in the packet `number`; its bytes are in `source`. Packets below `reach` come whatever
+   * becomes of other messages. A message that extends further may have to wait, holding its memory, for those before
+   * it.
    */
   handlePiece(
     piece: Piece,
@@ -129,7 +129,7 @@ export class Assembler implements Yielder {
     }
     if (!assembly.add(piece, source, nowMs)) return "piece-conflict"
     if (number > assembly.highest) assembly.highest = number
-    // Least progress first: those are given up first, and tell when.
+    // Kept in order of last progress: the first is given up first, and sets the timeout.
     if (!this.#isReliable) this.#touch(assembly)
     if (!assembly.isComplete) return "taken"
     this.#takeOut(assembly)
@@ -137,17 +137,14 @@ export class Assembler implements Yielder {
     return "complete"
   }
 
-  /** The completed message is no longer needed: its memory goes back to the budget. */
+  /** The completed message is no longer needed: returns its memory to the budget. */
   release(): void {
     const { total } = this.completed
     this.#completed = undefined
     this.#budget.release(this.#charge(total))
   }
 
-  /**
-   * Nobody needs the bytes of a message that was released any more: they are for others. Who keeps them does not call
-   * this.
-   */
+  /** Lets other messages use the bytes of a released message. Don't call this for bytes that are still in use. */
   recycle({ bytes }: Assembly): void {
     this.#budget.buffers.give(bytes)
   }
@@ -176,20 +173,20 @@ export class Assembler implements Yielder {
     if (this.#completed !== undefined) this.release()
   }
 
-  /** When the message with the least progress made some last, milliseconds. */
+  /** When the message that has waited longest for progress last made some, milliseconds. */
   get leastProgressMs(): number {
     return this.#assemblies.values().next().value?.progressMs ?? Infinity
   }
 
-  /** A message that was promised needs the memory of one that wasn't. */
+  /** Gives up the message that has waited longest for progress: another message needs its memory. */
   yieldOldest(): void {
     const oldest = this.#assemblies.values().next().value
     if (oldest !== undefined) this.#expire(oldest)
   }
 
   /**
-   * Memory for a whole message. A stream that promises nothing gives up its oldest for it, and those of others make way
-   * for one that does.
+   * Reserves memory for a whole message. An unreliable stream first gives up its own oldest messages. For a reliable
+   * one, the unreliable messages of other streams make way.
    */
   #reserve(bytes: number, nowMs: number, mayWait: boolean): boolean {
     const charge = this.#charge(bytes)
@@ -203,8 +200,8 @@ export class Assembler implements Yielder {
   }
 
   /**
-   * A message that is refused is told when there is room, so that its sender hears of it at once. One that may have to
-   * wait for others leaves room for the largest of them: else both would wait.
+   * After a refusal `onRoom` is called as soon as there is room, so that the sender hears of it at once. A message that
+   * may have to wait for others leaves room for the largest message: otherwise both would wait.
    */
   #claim(charge: number, mayWait: boolean): boolean {
     const largest = this.#charge(this.#messageBytesMax)
@@ -222,7 +219,10 @@ export class Assembler implements Yielder {
     this.#isWaiting = false
   }
 
-  /** A small message costs more than its bytes; but the largest one has to fit whatever the budget. */
+  /**
+   * A small message is charged more than its bytes, but never more than the largest message: that has to fit any
+   * budget.
+   */
   #charge(total: number): number {
     return Math.max(total, Math.min(ASSEMBLY_BYTES_MIN, this.#messageBytesMax))
   }
@@ -240,12 +240,12 @@ export class Assembler implements Yielder {
     return "taken"
   }
 
-  /** All packets below have come: no pieces of messages that were abandoned before can be on their way. */
+  /** All packets below `edge` have come: no pieces of messages abandoned below it can be on their way. */
   settleBelow(edge: number): void {
     for (const [message, number] of this.#ended) if (number < edge) this.#ended.delete(message)
   }
 
-  /** Gives up messages all of whose packets so far are below this one; answers how many. */
+  /** Gives up messages whose packets so far are all below this one; returns how many. */
   dropBelow(number: number): number {
     let dropped = 0
     for (const assembly of this.#assemblies.values()) {
@@ -273,9 +273,9 @@ export class Assembler implements Yielder {
   }
 }
 
-/** Packets of a message that follow the one of this piece: pieces are all as long, but for the last two. */
+/** Packets of the message after this piece's packet: all pieces but the last two have the same length. */
 function packetsBehind({ messageOffset, length, total }: Piece): number {
   const left = total - messageOffset - length
-  // What comes behind a first piece has a header that is longer by two bytes.
+  // Pieces after the first have a header two bytes longer.
   return left === 0 ? 0 : 1 + Math.ceil(left / Math.max(1, length - 2))
 }

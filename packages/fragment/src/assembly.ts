@@ -6,29 +6,29 @@
 
 import type { Piece } from "@x/wire"
 
-/** Ranges that don't touch: as many as losses can leave in the usual spread of packets. */
+/** The most ranges with holes between them: as many as losses can leave in the usual spread of packets. */
 const HOLES_MAX = 8_192
 
 /** A message under way, or complete. */
 export class Assembly {
-  /** Which message of its stream it is, counted from 0. */
+  /** The number of the message in its stream, from 0. */
   readonly message: number
   /** Bytes of the whole message. */
   readonly total: number
-  /** The message's memory, `total` bytes; what hasn't come yet is anything. */
+  /** The message's memory, `total` bytes; bytes not yet received may be anything. */
   readonly bytes: Uint8Array<ArrayBuffer>
-  /** The highest number of a packet that a piece came in. */
+  /** The highest packet number that brought a piece. */
   highest = 0
-  /** Told by the first piece; −1 until then. */
+  /** The message's type, from its first piece; −1 until that comes. */
   type = -1
-  /** Bytes that are there. */
+  /** Bytes received. */
   received = 0
   /** When a piece last came, milliseconds. */
   progressMs: number
-  /** `[from, to)` of what is there, ascending, never touching: few, since pieces mostly come in order. */
+  /** Ranges `[from, to)` received, ascending, never touching: few, since pieces mostly come in order. */
   readonly #ranges: number[] = []
 
-  /** `bytes`: as many as the message has, with anything in them. */
+  /** `bytes`: memory as long as the message, with any content. */
   constructor(message: number, bytes: Uint8Array<ArrayBuffer>, nowMs: number) {
     this.message = message
     this.total = bytes.length
@@ -36,12 +36,12 @@ export class Assembly {
     this.progressMs = nowMs
   }
 
-  /** Whether all bytes are there, and the first piece among them. */
+  /** Whether all bytes have come, the first piece included. */
   get isComplete(): boolean {
     return this.#ranges.length === 2 && this.#ranges[0] === 0 && this.#ranges[1] === this.total && this.type >= 0
   }
 
-  /** Takes in a piece of this message; `false`: it overlaps or disagrees, and nothing was taken. */
+  /** Takes in a piece of this message; `false`: it overlaps or contradicts what has come, and is ignored. */
   add(piece: Piece, source: Uint8Array, nowMs: number): boolean {
     if (piece.total !== this.total) return false
     if (!this.#mark(piece.messageOffset, piece.messageOffset + piece.length)) return false
@@ -66,7 +66,7 @@ export class Assembly {
     return true
   }
 
-  /** The index of the first range that begins at `to` or behind; the usual case is that there is none. */
+  /** The index of the first range that begins at `to` or later; usually there is none. */
   #search(to: number): number {
     const ranges = this.#ranges
     let high = ranges.length / 2

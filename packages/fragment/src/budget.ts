@@ -1,5 +1,5 @@
 /**
- * Memory that assemblies may take: a message is reserved whole before its first byte is kept. Budgets nest, a peer's in
+ * Memory for assemblies: the whole of a message is reserved before its first byte is kept. Budgets nest: a peer's is in
  * the process's.
  *
  * @module
@@ -8,55 +8,57 @@
 import { checkWhole } from "@x/wire"
 import { BufferPool } from "./buffer-pool.ts"
 
-/** Holds memory for messages that nobody was promised. */
+/** Holds memory for unreliable messages, which may have to give it up. */
 export interface Yielder {
-  /** When the message with the least progress made some last, milliseconds. */
+  /** When the message that has waited longest for progress last made some, milliseconds. */
   readonly leastProgressMs: number
-  /** Gives back its memory. */
+  /** Gives up that message and its memory. */
   yieldOldest(): void
 }
 
-/** How much of the memory around it a budget may take. Who decides that knows nothing of messages. */
+/** How much of its parent's memory a budget may take. An allowance knows nothing of messages. */
 export interface BudgetAllowance {
-  /** Takes so many bytes, which are given back together, or none. */
+  /** Takes this many bytes or none; they are given back together. */
   take(bytes: number): boolean
   /** Gives back what was taken. */
   give(bytes: number): void
-  /** Whether it could take so many now, or once others have given back `freed`. */
+  /** Whether it could take this many now, or once others have given back `freed`. */
   fits(bytes: number, freed?: number): boolean
-  /** Whether it couldn't take so many whatever other budgets give back. */
+  /** Whether it couldn't take this many, whatever other budgets give back. */
   isFull(bytes: number): boolean
 }
 
-/** Was refused memory for a message. */
+/** An assembler that was refused memory for a message. */
 interface Waiter {
   readonly budget: AssemblyBudget
   readonly bytes: number
   readonly onRoom: () => void
 }
 
-/** Who was promised nothing makes way for others as well once it made no progress for so long, milliseconds. */
+/** Milliseconds without progress after which an unreliable message makes way for other unreliable ones too. */
 export const STALE_MS = 500
-/** Who is asked to make way is sought among so many: the search costs no more than a packet does. */
+/** How many yielders the search for one to make way looks at: it costs no more than a packet does. */
 const YIELDERS_LOOKED_AT = 64
 
 /**
- * Bytes that messages under way may take together. The constructor throws a `RangeError` where `allowance` is neither a
- * whole number above 0, `Infinity`, nor what says how many.
+ * Bytes that messages under way may take together. The constructor throws a `RangeError` unless `allowance` is a whole
+ * number above 0, `Infinity`, or a {@link BudgetAllowance}.
  */
 export class AssemblyBudget {
-  /** Where the memory comes from, one for all that nest. */
+  /** Where the memory comes from: nested budgets share one pool. */
   readonly buffers: BufferPool
   readonly #allowance: BudgetAllowance
   readonly #parent: AssemblyBudget | undefined
-  /** Those who hold memory here and promised nothing, in the order they began to; and how much that is. */
+  /**
+   * Holders of unreliable messages here, in the order they began to hold any, and the bytes that these messages hold.
+   */
   readonly #yielders = new Set<Yielder>()
   #offered = 0
-  /** Those of all budgets around which there is none, in the order they were refused. */
+  /** All that wait for memory, in the order they were refused; nested budgets share one map. */
   readonly #waiters: Map<object, Waiter>
   #used = 0
 
-  /** `allowance`: so many bytes, or what says how many it may take of its parent's. */
+  /** `allowance`: this many bytes, or an object that decides how many it may take of its parent's. */
   constructor(allowance: number | BudgetAllowance, parent?: AssemblyBudget) {
     this.#allowance = isAllowance(allowance) ? allowance : new FixedAllowance(allowance)
     this.#parent = parent
@@ -64,14 +66,14 @@ export class AssemblyBudget {
     this.#waiters = parent === undefined ? new Map() : parent.#waiters
   }
 
-  /** Bytes in use, of budgets nested in it too. */
+  /** Bytes in use, those of nested budgets included. */
   get used(): number {
     return this.#used
   }
 
   /** Takes `bytes` here and in the parents, or nowhere. */
   reserve(bytes: number): boolean {
-    // What is no number would be in use for ever.
+    // A value that is no number would stay in use for ever.
     checkWhole("bytes", bytes, 0)
     if (!this.#allowance.take(bytes)) return false
     if (this.#parent !== undefined && !this.#parent.reserve(bytes)) {
@@ -82,7 +84,7 @@ export class AssemblyBudget {
     return true
   }
 
-  /** As `reserve`, if there is room for `spare` more then. */
+  /** As `reserve`, but only if `spare` more bytes would still fit. */
   reserveWith(bytes: number, spare: number): boolean {
     if (!this.reserve(bytes)) return false
     if (this.#hasRoom(spare)) return true
@@ -90,12 +92,12 @@ export class AssemblyBudget {
     return false
   }
 
-  /** As `reserve`, for a message that was promised: those that were not make way. */
+  /** As `reserve`, for a reliable message: unreliable ones make way. */
   claim(bytes: number): boolean {
     return this.#reserveFrom(bytes, Infinity)
   }
 
-  /** As `reserve`, for one that wasn't: those that were not either make way where they are stale. */
+  /** As `reserve`, for an unreliable message: other unreliable ones make way once they are stale. */
   claimStale(bytes: number, nowMs: number): boolean {
     return this.#reserveFrom(bytes, nowMs - STALE_MS)
   }
@@ -110,13 +112,13 @@ export class AssemblyBudget {
     return true
   }
 
-  /** Whether it would do if all made way: nobody does for nothing. */
+  /** Whether `bytes` would fit if all yielders made way: none is made to for nothing. */
   #couldFit(bytes: number, full: AssemblyBudget): boolean {
     if (full === this) return !this.#allowance.isFull(Math.max(0, bytes - this.#offered))
     return this.#allowance.fits(bytes, full.#offered) && this.#parent!.#couldFit(bytes, full)
   }
 
-  /** Who of those that have held memory longest has made the least progress. */
+  /** Among the yielders that have held memory longest, the one that has waited longest for progress. */
   #leastProgress(): Yielder | undefined {
     let least: Yielder | undefined
     let looked = 0
@@ -127,26 +129,26 @@ export class AssemblyBudget {
     return least
   }
 
-  /** In which budget others would have to give back something. */
+  /** The budget in which others would have to give something back. */
   #fullFor(bytes: number): AssemblyBudget {
     return this.#parent === undefined || this.#allowance.isFull(bytes) ? this : this.#parent.#fullFor(bytes)
   }
 
-  /** It holds so much more memory that others may claim. */
+  /** The yielder holds this much more memory that others may claim. */
   offer(yielder: Yielder, bytes: number): void {
     this.#yielders.add(yielder)
     this.#offered += bytes
     this.#parent?.offer(yielder, bytes)
   }
 
-  /** Others may claim so much less. `isAll`: nothing any more. */
+  /** Others may claim this much less. `isAll`: the yielder holds no more that they may claim. */
   keep(yielder: Yielder, bytes: number, isAll: boolean): void {
     if (isAll) this.#yielders.delete(yielder)
     this.#offered -= bytes
     this.#parent?.keep(yielder, bytes, isAll)
   }
 
-  /** Gives back what was reserved, here and in the parents, and tells who waits for as much. */
+  /** Gives back reserved bytes, here and in the parents, and calls the waiters that now have room. */
   release(bytes: number): void {
     this.#giveBack(bytes)
     this.#tellWaiters()
@@ -158,13 +160,16 @@ export class AssemblyBudget {
     if (this.#parent !== undefined) this.#parent.#giveBack(bytes)
   }
 
-  /** `who` was refused so many bytes: it is told once as soon as there is room for them, whoever gave it back. */
+  /**
+   * `who` was refused this many bytes: calls `onRoom` once, as soon as there is room for them, whichever budget it
+   * comes from.
+   */
   wait(who: object, bytes: number, onRoom: () => void): void {
     const before = this.#waiters.get(who)
     if (before === undefined || before.bytes > bytes) this.#waiters.set(who, { budget: this, bytes, onRoom })
   }
 
-  /** It is told no more. */
+  /** `who` no longer waits. */
   leave(who: object): void {
     this.#waiters.delete(who)
   }

@@ -1,26 +1,27 @@
 /**
- * Memory of messages that were delivered, for the next ones: fresh memory has to be cleared and mapped page by page,
+ * Reuses the memory of delivered messages for the next ones: fresh memory has to be cleared and mapped page by page,
  * which costs more than the copy into it.
  *
  * @module
  */
 
-/** Smaller messages have memory of their own. */
+/** Smaller messages get fresh memory. */
 const BUFFER_BYTES_MIN = 65_536
 /**
- * Sizes are multiples of this, a page: what a buffer has beyond its message, and no budget counts, is at most a
- * sixteenth.
+ * Sizes are multiples of this, a page. So a buffer is at most a sixteenth longer than its message; no budget counts
+ * that rest.
  */
 const STEP_BYTES = 4_096
-/** Kept in all, unless told otherwise: a window's worth of messages of a megabyte. */
+/** The default for all bytes kept: a window's worth of messages of a megabyte. */
 const KEPT_BYTES_MAX = 8_388_608
 
 /**
- * Memory from 64 KiB up that was given back, at most 8 MiB of it unless told otherwise; smaller is left to the runtime.
+ * Keeps memory that was given back, from 64 KiB up, by default at most 8 MiB of it; smaller buffers are left to the
+ * runtime.
  */
 export class BufferPool {
   readonly #keptBytesMax: number
-  /** The one given back last is the last. */
+  /** In the order in which they were given back. */
   readonly #free: ArrayBuffer[] = []
   #keptBytes = 0
 
@@ -28,12 +29,12 @@ export class BufferPool {
     this.#keptBytesMax = keptBytesMax
   }
 
-  /** Bytes that wait for their next use. */
+  /** Bytes kept for their next use. */
   get keptBytes(): number {
     return this.#keptBytes
   }
 
-  /** So many bytes, with anything in them. */
+  /** This many bytes, with any content. */
   take(bytes: number): Uint8Array<ArrayBuffer> {
     if (bytes < BUFFER_BYTES_MIN || bytes > this.#keptBytesMax) return new Uint8Array(bytes)
     const size = Math.ceil(bytes / STEP_BYTES) * STEP_BYTES
@@ -44,7 +45,7 @@ export class BufferPool {
     return new Uint8Array(buffer!, 0, bytes)
   }
 
-  /** Nobody reads or writes these bytes, which `take` gave, any more. What was kept longest makes way for it. */
+  /** Takes back bytes from `take` that nothing reads or writes any more. The buffers kept longest make way for them. */
   give({ buffer }: Uint8Array<ArrayBuffer>): void {
     const size = buffer.byteLength
     if (size < BUFFER_BYTES_MIN || size > this.#keptBytesMax) return

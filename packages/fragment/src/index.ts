@@ -1,5 +1,5 @@
 /**
- * Messages to packet payloads and back. Sits above a stream and knows nothing of it but a place to write payloads.
+ * Turns messages into packet payloads and back. All it knows of the stream below is a place to write payloads.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Messages into the packets of a stream: small ones packed back to back where the packet is being built, large ones cut
- * into pieces.
+ * Writes messages into the packets of a stream: small ones back to back, where the packet is being built; large ones
+ * cut into pieces.
  *
  * @module
  */
@@ -16,18 +16,18 @@ import {
   writeWholeHeader,
 } from "@x/wire"
 
-/** The packet that small messages are written to, one behind the other; the `openPacket` of a `SendStream` is one. */
+/** The packet that small messages are written to, one after the other; the `openPacket` of a `SendStream` is one. */
 export interface MessageSink {
-  /** Where the offsets of the calls below are; another after each of them, maybe. */
+  /** The memory that the offsets below refer to. It may be replaced by each call. */
   readonly slab: Uint8Array
-  /** A view of `slab`, whole. */
+  /** A view of all of `slab`. */
   readonly view: DataView
   /**
-   * An offset in `slab` for so many bytes of whole messages in the packet that is open, or −1: none is, or it has no
+   * An offset in `slab` for this many bytes of whole messages in the open packet; −1: no packet is open, or it has no
    * room.
    */
   roomBehind(bytes: number): number
-  /** So many bytes were written at the last offset: one whole message. */
+  /** This many bytes were written at the last offset: one whole message. */
   commit(bytes: number): void
 }
 
@@ -39,17 +39,16 @@ export interface PayloadSink extends MessageSink {
   readonly begun: number
   /** Packets that could be begun now. */
   readonly roomPackets: number
-  /** An offset in `slab` for whole messages of so many bytes, or −1: no room now. */
+  /** An offset in `slab` for whole messages of this many bytes, or −1: no room now. */
   reserve(bytes: number): number
   /** An offset in `slab` for a packet of its own, or −1. */
   reservePiece(): number
-  /** So many bytes were written at the last offset: a piece of this form, one of `FORM`. */
+  /** This many bytes were written at the last offset: a piece of this form, one of `FORM`. */
   commitPiece(form: number, bytes: number): void
 }
 
 /**
- * Pieces of one message, at most: as many as the widest spread; at the datagram floor that is more than 16 MiB
- * (PROTOCOL.md §12).
+ * The most pieces of one message: the widest spread. At the datagram floor that is more than 16 MiB (PROTOCOL.md §12).
  */
 export const PIECES_MAX = 65_536
 
@@ -63,14 +62,14 @@ export function fitsWhole(bytes: number, payloadBytesMax: number): boolean {
   return wholeHeaderBytes(bytes) + bytes <= payloadBytesMax
 }
 
-/** Packets that a message needs at most, when the open packet has no room for it. */
+/** The most packets that a message needs, when the open packet has no room for it. */
 export function packetsNeeded(bytes: number, payloadBytesMax: number): number {
   return fitsWhole(bytes, payloadBytesMax) ? 1 : Math.ceil(bytes / (payloadBytesMax - PIECE_HEADER_BYTES.middle))
 }
 
 /**
- * Writes a whole message behind others in the packet that is open; `false`: none is, or it has no room. The way that
- * most small messages go.
+ * Appends a whole message to the open packet; `false`: no packet is open, or it has no room. Most small messages go
+ * this way.
  */
 export function appendWhole(sink: MessageSink, type: number, bytes: Uint8Array): boolean {
   const { length } = bytes
@@ -92,16 +91,16 @@ export function writeWhole(sink: PayloadSink, type: number, bytes: Uint8Array): 
 }
 
 /**
- * Room for the bytes of a whole message whose header is already written: an offset in `sink.slab`, or −1. The caller
- * writes exactly `length` bytes there and then calls `sink.commit(wholeHeaderBytes(length) + length)`; until it does,
- * nothing has happened.
+ * Writes the header of a whole message and returns the offset in `sink.slab` for its bytes, or −1: no room now. The
+ * caller writes exactly `length` bytes there and then calls `sink.commit(wholeHeaderBytes(length) + length)`. Until it
+ * does, nothing has happened.
  */
 export function reserveWhole(sink: PayloadSink, type: number, length: number): number {
   const offset = sink.reserve(wholeHeaderBytes(length) + length)
   return offset < 0 ? -1 : writeWholeHeader(sink.view, offset, type, length)
 }
 
-/** Says that no more of a message will come; `false`: no room now. */
+/** Tells the receiver that no more of a message will come; `false`: no room now. */
 export function abandonMessage(sink: PayloadSink, message: number): boolean {
   const offset = sink.reservePiece()
   if (offset < 0) return false
@@ -112,13 +111,12 @@ export function abandonMessage(sink: PayloadSink, message: number): boolean {
 const EMPTY = new Uint8Array(0)
 
 /**
- * A message that is larger than a packet, and how much of it is in the stream: it can stop at any packet and go on
- * later.
+ * A message larger than a packet, and how much of it is in the stream. Writing can stop at any packet and go on later.
  */
 export class LargeMessage {
   /** The application's type of message, 0 to 65,535. */
   readonly type: number
-  /** Bytes of all of it, as long as it is. */
+  /** Bytes of the whole message. */
   readonly length: number
   #bytes: Uint8Array
   #written = 0
@@ -127,51 +125,52 @@ export class LargeMessage {
   constructor(type: number, bytes: Uint8Array) {
     this.type = type
     this.length = bytes.length
-    // Of an empty one nothing is read: whatever becomes of that memory.
+    // Nothing is read of an empty message, so its memory doesn't matter.
     this.#bytes = bytes.length === 0 ? EMPTY : bytes
   }
 
-  /** Its bytes: the caller's own, until `keep`. */
+  /** Its bytes: the caller's own memory, until `keep`. */
   get bytes(): Uint8Array {
     return this.#bytes.length === this.length ? this.#bytes : this.#bytes.subarray(0, this.length)
   }
 
   /**
-   * Whether all of its bytes are there: memory that belongs to somebody else may have been transferred, or have shrunk.
-   * Then nothing of it can be written.
+   * Whether all of its bytes are still there: the caller's memory may have been transferred, or have shrunk. Then none
+   * of the message can be written.
    */
   get isIntact(): boolean {
     return this.#bytes.length >= this.length
   }
 
-  /** Copies the bytes, so that the caller gets his back. */
+  /** Copies the bytes, so that the caller may use its memory again. */
   keep(): void {
-    // Not `slice`: that of a Buffer is a view.
+    // Not `slice`: on a Buffer that makes a view.
     this.#bytes = new Uint8Array(this.#bytes)
   }
 
-  /** Bytes that are in the stream. */
+  /** Bytes of it that are in the stream. */
   get written(): number {
     return this.#written
   }
 
-  /** Whether a piece of it is in the stream. */
+  /** Whether any piece of it is in the stream. */
   get isBegun(): boolean {
     return this.#written > 0
   }
 
-  /** Which message of its stream it is, counted from 0; −1 while nothing of it is there. */
+  /** The number of the message in its stream, from 0; −1 while none of it is there. */
   get number(): number {
     return this.#message
   }
 
-  /** Whether all of it is. */
+  /** Whether all of it is in the stream. */
   get isDone(): boolean {
     return this.#written === this.length
   }
 
   /**
-   * Writes as many pieces as there is room for; answers whether all are written. None once the message isn't intact.
+   * Writes as many pieces as there is room for; returns whether all are written. Writes none if the message isn't
+   * intact.
    */
   write(sink: PayloadSink): boolean {
     if (!this.isIntact) return false
@@ -183,7 +182,7 @@ export class LargeMessage {
     return true
   }
 
-  /** Writes it as a small one, behind others; `false`: no room now. */
+  /** Writes it as a small message, after others; `false`: no room now. */
   writeWhole(sink: PayloadSink): boolean {
     const number = sink.begun
     if (!writeWhole(sink, this.type, this.bytes)) return false
@@ -206,7 +205,7 @@ export class LargeMessage {
       form = FORM.first
       this.#message = sink.begun
       at = writeFirstHeader(sink.view, offset, this.type, this.#message, total)
-      // A first piece is shorter than the message, even where all of it would fit behind this header.
+      // A first piece is shorter than the message, even where the whole message would fit after this header.
       room = Math.min(offset + sink.payloadBytesMax - at, left - 1)
     } else if (left <= sink.payloadBytesMax - PIECE_HEADER_BYTES.last) {
       form = FORM.last

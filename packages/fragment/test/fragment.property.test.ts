@@ -16,7 +16,7 @@ function write(sink: TestSink, messages: readonly { type: number; bytes: Uint8Ar
   sink.close()
 }
 
-/** Messages in the order in which they are complete. */
+/** Messages in the order in which they are completed. */
 function read(payloads: readonly Payload[], assembler: Assembler): { type: number; bytes: Uint8Array }[] {
   const messages: { type: number; bytes: Uint8Array }[] = []
   const cursor = new MessageCursor()

@@ -1,4 +1,4 @@
-// Whose memory a message gets, for how long, and who makes way for whom.
+// Which memory a message gets, for how long, and which messages make way for which.
 
 import { Assembler, AssemblyBudget, NO_PROGRESS_MS, STALE_MS } from "@x/fragment"
 import { createPiece, FORM, type Piece } from "@x/wire"
@@ -71,7 +71,7 @@ test("an unreliable message without progress is given up, those with some aren't
   assembler.handlePiece(piece(1, 0, 10, 40), SOURCE, 100)
   assembler.handlePiece(piece(2, 0, 10, 40), SOURCE, 200)
   assembler.handlePiece(piece(1, 10, 10, 40), SOURCE, 300)
-  // The second made progress least lately, though it was begun later.
+  // The second message has waited longest for progress, though it was begun later.
   expect(assembler.nextTimeoutMs).toBe(200 + NO_PROGRESS_MS)
   assembler.handleTimeout(200 + NO_PROGRESS_MS - 1)
   expect(assembler.count).toBe(2)
@@ -92,7 +92,7 @@ test("an unreliable stream makes way for its own newer messages, least progress 
   assembler.handlePiece(piece(1, 10, 10, 5_000), SOURCE, 2)
   expect(assembler.handlePiece(piece(3, 0, 10, 5_000), SOURCE, 3)).toBe("taken")
   expect(assembler.expired).toBe(1)
-  // The second is gone: a piece of it begins it anew, and takes the place of the first.
+  // The second message is gone: a piece of it begins it again, and takes the place of the first.
   expect(assembler.handlePiece(piece(1, 20, 10, 5_000), SOURCE, 4)).toBe("taken")
   expect([assembler.count, assembler.expired]).toEqual([2, 1])
 })
@@ -106,13 +106,14 @@ test("for a message that was promised those make way that were not: its peer's w
   unreliable.handlePiece(piece(1, 0, 10, 2_000), SOURCE, 0)
   foreign.handlePiece(piece(1, 0, 10, 2_000), SOURCE, 0)
   foreign.handlePiece(piece(2, 0, 10, 2_000), SOURCE, 0)
-  // 2,000 of ours and 4,000 of others: 4,000 more fit as they are.
+  // We hold 2,000 and others 4,000: 4,000 more fit without giving anything up.
   expect(reliable.handlePiece(piece(1, 0, 10, 4_000), SOURCE, 0)).toBe("taken")
   expect([unreliable.count, foreign.count]).toEqual([1, 2])
-  // Ours is full: ours makes way.
+  // Our budget is full: one of our messages makes way.
   expect(reliable.handlePiece(piece(2, 0, 10, 2_000), SOURCE, 0)).toBe("taken")
   expect([unreliable.count, foreign.count, mine.used]).toEqual([0, 2, 6_000])
-  // Ours is full of promises: nobody makes way, and nobody else's is given up for nothing.
+  // Our budget is full of reliable messages: none of them makes way, and no other peer's message is given up for
+  // nothing.
   expect(reliable.handlePiece(piece(3, 0, 10, 1_024), SOURCE, 0)).toBe("no-room")
   expect(foreign.count).toBe(2)
   reliable.close()

@@ -1,4 +1,4 @@
-// What an assembler does where pieces have no order, or no promise.
+// What an assembler does with pieces that come in any order, or may not come.
 
 import { Assembler, AssemblyBudget } from "@x/fragment"
 import { createPiece, FORM, type Piece } from "@x/wire"
@@ -33,7 +33,8 @@ test("pieces of an abandoned message that come late are passed over, until none 
   assembler.settleBelow(9)
   expect(assembler.handlePiece(piece(FORM.middle, 4, 10), SOURCE, 0, 8)).toBe("taken")
   expect([assembler.count, budget.used]).toEqual([0, 0])
-  // Nothing is remembered for ever: with the packet that told it the edge has passed all pieces.
+  // Nothing is remembered for ever: once the edge passes the packet that abandoned the message, it has passed all
+  // pieces.
   assembler.settleBelow(10)
   assembler.handlePiece(piece(FORM.middle, 4, 10), SOURCE, 0, 8)
   expect(assembler.count).toBe(1)

@@ -1,4 +1,4 @@
-/** A place for payloads with a given number of packets of room, as a stream would be. */
+/** A place for payloads like a stream, with room for a given number of packets. */
 import type { PayloadSink } from "@x/fragment"
 import { createPiece, FORM, messagesBegun, type Piece, readPiece } from "@x/wire"
 
