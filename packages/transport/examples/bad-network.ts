@@ -1,5 +1,5 @@
-// An application of one's own on a bad network: a counter, repeated until it is acknowledged. The seed replays the run
-// to the last byte.
+// A sample application on a bad network: a counter, repeated until it is acknowledged. The seed replays the run to the
+// last byte.
 import assert from "node:assert/strict"
 import { createSendBatch } from "@x/transport"
 import { createNetwork, PRESETS } from "@x/transport/simulated"
@@ -21,7 +21,7 @@ function makeSender(transport: typeof a, to: (typeof a.localAddresses)[number]):
     transport.send(batch)
   }
 }
-/** Calls `take` with each value that came whole. */
+/** Calls `take` with each value that arrived intact. */
 function onValue(transport: typeof a, take: (value: number) => void): void {
   transport.onReceive(({ count, slabs, slab, offset, length }) => {
     for (let row = 0; row < count; row++) {

@@ -1,4 +1,4 @@
-// One datagram to a neighbour on this machine and back, over real sockets.
+// Sends one datagram to another socket on this machine and back, over real sockets.
 import { createSendBatch, systemHost } from "@x/transport"
 
 const loopback = { v4: "127.0.0.1", v6: false } as const

@@ -1,11 +1,11 @@
 /**
- * One listener for each signal, however many wait on it: hundreds of calls may share one, and a runtime warns of so
+ * One listener for each signal, however many calls wait on it: hundreds may share a signal, and a runtime warns of this
  * many listeners.
  *
  * @module
  */
 
-/** What waits on a signal: one entry while anything does. */
+/** All that waits on a signal. The entry exists only while something waits. */
 interface Shared {
   readonly acts: Set<() => void>
   readonly listener: () => void
@@ -14,8 +14,9 @@ interface Shared {
 const shared = new WeakMap<AbortSignal, Shared>()
 
 /**
- * Calls `act` when a signal aborts, once, in the order of the calls; returns what takes it back, which may be called at
- * any time and again. For a signal that isn't aborted yet: look at `signal.aborted` first. `act` doesn't throw.
+ * Calls `act` once when a signal aborts, in the order of registration. Returns a function that takes `act` back, which
+ * may be called at any time, and more than once. The signal must not be aborted yet: look at `signal.aborted` first.
+ * `act` must not throw.
  *
  * @example
  * if (signal.aborted) return Promise.reject(signal.reason)
@@ -24,7 +25,7 @@ const shared = new WeakMap<AbortSignal, Shared>()
  */
 export function onAbort(signal: AbortSignal, act: () => void): () => void {
   const { acts } = shared.get(signal) ?? listen(signal)
-  // A function of its own for each call: the same one may wait twice.
+  // A new function for each call: the same `act` may wait twice.
   const own = (): void => act()
   acts.add(own)
   return () => {
@@ -41,7 +42,7 @@ function listen(signal: AbortSignal): Shared {
   const listener = (): void => {
     shared.delete(signal)
     for (const act of acts) {
-      // Those that an earlier one took back are gone from the set.
+      // A function taken back by an earlier one is gone from the set.
       acts.delete(act)
       act()
     }

@@ -1,8 +1,8 @@
 import { type Address, normalizeAddress } from "./addresses.ts"
 
 /**
- * Sources that nobody holds are forgotten after this many others, so that spoofed ones can't fill the memory. Far more
- * than a batch has rows: an id stays good during the call that brings it.
+ * A source without references is forgotten after this many others, so that spoofed ones can't fill the memory. Far more
+ * than the rows of a batch: an id stays valid during the call that brings it.
  */
 export const UNHELD_SOURCES_MAX = 1_024
 
@@ -12,20 +12,20 @@ interface Entry {
   references: number
 }
 
-/** Told which addresses have numbers. */
+/** Hears which addresses have ids. */
 export interface AddressListener {
   named(id: number, address: Address): void
   forgotten(id: number): void
 }
 
-/** Addresses as small integers ≥ 1, with reference counts. The id of a forgotten address is given to another. */
+/** Addresses as small integers ≥ 1, with reference counts. The id of a forgotten address is used again. */
 export class AddressTable {
   readonly #entries: (Entry | undefined)[] = [undefined]
   readonly #ids = new Map<string, number>()
   readonly #free: number[] = []
-  /** Ids without a reference, the one seen least recently first. */
+  /** Ids without references, the least recently seen first. */
   readonly #unheld = new Set<number>()
-  // Most datagrams come from where the one before came from; building a key costs 170 ns.
+  // Most datagrams come from the same source as the one before; building a key costs 170 ns.
   #lastHost = ""
   #lastPort = 0
   #lastId = 0
@@ -35,12 +35,12 @@ export class AddressTable {
     this.#listener = listener
   }
 
-  /** Addresses known, held or not. */
+  /** Addresses known, with or without references. */
   get size(): number {
     return this.#ids.size
   }
 
-  /** Addresses somebody holds. */
+  /** Addresses with references. */
   get heldCount(): number {
     return this.#ids.size - this.#unheld.size
   }
@@ -57,8 +57,8 @@ export class AddressTable {
   }
 
   /**
-   * The id of a source as the system tells it, good until {@link UNHELD_SOURCES_MAX} others were seen, or as long as
-   * held. 0: nobody can answer it.
+   * The id of a source as the system names it, valid until {@link UNHELD_SOURCES_MAX} others were seen, or as long as
+   * it has references. 0: no datagram can be sent to it.
    */
   seen(host: string, port: number): number {
     if (port === this.#lastPort && host === this.#lastHost) return this.#lastId
@@ -75,7 +75,7 @@ export class AddressTable {
     return id
   }
 
-  /** A source was seen again whose id is known: as {@link AddressTable.seen}. */
+  /** As {@link AddressTable.seen}, for a source whose id is known. */
   touch(id: number): void {
     if (id === this.#lastId) return
     if (this.#entry(id).references === 0) this.#leaveUnheld(id)
@@ -112,7 +112,7 @@ export class AddressTable {
     return id
   }
 
-  /** Makes an id the most recent of the unheld, and forgets the least recent where that is one too many. */
+  /** Makes an id the most recent one without references, and forgets the least recent if there are now too many. */
   #leaveUnheld(id: number): void {
     this.#unheld.delete(id)
     this.#unheld.add(id)

@@ -1,12 +1,10 @@
 /**
- * Literal IP addresses as text and as bytes. Every address has one spelling here, so that texts can be compared.
+ * Literal IP addresses as text and as bytes. Here every address has one spelling, so texts can be compared.
  *
  * @module
  */
 
-/**
- * An IP address and a UDP port. The hot path never sees one: it uses the small integers of `Transport.internAddress`.
- */
+/** An IP address and a UDP port. The hot path uses the small integers of `Transport.internAddress` instead. */
 export interface Address {
   /** IPv4 or IPv6. */
   readonly family: 4 | 6
@@ -19,7 +17,7 @@ export interface Address {
   readonly port: number
 }
 
-/** An IP address that a name stands for. */
+/** An IP address that a name resolves to. */
 export type ResolvedAddress = Omit<Address, "port">
 
 /** A literal IP address taken apart. */
@@ -32,10 +30,7 @@ export interface ParsedHost {
   readonly scope: string
 }
 
-/**
- * Parses a literal address; a mapped one (`::ffff:192.0.2.1`) is the v4 address it stands for. `undefined`: not a
- * literal.
- */
+/** Parses a literal address; a mapped one (`::ffff:192.0.2.1`) becomes its v4 address. `undefined`: not a literal. */
 export function parseHost(text: string): ParsedHost | undefined {
   if (!text.includes(":")) {
     const bytes = parseV4(text)

@@ -1,5 +1,6 @@
 /**
- * A v4 and a v6 socket on one port, presented as one transport, over the helper that moves datagrams in batches.
+ * A v4 and a v6 socket on one port, presented as one transport, over the native helper, which moves datagrams in
+ * batches.
  *
  * @module
  */
@@ -17,7 +18,7 @@ import { TIMER_MS } from "./timer.ts"
 import { TransportBase } from "./transport-base.ts"
 import type { TurnEnd } from "./turn-end.ts"
 
-/** Rows that one call of the helper takes. */
+/** The most rows in one call of the helper. */
 const ROWS_MAX = 64
 
 /** A socket that the helper opened, bound. */
@@ -25,7 +26,7 @@ export interface OpenedSocket {
   readonly fd: number
   readonly address: Address
   readonly facts: SocketFacts
-  /** Who has it reads from it and closes it. */
+  /** Whether a transport has taken it over, to read from it and to close it. */
   isTaken: boolean
 }
 
@@ -42,7 +43,7 @@ export class BatchTransport extends TransportBase {
   readonly #channel: Channel
   readonly #turnEnd: TurnEnd
   readonly #batch: ReceiveBatch & { count: number }
-  /** Sealers that the helper can't do: their rows are sealed here, one by one. */
+  /** Sealers that the helper doesn't support: their rows are sealed here, one by one. */
   readonly #ownSealers = new Set<number>()
   readonly #one: SendBatch = createSendBatch(1)
   readonly #row = new RowSealer(this.sealers, DATAGRAM_BYTES_MAX)
@@ -84,7 +85,7 @@ export class BatchTransport extends TransportBase {
       sendBufferBytes: Math.min(...sockets.map(({ facts }) => facts.sendBufferBytes)),
       notes,
     }
-    // A number of its own, without memory as long as it isn't needed.
+    // Reserves a slab id; its memory follows when it is needed.
     this.#one.slab[0] = this.slabs.register(new Uint8Array(0))
     turnEnd.addReader(this.#reader)
   }
@@ -122,7 +123,7 @@ export class BatchTransport extends TransportBase {
     return id
   }
 
-  /** Whether the helper seals and opens with this by itself. */
+  /** Hands a sealer to the helper; returns whether the helper can seal and open with it. */
   #hasTaken(id: number, { parameters, tagBytes }: Sealer): boolean {
     if (!this.#channel.isOpen) return true
     if (parameters?.algorithm === "crc32c" && tagBytes === 4) this.#channel.setSealer(id, parameters)
@@ -172,7 +173,7 @@ export class BatchTransport extends TransportBase {
   }
 
   #sendRows(batch: SendBatch, from: number, count: number): number {
-    // A function called for a failure may have closed us.
+    // An error function of the user may have closed the transport.
     if (!this.#channel.isOpen) {
       this.counts.datagramsUnsendable += count
       return count
@@ -191,7 +192,10 @@ export class BatchTransport extends TransportBase {
       this.failed(this.#errorOf(refused[i + 1]!, "sendmmsg"), "send", batch.address[refused[i]!]!, refused[i + 2]!)
   }
 
-  /** Rows are sealed in memory of our own: one that finds the socket full is the caller's to send again, as it was. */
+  /**
+   * Seals rows in memory of its own: if the socket is full, the caller sends the same row again, and it must be
+   * unchanged.
+   */
   #sendSingly(batch: SendBatch): number {
     const one = this.#one
     if (!this.#channel.isOpen) return this.#sendRows(batch, 0, batch.count)
@@ -205,7 +209,7 @@ export class BatchTransport extends TransportBase {
         this.#row.seal(batch, row, this.slabs.get(batch.slab[row]!), true)
         const { length } = this.#row
         if (length > DATAGRAM_BYTES_MAX) {
-          // It wasn't sealed.
+          // The row wasn't sealed.
           this.counts.datagramsSent++
           this.counts.bytesSent += length
           this.failed(TOO_LONG, "send", batch.address[row]!, length)
@@ -246,7 +250,7 @@ export class BatchTransport extends TransportBase {
     this.handOver(this.#batch)
   }
 
-  /** Gives a source its number, and to all of the batch that came from it. */
+  /** Gives a source its id, and writes that id to the following rows from the same source. */
   #nameSource(row: number, count: number): void {
     const { address } = this.#batch
     const { host, port } = this.#channel.sourceOf(row)

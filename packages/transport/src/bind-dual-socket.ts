@@ -11,7 +11,7 @@ import { checkScope } from "./scope.ts"
 import { TransportError } from "./transport-error.ts"
 import type { TurnEnd } from "./turn-end.ts"
 
-/** A port that is free in one family may be taken in the other: then another is tried. */
+/** How many ports to try: a port that is free in one family may be taken in the other. */
 const PORT_TRIES = 10
 
 interface Opened {
@@ -20,7 +20,7 @@ interface Opened {
   close(): Promise<void>
 }
 
-/** How sockets are opened, and what is made of them. */
+/** How to open sockets, and how to make a transport of them. */
 interface Way<T extends Opened> {
   open(options: SocketOptions, helper: NativeHelper, notes: Set<string>): Promise<T>
   make(sockets: readonly T[], notes: readonly string[]): Transport
@@ -55,8 +55,8 @@ export async function bindDualSocket(
       make: (sockets, notes) => new BatchTransport({ sockets, notes, turnEnd, openChannel }),
     })
   } catch (error) {
-    // What the machine hasn't, or others have, dgram can't change. Anything else it may, and then this is a
-    // shortcoming.
+    // An address or a port that can't be had from the system can't be had through dgram either. After any other error
+    // dgram may succeed, and the error becomes a note.
     if (error instanceof TransportError && error.code !== "bind-failed") throw error
     return bindFreely(asked, helper, singly, `datagrams go one by one (${(error as Error).message})`)
   }
@@ -135,7 +135,7 @@ async function bindOnce<T extends Opened>(
   }
 }
 
-/** Whether the machine lacks the family, rather than the one address that was asked for. */
+/** Whether the machine lacks the family, not only the requested address. */
 function isFamilyMissing(error: unknown, host: string): boolean {
   const code = codeOf(error)
   if (code === "EAFNOSUPPORT" || code === "EPROTONOSUPPORT") return true

@@ -3,10 +3,10 @@ import { Checks, type Kind, type Kinds, whole } from "./check.ts"
 import { TransportError } from "./transport-error.ts"
 
 const PORT_MAX = 65_535
-/** What the kernels' own limits leave of a signed 32-bit integer that they double. */
+/** Kernels double the value in a signed 32-bit integer and have limits of their own, which leave this. */
 const BUFFER_BYTES_MAX = 2 ** 30 - 1
 
-/** What to bind, and with how much memory of the system's. Anything else is a `TransportError` `invalid-option`. */
+/** What to bind, and with which buffer sizes. Any other option is a `TransportError` `invalid-option`. */
 export interface BindOptions {
   /** UDP port of both sockets, 0 to 65,535; 0 (default) takes a free one. */
   readonly port?: number
@@ -16,14 +16,14 @@ export interface BindOptions {
   readonly v6?: string | false
   /**
    * Requested SO_RCVBUF, 1 to 2^30 − 1 bytes, default 4 MiB: a stall of 5 ms at 100,000 datagrams/s overruns the usual
-   * 208 KiB. What was got is in the capabilities.
+   * 208 KiB. The capabilities tell the size that was granted.
    */
   readonly receiveBufferBytes?: number
   /** Requested SO_SNDBUF, 1 to 2^30 − 1 bytes, default 1 MiB. */
   readonly sendBufferBytes?: number
 }
 
-/** What a transport is bound with; those above it pass it on. */
+/** The options of a transport; packages above pass them on. */
 export const BIND_OPTIONS: Kinds<BindOptions> = {
   port: whole(0, PORT_MAX),
   v4: hostOrNone(4),

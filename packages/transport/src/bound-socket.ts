@@ -8,18 +8,20 @@ import type { RemoteInfo, Socket } from "node:dgram"
 import { type Address, normalizeAddress } from "./addresses.ts"
 import type { SocketError } from "./transport.ts"
 
-/** What is needed of a socket; a test puts another in its place. Not every runtime's has the rest. */
+/**
+ * The part of a socket used here, so that a test can replace it. Not every runtime's socket has the optional functions.
+ */
 export type DgramSocket = Pick<Socket, "address" | "on" | "send" | "close"> &
   Partial<Pick<Socket, "getSendQueueCount" | "ref" | "unref">>
 
-/** What the system made of the request. */
+/** The properties of the socket that the system granted. */
 export interface SocketFacts {
   readonly dontFragment: boolean
   readonly receiveBufferBytes: number
   readonly sendBufferBytes: number
 }
 
-/** Where a socket tells what happens to it. */
+/** Hears what happens to a socket. */
 export interface SocketOwner {
   received(bytes: Uint8Array, host: string, port: number): void
   writable(): void
@@ -30,16 +32,17 @@ export interface SocketOwner {
 const STAGING_BYTES = 65_536
 
 /**
- * Sends that may be unfinished where `dgram` doesn't say what waits. Unfinished isn't waiting: it finishes later, too,
- * what the system took at once.
+ * The most unfinished sends where `dgram` doesn't say how many wait. An unfinished send may not be waiting: even one
+ * that the system took at once finishes later.
  */
 const UNFINISHED_MAX = 64
 
 /**
- * A socket that takes datagrams one by one. `dgram` keeps the memory of a datagram that can't be sent at once, and
- * tells only afterwards; so each is copied into a buffer of our own (50 of the 5,600 ns that a datagram of 1,400 B
- * costs both ends). The first that has to wait keeps that buffer and makes the socket full until it is gone: `dgram`
- * itself would queue without bound. Where `dgram` doesn't say what waits, sends are counted until they are finished.
+ * A socket that takes datagrams one by one. `dgram` goes on using the memory of a datagram that it can't send at once,
+ * and says so only afterwards. So each datagram is copied into a staging buffer (50 of the 5,600 ns that a datagram of
+ * 1,400 B costs both ends). The first one that has to wait keeps that buffer, and the socket counts as full until it is
+ * sent: `dgram` itself would queue without bound. Where `dgram` doesn't say how many wait, unfinished sends are
+ * counted.
  */
 export class BoundSocket {
   readonly address: Address
@@ -49,8 +52,8 @@ export class BoundSocket {
   #owner: SocketOwner | undefined
   #staging = Buffer.allocUnsafeSlow(STAGING_BYTES)
   /**
-   * Address and length, alternately, of the sends whose callback is to come, which come in order: one function for all
-   * instead of a closure for each.
+   * Address and length, alternately, of the sends whose callback is still to come. Callbacks come in order, so one
+   * function serves all instead of a closure for each.
    */
   readonly #sends: number[] = []
   #sendsDone = 0
@@ -59,7 +62,7 @@ export class BoundSocket {
   #isFull = false
   #closing: Promise<void> | undefined
 
-  /** `keeper`: a timer that keeps the program alive in place of the socket, which doesn't. */
+  /** `keeper`: a timer that keeps the program alive instead of the socket. */
   constructor(socket: DgramSocket, family: 4 | 6, facts: SocketFacts, keeper?: NodeJS.Timeout) {
     this.#socket = socket
     this.#keeper = keeper
@@ -74,12 +77,12 @@ export class BoundSocket {
     )
   }
 
-  /** From now on the owner is told. */
+  /** Sets the owner, which hears of events from now on. */
   attach(owner: SocketOwner): void {
     this.#owner = owner
   }
 
-  /** A datagram waits for the system, or too many may: no more until the owner hears `writable`. */
+  /** A datagram waits for the system, or too many may be waiting: send no more until the owner hears `writable`. */
   get isFull(): boolean {
     return this.#isFull
   }
@@ -91,7 +94,7 @@ export class BoundSocket {
     try {
       this.#socket.send(this.#staging, 0, length, to.port, to.host, this.#onSent)
     } catch (error) {
-      // A port or a state that `dgram` doesn't like: a lost datagram like others.
+      // `dgram` refuses the port or the state: the datagram is lost like any other.
       this.#sends.length -= 2
       this.#owner?.failed(error, "send", address, length)
       return
@@ -101,7 +104,7 @@ export class BoundSocket {
     this.#staging = Buffer.allocUnsafeSlow(STAGING_BYTES)
   }
 
-  /** Whether it keeps the program alive, where the runtime can be told. */
+  /** The socket keeps the program alive, where the runtime lets that be chosen. */
   ref(): void {
     ;(this.#keeper ?? this.#socket).ref?.()
   }
@@ -120,7 +123,9 @@ export class BoundSocket {
     return this.#closing
   }
 
-  /** Any of the unfinished may wait, and they may finish in any order: each has memory and a function of its own. */
+  /**
+   * Any unfinished send may be waiting, and they may finish in any order: each has memory and a function of its own.
+   */
   #sendCounted(slab: Uint8Array, offset: number, length: number, to: Address, address: number): void {
     this.#unfinished++
     try {

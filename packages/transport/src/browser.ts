@@ -1,6 +1,6 @@
 /**
- * The package in a browser, which has no UDP: everything but this machine as a host. Bundlers find it by the condition
- * `browser`.
+ * The package in a browser, which has no UDP: everything but `systemHost()`, which throws. Bundlers find it by the
+ * condition `browser`.
  *
  * @module
  */

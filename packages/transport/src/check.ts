@@ -1,25 +1,26 @@
 /**
- * Checks of what callers give, where it enters: numbers, options, functions. What is wrong is named with what would be
- * right, before anything has changed. For this package and those above it, each with errors of its own class.
+ * Checks what callers pass in, at the entry: numbers, options, functions. An error names the wrong value and says what
+ * would be right, before anything has changed. This package and those above it use these checks, each with errors of
+ * its own class.
  *
  * @module
  */
 
-/** What a value may be. */
+/** A kind of value. */
 export interface Kind<T = unknown> {
-  /** In words that follow "must be". */
+  /** The values it allows, in words that follow "must be". */
   readonly takes: string
-  /** No error shows a value of it. */
+  /** Errors must not show a value of this kind. */
   readonly isSecret?: boolean
-  /** Whether a value is one. */
+  /** Whether a value is of this kind. */
   has(value: unknown): value is T
 }
 
-/** Numbers in a range: `min` and `max` belong to it, and `Infinity`, where that means something. */
+/** Numbers in a range, `min` and `max` included, and `Infinity` where that has a meaning. */
 export interface NumberKind extends Kind<number> {
-  /** The least. */
+  /** The least number. */
   readonly min: number
-  /** The most, but for `Infinity`. */
+  /** The greatest number, apart from `Infinity`. */
   readonly max: number
 }
 
@@ -29,21 +30,21 @@ export interface GroupKind<T extends object> extends Kind<T> {
   readonly kinds: Kinds<T>
 }
 
-/** An option that there has to be. */
+/** The kind of a required option. */
 export type RequiredKind<T> = Kind<T> & {
-  /** Tells it from a kind of an option that may be left out. */
+  /** Tells it from the kind of an optional one. */
   readonly isRequired: true
 }
 
 /**
- * The kind of each option: one without a kind doesn't compile, nor one that there has to be and whose kind doesn't say
- * so.
+ * The kind of each option. An option without a kind doesn't compile, nor does a required option whose kind isn't
+ * required.
  */
 export type Kinds<T> = {
   readonly [K in keyof T]-?: undefined extends T[K] ? Kind<Exclude<T[K], undefined>> : RequiredKind<T[K]>
 }
 
-/** Whole numbers, to which `unit` may add what they count: "of bytes". */
+/** Whole numbers. `unit` may add what they count: "of bytes". */
 export function whole(min: number, max: number = Number.MAX_SAFE_INTEGER, unit = ""): NumberKind {
   const takes = `a whole number${spaced(unit)} from ${min} to ${max}`
   return { takes, min, max, has: (value): value is number => Number.isInteger(value) && isWithin(value, min, max) }
@@ -64,13 +65,13 @@ export function milliseconds(min = 0, max: number = Number.MAX_SAFE_INTEGER): Nu
   return { ...real(min, max), takes: `milliseconds from ${min} to ${max}` }
 }
 
-/** Numbers with fractions, and not 0. */
+/** Numbers with fractions, above 0. */
 export function positive(max: number = Number.MAX_SAFE_INTEGER): NumberKind {
   const has = (value: unknown): value is number => isWithin(value, 0, max) && value > 0
   return { takes: `above 0 and at most ${max}`, min: 0, max, has }
 }
 
-/** As another kind, and `Infinity`, which stands for what `meaning` says: "never". */
+/** Another kind, and `Infinity` with the given `meaning`, such as "never". */
 export function orInfinity(kind: NumberKind, meaning: string): NumberKind {
   const has = (value: unknown): value is number => value === Infinity || kind.has(value)
   return { ...kind, takes: `${kind.takes}, or Infinity: ${meaning}`, has }
@@ -82,12 +83,12 @@ export const FLAG: Kind<boolean> = { takes: "true or false", has: (value) => typ
 /** Any text, the empty one too. */
 export const TEXT: Kind<string> = { takes: "text", has: (value) => typeof value === "string" }
 
-/** Functions of any parameters: what they do with them can't be seen. */
+/** Functions with any parameters: those can't be checked. */
 export function functionThat<T>(does: string): Kind<T> {
   return { takes: `a function that ${does}`, has: (value): value is T => typeof value === "function" }
 }
 
-/** The same kind, for an option that there has to be. */
+/** The same kind, for a required option. */
 export function required<T>(kind: Kind<T>): RequiredKind<T> {
   return { ...kind, isRequired: true }
 }
@@ -101,7 +102,7 @@ export function oneOf<T extends string>(...names: readonly T[]): Kind<T> {
   }
 }
 
-/** Objects of whatever class that have these functions. */
+/** Objects of any class that have these functions. */
 export function objectWith<T extends object>(what: string, ...functions: readonly (keyof T & string)[]): Kind<T> {
   const has = (value: unknown): value is T =>
     isObject(value) && functions.every((name) => typeof value[name] === "function")
@@ -117,7 +118,7 @@ export function group<T extends object>(kinds: Kinds<T>): GroupKind<T> {
   }
 }
 
-/** By duck, since there may be several classes of that name. */
+/** Checked by its members, since there may be several classes of that name. */
 export const ABORT_SIGNAL: Kind<AbortSignal> = {
   takes: "an AbortSignal",
   has: (value): value is AbortSignal =>
@@ -141,19 +142,19 @@ export class Checks {
     return value === 0 ? (0 as T) : value
   }
 
-  /** What to throw for a value. */
+  /** The error to throw for a value. */
   wrong(name: string, should: string, is: unknown): Error {
     return this.#fail(`${name} must be ${should}, not ${show(is)}`)
   }
 
   /**
-   * The options of a call, each looked at once: a copy that nobody changes any more. Refuses names that aren't among
-   * `kinds`, and says which is nearest; an option that is `undefined` counts as not given. `of`: whose they are;
-   * `within`: what goes before their names.
+   * The options of a call, each read once: a copy that later changes don't reach. Refuses names that aren't among
+   * `kinds`, and suggests the nearest; an option that is `undefined` counts as not given. `of`: the name of the call;
+   * `within`: a prefix for the options' names.
    */
   options<T extends object>(of: string, given: T, kinds: Kinds<T>, within = ""): T {
     if (!isObject(given)) throw this.wrong(`what ${of} is given`, `an object of options`, given)
-    // Inherited ones too: they are read like others.
+    // Inherited ones too: they are read like any others.
     for (const name in given) if (!Object.hasOwn(kinds, name)) throw this.#unknown(of, name, Object.keys(kinds))
     const taken: Record<string, unknown> = {}
     for (const name in kinds) {
@@ -189,7 +190,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 
 const SHOWN_MAX = 60
 
-/** A value as an error text shows it: never long, and whatever it is. */
+/** A value as an error text shows it: short, for any value at all. */
 export function show(value: unknown): string {
   switch (typeof value) {
     case "string":
@@ -204,7 +205,7 @@ export function show(value: unknown): string {
   }
 }
 
-/** What it is, without a word of what is in it. */
+/** What kind of value it is, without its content. */
 function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (value instanceof Uint8Array) return `a Uint8Array of ${value.length} bytes`
@@ -212,7 +213,7 @@ function describe(value: unknown): string {
   return typeof value === "string" ? "text" : `${typeof value === "object" ? "an" : "a"} ${typeof value}`
 }
 
-/** The name that was probably meant: with the fewest letters to change, unless that are too many of them. */
+/** The name that was probably meant: the one with the fewest letters to change, unless even these are too many. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   let found: string | undefined
   let least = Math.max(2, name.length / 3) + 1

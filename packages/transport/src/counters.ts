@@ -1,6 +1,6 @@
 import { SOCKET_ERRORS, type SocketErrorCode, type TransportCounters } from "./transport.ts"
 
-/** Counters that only their transport changes. */
+/** The counters as their transport changes them. */
 export type MutableCounters = { -readonly [K in Exclude<keyof TransportCounters, "errors">]: number } & {
   errors: Record<SocketErrorCode, number>
 }

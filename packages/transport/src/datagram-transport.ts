@@ -7,25 +7,24 @@ import { TransportBase } from "./transport-base.ts"
 /** The longest UDP payload over IPv4, and ours over IPv6 too. */
 export const DATAGRAM_BYTES_MAX = 65_507
 
-/** What a system says to a longer datagram. */
+/** A system's error for a longer datagram. */
 export const TOO_LONG: unknown = Object.assign(new Error(`a datagram has at most ${DATAGRAM_BYTES_MAX} bytes`), {
   code: "EMSGSIZE",
 })
 
 /**
- * The batch interface over anything that moves one datagram at a time: tags are put on here, and sockets are a
- * subclass's.
+ * The batch interface over anything that moves one datagram at a time. Tags are added here; a subclass has the sockets.
  */
 export abstract class DatagramTransport extends TransportBase {
   readonly #queue = new ReceiveQueue()
   readonly #row = new RowSealer(this.sealers, DATAGRAM_BYTES_MAX)
   readonly #receive = (batch: ReceiveBatch): void => this.handOver(batch)
 
-  /** What can carry datagrams to this address; `unsendable`: nothing, `full`: later. */
+  /** Whether a datagram can be sent to this address: `unsendable`: never; `full`: later. */
   protected abstract readiness(to: Address): "ready" | "full" | "unsendable"
   /**
-   * Sends `slab[offset, offset + length)`, which is the caller's again on return. Fails by {@link
-   * DatagramTransport.failed}, now or later.
+   * Sends `slab[offset, offset + length)`; on return the caller may use these bytes again. Reports a failure by
+   * {@link DatagramTransport.failed}, now or later.
    */
   protected abstract sendOne(slab: Uint8Array, offset: number, length: number, to: Address, address: number): void
 
@@ -56,8 +55,8 @@ export abstract class DatagramTransport extends TransportBase {
   }
 
   /**
-   * Takes a copy of a datagram that came; it is handed over with others by {@link DatagramTransport.deliver}, or now if
-   * there is no room for more.
+   * Queues a copy of a received datagram for {@link DatagramTransport.deliver}. If there is no room for it, delivers
+   * the queued ones first.
    */
   protected received(bytes: Uint8Array, host: string, port: number): void {
     if (this.isClosed) return
@@ -69,14 +68,14 @@ export abstract class DatagramTransport extends TransportBase {
     this.#queue.push(bytes, address)
   }
 
-  /** Hands over what was received; answers whether there was anything. */
+  /** Delivers the queued datagrams; returns whether there were any. */
   protected deliver(): boolean {
     if (this.#queue.count === 0 || this.isClosed) return false
     this.#queue.deliver(this.#receive)
     return true
   }
 
-  /** Counts a datagram that came and isn't handed over. */
+  /** Counts a received datagram that isn't delivered. */
   protected dropped(): void {
     this.counts.datagramsDropped++
   }

@@ -1,5 +1,5 @@
 /**
- * Faults on top of real sockets: what a lossy path does, without needing one.
+ * Faults on top of real sockets, which behave like those of a lossy path.
  *
  * @module
  */
@@ -22,15 +22,15 @@ import { type Kinds, objectWith, required } from "./check.ts"
 import { checks, PROBABILITY, SEED } from "./simulated/check.ts"
 import { Random } from "./simulated/random.ts"
 
-/** What {@link withFaults} loses. */
+/** What {@link withFaults} loses, and by which seed. */
 export interface FaultOptions {
-  /** Decides which datagrams are lost. A whole number of 32 bits. */
+  /** Seed that decides which datagrams are lost. A whole number of 32 bits. */
   readonly seed: number
   /** Share of the datagrams lost in each direction, 0 to 1; default 0. */
   readonly lossRate?: number
-  /** Share of what is sent, 0 to 1; default `lossRate`. */
+  /** Share of sent datagrams, 0 to 1; default `lossRate`. */
   readonly sendLossRate?: number
-  /** Share of what is received, 0 to 1; default `lossRate`. */
+  /** Share of received datagrams, 0 to 1; default `lossRate`. */
   readonly receiveLossRate?: number
 }
 
@@ -41,23 +41,22 @@ const FAULT_OPTIONS: Kinds<FaultOptions> = {
   receiveLossRate: PROBABILITY,
 }
 
-/** What the decorator did. Only it changes them. */
+/** What the faulty host has lost. Only the host changes these counters. */
 export interface FaultCounters {
-  /** Datagrams lost on their way out. */
+  /** Outgoing datagrams lost. */
   sendLost: number
-  /** Datagrams lost on their way in. */
+  /** Incoming datagrams lost. */
   receiveLost: number
 }
 
 /**
- * A host whose transports lose datagrams, decided by a seed and counted. Throws a `RangeError` for options that are
- * none.
+ * A host whose transports lose datagrams, as a seed decides, and count them. Throws a `RangeError` for invalid options.
  */
 export function withFaults(
   host: Host,
   options: FaultOptions,
 ): Host & {
-  /** What was lost so far. */
+  /** The losses so far. */
   readonly faults: FaultCounters
 } {
   return new FaultyHost(host, options)
@@ -132,19 +131,19 @@ class Loss {
   }
 }
 
-/** What is left of a batch to send, and which of its rows each row was. */
+/** The rows left of a batch to send, with the original index of each. */
 interface Kept {
   readonly batch: SendBatch
   readonly rows: Int32Array
 }
 
-/** Does what the transport below does, less some datagrams. */
+/** The transport below, without some datagrams. */
 class FaultyTransport implements Transport {
   readonly #transport: Transport
   readonly #sending: Loss
   readonly #receiving: Loss
   readonly #faults: FaultCounters
-  /** Away while it is used: a send within a send, as from an error function, makes one of its own. */
+  /** `undefined` while in use: a send within a send, as from an error function, makes its own. */
   #spare: Kept | undefined
 
   constructor(transport: Transport, sending: Loss, receiving: Loss, faults: FaultCounters) {
@@ -163,7 +162,8 @@ class FaultyTransport implements Transport {
   }
 
   /**
-   * Of the transport below: what is lost on its way out was not sent there, what is lost on its way in was received.
+   * The counters of the transport below: it never sent the lost outgoing datagrams, and it did receive the lost
+   * incoming ones.
    */
   get counters(): TransportCounters {
     return this.#transport.counters
@@ -195,7 +195,7 @@ class FaultyTransport implements Transport {
     })
   }
 
-  /** Takes the lost rows out of a batch, in place. */
+  /** Removes the lost rows from a batch, in place. */
   #thin(batch: { -readonly [K in keyof ReceiveBatch]: ReceiveBatch[K] }): void {
     let kept = 0
     for (let row = 0; row < batch.count; row++) if (!this.#receiving.next()) copyReceiveRow(batch, row, kept++)

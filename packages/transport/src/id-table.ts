@@ -1,4 +1,4 @@
-/** Objects by small integers ≥ 1; a released id is given again. */
+/** Objects by small integers ≥ 1; a released id is used again. */
 export class IdTable<T> {
   readonly #noun: string
   readonly #items: (T | undefined)[] = [undefined]

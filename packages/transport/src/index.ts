@@ -1,5 +1,5 @@
 /**
- * UDP in batches behind one noun, `Host`; the only package that touches the operating system.
+ * UDP in batches behind one interface, `Host`; the only package that touches the operating system.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 import type * as Native from "@x/native"
 import { type Runtime, runtimeOf } from "./runtime.ts"
 
-/** The helper, as much of it as the runtime takes, or why there is none. */
+/** The native helper, or as much of it as the runtime can use, or the reason why there is none. */
 export type NativeHelper = {
   /** Node, unless given. */
   readonly runtime?: Runtime
@@ -14,9 +14,9 @@ export type NativeHelper = {
   | { readonly native?: undefined; readonly reason: string }
 )
 
-/** Loads the optional native helper. `X_TRANSPORT=dgram` in the environment does without it. */
+/** Loads the optional native helper, unless `X_TRANSPORT=dgram` is in the environment. */
 export async function loadNative(runtime: Runtime = runtimeOf(process.versions)): Promise<NativeHelper> {
-  // Before the environment is read, which Deno asks its user about.
+  // Checked before reading the environment: Deno asks its user about that.
   if (runtime.helper === "nothing") return { runtime, reason: "this runtime takes none" }
   if (process.env["X_TRANSPORT"] === "dgram") return { runtime, reason: "X_TRANSPORT=dgram asks for none" }
   try {

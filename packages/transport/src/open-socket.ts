@@ -1,5 +1,5 @@
 /**
- * Opens sockets: from the helper's descriptor where there is one, else as `dgram` makes them.
+ * Opens sockets: from the helper's descriptor where there is one, otherwise by `dgram`.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { NativeHelper } from "./native.ts"
 import { NODE, type Runtime } from "./runtime.ts"
 import { TIMER_MS_MAX } from "./timer.ts"
 
-/** What is told of buffers whose sizes `dgram` doesn't know: the least that systems give unasked. */
+/** Reported for buffers whose sizes `dgram` doesn't know: the smallest default of any system. */
 const BUFFERS_UNKNOWN = { receiveBufferBytes: 65_536, sendBufferBytes: 65_536 }
 
 export interface SocketOptions {
@@ -23,7 +23,7 @@ export interface SocketOptions {
   readonly sendBufferBytes: number
 }
 
-/** Adds to `notes` what is less than could be. Rejects with the system's error. */
+/** Adds shortcomings to `notes`. Rejects with the system's error. */
 export async function openSocket(
   options: SocketOptions,
   { native, runtime = NODE }: NativeHelper,
@@ -33,8 +33,7 @@ export async function openSocket(
     try {
       return await openNatively(options, native, notes)
     } catch (error) {
-      // Whatever it is, plain dgram is tried: if that fails too, its error counts, and if it doesn't, this one is a
-      // shortcoming.
+      // After any error plain dgram is tried. If that fails too, its error counts; otherwise this error becomes a note.
       const socket = await openPlain(options, runtime)
       notes.add(`the native helper failed (${(error as Error).message}), so that long datagrams may be fragmented`)
       return socket
@@ -43,7 +42,9 @@ export async function openSocket(
   return openPlain(options, runtime)
 }
 
-/** For the helper to read from and send by; until it has taken it over, `close` is the caller's. */
+/**
+ * Opens a socket for the helper to read and send with. Until the helper has taken it over, the caller has to close it.
+ */
 export async function openForBatches(
   options: SocketOptions,
   native: NonNullable<NativeHelper["native"]>,
@@ -88,7 +89,7 @@ async function openNatively(
 async function openPlain(options: SocketOptions, { hasBufferSizes, unrefsAtOnce }: Runtime): Promise<BoundSocket> {
   const { family, host, port } = options
   const socket = createSocketFor(family)
-  // Before it waits for its first datagram; a timer keeps the program alive in its place.
+  // Must precede the wait for the first datagram; a timer keeps the program alive instead.
   if (!unrefsAtOnce) socket.unref()
   try {
     await listening(socket, () => socket.bind({ port, address: host, exclusive: true }))
@@ -105,7 +106,7 @@ function createSocketFor(family: 4 | 6): Socket {
   return createSocket({
     type: family === 4 ? "udp4" : "udp6",
     ipv6Only: family === 6,
-    // Addresses are literal here, yet every send would ask the resolver.
+    // Addresses are literal here, but without this every send would ask the resolver.
     lookup: (address, _options, callback) => callback(null, address, family),
   })
 }
@@ -121,13 +122,13 @@ function listening(socket: Socket, bind: () => void): Promise<void> {
   })
 }
 
-/** Asks for buffer sizes and reads back, in the unit of the request: Linux shows twice what it gives. */
+/** Sets buffer sizes and reads them back, in the unit of the request: Linux reports twice the size it grants. */
 function setBuffers(socket: Socket, asked: SocketOptions): { receiveBufferBytes: number; sendBufferBytes: number } {
   try {
     socket.setRecvBufferSize(asked.receiveBufferBytes)
     socket.setSendBufferSize(asked.sendBufferBytes)
   } catch {
-    // Refused, as some systems do beyond their limit: what there is is read back, and a shortfall noted.
+    // Some systems refuse sizes beyond their limit: the actual size is read back, and a shortfall noted.
   }
   const unit = process.platform === "linux" ? 2 : 1
   return { receiveBufferBytes: socket.getRecvBufferSize() / unit, sendBufferBytes: socket.getSendBufferSize() / unit }

@@ -5,10 +5,10 @@ import type { ReceiveBatch } from "./transport.ts"
  */
 export const ROWS_MAX = 64
 
-/** Bytes of the slab: a full batch of datagrams that fit an Ethernet frame, or two of the longest there are. */
+/** Bytes of the slab: a full batch of datagrams that fit an Ethernet frame, or two of the longest datagrams. */
 const SLAB_BYTES = 131_072
 
-/** Datagrams copied one behind the other into one slab, and handed over as a batch. */
+/** Datagrams copied one after the other into one slab, and delivered as a batch. */
 export class ReceiveQueue {
   #slab = new Uint8Array(SLAB_BYTES)
   readonly #slabs = [this.#slab]
@@ -46,11 +46,11 @@ export class ReceiveQueue {
     batch.address[row] = address
     batch.opener[row] = 0
     batch.verdict[row] = 0
-    // Rows start on a word, so that whoever reads them can do it by words.
+    // Rows are aligned to eight bytes, so that they can be read by words.
     this.#usedBytes = (this.#usedBytes + bytes.length + 7) & ~7
   }
 
-  /** Hands over what is there; the rows are free again afterwards, also when `receive` throws. */
+  /** Delivers the queued datagrams; the rows are free again afterwards, even if `receive` throws. */
   deliver(receive: (batch: ReceiveBatch) => void): void {
     if (this.#batch.count === 0) return
     try {
@@ -58,7 +58,7 @@ export class ReceiveQueue {
     } finally {
       this.#batch.count = 0
       this.#usedBytes = 0
-      // Whoever was handed it may have transferred it to a worker.
+      // The receive function may have transferred the slab to a worker.
       if (this.#slab.length === 0) this.#slabs[0] = this.#slab = new Uint8Array(SLAB_BYTES)
     }
   }

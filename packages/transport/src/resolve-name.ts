@@ -5,12 +5,12 @@ import { show } from "./check.ts"
 import { checkScope } from "./scope.ts"
 import { TransportError } from "./transport-error.ts"
 
-/** The addresses of a name as the system's resolver gives them, in its order; a literal address is its own. */
+/** The addresses of a name from the system's resolver, in its order; a literal address resolves to itself. */
 export async function resolveName(name: string, signal?: AbortSignal): Promise<ResolvedAddress[]> {
   signal?.throwIfAborted()
-  // The resolver has no address for an empty name, and no error either.
+  // For an empty name the resolver has no address, but no error either.
   if (typeof name !== "string" || name === "")
-    throw new TransportError("name-not-found", `a name has letters; ${show(name)} is none`)
+    throw new TransportError("name-not-found", `a name must be text and not empty, not ${show(name)}`)
   const literal = parseHost(name)
   if (literal !== undefined) {
     checkScope(literal.scope, (message) => new TransportError("name-not-found", message))

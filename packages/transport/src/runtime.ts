@@ -1,53 +1,56 @@
 /**
- * How much of the native helper each runtime takes, and how its `dgram` differs from Node's. Nothing else here knows
- * one runtime from another.
+ * How much of the native helper each runtime can use, and how its `dgram` differs from Node's. No other file here
+ * distinguishes runtimes.
  *
  * @module
  */
 
 export interface Runtime {
-  /** `"batches"`: all of it; `"sockets"`: `dgram` takes what it opens; `"nothing"`: it isn't loaded. */
+  /**
+   * How much of the helper it uses. `"batches"`: all of it; `"sockets"`: `dgram` gets the sockets that the helper
+   * opens; `"nothing"`: it isn't loaded.
+   */
   readonly helper: "batches" | "sockets" | "nothing"
-  /** Whether the buffer sizes that `dgram` sets and reads are the system's. */
+  /** Whether `dgram` sets and reads the system's buffer sizes. */
   readonly hasBufferSizes: boolean
-  /** Whether `unref` of `dgram` lets the program end although the socket waits for a datagram already. */
+  /** Whether `unref` of `dgram` lets the program end even if the socket is already waiting for a datagram. */
   readonly unrefsAtOnce: boolean
-  /** How many turns the event loop may make, when each leaves an immediate, until it has looked at the sockets. */
+  /** How many turns the event loop may make before it looks at the sockets, if each turn sets an immediate. */
   readonly turnsToRead: number
-  /** What is less than on Node, why, and what it costs: a sentence for the notes. */
+  /** A sentence for the notes: what is missing compared with Node, why, and what that costs. */
   readonly note?: string
 }
 
 export const NODE: Runtime = { helper: "batches", hasBufferSizes: true, unrefsAtOnce: true, turnsToRead: 1 }
 
 /**
- * What the costs are told from: 100 MiB over loopback in datagrams of 1,200 B took 0.55 s of CPU at both ends together
- * on Node, 2.6 s on Bun 1.4 and 5.6 s on Deno 2.9.
+ * The measurement behind the costs in the notes: 100 MiB over loopback in datagrams of 1,200 B took 0.55 s of CPU at
+ * both ends together on Node, 2.6 s on Bun 1.4 and 5.6 s on Deno 2.9.
  */
 const BUN: Runtime = {
   helper: "sockets",
   hasBufferSizes: true,
   unrefsAtOnce: true,
   turnsToRead: 1,
-  // A call of libuv ends the process there.
+  // On Bun a call to libuv ends the process.
   note: "datagrams go one by one, at some five times the CPU of Node's batches: the native helper needs libuv for them, which Bun hasn't",
 }
 
 /**
- * Its `dgram` refuses descriptors that it didn't open, and allocates what was given as the size of the receive buffer
- * for each datagram. Its libuv tells of a socket's first event only, and it panics when a channel of the helper is
- * closed. Loading the helper would ask the user for a permission that is of no use.
+ * Deno's `dgram` refuses descriptors that it didn't open, and for each datagram it allocates the size set for the
+ * receive buffer. Its libuv reports only a socket's first event, and Deno panics when a channel of the helper is
+ * closed. Loading the helper would ask the user for a useless permission.
  */
 const DENO: Runtime = {
   helper: "nothing",
   hasBufferSizes: false,
   unrefsAtOnce: false,
-  // Seen were up to 128: its executor looks at sockets once in 61 tasks, unless it has nothing to do.
+  // Up to 128 were seen: Deno's executor looks at sockets once in 61 tasks, unless it is idle.
   turnsToRead: 256,
   note: "datagrams go one by one, at some ten times the CPU of Node's batches, long ones may be fragmented, and buffers have the system's default size: Deno's dgram takes no sockets of the native helper",
 }
 
-/** The runtime with these `process.versions`. One that isn't known is taken for Node. */
+/** The runtime with these `process.versions`. An unknown one is taken for Node. */
 export function runtimeOf({ bun, deno }: NodeJS.ProcessVersions): Runtime {
   if (deno !== undefined) return DENO
   return bun === undefined ? NODE : BUN

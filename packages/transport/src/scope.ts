@@ -1,8 +1,8 @@
 import { networkInterfaces } from "node:os"
 
 /**
- * Throws for the scope of an address (`eth0` of `fe80::1%eth0`) that names no interface: Node would lose it silently
- * and send elsewhere. Windows numbers its scopes.
+ * Throws if the scope of an address (`eth0` of `fe80::1%eth0`) names no interface: Node would drop it silently and send
+ * elsewhere. On Windows scopes are numbers.
  */
 export function checkScope(scope: string, makeError: (message: string) => Error): void {
   if (scope === "") return

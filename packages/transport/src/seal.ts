@@ -6,7 +6,7 @@ import type { IdTable } from "./id-table.ts"
 /** No tag is longer. */
 const TAG_BYTES_MAX = 64
 
-/** Throws `RangeError` for a row that reaches out of its slab; answers its length. */
+/** Throws a `RangeError` for a row that extends beyond its slab; returns its length. */
 export function checkRow(batch: SendBatch, row: number, slab: Uint8Array, sealer: Sealer | undefined): number {
   const offset = batch.offset[row]!
   const length = batch.length[row]!
@@ -18,9 +18,9 @@ export function checkRow(batch: SendBatch, row: number, slab: Uint8Array, sealer
   return length
 }
 
-/** Seals rows of a batch: where they lie, or in memory of its own that the next row overwrites. */
+/** Seals rows of a batch in place, or in memory of its own that the next row overwrites. */
 export class RowSealer {
-  /** Where the last row lies, sealed. */
+  /** Holds the last row, sealed. */
   slab: Uint8Array = new Uint8Array(0)
   offset = 0
   length = 0
@@ -33,14 +33,14 @@ export class RowSealer {
     this.#datagramBytesMax = datagramBytesMax
   }
 
-  /** Memory that rows are sealed in which can't be where they lie. */
+  /** Memory for rows that can't be sealed in place. */
   get staging(): Uint8Array {
     return (this.#staging ??= new Uint8Array(this.#datagramBytesMax + TAG_BYTES_MAX))
   }
 
   /**
-   * Throws `RangeError` for a row that reaches out of its slab. One that is too long for any datagram isn't sealed:
-   * {@link RowSealer.length} says so.
+   * Throws a `RangeError` for a row that extends beyond its slab. A row too long for any datagram isn't sealed:
+   * {@link RowSealer.length} shows that.
    */
   seal(batch: SendBatch, row: number, slab: Uint8Array, isStaged = false): void {
     const id = batch.sealer[row]!

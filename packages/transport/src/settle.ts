@@ -1,4 +1,4 @@
-// Kept from before a test replaces them: virtual time doesn't wait for faked time.
+// Saved before a test can replace it: virtual time must not wait for faked time.
 const { setTimeout: later } = globalThis
 const soon = (globalThis.setImmediate as typeof globalThis.setImmediate | undefined) ?? byMessage()
 
@@ -9,12 +9,12 @@ export function settle(): Promise<void> {
   })
 }
 
-/** Browsers have no `setImmediate`, and a timer of theirs that follows another takes 4 ms. */
+/** Browsers have no `setImmediate`, and a nested timer takes 4 ms there. */
 function byMessage(): (run: () => void) => void {
   if (typeof MessageChannel === "undefined") return (run) => void later(run, 0)
   const { port1, port2 } = new MessageChannel()
   const waiting: (() => void)[] = []
-  // As browsers have it, for which Node's types know another way.
+  // As in browsers; Node's types only know another way.
   Object.assign(port1, { onmessage: () => waiting.shift()?.() })
   return (run) => {
     waiting.push(run)

@@ -1,38 +1,38 @@
 /**
- * Tells a program that it waits for a simulated network of which it doesn't let time pass: it would wait for ever, and
- * nothing else would say why.
+ * Warns a program that waits for a simulated network without letting its time pass: it would wait for ever, and nothing
+ * else would say why.
  *
  * @module
  */
 
-/** What is looked at: a network in virtual time. */
+/** A network in virtual time, to be watched. */
 export interface VirtualNetwork {
-  /** Time is being let pass. */
+  /** Whether a call is letting time pass. */
   readonly isRunning: boolean
-  /** A call of its hosts' users that waits, `"endpoint.join()"`. */
+  /** A waiting call of one of its hosts' users, such as `"endpoint.join()"`. */
   readonly waitingCall: string | undefined
 }
 
-/** What is needed of the program. */
+/** The program that is warned. */
 export interface Program {
   /**
-   * Calls the function every so many milliseconds of real time, and when the program has nothing else to do; neither
-   * keeps it alive. Returns what ends that.
+   * Calls `look` every `ms` milliseconds of real time, and `lookIdle` when the program has nothing else to do; neither
+   * keeps it alive. Returns a function that ends this.
    */
   watch(ms: number, look: () => void, lookIdle: () => void): () => void
   warn(text: string): void
 }
 
 const LOOK_MS = 500
-/** A program may be busy with something else between two calls that let time pass. */
+/** Looks before the warning: a program may be busy with something else between two calls that let time pass. */
 const LOOKS = 4
 
-/** Looks at the network that was used last: earlier ones may have been left as they were, as tests leave them. */
+/** Watches the network used last: earlier ones may have been abandoned, as tests do. */
 export class Standstill {
   readonly #program: Program
   readonly #told = new WeakSet<VirtualNetwork>()
   #network: VirtualNetwork | undefined
-  /** How often in a row a call waited and time stood still. */
+  /** Looks in a row at which a call waited and time stood still. */
   #looks = 0
   #end: (() => void) | undefined
 
@@ -40,7 +40,7 @@ export class Standstill {
     this.#program = program
   }
 
-  /** Somebody does something with the network, or lets its time pass. */
+  /** The program uses the network, or lets its time pass. */
   use(network: VirtualNetwork): void {
     this.#looks = 0
     if (this.#network === network || this.#told.has(network)) return
@@ -52,7 +52,7 @@ export class Standstill {
     )
   }
 
-  /** Nobody of the network can wait any more. */
+  /** No call of the network can wait any more. */
   leave(network: VirtualNetwork): void {
     if (this.#network === network) this.#stop()
   }
@@ -76,10 +76,10 @@ export class Standstill {
   }
 }
 
-// Kept from before a test replaces them.
+// Saved before a test can replace them.
 const { setInterval: every, clearInterval: stop } = globalThis
 
-/** Runtimes differ: a page has no `process`, and its timers keep nothing alive; Deno's are numbers. */
+/** Runtimes differ: a page has no `process`, and its timers keep nothing alive; Deno's timers are numbers. */
 const THIS_PROGRAM: Program = {
   watch(ms, look, lookIdle) {
     const { process: runtime, Deno: deno } = globalThis as {
@@ -103,5 +103,5 @@ const THIS_PROGRAM: Program = {
   },
 }
 
-/** That of this program. */
+/** The standstill watch of this program. */
 export const standstill: Standstill = new Standstill(THIS_PROGRAM)

@@ -1,4 +1,4 @@
-/** Cryptography of Node, in the raw bytes that a protocol sends. */
+/** Node's cryptography, on the raw bytes that a protocol sends. */
 
 import {
   createCipheriv,
@@ -13,7 +13,7 @@ import {
 import type { SyncCrypto } from "./sync-crypto.ts"
 
 const TAG_BYTES = 16
-/** What PKCS #8 has before the 32 bytes of an X25519 key (RFC 8410). */
+/** The PKCS #8 header before the 32 bytes of an X25519 key (RFC 8410). */
 const PRIVATE_HEADER = Uint8Array.of(0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x6e, 4, 0x22, 4, 0x20)
 /** The same kind of key as a JWK (RFC 8037). */
 const X25519 = { kty: "OKP", crv: "X25519" } as const
@@ -29,12 +29,12 @@ export const systemCrypto: SyncCrypto = {
   aesGcmOpen(key, nonce, associated, sealed) {
     const end = sealed.length - TAG_BYTES
     if (end < 0) return undefined
-    // The length is named: without it a shorter tag would do (F36).
+    // The length is given because a shorter tag would be accepted without it (F36).
     const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES }).setAAD(associated)
     decipher.setAuthTag(sealed.subarray(end))
     const plaintext = decipher.update(sealed.subarray(0, end))
-    // The trace of an error that nobody reads costs three times what the check does, and whoever floods makes one each
-    // time.
+    // The stack trace of an error that nobody reads costs three times as much as the check, and a flood would cause one
+    // per datagram.
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
     try {
@@ -53,15 +53,15 @@ export const systemCrypto: SyncCrypto = {
     try {
       return diffieHellman({ privateKey: privateKeyOf(privateKey), publicKey: theirs })
     } catch {
-      // OpenSSL refuses points of small order, whose result would be zero.
+      // OpenSSL refuses points of small order: their result would be zero.
       return undefined
     }
   },
 }
 
 /**
- * OpenSSL 3.0, which Node 20 has, takes 0.7 ms to decode a private key and a tenth of that as a JWK, whose public part
- * it doesn't look at. Later ones decode it as fast, and Node 26 wants the public part to be right, which isn't known
+ * OpenSSL 3.0, in Node 20, takes 0.7 ms to decode a private key, but a tenth of that for a JWK, and it ignores the
+ * public part of a JWK. Later versions decode PKCS #8 as fast, and Node 26 checks the public part, which isn't known
  * yet. Each join has up to six keys.
  */
 const isDecodingSlow = process.versions.openssl?.startsWith("3.0.") ?? false

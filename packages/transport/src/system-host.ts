@@ -20,12 +20,12 @@ import { type Alarm, Timer } from "./timer.ts"
 import { TurnEnd } from "./turn-end.ts"
 import { warnOfLess } from "./warn.ts"
 
-/** The machine that this program runs on. */
+/** The machine this program runs on. */
 export function systemHost(): Host {
   return new SystemHost()
 }
 
-/** Random numbers are drawn this many at a time: a call for four bytes costs as much as one for a thousand. */
+/** How many random numbers are drawn at a time: a call for four bytes costs as much as one for a thousand. */
 const RANDOM_WORDS = 256
 
 class SystemHost implements Host {
@@ -33,7 +33,7 @@ class SystemHost implements Host {
   readonly #turnEnd = new TurnEnd(runtimeOf(process.versions).turnsToRead)
   readonly #words = new Uint32Array(RANDOM_WORDS)
   #nextWord = RANDOM_WORDS
-  /** The helper's, once `bind` has loaded it. */
+  /** The native helper's alarm, once `bind` has loaded it. */
   #openAlarm: ((ring: () => void) => Alarm) | undefined
 
   now(): number {

@@ -2,25 +2,25 @@ import { performance } from "node:perf_hooks"
 import type { WakeUp } from "./host.ts"
 import type { Due, TurnEnd } from "./turn-end.ts"
 
-/** The least that `setTimeout` can wait. */
+/** The shortest wait of `setTimeout`, in milliseconds. */
 export const TIMER_MS = 1
-/** The most: `setTimeout` takes a longer time for 1 ms. */
+/** The longest wait, in milliseconds: `setTimeout` treats anything longer as 1 ms. */
 export const TIMER_MS_MAX: number = 2 ** 31 - 1
 
-/** Rings once after a delay, or some time sooner where that is very long. Set again, it forgets the delay before. */
+/** Rings once after a delay, or sooner if the delay is very long. Setting it again replaces the previous delay. */
 export interface Alarm {
   set(delayMs: number): void
   /** Whether it keeps the program alive; at first it does. */
   ref(): void
   unref(): void
-  /** Gives back what the system lent. */
+  /** Releases the system's resources. */
   close(): void
 }
 
 /**
- * One deadline over one alarm, which is set anew only for an earlier deadline: moving a deadline back is free. Over a
- * timer of Node's it may be late by what that is too coarse for: a loop that turned until then would take a whole CPU,
- * and have less of one than it needs when datagrams come.
+ * One deadline on one alarm. The alarm is set again only for an earlier deadline, so moving a deadline back is free. On
+ * a Node timer it may be late by the timer's coarseness: to spin until the deadline would take a whole CPU, and leave
+ * too little when datagrams come.
  */
 export class Timer implements WakeUp, Due {
   readonly #turnEnd: TurnEnd
@@ -46,7 +46,7 @@ export class Timer implements WakeUp, Due {
   }
 
   at(deadlineMs: number): void {
-    // It would be neither due nor not, for ever.
+    // NaN compares false with any time: such a deadline would be neither due nor still to come.
     if (Number.isNaN(deadlineMs)) throw new RangeError("a deadline is a number of milliseconds, not NaN")
     this.#deadlineMs = deadlineMs
     this.#turnEnd.cancel(this)
@@ -97,7 +97,7 @@ export class Timer implements WakeUp, Due {
     this.#firesMs = Infinity
   }
 
-  /** The alarm may have been set for an earlier deadline, or come early: Node counts from when the turn began. */
+  /** The alarm may have been set for an earlier deadline, or may ring early: Node counts from the start of the turn. */
   readonly #ring = (): void => {
     this.#firesMs = Infinity
     if (this.#deadlineMs < Infinity) this.#set()
@@ -116,7 +116,7 @@ class NodeAlarm implements Alarm {
   set(delayMs: number): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(this.#ring, Math.min(TIMER_MS_MAX, Math.max(TIMER_MS, Math.ceil(delayMs))))
-    // Not every runtime's timers can be told.
+    // Not every runtime's timers have `unref`.
     if (!this.#isRef) this.#timer.unref?.()
   }
 

@@ -12,7 +12,7 @@ import type {
 } from "./transport.ts"
 import { IdTable } from "./id-table.ts"
 
-/** What all transports have: tables, counters and the functions of the user. How datagrams move is a subclass's. */
+/** What all transports share: tables, counters and the functions of the user. A subclass moves the datagrams. */
 export abstract class TransportBase implements Transport {
   abstract readonly capabilities: Capabilities
   abstract readonly localAddresses: readonly Address[]
@@ -31,19 +31,19 @@ export abstract class TransportBase implements Transport {
 
   abstract send(batch: SendBatch): number
   abstract open(batch: ReceiveBatch): void
-  /** As `Transport.ref`; nothing, where nothing keeps a program alive. */
+  /** As `Transport.ref`; does nothing where nothing keeps a program alive. */
   ref(): void {}
-  /** As `Transport.unref`; nothing, where nothing keeps a program alive. */
+  /** As `Transport.unref`; does nothing where nothing keeps a program alive. */
   unref(): void {}
   protected abstract closeSockets(): Promise<void>
-  /** Makes an error of the user's code known, once, and returns. */
+  /** Reports an error of the user's code, once, and returns. */
   protected abstract surface(error: unknown): void
 
   get counters(): TransportCounters {
     return this.counts
   }
 
-  /** Addresses somebody holds, for tests of leaks. */
+  /** Addresses with references, for tests of leaks. */
   get addressCount(): number {
     return this.addresses.heldCount
   }
@@ -106,7 +106,7 @@ export abstract class TransportBase implements Transport {
     return this.#closing !== undefined
   }
 
-  /** Hands over a batch that came. */
+  /** Delivers a received batch. */
   protected handOver(batch: ReceiveBatch): void {
     try {
       this.#receive(batch)
@@ -125,7 +125,7 @@ export abstract class TransportBase implements Transport {
     }
   }
 
-  /** Counts a failed call and tells it. What a close leaves unsent is no failure. */
+  /** Counts and reports a failed call. Datagrams left unsent by a close don't count as failed. */
   protected failed(cause: unknown, operation: SocketError["operation"], address: number, bytes: number): void {
     if (this.isClosed) {
       if (operation === "send") this.counts.datagramsUnsendable++

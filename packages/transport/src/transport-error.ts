@@ -1,6 +1,6 @@
-/** What can go wrong before there is a transport; afterwards errors are counted, not thrown. */
+/** What can go wrong before there is a transport. Later errors are counted, not thrown. */
 export type TransportErrorCode =
-  /** Another program has the UDP port. */
+  /** Another program uses the UDP port. */
   | "address-in-use"
   /** No interface of this machine has the address. */
   | "address-not-available"
@@ -8,18 +8,18 @@ export type TransportErrorCode =
   | "permission"
   /** Binding failed for another reason. */
   | "bind-failed"
-  /** No socket of any family could be had. */
+  /** No socket of any family could be opened. */
   | "no-family"
   /** The resolver knows no address of the name. */
   | "name-not-found"
-  /** An option that there isn't, or a value that it can't have. */
+  /** An unknown option, or an invalid value of one. */
   | "invalid-option"
 
 /** The one error class of this package. The message says what to do. */
 export class TransportError extends Error {
-  /** Tells it from other errors, where `instanceof` doesn't: two copies of the package, say. */
+  /** Identifies the error even where `instanceof` fails, as with two copies of the package. */
   override readonly name = "TransportError"
-  /** What went wrong, for a program to decide by. */
+  /** What went wrong, for programs to test. */
   readonly code: TransportErrorCode
 
   constructor(code: TransportErrorCode, message: string, cause?: unknown) {

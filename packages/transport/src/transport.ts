@@ -1,5 +1,5 @@
 /**
- * Datagrams in and out, in batches: what a host's sockets are to those above.
+ * Datagrams in and out, in batches: a host's sockets as the layers above see them.
  *
  * @module
  */
@@ -7,11 +7,14 @@
 import type { Address } from "./addresses.ts"
 import { Checks, whole } from "./check.ts"
 
-/** What this transport on this machine can do. Nothing here is an error: less of it means slower or more careful. */
+/**
+ * What this transport can do on this machine. A missing ability is no error: it makes the transport slower or more
+ * careful.
+ */
 export interface Capabilities {
   /** The families with an open socket. */
   readonly families: readonly (4 | 6)[]
-  /** `true`: DF is set, and a datagram too long for the path is refused (EMSGSIZE) or lost, never cut up. */
+  /** `true`: DF is set, and a datagram too long for the path is refused (EMSGSIZE) or lost, never fragmented. */
   readonly dontFragment: boolean
   /** Segmentation offload on sending: many datagrams pass the network stack as one. */
   readonly gso: boolean
@@ -19,15 +22,15 @@ export interface Capabilities {
   readonly gro: boolean
   /** `true`: one system call moves many datagrams. */
   readonly batch: boolean
-  /** The coarseness of `WakeUp`, milliseconds. Work due sooner goes through `Host.defer`. */
+  /** The resolution of `WakeUp`, milliseconds. Work due sooner goes through `Host.defer`. */
   readonly timerMs: number
-  /** The longest datagram that can be handed over, bytes of UDP payload. */
+  /** The longest datagram that can be sent or received, bytes of UDP payload. */
   readonly datagramBytesMax: number
   /** SO_RCVBUF in bytes as read back; the smaller of the two sockets'. */
   readonly receiveBufferBytes: number
   /** SO_SNDBUF in bytes as read back; the smaller of the two sockets'. */
   readonly sendBufferBytes: number
-  /** One sentence for each thing that is missing or less than asked for, with its cause and cure. */
+  /** One sentence for each thing that is missing or less than requested, with its cause and remedy. */
   readonly notes: readonly string[]
 }
 
@@ -37,14 +40,14 @@ export interface Capabilities {
 export interface SendBatch {
   /** Rows to send, from the front; the caller sets it. */
   count: number
-  /** Rows there are. */
+  /** The number of rows. */
   readonly capacity: number
   /** Id of the registered slab that holds the datagram. */
   readonly slab: Int32Array
   /** Where in its slab the datagram begins. */
   readonly offset: Int32Array
   /**
-   * Bytes without the tag; a sealer that seals in place writes its tag behind them, so a slab has that much room there.
+   * Bytes without the tag. A sealer that seals in place writes its tag after them, so the slab needs room for it there.
    */
   readonly length: Int32Array
   /** Id from {@link Transport.internAddress}. */
@@ -53,7 +56,7 @@ export interface SendBatch {
   readonly sealer: Int32Array
 }
 
-/** Datagrams received: valid during the call of the receive function, overwritten after it. */
+/** Received datagrams: valid during the call of the receive function, overwritten after it. */
 export interface ReceiveBatch {
   /** Rows received, from the front. */
   readonly count: number
@@ -65,48 +68,48 @@ export interface ReceiveBatch {
   readonly offset: Int32Array
   /** Bytes, the tag included. */
   readonly length: Int32Array
-  /** Id of the source. Good during the call; `retainAddress` keeps it longer. */
+  /** Id of the source. Valid during the call; `retainAddress` keeps it longer. */
   readonly address: Int32Array
   /**
-   * Filled by the receiver before it calls {@link Transport.open}: the sealer to check the tag with; 0 (as delivered):
-   * not to be opened.
+   * Filled in by the receiver before it calls {@link Transport.open}: the sealer that checks the tag; 0 (as delivered):
+   * don't open.
    */
   readonly opener: Int32Array
-  /** Filled by {@link Transport.open}: 1 = genuine, 0 = not, or not opened. */
+  /** Filled in by {@link Transport.open}: 1 = genuine, 0 = not genuine, or not opened. */
   readonly verdict: Uint8Array
 }
 
 /**
- * Adds and checks tags. The protocol supplies it, so that the transport knows no wire format; a native transport that
- * finds `parameters` it understands does the same work itself, one call for a batch.
+ * Adds and checks tags. The protocol supplies it, so the transport needs to know no wire format. A native transport
+ * that understands the `parameters` does the same work itself, with one call for a batch.
  */
 export interface Sealer {
   /** Bytes of a tag, at most 64. */
   readonly tagBytes: number
   /**
-   * Writes `slab[offset, offset + length)`, sealed, and the tag behind it to `out` from `at` on. `out` is the slab
-   * itself and `at` the offset, unless it is {@link Sealer.isOutOfPlace}.
+   * Seals `slab[offset, offset + length)` and writes it, followed by the tag, to `out` from `at` on. Unless the sealer
+   * is {@link Sealer.isOutOfPlace}, `out` is the slab itself and `at` the offset.
    */
   seal(slab: Uint8Array, offset: number, length: number, out: Uint8Array, at: number): void
   /** Whether `slab[offset, offset + length)`, the tag included, is genuine. May decrypt in place. */
   open(slab: Uint8Array, offset: number, length: number): boolean
   /**
-   * Sealing changes bytes that may be sent again in another datagram: it goes to memory of the transport's, and the
-   * slab needs no room for the tag.
+   * Set where sealing changes bytes that may be sent again in another datagram: the sealed bytes go to the transport's
+   * own memory, and the slab needs no room for the tag.
    */
   readonly isOutOfPlace?: boolean
-  /** What it does, for a transport that can do it itself. */
+  /** The algorithm, for a transport that can seal by itself. */
   readonly parameters?: SealerParameters
 }
 
-/** What a native transport seals and opens by itself. */
+/** The algorithms that a native transport can seal and open with by itself. */
 export type SealerParameters =
   | {
       /** CRC-32C (Castagnoli), in place, with a tag of 4 bytes, the least significant first. */
       readonly algorithm: "crc32c"
-      /** What the checksum of a datagram to send goes on from, 32 bits. */
+      /** The start value of the checksum of a sent datagram, 32 bits. */
       readonly sealSeed: number
-      /** What that of a received one goes on from. */
+      /** The start value of the checksum of a received datagram, 32 bits. */
       readonly openSeed: number
     }
   | {
@@ -115,13 +118,12 @@ export type SealerParameters =
       /** 32 bytes. */
       readonly key: Uint8Array
       /**
-       * 12 bytes; the nonce is these, the last six combined by XOR with the datagram's counter, its most significant
-       * byte first.
+       * 12 bytes. The nonce is these, with the datagram's counter XORed into the last six, most significant byte first.
        */
       readonly iv: Uint8Array
       /** Where the counter is in the datagram: six bytes, the least significant first. */
       readonly counterOffset: number
-      /** Associated data are these bytes, and then those of the datagram that are sent in clear. */
+      /** The associated data: these bytes, followed by the bytes of the datagram that are sent in clear. */
       readonly associated: Uint8Array
       /** Bytes from the start of the datagram that are sent in clear; `Infinity`: all, nothing is encrypted. */
       readonly clearBytes: number
@@ -146,23 +148,23 @@ export const SOCKET_ERRORS = [
 /** One of {@link SOCKET_ERRORS}. */
 export type SocketErrorCode = (typeof SOCKET_ERRORS)[number]
 
-/** A failed socket call. The datagram counts as lost; nothing else follows from it by itself. */
+/** A failed socket call. The datagram counts as lost; the failure has no other effect by itself. */
 export interface SocketError {
   /** The system's name of the failure, `"EMSGSIZE"`. */
   readonly code: SocketErrorCode
   /** What failed: to send a datagram, to receive, or the socket itself. */
   readonly operation: "send" | "receive" | "socket"
-  /** The destination of a failed send, else 0. Good during the call. */
+  /** The destination of a failed send, otherwise 0. Valid during the call. */
   readonly address: number
-  /** Bytes of the datagram that failed, the tag included, else 0. */
+  /** Bytes of the datagram that failed, the tag included, otherwise 0. */
   readonly bytes: number
   /** The system's error. */
   readonly cause: unknown
 }
 
-/** What a transport moved and lost, since it was bound. Bytes are of UDP payload, tags included. */
+/** What a transport has moved and lost since it was bound. Bytes are of UDP payload, tags included. */
 export interface TransportCounters {
-  /** Datagrams handed to a socket. A send that failed is among them, and among the errors. */
+  /** Datagrams handed to a socket. A failed send counts here and among the errors. */
   readonly datagramsSent: number
   /** Bytes of the datagrams handed to a socket. */
   readonly bytesSent: number
@@ -173,8 +175,8 @@ export interface TransportCounters {
   /** Datagrams that no socket of this transport could carry: wrong family, or closed. */
   readonly datagramsUnsendable: number
   /**
-   * Datagrams that came and were dropped: nobody could answer their source (port 0), or a simulated receive buffer was
-   * full. A real one doesn't tell.
+   * Received datagrams that were dropped: their source can't be answered (port 0), or a simulated receive buffer was
+   * full. A real buffer doesn't report that.
    */
   readonly datagramsDropped: number
   /** Failed socket calls, by name. */
@@ -186,66 +188,68 @@ export interface TransportCounters {
  * using`.
  */
 export interface Transport extends AsyncDisposable {
-  /** What it can do, as it was bound. */
+  /** What it can do, as bound. */
   readonly capabilities: Capabilities
   /** Where the sockets are bound, one for each family. */
   readonly localAddresses: readonly Address[]
-  /** What it did so far: the same object each time, which goes on counting. */
+  /** Its counters: always the same object, which goes on counting. */
   readonly counters: TransportCounters
 
-  /** Makes `bytes` known as a slab to send from. Ids are small integers ≥ 1. */
+  /** Registers `bytes` as a slab to send from. Ids are small integers ≥ 1. */
   registerSlab(bytes: Uint8Array): number
-  /** Forgets a slab; its id is given out again. Throws `RangeError` for an id that isn't registered. */
+  /** Releases a slab; its id is used again. Throws `RangeError` for an id that isn't registered. */
   releaseSlab(slab: number): void
 
   /**
-   * The id (≥ 1) of an address, held until released as often as interned or retained. Throws `RangeError` for a host
-   * that is no literal address.
+   * The id (≥ 1) of an address, with one more reference: it is kept until it has been released as often as interned or
+   * retained. Throws `RangeError` for a host that is no literal address.
    */
   internAddress(address: Address): number
-  /** Holds an id once more. */
+  /** Adds a reference to an id. */
   retainAddress(address: number): void
-  /** Holds an id once less; one that nobody holds is forgotten. Throws `RangeError` for one that nobody held. */
+  /** Removes a reference; an id without references is forgotten. Throws `RangeError` for an id that had none. */
   releaseAddress(address: number): void
-  /** The address of an id. Throws `RangeError` for an id that isn't known. */
+  /** The address of an id. Throws `RangeError` for an unknown id. */
   addressOf(address: number): Address
 
-  /** Makes a sealer known. Ids are small integers ≥ 1. */
+  /** Registers a sealer. Ids are small integers ≥ 1. */
   registerSealer(sealer: Sealer): number
-  /** Forgets a sealer; its id is given out again. Throws `RangeError` for an id that isn't registered. */
+  /** Releases a sealer; its id is used again. Throws `RangeError` for an id that isn't registered. */
   releaseSealer(sealer: number): void
 
   /**
-   * Seals and sends from the front of the batch; answers how many were taken. Their bytes are the caller's again on
-   * return. Fewer than `count`: the socket is full, try after `onWritable`. Throws `RangeError` for an id that isn't
-   * registered and for a row that reaches out of its slab.
+   * Seals and sends rows from the front of the batch; returns how many were taken. On return the caller may use their
+   * bytes again. Fewer than `count`: the socket is full, try again after `onWritable`. Throws `RangeError` for an id
+   * that isn't registered and for a row that extends beyond its slab.
    */
   send(batch: SendBatch): number
-  /** Checks the tags of all entries of a received batch whose `opener` is set. */
+  /** Checks the tags of all rows of a received batch whose `opener` is set. */
   open(batch: ReceiveBatch): void
 
   /**
-   * The function to call with what was received. Of this and of the next two there is at most one each: the last one
-   * given. They may call the transport. What they throw surfaces once, as an uncaught exception of the program or from
-   * the call that lets simulated time pass.
+   * Sets the function to call with received datagrams. There is one function of each kind, for this and the next two:
+   * the last one set. They may call the transport. What they throw surfaces once, as an uncaught exception of the
+   * program or from the call that lets simulated time pass.
    */
   onReceive(receive: (batch: ReceiveBatch) => void): void
-  /** The function to call when a socket that was full takes datagrams again: what `send` didn't take can be sent. */
+  /**
+   * Sets the function to call when a full socket takes datagrams again: the rows that `send` didn't take can be sent.
+   */
   onWritable(writable: () => void): void
-  /** The function to call when a call of the system fails: within `send` where that is known at once. */
+  /** Sets the function to call when a system call fails: within `send` if the failure is known at once. */
   onError(error: (error: SocketError) => void): void
 
   /**
-   * The sockets keep the program alive, as they do at first. In any order, again, and after `close`; a transport that
-   * can't keep one alive has neither.
+   * The sockets keep the program alive, as they do at first. `ref` and `unref` may be called in any order, repeatedly,
+   * and after `close`; a transport that can't keep a program alive has neither.
    */
   ref?(): void
-  /** The sockets don't keep the program alive. In any order, again, and after `close`. */
+  /** The sockets don't keep the program alive. May be called at any time, repeatedly, and after `close`. */
   unref?(): void
 
   /**
-   * Closes the sockets. Always settles; a second call returns the same promise. Afterwards `send` takes and counts, and
-   * nothing is received.
+   * Closes the sockets. Always settles; a second call returns the same promise. Afterwards `send` takes rows and counts
+   * them as unsendable, and nothing is received.
    */
   close(): Promise<void>
 }
@@ -253,7 +257,7 @@ export interface Transport extends AsyncDisposable {
 const checkArgument = new Checks((message) => new RangeError(message))
 const CAPACITY = whole(0, 2 ** 24)
 
-/** A batch of `capacity` empty rows. Throws `RangeError` for a capacity that is none. */
+/** A batch of `capacity` empty rows. Throws `RangeError` for an invalid capacity. */
 export function createSendBatch(capacity: number): SendBatch {
   checkArgument.value("capacity", capacity, CAPACITY)
   const column = (): Int32Array => new Int32Array(capacity)

@@ -1,5 +1,5 @@
 /**
- * The end of a turn of Node's event loop: a turn runs timers first, then reads the sockets, then comes here.
+ * The end of a turn of Node's event loop: a turn runs timers first, then reads the sockets, then runs this.
  *
  * @module
  */
@@ -8,22 +8,22 @@ import { performance } from "node:perf_hooks"
 import { surface } from "./surface.ts"
 
 /**
- * A wake-up this late shows that the program stood still, and that more datagrams may wait than one turn reads (32 from
+ * A wake-up this late shows that the program was blocked, and that more datagrams may wait than one turn reads (32 from
  * each socket).
  */
 const STALL_MS = 50
-/** A wake-up waits at most so long for a socket to be read empty: under steady load it never is. */
+/** The longest that a wake-up waits for the sockets to be empty: under steady load they never are. */
 const DRAIN_MS_MAX = 250
 
-/** What is called once its time has come. */
+/** A wake-up to call once its deadline has passed. */
 export interface Due {
   readonly deadlineMs: number
   wake(): void
 }
 
 /**
- * Delivers datagrams, then calls the wake-ups that are due, then what was deferred; in this order, so that no time-out
- * is judged before the answer that has come.
+ * Delivers datagrams, then calls due wake-ups, then deferred functions. In this order no time-out is handled before an
+ * answer that has already come.
  */
 export class TurnEnd {
   readonly #readers = new Set<() => boolean>()
@@ -31,19 +31,19 @@ export class TurnEnd {
   #deferred: (() => void)[] = []
   #isScheduled = false
   readonly #turnsToRead: number
-  /** Turns in which nothing was read, one after the other, since there was somebody to wake. */
+  /** Consecutive turns in which nothing was read, while a wake-up was due. */
   #quietTurns = 0
   #drainsUntilMs = Infinity
 
   /**
-   * `turnsToRead`: how many turns the event loop may make, when each leaves an immediate, until it has looked at the
-   * sockets.
+   * `turnsToRead`: how many turns the event loop may make before it looks at the sockets, if each turn sets an
+   * immediate.
    */
   constructor(turnsToRead: number = 1) {
     this.#turnsToRead = turnsToRead
   }
 
-  /** `deliver` hands over what was read and answers whether that was anything. */
+  /** `deliver` hands over what was read and returns whether there was anything. */
   addReader(deliver: () => boolean): void {
     this.#readers.add(deliver)
   }
@@ -52,7 +52,7 @@ export class TurnEnd {
     this.#readers.delete(deliver)
   }
 
-  /** Something was read, or is to be done. */
+  /** Schedules the end of the turn: something was read, or there is work to do. */
   schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
@@ -101,7 +101,7 @@ export class TurnEnd {
     guarded(() => due.wake())
   }
 
-  /** Whether more datagrams may wait since before a stall. */
+  /** Whether datagrams from before a stall may still wait. */
   #isDraining({ deadlineMs }: Due, nowMs: number): boolean {
     if (nowMs - deadlineMs < STALL_MS) return false
     if (this.#drainsUntilMs === Infinity) {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest"
 import { onAbort } from "@x/transport/host"
 
-/** How many listeners a signal has now, and had at most. */
+/** How many listeners a signal has now, and the most it has had. */
 function watch(signal: AbortSignal): { now: number; most: number } {
   const count = { now: 0, most: 0 }
   const { addEventListener, removeEventListener } = signal

@@ -27,7 +27,7 @@ describe("the table of addresses", () => {
 
   test("a source named in a batch keeps its id however many new ones come in the same batch", () => {
     const table = new AddressTable()
-    // It is the one to be forgotten next when it is seen again.
+    // It would be forgotten next, but is seen again.
     const old = table.seen("192.0.2.1", 7)
     for (let n = 1; n < UNHELD_SOURCES_MAX; n++) table.seen(host(n), 1)
     expect(table.seen("192.0.2.1", 7)).toBe(old)
@@ -119,7 +119,7 @@ describe("the table of addresses", () => {
     const id = table.intern({ family: 4, host: "192.0.2.1", port: 7 })
     expect(table.seen("192.0.2.1", 7)).toBe(id)
     table.release(id)
-    // No other source comes: it goes for addresses that are released after it.
+    // No other source comes: addresses released after it push it out.
     const others = Array.from({ length: UNHELD_SOURCES_MAX }, (_, n) =>
       table.intern({ family: 4, host: host(n), port: 9 }),
     )

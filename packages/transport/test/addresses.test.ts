@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest"
 import { runs } from "../../../tools/testkit/src/runs.ts"
 
 const v4Bytes = fc.uint8Array({ minLength: 4, maxLength: 4 })
-/** Zeros are likelier than by chance, or none would be long enough to shorten. */
+/** Zeros are more frequent than by chance: otherwise no run would be long enough to shorten. */
 const v6Groups = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff })), { minLength: 8, maxLength: 8 })
 
 /**

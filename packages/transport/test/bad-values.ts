@@ -1,6 +1,6 @@
 /**
- * What callers give by mistake, by name. Who tests an option says which of these are right there; all others have to be
- * refused.
+ * Values that callers pass in by mistake, by name. The test of an option says which of these are valid for it; all
+ * others have to be refused.
  */
 export const BAD_VALUES: readonly (readonly [string, unknown])[] = [
   ["NaN", Number.NaN],
@@ -27,8 +27,8 @@ export const BAD_VALUES: readonly (readonly [string, unknown])[] = [
 ]
 
 /**
- * Those of them that a function takes, by name; it throws or rejects for the others. What it throws has to match.
- * `renew`: after each that was taken.
+ * The names of the values that a function accepts. It throws or rejects for the others, and the error has to match.
+ * `renew` is called after each accepted value.
  */
 export async function takenBy(
   call: (value: unknown) => unknown,
@@ -46,7 +46,7 @@ export async function takenBy(
   return taken
 }
 
-/** What a call throws or rejects with; `undefined`: it settles well, or not at once. */
+/** The error that a call throws or rejects with; `undefined`: it succeeds, or doesn't settle at once. */
 export async function failureOf(call: () => unknown): Promise<unknown> {
   let failure: unknown
   try {

@@ -1,4 +1,4 @@
-/** What a system can answer to a send, told to a socket by a stub in place of `dgram`'s. */
+/** A system's possible answers to a send, given to a socket by a stub in place of `dgram`. */
 
 import { EventEmitter } from "node:events"
 import { TransportError } from "@x/transport"
@@ -15,9 +15,9 @@ const FACTS = { dontFragment: true, receiveBufferBytes: 4_194_304, sendBufferByt
 
 type SendCallback = (error: Error | null, bytes: number) => void
 
-/** Answers each send by what the test has set. */
+/** Answers each send as the test has set. */
 class StubSocket extends EventEmitter {
-  /** `"ok"`; an error code, told in the callback; `"throw CODE"`; `"wait"`: the system takes nothing. */
+  /** `"ok"`; an error code, passed to the callback; `"throw CODE"`; `"wait"`: the system takes nothing. */
   answer = "ok"
   isClosed = false
   readonly sent: Uint8Array[] = []
@@ -53,13 +53,13 @@ class StubSocket extends EventEmitter {
 
   close(done: () => void): void {
     this.isClosed = true
-    // As libuv does: what waits is given back with an error.
+    // As libuv does: waiting sends fail.
     for (const { callback, length } of this.waiting.splice(0)) process.nextTick(callback, errorOf("ECANCELED"), length)
     process.nextTick(done)
   }
 }
 
-/** As Deno's: it doesn't say what waits. */
+/** Like Deno's: it doesn't say how many wait. */
 class UntoldSocket extends StubSocket {
   override readonly getSendQueueCount = undefined as never
 }

@@ -7,8 +7,8 @@ import { type ContractWorld, describeTransportContract } from "./transport-contr
 
 const LOOPBACK = { v4: "127.0.0.1", v6: "::1" }
 /**
- * The loopback's MTU of 65,536 less the headers: with DF nothing longer gets through, without it the longest of all
- * does, in pieces.
+ * The loopback's MTU of 65,536 less the headers. With DF nothing longer gets through; without it even the longest
+ * datagram does, in fragments.
  */
 const LOOPBACK_V6_BYTES_MAX = 65_488
 const noLoopback = (await cannotBind("udp4", "127.0.0.1")) ?? (await cannotBind("udp6", "::1"))
@@ -47,7 +47,7 @@ describeTransportContract("a simulated network", () => {
       const state = { isSettled: false }
       const settled = (): void => void (state.isSettled = true)
       promise.then(settled, settled)
-      // What surfaces here ends a call that lets time pass, and not the network.
+      // An error that surfaces here ends a call that lets time pass, but not the network.
       while (!state.isSettled)
         await network
           .when(() => state.isSettled)

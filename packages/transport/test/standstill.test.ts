@@ -3,7 +3,7 @@ import { type Host, withFaults } from "@x/transport"
 import { beforeEach, describe, expect, test } from "vitest"
 import { type Program, Standstill, type VirtualNetwork } from "../src/standstill.ts"
 
-/** A program whose real time is counted in looks, each of half a second. */
+/** A program whose real time is counted in looks, one each half second. */
 class TestProgram implements Program {
   readonly warnings: string[] = []
   readonly looks = new Set<{ readonly look: () => void; readonly lookIdle: () => void }>()

@@ -1,4 +1,4 @@
-/** A transport with what a test needs around it. */
+/** A transport with helpers for a test. */
 
 import {
   type Address,
@@ -60,7 +60,7 @@ export class Station {
     return this.transport.localAddresses.find((address) => address.family === family)!
   }
 
-  /** Fills the batch and sends it; answers how many were taken. */
+  /** Fills the batch and sends it; returns how many were taken. */
   send(to: Address, datagrams: readonly Uint8Array[], sealer = 0): number {
     const address = this.transport.internAddress(to)
     this.batch.count = 0
@@ -80,7 +80,7 @@ export class Station {
     return taken
   }
 
-  /** Settles when so many datagrams have come in all. */
+  /** Settles when this many datagrams have come in total. */
   arrived(count: number): Promise<void> {
     if (this.received.length >= count) return Promise.resolve()
     return new Promise((resolve) => this.#waiters.push({ count, resolve }))

@@ -21,13 +21,13 @@ async function bind(host = systemHost()): Promise<Station> {
 
 const countDescriptors = (): number => readdirSync("/proc/self/fd").length
 
-/** Holds the program up, as a long computation does. */
+/** Blocks the program, as a long computation does. */
 function block(ms: number): void {
   const endMs = performance.now() + ms
   while (performance.now() < endMs);
 }
 
-/** What the program is told as uncaught, instead of the test runner. */
+/** The uncaught errors of the program, kept from the test runner. */
 async function uncaughtDuring(run: () => Promise<void>): Promise<unknown[]> {
   const listeners = process.listeners("uncaughtException")
   const errors: unknown[] = []
@@ -61,7 +61,7 @@ describe("this machine", () => {
       })
       wakeUp.at(host.now() + 1)
     })
-    // Many more than a turn of the loop reads.
+    // Many more datagrams than a turn of the loop reads.
     for (let i = 0; i < 5; i++)
       a.send(
         b.addressOf(4),
@@ -124,7 +124,7 @@ describe("this machine", () => {
           resolve()
         })
         a.send(b.addressOf(4), [pattern(1)])
-        // In turns of their own, so that they are batches of their own.
+        // Each in its own turn, so that each is its own batch.
         void turn()
           .then(turn)
           .then(turn)

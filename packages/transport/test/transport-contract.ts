@@ -1,4 +1,4 @@
-/** What every host and its transports owe, real or simulated. */
+/** The contract of every host and its transports, real or simulated. */
 
 import { createCipheriv, createHmac } from "node:crypto"
 import { type BindOptions, createSendBatch, type Host, type Sealer, TransportError } from "@x/transport"
@@ -7,19 +7,19 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { pattern, Station } from "./station.ts"
 
 export interface ContractWorld {
-  /** Two hosts that reach each other without loss, and what to bind for that. */
+  /** Two hosts that reach each other without loss, and the options to bind them with. */
   readonly a: Host
   readonly b: Host
   readonly bindOptions: BindOptions
   /** A name that both hosts can resolve to an address. */
   readonly knownName: string
-  /** Lets the world go on until a promise settles. */
+  /** Lets time pass until a promise settles. */
   until<T>(promise: Promise<T>): Promise<T>
-  /** Keeps the program of a host busy: what comes meanwhile waits. */
+  /** Blocks the program of a host: datagrams that come meanwhile wait. */
   stall(host: Host, ms: number): void
   /** The longest datagram that arrives, by family. */
   readonly datagramBytesMax: Readonly<Record<4 | 6, number>>
-  /** Runs until the body is done, and answers what surfaced of the errors that functions of the program threw. */
+  /** Runs until the body is done, and returns the errors of the program's functions that surfaced. */
   surfaced(body: () => Promise<void>): Promise<unknown[]>
 }
 
@@ -296,7 +296,7 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
         a.send(b.addressOf(4), [pattern(1), pattern(65_508), pattern(2), pattern(65_509), pattern(3)])
         await world.until(b.arrived(6))
       })
-      // Those sent meanwhile may go before what is left of the batch, or behind it.
+      // Datagrams sent meanwhile may go before the rest of the batch, or after it.
       const lengths = b.received.map(({ bytes }) => bytes.length)
       expect(lengths.filter((length) => length !== 50)).toEqual([4, 1, 2, 3])
       expect(lengths.length).toBe(6)
@@ -380,7 +380,7 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
         for (const [i, { sealed, opened, verdict }] of came.entries()) {
           expect(verdict, `datagram ${i}`).toBe(i === 4 ? 0 : 1)
           expect(sealed).toEqual(sealedByNode(sent[i]!, clearBytes))
-          // Sealed elsewhere: what may be sent again is as it was.
+          // Sealed in other memory: bytes that may be sent again are unchanged.
           expect(slab.subarray(offset, offset + lengths[i]!)).toEqual(sent[i])
           offset += lengths[i]! + 64
           if (i !== 4) expect(opened).toEqual(sent[i])
@@ -720,7 +720,7 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
         expect(crypto.aesGcmOpen(key, nonce, associated, forged)).toBeUndefined()
       }
       for (const bytes of [0, 4, 8, 12, 15]) {
-        // The tag of no plaintext at all, cut short.
+        // The tag of an empty plaintext, cut short.
         const empty = crypto.aesGcmSeal(key, nonce, associated, new Uint8Array(0))
         expect(crypto.aesGcmOpen(key, nonce, associated, empty.subarray(0, bytes))).toBeUndefined()
         expect(crypto.aesGcmOpen(key, nonce, associated, sealed.subarray(0, 20 + bytes))).toBeUndefined()
@@ -753,7 +753,7 @@ const KEY = Uint8Array.from({ length: 32 }, (_, i) => i)
 const IV = Uint8Array.from({ length: 12 }, (_, i) => 100 + i)
 const ASSOCIATED = Uint8Array.from({ length: 32 }, (_, i) => 200 - i)
 
-/** A datagram whose counter stands in its bytes 2 to 7. */
+/** A datagram with its counter in bytes 2 to 7. */
 function numbered(bytes: Uint8Array, counter: number): Uint8Array {
   new DataView(bytes.buffer, bytes.byteOffset).setUint32(2, counter, true)
   return bytes
@@ -763,7 +763,7 @@ function nonceOf(bytes: Uint8Array): Uint8Array {
   return IV.map((byte, i) => (i < 6 ? byte : byte ^ bytes[2 + 11 - i]!))
 }
 
-/** The same with Node's cryptography, written once more. */
+/** The same with Node's cryptography, as a second implementation. */
 function sealedByNode(bytes: Uint8Array, clearBytes: number): Uint8Array {
   const clear = bytes.subarray(0, Math.min(clearBytes, bytes.length))
   const cipher = createCipheriv("aes-256-gcm", KEY, nonceOf(bytes)).setAAD(Buffer.concat([ASSOCIATED, clear]))

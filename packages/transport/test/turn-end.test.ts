@@ -11,7 +11,7 @@ beforeEach(() => {
 
 afterEach(() => void vi.restoreAllMocks())
 
-/** Sockets that still have something for so many turns, each of which takes 20 ms. */
+/** Sockets that still have datagrams for this many turns, each of which takes 20 ms. */
 function addReader(turnEnd: TurnEnd, turns: number): { reads: number; left: number } {
   const reader = { reads: 0, left: turns }
   turnEnd.addReader(() => {
@@ -59,7 +59,7 @@ describe("the end of a turn", () => {
   })
 
   describe("where the loop makes some turns before it looks at the sockets", () => {
-    /** Sockets that are read in the turns with these numbers only. */
+    /** Sockets that have datagrams only in the turns with these numbers. */
     function readIn(turnEnd: TurnEnd, ...turns: number[]): { turn: number } {
       const loop = { turn: 0 }
       turnEnd.addReader(() => turns.includes(++loop.turn))

@@ -7,7 +7,7 @@ const less = {
   notes: ["there is no native helper (it is gone)", "SO_RCVBUF of v4 is 1 B"],
 } as unknown as Capabilities
 
-/** A runtime of Node on Linux, but for what is said; and what it was told. */
+/** Node on Linux with these differences, and the warnings it was given. */
 function runtime(differences: object = {}): { told: string[]; runtime: typeof process } {
   const told: string[] = []
   const stub = {

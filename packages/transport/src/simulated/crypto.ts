@@ -1,6 +1,6 @@
 /**
- * Cryptography for simulated hosts, which have no system to ask: the same bytes as the system's, in every runtime. The
- * only source that needs packages of others.
+ * Cryptography for simulated hosts, which have no system: the same bytes as the system's, in every runtime. The only
+ * file that imports third-party packages.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export const simulatedCrypto: SyncCrypto = {
   sha256: (data) => sha256(data),
   hmacSha256: (key, data) => hmac(sha256, key, data),
   aesGcmSeal: (key, nonce, associated, plaintext) => gcm(key, nonce, associated).encrypt(plaintext),
-  // It throws for a tag that isn't the one, and for too few bytes to hold one.
+  // It throws for a wrong tag, and for too few bytes to hold a tag.
   aesGcmOpen: (key, nonce, associated, sealed) => resultOf(() => gcm(key, nonce, associated).decrypt(sealed)),
   x25519PublicKey: (privateKey) => x25519.getPublicKey(privateKey),
   // It throws for a public key of small order.

@@ -1,7 +1,7 @@
 import type { Address } from "../addresses.ts"
 import type { Arrival } from "./virtual-time.ts"
 
-/** Bytes of a buffer that is used again: more than an Ethernet frame holds. */
+/** Bytes of a reusable buffer: more than an Ethernet frame holds. */
 const BUFFER_BYTES = 2_048
 
 /** A datagram on its way. */
@@ -24,7 +24,7 @@ export class Datagram implements Arrival {
     this.#arrive = arrive
   }
 
-  /** Makes it another datagram, with a copy of these bytes. */
+  /** Turns it into another datagram, with a copy of these bytes. */
   fill(from: Address, to: Address, bytes: Uint8Array): void {
     this.from = from
     this.to = to

@@ -3,20 +3,20 @@ export interface TimedEvent {
   atMs: number
   /** Breaks ties: first set, first out. */
   order: number
-  /** Where in the heap it is; −1: not in the queue. */
+  /** Its index in the heap; −1: not in the queue. */
   index: number
 }
 
 /**
- * Times are multiples of 2^-20 ms (about 1 ns), rounded up. So a machine's clock, a whole number of milliseconds apart
- * from the network's, shows every deadline exactly or a little later: an event is never too early by the last digit of
- * a sum.
+ * Times are multiples of 2^-20 ms (about 1 ns), rounded up. A machine's clock differs from the network's by a whole
+ * number of milliseconds, so it shows every deadline exactly or a little later: no event comes too early because a sum
+ * was rounded.
  */
 const TICKS_PER_MS = 2 ** 20
 
 /**
- * What happens when: a binary heap ordered by time, then by the order of setting, so that one seed gives one run.
- * Events know their place, so that they can be moved.
+ * The events to come: a binary heap ordered by time, then by the order of setting, so that one seed gives one run.
+ * Events know their index, so that they can be moved.
  */
 export class EventQueue<E extends TimedEvent> {
   readonly #heap: E[] = []
@@ -83,7 +83,7 @@ export class EventQueue<E extends TimedEvent> {
     this.#put(event, at)
   }
 
-  /** Answers the place that the event came from. */
+  /** Returns the index that the event came from. */
   #put(event: E, at: number): number {
     const from = event.index
     this.#heap[at] = event

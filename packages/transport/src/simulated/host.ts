@@ -1,5 +1,5 @@
 /**
- * A simulated process on a simulated machine: a `Host` whose clock, sockets and chance are the network's.
+ * A simulated process on a simulated machine: a `Host` whose clock, sockets and random numbers come from the network.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import type { Alarm } from "./virtual-time.ts"
 
 const FAULT = oneOf<SocketErrorCode | "full">(...SOCKET_ERRORS, "full")
 
-/** A process on a machine of a simulated network: what an endpoint takes for `host`. */
+/** A process on a machine of a simulated network: an endpoint's `host`. */
 export class SimulatedHost implements Host {
   /** The machine that it runs on, which outlives it. */
   readonly machine: Machine
@@ -31,9 +31,9 @@ export class SimulatedHost implements Host {
   #deferred: (() => void)[] = []
   #isAlive = true
   #busyUntilMs = -Infinity
-  /** What its clock is ahead of the network's by. */
+  /** How far its clock is ahead of the network's. */
   #originMs: number
-  /** While it is suspended its clock stands still. */
+  /** The clock stands at `clockMs` while the process is suspended. */
   #suspended = { untilMs: -Infinity, clockMs: 0 }
   readonly #wakeUps: ProcessAlarm[] = []
   #sendFault: SocketErrorCode | "full" | undefined
@@ -48,7 +48,7 @@ export class SimulatedHost implements Host {
     this.#random = new Random(network.seed, `${machine.name}/${process}`)
   }
 
-  /** Ends the process as a power cut would: nothing is said to anybody, and nothing of it runs any more. */
+  /** Ends the process as a power cut would: it says goodbye to no peer, and none of its code runs any more. */
   crash(): void {
     this.#isAlive = false
     this.#deferred = []
@@ -58,18 +58,18 @@ export class SimulatedHost implements Host {
 
   /**
    * Blocks the process for a while, as a long computation does: datagrams wait in the socket buffer, wake-ups are late.
-   * Promises that are under way can't be held up.
+   * It can't hold up promises that are under way.
    */
   stall(ms: number): void {
     checks.value("ms", ms, DURATION)
     this.#busyUntilMs = Math.max(this.#busyUntilMs, this.#network.time.nowMs + ms)
-    // Sockets are read and deferred work is done when something happens; this is what happens.
+    // Sockets are read and deferred work is done at an event; this is that event.
     this.#network.time.set(new ProcessAlarm(() => {}), this.#busyUntilMs)
   }
 
   /**
-   * As `stall`, and the clock of the process stands still meanwhile: a laptop that sleeps (a monotonic clock of Linux
-   * doesn't count that).
+   * As `stall`, and the process's clock stands still meanwhile: a sleeping laptop (Linux's monotonic clock doesn't
+   * count that time).
    */
   suspend(ms: number): void {
     checks.value("ms", ms, DURATION)
@@ -82,8 +82,8 @@ export class SimulatedHost implements Host {
   }
 
   /**
-   * Its clock leaps forward without anything having happened: a virtual machine that was moved. A monotonic clock never
-   * leaps back.
+   * Makes its clock jump forward, with nothing happening in between: a virtual machine that was moved. A monotonic
+   * clock never jumps back.
    */
   jumpClock(ms: number): void {
     checks.value("ms", ms, DURATION)
@@ -92,8 +92,8 @@ export class SimulatedHost implements Host {
   }
 
   /**
-   * Makes the system refuse to send: each datagram fails with an error, or (`"full"`) none is taken until this is
-   * lifted. `undefined` lifts it.
+   * Makes the system refuse to send: each datagram fails with this error, or with `"full"` none is taken. `undefined`
+   * ends that.
    */
   failSends(fault: SocketErrorCode | "full" | undefined): void {
     if (fault !== undefined) checks.value("fault", fault, FAULT)
@@ -116,7 +116,7 @@ export class SimulatedHost implements Host {
     this.#wakeUps.push(alarm)
     return {
       at: (deadlineMs) => {
-        // It would be neither due nor not, for ever.
+        // NaN compares false with any time: such a deadline would be neither due nor still to come.
         if (Number.isNaN(deadlineMs)) throw new RangeError("a deadline is a number of milliseconds, not NaN")
         alarm.deadlineMs = deadlineMs
         this.#arm(alarm)
@@ -151,7 +151,7 @@ export class SimulatedHost implements Host {
     return [...machine.addresses]
   }
 
-  /** A machine has one address of each family; whichever is asked for (all, loopback), that one is bound. */
+  /** A machine has one address of each family. That one is bound, whichever address is requested (all, loopback). */
   async bind(options: BindOptions): Promise<Transport> {
     const asked = completeBindOptions(options)
     const { name } = this.machine
@@ -201,19 +201,19 @@ export class SimulatedHost implements Host {
     return this.#sendFault
   }
 
-  /** @internal Runs what was deferred until now; what that defers comes next. */
+  /** @internal Runs the functions deferred so far; what these defer runs the next time. */
   runDeferred(): void {
     const deferred = this.#deferred
     this.#deferred = []
     for (const run of deferred) this.#run(run)
   }
 
-  /** @internal A transport is closed. */
+  /** @internal Forgets a closed transport. */
   forget(transport: SimulatedTransport): void {
     this.#transports.delete(transport)
   }
 
-  /** Rings when the process is alive and no longer busy. */
+  /** An alarm that rings when the process is alive and no longer busy. */
   #alarm(ring: () => void): ProcessAlarm {
     const { time } = this.#network
     const alarm = new ProcessAlarm(() => {
@@ -232,13 +232,13 @@ export class SimulatedHost implements Host {
     else time.set(alarm, alarm.deadlineMs - this.#originMs)
   }
 
-  /** Deadlines are times of its clock: they come sooner or later now. */
+  /** Shifts the clock. Deadlines are times of this clock, so they now come sooner or later. */
   #shiftClock(byMs: number): void {
     this.#originMs += byMs
     for (const alarm of this.#wakeUps) if (alarm.deadlineMs !== Infinity) this.#arm(alarm)
   }
 
-  /** What ran before may have ended the process. */
+  /** Runs a function unless an earlier one has ended the process. */
   #run(run: () => void): void {
     if (this.#isAlive) this.#network.time.call(run)
   }
@@ -254,7 +254,7 @@ class ProcessAlarm implements Alarm {
   order = 0
   index = -1
   isDue = false
-  /** By the clock of its process, as asked for; `Infinity`: not set. */
+  /** The requested deadline, by the clock of its process; `Infinity`: not set. */
   deadlineMs = Infinity
   readonly ring: () => void
 

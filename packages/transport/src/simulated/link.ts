@@ -11,15 +11,15 @@ import type { Random } from "./random.ts"
 const INDEX = whole(0)
 
 /**
- * Loss in bursts (Gilbert–Elliott): a link is in a good state, and now and then in a bad one. All three have to be
- * there.
+ * Loss in bursts (Gilbert–Elliott): a link is in a good state, and now and then in a bad one. All three options are
+ * required.
  */
 export interface BurstOptions {
   /** Probability, with each datagram, that the bad state begins: 0 to 1. */
   readonly enterRate: number
-  /** Probability, with each datagram, that it ends: 0 to 1. */
+  /** Probability, with each datagram, that the bad state ends: 0 to 1. */
   readonly leaveRate: number
-  /** Share of the datagrams lost while it lasts: 0 to 1. */
+  /** Share of the datagrams lost in the bad state: 0 to 1. */
   readonly lossRate: number
 }
 
@@ -27,43 +27,46 @@ export interface BurstOptions {
 export interface LinkOptions {
   /** One-way delay, milliseconds, default 0. */
   readonly delayMs?: number
-  /** Up to so many milliseconds more, evenly drawn; order is kept. Default 0. */
+  /** Up to this many milliseconds more, uniformly drawn; order is kept. Default 0. */
   readonly jitterMs?: number
   /** Share of the datagrams lost, each by itself. */
   readonly lossRate?: number
   /**
-   * Loss in bursts: in the bad state `lossRate` of the datagrams are lost; it is entered and left with these
+   * Loss in bursts: in the bad state `lossRate` of the datagrams are lost. The state begins and ends with these
    * probabilities, drawn for each datagram.
    */
   readonly burst?: BurstOptions
-  /** Exactly these are lost: numbers on this link, from 0. */
+  /** Exactly these datagrams are lost: numbers on this link, from 0. */
   readonly dropList?: readonly number[]
-  /** Share of which a second copy arrives, as late as a reordered one. */
+  /** Share of the datagrams that arrive a second time, as late as a reordered one. */
   readonly duplicateRate?: number
-  /** Share held back by up to `reorderDelayMs`, so that later ones overtake. */
+  /** Share of the datagrams held back by up to `reorderDelayMs`, so that later ones overtake them. */
   readonly reorderRate?: number
-  /** The most that one is held back, milliseconds, default 10. */
+  /** The longest that a datagram is held back, milliseconds, default 10. */
   readonly reorderDelayMs?: number
-  /** Share of which one to three bits are flipped. */
+  /** Share of the datagrams in which one to three bits are flipped. */
   readonly corruptRate?: number
-  /** Share of which an old copy arrives once more, anything up to `replayDelayMs` later. */
+  /** Share of the datagrams of which an old copy arrives again, up to `replayDelayMs` later. */
   readonly replayRate?: number
   /**
-   * The oldest copy, milliseconds. Default 120,000: twice as long as a datagram is said to live in the Internet (RFC
-   * 8085, section 3.3).
+   * The greatest age of such a copy, milliseconds. Default 120,000: twice the lifetime of a datagram in the Internet
+   * according to RFC 8085, section 3.3.
    */
   readonly replayDelayMs?: number
   /**
-   * The longest UDP payload that fits; longer ones fail at the sender with EMSGSIZE, or are lost on the way if
-   * `mtuSilent`. Default: `Infinity`, no limit.
+   * The longest UDP payload that fits. Longer ones fail at the sender with EMSGSIZE, or with `mtuSilent` are lost on
+   * the way. Default: `Infinity`, no limit.
    */
   readonly mtuBytes?: number
-  /** What is longer than `mtuBytes` is lost on the way, and its sender isn't told. Default `false`. */
+  /** Datagrams longer than `mtuBytes` are lost on the way, without an error at the sender. Default `false`. */
   readonly mtuSilent?: boolean
-  /** How much it carries, headers of UDP, IPv4 and Ethernet included: above 0; default: `Infinity`, no limit. */
+  /**
+   * Bits per second that it carries, headers of UDP, IPv4 and Ethernet included: above 0; default: `Infinity`, no
+   * limit.
+   */
   readonly rateBitsPerSecond?: number
   /**
-   * What waits for its turn to be sent; more is lost (drop-tail). Default 256 KiB, `Infinity`: no limit; matters only
+   * The most bytes that wait to be sent; more are lost (drop-tail). Default 256 KiB, `Infinity`: no limit; matters only
    * with a rate.
    */
   readonly queueBytes?: number
@@ -96,21 +99,21 @@ export const LINK_OPTIONS: Kinds<LinkOptions> = {
   queueBytes: orInfinity(real(0), NO_LIMIT),
 }
 
-/** Headers of UDP and IPv4 and an Ethernet frame: what a datagram costs on a link with a rate. */
+/** Headers of UDP, IPv4 and Ethernet, which a datagram costs too on a link with a rate. */
 const OVERHEAD_BYTES = 46
 const REORDER_DELAY_MS = 10
 const REPLAY_DELAY_MS = 120_000
 
-/** What became of a datagram that was handed to a link. */
+/** The fate of a datagram that was handed to a link. */
 export type Fate = "delivered" | "lost" | "burst" | "listed" | "queue" | "mtu" | "partition" | "filtered"
 
-/** One direction between two machines, with what it did so far. */
+/** One direction between two machines, with its counts. */
 export class Link {
-  /** What it does; another object changes that from now on. */
+  /** Its options; another object replaces them from now on. */
   options: LinkOptions
   /** Datagrams handed to this direction so far. */
   sent = 0
-  /** Datagrams so far, by what became of them. */
+  /** Datagrams so far, by their fate. */
   readonly counts: Record<Fate, number> = {
     delivered: 0,
     lost: 0,
@@ -123,7 +126,7 @@ export class Link {
   }
   /** Nothing gets through, as after `network.partition`. */
   blocked = false
-  /** Its own, so that a datagram more on one link changes nothing on another. */
+  /** A generator of its own, so that one more datagram on a link changes nothing on another. */
   readonly #random: Random
   #isBad = false
   #freeAtMs = 0
@@ -136,7 +139,7 @@ export class Link {
     this.#random = random
   }
 
-  /** @internal Whether the datagram of this number gets through the lossy parts and the queue. */
+  /** @internal Whether the datagram with this number gets through the losses and the queue. */
   admit(index: number, bytes: number, nowMs: number): Fate {
     const {
       lossRate = 0,
@@ -163,7 +166,7 @@ export class Link {
     return "delivered"
   }
 
-  /** @internal When a datagram admitted just now arrives. */
+  /** @internal When a datagram admitted now arrives. */
   arrivalMs(nowMs: number): number {
     const { delayMs = 0, jitterMs = 0, reorderRate = 0, rateBitsPerSecond = Infinity } = this.options
     const leavesMs = rateBitsPerSecond === Infinity ? nowMs : this.#freeAtMs
@@ -174,7 +177,7 @@ export class Link {
     return arrivesMs
   }
 
-  /** @internal Nothing that is admitted from now on arrives before. */
+  /** @internal Nothing admitted from now on arrives before `untilMs`. */
   clog(untilMs: number): void {
     this.#cloggedUntilMs = Math.max(this.#cloggedUntilMs, untilMs)
   }
@@ -185,7 +188,7 @@ export class Link {
     return this.#random.chance(replayRate) ? arrivesMs + this.#random.fraction() * replayDelayMs : undefined
   }
 
-  /** @internal When one held back arrives. */
+  /** @internal When a datagram that is held back arrives. */
   lateMs(arrivesMs: number): number {
     return arrivesMs + this.#random.fraction() * (this.options.reorderDelayMs ?? REORDER_DELAY_MS)
   }
@@ -195,7 +198,7 @@ export class Link {
     return this.#random.chance(this.options.duplicateRate ?? 0)
   }
 
-  /** @internal Flips one to three bits of a datagram, each once, if it is one of those. */
+  /** @internal Flips one to three different bits of a datagram, if it is one to be corrupted. */
   corrupt(bytes: Uint8Array): void {
     if (bytes.length === 0 || !this.#random.chance(this.options.corruptRate ?? 0)) return
     const bits = new Set<number>()

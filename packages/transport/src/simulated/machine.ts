@@ -2,11 +2,11 @@ import type { Address, ResolvedAddress } from "../addresses.ts"
 import type { Datagram } from "./datagram.ts"
 import type { Link } from "./link.ts"
 
-/** The first port that a system gives to who wants any (IANA's dynamic range). */
+/** The first port that a system gives to a socket that asks for any (IANA's dynamic range). */
 const PORT_FIRST = 49_152
 const PORT_LAST = 65_535
 
-/** A socket as its machine knows it. */
+/** A socket as its machine sees it. */
 interface Socket {
   /** A datagram has come; `false`: the socket has no room for it. */
   arrive(datagram: Datagram): boolean
@@ -21,13 +21,13 @@ export class Machine {
   /** Its addresses, one for each family it has, v4 first: `10.0.0.n` and `fd00::n` with its index. */
   readonly addresses: readonly ResolvedAddress[]
   /**
-   * What its monotonic clock showed when the network began, whole milliseconds; differs between machines, so that
-   * comparing clocks shows.
+   * What its monotonic clock showed when the network began, whole milliseconds. It differs between machines, so that
+   * code that compares clocks is found out.
    */
   readonly originMs: number
   /** @internal Links to other machines, by their index. */
   readonly links: (Link | undefined)[] = []
-  /** @internal How many processes it had. */
+  /** @internal How many processes it has had. */
   processes = 0
   readonly #sockets = new Map<number, Socket>()
   #nextPort = PORT_FIRST
@@ -57,7 +57,7 @@ export class Machine {
     this.#sockets.delete(socketKey(family, port))
   }
 
-  /** @internal A port that is free in both families. */
+  /** @internal A port free in both families. */
   freePort(): number {
     for (;;) {
       const port = this.#nextPort

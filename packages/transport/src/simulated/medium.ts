@@ -5,10 +5,10 @@ import type { Datagram } from "./datagram.ts"
 import type { Machine } from "./machine.ts"
 import type { VirtualTime } from "./virtual-time.ts"
 
-/** What a socket needs of the network: its time, and that it carries datagrams. */
+/** What a socket needs of the network: its time, and to carry datagrams. */
 export interface Medium {
   readonly time: VirtualTime
-  /** Carries a copy of `slab[offset, offset + length)`. Answers the error its sender sees, if any. */
+  /** Carries a copy of `slab[offset, offset + length)`. Returns the error that the sender sees, if any. */
   transmit(
     machine: Machine,
     from: Address,
@@ -17,15 +17,15 @@ export interface Medium {
     offset: number,
     length: number,
   ): SocketErrorCode | undefined
-  /** A datagram has been read: its buffer may carry another one. */
+  /** Takes back a datagram that has been read: its buffer may carry another one. */
   recycle(datagram: Datagram): void
 }
 
-/** What a process needs of the network: what its sockets need, names, and what all its chance follows from. */
+/** What a process needs of the network: what its sockets need, names, and the seed of all its random numbers. */
 export interface Surroundings extends Medium {
   readonly seed: number
   readonly crypto: SyncCrypto
   machineNamed(name: string): Machine | undefined
-  /** Asks which call waits while time stands still. Returns what ends that. */
+  /** Sets the function that tells which call waits while time stands still. Returns a function that ends this. */
   watchWaits(waitingCall: () => string | undefined): () => void
 }

@@ -1,5 +1,5 @@
 /**
- * A network in virtual time: machines, links between them, and what happens next. One seed, one run.
+ * A network in virtual time: machines, links between them, and the events to come. One seed, one run.
  *
  * @module
  */
@@ -32,15 +32,15 @@ import { Random } from "./random.ts"
 import { Trace } from "./trace.ts"
 import { VirtualTime } from "./virtual-time.ts"
 
-/** What {@link createNetwork} is told. */
+/** The options of {@link createNetwork}. */
 export interface NetworkOptions {
-  /** Everything drawn by chance follows from it: faults, entropy of hosts, jitter. A whole number of 32 bits. */
+  /** All random numbers follow from it: faults, entropy of hosts, jitter. A whole number of 32 bits. */
   readonly seed: number
-  /** Every link until set otherwise; default: perfect and without delay. */
+  /** The options of every link until set otherwise; default: perfect and without delay. */
   readonly link?: LinkOptions
   /**
-   * What its hosts seal with and exchange keys by. Default: cryptography in JavaScript, which runs anywhere.
-   * `systemHost().crypto` has the same results, some four times as fast, so the run is the same.
+   * The cryptography of its hosts. Default: in JavaScript, which runs anywhere. `systemHost().crypto` gives the same
+   * results, and so the same run, some four times as fast.
    */
   readonly crypto?: SyncCrypto
   /** Lets ready promises run; default: a turn of the event loop. */
@@ -49,7 +49,7 @@ export interface NetworkOptions {
   readonly recordLines?: number
 }
 
-/** Which addresses a new machine has. */
+/** The addresses of a new machine. */
 export interface HostOptions {
   /** Whether the machine has a v4 address; default `true`. */
   readonly v4?: boolean
@@ -57,7 +57,7 @@ export interface HostOptions {
   readonly v6?: boolean
 }
 
-/** What {@link Network.partition} cuts. */
+/** The options of {@link Network.partition}. */
 export interface PartitionOptions {
   /** Cuts the way back too; default `true`. */
   readonly both?: boolean
@@ -86,25 +86,24 @@ const WITHIN = orInfinity(DURATION, "however long it takes")
 export interface DatagramInTransit {
   /** The name of the machine that sent it. */
   readonly from: string
-  /** The name of the machine that it goes to. */
+  /** The name of the machine it goes to. */
   readonly to: string
   /** Number of the datagram on this link, from 0. */
   readonly index: number
-  /** A copy of its own. A filter that writes into it forges. */
+  /** The filter's own copy of the bytes. A filter that writes into it forges the datagram. */
   readonly bytes: Uint8Array
   /** Virtual milliseconds since the network was made. */
   readonly nowMs: number
 }
 
-/** Buffers of datagrams that have arrived, kept for others. */
+/** The most buffers of arrived datagrams that are kept for others. */
 const SPARE_DATAGRAMS_MAX = 4_096
 
 /**
- * Machines, links and their time, which stands still but in `advance`, `until` and `when`. Made by {@link
- * createNetwork}.
+ * Machines, links and their time, which passes only in `advance`, `until` and `when`. Made by {@link createNetwork}.
  */
 export class Network {
-  /** The seed that the run follows from: with it the run is had again. */
+  /** The seed of the run: the same seed repeats it. */
   readonly seed: number
   /** @internal */
   readonly crypto: SyncCrypto
@@ -114,10 +113,10 @@ export class Network {
   readonly #machines = new Map<string, Machine>()
   readonly #owners = new Map<string, Machine>()
   readonly #links = new Map<string, Link>()
-  /** Machines that were spoken of before there was any. */
+  /** Machines that were named before any was made. */
   readonly #namedAhead = new Set<string>()
   readonly #spare: Datagram[] = []
-  /** Each tells which call of a host's user waits. */
+  /** Functions that each tell which call of a host's user waits. */
   readonly #waits = new Set<() => string | undefined>()
   #defaults: LinkOptions
   #filter: ((datagram: DatagramInTransit) => boolean) | undefined
@@ -130,7 +129,7 @@ export class Network {
       settle = systemSettle,
       recordLines = 0,
     } = checks.options("createNetwork", options, NETWORK_OPTIONS)
-    // That is a preset with a wrong name.
+    // The usual cause is a preset with a wrong name.
     if (Object.hasOwn(options, "link")) checks.value("link", options.link, NETWORK_OPTIONS.link)
     this.seed = seed
     this.crypto = crypto
@@ -144,7 +143,7 @@ export class Network {
     return this.time.nowMs
   }
 
-  /** The whole run so far: times, links, fates and bytes of all datagrams. */
+  /** A hash of the whole run so far: times, links, fates and bytes of all datagrams. */
   get traceHash(): string {
     return this.#trace.hash
   }
@@ -155,8 +154,8 @@ export class Network {
   }
 
   /**
-   * A new process on the machine of this name, which is made, with v4 and v6 addresses unless told otherwise, when it
-   * is first asked for. Its name resolves on all hosts.
+   * Starts a new process on the machine of this name. The first call with a name makes the machine, by default with v4
+   * and v6 addresses. Its name resolves on all hosts.
    */
   host(name: string, options: HostOptions = {}): SimulatedHost {
     checks.value("name", name, NAME)
@@ -195,7 +194,7 @@ export class Network {
     for (const link of this.#links.values()) link.options = checked
   }
 
-  /** The direction itself, for its counts. */
+  /** One direction between two machines, for its counts. */
   linkOf(from: string, to: string): Link {
     this.#checkMachines(from, to)
     const key = linkKey(from, to)
@@ -224,25 +223,25 @@ export class Network {
     }
   }
 
-  /** Holds up what goes from one machine to another for so long; then all of it arrives at once, in order. */
+  /** Holds up datagrams from one machine to another for this many milliseconds; then all arrive at once, in order. */
   clog(from: string, to: string, ms: number): void {
     checks.value("ms", ms, DURATION)
     this.linkOf(from, to).clog(this.now + ms)
   }
 
-  /** Decides about each datagram before the link does: `false` loses it. */
+  /** Sets a filter that decides about each datagram before the link does: `false` loses it. */
   filter(keep: (datagram: DatagramInTransit) => boolean): void {
     checks.value("keep", keep, KEEP)
     this.#filter = keep
   }
 
-  /** Puts a datagram before a socket as if it had come from anywhere: a forged one, or an old one once more. */
+  /** Delivers a datagram to a socket as if it came from `from`: a forged one, or an old one once more. */
   inject(from: Address, to: Address, bytes: Uint8Array, delayMs = 0): void {
     checks.value("delayMs", delayMs, DURATION)
     this.#dispatch(from, to, bytes, this.now + delayMs)
   }
 
-  /** Lets this much virtual time pass. Rejects with what the code of a host threw. */
+  /** Lets this much virtual time pass. Rejects with an error that a host's code threw. */
   async advance(ms: number): Promise<void> {
     checks.value("ms", ms, DURATION)
     this.#checkNamedAhead()
@@ -250,8 +249,8 @@ export class Network {
   }
 
   /**
-   * Lets time pass until a promise settles, and settles like it; rejects when it hasn't within `withinMs` (default
-   * 60,000, `Infinity`: however long it takes) of virtual time.
+   * Lets time pass until a promise settles, and settles like it. Rejects if that takes more than `withinMs` of virtual
+   * time (default 60,000; `Infinity`: however long it takes).
    */
   async until<T>(promise: Promise<T>, withinMs = 60_000): Promise<T> {
     checks.value("withinMs", withinMs, WITHIN)
@@ -263,7 +262,7 @@ export class Network {
     return promise
   }
 
-  /** Lets time pass until a condition holds, looked at after each instant. Rejects like {@link Network.until}. */
+  /** Lets time pass until a condition holds, which is tested after each instant. Rejects like {@link Network.until}. */
   async when(condition: () => boolean, withinMs = 60_000): Promise<void> {
     checks.value("withinMs", withinMs, WITHIN)
     checks.value("condition", condition, CONDITION)
@@ -314,8 +313,8 @@ export class Network {
   }
 
   /**
-   * A name that is misspelt would be a link that nobody uses. Before there is any machine names may be told ahead, and
-   * are looked at once time has passed.
+   * Refuses a misspelt name, which would make a link that is never used. Names may come before any machine is made;
+   * they are checked once time has passed.
    */
   #checkMachines(...names: readonly string[]): void {
     for (const name of names) {
@@ -343,7 +342,7 @@ export class Network {
     return this.#machines.get(name)
   }
 
-  /** @internal Carries a copy of `slab[offset, offset + length)`. Answers the error its sender sees, if any. */
+  /** @internal Carries a copy of `slab[offset, offset + length)`. Returns the error its sender sees, if any. */
   transmit(
     machine: Machine,
     from: Address,
@@ -378,12 +377,12 @@ export class Network {
     return undefined
   }
 
-  /** @internal Has been read. */
+  /** @internal Takes back a datagram that has been read. */
   recycle(datagram: Datagram): void {
     if (this.#spare.length < SPARE_DATAGRAMS_MAX) this.#spare.push(datagram)
   }
 
-  /** Answers the bytes on their way. */
+  /** Returns the bytes on their way. */
   #dispatch(from: Address, to: Address, bytes: Uint8Array, atMs: number): Uint8Array {
     const datagram = this.#spare.pop() ?? new Datagram(from, to, this.#arrive)
     datagram.fill(from, to, bytes)
@@ -400,7 +399,7 @@ export class Network {
   }
 }
 
-/** A network of machines that aren't there. Throws a `RangeError` that says what is wrong with an option. */
+/** Makes a simulated network. Throws a `RangeError` that says what is wrong with an option. */
 export function createNetwork(options: NetworkOptions): Network {
   return new Network(options)
 }

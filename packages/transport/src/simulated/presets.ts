@@ -1,6 +1,6 @@
 /**
- * Links as they are found, one direction each. Round figures from published measurements of such links, for tests
- * rather than for forecasts.
+ * Typical links, one direction each. Round figures from published measurements of such links, for tests rather than for
+ * forecasts.
  *
  * @module
  */
@@ -11,13 +11,13 @@ import type { LinkOptions } from "./link.ts"
 export type PresetName = "lan" | "wifi" | "cellular" | "satellite" | "hostile"
 
 /**
- * Links as they are found, one direction each: `lan` (0.4 ms RTT, 1 Gbit/s), `wifi` (6 to 16 ms, bursts of loss),
- * `cellular` (60 to 120 ms, a deep queue), `satellite` (600 ms, 1 % loss), `hostile` (everything that can happen does).
+ * Typical links, one direction each: `lan` (0.4 ms RTT, 1 Gbit/s), `wifi` (6 to 16 ms, bursts of loss), `cellular` (60
+ * to 120 ms, a deep queue), `satellite` (600 ms, 1 % loss), `hostile` (everything that can happen does).
  */
 export const PRESETS: Readonly<Record<PresetName, LinkOptions>> = {
   /** Switched Ethernet: 0.4 ms RTT, 1 Gbit/s, hardly any loss. */
   lan: { delayMs: 0.2, jitterMs: 0.05, lossRate: 0.00001, rateBitsPerSecond: 1_000_000_000, queueBytes: 524_288 },
-  /** A busy home network: 6 to 16 ms RTT, bursts while the air is taken. */
+  /** A busy home network: 6 to 16 ms RTT, bursts of loss while the channel is busy. */
   wifi: {
     delayMs: 3,
     jitterMs: 5,

@@ -8,14 +8,14 @@ export class Random {
   #c: number
   #counter = 1
 
-  /** Generators of different labels draw independent numbers from one seed. */
+  /** Generators with different labels draw independent numbers from one seed. */
   constructor(seed: number, label = "") {
     let hash = 0x811c_9dc5 ^ seed
     for (let i = 0; i < label.length; i++) hash = Math.imul(hash ^ label.charCodeAt(i), 0x0100_0193)
     this.#a = seed | 0
     this.#b = hash | 0
     this.#c = Math.imul(hash ^ (hash >>> 15), 0x2c1b_3c6d) | 0
-    // The state is mixed after a dozen rounds, however alike two seeds are.
+    // After a dozen rounds the state is mixed, however similar two seeds are.
     for (let i = 0; i < 15; i++) this.uint32()
   }
 
@@ -34,7 +34,7 @@ export class Random {
     return this.uint32() / 2 ** 32
   }
 
-  /** True with this probability; draws nothing for 0, so that a fault that is off changes no other. */
+  /** True with this probability. Draws nothing for 0, so that a fault that is off doesn't change the others. */
   chance(rate: number): boolean {
     return rate > 0 && this.fraction() < rate
   }

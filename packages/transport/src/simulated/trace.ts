@@ -1,12 +1,12 @@
 /**
- * The history of a run as a hash, and its last events as text: two runs of one seed agree in every byte, time and
- * order, or their hashes differ.
+ * The history of a run as a hash, and its last events as text: unless two runs agree in every byte, time and order,
+ * their hashes differ.
  */
 export class Trace {
   readonly #linesMax: number
   readonly #lines: string[] = []
-  // Two hashes of 32 bits, started and stirred differently: 64 bits without BigInt. Against accidents, not against
-  // anybody.
+  // Two hashes of 32 bits with different start values and multipliers: 64 bits without BigInt. They find accidents, not
+  // attacks.
   #low = 0x811c_9dc5 | 0
   #high = 0x01c9_dc59 | 0
   readonly #timeMs = new Float64Array(1)
@@ -37,7 +37,7 @@ export class Trace {
     if (this.#linesMax > 0) this.#write(`${atMs} ms ${from} > ${to} ${fate} ${bytes.length} B`)
   }
 
-  /** Every other word goes to one hash, those between to the other: most of the time of a long run is spent here. */
+  /** Words go to the two hashes in turn: a long run spends most of its time here. */
   #mixBytes(bytes: Uint8Array): void {
     let low = this.#low
     let high = this.#high
@@ -63,7 +63,7 @@ export class Trace {
     for (let i = 0; i < text.length; i++) this.#mix(text.charCodeAt(i))
   }
 
-  /** Multiplication carries upwards only; the shift brings it down again. */
+  /** Multiplication carries only to higher bits; the shift brings them down again. */
   #mix(word: number): void {
     const low = Math.imul(this.#low ^ word, 0x85eb_ca6b)
     this.#low = low ^ (low >>> 15)
@@ -73,7 +73,7 @@ export class Trace {
 
   #write(line: string): void {
     this.#lines.push(line)
-    // Cut now and then rather than each time.
+    // Cut now and then, not each time.
     if (this.#lines.length >= 2 * this.#linesMax) this.#lines.splice(0, this.#linesMax)
   }
 }

@@ -6,19 +6,19 @@ import type { Machine } from "./machine.ts"
 import type { Medium } from "./medium.ts"
 
 /**
- * What a waiting datagram takes of a socket buffer beside its bytes: about what Linux charges, so that empty ones fill
- * it too.
+ * What a waiting datagram takes of a socket buffer in addition to its bytes: about what Linux charges, so that empty
+ * datagrams fill it too.
  */
 const WAITING_BYTES = 768
 
-/** What sockets need of the process that has them. */
+/** What sockets need of their process. */
 interface Process {
   readonly machine: Machine
   /** Alive and not busy. */
   readonly isRunning: boolean
-  /** What sending fails with, or that none is taken. */
+  /** The error that sending fails with; `"full"`: no datagram is taken. */
   readonly sendFault: SocketErrorCode | "full" | undefined
-  /** A transport is closed. */
+  /** Forgets a closed transport. */
   forget(transport: SimulatedTransport): void
 }
 
@@ -26,7 +26,7 @@ interface Process {
 export class SimulatedTransport extends DatagramTransport {
   /** What a simulated socket can do: no batches, and buffers of the sizes asked for. */
   readonly capabilities: Capabilities
-  /** Where the sockets are bound, one for each family of the machine that was asked for. */
+  /** Where the sockets are bound, one for each requested family that the machine has. */
   readonly localAddresses: readonly Address[]
   readonly #medium: Medium
   readonly #process: Process
@@ -85,7 +85,10 @@ export class SimulatedTransport extends DatagramTransport {
     return this.#firstWaiting < this.#waiting.length
   }
 
-  /** @internal A function of the user may keep the process busy half-way: what wasn't read yet waits on. */
+  /**
+   * @internal Reads what waits. A function of the user may make the process busy in between: what wasn't read yet goes
+   * on waiting.
+   */
   read(): void {
     if (!this.#process.isRunning) return
     while (this.isReadable && this.#process.isRunning) {

@@ -1,12 +1,12 @@
 /**
- * Time that passes when nobody has anything left to do.
+ * Time that passes only when nothing is left to do.
  *
  * @module
  */
 
 import { EventQueue, type TimedEvent } from "./event-queue.ts"
 
-/** A datagram that reaches a socket buffer, which no process notices by itself. */
+/** A datagram that reaches a socket buffer. No process notices that by itself. */
 export interface Arrival extends TimedEvent {
   readonly kind: "arrival"
   arrive(): void
@@ -15,25 +15,25 @@ export interface Arrival extends TimedEvent {
 /** A wake-up of a process. */
 export interface Alarm extends TimedEvent {
   readonly kind: "alarm"
-  /** Taken from the queue and about to ring, unless it is set again or cancelled. */
+  /** Taken from the queue and about to ring, unless it is set again or cancelled first. */
   isDue: boolean
   ring(): void
 }
 
-/** A socket with datagrams that wait to be read. */
+/** A socket with datagrams to read. */
 export interface Reader {
   readonly isReadable: boolean
   /** Reads while its process runs. */
   read(): void
 }
 
-/** A process with work for the end of the turn. */
+/** A process with work deferred to the end of the turn. */
 export interface Deferrer {
   readonly isRunning: boolean
   runDeferred(): void
 }
 
-/** An instant in which processes keep each other busy without end would never pass. */
+/** The most rounds in one instant: if processes keep each other busy without end, time would never pass. */
 const ROUNDS_PER_INSTANT_MAX = 10_000
 
 export class VirtualTime {
@@ -45,7 +45,7 @@ export class VirtualTime {
   #errors: unknown[] = []
   #nowMs = 0
   #isRunning = false
-  /** User code ran since promises were last given their turn. */
+  /** User code ran since promises last had their turn. */
   #isUnsettled = false
 
   constructor(settle: () => Promise<void>) {
@@ -56,7 +56,7 @@ export class VirtualTime {
     return this.#nowMs
   }
 
-  /** Somebody lets it pass. */
+  /** Whether a call is letting time pass. */
   get isRunning(): boolean {
     return this.#isRunning
   }
@@ -65,7 +65,7 @@ export class VirtualTime {
     return this.#queue.size
   }
 
-  /** Sets an event, or moves it. A time that has passed is now. */
+  /** Sets an event, or moves it. A time in the past counts as now. */
   set(event: Arrival | Alarm, atMs: number): void {
     if (event.kind === "alarm") event.isDue = false
     this.#queue.set(event, Math.max(atMs, this.#nowMs))
@@ -85,7 +85,7 @@ export class VirtualTime {
   }
 
   /**
-   * Calls a function of the user. What it throws is told by {@link VirtualTime.runUntil}, at the end of the instant:
+   * Calls a function of the user. {@link VirtualTime.runUntil} throws its error at the end of the instant, so that
    * others still have their turn.
    */
   call(run: () => void): void {
@@ -101,12 +101,12 @@ export class VirtualTime {
     this.#errors.push(error)
   }
 
-  /** Lets time pass until `endMs`, or until a condition holds, looked at after each instant. */
+  /** Lets time pass until `endMs`, or until a condition holds, which is tested after each instant. */
   async runUntil(endMs: number, isDone: () => boolean): Promise<void> {
     if (this.#isRunning) throw new Error("the network is running already: await one call before the next")
     this.#isRunning = true
     try {
-      // What the caller did since the last time belongs to this instant.
+      // What the caller has done since the last run belongs to this instant.
       this.#isUnsettled = true
       await this.#runInstant()
       while (!isDone() && this.#queue.nextMs <= endMs) {
@@ -119,7 +119,7 @@ export class VirtualTime {
     }
   }
 
-  /** Round after round, until nothing is left that happens without time passing. */
+  /** Runs rounds until nothing is left that can happen without time passing. */
   async #runInstant(): Promise<void> {
     for (let rounds = 0; this.#runRound() || this.#isUnsettled; rounds++) {
       if (rounds === ROUNDS_PER_INSTANT_MAX)
@@ -135,7 +135,7 @@ export class VirtualTime {
   }
 
   /**
-   * As on a real machine: sockets are read, then wake-ups are called, then what was deferred. Answers whether anything
+   * As on a real machine: reads sockets, then calls wake-ups, then deferred functions. Returns whether anything
    * happened.
    */
   #runRound(): boolean {

@@ -8,14 +8,14 @@ const key = fc.uint8Array({ minLength: 32, maxLength: 32 })
 const nonce = fc.uint8Array({ minLength: 12, maxLength: 12 })
 const data = fc.oneof(
   fc.uint8Array({ maxLength: 300 }),
-  // About the edges of a block.
+  // Around the edges of a block.
   fc.integer({ min: 50, max: 130 }).map((length) => new Uint8Array(length).fill(length)),
 )
 
-/** Node answers with `Buffer`s. */
+/** Node returns `Buffer`s. */
 const plain = (bytes: Uint8Array | undefined): Uint8Array | undefined => bytes && Uint8Array.from(bytes)
 
-/** The same bytes at an offset that no word begins at. */
+/** The same bytes at an unaligned offset. */
 function shifted(bytes: Uint8Array): Uint8Array {
   const room = new Uint8Array(bytes.length + 1)
   room.set(bytes, 1)

@@ -36,7 +36,7 @@ async function pair(options: LinkOptions, seed = 1): Promise<{ network: Network;
   return { network, a, b }
 }
 
-/** Sends `count` numbered datagrams, a batch a millisecond, and answers the numbers of those that came. */
+/** Sends `count` numbered datagrams, a batch a millisecond, and returns the numbers of those that came. */
 async function sendNumbered(
   { network, a, b }: { network: Network; a: Station; b: Station },
   count: number,

@@ -196,7 +196,7 @@ describe("a host", () => {
       Array.from({ length: 120 }, () => pattern(1)),
     )
     await network.advance(49)
-    // A batch, and the one that was in hand.
+    // A batch, and the datagram being handled.
     expect(rows).toBeLessThanOrEqual(65)
     await network.advance(1)
     expect(rows).toBe(120)
@@ -237,7 +237,7 @@ describe("a host", () => {
       Array.from({ length: 50 }, () => new Uint8Array(0)),
     )
     await network.advance(2_000)
-    // 1,232 B and 768 B for their keeping.
+    // 1,232 B each, and 768 B to keep each.
     expect(b.received).toHaveLength(10)
     expect(b.transport.counters.datagramsDropped).toBe(90)
     a.send(b.addressOf(4), [pattern(1)])
@@ -278,7 +278,7 @@ describe("a host", () => {
     }
     expect(draw(1, "a", "b", "a")).toEqual(draw(1, "a", "b", "a"))
     expect(new Set([...draw(1, "a", "b", "a"), ...draw(2, "a", "b", "a")]).size).toBe(6)
-    // Who else is there doesn't matter.
+    // Other machines make no difference.
     expect(draw(1, "b", "a")[1]).toBe(draw(1, "a")[0])
   })
 
@@ -324,7 +324,7 @@ describe("what tests see and do", () => {
     expect(seen.map(({ from, to, index }) => `${from} ${to} ${index}`)).toEqual(["a b 0", "a b 1", "a b 2"])
     expect(b.received.map(({ bytes }) => bytes[0])).toEqual([0, 99])
     expect(network.linkOf("a", "b").counts).toMatchObject({ filtered: 1, delivered: 2 })
-    // What it was shown stays as it was shown.
+    // The bytes that the filter saw stay as they were.
     const kept = seen[0]!.bytes.slice()
     a.send(b.addressOf(4), [pattern(3, 77)])
     await network.advance(1)

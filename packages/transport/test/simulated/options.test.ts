@@ -12,7 +12,7 @@ const FLAG = ["true"]
 const NAME = ['"500"']
 const FUNCTION = ["a function"]
 
-/** What is right of each option of a link. */
+/** The valid values of each option of a link. */
 const LINK: Readonly<Record<keyof LinkOptions, readonly string[]>> = {
   delayMs: DURATION,
   jitterMs: DURATION,
@@ -43,7 +43,7 @@ function makeWorld(): World {
   return { network, a }
 }
 
-/** What each call takes: of its options by their names, and of its arguments. */
+/** The valid values of each call: of its options, by name, and of its arguments. */
 const OPTIONS: readonly (readonly [
   string,
   (world: World, options: never) => unknown,
@@ -106,7 +106,7 @@ const ARGUMENTS: readonly (readonly [string, (world: World, value: never) => unk
   ["fault of failSends", ({ a }, fault) => a.failSends(fault), []],
 ]
 
-/** The names of a call's options as its check has them. */
+/** The names of a call's options, according to its check. */
 function namesOf(call: () => unknown, of: string): readonly string[] {
   const { options } = Checks.prototype
   const seen = new Map<string, readonly string[]>()
