@@ -97,12 +97,9 @@ export class Incarnation {
 
   join(nowMs: number): void {
     this.isJoining = this.isWilling = true
-    const onDone = (result: PeerState | JoinFailure): void => {
-      this.isJoining = false
-      if ("kind" in result) this.#observer.onJoinFailed(this, result)
-    }
-    const call = this.protocol.callJoin(JOIN_TIMEOUT_MS, onDone, nowMs)
+    const call = this.protocol.callJoin(JOIN_TIMEOUT_MS, nowMs)
     this.protocol.join(call, { addresses: [ADDRESS_IDS[otherOf(this.side)]] }, nowMs)
+    this.#drain(nowMs)
   }
 
   /** The peer that the application has. */
@@ -147,7 +144,10 @@ export class Incarnation {
     if (event.kind === "joined") this.#observer.onJoined(this, event.peer)
     else if (event.kind === "replaced") this.#observer.onReplaced(this, event.before, event.peer)
     else if (event.kind === "left") this.#observer.onLeft(this, event.peer, event.why.reason)
-    else if (event.kind === "progress") event.stream.isTold = false
+    else if (event.kind === "join-settled") {
+      this.isJoining = false
+      if ("kind" in event.result) this.#observer.onJoinFailed(this, event.result)
+    } else if (event.kind === "progress") event.stream.isTold = false
   }
 
   /** A turn of the loop, as the driver has it. */

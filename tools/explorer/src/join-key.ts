@@ -32,7 +32,8 @@ export function renamed(text: string, names: Map<string, number> = new Map()): s
 export function describeIncarnation(it: Incarnation, nowMs: number): string {
   const at = (ms: number): string => (Number.isFinite(ms) ? `@${Math.max(ms - nowMs, -PAST_MS_MAX)}` : "-")
   const { protocol } = it
-  const { slots, joins, hints } = fieldsOf<{ slots: object; joins: object; hints: object }>(protocol)
+  const { slots, joins, received } = fieldsOf<{ slots: object; joins: object; received: object }>(protocol)
+  const { hints } = fieldsOf<{ parts: { readonly hints: object } }>(received).parts
   const { hinted } = fieldsOf<{ hinted: ReadonlyMap<number, number> }>(hints)
   const { byAddress } = fieldsOf<{ byAddress: ReadonlyMap<number, PeerState> }>(protocol.peers)
   const { halfOpen, theirs } = fieldsOf<{

@@ -200,11 +200,8 @@ export class JoinWorld {
       it.held!.leave(wire.REASON.closing, "", this.nowMs)
     } else if (verb === "asks") {
       this.#spend(`probes ${side}`)
-      fieldsOf<{ probe: (this: object, peer: PeerState, nowMs: number) => void }>(it.protocol).probe.call(
-        it.protocol,
-        it.held!,
-        this.nowMs,
-      )
+      const { membership } = fieldsOf<{ membership: { probe(peer: PeerState, nowMs: number): void } }>(it.protocol)
+      membership.probe(it.held!, this.nowMs)
     } else {
       this.#spend(`crashes ${side}`)
       this.sides[side] = this.#start(side, it.number + 1)

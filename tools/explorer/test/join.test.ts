@@ -72,7 +72,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "applied by its own session only",
     {
       package: "endpoint",
-      from: 'if (batch.opener[row] !== 0 && batch.verdict[row] !== 1) return void this.#refuse("tag")',
+      from: 'if (batch.opener[row] !== 0 && batch.verdict[row] !== 1) return this.#refuse("tag")',
       to: "",
     },
   ],
@@ -82,8 +82,8 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "repeated and forged datagrams end nothing",
     {
       package: "endpoint",
-      from: "association.hasSent(hint.counter)) this.#probe(peer, nowMs)",
-      to: 'association.hasSent(hint.counter)) this.#events.push({ kind: "left", peer, why: { reason: wire.REASON.timeout, text: "" }, address: undefined })',
+      from: "association.hasSent(hint.counter))\n      this.probe(peer, nowMs)",
+      to: 'association.hasSent(hint.counter)) this.#parts.events.push({ kind: "left", peer, why: { reason: 12, text: "" }, address: undefined })',
     },
   ],
   [
@@ -102,8 +102,8 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "told of once",
     {
       package: "endpoint",
-      from: 'else this.#events.push({ kind: "joined", peer })',
-      to: 'else for (const it of [peer, peer]) this.#events.push({ kind: "joined", peer: it })',
+      from: 'else events.push({ kind: "joined", peer })',
+      to: 'else for (const it of [peer, peer]) events.push({ kind: "joined", peer: it })',
     },
   ],
   [

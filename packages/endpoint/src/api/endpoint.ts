@@ -333,12 +333,19 @@ export class Endpoint implements AsyncDisposable {
       own: this.addresses,
       isKeyed: this.#isKeyed,
       resolve: (name, signal) => this.#host.resolve(name, signal),
-      call: (timeoutMs, onDone) => this.#protocol.callJoin(timeoutMs, onDone, this.#host.now()),
+      call: (timeoutMs, onDone) => {
+        const call = this.#protocol.callJoin(timeoutMs, this.#host.now())
+        this.#outcomes.await(call, onDone)
+        return call
+      },
       ask: (call, addresses) => {
         const ids = addresses.map((address) => this.#transport.internAddress(address))
         this.#protocol.join(call, { addresses: ids, publicKey }, this.#host.now())
       },
-      cancel: (call) => this.#protocol.cancelJoin(call, this.#host.now()),
+      cancel: (call) => {
+        this.#outcomes.forget(call)
+        this.#protocol.cancelJoin(call, this.#host.now())
+      },
       onClose: (end) => {
         this.#pendingJoins.add(end)
         return () => void this.#pendingJoins.delete(end)

@@ -7,7 +7,8 @@
 
 import type { ProtocolConsumer } from "../driver.ts"
 import type { PeerState } from "../peer/peer-state.ts"
-import type { ProtocolEvent } from "../protocol/events.ts"
+import type { JoinCall } from "../join/join-call.ts"
+import type { JoinResult, ProtocolEvent } from "../protocol/events.ts"
 import type { MessageSource } from "../streams/dispatch.ts"
 import type { OutgoingState } from "../streams/outgoing-streams.ts"
 import type { Connection } from "./connection.ts"
@@ -37,6 +38,9 @@ export class Outcomes implements ProtocolConsumer {
   /** Streams that found no memory for a packet, in the order they did. */
   readonly #starved = new Set<OutgoingHandle>()
 
+  /** Those who are to be told what comes of their joins. */
+  readonly #joining = new Map<JoinCall, (result: JoinResult) => void>()
+
   constructor(host: OutcomesHost) {
     this.#host = host
   }
@@ -45,6 +49,16 @@ export class Outcomes implements ProtocolConsumer {
   peerOf(state: PeerState): PeerHandle {
     state.owner ??= new PeerHandle(state, this.#host.peers)
     return state.owner as PeerHandle
+  }
+
+  /** Tells how a join ends, once. */
+  await(call: JoinCall, onSettled: (result: JoinResult) => void): void {
+    this.#joining.set(call, onSettled)
+  }
+
+  /** Nobody waits for a join any more. */
+  forget(call: JoinCall): void {
+    this.#joining.delete(call)
   }
 
   hand(source: MessageSource): void {
@@ -75,6 +89,11 @@ export class Outcomes implements ProtocolConsumer {
         return events.emit("stream", event.stream.consumer as IncomingHandle)
       case "stream-closed":
         return (event.stream.consumer as IncomingHandle).settle(event.isComplete, event.reason)
+      case "join-settled":
+        this.#joining.get(event.call)?.(event.result)
+        return
+      case "answered":
+        return this.peerOf(event.peer).noteAnswer(event.ping)
       case "joined":
         return events.emit("joined", this.#joined(event.peer))
       case "replaced":

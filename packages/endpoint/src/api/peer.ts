@@ -24,6 +24,7 @@ import type { Routes } from "./routes.ts"
 import { toHex } from "../keys/identity.ts"
 import { GOODBYE_MS } from "../peer/goodbye.ts"
 import type { PeerState } from "../peer/peer-state.ts"
+import type { Ping } from "../peer/pings.ts"
 
 const PING_MS = 10_000
 
@@ -55,6 +56,8 @@ export class PeerHandle implements Peer {
   #replies: ReplyStream | undefined
   /** Streams that are over, and whose messages still wait for their consumers. */
   readonly #unread = new Set<IncomingHandle>()
+  /** Those who wait for the answer to a heartbeat. */
+  readonly #pings = new Map<Ping, () => void>()
   #unique: string | undefined
   #hasLeft = false
   #address: Address | undefined
@@ -158,12 +161,14 @@ export class PeerHandle implements Peer {
     return new Promise((resolve, reject) => {
       const settle = (act: () => void): void => {
         isSettled = true
-        cancel()
+        this.#pings.delete(asked)
+        this.#state.cancelPing(asked)
         forget?.()
         act()
       }
       const forget = signal && onAbort(signal, () => settle(() => reject(abortedError(signal))))
-      const cancel = this.#state.ping(() => settle(() => resolve(this.#host.now() - startMs)))
+      const asked = this.#state.ping()
+      this.#pings.set(asked, () => settle(() => resolve(this.#host.now() - startMs)))
       void this.#host
         .until(() => isSettled || this.state === "left", timeoutMs, "peer.ping()")
         .then(() => {
@@ -265,6 +270,11 @@ export class PeerHandle implements Peer {
     this.#address = address ?? this.#address
     this.#hasLeft = true
     this.#endQueues()
+  }
+
+  /** A heartbeat was answered. */
+  noteAnswer(ping: Ping): void {
+    this.#pings.get(ping)?.()
   }
 
   /** A stream of it is over, and messages of it wait for their consumers; or wait no more. */

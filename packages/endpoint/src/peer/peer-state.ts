@@ -26,7 +26,7 @@ import { type OutgoingState, OutgoingStreams } from "../streams/outgoing-streams
 import { FeedbackOwed } from "./feedback-owed.ts"
 import { Goodbye } from "./goodbye.ts"
 import { Liveness, type LivenessState } from "./liveness.ts"
-import { Pings } from "./pings.ts"
+import { type Ping, Pings } from "./pings.ts"
 import { Retiring } from "./retiring.ts"
 import { type Timer, Timers } from "./timers.ts"
 
@@ -66,6 +66,8 @@ export interface PeerContext {
 /** What happens to a peer. */
 export type PeerEvent =
   | { readonly kind: "reachable" | "unreachable"; readonly peer: PeerState }
+  /** A heartbeat that asked was answered. */
+  | { readonly kind: "answered"; readonly peer: PeerState; readonly ping: Ping }
   /** `address`: where it was reached; `undefined`: nowhere yet. */
   | {
       readonly kind: "left"
@@ -278,7 +280,8 @@ export class PeerState implements Due {
       this.#pings.isEchoOwed = true
       return this.#context.wake(this)
     }
-    this.#pings.answered(this.association?.sent.heardCounter ?? 0)
+    for (const ping of this.#pings.answered(this.association?.sent.heardCounter ?? 0))
+      this.#context.events.push({ kind: "answered", peer: this, ping })
   }
 
   handlePathChallenge(data: Uint8Array): void {
@@ -303,11 +306,15 @@ export class PeerState implements Due {
 
   // Life.
 
-  /** Asks for a heartbeat's answer; `onAnswer` is called when it comes. Returns what cancels that. */
-  ping(onAnswer: () => void): () => void {
-    const cancel = this.#pings.add(onAnswer)
+  /** Asks for a heartbeat's answer, which is told by `answered`. */
+  ping(): Ping {
     this.#context.wake(this)
-    return cancel
+    return this.#pings.add()
+  }
+
+  /** Nobody waits for the answer any more. */
+  cancelPing(ping: Ping): void {
+    this.#pings.end(ping)
   }
 
   /** Says goodbye, again and again until it is answered; the streams close at once. */

@@ -7,9 +7,8 @@
 import { Repeater, type RepeatPace } from "@x/stream"
 
 /** Somebody waits for the answer to a heartbeat; `counter`: of its datagram, 0 if it wasn't sent yet. */
-interface Ping {
+export interface Ping {
   counter: number
-  readonly onAnswer: () => void
 }
 
 export class Pings {
@@ -19,14 +18,14 @@ export class Pings {
   /** Either way it may be lost, and a side that hears heartbeats of the other in time sends none by itself. */
   readonly #again = new Repeater()
 
-  /** `onAnswer` is called when the answer comes. Returns what cancels that. */
-  add(onAnswer: () => void): () => void {
-    const ping = { counter: 0, onAnswer }
+  add(): Ping {
+    const ping = { counter: 0 }
     this.#pings.add(ping)
-    return () => this.#end(ping)
+    return ping
   }
 
-  #end(ping: Ping): void {
+  /** Nobody waits for it any more. */
+  end(ping: Ping): void {
     this.#pings.delete(ping)
     if (this.#pings.size === 0) this.#again.stop()
   }
@@ -62,13 +61,11 @@ export class Pings {
 
   /**
    * An answer came, and datagrams up to this counter are known to have arrived. An answer to an earlier heartbeat
-   * doesn't tell of a later one: what it acknowledges does.
+   * doesn't tell of a later one: what it acknowledges does. Those that it answers are over.
    */
-  answered(acknowledgedCounter: number): void {
-    for (const ping of this.#pings) {
-      if (ping.counter === 0 || ping.counter > acknowledgedCounter) continue
-      this.#end(ping)
-      ping.onAnswer()
-    }
+  answered(acknowledgedCounter: number): Ping[] {
+    const answered = [...this.#pings].filter(({ counter }) => counter !== 0 && counter <= acknowledgedCounter)
+    for (const ping of answered) this.end(ping)
+    return answered
   }
 }

@@ -5,14 +5,19 @@
  * @module
  */
 
+import type { JoinCall, JoinFailure } from "../join/join-call.ts"
 import type { PeerEvent, PeerState } from "../peer/peer-state.ts"
 import type { EventSink, StreamEvent } from "../streams/stream-events.ts"
 
-/** Something that happened to a peer, or to a stream of it. */
+/** What came of a join that somebody waits for. */
+export type JoinResult = PeerState | JoinFailure
+
+/** Something that happened to a peer, to a stream of it, or to a join. */
 export type ProtocolEvent =
   | { readonly kind: "joined"; readonly peer: PeerState }
   /** The peer of the same incarnation forgot us, or another incarnation is at its address: `before` is over. */
   | { readonly kind: "replaced"; readonly peer: PeerState; readonly before: PeerState; readonly isRestart: boolean }
+  | { readonly kind: "join-settled"; readonly call: JoinCall; readonly result: JoinResult }
   | PeerEvent
   | StreamEvent<PeerState>
 

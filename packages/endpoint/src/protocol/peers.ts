@@ -13,9 +13,9 @@ import type { Association } from "../path/association.ts"
 import type { Associations } from "../path/associations.ts"
 import type { SlotTable } from "../path/slots.ts"
 import { type PeerContext, PeerState } from "../peer/peer-state.ts"
-import type { DueQueue } from "../schedule/due-queue.ts"
 import { PeerTable } from "./peer-table.ts"
 import type { SlotOwner } from "./slot-owner.ts"
+import type { Turns } from "./turns.ts"
 
 export interface PeersParts {
   readonly unique: Uint8Array
@@ -23,7 +23,7 @@ export interface PeersParts {
   readonly slots: SlotTable<SlotOwner>
   readonly associations: Associations
   readonly outbox: Pick<Outbox, "flush">
-  readonly due: DueQueue<PeerState>
+  readonly turns: Pick<Turns, "remove">
 }
 
 /** What became of an association that was established. */
@@ -133,10 +133,9 @@ export class Peers {
 
   /** A peer is over: gives back what it holds. */
   forget(peer: PeerState, nowMs: number): void {
-    const { due, outbox, associations } = this.#parts
+    const { turns, outbox, associations } = this.#parts
     this.table.delete(peer)
-    due.remove(peer)
-    peer.isAwake = false
+    turns.remove(peer)
     peer.end(REASON.unspecified, "", nowMs)
     outbox.flush()
     for (const association of peer.associations) associations.release(association, nowMs)

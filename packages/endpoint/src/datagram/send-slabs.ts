@@ -1,0 +1,25 @@
+import type { PacketPool } from "@x/stream"
+import type { Transport } from "@x/transport/host"
+
+/** The transport's numbers for the memory of a pool: a piece of it is told when the first packet goes out from there. */
+export class SendSlabs {
+  readonly #pool: PacketPool
+  readonly #transport: Pick<Transport, "registerSlab" | "releaseSlab">
+  /** By the pool's number of the piece. */
+  readonly #slabs: (number | undefined)[] = []
+
+  constructor(pool: PacketPool, transport: Pick<Transport, "registerSlab" | "releaseSlab">) {
+    this.#pool = pool
+    this.#transport = transport
+  }
+
+  /** Of the piece that a slot lies in. */
+  of(slot: number): number {
+    const chunk = this.#pool.chunk(slot)
+    return (this.#slabs[chunk] ??= this.#transport.registerSlab(this.#pool.bytes(slot)))
+  }
+
+  release(): void {
+    for (const slab of this.#slabs) if (slab !== undefined) this.#transport.releaseSlab(slab)
+  }
+}

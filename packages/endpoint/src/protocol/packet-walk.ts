@@ -1,0 +1,87 @@
+/**
+ * The packets of one datagram, each given to the machine of its peer that it is for. Between two of them the
+ * application may do anything.
+ *
+ * @module
+ */
+
+import * as wire from "@x/wire"
+import type { Association } from "../path/association.ts"
+import type { PeerState } from "../peer/peer-state.ts"
+import type { ReceivedBatch } from "./received-batch.ts"
+
+export class PacketWalk {
+  readonly #profile: wire.Profile
+  readonly #drop: (reason: wire.DropReason) => void
+  readonly #cursor = new wire.PacketCursor()
+  /** Of whom the datagram is, and in which memory. */
+  #peer: PeerState | undefined
+  #association!: Association
+  #view!: DataView
+  #bytes!: Uint8Array
+
+  /** `drop` counts a packet that was dropped. */
+  constructor(profile: wire.Profile, drop: (reason: wire.DropReason) => void) {
+    this.#profile = profile
+    this.#drop = drop
+  }
+
+  /** Begins with the datagram in hand, which came on this association. */
+  start({ view, bytes, offset, length }: ReceivedBatch, peer: PeerState, association: Association): void {
+    this.#peer = peer
+    this.#association = association
+    this.#view = view
+    this.#bytes = bytes
+    this.#cursor.start(view, offset, length, this.#profile)
+  }
+
+  /** Applies the next packet; `false`: there is none. */
+  next(nowMs: number): boolean {
+    const peer = this.#peer
+    if (peer === undefined) return false
+    // Between two packets a handler may have ended the peer, or transferred the memory of the datagram.
+    if (peer.liveness === "left" || this.#bytes.length === 0 || !this.#cursor.next()) {
+      this.#peer = undefined
+      return false
+    }
+    if (peer.liveness !== "leaving" || this.#cursor.kind === wire.KIND.goodbye) this.#apply(peer, nowMs)
+    return true
+  }
+
+  #apply(peer: PeerState, nowMs: number): void {
+    const { kind, body, end, wanted } = this.#cursor
+    const view = this.#view
+    const bytes = this.#bytes
+    switch (kind) {
+      case wire.KIND.sequenced:
+        return peer.incoming.handleSequenced(view, bytes, body, end, wanted, nowMs)
+      case wire.KIND.fireAndForget:
+        return peer.incoming.handleFireAndForget(view, bytes, body, end, nowMs)
+      case wire.KIND.open:
+        return peer.incoming.handleOpen(wire.readOpen(view, body, end), nowMs)
+      case wire.KIND.end:
+        return peer.incoming.handleEnd(wire.readEnd(view, body), nowMs)
+      case wire.KIND.reset:
+        return peer.incoming.handleReset(wire.readReset(view, body))
+      case wire.KIND.stop:
+        return peer.outgoing.handleStop(wire.readStop(view, body), nowMs)
+      case wire.KIND.status:
+        return peer.outgoing.handleStatus(view, body, nowMs)
+      case wire.KIND.sync:
+        return peer.incoming.handleSync(view, body, wanted, nowMs)
+      case wire.KIND.feedback:
+        return peer.handleFeedback(view, body, this.#association, nowMs)
+      case wire.KIND.heartbeat:
+        return peer.handleHeartbeat(wanted)
+      case wire.KIND.goodbye:
+        return peer.handleGoodbye(wire.readReasonText(view, body, end), wanted, nowMs)
+      case wire.KIND.pathChallenge:
+        return peer.handlePathChallenge(wire.readPathData(view, body))
+      case wire.KIND.mtuProbe:
+        return wanted ? peer.handleMtuProbe(wire.readMtuProbe(view, body)) : this.#drop("unexpected")
+      default:
+        // A path response that nobody waits for; a part, which no sender of this version makes.
+        return this.#drop("unexpected")
+    }
+  }
+}

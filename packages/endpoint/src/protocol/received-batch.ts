@@ -1,0 +1,180 @@
+/**
+ * Datagrams that came together, in two passes: what is cheap to check and the tags of all of them first, then one
+ * datagram after the other, each looked at anew. What fails is dropped and counted, and nothing has changed.
+ *
+ * @module
+ */
+
+import type { ReceiveBatch, Transport } from "@x/transport/host"
+import * as wire from "@x/wire"
+import type { Hints } from "../join/hints.ts"
+import { NO_OPENER } from "../keys/protection.ts"
+import type { Association } from "../path/association.ts"
+import type { SlotTable } from "../path/slots.ts"
+import type { SlotOwner } from "./slot-owner.ts"
+
+/** No sealer has this id: the row was dropped. */
+const REFUSED = -1
+
+export interface ReceivedBatchParts {
+  readonly profile: wire.Profile
+  /** Bytes of the longest datagram that is taken. */
+  readonly datagramBytesMax: number
+  readonly slots: SlotTable<SlotOwner>
+  readonly transport: Pick<Transport, "open">
+  /** Absent where there are keys: then nobody is told that we don't have its slot. */
+  readonly hints: Hints | undefined
+  /** Counts a datagram that was dropped. */
+  drop(reason: wire.DropReason): void
+  /** There is something to send. */
+  onWork(): void
+}
+
+/** What the slot of a datagram leads to, where that is an association. */
+export type Receiver = Exclude<SlotOwner, { kind: "join" }>
+
+export function associationOf(owner: Receiver): Association {
+  return owner.kind === "association" ? owner.association : owner.entry.association
+}
+
+export class ReceivedBatch {
+  /** The datagram in hand: where it lies, and the id of its source. */
+  view!: DataView
+  bytes!: Uint8Array
+  offset = 0
+  length = 0
+  address = 0
+  readonly #parts: ReceivedBatchParts
+  readonly #isKeyed: boolean
+  /** Views of the memory that datagrams lie in, by its number. */
+  readonly #views: DataView[] = []
+  /** Rows that were dropped before their tags were checked. */
+  #isRefused = new Uint8Array(0)
+  /** The batch under way, and its next row. */
+  #batch: ReceiveBatch | undefined
+  #row = 0
+
+  constructor(parts: ReceivedBatchParts) {
+    this.#parts = parts
+    this.#isKeyed = parts.profile >= wire.PROFILE.mac
+  }
+
+  /** The first pass over all of them: cheap checks, then the tags in one call. */
+  start(batch: ReceiveBatch, nowMs: number): void {
+    if (this.#isRefused.length < batch.count) this.#isRefused = new Uint8Array(batch.opener.length)
+    for (let row = 0; row < batch.count; row++) {
+      const opener = this.#openerOf(batch, row, nowMs)
+      this.#isRefused[row] = opener === REFUSED ? 1 : 0
+      batch.opener[row] = Math.max(opener, 0)
+    }
+    this.#parts.transport.open(batch)
+    this.#batch = batch
+    this.#row = 0
+  }
+
+  /** Takes the next datagram in hand that was not dropped; `false`: there is none. */
+  next(): boolean {
+    const batch = this.#batch
+    if (batch === undefined) return false
+    while (this.#row < batch.count) {
+      const row = this.#row++
+      // A handler may have transferred the memory to a worker: what was still in it is lost like any datagram.
+      if (this.#isRefused[row] !== 0 || batch.slabs[batch.slab[row]!]!.length === 0) continue
+      this.view = this.#viewOf(batch, row)
+      this.bytes = batch.slabs[batch.slab[row]!]!
+      this.offset = batch.offset[row]!
+      this.length = batch.length[row]!
+      this.address = batch.address[row]!
+      return true
+    }
+    this.#batch = undefined
+    return false
+  }
+
+  /** Whether the datagram in hand is outside an association. */
+  get isHandshake(): boolean {
+    return wire.prefixHandshake(this.view, this.offset)
+  }
+
+  get slot(): number {
+    return wire.prefixSlot(this.view, this.offset)
+  }
+
+  get counter(): number {
+    return wire.prefixCounter(this.view, this.offset)
+  }
+
+  get epoch(): number {
+    return this.#isKeyed ? wire.prefixEpoch(this.view, this.offset) : 0
+  }
+
+  /** Who gets the datagram in hand, which is of an association; `undefined`: it was dropped. */
+  receiver(): Receiver | undefined {
+    const { slots, profile } = this.#parts
+    const batch = this.#batch!
+    const row = this.#row - 1
+    // Datagrams before this one in the batch may have ended the association, or been its twin.
+    const owner = slots.get(this.slot)
+    if (owner === undefined || owner.kind === "join") return this.#refuse("unknown-slot")
+    const association = associationOf(owner)
+    const stale = association.replay.check(this.counter)
+    if (stale !== undefined) return this.#refuse(stale)
+    if (batch.opener[row] !== 0 && batch.verdict[row] !== 1) return this.#refuse("tag")
+    const reason = wire.checkPackets(this.view, this.offset, this.length, profile)
+    if (reason !== undefined) return this.#refuse(reason)
+    // The joiner is where the join came from, and has our answer. A copy of the join from elsewhere must not aim what
+    // we say.
+    if (owner.kind === "half-open" && this.address !== association.address) return this.#refuse("unexpected")
+    return owner
+  }
+
+  #refuse(reason: wire.DropReason): undefined {
+    this.#parts.drop(reason)
+  }
+
+  #viewOf(batch: ReceiveBatch, row: number): DataView {
+    const id = batch.slab[row]!
+    const slab = batch.slabs[id]!
+    let view = this.#views[id]
+    if (view === undefined || view.buffer !== slab.buffer)
+      this.#views[id] = view = new DataView(slab.buffer, slab.byteOffset, slab.byteLength)
+    return view
+  }
+
+  /**
+   * The sealer to check a datagram with, 0 if it has no tag or is outside an association, {@link REFUSED} if it was
+   * dropped.
+   */
+  #openerOf(batch: ReceiveBatch, row: number, nowMs: number): number {
+    const { profile, datagramBytesMax, slots } = this.#parts
+    const view = this.#viewOf(batch, row)
+    const offset = batch.offset[row]!
+    const reason = wire.checkPrefix(view, offset, batch.length[row]!, profile, datagramBytesMax)
+    if (reason !== undefined) return this.#refuseRow(reason)
+    if (wire.prefixHandshake(view, offset)) return 0
+    const counter = wire.prefixCounter(view, offset)
+    const slot = wire.prefixSlot(view, offset)
+    const owner = slots.get(slot)
+    if (owner === undefined || owner.kind === "join") {
+      this.#hint(batch, row, slot, nowMs)
+      return this.#refuseRow("unknown-slot")
+    }
+    const { replay, protection } = associationOf(owner)
+    const stale = replay.check(counter)
+    if (stale !== undefined) return this.#refuseRow(stale)
+    const opener = protection.opener(this.#isKeyed ? wire.prefixEpoch(view, offset) : 0, nowMs)
+    return opener === NO_OPENER ? this.#refuseRow("tag") : opener
+  }
+
+  #refuseRow(reason: wire.DropReason): number {
+    this.#parts.drop(reason)
+    return REFUSED
+  }
+
+  /** Tells the sender of a datagram for a slot that we don't have. */
+  #hint(batch: ReceiveBatch, row: number, slot: number, nowMs: number): void {
+    const { hints } = this.#parts
+    const counter = wire.prefixCounter(this.#viewOf(batch, row), batch.offset[row]!)
+    if (hints?.answer(slot, counter, batch.length[row]!, batch.address[row]!, nowMs) === true) this.#parts.onWork()
+  }
+}
