@@ -8,15 +8,10 @@
 export { GapTracker } from "./gap-tracker.ts"
 export { DEFAULT_STREAM_OPTIONS, REORDER_PACKETS_MAX, type StreamOptions, streamOptions } from "./options.ts"
 export { type Allowance, PacketPool, type PacketPoolOptions, type PacketSlots, PoolShare } from "./packet-pool.ts"
-export {
-  createKeptPacket,
-  type KeptPacket,
-  type ReceiveState,
-  ReceiveStream,
-  type ReceiveStreamOptions,
-  type SkippedPackets,
-  type Verdict,
-} from "./receive-stream.ts"
+export { type SkippedPackets } from "./receive/gone-packets.ts"
+export { createKeptPacket, type KeptPacket } from "./receive/kept-packets.ts"
+export { type ReceiveStreamOptions } from "./receive/receive-stream-options.ts"
+export { type ReceiveState, ReceiveStream, type Verdict } from "./receive-stream.ts"
 export { Repeater, RepeatPace } from "./repeater.ts"
 export { GRANULARITY_MS, INITIAL_RTT_MS, RttEstimator } from "./rtt.ts"
 export { type PacketFilling } from "./send/packet-filling.ts"

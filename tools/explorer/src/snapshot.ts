@@ -44,7 +44,7 @@ export function plainName(name: string): string {
 export function describe(
   value: unknown,
   nowMs: number,
-  special: (name: string, owner: object) => string | undefined,
+  special: (name: string, owner: object, field: unknown) => string | undefined,
   name = "",
 ): string {
   if (typeof value === "number")
@@ -56,7 +56,7 @@ export function describe(
   for (const [key, field] of Object.entries(value)) {
     const plain = plainName(key)
     if (IGNORED.test(plain)) continue
-    fields.push(`${plain}:${special(plain, value) ?? describe(field as unknown, nowMs, special, plain)}`)
+    fields.push(`${plain}:${special(plain, value, field) ?? describe(field as unknown, nowMs, special, plain)}`)
   }
   return `{${fields.join()}}`
 }

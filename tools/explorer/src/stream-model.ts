@@ -149,10 +149,12 @@ export class StreamState implements State {
 
   #describe(): string {
     const { nowMs } = this
-    const special = (name: string, owner: object): string | undefined => {
+    const { sender, receiver } = this
+    const parts = new Set<unknown>([...partsOf(sender), ...partsOf(receiver)])
+    const special = (name: string, owner: object, field: unknown): string | undefined => {
       // What a part knows of the others is said where they are.
-      if (owner !== this.sender && PARTS.has(name)) return ""
-      if (name === "ring") return ringOf(this.sender, nowMs)
+      if (owner !== sender && owner !== receiver && parts.has(field)) return ""
+      if (name === "ring") return ringOf(sender, nowMs)
       if (name === "lost")
         return String(this.#plain<number[]>(owner, "lost").slice(this.#plain<number>(owner, "lostNext")))
       return undefined
@@ -160,10 +162,11 @@ export class StreamState implements State {
     const say = (value: unknown): string => describe(value, nowMs, special)
     const packets = this.inFlight.map((packet) => nameOf(packet)).toSorted()
     const { delivered, gone, written, edge, low } = this
-    const kept = Array.from(this.#plain<Int32Array>(this.receiver, "slots"), (slot) => (slot === 0 ? 0 : 1)).join("")
+    const slots = this.#plain<Int32Array>(this.#plain<object>(receiver, "kept"), "slots")
+    const kept = Array.from(slots, (slot) => (slot === 0 ? 0 : 1)).join("")
     return [
-      say(this.sender),
-      say(this.receiver),
+      say(sender),
+      say(receiver),
       kept,
       ...packets,
       delivered,
@@ -474,8 +477,10 @@ function plainFieldsOf(owner: object): object {
   return Object.fromEntries(Object.entries(owner).map(([key, value]) => [plainName(key), value as unknown]))
 }
 
-/** What a sending stream is composed of. */
-const PARTS = new Set(["life", "ledger", "filling", "window", "account", "queue", "sync", "givingUp"])
+/** What a stream is composed of. */
+function partsOf(stream: object): unknown[] {
+  return Object.values(stream).filter((field) => typeof field === "object")
+}
 
 interface Ring {
   readonly state: Uint8Array

@@ -1,0 +1,87 @@
+/**
+ * What a receiver says of how it stands: the edge, what is missing and asked for, how far the sender may go, and what
+ * lies behind the gaps.
+ *
+ * @module
+ */
+
+import { RANGES_MAX, type Status, STATUS } from "@x/wire"
+import type { GapTracker } from "../gap-tracker.ts"
+import type { RttEstimator } from "../rtt.ts"
+import type { GonePackets } from "./gone-packets.ts"
+import type { KeptPackets } from "./kept-packets.ts"
+import type { ReceiveEdges } from "./receive-edges.ts"
+import type { ReceiveRoom } from "./receive-room.ts"
+import type { StatusTimer } from "./status-timer.ts"
+
+/** What a {@link StatusReport} looks at. */
+export interface StatusReportParts {
+  readonly edges: ReceiveEdges
+  readonly gaps: GapTracker
+  readonly kept: KeptPackets
+  readonly gone: GonePackets
+  readonly room: ReceiveRoom
+  readonly statusTimer: StatusTimer
+  readonly rtt: RttEstimator
+  readonly isOrdered: boolean
+}
+
+/** What the statuses of one stream say. */
+export class StatusReport {
+  readonly #edges: ReceiveEdges
+  readonly #gaps: GapTracker
+  readonly #kept: KeptPackets
+  readonly #gone: GonePackets
+  readonly #room: ReceiveRoom
+  readonly #statusTimer: StatusTimer
+  readonly #rtt: RttEstimator
+  readonly #isOrdered: boolean
+
+  constructor({ edges, gaps, kept, gone, room, statusTimer, rtt, isOrdered }: StatusReportParts) {
+    this.#edges = edges
+    this.#gaps = gaps
+    this.#kept = kept
+    this.#gone = gone
+    this.#room = room
+    this.#statusTimer = statusTimer
+    this.#rtt = rtt
+    this.#isOrdered = isOrdered
+  }
+
+  /** When there will be something to ask for, if nothing else comes; −Infinity: now. */
+  get askDueMs(): number {
+    const gaps = this.#gaps
+    if (gaps.count === 0 || !this.#room.isAsking) return Infinity
+    return gaps.dueMs(this.#rtt.srttMs, this.#statusTimer.repeatMs, this.#room.askEnd)
+  }
+
+  /**
+   * Fills in a status, all but whose it is, with at most this many ranges in all: what is missing comes before what is
+   * there. What it asks for and allows counts as said.
+   */
+  fill(status: Status, nowMs: number, rangesMax: number): void {
+    const { isStarted, isComplete, next, high } = this.#edges
+    status.state =
+      (isStarted ? 0 : STATUS.startUnknown) |
+      (isComplete ? STATUS.closed : 0) |
+      (this.#room.isShort ? STATUS.noRoom : 0)
+    status.cumulative = isStarted ? next : 0
+    status.received.count = status.missing.count = 0
+    if (!isStarted) return
+    const missingMax = Math.min(rangesMax, RANGES_MAX)
+    if (this.#room.isAsking) this.#ask(status, nowMs, missingMax)
+    this.#room.allow(status, missingMax)
+    if (this.#kept.count === 0 && this.#isOrdered && this.#gone.count === 0) return
+    const left = Math.min(rangesMax - status.missing.count, RANGES_MAX)
+    // A packet kept at the edge waits for room: the edge says enough of it.
+    const edge = this.#kept.has(next) ? next + 1 : next
+    // What is in front may stand still until what is behind has gone on.
+    const isStill = (status.state & STATUS.noRoom) !== 0
+    this.#gaps.received(edge, high, status.received, left, isStill)
+  }
+
+  #ask({ missing }: Status, nowMs: number, rangesMax: number): void {
+    this.#gaps.ask(nowMs, this.#rtt.srttMs, this.#statusTimer.repeatMs, missing, rangesMax, this.#room.askEnd)
+    if (missing.count > 0) this.#statusTimer.asked(nowMs)
+  }
+}

@@ -1,0 +1,124 @@
+import { createStatus, STATUS } from "@x/wire"
+import fc from "fast-check"
+import { expect, test } from "vitest"
+import { runs } from "../../../../tools/testkit/src/runs.ts"
+import { Parts, rangesOf } from "./parts.ts"
+
+test("a full pool asks only for what can be taken in its turn, until a slot is free or all has come", () => {
+  for (const end of ["freed", "come"]) {
+    const { room, gaps, edges, statusTimer } = new Parts()
+    edges.raise(9)
+    gaps.add(0, 3, 0, true)
+    gaps.add(6, 9, 0, true)
+    room.lackSlot(5)
+    expect([room.isLacking, room.isShort, room.isAsking, room.refuses(8), room.askEnd]).toEqual([
+      true,
+      true,
+      true,
+      false,
+      3,
+    ])
+    room.handleMove()
+    expect(room.isLacking).toBe(true)
+    if (end === "freed") room.handleDispatched(true)
+    else {
+      gaps.remove(0, 9)
+      room.handleMove()
+    }
+    expect([room.isLacking, room.askEnd, statusTimer.dueMs]).toEqual([false, Infinity, -Infinity])
+  }
+})
+
+test("without memory for what is next nothing is kept or asked for; with some again one packet is, to see", () => {
+  const parts = new Parts()
+  const { room, statusTimer } = parts
+  parts.miss(5)
+  room.lackMemory()
+  expect([room.isAsking, room.refuses(1)]).toEqual([false, true])
+  room.handleDispatched(false)
+  room.lackSlot(3)
+  expect(room.isAsking).toBe(false)
+  room.hasRoom()
+  expect([room.isAsking, room.refuses(1), room.askEnd, statusTimer.dueMs]).toEqual([true, true, 1, -Infinity])
+  room.handleDispatched(false)
+  expect([room.isLacking, room.refuses(1), room.askEnd]).toEqual([false, false, Infinity])
+})
+
+test("without an order all but what was refused is asked for, and that once its message has memory", () => {
+  const parts = new Parts({ isOrdered: false })
+  const { room, gaps, statusTimer } = parts
+  parts.miss(5)
+  room.lackMemory()
+  gaps.hold(2, 7)
+  expect([room.isAsking, room.askEnd, gaps.dueMs(20, 30)]).toEqual([true, Infinity, -Infinity])
+  gaps.remove(0, 2)
+  gaps.remove(3, 5)
+  expect(gaps.dueMs(20, 30)).toBe(Infinity)
+  statusTimer.said(0)
+  room.handleBegun(8)
+  expect([gaps.dueMs(20, 30), statusTimer.dueMs]).toEqual([Infinity, Infinity])
+  room.handleBegun(7)
+  expect([gaps.dueMs(20, 30), statusTimer.dueMs]).toEqual([-Infinity, -Infinity])
+})
+
+test("a consumer that is behind lets the sender go as far as it has room, and is told more once it is worth it", () => {
+  const parts = new Parts({ first: 10 })
+  const { room, edges, statusTimer } = parts
+  const allowed = (): unknown[] => {
+    const status = createStatus()
+    room.allow(status, 64)
+    statusTimer.said(0)
+    return [...rangesOf(status.missing), (status.state & STATUS.ahead) !== 0]
+  }
+  expect(allowed()).toEqual([false])
+  room.limit(4, 3, false, 0)
+  expect([statusTimer.dueMs, room.isShort, room.refuses(13), room.refuses(14)]).toEqual([-Infinity, true, false, true])
+  expect(allowed()).toEqual([[10, 14], true])
+  room.limit(6, 3, false, 0)
+  expect(statusTimer.dueMs).toBe(Infinity)
+  room.limit(6, 3, true, 0)
+  expect(statusTimer.dueMs).toBe(-Infinity)
+  edges.raise(12)
+  expect(allowed()).toEqual([[12, 16], true])
+  room.limit(9, 3, false, 0)
+  expect(statusTimer.dueMs).toBe(-Infinity)
+  room.limit(1_000, 3, false, 0)
+  expect([room.askEnd, allowed()]).toEqual([74, [[12, 74], true]])
+})
+
+test("messages under way are let finish behind what is refused, where there is no order", () => {
+  for (const isOrdered of [true, false]) {
+    const parts = new Parts({ isOrdered })
+    const { room } = parts
+    parts.miss(5)
+    room.lackMemory()
+    room.letFinish(3)
+    const status = createStatus()
+    room.allow(status, 64)
+    expect(rangesOf(status.missing)).toEqual(isOrdered ? [] : [[5, 8]])
+  }
+})
+
+test("whatever is limited, no packet is let go below the edge or beyond the reach", () => {
+  const step = fc.tuple(fc.constantFrom("limit", "come", "advance", "end"), fc.nat(100), fc.nat(20))
+  fc.assert(
+    fc.property(fc.boolean(), fc.array(step, { maxLength: 40 }), (isOrdered, steps) => {
+      const { room, edges, gaps } = new Parts({ isOrdered })
+      for (const [kind, draw, begun] of steps) {
+        const number = Math.min(edges.next + draw, edges.reach)
+        if (kind === "limit") room.limit(draw, 8, draw % 2 === 0, begun)
+        else if (kind === "come") edges.raise(number)
+        else if (kind === "end") edges.end(number)
+        else if (edges.next < edges.high) edges.advance()
+        const status = createStatus()
+        room.allow(status, 64)
+        for (const [from, to] of rangesOf(status.missing)) {
+          expect(from).toBeGreaterThanOrEqual(edges.high)
+          expect([to > from, to <= edges.next + 64]).toEqual([true, true])
+        }
+        expect(gaps.count).toBe(0)
+      }
+    }),
+    { numRuns: runs(100) },
+  )
+})
