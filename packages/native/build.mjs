@@ -1,8 +1,8 @@
-// Compiles src/c into build/x-native.node. Runs before every test run, so it is instant when nothing changed, and
-// whatever is missing it ends well: the helper is optional, and a machine without a compiler is no broken machine.
-// Where a package with a binary for this platform is installed, nothing is compiled. With `--to <folder>` the binary is
-// for such a package, of the platform that its package.json names, and must be there in the end; with `--probe
-// <folder>` it is only said whether that can be: by the exit code, and why not in a line.
+// Compiles src/c into build/x-native.node. It runs before every test run, so it is instant when nothing has changed,
+// and it succeeds whatever is missing: the helper is optional, and a machine without a compiler isn't broken. If a
+// package with a binary for this platform is installed, it compiles nothing. `--to <folder>` compiles the binary of
+// such a package, for the platform that its package.json names, and fails if it can't. `--probe <folder>` only reports
+// whether it could: by the exit code, with the reason in one line.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import {
@@ -25,10 +25,10 @@ const sourceDir = join(root, "src/c")
 const own = { os: process.platform, cpu: process.arch, libc: process.platform === "linux" ? ownLibc() : undefined }
 
 const PLATFORM_FLAGS = {
-  // "now": a symbol that this runtime lacks fails the loading, where it is caught, and not the first call, where it
-  // ends the process.
+  // "now": if this runtime lacks a symbol, loading fails, which is caught. Otherwise the first call would fail and end
+  // the process.
   linux: ["-D_GNU_SOURCE", "-shared", "-Wl,-z,now"],
-  // A Node under Rosetta is not of the compiler's own architecture.
+  // Under Rosetta, Node's architecture isn't the compiler's own.
   darwin: [
     "-D_DARWIN_C_SOURCE",
     "-bundle",
@@ -39,7 +39,7 @@ const PLATFORM_FLAGS = {
   ],
 }
 
-/** Something that this machine lacks; anything else that goes wrong is reported the same way. */
+/** This machine lacks something. Any other error is reported the same way. */
 class Unbuildable extends Error {}
 
 const [option, folder] = process.argv.slice(2)
@@ -68,19 +68,19 @@ try {
   else giveUp(error instanceof Unbuildable ? error.message : `building failed: ${firstLine(error?.message ?? error)}`)
 }
 
-/** What the package of a folder is for. */
+/** The platform that the package in a folder is for. */
 function targetOf(at) {
-  // Said of what is published only: the workspace has all of them on every machine.
+  // Only the published package is limited to its platform: the workspace has all of these packages on every machine.
   const { os, cpu, libc } = JSON.parse(readFileSync(join(at, "package.json"), "utf8")).publishConfig
   return { os: os[0], cpu: cpu[0], libc: libc?.[0] }
 }
 
-/** As in the name of the package: glibc goes without saying. */
+/** The platform as in the package's name, which leaves out glibc. */
 function nameOf({ os, cpu, libc }) {
   return `${os}-${cpu}${libc === "musl" ? "-musl" : ""}`
 }
 
-/** Whether this runtime is linked to musl is seen in what it has loaded. */
+/** The libc that this runtime is linked to, from the libraries it has loaded. */
 function ownLibc() {
   try {
     return readFileSync("/proc/self/maps", "latin1").includes("/ld-musl-") ? "musl" : "glibc"
@@ -89,7 +89,7 @@ function ownLibc() {
   }
 }
 
-/** Whether the package for this platform is there, loads here, and is of our version. */
+/** Whether the package for this platform is installed, loads here, and has our version of the interface. */
 function isPrebuilt() {
   try {
     const { interfaceVersion } = createRequire(import.meta.url)(`@x/native-${nameOf(own)}`)
@@ -117,7 +117,7 @@ async function build() {
   const stamp = readStamp()
   const compiler = findCompiler()
   if (stamp?.sources === sources && (compiler === undefined || stamp.compiler === compiler.version)) return
-  // Whatever lies there was made from other sources, or by another compiler that we are about to replace.
+  // An existing binary was made from other sources or by another compiler, and is about to be replaced.
   rmSync(stampFile, { force: true })
   rmSync(binary, { force: true })
   if (compiler === undefined) throw new Unbuildable(noCompiler())
@@ -127,7 +127,7 @@ async function build() {
 
 function compile({ command, version }, flags) {
   mkdirSync(buildDir, { recursive: true })
-  // Renamed into place when whole: another process may be building too, or have the old one loaded.
+  // Renamed into place when complete: another process may be building too, or may have the old one loaded.
   const part = join(buildDir, `x-native.${process.pid}.part`)
   const units = files(sourceDir).filter((file) => file.endsWith(".c"))
   const [file, ...before] = command
@@ -145,7 +145,7 @@ function compile({ command, version }, flags) {
   console.log(`@x/native: compiled in ${Math.round(performance.now() - startedMs)} ms with ${version}`)
 }
 
-/** The first that answers. */
+/** The first compiler that answers. */
 function findCompiler() {
   for (const name of compilers()) {
     const command = name.split(/\s+/)
@@ -156,8 +156,8 @@ function findCompiler() {
 }
 
 /**
- * $CC as it stands, arguments and all, or the usual names; for another platform than this one $CC_LINUX_ARM64, say, or
- * those of cross compilers.
+ * $CC with its arguments, or the usual names. For another platform, a variable such as $CC_LINUX_ARM64, or the usual
+ * names of cross compilers.
  */
 function compilers() {
   const chosen = process.env[isOwn ? "CC" : compilerVariable()]?.trim()
@@ -206,7 +206,7 @@ function readStamp() {
   }
 }
 
-/** One line for the person at the terminal, and the same for `reason` of the package. */
+/** Prints one line at the terminal, and saves it for `reason` of the package. */
 function giveUp(why) {
   console.log(
     `@x/native: not compiled: ${why}. UDP goes through node:dgram: all works, slower, and too long datagrams may be fragmented.`,
@@ -215,7 +215,7 @@ function giveUp(why) {
     mkdirSync(dirname(reasonFile), { recursive: true })
     writeFileSync(reasonFile, `not compiled: ${why}\n`)
   } catch {
-    // A read-only place; the line above was said.
+    // The folder is read-only; the line above was printed.
   }
 }
 

@@ -1,18 +1,18 @@
 /**
- * Deadlines that the kernel keeps, precise to some tens of microseconds, and set once where a timer of Node's is set
- * anew with every wait of its loop.
+ * Deadlines that the kernel keeps, precise to some tens of microseconds. An alarm is set once, whereas Node sets a
+ * timer again for every wait of its loop.
  *
  * @module
  */
 
 import type { AlarmHandle, Binding } from "./binding.ts"
 
-/** C counts microseconds in 31 bits. */
+/** The C code counts microseconds in 31 bits. */
 const DELAY_MS_MAX = 2_147_483
 
 /**
- * One deadline, and a descriptor. Close it; until then it keeps the program alive, set or not, unless it is told not to
- * by `unref`.
+ * One deadline and one descriptor. Close it; until then it keeps the program alive, set or not, unless `unref` was
+ * called.
  */
 export class Alarm {
   readonly #binding: Binding
@@ -25,24 +25,24 @@ export class Alarm {
   }
 
   /**
-   * Rings once after so many milliseconds, at least a microsecond, or some time sooner where that is more than half an
-   * hour. Replaces what was set.
+   * Rings once after this many milliseconds, at least one microsecond; or sooner, if that is more than half an hour.
+   * Replaces the previous delay.
    */
   set(delayMs: number): void {
     this.#binding.alarmSet(this.#handle, Math.max(1, Math.ceil(Math.min(delayMs, DELAY_MS_MAX) * 1_000)))
   }
 
-  /** It keeps the program alive, as it does at first. Again, and after `close`, does nothing. */
+  /** It keeps the program alive, as it does at first. Repeated, or after `close`, does nothing. */
   ref(): void {
     if (this.#isOpen) this.#binding.alarmRef(this.#handle, true)
   }
 
-  /** It doesn't keep the program alive. Again, and after `close`, does nothing. */
+  /** It doesn't keep the program alive. Repeated, or after `close`, does nothing. */
   unref(): void {
     if (this.#isOpen) this.#binding.alarmRef(this.#handle, false)
   }
 
-  /** Again does nothing. */
+  /** Closes it. Repeated, does nothing. */
   close(): void {
     if (!this.#isOpen) return
     this.#isOpen = false

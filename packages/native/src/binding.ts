@@ -1,6 +1,6 @@
 /**
- * Finds and loads the compiled helper. Everything about it may be missing or wrong, and none of that may throw: the
- * caller then does without.
+ * Finds and loads the compiled helper. Anything about it may be missing or wrong, and nothing here may throw: the
+ * caller then does without it.
  *
  * @module
  */
@@ -10,12 +10,12 @@ import { createRequire } from "node:module"
 import { dirname, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 
-/** Goes up with every change to {@link Binding}, together with INTERFACE_VERSION in `c/module.c`. */
+/** Increases with every change to {@link Binding}, together with INTERFACE_VERSION in `c/module.c`. */
 export const INTERFACE_VERSION = 5
 
 /**
- * What the C code exports. It checks its arguments itself; they have an order and no names, so that none is looked up
- * by name.
+ * The exports of the C code, which checks its arguments itself. Arguments are positional, so that C needs to look none
+ * up by name.
  */
 export interface Binding {
   readonly interfaceVersion: number
@@ -31,7 +31,7 @@ export interface Binding {
   close(fd: number): void
   getOption(fd: number, level: string, name: string): number
   setOption(fd: number, level: string, name: string, value: number): void
-  /** Whether the functions below are there. */
+  /** Whether the functions below exist. */
   readonly batch: boolean
   channelCreate(
     callback: (event: number, value: number, other: number) => void,
@@ -81,7 +81,7 @@ export interface Binding {
   crc32c(bytes: Uint8Array, start: number, end: number, crc: number): number
 }
 
-/** Held by JavaScript, known to C. */
+/** An object that JavaScript holds and C interprets. */
 export type ChannelHandle = { readonly __channel: never }
 
 export type AlarmHandle = { readonly __alarm: never }
@@ -91,22 +91,22 @@ export type Loaded =
   | { readonly binding: undefined; readonly reason: string }
 
 /**
- * Where the helper may be, best first: a package with a binary made for this platform, what `build.mjs` compiled here,
- * a file beside the bundle that this is in.
+ * Where the helper may be, best first: a package with a binary for this platform, the binary that `build.mjs` compiled
+ * here, a file beside the bundle that contains this module.
  */
 export function candidates(platform: string = platformName()): string[] {
   return [`@x/native-${platform}`, fileBeside("../build/x-native.node"), fileBeside("x-native.node")]
 }
 
 /**
- * As packages for it are named: `linux-x64`, `linux-arm64-musl`. `loaded`: what this process has mapped; the system's
- * word, unless given.
+ * The platform as in package names: `linux-x64`, `linux-arm64-musl`. `loaded`: the files that this process has mapped;
+ * by default the system's list.
  */
 export function platformName(loaded: string = process.platform === "linux" ? mapped() : ""): string {
   return `${process.platform}-${process.arch}${loaded.includes("/ld-musl-") ? "-musl" : ""}`
 }
 
-/** Each runtime has this file, and none has the same way to say which libc it was linked to. */
+/** Every runtime has this file, but each has another way to tell which libc it is linked to. */
 function mapped(): string {
   try {
     return readFileSync("/proc/self/maps", "latin1")
@@ -115,7 +115,7 @@ function mapped(): string {
   }
 }
 
-/** The first of `requests` that loads and speaks our version; else why not. Never throws. */
+/** The first of `requests` that loads and has our version; otherwise the reason. Never throws. */
 export function load(requests: readonly string[]): Loaded {
   const require = createRequire(ownFile())
   const refusals: string[] = []
@@ -131,7 +131,7 @@ export function load(requests: readonly string[]): Loaded {
   return { binding: undefined, reason: refusals.length > 0 ? refusals.join("; ") : whyNotBuilt() }
 }
 
-/** `build.mjs` leaves its reason beside the place where the binary would be. */
+/** `build.mjs` leaves its reason where the binary would be. */
 function whyNotBuilt(): string {
   try {
     return readFileSync(fileBeside("../build/reason.txt"), "utf8").trim()
@@ -140,12 +140,12 @@ function whyNotBuilt(): string {
   }
 }
 
-/** Both `src` and `dist` lie beside `build`. */
+/** `src` and `dist` are both beside `build`. */
 function fileBeside(path: string): string {
   return resolve(dirname(ownFile()), path)
 }
 
-// What bundlers put there when they make CommonJS, which has no `import.meta.url`.
+// Bundlers define it when they make CommonJS, which has no `import.meta.url`.
 declare const __filename: string | undefined
 
 function ownFile(): string {

@@ -1,6 +1,6 @@
 /**
- * Datagrams in batches: many with one system call, and with segmentation offload many with one pass through the
- * kernel's network stack.
+ * Datagrams in batches: one system call moves many, and with segmentation offload many pass through the kernel's
+ * network stack as one.
  *
  * @module
  */
@@ -8,16 +8,16 @@
 import { markAsUntransferable } from "node:worker_threads"
 import type { Binding, ChannelHandle } from "./binding.ts"
 
-/** Datagrams that one call sends at most; more are sent by several. */
+/** The most datagrams that one call sends; more take several calls. */
 export const SEND_ROWS_MAX = 64
 /**
- * Datagrams of one batch received: 8 reads of up to 64 KiB, which the kernel cuts into 128 at most (`c/udp_batch.h`).
+ * The most datagrams in one received batch: 8 reads of up to 64 KiB, each of at most 128 datagrams (`c/udp_batch.h`).
  */
 export const RECEIVE_ROWS_MAX = 1_024
-/** The memory that datagrams are received in. */
+/** Bytes of the memory that datagrams are received in. */
 export const RECEIVE_SLAB_BYTES = 524_288
 
-/** More than any datagram has. */
+/** More bytes than any datagram has. */
 const CLEAR_BYTES_MAX = 0x7fff_ffff
 
 const REPORT_HEADER = 3
@@ -31,7 +31,7 @@ export interface SendRows {
   readonly slab: Int32Array
   /** Where in the slab the datagram begins. */
   readonly offset: Int32Array
-  /** Bytes without the tag; four more are there for it where the row has a sealer with a checksum. */
+  /** Bytes without the tag. If the row's sealer is a checksum, four more bytes of the slab must be free for it. */
   readonly length: Int32Array
   /** Number of an address given by {@link Channel.setAddress}. */
   readonly address: Int32Array
@@ -39,17 +39,17 @@ export interface SendRows {
   readonly sealer: Int32Array
 }
 
-/** Datagrams received: valid during the call that tells of them. */
+/** Received datagrams: valid during the call of {@link ChannelListener.received}. */
 export interface ReceivedRows {
-  /** The memory that all of them lie in, {@link RECEIVE_SLAB_BYTES}. */
+  /** The memory that holds all of them, {@link RECEIVE_SLAB_BYTES}. */
   readonly slab: Uint8Array
   /** Where in the slab each begins. */
   readonly offset: Int32Array
   /** Bytes of each, the tag included. */
   readonly length: Int32Array
-  /** 0: from an address without a number, see {@link Channel.sourceOf}. */
+  /** Number of the source's address; 0: it has no number, see {@link Channel.sourceOf}. */
   readonly address: Int32Array
-  /** The sealer to check the tag with, to be filled in before {@link Channel.open}; 0: none. */
+  /** Number of the sealer that checks the tag, to fill in before {@link Channel.open}; 0: none. */
   readonly opener: Int32Array
   /** 1: the tag is right. */
   readonly verdict: Uint8Array
@@ -59,9 +59,9 @@ export interface ReceivedRows {
 export interface SealingKey {
   /** 32 bytes. */
   readonly key: Uint8Array
-  /** 12 bytes: the nonce is these, the last six combined by XOR with the counter, its most significant byte first. */
+  /** 12 bytes. The nonce is these, with the counter XORed into the last six, most significant byte first. */
   readonly iv: Uint8Array
-  /** At most 64 bytes: the associated data are these, and then the bytes of the datagram that stay in clear. */
+  /** At most 64 bytes. The associated data are these, followed by the bytes of the datagram that stay in clear. */
   readonly associated: Uint8Array
   /** Where the counter is in a datagram: six bytes, the least significant first. */
   readonly counterOffset: number
@@ -69,19 +69,19 @@ export interface SealingKey {
   readonly clearBytes: number
 }
 
-/** Of one {@link Channel.send}. */
+/** The result of one {@link Channel.send}. */
 export interface SendReport {
-  /** Of the rows taken, tags included. */
+  /** Bytes of the rows taken, tags included. */
   bytes: number
-  /** Rows of a family that has no socket: taken and lost. */
+  /** Rows of a family without a socket: taken and lost. */
   unsendable: number
-  /** Rows that the system refused: taken and lost. The row, its errno and its bytes, three numbers each. */
+  /** Rows that the system refused: taken and lost. Three numbers for each: the row, its errno and its bytes. */
   readonly refused: number[]
 }
 
-/** Functions that a channel calls. What they throw is an uncaught exception. */
+/** Functions that a channel calls. An error they throw is an uncaught exception. */
 export interface ChannelListener {
-  /** Rows were received. `dropped` more came and were lost: nobody could answer them, or there was no place. */
+  /** Rows were received. `dropped` more came and were lost: their source can't be answered, or there was no room. */
   received(count: number, dropped: number): void
   /** A socket that was full takes datagrams again. */
   writable(): void
@@ -90,11 +90,11 @@ export interface ChannelListener {
 }
 
 /**
- * Sockets of both families and the memory they send from and receive in. Close it; until then it keeps the program
- * alive, as a socket does, unless it is told not to by `unref`.
+ * Sockets of both families, and the memory they send from and receive in. Close it; until then it keeps the program
+ * alive, as a socket does, unless `unref` was called.
  */
 export class Channel {
-  /** Where received datagrams are: the same object each time. */
+  /** The received datagrams: always the same object. */
   readonly rows: ReceivedRows = {
     slab: new Uint8Array(RECEIVE_SLAB_BYTES),
     offset: new Int32Array(RECEIVE_ROWS_MAX),
@@ -103,7 +103,7 @@ export class Channel {
     opener: new Int32Array(RECEIVE_ROWS_MAX),
     verdict: new Uint8Array(RECEIVE_ROWS_MAX),
   }
-  /** Of the last {@link Channel.send}. */
+  /** The result of the last {@link Channel.send}. */
   readonly report: SendReport = { bytes: 0, unsendable: 0, refused: [] }
   readonly #binding: Binding
   readonly #listener: ChannelListener
@@ -115,27 +115,27 @@ export class Channel {
     this.#binding = binding
     this.#listener = listener
     const { slab, offset, length, address, opener, verdict } = this.rows
-    // C keeps pointers into these: transferred to another thread they would be freed there.
+    // C keeps pointers into these buffers: if transferred to another thread, they would be freed there.
     for (const { buffer } of [slab, offset, length, address, opener, verdict]) markAsUntransferable(buffer)
     this.#handle = binding.channelCreate(this.#onEvent, slab, offset, length, address, opener, verdict)
   }
 
-  /** Whether `close` wasn't called yet. */
+  /** Whether `close` hasn't been called yet. */
   get isOpen(): boolean {
     return this.#isOpen
   }
 
   /**
-   * Takes over a socket of `openSocket`, one of each family, and reads from it. Answers what it can do; throws, and the
-   * socket stays the caller's.
+   * Takes over a socket of `openSocket`, one of each family, and reads from it. Returns what the socket can do. If it
+   * throws, the caller keeps the socket.
    */
   add(
     fd: number,
     family: 4 | 6,
   ): {
-    /** Whether the kernel cuts up what is sent: many datagrams in one call. */
+    /** Whether the kernel segments what is sent: many datagrams in one call. */
     readonly gso: boolean
-    /** Whether it hands over several that came as one. */
+    /** Whether the kernel delivers several received datagrams as one. */
     readonly gro: boolean
   } {
     const flags = this.#binding.channelAdd(this.#handle, fd, family)
@@ -143,38 +143,41 @@ export class Channel {
   }
 
   /**
-   * `null` takes a slab out. The memory can't be transferred to another thread from then on. Numbers are small integers
-   * from 1.
+   * Sets a slab; `null` removes it. From then on the memory can't be transferred to another thread. Numbers are small
+   * integers from 1.
    */
   setSlab(number: number, bytes: Uint8Array | null): void {
     if (bytes !== null) markAsUntransferable(bytes.buffer)
     this.#binding.channelSetSlab(this.#handle, number, bytes)
   }
 
-  /** `host`: a numeric address. */
+  /** Gives an address a number. `host`: a numeric address. */
   setAddress(number: number, family: 4 | 6, host: string, port: number): void {
     this.#binding.channelSetAddress(this.#handle, number, family, host, port)
   }
 
-  /** The number has no address any more. */
+  /** Removes the address of a number. */
   clearAddress(number: number): void {
     this.#binding.channelClearAddress(this.#handle, number)
   }
 
-  /** A CRC-32C (Castagnoli) that goes on from these, little-endian behind the bytes. `undefined` takes a sealer out. */
+  /**
+   * Sets a CRC-32C (Castagnoli) that starts from these seeds, little-endian after the bytes. `undefined` removes a
+   * sealer.
+   */
   setSealer(number: number, seeds: { readonly sealSeed: number; readonly openSeed: number } | undefined): void {
     const { sealSeed, openSeed } = seeds ?? { sealSeed: 0, openSeed: 0 }
     this.#binding.channelSetSealer(this.#handle, number, seeds !== undefined, sealSeed | 0, openSeed | 0)
   }
 
-  /** Whether {@link Channel.setKey} works: on a runtime that has OpenSSL as Node has. */
+  /** Whether {@link Channel.setKey} works: only on a runtime with OpenSSL, as Node has it. */
   get canEncrypt(): boolean {
     return this.#binding.aesGcm
   }
 
   /**
-   * AES-256-GCM with a tag of 16 bytes. Sealing goes to memory of the channel's: rows keep their bytes and need no room
-   * behind them. `setSealer(number, undefined)` takes it out, and forgets the key.
+   * Sets AES-256-GCM with a tag of 16 bytes. It seals to the channel's own memory: rows keep their bytes and need no
+   * room for a tag. `setSealer(number, undefined)` removes it and forgets the key.
    */
   setKey(number: number, { key, iv, associated, counterOffset, clearBytes }: SealingKey): void {
     this.#binding.channelSetKey(
@@ -189,9 +192,9 @@ export class Channel {
   }
 
   /**
-   * Seals and sends up to {@link SEND_ROWS_MAX} rows from `from` on; answers how many were taken. Fewer: the socket is
-   * full, and `writable` comes. What became of those taken is in {@link Channel.report}. Throws `RangeError` for a
-   * number that isn't known and for a row that reaches out of its slab, before anything is sent.
+   * Seals and sends up to {@link SEND_ROWS_MAX} rows from `from` on; returns how many were taken. Fewer: the socket is
+   * full, and `writable` will be called. {@link Channel.report} tells what became of the rows taken. Throws
+   * `RangeError` for an unknown number and for a row that extends beyond its slab, before anything is sent.
    */
   send({ slab, offset, length, address, sealer }: SendRows, from: number, count: number): number {
     const raw = this.#report
@@ -209,7 +212,7 @@ export class Channel {
     this.#binding.channelOpen(this.#handle, count)
   }
 
-  /** Where a row of the batch under way came from. */
+  /** The source of a row in the current batch. */
   sourceOf(row: number): {
     /** A numeric address, with a scope where it is link-local. */
     readonly host: string
@@ -221,22 +224,22 @@ export class Channel {
     return { port: Number(text.slice(0, space)), host: text.slice(space + 1) }
   }
 
-  /** "EMSGSIZE"; "other" for one that isn't known. */
+  /** "EMSGSIZE"; "other" for an unknown one. */
   errorName(errno: number): string {
     return this.#binding.errorName(errno)
   }
 
-  /** The sockets keep the program alive, as they do at first. Again, and after `close`, does nothing. */
+  /** The sockets keep the program alive, as they do at first. Repeated, or after `close`, does nothing. */
   ref(): void {
     if (this.#isOpen) this.#binding.channelRef(this.#handle, true)
   }
 
-  /** The sockets don't keep the program alive. Again, and after `close`, does nothing. */
+  /** The sockets don't keep the program alive. Repeated, or after `close`, does nothing. */
   unref(): void {
     if (this.#isOpen) this.#binding.channelRef(this.#handle, false)
   }
 
-  /** Closes the sockets, at once. Again does nothing. */
+  /** Closes the sockets, at once. Repeated, does nothing. */
   close(): void {
     if (!this.#isOpen) return
     this.#isOpen = false

@@ -1,12 +1,12 @@
 /**
- * UDP sockets with what `node:dgram` can't set: no fragmentation (DF), from the first datagram on. The socket is made
- * here and handed to `dgram` by its number, `createSocket(…).bind({ fd })`.
+ * UDP sockets with an option that `node:dgram` can't set: no fragmentation (DF), from the first datagram on. The socket
+ * is made here and passed to `dgram` by its number, `createSocket(…).bind({ fd })`.
  *
  * Importing this never throws. Ask {@link available} first; without the compiled helper each function throws
  * `ERR_NATIVE_UNAVAILABLE`.
  *
- * A failing system call throws an `Error` as Node's own do, with `code` ("EADDRINUSE"), `errno` and `syscall`; a wrong
- * argument throws a `TypeError` or `RangeError`, and nothing has happened then.
+ * A failing system call throws an `Error` like Node's own, with `code` ("EADDRINUSE"), `errno` and `syscall`. A wrong
+ * argument throws a `TypeError` or `RangeError` before anything happens.
  *
  * @module
  */
@@ -30,15 +30,15 @@ export {
 
 const loaded = load(candidates())
 
-/** Whether the compiled helper is there and loads on this runtime. */
+/** Whether the compiled helper exists and loads on this runtime. */
 export const available: boolean = loaded.binding !== undefined
 
-/** Why it isn't {@link available}, in a line for a person to read. */
+/** Why it isn't {@link available}, in one line for people. */
 export const reason: string | undefined = loaded.reason
 
 /**
- * Whether {@link openChannel} is there: on Linux, in Node. A call of libuv ends the process in Bun; Deno's libuv tells
- * of the first event of a socket and of no other.
+ * Whether {@link openChannel} works: on Linux, in Node. In Bun a call to libuv ends the process; Deno's libuv reports
+ * only a socket's first event.
  */
 export const canBatch: boolean =
   loaded.binding?.batch === true && process.versions["bun"] === undefined && process.versions["deno"] === undefined
@@ -52,15 +52,15 @@ export function openChannel(listener: ChannelListener): Channel {
 }
 
 /**
- * A deadline that calls `ring`. Throws `ERR_NATIVE_UNAVAILABLE` unless {@link canBatch}, and what the system does when
- * it has no more descriptors.
+ * A deadline that calls `ring`. Throws `ERR_NATIVE_UNAVAILABLE` unless {@link canBatch}, and the system's error if
+ * there are no more descriptors.
  */
 export function openAlarm(ring: () => void): Alarm {
   if (canBatch) return new Alarm(helper(), ring)
   throw Object.assign(new Error("this system or runtime has no alarms"), { code: "ERR_NATIVE_UNAVAILABLE" })
 }
 
-/** What {@link openSocket} opens. */
+/** The options of {@link openSocket}. */
 export interface OpenOptions {
   /** IPv4 or IPv6. */
   family: 4 | 6
@@ -68,54 +68,56 @@ export interface OpenOptions {
   host: string
   /** 0 to 65,535; 0 (the default) takes a free one. */
   port?: number | undefined
-  /**
-   * Whether a v6 socket leaves v4 alone, so that both families can have the same port. Default true; of no meaning for
-   * v4.
-   */
+  /** Whether a v6 socket leaves v4 alone, so that both families can use the same port. Default true; ignored for v4. */
   v6Only?: boolean | undefined
   /** Asks that no datagram is ever fragmented: one too long for the interface fails with EMSGSIZE. Default true. */
   dontFragment?: boolean | undefined
   /**
-   * How much the kernel may hold for us before it drops, in bytes, at most 2^30 − 1. Default 0: what the system gives.
+   * Bytes of received datagrams that the kernel may hold before it drops any, at most 2^30 − 1. Default 0: the system's
+   * default.
    */
   receiveBufferBytes?: number | undefined
-  /** How much it may hold on the way out, in bytes, at most 2^30 − 1. Default 0: what the system gives. */
+  /** Bytes of unsent datagrams that the kernel may hold, at most 2^30 − 1. Default 0: the system's default. */
   sendBufferBytes?: number | undefined
 }
 
-/** What the kernel made of the request, read back from it. */
+/** The socket as the kernel granted it, read back. */
 export interface OpenedSocket {
-  /** The caller's to close, with {@link close}, until `dgram` has bound it; then `dgram`'s. */
+  /**
+   * The descriptor. The caller has to close it, with {@link close}, until `dgram` has bound it; from then on `dgram`
+   * does.
+   */
   fd: number
-  /** The port that it is bound to, 1 to 65,535. */
+  /** The port it is bound to, 1 to 65,535. */
   port: number
   /** False if this kernel can't promise it. */
   dontFragment: boolean
   /**
-   * Bytes the kernel holds for us, in the unit of the request: less than was asked is a limit of the system (on Linux
-   * net.core.rmem_max).
+   * Bytes of received datagrams that the kernel holds, in the unit of the request. Less than requested means a limit of
+   * the system (on Linux net.core.rmem_max).
    */
   receiveBufferBytes: number
   /**
-   * Bytes it holds on the way out, in the unit of the request: less than was asked is a limit of the system (on Linux
-   * net.core.wmem_max).
+   * Bytes of unsent datagrams that the kernel holds, in the unit of the request. Less than requested means a limit of
+   * the system (on Linux net.core.wmem_max).
    */
   sendBufferBytes: number
 }
 
 /**
- * The options that can be read and set, by the names of the system's headers. One that this platform lacks fails with
- * ENOPROTOOPT.
+ * The options that can be read and set, by their names in the system's headers. An option that this platform lacks
+ * fails with ENOPROTOOPT.
  */
 export interface SocketOptionNames {
   /**
-   * On Linux the buffer sizes read twice what was set; the FORCE forms pass the system's limit, for a privileged
-   * process only. NO_CHECK is Linux: v4 datagrams without UDP's checksum, and without segmentation offload.
+   * On Linux, reading a buffer size gives twice what was set; the FORCE forms exceed the system's limit, for a
+   * privileged process only. NO_CHECK is Linux only: v4 datagrams without UDP's checksum, and without segmentation
+   * offload.
    */
   SOL_SOCKET: "SO_RCVBUF" | "SO_SNDBUF" | "SO_RCVBUFFORCE" | "SO_SNDBUFFORCE" | "SO_NO_CHECK"
   /**
-   * MTU_DISCOVER is Linux: 0 fragments, 2 obeys the kernel's path MTU, 3 (as opened here) only the interface's.
-   * DONTFRAG is macOS.
+   * MTU_DISCOVER is Linux only: 0 fragments, 2 obeys the kernel's path MTU, 3 (as opened here) only the interface's.
+   * DONTFRAG is macOS only.
    */
   IPPROTO_IP: "IP_MTU_DISCOVER" | "IP_DONTFRAG"
   /** V6ONLY: 1 leaves v4 alone. The others as for v4. */
@@ -123,8 +125,8 @@ export interface SocketOptionNames {
 }
 
 /**
- * Opens, configures and binds a non-blocking UDP socket that child processes don't inherit. When it throws, nothing
- * stays open.
+ * Opens, configures and binds a non-blocking UDP socket that child processes don't inherit. If it throws, nothing stays
+ * open.
  */
 export function openSocket(options: OpenOptions): OpenedSocket {
   const {
@@ -139,7 +141,7 @@ export function openSocket(options: OpenOptions): OpenedSocket {
   return helper().open(family, host, port, v6Only, dontFragment, receiveBufferBytes, sendBufferBytes)
 }
 
-/** The value the kernel has for an option. */
+/** The kernel's value of an option. */
 export function getOption<Level extends keyof SocketOptionNames>(
   fd: number,
   level: Level,
@@ -158,7 +160,7 @@ export function setOption<Level extends keyof SocketOptionNames>(
   helper().setOption(fd, level, name, value)
 }
 
-/** Closes a socket that `dgram` doesn't own. Refuses what is no UDP socket, with ENOTSOCK or EPROTOTYPE. */
+/** Closes a socket that `dgram` doesn't own. Refuses any other descriptor with ENOTSOCK or EPROTOTYPE. */
 export function close(fd: number): void {
   helper().close(fd)
 }

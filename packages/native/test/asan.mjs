@@ -1,6 +1,6 @@
 // Compiles the helper with AddressSanitizer and UndefinedBehaviorSanitizer, warnings being errors, and runs
-// support/exercise.mjs on it. Exit code 0: clean; 77: can't be done here, with the reason; anything else: a finding,
-// printed. With --probe only the first two.
+// support/exercise.mjs on it. Exit code 0: clean; 77: not possible here, with the reason; anything else: a finding,
+// printed. With --probe it only checks whether it is possible: 0 or 77.
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { createRequire } from "node:module"
@@ -26,7 +26,7 @@ function check(binary) {
   const flags = [...FLAGS, "-fPIC", "-shared", "-DNAPI_VERSION=8", `-I${headers}`]
   const compiled = spawnSync("gcc", [...flags, "-o", binary, ...units()], { stdio: "inherit" })
   if (compiled.status !== 0) return 1
-  // Leaks are not looked for: Node itself keeps what it has until the end. Descriptors are counted by the exercise.
+  // Leak detection is off: Node itself keeps its memory until the end. The exercise counts descriptors.
   const env = {
     ...process.env,
     LD_PRELOAD: runtimes.join(" "),

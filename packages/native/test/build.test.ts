@@ -22,7 +22,7 @@ import { noCompiler, titled } from "./support/skip.ts"
 const packageDir = fileURLToPath(new URL("..", import.meta.url))
 const headersDir = dirname(createRequire(import.meta.url).resolve("node-api-headers/package.json"))
 
-/** A copy, so that no test touches the binary that the others have loaded. */
+/** A copy of the package, so that no test touches the binary that the others have loaded. */
 let copy = ""
 
 beforeEach(() => {
@@ -53,7 +53,7 @@ function compiler(name: string, script: string): string {
   return path
 }
 
-/** A compiler that is there, says its name, and then compiles nothing. */
+/** A compiler that prints its version but fails to compile. */
 function failingCompiler(): string {
   return compiler(
     "failing-cc",
@@ -61,7 +61,7 @@ function failingCompiler(): string {
   )
 }
 
-/** The machine's, which leaves out what takes it most of its time. */
+/** The machine's compiler, without the optimization that takes most of its time. */
 function hastyCompiler(): string {
   return compiler("hasty-cc", `exec cc "$@" -O0`)
 }
@@ -103,7 +103,7 @@ describe("building never fails", () => {
 })
 
 describe("a package for a platform", () => {
-  /** A folder for one that no compiler is known for, unless the environment names one. */
+  /** A package folder for a platform without a known compiler, unless the environment names one. */
   function folderFor(cpu: string): string {
     const at = join(copy, "platform")
     mkdirSync(at)

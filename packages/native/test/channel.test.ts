@@ -15,7 +15,7 @@ import {
 const SEEDS = { sealSeed: 7, openSeed: 7 }
 const why = canBatch ? "" : " (skipped: needs a C compiler and Linux)"
 
-/** A datagram as it came, and whether its tag was right. */
+/** A received datagram, and whether its tag was right. */
 interface Came {
   readonly bytes: Uint8Array
   readonly isRight: boolean
@@ -45,7 +45,7 @@ function bound(
   return { fd, port, ...channel.add(fd, family) }
 }
 
-/** A channel that keeps what comes, and a promise of so many datagrams. */
+/** A channel that keeps what it receives, and a promise for this many datagrams. */
 function receiver(count: number): {
   readonly channel: Channel
   readonly came: Came[]
@@ -82,7 +82,7 @@ function sender(port: number): Channel {
 
 const memory = (): Uint8Array => new Uint8Array(1 << 17).map((_, i) => (i * 31 + (i >>> 8)) & 255)
 
-/** Rows of these lengths, one behind the other with room for a tag, all to address 1. */
+/** Rows of these lengths, one after the other with room for a tag, all to address 1. */
 function rowsOf(lengths: readonly number[]): SendRows {
   const ones = new Int32Array(lengths.length).fill(1)
   let at = 0
@@ -115,7 +115,7 @@ describe.skipIf(!canBatch)(`a channel${why}`, () => {
       refused: [],
     })
     await all
-    // A tag is written behind its row, where the next one's bytes were not.
+    // A tag is written after its row, not over the bytes of the next one.
     expect(came).toEqual(expected(rows))
   })
 
@@ -133,7 +133,7 @@ describe.skipIf(!canBatch)(`a channel${why}`, () => {
     const { channel, came, all } = receiver(60)
     const from = sender(bound(channel).port)
     const { fd, gso } = bound(from)
-    // Without checksums there are no segments (EINVAL), and nothing says so before.
+    // Without checksums segmentation fails (EINVAL), and nothing shows that in advance.
     setOption(fd, "SOL_SOCKET", "SO_NO_CHECK", 1)
     const rows = rowsOf(Array.from({ length: 30 }, () => 1_000))
     for (let i = 0; i < 2; i++) {
@@ -151,7 +151,7 @@ describe.skipIf(!canBatch)(`a channel${why}`, () => {
     from.setSealer(2, { sealSeed: 8, openSeed: 8 })
     const rows = rowsOf([100, 100, 100])
     rows.sealer[1] = 2
-    // Without a sealer the last four bytes are taken for the tag.
+    // Without a sealer the receiver takes the last four bytes for the tag.
     rows.sealer[2] = 0
     from.send(rows, 0, 3)
     await all
@@ -228,7 +228,7 @@ describe.skipIf(!canBatch)(`a channel${why}`, () => {
       try {
         structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })
       } catch {
-        // Node 21 and later refuse; before that it is copied.
+        // Node 21 and later refuse; earlier versions copy it.
       }
       expect(buffer.byteLength).toBeGreaterThanOrEqual(length)
     }
@@ -269,7 +269,7 @@ describe.skipIf(!canBatch)(`a channel${why}`, () => {
   })
 })
 
-/** A key for datagrams whose counter stands at byte 5. */
+/** A key for datagrams with the counter at byte 5. */
 const key = (clearBytes: number): SealingKey => ({
   key: Uint8Array.from({ length: 32 }, (_, i) => 11 * i),
   iv: Uint8Array.from({ length: 12 }, (_, i) => 17 * i),
@@ -278,7 +278,7 @@ const key = (clearBytes: number): SealingKey => ({
   clearBytes,
 })
 
-/** What Node makes of a datagram under a key. */
+/** A datagram sealed by Node's own cryptography. */
 function sealedByNode(
   datagram: Uint8Array,
   { key, iv, associated, counterOffset, clearBytes }: SealingKey,
@@ -292,7 +292,7 @@ function sealedByNode(
 }
 
 describe.skipIf(!canBatch)(`a channel's keys${why}`, () => {
-  /** Receives without opening, then opens with number 1, after `alter`. */
+  /** Receives datagrams, calls `alter`, then opens them with sealer 1. */
   function opener(
     count: number,
     given: SealingKey,
@@ -343,9 +343,9 @@ describe.skipIf(!canBatch)(`a channel's keys${why}`, () => {
     await all
     const sent = expected(rows).map(({ bytes }) => bytes)
     expect(came.map(({ sealed }) => sealed)).toEqual(sent.map((bytes) => sealedByNode(bytes, key(clearBytes))))
-    // Where the counter is encrypted too, nobody finds it.
+    // If the counter is encrypted too, the receiver can't find it.
     if (clearBytes > 0) expect(came.map(({ bytes, isRight }) => (isRight ? bytes : "refused"))).toEqual(sent)
-    // What may be sent again is as it was.
+    // Bytes that may be sent again are unchanged.
     expect(slab).toEqual(memory())
   })
 
@@ -356,7 +356,7 @@ describe.skipIf(!canBatch)(`a channel's keys${why}`, () => {
     const from = sender(bound(channel).port)
     bound(from)
     from.setKey(1, key(12))
-    // 23 bytes and their tag: each is altered once; then one that is whole.
+    // 23 bytes and their tag: each byte is altered once; then one datagram is left intact.
     from.send(rowsOf(Array.from({ length: 40 }, () => 23)), 0, 40)
     await all
     expect(came.map(({ isRight }) => isRight)).toEqual([...Array.from({ length: 39 }, () => false), true])

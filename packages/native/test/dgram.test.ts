@@ -5,11 +5,11 @@ import { close, getOption, openSocket } from "../src/index.ts"
 import { noHelper, titled } from "./support/skip.ts"
 import { noV6 } from "../../../tools/testkit/src/loopback.ts"
 
-/** Hands a socket of the helper to dgram, the way every user of this package does. */
+/** Passes a socket of the helper to dgram, as every user of this package does. */
 async function adopt(family: 4 | 6, host: string): Promise<{ socket: Socket; fd: number; port: number }> {
   const { fd, port } = openSocket({ family, host })
   const socket = createSocket(family === 4 ? "udp4" : "udp6")
-  // Before bind: with a descriptor of its own, dgram listens before bind returns.
+  // Before bind: with a given descriptor, dgram emits "listening" before bind returns.
   const listening = once(socket, "listening")
   socket.bind({ fd })
   await listening
@@ -42,7 +42,7 @@ describe.skipIf(noHelper !== undefined)(titled("a socket handed to dgram", noHel
     if (process.platform === "linux") expect(getOption(fd, "IPPROTO_IP", "IP_MTU_DISCOVER")).toBe(3)
     socket.close()
     await once(socket, "close")
-    // The port is free again, which a descriptor still open somewhere would prevent.
+    // The port is free again: a descriptor left open would prevent that.
     close(openSocket({ family: 4, host: "127.0.0.1", port }).fd)
   })
 })

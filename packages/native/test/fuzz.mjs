@@ -1,7 +1,7 @@
-// Fuzzes the parts of the helper that know nothing of JavaScript, watched by AddressSanitizer and
-// UndefinedBehaviorSanitizer: with libFuzzer where there is clang, or with --gcc by a driver of its own. --seed N,
-// --inputs N or --seconds S, and --keep FOLDER for what is found. Exit code 0: clean; 77: can't be done here, with the
-// reason; anything else: a finding, printed. With --probe only the first two.
+// Fuzzes the parts of the helper that know nothing of JavaScript, under AddressSanitizer and
+// UndefinedBehaviorSanitizer: with libFuzzer if there is clang, or with --gcc by a driver of its own. --seed N,
+// --inputs N or --seconds S, and --keep FOLDER for findings. Exit code 0: clean; 77: not possible here, with the
+// reason; anything else: a finding, printed. With --probe it only checks whether it is possible: 0 or 77.
 import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -25,7 +25,7 @@ const { values } = parseArgs({
 })
 const { seed = "1", inputs = "200000", seconds, keep } = values
 const env = { ...process.env, ASAN_OPTIONS: "detect_leaks=0", UBSAN_OPTIONS: "print_stacktrace=1" }
-// Those need Node's own headers, and Node around them.
+// These need Node's own headers, and a running Node.
 const CHANNEL_UNITS = [
   "channel.c",
   "channel_api.c",
@@ -52,7 +52,7 @@ function withLibFuzzer() {
   const found = keep ?? directory
   mkdirSync(found, { recursive: true })
   const bound = seconds === undefined ? `-runs=${inputs}` : `-max_total_time=${Math.ceil(Number(seconds))}`
-  // What is new goes into the first folder.
+  // New inputs go into the first folder.
   const folders = [join(directory, "new"), corpus]
   mkdirSync(folders[0])
   const options = [
@@ -66,7 +66,7 @@ function withLibFuzzer() {
   return compile("clang", [...FLAGS, "-fsanitize=fuzzer"]) ?? run([...options, ...folders])
 }
 
-/** Answers an exit code when it fails. */
+/** Returns an exit code if it fails. */
 function compile(compiler, flags, ...more) {
   const sources = [join(folder, "harness.c"), ...more.map((name) => join(folder, name)), ...pure]
   const { status } = spawnSync(compiler, [...flags, "-o", join(directory, "fuzz"), ...sources], { stdio: "inherit" })
@@ -77,7 +77,7 @@ function run(args) {
   return spawnSync(join(directory, "fuzz"), args, { env, stdio: "inherit" }).status ?? 1
 }
 
-/** A clang without its runtimes compiles and can't link. */
+/** A clang without its runtime libraries compiles but can't link. */
 function probeClang() {
   const given = ["-fsanitize=fuzzer,address,undefined", "-x", "c", "-", "-o", join(directory, "probe")]
   const input =

@@ -9,7 +9,7 @@ import { noHelper, titled } from "./support/skip.ts"
 const MTU = 1400
 /** What is left of the MTU after the IP header and the 8 bytes of UDP. */
 const FITS = { 4: MTU - 20 - 8, 6: MTU - 40 - 8 } as const
-/** Datagrams of one flow keep their order on a veth: what hasn't come before this one never will. */
+/** Datagrams of one flow keep their order on a veth: any that hasn't come before this one never will. */
 const LAST = 7
 
 const peer = fileURLToPath(new URL("./support/peer.mjs", import.meta.url))
@@ -32,8 +32,8 @@ describe.skipIf(why !== undefined)(titled("over a wire of MTU 1400 between two n
   afterAll(() => pair.remove())
 
   /**
-   * Sends datagrams of these lengths from a to b, then a last one; returns what the sender was told and what arrived
-   * before the last.
+   * Sends datagrams of these lengths from a to b, then a last one; returns the sender's results and the datagrams that
+   * arrived before the last.
    */
   async function exchange(
     family: 4 | 6,

@@ -10,7 +10,7 @@ import { noV6 } from "../../../tools/testkit/src/loopback.ts"
 
 const onLinux = process.platform === "linux"
 
-/** As in open(2) on Linux; both are shown by /proc. */
+/** As in open(2) on Linux; /proc shows both. */
 const O_NONBLOCK = 0o4000
 const O_CLOEXEC = 0o2000000
 

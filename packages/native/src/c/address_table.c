@@ -35,7 +35,7 @@ static bool is_same(const struct address *a, const struct address *b) {
   return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
 }
 
-/* The place of an address, or the empty one where it would be. */
+/* The place of an address, or the empty place where it would go. */
 static size_t place_of(const struct address_table *table, const struct address *address) {
   size_t place = hash_of(address) & (table->bucket_count - 1);
   while (table->buckets[place] != 0 && !is_same(&table->entries[table->buckets[place]], address)) place = (place + 1) & (table->bucket_count - 1);
@@ -83,7 +83,7 @@ void address_table_clear(struct address_table *table, int number) {
   table->buckets[place] = 0;
   table->entries[number].length = 0;
   table->count--;
-  /* What had to step aside for it moves up. */
+  /* Entries that had been displaced by it move up. */
   for (place = (place + 1) & (table->bucket_count - 1); table->buckets[place] != 0; place = (place + 1) & (table->bucket_count - 1)) {
     const int moved = table->buckets[place];
     table->buckets[place] = 0;

@@ -6,18 +6,18 @@
 #include "address.h"
 
 /*
- * Addresses by small numbers, and the numbers by address: which number has what is decided in JavaScript. Zeroed memory
- * is an empty one.
+ * Addresses by small numbers, and numbers by address. JavaScript decides which number an address has. Zeroed memory is
+ * an empty table.
  */
 struct address_table {
-  struct address *entries; /* by number; length 0: none */
+  struct address *entries; /* by number; length 0: no address */
   size_t capacity;
-  int *buckets; /* numbers, 0 for an empty place; a power of two of them, at most half full */
+  int *buckets; /* numbers, 0 for an empty place; their count is a power of two, at most half used */
   size_t bucket_count;
   size_t count;
 };
 
-/* False: there is no memory. An address that has a number already, or a number that has an address, is replaced. */
+/* False: no memory. Replaces the former number of the address and the former address of the number. */
 bool address_table_set(struct address_table *table, int number, const struct address *address);
 void address_table_clear(struct address_table *table, int number);
 /* NULL: the number has no address. */

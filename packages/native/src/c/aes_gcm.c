@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * As OpenSSL declares them since 1.1, and its forks too. Weak, so that the helper loads on a runtime that lacks them.
- */
+/* Declared as in OpenSSL since 1.1 and in its forks. Weak, so that the helper loads on a runtime that lacks them. */
 struct evp_cipher_ctx_st;
 struct evp_cipher_st;
 struct engine_st;
@@ -25,7 +23,7 @@ WEAK int EVP_CipherFinal_ex(struct evp_cipher_ctx_st *context, uint8_t *out, int
 
 enum direction { OPENING = 0, SEALING = 1 };
 
-/* A key is used in one direction, as a rule: the context of the other is made when it is asked for. */
+/* A key is usually used in one direction: the context of the other is made when it is first needed. */
 struct aes_gcm {
   struct evp_cipher_ctx_st *contexts[2];
   uint8_t key[AES_GCM_KEY_BYTES];
@@ -41,7 +39,10 @@ void aes_gcm_free(struct aes_gcm *aes) {
   if (aes == NULL) return;
   for (size_t i = 0; i < 2; i++)
     if (aes->contexts[i] != NULL) EVP_CIPHER_CTX_free(aes->contexts[i]);
-  /* Through a volatile pointer: what is freed right afterwards would be left as it is. */
+  /*
+   * Through a volatile pointer: otherwise the compiler would leave out the writes, since the memory is freed right
+   * afterwards.
+   */
   volatile uint8_t *key = aes->key;
   for (size_t i = 0; i < AES_GCM_KEY_BYTES; i++) key[i] = 0;
   free(aes);
@@ -66,7 +67,7 @@ static bool update(struct evp_cipher_ctx_st *context, uint8_t *out, const uint8_
   return length <= INT_MAX && EVP_CipherUpdate(context, out, &done, in, (int)length) == 1 && (size_t)done == length;
 }
 
-/* A new nonce under the key that the context has, and the associated data. */
+/* Sets a new nonce for the context's key, and the associated data. */
 static bool begin(struct evp_cipher_ctx_st *context, enum direction direction, const uint8_t *nonce, const struct aes_gcm_associated *associated) {
   return context != NULL && EVP_CipherInit_ex(context, NULL, NULL, NULL, nonce, direction) == 1 &&
          update(context, NULL, associated->head, associated->head_bytes) && update(context, NULL, associated->clear, associated->clear_bytes);
@@ -85,7 +86,7 @@ bool aes_gcm_open(struct aes_gcm *aes, const uint8_t nonce[AES_GCM_NONCE_BYTES],
                   size_t length) {
   struct evp_cipher_ctx_st *context = context_of(aes, OPENING);
   int rest = 0;
-  /* All of the tag is given: a shorter one would do as well (F36). OpenSSL compares it in constant time. */
+  /* The whole tag is given: OpenSSL would accept a shorter one too (F36). It compares in constant time. */
   return begin(context, OPENING, nonce, associated) && update(context, bytes, bytes, length) &&
          EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, AES_GCM_TAG_BYTES, bytes + length) == 1 &&
          EVP_CipherFinal_ex(context, bytes + length, &rest) == 1;

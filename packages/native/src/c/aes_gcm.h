@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /*
- * AES-256-GCM by the OpenSSL of the running Node, one key at a time: the contexts stay, so a datagram costs no key
- * schedule. Its functions are no part of Node's ABI, so they are looked up at run time and tried once with a published
- * vector.
+ * AES-256-GCM with the OpenSSL of the running Node, one key each: the contexts persist, so a datagram costs no key
+ * schedule. These functions aren't part of Node's ABI, so they are looked up at run time and tested once with a
+ * published vector.
  */
 
 #define AES_GCM_KEY_BYTES 32
@@ -17,7 +17,7 @@
 
 struct aes_gcm;
 
-/* Associated data: `head`, and then `clear`, which stands before what is encrypted. */
+/* Associated data: `head`, followed by `clear`, which precedes the encrypted bytes. */
 struct aes_gcm_associated {
   const uint8_t *head;
   size_t head_bytes;
@@ -25,20 +25,25 @@ struct aes_gcm_associated {
   size_t clear_bytes;
 };
 
-/* Whether the functions are there and do what they should. */
+/* Whether the functions exist and work. */
 bool aes_gcm_available(void);
 
-/* NULL: no memory. Only where it is available. */
+/* NULL: no memory. Call it only if AES-GCM is available. */
 struct aes_gcm *aes_gcm_create(const uint8_t key[AES_GCM_KEY_BYTES]);
 
 /* Forgets the key. */
 void aes_gcm_free(struct aes_gcm *aes);
 
-/* Writes `length` bytes and the tag to `out`, which doesn't overlap them. False: nothing of it may be used. */
+/*
+ * Writes `length` encrypted bytes and the tag to `out`, which must not overlap the input. False: `out` must not be
+ * used.
+ */
 bool aes_gcm_seal(struct aes_gcm *aes, const uint8_t nonce[AES_GCM_NONCE_BYTES], const struct aes_gcm_associated *associated, const uint8_t *bytes,
                   size_t length, uint8_t *out);
 
-/* Decrypts `length` bytes where they are, with the tag behind them. False: it isn't theirs, and they are of no use. */
+/*
+ * Decrypts `length` bytes in place; the tag follows them. False: the tag doesn't match, and the bytes must not be used.
+ */
 bool aes_gcm_open(struct aes_gcm *aes, const uint8_t nonce[AES_GCM_NONCE_BYTES], const struct aes_gcm_associated *associated, uint8_t *bytes,
                   size_t length);
 

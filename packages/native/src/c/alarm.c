@@ -34,7 +34,7 @@ static void let_go(napi_env env, napi_ref *reference) {
   *reference = NULL;
 }
 
-/* Again does nothing. */
+/* Repeated, does nothing. */
 static void alarm_close(struct alarm *alarm) {
   if (!alarm->is_open) return;
   alarm->is_open = false;
@@ -65,7 +65,7 @@ static void on_event(struct uv_poll_s *handle, int status, int events) {
   uint64_t expirations = 0;
   (void)status;
   (void)events;
-  /* EAGAIN: it was set anew since. */
+  /* EAGAIN: the alarm has been set again since. */
   if (read(alarm->fd, &expirations, sizeof expirations) != (ssize_t)sizeof expirations) return;
   napi_handle_scope scope = NULL;
   if (napi_open_handle_scope(alarm->env, &scope) != napi_ok) return;
@@ -122,7 +122,7 @@ static napi_value api_create(napi_env env, napi_callback_info info) {
     free(alarm);
     return NULL;
   }
-  /* What fails half-way is given back at once: a descriptor doesn't wait for a collection. */
+  /* After a failure half-way everything is released at once: a descriptor must not wait for garbage collection. */
   if (fill_in(env, callback, alarm, self)) return self;
   alarm_close(alarm);
   return NULL;

@@ -5,12 +5,12 @@
 #include <stdbool.h>
 
 /*
- * Adds the functions of alarms: one deadline each, kept by the kernel (timerfd) and watched as a socket is. With a
- * deadline in a timer of libuv each wait of the loop has a time-out, which the kernel sets and cancels every time; in a
- * virtual machine that is an exit to the host where the time-out is sooner than the next tick, 3 us a side. An alarm is
- * set once, and is precise to microseconds.
+ * Adds the functions of alarms. An alarm is one deadline, kept by the kernel (timerfd) and watched like a socket. With
+ * a libuv timer each wait of the loop has a time-out, which the kernel sets and cancels every time. In a virtual
+ * machine that is an exit to the host if the time-out is sooner than the next tick: 3 us each way. An alarm is set
+ * once, and is precise to microseconds.
  *
- * Only where channels are.
+ * Exists only where channels do.
  */
 bool alarm_register(napi_env env, napi_value exports);
 

@@ -7,7 +7,7 @@
 
 #include "js.h"
 
-/* Reads of one socket before others have their turn. */
+/* The most reads of one socket before other sockets have their turn. */
 #define READS_PER_EVENT 4
 
 static void free_handle(struct uv_handle_s *handle) { free(handle); }
@@ -23,13 +23,13 @@ static void tell(struct channel *channel, enum channel_event event, int value, i
   (void)napi_close_handle_scope(env, scope);
 }
 
-/* Rows for the datagrams of what was read; answers how many. */
+/* Fills in a row for each datagram that was read; returns how many. */
 static int fill_rows(struct channel *channel, int slots, int *dropped) {
   const struct receive_columns *to = &channel->received;
   int row = 0;
   for (int slot = 0; slot < slots; slot++) {
     const struct incoming_run *run = &channel->runs[slot];
-    /* Nobody can answer port 0. */
+    /* Port 0 can't be answered. */
     if (run->is_cut_off || address_port(&run->from) == 0) {
       (*dropped)++;
       continue;
@@ -56,8 +56,8 @@ static int fill_rows(struct channel *channel, int slots, int *dropped) {
 }
 
 /*
- * A link-local address means nothing without its interface; with any other the scope is only noise, and would make two
- * of one.
+ * A link-local address means nothing without its interface. For any other address the scope is noise, and would make
+ * two addresses of one.
  */
 static void normalize(struct address *address) {
   if (address->storage.ss_family != AF_INET6) return;
@@ -77,7 +77,7 @@ static void read_port(struct port *port) {
     int dropped = 0;
     const int rows = fill_rows(channel, slots, &dropped);
     tell(channel, CHANNEL_RECEIVED, rows, dropped);
-    /* It may have been closed by what was called, and the port with it. */
+    /* The callback may have closed the channel, and the port with it. */
     if (!channel->is_open || slots < RECEIVE_SLOTS) return;
   }
 }
@@ -88,7 +88,7 @@ static void on_event(struct uv_poll_s *handle, int status, int events) {
   napi_handle_scope scope = NULL;
   napi_value self = NULL;
   if (napi_open_handle_scope(channel->env, &scope) != napi_ok) return;
-  /* Held on the stack until all that is called here has returned. */
+  /* Keeps the object on the stack until all callbacks have returned. */
   if (napi_get_reference_value(channel->env, channel->self, &self) == napi_ok) {
     if (status < 0) tell(channel, CHANNEL_FAILED, -status, 0);
     if (channel->is_open && (events & LOOP_WRITABLE) != 0) {
@@ -155,7 +155,7 @@ static void close_port(struct port **place) {
   struct port *port = *place;
   if (port == NULL) return;
   *place = NULL;
-  /* In this order: a number that is closed first may be another's by the time libuv stops watching it. */
+  /* In this order: a descriptor closed first could belong to another file by the time libuv stops watching it. */
   (void)uv_poll_stop(port->poll);
   uv_close((struct uv_handle_s *)port->poll, free_handle);
   (void)close(port->socket.fd);

@@ -9,19 +9,19 @@
 #include "udp_batch.h"
 
 /*
- * Datagrams between sockets and the memory of one JavaScript owner, in batches. It holds references to that memory, so
- * it stays; that it isn't transferred to another thread is the owner's business (markAsUntransferable).
+ * Moves datagrams in batches between sockets and the memory of one JavaScript owner. It holds references to that
+ * memory, so that the memory stays; the owner must prevent its transfer to another thread (markAsUntransferable).
  */
 
 enum channel_event { CHANNEL_RECEIVED = 0, CHANNEL_WRITABLE = 1, CHANNEL_FAILED = 2 };
 
 struct memory {
-  uint8_t *bytes; /* NULL: none of that number */
+  uint8_t *bytes; /* NULL: no slab has that number */
   size_t length;
   napi_ref reference;
 };
 
-/* One socket, watched. A block of its own: libuv gives it back only some time after it was closed. */
+/* One watched socket. Allocated by itself: libuv releases it only some time after it was closed. */
 struct port {
   struct batch_socket socket;
   struct uv_poll_s *poll;
@@ -29,7 +29,7 @@ struct port {
   bool waits_for_room;
 };
 
-/* The columns of received rows, in JavaScript's memory; each has RECEIVE_ROWS_MAX places. */
+/* The columns of received rows, in JavaScript's memory; each has RECEIVE_ROWS_MAX elements. */
 struct receive_columns {
   int32_t *offset;
   int32_t *length;
@@ -50,22 +50,22 @@ struct channel {
   size_t slab_count;
   struct sealer *sealers;
   size_t sealer_count;
-  /* Where datagrams are sealed that can't be where they lie: room for all of a call. Made when it is needed. */
+  /*
+   * Memory to seal datagrams in that can't be sealed in place: room for all rows of a call. Allocated when first
+   * needed.
+   */
   uint8_t *send_slab;
   uint8_t *receive_slab;
   struct receive_columns received;
   napi_ref receive_references[6];
-  /* Where the rows with address 0 came from, by slot. */
+  /* The sources of rows with address 0, by slot. */
   struct incoming_run runs[RECEIVE_SLOTS];
   bool is_open;
-  /* The loop may end although the sockets are watched. */
+  /* The loop may end even though the sockets are watched. */
   bool is_unref;
 };
 
-/*
- * Watches a socket, which is the channel's from then on. False: libuv's answer is in `failure`, and the socket still
- * the caller's.
- */
+/* Takes over and watches a socket. False: libuv's error is in `failure`, and the caller keeps the socket. */
 bool channel_add(struct channel *channel, struct uv_loop_s *loop, int fd, int family, struct failure *failure);
 
 struct port *channel_port(const struct channel *channel, const struct address *to);
@@ -73,13 +73,13 @@ struct port *channel_port(const struct channel *channel, const struct address *t
 /* Calls back once there is room in the socket again. */
 void channel_wait_for_room(struct port *port);
 
-/* Whether the sockets keep the loop going; those that are added later too. */
+/* Sets whether the sockets keep the loop going, including those added later. */
 void channel_set_ref(struct channel *channel, bool is_ref);
 
-/* Closes the sockets and lets go of all memory of JavaScript. Again does nothing. */
+/* Closes the sockets and releases all of JavaScript's memory. Repeated, does nothing. */
 void channel_close(struct channel *channel);
 
-/* Where a row's datagram came from. */
+/* The source of a row's datagram. */
 const struct address *channel_source(const struct channel *channel, int row);
 
 #endif

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 /*
- * Adds the functions that move datagrams in batches, where this system and runtime have what they need, and `batch`,
- * whether they are there.
+ * Adds the functions that move datagrams in batches, if this system and runtime support them, and `batch`, which tells
+ * whether they do.
  */
 bool channel_api_register(napi_env env, napi_value exports);
 

@@ -77,7 +77,7 @@ napi_value channel_js_create(napi_env env, napi_callback_info info) {
     free(channel);
     return NULL;
   }
-  /* What fails half-way is given back by the finalizer. */
+  /* After a failure half-way the finalizer releases everything. */
   return fill_in(env, arguments, channel, self) ? self : NULL;
 }
 

@@ -9,24 +9,27 @@
 
 #include "channel.h"
 
-/* A channel as JavaScript has it. channel_api.c gives these functions their names. */
+/* A channel's functions for JavaScript. channel_api.c gives them their names. */
 
-/* Numbers of addresses, slabs and sealers: far more than any process has. */
+/* The largest number of an address, slab or sealer: far more than any process has. */
 #define NUMBER_MAX (1 << 24)
-/* More than UDP carries, for each row: what is longer the system refuses without a look at its bytes. */
+/*
+ * The memory to seal each row in: more than UDP carries. The system refuses anything longer without looking at its
+ * bytes.
+ */
 #define SEALED_BYTES_MAX 65535
 #define SEND_SLAB_BYTES ((size_t)SEND_ROWS_MAX * SEALED_BYTES_MAX)
 
-/* The channel that JavaScript gave, which is open; otherwise false, with an exception pending. */
+/* The open channel that JavaScript passed in; otherwise false, with an exception pending. */
 bool channel_js_read(napi_env env, napi_value value, struct channel **channel);
 
-/* channel_js.c: a channel's life. */
+/* channel_js.c: a channel's life cycle. */
 napi_value channel_js_create(napi_env env, napi_callback_info info);
 napi_value channel_js_add(napi_env env, napi_callback_info info);
 napi_value channel_js_close(napi_env env, napi_callback_info info);
 napi_value channel_js_ref(napi_env env, napi_callback_info info);
 
-/* channel_js_tables.c: what its rows name by number. */
+/* channel_js_tables.c: the slabs, addresses and sealers that rows name by number. */
 napi_value channel_js_set_slab(napi_env env, napi_callback_info info);
 napi_value channel_js_set_address(napi_env env, napi_callback_info info);
 napi_value channel_js_clear_address(napi_env env, napi_callback_info info);

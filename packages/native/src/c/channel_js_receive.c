@@ -21,7 +21,7 @@ napi_value channel_js_open(napi_env env, napi_callback_info info) {
     const int64_t offset = rows->offset[row];
     const int64_t length = rows->length[row];
     if (number <= 0 || (size_t)number >= channel->sealer_count || channel->sealers[number].kind == SEALER_NONE) continue;
-    /* The columns are JavaScript's to write. */
+    /* JavaScript may have written to the columns. */
     if (offset < 0 || length < 0 || offset + length > (int64_t)slab_bytes) continue;
     rows->verdict[row] = sealer_open(&channel->sealers[number], channel->receive_slab + offset, (size_t)length) ? 1 : 0;
   }

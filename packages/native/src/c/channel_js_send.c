@@ -9,8 +9,8 @@
 #include "sealer.h"
 
 /*
- * What `channelSend` reports of rows that were lost: how many, bytes sent, rows for which there is no socket; then row,
- * errno, bytes of each.
+ * The report of `channelSend`: how many rows were refused, bytes sent, rows for which there is no socket; then the row,
+ * errno and bytes of each refused row.
  */
 #define REPORT_HEADER 3
 #define REPORT_LENGTH (REPORT_HEADER + 3 * SEND_ROWS_MAX)
@@ -27,7 +27,7 @@ struct sending {
   struct channel *channel;
   struct send_columns columns;
   int32_t *report;
-  size_t first; /* the row that is 0 in the call under way */
+  size_t first; /* the row with index 0 in the current call */
   struct outgoing_datagram rows[SEND_ROWS_MAX];
 };
 
@@ -38,7 +38,7 @@ static bool throw_row(napi_env env, size_t row, const char *why) {
   return false;
 }
 
-/* All rows are looked at before any is sent. */
+/* All rows are checked before any is sent. */
 static bool resolve_row(napi_env env, struct sending *sending, size_t row, size_t place) {
   const struct channel *channel = sending->channel;
   const struct send_columns *columns = &sending->columns;
@@ -64,7 +64,7 @@ static bool resolve_row(napi_env env, struct sending *sending, size_t row, size_
   return true;
 }
 
-/* Seals a row: where it lies, or in the send slab from `*used` on. */
+/* Seals a row: in place, or into the send slab from `*used` on. */
 static void seal_row(const struct sending *sending, size_t row, struct outgoing_datagram *datagram, size_t *used) {
   const int32_t number = sending->columns.sealer[row];
   if (number == 0) return;
@@ -76,7 +76,7 @@ static void seal_row(const struct sending *sending, size_t row, struct outgoing_
     return;
   }
   uint8_t *out = channel->send_slab + *used;
-  /* What is too long for any datagram is refused; nothing that isn't sealed stands there. */
+  /* Rows too long for any datagram aren't sealed, and the system refuses them: no unsealed bytes are sent. */
   if (datagram->length <= SEALED_BYTES_MAX) {
     if (!sealer_seal(sealer, datagram->bytes, length, out)) memset(out, 0, datagram->length);
     *used += datagram->length;
@@ -92,7 +92,7 @@ static void on_refused(void *context, size_t row, int number) {
   entry[2] = (int32_t)sending->rows[row].length;
 }
 
-/* Rows from the front that one socket sends, or that none can. Answers how many were taken of `count`. */
+/* Sends the rows at the front that share a socket, or that have none. Returns how many of `count` were taken. */
 static size_t send_stretch(struct sending *sending, size_t count, bool *is_full) {
   struct port *port = channel_port(sending->channel, sending->rows[0].to);
   size_t stretch = 1;
@@ -136,7 +136,7 @@ napi_value channel_js_send(napi_env env, napi_callback_info info) {
     sending.first = (size_t)from + taken;
     const size_t sent = send_stretch(&sending, (size_t)count - taken, &is_full);
     taken += sent;
-    /* What is left moves to the front: rows of the other family, behind those of the first. */
+    /* The rest moves to the front: rows of the other family that follow those of the first. */
     if (taken < (size_t)count) memmove(sending.rows, sending.rows + sent, ((size_t)count - taken) * sizeof sending.rows[0]);
   }
   return js_ok(env, napi_create_int32(env, (int32_t)taken, &result)) ? result : NULL;

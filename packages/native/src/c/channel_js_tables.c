@@ -23,7 +23,7 @@ static bool has_room(void **items, size_t *count, size_t size, size_t wanted) {
   return true;
 }
 
-/* `null` takes the slab out. */
+/* `null` removes the slab. */
 static bool set_slab(napi_env env, struct channel *channel, int number, napi_value value) {
   napi_valuetype type = napi_undefined;
   void *data = NULL;
@@ -78,7 +78,7 @@ napi_value channel_js_clear_address(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* The place of a sealer, empty; NULL with an exception pending. */
+/* The place of a sealer, emptied; or NULL, with an exception pending. */
 static struct sealer *sealer_at(napi_env env, struct channel *channel, int number) {
   void *items = channel->sealers;
   if (!has_room(&items, &channel->sealer_count, sizeof *channel->sealers, (size_t)number + 1)) {

@@ -7,9 +7,9 @@
 #define POLYNOMIAL 0x82f63b78u
 
 /*
- * The instruction takes eight bytes and answers after three cycles, but begins another in each: three stretches are run
- * side by side and put together. To put them together is to let zero bytes run through a remainder, which is linear, so
- * a table for each of its four bytes does it.
+ * The instruction takes eight bytes and has a latency of three cycles, but a new one can begin in each cycle. So three
+ * stretches run side by side and are then combined. To combine them means to run zero bytes through a remainder. That
+ * is linear, so one table for each of its four bytes is enough.
  */
 #define LONG_BYTES 4096u
 #define SHORT_BYTES 256u

@@ -4,10 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Prepares the tables. Once before the first checksum; again does nothing. */
+/* Prepares the tables. Call it before the first checksum; repeated, it does nothing. */
 void crc32c_prepare(void);
 
-/* Goes on with a CRC-32C (Castagnoli) over `length` bytes; `crc` is 0 or the result for what came before. */
+/* Continues a CRC-32C (Castagnoli) over `length` bytes; `crc` is 0 or the result for the preceding bytes. */
 uint32_t crc32c(uint32_t crc, const uint8_t *bytes, size_t length);
 
 #endif

@@ -17,10 +17,10 @@ struct df_option {
 };
 
 /*
- * Linux: PROBE, not DO. Both set the DF bit and both answer EMSGSIZE to what is longer than the interface's MTU. But DO
- * also obeys the path MTU that the kernel learnt from ICMP, which anyone on the path can forge, and which would refuse
- * the longer datagrams that a search for the path's real MTU has to send. That search is the library's own (RFC 8899),
- * so the kernel's opinion is not asked.
+ * Linux: PROBE, not DO. Both set the DF bit, and both refuse a datagram longer than the interface's MTU with EMSGSIZE.
+ * But DO also obeys the path MTU that the kernel learnt from ICMP. Anyone on the path can forge that, and it would
+ * block the longer datagrams that a search for the path's real MTU has to send. The library does that search itself
+ * (RFC 8899), so the kernel's path MTU is ignored.
  */
 #if defined(__linux__)
 static const struct df_option V4 = {IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE};
@@ -32,7 +32,7 @@ static const struct df_option V6 = {IPPROTO_IPV6, IPV6_DONTFRAG, 1};
 #error "this platform has no option against fragmentation that is known here"
 #endif
 
-/* A kernel or sandbox without the option, or without this value of it, is a missing capability and no failure. */
+/* A kernel or sandbox without the option, or without this value of it, lacks a capability; that is no failure. */
 static bool is_unsupported(int number) { return number == ENOPROTOOPT || number == EOPNOTSUPP || number == EINVAL; }
 
 static bool option_set(int fd, const struct df_option *option, struct failure *failure) {

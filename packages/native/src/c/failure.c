@@ -10,8 +10,8 @@ bool failed(struct failure *failure, const char *syscall) {
 }
 
 /*
- * A table of our own: strerrorname_np is glibc only, and uv_err_name is no part of Node-API, so Bun and Deno need not
- * have it.
+ * Our own table: strerrorname_np exists only in glibc, and uv_err_name isn't part of Node-API, so Bun and Deno may lack
+ * it.
  */
 static const struct {
   int number;

@@ -4,18 +4,18 @@
 #include <stdbool.h>
 
 /*
- * Which call failed and with what. Filled in where errno is still fresh, thrown where the JavaScript environment is at
- * hand.
+ * Which call failed, and with which errno. Filled in while errno is still valid; thrown where the JavaScript
+ * environment is available.
  */
 struct failure {
   const char *syscall;
   int number;
 };
 
-/* Notes the current errno. Always false, so that a failing function can end with `return failed(…)`. */
+/* Records the current errno. Always false, so that a failing function can end with `return failed(…)`. */
 bool failed(struct failure *failure, const char *syscall);
 
-/* The name of an errno, "EADDRINUSE"; NULL for one that socket calls don't give. */
+/* The name of an errno, "EADDRINUSE"; NULL for one that socket calls don't set. */
 const char *errno_name(int number);
 
 #endif

@@ -9,7 +9,7 @@ bool js_ok(napi_env env, napi_status status) {
   if (status == napi_ok) return true;
   const napi_extended_error_info *info = NULL;
   bool pending = false;
-  /* The information first: any other call would overwrite it. */
+  /* Read first: any other call would overwrite the information. */
   if (napi_get_last_error_info(env, &info) != napi_ok) info = NULL;
   if (napi_is_exception_pending(env, &pending) == napi_ok && pending) return false;
   const char *message = info != NULL && info->error_message != NULL ? info->error_message : "Node-API call failed";
@@ -52,7 +52,7 @@ bool js_integer(napi_env env, napi_value value, const char *name, int low, int h
   if (!has_type(env, value, napi_number, &yes)) return false;
   if (!yes) return throw_type(env, name, "a number");
   if (!js_ok(env, napi_get_value_double(env, value, &number))) return false;
-  /* NaN fails the first test; what passes both fits an int, so the conversion is defined. */
+  /* NaN fails the first test; a number that passes both fits an int, so the conversion is defined. */
   if (number >= low && number <= high && number == (double)(int)number) {
     *out = (int)number;
     return true;

@@ -8,17 +8,17 @@
 #include "failure.h"
 
 /*
- * Between C and JavaScript. Each function here is true when it did its work; when false, an exception is pending and
- * the caller returns NULL at once.
+ * Conversions between C and JavaScript. Each function returns true if it succeeded; if false, an exception is pending
+ * and the caller must return NULL at once.
  */
 
-/* Exactly `count` arguments; a call with fewer or more is a mistake in our own TypeScript. */
+/* Exactly `count` arguments; any other count is a mistake in our own TypeScript. */
 bool js_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *arguments);
 
-/* An integer in [low, high]; Node-API itself would wrap 2^32 to 0 and make 0 of NaN. */
+/* An integer in [low, high]; Node-API itself would turn 2^32 and NaN into 0. */
 bool js_integer(napi_env env, napi_value value, const char *name, int low, int high, int *out);
 bool js_boolean(napi_env env, napi_value value, const char *name, bool *out);
-/* At most `size - 1` bytes of UTF-8 without a zero byte, which C would take for the end. */
+/* At most `size - 1` bytes of UTF-8, without a zero byte, which C would take for the end. */
 bool js_string(napi_env env, napi_value value, const char *name, char *out, size_t size);
 
 /* The memory of a Uint8Array or an Int32Array with at least `least` elements; `length` may be NULL. */
@@ -33,9 +33,9 @@ bool js_set_function(napi_env env, napi_value object, const char *name, napi_cal
 bool js_ok(napi_env env, napi_status status);
 
 /*
- * Calls a function of JavaScript from the loop, within a handle scope of the caller's; what it throws becomes an
- * uncaught exception. The object is on the stack meanwhile: what is called may let go of it, and nothing else may hold
- * it then.
+ * Calls a JavaScript function from the loop, within the caller's handle scope; an error it throws becomes an uncaught
+ * exception. The object stays on the stack during the call: the function may release it, and there may be no other
+ * reference.
  */
 void js_call_back(napi_env env, napi_async_context context, napi_ref object, napi_ref function, size_t count, const napi_value *arguments);
 

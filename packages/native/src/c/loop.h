@@ -2,8 +2,8 @@
 #define X_NATIVE_LOOP_H
 
 /*
- * What is used of libuv, which Node exports and whose headers come with Node only: its ABI is stable in version 1.
- * Weak, so that the helper loads on a runtime that lacks it, and does without.
+ * The part of libuv that is used here. Node exports libuv, but its headers come only with Node; its ABI is stable in
+ * version 1. Weak, so that the helper loads on a runtime without libuv and does without it.
  */
 
 #include <stddef.h>
@@ -25,7 +25,7 @@ WEAK void *uv_handle_get_data(const struct uv_handle_s *handle);
 WEAK int uv_poll_init(struct uv_loop_s *loop, struct uv_poll_s *handle, int fd);
 WEAK int uv_poll_start(struct uv_poll_s *handle, int events, loop_poll_callback callback);
 WEAK int uv_poll_stop(struct uv_poll_s *handle);
-/* Whether a handle keeps the loop going. Again does nothing. */
+/* Make a handle keep the loop going, or not. Repeated, they do nothing. */
 WEAK void uv_ref(struct uv_handle_s *handle);
 WEAK void uv_unref(struct uv_handle_s *handle);
 WEAK void uv_close(struct uv_handle_s *handle, loop_close_callback callback);

@@ -7,14 +7,13 @@
 #include "socket_api.h"
 
 /*
- * Goes up with every change to what JavaScript sees, together with INTERFACE_VERSION in src/binding.ts, so that a
- * binary left over from another version of the package is refused by name instead of failing in the middle of a call.
+ * Increases with every change to what JavaScript sees, together with INTERFACE_VERSION in src/binding.ts. So a binary
+ * left over from another version of the package is refused with a reason, instead of failing in the middle of a call.
  */
 #define INTERFACE_VERSION 5
 
 /*
- * No state outside the arguments of a call, channels and alarms: the module can be loaded into any number of worker
- * threads.
+ * There is no state outside of call arguments, channels and alarms: any number of worker threads can load the module.
  */
 NAPI_MODULE_INIT() {
   if (!js_set_integer(env, exports, "interfaceVersion", INTERFACE_VERSION)) return NULL;

@@ -14,7 +14,7 @@ size_t sealer_bytes_min(const struct sealer *sealer) {
   return sealer->kind == SEALER_AES_GCM ? sealer->counter_offset + SEALER_COUNTER_BYTES : 0;
 }
 
-/* The counter is written least significant byte first, and taken the other way round. */
+/* The datagram has the counter's least significant byte first; the nonce takes the most significant first. */
 static void make_nonce(const struct sealer *sealer, const uint8_t *bytes, uint8_t nonce[AES_GCM_NONCE_BYTES]) {
   memcpy(nonce, sealer->iv, AES_GCM_NONCE_BYTES);
   for (size_t i = 0; i < SEALER_COUNTER_BYTES; i++) nonce[AES_GCM_NONCE_BYTES - 1 - i] ^= bytes[sealer->counter_offset + i];

@@ -52,7 +52,7 @@ static napi_value api_open(napi_env env, napi_callback_info info) {
   }
   napi_value result = NULL;
   if (describe(env, &opened, &result)) return result;
-  /* Nobody will ever learn the number, so it would stay open. */
+  /* The caller never gets the descriptor, so it would stay open. */
   (void)udp_socket_close(opened.fd, &failure);
   return NULL;
 }

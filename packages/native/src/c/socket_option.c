@@ -10,9 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/*
- * Mirrors SocketOptionNames in src/index.ts. A list and no numbers from outside: the numbers differ between platforms.
- */
+/* Mirrors SocketOptionNames in src/index.ts. Callers pass names, not numbers: the numbers differ between platforms. */
 static const struct socket_option OPTIONS[] = {
 #define PRESENT(level, name) {#level, #name, level, name}
 #define ABSENT(level, name) {#level, #name, level, OPTION_ABSENT}

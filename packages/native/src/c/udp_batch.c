@@ -15,7 +15,7 @@
 #define UDP_GRO 104
 #endif
 
-/* Kernels before 6.9 take no more segments than this; and a run has to fit an IP packet. */
+/* Kernels before 6.9 accept no more segments than this; and a run has to fit an IP packet. */
 #define SEGMENTS_MAX 64
 #define RUN_BYTES_MAX 65000
 
@@ -39,7 +39,7 @@ struct send_call {
   unsigned count;
 };
 
-/* How many rows from here on can go as one: the same address, one size, and only the last may be shorter. */
+/* How many rows from here on can be sent as one: the same address, the same size, and only the last may be shorter. */
 static size_t run_length(const struct outgoing_datagram *rows, size_t count, bool gso) {
   const size_t segment = rows[0].length;
   if (!gso || segment == 0) return 1;
@@ -55,7 +55,7 @@ static size_t run_length(const struct outgoing_datagram *rows, size_t count, boo
 
 static void set_segment(struct msghdr *header, struct segment_control *control, size_t bytes) {
   const uint16_t segment = (uint16_t)bytes;
-  /* The kernel is given its padding too. */
+  /* The kernel reads the padding too. */
   memset(control, 0, sizeof *control);
   header->msg_control = control->bytes;
   header->msg_controllen = sizeof control->bytes;
@@ -79,14 +79,14 @@ static void add_message(struct send_call *call, const struct outgoing_datagram *
 }
 
 /*
- * Offload that the interface or its checksums don't go with. EMSGSIZE is no such refusal: a segment is too long for the
- * path.
+ * The interface, or its checksums, don't work with offload. EMSGSIZE isn't such a refusal: it means that a segment is
+ * too long for the path.
  */
 static bool is_refusal_of_offload(int number) { return number == EIO || number == EINVAL || number == EOPNOTSUPP || number == ENOPROTOOPT; }
 
 static bool is_full(int number) { return number == EAGAIN || number == EWOULDBLOCK; }
 
-/* One datagram each, so that each has a verdict of its own. Answers how many were taken. */
+/* Sends one datagram per message, so that each has a result of its own. Returns how many were taken. */
 static size_t send_singly(const struct batch_socket *socket, const struct outgoing_datagram *rows, size_t first, size_t count, send_refused refused,
                           void *context) {
   for (size_t row = first; row < first + count; row++) {
@@ -116,14 +116,14 @@ size_t udp_batch_send(struct batch_socket *socket, const struct outgoing_datagra
     }
     if (sent < 0 && number == EINTR) continue;
     if (sent < 0 && is_full(number)) return taken;
-    /* The first of them failed. As one it tells nothing of its rows. */
+    /* The first message failed. If it has several rows, the error doesn't tell which. */
     const size_t in_message = call.rows_of[done];
     if (in_message > 1 && is_refusal_of_offload(number)) socket->gso = false;
     const size_t sent_singly = send_singly(socket, rows, taken, in_message, refused, context);
     taken += sent_singly;
     if (sent_singly < in_message) return taken;
     done++;
-    /* Those behind were put together for the offload. */
+    /* The messages after it were put together for offload. */
     for (; done < call.count && !socket->gso; done++) {
       const size_t rest = send_singly(socket, rows, taken, call.rows_of[done], refused, context);
       taken += rest;

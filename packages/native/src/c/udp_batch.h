@@ -4,24 +4,18 @@
 #include "address.h"
 #include "failure.h"
 
-/*
- * Many datagrams with one system call, and one pass through the kernel's network stack for many of them (GSO, GRO).
- * Linux.
- */
+/* Many datagrams with one system call, and with one pass through the kernel's network stack (GSO, GRO). Linux only. */
 
-/* Datagrams that one call sends at most. */
+/* The most datagrams that one call sends. */
 #define SEND_ROWS_MAX 64
-/*
- * What one read call fills at most. With GRO each place holds up to 64 KiB of datagrams of one size, which a kernel
- * cuts into 128 at most.
- */
+/* The most slots that one read call fills. With GRO each slot holds up to 64 KiB: at most 128 datagrams of one size. */
 #define RECEIVE_SLOTS 8
 #define RECEIVE_SLOT_BYTES 65536
 #define RECEIVE_ROWS_MAX (RECEIVE_SLOTS * 128)
 
 struct batch_socket {
   int fd;
-  /* Segmentation offload on sending; turned off for good when the kernel refuses it. */
+  /* Segmentation offload on sending; turned off permanently when the kernel refuses it. */
   bool gso;
   bool gro;
 };
@@ -39,13 +33,12 @@ typedef void (*send_refused)(void *context, size_t row, int number);
 void udp_batch_prepare(struct batch_socket *socket);
 
 /*
- * Sends from the front and answers how many were taken; fewer than `count`: the socket is full. At most SEND_ROWS_MAX.
+ * Sends rows from the front, at most SEND_ROWS_MAX, and returns how many were taken; fewer than `count`: the socket is
+ * full.
  */
 size_t udp_batch_send(struct batch_socket *socket, const struct outgoing_datagram *rows, size_t count, send_refused refused, void *context);
 
-/*
- * One read: `length` bytes from one address, of which each `segment` bytes are a datagram, the last one what is left.
- */
+/* One read: `length` bytes from one address. Each `segment` bytes are a datagram; the last one has the rest. */
 struct incoming_run {
   struct address from;
   size_t length;
@@ -54,7 +47,7 @@ struct incoming_run {
 };
 
 /*
- * Reads what waits into the slots of `slab`; answers how many were filled, 0 where nothing waits, -1 with `failure`
+ * Reads waiting datagrams into the slots of `slab`. Returns how many were filled, 0 if none waits, -1 with `failure`
  * set.
  */
 int udp_batch_receive(const struct batch_socket *socket, uint8_t *slab, struct incoming_run runs[RECEIVE_SLOTS], struct failure *failure);

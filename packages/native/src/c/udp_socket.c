@@ -7,7 +7,7 @@
 
 #include "dont_fragment.h"
 
-/* A buffer that the system finds too large is asked for again at half the size, down to this. */
+/* A buffer size that the system refuses as too large is halved and tried again, down to this. */
 #define BUFFER_BYTES_MIN 65536
 
 static bool create(int family, int *fd, struct failure *failure) {
@@ -24,7 +24,7 @@ static bool create(int family, int *fd, struct failure *failure) {
 
 static bool set_v6_only(int fd, const struct socket_request *request, struct failure *failure) {
   if (request->family != AF_INET6) return true;
-  /* Set either way: what holds without it is a setting of the machine. */
+  /* Set either way: the default is a setting of the machine. */
   const int value = request->v6_only ? 1 : 0;
   if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, sizeof value) == 0) return true;
   return failed(failure, "setsockopt");
@@ -34,8 +34,8 @@ static bool set_buffer(int fd, int name, int bytes, struct failure *failure) {
   if (bytes == 0) return true;
   while (setsockopt(fd, SOL_SOCKET, name, &bytes, sizeof bytes) != 0) {
     /*
-     * Linux grants what it can. macOS refuses what is over its limit; the caller wants as much as there is, and reads
-     * what it got.
+     * Linux grants as much as it can. macOS refuses sizes over its limit. The caller wants as much as possible, and
+     * reads back what it got.
      */
     if (errno != ENOBUFS || bytes / 2 < BUFFER_BYTES_MIN) return failed(failure, "setsockopt");
     bytes /= 2;
@@ -48,7 +48,7 @@ static bool get_buffer(int fd, int name, int *bytes, struct failure *failure) {
   *bytes = 0;
   if (getsockopt(fd, SOL_SOCKET, name, bytes, &length) != 0) return failed(failure, "getsockopt");
 #ifdef __linux__
-  /* Linux keeps and shows twice what was asked, for its own bookkeeping (socket(7)). */
+  /* Linux keeps and reports twice the requested size, for its own bookkeeping (socket(7)). */
   *bytes /= 2;
 #endif
   return true;
@@ -57,8 +57,7 @@ static bool get_buffer(int fd, int name, int *bytes, struct failure *failure) {
 static bool is_dual(const struct socket_request *request) { return request->family == AF_INET6 && !request->v6_only; }
 
 /*
- * All options come before bind: from then on datagrams may arrive, and the first one sent must already not be
- * fragmented.
+ * All options are set before bind: after it datagrams may arrive, and even the first one sent must not be fragmented.
  */
 static bool configure(int fd, const struct socket_request *request, struct failure *failure) {
   if (!set_v6_only(fd, request, failure)) return false;
@@ -86,14 +85,14 @@ bool udp_socket_open(const struct socket_request *request, struct socket_opened 
   if (create(request->family, &fd, failure) && configure(fd, request, failure) && bind_address(fd, &request->address, failure) &&
       read_back(fd, request, opened, failure))
     return true;
-  /* The failure to report is the one above; that of closing a fresh socket would tell nothing more. */
+  /* The failure to report is the one above; a failure to close the new socket would add nothing. */
   if (fd >= 0) (void)close(fd);
   return false;
 }
 
 /*
- * A wrong number is most likely somebody's file or pipe, and a pipe may be a socket too: only what can be ours is
- * closed.
+ * A wrong number is most likely another part's file or pipe, and a pipe may be a socket too: only a UDP socket, which
+ * can be ours, is closed.
  */
 bool udp_socket_check(int fd, int *family, const char *syscall, struct failure *failure) {
   int type = 0;
@@ -110,6 +109,6 @@ bool udp_socket_check(int fd, int *family, const char *syscall, struct failure *
 bool udp_socket_close(int fd, struct failure *failure) {
   int family = 0;
   if (!udp_socket_check(fd, &family, "close", failure)) return false;
-  /* After EINTR the descriptor is gone all the same on Linux, and a second try could close somebody else's. */
+  /* After EINTR the descriptor is closed all the same on Linux, and a second try could close another one. */
   return close(fd) == 0 || errno == EINTR ? true : failed(failure, "close");
 }

@@ -13,7 +13,7 @@ struct socket_request {
   int send_buffer_bytes;
 };
 
-/* What the kernel made of the request, read back. */
+/* The socket as the kernel granted it, read back. */
 struct socket_opened {
   int fd;
   uint16_t port;
@@ -22,10 +22,13 @@ struct socket_opened {
   int send_buffer_bytes;
 };
 
-/* A bound, non-blocking, close-on-exec UDP socket. On failure nothing stays open. */
+/* Opens a bound, non-blocking, close-on-exec UDP socket. On failure nothing stays open. */
 bool udp_socket_open(const struct socket_request *request, struct socket_opened *opened, struct failure *failure);
 
-/* Its family. False for other sockets, with EPROTOTYPE, and other descriptors, with ENOTSOCK, as of the call named. */
+/*
+ * Checks a UDP socket and gets its family. False for other sockets, with EPROTOTYPE, and for other descriptors, with
+ * ENOTSOCK, as if `syscall` had failed.
+ */
 bool udp_socket_check(int fd, int *family, const char *syscall, struct failure *failure);
 
 /* Closes a UDP socket; refuses other sockets with EPROTOTYPE, other descriptors with ENOTSOCK. */

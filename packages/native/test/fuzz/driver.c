@@ -1,6 +1,6 @@
 /*
- * Drives the harness where there is no libFuzzer: SEED RUNS [FILE…]. Each file as it is, then as many inputs as asked
- * for, by turns random and a file with some bytes changed. The same seed, the same inputs.
+ * Drives the harness where there is no libFuzzer: SEED RUNS [FILE…]. It runs each file as it is, then RUNS inputs, in
+ * turn random bytes and a file with some bytes changed. The same seed gives the same inputs.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ static size_t read_file(const char *path, uint8_t *bytes) {
   return size;
 }
 
-/* In memory of exactly its size. */
+/* Runs an input in memory of exactly its size. */
 static void run(const uint8_t *bytes, size_t size) {
   uint8_t *exact = malloc(size > 0 ? size : 1);
   if (exact == NULL) exit(2);

@@ -1,7 +1,7 @@
 /*
  * The parts of the helper that know nothing of JavaScript, on any bytes: numeric addresses, names of options, names of
- * errors, sockets. What Node-API has checked before they are called is kept to here: text without a zero byte, numbers
- * in their ranges.
+ * errors, sockets. The inputs keep to what Node-API checks before these parts are called: text without a zero byte,
+ * numbers in their ranges.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,7 +45,7 @@ static uint32_t take32(struct input *input) {
   return value;
 }
 
-/* Text up to a zero byte or the end, in memory of exactly its size: one byte more is a finding. */
+/* Text up to a zero byte or the end, in memory of exactly its size: reading one byte more is a finding. */
 static char *take_text(struct input *input) {
   size_t length = 0;
   while (length < input->size && input->data[length] != 0) length++;
@@ -59,7 +59,7 @@ static char *take_text(struct input *input) {
   return text;
 }
 
-/* What was read is an address of its family, and reads the same when it is written again. */
+/* A parsed address has its family, and stays the same when printed and parsed again. */
 static bool parse(struct input *input, int family, uint16_t port, struct address *address) {
   char *host = take_text(input);
   const bool good = address_parse(address, family, host, port);
@@ -75,7 +75,7 @@ static bool parse(struct input *input, int family, uint16_t port, struct address
     MUST(address_parse(&other, family, again, port));
     const char *percent = strchr(host, '%');
     MUST(percent == NULL ? memcmp(&other, address, sizeof other) == 0 : family == AF_INET6);
-    /* A scope is an interface that there is, or digits and nothing else. */
+    /* A scope is an existing interface, or only digits. */
     if (percent != NULL) MUST(if_nametoindex(percent + 1) != 0 || strspn(percent + 1, "0123456789") == strlen(percent + 1));
     if (percent != NULL) MUST(((const struct sockaddr_in6 *)storage)->sin6_scope_id != 0);
   }
@@ -90,7 +90,7 @@ static void parse_address(struct input *input) {
   (void)parse(input, family, port, &address);
 }
 
-/* The number that the next descriptor gets: the same before and after, or one was lost. */
+/* The number that the next descriptor gets: if it isn't the same before and after, a descriptor leaked. */
 static int next_descriptor(void) {
   const int fd = dup(STDERR_FILENO);
   if (fd >= 0) (void)close(fd);
@@ -145,7 +145,7 @@ static void name_errno(struct input *input) {
   MUST(name == NULL || name[0] == 'E');
 }
 
-/* What is nobody's socket is refused; the first three are this process's own, and not UDP. */
+/* Descriptors that are no UDP socket are refused; the first three belong to this process, and aren't UDP. */
 static void close_other(struct input *input) {
   struct failure failure = {0};
   const int32_t fd = (int32_t)take32(input);

@@ -1,5 +1,5 @@
-// Channels for a checker of memory to watch: right and arbitrary arguments, many addresses, functions that throw and
-// close, sockets that are full.
+// Exercises channels under a memory checker: valid and arbitrary arguments, many addresses, functions that throw and
+// close, full sockets.
 import { Worker } from "node:worker_threads"
 
 const ROWS = 1_024
@@ -37,7 +37,7 @@ function create(binding, onEvent) {
 
 const open = (binding) => binding.open(4, "127.0.0.1", 0, true, true, 1 << 20, 0)
 
-/** Every function with arguments of all kinds: none may do more than throw. */
+/** Calls every function with arguments of all kinds: at worst one may throw. */
 export function channelOnce(binding, attempt, mostly, pick, all) {
   const { handle } = create(binding, () => {})
   const own = () => mostly([handle])
@@ -107,7 +107,7 @@ export function channelOnce(binding, attempt, mostly, pick, all) {
   attempt(() => binding.channelOpen(handle, 1))
 }
 
-/** Alarms with arguments of all kinds. */
+/** Calls alarms with arguments of all kinds. */
 export function alarmOnce(binding, attempt, mostly, all) {
   const alarm = binding.alarmCreate(() => {})
   attempt(() => binding.alarmClose(binding.alarmCreate(mostly(all))))
@@ -118,7 +118,7 @@ export function alarmOnce(binding, attempt, mostly, all) {
   attempt(() => binding.alarmClose(alarm))
 }
 
-/** One that is set again rings once; a function may throw, set its own alarm, and close it. */
+/** An alarm that is set again rings once; its function may throw, set the alarm, and close it. */
 export async function alarmTrouble(binding) {
   let calls = 0
   const surfaced = new Promise((resolve) => process.once("uncaughtException", resolve))
@@ -137,7 +137,7 @@ export async function alarmTrouble(binding) {
   if ((await surfaced).message !== "meant to be thrown" || calls !== 2) throw new Error(`the alarm rang ${calls} times`)
 }
 
-/** Ways to seal, for both ends: what a tag takes, and how short a datagram may be. */
+/** Ways to seal, for both ends: the bytes of a tag, and how short a datagram may be. */
 function sealings(binding) {
   const [key, iv, associated] = [new Uint8Array(32).fill(7), new Uint8Array(12).fill(9), new Uint8Array(32).fill(3)]
   const keyed = (clearBytes) => ({
@@ -153,7 +153,7 @@ function sealings(binding) {
   return binding.aesGcm ? [checksum, keyed(11), keyed(12), keyed(2 ** 31 - 1)] : [checksum]
 }
 
-/** What is sent arrives as it was, sealed in each way, whatever its sizes; and the tables agree with a naive one. */
+/** Datagrams of all sizes, sealed in each way, arrive unchanged; and the tables agree with a naive one. */
 export async function channelTraffic(binding, pick) {
   for (const sealing of sealings(binding)) await sealedTraffic(binding, pick, sealing)
 }
@@ -178,14 +178,14 @@ async function sealedTraffic(binding, pick, { tagBytes, bytesMin, give }) {
   })
   binding.channelAdd(sender.handle, a.fd, 4)
   binding.channelAdd(receiver.handle, b.fd, 4)
-  // Twice: the second takes the place of the first.
+  // Twice: the second replaces the first.
   for (let i = 0; i < 2; i++) {
     give(sender.handle, 12_345, -1)
     give(receiver.handle, -1, 12_345)
   }
   const slab = new Uint8Array(1 << 20).map((_, i) => (i * 31 + (i >>> 8)) & 255)
   binding.channelSetSlab(sender.handle, 1, slab)
-  // Many addresses come and go; the one that counts is set last, after others had its number and its place.
+  // Many addresses come and go; the one that is used is set last, after others had its number and its place.
   for (let i = 0; i < 3_000; i++) {
     const number = 1 + (i % 700)
     binding.channelSetAddress(sender.handle, number, 4, `10.${i % 7}.${i % 251}.1`, 1 + (i % 60_000))
@@ -233,7 +233,7 @@ async function sealedTraffic(binding, pick, { tagBytes, bytesMin, give }) {
   binding.channelClose(receiver.handle)
 }
 
-/** A function that throws is an uncaught exception, and one that closes the channel leaves nothing behind. */
+/** An error in a function is an uncaught exception, and a function that closes the channel leaves nothing behind. */
 export async function channelTrouble(binding) {
   const [a, b] = [open(binding), open(binding)]
   const sender = create(binding, () => {})
@@ -268,7 +268,7 @@ export async function channelTrouble(binding) {
   binding.channelClose(sender.handle)
 }
 
-/** A thread that ends, or is ended, with sockets that are read from. */
+/** A thread that ends, or is terminated, while its sockets are being read. */
 export async function channelThreads(file) {
   for (const way of ["exit", "terminate"]) {
     const text = `

@@ -1,5 +1,5 @@
-// Calls every function of a compiled helper, with good and with arbitrary arguments, for a checker of memory to watch.
-// Usage: node exercise.mjs FILE.node [rounds]
+// Calls every function of a compiled helper under a memory checker, with valid and with arbitrary arguments. Usage:
+// node exercise.mjs FILE.node [rounds]
 import { readdirSync } from "node:fs"
 import { createRequire } from "node:module"
 import { Worker, isMainThread } from "node:worker_threads"
@@ -75,14 +75,14 @@ const others = [
 const strange = [{}, [], Symbol("s"), 10n, () => 0, new Proxy({}, {}), { valueOf: () => 4 }]
 const all = [...numbers, ...hosts, ...names, ...others, ...strange]
 
-/** A fixed seed: a report of the checker can be had again. */
+/** A fixed seed, so that a report of the checker can be reproduced. */
 let state = 1
 function pick(list) {
   state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
   return list[Math.floor((state / 2 ** 32) * list.length)]
 }
 
-/** Mostly right arguments, so that calls get past the first check. */
+/** Mostly valid arguments, so that calls get past the first check. */
 function mostly(list) {
   return pick([0, 1, 2, 3]) === 0 ? pick(all) : pick(list)
 }
@@ -141,17 +141,17 @@ async function channels() {
 }
 
 if (binding.batch) {
-  // What Node opens for itself the first time is no loss.
+  // Descriptors that Node opens for itself the first time aren't leaks.
   await channels()
   const before = readdirSync("/proc/self/fd").length
   await channels()
-  // A thread gives back its own some time after it has said that it ended.
+  // A thread closes its descriptors some time after it has reported its end.
   for (let i = 0; i < 1_000 && readdirSync("/proc/self/fd").length > before; i++)
     await new Promise((resolve) => setImmediate(resolve))
   if (readdirSync("/proc/self/fd").length > before) throw new Error("channels lost a descriptor")
 }
 
-// The module is loaded again in a thread, and unloaded with it.
+// Loads the module again in a thread; it is unloaded when the thread ends.
 if (isMainThread) {
   const worker = new Worker(new URL(import.meta.url), { argv: [process.argv[2], "50"] })
   worker.on("error", (error) => {

@@ -15,7 +15,7 @@ function mustIp(...args: string[]): string {
   return out
 }
 
-/** Why this machine can't make network namespaces; undefined if it can, which is tried. */
+/** Why this machine can't make network namespaces; undefined if it can. It tries to make one. */
 export function noNamespaces(): string | undefined {
   if (process.platform !== "linux") return "network namespaces are Linux"
   if (process.getuid?.() !== 0) return "not root, so no network namespaces"
@@ -36,7 +36,7 @@ export class NamespacePair {
   async create(mtu: number): Promise<void> {
     mustIp("netns", "add", this.a)
     mustIp("netns", "add", this.b)
-    // Each end is named as its namespace, which is short enough and unique.
+    // Each end has the name of its namespace, which is short enough and unique.
     mustIp(
       "link",
       "add",
@@ -59,7 +59,7 @@ export class NamespacePair {
       const name = this[side]
       mustIp("-n", name, "link", "set", "lo", "up")
       mustIp("-n", name, "address", "add", `${this.addresses[side][4]}/24`, "dev", name)
-      // nodad: the address is usable at once, instead of after a second of asking whether it is taken.
+      // nodad: the address is usable at once, instead of after a second of duplicate address detection.
       mustIp("-n", name, "address", "add", `${this.addresses[side][6]}/64`, "dev", name, "nodad")
       mustIp("-n", name, "link", "set", name, "up")
     }

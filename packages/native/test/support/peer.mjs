@@ -6,7 +6,7 @@ import { createRequire } from "node:module"
 const binding = createRequire(import.meta.url)("../../build/x-native.node")
 const [role, family, host, ...rest] = process.argv.slice(2)
 
-/** "probe" is what openSocket does; the others are there to show that the test can tell. */
+/** "probe" is what openSocket does; the other modes show that the test can tell the difference. */
 async function open(mode, address) {
   const socket = createSocket(family === "4" ? "udp4" : "udp6")
   const listening = new Promise((resolve) => socket.once("listening", resolve))

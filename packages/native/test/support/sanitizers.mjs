@@ -1,10 +1,10 @@
-// How C is compiled to be watched: warnings are errors, and everything that a sanitizer finds ends the process.
+// How C is compiled with sanitizers: warnings are errors, and every finding of a sanitizer ends the process.
 import { spawnSync } from "node:child_process"
 import { existsSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
-/** The exit code of a script that can't do its work here, and has said why. */
+/** The exit code of a script that can't do its work here and has printed the reason. */
 export const SKIPPED = 77
 
 const sourceDir = fileURLToPath(new URL("../../src/c/", import.meta.url))
@@ -23,14 +23,14 @@ export const FLAGS = [
   ],
 ]
 
-/** The units of the helper, less those named. */
+/** The compilation units of the helper, without those named. */
 export function units(...without) {
   return readdirSync(sourceDir)
     .filter((name) => name.endsWith(".c") && !without.includes(name))
     .map((name) => join(sourceDir, name))
 }
 
-/** Where gcc has one of its libraries; it answers with the bare name when it has not. */
+/** Where gcc has one of its libraries; without it, gcc prints only the name. */
 export function gccLibrary(name) {
   const { status, stdout } = spawnSync("gcc", [`-print-file-name=${name}`], { encoding: "utf8" })
   if (status !== 0) skip("there is no gcc")
