@@ -6,6 +6,17 @@ export function bytesAt(view: DataView, offset: number, length: number): Uint8Ar
   return new Uint8Array(view.buffer, view.byteOffset + offset, length)
 }
 
+/** Writes these bytes; returns the offset behind them. */
+export function writeBytes(view: DataView, at: number, bytes: Uint8Array): number {
+  bytesAt(view, at, bytes.length).set(bytes)
+  return at + bytes.length
+}
+
+/** A copy of the bytes of a view. */
+export function copyAt(view: DataView, at: number, length: number): Uint8Array {
+  return bytesAt(view, at, length).slice()
+}
+
 /** The first byte in `[offset, end)` that isn't zero, or `end`. */
 export function firstNonZero(view: DataView, offset: number, end: number): number {
   while (offset < end && view.getUint8(offset) === 0) offset++

@@ -20,6 +20,8 @@ import {
   kindOf,
 } from "./flags.ts"
 import * as handshake from "./handshake.ts"
+import { checkHint } from "./hint.ts"
+import { checkLoose } from "./loose.ts"
 import { NUMBER_MAX } from "./numbers.ts"
 import { PREFIX_BYTES, prefixCounter, prefixHandshake, prefixSlot, type Profile, TAG_BYTES } from "./prefix.ts"
 import { checkStatus } from "./status.ts"
@@ -130,9 +132,9 @@ function checkBody(
     case KIND.accept:
       return handshake.checkAccept(view, body, end, form, profile)
     case KIND.hint:
-      return handshake.checkHint(view, body, end)
+      return checkHint(view, body, end)
     case KIND.loose:
-      return handshake.checkLoose(view, body, end)
+      return checkLoose(view, body, end)
     default:
       return connection.checkReasonText(view, body, end)
   }

@@ -11,6 +11,8 @@ import { PacketCursor } from "./datagram.ts"
 import { DELIVERIES, FORM, FORM_NAMES, formOf, modeOf } from "./delivery.ts"
 import { KIND, KIND_NAMES } from "./flags.ts"
 import * as handshake from "./handshake.ts"
+import { readHint } from "./hint.ts"
+import { readLoose } from "./loose.ts"
 import { createPiece, MessageCursor, readPiece } from "./payload.ts"
 import {
   PROFILE,
@@ -23,6 +25,7 @@ import {
   VERSION,
 } from "./prefix.ts"
 import type { RangeList } from "./ranges.ts"
+import type { ReplyAddress } from "./reply-address.ts"
 import { createStatus, readStatus } from "./status.ts"
 import * as streamControl from "./stream-control.ts"
 import { createSync, readSync } from "./sync.ts"
@@ -171,9 +174,9 @@ function describeBody(view: DataView, { kind, body, end, wanted: statusWanted, a
     case KIND.refuse:
       return { ...connection.readReasonText(view, body, end) }
     case KIND.hint:
-      return { ...handshake.readHint(view, body) }
+      return { ...readHint(view, body) }
     default:
-      return hexFields({ ...handshake.readLoose(view, body, end) })
+      return hexFields({ ...readLoose(view, body, end) })
   }
 }
 
@@ -211,7 +214,7 @@ function describeRanges(list: RangeList): { from: number; to: number }[] {
   return Array.from({ length: list.count }, (_, i) => ({ from: list.edges[2 * i]!, to: list.edges[2 * i + 1]! }))
 }
 
-function describeAddress(address: handshake.ReplyAddress | undefined): Fields | undefined {
+function describeAddress(address: ReplyAddress | undefined): Fields | undefined {
   return address && { family: address.bytes.length === 4 ? 4 : 6, host: hex(address.bytes), port: address.port }
 }
 

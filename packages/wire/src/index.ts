@@ -20,6 +20,21 @@ export { describeDatagram, type DatagramDescription, type PacketDescription } fr
 export * from "./drop-reason.ts"
 export * from "./flags.ts"
 export * from "./handshake.ts"
+export * from "./hint.ts"
+export { IDENTITY_BYTES } from "./identity.ts"
+export { EXCHANGE_BYTES } from "./key-exchange.ts"
+export {
+  DATAGRAM_BYTES_BASE,
+  DATAGRAM_BYTES_FLOOR,
+  DATAGRAM_BYTES_MAX,
+  IN_FLIGHT_MAX,
+  IN_FLIGHT_MIN,
+  type Limits,
+  LIMITS_BYTES,
+  SPREAD_MIN,
+  STATUS_DELAY_MS_MAX,
+} from "./limits.ts"
+export * from "./loose.ts"
 export * from "./numbers.ts"
 export * from "./payload.ts"
 export * from "./prefix.ts"
@@ -34,6 +49,7 @@ export {
   SPREAD_MAX,
 } from "./ranges.ts"
 export * from "./reason.ts"
+export { addressForm, type ReplyAddress } from "./reply-address.ts"
 export * from "./status.ts"
 export * from "./stream-control.ts"
 export * from "./sync.ts"
