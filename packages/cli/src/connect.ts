@@ -3,18 +3,18 @@ import type { Output } from "./output.ts"
 import { findProtection } from "./secret.ts"
 
 export interface ConnectOptions {
-  /** How long the target may take to answer. */
+  /** How long the target may take to answer, in milliseconds. */
   readonly timeoutMs: number
-  /** `undefined`: what the environment says. */
+  /** `undefined`: use the environment's secret. */
   readonly secretFile: string | undefined
   readonly output: Output
   readonly signal: AbortSignal
 }
 
-/** After ten seconds of silence a peer is unreachable; so much later it is given up. */
+/** A peer is unreachable after ten seconds of silence, and given up this many milliseconds later. */
 const LEAVE_MS = 20_000
 
-/** An endpoint of our own and, over it, the peer at the target. Close the endpoint: it says goodbye. */
+/** Binds a new endpoint and joins the peer at the target. Close the endpoint: it says goodbye. */
 export async function connect(
   target: string,
   { timeoutMs, secretFile, output, signal }: ConnectOptions,
@@ -24,7 +24,7 @@ export async function connect(
   const endpoint = await Endpoint.bind({ ...(protection?.options ?? { protection: "checksum" }), leaveMs: LEAVE_MS })
   endpoint.on("unreachable", () => {
     output.setReachable(false)
-    output.note(`${target} doesn't answer any more; it is given ${LEAVE_MS / 1_000} seconds`)
+    output.note(`${target} doesn't answer any more; it has another ${LEAVE_MS / 1_000} seconds`)
   })
   endpoint.on("reachable", () => {
     output.setReachable(true)

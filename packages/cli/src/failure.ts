@@ -31,8 +31,7 @@ export interface Failure {
 }
 
 /**
- * What went wrong in one line that names the cure, and the exit code for it. What then failed in cleaning up comes
- * behind it.
+ * What went wrong, in one line that names the remedy, and its exit code. Errors of the cleanup follow in the same line.
  */
 export function describeFailure(error: unknown): Failure {
   const [first, ...others] = inOrder(error).map(judge)
@@ -41,9 +40,9 @@ export function describeFailure(error: unknown): Failure {
   return { message: printable(message + rest.join("")), exitCode }
 }
 
-/** Errors as they happened: at the end of a block with `using`, the first is inside of the last. */
+/** Errors in the order they happened: at the end of a block with `using`, the last error contains the first. */
 function inOrder(error: unknown): unknown[] {
-  // By its name: only from Node 24 on is there a class.
+  // By its name: the class exists only from Node 24 on.
   if (!(error instanceof Error && error.name === "SuppressedError")) return [error]
   const { error: later, suppressed } = error as Error & { readonly error: unknown; readonly suppressed: unknown }
   return [...inOrder(suppressed), ...inOrder(later)]

@@ -1,11 +1,11 @@
-/** Names that mean a device on Windows, with or without an extension; the superscript digits are digits there. */
+/** Names that mean a device on Windows, with or without an extension; the superscript digits count as digits there. */
 const DEVICE = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³])\s*(\.|$)/i
 const NAME_BYTES_MAX = 255
 
 /**
- * Why a name that a peer offers isn't one for a file in our folder, as the end of a sentence; `undefined`: it is. What
- * passes is a single component that joined to a folder stays in it on every system, and that shows on a terminal as
- * what it is.
+ * Why a name that a peer offers can't be used for a file in our folder, as the end of a sentence; `undefined`: it can.
+ * A valid name is a single component: joined to a folder, it stays in that folder on every system. And a terminal shows
+ * it as it is.
  */
 export function nameProblem(name: string): string | undefined {
   if (name === "") return "it is empty"

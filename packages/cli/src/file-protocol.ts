@@ -1,47 +1,52 @@
 /**
- * How a file travels, as an application of message streams: see "How a file travels" in the README, which is the rule.
+ * How a file travels, as an application of message streams. The section "How a file travels" of the README is the
+ * specification.
  *
  * @module
  */
 
-/** Message types. The sender's go on the file's stream; the receiver's begin with that stream's id, a u32. */
+/**
+ * Message types. The sender sends its messages on the file's stream; the receiver's messages begin with that stream's
+ * id, a u32.
+ */
 export const FILE = {
-  /** JSON of an {@link Offer}, at most {@link OFFER_BYTES_MAX}. The first message of a stream, and only there. */
+  /** JSON of an {@link Offer}, at most {@link OFFER_BYTES_MAX}. Always and only the first message of a stream. */
   offer: 1,
   /**
-   * The next {@link CHUNK_BYTES} of the file; the last chunk holds what is left, and none is empty. Of a file whose
-   * size isn't known: any up to that.
+   * The next {@link CHUNK_BYTES} of the file; the last chunk holds the rest, and none is empty. If the file's size
+   * isn't known: any number of bytes up to that.
    */
   chunk: 2,
-  /** SHA-256 of the whole, {@link SHA256_BYTES}. */
+  /** SHA-256 of the whole file, {@link SHA256_BYTES}. */
   finish: 3,
   /**
-   * Stream id, then how many bytes are written, a u64. The first asks for the chunks from there: 0, or what was kept.
+   * Stream id, then how many bytes are written, a u64. The first one asks for the chunks from there on: 0, or the bytes
+   * kept.
    */
   written: 4,
-  /** Stream id: the file is there under its name, and on the disk. */
+  /** Stream id: the file has its name and is on the disk. */
   stored: 5,
-  /** Stream id, one of {@link REFUSALS} by index, a u8, then the reason in UTF-8. */
+  /** Stream id, the index of one of {@link REFUSALS}, a u8, then the reason in UTF-8. */
   refused: 6,
   /**
-   * Stream id, then so many bytes that came of a file of this name before, a u64: a multiple of {@link CHUNK_BYTES},
-   * above 0. Before the first `written`.
+   * Stream id, then how many bytes of a file of this name came before, a u64: a multiple of {@link CHUNK_BYTES}, above
+   * 0. Sent before the first `written`.
    */
   kept: 7,
-  /** SHA-256 of as many bytes of the file as were kept, {@link SHA256_BYTES}. Only in answer to `kept`. */
+  /** SHA-256 of the first bytes of the file, as many as were kept, {@link SHA256_BYTES}. Only in answer to `kept`. */
   prefix: 8,
 } as const
 
 /** For `x perf`: received and dropped. */
 export const PERF = 100
 
-/** Bytes of a chunk: large enough to make little of its cost, small enough for a progress bar. */
+/** Bytes of a chunk: large enough that its overhead is small, small enough for a progress bar. */
 export const CHUNK_BYTES = 262_144
 
-/** Bytes that may have been sent and not written: what a receiver holds in memory for a file when its disk is slow. */
+/** The most bytes sent but not written: a receiver with a slow disk holds this much of a file in memory. */
 export const UNWRITTEN_BYTES_MAX = 8_388_608
 
-/** From this size on a sender asks to go on where it was interrupted: less is sent anew in no time. */
+/** From this size on a sender asks to resume an interrupted file: a smaller one is quickly sent again. */
 export const RESUME_BYTES_MIN = 1_048_576
 
 /** A name of 255 bytes, each escaped, and room for fields to come. */
@@ -50,18 +55,18 @@ export const OFFER_BYTES_MAX = 4_096
 export const SHA256_BYTES = 32
 
 /**
- * Why a file wasn't taken, for programs: the sender broke the protocol · the name is none · a file of that name is
- * there · the bytes aren't what was hashed · the disk failed · too many files at a time · the receiver ends. The order
- * is the wire format.
+ * Why a file was refused, for programs: the sender broke the protocol · the name is invalid · a file of that name
+ * exists · the bytes don't match the hash · the disk failed · too many files at a time · the receiver ends. The order
+ * is part of the wire format.
  */
 export const REFUSALS = ["protocol", "name", "exists", "content", "storage", "busy", "ended"] as const
 export type Refusal = (typeof REFUSALS)[number]
 
 export interface Offer {
   readonly name: string
-  /** Bytes; `undefined`: nobody knows, as of a pipe. */
+  /** Bytes; `undefined`: unknown, as for a pipe. */
   readonly size: number | undefined
-  /** The sender goes on where it was interrupted, if the receiver kept what came; only with a size. */
+  /** The sender can resume an interrupted file, if the receiver kept the bytes that came; only if the size is known. */
   readonly canResume: boolean
 }
 
@@ -84,14 +89,14 @@ export function parseOffer(bytes: Uint8Array): Offer | undefined {
   }
 }
 
-/** What the receiver says of the file on a stream. */
+/** The receiver's message about the file on a stream. */
 export type Reply =
   | { readonly type: typeof FILE.written; readonly stream: number; readonly written: number }
   | { readonly type: typeof FILE.kept; readonly stream: number; readonly kept: number }
   | { readonly type: typeof FILE.stored; readonly stream: number }
   | { readonly type: typeof FILE.refused; readonly stream: number; readonly refusal: Refusal; readonly why: string }
 
-/** The bytes of a reply, to be sent under its type. */
+/** The bytes of a reply, to send under its type. */
 export function encodeReply(reply: Reply): Uint8Array {
   const why = reply.type === FILE.refused ? encoder.encode(reply.why) : new Uint8Array(0)
   const rest = { [FILE.written]: 8, [FILE.kept]: 8, [FILE.stored]: 0, [FILE.refused]: 1 + why.length }[reply.type]

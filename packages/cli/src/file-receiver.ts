@@ -6,20 +6,20 @@ import { IncomingFile } from "./incoming-file.ts"
 import { PartFiles } from "./part-files.ts"
 
 export interface FileReceiverOptions {
-  /** Where files go. */
+  /** The folder for received files. */
   readonly dir: string
-  /** Replace files that are there; default: refuse. */
+  /** Replace existing files; default: refuse. */
   readonly overwrite?: boolean
   /** Files at a time, from all peers, default 32: each may hold `UNWRITTEN_BYTES_MAX` of memory and one open file. */
   readonly filesMax?: number
   readonly onStored?: (file: StoredFile) => void
-  /** Also for what was refused at once. The name may then be anything. */
+  /** Also called for a file that was refused at once; its name may then be any text. */
   readonly onRefused?: (file: FileOffer, refusal: Refusal, why: string) => void
 }
 
 export interface FileOffer extends Offer {
   readonly peer: Peer
-  /** Where the peer was when it offered the file. */
+  /** The peer's address when it offered the file. */
   readonly from: Address
 }
 
@@ -29,7 +29,7 @@ export interface StoredFile extends FileOffer {
 
 const FILES_MAX = 32
 
-/** Takes the files that peers send. One appears under its name only when it is whole and its SHA-256 agrees. */
+/** Receives files from peers. A file appears under its name only once it is complete and its SHA-256 matches. */
 export class FileReceiver {
   readonly #options: FileReceiverOptions
   readonly #files = new Map<IncomingStream, IncomingFile>()
@@ -51,14 +51,14 @@ export class FileReceiver {
     return this.#files.size
   }
 
-  /** Settles when no file is under way: each is stored, kept in part to go on with, or removed. */
+  /** Settles when no file is under way: each is stored, kept in part to be resumed, or removed. */
   async idle(): Promise<void> {
     await Promise.all([...this.#files.values()].map((file) => file.done))
   }
 
   /**
-   * Refuses what is under way and what comes; a file that is whole is still stored. Call it before the endpoint is
-   * closed, so that senders are told.
+   * Refuses files under way and new ones; a complete file is still stored. Call it before closing the endpoint, so that
+   * senders are told.
    */
   close(): Promise<void> {
     this.#isClosing = true
@@ -103,7 +103,7 @@ export class FileReceiver {
     return this.#files.size < filesMax ? undefined : ["busy", `${filesMax} files are under way; send it later`]
   }
 
-  /** A reply that can't be sent has nobody who waits for it: the peer has left, or takes none. */
+  /** A reply that can't be sent is dropped: the peer has left or accepts none, so nothing waits for it. */
   #reply(peer: Peer, reply: Reply): void {
     try {
       this.#repliesTo(peer)

@@ -9,7 +9,7 @@ import { TransferError } from "./transfer-error.ts"
 export interface SendFileOptions {
   readonly signal?: AbortSignal
   /**
-   * Called with the bytes that the receiver has written so far. The first time, these are what it had kept of the file
+   * Called with the bytes that the receiver has written so far. In the first call these are the bytes it had kept from
    * before.
    */
   readonly onProgress?: (written: number, size: number | undefined) => void
@@ -19,7 +19,7 @@ export interface SendFileOptions {
 
 export interface SentFile {
   readonly bytes: number
-  /** How many of them the receiver had kept when the file was interrupted before. */
+  /** How many of these bytes the receiver had kept from an earlier, interrupted transfer. */
   readonly kept: number
   /** Hexadecimal. */
   readonly sha256: string
@@ -30,17 +30,17 @@ interface Source {
   readonly name: string
   readonly size: number | undefined
   /**
-   * Those at a position, {@link CHUNK_BYTES} or what is left; none at the end. Positions follow each other where there
-   * is no size.
+   * The bytes at a position: {@link CHUNK_BYTES}, or the rest; none at the end. Without a size the calls must read in
+   * sequence.
    */
   read(position: number): Promise<Uint8Array>
-  /** Rejects if what was read is not the file. */
+  /** Rejects if the bytes read aren't those of the file. */
   check(): Promise<void>
 }
 
 /** Sends files to peers. One for an endpoint. */
 export class FileSender {
-  /** By peer, and the id of the file's stream. */
+  /** By peer, then by the id of the file's stream. */
   readonly #files = new Map<Peer, Map<number, OutgoingFile>>()
 
   constructor(endpoint: Endpoint) {
@@ -56,8 +56,8 @@ export class FileSender {
   }
 
   /**
-   * Settles when the receiver has stored the file; rejects with a `TransferError`, or with what went wrong with the
-   * file or the stream. Goes on where the same file was interrupted before.
+   * Settles when the receiver has stored the file; rejects with a `TransferError`, or with an error of the file or the
+   * stream. Resumes the same file if it was interrupted before.
    */
   async send(peer: Peer, path: string, options: SendFileOptions = {}): Promise<SentFile> {
     options.signal?.throwIfAborted()
@@ -71,7 +71,7 @@ export class FileSender {
     }
   }
 
-  /** Sends what comes from a pipe, under a name. Settles as `send` does. */
+  /** Sends the bytes of a pipe, under a name. Settles as `send` does. */
   async sendFrom(
     peer: Peer,
     chunks: AsyncIterable<Uint8Array>,
@@ -98,12 +98,12 @@ export class FileSender {
       const digest = hash.digest()
       await stream.send(FILE.finish, digest, { signal: file.signal })
       await file.until(() => file.isStored)
-      // What it still has to say, closing the endpoint waits for.
+      // Closing the endpoint waits for the stream's last packets.
       void stream.end().catch(() => {})
       return { bytes: file.sent, kept, sha256: digest.toString("hex") }
     } catch (error) {
       stream.reset()
-      // Why the stream broke is said by the peer, if it said so.
+      // The peer's reason why the stream broke, if it gave one.
       throw file.error ?? error
     } finally {
       signal?.removeEventListener("abort", abort)
@@ -134,7 +134,7 @@ export class FileSender {
   }
 }
 
-/** Waits until the receiver asks for the chunks; answers the hash of what comes before them. */
+/** Waits until the receiver asks for the chunks; returns the hash of the bytes before them. */
 async function agree(source: Source, stream: OutgoingStream, file: OutgoingFile): Promise<Hash> {
   await file.until(() => file.isAccepted || file.kept > 0)
   const hash = createHash("sha256")
@@ -148,7 +148,7 @@ async function agree(source: Source, stream: OutgoingStream, file: OutgoingFile)
   return file.sent === 0 ? createHash("sha256") : hash
 }
 
-/** Reads and sends what is left of the file, at most `UNWRITTEN_BYTES_MAX` ahead of the receiver's disk. */
+/** Reads and sends the rest of the file, at most `UNWRITTEN_BYTES_MAX` ahead of the receiver's disk. */
 async function sendChunks(source: Source, stream: OutgoingStream, file: OutgoingFile, hash: Hash): Promise<void> {
   while (file.sent !== source.size) {
     const chunk = await file.orFailed(source.read(file.sent))
@@ -163,7 +163,7 @@ async function sendChunks(source: Source, stream: OutgoingStream, file: Outgoing
 
 function fileSource(file: FileHandle, path: string, name: string, size: number): Source {
   const changed = (how: string): TransferError =>
-    new TransferError("file-changed", `"${path}" ${how}; send it again when it is at rest`)
+    new TransferError("file-changed", `"${path}" ${how}; send it again when it no longer changes`)
   return {
     name,
     size,
@@ -183,7 +183,7 @@ function fileSource(file: FileHandle, path: string, name: string, size: number):
   }
 }
 
-/** Chunks are cut to measure: a pipe hands over as much as it likes. */
+/** Cuts chunks to size: a pipe delivers pieces of any length. */
 function pipeSource(pipe: AsyncIterable<Uint8Array>, name: string): Source {
   const pieces = pipe[Symbol.asyncIterator]()
   let rest: Uint8Array = new Uint8Array(0)
@@ -204,18 +204,18 @@ function pipeSource(pipe: AsyncIterable<Uint8Array>, name: string): Source {
   }
 }
 
-/** Why a path can't be sent, and what to do. */
+/** Why a path can't be sent, and the remedy. */
 export function notAFile(path: string, status: Pick<Stats, "isDirectory">): string {
   return status.isDirectory()
     ? `"${path}" is a folder; send its files, or all of it as one: tar c "${path}" | x send - HOST:PORT --name NAME.tar`
     : `"${path}" is no plain file; send what comes from it as one: x send - HOST:PORT --name NAME < "${path}"`
 }
 
-/** One file on its way: what the receiver said of it, and who waits for that. */
+/** One file on its way: the receiver's messages about it, and the waits for them. */
 class OutgoingFile {
-  /** Bytes handed to the stream, and those before them that the receiver kept. */
+  /** Bytes given to the stream, plus the bytes before them that the receiver had kept. */
   sent = 0
-  /** What the receiver says it kept of a file of this name. */
+  /** Bytes that the receiver says it kept of a file of this name. */
   kept = 0
   written = 0
   isAccepted = false
@@ -226,13 +226,13 @@ class OutgoingFile {
   readonly #failed = new AbortController()
   #wake: () => void = () => {}
 
-  /** `size`: as far as a receiver may have kept it. */
+  /** `size`: the most bytes that a receiver may have kept. */
   constructor(size: number, onProgress: (written: number) => void) {
     this.#size = size
     this.#onProgress = onProgress
   }
 
-  /** Aborts what is being sent when the transfer has failed: the window may never open again. */
+  /** Aborts the current send when the transfer fails: the window may never open again. */
   get signal(): AbortSignal {
     return this.#failed.signal
   }
@@ -266,7 +266,7 @@ class OutgoingFile {
     this.#wake()
   }
 
-  /** Waits for what may never come; rejects as soon as the transfer has failed. */
+  /** Waits for a promise that may never settle; rejects as soon as the transfer fails. */
   orFailed<T>(promise: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const fail = (): void => reject(this.error!)
@@ -276,7 +276,7 @@ class OutgoingFile {
     })
   }
 
-  /** Waits for a condition on the above; rejects when the transfer failed. */
+  /** Waits for a condition on the fields above; rejects when the transfer fails. */
   async until(isTrue: () => boolean): Promise<void> {
     for (;;) {
       if (this.error !== undefined) throw this.error

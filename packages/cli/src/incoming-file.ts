@@ -16,7 +16,7 @@ import {
 export interface IncomingFileOptions {
   readonly dir: string
   readonly overwrite?: boolean
-  /** Of the folder, shared by all of its files. */
+  /** The unfinished files of the folder, shared by all of its transfers. */
   readonly parts?: PartFiles
 }
 
@@ -30,7 +30,7 @@ export interface Refused {
  * pace.
  */
 export class IncomingFile {
-  /** Settles with `undefined` when the file is stored, else with why not. Never rejects. */
+  /** Settles with `undefined` when the file is stored, otherwise with the refusal. Never rejects. */
   readonly done: Promise<Refused | undefined>
   readonly #offer: Offer
   readonly #stream: IncomingStream
@@ -39,18 +39,18 @@ export class IncomingFile {
   readonly #path: string
   readonly #parts: PartFiles
   readonly #temporary: string
-  /** Chunks that wait for the disk: at most `UNWRITTEN_BYTES_MAX`, for whole chunks alone are let in. */
+  /** Chunks that wait for the disk: at most `UNWRITTEN_BYTES_MAX`, since only full chunks are accepted. */
   readonly #chunks: Uint8Array[] = []
   #received = 0
   #written = 0
-  /** The sender was asked for the digest of what was kept, and has not answered. */
+  /** The sender was asked for the digest of the bytes kept, and hasn't answered yet. */
   #isAsking = false
-  /** The sender was asked for the chunks: where they begin is known. */
+  /** The sender was asked for the chunks: their start is known. */
   #isAccepted = false
   #prefix: Uint8Array | undefined
   #digest: Uint8Array | undefined
   #refused: Refused | undefined
-  /** Wakes the disk's side: something above has changed. */
+  /** Wakes the code that writes to the disk: something above has changed. */
   #wake: () => void = () => {}
 
   constructor(offer: Offer, stream: IncomingStream, options: IncomingFileOptions, reply: (reply: Reply) => void) {
@@ -62,14 +62,14 @@ export class IncomingFile {
     this.#parts = options.parts ?? new PartFiles(options.dir)
     this.#temporary = this.#parts.claim(offer.name)
     this.done = this.#run()
-    // It closes when the sender gives up, or goes away with its process.
+    // The stream closes when the sender gives up, or when its process ends.
     void stream.closed.then(({ isComplete }) => {
       if (!isComplete || this.#digest === undefined)
         this.refuse("ended", isComplete ? "the sender ended it before it was whole" : "it was interrupted")
     })
   }
 
-  /** The bytes are copied, which `slice` of a Buffer does not: they are the caller's again on return. */
+  /** Copies the bytes, so that the caller may reuse them on return. (`slice` of a Buffer doesn't copy.) */
   chunk(bytes: Uint8Array): void {
     if (this.#refused !== undefined) return
     const { size, canResume } = this.#offer
@@ -84,12 +84,12 @@ export class IncomingFile {
     this.#wake()
   }
 
-  /** Bytes that came, those that were kept with them. */
+  /** Bytes received, including those kept from before. */
   get received(): number {
     return this.#received
   }
 
-  /** Digest of what the sender has of the bytes that were kept. */
+  /** Takes the sender's digest of the bytes kept here. */
   prefix(digest: Uint8Array): void {
     if (this.#refused !== undefined) return
     if (!this.#isAsking || digest.length !== SHA256_BYTES)
@@ -108,7 +108,7 @@ export class IncomingFile {
     this.#wake()
   }
 
-  /** Gives the file up, unless it is whole. */
+  /** Gives the file up, unless it is complete. */
   end(): void {
     if (this.#digest === undefined) this.refuse("ended", "the receiver ends")
   }
@@ -125,7 +125,7 @@ export class IncomingFile {
     try {
       await this.#checkFree()
       const kept = canResume ? await this.#copyKept() : 0
-      // Only this process makes the file: a link that somebody put there is not followed.
+      // "wx" makes a new file: a link that someone put there isn't followed.
       file = await open(this.#temporary, kept > 0 ? "r+" : "wx")
       const hash = kept > 0 ? await this.#goOn(file, kept) : createHash("sha256")
       if (kept > 0) await file.truncate(this.#written)
@@ -152,7 +152,7 @@ export class IncomingFile {
         await this.#parts.drop(name).catch(() => {})
         this.#refused = {
           refusal: "ended",
-          why: `${this.#refused.why}; what came is kept: it goes on from there when it is sent again`,
+          why: `${this.#refused.why}; what came is kept, and sending the file again resumes it`,
         }
       } else await unlink(this.#temporary).catch(() => {})
       this.#reply({ type: FILE.refused, stream: this.#stream.id, ...pick(this.#refused) })
@@ -162,13 +162,13 @@ export class IncomingFile {
     }
   }
 
-  /** Copies what is there of the file; answers how many bytes of it may be gone on with. */
+  /** Copies the part of the file kept here; returns how many of its bytes can be used to resume. */
   async #copyKept(): Promise<number> {
     const { name, size = 0 } = this.#offer
     const there = await this.#parts
       .copyLargest(name, this.#temporary)
       .catch(async ({ code }: NodeJS.ErrnoException) => {
-        // There is no room for both: what was kept makes room for the whole.
+        // There is no room for both: the part kept makes room for the whole file.
         if (code === "ENOSPC") await this.#parts.drop(name)
         await unlink(this.#temporary).catch(() => {})
         return 0
@@ -179,7 +179,7 @@ export class IncomingFile {
     return 0
   }
 
-  /** Asks the sender whether what is there is of its file; answers the hash to go on with. */
+  /** Asks the sender whether the bytes kept belong to its file; returns the hash to continue. */
   async #goOn(file: FileHandle, kept: number): Promise<Hash> {
     const hash = createHash("sha256")
     const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
@@ -193,12 +193,12 @@ export class IncomingFile {
     await this.#changed(() => this.#prefix !== undefined)
     if (!hash.copy().digest().equals(this.#prefix!)) return createHash("sha256")
     this.#received = this.#written = kept
-    // The copy has all that they have.
+    // The copy has all bytes of the parts.
     await this.#parts.drop(this.#offer.name)
     return hash
   }
 
-  /** Writes and hashes chunks as they come until all are there. */
+  /** Writes and hashes chunks as they come, until all have come. */
   async #write(file: FileHandle, hash: Hash): Promise<void> {
     for (;;) {
       await this.#changed(() => this.#chunks.length > 0 || this.#digest !== undefined)
@@ -212,7 +212,7 @@ export class IncomingFile {
     }
   }
 
-  /** An interrupted file stays in part, to go on with, unless there is one of its name by now. */
+  /** Whether to keep the part of an interrupted file, to resume it: unless a file of its name exists by now. */
   async #isToKeep(): Promise<boolean> {
     if (this.#refused?.refusal !== "ended" || !this.#offer.canResume || this.#written < CHUNK_BYTES) return false
     return this.#checkFree().then(
@@ -221,7 +221,7 @@ export class IncomingFile {
     )
   }
 
-  /** Waits for a condition on what came; rejects when the file was refused. */
+  /** Waits for a condition on the bytes received; rejects when the file is refused. */
   async #changed(isTrue: () => boolean): Promise<void> {
     for (;;) {
       if (this.#refused !== undefined) throw new RefusedError(this.#refused.refusal, this.#refused.why)
@@ -238,17 +238,19 @@ export class IncomingFile {
     if (found !== undefined && this.#options.overwrite !== true) throw new RefusedError("exists", EXISTS)
   }
 
-  /** Gives the whole file its name, and makes that last. */
+  /** Gives the complete file its name, and makes the name durable. */
   async #publish(): Promise<void> {
     if (this.#options.overwrite === true) await rename(this.#temporary, this.#path)
     else await this.#linkOrRename()
-    // A name lasts once its folder is on the disk; Windows doesn't open folders, and needs it not.
+    // A name is durable once its folder is on the disk. Windows can't open folders, and doesn't need this.
     const folder = await open(this.#options.dir).catch(() => undefined)
     await folder?.sync().catch(() => {})
     await folder?.close()
   }
 
-  /** Unlike a rename, a link fails when the name was taken meanwhile; where there are no links, a look has to do. */
+  /**
+   * Unlike a rename, a link fails if the name has been taken meanwhile. Without links, a check beforehand has to do.
+   */
   async #linkOrRename(): Promise<void> {
     try {
       await link(this.#temporary, this.#path)
@@ -278,7 +280,7 @@ function pick({ refusal, why }: Refused): Refused {
   return { refusal, why }
 }
 
-/** What a peer may know of a failed disk: our paths are not its business. */
+/** What a peer is told about a failed disk: not our paths. */
 function storageProblem({ code = "unknown error" }: NodeJS.ErrnoException): string {
   const known: Record<string, string> = {
     ENOSPC: "the receiver's disk is full",

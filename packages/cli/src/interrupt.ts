@@ -1,8 +1,9 @@
 import { CommandError, EXIT } from "./failure.ts"
 
 /**
- * Ends a command by `abort`: at the first Ctrl-C, SIGTERM or SIGHUP, with its goodbyes, and when nobody reads on (`x …
- * | head`). A second signal ends the process at once, after `leave`, which gives the terminal back.
+ * Ends a command by `abort`, with its goodbyes: at the first Ctrl-C, SIGTERM or SIGHUP, and when the reader of its
+ * output goes away (`x … | head`). A second signal ends the process at once, after `leave`, which restores the
+ * terminal.
  */
 export function interruptBySignals(abort: AbortController, leave: () => void): void {
   const interrupt = (): void => abort.abort(new CommandError(EXIT.interrupted, "interrupted"))

@@ -26,14 +26,14 @@ const program = new Command("x")
   .option("--progress", "show progress also where no terminal is attached")
   .option(
     "--secret-file <file>",
-    "encrypt, and take only who has this secret too; else from X_SECRET_FILE or X_SECRET of the environment",
+    "encrypt, and accept only peers that have this secret too; default: X_SECRET_FILE or X_SECRET of the environment",
   )
-  // Taken, so that the refusal doesn't show it.
+  // Parsed only so that the refusal doesn't show the secret.
   .addOption(new Option("--secret [value]").hideHelp())
   .hook("preAction", refuseSecret)
   .configureHelp({ showGlobalOptions: true })
   .addHelpText("afterAll", `\n${EXIT_HELP}`)
-  .showHelpAfterError("(x --help tells how it is used)")
+  .showHelpAfterError("(x --help shows the usage)")
   .exitOverride()
 
 program
@@ -45,7 +45,7 @@ program
   )
   .option("--dir <folder>", "where files go; default: the current folder")
   .option("--create", "make the folder if it isn't there", false)
-  .option("--overwrite", "replace files that are there", false)
+  .option("--overwrite", "replace existing files", false)
   .action(
     (
       address: string | undefined,
@@ -61,10 +61,10 @@ program
 
 program
   .command("send")
-  .description("send files to a listener; one that was interrupted goes on where it was")
+  .description("send files to a listener; an interrupted file resumes where it stopped")
   .usage("[options] <file...> <target>")
   .argument("<file...>", `files, or - for standard input, and last the listener: ${TARGET}`)
-  .option("--name <name>", "under which the file goes; standard input has no other")
+  .option("--name <name>", "to send the file under; standard input needs one")
   .option("--timeout <seconds>", "for the listener to answer", seconds, 5)
   .action((list: string[], { name, ...options }: { timeout: number; name?: string }) => {
     const target = list.pop()!
@@ -100,7 +100,7 @@ function refuseSecret(): void {
   if (program.opts<{ secret?: unknown }>().secret === undefined) return
   throw new CommandError(
     EXIT.usage,
-    "no secret is taken from the command line, which all users can read: --secret-file FILE, or X_SECRET_FILE or X_SECRET in the environment; and make a new one, with x keygen",
+    "no secret is taken from the command line, which all users can read; give it by --secret-file FILE, or by X_SECRET_FILE or X_SECRET in the environment, and make a new one with x keygen",
   )
 }
 
@@ -108,22 +108,22 @@ function connectOptions({ timeout }: { timeout: number }): ConnectOptions {
   return { timeoutMs: Math.ceil(timeout * 1_000), ...common() }
 }
 
-/** What all commands that open an endpoint are told. */
+/** The options of all commands that open an endpoint. */
 function common(): Pick<ConnectOptions, "secretFile" | "output" | "signal"> {
   return { secretFile: program.opts<{ secretFile?: string }>().secretFile, output: output(), signal: abort.signal }
 }
 
-/** One for the process, since there is one terminal. */
+/** One output for the process, since there is one terminal. */
 function output(): Output {
   const { json = false, progress = false } = program.opts<{ json?: boolean; progress?: boolean }>()
   return (madeOutput ??= createOutput({ isJson: json, isProgressWanted: progress }))
 }
 
 function tellUsage({ code, message }: CommanderError): void {
-  // Without a command there is help on standard error, and its text is no error's.
+  // Without a command, the help goes to standard error, and `message` isn't an error text.
   const why =
     code === "commander.help"
-      ? "name a command; x --help tells which there are"
+      ? "name a command; x --help lists them"
       : message.replace(/^error: /, "").replaceAll("\n", " ")
   process.stdout.write(`${JSON.stringify({ event: "error", message: why, exitCode: EXIT.usage })}\n`)
 }
@@ -148,8 +148,7 @@ try {
   await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) {
-    // It has printed the help that was asked for, or said what was wrong; but not in JSON, and what it parsed may not
-    // reach so far.
+    // Commander has printed the requested help or the error, but not in JSON. It may not have parsed as far as --json.
     process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
     if (error.exitCode !== 0 && process.argv.includes("--json")) tellUsage(error)
   } else {

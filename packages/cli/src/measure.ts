@@ -1,6 +1,6 @@
-/** How `x` writes bytes, rates and times: everywhere the same, decimal units and one digit behind the point. */
+/** How `x` writes bytes, rates and times: always in decimal units and with one digit after the point. */
 
-/** What isn't known. */
+/** Stands for an unknown value. */
 export const UNKNOWN = "–"
 
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"]
@@ -16,12 +16,12 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? Math.round(bytes) : bytes.toFixed(1)} ${UNITS[unit]}`
 }
 
-/** `"12.3 MB/s"`, of bytes a second. */
+/** `"12.3 MB/s"`, from bytes per second. */
 export function formatRate(bytesPerSecond: number | undefined): string {
   return bytesPerSecond === undefined ? UNKNOWN : `${formatBytes(bytesPerSecond)}/s`
 }
 
-/** Bytes a second; `undefined`: it took no time. */
+/** Bytes per second; `undefined`: it took no time. */
 export function rateOf(bytes: number, ms: number): number | undefined {
   return ms > 0 ? (bytes * 1_000) / ms : undefined
 }
@@ -44,7 +44,7 @@ export function formatTime(ms: number | undefined): string {
   return `${Math.floor(hours / 24)}d${two(hours % 24)}h`
 }
 
-/** 999 days: nobody waits for what takes longer. */
+/** 999 days: no user waits for anything longer. */
 const TIME_MAX = 86_400_000 * 999
 
 function two(value: number): string {

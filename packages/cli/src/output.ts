@@ -3,37 +3,37 @@ import { Pace } from "./pace.ts"
 
 /**
  * Where results and progress go. Results are on standard output: lines for people, or one JSON object a line. Notes,
- * errors and progress are on standard error, progress only where somebody watches or asked for it. One line of progress
- * at a time; all others are written above it.
+ * errors and progress are on standard error; progress only on a terminal or on request. There is one line of progress
+ * at a time; all other lines are written above it.
  */
 export interface Output {
-  /** `event` says what kind of object it is. */
+  /** `event` is the kind of the object. */
   result(text: string, json: { readonly event: string; readonly [field: string]: unknown }): void
   note(text: string): void
   failure(message: string, exitCode: number): void
-  /** `total` is `undefined` where nobody knows it. */
+  /** `total` is `undefined` if it isn't known. */
   progress(label: string, total?: number): Progress
-  /** Progress says so while the peer doesn't answer. */
+  /** While the peer doesn't answer, the progress line says so. */
   setReachable(isReachable: boolean): void
-  /** Takes the line of progress away, if there is one: the process is about to end. */
+  /** Ends the line of progress, if there is one: the process is about to end. */
   close(): void
 }
 
 export interface Progress {
-  /** So much was there before: it counts for no rate. */
+  /** This much was done before: it doesn't count for the rate. */
   startFrom(done: number): void
-  /** So much of the total, and the bytes that the rate is of where they are something else. */
+  /** Reports this much of the total as done. `bytes`: the bytes behind the rate, if the total counts something else. */
   update(done: number, bytes?: number): void
   /**
-   * All is done. Answers how long the whole took, or `ms` if that is given, and its rate in bytes a second: what is
-   * shown is what is told.
+   * All is done. Returns how long the whole took, or `ms` if that is given, and its rate in bytes per second: the same
+   * values that the line shows.
    */
   finish(ms?: number): { readonly ms: number; readonly rate: number | undefined }
-  /** Leaves the line as it stands. Also after it was finished. */
+  /** Leaves the line as it is. May also be called after `finish`. */
   stop(): void
 }
 
-/** What `Output` needs of a terminal: `process.stdout` and `process.stderr` are such. */
+/** What `Output` needs of a terminal, such as `process.stdout` and `process.stderr`. */
 export interface Screen {
   readonly isTTY?: boolean
   readonly columns?: number
@@ -44,7 +44,7 @@ export interface Screen {
 
 export interface OutputOptions {
   readonly isJson?: boolean
-  /** Show progress also where no terminal is attached: as a line now and then. */
+  /** Show progress even without a terminal: as a line now and then. */
   readonly isProgressWanted?: boolean
   readonly out?: Pick<Screen, "write">
   readonly screen?: Screen
@@ -92,23 +92,22 @@ export function createOutput({
   }
 }
 
-/** Between two looks of a terminal, and between lines where there is none; milliseconds. */
+/** Between two updates of a terminal, and between lines without one; milliseconds. */
 const DRAW_MS = 100
 const LINE_MS = 1_000
-/** Where nobody says how wide a line may be. */
+/** The width of a line if the terminal doesn't tell. */
 const COLUMNS = 80
 
 interface Look {
   readonly isShown: boolean
-  /** Lines, without bars or escape codes. */
+  /** Writes lines, without bars or escape codes. */
   readonly isPlain: boolean
   readonly isUnreachable: () => boolean
 }
 
 /**
- * The cursor stays at the start of the line, so that what is below it is the line alone, however a terminal folds it
- * when it gets narrower. Nothing of the terminal's state is changed: there is nothing to restore, whatever ends the
- * process.
+ * The cursor stays at the start of the line, so that only the line is below it, however a narrowed terminal wraps it.
+ * The terminal's state isn't changed, so there is nothing to restore, whatever ends the process.
  */
 class ProgressLine implements Progress {
   readonly #label: string
@@ -190,5 +189,8 @@ class ProgressLine implements Progress {
   }
 }
 
-/** From the start of the cursor's line, which a key that was pressed may have left, to the end of the screen. */
+/**
+ * Erases from the start of the cursor's line to the end of the screen. (A pressed key may have moved the cursor along
+ * the line.)
+ */
 const ERASE = "\r\u{1b}[J"

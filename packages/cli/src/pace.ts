@@ -1,10 +1,10 @@
 import { rateOf } from "./measure.ts"
 
-/** Nothing happened for so long: it has stalled. Also the time that a rate is of; milliseconds. */
+/** Without progress for this long a transfer has stalled. Also the time over which a rate is measured; milliseconds. */
 export const STALL_MS = 2_000
-/** Between two samples that are kept; milliseconds. */
+/** Milliseconds between two kept samples. */
 const SAMPLE_MS = 100
-/** What is younger says nothing of a rate; milliseconds. */
+/** The shortest time that gives a rate; milliseconds. */
 const SETTLE_MS = 200
 
 interface Sample {
@@ -15,29 +15,29 @@ interface Sample {
 
 export interface Standing {
   readonly done: number
-  /** Bytes a second of the last two seconds; `undefined`: it is too early to say. */
+  /** Bytes per second over the last two seconds; `undefined`: it is too early to tell. */
   readonly rate: number | undefined
-  /** Milliseconds to the total, at the pace of the last two seconds; `undefined`: nobody knows. */
+  /** Milliseconds to the total, at the pace of the last two seconds; `undefined`: unknown. */
   readonly leftMs: number | undefined
-  /** Milliseconds since something was done last. */
+  /** Milliseconds since the last progress. */
   readonly idleMs: number
 }
 
-/** How fast something gets on: now, and on the whole. The clock is the caller's. */
+/** The speed of a transfer: now, and overall. The caller gives the time. */
 export class Pace {
   readonly #startMs: number
   readonly #samples: Sample[]
   #last: Sample
   #from = 0
 
-  /** `startMs`: when the whole began, its preparations with it. */
+  /** `startMs`: when the whole began, preparations included. */
   constructor(startMs: number) {
     this.#startMs = startMs
     this.#last = { ms: startMs, done: 0, bytes: 0 }
     this.#samples = [this.#last]
   }
 
-  /** So much was there before: it counts for no rate. */
+  /** This much was done before: it doesn't count for the rate. */
   startFrom(nowMs: number, done: number): void {
     this.#from = done
     this.#last = { ms: nowMs, done, bytes: done }
@@ -54,7 +54,7 @@ export class Pace {
     const samples = this.#samples
     const { done, bytes } = this.#last
     const idleMs = nowMs - this.#last.ms
-    // The last sample before the two seconds stays: it is where they begin.
+    // Keeps the last sample before the two seconds: it is their start.
     while (samples.length > 1 && samples[1]!.ms <= nowMs - STALL_MS) samples.shift()
     const first = samples[0]!
     const ms = nowMs - first.ms
@@ -65,7 +65,7 @@ export class Pace {
     return { done, rate: rateOf(bytes - first.bytes, ms), leftMs, idleMs }
   }
 
-  /** The whole so far: how long it took, unless somebody knows better, and its rate. */
+  /** The whole so far: how long it took, or `ms` if that is given, and its rate. */
   whole(nowMs: number, ms: number = nowMs - this.#startMs): { readonly ms: number; readonly rate: number | undefined } {
     return { ms, rate: rateOf(this.#last.bytes - this.#from, ms) }
   }

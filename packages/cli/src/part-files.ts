@@ -3,7 +3,7 @@ import { constants } from "node:fs"
 import { copyFile, lstat, readdir, unlink } from "node:fs/promises"
 import { join } from "node:path"
 
-/** Ends the name of every temporary file. It begins with a dot, which no offered name does. */
+/** The suffix of every temporary file's name. These names begin with a dot, which no offered name does. */
 export const PART_SUFFIX = ".x-part"
 
 export function isPartName(name: string): boolean {
@@ -11,20 +11,20 @@ export function isPartName(name: string): boolean {
 }
 
 /**
- * The unfinished files of a folder: `.KEY-RANDOM.x-part`, where the key stands for the name that was offered. Each is
- * written by the transfer that made it and by no other: one that goes on where another was interrupted does so in a
- * copy, for another process may be writing that one.
+ * The unfinished files of a folder: `.KEY-RANDOM.x-part`, where the key stands for the offered name. Only the transfer
+ * that made a file writes it: a transfer that resumes another one writes to a copy, since another process may still be
+ * writing the original.
  */
 export class PartFiles {
   readonly #dir: string
-  /** Those that a transfer of this process is writing. */
+  /** The files that a transfer of this process is writing. */
   readonly #open = new Set<string>()
 
   constructor(dir: string) {
     this.#dir = dir
   }
 
-  /** A path for the next one: nothing is there. To be released. */
+  /** A path for the next file, at which nothing exists. Release it later. */
   claim(name: string): string {
     const path = join(this.#dir, `${keyOf(name)}${randomBytes(8).toString("hex")}${PART_SUFFIX}`)
     this.#open.add(path)
@@ -35,7 +35,7 @@ export class PartFiles {
     this.#open.delete(path)
   }
 
-  /** Copies the largest that is there of a name; answers its bytes, 0 if there is none. */
+  /** Copies the largest part of an offered name; returns its bytes, 0 if there is none. */
   async copyLargest(name: string, to: string): Promise<number> {
     let [largest, size] = ["", 0]
     for (const path of await this.#of(name)) {
@@ -47,7 +47,7 @@ export class PartFiles {
     return (await lstat(to)).size
   }
 
-  /** Removes what is there of a name, but for those that are being written. */
+  /** Removes the parts of an offered name, except those being written. */
   async drop(name: string): Promise<void> {
     const paths = (await this.#of(name)).filter((path) => !this.#open.has(path))
     await Promise.all(paths.map((path) => unlink(path).catch(() => {})))
@@ -60,7 +60,10 @@ export class PartFiles {
   }
 }
 
-/** Names may be as long as a file's name can be, and may not be shown: parts are named by a digest. */
+/**
+ * Parts are named by a digest: an offered name may already have the greatest length of a file name, and must not be
+ * shown.
+ */
 function keyOf(name: string): string {
   return `.${createHash("sha256").update(name).digest("hex").slice(0, 16)}-`
 }

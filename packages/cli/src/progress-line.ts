@@ -1,38 +1,37 @@
-/** A line of progress, as a pure function of what is known and of the columns there are. */
+/** A line of progress, as a pure function of the state and the number of columns. */
 import { formatBytes, formatRate, formatTime } from "./measure.ts"
 import { type Standing, STALL_MS } from "./pace.ts"
 import { printable, shorten, widthOf } from "./text.ts"
 
 export interface ProgressState extends Standing {
   readonly label: string
-  /** `undefined`: nobody knows, as of a pipe. */
+  /** `undefined`: unknown, as for a pipe. */
   readonly total: number | undefined
   /** The peer doesn't answer. */
   readonly isUnreachable: boolean
   readonly isFinished: boolean
 }
 
-/** Columns of the parts, so that none moves when a number gets a digit more. */
+/** Columns of the parts, fixed so that none moves when a number gets another digit. */
 const PERCENT = 5
 const RATE = 10
 const TIME = 7
-/** What a label has where there is room for more than the label, and below which there is none. */
+/** The columns that a label keeps before other parts get room, and the fewest with which it is shown at all. */
 const LABEL_MIN = 8
 const LABEL_LEAST = 4
 const BAR = { min: 8, max: 40 }
 
 /**
- * `label ████░░░░  42 %  12.3 MB/s ETA 4m20s`, in fewer than `columns` columns: what there is no room for is left out,
- * the bar first, then the rate, then when it ends, and never how much is done or that it stalls. Without a bar where
- * `isPlain`.
+ * `label ████░░░░ 42 % 12.3 MB/s ETA 4m20s`, in fewer than `columns` columns. Parts without room are left out: first
+ * the bar, then the rate, then the ETA, but never how much is done or that it stalls. With `isPlain` there is no bar.
  */
 export function formatProgress(state: ProgressState, columns: number, isPlain = false): string {
-  // The last column stays empty: in it some terminals begin a new line.
+  // The last column stays empty: some terminals begin a new line there.
   const room = Math.max(columns - 1, 0)
   const facts = chooseFacts(state, room)
   const label = printable(state.label)
   const left = room - widthOf(facts) - 1
-  // Two letters and what is left out between them say nothing.
+  // Two letters with an ellipsis between them are useless.
   if (left < Math.min(widthOf(label), LABEL_LEAST)) return shorten(facts, room)
   const bar =
     isPlain || state.total === undefined
@@ -42,7 +41,7 @@ export function formatProgress(state: ProgressState, columns: number, isPlain = 
   return [name, bar, facts].filter((part) => part !== "").join(" ")
 }
 
-/** The most facts that leave room for a label. What is wrong is worth more than the label. */
+/** The most facts that leave room for a label. A problem is worth more than the label. */
 function chooseFacts(state: ProgressState, room: number): string {
   const done =
     state.total === undefined
@@ -69,14 +68,14 @@ function chooseFacts(state: ProgressState, room: number): string {
   return left === 0 ? text.trimStart() : text
 }
 
-/** Why it doesn't get on. */
+/** Why there is no progress. */
 function troubleOf({ idleMs, isUnreachable, isFinished }: ProgressState): string | undefined {
   if (isFinished) return undefined
   if (isUnreachable) return "unreachable"
   return idleMs >= STALL_MS ? "stalled" : undefined
 }
 
-/** When it ends. */
+/** The estimated time to the end. */
 function formatEnd({ total, leftMs, isFinished }: ProgressState): string {
   return isFinished || total === undefined ? "" : `ETA ${formatTime(leftMs).padEnd(TIME)}`
 }

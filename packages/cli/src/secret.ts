@@ -7,21 +7,21 @@ import { CommandError, EXIT } from "./failure.ts"
 
 /** Bytes of entropy of a secret that is made here. */
 const SECRET_BYTES = 32
-/** Far more than eight secrets take: what is longer is something else, or has no end. */
+/** Far more than eight secrets take: a longer file is something else, or has no end. */
 const FILE_BYTES_MAX = 65_536
-/** A file that group or others may read or write. */
+/** The mode bits of a file that group or others may read or write. */
 const OPEN_TO_OTHERS = 0o066
 
-/** How datagrams are protected: encrypted, where there is a secret. */
+/** How datagrams are protected: encrypted, if there is a secret. */
 export interface Protection {
   readonly options: Pick<EndpointOptions, "protection" | "secrets">
-  /** What the user should know of where the secret lies. */
+  /** A warning for the user about where the secret is kept. */
   readonly note?: string
 }
 
 /**
- * The secrets of a file, one a line, the first for joining others; else those of the file that `X_SECRET_FILE` names,
- * or what `X_SECRET` holds. `undefined`: none of them is there.
+ * The secrets of a file, one a line, the first for joining others; otherwise those of the file that `X_SECRET_FILE`
+ * names, or the secret in `X_SECRET`. `undefined`: there is none.
  */
 export async function findProtection(
   file: string | undefined,
@@ -35,7 +35,7 @@ export async function findProtection(
 
 async function readProtection(path: string, where: string): Promise<Protection> {
   if (path === "")
-    throw new CommandError(EXIT.usage, `the name of the secret's file is empty; is X_SECRET_FILE set to nothing?`)
+    throw new CommandError(EXIT.usage, `the name of the secret's file is empty; is X_SECRET_FILE set to an empty text?`)
   await using handle = await open(path, "r")
   const status = await handle.stat()
   if (status.isDirectory())
@@ -55,7 +55,7 @@ function encrypted(text: string, where: string): Protection {
   }
 }
 
-/** Makes a secret: 43 letters. Written to a file that nobody else may read and that wasn't there. */
+/** Makes a secret of 43 letters. With `file`, writes it to a new file that no other user may read. */
 export async function makeSecret(file: string | undefined): Promise<string> {
   const secret = randomBytes(SECRET_BYTES).toString("base64url")
   if (file === undefined) return secret

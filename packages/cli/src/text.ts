@@ -1,9 +1,9 @@
-/** Words, fit for a terminal. */
+/** Texts made safe and short for a terminal. */
 import stringWidth from "string-width"
 
 const SHOWN_MAX = 500
 
-/** Words of a peer, or the name of a file: nothing in them moves the cursor, or goes on for pages. */
+/** A peer's text or a file's name, made safe: nothing in it moves the cursor or goes on for pages. */
 export function printable(text: string): string {
   const shown = text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Surrogate}]/gu, "\u{fffd}")
   return shown.length > SHOWN_MAX ? `${shown.slice(0, SHOWN_MAX)}…` : shown
@@ -16,7 +16,9 @@ export function widthOf(text: string): number {
   return stringWidth(text)
 }
 
-/** A text in at most so many columns: what is too long loses its middle, so that the end of a file's name stays. */
+/**
+ * A text in at most this many columns: one that is too long loses its middle, so that the end of a file's name stays.
+ */
 export function shorten(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text
   if (columns < 1) return ""
@@ -26,7 +28,7 @@ export function shorten(text: string, columns: number): string {
   return `${start.join("")}…${end.join("")}`
 }
 
-/** As many as have room, from the first. */
+/** As many parts as fit, from the first. */
 function take(parts: readonly string[], columns: number): string[] {
   let used = 0
   const end = parts.findIndex((part) => (used += widthOf(part)) > columns)

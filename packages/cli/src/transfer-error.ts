@@ -2,7 +2,7 @@ import type { Refusal } from "./file-protocol.ts"
 
 /**
  * Why a file wasn't sent: the receiver refused it (see `REFUSALS`), it left before it had stored the file, or the file
- * here isn't one to send: no plain file, or changed while it was read.
+ * can't be sent: it is no regular file, or it changed while it was read.
  */
 export type TransferErrorCode = Refusal | "peer-left" | "not-a-file" | "file-changed"
 

@@ -1,4 +1,4 @@
-// The built command itself, on real sockets: few, and only what its parts can't show.
+// The built command itself, on real sockets: a few tests, and only of what the tests of its parts can't show.
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { randomFillSync } from "node:crypto"
 import { once } from "node:events"
@@ -14,7 +14,7 @@ const DEMO = fileURLToPath(new URL("../dist/demo/main.js", import.meta.url))
 
 let folder: string
 let listener: ChildProcess
-/** Lines of the listener, all from the first. */
+/** All lines of the listener so far. */
 const told: string[] = []
 let lines: Interface
 let target: string
@@ -32,7 +32,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-/** Waits until the listener has told a line with these words. */
+/** Waits until the listener has printed a line with these words. */
 async function hasTold(...words: string[]): Promise<void> {
   while (!told.some((line) => words.every((word) => line.includes(word)))) await once(lines, "line")
 }
@@ -41,7 +41,7 @@ function start(...args: string[]): ChildProcess {
   return spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] })
 }
 
-/** Of a listener that was told `--json`. */
+/** The port of a listener with `--json`. */
 async function portOf(child: ChildProcess): Promise<number> {
   const lines = createInterface({ input: child.stdout! })
   const [line] = (await once(lines, "line")) as [string]
@@ -60,7 +60,7 @@ function runFile(...args: string[]): Promise<{ code: number; out: string; err: s
   })
 }
 
-/** A port that nobody has: it was free just now. */
+/** An unused port: it was free just now. */
 async function freePort(): Promise<number> {
   const child = start("listen", "127.0.0.1:0", "--dir", folder, "--json")
   const port = await portOf(child)
@@ -104,7 +104,7 @@ test("progress is shown where it was asked for, on standard error", async () => 
     expect.stringMatching(/^sent third.bin/),
     expect.stringMatching(/^third.bin 100 % +[\d.]+ [kM]B\/s\n$/),
   ])
-  // One measure: the last of the progress is the rate that is told.
+  // There is one measurement: the last rate of the progress line is the rate in the result.
   expect(out).toContain(`, ${/[\d.]+ [kM]B\/s/.exec(err)![0]}, SHA-256`)
 })
 
@@ -142,7 +142,7 @@ test.each([
 
 test("what can't be sent is told before anybody is asked", async () => {
   await writeFile(join(folder, "good.bin"), "good")
-  // Nobody listens there: joining would take the five seconds, and end with 3.
+  // Nothing listens there: joining would take the five seconds, and end with 3.
   for (const [path, message] of [
     [folder, "is a folder; send its files, or all of it as one: tar c"],
     [join(folder, "nowhere"), "there is no file"],
@@ -218,7 +218,7 @@ test("output that nobody reads on ends a command without a trace", async () => {
 })
 
 test("an interrupted sender says goodbye, and goes on where it was when it sends again", async () => {
-  // Nobody has written this much before the signal comes.
+  // Too large to be written before the signal comes.
   const path = join(folder, "large.bin")
   await writeFile(path, new Uint8Array(256_000_000))
   const child = start("send", path, target, "--progress")

@@ -132,7 +132,7 @@ test("a sender that dies half way leaves nothing", async () => {
   await drive(network, receiver.idle())
   expect(await readdir(dir)).toEqual([])
   expect(refusals).toEqual(["ended: it was interrupted"])
-  // A process that is gone holds no file open; this one is still here.
+  // An ended process holds no file open, but this one is still running.
   abort.abort()
   await expect(sending).rejects.toThrow("aborted")
 })
@@ -227,7 +227,7 @@ test.each<[string, (stream: OutgoingStream) => unknown, string]>([
   const { network, dir, peer, refusals } = await makeParty()
   const stream = peer.open()
   stream.trySend(FILE.offer, offer(10))
-  // A reset overtakes what was not delivered.
+  // A reset overtakes undelivered messages.
   await network.advance(50)
   misbehave(stream)
   await until(network, () => refusals.length > 0)
@@ -246,7 +246,7 @@ test("a sender that doesn't wait for the disk is refused before it fills the mem
   const file = new IncomingFile({ name: "x", size: 1_000_000_000, canResume: false }, stream, { dir }, (reply) =>
     replies.push(reply),
   )
-  // All in one turn, in which no disk can do anything.
+  // All in one turn, in which nothing can be written.
   for (let sent = 0; sent <= UNWRITTEN_BYTES_MAX; sent += CHUNK_BYTES) file.chunk(bytes(CHUNK_BYTES))
   const why = "more bytes came than were asked for"
   expect(await file.done).toEqual({ refusal: "protocol", why })
@@ -303,7 +303,7 @@ test("a sender is never further ahead of the disk than agreed, and takes no nons
     const replies = peer.open()
     answer = (reply) => replies.trySend(reply.type, encodeReply({ ...reply, stream: id }))
     answer({ type: FILE.written, stream: id, written: 0 })
-    // More than was sent, of nobody, and of no sense at all.
+    // More than was sent, for no file, and without any sense.
     answer({ type: FILE.written, stream: id, written: 1_000_000_000 })
     replies.trySend(FILE.stored, new Uint8Array([0, 0, 0, 99]))
     for (const type of [FILE.written, FILE.stored, FILE.refused]) replies.trySend(type, new Uint8Array(3))
@@ -318,7 +318,7 @@ test("a sender is never further ahead of the disk than agreed, and takes no nons
   const sending = sender.send(peer, path).then(() => (isSent = true))
   // It may fail before the test looks at it, which it does below.
   sending.catch(() => {})
-  // A disk that writes only when nothing more can come.
+  // The disk writes only when nothing more can come.
   await until(network, () => {
     if (received - written === UNWRITTEN_BYTES_MAX || (received === 3 * UNWRITTEN_BYTES_MAX && written < received)) {
       written += CHUNK_BYTES

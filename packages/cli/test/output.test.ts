@@ -3,7 +3,7 @@ import { createOutput, type Output, type OutputOptions, type Screen } from "../s
 
 interface Seen {
   readonly output: Output
-  /** All that was written, results and the rest in their order. */
+  /** All that was written, results and everything else, in order. */
   text(): string
   readonly screen: Screen & { columns: number }
   resize(columns: number): void
@@ -31,8 +31,8 @@ function see(options: OutputOptions & { isTTY?: boolean } = {}): Seen {
 const ESCAPE = "\u{1b}"
 
 /**
- * What a terminal shows in the end, for what is written here: lines, the cursor back to a line's start, and all below
- * it erased.
+ * What a terminal shows in the end. It knows what is written here: lines, the cursor back to a line's start, and
+ * erasing all below it.
  */
 function shown(text: string): string[] {
   const lines = text.split("\n")
@@ -84,7 +84,7 @@ test("a terminal that changes its size gets a line that fits, and nothing of the
   resize(20)
   const [line] = shown(text())
   expect(line!.length).toBeLessThan(20)
-  // The cursor is before the line: what a terminal folds is below it, and erased with it.
+  // The cursor is before the line: if a terminal wraps the line, the rest is below it, and is erased with it.
   expect(text().endsWith("\r")).toBe(true)
   progress.stop()
 })

@@ -3,7 +3,7 @@ import { Pace } from "../src/pace.ts"
 
 const TOTAL = 100_000_000
 
-/** Ten megabytes a second for so many seconds, told ten times in each. */
+/** Ten megabytes a second for this many seconds, updated ten times in each. */
 function run(pace: Pace, seconds: number): void {
   for (let tick = 1; tick <= seconds * 10; tick++) pace.update(tick * 100, tick * 1_000_000, tick * 1_000_000)
 }
@@ -23,7 +23,7 @@ test("the rate is that of the last two seconds, and so is the time that is left"
 test("when nothing came for two seconds the rate is nothing, and what is left isn't known", () => {
   const pace = new Pace(0)
   run(pace, 5)
-  // Between two samples, it is done all the same.
+  // Between two samples, but it counts as done all the same.
   pace.update(5_001, 50_000_001, 50_000_001)
   expect(pace.at(7_001, TOTAL)).toEqual({ done: 50_000_001, rate: 0, leftMs: undefined, idleMs: 2_000 })
 })

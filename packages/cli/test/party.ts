@@ -21,7 +21,7 @@ export async function folder(): Promise<string> {
   return path
 }
 
-/** Lets virtual time and the disk go on, in turn, until a promise settles. */
+/** Lets virtual time pass and the disk work, in turn, until a promise settles. */
 export async function drive<T>(network: Network, promise: Promise<T>): Promise<T> {
   const state = { isSettled: false }
   const settle = (): void => void (state.isSettled = true)
@@ -94,5 +94,5 @@ export async function makeFile(
   return { path: join(from, name), bytes }
 }
 
-/** Slow enough that a transfer can be met half way. */
+/** Slow enough to catch a transfer half way. */
 export const SLOW: LinkOptions = { delayMs: 2, rateBitsPerSecond: 100_000_000 }

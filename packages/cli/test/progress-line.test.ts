@@ -109,7 +109,7 @@ test("no line is as wide as the terminal, or moves its cursor, whatever it tells
       const line = formatProgress(state, columns, isPlain)
       expect(stringWidth(line)).toBeLessThan(columns)
       expect(line).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]|undefined|NaN|Infinity/u)
-      // How much is done is always told.
+      // The line always shows how much is done.
       expect(line).toMatch(state.total === undefined ? /\d [kMGTP]?B/ : /\d %/)
     }),
     { numRuns: runs(2_000) },

@@ -1,4 +1,4 @@
-// What was interrupted goes on where it was, and never becomes another file than the sender's.
+// An interrupted file resumes where it stopped, and never becomes another file than the sender's.
 import { createHash, randomFillSync } from "node:crypto"
 import { readdir, readFile, rename, stat, symlink, truncate, writeFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -20,7 +20,7 @@ async function partSize(dir: string): Promise<number> {
   return part === undefined ? 0 : (await stat(join(dir, part))).size
 }
 
-/** Sends until the receiver has written two chunks, and breaks off; answers how much is there. */
+/** Sends until the receiver has written two chunks, then breaks off; returns how many bytes are kept. */
 async function interrupt({ network, dir, receiver, sender, peer }: Party, path: string): Promise<number> {
   const abort = new AbortController()
   const sending = sender.send(peer, path, { signal: abort.signal })
@@ -69,7 +69,7 @@ test("a listener that was killed, and one that was ended, go on with what they h
   const sending = party.sender.send(party.peer, path)
   sending.catch(() => {})
   await until(party.network, async () => (await partSize(party.dir)) >= 2 * CHUNK_BYTES)
-  // As a killed process leaves it: the part is there, and nobody is at it.
+  // As a killed process leaves it: the part exists, and no process is writing it.
   const [part] = await parts(party.dir)
   const left = await readFile(join(party.dir, part!))
   await drive(party.network, party.receiver.close())
@@ -138,7 +138,7 @@ test("two that send a file of one name at a time don't touch each other's bytes"
   const { path, bytes } = await party.file("x", SIZE)
   const first = party.sender.send(party.peer, path)
   await until(party.network, async () => (await partSize(party.dir)) >= 2 * CHUNK_BYTES)
-  // It goes on from what the first has written so far, in a file of its own.
+  // It resumes from the bytes that the first has written so far, in its own file.
   const second = party.sender.send(party.peer, path)
   const outcomes = await drive(party.network, Promise.allSettled([first, second]))
   expect(outcomes.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"])
@@ -175,7 +175,7 @@ test("a receiver that kept more than there is, or counts no chunks, is not belie
     const replies = peer.open()
     for (const kept of [CHUNK_BYTES + 1, 100 * CHUNK_BYTES])
       replies.trySend(FILE.kept, encodeReply({ type: FILE.kept, stream: id, kept }))
-    // Neither 0 nor what was kept: it asks for nothing.
+    // Neither 0 nor the number of bytes kept: it asks for nothing valid.
     replies.trySend(FILE.written, encodeReply({ type: FILE.written, stream: id, written: CHUNK_BYTES }))
     replies.trySend(FILE.written, encodeReply({ type: FILE.written, stream: id, written: 0 }))
   })
@@ -199,7 +199,7 @@ test("a sender that sends before it was asked where to go on, or a digest that n
     new FileReceiver(b, { dir, onRefused: (_, refusal) => refusals.push(refusal) })
     const stream = peer.open()
     stream.trySend(FILE.offer, encodeOffer({ name: "x", size: SIZE, canResume: true }))
-    // Both come in one datagram: nothing of the disk is in between.
+    // Both come in one datagram: no work of the disk is in between.
     await stream.send(type, new Uint8Array(32)).catch(() => {})
     await until(network, () => refusals.length > 0)
     expect(refusals).toEqual(["protocol"])

@@ -2,7 +2,7 @@ import type { Output } from "../output.ts"
 import { makeSecret } from "../secret.ts"
 import { resolve } from "node:path"
 
-/** Makes a secret for the members of a group: printed, or in a new file, and then it is printed nowhere. */
+/** Makes a secret for the members of a group: prints it, or writes it to a new file without printing it. */
 export async function keygen(file: string | undefined, output: Output): Promise<void> {
   const secret = await makeSecret(file)
   if (file === undefined) output.result(secret, { event: "secret", secret })

@@ -12,23 +12,23 @@ import { isPartName, PART_SUFFIX } from "../part-files.ts"
 import { findProtection } from "../secret.ts"
 import { printable } from "../text.ts"
 
-/** How often it is looked for datagrams of others; milliseconds. */
+/** How often it checks for datagrams of strangers; milliseconds. */
 const STRANGERS_MS = 60_000
 
-/** Where `x listen` listens unless told otherwise. */
+/** The default port of `x listen`. */
 export const DEFAULT_PORT = 4_747
 
 export interface ListenOptions {
   readonly dir: string
   readonly overwrite: boolean
-  /** Make the folder if it isn't there. */
+  /** Make the folder if it doesn't exist. */
   readonly create: boolean
   readonly secretFile: string | undefined
   readonly output: Output
   readonly signal: AbortSignal
 }
 
-/** Takes files, pings and measurements until the signal ends it. */
+/** Accepts files, pings and measurements until the signal ends it. */
 export async function listen(
   address: string | undefined,
   { dir, overwrite, create, secretFile, output, signal }: ListenOptions,
@@ -39,7 +39,7 @@ export async function listen(
   const where = bindOptionsOf(address)
   const isNamed = where.v4 !== undefined || where.v6 !== undefined
   await using endpoint = await Endpoint.bind({
-    // Without a secret everybody who reaches it may send: an address by name says that this is meant.
+    // Without a secret any peer that reaches it may send: an explicit address shows that this is intended.
     ...(protection?.options ?? (isNamed ? { protection: "checksum" } : {})),
     ...where,
   })
@@ -73,7 +73,7 @@ export async function listen(
   )
   if (protection === undefined)
     output.note(
-      `everybody who reaches ${addresses.join(" or ")} may send files: --secret-file keeps out who doesn't have the secret`,
+      `anyone who reaches ${addresses.join(" or ")} may send files; --secret-file keeps out all without the secret`,
     )
   for (const note of endpoint.capabilities.notes) output.note(note)
   const strangers = new StrangerNotes(endpoint, output)
@@ -81,14 +81,12 @@ export async function listen(
   if (!signal.aborted)
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }))
   clearInterval(timer)
-  // First the senders are told, then said goodbye to.
+  // First the senders are told why, then the endpoint says goodbye.
   await receiver.close()
   await endpoint.close()
 }
 
-/**
- * Tells of those who aren't answered, once a minute at most: whoever takes the wrong secret sees nothing but silence.
- */
+/** Reports peers that get no answer, at most once a minute: a peer with the wrong secret sees nothing but silence. */
 class StrangerNotes {
   readonly #endpoint: Endpoint
   readonly #output: Output
@@ -122,7 +120,7 @@ async function checkFolder(dir: string, create: boolean, output: Output): Promis
   const parts = (await readdir(dir)).filter(isPartName).length
   if (parts > 0)
     output.note(
-      `${parts} unfinished in "${dir}", which ${parts === 1 ? "is" : "are"} gone on with when the same file is sent again; else remove ${join(dir, `.*${PART_SUFFIX}`)}`,
+      `${parts} unfinished in "${dir}": sending the same file again resumes ${parts === 1 ? "it" : "them"}; otherwise remove ${join(dir, `.*${PART_SUFFIX}`)}`,
     )
 }
 

@@ -10,7 +10,7 @@ export interface PerfOptions extends ConnectOptions {
   readonly size: number
 }
 
-/** Sends messages to a listener as fast as it takes them, and tells how many were acknowledged. */
+/** Sends messages to a listener as fast as it accepts them, and prints how many were acknowledged. */
 export async function perf(target: string, { seconds, size, ...options }: PerfOptions): Promise<void> {
   const { output, signal } = options
   const { endpoint, peer } = await connect(target, options)
@@ -22,7 +22,7 @@ export async function perf(target: string, { seconds, size, ...options }: PerfOp
     await stream.flush()
     tell(messages, size, progress.finish(), peer, output)
   } catch (error) {
-    // What waits is not to be delivered any more.
+    // Waiting messages need not be delivered any more.
     stream.reset()
     throw error
   } finally {
@@ -42,8 +42,8 @@ function tell(messages: number, size: number, { ms }: { readonly ms: number }, p
 }
 
 /**
- * Sends until the time is up; answers how many. Where the window is full it waits for it, so that the sockets have
- * their turn.
+ * Sends until the time is up; returns how many messages. If the window is full it waits for room, so that the sockets
+ * have their turn.
  */
 async function sendFor(
   stream: OutgoingStream,
@@ -63,5 +63,5 @@ async function sendFor(
   }
 }
 
-/** Messages between two looks at the clock. */
+/** Messages between two readings of the clock. */
 const BURST = 64

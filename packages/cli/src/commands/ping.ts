@@ -8,7 +8,7 @@ export interface PingOptions extends ConnectOptions {
   readonly intervalMs: number
 }
 
-/** Asks a peer for answers, one after the other, and tells how long each took. */
+/** Pings a peer, one ping after the other, and prints how long each answer took. */
 export async function ping(target: string, { count, intervalMs, ...options }: PingOptions): Promise<void> {
   const { output, signal, timeoutMs } = options
   const { endpoint, peer } = await connect(target, options)
@@ -53,5 +53,8 @@ export async function ping(target: string, { count, intervalMs, ...options }: Pi
     }
   }
   if (times.length === 0)
-    throw new CommandError(EXIT.unreachable, `${target} was joined and then answered nothing; look at the path to it`)
+    throw new CommandError(
+      EXIT.unreachable,
+      `${target} was joined but then answered nothing; check the network path to it`,
+    )
 }

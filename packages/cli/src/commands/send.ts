@@ -11,11 +11,11 @@ import type { Output, Progress } from "../output.ts"
 import { printable } from "../text.ts"
 
 export interface SendOptions extends ConnectOptions {
-  /** Under which name the one file goes; a pipe has none of its own. */
+  /** The name to send a single file under; a pipe has no name of its own. */
   readonly name: string | undefined
 }
 
-/** Stands for standard input, as everywhere. */
+/** Stands for standard input, as usual. */
 const PIPE = "-"
 
 interface Item {
@@ -24,7 +24,7 @@ interface Item {
   readonly size: number | undefined
 }
 
-/** Sends files one after the other. One that isn't taken doesn't keep the others from being sent. */
+/** Sends files one after the other. If one is refused, the others are still sent. */
 export async function send(files: readonly string[], target: string, { name, ...options }: SendOptions): Promise<void> {
   const items = await check(files, name)
   const { output, signal } = options
@@ -46,17 +46,17 @@ export async function send(files: readonly string[], target: string, { name, ...
   if (first !== undefined) throw new CommandError(first, `${exitCodes.length} of ${files.length} files were not sent`)
 }
 
-/** Before anybody is asked: what can't be sent is known here. */
+/** Checks before joining the peer: files that can't be sent are known here. */
 async function check(files: readonly string[], name: string | undefined): Promise<Item[]> {
   if (files.length > 1 && files.includes(PIPE))
     throw new CommandError(
       EXIT.usage,
-      `"${PIPE}", standard input, goes alone; send the files by a command of their own`,
+      `"${PIPE}", standard input, must be sent alone; send the files by a separate command`,
     )
   if (name !== undefined && files.length > 1)
-    throw new CommandError(EXIT.usage, "--name is for one file; send the others by commands of their own")
+    throw new CommandError(EXIT.usage, "--name is for one file; send the others by separate commands")
   const problem = name === undefined ? undefined : nameProblem(name)
-  if (problem !== undefined) throw new CommandError(EXIT.usage, `"${name}" is no name for a file: ${problem}`)
+  if (problem !== undefined) throw new CommandError(EXIT.usage, `"${name}" can't be the name of a file: ${problem}`)
   const items: Item[] = []
   for (const path of files) {
     if (path === PIPE) {
@@ -107,7 +107,7 @@ async function sendItem(
   try {
     return await sender.sendFrom(peer, process.stdin, name, { signal, onProgress })
   } finally {
-    // What still comes of it, nobody waits for.
+    // Nothing waits for the rest of its bytes.
     process.stdin.destroy()
   }
 }

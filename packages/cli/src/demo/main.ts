@@ -1,6 +1,7 @@
 /**
- * The main job, shown: a file goes from one process to another over UDP, first over v4 and then over v6, on a path that
- * drops 2 % of the datagrams in each direction; its SHA-256 is checked. The exit code says whether it held.
+ * Demonstrates the main job: a file goes from one process to another over UDP, first over v4 and then over v6, on a
+ * path that drops 2 % of the datagrams in each direction; its SHA-256 is checked. The exit code tells whether it
+ * succeeded.
  */
 import { createHash, randomFillSync } from "node:crypto"
 import { createReadStream } from "node:fs"
@@ -18,7 +19,7 @@ import { PartyProcess } from "./party-process.ts"
 import { formatTable } from "./table.ts"
 
 const MIB = 1_048_576
-/** A run takes seconds; one that takes so long doesn't get on, and has failed. Milliseconds. */
+/** A run takes seconds; one that takes this many milliseconds has failed. */
 const TIME_MAX = 120_000
 const FAMILIES = [
   ["v4", "127.0.0.1"],
@@ -43,7 +44,8 @@ const output = createOutput({ isProgressWanted: true })
 interruptBySignals(abort, () => output.close())
 const timer = setTimeout(() => abort.abort(new Error(`it took longer than ${TIME_MAX / 1_000} seconds`)), TIME_MAX)
 
-if (secret !== undefined) fail("no secret is taken from the command line, which all users can read: --secret-file FILE")
+if (secret !== undefined)
+  fail("no secret is taken from the command line, which all users can read; use --secret-file FILE")
 if (secretFile !== undefined) {
   const found = await findProtection(secretFile).catch((error: unknown) => fail(describeFailure(error).message))
   if (found?.note !== undefined) console.error(`note: ${found.note}`)
@@ -82,7 +84,7 @@ async function demo(): Promise<boolean> {
       continue
     }
     const { result, isSame } = await transfer(family, host, path, digest)
-    // Without losses, what was to be shown was not.
+    // Without losses the run has demonstrated nothing.
     const isTried = loss === 0 || (result.lostThere > 0 && result.lostBack > 0)
     areTried &&= isTried
     holds &&= isSame
@@ -146,7 +148,7 @@ async function transferTo(
   const [result] = await Promise.all([sender.report("sent"), listener.report("stored")])
   progress.update(bytes)
   progress.finish(result.ms)
-  // Nothing else is left there: no temporary file, no second one.
+  // Nothing else is left in the folder: no temporary file, no second file.
   const isAlone = (await readdir(dir)).join() === name
   return { result, isSame: isAlone && result.bytes === bytes && (await sha256(join(dir, name))) === digest }
 }
@@ -161,7 +163,7 @@ function hasAddress(address: string): boolean {
   return Object.values(networkInterfaces()).some((list) => list?.some((it) => it.address === address))
 }
 
-/** Makes the file of random bytes; answers its SHA-256. */
+/** Makes the file of random bytes; returns its SHA-256. */
 async function makeFile(path: string): Promise<string> {
   const hash = createHash("sha256")
   await using file = await open(path, "wx")

@@ -4,10 +4,10 @@ import { fileURLToPath } from "node:url"
 import type { Report, Task } from "./party.ts"
 
 const PARTY = fileURLToPath(new URL("party.js", import.meta.url))
-/** A goodbye takes less; milliseconds. */
+/** Milliseconds to stop in; a goodbye takes less. */
 const STOP_MS = 8_000
 
-/** A process of the demo, as the first sees it. Disposed of, it says its goodbyes and is gone. */
+/** A process of the demo, as the main process sees it. When disposed of, it says goodbye and ends. */
 export class PartyProcess implements AsyncDisposable {
   onProgress: (written: number) => void = () => {}
   readonly #child: ChildProcess
@@ -27,7 +27,7 @@ export class PartyProcess implements AsyncDisposable {
     signal.addEventListener("abort", () => this.#wake())
   }
 
-  /** The first report of a kind. Rejects when the process fails or ends, or the signal aborts. */
+  /** Waits for the first report of a kind. Rejects when the process fails or ends, or the signal aborts. */
   async report<K extends Report["kind"]>(kind: K): Promise<Extract<Report, { kind: K }>> {
     for (;;) {
       const report = this.#reports.get(kind)

@@ -1,4 +1,6 @@
-/** One of the two processes of the demo; speaks with the first by messages of `child_process`, and ends with it. */
+/**
+ * One of the two processes of the demo. It talks to the main process by messages of `child_process`, and ends with it.
+ */
 import { once } from "node:events"
 import { Endpoint, fixed, type EndpointOptions, type PeerStats } from "@x/endpoint"
 import { systemHost, withFaults } from "@x/transport"
@@ -7,7 +9,7 @@ import { FileReceiver } from "../file-receiver.ts"
 import { FileSender } from "../file-sender.ts"
 import { findProtection } from "../secret.ts"
 
-/** What it is told, as its one argument, in JSON. */
+/** Its task: its one argument, in JSON. */
 export type Task =
   | { readonly role: "listen"; readonly host: string; readonly dir: string; readonly secretFile: string | undefined }
   | {
@@ -21,7 +23,7 @@ export type Task =
       readonly seed: number
     }
 
-/** What it tells. */
+/** Its reports. */
 export type Report =
   | { readonly kind: "listening"; readonly port: number }
   | { readonly kind: "progress"; readonly written: number }
@@ -33,14 +35,14 @@ export interface Result extends PeerStats {
   readonly kind: "sent"
   readonly bytes: number
   readonly ms: number
-  /** Datagrams that the faults took on the way to the listener, and back. */
+  /** Datagrams lost by the faults on the way to the listener, and back. */
   readonly lostThere: number
   readonly lostBack: number
 }
 
 const task = JSON.parse(process.argv[2]!) as Task
 const stop = Promise.race([once(process, "message"), once(process, "disconnect")])
-// Ctrl-C reaches all processes of a terminal; the first of them tells this one to stop.
+// Ctrl-C reaches all processes of a terminal; the main process tells this one to stop.
 process.on("SIGINT", () => {})
 
 try {
@@ -68,7 +70,9 @@ async function listen({ host, dir, secretFile }: Task & { role: "listen" }): Pro
   await receiver.close()
 }
 
-/** The faults are all on this side: what it sends is lost on its way there, what it would receive on its way back. */
+/**
+ * All faults are on this side: datagrams that it sends are lost on their way there, and those to it on their way back.
+ */
 async function send({ host, port, path, secretFile, lossRate, seed }: Task & { role: "send" }): Promise<void> {
   const lossy = withFaults(systemHost(), { seed, lossRate })
   const protection = await protectionOf(secretFile)
