@@ -4,31 +4,19 @@
  * @module
  */
 
-import { type Address, parseHost } from "../addresses.ts"
+import type { Address } from "../addresses.ts"
 import { CRYPTO, type SyncCrypto } from "../sync-crypto.ts"
 import type { SocketErrorCode } from "../transport.ts"
 import { settle as systemSettle } from "../settle.ts"
 import { standstill } from "../standstill.ts"
-import {
-  FLAG,
-  functionThat,
-  group,
-  type Kind,
-  type Kinds,
-  nearest,
-  objectWith,
-  orInfinity,
-  required,
-  show,
-  whole,
-} from "../check.ts"
+import { FLAG, functionThat, group, type Kinds, objectWith, orInfinity, required, whole } from "../check.ts"
 import { checks, DURATION, SEED } from "./check.ts"
 import { simulatedCrypto } from "./crypto.ts"
 import { Datagram } from "./datagram.ts"
 import { SimulatedHost } from "./host.ts"
-import { Link, LINK_OPTIONS, type LinkOptions } from "./link.ts"
-import { Machine } from "./machine.ts"
-import { Random } from "./random.ts"
+import { type Link, LINK_OPTIONS, type LinkOptions } from "./link.ts"
+import type { Machine } from "./machine.ts"
+import { NAME, Topology } from "./topology.ts"
 import { Trace } from "./trace.ts"
 import { VirtualTime } from "./virtual-time.ts"
 
@@ -72,11 +60,6 @@ const NETWORK_OPTIONS: Kinds<NetworkOptions> = {
 }
 const HOST_OPTIONS: Kinds<HostOptions> = { v4: FLAG, v6: FLAG }
 const PARTITION_OPTIONS: Kinds<PartitionOptions> = { both: FLAG }
-const NAME: Kind<string> = {
-  takes: 'the name of a machine: not empty, without ":" and ">", and no address',
-  has: (value): value is string =>
-    typeof value === "string" && /^[^:>]+$/.test(value) && parseHost(value) === undefined,
-}
 const KEEP = functionThat<(datagram: DatagramInTransit) => boolean>("tells of each datagram whether it goes on")
 const CONDITION = functionThat<() => boolean>("tells whether to stop")
 const PROMISE = objectWith<Promise<unknown>>("a promise", "then")
@@ -110,15 +93,10 @@ export class Network {
   /** @internal */
   readonly time: VirtualTime
   readonly #trace: Trace
-  readonly #machines = new Map<string, Machine>()
-  readonly #owners = new Map<string, Machine>()
-  readonly #links = new Map<string, Link>()
-  /** Machines that were named before any was made. */
-  readonly #namedAhead = new Set<string>()
+  readonly #topology: Topology
   readonly #spare: Datagram[] = []
   /** Functions that each tell which call of a host's user waits. */
   readonly #waits = new Set<() => string | undefined>()
-  #defaults: LinkOptions
   #filter: ((datagram: DatagramInTransit) => boolean) | undefined
 
   constructor(options: NetworkOptions) {
@@ -134,7 +112,7 @@ export class Network {
     this.seed = seed
     this.crypto = crypto
     this.time = new VirtualTime(settle)
-    this.#defaults = link
+    this.#topology = new Topology(seed, link)
     this.#trace = new Trace(recordLines)
   }
 
@@ -159,25 +137,7 @@ export class Network {
    */
   host(name: string, options: HostOptions = {}): SimulatedHost {
     checks.value("name", name, NAME)
-    const { v4, v6 } = checks.options("host", options, HOST_OPTIONS)
-    let machine = this.#machines.get(name)
-    if (machine === undefined) {
-      const originMs = 1_000 * new Random(this.seed, `clock of ${name}`).below(1_000_000)
-      machine = new Machine(name, this.#machines.size + 1, { v4: v4 ?? true, v6: v6 ?? true }, originMs)
-      this.#machines.set(name, machine)
-      this.#namedAhead.delete(name)
-      for (const address of machine.addresses) this.#owners.set(address.host, machine)
-    }
-    for (const [family, asked] of [
-      [4, v4],
-      [6, v6],
-    ] as const) {
-      const has = machine.addresses.some((address) => address.family === family)
-      if (asked !== undefined && asked !== has)
-        throw new RangeError(
-          `"${name}" was made ${has ? "with" : "without"} a v${family} address; a machine keeps those that it has`,
-        )
-    }
+    const machine = this.#topology.machine(name, checks.options("host", options, HOST_OPTIONS))
     return new SimulatedHost(this, machine, machine.processes++)
   }
 
@@ -190,20 +150,12 @@ export class Network {
   /** Replaces the options of all links, present and future. */
   links(options: LinkOptions): void {
     const checked = checks.options("links", options, LINK_OPTIONS)
-    this.#defaults = checked
-    for (const link of this.#links.values()) link.options = checked
+    this.#topology.setOptions(checked)
   }
 
   /** One direction between two machines, for its counts. */
   linkOf(from: string, to: string): Link {
-    this.#checkMachines(from, to)
-    const key = linkKey(from, to)
-    let link = this.#links.get(key)
-    if (link === undefined) {
-      link = new Link(this.#defaults, new Random(this.seed, key))
-      this.#links.set(key, link)
-    }
-    return link
+    return this.#topology.linkOf(from, to)
   }
 
   /** Cuts the way from one machine to another, and with `both` (default) the way back. */
@@ -217,10 +169,7 @@ export class Network {
   heal(a?: string, b?: string): void {
     if ((a === undefined) !== (b === undefined))
       throw new RangeError("heal takes two machines, or none: then it mends everything")
-    if (a !== undefined && b !== undefined) this.#checkMachines(a, b)
-    for (const [key, link] of this.#links) {
-      if (a === undefined || b === undefined || key === linkKey(a, b) || key === linkKey(b, a)) link.blocked = false
-    }
+    this.#topology.heal(a, b)
   }
 
   /** Holds up datagrams from one machine to another for this many milliseconds; then all arrive at once, in order. */
@@ -244,7 +193,7 @@ export class Network {
   /** Lets this much virtual time pass. Rejects with an error that a host's code threw. */
   async advance(ms: number): Promise<void> {
     checks.value("ms", ms, DURATION)
-    this.#checkNamedAhead()
+    this.#checkNames()
     await this.#run(this.now + ms, () => false)
   }
 
@@ -270,7 +219,7 @@ export class Network {
   }
 
   async #runUntil(isDone: () => boolean, withinMs: number, failure: string): Promise<void> {
-    this.#checkNamedAhead()
+    this.#checkNames()
     await this.#run(this.now + withinMs, isDone)
     if (isDone()) return
     throw new Error(
@@ -312,34 +261,13 @@ export class Network {
     return undefined
   }
 
-  /**
-   * Refuses a misspelt name, which would make a link that is never used. Names may come before any machine is made;
-   * they are checked once time has passed.
-   */
-  #checkMachines(...names: readonly string[]): void {
-    for (const name of names) {
-      if (this.#machines.has(name)) continue
-      if (this.#machines.size > 0) throw this.#noMachine(name)
-      checks.value("name", name, NAME)
-      this.#namedAhead.add(name)
-    }
-  }
-
-  #checkNamedAhead(): void {
-    if (this.now === 0) return
-    for (const name of this.#namedAhead) throw this.#noMachine(name)
-  }
-
-  #noMachine(name: string): RangeError {
-    const near = typeof name === "string" ? nearest(name, [...this.#machines.keys()]) : undefined
-    return new RangeError(
-      `there is no machine ${show(name)} to have links${near === undefined ? "" : `; did you mean "${near}"?`}; network.host(name) makes one`,
-    )
+  #checkNames(): void {
+    if (this.now > 0) this.#topology.checkNames()
   }
 
   /** @internal */
   machineNamed(name: string): Machine | undefined {
-    return this.#machines.get(name)
+    return this.#topology.machineNamed(name)
   }
 
   /** @internal Carries a copy of `slab[offset, offset + length)`. Returns the error its sender sees, if any. */
@@ -351,7 +279,7 @@ export class Network {
     offset: number,
     length: number,
   ): SocketErrorCode | undefined {
-    const target = this.#owners.get(to.host)
+    const target = this.#topology.ownerOf(to.host)
     let bytes = slab.subarray(offset, offset + length)
     if (target === undefined) {
       this.#trace.add(this.now, machine.name, to.host, "nowhere", bytes)
@@ -392,7 +320,7 @@ export class Network {
 
   readonly #arrive = (datagram: Datagram): void => {
     const { from, to, bytes } = datagram
-    const socket = this.#owners.get(to.host)?.socketAt(to.family, to.port)
+    const socket = this.#topology.ownerOf(to.host)?.socketAt(to.family, to.port)
     const fate = socket === undefined ? "closed" : socket.arrive(datagram) ? "arrived" : "overflow"
     this.#trace.add(this.now, from.host, to.host, fate, bytes)
     if (fate !== "arrived") this.recycle(datagram)
@@ -402,8 +330,4 @@ export class Network {
 /** Makes a simulated network. Throws a `RangeError` that says what is wrong with an option. */
 export function createNetwork(options: NetworkOptions): Network {
   return new Network(options)
-}
-
-function linkKey(from: string, to: string): string {
-  return `${from}>${to}`
 }

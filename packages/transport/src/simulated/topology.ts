@@ -1,0 +1,128 @@
+/**
+ * Which machines there are, and the links between them.
+ *
+ * @module
+ */
+
+import { parseHost } from "../addresses.ts"
+import { type Kind, nearest, show } from "../check.ts"
+import { checks } from "./check.ts"
+import { Link, type LinkOptions } from "./link.ts"
+import { Machine } from "./machine.ts"
+import { Random } from "./random.ts"
+
+/** What a machine may be called: the signs stand between the names of a link, and a host resolves addresses itself. */
+export const NAME: Kind<string> = {
+  takes: 'the name of a machine: not empty, without ":" and ">", and no address',
+  has: (value): value is string =>
+    typeof value === "string" && /^[^:>]+$/.test(value) && parseHost(value) === undefined,
+}
+
+export class Topology {
+  readonly #seed: number
+  readonly #machines = new Map<string, Machine>()
+  /** By address. */
+  readonly #owners = new Map<string, Machine>()
+  readonly #links = new Map<string, Link>()
+  /** Machines that were named before any was made. */
+  readonly #namedAhead = new Set<string>()
+  /** The options of links to come. */
+  #options: LinkOptions
+
+  constructor(seed: number, options: LinkOptions) {
+    this.#seed = seed
+    this.#options = options
+  }
+
+  machineNamed(name: string): Machine | undefined {
+    return this.#machines.get(name)
+  }
+
+  /** The machine that has this address. */
+  ownerOf(host: string): Machine | undefined {
+    return this.#owners.get(host)
+  }
+
+  /**
+   * The machine of this name, made at the first call; by default with an address of each family. Refuses families other
+   * than those that it has.
+   */
+  machine(name: string, { v4, v6 }: { readonly v4?: boolean; readonly v6?: boolean }): Machine {
+    const machine = this.#machines.get(name) ?? this.#make(name, v4 ?? true, v6 ?? true)
+    for (const [family, asked] of [
+      [4, v4],
+      [6, v6],
+    ] as const) {
+      const has = machine.addresses.some((address) => address.family === family)
+      if (asked !== undefined && asked !== has)
+        throw new RangeError(
+          `"${name}" was made ${has ? "with" : "without"} a v${family} address; a machine keeps those that it has`,
+        )
+    }
+    return machine
+  }
+
+  #make(name: string, v4: boolean, v6: boolean): Machine {
+    const originMs = 1_000 * new Random(this.#seed, `clock of ${name}`).below(1_000_000)
+    const machine = new Machine(name, this.#machines.size + 1, { v4, v6 }, originMs)
+    this.#machines.set(name, machine)
+    this.#namedAhead.delete(name)
+    for (const address of machine.addresses) this.#owners.set(address.host, machine)
+    return machine
+  }
+
+  /** Replaces the options of all links, present and future. */
+  setOptions(options: LinkOptions): void {
+    this.#options = options
+    for (const link of this.#links.values()) link.options = options
+  }
+
+  /** One direction between two machines, made at the first call. */
+  linkOf(from: string, to: string): Link {
+    this.#expect(from, to)
+    const key = linkKey(from, to)
+    let link = this.#links.get(key)
+    if (link === undefined) {
+      link = new Link(this.#options, new Random(this.#seed, key))
+      this.#links.set(key, link)
+    }
+    return link
+  }
+
+  /** Opens the links that are blocked: all, or those between two machines. */
+  heal(a: string | undefined, b: string | undefined): void {
+    if (a !== undefined && b !== undefined) this.#expect(a, b)
+    for (const [key, link] of this.#links) {
+      if (a === undefined || b === undefined || key === linkKey(a, b) || key === linkKey(b, a)) link.blocked = false
+    }
+  }
+
+  /** Refuses names that came before any machine was made, and that no machine has got since. */
+  checkNames(): void {
+    for (const name of this.#namedAhead) throw this.#noMachine(name)
+  }
+
+  /**
+   * Refuses a misspelt name, which would make a link that is never used. Names may come before any machine is made; they
+   * are checked once time has passed.
+   */
+  #expect(...names: readonly string[]): void {
+    for (const name of names) {
+      if (this.#machines.has(name)) continue
+      if (this.#machines.size > 0) throw this.#noMachine(name)
+      checks.value("name", name, NAME)
+      this.#namedAhead.add(name)
+    }
+  }
+
+  #noMachine(name: string): RangeError {
+    const near = typeof name === "string" ? nearest(name, [...this.#machines.keys()]) : undefined
+    return new RangeError(
+      `there is no machine ${show(name)} to have links${near === undefined ? "" : `; did you mean "${near}"?`}; network.host(name) makes one`,
+    )
+  }
+}
+
+function linkKey(from: string, to: string): string {
+  return `${from}>${to}`
+}
