@@ -6,6 +6,11 @@
 
 import { checkWhole, SPREAD_MAX } from "@x/wire"
 
+/** The least that a stream can be told to put into a packet, bytes. */
+export const PAYLOAD_BYTES_MIN = 64
+/** And the most: a UDP datagram's over IPv4. */
+export const PAYLOAD_BYTES_MAX = 65_507
+
 /** Both ends of a stream read these; a peer's streams share one object. */
 export interface StreamOptions {
   /** Bytes of a payload, 64 to 65,507. Default 1173: a datagram of 1200 B less prefix, header and checksum. */
@@ -64,7 +69,7 @@ export function streamOptions(options: Partial<StreamOptions> = {}): StreamOptio
       throw new RangeError(
         `there is no option "${name}" of a stream; there are ${Object.keys(DEFAULT_STREAM_OPTIONS).toSorted().join(", ")}`,
       )
-  checkWhole("payloadBytesMax", all.payloadBytesMax, 64, 65_507)
+  checkWhole("payloadBytesMax", all.payloadBytesMax, PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX)
   checkWhole("spreadPackets", all.spreadPackets, 64, SPREAD_MAX)
   if ((all.spreadPackets & (all.spreadPackets - 1)) !== 0)
     throw new RangeError(`spreadPackets must be a power of two, not ${all.spreadPackets}`)

@@ -143,9 +143,19 @@ export class SendStream {
     return this.#life.isOpenAnswered
   }
 
-  /** Bytes of the largest payload. */
+  /** Bytes of the largest payload, of packets that are cut from now on. */
   get payloadBytesMax(): number {
     return this.#filling.payloadBytesMax
+  }
+
+  /**
+   * Packets that are cut from now on have payloads of at most this many bytes: 64 to 65,507, and at most what a slot of
+   * the pool holds besides the head and tail room (a stream that is to grow needs a pool with larger slots, and so does
+   * its receiver). Else it throws a `RangeError` that says how many may be set. Packets that were cut stay as they are,
+   * resends too. What was written into the open packet is cut now.
+   */
+  setPayloadBytesMax(bytes: number): void {
+    if (this.#filling.setPayloadBytesMax(bytes)) this.#idleMs = Infinity
   }
 
   /** The packet that is being filled: small messages go behind others there, by its `roomBehind` and `commit`. */

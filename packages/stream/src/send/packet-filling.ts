@@ -5,8 +5,8 @@
  * @module
  */
 
-import { FORM } from "@x/wire"
-import type { StreamOptions } from "../options.ts"
+import { checkWhole, FORM } from "@x/wire"
+import { PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN, type StreamOptions } from "../options.ts"
 import type { PacketSlots } from "../packet-pool.ts"
 import { NO_BYTES, NO_VIEW } from "./outgoing-packet.ts"
 import type { SendLedger } from "./send-ledger.ts"
@@ -19,6 +19,8 @@ export class PacketFilling {
   readonly #ledger: SendLedger
   readonly #pool: PacketSlots
   readonly #headRoomBytes: number
+  /** What fits a slot with the room around it. */
+  readonly #payloadBytesLimit: number
   /** Whether the stream waits for room, and may have a slot that is kept for what was begun. */
   readonly #waits: boolean
   #payloadBytesMax: number
@@ -37,6 +39,10 @@ export class PacketFilling {
     this.#ledger = ledger
     this.#pool = pool
     this.#headRoomBytes = options.headRoomBytes
+    this.#payloadBytesLimit = Math.min(
+      pool.slotBytes - options.headRoomBytes - options.tailRoomBytes,
+      PAYLOAD_BYTES_MAX,
+    )
     this.#payloadBytesMax = options.payloadBytesMax
     this.#waits = waits
   }
@@ -104,9 +110,16 @@ export class PacketFilling {
     this.#nowMs = nowMs
   }
 
-  /** Payloads have at most this many bytes from now on. What was written before stays as it is. */
-  setPayloadBytesMax(bytes: number): void {
+  /**
+   * Payloads have at most this many bytes from now on, 64 up to what a slot of the pool holds; else it throws a
+   * `RangeError`. What was written before stays as it is: an open packet is closed, since the window has room for one
+   * of the size that it was begun with. Answers whether there was one.
+   */
+  setPayloadBytesMax(bytes: number): boolean {
+    checkWhole("payloadBytesMax", bytes, PAYLOAD_BYTES_MIN, this.#payloadBytesLimit)
+    if (bytes === this.#payloadBytesMax) return false
     this.#payloadBytesMax = bytes
+    return this.close()
   }
 
   /**
