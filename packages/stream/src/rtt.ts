@@ -24,6 +24,7 @@ export const GRANULARITY_MS = 1
 
 /** Round-trip times of one path. Until the first sample it goes by `initialMs`, 100 unless told otherwise. */
 export class RttEstimator {
+  readonly #initialMs: number
   #srttMs: number
   #varianceMs: number
   #minMs = Infinity
@@ -40,8 +41,23 @@ export class RttEstimator {
   #doubtsFrom = 1
 
   constructor(initialMs: number = INITIAL_RTT_MS) {
+    this.#initialMs = initialMs
     this.#srttMs = initialMs
     this.#varianceMs = initialMs / 2
+  }
+
+  /**
+   * The path is another one (RFC 9000 §9.4): nothing is known of it, as before the first sample. Samples of datagrams
+   * that went the old way are the caller's to leave out.
+   */
+  restart(): void {
+    this.#srttMs = this.#initialMs
+    this.#varianceMs = this.#initialMs / 2
+    this.#minMs = Infinity
+    this.#latestMs = this.#samples = 0
+    this.#isDoubted = false
+    this.#doubtedMs = this.#formerSrttMs = this.#formerVarianceMs = 0
+    this.#doubtsFrom = 1
   }
 
   /** The smoothed round trip, milliseconds. */

@@ -83,6 +83,43 @@ test("a path that is slow now and then is known for one", () => {
   expect(early).toBeLessThanOrEqual(10)
 })
 
+test("for another path all begins anew: whatever came before, samples are judged as by an estimator that knows nothing", () => {
+  const rttMs = fc.oneof(fc.constantFrom(0, 0.5, 1, 6), fc.double({ min: 0, max: 5_000, noNaN: true }))
+  const sample = fc.tuple(rttMs, fc.nat(2_000))
+  const feed = (rtt: RttEstimator, list: [number, number][], startMs: number): number[][] => {
+    let nowMs = startMs
+    const seen = (): number[] => [rtt.srttMs, rtt.varianceMs, rtt.minMs, rtt.latestMs, rtt.samples, rtt.ptoMs]
+    const all = [seen()]
+    for (const [rttMs, pauseMs] of list) {
+      nowMs += pauseMs
+      rtt.addSample(rttMs, nowMs - rttMs, nowMs)
+      all.push(seen())
+    }
+    return all
+  }
+  fc.assert(
+    fc.property(
+      fc.constantFrom(10, 100, 333),
+      fc.array(sample, { maxLength: 20 }),
+      fc.array(sample, { maxLength: 20 }),
+      (initialMs, before, after) => {
+        const [rtt, fresh] = [new RttEstimator(initialMs), new RttEstimator(initialMs)]
+        feed(rtt, before, 0)
+        rtt.restart()
+        // The clock goes on: a datagram of the old path would tell.
+        expect(feed(rtt, after, 50_000)).toEqual(feed(fresh, after, 50_000))
+      },
+    ),
+    { numRuns: runs(200) },
+  )
+})
+
+test("before the first sample of another path it goes by the initial value", () => {
+  const { rtt } = settled(6)
+  rtt.restart()
+  expect([rtt.srttMs, rtt.varianceMs, rtt.minMs, rtt.latestMs, rtt.samples]).toEqual([100, 50, Infinity, 0, 0])
+})
+
 test("whatever samples come in whatever order, the estimate lies between the least and the most that counted", () => {
   fc.assert(
     fc.property(
