@@ -1,4 +1,4 @@
-// Everything CI holds the project to, in order, each step to its end: one failure doesn't hide the next. Closes with
+// Everything that CI checks, in order. Each step runs to its end, so that one failure doesn't hide the next. Ends with
 // the sum of all tests and checks.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
@@ -21,7 +21,7 @@ const STEPS = [
 ]
 
 const ARGUMENTS = {
-  // This Node, and of what is pinned only what isn't Node: four of those are 300 MB to download.
+  // This Node, and of the pinned runtimes only those that aren't Node: the four pinned Nodes are a download of 300 MB.
   matrix: ["here", "bun", "deno"],
   // 500 worlds, 12.5 simulated hours.
   simulate: ["--seeds", "500", "--virtual-minutes", "1.5"],
@@ -58,7 +58,8 @@ console.log(line(total))
 process.exit(total.failed === 0 ? 0 : 1)
 
 /**
- * A step that hands nothing over is one check. One that failed has a failure to its name, whatever it counted before.
+ * A step that hands no numbers over counts as one check. A failed step counts at least one failure, whatever it counted
+ * itself.
  */
 function summaryOf(ok, file) {
   const own = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : { passed: ok ? 1 : 0, failed: 0, skipped: [] }

@@ -1,4 +1,4 @@
-// Removes what an earlier build left in the package it is run from, so that a deleted source has no output.
+// Removes the output of earlier builds from the package in which it runs, so that a deleted source leaves no output.
 import { rmSync } from "node:fs"
 
 rmSync("dist", { recursive: true, force: true })

@@ -7,9 +7,9 @@ import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, w
 import { delimiter, dirname, isAbsolute, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
-/** Between two lines of a step that says nothing itself, milliseconds. */
+/** Milliseconds between two lines of a step that prints nothing itself. */
 const HEARTBEAT_MS = 1_200
-/** When there was a line last; this module's start is one. */
+/** When the last line was printed; the start of this module counts as one. */
 let saidMs = performance.now()
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -23,13 +23,13 @@ const env = {
 
 /**
  * What each command runs: a script of the repository or a tool, and whether it needs the built packages. The main job,
- * `npm start`, is named here and nowhere else.
+ * `npm start`, is defined only here.
  */
 const COMMANDS = {
   start: { script: "packages/cli/dist/demo/main.js", built: true },
   x: { script: "packages/cli/dist/main.js", built: true },
   test: { script: "tools/test.mjs", built: true },
-  // Types of siblings come from what is built: without it the linter sees less.
+  // Types of sibling packages come from their builds: without these the linter sees less.
   lint: {
     run: [
       "oxlint",
@@ -72,13 +72,13 @@ const [name = "", ...args] = process.argv.slice(2)
 const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
 if (command === undefined) fail(`unknown command "${name}"; there are: ${Object.keys(COMMANDS).join(", ")}`)
 
-// npm takes options before "--" for its own, and says so only in passing.
+// npm takes options before "--" as its own, with no more than a warning.
 const swallowed = { npm_config_secret_file: "--secret-file", npm_config_secret: "--secret" }
 for (const [variable, option] of Object.entries(swallowed))
   if (process.env[variable] !== undefined && !args.some((arg) => arg.startsWith(option)))
     fail(`${option} went to npm: put it behind "--", as in npm start -- --secret-file FILE`)
 
-// Ctrl-C reaches the command too, which ends when it has cleaned up.
+// Ctrl-C reaches the command too, which ends once it has cleaned up.
 let isInterrupted = false
 process.on("SIGINT", () => (isInterrupted = true))
 await install()
@@ -86,7 +86,7 @@ if (command.built) await build()
 if (command.script !== undefined && !existsSync(join(root, command.script)))
   fail(`"${name}" is not there yet: no ${command.script}`)
 const [file, ...rest] = command.run ?? [process.execPath, join(root, command.script), ...(command.args ?? [])]
-// A script takes paths as its caller wrote them; a tool works on the whole repository.
+// A script takes paths relative to its caller's folder; a tool works on the whole repository.
 const result = spawnSync(file, [...rest, ...args], {
   cwd: command.run === undefined ? callerFolder() : root,
   env,
@@ -97,8 +97,8 @@ if (result.signal) fail(`${name} was ended by ${result.signal}`)
 process.exit(result.status)
 
 /**
- * Where the command was called: npm and pnpm change to the folder of the package.json before they run its script, and
- * say where they were.
+ * The folder where the command was called: npm and pnpm change to the folder of the package.json before they run its
+ * script, and tell where they were.
  */
 function callerFolder() {
   const { INIT_CWD, npm_lifecycle_event: script } = process.env
@@ -132,8 +132,8 @@ async function install() {
 }
 
 async function build() {
-  // Never cached by turbo: its key knows neither the compiler nor the platform. Says in a line what is missing, and
-  // never fails.
+  // Never cached by turbo: its key includes neither the compiler nor the platform. Prints one line if something is
+  // missing, and never fails.
   const native = join(root, "packages/native/build.mjs")
   const isBuilt =
     !existsSync(native) || (await step("building the native helper", process.execPath, [native], { mayFail: true }))
@@ -142,7 +142,7 @@ async function build() {
   await step("compiling packages", "turbo", ["run", "build", ...flags], { detail: /^(\S+):build: cache /gm })
 }
 
-/** Runs `action` unless it ran before with the same inputs and runtime, and what it made is still there. */
+/** Runs `action` unless it already ran with the same inputs and runtime and its output still exists. */
 async function once(label, inputs, output, action) {
   const hash = createHash("sha256").update(process.version)
   for (const input of inputs) hash.update(readFileSync(input))
@@ -155,10 +155,10 @@ async function once(label, inputs, output, action) {
 }
 
 /**
- * A step of the bootstrap. While it runs there is never more than a second and a half without a line that says what is
- * going on, with what `detail` last found in its output; on standard error, so that what a command prints is its own.
- * `isSaid`: it is worth a line however short it is. `mayFail`: its lines are shown, and it answers whether it did well;
- * of others they are shown only when they fail.
+ * A step of the bootstrap. While it runs, at most a second and a half passes without a line that says what is going on,
+ * with the last thing that `detail` found in its output. Lines go to standard error, so that a command's own output
+ * stays clean. `isSaid`: print a line even for a short step. `mayFail`: show its output, and return whether it
+ * succeeded; the output of other steps is shown only if they fail.
  */
 function step(what, file, args, { isSaid = false, mayFail = false, detail } = {}) {
   const startMs = performance.now()
@@ -199,13 +199,13 @@ function say(line) {
   saidMs = performance.now()
 }
 
-/** npm and pnpm keep caches at home: where nobody has one to write to, there is one in the repository. */
+/** npm and pnpm keep caches in the home folder: if that isn't writable, one in the repository is used. */
 function homeFor({ HOME, npm_config_userconfig: userconfig }) {
   if (process.platform === "win32" || isWritableFolder(HOME)) return {}
   const home = join(root, ".cache/home")
   mkdirSync(home, { recursive: true })
   const config = HOME && join(HOME, ".npmrc")
-  // Which registry to ask may be said at a home that can only be read.
+  // A read-only home folder may still configure the registry.
   return {
     HOME: home,
     ...(userconfig === undefined && config && existsSync(config) ? { npm_config_userconfig: config } : {}),

@@ -1,5 +1,5 @@
-// Runs the examples or the benches of the packages, or those whose path holds one of the words given: compiles them
-// beside each other under .cache, where they find the built packages by name, and runs each in a process of its own.
+// Runs the examples or the benches of the packages, or those whose path contains one of the given words. Compiles them
+// beside each other under .cache, where they find the built packages by name, and runs each in its own process.
 import { spawnSync } from "node:child_process"
 import { existsSync, readdirSync, rmSync, symlinkSync } from "node:fs"
 import { join } from "node:path"
@@ -7,8 +7,8 @@ import { root, writeSummary } from "./summary.mjs"
 
 const KINDS = {
   examples: { ends: ".ts", flags: [], timeoutMs: 120_000, stdio: ["ignore", "inherit", "inherit"] },
-  // A young generation that holds a whole run (the least is cut to the most, 16 MiB by default) shows whether anything
-  // is allocated. The memory reducer collects by the clock, needed or not.
+  // A young generation large enough for a whole run shows whether anything is allocated (the minimum is capped at the
+  // maximum, 16 MiB by default). The memory reducer would collect by the clock, needed or not.
   bench: {
     ends: ".bench.ts",
     flags: ["--expose-gc", "--min-semi-space-size=128", "--max-semi-space-size=128", "--no-memory-reducer"],
@@ -34,7 +34,7 @@ const out = join(root, ".cache/scripts")
 rmSync(out, { recursive: true, force: true })
 const compiled = spawnSync("tsc", ["-p", join(root, "tools/tsconfig.scripts.json")], { cwd: root, stdio: "inherit" })
 if (compiled.status !== 0) process.exit(1)
-// What a package may import, its scripts may.
+// Scripts may import whatever their package may.
 for (const name of packageNames()) {
   const modules = join(root, "packages", name, "node_modules")
   if (existsSync(modules) && existsSync(join(out, name)))
@@ -60,7 +60,7 @@ function packageNames() {
   return readdirSync(join(root, "packages")).toSorted()
 }
 
-/** The scripts are the files of the folder itself; what they share lies in folders below. */
+/** The scripts are the files of the folder itself; code that they share is in folders below. */
 function scriptsOf(folder) {
   if (!existsSync(join(root, folder))) return []
   return readdirSync(join(root, folder))

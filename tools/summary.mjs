@@ -1,4 +1,4 @@
-// What the commands of tools/run.mjs share: the closing line, how it is handed on to tools/ci.mjs, and which skips are
+// Shared by the commands of tools/run.mjs: the closing line, how it is passed to tools/ci.mjs, and which skips are
 // allowed where.
 import { spawnSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url"
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 /**
- * What a machine may lack: each says whether this one lacks it. A test may only be skipped for want of one of these.
+ * What a machine may lack: each function tells whether this one lacks it. A test may be skipped only for lack of one of
+ * these.
  */
 const LACKS = {
   Linux: () => process.platform !== "linux",
@@ -17,7 +18,7 @@ const LACKS = {
     ![process.env.CC, "cc", "gcc", "clang"].some((cc) => cc && succeeds(cc.trim().split(/\s+/)[0], ["--version"])),
   git: () => !succeeds("git", ["--version"]),
   "gcc with its sanitizers": () => !answers("gcc", ["-print-file-name=libasan.so"]).startsWith("/"),
-  // For what is under way: the entry goes when the file comes.
+  // For a test file that is still to come: remove the entry once the file exists.
   "test file": () => true,
   "network namespaces": () => !makesNamespace(`x-probe-${process.pid}`),
   "IPv4 loopback": () => !binds("udp4", "127.0.0.1"),
@@ -26,7 +27,7 @@ const LACKS = {
 
 /**
  * Splits skips into those that tools/allowed-skips.json allows on this machine, and the others. An entry matches every
- * test whose name, with its file before it, holds the text of `test`.
+ * test whose file and name contain the text of `test`.
  */
 export function judgeSkips(skips, entries = JSON.parse(readFileSync(join(root, "tools/allowed-skips.json"), "utf8"))) {
   const lacking = new Map()
@@ -60,7 +61,8 @@ export function line({ passed, failed, skipped }) {
 }
 
 /**
- * Prints the closing line; within `ci` hands the numbers over instead, so that its own closing line is the only one.
+ * Prints the closing line. Within `ci` it passes the numbers on instead, so that the closing line of `ci` is the only
+ * one.
  */
 export function writeSummary(summary) {
   const file = process.env.X_SUMMARY
@@ -68,7 +70,7 @@ export function writeSummary(summary) {
   else writeFileSync(file, JSON.stringify(summary))
 }
 
-/** A suite has no note to give: its title says why, as in "sockets (skipped: there is no compiler)". */
+/** A suite has no note: its title gives the reason, as in "sockets (skipped: there is no compiler)". */
 function reasonIn(name) {
   return /\(skipped: (.+?)\)(?= >|$)/.exec(name)?.[1]
 }
@@ -78,7 +80,7 @@ function quoted(note) {
 }
 
 function succeeds(file, args) {
-  // Some tools lie where only root's PATH may look.
+  // Some tools are in folders that only root's PATH may contain.
   return (
     spawnSync(file, args, { stdio: "ignore", env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } })
       .status === 0

@@ -2,11 +2,11 @@ import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 import { SummaryReporter } from "./vitest.reporter.ts"
 
-// Tests run on the sources: no build comes between an edit and its test.
+// Tests run on the sources: no build is needed between an edit and its test.
 const conditions = ["@x/source"]
 
-// Every property of a run starts from one seed, chosen here once for all the workers; FC_SEED=… repeats a run,
-// FC_RUNS=… lengthens it.
+// All properties of a run start from one seed, chosen here for all workers; FC_SEED=… repeats a run, FC_RUNS=…
+// lengthens it.
 process.env["FC_SEED"] ??= String(Date.now() | 0)
 
 export default defineConfig({
@@ -16,11 +16,11 @@ export default defineConfig({
     include: ["packages/*/test/**/*.test.ts", "tools/*/test/**/*.test.ts"],
     setupFiles: ["tools/vitest.setup.ts"],
     reporters: ["default", new SummaryReporter(process.env["FC_SEED"])],
-    // A suite that ran nothing has shown nothing.
+    // A suite that ran no tests has shown nothing.
     passWithNoTests: false,
     allowOnly: process.env["CI"] === undefined,
     testTimeout: 60_000,
-    // All of them: the default leaves one to who watches.
+    // All CPUs: the default leaves one free.
     maxWorkers: availableParallelism(),
     watch: false,
   },

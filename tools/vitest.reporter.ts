@@ -3,8 +3,8 @@ import { dirname } from "node:path"
 import type { Reporter, TestModule } from "vitest/node"
 
 /**
- * Prints the seed of the run, and writes what tools/test.mjs reports: counts, and each skip with the note its test
- * gave.
+ * Prints the seed of the run, and writes the data that tools/test.mjs reports: counts, and each skip with its test's
+ * note.
  */
 export class SummaryReporter implements Reporter {
   readonly #seed: string

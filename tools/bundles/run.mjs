@@ -1,5 +1,5 @@
-// Bundles programs as users do, and runs them: for Node as ESM and as CommonJS, alone and with the native helper
-// beside; for a browser without anything of Node.
+// Bundles programs as users do, and runs them: for Node as ESM and as CommonJS, alone and with the native helper beside
+// it; and for a browser, without anything from Node.
 import { spawnSync } from "node:child_process"
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -23,7 +23,7 @@ try {
   for (const format of ["esm", "cjs"]) {
     const file = join(folder, format, `program.${format === "esm" ? "mjs" : "cjs"}`)
     await check(`${format}: is bundled`, async () => {
-      // What a CommonJS bundle lacks is looked for elsewhere.
+      // A CommonJS bundle finds elsewhere what `import.meta` would tell.
       const logOverride = { "empty-import-meta": "silent" }
       await build({
         ...options,
@@ -91,7 +91,7 @@ async function check(what, run) {
   }
 }
 
-/** Runs a program and looks at what it said: warnings too, on a system where more would be possible. */
+/** Runs a program and checks its output, including warnings on a system where more would be possible. */
 function echoes(file, isFast, env = {}, warnings = isFast || process.platform !== "linux" ? 0 : 1) {
   const { NODE_ENV: _, X_TRANSPORT: __, ...inherited } = process.env
   const { status, stdout, stderr } = spawnSync(process.execPath, [file], {
@@ -113,7 +113,7 @@ function expectPage(said) {
   if (!/name a host/.test(unbound)) throw new Error(`without a host it says: ${unbound}`)
 }
 
-/** In a process of its own, that has lost what browsers don't have before the page begins. */
+/** Runs the page in its own process, without the globals that browsers lack. */
 function withoutNode(page) {
   const code = `
     const { runInThisContext } = require("node:vm")

@@ -1,6 +1,6 @@
-// What somebody on the path sees: files are sent by `x` while tshark's capture runs, encrypted and, to show that the
-// search finds something, in the clear. Needs Linux, leave to capture (root), and Debian's `tshark`; without them it
-// says so and ends with code 77.
+// What an observer on the path sees: `x` sends files while tshark captures, encrypted and, to show that the search
+// finds something, in the clear. Needs Linux, the right to capture (root), and Debian's `tshark`; without them it says
+// so and ends with code 77.
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -11,10 +11,13 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 
 const X = fileURLToPath(new URL("../../packages/cli/dist/main.js", import.meta.url))
-/** In the name of the file, and again and again in the file. */
+/** A mark in the file's name, and repeated throughout the file. */
 const MARK = "TheMarkThatIsLookedFor"
 const PREFIX_BYTES = 12
-/** A stretch of so many bytes that two sessions have in common is no chance: among 2^20 places each, one in 2^24. */
+/**
+ * If two sessions share a stretch of this many bytes, that is no coincidence: with 2^20 places in each, the chance is
+ * one in 2^24.
+ */
 const LINK_BYTES = 8
 const CAPTURE_MS = 1_500
 
@@ -86,7 +89,7 @@ function count(datagrams, text) {
   return datagrams.filter(({ bytes }) => bytes.includes(text)).length
 }
 
-/** Stretches behind the prefix that are found in both sessions. */
+/** Stretches after the prefix that occur in both sessions. */
 function links(datagrams) {
   const sessions = [...new Set(datagrams.map(({ session }) => session))]
   if (sessions.length !== 2) throw new Error(`${sessions.length} sessions were captured, and not 2`)

@@ -1,8 +1,8 @@
 // Proves that the packages work outside the workspace: packs them, and for each folder beside this file installs the
 // tarballs that its package.json declares (and what those declare, nothing else) into an empty folder, and runs its
-// tests there with `node --test`. A folder's tsconfig.json, if it has one, is compiled first. No network is needed:
-// what the packages take from the registry is packed too. Nor is a C compiler, and none is found: the native helper has
-// to come in the package for this platform.
+// tests there with `node --test`. A folder's tsconfig.json, if it has one, is compiled first. No network is needed: the
+// packages' dependencies from the registry are packed too. A C compiler isn't needed either, and none can be found: the
+// native helper has to come in the package for this platform.
 import { spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -49,8 +49,8 @@ function packEverything() {
 }
 
 /**
- * `npm run pack`, and what it says to do, in an empty project: a program there finds the packages and this platform's
- * helper. Returns what went wrong, if anything.
+ * Runs `npm run pack`, then follows its instructions in an empty project: a program there finds the packages and this
+ * platform's helper. Returns what went wrong, if anything.
  */
 function installFromFolder(tarballs) {
   const packed = join(folder, "packed")
@@ -69,7 +69,7 @@ function installFromFolder(tarballs) {
     await a.close()`
   try {
     output(process.execPath, [join(root, "tools/pack/run.mjs"), packed], folder)
-    // No network is needed for what is ours; what others made comes from here too.
+    // Our own packages need no network; third-party packages come from here too.
     const others = [...tarballs].flatMap(([name, tarball]) => (name.startsWith("@noble/") ? [tarball] : []))
     const flags = ["--offline", "--no-audit", "--no-fund", "--loglevel=error", ...others]
     output(process.execPath, [join(packed, "install.mjs"), "--", ...flags], at, { CC: "no-compiler" })
@@ -92,8 +92,8 @@ function run(name, tarballs) {
   )
   const unknown = Object.keys(manifest.dependencies ?? {}).filter((dependency) => files[dependency] === undefined)
   if (unknown.length > 0) return `it declares ${unknown.join(", ")}, which no package here is`
-  // What it declares comes from the tarballs, and so does what those declare: npm refuses an override that contradicts
-  // a direct dependency.
+  // Its dependencies come from the tarballs, and so do theirs: npm refuses an override that contradicts a direct
+  // dependency.
   manifest.dependencies = Object.fromEntries(
     Object.keys(manifest.dependencies).map((dependency) => [dependency, files[dependency]]),
   )

@@ -5,7 +5,8 @@ import { root } from "../summary.mjs"
 import { Sources } from "./index.mjs"
 
 /**
- * The defects of a list whose name holds one of the words; all if there are none. Ends the process where none has.
+ * The defects of a list whose name contains one of the words; all if there are no words. Ends the process if no name
+ * does.
  * @param {string} list a path below the repository
  * @param {readonly string[]} words
  * @returns {any[]}
@@ -38,7 +39,7 @@ export class Copy {
   }
 
   /**
-   * What keeps the defect from being planted, or nothing.
+   * Why the defect can't be planted, or `undefined`.
    * @param {import("./index.mjs").Defect} defect
    */
   problem(defect) {
@@ -46,7 +47,7 @@ export class Copy {
   }
 
   /**
-   * Runs `use` with the defect in its source, whose path it is given, and mends the source.
+   * Plants the defect in its source, calls `use` with the source's path, then restores the source.
    * @template T
    * @param {import("./index.mjs").Defect} defect
    * @param {(file: string) => T} use

@@ -1,6 +1,6 @@
-// Lines that are broken on purpose, to see whether a test, a seed or a walk notices. A defect names its line by what
-// the line says and not by where it lies or how it is laid out: it may move to another file of its package, and the
-// formatter may break it elsewhere.
+// Lines that are broken on purpose, to see whether a test, a seed or an exploration notices. A defect names its line by
+// its content, not by its place or layout: the line may move to another file of its package, and the formatter may
+// break it elsewhere.
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import ts from "typescript"
@@ -28,7 +28,7 @@ export class Sources {
   }
 
   /**
-   * What keeps the defect from being planted, or nothing.
+   * Why the defect can't be planted, or `undefined`.
    * @param {Defect} defect
    * @returns {string | undefined}
    */
@@ -42,7 +42,7 @@ export class Sources {
   }
 
   /**
-   * The sources that the defects change, by their paths, as they are with them.
+   * The sources that the defects change, by path, with the defects in them.
    * @param {readonly Defect[]} defects
    * @returns {Map<string, string>}
    */
@@ -54,7 +54,7 @@ export class Sources {
     })
     /** @type {Map<string, string>} */
     const changed = new Map()
-    // From the end on: what is in front stays where it is.
+    // From the end backwards, so that the positions before an edit stay valid.
     for (const { path, text, start, end, to } of edits.toSorted((a, b) => b.start - a.start)) {
       const before = changed.get(path) ?? text
       changed.set(path, before.slice(0, start) + to + before.slice(end))
@@ -62,7 +62,7 @@ export class Sources {
     return changed
   }
 
-  /** The places that say what the defect is to replace. */
+  /** The places with the tokens that the defect replaces. */
   #find({ package: name, place, from }) {
     const wanted = tokensOfPiece(from).map(({ text }) => text)
     if (wanted.length === 0) throw new Error("a defect replaces a token at least")
@@ -103,8 +103,7 @@ export class Sources {
  */
 
 /**
- * Everything in a source that has a name and a body: `Class`, `Class.#member`, `Class.constructor`, `function`,
- * `constant`.
+ * All parts of a source with a name and a body: `Class`, `Class.#member`, `Class.constructor`, `function`, `constant`.
  * @param {ts.SourceFile} source
  * @returns {Place[]}
  */

@@ -1,4 +1,4 @@
-// The tokens of a source and of a piece of one: the same text gives the same tokens, however it is laid out.
+// The tokens of a source or of a piece of one: the same code gives the same tokens, however it is laid out.
 import ts from "typescript"
 
 /**
@@ -31,8 +31,7 @@ export function tokensOf(source) {
 }
 
 /**
- * The tokens of a piece of source that need not be whole: it may begin and end in the middle of a statement, though not
- * of a token.
+ * The tokens of a piece of source, which may begin and end in the middle of a statement, but not of a token.
  * @param {string} text
  * @returns {Token[]}
  */
@@ -40,7 +39,7 @@ export function tokensOfPiece(text) {
   const scanner = ts.createScanner(ts.ScriptTarget.Latest, true, ts.LanguageVariant.Standard, text)
   /** @type {Token[]} */
   const tokens = []
-  // How many braces are open inside each `${` that is.
+  // How many braces are open inside each open `${`.
   /** @type {number[]} */
   const templates = []
   for (let kind = scanner.scan(); kind !== ts.SyntaxKind.EndOfFileToken; kind = scanner.scan()) {
@@ -58,8 +57,8 @@ export function tokensOfPiece(text) {
 }
 
 /**
- * Without the commas that a formatter adds where it breaks a line, and with `>>` as two: only a parser knows what it
- * means.
+ * Leaves out the commas that a formatter adds where it breaks a line, and splits `>>` in two: only a parser knows its
+ * meaning.
  * @param {Token[]} tokens
  */
 function normalized(tokens) {
@@ -75,7 +74,7 @@ function isSlash(kind) {
   return kind === ts.SyntaxKind.SlashToken || kind === ts.SyntaxKind.SlashEqualsToken
 }
 
-/** Whether a slash behind it divides. */
+/** Whether a slash after it means division. */
 function isOperand(text = "") {
   return /^(?:[\w$#]+|["'`].*|[)\]}])$/s.test(text) && !/^(?:return|typeof|case|in|of|void|await|yield)$/.test(text)
 }

@@ -1,6 +1,6 @@
 /**
- * One of the two processes of a run with the bare helper: datagrams with their CRC as fast as they go, nothing
- * acknowledged, nothing above.
+ * One of the two processes of a run with the bare helper: datagrams with their CRC as fast as they go, without
+ * acknowledgements and without layers above.
  */
 
 import { canBatch, openChannel, openSocket, reason, SEND_ROWS_MAX } from "@x/native"
@@ -13,7 +13,7 @@ const FAMILY = 4
 const NUMBER = 1
 const TAG_BYTES = 4
 const SEEDS = { sealSeed: 1, openSeed: 1 }
-/** Calls in one turn, so that timers run. */
+/** Calls in one turn: few enough that timers run. */
 const CALLS = 16
 
 const [role, text] = process.argv.slice(2)

@@ -1,9 +1,9 @@
 /**
- * What messages say: their number three times over, and bytes that tell their place. A lost, mixed or shifted one
- * shows.
+ * The content of messages: their number three times, and bytes that depend on their position. So a lost, mixed or
+ * shifted message shows.
  */
 
-/** A message has at least so many bytes. */
+/** The least bytes of a message. */
 export const MESSAGE_BYTES_MIN = 20
 
 const patternAt = (position: number): number => (position * 31 + (position >>> 8) * 7) & 255
@@ -28,18 +28,18 @@ export class Content {
   }
 }
 
-/** Bytes at the front that a workload may use: a number twice, and an instant. */
+/** Bytes at the front that a workload may use: a number twice, and a time. */
 const FRONT_BYTES = 16
 
 /**
- * Checks a message against the number it should have, and a byte of it at a place that differs from one to the next.
+ * Checks that a message has the expected number, and one byte of it at a position that differs from message to message.
  * Throws.
  */
 export function check(view: DataView, offset: number, length: number, size: number, expected: number): void {
   const value = view.getUint32(offset, true)
   const inner = length - FRONT_BYTES - 4
-  // Of what fits a small integer: the remainder of anything larger is that of doubles, which takes longer than all the
-  // rest.
+  // The value must fit a small integer: for anything larger the remainder is one of doubles, which takes longer than
+  // all the rest.
   const position = FRONT_BYTES + (inner > 0 ? (mix(value) >>> 8) % inner : 0)
   if (
     length !== size ||

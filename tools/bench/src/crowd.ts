@@ -1,9 +1,9 @@
 /**
  * One of the two processes of a run with many peers or streams: `receive` is the hub, one endpoint; `send` is the
- * crowd, an endpoint for each peer, all in one process. A stream gets as many messages as fill a packet, then it is the
- * next one's turn: what is compared is the cost of a message whose packet is for another peer or stream than the one
- * before. Either there are always as many under way, or they have a rate; then the hub wakes up as often in each run,
- * however slow the crowd is.
+ * crowd, an endpoint for each peer, all in one process. A stream gets as many messages as fill a packet, then the next
+ * one has its turn. This compares the cost of a message whose packet is for another peer or stream than the packet
+ * before. Either the number of messages under way is constant, or they are sent at a rate; then the hub wakes up
+ * equally often in each run, however slow the crowd is.
  */
 
 import { Endpoint, type EndpointOptions, type Message, type OutgoingStream, type Peer } from "@x/endpoint"
@@ -13,14 +13,14 @@ import { countFromNow, tell } from "./measure.ts"
 import type { Task } from "./run.ts"
 
 const DATA = 1
-/** So many more have come. */
+/** A message that says how many more have come. */
 const CREDIT = 2
 const CREDIT_EVERY = 1_024
 const UNDER_WAY = 8_192
-/** Of 64 B, which fill a packet. */
+/** Messages of 64 B that fill a packet. */
 const BURST = 16
 const DATAGRAM_BYTES = 1_200
-/** Joins at a time. */
+/** The most joins at a time. */
 const JOINS = 50
 
 const [role, text] = process.argv.slice(2)
@@ -33,7 +33,7 @@ const OPTIONS: EndpointOptions = {
   ...{ halfOpenPerHostMax: 1_024, streamsMax: 65_536, windowBytes: 4 << 20, windowPackets: 4_096 },
 }
 const load = job.perSecond === 0 ? `${UNDER_WAY} under way` : `${job.perSecond} a second`
-/** A hub that waits for its time doesn't do so in turns of its loop: they would count. */
+/** A timed hub doesn't wait by turning its event loop: that CPU would count. */
 const isTimed = isHub && job.perSecond > 0
 const settings = `packets of ${BURST} messages in turn, ${load}, datagrams of ${DATAGRAM_BYTES} B`
 
@@ -72,7 +72,7 @@ async function bind(receiveBufferBytes: number): Promise<Endpoint> {
   return endpoint
 }
 
-/** All have joined. The sender waits for the other side to know as much. */
+/** All peers have joined. The sender waits until the other side knows that too. */
 function start(): void {
   credits = joined[0]!.open()
   if (isSender) void wait(200).then(send)

@@ -1,6 +1,6 @@
 /**
- * Messages over a stream of bytes: length prefixes, and one write for all that a turn sends; the strong form of what
- * people do over TCP.
+ * Messages over a stream of bytes: length prefixes, and one write for everything that a turn sends. This is the best
+ * form of the usual framing over TCP.
  */
 
 import { type Link, LARGE_BYTES, type MessageHandler } from "./link.ts"
@@ -8,14 +8,16 @@ import { type Link, LARGE_BYTES, type MessageHandler } from "./link.ts"
 const CHUNK_BYTES = 65_536
 const PREFIX_BYTES = 4
 
-/** What is used of a stream, be it Node's or not. Bytes written are the stream's. */
+/** The part of a stream that is used, be it Node's or not. Written bytes belong to the stream. */
 export interface ByteStream {
   write(bytes: Uint8Array): boolean
   on(event: "data", listener: (data: Uint8Array) => void): unknown
   on(event: "drain", listener: () => void): unknown
 }
 
-/** `isCoalesced`: chunks of 64 KiB, the last of a turn as full as it is; else a write for each message. */
+/**
+ * `isCoalesced`: writes chunks of 64 KiB, the last of a turn possibly shorter; otherwise one write for each message.
+ */
 export class FramedLink implements Link {
   readonly #stream: ByteStream
   readonly #isCoalesced: boolean
@@ -25,7 +27,7 @@ export class FramedLink implements Link {
   #used = 0
   #isScheduled = false
   #isOpen = true
-  /** What came of a message whose end has not. */
+  /** The bytes received of a message whose end hasn't come. */
   #rest: Uint8Array | undefined
   #restBytes = 0
 
@@ -74,8 +76,7 @@ export class FramedLink implements Link {
   }
 
   /**
-   * A chunk is the stream's once it is written. One that isn't half full is copied, so that its memory can be used
-   * again.
+   * A written chunk belongs to the stream. A chunk less than half full is copied, so that its memory can be used again.
    */
   #flush(): void {
     if (this.#used === 0) return
@@ -111,7 +112,7 @@ export class FramedLink implements Link {
     this.#restBytes = left
   }
 
-  /** Adds to the message whose beginning came before; answers how much of the data it took. */
+  /** Adds to the message that has begun; returns how much of the data it took. */
   #complete(data: Uint8Array): number {
     let at = 0
     for (;;) {

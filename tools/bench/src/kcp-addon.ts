@@ -1,6 +1,6 @@
 /**
- * The C++ of the package `node-kcp`, compiled here: its install script is node-gyp, which downloads what this Node has
- * beside it.
+ * The C++ of the package `node-kcp`, compiled here: its install script uses node-gyp, which would download headers that
+ * this Node already has.
  */
 
 import { spawnSync } from "node:child_process"
@@ -9,9 +9,9 @@ import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
-/** One end of a conversation; instants are milliseconds, modulo 2^32. */
+/** One end of a conversation; times are milliseconds, modulo 2^32. */
 export interface Kcp {
-  /** Below 0: not taken. */
+  /** A result below 0: not accepted. */
   send(bytes: Uint8Array): number
   input(datagram: Uint8Array): number
   recv(): Buffer | undefined

@@ -1,13 +1,10 @@
 import type { Library } from "./link.ts"
 
-/**
- * What `x-fixed` sends at where both processes keep up: more than the wire of W6 takes on the machine that was
- * measured.
- */
+/** The rate of `x-fixed` where both processes keep up: more than the wire of W6 carries on the measured machine. */
 const RATE_BYTES_PER_MS = 500_000
 
 /**
- * By name. Each is loaded in the processes that use it and nowhere else. `x-dgram` is `x` without the helper: its
+ * The libraries by name. Each is loaded only in the processes that use it. `x-dgram` is `x` without the helper: its
  * processes get `X_TRANSPORT=dgram`, and so do those of `x-dgram-…`.
  */
 export const LIBRARIES: Readonly<Record<string, () => Promise<Library>>> = {
@@ -33,6 +30,6 @@ export const LIBRARIES: Readonly<Record<string, () => Promise<Library>>> = {
 export const environmentOf = (library: string): Record<string, string> =>
   library.startsWith("x-dgram") ? { X_TRANSPORT: "dgram" } : {}
 
-/** Of TCP, by Linux's name, where a network of the bench's own is made for the library. */
+/** TCP's congestion control, by its Linux name, for libraries that get a network of the bench's own. */
 export const congestionControlOf = (library: string): string | undefined =>
   ({ "tcp-cubic": "cubic", "tcp-bbr": "bbr" })[library]

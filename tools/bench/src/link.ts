@@ -1,12 +1,12 @@
-/** What the bench needs of a library: messages one way and back, in order, and to be told when there is room. */
+/** What the bench needs of a library: messages in both directions, in order, and a signal when there is room. */
 
-/** A message that came: where its bytes are, valid during the call. */
+/** Called with a received message: where its bytes are, valid during the call. */
 export type MessageHandler = (view: DataView, offset: number, length: number) => void
 
 export interface Link {
   /**
-   * Sends a message whose bytes may change afterwards where they are few, and after the next sixteen where they are
-   * many; `false`: wait until `writable`.
+   * Sends a message. The bytes of a small one may change afterwards, those of a large one after the next sixteen
+   * messages. `false`: wait until `writable`.
    */
   send(bytes: Uint8Array): boolean
   onMessage(handler: MessageHandler): void
@@ -14,21 +14,21 @@ export interface Link {
 }
 
 export interface LinkOptions {
-  /** IPv4 addresses of this process and of the other. */
+  /** The IPv4 addresses of this process and of the other. */
   readonly own: string
   readonly other: string
   readonly messageBytes: number
-  /** Of datagrams, where the library lets one choose. */
+  /** The size of datagrams, where the library lets it be chosen. */
   readonly datagramBytes: number
 }
 
 export interface Library {
   /** How it was set up, for the reader of the table. */
   settings(options: LinkOptions): string
-  /** Answers the port on `own`. */
+  /** Returns the port on `own`. */
   listen(options: LinkOptions, onLink: (link: Link) => void): Promise<number>
   connect(options: LinkOptions, port: number): Promise<Link>
 }
 
-/** From so many bytes on messages are written as they are, without a copy into a chunk. */
+/** Messages of this many bytes or more are written directly, without a copy into a chunk. */
 export const LARGE_BYTES = 65_536

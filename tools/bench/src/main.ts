@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: workload after workload, in each round every row once, so that a change of the machine's mood meets
- * all of them.
+ * `npm run bench`: workload after workload. Each round runs every row once, so that a change of the machine's speed
+ * affects all of them.
  */
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
@@ -24,7 +24,7 @@ interface Options {
   readonly again?: boolean
 }
 
-/** What a workload came to, what its rows were then, and of which sources. */
+/** The results of a workload, its rows at that time, and the version of the sources. */
 interface Kept {
   readonly jobs: string
   readonly version: string
@@ -36,10 +36,10 @@ const RESULTS = fileURLToPath(new URL("../../../.cache/bench/", import.meta.url)
 const WARM_MS = 1_000
 /**
  * V8 compiles a library's hot functions for this long after the first message, in four threads of each process, which
- * on two CPUs show in p99 as milliseconds.
+ * on two CPUs adds milliseconds to p99.
  */
 const LATENCY_WARM_MS = 3_000
-/** Until all peers have had their first message, and what was late by then has come. */
+/** Until all peers have had their first message and all late messages have come. */
 const CROWD_WARM_MS = 2_500
 const QUICK = ["x", "helper", "tcp", "udx"]
 
@@ -88,10 +88,7 @@ else {
   showCeiling(all)
 }
 
-/**
- * What was measured before of the same sources is taken from there: a long bench can be taken up again, workload by
- * workload.
- */
+/** Earlier results for the same sources are reused, so a long bench can be resumed, workload by workload. */
 async function measure(workload: Workload): Promise<Outcomes> {
   mkdirSync(RESULTS, { recursive: true })
   const file = `${RESULTS}${workload.name}-${options.datagramBytes}-${rounds}-${runMs}.json`
@@ -134,7 +131,7 @@ function readKept(file: string): Kept | undefined {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as Kept
   } catch {
-    // Not there yet.
+    // It doesn't exist yet.
     return undefined
   }
 }

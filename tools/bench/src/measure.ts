@@ -1,4 +1,4 @@
-/** What every process of a run does: says what it counted, and ends with the one that started it. */
+/** Every process of a run reports what it counted, and ends with the process that started it. */
 
 import type { Answer, Job, Missing, Ready } from "./run.ts"
 
@@ -6,18 +6,18 @@ process.on("disconnect", () => process.exit())
 
 export const tell = (message: Ready | Missing | Answer): void => void process.send!(message)
 
-/** Of this process, all threads. */
+/** CPU time of this process, all threads. */
 export function cpuUs(): number {
   const { user, system } = process.cpuUsage()
   return user + system
 }
 
-/** The most there was. */
+/** The peak memory. */
 export function memory(): { readonly rssMiB: number } {
   return { rssMiB: process.resourceUsage().maxRSS / 1_024 }
 }
 
-/** From now on: warms up, then tells how much `count` grew in the time of the run, and the CPU of this process. */
+/** Warms up from now on, then reports how much `count` grew during the run, and the CPU of this process. */
 export function countFromNow({ warmMs, runMs }: Job, count: () => number): void {
   setTimeout(() => {
     const [fromMs, fromCount, fromCpuUs] = [performance.now(), count(), cpuUs()]

@@ -14,15 +14,15 @@ const ROLES: readonly Role[] = ["receive", "send"]
 const PACKAGES = "apt-get install iproute2 nftables ethtool"
 
 export interface NetworkOptions {
-  /** Of every hundred packets each way, on the average. */
+  /** Packets lost of every hundred each way, on average. */
   readonly lossPercent: number
-  /** TCP's, by the name that Linux has for it; default: the machine's. */
+  /** TCP's congestion control, by its Linux name; default: the machine's. */
   readonly congestionControl?: string | undefined
 }
 
 let made = 0
 
-/** Gone with `remove`, and in any case when this process ends, unless it is killed by force. */
+/** Removed by `remove`, and in any case when this process ends, unless it is killed by force. */
 export class Network {
   readonly #names: Readonly<Record<Role, string>>
 
@@ -39,12 +39,12 @@ export class Network {
     }
   }
 
-  /** What a command begins with that is to run on one of the hosts. */
+  /** The prefix of a command that runs on one of the hosts. */
   prefixOf(role: Role): readonly string[] {
     return ["ip", "netns", "exec", this.#names[role]]
   }
 
-  /** The wire goes with the hosts. */
+  /** Removing the hosts removes the wire. */
   readonly remove = (): void => {
     process.off("exit", this.remove)
     for (const role of ROLES) spawnSync("ip", ["netns", "del", this.#names[role]], { stdio: "ignore" })
@@ -61,18 +61,18 @@ export class Network {
       }
       inside(`ip address add ${ADDRESSES[role]}/24 dev wire`)
       inside("ip link set wire up")
-      // Else what is lost at once is up to 64 KiB, of which neither TCP nor anybody else would lose a part on a real
-      // wire.
+      // Otherwise up to 64 KiB would be lost at once, which never happens on a real wire, to TCP or to any other
+      // protocol.
       inside("ethtool -K wire tso off gso off gro off tx-udp-segmentation off")
       if (lossPercent > 0) inside("nft -f -", lossOf(lossPercent))
-      // By route: as a namespace's default Linux takes only what tcp_allowed_congestion_control says, which is the
-      // whole machine's.
+      // Set by route: as a namespace's default Linux accepts only what tcp_allowed_congestion_control allows, which is
+      // a setting of the whole machine.
       if (congestionControl !== undefined) inside(`ip route change ${SUBNET} dev wire congctl ${congestionControl}`)
     }
   }
 }
 
-/** What keeps this machine from making such a network, if anything does. */
+/** The reason why this machine can't make such a network, if there is one. */
 export function networkLacks(congestionControl?: string): string | undefined {
   if (process.platform !== "linux") return "network namespaces are Linux's"
   if (process.getuid?.() !== 0) return "only root may make network namespaces"
@@ -84,7 +84,7 @@ export function networkLacks(congestionControl?: string): string | undefined {
   }
 }
 
-/** Before anything else of the host sees a packet; ARP isn't among them. */
+/** Drops packets before any other part of the host sees them, but not ARP. */
 function lossOf(percent: number): string {
   return `table ip loss {
   chain arriving {

@@ -1,11 +1,11 @@
-/** What was measured, for people to read. */
+/** The results, for people to read. */
 
 import Table from "cli-table3"
 import { median, round, spread } from "./numbers.ts"
 import type { Outcome } from "./run.ts"
 import { GOALS, type Workload } from "./workloads.ts"
 
-/** Outcomes by row, one for each round. */
+/** Outcomes by row: one for each round. */
 export type Outcomes = Record<string, Outcome[]>
 
 export function show({ name, title, rows }: Workload, outcomes: Outcomes): void {
@@ -61,7 +61,7 @@ export function showGoals(all: Readonly<Record<string, Outcomes>>): void {
   }
 }
 
-/** What no library above the helper can pass. */
+/** The limit for any library above the helper. */
 export function showCeiling(all: Readonly<Record<string, Outcomes>>): void {
   for (const [name, list] of Object.entries(all["ceiling"] ?? {})) {
     const of = (key: "perSecond" | "gbitPerSecond"): number => median(list.map((outcome) => outcome[key]))

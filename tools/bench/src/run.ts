@@ -13,19 +13,21 @@ export interface Job {
   readonly datagramBytes: number
   readonly warmMs: number
   readonly runMs: number
-  /** Of `echo`. */
+  /** For `echo`. */
   readonly rounds: number
-  /** Of `latency`. */
+  /** For `latency`. */
   readonly perSecond: number
-  /** Of `crowd`: endpoints that join the hub, streams with each, and whether messages come in to the hub or go out. */
+  /**
+   * For `crowd`: endpoints that join the hub, streams with each, and whether messages go to the hub or come from it.
+   */
   readonly peers?: number
   readonly streams?: number
   readonly direction?: "in" | "out"
-  /** Over a network that loses so much each way, instead of over loopback. */
+  /** Uses a network that loses this much each way, instead of loopback. */
   readonly lossPercent?: number
 }
 
-/** A job as one of the processes gets it; the sender with the receiver's port. */
+/** The job as one of the processes gets it; the sender also gets the receiver's port. */
 export type Task = Job & Pick<LinkOptions, "own" | "other"> & { readonly port?: number }
 
 export interface Ready {
@@ -33,14 +35,14 @@ export interface Ready {
   readonly settings: string
 }
 
-/** The library can't be loaded on this machine, and why. */
+/** The reason why the library can't be loaded on this machine. */
 export interface Missing {
   readonly missing: string
 }
 
 export class MissingError extends Error {}
 
-/** What a process counted in its window. */
+/** The counts of a process in its window. */
 export interface Answer {
   readonly count: number
   readonly ms: number
@@ -56,8 +58,8 @@ export interface Outcome {
   readonly perSecond: number
   readonly gbitPerSecond: number
   /**
-   * CPU of sender and receiver for one message, and of it that of the process that was there first: the receiver, or
-   * the hub of a crowd.
+   * CPU of sender and receiver for one message; `firstCpuUs` is the share of the process that was started first: the
+   * receiver, or the hub of a crowd.
    */
   readonly cpuUs: number
   readonly firstCpuUs: number
@@ -68,11 +70,11 @@ export interface Outcome {
 }
 
 const WORKERS: Partial<Record<Job["kind"], string>> = { ceiling: "ceiling.js", crowd: "crowd.js" }
-/** Beyond its own time. */
+/** Allowed beyond a run's own time. */
 const GRACE_MS = 20_000
 const LOOPBACK = "127.0.0.1"
 
-/** `cpus`: for the receiver and the sender, where they are to be pinned. */
+/** `cpus`: the CPUs to pin the receiver and the sender to. */
 export async function run(job: Job, cpus?: readonly [number, number]): Promise<Outcome> {
   const { lossPercent, library } = job
   const network =
@@ -109,7 +111,7 @@ export async function run(job: Job, cpus?: readonly [number, number]): Promise<O
       p999Us,
     }
   } finally {
-    // Both at once: who is left alone would complain.
+    // Both at once: a process left alone would report an error.
     sender?.kill("SIGKILL")
     await end(receiver)
     if (sender !== undefined) await end(sender)

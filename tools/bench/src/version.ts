@@ -1,4 +1,4 @@
-/** Of what is measured: what was measured of other sources, or of other dependencies, says nothing of these. */
+/** The version of what is measured: results for other sources or dependencies say nothing about these. */
 
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -9,8 +9,8 @@ const WATCHED = ["packages/*/src", "tools/bench/src", "pnpm-lock.yaml"].map(
 )
 
 /**
- * The commit that changed them last, and Node's version; `undefined` where nobody could say later what was measured:
- * with changes that aren't committed, or without git.
+ * The commit that changed them last, and Node's version; `undefined` if it couldn't be told later what was measured:
+ * with uncommitted changes, or without git.
  */
 export function versionOfSources(): string | undefined {
   const git = (...args: string[]): string | undefined => {

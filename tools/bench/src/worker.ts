@@ -1,4 +1,4 @@
-/** One of the two processes of a run: `receive` or `send`, as its arguments say. */
+/** One of the two processes of a run: `receive` or `send`, according to its arguments. */
 
 import { check, Content } from "./content.ts"
 import { LIBRARIES } from "./libraries.ts"
@@ -6,7 +6,7 @@ import { LARGE_BYTES, type Link } from "./link.ts"
 import { countFromNow, cpuUs, memory, tell } from "./measure.ts"
 import type { Task } from "./run.ts"
 
-/** Messages from one look at the clock to the next. */
+/** Messages between two readings of the clock. */
 const LOOK_EVERY = 64
 const LARGE_BUFFERS = 16
 
@@ -18,7 +18,10 @@ const library = await LIBRARIES[job.library]!().catch(({ message }: Error) => {
   return new Promise<never>(() => {})
 })
 const linkOptions = { messageBytes: job.bytes, datagramBytes: job.datagramBytes, own: job.own, other: job.other }
-/** One clock for both processes: the system's monotonic one, which `performance.now` counts from the start of each. */
+/**
+ * One clock for both processes, the system's monotonic clock: `performance.now` counts it from the start of each
+ * process.
+ */
 const originMs = findOriginMs()
 const nowMs = (): number => originMs + performance.now()
 
@@ -26,7 +29,7 @@ if (role === "receive")
   tell({ port: await library.listen(linkOptions, receive), settings: library.settings(linkOptions) })
 else await send(await library.connect(linkOptions, job.port!))
 
-/** Of many readings that between which the least time went by: one alone may be off by as much as what is measured. */
+/** Of many readings, the one that took the least time: a single reading may be off by as much as the measured times. */
 function findOriginMs(): number {
   let [originNs, leastNs] = [0n, 1n << 62n]
   for (let i = 0; i < 1_000; i++) {
@@ -86,7 +89,7 @@ function flatOut(link: Link): void {
   let number = 0
   countFromNow(job, () => number)
   const write = (): void => {
-    // A turn now and then, so that timers run beside a library that always has room.
+    // Ends the turn now and then, so that timers run even with a library that always has room.
     for (let i = 0; i < 100_000; i++) if (!link.send(contents[number % contents.length]!.number(number++))) return
     setImmediate(write)
   }
@@ -122,7 +125,10 @@ async function pingPong(link: Link): Promise<void> {
   tell({ count: job.rounds, ms: 0, cpuUs: 0, ...memory(), ...percentiles([...tripsUs], 1) })
 }
 
-/** Messages at their times, however long the ones before took; what is late counts from when it was due. */
+/**
+ * Sends messages at their times, however long earlier ones took. The latency of a late message counts from when it was
+ * due.
+ */
 function openLoop(link: Link): void {
   const content = new Content(job.bytes)
   const intervalMs = 1_000 / job.perSecond

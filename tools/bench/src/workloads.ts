@@ -1,6 +1,6 @@
 import type { Job } from "./run.ts"
 
-/** What is measured in turn and compared: libraries by their names, or one library in several ways. */
+/** What is measured in turn and compared: libraries by name, or one library in several ways. */
 export interface Row {
   readonly name: string
   readonly job: Pick<
@@ -14,15 +14,15 @@ export interface Workload {
   readonly name: string
   readonly title: string
   readonly rows: readonly Row[]
-  /** Where the two processes are pinned. */
+  /** The CPUs that the two processes are pinned to. */
   readonly cpus?: readonly [number, number]
 }
 
 const ALL = ["x", "tcp", "tcp-naive", "tls", "ws", "zeromq", "udx", "kcp"]
-/** Without those that need a write for each message: here it is the same. */
+/** Without the rows that write each message by itself: for large messages that makes no difference. */
 const LARGE = ["x", "tcp", "tls", "ws", "zeromq", "udx", "kcp"]
 
-/** Profiles beside each other, and beside what else encrypts. */
+/** The profiles, compared with each other and with another library that encrypts. */
 const PROTECTED = ["x", "x-mac", "x-aead", "tls"]
 const UNAIDED = ["x-dgram", "x-dgram-mac", "x-dgram-aead", "tls"]
 
@@ -132,7 +132,7 @@ export interface Goal {
   readonly of?: string
   readonly against: string
   readonly measure: "perSecond" | "p50Us" | "p99Us" | "cpuUs" | "firstCpuUs"
-  /** At least for a rate, at most for a time. */
+  /** The minimum for a rate, the maximum for a time. */
   readonly ratio: number
 }
 
@@ -153,7 +153,7 @@ export const GOALS: readonly Goal[] = [
   { workload: "W6-1-2", of: "x-fixed", against: "tcp-bbr", measure: "perSecond", ratio: 1.5 },
   { workload: "W6-1-5", of: "x-fixed", against: "tcp-cubic", measure: "p99Us", ratio: 1 / 200 },
   { workload: "W6-1-5", of: "x-fixed", against: "kcp", measure: "p99Us", ratio: 1 },
-  // The hub's alone: those around it stand for as many machines.
+  // Only the hub's CPU: the endpoints around it stand for as many machines.
   { workload: "W7-in", of: "1000 x 1", against: "1 x 1", measure: "firstCpuUs", ratio: 1.5 },
   { workload: "W7-out", of: "1000 x 1", against: "1 x 1", measure: "firstCpuUs", ratio: 1.5 },
   { workload: "W7-streams", of: "1 x 10000", against: "1 x 1", measure: "cpuUs", ratio: 1.5 },

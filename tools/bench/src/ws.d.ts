@@ -7,7 +7,7 @@ declare module "ws" {
   }
   export class WebSocket extends EventEmitter {
     constructor(address: string, options?: WebSocketOptions)
-    /** Bytes that were sent and not given to the system. */
+    /** Bytes sent but not yet given to the system. */
     readonly bufferedAmount: number
     send(bytes: Uint8Array, written?: () => void): void
   }

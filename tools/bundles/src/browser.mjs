@@ -1,4 +1,4 @@
-// Encrypted echo on the simulated network, in whatever runtime; and what is said where there is no UDP.
+// Encrypted echo on the simulated network, in any runtime; and the error where there is no UDP.
 import { Endpoint } from "@x/endpoint"
 import { createNetwork, PRESETS } from "@x/transport/simulated"
 

@@ -1,4 +1,4 @@
-// Echo over loopback; says what came back and what the transport can do.
+// Echo over loopback; prints what came back and what the transport can do.
 import { Endpoint } from "@x/endpoint"
 
 async function main() {

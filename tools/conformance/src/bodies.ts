@@ -1,4 +1,5 @@
-// §3: the body of each kind. First that the fields of fixed width fit (O13), then the values in the order of the table.
+// §3: the body of each kind. Checks first that the fields of fixed width fit (O13), then the values in the order of the
+// table.
 import type { Accept, Address, Delivery, Join, Limits, Packet } from "./datagram.ts"
 import type { Kind } from "./kinds.ts"
 import { isNumber } from "./numbers.ts"
@@ -7,8 +8,8 @@ import { checkCount, checkDisjoint, decodeGone, decodeRanges, GONE_RANGE_BYTES, 
 import { hex, isZero, type Reader, refuse } from "./reader.ts"
 
 /**
- * `datagramBytes` is the length of the datagram, tag included, which the padding of some kinds fills; `hasKeys`: it is
- * of a profile with keys.
+ * `datagramBytes` is the length of the datagram, tag included, which the padding of some kinds fills; `hasKeys`: its
+ * profile has keys.
  */
 export function decodeBody(kind: Kind, option: number, body: Reader, datagramBytes: number, hasKeys: boolean): Packet {
   const statusWanted = option === 1
@@ -104,7 +105,7 @@ export function decodeBody(kind: Kind, option: number, body: Reader, datagramByt
       if ((state & 8) !== 0 && ((state & 4) === 0 || missingCount === 0)) refuse("value")
       checkCount(receivedCount)
       checkCount(missingCount)
-      // Both lists are one field of the table: it fits whole before its values are looked at.
+      // Both lists are one field of the table: all of it must fit before its values are checked.
       body.need((receivedCount + missingCount) * RANGE_BYTES, "truncated")
       const received = decodeRanges(body, receivedCount, cumulative, 1)
       const missing = decodeRanges(body, missingCount, cumulative, 0)
@@ -161,7 +162,7 @@ export function decodeBody(kind: Kind, option: number, body: Reader, datagramByt
       const size = body.u16()
       const padding = body.rest()
       if (!isZero(padding)) refuse("padding")
-      // With W it fills the datagram to `size`, the answer has none.
+      // With W padding fills the datagram to `size`; the answer has no padding.
       if (statusWanted && datagramBytes !== size) refuse("padding")
       if (!statusWanted && padding.length !== 0) refuse("padding")
       return { kind: "mtu-probe", statusWanted, probe, size, paddingBytes: padding.length }
@@ -208,7 +209,7 @@ export function decodeBody(kind: Kind, option: number, body: Reader, datagramByt
 }
 
 function decodeJoin(body: Reader, option: number, hasKeys: boolean): Join {
-  // The length of the exchange stands behind a field of variable length: its turn is when it comes.
+  // The length of the exchange comes after a field of variable length, so it is checked later.
   body.need(addressBytes(option) + 1 + 1 + 4 + 8 + 8 + 8 + 20 + 4 + 4 + 1, "truncated")
   const address = decodeAddress(body, option)
   const versionMin = body.u8()
@@ -223,7 +224,7 @@ function decodeJoin(body: Reader, option: number, hasKeys: boolean): Join {
   const order = body.u32()
   const tokenLength = body.u8()
   if (tokenLength > 64) refuse("value")
-  // §6: a session is zero only in a first join, and §7: that one has no token.
+  // §6: a session is zero only in a first join, and §7: a first join has no token.
   if (isZero(session) && tokenLength > 0) refuse("value")
   body.need(tokenLength, "truncated")
   const token = hex(body.bytes(tokenLength))
@@ -253,7 +254,7 @@ function decodeAccept(body: Reader, option: number, hasKeys: boolean): Accept {
   const slot = decodeSlot(body)
   const unique = decodeUnique(body)
   const session = body.bytes(8)
-  // §6: never zero but in a first join.
+  // §6: zero only in a first join.
   if (isZero(session)) refuse("value")
   const limits = decodeLimits(body)
   const features = body.u32()
@@ -272,7 +273,7 @@ function decodeAccept(body: Reader, option: number, hasKeys: boolean): Accept {
   }
 }
 
-/** §8: ids are counted up from 1. */
+/** §8: ids count up from 1. */
 function decodeStream(body: Reader): number {
   const stream = body.u32()
   if (stream < 1) refuse("value")
@@ -285,7 +286,7 @@ function decodeNumber(body: Reader): number {
   return number
 }
 
-/** A slot in a body is one that its sender has given: 0 is none (§2). */
+/** A slot in a body is a slot that its sender has allocated: 0 isn't one (§2). */
 function decodeSlot(body: Reader): number {
   const slot = body.u32()
   if (slot === 0) refuse("value")
@@ -309,7 +310,7 @@ function decodeDelivery(body: Reader, kind: Kind): Delivery {
   const reserved = byte >> 6
   if (mode === undefined || form === undefined || reserved !== 0) refuse("delivery")
 
-  // Mode 0 goes with fire-and-forget and open only, and fire-and-forget has no other.
+  // Mode 0 is only for fire-and-forget and open, and fire-and-forget allows no other mode.
   if (mode === "fire-and-forget" && kind.name !== "fire-and-forget" && kind.name !== "open") refuse("delivery")
   if (mode !== "fire-and-forget" && kind.name === "fire-and-forget") refuse("delivery")
   // open and sync have form 0; abandoned is for sequenced and part.
@@ -346,7 +347,7 @@ function decodeLimits(body: Reader): Limits {
   return { datagramBytes, inFlight, spread, streams, messageBytes, statusDelayMs }
 }
 
-/** Length u16 and bytes. §3: empty, or the one length that it has, where there are keys. */
+/** Length u16 and bytes. §3: empty or, where there are keys, of its one length. */
 function decodeExchange(body: Reader, bytes: number, hasKeys: boolean): string {
   body.need(2, "truncated")
   const length = body.u16()
@@ -365,7 +366,7 @@ function decodeText(body: Reader): string {
   const bytes = body.rest()
   if (bytes.length > 256) refuse("value")
   try {
-    // Keeps a byte order mark, so that the text has as many characters as were sent.
+    // Keeps a byte order mark, so that the text has the characters that were sent.
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
     return refuse("value")

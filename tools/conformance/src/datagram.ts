@@ -1,5 +1,5 @@
-// What a decoded datagram is, as plain data: byte strings in hex, numbers as numbers, edges absolute. The golden
-// vectors have the same form.
+// A decoded datagram as plain data: byte strings in hex, numbers as numbers, edges absolute. The golden vectors have
+// the same form.
 
 export interface Datagram {
   prefix: Prefix
@@ -13,7 +13,7 @@ export interface Prefix {
   handshake: boolean
   slot: number
   counter: number
-  /** In `mac` and `aead`. */
+  /** Only in `mac` and `aead`. */
   epoch?: number
 }
 
@@ -91,8 +91,8 @@ export interface Message {
 }
 
 /**
- * Holds the fields that the piece's form has: `type` in a first one, `offset` in a middle one, nothing but `message` in
- * an abandoned one.
+ * Has the fields of the piece's form: `type` in a first one, `offset` in a middle one, only `message` in an abandoned
+ * one.
  */
 export interface Piece {
   type?: number

@@ -1,5 +1,5 @@
 // A decoder of the whole format, written from PROTOCOL.md alone and importing nothing from the packages. It is slow and
-// obvious, so that it can be read beside the document; where orders of checks could differ it takes the one of §11.
+// obvious, so that it can be read beside the document; where the order of checks could differ, it follows §11.
 import { decodeBody } from "./bodies.ts"
 import { crc32c } from "./crc32c.ts"
 import type { Datagram, DropReason, Packet, Prefix } from "./datagram.ts"
@@ -9,8 +9,8 @@ import { Reader, Refused, refuse } from "./reader.ts"
 
 export interface Context {
   /**
-   * §2: 0 is `none`, 1 `checksum`, 2 `mac`, 3 `aead`. In the last two datagrams are decoded as they are once they were
-   * opened (§9): packets in clear, without the public key of a handshake, and 16 bytes where the tag was.
+   * §2: 0 is `none`, 1 `checksum`, 2 `mac`, 3 `aead`. In the last two, datagrams are decoded as they are once opened
+   * (§9): packets in clear, without the public key of a handshake, and 16 bytes in place of the tag.
    */
   profile: 0 | 1 | 2 | 3
   /** The longest datagram that we announced, in bytes. */
@@ -20,8 +20,8 @@ export interface Context {
 }
 
 /**
- * Decodes a datagram, or tells the first obligation of §11 that it breaks. O6 to O8 and those after O21 need state and
- * are left out.
+ * Decodes a datagram, or returns the first obligation of §11 that it breaks. O6 to O8 and those after O21 need state
+ * and are left out.
  */
 export function decodeDatagram(bytes: Uint8Array, context: Context): Datagram | { drop: DropReason } {
   try {
@@ -42,7 +42,7 @@ function decode(bytes: Uint8Array, context: Context): Datagram {
   const prefixBytes = PREFIX_BYTES[context.profile]
   const tagBytes = TAG_BYTES[context.profile]
 
-  // O1, with the tag of our own profile: that of the datagram is not looked at before O4.
+  // O1, with the tag of our own profile: the datagram's profile isn't checked before O4.
   if (bytes.length < prefixBytes + FLAG_BYTES + tagBytes) refuse("too-short")
   // O2
   if (bytes.length > context.datagramBytesMax) refuse("too-long")
@@ -59,7 +59,7 @@ function decode(bytes: Uint8Array, context: Context): Datagram {
     if (tag !== crc32c(covered)) refuse("tag")
   }
 
-  // O18 for the counter of the datagram. Whether it may be 0 is for the kind to say.
+  // O18 for the counter of the datagram. Whether it may be 0 depends on the kind.
   if (!isNumber(prefix.counter)) refuse("number")
 
   return { prefix, packets: decodePackets(bytes.subarray(prefixBytes, packetsEnd), prefix, bytes.length) }
@@ -86,7 +86,7 @@ function decodePrefix(reader: Reader, context: Context): Prefix {
   return { version, profile: PROFILES[context.profile], handshake, slot, counter, ...epoch }
 }
 
-/** §3: packet after packet, each judged whole before the next one is looked at. */
+/** §3: packet after packet; each is checked completely before the next one. */
 function decodePackets(bytes: Uint8Array, prefix: Prefix, datagramBytes: number): Packet[] {
   const reader = new Reader(bytes)
   const packets: Packet[] = []
@@ -106,7 +106,7 @@ function decodePackets(bytes: Uint8Array, prefix: Prefix, datagramBytes: number)
     if (kind.option === "W" && option > 1) refuse("option")
     if (kind.option === "A" && option === 3) refuse("option")
 
-    // O12. A length field that isn't whole goes past the datagram, too.
+    // O12. An incomplete length field also extends beyond the datagram.
     let length = reader.left
     if (hasLength) {
       reader.need(2, "length")
@@ -130,17 +130,17 @@ function decodePackets(bytes: Uint8Array, prefix: Prefix, datagramBytes: number)
   }
 }
 
-/** O15, and with it what the prefix holds with one kind and not with another. */
+/** O15, and the prefix fields that depend on the kind. */
 function checkClass(kind: Kind, firstKind: Kind, hasCompany: boolean, prefix: Prefix): void {
   if (classOf(kind) !== classOf(firstKind)) refuse("class")
   if (kind.alone && hasCompany) refuse("class")
-  // §2, H: only packets of the class handshake are in it, and they are nowhere else (§7).
+  // §2, H: such a datagram has only packets of the class handshake, and no other datagram has any (§7).
   if (prefix.handshake !== (classOf(kind) === "handshake")) refuse("class")
-  // §2, slot: 0 in join, hint and loose, whose receiver has given none; only in these.
+  // §2, slot: 0 in join, hint and loose, whose receiver has allocated none; and only in these.
   const slotless = kind.name === "join" || kind.name === "hint" || kind.name === "loose"
   if (slotless !== (prefix.slot === 0)) refuse("class")
 
-  // §2, counter: hint and loose hold 0. In an association it starts at 1, and so do the attempts of a join, which its
+  // §2, counter: 0 in hint and loose. In an association it starts at 1, and so do the attempts of a join, which the
   // answers copy.
   const counterless = kind.name === "hint" || kind.name === "loose"
   if (counterless !== (prefix.counter === 0)) refuse("value")

@@ -24,7 +24,7 @@ export interface Kind {
     | "hint"
     | "loose"
   option: "none" | "W" | "A"
-  /** Has to be the only packet of its datagram. */
+  /** It must be the only packet of its datagram. */
   alone: boolean
 }
 

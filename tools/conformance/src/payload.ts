@@ -1,4 +1,4 @@
-// §4. What is wrong with the cut of a payload is O21, whichever field shows it.
+// §4. Any error in how a payload is divided is O21, whichever field shows it.
 import type { Delivery, Message, Payload } from "./datagram.ts"
 import { isNumber } from "./numbers.ts"
 import { hex, Reader, refuse } from "./reader.ts"
@@ -31,7 +31,7 @@ export function decodePayload(bytes: Uint8Array, form: Delivery["form"]): Payloa
       const offset = reader.u32()
       const piece = reader.rest()
       if (piece.length < 1) refuse("payload")
-      // It touches neither end.
+      // A middle piece touches neither end.
       if (offset === 0) refuse("payload")
       if (offset + piece.length >= total) refuse("payload")
       return { piece: { message, total, offset, bytes: hex(piece) } }

@@ -12,8 +12,8 @@ export function checkCount(count: number): void {
 }
 
 /**
- * A list of a status. `firstSkipMin` is 1 for received and 0 for missing; later ranges would not be maximal without a
- * skip.
+ * A list of a status. `firstSkipMin` is 1 for received and 0 for missing; without a skip later ranges wouldn't be
+ * maximal.
  */
 export function decodeRanges(body: Reader, count: number, cumulative: number, firstSkipMin: number): Range[] {
   const ranges: Range[] = []
@@ -54,7 +54,7 @@ export function decodeGone(body: Reader, count: number, low: number, high: numbe
     if (to > high) refuse("ranges")
     const begun = body.u48()
     if (!isNumber(begun)) refuse("number")
-    // It never falls.
+    // The count never falls.
     if (begun < begunBefore) refuse("ranges")
     ranges.push({ from, to, begun })
     edge = to

@@ -1,6 +1,6 @@
 import type { DropReason } from "./datagram.ts"
 
-/** Ends the decoding of a datagram. Never leaves `decodeDatagram`. */
+/** Thrown to end the decoding of a datagram; `decodeDatagram` always catches it. */
 export class Refused extends Error {
   readonly reason: DropReason
 
@@ -29,7 +29,7 @@ export class Reader {
     return this.#bytes.length - this.#at
   }
 
-  /** O13, or O21 where the fields are those of a payload. */
+  /** O13, or O21 for the fields of a payload. */
   need(count: number, reason: DropReason): void {
     if (this.left < count) refuse(reason)
   }

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from "node:util"
 import type { Datagram, DropReason, Prefix } from "./datagram.ts"
 import { type Context, decodeDatagram } from "./decode.ts"
 
-/** `decoded` is the plain form of the datagram, `drop` the reason why it is refused: a vector has one of the two. */
+/** A vector has either `decoded`, the plain form of the datagram, or `drop`, the reason why it is refused. */
 export type Vector = VectorInput & ({ decoded: Datagram } | { drop: DropReason })
 
 interface VectorInput {

@@ -41,7 +41,7 @@ test(
 function compare({ bytes, context }: Sample, what: string): void {
   const decoder = decodeDatagram(bytes, context)
   const wire = decodeWithWire(bytes, context)
-  // `expect` is slow, and a message of each datagram slower.
+  // `expect` is slow, and a message for each datagram is slower still.
   if (!isDeepStrictEqual(wire, decoder))
     expect(wire, `${what}: profile ${context.profile}, ${toHex(bytes)}`).toEqual(decoder)
 }

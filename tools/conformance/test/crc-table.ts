@@ -1,4 +1,6 @@
-/** The other way to reckon the decoder's checksum, a table instead of bits: a mistake in one of the two shows. */
+/**
+ * Another way to compute the decoder's checksum, by a table instead of bit by bit: a mistake in one of the two shows.
+ */
 const TABLE = Array.from({ length: 256 }, (_, index) => {
   let value = index
   for (let bit = 0; bit < 8; bit++) value = value % 2 === 1 ? ((value >>> 1) ^ 0x82f63b78) >>> 0 : value >>> 1

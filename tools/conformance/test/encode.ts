@@ -1,5 +1,5 @@
 // An encoder written from PROTOCOL.md: the counterpart of the decoder, sharing nothing with it but the plain form. It
-// writes what it is told, valid or not.
+// writes any input, valid or not.
 import { crc32 } from "./crc-table.ts"
 import type {
   Address,
@@ -67,7 +67,7 @@ export function prefixBytes(prefix: RawPrefix): Bytes {
   return [first, ...u32(prefix.slot), ...u48(prefix.counter), ...(prefix.epoch === undefined ? [] : u8(prefix.epoch))]
 }
 
-/** Packets one behind the other, each but the last with L and its length. */
+/** Packets one after the other, each but the last with L and its length. */
 export function packetBytes(packets: RawPacket[]): Bytes {
   return packets.flatMap((packet, index) => {
     const flags = packet.option * 32 + packet.kind
@@ -77,7 +77,10 @@ export function packetBytes(packets: RawPacket[]): Bytes {
   })
 }
 
-/** Adds the tag, which is right for what stands before it; with keys it was looked at before, and its bytes are any. */
+/**
+ * Adds the right tag for the bytes before it. With keys the tag has already been checked, and its bytes may be
+ * anything.
+ */
 export function withTag(untagged: Bytes | Uint8Array, framing: Framing): Uint8Array {
   if (framing.tagBytes !== 4) return Uint8Array.from([...untagged, ...zeros(framing.tagBytes)])
   return Uint8Array.from([...untagged, ...u32(crc32([...framing.pseudoHeader, ...untagged]))])
@@ -85,7 +88,7 @@ export function withTag(untagged: Bytes | Uint8Array, framing: Framing): Uint8Ar
 
 export const PROFILES = ["none", "checksum", "mac", "aead"] as const
 
-/** `paddingBytes` is for join and accept, whose padding the plain form doesn't tell. */
+/** `paddingBytes` is for join and accept: the plain form doesn't include their padding. */
 export function encodeDatagram(datagram: Datagram, framing: Framing, paddingBytes = 0): Uint8Array {
   const { version, profile, handshake, slot, counter, epoch } = datagram.prefix
   const prefix = prefixBytes({

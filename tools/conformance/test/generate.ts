@@ -1,4 +1,4 @@
-// Valid datagrams of every kind, from a seed, with a liking for the edges of each field.
+// Valid datagrams of every kind, from a seed, with a preference for the edges of each field.
 import type { Context } from "../src/decode.ts"
 import type {
   Accept,
@@ -22,7 +22,7 @@ export const NUMBER_MAX: number = 2 ** 48 - 2 ** 20 - 1
 /** §9: the messages of the exchange between static keys. */
 export const EXCHANGE_BYTES = { join: 96, accept: 48 } as const
 export const U32_MAX: number = 2 ** 32 - 1
-/** As many as UDP over v4 carries. */
+/** The most that UDP over v4 carries. */
 export const DATAGRAM_BYTES_MAX = 65_507
 
 export interface Sample {
@@ -38,7 +38,7 @@ export type KindName = Packet["kind"]
 
 export const DATA: KindName[] = ["sequenced", "fire-and-forget"]
 /**
- * Those that can stand anywhere in a datagram. A heartbeat has no body, and a length of 0 is refused: it can only be
+ * Kinds that can be anywhere in a datagram. A heartbeat has no body, and a length of 0 is refused, so it can only be
  * the last.
  */
 export const CONTROL: KindName[] = [
@@ -65,7 +65,7 @@ export function generateContext(random: Random): Context {
   }
 }
 
-/** A valid datagram. With a kind given, that is the kind of one of its packets. */
+/** A valid datagram. If a kind is given, one of its packets has that kind. */
 export function generateValid(random: Random, kind: KindName = random.pick(EVERY_KIND)): ValidSample {
   for (;;) {
     const sample = generateAny(random, kind)
@@ -84,7 +84,7 @@ function generateAny(random: Random, kind: KindName): ValidSample {
       packet.exchange = toHex(random.bytes(EXCHANGE_BYTES[packet.kind]))
   const bytes = encodeDatagram(datagram, framing, random.pick([0, 0, 1, random.between(0, 1200)]))
 
-  // A probe tells the size that it makes its datagram.
+  // A probe states the size to which it pads its datagram.
   const [first] = datagram.packets
   if (first?.kind === "mtu-probe" && first.statusWanted) {
     first.size = bytes.length
@@ -108,7 +108,7 @@ export function framingOf(context: Context): Framing {
   return { tagBytes: ([0, 4, 16, 16] as const)[context.profile], pseudoHeader: context.pseudoHeader }
 }
 
-/** A packet of the kind and others of its class around it, where it may have company. */
+/** A packet of the kind, with others of its class around it if the kind allows that. */
 function company(random: Random, kind: KindName): Packet[] {
   const packet = generatePacket(random, kind)
   if (ALONE.includes(kind) || HANDSHAKE.includes(kind)) return [packet]
@@ -121,7 +121,7 @@ function company(random: Random, kind: KindName): Packet[] {
   return packets
 }
 
-/** A packet that may stand before one of the kind. */
+/** A packet that may precede one of the kind. */
 export function generateNeighbour(random: Random, kind: KindName): Packet {
   return generatePacket(random, random.pick(DATA.includes(kind) ? DATA : CONTROL))
 }
@@ -283,7 +283,7 @@ function status(random: Random): Packet {
   const bound = cumulative + 65_536
   const counts = [random.pick([0, 1, 2, 64, random.below(65)]), random.pick([0, 1, 2, 64, random.below(65)])]
 
-  // Runs from the edge on: each goes to one of the lists or to neither, and never to that of the run it touches.
+  // Runs from the edge on: each goes to one of the lists or to neither, but never to the list of the run it touches.
   const lists: Range[][] = [[], []]
   let edge = cumulative
   let touching = 0

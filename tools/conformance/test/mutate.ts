@@ -1,5 +1,5 @@
-// Damage of the kinds that a path and an attacker do: bits, cuts, splices. Half of it is tagged anew, so that it gets
-// past the checksum.
+// Damage as done by a path or an attacker: bits, cuts, splices. Half of the datagrams get a new tag, so that they pass
+// the checksum.
 import { type Sample, framingOf, generateValid } from "./generate.ts"
 import { withTag } from "./encode.ts"
 import type { Random } from "./random.ts"
@@ -8,7 +8,7 @@ export function mutate(random: Random, sample: Sample): Sample {
   const { tagBytes } = framingOf(sample.context)
   let untagged: Uint8Array = sample.bytes.slice(0, sample.bytes.length - tagBytes)
   for (let count = random.pick([1, 1, 1, 2, 4]); count > 0; count--) untagged = mutateOnce(random, untagged)
-  // The context stays: an endpoint has one profile, whatever comes.
+  // The context stays: an endpoint has one profile, whatever it receives.
   if (tagBytes === 4 && random.once(4))
     return { ...sample, bytes: damageTag(random, withTag(untagged, framingOf(sample.context))) }
   return { ...sample, bytes: withTag(untagged, framingOf(sample.context)) }
@@ -29,13 +29,13 @@ function mutateOnce(random: Random, bytes: Uint8Array): Uint8Array {
       ])
     }
     case 3: {
-      // Bytes set to a value that means something.
+      // Bytes set to a meaningful value.
       const changed = bytes.slice()
       if (changed.length > 0) changed[random.below(changed.length)] = random.pick([0, 1, 0x7f, 0x80, 0xff, 64, 65])
       return changed
     }
     case 4: {
-      // A byte of the first fields, where most of the decisions are.
+      // A byte of the first fields, on which most decisions depend.
       const changed = bytes.slice()
       const at = random.below(Math.min(40, changed.length))
       if (changed.length > 0) changed[at] = random.u32()

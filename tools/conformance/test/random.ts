@@ -20,7 +20,7 @@ export class Random {
     return Math.floor(((this.u32() * 2 ** 21 + (this.u32() >>> 11)) / 2 ** 53) * bound)
   }
 
-  /** A whole number in [least, most], with a liking for both ends. */
+  /** A whole number in [least, most], with a preference for both ends. */
   between(least: number, most: number): number {
     const choice = this.below(8)
     if (choice === 0) return least

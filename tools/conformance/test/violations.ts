@@ -42,8 +42,8 @@ export interface Violation {
 }
 
 /**
- * §3: where the fields stand in the bodies, without an address. `fixed` is the least length, all lengths that a field
- * tells being 0.
+ * §3: the offsets of the fields in the bodies, without an address. `fixed` is the least length, if all variable lengths
+ * are 0.
  */
 const LAYOUT: Record<KindName, { fixed: number; stream?: number; u48?: number[]; delivery?: number; trailing?: true }> =
   {
@@ -89,7 +89,7 @@ export const VIOLATIONS: Violation[] = [
   prefix("O3", "version", "another version", (random) => changedPrefix(random, { version: random.between(1, 15) })),
   prefix("O4", "profile", "another profile", (random) => {
     const { bytes, context } = generateValid(random, "loose")
-    // Not one that is too short as one of ours.
+    // But not one that our own profile would find too short.
     const padded = Uint8Array.from([...bytes, ...random.bytes(4)])
     padded[0] = (padded[0] ?? 0) ^ random.between(1, 3)
     return { bytes: padded, context: { ...context, datagramBytesMax: 65_507 } }
@@ -490,7 +490,7 @@ export const VIOLATIONS: Violation[] = [
     raw.option = 1
     const paddingBytes = random.between(0, 1000)
     const untagged = 12 + 6 + paddingBytes
-    // Neither of the two sizes that it can have, with and without tag.
+    // Neither of the two possible sizes, with and without tag.
     const size = random.pick([untagged - 1, untagged + 1, untagged + 3, untagged + 5, 0, 65_535])
     raw.body.splice(4, raw.body.length, ...u16(size), ...zeros(paddingBytes))
   }),
@@ -563,7 +563,7 @@ function prefix(
   return { obligation, drop, name, make }
 }
 
-/** A violation inside a packet, which stands behind valid ones and in front of others as it may. */
+/** A violation inside a packet, with valid packets before and after it where allowed. */
 function broken(
   obligation: Violation["obligation"],
   drop: DropReason,
@@ -580,7 +580,7 @@ function broken(
   return { obligation, drop, name: `${name} (${kinds.length > 4 ? `${kinds.length} kinds` : kinds.join(", ")})`, make }
 }
 
-/** A violation of the frame around a packet that is valid and the last. */
+/** A violation in the frame of a last, valid packet. */
 function framed(name: string, frame: (raw: RawPacket, random: Random) => Bytes): Violation {
   const make = (random: Random): Sample => {
     const kind = random.pick([...DATA, ...CONTROL])
@@ -592,7 +592,7 @@ function framed(name: string, frame: (raw: RawPacket, random: Random) => Bytes):
   return { obligation: "O12", drop: "length", name, make }
 }
 
-/** A join with an exchange of the right length, of which these bytes are there. */
+/** A join whose exchange has the right length but only these bytes. */
 function exchange(
   obligation: Violation["obligation"],
   drop: DropReason,
@@ -621,7 +621,7 @@ function payload(name: string, form: number, make: (random: Random) => Bytes): V
 
 function surrounded(random: Random, kind: KindName, raw: RawPacket): RawPacket[] {
   if (ALONE.includes(kind) || HANDSHAKE.includes(kind)) return [raw]
-  // A length of 0 would be refused before what was broken is.
+  // A length of 0 would be refused before the violation is.
   const after = raw.body.length > 0 && random.once(3) ? neighbours(random, kind) : []
   return [...neighbours(random, kind), raw, ...after]
 }
@@ -650,7 +650,7 @@ function bytesOf(random: Random, kind: KindName, packets: Bytes, change: Partial
   return { bytes: withTag([...head, ...packets], framingOf(context)), context }
 }
 
-/** A valid datagram but for its prefix, where the version stands before the tag. */
+/** A datagram that is valid except for its prefix, where the version is checked before the tag. */
 function changedPrefix(random: Random, change: Partial<RawPrefix>): Sample {
   const kind = random.pick(EVERY_KIND)
   return datagram(random, kind, [encodePacket(generatePacket(random, kind))], change)
@@ -725,7 +725,7 @@ function joinHead(): Bytes {
   return [0, 0, ...u32(9), ...u48(0), 0, 1, ...u48(0), 0, 2, ...zeros(8), ...limits, ...u32(0), ...u32(0)]
 }
 
-/** §3, limits: offset from the body's start and what isn't allowed there. */
+/** §3, limits: the offset from the body's start, and a value that isn't allowed there. */
 function badLimits(at: number): [number, Bytes][] {
   return [
     [at, u16(547)],

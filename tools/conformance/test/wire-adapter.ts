@@ -1,11 +1,11 @@
-// The package under test, behind the decoder's signature: the calls that a receiver makes, in its order.
+// The package under test, with the decoder's signature: the calls of a receiver, in its order.
 import { checkPackets, checkPrefix, describeDatagram, openChecksum, pseudoHeaderSeed } from "@x/wire"
 import type { Datagram, DropReason } from "../src/datagram.ts"
 import type { Context } from "../src/decode.ts"
 
 /**
- * The plain form of a datagram, or the reason why `@x/wire` refuses it. The comparison judges whether it has the form
- * that is claimed here.
+ * The plain form of a datagram, or the reason why `@x/wire` refuses it. The comparison shows whether it really has the
+ * form claimed here.
  */
 export function decodeWithWire(
   bytes: Uint8Array,
@@ -22,7 +22,7 @@ export function decodeWithWire(
 }
 
 function checkTag(bytes: Uint8Array, profile: Context["profile"], pseudoHeader: Uint8Array): "tag" | undefined {
-  // With keys the datagram was opened before.
+  // With keys the datagram has already been opened.
   if (profile !== 1) return undefined
   const seed = pseudoHeaderSeed({
     receiverUnique: pseudoHeader.subarray(0, 8),

@@ -1,10 +1,10 @@
-// The application under test: a store of keys and values that its clients write to. It is given its endpoint and knows
-// of no network.
+// The application under test: a store of keys and values that its clients write to. It gets its endpoint from the
+// caller and knows no network.
 
 export const PUT = 1
 export const STORED = 2
 
-/** Takes what clients write, and answers each with the number of keys. */
+/** Stores what clients write, and answers each with the number of keys. */
 export function serve(endpoint) {
   const store = new Map()
   const answers = new Map()

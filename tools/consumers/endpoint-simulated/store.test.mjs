@@ -1,4 +1,4 @@
-// An application's own tests on the simulated network: minutes of bad network in a moment, and a seed that replays
+// An application's own tests on the simulated network: minutes of a bad network in a moment, and a seed that replays
 // them.
 import assert from "node:assert/strict"
 import { test } from "node:test"
@@ -12,7 +12,7 @@ async function start(seed, link) {
   const client = await network.until(Endpoint.bind({ host: network.host("client") }))
   const store = serve(server)
   const connection = await network.until(connect(client, "server:4000"))
-  // The joining side knows of it half a round trip earlier.
+  // The joining side knows of the join half a round trip earlier.
   await network.when(() => server.peers.length === 1)
   return { network, server, client, store, connection }
 }

@@ -6,7 +6,7 @@ import { test } from "node:test"
 
 const MODULES = new URL("node_modules/@x/", import.meta.url)
 const { overrides } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"))
-/** Whether the package for this platform could be packed: where there is a compiler. */
+/** Whether the package for this platform could be packed: only with a compiler. */
 const isPacked = overrides[`@x/native-${process.platform}-${process.arch}`] !== undefined
 
 test("the helper comes with the package for this platform, and without that there is none", () => {

@@ -58,7 +58,7 @@ async function bindTransport(seed, onDatagram) {
   }
 }
 
-/** An end: sends numbers on its own stream, and takes those of the other's. */
+/** One end: sends numbers on its own stream, and receives those of the other's. */
 class End {
   received = []
   #options = streamOptions()
@@ -81,7 +81,7 @@ class End {
     this.sender.open(performance.now())
   }
 
-  /** Offers what there is room for, sends what is due, and comes back when something is. */
+  /** Offers messages while there is room, sends what is due, and runs again at the next deadline. */
   pump() {
     const { sender, receiver } = this
     const now = performance.now()

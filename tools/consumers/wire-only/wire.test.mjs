@@ -1,4 +1,4 @@
-// A datagram is encoded, sealed, opened, checked and read with @x/wire alone; and a broken one is refused by name.
+// A datagram is encoded, sealed, opened, checked and read with @x/wire alone; a broken one is refused with a reason.
 import assert from "node:assert/strict"
 import { test } from "node:test"
 import {
@@ -58,7 +58,7 @@ function encode() {
   return bytes.subarray(0, writer.end + TAG_BYTES[profile])
 }
 
-/** As a receiver does it: prefix, tag, packets; only then is anything read. */
+/** Checks like a receiver: prefix, tag, packets; only then is anything read. */
 function refusal(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const reason = checkPrefix(view, 0, bytes.length, profile, 1_200)

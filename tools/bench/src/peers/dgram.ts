@@ -3,12 +3,12 @@ import type { Library, Link, MessageHandler } from "../link.ts"
 
 const WINDOW = 512
 const ACK_EVERY = 64
-/** No message is as short. */
+/** Every message is longer than this. */
 const ACK_BYTES = 4
 
 /**
- * Raw `node:dgram`, a datagram for each message, with as much flow control as keeps the receiver's buffer from running
- * over, and nothing else.
+ * Raw `node:dgram`, a datagram for each message, with just enough flow control to keep the receiver's buffer from
+ * overflowing, and nothing else.
  */
 class DatagramLink implements Link {
   readonly #socket: Socket

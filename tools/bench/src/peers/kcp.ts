@@ -6,20 +6,20 @@ import type { Library, LinkOptions } from "../link.ts"
 
 const CONVERSATION = 1
 const HEADER_BYTES = 24
-/** Of the window, which KCP counts in segments. */
+/** Bytes of the window, which KCP counts in segments. */
 const WINDOW_BYTES = 1 << 20
-/** Of the system, for the datagrams of a window. */
+/** The system's socket buffer, for the datagrams of a window. */
 const SOCKET_BYTES = 4 << 20
-/** What one `send` takes: it refuses 128 segments. */
+/** The most segments of one `send`: it refuses 128. */
 const SEND_SEGMENTS_MAX = 64
-/** The least that KCP accepts. */
+/** The shortest interval that KCP accepts. */
 const UPDATE_MS = 10
 
 const windowOf = ({ datagramBytes }: LinkOptions): number => Math.max(32, Math.round(WINDOW_BYTES / datagramBytes))
 
 /**
- * A stream of bytes: KCP fills its segments itself. What a turn wrote or acknowledges goes out at its end, the rest by
- * the clock.
+ * A stream of bytes: KCP fills its segments itself. Data written and acknowledgements made in a turn are sent at its
+ * end, the rest by the clock.
  */
 class KcpStream extends EventEmitter implements ByteStream {
   readonly #kcp: Kcp
@@ -49,7 +49,7 @@ class KcpStream extends EventEmitter implements ByteStream {
       if (taken < 0) throw new Error(`KCP didn't take a write: ${taken}`)
     }
     this.#schedule()
-    // Who was told to wait is waiting, whatever was acknowledged since.
+    // A writer that was told to wait is still waiting, whatever has been acknowledged since.
     this.#isFull ||= this.#kcp.waitsnd() >= 2 * this.#window
     return !this.#isFull
   }

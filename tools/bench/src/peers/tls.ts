@@ -5,8 +5,8 @@ import type { Library } from "../link.ts"
 const HIGH_WATER_MARK = 1_048_576
 const CIPHER = "TLS_AES_128_GCM_SHA256"
 /**
- * Both sides know it, so there is no certificate. Records are protected as they are with one; only the handshake, which
- * isn't measured, differs.
+ * Both sides know this key, so there is no certificate. Records are protected in the same way as with one; only the
+ * handshake differs, which isn't measured.
  */
 const KEY = Buffer.alloc(32, "bench")
 const OPTIONS = { minVersion: "TLSv1.3", maxVersion: "TLSv1.3", ciphers: CIPHER } as const

@@ -28,7 +28,7 @@ export function udx(): Library {
       return Promise.resolve(port)
     },
     connect(options, port) {
-      // It has no handshake: each has to know the other's port.
+      // UDX has no handshake: each side has to know the other's port.
       const { stream, join } = open(options, CONNECTOR, LISTENER, port + 1)
       join(port)
       return Promise.resolve(new FramedLink(stream, true))

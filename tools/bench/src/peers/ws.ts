@@ -4,7 +4,7 @@ import { LARGE_BYTES, type Library, type Link, type MessageHandler } from "../li
 const BUFFERED_BYTES_MAX = 1_048_576
 const OPTIONS = { perMessageDeflate: false, skipUTF8Validation: true }
 
-/** Binary messages as the library sends them, a write for each. */
+/** Binary messages as the library sends them, with one write each. */
 class WebSocketLink implements Link {
   readonly #socket: WebSocket
   #writable: () => void = () => {}
@@ -34,7 +34,7 @@ class WebSocketLink implements Link {
   }
 }
 
-/** WebSocket; the connecting side masks what it sends, as the protocol asks. */
+/** WebSocket; the connecting side masks its messages, as the protocol requires. */
 export function ws(): Library {
   return {
     settings: () => "binary messages, no deflate, a write for each message, up to 1 MiB buffered",

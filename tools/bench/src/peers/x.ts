@@ -2,14 +2,14 @@ import { Endpoint, fixed, type EndpointOptions, type OutgoingStream, type Peer }
 import { LARGE_BYTES, type Library, type Link, type LinkOptions, type MessageHandler } from "../link.ts"
 
 const TYPE = 1
-/** Messages offered and not in the window yet. */
+/** The most messages offered but not yet in the window. */
 const LARGE_UNDER_WAY = 2
 
-/** Known to both processes, and to whoever reads this. */
+/** Known to both processes, and to every reader of this file. */
 const SECRETS = ["what nobody else knows, in a bench"]
 
 export interface XOptions {
-  /** At this rate, whatever is lost; else as the default congestion control lets it. */
+  /** Sends at this rate, whatever is lost; default: as the congestion control allows. */
   readonly paceBytesPerMs?: number
   readonly protection?: "checksum" | "mac" | "aead"
 }
@@ -19,7 +19,7 @@ function endpointOptions(
   { paceBytesPerMs, protection = "checksum" }: XOptions,
 ): EndpointOptions {
   return {
-    // Some links are between network namespaces: loopback alone wouldn't do.
+    // Some links are between network namespaces, so binding to loopback alone isn't enough.
     ...(protection === "checksum" ? { protection } : { protection, secrets: SECRETS }),
     ...{ v4: own, v6: false, datagramBytes, receiveBufferBytes: 8 << 20 },
     ...{ windowBytes: 4 << 20, windowPackets: 4_096 },
@@ -38,7 +38,7 @@ class StreamLink implements Link {
   }
 
   send(bytes: Uint8Array): boolean {
-    // A large one that waits is borrowed this way, and copied the other.
+    // A large message that waits is borrowed this way; the other way would copy it.
     if (bytes.length >= LARGE_BYTES) return this.#sendLarge(bytes)
     const result = this.#stream.trySend(TYPE, bytes)
     if (result === "sent") return true

@@ -1,14 +1,14 @@
 import { Dealer } from "zeromq"
 import { LARGE_BYTES, type Library, type Link, type LinkOptions, type MessageHandler } from "../link.ts"
 
-/** Messages that wait on each side: few large ones, whose memory is the sender's until they are gone. */
+/** Messages that wait on each side: only a few large ones, since they hold the sender's memory until they are sent. */
 const highWaterMark = ({ messageBytes }: LinkOptions): number => (messageBytes >= LARGE_BYTES ? 4 : 10_000)
 
 class ZeroLink implements Link {
   readonly #socket: Dealer
   #handler: MessageHandler = () => {}
   #writable: () => void = () => {}
-  /** What found the socket full, which then takes one message at a time and throws at more. */
+  /** Messages that found the socket full: it then takes one message at a time, and throws for more. */
   readonly #waiting: Uint8Array[] = []
   #isWaiting = false
   #last: Promise<void> = Promise.resolve()
@@ -21,7 +21,7 @@ class ZeroLink implements Link {
   send(bytes: Uint8Array): boolean {
     const own = bytes.length >= LARGE_BYTES ? bytes : Buffer.from(bytes)
     try {
-      // Sent at once where there is room: awaiting each would cost a turn of the microtasks.
+      // Sent at once if there is room: awaiting each message would cost a turn of the microtasks.
       if (!this.#isWaiting) {
         this.#last = this.#socket.send(own)
         return true
