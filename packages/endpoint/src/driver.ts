@@ -5,11 +5,11 @@
  */
 
 import type { Host, ReceiveBatch, Transport, WakeUp } from "@x/transport/host"
-import type { OutgoingState } from "./streams/outgoing-streams.ts"
+import type { OutgoingState } from "./streams/outgoing-state.ts"
 import type { PeerState } from "./peer/peer-state.ts"
 import type { ProtocolEvent } from "./protocol/events.ts"
 import type { Protocol } from "./protocol/protocol.ts"
-import type { MessageSource } from "./streams/dispatch.ts"
+import type { MessageSource } from "./streams/incoming-message.ts"
 
 interface Waiter {
   readonly isDone: () => boolean

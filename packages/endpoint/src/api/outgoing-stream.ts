@@ -4,7 +4,7 @@ import { type Delivery, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@
 import { check, checkFunction, checkSize, checkType, REASON_CODE } from "../errors/check.ts"
 import { abortedError, EndpointError } from "../errors/endpoint-error.ts"
 import type { PeerState } from "../peer/peer-state.ts"
-import type { OutgoingState } from "../streams/outgoing-streams.ts"
+import type { OutgoingState } from "../streams/outgoing-state.ts"
 import { type ParkedMessage, type ParkedMessages, type ParkingLot, writeMessage } from "../streams/parking-lot.ts"
 import { Events, type Listener } from "./events.ts"
 import { isMessageType, isWriting, type MessageType, numberOf } from "./message-type.ts"

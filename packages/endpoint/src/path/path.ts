@@ -7,7 +7,7 @@
  */
 
 import type { RttEstimator } from "@x/stream"
-import type { Feedback, Limits } from "@x/wire"
+import { DATAGRAM_BYTES_BASE, type Feedback, type Limits } from "@x/wire"
 import type { DeliverySample } from "../congestion/controller.ts"
 import type { Settings } from "../settings.ts"
 import type { Association } from "./association.ts"
@@ -37,11 +37,14 @@ export class Path {
     this.gate = new SendGate(settings.congestion(this.size.datagramBytesMax), this.size, timerMs)
   }
 
-  /** The path doesn't carry datagrams of this size. `false`: larger ones than it does aren't sent anyway. */
-  limit(datagramBytes: number): boolean {
-    if (!this.size.limit(datagramBytes)) return false
-    this.gate.controller.onDatagramBytes?.(this.size.datagramBytesMax)
-    return true
+  /** The path doesn't carry datagrams of this size. */
+  limit(datagramBytes: number): void {
+    if (this.size.limit(datagramBytes)) this.gate.controller.onDatagramBytes?.(this.size.datagramBytesMax)
+  }
+
+  /** A datagram of this size came through as the peer joined: a join without its padding shows that more doesn't. */
+  show(datagramBytes: number): void {
+    if (datagramBytes < DATAGRAM_BYTES_BASE) this.limit(DATAGRAM_BYTES_BASE)
   }
 
   /** Takes in what the peer tells of our datagrams; `false`: nothing new of the association in use. */

@@ -5,60 +5,37 @@
  * @module
  */
 
-import type { AssemblyBudget } from "@x/fragment"
-import { GRANULARITY_MS, type PacketPool, RepeatPace, RttEstimator, type StreamOptions, streamOptions } from "@x/stream"
+import { GRANULARITY_MS, RepeatPace, RttEstimator, type StreamOptions } from "@x/stream"
 import type { Address, Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
-import { type Settings, spreadOf } from "../settings.ts"
+import { spreadOf } from "../settings.ts"
 import type { Association } from "../path/association.ts"
 import { type ControlWriter, metadataBytesMax } from "../datagram/control-writer.ts"
 import type { Due } from "../schedule/due-queue.ts"
-import { IncomingStreams } from "../streams/incoming-streams.ts"
+import { type IncomingContext, IncomingStreams } from "../streams/incoming-streams.ts"
 import type { EventSink, StreamEvent } from "../streams/stream-events.ts"
-import type { Dispatch } from "../streams/dispatch.ts"
-import type { Outbox } from "../datagram/outbox.ts"
 import { Path } from "../path/path.ts"
 import type { Session } from "../path/session.ts"
-import type { Quota } from "../schedule/quota.ts"
-import type { Scratch } from "../datagram/scratch.ts"
 import type { Share } from "../schedule/shares.ts"
-import { type OutgoingState, OutgoingStreams } from "../streams/outgoing-streams.ts"
+import type { OutgoingState } from "../streams/outgoing-state.ts"
+import { type OutgoingContext, OutgoingStreams } from "../streams/outgoing-streams.ts"
+import { ConnectionControl } from "./connection-control.ts"
 import { FeedbackOwed } from "./feedback-owed.ts"
 import { Goodbye } from "./goodbye.ts"
 import { Liveness, type LivenessState } from "./liveness.ts"
 import { type Ping, Pings } from "./pings.ts"
+import { PathAnswers } from "./path-answers.ts"
 import { Retiring } from "./retiring.ts"
+import { StreamSettings } from "./stream-settings.ts"
 import { type Timer, Timers } from "./timers.ts"
 
-/** Room before a payload for prefix and header, on a word. */
-export const HEAD_ROOM_BYTES = 24
-
-/** Challenges of a path that are answered at once: many are an attack. */
-const PATH_RESPONSES_MAX = 4
-
-/** The process's share in what a peer needs. */
-export interface PeerContext {
-  readonly settings: Settings
+/** The process's share in what a peer needs, beside what its streams do. */
+export interface PeerContext extends OutgoingContext, IncomingContext<PeerState> {
   readonly transport: Transport
-  readonly outbox: Outbox
-  readonly pool: PacketPool
-  readonly budget: AssemblyBudget
   readonly events: EventSink<PeerEvent | StreamEvent<PeerState>>
-  readonly dispatch: Dispatch
-  /** Memory of packets that were written and aren't acknowledged. */
-  readonly sendPool: PacketPool
-  /** The transport's number for the piece of memory that a slot of it lies in. */
-  slabOf(slot: number): number
-  /** What all peers share of what is limited for the process. */
-  readonly quota: Quota
   readonly control: ControlWriter
-  readonly scratch: Scratch
   /** The peer has left, or we have: nothing that is under way may bring it back. */
   forsake(peer: PeerState, nowMs: number): void
-  /** Counts a packet that was dropped. */
-  drop(reason: wire.PacketDropReason): void
-  /** The peer has something to send now. */
-  wake(peer: PeerState): void
   /** The application waits for something of the peer until then, and for nothing sooner. */
   hasten(peer: PeerState, deadlineMs: number): void
 }
@@ -80,6 +57,8 @@ export class PeerState implements Due {
   /** The one session that all its associations are of. */
   readonly session: Session
   readonly rtt: RttEstimator = new RttEstimator()
+  /** The way to it: another one may take its place. */
+  path: Path
   /** How often its streams say things again that it doesn't answer. */
   readonly pace: RepeatPace
   /** Its streams in both directions, among those of all peers. */
@@ -106,17 +85,17 @@ export class PeerState implements Due {
   readonly #feedback = new FeedbackOwed()
   readonly #retiring = new Retiring()
   readonly #timers: Timers
-  #path: Path
-  #sendOptions: StreamOptions | undefined
-  #receiveOptions: StreamOptions | undefined
-  readonly #pathResponses: Uint8Array[] = []
-  #probeAnswer: wire.MtuProbe | undefined
+  readonly #streamSettings: StreamSettings
+  readonly #pathAnswers = new PathAnswers()
+  readonly #control: ConnectionControl
 
   constructor(context: PeerContext, session: Session) {
     const nowMs = session.beganMs
     this.#context = context
     this.session = session
-    this.#path = this.#newPath()
+    const { timerMs } = context.transport.capabilities
+    this.path = new Path({ settings: context.settings, limits: session.limits, timerMs, rtt: this.rtt })
+    this.#streamSettings = new StreamSettings(context.settings, session.limits)
     this.#liveness = new Liveness(context.settings)
     this.pace = new RepeatPace(nowMs)
     this.streamShare = context.quota.streams.share()
@@ -131,16 +110,9 @@ export class PeerState implements Due {
       ...{ liveness: this.#liveness, goodbye: this.#goodbye, pings: this.#pings, feedback: this.#feedback },
       ...{ retiring: this.#retiring, outgoing: this.outgoing, incoming: this.incoming, limits: session.limits },
     })
-  }
-
-  #newPath(): Path {
-    const { settings, transport } = this.#context
-    return new Path({ settings, limits: this.limits, timerMs: transport.capabilities.timerMs, rtt: this.rtt })
-  }
-
-  /** The way to it. */
-  get path(): Path {
-    return this.#path
+    this.#control = new ConnectionControl(this, context.control, {
+      ...{ timers: this.#timers, goodbye: this.#goodbye, pings: this.#pings, pathAnswers: this.#pathAnswers },
+    })
   }
 
   get unique(): Uint8Array {
@@ -163,27 +135,27 @@ export class PeerState implements Due {
 
   /** Where datagrams go; there is one from the first accept on. */
   get association(): Association | undefined {
-    return this.#path.association
+    return this.path.association
   }
 
   /** All its associations, those that retire too. */
   get associations(): readonly Association[] {
-    const { association } = this.#path
+    const { association } = this.path
     return association === undefined ? this.#retiring.all : [association, ...this.#retiring.all]
   }
 
   /** Bytes of the largest message both ends take. */
   get messageBytesMax(): number {
-    return this.#path.size.messageBytesMax
+    return this.path.size.messageBytesMax
   }
 
   /** Bytes of a datagram to the peer. */
   get datagramBytesMax(): number {
-    return this.#path.size.datagramBytesMax
+    return this.path.size.datagramBytesMax
   }
 
   get payloadBytesMax(): number {
-    return this.#path.size.payloadBytesMax
+    return this.path.size.payloadBytesMax
   }
 
   /** Bytes of the metadata that an opening can carry. */
@@ -191,20 +163,10 @@ export class PeerState implements Due {
     return metadataBytesMax(this.#context.settings.profile, this.datagramBytesMax)
   }
 
-  /** The path doesn't carry datagrams of this size. */
-  limitPath(datagramBytes: number): void {
-    if (this.#path.limit(datagramBytes)) this.#sendOptions = undefined
-  }
-
-  /** A datagram of this size came through as the peer joined: a join without its padding shows that more doesn't. */
-  showPath(datagramBytes: number): void {
-    if (datagramBytes < wire.DATAGRAM_BYTES_BASE) this.limitPath(wire.DATAGRAM_BYTES_BASE)
-  }
-
   /** Takes an association into use; another one takes datagrams for 3 PTO more. */
   use(association: Association, nowMs: number): void {
-    const before = this.#path.association
-    this.#path.association = association
+    const before = this.path.association
+    this.path.association = association
     if (before !== undefined && before !== association) this.retire(before, nowMs)
     // Counters begin anew: what was asked on another association is asked again.
     this.#pings.restart()
@@ -223,31 +185,13 @@ export class PeerState implements Due {
 
   /** Of streams to the peer: within its limits. */
   get sendOptions(): StreamOptions {
-    this.#sendOptions ??= this.#streamOptions(Math.min(this.#context.settings.spreadPackets, this.limits.spread))
-    return this.#sendOptions
+    return this.#streamSettings.sending(this.payloadBytesMax)
   }
 
   /** Of streams from the peer: within ours. */
   get receiveOptions(): StreamOptions {
-    this.#receiveOptions ??= this.#streamOptions(this.#context.settings.spreadPackets)
-    return this.#receiveOptions
+    return this.#streamSettings.receiving(this.payloadBytesMax)
   }
-
-  #streamOptions(spreadPackets: number): StreamOptions {
-    const { settings } = this.#context
-    return streamOptions({
-      payloadBytesMax: this.payloadBytesMax,
-      headRoomBytes: HEAD_ROOM_BYTES,
-      tailRoomBytes: wire.TAG_BYTES[settings.profile]!,
-      windowPackets: Math.min(settings.windowPackets, spreadPackets),
-      windowBytes: settings.windowBytes,
-      spreadPackets,
-      statusDelayMs: settings.statusDelayMs,
-      peerStatusDelayMs: this.limits.statusDelayMs,
-    })
-  }
-
-  // Packets of the peer.
 
   /** Any genuine datagram shows that the peer lives. */
   heard(nowMs: number): void {
@@ -265,7 +209,7 @@ export class PeerState implements Due {
   handleFeedback(view: DataView, body: number, association: Association, nowMs: number): void {
     const { feedback, sample } = this.#context.scratch
     wire.readFeedback(view, body, feedback)
-    if (!this.#path.handleFeedback(feedback, association, sample, nowMs)) return
+    if (!this.path.handleFeedback(feedback, association, sample, nowMs)) return
     if (this.outgoing.hasData) this.#context.wake(this)
   }
 
@@ -285,14 +229,12 @@ export class PeerState implements Due {
   }
 
   handlePathChallenge(data: Uint8Array): void {
-    // The last few are answered.
-    if (this.#pathResponses.length >= PATH_RESPONSES_MAX) this.#pathResponses.shift()
-    this.#pathResponses.push(data)
+    this.#pathAnswers.challenged(data)
     this.#context.wake(this)
   }
 
   handleMtuProbe(probe: wire.MtuProbe): void {
-    this.#probeAnswer = probe
+    this.#pathAnswers.probed(probe)
     this.#context.wake(this)
   }
 
@@ -303,8 +245,6 @@ export class PeerState implements Due {
     if (this.liveness === "leaving") this.#goodbye.heard(3 * this.rtt.ptoMs, nowMs)
     this.#context.wake(this)
   }
-
-  // Life.
 
   /** Asks for a heartbeat's answer, which is told by `answered`. */
   ping(): Ping {
@@ -342,22 +282,14 @@ export class PeerState implements Due {
     if (!this.isAnnounced) return
     const { transport, events } = this.#context
     // Its number may be another's by the time it is told.
-    const { association } = this.#path
+    const { association } = this.path
     const address = association && transport.addressOf(association.address)
     events.push({ kind: "left", peer: this, why: { reason, text }, address })
   }
 
-  get windowBytes(): number {
-    return this.#path.gate.windowBytes
-  }
-
-  get paceBytesPerMs(): number {
-    return this.#path.gate.paceBytesPerMs
-  }
-
   /** Liveness and control packets, as far as the socket allows. */
   pollControl(nowMs: number, mayJudge: boolean): void {
-    const { association } = this.#path
+    const { association } = this.path
     if (association === undefined) return
     if (mayJudge) this.#judge(association, nowMs)
     // The peer has taken no newer key for so long that it isn't there any more, or never was.
@@ -371,7 +303,7 @@ export class PeerState implements Due {
    * go now.
    */
   pollData(quantumBytes: number, nowMs: number): boolean {
-    const { association, gate } = this.#path
+    const { association, gate } = this.path
     if (association === undefined || this.liveness !== "joined") return false
     gate.begin(association.sent, nowMs)
     this.outgoing.pollData(association, quantumBytes, nowMs)
@@ -387,13 +319,13 @@ export class PeerState implements Due {
 
   /** Whether the goodbye is over: the protocol forgets the peer. */
   isGone(nowMs: number): boolean {
-    const { association } = this.#path
+    const { association } = this.path
     if (this.liveness === "left") return true
     return this.liveness === "leaving" && association !== undefined && this.#isDue("forget", association, nowMs)
   }
 
   #isDue(timer: Timer, association: Association, nowMs: number): boolean {
-    return this.#timers.isDue(timer, this.#path, association, nowMs)
+    return this.#timers.isDue(timer, this.path, association, nowMs)
   }
 
   #judge(association: Association, nowMs: number): void {
@@ -436,70 +368,21 @@ export class PeerState implements Due {
     // Who is silent gets one datagram now and then, however many streams it has.
     if (this.liveness === "unreachable") {
       if (this.#isDue("heartbeat", association, nowMs)) this.outgoing.composeProbe(control, nowMs)
-      this.#composeConnection(association, nowMs)
+      this.#control.compose(association, nowMs)
     } else if (this.incoming.compose(control, nowMs) && this.outgoing.compose(control, nowMs)) {
-      this.#composeConnection(association, nowMs)
+      this.#control.compose(association, nowMs)
     }
     if (this.#isDue("feedback", association, nowMs) && !control.hasBegun && control.hasRoom()) control.beginDatagram()
     control.post()
     if (control.hasBegun) this.#feedback.said()
-    this.#answerProbe(association, nowMs)
-  }
-
-  /** The answer to a probe of the path's MTU has a datagram to itself. */
-  #answerProbe(association: Association, nowMs: number): void {
-    const { outbox } = this.#context
-    if (this.#probeAnswer === undefined || !outbox.makeRoom()) return
-    outbox.compose()
-    outbox.writer.finish(
-      wire.writeMtuProbe(outbox.writer.view, outbox.writer.begin(wire.KIND.mtuProbe), this.#probeAnswer),
-    )
-    outbox.post(association, false, nowMs)
-    this.#probeAnswer = undefined
-  }
-
-  #composeConnection(association: Association, nowMs: number): void {
-    const { control } = this.#context
-    while (this.#pathResponses.length > 0) {
-      if (!control.hasRoom()) return
-      const body = control.begin(wire.KIND.pathResponse, wire.PATH_CHALLENGE_BYTES)
-      control.finish(wire.writePathData(control.view, body, this.#pathResponses.shift()!))
-    }
-    if (!this.#composeGoodbye(association, nowMs)) return
-    const isWanted =
-      this.#isDue("heartbeat", association, nowMs) ||
-      this.#isDue("shut", association, nowMs) ||
-      this.#isDue("ping", association, nowMs) ||
-      this.#pings.hasUnsaid
-    if (!isWanted && !this.#pings.isEchoOwed) return
-    if (!control.hasRoom()) return
-    // Without a body it can only be the last of its datagram.
-    control.begin(wire.KIND.heartbeat | (isWanted ? wire.FLAG_WANTED : 0), 0)
-    this.#pings.sent(association.nextCounter)
-    // One that only answers asks nothing.
-    if (!isWanted) return
-    this.#path.gate.shutProbed(nowMs)
-    this.#pings.asked(nowMs, this.rtt.ptoMs + this.limits.statusDelayMs, this.pace)
-  }
-
-  /** `false`: the socket is full. */
-  #composeGoodbye(association: Association, nowMs: number): boolean {
-    const { control } = this.#context
-    const goodbye = this.#goodbye
-    const isAsking = this.#isDue("goodbye", association, nowMs)
-    if (!isAsking && !goodbye.isAnswerOwed) return true
-    if (!control.hasRoom()) return false
-    const body = control.begin(wire.KIND.goodbye | (isAsking ? wire.FLAG_WANTED : 0), 2 + wire.TEXT_BYTES_MAX)
-    control.finish(wire.writeReasonText(control.view, body, goodbye.why(isAsking)))
-    goodbye.said(isAsking, nowMs, this.rtt.ptoMs)
-    return true
+    this.#pathAnswers.postProbeAnswer(this.#context.outbox, association, nowMs)
   }
 
   /** When `poll` has something to do, after one. */
   nextTimeoutMs(): number {
-    const { association } = this.#path
+    const { association } = this.path
     if (association === undefined || this.liveness === "left") return Infinity
-    return this.#timers.nextMs(this.#path, association)
+    return this.#timers.nextMs(this.path, association)
   }
 
   /** Gives up unreliable messages without progress, and names associations that are to be forgotten. */

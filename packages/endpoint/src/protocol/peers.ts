@@ -55,7 +55,7 @@ export class Peers {
     const former = this.#formerAt(association.address, session.publicKey)
     if (known?.session === session) {
       this.#own(known, association)
-      known.showPath(carriedBytes)
+      known.path.show(carriedBytes)
       this.#choose(known, association, nowMs)
       if (former !== undefined && former !== known) this.replace(former, REASON.restarted, nowMs)
       return { peer: known, kind: "more" }
@@ -63,7 +63,7 @@ export class Peers {
     const before = known ?? former
     const peer = new PeerState(this.#parts.context, session)
     this.#own(peer, association)
-    peer.showPath(carriedBytes)
+    peer.path.show(carriedBytes)
     this.#use(peer, association, nowMs)
     this.table.set(peer)
     // A peer that is leaving was reported as left: what comes now begins anew.

@@ -18,11 +18,13 @@ import { newIdentity } from "../keys/identity.ts"
 import type { JoinCall } from "../join/join-call.ts"
 import { Joins } from "../join/joins.ts"
 import type { JoinTarget } from "../join/ours.ts"
-import { Dispatch, type IncomingMessage, type MessageSource } from "../streams/dispatch.ts"
+import { Dispatch } from "../streams/dispatch.ts"
+import type { IncomingMessage, MessageSource } from "../streams/incoming-message.ts"
 import { EventQueue, type ProtocolEvent } from "./events.ts"
 import { Outbox } from "../datagram/outbox.ts"
-import type { OutgoingState } from "../streams/outgoing-streams.ts"
-import { HEAD_ROOM_BYTES, type PeerContext, type PeerState } from "../peer/peer-state.ts"
+import type { OutgoingState } from "../streams/outgoing-state.ts"
+import type { PeerContext, PeerState } from "../peer/peer-state.ts"
+import { HEAD_ROOM_BYTES } from "../peer/stream-settings.ts"
 import { limitsOf } from "./limits.ts"
 import { PacketWalk } from "./packet-walk.ts"
 import type { PeerTable } from "./peer-table.ts"
@@ -138,7 +140,7 @@ export class Protocol implements MessageSource {
       events: this.#events,
       dispatch: this.#dispatch,
       sendPool: this.#sendPool,
-      slabOf: (slot) => slabs.of(slot),
+      slabs,
       quota: this.#quota,
       control: new ControlWriter(this.#outbox),
       scratch,
@@ -366,7 +368,7 @@ export class Protocol implements MessageSource {
   /** The system refused a datagram as too long for the path. */
   handleTooLong(address: number, bytes: number, nowMs: number): void {
     const peer = this.peers.at(address)
-    peer?.limitPath(bytes)
+    peer?.path.limit(bytes)
     peer?.outgoing.handlePathLimit(nowMs)
   }
 

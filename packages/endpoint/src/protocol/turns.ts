@@ -9,7 +9,7 @@ import type { PacketPool } from "@x/stream"
 import type { Outbox } from "../datagram/outbox.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 import { DueQueue } from "../schedule/due-queue.ts"
-import type { OutgoingState } from "../streams/outgoing-streams.ts"
+import type { OutgoingState } from "../streams/outgoing-state.ts"
 
 /** Places for peers with something to do that are kept though nobody needs them. */
 const AWAKE_KEPT = 64

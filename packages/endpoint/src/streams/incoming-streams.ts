@@ -5,23 +5,14 @@
  * @module
  */
 
-import { Assembler, AssemblyBudget } from "@x/fragment"
-import {
-  type PacketPool,
-  PoolShare,
-  ReceiveStream,
-  type RepeatPace,
-  type RttEstimator,
-  type StreamOptions,
-} from "@x/stream"
+import { ReceiveStream, type RepeatPace, type RttEstimator, type StreamOptions } from "@x/stream"
 import * as wire from "@x/wire"
 import type { ControlWriter } from "../datagram/control-writer.ts"
 import type { Scratch } from "../datagram/scratch.ts"
-import type { Quota } from "../schedule/quota.ts"
 import type { Share } from "../schedule/shares.ts"
-import type { Settings } from "../settings.ts"
 import type { Dispatch } from "./dispatch.ts"
 import { FinishedStreams } from "./finished-streams.ts"
+import { IncomingMemory, type IncomingMemoryContext } from "./incoming-memory.ts"
 import { IncomingReports } from "./incoming-reports.ts"
 import { type IncomingOwner, IncomingState } from "./incoming-state.ts"
 import type { EventSink, StreamEvent } from "./stream-events.ts"
@@ -42,14 +33,9 @@ export interface IncomingPeer {
 }
 
 /** What the streams of all peers share. */
-export interface IncomingContext<Peer> {
-  readonly settings: Settings
+export interface IncomingContext<Peer> extends IncomingMemoryContext {
   readonly scratch: Scratch
   readonly dispatch: Dispatch
-  readonly quota: Quota
-  /** Memory of packets that came before their turn, and of messages under way. */
-  readonly pool: PacketPool
-  readonly budget: AssemblyBudget
   readonly events: EventSink<StreamEvent<Peer>>
   /** Counts a packet that was dropped. */
   drop(reason: wire.PacketDropReason): void
@@ -63,8 +49,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
   lastDataMs: number
   readonly #peer: Peer
   readonly #context: IncomingContext<Peer>
-  readonly #budget: AssemblyBudget
-  readonly #pool: PoolShare
+  readonly #memory: IncomingMemory
   readonly #dispatch: Dispatch
   readonly #streams = new Map<number, IncomingState>()
   /** Streams that are over for their senders, and whose consumers aren't done. */
@@ -76,14 +61,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.#peer = peer
     this.#context = context
     this.spreadPackets = peer.spreadPackets
-    this.#budget = new AssemblyBudget(context.quota.assembly.share(), context.budget)
-    const { quota } = context
-    const slots = quota.early.share()
-    this.#pool = new PoolShare(
-      context.pool,
-      slots,
-      () => void (slots.isFull(1) ? quota.poolShares++ : quota.poolLoans++),
-    )
+    this.#memory = new IncomingMemory(context)
     this.#finished = new FinishedStreams(context.settings.streamsMax)
     this.#reports = new IncomingReports(peer)
     this.lastDataMs = nowMs
@@ -209,18 +187,10 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
       this.#context.drop("streams-full")
       return undefined
     }
-    const options = this.#peer.receiveOptions
-    const stream = new ReceiveStream({ id, mode, options, rtt: this.#peer.rtt, pool: this.#pool })
-    const { isResent: isReliable } = stream.traits
-    // Where nothing is resent, pieces may be missing: others come in their place.
-    const isOrdered = isReliable && stream.traits.isOrdered
-    const { messageBytesMax } = settings
-    const onRoom = (): void => this.#handleRoom(state)
-    const state: IncomingState = new IncomingState(
-      this,
-      stream,
-      new Assembler({ budget: this.#budget, messageBytesMax, isOrdered, isReliable, onRoom }),
-    )
+    const { rtt, receiveOptions: options } = this.#peer
+    const stream = new ReceiveStream({ id, mode, options, rtt, pool: this.#memory.slots })
+    const assembler = this.#memory.assembler(stream.traits, () => this.#handleRoom(state))
+    const state: IncomingState = new IncomingState(this, stream, assembler)
     this.#streams.set(id, state)
     this.#context.events.push({ kind: "stream-begun", peer: this.#peer, stream: state })
     return state

@@ -12,54 +12,16 @@ import type { ControlWriter } from "../datagram/control-writer.ts"
 import type { Outbox } from "../datagram/outbox.ts"
 import type { Scratch } from "../datagram/scratch.ts"
 import type { Path } from "../path/path.ts"
-import { SEQUENCED_OVERHEAD_BYTES } from "../path/path-size.ts"
-import { type Due, DueQueue } from "../schedule/due-queue.ts"
+import { DueQueue } from "../schedule/due-queue.ts"
 import type { Quota } from "../schedule/quota.ts"
 import { type Share, StreamShare } from "../schedule/shares.ts"
-
-const FIRE_AND_FORGET_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire.FIRE_AND_FORGET_HEADER_BYTES
+import { composeStream } from "./outgoing-control.ts"
+import { type OpenStream, OutgoingState } from "./outgoing-state.ts"
+import { PacketWriter } from "./packet-writer.ts"
+import { StreamTurns } from "./stream-turns.ts"
 
 /** Streams that say something again to a peer that has been silent for long: no more than fit a datagram. */
 const PROBED_STREAMS_MAX = 8
-
-export interface OpenStream {
-  readonly mode: wire.Mode
-  readonly priority: number
-  /** Share among the streams of the same priority. */
-  readonly weight: number
-  readonly metadata: Uint8Array
-  readonly lifetimeMs?: number
-  readonly resendsMax?: number
-}
-
-/** A stream towards the peer. */
-export class OutgoingState implements Due {
-  readonly stream: SendStream
-  readonly weight: number
-  /** Who tells the application of it; set by the shell. */
-  owner: unknown = undefined
-  /** Bytes it may still send before the next one has its turn. */
-  deficit = 0
-  /** Whether it is its turn; and whether it waits for one. */
-  isServed = false
-  isListed = false
-  /** Whether it may have something to send or to repeat. */
-  isSending = false
-  /** It ended because the peer did. */
-  isCutOff = false
-  /** An event says that it made progress, and nobody has taken it yet. */
-  isTold = false
-  /** When the shell wants to be asked: a message that waits for the window has waited long enough. */
-  deadlineMs: number = Infinity
-  /** When it is to be looked at again, while it has nothing to send. */
-  dueMs: number = Infinity
-  heapIndex = -1
-
-  constructor(stream: SendStream, weight: number) {
-    this.stream = stream
-    this.weight = weight
-  }
-}
 
 /** The peer that the streams lead to, as they see it: from one call to the next it may have another path. */
 export interface OutgoingPeer {
@@ -79,8 +41,8 @@ export interface OutgoingContext {
   readonly quota: Quota
   /** Memory of packets that were written and aren't acknowledged. */
   readonly sendPool: PacketPool
-  /** The transport's number for the piece of memory that a slot of it lies in. */
-  slabOf(slot: number): number
+  /** The transport's numbers for the memory that its slots lie in. */
+  readonly slabs: { of(slot: number): number }
   /** Counts a packet that was dropped. */
   drop(reason: wire.PacketDropReason): void
 }
@@ -93,12 +55,6 @@ export interface OutgoingSignals {
   hasten(deadlineMs: number): void
   /** Something of this stream was acknowledged, a deadline of it has passed, or it closed. */
   progress(state: OutgoingState): void
-}
-
-/** Streams of one priority that have something to send, in the order of their turns. */
-interface Level {
-  readonly priority: number
-  readonly ready: OutgoingState[]
 }
 
 export class OutgoingStreams {
@@ -120,9 +76,9 @@ export class OutgoingStreams {
    */
   readonly #sending: OutgoingState[] = []
   readonly #waiting = new DueQueue<OutgoingState>()
-  /** Those with data, highest priority first. */
-  readonly #levels: Level[] = []
-  #listed = 0
+  /** Those with data. */
+  readonly #turns = new StreamTurns()
+  readonly #packets: PacketWriter
   /** The earliest deadline of the shell, or one before it. */
   #deadlineMs = Infinity
   /**
@@ -137,6 +93,7 @@ export class OutgoingStreams {
     this.#context = context
     this.#signals = signals
     this.#slots = context.quota.sent.share()
+    this.#packets = new PacketWriter(context.outbox, context.scratch.packet, context.slabs)
     this.lastDataMs = nowMs
   }
 
@@ -171,17 +128,9 @@ export class OutgoingStreams {
       share,
       () => void (share.isFull(1) ? quota.sendPoolShares++ : quota.sendPoolLoans++),
     )
+    const { sendOptions: options, pace, path } = this.#peer
     const stream = new SendStream({
-      ...{
-        id: this.#nextId++,
-        mode,
-        options: this.#peer.sendOptions,
-        rtt: this.#peer.path.rtt,
-        pool,
-        priority,
-        metadata,
-      },
-      pace: this.#peer.pace,
+      ...{ id: this.#nextId++, mode, options, rtt: path.rtt, pool, priority, metadata, pace },
       ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
       ...(resendsMax === undefined ? {} : { resendsMax }),
     })
@@ -211,32 +160,12 @@ export class OutgoingStreams {
 
   /** Whether a stream has something to send now. */
   get hasData(): boolean {
-    return this.#listed > 0
+    return this.#turns.count > 0
   }
 
   /** Takes up a stream, if it has something to send: its turn comes behind those that wait already. */
   enlistOne(state: OutgoingState): void {
-    if (state.isListed || state.stream.peek() < 0) return
-    const { priority } = state.stream
-    let i = 0
-    while (i < this.#levels.length && this.#levels[i]!.priority > priority) i++
-    if (this.#levels[i]?.priority !== priority) this.#levels.splice(i, 0, { priority, ready: [] })
-    this.#levels[i]!.ready.push(state)
-    state.isListed = true
-    this.#listed++
-  }
-
-  #delist(state: OutgoingState): void {
-    if (!state.isListed) return
-    const ready = this.#levels.find(({ priority }) => priority === state.stream.priority)!.ready
-    ready.splice(ready.indexOf(state), 1)
-    this.#unlist(state)
-  }
-
-  #unlist(state: OutgoingState): void {
-    state.deficit = 0
-    state.isServed = state.isListed = false
-    this.#listed--
+    this.#turns.enlist(state)
   }
 
   handleStop(stop: wire.Stop, nowMs: number): void {
@@ -302,7 +231,7 @@ export class OutgoingStreams {
     if (state.isSending) this.#sending.splice(this.#sending.indexOf(state), 1)
     state.isSending = false
     this.#waiting.remove(state)
-    this.#delist(state)
+    this.#turns.remove(state)
     this.#peer.streamShare.give(1)
     this.#tell(state)
   }
@@ -311,7 +240,7 @@ export class OutgoingStreams {
   compose(control: ControlWriter, nowMs: number): boolean {
     for (const { stream } of this.#sending) {
       if (stream.nextTimeoutMs > nowMs) continue
-      if (!this.#composeStream(stream, control, nowMs)) return false
+      if (!composeStream(stream, control, this.#context.scratch.sync, nowMs)) return false
     }
     return true
   }
@@ -327,46 +256,13 @@ export class OutgoingStreams {
       if (stream.state === "open" && stream.isOpenAnswered && stream.isDrained) continue
       left--
       stream.handleReachable(nowMs)
-      if (!this.#composeStream(stream, control, nowMs)) return
+      if (!composeStream(stream, control, this.#context.scratch.sync, nowMs)) return
     }
-  }
-
-  #composeStream(stream: SendStream, control: ControlWriter, nowMs: number): boolean {
-    if (!control.hasRoom()) return false
-    this.#composeOpen(stream, control, nowMs)
-    if (!control.hasRoom()) return false
-    this.#composeClose(stream, control, nowMs)
-    if (!control.hasRoom()) return false
-    this.#composeSync(stream, control, nowMs)
-    return true
-  }
-
-  #composeOpen(stream: SendStream, control: ControlWriter, nowMs: number): void {
-    const open = stream.pollOpen(nowMs)
-    if (open === undefined) return
-    const body = control.begin(wire.KIND.open, wire.OPEN_HEADER_BYTES + open.metadata.length)
-    control.finish(wire.writeOpen(control.view, body, open))
-  }
-
-  #composeClose(stream: SendStream, control: ControlWriter, nowMs: number): void {
-    const end = stream.pollClose(nowMs)
-    if (end === undefined) return
-    if ("reason" in end)
-      control.finish(wire.writeReset(control.view, control.begin(wire.KIND.reset, wire.RESET_BYTES), end))
-    else control.finish(wire.writeEnd(control.view, control.begin(wire.KIND.end, wire.END_BYTES), end))
-  }
-
-  #composeSync(stream: SendStream, control: ControlWriter, nowMs: number): void {
-    const { sync } = this.#context.scratch
-    const rangesMax = Math.floor((control.bodyBytesMax - wire.SYNC_HEADER_BYTES) / wire.GONE_RANGE_BYTES)
-    if (!stream.pollSync(nowMs, sync, rangesMax)) return
-    const body = control.begin(wire.KIND.sync | wire.FLAG_WANTED, wire.syncBytes(sync))
-    control.finish(wire.writeSync(control.view, body, sync))
   }
 
   /** Takes up the streams that were touched. Before `pollData`. */
   enlist(): void {
-    for (const state of this.#sending) this.enlistOne(state)
+    for (const state of this.#sending) this.#turns.enlist(state)
   }
 
   /**
@@ -379,7 +275,7 @@ export class OutgoingStreams {
     let left = quantumBytes
     let isComposing = false
     while (left > 0) {
-      const state = this.#turn()
+      const state = this.#turns.next(size.payloadBytesMax)
       if (state === undefined) break
       const bytes = state.stream.peek()
       const isShared = bytes <= size.payloadBytesMax / 2
@@ -398,8 +294,8 @@ export class OutgoingStreams {
       // Who fills the window asks how much of it is free again. Not where what waits is given up: a message half sent
       // would be.
       if (state.stream.traits.waits && gate.isFilledBy(bytes)) this.#context.scratch.packet.wanted = true
-      if (isShared) this.#copyPacket(state.stream)
-      else gate.spend(this.#postPacket(state.stream, association, nowMs))
+      if (isShared) this.#packets.copy(state.stream)
+      else gate.spend(this.#packets.post(state.stream, association, nowMs))
       state.deficit -= cost
       left -= cost
       this.lastDataMs = nowMs
@@ -411,66 +307,12 @@ export class OutgoingStreams {
     if (this.#sent.length > 0) for (const state of this.#sent.splice(0)) this.#tell(state)
   }
 
-  /** The stream whose turn it is; who has used up its share goes behind the others. */
-  #turn(): OutgoingState | undefined {
-    for (let i = 0; this.#listed > 0 && i < this.#levels.length; i++) {
-      const { ready } = this.#levels[i]!
-      while (ready.length > 0) {
-        const state = ready[0]!
-        if (state.stream.peek() < 0) {
-          ready.shift()
-          this.#unlist(state)
-          continue
-        }
-        if (!state.isServed) state.deficit += state.weight * this.#peer.path.size.payloadBytesMax
-        state.isServed = true
-        if (state.deficit > 0) return state
-        state.isServed = false
-        if (ready.length > 1) ready.push(ready.shift()!)
-      }
-    }
-    return undefined
-  }
-
   /** Takes the next packet of a stream into the scratch, and counts it. */
   #take(stream: SendStream, nowMs: number): void {
     const { packet } = this.#context.scratch
     stream.take(nowMs, packet)
     this.packetsSent++
     if (packet.isResend) this.packetsResent++
-  }
-
-  /** Copies the packet into the datagram being composed: small as it is, that costs less than a datagram of its own. */
-  #copyPacket(stream: SendStream): void {
-    const { writer } = this.#context.outbox
-    const { number, delivery, wanted, bytes, offset, length } = this.#context.scratch.packet
-    const isSequenced = stream.traits.isNumbered
-    const body = writer.begin(
-      (isSequenced ? wire.KIND.sequenced : wire.KIND.fireAndForget) | (wanted ? wire.FLAG_WANTED : 0),
-    )
-    const payload = isSequenced
-      ? wire.writeSequencedBody(writer.view, body, stream.id, number, delivery)
-      : wire.writeFireAndForgetBody(writer.view, body, stream.id, wire.formOf(delivery))
-    writer.copy(payload, bytes, offset, length)
-    writer.finish(payload + length)
-  }
-
-  /**
-   * Sends the packet from where it was written: the headers go into the room before it. Answers the datagram's bytes.
-   */
-  #postPacket(stream: SendStream, association: Association, nowMs: number): number {
-    const { outbox } = this.#context
-    const { number, delivery, wanted, slot, bytes, view, offset, length } = this.#context.scratch.packet
-    const slab = this.#context.slabOf(slot)
-    if (!stream.traits.isNumbered) {
-      const start = offset - FIRE_AND_FORGET_OVERHEAD_BYTES
-      view.setUint8(start, wire.KIND.fireAndForget)
-      wire.writeFireAndForgetBody(view, start + wire.PACKET_OVERHEAD_BYTES, stream.id, wire.formOf(delivery))
-      return outbox.postFrom(slab, bytes, view, start, FIRE_AND_FORGET_OVERHEAD_BYTES + length, association, nowMs)
-    }
-    const start = offset - SEQUENCED_OVERHEAD_BYTES
-    wire.writeSequencedHeader(view, start, wanted, stream.id, number, delivery)
-    return outbox.postFrom(slab, bytes, view, start, SEQUENCED_OVERHEAD_BYTES + length, association, nowMs)
   }
 
   /**

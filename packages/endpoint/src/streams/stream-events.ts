@@ -5,7 +5,7 @@
  */
 
 import type { IncomingState } from "./incoming-state.ts"
-import type { OutgoingState } from "./outgoing-streams.ts"
+import type { OutgoingState } from "./outgoing-state.ts"
 
 /** Where machines put what happened, in order; they go on as if nobody took it. */
 export interface EventSink<Event> {

@@ -13,12 +13,14 @@ import {
 } from "@x/wire"
 import { settingsOf } from "../../src/api/options.ts"
 import { Outbox } from "../../src/datagram/outbox.ts"
+import { SendSlabs } from "../../src/datagram/send-slabs.ts"
 import { createScratch } from "../../src/datagram/scratch.ts"
 import { Association } from "../../src/path/association.ts"
 import { Path } from "../../src/path/path.ts"
-import { HEAD_ROOM_BYTES } from "../../src/peer/peer-state.ts"
+import { HEAD_ROOM_BYTES } from "../../src/peer/stream-settings.ts"
 import { Quota } from "../../src/schedule/quota.ts"
-import { type OutgoingState, OutgoingStreams } from "../../src/streams/outgoing-streams.ts"
+import type { OutgoingState } from "../../src/streams/outgoing-state.ts"
+import { OutgoingStreams } from "../../src/streams/outgoing-streams.ts"
 import { Tap } from "../datagram/tap.ts"
 import { LIMITS } from "../peer/limits.ts"
 
@@ -56,13 +58,8 @@ export class Sender {
         return pathOf()
       },
     }
-    const slabs = new Map<number, number>()
-    const slabOf = (slot: number): number => {
-      const chunk = sendPool.chunk(slot)
-      if (!slabs.has(chunk)) slabs.set(chunk, transport.registerSlab(sendPool.bytes(slot)))
-      return slabs.get(chunk)!
-    }
-    const context = { outbox: this.#outbox, scratch: createScratch(), quota, sendPool, slabOf, drop: () => {} }
+    const slabs = new SendSlabs(sendPool, transport)
+    const context = { outbox: this.#outbox, scratch: createScratch(), quota, sendPool, slabs, drop: () => {} }
     const signals = {
       wake: () => void this.wakes++,
       hasten: () => {},

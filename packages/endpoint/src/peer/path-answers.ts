@@ -1,0 +1,45 @@
+/** What a peer asks of the path to us, and the answers that we owe: to challenges, and to probes of its MTU. */
+
+import * as wire from "@x/wire"
+import type { ControlWriter } from "../datagram/control-writer.ts"
+import type { Outbox } from "../datagram/outbox.ts"
+import type { Association } from "../path/association.ts"
+
+/** Challenges that are answered at once: many are an attack. */
+const RESPONSES_MAX = 4
+
+export class PathAnswers {
+  readonly #responses: Uint8Array[] = []
+  #probe: wire.MtuProbe | undefined
+
+  /** The peer wants to know whether we are at our address. The last few challenges are answered. */
+  challenged(data: Uint8Array): void {
+    if (this.#responses.length >= RESPONSES_MAX) this.#responses.shift()
+    this.#responses.push(data)
+  }
+
+  /** A datagram of the size that the peer tries has come. The last one is answered. */
+  probed(probe: wire.MtuProbe): void {
+    this.#probe = probe
+  }
+
+  /** Writes the answers to challenges; `false`: the socket is full. */
+  compose(control: ControlWriter): boolean {
+    while (this.#responses.length > 0) {
+      if (!control.hasRoom()) return false
+      const body = control.begin(wire.KIND.pathResponse, wire.PATH_CHALLENGE_BYTES)
+      control.finish(wire.writePathData(control.view, body, this.#responses.shift()!))
+    }
+    return true
+  }
+
+  /** The answer to a probe has a datagram to itself. */
+  postProbeAnswer(outbox: Outbox, association: Association, nowMs: number): void {
+    if (this.#probe === undefined || !outbox.makeRoom()) return
+    outbox.compose()
+    const { writer } = outbox
+    writer.finish(wire.writeMtuProbe(writer.view, writer.begin(wire.KIND.mtuProbe), this.#probe))
+    outbox.post(association, false, nowMs)
+    this.#probe = undefined
+  }
+}

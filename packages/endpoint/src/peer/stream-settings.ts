@@ -1,0 +1,44 @@
+/** What the streams to and from a peer are made with: within the limits of both ends. */
+
+import { type StreamOptions, streamOptions } from "@x/stream"
+import { type Limits, TAG_BYTES } from "@x/wire"
+import type { Settings } from "../settings.ts"
+
+/** Room before a payload for prefix and header, on a word. */
+export const HEAD_ROOM_BYTES = 24
+
+export class StreamSettings {
+  readonly #settings: Settings
+  readonly #limits: Limits
+  #sending: StreamOptions | undefined
+  #receiving: StreamOptions | undefined
+
+  /** `limits`: what the peer told of itself. */
+  constructor(settings: Settings, limits: Limits) {
+    this.#settings = settings
+    this.#limits = limits
+  }
+
+  /** Of streams to the peer. `payloadBytesMax`: what the path carries now. */
+  sending(payloadBytesMax: number): StreamOptions {
+    if (this.#sending?.payloadBytesMax !== payloadBytesMax)
+      this.#sending = this.#make(payloadBytesMax, Math.min(this.#settings.spreadPackets, this.#limits.spread))
+    return this.#sending
+  }
+
+  /** Of streams from the peer. */
+  receiving(payloadBytesMax: number): StreamOptions {
+    return (this.#receiving ??= this.#make(payloadBytesMax, this.#settings.spreadPackets))
+  }
+
+  #make(payloadBytesMax: number, spreadPackets: number): StreamOptions {
+    const { profile, windowPackets, windowBytes, statusDelayMs } = this.#settings
+    return streamOptions({
+      ...{ payloadBytesMax, windowBytes, spreadPackets, statusDelayMs },
+      headRoomBytes: HEAD_ROOM_BYTES,
+      tailRoomBytes: TAG_BYTES[profile]!,
+      windowPackets: Math.min(windowPackets, spreadPackets),
+      peerStatusDelayMs: this.#limits.statusDelayMs,
+    })
+  }
+}

@@ -1,0 +1,37 @@
+/** The memory that streams of a peer take: its shares in slots for early packets, and in bytes of messages under way. */
+
+import { Assembler, AssemblyBudget } from "@x/fragment"
+import { type PacketPool, PoolShare } from "@x/stream"
+import type { ModeTraits } from "@x/wire"
+import type { Quota } from "../schedule/quota.ts"
+import type { Settings } from "../settings.ts"
+
+/** What all peers share. */
+export interface IncomingMemoryContext {
+  readonly settings: Settings
+  readonly quota: Quota
+  /** Memory of packets that came before their turn, and of messages under way. */
+  readonly pool: PacketPool
+  readonly budget: AssemblyBudget
+}
+
+export class IncomingMemory {
+  /** For packets that come before their turn. */
+  readonly slots: PoolShare
+  readonly #budget: AssemblyBudget
+  readonly #messageBytesMax: number
+
+  constructor({ settings, quota, pool, budget }: IncomingMemoryContext) {
+    const share = quota.early.share()
+    this.slots = new PoolShare(pool, share, () => void (share.isFull(1) ? quota.poolShares++ : quota.poolLoans++))
+    this.#budget = new AssemblyBudget(quota.assembly.share(), budget)
+    this.#messageBytesMax = settings.messageBytesMax
+  }
+
+  /** Puts messages of a stream together. `onRoom` is called when there is memory for one that was refused. */
+  assembler({ isResent: isReliable, isOrdered }: ModeTraits, onRoom: () => void): Assembler {
+    const [budget, messageBytesMax] = [this.#budget, this.#messageBytesMax]
+    // Where nothing is resent, pieces may be missing: others come in their place.
+    return new Assembler({ budget, messageBytesMax, isOrdered: isReliable && isOrdered, isReliable, onRoom })
+  }
+}

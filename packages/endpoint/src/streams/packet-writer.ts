@@ -1,0 +1,55 @@
+/** Data packets into datagrams: from where they were written, or copied where several share one. */
+
+import type { OutgoingPacket, SendStream } from "@x/stream"
+import * as wire from "@x/wire"
+import type { Outbox } from "../datagram/outbox.ts"
+import type { Association } from "../path/association.ts"
+import { SEQUENCED_OVERHEAD_BYTES } from "../path/path-size.ts"
+
+const FIRE_AND_FORGET_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire.FIRE_AND_FORGET_HEADER_BYTES
+
+export class PacketWriter {
+  readonly #outbox: Outbox
+  /** The packet that is written, in scratch memory. */
+  readonly #packet: OutgoingPacket
+  readonly #slabs: { of(slot: number): number }
+
+  constructor(outbox: Outbox, packet: OutgoingPacket, slabs: { of(slot: number): number }) {
+    this.#outbox = outbox
+    this.#packet = packet
+    this.#slabs = slabs
+  }
+
+  /** Copies the packet into the datagram being composed: small as it is, that costs less than a datagram of its own. */
+  copy(stream: SendStream): void {
+    const { writer } = this.#outbox
+    const { number, delivery, wanted, bytes, offset, length } = this.#packet
+    const isSequenced = stream.traits.isNumbered
+    const body = writer.begin(
+      (isSequenced ? wire.KIND.sequenced : wire.KIND.fireAndForget) | (wanted ? wire.FLAG_WANTED : 0),
+    )
+    const payload = isSequenced
+      ? wire.writeSequencedBody(writer.view, body, stream.id, number, delivery)
+      : wire.writeFireAndForgetBody(writer.view, body, stream.id, wire.formOf(delivery))
+    writer.copy(payload, bytes, offset, length)
+    writer.finish(payload + length)
+  }
+
+  /**
+   * Sends the packet from where it was written: the headers go into the room before it. Answers the datagram's bytes.
+   */
+  post(stream: SendStream, association: Association, nowMs: number): number {
+    const outbox = this.#outbox
+    const { number, delivery, wanted, slot, bytes, view, offset, length } = this.#packet
+    const slab = this.#slabs.of(slot)
+    if (!stream.traits.isNumbered) {
+      const start = offset - FIRE_AND_FORGET_OVERHEAD_BYTES
+      view.setUint8(start, wire.KIND.fireAndForget)
+      wire.writeFireAndForgetBody(view, start + wire.PACKET_OVERHEAD_BYTES, stream.id, wire.formOf(delivery))
+      return outbox.postFrom(slab, bytes, view, start, FIRE_AND_FORGET_OVERHEAD_BYTES + length, association, nowMs)
+    }
+    const start = offset - SEQUENCED_OVERHEAD_BYTES
+    wire.writeSequencedHeader(view, start, wanted, stream.id, number, delivery)
+    return outbox.postFrom(slab, bytes, view, start, SEQUENCED_OVERHEAD_BYTES + length, association, nowMs)
+  }
+}
