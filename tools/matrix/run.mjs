@@ -1,6 +1,7 @@
-// The packages as users get them, on each runtime: packs them, installs the tarballs into an empty folder, and runs
-// there an echo, plain and encrypted, and a simulation whose hash has to be the same on all. Names as arguments choose
-// runtimes, "here" is the one that runs this; without any it is all that are pinned in the folders beside.
+// Tests the packages as users get them, on each runtime: packs them, installs the tarballs into an empty folder, and
+// runs there an echo, plain and encrypted, and a simulation whose hash has to be the same on all runtimes. Arguments
+// name runtimes; "here" is the one that runs this. Without arguments it takes all that the folders beside this file
+// pin.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs"
@@ -13,10 +14,10 @@ import { writeSummary } from "../summary.mjs"
 const beside = join(root, "tools/matrix")
 /** A program takes a second or two; one that takes this long hangs. */
 const CELL_MS = 45_000
-/** What is tried again when the machine stood still meanwhile. */
+/** Attempts, if the machine was held up meanwhile. */
 const TRIES = 3
 
-/** Which folder pins it, where its binary lies among what is installed there, and what it is started with. */
+/** For each runtime: the folder that pins it, where its binary is installed there, and its arguments. */
 const RUNTIMES = new Map([
   ["here", { isNode: true }],
   ...[20, 22, 24, 26].map((major) => [
@@ -24,7 +25,7 @@ const RUNTIMES = new Map([
     { isNode: true, pinned: "node", at: [`node-${major}-`, "bin/node"] },
   ]),
   ["bun", { pinned: "bun-deno", at: ["@oven/bun-", "bin/bun"] }],
-  // READMEs say that it needs no other permission.
+  // The READMEs promise that it needs no other permission.
   ["deno", { pinned: "bun-deno", at: ["@deno/", "deno"], args: ["run", "--no-prompt", "--no-lock", "--allow-net"] }],
 ])
 
@@ -81,7 +82,7 @@ try {
 writeSummary(summary)
 process.exitCode = summary.failed === 0 && summary.passed > 0 ? 0 : 1
 
-/** What is in the lockfile of a folder beside this file, once. */
+/** Installs the lockfile of a folder beside this file, once. */
 function installPinned(pinned) {
   const at = join(beside, pinned)
   const stamp = join(at, "node_modules/.stamp")
@@ -103,8 +104,8 @@ function installPinned(pinned) {
 }
 
 /**
- * `npm run pack`, and what it says to do, in an empty project with the programs of this folder. What others made is
- * packed as it is installed here: no network is needed.
+ * Runs `npm run pack`, then follows its instructions in an empty project with the programs of this folder. Third-party
+ * packages are packed as installed here, so no network is needed.
  */
 function installTarballs() {
   console.error("packing and installing …")
@@ -130,7 +131,7 @@ function binaryOf({ pinned, at }) {
   const [path, binary] = at
   const modules = join(beside, pinned, "node_modules")
   const [scope, prefix] = path.includes("/") ? path.split("/") : ["", path]
-  // npm installs those for this platform only.
+  // npm installs only the packages for this platform.
   const found = existsSync(join(modules, scope))
     ? readdirSync(join(modules, scope)).filter((name) => name.startsWith(prefix))
     : []
@@ -144,8 +145,8 @@ function versionOf(runtime) {
 }
 
 /**
- * Runs a program of the project and answers what it printed last, as JSON; else what went wrong, with the last that was
- * said.
+ * Runs a program of the project and returns the last line it printed, as JSON; after a failure, what went wrong, with
+ * the last lines printed.
  */
 function run(runtime, project, program, ...args) {
   for (let tries = 1; ; tries++) {
@@ -175,7 +176,10 @@ function runOnce(runtime, project, program, args) {
   return { problem: `${signal === null ? `ended with ${status}` : `was ended by ${signal}`}:\n       ${last}` }
 }
 
-/** Besides the answers: Node has batches where there is a helper for the platform; who has none says so, once. */
+/**
+ * Checks the answers, and that Node has batches if there is a helper for the platform; a runtime without batches says
+ * so, once.
+ */
 function echo(runtime, project, hasHelper, ...args) {
   const done = run(runtime, project, "echo.mjs", ...args)
   if (done.problem !== undefined) return done
@@ -188,7 +192,9 @@ function echo(runtime, project, hasHelper, ...args) {
   return done
 }
 
-/** The simulation's own cryptography and that of the runtime have to make the datagrams that this Node made. */
+/**
+ * With the simulation's own cryptography and with the runtime's, the datagrams have to be those that this Node made.
+ */
 function simulation(done, expected) {
   const problem = done.problem ?? expected.problem
   if (problem !== undefined) return { problem }

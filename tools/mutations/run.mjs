@@ -1,18 +1,18 @@
-// Breaks named lines of the protocol, one at a time, in a copy of the repository, and runs the tests that are to
-// notice. A line that can be broken unnoticed is a failure. With words as arguments: only the lines whose name holds
+// Breaks named lines of the protocol, one at a time, in a copy of the repository, and runs the tests that should
+// notice. A line that can be broken unnoticed is a failure. With words as arguments: only the lines whose name contains
 // one of them.
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { Copy, defectsOf } from "../defects/copy.mjs"
 import { writeSummary } from "../summary.mjs"
 
-/** For each file or folder of tests: one that never ends has noticed. */
+/** For each file or folder of tests. Tests that never end count as having noticed. */
 const TIMEOUT_MS = 180_000
 
 const lines = defectsOf("tools/mutations/lines.json", process.argv.slice(2))
 const copy = new Copy("mutations", ["README.md"])
 
-// What fails as it is would notice nothing.
+// Tests that fail on the unbroken sources would show nothing.
 const paths = [...new Set(lines.flatMap(({ tests }) => tests))]
 console.log(`as it is: ${paths.length} files and folders of tests`)
 if (!passes(paths)) {

@@ -1,6 +1,6 @@
 // Installs packages of this folder into the project in the working directory, with npm: node install.mjs [--print]
-// [@x/endpoint …] [-- options and packages for npm] Names none: @x/endpoint and @x/transport. What those need of the
-// others comes with them; what is of the registry npm fetches.
+// [@x/endpoint …] [-- options and packages for npm] Without names: @x/endpoint and @x/transport. Packages of this
+// folder that they need come with them; npm fetches the rest from the registry.
 import { spawnSync } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -30,7 +30,8 @@ else {
 }
 
 /**
- * With all that they need and this machine can use: npm finds them beside each other, and asks no registry for them.
+ * The named packages with all that they need and this machine can use: npm finds them beside each other, and asks no
+ * registry for them.
  */
 function closure(names) {
   const found = new Set()

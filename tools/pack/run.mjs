@@ -1,5 +1,5 @@
-// Packs the packages into one folder to install from, ./packed unless another is named: tarballs, packages.json that
-// says what they are, and install.mjs.
+// Packs the packages into one folder to install from, by default ./packed: tarballs, packages.json that describes them,
+// and install.mjs.
 import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { basename, join, resolve } from "node:path"
 import { packAll, prebuilt, root } from "../quality/pack.mjs"
@@ -10,7 +10,7 @@ mkdirSync(join(folder, "platforms"), { recursive: true })
 
 const packed = packAll(folder).map(({ name, manifest, tarball }) => {
   const { version, os, cpu, libc, dependencies, optionalDependencies } = manifest
-  // Apart, so that `npm install packed/*.tgz` asks for no platform but the one it is on.
+  // In a separate folder, so that `npm install packed/*.tgz` installs for no platform but its own.
   const file = os === undefined ? basename(tarball) : `platforms/${basename(tarball)}`
   if (os !== undefined) renameSync(tarball, join(folder, file))
   const needs = Object.keys({ ...dependencies, ...optionalDependencies }).filter((dependency) =>

@@ -1,9 +1,9 @@
-// The arrows between the packages, the floors of a package's rooms, and which sources are pure. The one place that
-// states them; layers.mjs checks the sources against it.
+// The arrows between the packages, the floors of a package's rooms, and which sources are pure. This is the only
+// definition; layers.mjs checks the sources against it.
 
 /**
- * What each package may import of its siblings. An arrow marked "dynamic" is followed by `import()` or by types only:
- * it may lead nowhere.
+ * Which siblings each package may import. An arrow marked "dynamic" stands for `import()` and imports of types only:
+ * the sibling may be missing at run time.
  */
 export const ARROWS = {
   wire: {},
@@ -16,8 +16,8 @@ export const ARROWS = {
 }
 
 /**
- * The rooms of a package from top to bottom: the folders and files of its `src`. A room imports from those below it,
- * types included, and from none above.
+ * The rooms of a package from top to bottom: the folders and files of its `src`. A room may import from those below it,
+ * types included, but not from those above.
  */
 export const FLOORS = {
   endpoint: [
@@ -39,12 +39,12 @@ export const FLOORS = {
 }
 
 /**
- * Violations that there still are, as layers.mjs prints them up to the colon. The list may only shrink: an entry that
- * holds no more is a violation itself.
+ * Remaining violations, as layers.mjs prints them up to the colon. The list may only shrink: an entry without a
+ * violation is itself a violation.
  */
 export const KNOWN = []
 
-/** Sources that know no clock, timer, entropy, socket or runtime: what they need of those is an argument. */
+/** Sources without clock, timer, entropy, socket or runtime: they get these as arguments. */
 export const PURE = [
   "packages/wire/src/",
   "packages/fragment/src/",
@@ -53,15 +53,14 @@ export const PURE = [
   "packages/transport/src/simulated/",
 ]
 
-/** Files under PURE that are let off, each with the reason. None so far. */
+/** Files under PURE that are exempt, each with the reason. None so far. */
 export const IMPURE = []
 
-/** Packages that need nothing from the registry, but for what {@link FROM_REGISTRY} says. */
+/** Packages that need nothing from the registry, except as {@link FROM_REGISTRY} says. */
 export const SELF_CONTAINED = ["wire", "fragment", "stream", "transport", "endpoint"]
 
 /**
- * The one source of a self-contained package that needs others' packages. Nothing but the simulated network leads to
- * it.
+ * The only source of a self-contained package that needs third-party packages. Only the simulated network imports it.
  */
 export const FROM_REGISTRY = {
   package: "transport",
@@ -80,13 +79,13 @@ export const GLOBALS = words(`
   TextEncoder TextDecoder AbortController AbortSignal ReadableStream WritableStream TransformStream
 `)
 
-/** What of Math gives the same bits on every engine. */
+/** The functions of Math that give the same bits on every engine. */
 export const MATH = words("abs ceil clz32 floor fround imul max min round sign sqrt trunc E PI LN2")
 
-/** Members of allowed globals that bring a clock in by the back door. */
+/** Members of allowed globals that contain a clock after all. */
 export const MEMBERS = new Map([["AbortSignal", words("timeout")]])
 
-/** What to use instead, for those that people reach for. */
+/** What to use instead of common globals that aren't allowed. */
 export const INSTEAD = {
   Date: "time is an argument (nowMs)",
   performance: "time is an argument (nowMs)",

@@ -8,7 +8,7 @@ import { checkCircles, checkFloors, drawFloors } from "./floors.mjs"
 
 /**
  * Returns how many modules of `root` were cruised, the violations as one line each, and a drawing of each package that
- * has floors. What the list of known violations holds is none, unless it is there no more.
+ * has floors. A known violation doesn't count, unless it no longer exists.
  * @param {string} root
  * @param {{ known?: readonly string[], floors?: Record<string, string[]> }} [options]
  */
@@ -53,7 +53,7 @@ function withoutKnown(violations, known) {
   ]
 }
 
-/** A package.json is the diagram as users see it: its siblings are the arrows, no more and no less. */
+/** A package.json is the diagram as users see it: its sibling dependencies must be exactly the arrows. */
 function checkManifests(root) {
   return Object.entries(ARROWS).flatMap(([name, arrows]) => {
     const manifest = JSON.parse(readFileSync(join(root, `packages/${name}/package.json`), "utf8"))
@@ -118,7 +118,7 @@ const RULES = [
     to: { path: "^packages/", pathNot: "^packages/$1/", dependencyTypes: ["local"] },
   },
   { name: "pure", severity: "error", from: PURE_FILES, to: { dependencyTypes: ["core"] } },
-  // The simulated network is usable without the system's: it may share the interfaces, not the sockets.
+  // The simulated network is usable without the system's network: it may share the interfaces, but not the sockets.
   {
     name: "self-contained",
     severity: "error",
@@ -131,7 +131,7 @@ const RULES = [
     from: { path: REGISTRY_SOURCE },
     to: { path: "node_modules", pathNot: `node_modules/(${FROM_REGISTRY.needs.join("|")})/` },
   },
-  // Real endpoints load nothing of the registry, installed or not.
+  // Real endpoints load nothing from the registry, installed or not.
   {
     name: "only simulated",
     severity: "error",

@@ -1,4 +1,4 @@
-// The reference of the packages as pages, in .cache/docs, and as a check: fails where a name of one of them is not
+// The reference of the packages as pages, in .cache/docs, and as a check: fails if one of their names is not
 // documented.
 import { join } from "node:path"
 import { writeSummary } from "../summary.mjs"

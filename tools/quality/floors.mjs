@@ -1,10 +1,9 @@
-// Circles of imports, and the floors that the rooms of a package lie on. Imports of types count: what a module has to
-// know it has to know at compile time too.
+// Circular imports, and the floors of a package's rooms. Imports of types count: they are dependencies at compile time.
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 /**
- * A line for each module that leads back to itself, with a shortest way.
+ * A line for each module whose imports lead back to itself, with a shortest path.
  * @param {ReadonlyMap<string, readonly string[]>} imports by module, those that it imports
  */
 export function checkCircles(imports) {
@@ -100,8 +99,8 @@ export function drawFloors(imports, floors) {
 }
 
 /**
- * A line for each drawing that a package's ARCHITECTURE.md does not show as it is; writes it there instead if asked to.
- * It is the plain one: the numbers change with every import.
+ * A line for each drawing that differs from the one in a package's ARCHITECTURE.md; with `isWritten`, writes it there
+ * instead. It is the plain drawing: the counts would change with every import.
  * @param {string} root
  * @param {Readonly<Record<string, Drawing>>} drawings
  * @param {boolean} isWritten

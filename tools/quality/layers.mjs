@@ -1,6 +1,6 @@
 // The architecture as a check: arrows between packages and between the rooms of one, and purity. Prints the rooms by
-// floor, with the imports between them counted. Fails when it has looked at nothing. With --write: brings the drawings
-// in the documents up to date.
+// floor, with the number of imports between them. Fails if it found nothing to check. With --write it updates the
+// drawings in the documents.
 import { dirname } from "node:path"
 import { fileURLToPath } from "node:url"
 import { checkArrows } from "./arrows.mjs"

@@ -7,14 +7,14 @@ import { fileURLToPath } from "node:url"
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
 /**
- * Packs every package of packages/, and those with the native helper that can be compiled here, into `folder`; returns
- * each one's manifest, as packed, and its tarball.
+ * Packs every package of packages/, and the packages of the native helper that can be compiled here, into `folder`;
+ * returns the packed manifest and the tarball of each.
  */
 export function packAll(folder) {
   return [...readdirSync(join(root, "packages")).toSorted(), ...prebuilt().compilable].map((name) => {
     const from = join(root, "packages", name)
     const said = output("pnpm", ["pack", "--json", "--pack-destination", folder], from)
-    // Between what scripts of the package print.
+    // The JSON is among the output of the package's scripts.
     const { filename } = JSON.parse(/^\{$[^]*^\}$/m.exec(said)[0])
     const manifest = JSON.parse(output("tar", ["-xzOf", filename, "package/package.json"], folder))
     return { name: manifest.name, from, manifest, tarball: filename }
@@ -22,8 +22,7 @@ export function packAll(folder) {
 }
 
 /**
- * The packages with the native helper for a platform: those that there is a compiler for here, and why the others can't
- * be packed.
+ * The packages of the native helper for each platform: those with a compiler here, and why the others can't be packed.
  */
 export function prebuilt() {
   const compilable = []
@@ -39,8 +38,8 @@ export function prebuilt() {
 }
 
 /**
- * Packs what the packages need from the registry, out of what is installed here, so that they can be installed
- * elsewhere with no network.
+ * Packs the packages' dependencies from the registry, as installed here, so that they can be installed elsewhere
+ * without a network.
  */
 export function packDependencies(packages, folder) {
   const tarballs = new Map()
@@ -51,7 +50,7 @@ export function packDependencies(packages, folder) {
 function packNeeds(manifest, from, folder, tarballs) {
   for (const dependency of Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })) {
     if (dependency.startsWith("@x/") || tarballs.has(dependency)) continue
-    // Beside the package that needs it, or in a folder of its own there.
+    // Beside the package that needs it, or in its own folder there.
     const installed = realpathSync(join(nearestModules(from, dependency), dependency))
     const [{ filename }] = JSON.parse(
       output("npm", ["pack", installed, "--json", "--ignore-scripts", "--pack-destination", folder], folder),
@@ -69,7 +68,7 @@ function nearestModules(from, dependency) {
   }
 }
 
-/** What a command prints; when it fails, an error that says what it said. */
+/** The output of a command; if it fails, throws an error with that output. */
 export function output(file, args, cwd, env = {}) {
   const result = spawnSync(file, args, { cwd, env: { ...process.env, ...env }, encoding: "utf8", maxBuffer: 2 ** 28 })
   if (result.status === 0) return result.stdout

@@ -1,4 +1,4 @@
-// Checks each package as its users get it: packs it, and looks at the tarball. A check of a package counts as one.
+// Checks each package as its users get it: packs it, and checks the tarball. Each check of a package counts as one.
 import { spawnSync } from "node:child_process"
 import {
   existsSync,
@@ -19,17 +19,17 @@ import { output, packAll, packDependencies, root } from "./pack.mjs"
 import { releaseProblems } from "./release.mjs"
 
 /**
- * The compilers that users may have, oldest first: each is installed under this name in tools/quality or at the root.
+ * The compilers that users may have, oldest first. Each is installed under this name in tools/quality or at the root.
  */
 const COMPILERS = [
-  // The least that READMEs promise.
+  // The oldest that the READMEs promise to support.
   ["TypeScript 5.7", "tools/quality/node_modules/typescript-least"],
   ["TypeScript 5.9", "tools/quality/node_modules/typescript-5"],
   ["TypeScript 6", "tools/quality/node_modules/typescript"],
   ["TypeScript 7", "node_modules/typescript"],
 ]
 
-/** Types that the runtime has to bring; a package not named here is checked with none but the language's. */
+/** Types that the runtime has to provide; a package not named here is checked with only the language's types. */
 const TYPES = { "@x/transport": ["node"], "@x/native": ["node"], "@x/endpoint": ["node"] }
 
 const MUST_HOLD = ["package/README.md", "package/LICENSE"]
@@ -44,7 +44,7 @@ try {
     install(name, tarball)
     check(`${name}: contents`, contents(from, manifest, tarball))
     check(`${name}: publint --strict`, await lint(manifest, tarball))
-    // What has no entry has no types to resolve.
+    // A package without entries has no types to resolve.
     if (entriesOf(manifest).length > 0) check(`${name}: attw --profile esm-only`, attw(tarball))
   }
   const libraries = packages.filter(({ manifest }) => entriesOf(manifest).length > 0)
@@ -70,9 +70,7 @@ function check(what, problems) {
   for (const problem of problems) console.log(`     ${problem.replaceAll("\n", "\n     ")}`)
 }
 
-/**
- * Every file that package.json points at is there, with what a reader looks for, and nothing but what belongs there.
- */
+/** Every file that package.json points to is there, as are the documents that a reader expects, and nothing else. */
 function contents(from, manifest, tarball) {
   const files = new Set(output("tar", ["-tzf", tarball], folder).split("\n"))
   const pointedAt = [...entriesOf(manifest).flatMap(({ targets }) => targets), ...Object.values(manifest.bin ?? {})]
@@ -128,7 +126,7 @@ function imported(manifest) {
   })
 }
 
-/** A program that imports all there is; its own types are the package's, whole and unskipped. */
+/** Writes a program that imports everything, checked with all of the package's types, without skipLibCheck. */
 function writeConsumer({ name, manifest }) {
   const at = join(folder, "types", name)
   mkdirSync(at, { recursive: true })
@@ -165,14 +163,14 @@ function compile(tsc, name) {
   return status === 0 ? [] : [stdout.trim()]
 }
 
-/** Unpacked, not installed: package.json of the siblings is what their own checks are about. */
+/** Unpacks the package, without installing it: the package.json of a sibling is checked for that sibling. */
 function install(name, tarball) {
   const at = join(folder, "node_modules", name)
   mkdirSync(at, { recursive: true })
   output("tar", ["-xzf", tarball, "--strip-components=1"], at)
 }
 
-/** What can be imported by name: `exports` without files that are only read. */
+/** The importable entries: `exports` without files that are only read. */
 function entriesOf(manifest) {
   return Object.entries(manifest.exports ?? {})
     .filter(([, conditions]) => typeof conditions === "object")

@@ -1,5 +1,5 @@
-// Finds in pure sources what isn't the same on every run and on every engine: globals that are not on the list, Math
-// that rounds as it likes.
+// Finds code in pure sources that may differ between runs or engines: globals that aren't on the list, functions of
+// Math whose rounding isn't fixed.
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import ts from "typescript"
@@ -8,7 +8,7 @@ import { GLOBALS, IMPURE, INSTEAD, MATH, MEMBERS, PURE } from "./architecture.mj
 /** Returns how many files of `root` were read, and the violations as `file:line:column: what`. */
 export function checkPurity(root) {
   const files = PURE.flatMap((folder) => sourcesIn(root, folder)).filter((file) => !IMPURE.includes(file))
-  // No library and no imports are loaded: a name that these files don't declare or import is a global.
+  // Loads no library and no imports: a name that these files neither declare nor import is a global.
   const options = {
     noLib: true,
     noResolve: true,
@@ -78,8 +78,8 @@ function memberOf(node) {
 }
 
 /**
- * Whether this is the use of a value that no declaration in scope explains; the names of members, labels and
- * declarations are no uses.
+ * Whether this is the use of a value without a declaration in scope. Names of members, labels and declarations aren't
+ * uses.
  */
 function isGlobalValue(node, checker) {
   const { parent } = node

@@ -1,14 +1,14 @@
-// The reference of the packages, made by TypeDoc from the comments in their sources, and what is wrong with it: a name
-// that says nothing of itself, a link that leads nowhere, a type that a signature names and no entry exports.
+// The reference of the packages, made by TypeDoc from the comments in their sources, and its problems: an undocumented
+// name, a link that leads nowhere, a type in a signature that no entry exports.
 import { existsSync, readFileSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { Application, Logger, LogLevel, ReflectionKind, TSConfigReader } from "typedoc"
 
-/** Kinds of names that have to say what they are. Parameters are told of by their function. */
+/** Kinds of names that have to be documented. Parameters are described by their function. */
 const KINDS = ["Variable", "Function", "Class", "Interface", "Property", "Method", "Accessor", "TypeAlias"]
 
 /**
- * Writes the reference of the packages of `root` to the folder `out`; answers how many names it has, and a line for
+ * Writes the reference of the packages of `root` to the folder `out`; returns how many names it has, and a line for
  * each problem.
  */
 export async function makeReference(root, out) {
@@ -23,12 +23,12 @@ export async function makeReference(root, out) {
       readme: "none",
       excludeInternal: true,
       excludePrivate: true,
-      // Nobody outside extends a class of ours.
+      // Users don't extend our classes.
       excludeProtected: true,
       sort: ["source-order"],
       requiredToBeDocumented: KINDS,
       packagesRequiringDocumentation: [...new Set([...entries.values()].map(({ name }) => name))],
-      // That they compile is checked elsewhere, by a faster compiler.
+      // Another check compiles them, with a faster compiler.
       skipErrorChecking: true,
       // There is no public repository to link to.
       disableSources: true,
@@ -45,7 +45,7 @@ export async function makeReference(root, out) {
   return { names: countNames(project, entries), problems: logger.lines }
 }
 
-/** What can be imported by name: the sources, each with its package and specifier. */
+/** The importable entries: the sources, each with its package and specifier. */
 function entriesOf(root) {
   const entries = new Map()
   for (const folder of readdirSync(join(root, "packages")).toSorted()) {
@@ -61,7 +61,7 @@ function entriesOf(root) {
   return entries
 }
 
-/** A page is found by what one imports, not by where its source lies. */
+/** A page is named after the import, not after the path of its source. */
 function nameModules(project, entries) {
   for (const module of project.getReflectionsByKind(ReflectionKind.Module)) {
     const entry = entries.get(project.getSymbolIdFromReflection(module)?.fileName)
@@ -76,7 +76,7 @@ function validate(app, project) {
     app.options.setValue("validation", only(check))
     app.validate(project)
   }
-  // It looks for what isn't exported in one package only, that of the project.
+  // TypeDoc looks for unexported types in one package only, that of the project.
   app.options.setValue("validation", only("notExported"))
   for (const name of app.options.getValue("packagesRequiringDocumentation")) {
     project.packageName = name

@@ -1,10 +1,10 @@
-// What has to be the same in all packages that are published, so that a release is whole.
+// What has to be the same in all published packages, so that a release is consistent.
 import { existsSync, readFileSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 
 /**
- * The problems of the packages of `root`, a line each. For the registry the repository's address has to be a real one
- * too.
+ * The problems of the packages of `root`, one line each. With `isForRegistry` the repository's address has to be a real
+ * one too.
  */
 export function releaseProblems(root, { isForRegistry = false } = {}) {
   const read = (file) => JSON.parse(readFileSync(join(root, file), "utf8"))

@@ -1,5 +1,5 @@
-// Releases: "status" says what would be released, "version" takes the files of .changeset into versions and change
-// logs, "publish" publishes what the registry lacks. A release is committed between the last two.
+// Releases: "status" prints what would be released, "version" turns the files of .changeset into versions and change
+// logs, "publish" publishes the versions that the registry lacks. Commit the release between the last two.
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { releaseProblems } from "../quality/release.mjs"

@@ -1,6 +1,6 @@
-// Whether the simulator finds anything: plants known bugs in a copy of the repository, one at a time, and simulates
-// seeds until one fails. With words as arguments: only those whose name holds one of them. A bug that no seed shows is
-// a failure of the simulator.
+// Checks that the simulator finds bugs: plants known bugs in a copy of the repository, one at a time, and simulates
+// seeds until one fails. With words as arguments: only the bugs whose name contains one of them. A bug that no seed
+// shows is a failure of the simulator.
 import { spawnSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -13,7 +13,7 @@ const TIMEOUT_MS = 600_000
 
 const plants = defectsOf("tools/simulator/plants.json", process.argv.slice(2))
 const copy = new Copy("plants")
-// What a planted bug leaves unused is no matter.
+// A planted bug may leave code unused.
 const base = join(copy.path, "tsconfig.base.json")
 writeFileSync(base, readFileSync(base, "utf8").replace(/"(noUnused\w+)": true/g, '"$1": false'))
 

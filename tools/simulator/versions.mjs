@@ -1,6 +1,6 @@
-// Whether a seed gives the same run on every version of Node: simulates the same seeds on this one and on others, which
-// are installed from the registry, and compares the hashes of all datagrams. With version numbers as arguments: those
-// instead.
+// Checks that a seed gives the same run on every version of Node: simulates the same seeds on this version and on
+// others, installed from the registry, and compares the hashes of all datagrams. Version numbers as arguments replace
+// the usual ones.
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
@@ -33,7 +33,7 @@ for (const version of versions) {
 writeSummary({ passed, failed, skipped: [] })
 process.exit(failed === 0 ? 0 : 1)
 
-/** Where the binary is; `undefined`: there is none for this platform. */
+/** The path of the binary; `undefined`: there is none for this platform. */
 function install(version) {
   const name = `node-${process.platform}-${process.arch}`
   const folder = join(root, ".cache/nodes", version)

@@ -1,6 +1,6 @@
-// Breaks the pure packages line by line and counts what no test notices: `npm run test:stryker -- fragment`, or a file:
-// `-- packages/stream/src/send-stream.ts`. Takes from minutes to hours, so it is no part of CI. What survived is in
-// .cache/stryker, as JSON and as text.
+// Breaks the pure packages line by line and counts the mutants that no test notices: `npm run test:stryker --
+// fragment`, or a file: `-- packages/stream/src/send-stream.ts`. Takes from minutes to hours, so it isn't part of CI.
+// The survivors are listed in .cache/stryker, as JSON and as text.
 import { spawnSync } from "node:child_process"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { root } from "../summary.mjs"
 
 const PACKAGES = ["wire", "stream", "fragment"]
-/** Fewer than a test run makes: a mutant is met by many tests. */
+/** Fewer runs than in a test run: many tests reach each mutant. */
 const PROPERTY_RUNS = "6"
 
 const args = process.argv.slice(2)
@@ -43,7 +43,7 @@ writeFileSync(
     plugins: ["@stryker-mutator/vitest-runner"],
     mutate: [...mutate, "!packages/*/src/index.ts"],
     ignorePatterns: [".cache", "**/dist", "packages/cli", "packages/native/build", "tools/consumers"],
-    // Messages of errors and doc texts say nothing of the protocol.
+    // Error messages and doc texts aren't part of the protocol.
     mutator: { excludedMutations: ["StringLiteral"] },
     ignoreStatic: true,
     concurrency: availableParallelism(),

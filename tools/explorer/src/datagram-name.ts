@@ -1,8 +1,8 @@
-/** What is in a datagram, in a line: datagrams of one name are the same. */
+/** The content of a datagram in one line: datagrams with the same name are equal. */
 import { describeDatagram } from "@x/wire"
 import { PROFILE_USED, type SideName } from "./incarnation.ts"
 
-/** Identities and tokens are opaque: so many of their digits tell them apart. */
+/** Identities and tokens are opaque: this many of their digits tell them apart. */
 const DIGITS = 10
 const SAID_EVERY_TIME = new Set([
   "limits",
@@ -20,7 +20,7 @@ export function short(hex: string): string {
   return `#${hex.slice(-DIGITS)}`
 }
 
-/** Replays send the same datagrams over and over. */
+/** Cached: replays send the same datagrams over and over. */
 const names = new Map<string, string>()
 const NAMES_MAX = 10_000
 

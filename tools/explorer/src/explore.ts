@@ -1,7 +1,7 @@
 /** Breadth-first search over all states of a model: the first counterexample that it finds is a shortest one. */
 import { createHash } from "node:crypto"
 
-/** One state of a model, which moves on in place. */
+/** One state of a model, which changes in place. */
 export interface State {
   /**
    * What can happen now. The order is part of the model: it decides which of several shortest counterexamples is found.
@@ -9,13 +9,13 @@ export interface State {
   actions(): readonly string[]
   apply(action: string): void
   clone(): State
-  /** The same for states that behave alike from here on. */
+  /** Equal for states that behave alike from here on. */
   key(): string
-  /** The first property that doesn't hold, by name, with what was seen. */
+  /** The first property that doesn't hold, by name, with the observation. */
   readonly violation: Violation | undefined
   /**
-   * Runs the continuation in which nothing is lost any more, until it is over or meets a state with a `known` key; says
-   * what didn't come about.
+   * Runs the continuation in which nothing is lost any more, until it is over or meets a state with a `known` key.
+   * Returns the property that didn't come about.
    */
   converge(known: Set<string>): Violation | undefined
 }
@@ -31,7 +31,7 @@ export interface Exploration {
   readonly depth: number
   /** All states within the scope were visited. */
   readonly isExhaustive: boolean
-  /** `isLater`: not at the end of the trace, but in what follows of it without faults. */
+  /** `isLater`: the violation isn't at the end of the trace, but in its continuation without faults. */
   readonly counterexample: (Violation & { readonly trace: readonly string[]; readonly isLater: boolean }) | undefined
 }
 
@@ -88,7 +88,7 @@ function thrownBy(run: () => Violation | undefined | void): Violation | undefine
   }
 }
 
-/** 16 bytes of SHA-256: two of a billion states meet in it with a chance of 1 in 10^20. */
+/** 16 bytes of SHA-256: among a billion states, the chance that two share a digest is 1 in 10^20. */
 function digest(key: string): string {
   return createHash("sha256").update(key).digest("base64").slice(0, 22)
 }

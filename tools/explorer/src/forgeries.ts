@@ -1,6 +1,6 @@
 /**
- * Datagrams of somebody who sees none: well-formed, with sound checksums over what he can't know. Slots are small
- * numbers with ten random bits; he may guess those.
+ * Datagrams of an attacker that sees none: well-formed, with valid checksums over data that it can't know. Slots are
+ * small numbers with ten random bits; the attacker may guess those.
  */
 import * as wire from "@x/wire"
 import { type Incarnation, ownedBy, PROFILE_USED } from "./incarnation.ts"

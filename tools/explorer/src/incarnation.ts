@@ -21,7 +21,7 @@ export function otherOf(side: SideName): SideName {
   return side === "A" ? "B" : "A"
 }
 
-/** The association that a datagram was sent on. */
+/** The direction of an association that a datagram was sent on. */
 export interface Way {
   readonly unique: string
   readonly peerUnique: string
@@ -29,7 +29,7 @@ export interface Way {
   readonly peerSession: string
 }
 
-/** What the model is told of an incarnation. */
+/** Hears the events of an incarnation. */
 export interface Observer {
   onSend(from: Incarnation, bytes: Uint8Array, way: Way | undefined): void
   onJoined(at: Incarnation, peer: PeerState): void
@@ -38,7 +38,7 @@ export interface Observer {
   onJoinFailed(at: Incarnation, failure: JoinFailure): void
 }
 
-/** Short enough that a fair continuation takes few steps. */
+/** Times short enough that a fair continuation takes few steps. */
 const SETTINGS = settingsOf({
   heartbeatMs: 200,
   unreachableMs: 1_000,
@@ -53,12 +53,12 @@ const SETTINGS = settingsOf({
 export const PROFILE_USED: typeof PROFILE.checksum = PROFILE.checksum
 const JOIN_TIMEOUT_MS = 5_000
 const DATAGRAM_BYTES_MAX = 2_048
-/** Ids of addresses at every transport. */
+/** Ids of the addresses at every transport. */
 export const ADDRESS_IDS: Readonly<Record<SideName, number>> = { A: 1, B: 2 }
 
 /**
- * First byte of the uniques, by side and incarnation: successors are now above, now below the other side's in the order
- * that breaks ties.
+ * First byte of the uniques, by side and incarnation: successors are in turn above and below the other side's unique in
+ * the order that breaks ties.
  */
 const UNIQUES: Readonly<Record<SideName, readonly number[]>> = { A: [0x20, 0x60], B: [0x40, 0x10] }
 
@@ -67,7 +67,7 @@ export class Incarnation {
   readonly number: number
   readonly protocol: Protocol
   readonly unique: string
-  /** The application has asked for the other side, and it has neither failed nor come about. */
+  /** The application's join is still under way: it has neither failed nor succeeded. */
   isJoining = false
   /** The application wants the other side. */
   isWilling = false
@@ -84,7 +84,8 @@ export class Incarnation {
       settings: SETTINGS,
       transport: this.#makeTransport(),
       queues: { isTight: false },
-      // Always the same slots: what was meant for another incarnation is never kept away by a slot's chance.
+      // Always the same slots: a datagram for another incarnation must never be rejected just because the slots differ
+      // by chance.
       random: () => 0,
       cookies: { entropy: (out) => this.#draw(out), hmacSha256: mixed },
       nowMs,
@@ -102,20 +103,20 @@ export class Incarnation {
     this.#drain(nowMs)
   }
 
-  /** The peer that the application has. */
+  /** The peer that the application holds. */
   get held(): PeerState | undefined {
     for (const peer of this.protocol.peers.values())
       if (peer.liveness === "joined" || peer.liveness === "unreachable") return peer
     return undefined
   }
 
-  /** What the slots lead to. */
+  /** The owners of the slots. */
   get owners(): SlotOwner[] {
     const { slots } = fieldsOf<{ slots: object }>(this.protocol)
     return fieldsOf<{ values: (SlotOwner | undefined)[] }>(slots).values.filter((owner) => owner !== undefined)
   }
 
-  /** Associations, complete or half open, and the session that each is of. */
+  /** Associations, complete or half open, and the session of each. */
   get associations(): OwnedAssociation[] {
     return this.owners.flatMap((owner) => (owner.kind === "join" ? [] : [ownedBy(owner)]))
   }
@@ -130,7 +131,7 @@ export class Incarnation {
     this.#drain(nowMs)
   }
 
-  /** Takes what comes out of the protocol, as the driver does. */
+  /** Takes the protocol's output, as the driver does. */
   #drain(nowMs: number): void {
     const { protocol } = this
     for (;;) {
@@ -150,7 +151,7 @@ export class Incarnation {
     } else if (event.kind === "progress") event.stream.isTold = false
   }
 
-  /** A turn of the loop, as the driver has it. */
+  /** A turn of the event loop, as in the driver. */
   run(nowMs: number, mayJudge: boolean): void {
     for (let turn = 0; turn === 0 || this.protocol.nextTimeoutMs === -Infinity; turn++) {
       if (turn > 100) throw new Error("a side is busy without time passing")
@@ -160,7 +161,7 @@ export class Incarnation {
     }
   }
 
-  /** Sends a message on a stream of its own. */
+  /** Sends a message on a new stream. */
   say(peer: PeerState, nowMs: number): void {
     const state = peer.outgoing.open(
       { mode: MODE.reliable, priority: 128, weight: 1, metadata: new Uint8Array(0) },
@@ -260,12 +261,12 @@ export function textOf(identity: Uint8Array): string {
   return text
 }
 
-/** An object's private fields, which `load.mjs` has made plain. */
+/** An object's private fields, which `load.mjs` has made public. */
 export function fieldsOf<T>(owner: object): T {
   return new Proxy(owner, { get: (target, name) => Reflect.get(target, `p$${String(name)}`) as unknown }) as T
 }
 
-/** Stands in for HMAC: nobody in the model inverts it. */
+/** Stands in for HMAC: nothing in the model inverts it. */
 function mixed(key: Uint8Array, data: Uint8Array): Uint8Array {
   const words = new Uint32Array(8)
   for (let lane = 0; lane < words.length; lane++) {

@@ -1,6 +1,6 @@
 /**
- * What an incarnation holds, as text: two that read the same behave alike. Instants count by how far away they are,
- * identities by where they come first.
+ * The state of an incarnation as text: two with the same text behave alike. Times count by their distance from now,
+ * identities by their order of first appearance.
  */
 import type { Association } from "../../../packages/endpoint/src/path/association.ts"
 import type { PendingJoin } from "../../../packages/endpoint/src/join/join-call.ts"
@@ -9,7 +9,7 @@ import type { PeerState } from "../../../packages/endpoint/src/peer/peer-state.t
 import { short } from "./datagram-name.ts"
 import { fieldsOf, type Incarnation, ownedBy, textOf } from "./incarnation.ts"
 
-/** No deadline lies further back. */
+/** No deadline is further in the past. */
 const PAST_MS_MAX = 5_000
 
 interface PeerFields {

@@ -1,6 +1,6 @@
 /**
- * A state of the join model is how it was come to: protocols are made of closures, and nothing but the same steps
- * copies them.
+ * A state of the join model is stored as the steps that led to it: protocols consist of closures, which can only be
+ * copied by repeating the steps.
  */
 import type { State, Violation } from "./explore.ts"
 import { type JoinScope, JoinWorld } from "./join-world.ts"
@@ -42,7 +42,7 @@ export class JoinState implements State {
     return this.#world().converge(known)
   }
 
-  /** The world itself isn't kept: those of a whole frontier don't fit memory. */
+  /** The world itself isn't kept: the worlds of a whole frontier wouldn't fit into memory. */
   #look(world: JoinWorld): void {
     this.violation = world.violation
     this.#actions = world.actions()

@@ -4,7 +4,10 @@ const NONE = { A: 0, B: 0 } as const
 const ONE = { A: 1, B: 0 } as const
 const BOTH = { A: 1, B: 1 } as const
 
-/** Each is small enough to be visited whole but for those of `large`: `test` takes seconds in all, `small` minutes. */
+/**
+ * Each scope is small enough to be visited completely, except those of `large`: `test` takes seconds in total, `small`
+ * minutes.
+ */
 export const JOIN_SCOPES = {
   "one joins": {
     test: { isJoined: false, joins: ONE, faults: 1, timeouts: 1, inFlightMax: 1 },

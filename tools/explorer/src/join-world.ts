@@ -1,7 +1,4 @@
-/**
- * Two sides, the network between them and those who meddle with it: everything that happens, and what has to hold
- * whenever it does.
- */
+/** Two sides, the network between them and attackers on it: everything that can happen, and what must always hold. */
 import * as wire from "@x/wire"
 import type { Session } from "../../../packages/endpoint/src/path/session.ts"
 import type { PeerState } from "../../../packages/endpoint/src/peer/peer-state.ts"
@@ -11,28 +8,28 @@ import { FORGERIES, forge, type Forgery } from "./forgeries.ts"
 import { fieldsOf, Incarnation, type Observer, otherOf, type SideName, SIDES, textOf, type Way } from "./incarnation.ts"
 import { describeIncarnation, renamed } from "./join-key.ts"
 
-/** What a run may contain at most. */
+/** The bounds of a run. */
 export interface JoinScope {
-  /** Whether they have joined and exchanged a message before it begins. */
+  /** Whether the sides have joined and exchanged a message before the run begins. */
   readonly isJoined: boolean
-  /** Times that the application of each side asks for the other one. */
+  /** How often each side's application joins the other side. */
   readonly joins: Readonly<Record<SideName, number>>
   /** Crashes of each side, with a restart at the same address. */
   readonly crashes?: Partial<Record<SideName, 0 | 1>>
   readonly leaves?: Partial<Record<SideName, number>>
   /** Goodbyes don't arrive. */
   readonly isLeavingUnheard?: boolean
-  /** Times that each side asks who is at the peer's address, as after heartbeats without an answer. */
+  /** How often each side probes which incarnation is at the peer's address, as after unanswered heartbeats. */
   readonly probes?: Partial<Record<SideName, number>>
-  /** Datagrams that are lost or doubled. */
+  /** How many datagrams are lost or duplicated. */
   readonly faults?: number
-  /** Times that the next deadline comes before what is under way arrives. */
+  /** How often the next deadline comes before the datagrams under way arrive. */
   readonly timeouts?: number
-  /** Datagrams that arrived once and are sent again by somebody on the path. */
+  /** How many datagrams that arrived are sent again by an attacker on the path. */
   readonly replays?: number
-  /** Datagrams of somebody who sees none. */
+  /** How many datagrams an attacker forges that sees none. */
   readonly forgeries?: number
-  /** Nothing is begun by the applications and no time passes while so many datagrams are under way. */
+  /** While this many datagrams are under way, the applications begin nothing and no time passes. */
   readonly inFlightMax?: number
 }
 
@@ -79,15 +76,15 @@ export class JoinWorld {
   inFlight: Datagram[] = []
   violation: Violation | undefined
   readonly #spent = new Map<Budget, number>()
-  /** What arrived, by name: somebody on the path may send it again. */
+  /** Datagrams that arrived, by name: an attacker on the path may send them again. */
   readonly #arrived = new Map<string, Datagram>()
   readonly #uniques: Record<SideName, Set<string>> = { A: new Set(), B: new Set() }
   readonly #told = new Map<PeerState, "joined" | "left" | "replaced">()
   readonly #sessions = new Map<PeerState | Session, string>()
-  /** Ways and counters that were applied, by incarnation. */
+  /** The directions and counters applied, by incarnation. */
   readonly #applied = new Set<string>()
   readonly #observer: Observer
-  /** What is under way was begun by a repeated or forged datagram, and what came of it. */
+  /** Whether the current step was begun by a repeated or forged datagram, and what followed from it. */
   #isMeddled = false
   #meddled: string | undefined
 
@@ -205,7 +202,7 @@ export class JoinWorld {
     } else {
       this.#spend(`crashes ${side}`)
       this.sides[side] = this.#start(side, it.number + 1)
-      // The one after knows what the one before wanted.
+      // The new incarnation wants the same as the one before.
       this.sides[side].isWilling = it.isWilling
     }
   }
@@ -335,7 +332,7 @@ export class JoinWorld {
     const { side, protocol } = it
     const peers = [...protocol.peers.values()]
     const halfOpenSessions = it.associations.map(({ session }) => session)
-    // What is half open will be a peer of its session.
+    // A half-open association will become a peer of its session.
     for (const holder of new Set([...peers, ...halfOpenSessions])) {
       const { unique, local, remote } = "session" in holder ? holder.session : holder
       if (!this.#uniques[otherOf(side)].has(textOf(unique)))
@@ -357,7 +354,7 @@ export class JoinWorld {
     if (asked.size < waiting.length)
       this.#fail("one half-open association for a join", `${side}: ${waiting.length} for ${asked.size}`)
     const used = new Set(peers.flatMap((peer) => peer.associations.map(({ slot }) => slot)))
-    // Of what is half open no state knows.
+    // No peer knows of half-open associations, so these are added.
     if (slots > joins + used.size + halfOpen)
       this.#fail("slots are given back", `${side}: ${slots} for ${joins} joins and ${used.size} associations`)
   }
@@ -366,7 +363,7 @@ export class JoinWorld {
     this.violation ??= { property, seen }
   }
 
-  // What it is compared by.
+  // How states are compared.
 
   key(): string {
     const spent = [...this.#spent].map(([budget, count]) => `${budget} ${count}`).toSorted()
@@ -389,11 +386,11 @@ export class JoinWorld {
     return `${sides}\n${renamed(flying.join("\n"), names)}\n${renamed(more, names)}`
   }
 
-  // Without faults.
+  // The continuation without faults.
 
   /**
-   * In order, without loss, and time passes only when nothing is under way. Who wants the other side and has failed to
-   * get it asks again.
+   * Datagrams arrive in order, without loss, and time passes only when none is under way. A side that wants the other
+   * but failed to join it tries again.
    */
   converge(known: Set<string>): Violation | undefined {
     const passed: string[] = []
@@ -423,7 +420,7 @@ export class JoinWorld {
     return undefined
   }
 
-  /** What is still to come about. */
+  /** What has yet to come about. */
   #unsettled(): string | undefined {
     const { A, B } = this.sides
     for (const { protocol, side } of [A, B]) {

@@ -1,5 +1,5 @@
-// Loads the explorer with the machines' private fields made plain: a state can then be copied and compared whole.
-// Nothing else of them is changed.
+// Loads the explorer with the machines' private fields made public, so that a state can be copied and compared as a
+// whole. Nothing else in them is changed.
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
@@ -10,10 +10,10 @@ const sources = new Sources(dirname(dirname(dirname(here))))
 
 /** The modules of the explorer's `index.ts`; `defects` are put into the sources, to see that they are found. */
 export async function load(defects = []) {
-  // The test runner's own copy: the project needs it for nothing else.
+  // The test runner's own copy: the project has no other use for it.
   const require = createRequire(createRequire(import.meta.url).resolve("vitest/package.json"))
   const vite = await import(pathToFileURL(require.resolve("vite")).href)
-  // Paths as the loader writes them.
+  // Paths in the loader's form.
   const planted = new Map([...sources.plant(defects)].map(([path, text]) => [path.replaceAll("\\", "/"), text]))
   const loaded = new Set()
   const withDefects = (code, id) => {

@@ -1,9 +1,9 @@
 // `npm run explore -- [stream] [join] [--scope test|small|large] [--json]`: explores each mode of a stream and each
-// scene of a join, and says what was visited.
+// scene of a join, and prints what was visited.
 import { parseArgs } from "node:util"
 import { load } from "./load.mjs"
 
-/** So many states fit the memory of a usual process. */
+/** This many states fit into the memory of an ordinary process. */
 const STATES_MAX = 1_000_000
 
 const { values, positionals } = parseArgs({

@@ -1,7 +1,7 @@
 import { MODE } from "@x/wire"
 import type { StreamScope } from "./stream-model.ts"
 
-/** Three messages in a window of two; the modes whose packets are answered, and the one that forgets. */
+/** Three messages in a window of two, in the modes whose packets are acknowledged and in the one that forgets. */
 export const MODES = ["reliable", "reliable-unordered", "best-effort", "latest"] as const
 
 /** `test` takes seconds, `small` a minute or two, `large` longer. */

@@ -1,6 +1,6 @@
 import type { PacketSlots } from "@x/stream"
 
-/** A pool small enough to be copied with every state. */
+/** A pool small enough to copy with every state. */
 export class FewSlots implements PacketSlots {
   readonly slotBytes: number
   readonly memory: Uint8Array[] = []

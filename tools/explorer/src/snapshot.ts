@@ -1,12 +1,12 @@
 /**
- * Copies machines, and says what state they are in. Their sources are loaded with private fields made plain
- * (`load.mjs`), so that no state escapes.
+ * Copies state machines, and describes their states. Their sources are loaded with private fields made public
+ * (`load.mjs`), so that no state is missed.
  */
 
-/** Read by machines, never written once the model runs: shared by all copies. */
+/** Fields that machines only read while the model runs: all copies share them. */
 const SHARED = new Set(["options", "rtt", "metadata", "bytes", "scope"])
 
-/** A deep copy; what two fields share is shared in the copy too. */
+/** A deep copy; an object shared by two fields is shared in the copy too. */
 export function copyOf<T>(value: T, copies: Map<object, object> = new Map()): T {
   if (typeof value !== "object" || value === null || (Object.isFrozen(value) && !ArrayBuffer.isView(value)))
     return value
@@ -28,19 +28,19 @@ function emptyOf(value: object): object {
   return Object.create(Object.getPrototypeOf(value) as object) as object
 }
 
-/** Instants: they count by how far they are away. */
+/** Times: they count by their distance from now. */
 const INSTANTS = /^(dueMs|lastMs|idleMs|noticedMs|askedMs|statusDueMs|lastArrivalMs|lastNakMs|nowMs|sentMs|writtenMs)$/
-/** Statistics, and places in the pool: nothing depends on them. */
+/** Statistics, and positions in the pool: nothing depends on them. */
 const IGNORED =
   /^(resent|naksSent|duplicates|sent|pool|options|rtt|metadata|slots|lengths|deliveries|mask|slot|oldestFrom|lostNext)$/
-/** No deadline of the machines lies further back. */
+/** No deadline of the machines is further in the past. */
 const PAST_MS_MAX = 2_000
 
 export function plainName(name: string): string {
   return name.startsWith("p$") ? name.slice(2) : name
 }
 
-/** The fields of a machine as text; `special` says those that need a reading of their own. */
+/** The fields of a machine as text; `special` describes those that need special treatment. */
 export function describe(
   value: unknown,
   nowMs: number,

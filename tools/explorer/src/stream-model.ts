@@ -1,4 +1,4 @@
-/** One stream: the real sender and receiver, and a network that does what it likes within the scope's bounds. */
+/** One stream: the real sender and receiver, and a network that does anything within the scope's bounds. */
 import {
   createKeptPacket,
   createOutgoingPacket,
@@ -28,20 +28,20 @@ import type { State, Violation } from "./explore.ts"
 import { FewSlots } from "./slots.ts"
 import { copyOf, describe, plainName } from "./snapshot.ts"
 
-/** What a run of the model may contain at most. */
+/** The bounds of a run of the model. */
 export interface StreamScope {
   readonly mode: Mode
   readonly messages: number
   readonly windowPackets: number
-  /** Packets that are lost or doubled. */
+  /** How many packets are lost or duplicated. */
   readonly faults: number
-  /** Nothing is written or timed out while so many packets are under way. */
+  /** While this many packets are under way, nothing is written and nothing times out. */
   readonly inFlightMax: number
-  /** Deadlines that come before what is under way arrives. */
+  /** How many deadlines come before the packets under way arrive. */
   readonly timeouts: number
-  /** `best-effort`: a message is given up once it is so old. */
+  /** `best-effort`: the age at which a message is given up. */
   readonly lifetimeMs?: number
-  /** A mistake put between the machines, to see that it is found. */
+  /** A defect put between the machines, to see that it is found. */
   readonly defect?: StreamDefect
 }
 
@@ -60,7 +60,7 @@ export type StreamDefect =
   | "write-forgotten"
   | "edge-ahead"
 
-/** What holds in every state or on every step; the last, of every fair continuation. */
+/** The properties of every state or step; the last one is a property of every fair continuation. */
 export const STREAM_PROPERTIES = [
   "delivered at most once",
   "delivered in order",
@@ -106,10 +106,10 @@ export class StreamState implements State {
   faults = 0
   timeouts = 0
   readonly delivered: number[] = []
-  /** Messages that the receiver saw begin or was told of, and those that it was told are gone. */
+  /** Messages that the receiver saw begin or was told of, and messages that it was told are gone. */
   begun = 0
   gone = 0
-  /** The number behind the highest that was sent; numbers that the sender knows to have arrived. */
+  /** The number after the highest sent; the numbers that the sender knows to have arrived. */
   sent = 0
   readonly acknowledged: Set<number> = new Set()
   edge = 0
@@ -142,7 +142,7 @@ export class StreamState implements State {
     return `${this.behaviour()};${this.faults},${this.timeouts}`
   }
 
-  /** The state without what the scope still allows. */
+  /** The state, without the rest of the scope's budgets. */
   behaviour(): string {
     return (this.#known ??= this.#describe())
   }
@@ -152,7 +152,7 @@ export class StreamState implements State {
     const { sender, receiver } = this
     const parts = new Set<unknown>([...partsOf(sender), ...partsOf(receiver)])
     const special = (name: string, owner: object, field: unknown): string | undefined => {
-      // What a part knows of the others is said where they are.
+      // A part's references to the other parts are left out: those describe themselves.
       if (owner !== sender && owner !== receiver && parts.has(field)) return ""
       if (name === "ring") return ringOf(sender, nowMs)
       if (name === "lost")
@@ -192,7 +192,7 @@ export class StreamState implements State {
     if (isQuiet && this.written === scope.messages && this.sender.state === "open") actions.push("end")
     const names = this.inFlight.map((packet) => nameOf(packet))
     for (const [i, name] of names.entries()) {
-      // Of packets that are the same it doesn't matter which arrives.
+      // Among equal packets it doesn't matter which one arrives.
       if (names.indexOf(name) !== i) continue
       actions.push(`deliver ${name}`)
       if (this.faults < scope.faults) actions.push(`lose ${name}`, `duplicate ${name}`)
@@ -232,7 +232,7 @@ export class StreamState implements State {
     this.#flush()
   }
 
-  /** In order, without loss; deadlines only when nothing is under way. */
+  /** Packets arrive in order, without loss; deadlines come only when nothing is under way. */
   converge(known: Set<string>): Violation | undefined {
     const passed: string[] = []
     for (let step = 0; step < FAIR_STEPS_MAX; step++) {
@@ -249,7 +249,7 @@ export class StreamState implements State {
       if (this.violation !== undefined) return this.violation
       if (step === FAIR_STEPS_MAX - 1) return { property: "converges", seen: `not over after ${FAIR_STEPS_MAX} steps` }
     }
-    // Met a state from which it is known to come about.
+    // Met a state from which the end is known to come about.
     if (this.sender.state === "closed" && this.inFlight.length === 0) {
       const missing = this.#missing()
       if (missing !== undefined) return { property: "converges", seen: missing }
@@ -258,7 +258,7 @@ export class StreamState implements State {
     return undefined
   }
 
-  /** What was promised and has not come about at the end. */
+  /** The promises that weren't kept at the end. */
   #missing(): string | undefined {
     const { messages, mode } = this.scope
     if (!this.receiver.isComplete) return "the sender is closed and the receiver is not complete"
@@ -283,7 +283,7 @@ export class StreamState implements State {
     this.sender.closePacket()
   }
 
-  /** Sends all that may be sent now, as an endpoint does at the end of each turn, and looks at the properties. */
+  /** Sends everything that may be sent now, as an endpoint does at the end of each turn, and checks the properties. */
   #flush(): void {
     this.#known = undefined
     const { sender, receiver, nowMs, scope } = this
@@ -336,7 +336,7 @@ export class StreamState implements State {
         return receiver.handleOpen(packet.open.first, nowMs)
       case "close":
         if (receiver.state === "closed") return this.#send({ kind: "status", status: closedStatus(packet.close.final) })
-        // An end that overtook its opening tells nothing.
+        // An end that overtook its opening has no effect.
         if (receiver.isStarted) receiver.handleEnd(packet.close.final)
         return
       case "sync":
@@ -477,7 +477,7 @@ function plainFieldsOf(owner: object): object {
   return Object.fromEntries(Object.entries(owner).map(([key, value]) => [plainName(key), value as unknown]))
 }
 
-/** What a stream is composed of. */
+/** The parts of a stream. */
 function partsOf(stream: object): unknown[] {
   return Object.values(stream).filter((field) => typeof field === "object")
 }
@@ -491,7 +491,7 @@ interface Ring {
   index(number: number): number
 }
 
-/** All that is in a packet: packets of one name are the same. */
+/** The whole content of a packet: packets with the same name are equal. */
 function nameOf(packet: Packet): string {
   let name = names.get(packet)
   if (name === undefined) names.set(packet, (name = compose(packet)))

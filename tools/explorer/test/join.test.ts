@@ -11,7 +11,7 @@ test.each(scenes)("%s: every property holds in every state of the scope, and fro
   const { counterexample, isExhaustive, states } = explore(new JoinState(JOIN_SCOPES[scene].test))
   expect(counterexample).toBeUndefined()
   expect(isExhaustive).toBe(true)
-  // Fewer would mean that the network has lost its freedom.
+  // Fewer states would mean that the network can no longer do everything.
   expect(states).toBeGreaterThan(15)
 })
 
@@ -36,13 +36,13 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
         from: "if (challenger !== undefined && !isSame(challenger.session, over.local)) continue",
         to: "continue",
       },
-      // Where another state takes its place that alone would end the join.
+      // Otherwise the replacement of the state would end the join by itself.
       {
         package: "endpoint",
         from: "if (pending.joiner.challengerWith(session) !== undefined) this.#finish(pending, session, nowMs)",
         to: "if (nowMs < 0) this.#finish(pending, session, nowMs)",
       },
-      // And a probe ends with the session that it asks after.
+      // And otherwise a probe would end with the session that it asks about.
       {
         package: "endpoint",
         from: "joiner.probed !== undefined && isSameSession(joiner.probed, over)",

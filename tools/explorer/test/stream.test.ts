@@ -9,7 +9,7 @@ test.each(MODES)("%s keeps every property in every state of the scope, and comes
   const { counterexample, isExhaustive, states } = explore(new StreamState(streamScope(mode, "test")))
   expect(counterexample).toBeUndefined()
   expect(isExhaustive).toBe(true)
-  // Fewer would mean that the network has lost its freedom.
+  // Fewer states would mean that the network can no longer do everything.
   expect(states).toBeGreaterThan(500)
 })
 

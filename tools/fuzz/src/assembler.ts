@@ -1,4 +1,6 @@
-/** The assembler, on pieces that fit their messages and pieces that don't, beside a model that keeps every byte. */
+/**
+ * The assembler, on pieces that fit their messages and pieces that don't, compared with a model that keeps every byte.
+ */
 import { Assembler, AssemblyBudget } from "@x/fragment"
 import { createPiece, FORM, type Piece } from "@x/wire"
 import { bytes } from "@x/testkit"
@@ -29,13 +31,13 @@ export const assemblerTarget: Target = {
     const budget = new AssemblyBudget(BUDGET_BYTES, parent)
     const assembler = new Assembler({ budget, messageBytesMax: MESSAGE_BYTES_MAX, isOrdered, isReliable })
     const expected = new Map<number, Expected>()
-    /** Messages that were abandoned: what still comes of them is swallowed. */
+    /** Abandoned messages: the assembler swallows pieces of them that still come. */
     const ended = new Map<number, number>()
     const piece = createPiece()
     const source = new Uint8Array(SOURCE_BYTES)
     let nowMs = 0
     let expired = 0
-    // Those without progress go first, and they are the first here too.
+    // Messages without progress are dropped first, and they are the first here too.
     const forgetExpired = (): void => {
       for (; expired < assembler.expired; expired++) {
         const oldest = expected.keys().next().value
@@ -110,7 +112,7 @@ function finish(assembler: Assembler, { bytes: expected, isThere }: Expected): v
   assembler.release()
 }
 
-/** As the decoder lets pieces through: inside of their totals. */
+/** A piece that the decoder would accept: within its total. */
 function drawPiece(script: Script, piece: Piece): void {
   piece.form = [FORM.first, FORM.middle, FORM.last, FORM.middle, FORM.first, FORM.abandoned, FORM.last, FORM.middle][
     script.byte() % 8

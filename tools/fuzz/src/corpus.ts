@@ -1,4 +1,4 @@
-/** Inputs that are kept: one small datagram of each kind in each profile, scripts, and whatever was found. */
+/** The inputs kept: one small datagram of each kind in each profile, scripts, and all findings. */
 import { readdirSync, readFileSync } from "node:fs"
 import { Random } from "@x/transport/simulated"
 import { KIND_NAMES, PROFILE } from "@x/wire"
@@ -20,7 +20,7 @@ export function readCorpus(folder: URL): CorpusEntry[] {
     .map((name) => ({ name, bytes: new Uint8Array(readFileSync(new URL(name, folder))) }))
 }
 
-/** The part that is made, not found: always the same. */
+/** The part that is generated, not found: always the same. */
 export function makeSeeds(): CorpusEntry[] {
   const profiles = Object.entries(PROFILE)
   const packets = profiles.flatMap(([profileName, profile]) =>

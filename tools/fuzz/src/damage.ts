@@ -1,4 +1,4 @@
-/** What a path and an attacker do to a datagram: bits, bytes, fields, cuts, splices. */
+/** Damage that a path or an attacker does to a datagram: bits, bytes, fields, cuts, splices. */
 import type { Random } from "@x/transport/simulated"
 import { bytes, pick } from "@x/testkit"
 import { viewOf } from "./seal.ts"
@@ -11,7 +11,7 @@ export function alter(random: Random, datagram: Uint8Array, other: Uint8Array): 
   const { length } = datagram
   if (length === 0) return bytes(random, 1 + random.below(40))
   const out = datagram.slice()
-  // Most decisions are made in the first fields.
+  // Most decisions depend on the first fields.
   const at = random.below(random.below(2) === 0 ? Math.min(40, length) : length)
   switch (random.below(9)) {
     case 0:

@@ -1,4 +1,4 @@
-/** All damages of one kind, one after the other, in one buffer: whoever keeps one copies it. */
+/** All damages of one kind, one after the other, in one buffer: copy a datagram to keep it. */
 
 /** Every truncation, from nothing to one byte less than all. */
 export function* truncations(datagram: Uint8Array): Generator<Uint8Array> {

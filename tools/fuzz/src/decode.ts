@@ -7,7 +7,7 @@ import { makeDatagram } from "./packets.ts"
 import { reseal, viewOf, ZERO_SEED } from "./seal.ts"
 import { must, type Target } from "./target.ts"
 
-/** What stands before the body readers, and those. A test puts a faulty one here. */
+/** The body readers, and the checks before them. A test puts a faulty decoder here. */
 export interface Decoder {
   check(view: DataView, offset: number, length: number, profile: wire.Profile): wire.DatagramDropReason | undefined
   describe(view: DataView, offset: number, length: number, profile: wire.Profile): wire.DatagramDescription
@@ -22,10 +22,10 @@ export const WIRE: Decoder = {
 
 const PROFILES: readonly wire.Profile[] = Object.values(wire.PROFILE)
 const REASONS: ReadonlySet<string> = new Set(wire.DATAGRAM_DROP_REASONS)
-/** Bytes around the datagram, as a slab has them: what is read there is read from others. */
+/** Bytes around the datagram, as in a slab: a read there would read other datagrams. */
 const MARGIN_BYTES = 24
 
-/** Takes the tag for good: whoever reads the packets can make one, or knows the key. */
+/** Skips the tag: an attacker may be able to make a valid one, or may know the key. */
 export function decode(input: Uint8Array, decoder: Decoder): void {
   const slab = new Uint8Array(input.length + 2 * MARGIN_BYTES)
   const answers = PROFILES.map((profile) => {
@@ -55,7 +55,7 @@ export function decodeTarget(decoder: Decoder = WIRE): Target {
   return { name: "decode", inputs: 300_000, make: makeNoise, run: (input) => decode(input, decoder) }
 }
 
-/** Any bytes, some with a prefix that lets them in, some behind the head of a datagram. */
+/** Random bytes, some with a valid prefix, some after the head of a datagram. */
 function makeNoise(random: Random): Uint8Array {
   const noise = bytes(random, random.below(random.below(8) === 0 ? 1_500 : 80))
   switch (random.below(3)) {

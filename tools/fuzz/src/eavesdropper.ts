@@ -1,16 +1,18 @@
-/** Reads everything that is said between two endpoints, and so knows all that profile `checksum` goes by. */
+/**
+ * Reads everything that two endpoints send to each other, and so knows everything that profile `checksum` relies on.
+ */
 import type { Random } from "@x/transport/simulated"
 import type { DatagramInTransit } from "@x/transport/simulated"
 import * as wire from "@x/wire"
 import { identity, pick } from "@x/testkit"
 import { readdress, viewOf, ZERO_SEED } from "./seal.ts"
 
-/** One direction of an association, as the tags of its datagrams have it. */
+/** One direction of an association, with the seed of its datagrams' tags. */
 interface Way {
   readonly to: string
   readonly slot: number
   readonly seed: number
-  /** The highest counter that was seen or forged. */
+  /** The highest counter seen or forged. */
   counter: number
 }
 
@@ -35,12 +37,12 @@ const MACHINES = ["a", "b", "c"]
 
 export class Eavesdropper {
   readonly captured: Captured[] = []
-  /** Datagrams whose tag was right by what is known here. */
+  /** Datagrams whose tag was right according to what is known here. */
   verified = 0
   readonly #profile: wire.Profile
   readonly #ways: Way[] = []
   readonly #attempts: Attempt[] = []
-  /** Given to a join of this slot and unique; good from the address it was sent to. */
+  /** Tokens issued for a join with this slot and unique; valid from the address they were sent to. */
   readonly #tokens: { readonly token: Uint8Array; readonly slot: number; readonly unique: Uint8Array }[] = []
   /** Uniques of forged joins, by slot. */
   readonly #forged = new Map<number, Uint8Array>()
@@ -97,12 +99,14 @@ export class Eavesdropper {
     this.#ways.push({ to: from, slot: accept.slot, seed: wire.pseudoHeaderSeed(toAccepter), counter: 0 })
   }
 
-  /** The slot and the seed of what goes to a machine, once it has joined. */
+  /** The slot and the seed for datagrams to a machine, once it has joined. */
   wayTo(to: string): { readonly slot: number; readonly seed: number } | undefined {
     return this.#ways.findLast((way) => way.to === to)
   }
 
-  /** The packets of `datagram`, whatever they are, as one that `to` has to take for the other side's. */
+  /**
+   * The packets of `datagram`, whatever they are, in a datagram that `to` must accept as coming from the other side.
+   */
   forge(random: Random, datagram: Uint8Array, from: wire.Profile, to: string): Uint8Array {
     const isHandshake = datagram.length > 11 && wire.classOf(wire.kindOf(datagram[11]!)) === wire.CLASS.handshake
     if (isHandshake) return this.#forgeHandshake(random, datagram, from, to)
@@ -119,7 +123,7 @@ export class Eavesdropper {
       random.below(20) === 0
         ? pick(random, [1, way.counter, wire.NUMBER_MAX, random.below(way.counter + 2_000)])
         : way.counter + 1
-    // A leap to the end of all counters would shut the way at once for what is forged behind it.
+    // A jump to the end of all counters would block all later forgeries in this direction.
     if (counter < way.counter + 3_000) way.counter = Math.max(way.counter, counter)
     return readdress(datagram, from, this.#profile, { handshake: false, slot: way.slot, counter, seed: way.seed })
   }
@@ -143,7 +147,7 @@ export class Eavesdropper {
   }
 
   /**
-   * With a token that was really given, for the join that it was given to; else remembered, for the challenge that may
+   * Puts a token into a join that was really issued for it. Without one, remembers the join, for a challenge that may
    * come.
    */
   #fillToken(random: Random, datagram: Uint8Array, profile: wire.Profile): Uint8Array {
@@ -151,7 +155,7 @@ export class Eavesdropper {
     const view = viewOf(out)
     const body = wire.PREFIX_BYTES[profile]! + wire.PACKET_OVERHEAD_BYTES
     const given = this.#tokens.length === 0 ? undefined : pick(random, this.#tokens)
-    // Behind an address the fields lie elsewhere; and what was damaged is forged as it is.
+    // With an address the fields have other offsets; and a damaged join is forged as it is.
     if (
       out[body - 1] !== wire.KIND.join ||
       out.length < body + 250 ||
@@ -172,7 +176,7 @@ export class Eavesdropper {
       session: identity(random),
       receiverUnique: new Uint8Array(8),
     }
-    // The accept tells where to go on, whichever machine the join is said to come from.
+    // The accept tells where to send next, whichever machine the join claims to come from.
     const seed = wire.pseudoHeaderSeed({ receiverUnique: unique, receiverSession: join.session })
     for (const machine of MACHINES)
       this.#attempts.push({ from: machine, slot, counter: 1, unique, session: join.session, seed })
@@ -180,7 +184,7 @@ export class Eavesdropper {
     return out
   }
 
-  /** A slot and a counter that were really sent. */
+  /** Fills in a slot and a counter that were really sent. */
   #fillHint(random: Random, datagram: Uint8Array, to: string): Uint8Array {
     const out = datagram.slice()
     const ways = this.#ways.filter((way) => way.to !== to)

@@ -1,4 +1,4 @@
-/** The vectors of @x/wire that a receiver takes: its golden packets. */
+/** The vectors of @x/wire that a receiver accepts: the golden packets. */
 import { readFileSync } from "node:fs"
 import { type Profile, PROFILE, type ProfileName, pseudoHeaderSeed } from "@x/wire"
 
@@ -6,7 +6,7 @@ export interface Golden {
   readonly name: string
   readonly kinds: readonly string[]
   readonly profile: Profile
-  /** Of the pseudo-header that its tag covers. */
+  /** The CRC of the pseudo-header that its tag covers. */
   readonly seed: number
   readonly bytes: Uint8Array
 }

@@ -72,7 +72,7 @@ async function replay(chosen: readonly Target[], file: string): Promise<number> 
   return found === 0 ? 0 : 1
 }
 
-/** Writes the input where it can be had again; answers where. */
+/** Saves the input; returns the path. */
 function keep(finding: Finding): string {
   const folder = join(root, ".cache/fuzz")
   mkdirSync(folder, { recursive: true })

@@ -1,4 +1,4 @@
-/** The C helper under libFuzzer, by the script that lies with it. */
+/** The C helper under libFuzzer, by the helper's own script. */
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 
@@ -10,10 +10,10 @@ export interface NativeBounds {
   readonly seconds: number | undefined
 }
 
-/** Answers how many findings there were: one at most. */
+/** Returns the number of findings: at most one. */
 export function fuzzNative(root: string, { seed, inputs, seconds }: NativeBounds): number {
   const script = join(root, "packages/native/test/fuzz.mjs")
-  // Its own generator takes 32 bits, and takes 0 for any.
+  // libFuzzer's seed has 32 bits, and 0 would mean a random one.
   const args = ["--seed", String(seed >>> 0 || 1), "--keep", join(root, ".cache/fuzz")]
   if (seconds !== undefined) args.push("--seconds", String(seconds))
   if (inputs !== undefined) args.push("--inputs", String(inputs))

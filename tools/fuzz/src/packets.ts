@@ -1,4 +1,4 @@
-/** Well-formed datagrams of every kind, by the writers of @x/wire from random fields. */
+/** Well-formed datagrams of every kind, written by @x/wire from random fields. */
 import type { Random } from "@x/transport/simulated"
 import * as wire from "@x/wire"
 import { between, bytes, identity, number, pick, u16, u32 } from "@x/testkit"
@@ -72,7 +72,7 @@ function writePacket(random: Random, writer: wire.PacketWriter, kind: number, pr
         )
       }
       case KIND.fireAndForget: {
-        // What isn't sent again is not given up half sent either.
+        // A mode without resends doesn't abandon half-sent messages either.
         const form = pick(random, [FORM.whole, FORM.whole, FORM.first, FORM.middle, FORM.last])
         return writePayload(random, view, wire.writeFireAndForgetBody(view, writer.begin(kind), stream, form), form)
       }
@@ -198,7 +198,7 @@ function fill(random: Random, view: DataView, at: number, length: number): numbe
   return at + length
 }
 
-/** Totals are often hostile: as large as the field is. */
+/** Totals are often hostile: as large as the field allows. */
 function writePayload(random: Random, view: DataView, at: number, form: wire.Form): number {
   if (form === FORM.whole) {
     for (let count = 1 + random.below(3); count > 0; count--) {
@@ -242,7 +242,7 @@ function drawStatus(random: Random, stream: number): wire.Status {
     return status
   }
   status.cumulative = number(random)
-  // One list or the other: what was received is not missing.
+  // A packet is in one list or the other: a received one isn't missing.
   const most = Math.min(wire.NUMBER_MAX, status.cumulative + 2_000)
   drawRanges(random, random.below(2) === 0 ? status.received : status.missing, status.cumulative, most)
   if ((status.state & wire.STATUS.noRoom) === 0 || status.missing.count === 0) status.state &= ~wire.STATUS.ahead
@@ -270,7 +270,7 @@ function drawAddress(random: Random): wire.ReplyAddress | undefined {
   return length === 0 ? undefined : { bytes: bytes(random, length), port: 1 + random.below(65_535) }
 }
 
-/** Between static keys: where there are keys it may be left out. */
+/** The exchange between static keys: empty in profiles without keys, optional in the others. */
 function drawExchange(random: Random, profile: wire.Profile, length: number): Uint8Array {
   return profile < wire.PROFILE.mac || random.below(2) === 0 ? new Uint8Array(0) : bytes(random, length)
 }
@@ -286,5 +286,5 @@ function drawLimits(random: Random): wire.Limits {
   }
 }
 
-/** Every kind that there is. */
+/** All kinds. */
 export const EVERY_KIND: readonly number[] = Object.values(KIND)

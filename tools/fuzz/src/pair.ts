@@ -1,6 +1,6 @@
 /**
- * Two joined endpoints in virtual time, and a third machine between them that replays, alters and forges; where they
- * have keys it can only replay and alter.
+ * Two joined endpoints in virtual time, and a third machine between them that replays, alters and forges; if they have
+ * keys it can only replay and alter.
  */
 import { Endpoint, type EndpointOptions, type Peer } from "@x/endpoint"
 import { systemHost } from "@x/transport"
@@ -18,10 +18,10 @@ import { Traffic } from "./traffic.ts"
 const PORT = 4_000
 const SECRETS = ["what the one in between doesn't know"]
 const ROUNDS_MAX = 40
-/** Nobody is there to hear an answer. */
+/** An address where nothing receives an answer. */
 const NOWHERE: Address = { family: 4, host: "198.51.100.7", port: 7_777 }
 
-/** Bounds that an attack of a few hundred datagrams meets. */
+/** Limits low enough that an attack of a few hundred datagrams reaches them. */
 const NARROW = {
   ...{ windowPackets: 32, parkedMessagesMax: 64, spreadPackets: 64, streamsMax: 12, streamsTotalMax: 20 },
   ...{ poolPacketsMax: 64, poolPacketsPerPeer: 24, sendPoolPacketsMax: 128, sendPoolPacketsPerPeer: 96 },
@@ -34,8 +34,8 @@ const USUAL = {
 } satisfies EndpointOptions
 
 /**
- * Datagrams that all runs put before an endpoint, and what an eavesdropper could verify: a run without any says
- * nothing.
+ * Counts over all runs: the datagrams injected, and those that the eavesdropper could verify, among others. A run
+ * without any shows nothing.
  */
 export const totals = { injected: 0, verified: 0, accepted: 0, drops: 0, keyed: 0 }
 
@@ -50,7 +50,10 @@ class Attack {
   readonly #input: Uint8Array
   readonly #random: Random
   readonly #profile: wire.Profile
-  /** Packets of its own, and alterations that get past the tag. Without: only what was said, as it was or damaged. */
+  /**
+   * The attacker also sends its own packets, and alterations that pass the tag. Otherwise only captured datagrams,
+   * unchanged or damaged.
+   */
   readonly #isForging: boolean
   readonly #bounds: Required<Pick<EndpointOptions, keyof typeof USUAL>>
   readonly #options: EndpointOptions
@@ -67,7 +70,7 @@ class Attack {
     this.#random = new Random(seed, "attack")
     const isOpen = this.#random.below(4) === 0
     this.#isForging = isOpen || this.#random.below(2) === 0
-    // Drawn apart, so that what was found before is what it was.
+    // From a separate generator, so that earlier findings stay reproducible.
     const keys = new Random(seed, "keys")
     const protection = isOpen
       ? "none"
@@ -98,7 +101,7 @@ class Attack {
   async run(): Promise<void> {
     const network = this.#network
     network.filter((datagram) => {
-      // A challenge for another address, shown to the joiner, gives it a token that is good for nothing.
+      // A challenge for another address, sent on to the joiner, would give it a useless token.
       if (this.#isForging || datagram.to !== "c") this.#ear.hear(datagram)
       return this.#toLose-- <= 0
     })
@@ -110,7 +113,7 @@ class Attack {
       this.#addresses.set(name, endpoint.addresses[0]!)
       this.#traffic.listen(endpoint)
     }
-    // Whoever gets a challenge from here knows a token.
+    // The third machine gets challenges, and so knows tokens.
     const third = await network.until(network.host("c", { v6: false }).bind({ port: PORT }))
     this.#addresses.set("c", third.localAddresses[0]!)
     await this.#join()
@@ -120,7 +123,7 @@ class Attack {
     totals.accepted += this.#traffic.accepted
   }
 
-  /** With the attack going on from the first datagram. */
+  /** Joins while the attack goes on, from the first datagram. */
   async #join(): Promise<void> {
     const [a, b] = this.#endpoints as [Endpoint, Endpoint]
     let isOver = false
@@ -152,7 +155,7 @@ class Attack {
     if (random.below(12) === 0) this.#traffic.end()
     if (random.below(8) === 0) this.#toLose = random.below(4)
     for (let strikes = random.below(8); strikes > 0; strikes--) this.#strike()
-    // A forged goodbye ends the conversation: it begins again.
+    // A forged goodbye ends the conversation: start it again.
     if (this.#isForging && random.below(peers.length === 0 ? 4 : 40) === 0) {
       const [from, to] = random.below(2) === 0 ? [0, "b"] : [1, "a"]
       void this.#endpoints[from]!.join(`${to}:${PORT}`, { timeoutMs: 500 }).catch(() => {})
@@ -161,7 +164,7 @@ class Attack {
     this.#check()
   }
 
-  /** One datagram to one of the two. */
+  /** Injects one datagram to one of the two. */
   #strike(): void {
     const random = this.#random
     const to = random.below(2) === 0 ? "a" : "b"
@@ -179,8 +182,9 @@ class Attack {
     const random = this.#random
     const own = this.#isForging ? random.below(5) : 0
     if (own === 0 || heard === undefined) {
-      // What was said, as it was or damaged; without a way past the tag the input comes as it is too. Without keys who
-      // hears a join can have it refused: by its own sender, to whom it is shown, and who then sees its refusal.
+      // A captured datagram, unchanged or damaged; without a way past the tag, also the input as it is. Without keys an
+      // attacker that hears a join can have it refused: sent back to its own sender, it is refused there, and the
+      // sender takes that refusal for the peer's.
       const isReflection = heard?.from === to && wire.prefixHandshake(viewOf(heard.bytes), 0)
       const isRefusal = isReflection && !this.#isForging && this.#profile < wire.PROFILE.mac
       const said = heard === undefined || isRefusal ? this.#input : heard.bytes
@@ -198,7 +202,7 @@ class Attack {
     return this.#ear.forge(random, datagram, isOwn ? this.#profile : wire.PROFILE.none, to)
   }
 
-  /** More joins than chance would make, and what confirms them. */
+  /** More joins than by chance, and the packets that confirm them. */
   #drawKinds(): number[] | undefined {
     return this.#random.below(3) === 0
       ? [pick(this.#random, [wire.KIND.join, wire.KIND.join, wire.KIND.heartbeat])]
@@ -217,12 +221,12 @@ class Attack {
       within("assemblyBytes", assemblyBytes, assemblyBytesMax)
       within("streams", streams, streamsTotalMax)
       within("halfOpen", halfOpen, halfOpenMax)
-      // Those half open may become peers.
+      // Half-open associations may become peers.
       within("peers", peers, peersMax + halfOpenMax)
     }
   }
 
-  /** The attack is over: what was promised comes, both close, and nothing is left. */
+  /** After the attack: all promises are kept, both endpoints close, and nothing is left. */
   async #settle(): Promise<void> {
     const network = this.#network
     this.#toLose = 0

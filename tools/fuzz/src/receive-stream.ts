@@ -83,7 +83,7 @@ class Run {
     if (choice === 255 && script.byte() > 240) stream.close()
   }
 
-  /** Mostly one that may come now. */
+  /** A packet number: mostly one that may come now. */
   #number(): number {
     const script = this.#script
     const choice = script.byte()
@@ -173,13 +173,13 @@ class Run {
     this.#takeKept()
   }
 
-  /** What it says of itself has to be a status that a decoder takes. */
+  /** Its status has to be one that a decoder accepts. */
   #poll(): void {
     const stream = this.#stream
     const writer = this.#writer
     const rangesMax = this.#script.byte()
     if (!stream.pollStatus(this.#nowMs, this.#status, rangesMax)) return
-    // What had no room in it is due at once.
+    // The ranges that had no room in the status are due at once.
     const isWhole = this.#status.missing.count < Math.min(rangesMax, wire.RANGES_MAX)
     must(!isWhole || stream.nextTimeoutMs > this.#nowMs, () => "a status is due right behind one that said all")
     wire.writePrefix(writer.view, 0, wire.PROFILE.none, false, 1, 1)

@@ -1,11 +1,11 @@
-/** Runs targets on inputs from a seed, or on one given input, until something is found. */
+/** Runs targets on inputs from a seed, or on one given input, until there is a finding. */
 import { createHash } from "node:crypto"
 import { Random } from "@x/transport/simulated"
 import type { Target } from "./target.ts"
 
 export interface Finding {
   readonly target: string
-  /** Of the input alone; `undefined` for one that was given. */
+  /** The seed of this input alone; `undefined` for a given input. */
   readonly seed: number | undefined
   readonly input: Uint8Array
   readonly error: unknown
@@ -17,11 +17,11 @@ export interface Bounds {
   readonly seconds: number
 }
 
-/** Inputs between two looks at the memory, and what may be held more than at the first. */
+/** Inputs between two checks of the memory, and how much more may be held than at the first check. */
 const MEMORY_INPUTS = 500
 const MEMORY_GROWTH_BYTES = 1_024 * 1_048_576
 
-/** One input. A promise that was rejected and that nobody waits for is a finding too. */
+/** One input. An unhandled rejection is a finding too. */
 export async function runInput(target: Target, input: Uint8Array): Promise<unknown> {
   let failure: unknown
   const onRejection = (error: unknown): void => void (failure ??= error ?? new Error("rejected without a reason"))
@@ -30,7 +30,7 @@ export async function runInput(target: Target, input: Uint8Array): Promise<unkno
     const running = target.run(input)
     if (running !== undefined) {
       await running
-      // Rejections that nobody handled are told at the end of a turn.
+      // Unhandled rejections are reported at the end of a turn.
       await new Promise((resolve) => setImmediate(resolve))
     }
   } catch (error) {
@@ -41,7 +41,7 @@ export async function runInput(target: Target, input: Uint8Array): Promise<unkno
   return failure
 }
 
-/** Input `i` is that of seed + i alone, so that each can be had without those before it. */
+/** Input `i` depends only on seed + i, so that each can be reproduced without those before it. */
 export async function runTarget(
   target: Target,
   { seed, inputs, seconds }: Bounds,
@@ -75,7 +75,7 @@ function memoryError(heldAtFirst: number): Error | undefined {
   return grown <= MEMORY_GROWTH_BYTES ? undefined : new Error(`${grown} bytes more are held than at first`)
 }
 
-/** The name under which an input is kept: that of its bytes. */
+/** The name under which an input is kept, from its bytes. */
 export function nameOf({ target, input }: Pick<Finding, "target" | "input">): string {
   return `${target}-${createHash("sha256").update(input).digest("hex").slice(0, 12)}.bin`
 }

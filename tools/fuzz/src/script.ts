@@ -1,4 +1,4 @@
-/** Reads choices from bytes, zeros behind their end: any input is a script. */
+/** Reads choices from bytes, and zeros after their end: any input is a script. */
 export class Script {
   readonly #bytes: Uint8Array
   #at = 0

@@ -1,4 +1,4 @@
-/** Tags and prefixes of datagrams that were made or altered here. */
+/** Tags and prefixes for datagrams made or altered here. */
 import { pseudoHeaderSeed, sealChecksum, TAG_BYTES, writePrefix, type Profile } from "@x/wire"
 
 export const ZERO_SEED: number = pseudoHeaderSeed({})
@@ -7,13 +7,13 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** Puts the tag that belongs there at the end of a datagram that has room for one. */
+/** Writes the right tag at the end of a datagram, which has room for it. */
 export function reseal(datagram: Uint8Array, profile: Profile, seed: number): void {
   const length = datagram.length - TAG_BYTES[profile]!
   if (profile === 1 && length >= 0) sealChecksum(datagram, 0, length, seed)
 }
 
-/** The same packets in another envelope, for another profile if need be. */
+/** The same packets in another envelope, for another profile if necessary. */
 export function readdress(
   datagram: Uint8Array,
   from: Profile,

@@ -1,4 +1,4 @@
-/** What two honest endpoints say to each other, and the account of it. */
+/** The traffic of two honest endpoints, and the account of it. */
 import type { Delivery, Endpoint, Peer } from "@x/endpoint"
 import type { Random } from "@x/transport/simulated"
 import { pick, StreamRecord } from "@x/testkit"
@@ -10,14 +10,16 @@ const LENGTHS = [4, 4, 40, 300, 1_100, 3_000, 20_000]
 const HEADER_BYTES = 4
 
 class Line extends StreamRecord {
-  /** Settles when its end was answered; it may fail only where anything may be forged. */
+  /** Settles when its end was answered; it may fail only if packets may be forged. */
   ending: Promise<void> | undefined
 }
 
 export class Traffic {
   readonly #random: Random
   readonly #lines: Line[] = []
-  /** Forged messages may come too: then nothing can be said of those that do. */
+  /**
+   * Whether received messages are checked. They aren't if forged ones may come too: nothing can be expected of those.
+   */
   readonly #isTold: boolean
   #fault: Error | undefined
 
@@ -52,7 +54,7 @@ export class Traffic {
     try {
       this.#lines.push(new Line(peer.open({ delivery: pick(this.#random, DELIVERIES) })))
     } catch (error) {
-      // The limit of streams, or the peer left: both are said by name.
+      // Either the limit of streams, or the peer left: the error names the reason.
       must(
         ["refused", "not-joined"].includes((error as { code?: string }).code ?? ""),
         () => `open threw ${String(error)}`,
@@ -71,7 +73,7 @@ export class Traffic {
     }
   }
 
-  /** Ends or resets one now and then; only where nothing has to be told of it. */
+  /** Ends or resets a stream now and then; resets only if the messages needn't be accounted for. */
   end(): void {
     const open = this.#lines.filter(({ stream }) => stream.state === "open")
     if (open.length === 0) return
@@ -81,14 +83,14 @@ export class Traffic {
     line.ending.catch(() => {})
   }
 
-  /** What the receivers found wrong so far. */
+  /** Throws the first fault that the receivers have found. */
   check(): void {
     if (this.#fault !== undefined) throw this.#fault
     for (const { stream, accountFault } of this.#lines)
       must(accountFault === undefined, () => `stream ${stream.id}: ${accountFault}`)
   }
 
-  /** Settles when all that was accepted on reliable streams is acknowledged. */
+  /** Settles when all messages accepted on reliable streams are acknowledged. */
   async flush(): Promise<void> {
     await Promise.all(this.#reliable.map(({ stream, ending }) => ending ?? stream.flush()))
   }

@@ -1,4 +1,4 @@
-// What was found once is looked at in every run, by all targets.
+// Runs all targets on all earlier findings.
 
 import { writeFileSync } from "node:fs"
 import { describeDatagram, KIND, PROFILE } from "@x/wire"
@@ -12,7 +12,7 @@ import { TARGETS } from "../src/targets.ts"
 const folder = new URL("../corpus/", import.meta.url)
 const CORPUS_BYTES_MAX = 300_000
 
-// UPDATE_CORPUS=1 writes the seeds anew; what was found stays.
+// UPDATE_CORPUS=1 writes the seeds again; findings stay.
 test("the seeds of the corpus are what they are made of", () => {
   const seeds = makeSeeds()
   if (process.env["UPDATE_CORPUS"] === "1")

@@ -1,4 +1,5 @@
-// Each target for a while, from the seed of the run; and that a defect of each sort is found, named and kept.
+// Runs each target for a while, from the seed of the run; and checks that a defect of each sort is found, named and
+// kept.
 
 import * as wire from "@x/wire"
 import { expect, test } from "vitest"
@@ -30,7 +31,7 @@ test.each(TARGETS.map((target) => ({ name: target.name, target })))(
 
 test("the attacked pair was attacked, and talked", () => {
   expect(totals.injected).toBeGreaterThan(1_000)
-  // The eavesdropper's tags are right: what it forges gets past them.
+  // The eavesdropper's tags are right: its forgeries pass them.
   expect(totals.verified).toBeGreaterThan(1_000)
   expect(totals.drops).toBeGreaterThan(1_000)
   expect(totals.accepted).toBeGreaterThan(500)

@@ -1,5 +1,5 @@
-// Every truncation and every flipped bit of every golden packet: before the decoder, and before an endpoint in the
-// middle of a conversation.
+// Every truncation and every flipped bit of every golden packet: given to the decoder, and to an endpoint in the middle
+// of a conversation.
 
 import { Endpoint } from "@x/endpoint"
 import type { Address } from "@x/transport/host"
@@ -15,10 +15,10 @@ const golden = readGolden(new URL("../../../packages/wire/test/vectors/datagrams
 const ofProfile = (profile: wire.Profile): Golden[] => golden.filter((it) => it.profile === profile)
 const NAMES: ReadonlySet<string | undefined> = new Set(wire.DATAGRAM_DROP_REASONS)
 const PORT = 4_000
-/** Datagrams at an instant; the socket buffer has to hold them. */
+/** Datagrams at one instant; the socket buffer has to hold them. */
 const BATCH = 128
 
-/** What a receiver of this profile says of the bytes alone. */
+/** The verdict of a receiver of this profile on the bytes alone. */
 function refuse(
   bytes: Uint8Array,
   { profile, seed }: Pick<Golden, "profile" | "seed">,
@@ -30,7 +30,7 @@ function refuse(
   return wire.checkPackets(view, 0, bytes.length, profile)
 }
 
-/** Two endpoints with streams under way, and what an eavesdropper knows of them. */
+/** Two endpoints with streams under way, and an eavesdropper's knowledge of them. */
 class Scene {
   readonly network: Network
   readonly ear: Eavesdropper
@@ -75,7 +75,7 @@ class Scene {
     return this
   }
 
-  /** As the other side would have said it. */
+  /** The packet as the other side would have sent it. */
   disguise({ bytes, profile }: Golden, counter: number): Uint8Array {
     if (wire.prefixHandshake(viewOf(bytes), 0)) return bytes.slice()
     const { slot, seed } = this.ear.wayTo("b")!
@@ -86,7 +86,10 @@ class Scene {
     this.network.inject(this.#from, this.victim.addresses[0]!, bytes)
   }
 
-  /** Everything that can be seen of it but the drops, and what was sent in answer to a slot that nobody has. */
+  /**
+   * Everything that can be seen of the endpoint, except drops and the transport's counters, which include hints sent
+   * for unknown slots.
+   */
   get state(): string {
     const { drops: _, transport: __, ...stats } = this.victim.stats()
     const peers = this.victim.peers.map((peer) => ({ state: peer.state, ...peer.stats() }))
@@ -115,8 +118,8 @@ function* batches(damaged: Iterable<Uint8Array>): Generator<Uint8Array[]> {
 }
 
 /**
- * Puts all of it before the endpoint at one instant after another: each is one drop of those names, and nothing else
- * has changed.
+ * Gives all datagrams to the endpoint, batch after batch: each must be dropped for one of these reasons, and nothing
+ * else may change.
  */
 async function expectRefused(
   scene: Scene,
@@ -172,7 +175,7 @@ test("F02 every truncation of every golden packet is refused by name or is a sho
       } else if (!NAMES.has(reason)) expect({ name: it.name, length: cut.length, reason }).toBe("a reason")
     }
   }
-  // Those end where the datagram does: nothing but a tag could tell that there was more.
+  // These packets end where the datagram ends: only a tag could show that there was more.
   const ending = ["open", "goodbye", "refuse", "loose", "join", "accept", "sequenced", "part", "fire-and-forget"]
   expect([...shorter].filter((kind) => !ending.includes(kind))).toEqual([])
   console.log(`F02: ${count} truncations without a checksum, those of ${[...shorter].join(", ")} may be taken`)
@@ -196,7 +199,7 @@ test("F03 every flipped bit of every golden packet with a checksum is refused", 
   for (const it of ofProfile(wire.PROFILE.checksum)) {
     for (const flipped of bitFlips(it.bytes)) {
       const reason = refuse(flipped, it)
-      // Bits of the first byte are looked at before the tag.
+      // Bits of the first byte are checked before the tag.
       if (reason !== "tag" && reason !== "version" && reason !== "profile" && reason !== "reserved")
         expect({ name: it.name, reason }).toBe("a wrong tag")
       count++
@@ -226,7 +229,8 @@ test("F03 every flipped bit of every golden packet changes nothing of a live end
   for (const it of ofProfile(wire.PROFILE.checksum)) {
     const said = scene.disguise(it, 10_000_000 + count)
     const names: wire.DropReason[] = ["tag", "version", "profile", "reserved", "unknown-slot", "too-long"]
-    // A flipped counter may be one that was taken before, or none; and with H it would answer a join that is over.
+    // A flipped counter may be one that was already used, or an invalid one; and with H the datagram would answer a
+    // join that is over.
     count += await expectRefused(scene, it.name, bitFlips(said), [...names, "stale", "duplicate", "unexpected"])
   }
   scene.victim.assertInvariants()
@@ -240,7 +244,7 @@ test("F03 every flipped bit of every golden packet without a checksum leaves a l
     let scene = await new Scene(wire.PROFILE.none).start()
     scenes++
     let counter = 10_000
-    // Each under a fresh counter, or the second would be a duplicate.
+    // Each with a new counter: otherwise the second would be a duplicate.
     const flips = function* (): Generator<Uint8Array> {
       for (const flipped of bitFlips(it.bytes)) yield scene.disguise({ ...it, bytes: flipped }, counter++)
     }
@@ -254,7 +258,7 @@ test("F03 every flipped bit of every golden packet without a checksum leaves a l
         streams <= 64 && assemblyBytes <= 2 ** 25 && pool <= 4_096 && halfOpen <= 256,
         `${it.name}: ${scene.state}`,
       ).toBe(true)
-      // A goodbye is one whatever bit of its text is another.
+      // A goodbye stays a goodbye whichever bit of its text is flipped.
       if (scene.victim.peers.length > 0) continue
       await scene.close()
       scene = await new Scene(wire.PROFILE.none).start()

@@ -1,12 +1,12 @@
-// Echo over loopback between two endpoints: messages of no byte, of some and of many packets come back as they were
-// sent, and the goodbye comes. An argument is the protection. Says how far it is on standard error, and at the end what
+// Echo over loopback between two endpoints: empty messages, small ones and ones of many packets come back unchanged,
+// and the goodbye comes. The argument is the protection. Reports its progress on standard error, and at the end what
 // the transport can do.
 import { Endpoint } from "@x/endpoint"
 
 const [ECHO, ANSWER] = [1, 2]
 /**
- * A process that the machine holds up for longer than this may lose peers, which is not what is tried here: whoever
- * runs this is told.
+ * A process that the machine holds up for longer than this may lose peers, which isn't tested here: the caller is told
+ * of it.
  */
 const STILL_MS = 2_000
 let aliveMs = performance.now()

@@ -1,5 +1,5 @@
-// After a stall of the program the datagrams that wait in the socket come before a wake-up that is due: no time-out is
-// judged before the answer.
+// After the program was blocked, datagrams that wait in the socket are delivered before a due wake-up: no time-out is
+// handled before the answer.
 import { createSendBatch, systemHost } from "@x/transport"
 
 const COUNT = 50
@@ -14,7 +14,7 @@ batch.slab.fill(sender.registerSlab(new Uint8Array(100)))
 batch.length.fill(100)
 batch.address.fill(sender.internAddress(receiver.localAddresses[0]))
 batch.count = COUNT
-// From here on the event loop makes no turn until the stall is over.
+// From here on the event loop makes no turn until the program is no longer blocked.
 const woken = new Promise((resolve) => host.wakeUp(() => resolve(received)).at(host.now() + 1))
 sender.send(batch)
 for (const end = host.now() + 100; host.now() < end;);

@@ -12,7 +12,7 @@ interface Entry {
 const root = fileURLToPath(new URL("../../..", import.meta.url))
 const entries = JSON.parse(readFileSync(join(root, "tools/quality/catalogue.json"), "utf8")) as Entry[]
 
-/** Numbers that titles of tests begin with. A comment that cites one is no test. */
+/** The numbers at the start of test titles. A comment that cites a number is no test. */
 function namedBy(source: string): string[] {
   return [...source.matchAll(/^\s*test(?:\.each\([^`]*?\))?\(\s*(["`])(F\d\d) /gms)].map(([, , number]) => number!)
 }

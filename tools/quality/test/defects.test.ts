@@ -1,4 +1,4 @@
-/** The lines that are broken to see whether a test or a seed notices: each is where its entry says. */
+/** The lines that are broken to see whether a test or a seed notices: each entry finds its line. */
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"

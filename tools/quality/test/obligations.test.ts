@@ -35,6 +35,6 @@ test("the obligations are numbered from 1, and are the drop reasons in their ord
 test("each obligation is cited by a test", () => {
   const cited = citedBy(tests.map(read))
   expect(obligations.filter(([number]) => !cited.has(number))).toEqual([])
-  // And one that isn't would be found.
+  // And an uncited obligation would be found.
   expect(citedBy(['test("O1 to O9")', "// O12"]).has(5)).toBe(false)
 })

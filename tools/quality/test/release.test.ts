@@ -6,7 +6,7 @@ import { expect, test } from "vitest"
 import { releaseProblems } from "../release.mjs"
 import { output, root } from "../pack.mjs"
 
-/** What is released of this repository, in a folder of its own while `use` looks at it. */
+/** A copy of the released part of this repository, in a temporary folder while `use` runs. */
 function withCopy<T>(use: (copy: string) => T): T {
   const copy = mkdtempSync(join(tmpdir(), "release-"))
   try {
@@ -23,7 +23,7 @@ function withCopy<T>(use: (copy: string) => T): T {
   }
 }
 
-/** The problems where one manifest is changed. */
+/** The problems after one manifest is changed. */
 function problemsWith(file: string, change: (manifest: any) => void, options = {}): string[] {
   return withCopy((copy) => {
     const manifest = JSON.parse(readFileSync(join(copy, file), "utf8"))
@@ -34,7 +34,7 @@ function problemsWith(file: string, change: (manifest: any) => void, options = {
 }
 
 const hasGit = spawnSync("git", ["--version"]).status === 0
-/** Of a commit that nobody sees. */
+/** The author of a temporary commit. */
 const AUTHOR = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.invalid", "-c", "commit.gpgsign=false"]
 
 const WIRE = "packages/wire/package.json"
@@ -80,7 +80,7 @@ test.skipIf(!hasGit)(
       writeFileSync(join(pending, "next.md"), `---\n"@x/wire": minor\n---\n\nSomething new.\n`)
       const file = join(copy, "packages/wire/CHANGELOG.md")
       const [title, ...before] = readFileSync(file, "utf8").split("\n")
-      // Which commit brought a change is said too, so there has to be one.
+      // The change log names the commit of a change, so there has to be one.
       for (const args of [
         ["init", "-q"],
         ["add", "-A"],

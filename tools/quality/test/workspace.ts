@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { ARROWS } from "../architecture.mjs"
 
-/** A workspace that keeps every rule, with `files` planted in it; gone when `use` is done. */
+/** A workspace that keeps every rule, with `files` planted in it; removed when `use` is done. */
 export async function withWorkspace<T>(
   files: Record<string, string>,
   use: (root: string) => T | Promise<T>,

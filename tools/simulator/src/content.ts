@@ -1,4 +1,4 @@
-/** What messages hold: bytes that tell whose they are, so that a mixed, shifted or foreign one shows. */
+/** The content of messages: bytes that identify the message, so that a mixed, shifted or foreign one shows. */
 
 import { Random } from "@x/transport/simulated"
 
@@ -45,7 +45,7 @@ function write32(bytes: Uint8Array, offset: number, value: number): void {
   bytes[offset + 3] = value
 }
 
-/** Where in the common bytes a message begins: far from those of its neighbours. */
+/** Where in the common bytes a message begins: far from where its neighbours begin. */
 function startOf(key: number, index: number): number {
   return ((Math.imul(key, 0x9e37_79b1) ^ Math.imul(index, 0x85eb_ca6b)) >>> 0) % STARTS
 }

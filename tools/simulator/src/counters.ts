@@ -1,4 +1,4 @@
-/** Whether what was counted agrees with what happened. */
+/** Checks that the counters agree with what happened. */
 
 import type { LinkOptions, Network } from "@x/transport/simulated"
 import type { DropReason } from "@x/wire"
@@ -8,11 +8,11 @@ import type { Disaster, Scenario } from "./scenario.ts"
 
 type Cause = keyof LinkOptions | Disaster | "always"
 
-/** What may bring about drops of a reason. */
+/** The possible causes of drops, by reason. */
 const CAUSES: Partial<Record<DropReason, readonly Cause[]>> = {
-  // Bits of the prefix are looked at before the checksum.
+  // Bits of the prefix are checked before the checksum.
   ...group(["too-short", "too-long", "version", "profile", "reserved", "tag"], ["corruptRate"]),
-  // A datagram of an association that is over: the other side is told later than it is so.
+  // A datagram of an association that is over: the other side learns of that only later.
   ...group(["unknown-slot", "stale", "duplicate", "tag", "token", "unexpected", "not-welcome"], ["always"]),
   ...group(["stream-closed", "mode-changed", "duplicate-packet", "not-open", "late", "no-room", "rate"], ["always"]),
   ...group(["streams-full", "peers-full", "beyond-spread"], ["always"]),

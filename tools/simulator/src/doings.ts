@@ -1,7 +1,7 @@
 /**
- * What the application does beside its streams. Calls that are given up, each of which is answered all the same; ends
- * in order, by which nothing is lost; and connections with named streams, which survive restarts and hand back what was
- * not acknowledged.
+ * What the application does beside its streams: calls that are aborted, each of which is answered all the same; orderly
+ * ends, by which nothing is lost; and connections with named streams, which survive restarts and hand back
+ * unacknowledged messages.
  */
 
 import { type Connection, EndpointError, type NamedStream, type Peer } from "@x/endpoint"
@@ -25,11 +25,11 @@ export interface DoingsWorld {
   now(): number
   nextKey(): number
   after(ms: number, run: () => void): void
-  /** Ends a node in order, and starts it again after so long. */
+  /** Ends a node in order, and starts it again after this many milliseconds. */
   close(node: Node, ms: number): void
 }
 
-/** A named stream, and the ledger of what it is now: another one for each incarnation. */
+/** A named stream, and the ledger of its current stream: a new one for each incarnation. */
 interface Named {
   readonly it: NamedStream
   ledger: StreamLedger | undefined
@@ -67,7 +67,7 @@ export class Doings {
     }
   }
 
-  /** Each call is answered while its process lives; `codes`: by what, if not as it promises. */
+  /** Each call is answered while its process lives; `codes`: the errors that it may fail with. */
   #answer(process: Process, name: string, promise: Promise<unknown>, codes: readonly string[]): void {
     process.unanswered.add(promise)
     const done = (): void => void process.unanswered.delete(promise)
@@ -107,7 +107,7 @@ export class Doings {
     }
   }
 
-  /** A payload in parts, closed or given up halfway. */
+  /** Sends a payload in parts, which is closed or aborted halfway. */
   async #pipe(process: Process, peer: Peer): Promise<void> {
     const world = this.#world
     const { draw } = world
@@ -126,7 +126,7 @@ export class Doings {
     const afterMs = draw.scale(1, 500)
     this.#answer(process, "writer.closed", isAborted ? writer.closed.catch(() => {}) : writer.closed, codes)
     writer.ready.catch(() => {})
-    // From now on a part that is written is sent at once.
+    // From now on each written part is sent at once.
     await Promise.resolve()
     const offer = (left: number): void => {
       if (left === 0 || process.isOver || stream.state !== "open") return
@@ -134,7 +134,7 @@ export class Doings {
       const bytes = draw.whole(HEADER_BYTES, 3_000)
       const writing = writer.write(makeContent(bytes, key, ledger.accepted))
       if (stream.account.accepted > before) ledger.accept(bytes)
-      // What waits behind others is sent when nobody looks: one at a time.
+      // Parts that wait behind others are sent later, out of sight: write one at a time.
       writing.then(
         () => offer(left - 1),
         () => {},
@@ -143,7 +143,7 @@ export class Doings {
     offer(parts)
     world.after(afterMs, () => {
       if (process.isOver) return
-      // The standard says by an error of its own that a stream is closed or has failed already.
+      // The Streams standard has its own error for a stream that is closed or has already failed.
       if (!isAborted)
         return stream.state === "open" ? this.#answer(process, "writer.close", writer.close(), codes) : undefined
       ledger.isCut = true
@@ -151,7 +151,7 @@ export class Doings {
     })
   }
 
-  /** A connection or the whole process ends in order. */
+  /** Ends a connection or the whole process in order. */
   #close(node: Node): void {
     const { draw, judge } = this.#world
     const { process } = node
@@ -174,7 +174,7 @@ export class Doings {
       for (const stream of named.values()) if (draw.chance(0.7)) this.#send(process, stream, 1_000)
     const ms = draw.scale(100, 5_000)
     this.#world.close(node, ms)
-    // What is asked for of an endpoint that is being closed is refused, and closing it again is no other thing.
+    // An endpoint that is being closed refuses requests, and closing it again does nothing else.
     this.#answer(process, "close", process.endpoint.close(), [])
     this.#answer(process, "join of a closed endpoint", process.endpoint.join(`${node.name}:${PORT}`), ["closed"])
     try {
@@ -236,7 +236,7 @@ export class Doings {
     const it = connection.stream({ label, delivery: draw.pick(["reliable", "reliable-unordered"] as const) })
     const named: Named = { it, ledger: undefined }
     all.set(label, named)
-    // It may be told after the stream has gone on: once for each, and none for one that nobody saw.
+    // "open" may come after the stream has moved on: once for each stream, and never for one that wasn't seen.
     const open = (): void => {
       const { current } = it
       if (current === undefined || current === named.ledger?.stream) return

@@ -31,10 +31,10 @@ export interface Failure {
   readonly atMs: number
 }
 
-/** Keeps the first failure: what comes after it may follow from it. */
+/** Keeps the first failure: later ones may follow from it. */
 export class Judge {
   failure: Failure | undefined
-  /** How often something was looked at. A check that never ran has shown nothing. */
+  /** The number of checks. A check that never ran has shown nothing. */
   checks = 0
   readonly #now: () => number
 

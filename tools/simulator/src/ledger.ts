@@ -3,46 +3,48 @@ import { HEADER_BYTES, isContent, read32 } from "./content.ts"
 import type { Judge } from "./judge.ts"
 
 const DELIVERED = 1
-/** Its sender was told that it won't come. */
+/** The sender was told that it won't come. */
 const WITHDRAWN = 2
-/** Its sender has the peer's word that it came. */
+/** The sender has the peer's receipt for it. */
 const RECEIPTED = 4
-/** Its sender gave it up when it may have been on its way. */
+/** The sender gave it up when it may already have been on its way. */
 const RELEASED = 8
-/** Its named stream handed it back. */
+/** The named stream handed it back. */
 const HANDED_BACK = 16
 
-/** What is known of one stream from outside: what was accepted, what came, and what its sender was told. */
+/** One stream as seen from outside: the messages accepted, the messages that came, and what the sender was told. */
 export class StreamLedger {
-  /** Which it is in the whole run; also its label. */
+  /** The stream's number in the whole run; also its label. */
   readonly key: number
   readonly stream: OutgoingStream
   readonly from: string
   readonly to: string
-  /** How its messages are taken: the type they are sent as. */
+  /** The type that its messages are sent with: it decides how they are consumed. */
   readonly type: number
-  /** The end of one side, a reset, a stop: nothing is promised of what was under way. */
+  /** One side ended, or there was a reset or a stop: messages under way have no promise any more. */
   isCut = false
-  /** Sends, flushes and ends that were not answered yet. */
+  /** Sends, flushes and ends not yet answered. */
   unanswered = 0
   delivered = 0
-  /** At the last step: one that is being ended may be over by itself before its peer leaves. */
+  /**
+   * Whether it was open at the last step: a stream that is being ended may be over by itself before its peer leaves.
+   */
   wasOpen = true
   /** Its consumer may have been behind. */
   wasPaused = false
-  /** Who opened it sends on it, and nobody else. */
+  /** Only the code that opened it sends on it. */
   isOwn = false
   readonly #judge: Judge
   readonly #delivery: Delivery
   readonly #isOrdered: boolean
-  /** Bytes of each accepted message; what became of it. */
+  /** The bytes of each accepted message, and its fate. */
   readonly #bytes: number[] = []
   readonly #fates: number[] = []
   #next = 0
   #withdrawn = 0
   #released = 0
   #handedBack = 0
-  /** Messages without bytes say nothing of themselves: on a stream that loses some they are only counted. */
+  /** Empty messages can't be identified: on a stream that may lose some they are only counted. */
   #emptyAccepted = 0
   #emptyDelivered = 0
 
@@ -57,12 +59,12 @@ export class StreamLedger {
     this.#isOrdered = this.#delivery !== "fire-and-forget" && this.#delivery !== "reliable-unordered"
   }
 
-  /** Nothing else was lost, or told as lost. */
+  /** Every message comes, unless its sender gives it up. */
   get isReliable(): boolean {
     return this.#delivery === "reliable" || this.#delivery === "reliable-unordered"
   }
 
-  /** The least a message needs to be known again. */
+  /** The least bytes by which a message can be identified. */
   get bytesMin(): number {
     return this.#delivery === "reliable" ? 0 : HEADER_BYTES
   }
@@ -78,12 +80,12 @@ export class StreamLedger {
     return missing
   }
 
-  /** Accepted messages that were given up by who sent them. */
+  /** Accepted messages that their sender gave up. */
   get givenUp(): number {
     return this.#withdrawn + this.#released
   }
 
-  /** Of a named stream that is over: each message is acknowledged, given up by who sent it, or was handed back. */
+  /** For a named stream that is over: whether each message was acknowledged, given up by its sender, or handed back. */
   get isAccountedFor(): boolean {
     return this.stream.account.acknowledged + this.givenUp + this.#handedBack >= this.#bytes.length
   }
@@ -98,7 +100,7 @@ export class StreamLedger {
     return this.#bytes.push(bytes) - 1
   }
 
-  /** Its sender was told that it was not delivered. */
+  /** The sender was told that a message was not delivered. */
   withdraw(index: number): void {
     const fate = this.#fates[index]!
     this.#judge.check(
@@ -110,7 +112,7 @@ export class StreamLedger {
     this.#fates[index] = fate | WITHDRAWN
   }
 
-  /** Its sender gave it up, and knows that it may come all the same. */
+  /** The sender gave a message up, and knows that it may come all the same. */
   release(index: number): void {
     if ((this.#fates[index]! & (WITHDRAWN | RELEASED)) === 0) this.#released++
     this.#fates[index]! |= RELEASED
@@ -135,14 +137,14 @@ export class StreamLedger {
     this.#handedBack++
   }
 
-  /** Its sender was told that the peer's stream has it. */
+  /** The sender was told that the peer's stream has a message. */
   receipt(index: number): void {
     this.#fates[index]! |= RECEIPTED
   }
 
   /**
-   * Messages with a receipt that never came: only a consumer that is behind may drop those, on a stream that doesn't
-   * wait.
+   * Messages with a receipt that never reached the consumer: only a consumer that is behind may drop them, on a stream
+   * that doesn't wait.
    */
   get broken(): number {
     let broken = 0
@@ -150,7 +152,7 @@ export class StreamLedger {
     return broken
   }
 
-  /** A message came, by the words of its first bytes if it has them. */
+  /** A message came; its first bytes identify it, if it has them. */
   take(given: Uint8Array, offset: number, bytes: number, index: number | undefined): void {
     const judge = this.#judge
     if (this.#delivery !== "reliable" && bytes < HEADER_BYTES) {
@@ -183,7 +185,7 @@ export class StreamLedger {
     this.delivered++
   }
 
-  /** The next of a reliable stream: withdrawn ones are passed over, and released ones that this is not. */
+  /** The next message of a reliable stream: passes over withdrawn ones, and over released ones other than this. */
   #expected(index: number | undefined): number {
     let place = this.#next
     for (; place < this.#bytes.length; place++) {
@@ -194,7 +196,7 @@ export class StreamLedger {
     return place
   }
 
-  /** What holds at every moment. */
+  /** Checks what must hold at every moment. */
   check(): void {
     this.wasOpen = this.stream.state === "open"
     const { accepted, acknowledged, unconfirmed, dropped, pending } = this.stream.account

@@ -1,7 +1,6 @@
 /**
- * `npm run simulate:long`: so many seeds that they take a while, in blocks. What is done is kept, by the version of the
- * sources that it was done with: the same call goes on where it was interrupted. Prints what all blocks came to, as
- * RESULTS.md shows it.
+ * `npm run simulate:long`: many seeds, which take a while, in blocks. Finished blocks are kept with the version of the
+ * sources, so the same call resumes where it was interrupted. Prints the totals of all blocks, as in RESULTS.md.
  */
 
 import { execFileSync, spawnSync } from "node:child_process"
@@ -74,7 +73,7 @@ function report(): void {
   process.exitCode = summary.failures === 0 ? 0 : 1
 }
 
-/** What is tested in small, in large: forged joins, and nonces of the profiles with keys. */
+/** Small tests at a larger scale: forged joins, and nonces of the profiles with keys. */
 function attackLonger(): void {
   const files = ["join", "protection"].map((name) => `packages/endpoint/test/catalogue/${name}.test.ts`)
   const args = ["run", "--root", ROOT, "--config", "tools/vitest.config.ts", ...files]
@@ -95,8 +94,8 @@ function describeRanges(blocks: readonly Block[]): string {
 }
 
 /**
- * Of what is simulated and of what simulates it; with changes that aren't committed nobody could say later what was
- * run.
+ * The version of the simulated sources and of the simulator. With uncommitted changes it couldn't be told later what
+ * was run.
  */
 function versionOfSources(): string {
   const paths = [

@@ -21,7 +21,7 @@ interface Options {
   readonly stop?: boolean
 }
 
-/** Of one seed: more than any takes. */
+/** For one seed: more than any takes. */
 const SEED_TIMEOUT_MS = 300_000
 const RECORD_LINES = 40
 
@@ -101,7 +101,7 @@ function describe({ seed, failure, traceHash, nodes, datagrams, delivered }: Sim
   ].join("\n")
 }
 
-/** For the sum of all tests and checks: this is one. */
+/** For the sum of all tests and checks: this counts as one. */
 function writeChecks(failures: number, seeds: number): void {
   const file = process.env["X_SUMMARY"]
   if (file === undefined) return

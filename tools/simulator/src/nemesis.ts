@@ -1,4 +1,4 @@
-/** What happens to nodes and paths. */
+/** Disasters that happen to nodes and paths. */
 
 import type { LinkOptions, Network } from "@x/transport/simulated"
 import type { SocketErrorCode } from "@x/transport/host"
@@ -15,7 +15,7 @@ export interface NemesisWorld {
   readonly scenario: Scenario
   readonly draw: Draw
   after(ms: number, run: () => void): void
-  /** Told of each, for the record. */
+  /** Hears of each, for the record. */
   note(text: string): void
 }
 
@@ -24,7 +24,7 @@ export class Nemesis {
   /** When the last stall, suspension or clog is over. */
   busyUntilMs = 0
   readonly #world: NemesisWorld
-  /** Ways on which nothing that acknowledges gets through. */
+  /** Directions on which no acknowledgement gets through. */
   readonly #muted = new Set<string>()
   readonly #restarting = new Set<Node>()
 
@@ -89,13 +89,13 @@ export class Nemesis {
     }
   }
 
-  /** Ends a process in order, and starts the next one after so long. */
+  /** Ends a process in order, and starts the next one after this many milliseconds. */
   close(node: Node, ms: number): void {
     this.#restarting.add(node)
     void node.close().then(() => this.#restart(node, ms))
   }
 
-  /** The network is whole again: nothing is in anybody's way. Answers the nodes that have to be started. */
+  /** Makes the network whole again: nothing blocks any datagram. Returns the nodes that have to be started. */
   heal(whole: LinkOptions): Node[] {
     const { network, nodes } = this.#world
     this.#muted.clear()
@@ -120,7 +120,7 @@ export class Nemesis {
     })
   }
 
-  /** Datagrams of the usual size don't fit any more; the system says so. */
+  /** Datagrams of the usual size don't fit any more; the system reports that. */
   #narrow(node: Node, other: Node, ms: number): void {
     const { network, draw } = this.#world
     const link = network.linkOf(node.name, other.name)
@@ -129,7 +129,7 @@ export class Nemesis {
     this.#after(ms, () => network.link(node.name, other.name, options))
   }
 
-  /** A way gets better or worse, for good. */
+  /** One direction gets better or worse, permanently. */
   #weather(node: Node, other: Node): void {
     const { network, draw, scenario } = this.#world
     const { path, faults } = scenario

@@ -4,15 +4,15 @@ import { PORT, Process, type ProcessWorld } from "./process.ts"
 
 const REJOIN_MS = 500
 
-/** A machine that runs one process at a time, and wants to be joined with others. */
+/** A machine that runs one process at a time, and is to be joined with others. */
 export class Node {
   readonly name: string
-  /** Those it joins. Others join it. */
+  /** The nodes that it joins. Others join it. */
   readonly targets: Node[] = []
   process: Process
-  /** Those that ended in order. */
+  /** The processes that ended in order. */
   readonly closed: Process[] = []
-  /** Processes it had. */
+  /** The number of processes it has had. */
   generations = 0
   readonly #network: Network
   readonly #options: EndpointOptions
@@ -60,7 +60,7 @@ export class Node {
     const startMs = this.#network.now
     await process.endpoint.close()
     if (process.isOver) return
-    // Who waited for all of the time that it may take can't have delivered all.
+    // If closing used up all of its time, it can't have delivered everything.
     if (this.#network.now - startMs < this.#options.lingerMs!) process.checkOrderly(owed, "its endpoint closed")
     process.end()
     this.closed.push(process)
@@ -75,14 +75,14 @@ export class Node {
     for (const target of this.targets) this.#join(target)
   }
 
-  /** Joins under way may be waiting for their next attempt: they begin anew. */
+  /** Joins under way may be waiting for their next attempt: starts them again. */
   joinAnew(): void {
     for (const aborting of this.#joining.values()) aborting.abort()
     this.#joining.clear()
     this.joinAll()
   }
 
-  /** Joins what isn't joined; again after a while if that fails. */
+  /** Joins a target that isn't joined; tries again after a while if that fails. */
   #join(target: Node): void {
     const { process } = this
     if (!process.isUp || this.#joining.has(target) || this.#peerAt(target) !== undefined) return
@@ -90,7 +90,7 @@ export class Node {
     this.#joining.set(target, aborting)
     const again = (): void => {
       if (this.#joining.get(target) === aborting) this.#joining.delete(target)
-      // What failed is tried again, and what has gone since as well.
+      // Tries again after a failure, or if the peer has left since.
       if (!aborting.signal.aborted) this.#after(REJOIN_MS, () => this.#join(target))
     }
     process.endpoint.join(`${target.name}:${PORT}`, { signal: aborting.signal }).then(again, again)

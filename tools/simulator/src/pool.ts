@@ -1,4 +1,4 @@
-/** Seeds over processes: as many at a time as told, each ended when it takes too long. */
+/** Distributes seeds over a given number of processes; a process that takes too long is ended. */
 
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -8,7 +8,7 @@ import type { WorkerAnswer } from "./worker.ts"
 const WORKER = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "worker.ts" : "worker.js", import.meta.url))
 
 export interface SeedAnswer extends WorkerAnswer {
-  /** Not set for a seed that never ended. */
+  /** Missing for a seed that never ended. */
   readonly seed: number
 }
 
@@ -18,7 +18,7 @@ export interface PoolOptions {
   readonly seedTimeoutMs: number
 }
 
-/** Simulates what `seeds` yields; each answer comes as soon as it is there, in no order. */
+/** Simulates the seeds that `seeds` yields; answers come as soon as they are ready, in any order. */
 export async function simulateAll(
   seeds: Iterable<SimulationOptions>,
   { jobs, seedTimeoutMs }: PoolOptions,
@@ -63,7 +63,7 @@ function ask(worker: ChildProcess, options: SimulationOptions, timeoutMs: number
   })
 }
 
-/** Of a seed that told nothing. */
+/** The answer for a seed that returned none. */
 function lost({ seed, virtualMs }: SimulationOptions, detail: string): WorkerAnswer {
   const result: SimulationResult = {
     ...{

@@ -1,4 +1,4 @@
-/** One incarnation of a node: its endpoint, the streams it opened, and what it was told. */
+/** One incarnation of a node: its endpoint, the streams it opened, and the events it got. */
 
 import {
   Endpoint,
@@ -18,28 +18,28 @@ import { insideOf } from "@x/testkit"
 
 export const PORT = 4_000
 
-/** How the messages of a stream are taken, by their type. */
+/** How the messages of a stream are consumed, by their type. */
 export const CONSUMERS = { handler: 1, asyncHandler: 2, iterator: 3 } as const
 
-/** Names of the streams of connections: whose messages are is told by what they hold. */
+/** The prefix of the labels of connections' streams. The content of a message tells which stream it belongs to. */
 export const NAMED = "named "
 
-/** Of the machines' own structure once in so many turns: it looks at everything there is. */
+/** The machines' structure is checked once in this many turns, since that check looks at everything. */
 const TURNS_PER_STRUCTURE = 256
 
 /** What a process needs of the world around it. */
 export interface ProcessWorld {
   readonly judge: Judge
   readonly ledgers: Map<number, StreamLedger>
-  /** Those with something new since the last step. */
+  /** The processes with something new since the last step. */
   readonly touched: Set<Process>
-  /** Consumers that take their time. */
+  /** The timers of slow consumers. */
   readonly consumers: Timers
-  /** How long the next message is worked on. */
+  /** How long a consumer works on the next message. */
   handlingMs(): number
-  /** A peer left: whoever wants it joins again. */
+  /** A peer left: the node that wants it joins again. */
   onAlone(process: Process): void
-  /** Those that live. */
+  /** The living processes. */
   processes(): Iterable<Process>
 }
 
@@ -50,9 +50,9 @@ export class Process {
   readonly incoming: Set<IncomingStream> = new Set()
   /** Streams it opened that aren't over yet. */
   readonly open: Set<StreamLedger> = new Set()
-  /** Those of named streams that ever were. */
+  /** The ledgers of all named streams so far. */
   readonly named: StreamLedger[] = []
-  /** Calls that were not answered yet. */
+  /** Calls not yet answered. */
   readonly unanswered: Set<Promise<unknown>> = new Set()
   isOver = false
   isClosing = false
@@ -128,7 +128,7 @@ export class Process {
     return ledger
   }
 
-  /** Takes no more of a stream; what waits for its consumer is dropped. */
+  /** Stops a stream; messages that wait for its consumer are dropped. */
   stop(stream: IncomingStream): void {
     const ledger = this.#known(stream)
     if (ledger !== undefined) ledger.isCut = true
@@ -145,15 +145,15 @@ export class Process {
     const known = this.#ledgerOf.get(stream)
     if (known !== undefined || !stream.label.startsWith(NAMED))
       return known ?? this.#world.ledgers.get(Number(stream.label.slice(1)))
-    // Nothing of it has come yet. Of those of one name the last is meant.
+    // Nothing of it has come yet. Among streams of the same name, the last is meant.
     const { label, peer } = stream
     const all = [...this.#world.ledgers.values()]
     return all.findLast((it) => it.from === peer.unique && it.to === this.unique && it.stream.label === label)
   }
 
   /**
-   * Whether the messages of a stream have to come although this process, or what the stream belongs to, ends in order:
-   * the other one lives and knows it.
+   * Whether the messages of a stream still have to come if this process, or the owner of the stream, ends in order:
+   * they do if the other process lives and knows this one.
    */
   isOwed(ledger: StreamLedger): boolean {
     return ledger.isReliable && !ledger.isCut && ledger.stream.peer.state === "joined" && this.#isKnownTo(ledger)
@@ -165,7 +165,7 @@ export class Process {
     return false
   }
 
-  /** What was owed when it began to end is with the other one now, if that still lives. */
+  /** Checks that the messages owed when the end began have reached the other process, if that still lives. */
   checkOrderly(owed: readonly StreamLedger[], what: string): void {
     for (const ledger of owed) {
       if (ledger.isCut || !this.#lives(ledger)) continue
@@ -184,7 +184,7 @@ export class Process {
     return false
   }
 
-  /** What is over has handed back what is not acknowledged, and each call was answered. */
+  /** Checks that named streams have handed back unacknowledged messages, and that each call was answered. */
   checkOver(): void {
     const { judge } = this.#world
     for (const ledger of this.named)
@@ -201,7 +201,7 @@ export class Process {
     )
   }
 
-  /** The process is no more: what was promised to it and by it is off. */
+  /** The process has ended: promises to it and by it no longer count. */
   end(): void {
     this.isOver = true
     for (const ledger of this.#world.ledgers.values())
@@ -211,7 +211,7 @@ export class Process {
     this.incoming.clear()
   }
 
-  /** Looks at what may have changed in this step. */
+  /** Checks everything that may have changed in this step. */
   check(): void {
     if (this.#endpoint === undefined || this.isOver) return
     const { judge } = this.#world
@@ -275,7 +275,7 @@ export class Process {
     for (const ledger of this.open) {
       if (ledger.stream.peer !== peer) continue
       const { wasOpen } = ledger
-      // What it closes itself is judged by what is there once it is closed.
+      // Streams that the process closes itself are judged once they are closed.
       if (!this.isClosing) ledger.isCut = true
       ledger.check()
       const { account, delivery } = ledger.stream
@@ -310,8 +310,8 @@ export class Process {
     const { judge } = this.#world
     const ledger = this.#ledger(stream, bytes, offset, length)
     if (ledger === undefined) {
-      // The opening of a stream without acknowledgements may come behind its messages; one without bytes says nothing
-      // of whose it is.
+      // The opening of a stream without acknowledgements may come after its messages; a message that is too short
+      // doesn't tell its stream.
       const mayBeUnknown =
         length < HEADER_BYTES && (stream.delivery === "fire-and-forget" || stream.delivery === "latest")
       return judge.check(
@@ -338,7 +338,7 @@ export class Process {
     return ledger
   }
 
-  /** The host, telling of each turn of the process. */
+  /** The host, which reports each turn of the process. */
   #watched(): Host {
     const { host } = this
     const touch = (): void => void this.#world.touched.add(this)

@@ -1,7 +1,7 @@
 /**
- * What the world of a seed is like. Drawn before anything happens, and printable: a seed differs from the next one in
- * which faults there are at all (most seeds have some of them, some none, some all), how strong they are, what the
- * nodes are told, and what they do.
+ * The world of a seed. It is drawn before anything happens, and it can be printed. Seeds differ in which faults there
+ * are at all (most seeds have some of them, some none, some all), how strong these are, the options of the nodes, and
+ * what the nodes do.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { type LinkOptions, type PresetName, PRESETS } from "@x/transport/simulat
 import { MESSAGE_BYTES_MAX } from "./content.ts"
 import { Draw } from "@x/testkit"
 
-/** What happens to processes and paths, beside what links do all the time. */
+/** What happens to processes and paths, in addition to the constant faults of links. */
 export const DISASTERS = [
   "crash",
   "close",
@@ -30,10 +30,7 @@ export const DISASTERS = [
 ] as const
 export type Disaster = (typeof DISASTERS)[number]
 
-/**
- * What the application does beside its streams: calls that are given up, ends in order, and handles that survive
- * restarts.
- */
+/** What the application does beside its streams: aborted calls, orderly ends, and handles that survive restarts. */
 export const DOINGS = ["aborts", "closes", "connections"] as const
 export type Doing = (typeof DOINGS)[number]
 
@@ -42,34 +39,35 @@ const SECRETS = ["a secret of the simulated world", "another one, which is as go
 export interface Scenario {
   readonly seed: number
   readonly nodes: number
-  /** Of each direction, without faults. */
+  /** The path in each direction, without faults. */
   readonly path: Pick<LinkOptions, "delayMs" | "jitterMs" | "rateBitsPerSecond" | "queueBytes">
-  /** What links do beside delivering, until the network heals. */
+  /** The faults of links, until the network heals. */
   readonly faults: LinkOptions
-  /** Mean milliseconds between two of a kind. */
+  /** Mean milliseconds between two disasters of a kind. */
   readonly disasters: Partial<Record<Disaster, number>>
   /**
-   * The same of doings of a node. Drawn by themselves: a seed without any is the world that it would be without them.
+   * The same for the doings of a node. Drawn separately, so that a seed without doings has the world it would have
+   * without this feature.
    */
   readonly doings: Partial<Record<Doing, number>>
   readonly controller: "loss-based" | "fixed"
-  /** What the endpoints are told, all alike. */
+  /** The options of all endpoints. */
   readonly options: EndpointOptions
   readonly traffic: Traffic
-  /** Bounds of the durations of what takes time: a partition, a clog, a stall. */
+  /** Bounds of durations: of a partition, a clog, a stall. */
   readonly durationMs: readonly [number, number]
 }
 
 export interface Traffic {
   /** Mean milliseconds between two doings of a node. */
   readonly intervalMs: number
-  /** Messages offered at once, at most. */
+  /** The most messages offered at once. */
   readonly burst: number
   readonly deliveries: readonly Delivery[]
   readonly streamsPerPeer: number
   /** Bytes of the largest message. */
   readonly bytesMax: number
-  /** How often, of a hundred doings, a node does what isn't sending. */
+  /** How many of a hundred doings of a node aren't sends. */
   readonly oddities: number
   /** The longest that a consumer takes for a message. */
   readonly handlingMs: number
@@ -79,7 +77,7 @@ const DELIVERIES: readonly Delivery[] = ["reliable", "reliable-unordered", "best
 
 export function drawScenario(seed: number, preset?: PresetName): Scenario {
   const draw = new Draw(seed, "scenario")
-  // Some seeds are calm, some are vicious: how likely each fault is to be there at all.
+  // Some seeds are calm, some are vicious: the probability that a fault occurs at all.
   const viciousness = draw.pick([0, 0.15, 0.3, 0.5, 0.8])
   const nodes = draw.weighted([
     [25, 2],
@@ -163,13 +161,13 @@ function drawDisasters(draw: Draw, viciousness: number): Scenario["disasters"] {
 
 function drawDoings(draw: Draw): Scenario["doings"] {
   const doings: Partial<Record<Doing, number>> = {}
-  // Closing makes an end of all that the others do.
+  // Closing ends everything that the other doings began.
   for (const doing of DOINGS)
     if (draw.chance(0.35)) doings[doing] = (doing === "closes" ? 20 : 1) * draw.scale(500, 5_000)
   return doings
 }
 
-/** `isSmall`: bounds that are met all the time. */
+/** `isSmall`: limits that are reached all the time. */
 function drawOptions(
   draw: Draw,
   isSmall: boolean,

@@ -1,6 +1,6 @@
 /**
  * One seed: a world of nodes, a time of faults in which nothing may go wrong (safety), then a whole network on which
- * all that was promised has to happen in time (liveness), then an end that leaves nothing.
+ * all promises have to be kept in time (liveness), then an end that leaves nothing behind.
  *
  * @module
  */
@@ -38,7 +38,7 @@ export interface SimulationResult {
   readonly nodes: number
   readonly failure: Failure | undefined
   readonly traceHash: string
-  /** Of all phases. */
+  /** Virtual time of all phases. */
   readonly virtualMs: number
   readonly datagrams: number
   readonly messages: number
@@ -46,9 +46,12 @@ export interface SimulationResult {
   readonly checks: number
   readonly disasters: Partial<Record<Disaster, number>>
   readonly doings: Partial<Record<Doing, number>>
-  /** What part of the time that it may take the promised took to happen. */
+  /** The share of the allowed time that convergence took. */
   readonly convergenceShare: number
-  /** It took no longer than 10 RTT of the path + 1 s + twice what the pending bytes take at the rate of the link. */
+  /**
+   * Whether convergence took no longer than 10 RTT of the path + 1 s + twice what the pending bytes take at the rate of
+   * the link.
+   */
   readonly isStrict: boolean
   readonly record: readonly string[]
 }
@@ -58,22 +61,22 @@ interface Bounds {
   readonly boundMs: number
 }
 
-/** Of the end: lingering, goodbyes, and the time for which what has ended is remembered. */
+/** For the end: lingering, goodbyes, and the time for which ended peers and streams are remembered. */
 const ENDING_MS = 300_000
-/** A path may have been taken for one of the smallest datagrams: 548 B, less prefix, header and tag. */
+/** An endpoint may take a path for one of the smallest datagrams: 548 B, less prefix, header and tag. */
 const PACKET_BYTES_MIN = 500
-/** Of an endpoint that is being closed when the network heals. */
+/** For an endpoint that is being closed when the network heals. */
 const CLOSING_MS = 20_000
 /**
- * An idle peer is sent a heartbeat three intervals after the last one: no sooner does one notice that it was forgotten,
- * or that another process is there.
+ * An idle peer gets a heartbeat three intervals after the last one. Only then does a process notice that its peer has
+ * forgotten it, or that another process is there.
  */
 const NOTICE_HEARTBEATS = 3
-/** Data that was under way when the network healed is late by so much at most. */
+/** The most that data under way when the network healed may be late. */
 const RTTS_TO_CONVERGE = 10
 const GRACE_MS = 1_000
 
-/** More than most promises take to be handed on; the rest goes on in the next step. */
+/** More than most chains of promises need; the rest continues in the next step. */
 const MICROTASKS = 12
 const SETTLED = Promise.resolve()
 
@@ -86,7 +89,7 @@ class Simulation {
   readonly #virtualMs: number
   readonly #network: Network
   readonly #judge: Judge
-  /** Whoever makes things happen: nothing happens to it. */
+  /** The host that runs the actors: no fault affects it. */
   readonly #director: SimulatedHost
   readonly #nodes: Node[] = []
   readonly #ledgers = new Map<number, StreamLedger>()
@@ -142,7 +145,7 @@ class Simulation {
   }
 
   #makeNodes(draw: Draw): void {
-    // Who lost a peer joins it again, also when the network is whole.
+    // A node that lost a peer joins it again, even when the network is whole.
     const joins = new Timers(this.#director)
     const lasting = (ms: number, run: () => void): void => joins.after(ms, run)
     const { nodes, options, traffic } = this.#scenario
@@ -213,7 +216,7 @@ class Simulation {
     this.#isThorough = true
     this.#actors.stop(false)
     const down = this.#nemesis.heal(path)
-    // Processes that are busy, and what was held up on its way, are waited for: the network is whole after them.
+    // Waits for busy processes and for datagrams held up on their way: only then is the network whole.
     await this.#runUntil(() => false, Math.max(0, this.#nemesis.busyUntilMs - this.#network.now))
     for (const node of down) {
       await this.#runUntil(() => node.process.isOver, CLOSING_MS)
@@ -224,15 +227,15 @@ class Simulation {
     for (const node of this.#nodes) node.joinAnew()
     const isWhole = this.#nodes.every(({ process }) => process.peers.size === this.#nodes.length - 1)
     const { protection, heartbeatMs, unreachableMs } = this.#scenario.options
-    // Where there are keys no hint tells who was forgotten: he finds out by silence, at the latest when he takes the
-    // peer for unreachable; and by that alone who has a state left of a process that ended, at another of its addresses
-    // than the one that follows joined from.
+    // With keys no hint tells a process that its peer has forgotten it: it finds out by silence, at the latest when it
+    // considers the peer unreachable. Silence is also the only sign if it still has the state of an ended process, at
+    // another address than the one from which the next process joined.
     const silenceMs = protection === undefined ? 0 : unreachableMs!
-    // Who was taken for unreachable is asked with the next heartbeat.
+    // A peer considered unreachable is probed with the next heartbeat.
     const isAway = this.#nodes.some(({ process }) => [...process.peers].some(({ state }) => state === "unreachable"))
     const noticeMs = isWhole ? (isAway ? heartbeatMs! : 0) : NOTICE_HEARTBEATS * heartbeatMs!
     await this.#converge(path, Math.max(silenceMs, noticeMs), false)
-    // And on each association, both ways, messages get through.
+    // And on each association messages get through in both directions.
     const said: StreamLedger[] = []
     for (const { process } of this.#nodes)
       for (const peer of process.peers) said.push(this.#workload.say(process, peer))
@@ -263,9 +266,9 @@ class Simulation {
   }
 
   /**
-   * 10 RTT + 1 s + twice what the pending bytes take. RTT: of the path, or the largest that an endpoint holds it for
-   * after the faults. How long bytes take: at the rate of the link and, to one peer or on one stream, at a window of it
-   * (or the memory for it, or the queue of its consumer) in a round trip, as the faults have left the window.
+   * 10 RTT + 1 s + twice the time for the pending bytes. RTT: that of the path, or the largest that an endpoint
+   * estimates after the faults. The time for bytes: at the rate of the link and, to one peer or on one stream, at one
+   * window (or its memory, or the queue of its consumer) per round trip, with the window that the faults have left.
    */
   #bounds({ delayMs = 0, jitterMs = 0, rateBitsPerSecond = Infinity, queueBytes = 0 }: LinkOptions): Bounds {
     const pathMs = 2 * (delayMs + jitterMs)
@@ -284,8 +287,8 @@ class Simulation {
           const pending = stream.parked.bytes + stream.unacknowledgedBytes
           toPeer += pending
           windowsMs = Math.max(windowsMs, (pending * roundMs) / (windowPackets! * PACKET_BYTES_MIN))
-          // Half a queue at a time, also where its consumer was behind only once. How many messages a packet brings is
-          // not known, nor how many packets a message takes.
+          // Half a queue at a time, even if its consumer was behind only once. Neither the messages per packet nor the
+          // packets per message are known.
           const portions = (stream.account.pending + pending / PACKET_BYTES_MIN) / (queuedMessagesMax! / 2)
           windowsMs = Math.max(windowsMs, portions * roundMs)
         }
@@ -304,17 +307,17 @@ class Simulation {
   }
 
   /**
-   * All are joined with all (and hear each other), nothing is pending or waits for its consumer, and each send, flush
-   * and end was answered.
+   * Whether all are joined with all (and, with `isHeard`, hear each other), nothing is pending or waits for its
+   * consumer, and each send, flush and end was answered.
    */
   #isConverged(isHeard: boolean): boolean {
     for (const { process } of this.#nodes) {
       if (process.peers.size !== this.#nodes.length - 1) return false
-      // Who has nothing to say may be quiet for some seconds.
+      // A peer with nothing to send may be quiet for some seconds.
       if (isHeard) for (const peer of process.peers) if (peer.state !== "joined") return false
       for (const { queued } of process.incoming) if (queued.messages > 0) return false
       for (const { stream, unanswered } of process.open) {
-        // Where nothing is acknowledged nothing is asked either: it goes on with the next heartbeat.
+        // A stream without acknowledgements doesn't probe an unreachable peer: it goes on after the next heartbeat.
         const isPromised = stream.delivery !== "latest" && stream.delivery !== "fire-and-forget"
         if (!isHeard && !isPromised && stream.peer.state === "unreachable") continue
         if (unanswered > 0) return false
@@ -339,7 +342,7 @@ class Simulation {
     return found.join("; ") || "messages wait for their consumers"
   }
 
-  /** Of streams that keep their promises, everything has come that wasn't taken back. */
+  /** Checks that on reliable streams everything has come that wasn't withdrawn. */
   #checkPromises(): void {
     for (const ledger of this.#ledgers.values()) {
       if (ledger.isCut) continue
@@ -382,12 +385,12 @@ class Simulation {
   }
 
   /**
-   * Lets time pass until a condition holds, or so much of it has passed, or something is wrong; looks at what changed
+   * Lets time pass until a condition holds, or this much time has passed, or something is wrong; checks what changed
    * after each step.
    */
   async #runUntil(isDone: () => boolean, withinMs: number): Promise<void> {
     const untilMs = this.#network.now + withinMs
-    // An event at the end, so that time gets there.
+    // An event at the end, so that time reaches it.
     const end = this.#director.wakeUp(() => {})
     end.at(this.#director.now() + withinMs)
     await this.#network.when(() => {
@@ -404,8 +407,8 @@ class Simulation {
   }
 
   /**
-   * Lets promises run. A turn of the event loop lets all of them, and costs more than all else in a step: while faults
-   * go on, a number of them that is always the same does as well.
+   * Lets promises run. A turn of the event loop runs all of them, but costs more than everything else in a step. While
+   * faults go on, a fixed number of microtasks does as well.
    */
   async #settle(): Promise<void> {
     if (this.#isThorough) await new Promise((resolve) => setImmediate(resolve))

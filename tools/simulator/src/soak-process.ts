@@ -1,6 +1,6 @@
 /**
  * One of the two processes of a soak: many streams of all modes to the other, over real sockets that lose datagrams,
- * opened and ended all the time. Checks each message that comes, and tells the parent what it holds.
+ * opened and ended all the time. Checks each message that comes, and reports to the parent what it holds.
  */
 
 import { type Delivery, Endpoint, type IncomingStream, type OutgoingStream, type Peer } from "@x/endpoint"
@@ -12,15 +12,15 @@ export interface SoakOptions {
   readonly seed: number
   readonly streams: number
   readonly lossRate: number
-  /** The other's port, for the one that joins. */
+  /** The other process's port, for the process that joins. */
   readonly port?: number | undefined
 }
 
-/** What a process holds and has done. */
+/** What a process holds, and what it has done. */
 export interface SoakSample {
   readonly kind: "sample"
   readonly rssBytes: number
-  /** After a collection. */
+  /** After a garbage collection. */
   readonly heapBytes: number
   readonly buffersBytes: number
   readonly sent: number
@@ -28,7 +28,7 @@ export interface SoakSample {
   readonly streamsOpened: number
   readonly datagrams: number
   readonly faultsLost: number
-  /** Messages on reliable streams that were accepted, and that came. */
+  /** Messages on reliable streams: those accepted, and those that came. */
   readonly promised: number
   readonly kept: number
   readonly errors: readonly string[]
@@ -54,7 +54,7 @@ const DELIVERIES: readonly Delivery[] = [
   "fire-and-forget",
 ]
 const TYPE = 1
-/** Messages of a stream before it ends and another one begins, on the average. */
+/** Average number of messages of a stream before it ends and another begins. */
 const MESSAGES_PER_STREAM = 500
 
 class Soak {
@@ -63,7 +63,7 @@ class Soak {
   readonly #draw: Draw
   readonly #host: ReturnType<typeof withFaults>
   readonly #streams: { readonly stream: OutgoingStream; readonly key: number; index: number }[] = []
-  /** Of each incoming stream: the next index, or what came where there is no order. */
+  /** For each incoming stream: the next index, or the indices that came if there is no order. */
   readonly #incoming = new Map<IncomingStream, { next: number; readonly seen: Set<number> }>()
   readonly #errors: string[] = []
   #timer: NodeJS.Timeout | undefined
@@ -183,7 +183,7 @@ class Soak {
     }
   }
 
-  /** Ends all streams; settles when all were delivered, or after a minute. Answers how many were not. */
+  /** Ends all streams; settles when everything was delivered, or after a minute. Returns how many streams were not. */
   async finish(): Promise<SoakAnswer> {
     clearInterval(this.#timer)
     while (this.#streams.length > 0) this.#end(this.#streams.length - 1)

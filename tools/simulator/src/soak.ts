@@ -9,7 +9,7 @@ import { Command, InvalidArgumentError } from "commander"
 import type { SoakAnswer, SoakOptions, SoakOrder, SoakSample } from "./soak-process.ts"
 
 const PROCESS = fileURLToPath(new URL("soak-process.js", import.meta.url))
-/** Memory of the first part of a run is what it needs at all: its slope says nothing. */
+/** In the first part of a run memory grows to what it needs at all: that slope says nothing. */
 const WARM_UP_SHARE = 0.2
 const MIB = 1_048_576
 const ANSWER_MS = 90_000
@@ -99,7 +99,7 @@ function report(finished: readonly { readonly unsettled: number }[]): void {
   const last = samples.at(-1)!.of
   for (const { errors } of last) failures.push(...errors)
   for (const { unsettled } of finished) if (unsettled > 0) failures.push(`${unsettled} streams did not end`)
-  // What one side promised the other was to get.
+  // What one side promised, the other had to receive.
   const missing = last.reduce((total, { promised, kept }) => total + promised - kept, 0)
   if (missing !== 0) failures.push(`${missing} promised messages are missing`)
   for (const { sizes } of last) {
@@ -117,7 +117,10 @@ function report(finished: readonly { readonly unsettled: number }[]): void {
   process.exitCode = failures.length === 0 ? 0 : 1
 }
 
-/** Of each process, by least squares over what follows the warm-up; the last sample is of after the traffic. */
+/**
+ * The slope of each process, by least squares over the samples after the warm-up; the last sample is from after the
+ * traffic.
+ */
 function slopes(field: "rssBytes" | "heapBytes" | "buffersBytes"): number[] {
   const judged = samples.slice(Math.floor(samples.length * WARM_UP_SHARE), -1)
   return children.map((_, i) => {

@@ -1,8 +1,8 @@
-/** What many seeds came to. Sums only, so that runs can be added. */
+/** The totals of many seeds. Only sums, so that runs can be added. */
 
 import type { SimulationResult } from "./simulation.ts"
 
-/** Speed is judged over worlds of so many nodes. */
+/** Speed is judged over worlds of at most this many nodes. */
 const JUDGED_NODES_MAX = 5
 
 export interface Summary {
@@ -16,9 +16,9 @@ export interface Summary {
   checks: number
   disasters: number
   doings: number
-  /** Seeds that converged in 10 RTT + 1 s + twice what the pending bytes take at the rate of the link. */
+  /** Seeds that converged in 10 RTT + 1 s + twice the time that the pending bytes take at the rate of the link. */
   strict: number
-  /** Of worlds of 2 to 5 nodes. */
+  /** The sums of worlds of 2 to 5 nodes. */
   small: { virtualMs: number; wallMs: number; datagrams: number }
 }
 

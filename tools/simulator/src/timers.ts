@@ -6,14 +6,14 @@ interface Timer {
   run: () => void
 }
 
-/** Things to do later, by the world's own clock; wake-ups are used again. */
+/** Things to do later, by the world's clock; wake-ups are reused. */
 export class Timers {
   readonly #host: SimulatedHost
   readonly #spare: Timer[] = []
   readonly #set = new Set<Timer>()
   #isStopped = false
 
-  /** `host`: one that nothing happens to. */
+  /** `host`: a host that no fault affects. */
   constructor(host: SimulatedHost) {
     this.#host = host
   }
@@ -26,7 +26,7 @@ export class Timers {
     timer.wakeUp.at(this.#host.now() + ms)
   }
 
-  /** Again and again, as long after the last time as `nextMs` says. */
+  /** Runs it again and again, `nextMs()` milliseconds after the last time. */
   every(nextMs: () => number, run: () => void): void {
     this.after(nextMs(), () => {
       run()
@@ -34,7 +34,7 @@ export class Timers {
     })
   }
 
-  /** Settles after so long, or at once when all is stopped. */
+  /** Settles after this many milliseconds, or at once when all is stopped. */
   sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
       if (ms <= 0 || this.#isStopped) resolve()
@@ -42,7 +42,7 @@ export class Timers {
     })
   }
 
-  /** What was to be done is done now if `hurry` says so, else never; and nothing more is taken. */
+  /** Stops all. With `hurry`, pending things are done now, otherwise never; new ones are ignored. */
   stop(hurry: boolean): void {
     this.#isStopped = true
     const left = [...this.#set]

@@ -1,4 +1,4 @@
-/** A process that simulates seed after seed, as it is told. */
+/** A process that simulates seed after seed, on request. */
 
 import { simulate, type SimulationOptions, type SimulationResult } from "./simulation.ts"
 
@@ -7,11 +7,11 @@ export interface WorkerAnswer {
   readonly wallMs: number
 }
 
-// Thousands of errors are made that are what was asked for, and a stack costs more than all else about them. A seed by
-// itself is run elsewhere.
+// Thousands of expected errors are made, and a stack trace costs more than everything else about them. A single seed is
+// run elsewhere.
 Error.stackTraceLimit = 0
 
-// What escapes belongs to the seed under way: it is told like any other failure.
+// An escaped error belongs to the current seed: it is reported like any other failure.
 let escaped: unknown
 process.on("uncaughtException", (error) => (escaped = error))
 
@@ -19,7 +19,7 @@ process.on("message", (options: SimulationOptions) => {
   escaped = undefined
   const startedMs = performance.now()
   void simulate(options).then((found) => {
-    // Rejections that nobody saw surface at the end of the turn.
+    // Unhandled rejections surface at the end of the turn.
     setImmediate(() => {
       const detail = escaped instanceof Error ? (escaped.stack ?? escaped.message) : String(escaped)
       const failure = found.failure ?? { invariant: "quiet" as const, detail, atMs: found.virtualMs }

@@ -1,4 +1,4 @@
-/** What the application on a node does, doing by doing. */
+/** What the application on a node does, one doing at a time. */
 
 import { EndpointError, type Peer } from "@x/endpoint"
 import { fillContent, HEADER_BYTES, makeContent } from "./content.ts"
@@ -8,7 +8,7 @@ import type { StreamLedger } from "./ledger.ts"
 import { CONSUMERS, type Process } from "./process.ts"
 import type { Traffic } from "./scenario.ts"
 
-/** Errors that a send, a flush or an end may answer with, and what each says of the message. */
+/** Errors that a send, a flush or an end may fail with, and what each means for the message. */
 const WITHDRAWN = new Set([
   "aborted",
   "timeout",
@@ -42,7 +42,7 @@ export class Workload {
     this.#world = world
   }
 
-  /** One doing of a process. */
+  /** Does one thing in a process. */
   act(process: Process): void {
     const { draw, traffic } = this.#world
     const peers = [...process.peers]
@@ -54,7 +54,7 @@ export class Workload {
     for (let left = draw.whole(1, traffic.burst); left > 0; left--) this.#send(ledger)
   }
 
-  /** A message, as any on a stream that keeps its promises. */
+  /** Sends an ordinary message on a new reliable stream. */
   say(process: Process, peer: Peer): StreamLedger {
     const ledger = process.openStream(peer, this.#world.nextKey(), CONSUMERS.handler, { delivery: "reliable" })
     this.#offer(ledger, 100)
@@ -129,7 +129,7 @@ export class Workload {
     )
   }
 
-  /** With a receipt, a time limit, an abort, or none of them. */
+  /** Sends with a receipt, a time limit, an abort, or none of these. */
   #sendAndWait(ledger: StreamLedger, bytes: number): void {
     const { draw, judge } = this.#world
     const { key, accepted, stream, type } = ledger
@@ -138,7 +138,7 @@ export class Workload {
     const receipt = canReceipt && draw.chance(0.5)
     const aborting = draw.chance(0.3) ? new AbortController() : undefined
     const timeoutMs = draw.chance(0.3) ? draw.scale(1, 5_000) : Infinity
-    // One that may come or not has to say which it is.
+    // A message that may or may not come has to be identifiable.
     if (receipt && (aborting !== undefined || timeoutMs < Infinity)) bytes = Math.max(bytes, HEADER_BYTES)
     const sending = stream.send(type, makeContent(bytes, key, accepted), {
       receipt,
@@ -160,7 +160,7 @@ export class Workload {
         const code = this.#expected(error, WITHDRAWN)
         if (index >= 0 && (code === "aborted" || code === "timeout")) {
           this.counts.aborted++
-          // Of what was sent already nobody can say that it won't come.
+          // A message already sent may still come.
           if (isUndelivered(error)) ledger.withdraw(index)
           else ledger.release(index)
         }
@@ -214,7 +214,7 @@ export class Workload {
     })
   }
 
-  /** Answers the code of an error that may come. */
+  /** Returns the code of an error, which must be an expected one. */
   #expected(error: unknown, codes: Iterable<string>): string {
     const code = error instanceof EndpointError ? error.code : "not an EndpointError"
     this.#world.judge.check([...codes].includes(code), "quiet", () => `unexpected ${code}: ${String(error)}`)
@@ -222,7 +222,10 @@ export class Workload {
   }
 }
 
-/** What was given up before all of it was sent; else it may have been delivered, and the error says so. */
+/**
+ * Whether the message was given up before all of it was sent; otherwise it may have been delivered, and the error says
+ * so.
+ */
 export function isUndelivered(error: unknown): boolean {
   return error instanceof Error && error.message.includes("not delivered")
 }

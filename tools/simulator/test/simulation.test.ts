@@ -1,5 +1,5 @@
-// The simulator itself: that a seed is a run, that seeds differ, that worlds of each kind hold, and that what must not
-// happen is seen.
+// Tests the simulator itself: a seed gives one run, seeds differ, worlds of each kind hold, and forbidden events are
+// noticed.
 
 import { PRESETS, type PresetName } from "@x/transport/simulated"
 import { expect, test } from "vitest"
@@ -120,7 +120,7 @@ function makeLedger(delivery: string, judge: Judge): StreamLedger {
   return new StreamLedger(1, { delivery, peer: { unique: "to" } } as never, "from", 1, judge)
 }
 
-/** A message of 20 B comes as it was sent, or as another one. */
+/** A message of 20 B comes, with its own content or another's. */
 function come(ledger: StreamLedger, index: number, content = index): void {
   ledger.take(makeContent(20, 1, content), 0, 20, index)
 }

@@ -2,8 +2,8 @@ import { Random } from "@x/transport/simulated"
 import { pick } from "./fields.ts"
 
 /**
- * What a seed decides about one matter: draws of different labels are independent. No logarithm and no power: their
- * last digits differ between engines.
+ * Random choices from a seed about one matter: draws with different labels are independent. It uses no logarithm and no
+ * power: their last digits differ between engines.
  */
 export class Draw {
   readonly #random: Random
@@ -26,7 +26,7 @@ export class Draw {
     return min + this.#random.fraction() * (max - min)
   }
 
-  /** A whole number from `min` to `max`, both among them. */
+  /** A whole number from `min` to `max`, both included. */
   whole(min: number, max: number): number {
     return min + this.#random.below(max - min + 1)
   }
@@ -36,7 +36,7 @@ export class Draw {
     return 2 * mean * this.#random.fraction()
   }
 
-  /** From `min` to `max`, each doubling as likely as the next. */
+  /** From `min` to `max`, with the same probability for each doubling. */
   scale(min: number, max: number): number {
     let doublings = 0
     for (let to = 2 * min; to < max; to *= 2) doublings++
@@ -49,7 +49,7 @@ export class Draw {
     return pick(this.#random, list)
   }
 
-  /** One of them, as likely as its weight says. */
+  /** One of them, with probabilities by weight. */
   weighted<T>(list: readonly (readonly [number, T])[]): T {
     let total = 0
     for (const [weight] of list) total += weight

@@ -1,4 +1,4 @@
-/** Values for fields, with a liking for what is near an edge. */
+/** Values for fields, with a preference for those near an edge. */
 import type { Random } from "@x/transport/simulated"
 import { NUMBER_MAX } from "@x/wire"
 
@@ -30,7 +30,7 @@ export function u32(random: Random): number {
   return between(random, 0, 0xffff_ffff)
 }
 
-/** A packet number or counter: mostly one that a young stream has. */
+/** A packet number or counter: mostly one of a young stream. */
 export function number(random: Random): number {
   return random.below(4) === 0 ? between(random, 0, NUMBER_MAX) : random.below(100)
 }

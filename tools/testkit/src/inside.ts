@@ -1,6 +1,6 @@
 import type { Endpoint } from "@x/endpoint"
 
-/** What an endpoint has for tests of the library itself: it is there, and not in the types that users get. */
+/** Members of an endpoint for tests of the library itself: they exist, but the published types don't show them. */
 export interface Inside {
   readonly sizes: Readonly<
     Record<

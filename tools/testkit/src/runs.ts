@@ -1,4 +1,4 @@
-/** Runs of a property: as many as it needs usually, or as `FC_RUNS` says. */
+/** The number of runs of a property: its usual number, or the one in `FC_RUNS`. */
 export function runs(usual: number): number {
   const text = process.env["FC_RUNS"]
   if (text === undefined) return usual

@@ -1,16 +1,13 @@
 import type { OutgoingStream } from "@x/endpoint"
 
-/**
- * What is known from outside of one stream's messages, which have numbers from 0 and lengths: what was accepted, what
- * came.
- */
+/** One stream's messages as seen from outside, by number from 0 and length: those accepted, those that came. */
 export class StreamRecord {
   readonly stream: OutgoingStream
   readonly isOrdered: boolean
   readonly isReliable: boolean
-  /** Of what was accepted, by number. */
+  /** The lengths of accepted messages, by number. */
   readonly lengths: number[] = []
-  /** The numbers of what came, in the order in which it did. */
+  /** The numbers of the messages that came, in order of arrival. */
   readonly delivered: number[] = []
   readonly #came = new Set<number>()
 
@@ -21,8 +18,8 @@ export class StreamRecord {
   }
 
   /**
-   * A message came, and said its number. Answers what is wrong with that; `isWhole`: its bytes are those of that
-   * message.
+   * Notes a message that came, with its number. Returns what is wrong with it, if anything; `isWhole`: its bytes are
+   * those of that message.
    */
   deliver(number: number, length: number, isWhole: boolean): string | undefined {
     const accepted = this.lengths[number]
