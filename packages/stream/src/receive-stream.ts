@@ -126,9 +126,8 @@ export class ReceiveStream {
   handleOpen(first: number, nowMs: number): void {
     this.#statusTimer.want()
     if (this.#edges.isStarted) return
-    const seen = this.#edges.start(first)
     this.#gone.clear()
-    this.#miss(seen, nowMs)
+    this.#miss(this.#edges.start(first), nowMs)
   }
 
   /** The sender has sent everything below `edge`, and not just now. */
@@ -177,9 +176,10 @@ export class ReceiveStream {
     if (!edges.isStarted) return this.#refuseUnopened(number)
     if (number < edges.next) return this.#duplicate()
     if (edges.isBeyond(number)) return "beyond-spread"
-    if (this.#kept.has(number)) return this.#duplicate()
+    const isNewest = number >= edges.high
+    if (!isNewest && this.#kept.has(number)) return this.#duplicate()
     this.#statusTimer.handleArrival(nowMs)
-    if (!this.#isOrdered) return this.#takeUnordered(number, nowMs)
+    if (!this.#isOrdered) return this.#takeUnordered(number, isNewest, nowMs)
     const isNext = number === edges.next
     if (!isNext && (this.#room.refuses(number) || !this.#kept.keep(number, delivery, bytes, offset, length))) {
       this.#room.lackSlot(number)
@@ -187,15 +187,15 @@ export class ReceiveStream {
       this.#statusTimer.want()
       return "no-room"
     }
-    if (number >= edges.high) this.#takeNewest(number, nowMs)
+    if (isNewest) this.#takeNewest(number, nowMs)
     else this.#gaps.fill(number, nowMs, this.#rttMinMs())
     this.#statusTimer.handleTaken(nowMs)
     return isNext ? "deliver" : "kept"
   }
 
   /** What was missing counts so until it is accepted. */
-  #takeUnordered(number: number, nowMs: number): Verdict {
-    if (number >= this.#edges.high) this.#takeNewest(number, nowMs)
+  #takeUnordered(number: number, isNewest: boolean, nowMs: number): Verdict {
+    if (isNewest) this.#takeNewest(number, nowMs)
     else if (!this.#gaps.has(number)) return this.#duplicate()
     this.#statusTimer.handleTaken(nowMs)
     return "deliver"
