@@ -2,6 +2,8 @@
  * Which packets are missing between the cumulative edge and the newest, since when, and when they were asked for. A
  * list of ranges, ascending; its length is bounded by the spread, whatever arrives.
  *
+ * `ask` has six arguments: three times and what bounds the answer, told with each status, without an object for each.
+ *
  * @module
  */
 
