@@ -9,11 +9,11 @@ import { tokensOf, tokensOfPiece } from "./tokens.mjs"
 /**
  * @typedef {object} Defect
  * @property {string} package in whose sources the line is: "stream", say
- * @property {string} [place] the class and its member, or the function, where more than one place of the package says
- * the same: "SendStream.#fill"
- * @property {string} from what the source says: whole tokens, compared one by one, so that blanks, line breaks and
+ * @property {string} [place] the class and its member, or the function, if more than one place of the package has the
+ * same tokens: "SendStream.#fill"
+ * @property {string} from the tokens in the source: whole tokens, compared one by one, so that blanks, line breaks and
  * comments don't count
- * @property {string} to what it is to say instead
+ * @property {string} to the replacement
  */
 
 /** The sources below `root`, as they were when a defect first looked for its line there. */

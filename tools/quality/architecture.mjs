@@ -29,12 +29,12 @@ export const FLOORS = {
     "peer", // one peer: its liveness, what is sent to it in which order
     "streams", // a peer's streams
     "datagram", // datagrams that are being composed or wait for the transport
-    "path", // what is under one slot with a peer
-    "keys", // the key exchange, and what comes of it
-    "schedule", // whose turn it is, and how much of what all share
-    "settings", // what an endpoint was set to
-    "congestion", // how many datagrams may be under way
-    "errors", // what callers are told
+    "path", // the state under one slot with a peer
+    "keys", // the key exchange, and its keys
+    "schedule", // whose turn it is, and shares of common resources
+    "settings", // the settings of an endpoint
+    "congestion", // how many datagrams may be in flight
+    "errors", // the errors that callers get
   ],
 }
 

@@ -14,7 +14,7 @@ export const EXIT_HELP = `Exit codes:
   5  the peer refused
   130  interrupted`
 
-/** A command can't go on, for a reason that has no other error. */
+/** A command can't go on, for a reason without an error of its own. */
 export class CommandError extends Error {
   override readonly name = "CommandError"
   readonly exitCode: number

@@ -1,4 +1,4 @@
-/** Secrets, from a file or the environment: a command line can be read by all users of a machine. */
+/** Secrets, from a file or the environment: all users of a machine can read a command line. */
 import { randomBytes } from "node:crypto"
 import { open } from "node:fs/promises"
 import { dirname } from "node:path"

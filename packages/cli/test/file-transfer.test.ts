@@ -81,7 +81,7 @@ test("a name taken while the file was on its way is not overwritten", async () =
   const { network, dir, sender, peer, file } = await makeParty(SLOW)
   const { path } = await file("x", 2_000_000)
   const sending = sender.send(peer, path)
-  // It may fail before the test looks at it, which it does below.
+  // It may fail before the test awaits it below.
   sending.catch(() => {})
   await until(network, async () => (await readdir(dir)).length > 0)
   await writeFile(join(dir, "x"), "mine")
@@ -124,7 +124,7 @@ test("a sender that dies half way leaves nothing", async () => {
   const { path } = await file("x", 5_000_000)
   const abort = new AbortController()
   const sending = sender.send(peer, path, { signal: abort.signal })
-  // It may fail before the test looks at it, which it does below.
+  // It may fail before the test awaits it below.
   sending.catch(() => {})
   await until(network, async () => (await readdir(dir)).length > 0)
   senderHost.crash()
@@ -142,7 +142,7 @@ test("an aborted transfer rejects at once and leaves nothing", async () => {
   const { path } = await file("x", 5_000_000)
   const abort = new AbortController()
   const sending = sender.send(peer, path, { signal: abort.signal })
-  // It may fail before the test looks at it, which it does below.
+  // It may fail before the test awaits it below.
   sending.catch(() => {})
   await until(network, async () => (await readdir(dir)).length > 0)
   abort.abort()
@@ -155,7 +155,7 @@ test("a receiver that ends tells the sender, and leaves nothing", async () => {
   const { network, dir, b, receiver, sender, peer, file } = await makeParty(SLOW)
   const { path } = await file("x", 5_000_000)
   const sending = sender.send(peer, path)
-  // It may fail before the test looks at it, which it does below.
+  // It may fail before the test awaits it below.
   sending.catch(() => {})
   await until(network, async () => (await readdir(dir)).length > 0)
   const closing = receiver.close().then(() => b.close())
@@ -168,7 +168,7 @@ test("a receiver that leaves without a word about the file is an error of its ow
   const { network, b, dir, sender, peer, file } = await makeParty(SLOW)
   const { path } = await file("x", 5_000_000)
   const sending = sender.send(peer, path)
-  // It may fail before the test looks at it, which it does below.
+  // It may fail before the test awaits it below.
   sending.catch(() => {})
   await until(network, async () => (await readdir(dir)).length > 0)
   const closing = b.close()
@@ -183,7 +183,7 @@ test.each([
   const { network, dir, sender, peer, file, receiver } = await makeParty(SLOW)
   const { path } = await file("x", 12_000_000)
   const sending = sender.send(peer, path)
-  // It may fail before the test looks at it, which it does below.
+  // It may fail before the test awaits it below.
   sending.catch(() => {})
   await until(network, async () => (await readdir(dir)).length > 0)
   await truncate(path, length)
@@ -316,7 +316,7 @@ test("a sender is never further ahead of the disk than agreed, and takes no nons
   const { path } = await makeFile(await folder(), "x", 3 * UNWRITTEN_BYTES_MAX)
   let isSent = false
   const sending = sender.send(peer, path).then(() => (isSent = true))
-  // It may fail before the test looks at it, which it does below.
+  // It may fail before the test awaits it below.
   sending.catch(() => {})
   // The disk writes only when nothing more can come.
   await until(network, () => {

@@ -31,7 +31,7 @@ export interface AssemblerOptions {
   readonly onRoom?: () => void
 }
 
-/** The piece was taken; it completed its message, which is at `completed`; or it was dropped for this reason. */
+/** The piece was taken; or it completed its message, which is now `completed`; or it was dropped for this reason. */
 export type PieceVerdict = "taken" | "complete" | PacketDropReason
 
 export class Assembler implements Yielder {
@@ -149,7 +149,7 @@ export class Assembler implements Yielder {
     this.#budget.buffers.give(bytes)
   }
 
-  /** When `handleTimeout` has something to give up; `Infinity`: never. */
+  /** When `handleTimeout` next has a message to give up; `Infinity`: never. */
   get nextTimeoutMs(): number {
     if (this.#isReliable) return Infinity
     const first = this.#assemblies.values().next().value

@@ -1,5 +1,5 @@
 /**
- * One large message under way: its bytes in a buffer of the final size, and which of them are there.
+ * One large message under way: its bytes, in a buffer of the final size, and which of them have come.
  *
  * @module
  */

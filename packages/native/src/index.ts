@@ -70,7 +70,9 @@ export interface OpenOptions {
   port?: number | undefined
   /** Whether a v6 socket leaves v4 alone, so that both families can use the same port. Default true; ignored for v4. */
   v6Only?: boolean | undefined
-  /** Asks that no datagram is ever fragmented: one too long for the interface fails with EMSGSIZE. Default true. */
+  /**
+   * Asks that no datagram is ever fragmented: a datagram too long for the interface fails with EMSGSIZE. Default true.
+   */
   dontFragment?: boolean | undefined
   /**
    * Bytes of received datagrams that the kernel may hold before it drops any, at most 2^30 − 1. Default 0: the system's

@@ -56,7 +56,7 @@ export function formatHost(bytes: Uint8Array, scope = ""): string {
   return scope === "" ? host : `${host}%${scope}`
 }
 
-/** The same address in its one spelling; `undefined` where the host is no literal or the port is out of range. */
+/** The same address in its canonical spelling; `undefined` if the host is no literal or the port is out of range. */
 export function normalizeAddress(host: string, port: number): Address | undefined {
   const parsed = parseHost(host)
   if (parsed === undefined || !Number.isInteger(port) || port < 1 || port > 65_535) return undefined

@@ -55,7 +55,7 @@ export class BatchTransport extends TransportBase {
     return hasRead
   }
 
-  /** Takes over the sockets, one or one of each family. When it throws, those it has taken are closed. */
+  /** Takes over the sockets, one or one of each family. If it throws, it has closed those it had taken over. */
   constructor({ sockets, notes, turnEnd, openChannel }: BatchTransportParts) {
     super(
       new AddressTable({

@@ -1,9 +1,9 @@
 /**
  * The seam between the protocol and the machine it runs on.
  *
- * A `Host` is everything an operating system gives an endpoint: clock, wake-up, end of turn, chance, names, synchronous
- * cryptography and sockets. All of it comes from one object, so an endpoint is either wholly real (`systemHost()`) or
- * wholly simulated (`network.host("a")`).
+ * A `Host` is everything an operating system gives an endpoint: clock, wake-up, end of turn, random numbers, names,
+ * synchronous cryptography and sockets. All of it comes from one object, so an endpoint is either wholly real
+ * (`systemHost()`) or wholly simulated (`network.host("a")`).
  *
  * @module
  */

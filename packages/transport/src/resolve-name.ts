@@ -32,7 +32,7 @@ export async function resolveName(name: string, signal?: AbortSignal): Promise<R
   })
 }
 
-/** The resolver can't be stopped, but need not be waited for. */
+/** Stops waiting when the signal aborts: the resolver itself can't be stopped. */
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {

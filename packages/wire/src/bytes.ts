@@ -6,7 +6,7 @@ export function bytesAt(view: DataView, offset: number, length: number): Uint8Ar
   return new Uint8Array(view.buffer, view.byteOffset + offset, length)
 }
 
-/** Writes these bytes; returns the offset behind them. */
+/** Writes these bytes; returns the offset after them. */
 export function writeBytes(view: DataView, at: number, bytes: Uint8Array): number {
   bytesAt(view, at, bytes.length).set(bytes)
   return at + bytes.length

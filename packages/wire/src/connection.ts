@@ -39,7 +39,7 @@ export function createFeedback(): Feedback {
   return { counter: 0, holdUs: 0, datagrams: 0, bytes: 0, congestion: 0 }
 }
 
-/** Writes the body of a `feedback`; returns the offset behind it. */
+/** Writes the body of a `feedback`; returns the offset after it. */
 export function writeFeedback(view: DataView, body: number, feedback: Feedback): number {
   writeNumber(view, body, feedback.counter)
   view.setUint32(body + 6, feedback.holdUs, true)

@@ -37,7 +37,7 @@ export interface PacketDescription {
   readonly [field: string]: unknown
 }
 
-/** A datagram as {@link describeDatagram} tells it. */
+/** A datagram as {@link describeDatagram} describes it. */
 export interface DatagramDescription {
   /** The fields of its prefix. */
   readonly prefix: {

@@ -34,7 +34,7 @@ export const KIND = {
   pathChallenge: 17,
   /** The 16 bytes of a `path-challenge`. */
   pathResponse: 18,
-  /** Asks whether a datagram of this size comes through, or answers that. */
+  /** Asks whether a datagram of this size gets through, or answers that question. */
   mtuProbe: 19,
   /** Asks for an association. */
   join: 24,
@@ -44,7 +44,7 @@ export const KIND = {
   accept: 26,
   /** Refuses a joiner: a reason and a text. */
   refuse: 27,
-  /** A datagram came for a slot that nobody has. */
+  /** A datagram came for a slot that isn't in use. */
   hint: 28,
   /** A message without an association. */
   loose: 29,
@@ -75,7 +75,7 @@ export function classOf(kind: number): number {
   return kind < 8 ? CLASS.data : kind < 24 ? CLASS.control : CLASS.handshake
 }
 
-/** Bit "L": a length follows and, behind the body, another packet. */
+/** Bit "L": a length follows and, after the body, another packet. */
 export const FLAG_LENGTH = 0x80
 /** Bit "W": a status, or the answer to this kind, is wanted. */
 export const FLAG_WANTED = 0x20

@@ -18,7 +18,7 @@ export const TOKEN_BYTES_MAX = 64
 
 /** The body of a `join`. */
 export interface Join {
-  /** Where answers could go as well, once a path challenge to it was answered. */
+  /** Where answers may go too, once it has answered a path challenge. */
   readonly address: ReplyAddress | undefined
   /** The oldest version of the format that the joiner speaks, 0 to 255. */
   readonly versionMin: number
@@ -44,7 +44,7 @@ export interface Join {
   readonly exchange: Uint8Array
 }
 
-/** Offsets in a `join` behind its address. */
+/** Offsets in a `join` after its address. */
 const JOIN = {
   versionMin: 0,
   versionMax: 1,
@@ -130,7 +130,7 @@ export interface Challenge {
   readonly token: Uint8Array
 }
 
-/** Writes the body of a `challenge`; returns the offset behind it. */
+/** Writes the body of a `challenge`; returns the offset after it. */
 export function writeChallenge(view: DataView, body: number, { unique, token }: Challenge): number {
   const at = writeBytes(view, body, unique)
   view.setUint8(at, token.length)
@@ -155,7 +155,7 @@ export function checkChallenge(view: DataView, body: number, end: number): Datag
 
 /** The body of an `accept`. */
 export interface Accept {
-  /** Where datagrams could go as well, once a path challenge to it was answered. */
+  /** Where datagrams may go too, once it has answered a path challenge. */
   readonly address: ReplyAddress | undefined
   /** The version of the format that both use from now on, 0 to 255. */
   readonly version: number
@@ -165,7 +165,7 @@ export interface Accept {
   readonly unique: Uint8Array
   /** Its session with the joiner, {@link IDENTITY_BYTES} bytes, never zero. */
   readonly session: Uint8Array
-  /** What the sender of the `accept` takes as a receiver. */
+  /** What the sender of the `accept` accepts as a receiver. */
   readonly limits: Limits
   /** 32 bits without a meaning in version 0: ignored. */
   readonly features: number
@@ -173,7 +173,7 @@ export interface Accept {
   readonly exchange: Uint8Array
 }
 
-/** Offsets in an `accept` behind its address. */
+/** Offsets in an `accept` after its address. */
 const ACCEPT = { version: 0, slot: 1, unique: 5, session: 13, limits: 21, features: 41, exchange: 45 } as const
 
 /** Writes an accept and its padding up to `end`. */

@@ -14,7 +14,7 @@ export interface Hint {
 /** Bytes of the body of a `hint`. */
 export const HINT_BYTES = 10
 
-/** Writes the body of a `hint`; returns the offset behind it. */
+/** Writes the body of a `hint`; returns the offset after it. */
 export function writeHint(view: DataView, body: number, hint: Hint): number {
   view.setUint32(body, hint.slot, true)
   writeNumber(view, body + 4, hint.counter)

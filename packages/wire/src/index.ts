@@ -5,7 +5,7 @@
  * the tag, then `checkPackets`; give the other read functions only what these accept.
  *
  * For each kind of packet there are three functions, with offsets into `view` in bytes. `write…` puts a body at `body`
- * and returns the offset behind it. `read…` reads a checked body. `check…` says why `[body, end)` is refused, or
+ * and returns the offset after it. `read…` reads a checked body. `check…` says why `[body, end)` is refused, or
  * `undefined` if it is good.
  *
  * @module

@@ -1,4 +1,4 @@
-/** What a member accepts as a receiver, as it is in a `join` and an `accept` (PROTOCOL.md §7). */
+/** The limits of a member as a receiver, as in a `join` and an `accept` (PROTOCOL.md §7). */
 
 import { SPREAD_MAX } from "./ranges.ts"
 
@@ -21,7 +21,7 @@ export interface Limits {
   readonly streams: number
   /** Bytes of the largest message. */
   readonly messageBytes: number
-  /** Milliseconds it may hold back a status, 1 to 1,000. */
+  /** Milliseconds for which it may hold back a status, 1 to 1,000. */
   readonly statusDelayMs: number
 }
 
@@ -33,7 +33,7 @@ export const SPREAD_MIN = 64
 export const IN_FLIGHT_MIN = 64
 /** The most datagrams in flight that a peer may announce: a replay window of 2^20 bits. */
 export const IN_FLIGHT_MAX = 1_048_576
-/** The longest that a peer may say it holds back a status, in milliseconds. */
+/** The longest status delay that a peer may announce, in milliseconds. */
 export const STATUS_DELAY_MS_MAX = 1_000
 
 /** Writes limits, {@link LIMITS_BYTES} bytes. */

@@ -19,7 +19,7 @@ export interface Loose {
 /** Bytes of the body of a `loose` packet before the message. */
 export const LOOSE_HEADER_BYTES = 18
 
-/** Writes the body of a `loose` packet; returns the offset behind it. */
+/** Writes the body of a `loose` packet; returns the offset after it. */
 export function writeLoose(view: DataView, body: number, loose: Loose): number {
   writeBytes(view, body, loose.receiverUnique)
   writeBytes(view, body + 8, loose.unique)

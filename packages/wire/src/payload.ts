@@ -142,7 +142,7 @@ export function writeLastHeader(view: DataView, offset: number, message: number,
   return offset + PIECE_HEADER_BYTES.last
 }
 
-/** Writes the piece that ends a message that won't be completed; returns the offset behind it. */
+/** Writes the piece that ends a message that won't be completed; returns the offset after it. */
 export function writeAbandoned(view: DataView, offset: number, message: number): number {
   writeNumber(view, offset, message)
   return offset + PIECE_HEADER_BYTES.abandoned

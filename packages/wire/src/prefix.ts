@@ -30,7 +30,7 @@ export type Profile = (typeof PROFILE)[ProfileName]
 
 /** Bytes before the first packet, by profile: `mac` and `aead` have the key epoch too. */
 export const PREFIX_BYTES: readonly number[] = [11, 11, 12, 12]
-/** Bytes behind the last packet, by profile. */
+/** Bytes after the last packet, by profile. */
 export const TAG_BYTES: readonly number[] = [0, 4, 16, 16]
 
 const FIRST = 0
@@ -130,7 +130,7 @@ export function pseudoHeaderBytes(header: PseudoHeader): Uint8Array {
   return bytes
 }
 
-/** Writes the tag of profile `checksum` behind `bytes[offset, offset + length)`. */
+/** Writes the tag of profile `checksum` after `bytes[offset, offset + length)`. */
 export function sealChecksum(bytes: Uint8Array, offset: number, length: number, seed: number): void {
   const end = offset + length
   const crc = crc32c(bytes, offset, end, seed)

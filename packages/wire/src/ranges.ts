@@ -31,7 +31,7 @@ export function createRangeList(): RangeList {
 }
 
 /**
- * Writes a list, counted from `base`; returns the offset behind it. The caller makes sure that the ranges are maximal
+ * Writes a list, counted from `base`; returns the offset after it. The caller makes sure that the ranges are maximal
  * and within the spread.
  */
 export function writeRanges(view: DataView, offset: number, base: number, list: RangeList): number {
@@ -46,7 +46,7 @@ export function writeRanges(view: DataView, offset: number, base: number, list: 
   return offset
 }
 
-/** Reads `count` checked ranges into `list`; returns the offset behind them. */
+/** Reads `count` checked ranges into `list`; returns the offset after them. */
 export function readRanges(view: DataView, offset: number, base: number, count: number, list: RangeList): number {
   let edge = base
   for (let i = 0; i < count; i++, offset += RANGE_BYTES) {
@@ -60,7 +60,7 @@ export function readRanges(view: DataView, offset: number, base: number, count: 
 }
 
 /**
- * Whether `count` ranges are maximal and end at most `bound` packets behind their base. The first one skips at least
+ * Whether `count` ranges are maximal and end at most `bound` packets after their base. The first one skips at least
  * `firstSkipMin`.
  */
 export function checkRanges(

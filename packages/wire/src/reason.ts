@@ -1,4 +1,4 @@
-/** Why a stream or an association ended, as told to the other side (PROTOCOL.md §5). */
+/** Why a stream or an association ended, as reported to the other side (PROTOCOL.md §5). */
 export const REASON = {
   /** None was given. */
   unspecified: 0,
@@ -14,7 +14,7 @@ export const REASON = {
   streamsFull: 5,
   /** A message is larger than the receiver accepts. */
   messageTooLarge: 6,
-  /** The path no longer carries a packet of the size that was agreed. */
+  /** The path no longer carries a packet of the agreed size. */
   pathTooSmall: 7,
   /** The other side broke the protocol, or keys are used up. */
   protocolError: 8,

@@ -18,7 +18,7 @@ export function addressForm(address: ReplyAddress | undefined): number {
   return address === undefined ? 0 : address.bytes.length === 4 ? 1 : 2
 }
 
-/** Writes an address, if there is one; returns the offset behind it. */
+/** Writes an address, if there is one; returns the offset after it. */
 export function writeAddress(view: DataView, at: number, address: ReplyAddress | undefined): number {
   if (address === undefined) return at
   const port = writeBytes(view, at, address.bytes)

@@ -59,7 +59,7 @@ export function statusBytes(status: Status): number {
   return STATUS_HEADER_BYTES + RANGE_BYTES * (status.received.count + status.missing.count)
 }
 
-/** Writes the body of a `status`; returns the offset behind it. */
+/** Writes the body of a `status`; returns the offset after it. */
 export function writeStatus(view: DataView, body: number, status: Status): number {
   view.setUint32(body, status.stream, true)
   view.setUint8(body + 4, status.state)

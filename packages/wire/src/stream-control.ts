@@ -36,7 +36,7 @@ export interface Open {
   readonly metadata: Uint8Array
 }
 
-/** Writes the body of an `open`; returns the offset behind it. */
+/** Writes the body of an `open`; returns the offset after it. */
 export function writeOpen(view: DataView, body: number, open: Open): number {
   view.setUint32(body, open.stream, true)
   writeNumber(view, body + 4, open.first)
@@ -73,13 +73,13 @@ export function checkOpen(view: DataView, body: number, end: number): DatagramDr
 export interface End {
   /** The stream's id, never 0. */
   readonly stream: number
-  /** The edge behind the last packet. */
+  /** The edge after the last packet. */
   readonly final: number
   /** All messages begun on the stream. */
   readonly begun: number
 }
 
-/** Writes the body of an `end`; returns the offset behind it. */
+/** Writes the body of an `end`; returns the offset after it. */
 export function writeEnd(view: DataView, body: number, end: End): number {
   view.setUint32(body, end.stream, true)
   writeNumber(view, body + 4, end.final)
@@ -106,7 +106,7 @@ export interface Reset extends End {
   readonly reason: number
 }
 
-/** Writes the body of a `reset`; returns the offset behind it. */
+/** Writes the body of a `reset`; returns the offset after it. */
 export function writeReset(view: DataView, body: number, reset: Reset): number {
   view.setUint32(body, reset.stream, true)
   view.setUint16(body + 4, reset.reason, true)
@@ -141,7 +141,7 @@ export interface Stop {
   readonly reason: number
 }
 
-/** Writes the body of a `stop`; returns the offset behind it. */
+/** Writes the body of a `stop`; returns the offset after it. */
 export function writeStop(view: DataView, body: number, stop: Stop): number {
   view.setUint32(body, stop.stream, true)
   view.setUint16(body + 4, stop.reason, true)

@@ -47,7 +47,7 @@ export function syncBytes(sync: Sync): number {
   return SYNC_HEADER_BYTES + sync.gone.count * GONE_RANGE_BYTES
 }
 
-/** Writes the body of a `sync`; returns the offset behind it. */
+/** Writes the body of a `sync`; returns the offset after it. */
 export function writeSync(view: DataView, body: number, sync: Sync): number {
   view.setUint32(body, sync.stream, true)
   view.setUint8(body + 4, deliveryByte(sync.mode, FORM.whole))

@@ -265,7 +265,7 @@ const accept = fc.record({
 const hint = fc.record({ slot: u32NotZero, counter })
 const loose = fc.record({ receiverUnique: identity, unique: identityNotZero, type: u16, bytes: hex(0, 80) })
 
-// Datagrams (§2): which packets go with H, a slot and a counter.
+// Datagrams (§2): which packets are allowed with H, a slot and a counter.
 
 type Contents = Pick<DescribedDatagram, "handshake" | "packets"> & {
   readonly hasSlot: boolean

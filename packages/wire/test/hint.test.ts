@@ -1,4 +1,4 @@
-// `hint`: which datagram found nobody.
+// `hint`: names a datagram that found no association.
 
 import { checkHint, type Hint, HINT_BYTES, NUMBER_MAX, readHint, writeHint } from "@x/wire"
 import { expect, test } from "vitest"

@@ -1,4 +1,4 @@
-// What a member accepts as a receiver: the bytes, and the ranges that are refused beyond.
+// The limits of a member as a receiver: their bytes, and their ranges.
 
 import { expect, test } from "vitest"
 import { areLimits, type Limits, LIMITS_BYTES, readLimits, writeLimits } from "../src/limits.ts"

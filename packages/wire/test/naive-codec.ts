@@ -23,7 +23,7 @@ class Bytes {
 
 type Fields = Record<string, any>
 
-/** Without its tag. */
+/** The datagram without its tag. */
 export function naiveDatagram({ profile, handshake, slot, counter, epoch, packets }: DescribedDatagram): number[] {
   const out = new Bytes()
     .uint(profile + (handshake ? 4 : 0), 1)

@@ -85,7 +85,7 @@ function makeVectors(): Vector[] {
   return [...chosen, ...atEdge, ...refused]
 }
 
-// UPDATE_VECTORS=1 writes the file anew; it changes only together with PROTOCOL.md.
+// UPDATE_VECTORS=1 rewrites the file; it changes only together with PROTOCOL.md.
 test("the golden vectors are what this package writes and how it reads", () => {
   const vectors = makeVectors()
   if (process.env["UPDATE_VECTORS"] === "1")

@@ -136,7 +136,7 @@ export class JoinWorld {
     }
   }
 
-  // What can happen.
+  // What can happen in a state.
 
   actions(): string[] {
     const { scope } = this

@@ -1,4 +1,4 @@
-/** The receiving end of a stream, on any packets, marks and ends. */
+/** The receiving end of a stream, given any packets, marks and ends. */
 import { createKeptPacket, PacketPool, PoolShare, ReceiveStream, RttEstimator, streamOptions } from "@x/stream"
 import * as wire from "@x/wire"
 import { bytes } from "@x/testkit"

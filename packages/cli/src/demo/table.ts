@@ -1,4 +1,4 @@
-/** Rows under a heading, columns aligned: the first to the left, the others to the right. */
+/** Rows under a heading, with aligned columns: the first to the left, the others to the right. */
 export function formatTable(heading: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = heading.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)))
   const line = (row: readonly string[]): string =>

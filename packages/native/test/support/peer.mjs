@@ -1,5 +1,5 @@
-// One end of a path, in a process of its own because a process lives in one network namespace. Loads the compiled file
-// directly: Node 20 runs no TypeScript. Prints a line of JSON for each thing that happens.
+// One end of a path, in its own process, since a process is in one network namespace. Loads the compiled file directly:
+// Node 20 runs no TypeScript. Prints a line of JSON for each thing that happens.
 import { createSocket } from "node:dgram"
 import { createRequire } from "node:module"
 

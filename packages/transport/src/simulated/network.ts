@@ -158,14 +158,14 @@ export class Network {
     return this.#topology.linkOf(from, to)
   }
 
-  /** Cuts the way from one machine to another, and with `both` (default) the way back. */
+  /** Cuts the path from one machine to another and, with `both` (default), the path back. */
   partition(from: string, to: string, options: PartitionOptions = {}): void {
     const { both = true } = checks.options("partition", options, PARTITION_OPTIONS)
     this.linkOf(from, to).blocked = true
     if (both) this.linkOf(to, from).blocked = true
   }
 
-  /** Mends what `partition` cut: everywhere, or between two. */
+  /** Restores the paths that `partition` cut: all, or those between two machines. */
   heal(a?: string, b?: string): void {
     if ((a === undefined) !== (b === undefined))
       throw new RangeError("heal takes two machines, or none: then it mends everything")
@@ -237,7 +237,9 @@ export class Network {
     if (this.#waits.size > 0) standstill.use(this)
   }
 
-  /** @internal Asks which call waits while time stands still. Returns what ends that. */
+  /**
+   * @internal Adds a function that tells which call waits while time stands still. Returns a function that removes it.
+   */
   watchWaits(waitingCall: () => string | undefined): () => void {
     this.#waits.add(waitingCall)
     this.#use()

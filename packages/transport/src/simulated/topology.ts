@@ -1,5 +1,5 @@
 /**
- * Which machines there are, and the links between them.
+ * The machines of a network, and the links between them.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { Link, type LinkOptions } from "./link.ts"
 import { Machine } from "./machine.ts"
 import { Random } from "./random.ts"
 
-/** What a machine may be called: the signs stand between the names of a link, and a host resolves addresses itself. */
+/** A valid name of a machine. Links use the excluded signs between two names, and a host resolves addresses itself. */
 export const NAME: Kind<string> = {
   takes: 'the name of a machine: not empty, without ":" and ">", and no address',
   has: (value): value is string =>
@@ -21,12 +21,12 @@ export const NAME: Kind<string> = {
 export class Topology {
   readonly #seed: number
   readonly #machines = new Map<string, Machine>()
-  /** By address. */
+  /** The machines by address. */
   readonly #owners = new Map<string, Machine>()
   readonly #links = new Map<string, Link>()
   /** Machines that were named before any was made. */
   readonly #namedAhead = new Set<string>()
-  /** The options of links to come. */
+  /** The options of future links. */
   #options: LinkOptions
 
   constructor(seed: number, options: LinkOptions) {
@@ -44,8 +44,8 @@ export class Topology {
   }
 
   /**
-   * The machine of this name, made at the first call; by default with an address of each family. Refuses families other
-   * than those that it has.
+   * The machine of this name, made at the first call; by default with an address of each family. Refuses to change the
+   * families of an existing machine.
    */
   machine(name: string, { v4, v6 }: { readonly v4?: boolean; readonly v6?: boolean }): Machine {
     const machine = this.#machines.get(name) ?? this.#make(name, v4 ?? true, v6 ?? true)
