@@ -8,7 +8,7 @@ import type { WorkerAnswer } from "./worker.ts"
 const WORKER = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "worker.ts" : "worker.js", import.meta.url))
 
 export interface SeedAnswer extends WorkerAnswer {
-  /** Missing for a seed that never ended. */
+  /** The seed that was simulated, even if it never ended. */
   readonly seed: number
 }
 
