@@ -41,8 +41,6 @@ export interface ProtocolConsumer {
   apply(event: ProtocolEvent): void
   /** A message, and those that follow it at once; or the question whether one may come. */
   hand(source: MessageSource): void
-  /** There is memory for packets. */
-  feed(): void
 }
 
 export class Driver {
@@ -157,9 +155,9 @@ export class Driver {
     if (protocol === undefined || this.#isAbsorbing) return
     this.#isAbsorbing = true
     try {
+      if (protocol.hasStarved) protocol.feed(this.#host.now())
       for (let event = protocol.pollEvent(); event !== undefined; event = protocol.pollEvent())
         this.#consumer.apply(event)
-      if (protocol.hasSendRoom) this.#consumer.feed()
     } finally {
       this.#isAbsorbing = false
     }

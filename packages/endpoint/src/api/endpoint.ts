@@ -199,9 +199,6 @@ export class Endpoint implements AsyncDisposable {
       now: () => this.#host.now(),
       until: (isDone, timeoutMs, call) => this.#driver.until(isDone, timeoutMs, call),
       addressOf: (id) => this.#transport.addressOf(id),
-      parkedMessagesMax: this.#settings.parkedMessagesMax,
-      parkedBytesMax: this.#settings.parkedBytesMax,
-      starve: (stream) => this.#outcomes.starve(stream),
       push: (peer, state) => this.#driver.push(peer, state),
       absorb: () => this.#driver.absorb(),
       userCode: this.#userCode,
@@ -550,12 +547,8 @@ export class Endpoint implements AsyncDisposable {
   #isDrained(): boolean {
     // Also those that are silent: they may be heard again.
     for (const { outgoing } of this.#protocol.peers.values()) {
-      for (const { stream, owner } of outgoing.all()) {
-        if (
-          stream.state === "open" &&
-          !(stream.isDrained && (owner as OutgoingHandle | undefined)?.parked.messages === 0)
-        )
-          return false
+      for (const { stream, sender } of outgoing.all()) {
+        if (stream.state === "open" && !(stream.isDrained && sender.lot.isEmpty)) return false
         if (stream.state === "ending") return false
       }
     }
@@ -575,8 +568,6 @@ export class Endpoint implements AsyncDisposable {
   /** @internal For tests. */
   assertInvariants(): void {
     this.#protocol.assertInvariants()
-    for (const { outgoing } of this.#protocol.peers.values())
-      for (const { owner } of outgoing.all()) (owner as OutgoingHandle | undefined)?.assertInvariants()
   }
 }
 

@@ -35,9 +35,6 @@ const ITSELF = {}
 
 export class Outcomes implements ProtocolConsumer {
   readonly #host: OutcomesHost
-  /** Streams that found no memory for a packet, in the order they did. */
-  readonly #starved = new Set<OutgoingHandle>()
-
   /** Those who are to be told what comes of their joins. */
   readonly #joining = new Map<JoinCall, (result: JoinResult) => void>()
 
@@ -142,20 +139,5 @@ export class Outcomes implements ProtocolConsumer {
     const why = { reason, text, unconfirmed, dropped }
     events.emit("left", peer, why)
     for (const connection of [...connections]) connection.lose(peer, why)
-  }
-
-  /** A stream found no memory for a packet: it is told when there is some. */
-  starve(stream: OutgoingHandle): void {
-    this.#starved.add(stream)
-  }
-
-  feed(): void {
-    if (this.#starved.size === 0) return
-    for (const stream of [...this.#starved]) {
-      // There may be some, and none for its peer.
-      if (stream.isStarved) continue
-      this.#starved.delete(stream)
-      stream.onProgress()
-    }
   }
 }

@@ -1,14 +1,23 @@
-import { appendWhole, fitsWhole, LargeMessage, packetsNeeded, writeWhole } from "@x/fragment"
+/**
+ * A stream to a peer, as its user holds it: checks, options, promises. What becomes of a message is decided by its
+ * {@link Sender}. The ways to send are one class, since all of them share what is checked first, and the short way of
+ * small messages.
+ *
+ * @module
+ */
+
+import { appendWhole, LargeMessage } from "@x/fragment"
 import type { PacketFilling, SendStream, SentMessages } from "@x/stream"
-import { type Delivery, REASON, reasonName, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
+import { type Delivery, REASON, TYPE_MAX } from "@x/wire"
 import { check, checkFunction, checkSize, checkType, REASON_CODE } from "../errors/check.ts"
 import { abortedError, EndpointError } from "../errors/endpoint-error.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 import type { OutgoingState } from "../streams/outgoing-state.ts"
-import { type ParkedMessage, type ParkedMessages, type ParkingLot, writeMessage } from "../streams/parking-lot.ts"
+import type { ParkedMessages, ParkingLot } from "../streams/parking-lot.ts"
+import type { Offered, Sender } from "../streams/sender.ts"
 import { Events, type Listener } from "./events.ts"
-import { isMessageType, isWriting, type MessageType, numberOf } from "./message-type.ts"
 import type { OutgoingStream, Peer } from "./handles.ts"
+import { isMessageType, isWriting, type MessageType, numberOf } from "./message-type.ts"
 import {
   checkBytes,
   NO_OPTIONS,
@@ -22,8 +31,16 @@ import {
   type TrySendOptions,
 } from "./sending.ts"
 import { encodeValue, type Fill, fillWith, sizeOf, type UserCode } from "./user-code.ts"
+import {
+  endedError,
+  errorOf,
+  notJoinedError,
+  type Refusal,
+  resetError,
+  tooLargeError,
+  whatGoesOn,
+} from "./send-errors.ts"
 import { Wait, WAIT_OPTIONS, type WaitOptions } from "./wait.ts"
-import { Waiters } from "./waiters.ts"
 import { writableOf } from "./web-streams.ts"
 
 /** What an outgoing stream needs of its endpoint. */
@@ -31,8 +48,6 @@ export interface OutgoingHost {
   now(): number
   /** What a call of the protocol has caused is to be known at once. */
   absorb(): void
-  /** A stream with an open window found no memory: it is told when there is some. */
-  starve(stream: OutgoingHandle): void
   /** A stream has written enough for a call of the transport: it is sent now if nothing else is under way. */
   push(peer: PeerState, state: OutgoingState): void
   readonly userCode: UserCode
@@ -44,43 +59,29 @@ export class OutgoingHandle implements OutgoingStream {
   readonly #peerState: PeerState
   readonly #state: OutgoingState
   readonly #stream: SendStream
+  readonly #sender: Sender
   readonly #openPacket: PacketFilling
   readonly #lot: ParkingLot
   readonly #host: OutgoingHost
-  readonly #waiters: Waiters
   readonly #events: Events<OutgoingStreamEvents>
-  #isEnded = false
   #end: OutgoingEnd | undefined
-  /** Everything was delivered by then, or given up before. */
-  #isFlushed = false
   #closed: Promise<OutgoingEnd> | undefined
   #tellClosed: ((end: OutgoingEnd) => void) | undefined
   #isWriting = false
-  #isDrainOwed = false
   /** Whether messages may go behind others without a look at anything else; and how large they may be. */
   #mayAppend: boolean
   readonly #appendBytesMax: number
 
-  constructor(
-    peer: Peer,
-    peerState: PeerState,
-    state: OutgoingState,
-    label: string,
-    lot: ParkingLot,
-    host: OutgoingHost,
-  ) {
+  constructor(peer: Peer, peerState: PeerState, state: OutgoingState, label: string, host: OutgoingHost) {
     this.peer = peer
     this.label = label
     this.#peerState = peerState
     this.#state = state
     this.#stream = state.stream
+    this.#sender = state.sender
     this.#openPacket = state.stream.openPacket
-    this.#lot = lot
+    this.#lot = state.sender.lot
     this.#host = host
-    this.#waiters = new Waiters(this.#stream, lot, () => {
-      this.#arm()
-      this.#peerState.outgoing.touch(this.#state)
-    })
     this.#mayAppend = this.#isReliable()
     this.#appendBytesMax = peerState.messageBytesMax
     this.#events = new Events(["drain", "closed"], host.userCode)
@@ -96,7 +97,7 @@ export class OutgoingHandle implements OutgoingStream {
 
   get state(): "open" | "ending" | "closed" {
     if (this.#stream.state === "closed" || this.#stream.state === "resetting") return "closed"
-    return this.#isEnded ? "ending" : "open"
+    return this.#sender.isEnded ? "ending" : "open"
   }
 
   get parked(): ParkedMessages {
@@ -108,15 +109,7 @@ export class OutgoingHandle implements OutgoingStream {
   }
 
   get account(): SentMessages {
-    const { accepted, acknowledged, unconfirmed, dropped, pending } = this.#stream.messages
-    const { unbegun, dropped: left } = this.#lot
-    return {
-      accepted: accepted + unbegun + left,
-      acknowledged,
-      unconfirmed,
-      dropped: dropped + left,
-      pending: pending + unbegun,
-    }
+    return this.#sender.account
   }
 
   get closed(): Promise<OutgoingEnd> {
@@ -147,7 +140,7 @@ export class OutgoingHandle implements OutgoingStream {
     if (isMessageType(type)) return this.#trySendValue(type, value, timeoutMs)
     this.#checkCall(type)
     checkBytes(value)
-    return this.#offer(type, value, timeoutMs, false)
+    return this.#offer(type, value, timeoutMs)
   }
 
   /**
@@ -171,7 +164,7 @@ export class OutgoingHandle implements OutgoingStream {
   #trySendValue(message: MessageType<unknown>, value: unknown, timeoutMs: number): SendResult {
     const { type, codec } = message
     this.#checkCall(type)
-    if (!isWriting(codec)) return this.#offer(type, encodeValue(message, value), timeoutMs, false)
+    if (!isWriting(codec)) return this.#offer(type, encodeValue(message, value), timeoutMs)
     const size = sizeOf(codec, value, type)
     const fill = fillWith(codec, value, type)
     return this.#refusal(size) ?? this.#writeWith(type, size, fill, timeoutMs)
@@ -186,33 +179,36 @@ export class OutgoingHandle implements OutgoingStream {
       bytes = this.#host.userCode.write(size, fill)
     } finally {
       this.#isWriting = false
-      this.#mayAppend = this.#isReliable() && !this.#isEnded
+      this.#mayAppend = this.#isReliable() && !this.#sender.isEnded
     }
-    return this.#append(type, bytes) ? "sent" : this.#offer(type, bytes, timeoutMs, false)
+    return this.#append(type, bytes) ? "sent" : this.#offer(type, bytes, timeoutMs)
   }
 
-  /** `isOwned`: the bytes are ours, and need no copy. */
-  #offer(type: number, bytes: Uint8Array, timeoutMs: number, isOwned: boolean): SendResult {
+  #offer(type: number, bytes: Uint8Array, timeoutMs: number): SendResult {
     const refusal = this.#refusal(bytes.length)
     if (refusal !== undefined) return refusal
-    const isWhole = fitsWhole(bytes.length, this.#stream.payloadBytesMax)
-    if (!this.#isReliable()) return this.#sendNow(type, bytes)
-    if (isWhole && this.#lot.isEmpty && writeWhole(this.#stream, type, bytes)) {
-      this.#peerState.outgoing.touch(this.#state)
-      this.#push()
-      return "sent"
-    }
-    const message = new LargeMessage(type, bytes)
-    const fits = isWhole || this.#fitsWindow(bytes.length)
-    if (this.#lot.isEmpty && fits && this.#write(message)) {
-      this.#push()
-      return "sent"
-    }
-    if (!message.isBegun && !this.#lot.hasRoom(bytes.length)) return this.#noRoom()
-    if (this.#lot.isEmpty && !fits) this.#write(message)
-    if (!isOwned) message.keep()
-    this.#park({ message, deadlineMs: this.#deadlineOf(timeoutMs), settle: undefined })
-    return "parked"
+    if (!this.#isReliable()) return this.#sendNow(type, bytes) ? "sent" : "dropped"
+    return this.#offered(this.#sender.offer(type, bytes, this.#deadlineOf(timeoutMs)))
+  }
+
+  #offered(how: Offered): Offered {
+    if (how !== "refused") this.#touch()
+    if (how === "sent") this.#push()
+    else this.#peerState.outgoing.starve(this.#state)
+    return how
+  }
+
+  /** Where nothing waits, a message goes whole or not at all. */
+  #sendNow(type: number, bytes: Uint8Array): boolean {
+    const isSent = this.#sender.sendNow(type, bytes, this.#stream.traits.givesUp ? this.#host.now() : 0)
+    if (isSent) this.#touch()
+    // A message that was given up for it may be one whose receipt somebody waits for.
+    this.#tellSettled()
+    return isSent
+  }
+
+  #touch(): void {
+    this.#peerState.outgoing.touch(this.#state)
   }
 
   /** Who writes much in one turn has it sent while it writes: the other side then works beside it and not after it. */
@@ -221,53 +217,8 @@ export class OutgoingHandle implements OutgoingStream {
     if (stream.queuedPackets * stream.payloadBytesMax >= PUSH_BYTES) this.#host.push(this.#peerState, this.#state)
   }
 
-  #park(parked: ParkedMessage): void {
-    this.#isDrainOwed = true
-    this.#lot.park(parked)
-    this.#arm()
-    this.#peerState.outgoing.touch(this.#state)
-    this.#starve()
-  }
-
-  #arm(): void {
-    this.#state.deadlineMs = Math.min(this.#lot.deadlineMs, this.#waiters.deadlineMs)
-  }
-
   #deadlineOf(timeoutMs: number): number {
     return timeoutMs === Infinity ? Infinity : this.#host.now() + timeoutMs
-  }
-
-  /**
-   * The window is open and yet there was no room: the memory of all streams is used up. It is told when there is some.
-   */
-  #starve(): void {
-    if (this.#stream.isStarved) this.#host.starve(this)
-  }
-
-  /** Whether all of it goes into the window as it is. */
-  #fitsWindow(bytes: number): boolean {
-    return packetsNeeded(bytes, this.#stream.payloadBytesMax) <= this.#stream.roomPackets
-  }
-
-  /** Where nothing waits, a message goes whole or not at all. */
-  #sendNow(type: number, bytes: Uint8Array): SendResult {
-    if (!this.#makeWay(bytes.length)) return "dropped"
-    return this.#write(new LargeMessage(type, bytes)) ? "sent" : "dropped"
-  }
-
-  /** Makes room by what the mode allows to give up; `false`: there is none. */
-  #makeWay(bytes: number): boolean {
-    const stream = this.#stream
-    const { traits, payloadBytesMax } = stream
-    if (traits.isNewestOnly) return stream.supersede(packetsNeeded(bytes, payloadBytesMax))
-    const isWhole = fitsWhole(bytes, payloadBytesMax)
-    if (!traits.givesUp) return isWhole || this.#fitsWindow(bytes)
-    stream.setTime(this.#host.now())
-    if (isWhole && stream.reserve(wholeHeaderBytes(bytes) + bytes) >= 0) return true
-    const { settledMessages } = stream
-    const hasRoom = stream.makeRoom(packetsNeeded(bytes, payloadBytesMax))
-    if (stream.settledMessages > settledMessages) this.#waiters.settle()
-    return hasRoom
   }
 
   send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
@@ -309,18 +260,20 @@ export class OutgoingHandle implements OutgoingStream {
     if (refusal !== undefined) return Promise.reject(this.#refusalError(refusal, bytes.length))
     const message = new LargeMessage(type, bytes)
     const isReliable = this.#isReliable()
-    if (isReliable ? this.#lot.isEmpty && this.#write(message) : this.#sendNow(type, bytes) === "sent") {
+    if (isReliable ? this.#sender.write(message) : this.#sendNow(type, bytes)) {
+      this.#touch()
       if (!receipt) return Promise.resolve()
       const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
-      this.#awaitReceipt(message, wait)
-      return wait.promise
+      this.#sender.awaitReceipt(message, wait)
+      return this.#awaited(wait)
     }
     if (!isReliable)
       return Promise.reject(
         new EndpointError("dropped", `the stream has no room now and does not wait: it is ${this.delivery}`),
       )
-    if (!this.#lot.hasRoom(bytes.length) && !(this.#lot.isEmpty && message.isBegun)) {
-      this.#noRoom()
+    if (!this.#sender.mayPark(message)) {
+      this.#sender.refuse()
+      this.#peerState.outgoing.starve(this.#state)
       return Promise.reject(
         new EndpointError(
           "refused",
@@ -329,31 +282,24 @@ export class OutgoingHandle implements OutgoingStream {
       )
     }
     if (isReused) message.keep()
-    return this.#wait(message, new Wait(signal, this.#deadlineOf(timeoutMs)), receipt)
+    const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
+    this.#sender.park({ message, deadlineMs: wait.deadlineMs, call: wait, isReceipted: receipt })
+    this.#peerState.outgoing.starve(this.#state)
+    return this.#awaited(wait)
   }
 
-  /** Parks a message. */
-  #wait(message: LargeMessage, wait: Wait, receipt: boolean): Promise<void> {
-    const settle = (error: EndpointError | undefined): void => {
-      if (error === undefined && receipt) this.#awaitReceipt(message, wait)
-      else wait.settle(error)
-    }
-    const parked: ParkedMessage = { message, deadlineMs: wait.deadlineMs, settle }
+  /** The promise of a call that waits with the sender. */
+  #awaited(wait: Wait): Promise<void> {
     wait.onAbort = (error) => {
-      this.#lot.cancel(parked)
-      wait.settle(error("the message was not delivered"))
+      const what = this.#sender.cancel(wait)
+      wait.settle(error(whatGoesOn(what ?? "message")))
+      // What waited behind its message goes on.
+      if (what !== "message") return
+      this.#peerState.outgoing.progress(this.#state, this.#host.now())
       this.onProgress()
     }
-    this.#park(parked)
+    this.#touch()
     return wait.promise
-  }
-
-  /** Of the message that was written last. */
-  #awaitReceipt({ length }: LargeMessage, wait: Wait): void {
-    const { high, low, payloadBytesMax } = this.#stream
-    // A message may share its first packet's place with none: one packet more than it takes at most does no harm.
-    const from = high - (fitsWhole(length, payloadBytesMax) ? 1 : packetsNeeded(length, payloadBytesMax) + 1)
-    this.#waiters.addReceipt(wait, Math.max(from, low), high)
   }
 
   write(type: number, size: number, fill: (bytes: Uint8Array, offset: number) => void): SendResult {
@@ -362,27 +308,12 @@ export class OutgoingHandle implements OutgoingStream {
     checkFunction("fill", fill, "a function that writes the message")
     const refusal = this.#refusal(size)
     if (refusal !== undefined) return refusal
-    return this.#mayBeTaken(size) ? this.#writeWith(type, size, fill, Infinity) : this.#noRoom()
+    return this.#sender.mayBeTaken(size)
+      ? this.#writeWith(type, size, fill, Infinity)
+      : this.#offered(this.#sender.refuse())
   }
 
   /** Whether there is room for a message. Where older ones make way for it that is seen only once it is there. */
-  #mayBeTaken(size: number): boolean {
-    const stream = this.#stream
-    const isWhole = fitsWhole(size, stream.payloadBytesMax)
-    const { waits, givesUp, isNewestOnly } = stream.traits
-    if (!waits) return givesUp || isNewestOnly || this.#fitsWindow(size)
-    if (!this.#lot.isEmpty) return false
-    if (isWhole) return stream.roomBehind(wholeHeaderBytes(size) + size) >= 0 || stream.roomPackets > 0
-    return this.#fitsWindow(size) || this.#lot.hasRoom(size)
-  }
-
-  #noRoom(): SendResult {
-    if (!this.#isReliable()) return "dropped"
-    this.#isDrainOwed = true
-    this.#starve()
-    return "refused"
-  }
-
   writable(type: number, options?: { readonly signal?: AbortSignal }): WritableStream<Uint8Array>
   writable<T>(type: MessageType<T>, options?: { readonly signal?: AbortSignal }): WritableStream<T>
   writable(
@@ -403,11 +334,11 @@ export class OutgoingHandle implements OutgoingStream {
     const { signal, timeoutMs = Infinity } =
       options === NO_OPTIONS ? options : check.options("flush", options, WAIT_OPTIONS)
     if (signal?.aborted) return Promise.reject(abortedError(signal))
-    if (this.state === "closed") return this.#isFlushed ? Promise.resolve() : Promise.reject(this.closedError)
+    if (this.state === "closed") return this.#sender.isFlushed ? Promise.resolve() : Promise.reject(this.closedError)
     if (this.#lot.isEmpty && this.#stream.isPast(this.#stream.high)) return Promise.resolve()
     const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
-    this.#waiters.addFlush(wait)
-    return wait.promise
+    this.#sender.awaitFlush(wait)
+    return this.#awaited(wait)
   }
 
   end(options: WaitOptions = NO_OPTIONS): Promise<void> {
@@ -421,34 +352,27 @@ export class OutgoingHandle implements OutgoingStream {
 
   #endOrFail(signal: AbortSignal | undefined, timeoutMs: number): Promise<void> {
     if (signal?.aborted) return Promise.reject(abortedError(signal))
-    if (this.state === "closed") return this.#outcome()
-    this.#isEnded = true
+    if (this.state === "closed") return this.#stream.wasReset ? Promise.reject(this.closedError) : Promise.resolve()
     this.#mayAppend = false
-    this.#endIfDrained()
+    if (this.#sender.end(this.#host.now())) this.#touch()
     const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
-    this.#waiters.addEnd(wait)
-    return wait.promise
-  }
-
-  #endIfDrained(): void {
-    if (!this.#isEnded || !this.#lot.isEmpty || this.#stream.state !== "open") return
-    this.#stream.end(this.#host.now())
-    this.#peerState.outgoing.touch(this.#state)
+    this.#sender.awaitEnd(wait)
+    return this.#awaited(wait)
   }
 
   reset(reason: number = REASON.aborted): void {
     check.value("reason", reason, REASON_CODE)
     if (this.state === "closed") return
     this.#stream.reset(reason, this.#host.now())
-    this.#peerState.outgoing.touch(this.#state)
+    this.#touch()
     this.onProgress()
   }
 
   /** A call that waits. */
   get waitingCall(): string | undefined {
-    const { first } = this.#waiters
-    if (first !== undefined) return first === "receipt" ? "stream.send()" : `stream.${first}()`
-    return this.#lot.isAwaited ? "stream.send()" : undefined
+    const what = this.#sender.waitsFor
+    if (what === undefined) return undefined
+    return what === "flush" || what === "end" ? `stream.${what}()` : "stream.send()"
   }
 
   /** What has become of single messages is asked there. */
@@ -470,81 +394,31 @@ export class OutgoingHandle implements OutgoingStream {
     return this.#end
   }
 
-  /** The window is open, and there is no memory for a packet: others have it. */
-  get isStarved(): boolean {
-    return this.#stream.isStarved
-  }
-
-  /** Something was acknowledged, a deadline passed, or the stream closed. */
+  /** Something was acknowledged, a deadline passed, or the stream closed: those who wait for that are told. */
   onProgress(): void {
     if (this.state === "closed") return this.#close()
-    this.#expire()
-    this.#resume()
-    this.#waiters.settle()
-    if (!this.#isDrainOwed || !this.#lot.isEmpty) return
-    if (this.#stream.roomPackets === 0) return this.#starve()
-    this.#isDrainOwed = false
-    this.#events.emit("drain")
-  }
-
-  #expire(): void {
-    if (this.#state.deadlineMs === Infinity) return
-    const nowMs = this.#host.now()
-    for (const { settle } of this.#lot.expire(nowMs))
-      settle?.(
-        new EndpointError(
-          "timeout",
-          "the message waited for the window longer than its timeoutMs; it was not delivered",
-        ),
-      )
-    this.#waiters.expire(nowMs)
-    this.#arm()
-  }
-
-  /**
-   * Once it is closed: `undefined` where it was ended and the peer answered that, else what those get that waited for
-   * it.
-   */
-  #failure(): EndpointError | undefined {
-    return this.#stream.wasReset ? this.closedError : undefined
-  }
-
-  #outcome(): Promise<void> {
-    const failure = this.#failure()
-    return failure === undefined ? Promise.resolve() : Promise.reject(failure)
+    this.#tellSettled()
+    if (this.#sender.takeDrain()) this.#events.emit("drain")
   }
 
   #close(): void {
     if (this.#end !== undefined) return
-    const failure = this.#failure()
-    this.#isFlushed = failure === undefined || (this.#lot.isEmpty && this.#stream.wasDrained)
-    this.#state.deadlineMs = Infinity
-    this.#lot.clear(failure ?? this.closedError)
+    this.#sender.close()
+    const { wasReset, reason } = this.#stream
     const { account } = this
-    this.#end = {
-      isComplete: failure === undefined && account.acknowledged === account.accepted,
-      reason: this.#stream.reason,
-      account,
-    }
-    this.#waiters.close(failure)
+    this.#end = { isComplete: !wasReset && account.acknowledged === account.accepted, reason, account }
+    this.#tellSettled()
     this.#tellClosed?.(this.#end)
     this.#events.emit("closed", this.#end)
   }
 
-  #resume(): void {
-    if (!this.#lot.isEmpty) {
-      this.#lot.resume(this.#stream, this.#waiters.mark)
-      this.#arm()
-      this.#peerState.outgoing.touch(this.#state)
-      if (!this.#lot.isEmpty) this.#starve()
-    }
-    this.#endIfDrained()
-  }
-
-  #write(message: LargeMessage): boolean {
-    const isDone = writeMessage(this.#stream, message)
-    if (isDone || message.isBegun) this.#peerState.outgoing.touch(this.#state)
-    return isDone
+  /** Tells the calls that wait no more. */
+  #tellSettled(): void {
+    const { settled } = this.#sender
+    if (settled.length === 0) return
+    // Each was given to the sender as the `Wait` that it is.
+    for (const it of settled.splice(0))
+      (it.call as Wait).settle(it.outcome === "closed" ? this.closedError : errorOf(it))
   }
 
   #checkCall(type: number): void {
@@ -563,44 +437,21 @@ export class OutgoingHandle implements OutgoingStream {
     return Math.min(messageBytesMax, windowPackets * (payloadBytesMax - PIECE_ROOM_BYTES))
   }
 
-  #refusal(bytes: number): "closed" | "not-joined" | "too-large" | undefined {
+  #refusal(bytes: number): Refusal | undefined {
     if (this.state !== "open") return this.peer.state === "left" ? "not-joined" : "closed"
     return bytes > this.messageBytesMax ? "too-large" : undefined
   }
 
-  #refusalError(refusal: "closed" | "not-joined" | "too-large", bytes: number): EndpointError {
-    if (refusal === "too-large") {
-      const cure = this.#isReliable()
-        ? "raise messageBytesMax at both ends, or send it in parts"
-        : "raise windowBytes and windowPackets, or open the stream as reliable"
-      return new EndpointError(
-        "too-large",
-        `a message of ${bytes} B is above the limit of ${this.messageBytesMax} B; ${cure}`,
-      )
-    }
-    if (refusal === "not-joined")
-      return new EndpointError("not-joined", `the peer ${this.peer.unique} has left; join it again`)
-    return this.closedError
-  }
-
-  /** For tests: throws where the numbers contradict each other. */
-  assertInvariants(): void {
-    const { accepted, acknowledged, unconfirmed, dropped, pending } = this.account
-    if (accepted !== acknowledged + unconfirmed + dropped + pending)
-      throw new Error("the account of an outgoing stream does not balance")
-    this.#waiters.assertInvariants()
-    this.#lot.assertInvariants()
+  #refusalError(refusal: Refusal, bytes: number): EndpointError {
+    if (refusal === "too-large") return tooLargeError(bytes, this.messageBytesMax, this.#isReliable())
+    return refusal === "not-joined" ? notJoinedError(this.peer.unique) : this.closedError
   }
 
   /** What is said to those who want something of it once it takes no more. */
   get closedError(): EndpointError {
-    if (this.#isEnded && !this.#stream.wasReset && this.peer.state !== "left")
-      return new EndpointError("stream-closed", "the stream was ended; open another")
-    const why = reasonName(this.#stream.reason)
-    return new EndpointError(
-      this.peer.state === "left" ? "not-joined" : "stream-closed",
-      `the stream was closed (${why}); open another${this.peer.state === "left" ? " after joining again" : ""}`,
-    )
+    const hasLeft = this.peer.state === "left"
+    const wasEnded = this.#sender.isEnded && !this.#stream.wasReset && !hasLeft
+    return wasEnded ? endedError() : resetError(this.#stream.reason, hasLeft)
   }
 }
 

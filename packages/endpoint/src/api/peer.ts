@@ -17,7 +17,6 @@ import {
   SHARE_OPTIONS,
   type ShareOptions,
 } from "./peer-options.ts"
-import { ParkingLot } from "../streams/parking-lot.ts"
 import { type QueueBudget, QueueShare } from "./queue-budget.ts"
 import { ReplyStream } from "./replies.ts"
 import type { Routes } from "./routes.ts"
@@ -37,8 +36,6 @@ const REPLIES_LABEL = "replies"
 export interface PeerHost extends OutgoingHost {
   until(isDone: () => boolean, timeoutMs: number, call?: string): Promise<void>
   addressOf(id: number): Address
-  readonly parkedMessagesMax: number
-  readonly parkedBytesMax: number
   readonly queues: QueueBudget
   readonly routes: Routes
   /** Somebody reads or handles messages that may have waited for that. */
@@ -103,14 +100,7 @@ export class PeerHandle implements Peer {
         "refused",
         `the peer takes ${this.#state.limits.streams} streams at a time, and all peers share streamsTotalMax; end one, or raise its streamsMax or ours`,
       )
-    const stream = new OutgoingHandle(
-      this,
-      this.#state,
-      state,
-      label,
-      new ParkingLot(this.#host.parkedMessagesMax, this.#host.parkedBytesMax),
-      this.#host,
-    )
+    const stream = new OutgoingHandle(this, this.#state, state, label, this.#host)
     state.owner = stream
     return stream
   }

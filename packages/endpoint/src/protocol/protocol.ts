@@ -18,6 +18,7 @@ import { newIdentity } from "../keys/identity.ts"
 import type { JoinCall } from "../join/join-call.ts"
 import { Joins } from "../join/joins.ts"
 import type { JoinTarget } from "../join/ours.ts"
+import { Starved } from "../streams/starved.ts"
 import { Dispatch } from "../streams/dispatch.ts"
 import type { IncomingMessage, MessageSource } from "../streams/incoming-message.ts"
 import { EventQueue, type ProtocolEvent } from "./events.ts"
@@ -92,6 +93,7 @@ export class Protocol implements MessageSource {
   readonly #budget: AssemblyBudget
   readonly #slots = new SlotTable<SlotOwner>()
   readonly #turns: Turns
+  readonly #starved = new Starved()
   readonly #associations: Associations
   readonly #joins: Joins
   readonly #membership: Membership
@@ -141,6 +143,7 @@ export class Protocol implements MessageSource {
       dispatch: this.#dispatch,
       sendPool: this.#sendPool,
       slabs,
+      starved: this.#starved,
       quota: this.#quota,
       control: new ControlWriter(this.#outbox),
       scratch,
@@ -238,9 +241,13 @@ export class Protocol implements MessageSource {
     return this.#events.shift()
   }
 
-  /** There is memory for packets: a stream that found none may go on. */
-  get hasSendRoom(): boolean {
-    return this.#sendPool.available > 0
+  /** Whether a stream that found no memory for a packet may go on: {@link Protocol.feed} lets it. */
+  get hasStarved(): boolean {
+    return this.#starved.count > 0 && this.#sendPool.available > 0
+  }
+
+  feed(nowMs: number): void {
+    this.#starved.feed(nowMs)
   }
 
   /**

@@ -7,6 +7,7 @@
 import type { SendStream } from "@x/stream"
 import type * as wire from "@x/wire"
 import type { Due } from "../schedule/due-queue.ts"
+import type { Sender } from "./sender.ts"
 
 /** What a stream is opened with. */
 export interface OpenStream {
@@ -22,6 +23,8 @@ export interface OpenStream {
 /** A stream towards the peer. */
 export class OutgoingState implements Due {
   readonly stream: SendStream
+  /** What is offered to it, and waits. */
+  readonly sender: Sender
   readonly weight: number
   /** Who tells the application of it; set by the shell. */
   owner: unknown = undefined
@@ -36,14 +39,17 @@ export class OutgoingState implements Due {
   isCutOff = false
   /** An event says that it made progress, and nobody has taken it yet. */
   isTold = false
-  /** When the shell wants to be asked: a message that waits for the window has waited long enough. */
-  deadlineMs: number = Infinity
   /** When it is to be looked at again, while it has nothing to send. */
   dueMs: number = Infinity
   heapIndex = -1
 
-  constructor(stream: SendStream, weight: number) {
+  constructor(stream: SendStream, sender: Sender, weight: number) {
     this.stream = stream
+    this.sender = sender
     this.weight = weight
+  }
+  /** When a message or a call that waits has waited long enough. */
+  get deadlineMs(): number {
+    return this.sender.deadlineMs
   }
 }

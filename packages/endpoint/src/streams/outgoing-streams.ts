@@ -15,9 +15,12 @@ import type { Path } from "../path/path.ts"
 import { DueQueue } from "../schedule/due-queue.ts"
 import type { Quota } from "../schedule/quota.ts"
 import { type Share, StreamShare } from "../schedule/shares.ts"
+import type { Settings } from "../settings.ts"
 import { composeStream } from "./outgoing-control.ts"
 import { type OpenStream, OutgoingState } from "./outgoing-state.ts"
 import { PacketWriter } from "./packet-writer.ts"
+import { Sender } from "./sender.ts"
+import type { Starved } from "./starved.ts"
 import { StreamTurns } from "./stream-turns.ts"
 
 /** Streams that say something again to a peer that has been silent for long: no more than fit a datagram. */
@@ -36,6 +39,7 @@ export interface OutgoingPeer {
 
 /** What the streams of all peers share. */
 export interface OutgoingContext {
+  readonly settings: Settings
   readonly outbox: Outbox
   readonly scratch: Scratch
   readonly quota: Quota
@@ -43,6 +47,7 @@ export interface OutgoingContext {
   readonly sendPool: PacketPool
   /** The transport's numbers for the memory that its slots lie in. */
   readonly slabs: { of(slot: number): number }
+  readonly starved: Starved
   /** Counts a packet that was dropped. */
   drop(reason: wire.PacketDropReason): void
 }
@@ -134,7 +139,7 @@ export class OutgoingStreams {
       ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
       ...(resendsMax === undefined ? {} : { resendsMax }),
     })
-    const state = new OutgoingState(stream, weight)
+    const state = new OutgoingState(stream, new Sender(stream, this.#context.settings), weight)
     this.#streams.set(stream.id, state)
     stream.open(nowMs)
     this.touch(state)
@@ -176,6 +181,18 @@ export class OutgoingStreams {
     this.#tell(state)
   }
 
+  /** Something of the stream was acknowledged, a deadline has passed, or there is memory: what waits goes on. */
+  progress(state: OutgoingState, nowMs: number): void {
+    if (state.sender.progress(nowMs)) this.touch(state)
+    this.starve(state)
+    this.#tell(state)
+  }
+
+  /** Where something waits for memory, it goes on once there is some. */
+  starve(state: OutgoingState): void {
+    if (state.sender.isStarved) this.#context.starved.add(state, this)
+  }
+
   /** Its owner is to know; once is enough until it does. */
   #tell(state: OutgoingState): void {
     if (state.isTold) return
@@ -201,7 +218,7 @@ export class OutgoingStreams {
     if (stream.state === "closed") return this.#remove(state)
     this.touch(state)
     // The edge may pass packets that were reported as received before.
-    if (stream.unackedBytes < unackedBytes || stream.low > low) this.#tell(state)
+    if (stream.unackedBytes < unackedBytes || stream.low > low) this.progress(state, nowMs)
   }
 
   /** The peer is silent, or back: then everything may have something to send again. */
@@ -228,6 +245,7 @@ export class OutgoingStreams {
 
   #remove(state: OutgoingState): void {
     this.#streams.delete(state.stream.id)
+    this.#context.starved.delete(state)
     if (state.isSending) this.#sending.splice(this.#sending.indexOf(state), 1)
     state.isSending = false
     this.#waiting.remove(state)
@@ -304,7 +322,7 @@ export class OutgoingStreams {
         this.#sent.push(state)
     }
     if (isComposing) gate.spend(outbox.post(association, true, nowMs))
-    if (this.#sent.length > 0) for (const state of this.#sent.splice(0)) this.#tell(state)
+    if (this.#sent.length > 0) for (const state of this.#sent.splice(0)) this.progress(state, nowMs)
   }
 
   /** Takes the next packet of a stream into the scratch, and counts it. */
@@ -348,7 +366,7 @@ export class OutgoingStreams {
       if (state === undefined) continue
       const { settledMessages } = state.stream
       state.stream.handleTimeout(nowMs)
-      if (state.deadlineMs <= nowMs || state.stream.settledMessages > settledMessages) this.#tell(state)
+      if (state.deadlineMs <= nowMs || state.stream.settledMessages > settledMessages) this.progress(state, nowMs)
     }
   }
 
@@ -357,7 +375,7 @@ export class OutgoingStreams {
     if (nowMs < this.#deadlineMs) return this.#deadlineMs
     this.#deadlineMs = Infinity
     for (const state of [...this.#streams.values()]) {
-      if (state.deadlineMs <= nowMs) this.#tell(state)
+      if (state.deadlineMs <= nowMs) this.progress(state, nowMs)
       this.#deadlineMs = Math.min(this.#deadlineMs, state.deadlineMs)
     }
     return this.#deadlineMs
@@ -390,6 +408,9 @@ export class OutgoingStreams {
   }
 
   assertInvariants(): void {
-    for (const { stream } of this.#streams.values()) stream.assertInvariants()
+    for (const { stream, sender } of this.#streams.values()) {
+      stream.assertInvariants()
+      sender.assertInvariants()
+    }
   }
 }

@@ -6,7 +6,7 @@
  */
 
 import { fitsWhole, type LargeMessage, type PayloadSink } from "@x/fragment"
-import { EndpointError } from "../errors/endpoint-error.ts"
+import type { SendCall } from "./send-call.ts"
 
 /** What one can see of a parking lot. */
 export interface ParkedMessages {
@@ -26,10 +26,18 @@ export interface ParkedMessage {
   readonly message: LargeMessage
   /** When it is to be given up, milliseconds; `Infinity`: never. */
   readonly deadlineMs: number
-  /** Told once: the message is in the window, or won't ever be. */
-  readonly settle: ((error: EndpointError | undefined) => void) | undefined
+  /** The call that waits for it; `undefined`: none does. */
+  readonly call?: SendCall
+  /** Once it is in the window the call waits for its receipt. */
+  readonly isReceipted?: boolean
   /** It was taken out again before all of it was in the window. */
   isGivenUp?: boolean
+}
+
+/** A message that has left the lot: all of it is in the stream, or it was ended half sent, or its memory is gone. */
+export interface LeftMessage {
+  readonly parked: ParkedMessage
+  readonly how: "written" | "abandoned" | "bytes-gone"
 }
 
 export class ParkingLot implements ParkedMessages {
@@ -87,7 +95,7 @@ export class ParkingLot implements ParkedMessages {
 
   /** Somebody waits for one of them. */
   get isAwaited(): boolean {
-    return this.#parked.some(({ settle }) => settle !== undefined)
+    return this.#parked.some(({ call }) => call !== undefined)
   }
 
   /** The message that was parked last. */
@@ -111,10 +119,11 @@ export class ParkingLot implements ParkedMessages {
     this.#deadlineMs = Math.min(this.#deadlineMs, parked.deadlineMs)
   }
 
-  /** Takes a message out again; what is in the stream of it already is ended. */
-  cancel(parked: ParkedMessage): void {
-    const at = this.#parked.indexOf(parked)
+  /** Takes the message of a call out again; what is in the stream of it already is ended. `false`: it isn't here. */
+  cancel(call: SendCall): boolean {
+    const at = this.#parked.findIndex((parked) => parked.call === call)
     if (at >= 0) this.#give(at)
+    return at >= 0
   }
 
   /** Gives up what waited too long; answers what it was. */
@@ -143,29 +152,29 @@ export class ParkingLot implements ParkedMessages {
   }
 
   /**
-   * Writes as much as there is room for, in order. `onLeft`: called after each that left the lot by that, in whatever
-   * way.
+   * Writes as much of the first message as there is room for. Answers what left the lot by that, or `undefined`: nothing
+   * more can, for now.
    */
-  resume(sink: PayloadSink, onLeft: () => void): void {
-    for (let head = this.#parked[0]; head !== undefined; head = this.#parked[0]) {
-      const { message, settle } = head
-      if (this.#isAbandoning) {
-        if (!message.abandon(sink)) return
-        this.#isAbandoning = false
-        this.#remove(0)
-      } else if (message.isIntact) {
-        const before = message.written
-        const isDone = writeMessage(sink, message)
-        this.#bytes -= (isDone ? message.length : message.written) - before
-        if (!isDone) return
-        this.#remove(0)
-        settle?.(undefined)
-      } else {
-        this.#give(0)
-        settle?.(bytesGone())
-      }
-      onLeft()
+  feed(sink: PayloadSink): LeftMessage | undefined {
+    const parked = this.#parked[0]
+    if (parked === undefined) return undefined
+    const { message } = parked
+    if (this.#isAbandoning) {
+      if (!message.abandon(sink)) return undefined
+      this.#isAbandoning = false
+      this.#remove(0)
+      return { parked, how: "abandoned" }
     }
+    if (!message.isIntact) {
+      this.#give(0)
+      return { parked, how: "bytes-gone" }
+    }
+    const before = message.written
+    const isDone = writeMessage(sink, message)
+    this.#bytes -= (isDone ? message.length : message.written) - before
+    if (!isDone) return undefined
+    this.#remove(0)
+    return { parked, how: "written" }
   }
 
   #remove(at: number): void {
@@ -180,28 +189,21 @@ export class ParkingLot implements ParkedMessages {
     if (bytes !== this.#bytes) throw new Error(`the parking lot says ${this.#bytes} B, counted ${bytes}`)
   }
 
-  /** Nothing of it will be sent. */
-  clear(error: EndpointError): void {
+  /** Nothing of it will be sent. Answers what was here, but for what was taken out half sent before. */
+  clear(): ParkedMessage[] {
     this.#dropped += this.unbegun
-    const isAbandoning = this.#isAbandoning
+    const cleared = this.#parked.splice(0)
+    if (this.#isAbandoning) cleared.shift()
     this.#order.length = 0
     this.#bytes = 0
     this.#isAbandoning = false
     this.#deadlineMs = Infinity
-    // Who was cancelled half sent was told then.
-    for (const [at, { settle }] of this.#parked.splice(0).entries()) if (!(at === 0 && isAbandoning)) settle?.(error)
+    return cleared
   }
 }
 
 function unwritten({ message }: ParkedMessage): number {
   return message.length - message.written
-}
-
-function bytesGone(): EndpointError {
-  return new EndpointError(
-    "bytes-gone",
-    "the buffer of the message was transferred, or has shrunk, before all of it was sent; it was not delivered: leave it alone until send() settles, or use trySend(), which copies",
-  )
 }
 
 /** Writes a message as far as there is room; answers whether all of it is in the stream. */

@@ -21,6 +21,7 @@ import { HEAD_ROOM_BYTES } from "../../src/peer/stream-settings.ts"
 import { Quota } from "../../src/schedule/quota.ts"
 import type { OutgoingState } from "../../src/streams/outgoing-state.ts"
 import { OutgoingStreams } from "../../src/streams/outgoing-streams.ts"
+import { Starved } from "../../src/streams/starved.ts"
 import { Tap } from "../datagram/tap.ts"
 import { LIMITS } from "../peer/limits.ts"
 
@@ -31,6 +32,7 @@ export class Sender {
   readonly tap = new Tap()
   readonly outgoing: OutgoingStreams
   readonly told: OutgoingState[] = []
+  readonly starved = new Starved()
   path: Path
   wakes = 0
   readonly #rtt = new RttEstimator()
@@ -59,7 +61,16 @@ export class Sender {
       },
     }
     const slabs = new SendSlabs(sendPool, transport)
-    const context = { outbox: this.#outbox, scratch: createScratch(), quota, sendPool, slabs, drop: () => {} }
+    const context = {
+      outbox: this.#outbox,
+      scratch: createScratch(),
+      quota,
+      sendPool,
+      slabs,
+      settings,
+      starved: this.starved,
+      drop: () => {},
+    }
     const signals = {
       wake: () => void this.wakes++,
       hasten: () => {},

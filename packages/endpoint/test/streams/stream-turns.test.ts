@@ -1,13 +1,14 @@
 import type { SendStream } from "@x/stream"
 import { expect, test } from "vitest"
 import { OutgoingState } from "../../src/streams/outgoing-state.ts"
+import type { Sender } from "../../src/streams/sender.ts"
 import { StreamTurns } from "../../src/streams/stream-turns.ts"
 
 /** A stream with so many full packets to send. */
 function stream(packets: number, { priority = 128, weight = 1 } = {}) {
   const left = { packets }
   const fake = { priority, peek: () => (left.packets > 0 ? 1_000 : -1) } as unknown as SendStream
-  return { left, state: new OutgoingState(fake, weight) }
+  return { left, state: new OutgoingState(fake, undefined as unknown as Sender, weight) }
 }
 
 /** Takes so many packets in turn. Answers whose they were. */

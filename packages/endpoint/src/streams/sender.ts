@@ -1,0 +1,242 @@
+/**
+ * What is offered to a stream: whether it goes into the window, waits, or makes others way, by what the mode of the
+ * stream allows; and the calls that wait for it.
+ *
+ * @module
+ */
+
+import { fitsWhole, LargeMessage, packetsNeeded, writeWhole } from "@x/fragment"
+import type { SendStream, SentMessages } from "@x/stream"
+import { wholeHeaderBytes } from "@x/wire"
+import { type ParkedMessage, ParkingLot, writeMessage } from "./parking-lot.ts"
+import { Receipts } from "./receipts.ts"
+import type { SendCall, SettledCall } from "./send-call.ts"
+
+/** What became of a message that was offered. */
+export type Offered = "sent" | "parked" | "refused" | "dropped"
+
+/** How many messages may wait for the window, and how many bytes of them. */
+export interface SenderLimits {
+  readonly parkedMessagesMax: number
+  readonly parkedBytesMax: number
+}
+
+export class Sender {
+  /** Messages that wait for the window. */
+  readonly lot: ParkingLot
+  /** Calls that wait no more, until they are told. */
+  readonly settled: SettledCall[] = []
+  /** No more is taken. */
+  isEnded = false
+  /** Once it is closed: everything was delivered by then, or given up before. */
+  isFlushed = false
+  readonly #stream: SendStream
+  readonly #receipts: Receipts
+  #isDrainOwed = false
+
+  constructor(stream: SendStream, { parkedMessagesMax, parkedBytesMax }: SenderLimits) {
+    this.#stream = stream
+    this.lot = new ParkingLot(parkedMessagesMax, parkedBytesMax)
+    this.#receipts = new Receipts(stream, this.lot, this.settled)
+  }
+
+  /** When a message or a call has waited long enough; `Infinity`: never. */
+  get deadlineMs(): number {
+    return Math.min(this.lot.deadlineMs, this.#receipts.deadlineMs)
+  }
+
+  /** What the first call waits for. */
+  get waitsFor(): SettledCall["what"] | undefined {
+    return this.#receipts.first ?? (this.lot.isAwaited ? "message" : undefined)
+  }
+
+  /** What became of all messages that were accepted, those that wait among them. */
+  get account(): SentMessages {
+    const { accepted, acknowledged, unconfirmed, dropped, pending } = this.#stream.messages
+    const { unbegun, dropped: left } = this.lot
+    return {
+      accepted: accepted + unbegun + left,
+      acknowledged,
+      unconfirmed,
+      dropped: dropped + left,
+      pending: pending + unbegun,
+    }
+  }
+
+  /** Something waits for memory for a packet, though the window is open: others have it. */
+  get isStarved(): boolean {
+    return (this.#isDrainOwed || !this.lot.isEmpty) && this.#stream.isStarved
+  }
+
+  // Offering.
+
+  /** Offers a message to a stream that waits. What waits is copied, until `deadlineMs` at most. */
+  offer(type: number, bytes: Uint8Array, deadlineMs: number): Offered {
+    const stream = this.#stream
+    const isWhole = fitsWhole(bytes.length, stream.payloadBytesMax)
+    if (isWhole && this.lot.isEmpty && writeWhole(stream, type, bytes)) return "sent"
+    const message = new LargeMessage(type, bytes)
+    const fits = isWhole || this.#fitsWindow(bytes.length)
+    if (fits && this.write(message)) return "sent"
+    if (!message.isBegun && !this.lot.hasRoom(bytes.length)) return this.refuse()
+    if (!fits) this.write(message)
+    message.keep()
+    this.park({ message, deadlineMs })
+    return "parked"
+  }
+
+  /** Offers a message to a stream that doesn't wait: it goes whole or not at all. */
+  sendNow(type: number, bytes: Uint8Array, nowMs: number): boolean {
+    return this.#makeWay(bytes.length, nowMs) && writeMessage(this.#stream, new LargeMessage(type, bytes))
+  }
+
+  /** Writes as much of a message as there is room for, unless others wait; answers whether all of it is written. */
+  write(message: LargeMessage): boolean {
+    return this.lot.isEmpty && writeMessage(this.#stream, message)
+  }
+
+  /** Whether a message that couldn't be written, or only in part, may wait. */
+  mayPark({ isBegun, length }: LargeMessage): boolean {
+    return this.lot.hasRoom(length) || (isBegun && this.lot.isEmpty)
+  }
+
+  park(parked: ParkedMessage): void {
+    this.#isDrainOwed = true
+    this.lot.park(parked)
+  }
+
+  /** There was no room for a message. */
+  refuse(): "refused" | "dropped" {
+    if (!this.#stream.traits.waits) return "dropped"
+    this.#isDrainOwed = true
+    return "refused"
+  }
+
+  /** Whether a message of so many bytes would be taken: it is made only then. */
+  mayBeTaken(bytes: number): boolean {
+    const stream = this.#stream
+    const { waits, givesUp, isNewestOnly } = stream.traits
+    if (!waits) return givesUp || isNewestOnly || this.#fitsWindow(bytes)
+    if (!this.lot.isEmpty) return false
+    if (fitsWhole(bytes, stream.payloadBytesMax))
+      return stream.roomBehind(wholeHeaderBytes(bytes) + bytes) >= 0 || stream.roomPackets > 0
+    return this.#fitsWindow(bytes) || this.lot.hasRoom(bytes)
+  }
+
+  /** Whether all of it goes into the window as it is. */
+  #fitsWindow(bytes: number): boolean {
+    return packetsNeeded(bytes, this.#stream.payloadBytesMax) <= this.#stream.roomPackets
+  }
+
+  /** Makes room by what the mode allows to give up; `false`: there is none. */
+  #makeWay(bytes: number, nowMs: number): boolean {
+    const stream = this.#stream
+    const { traits, payloadBytesMax } = stream
+    if (traits.isNewestOnly) return stream.supersede(packetsNeeded(bytes, payloadBytesMax))
+    const isWhole = fitsWhole(bytes, payloadBytesMax)
+    if (!traits.givesUp) return isWhole || this.#fitsWindow(bytes)
+    stream.setTime(nowMs)
+    if (isWhole && stream.reserve(wholeHeaderBytes(bytes) + bytes) >= 0) return true
+    const { settledMessages } = stream
+    const hasRoom = stream.makeRoom(packetsNeeded(bytes, payloadBytesMax))
+    if (stream.settledMessages > settledMessages) this.#receipts.settle()
+    return hasRoom
+  }
+
+  // Calls that wait.
+
+  /** A call waits for the receipt of the message that was written last. */
+  awaitReceipt({ length }: LargeMessage, call: SendCall): void {
+    const { high, low, payloadBytesMax } = this.#stream
+    // A message may share its first packet's place with none: one packet more than it takes at most does no harm.
+    const from = high - (fitsWhole(length, payloadBytesMax) ? 1 : packetsNeeded(length, payloadBytesMax) + 1)
+    this.#receipts.addReceipt(call, Math.max(from, low), high)
+  }
+
+  awaitFlush(call: SendCall): void {
+    this.#receipts.addFlush(call)
+  }
+
+  awaitEnd(call: SendCall): void {
+    this.#receipts.addEnd(call)
+  }
+
+  /** A call waits no more; a message of it that waits is taken out. Answers what it waited for. */
+  cancel(call: SendCall): SettledCall["what"] | undefined {
+    return this.lot.cancel(call) ? "message" : this.#receipts.cancel(call)
+  }
+
+  // Going on.
+
+  /** Takes no more: the stream ends once nothing waits. Answers whether that is now. */
+  end(nowMs: number): boolean {
+    this.isEnded = true
+    return this.#endIfDrained(nowMs)
+  }
+
+  #endIfDrained(nowMs: number): boolean {
+    if (!this.isEnded || !this.lot.isEmpty || this.#stream.state !== "open") return false
+    this.#stream.end(nowMs)
+    return true
+  }
+
+  /**
+   * Something was acknowledged, or a deadline has passed: what waits goes on. Answers whether there may be something to
+   * send.
+   */
+  progress(nowMs: number): boolean {
+    const { state } = this.#stream
+    if (state === "closed" || state === "resetting") return false
+    this.#expire(nowMs)
+    const hadParked = !this.lot.isEmpty
+    if (hadParked) this.#feed()
+    const hasEnded = this.#endIfDrained(nowMs)
+    this.#receipts.settle()
+    return hadParked || hasEnded
+  }
+
+  #expire(nowMs: number): void {
+    if (nowMs < this.deadlineMs) return
+    for (const { call } of this.lot.expire(nowMs))
+      if (call !== undefined) this.settled.push({ call, what: "message", outcome: "late" })
+    this.#receipts.expire(nowMs)
+  }
+
+  #feed(): void {
+    for (let left = this.lot.feed(this.#stream); left !== undefined; left = this.lot.feed(this.#stream)) {
+      const { parked, how } = left
+      const { call, message, isReceipted = false } = parked
+      // A call whose message was taken out half sent was told then.
+      if (call !== undefined && how !== "abandoned") {
+        if (how === "written" && isReceipted) this.awaitReceipt(message, call)
+        else this.settled.push({ call, what: "message", outcome: how === "written" ? "done" : "bytes-gone" })
+      }
+      this.#receipts.mark()
+    }
+  }
+
+  /** After a message was parked or refused: whether there is room again. Answers so once. */
+  takeDrain(): boolean {
+    if (!this.#isDrainOwed || !this.lot.isEmpty || this.#stream.roomPackets === 0) return false
+    this.#isDrainOwed = false
+    return true
+  }
+
+  /** The stream is closed: nothing that waits goes on. */
+  close(): void {
+    const { wasReset, wasDrained } = this.#stream
+    this.isFlushed = !wasReset || (this.lot.isEmpty && wasDrained)
+    for (const { call } of this.lot.clear())
+      if (call !== undefined) this.settled.push({ call, what: "message", outcome: "closed" })
+    this.#receipts.close(wasReset ? "closed" : "done")
+  }
+
+  /** For tests: throws an `Error` where the numbers contradict each other. */
+  assertInvariants(): void {
+    const { accepted, acknowledged, unconfirmed, dropped, pending } = this.account
+    if (accepted !== acknowledged + unconfirmed + dropped + pending)
+      throw new Error("the account of an outgoing stream does not balance")
+    this.#receipts.assertInvariants()
+    this.lot.assertInvariants()
+  }
+}
