@@ -103,8 +103,8 @@ export class Topology {
   }
 
   /**
-   * Refuses a misspelt name, which would make a link that is never used. Names may come before any machine is made; they
-   * are checked once time has passed.
+   * Refuses a misspelt name, which would make a link that is never used. Names may come before any machine is made;
+   * they are checked once time has passed.
    */
   #expect(...names: readonly string[]): void {
     for (const name of names) {
