@@ -1,25 +1,23 @@
 /**
- * Our own joins under way: those who wait for them, and what is made of the answers (PROTOCOL.md §7).
+ * Our own joins under way: what is said, and what is made of the answers (PROTOCOL.md §7).
  *
  * @module
  */
 
-import type { Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import { isSame, toHex } from "../keys/identity.ts"
 import type { SealedHandshakes } from "../keys/sealed-handshakes.ts"
 import type { Association } from "../path/association.ts"
 import type { Associations } from "../path/associations.ts"
 import { isSameSession, type Session, type SessionNames } from "../path/session.ts"
-import { DueQueue } from "../schedule/due-queue.ts"
-import type { JoinEvent, JoinSlots, KnownPeers } from "./established.ts"
+import type { JoinEvent, KnownPeers } from "./established.ts"
 import type { HalfOpenTable } from "./half-open.ts"
 import type { AcceptHandshake, ChallengeHandshake, RefuseHandshake } from "./handshake-reader.ts"
 import type { HandshakeWriter } from "./handshake-writer.ts"
-import { JoinCall, JoinCalls, type JoinFailure, type PendingJoin } from "./join-call.ts"
+import type { JoinCall, PendingJoin } from "./join-call.ts"
 import type { JoinCandidate } from "./join-candidate.ts"
-import { Joiner } from "./joiner.ts"
-import type { Sessions } from "./sessions.ts"
+import type { Joiner } from "./joiner.ts"
+import { PendingJoins, type PendingJoinsParts } from "./pending-joins.ts"
 
 /** A try that finds the socket full is made again after this, milliseconds. */
 const BLOCKED_MS = 10
@@ -34,16 +32,11 @@ export interface JoinTarget {
   readonly publicKey?: Uint8Array | undefined
 }
 
-export interface OursParts {
+export interface OursParts extends PendingJoinsParts {
   readonly unique: Uint8Array
-  /** There may be this many peers. */
-  readonly peersMax: number
-  readonly addresses: Pick<Transport, "retainAddress" | "releaseAddress">
-  readonly slots: JoinSlots
   readonly peers: KnownPeers
   readonly writer: HandshakeWriter
   readonly associations: Associations
-  readonly sessions: Sessions
   /** To read. */
   readonly halfOpen: HalfOpenTable
   /** In profiles with keys. */
@@ -52,33 +45,31 @@ export interface OursParts {
 
 export class Ours {
   /** What happened, the earliest first, until it is taken. */
-  readonly events: JoinEvent[] = []
+  readonly events: JoinEvent[]
   readonly #parts: OursParts
-  readonly #due = new DueQueue<Joiner | JoinCall>()
-  readonly #joins = new Map<Joiner, PendingJoin>()
-  readonly #byTarget = new Map<string, PendingJoin>()
-  readonly #calls: JoinCalls
+  readonly #pending: PendingJoins
 
   constructor(parts: OursParts) {
     this.#parts = parts
-    this.#calls = new JoinCalls(this.#due, parts.peersMax)
+    this.#pending = new PendingJoins(parts)
+    this.events = this.#pending.events
   }
 
   get count(): number {
-    return this.#joins.size
+    return this.#pending.count
   }
 
   get timers(): number {
-    return this.#due.count
+    return this.#pending.timers
   }
 
   get nextTimeoutMs(): number {
-    return this.#due.nextMs
+    return this.#pending.nextTimeoutMs
   }
 
-  /** Somebody wants a join: its time runs from now on, wherever is to be asked. `ask` says where. */
+  /** A join is wanted: its time runs from now on, wherever is to be asked. `ask` says where. */
   call(timeoutMs: number, nowMs: number): JoinCall {
-    return this.#calls.begin(timeoutMs, nowMs)
+    return this.#pending.call(timeoutMs, nowMs)
   }
 
   /** Asks at all of these addresses in a race; or waits with those who have asked there already. */
@@ -87,129 +78,61 @@ export class Ours {
     const ids = [...new Set(addresses)]
     const target = `${ids.toSorted((a, b) => a - b).join()} ${publicKey === undefined ? "" : toHex(publicKey)}`
     const timeoutMs = call.deadlineMs - nowMs
-    let pending = this.#byTarget.get(target)
+    let pending = this.#pending.withTarget(target)
     if (pending === undefined) {
       for (const address of ids) held.retainAddress(address)
       // Where a peer is reached it is asked first: it doesn't move while it can be.
       const known = ids.findIndex((address) => peers.at(address) !== undefined)
       if (known > 0) ids.unshift(...ids.splice(known, 1))
-      pending = this.#begin(target, { addresses: ids, publicKey, timeoutMs, probed: undefined }, nowMs)
+      pending = this.#pending.begin(target, { addresses: ids, publicKey, timeoutMs, probed: undefined }, nowMs)
     } else {
       pending.joiner.hasten(timeoutMs, nowMs)
     }
     for (const address of addresses) held.releaseAddress(address)
     if (pending === undefined) {
       const text = "too many joins within two minutes"
-      return this.#settle([call], { kind: "full", reason: wire.REASON.peersFull, text })
+      return this.#pending.settle([call], { kind: "full", reason: wire.REASON.peersFull, text })
     }
-    this.#wait(call, pending)
+    this.#pending.wait(call, pending)
   }
 
   /** Asks whether the peer of this session is still at this address: nothing comes of it unless it completes. */
   probe(address: number, probed: Session, timeoutMs: number, nowMs: number): void {
     const { publicKey } = probed
     const target = `probe ${address} ${publicKey === undefined ? "" : toHex(publicKey)}`
-    if (this.#byTarget.has(target)) return
+    if (this.#pending.withTarget(target) !== undefined) return
     this.#parts.addresses.retainAddress(address)
-    const pending = this.#begin(target, { addresses: [address], publicKey, timeoutMs, probed }, nowMs)
-    if (pending !== undefined) this.#wait(this.call(timeoutMs, nowMs), pending)
+    const pending = this.#pending.begin(target, { addresses: [address], publicKey, timeoutMs, probed }, nowMs)
+    if (pending !== undefined) this.#pending.wait(this.call(timeoutMs, nowMs), pending)
   }
 
-  #wait(call: JoinCall, pending: PendingJoin): void {
-    call.pending = pending
-    pending.calls.add(call)
-    this.#schedule(pending.joiner)
-  }
-
-  /** `undefined`: no slot is free. The references of the addresses are the join's. */
-  #begin(
-    target: string,
-    parts: Required<JoinTarget> & { readonly timeoutMs: number; readonly probed: Session | undefined },
-    nowMs: number,
-  ): PendingJoin | undefined {
-    const { addresses, slots, sessions } = this.#parts
-    const slot = slots.take(nowMs)
-    if (slot === undefined) {
-      for (const address of parts.addresses) addresses.releaseAddress(address)
-      return undefined
-    }
-    const joiner = new Joiner({ ...parts, slot, nowMs, firstSession: sessions.ofFirstTries() })
-    const pending: PendingJoin = { joiner, calls: new Set(), target }
-    slots.set(slot, { kind: "join", pending })
-    this.#joins.set(joiner, pending)
-    this.#byTarget.set(target, pending)
-    return pending
-  }
-
-  /** Nobody waits for it any more. */
+  /** It is waited for no longer. */
   cancel(call: JoinCall, nowMs: number): void {
-    if (!this.#calls.end(call)) return
-    const { pending } = call
-    if (pending === undefined) return
-    pending.calls.delete(call)
-    if (pending.calls.size === 0) this.#end(pending, nowMs)
-  }
-
-  /** The time of a call is over. */
-  #expire(call: JoinCall, nowMs: number): void {
-    const result = this.#calls.failureOf(call)
-    this.cancel(call, nowMs)
-    this.events.push({ kind: "settled", calls: [call], result })
-  }
-
-  #schedule(joiner: Joiner): void {
-    this.#due.set(joiner, joiner.nextTimeoutMs)
-  }
-
-  /** Those of the calls that still wait are told. */
-  #settle(calls: Iterable<JoinCall>, result: Session | JoinFailure): void {
-    const settled = this.#calls.endAll(calls)
-    if (settled.length > 0) this.events.push({ kind: "settled", calls: settled, result })
-  }
-
-  /** The join is over, and this is what came of it. */
-  #finish(pending: PendingJoin, result: Session | JoinFailure, nowMs: number): undefined {
-    this.#end(pending, nowMs)
-    this.#settle(pending.calls, result)
-  }
-
-  #end(pending: PendingJoin, nowMs: number): void {
-    if (this.#forget(pending)) this.#parts.slots.free(pending.joiner.slot, nowMs)
-  }
-
-  /** Forgets a join but for its slot; `false`: it was over already. */
-  #forget({ joiner, target }: PendingJoin): boolean {
-    if (!this.#joins.delete(joiner)) return false
-    this.#byTarget.delete(target)
-    this.#due.remove(joiner)
-    for (const { address } of joiner.candidates) this.#parts.addresses.releaseAddress(address)
-    return true
+    this.#pending.cancel(call, nowMs)
   }
 
   /** Says again what is due, and ends the calls whose time is over. */
   poll(nowMs: number): void {
-    for (let due = this.#due.takeDue(nowMs); due !== undefined; due = this.#due.takeDue(nowMs)) {
-      if (due instanceof JoinCall) this.#expire(due, nowMs)
-      else this.#say(due, nowMs)
-    }
+    const pending = this.#pending
+    for (let due = pending.takeDue(nowMs); due !== undefined; due = pending.takeDue(nowMs)) this.#say(due, nowMs)
   }
 
   #say(joiner: Joiner, nowMs: number): void {
     const { writer } = this.#parts
     while (joiner.nextTimeoutMs <= nowMs) {
       // While the socket is full the try waits: due at once again, it would be taken out of the queue for ever.
-      if (!writer.makeRoom()) return this.#due.set(joiner, nowMs + BLOCKED_MS)
+      if (!writer.makeRoom()) return this.#pending.putOff(joiner, nowMs + BLOCKED_MS)
       const it = joiner.poll(nowMs)
       if (it === undefined) continue
       const exchange = writer.join(joiner, it, nowMs)
       if (exchange !== undefined) joiner.addExchange(it.attempt, exchange)
     }
-    if (!this.#failIfRefused(joiner, nowMs)) this.#schedule(joiner)
+    if (!this.#failIfRefused(joiner, nowMs)) this.#pending.schedule(joiner)
   }
 
   #failIfRefused(joiner: Joiner, nowMs: number): boolean {
     if (!joiner.isOver) return false
-    this.#finish(this.#joins.get(joiner)!, { kind: "refused", ...joiner.refusal! }, nowMs)
+    this.#pending.finish(this.#pending.ofJoiner(joiner), { kind: "refused", ...joiner.refusal! }, nowMs)
     return true
   }
 
@@ -233,11 +156,11 @@ export class Ours {
       !joiner.isProbe &&
       isAnswer(known.association, address, joiner.sinceMs)
     )
-      return this.#finish(pending, known.session, nowMs)
+      return this.#pending.finish(pending, known.session, nowMs)
     // A restarted process came back over another of its addresses: the one we asked for at this address is no more.
     if (joiner.isProbe && isUsable && peers.othersAt(address, known.session).length > 0) {
       this.events.push({ kind: "found", session: known.session, address })
-      this.#end(pending, nowMs)
+      this.#pending.end(pending, nowMs)
       return undefined
     }
     // The peer is beginning another session, half open here: which one it is to be is settled before a join of ours
@@ -252,7 +175,7 @@ export class Ours {
       sessions.next()
     const order = held?.order ?? (isUsable ? Math.min((known.association?.order ?? -1) + 1, ORDER_MAX) : 0)
     joiner.answer(candidate, { unique: challenge.unique, token: challenge.token, session, order }, nowMs)
-    this.#schedule(joiner)
+    this.#pending.schedule(joiner)
     return undefined
   }
 
@@ -280,7 +203,7 @@ export class Ours {
       exchange !== undefined &&
       exchange.sentMs <= known.association.establishedMs
     ) {
-      if (known.liveness === "joined") return this.#finish(pending, known.session, nowMs)
+      if (known.liveness === "joined") return this.#pending.finish(pending, known.session, nowMs)
       return "unexpected"
     }
     const names = { unique: accept.unique, publicKey: joiner.publicKey, local, remote: accept.session }
@@ -316,9 +239,9 @@ export class Ours {
     const { slot } = pending.joiner
     const association = associations.make({ slot, remoteSlot: accept.slot, address, isOurs: true, order, nowMs })
     associations.protect(association, session, result && sealed!.combine(result, shown))
-    this.#forget(pending)
+    const calls = this.#pending.complete(pending)
     const established = { session, association, carriedBytes: length }
-    this.events.push({ kind: "established", established, calls: this.#calls.endAll(pending.calls) })
+    this.events.push({ kind: "established", established, calls })
   }
 
   /**
@@ -331,13 +254,13 @@ export class Ours {
     const candidate = joiner.candidateAt(address)
     if (candidate === undefined || !candidate.isCurrent(attempt)) return "unexpected"
     joiner.refuse(candidate, refusal, this.#parts.sealed === undefined, nowMs)
-    if (!this.#failIfRefused(joiner, nowMs)) this.#schedule(joiner)
+    if (!this.#failIfRefused(joiner, nowMs)) this.#pending.schedule(joiner)
     return undefined
   }
 
   /** The session that a join of ours under way carries to this incarnation: both associations are to be of one. */
   sessionWith(who: Pick<SessionNames, "unique" | "publicKey">): Uint8Array | undefined {
-    for (const joiner of this.#joins.keys()) {
+    for (const { joiner } of this.#pending) {
       const session = joiner.challengerWith(who)?.session
       if (session !== undefined) return session
     }
@@ -349,7 +272,7 @@ export class Ours {
    * it that comes late must not bring it back. Joins that go on with it ask again who is there.
    */
   prefer({ unique }: Session, address: number, nowMs: number): void {
-    for (const joiner of this.#joins.keys()) {
+    for (const { joiner } of this.#pending) {
       const candidate = joiner.candidateAt(address)
       if (candidate === undefined) continue
       const { challenger } = candidate
@@ -361,13 +284,13 @@ export class Ours {
 
   #restart(joiner: Joiner, candidate: JoinCandidate, nowMs: number): void {
     joiner.restart(candidate, nowMs)
-    this.#schedule(joiner)
+    this.#pending.schedule(joiner)
   }
 
   /** An association of this session is in use: joins that go on with its peer have come to what they were for. */
   satisfy(session: Session, nowMs: number): void {
-    for (const pending of [...this.#joins.values()])
-      if (pending.joiner.challengerWith(session) !== undefined) this.#finish(pending, session, nowMs)
+    for (const pending of [...this.#pending])
+      if (pending.joiner.challengerWith(session) !== undefined) this.#pending.finish(pending, session, nowMs)
   }
 
   /** A session is over: no join may go on with it. */
@@ -375,10 +298,10 @@ export class Ours {
     const { sessions } = this.#parts
     // A first join that was accepted by its peer is of that session too.
     const wasFirst = sessions.retire(over.local)
-    for (const pending of [...this.#joins.values()]) {
+    for (const pending of [...this.#pending]) {
       const { joiner } = pending
       if (joiner.probed !== undefined && isSameSession(joiner.probed, over)) {
-        this.#end(pending, nowMs)
+        this.#pending.end(pending, nowMs)
         continue
       }
       joiner.firstSession = sessions.ofFirstTries()
@@ -388,7 +311,7 @@ export class Ours {
         if (challenger !== undefined && !isSame(challenger.session, over.local)) continue
         // What is asked after is another peer: who answers there and is over is not found, whoever doesn't is asked for
         // anew.
-        if (joiner.isProbe && challenger !== undefined) this.#end(pending, nowMs)
+        if (joiner.isProbe && challenger !== undefined) this.#pending.end(pending, nowMs)
         else this.#restart(joiner, candidate, nowMs)
       }
     }
@@ -396,8 +319,7 @@ export class Ours {
 
   /** Ends all joins. Nobody is told. */
   release(nowMs: number): void {
-    for (const pending of [...this.#joins.values()]) this.#end(pending, nowMs)
-    this.#calls.release()
+    this.#pending.release(nowMs)
   }
 }
 

@@ -1,0 +1,168 @@
+/**
+ * The joins of ours that are under way and the calls that wait for them: how long each lasts, and what it holds
+ * meanwhile, a slot and references to addresses. What joins say and what answers mean is none of its business.
+ *
+ * @module
+ */
+
+import type { Transport } from "@x/transport/host"
+import type { Session } from "../path/session.ts"
+import { DueQueue } from "../schedule/due-queue.ts"
+import type { JoinEvent, JoinSlots } from "./established.ts"
+import { JoinCall, JoinCalls, type JoinFailure, type PendingJoin } from "./join-call.ts"
+import { Joiner, type JoinerParts } from "./joiner.ts"
+import type { Sessions } from "./sessions.ts"
+
+export interface PendingJoinsParts {
+  /** There may be this many peers. */
+  readonly peersMax: number
+  readonly addresses: Pick<Transport, "retainAddress" | "releaseAddress">
+  readonly slots: JoinSlots
+  readonly sessions: Sessions
+}
+
+export class PendingJoins {
+  /** What became of calls, the earliest first, until it is taken. Others tell here what came about, in between. */
+  readonly events: JoinEvent[] = []
+  readonly #parts: PendingJoinsParts
+  readonly #due = new DueQueue<Joiner | JoinCall>()
+  readonly #joins = new Map<Joiner, PendingJoin>()
+  readonly #byTarget = new Map<string, PendingJoin>()
+  readonly #calls: JoinCalls
+
+  constructor(parts: PendingJoinsParts) {
+    this.#parts = parts
+    this.#calls = new JoinCalls(this.#due, parts.peersMax)
+  }
+
+  get count(): number {
+    return this.#joins.size
+  }
+
+  get timers(): number {
+    return this.#due.count
+  }
+
+  get nextTimeoutMs(): number {
+    return this.#due.nextMs
+  }
+
+  /** All joins, the earliest first. */
+  [Symbol.iterator](): IterableIterator<PendingJoin> {
+    return this.#joins.values()
+  }
+
+  /** The join under way that asks this. */
+  withTarget(target: string): PendingJoin | undefined {
+    return this.#byTarget.get(target)
+  }
+
+  /** The join of a joiner that is under way. */
+  ofJoiner(joiner: Joiner): PendingJoin {
+    return this.#joins.get(joiner)!
+  }
+
+  /** A join is wanted: the time of this call runs from now on. */
+  call(timeoutMs: number, nowMs: number): JoinCall {
+    return this.#calls.begin(timeoutMs, nowMs)
+  }
+
+  /** `undefined`: no slot is free. The references of the addresses are the join's. */
+  begin(
+    target: string,
+    parts: Pick<JoinerParts, "addresses" | "publicKey" | "probed" | "timeoutMs">,
+    nowMs: number,
+  ): PendingJoin | undefined {
+    const { addresses, slots, sessions } = this.#parts
+    const slot = slots.take(nowMs)
+    if (slot === undefined) {
+      for (const address of parts.addresses) addresses.releaseAddress(address)
+      return undefined
+    }
+    const joiner = new Joiner({ ...parts, slot, nowMs, firstSession: sessions.ofFirstTries() })
+    const pending: PendingJoin = { joiner, calls: new Set(), target }
+    slots.set(slot, { kind: "join", pending })
+    this.#joins.set(joiner, pending)
+    this.#byTarget.set(target, pending)
+    return pending
+  }
+
+  /** A call waits for this join from now on. */
+  wait(call: JoinCall, pending: PendingJoin): void {
+    call.pending = pending
+    pending.calls.add(call)
+    this.schedule(pending.joiner)
+  }
+
+  /** A call waits no longer: a join that no other waits for is over. */
+  cancel(call: JoinCall, nowMs: number): void {
+    if (!this.#calls.end(call)) return
+    const { pending } = call
+    if (pending === undefined) return
+    pending.calls.delete(call)
+    if (pending.calls.size === 0) this.end(pending, nowMs)
+  }
+
+  /** The next joiner that is due. It is not due again until it is scheduled. Calls whose time is over end meanwhile. */
+  takeDue(nowMs: number): Joiner | undefined {
+    for (let due = this.#due.takeDue(nowMs); due !== undefined; due = this.#due.takeDue(nowMs)) {
+      if (!(due instanceof JoinCall)) return due
+      this.#expire(due, nowMs)
+    }
+    return undefined
+  }
+
+  #expire(call: JoinCall, nowMs: number): void {
+    const result = this.#calls.failureOf(call)
+    this.cancel(call, nowMs)
+    this.events.push({ kind: "settled", calls: [call], result })
+  }
+
+  /** A joiner is due when it says so. */
+  schedule(joiner: Joiner): void {
+    this.#due.set(joiner, joiner.nextTimeoutMs)
+  }
+
+  /** A joiner is due at this time, whatever it says. */
+  putOff(joiner: Joiner, dueMs: number): void {
+    this.#due.set(joiner, dueMs)
+  }
+
+  /** Those of the calls that still wait are told. */
+  settle(calls: Iterable<JoinCall>, result: Session | JoinFailure): void {
+    const settled = this.#calls.endAll(calls)
+    if (settled.length > 0) this.events.push({ kind: "settled", calls: settled, result })
+  }
+
+  /** The join is over, and this is what came of it. */
+  finish(pending: PendingJoin, result: Session | JoinFailure, nowMs: number): undefined {
+    this.end(pending, nowMs)
+    this.settle(pending.calls, result)
+  }
+
+  /** The join is over. Its calls wait until their time is over. */
+  end(pending: PendingJoin, nowMs: number): void {
+    if (this.#forget(pending)) this.#parts.slots.free(pending.joiner.slot, nowMs)
+  }
+
+  /** The join is over, and its slot passes to the caller. Returns the calls that still waited, which wait no longer. */
+  complete(pending: PendingJoin): JoinCall[] {
+    this.#forget(pending)
+    return this.#calls.endAll(pending.calls)
+  }
+
+  /** Forgets a join but for its slot; `false`: it was over already. */
+  #forget({ joiner, target }: PendingJoin): boolean {
+    if (!this.#joins.delete(joiner)) return false
+    this.#byTarget.delete(target)
+    this.#due.remove(joiner)
+    for (const { address } of joiner.candidates) this.#parts.addresses.releaseAddress(address)
+    return true
+  }
+
+  /** Ends all joins and calls. No call is told. */
+  release(nowMs: number): void {
+    for (const pending of [...this.#joins.values()]) this.end(pending, nowMs)
+    this.#calls.release()
+  }
+}
