@@ -39,8 +39,8 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
       // Otherwise the replacement of the state would end the join by itself.
       {
         package: "endpoint",
-        from: "if (pending.joiner.challengerWith(session) !== undefined) this.#finish(pending, session, nowMs)",
-        to: "if (nowMs < 0) this.#finish(pending, session, nowMs)",
+        from: "if (pending.joiner.challengerWith(session) !== undefined) this.#pending.finish(pending, session, nowMs)",
+        to: "if (nowMs < 0) this.#pending.finish(pending, session, nowMs)",
       },
       // And otherwise a probe would end with the session that it asks about.
       {
