@@ -50,6 +50,8 @@ export function describe(
   if (typeof value === "number")
     return INSTANTS.test(name) && Number.isFinite(value) ? `@${Math.max(value - nowMs, -PAST_MS_MAX)}` : String(value)
   if (typeof value !== "object" || value === null) return String(value)
+  // A view says nothing beside its memory, and a copy of one reads otherwise.
+  if (value instanceof DataView) return ""
   if (Array.isArray(value) || ArrayBuffer.isView(value))
     return `[${Array.from(value as ArrayLike<unknown>, (entry) => describe(entry, nowMs, special)).join()}]`
   const fields: string[] = []
