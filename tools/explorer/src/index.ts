@@ -1,6 +1,6 @@
 export { type Exploration, explore, type State, type Violation } from "./explore.ts"
-export { STREAM_PROPERTIES, type StreamDefect, type StreamScope, StreamState } from "./stream-model.ts"
-export { MODES, type ScopeName, SCOPES, streamScope } from "./scopes.ts"
+export { STREAM_PROPERTIES, StreamState } from "./stream-model.ts"
+export { MODES, type ScopeName, SCOPES, type StreamDefect, type StreamScope, streamScope } from "./scopes.ts"
 export { JoinState } from "./join-model.ts"
 export { JOIN_SCOPES } from "./join-scopes.ts"
 export { JOIN_PROPERTIES, type JoinScope, JoinWorld } from "./join-world.ts"

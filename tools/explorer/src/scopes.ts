@@ -1,5 +1,36 @@
-import { MODE } from "@x/wire"
-import type { StreamScope } from "./stream-model.ts"
+import { MODE, type Mode } from "@x/wire"
+
+/** The bounds of a run of the model. */
+export interface StreamScope {
+  readonly mode: Mode
+  readonly messages: number
+  readonly windowPackets: number
+  /** How many packets are lost or duplicated. */
+  readonly faults: number
+  /** While this many packets are under way, nothing is written and nothing times out. */
+  readonly inFlightMax: number
+  /** How many deadlines come before the packets under way arrive. */
+  readonly timeouts: number
+  /** `best-effort`: the age at which a message is given up. */
+  readonly lifetimeMs?: number
+  /** A defect put between the machines, to see that it is found. */
+  readonly defect?: StreamDefect
+}
+
+export type StreamDefect =
+  | "window-ignored"
+  | "duplicate-delivered"
+  | "early-delivered"
+  | "eviction-untold"
+  | "gap-told-twice"
+  | "acknowledged-early"
+  | "asked-beyond"
+  | "acknowledged-sent-again"
+  | "edge-set-back"
+  | "payload-changed"
+  | "naks-lost"
+  | "write-forgotten"
+  | "edge-ahead"
 
 /** Three messages in a window of two, in the modes whose packets are acknowledged and in the one that forgets. */
 export const MODES = ["reliable", "reliable-unordered", "best-effort", "latest"] as const

@@ -8,57 +8,13 @@ import {
   type StreamOptions,
   streamOptions,
 } from "@x/stream"
-import {
-  createStatus,
-  createSync,
-  type End,
-  MessageCursor,
-  MODE,
-  type Mode,
-  type Open,
-  type RangeList,
-  type Reset,
-  STATUS,
-  type Status,
-  type Sync,
-  wholeHeaderBytes,
-  writeWholeHeader,
-} from "@x/wire"
+import { createStatus, createSync, MessageCursor, MODE, type Status, wholeHeaderBytes, writeWholeHeader } from "@x/wire"
 import type { State, Violation } from "./explore.ts"
+import type { StreamScope } from "./scopes.ts"
 import { FewSlots } from "./slots.ts"
-import { copyOf, describe, plainName } from "./snapshot.ts"
-
-/** The bounds of a run of the model. */
-export interface StreamScope {
-  readonly mode: Mode
-  readonly messages: number
-  readonly windowPackets: number
-  /** How many packets are lost or duplicated. */
-  readonly faults: number
-  /** While this many packets are under way, nothing is written and nothing times out. */
-  readonly inFlightMax: number
-  /** How many deadlines come before the packets under way arrive. */
-  readonly timeouts: number
-  /** `best-effort`: the age at which a message is given up. */
-  readonly lifetimeMs?: number
-  /** A defect put between the machines, to see that it is found. */
-  readonly defect?: StreamDefect
-}
-
-export type StreamDefect =
-  | "window-ignored"
-  | "duplicate-delivered"
-  | "early-delivered"
-  | "eviction-untold"
-  | "gap-told-twice"
-  | "acknowledged-early"
-  | "asked-beyond"
-  | "acknowledged-sent-again"
-  | "edge-set-back"
-  | "payload-changed"
-  | "naks-lost"
-  | "write-forgotten"
-  | "edge-ahead"
+import { copyOf } from "./snapshot.ts"
+import { describeStream } from "./stream-key.ts"
+import { closedStatus, nameOf, type Packet, trimmed } from "./stream-packet.ts"
 
 /** The properties of every state or step; the last one is a property of every fair continuation. */
 export const STREAM_PROPERTIES = [
@@ -78,19 +34,6 @@ export const STREAM_PROPERTIES = [
   "converges",
 ] as const
 type StreamProperty = (typeof STREAM_PROPERTIES)[number]
-
-type Packet =
-  | {
-      readonly kind: "data"
-      readonly number: number
-      readonly delivery: number
-      readonly wanted: boolean
-      readonly bytes: Uint8Array
-    }
-  | { readonly kind: "open"; readonly open: Open }
-  | { readonly kind: "close"; readonly close: End | Reset }
-  | { readonly kind: "sync"; readonly sync: Sync }
-  | { readonly kind: "status"; readonly status: Status }
 
 const RTT_MS = 20
 const MESSAGE_BYTES = 4
@@ -144,44 +87,7 @@ export class StreamState implements State {
 
   /** The state, without the rest of the scope's budgets. */
   behaviour(): string {
-    return (this.#known ??= this.#describe())
-  }
-
-  #describe(): string {
-    const { nowMs } = this
-    const { sender, receiver } = this
-    const parts = new Set<unknown>([...partsOf(sender), ...partsOf(receiver)])
-    const special = (name: string, owner: object, field: unknown): string | undefined => {
-      // A part's references to the other parts are left out: those describe themselves.
-      if (owner !== sender && owner !== receiver && parts.has(field)) return ""
-      if (name === "ring") return ringOf(sender, nowMs)
-      if (name === "lost")
-        return String(this.#plain<number[]>(owner, "lost").slice(this.#plain<number>(owner, "lostNext")))
-      return undefined
-    }
-    const say = (value: unknown): string => describe(value, nowMs, special)
-    const packets = this.inFlight.map((packet) => nameOf(packet)).toSorted()
-    const { delivered, gone, written, edge, low } = this
-    const slots = this.#plain<Int32Array>(this.#plain<object>(receiver, "kept"), "slots")
-    const kept = Array.from(slots, (slot) => (slot === 0 ? 0 : 1)).join("")
-    return [
-      say(sender),
-      say(receiver),
-      kept,
-      ...packets,
-      delivered,
-      gone,
-      written,
-      edge,
-      low,
-      [...this.acknowledged].toSorted((a, b) => a - b),
-    ].join(";")
-  }
-
-  #plain<T>(owner: object, name: string): T {
-    const found = Object.entries(owner).find(([key]) => plainName(key) === name)
-    if (found === undefined) throw new Error(`no field ${name}: was the model loaded by load.mjs?`)
-    return found[1] as T
+    return (this.#known ??= describeStream(this))
   }
 
   actions(): string[] {
@@ -449,70 +355,5 @@ export class StreamState implements State {
 
   #fail(property: StreamProperty, seen: string): void {
     this.violation ??= { property, seen }
-  }
-}
-
-function trimmed({ count, edges }: RangeList): RangeList {
-  return { count, edges: edges.slice(0, 2 * count) }
-}
-
-function closedStatus(final: number): Status {
-  return { ...createStatus(), stream: 1, state: STATUS.closed, cumulative: final }
-}
-
-function ringOf(sender: SendStream, nowMs: number): string {
-  const rows: string[] = []
-  const { ledger } = plainFieldsOf(sender) as { ledger: object }
-  const { ring } = plainFieldsOf(ledger) as { ring: Ring }
-  for (let number = sender.low; number < sender.high; number++) {
-    const at = ring.index(number)
-    rows.push(
-      [ring.state[at], ring.sends[at], ring.begun[at], nowMs - ring.sentMs[at]!, nowMs - ring.writtenMs[at]!].join(":"),
-    )
-  }
-  return rows.join("|")
-}
-
-function plainFieldsOf(owner: object): object {
-  return Object.fromEntries(Object.entries(owner).map(([key, value]) => [plainName(key), value as unknown]))
-}
-
-/** The parts of a stream. */
-function partsOf(stream: object): unknown[] {
-  return Object.values(stream).filter((field) => typeof field === "object")
-}
-
-interface Ring {
-  readonly state: Uint8Array
-  readonly sends: Int32Array
-  readonly begun: Float64Array
-  readonly sentMs: Float64Array
-  readonly writtenMs: Float64Array
-  index(number: number): number
-}
-
-/** The whole content of a packet: packets with the same name are equal. */
-function nameOf(packet: Packet): string {
-  let name = names.get(packet)
-  if (name === undefined) names.set(packet, (name = compose(packet)))
-  return name
-}
-
-const names = new WeakMap<Packet, string>()
-
-function compose(packet: Packet): string {
-  const ranges = ({ count, edges }: RangeList): string =>
-    Array.from({ length: count }, (_, i) => `${edges[2 * i]}–${edges[2 * i + 1]}`).join(" ")
-  switch (packet.kind) {
-    case "data":
-      return `data ${packet.number}${packet.wanted ? " wanted" : ""} (message ${packet.bytes.at(-1)})`
-    case "sync":
-      return `sync ${packet.sync.low}–${packet.sync.high}, begun ${packet.sync.begun}, gone [${ranges(packet.sync.gone)}] ${packet.sync.gone.begun.slice(0, packet.sync.gone.count).join()}`
-    case "status":
-      return `status ${packet.status.state} below ${packet.status.cumulative}, has [${ranges(packet.status.received)}], asks [${ranges(packet.status.missing)}]`
-    case "close":
-      return `end at ${packet.close.final}`
-    default:
-      return packet.kind
   }
 }
