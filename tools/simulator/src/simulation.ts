@@ -13,6 +13,7 @@ import {
   type PresetName,
   type SimulatedHost,
 } from "@x/transport/simulated"
+import { convergenceBounds, isConverged, unfinished } from "./convergence.ts"
 import { checkCounters } from "./counters.ts"
 import { Doings } from "./doings.ts"
 import { Draw, insideOf } from "@x/testkit"
@@ -56,15 +57,8 @@ export interface SimulationResult {
   readonly record: readonly string[]
 }
 
-interface Bounds {
-  readonly strictMs: number
-  readonly boundMs: number
-}
-
 /** For the end: lingering, goodbyes, and the time for which ended peers and streams are remembered. */
 const ENDING_MS = 300_000
-/** An endpoint may take a path for one of the smallest datagrams: 548 B, less prefix, header and tag. */
-const PACKET_BYTES_MIN = 500
 /** For an endpoint that is being closed when the network heals. */
 const CLOSING_MS = 20_000
 /**
@@ -72,9 +66,6 @@ const CLOSING_MS = 20_000
  * forgotten it, or that another process is there.
  */
 const NOTICE_HEARTBEATS = 3
-/** The most that data under way when the network healed may be late. */
-const RTTS_TO_CONVERGE = 10
-const GRACE_MS = 1_000
 
 /** More than most chains of promises need; the rest continues in the next step. */
 const MICROTASKS = 12
@@ -251,95 +242,18 @@ class Simulation {
   }
 
   async #converge(path: LinkOptions, noticeMs: number, isHeard: boolean): Promise<void> {
-    const bounds = this.#bounds(path)
+    const bounds = convergenceBounds(this.#processes, path, this.#scenario.options)
     const boundMs = bounds.boundMs + noticeMs
     const startMs = this.#network.now
-    await this.#runUntil(() => this.#isConverged(isHeard), boundMs)
+    await this.#runUntil(() => isConverged(this.#processes, isHeard), boundMs)
     const tookMs = this.#network.now - startMs
     this.#convergenceShare = Math.max(this.#convergenceShare, tookMs / boundMs)
     if (tookMs > bounds.strictMs) this.#isStrict = false
-    if (this.#isConverged(isHeard)) return
+    if (isConverged(this.#processes, isHeard)) return
     this.#judge.fail(
       "convergence",
-      `not within ${Math.round(boundMs)} ms of ${startMs.toFixed(1)} ms, when the network was whole: ${this.#unfinished()}`,
+      `not within ${Math.round(boundMs)} ms of ${startMs.toFixed(1)} ms, when the network was whole: ${unfinished(this.#processes)}`,
     )
-  }
-
-  /**
-   * 10 RTT + 1 s + twice the time for the pending bytes. RTT: that of the path, or the largest that an endpoint
-   * estimates after the faults. The time for bytes: at the rate of the link and, to one peer or on one stream, at one
-   * window (or its memory, or the queue of its consumer) per round trip, with the window that the faults have left.
-   */
-  #bounds({ delayMs = 0, jitterMs = 0, rateBitsPerSecond = Infinity, queueBytes = 0 }: LinkOptions): Bounds {
-    const pathMs = 2 * (delayMs + jitterMs)
-    const { windowPackets, sendPoolPacketsPerPeer, queuedMessagesMax } = this.#scenario.options
-    let bytes = queueBytes
-    let rttMs = pathMs
-    let windowsMs = 0
-    for (const { process } of this.#nodes) {
-      for (const peer of process.peers) {
-        const { rttMs: knownMs, windowBytes } = peer.stats()
-        const roundMs = Math.max(pathMs, knownMs)
-        rttMs = Math.max(rttMs, roundMs)
-        let toPeer = 0
-        for (const { stream } of process.open) {
-          if (stream.peer !== peer) continue
-          const pending = stream.parked.bytes + stream.unacknowledgedBytes
-          toPeer += pending
-          windowsMs = Math.max(windowsMs, (pending * roundMs) / (windowPackets! * PACKET_BYTES_MIN))
-          // Half a queue at a time, even if its consumer was behind only once. Neither the messages per packet nor the
-          // packets per message are known.
-          const portions = (stream.account.pending + pending / PACKET_BYTES_MIN) / (queuedMessagesMax! / 2)
-          windowsMs = Math.max(windowsMs, portions * roundMs)
-        }
-        bytes += toPeer
-        windowsMs = Math.max(
-          windowsMs,
-          (toPeer * roundMs) / Math.min(windowBytes, sendPoolPacketsPerPeer! * PACKET_BYTES_MIN),
-        )
-      }
-    }
-    const linkMs = (bytes * 8_000) / rateBitsPerSecond
-    return {
-      strictMs: RTTS_TO_CONVERGE * pathMs + GRACE_MS + 2 * linkMs,
-      boundMs: RTTS_TO_CONVERGE * rttMs + GRACE_MS + 2 * (linkMs + windowsMs),
-    }
-  }
-
-  /**
-   * Whether all are joined with all (and, with `isHeard`, hear each other), nothing is pending or waits for its
-   * consumer, and each send, flush and end was answered.
-   */
-  #isConverged(isHeard: boolean): boolean {
-    for (const { process } of this.#nodes) {
-      if (process.peers.size !== this.#nodes.length - 1) return false
-      // A peer with nothing to send may be quiet for some seconds.
-      if (isHeard) for (const peer of process.peers) if (peer.state !== "joined") return false
-      for (const { queued } of process.incoming) if (queued.messages > 0) return false
-      for (const { stream, unanswered } of process.open) {
-        // A stream without acknowledgements doesn't probe an unreachable peer: it goes on after the next heartbeat.
-        const isPromised = stream.delivery !== "latest" && stream.delivery !== "fire-and-forget"
-        if (!isHeard && !isPromised && stream.peer.state === "unreachable") continue
-        if (unanswered > 0) return false
-        if (stream.state !== "closed" && stream.delivery !== "latest" && stream.account.pending > 0) return false
-      }
-    }
-    return true
-  }
-
-  #unfinished(): string {
-    const found: string[] = []
-    for (const { process } of this.#nodes) {
-      const peers = [...process.peers].map(({ unique, state }) => `${unique} ${state}`)
-      if (process.peers.size !== this.#nodes.length - 1 || peers.some((it) => !it.endsWith("joined")))
-        found.push(`${process.name} ${process.unique} has peers ${peers.join(", ") || "none"}`)
-      for (const ledger of process.open) {
-        const { stream, unanswered } = ledger
-        if (unanswered > 0 || (stream.state !== "closed" && stream.account.pending > 0))
-          found.push(`${ledger.name}: ${unanswered} unanswered, ${stream.account.pending} pending, ${stream.state}`)
-      }
-    }
-    return found.join("; ") || "messages wait for their consumers"
   }
 
   /** Checks that on reliable streams everything has come that wasn't withdrawn. */
@@ -369,7 +283,7 @@ class Simulation {
 
   async #ending(): Promise<void> {
     checkCounters(this.#judge, this.#network, this.#nodes, this.#scenario)
-    const processes = this.#nodes.map(({ process }) => process)
+    const processes = this.#processes
     await this.#network.until(Promise.all(processes.map(({ endpoint }) => endpoint.close())), ENDING_MS)
     await this.#settle()
     for (const process of [...this.#nodes.flatMap(({ closed }) => closed), ...processes]) process.checkOver()
@@ -413,6 +327,11 @@ class Simulation {
   async #settle(): Promise<void> {
     if (this.#isThorough) await new Promise((resolve) => setImmediate(resolve))
     else for (let i = 0; i < MICROTASKS; i++) await SETTLED
+  }
+
+  /** The process that each node runs now. */
+  get #processes(): Process[] {
+    return this.#nodes.map(({ process }) => process)
   }
 
   get #hasFailed(): boolean {

@@ -1,0 +1,106 @@
+/**
+ * Whether all that was promised has happened on a network that is whole, and how long that may take.
+ *
+ * @module
+ */
+
+import type { EndpointOptions } from "@x/endpoint"
+import type { LinkOptions } from "@x/transport/simulated"
+import type { Process } from "./process.ts"
+
+/** An endpoint may take a path for one of the smallest datagrams: 548 B, less prefix, header and tag. */
+const PACKET_BYTES_MIN = 500
+/** The most that data under way when the network healed may be late. */
+const RTTS_TO_CONVERGE = 10
+const GRACE_MS = 1_000
+
+/** What convergence is seen by. */
+export type ConvergingProcess = Pick<Process, "name" | "unique" | "peers" | "incoming" | "open">
+
+export interface ConvergenceBounds {
+  /** What it takes where no window and no queue is in the way. */
+  readonly strictMs: number
+  /** The most that it may take. */
+  readonly boundMs: number
+}
+
+/**
+ * 10 RTT + 1 s + twice the time for the pending bytes. RTT: that of the path, or the largest that an endpoint
+ * estimates after the faults. The time for bytes: at the rate of the link and, to one peer or on one stream, at one
+ * window (or its memory, or the queue of its consumer) per round trip, with the window that the faults have left.
+ */
+export function convergenceBounds(
+  processes: readonly ConvergingProcess[],
+  { delayMs = 0, jitterMs = 0, rateBitsPerSecond = Infinity, queueBytes = 0 }: LinkOptions,
+  { windowPackets, sendPoolPacketsPerPeer, queuedMessagesMax }: EndpointOptions,
+): ConvergenceBounds {
+  const pathMs = 2 * (delayMs + jitterMs)
+  let bytes = queueBytes
+  let rttMs = pathMs
+  let windowsMs = 0
+  for (const process of processes) {
+    for (const peer of process.peers) {
+      const { rttMs: knownMs, windowBytes } = peer.stats()
+      const roundMs = Math.max(pathMs, knownMs)
+      rttMs = Math.max(rttMs, roundMs)
+      let toPeer = 0
+      for (const { stream } of process.open) {
+        if (stream.peer !== peer) continue
+        const pending = stream.parked.bytes + stream.unacknowledgedBytes
+        toPeer += pending
+        windowsMs = Math.max(windowsMs, (pending * roundMs) / (windowPackets! * PACKET_BYTES_MIN))
+        // Half a queue at a time, even if its consumer was behind only once. Neither the messages per packet nor the
+        // packets per message are known.
+        const portions = (stream.account.pending + pending / PACKET_BYTES_MIN) / (queuedMessagesMax! / 2)
+        windowsMs = Math.max(windowsMs, portions * roundMs)
+      }
+      bytes += toPeer
+      windowsMs = Math.max(
+        windowsMs,
+        (toPeer * roundMs) / Math.min(windowBytes, sendPoolPacketsPerPeer! * PACKET_BYTES_MIN),
+      )
+    }
+  }
+  const linkMs = (bytes * 8_000) / rateBitsPerSecond
+  return {
+    strictMs: RTTS_TO_CONVERGE * pathMs + GRACE_MS + 2 * linkMs,
+    boundMs: RTTS_TO_CONVERGE * rttMs + GRACE_MS + 2 * (linkMs + windowsMs),
+  }
+}
+
+/**
+ * Whether all are joined with all (and, with `isHeard`, hear each other), nothing is pending or waits for its
+ * consumer, and each send, flush and end was answered.
+ */
+export function isConverged(processes: readonly ConvergingProcess[], isHeard: boolean): boolean {
+  for (const process of processes) {
+    if (process.peers.size !== processes.length - 1) return false
+    // A peer with nothing to send may be quiet for some seconds.
+    if (isHeard) for (const peer of process.peers) if (peer.state !== "joined") return false
+    for (const { queued } of process.incoming) if (queued.messages > 0) return false
+    for (const { stream, unanswered } of process.open) {
+      // A stream without acknowledgements doesn't probe an unreachable peer: it goes on after the next heartbeat.
+      const isPromised = stream.delivery !== "latest" && stream.delivery !== "fire-and-forget"
+      if (!isHeard && !isPromised && stream.peer.state === "unreachable") continue
+      if (unanswered > 0) return false
+      if (stream.state !== "closed" && stream.delivery !== "latest" && stream.account.pending > 0) return false
+    }
+  }
+  return true
+}
+
+/** What is missing, for a person to read. */
+export function unfinished(processes: readonly ConvergingProcess[]): string {
+  const found: string[] = []
+  for (const process of processes) {
+    const peers = [...process.peers].map(({ unique, state }) => `${unique} ${state}`)
+    if (process.peers.size !== processes.length - 1 || peers.some((it) => !it.endsWith("joined")))
+      found.push(`${process.name} ${process.unique} has peers ${peers.join(", ") || "none"}`)
+    for (const ledger of process.open) {
+      const { stream, unanswered } = ledger
+      if (unanswered > 0 || (stream.state !== "closed" && stream.account.pending > 0))
+        found.push(`${ledger.name}: ${unanswered} unanswered, ${stream.account.pending} pending, ${stream.state}`)
+    }
+  }
+  return found.join("; ") || "messages wait for their consumers"
+}

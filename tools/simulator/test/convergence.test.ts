@@ -1,0 +1,125 @@
+// When all that was promised has happened, and how long it may take: seen by processes that are made up.
+
+import type { EndpointOptions } from "@x/endpoint"
+import { expect, test } from "vitest"
+import { convergenceBounds, type ConvergingProcess, isConverged, unfinished } from "../src/convergence.ts"
+
+const OPTIONS: EndpointOptions = { windowPackets: 10, sendPoolPacketsPerPeer: 1_000, queuedMessagesMax: 1_000 }
+const PATH = { delayMs: 20, jitterMs: 5 }
+
+interface MadeStream {
+  readonly delivery?: string
+  readonly state?: string
+  readonly unanswered?: number
+  readonly pending?: number
+  readonly bytes?: number
+}
+
+interface MadeProcess {
+  readonly peers?: number
+  readonly peerState?: string
+  readonly rttMs?: number
+  readonly windowBytes?: number
+  readonly queued?: number
+  readonly stream?: MadeStream
+}
+
+/** One of two processes. By default it is joined with the other, and has nothing to do. */
+function made(it: MadeProcess = {}): ConvergingProcess {
+  const { peers = 1, peerState = "joined", rttMs = 0, windowBytes = 1_000_000, queued = 0, stream } = it
+  const all = Array.from({ length: peers }, () => ({
+    ...{ unique: "22", state: peerState },
+    stats: () => ({ rttMs, windowBytes }),
+  }))
+  const { delivery = "reliable", state = "open", unanswered = 0, pending = 0, bytes = 0 } = stream ?? {}
+  const open = {
+    ...{ name: "s1", unanswered },
+    stream: {
+      ...{ peer: all[0], delivery, state, account: { pending } },
+      ...{ parked: { bytes: bytes / 2 }, unacknowledgedBytes: bytes / 2 },
+    },
+  }
+  return {
+    ...{ name: "n0", unique: "11", peers: new Set(all) },
+    incoming: new Set([{ queued: { messages: queued } }]),
+    open: new Set(stream === undefined ? [] : [open]),
+  } as unknown as ConvergingProcess
+}
+
+function isOver(it: MadeProcess, isHeard = true): boolean {
+  return isConverged([made(), made(it)], isHeard)
+}
+
+test("where all are joined and nothing is to do, it is over", () => {
+  expect(isOver({})).toBe(true)
+  expect(isOver({ stream: {} })).toBe(true)
+})
+
+test.each<[string, MadeProcess]>([
+  ["a peer is missing", { peers: 0 }],
+  ["there is one too many", { peers: 2 }],
+  ["messages wait for their consumer", { queued: 1 }],
+  ["a call is unanswered", { stream: { unanswered: 1 } }],
+  ["a message is pending", { stream: { pending: 1 } }],
+])("it isn't over while %s", (_, it) => {
+  expect([isOver(it, false), isOver(it, true)]).toEqual([false, false])
+})
+
+test("a peer that is silent for a while counts only where it has to be heard", () => {
+  expect([isOver({ peerState: "unreachable" }, false), isOver({ peerState: "unreachable" }, true)]).toEqual([
+    true,
+    false,
+  ])
+})
+
+test.each([
+  ["latest", true],
+  ["fire-and-forget", true],
+  ["best-effort", false],
+  ["reliable", false],
+])("to a silent peer a stream that is %s needs no answer: %s", (delivery, isUnpromised) => {
+  expect(isOver({ peerState: "unreachable", stream: { delivery, unanswered: 1 } }, false)).toBe(isUnpromised)
+})
+
+test("nothing is expected of a closed stream, nor that all of a latest one was acknowledged", () => {
+  expect(isOver({ stream: { state: "closed", pending: 1 } })).toBe(true)
+  expect(isOver({ stream: { delivery: "latest", pending: 1 } })).toBe(true)
+  expect(isOver({ stream: { state: "closed", unanswered: 1 } })).toBe(false)
+})
+
+test("what is missing is named", () => {
+  expect(unfinished([made(), made({ peers: 0 })])).toBe("n0 11 has peers none")
+  expect(unfinished([made(), made({ peerState: "unreachable" })])).toContain("22 unreachable")
+  expect(unfinished([made(), made({ stream: { unanswered: 2, pending: 3 } })])).toBe(
+    "s1: 2 unanswered, 3 pending, open",
+  )
+  expect(unfinished([made(), made({ queued: 1 })])).toBe("messages wait for their consumers")
+})
+
+test("an idle network has ten round trips and a second", () => {
+  expect(convergenceBounds([made(), made()], PATH, OPTIONS)).toEqual({ strictMs: 1_500, boundMs: 1_500 })
+})
+
+test("an endpoint that takes the path for longer has longer, but no leave to be late", () => {
+  expect(convergenceBounds([made({ rttMs: 300 }), made()], PATH, OPTIONS)).toEqual({ strictMs: 1_500, boundMs: 4_000 })
+})
+
+test("what is pending has twice its time on the link, what is queued there included", () => {
+  const link = { ...PATH, rateBitsPerSecond: 8_000_000, queueBytes: 1_000 }
+  const stream = { bytes: 9_000 }
+  const { strictMs } = convergenceBounds([made({ stream }), made()], link, OPTIONS)
+  expect(strictMs).toBe(1_500 + 2 * 10)
+})
+
+test.each<[string, MadeProcess, Partial<EndpointOptions>]>([
+  ["the window of its stream", { stream: { bytes: 20_000 } }, {}],
+  ["the window to its peer", { stream: { bytes: 20_000 }, windowBytes: 5_000 }, { windowPackets: 1_000 }],
+  ["the memory to its peer", { stream: { bytes: 20_000 } }, { windowPackets: 1_000, sendPoolPacketsPerPeer: 10 }],
+  ["the queue of its consumer", { stream: { pending: 2_000 } }, {}],
+])("what is pending has twice as many round trips as it takes by %s", (_, it, options) => {
+  // Four round trips of 50 ms.
+  expect(convergenceBounds([made(it), made()], PATH, { ...OPTIONS, ...options })).toEqual({
+    strictMs: 1_500,
+    boundMs: 1_500 + 2 * 4 * 50,
+  })
+})
