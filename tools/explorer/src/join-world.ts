@@ -1,12 +1,12 @@
-/** Two sides, the network between them and attackers on it: everything that can happen, and what must always hold. */
+/** Two sides, the network between them and attackers on it: everything that can happen. */
 import * as wire from "@x/wire"
-import type { Session } from "../../../packages/endpoint/src/path/session.ts"
 import type { PeerState } from "../../../packages/endpoint/src/peer/peer-state.ts"
 import { nameOfDatagram } from "./datagram-name.ts"
 import type { Violation } from "./explore.ts"
 import { FORGERIES, forge, type Forgery } from "./forgeries.ts"
 import { fieldsOf, Incarnation, type Observer, otherOf, type SideName, SIDES, textOf, type Way } from "./incarnation.ts"
 import { describeIncarnation, renamed } from "./join-key.ts"
+import { type ArrivedDatagram, arePaired, JoinWatch } from "./join-watch.ts"
 
 /** The bounds of a run. */
 export interface JoinScope {
@@ -33,30 +33,8 @@ export interface JoinScope {
   readonly inFlightMax?: number
 }
 
-export const JOIN_PROPERTIES = [
-  "uniques are those of incarnations",
-  "who share sessions agree on uniques",
-  "a state keeps its session",
-  "nothing live is ended",
-  "repeated and forged datagrams end nothing",
-  "what is forged leaves no state",
-  "applied by its own session only",
-  "applied at most once",
-  "told of once",
-  "one peer at a time",
-  "one half-open association for a join",
-  "slots are given back",
-  "nothing throws",
-  "converges",
-  "messages of a new session arrive",
-] as const
-type JoinProperty = (typeof JOIN_PROPERTIES)[number]
-
-interface Datagram {
-  readonly name: string
-  readonly bytes: Uint8Array
+interface Datagram extends ArrivedDatagram {
   readonly to: SideName
-  readonly way: Way | undefined
 }
 
 type Budget =
@@ -74,41 +52,37 @@ export class JoinWorld {
   nowMs = 0
   readonly sides: Record<SideName, Incarnation>
   inFlight: Datagram[] = []
-  violation: Violation | undefined
   readonly #spent = new Map<Budget, number>()
   /** Datagrams that arrived, by name: an attacker on the path may send them again. */
   readonly #arrived = new Map<string, Datagram>()
-  readonly #uniques: Record<SideName, Set<string>> = { A: new Set(), B: new Set() }
-  readonly #told = new Map<PeerState, "joined" | "left" | "replaced">()
-  readonly #sessions = new Map<PeerState | Session, string>()
-  /** The directions and counters applied, by incarnation. */
-  readonly #applied = new Set<string>()
+  readonly #watch: JoinWatch
   readonly #observer: Observer
-  /** Whether the current step was begun by a repeated or forged datagram, and what followed from it. */
-  #isMeddled = false
-  #meddled: string | undefined
 
   constructor(scope: JoinScope) {
     this.scope = scope
+    const watch = new JoinWatch((side) => this.sides[side])
+    this.#watch = watch
     this.#observer = {
       onSend: (from, bytes, way) => this.#sent(from, bytes, way),
-      onJoined: (at, peer) => this.#joined(at, peer),
-      onReplaced: (at, before, after) => {
-        if (this.#told.get(before) !== "left")
-          this.#fail("told of once", `${at.side}: replaced is a peer that was not told as left`)
-        this.#told.set(before, "replaced")
-        this.#joined(at, after)
+      onJoined: (at, peer) => watch.joined(at, peer),
+      onReplaced: (at, before, after) => watch.replaced(at, before, after),
+      onLeft: (at, peer, reason) => {
+        if (reason === wire.REASON.closing) at.isWilling = false
+        watch.left(at, peer, reason)
       },
-      onLeft: (at, peer, reason) => this.#left(at, peer, reason),
       onJoinFailed: () => {},
     }
     this.sides = { A: this.#start("A", 0), B: this.#start("B", 0) }
     if (scope.isJoined) this.#joinBefore()
   }
 
+  get violation(): Violation | undefined {
+    return this.#watch.violation
+  }
+
   #start(side: SideName, number: number): Incarnation {
     const it = new Incarnation(side, number, this.nowMs, this.#observer)
-    this.#uniques[side].add(it.unique)
+    this.#watch.started(it)
     return it
   }
 
@@ -182,8 +156,8 @@ export class JoinWorld {
     } else if (first === "forge") this.#forge(action)
     else this.#handle(first, action.slice(first.length + 1))
     if (first !== "time") this.#turn()
-    this.#isMeddled = false
-    this.#check()
+    this.#watch.isMeddled = false
+    this.#watch.check()
   }
 
   #act(side: SideName, verb: string): void {
@@ -210,7 +184,7 @@ export class JoinWorld {
   #handle(verb: string, name: string): void {
     if (verb === "repeat") {
       this.#spend("replays")
-      this.#isMeddled = true
+      this.#watch.isMeddled = true
       return this.#arrive(this.#arrived.get(name)!)
     }
     const index = this.inFlight.findIndex((datagram) => datagram.name === name)
@@ -226,7 +200,7 @@ export class JoinWorld {
     const kind = action.slice("forge ".length, -" to A".length) as Forgery
     const { protocol } = this.sides[to]
     const before = protocol.sizes
-    this.#isMeddled = true
+    this.#watch.isMeddled = true
     this.sides[to].receive(forge(kind, this.sides[to]), this.nowMs)
     const after = protocol.sizes
     const isProbed = kind === "hint of a guessed slot"
@@ -235,7 +209,10 @@ export class JoinWorld {
       after.halfOpen !== before.halfOpen ||
       after.peers !== before.peers
     )
-      this.#fail("what is forged leaves no state", `${to}: ${JSON.stringify(before)} became ${JSON.stringify(after)}`)
+      this.#watch.fail(
+        "what is forged leaves no state",
+        `${to}: ${JSON.stringify(before)} became ${JSON.stringify(after)}`,
+      )
   }
 
   get #nextMs(): number {
@@ -262,105 +239,13 @@ export class JoinWorld {
     )
     it.receive(datagram.bytes, this.nowMs)
     for (const [association, { session, count }] of before)
-      if (association.datagramsReceived > count) this.#noteApplied(it, session, association.slot, datagram)
-  }
-
-  #noteApplied(it: Incarnation, session: Session, slot: number, { way, name, bytes }: Datagram): void {
-    const local = textOf(session.local)
-    const remote = textOf(session.remote)
-    const isItsOwn =
-      way?.peerUnique === it.unique &&
-      way.unique === textOf(session.unique) &&
-      way.peerSession === local &&
-      way.session === remote
-    if (!isItsOwn) this.#fail("applied by its own session only", name)
-    const counter = wire.prefixCounter(new DataView(bytes.buffer), 0)
-    const once = `${it.unique} ${local} ${remote} ${slot} ${counter}`
-    if (this.#applied.has(once)) this.#fail("applied at most once", name)
-    this.#applied.add(once)
+      if (association.datagramsReceived > count) this.#watch.applied(it, session, association.slot, datagram)
   }
 
   #sent({ side }: Incarnation, bytes: Uint8Array, way: Way | undefined): void {
     const name = nameOfDatagram(bytes, side)
     if (this.scope.isLeavingUnheard !== true || !name.includes("goodbye"))
       this.inFlight.push({ name, bytes, to: otherOf(side), way })
-  }
-
-  // What has to hold.
-
-  #joined(at: Incarnation, peer: PeerState): void {
-    if (this.#told.has(peer)) this.#fail("told of once", `${at.side}: joined again`)
-    this.#told.set(peer, "joined")
-    const others = [...at.protocol.peers.values()].filter(
-      (other) => other !== peer && this.#told.get(other) === "joined",
-    )
-    if (others.length > 0) this.#fail("one peer at a time", `${at.side} was told of one before the other had left`)
-    if (this.#isMeddled) this.#meddled = `${at.side} was told of a peer`
-  }
-
-  #left(at: Incarnation, peer: PeerState, reason: number): void {
-    if (this.#told.get(peer) !== "joined")
-      this.#fail("told of once", `${at.side}: left, and was ${this.#told.get(peer) ?? "never told of"}`)
-    this.#told.set(peer, "left")
-    if (reason === wire.REASON.closing) at.isWilling = false
-    if (this.#isMeddled) this.#meddled = `${at.side} was told that its peer left`
-    if (reason === wire.REASON.timeout) return
-    const other = this.sides[otherOf(at.side)].held
-    const isLive =
-      this.sides[at.side] === at && other !== undefined && this.sides[otherOf(at.side)].unique === textOf(peer.unique)
-    const { local, remote } = peer.session
-    if (!isLive || !arePaired(peer, other) || at.unique !== textOf(other.unique) || reason === wire.REASON.closing)
-      return
-    this.#fail(
-      "nothing live is ended",
-      `${at.side}: ${wire.reasonName(reason)}, ${textOf(local)} with ${textOf(remote)}`,
-    )
-  }
-
-  #check(): void {
-    if (this.#meddled !== undefined) this.#fail("repeated and forged datagrams end nothing", this.#meddled)
-    for (const side of SIDES) this.#checkSide(this.sides[side])
-    const a = this.sides.A.held
-    const b = this.sides.B.held
-    if (a === undefined || b === undefined || !arePaired(a, b)) return
-    const agree = textOf(a.unique) === this.sides.B.unique && textOf(b.unique) === this.sides.A.unique
-    if (!agree)
-      this.#fail("who share sessions agree on uniques", `A has ${textOf(a.unique)}, B has ${textOf(b.unique)}`)
-  }
-
-  #checkSide(it: Incarnation): void {
-    const { side, protocol } = it
-    const peers = [...protocol.peers.values()]
-    const halfOpenSessions = it.associations.map(({ session }) => session)
-    // A half-open association will become a peer of its session.
-    for (const holder of new Set([...peers, ...halfOpenSessions])) {
-      const { unique, local, remote } = "session" in holder ? holder.session : holder
-      if (!this.#uniques[otherOf(side)].has(textOf(unique)))
-        this.#fail("uniques are those of incarnations", `${side}: ${textOf(unique)}`)
-      const session = `${textOf(local)} with ${textOf(remote)}`
-      const known = this.#sessions.get(holder) ?? session
-      if (known !== session) this.#fail("a state keeps its session", `${side}: ${known} became ${session}`)
-      this.#sessions.set(holder, session)
-    }
-    const told = [...protocol.peers.values()].filter((peer) => this.#told.get(peer) === "joined")
-    if (told.length > 1) this.#fail("one peer at a time", `${side} has ${told.length}`)
-    const { halfOpen, slots, joins } = protocol.sizes
-    const waiting = it.associations.filter(({ isConfirmed }) => !isConfirmed)
-    const asked = new Set(
-      waiting.map(
-        ({ association, session }) => `${textOf(session.unique)} ${textOf(session.remote)} ${association.remoteSlot}`,
-      ),
-    )
-    if (asked.size < waiting.length)
-      this.#fail("one half-open association for a join", `${side}: ${waiting.length} for ${asked.size}`)
-    const used = new Set(peers.flatMap((peer) => peer.associations.map(({ slot }) => slot)))
-    // No peer knows of half-open associations, so these are added.
-    if (slots > joins + used.size + halfOpen)
-      this.#fail("slots are given back", `${side}: ${slots} for ${joins} joins and ${used.size} associations`)
-  }
-
-  #fail(property: JoinProperty, seen: string): void {
-    this.violation ??= { property, seen }
   }
 
   // How states are compared.
@@ -378,7 +263,7 @@ export class JoinWorld {
   #describe(more: string): string {
     const names = new Map(
       SIDES.flatMap((side) =>
-        [...this.#uniques[side]].map((unique, i) => [`#${unique.slice(-10)}`, side === "A" ? i : 10 + i]),
+        [...this.#watch.uniquesOf(side)].map((unique, i) => [`#${unique.slice(-10)}`, side === "A" ? i : 10 + i]),
       ),
     )
     const sides = SIDES.map((side) => renamed(describeIncarnation(this.sides[side], this.nowMs), names)).join("\n")
@@ -413,7 +298,7 @@ export class JoinWorld {
         return { property: "converges", seen: `nothing will happen any more: ${this.#unsettled()}` }
       else this.#passTime()
       this.#turn()
-      this.#check()
+      this.#watch.check()
       if (this.violation !== undefined) return this.violation
     }
     for (const behaviour of passed) known.add(behaviour)
@@ -445,7 +330,7 @@ export class JoinWorld {
     this.#exchange()
     for (const side of SIDES)
       if (this.sides[side].messages !== 1)
-        this.#fail("messages of a new session arrive", `${side} got ${this.sides[side].messages} of 1`)
+        this.#watch.fail("messages of a new session arrive", `${side} got ${this.sides[side].messages} of 1`)
   }
 
   #exchange(): void {
@@ -464,8 +349,4 @@ export class JoinWorld {
     const { outgoing } = this.sides[side].held ?? {}
     return outgoing === undefined || [...outgoing.all()].length === 0
   }
-}
-
-function arePaired(a: PeerState, b: PeerState): boolean {
-  return textOf(a.session.local) === textOf(b.session.remote) && textOf(a.session.remote) === textOf(b.session.local)
 }
