@@ -86,8 +86,13 @@ export class ReceiveRoom {
 
   /** While it is lacking: the edge moved. */
   handleMove(): void {
-    // What the pool had no slot for has come by itself.
-    if (this.#lack === LACK.pool && this.#gaps.count === 0) this.#noLack()
+    if (this.#hasCome) this.#noLack()
+  }
+
+  /** What was refused has come by itself, or never will: nothing of it is left to ask for. */
+  get #hasCome(): boolean {
+    // Where there is an order, what is next may lie here, and wait for memory.
+    return this.#gaps.count === 0 && (this.#lack === LACK.pool || !this.#isOrdered)
   }
 
   /** A message has its memory now: what was refused of it before is asked for. */
@@ -100,8 +105,10 @@ export class ReceiveRoom {
    * mostly be refused again.
    */
   hasRoom(): void {
-    if (this.#lack === LACK.pool) return this.#noLack()
-    if (this.#lack !== LACK.memory) return
+    if (this.#lack === LACK.nothing) return
+    if (this.#lack === LACK.pool || this.#hasCome) return this.#noLack()
+    // The packet that was asked for before may be one that its sender has given up: then it is the turn of the next.
+    if (this.#lack === LACK.trial && !this.#gaps.isFirstHeld) return
     this.#lack = LACK.trial
     this.#gaps.release(true)
     this.#statusTimer.tellRoom()

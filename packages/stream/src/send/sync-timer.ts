@@ -156,9 +156,10 @@ export class SyncTimer {
 
   /** The first sync after a PTO and the peer's delay, then further and further apart. */
   #arm(nowMs: number): void {
-    const { low, next, high } = this.#ledger
+    const { low, next, firstQueued, high } = this.#ledger
     const { isHeld } = this.#queue
-    const isWaiting = low < next || (isHeld && next < high)
+    // What was given up unsent behind all that was sent has to be told too.
+    const isWaiting = low < firstQueued || (isHeld && next < high)
     if (!isWaiting || !this.#isAcknowledged || !this.#life.isDelivering) {
       this.#dueMs = Infinity
       return
@@ -174,7 +175,7 @@ export class SyncTimer {
 
   /** For tests: throws an `Error` where packets wait for an answer that nothing asks for. */
   assertInvariants(): void {
-    const isWaiting = this.#isAcknowledged && this.#life.isDelivering && this.#ledger.low < this.#ledger.next
+    const isWaiting = this.#isAcknowledged && this.#life.isDelivering && this.#ledger.low < this.#ledger.firstQueued
     if (isWaiting && this.dueMs === Infinity) throw new Error("packets are unanswered and no sync is due")
   }
 }

@@ -61,6 +61,42 @@ test("without an order all but what was refused is asked for, and that once its 
   expect([gaps.dueMs(20, 30), statusTimer.dueMs]).toEqual([-Infinity, -Infinity])
 })
 
+test("without an order nothing is lacking any more once what was refused has come, or was given up", () => {
+  for (const isAsked of [false, true]) {
+    const parts = new Parts({ isOrdered: false })
+    const { room, gaps, statusTimer } = parts
+    parts.miss(2)
+    room.lackMemory()
+    gaps.hold(0, 7)
+    if (isAsked) room.hasRoom()
+    gaps.remove(0, 2)
+    room.handleMove()
+    expect([room.isLacking, room.isShort, statusTimer.dueMs]).toEqual([false, false, -Infinity])
+  }
+})
+
+test("where the packet that was asked for to see is given up, another one is", () => {
+  const parts = new Parts({ isOrdered: false })
+  const { room, gaps } = parts
+  parts.miss(3)
+  room.lackMemory()
+  for (const number of [0, 1, 2]) gaps.hold(number, number)
+  const asked = (): unknown[] => {
+    const status = createStatus()
+    gaps.ask(0, 20, 30, status.missing, 64, Infinity)
+    return rangesOf(status.missing)
+  }
+  room.hasRoom()
+  expect(asked()).toEqual([[0, 1]])
+  // It is on its way: no other is asked for meanwhile.
+  room.hasRoom()
+  expect(asked()).toEqual([])
+  gaps.remove(0, 1)
+  room.handleMove()
+  room.hasRoom()
+  expect(asked()).toEqual([[1, 2]])
+})
+
 test("a consumer that is behind lets the sender go as far as it has room, and is told more once it is worth it", () => {
   const parts = new Parts({ first: 10 })
   const { room, edges, statusTimer } = parts

@@ -129,3 +129,23 @@ test("the ranges of a sync are the gone packets above its low mark, maximal, as 
     { numRuns: runs(100) },
   )
 })
+
+test("what was given up unsent, behind a message that was half sent then, is told once that has come", () => {
+  const parts = new Parts({ mode: MODE["best-effort"] })
+  const { sync, ledger } = parts
+  parts.write(4)
+  parts.send(1)
+  ledger.giveUp(3)
+  sync.want()
+  sync.poll(50, createSync(), RANGES)
+  parts.send(2)
+  ledger.advance(3)
+  sync.move(100)
+  const told = createSync()
+  expect([sync.isWaiting, sync.poll(1_000, told, RANGES)]).toEqual([true, true])
+  // Nothing of the stream is open any more once the receiver's edge is there.
+  expect([told.low, told.high]).toEqual([4, 4])
+  ledger.advance(4)
+  sync.move(1_010)
+  expect(sync.dueMs).toBe(Infinity)
+})
