@@ -89,10 +89,9 @@ export class ReceiveRoom {
     if (this.#hasCome) this.#noLack()
   }
 
-  /** What was refused has come by itself, or never will: nothing of it is left to ask for. */
+  /** What was refused has come by itself, or was given up: nothing of it is left to ask for. */
   get #hasCome(): boolean {
-    // Where there is an order, what is next may lie here, and wait for memory.
-    return this.#gaps.count === 0 && (this.#lack === LACK.pool || !this.#isOrdered)
+    return this.#gaps.count === 0
   }
 
   /** A message has its memory now: what was refused of it before is asked for. */

@@ -61,13 +61,18 @@ test("without an order all but what was refused is asked for, and that once its 
   expect([gaps.dueMs(20, 30), statusTimer.dueMs]).toEqual([-Infinity, -Infinity])
 })
 
-test("without an order nothing is lacking any more once what was refused has come, or was given up", () => {
-  for (const isAsked of [false, true]) {
-    const parts = new Parts({ isOrdered: false })
+test("nothing is lacking any more once what was refused has come, or was given up", () => {
+  for (const [isOrdered, isAsked] of [
+    [false, false],
+    [false, true],
+    [true, false],
+    [true, true],
+  ] as const) {
+    const parts = new Parts({ isOrdered })
     const { room, gaps, statusTimer } = parts
     parts.miss(2)
     room.lackMemory()
-    gaps.hold(0, 7)
+    if (!isOrdered) gaps.hold(0, 7)
     if (isAsked) room.hasRoom()
     gaps.remove(0, 2)
     room.handleMove()
