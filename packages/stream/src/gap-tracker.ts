@@ -1,8 +1,9 @@
 /**
- * Which packets are missing between the cumulative edge and the newest, since when, and when they were asked for. A
- * list of ranges, ascending; its length is bounded by the spread, whatever arrives.
+ * Tracks which packets are missing between the cumulative edge and the newest packet, since when, and when they were
+ * asked for. It is an ascending list of ranges. The spread bounds its length, whatever arrives.
  *
- * `ask` has six arguments: three times and what bounds the answer, told with each status, without an object for each.
+ * `ask` has six arguments: three times, and the bounds of the result. They change with each status, and an object for
+ * each would cost more.
  *
  * @module
  */
@@ -13,36 +14,36 @@ import { REORDER_PACKETS_MAX } from "./options.ts"
 interface Gap {
   from: number
   to: number
-  /** When a later packet showed that it is missing. */
+  /** When a later packet showed that these are missing. */
   noticedMs: number
-  /** Packets that had come by then. */
+  /** Packets that had arrived by then. */
   readonly arrivalsBefore: number
-  /** When it was last asked for; −Infinity: not yet; Infinity: it is not to be asked for before there is room. */
+  /** When they were last asked for. −Infinity: not yet. Infinity: they must not be asked for until there is room. */
   askedMs: number
-  /** When it was asked for the first time; Infinity: not yet. */
+  /** When they were first asked for; Infinity: not yet. */
   firstAskedMs: number
-  /** The message whose piece was refused, while it is not to be asked for; else it says nothing. */
+  /** The message whose piece was refused, while the gap must not be asked for; meaningless otherwise. */
   readonly message: number
 }
 
 /**
- * The missing packets of one stream: `[from, to)` ranges above the cumulative edge. Times are milliseconds of one
- * clock, whichever.
+ * The missing packets of one stream: `[from, to)` ranges above the cumulative edge. Times are milliseconds of any one
+ * clock.
  */
 export class GapTracker {
   readonly #gaps: Gap[] = []
   #arrivals = 0
   #reorderPackets: number
-  /** Longest that a packet was late without being lost. */
+  /** The longest that a packet was late without being lost. */
   #reorderMs = 0
-  /** How far the last list told what is there, if it was too short for all. */
+  /** Where the last list of received packets stopped, if it was too short for all of them. */
   #toldTo = 0
 
   constructor(reorderPackets: number) {
     this.#reorderPackets = reorderPackets
   }
 
-  /** Ranges of missing packets; neighbours that were noticed at different times are two. */
+  /** Ranges of missing packets. Neighbours that were noticed at different times count as two. */
   get count(): number {
     return this.#gaps.length
   }
@@ -52,14 +53,14 @@ export class GapTracker {
     return this.#reorderPackets
   }
 
-  /** A packet came that was not asked for again. */
+  /** A packet arrived that was not asked for again. */
   arrived(): void {
     this.#arrivals++
   }
 
   /**
-   * `[from, to)`, above all gaps so far, is missing. `isCertain`: the sender says it was sent long ago, so there is
-   * nothing to wait for.
+   * `[from, to)`, above all gaps so far, is missing. `isCertain`: the sender says that it sent them long ago, so there
+   * is no reason to wait.
    */
   add(from: number, to: number, nowMs: number, isCertain: boolean): void {
     if (from >= to) return
@@ -95,12 +96,12 @@ export class GapTracker {
     return this.#gaps[0]?.from ?? Infinity
   }
 
-  /** Whether the lowest is not to be asked for before there is room. */
+  /** Whether the lowest missing packet must not be asked for until there is room. */
   get isFirstHeld(): boolean {
     return this.#gaps[0]?.askedMs === Infinity
   }
 
-  /** Where the lowest stretch of missing packets ends; `Infinity`: nothing is missing. */
+  /** Where the lowest range of missing packets ends; `Infinity`: nothing is missing. */
   get firstEnd(): number {
     return this.#gaps[0]?.to ?? Infinity
   }
@@ -110,7 +111,7 @@ export class GapTracker {
     return this.#find(number) >= 0
   }
 
-  /** Nothing of `[from, to)` will come any more. */
+  /** None of `[from, to)` will come any more. */
   remove(from: number, to: number): void {
     const gaps = this.#gaps
     let i = 0
@@ -134,7 +135,7 @@ export class GapTracker {
     }
   }
 
-  /** A missing packet came and there was no room for it, or its message: it is not asked for until `release`. */
+  /** A missing packet came, but there was no room for it or for its message: it is not asked for until `release`. */
   hold(number: number, message: number = -1): void {
     const i = this.#find(number)
     if (i < 0) return
@@ -146,7 +147,9 @@ export class GapTracker {
     this.#gaps.splice(i, 1, ...parts)
   }
 
-  /** There is room again: what was held is asked for at once; or one of it, to see whether there is. */
+  /**
+   * There is room again: all held packets are asked for at once; with `isTrial` only one, to see whether there is room.
+   */
   release(isTrial: boolean): void {
     for (const gap of this.#gaps) {
       if (gap.askedMs !== Infinity) continue
@@ -156,7 +159,7 @@ export class GapTracker {
     }
   }
 
-  /** There is room for the rest of a message: what was held of it is asked for at once. */
+  /** There is room for the rest of a message: its held packets are asked for at once. */
   releaseOf(message: number): boolean {
     let isAny = false
     for (const gap of this.#gaps) {
@@ -167,7 +170,10 @@ export class GapTracker {
     return isAny
   }
 
-  /** A missing packet came after all. `rttMinMs`: what was asked for less long ago can't have been sent again. */
+  /**
+   * A missing packet came after all. `rttMinMs`: packets asked for more recently than this can't have been sent again
+   * yet.
+   */
   fill(number: number, nowMs: number, rttMinMs: number): void {
     const i = this.#find(number)
     if (i < 0) return
@@ -186,25 +192,25 @@ export class GapTracker {
     }
   }
 
-  /** It came late and by itself: reordering. Waits for as much of it from now on. */
+  /** A packet came late, without having been asked for: reordering. From now on wait for as much reordering. */
   #learn(packets: number, ms: number): void {
     this.#reorderPackets = Math.max(this.#reorderPackets, Math.min(packets + 1, REORDER_PACKETS_MAX))
     this.#reorderMs = Math.max(this.#reorderMs, ms)
   }
 
-  /** How long to wait for a gap's packets by themselves. */
+  /** How long to wait for the packets of a gap to come by themselves. */
   graceMs(srttMs: number): number {
-    // Reordering by more than an RTT is told from loss only by waiting as long as a repair would take.
+    // Reordering by more than an RTT can be told from loss only by waiting as long as a repair would take.
     return Math.max(srttMs / 4, Math.min(this.#reorderMs * 1.25, srttMs))
   }
 
-  // Deadlines are compared as `dueMs` sums them up: the difference would round the other way, and be due without being
-  // lost.
+  // Deadlines are compared in the form in which `dueMs` computes them. A difference would round the other way: the gap
+  // would be due without being lost.
   #isLost(gap: Gap, nowMs: number, graceMs: number): boolean {
     return this.#arrivals - gap.arrivalsBefore >= this.#reorderPackets || nowMs >= gap.noticedMs + graceMs
   }
 
-  /** When there will be something to ask for of what lies below `end`, if nothing else comes; −Infinity: now. */
+  /** When something below `end` will have to be asked for, if nothing else comes; −Infinity: now. */
   dueMs(srttMs: number, repeatMs: number, end: number = Infinity): number {
     const graceMs = this.graceMs(srttMs)
     let due = Infinity
@@ -218,8 +224,7 @@ export class GapTracker {
   }
 
   /**
-   * Fills in what to ask for now of what lies below `end`, at most so many ranges, oldest first, and counts it as
-   * asked.
+   * Fills in which ranges below `end` to ask for now, oldest first, at most `rangesMax`, and counts them as asked for.
    */
   ask(
     nowMs: number,
@@ -241,7 +246,7 @@ export class GapTracker {
     }
   }
 
-  /** A gap that goes past this becomes two, so that its parts can be asked for at different times. */
+  /** A gap that extends past this number becomes two, so that its parts can be asked for at different times. */
   #splitAt(number: number): void {
     if (number === Infinity) return
     const i = this.#find(number)
@@ -251,7 +256,10 @@ export class GapTracker {
     gap.to = number
   }
 
-  /** Behind so many missing packets; those from `high` on were not sent yet, and count as missing too. */
+  /**
+   * The number that lies after this many missing packets. Those from `high` on were not sent yet, and count as missing
+   * too.
+   */
   behind(packets: number, high: number): number {
     let left = packets
     for (const { from, to } of this.#gaps) {
@@ -262,8 +270,8 @@ export class GapTracker {
   }
 
   /**
-   * Fills in what is there between the edge and `high`, at most so many ranges, oldest first. `goesOn`: where the list
-   * before was too short for all, those that it had no place for.
+   * Fills in the received ranges between the edge and `high`, lowest first, at most `rangesMax`. `goesOn`: if the last
+   * list was too short for all, begin with the ranges that it had no room for.
    */
   received(edge: number, high: number, received: RangeList, rangesMax: number, goesOn: boolean = false): void {
     received.count = 0
@@ -293,7 +301,7 @@ export class GapTracker {
     return -1
   }
 
-  /** For tests: throws an `Error` where the list isn't ascending, or leaves `[edge, high)`. */
+  /** For tests: throws an `Error` if the list isn't ascending, or leaves `[edge, high)`. */
   assertInvariants(edge: number, high: number): void {
     // Gaps noticed at different times may touch.
     let before = edge
@@ -305,7 +313,7 @@ export class GapTracker {
   }
 }
 
-/** Gaps that were split by what came between them can touch; a list's ranges are maximal. */
+/** Gaps that were split by a packet between them can touch; the ranges of a list are maximal. */
 export function append(list: RangeList, from: number, to: number): void {
   const { edges, count } = list
   if (count > 0 && edges[2 * count - 1] === from) {
@@ -317,7 +325,7 @@ export function append(list: RangeList, from: number, to: number): void {
   list.count++
 }
 
-/** Where the last range ends; 0: there is none. */
+/** Where the last range ends; 0: there are none. */
 export function lastEdge({ count, edges }: RangeList): number {
   return count === 0 ? 0 : edges[2 * count - 1]!
 }

@@ -1,6 +1,6 @@
 /**
- * Streams of packets over an unreliable path: in order, once, and complete where that is promised. Pure: time is an
- * argument, chance isn't needed, and bytes go in and out by the caller.
+ * Streams of packets over an unreliable path: in order, once, and complete where that is promised. The package is pure:
+ * time is an argument, it needs no randomness, and the caller moves the bytes in and out.
  *
  * @module
  */

@@ -1,53 +1,53 @@
 /**
- * What a stream can be told, with defaults and why.
+ * The options of a stream, with their defaults and the reasons for them.
  *
  * @module
  */
 
 import { checkWhole, SPREAD_MAX } from "@x/wire"
 
-/** The least that a stream can be told to put into a packet, bytes. */
+/** The smallest payload limit that a stream accepts, bytes. */
 export const PAYLOAD_BYTES_MIN = 64
-/** And the most: a UDP datagram's over IPv4. */
+/** The largest: a UDP datagram's over IPv4. */
 export const PAYLOAD_BYTES_MAX = 65_507
 
-/** Both ends of a stream read these; a peer's streams share one object. */
+/** Both ends of a stream read these; the streams of a peer share one object. */
 export interface StreamOptions {
-  /** Bytes of a payload, 64 to 65,507. Default 1173: a datagram of 1200 B less prefix, header and checksum. */
+  /** The largest payload, 64 to 65,507 B. Default 1173: a datagram of 1200 B less prefix, header and checksum. */
   readonly payloadBytesMax: number
   /**
-   * Bytes kept free before each payload, for prefix and header, 0 to 256, default 24. A packet is sent from where it
-   * was written.
+   * Bytes kept free before each payload, for prefix and header, 0 to 256, default 24. A packet is sent from the memory
+   * that it was written into.
    */
   readonly headRoomBytes: number
-  /** Bytes kept free behind each payload, for the tag, 0 to 256, default 16. */
+  /** Bytes kept free after each payload, for the tag, 0 to 256, default 16. */
   readonly tailRoomBytes: number
   /**
-   * The most unacknowledged packets, 1 to `spreadPackets`, default 1024; in `best-effort`: unsent, and as many again
-   * that were sent.
+   * The most unacknowledged packets, 1 to `spreadPackets`, default 1024. In `best-effort`: the most unsent packets, and
+   * as many again that were sent.
    */
   readonly windowPackets: number
-  /** The most payload bytes of unacknowledged packets, from 1, default 1 MiB; at least one packet is always allowed. */
+  /** The most payload bytes in unacknowledged packets, from 1, default 1 MiB. One packet is always allowed. */
   readonly windowBytes: number
   /**
    * Packets from the cumulative edge to the newest, a power of two from 64 to 65,536, default 16,384. A receiver
-   * refuses packets beyond it: it bounds its memory.
+   * refuses packets beyond it, which bounds its memory.
    */
   readonly spreadPackets: number
   /**
-   * A gap counts as loss when this many later packets came, 1 to 64, default 3 (RFC 9002 §6.1.1); learned from
-   * reordering, up to 64.
+   * A gap counts as loss once this many later packets have come, 1 to 64, default 3 (RFC 9002 §6.1.1). It grows with
+   * the reordering that is seen, up to 64.
    */
   readonly reorderPackets: number
-  /** A status is sent at least every so many packets, 1 to `spreadPackets`, default 64. */
+  /** A status is sent at least every this many packets, 1 to `spreadPackets`, default 64. */
   readonly statusPackets: number
-  /** The longest a status waits, milliseconds, 1 to 1,000, default 25 (RFC 9000 `max_ack_delay`). */
+  /** The longest that a status waits, milliseconds, 1 to 1,000, default 25 (RFC 9000 `max_ack_delay`). */
   readonly statusDelayMs: number
-  /** The longest that the peer says it holds back a status, milliseconds, 1 to 1,000, default 25. */
+  /** The longest that the peer says it delays a status, milliseconds, 1 to 1,000, default 25. */
   readonly peerStatusDelayMs: number
 }
 
-/** What `streamOptions` fills in; {@link StreamOptions} says why. */
+/** What `streamOptions` fills in; {@link StreamOptions} gives the reasons. */
 export const DEFAULT_STREAM_OPTIONS: StreamOptions = {
   payloadBytesMax: 1_173,
   headRoomBytes: 24,
@@ -61,7 +61,9 @@ export const DEFAULT_STREAM_OPTIONS: StreamOptions = {
   peerStatusDelayMs: 25,
 }
 
-/** The options with defaults filled in; throws `RangeError` naming what is wrong and what would be right. */
+/**
+ * Returns the options with defaults filled in. Throws a `RangeError` that names what is wrong and what would be right.
+ */
 export function streamOptions(options: Partial<StreamOptions> = {}): StreamOptions {
   const all = { ...DEFAULT_STREAM_OPTIONS, ...options }
   for (const name of Object.keys(options))
@@ -84,5 +86,5 @@ export function streamOptions(options: Partial<StreamOptions> = {}): StreamOptio
   return all
 }
 
-/** The most that reordering can teach a receiver to wait for. */
+/** The most later packets that a receiver learns to wait for. */
 export const REORDER_PACKETS_MAX = 64

@@ -1,54 +1,57 @@
 /**
- * Buffers for packets, all of one size: those that came before their turn, and those that were written and aren't
- * acknowledged yet. One pool serves all streams of a process, so that its ceiling bounds the memory whatever peers do,
- * and idle streams hold none.
+ * Buffers of one size for packets: for those that arrived early, and for those that were written and aren't
+ * acknowledged yet. One pool serves all streams of a process, so its ceiling bounds the memory whatever peers do, and
+ * idle streams hold none.
  *
  * @module
  */
 
 import { checkWhole } from "@x/wire"
 
-/** Slots are allocated together, as many as fit this; a power of two of them. */
+/** Slots are allocated in chunks of at most this size; a chunk has a power of two of them. */
 const CHUNK_BYTES = 131_072
 
-/** Slots of a pool; a stream needs no more of it than this. */
+/** The slots of a pool, as a stream sees them. */
 export interface PacketSlots {
   /** Bytes of a slot. */
   readonly slotBytes: number
-  /** Slots that could be had now. */
+  /** Slots that could be acquired now. */
   readonly available: number
-  /** A slot, or −1: there is none now. */
+  /** Returns a slot, or −1: none is free. */
   acquire(): number
-  /** One of those that are kept for what the receiver has memory for already, or −1; absent: none are. */
+  /**
+   * Returns one of the slots reserved for messages that the receiver has memory for already, or −1. Absent: none are
+   * reserved.
+   */
   acquireKept?(): number
-  /** Whether there is such a one. */
+  /** Whether such a reserved slot is free. */
   readonly hasKept?: boolean
   /** Gives a slot back, once. */
   release(slot: number): void
-  /** The piece of memory that a slot lies in, with others: it begins at `offset(slot)`. */
+  /** The memory that a slot lies in, together with other slots: it begins at `offset(slot)`. */
   bytes(slot: number): Uint8Array
-  /** A view of `bytes(slot)`, whole. */
+  /** A view of all of `bytes(slot)`. */
   view(slot: number): DataView
-  /** Where the slot is in its bytes. */
+  /** Where the slot begins in its bytes. */
   offset(slot: number): number
 }
 
 /** The size of a {@link PacketPool}. */
 export interface PacketPoolOptions {
-  /** Bytes of a slot, 1 to 66,560: the largest payload, and what has to stand around it. */
+  /** Bytes of a slot, 1 to 66,560: the largest payload and the room around it. */
   readonly slotBytes: number
   /**
-   * The most slots, from 0, default 16,384 (some 20 MiB of usual packets). They are allocated as they are needed, some
-   * 128 KiB at a time, and kept.
+   * The most slots, from 0, default 16,384 (some 20 MiB of usual packets). They are allocated when needed, some 128 KiB
+   * at a time, and kept from then on.
    */
   readonly slotsMax?: number
 }
 
-/** Slots for packets up to a ceiling. The constructor throws a `RangeError` where an option is out of range. */
+/** Slots for packets, up to a ceiling. The constructor throws a `RangeError` if an option is out of range. */
 export class PacketPool implements PacketSlots {
-  /** Bytes of a slot: as many as were asked for, up to the next multiple of 8. */
+  /** Bytes of a slot: the requested size, rounded up to a multiple of 8. */
   readonly slotBytes: number
-  /** Its ceiling, in slots. */
+  /** The ceiling, in slots. */
   readonly slotsMax: number
   readonly #shift: number
   readonly #chunks: Uint8Array[] = []
@@ -62,7 +65,7 @@ export class PacketPool implements PacketSlots {
   constructor({ slotBytes, slotsMax = 16_384 }: PacketPoolOptions) {
     checkWhole("slotBytes", slotBytes, 1, 66_560)
     checkWhole("slotsMax", slotsMax, 0)
-    // Slots begin on a word: fields before the payload are then where a native gather likes them.
+    // Slots begin on a word, so that the fields before the payload are aligned for a native gather.
     this.slotBytes = (slotBytes + 7) & ~7
     this.slotsMax = slotsMax
     this.#shift = Math.max(0, 31 - Math.clz32(Math.floor(CHUNK_BYTES / this.slotBytes) || 1))
@@ -77,12 +80,12 @@ export class PacketPool implements PacketSlots {
     return this.slotsMax - this.used
   }
 
-  /** How often there was none to have. */
+  /** How often no slot was free. */
   get refused(): number {
     return this.#refused
   }
 
-  /** A slot, or −1 when the pool is at its ceiling. */
+  /** Returns a slot, or −1 when the pool is at its ceiling. */
   acquire(): number {
     if (this.used >= this.slotsMax) {
       this.#refused++
@@ -97,23 +100,26 @@ export class PacketPool implements PacketSlots {
     else this.#free.push(slot)
   }
 
-  /** From now on no released slot is given out again, until `reclaim` or `unhold`: somebody still reads from them. */
+  /** From now on no released slot is given out again until `reclaim` or `unhold`: somebody still reads from them. */
   hold(): void {
     this.#isHeld = true
   }
 
-  /** Released slots are given out again, those of the meantime too. */
+  /** Released slots are given out again, including those released in the meantime. */
   unhold(): void {
     this.#isHeld = false
     this.reclaim()
   }
 
-  /** Nobody reads any more from what was released so far. */
+  /** Nobody reads any more from the slots released so far. */
   reclaim(): void {
     for (let slot = this.#held.pop(); slot !== undefined; slot = this.#held.pop()) this.#free.push(slot)
   }
 
-  /** The number of the piece of memory that a slot lies in, from 0: who registers it somewhere needs it once. */
+  /**
+   * The number of the chunk that a slot lies in, from 0. A caller that registers memory elsewhere registers each chunk
+   * once.
+   */
   chunk(slot: number): number {
     return slot >> this.#shift
   }
@@ -126,7 +132,7 @@ export class PacketPool implements PacketSlots {
     return this.#views[slot >> this.#shift]!
   }
 
-  /** Where the slot is in its bytes. */
+  /** Where the slot begins in its bytes. */
   offset(slot: number): number {
     return (slot & ((1 << this.#shift) - 1)) * this.slotBytes
   }
@@ -141,21 +147,23 @@ export class PacketPool implements PacketSlots {
   }
 }
 
-/** How many of a pool's slots somebody may have. Who decides that knows nothing of slots. */
+/** How many of a pool's slots a share may have. The code that decides this knows nothing of slots. */
 export interface Allowance {
-  /** As many as could be taken now, one by one. */
+  /** How many could be taken now, one at a time. */
   readonly room: number
-  /** Takes so many, or none. */
+  /** Takes this many, or none. */
   take(units: number): boolean
-  /** As `take`, also of what is kept for what is under way. */
+  /** Like `take`, but also from the reserve for messages under way. */
   takeKept?(units: number): boolean
-  /** Whether `takeKept` would take one. */
+  /** Whether `takeKept` would succeed for one. */
   readonly hasKept?: boolean
-  /** Gives back so many that were taken. */
+  /** Gives back this many. */
   give(units: number): void
 }
 
-/** A part of a pool's slots for some of its streams, those of one peer, so that none of them can take all of it. */
+/**
+ * A part of a pool's slots for some of its streams, those of one peer, so that none of them can take the whole pool.
+ */
 export class PoolShare implements PacketSlots {
   readonly slotBytes: number
   readonly #pool: PacketPool
@@ -164,8 +172,8 @@ export class PoolShare implements PacketSlots {
   #used = 0
 
   /**
-   * `allowance`: so many slots, or what says how many it may have. `onRefused`: called when that, not the pool, had
-   * none.
+   * `allowance`: a number of slots, or an object that decides how many the share may have. `onRefused`: called when the
+   * allowance, not the pool, had none left.
    */
   constructor(pool: PacketPool, allowance: number | Allowance, onRefused: () => void = () => {}) {
     this.#pool = pool

@@ -1,16 +1,16 @@
 /**
  * The receiving end of a stream: tells in-order packets from early, late and impossible ones, keeps early ones in the
- * pool, and asks for what is missing (PROTOCOL.md §8). The caller dispatches payloads; nothing here calls out. Composed
- * of machines that know only those above them:
+ * pool, and asks for what is missing (PROTOCOL.md §8). The caller dispatches payloads; nothing here calls out. The
+ * stream is composed of machines, each of which knows only those above it:
  *
- *     edges           how far it has come
- *     gaps · kept     what is missing; what came before its turn
- *     gone            what will not come
- *     status timer    when it says how it stands, and how often it asks
- *     room            what is refused for want of it
- *     report          what it says
+ *     edges           how far the stream has come
+ *     gaps · kept     missing packets; early packets
+ *     gone            packets that will not come
+ *     status timer    when a status is sent, and how often missing packets are asked for
+ *     room            what is refused for lack of room
+ *     report          what a status says
  *
- * A packet comes as its seven properties, since an object for each would cost more than all that is done with it.
+ * A packet is passed as its seven properties: an object for each would cost more than all that is done with it.
  *
  * @module
  */
@@ -36,22 +36,22 @@ import { StatusTimer } from "./receive/status-timer.ts"
 import type { RttEstimator } from "./rtt.ts"
 
 /**
- * What to do with a packet: dispatch its payload now and say so, by `advance` where there is an order and by `accept`
- * where there is none, or say by `refuse` that there is no memory for it; nothing, it is kept; or it was dropped for
- * this reason.
+ * What the caller does with a packet. `"deliver"`: dispatch its payload now and report that, by `advance` in ordered
+ * modes and by `accept` in unordered ones; or report by `refuse` that there is no memory for it. `"kept"`: nothing. Any
+ * other value: nothing, the packet was dropped for this reason.
  */
 export type Verdict = "deliver" | "kept" | PacketDropReason
 
-/** `closed`: all of it was dispatched, or it was given up. Then everything that comes is dropped. */
+/** `closed`: everything was dispatched, or the stream was given up. Then every packet that comes is dropped. */
 export type ReceiveState = "open" | "closed"
 
 /** One stream as its receiver sees it. */
 export class ReceiveStream {
   /** The sender's id of the stream. */
   readonly id: number
-  /** Its promise, one of `MODE`. */
+  /** Its mode, one of `MODE`. */
   readonly mode: Mode
-  /** What that promise means. */
+  /** What that mode promises. */
   readonly traits: ModeTraits
   readonly #rtt: RttEstimator
   readonly #isOrdered: boolean
@@ -82,22 +82,22 @@ export class ReceiveStream {
     this.#report = new StatusReport({ edges, gaps, kept, gone, statusTimer, room, rtt, isOrdered })
   }
 
-  /** Whether anything of it is still taken. */
+  /** Whether the stream still accepts anything. */
   get state(): ReceiveState {
     return this.#state
   }
 
-  /** Whether it is known with which number it begins; where nothing is resent it always is. */
+  /** Whether the number of the first packet is known. In modes without resends it always counts as known. */
   get isStarted(): boolean {
     return this.#edges.isStarted
   }
 
-  /** The cumulative edge: all packets below left the stream layer. */
+  /** The cumulative edge: all packets below it left the stream layer. */
   get cumulative(): number {
     return this.#edges.next
   }
 
-  /** Where the stream ends; `Infinity` while that isn't known. */
+  /** Where the stream ends; `Infinity` while that is unknown. */
   get final(): number {
     return this.#edges.final
   }
@@ -107,12 +107,12 @@ export class ReceiveStream {
     return this.#kept.count
   }
 
-  /** Statuses that asked for something, so far. */
+  /** Statuses with NAKs, so far. */
   get naksSent(): number {
     return this.#statusTimer.naksSent
   }
 
-  /** Packets that came again, so far. */
+  /** Duplicate packets so far. */
   get duplicates(): number {
     return this.#duplicates
   }
@@ -122,7 +122,7 @@ export class ReceiveStream {
     return this.#edges.isComplete
   }
 
-  /** The opening came: this is the first packet's number. What came before it is asked for at once. */
+  /** The opening came: the stream begins at `first`. Packets dropped before it came are asked for at once. */
   handleOpen(first: number, nowMs: number): void {
     this.#statusTimer.want()
     if (this.#edges.isStarted) return
@@ -130,7 +130,7 @@ export class ReceiveStream {
     this.#miss(this.#edges.start(first), nowMs)
   }
 
-  /** The sender has sent everything below `edge`, and not just now. */
+  /** The sender has sent everything below `edge`, and not only just now. */
   #miss(edge: number, nowMs: number): void {
     this.#gaps.add(this.#edges.high, edge, nowMs, true)
     this.#edges.raise(edge)
@@ -139,7 +139,7 @@ export class ReceiveStream {
   /**
    * Takes in a packet whose payload lies at `bytes[offset, offset + length)`. On `"deliver"` the caller dispatches the
    * payload and calls `advance` (`accept` in `reliable-unordered`, `pass` in `latest`), or, if there is no memory for
-   * it, `refuse`; then it looks at `skip`, and at `peekKept` when there is nothing to skip, until neither has anything.
+   * it, `refuse`. Then it calls `skip`, and `peekKept` when there is nothing to skip, until neither returns anything.
    */
   handlePacket(
     number: number,
@@ -151,7 +151,7 @@ export class ReceiveStream {
     nowMs: number,
   ): Verdict {
     if (this.#state === "closed") return "stream-closed"
-    // No status could tell an edge above it.
+    // No status could report an edge above it.
     if (number >= NUMBER_MAX) return "beyond-spread"
     const edges = this.#edges
     if (this.#isNewestOnly) return number < edges.next ? "late" : "deliver"
@@ -193,7 +193,7 @@ export class ReceiveStream {
     return isNext ? "deliver" : "kept"
   }
 
-  /** What was missing counts so until it is accepted. */
+  /** A missing packet counts as missing until it is accepted. */
   #takeUnordered(number: number, isNewest: boolean, nowMs: number): Verdict {
     if (isNewest) this.#takeNewest(number, nowMs)
     else if (!this.#gaps.has(number)) return this.#duplicate()
@@ -207,7 +207,7 @@ export class ReceiveStream {
     this.#edges.raise(number + 1)
   }
 
-  /** Without the opening nobody knows what is missing in front; it is repeated, and asked for by a status. */
+  /** Without the opening nobody knows what is missing before a packet; it is repeated, and a status asks for it. */
   #refuseUnopened(number: number): Verdict {
     this.#edges.raise(number + 1)
     this.#statusTimer.want()
@@ -216,17 +216,17 @@ export class ReceiveStream {
 
   #duplicate(): Verdict {
     this.#duplicates++
-    // The sender resends what it need not: tell it.
+    // The sender resends packets needlessly: tell it.
     this.#statusTimer.want()
     return "duplicate-packet"
   }
 
-  /** Unknown it teaches nothing. */
+  /** While unknown, late packets teach nothing. */
   #rttMinMs(): number {
     return this.#rtt.samples > 0 ? this.#rtt.minMs : 0
   }
 
-  /** The packet at the edge was dispatched, or lies in its message's own buffer. */
+  /** The packet at the edge was dispatched, or lies in the buffer of its message. */
   advance(): void {
     const room = this.#room
     const wasKept = this.#kept.dropNext()
@@ -241,18 +241,18 @@ export class ReceiveStream {
     if (edge >= this.#edges.final) this.#statusTimer.want()
   }
 
-  /** `reliable-unordered`: the packet was dispatched, or lies in its message's own buffer. */
+  /** `reliable-unordered`: the packet was dispatched, or lies in the buffer of its message. */
   accept(number: number, nowMs: number): void {
     this.#gaps.fill(number, nowMs, this.#rttMinMs())
     if (this.#room.isLacking) this.#room.handleDispatched(false)
     const edge = Math.min(this.#gaps.first, this.#edges.high)
     if (edge <= this.#edges.next) return
     this.#moveTo(edge)
-    // What was refused lest it wait with its memory has nothing in front of it now.
+    // A packet that was refused so that it doesn't wait with its memory now has nothing in front of it.
     if (this.#gaps.isFirstHeld) this.hasRoom()
   }
 
-  /** `latest`: a message was dispatched whose last packet this was: what is older comes too late. */
+  /** `latest`: a message was dispatched, and this was its last packet. Older packets come too late. */
   pass(number: number): void {
     if (number < this.#edges.next) return
     this.#edges.raise(number + 1)
@@ -260,8 +260,8 @@ export class ReceiveStream {
   }
 
   /**
-   * There was no memory for a packet (the one at the edge, where there is an order), or the message that it is of: it
-   * is neither acknowledged nor asked for until `hasRoom`, or `hasBegun` of that message.
+   * There was no memory for a packet (in ordered modes the one at the edge), or for its message. It is neither
+   * acknowledged nor asked for until `hasRoom`, or until `hasBegun` of that message.
    */
   refuse(number: number = this.#edges.next, message: number = -1): void {
     this.#room.lackMemory()
@@ -270,20 +270,20 @@ export class ReceiveStream {
   }
 
   /**
-   * A message has its memory now. What was refused of it before is asked for: it would wait for what is refused in
-   * front of it, which may wait for that memory.
+   * A message has its memory now. Its packets that were refused are asked for: it would otherwise wait for a refused
+   * packet, which in turn may wait for the memory of this message.
    */
   hasBegun(message: number): void {
     this.#room.handleBegun(message)
   }
 
   /**
-   * The consumer has no room for a packet: it is missing all the same, not acknowledged, and asked for once there is
+   * The consumer has no room for a packet. It counts as missing, is not acknowledged, and is asked for once there is
    * room, as `limit` says.
    */
   hold(number: number = this.#edges.next): void {
     this.#statusTimer.want()
-    // What came as the newest was not missing before.
+    // The newest packet wasn't missing before.
     if (!this.#isOrdered) {
       if (!this.#gaps.has(number)) this.#gaps.add(number, number + 1, -Infinity, true)
     } else if (!this.#kept.has(this.#edges.next)) {
@@ -291,25 +291,25 @@ export class ReceiveStream {
     }
   }
 
-  /** There may be memory again: one packet is asked for, to see; once it was taken the others are. */
+  /** There may be memory again: one packet is asked for as a trial, and the others once it was accepted. */
   hasRoom(): void {
     this.#room.hasRoom()
   }
 
   /**
-   * The consumer is behind, and has room for this many packets from the edge on: no more are asked for, or let go
-   * ahead. Once called it counts until it is called again. More room is told when it is worth a status: `worth` packets
-   * more, or any, if `isWaiting` for what comes. `begun`: this many packets of messages under way are missing. Without
-   * an order they may lie behind those of messages for which there is no memory until they have come.
+   * The consumer is behind, and has room for this many packets from the edge on: no more are asked for, or allowed
+   * ahead. Once called, the limit holds until the next call. More room is reported when it is worth a status: `worth`
+   * packets more, or any increase if `isWaiting` for packets. `begun`: the packets that messages under way still lack.
+   * In unordered modes those may lie after packets of messages for which there is no memory until they have come.
    */
   limit(packets: number, worth: number, isWaiting: boolean, begun = 0): void {
     if (this.#state === "open") this.#room.limit(packets, worth, isWaiting, begun)
   }
 
   /**
-   * Lets the edge pass packets that are gone, if it stands before such: up to the next one that is kept, or to the end
-   * of the stretch. Says what is known of the messages begun up to there. The caller counts them, gives up the message
-   * that was under way, and looks again.
+   * Lets the edge pass gone packets, if it stands before them: up to the next kept packet, or to the end of the range.
+   * `out` says how many messages were begun up to there, if known. The caller counts them, gives up the message under
+   * way, and calls again.
    */
   skip(out: SkippedPackets): boolean {
     if (this.#gone.count === 0 || this.#state === "closed") return false
@@ -322,32 +322,32 @@ export class ReceiveStream {
   }
 
   /**
-   * Messages under way want this many packets more, and have the memory for them. Without an order those may lie behind
-   * what is refused until they have come: the sender is let go so far.
+   * Messages under way need this many packets more, and have the memory for them. In unordered modes those may lie
+   * after refused packets: the sender is allowed that far ahead until they have come.
    */
   letFinish(packets: number): void {
     this.#room.letFinish(packets)
   }
 
-  /** What came since the last status is to be told now. */
+  /** What arrived since the last status is reported now. */
   hurry(): void {
     if (this.#state === "open") this.#statusTimer.hurry()
   }
 
-  /** Whether the packet at the edge is kept; if so, `out` is where. The caller dispatches it and calls `advance`. */
+  /** Whether the packet at the edge is kept; if so, fills in `out`. The caller dispatches it and calls `advance`. */
   peekKept(out: KeptPacket): boolean {
     return this.#kept.count > 0 && this.#state === "open" && this.#kept.peek(out)
   }
 
-  /** The sender's marks: what was sent and never came is missing. */
+  /** Takes in the sender's marks: packets that were sent and never came are missing. */
   handleSync(sync: Sync, wanted: boolean, nowMs: number): PacketDropReason | undefined {
     if (this.#state === "closed") return "stream-closed"
     this.#statusTimer.handleSync()
-    // Nothing is asked for, so nothing is missing: a list of gaps that no packet fills would only grow.
+    // In this mode nothing is asked for, so nothing is missing: the list of gaps would only grow.
     if (!this.traits.isResent) return undefined
     if (wanted) this.#statusTimer.want()
     if (!this.#edges.isStarted) {
-      // The opening tells more than where to begin: it comes first.
+      // The opening says more than the first number: it has to come first.
       this.#statusTimer.want()
       this.#edges.raise(sync.high)
       return "not-open"
@@ -358,14 +358,14 @@ export class ReceiveStream {
     return undefined
   }
 
-  /** The stream ends at this edge. Answers whether that can be. */
+  /** The stream ends at this edge. Returns a reason if that is impossible. */
   handleEnd(final: number): PacketDropReason | undefined {
     if (this.#state === "closed") return undefined
     this.#statusTimer.want()
     return this.#edges.end(final) ? undefined : "not-sent"
   }
 
-  /** Drops everything kept; nothing is taken any more, and nothing is said. */
+  /** Drops everything that is kept. From now on nothing is accepted and no status is sent. */
   close(): void {
     this.#kept.clear()
     this.#state = "closed"
@@ -378,9 +378,7 @@ export class ReceiveStream {
     return dueMs === -Infinity ? dueMs : Math.min(dueMs, this.#report.askDueMs)
   }
 
-  /**
-   * Fills in a status, if one is due, with at most so many ranges in all: what is missing comes before what is there.
-   */
+  /** Fills in a status, if one is due, with at most `rangesMax` ranges in all: missing ones before received ones. */
   pollStatus(nowMs: number, status: Status, rangesMax: number = 2 * RANGES_MAX): boolean {
     if (this.nextTimeoutMs > nowMs) return false
     status.stream = this.id

@@ -1,42 +1,39 @@
-/** Milliseconds between two times that a thing is said, if few are. */
+/** Milliseconds between two repeats of one thing, while few are repeated. */
 const INTERVAL_MS = 1_000
-/**
- * What was said in its second is due in its second again, whatever the sum of a long time and a short one loses; in
- * seconds.
- */
+/** A repeat is due in its own second again, whatever rounding the sum of a long and a short time loses; in seconds. */
 const SLACK = 1e-6
 
-/** Things that go into one datagram, about. */
+/** Control packets that fit into one datagram, roughly. */
 const THINGS_PER_DATAGRAM = 32
 
 /**
- * How far apart at most things are said again that a peer doesn't answer. One for all of a peer: however many they are,
- * they take about a datagram a second, since those that are due in the same second go together.
+ * The longest interval between repeats to a peer that doesn't answer. One serves a whole peer: however many repeats
+ * there are, they take about one datagram a second, since repeats due in the same second go together.
  */
 export class RepeatPace {
   readonly #phaseMs: number
-  /** Nothing is said again now: the peer is silent, and will be told everything once it is heard. */
+  /** Nothing is repeated now: the peer is silent, and gets everything once it is heard. */
   isPaused = false
   #intervalMs = INTERVAL_MS
 
-  /** `startMs`: seconds are counted from it, so that peers don't all have theirs at once. */
+  /** `startMs`: seconds are counted from it, so that not all peers have their repeats at the same time. */
   constructor(startMs: number = 0) {
     this.#phaseMs = startMs % INTERVAL_MS
   }
 
-  /** The most between two times, milliseconds. */
+  /** The longest interval, milliseconds. */
   get intervalMs(): number {
     return this.#intervalMs
   }
 
-  /** So many things are being said again. */
+  /** This many things are being repeated. */
   share(things: number): void {
     this.#intervalMs = INTERVAL_MS * Math.max(1, Math.ceil(things / THINGS_PER_DATAGRAM))
   }
 
   /**
-   * When to say a thing that is due in so long: with the others of the same second, if it is long. That of each second
-   * is never later: a second is what who waits for it can rely on.
+   * When to send what is due after `afterMs`: if that is long, together with other repeats of the same second. A repeat
+   * due after one second is never later: a waiting peer relies on that second.
    */
   align(nowMs: number, afterMs: number): number {
     const dueMs = nowMs + afterMs
@@ -48,34 +45,34 @@ export class RepeatPace {
   }
 }
 
-/** Something that is said again until it is answered: when it is due, with the interval doubling. */
+/** Something that is repeated until it is answered: when it is due. The interval doubles. */
 export class Repeater {
   #dueMs = Infinity
   #intervalMs = 0
 
-  /** When to say it next; `Infinity`: not at all. */
+  /** When to send it next; `Infinity`: never. */
   get dueMs(): number {
     return this.#dueMs
   }
 
-  /** Whether it is being said: it was started and isn't stopped. */
+  /** Whether it is being repeated: it was started and hasn't been stopped. */
   get isActive(): boolean {
     return this.#dueMs !== Infinity
   }
 
-  /** Say it at once, and again until {@link Repeater.stop}. */
+  /** Send it at once, and again until {@link Repeater.stop}. */
   start(nowMs: number): void {
     this.#dueMs = nowMs
     this.#intervalMs = 0
   }
 
-  /** It was said. `firstMs`: the interval to begin with; it doubles up to that of the pace. */
+  /** It was sent. `firstMs`: the first interval; intervals double up to that of the pace. */
   said(nowMs: number, firstMs: number, pace: RepeatPace): void {
     this.#intervalMs = Math.min(this.#intervalMs === 0 ? firstMs : 2 * this.#intervalMs, pace.intervalMs)
     this.#dueMs = pace.align(nowMs, this.#intervalMs)
   }
 
-  /** It was answered: say it no more. */
+  /** It was answered: don't send it again. */
   stop(): void {
     this.#dueMs = Infinity
   }

@@ -5,24 +5,24 @@
  */
 
 /**
- * Before the first sample, milliseconds: slow enough for a satellite's neighbour, fast enough that a lost first flight
- * is no outage.
+ * The round trip before the first sample, milliseconds: long enough for a slow path, short enough that a lost first
+ * flight causes no outage.
  */
 export const INITIAL_RTT_MS = 100
 
 /**
- * A sample counts as no more PTOs than this, and one of more is doubted. A path that is really slower shows it again
- * and again; a process that was suspended does once.
+ * A sample counts as at most this many PTOs, and a longer one is doubted. A path that is really slower shows it again
+ * and again; a process that was suspended shows it once.
  */
 const SAMPLE_PTOS_MAX = 3
 
-/** Samples between a doubt that was justified and the next one: a path that is slow now and then is a slow one. */
+/** Samples between a doubt that proved justified and the next one: a path that is slow now and then is a slow path. */
 const DOUBT_SAMPLES = 8
 
-/** The least a timer can usefully be, milliseconds (RFC 9002 §6.1.2). */
+/** The shortest useful timer, milliseconds (RFC 9002 §6.1.2). */
 export const GRANULARITY_MS = 1
 
-/** Round-trip times of one path. Until the first sample it goes by `initialMs`, 100 unless told otherwise. */
+/** Round-trip times of one path. Until the first sample the estimate is `initialMs`, 100 by default. */
 export class RttEstimator {
   readonly #initialMs: number
   #srttMs: number
@@ -31,8 +31,8 @@ export class RttEstimator {
   #latestMs = 0
   #samples = 0
   /**
-   * The estimate before a sample that took much longer than a PTO, until a later datagram tells what to think of it;
-   * while `isDoubted`.
+   * The estimate before a sample that took much longer than a PTO, valid while `isDoubted`, until a later datagram
+   * shows whether to believe it.
    */
   #isDoubted = false
   #doubtedMs = 0
@@ -47,8 +47,8 @@ export class RttEstimator {
   }
 
   /**
-   * The path is another one (RFC 9000 §9.4): nothing is known of it, as before the first sample. Samples of datagrams
-   * that went the old way are the caller's to leave out.
+   * The path changed (RFC 9000 §9.4): nothing is known of the new one, as before the first sample. The caller leaves
+   * out samples of datagrams that took the old path.
    */
   restart(): void {
     this.#srttMs = this.#initialMs
@@ -65,7 +65,7 @@ export class RttEstimator {
     return this.#srttMs
   }
 
-  /** How far samples are from the smoothed one, smoothed: milliseconds. */
+  /** The smoothed deviation of samples from the smoothed round trip, milliseconds. */
   get varianceMs(): number {
     return this.#varianceMs
   }
@@ -75,7 +75,7 @@ export class RttEstimator {
     return this.#minMs
   }
 
-  /** The latest sample, milliseconds, as it counted: three PTO at most; 0 before the first. */
+  /** The latest sample, milliseconds, as it counted: at most three PTOs; 0 before the first. */
   get latestMs(): number {
     return this.#latestMs
   }
@@ -85,15 +85,15 @@ export class RttEstimator {
     return this.#samples
   }
 
-  /** Probe timeout without the peer's delay, milliseconds: srtt + 4 · rttvar. */
+  /** The probe timeout without the peer's delay, milliseconds: srtt + 4 · rttvar. */
   get ptoMs(): number {
     return probeTimeoutMs(this.#srttMs, this.#varianceMs)
   }
 
   /**
-   * A datagram that was sent at `sentMs` took `rttMs` there and back, as is known at `nowMs`: of one clock, whichever.
-   * A sample of more than three PTOs counts, but only until one of a datagram sent later shows that the path is what it
-   * was.
+   * A datagram sent at `sentMs` took `rttMs` for its round trip, as is known at `nowMs`; all times are of one clock. A
+   * sample of more than three PTOs counts only until a sample of a datagram sent later shows that the path hasn't
+   * changed.
    */
   addSample(rttMs: number, sentMs: number, nowMs: number): void {
     if (this.#isDoubted && sentMs >= this.#doubtedMs) this.#judge(rttMs)
@@ -111,7 +111,7 @@ export class RttEstimator {
     this.#srttMs += (sample - this.#srttMs) / 8
   }
 
-  /** What was under way with it may come as late: all of that is one doubt. */
+  /** Datagrams in flight at that time may be just as late: together they are one doubt. */
   #doubt(nowMs: number): void {
     if (!this.#isDoubted) {
       this.#formerSrttMs = this.#srttMs

@@ -1,18 +1,18 @@
 /**
- * The sending end of a stream: numbers packets, keeps them until acknowledged or given up, sends again what is asked
- * for, and asks for a status when nothing moves (PROTOCOL.md §8). Knows payloads, and of messages only where they
- * begin and end. Composed of machines that know only those above them:
+ * The sending end of a stream: numbers packets, keeps them until they are acknowledged or given up, resends those that
+ * are asked for, and asks for a status when nothing moves (PROTOCOL.md §8). It knows payloads, and of messages only
+ * where they begin and end. It is composed of machines, each of which knows only those above it:
  *
- *     life              where its life stands, and what is said of it
+ *     life              the state of the stream, and the control packets that are repeated for it
  *     ledger            the packets' numbers and states, in a ring
  *     filling           the packet that is being filled
  *     window · account  how much may be written; what became of the messages
  *     queue             which packet goes next
  *     sync              when a status is asked for
- *     giving up         what goes when there is no room, or too late
+ *     giving up         what is given up when there is no room, or when it is too late
  *
- * It is long, and one thing: half of it answers questions by handing them on, the rest tells the machines in turn
- * what happened.
+ * The file is long, but one thing: half of it forwards questions to the machines, the rest tells each machine what
+ * happened.
  *
  * @module
  */
@@ -48,7 +48,7 @@ import { checkSendStreamOptions, type SendStreamOptions, slotBytesOf } from "./s
 import { SendWindow } from "./send/send-window.ts"
 import { SyncTimer } from "./send/sync-timer.ts"
 
-/** What an idle stream keeps its memory for, milliseconds. */
+/** How long an idle stream keeps its memory, milliseconds. */
 const IDLE_MS = 1_000
 /**
  * One stream as its sender sees it. The constructor throws a `RangeError` that names what is wrong and what would be
@@ -57,13 +57,13 @@ const IDLE_MS = 1_000
 export class SendStream {
   /** The stream's id. */
   readonly id: number
-  /** Its promise, one of `MODE`. */
+  /** Its mode, one of `MODE`. */
   readonly mode: Mode
-  /** What that promise means. */
+  /** What that mode promises. */
   readonly traits: ModeTraits
   /** 0 to 255; higher goes first. */
   readonly priority: number
-  /** What the peer is told with the opening. */
+  /** Sent to the peer with the opening. */
   readonly metadata: Uint8Array
   readonly #isAcknowledged: boolean
   readonly #waits: boolean
@@ -81,7 +81,7 @@ export class SendStream {
   readonly #queue: SendQueue
   readonly #sync: SyncTimer
   readonly #givingUp: GivingUp
-  /** Sent since a status was last asked for; and when a packet asked for one. */
+  /** Bytes sent since a status was last asked for; and when a packet last asked for one. */
   #unaskedBytes = 0
   #askedMs = -Infinity
   /** When the stream has been idle long enough to give back its memory. */
@@ -118,12 +118,12 @@ export class SendStream {
     this.#givingUp = new GivingUp({ life, ledger, filling, window, account, sync, pool, options, lifetimeMs })
   }
 
-  /** Where its life stands. */
+  /** The state of the stream. */
   get state(): SendState {
     return this.#life.state
   }
 
-  /** Whether it was given up, by either side, before all was delivered. */
+  /** Whether it was given up, by either side, before everything was delivered. */
   get wasReset(): boolean {
     return this.#life.wasReset
   }
@@ -133,37 +133,37 @@ export class SendStream {
     return this.#life.wasDrained
   }
 
-  /** Why it was reset, one of `REASON` or the application's. */
+  /** Why it was reset: one of `REASON`, or the application's own. */
   get reason(): number {
     return this.#life.reason
   }
 
-  /** Whether the peer has heard of the stream. */
+  /** Whether the peer has confirmed the opening. */
   get isOpenAnswered(): boolean {
     return this.#life.isOpenAnswered
   }
 
-  /** Bytes of the largest payload, of packets that are cut from now on. */
+  /** The largest payload of packets begun from now on, bytes. */
   get payloadBytesMax(): number {
     return this.#filling.payloadBytesMax
   }
 
   /**
-   * Packets that are cut from now on have payloads of at most this many bytes: 64 to 65,507, and at most what a slot of
-   * the pool holds besides the head and tail room (a stream that is to grow needs a pool with larger slots, and so does
-   * its receiver). Else it throws a `RangeError` that says how many may be set. Packets that were cut stay as they are,
-   * resends too. What was written into the open packet is cut now.
+   * From now on packets have payloads of at most this many bytes: 64 to 65,507, and at most what a slot of the pool
+   * holds besides the head and tail room (a stream that is to grow needs a pool with larger slots, and so does its
+   * receiver). Otherwise it throws a `RangeError` that states the limits. Packets that were closed before keep their
+   * size, also when they are resent. The open packet is closed now.
    */
   setPayloadBytesMax(bytes: number): void {
     if (this.#filling.setPayloadBytesMax(bytes)) this.#idleMs = Infinity
   }
 
-  /** The packet that is being filled: small messages go behind others there, by its `roomBehind` and `commit`. */
+  /** The packet that is being filled. Small messages are appended to it by its `roomBehind` and `commit`. */
   get openPacket(): PacketFilling {
     return this.#filling
   }
 
-  /** Where `reserve` gave room last. */
+  /** The memory in which `reserve` last gave room. */
   get slab(): Uint8Array {
     return this.#filling.slab
   }
@@ -173,50 +173,50 @@ export class SendStream {
     return this.#filling.view
   }
 
-  /** Whether a packet is being filled: it is sent once it is closed. */
+  /** Whether a packet is being filled; it can be sent once it is closed. */
   get isFilling(): boolean {
     return this.#filling.bytes > 0
   }
 
-  /** Messages begun so far: the number of the next one. */
+  /** Messages begun so far, which is the number of the next one. */
   get begun(): number {
     return this.#filling.begunInAll
   }
 
-  /** What became of its messages so far. */
+  /** What has become of its messages so far. */
   get messages(): SentMessages {
     return this.#account.messages
   }
 
-  /** Messages that were begun and whose fate is open. */
+  /** Messages that were begun and aren't settled. */
   get pendingMessages(): number {
     return this.#account.pending
   }
 
-  /** Messages that are settled one way or the other: the oldest ones, in modes that keep an order. */
+  /** Messages that are settled: the oldest ones, in ordered modes. */
   get settledMessages(): number {
     return this.#account.settled
   }
 
-  /** This many of the oldest messages are acknowledged, those that were abandoned among them. */
+  /** This many of the oldest messages are acknowledged; abandoned ones count too. */
   get messagesBelowLow(): number {
     return this.#ledger.endedBelow(this.#ledger.low)
   }
 
   /**
-   * What had become of a message, by its number (`begun` before it was written), when the stream was closed or reset;
-   * before that it is `unsent`.
+   * What had become of a message when the stream was closed or reset, by its number (`begun` before it was written).
+   * Before that it is `unsent`.
    */
   fateOf(message: number): MessageFate {
     return this.#account.fateOf(message)
   }
 
-  /** The edge below which all packets are acknowledged, or known to the receiver to be gone. */
+  /** The edge below which all packets are acknowledged, or known by the receiver to be gone. */
   get low(): number {
     return this.#ledger.low
   }
 
-  /** The number of the next packet to be begun: where the stream would end now. */
+  /** The number of the next packet: the stream would end here now. */
   get high(): number {
     return this.#filling.high
   }
@@ -226,12 +226,12 @@ export class SendStream {
     return this.#ledger.high - this.#ledger.next
   }
 
-  /** Packets that are closed, and neither acknowledged nor given up. */
+  /** Closed packets that are neither acknowledged nor given up. */
   get unackedPackets(): number {
     return this.#ledger.unackedPackets
   }
 
-  /** Payload bytes of the packets that are closed, and neither acknowledged nor given up. */
+  /** Payload bytes of closed packets that are neither acknowledged nor given up. */
   get unackedBytes(): number {
     return this.#ledger.unackedBytes
   }
@@ -241,7 +241,7 @@ export class SendStream {
     return this.#ledger.inFlightBytes
   }
 
-  /** Rows for packets that it holds memory for; 0 once it is idle. */
+  /** Packets that it has memory for; 0 once it is idle. */
   get rowsHeld(): number {
     return this.#ledger.rows
   }
@@ -256,7 +256,7 @@ export class SendStream {
     return this.#sync.sent
   }
 
-  /** Whether all that was written is acknowledged or known to be gone (where nothing answers: sent). */
+  /** Whether everything written is acknowledged or known to be gone (in modes without acknowledgements: sent). */
   get isDrained(): boolean {
     return this.#filling.bytes === 0 && this.#ledger.low === this.#ledger.high
   }
@@ -272,8 +272,8 @@ export class SendStream {
   }
 
   /**
-   * Whether nothing below a packet is to be delivered any more: the receiver's edge has passed it, or all that is
-   * left was given up.
+   * Whether nothing below a packet will still be delivered: the receiver's edge has passed it, or everything left was
+   * given up.
    */
   isPast(to: number): boolean {
     return isPast(this.#ledger, to)
@@ -284,30 +284,30 @@ export class SendStream {
     return isGone(this.#ledger, from, to)
   }
 
-  /** Whether a packet with this many payload bytes or more waits for its acknowledgement. */
+  /** Whether a packet with at least this many payload bytes waits for its acknowledgement. */
   hasUnacked(payloadBytes: number): boolean {
     return hasUnacked(this.#ledger, payloadBytes)
   }
 
   /**
-   * Keeps a range on the packets it means: numbers of what was never sent are used again once that is given up. Until
-   * `unfollow`.
+   * Keeps a range on its packets until `unfollow`: the numbers of unsent packets are used again once those are given
+   * up.
    */
   follow(range: PacketRange): void {
     this.#givingUp.follow(range)
   }
 
-  /** The range is the caller's alone again. */
+  /** The range is no longer kept up to date. */
   unfollow(range: PacketRange): void {
     this.#givingUp.unfollow(range)
   }
 
-  /** Ranges that are followed. */
+  /** Ranges that are kept up to date. */
   get followed(): number {
     return this.#givingUp.followed
   }
 
-  /** Packets that could be begun now, by window and memory; the open one has its place already. */
+  /** Packets that could be begun now, by window and memory; the open one already has its place. */
   get roomPackets(): number {
     return this.#window.roomPackets
   }
@@ -323,16 +323,16 @@ export class SendStream {
   }
 
   /**
-   * An offset in `slab` for `bytes` of a whole message behind those in the open packet, or −1: none is open, or has
-   * no room. Then `commit`.
+   * Returns an offset in `slab` for a whole message of `bytes` after those in the open packet, or −1: no packet is
+   * open, or it has no room. Then `commit`.
    */
   roomBehind(bytes: number): number {
     return this.#filling.roomBehind(bytes)
   }
 
   /**
-   * Room for `bytes` of whole messages in the open packet, or in a new one if they don't fit: an offset in `slab`, or
-   * −1 while the window is shut or the pool is empty. Nothing has happened until `commit`.
+   * Returns room for `bytes` of whole messages, in the open packet or in a new one if they don't fit: an offset in
+   * `slab`, or −1 while the window is shut or the pool is empty. Nothing has changed until `commit`.
    */
   reserve(bytes: number): number {
     const filling = this.#filling
@@ -343,7 +343,7 @@ export class SendStream {
   }
 
   /**
-   * Room for one piece of a large message, which has a packet of its own: an offset in `slab`, or −1 while there is
+   * Returns room for one piece of a large message, in a packet of its own: an offset in `slab`, or −1 while there is
    * none.
    */
   reservePiece(): number {
@@ -352,12 +352,12 @@ export class SendStream {
     return this.#filling.begin()
   }
 
-  /** The time from which the lifetime of what is written next counts. */
+  /** The time from which the lifetime of the next message counts. */
   setTime(nowMs: number): void {
     this.#filling.setTime(nowMs)
   }
 
-  /** One whole message of `bytes`, header included, was written where `reserve` said. */
+  /** One whole message of `bytes`, header included, was written at the offset that `reserve` returned. */
   commit(bytes: number): void {
     this.#filling.commit(bytes)
   }
@@ -369,20 +369,20 @@ export class SendStream {
     this.#idleMs = Infinity
   }
 
-  /** Closes the open packet: what comes next goes into another, and this one may be sent. */
+  /** Closes the open packet: it may be sent, and the next message goes into another. */
   closePacket(): void {
     if (this.#filling.close()) this.#idleMs = Infinity
   }
 
-  /** Payload bytes of the packet that `take` would give, or −1 when there is none. */
+  /** Payload bytes of the packet that `take` would return, or −1 when there is none. */
   peek(): number {
     const number = this.#queue.next
     return number < 0 ? -1 : this.#ledger.bytes(number)
   }
 
   /**
-   * Gives the next packet to send, lost ones first, and counts it as sent now. Where nothing answers, its bytes are
-   * good until the next `reserve`.
+   * Fills in the next packet to send, lost ones first, and counts it as sent now. In modes without acknowledgements its
+   * bytes are valid until the next `reserve`.
    */
   take(nowMs: number, out: OutgoingPacket): boolean {
     const number = this.#queue.next
@@ -409,7 +409,7 @@ export class SendStream {
     return true
   }
 
-  /** Where nothing waits, older ones that were sent make way for it. */
+  /** In modes that don't wait, older sent packets make way for it. */
   #noteSent(number: number): void {
     this.#window.noteSending(number)
     this.#givingUp.trimSent()
@@ -417,9 +417,9 @@ export class SendStream {
   }
 
   /**
-   * Whether nothing can follow the packet taken last: the window is shut; or all is sent, and no status was asked for
-   * in the time after which one comes unasked. Small messages one by one would have an answer each otherwise. Where
-   * the oldest is given up for lack of room, room is asked for every time.
+   * Whether nothing can follow the packet taken last: the window is shut; or everything is sent, and no status was
+   * asked for within the time after which one comes unasked. Otherwise small messages sent one by one would each cause
+   * a status. A stream that gives up its oldest messages for lack of room asks every time.
    */
   #isStandstill(nowMs: number): boolean {
     if (this.#queue.next >= 0) return false
@@ -428,11 +428,11 @@ export class SendStream {
     return this.#filling.bytes === 0 && !isSoon
   }
 
-  /** Applies a status. Answers why it can't be one of this stream's, or `undefined`. */
+  /** Applies a status. Returns a reason if the status can't belong to this stream. */
   handleStatus(status: Status, nowMs: number): PacketDropReason | undefined {
     const life = this.#life
     if (life.state === "closed") return undefined
-    // A receiver that has no room may let packets come that were never sent: none of that range is missing.
+    // A receiver without room may allow packets that were never sent: none of that range is missing.
     const isAhead = (status.state & STATUS.ahead) !== 0
     const missing = status.missing.count - (isAhead ? 1 : 0)
     const { edges } = status.missing
@@ -450,7 +450,7 @@ export class SendStream {
       return undefined
     }
     if (!this.#isAcknowledged || !life.isDelivering) return undefined
-    // One that was overtaken tells how it was before.
+    // A status that was overtaken describes an older state.
     if (status.cumulative >= this.#ledger.low) this.#queue.hold((status.state & STATUS.noRoom) !== 0)
     const isLetGo = isAhead && this.#queue.allow(edges[2 * missing + 1]!)
     const hasMoved = this.#acknowledge(status)
@@ -462,7 +462,7 @@ export class SendStream {
     return undefined
   }
 
-  /** Moves the low mark and frees what was received above it. Answers whether there was any. */
+  /** Moves the low mark, and frees packets received above it. Returns whether there were any. */
   #acknowledge({ cumulative, received }: Status): boolean {
     const ledger = this.#ledger
     const before = ledger.unackedPackets + ledger.gonePackets
@@ -472,7 +472,7 @@ export class SendStream {
     return ledger.unackedPackets + ledger.gonePackets < before
   }
 
-  /** Queues what is reported missing, each packet at most once per RTT, however often it is reported. */
+  /** Queues packets that are reported missing, each at most once per RTT, however often it is reported. */
   #handleMissing(edges: Float64Array, ranges: number, nowMs: number): void {
     const ledger = this.#ledger
     const lingerMs = Math.max(GRANULARITY_MS, this.#rtt.srttMs)
@@ -484,7 +484,7 @@ export class SendStream {
         if (state !== PACKET.inFlight) continue
         const sends = ledger.sends(number)
         if (sends > 1 && nowMs - ledger.sentMs(number) < lingerMs) continue
-        // What the receiver didn't take for want of the opening was not lost.
+        // A packet that the receiver refused because the opening was missing was not lost.
         if (sends > this.#resendsMax && ledger.sentMs(number) >= this.#life.openAnsweredMs)
           this.#givingUp.giveUp(number)
         else this.#queue.push(number)
@@ -493,8 +493,8 @@ export class SendStream {
   }
 
   /**
-   * `best-effort`: gives up messages until there is room for this many packets, with what shares theirs; answers
-   * whether there is. A message that is half sent stays.
+   * `best-effort`: gives up messages until there is room for this many packets, along with messages that share their
+   * packets. Returns whether there is room. A message that is half sent stays.
    */
   makeRoom(packets = 1): boolean {
     this.closePacket()
@@ -504,14 +504,14 @@ export class SendStream {
   }
 
   /**
-   * `latest`: forgets what was written and not sent, but for the rest of a message that is half sent: something newer
-   * follows. Not if that had no room all the same: answers whether there is some for this many packets.
+   * `latest`: forgets unsent messages, except for the rest of a message that is half sent: something newer follows. It
+   * does nothing if that would make no room. Returns whether there is room for this many packets.
    */
   supersede(packets = 1): boolean {
     return this.#life.isOpen && this.#givingUp.supersede(packets)
   }
 
-  /** Gives up what is too old, and gives back the memory of an idle stream. */
+  /** Gives up messages that are too old, and gives back the memory of an idle stream. */
   handleTimeout(nowMs: number): void {
     if (this.#life.isDelivering) {
       this.#givingUp.expire(nowMs)
@@ -529,7 +529,7 @@ export class SendStream {
     this.#life.open(nowMs)
   }
 
-  /** Says that the stream is over once all is delivered. Nothing can be written any more. */
+  /** Announces that the stream ends once everything is delivered. Nothing can be written any more. */
   end(nowMs: number): void {
     if (!this.#life.isOpen) return
     this.closePacket()
@@ -537,7 +537,7 @@ export class SendStream {
     this.#life.end(nowMs)
   }
 
-  /** Gives up: the receiver drops what it hasn't dispatched. */
+  /** Gives up the stream: the receiver drops what it hasn't dispatched. */
   reset(reason: number, nowMs: number): void {
     if (!this.#life.isDelivering) return
     this.closePacket()
@@ -546,7 +546,7 @@ export class SendStream {
     this.#life.reset(reason, wasDrained, nowMs)
   }
 
-  /** Nothing more becomes of what is left: it is accounted for, and its memory goes back. */
+  /** The remaining messages are counted as they stand, and their memory goes back. */
   #forget(): void {
     this.#account.settleAll()
     this.#filling.release()
@@ -563,20 +563,20 @@ export class SendStream {
     return this.#pace.isPaused ? due : Math.min(due, this.#life.openDueMs, this.#closeDueMs(), this.#sync.dueMs)
   }
 
-  /** The end of a stream that asks for nothing again goes behind its data, or it would overtake it. */
+  /** The end of a stream without acknowledgements goes after its data: otherwise it would overtake them. */
   #closeDueMs(): number {
     const isWaiting = !this.#isAcknowledged && this.#life.state === "ending" && !this.isDrained
     return isWaiting ? Infinity : this.#life.closeDueMs
   }
 
-  /** The opening, if it is time to say it (again). */
+  /** Returns the opening, if it is due. */
   pollOpen(nowMs: number): Open | undefined {
     if (this.#life.openDueMs > nowMs) return undefined
     this.#life.saidOpen(nowMs)
     return { stream: this.id, first: this.#first, mode: this.mode, priority: this.priority, metadata: this.metadata }
   }
 
-  /** The end or the reset, if it is time to say it (again). A reset is told by its `reason`. */
+  /** Returns the end or the reset, if it is due. Only a reset has a `reason`. */
   pollClose(nowMs: number): End | Reset | undefined {
     if (this.#closeDueMs() > nowMs) return undefined
     this.#life.saidClose(nowMs)
@@ -586,8 +586,8 @@ export class SendStream {
   }
 
   /**
-   * Fills in a sync with at most this many gone ranges, if one is due: nothing moved for a PTO, or the receiver has
-   * to learn what is gone.
+   * Fills in a sync with at most this many gone ranges, if one is due: nothing moved for a PTO, or the receiver has to
+   * learn which packets are gone.
    */
   pollSync(nowMs: number, sync: Sync, rangesMax: number = RANGES_MAX): boolean {
     if (!this.#sync.poll(nowMs, sync, rangesMax)) return false
@@ -596,13 +596,13 @@ export class SendStream {
     return true
   }
 
-  /** The peer is heard again after a silence: what was said further and further apart is said soon. */
+  /** The peer is heard again after a silence: repeats whose intervals had grown are due soon. */
   handleReachable(nowMs: number): void {
     this.#life.handleReachable(nowMs)
     this.#sync.handleReachable(nowMs)
   }
 
-  /** For tests: throws where the numbers contradict each other. */
+  /** For tests: throws if the numbers contradict each other. */
   assertInvariants(): void {
     if (this.#ledger.low < this.#first) throw new Error("marks are out of order")
     const { low, next } = this.#ledger

@@ -1,5 +1,5 @@
 /**
- * Packets that the sender will not send (again), at its word: stretches above the edge, and how many messages were
+ * Packets that the sender says it will not send, or not send again: ranges above the edge, and how many messages were
  * begun up to the end of each.
  *
  * @module
@@ -10,9 +10,9 @@ import type { GapTracker } from "../gap-tracker.ts"
 import type { KeptPackets } from "./kept-packets.ts"
 import type { ReceiveEdges } from "./receive-edges.ts"
 
-/** A stretch of packets that the edge skips: gone, at the sender's word. */
+/** A range of packets that the edge skips, because the sender says they are gone. */
 export interface SkippedPackets {
-  /** Messages begun on the stream up to here, if that is known here; −1: it is known further on. */
+  /** Messages begun on the stream up to here; −1: unknown here, known further on. */
   begun: number
 }
 
@@ -23,7 +23,7 @@ interface Stretch {
   readonly begun: number
 }
 
-/** The gone packets of one stream: stretches that ascend and don't touch. */
+/** The gone packets of one stream: ascending ranges that don't touch. */
 export class GonePackets {
   readonly #edges: ReceiveEdges
   readonly #gaps: GapTracker
@@ -36,12 +36,12 @@ export class GonePackets {
     this.#kept = kept
   }
 
-  /** Stretches that the edge has not passed. */
+  /** Ranges that the edge has not passed. */
   get count(): number {
     return this.#stretches.length
   }
 
-  /** Nothing waits for these any more. What is told again is known already. */
+  /** These packets will never come. Repeated reports change nothing. */
   note({ low, begun, gone }: Sync): void {
     const { next } = this.#edges
     this.#add(next, low, begun)
@@ -55,7 +55,7 @@ export class GonePackets {
     const known = this.#stretches
     let i = 0
     while (i < known.length && known[i]!.to < from) i++
-    // Stretches grow as more is given up: those that touch become one, which ends where the last of them does.
+    // Ranges grow as more is given up. Ranges that touch become one, which ends where the last of them does.
     let end = i
     let [start, stop, count] = [from, to, begun]
     for (; end < known.length && known[end]!.from <= stop; end++) {
@@ -66,9 +66,8 @@ export class GonePackets {
   }
 
   /**
-   * How far the edge may pass packets that are gone, if it stands before such: up to the next one that is kept, or to
-   * the end of the stretch; −1: it stands before none. Counts as passed; `out`: what is known of the messages begun up
-   * to there.
+   * How far the edge may pass gone packets, if it stands before them: up to the next kept packet, or to the end of the
+   * range. −1: it stands before none. They count as passed. `out`: how many messages were begun up to there, if known.
    */
   pass(out: SkippedPackets): number {
     const stretch = this.#stretches[0]
@@ -84,12 +83,12 @@ export class GonePackets {
     return edge
   }
 
-  /** None is known of. */
+  /** Forgets all ranges. */
   clear(): void {
     this.#stretches.length = 0
   }
 
-  /** For tests: throws an `Error` where stretches touch, overlap or are out of order. */
+  /** For tests: throws an `Error` if ranges touch, overlap or are out of order. */
   assertInvariants(): void {
     let before = -1
     for (const { from, to } of this.#stretches) {

@@ -1,5 +1,5 @@
 /**
- * Packets that came before their turn: where each of them lies in the pool, in a ring by number.
+ * Packets that came early: where each of them lies in the pool, in a ring by number.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { ringIndex } from "@x/wire"
 import type { PacketSlots } from "../packet-pool.ts"
 import type { ReceiveEdges } from "./receive-edges.ts"
 
-/** Packets that can wait before the ring first grows. */
+/** Rows of the ring before it first grows. */
 const ROWS_MIN = 16
 
 const NO_BYTES = new Uint8Array(0)
@@ -16,7 +16,7 @@ const NO_INTS = new Int32Array(0)
 
 /** A kept packet whose turn has come. */
 export interface KeptPacket {
-  /** Where the payload lies, with others: `[offset, offset + length)` of it. */
+  /** The memory in which the payload is `[offset, offset + length)`. */
   bytes: Uint8Array
   /** A view of `bytes`, whole. */
   view: DataView
@@ -28,7 +28,7 @@ export interface KeptPacket {
   delivery: number
 }
 
-/** An empty one, for `peekKept` to fill in. */
+/** Creates an empty one for `peekKept` to fill in. */
 export function createKeptPacket(): KeptPacket {
   return { bytes: NO_BYTES, view: new DataView(NO_BYTES.buffer), offset: 0, length: 0, delivery: 0 }
 }
@@ -54,12 +54,14 @@ export class KeptPackets {
     return this.#count
   }
 
-  /** Whether a packet is kept; it is none below the edge. */
+  /** Whether a packet is kept; never true below the edge. */
   has(number: number): boolean {
     return this.#count !== 0 && this.#slotOf(number) !== 0
   }
 
-  /** Keeps a copy of a payload that lies at `bytes[offset, offset + length)`. Answers whether there was a slot for it. */
+  /**
+   * Keeps a copy of a payload that lies at `bytes[offset, offset + length)`. Returns whether there was a slot for it.
+   */
   keep(number: number, delivery: number, bytes: Uint8Array, offset: number, length: number): boolean {
     const pool = this.#pool
     if (length > pool.slotBytes) return false
@@ -75,7 +77,7 @@ export class KeptPackets {
     return true
   }
 
-  /** Whether the packet at the edge is kept; if so, `out` is where. */
+  /** Whether the packet at the edge is kept; if so, fills in `out`. */
   peek(out: KeptPacket): boolean {
     if (this.#count === 0) return false
     const { next } = this.#edges
@@ -90,7 +92,7 @@ export class KeptPackets {
     return true
   }
 
-  /** The packet at the edge is needed no more. Answers whether it was kept. */
+  /** The packet at the edge is no longer needed. Returns whether it was kept. */
   dropNext(): boolean {
     return this.#count !== 0 && this.#drop(this.#edges.next)
   }
@@ -100,12 +102,12 @@ export class KeptPackets {
     if (slot === 0) return false
     this.#slots[ringIndex(number, this.#mask)] = 0
     this.#pool.release(slot - 1)
-    // Streams that have nothing to keep hold no memory for it.
+    // Streams without kept packets hold no memory for them.
     if (--this.#count === 0) this.#free()
     return true
   }
 
-  /** Nothing of it is needed any more. */
+  /** Releases all kept packets. */
   clear(): void {
     for (let number = this.#edges.next; this.#count > 0; number++) this.#drop(number)
   }
@@ -139,7 +141,7 @@ export class KeptPackets {
     }
   }
 
-  /** For tests: throws an `Error` where the count is not that of the ring, or a packet is kept outside the edges. */
+  /** For tests: throws an `Error` if the count differs from that of the ring, or a packet outside the edges is kept. */
   assertInvariants(): void {
     let count = 0
     for (const slot of this.#slots) if (slot !== 0) count++

@@ -1,6 +1,7 @@
 /**
- * What a receiver has no room for: packets that the pool has no slot for, messages without memory, and what a consumer
- * that is behind can't take. What is asked for then, how far the sender is let go ahead, and that there is room again.
+ * What a receiver has no room for: early packets without a pool slot, messages without memory, and packets for a
+ * consumer that is behind. It decides what is asked for meanwhile, how far ahead the sender may go, and when there is
+ * room again.
  *
  * @module
  */
@@ -11,8 +12,8 @@ import type { ReceiveEdges } from "./receive-edges.ts"
 import type { StatusTimer } from "./status-timer.ts"
 
 /**
- * Why packets are refused: the pool has no slot for what came early; there is no memory for what is next; or there may
- * be some again, which one packet is to show.
+ * Why packets are refused. `pool`: it has no slot for an early packet. `memory`: there is none for the next packet.
+ * `trial`: there may be memory again, and one packet is asked for to find out.
  */
 const LACK = { nothing: 0, pool: 1, memory: 2, trial: 3 } as const
 type Lack = (typeof LACK)[keyof typeof LACK]
@@ -24,10 +25,13 @@ export class ReceiveRoom {
   readonly #statusTimer: StatusTimer
   readonly #isOrdered: boolean
   #lack: Lack = LACK.nothing
-  /** The consumer has room for packets below this; `Infinity`: it was never behind. And what the sender was told. */
+  /**
+   * The consumer has room for packets below this; `Infinity`: it was never behind. The second is the limit that the
+   * sender was told.
+   */
   #limit = Infinity
   #limitTold = Infinity
-  /** Packets that messages under way want. */
+  /** Packets that messages under way still need. */
   #unfinished = 0
 
   constructor(edges: ReceiveEdges, gaps: GapTracker, statusTimer: StatusTimer, isOrdered: boolean) {
@@ -37,24 +41,24 @@ export class ReceiveRoom {
     this.#isOrdered = isOrdered
   }
 
-  /** Whether the sender is to know that there is not room for everything. */
+  /** Whether the sender has to know that there is not room for everything. */
   get isShort(): boolean {
     return this.#lack !== LACK.nothing || this.#limit !== Infinity
   }
 
-  /** Whether packets were refused for want of a slot, or of memory, and not all of them have come since. */
+  /** Whether packets were refused for lack of a slot or of memory, and some of them haven't come since. */
   get isLacking(): boolean {
     return this.#lack !== LACK.nothing
   }
 
-  /** Whether anything is asked for: not while there is no memory for what is next, where there is an order. */
+  /** Whether anything is asked for. In ordered modes nothing is while there is no memory for the next packet. */
   get isAsking(): boolean {
     return this.#lack !== LACK.memory || !this.#isOrdered
   }
 
   /**
-   * Nothing from here on is asked for. With the pool full only what can be taken in its turn is; and where there may be
-   * memory again one packet, to see.
+   * Nothing from this number on is asked for. With a full pool only packets that can be taken in order are asked for,
+   * and on a trial only one packet.
    */
   get askEnd(): number {
     if (this.#lack === LACK.pool) return Math.min(this.#gaps.firstEnd, this.#limit)
@@ -62,51 +66,51 @@ export class ReceiveRoom {
   }
 
   /**
-   * Whether a packet that came early is not kept, slot or not. While what is next has no room nothing behind it is kept
-   * either: the sender's window is what holds it up.
+   * Whether an early packet is refused even if there is a slot. While the next packet has no room, no later one is
+   * kept: the sender's window is to hold it up.
    */
   refuses(number: number): boolean {
     return this.#lack >= LACK.memory || number >= this.#limit
   }
 
-  /** A packet that came early was not kept: for want of a slot, if nothing else was wanting. */
+  /** An early packet was not kept: for lack of a slot, unless something else was lacking. */
   lackSlot(number: number): void {
     if (this.#lack === LACK.nothing && number < this.#limit) this.#lack = LACK.pool
   }
 
-  /** There was no memory for a packet, or for the message that it is of. */
+  /** There was no memory for a packet, or for its message. */
   lackMemory(): void {
     this.#lack = LACK.memory
   }
 
-  /** While it is lacking: a packet was dispatched. `wasKept`: that gave a slot back. */
+  /** Only while something is lacking: a packet was dispatched. `wasKept`: its slot is free now. */
   handleDispatched(wasKept: boolean): void {
     if (wasKept || this.#lack === LACK.trial) this.#noLack()
   }
 
-  /** While it is lacking: the edge moved. */
+  /** Only while something is lacking: the edge moved. */
   handleMove(): void {
     if (this.#hasCome) this.#noLack()
   }
 
-  /** What was refused has come by itself, or was given up: nothing of it is left to ask for. */
+  /** The refused packets have come by themselves, or were given up: none is left to ask for. */
   get #hasCome(): boolean {
     return this.#gaps.count === 0
   }
 
-  /** A message has its memory now: what was refused of it before is asked for. */
+  /** A message has its memory now: its packets that were refused before are asked for. */
   handleBegun(message: number): void {
     if (this.#lack !== LACK.nothing && this.#gaps.releaseOf(message)) this.#statusTimer.want()
   }
 
   /**
-   * There may be memory again: one packet is asked for, to see; once it was taken the others are. All at once would
-   * mostly be refused again.
+   * There may be memory again: one packet is asked for as a trial, and the others once it was accepted. If all were
+   * asked for at once, most would be refused again.
    */
   hasRoom(): void {
     if (this.#lack === LACK.nothing) return
     if (this.#lack === LACK.pool || this.#hasCome) return this.#noLack()
-    // The packet that was asked for before may be one that its sender has given up: then it is the turn of the next.
+    // The sender may have given up the packet of the last trial: then the next one is tried.
     if (this.#lack === LACK.trial && !this.#gaps.isFirstHeld) return
     this.#lack = LACK.trial
     this.#gaps.release(true)
@@ -119,7 +123,7 @@ export class ReceiveRoom {
     this.#statusTimer.tellRoom()
   }
 
-  /** The consumer has room for this many packets; the stream's `limit` says what the arguments mean. */
+  /** The consumer has room for this many packets. `ReceiveStream.limit` explains the arguments. */
   limit(packets: number, worth: number, isWaiting: boolean, begun: number): void {
     const { next, high, reach } = this.#edges
     const wasLimited = this.#limit !== Infinity
@@ -134,12 +138,14 @@ export class ReceiveRoom {
     if (more >= worth || (more > 0 && isWaiting)) this.#statusTimer.tellRoom()
   }
 
-  /** Messages under way want this many packets more, and have the memory for them. */
+  /** Messages under way need this many packets more, and have the memory for them. */
   letFinish(packets: number): void {
     this.#unfinished = packets
   }
 
-  /** Fills in how far the sender may go ahead of what came so far, if that is limited, and counts it as told. */
+  /**
+   * Fills in how far the sender may go ahead of the packets received so far, if that is limited, and counts it as told.
+   */
   allow(status: Status, rangesMax: number): void {
     if (this.#lack === LACK.nothing) {
       if (this.#limit === Infinity) return
@@ -154,7 +160,7 @@ export class ReceiveRoom {
   #letGo(status: Status, rangesMax: number, limit: number): void {
     const { missing } = status
     const { high } = this.#edges
-    // Ranges don't touch; where this one begins tells nothing.
+    // Ranges don't touch. The beginning of this one has no meaning.
     const from = lastEdge(missing) === high ? high + 1 : high
     if (limit <= from || missing.count >= rangesMax) return
     append(missing, from, limit)

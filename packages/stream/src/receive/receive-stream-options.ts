@@ -1,5 +1,5 @@
 /**
- * What a receiving stream is made of.
+ * The options of a receiving stream.
  *
  * @module
  */
@@ -13,12 +13,12 @@ import type { RttEstimator } from "../rtt.ts"
 export interface ReceiveStreamOptions {
   /** The sender's id of the stream, 1 to 2^32 − 1. */
   readonly id: number
-  /** Its promise, one of `MODE`. */
+  /** Its mode, one of `MODE`. */
   readonly mode: Mode
-  /** Options that were checked, as `streamOptions` gives them; the spread is what its sender was told. */
+  /** Checked options, as `streamOptions` returns them. The spread is the one that the sender was told. */
   readonly options: StreamOptions
-  /** The round trip to its sender: when to ask, and how often. */
+  /** The round trip to the sender: decides when to ask, and how often. */
   readonly rtt: RttEstimator
-  /** Where packets that come before their turn are kept; slots of at least the largest payload. */
+  /** Where early packets are kept. Its slots hold at least the largest payload. */
   readonly pool: PacketSlots
 }

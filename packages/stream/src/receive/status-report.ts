@@ -1,6 +1,6 @@
 /**
- * What a receiver says of how it stands: the edge, what is missing and asked for, how far the sender may go, and what
- * lies behind the gaps.
+ * The contents of a status: the edge, the missing packets that are asked for, how far the sender may go, and what was
+ * received above the gaps.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { ReceiveEdges } from "./receive-edges.ts"
 import type { ReceiveRoom } from "./receive-room.ts"
 import type { StatusTimer } from "./status-timer.ts"
 
-/** What a {@link StatusReport} looks at. */
+/** What a {@link StatusReport} reads. */
 export interface StatusReportParts {
   readonly edges: ReceiveEdges
   readonly gaps: GapTracker
@@ -26,7 +26,7 @@ export interface StatusReportParts {
   readonly isOrdered: boolean
 }
 
-/** What the statuses of one stream say. */
+/** The contents of one stream's statuses. */
 export class StatusReport {
   readonly #edges: ReceiveEdges
   readonly #gaps: GapTracker
@@ -48,7 +48,7 @@ export class StatusReport {
     this.#isOrdered = isOrdered
   }
 
-  /** When there will be something to ask for, if nothing else comes; −Infinity: now. */
+  /** When something will have to be asked for, if nothing else comes; −Infinity: now. */
   get askDueMs(): number {
     const gaps = this.#gaps
     if (gaps.count === 0 || !this.#room.isAsking) return Infinity
@@ -56,8 +56,8 @@ export class StatusReport {
   }
 
   /**
-   * Fills in a status, all but whose it is, with at most this many ranges in all: what is missing comes before what is
-   * there. What it asks for and allows counts as said.
+   * Fills in a status, except for the stream's id, with at most `rangesMax` ranges in all: missing ranges come before
+   * received ones. What it asks for and allows counts as told.
    */
   fill(status: Status, nowMs: number, rangesMax: number): void {
     const { isStarted, isComplete, next, high } = this.#edges
@@ -73,9 +73,9 @@ export class StatusReport {
     this.#room.allow(status, missingMax)
     if (this.#kept.count === 0 && this.#isOrdered && this.#gone.count === 0) return
     const left = Math.min(rangesMax - status.missing.count, RANGES_MAX)
-    // A packet kept at the edge waits for room: the edge says enough of it.
+    // A packet kept at the edge waits for room. It is not listed: the edge says enough about it.
     const edge = this.#kept.has(next) ? next + 1 : next
-    // What is in front may stand still until what is behind has gone on.
+    // Packets at the front may stand still until later ones have moved on.
     const isStill = (status.state & STATUS.noRoom) !== 0
     this.#gaps.received(edge, high, status.received, left, isStill)
   }

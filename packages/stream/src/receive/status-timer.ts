@@ -1,6 +1,7 @@
 /**
- * When a receiver says how it stands: at once where something is worth it, else once enough packets came, or a while
- * after the first of them; again and again, that there is room; and how often it asks for what is missing.
+ * When a receiver sends a status: at once if something is worth it, otherwise once enough packets have come, or some
+ * time after the first of them. It also repeats that there is room again, and decides how often missing packets are
+ * asked for.
  *
  * @module
  */
@@ -11,11 +12,11 @@ import { GRANULARITY_MS, type RttEstimator } from "../rtt.ts"
 
 /** NAKs are repeated at most this far apart, milliseconds. */
 const NAK_REPEAT_MS_MAX = 1_000
-/** That there is room is said this often, since a sender that waits for it is not heard. */
+/** Room is reported this many times, since a sender that waits for room sends nothing that would show it knows. */
 const ROOM_TOLD_MAX = 8
 const ROOM_PACE = new RepeatPace()
 
-/** The statuses of one stream. */
+/** When the statuses of one stream are sent. */
 export class StatusTimer {
   readonly #rtt: RttEstimator
   readonly #statusPackets: number
@@ -25,7 +26,7 @@ export class StatusTimer {
   #unreported = 0
   #statusDueMs = Infinity
   #isWanted = false
-  /** Says again that there is room, until something comes. */
+  /** Repeats that there is room until something comes. */
   readonly #telling = new Repeater()
   #timesTold = 0
   #nakRepeatMs = 0
@@ -40,56 +41,56 @@ export class StatusTimer {
     this.#peerStatusDelayMs = peerStatusDelayMs
   }
 
-  /** When a status is due, whatever is missing; −Infinity: now; `Infinity`: nothing is to be said. */
+  /** When a status is due regardless of what is missing; −Infinity: now; `Infinity`: never. */
   get dueMs(): number {
     return this.#isWanted ? -Infinity : Math.min(this.#statusDueMs, this.#telling.dueMs)
   }
 
-  /** How long to wait before the same is asked for again: further and further while nothing at all is heard. */
+  /** How long to wait before the same packets are asked for again: longer each time while nothing at all comes. */
   get repeatMs(): number {
     const usual = Math.max(GRANULARITY_MS, 1.5 * this.#rtt.srttMs)
     return this.#isHeard ? usual : Math.max(usual, Math.min(this.#nakRepeatMs, NAK_REPEAT_MS_MAX))
   }
 
-  /** Whether a packet came since something was asked for. */
+  /** Whether a packet came since the last NAK. */
   get #isHeard(): boolean {
     return this.#lastArrivalMs >= this.#lastNakMs
   }
 
-  /** Statuses that asked for something, so far. */
+  /** Statuses with NAKs, so far. */
   get naksSent(): number {
     return this.#naksSent
   }
 
-  /** Something is to be told now. */
+  /** A status is due now. */
   want(): void {
     this.#isWanted = true
   }
 
-  /** There is room again: that is told now, and again until the sender is heard. */
+  /** There is room again: that is reported now, and again until the sender is heard. */
   tellRoom(): void {
     this.#isWanted = true
     this.#timesTold = 0
     this.#telling.start(-Infinity)
   }
 
-  /** What came since the last status is to be told now. */
+  /** What arrived since the last status is reported now. */
   hurry(): void {
     if (this.#unreported > 0) this.#isWanted = true
   }
 
-  /** A packet came that is new. */
+  /** A new packet came. */
   handleArrival(nowMs: number): void {
     this.#lastArrivalMs = nowMs
     this.#telling.stop()
   }
 
-  /** The sender says how it stands: it need not be told again that there is room. */
+  /** A sync came from the sender: it no longer has to be told that there is room. */
   handleSync(): void {
     this.#telling.stop()
   }
 
-  /** And the packet was taken: it is to be acknowledged. */
+  /** The new packet was accepted: it has to be acknowledged. */
   handleTaken(nowMs: number): void {
     this.#unreported++
     if (this.#unreported >= this.#statusPackets) this.#isWanted = true
@@ -97,14 +98,14 @@ export class StatusTimer {
       this.#statusDueMs = nowMs + Math.min(this.#statusDelayMs, Math.max(GRANULARITY_MS, this.#rtt.srttMs / 4))
   }
 
-  /** Something is asked for in the status that is said now. */
+  /** The status that is being sent asks for something. */
   asked(nowMs: number): void {
     this.#nakRepeatMs = this.#isHeard ? this.repeatMs : 2 * this.repeatMs
     this.#lastNakMs = nowMs
     this.#naksSent++
   }
 
-  /** A status was said. */
+  /** A status was sent. */
   said(nowMs: number): void {
     this.#isWanted = false
     this.#unreported = 0

@@ -1,6 +1,6 @@
 /**
- * Which messages are given up, and what that does to the packets: evicted for room or for their age, their numbers
- * used again, or superseded. What is closest to being delivered is kept.
+ * Decides which messages are given up, and what that does to their packets: messages are evicted for room or for their
+ * age, or superseded, and numbers are used again. Messages closest to delivery are kept.
  *
  * @module
  */
@@ -17,10 +17,10 @@ import type { SendLife } from "./send-life.ts"
 import type { SendWindow } from "./send-window.ts"
 import type { SyncTimer } from "./sync-timer.ts"
 
-/** Numbers of packets that were given up before they were sent are used again once there are this many. */
+/** Numbers of packets that were given up unsent are used again once there are this many. */
 const MERGE_PACKETS = 64
 
-/** What {@link GivingUp} looks at and changes. */
+/** What a {@link GivingUp} reads and changes. */
 export interface GivingUpParts {
   readonly life: SendLife
   readonly ledger: SendLedger
@@ -34,7 +34,7 @@ export interface GivingUpParts {
   readonly lifetimeMs: number
 }
 
-/** What one stream gives up. */
+/** What gives up messages of one stream. */
 export class GivingUp {
   readonly #life: SendLife
   readonly #ledger: SendLedger
@@ -45,7 +45,7 @@ export class GivingUp {
   readonly #pool: PacketSlots
   readonly #spreadPackets: number
   readonly #lifetimeMs: number
-  /** All below are received or gone: where the search for what can be given up begins. */
+  /** All packets below are received or gone: the search for messages to give up begins here. */
   #oldestFrom = 0
   readonly #followed = new Set<PacketRange>()
 
@@ -61,29 +61,29 @@ export class GivingUp {
     this.#lifetimeMs = lifetimeMs
   }
 
-  /** Ranges that are followed. */
+  /** Ranges that are kept up to date. */
   get followed(): number {
     return this.#followed.size
   }
 
-  /** Keeps a range on the packets it means, until `unfollow`. */
+  /** Keeps a range on its packets until `unfollow`. */
   follow(range: PacketRange): void {
     this.#followed.add(range)
   }
 
-  /** The range is the caller's alone again. */
+  /** The range is no longer kept up to date. */
   unfollow(range: PacketRange): void {
     this.#followed.delete(range)
   }
 
-  /** When the message is too old that will be so first; `Infinity`: none will. */
+  /** When the first message will be too old; `Infinity`: never. */
   get expiryMs(): number {
     if (this.#lifetimeMs === Infinity) return Infinity
     const number = this.#expiringFirst()
     return number < 0 ? Infinity : this.#expiryOf(number)
   }
 
-  /** Gives up what is too old. */
+  /** Gives up messages that are too old. */
   expire(nowMs: number): void {
     if (this.#lifetimeMs === Infinity) return
     for (
@@ -95,10 +95,10 @@ export class GivingUp {
   }
 
   /**
-   * Gives up messages until there is room for this many packets, with what shares theirs; answers whether there is.
-   * Nothing that was done is thrown away for what is still to be done: for the window the oldest go of which nothing
-   * was sent; for memory those before them that are on their way, since they may arrive without it. A message that is
-   * half sent stays.
+   * Gives up messages until there is room for this many packets, along with messages that share their packets. Returns
+   * whether there is room. Finished work is never thrown away for work that is still to be done: for the window, the
+   * oldest messages of which nothing was sent are given up; for memory, first those that are already on their way,
+   * since they may arrive without it. A message that is half sent stays.
    */
   makeRoom(packets: number): boolean {
     const window = this.#window
@@ -112,10 +112,10 @@ export class GivingUp {
     return true
   }
 
-  /** What was sent is kept within a window of its own. */
+  /** Sent messages are kept within a window of their own. */
   trimSent(): void {
     while (this.#window.isKeepingMore) {
-      // More may follow of the one sent last.
+      // More packets may follow of the message sent last.
       const victim = this.#sentVictim(this.#window.sendingFrom)
       if (victim < 0) return
       this.giveUp(victim)
@@ -123,8 +123,8 @@ export class GivingUp {
   }
 
   /**
-   * Forgets what was written and not sent, but for the rest of a message that is half sent: something newer follows.
-   * Not if that had no room all the same: answers whether there is some for this many packets.
+   * Forgets unsent messages, except for the rest of a message that is half sent: something newer follows. It does
+   * nothing if that would make no room. Returns whether there is room for this many packets.
    */
   supersede(packets: number): boolean {
     const ledger = this.#ledger
@@ -132,7 +132,7 @@ export class GivingUp {
     const end = Math.max(ledger.next, this.#window.sendingTo)
     const unsent = ledger.high - end + filling.slots
     if (packets > this.#window.packetsMax || packets > this.#pool.available + unsent) return false
-    // Nobody has seen their numbers: those are used again, and their identities too.
+    // Nobody has seen their packet numbers: those are used again, and the message numbers too.
     this.#account.supersede(filling.begunInAll - ledger.begunBelow(end))
     this.#renumber(end, filling.high, filling.high - end)
     filling.empty()
@@ -140,7 +140,7 @@ export class GivingUp {
     return this.#window.roomPackets >= packets
   }
 
-  /** Gives up the message that a packet belongs to, or all messages in it. */
+  /** Gives up the message that a packet belongs to, or all messages in the packet. */
   giveUp(number: number): void {
     const ledger = this.#ledger
     let from = number
@@ -155,7 +155,7 @@ export class GivingUp {
       if (ledger.sends(packet) === 0) wasSent = false
       messages += ledger.endedIn(packet)
     }
-    // What the receiver has of it already is of no use to it: the message is gone as a whole.
+    // The receiver can't use the part that it has: the message is gone as a whole.
     for (let packet = from; packet < to; packet++) ledger.giveUp(packet)
     this.#account.giveUp(messages, wasSent)
     this.#sync.want()
@@ -165,11 +165,11 @@ export class GivingUp {
   }
 
   /**
-   * The receiver's edge can stand still for long while what was never sent is given up: its numbers are used again,
-   * but for one. `near`: one of them.
+   * The receiver's edge may stand still for long while unsent messages are given up. Their packet numbers are used
+   * again, except for one. `near`: one of them.
    */
   #merge(near: number): void {
-    // Where the stream ends has been told.
+    // The peer already knows where the stream ends.
     if (!this.#life.isOpen) return
     const ledger = this.#ledger
     let first = Math.max(near, ledger.next)
@@ -183,10 +183,7 @@ export class GivingUp {
     this.#renumber(first, end, shift)
   }
 
-  /**
-   * Packets from `end` on have numbers that are `shift` lower; those before it, from `first` on, are one that is
-   * gone, or none.
-   */
+  /** Packets from `end` on have numbers lower by `shift`. Those in `[first, end)` are now one that is gone, or none. */
   #renumber(first: number, end: number, shift: number): void {
     const lowest = end - shift
     for (const range of this.#followed) {
@@ -195,7 +192,7 @@ export class GivingUp {
     }
   }
 
-  /** A packet of the oldest message of which nothing was sent, or −1. */
+  /** Returns a packet of the oldest message of which nothing was sent, or −1. */
   #unsentVictim(): number {
     const ledger = this.#ledger
     let number = Math.max(ledger.next, this.#window.sendingTo)
@@ -204,8 +201,8 @@ export class GivingUp {
   }
 
   /**
-   * A packet of a message sent before `end`, or −1: of the oldest that may arrive as it is; if something is known to
-   * be missing of each, of the oldest.
+   * Returns a packet of a message sent before `end`, or −1: of the oldest that may arrive as it is, or of the oldest
+   * one if each has a packet known to be missing.
    */
   #sentVictim(end: number): number {
     const ledger = this.#ledger
@@ -224,7 +221,7 @@ export class GivingUp {
     return oldest < end ? oldest : -1
   }
 
-  /** The oldest packet that is kept; `high`: there is none. */
+  /** The oldest kept packet; `high`: there is none. */
   #oldest(): number {
     const ledger = this.#ledger
     let from = Math.max(this.#oldestFrom, ledger.low)
@@ -233,8 +230,8 @@ export class GivingUp {
   }
 
   /**
-   * A packet of the message that will be too old first, or −1: the oldest, or the one behind it while that is half
-   * sent.
+   * Returns a packet of the message that will be too old first, or −1: the oldest message, or the one after it while
+   * the oldest is half sent.
    */
   #expiringFirst(): number {
     const oldest = this.#oldest()
@@ -245,8 +242,8 @@ export class GivingUp {
   }
 
   /**
-   * When the message of a packet is too old. One that was begun in time has as long again to be sent: on a path that
-   * is behind all are nearly too old as their turn comes, and none would arrive.
+   * When the message of a packet is too old. A message that was begun in time gets as long again: on a slow path all
+   * messages are nearly too old when their turn comes, and none would arrive.
    */
   #expiryOf(number: number): number {
     const { sendingFrom, sendingTo, isSending } = this.#window
@@ -255,8 +252,7 @@ export class GivingUp {
   }
 
   /**
-   * For tests: throws an `Error` where the search for the oldest begins behind it, or a range that is followed is
-   * none.
+   * For tests: throws an `Error` if the search for the oldest begins after it, or if a followed range isn't a range.
    */
   assertInvariants(): void {
     for (let number = this.#ledger.low; number < Math.min(this.#oldestFrom, this.#ledger.high); number++)

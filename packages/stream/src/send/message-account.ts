@@ -9,17 +9,17 @@ import type { PacketFilling } from "./packet-filling.ts"
 import type { SendLedger } from "./send-ledger.ts"
 import { isRest, PACKET } from "./send-ring.ts"
 
-/** What became of the messages that were written: `accepted` is the sum of the others, at all times. */
+/** What became of the messages that were written. `accepted` is always the sum of the others. */
 export interface SentMessages {
-  /** Messages taken: the sum of the others. */
+  /** Accepted messages: the sum of the others. */
   readonly accepted: number
-  /** The receiver has them: handed to its handler, or waiting for it. */
+  /** The receiver has them: they were handed to its handler, or wait for it. */
   readonly acknowledged: number
   /** Given up, or sent without a promise: they may have been delivered. */
   readonly unconfirmed: number
   /** Given up before all of it was sent: they can't have been delivered. */
   readonly dropped: number
-  /** Neither settled nor given up: unsent, on their way, or waiting to be acknowledged. */
+  /** Not settled: unsent, on their way, or waiting to be acknowledged. */
   readonly pending: number
 }
 
@@ -32,7 +32,10 @@ interface Fates {
   readonly acknowledged: number
   /** Messages below this were sent. */
   readonly sent: number
-  /** Messages above the receiver's edge that it took all the same; `undefined`: there is an order, so none. */
+  /**
+   * Messages above the receiver's edge that it has nevertheless received; `undefined` in ordered modes, where there are
+   * none.
+   */
   readonly others: ReadonlySet<number> | undefined
 }
 
@@ -44,7 +47,7 @@ export class MessageAccount {
   #acknowledged = 0
   #unconfirmed = 0
   #dropped = 0
-  /** Dropped before anything of them was sent, and their numbers used again. */
+  /** Dropped before any part of them was sent; their numbers were used again. */
   #superseded = 0
   #fates: Fates | undefined
 
@@ -54,7 +57,7 @@ export class MessageAccount {
     this.#isOrdered = isOrdered
   }
 
-  /** What became of them so far. */
+  /** What has become of the messages so far. */
   get messages(): SentMessages {
     return {
       accepted: this.#filling.begunInAll + this.#superseded,
@@ -65,17 +68,17 @@ export class MessageAccount {
     }
   }
 
-  /** Messages that were begun and whose fate is open. */
+  /** Messages that were begun and aren't settled. */
   get pending(): number {
     return this.#filling.begunInAll - this.#acknowledged - this.#unconfirmed - this.#dropped
   }
 
-  /** Messages that are settled one way or the other. */
+  /** Messages that are settled. */
   get settled(): number {
     return this.#acknowledged + this.#unconfirmed + this.#dropped + this.#superseded
   }
 
-  /** What had become of a message, by its number, when the stream was given up; before that it is `unsent`. */
+  /** What had become of a message, by its number, when the stream was given up. Before that it is `unsent`. */
   fateOf(message: number): MessageFate {
     const fates = this.#fates
     if (fates === undefined) return "unsent"
@@ -83,35 +86,34 @@ export class MessageAccount {
     return message < fates.sent ? "sent" : "unsent"
   }
 
-  /** The receiver has this many more. */
+  /** The receiver has this many more messages. */
   acknowledge(messages: number): void {
     this.#acknowledged += messages
   }
 
-  /** This many were sent, and nothing answers for them. */
+  /** This many messages were sent in a mode without acknowledgements. */
   sendUnanswered(messages: number): void {
     this.#unconfirmed += messages
   }
 
-  /** This many were given up. `wasSent`: all of each had been sent. */
+  /** This many messages were given up. `wasSent`: all packets of each had been sent. */
   giveUp(messages: number, wasSent: boolean): void {
     if (wasSent) this.#unconfirmed += messages
     else this.#dropped += messages
   }
 
-  /** What its sender gave up half written was never sent whole. */
+  /** A message that the sender gave up half written was never sent whole. */
   abandon(): void {
     this.#dropped++
   }
 
-  /** This many were replaced before anything of them was sent. */
+  /** This many messages were replaced before any part of them was sent. */
   supersede(messages: number): void {
     this.#superseded += messages
   }
 
   /**
-   * Nothing more becomes of what is left: it is accounted for, before the ledger forgets it. Once only; later there
-   * is nothing left.
+   * The remaining messages are counted as they stand, before the ledger forgets them. A second call changes nothing.
    */
   settleAll(): void {
     const ledger = this.#ledger
@@ -133,15 +135,12 @@ export class MessageAccount {
     this.#dropped += this.pending
   }
 
-  /**
-   * The messages above the edge that the receiver took although others before them are missing: only where there is
-   * no order.
-   */
+  /** The messages above the edge that the receiver has although earlier ones are missing: only in unordered modes. */
   #takenAbove(): Set<number> | undefined {
     const ledger = this.#ledger
     if (this.#isOrdered || ledger.low === ledger.next) return undefined
     const taken = new Set<number>()
-    // What goes on at the edge began below it, where all is acknowledged.
+    // A message that continues at the edge began below it, where everything is acknowledged.
     let isWhole = true
     for (let number = ledger.low; number < ledger.next; number++) {
       const form = ledger.form(number)
@@ -154,7 +153,7 @@ export class MessageAccount {
     return taken
   }
 
-  /** For tests: throws an `Error` where messages are counted twice, or not at all. */
+  /** For tests: throws an `Error` if messages are counted twice, or not at all. */
   assertInvariants(): void {
     const ledger = this.#ledger
     let pending = this.#filling.begun

@@ -14,9 +14,9 @@ export interface OutgoingPacket {
   number: number
   /** Its delivery byte: mode and form. */
   delivery: number
-  /** Its place in the pool, −1: none. */
+  /** Its slot in the pool; −1: none. */
   slot: number
-  /** The payload is `[offset, offset + length)` of it, with head and tail room around it. */
+  /** The memory in which the payload is `[offset, offset + length)`, with head and tail room around it. */
   bytes: Uint8Array
   /** A view of `bytes`, whole. */
   view: DataView
@@ -25,15 +25,15 @@ export interface OutgoingPacket {
   /** Bytes of the payload. */
   length: number
   /**
-   * A status is wanted: the packet fills the window, or another quarter of it, or empties the queue and none was
-   * wanted for a while.
+   * Asks for a status: the packet fills the window, or another quarter of it, or empties the queue when none was asked
+   * for in a while.
    */
   wanted: boolean
   /** Whether it was sent before. */
   isResend: boolean
 }
 
-/** An empty one, for `take` to fill in. */
+/** Creates an empty one for `take` to fill in. */
 export function createOutgoingPacket(): OutgoingPacket {
   return {
     number: 0,

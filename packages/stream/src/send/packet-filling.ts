@@ -1,6 +1,6 @@
 /**
- * The packet that is being filled: whole messages back to back, or one piece of a large one, written where the packet
- * will be sent from.
+ * The packet that is being filled: whole messages back to back, or one piece of a large one, written into the memory
+ * that the packet will be sent from.
  *
  * @module
  */
@@ -14,17 +14,17 @@ import { PACKET } from "./send-ring.ts"
 
 const NO_SLOT = -1
 
-/** The open packet of a stream. Closed, it is the ledger's next. */
+/** The open packet of a stream. When closed, it becomes the next packet of the ledger. */
 export class PacketFilling {
   readonly #ledger: SendLedger
   readonly #pool: PacketSlots
   readonly #headRoomBytes: number
-  /** What fits a slot with the room around it. */
+  /** The largest payload that fits a slot with the room around it. */
   readonly #payloadBytesLimit: number
-  /** Whether the stream waits for room, and may have a slot that is kept for what was begun. */
+  /** Whether the stream waits for room; then it may use a slot reserved for messages under way. */
   readonly #waits: boolean
   #payloadBytesMax: number
-  /** The slot of the packet, where it is, and where its payload begins. */
+  /** The slot of the packet, where it begins, and where its payload begins. */
   #slot = NO_SLOT
   #slab: Uint8Array = NO_BYTES
   #view: DataView = NO_VIEW
@@ -47,12 +47,12 @@ export class PacketFilling {
     this.#waits = waits
   }
 
-  /** Bytes of the largest payload from now on. */
+  /** The largest payload from now on, bytes. */
   get payloadBytesMax(): number {
     return this.#payloadBytesMax
   }
 
-  /** Where `begin` and `roomBehind` gave room last. */
+  /** The memory in which `begin` and `roomBehind` last gave room. */
   get slab(): Uint8Array {
     return this.#slab
   }
@@ -72,17 +72,17 @@ export class PacketFilling {
     return this.#begun
   }
 
-  /** Slots that the next packet has already. */
+  /** Slots that the next packet already has. */
   get reserved(): number {
     return this.#slot !== NO_SLOT && this.#bytes === 0 ? 1 : 0
   }
 
-  /** Slots that it has, filled or not. */
+  /** Slots that are taken, filled or not. */
   get slots(): number {
     return this.#slot === NO_SLOT ? 0 : 1
   }
 
-  /** Messages begun so far, those in the open packet too. */
+  /** Messages begun so far, including those in the open packet. */
   get begunInAll(): number {
     return this.#ledger.begun + this.#begun
   }
@@ -93,7 +93,8 @@ export class PacketFilling {
   }
 
   /**
-   * Whether a message is half written and all that was written of it has come: its receiver has memory for the rest.
+   * Whether a message is half written and everything written of it has arrived: then its receiver has memory for the
+   * rest.
    */
   get mayFinish(): boolean {
     const ledger = this.#ledger
@@ -105,15 +106,15 @@ export class PacketFilling {
     return true
   }
 
-  /** The time from which the age of what is written next counts. */
+  /** The time from which the age of the next message counts. */
   setTime(nowMs: number): void {
     this.#nowMs = nowMs
   }
 
   /**
-   * Payloads have at most this many bytes from now on, 64 up to what a slot of the pool holds; else it throws a
-   * `RangeError`. What was written before stays as it is: an open packet is closed, since the window has room for one
-   * of the size that it was begun with. Answers whether there was one.
+   * From now on payloads have at most this many bytes: 64 up to what a slot of the pool holds; otherwise it throws a
+   * `RangeError`. Packets written before keep their size. An open packet is closed, since the window has room only for
+   * a packet of the size that it was begun with. Returns whether there was one.
    */
   setPayloadBytesMax(bytes: number): boolean {
     checkWhole("payloadBytesMax", bytes, PAYLOAD_BYTES_MIN, this.#payloadBytesLimit)
@@ -123,21 +124,21 @@ export class PacketFilling {
   }
 
   /**
-   * An offset in `slab` for `bytes` of a whole message behind those in the open packet, or −1: none is open, or has
-   * no room.
+   * Returns an offset in `slab` for a whole message of `bytes` after those in the open packet, or −1: no packet is
+   * open, or it has no room.
    */
   roomBehind(bytes: number): number {
     const used = this.#bytes
     return used > 0 && used + bytes <= this.#payloadBytesMax ? this.#offset + used : -1
   }
 
-  /** Room for a new packet: an offset in `slab`, or −1 while there is no memory. None may be open. */
+  /** Returns room for a new packet: an offset in `slab`, or −1 while there is no memory. No packet may be open. */
   begin(): number {
     return this.#slot === NO_SLOT && !this.#acquire() ? -1 : this.#offset
   }
 
   /**
-   * One whole message of `bytes`, header included, was written. Whoever wrote it may have ended the stream in the
+   * One whole message of `bytes`, header included, was written. The code that wrote it may have ended the stream in the
    * meantime.
    */
   commit(bytes: number): void {
@@ -148,7 +149,8 @@ export class PacketFilling {
   }
 
   /**
-   * One piece of this form and length, header included, was written: it is a packet. Answers whether it still may be.
+   * One piece of this form and length, header included, was written: it is a packet. Returns whether it may still be
+   * sent.
    */
   commitPiece(form: number, bytes: number): boolean {
     if (this.#slot === NO_SLOT) return false
@@ -156,7 +158,7 @@ export class PacketFilling {
     return true
   }
 
-  /** Closes the open packet: what comes next goes into another. Answers whether there was one. */
+  /** Closes the open packet: the next message goes into another. Returns whether there was one. */
   close(): boolean {
     if (this.#bytes === 0) return false
     const bytes = this.#bytes
@@ -166,12 +168,12 @@ export class PacketFilling {
     return true
   }
 
-  /** Forgets what is in the open packet; the slot is for the next. */
+  /** Forgets the contents of the open packet; the next packet gets its slot. */
   empty(): void {
     this.#bytes = this.#begun = 0
   }
 
-  /** Forgets what is in the open packet, and gives its slot back. */
+  /** Forgets the contents of the open packet, and gives its slot back. */
   release(): void {
     if (this.#slot !== NO_SLOT) this.#pool.release(this.#slot)
     this.#slot = NO_SLOT
@@ -180,7 +182,7 @@ export class PacketFilling {
 
   #acquire(): boolean {
     let slot = this.#pool.acquire()
-    // Else what waits for room at the receiver would hold up what it waits for there.
+    // Otherwise messages that wait for room at the receiver would hold up the ones that they wait for there.
     if (slot < 0 && this.mayFinish) slot = this.#pool.acquireKept?.() ?? NO_SLOT
     if (slot < 0) return false
     this.#slot = slot
@@ -196,7 +198,7 @@ export class PacketFilling {
     this.#ledger.append(slot, bytes, form, begun, writtenMs)
   }
 
-  /** For tests: throws an `Error` where what is filled has no place, or none is filled and something is counted. */
+  /** For tests: throws an `Error` if the open packet has no slot, or something is counted although none is open. */
   assertInvariants(): void {
     if (this.#bytes > 0 && this.#slot === NO_SLOT) throw new Error("the open packet has no slot")
     if (this.#bytes === 0 && this.#begun > 0) throw new Error(`${this.#begun} messages are begun in no packet`)

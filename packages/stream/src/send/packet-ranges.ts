@@ -1,5 +1,5 @@
 /**
- * Questions about stretches of packets, answered from what a ledger knows of each.
+ * Questions about ranges of packets, answered from the ledger.
  *
  * @module
  */
@@ -7,11 +7,11 @@
 import type { SendLedger } from "./send-ledger.ts"
 import { PACKET } from "./send-ring.ts"
 
-/** The packets `[from, to)`, wherever their numbers go: see `SendStream.follow`. */
+/** The packets `[from, to)`, even if their numbers change: see `SendStream.follow`. */
 export interface PacketRange {
   /** The number of the first packet. */
   from: number
-  /** The number behind the last packet. */
+  /** The number after the last packet. */
   to: number
 }
 
@@ -26,8 +26,8 @@ export function isSettled(ledger: SendLedger, from: number, to: number): boolean
 }
 
 /**
- * Whether nothing below a packet is to be delivered any more: the receiver's edge has passed it, or all that is left
- * was given up.
+ * Whether nothing below a packet will still be delivered: the receiver's edge has passed it, or everything left was
+ * given up.
  */
 export function isPast(ledger: SendLedger, to: number): boolean {
   for (let number = ledger.low; number < to; number++)
@@ -43,7 +43,7 @@ export function isGone(ledger: SendLedger, from: number, to: number): boolean {
   return false
 }
 
-/** Whether a packet with this many payload bytes or more was sent and is kept. */
+/** Whether a packet with at least this many payload bytes was sent and is kept. */
 export function hasUnacked(ledger: SendLedger, payloadBytes: number): boolean {
   for (let number = ledger.low; number < ledger.next; number++)
     if (ledger.isKept(number) && ledger.bytes(number) >= payloadBytes) return true

@@ -1,7 +1,6 @@
 /**
- * What a sender knows of the packets that it has numbered, from the moment each is written until the receiver's edge
- * has passed it: facts in columns by number, and the counts that follow from them. The payloads lie in slots of a
- * pool.
+ * What a sender knows of its numbered packets, from the moment each is written until the receiver's edge has passed it:
+ * columns by number, and the counts that follow from them. The payloads lie in slots of a pool.
  *
  * @module
  */
@@ -11,7 +10,7 @@ import type { PacketSlots } from "../packet-pool.ts"
 import type { OutgoingPacket } from "./outgoing-packet.ts"
 import { isKept, isRest, PACKET, SendRing } from "./send-ring.ts"
 
-/** The numbers of one stream: packets `[low, high)`, of which those from `next` on were never sent. */
+/** The packets of one stream, by number: `[low, high)`. Those from `next` on were never sent. */
 export class SendLedger {
   readonly #pool: PacketSlots
   readonly #mode: Mode
@@ -31,7 +30,7 @@ export class SendLedger {
   #inFlightBytes = 0
   #gonePackets = 0
 
-  /** `first`: the number of the first packet; `headRoomBytes`: what is before the payload in a slot. */
+  /** `first`: the number of the first packet; `headRoomBytes`: the room before the payload in a slot. */
   constructor(pool: PacketSlots, mode: Mode, first: number, headRoomBytes: number) {
     this.#pool = pool
     this.#mode = mode
@@ -39,17 +38,17 @@ export class SendLedger {
     this.#low = this.#next = this.#firstQueued = this.#high = first
   }
 
-  /** The receiver's edge as far as it was told: all below are acknowledged, or known there to be gone. */
+  /** The receiver's edge as last reported: all packets below are acknowledged, or known by the receiver to be gone. */
   get low(): number {
     return this.#low
   }
 
-  /** The first packet never sent. */
+  /** The first packet that was never sent. */
   get next(): number {
     return this.#next
   }
 
-  /** The first packet that was neither sent nor given up before it was; `high`: there is none. */
+  /** The first packet that was neither sent nor given up unsent; `high`: there is none. */
   get firstQueued(): number {
     return this.#firstQueued
   }
@@ -64,7 +63,7 @@ export class SendLedger {
     return this.#begun
   }
 
-  /** Whether the message begun last wants more pieces. */
+  /** Whether the last message lacks pieces. */
   get isUnfinished(): boolean {
     return this.#isUnfinished
   }
@@ -79,7 +78,7 @@ export class SendLedger {
     return this.#unackedBytes
   }
 
-  /** Those of them that were sent, and are kept to be sent again. */
+  /** Sent packets that are kept to be sent again. */
   get sentPackets(): number {
     return this.#sentPackets
   }
@@ -94,12 +93,12 @@ export class SendLedger {
     return this.#inFlightBytes
   }
 
-  /** Packets that were given up and whose numbers the receiver has not passed yet. */
+  /** Packets that were given up and that the receiver's edge has not passed yet. */
   get gonePackets(): number {
     return this.#gonePackets
   }
 
-  /** Rows that it holds memory for. */
+  /** Packets that it has memory for. */
   get rows(): number {
     return this.#ring.rows
   }
@@ -144,17 +143,17 @@ export class SendLedger {
     return this.#ring.writtenMs[this.#ring.index(number)]!
   }
 
-  /** Messages begun below a packet, which may be the one behind the last. */
+  /** Messages begun below a packet; the packet may be the one after the last. */
   begunBelow(number: number): number {
     return number === this.#low ? this.#begunBelowLow : this.#ring.begun[this.#ring.index(number - 1)]!
   }
 
-  /** Messages begun up to and with a packet between the marks. */
+  /** Messages begun up to and including a packet between the marks. */
   begunWith(number: number): number {
     return this.#ring.begun[this.#ring.index(number)]!
   }
 
-  /** Messages that end below a packet: all that were begun there, but for one that goes on in it. */
+  /** Messages that end below a packet: all that were begun there, except for one that continues in it. */
   endedBelow(number: number): number {
     const goesOn = number < this.#high ? isRest(this.form(number)) : this.#isUnfinished
     return this.begunBelow(number) - (goesOn ? 1 : 0)
@@ -190,7 +189,7 @@ export class SendLedger {
     this.#unackedBytes += bytes
   }
 
-  /** Fills in a packet that goes out now, for the first time or again, and keeps it until it is acknowledged. */
+  /** Fills in a packet that is sent now, for the first time or again, and keeps it until it is acknowledged. */
   send(number: number, nowMs: number, out: OutgoingPacket): void {
     const ring = this.#ring
     const at = ring.index(number)
@@ -210,7 +209,8 @@ export class SendLedger {
   }
 
   /**
-   * As `send`, where nothing answers: the packet is forgotten, and all below it. Answers how many messages end in it.
+   * Like `send`, for modes without acknowledgements: the packet and all below it are forgotten. Returns how many
+   * messages end in it.
    */
   sendUnanswered(number: number, out: OutgoingPacket): number {
     const ring = this.#ring
@@ -250,8 +250,8 @@ export class SendLedger {
   }
 
   /**
-   * The receiver's edge has moved. Answers how many messages it has with that: those that end in what was not given
-   * up.
+   * The receiver's edge has moved. Returns how many messages the receiver has by that: those that end in packets that
+   * were not given up.
    */
   advance(edge: number): number {
     const ring = this.#ring
@@ -278,7 +278,7 @@ export class SendLedger {
     }
   }
 
-  /** A packet is given up: what the receiver has of it already is of no use to it. */
+  /** A packet is given up: the receiver can't use the part of the message that it already has. */
   giveUp(number: number): void {
     const ring = this.#ring
     const at = ring.index(number)
@@ -288,14 +288,13 @@ export class SendLedger {
     if (number === this.#firstQueued) this.#skipGone()
   }
 
-  /** What was given up before it was sent is told like the rest: its numbers stay from now on. */
+  /** Packets that were given up unsent are reported like the others: their numbers are fixed from now on. */
   passGone(): void {
     this.#next = this.#firstQueued
   }
 
   /**
-   * The packets from `end` on, all of them queued, never were: their numbers are used again, and those of their
-   * messages.
+   * Removes the packets from `end` on, all of them queued: their numbers are used again, and those of their messages.
    */
   withdraw(end: number): void {
     const begun = this.begunBelow(end)
@@ -305,7 +304,7 @@ export class SendLedger {
     this.#begun = begun
   }
 
-  /** The packets `[first, end)`, gone and never sent, become one; those behind them have lower numbers now. */
+  /** The packets `[first, end)`, gone and never sent, become one; those after them get lower numbers. */
   merge(first: number, end: number): void {
     const ring = this.#ring
     const shift = end - first - 1
@@ -316,7 +315,7 @@ export class SendLedger {
     this.#gonePackets -= shift
   }
 
-  /** Nothing more becomes of what is left: its memory goes back. */
+  /** The remaining packets are forgotten, and their memory goes back. */
   forget(): void {
     const ring = this.#ring
     for (let number = this.#low; number < this.#high; number++) {
@@ -334,7 +333,7 @@ export class SendLedger {
     this.#ring.clear()
   }
 
-  /** The packet at a ring index needs no more sending: its slot goes back. */
+  /** The packet at a ring index need not be sent any more: its slot goes back. */
   #settle(at: number, state: number): void {
     const ring = this.#ring
     const bytes = ring.length[at]!
@@ -351,7 +350,7 @@ export class SendLedger {
     ring.state[at] = state
   }
 
-  /** For tests: throws an `Error` where the counts are not what the columns say. */
+  /** For tests: throws an `Error` if the counts differ from the columns. */
   assertInvariants(): void {
     if (!(this.#low <= this.#next && this.#next <= this.#high)) throw new Error("marks are out of order")
     const counted = {

@@ -1,6 +1,6 @@
 /**
- * Where a stream's life stands, seen from its sender; and what is said of it, again and again until it is answered:
- * the opening, and the end or reset.
+ * The state of a stream at its sender, and the control packets that are repeated until they are answered: the opening,
+ * and the end or reset.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { REASON } from "@x/wire"
 import { Repeater, type RepeatPace } from "../repeater.ts"
 import type { RttEstimator } from "../rtt.ts"
 
-/** Where a stream's life stands, seen from its sender. */
+/** The state of a stream at its sender. */
 export type SendState = "open" | "ending" | "resetting" | "closed"
 
-/** From the opening to the answer to the end. */
+/** A stream's life from its opening to the answer to its end. */
 export class SendLife {
   readonly #rtt: RttEstimator
   readonly #pace: RepeatPace
@@ -29,22 +29,22 @@ export class SendLife {
     this.#pace = pace
   }
 
-  /** Where it stands. */
+  /** The state. */
   get state(): SendState {
     return this.#state
   }
 
-  /** Whether messages are taken. */
+  /** Whether messages are accepted. */
   get isOpen(): boolean {
     return this.#state === "open"
   }
 
-  /** Whether what was written is still being delivered. */
+  /** Whether written messages are still being delivered. */
   get isDelivering(): boolean {
     return this.#state === "open" || this.#state === "ending"
   }
 
-  /** Whether it was given up, by either side, before all was delivered. */
+  /** Whether it was given up, by either side, before everything was delivered. */
   get wasReset(): boolean {
     return this.#wasReset
   }
@@ -54,43 +54,43 @@ export class SendLife {
     return this.#wasDrained
   }
 
-  /** Why it was reset, one of `REASON` or the application's. */
+  /** Why it was reset: one of `REASON`, or the application's own. */
   get reason(): number {
     return this.#reason
   }
 
-  /** Whether the peer has heard of the stream. */
+  /** Whether the peer has confirmed the opening. */
   get isOpenAnswered(): boolean {
     return this.#openAnsweredMs !== Infinity
   }
 
-  /** When the peer was first known to have heard of it; `Infinity`: not yet. */
+  /** When the peer was first known to have the opening; `Infinity`: not yet. */
   get openAnsweredMs(): number {
     return this.#openAnsweredMs
   }
 
-  /** When the opening is said (again). */
+  /** When the opening is next sent. */
   get openDueMs(): number {
     return this.#opening.dueMs
   }
 
-  /** When the end or the reset is said (again). */
+  /** When the end or the reset is next sent. */
   get closeDueMs(): number {
     return this.#closing.dueMs
   }
 
-  /** Says the opening, at once and until it is answered. */
+  /** Sends the opening, at once and until it is answered. */
   open(nowMs: number): void {
     this.#opening.start(nowMs)
   }
 
-  /** No more is taken; that is said until it is answered. */
+  /** No more messages are accepted; the end is sent until it is answered. */
   end(nowMs: number): void {
     this.#state = "ending"
     this.#closing.start(nowMs)
   }
 
-  /** It was given up; that is said until it is answered. */
+  /** The stream was given up; the reset is sent until it is answered. */
   reset(reason: number, wasDrained: boolean, nowMs: number): void {
     this.#state = "resetting"
     this.#wasReset = true
@@ -99,38 +99,38 @@ export class SendLife {
     this.#closing.start(nowMs)
   }
 
-  /** All that was said is answered. */
+  /** Everything that was sent is answered. */
   close(): void {
     this.#state = "closed"
     this.#opening.stop()
     this.#closing.stop()
   }
 
-  /** The peer has heard of the stream. */
+  /** The peer has confirmed the opening. */
   handleOpenAnswered(nowMs: number): void {
-    // An end that came before the opening was dropped: now it counts.
+    // An end that arrived before the opening was dropped; it counts now.
     if (!this.isOpenAnswered && this.#state !== "open") this.#closing.start(nowMs)
     if (!this.isOpenAnswered) this.#openAnsweredMs = nowMs
     this.#opening.stop()
   }
 
-  /** The peer is heard again after a silence: what was said further and further apart is said soon. */
+  /** The peer is heard again after a silence: repeats whose intervals had grown are due soon. */
   handleReachable(nowMs: number): void {
     if (this.#opening.isActive) this.#opening.start(nowMs)
     if (this.#closing.isActive) this.#closing.start(nowMs)
   }
 
-  /** The opening was said. */
+  /** The opening was sent. */
   saidOpen(nowMs: number): void {
     this.#opening.said(nowMs, this.#rtt.ptoMs, this.#pace)
   }
 
-  /** The end or the reset was said. */
+  /** The end or the reset was sent. */
   saidClose(nowMs: number): void {
     this.#closing.said(nowMs, this.#rtt.ptoMs, this.#pace)
   }
 
-  /** For tests: throws an `Error` where it is over and something is still said. */
+  /** For tests: throws an `Error` if the stream is closed and something is still repeated. */
   assertInvariants(): void {
     if (this.#state === "open" && this.#closing.isActive) throw new Error("an open stream says its end")
     if (this.#state === "closed" && (this.#opening.isActive || this.#closing.isActive))

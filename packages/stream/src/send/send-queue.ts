@@ -1,6 +1,5 @@
 /**
- * Which packet is sent next: those to send again, oldest report first; then those never sent, as far as the receiver
- * lets them.
+ * Which packet is sent next: first the lost ones, oldest report first; then unsent ones, as far as the receiver allows.
  *
  * @module
  */
@@ -11,12 +10,14 @@ import { PACKET } from "./send-ring.ts"
 /** The order in which one stream's packets go out. */
 export class SendQueue {
   readonly #ledger: SendLedger
-  /** Packets to send again: those from `lostNext` on, as far as they are lost still. */
+  /** Packets to send again: those from `lostNext` on that are still lost. */
   readonly #lost: number[] = []
   #lostNext = 0
-  /** The first of them that is; −1: none. */
+  /** The first of them that is still lost; −1: none. */
   #firstLost = -1
-  /** The receiver has no room: only what it asks for is sent, and what was never sent below the edge that it allows. */
+  /**
+   * The receiver has no room: only packets that it asks for are sent, and unsent ones below the edge that it allows.
+   */
   #isHeld = false
   #allowedEdge = 0
   #resent = 0
@@ -32,17 +33,17 @@ export class SendQueue {
     return firstQueued < high && (!this.#isHeld || firstQueued < this.#allowedEdge) ? firstQueued : -1
   }
 
-  /** Whether the receiver said that it has no room. */
+  /** Whether the receiver reported that it has no room. */
   get isHeld(): boolean {
     return this.#isHeld
   }
 
-  /** Whether the receiver lets nothing go that was never sent. */
+  /** Whether the receiver allows no unsent packet. */
   get isAtAllowedEdge(): boolean {
     return this.#isHeld && this.#ledger.firstQueued >= this.#allowedEdge
   }
 
-  /** Whether something is to be sent for which the receiver has no room. */
+  /** Whether there are packets to send for which the receiver has no room. */
   get isStuck(): boolean {
     return this.#isHeld && this.#ledger.firstQueued < this.#ledger.high && this.next < 0
   }
@@ -59,14 +60,15 @@ export class SendQueue {
     if (this.#firstLost < 0) this.#firstLost = number
   }
 
-  /** The first of the lost ones was sent again. */
+  /** The first lost packet was sent again. */
   shift(): void {
     this.#resent++
     this.trim()
   }
 
   /**
-   * Drops what is lost no more, before the next is asked for: it was sent again, or came after all, or was given up.
+   * Drops packets that are no longer lost, before the next one is asked for: they were sent again, came after all, or
+   * were given up.
    */
   trim(): void {
     if (this.#firstLost < 0) return
@@ -76,12 +78,12 @@ export class SendQueue {
     else this.#forgetLost()
   }
 
-  /** The receiver said whether it has room. */
+  /** The receiver reported whether it has room. */
   hold(isHeld: boolean): void {
     this.#isHeld = isHeld
   }
 
-  /** The receiver lets packets below this edge go. Answers whether it is more than before. */
+  /** The receiver allows packets below this edge. Returns whether that is more than before. */
   allow(edge: number): boolean {
     if (edge <= this.#allowedEdge) return false
     this.#allowedEdge = edge
@@ -95,7 +97,7 @@ export class SendQueue {
   }
 
   #forgetLost(): void {
-    // An array that is emptied gives back its memory: not each time, since mostly nothing is lost.
+    // Emptying an array gives back its memory. It is not done each time, since mostly nothing is lost.
     if (this.#lost.length > 0) this.#lost.length = this.#lostNext = 0
     this.#firstLost = -1
   }
@@ -104,7 +106,7 @@ export class SendQueue {
     return number >= this.#ledger.low && this.#ledger.state(number) === PACKET.lost
   }
 
-  /** For tests: throws an `Error` where the next to be sent again is not lost, or a lost one is not among them. */
+  /** For tests: throws an `Error` if the next packet to send again is not lost, or a lost packet is not in the list. */
   assertInvariants(): void {
     const { low, next } = this.#ledger
     const waiting = new Set(this.#lost.slice(this.#lostNext))

@@ -1,12 +1,12 @@
 /**
- * What is known of each packet that was numbered, in columns by number.
+ * What is known of each numbered packet, in columns by number.
  *
  * @module
  */
 
 import { FORM, ringIndex } from "@x/wire"
 
-/** What is known of a packet. */
+/** The state of a packet. */
 export const PACKET = {
   /** There is none. */
   none: 0,
@@ -27,7 +27,7 @@ export function isKept(state: number): boolean {
   return state === PACKET.queued || state === PACKET.inFlight || state === PACKET.lost
 }
 
-/** Whether a packet of this form goes on with a message that was begun before. */
+/** Whether a packet of this form continues a message that was begun before. */
 export function isRest(form: number): boolean {
   return form === FORM.middle || form === FORM.last
 }
@@ -39,10 +39,13 @@ const NO_INTS = new Int32Array(0)
 const NO_BYTES = new Uint8Array(0)
 const NO_FLOATS = new Float64Array(0)
 
-/** Columns for the packets between two marks, which the ledger that has the ring keeps. Only it writes to them. */
+/**
+ * Columns for the packets between two marks, which belong to the ledger that has the ring. Only the ledger writes to
+ * them.
+ */
 export class SendRing {
   #rows = 0
-  /** Where its payload is in the pool; −1: it is needed no more. */
+  /** The slot of its payload in the pool; −1: no longer needed. */
   slot: Int32Array = NO_INTS
   /** Bytes of its payload. */
   length: Int32Array = NO_INTS
@@ -55,10 +58,10 @@ export class SendRing {
   /** When it was written, and when it was last sent. */
   writtenMs: Float64Array = NO_FLOATS
   sentMs: Float64Array = NO_FLOATS
-  /** Messages begun on the stream up to and with this packet. */
+  /** Messages begun on the stream up to and including this packet. */
   begun: Float64Array = NO_FLOATS
 
-  /** Rows that there is memory for. */
+  /** Rows that it has memory for. */
   get rows(): number {
     return this.#rows
   }
@@ -80,7 +83,7 @@ export class SendRing {
     this.begun[to] = this.begun[from]!
   }
 
-  /** Makes room for this many packets in a row, by doubling. */
+  /** Makes room for this many consecutive packets, by doubling. */
   makeRoom(packets: number): void {
     while (packets > this.#rows) this.#grow()
   }
@@ -107,7 +110,7 @@ export class SendRing {
   }
 }
 
-/** In a ring of twice the size each row is in both halves: wherever its number leads, it is there. */
+/** In a ring of twice the size each row is in both halves, so it is found wherever its number leads. */
 function twice<T extends Int32Array | Uint8Array | Float64Array>(column: T, to: T): T {
   to.set(column)
   to.set(column, column.length)

@@ -1,5 +1,5 @@
 /**
- * What a sending stream is told, with defaults; and the checks of it.
+ * The options of a sending stream, with their defaults and checks.
  *
  * @module
  */
@@ -10,36 +10,36 @@ import type { PacketSlots } from "../packet-pool.ts"
 import type { RepeatPace } from "../repeater.ts"
 import type { RttEstimator } from "../rtt.ts"
 
-/** What fits the wire. */
+/** The limit of the wire format. */
 const ID_MAX = 0xffff_ffff
 const PRIORITY_MAX = 255
 
-/** What a `SendStream` needs, and what it may be told. */
+/** What a `SendStream` needs, and what it accepts. */
 export interface SendStreamOptions {
-  /** The stream's id, 1 to 2^32 − 1: counted up by its sender, never used twice with a peer. */
+  /** The stream's id, 1 to 2^32 − 1: its sender counts it up, and never uses it twice with a peer. */
   readonly id: number
-  /** Its promise, one of `MODE`. */
+  /** Its mode, one of `MODE`. */
   readonly mode: Mode
-  /** Options that were checked, as `streamOptions` gives them. */
+  /** Checked options, as `streamOptions` returns them. */
   readonly options: StreamOptions
   /** The round trip to the receiver: how long to wait before a probe or a resend. */
   readonly rtt: RttEstimator
-  /** Number of the first packet, default 0. */
+  /** The number of the first packet, default 0. */
   readonly first?: number
   /** 0 to 255, default 128; higher goes first. */
   readonly priority?: number
-  /** Told to the peer with the opening, opaque, at most 1,024 bytes; default none. */
+  /** Sent to the peer with the opening, opaque, at most 1,024 bytes; default none. */
   readonly metadata?: Uint8Array
-  /** Where packets are kept; slots of at least `slotBytesOf(options)`. Default: a pool of its own. */
+  /** Where packets are kept; its slots have at least `slotBytesOf(options)`. Default: a pool of its own. */
   readonly pool?: PacketSlots
   /**
    * `best-effort`: a message is given up once it is this old, milliseconds, or twice that while it is half sent;
    * default `Infinity`.
    */
   readonly lifetimeMs?: number
-  /** `best-effort`: and once one of its packets was resent this often, default `Infinity`. */
+  /** `best-effort`: a message is also given up once one of its packets was resent this often, default `Infinity`. */
   readonly resendsMax?: number
-  /** How far apart at most things are said again; default: a second. */
+  /** The longest interval between repeats; default: a second. */
   readonly pace?: RepeatPace
 }
 
@@ -49,8 +49,8 @@ export function slotBytesOf({ headRoomBytes, payloadBytesMax, tailRoomBytes }: S
 }
 
 /**
- * The numbers of these with defaults filled in; throws a `RangeError` that names what is wrong and what would be
- * right.
+ * Returns the numbers of these with defaults filled in. Throws a `RangeError` that names what is wrong and what would
+ * be right.
  */
 export function checkSendStreamOptions(options: SendStreamOptions): {
   readonly first: number

@@ -1,6 +1,6 @@
 /**
- * How much may be written now, by the window, by the spread, and by memory; and, where nothing waits, which message
- * is on its way out.
+ * How much may be written now, by the window, by the spread, and by memory; and, in modes that don't wait, which
+ * message is being sent.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import type { PacketFilling } from "./packet-filling.ts"
 import type { SendLedger } from "./send-ledger.ts"
 import type { SendLife } from "./send-life.ts"
 
-/** What a {@link SendWindow} looks at. */
+/** What a {@link SendWindow} reads. */
 export interface SendWindowParts {
   readonly life: SendLife
   readonly ledger: SendLedger
   readonly filling: PacketFilling
   readonly pool: PacketSlots
   readonly options: StreamOptions
-  /** Whether the stream waits for room. The others give up what is older instead. */
+  /** Whether the stream waits for room. Streams of the other modes give up older messages instead. */
   readonly waits: boolean
 }
 
@@ -34,8 +34,8 @@ export class SendWindow {
   readonly #spreadPackets: number
   readonly #waits: boolean
   /**
-   * Where nothing waits: the message whose packet was first sent last is `[sendingFrom, sendingTo)`; this many bytes
-   * of it are unsent.
+   * In modes that don't wait: the message whose packet was last sent for the first time is `[sendingFrom, sendingTo)`;
+   * this many bytes of it are unsent.
    */
   #sendingFrom = 0
   #sendingTo = 0
@@ -52,12 +52,12 @@ export class SendWindow {
     this.#waits = waits
   }
 
-  /** The first packet of the message that is sent, or was sent last. */
+  /** The first packet of the message that is being sent, or was sent last. */
   get sendingFrom(): number {
     return this.#sendingFrom
   }
 
-  /** The packet behind that message. */
+  /** The packet after that message. */
   get sendingTo(): number {
     return this.#sendingTo
   }
@@ -67,7 +67,7 @@ export class SendWindow {
     return this.#ledger.next < this.#sendingTo
   }
 
-  /** Packets that could be begun now, by window and memory; the open one has its place already. */
+  /** Packets that could be begun now, by window and memory; the open one already has its place. */
   get roomPackets(): number {
     const packets = Math.min(this.packets, this.#pool.available + this.#filling.reserved)
     return packets === 0 && this.isOpen && this.#filling.mayFinish && this.#pool.hasKept === true ? 1 : packets
@@ -79,7 +79,7 @@ export class SendWindow {
     return Math.max(0, Math.min(this.#packetRoom(), Math.floor(this.#byteRoom() / this.#filling.payloadBytesMax)))
   }
 
-  /** Whether that is one at least; asked for each. */
+  /** Whether there is room for one packet; called for each packet. */
   get isOpen(): boolean {
     return this.#life.isOpen && this.#packetRoom() > 0 && this.#byteRoom() >= this.#filling.payloadBytesMax
   }
@@ -107,9 +107,9 @@ export class SendWindow {
   }
 
   /**
-   * What counts against the window: all that is unacknowledged; where nothing waits, what was not begun to be sent.
-   * There a message on its way is kept beside the window, as much as another one holds: it would be given up for one
-   * that nothing was done for yet.
+   * What counts against the window: all unacknowledged packets; in modes that don't wait, packets of messages that were
+   * not begun to be sent. In those modes sent messages are kept beside the window, as many as another window holds:
+   * otherwise they would be given up for messages that nothing was done for yet.
    */
   #heldPackets(): number {
     const { unackedPackets } = this.#ledger
@@ -122,12 +122,12 @@ export class SendWindow {
     return this.#waits ? unackedBytes : unackedBytes - this.#ledger.sentBytes - this.#sendingBytes
   }
 
-  /** Whether more is kept that was sent than one window holds. */
+  /** Whether more sent packets are kept than one window holds. */
   get isKeepingMore(): boolean {
     return this.#ledger.sentPackets > this.#windowPackets || this.#ledger.sentBytes > this.#windowBytes
   }
 
-  /** A packet is sent for the first time: the rest of its message follows it before anything else. */
+  /** A packet is sent for the first time: the rest of its message follows before anything else. */
   noteSending(number: number): void {
     const ledger = this.#ledger
     if (number < this.#sendingTo) {
@@ -141,18 +141,18 @@ export class SendWindow {
     this.#sendingTo = to
   }
 
-  /** Nothing of that message is to be sent any more. */
+  /** Nothing of that message will be sent any more. */
   stopSending(): void {
     this.#sendingFrom = this.#sendingTo = this.#ledger.next
     this.#sendingBytes = 0
   }
 
-  /** For tests: throws an `Error` where more is kept or numbered than the window and the spread allow. */
+  /** For tests: throws an `Error` if more is kept or numbered than the window and the spread allow. */
   assertInvariants(): void {
     const { low, next, high, sentPackets } = this.#ledger
     if (high - low > this.#spreadPackets) throw new Error("more packets than the spread allows")
     if (this.#heldPackets() > this.#windowPackets) throw new Error("more packets than the window allows")
-    // What was sent last is kept whatever it takes.
+    // The message sent last is kept whatever it takes.
     const kept = this.#waits ? Infinity : this.#windowPackets + Math.max(0, next - this.#sendingFrom)
     if (sentPackets > kept) throw new Error("more packets are kept that were sent than the window allows")
     let unsentBytes = 0

@@ -1,6 +1,6 @@
 /**
- * When a sender asks for a status by itself, since nothing moves or the receiver has to learn what was given up; and
- * what it tells then.
+ * When a sender sends a sync, because nothing moves or the receiver has to learn what was given up; and what the sync
+ * says.
  *
  * @module
  */
@@ -15,21 +15,21 @@ import type { SendLife } from "./send-life.ts"
 import type { SendQueue } from "./send-queue.ts"
 
 /**
- * Syncs are at most this far apart, milliseconds, or two RTTs if longer, as long as they were likely lost; further
- * where many are.
+ * Syncs are at most this far apart, milliseconds, or two RTTs if that is longer, while they were probably lost; further
+ * apart when many things are repeated to the peer.
  */
 const SYNC_MS_MAX = 100
 const SYNC_PACE = 0.1
 /**
- * After this many syncs in vain they come further and further apart; the second once the receiver has said that it
- * has no room.
+ * After this many syncs without effect the intervals grow further. The second number counts once the receiver has
+ * reported that it has no room.
  */
 const SYNCS_SOON = 25
 const SYNCS_SOON_HELD = 2
-/** The first one waits no longer than this, milliseconds: stalls can make a PTO of many seconds. */
+/** The first sync waits no longer than this, milliseconds: stalls can make a PTO of many seconds. */
 const FIRST_SYNC_MS_MAX = 1_000
 
-/** What a {@link SyncTimer} looks at. */
+/** What a {@link SyncTimer} reads. */
 export interface SyncTimerParts {
   readonly life: SendLife
   readonly ledger: SendLedger
@@ -49,7 +49,7 @@ export class SyncTimer {
   readonly #pace: RepeatPace
   readonly #peerStatusDelayMs: number
   readonly #isAcknowledged: boolean
-  /** When the next is due since nothing has moved; `Infinity`: nothing is waited for. */
+  /** When the next one is due because nothing has moved; `Infinity`: nothing is awaited. */
   #dueMs = Infinity
   #intervalMs = 0
   /** Syncs since something moved. */
@@ -76,9 +76,10 @@ export class SyncTimer {
 
   /** When the next sync is due; `Infinity`: none. */
   get dueMs(): number {
-    // Written after the receiver had no room: nothing is under way whose answer could tell that it has.
+    // Packets written after the receiver reported no room: nothing is under way whose answer could say that there is
+    // room.
     if (this.#dueMs === Infinity && this.#queue.isStuck) return this.#lastMs + SYNC_MS_MAX
-    // What is gone is told at once, but not with each message that is given up.
+    // Gone packets are reported soon, but not with each message that is given up.
     return this.#isWanted ? this.#lastMs + Math.max(GRANULARITY_MS, this.#rtt.srttMs / 4) : this.#dueMs
   }
 
@@ -87,12 +88,12 @@ export class SyncTimer {
     this.#isWanted = true
   }
 
-  /** Whether one is due once nothing has moved for long. */
+  /** Whether a sync will be due if nothing moves. */
   get isWaiting(): boolean {
     return this.#dueMs !== Infinity
   }
 
-  /** A packet was sent, or the receiver has no room, and none is due: one is once nothing has moved for long. */
+  /** A packet was sent, or the receiver has no room, and no sync is scheduled: one is due if nothing moves for long. */
   wait(nowMs: number): void {
     this.#arm(nowMs)
   }
@@ -103,13 +104,13 @@ export class SyncTimer {
     this.#arm(nowMs)
   }
 
-  /** The peer is heard again after a silence: what was asked further and further apart is asked now. */
+  /** The peer is heard again after a silence: a sync whose interval had grown is due now. */
   handleReachable(nowMs: number): void {
     this.move(nowMs)
     if (this.#dueMs !== Infinity) this.#dueMs = nowMs
   }
 
-  /** Nothing is waited for any more. */
+  /** Nothing is awaited any more. */
   stop(): void {
     this.#isWanted = false
     this.#dueMs = Infinity
@@ -130,7 +131,7 @@ export class SyncTimer {
     return true
   }
 
-  /** The low mark goes past what is gone right above the receiver's edge; ranges tell of the rest. */
+  /** The low mark passes gone packets right above the receiver's edge; ranges report the rest. */
   #listGone(sync: Sync, rangesMax: number): void {
     const ledger = this.#ledger
     const { low, next, gonePackets } = ledger
@@ -154,11 +155,11 @@ export class SyncTimer {
     }
   }
 
-  /** The first sync after a PTO and the peer's delay, then further and further apart. */
+  /** The first sync comes after a PTO and the peer's delay, the next ones at growing intervals. */
   #arm(nowMs: number): void {
     const { low, next, firstQueued, high } = this.#ledger
     const { isHeld } = this.#queue
-    // What was given up unsent behind all that was sent has to be told too.
+    // Packets given up unsent after all sent ones have to be reported too.
     const isWaiting = low < firstQueued || (isHeld && next < high)
     if (!isWaiting || !this.#isAcknowledged || !this.#life.isDelivering) {
       this.#dueMs = Infinity
@@ -173,14 +174,14 @@ export class SyncTimer {
     this.#dueMs = this.#pace.align(nowMs, this.#intervalMs)
   }
 
-  /** For tests: throws an `Error` where packets wait for an answer that nothing asks for. */
+  /** For tests: throws an `Error` if packets wait for an answer that nothing asks for. */
   assertInvariants(): void {
     const isWaiting = this.#isAcknowledged && this.#life.isDelivering && this.#ledger.low < this.#ledger.firstQueued
     if (isWaiting && this.dueMs === Infinity) throw new Error("packets are unanswered and no sync is due")
   }
 }
 
-/** Where the stretch of gone packets that begins at a packet ends, below what was never sent. */
+/** Where the range of gone packets that begins at a packet ends, below the first unsent one. */
 function endOfGone(ledger: SendLedger, from: number): number {
   let number = from
   while (number < ledger.next && ledger.state(number) === PACKET.gone) number++
