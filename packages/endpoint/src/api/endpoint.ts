@@ -1,32 +1,28 @@
-import {
-  type Address,
-  type BindOptions,
-  type Capabilities,
-  type Host,
-  onAbort,
-  type Transport,
-  type TransportCounters,
-} from "@x/transport/host"
-import { type DropReason, PROFILE, REASON } from "@x/wire"
-import { ABORT_SIGNAL, BYTES, check, type Kinds, TIMEOUT } from "../errors/check.ts"
+/**
+ * An endpoint, as its user holds it: composes what is below, and is the one way to it. Half of the file documents the
+ * methods of this one class.
+ *
+ * @module
+ */
+
+import type { Address, Capabilities, Host, Transport } from "@x/transport/host"
+import { PROFILE, REASON } from "@x/wire"
+import { check } from "../errors/check.ts"
 import { checkConnectOptions, Connection, type ConnectOptions } from "./connection.ts"
 import { Driver } from "../driver.ts"
-import { abortedError, closedError, EndpointError, transportError } from "../errors/endpoint-error.ts"
+import { bindTransport } from "./binding.ts"
+import { Drain } from "./drain.ts"
+import type { EndpointStats } from "./endpoint-stats.ts"
+import { abortedError, closedError, EndpointError } from "../errors/endpoint-error.ts"
 import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventName } from "./endpoint-events.ts"
 import { Events } from "./events.ts"
 import { guarded } from "./guarded-congestion.ts"
 import type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, Peer, ValueHandler } from "./handles.ts"
-import type { IncomingHandle, IncomingHost } from "./incoming-stream.ts"
-import { type JoiningHost, joinOver } from "./joining.ts"
+import type { IncomingHost } from "./incoming-stream.ts"
+import { checkPublicKey, identityOf } from "./identity.ts"
+import { JOIN_OPTIONS, type JoiningHost, type JoinOptions, joinOver } from "./joining.ts"
 import type { MessageType } from "./message-type.ts"
-import {
-  bindOptionsOf,
-  checkedOptions,
-  type EndpointOptions,
-  type IdentityOptions,
-  KEY,
-  settingsOf,
-} from "./options.ts"
+import { bindOptionsOf, checkedOptions, type EndpointOptions, type IdentityOptions, settingsOf } from "./options.ts"
 import type { Settings } from "../settings.ts"
 import { Outcomes } from "./outcomes.ts"
 import { Routing } from "./routing.ts"
@@ -37,59 +33,10 @@ import { toHex } from "../keys/identity.ts"
 import type { Identity } from "../keys/sealed-handshakes.ts"
 import { metadataBytesMax } from "../datagram/control-writer.ts"
 import { GOODBYE_MS } from "../peer/goodbye.ts"
-import { type Full, Protocol } from "../protocol/protocol.ts"
+import { Protocol } from "../protocol/protocol.ts"
 import { parseTarget, type Target } from "./target.ts"
 import { QueueBudget } from "./queue-budget.ts"
 import { UserCode } from "./user-code.ts"
-
-/** What `endpoint.join` may be told. */
-export interface JoinOptions {
-  /** Gives the join up: it rejects with `aborted`. */
-  readonly signal?: AbortSignal
-  /** The key of whom is asked for, 32 bytes, where members have an `identity`. */
-  readonly publicKey?: Uint8Array
-  /**
-   * After so long it rejects with `join-timeout`. Milliseconds, or `Infinity`: until the signal aborts. Default:
-   * `joinTimeoutMs` of the endpoint.
-   */
-  readonly timeoutMs?: number
-}
-
-const JOIN_OPTIONS: Kinds<JoinOptions> = { signal: ABORT_SIGNAL, publicKey: BYTES, timeoutMs: TIMEOUT }
-
-/** What an endpoint has and did: a copy, as things stand. */
-export interface EndpointStats {
-  /** Datagrams and failed socket calls, since it was bound. */
-  readonly transport: TransportCounters
-  /** What came and was not applied, by reason. */
-  readonly drops: Readonly<Record<DropReason, number>>
-  /** Messages that were dropped since nobody handled their types. */
-  readonly unhandled: number
-  /** Peers that are joined, unreachable, or saying goodbye. */
-  readonly peers: number
-  /** Joins of ours that are under way. */
-  readonly joins: number
-  /** Joins of others that were accepted and aren't confirmed; at most `halfOpenMax`. */
-  readonly halfOpen: number
-  /** Packets kept until their turn comes; at most `poolPacketsMax`. */
-  readonly poolPackets: number
-  /** Bytes of large messages under way; at most `assemblyBytesMax`. */
-  readonly assemblyBytes: number
-  /** Packets written and not acknowledged; at most `sendPoolPacketsMax`. */
-  readonly sendPoolPackets: number
-  /** Streams of all peers, both ways; at most `streamsTotalMax`. */
-  readonly streams: number
-  /** Bytes of copies that wait for their consumers, or that those have. */
-  readonly queuedBytes: number
-  /** How often a bound of memory or number was met. What was dropped for it is among the drops. */
-  readonly full: Full & {
-    /**
-     * A stream was held up, or dropped its oldest, since the copies of all streams that wait for consumers are too
-     * many.
-     */
-    readonly queues: number
-  }
-}
 
 /**
  * A process on the network: peers join it and it joins peers, over one UDP port.
@@ -111,11 +58,8 @@ export class Endpoint implements AsyncDisposable {
   readonly #events: Events<EndpointEvents>
   readonly #routing: Routing
   readonly #outcomes: Outcomes
-  /** Streams of which messages wait for their consumers, or are with one. */
-  readonly #behind = new Set<IncomingHandle>()
+  readonly #drain: Drain
   readonly #queues: QueueBudget
-  /** While it closes, nothing is taken any more that would have to wait. */
-  #isFinishing = false
   readonly #connections = new Set<Connection>()
   /** Each rejects a join under way. */
   readonly #pendingJoins = new Set<() => void>()
@@ -169,7 +113,7 @@ export class Endpoint implements AsyncDisposable {
       now: () => host.now(),
     })
     this.#driver = new Driver(host, transport, this.#userCode, this.#routing.unclaimed)
-    this.#identity = identity && this.#identityOf(identity)
+    this.#identity = identity && identityOf(identity, host, this.#userCode)
     this.#queues = new QueueBudget(settings.queuedBytesTotalMax, (run) => host.defer(run))
     this.#outcomes = new Outcomes({
       peers: this.#peerHost(),
@@ -189,6 +133,11 @@ export class Endpoint implements AsyncDisposable {
       ...(secrets === undefined ? {} : { keys: { crypto: host.crypto, secrets, identity: this.#identity } }),
       nowMs: host.now(),
       onWork: () => this.#driver.work(),
+    })
+    this.#drain = new Drain({
+      ...{ host, driver: this.#driver, lingerMs: settings.lingerMs },
+      peers: () => this.#protocol.peers.values(),
+      onFinishing: () => this.#routing.unclaimed.finish(),
     })
     this.#driver.start(this.#protocol, this.#outcomes)
     this.#endWatch = host.watchWaits?.(() => this.#waitingCall)
@@ -216,7 +165,7 @@ export class Endpoint implements AsyncDisposable {
       absorb: () => this.#driver.absorb(),
       queuedMessagesMax: this.#settings.queuedMessagesMax,
       queuedBytesMax: this.#settings.queuedBytesMax,
-      onBehind: (stream, isBehind) => this.#noteBehind(stream, isBehind),
+      onBehind: (stream, isBehind) => this.#drain.note(stream, isBehind),
     }
   }
 
@@ -318,7 +267,7 @@ export class Endpoint implements AsyncDisposable {
   async #join(target: Target, options: JoinOptions): Promise<PeerHandle> {
     const { signal, publicKey, timeoutMs = this.#settings.joinTimeoutMs } = check.options("join", options, JOIN_OPTIONS)
     const { host, port } = parseTarget(target)
-    this.#checkPublicKey(publicKey)
+    checkPublicKey(publicKey, this.#identity, this.#host)
     this.#checkOpen(signal)
     return this.#outcomes.peerOf(
       await joinOver(this.#joiningHost(publicKey && Uint8Array.from(publicKey)), { host, port, signal, timeoutMs }),
@@ -359,7 +308,7 @@ export class Endpoint implements AsyncDisposable {
     const { publicKey, retry } = checkConnectOptions(options)
     this.#checkOpen()
     parseTarget(target)
-    this.#checkPublicKey(publicKey)
+    checkPublicKey(publicKey, this.#identity, this.#host)
     const connection = new Connection(target, retry, {
       join: (signal) => this.#join(target, { signal, ...(publicKey === undefined ? {} : { publicKey }) }),
       until: (isDone, timeoutMs, call) => this.#driver.until(isDone, timeoutMs, call),
@@ -386,17 +335,6 @@ export class Endpoint implements AsyncDisposable {
     void this.#driver.until(() => isWanted() || !peer.hasStreams, Infinity).then(() => this.#letGo(peer))
   }
 
-  #identityOf({ privateKey, trust }: IdentityOptions): Identity {
-    const own = {
-      privateKey: Uint8Array.from(privateKey),
-      publicKey: Uint8Array.from(this.#host.crypto.x25519PublicKey(privateKey)),
-    }
-    return {
-      own,
-      trust: (publicKey) => this.#userCode.trusts(trust, publicKey),
-    }
-  }
-
   get #isKeyed(): boolean {
     return this.#settings.profile >= PROFILE.mac
   }
@@ -404,22 +342,6 @@ export class Endpoint implements AsyncDisposable {
   /** By which members know us, 32 bytes; `undefined` without `identity`. */
   get publicKey(): Uint8Array | undefined {
     return this.#identity?.own.publicKey.slice()
-  }
-
-  /** Where members have keys, whom we ask for has to be named by his. */
-  #checkPublicKey(publicKey: Uint8Array | undefined): void {
-    if (this.#identity === undefined) {
-      if (publicKey !== undefined)
-        throw new EndpointError("invalid-option", "publicKey names a member, and this endpoint has no identity itself")
-    } else if (
-      !KEY.has(publicKey) ||
-      this.#host.crypto.x25519(this.#identity.own.privateKey, publicKey) === undefined
-    ) {
-      throw new EndpointError(
-        "invalid-option",
-        "publicKey must be that of whom is asked for, 32 bytes: its endpoint.publicKey tells it",
-      )
-    }
   }
 
   #checkOpen(signal?: AbortSignal): void {
@@ -497,17 +419,7 @@ export class Endpoint implements AsyncDisposable {
     for (const connection of [...this.#connections]) connection.closeWithEndpoint()
     for (const cancel of [...this.#pendingJoins]) cancel()
     this.#pendingJoins.clear()
-    const { lingerMs } = this.#settings
-    const endMs = this.#host.now() + lingerMs
-    await this.#driver.until(() => this.#isDrained(), lingerMs / 2)
-    this.#isFinishing = true
-    this.#routing.unclaimed.finish()
-    for (const stream of [...this.#behind]) stream.finish(REASON.closing)
-    const isDone = (): boolean => this.#behind.size === 0 && this.#isDrained()
-    // What is accepted before the goodbye is delivered too, also between the end of the wait and here.
-    do await this.#driver.until(isDone, endMs - this.#host.now())
-    while (!isDone() && this.#host.now() < endMs)
-    this.#protocol.leave(REASON.closing, this.#host.now())
+    await this.#drain.run(() => this.#protocol.leave(REASON.closing, this.#host.now()))
     this.#driver.absorb()
     await this.#driver.until(() => [...this.#protocol.peers.values()].every(({ isSettled }) => isSettled), GOODBYE_MS)
     this.#protocol.release(this.#host.now())
@@ -533,28 +445,6 @@ export class Endpoint implements AsyncDisposable {
     return undefined
   }
 
-  #noteBehind(stream: IncomingHandle, isBehind: boolean): void {
-    if (isBehind) {
-      this.#behind.add(stream)
-      // Not now: the rest of its packet is about to be handed over.
-      if (this.#isFinishing) this.#host.defer(() => stream.finish(REASON.closing))
-    } else {
-      this.#behind.delete(stream)
-      if (this.#isFinishing) this.#driver.work()
-    }
-  }
-
-  #isDrained(): boolean {
-    // Also those that are silent: they may be heard again.
-    for (const { outgoing } of this.#protocol.peers.values()) {
-      for (const { stream, sender } of outgoing.all()) {
-        if (stream.state === "open" && !(stream.isDrained && sender.lot.isEmpty)) return false
-        if (stream.state === "ending") return false
-      }
-    }
-    return true
-  }
-
   /** As `close()`: for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
@@ -569,31 +459,4 @@ export class Endpoint implements AsyncDisposable {
   assertInvariants(): void {
     this.#protocol.assertInvariants()
   }
-}
-
-/** Whatever the host does: an abort is heard at once, and a socket that comes after it is closed. */
-function bindTransport(host: Host, options: BindOptions, signal: AbortSignal | undefined): Promise<Transport> {
-  if (signal?.aborted) return Promise.reject(abortedError(signal))
-  return new Promise((resolve, reject) => {
-    let isAborted = false
-    const forget =
-      signal &&
-      onAbort(signal, () => {
-        isAborted = true
-        reject(abortedError(signal))
-      })
-    // A host of one's own may throw as well.
-    const binding = (async () => host.bind(options))()
-    binding.then(
-      (transport) => {
-        forget?.()
-        if (isAborted) void transport.close()
-        else resolve(transport)
-      },
-      (error: unknown) => {
-        forget?.()
-        reject(transportError(error, "bind-failed", "no socket could be bound"))
-      },
-    )
-  })
 }

@@ -48,6 +48,7 @@ export interface Peer {
    * order what follows it waits too: a handler that does nothing lets it go.
    */
   messages(type: number): AsyncIterableIterator<ReceivedMessage>
+  /** The same for messages of a defined type, each with its `value`. */
   messages<T>(type: MessageType<T>): AsyncIterableIterator<ReceivedValue<T>>
   /**
    * Asks for an answer and tells how long it took, milliseconds. Rejects with `not-joined`, `timeout` (default 10 s) or
@@ -100,6 +101,7 @@ export interface OutgoingStream {
    * `account.dropped` counts them.
    */
   trySend(type: number, bytes: Uint8Array, options?: TrySendOptions): SendResult
+  /** The same for a value of a defined type. */
   trySend<T>(type: MessageType<T>, value: T, options?: TrySendOptions): SendResult
   /**
    * Sends a message; settles once: when it is in the window, or with an `EndpointError`. The bytes are borrowed until
@@ -107,6 +109,7 @@ export interface OutgoingStream {
    * abort takes it out of the queue, also half sent, and no other message gets its bytes.
    */
   send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
+  /** The same for a value of a defined type. */
   send<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
   /**
    * Lets the application write a message of `size` bytes: `fill` gets memory and an offset in it, all zeros, lent to it
@@ -126,6 +129,7 @@ export interface OutgoingStream {
       readonly signal?: AbortSignal
     },
   ): WritableStream<Uint8Array>
+  /** The same for a defined type: chunks are values, each a message. */
   writable<T>(
     type: MessageType<T>,
     options?: {
@@ -161,12 +165,14 @@ export interface Replies {
    * stream.
    */
   trySend(type: number, bytes: Uint8Array, options?: TrySendOptions): SendResult
+  /** The same for a value of a defined type. */
   trySend<T>(type: MessageType<T>, value: T, options?: TrySendOptions): SendResult
   /**
    * As `OutgoingStream.send`: also rejects with `not-joined` where the peer has left, `refused` where it has no room
    * for the stream.
    */
   send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
+  /** The same for a value of a defined type. */
   send<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
 }
 
@@ -221,9 +227,11 @@ export interface IncomingStream {
   once<K extends keyof IncomingStreamEvents>(name: K, listener: Listener<IncomingStreamEvents, K>): () => void
   /** As `endpoint.handle`, for this stream alone: comes before the endpoint's handler of the type. */
   handle(type: number, handler: MessageHandler): () => void
+  /** As `endpoint.handle` of a defined type, for this stream alone. */
   handle<T>(type: MessageType<T>, handler: ValueHandler<T>): () => void
   /** As `endpoint.handleAsync`, for this stream alone. */
   handleAsync(type: number, handler: AsyncMessageHandler): () => void
+  /** As `endpoint.handleAsync` of a defined type, for this stream alone. */
   handleAsync<T>(type: MessageType<T>, handler: AsyncValueHandler<T>): () => void
   /**
    * Copies of the messages of this stream that have no handler here, from now on: they are its readers', and no handler
@@ -233,6 +241,7 @@ export interface IncomingStream {
    * its `value`; the others go where they went.
    */
   messages(type?: number): AsyncIterableIterator<ReceivedMessage>
+  /** The same for messages of a defined type, each with its `value`. */
   messages<T>(type: MessageType<T>): AsyncIterableIterator<ReceivedValue<T>>
   /**
    * The bytes of its messages as a web stream: closes if all were delivered, errors if it ended in any other way.
@@ -290,6 +299,7 @@ export interface Message {
    * = message.peer`.
    */
   reply(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
+  /** The same with a value of a defined type. */
   reply<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
 }
 
@@ -305,6 +315,7 @@ export interface ReceivedMessage {
   readonly stream: IncomingStream
   /** As `reply` of the message that a handler gets, at any time. */
   reply(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
+  /** The same with a value of a defined type. */
   reply<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
 }
 

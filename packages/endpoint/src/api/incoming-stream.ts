@@ -1,3 +1,10 @@
+/**
+ * A stream from a peer, as its user holds it: hands over what comes, as fast as its consumers take it. One class, since
+ * each step asks the same few questions: who has the current message, what waits, whether it is paused, stopped or over.
+ *
+ * @module
+ */
+
 import { type Delivery, REASON, reasonName } from "@x/wire"
 import { check, REASON_CODE } from "../errors/check.ts"
 import { Events, type Listener } from "./events.ts"
@@ -13,9 +20,10 @@ import type {
   ValueHandler,
 } from "./handles.ts"
 import { MessageHandlers } from "./message-handlers.ts"
-import { type MessageQueue, Readers } from "./message-queue.ts"
-import { MESSAGE_BYTES, QueuedMessage, type QueueShare } from "./queue-budget.ts"
-import { isMessageType, type MessageType, numberOf } from "./message-type.ts"
+import { type MessageQueue, StreamReaders } from "./message-queue.ts"
+import { ConsumerRoom } from "./consumer-room.ts"
+import { QueuedMessage, type QueueShare } from "./queue-budget.ts"
+import type { MessageType } from "./message-type.ts"
 import type { MessageSource } from "../streams/incoming-message.ts"
 import type { IncomingState } from "../streams/incoming-state.ts"
 import type { PeerState } from "../peer/peer-state.ts"
@@ -62,8 +70,7 @@ export class IncomingHandle implements IncomingStream {
   #readable: ReadableStream<Uint8Array> | undefined
   #handlers: MessageHandlers | undefined
   /** Those who read it, and who read a type of it. What was read once is for its readers from then on. */
-  #readers: Readers | undefined
-  #typeReaders: Map<number, Readers> | undefined
+  readonly #readers: StreamReaders
   /** Who got the last message at once, of which type, and when that was asked. */
   #routed: MessageHandler | undefined
   #routedType = -1
@@ -71,6 +78,7 @@ export class IncomingHandle implements IncomingStream {
   readonly #routes: Routes
   /** Messages that wait for their consumer. */
   readonly #queue = new WaitingMessages()
+  readonly #room: ConsumerRoom
   /** The message that its consumers have. */
   #current: QueuedMessage | undefined
   #isPaused = false
@@ -89,7 +97,9 @@ export class IncomingHandle implements IncomingStream {
     this.#peerState = peerState
     this.#state = state
     this.#host = host
+    this.#room = new ConsumerRoom(state, this.#queue, peer, host)
     this.#routes = host.routing.routes
+    this.#readers = new StreamReaders(this.#routes)
     this.#events = new Events(["gap"], host.userCode)
     this.#closed = new Promise((resolve) => (this.#settle = resolve))
   }
@@ -159,19 +169,10 @@ export class IncomingHandle implements IncomingStream {
   messages(type?: number): AsyncIterableIterator<ReceivedMessage>
   messages<T>(type: MessageType<T>): AsyncIterableIterator<ReceivedValue<T>>
   messages(type?: number | MessageType<unknown>): AsyncIterableIterator<ReceivedMessage> {
-    const reader = this.#readersFor(type).open(isMessageType(type) ? type : undefined)
+    const reader = this.#readers.open(type)
     if (this.#isOver) reader.end()
     this.claim()
     return reader
-  }
-
-  #readersFor(type: number | MessageType<unknown> | undefined): Readers {
-    const { routes } = this.#host.routing
-    if (type === undefined) return (this.#readers ??= new Readers(routes))
-    const number = numberOf(type)
-    const readers = this.#typeReaders?.get(number) ?? new Readers(routes)
-    this.#typeReaders = (this.#typeReaders ?? new Map<number, Readers>()).set(number, readers)
-    return readers
   }
 
   get readable(): ReadableStream<Uint8Array> {
@@ -200,7 +201,7 @@ export class IncomingHandle implements IncomingStream {
     if (this.#end !== undefined) this.#end = { ...this.#end, isComplete: false, reason }
     this.lose(this.#queue.count)
     this.#queue.clear()
-    for (const readers of [...this.#allReaders(), this.peer.readersOf(this.#current?.type ?? -1) ?? []])
+    for (const readers of [...this.#readers.all, this.peer.readersOf(this.#current?.type ?? -1) ?? []])
       for (const reader of readers) reader.drop(this)
     this.#peerState.incoming.stop(this.#state, reason)
     this.#host.absorb()
@@ -259,12 +260,12 @@ export class IncomingHandle implements IncomingStream {
   /** A copy of it waits for its consumer. */
   #keep(type: number, bytes: Uint8Array, offset: number, length: number): void {
     const isWaiting = this.#state.stream.traits.waits
-    if (!isWaiting && this.#queue.count === 0 && this.#shareRoom() <= 0) return this.#drop(1)
+    if (!isWaiting && this.#queue.count === 0 && this.#room.shareBytes <= 0) return this.#drop(1)
     this.#queue.push(
       new QueuedMessage(this.peer.queueShare, type, new Uint8Array(bytes.subarray(offset, offset + length))),
     )
     if (!isWaiting) this.#dropOldest()
-    else if (this.#state.room !== undefined || this.#isFilling()) this.#tellRoom()
+    else if (this.#state.room !== undefined || this.#room.isFilling) this.#tellRoom()
     if (!this.#isUnclaimed) this.pump()
     else if (!this.#isPaused) this.#host.routing.unclaimed.note(this, type)
     this.#noteBehind()
@@ -275,24 +276,15 @@ export class IncomingHandle implements IncomingStream {
    * Asked when memory is short.
    */
   mayTake(type: number): boolean {
-    if (this.#shareRoom() > 0 || (this.#isIdle && this.#handlerNow(type) !== undefined)) return true
+    if (this.#room.shareBytes > 0 || (this.#isIdle && this.#handlerNow(type) !== undefined)) return true
     this.#tellRoom()
     return false
-  }
-
-  /** Bytes that the budget of all streams leaves to this one. */
-  #shareRoom(): number {
-    return this.peer.queueShare.room(this.#heldBytes)
-  }
-
-  get #heldBytes(): number {
-    return this.#queue.bytes + (this.#current?.bytes.length ?? 0)
   }
 
   /** A stream that doesn't wait keeps the newest. */
   #dropOldest(): void {
     let dropped = 0
-    for (; this.#queue.count > 1 && this.#isFull(); dropped++) this.#queue.dropOldest().release()
+    for (; this.#queue.count > 1 && this.#room.isFull; dropped++) this.#queue.dropOldest().release()
     if (dropped === 0) return
     // It may have been the one that nobody was there for.
     this.#isUnclaimed = false
@@ -304,57 +296,17 @@ export class IncomingHandle implements IncomingStream {
     this.gap(messages)
   }
 
-  #isFull(): boolean {
-    // Of what is to be the latest nobody wants the one before.
-    if (this.#state.stream.traits.isNewestOnly) return true
-    const { queuedMessagesMax, queuedBytesMax } = this.#host
-    return this.#queue.count >= queuedMessagesMax || this.#queue.bytes >= queuedBytesMax || this.#shareRoom() <= 0
-  }
-
-  /**
-   * From half of its bounds on the sender is told how much there is room for: what it sends beyond that would be
-   * refused, and all of it sent again.
-   */
-  #isFilling(): boolean {
-    const { queuedMessagesMax, queuedBytesMax } = this.#host
-    return (
-      2 * this.#queue.count >= queuedMessagesMax ||
-      2 * this.#queue.bytes >= queuedBytesMax ||
-      2 * this.peer.queueShare.roomAhead(this.#heldBytes) <= queuedBytesMax
-    )
-  }
-
-  /** `isServed`: it has waited for room in the budget of all, and is the next one. */
+  /** What its consumers have room for has changed, or is asked for. */
   #tellRoom(isServed = false): void {
     if (this.#end !== undefined) return
-    const { queuedMessagesMax: messagesMax, queuedBytesMax: bytesMax } = this.#host
-    const share = this.peer.queueShare
-    if (this.#state.room === undefined) share.budget.told++
-    const room = (this.#state.room ??= {
-      messages: 0,
-      bytes: 0,
-      messagesMax,
-      bytesMax,
-      isFull: false,
-      isWaiting: false,
-    })
-    const ahead = isServed || !share.budget.isQueued ? share.roomAhead(this.#heldBytes) : 0
-    room.messages = messagesMax - this.#queue.count
-    // Others are told of the same room.
-    room.bytes = Math.min(bytesMax - this.#queue.bytes, ahead <= 0 ? 0 : Math.max(1, ahead / share.budget.told))
-    room.isFull = this.#queue.count >= messagesMax || this.#queue.bytes >= bytesMax || this.#shareRoom() <= 0
-    room.isWaiting = this.#queue.ready === 0
-    if (ahead <= 0) share.budget.wait(this)
+    this.#room.tell(this, isServed)
     this.#peerState.incoming.roomChanged(this.#state)
   }
 
   /** There may be room in the budget of all streams again. */
   roomReturned(): number {
     this.#tellRoom(true)
-    const { room, messagesPerPacket, bytesPerPacket } = this.#state
-    return room === undefined || room.bytes <= 0
-      ? 0
-      : Math.max(bytesPerPacket + messagesPerPacket * MESSAGE_BYTES, MESSAGE_BYTES)
+    return this.#room.letBytes
   }
 
   /** Somebody reads or handles what nobody did, or it isn't to wait any more: it is handed over soon. */
@@ -385,7 +337,7 @@ export class IncomingHandle implements IncomingStream {
 
   /** What it holds is for nobody who is there, or for its own readers alone. */
   get isStalled(): boolean {
-    return this.#isUnclaimed || this.#readers !== undefined || (this.#queue.ready === 0 && this.#current === undefined)
+    return this.#isUnclaimed || this.#readers.hasOwn || (this.#queue.ready === 0 && this.#current === undefined)
   }
 
   /** What the application is told before the next message may pause the stream, or stop it. */
@@ -396,6 +348,7 @@ export class IncomingHandle implements IncomingStream {
 
   #offer(message: QueuedMessage): void {
     this.#current = message
+    this.#room.currentBytes = message.bytes.length
     message.offer(this.#settled)
     const verdict = this.#host.routing.offer(this, message)
     this.#isUnclaimed = verdict === "unclaimed"
@@ -416,6 +369,7 @@ export class IncomingHandle implements IncomingStream {
   /** Its consumers are done with a message; if none of them took it, it is the next one's. */
   readonly #settled = (message: QueuedMessage, wasTaken: boolean): void => {
     this.#current = undefined
+    this.#room.currentBytes = 0
     if (wasTaken || this.#isStopped) {
       if (!wasTaken) this.lose(1)
       message.release()
@@ -434,14 +388,7 @@ export class IncomingHandle implements IncomingStream {
 
   /** Who reads messages of a type here, perhaps nobody now; `undefined`: nobody ever did. */
   readersOf(type: number): readonly MessageQueue[] | undefined {
-    const ofType = this.#typeReaders?.get(type)
-    return this.#readers === undefined && ofType === undefined
-      ? undefined
-      : [...(this.#readers ?? []), ...(ofType ?? [])]
-  }
-
-  #allReaders(): readonly Readers[] {
-    return [...(this.#readers === undefined ? [] : [this.#readers]), ...(this.#typeReaders?.values() ?? [])]
+    return this.#readers.of(type)
   }
 
   gap(messages: number): void {
@@ -469,7 +416,7 @@ export class IncomingHandle implements IncomingStream {
     // Messages that were dropped from the queue after the end count too.
     const { gone } = this.#state
     this.#settle({ ...this.#end, isComplete: this.#end.isComplete && gone === 0, gone })
-    for (const readers of this.#allReaders()) readers.end()
+    for (const readers of this.#readers.all) readers.end()
     this.peer.release(this)
   }
 

@@ -7,11 +7,27 @@
 
 import { type Address, formatAddress, formatHost, onAbort, parseHost, type ResolvedAddress } from "@x/transport/host"
 import { reasonName } from "@x/wire"
+import { ABORT_SIGNAL, BYTES, type Kinds, TIMEOUT } from "../errors/check.ts"
 import { abortedError, closedError, EndpointError, transportError } from "../errors/endpoint-error.ts"
 import { isLoopback } from "./loopback.ts"
 import type { JoinCall, JoinFailure } from "../join/join-call.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 import { inTurn, whyNobody } from "./target.ts"
+
+/** What `endpoint.join` may be told. */
+export interface JoinOptions {
+  /** Gives the join up: it rejects with `aborted`. */
+  readonly signal?: AbortSignal
+  /** The key of whom is asked for, 32 bytes, where members have an `identity`. */
+  readonly publicKey?: Uint8Array
+  /**
+   * After so long it rejects with `join-timeout`. Milliseconds, or `Infinity`: until the signal aborts. Default:
+   * `joinTimeoutMs` of the endpoint.
+   */
+  readonly timeoutMs?: number
+}
+
+export const JOIN_OPTIONS: Kinds<JoinOptions> = { signal: ABORT_SIGNAL, publicKey: BYTES, timeoutMs: TIMEOUT }
 
 export interface JoinRequest {
   readonly host: string

@@ -1,6 +1,6 @@
 import type { IncomingStream, ReceivedMessage } from "./handles.ts"
 import { type MessageCopy, ValueCopy } from "./message.ts"
-import type { MessageType } from "./message-type.ts"
+import { isMessageType, type MessageType, numberOf } from "./message-type.ts"
 import type { QueuedMessage } from "./queue-budget.ts"
 import type { Routes } from "./routes.ts"
 
@@ -35,6 +35,46 @@ export class Readers {
   /** For none of them more will come. */
   end(): void {
     for (const queue of [...this.#queues]) queue.end()
+  }
+}
+
+/** Those who read one stream, and those who read a type of it. What was read once is for its readers from then on. */
+export class StreamReaders {
+  readonly #routes: Routes
+  #own: Readers | undefined
+  #ofTypes: Map<number, Readers> | undefined
+
+  constructor(routes: Routes) {
+    this.#routes = routes
+  }
+
+  /** Whether somebody ever read all of it. */
+  get hasOwn(): boolean {
+    return this.#own !== undefined
+  }
+
+  /** All groups of readers. */
+  get all(): readonly Readers[] {
+    return [...(this.#own === undefined ? [] : [this.#own]), ...(this.#ofTypes?.values() ?? [])]
+  }
+
+  /** One more, of all of it or of a type. */
+  open(type: number | MessageType<unknown> | undefined): MessageQueue {
+    return this.#readersFor(type).open(isMessageType(type) ? type : undefined)
+  }
+
+  #readersFor(type: number | MessageType<unknown> | undefined): Readers {
+    if (type === undefined) return (this.#own ??= new Readers(this.#routes))
+    const number = numberOf(type)
+    const readers = this.#ofTypes?.get(number) ?? new Readers(this.#routes)
+    this.#ofTypes = (this.#ofTypes ?? new Map<number, Readers>()).set(number, readers)
+    return readers
+  }
+
+  /** Who reads messages of a type, perhaps nobody now; `undefined`: nobody ever did. */
+  of(type: number): readonly MessageQueue[] | undefined {
+    const ofType = this.#ofTypes?.get(type)
+    return this.#own === undefined && ofType === undefined ? undefined : [...(this.#own ?? []), ...(ofType ?? [])]
   }
 }
 

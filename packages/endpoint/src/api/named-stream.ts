@@ -3,6 +3,7 @@ import { EndpointError } from "../errors/endpoint-error.ts"
 import type { Departure } from "./endpoint-events.ts"
 import { Events, type Listener } from "./events.ts"
 import { type KeptMessage, KeptMessages, type UnconfirmedMessage } from "./kept-messages.ts"
+import type { OutgoingStream } from "./handles.ts"
 import { isMessageType, isWriting, type MessageType } from "./message-type.ts"
 import type { OutgoingHandle } from "./outgoing-stream.ts"
 import {
@@ -49,7 +50,7 @@ export interface NamedStreamEnd {
 /** What a named stream tells, and with what. */
 export interface NamedStreamEvents {
   /** A stream to another incarnation of the peer, or another one to this, takes what is sent from now on. */
-  open: (stream: OutgoingHandle) => void
+  open: (stream: OutgoingStream) => void
   /**
    * A reliable stream is over: what was accepted and never acknowledged, in order. Nothing of it is sent again by
    * itself. Comes before `closed`.
@@ -111,7 +112,7 @@ export class NamedStream {
    * The stream to the present incarnation, while there is one. What is sent on it itself is in its `account`, and isn't
    * handed back.
    */
-  get current(): OutgoingHandle | undefined {
+  get current(): OutgoingStream | undefined {
     return this.#stream
   }
 
@@ -151,7 +152,7 @@ export class NamedStream {
   }
 
   /**
-   * As `OutgoingHandle.trySend`. While it isn't open: `not-joined` where there is no incarnation, `refused` where the
+   * As `OutgoingStream.trySend`. While it isn't open: `not-joined` where there is no incarnation, `refused` where the
    * peer has no room for the stream (try after `open`), else `closed`.
    */
   trySend(type: number, bytes: Uint8Array, options?: TrySendOptions): SendResult
@@ -171,7 +172,7 @@ export class NamedStream {
   }
 
   /**
-   * As `OutgoingHandle.send`. While it isn't open it rejects with `not-joined`, `refused` or `stream-closed`, as
+   * As `OutgoingStream.send`. While it isn't open it rejects with `not-joined`, `refused` or `stream-closed`, as
    * `trySend` says them.
    */
   send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
@@ -222,7 +223,7 @@ export class NamedStream {
    * for it, and what was ended there is delivered. One that is open stays. Throws `EndpointError` `stream-closed` once
    * it was ended, or its connection closed.
    */
-  reopen(): OutgoingHandle | undefined {
+  reopen(): OutgoingStream | undefined {
     if (this.#isOver) throw endedError()
     if (this.state === "open") return this.#stream
     this.#isWanted = true

@@ -33,6 +33,7 @@ import { Membership } from "./membership.ts"
 import { Peers } from "./peers.ts"
 import { associationOf, ReceivedBatch } from "./received-batch.ts"
 import type { SlotOwner } from "./slot-owner.ts"
+import type { Full, Sizes } from "./sizes.ts"
 import { Turns } from "./turns.ts"
 import { Quota } from "../schedule/quota.ts"
 import { SendSlabs } from "../datagram/send-slabs.ts"
@@ -42,22 +43,6 @@ import { SlotTable } from "../path/slots.ts"
 
 /** Who is woken so much later than asked for was suspended, or its clock has leapt. */
 const ABSENT_MS = 1_000
-/** How often a bound was met. */
-export interface Full {
-  /** No slot for a packet that came early: others held too many. */
-  readonly pool: number
-  /** No slot for a packet that came early: its peer had all that one may have. */
-  readonly poolPerPeer: number
-  /** No slot for a packet to be sent: others held too many. */
-  readonly sendPool: number
-  /** No slot for a packet to be sent: its peer had all that one may have. */
-  readonly sendPoolPerPeer: number
-  /** No place for a stream in the process. Of one peer: the drop `streams-full`. */
-  readonly streams: number
-  /** A join from a host with too many half-open ones. Of the process: the drop `peers-full`. */
-  readonly halfOpenPerHost: number
-}
-
 export interface ProtocolOptions {
   readonly settings: Settings
   readonly transport: Transport
@@ -184,17 +169,7 @@ export class Protocol implements MessageSource {
   }
 
   /** Sizes of what grows and shrinks, for tests of leaks and for statistics. */
-  get sizes(): {
-    peers: number
-    slots: number
-    joins: number
-    halfOpen: number
-    pool: number
-    assemblyBytes: number
-    timers: number
-    sendPool: number
-    streams: number
-  } {
+  get sizes(): Sizes {
     return {
       peers: this.peers.size,
       slots: this.#slots.count,

@@ -5,62 +5,21 @@
  * @module
  */
 
-import { type PacketPool, PoolShare, type RepeatPace, SendStream, type StreamOptions } from "@x/stream"
+import { PoolShare, SendStream } from "@x/stream"
 import * as wire from "@x/wire"
 import type { Association } from "../path/association.ts"
 import type { ControlWriter } from "../datagram/control-writer.ts"
-import type { Outbox } from "../datagram/outbox.ts"
-import type { Scratch } from "../datagram/scratch.ts"
-import type { Path } from "../path/path.ts"
 import { DueQueue } from "../schedule/due-queue.ts"
-import type { Quota } from "../schedule/quota.ts"
 import { type Share, StreamShare } from "../schedule/shares.ts"
-import type { Settings } from "../settings.ts"
 import { composeStream } from "./outgoing-control.ts"
+import type { OutgoingContext, OutgoingPeer, OutgoingSignals } from "./outgoing-context.ts"
 import { type OpenStream, OutgoingState } from "./outgoing-state.ts"
 import { PacketWriter } from "./packet-writer.ts"
 import { Sender } from "./sender.ts"
-import type { Starved } from "./starved.ts"
 import { StreamTurns } from "./stream-turns.ts"
 
 /** Streams that say something again to a peer that has been silent for long: no more than fit a datagram. */
 const PROBED_STREAMS_MAX = 8
-
-/** The peer that the streams lead to, as they see it: from one call to the next it may have another path. */
-export interface OutgoingPeer {
-  readonly path: Path
-  readonly limits: wire.Limits
-  readonly metadataBytesMax: number
-  readonly sendOptions: StreamOptions
-  /** Its streams in both directions, among those of all peers. */
-  readonly streamShare: Share
-  readonly pace: RepeatPace
-}
-
-/** What the streams of all peers share. */
-export interface OutgoingContext {
-  readonly settings: Settings
-  readonly outbox: Outbox
-  readonly scratch: Scratch
-  readonly quota: Quota
-  /** Memory of packets that were written and aren't acknowledged. */
-  readonly sendPool: PacketPool
-  /** The transport's numbers for the memory that its slots lie in. */
-  readonly slabs: { of(slot: number): number }
-  readonly starved: Starved
-  /** Counts a packet that was dropped. */
-  drop(reason: wire.PacketDropReason): void
-}
-
-/** What the streams tell of themselves. */
-export interface OutgoingSignals {
-  /** There is something to send. */
-  wake(): void
-  /** The application waits for something until then, and for nothing sooner. */
-  hasten(deadlineMs: number): void
-  /** Something of this stream was acknowledged, a deadline of it has passed, or it closed. */
-  progress(state: OutgoingState): void
-}
 
 export class OutgoingStreams {
   /** By id. */

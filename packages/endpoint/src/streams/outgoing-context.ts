@@ -1,0 +1,48 @@
+/** What the streams to a peer need: of their peer, of all peers together, and to whom they speak. */
+
+import type { PacketPool, RepeatPace, StreamOptions } from "@x/stream"
+import type * as wire from "@x/wire"
+import type { Outbox } from "../datagram/outbox.ts"
+import type { Scratch } from "../datagram/scratch.ts"
+import type { Path } from "../path/path.ts"
+import type { Quota } from "../schedule/quota.ts"
+import type { Share } from "../schedule/shares.ts"
+import type { Settings } from "../settings.ts"
+import type { OutgoingState } from "./outgoing-state.ts"
+import type { Starved } from "./starved.ts"
+
+/** The peer that the streams lead to, as they see it: from one call to the next it may have another path. */
+export interface OutgoingPeer {
+  readonly path: Path
+  readonly limits: wire.Limits
+  readonly metadataBytesMax: number
+  readonly sendOptions: StreamOptions
+  /** Its streams in both directions, among those of all peers. */
+  readonly streamShare: Share
+  readonly pace: RepeatPace
+}
+
+/** What the streams of all peers share. */
+export interface OutgoingContext {
+  readonly settings: Settings
+  readonly outbox: Outbox
+  readonly scratch: Scratch
+  readonly quota: Quota
+  /** Memory of packets that were written and aren't acknowledged. */
+  readonly sendPool: PacketPool
+  /** The transport's numbers for the memory that its slots lie in. */
+  readonly slabs: { of(slot: number): number }
+  readonly starved: Starved
+  /** Counts a packet that was dropped. */
+  drop(reason: wire.PacketDropReason): void
+}
+
+/** What the streams tell of themselves. */
+export interface OutgoingSignals {
+  /** There is something to send. */
+  wake(): void
+  /** The application waits for something until then, and for nothing sooner. */
+  hasten(deadlineMs: number): void
+  /** Something of this stream was acknowledged, a deadline of it has passed, or it closed. */
+  progress(state: OutgoingState): void
+}
