@@ -10,20 +10,20 @@ import { checkOpenOptions } from "./peer-options.ts"
 import type { Target } from "./target.ts"
 import type { UserCode } from "./user-code.ts"
 
-/** How long a {@link Connection} waits between its joins. */
+/** How long a {@link Connection} waits between joins. */
 export interface RetryOptions {
   /**
-   * The first wait before joining again, milliseconds, from 1, default 100. Each is twice the one before, up to
-   * `maxMs`, and any time from half of that on.
+   * The first wait before joining again, milliseconds, from 1, default 100. Each wait is twice the one before, up to
+   * `maxMs`; a random part of up to half is taken off.
    */
   readonly minMs?: number
   /** The longest wait, milliseconds, from `minMs`; default 10,000, or `minMs` where that is more. */
   readonly maxMs?: number
 }
 
-/** What `endpoint.connect` may be told. */
+/** Options of `endpoint.connect`. */
 export interface ConnectOptions {
-  /** The key of whom is asked for, 32 bytes, where members have an `identity`. */
+  /** The public key of the peer, 32 bytes, where members have an `identity`. */
   readonly publicKey?: Uint8Array
   /** How long to wait between joins. */
   readonly retry?: RetryOptions
@@ -45,15 +45,15 @@ export function checkConnectOptions(options: ConnectOptions): {
   return { publicKey: publicKey?.slice(), retry: { minMs, maxMs } }
 }
 
-/** What a connection tells, and with what. */
+/** The events of a connection, with their arguments. */
 export interface ConnectionEvents {
-  /** An incarnation of the peer is joined; its streams are open. Again after each restart. */
+  /** An incarnation of the peer is joined, and the streams are open. Repeated after each restart. */
   up: (peer: Peer) => void
-  /** It is gone; another one is looked for. */
+  /** The incarnation is gone; the connection looks for another one. */
   down: (peer: Peer, why: Departure) => void
   /**
-   * A join failed; the next one comes after so many milliseconds. Whoever was lost soon after it was joined is waited
-   * for too.
+   * A join failed; the next one follows after this many milliseconds. The connection also waits after it lost a peer
+   * soon after joining it.
    */
   retry: (error: Error, afterMs: number) => void
 }
@@ -68,35 +68,38 @@ export interface ConnectionHost {
   readonly userCode: UserCode
   onClose(connection: Connection): void
   /**
-   * Nobody of this connection uses the peer any more: goodbye is said to it if nobody else does either. Settles when it
-   * was.
+   * Nothing of this connection uses the peer any more: the endpoint says goodbye to it if nothing else uses it either.
+   * Settles after that.
    */
   letGo(peer: PeerHandle): Promise<void>
-  /** Of `close`, unless told otherwise. */
+  /** The default of `close`. */
   readonly lingerMs: number
-  /** Bytes that a label may have for any peer. */
+  /** Bytes that a label may have for every peer. */
   readonly labelBytesMax: number
 }
 
-/** A peer by its name, whatever incarnation of it there is: joins, and joins again. Made by `endpoint.connect()`. */
+/** A peer by its name, across its incarnations: joins it, and joins again. Made by `endpoint.connect()`. */
 export class Connection implements AsyncDisposable {
-  /** Whom it joins, as it was given to `connect`. */
+  /** The target that was given to `connect`. */
   readonly target: Target
   readonly #host: ConnectionHost
   readonly #minMs: number
   readonly #maxMs: number
   readonly #events: Events<ConnectionEvents>
-  /** By label, those that were not ended; and all whose end is still to come. */
+  /** By label, the streams that were not ended; and all streams whose end is still to come. */
   readonly #streams = new Map<string, NamedStream>()
   readonly #live = new Set<NamedStream>()
-  /** Those that the peer has no room for. */
+  /** Streams that the peer has no room for. */
   readonly #heldUp = new Set<NamedStream>()
   readonly #abort = new AbortController()
   readonly #waiters: ((peer: Peer | undefined) => void)[] = []
   #peer: PeerHandle | undefined
   #lost: PeerHandle | undefined
   #joinedMs = -Infinity
-  /** How long to wait before joining whoever is lost soon again: the longer, the more often that was. */
+  /**
+   * How long to wait before joining again a peer that is lost soon after each join. The more often that happened, the
+   * longer.
+   */
   #soonMs: number
   #isUpTold = false
   #isTrying = false
@@ -118,7 +121,7 @@ export class Connection implements AsyncDisposable {
     return this.#peer
   }
 
-  /** @internal The incarnation that was joined last. */
+  /** @internal The last joined incarnation. */
   get lost(): PeerHandle | undefined {
     return this.#lost
   }
@@ -128,22 +131,22 @@ export class Connection implements AsyncDisposable {
     return this.#closing !== undefined
   }
 
-  /** Listens to an event. Returns what ends it. */
+  /** Listens to an event. Returns a function that stops listening. */
   on<K extends keyof ConnectionEvents>(name: K, listener: Listener<ConnectionEvents, K>): () => void {
     return this.#events.on(name, listener)
   }
 
-  /** Listens to an event until it has been told once. Returns what ends it before that. */
+  /** Listens to an event until it has happened once. Returns a function that stops listening before that. */
   once<K extends keyof ConnectionEvents>(name: K, listener: Listener<ConnectionEvents, K>): () => void {
     return this.#events.once(name, listener)
   }
 
-  /** @internal Somebody waits for `joined`. */
+  /** @internal Whether a call waits for `joined`. */
   get isAwaited(): boolean {
     return this.#waiters.length > 0
   }
 
-  /** The peer, once it is joined: at once, or when it next is. Rejects with `closed`. */
+  /** The peer, once it is joined: now, or when it next is. Rejects with `closed`. */
   joined(): Promise<Peer> {
     if (this.isClosed) return Promise.reject(closedError())
     if (this.#peer !== undefined) return Promise.resolve(this.#peer)
@@ -153,9 +156,9 @@ export class Connection implements AsyncDisposable {
   }
 
   /**
-   * A stream of this name: opened now if the peer is joined, and anew to each incarnation; its `state` tells. The same
-   * name is the same stream, until it is ended. Throws `EndpointError` `invalid-option`, also for a name that is there
-   * with other options, or `closed`.
+   * Returns the stream of this name. It is opened now if the peer is joined, and anew to each incarnation; its `state`
+   * says which. The same name is the same stream until it is ended. Throws `EndpointError` `invalid-option`, also if
+   * the name exists with other options, or `closed`.
    */
   stream(options: NamedStreamOptions): NamedStream {
     const given = checkOpenOptions(options, this.#host.labelBytesMax)
@@ -188,7 +191,7 @@ export class Connection implements AsyncDisposable {
     void this.#fill()
   }
 
-  /** Opens what waits for room, as there is some. */
+  /** Opens streams that wait for room, as room becomes free. */
   async #fill(): Promise<void> {
     if (this.#isFilling) return
     this.#isFilling = true
@@ -200,13 +203,13 @@ export class Connection implements AsyncDisposable {
     this.#isFilling = false
   }
 
-  /** @internal An incarnation is there: by our join, or because it joined us. */
+  /** @internal An incarnation is joined: we joined it, or it joined us. */
   use(peer: PeerHandle): void {
     if (this.isClosed || this.#peer !== undefined || peer.state === "left") return
     this.#peer = peer
     this.#joinedMs = this.#host.now()
     peer.keep(this)
-    // Who hears of a stream may close the connection, or have the peer leave.
+    // A listener that is told of a stream may close the connection, or make the peer leave.
     for (const stream of [...this.#live]) if (this.#peer === peer) this.#want(stream)
     if (this.#peer !== peer || this.isClosed) return
     for (const settle of this.#waiters.splice(0)) settle(peer)
@@ -228,7 +231,7 @@ export class Connection implements AsyncDisposable {
     void this.#try()
   }
 
-  /** Who is lost soon after it was joined may be so again: it is asked for less and less often. */
+  /** A peer that is lost soon after it was joined may be lost again: it is joined less and less often. */
   #pauseMs(): number {
     if (this.#host.now() - this.#joinedMs >= this.#maxMs) {
       this.#soonMs = this.#minMs
@@ -243,17 +246,17 @@ export class Connection implements AsyncDisposable {
     return Math.min(2 * waitMs, this.#maxMs)
   }
 
-  /** Never at the same time as all others who lost the peer. */
+  /** Spreads the waits, so that not all connections that lost the peer join at the same time. */
   #jittered(waitMs: number): number {
     return (waitMs * (1 + this.#host.random() / 2 ** 32)) / 2
   }
 
-  /** Joins until it succeeds, further and further apart. */
+  /** Joins until it succeeds, with growing waits. */
   async #try(): Promise<void> {
     if (this.#isTrying) return
     this.#isTrying = true
     const isOver = (): boolean => this.isClosed || this.#peer !== undefined
-    // Another incarnation may be told of in this very turn.
+    // Another incarnation may be reported in this same turn.
     await Promise.resolve()
     let afterMs = this.#pauseMs()
     for (let waitMs = this.#minMs; !isOver(); waitMs = this.#doubled(waitMs)) {
@@ -272,22 +275,23 @@ export class Connection implements AsyncDisposable {
   async #join(): Promise<void> {
     const peer = await this.#host.join(this.#abort.signal)
     this.use(peer)
-    // It was closed in the meantime, or another incarnation came first.
+    // The connection was closed in the meantime, or another incarnation came first.
     if (this.#peer !== peer) void this.#host.letGo(peer)
   }
 
   /**
-   * Joins no more, and ends its streams; settles when all of them are delivered, or given up once `lingerMs` are over:
+   * Stops joining, and ends the streams. Settles when all of them are delivered, or are given up after `lingerMs`:
    * milliseconds, default that of the endpoint; `Infinity`: however long it takes. Then it says goodbye to the peer,
-   * which takes a second at most, unless somebody else uses it: another connection, whoever got it from
-   * `endpoint.join()`, the peer itself if it joined us, or a stream that is open, in either direction. Is that all,
-   * goodbye is said once the last one closes. A second call settles with the first. Rejects with `invalid-option` only.
+   * which takes at most a second, unless something else uses the peer: another connection, a caller that got it from
+   * `endpoint.join()`, the peer itself if it joined us, or an open stream in either direction. If only streams are
+   * left, it says goodbye once the last one closes. A second call settles with the first. Rejects only with
+   * `invalid-option`.
    */
   close(lingerMs: number = this.#host.lingerMs): Promise<void> {
     return this.#close(lingerMs, true)
   }
 
-  /** @internal With its endpoint, which says goodbye to all. */
+  /** @internal Closes with its endpoint, which says goodbye to all peers. */
   closeWithEndpoint(): void {
     void this.#close(this.#host.lingerMs, false)
   }
@@ -319,7 +323,7 @@ export class Connection implements AsyncDisposable {
     if (isAlone) await this.#host.letGo(peer)
   }
 
-  /** As `close()`: for `await using`. */
+  /** Like `close()`: for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -2,52 +2,52 @@ import type { EndpointError } from "../errors/endpoint-error.ts"
 import type { Listener } from "./events.ts"
 import type { IncomingStream, Peer, Unhandled } from "./handles.ts"
 
-/** Why a peer left, and what is left of what was sent to it. */
+/** Why a peer left, and what became of the messages to it. */
 export interface Departure {
-  /** One of `REASON`, or the application's; `reasonName` tells what it means. */
+  /** One of `REASON`, or the application's own; `reasonName` returns its name. */
   readonly reason: number
-  /** What was said with it, for people to read: at most 256 bytes of UTF-8, and mostly empty. */
+  /** Text that came with the reason, for people to read: at most 256 bytes of UTF-8, and mostly empty. */
   readonly text: string
-  /** Messages on streams that acknowledge, which were sent and not acknowledged: they may have been delivered. */
+  /** Messages on streams with acknowledgements that were sent and not acknowledged: they may have been delivered. */
   readonly unconfirmed: number
-  /** Messages that were accepted and not sent whole: they were not delivered. */
+  /** Messages that were accepted and not completely sent: they were not delivered. */
   readonly dropped: number
 }
 
-/** What an endpoint tells, and with what. The map is closed: there are no others. */
+/** The events of an endpoint, with their arguments. There are no others. */
 export interface EndpointEvents {
   /**
-   * A peer joined us, or we it. Who joins is told first, and then its `join` settles; the other side is told about half
-   * a round trip later, once it has heard that its answer was taken, and before any message of the peer's. Until then
-   * it has no such peer. What either side sends on a reliable stream after its own `joined` arrives, unless the peer is
-   * told as `left`.
+   * A peer joined us, or we joined it. The joining side gets the event first, then its `join` settles. The other side
+   * gets it about half a round trip later, once it has heard that its accept arrived, and before any message of the
+   * peer. Until then it has no such peer. What either side sends on a reliable stream after its own `joined` arrives,
+   * unless the peer is reported as `left`.
    */
   joined: (peer: Peer) => void
   /**
-   * The same incarnation joined anew: it had forgotten us. `before` was told as `left` just before. Comes instead of
-   * `joined`.
+   * The same incarnation joined anew: it had forgotten us. `before` was reported as `left` just before. Comes instead
+   * of `joined`.
    */
   rejoined: (peer: Peer, before: Peer) => void
   /**
-   * Another incarnation joined from the address of `before`, which was told as `left` just before, with what was
-   * unconfirmed. Comes instead of `joined`.
+   * Another incarnation joined from the address of `before`, which was reported as `left` just before, with its
+   * unconfirmed messages. Comes instead of `joined`.
    */
   restarted: (peer: Peer, before: Peer) => void
   /** Nothing was heard of the peer for `unreachableMs`; its streams wait. */
   unreachable: (peer: Peer) => void
-  /** It is heard again. */
+  /** The peer is heard again. */
   reachable: (peer: Peer) => void
-  /** It is gone, by its own word, by ours or by silence; its streams are closed. */
+  /** The peer is gone, by its own goodbye, by ours or by silence; its streams are closed. */
   left: (peer: Peer, why: Departure) => void
   /** The peer opened a stream to us. */
   stream: (stream: IncomingStream) => void
   /**
-   * Nobody handled or read messages of a type that came on a stream, for `unclaimedMs`, or until this endpoint closed:
-   * they are dropped, and so is what comes of it there, unless somebody does then. Once for each stream and type; of
-   * many types of a stream the first sixteen are told.
+   * Messages of a type on a stream were neither handled nor read for `unclaimedMs`, or until this endpoint closed. They
+   * are dropped, and so are later messages of the type there, unless a handler or reader appears. Once for each stream
+   * and type; only the first sixteen types of a stream are reported.
    */
   unhandled: (unhandled: Unhandled) => void
-  /** A handler of the application threw. Without a listener the error is thrown where nobody catches it. */
+  /** A handler of the application threw. Without a listener the error is thrown as an uncaught exception. */
   error: (error: EndpointError) => void
 }
 
@@ -55,8 +55,8 @@ export interface EndpointEvents {
 export type EventName = keyof EndpointEvents
 
 /**
- * A function that is told of an event. Nothing waits for it if it is async; what it rejects with comes as `error` of
- * the endpoint.
+ * A function that is called with an event. If it is async, nothing waits for it; a rejection becomes an `error` of the
+ * endpoint.
  */
 export type EventListener<K extends EventName> = Listener<EndpointEvents, K>
 

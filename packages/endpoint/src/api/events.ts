@@ -3,27 +3,27 @@ import { checkFunction, show } from "../errors/check.ts"
 // oxlint-disable-next-line typescript/no-explicit-any
 type EventMap<M> = { [K in keyof M]: (...args: any[]) => void }
 /**
- * A function that is told of an event `K` of those in `M`. Nothing waits for it if it is async; what it throws or
- * rejects with comes as `error` of the endpoint.
+ * A function that is called with an event `K` of those in `M`. If it is async, nothing waits for it; what it throws or
+ * rejects with becomes an `error` of the endpoint.
  */
 export type Listener<M, K extends keyof M> = (...args: Parameters<Extract<M[K], (...args: never) => void>>) => unknown
 
-/** One call of `on`: the same function may be registered again, and each is taken away by itself. */
+/** One call of `on`: the same function may be registered again, and each registration is removed by itself. */
 export interface Registration {
   readonly listener: (...args: unknown[]) => unknown
   isOn: boolean
 }
 
-/** What the listeners of an event are to be told. */
+/** An event that listeners have not been told yet. */
 export interface News {
   readonly events: { listenersOf(name: string): readonly Registration[] }
   readonly name: string
   readonly args: readonly unknown[]
 }
 
-/** Who tells the listeners, and when. */
+/** What calls the listeners, and decides when. */
 export interface Teller {
-  /** Listeners are still to be told of something. */
+  /** Whether some events have not been told yet. */
   readonly isBehind: boolean
   tell(news: News): void
 }
@@ -36,7 +36,7 @@ const LISTENER = "a function that is told of the event"
 export class Events<M extends EventMap<M>> {
   readonly #names: readonly (keyof M & string)[]
   readonly #teller: Teller
-  /** The lists are never changed, only replaced: who is being told is not disturbed. */
+  /** The lists are never changed, only replaced, so that changes don't disturb a list that is being told. */
   #listeners: Map<string, readonly Registration[]> | undefined
 
   constructor(names: readonly (keyof M & string)[], teller: Teller) {
@@ -60,7 +60,7 @@ export class Events<M extends EventMap<M>> {
     }
   }
 
-  /** The same until it has been told once. */
+  /** Like `on`, until the event was told once. */
   once<K extends keyof M & string>(name: K, listener: Listener<M, K>): () => void {
     checkFunction("a listener", listener, LISTENER)
     const off = this.on(name, (...args) => {
@@ -74,9 +74,9 @@ export class Events<M extends EventMap<M>> {
     return this.listenersOf(name).length > 0
   }
 
-  /** Says that something happened. Who listens by the time it is told is told. */
+  /** Says that something happened. The listeners at the time of telling are called. */
   emit<K extends keyof M & string>(name: K, ...args: Parameters<M[K]>): void {
-    // Who is told of something else before may listen to this then.
+    // A listener that is told of an earlier event may begin to listen to this one.
     if (this.has(name) || this.#teller.isBehind) this.#teller.tell({ events: this, name, args })
   }
 

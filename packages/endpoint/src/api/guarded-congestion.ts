@@ -1,7 +1,7 @@
 /**
- * Controllers of the application's own. They are called in the middle of a machine, so what they throw stops here, and
- * so do numbers that are none: a pace that is NaN would be neither over nor not, for ever. A peer whose controller
- * fails goes on with `lossBased()`.
+ * The application's own congestion controllers. They are called in the middle of a machine, so their errors stop here,
+ * and so do invalid numbers: a pace of NaN would never compare as over. A peer whose controller fails goes on with
+ * `lossBased()`.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const CONTROLLER = objectWith<CongestionController>("a congestion controller", "
 const WINDOW = orInfinity(real(1), "no limit")
 const PACE = orInfinity(positive(), "as fast as the window opens")
 
-/** `onFailure` is told once for each peer, and not from within a machine. */
+/** `onFailure` is called once for each peer, and not from within a machine. */
 export function guarded(factory: CongestionFactory, onFailure: (error: unknown) => void): CongestionFactory {
   checkClass.value("congestion", factory, functionThat("makes a controller"))
   return isOwn(factory) ? factory : (datagramBytes) => new GuardedController(factory, datagramBytes, onFailure)
@@ -37,7 +37,7 @@ class GuardedController implements CongestionController {
       const controller = checkClass.value("what congestion returns", factory(datagramBytes), CONTROLLER)
       this.#controller = controller
     })
-    // What it begins with is looked at before it is used.
+    // Checks the initial values before they are used.
     void this.windowBytes
     void this.paceBytesPerMs
   }

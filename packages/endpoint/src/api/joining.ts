@@ -1,6 +1,6 @@
 /**
- * A join as the application sees it: from the call to its end there is one deadline, one signal and one promise,
- * whatever it is waiting for.
+ * A join as the application sees it: from the call to its end it has one deadline, one signal and one promise, whatever
+ * it is waiting for.
  *
  * @module
  */
@@ -38,19 +38,19 @@ export interface JoinRequest {
 
 /** What a join needs of its endpoint. */
 export interface JoiningHost {
-  /** Where it is bound. */
+  /** The addresses that it is bound to. */
   readonly own: readonly Address[]
   readonly isKeyed: boolean
   resolve(name: string, signal: AbortSignal): Promise<ResolvedAddress[]>
-  /** Its time runs from now on. `onDone` is called once, and not at once. */
+  /** Begins a call; its time starts now. `onDone` is called once, and not at once. */
   call(timeoutMs: number, onDone: (result: PeerState | JoinFailure) => void): JoinCall
   ask(call: JoinCall, addresses: readonly Address[]): void
   cancel(call: JoinCall): void
-  /** What ends it when the endpoint closes; returns what takes that back. */
+  /** Registers a function that is called when the endpoint closes; returns a function that takes it back. */
   onClose(end: () => void): () => void
 }
 
-/** Rejects with `EndpointError` only. */
+/** Joins. Rejects only with `EndpointError`. */
 export function joinOver(host: JoiningHost, request: JoinRequest): Promise<PeerState> {
   const { signal, timeoutMs } = request
   return new Promise((resolve, reject) => {
@@ -63,7 +63,7 @@ export function joinOver(host: JoiningHost, request: JoinRequest): Promise<PeerS
       forgetSignal?.()
       forgetClose()
       host.cancel(call)
-      // What it answers after this is heard by nobody.
+      // Nothing listens to a later answer of the resolver.
       if (asked === undefined) resolving.abort()
       act()
     }
@@ -83,7 +83,7 @@ export function joinOver(host: JoiningHost, request: JoinRequest): Promise<PeerS
   })
 }
 
-/** Where to ask, in turn. Rejects with `EndpointError` only. */
+/** The addresses to ask, in their order. Rejects only with `EndpointError`. */
 async function addressesOf(
   host: JoiningHost,
   { host: name, port }: JoinRequest,
@@ -107,7 +107,7 @@ async function addressesOf(
   )
 }
 
-/** What can't be an address at all is left out: a host of one's own may resolve as it likes. */
+/** Resolves a name, and leaves out invalid addresses: an application's own host may return anything. */
 async function resolved(host: JoiningHost, name: string, signal: AbortSignal): Promise<ResolvedAddress[]> {
   let found: unknown
   try {
@@ -145,8 +145,8 @@ function whyNotUsed(
       "join-refused",
       `${formatAddress({ family, host, port })} is this endpoint itself: name another`,
     )
-  // The system would refuse each datagram, and that is loss: nobody would ever say why. A socket on loopback sends to
-  // nobody else.
+  // The system would refuse each datagram, which counts as loss, and nothing would ever say why. A socket on loopback
+  // can send only to loopback.
   if (!isLoopback(host) && own.every((it) => it.family !== family || isLoopback(it.host)))
     return new EndpointError(
       "invalid-target",
@@ -155,7 +155,7 @@ function whyNotUsed(
   return undefined
 }
 
-/** Addresses that an error names; of more it tells the number. */
+/** The most addresses that an error names; of more it gives the number. */
 const NAMED_MAX = 4
 
 function failureOf(

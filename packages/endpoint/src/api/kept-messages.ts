@@ -1,6 +1,7 @@
 /**
- * Copies of the messages of one stream that were accepted and aren't known to be acknowledged, in order. Each is known
- * by its number on the stream, so that what else is sent there, given up or acknowledged out of turn changes nothing.
+ * Copies of the messages of one stream that were accepted and aren't known to be acknowledged, in order. Each is
+ * identified by its number on the stream, so it doesn't matter what else is sent there, given up or acknowledged out of
+ * order.
  *
  * @module
  */
@@ -12,9 +13,9 @@ import type { ParkedMessage } from "../streams/parking-lot.ts"
 export interface UnconfirmedMessage {
   /** The type that it was sent with. */
   readonly type: number
-  /** Its bytes, to be sent again or not. */
+  /** Its bytes; the application decides whether to send them again. */
   readonly bytes: Uint8Array
-  /** Whether all of it was sent: then it may have been delivered. */
+  /** Whether it was sent completely: then it may have been delivered. */
   readonly wasSent: boolean
 }
 
@@ -22,7 +23,7 @@ export interface KeptMessage {
   readonly type: number
   readonly bytes: Uint8Array
   readonly number: number
-  /** As it waits for the window, or did: then it has its number from there. */
+  /** Its place in the parking lot, if it waits or waited for the window: that gives its number. */
   readonly parked: ParkedMessage | undefined
 }
 
@@ -35,7 +36,8 @@ export class KeptMessages {
   }
 
   /**
-   * Runs what offers a message to the stream, and keeps it if it was taken. `isOwned`: nobody else changes the bytes.
+   * Calls `run`, which offers a message to the stream, and keeps the message if it was accepted. `isOwned`: nothing
+   * else changes the bytes.
    */
   offer<T>(
     type: number,
@@ -56,13 +58,13 @@ export class KeptMessages {
     return { result, kept }
   }
 
-  /** Its sender has given it up, and knows. */
+  /** The sender has given it up, and knows that. */
   forget(kept: KeptMessage): void {
     const at = this.#messages.indexOf(kept)
     if (at >= 0) this.#messages.splice(at, 1)
   }
 
-  /** Lets go of the oldest, as far as they are acknowledged or were given up. */
+  /** Drops the oldest messages, as far as they were acknowledged or given up. */
   #settle(): void {
     const { sendStream } = this.#stream
     if (sendStream.state !== "open" && sendStream.state !== "ending") return
@@ -76,7 +78,7 @@ export class KeptMessages {
     if (settled > 0) this.#messages.splice(0, settled)
   }
 
-  /** Those whose fate is open now that the stream is closed. */
+  /** The messages that were not acknowledged when the stream closed. */
   unconfirmed(): UnconfirmedMessage[] {
     const { sendStream } = this.#stream
     const left: UnconfirmedMessage[] = []
@@ -90,7 +92,7 @@ export class KeptMessages {
   }
 }
 
-/** −1: nothing of it is in the window. */
+/** −1: no part of it is in the window. */
 function numberOf({ number, parked }: KeptMessage): number {
   return parked === undefined ? number : parked.message.number
 }

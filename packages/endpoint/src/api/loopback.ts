@@ -1,6 +1,6 @@
 import { parseHost } from "@x/transport/host"
 
-/** Whether a literal address is one that only this machine reaches: 127.0.0.0/8 or ::1. What is no address isn't. */
+/** Whether a literal address reaches only this machine: 127.0.0.0/8 or ::1. False for anything that is no address. */
 export function isLoopback(host: string): boolean {
   const bytes = parseHost(host)?.bytes
   if (bytes === undefined) return false

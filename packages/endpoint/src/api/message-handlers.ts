@@ -4,12 +4,12 @@ import type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, ValueHandl
 import { isMessageType, type MessageType, numberOf } from "./message-type.ts"
 import type { Routes } from "./routes.ts"
 
-/** Who handles a type: one of both. */
+/** The handler of a type: one of the two kinds. */
 export type Handler =
   | { readonly now: MessageHandler; readonly later?: undefined }
   | { readonly now?: undefined; readonly later: AsyncMessageHandler }
 
-/** Handlers by type, one for each. */
+/** Handlers by type, at most one for each. */
 export class MessageHandlers {
   readonly #handlers = new Map<number, Handler>()
   readonly #routes: Routes
@@ -22,7 +22,7 @@ export class MessageHandlers {
     return this.#handlers.get(type)
   }
 
-  /** Returns what takes the handler away again. */
+  /** Returns a function that removes the handler. */
   add(type: number | MessageType<unknown>, handler: unknown, isAsync: boolean): () => void {
     checkFunction("a handler", handler, "a function that takes the message")
     const made = isMessageType(type)

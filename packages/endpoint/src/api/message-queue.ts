@@ -4,7 +4,7 @@ import { isMessageType, type MessageType, numberOf } from "./message-type.ts"
 import type { QueuedMessage } from "./queue-budget.ts"
 import type { Routes } from "./routes.ts"
 
-/** Those who read the same messages, each a copy. */
+/** The readers of the same messages; each gets a copy. */
 export class Readers {
   readonly #queues = new Set<MessageQueue>()
   readonly #routes: Routes
@@ -21,7 +21,7 @@ export class Readers {
     return this.#queues.values()
   }
 
-  /** One more, until it wants no more or is ended. For a defined type it gets `ReceivedValue`s. */
+  /** Adds a reader, until it is done or ended. For a defined type it gets `ReceivedValue`s. */
   open(type: MessageType<unknown> | undefined): MessageQueue {
     const queue: MessageQueue = new MessageQueue(type, () => {
       this.#queues.delete(queue)
@@ -32,7 +32,7 @@ export class Readers {
     return queue
   }
 
-  /** For none of them more will come. */
+  /** No more messages will come for any of them. */
   end(): void {
     for (const queue of [...this.#queues]) queue.end()
   }
@@ -79,8 +79,9 @@ export class StreamReaders {
 }
 
 /**
- * Messages for an async iterator. They stay in the queues of their streams until they are read, one of each stream at a
- * time: so what a reader leaves is the next one's, and a stream's next messages wait where its own bound pushes back.
+ * Messages for an async iterator. They stay in the queues of their streams until they are read, and only one of each
+ * stream is here at a time. So messages that a reader leaves go to the next one, and later messages of a stream wait
+ * where the bound of the stream takes effect.
  */
 export class MessageQueue implements AsyncIterableIterator<ReceivedMessage> {
   readonly #type: MessageType<unknown> | undefined
@@ -94,7 +95,7 @@ export class MessageQueue implements AsyncIterableIterator<ReceivedMessage> {
     this.#onReturn = onReturn
   }
 
-  /** Offers a message, which it lets go once it was read, or won't be. */
+  /** Offers a message. The queue lets go of it once it was read, or won't be. */
   push(received: MessageCopy, held: QueuedMessage): void {
     if (this.#isOver) return
     held.hold()
@@ -105,14 +106,14 @@ export class MessageQueue implements AsyncIterableIterator<ReceivedMessage> {
     held.letGo(true)
   }
 
-  /** A stream was stopped: what waits of it isn't for reading any more. */
+  /** A stream was stopped: its waiting messages must not be read any more. */
   drop(stream: IncomingStream): void {
     const dropped = this.#offered.filter(({ message }) => message.stream === stream)
     this.#offered = this.#offered.filter(({ message }) => message.stream !== stream)
     for (const { held } of dropped) held.letGo(false)
   }
 
-  /** No more will come; what is here can still be read. */
+  /** No more messages will come; those that are here can still be read. */
   end(): void {
     if (this.#isOver) return
     this.#isOver = true
@@ -130,7 +131,7 @@ export class MessageQueue implements AsyncIterableIterator<ReceivedMessage> {
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
-  /** What it didn't read waits for another reader. */
+  /** Messages that it didn't read wait for another reader. */
   async return(): Promise<IteratorResult<ReceivedMessage>> {
     this.end()
     for (const { held } of this.#offered.splice(0)) held.letGo(false)

@@ -1,37 +1,45 @@
 /**
- * Messages with a type of their own: what a number on the wire stands for, and how its values become bytes.
+ * Typed messages: the meaning of a type's number on the wire, and how its values become bytes.
  *
  * @module
  */
 
 import { BYTES, checkClass, checkType } from "../errors/check.ts"
 
-/** Any pair of functions that belong together, as libraries bring them. */
+/** Any pair of functions that encode and decode, as libraries offer them. */
 export interface Codec<T> {
-  /** What it returns is its own again when it is called for the next value. */
+  /** Returns the bytes of a value. The codec may use their memory again when it is called for the next value. */
   encode(value: T): Uint8Array
-  /** The bytes are valid during the call: what the value keeps of them it copies. Throws if they stand for no value. */
+  /**
+   * Returns the value. The bytes are valid during the call: a value that keeps them has to copy them. Throws for
+   * invalid bytes.
+   */
   decode(bytes: Uint8Array): T
 }
 
-/** One that writes where it is told to. */
+/** A codec that writes into given memory. */
 export interface WritingCodec<T> {
-  /** Bytes of the value, exactly. */
+  /** The exact number of bytes of the value. */
   size(value: T): number
-  /** Writes them at `offset`, at once; what it leaves out is zero. The memory is lent for the call. */
+  /**
+   * Writes the value at `offset`, synchronously; bytes that it leaves out are zero. The memory is lent for the call.
+   */
   write(value: T, bytes: Uint8Array, offset: number): void
-  /** The bytes are valid during the call: what the value keeps of them it copies. Throws if they stand for no value. */
+  /**
+   * Returns the value. The bytes are valid during the call: a value that keeps them has to copy them. Throws for
+   * invalid bytes.
+   */
   decode(bytes: Uint8Array): T
 }
 
 /**
- * A message type: made by `defineMessage`, taken by `handle`, `trySend`, `send`, `reply`, `messages` and `writable` in
- * place of a number.
+ * A message type: made by `defineMessage`, accepted by `handle`, `trySend`, `send`, `reply`, `messages` and `writable`
+ * in place of a number.
  */
 export class MessageType<T> {
   /** 0 to 65,535. */
   readonly type: number
-  /** Makes bytes of its values, and values of bytes. */
+  /** Encodes and decodes its values. */
   readonly codec: Codec<T> | WritingCodec<T>
 
   /** @internal */
@@ -42,8 +50,8 @@ export class MessageType<T> {
 }
 
 /**
- * Says what messages of a type hold. Throws `RangeError` for a number that is none, `TypeError` for a codec that lacks
- * a function.
+ * Defines the contents of messages of a type. Throws `RangeError` for an invalid number, `TypeError` for a codec that
+ * lacks a function.
  */
 export function defineMessage<T>(type: number, codec: Codec<T> | WritingCodec<T>): MessageType<T> {
   checkType(type)
@@ -54,7 +62,7 @@ export function defineMessage<T>(type: number, codec: Codec<T> | WritingCodec<T>
   return new MessageType(type, codec)
 }
 
-/** The number of a type, however it is given. Throws `RangeError` for a number that is none. */
+/** Returns the number of a type, given as such or as a number. Throws `RangeError` for an invalid number. */
 export function numberOf(type: number | MessageType<unknown>): number {
   const number = isMessageType(type) ? type.type : type
   checkType(number)
@@ -69,7 +77,7 @@ export function isWriting<T>(codec: Codec<T> | WritingCodec<T>): codec is Writin
   return "write" in codec && "size" in codec
 }
 
-/** Bytes as they are; what is decoded is a copy, to keep. */
+/** Bytes as they are; the decoded value is a copy, to keep. */
 export const bytes: WritingCodec<Uint8Array> = {
   size: (value) => checkClass.value("the value", value, BYTES).length,
   write: (value, target, offset) => target.set(value, offset),
@@ -79,10 +87,10 @@ export const bytes: WritingCodec<Uint8Array> = {
 const encoder = new TextEncoder()
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** Text. A lone surrogate is sent as U+FFFD, as everywhere on the web; bytes that are no UTF-8 throw. */
+/** Text. A lone surrogate is sent as U+FFFD, as everywhere on the web; invalid UTF-8 throws. */
 export const utf8: Codec<string> = {
   encode(value) {
-    // The encoder makes text of anything, "" of undefined.
+    // The encoder turns anything into text, and `undefined` into "".
     if (typeof value !== "string") throw new TypeError("it is no string")
     return encoder.encode(value)
   },
@@ -90,8 +98,8 @@ export const utf8: Codec<string> = {
 }
 
 /**
- * What JSON can say. `T` is the caller's word: nothing checks it. Throws `TypeError` for a value that JSON has no text
- * for, such as `undefined`.
+ * JSON. `T` is a claim of the caller: nothing checks it. Throws `TypeError` for a value without a JSON text, such as
+ * `undefined`.
  */
 export function json<T>(): Codec<T> {
   return {

@@ -5,17 +5,17 @@ import type { SendOptions } from "./sending.ts"
 /** A peer that can be answered. */
 export interface ReplyingPeer extends Peer {
   readonly replies: Replies & {
-    /** As `send`; but the bytes are good during the call only. */
+    /** Like `send`, but the bytes are valid only during the call. */
     sendLent(type: number | MessageType<unknown>, value: unknown, options?: SendOptions): Promise<void>
   }
 }
 
 /**
- * A message as a handler sees it: one object, reused, valid during the synchronous call only. What is needed longer is
- * copied: `copy()`, or the fields of interest.
+ * A message as a handler sees it: one reused object, valid only during the synchronous call. To keep it longer, use
+ * `copy()`, or copy the fields of interest.
  */
 export class LentMessage implements Message {
-  /** Within its handler's call. */
+  /** Whether its handler is being called. */
   #isLent = false
   #type = 0
   #peer: ReplyingPeer | undefined
@@ -76,7 +76,7 @@ export class LentMessage implements Message {
     this.#type = type
     this.#offset = offset
     this.#length = length
-    // Most messages lie in the packet of the one before.
+    // Most messages lie in the same packet as the one before.
     if (this.#view === view && this.#stream === stream) return
     this.#peer = peer
     this.#stream = stream
@@ -84,7 +84,7 @@ export class LentMessage implements Message {
     this.#view = view
   }
 
-  /** The call is over: whoever still reads is told instead of shown another's bytes. */
+  /** The call is over: later reads throw, instead of showing the bytes of another message. */
   clear(): void {
     this.#isLent = false
   }
@@ -120,7 +120,7 @@ export class MessageCopy implements ReceivedMessage {
   }
 }
 
-/** A message of a defined type to keep: what `messages(TYPE)` gives. */
+/** A message of a defined type to keep, as `messages(TYPE)` yields it. */
 export class ValueCopy<T> extends MessageCopy implements ReceivedValue<T> {
   readonly #codec: Codec<T> | WritingCodec<T>
   #decoded: { readonly value: T } | undefined

@@ -19,46 +19,49 @@ import type { PeerHandle } from "./peer.ts"
 import type { OpenOptions } from "./peer-options.ts"
 import { encodeValue, type UserCode } from "./user-code.ts"
 
-/** What `connection.stream` is told: a label, and what each incarnation's stream is opened with. */
+/** Options of `connection.stream`: a label, and the options of each incarnation's stream. */
 export interface NamedStreamOptions extends OpenOptions {
-  /** Names the stream, here and to the peer. */
+  /** Names the stream, here and at the peer. */
   readonly label: string
 }
 
 /**
- * `open`: it takes messages. `waiting`: it opens by itself, once an incarnation of the peer is joined, or has room for
- * it. `ending`: no more is taken, what was is being delivered. `closed`: it opens to the next incarnation, or by
- * `reopen()`. `ended`: it doesn't open any more.
+ * `open`: it accepts messages. `waiting`: it opens by itself once an incarnation of the peer is joined, or has room for
+ * it. `ending`: no more messages are accepted, and earlier ones are still being delivered. `closed`: it opens to the
+ * next incarnation, or by `reopen()`. `ended`: it won't open any more.
  */
 export type NamedStreamState = "waiting" | "open" | "ending" | "closed" | "ended"
 
 /** Why a stream of a connection closed, or did not open. */
 export interface NamedStreamEnd {
   /**
-   * It was ended, and the peer acknowledged each message that was accepted; where nothing acknowledges, that none was.
+   * Whether it was ended and the peer acknowledged each accepted message; in modes without acknowledgements, whether it
+   * was ended without any message.
    */
   readonly isComplete: boolean
   /**
-   * Why it was reset, by either side, or why the peer left: one of `REASON`, or the application's. `streamsFull`: there
-   * is no room for it. `limits`: its label is too long for this peer or its path.
+   * Why it was reset, by either side, or why the peer left: one of `REASON`, or the application's own. `streamsFull`:
+   * there is no room for it. `limits`: its label is too long for this peer or its path.
    */
   readonly reason: number
-  /** The same in words, with the cure. */
+  /** The same in words, with a remedy. */
   readonly error: EndpointError
 }
 
-/** What a named stream tells, and with what. */
+/** The events of a named stream, with their arguments. */
 export interface NamedStreamEvents {
-  /** A stream to another incarnation of the peer, or another one to this, takes what is sent from now on. */
+  /**
+   * A stream to another incarnation of the peer, or a new one to the same incarnation, carries messages from now on.
+   */
   open: (stream: OutgoingStream) => void
   /**
-   * A reliable stream is over: what was accepted and never acknowledged, in order. Nothing of it is sent again by
-   * itself. Comes before `closed`.
+   * A reliable stream is over: the messages that were accepted and never acknowledged, in order. None of them is sent
+   * again automatically. Comes before `closed`.
    */
   unconfirmed: (messages: readonly UnconfirmedMessage[]) => void
   /**
-   * What was open is closed: once for each `open`. Or it could not be opened. `state` says how it stands by the time
-   * this is told: `waiting`, it opens again by itself; `open`, it has done so already.
+   * The open stream is closed: once for each `open`. Or it could not be opened. `state` says what follows: `waiting`,
+   * it opens again by itself; `open`, it has already done so.
    */
   closed: (end: NamedStreamEnd) => void
 }
@@ -66,17 +69,17 @@ export interface NamedStreamEvents {
 /** What a named stream needs of its connection. */
 export interface NamedStreamHost {
   readonly userCode: UserCode
-  /** It is to be opened as soon as that can be. */
+  /** The stream is to be opened as soon as possible. */
   want(stream: NamedStream): void
-  /** It takes no more: its name is free for another. */
+  /** The stream accepts no more: its name is free for another. */
   onEnd(stream: NamedStream): void
-  /** Nothing becomes of it any more. */
+  /** The stream is over for good. */
   onOver(stream: NamedStream): void
 }
 
-/** A stream of a connection: to whatever incarnation of the peer there is. Made by `connection.stream()`. */
+/** A stream of a connection: always to the present incarnation of the peer. Made by `connection.stream()`. */
 export class NamedStream {
-  /** Its name: one stream of the connection has it, until it is ended. */
+  /** Its name: only one stream of the connection has it, until that stream is ended. */
   readonly label: string
   readonly #options: Required<OpenOptions>
   readonly #host: NamedStreamHost
@@ -84,7 +87,7 @@ export class NamedStream {
   #stream: OutgoingHandle | undefined
   #kept: KeptMessages | undefined
   #isWanted = true
-  /** It was told that there is no room for it. */
+  /** Whether the lack of room was already reported. */
   #isHeldUp = false
   #isOver = false
   #ending: Promise<void> | undefined
@@ -100,7 +103,7 @@ export class NamedStream {
     this.#closed = new Promise((resolve) => (this.#tellClosed = resolve))
   }
 
-  /** How it stands now. */
+  /** Its present state. */
   get state(): NamedStreamState {
     const state = this.#stream?.state
     if (state === "open" || state === "ending") return state
@@ -109,22 +112,22 @@ export class NamedStream {
   }
 
   /**
-   * The stream to the present incarnation, while there is one. What is sent on it itself is in its `account`, and isn't
-   * handed back.
+   * The stream to the present incarnation, while there is one. Messages sent directly on it count in its `account`, and
+   * aren't handed back.
    */
   get current(): OutgoingStream | undefined {
     return this.#stream
   }
 
   /**
-   * Settles when it is over for good, with how it closed last: it was ended, or its connection or endpoint was closed.
+   * Settles when it is over for good, with its last close: it was ended, or its connection or endpoint was closed.
    * Never rejects.
    */
   get closed(): Promise<NamedStreamEnd> {
     return this.#closed
   }
 
-  /** @internal Throws if it is asked for as another than it is. */
+  /** @internal Throws if the requested options differ from its own. */
   checkSame(options: Required<OpenOptions>): void {
     for (const [name, value] of Object.entries(this.#options)) {
       const other: unknown = options[name as keyof OpenOptions]
@@ -141,19 +144,19 @@ export class NamedStream {
     return delivery === "reliable" || delivery === "reliable-unordered"
   }
 
-  /** Listens to an event. Returns what ends it. */
+  /** Listens to an event. Returns a function that stops listening. */
   on<K extends keyof NamedStreamEvents>(name: K, listener: Listener<NamedStreamEvents, K>): () => void {
     return this.#events.on(name, listener)
   }
 
-  /** Listens to an event until it has been told once. Returns what ends it before that. */
+  /** Listens to an event until it has happened once. Returns a function that stops listening before that. */
   once<K extends keyof NamedStreamEvents>(name: K, listener: Listener<NamedStreamEvents, K>): () => void {
     return this.#events.once(name, listener)
   }
 
   /**
-   * As `OutgoingStream.trySend`. While it isn't open: `not-joined` where there is no incarnation, `refused` where the
-   * peer has no room for the stream (try after `open`), else `closed`.
+   * Like `OutgoingStream.trySend`. While it isn't open: `not-joined` if no incarnation is joined, `refused` if the peer
+   * has no room for the stream (try after `open`), otherwise `closed`.
    */
   trySend(type: number, bytes: Uint8Array, options?: TrySendOptions): SendResult
   trySend<T>(type: MessageType<T>, value: T, options?: TrySendOptions): SendResult
@@ -164,7 +167,7 @@ export class NamedStream {
       if (options !== undefined) checkTrySendOptions(options)
       return this.#refusal()
     }
-    // A codec may have the stream opened anew.
+    // A codec may open the stream anew.
     const keeper = this.#kept
     if (keeper === undefined) return stream.trySend(type as number, value as Uint8Array, options)
     const [number, bytes, isOwned] = plain(type, value)
@@ -172,8 +175,8 @@ export class NamedStream {
   }
 
   /**
-   * As `OutgoingStream.send`. While it isn't open it rejects with `not-joined`, `refused` or `stream-closed`, as
-   * `trySend` says them.
+   * Like `OutgoingStream.send`. While it isn't open it rejects with `not-joined`, `refused` or `stream-closed`, in the
+   * same cases as `trySend`.
    */
   send(type: number, bytes: Uint8Array, options?: SendOptions): Promise<void>
   send<T>(type: MessageType<T>, value: T, options?: SendOptions): Promise<void>
@@ -197,7 +200,7 @@ export class NamedStream {
     try {
       await sending
     } catch (error) {
-      // Cut off by the end of its stream it is handed back; given up by the caller it isn't.
+      // A message that the end of its stream cut off is handed back; one that the caller gave up isn't.
       const { code } = error as EndpointError
       if (code === "aborted" || code === "timeout") keeper.forget(kept)
       throw error
@@ -219,9 +222,9 @@ export class NamedStream {
   }
 
   /**
-   * Opens it anew after it was closed: now, and answers the stream, or as soon as an incarnation is joined, has room
-   * for it, and what was ended there is delivered. One that is open stays. Throws `EndpointError` `stream-closed` once
-   * it was ended, or its connection closed.
+   * Opens it anew after it was closed. It opens now, and the stream is returned; or as soon as an incarnation is
+   * joined, has room for it, and has received what was ended there. An open stream stays open. Throws `EndpointError`
+   * `stream-closed` once the stream was ended, or its connection closed.
    */
   reopen(): OutgoingStream | undefined {
     if (this.#isOver) throw endedError()
@@ -234,9 +237,9 @@ export class NamedStream {
   }
 
   /**
-   * Ends it for good: takes no more messages; settles when all were delivered, or at once where it isn't open. Rejects
-   * with `stream-closed` or `not-joined` if that can't happen any more. `connection.stream()` makes another of the same
-   * label.
+   * Ends it for good: accepts no more messages; settles when all were delivered, or at once if it isn't open. Rejects
+   * with `stream-closed` or `not-joined` if that can't happen any more. `connection.stream()` makes another one with
+   * the same label.
    */
   end(): Promise<void> {
     if (this.#ending !== undefined) return this.#ending
@@ -244,7 +247,7 @@ export class NamedStream {
     this.#isOver = true
     this.#isWanted = false
     this.#ending = stream === undefined ? Promise.resolve() : stream.end()
-    // Whoever doesn't wait for it is not to be killed by it.
+    // A caller that doesn't wait must not crash by an unhandled rejection.
     this.#ending.catch(() => {})
     this.#host.onEnd(this)
     if (stream === undefined) this.#finish({ isComplete: true, reason: REASON.unspecified, error: endedError() })
@@ -256,7 +259,7 @@ export class NamedStream {
     this.#tellClosed(end)
   }
 
-  /** @internal Opens it, if it is to be and isn't; `false`: the peer has no room, which was told. */
+  /** @internal Opens it, if it should be open and isn't; `false`: the peer has no room, which was reported. */
   open(peer: PeerHandle): boolean {
     if (!this.#isWanted || this.#stream !== undefined) return true
     let stream: OutgoingHandle
@@ -274,7 +277,7 @@ export class NamedStream {
   }
 
   #miss(error: EndpointError): boolean {
-    // It has left in the meantime, which is told.
+    // The peer has left in the meantime, which is reported separately.
     if (error.code === "not-joined") return true
     const isFull = error.code === "refused"
     if (isFull && this.#isHeldUp) return false
@@ -286,7 +289,8 @@ export class NamedStream {
 
   #onClosed(stream: OutgoingHandle, end: OutgoingEnd): void {
     if (this.#stream !== stream) return
-    // It was cut for a path that carried more; one that the path never carried isn't tried again and again.
+    // Its packets were made for a path that carried more. A stream whose packets the path never carried isn't tried
+    // again and again.
     const isNarrower = end.reason === REASON.pathTooSmall && stream.isPathNarrower
     this.#isWanted ||= isNarrower && !this.#isOver
     this.#release(end, false)
@@ -302,17 +306,17 @@ export class NamedStream {
       this.#release(stream.outcome ?? { isComplete: false, reason, account: stream.account }, true)
   }
 
-  /** @internal What isn't delivered by now isn't waited for. */
+  /** @internal Messages that aren't delivered by now are no longer waited for. */
   cut(reason: number): void {
     this.#stream?.reset(reason)
   }
 
-  /** @internal Whether nothing more becomes of its present stream. */
+  /** @internal Whether its present stream is settled. */
   get isSettled(): boolean {
     return this.#stream === undefined || this.#stream.state === "closed"
   }
 
-  /** Its stream is over: hands back what is unconfirmed, and tells why. */
+  /** Its stream is over: hands back unconfirmed messages, and reports why. */
   #release({ isComplete, reason }: OutgoingEnd, hasLeft: boolean): void {
     const messages = this.#kept?.unconfirmed() ?? []
     this.#stream = this.#kept = undefined
@@ -335,7 +339,7 @@ export class NamedStream {
   }
 }
 
-/** `isOwned`: nobody else changes the bytes. What a codec gave may be memory that it uses again for the next value. */
+/** `isOwned`: nothing else changes the bytes. A codec may use the memory of its bytes again for the next value. */
 function plain(
   type: number | MessageType<unknown>,
   value: unknown,

@@ -1,5 +1,5 @@
 /**
- * What an endpoint can be told, with defaults and why.
+ * The options of an endpoint, with their defaults and the reasons for them.
  *
  * @module
  */
@@ -37,86 +37,86 @@ import { lossBased } from "../congestion/loss-based.ts"
 export interface EndpointOptions extends BindOptions {
   /** The machine it runs on; default: this one, `systemHost()`. A simulated host makes everything virtual. */
   readonly host?: Host
-  /** Ends the wait for the sockets; of no meaning once they are bound. */
+  /** Cancels the wait for the sockets; ignored once they are bound. */
   readonly signal?: AbortSignal
   /**
-   * Both ends must agree. `"checksum"`: CRC-32C against accidents; whoever reaches the port can take part. `"none"`:
-   * for tests. By default checksums, and sockets on loopback only, as with `"none"`: what others can reach is to be
-   * asked for by name.
+   * Both ends must agree. `"checksum"`: CRC-32C against accidents; anyone that reaches the port can take part.
+   * `"none"`: for tests. The default is checksums, and sockets only on loopback, as with `"none"`: sockets that others
+   * can reach have to be requested explicitly.
    */
   readonly protection?: "none" | "checksum" | "mac" | "aead"
   /**
-   * What the members of a group know and nobody else, 16 bytes or more: the bytes as they are, or text, which is taken
-   * as UTF-8; {@link secretsFrom} reads a file. Given, every datagram carries a tag (`protection: "mac"`, the default
-   * then) or is encrypted as well (`"aead"`), and sockets may be reached by others. The first is used to join others,
-   * each is good for others to join: `[new, old]` goes from one to the other, see {@link Endpoint.setSecrets}. From a
-   * file or the environment, please: a command line can be read by all users of a machine.
+   * What the members of a group know and nobody else does, 16 bytes or more: the bytes as they are, or text, which is
+   * encoded as UTF-8; {@link secretsFrom} reads a file. With secrets, every datagram carries a tag (`protection:
+   * "mac"`, then the default) or is encrypted as well (`"aead"`), and others may reach the sockets. We join others with
+   * the first secret; others may join with any of them: `[new, old]` moves a group from one to the other, see {@link
+   * Endpoint.setSecrets}. Take them from a file or the environment: all users of a machine can read command lines.
    */
   readonly secrets?: readonly (Uint8Array | string)[]
   /**
-   * Tells members from each other, beside the secret that they share: each has a key of its own, joins name the key of
-   * whom they ask for, and it is shown on both sides. All members have one, or none.
+   * Distinguishes members that share a secret: each has its own key, a join names the key of the peer that it asks for,
+   * and both sides prove theirs. Either all members have one, or none.
    */
   readonly identity?: IdentityOptions
   /**
-   * Datagrams after which the next key is taken, 1,024 to 67,108,864; default: that many, 2,097,152 where
-   * `datagramBytes` is more than 2,048. Each key is used for six seconds at least.
+   * Datagrams after which the next key is used, 1,024 to 67,108,864; default 67,108,864, or 2,097,152 where
+   * `datagramBytes` is more than 2,048. Each key is used for at least six seconds.
    */
   readonly rekeyDatagrams?: number
   /** How long a key is used, milliseconds, 1,000 to 86,400,000, default 900,000. */
   readonly rekeyAgeMs?: number
   /**
-   * With so many under one key, because the peer never told of it or they are sent too fast, the peer is lost: at least
-   * `rekeyDatagrams`, at most four times its default, which is the default.
+   * After this many datagrams under one key, because the peer never confirmed the key or datagrams are sent too fast,
+   * the peer is lost: at least `rekeyDatagrams`, at most four times its default, which is the default.
    */
   readonly keyDatagramsMax?: number
   /**
-   * Bytes of the datagrams sent, 548 to 65,507; default 1200, which every path carries. More only where both ends and
-   * the path are known to take it.
+   * Bytes of the datagrams sent, 548 to 65,507; default 1200, which every path carries. Set more only if both ends and
+   * the path are known to carry it.
    */
   readonly datagramBytes?: number
   /**
-   * Bytes of the largest message sent or taken, 1 to `assemblyBytesPerPeer`, and no more than its datagrams carry in
-   * 65,536 pieces; default 16 MiB. Of the two ends' the lesser counts.
+   * Bytes of the largest message sent or accepted, 1 to `assemblyBytesPerPeer`, and no more than its datagrams carry in
+   * 65,536 pieces; default 16 MiB. The lesser value of the two ends counts.
    */
   readonly messageBytesMax?: number
   /**
    * Bytes of large messages under way from one peer, `messageBytesMax` to `assemblyBytesMax`, default 32 MiB; an eighth
-   * of it more for small ones beside them. As with the pools below each peer has a floor, and the more of it the less
-   * others hold.
+   * more is for small messages beside them. As with the pools below, each peer has a floor, and gets more of the rest
+   * the less others hold.
    */
   readonly assemblyBytesPerPeer?: number
   /** Bytes of large messages under way in all, from `assemblyBytesPerPeer`, default 256 MiB. */
   readonly assemblyBytesMax?: number
-  /** Packets kept until their turn comes, over all peers; 64 to 1,048,576, default 16,384. */
+  /** Early packets that are kept, over all peers; 64 to 1,048,576, default 16,384. */
   readonly poolPacketsMax?: number
-  /** Packets kept until their turn comes, from one peer; 16 to 1,048,576, default 4,096. */
+  /** Early packets that are kept from one peer; 16 to 1,048,576, default 4,096. */
   readonly poolPacketsPerPeer?: number
-  /** Packets written and not acknowledged, over all peers; 64 to 16,777,216, default 65,536, some 80 MiB. */
+  /** Packets that are written and not acknowledged, over all peers; 64 to 16,777,216, default 65,536, some 80 MiB. */
   readonly sendPoolPacketsMax?: number
-  /** Packets written and not acknowledged, to one peer; 16 to 16,777,216, default 16,384. */
+  /** Packets that are written and not acknowledged, to one peer; 16 to 16,777,216, default 16,384. */
   readonly sendPoolPacketsPerPeer?: number
-  /** Peers at a time, 1 to 262,144, default 10,000. */
+  /** Peers at the same time, 1 to 262,144, default 10,000. */
   readonly peersMax?: number
   /**
-   * Joins that were accepted and aren't confirmed, 1 to 65,536, default 1,024. One above it is dropped: it will be said
-   * again.
+   * Joins that were accepted and aren't confirmed, 1 to 65,536, default 1,024. A join beyond that is dropped: it will
+   * be repeated.
    */
   readonly halfOpenMax?: number
   /** Joins from one host, whatever its ports, that were accepted and aren't confirmed; 1 to 65,536, default 256. */
   readonly halfOpenPerHostMax?: number
-  /** Streams that a peer may have open towards us, 1 to 4,294,967,295, default 16,384. */
+  /** Streams that a peer may have open to us, 1 to 4,294,967,295, default 16,384. */
   readonly streamsMax?: number
   /** Streams of all peers in both directions, 1 to 4,294,967,295, default 262,144. */
   readonly streamsTotalMax?: number
   /**
-   * Unacknowledged packets of a stream, 1 to `spreadPackets`, default 1,024; of `best-effort`: unsent, and as many
-   * again that were sent.
+   * Unacknowledged packets of a stream, 1 to `spreadPackets`, default 1,024. In `best-effort`: unsent packets, and as
+   * many again that were sent.
    */
   readonly windowPackets?: number
   /**
-   * Unacknowledged bytes of a stream, from 1, default 1 MiB; of `best-effort`: unsent, and as many again that were
-   * sent.
+   * Unacknowledged bytes of a stream, from 1, default 1 MiB. In `best-effort`: unsent bytes, and as many again that
+   * were sent.
    */
   readonly windowBytes?: number
   /** Packets of a stream from the oldest missing to the newest, a power of two from 64 to 65,536, default 16,384. */
@@ -126,67 +126,66 @@ export interface EndpointOptions extends BindOptions {
   /** Bytes of the messages that wait for the window, for each stream; from 0, default 32 MiB. */
   readonly parkedBytesMax?: number
   /**
-   * Messages that may wait for a consumer that is behind, for each stream; from 1, default 1,024. As soon as this or
-   * `queuedBytesMax` is reached no more is taken.
+   * Messages that may wait for a slow consumer, for each stream; from 1, default 1,024. As soon as this or
+   * `queuedBytesMax` is reached, no more are accepted.
    */
   readonly queuedMessagesMax?: number
-  /** Bytes of the messages that wait for a consumer that is behind, for each stream; from 1, default 4 MiB. */
+  /** Bytes of the messages that may wait for a slow consumer, for each stream; from 1, default 4 MiB. */
   readonly queuedBytesMax?: number
   /**
-   * Bytes of all streams together that wait for their consumers, from 1, default 256 MiB; 128 more count for each
-   * message. They count from their copy until their consumer is done with them, also when the stream is over or its
-   * peer has left. A peer has as much of it as is left for all others, and a stream of the peer as much as is left for
-   * its others.
+   * Bytes of all streams together that wait for their consumers, from 1, default 256 MiB; each message counts for 128
+   * more. They count from their copy until their consumer is done with them, even when the stream is over or its peer
+   * has left. A peer may have as much as is left for all others, and a stream as much as is left for the others of its
+   * peer.
    */
   readonly queuedBytesTotalMax?: number
   /**
-   * How long messages of a type that nobody handles or reads wait in the queue of their stream for somebody who does,
-   * milliseconds, 0 to 3,600,000, default 5,000; on a stream with an order those behind them wait too. Then they are
-   * dropped, which `unhandled` tells; 0: at once.
+   * How long messages of a type that nothing handles or reads wait in the queue of their stream for a handler or
+   * reader, milliseconds, 0 to 3,600,000, default 5,000; on an ordered stream the messages after them wait too. Then
+   * they are dropped, which `unhandled` reports; 0: at once.
    */
   readonly unclaimedMs?: number
-  /** How much goes out, and how fast: `lossBased()`, the default, or `fixed()`, or your own. */
+  /** How much is sent, and how fast: `lossBased()`, the default, or `fixed()`, or your own. */
   readonly congestion?: CongestionFactory
   /**
-   * Datagrams in flight towards us that our socket buffer takes, 64 to 1,048,576; default: what SO_RCVBUF as read back
-   * holds.
+   * Datagrams in flight to us that our socket buffer holds, 64 to 1,048,576; default: what fits SO_RCVBUF as read back.
    */
   readonly inFlightMax?: number
-  /** The longest a status waits, milliseconds, 1 to 1,000, default 25. */
+  /** The longest that a status waits, milliseconds, 1 to 1,000, default 25. */
   readonly statusDelayMs?: number
   /**
-   * A heartbeat goes out after so much silence, milliseconds, 10 to 60,000 and at most `unreachableMs`, default 1,000;
-   * once idle for ten times as long, after three times as long.
+   * Silence after which a heartbeat is sent, milliseconds, 10 to 60,000 and at most `unreachableMs`, default 1,000;
+   * three times as long once the peer has been idle for ten times as long.
    */
   readonly heartbeatMs?: number
   /** Silence after which a peer counts as unreachable, milliseconds, `heartbeatMs` to 3,600,000, default 10,000. */
   readonly unreachableMs?: number
-  /** How long an unreachable peer is kept before it has left, milliseconds, 0 to 86,400,000, default 60,000. */
+  /** How long a peer stays unreachable before it has left, milliseconds, 0 to 86,400,000, default 60,000. */
   readonly leaveMs?: number
   /** How long a join is tried, milliseconds, 1 to 3,600,000, default 5,000. */
   readonly joinTimeoutMs?: number
-  /** How long `close` waits for what was accepted to be acknowledged, milliseconds, 0 to 3,600,000, default 5,000. */
+  /** How long `close` waits until accepted messages are acknowledged, milliseconds, 0 to 3,600,000, default 5,000. */
   readonly lingerMs?: number
 }
 
-/** A member's own key, and whose keys it welcomes. */
+/** A member's own key, and the check of others' keys. */
 export interface IdentityOptions {
   /**
-   * 32 bytes of entropy, kept secret and for as long as one wants to be known by the public key that is made of it;
-   * `endpoint.publicKey` tells that.
+   * 32 bytes of entropy, kept secret, and kept as long as the member is to be known by the public key that is derived
+   * from it; `endpoint.publicKey` returns that.
    */
   readonly privateKey: Uint8Array
   /**
-   * Asked for each try of a join of somebody else, after he has shown that the key is his; `false` refuses it. What it
-   * throws is surfaced, and refuses too.
+   * Called for each try of another member's join, after it has proved that the key is its own; `false` refuses it. What
+   * it throws is reported, and refuses too.
    */
   readonly trust: (publicKey: Uint8Array) => boolean
 }
 
 const MIB = 1_048_576
 /**
- * Datagrams under one key, and where they may be long. Four times as many are the limits of RFC 9001 §B.1.1: 2^28 of at
- * most 2^11 bytes, 2^23 longer ones.
+ * Datagrams under one key, and the same where they may be long. Four times as many are the limits of RFC 9001 §B.1.1:
+ * 2^28 of at most 2^11 bytes, 2^23 longer ones.
  */
 const REKEY_DATAGRAMS = 67_108_864
 const REKEY_DATAGRAMS_LONG = 2_097_152
@@ -195,15 +194,15 @@ const LONG_BYTES = 2_048
 /** Of X25519 (RFC 7748). */
 const IDENTITY_KEY_BYTES = 32
 
-/** What an option that is a number may be, and is where nobody says. */
+/** The range of an option that is a number, and its default. */
 interface NumberOption {
   readonly kind: NumberKind
   readonly default: number
 }
 
 /**
- * Rows of the table of README.md, which a test compares with these. What depends on other options comes after, in
- * {@link settingsOf}.
+ * The rows of the table in README.md; a test compares them. Options that depend on other options come after, in {@link
+ * settingsOf}.
  */
 export const NUMBER_OPTIONS: Readonly<Record<NumberName, NumberOption>> = {
   datagramBytes: { default: DATAGRAM_BYTES_BASE, kind: whole(DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX) },
@@ -260,7 +259,7 @@ const OPTIONS: Kinds<EndpointOptions> = {
   host: HOST,
   signal: ABORT_SIGNAL,
   protection: oneOf("none", "checksum", "mac", "aead"),
-  // No error may show one: `secretsOf` looks at them.
+  // No error may show a secret: `secretsOf` checks them.
   secrets: { takes: "a list of secrets", has: (_value): _value is readonly (Uint8Array | string)[] => true },
   identity: group<IdentityOptions>({
     privateKey: required({ ...KEY, isSecret: true }),
@@ -271,7 +270,7 @@ const OPTIONS: Kinds<EndpointOptions> = {
 }
 
 /**
- * The options as they were given, each of its kind, read once. Throws `EndpointError` `invalid-option` naming what is
+ * Returns the given options, each of its kind, read once. Throws `EndpointError` `invalid-option` that names what is
  * wrong and what would be right.
  */
 export function checkedOptions(options: EndpointOptions): EndpointOptions {
@@ -279,8 +278,8 @@ export function checkedOptions(options: EndpointOptions): EndpointOptions {
 }
 
 /**
- * The settings that checked options make, and what wasn't given. Throws `EndpointError` `invalid-option` for what
- * doesn't go together.
+ * Makes settings of checked options, with defaults for the rest. Throws `EndpointError` `invalid-option` for options
+ * that contradict each other.
  */
 export function settingsOf(options: EndpointOptions): Settings {
   const {
@@ -313,7 +312,7 @@ export function settingsOf(options: EndpointOptions): Settings {
   return { ...numbers, profile: PROFILE[protection], inFlightMax, congestion }
 }
 
-/** Profiles with keys need secrets, and the others have no use for any. */
+/** Profiles with keys need secrets; the others can't use any. */
 function checkSecrets(protection: string, secrets: EndpointOptions["secrets"]): void {
   const hasKeys = protection === "mac" || protection === "aead"
   if (hasKeys && secrets === undefined)
@@ -329,8 +328,8 @@ function checkSecrets(protection: string, secrets: EndpointOptions["secrets"]): 
 }
 
 /**
- * What the transport is asked to bind: loopback, unless there are secrets or `"checksum"` was asked for by name. Throws
- * `EndpointError` `invalid-option` for another address without it.
+ * What the transport is asked to bind: loopback, unless there are secrets or `"checksum"` was requested explicitly.
+ * Throws `EndpointError` `invalid-option` for another address without that.
  */
 export function bindOptionsOf({
   port,
@@ -356,7 +355,7 @@ export function bindOptionsOf({
   return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
 }
 
-/** What is no address at all is the transport's to refuse. */
+/** Text that is no address at all is left to the transport to refuse. */
 function checkLoopback(name: "v4" | "v6", host: string | false | undefined): void {
   if (host === undefined || host === false) return
   if (parseHost(host) === undefined || isLoopback(host)) return

@@ -1,6 +1,6 @@
 /**
- * What comes out of the protocol, told to what users hold: an event changes the peer or stream that it is about, and is
- * queued for those who listen. No function of the application runs here, but for handlers of messages.
+ * Applies the protocol's results to the application's objects: an event changes its peer or stream, and is queued for
+ * the listeners. No function of the application runs here, except message handlers.
  *
  * @module
  */
@@ -24,36 +24,36 @@ export interface OutcomesHost {
   readonly incoming: IncomingHost
   readonly events: Events<EndpointEvents>
   readonly connections: ReadonlySet<Connection>
-  /** The application, which keeps the peers that it joined itself. */
+  /** Stands for the application, which keeps the peers that it joined itself. */
   readonly application: object
-  /** Says goodbye to a peer that nobody needs. */
+  /** Says goodbye to a peer that nothing needs. */
   letGo(peer: PeerHandle): Promise<void>
 }
 
-/** Keeps a peer that joined us: it says itself when it leaves. */
+/** Keeps a peer that joined us: it decides itself when it leaves. */
 const ITSELF = {}
 
 export class Outcomes implements ProtocolConsumer {
   readonly #host: OutcomesHost
-  /** Those who are to be told what comes of their joins. */
+  /** The callbacks of joins under way. */
   readonly #joining = new Map<JoinCall, (result: JoinResult) => void>()
 
   constructor(host: OutcomesHost) {
     this.#host = host
   }
 
-  /** What users hold of a peer. */
+  /** The application's object for a peer. */
   peerOf(state: PeerState): PeerHandle {
     state.owner ??= new PeerHandle(state, this.#host.peers)
     return state.owner as PeerHandle
   }
 
-  /** Tells how a join ends, once. */
+  /** Calls `onSettled` once, when a join ends. */
   await(call: JoinCall, onSettled: (result: JoinResult) => void): void {
     this.#joining.set(call, onSettled)
   }
 
-  /** Nobody waits for a join any more. */
+  /** Nothing waits for this join any more. */
   forget(call: JoinCall): void {
     this.#joining.delete(call)
   }
@@ -108,7 +108,7 @@ export class Outcomes implements ProtocolConsumer {
     const stream = state.owner as OutgoingHandle | undefined
     if (stream === undefined) return
     stream.onProgress()
-    // Where nothing is acknowledged nothing is missing either.
+    // In modes without acknowledgements nothing counts as missing.
     if (state.isCutOff && state.stream.traits.isAcknowledged) this.peerOf(peer).account(stream.account)
   }
 
@@ -122,12 +122,12 @@ export class Outcomes implements ProtocolConsumer {
     const { events, connections, application } = this.#host
     const peer = this.#joined(after)
     const lost = this.peerOf(before)
-    // Whoever had the one before goes on with this one.
+    // Everything that kept the old peer keeps this one.
     if (lost.isKeptBy(application)) peer.keep(application)
     const heirs = [...connections].filter((connection) => connection.lost === lost)
     events.emit(isRestart ? "restarted" : "rejoined", peer, lost)
     for (const connection of heirs) connection.use(peer)
-    // Those that had it may have been closed just now.
+    // The connections that had it may have been closed just now.
     if (heirs.length > 0) void this.#host.letGo(peer)
   }
 

@@ -1,7 +1,6 @@
 /**
- * A stream to a peer, as its user holds it: checks, options, promises. What becomes of a message is decided by its
- * {@link Sender}. The ways to send are one class, since all of them share what is checked first, and the short way of
- * small messages.
+ * A stream to a peer, as the application holds it: checks, options, promises. Its {@link Sender} decides what becomes
+ * of a message. All ways to send are one class, since they share the first checks and the fast path of small messages.
  *
  * @module
  */
@@ -46,9 +45,9 @@ import { writableOf } from "./web-streams.ts"
 /** What an outgoing stream needs of its endpoint. */
 export interface OutgoingHost {
   now(): number
-  /** What a call of the protocol has caused is to be known at once. */
+  /** Applies at once what a call of the protocol has caused. */
   absorb(): void
-  /** A stream has written enough for a call of the transport: it is sent now if nothing else is under way. */
+  /** A stream has written enough for one call of the transport: it is sent now if nothing else is under way. */
   push(peer: PeerState, state: OutgoingState): void
   readonly userCode: UserCode
 }
@@ -68,7 +67,7 @@ export class OutgoingHandle implements OutgoingStream {
   #closed: Promise<OutgoingEnd> | undefined
   #tellClosed: ((end: OutgoingEnd) => void) | undefined
   #isWriting = false
-  /** Whether messages may go behind others without a look at anything else; and how large they may be. */
+  /** Whether a message may be appended to the open packet without further checks; and how large it may be. */
   #mayAppend: boolean
   readonly #appendBytesMax: number
 
@@ -144,8 +143,8 @@ export class OutgoingHandle implements OutgoingStream {
   }
 
   /**
-   * The way of most small messages: behind others in a packet that is open. `false`: they take the other, which also
-   * says what is wrong.
+   * The fast path of most small messages: appends them to the open packet. `false`: the message takes the other path,
+   * which also reports what is wrong.
    */
   #append(type: number | MessageType<unknown>, value: unknown): boolean {
     return (
@@ -155,7 +154,7 @@ export class OutgoingHandle implements OutgoingStream {
       type >>> 0 === type &&
       type <= TYPE_MAX &&
       value instanceof Uint8Array &&
-      // An empty one is looked at: it may have lost its bytes.
+      // An empty one takes the other path: it may have lost its bytes.
       (value.length - 1) >>> 0 < this.#appendBytesMax &&
       appendWhole(this.#openPacket, type, value)
     )
@@ -170,7 +169,7 @@ export class OutgoingHandle implements OutgoingStream {
     return this.#refusal(size) ?? this.#writeWith(type, size, fill, timeoutMs)
   }
 
-  /** Has the application write a message, in memory where nothing else is, and offers it. */
+  /** Lets the application write a message, into memory that holds nothing else, and offers it. */
   #writeWith(type: number, size: number, fill: Fill, timeoutMs: number): SendResult {
     let bytes: Uint8Array
     this.#isWriting = true
@@ -198,11 +197,11 @@ export class OutgoingHandle implements OutgoingStream {
     return how
   }
 
-  /** Where nothing waits, a message goes whole or not at all. */
+  /** In a mode that doesn't wait, a message is sent whole or not at all. */
   #sendNow(type: number, bytes: Uint8Array): boolean {
     const isSent = this.#sender.sendNow(type, bytes, this.#stream.traits.givesUp ? this.#host.now() : 0)
     if (isSent) this.#touch()
-    // A message that was given up for it may be one whose receipt somebody waits for.
+    // A message that was given up for this one may be one whose receipt is awaited.
     this.#tellSettled()
     return isSent
   }
@@ -211,7 +210,7 @@ export class OutgoingHandle implements OutgoingStream {
     this.#peerState.outgoing.touch(this.#state)
   }
 
-  /** Who writes much in one turn has it sent while it writes: the other side then works beside it and not after it. */
+  /** Sends while the application writes much in one turn: then the other side works in parallel, not afterwards. */
   #push(): void {
     const stream = this.#stream
     if (stream.queuedPackets * stream.payloadBytesMax >= PUSH_BYTES) this.#host.push(this.#peerState, this.#state)
@@ -227,7 +226,7 @@ export class OutgoingHandle implements OutgoingStream {
     return this.#send(type, value, options, false)
   }
 
-  /** As `send`; but the bytes are good during the call only. */
+  /** Like `send`, but the bytes are valid only during the call. */
   sendLent(type: number | MessageType<unknown>, value: unknown, options: SendOptions = NO_OPTIONS): Promise<void> {
     return this.#send(type, value, options, true)
   }
@@ -239,7 +238,7 @@ export class OutgoingHandle implements OutgoingStream {
       receipt = false,
     } = options === NO_OPTIONS ? options : check.options("send", options, SEND_OPTIONS)
     let bytes: Uint8Array
-    // What a codec gave may be memory that it uses again for the next value.
+    // A codec may use the memory of its bytes again for the next value.
     let isReused = isLent
     if (isMessageType(type)) {
       bytes = encodeValue(type, value)
@@ -288,12 +287,12 @@ export class OutgoingHandle implements OutgoingStream {
     return this.#awaited(wait)
   }
 
-  /** The promise of a call that waits with the sender. */
+  /** The promise of a call that waits in the sender. */
   #awaited(wait: Wait): Promise<void> {
     wait.onAbort = (error) => {
       const what = this.#sender.cancel(wait)
       wait.settle(error(whatGoesOn(what ?? "message")))
-      // What waited behind its message goes on.
+      // Messages that waited after this one go on.
       if (what !== "message") return
       this.#peerState.outgoing.progress(this.#state, this.#host.now())
       this.onProgress()
@@ -313,7 +312,10 @@ export class OutgoingHandle implements OutgoingStream {
       : this.#offered(this.#sender.refuse())
   }
 
-  /** Whether there is room for a message. Where older ones make way for it that is seen only once it is there. */
+  /**
+   * Whether there is room for a message. In modes where older messages make way for it, that shows only when it is
+   * written.
+   */
   writable(type: number, options?: { readonly signal?: AbortSignal }): WritableStream<Uint8Array>
   writable<T>(type: MessageType<T>, options?: { readonly signal?: AbortSignal }): WritableStream<T>
   writable(
@@ -345,7 +347,7 @@ export class OutgoingHandle implements OutgoingStream {
     const { signal, timeoutMs = Infinity } =
       options === NO_OPTIONS ? options : check.options("end", options, WAIT_OPTIONS)
     const promise = this.#endOrFail(signal, timeoutMs)
-    // Whoever doesn't wait for it is not to be killed by it.
+    // A caller that doesn't wait must not crash by an unhandled rejection.
     promise.catch(() => {})
     return promise
   }
@@ -375,7 +377,7 @@ export class OutgoingHandle implements OutgoingStream {
     return what === "flush" || what === "end" ? `stream.${what}()` : "stream.send()"
   }
 
-  /** What has become of single messages is asked there. */
+  /** Gives the fate of single messages. */
   get sendStream(): SendStream {
     return this.#stream
   }
@@ -384,7 +386,7 @@ export class OutgoingHandle implements OutgoingStream {
     return this.#lot
   }
 
-  /** Its packets were cut for a path that carried more. */
+  /** Whether its packets were made for a path that carried more. */
   get isPathNarrower(): boolean {
     return this.#peerState.payloadBytesMax < this.#stream.payloadBytesMax
   }
@@ -394,7 +396,7 @@ export class OutgoingHandle implements OutgoingStream {
     return this.#end
   }
 
-  /** Something was acknowledged, a deadline passed, or the stream closed: those who wait for that are told. */
+  /** Something was acknowledged, a deadline passed, or the stream closed: waiting calls are told. */
   onProgress(): void {
     if (this.state === "closed") return this.#close()
     this.#tellSettled()
@@ -412,11 +414,11 @@ export class OutgoingHandle implements OutgoingStream {
     this.#events.emit("closed", this.#end)
   }
 
-  /** Tells the calls that wait no more. */
+  /** Settles the calls that no longer wait. */
   #tellSettled(): void {
     const { settled } = this.#sender
     if (settled.length === 0) return
-    // Each was given to the sender as the `Wait` that it is.
+    // Each was given to the sender as a `Wait`.
     for (const it of settled.splice(0))
       (it.call as Wait).settle(it.outcome === "closed" ? this.closedError : errorOf(it))
   }
@@ -447,7 +449,7 @@ export class OutgoingHandle implements OutgoingStream {
     return refusal === "not-joined" ? notJoinedError(this.peer.unique) : this.closedError
   }
 
-  /** What is said to those who want something of it once it takes no more. */
+  /** The error for calls that come once it accepts no more. */
   get closedError(): EndpointError {
     const hasLeft = this.peer.state === "left"
     const wasEnded = this.#sender.isEnded && !this.#stream.wasReset && !hasLeft
@@ -455,8 +457,8 @@ export class OutgoingHandle implements OutgoingStream {
   }
 }
 
-/** As much as goes through the network stack as one with segmentation offload, and some more. */
+/** Somewhat more than one segmentation offload takes through the network stack. */
 const PUSH_BYTES = 65_536
 
-/** Of the longest header of a piece that isn't the first. */
+/** Bytes of the longest header of a piece that isn't the first. */
 const PIECE_ROOM_BYTES = 14

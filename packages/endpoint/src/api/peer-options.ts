@@ -1,4 +1,4 @@
-/** What a peer and its streams are asked for with, and what a peer tells of itself. */
+/** Options of a peer and its streams, and a peer's statistics. */
 
 import { type Delivery, DELIVERIES } from "@x/wire"
 import {
@@ -16,29 +16,29 @@ import {
 } from "../errors/check.ts"
 import { EndpointError } from "../errors/endpoint-error.ts"
 
-/** What a stream to a peer is opened with. */
+/** Options of a stream to a peer. */
 export interface OpenOptions {
   /**
-   * What the stream promises, default `"reliable"`: each message, once and in order; `"reliable-unordered"`: each as
-   * soon as it is whole; `"best-effort"`: in order, the oldest are given up where there is no room; `"latest"`: only
-   * the newest, one that is unsent makes way for the next, which `account.dropped` alone tells; `"fire-and-forget"`:
-   * once or not at all, in any order.
+   * What the stream promises, default `"reliable"`: each message, once and in order. `"reliable-unordered"`: each
+   * message as soon as it is complete. `"best-effort"`: in order; the oldest messages are given up when there is no
+   * room. `"latest"`: only the newest; an unsent message makes way for the next, which only `account.dropped` shows.
+   * `"fire-and-forget"`: once or not at all, in any order.
    */
   readonly delivery?: Delivery
-  /** Told to the peer with the stream; at most 1024 bytes of UTF-8, less where datagrams are smaller; default empty. */
+  /** Sent to the peer with the stream; at most 1024 bytes of UTF-8, less with smaller datagrams; default empty. */
   readonly label?: string
   /** 0 to 255, higher goes first; default 128. */
   readonly priority?: number
-  /** Share among the streams of the same priority, 1 to 100, default 1. */
+  /** Weight among the streams of the same priority, 1 to 100, default 1. */
   readonly weight?: number
   /**
-   * `best-effort` only: a message is given up once it is so old, milliseconds above 0 (twice that, while it is half
+   * `best-effort` only: a message is given up once it is this old, milliseconds above 0 (twice that while it is half
    * sent). Default: `Infinity`, never.
    */
   readonly lifetimeMs?: number
   /**
-   * `best-effort` only: a message is given up once a packet of it was resent so often, from 0. Default: `Infinity`,
-   * never.
+   * `best-effort` only: a message is given up once one of its packets was resent this often, from 0. Default:
+   * `Infinity`, never.
    */
   readonly resendsMax?: number
 }
@@ -52,11 +52,11 @@ const OPEN_OPTIONS: Kinds<OpenOptions> = {
   resendsMax: orInfinity(whole(0), "never"),
 }
 
-/** A peer's share in what is sent. */
+/** A peer's share in what this endpoint sends. */
 export interface ShareOptions {
-  /** 0 to 255: peers of a higher one go first; to begin with 128. */
+  /** 0 to 255: peers of a higher priority go first; initially 128. */
   readonly priority?: number
-  /** 1 to 100: counts among peers of the same priority; to begin with 1. */
+  /** 1 to 100: weight among peers of the same priority; initially 1. */
   readonly weight?: number
 }
 
@@ -64,7 +64,7 @@ export const SHARE_OPTIONS: Kinds<ShareOptions> = { priority: PRIORITY, weight: 
 
 /** How long `peer.ping` waits. */
 export interface PingOptions {
-  /** Gives it up: it rejects with `aborted`. */
+  /** Cancels the ping: it rejects with `aborted`. */
   readonly signal?: AbortSignal
   /** Milliseconds, default 10,000; `Infinity`: until the peer has left. */
   readonly timeoutMs?: number
@@ -73,39 +73,39 @@ export interface PingOptions {
 export const PING_OPTIONS: Kinds<PingOptions> = { signal: ABORT_SIGNAL, timeoutMs: TIMEOUT }
 
 /**
- * What was sent to a peer and came of it, as things stand. Bytes of datagrams are of UDP payload, prefix and tag
+ * What was sent to a peer and what became of it, at this moment. Bytes of datagrams are UDP payload, prefix and tag
  * included.
  */
 export interface PeerStats {
-  /** Round trip, smoothed, milliseconds; 100 before the first sample. */
+  /** The smoothed round trip, milliseconds; 100 before the first sample. */
   readonly rttMs: number
   /** The least round trip seen, milliseconds; `Infinity` before the first sample. */
   readonly rttMinMs: number
-  /** How far round trips are from the smoothed one, smoothed: milliseconds. */
+  /** The smoothed deviation of round trips from the smoothed one, milliseconds. */
   readonly rttVarianceMs: number
   /** Datagrams sent, resends included. */
   readonly datagramsSent: number
   /** Bytes of the datagrams sent. */
   readonly bytesSent: number
-  /** Genuine datagrams that came, no duplicates. */
+  /** Genuine datagrams received, without duplicates. */
   readonly datagramsReceived: number
-  /** Bytes of the datagrams that came. */
+  /** Bytes of the datagrams received. */
   readonly bytesReceived: number
   /** Packets with data, resends included. */
   readonly packetsSent: number
-  /** Packets of these that were sent before. */
+  /** Of these, packets that were sent before. */
   readonly packetsResent: number
-  /** Statuses that asked for missing packets. */
+  /** Statuses received that asked for missing packets. */
   readonly naksReceived: number
-  /** Bytes of datagrams with data that are under way, as far as is known. */
+  /** Bytes of datagrams with data that are in flight, as far as is known. */
   readonly inFlightBytes: number
-  /** Bytes that may be under way: what the congestion controller says, and what the peer takes. */
+  /** Bytes that may be in flight: by the congestion controller, and by what the peer can hold. */
   readonly windowBytes: number
-  /** Bytes that may go out in a millisecond, by the congestion controller; `Infinity`: as fast as the window opens. */
+  /** Bytes that may be sent in a millisecond, by the congestion controller; `Infinity`: as fast as the window opens. */
   readonly paceBytesPerMs: number
-  /** Bytes of datagrams that feedback told of as arrived. */
+  /** Bytes of datagrams that feedback reported as received. */
   readonly bytesDelivered: number
-  /** Bytes of datagrams that feedback told of as lost. */
+  /** Bytes of datagrams that feedback reported as lost. */
   readonly bytesLost: number
   /** Streams to it. */
   readonly streamsOut: number
@@ -115,7 +115,7 @@ export interface PeerStats {
 
 const ENCODER = new TextEncoder()
 
-/** The options of a stream, complete. Throws `EndpointError` `invalid-option`. */
+/** Completes the options of a stream. Throws `EndpointError` `invalid-option`. */
 export function checkOpenOptions(options: OpenOptions, labelBytesMax: number): Required<OpenOptions> {
   const {
     delivery = "reliable",

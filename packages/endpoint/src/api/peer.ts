@@ -29,7 +29,7 @@ const PING_MS = 10_000
 
 const ENCODER = new TextEncoder()
 
-/** Of the streams that answers go over, at both ends. */
+/** The label of the streams that carry answers, at both ends. */
 const REPLIES_LABEL = "replies"
 
 /** What a peer needs of its endpoint. */
@@ -38,7 +38,7 @@ export interface PeerHost extends OutgoingHost {
   addressOf(id: number): Address
   readonly queues: QueueBudget
   readonly routes: Routes
-  /** Somebody reads or handles messages that may have waited for that. */
+  /** A reader or handler appeared, and messages may have waited for it. */
   claim(): void
 }
 
@@ -47,13 +47,13 @@ export class PeerHandle implements Peer {
   readonly #host: PeerHost
   readonly #readers = new Map<number, Readers>()
   readonly #lost = { unconfirmed: 0, dropped: 0 }
-  /** Who wants it to stay: it is left when the last of them lets go. */
+  /** What keeps the peer: it is left when the last of them lets go. */
   readonly #keepers = new Set<object>()
   #queueShare: QueueShare | undefined
   #replies: ReplyStream | undefined
-  /** Streams that are over, and whose messages still wait for their consumers. */
+  /** Streams that are over, but whose messages still wait for their consumers. */
   readonly #unread = new Set<IncomingHandle>()
-  /** Those who wait for the answer to a heartbeat. */
+  /** Pings that wait for the answer to a heartbeat. */
   readonly #pings = new Map<Ping, () => void>()
   #unique: string | undefined
   #hasLeft = false
@@ -112,7 +112,10 @@ export class PeerHandle implements Peer {
     }))
   }
 
-  /** Its answers to us ask nothing: two who ask each other would keep their streams open for ever. */
+  /**
+   * Answers of the peer to us ask for nothing: otherwise two peers that ask each other would keep their streams open
+   * for ever.
+   */
   #isAsking(): boolean {
     if (this.#unread.size > 0) return true
     for (const { stream, consumer } of this.#state.incoming.all())
@@ -213,7 +216,7 @@ export class PeerHandle implements Peer {
     return this.#readers.size === 0 ? undefined : this.#readers.get(type)
   }
 
-  /** What waits for its consumers of all that came of it. */
+  /** The share of all its messages that wait for their consumers. */
   get queueShare(): QueueShare {
     return (this.#queueShare ??= new QueueShare(this.#host.queues))
   }
@@ -235,7 +238,7 @@ export class PeerHandle implements Peer {
     return this.#keepers.has(keeper)
   }
 
-  /** Whether somebody wants it to stay; and whether a stream is open in either direction. */
+  /** Whether something keeps the peer; and whether a stream is open in either direction. */
   get isKept(): boolean {
     return this.#keepers.size > 0
   }
@@ -244,18 +247,18 @@ export class PeerHandle implements Peer {
     return this.#state.outgoing.isUsed || this.#state.incoming.isUsed
   }
 
-  /** A stream to it was cut off. */
+  /** A stream to the peer was cut off. */
   account({ unconfirmed, dropped }: SentMessages): void {
     this.#lost.unconfirmed += unconfirmed
     this.#lost.dropped += dropped
   }
 
-  /** What those left behind. */
+  /** Messages that the streams that were cut off left behind. */
   get lost(): { readonly unconfirmed: number; readonly dropped: number } {
     return this.#lost
   }
 
-  /** The peer has left, which was reached at this address. */
+  /** The peer has left; this was its address. */
   settle(address: Address | undefined): void {
     this.#address = address ?? this.#address
     this.#hasLeft = true
@@ -267,7 +270,7 @@ export class PeerHandle implements Peer {
     this.#pings.get(ping)?.()
   }
 
-  /** A stream of it is over, and messages of it wait for their consumers; or wait no more. */
+  /** A stream of the peer is over, and its messages wait for their consumers; or no longer wait. */
   hold(stream: IncomingHandle): void {
     this.#unread.add(stream)
   }
@@ -277,12 +280,12 @@ export class PeerHandle implements Peer {
     this.#replies?.noteAsking()
   }
 
-  /** A stream of it goes on only when somebody reads it who doesn't yet. */
+  /** A stream of the peer goes on only when a new reader or handler appears. */
   noteStalled(): void {
     this.#endQueues()
   }
 
-  /** No more messages will come of it: it has left, and what came before was taken. */
+  /** Whether no more messages will come from it: it has left, and all its messages were taken. */
   #isOver(): boolean {
     if (!this.#hasLeft) return false
     for (const { isStalled } of this.#unread) if (!isStalled) return false

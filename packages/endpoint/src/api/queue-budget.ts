@@ -1,26 +1,28 @@
 /**
- * The memory of messages that wait for their consumers: copies, charged from the moment they are made until their
- * consumer is done with them, whatever becomes of the stream and the peer that they came on. One budget for an
- * endpoint, with a share for each peer.
+ * The memory of messages that wait for their consumers: copies that are charged from the moment they are made until
+ * their consumer is done with them, whatever becomes of their stream and peer. One budget for an endpoint, with a share
+ * for each peer.
  *
  * @module
  */
 
-/** A message counts for this many bytes besides its own: what its objects take. */
+/** A message counts for this many bytes more than its own: the memory of its objects. */
 export const MESSAGE_BYTES = 128
-/** This part of the budget is for peers that hold little: less than that other part. */
+/** The first part of the budget is reserved for peers that hold little: less than the second part. */
 const RESERVE_PART = 1 / 8
 const FLOOR_PART = 1 / 4_096
-/** With less than this part in use no stream finds none that has nothing: half of what isn't reserved. */
+/** While less than this part is used, a stream that holds nothing always finds room: half of what isn't reserved. */
 const TIGHT_PART = (1 - 2 * RESERVE_PART) / 2
 
 /** A stream that found no room in the budget. */
 export interface RoomWaiter {
-  /** There may be some again: answers how many bytes it lets its sender send, 0 if there is none for it. */
+  /**
+   * There may be room again: returns how many bytes the stream allows its sender to send, 0 if there is no room for it.
+   */
   roomReturned(): number
 }
 
-/** Of those who wait this many are asked at a time. */
+/** This many of the waiting streams are asked at a time. */
 const ASKED_MAX = 256
 
 export class QueueBudget {
@@ -31,11 +33,11 @@ export class QueueBudget {
   #messages = 0
   #refused = 0
   #isWaking = false
-  /** Streams that are told how much room there is. */
+  /** Streams whose senders are told how much room there is. */
   told = 0
-  /** Released and not given to anybody who waits. */
+  /** Bytes that were released and not yet given to a waiting stream. */
   #credit = 0
-  /** There may be a stream that finds no room: whoever is about to take something has to ask. */
+  /** Some stream may find no room: whatever is about to take memory has to ask. */
   isTight = false
 
   /** `defer`: calls a function at the end of the turn. */
@@ -49,7 +51,7 @@ export class QueueBudget {
     return this.#bytes
   }
 
-  /** What they count for. */
+  /** The bytes that they are charged for. */
   get charged(): number {
     return this.#bytes + this.#messages * MESSAGE_BYTES
   }
@@ -59,7 +61,7 @@ export class QueueBudget {
     return this.#refused
   }
 
-  /** Says when there is room again, once. */
+  /** Registers a stream that is told once when there is room again. */
   wait(waiter: RoomWaiter): void {
     if (this.#waiting.has(waiter)) return
     this.#refused++
@@ -70,7 +72,7 @@ export class QueueBudget {
     this.#waiting.delete(waiter)
   }
 
-  /** Whether there is a queue for room, behind which everybody goes. */
+  /** Whether streams are queued for room: then all others queue too. */
   get isQueued(): boolean {
     return this.isTight && this.#waiting.size > 0
   }
@@ -93,8 +95,8 @@ export class QueueBudget {
   }
 
   /**
-   * In the order they found none; who still has none waits again, behind the others. Where memory is short no more is
-   * given to them than was released: to all at once it would be promised many times over.
+   * Asks the waiting streams in order; a stream that still finds no room waits again, after the others. When memory is
+   * short, no more is given to them than was released: otherwise the same memory would be promised many times.
    */
   #wake(): void {
     this.#isWaking = false
@@ -110,8 +112,8 @@ export class QueueBudget {
 }
 
 /**
- * A peer's part: as much as is left for all others together, so that each newcomer finds as much as those before it
- * have.
+ * A peer's share: as much as is left for all others together, so that each newcomer finds as much as the peers before
+ * it have.
  */
 export class QueueShare {
   readonly budget: QueueBudget
@@ -121,14 +123,14 @@ export class QueueShare {
     this.budget = budget
   }
 
-  /** What is held of the peer. */
+  /** Bytes charged to the peer. */
   get charged(): number {
     return this.#charged
   }
 
   /**
-   * Bytes that a stream of the peer may take that holds this many; 0 or less: none. The streams of a peer share as the
-   * peers do.
+   * Bytes that a stream of the peer that holds this many may take; 0 or less: none. The streams of a peer share in the
+   * same way as peers.
    */
   room(heldBytes: number): number {
     const { bytesMax, charged } = this.budget
@@ -137,8 +139,8 @@ export class QueueShare {
   }
 
   /**
-   * Bytes that it may be let send: fewer, since all streams are told of the same room, and what each of them sends then
-   * has to find a place.
+   * Bytes that it may allow its sender: fewer, since all streams are told of the same room, and the messages of each
+   * then have to find a place.
    */
   roomAhead(heldBytes: number): number {
     const { bytesMax } = this.budget
@@ -157,7 +159,7 @@ export class QueueShare {
   }
 }
 
-/** The copy of a message, and who has it. It is charged as long as anybody may need it. */
+/** The copy of a message, and its holders. It is charged as long as any of them may need it. */
 export class QueuedMessage {
   readonly type: number
   readonly bytes: Uint8Array
@@ -173,14 +175,17 @@ export class QueuedMessage {
     share.charge(bytes.length)
   }
 
-  /** It is offered to consumers: tells once all who hold it are done, and whether any of them took it. */
+  /**
+   * Offers the message to consumers: calls `onSettled` once, when all holders are done, with whether any of them took
+   * it.
+   */
   offer(onSettled: (message: QueuedMessage, wasTaken: boolean) => void): void {
     this.#onSettled = onSettled
     this.#wasTaken = false
     this.#holders = 1
   }
 
-  /** A consumer has it, and says by `letGo` that it is done. */
+  /** A consumer holds it, and calls `letGo` when it is done. */
   hold(): void {
     this.#holders++
   }
@@ -193,7 +198,7 @@ export class QueuedMessage {
     onSettled?.(this, this.#wasTaken)
   }
 
-  /** Nobody needs it any more. */
+  /** Nothing needs it any more. */
   release(): void {
     this.#share?.release(this.bytes.length)
     this.#share = undefined

@@ -13,9 +13,9 @@ import {
 
 /** What the answers to a peer need of it. */
 export interface RepliesHost {
-  /** Opens the stream that they go over. Throws `EndpointError` `not-joined` or `refused`. */
+  /** Opens the stream that carries the answers. Throws `EndpointError` `not-joined` or `refused`. */
   open(): OutgoingHandle
-  /** Whether the peer can ask: a stream of it is open, or what came of one waits for its consumer. */
+  /** Whether the peer can ask: one of its streams is open, or messages of one wait for their consumer. */
   isAsked(): boolean
 }
 
@@ -51,12 +51,12 @@ export class ReplyStream implements Replies {
     return this.#failure(type, value, options) ?? this.#stream!.send(type as number, value as Uint8Array, options)
   }
 
-  /** As `send`; but the bytes are good during the call only. */
+  /** Like `send`, but the bytes are valid only during the call. */
   sendLent(type: number | MessageType<unknown>, value: unknown, options?: SendOptions): Promise<void> {
     return this.#failure(type, value, options) ?? this.#stream!.sendLent(type, value, options)
   }
 
-  /** Opens the stream, if there is none; why it can't be sent on. */
+  /** Opens the stream, if there is none; returns why it can't be used. */
   #failure(
     type: number | MessageType<unknown>,
     value: unknown,
@@ -70,7 +70,7 @@ export class ReplyStream implements Replies {
     return error && Promise.reject(error)
   }
 
-  /** Answers why there is none. */
+  /** Returns why there is none. */
   #open(): EndpointError | undefined {
     try {
       this.#stream = this.#host.open()
@@ -81,17 +81,17 @@ export class ReplyStream implements Replies {
     return undefined
   }
 
-  /** A stream of the peer is over: it may have been the last one to ask on. */
+  /** A stream of the peer is over: it may have been the last one that it could ask on. */
   noteAsking(): void {
     const stream = this.current
     if (stream !== undefined && stream !== this.#ending) void this.#end(stream)
   }
 
-  /** Ends the stream behind what was said on it, unless the peer can ask: so late answers share one too. */
+  /** Ends the stream after the last answer, unless the peer can ask. So late answers share a stream too. */
   async #end(stream: OutgoingHandle): Promise<void> {
     this.#ending = stream
     try {
-      // Many streams may be over at once: it is looked at once for them.
+      // Many streams may be over at once: they are checked only once.
       await Promise.resolve()
       while (stream.account.pending > 0 && !this.#host.isAsked()) await stream.flush()
       if (!this.#host.isAsked()) void stream.end()

@@ -1,6 +1,6 @@
 /**
- * Who gets which message: counts the changes, so that an answer can be remembered until the next one. Whoever keeps
- * handlers or readers says each change.
+ * Which consumer gets which message: counts the changes, so that a result can be remembered until the next change. Code
+ * that keeps handlers or readers reports each change.
  */
 export class Routes {
   version = 0

@@ -1,6 +1,6 @@
 /**
- * Who gets a message: the stream's own handler; or those who read the stream; or the endpoint's handler, and those who
- * read its type of the peer.
+ * Which consumer gets a message: the stream's own handler; or the readers of the stream; or the endpoint's handler and
+ * the peer's readers of its type.
  *
  * @module
  */
@@ -14,42 +14,42 @@ import { Routes } from "./routes.ts"
 import { Unclaimed, type WaitingStream } from "./unclaimed.ts"
 import type { HandledStream, UserCode } from "./user-code.ts"
 
-/** The peer of a stream: those who read a type of all its streams. */
+/** The peer of a stream, with its readers of a type on all its streams. */
 export interface RoutedPeer extends ReplyingPeer {
   readersOf(type: number): Readers | undefined
 }
 
-/** A stream, as those who may get its messages are found. */
+/** A stream, as routing sees it. */
 export interface RoutedStream extends HandledStream, WaitingStream {
   readonly peer: RoutedPeer
   handlerOf(type: number): Handler | undefined
-  /** Who reads messages of a type here, perhaps nobody now; `undefined`: nobody ever did. */
+  /** The readers of this type here, possibly none now; `undefined`: there never were any. */
   readersOf(type: number): readonly MessageQueue[] | undefined
-  /** Messages that came won't be handed over. */
+  /** Messages that were received won't be handed over. */
   lose(messages: number): void
 }
 
 /** What this needs of its endpoint. */
 export interface RoutingHost {
   readonly userCode: UserCode
-  /** A stream gives up a type, since nobody is there for it. */
+  /** A stream gives up a type, since nothing handles or reads it. */
   onUnhandled(unhandled: Unhandled): void
-  /** There is a deadline, where there was none. */
+  /** There is a deadline now, where there was none. */
   onWork(): void
   now(): number
 }
 
 export class Routing {
   readonly routes: Routes = new Routes()
-  /** Of the endpoint. */
+  /** The handlers of the endpoint. */
   readonly handlers: MessageHandlers = new MessageHandlers(this.routes)
-  /** Messages that wait for somebody who reads or handles them. */
+  /** Messages that wait for a reader or handler. */
   readonly unclaimed: Unclaimed<RoutedStream>
   readonly #userCode: UserCode
   #unhandled = 0
   readonly #dropNow: MessageHandler = ({ stream }) => this.#drop(stream as RoutedStream)
 
-  /** `unclaimedMs`: how long messages of a type wait for somebody. */
+  /** `unclaimedMs`: how long messages of a type wait for a reader or handler. */
   constructor(unclaimedMs: number, host: RoutingHost) {
     this.#userCode = host.userCode
     this.unclaimed = new Unclaimed<RoutedStream>(unclaimedMs, {
@@ -63,14 +63,14 @@ export class Routing {
     })
   }
 
-  /** Messages that were dropped since nobody handled their types. */
+  /** Messages that were dropped because nothing handled their types. */
   get unhandled(): number {
     return this.#unhandled
   }
 
   /**
-   * The handler that needs no copy, if it is the only one who wants the message, or what drops it as nobody's;
-   * `undefined`: others want it, or may.
+   * Returns the handler that needs no copy, if no other consumer wants the message, or a function that drops a message
+   * without a consumer. `undefined`: others want it, or may.
    */
   handlerNow(stream: RoutedStream, type: number): MessageHandler | undefined {
     const own = stream.handlerOf(type)
@@ -84,11 +84,11 @@ export class Routing {
     return readers.length > 0 ? undefined : this.#handlerOf(stream, type)?.now
   }
 
-  /** Offers a copy to all who want it. */
+  /** Offers a copy to all its consumers. */
   offer(stream: RoutedStream, queued: QueuedMessage): "taken" | "offered" | "unclaimed" {
     const { type, bytes } = queued
     const own = stream.handlerOf(type)
-    // Who begins to read while the handler has the message is not to have it too.
+    // A reader that appears while the handler has the message must not get it too.
     const readers = own === undefined ? readersOf(stream, type) : undefined
     const handler = own ?? this.#handlerOf(stream, type)
     if (handler === undefined && readers === undefined) {
@@ -110,12 +110,12 @@ export class Routing {
     return handler === undefined ? "offered" : "taken"
   }
 
-  /** The handler of the endpoint, where nobody reads the stream. */
+  /** The endpoint's handler, unless the stream has readers. */
   #handlerOf(stream: RoutedStream, type: number): Handler | undefined {
     return stream.readersOf(type) === undefined ? this.handlers.get(type) : undefined
   }
 
-  /** Whether somebody is there for a message, or once read where it comes: then it waits for the next who does. */
+  /** Whether a message has a consumer, or its stream or type was once read: then it waits for the next one. */
   #isWanted(stream: RoutedStream, type: number): boolean {
     return (
       stream.handlerOf(type) !== undefined ||
@@ -124,7 +124,7 @@ export class Routing {
     )
   }
 
-  /** A message that nobody is there for, and that isn't to wait. */
+  /** Drops a message that has no consumer and isn't to wait. */
   #drop(stream: RoutedStream): void {
     this.#unhandled++
     stream.lose(1)

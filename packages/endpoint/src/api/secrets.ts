@@ -1,20 +1,20 @@
 /**
- * Secrets of a group, as they are given. No error shows any of one.
+ * The secrets of a group, as the application gives them. No error shows any part of one.
  *
  * @module
  */
 
 import { EndpointError } from "../errors/endpoint-error.ts"
 
-/** A shorter secret can be guessed by whoever recorded a join. */
+/** An attacker that recorded a join could guess a shorter secret. */
 const SECRET_BYTES_MIN = 16
-/** Each costs a check of every join. */
+/** Every join is checked against each secret. */
 const SECRETS_MAX = 8
 
 /**
- * The secrets of a text, such as a file that `x keygen` made: one a line, for `secrets` as they are; white space around
- * them, empty lines and those that begin with `#` are passed over. Throws `EndpointError` `invalid-option` where there
- * is none, or a line can't be one.
+ * Reads the secrets in a text, such as a file that `x keygen` made: one a line, ready for the option `secrets`. White
+ * space around them, empty lines and lines that begin with `#` are ignored. Throws `EndpointError` `invalid-option` if
+ * there is none, or if a line can't be one.
  */
 export function secretsFrom(text: string): string[] {
   if (typeof text !== "string") throw invalid('secretsFrom takes the text of a file: await readFile(path, "utf8")')
@@ -30,7 +30,7 @@ export function secretsFrom(text: string): string[] {
   return secrets
 }
 
-/** The secrets of the options, as bytes of our own. Throws `EndpointError` `invalid-option`. */
+/** Returns copies of the secrets in the options, as bytes. Throws `EndpointError` `invalid-option`. */
 export function secretsOf(secrets: readonly (Uint8Array | string)[]): Uint8Array[] {
   if (typeof secrets === "string") throw invalid("secrets must be a list: [secret]")
   if (!Array.isArray(secrets) || secrets.length === 0 || secrets.length > SECRETS_MAX)
@@ -40,7 +40,7 @@ export function secretsOf(secrets: readonly (Uint8Array | string)[]): Uint8Array
       throw invalid("a secret is undefined: is there a variable of that name in the environment?")
     if (typeof secret !== "string" && !(secret instanceof Uint8Array))
       throw invalid("a secret must be a Uint8Array or text")
-    // A line of a file would be another secret than the same without its end.
+    // The line of a file with its end would be another secret than the same line without it.
     if (typeof secret === "string" && secret !== secret.trim())
       throw invalid("a secret begins or ends with white space: secretsFrom(text) reads the lines of a file")
     const bytes = typeof secret === "string" ? new TextEncoder().encode(secret) : Uint8Array.from(secret)

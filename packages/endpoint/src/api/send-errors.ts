@@ -1,10 +1,10 @@
-/** What those are told whose messages or calls a stream to a peer can't serve. */
+/** Errors for messages and calls that a stream to a peer can't serve. */
 
 import { reasonName } from "@x/wire"
 import { EndpointError } from "../errors/endpoint-error.ts"
 import type { SettledCall } from "../streams/send-call.ts"
 
-/** Why a message isn't taken at all. */
+/** Why a message isn't accepted at all. */
 export type Refusal = "closed" | "not-joined" | "too-large"
 
 const GOES_ON: Record<SettledCall["what"], string> = {
@@ -14,12 +14,12 @@ const GOES_ON: Record<SettledCall["what"], string> = {
   end: "what was accepted is still being delivered, and the stream ends after it",
 }
 
-/** What becomes of what a call waited for, once it waits no more. */
+/** What becomes of the thing that a call waited for, once the call waits no more. */
 export function whatGoesOn(what: SettledCall["what"]): string {
   return GOES_ON[what]
 }
 
-/** How a call ends that waited on a stream which goes on; `undefined`: well. */
+/** The error of a call that waited on a stream which goes on; `undefined`: it succeeded. */
 export function errorOf({ what, outcome }: SettledCall): EndpointError | undefined {
   switch (outcome) {
     case "done":

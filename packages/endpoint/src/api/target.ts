@@ -14,7 +14,7 @@ export type Target =
   | Address
 
 /**
- * Takes a target apart; throws `EndpointError` `invalid-target` saying how one looks, or why nobody can be joined
+ * Parses a target; throws `EndpointError` `invalid-target` that shows a valid one, or says why nobody can be joined
  * there.
  */
 export function parseTarget(target: Target): { readonly host: string; readonly port: number } {
@@ -44,7 +44,7 @@ function fieldsOf(target: unknown): { host: string; port: number } {
   return { host, port }
 }
 
-/** What a resolver would take for an address, one way or another. */
+/** Text that some resolver would take for an address. */
 function whyNoName(host: string): string | undefined {
   if (/^(?:0x[\da-f]*|\d+)(?:\.(?:0x[\da-f]*|\d+))*\.?$/i.test(host))
     return "a v4 address has four numbers up to 255, without leading zeros"
@@ -52,7 +52,7 @@ function whyNoName(host: string): string | undefined {
   return host.includes(":") ? "that is no v6 address" : undefined
 }
 
-/** Why nobody can be joined at an address, with what to do; `undefined`: somebody may. */
+/** Why nobody can be joined at an address, with a remedy; `undefined`: somebody may. */
 export function whyNobody({ bytes, scope }: ParsedHost): string | undefined {
   const [first = 0, second = 0] = bytes
   const isZero = bytes.every((byte) => byte === 0)
@@ -69,7 +69,7 @@ export function whyNobody({ bytes, scope }: ParsedHost): string | undefined {
 }
 
 /**
- * What a resolver gave, in the order to ask: the families in turn, as RFC 8305 has it, and otherwise in the resolver's
+ * The resolver's addresses in the order to ask: the families take turns, as in RFC 8305, otherwise the resolver's
  * order.
  */
 export function inTurn(addresses: readonly ResolvedAddress[]): ResolvedAddress[] {

@@ -1,38 +1,38 @@
 /**
- * Messages that nobody is there for. They wait in the queues of their streams until somebody handles or reads them.
- * Those of a type that nobody ever handled or read there wait for a time: then the stream gives up the type, and what
- * it has of it, and what comes, is dropped and counted.
+ * Messages without a consumer. They wait in the queues of their streams until a handler or reader appears. Messages of
+ * a type that was never handled or read there wait only for a time: then the stream gives up the type, and its present
+ * and later messages of the type are dropped and counted.
  *
  * @module
  */
 
 import type { IncomingStream, Unhandled } from "./handles.ts"
 
-/** Types that a stream tells apart: what a peer can make us remember has a bound. Those beyond share one time. */
+/** Types that a stream distinguishes: this bounds what a peer can make us remember. Further types share one time. */
 const TYPES_MAX = 16
 const OTHERS = -1
 
-/** A stream with messages that nobody is there for. */
+/** A stream with messages that have no consumer. */
 export interface WaitingStream extends IncomingStream {
-  /** Somebody is there now, or what waits isn't to wait any more: it is handed over soon. */
+  /** A consumer appeared, or the messages must not wait any more: they are handed over soon. */
   claim(): void
 }
 
 /** What this needs of its endpoint. */
 export interface UnclaimedHost<Stream> {
-  /** Whether somebody handles or reads messages of a type that come on a stream, or did read what comes there. */
+  /** Whether a message of this type on a stream has a consumer, or its stream or type was once read. */
   isWanted(stream: Stream, type: number): boolean
-  /** A stream gives up a type. Told once for each. */
+  /** A stream gives up a type. Called once for each. */
   onGivenUp(unhandled: Unhandled): void
-  /** There is a deadline, where there was none. */
+  /** There is a deadline now, where there was none. */
   onWork(): void
   now(): number
 }
 
-/** How long a type of a stream has been waiting. */
+/** How long a type of a stream has waited. */
 interface Wait<Stream> {
   readonly stream: Stream
-  /** The first that it is for. */
+  /** The first type that it is for. */
   readonly type: number
   readonly key: number
   readonly dueMs: number
@@ -51,16 +51,16 @@ class StreamTypes<Stream> {
 export class Unclaimed<Stream extends WaitingStream> {
   readonly #host: UnclaimedHost<Stream>
   #waitMs: number
-  /** Streams that have something for whoever comes. */
+  /** Streams that have messages for any new consumer. */
   readonly #streams = new Set<Stream>()
-  /** What they know of types, as long as there are any. */
+  /** What streams know of types, while there are any. */
   readonly #types = new WeakMap<Stream, StreamTypes<Stream>>()
-  /** In the order in which they are due: all wait equally long. */
+  /** In the order in which they are due: all wait for the same time. */
   readonly #waits = new Set<Wait<Stream>>()
-  /** When a type is given up. */
+  /** When the next type is given up. */
   nextTimeoutMs: number = Infinity
 
-  /** `waitMs`: how long a type waits for somebody who handles or reads it, milliseconds. */
+  /** `waitMs`: how long a type waits for a handler or reader, milliseconds. */
   constructor(waitMs: number, host: UnclaimedHost<Stream>) {
     this.#waitMs = waitMs
     this.#host = host
@@ -72,7 +72,7 @@ export class Unclaimed<Stream extends WaitingStream> {
     return types !== undefined && types.givenUp.has(types.keyOf(type))
   }
 
-  /** Whether a message that nobody wants now may wait; else it is dropped. */
+  /** Whether a message without a consumer may wait; otherwise it is dropped. */
   mayWait(stream: Stream, type: number): boolean {
     let types = this.#types.get(stream)
     if (types === undefined) this.#types.set(stream, (types = new StreamTypes()))
@@ -93,18 +93,18 @@ export class Unclaimed<Stream extends WaitingStream> {
   }
 
   /**
-   * A message has come to a stream of which another one waits for somebody: its time begins, though it isn't its turn.
+   * A message has come on a stream where an earlier one waits for a consumer: its time starts, although it isn't next.
    */
   note(stream: Stream, type: number): void {
     if (!this.#host.isWanted(stream, type)) this.mayWait(stream, type)
   }
 
-  /** A stream has a message that waits for somebody. */
+  /** A stream has a message that waits for a consumer. */
   add(stream: Stream): void {
     this.#streams.add(stream)
   }
 
-  /** There is somebody new, for messages of any stream. */
+  /** A new consumer appeared, for messages of any stream. */
   claim(): void {
     for (const { stream } of this.#waits) this.recheck(stream)
     const streams = [...this.#streams]
@@ -112,12 +112,12 @@ export class Unclaimed<Stream extends WaitingStream> {
     for (const stream of streams) stream.claim()
   }
 
-  /** There is somebody new for a stream: no time passes any more for types that are taken now. */
+  /** A new consumer appeared for a stream: types that it takes no longer wait. */
   recheck(stream: Stream): void {
     this.#end(stream, ({ type, key }) => key === type && this.#host.isWanted(stream, type))
   }
 
-  /** A stream hands over nothing for now, or has nothing any more: no time passes for what it has. */
+  /** A stream hands over nothing for now, or has no more messages: its types no longer wait. */
   suspend(stream: Stream): void {
     this.#streams.delete(stream)
     this.#end(stream, () => true)
@@ -144,7 +144,7 @@ export class Unclaimed<Stream extends WaitingStream> {
     this.#arm()
   }
 
-  /** Nobody will come any more: what waits for somebody unknown is dropped, and so is what comes. */
+  /** No consumer will appear any more: messages of types that were never read or handled are dropped, now and later. */
   finish(): void {
     this.#waitMs = 0
     this.handleTimeout(Infinity)

@@ -1,7 +1,6 @@
 /**
- * The border to the application: every function of its own is called from here. What such a function does, it does
- * between the machines and never inside one: it may throw or reject, call anything of this package, add and take away
- * listeners, handlers and streams.
+ * The border to the application: all its functions are called from here. They run between the machines and never inside
+ * one, so they may throw or reject, call anything of this package, and add or remove listeners, handlers and streams.
  *
  * @module
  */
@@ -14,36 +13,38 @@ import type { AsyncMessageHandler, IncomingStream, MessageHandler, ReceivedMessa
 import { LentMessage, type ReplyingPeer } from "./message.ts"
 import { isWriting, type MessageType, type WritingCodec } from "./message-type.ts"
 
-/** What is told at a time. Listeners that cause events without end then hold up no sockets. */
+/** Events told at a time, so that listeners that cause events without end don't hold up the sockets. */
 const NEWS_AT_ONCE_MAX = 1_024
 
-/** Messages up to so many bytes, which is more than most packets hold, are written in memory that is there for all. */
+/** Messages of up to this many bytes, more than most packets hold, are written in shared memory. */
 const DESK_BYTES = 2_048
-/** Up to here a loop clears memory in less time than it takes to call `fill`. */
+/** Up to this many bytes, a loop clears memory in less time than a call of `fill` takes. */
 const CLEARED_BY_LOOP_BYTES = 128
 
-/** Writes a message of the application's. */
+/** Writes a message of the application. */
 export type Fill = (bytes: Uint8Array, offset: number) => unknown
 
 /** A stream whose messages are handled. */
 export interface HandledStream extends IncomingStream {
   readonly peer: ReplyingPeer
-  /** Hands over what waits, as long as its consumers keep up. */
+  /** Hands over waiting messages, as long as their consumers keep up. */
   pump(): void
 }
 
 export interface UserCodeHost {
-  /** There is something for {@link UserCode.settle}: to be called soon, from outside of the application's functions. */
+  /**
+   * {@link UserCode.settle} has something to do: it is to be called soon, from outside of the application's functions.
+   */
   onNews(): void
-  /** Calls a function at the end of the turn; what it throws is an uncaught exception. */
+  /** Calls a function at the end of the turn; an error that it throws is an uncaught exception. */
   defer(run: () => void): void
 }
 
 export class UserCode {
   readonly #host: UserCodeHost
-  /** What listeners are still to be told of. */
+  /** Events that listeners have not been told yet. */
   readonly news: News[] = []
-  /** Streams that go on to hand over what waits. */
+  /** Streams that go on handing over waiting messages. */
   readonly #resumed = new Set<HandledStream>()
   readonly #message = new LentMessage()
   #desk: Desk | undefined
@@ -55,14 +56,14 @@ export class UserCode {
     this.#host = host
   }
 
-  /** Where errors of the application's functions are told, as `error`. */
+  /** Sets where errors of the application's functions are told, as `error`. */
   tellErrorsTo(events: Events<EndpointEvents>): void {
     this.#errors = events
   }
 
   // Events.
 
-  /** Something for listeners, who are called later: whoever says this may be a machine at work, or one of them. */
+  /** Queues an event for listeners, who are called later: the caller may be a machine at work, or a listener. */
   tell(news: News): void {
     this.news.push(news)
     if (this.news.length === 1) this.#host.onNews()
@@ -73,12 +74,12 @@ export class UserCode {
     return this.news.length > 0 || this.#resumed.size > 0
   }
 
-  /** Whether listeners are still to be told of something. */
+  /** Whether some events have not been told yet. */
   get isBehind(): boolean {
     return this.news.length > 0
   }
 
-  /** Tells the listeners what happened so far, in order. Called between machines, also before each message. */
+  /** Tells the listeners all events so far, in order. Called between machines, also before each message. */
   catchUp(): void {
     if (this.news.length > 0) this.#tellAll()
   }
@@ -94,7 +95,7 @@ export class UserCode {
     if (this.news.length > 0) this.#host.onNews()
   }
 
-  /** Who listens when the telling begins is told, unless it has been taken away by then. */
+  /** The listeners at the beginning of the telling are called, unless they were removed by then. */
   #tellOf({ events, name, args }: News): void {
     const listeners = events.listenersOf(name)
     const isError = events === this.#errors && name === "error"
@@ -111,13 +112,16 @@ export class UserCode {
 
   // Messages.
 
-  /** A stream goes on: what waits is handed over soon, and not from within the call that said so. */
+  /** A stream goes on: its waiting messages are handed over soon, and not from within this call. */
   resume(stream: HandledStream): void {
     this.#resumed.add(stream)
     this.#host.onNews()
   }
 
-  /** All that waits for a place between machines: news, and streams that go on. What comes of it waits again. */
+  /**
+   * Does everything that waits for a place between machines: events, and streams that go on. What this causes waits
+   * again.
+   */
   settle(): void {
     this.catchUp()
     if (this.#resumed.size === 0) return
@@ -126,7 +130,7 @@ export class UserCode {
     for (const stream of resumed) stream.pump()
   }
 
-  /** Calls the handler of a message, which gets the one object that is there for it. */
+  /** Calls the handler of a message, with the one reused object. */
   handle(
     handler: MessageHandler,
     type: number,
@@ -140,7 +144,7 @@ export class UserCode {
     message.set(type, stream.peer, stream, bytes, view, offset, length)
     try {
       const result = handler(message)
-      // An async function is not waited for here, but its failure is told like any other.
+      // An async function is not waited for here, but its failure is reported like any other.
       if (result !== undefined) this.#watch(result, false, `the handler of type ${type}`)
       if (bytes.length < length) throw new TypeError("a message's memory is not to be transferred: give away a copy()")
     } catch (error) {
@@ -150,7 +154,7 @@ export class UserCode {
     }
   }
 
-  /** Calls a handler that takes its time; settles with it, and never rejects. */
+  /** Calls an async handler; settles with it, and never rejects. */
   async handleLater(handler: AsyncMessageHandler, message: ReceivedMessage): Promise<void> {
     try {
       await handler(message)
@@ -160,12 +164,13 @@ export class UserCode {
   }
 
   /**
-   * Has the application write a message of `size` bytes; answers them, good until the next one is written. It never
-   * gets memory that anything else is in: what it leaves out is zero, and what it writes beyond or later is nobody's.
+   * Lets the application write a message of `size` bytes, and returns them, valid until the next one is written. The
+   * application never gets memory that holds anything else: bytes that it leaves out are zero, and bytes that it writes
+   * outside its range or later reach no message.
    */
   write(size: number, fill: Fill): Uint8Array {
     const isWriting = this.#isWriting
-    // One that writes another message meanwhile, on another stream, goes on with its own after that.
+    // If `fill` writes another message meanwhile, on another stream, it goes on with its own memory after that.
     const desk = isWriting || size > DESK_BYTES ? undefined : (this.#desk ??= new Desk())
     const bytes = desk?.clear(size) ?? new Uint8Array(size)
     this.#isWriting = true
@@ -173,7 +178,7 @@ export class UserCode {
       writeInto(desk?.bytes ?? bytes, fill)
     } finally {
       this.#isWriting = isWriting
-      // It was transferred to somebody else.
+      // The memory was transferred.
       if (desk?.bytes.length === 0) this.#desk = undefined
     }
     return bytes
@@ -181,13 +186,13 @@ export class UserCode {
 
   // Decisions.
 
-  /** Asks whether a member is welcome. Only `true`, at once, is a yes. */
+  /** Asks whether a member may join. Only `true`, returned synchronously, allows it. */
   trusts(trust: (publicKey: Uint8Array) => boolean, publicKey: Uint8Array): boolean {
     try {
       const answer: unknown = trust(publicKey.slice())
       if (typeof answer === "boolean") return answer
       const isPromise = isThenable(answer)
-      // It was refused: what becomes of the promise matters to nobody.
+      // The join was refused: the result of the promise doesn't matter.
       if (isPromise) Promise.resolve(answer).then(undefined, () => {})
       const how = isPromise ? "by a promise" : typeof answer
       throw new TypeError(`trust has to answer true or false at once, not ${how}`)
@@ -199,12 +204,12 @@ export class UserCode {
 
   // Failures.
 
-  /** An error of the application's own: told once, and everything goes on. */
+  /** An error of the application's function: reported once, and everything goes on. */
   surface(cause: unknown, where: string): void {
     this.#fail(cause, false, where)
   }
 
-  /** `isUnheard`: those who listen to errors have failed themselves. */
+  /** `isUnheard`: the listeners of errors have failed themselves. */
   #fail(cause: unknown, isUnheard: boolean, where: string): void {
     const error = new EndpointError("handler-failed", `${where} threw: ${textOf(cause)}`, cause)
     if (!isUnheard && this.#errors?.has("error") === true) this.#errors.emit("error", error)
@@ -217,7 +222,7 @@ export class UserCode {
     })
   }
 
-  /** What a function returned may be a promise, of any kind, that rejects. */
+  /** A function may return a promise of any kind that rejects. */
   #watch(result: unknown, isUnheard: boolean, where: string): void {
     if (!isThenable(result)) return
     Promise.resolve(result).then(undefined, (error: unknown) => this.#fail(error, isUnheard, where))
@@ -233,7 +238,7 @@ function writeInto(bytes: Uint8Array, fill: Fill): void {
   throw new TypeError("a message is written at once, not by an async function: its memory is another's after the call")
 }
 
-/** How many bytes a value takes. Throws as {@link encodeValue} does. */
+/** The number of bytes of a value. Throws like {@link encodeValue}. */
 export function sizeOf(codec: WritingCodec<unknown>, value: unknown, type: number): number {
   let size
   try {
@@ -246,8 +251,8 @@ export function sizeOf(codec: WritingCodec<unknown>, value: unknown, type: numbe
 }
 
 /**
- * The bytes of a value, in memory of their own where the codec writes. Throws `EndpointError` `invalid-option` for a
- * value that the codec refuses, `TypeError` or `RangeError` for a codec that gives no bytes.
+ * The bytes of a value, in memory of their own if the codec writes. Throws `EndpointError` `invalid-option` for a value
+ * that the codec refuses, `TypeError` or `RangeError` for a codec that returns no bytes.
  */
 export function encodeValue({ type, codec }: MessageType<unknown>, value: unknown): Uint8Array {
   if (isWriting(codec)) {
@@ -264,7 +269,7 @@ export function encodeValue({ type, codec }: MessageType<unknown>, value: unknow
   return checkClass.value("what encode returns", bytes, BYTES)
 }
 
-/** Has a codec write a value. The {@link Fill} throws as {@link encodeValue} does. */
+/** Makes a codec write a value. The {@link Fill} throws like {@link encodeValue}. */
 export function fillWith(codec: WritingCodec<unknown>, value: unknown, type: number): Fill {
   return (bytes, offset) => {
     try {
@@ -275,7 +280,7 @@ export function fillWith(codec: WritingCodec<unknown>, value: unknown, type: num
   }
 }
 
-/** What a codec threw for a value; an error of ours says by itself what to do. */
+/** The error for what a codec threw for a value; our own errors already say what to do. */
 function encodingError(type: number, value: unknown, cause: unknown): EndpointError {
   if (cause instanceof EndpointError) return cause
   const given = value === null || value === undefined ? String(value) : `this ${typeof value}`
@@ -286,14 +291,19 @@ function encodingError(type: number, value: unknown, cause: unknown): EndpointEr
   )
 }
 
-/** Memory that messages are written in before they go into packets; always the same, so that a view can be kept. */
+/**
+ * Memory that messages are written in before they go into packets; always the same, so that views of it can be kept.
+ */
 class Desk {
   readonly bytes = new Uint8Array(DESK_BYTES)
   readonly #view = new DataView(this.bytes.buffer)
-  /** The first so many bytes: made once, a view costs more than what else is done for a message. */
+  /**
+   * Views of the first 0, 1, 2 … bytes. Each is made once: a view costs more than everything else that is done for a
+   * message.
+   */
   readonly #firsts: (Uint8Array | undefined)[] = Array.from({ length: DESK_BYTES + 1 }, () => undefined)
 
-  /** The first so many bytes, all zeros. */
+  /** Returns the first `size` bytes, all zeros. */
   clear(size: number): Uint8Array {
     if (size > CLEARED_BY_LOOP_BYTES) this.bytes.fill(0, 0, size)
     else for (let at = 0; at < size; at += 8) this.#view.setFloat64(at, 0)
@@ -306,7 +316,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown>).then === "function"
 }
 
-/** Anything can be thrown, also what has no text. */
+/** Anything can be thrown, even a value without a text. */
 function textOf(cause: unknown): string {
   try {
     return String(cause instanceof Error ? cause.message : cause)

@@ -2,21 +2,24 @@ import { onAbort } from "@x/transport/host"
 import { ABORT_SIGNAL, type Kinds, TIMEOUT } from "../errors/check.ts"
 import { abortedError, type EndpointError } from "../errors/endpoint-error.ts"
 
-/** How long a call waits, where it may be given up: what was begun goes on. */
+/** How long a call waits, if its caller may stop waiting: the operation itself goes on. */
 export interface WaitOptions {
   /** Stops waiting: `aborted`. */
   readonly signal?: AbortSignal
-  /** Stops waiting after so long: `timeout`. Milliseconds; default: `Infinity`, for ever. */
+  /** Stops waiting after this time: `timeout`. Milliseconds; default: `Infinity`, for ever. */
   readonly timeoutMs?: number
 }
 
 export const WAIT_OPTIONS: Kinds<WaitOptions> = { signal: ABORT_SIGNAL, timeoutMs: TIMEOUT }
 
-/** Somebody who waits for something: told once, by whatever comes first, and then nothing of it is left anywhere. */
+/** A caller that waits: it is told once, by whatever comes first, and then no trace of it is left. */
 export class Wait {
   readonly promise: Promise<void>
   readonly deadlineMs: number
-  /** Takes back what is waited for, as it is at the time, and answers what to say: the caller's signal aborted. */
+  /**
+   * Called when the caller's signal aborts: takes back what is waited for, in its present phase. `error` makes the
+   * error.
+   */
   onAbort: (error: (what: string) => EndpointError) => void = () => {}
   readonly #forget: (() => void) | undefined
   #resolve!: () => void

@@ -1,23 +1,23 @@
 /**
- * Copies of messages of a stream that wait for their consumer, in the order in which they came.
+ * Copies of a stream's messages that wait for their consumer, in the order of arrival.
  *
  * @module
  */
 
 import type { QueuedMessage } from "./queue-budget.ts"
 
-/** Messages that were taken keep their places until this many have, so that each costs little. */
+/** Messages that were taken keep their places until there are this many, so that removing them costs little. */
 const TAKEN_MAX = 1_024
 
 export class WaitingMessages {
   #queue: QueuedMessage[] = []
-  /** Where the next one is. */
+  /** The index of the next one. */
   #head = 0
-  /** Those before them, on a stream without an order, that nobody is there for: the others go on. */
+  /** Earlier messages without a consumer, on an unordered stream: the others go on. */
   #aside: QueuedMessage[] | undefined
   #bytes = 0
 
-  /** All of them. */
+  /** The number of all of them. */
   get count(): number {
     return this.ready + (this.#aside?.length ?? 0)
   }
@@ -27,7 +27,7 @@ export class WaitingMessages {
     return this.#bytes
   }
 
-  /** Those that are handed over next. */
+  /** The number of messages that are handed over next. */
   get ready(): number {
     return this.#queue.length - this.#head
   }
@@ -37,7 +37,7 @@ export class WaitingMessages {
     this.#bytes += message.bytes.length
   }
 
-  /** The next one, which waits no more. */
+  /** Takes out the next one. */
   shift(): QueuedMessage {
     const message = this.#queue[this.#head++]!
     this.#bytes -= message.bytes.length
@@ -48,14 +48,14 @@ export class WaitingMessages {
     return message
   }
 
-  /** One that nobody has taken is the next one again. */
+  /** A message that no consumer took is the next one again. */
   putBack(message: QueuedMessage): void {
     if (this.#head > 0) this.#queue[--this.#head] = message
     else this.#queue.unshift(message)
     this.#bytes += message.bytes.length
   }
 
-  /** The oldest, which waits no more, whether anybody is there for it or not. */
+  /** Takes out the oldest, whether it has a consumer or not. */
   dropOldest(): QueuedMessage {
     const message = this.#aside?.shift()
     if (message === undefined) return this.shift()
@@ -63,14 +63,14 @@ export class WaitingMessages {
     return message
   }
 
-  /** Nobody is there for the next one: it waits, and holds up no other. */
+  /** The next message has no consumer: it waits, and holds up no other. */
   setAside(): void {
     const message = this.shift()
     this.#bytes += message.bytes.length
     ;(this.#aside ??= []).push(message)
   }
 
-  /** What was set aside is the oldest, and is next again. */
+  /** Messages that were set aside are the oldest, and are next again. */
   recall(): void {
     if (this.#aside === undefined) return
     this.#queue = [...this.#aside, ...this.#queue.slice(this.#head)]
@@ -78,7 +78,7 @@ export class WaitingMessages {
     this.#aside = undefined
   }
 
-  /** Nobody wants them any more. */
+  /** Nothing needs them any more. */
   clear(): void {
     this.recall()
     for (let i = this.#head; i < this.#queue.length; i++) this.#queue[i]!.release()

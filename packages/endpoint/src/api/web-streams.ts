@@ -1,6 +1,6 @@
 /**
- * Payloads of any size as web streams. Ending and aborting are two things: what was aborted errors on the other side,
- * and never looks complete.
+ * Payloads of any size as web streams. Ending and aborting differ: an aborted stream errors on the other side, and
+ * never looks complete.
  *
  * @module
  */
@@ -11,10 +11,10 @@ import { EndpointError } from "../errors/endpoint-error.ts"
 import type { IncomingStream, OutgoingStream, StreamEnd } from "./handles.ts"
 import { isMessageType, type MessageType } from "./message-type.ts"
 
-/** Bytes of the messages that a longer chunk is cut into: enough to cost nothing, few enough to be repaired soon. */
+/** A longer chunk is cut into messages of this many bytes: enough to cost little, few enough to be repaired soon. */
 const CHUNK_BYTES = 65_536
 
-/** Of bytes, cut into messages; or of values of a defined type, each a message. */
+/** A web stream of bytes, cut into messages; or of values of a defined type, each of them a message. */
 export function writableOf(
   stream: OutgoingStream & { readonly closedError: EndpointError },
   type: number | MessageType<unknown>,
@@ -26,14 +26,14 @@ export function writableOf(
   let isClosing = false
   return new WritableStream<unknown>({
     start(controller: WritableStreamDefaultController & { readonly signal?: AbortSignal }) {
-      // The standard calls `abort` only once the write under way has settled, and that may wait for a reader that takes
-      // nothing.
+      // The standard calls `abort` only once the write under way has settled, and that write may wait for a reader that
+      // takes nothing.
       controller.signal?.addEventListener("abort", giveUp, { once: true })
       const forget = signal && onAbort(signal, giveUp)
       if (signal?.aborted === true) giveUp()
       void stream.closed.then(() => {
         forget?.()
-        // Its own `close` tells by itself how that went.
+        // Its own `close` reports the result by itself.
         if (!isClosing) controller.error(stream.closedError)
       })
     },
@@ -44,7 +44,7 @@ export function writableOf(
           throw new TypeError("a chunk is a Uint8Array; encode text first, as by a TextEncoderStream")
         for (let at = 0; at < chunk.length; at += step) await stream.send(type, chunk.subarray(at, at + step))
       } catch (error) {
-        // A part is missing: the reader is not to wait for it, nor take what follows for the rest.
+        // A part is missing: the reader must not wait for it, nor take the rest for everything.
         giveUp()
         throw error
       }
@@ -58,8 +58,8 @@ export function writableOf(
 }
 
 /**
- * Closes or errors as soon as the stream is over and what came of it was read, also while nobody reads: the standard
- * asks a source only when somebody does.
+ * Closes or errors as soon as the stream is over and all its messages were read, even while nothing reads: the standard
+ * asks a source only when something does.
  */
 export function readableOf(stream: IncomingStream): ReadableStream<Uint8Array> {
   const messages = stream.messages()
@@ -79,7 +79,7 @@ export function readableOf(stream: IncomingStream): ReadableStream<Uint8Array> {
       start(controller) {
         void stream.closed.then((it) => {
           end = it
-          // What is being pulled goes before the end.
+          // A chunk that is being pulled goes before the end.
           if (!isPulling) finish(controller, it)
         })
       },
@@ -90,7 +90,7 @@ export function readableOf(stream: IncomingStream): ReadableStream<Uint8Array> {
         isPulling = false
         if (isCancelled) return
         controller.enqueue(value.bytes)
-        // An error would throw away what a reader that has let go of it didn't take.
+        // An error would throw away chunks that a released reader didn't take.
         if (end !== undefined && (end.isComplete || controller.desiredSize === 0)) finish(controller, end)
       },
       async cancel() {
