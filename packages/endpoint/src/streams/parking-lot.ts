@@ -121,7 +121,7 @@ export class ParkingLot implements ParkedMessages {
 
   /** Takes the message of a call out again; what is in the stream of it already is ended. `false`: it isn't here. */
   cancel(call: SendCall): boolean {
-    const at = this.#parked.findIndex((parked) => parked.call === call)
+    const at = this.#parked.findIndex((parked) => parked.call === call && parked.isGivenUp !== true)
     if (at >= 0) this.#give(at)
     return at >= 0
   }

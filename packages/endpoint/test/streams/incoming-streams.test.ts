@@ -1,25 +1,25 @@
 import { REASON } from "@x/wire"
 import { expect, test } from "vitest"
 import type { IncomingState } from "../../src/streams/incoming-state.ts"
-import { Receiver } from "./receiver.ts"
-import { Sender } from "./sender.ts"
+import { Incoming } from "./incoming.ts"
+import { Outgoing } from "./outgoing.ts"
 
 /** Datagrams with a message each on so many streams. */
 function datagrams(streams: number, messages = 1): { readonly ids: number[]; readonly sent: Uint8Array[] } {
-  const sender = new Sender()
+  const sender = new Outgoing()
   const states = Array.from({ length: streams }, () => sender.open())
   for (const state of states) sender.write(state, messages)
   sender.poll()
   return { ids: states.map(({ stream }) => stream.id), sent: sender.tap.sent.map(({ bytes }) => bytes) }
 }
 
-function only(receiver: Receiver): IncomingState {
+function only(receiver: Incoming): IncomingState {
   const [state] = receiver.incoming.all()
   return state!
 }
 
 test("what comes on a stream begins it, is handed over in order, and is said to have come", () => {
-  const receiver = new Receiver()
+  const receiver = new Incoming()
   const { ids, sent } = datagrams(1, 3)
   receiver.open(...ids)
   for (const bytes of sent) receiver.deliver(bytes)
@@ -30,7 +30,7 @@ test("what comes on a stream begins it, is handed over in order, and is said to 
 })
 
 test("a peer has no more streams open than it was told, and what it sends on another is dropped and counted", () => {
-  const receiver = new Receiver(2)
+  const receiver = new Incoming(2)
   const { ids, sent } = datagrams(3)
   receiver.open(ids[0]!, ids[1]!)
   for (const bytes of sent) receiver.deliver(bytes)
@@ -38,7 +38,7 @@ test("a peer has no more streams open than it was told, and what it sends on ano
 })
 
 test("a stream that ends is told once all of it has come; its end is answered as often as it is said", () => {
-  const receiver = new Receiver()
+  const receiver = new Incoming()
   const { ids, sent } = datagrams(1, 2)
   const end = { stream: ids[0]!, final: 2, begun: 2 }
   receiver.open(...ids)
@@ -57,13 +57,13 @@ test("a stream that ends is told once all of it has come; its end is answered as
 })
 
 test("an end that overtook its stream is dropped, and said again by its sender", () => {
-  const receiver = new Receiver()
+  const receiver = new Incoming()
   receiver.incoming.handleEnd({ stream: 7, final: 1, begun: 1 }, 0)
   expect([receiver.drops, receiver.say(0)]).toEqual([["not-open"], []])
 })
 
 test("a stream that was stopped is over at once; what still comes of it is dropped, and its sender told again", () => {
-  const receiver = new Receiver()
+  const receiver = new Incoming()
   const { ids, sent } = datagrams(1, 3)
   receiver.open(...ids)
   receiver.deliver(sent[0]!)
@@ -82,7 +82,7 @@ test("a stream that was stopped is over at once; what still comes of it is dropp
 })
 
 test("a stream that is over counts until its consumer is done with what came", () => {
-  const receiver = new Receiver(1)
+  const receiver = new Incoming(1)
   const [first, second] = [datagrams(1), datagrams(2)]
   receiver.open(...first.ids)
   receiver.deliver(first.sent[0]!)
@@ -97,7 +97,7 @@ test("a stream that is over counts until its consumer is done with what came", (
 })
 
 test("what a consumer has no room for waits at its sender, and goes on as soon as there is room", () => {
-  const receiver = new Receiver()
+  const receiver = new Incoming()
   const { ids, sent } = datagrams(1, 3)
   receiver.open(...ids)
   receiver.deliver(sent[0]!)

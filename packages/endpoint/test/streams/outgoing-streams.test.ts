@@ -1,9 +1,9 @@
 import { REASON } from "@x/wire"
 import { expect, test } from "vitest"
-import { Sender } from "./sender.ts"
+import { Outgoing } from "./outgoing.ts"
 
 test("streams of one priority have their turns by weight, a full packet for each unit of it", () => {
-  const sender = new Sender()
+  const sender = new Outgoing()
   const light = sender.open()
   const heavy = sender.open({ weight: 3 })
   sender.write(light, 40)
@@ -15,7 +15,7 @@ test("streams of one priority have their turns by weight, a full packet for each
 })
 
 test("a stream of a higher priority goes before all others, whenever it was opened", () => {
-  const sender = new Sender()
+  const sender = new Outgoing()
   const low = sender.open({ priority: 1 })
   const high = sender.open({ priority: 2 })
   sender.write(low, 3)
@@ -24,7 +24,7 @@ test("a stream of a higher priority goes before all others, whenever it was open
 })
 
 test("small packets of several streams share datagrams", () => {
-  const sender = new Sender()
+  const sender = new Outgoing()
   const states = [1, 2, 3].map(() => sender.open())
   for (const state of states) sender.write(state, 1, 50)
   expect(sender.poll()).toEqual(states.map(({ stream }) => stream.id))
@@ -32,7 +32,7 @@ test("small packets of several streams share datagrams", () => {
 })
 
 test("a shut window stops all streams, and one path taking the place of another lets them go on over it", () => {
-  const sender = new Sender(3_000)
+  const sender = new Outgoing(3_000)
   const state = sender.open()
   sender.write(state, 10)
   const before = sender.poll().length
@@ -47,7 +47,7 @@ test("a shut window stops all streams, and one path taking the place of another 
 })
 
 test("a full socket stops the sender with all that it didn't take still to send", () => {
-  const sender = new Sender()
+  const sender = new Outgoing()
   const state = sender.open()
   sender.write(state, 70)
   sender.tap.room = 10
@@ -57,7 +57,7 @@ test("a full socket stops the sender with all that it didn't take still to send"
 })
 
 test("a stream that is touched wakes the peer, and one that ends with it is told of once, as cut off", () => {
-  const sender = new Sender()
+  const sender = new Outgoing()
   const state = sender.open()
   const { wakes } = sender
   sender.write(state, 1)
@@ -68,7 +68,7 @@ test("a stream that is touched wakes the peer, and one that ends with it is told
 })
 
 test("a place for a stream is given back with the stream", () => {
-  const sender = new Sender()
+  const sender = new Outgoing()
   const all = Array.from({ length: 100 }, () => sender.open())
   expect(sender.outgoing.hasRoom).toBe(false)
   all[0]!.stream.reset(REASON.unspecified, 0)

@@ -28,7 +28,7 @@ import { LIMITS } from "../peer/limits.ts"
 const PROFILE_USED = PROFILE.none
 
 /** The streams to one peer, by themselves: a path, an outbox, and nobody on the other side. */
-export class Sender {
+export class Outgoing {
   readonly tap = new Tap()
   readonly outgoing: OutgoingStreams
   readonly told: OutgoingState[] = []

@@ -25,7 +25,7 @@ export interface Said {
 }
 
 /** The streams from one peer, by themselves: an outbox, and nobody on the other side. */
-export class Receiver {
+export class Incoming {
   readonly tap = new Tap()
   readonly incoming: IncomingStreams<IncomingPeer>
   readonly events: StreamEvent<IncomingPeer>[] = []

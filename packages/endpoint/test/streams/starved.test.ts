@@ -1,0 +1,28 @@
+import type { SendStream } from "@x/stream"
+import { expect, test } from "vitest"
+import { OutgoingState } from "../../src/streams/outgoing-state.ts"
+import type { Sender } from "../../src/streams/sender.ts"
+import { Starved } from "../../src/streams/starved.ts"
+
+test("streams go on in the order in which they found no memory, once; those that have none still wait", () => {
+  const starved = new Starved()
+  const isStarved = [false, true, false, false]
+  const states = isStarved.map((_, i) => {
+    const stream = {
+      get isStarved() {
+        return isStarved[i]
+      },
+    } as unknown as SendStream
+    return new OutgoingState(stream, undefined as unknown as Sender, 1)
+  })
+  const fed: number[] = []
+  const streams = { progress: (state: OutgoingState) => void fed.push(states.indexOf(state)) }
+  for (const i of [2, 1, 0, 2, 3]) starved.add(states[i]!, streams)
+  starved.delete(states[3]!)
+  starved.feed(0)
+  expect([fed, starved.count]).toEqual([[2, 0], 1])
+  isStarved[1] = false
+  starved.feed(0)
+  starved.feed(0)
+  expect([fed, starved.count]).toEqual([[2, 0, 1], 0])
+})
