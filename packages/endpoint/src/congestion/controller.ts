@@ -60,7 +60,10 @@ export interface CongestionController {
   onFeedback(sample: DeliverySample): void
   /** The largest datagram has another size from now on. */
   onDatagramBytes?(datagramBytes: number): void
-  /** Nothing was sent for a while, since `sinceMs`: what was known of the path may be out of date. */
+  /**
+   * Data is about to be sent after a pause since `sinceMs`, of more than a PTO, in which nothing was in flight: what was
+   * known of the path may be out of date.
+   */
   onIdle?(sinceMs: number, nowMs: number): void
   /** Datagrams go another way from now on: to another address, say. What was measured is of the way before. */
   onPathChange?(nowMs: number): void

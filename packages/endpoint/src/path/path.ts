@@ -34,7 +34,15 @@ export class Path {
   constructor({ settings, limits, timerMs, rtt }: PathParts) {
     this.rtt = rtt
     this.size = new PathSize(settings, limits)
-    this.gate = new SendGate(settings.congestion(this.size.datagramBytesMax), this.size, timerMs)
+    this.gate = new SendGate(settings.congestion(this.size.datagramBytesMax), this.size, timerMs, rtt)
+  }
+
+  /** Takes an association into use. Returns the one before. */
+  use(association: Association, nowMs: number): Association | undefined {
+    const before = this.association
+    this.association = association
+    if (before !== undefined && before.address !== association.address) this.gate.controller.onPathChange?.(nowMs)
+    return before
   }
 
   /** The path doesn't carry datagrams of this size. */

@@ -19,10 +19,13 @@ export class SendGate {
   readonly controller: CongestionController
   readonly #size: PathSize
   readonly #timerMs: number
+  readonly #rtt: { readonly ptoMs: number }
   readonly #pacer = new Pacer()
   /** Since when the window has been shut with data waiting; `Infinity`: it isn't. */
   #shutMs = Infinity
   #shutProbes = 0
+  /** When something was last sent. */
+  #sentMs = Infinity
   /** Why the sender stopped: the window, or the pace. */
   #isShut = false
   #isPaced = false
@@ -33,10 +36,11 @@ export class SendGate {
   #sent: SentDatagrams | undefined
 
   /** `timerMs`: how finely timers go. */
-  constructor(controller: CongestionController, size: PathSize, timerMs: number) {
+  constructor(controller: CongestionController, size: PathSize, timerMs: number, rtt: { readonly ptoMs: number }) {
     this.controller = controller
     this.#size = size
     this.#timerMs = timerMs
+    this.#rtt = rtt
   }
 
   /** Bytes that may be in flight. */
@@ -72,10 +76,18 @@ export class SendGate {
   /** Whether window and pace let a packet of this size go now. */
   mayGo(bytes: number): boolean {
     const { inFlightBytes } = this.#sent!
+    if (inFlightBytes === 0) this.#tellIdle()
     this.#isShut = inFlightBytes > 0 && inFlightBytes + bytes > this.windowBytes
     if (this.#isShut) return false
     this.#isPaced = !this.#pacer.isOpen(this.controller.paceBytesPerMs, this.#nowMs)
     return !this.#isPaced
+  }
+
+  /** Something is about to go after a pause in which nothing was under way: the controller may not trust what it knew. */
+  #tellIdle(): void {
+    if (this.#nowMs - this.#sentMs <= this.#rtt.ptoMs) return
+    this.controller.onIdle?.(this.#sentMs, this.#nowMs)
+    this.#sentMs = this.#nowMs
   }
 
   /** Whether a packet of this size leaves no room in the window for another full one. */
@@ -94,7 +106,10 @@ export class SendGate {
     const sent = this.#sent!
     const { inFlightBytes } = sent
     sent.isApplicationLimited = !hasMore
-    if (this.#spentBytes > 0) this.controller.onSent(this.#spentBytes, inFlightBytes, this.#nowMs)
+    if (this.#spentBytes > 0) {
+      this.#sentMs = this.#nowMs
+      this.controller.onSent(this.#spentBytes, inFlightBytes, this.#nowMs)
+    }
     if (!this.#isShut) this.#shutMs = Infinity
     else if (this.#shutMs === Infinity || inFlightBytes > this.#inFlightBytesBefore) this.#shutMs = this.#nowMs
   }

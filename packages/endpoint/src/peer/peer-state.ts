@@ -166,8 +166,7 @@ export class PeerState implements Due {
 
   /** Takes an association into use; another one takes datagrams for 3 PTO more. */
   use(association: Association, nowMs: number): void {
-    const before = this.path.association
-    this.path.association = association
+    const before = this.path.use(association, nowMs)
     if (before !== undefined && before !== association) this.retire(before, nowMs)
     // Counters begin anew: what was asked on another association is asked again.
     this.#pings.restart()

@@ -12,7 +12,7 @@ function makeGate(
   paceBytesPerMs = Infinity,
 ): { gate: SendGate; sent: SentDatagrams; send: (bytes: number) => void } {
   const size = new PathSize(settingsOf({}), LIMITS)
-  const gate = new SendGate(fixed({ windowBytes, paceBytesPerMs })(size.datagramBytesMax), size, 1)
+  const gate = new SendGate(fixed({ windowBytes, paceBytesPerMs })(size.datagramBytesMax), size, 1, { ptoMs: 100 })
   const sent = new SentDatagrams()
   let counter = 0
   const send = (bytes: number): void => {
@@ -60,7 +60,7 @@ test("the controller hears of a turn once, with all of its bytes", () => {
     onSent: (bytes: number) => void told.push(bytes),
     onFeedback: () => {},
   }
-  const gate = new SendGate(controller, size, 1)
+  const gate = new SendGate(controller, size, 1, { ptoMs: 100 })
   gate.begin(new SentDatagrams(), 0)
   gate.spend(700)
   gate.spend(800)
