@@ -1,4 +1,4 @@
-// What the modes do by themselves, packet by packet.
+// What each mode does by itself, packet by packet.
 
 import {
   type Allowance,
@@ -154,8 +154,8 @@ test("best effort makes room by the oldest message that was not begun, and by no
   writeLarge(sender, 4)
   write(sender)
   write(sender)
-  // The whole one and two of four pieces are on their way: these, and the rest of the large one, are kept beside the
-  // window.
+  // The whole message and two of four pieces are on their way: these, and the rest of the large message, are kept
+  // beside the window.
   take(sender, 3)
   expect(sender.roomPackets).toBe(room - 2)
   expect([sender.makeRoom(room - 1), sender.messages.dropped]).toEqual([true, 1])
@@ -169,7 +169,7 @@ test("best effort keeps no more of what was sent than a window, and first what i
   const sender = makeSender(MODE["best-effort"], { options: { ...OPTIONS, windowPackets: 4 } })
   for (let i = 0; i < 4; i++) write(sender)
   expect(take(sender, 4)).toEqual([0, 1, 2, 3])
-  // The oldest is missing, and is to be sent again.
+  // The oldest is missing, and has to be sent again.
   sender.handleStatus(status({ cumulative: 0, missing: [0, 1] }), 10)
   write(sender)
   expect(take(sender, 1, 10)).toEqual([0])
@@ -314,7 +314,7 @@ test("latest forgets what was not begun, identities and all, and finishes what i
   writeLarge(sender, 3)
   expect(take(sender, 1)).toEqual([0])
   write(sender)
-  // What is left of it takes nothing of the window.
+  // The rest of it uses no part of the window.
   expect([sender.supersede(room), sender.begun, sender.high, sender.roomPackets]).toEqual([true, 1, 3, room])
   write(sender)
   expect(take(sender, 9)).toEqual([1, 2, 3])
@@ -335,7 +335,7 @@ test("an idle stream gives its memory back after a second, and takes it again", 
   const sender = new SendStream({ id: 1, mode: MODE.reliable, options: OPTIONS, rtt: new RttEstimator(10), pool })
   write(sender)
   take(sender, 1)
-  // Room that was asked for and not used.
+  // Room that was reserved and not used.
   sender.reserve(10)
   sender.handleStatus(status({ cumulative: 1 }), 10)
   expect([sender.nextTimeoutMs, pool.used, sender.rowsHeld]).toEqual([1_010, 1, 16])
@@ -404,7 +404,7 @@ test("without an order a refused packet alone waits for room", () => {
   receiver.accept(5, 0)
   const it = createStatus()
   expect(receiver.pollStatus(100, it)).toBe(true)
-  // What was lost is asked for; what was refused is not, until there is room.
+  // Lost packets are asked for; refused ones are not, until there is room.
   expect([it.state, it.cumulative, [...it.missing.edges.subarray(0, 2 * it.missing.count)]]).toEqual([
     STATUS.noRoom,
     0,
@@ -431,7 +431,7 @@ test("what is gone is skipped as soon as the edge stands before it, and what lie
   expect([receiver.skip(skipped), skipped.begun, receiver.cumulative]).toEqual([true, 2, 1])
   expect(receiver.skip(skipped)).toBe(false)
   receiver.advance()
-  // Packet 3 lies within the stretch: what is known of its end is told behind it.
+  // Packet 3 lies within the range: what is known of its end is reported after it.
   expect([receiver.skip(skipped), skipped.begun, receiver.cumulative]).toEqual([true, -1, 3])
   receiver.advance()
   expect([receiver.skip(skipped), skipped.begun, receiver.cumulative]).toEqual([true, 9, 6])
@@ -463,7 +463,7 @@ test("what is written while the receiver has no room, with all before acknowledg
   const probeMs = sender.nextTimeoutMs
   expect(probeMs).toBeLessThan(1_000)
   expect(sender.pollSync(Math.max(probeMs, 20), createSync())).toBe(true)
-  // Again, if that was lost; and nothing more once the answer has come.
+  // The sync is repeated if it was lost; nothing more is sent once the answer has come.
   expect(sender.nextTimeoutMs).toBeLessThan(1_000)
   sender.handleStatus(status({ cumulative: 1 }), 200)
   expect(take(sender, 1, 200)).toEqual([1])
@@ -495,7 +495,7 @@ test("reliable-unordered: closed, it tells of each message whether it was acknow
   write(sender)
   expect(take(sender, 7)).toEqual([0, 1, 2, 3, 4, 5, 6])
   expect(sender.fateOf(0)).toBe("unsent")
-  // Of 2 the first piece and the last, of 4 both.
+  // Of message 2 the first and the last piece, of message 4 both.
   sender.handleStatus(status({ cumulative: 2, received: [3, 4, 5, 7] }), 1)
   expect(sender.messagesBelowLow).toBe(2)
   sender.reset(REASON.aborted, 2)
@@ -510,7 +510,7 @@ test("reliable-unordered: closed, it tells of each message whether it was acknow
   ])
   expect(sender.messages).toEqual({ accepted: 6, acknowledged: 3, unconfirmed: 2, dropped: 1, pending: 0 })
   sender.assertInvariants()
-  // The answer to the reset changes nothing of it.
+  // The answer to the reset doesn't change that.
   sender.handleStatus(status({ cumulative: 8, state: STATUS.closed }), 3)
   expect([sender.state, sender.fateOf(2), sender.fateOf(4)]).toEqual(["closed", "sent", "acknowledged"])
 })
@@ -526,7 +526,7 @@ test("reliable: what lies behind a gap isn't acknowledged, and a message whose r
   sender.handleStatus(status({ cumulative: 1, received: [2, 4] }), 1)
   expect(sender.messagesBelowLow).toBe(1)
   sender.handleStatus(status({ cumulative: 4 }), 2)
-  // All of its packets are acknowledged; it isn't whole.
+  // All packets of the message are acknowledged; it isn't complete.
   expect(sender.messagesBelowLow).toBe(3)
   sender.reset(REASON.aborted, 3)
   expect([0, 1, 2, 3].map((message) => sender.fateOf(message))).toEqual([

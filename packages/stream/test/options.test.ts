@@ -13,7 +13,7 @@ import { takenBy } from "../../transport/test/bad-values.ts"
 
 const RANGE = { name: "RangeError" }
 
-/** What is right of each option of a stream. */
+/** Valid values of each option of a stream. */
 const OPTIONS: Readonly<Record<keyof StreamOptions, readonly string[]>> = {
   payloadBytesMax: [],
   headRoomBytes: ["-0", "0", "1"],

@@ -7,7 +7,7 @@ test("a slot that was released while the pool is held is given to nobody until i
   const [first, second] = [pool.acquire(), pool.acquire()]
   pool.hold()
   pool.release(first)
-  // Somebody still reads it; it counts as free, so that nobody is told that the pool is full for long.
+  // Somebody still reads it. It counts as free, so that nobody takes the pool for full.
   expect([pool.used, pool.available]).toEqual([1, 1])
   const other = pool.acquire()
   expect(other).not.toBe(first)

@@ -55,7 +55,9 @@ function feed(pair: Pair, messages: number, filling: number): () => boolean {
   }
 }
 
-/** Each is above the one before; told in one expectation, since one for each pair takes longer than the runs do. */
+/**
+ * Whether each number is above the one before. One expectation for all: one for each pair takes longer than the runs.
+ */
 function isRising(numbers: readonly number[]): boolean {
   return numbers.every((number, i) => i === 0 || number > numbers[i - 1]!)
 }
@@ -138,7 +140,7 @@ test("an ended stream closes on both sides once everything was delivered", () =>
   )
 })
 
-/** Sends 0, 1, 2 … faster than the path takes them; what was accepted is accounted for at each step. */
+/** Sends 0, 1, 2 … faster than the path carries them; accepted messages are accounted for at each step. */
 function balance(pair: Pair): void {
   const { accepted, acknowledged, unconfirmed, dropped, pending } = pair.sender.messages
   expect(accepted).toBe(acknowledged + unconfirmed + dropped + pending)
@@ -182,7 +184,7 @@ test("best effort: what is delivered is in order and once, what isn't is told on
       check()
       expect([pair.begun, pair.sender.messages.accepted, pair.sender.messages.pending]).toEqual([accepted, accepted, 0])
       const { acknowledged, unconfirmed } = pair.sender.messages
-      // What counts as acknowledged was delivered; of what counts as unconfirmed some was.
+      // Acknowledged messages were delivered; of the unconfirmed ones some were.
       expect(pair.delivered.length).toBeGreaterThanOrEqual(acknowledged)
       expect(pair.delivered.length).toBeLessThanOrEqual(acknowledged + unconfirmed)
       expect([pair.pool.used, pair.sendPool.used]).toEqual([0, 0])

@@ -55,14 +55,14 @@ export class Pair {
   readonly receiver: ReceiveStream
   readonly pool: PacketPool
   readonly sendPool: PacketPool
-  /** Messages that the receiver saw begin, or was told of; and those it was told are gone. */
+  /** Messages that the receiver saw begin, or was told of; and those of them that it was told are gone. */
   begun = 0
   gone = 0
-  /** Messages as numbers, in the order they were dispatched. */
+  /** Messages as numbers, in the order of their dispatch. */
   readonly delivered: number[] = []
   readonly sent = { data: 0, resent: 0, status: 0, naks: 0, sync: 0, open: 0, close: 0 }
   path: PathOptions
-  /** Loses what it says, before chance is asked. */
+  /** Selects packets to lose, before chance decides. */
   drop: (kind: Packet["kind"], index: number) => boolean = () => false
   #random: () => number
   #inFlight: { atMs: number; order: number; packet: Packet }[] = []
@@ -124,12 +124,12 @@ export class Pair {
     return true
   }
 
-  /** Writes a message by giving up older ones; `false`: all numbers of the spread are on their way. */
+  /** Writes a message by giving up older ones; `false`: all numbers of the spread are in flight. */
   force(value: number, filling = 0): boolean {
     return this.send(value, filling) || (this.sender.makeRoom() && this.send(value, filling))
   }
 
-  /** Sends all that may be sent now. */
+  /** Sends everything that may be sent now. */
   flush(): void {
     this.sender.closePacket()
     this.sender.handleTimeout(this.now)
@@ -153,13 +153,13 @@ export class Pair {
     this.receiver.assertInvariants()
   }
 
-  /** The next instant at which something happens; Infinity: never. */
+  /** The next time at which something happens; Infinity: never. */
   get nextMs(): number {
     const arrival = this.#inFlight.reduce((least, { atMs }) => Math.min(least, atMs), Infinity)
     return Math.min(arrival, this.sender.nextTimeoutMs, this.receiver.nextTimeoutMs)
   }
 
-  /** Goes on to the next instant; `false` when there is none before `untilMs`. */
+  /** Advances to the next event; `false` when there is none before `untilMs`. */
   step(untilMs = Infinity): boolean {
     this.flush()
     const next = Math.max(this.nextMs, this.now)
@@ -174,7 +174,7 @@ export class Pair {
     return true
   }
 
-  /** Runs until a condition holds; answers whether it did before `untilMs`. */
+  /** Runs until a condition holds; returns whether it did before `untilMs`. */
   runUntil(isDone: () => boolean, untilMs: number): boolean {
     while (!isDone()) if (!this.step(untilMs)) return isDone()
     return true

@@ -1,4 +1,4 @@
-// The size of payloads changes while a stream runs.
+// Changes of the payload size while a stream runs.
 
 import {
   createKeptPacket,
@@ -28,7 +28,7 @@ function makeSender(payloadBytesMax: number, windowPackets = 1_024): SendStream 
   })
 }
 
-/** Bytes of the packets that there are to send. */
+/** Bytes of the packets that can be sent. */
 function lengths(sender: SendStream): number[] {
   const out = createOutgoingPacket()
   const all: number[] = []

@@ -52,7 +52,7 @@ test("data that overtakes a lost opening is asked for once the opening came", ()
   pair.drop = (kind, index) => kind === "open" && index === 0
   for (let i = 0; i < 5; i++) pair.send(i, 50)
   pair.runUntil(() => pair.delivered.length === 5, 1_000)
-  // Data, start unknown, opening, NAK, data: five ways.
+  // Data, start unknown, opening, NAK, data: five one-way trips.
   expect(pair.now).toBe(5 * QUIET.delayMs)
   expect(pair.pool.used).toBe(0)
 })
@@ -99,7 +99,7 @@ test("F53 a NAK repeated a thousand times resends a packet once per round trip",
     pair.sender.handleStatus(status, pair.now)
     pair.flush()
   }
-  // 100 ms of it, at an RTT of 21 ms: the first report, then one each RTT.
+  // 100 ms, at an RTT of 21 ms: the first report, then one each RTT.
   expect(pair.sent.resent).toBe(3 * 5)
 })
 
@@ -148,7 +148,7 @@ test("a packet asked for that is acknowledged already is answered by a sync at o
 
 test("F51 reordering that was taken for loss once is waited for afterwards", () => {
   const tracker = new GapTracker(3)
-  // Packet 0 comes five packets late, not asked for.
+  // Packet 0 comes five packets late, without having been asked for.
   tracker.add(0, 1, 0, false)
   for (let i = 0; i < 5; i++) tracker.arrived()
   tracker.fill(0, 8, 0)
@@ -169,7 +169,7 @@ test("F51 a packet that comes sooner than it could have been sent again was late
     for (let i = 0; i < 5; i++) tracker.arrived()
     tracker.ask(8, 50, 75, missing, 64)
     expect(missing.count).toBe(1)
-    // Asked for twice, it may be the answer to the first time.
+    // A packet that was asked for twice may be the answer to the first request.
     if (afterMs > 76) tracker.ask(8 + 76, 50, 75, missing, 64)
     tracker.fill(0, 8 + afterMs, 40)
     expect([tracker.reorderPackets, tracker.count]).toEqual([packets, 0])

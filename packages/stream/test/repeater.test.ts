@@ -1,4 +1,4 @@
-// What is said again until it is answered: together with other things of its second, and never later than is promised.
+// Repeats until an answer comes: together with other repeats of the same second, and never later than promised.
 import { Repeater, RepeatPace } from "@x/stream"
 import fc from "fast-check"
 import { expect, test } from "vitest"

@@ -3,7 +3,7 @@ import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { runs } from "../../../tools/testkit/src/runs.ts"
 
-/** An estimator on a path of so many milliseconds that it knows well, and the time. */
+/** An estimator on a path with this round trip, which it knows well, and the time. */
 function settled(rttMs: number): { rtt: RttEstimator; nowMs: number } {
   const rtt = new RttEstimator()
   let nowMs = 0
@@ -55,7 +55,7 @@ describe("a peer that was suspended and answers all that waited at once", () => 
     const { srttMs } = rtt
     rtt.addSample(ptoMs + 0.1, nowMs + 10_001, nowMs + 10_009)
     expect(rtt.srttMs).toBeGreaterThan(0.8 * srttMs)
-    // That was the verdict: the next one changes nothing.
+    // That settled the doubt: the next sample changes nothing.
     rtt.addSample(6, nowMs + 10_020, nowMs + 10_026)
     expect(rtt.srttMs).toBeGreaterThan(0.7 * srttMs)
   })
@@ -79,7 +79,7 @@ test("a path that is slow now and then is known for one", () => {
     rtt.addSample(sample, nowMs, nowMs + sample)
     nowMs += 250
   }
-  // Without that limit every third.
+  // Without that limit it would be every third.
   expect(early).toBeLessThanOrEqual(10)
 })
 
@@ -106,7 +106,7 @@ test("for another path all begins anew: whatever came before, samples are judged
         const [rtt, fresh] = [new RttEstimator(initialMs), new RttEstimator(initialMs)]
         feed(rtt, before, 0)
         rtt.restart()
-        // The clock goes on: a datagram of the old path would tell.
+        // The clock goes on: a datagram of the old path would make a difference.
         expect(feed(rtt, after, 50_000)).toEqual(feed(fresh, after, 50_000))
       },
     ),

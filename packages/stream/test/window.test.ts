@@ -1,4 +1,4 @@
-// How much may be under way, what an answer acknowledges, and which packets a range goes on to mean.
+// How much may be in flight, what an answer acknowledges, and which packets a followed range means.
 
 import {
   createOutgoingPacket,
@@ -25,7 +25,7 @@ function make(
   return new SendStream({ id: 1, mode, options, rtt: new RttEstimator(10), pool, ...more })
 }
 
-/** One message of so many bytes in a packet of its own; whether there was room. */
+/** Writes one message of this many bytes in a packet of its own; returns whether there was room. */
 function write(sender: SendStream, bytes = 10): boolean {
   if (sender.reserve(bytes) < 0) return false
   sender.commit(bytes)
@@ -68,7 +68,7 @@ test("a window holds as many packets as it says, in number and in bytes, and roo
   byNumber.handleStatus(status({ cumulative: 3 }), 1)
   expect([byNumber.roomPackets, byNumber.unackedPackets, writeAll(byNumber)]).toEqual([3, 5, 3])
 
-  // Three whole payloads fit, and a fourth as long as what lies in the others leaves room for one.
+  // By bytes, four whole payloads fit.
   const byBytes = make(MODE.reliable, { windowBytes: 4 * PAYLOAD })
   expect([byBytes.windowPackets, byBytes.roomPackets]).toEqual([4, 4])
   expect(writeAll(byBytes, PAYLOAD)).toBe(4)
@@ -93,7 +93,7 @@ test("messages share a packet as long as they fit it to the byte", () => {
   expect([sender.high, sender.roomPackets]).toEqual([1, 7])
   expect(sender.reserve(10)).toBe(first + PAYLOAD - 10)
   sender.commit(10)
-  // A byte more goes into the next one.
+  // One byte more goes into the next packet.
   sender.reserve(1)
   sender.commit(1)
   expect(sender.high).toBe(2)
@@ -113,7 +113,7 @@ test("an open window without memory is starved, a shut one isn't, and one that h
   take(sender)
   sender.handleStatus(status({ cumulative: 1 }), 1)
   expect([sender.roomPackets, sender.isStarved]).toEqual([1, false])
-  // The place that a packet has already counts.
+  // The place that a packet already has counts.
   sender.reserve(10)
   expect([sender.roomPackets, sender.isStarved]).toEqual([1, false])
   sender.end(2)
@@ -137,7 +137,7 @@ test("what was received above the edge needs no memory any more, and its packets
     sender.isSettled(2, 5),
     sender.isSettled(5, 6),
   ]).toEqual([true, false, true, false, true])
-  // Nobody can have settled what was not written.
+  // What was never written can't be settled.
   expect(sender.isSettled(7, 9)).toBe(false)
   expect(take(sender, 30)).toEqual([1])
   expect([sender.hasUnacked(20), sender.hasUnacked(21)]).toEqual([true, false])
@@ -159,7 +159,7 @@ test("what is asked for again within a round trip of its last sending is not sen
     sender.handleStatus(status({ cumulative: 0, missing: [0, 1] }), nowMs)
     return take(sender, nowMs)
   }
-  // The first time it is sent again at once.
+  // The first time it is resent at once.
   expect(ask(1)).toEqual([0])
   expect([ask(10.9), ask(11), ask(20.9), ask(21)]).toEqual([[], [0], [], [0]])
   expect(sender.resentPackets).toBe(3)
@@ -189,7 +189,7 @@ test("a status wants one back when it empties the queue or fills the window", ()
   }
   for (let i = 0; i < 3; i++) write(sender)
   expect(wanted()).toEqual([false, false, true])
-  // More is being written, and there is room for it: the answer can wait for that.
+  // More is being written, and there is room for it: the status can wait for that.
   sender.handleStatus(status({ cumulative: 3 }), 1)
   write(sender)
   sender.reserve(10)
@@ -210,7 +210,7 @@ test("a range goes on to mean its packets when numbers of what was given up unse
   for (const range of [sent, givenUp, across, kept, forgotten]) sender.follow(range)
   sender.unfollow(forgotten)
   expect(sender.makeRoom(31)).toBe(true)
-  // All but one of the numbers that were given up are free again: those behind moved down.
+  // All but one of the numbers that were given up are free again: later packets moved down.
   const shift = 44 - sender.high
   expect(shift).toBe(11)
   expect([sent, kept, forgotten]).toEqual([
@@ -243,7 +243,7 @@ test("an answer that the stream is over ends it, with all acknowledged that it a
   writeAll(sender)
   take(sender)
   expect(sender.isOpenAnswered).toBe(false)
-  // Before the end was said it is no answer to it.
+  // Before the end was sent this is no answer to it.
   sender.handleStatus(status({ cumulative: 2, state: STATUS.closed }), 1)
   expect([sender.state, sender.low, sender.isOpenAnswered]).toEqual(["open", 2, true])
   sender.end(2)
@@ -275,7 +275,7 @@ test("a large message is given up whole, and no other", () => {
   sender.setTime(5)
   write(sender)
   take(sender)
-  // A piece in the middle is the oldest that is left: all three go, and what is beside them stays.
+  // A piece in the middle is the oldest one left: all three are given up, and their neighbours stay.
   sender.handleStatus(status({ cumulative: 2 }), 1)
   sender.handleTimeout(10)
   expect([0, 1, 2, 3, 4].map((number) => sender.isGone(number, number + 1))).toEqual([false, false, true, true, false])

@@ -64,7 +64,7 @@ test("whatever is given up in whichever order, the edge passes that and nothing 
       for (const number of early) parts.keep(number)
       parts.miss(70)
       for (const [from, count] of list) {
-        // Messages are counted so that the count tells the place.
+        // Messages are numbered so that the count shows the place.
         gone.note(syncOf(0, 0, [from, from + count, 1_000 + from + count]))
         for (let number = from; number < from + count; number++) isGone.add(number)
         parts.assertInvariants()
@@ -79,7 +79,7 @@ test("whatever is given up in whichever order, the edge passes that and nothing 
           if (out.begun >= 0) expect(out.begun).toBe(1_000 + to)
           edges.moveTo(to)
         } else if (to < 0) {
-          // One that is kept, or that must still come.
+          // The next packet is kept, or must still come.
           expect(kept.has(next) || !isGone.has(next)).toBe(true)
           kept.dropNext()
           gaps.fill(next, 0, 0)

@@ -1,4 +1,4 @@
-/** The machines that a receiving stream is composed of, without the stream: each test drives those it is about. */
+/** The machines that a receiving stream is composed of, without the stream: each test drives those that it is about. */
 import { GapTracker, PacketPool, RttEstimator, type StreamOptions, streamOptions } from "@x/stream"
 import { createStatus, createSync, type Status, type Sync } from "@x/wire"
 import fc from "fast-check"
@@ -53,7 +53,7 @@ export class Parts {
     edges.start(first)
   }
 
-  /** A packet of one byte, its number's lowest, comes before its turn; answers whether it is kept. */
+  /** A packet of one byte, the lowest of its number, comes early; returns whether it is kept. */
   keep(number: number): boolean {
     const { edges, gaps, kept } = this
     if (!kept.keep(number, number % 200, Uint8Array.of(9, number % 256, 9), 1, 1)) return false
@@ -72,7 +72,7 @@ export class Parts {
     this.edges.raise(high)
   }
 
-  /** What would be said now. */
+  /** The status that would be sent now. */
   say(nowMs = 0, rangesMax = 64): Status {
     const status = createStatus()
     this.report.fill(status, nowMs, rangesMax)
@@ -87,7 +87,7 @@ export class Parts {
   }
 }
 
-/** A sync that says what is gone: below `low`, and in the stretches; `begun` messages below the end of each. */
+/** A sync that reports gone packets: those below `low`, and the ranges; `begun` messages below the end of each. */
 export function syncOf(low: number, begun: number, ...stretches: [from: number, to: number, begun: number][]): Sync {
   const sync = createSync()
   sync.low = low
@@ -106,5 +106,5 @@ export function rangesOf({ count, edges }: Status["missing"]): [number, number][
   return Array.from({ length: count }, (_, i) => [edges[2 * i]!, edges[2 * i + 1]!])
 }
 
-/** Where streams begin: also where numbers no longer fit a small integer. */
+/** The first numbers of streams: also numbers that no longer fit a small integer. */
 export const firsts: fc.Arbitrary<number> = fc.constantFrom(0, 5, 2 ** 31 - 20, 2 ** 32 - 20, 2 ** 47 - 20)

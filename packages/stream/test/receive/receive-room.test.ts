@@ -93,7 +93,7 @@ test("where the packet that was asked for to see is given up, another one is", (
   }
   room.hasRoom()
   expect(asked()).toEqual([[0, 1]])
-  // It is on its way: no other is asked for meanwhile.
+  // The packet is on its way: no other is asked for meanwhile.
   room.hasRoom()
   expect(asked()).toEqual([])
   gaps.remove(0, 1)

@@ -1,4 +1,4 @@
-/** The machines that a sending stream is composed of, without the stream: each test drives those it is about. */
+/** The machines that a sending stream is composed of, without the stream: each test drives those that it is about. */
 import { PacketPool, RepeatPace, RttEstimator, slotBytesOf, type StreamOptions, streamOptions } from "@x/stream"
 import { FORM, MODE, type Mode, traitsOf } from "@x/wire"
 import fc from "fast-check"
@@ -76,7 +76,7 @@ export class Parts {
     }
   }
 
-  /** Sends what comes next, as a stream does; answers the numbers. */
+  /** Sends the next packets, as a stream does; returns their numbers. */
   send(packets = 1, nowMs = 0): number[] {
     const sent: number[] = []
     for (let number = this.queue.next; number >= 0 && sent.length < packets; number = this.queue.next) {
@@ -94,5 +94,5 @@ export class Parts {
   }
 }
 
-/** Where streams begin: also where numbers no longer fit a small integer. */
+/** The first numbers of streams: also numbers that no longer fit a small integer. */
 export const firsts: fc.Arbitrary<number> = fc.constantFrom(0, 5, 2 ** 31 - 20, 2 ** 32 - 20, 2 ** 47 - 20)

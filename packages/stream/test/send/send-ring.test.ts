@@ -5,7 +5,7 @@ import { runs } from "../../../../tools/testkit/src/runs.ts"
 import { isKept, isRest, PACKET, SendRing } from "../../src/send/send-ring.ts"
 import { firsts } from "./parts.ts"
 
-/** Writes a row whose every column tells its packet. */
+/** Writes a row whose every column identifies its packet. */
 function fill(ring: SendRing, number: number): void {
   const at = ring.index(number)
   const small = number % 200

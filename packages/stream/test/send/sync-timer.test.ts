@@ -7,7 +7,7 @@ import { firsts, Parts } from "./parts.ts"
 
 const RANGES = 64
 
-/** When syncs go out while nothing moves, up to a time. */
+/** The times of syncs while nothing moves, up to a time. */
 function times({ sync }: Parts, untilMs: number): number[] {
   const all: number[] = []
   while (sync.dueMs <= untilMs) {
@@ -143,7 +143,7 @@ test("what was given up unsent, behind a message that was half sent then, is tol
   sync.move(100)
   const told = createSync()
   expect([sync.isWaiting, sync.poll(1_000, told, RANGES)]).toEqual([true, true])
-  // Nothing of the stream is open any more once the receiver's edge is there.
+  // Nothing of the stream is unsettled once the receiver's edge is there.
   expect([told.low, told.high]).toEqual([4, 4])
   ledger.advance(4)
   sync.move(1_010)
