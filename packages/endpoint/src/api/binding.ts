@@ -1,7 +1,9 @@
 import { type BindOptions, type Host, onAbort, type Transport } from "@x/transport/host"
 import { abortedError, transportError } from "../errors/endpoint-error.ts"
 
-/** Whatever the host does: an abort is heard at once, and a socket that comes after it is closed. */
+/**
+ * Binds the sockets. Whatever the host does, an abort takes effect at once, and a socket that comes later is closed.
+ */
 export function bindTransport(host: Host, options: BindOptions, signal: AbortSignal | undefined): Promise<Transport> {
   if (signal?.aborted) return Promise.reject(abortedError(signal))
   return new Promise((resolve, reject) => {
@@ -12,7 +14,7 @@ export function bindTransport(host: Host, options: BindOptions, signal: AbortSig
         isAborted = true
         reject(abortedError(signal))
       })
-    // A host of one's own may throw as well.
+    // An application's own host may throw as well.
     const binding = (async () => host.bind(options))()
     binding.then(
       (transport) => {

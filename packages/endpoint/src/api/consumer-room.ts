@@ -1,6 +1,6 @@
 /**
- * What the consumer of a stream has room for, by the bounds of its queue and by the budget of all queues; and what of
- * it the sender is told.
+ * The room of a stream's consumer, by the bounds of its queue and by the budget of all queues; and how much of it the
+ * sender is told.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export interface QueueBounds {
 }
 
 export class ConsumerRoom {
-  /** Bytes of the message that the consumers have. */
+  /** Bytes of the message that the consumers are working on. */
   currentBytes = 0
   readonly #state: IncomingState
   readonly #queue: WaitingMessages
@@ -46,7 +46,7 @@ export class ConsumerRoom {
 
   /** Whether a stream that doesn't wait has to drop its oldest message. */
   get isFull(): boolean {
-    // Of what is to be the latest nobody wants the one before.
+    // On a stream of the latest message nobody wants the one before.
     return this.#state.stream.traits.isNewestOnly || this.#isAtBounds
   }
 
@@ -56,8 +56,8 @@ export class ConsumerRoom {
   }
 
   /**
-   * From half of its bounds on the sender is told how much there is room for: what it sends beyond that would be
-   * refused, and all of it sent again.
+   * From half of its bounds on, the sender is told how much room there is: messages beyond that would be refused, and
+   * all of them sent again.
    */
   get isFilling(): boolean {
     const { queuedMessagesMax, queuedBytesMax } = this.#bounds
@@ -69,8 +69,8 @@ export class ConsumerRoom {
   }
 
   /**
-   * Works out what the sender is told. Where the budget has no room, `waiter` waits for some. `isServed`: it has
-   * waited, and is the next one.
+   * Computes what the sender is told. If the budget has no room, `waiter` waits for some. `isServed`: it has waited,
+   * and is the next one.
    */
   tell(waiter: RoomWaiter, isServed: boolean): void {
     const { queuedMessagesMax: messagesMax, queuedBytesMax: bytesMax } = this.#bounds
@@ -82,14 +82,14 @@ export class ConsumerRoom {
     const room = (state.room ??= { messages: 0, bytes: 0, ...bounds, isFull: false, isWaiting: false })
     const ahead = isServed || !budget.isQueued ? share.roomAhead(this.#heldBytes) : 0
     room.messages = messagesMax - this.#queue.count
-    // Others are told of the same room.
+    // Other senders are told of the same room.
     room.bytes = Math.min(bytesMax - this.#queue.bytes, ahead <= 0 ? 0 : Math.max(1, ahead / budget.told))
     room.isFull = this.#isAtBounds
     room.isWaiting = this.#queue.ready === 0
     if (ahead <= 0) budget.wait(waiter)
   }
 
-  /** Bytes that the sender was let send; 0: none. */
+  /** Bytes that the sender is allowed to send; 0: none. */
   get letBytes(): number {
     const { room, messagesPerPacket, bytesPerPacket } = this.#state
     if (room === undefined || room.bytes <= 0) return 0

@@ -1,5 +1,5 @@
 /**
- * How an endpoint that closes delivers what was accepted, and hands over what came, within the time that there is.
+ * How an endpoint that closes delivers accepted messages, and hands over received ones, within a limited time.
  *
  * @module
  */
@@ -16,27 +16,27 @@ export interface DrainParts {
   /** How long it may take, milliseconds. */
   readonly lingerMs: number
   peers(): Iterable<PeerState>
-  /** Half of the time is over, or all was delivered: messages without a handler wait no more. */
+  /** Half of the time is over, or everything was delivered: messages without a handler no longer wait. */
   onFinishing(): void
 }
 
 export class Drain {
   readonly #parts: DrainParts
-  /** Streams of which messages wait for their consumers, or are with one. */
+  /** Streams with messages that wait for their consumers, or that consumers are working on. */
   readonly #behind = new Set<IncomingHandle>()
-  /** Nothing is taken any more that would have to wait. */
+  /** No message is accepted any more that would have to wait. */
   #isFinishing = false
 
   constructor(parts: DrainParts) {
     this.#parts = parts
   }
 
-  /** The consumer of a stream has something that it isn't done with; or nothing any more. */
+  /** The consumer of a stream has a message that it isn't done with; or no longer has. */
   note(stream: IncomingHandle, isBehind: boolean): void {
     const { host, driver } = this.#parts
     if (isBehind) {
       this.#behind.add(stream)
-      // Not now: the rest of its packet is about to be handed over.
+      // Deferred: the rest of its packet is about to be handed over.
       if (this.#isFinishing) host.defer(() => stream.finish(REASON.closing))
     } else {
       this.#behind.delete(stream)
@@ -44,7 +44,9 @@ export class Drain {
     }
   }
 
-  /** Waits until all is done, or the time is over. `leave` is called then, before anything else can be accepted. */
+  /**
+   * Waits until everything is done, or the time is over. Then it calls `leave`, before anything else can be accepted.
+   */
   async run(leave: () => void): Promise<void> {
     const { host, driver, lingerMs } = this.#parts
     const endMs = host.now() + lingerMs
@@ -53,14 +55,14 @@ export class Drain {
     this.#parts.onFinishing()
     for (const stream of [...this.#behind]) stream.finish(REASON.closing)
     const isDone = (): boolean => this.#behind.size === 0 && this.#isDrained()
-    // What is accepted before the goodbye is delivered too, also between the end of the wait and here.
+    // Messages accepted before the goodbye are delivered too, even between the end of the wait and this check.
     do await driver.until(isDone, endMs - host.now())
     while (!isDone() && host.now() < endMs)
     leave()
   }
 
   #isDrained(): boolean {
-    // Also those that are silent: they may be heard again.
+    // Silent peers count too: they may be heard again.
     for (const { outgoing } of this.#parts.peers()) {
       for (const { stream, sender } of outgoing.all()) {
         if (stream.state === "open" && !(stream.isDrained && sender.lot.isEmpty)) return false

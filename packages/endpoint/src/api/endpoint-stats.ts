@@ -2,36 +2,33 @@ import type { TransportCounters } from "@x/transport/host"
 import type { DropReason } from "@x/wire"
 import type { Full } from "../protocol/sizes.ts"
 
-/** What an endpoint has and did: a copy, as things stand. */
+/** The state and the counters of an endpoint: a copy of this moment. */
 export interface EndpointStats {
-  /** Datagrams and failed socket calls, since it was bound. */
+  /** Counts of datagrams and of failed socket calls, since it was bound. */
   readonly transport: TransportCounters
-  /** What came and was not applied, by reason. */
+  /** Received datagrams and packets that were not applied, by reason. */
   readonly drops: Readonly<Record<DropReason, number>>
-  /** Messages that were dropped since nobody handled their types. */
+  /** Messages that were dropped because nothing handled their types. */
   readonly unhandled: number
   /** Peers that are joined, unreachable, or saying goodbye. */
   readonly peers: number
-  /** Joins of ours that are under way. */
+  /** Our joins under way. */
   readonly joins: number
   /** Joins of others that were accepted and aren't confirmed; at most `halfOpenMax`. */
   readonly halfOpen: number
-  /** Packets kept until their turn comes; at most `poolPacketsMax`. */
+  /** Early packets that are kept; at most `poolPacketsMax`. */
   readonly poolPackets: number
   /** Bytes of large messages under way; at most `assemblyBytesMax`. */
   readonly assemblyBytes: number
-  /** Packets written and not acknowledged; at most `sendPoolPacketsMax`. */
+  /** Packets that are written and not acknowledged; at most `sendPoolPacketsMax`. */
   readonly sendPoolPackets: number
-  /** Streams of all peers, both ways; at most `streamsTotalMax`. */
+  /** Streams of all peers, in both directions; at most `streamsTotalMax`. */
   readonly streams: number
-  /** Bytes of copies that wait for their consumers, or that those have. */
+  /** Bytes of copies that wait for their consumers, or that consumers are working on. */
   readonly queuedBytes: number
-  /** How often a bound of memory or number was met. What was dropped for it is among the drops. */
+  /** How often a bound of memory or number was met. Packets that were dropped for that count among the drops. */
   readonly full: Full & {
-    /**
-     * A stream was held up, or dropped its oldest, since the copies of all streams that wait for consumers are too
-     * many.
-     */
+    /** A stream was held up, or dropped its oldest message, since too many copies of all streams wait for consumers. */
     readonly queues: number
   }
 }

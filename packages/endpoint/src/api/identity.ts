@@ -1,4 +1,4 @@
-/** Members that are told from each other by static keys: who we are, and which key we ask for. */
+/** Members that are distinguished by static keys: our own key, and the key of the peer that we join. */
 
 import type { Host } from "@x/transport/host"
 import { EndpointError } from "../errors/endpoint-error.ts"
@@ -15,8 +15,8 @@ export function identityOf({ privateKey, trust }: IdentityOptions, host: Host, u
 }
 
 /**
- * Where members have keys, the one that is joined has to be named by its. Throws `EndpointError` `invalid-option`.
- * `identity`: ours, if we have one.
+ * Where members have keys, a join has to name the key of its peer. Throws `EndpointError` `invalid-option`. `identity`:
+ * ours, if we have one.
  */
 export function checkPublicKey(publicKey: Uint8Array | undefined, identity: Identity | undefined, host: Host): void {
   if (identity === undefined) {

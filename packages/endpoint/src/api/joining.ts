@@ -14,14 +14,14 @@ import type { JoinCall, JoinFailure } from "../join/join-call.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 import { inTurn, whyNobody } from "./target.ts"
 
-/** What `endpoint.join` may be told. */
+/** Options of `endpoint.join`. */
 export interface JoinOptions {
-  /** Gives the join up: it rejects with `aborted`. */
+  /** Cancels the join: it rejects with `aborted`. */
   readonly signal?: AbortSignal
-  /** The key of whom is asked for, 32 bytes, where members have an `identity`. */
+  /** The public key of the peer, 32 bytes, where members have an `identity`. */
   readonly publicKey?: Uint8Array
   /**
-   * After so long it rejects with `join-timeout`. Milliseconds, or `Infinity`: until the signal aborts. Default:
+   * After this time it rejects with `join-timeout`. Milliseconds, or `Infinity`: until the signal aborts. Default:
    * `joinTimeoutMs` of the endpoint.
    */
   readonly timeoutMs?: number

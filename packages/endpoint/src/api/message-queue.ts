@@ -38,7 +38,10 @@ export class Readers {
   }
 }
 
-/** Those who read one stream, and those who read a type of it. What was read once is for its readers from then on. */
+/**
+ * The readers of one stream, and the readers of a type of it. A stream or type that was read once belongs to its
+ * readers from then on.
+ */
 export class StreamReaders {
   readonly #routes: Routes
   #own: Readers | undefined
@@ -48,7 +51,7 @@ export class StreamReaders {
     this.#routes = routes
   }
 
-  /** Whether somebody ever read all of it. */
+  /** Whether all of it was ever read. */
   get hasOwn(): boolean {
     return this.#own !== undefined
   }
@@ -58,7 +61,7 @@ export class StreamReaders {
     return [...(this.#own === undefined ? [] : [this.#own]), ...(this.#ofTypes?.values() ?? [])]
   }
 
-  /** One more, of all of it or of a type. */
+  /** Adds a reader of all of it, or of a type. */
   open(type: number | MessageType<unknown> | undefined): MessageQueue {
     return this.#readersFor(type).open(isMessageType(type) ? type : undefined)
   }
@@ -71,7 +74,7 @@ export class StreamReaders {
     return readers
   }
 
-  /** Who reads messages of a type, perhaps nobody now; `undefined`: nobody ever did. */
+  /** The readers of messages of a type, possibly none now; `undefined`: there never were any. */
   of(type: number): readonly MessageQueue[] | undefined {
     const ofType = this.#ofTypes?.get(type)
     return this.#own === undefined && ofType === undefined ? undefined : [...(this.#own ?? []), ...(ofType ?? [])]

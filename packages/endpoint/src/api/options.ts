@@ -47,10 +47,11 @@ export interface EndpointOptions extends BindOptions {
   readonly protection?: "none" | "checksum" | "mac" | "aead"
   /**
    * What the members of a group know and nobody else does, 16 bytes or more: the bytes as they are, or text, which is
-   * encoded as UTF-8; {@link secretsFrom} reads a file. With secrets, every datagram carries a tag (`protection:
-   * "mac"`, then the default) or is encrypted as well (`"aead"`), and others may reach the sockets. We join others with
-   * the first secret; others may join with any of them: `[new, old]` moves a group from one to the other, see {@link
-   * Endpoint.setSecrets}. Take them from a file or the environment: all users of a machine can read command lines.
+   * encoded as UTF-8; {@link secretsFrom} reads a file. With secrets, every datagram carries a tag
+   * (`protection: "mac"`, then the default) or is encrypted as well (`"aead"`), and others may reach the sockets. We
+   * join others with the first secret; others may join with any of them: `[new, old]` moves a group from one to the
+   * other, see {@link Endpoint.setSecrets}. Take them from a file or the environment: all users of a machine can read
+   * command lines.
    */
   readonly secrets?: readonly (Uint8Array | string)[]
   /**
