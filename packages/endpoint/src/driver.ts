@@ -1,5 +1,6 @@
 /**
- * The one loop: datagrams and time go into the protocol, datagrams come out, and one wake-up is set for what is next.
+ * The one loop: datagrams and time go into the protocol, datagrams come out, and one wake-up is set for the next
+ * deadline.
  *
  * @module
  */
@@ -18,28 +19,28 @@ interface Waiter {
   readonly resolve: () => void
 }
 
-/** What else has a deadline. */
+/** Anything else with a deadline. */
 interface Timed {
   readonly nextTimeoutMs: number
   handleTimeout(nowMs: number): void
 }
 
-/** The application, which is told what happened between the machines. */
+/** The application, which is told about events between the machines. */
 interface Application {
-  /** Something is still to be told. */
+  /** Whether some events have not been told yet. */
   readonly isBehind: boolean
   /** `settle` has something to do. */
   readonly hasNews: boolean
-  /** Tells what happened so far. */
+  /** Tells the events so far. */
   catchUp(): void
-  /** All that waits for a place between machines. */
+  /** Does everything that waits for a place between machines. */
   settle(): void
 }
 
-/** Where what comes out of the protocol goes. */
+/** Takes the protocol's results. */
 export interface ProtocolConsumer {
   apply(event: ProtocolEvent): void
-  /** A message, and those that follow it at once; or the question whether one may come. */
+  /** Hands over a message and those that follow it at once; or answers whether one may come. */
   hand(source: MessageSource): void
 }
 
@@ -64,7 +65,7 @@ export class Driver {
     this.#wakeUp = host.wakeUp(() => this.#run(true))
     transport.onReceive((batch) => this.#receive(batch))
     transport.onWritable(() => this.#run(false))
-    // Other errors are a lost datagram, which the protocol notices by itself.
+    // Other errors mean a lost datagram, which the protocol notices by itself.
     transport.onError(({ code, address, bytes }) => {
       if (code === "EMSGSIZE") host.defer(() => this.#handleTooLong(address, bytes))
     })
@@ -75,7 +76,7 @@ export class Driver {
     this.#consumer = consumer
   }
 
-  /** Whether the next wake-up keeps the program alive, on a host that can tell. */
+  /** Sets whether the next wake-up keeps the program alive, on a host that can do that. */
   ref(): void {
     this.#wakeUp.ref?.()
   }
@@ -93,19 +94,22 @@ export class Driver {
     this.#waiters.clear()
   }
 
-  /** There is something to send: at the end of the turn, so that what is said together goes together. */
+  /**
+   * There is something to send: it is sent at the end of the turn, so that everything written in one turn goes
+   * together.
+   */
   work(): void {
     if (this.#protocol !== undefined) this.news()
   }
 
-  /** There is something for the application's functions, which may be the last that is: at the end of the turn. */
+  /** There is something for the application's functions, possibly nothing else: it is done at the end of the turn. */
   news(): void {
     if (this.#isRunning || this.#isDeferred) return
     this.#isDeferred = true
     this.#host.defer(this.#turn)
   }
 
-  /** Sends what a stream has written, before the end of the turn. Other work of the turn is done then. */
+  /** Sends what a stream has written, before the end of the turn. The other work of the turn is done at its end. */
   push(peer: PeerState, state: OutgoingState): void {
     const protocol = this.#protocol
     if (protocol === undefined || this.#isRunning) return
@@ -125,8 +129,8 @@ export class Driver {
   }
 
   /**
-   * Settles when a condition holds, looked at after each turn, or when so much time has passed. `call`: of the user,
-   * who waits for that.
+   * Settles when a condition holds, checked after each turn, or after `timeoutMs`. `call`: the application's call that
+   * waits for this.
    */
   until(isDone: () => boolean, timeoutMs: number, call?: string): Promise<void> {
     if (isDone() || this.#protocol === undefined) return Promise.resolve()
@@ -136,7 +140,7 @@ export class Driver {
     })
   }
 
-  /** A call that somebody waits for here. */
+  /** The name of a call that waits here. */
   get waitingCall(): string | undefined {
     for (const { call } of this.#waiters) if (call !== undefined) return call
     return undefined
@@ -148,7 +152,8 @@ export class Driver {
   }
 
   /**
-   * Takes what happened out of the protocol, which has returned: it changes what users hold, and calls none of them.
+   * Takes the events out of the protocol, which has returned, and applies them to the application's objects; calls no
+   * function of the application.
    */
   absorb(): void {
     const protocol = this.#protocol
@@ -163,14 +168,14 @@ export class Driver {
     }
   }
 
-  /** Hands over messages one at a time, and tells what happened before each. */
+  /** Hands over messages one at a time, and tells the events before each. */
   #handOver(protocol: Protocol, nowMs: number): void {
     const consumer = this.#consumer
     const application = this.#application
-    // What is told may end all of it.
+    // A listener may close the endpoint.
     while (this.#protocol === protocol) {
       if (application.isBehind) application.catchUp()
-      // It answers none while something that happened is still to be told.
+      // It returns no message while an event has not been told yet.
       if (protocol.pollMessage(nowMs)) consumer.hand(protocol)
       else if (protocol.hasEvents) this.absorb()
       else return
@@ -192,8 +197,8 @@ export class Driver {
   }
 
   /**
-   * Tells the application what happened, handles what is due and sends. Whether peers are alive is judged only when
-   * woken: the host has then read what waits in its sockets, which after a stall may be much.
+   * Tells events to the application, handles what is due, and sends. Whether peers are alive is judged only after a
+   * wake-up: then the host has read everything in its sockets, which after a stall may be much.
    */
   #run(mayJudge: boolean): void {
     if (this.#isRunning) return
@@ -231,8 +236,8 @@ export class Driver {
         next = Math.min(next, waiter.deadlineMs)
       }
     }
-    // There is more to do now. What is overdue although all was handled is a judgement, which waits until the sockets
-    // were read.
+    // There is more to do now. If something is overdue although everything was handled, it is a judgement that waits
+    // until the sockets were read.
     if (next <= nowMs && hasJudged) this.work()
     else this.#wakeUp.at(next)
   }

@@ -1,5 +1,5 @@
 /**
- * What an endpoint was set to, complete and checked: what `api/options.ts` makes of what the application gives.
+ * The settings of an endpoint, complete and checked: `api/options.ts` makes them from the application's options.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { type Profile, SPREAD_MIN } from "@x/wire"
 import type { CongestionFactory } from "./congestion/controller.ts"
 
-/** Options that are numbers with a default; what each means is said where they are given. */
+/** Options that are numbers with a default; `EndpointOptions` says what each means. */
 export type NumberName =
   | "assemblyBytesMax"
   | "assemblyBytesPerPeer"
@@ -48,8 +48,8 @@ export type Settings = Readonly<Record<NumberName, number>> & {
 }
 
 /**
- * The spread that peers are told: no more than the pool keeps for one of them. Whoever sends further ahead of a missing
- * packet sends what is refused, and all of that again.
+ * The spread that peers are told: no more than the pool keeps for one of them. A sender that goes further beyond a
+ * missing packet sends packets that are refused, and sends all of them again.
  */
 export function spreadOf({ spreadPackets, poolPacketsPerPeer }: Settings): number {
   return Math.min(spreadPackets, Math.max(SPREAD_MIN, 1 << (31 - Math.clz32(poolPacketsPerPeer))))

@@ -7,13 +7,12 @@
 import { check, type Kinds, orInfinity, positive, real } from "../errors/check.ts"
 import { type CongestionController, type CongestionFactory, type DeliverySample, own, PACE_GAIN } from "./controller.ts"
 
-/** What {@link fixed} may be told. */
+/** Options of {@link fixed}. */
 export interface FixedOptions {
-  /** Bytes in flight, default 1 MiB; `Infinity`: as many as the peer takes. */
+  /** Bytes in flight, default 1 MiB; `Infinity`: as many as the peer can hold. */
   readonly windowBytes?: number
   /**
-   * Bytes a millisecond, or `Infinity`: as fast as the window opens; default: the window in a round trip and a quarter
-   * of it less.
+   * Bytes a millisecond, or `Infinity`: as fast as the window opens; default: a window in four fifths of a round trip.
    */
   readonly paceBytesPerMs?: number
 }
@@ -23,7 +22,7 @@ const FIXED_OPTIONS: Kinds<FixedOptions> = {
   paceBytesPerMs: orInfinity(positive(), "as fast as the window opens"),
 }
 
-/** A window that never changes: for networks that are one's own. It doesn't give way to others, whatever is lost. */
+/** A window that never changes: for networks of one's own. It doesn't yield to other traffic, whatever is lost. */
 export function fixed(options: FixedOptions = {}): CongestionFactory {
   const { windowBytes = 1_048_576, paceBytesPerMs } = check.options("fixed", options, FIXED_OPTIONS)
   return own(() => new FixedController(windowBytes, paceBytesPerMs))

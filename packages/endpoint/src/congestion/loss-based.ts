@@ -1,5 +1,5 @@
 /**
- * The window grows until something is lost, and shrinks then.
+ * A window that grows until something is lost, and then shrinks.
  *
  * @module
  */
@@ -7,17 +7,17 @@
 import { check, type Kinds, orInfinity, real, whole } from "../errors/check.ts"
 import { type CongestionController, type CongestionFactory, type DeliverySample, own, PACE_GAIN } from "./controller.ts"
 
-/** What {@link lossBased} may be told. */
+/** Options of {@link lossBased}. */
 export interface LossBasedOptions {
-  /** Datagrams in flight to begin with, default 10 (RFC 9002 §7.2). */
+  /** The initial window in datagrams, default 10 (RFC 9002 §7.2). */
   readonly initialDatagrams?: number
-  /** Datagrams in flight at least, default 4: two would wait for a status timer too often. */
+  /** The least window in datagrams, default 4: with two, a status timer would too often have to expire. */
   readonly leastDatagrams?: number
-  /** Bytes in flight at most, default 16 MiB; `Infinity`: as many as the peer takes. */
+  /** The largest window in bytes, default 16 MiB; `Infinity`: as much as the peer can hold. */
   readonly windowBytesMax?: number
 }
 
-/** Above any window that there is. */
+/** Larger than any window. */
 const DATAGRAMS_MAX = 1_048_576
 
 const LOSS_BASED_OPTIONS: Kinds<LossBasedOptions> = {
@@ -26,15 +26,15 @@ const LOSS_BASED_OPTIONS: Kinds<LossBasedOptions> = {
   windowBytesMax: orInfinity(real(1), "as many as the peer takes"),
 }
 
-/** What is left of the window after a loss: as CUBIC (RFC 9438 §4.6). */
+/** The factor of the window after a loss, as in CUBIC (RFC 9438 §4.6). */
 const REDUCTION = 0.7
-/** While the window doubles with each round trip the pace has to be ahead of it. */
+/** While the window doubles with each round trip, the pace has to run ahead of it. */
 const START_GAIN = 2
 
 /**
  * The default: the window doubles each round trip until something is lost, then grows by a datagram a round trip, and
- * shrinks to 0.7 of itself at most once in a round trip with losses (RFC 9002 §7, with the factor of RFC 9438). Plain
- * and fair; a path that loses at random gets little out of it.
+ * shrinks to 0.7 of itself at most once in a round trip with losses (RFC 9002 §7, with the factor of RFC 9438). Simple
+ * and fair; it makes poor use of a path with random losses.
  */
 export function lossBased(options: LossBasedOptions = {}): CongestionFactory {
   const {
@@ -56,11 +56,12 @@ class LossBasedController implements CongestionController {
   readonly #leastBytes: number
   readonly #mostBytes: number
   #threshold = Infinity
-  /** Losses of datagrams sent before here belong to the reduction that was made. */
+  /** Losses of datagrams sent before this time belong to the last reduction. */
   #recoversMs = -Infinity
   /**
-   * When the window was last the limit: one that wasn't since the last feedback, nor for a round trip, isn't used, and
-   * doesn't grow. Some feedback comes when nothing was sent since the one before, and closes no round trip.
+   * When the window was last the limit. A window that was not the limit since the last feedback, nor for a round trip,
+   * isn't used, and doesn't grow. Some feedback comes although nothing was sent since the last one, and completes no
+   * round trip.
    */
   #fullMs = -Infinity
   #heardMs = Infinity

@@ -2,16 +2,16 @@ import * as wire from "@x/wire"
 import type { Association } from "../path/association.ts"
 import type { Outbox } from "./outbox.ts"
 
-/** What a datagram of control packets holds besides the body of a single one. */
+/** Bytes of a datagram of control packets besides the body of its only packet. */
 const AROUND_BODY_BYTES = wire.PACKET_OVERHEAD_BYTES_WITH_LENGTH + wire.FEEDBACK_BYTES + wire.PACKET_OVERHEAD_BYTES
 
-/** Bytes of the metadata that an opening can carry in a datagram of this size. */
+/** Bytes of metadata that an opening can carry in a datagram of this size. */
 export function metadataBytesMax(profile: wire.Profile, datagramBytes: number): number {
   const around = wire.PREFIX_BYTES[profile]! + wire.TAG_BYTES[profile]! + AROUND_BODY_BYTES + wire.OPEN_HEADER_BYTES
   return Math.min(wire.METADATA_BYTES_MAX, datagramBytes - around)
 }
 
-/** Puts the control packets of one poll into as few datagrams as they fit; each datagram begins with feedback. */
+/** Writes the control packets of one poll into as few datagrams as possible; each datagram begins with feedback. */
 export class ControlWriter {
   readonly #outbox: Outbox
   readonly #feedback = wire.createFeedback()
@@ -25,7 +25,7 @@ export class ControlWriter {
     this.#outbox = outbox
   }
 
-  /** Bytes that the body of a packet can have, alone with the feedback in a datagram. */
+  /** The largest body of a packet that is alone with the feedback in a datagram. */
   get bodyBytesMax(): number {
     return this.#datagramBytesMax - this.#outbox.emptyBytes - AROUND_BODY_BYTES
   }
@@ -48,8 +48,8 @@ export class ControlWriter {
   }
 
   /**
-   * Room for the next packet, whether it fits the datagram being composed or needs another one; `false`: the socket is
-   * full. Asked before each `begin`.
+   * Makes room for the next packet, in the present datagram or in another one; `false`: the socket is full. Called
+   * before each `begin`.
    */
   hasRoom(): boolean {
     if (this.#outbox.rowsLeft >= 2) return !this.#outbox.isBlocked
@@ -57,7 +57,7 @@ export class ControlWriter {
     return this.#outbox.flush()
   }
 
-  /** Begins a packet with a body of at most so many bytes; answers where the body starts. */
+  /** Begins a packet with a body of at most `bodyBytes`; returns where the body begins. */
   begin(flags: number, bodyBytes: number): number {
     const { writer } = this.#outbox
     if (this.#isComposing && this.#outbox.composedBytes + writer.cost(bodyBytes) > this.#datagramBytesMax) this.post()
@@ -74,12 +74,12 @@ export class ControlWriter {
     this.#isComposing = this.#hasBegun = true
   }
 
-  /** Says where the body begun last ends. */
+  /** Sets where the last body ends. */
   finish(end: number): void {
     this.#outbox.writer.finish(end)
   }
 
-  /** Hands over the datagram being composed, if there is one. */
+  /** Posts the present datagram, if there is one. */
   post(): void {
     if (this.#isComposing) this.#outbox.post(this.#association!, false, this.#nowMs)
     this.#isComposing = false

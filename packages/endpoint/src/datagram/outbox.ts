@@ -1,6 +1,6 @@
 /**
- * Datagrams on their way to the transport: rows of a send batch, and scratch memory for those that aren't sent from
- * where they were written.
+ * Datagrams on their way to the transport: rows of a send batch, and scratch memory for datagrams that aren't sent from
+ * a pool's slots.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { PacketPool } from "@x/stream"
 import { createSendBatch, type SendBatch, type Transport } from "@x/transport/host"
 import type { Association } from "../path/association.ts"
 
-/** Datagrams in a batch: what one turn of the loop sends at once. */
+/** Datagrams in a batch: the most that one call of the transport sends. */
 const ROWS = 64
 
 export class Outbox {
@@ -25,13 +25,15 @@ export class Outbox {
   readonly #scratchSlab: number
   /** The bytes of each row's slab. */
   readonly #sources: Uint8Array[] = []
-  /** And the association it belongs to, whose address it goes to; a row without one holds its address itself. */
+  /**
+   * The association of each row, whose address it goes to; a row without one holds a reference to its address itself.
+   */
   readonly #owners: (Association | undefined)[] = []
-  /** Sealers to be given back once no row names them. */
+  /** Sealers to give back once no row names them. */
   #retired: number[] = []
-  /** Packets for the datagram being composed. */
+  /** Writes packets into the present datagram. */
   readonly writer: PacketWriter
-  /** Its slots are sent from: what was released may be given out again once no row names it. */
+  /** Rows name slots of this pool: released slots may be given out again once no row names them. */
   readonly #pool: PacketPool
   #isBlocked = false
 
@@ -48,7 +50,7 @@ export class Outbox {
     this.writer = new PacketWriter(this.#scratch)
   }
 
-  /** The socket took less than it was given: nothing more goes out until `flush` succeeds. */
+  /** The socket took less than it was given: nothing more is sent until `flush` succeeds. */
   get isBlocked(): boolean {
     return this.#isBlocked
   }
@@ -59,8 +61,8 @@ export class Outbox {
   }
 
   /**
-   * Starts composing a datagram in scratch memory; its packets go through `writer`. The batch has room, which the
-   * caller has seen to by `makeRoom`.
+   * Starts composing a datagram in scratch memory; its packets go through `writer`. The batch must have room, which the
+   * caller ensures by `makeRoom`.
    */
   compose(): void {
     this.writer.start(this.#batch.count * this.#slotBytes + this.#prefixBytes)
@@ -71,7 +73,7 @@ export class Outbox {
     this.writer.start(this.#batch.count * this.#slotBytes + this.#prefixBytes + gapBytes)
   }
 
-  /** Where the packets end of a datagram of so many bytes that is being composed. */
+  /** Where the packets end in a datagram of `datagramBytes` that is being composed. */
   endOf(datagramBytes: number): number {
     return this.#batch.count * this.#slotBytes + datagramBytes - this.#tagBytes
   }
@@ -81,12 +83,12 @@ export class Outbox {
     return this.#prefixBytes + this.#tagBytes
   }
 
-  /** Bytes of the datagram being composed, tag included. */
+  /** Bytes of the present datagram, tag included. */
   get composedBytes(): number {
     return this.writer.end - this.#batch.count * this.#slotBytes + this.#tagBytes
   }
 
-  /** Adds the composed datagram of an association to the batch. Answers its bytes. */
+  /** Adds the composed datagram of an association to the batch. Returns its bytes. */
   post(association: Association, isData: boolean, nowMs: number): number {
     const offset = this.#batch.count * this.#slotBytes
     const length = this.writer.end - offset
@@ -105,7 +107,8 @@ export class Outbox {
   }
 
   /**
-   * Adds the composed datagram as one outside an association, sealed under the given pseudo-header seed: these are few.
+   * Adds the composed datagram as one outside an association, sealed under the given pseudo-header seed. There are few
+   * of these.
    */
   postHandshake(address: number, slot: number, counter: number, seed: number): void {
     const offset = this.#batch.count * this.#slotBytes
@@ -116,8 +119,8 @@ export class Outbox {
   }
 
   /**
-   * Adds the composed datagram as one outside an association, in a profile with keys: what `seal` makes of its prefix
-   * and packets, gap and tag included, stands behind the prefix. `undefined` adds nothing.
+   * Adds the composed datagram as one outside an association, in a profile with keys: `seal` returns what follows the
+   * prefix, made from the prefix and the packets, with gap and tag. `undefined` adds nothing.
    */
   postSealed(
     address: number,
@@ -137,8 +140,8 @@ export class Outbox {
   }
 
   /**
-   * Adds a datagram that lies complete but for its prefix at `packetOffset` of a registered slab, with room for the
-   * prefix before it. Answers its bytes.
+   * Adds a datagram that is complete except for its prefix, at `packetOffset` of a registered slab, with room for the
+   * prefix before it. Returns its bytes.
    */
   postFrom(
     slab: number,
@@ -176,7 +179,7 @@ export class Outbox {
     writePrefix(view, offset, this.#profile, false, association.remoteSlot, counter, association.protection.epoch)
   }
 
-  /** Gives a sealer back as soon as no datagram waits to be sealed with it. */
+  /** Gives a sealer back as soon as no datagram that it has to seal is waiting. */
   retire(sealer: number): void {
     this.#retired.push(sealer)
   }
@@ -189,7 +192,7 @@ export class Outbox {
     this.#retired = []
   }
 
-  /** Room for one more datagram; `false`: the socket is full. */
+  /** Makes room for one more datagram; `false`: the socket is full. */
   makeRoom(): boolean {
     return this.#batch.count < ROWS ? !this.#isBlocked : this.flush()
   }
@@ -221,15 +224,15 @@ export class Outbox {
     this.#transport.releaseSlab(this.#scratchSlab)
   }
 
-  /** Rows that are gone need their addresses no more. */
+  /** Rows that were sent no longer need their addresses. */
   #letGo(count: number): void {
     for (let row = 0; row < count; row++)
       if (this.#owners[row] === undefined) this.#transport.releaseAddress(this.#batch.address[row]!)
   }
 
   /**
-   * What wasn't taken moves to the front, and into scratch memory: its packets' slots may be given to others while it
-   * waits.
+   * Rows that weren't taken move to the front, and into scratch memory: the slots of their packets may be given to
+   * others while they wait.
    */
   #keepFrom(taken: number): void {
     const batch = this.#batch
@@ -237,7 +240,7 @@ export class Outbox {
     batch.count -= taken
   }
 
-  /** Takes out what waits of an association that is over: its sealer and address are given back. */
+  /** Removes the waiting datagrams of an association that is over, and gives back their sealer and address. */
   discard(association: Association): void {
     const batch = this.#batch
     let kept = 0
@@ -270,7 +273,7 @@ export class Outbox {
   ): void {
     const batch = this.#batch
     const row = batch.count++
-    // Other sources come until it is sent: an address that nobody holds is forgotten then, and its number is another's.
+    // Other sources come until it is sent: an address without a reference would be forgotten, and its number reused.
     if (owner === undefined) this.#transport.retainAddress(address)
     this.#sources[row] = source
     this.#owners[row] = owner

@@ -1,5 +1,5 @@
 /**
- * Objects that packets are read into and written from. One set for all peers: a field is good until the next packet is
+ * Objects that packets are read into and written from. One set for all peers: a field is valid until the next packet is
  * read or written, and never across a call of the application.
  *
  * @module

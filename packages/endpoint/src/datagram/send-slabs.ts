@@ -1,11 +1,11 @@
 import type { PacketPool } from "@x/stream"
 import type { Transport } from "@x/transport/host"
 
-/** The transport's numbers for the memory of a pool: a piece of it is told when the first packet goes out from there. */
+/** The transport's numbers for the memory of a pool: a chunk is registered when the first packet is sent from it. */
 export class SendSlabs {
   readonly #pool: PacketPool
   readonly #transport: Pick<Transport, "registerSlab" | "releaseSlab">
-  /** By the pool's number of the piece. */
+  /** By the pool's number of the chunk. */
   readonly #slabs: (number | undefined)[] = []
 
   constructor(pool: PacketPool, transport: Pick<Transport, "registerSlab" | "releaseSlab">) {
@@ -13,7 +13,7 @@ export class SendSlabs {
     this.#transport = transport
   }
 
-  /** Of the piece that a slot lies in. */
+  /** The number for the chunk that a slot lies in. */
   of(slot: number): number {
     const chunk = this.#pool.chunk(slot)
     return (this.#slabs[chunk] ??= this.#transport.registerSlab(this.#pool.bytes(slot)))

@@ -1,7 +1,7 @@
 /**
- * Checks of what callers give, with this package's error: each option and each argument goes through here where it
- * enters, before anything has changed. The kinds of a call's options are one table beside their interface, `Kinds<…>`,
- * which doesn't compile while one is missing.
+ * Checks of options and arguments, with this package's error: each of them is checked here when it enters, before
+ * anything has changed. The kinds of a call's options are one table beside their interface, `Kinds<…>`, which doesn't
+ * compile while one is missing.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export const checkClass: Checks = new Checks((message) => new TypeError(message)
 /** How long to wait. */
 export const TIMEOUT: NumberKind = orInfinity(milliseconds(), "for ever")
 
-/** 0 to 255, where more goes first. */
+/** 0 to 255; higher goes first. */
 export const PRIORITY: NumberKind = whole(0, 255)
 export const WEIGHT: NumberKind = whole(1, 100)
 
@@ -41,7 +41,7 @@ export function checkSize(size: unknown): void {
   checkArgument.value("size", size, SIZE)
 }
 
-/** What is called by us. */
+/** Checks a function that we will call. */
 export function checkFunction(what: string, value: unknown, takes: string): void {
   if (typeof value !== "function") throw checkClass.wrong(what, takes, value)
 }

@@ -1,16 +1,16 @@
 /**
- * Tokens of the stateless challenge (PROTOCOL.md §7): whoever brings one back has received at the address it is bound
- * to. Nothing is kept for it but a secret, which changes once a minute.
+ * Tokens of the stateless challenge (PROTOCOL.md §7): a source that returns one can receive at the address that it is
+ * bound to. Nothing is kept for a token except a secret, which changes once a minute.
  *
  * @module
  */
 
-/** Lifetime of a secret, milliseconds; a token is good under its own and the next one: 60 to 120 s. */
+/** Lifetime of a secret, milliseconds. A token is valid under its own secret and the next one: 60 to 120 s. */
 export const SECRET_MS = 60_000
 
 const SECRET_BYTES = 32
 const MAC_BYTES = 16
-/** Generation of the secret, then the MAC. */
+/** The generation of the secret, then the MAC. */
 export const TOKEN_BYTES: number = 1 + MAC_BYTES
 
 export interface CookieHost {
@@ -30,7 +30,7 @@ export class CookieJar {
     this.#changedMs = nowMs
   }
 
-  /** A token for a join from this source with this unique and slot. */
+  /** Makes a token for a join from this source with this unique and slot. */
   make(source: Uint8Array, unique: Uint8Array, slot: number, nowMs: number): Uint8Array {
     this.#turn(nowMs)
     const token = new Uint8Array(TOKEN_BYTES)
@@ -46,7 +46,7 @@ export class CookieJar {
     const age = (this.#generation - token[0]!) & 0xff
     if (age > 1) return false
     const mac = this.#mac(this.#secrets[age]!, source, unique, slot)
-    // All bytes are looked at, so that the time taken tells nothing.
+    // All bytes are compared, so that the time taken reveals nothing.
     let difference = 0
     for (let i = 0; i < MAC_BYTES; i++) difference |= mac[i]! ^ token[1 + i]!
     return difference === 0

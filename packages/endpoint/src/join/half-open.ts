@@ -1,6 +1,6 @@
 /**
- * Joins of others that were accepted and haven't been confirmed (PROTOCOL.md §7). Where there are keys each try of a
- * join has an association of its own, since its keys are.
+ * Joins of others that were accepted and haven't been confirmed (PROTOCOL.md §7). In profiles with keys each try of a
+ * join has an association of its own, since it has keys of its own.
  *
  * @module
  */
@@ -10,22 +10,22 @@ import { toHex } from "../keys/identity.ts"
 import type { Association } from "../path/association.ts"
 import { isSameSession, isWithSame, type Session, type SessionNames } from "../path/session.ts"
 
-/** A try of a join that was accepted. */
+/** An accepted try of a join. */
 export interface HalfOpen {
-  /** Which join: {@link joinKey}. */
+  /** The join that it belongs to: {@link joinKey}. */
   readonly join: string
-  /** Where it came from. */
+  /** The host that it came from. */
   readonly host: string
   readonly attempt: number
   readonly session: Session
   readonly association: Association
-  /** The least that the join came with, as a datagram: once confirmed, the path has shown to carry that. */
+  /** The smallest datagram that brought the join: once confirmed, the path is known to carry that size. */
   joinBytes: number
-  /** When it was accepted last: without keys a join that is said again is, for its accept may have been lost. */
+  /** When it was last accepted: without keys a repeated join is accepted again, since its accept may have been lost. */
   acceptedMs: number
 }
 
-/** What the tries of one join have in common, however many members may write it. */
+/** What the tries of one join have in common, even if many members could write it. */
 export function joinKey({ unique, session, slot, order }: Pick<Join, "unique" | "session" | "slot" | "order">): string {
   return `${toHex(unique)} ${toHex(session)} ${slot} ${order}`
 }
@@ -37,7 +37,7 @@ export class HalfOpenTable {
   readonly #tries = new Map<string, HalfOpen[]>()
   readonly #joinsOfHost = new Map<string, number>()
 
-  /** Joins, however many tries they have. */
+  /** The number of joins, however many tries they have. */
   get joins(): number {
     return this.#tries.size
   }
@@ -50,7 +50,7 @@ export class HalfOpenTable {
     return this.#tries.get(join) ?? NONE
   }
 
-  /** The session of a try that both sides know under these names. */
+  /** The session of a try that both sides know by these names. */
   sessionOf(names: SessionNames): Session | undefined {
     for (const { session } of this) if (isSameSession(session, names)) return session
     return undefined
@@ -79,7 +79,7 @@ export class HalfOpenTable {
     const tries = this.#tries.get(join)
     const at = tries?.findIndex((entry) => entry.association === association) ?? -1
     if (tries === undefined || at < 0) return
-    // The join counts for the host of its first try until the last one is over.
+    // The join counts for the host of its first try until the last try is over.
     const { host } = tries[0]!
     if (tries.length > 1) return void tries.splice(at, 1)
     this.#tries.delete(join)
@@ -93,7 +93,7 @@ export class HalfOpenTable {
     this.#joinsOfHost.clear()
   }
 
-  /** All tries. They may be deleted meanwhile. */
+  /** All tries. Tries may be deleted during the iteration. */
   *[Symbol.iterator](): IterableIterator<HalfOpen> {
     for (const tries of this.#tries.values()) yield* tries.slice()
   }

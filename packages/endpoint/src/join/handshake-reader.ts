@@ -1,6 +1,6 @@
 /**
- * Reads datagrams outside an association, in the clear or sealed: one place that says what may stand in them, and
- * what they are checked with (PROTOCOL.md §7, §9).
+ * Reads datagrams outside an association, in the clear or sealed. What they may contain and how they are checked is
+ * decided here alone (PROTOCOL.md §7, §9).
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { NoiseResult } from "../keys/noise-state.ts"
 import type { OpenedHandshake, OpenedJoin, SealedHandshakes } from "../keys/sealed-handshakes.ts"
 import type { Exchange } from "./joiner.ts"
 
-/** A datagram as it lies where it was received. */
+/** A received datagram, in the memory that it lies in. */
 export interface ReceivedDatagram {
   readonly view: DataView
   readonly bytes: Uint8Array
@@ -28,10 +28,10 @@ export interface Expected {
   readonly exchange: Exchange | undefined
 }
 
-/** What all handshakes tell. */
+/** What all handshakes have in common. */
 interface Came {
   readonly attempt: number
-  /** Bytes of the datagram. */
+  /** Length of the datagram, bytes. */
   readonly length: number
   readonly address: number
 }
@@ -43,7 +43,7 @@ export type JoinHandshake = Came & {
   readonly opened: OpenedJoin | undefined
 }
 export type ChallengeHandshake = Came & { readonly kind: "challenge"; readonly challenge: wire.Challenge }
-/** In profiles with keys `exchange` is that of the try which is answered, and `result` what it gave. */
+/** In profiles with keys `exchange` is the one of the try that is answered, and `result` is its result. */
 export type AcceptHandshake = Came & {
   readonly kind: "accept"
   readonly accept: wire.Accept
@@ -64,7 +64,7 @@ export class HandshakeReader {
     this.#sealed = sealed
   }
 
-  /** Checks and reads a datagram; or says why it is dropped. */
+  /** Checks and reads a datagram; or returns why it is dropped. */
   read(datagram: ReceivedDatagram, expected: Expected): Handshake | wire.DropReason {
     return this.#sealed === undefined
       ? this.#readClear(datagram, expected.seed)
@@ -77,7 +77,7 @@ export class HandshakeReader {
     return this.#readPackets(datagram, view, offset, length, undefined)
   }
 
-  /** A join, or an answer to ours: nothing else is said where there are keys. */
+  /** A join, or an answer to ours: with keys nothing else is valid. */
   #readSealed(
     sealed: SealedHandshakes,
     datagram: ReceivedDatagram,
@@ -129,7 +129,10 @@ export class HandshakeReader {
   }
 }
 
-/** A join and an accept are messages of their exchange; a challenge and a refusal go beside it. */
+/**
+ * Whether a packet is sealed as its kind requires: a join and an accept are messages of their exchange; a challenge and
+ * a refusal are sealed beside it.
+ */
 function isSealedAs(opened: OpenedHandshake["kind"], kind: number): boolean {
   if (opened === "join") return kind === wire.KIND.join
   if (opened === "accept") return kind === wire.KIND.accept

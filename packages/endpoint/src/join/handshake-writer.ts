@@ -14,10 +14,10 @@ import type { Exchange, Joiner, JoinTry } from "./joiner.ts"
 
 const NOTHING = new Uint8Array(0)
 
-/** The seed of datagrams outside an association that are no answer. */
+/** The seed of datagrams outside an association that answer nothing. */
 export const ZERO_SEED: number = wire.pseudoHeaderSeed({})
 
-/** What an answer to a join goes by. */
+/** What an answer needs of the join. */
 export interface Asked {
   readonly address: number
   readonly slot: number
@@ -28,13 +28,13 @@ export interface Asked {
   readonly responder: NoiseResponder | undefined
 }
 
-/** What we tell of ourselves. */
+/** What we announce of ourselves. */
 export interface OwnParts {
   readonly unique: Uint8Array
   readonly limits: wire.Limits
 }
 
-/** Writes a body at an offset, and answers where it ends. */
+/** Writes a body at an offset, and returns where it ends. */
 type WriteBody = (view: DataView, body: number) => number
 
 export class HandshakeWriter {
@@ -53,7 +53,7 @@ export class HandshakeWriter {
     return this.#outbox.makeRoom()
   }
 
-  /** Sends a try of a join, for which there is room. Answers the exchange that it begins, where there are keys. */
+  /** Sends a try of a join; there has to be room for it. Returns the exchange that it begins, in profiles with keys. */
   join(joiner: Joiner, { candidate, attempt, datagramBytes }: JoinTry, nowMs: number): Exchange | undefined {
     const { challenge, address } = candidate
     const { unique, limits } = this.#own
@@ -102,8 +102,8 @@ export class HandshakeWriter {
   }
 
   /**
-   * Accepts a join that came with `joinBytes`. Where there are keys it answers what the exchange gave, `undefined`
-   * where the socket is full, and `"no keys"` where the exchange gives none: then nothing was sent.
+   * Accepts a join that came in a datagram of `joinBytes`. In profiles with keys it returns the result of the exchange,
+   * `undefined` if the socket is full, and `"no keys"` if the exchange gives none: then nothing was sent.
    */
   accept(
     asked: Asked,
@@ -113,7 +113,7 @@ export class HandshakeWriter {
     const { unique, limits } = this.#own
     const version = wire.VERSION
     const accept: wire.Accept = { address: undefined, version, slot, unique, session, limits, features: 0, exchange }
-    // As long as the join, so that the way back is proved too, and never longer.
+    // As long as the join, so that the return path is proved to carry it too, and never longer.
     const write: WriteBody = (view, body) =>
       wire.writeAccept(view, body, accept, this.#outbox.endOf(Math.min(joinBytes, wire.DATAGRAM_BYTES_BASE)))
     const { responder } = asked
@@ -131,7 +131,7 @@ export class HandshakeWriter {
     return result
   }
 
-  /** An answer that begins nothing, or one of a profile without keys. */
+  /** Sends an answer that completes no exchange, or any answer in a profile without keys. */
   #aside(asked: Asked, kind: number, write: WriteBody): void {
     const { responder } = asked
     this.#post(asked, kind, ANSWER.aside, write, (packets) => responder?.writeAside(this.#sealed!.random(), packets))

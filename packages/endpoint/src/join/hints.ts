@@ -2,13 +2,13 @@ import * as wire from "@x/wire"
 import type { Outbox } from "../datagram/outbox.ts"
 import { ZERO_SEED } from "./handshake-writer.ts"
 
-/** Hints: one in this time to an address, and this many addresses are remembered for it. */
+/** At most one hint per address in this time, and this many addresses are remembered for it. */
 const HINT_INTERVAL_MS = 1_000
 const HINT_ADDRESSES_MAX = 1_024
 
 /**
- * Tells those who still send to a slot that we don't have, at most once a second and in fewer bytes than came. Only in
- * profiles without keys.
+ * Tells sources that still send to a slot that we don't have, at most once a second and in fewer bytes than came. Only
+ * in profiles without keys.
  */
 export class Hints {
   readonly #outbox: Outbox
@@ -21,7 +21,7 @@ export class Hints {
     this.#profile = profile
   }
 
-  /** A datagram of this length and counter came for a slot that we don't have. Answers whether a hint goes out. */
+  /** A datagram of this length and counter came for a slot that we don't have. Returns whether a hint is sent. */
   answer(slot: number, counter: number, length: number, address: number, nowMs: number): boolean {
     if (slot === 0 || counter === 0 || counter > wire.NUMBER_MAX || address === 0) return false
     if (length <= this.#hintBytes()) return false
@@ -36,7 +36,7 @@ export class Hints {
     return true
   }
 
-  /** A hint is never longer than what it answers. */
+  /** A hint is never longer than the datagram that it answers. */
   #hintBytes(): number {
     const around = wire.PREFIX_BYTES[this.#profile]! + wire.TAG_BYTES[this.#profile]!
     return around + wire.PACKET_OVERHEAD_BYTES + wire.HINT_BYTES

@@ -1,12 +1,12 @@
-/** Those who wait for a join, what they wait for, and what comes of it. */
+/** Calls that wait for a join, the joins that they wait for, and their results. */
 
 import { REASON } from "@x/wire"
 import type { Due, DueQueue } from "../schedule/due-queue.ts"
 import type { Joiner } from "./joiner.ts"
 
 /**
- * Why a join failed: nobody answered in time; somebody refused, with its reason; or too many are under way here (a
- * `refused` of our own).
+ * Why a join failed: nobody answered in time; a peer refused, with its reason; or too many calls are waiting here (our
+ * own `refused`).
  */
 export interface JoinFailure {
   readonly kind: "timeout" | "refused" | "full"
@@ -15,16 +15,16 @@ export interface JoinFailure {
 }
 
 /**
- * One who waits for a join, from before it is known where to ask until its time is over. Several may wait for one
- * join.
+ * One call that waits for a join, from before its addresses are known until its time is over. Several calls may wait
+ * for one join.
  */
 export class JoinCall implements Due {
   dueMs: number = Infinity
   heapIndex = -1
   readonly deadlineMs: number
-  /** There are too many: it is told so at once. */
+  /** There are too many calls: this one is told so at once. */
   readonly isRefused: boolean
-  /** What it waits for, once it is known where to ask. */
+  /** The join that it waits for, once its addresses are known. */
   pending: PendingJoin | undefined
 
   constructor(deadlineMs: number, isRefused: boolean) {
@@ -36,22 +36,22 @@ export class JoinCall implements Due {
 /** A join under way. */
 export interface PendingJoin {
   readonly joiner: Joiner
-  /** Those who wait for it. It ends when nobody does. */
+  /** The calls that wait for it. It ends when none does. */
   readonly calls: Set<JoinCall>
-  /** What it asks, and where: calls that ask the same share it. */
+  /** What it asks for, and where: calls with the same target share it. */
   readonly target: string
 }
 
-/** This many may wait for joins at a time, or twice as many as there may be peers. */
+/** At most this many calls may wait, or twice the most peers if that is more. */
 const CALLS_MIN = 1_024
 
-/** Those who wait. Each has a deadline of its own in the queue of what is due. */
+/** The waiting calls. Each has a deadline of its own in the queue of what is due. */
 export class JoinCalls {
   readonly #due: Pick<DueQueue<JoinCall>, "set" | "remove">
   readonly #calls = new Set<JoinCall>()
   readonly #max: number
 
-  /** More joins at a time than there can be peers are a mistake, and would take as much memory as it likes. */
+  /** More calls than there can be peers are a mistake, and without a limit would take any amount of memory. */
   constructor(due: Pick<DueQueue<JoinCall>, "set" | "remove">, peersMax: number) {
     this.#due = due
     this.#max = Math.max(CALLS_MIN, 2 * peersMax)
@@ -64,18 +64,18 @@ export class JoinCalls {
     return call
   }
 
-  /** It waits no longer; `false`: it didn't. */
+  /** The call stops waiting; `false`: it wasn't. */
   end(call: JoinCall): boolean {
     this.#due.remove(call)
     return this.#calls.delete(call)
   }
 
-  /** Answers those that still waited. */
+  /** Ends these calls. Returns those that still waited. */
   endAll(calls: Iterable<JoinCall>): JoinCall[] {
     return [...calls].filter((call) => this.end(call))
   }
 
-  /** Why a call failed whose time is over. */
+  /** Why a call failed when its time was over. */
   failureOf({ isRefused, pending }: JoinCall): JoinFailure {
     if (isRefused) return { kind: "full", reason: REASON.peersFull, text: `${this.#max} joins are under way` }
     const refusal = pending?.joiner.refusal

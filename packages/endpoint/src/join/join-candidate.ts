@@ -1,31 +1,31 @@
 /**
- * One address that a join asks at: when to say it again there, and with what (PROTOCOL.md §7). Reads no clock and sends
- * nothing.
+ * One address that a join asks at: when to repeat the join there, and with what (PROTOCOL.md §7). Reads no clock and
+ * sends nothing.
  *
  * @module
  */
 
-/** The first retry comes after this, the next after 1.5 times as long, up to a second; milliseconds. */
+/** The first retry comes after this time, each next one after 1.5 times as long, up to a second; milliseconds. */
 export const RETRY_MS = 100
 const RETRY_FACTOR = 1.5
 const RETRY_MS_MAX = 1_000
-/** Joins with padding to the base size before smaller ones are tried: a path that can't carry it is rare. */
+/** Tries with padding to the base size before smaller ones are made: paths that can't carry it are rare. */
 const FULL_SIZE_TRIES = 3
 /**
- * Challenges answered at once; more come only where two incarnations answer at one address, and wait for the next try.
+ * Challenges answered at once. More come only if two incarnations answer at one address; those wait for the next try.
  */
 const ANSWERS_AT_ONCE = 4
 /**
- * Tries with one token that nobody answers, after which another is asked for: this one is too old, or was made for
- * somebody else.
+ * Unanswered tries with one token, after which another token is requested: this one is too old, or was made for another
+ * incarnation.
  */
 const TOKEN_TRIES_MAX = 5
-/** Where there are keys a refusal is the last word after so many more tries that nobody else answered. */
+/** With keys, a refusal is final after this many more tries that nobody else answered. */
 const REFUSED_TRIES = 3
 
 /**
- * Who challenged: who it is, the session that is for it, and the order of the association; `token` brings back what it
- * gave.
+ * The incarnation that challenged: its identity, the session for it, and the order of the association. `token` is
+ * returned to it.
  */
 export interface Challenger {
   readonly unique: Uint8Array
@@ -40,23 +40,23 @@ export interface Refusal {
 }
 
 export class JoinCandidate {
-  /** Id of the address; the join holds a reference. */
+  /** Id of the address; the join holds a reference to it. */
   readonly address: number
-  /** The challenger, from the latest challenge; a join without one can only be a first one. */
+  /** The challenger of the latest challenge. A join without one can only be a first join. */
   challenge: Challenger | undefined
-  /** Why it was refused, as long as somebody else may still answer. */
+  /** Why it was refused, while another peer may still answer. */
   refusal: Refusal | undefined
-  /** When it is to be said again; `Infinity` while it isn't asked at. */
+  /** When the next try is due; `Infinity` while this address isn't asked. */
   nextMs: number = Infinity
   /** It was refused, and nobody else answered. */
   isOver = false
-  /** The latest try when the challenge came: answers to it and to those before it are of no use any more. */
+  /** The latest try when the challenge came: answers to it and to earlier tries are outdated. */
   #challengedAt = 0
   #answers = 0
   #retryMs = RETRY_MS
   #saidMs = -Infinity
   #tries = 0
-  /** Whose token was of no use. */
+  /** The challenger whose token was of no use. */
   #former: Challenger | undefined
   #tokenTries = 0
   #refusedTries = 0
@@ -69,38 +69,38 @@ export class JoinCandidate {
     return this.nextMs !== Infinity
   }
 
-  /** With whom it goes on, token or none. */
+  /** The incarnation that the join goes on with, with or without a token. */
   get challenger(): Challenger | undefined {
     return this.challenge ?? this.#former
   }
 
   /**
-   * Whether an answer to this try is one to what we say now: before the first challenge any, then those to tries that
-   * went by the latest.
+   * Whether an answer to this try is current: before the first challenge every answer is, then only answers to tries
+   * made after the latest challenge.
    */
   isCurrent(attempt: number): boolean {
     return attempt > this.#challengedAt
   }
 
-  /** It is asked at from now on. */
+  /** The address is asked from now on. */
   begin(nowMs: number): void {
     this.#retryMs = RETRY_MS
     this.nextMs = nowMs
   }
 
-  /** Others have their turn. */
+  /** Other addresses have their turn. */
   pause(): void {
     this.nextMs = Infinity
   }
 
-  /** Somebody more waits: retries are as close again as at first. */
+  /** Another call waits: the retries are as frequent as at first. */
   hasten(nowMs: number): void {
     if (!this.isAsked) return
     this.#retryMs = RETRY_MS
     this.nextMs = Math.min(this.nextMs, Math.max(nowMs, this.#saidMs + RETRY_MS))
   }
 
-  /** A challenge came, and this is the latest try: it is answered at once. */
+  /** A challenge came, and `attempt` is the latest try: the challenge is answered at once. */
   answer(challenge: Challenger, attempt: number, nowMs: number): void {
     this.#goOn()
     this.challenge = challenge
@@ -109,15 +109,15 @@ export class JoinCandidate {
     if (this.#answers++ < ANSWERS_AT_ONCE || !this.isAsked) this.nextMs = nowMs
   }
 
-  /** What it was answering is over: it begins anew. */
+  /** The challenge that it was answering is obsolete: it begins anew. */
   restart(): void {
     this.#goOn()
     this.challenge = this.#former = undefined
   }
 
   /**
-   * It was refused, by whom we asked or, unless this is the last word, by somebody who was shown the join: then it is
-   * over soon, unless somebody else answers.
+   * It was refused. The refusal may come from the peer that we asked or, unless it is final, from another that was
+   * shown the join: so it is over soon, unless somebody else answers.
    */
   refuse(refusal: Refusal, isLast: boolean): void {
     this.isOver = isLast
@@ -131,10 +131,7 @@ export class JoinCandidate {
     this.isOver = false
   }
 
-  /**
-   * Whether it is time for the next try, which is taken for made; and the bytes of its datagram are to be the base
-   * size.
-   */
+  /** Whether the next try is due, which then counts as made; and whether its datagram has the base size. */
   take(nowMs: number): "full" | "small" | undefined {
     if (this.nextMs > nowMs || this.isOver) return undefined
     if (this.refusal !== undefined && this.#refusedTries++ >= REFUSED_TRIES) {

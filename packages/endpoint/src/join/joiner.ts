@@ -1,6 +1,6 @@
 /**
- * One join under way, seen from the joiner: at which addresses it asks, and when (PROTOCOL.md §7). Reads no clock and
- * sends nothing.
+ * One join under way at the joiner: at which addresses it asks, and when (PROTOCOL.md §7). Reads no clock and sends
+ * nothing.
  *
  * @module
  */
@@ -14,20 +14,20 @@ import type { IkInitiator } from "../keys/noise-ik.ts"
 import type { Session, SessionNames } from "../path/session.ts"
 
 /**
- * The next address is asked so long after the one before at the latest (RFC 8305 §5), and all have been by the middle
- * of the time that there is.
+ * The next address is asked at most this long after the one before (RFC 8305 §5), and all are asked by half of the time
+ * available.
  */
 const STEP_MS_MAX = 250
 const STEP_PART = 2
 /**
- * Addresses asked at a time. Of more, those that have been longest without an answer give way, and come again behind
- * the others.
+ * Addresses asked at the same time. If there are more, those that have been unanswered for longest give way, and have
+ * their turn again after the others.
  */
 const ASKED_MAX = 32
-/** Of so many one is begun every so often at most. */
+/** With more addresses than that, new ones are at least this far apart. */
 const STEP_MS_MIN_OF_MANY = 10
 
-/** Tries at an address whose answers may still come: with a new pair of keys for each, and so many are kept. */
+/** Tries at an address whose answers may still come: each has a pair of keys of its own, and this many are kept. */
 const EXCHANGES_MAX = 16
 
 /** A try in a profile with keys. */
@@ -38,11 +38,11 @@ export interface Exchange {
   /** The session and the order that it carried. */
   readonly session: Uint8Array
   readonly order: number
-  /** And the exchange between static keys. */
+  /** The exchange between static keys. */
   readonly identity: IkInitiator | undefined
 }
 
-/** What a join says this time. */
+/** What the next datagram of a join says. */
 export interface JoinTry {
   readonly candidate: JoinCandidate
   readonly attempt: number
@@ -51,38 +51,35 @@ export interface JoinTry {
 
 export interface JoinerParts {
   readonly slot: number
-  /** Ids of the addresses to ask at, the first one first; one reference each. */
+  /** Ids of the addresses to ask, the first one first, with one reference each. */
   readonly addresses: readonly number[]
   /**
-   * The session of the peer that we have there, where the join only asks whether it still is: it changes nothing unless
-   * it completes.
+   * The session of our peer there, if the join only asks whether it still exists: it changes nothing unless it
+   * completes.
    */
   readonly probed?: Session | undefined
-  /** Who asked for it waits so long. */
+  /** How long the first caller waits. */
   readonly timeoutMs: number
   readonly nowMs: number
-  /**
-   * The session that tries carry before a challenge told with whom it is: zeros, or one that is good for whoever
-   * answers.
-   */
+  /** The session that tries carry before a challenge has named the peer: zeros, or one that is valid for any peer. */
   readonly firstSession?: Uint8Array
-  /** Whose key it has to be, where members have some. */
+  /** The key that the peer has to show, where members have one. */
   readonly publicKey?: Uint8Array | undefined
 }
 
 export class Joiner implements Due {
   readonly slot: number
-  /** The session that is asked after, in a probe. */
+  /** The session that a probe asks about. */
   readonly probed: Session | undefined
   readonly publicKey: Uint8Array | undefined
   readonly candidates: readonly JoinCandidate[]
   dueMs: number = Infinity
   heapIndex = -1
   firstSession: Uint8Array
-  /** When somebody asked for it last. */
+  /** When a call last asked for it. */
   sinceMs: number
   readonly #exchanges = new Map<number, Exchange>()
-  /** Those asked at, in the order in which they were begun, and those whose turn is to come. */
+  /** The addresses that are asked, in the order in which they were begun, and those whose turn is to come. */
   #asked: JoinCandidate[] = []
   readonly #waiting: JoinCandidate[]
   #beginMs: number
@@ -104,7 +101,7 @@ export class Joiner implements Due {
     return this.probed !== undefined
   }
 
-  /** Number of the latest try; answers copy it. */
+  /** The number of the latest try; answers repeat it. */
   get attempt(): number {
     return this.#attempt
   }
@@ -113,7 +110,7 @@ export class Joiner implements Due {
     return this.candidates.find((candidate) => candidate.address === address)
   }
 
-  /** With this incarnation the join goes on, at one of its addresses. */
+  /** The candidate at which the join goes on with this incarnation. */
   challengerWith({ unique, publicKey }: Pick<SessionNames, "unique" | "publicKey">): Challenger | undefined {
     if (!isSameKey(this.publicKey, publicKey)) return undefined
     for (const { challenger } of this.candidates)
@@ -127,17 +124,17 @@ export class Joiner implements Due {
     return next
   }
 
-  /** Why it was refused: everywhere, or where it was answered at all. */
+  /** Why it was refused: by all addresses, or by those that answered at all. */
   get refusal(): Refusal | undefined {
     return this.candidates.find(({ refusal }) => refusal !== undefined)?.refusal
   }
 
-  /** Whether it was refused everywhere. */
+  /** Whether it was refused at all addresses. */
   get isOver(): boolean {
     return this.candidates.every(({ isOver }) => isOver)
   }
 
-  /** Somebody more waits, so long: the last address is to be asked in time for it too. */
+  /** Another call waits for this long: the last address has to be asked in time for it too. */
   hasten(timeoutMs: number, nowMs: number): void {
     this.sinceMs = nowMs
     const { length } = this.candidates
@@ -152,7 +149,7 @@ export class Joiner implements Due {
     for (const candidate of this.#asked) candidate.hasten(nowMs)
   }
 
-  /** The session that the next try there carries. */
+  /** The session that the next try at this address carries. */
   sessionAt({ challenge }: JoinCandidate): Uint8Array {
     return challenge?.session ?? this.firstSession
   }
@@ -171,7 +168,7 @@ export class Joiner implements Due {
     return this.#exchanges.get(attempt)
   }
 
-  /** A challenge came from there: it is answered at once. */
+  /** A challenge came from this address: it is answered at once. */
   answer(candidate: JoinCandidate, challenge: Challenger, nowMs: number): void {
     if (!this.#asked.includes(candidate)) {
       if (this.#waiting.includes(candidate)) this.#waiting.splice(this.#waiting.indexOf(candidate), 1)
@@ -181,8 +178,8 @@ export class Joiner implements Due {
   }
 
   /**
-   * What it was answering at an address is over: there it begins anew, and no answer to what was said there counts any
-   * more.
+   * The challenge that it was answering at an address is obsolete: it begins anew there, and answers to earlier tries
+   * don't count any more.
    */
   restart(candidate: JoinCandidate, nowMs: number): void {
     for (const [attempt, { address }] of this.#exchanges)
@@ -193,13 +190,13 @@ export class Joiner implements Due {
     candidate.begin(nowMs)
   }
 
-  /** It was refused at an address: the next one needn't wait. */
+  /** It was refused at an address: the next address needn't wait. */
   refuse(candidate: JoinCandidate, refusal: Refusal, isLast: boolean, nowMs: number): void {
     candidate.refuse(refusal, isLast)
     this.#beginMs = Math.min(this.#beginMs, nowMs)
   }
 
-  /** The next try, if it is time for one. */
+  /** Returns the next try, if one is due. */
   poll(nowMs: number): JoinTry | undefined {
     if (this.#waiting.length > 0 && this.#beginMs <= nowMs) this.#begin(nowMs)
     for (const candidate of this.#asked) {
@@ -215,7 +212,7 @@ export class Joiner implements Due {
     return undefined
   }
 
-  /** Begins to ask at one address more. */
+  /** Begins to ask at one more address. */
   #begin(nowMs: number): void {
     this.#beginMs = nowMs + this.#stepMs
     this.#asked = this.#asked.filter(({ isOver }) => !isOver)

@@ -1,6 +1,6 @@
 /**
- * Joining, from both sides (PROTOCOL.md §7): our own joins under way, and the joins of others until they are
- * confirmed. What comes about is told by `pollEvent`, for whoever owns the peers.
+ * Joining, from both sides (PROTOCOL.md §7): our own joins under way, and the joins of others until they are confirmed.
+ * `pollEvent` returns the results, for the owner of the peers.
  *
  * @module
  */
@@ -69,7 +69,7 @@ export class Joins {
     return this.#halfOpen.joins
   }
 
-  /** How often a host had all the half-open joins that one may have. */
+  /** How often a host already had the most half-open joins allowed. */
   get refusedOfHosts(): number {
     return this.#theirs.refusedOfHosts
   }
@@ -83,12 +83,12 @@ export class Joins {
     return Math.min(this.#ours.nextTimeoutMs, this.#theirs.nextTimeoutMs)
   }
 
-  /** What happened next, if anything did since it was asked last. */
+  /** Returns the next event since the last call, if any. */
   pollEvent(): JoinEvent | undefined {
     return this.#ours.events.shift()
   }
 
-  /** Somebody wants a join, and waits this long. `ask` says where. */
+  /** A caller wants a join, and waits for this long. `ask` gives the addresses. */
   call(timeoutMs: number, nowMs: number): JoinCall {
     return this.#ours.call(timeoutMs, nowMs)
   }
@@ -101,12 +101,12 @@ export class Joins {
     this.#ours.cancel(call, nowMs)
   }
 
-  /** Asks whether the peer of this session is still at this address: nothing comes of it unless it completes. */
+  /** Asks whether the peer of this session is still at this address: nothing changes unless the join completes. */
   probe(address: number, probed: Session, timeoutMs: number, nowMs: number): void {
     this.#ours.probe(address, probed, timeoutMs, nowMs)
   }
 
-  /** Takes in a datagram outside an association; `pending` is the join whose slot it names, if it names one. */
+  /** Takes in a datagram outside an association; `pending` is the join of its slot, if there is one. */
   receive(datagram: ReceivedDatagram, pending: PendingJoin | undefined, nowMs: number): wire.DropReason | undefined {
     const { view, offset, address } = datagram
     const attempt = wire.prefixCounter(view, offset)
@@ -134,40 +134,40 @@ export class Joins {
     return wire.pseudoHeaderSeed({ receiverUnique: this.#unique, receiverSession })
   }
 
-  /** A datagram came under a half-open association: it is complete. */
+  /** A datagram came under a half-open association: the association is complete. */
   confirm(entry: HalfOpen, nowMs: number): Established {
     return this.#theirs.confirm(entry, nowMs)
   }
 
-  /** An incarnation is at an address now: what another one there began is over. */
+  /** An incarnation is at an address now: whatever another incarnation there began is over. */
   prefer(session: Session, address: number, nowMs: number): void {
     this.#ours.prefer(session, address, nowMs)
     this.#theirs.prefer(session, address, nowMs)
   }
 
-  /** An association of this session is in use: joins that go on with its peer have come to what they were for. */
+  /** An association of this session is in use: joins that go on with its peer have reached their goal. */
   satisfy(session: Session, nowMs: number): void {
     this.#ours.satisfy(session, nowMs)
   }
 
-  /** A session is over: nothing that is under way may bring it back. */
+  /** A session is over: nothing under way may bring it back. */
   drop(session: Session, nowMs: number): void {
     this.#ours.drop(session, nowMs)
     this.#theirs.drop(session, nowMs)
   }
 
-  /** Says again what is due, and forgets what nobody waits for or uses. */
+  /** Repeats what is due, and forgets what is unused or no longer awaited. */
   poll(nowMs: number): void {
     this.#ours.poll(nowMs)
     this.#theirs.poll(nowMs)
   }
 
-  /** What is half open and may have been accepted on the other side already. Forgets it here. */
+  /** Returns and forgets half-open joins that may already have been accepted on the other side. */
   takeHalfOpen(): HalfOpen[] {
     return this.#theirs.takeAll()
   }
 
-  /** Ends all joins and forgets what is half open. */
+  /** Ends all joins and forgets half-open ones. */
   release(nowMs: number): void {
     this.#ours.release(nowMs)
     this.#theirs.release(nowMs)

@@ -1,5 +1,5 @@
 /**
- * Our own joins under way: what is said, and what is made of the answers (PROTOCOL.md §7).
+ * Our own joins under way: what they send, and how they handle the answers (PROTOCOL.md §7).
  *
  * @module
  */
@@ -19,16 +19,16 @@ import type { JoinCandidate } from "./join-candidate.ts"
 import type { Joiner } from "./joiner.ts"
 import { PendingJoins, type PendingJoinsParts } from "./pending-joins.ts"
 
-/** A try that finds the socket full is made again after this, milliseconds. */
+/** A try that finds the socket full is repeated after this time, milliseconds. */
 const BLOCKED_MS = 10
 /** The field has 32 bits. */
 const ORDER_MAX = 0xffff_ffff
 
-/** Where to ask, and for whom. */
+/** Which addresses to ask, and for which peer. */
 export interface JoinTarget {
   /** Ids of its addresses, whose references pass to the join. */
   readonly addresses: readonly number[]
-  /** The key that it has to have, where members have some. */
+  /** The key that the peer has to show, where members have one. */
   readonly publicKey?: Uint8Array | undefined
 }
 
@@ -37,14 +37,14 @@ export interface OursParts extends PendingJoinsParts {
   readonly peers: KnownPeers
   readonly writer: HandshakeWriter
   readonly associations: Associations
-  /** To read. */
+  /** Only read. */
   readonly halfOpen: HalfOpenTable
   /** In profiles with keys. */
   readonly sealed: SealedHandshakes | undefined
 }
 
 export class Ours {
-  /** What happened, the earliest first, until it is taken. */
+  /** The results, the earliest first, until they are taken. */
   readonly events: JoinEvent[]
   readonly #parts: OursParts
   readonly #pending: PendingJoins
@@ -67,12 +67,12 @@ export class Ours {
     return this.#pending.nextTimeoutMs
   }
 
-  /** A join is wanted: its time runs from now on, wherever is to be asked. `ask` says where. */
+  /** A join is wanted: its time starts now, whatever its addresses are. `ask` gives them. */
   call(timeoutMs: number, nowMs: number): JoinCall {
     return this.#pending.call(timeoutMs, nowMs)
   }
 
-  /** Asks at all of these addresses in a race; or waits with those who have asked there already. */
+  /** Asks at all of these addresses in a race; or waits with earlier calls for the same ones. */
   ask(call: JoinCall, { addresses, publicKey }: JoinTarget, nowMs: number): void {
     const { addresses: held, peers } = this.#parts
     const ids = [...new Set(addresses)]
@@ -81,7 +81,7 @@ export class Ours {
     let pending = this.#pending.withTarget(target)
     if (pending === undefined) {
       for (const address of ids) held.retainAddress(address)
-      // Where a peer is reached it is asked first: it doesn't move while it can be.
+      // An address where we already reach a peer is asked first: the peer doesn't move while it can be reached.
       const known = ids.findIndex((address) => peers.at(address) !== undefined)
       if (known > 0) ids.unshift(...ids.splice(known, 1))
       pending = this.#pending.begin(target, { addresses: ids, publicKey, timeoutMs, probed: undefined }, nowMs)
@@ -96,7 +96,7 @@ export class Ours {
     this.#pending.wait(call, pending)
   }
 
-  /** Asks whether the peer of this session is still at this address: nothing comes of it unless it completes. */
+  /** Asks whether the peer of this session is still at this address: nothing changes unless the join completes. */
   probe(address: number, probed: Session, timeoutMs: number, nowMs: number): void {
     const { publicKey } = probed
     const target = `probe ${address} ${publicKey === undefined ? "" : toHex(publicKey)}`
@@ -106,12 +106,12 @@ export class Ours {
     if (pending !== undefined) this.#pending.wait(this.call(timeoutMs, nowMs), pending)
   }
 
-  /** It is waited for no longer. */
+  /** The call stops waiting. */
   cancel(call: JoinCall, nowMs: number): void {
     this.#pending.cancel(call, nowMs)
   }
 
-  /** Says again what is due, and ends the calls whose time is over. */
+  /** Repeats what is due, and ends the calls whose time is over. */
   poll(nowMs: number): void {
     const pending = this.#pending
     for (let due = pending.takeDue(nowMs); due !== undefined; due = pending.takeDue(nowMs)) this.#say(due, nowMs)
@@ -120,7 +120,7 @@ export class Ours {
   #say(joiner: Joiner, nowMs: number): void {
     const { writer } = this.#parts
     while (joiner.nextTimeoutMs <= nowMs) {
-      // While the socket is full the try waits: due at once again, it would be taken out of the queue for ever.
+      // While the socket is full the try waits: if it were due at once again, this loop would never end.
       if (!writer.makeRoom()) return this.#pending.putOff(joiner, nowMs + BLOCKED_MS)
       const it = joiner.poll(nowMs)
       if (it === undefined) continue
@@ -136,20 +136,20 @@ export class Ours {
     return true
   }
 
-  /** Answers why the challenge is dropped, if it is. */
+  /** Returns why the challenge is dropped, if it is. */
   handleChallenge(pending: PendingJoin, handshake: ChallengeHandshake, nowMs: number): wire.DropReason | undefined {
     const { challenge, attempt, address } = handshake
     const { peers, halfOpen, sessions } = this.#parts
     const { joiner } = pending
     const candidate = joiner.candidateAt(address)
-    // Only from where it was asked for; and the first answer from there decides, until another is found in the
-    // challenger's place.
+    // Only from an address that was asked; and the first answer from there decides, until another incarnation is found
+    // in the challenger's place.
     if (candidate === undefined || !candidate.isCurrent(attempt)) return "unexpected"
     const { challenger } = candidate
     const held = challenger !== undefined && isSame(challenger.unique, challenge.unique) ? challenger : undefined
     const known = peers.get(challenge.unique, joiner.publicKey)
     const isUsable = known !== undefined && known.liveness !== "leaving" && known.liveness !== "left"
-    // There it is reached already, or came to be while we asked. At another address it is asked to move there.
+    // The peer is already reached there, or came to be while we asked. At another address it is asked to move there.
     if (
       isUsable &&
       known.liveness === "joined" &&
@@ -157,14 +157,14 @@ export class Ours {
       isAnswer(known.association, address, joiner.sinceMs)
     )
       return this.#pending.finish(pending, known.session, nowMs)
-    // A restarted process came back over another of its addresses: the one we asked for at this address is no more.
+    // A restarted process came back at another of its addresses: the one we asked for at this address no longer exists.
     if (joiner.isProbe && isUsable && peers.othersAt(address, known.session).length > 0) {
       this.events.push({ kind: "found", session: known.session, address })
       this.#pending.end(pending, nowMs)
       return undefined
     }
-    // The peer is beginning another session, half open here: which one it is to be is settled before a join of ours
-    // goes on with either.
+    // The peer is beginning another session, half open here: which of the two it is to be is settled before a join of
+    // ours goes on with either.
     if (isUsable && held === undefined && halfOpen.isReplacing(known.session)) return "unexpected"
     const who = { unique: challenge.unique, publicKey: joiner.publicKey }
     const session =
@@ -179,7 +179,7 @@ export class Ours {
     return undefined
   }
 
-  /** Answers why the accept is dropped, if it is. */
+  /** Returns why the accept is dropped, if it is. */
   handleAccept(pending: PendingJoin, handshake: AcceptHandshake, nowMs: number): wire.DropReason | undefined {
     const { accept, address, exchange } = handshake
     const { unique: own, peers } = this.#parts
@@ -187,17 +187,17 @@ export class Ours {
     const candidate = joiner.candidateAt(address)
     if (candidate === undefined || isSame(accept.unique, own)) return "unexpected"
     const { challenge } = candidate
-    // Without keys nobody is accepted unchallenged, and nobody who wasn't asked answers.
+    // Without keys, no peer is accepted unchallenged, and no address answers that wasn't asked.
     if (exchange === undefined && challenge === undefined) return "unexpected"
     if (challenge !== undefined && !isSame(challenge.unique, accept.unique)) return "unexpected"
     const { session: local, order } = exchange ?? challenge!
     const shown = exchange?.identity?.read(accept.exchange)
-    // Where members have keys the one that was asked for has to be shown.
+    // Where members have keys, the peer has to prove the key that we asked for.
     if (exchange !== undefined && exchange.identity !== undefined && shown === undefined) return "tag"
     if (exchange?.identity === undefined && accept.exchange.length > 0) return "unexpected"
     const known = peers.get(accept.unique, joiner.publicKey)
-    // What was said before the association in use came about is no reason for another: it is of the same session, or
-    // of one that is over.
+    // An accept from before the association in use was established is no reason for another: it is of the same session,
+    // or of one that is over.
     if (
       known?.association !== undefined &&
       exchange !== undefined &&
@@ -212,13 +212,13 @@ export class Ours {
     return undefined
   }
 
-  /** The session of these names that there is, or a new one. */
+  /** The existing session of these names, or a new one. */
   #sessionOf(names: SessionNames, known: Session | undefined, limits: wire.Limits, nowMs: number): Session {
     if (known !== undefined && isSameSession(known, names)) return known
     return this.#parts.halfOpen.sessionOf(names) ?? { ...names, limits, beganMs: nowMs }
   }
 
-  /** The slot of the join becomes the association's: the peer knows it already. */
+  /** The slot of the join becomes the association's: the peer already knows it. */
   #establish(
     pending: PendingJoin,
     {
@@ -245,8 +245,8 @@ export class Ours {
   }
 
   /**
-   * Where there are keys somebody on the way may have shown the join to another member, or to us: a refusal may not be
-   * of the member that we asked.
+   * With keys, an attacker on the path may have shown the join to another member, or to us: a refusal may not come from
+   * the member that we asked.
    */
   handleRefuse(pending: PendingJoin, handshake: RefuseHandshake, nowMs: number): wire.DropReason | undefined {
     const { refusal, attempt, address } = handshake
@@ -258,7 +258,10 @@ export class Ours {
     return undefined
   }
 
-  /** The session that a join of ours under way carries to this incarnation: both associations are to be of one. */
+  /**
+   * The session that a join of ours under way carries to this incarnation: both associations have to belong to one
+   * session.
+   */
   sessionWith(who: Pick<SessionNames, "unique" | "publicKey">): Uint8Array | undefined {
     for (const { joiner } of this.#pending) {
       const session = joiner.challengerWith(who)?.session
@@ -268,15 +271,15 @@ export class Ours {
   }
 
   /**
-   * An incarnation is at an address now: what another one there began is of a process that has ended, and an answer of
-   * it that comes late must not bring it back. Joins that go on with it ask again who is there.
+   * An incarnation is at an address now: whatever another incarnation there began is of a process that has ended, and a
+   * late answer of that process must not bring it back. Joins that go on with it ask again.
    */
   prefer({ unique }: Session, address: number, nowMs: number): void {
     for (const { joiner } of this.#pending) {
       const candidate = joiner.candidateAt(address)
       if (candidate === undefined) continue
       const { challenger } = candidate
-      // With keys a first join may have been accepted by now, by whoever was there.
+      // With keys a first join may already have been accepted, by any incarnation there.
       const isOver = challenger === undefined ? this.#parts.sealed !== undefined : !isSame(challenger.unique, unique)
       if (isOver) this.#restart(joiner, candidate, nowMs)
     }
@@ -287,7 +290,7 @@ export class Ours {
     this.#pending.schedule(joiner)
   }
 
-  /** An association of this session is in use: joins that go on with its peer have come to what they were for. */
+  /** An association of this session is in use: joins that go on with its peer have reached their goal. */
   satisfy(session: Session, nowMs: number): void {
     for (const pending of [...this.#pending])
       if (pending.joiner.challengerWith(session) !== undefined) this.#pending.finish(pending, session, nowMs)
@@ -296,7 +299,7 @@ export class Ours {
   /** A session is over: no join may go on with it. */
   drop(over: Session, nowMs: number): void {
     const { sessions } = this.#parts
-    // A first join that was accepted by its peer is of that session too.
+    // A first join that the peer accepted belongs to that session too.
     const wasFirst = sessions.retire(over.local)
     for (const pending of [...this.#pending]) {
       const { joiner } = pending
@@ -309,22 +312,22 @@ export class Ours {
         const { challenger } = candidate
         if (challenger === undefined ? !wasFirst : !isSame(challenger.unique, over.unique)) continue
         if (challenger !== undefined && !isSame(challenger.session, over.local)) continue
-        // What is asked after is another peer: who answers there and is over is not found, whoever doesn't is asked for
-        // anew.
+        // A probe asks about another peer: if the one that answered there is over, nothing is found. Otherwise the join
+        // asks again.
         if (joiner.isProbe && challenger !== undefined) this.#pending.end(pending, nowMs)
         else this.#restart(joiner, candidate, nowMs)
       }
     }
   }
 
-  /** Ends all joins. Nobody is told. */
+  /** Ends all joins. No call is told. */
   release(nowMs: number): void {
     this.#pending.release(nowMs)
   }
 }
 
 /**
- * Whether a peer that answers at this address is what was asked for at that time: it is reached there, or wasn't
+ * Whether a peer that answers at this address answers what was asked at that time: it is reached there, or wasn't
  * reached at all when we began to ask.
  */
 function isAnswer(association: Association | undefined, address: number, sinceMs: number): boolean {

@@ -1,6 +1,6 @@
 /**
- * The joins of ours that are under way and the calls that wait for them: how long each lasts, and what it holds
- * meanwhile, a slot and references to addresses. What joins say and what answers mean is none of its business.
+ * Our joins under way and the calls that wait for them: how long each lasts, and what it holds meanwhile, a slot and
+ * references to addresses. What joins say and what answers mean is decided elsewhere.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { Joiner, type JoinerParts } from "./joiner.ts"
 import type { Sessions } from "./sessions.ts"
 
 export interface PendingJoinsParts {
-  /** There may be this many peers. */
+  /** The most peers. */
   readonly peersMax: number
   readonly addresses: Pick<Transport, "retainAddress" | "releaseAddress">
   readonly slots: JoinSlots
@@ -22,7 +22,7 @@ export interface PendingJoinsParts {
 }
 
 export class PendingJoins {
-  /** What became of calls, the earliest first, until it is taken. Others tell here what came about, in between. */
+  /** The results of calls, the earliest first, until they are taken. Other code adds its own results in between. */
   readonly events: JoinEvent[] = []
   readonly #parts: PendingJoinsParts
   readonly #due = new DueQueue<Joiner | JoinCall>()
@@ -52,7 +52,7 @@ export class PendingJoins {
     return this.#joins.values()
   }
 
-  /** The join under way that asks this. */
+  /** The join under way for this target. */
   withTarget(target: string): PendingJoin | undefined {
     return this.#byTarget.get(target)
   }
@@ -62,12 +62,12 @@ export class PendingJoins {
     return this.#joins.get(joiner)!
   }
 
-  /** A join is wanted: the time of this call runs from now on. */
+  /** A join is wanted: the time of this call starts now. */
   call(timeoutMs: number, nowMs: number): JoinCall {
     return this.#calls.begin(timeoutMs, nowMs)
   }
 
-  /** `undefined`: no slot is free. The references of the addresses are the join's. */
+  /** Begins a join, which gets the references to the addresses. `undefined`: no slot is free. */
   begin(
     target: string,
     parts: Pick<JoinerParts, "addresses" | "publicKey" | "probed" | "timeoutMs">,
@@ -94,7 +94,7 @@ export class PendingJoins {
     this.schedule(pending.joiner)
   }
 
-  /** A call waits no longer: a join that no other waits for is over. */
+  /** A call stops waiting: a join that no other call waits for is over. */
   cancel(call: JoinCall, nowMs: number): void {
     if (!this.#calls.end(call)) return
     const { pending } = call
@@ -103,7 +103,10 @@ export class PendingJoins {
     if (pending.calls.size === 0) this.end(pending, nowMs)
   }
 
-  /** The next joiner that is due. It is not due again until it is scheduled. Calls whose time is over end meanwhile. */
+  /**
+   * Returns the next joiner that is due. It isn't due again until it is scheduled. Calls whose time is over end
+   * meanwhile.
+   */
   takeDue(nowMs: number): Joiner | undefined {
     for (let due = this.#due.takeDue(nowMs); due !== undefined; due = this.#due.takeDue(nowMs)) {
       if (!(due instanceof JoinCall)) return due
@@ -118,23 +121,23 @@ export class PendingJoins {
     this.events.push({ kind: "settled", calls: [call], result })
   }
 
-  /** A joiner is due when it says so. */
+  /** Sets when a joiner is due, by its own deadline. */
   schedule(joiner: Joiner): void {
     this.#due.set(joiner, joiner.nextTimeoutMs)
   }
 
-  /** A joiner is due at this time, whatever it says. */
+  /** A joiner is due at this time, whatever its own deadline is. */
   putOff(joiner: Joiner, dueMs: number): void {
     this.#due.set(joiner, dueMs)
   }
 
-  /** Those of the calls that still wait are told. */
+  /** Settles the calls that still wait. */
   settle(calls: Iterable<JoinCall>, result: Session | JoinFailure): void {
     const settled = this.#calls.endAll(calls)
     if (settled.length > 0) this.events.push({ kind: "settled", calls: settled, result })
   }
 
-  /** The join is over, and this is what came of it. */
+  /** The join is over, with this result. */
   finish(pending: PendingJoin, result: Session | JoinFailure, nowMs: number): undefined {
     this.end(pending, nowMs)
     this.settle(pending.calls, result)
@@ -145,13 +148,13 @@ export class PendingJoins {
     if (this.#forget(pending)) this.#parts.slots.free(pending.joiner.slot, nowMs)
   }
 
-  /** The join is over, and its slot passes to the caller. Returns the calls that still waited, which wait no longer. */
+  /** The join is over, and its slot passes to the caller. Returns the calls that still waited; they no longer do. */
   complete(pending: PendingJoin): JoinCall[] {
     this.#forget(pending)
     return this.#calls.endAll(pending.calls)
   }
 
-  /** Forgets a join but for its slot; `false`: it was over already. */
+  /** Forgets a join except for its slot; `false`: it was already over. */
   #forget({ joiner, target }: PendingJoin): boolean {
     if (!this.#joins.delete(joiner)) return false
     this.#byTarget.delete(target)

@@ -23,23 +23,21 @@ import type { Asked, HandshakeWriter } from "./handshake-writer.ts"
 import type { Ours } from "./ours.ts"
 import type { Sessions } from "./sessions.ts"
 
-/**
- * A half-open association is dropped when this much time has gone by since its join was accepted last, milliseconds.
- */
+/** A half-open association is dropped this long after its join was last accepted, milliseconds. */
 const HALF_OPEN_MS = 5_000
-/** Joins challenged a second, and at once: each costs an HMAC and a datagram. */
+/** Joins challenged a second, and in a burst: each costs an HMAC and a datagram. */
 const CHALLENGES_PER_SECOND = 40_000
 const CHALLENGES_BURST = 2_000
 /**
- * Tokens checked a second, and at once: an HMAC each. Apart from the challenges, so that a flood of joins from sources
- * that can't read answers keeps nobody from going on who can.
+ * Tokens checked a second, and in a burst: each costs an HMAC. They are limited apart from challenges, so that a flood
+ * of joins from sources that can't read answers doesn't keep out those that can.
  */
 const TOKENS_PER_SECOND = 100_000
 const TOKENS_BURST = 10_000
 /**
  * A genuine join in a profile with keys is accepted at once while fewer than this many joins are half open, and less
- * than a part of all that may be, and they come no faster; else it is challenged first. So copies leave room for those
- * who answer a challenge.
+ * than a part of the most allowed, and they come no faster than this; otherwise it is challenged first. So copies leave
+ * room for peers that answer a challenge.
  */
 const HALF_OPEN_AT_EASE_MAX = 64
 const HALF_OPEN_AT_EASE_PART = 4
@@ -60,18 +58,18 @@ export interface TheirsParts {
   readonly associations: Associations
   readonly sessions: Sessions
   readonly halfOpen: HalfOpenTable
-  /** To read. */
+  /** Only read. */
   readonly ours: Pick<Ours, "count" | "sessionWith">
   readonly cookies: CookieHost
   /** In profiles with keys. */
   readonly sealed: SealedHandshakes | undefined
 }
 
-/** What a join led to: a try that is half open, or what it led to before. */
+/** The result of a join: a half-open try, or what it led to before. */
 type Accepted = Pick<HalfOpen, "session" | "association">
 
 export class Theirs {
-  /** How often a host had all the half-open joins that one may have. */
+  /** How often a host already had the most half-open joins allowed. */
   refusedOfHosts = 0
   readonly #parts: TheirsParts
   readonly #halfOpen: HalfOpenTable
@@ -79,7 +77,7 @@ export class Theirs {
   readonly #challenges: TokenBucket
   readonly #tokens: TokenBucket
   readonly #ease: TokenBucket
-  /** When half-open associations are to be looked at. */
+  /** When half-open associations are next checked. */
   #dueMs = Infinity
 
   constructor(parts: TheirsParts, nowMs: number) {
@@ -95,20 +93,20 @@ export class Theirs {
     return this.#dueMs
   }
 
-  /** Answers a join, or says why it is dropped. */
+  /** Answers a join, or returns why it is dropped. */
   handleJoin({ join, opened, attempt, length, address }: JoinHandshake, nowMs: number): wire.DropReason | undefined {
     const { unique, addresses, writer } = this.#parts
     const responder = opened?.responder
-    // A try that was answered, or a copy of it that somebody sends in its name.
+    // A try that was already answered, or a copy of it that another source sends.
     const wasAnswered = (it: HalfOpen): boolean => it.attempt === attempt && it.association.address === address
     if (responder !== undefined && this.#halfOpen.triesOf(joinKey(join)).some(wasAnswered)) return "unexpected"
     const isToSelf = isSame(join.unique, unique)
-    // The one that it asks for was here before us: the joiner learns that from a challenge, as one who knew nobody
-    // here would.
+    // The incarnation that it asks for was here before us: the joiner learns that from a challenge, like a joiner that
+    // knew nobody here.
     const isForAnother = !isNone(join.receiverUnique) && !isSame(join.receiverUnique, unique)
     const isUnverified =
       join.token.length === 0 && (responder === undefined || !this.#isAtEaseWith(join, address, nowMs))
-    // What is answered without a look at a token counts as a challenge: anybody could have sent it.
+    // Joins that are answered without checking a token count as challenges: any source could have sent them.
     const bucket = isToSelf || isForAnother || isUnverified ? this.#challenges : this.#tokens
     if (!bucket.take(nowMs)) return "rate"
     const source = sourceBytes(addresses.addressOf(address))
@@ -143,7 +141,7 @@ export class Theirs {
     return this.#accept(found, asked, identity, length, nowMs) ? undefined : "tag"
   }
 
-  /** The member that joins, where members have keys: it has shown that the key is its own, and is welcome. */
+  /** The member that joins, where members have keys: it has proved that the key is its own, and is trusted. */
   #identify(opened: OpenedJoin, join: wire.Join): IkResponder | "untrusted" | undefined {
     const sealed = this.#parts.sealed!
     const { identity } = sealed
@@ -153,9 +151,9 @@ export class Theirs {
   }
 
   /**
-   * Whether a genuine join without a token is accepted, though it may be a copy that somebody else sends: it costs
-   * little, and can be of no peer we know. Two sides that join each other at once find out by a challenge whose
-   * session it is to be, and so does a joiner at the second of two addresses.
+   * Whether a genuine join without a token is accepted, though another source may have copied it: it costs little, and
+   * can't come from a peer that we know. Two sides that join each other at once learn by a challenge which session it
+   * is to be, and so does a joiner at the second of two addresses.
    */
   #isAtEaseWith({ unique, session }: wire.Join, address: number, nowMs: number): boolean {
     const { settings, ours, peers } = this.#parts
@@ -171,9 +169,9 @@ export class Theirs {
   }
 
   /**
-   * The association that a verified join asks for: the one it asked for before, or a new one; `undefined`: no more
-   * peers are taken; `"later"`: too many of its host wait; `"again"`: it is confirmed already. With keys each try has
-   * an association of its own, since its keys are.
+   * The association for a verified join: the one that it got before, or a new one. `undefined`: no more peers are
+   * accepted. `"later"`: too many joins of its host wait. `"again"`: it is already confirmed. With keys each try has an
+   * association of its own, since it has keys of its own.
    */
   #associationFor(
     { join, attempt, address, length }: Pick<JoinHandshake, "join" | "attempt" | "address" | "length">,
@@ -195,7 +193,7 @@ export class Theirs {
       const same = known.associations.find(({ remoteSlot, isOurs }) => remoteSlot === join.slot && !isOurs)
       if (same !== undefined) return isKeyed ? "again" : { session: known.session, association: same }
     }
-    // A join counts once, whatever tries it has.
+    // A join counts once, however many tries it has.
     const isNew = tries.length === 0
     if (isNew && this.#halfOpen.joins >= settings.halfOpenMax) return undefined
     if (known === undefined && peers.size >= settings.peersMax) return undefined
@@ -217,7 +215,10 @@ export class Theirs {
     return entry
   }
 
-  /** The session that a join begins; or that of a half-open one of the same: two at once are two associations of it. */
+  /**
+   * The session that a join begins; or that of a half-open join of the same peer: two joins at once are two
+   * associations of one session.
+   */
   #sessionFor(join: wire.Join, publicKey: Uint8Array | undefined, nowMs: number): Session {
     const { ours, sessions } = this.#parts
     const who = { unique: join.unique, publicKey }
@@ -227,7 +228,7 @@ export class Theirs {
     return { ...who, local, remote: join.session, limits: join.limits, beganMs: nowMs }
   }
 
-  /** Makes an association with a slot, for a join of the peer's; `undefined`: no slot is free. */
+  /** Makes an association with a slot for a join of a peer; `undefined`: no slot is free. */
   #associate({ slot: remoteSlot, order }: wire.Join, address: number, nowMs: number): Association | undefined {
     const { slots, associations } = this.#parts
     const slot = slots.take(nowMs)
@@ -265,7 +266,7 @@ export class Theirs {
   confirm({ session, association, joinBytes }: HalfOpen, nowMs: number): Established {
     for (const entry of this.#halfOpen) {
       if (entry.association === association) this.#halfOpen.delete(entry)
-      // Other tries of the join that this one answered: the peer has taken what came first.
+      // Other tries of the join that this one belongs to: the peer has taken the first accept.
       else if (entry.session === session && entry.association.remoteSlot === association.remoteSlot)
         this.#drop(entry, nowMs)
     }
@@ -273,7 +274,7 @@ export class Theirs {
     return { session, association, carriedBytes: joinBytes }
   }
 
-  /** An incarnation is at an address now: what another one there began is of a process that has ended. */
+  /** An incarnation is at an address now: whatever another incarnation there began is of a process that has ended. */
   prefer({ unique }: Session, address: number, nowMs: number): void {
     for (const entry of this.#halfOpen)
       if (entry.association.address === address && !isSame(entry.session.unique, unique)) this.#drop(entry, nowMs)
@@ -284,7 +285,7 @@ export class Theirs {
     for (const entry of this.#halfOpen) if (entry.session === over) this.#drop(entry, nowMs)
   }
 
-  /** Forgets half-open associations that nobody used. */
+  /** Forgets half-open associations that were never used. */
   poll(nowMs: number): void {
     if (this.#dueMs > nowMs) return
     this.#dueMs = Infinity
@@ -295,7 +296,7 @@ export class Theirs {
     }
   }
 
-  /** What is half open and may have been accepted on the other side already. Forgets it here. */
+  /** Returns and forgets half-open joins that may already have been accepted on the other side. */
   takeAll(): HalfOpen[] {
     const all = [...this.#halfOpen]
     this.#halfOpen.clear()
@@ -308,7 +309,7 @@ export class Theirs {
   }
 }
 
-/** What a token binds a source to: its address and port. */
+/** The source that a token is bound to: its address and port. */
 function sourceBytes({ host, port }: Address): Uint8Array {
   const { bytes } = parseHost(host)!
   const source = new Uint8Array(bytes.length + 2)

@@ -1,4 +1,4 @@
-/** Uniques and sessions: 8 opaque bytes, compared for equality; bytewise only to break a tie. */
+/** Uniques and sessions: 8 opaque bytes, compared for equality, and bytewise only to break a tie. */
 import { IDENTITY_BYTES } from "@x/wire"
 
 export const NO_IDENTITY: Uint8Array = new Uint8Array(IDENTITY_BYTES)
@@ -20,18 +20,18 @@ export function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return true
 }
 
-/** Both have the same static key, or both none. Public: it may take a different time for each. */
+/** Whether both have the same static key, or both none. The keys are public: the time taken may depend on them. */
 export function isSameKey(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   return a === undefined || b === undefined ? a === b : a.length === b.length && a.every((byte, i) => byte === b[i])
 }
 
-/** Below, at or above 0 as `a` is bytewise before, the same as or behind `b`. */
+/** Below, at or above 0, as `a` sorts bytewise before, equal to or after `b`. */
 export function compare(a: Uint8Array, b: Uint8Array): number {
   for (let i = 0; i < IDENTITY_BYTES; i++) if (a[i] !== b[i]) return a[i]! - b[i]!
   return 0
 }
 
-/** Two hexadecimal digits a byte. */
+/** Two hexadecimal digits for each byte. */
 export function toHex(identity: Uint8Array): string {
   return Array.from(identity, (byte) => byte.toString(16).padStart(2, "0")).join("")
 }

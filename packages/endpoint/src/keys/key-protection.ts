@@ -1,6 +1,6 @@
 /**
- * Profiles `mac` and `aead`: AES-256-GCM under keys that change (PROTOCOL.md §9). Each direction has its own, epoch
- * after epoch; nothing waits for a change, and no message tells of it but the epoch in the prefix.
+ * Profiles `mac` and `aead`: AES-256-GCM under keys that change (PROTOCOL.md §9). Each direction has its own keys,
+ * epoch after epoch. Nothing waits for a change, and only the epoch in the prefix announces it.
  *
  * @module
  */
@@ -11,18 +11,18 @@ import { type EpochKey, type KeyChain, nonceOf } from "./key-schedule.ts"
 import { NO_OPENER, type Protection } from "./protection.ts"
 
 /**
- * A receiver takes datagrams of the epoch before for so long, milliseconds; what is under way longer is lost, and
- * repaired.
+ * A receiver accepts datagrams of the previous epoch for this long, milliseconds. Later ones are lost, and repaired.
  */
 export const PREVIOUS_EPOCH_MS = 3_000
 /**
- * A sender stays for so long in an epoch that the peer told of: twice as long, so that no receiver has three at a time.
+ * A sender stays for this long in an epoch that the peer confirmed: twice as long, so that no receiver has three epochs
+ * at a time.
  */
 const EPOCH_MS_MIN = 2 * PREVIOUS_EPOCH_MS
 const IV_BYTES = 12
 
 /**
- * When an epoch is to end: after so many datagrams or so long. With `datagramsMax` under one key nothing more is sent.
+ * When an epoch ends: after this many datagrams or this long. After `datagramsMax` under one key nothing more is sent.
  */
 export interface RekeyLimits {
   readonly datagrams: number
@@ -39,7 +39,7 @@ export interface KeyProtectionParts {
   readonly associated: { readonly seal: Uint8Array; readonly open: Uint8Array }
   readonly seal: KeyChain
   readonly open: KeyChain
-  /** Gives a sealer back once no datagram waits to be sealed with it. */
+  /** Gives a sealer back once no datagram that it has to seal is waiting. */
   readonly retire: (sealer: number) => void
   readonly nowMs: number
 }
@@ -50,15 +50,15 @@ export class KeyProtection implements Protection {
   isWorn = false
   readonly #parts: KeyProtectionParts
   /**
-   * Of the epoch under way: datagrams sent, its first counter, since when it is and since when the peer is known to
-   * have seen it.
+   * Of the present epoch: datagrams sent, its first counter, when it began and when the peer was first known to have
+   * seen it.
    */
   #sent = 0
   #firstCounter = 1
   #sinceMs: number
   #heardMs = Infinity
   #received: { readonly epoch: number; readonly opener: number }
-  /** The epoch before, until its time is over; never together with {@link KeyProtection.#next}. */
+  /** The previous epoch, until its time is over; never together with {@link KeyProtection.#next}. */
   #previous: { readonly epoch: number; readonly opener: number; readonly endMs: number } | undefined
   #next: { readonly epoch: number; readonly opener: number } | undefined
 
@@ -78,7 +78,7 @@ export class KeyProtection implements Protection {
     if (this.#sent >= datagramsMax) this.isWorn = true
   }
 
-  /** The next epoch, unless the peer may not be ready to take it. */
+  /** Moves to the next epoch, unless the peer may not be ready to accept it. */
   #turn(counter: number, nowMs: number): void {
     if (nowMs < this.#heardMs + EPOCH_MS_MIN) return
     const { retire, seal, associated } = this.#parts
@@ -115,7 +115,7 @@ export class KeyProtection implements Protection {
     this.#next = undefined
   }
 
-  /** The caller has seen to it that nothing waits to be sealed. */
+  /** The caller ensures that nothing waits to be sealed. */
   release(): void {
     const { transport } = this.#parts
     transport.releaseSealer(this.sealer)
@@ -125,7 +125,7 @@ export class KeyProtection implements Protection {
     this.#previous = this.#next = undefined
   }
 
-  /** Keys that datagrams are taken under, for tests: never more than two. */
+  /** The number of keys that datagrams are accepted under, for tests: never more than two. */
   get liveEpochs(): number {
     return 1 + (this.#previous === undefined ? 0 : 1) + (this.#next === undefined ? 0 : 1)
   }
@@ -141,7 +141,7 @@ export class KeyProtection implements Protection {
   }
 }
 
-/** One key, for what is sent or for what is received. */
+/** One key, for sending or for receiving. */
 class KeySealer implements Sealer {
   readonly tagBytes: number
   readonly isOutOfPlace = true

@@ -1,7 +1,7 @@
 /**
- * Keys of an association, from what its key exchange gave (PROTOCOL.md §9): one chain for each direction, and in it a
- * key for each epoch. Going on along the chain is easy, going back isn't: who learns the keys of an epoch can't read
- * those before.
+ * Keys of an association, derived from its key exchange (PROTOCOL.md §9): one chain for each direction, with a key for
+ * each epoch. The chain can be followed only forwards: an attacker that learns the keys of an epoch can't read earlier
+ * ones.
  *
  * @module
  */
@@ -9,15 +9,15 @@
 import type { SyncCrypto } from "@x/transport/host"
 import type { NoiseResult } from "./noise-state.ts"
 
-/** Of AES-256-GCM, bytes. */
+/** The nonce of AES-256-GCM, bytes. */
 const IV_BYTES = 12
 
 /**
- * What seals the datagrams of one epoch in one direction. The nonce is `iv`, its last six bytes combined by XOR with
- * the counter.
+ * The key for the datagrams of one epoch in one direction. The nonce is `iv`, with its last six bytes combined by XOR
+ * with the counter.
  */
 export interface EpochKey {
-  /** 0 to 255, and then from 0 again: only neighbours are ever in use at once. */
+  /** 0 to 255, then from 0 again: only adjacent epochs are ever in use at once. */
   readonly epoch: number
   readonly key: Uint8Array
   readonly iv: Uint8Array
@@ -34,7 +34,7 @@ export class KeyChain {
     this.#secret = secret
   }
 
-  /** The key of the next epoch, 0 first. Forgets what it was made of. */
+  /** Returns the key of the next epoch, 0 first, and forgets what it was derived from. */
   next(): EpochKey {
     const epoch = this.#epoch
     const key = expand(this.#crypto, this.#secret, "x key")
@@ -48,8 +48,8 @@ export class KeyChain {
 }
 
 /**
- * The chains of both directions: HKDF with the transcript as salt, so that whoever disagrees on a byte of the join has
- * other keys.
+ * The chains of both directions: HKDF with the transcript as salt, so that a peer that disagrees on any byte of the
+ * join has other keys.
  */
 export function keyChains(
   crypto: SyncCrypto,
@@ -62,12 +62,12 @@ export function keyChains(
   }
 }
 
-/** The pre-shared key of an exchange, from a secret of any length. */
+/** Makes the pre-shared key of an exchange from a secret of any length. */
 export function pskOf(crypto: SyncCrypto, secret: Uint8Array): Uint8Array {
   return crypto.hmacSha256(ascii("x psk"), secret)
 }
 
-/** The nonce of a datagram: a counter is never used twice with a key, resends and later epochs included. */
+/** The nonce of a datagram: a counter is never used twice with a key, not even for resends or in later epochs. */
 export function nonceOf({ iv }: EpochKey, counter: number, nonce: Uint8Array): void {
   nonce.set(iv)
   const high = Math.floor(counter / 2 ** 32)

@@ -1,6 +1,6 @@
 /**
- * Who a member is: Noise_IKpsk2_25519_AESGCM_SHA256 (Noise revision 34), between two that have static keys. Who begins
- * knows the other's public key, and tells its own, which nobody else can read.
+ * Proves which member a peer is: Noise_IKpsk2_25519_AESGCM_SHA256 (Noise revision 34), between two members with static
+ * keys. The initiator knows the responder's public key, and sends its own, which nobody else can read.
  *
  * @module
  */
@@ -8,22 +8,22 @@
 import type { SyncCrypto } from "@x/transport/host"
 import { checkKey, concat, KEY_BYTES, NOISE_TAG_BYTES, type NoiseResult, SymmetricState } from "./noise-state.ts"
 
-/** Bytes of the two messages, without payload. */
+/** Bytes of the two messages without payload. */
 export const IK_FIRST_BYTES: number = KEY_BYTES + KEY_BYTES + NOISE_TAG_BYTES + NOISE_TAG_BYTES
 export const IK_SECOND_BYTES: number = KEY_BYTES + NOISE_TAG_BYTES
 
 const NAME = "Noise_IKpsk2_25519_AESGCM_SHA256"
 
-/** A pair of keys; the public one is made of the private one. */
+/** A pair of keys; the public one is derived from the private one. */
 export interface StaticKey {
   readonly privateKey: Uint8Array
   readonly publicKey: Uint8Array
 }
 
-/** What both parts of an exchange are told. */
+/** The arguments of both sides of an exchange. */
 export interface IkParts {
   readonly crypto: SyncCrypto
-  /** What both sides have to agree on. */
+  /** Data that both sides have to agree on. */
   readonly prologue: Uint8Array
   readonly psk: Uint8Array
   readonly own: StaticKey
@@ -37,7 +37,7 @@ function begin({ crypto, prologue, psk }: IkParts, responderPublicKey: Uint8Arra
   return state
 }
 
-/** Who begins. */
+/** The side that begins. */
 export class IkInitiator {
   /** The first message: → e, es, s, ss. */
   readonly message: Uint8Array
@@ -53,8 +53,8 @@ export class IkInitiator {
   }
 
   /**
-   * `privateKey`: {@link KEY_BYTES} of entropy for this exchange alone. `undefined`: the other's public key is of small
-   * order, and gives nothing secret.
+   * `privateKey`: {@link KEY_BYTES} of entropy for this exchange alone. `undefined`: the responder's public key is of
+   * small order, and gives no secret.
    */
   static begin(
     parts: IkParts,
@@ -80,7 +80,7 @@ export class IkInitiator {
     )
   }
 
-  /** Reads the answer: ← e, ee, se, psk. `undefined`: it isn't genuine. Nothing has changed then. */
+  /** Reads the answer: ← e, ee, se, psk. `undefined`: it isn't genuine, and nothing has changed. */
   read(message: Uint8Array): { readonly payload: Uint8Array; readonly result: NoiseResult } | undefined {
     if (message.length < IK_SECOND_BYTES) return undefined
     const { crypto, own, psk } = this.#parts
@@ -98,9 +98,9 @@ export class IkInitiator {
   }
 }
 
-/** Who answers. */
+/** The side that answers. */
 export class IkResponder {
-  /** Whose first message it was. */
+  /** The public key of the initiator. */
   readonly publicKey: Uint8Array
   readonly payload: Uint8Array
   readonly #parts: IkParts
@@ -121,7 +121,7 @@ export class IkResponder {
     this.payload = payload
   }
 
-  /** Reads the first message. `undefined`: it is for another key, or not from who it says. */
+  /** Reads the first message. `undefined`: it is for another key, or not from the claimed sender. */
   static read(parts: IkParts, message: Uint8Array): IkResponder | undefined {
     if (message.length < IK_FIRST_BYTES) return undefined
     const { crypto, own } = parts
@@ -143,8 +143,8 @@ export class IkResponder {
   }
 
   /**
-   * The answer: ← e, ee, se, psk. `privateKey`: {@link KEY_BYTES} of entropy for it alone. `undefined`: the other's key
-   * gives nothing secret.
+   * Writes the answer: ← e, ee, se, psk. `privateKey`: {@link KEY_BYTES} of entropy for it alone. `undefined`: the
+   * initiator's key gives no secret.
    */
   write(
     privateKey: Uint8Array,

@@ -1,6 +1,6 @@
 /**
- * What all patterns of Noise (revision 34) have in common: the symmetric state, §5.2, with the functions 25519, AESGCM
- * and SHA256.
+ * The part that all patterns of Noise (revision 34) have in common: the symmetric state, §5.2, with the functions
+ * 25519, AESGCM and SHA256.
  *
  * @module
  */
@@ -9,23 +9,23 @@ import type { SyncCrypto } from "@x/transport/host"
 
 /** Bytes of pre-shared, private and public keys and of hashes. */
 export const KEY_BYTES = 32
-/** Bytes that something encrypted has more than it had before. */
+/** Bytes that encryption adds. */
 export const NOISE_TAG_BYTES = 16
 
-/** What both sides know in the end, and nobody else: the chaining key, and a hash over all that was said. */
+/** The result that both sides share, and nobody else knows: the chaining key, and a hash of the whole exchange. */
 export interface NoiseResult {
   readonly chainingKey: Uint8Array
   readonly transcript: Uint8Array
 }
 
-/** What comes of mixing something into keys and hash (§5.2, MixKeyAndHash). */
+/** The result of mixing something into keys and hash (§5.2, MixKeyAndHash). */
 export interface Mixed {
   readonly chainingKey: Uint8Array
   readonly hash: Uint8Array
   readonly key: Uint8Array
 }
 
-/** The symmetric state of the specification, §5.2: all that was said, and the keys that came of it. */
+/** The symmetric state of the specification, §5.2: the exchange so far, and the keys that result from it. */
 export class SymmetricState {
   readonly #crypto: SyncCrypto
   #chainingKey: Uint8Array
@@ -34,20 +34,18 @@ export class SymmetricState {
   /** Encryptions under this key. */
   #nonce = 0
 
-  /** `name`: of the protocol; it has exactly the length of a hash, and so stands for its own. */
+  /** `name`: the name of the protocol, which has exactly the length of a hash, and so is used as one. */
   constructor(crypto: SyncCrypto, name: string) {
     this.#crypto = crypto
     this.#hash = this.#chainingKey = bytesOf(name)
   }
 
-  /**
-   * What mixing in this material gives while nothing but hashes was mixed in: always the same, so that it can be kept.
-   */
+  /** The result of mixing in this material while only hashes were mixed in: always the same, so it can be kept. */
   static mixFirst(crypto: SyncCrypto, name: string, material: Uint8Array): Mixed {
     return mixed(crypto, bytesOf(name), material)
   }
 
-  /** One that goes on from here by itself. */
+  /** Returns an independent copy. */
   copy(): SymmetricState {
     const copy = new SymmetricState(this.#crypto, "")
     copy.#chainingKey = this.#chainingKey
@@ -82,8 +80,8 @@ export class SymmetricState {
   }
 
   /**
-   * With a pre-shared key, ephemeral public keys count as key material too (§9.2): so no two messages are encrypted
-   * under one key.
+   * With a pre-shared key, ephemeral public keys are mixed into the key too (§9.2), so that no two messages are
+   * encrypted under one key.
    */
   mixPublicKey(publicKey: Uint8Array): void {
     this.mixHash(publicKey)
@@ -102,7 +100,7 @@ export class SymmetricState {
     return plaintext
   }
 
-  /** One more message that nothing follows: under a key of its own, made with what `token` adds. */
+  /** A state for one more message that nothing follows: under a key of its own, made with `token`. */
   aside(token: Uint8Array): SymmetricState {
     const state = this.copy()
     state.mixPublicKey(token)
@@ -115,7 +113,7 @@ export class SymmetricState {
   }
 }
 
-/** Throws `RangeError` for a pre-shared key of another length. */
+/** Throws `RangeError` if the pre-shared key has another length. */
 export function checkKey(psk: Uint8Array): void {
   if (psk.length !== KEY_BYTES) throw new RangeError(`a pre-shared key has ${KEY_BYTES} bytes, not ${psk.length}`)
 }
@@ -131,18 +129,18 @@ function hkdf(
   return { secret, first, second: crypto.hmacSha256(secret, concat(first, Uint8Array.of(2))) }
 }
 
-/** And with a third. */
+/** The same with a third block. */
 function mixed(crypto: SyncCrypto, chainingKey: Uint8Array, material: Uint8Array): Mixed {
   const { secret, first, second } = hkdf(crypto, chainingKey, material)
   return { chainingKey: first, hash: second, key: crypto.hmacSha256(secret, concat(second, Uint8Array.of(3))) }
 }
 
-/** A protocol's name has exactly the length of a hash. */
+/** The name of a protocol, which has exactly the length of a hash. */
 function bytesOf(name: string): Uint8Array {
   return Uint8Array.from(name, (letter) => letter.charCodeAt(0))
 }
 
-/** The nonce of AES-GCM: four zero bytes, then the number, the most significant byte first. */
+/** The nonce of AES-GCM: four zero bytes, then the number with the most significant byte first. */
 function nonceOf(number: number): Uint8Array {
   const nonce = new Uint8Array(12)
   nonce[11] = number

@@ -1,7 +1,7 @@
 /**
  * The key exchange of a join in profiles `mac` and `aead`: Noise_NNpsk0_25519_AESGCM_SHA256 (Noise revision 34). One
- * message each way; whoever doesn't know the pre-shared key can neither read nor write either of them, and who learns
- * it later can't read what went before.
+ * message each way. Without the pre-shared key neither of them can be read or written; an attacker that learns it later
+ * can't read earlier datagrams.
  *
  * @module
  */
@@ -9,20 +9,20 @@
 import type { SyncCrypto } from "@x/transport/host"
 import { checkKey, concat, KEY_BYTES, type Mixed, type NoiseResult, SymmetricState } from "./noise-state.ts"
 
-/** Bytes that a message has more than its payload: a public key before it, a tag behind it. */
+/** Bytes that a message adds to its payload: a public key before it, a tag after it. */
 export const NOISE_OVERHEAD_BYTES: number = KEY_BYTES + 16
 
 const NAME = "Noise_NNpsk0_25519_AESGCM_SHA256"
 
 /**
- * A pre-shared key, with what comes of its use at the beginning of each exchange: half of what a check of a message
- * from a stranger would cost.
+ * A pre-shared key with the precomputed state at the beginning of each exchange: half of the cost of checking a message
+ * from a stranger.
  */
 export class NoiseKey {
   readonly psk: Uint8Array
   readonly mixed: Mixed
 
-  /** Throws `RangeError` for a key that doesn't have {@link KEY_BYTES}. */
+  /** Throws `RangeError` if the key doesn't have {@link KEY_BYTES}. */
   constructor(crypto: SyncCrypto, psk: Uint8Array) {
     checkKey(psk)
     this.psk = psk
@@ -30,7 +30,7 @@ export class NoiseKey {
   }
 }
 
-/** A state in which the first message was said. */
+/** The state after the public key of the first message. */
 function begin(crypto: SyncCrypto, prologue: Uint8Array, key: NoiseKey, publicKey: Uint8Array): SymmetricState {
   const state = new SymmetricState(crypto, NAME)
   state.mixHash(prologue)
@@ -39,7 +39,7 @@ function begin(crypto: SyncCrypto, prologue: Uint8Array, key: NoiseKey, publicKe
   return state
 }
 
-/** Who begins. Writes one message and reads the answer to it. */
+/** The side that begins. Writes one message and reads the answer to it. */
 export class NoiseInitiator {
   /** The first message: → psk, e. */
   readonly message: Uint8Array
@@ -48,8 +48,8 @@ export class NoiseInitiator {
   readonly #privateKey: Uint8Array
 
   /**
-   * `prologue`: what both sides have to agree on. `privateKey`: {@link KEY_BYTES} of entropy for this message alone:
-   * with one key two messages would be encrypted under one nonce.
+   * `prologue`: data that both sides have to agree on. `privateKey`: {@link KEY_BYTES} of entropy for this message
+   * alone: with the same key twice, two messages would be encrypted under one nonce.
    */
   constructor(crypto: SyncCrypto, prologue: Uint8Array, key: NoiseKey, privateKey: Uint8Array, payload: Uint8Array) {
     const publicKey = crypto.x25519PublicKey(privateKey)
@@ -60,7 +60,7 @@ export class NoiseInitiator {
   }
 
   /**
-   * Reads the answer: ← e, ee. `undefined`: it isn't genuine. Nothing has changed then, the genuine one may still come.
+   * Reads the answer: ← e, ee. `undefined`: it isn't genuine, nothing has changed, and the genuine one may still come.
    */
   read(message: Uint8Array): { readonly payload: Uint8Array; readonly result: NoiseResult } | undefined {
     if (message.length < NOISE_OVERHEAD_BYTES) return undefined
@@ -74,16 +74,16 @@ export class NoiseInitiator {
     return payload === undefined ? undefined : { payload, result: state.result }
   }
 
-  /** Reads what {@link NoiseResponder.writeAside} wrote. `undefined`: it isn't genuine. Changes nothing. */
+  /** Reads a message of {@link NoiseResponder.writeAside}. `undefined`: it isn't genuine. Changes nothing. */
   readAside(message: Uint8Array): Uint8Array | undefined {
     if (message.length < NOISE_OVERHEAD_BYTES) return undefined
     return this.#state.aside(message.subarray(0, KEY_BYTES)).decryptAndHash(message.subarray(KEY_BYTES))
   }
 }
 
-/** Who answers. */
+/** The side that answers. */
 export class NoiseResponder {
-  /** What the first message said. */
+  /** The payload of the first message. */
   readonly payload: Uint8Array
   readonly #crypto: SyncCrypto
   readonly #state: SymmetricState
@@ -96,9 +96,7 @@ export class NoiseResponder {
     this.payload = payload
   }
 
-  /**
-   * Reads the first message; costs no exchange of keys. `undefined`: whoever sent it doesn't know the pre-shared key.
-   */
+  /** Reads the first message, without a key exchange. `undefined`: its sender doesn't know the pre-shared key. */
   static read(
     crypto: SyncCrypto,
     prologue: Uint8Array,
@@ -106,7 +104,7 @@ export class NoiseResponder {
     message: Uint8Array,
   ): NoiseResponder | undefined {
     if (message.length < NOISE_OVERHEAD_BYTES) return undefined
-    // A copy: the message lies in memory that others are received in.
+    // A copy: the message lies in memory that other datagrams are received in.
     const publicKey = message.slice(0, KEY_BYTES)
     const state = begin(crypto, prologue, key, publicKey)
     const payload = state.decryptAndHash(message.subarray(KEY_BYTES))
@@ -114,8 +112,8 @@ export class NoiseResponder {
   }
 
   /**
-   * The answer: ← e, ee. `privateKey`: {@link KEY_BYTES} of entropy for this answer alone. `undefined`: the public key
-   * of the other side gives nothing secret.
+   * Writes the answer: ← e, ee. `privateKey`: {@link KEY_BYTES} of entropy for this answer alone. `undefined`: the
+   * public key of the initiator gives no secret.
    */
   write(
     privateKey: Uint8Array,
@@ -132,8 +130,8 @@ export class NoiseResponder {
   }
 
   /**
-   * An answer that begins nothing: ← e, with a public key that nobody has the private one of. `random`: {@link
-   * KEY_BYTES} of entropy for this answer alone. It costs no exchange of keys, and the state is as it was.
+   * Writes an answer that completes nothing: ← e, with a public key whose private key nobody has. `random`:
+   * {@link KEY_BYTES} of entropy for this answer alone. It costs no key exchange, and leaves the state unchanged.
    */
   writeAside(random: Uint8Array, payload: Uint8Array): Uint8Array {
     return concat(random, this.#state.aside(random).encryptAndHash(payload))

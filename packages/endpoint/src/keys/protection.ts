@@ -1,28 +1,28 @@
 /**
- * What protects the datagrams of an association: which of the transport's sealers tags what is sent, and which checks
- * what came (PROTOCOL.md §9).
+ * The protection of an association's datagrams: which of the transport's sealers tags sent datagrams, and which checks
+ * received ones (PROTOCOL.md §9).
  *
  * @module
  */
 
 import type { Transport } from "@x/transport/host"
 
-/** No sealer has this id: a datagram under such a key isn't taken. */
+/** No sealer has this id: a datagram under such a key isn't accepted. */
 export const NO_OPENER = -1
 
 export interface Protection {
-  /** Id of the sealer of what is sent now, 0 for none; and the epoch of its key, 0 where keys have none. */
+  /** Id of the sealer for sending now, 0 for none; and the epoch of its key, 0 in profiles without epochs. */
   readonly sealer: number
   readonly epoch: number
-  /** Nothing more may be sent: the keys are worn. */
+  /** Nothing more may be sent: the keys are used up. */
   readonly isWorn: boolean
-  /** A datagram with this counter is about to be sent: `sealer` and `epoch` are those to seal it with. */
+  /** A datagram with this counter is about to be sent: after this, `sealer` and `epoch` are those to seal it with. */
   use(counter: number, nowMs: number): void
-  /** The peer told of the datagram with this counter. */
+  /** The peer confirmed the datagram with this counter. */
   heard(counter: number, nowMs: number): void
   /**
-   * Id of the sealer that a datagram of this epoch is to be checked with, 0 for none, {@link NO_OPENER} if it can't be
-   * genuine. Good until the next call with a later time.
+   * Id of the sealer that checks a datagram of this epoch, 0 for none, {@link NO_OPENER} if the datagram can't be
+   * genuine. Valid until the next call with a later time.
    */
   opener(epoch: number, nowMs: number): number
   /** A genuine datagram of this epoch came. */
@@ -58,7 +58,7 @@ export class FixedProtection implements Protection {
   }
 }
 
-/** Of an association whose keys aren't there yet: nothing is sent or taken. */
+/** The protection of an association without keys so far: nothing is sent or accepted. */
 export const NO_KEYS: Protection = {
   sealer: 0,
   epoch: 0,

@@ -1,6 +1,6 @@
 /**
  * Datagrams outside an association in profiles `mac` and `aead`: their packets are the payload of the key exchange
- * (PROTOCOL.md §9). Whoever doesn't know a secret gets no further than this, and no answer.
+ * (PROTOCOL.md §9). A source that doesn't know a secret gets no further than this, and no answer.
  *
  * @module
  */
@@ -18,10 +18,13 @@ const TAG = TAG_BYTES[PROFILE.aead]!
 /** Bytes between prefix and packets. */
 export const HANDSHAKE_GAP_BYTES: number = KEY_BYTES
 
-/** What the epoch of an answer says it was sealed with. */
+/** The epoch field of an answer says how it was sealed. */
 export const ANSWER = { aside: 0, accept: 1 } as const
 
-/** What the exchange between static keys is bound to: a member can't carry another's to a join of its own. */
+/**
+ * What the exchange between static keys is bound to, so that a member can't put another member's exchange into its own
+ * join.
+ */
 interface JoinNames {
   readonly unique: Uint8Array
   readonly session: Uint8Array
@@ -44,28 +47,30 @@ export interface SealedHandshakesHost {
   readonly identity: Identity | undefined
 }
 
-/** A genuine join: the exchange that it began, and the pre-shared key that it was made with. */
+/** A genuine join: the exchange that it began, and the pre-shared key that it used. */
 export interface OpenedJoin {
   readonly kind: "join"
   readonly responder: NoiseResponder
   readonly psk: Uint8Array
 }
 
-/** Who we are, where members are told from each other. */
+/** Our identity, where members have static keys. */
 export interface Identity {
   readonly own: StaticKey
-  /** Whether somebody with this public key may join. */
+  /** Whether a member with this public key may join. */
   trust(publicKey: Uint8Array): boolean
 }
 
-/** A datagram that was opened. Its packets are in the memory of {@link SealedHandshakes}, until the next one. */
+/**
+ * A datagram that was opened. Its packets are in the memory of {@link SealedHandshakes}, until the next one is opened.
+ */
 export type OpenedHandshake =
   | OpenedJoin
   | { readonly kind: "accept"; readonly result: NoiseResult }
   | { readonly kind: "aside" }
 
 export class SealedHandshakes {
-  /** The datagram that was opened last: its prefix, packets in clear, and room where the tag was. */
+  /** The last opened datagram: its prefix, its packets in the clear, and room where the tag was. */
   readonly view: DataView
   readonly #plain: Uint8Array
   /** Its length. */
@@ -80,20 +85,20 @@ export class SealedHandshakes {
     this.setSecrets(secrets)
   }
 
-  /** Joins are sent under the first, and taken under each. Associations keep their keys. */
+  /** Joins are sent under the first secret, and accepted under each. Associations keep their keys. */
   setSecrets(secrets: readonly Uint8Array[]): void {
     const { crypto } = this.#host
     this.#keys = secrets.map((secret) => new NoiseKey(crypto, Uint8Array.from(pskOf(crypto, secret))))
   }
 
-  /** Fresh random bytes of the length of a key. */
+  /** Random bytes of the length of a key. */
   random(): Uint8Array {
     const bytes = new Uint8Array(KEY_BYTES)
     this.#host.entropy(bytes)
     return bytes
   }
 
-  /** Begins an exchange with a join: its first message is what follows the prefix. */
+  /** Begins an exchange with a join: the first message follows the prefix. */
   begin(prefix: Uint8Array, packets: Uint8Array): NoiseInitiator {
     return new NoiseInitiator(this.#host.crypto, prefix, this.#keys[0]!, this.random(), packets)
   }
@@ -102,7 +107,9 @@ export class SealedHandshakes {
     return this.#host.identity
   }
 
-  /** Begins the exchange between static keys that a join carries. `undefined`: none is asked for, or theirs is none. */
+  /**
+   * Begins the exchange between static keys that a join carries. `undefined`: none is wanted, or `theirs` is invalid.
+   */
   beginIdentity(join: JoinNames, theirs: Uint8Array | undefined): IkInitiator | undefined {
     const { crypto, identity } = this.#host
     if (identity === undefined || theirs === undefined) return undefined
@@ -110,14 +117,14 @@ export class SealedHandshakes {
     return IkInitiator.begin(parts, theirs, this.random(), NOTHING)
   }
 
-  /** Reads the exchange that a join carries. `undefined`: it is not for us, or not from who it says. */
+  /** Reads the exchange that a join carries. `undefined`: it is not for us, or not from the claimed sender. */
   readIdentity({ psk }: OpenedJoin, join: JoinNames & { readonly exchange: Uint8Array }): IkResponder | undefined {
     const { crypto, identity } = this.#host
     if (identity === undefined || join.exchange.length !== IK_FIRST_BYTES) return undefined
     return IkResponder.read({ crypto, prologue: prologueOf(join), psk, own: identity.own }, join.exchange)
   }
 
-  /** What both exchanges together gave. */
+  /** Combines the results of both exchanges. */
   combine(outer: NoiseResult, inner: NoiseResult | undefined): NoiseResult {
     if (inner === undefined) return outer
     const { crypto } = this.#host
@@ -127,7 +134,7 @@ export class SealedHandshakes {
     }
   }
 
-  /** Opens a join; costs a check for each secret. */
+  /** Opens a join; costs one check for each secret. */
   openJoin(bytes: Uint8Array, offset: number, length: number): OpenedHandshake | "too-short" | "tag" {
     if (length <= PREFIX + NOISE_OVERHEAD_BYTES) return "too-short"
     const prefix = bytes.slice(offset, offset + PREFIX)

@@ -1,5 +1,5 @@
 /**
- * A pair of slots: everything that belongs to one way between two incarnations, and is the same for all its streams.
+ * A pair of slots: everything that belongs to one path between two incarnations, and is the same for all streams on it.
  *
  * @module
  */
@@ -12,13 +12,16 @@ import { SentDatagrams } from "./sent-datagrams.ts"
 export interface AssociationParts {
   readonly slot: number
   readonly remoteSlot: number
-  /** Id of the peer's address at the transport; the association holds one reference. */
+  /** Id of the peer's address at the transport; the association holds a reference to it. */
   readonly address: number
   /** Whether our join began it. */
   readonly isOurs: boolean
-  /** Of two of a session the one of the higher order is used; of the same, the one begun by the smaller unique. */
+  /**
+   * Of two associations of a session, the one with the higher order is used; with equal orders, the one begun by the
+   * smaller unique.
+   */
   readonly order: number
-  /** Datagrams in flight towards us at most: the replay window spans twice as many. */
+  /** The most datagrams in flight to us: the replay window spans twice as many. */
   readonly inFlightMax: number
   readonly nowMs: number
 }
@@ -30,13 +33,13 @@ export class Association {
   readonly isOurs: boolean
   readonly order: number
   readonly createdMs: number
-  /** When it was complete; `Infinity`: it isn't. */
+  /** When it was established; `Infinity`: not yet. */
   establishedMs: number = Infinity
   /** Set as soon as there are keys. */
   protection: Protection = NO_KEYS
   readonly replay: ReplayWindow
   readonly sent: SentDatagrams = new SentDatagrams()
-  /** `Infinity` unless another association took its place: then it takes datagrams until here. */
+  /** `Infinity` unless another association replaced it: then it accepts datagrams until this time. */
   retiresMs: number = Infinity
   lastReceivedMs: number
   lastSentMs: number
@@ -57,12 +60,12 @@ export class Association {
     this.createdMs = this.lastReceivedMs = this.lastSentMs = nowMs
   }
 
-  /** Whether counters or keys are used up: the association can send no more. */
+  /** Whether its counters or keys are used up: it can send no more. */
   get isExhausted(): boolean {
     return this.#nextCounter > NUMBER_MAX || this.protection.isWorn
   }
 
-  /** The counter of the datagram that is sent now. */
+  /** Returns the counter of the datagram that is being sent. */
   takeCounter(bytes: number, isData: boolean, nowMs: number): number {
     const counter = this.#nextCounter++
     this.protection.use(counter, nowMs)
@@ -73,7 +76,7 @@ export class Association {
     return counter
   }
 
-  /** What the next datagram will have. */
+  /** The counter of the next datagram. */
   get nextCounter(): number {
     return this.#nextCounter
   }
@@ -93,7 +96,7 @@ export class Association {
     this.bytesReceived += bytes
   }
 
-  /** Fills in what we tell the peer of its datagrams. */
+  /** Fills in the feedback about the peer's datagrams. */
   feedback(nowMs: number, feedback: Feedback): void {
     feedback.counter = this.replay.highest
     feedback.holdUs = Math.min(0xffff_ffff, Math.max(0, Math.round((nowMs - this.#highestArrivedMs) * 1_000)))

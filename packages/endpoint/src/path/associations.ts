@@ -1,5 +1,5 @@
 /**
- * Makes associations and gives back what they hold: a slot, a reference to the peer's address, sealers.
+ * Makes associations, and gives back what they hold: a slot, a reference to the peer's address, sealers.
  *
  * @module
  */
@@ -14,11 +14,11 @@ import type { Settings } from "../settings.ts"
 import { Association, type AssociationParts, pseudoHeaders } from "./association.ts"
 import type { Session } from "./session.ts"
 
-/** Datagrams that wait to be sent. */
+/** The datagrams that wait to be sent. */
 interface Waiting {
-  /** Gives a sealer back as soon as no datagram waits to be sealed with it. */
+  /** Gives a sealer back as soon as no datagram that it has to seal is waiting. */
   retire(sealer: number): void
-  /** Takes out what waits of an association that is over. */
+  /** Removes the waiting datagrams of an association that is over. */
   discard(association: Association): void
 }
 
@@ -26,7 +26,7 @@ export interface AssociationsParts {
   readonly transport: Transport
   readonly settings: Settings
   readonly unique: Uint8Array
-  /** Datagrams in flight towards us at most. */
+  /** The most datagrams in flight to us. */
   readonly inFlightMax: number
   /** In profiles with keys. */
   readonly crypto: SyncCrypto | undefined
@@ -41,14 +41,14 @@ export class Associations {
     this.#parts = parts
   }
 
-  /** Makes one under a slot that was taken for it. It sends and takes nothing before it is protected. */
+  /** Makes an association under a slot that was taken for it. It sends and accepts nothing before it is protected. */
   make(parts: Omit<AssociationParts, "inFlightMax">): Association {
     const { transport, inFlightMax } = this.#parts
     transport.retainAddress(parts.address)
     return new Association({ ...parts, inFlightMax })
   }
 
-  /** Protects its datagrams, with the keys that an exchange gave where the profile has keys. */
+  /** Protects its datagrams, in profiles with keys by the keys of an exchange. */
   protect(association: Association, session: Session, result?: NoiseResult): void {
     const { transport, settings, unique, crypto, waiting } = this.#parts
     const { seal, open } = pseudoHeaders(

@@ -1,19 +1,19 @@
-/** Spreads what is sent over time: a budget that fills at the pace and is spent by what goes out. */
+/** Spreads datagrams over time: a budget that fills at the pace and that datagrams spend. */
 
-/** What may go out at once after a pause, milliseconds at the pace: a timer that fires late loses nothing. */
+/** How much may be sent at once after a pause, milliseconds at the pace: a late timer loses nothing. */
 const BURST_MS = 4
-/** And bytes at least: a pace below a few datagrams a millisecond would send them one by one. */
+/** And at least this many bytes: a pace below a few datagrams a millisecond would send them one by one. */
 const BURST_BYTES = 4_096
 
-/** Waits are not shorter, milliseconds: what goes out between two of them goes together. */
+/** The shortest wait, milliseconds: everything that may be sent within it goes together. */
 const QUANTUM_MS = 0.25
 
 export class Pacer {
-  /** Below 0: a datagram went out that the next ones have to wait for. */
+  /** Below 0: a datagram was sent that the next ones have to wait for. */
   #budget = 0
   #filledMs = -Infinity
 
-  /** Whether a datagram may go out now. */
+  /** Whether a datagram may be sent now. */
   isOpen(paceBytesPerMs: number, nowMs: number): boolean {
     if (paceBytesPerMs === Infinity) return true
     const most = Math.max(BURST_BYTES, paceBytesPerMs * BURST_MS)
@@ -29,9 +29,9 @@ export class Pacer {
     this.#budget -= bytes
   }
 
-  /** When a datagram may go out again; not sooner than a timer can tell. */
+  /** When a datagram may be sent again; not sooner than a timer can measure. */
   nextMs(paceBytesPerMs: number, timerMs: number): number {
-    // A byte more than nothing: a sum that comes out just below 0 would be due at once, for ever.
+    // One byte more than needed: a rounded sum just below 0 would be due at once, for ever.
     return this.#filledMs + Math.max(timerMs, QUANTUM_MS, (1 - this.#budget) / paceBytesPerMs)
   }
 }

@@ -1,6 +1,6 @@
 /**
- * How large a datagram to a peer may be, and what follows from that: from both ends' limits, and from what the path
- * carries.
+ * How large a datagram to a peer may be, by both ends' limits and by what the path carries; and the sizes that follow
+ * from that.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { messageBytesLimit } from "@x/fragment"
 import * as wire from "@x/wire"
 import type { Settings } from "../settings.ts"
 
-/** Bytes of a datagram around the payload of a lone packet, prefix and tag not counted. */
+/** Bytes of a datagram around the payload of a single packet, without prefix and tag. */
 export const SEQUENCED_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire.SEQUENCED_HEADER_BYTES
 
-/** Asked for each packet, so it is kept. */
+/** Read for each packet, so the values are kept. */
 export class PathSize {
   readonly #settings: Settings
   readonly #limits: wire.Limits
@@ -27,29 +27,29 @@ export class PathSize {
     this.#measure(Infinity)
   }
 
-  /** Bytes of a datagram to the peer. */
+  /** The largest datagram to the peer, bytes. */
   get datagramBytesMax(): number {
     return this.#datagramBytesMax
   }
 
-  /** Bytes of the payload of a lone packet. */
+  /** The largest payload of a single packet, bytes. */
   get payloadBytesMax(): number {
     return this.#payloadBytesMax
   }
 
-  /** Bytes of the largest message both ends take. */
+  /** The largest message that both ends accept, bytes. */
   get messageBytesMax(): number {
     return this.#messageBytesMax
   }
 
-  /** Bytes that may be under way to the peer, whatever the path takes. */
+  /** Bytes that may be in flight to the peer, whatever the path can carry. */
   get inFlightBytesMax(): number {
     return this.#inFlightBytesMax
   }
 
   /**
-   * The path doesn't carry datagrams of this size. How many bytes it does is unknown until it is probed: the next lower
-   * size that is known to do is used. `false`: larger ones than that aren't sent anyway.
+   * The path doesn't carry datagrams of this size. What it does carry is unknown until it is probed: the next lower
+   * size that is known to pass is used. `false`: datagrams of this size weren't sent anyway.
    */
   limit(datagramBytes: number): boolean {
     if (datagramBytes > this.#datagramBytesMax) return false

@@ -1,7 +1,7 @@
 /**
- * The datagrams sent on an association, by counter, and what feedback tells of them: round trip, bytes delivered and
- * lost, delivery rate. Counts whole datagrams of all kinds, so resends, repeats and what nobody acknowledges by stream
- * weigh as the path feels them.
+ * The datagrams sent on an association, by counter, and what feedback says about them: round trip, bytes delivered and
+ * lost, delivery rate. It counts whole datagrams of all kinds, so resends, repeats and data without acknowledgements
+ * count as they load the path.
  *
  * @module
  */
@@ -13,8 +13,8 @@ import type { DeliverySample } from "../congestion/controller.ts"
 const ROWS_MIN = 16
 const ROWS_MAX = 65_536
 /**
- * A loss is believed when it is still there after this part of a round trip, and no sooner than after a millisecond:
- * until then it may be reordering.
+ * A loss is believed if it persists for this part of a round trip, and for at least a millisecond: until then it may be
+ * reordering.
  */
 const REORDER_SRTT = 1 / 4
 const REORDER_MS_MIN = 1
@@ -23,9 +23,9 @@ export class SentDatagrams {
   #rows = ROWS_MIN
   #counters = new Float64Array(ROWS_MIN)
   #sentMs = new Float64Array(ROWS_MIN)
-  /** Bytes sent on the association up to and with this datagram. */
+  /** Bytes sent on the association up to and including this datagram. */
   #sentBytes = new Float64Array(ROWS_MIN)
-  /** And of those with data: control isn't held back by what is in flight, and isn't in flight. */
+  /** The same for datagrams with data: control is neither held back by what is in flight, nor counts as in flight. */
   #dataBytes = new Float64Array(ROWS_MIN)
   /** Bytes known to be delivered when it was sent, and since when that was known. */
   #deliveredBytes = new Float64Array(ROWS_MIN)
@@ -33,7 +33,7 @@ export class SentDatagrams {
   #isLimited = new Uint8Array(ROWS_MIN)
   #bytesSent = 0
   #dataBytesSent = 0
-  /** The highest counter that feedback told of, and the bytes sent up to it. */
+  /** The highest counter that feedback reported, and the bytes sent up to it. */
   #heardCounter = 0
   #heardBytes = 0
   #heardDataBytes = 0
@@ -43,10 +43,10 @@ export class SentDatagrams {
   #lossSinceMs = -Infinity
   #lossLeast = Infinity
   #lossBefore = 0
-  /** Sent while the application had nothing more: the rate tells of it, not of the path. */
+  /** Whether the application had nothing more when this was sent: then the rate is its own, not the path's. */
   isApplicationLimited = true
 
-  /** Bytes of data that were sent behind the newest datagram heard of. */
+  /** Bytes of data that were sent after the newest reported datagram. */
   get inFlightBytes(): number {
     return this.#dataBytesSent - this.#heardDataBytes
   }
@@ -65,7 +65,7 @@ export class SentDatagrams {
 
   add(counter: number, bytes: number, isData: boolean, nowMs: number): void {
     if (counter - this.#heardCounter >= this.#rows && this.#rows < ROWS_MAX) this.#grow()
-    // Nothing is under way: time without sending is no part of a rate.
+    // Nothing is in flight: time without sending doesn't count for the rate.
     if (this.inFlightBytes === 0) this.#deliveredAtMs = nowMs
     this.#bytesSent += bytes
     if (isData) this.#dataBytesSent += bytes
@@ -79,7 +79,7 @@ export class SentDatagrams {
     this.#isLimited[at] = this.isApplicationLimited ? 1 : 0
   }
 
-  /** Fills in what a feedback tells; `false`: nothing new. Its counter was really sent. */
+  /** Fills in what feedback reports; `false`: nothing new. The caller has checked that its counter was sent. */
   handleFeedback(feedback: Feedback, srttMs: number, nowMs: number, sample: DeliverySample): boolean {
     const { counter } = feedback
     const delivered = Math.min(feedback.bytes, this.#bytesSent)
@@ -113,7 +113,7 @@ export class SentDatagrams {
     return true
   }
 
-  /** What is missing may be late: the least that was missing over a while is lost. */
+  /** Missing datagrams may be late: the least number that was missing over a while counts as lost. */
   #newlyLost(missing: number, srttMs: number, nowMs: number): number {
     this.#lossLeast = Math.min(this.#lossLeast, missing)
     if (nowMs < this.#lossSinceMs + Math.max(REORDER_MS_MIN, srttMs * REORDER_SRTT)) return 0

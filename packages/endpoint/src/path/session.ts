@@ -1,6 +1,6 @@
 /**
- * With whom a session is, and which: what two incarnations agree on when they join. A session never changes; all
- * associations of a peer are of the same one.
+ * A session: what two incarnations agree on when they join. A session never changes; all associations of a peer belong
+ * to the same one.
  *
  * @module
  */
@@ -8,17 +8,17 @@
 import type { Limits } from "@x/wire"
 import { isSame, isSameKey } from "../keys/identity.ts"
 
-/** Who a session is with, and the identity that each side gave it. */
+/** The peer of a session, and the identity that each side gave the session. */
 export interface SessionNames {
   readonly unique: Uint8Array
-  /** The peer's static key, where members have some: shown in the exchange that made the keys. */
+  /** The peer's static key, where members have one: proved in the exchange that made the keys. */
   readonly publicKey: Uint8Array | undefined
   readonly local: Uint8Array
   readonly remote: Uint8Array
 }
 
 export interface Session extends SessionNames {
-  /** What the peer told of itself as the session began. */
+  /** What the peer announced of itself when the session began. */
   readonly limits: Limits
   readonly beganMs: number
 }
@@ -31,7 +31,7 @@ export function isWithSame(
   return isSame(a.unique, b.unique) && isSameKey(a.publicKey, b.publicKey)
 }
 
-/** Both sides have to agree: a peer that left unheard has begun another session. */
+/** Both sides have to agree: a peer that left unnoticed has begun another session. */
 export function isSameSession(a: SessionNames, b: SessionNames): boolean {
   return isSame(a.local, b.local) && isSame(a.remote, b.remote) && isWithSame(a, b)
 }

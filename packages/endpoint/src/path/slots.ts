@@ -1,6 +1,6 @@
 /**
- * Slots: where datagrams for an association are addressed to. The low bits index a table, so that finding it costs
- * nothing; the high bits are random, so that nobody off the path can guess it.
+ * Slots: the numbers that datagrams of an association are addressed to. The low bits index a table, so that a look-up
+ * costs nothing; the high bits are random, so that nobody off the path can guess a slot.
  *
  * @module
  */
@@ -10,7 +10,7 @@ const INDEX_MASK = (1 << INDEX_BITS) - 1
 /** Random bits above the index. The two topmost bits of a slot are 0: they will name the shard. */
 const RANDOM_BITS = 10
 /**
- * A slot isn't given out again before datagrams for it have died out, milliseconds (twice the longest life of a packet,
+ * A slot isn't given out again before datagrams for it have expired, milliseconds (twice the longest life of a packet,
  * RFC 8085).
  */
 export const QUARANTINE_MS = 120_000
@@ -27,14 +27,14 @@ export class SlotTable<T> {
   }
 
   /**
-   * Takes a slot, which leads to nothing before it is `set`; `random` are uniform bits. `undefined`: all were in use
+   * Takes a slot, which leads to nothing until it is `set`; `random` are uniform bits. `undefined`: all were in use
    * within the quarantine.
    */
   take(random: number, nowMs: number): number | undefined {
     let index = this.#slots.length
     if (this.#freed.length > 0 && this.#freed[0]!.atMs + QUARANTINE_MS <= nowMs) index = this.#freed.shift()!.index
     else if (index > INDEX_MASK) return undefined
-    // Never 0, which means none.
+    // Never 0, which means no slot.
     const high = 1 + (random % ((1 << RANDOM_BITS) - 1))
     const slot = (high << INDEX_BITS) | index
     this.#slots[index] = slot
@@ -48,7 +48,7 @@ export class SlotTable<T> {
     return this.#slots[index] === slot ? this.#values[index] : undefined
   }
 
-  /** What a slot that was taken leads to from now on. */
+  /** Sets what a slot that was taken leads to. */
   set(slot: number, value: T): void {
     if (this.#slots[slot & INDEX_MASK] === slot) this.#values[slot & INDEX_MASK] = value
   }

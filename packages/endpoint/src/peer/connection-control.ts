@@ -14,7 +14,7 @@ import type { PathAnswers } from "./path-answers.ts"
 import type { Pings } from "./pings.ts"
 import type { Timer, Timers } from "./timers.ts"
 
-/** The peer, as these packets see it. */
+/** A peer, as these packets see it. */
 export interface ControlledPeer {
   readonly path: Path
   readonly rtt: RttEstimator
@@ -22,7 +22,7 @@ export interface ControlledPeer {
   readonly limits: wire.Limits
 }
 
-/** The machines that say what is due. */
+/** The machines that know what is due. */
 export interface ConnectionControlParts {
   readonly timers: Timers
   readonly goodbye: Goodbye
@@ -54,10 +54,10 @@ export class ConnectionControl {
       pings.hasUnsaid
     if (!isWanted && !pings.isEchoOwed) return
     if (!control.hasRoom()) return
-    // Without a body it can only be the last of its datagram.
+    // Without a body it can only be the last packet of its datagram.
     control.begin(wire.KIND.heartbeat | (isWanted ? wire.FLAG_WANTED : 0), 0)
     pings.sent(association.nextCounter)
-    // One that only answers asks nothing.
+    // A heartbeat that only answers asks nothing.
     if (!isWanted) return
     this.#peer.path.gate.shutProbed(nowMs)
     pings.asked(nowMs, this.#peer.rtt.ptoMs + this.#peer.limits.statusDelayMs, this.#peer.pace)

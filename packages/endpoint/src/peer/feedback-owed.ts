@@ -1,7 +1,7 @@
-/** Datagrams, of whatever kind, after which feedback is due: the other side remembers each until then. */
+/** Datagrams of any kind after which feedback is due: the other side remembers each until then. */
 const FEEDBACK_DATAGRAMS = 64
 
-/** When a peer is to be told which of its datagrams came, if nothing else is said to it: whatever is said tells it. */
+/** When feedback is due to a peer by itself, if nothing else is sent: every datagram carries feedback. */
 export class FeedbackOwed {
   #dueMs = Infinity
   #unanswered = 0
@@ -10,17 +10,17 @@ export class FeedbackOwed {
     return this.#dueMs
   }
 
-  /** A datagram came, whatever is in it. */
+  /** A datagram of any kind came. */
   heard(nowMs: number): void {
     if (++this.#unanswered >= FEEDBACK_DATAGRAMS) this.#dueMs = nowMs
   }
 
-  /** Data came: it is answered after this time at the latest. */
+  /** Data came: feedback is due after this time at the latest. */
   within(delayMs: number, nowMs: number): void {
     if (this.#dueMs === Infinity) this.#dueMs = nowMs + delayMs
   }
 
-  /** Feedback went out. */
+  /** Feedback was sent. */
   said(): void {
     this.#dueMs = Infinity
     this.#unanswered = 0

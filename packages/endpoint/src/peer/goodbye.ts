@@ -1,5 +1,5 @@
 /**
- * Leaving: a goodbye is said until it is answered or its time is over, and the peer's is answered.
+ * Leaving: a goodbye is repeated until it is answered or its time is over, and the peer's goodbye is answered.
  *
  * @module
  */
@@ -12,13 +12,13 @@ export const GOODBYE_MS = 1_000
 const PACE = new RepeatPace()
 
 export class Goodbye {
-  /** An answer to the peer's is owed. */
+  /** Whether an answer to the peer's goodbye is owed. */
   isAnswerOwed = false
   readonly #again = new Repeater()
   #said: ReasonText = { reason: 0, text: "" }
   #endMs = Infinity
 
-  /** When it is to be said, again or at all. */
+  /** When it is sent next, again or at all. */
   get dueMs(): number {
     return this.#again.dueMs
   }
@@ -28,7 +28,7 @@ export class Goodbye {
     return this.#endMs
   }
 
-  /** Ours wasn't answered yet. */
+  /** Whether ours is still unanswered. */
   get isActive(): boolean {
     return this.#again.isActive
   }
@@ -40,13 +40,13 @@ export class Goodbye {
     this.#again.start(nowMs)
   }
 
-  /** The peer has answered ours, or says its own: it stays this much longer, to answer one that crossed ours. */
+  /** The peer has answered ours, or sent its own: we stay this much longer, to answer one that crossed ours. */
   heard(lingerMs: number, nowMs: number): void {
     this.#again.stop()
     this.#endMs = Math.min(this.#endMs, nowMs + lingerMs)
   }
 
-  /** What is said; an answer has no reason to tell. */
+  /** The reason to send; an answer has none. */
   why(isAsking: boolean): ReasonText {
     return { reason: this.#said.reason, text: isAsking ? this.#said.text : "" }
   }

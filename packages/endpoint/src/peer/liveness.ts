@@ -1,6 +1,6 @@
 /**
- * Whether a peer is there, judged by how long nothing was heard: when heartbeats ask, when a join asks who is at its
- * address, when it counts as unreachable and when as gone.
+ * Whether a peer is alive, judged by its silence: when heartbeats ask, when a join asks which incarnation is at its
+ * address, and when the peer counts as unreachable or as gone.
  *
  * @module
  */
@@ -8,15 +8,15 @@
 import { PROFILE } from "@x/wire"
 import type { Settings } from "../settings.ts"
 
-/** Heartbeats without an answer before a join asks who is there. */
+/** Unanswered heartbeats before a join asks which incarnation is there. */
 const SILENT_HEARTBEATS_MAX = 3
-/** Heartbeats come this many times further apart on an association that has been idle this many intervals. */
+/** Heartbeats come this many times further apart on an association that has been idle for this many intervals. */
 const IDLE_FACTOR = 3
 const IDLE_INTERVALS = 10
 
 export type LivenessState = "joined" | "unreachable" | "leaving" | "left"
 
-/** When something last came and went on an association, milliseconds. */
+/** When something was last received and sent on an association, milliseconds. */
 interface LastTimes {
   readonly lastReceivedMs: number
   readonly lastSentMs: number
@@ -25,7 +25,7 @@ interface LastTimes {
 export class Liveness {
   readonly #settings: Settings
   #state: LivenessState = "joined"
-  /** When a join last asked who is there. */
+  /** When a join last asked which incarnation is there. */
   #probedMs = -Infinity
 
   constructor(settings: Settings) {
@@ -36,12 +36,12 @@ export class Liveness {
     return this.#state
   }
 
-  /** It is neither leaving nor gone. */
+  /** Whether it is neither leaving nor gone. */
   get isThere(): boolean {
     return this.#state === "joined" || this.#state === "unreachable"
   }
 
-  /** A genuine datagram came. Answers whether the peer is reachable again. */
+  /** A genuine datagram came. Returns whether the peer is reachable again. */
   heard(): boolean {
     this.#probedMs = -Infinity
     return this.revive()
@@ -65,18 +65,18 @@ export class Liveness {
     this.#state = "left"
   }
 
-  /** A join asks who is there. */
+  /** A join asks which incarnation is there. */
   probed(nowMs: number): void {
     this.#probedMs = nowMs
   }
 
   /**
-   * Heartbeats come further apart once nothing but heartbeats went either way for a while. `dataMs`: when a message
-   * last did.
+   * Heartbeats come further apart once only heartbeats were exchanged for a while. `dataMs`: when a message was last
+   * exchanged.
    */
   #heartbeatIntervalMs({ lastSentMs }: LastTimes, dataMs: number): number {
     const { heartbeatMs } = this.#settings
-    // Whether it is back is asked by nothing else.
+    // Only heartbeats find out whether it is back.
     const isIdle = this.#state !== "unreachable" && lastSentMs - dataMs > IDLE_INTERVALS * heartbeatMs
     return isIdle ? IDLE_FACTOR * heartbeatMs : heartbeatMs
   }
@@ -85,21 +85,21 @@ export class Liveness {
     return this.#state === "leaving" ? Infinity : last.lastSentMs + this.#heartbeatIntervalMs(last, dataMs)
   }
 
-  /** When it counts as unreachable. */
+  /** When the peer counts as unreachable. */
   silenceDueMs({ lastReceivedMs }: LastTimes): number {
     return this.#state === "joined" ? lastReceivedMs + this.#settings.unreachableMs : Infinity
   }
 
-  /** When it counts as gone. */
+  /** When the peer counts as gone. */
   absenceDueMs({ lastReceivedMs }: LastTimes): number {
     const { unreachableMs, leaveMs } = this.#settings
     return this.#state === "unreachable" ? lastReceivedMs + unreachableMs + leaveMs : Infinity
   }
 
   /**
-   * After a few heartbeats' silence a join asks who is there, and from then on as often as a peer could become
-   * unreachable. Where there are keys no hint tells that we are not known any more: so it asks by when the peer counts
-   * as unreachable, and again as soon as the join before is over.
+   * After a few unanswered heartbeats a join asks which incarnation is there, and from then on as often as a peer could
+   * become unreachable. With keys, no hint says that the peer no longer knows us: so the join asks no later than when
+   * the peer counts as unreachable, and again as soon as the last join is over.
    */
   probeDueMs(last: LastTimes, dataMs: number): number {
     if (this.#state === "leaving") return Infinity

@@ -1,24 +1,24 @@
-/** What a peer asks of the path to us, and the answers that we owe: to challenges, and to probes of its MTU. */
+/** The answers that we owe a peer about the path: to challenges, and to probes of its MTU. */
 
 import * as wire from "@x/wire"
 import type { ControlWriter } from "../datagram/control-writer.ts"
 import type { Outbox } from "../datagram/outbox.ts"
 import type { Association } from "../path/association.ts"
 
-/** Challenges that are answered at once: many are an attack. */
+/** Challenges that are answered at once: more are an attack. */
 const RESPONSES_MAX = 4
 
 export class PathAnswers {
   readonly #responses: Uint8Array[] = []
   #probe: wire.MtuProbe | undefined
 
-  /** The peer wants to know whether we are at our address. The last few challenges are answered. */
+  /** The peer asks whether we are at our address. The last few challenges are answered. */
   challenged(data: Uint8Array): void {
     if (this.#responses.length >= RESPONSES_MAX) this.#responses.shift()
     this.#responses.push(data)
   }
 
-  /** A datagram of the size that the peer tries has come. The last one is answered. */
+  /** A datagram of the size that the peer probes has come. The last one is answered. */
   probed(probe: wire.MtuProbe): void {
     this.#probe = probe
   }
@@ -33,7 +33,7 @@ export class PathAnswers {
     return true
   }
 
-  /** The answer to a probe has a datagram to itself. */
+  /** The answer to a probe gets a datagram of its own. */
   postProbeAnswer(outbox: Outbox, association: Association, nowMs: number): void {
     if (this.#probe === undefined || !outbox.makeRoom()) return
     outbox.compose()

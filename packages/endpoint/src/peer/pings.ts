@@ -1,21 +1,22 @@
 /**
- * Heartbeats that ask, and their answers: those who wait for one, when it is said again, and whether we owe one.
+ * Heartbeats that ask, and their answers: the pings that wait for one, when a heartbeat is repeated, and whether we owe
+ * an answer.
  *
  * @module
  */
 
 import { Repeater, type RepeatPace } from "@x/stream"
 
-/** Somebody waits for the answer to a heartbeat; `counter`: of its datagram, 0 if it wasn't sent yet. */
+/** A ping waits for the answer to a heartbeat; `counter`: of the heartbeat's datagram, 0 if it wasn't sent yet. */
 export interface Ping {
   counter: number
 }
 
 export class Pings {
-  /** An answer to the peer's is owed. */
+  /** Whether an answer to the peer's heartbeat is owed. */
   isEchoOwed = false
   readonly #pings = new Set<Ping>()
-  /** Either way it may be lost, and a side that hears heartbeats of the other in time sends none by itself. */
+  /** Heartbeat or answer may be lost, and a side that hears the other's heartbeats in time sends none by itself. */
   readonly #again = new Repeater()
 
   add(): Ping {
@@ -24,35 +25,35 @@ export class Pings {
     return ping
   }
 
-  /** Nobody waits for it any more. */
+  /** Nothing waits for this answer any more. */
   end(ping: Ping): void {
     this.#pings.delete(ping)
     if (this.#pings.size === 0) this.#again.stop()
   }
 
-  /** There is one that was never said, or only on another association. */
+  /** Whether there is a ping that was never sent, or only on another association. */
   get hasUnsaid(): boolean {
     for (const { counter } of this.#pings) if (counter === 0) return true
     return false
   }
 
-  /** When one that wasn't answered is said again. */
+  /** When an unanswered heartbeat is repeated. */
   get dueMs(): number {
     return this.#again.dueMs
   }
 
-  /** Counters begin anew: what was asked on another association is asked again. */
+  /** Counters begin anew: pings sent on another association are sent again. */
   restart(): void {
     for (const ping of this.#pings) ping.counter = 0
   }
 
-  /** A heartbeat goes out under this counter, and with it what everybody waits for. */
+  /** A heartbeat is sent under this counter, for all pings that wait. */
   sent(counter: number): void {
     this.isEchoOwed = false
     for (const ping of this.#pings) if (ping.counter === 0) ping.counter = counter
   }
 
-  /** It asked: unless it is answered it is said again, `firstMs` later at first. */
+  /** The heartbeat asked: unless it is answered it is repeated, first after `firstMs`. */
   asked(nowMs: number, firstMs: number, pace: RepeatPace): void {
     if (this.#pings.size === 0) return
     if (!this.#again.isActive) this.#again.start(nowMs)
@@ -60,8 +61,8 @@ export class Pings {
   }
 
   /**
-   * An answer came, and datagrams up to this counter are known to have arrived. An answer to an earlier heartbeat
-   * doesn't tell of a later one: what it acknowledges does. Those that it answers are over.
+   * An answer came, and datagrams up to this counter are known to have arrived. An answer to an earlier heartbeat says
+   * nothing about a later one, but the acknowledged counter does. Returns the pings that it answers, which are over.
    */
   answered(acknowledgedCounter: number): Ping[] {
     const answered = [...this.#pings].filter(({ counter }) => counter !== 0 && counter <= acknowledgedCounter)

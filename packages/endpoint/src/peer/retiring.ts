@@ -1,11 +1,11 @@
 import type { Association } from "../path/association.ts"
 
-/** Associations that still take datagrams after others took their place. */
+/** Replaced associations that still accept datagrams. */
 const RETIRING_MAX = 4
 
 const NONE: readonly Association[] = []
 
-/** Associations that another one replaced: they take datagrams until none can be on its way any more. */
+/** Associations that were replaced: they accept datagrams until none can be on its way any more. */
 export class Retiring {
   readonly #associations: Association[] = []
 
@@ -13,7 +13,7 @@ export class Retiring {
     return this.#associations
   }
 
-  /** This one takes datagrams for so long. */
+  /** This association still accepts datagrams for `lingerMs`. */
   add(association: Association, lingerMs: number, nowMs: number): void {
     const all = this.#associations
     association.retiresMs = nowMs + lingerMs
@@ -28,7 +28,7 @@ export class Retiring {
     return dueMs
   }
 
-  /** Those whose time is over: they are to be forgotten. */
+  /** Returns associations whose time is over: they are to be forgotten. */
   takeDue(nowMs: number): readonly Association[] {
     if (this.#associations.length === 0) return NONE
     const over = this.#associations.filter(({ retiresMs }) => retiresMs <= nowMs)

@@ -1,10 +1,10 @@
-/** What the streams to and from a peer are made with: within the limits of both ends. */
+/** The options of streams to and from a peer, within the limits of both ends. */
 
 import { type StreamOptions, streamOptions } from "@x/stream"
 import { type Limits, TAG_BYTES } from "@x/wire"
 import type { Settings } from "../settings.ts"
 
-/** Room before a payload for prefix and header, on a word. */
+/** Room before a payload for prefix and header, aligned to a word. */
 export const HEAD_ROOM_BYTES = 24
 
 export class StreamSettings {
@@ -13,20 +13,20 @@ export class StreamSettings {
   #sending: StreamOptions | undefined
   #receiving: StreamOptions | undefined
 
-  /** `limits`: what the peer told of itself. */
+  /** `limits`: what the peer announced of itself. */
   constructor(settings: Settings, limits: Limits) {
     this.#settings = settings
     this.#limits = limits
   }
 
-  /** Of streams to the peer. `payloadBytesMax`: what the path carries now. */
+  /** Options of streams to the peer. `payloadBytesMax`: what the path carries now. */
   sending(payloadBytesMax: number): StreamOptions {
     if (this.#sending?.payloadBytesMax !== payloadBytesMax)
       this.#sending = this.#make(payloadBytesMax, Math.min(this.#settings.spreadPackets, this.#limits.spread))
     return this.#sending
   }
 
-  /** Of streams from the peer. */
+  /** Options of streams from the peer. */
   receiving(payloadBytesMax: number): StreamOptions {
     return (this.#receiving ??= this.#make(payloadBytesMax, this.#settings.spreadPackets))
   }

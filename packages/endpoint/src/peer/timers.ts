@@ -1,6 +1,6 @@
 /**
- * When each thing of a peer is due. A deadline is stated here and nowhere else: what is handled and when to come back
- * both go by it, so nothing is due that isn't handled, and nothing handled that wasn't due.
+ * When each thing of a peer is due. A deadline is stated here and nowhere else. Handling and the next timeout both use
+ * it, so nothing is due without being handled, and nothing is handled without being due.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { Retiring } from "./retiring.ts"
 
 /** Streams in one direction. */
 interface TimedStreams {
-  /** When a message last went. */
+  /** When a message was last sent or received. */
   readonly lastDataMs: number
   nextTimeoutMs(): number
 }
@@ -29,7 +29,7 @@ export interface TimerParts {
   readonly retiring: Retiring
   readonly outgoing: TimedStreams & { readonly hasData: boolean }
   readonly incoming: TimedStreams
-  /** What the peer told of itself. */
+  /** What the peer announced of itself. */
   readonly limits: Limits
 }
 
@@ -54,26 +54,26 @@ function lastDataMs({ outgoing, incoming }: TimerParts): number {
   return Math.max(outgoing.lastDataMs, incoming.lastDataMs)
 }
 
-/** `Infinity`: not at all. */
+/** `Infinity`: never. */
 const DUE: Readonly<Record<Timer, Due>> = {
-  /** It counts as unreachable; and then as gone. */
+  /** The peer counts as unreachable, and later as gone. */
   silence: ({ liveness }, _path, association) => liveness.silenceDueMs(association),
   absence: ({ liveness }, _path, association) => liveness.absenceDueMs(association),
-  /** A join asks who is there. */
+  /** A join asks which incarnation is there. */
   probe: (parts, _path, association) => parts.liveness.probeDueMs(association, lastDataMs(parts)),
-  /** A heartbeat asks; and so it does where the window stays shut, and where an answer stays away. */
+  /** A heartbeat is sent; also when the window stays shut, and when an answer is missing. */
   heartbeat: (parts, _path, association) => parts.liveness.heartbeatDueMs(association, lastDataMs(parts)),
   shut: ({ liveness, limits }, { gate, rtt }) =>
     liveness.state === "joined" ? gate.shutDueMs(rtt.ptoMs + limits.statusDelayMs) : Infinity,
   ping: ({ liveness, pings }) => (liveness.state === "joined" ? pings.dueMs : Infinity),
-  /** A goodbye is said; and the peer is forgotten. */
+  /** A goodbye is sent; and the peer is forgotten. */
   goodbye: ({ goodbye }) => goodbye.dueMs,
   forget: ({ goodbye }) => goodbye.endMs,
-  /** Feedback goes out by itself. */
+  /** Feedback is sent by itself. */
   feedback: ({ feedback }) => feedback.dueMs,
-  /** An association that another one replaced is forgotten. */
+  /** An association that was replaced is forgotten. */
   retire: ({ retiring }) => retiring.dueMs,
-  /** The pace lets data go again. */
+  /** The pace allows data again. */
   pace: ({ liveness, outgoing }, { gate }) =>
     liveness.state === "joined" && outgoing.hasData ? gate.paceDueMs : Infinity,
   outgoing: ({ outgoing }) => outgoing.nextTimeoutMs(),
@@ -93,7 +93,7 @@ export class Timers {
     return DUE[timer](this.#parts, path, association) <= nowMs
   }
 
-  /** When the first of all is due, after what was due has been handled. */
+  /** When the first of all is due, after everything due was handled. */
   nextMs(path: Path, association: Association): number {
     let next = Infinity
     for (let i = 0; i < ALL.length; i++) next = Math.min(next, ALL[i]!(this.#parts, path, association))

@@ -1,6 +1,6 @@
 /**
- * What comes out of the protocol, beside messages: values, in the order in which they happened. Machines put them in
- * and go on; the driver takes them out once the machine has returned, and tells those whom they concern.
+ * The protocol's results, besides messages: values, in the order in which they happened. Machines add them and go on;
+ * the driver takes them out once the machine has returned, and passes them on.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import type { JoinCall, JoinFailure } from "../join/join-call.ts"
 import type { PeerEvent, PeerState } from "../peer/peer-state.ts"
 import type { EventSink, StreamEvent } from "../streams/stream-events.ts"
 
-/** What came of a join that somebody waits for. */
+/** The result of a join that a call waits for. */
 export type JoinResult = PeerState | JoinFailure
 
-/** Something that happened to a peer, to a stream of it, or to a join. */
+/** An event of a peer, of one of its streams, or of a join. */
 export type ProtocolEvent =
   | { readonly kind: "joined"; readonly peer: PeerState }
   /** The peer of the same incarnation forgot us, or another incarnation is at its address: `before` is over. */
@@ -33,7 +33,7 @@ export class EventQueue implements EventSink<ProtocolEvent> {
     this.#events.push(event)
   }
 
-  /** The oldest, which is taken out. */
+  /** Takes out the oldest event. */
   shift(): ProtocolEvent | undefined {
     if (this.isEmpty) return undefined
     const event = this.#events[this.#at++]!

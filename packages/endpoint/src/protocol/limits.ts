@@ -1,15 +1,15 @@
-/** What an endpoint tells others of itself as they join. */
+/** What an endpoint announces of itself in a join. */
 
 import * as wire from "@x/wire"
 import { type Settings, spreadOf } from "../settings.ts"
 
 /**
- * Kernel memory that a datagram of usual size takes in a socket buffer, bytes: two pages with its bookkeeping,
+ * Kernel memory that a datagram of usual size takes in a socket buffer, bytes: two pages and their bookkeeping,
  * measured.
  */
 const SOCKET_BYTES_PER_DATAGRAM = 2_304
 
-/** `receiveBufferBytes`: of the sockets. */
+/** `receiveBufferBytes`: the receive buffer of the sockets. */
 export function limitsOf(settings: Settings, receiveBufferBytes: number): wire.Limits {
   const held = Math.floor(receiveBufferBytes / SOCKET_BYTES_PER_DATAGRAM)
   return {

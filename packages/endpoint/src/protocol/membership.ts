@@ -1,5 +1,5 @@
 /**
- * Who is a peer: does what follows from what happened to joins, and says so.
+ * Decides which peers there are: applies the results of joins, and reports the changes.
  *
  * @module
  */
@@ -21,9 +21,9 @@ export interface MembershipParts {
   readonly peers: Peers
   readonly turns: Turns
   readonly events: EventSink<ProtocolEvent>
-  /** How long a join asks who is at an address, milliseconds. */
+  /** How long a join asks which incarnation is at an address, milliseconds. */
   readonly probeMs: number
-  /** Counts a packet that was dropped. */
+  /** Counts a dropped packet. */
   drop(reason: wire.DropReason): void
 }
 
@@ -34,7 +34,7 @@ export class Membership {
     this.#parts = parts
   }
 
-  /** Does what follows from what has happened to joins. */
+  /** Applies the results of joins. */
   settle(nowMs: number): void {
     const { joins } = this.#parts
     for (let event = joins.pollEvent(); event !== undefined; event = joins.pollEvent()) this.#settleOne(event, nowMs)
@@ -45,7 +45,7 @@ export class Membership {
       case "established": {
         const { session } = event.established
         const peer = this.#establish(event.established, nowMs)
-        // Tells the other side that its accept has come.
+        // Tells the other side that its accept arrived.
         peer.ping()
         this.settle(nowMs)
         return this.#tell(event.calls, this.#peerOf(session) ?? peer)
@@ -99,7 +99,10 @@ export class Membership {
     else events.push({ kind: "joined", peer })
   }
 
-  /** Our datagram met nobody: finds out who is there now. Nothing is replaced on a hint's word. */
+  /**
+   * Our datagram reached an incarnation that doesn't know us: asks which one is there now. A hint alone replaces
+   * nothing.
+   */
   #handleHint(hint: wire.Hint, address: number, nowMs: number): void {
     const peer = this.#parts.peers.table.at(address)
     const association = peer?.association
@@ -108,7 +111,7 @@ export class Membership {
     else this.#parts.drop("unexpected")
   }
 
-  /** Joins again where a peer was, to learn whether it still is. */
+  /** Joins again at a peer's address, to learn whether it is still there. */
   probe(peer: PeerState, nowMs: number): void {
     const { joins, probeMs } = this.#parts
     const address = peer.association?.address

@@ -1,5 +1,5 @@
 /**
- * The packets of one datagram, each given to the machine of its peer that it is for. Between two of them the
+ * Walks the packets of one datagram, and gives each to the right machine of its peer. Between two packets the
  * application may do anything.
  *
  * @module
@@ -14,13 +14,13 @@ export class PacketWalk {
   readonly #profile: wire.Profile
   readonly #drop: (reason: wire.DropReason) => void
   readonly #cursor = new wire.PacketCursor()
-  /** Of whom the datagram is, and in which memory. */
+  /** The peer that sent the datagram, and the memory of the datagram. */
   #peer: PeerState | undefined
   #association!: Association
   #view!: DataView
   #bytes!: Uint8Array
 
-  /** `drop` counts a packet that was dropped. */
+  /** `drop` counts a dropped packet. */
   constructor(profile: wire.Profile, drop: (reason: wire.DropReason) => void) {
     this.#profile = profile
     this.#drop = drop
@@ -80,7 +80,7 @@ export class PacketWalk {
       case wire.KIND.mtuProbe:
         return wanted ? peer.handleMtuProbe(wire.readMtuProbe(view, body)) : this.#drop("unexpected")
       default:
-        // A path response that nobody waits for; a part, which no sender of this version makes.
+        // A path response that nothing waits for; or a part, which no sender of this version makes.
         return this.#drop("unexpected")
     }
   }

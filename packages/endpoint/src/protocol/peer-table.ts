@@ -3,12 +3,12 @@ import type { Session } from "../path/session.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 
 /**
- * Peers by unique and, where members have some, by static key: a peer that shows another key under a unique that is
- * known is another one. And by the address that datagrams to them go to.
+ * Peers by unique and, where members have keys, by static key: a peer that shows another key under a known unique is
+ * another peer. And peers by the address that datagrams to them go to.
  */
 export class PeerTable {
   readonly #peers = new Map<string, PeerState>()
-  /** How many there are of each unique: more than one only where a member takes another's. */
+  /** The number of peers of each unique: more than one only if a member uses another's. */
   readonly #uniques = new Map<string, number>()
   readonly #byAddress = new Map<number, PeerState>()
 
@@ -24,12 +24,12 @@ export class PeerTable {
     return this.#uniques.has(toHex(unique))
   }
 
-  /** The peer whose datagrams go to this address: of several the one that came there last. */
+  /** The peer whose datagrams go to this address; of several, the one that came there last. */
   at(address: number): PeerState | undefined {
     return this.#byAddress.get(address)
   }
 
-  /** Others of the same key whose datagrams go to this address. */
+  /** Other peers with the same key whose datagrams go to this address. */
   othersAt(address: number, { unique, publicKey }: Session): PeerState[] {
     const peer = this.get(unique, publicKey)
     return [...this.#peers.values()].filter(
@@ -37,7 +37,7 @@ export class PeerTable {
     )
   }
 
-  /** Puts a peer in the place of the one that had its unique and key. */
+  /** Puts a peer in the place of the one with its unique and key. */
   set(peer: PeerState): void {
     const key = keyOf(peer.unique, peer.publicKey)
     if (!this.#peers.has(key)) this.#count(peer.unique, 1)
@@ -50,7 +50,7 @@ export class PeerTable {
     this.#byAddress.set(address, peer)
   }
 
-  /** Takes out exactly this one, if it is there. */
+  /** Removes exactly this peer, if it is there. */
   delete(peer: PeerState): void {
     this.#unindex(peer)
     const key = keyOf(peer.unique, peer.publicKey)
@@ -59,7 +59,7 @@ export class PeerTable {
     this.#count(peer.unique, -1)
   }
 
-  /** They may be taken out meanwhile. */
+  /** All peers. Peers may be removed during the iteration. */
   values(): IterableIterator<PeerState> {
     return this.#peers.values()
   }

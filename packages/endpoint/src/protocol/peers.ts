@@ -1,5 +1,5 @@
 /**
- * The peers that there are: makes one of what a join established, and decides what replaces what.
+ * The existing peers: makes one of what a join established, and decides which peer replaces which.
  *
  * @module
  */
@@ -26,14 +26,14 @@ export interface PeersParts {
   readonly turns: Pick<Turns, "remove">
 }
 
-/** What became of an association that was established. */
+/** The result of an established association. */
 export interface Change {
   readonly peer: PeerState
-  /** `more`: the peer was there, and has one association more. */
+  /** `more`: the peer existed, and has one association more. */
   readonly kind: "joined" | "replaced" | "more"
   /** The peer that is over. */
   readonly before?: PeerState
-  /** It was of another incarnation at the same address. */
+  /** Whether the peer that is over was another incarnation at the same address. */
   readonly isRestart?: boolean
 }
 
@@ -46,8 +46,8 @@ export class Peers {
   }
 
   /**
-   * An association is complete: it may be the peer's first, one more, or that of a peer which replaces another. The
-   * application is to be told of what changed.
+   * An association is complete: it is the first of a peer, one more of it, or that of a peer that replaces another.
+   * Returns the change, of which the application has to be told.
    */
   establish({ session, association, carriedBytes }: Established, nowMs: number): Change {
     association.establishedMs = nowMs
@@ -66,7 +66,7 @@ export class Peers {
     peer.path.show(carriedBytes)
     this.#use(peer, association, nowMs)
     this.table.set(peer)
-    // A peer that is leaving was reported as left: what comes now begins anew.
+    // A peer that is leaving was reported as left: a new one begins.
     const isReplaced = before !== undefined && (before.liveness === "joined" || before.liveness === "unreachable")
     if (before !== undefined) this.replace(before, known === undefined ? REASON.restarted : REASON.unspecified, nowMs)
     peer.isAnnounced = true
@@ -74,7 +74,7 @@ export class Peers {
   }
 
   /**
-   * Takes into use what nobody has confirmed, since the other side may have accepted it: so it hears our goodbye. The
+   * Takes an unconfirmed association into use, since the other side may have accepted it: so it hears our goodbye. The
    * application is told nothing.
    */
   adopt({ session, association }: HalfOpen, nowMs: number): void {
@@ -92,8 +92,8 @@ export class Peers {
   }
 
   /**
-   * The peer that we had at this address. Members with keys of their own don't stand for each other: a peer that shows
-   * another key is another one, wherever it is.
+   * The former peer at this address. Members with keys don't stand for each other: a peer that shows another key is
+   * another peer, wherever it is.
    */
   #formerAt(address: number, publicKey: Uint8Array | undefined): PeerState | undefined {
     const former = this.table.at(address)
@@ -106,8 +106,8 @@ export class Peers {
   }
 
   /**
-   * Of two associations of one session that of the higher order stays, and of two of the same the one begun by the
-   * smaller unique: both sides see it alike.
+   * Of two associations of one session, the one with the higher order stays; with equal orders, the one begun by the
+   * smaller unique: both sides decide alike.
    */
   #choose(peer: PeerState, association: Association, nowMs: number): void {
     const current = peer.association
@@ -121,7 +121,7 @@ export class Peers {
     else peer.retire(association, nowMs)
   }
 
-  /** The peer answers at this address: others that were held for being there are over. */
+  /** The peer answers at this address: others that were assumed to be there are over. */
   found(peer: PeerState, address: number, nowMs: number): void {
     for (const other of this.table.othersAt(address, peer.session)) this.replace(other, REASON.restarted, nowMs)
   }

@@ -1,6 +1,6 @@
 /**
- * Datagrams that came together, in two passes: what is cheap to check and the tags of all of them first, then one
- * datagram after the other, each looked at anew. What fails is dropped and counted, and nothing has changed.
+ * Datagrams that came together, in two passes: first the cheap checks and the tags of all of them, then one datagram
+ * after the other, each checked anew. A datagram that fails is dropped and counted, and changes nothing.
  *
  * @module
  */
@@ -18,19 +18,19 @@ const REFUSED = -1
 
 export interface ReceivedBatchParts {
   readonly profile: wire.Profile
-  /** Bytes of the longest datagram that is taken. */
+  /** Bytes of the longest datagram that is accepted. */
   readonly datagramBytesMax: number
   readonly slots: SlotTable<SlotOwner>
   readonly transport: Pick<Transport, "open">
-  /** Absent where there are keys: then nobody is told that we don't have its slot. */
+  /** Absent in profiles with keys: then a source isn't told that we don't have its slot. */
   readonly hints: Hints | undefined
-  /** Counts a datagram that was dropped. */
+  /** Counts a dropped datagram. */
   drop(reason: wire.DropReason): void
   /** There is something to send. */
   onWork(): void
 }
 
-/** What the slot of a datagram leads to, where that is an association. */
+/** What the slot of a datagram leads to, if that is an association. */
 export type Receiver = Exclude<SlotOwner, { kind: "join" }>
 
 export function associationOf(owner: Receiver): Association {
@@ -50,7 +50,7 @@ export class ReceivedBatch {
   readonly #views: DataView[] = []
   /** Rows that were dropped before their tags were checked. */
   #isRefused = new Uint8Array(0)
-  /** The batch under way, and its next row. */
+  /** The present batch, and its next row. */
   #batch: ReceiveBatch | undefined
   #row = 0
 
@@ -59,7 +59,7 @@ export class ReceivedBatch {
     this.#isKeyed = parts.profile >= wire.PROFILE.mac
   }
 
-  /** The first pass over all of them: cheap checks, then the tags in one call. */
+  /** The first pass over all datagrams: cheap checks, then the tags in one call. */
   start(batch: ReceiveBatch, nowMs: number): void {
     if (this.#isRefused.length < batch.count) this.#isRefused = new Uint8Array(batch.opener.length)
     for (let row = 0; row < batch.count; row++) {
@@ -72,13 +72,13 @@ export class ReceivedBatch {
     this.#row = 0
   }
 
-  /** Takes the next datagram in hand that was not dropped; `false`: there is none. */
+  /** Takes the next datagram that was not dropped in hand; `false`: there is none. */
   next(): boolean {
     const batch = this.#batch
     if (batch === undefined) return false
     while (this.#row < batch.count) {
       const row = this.#row++
-      // A handler may have transferred the memory to a worker: what was still in it is lost like any datagram.
+      // A handler may have transferred the memory to a worker: the remaining datagrams are lost like any other.
       if (this.#isRefused[row] !== 0 || batch.slabs[batch.slab[row]!]!.length === 0) continue
       this.view = this.#viewOf(batch, row)
       this.bytes = batch.slabs[batch.slab[row]!]!
@@ -108,12 +108,12 @@ export class ReceivedBatch {
     return this.#isKeyed ? wire.prefixEpoch(this.view, this.offset) : 0
   }
 
-  /** Who gets the datagram in hand, which is of an association; `undefined`: it was dropped. */
+  /** The receiver of the datagram in hand, if it belongs to an association; `undefined`: the datagram was dropped. */
   receiver(): Receiver | undefined {
     const { slots, profile } = this.#parts
     const batch = this.#batch!
     const row = this.#row - 1
-    // Datagrams before this one in the batch may have ended the association, or been its twin.
+    // Earlier datagrams of the batch may have ended the association, or been duplicates of this one.
     const owner = slots.get(this.slot)
     if (owner === undefined || owner.kind === "join") return this.#refuse("unknown-slot")
     const association = associationOf(owner)
@@ -122,8 +122,8 @@ export class ReceivedBatch {
     if (batch.opener[row] !== 0 && batch.verdict[row] !== 1) return this.#refuse("tag")
     const reason = wire.checkPackets(this.view, this.offset, this.length, profile)
     if (reason !== undefined) return this.#refuse(reason)
-    // The joiner is where the join came from, and has our answer. A copy of the join from elsewhere must not aim what
-    // we say.
+    // The joiner is at the source of the join, and has our accept. A copy of the join from elsewhere must not redirect
+    // what we send.
     if (owner.kind === "half-open" && this.address !== association.address) return this.#refuse("unexpected")
     return owner
   }
@@ -171,7 +171,7 @@ export class ReceivedBatch {
     return REFUSED
   }
 
-  /** Tells the sender of a datagram for a slot that we don't have. */
+  /** Tells the source of a datagram that we don't have its slot. */
   #hint(batch: ReceiveBatch, row: number, slot: number, nowMs: number): void {
     const { hints } = this.#parts
     const counter = wire.prefixCounter(this.#viewOf(batch, row), batch.offset[row]!)

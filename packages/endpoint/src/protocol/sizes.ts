@@ -1,6 +1,6 @@
-/** What an endpoint holds, and how often it could hold no more. */
+/** What an endpoint holds, and how often it met a bound. */
 
-/** Sizes of what grows and shrinks. */
+/** Sizes of everything that grows and shrinks. */
 export interface Sizes {
   readonly peers: number
   readonly slots: number
@@ -13,18 +13,18 @@ export interface Sizes {
   readonly streams: number
 }
 
-/** How often a bound was met. */
+/** How often each bound was met. */
 export interface Full {
-  /** No slot for a packet that came early: others held too many. */
+  /** No slot for an early packet: other peers held too many. */
   readonly pool: number
-  /** No slot for a packet that came early: its peer had all that one may have. */
+  /** No slot for an early packet: its peer had the most allowed. */
   readonly poolPerPeer: number
-  /** No slot for a packet to be sent: others held too many. */
+  /** No slot for a packet to send: other peers held too many. */
   readonly sendPool: number
-  /** No slot for a packet to be sent: its peer had all that one may have. */
+  /** No slot for a packet to send: its peer had the most allowed. */
   readonly sendPoolPerPeer: number
-  /** No place for a stream in the process. Of one peer: the drop `streams-full`. */
+  /** No place for a stream in the process. The bound of one peer is the drop `streams-full`. */
   readonly streams: number
-  /** A join from a host with too many half-open ones. Of the process: the drop `peers-full`. */
+  /** A join from a host with too many half-open ones. The bound of the process is the drop `peers-full`. */
   readonly halfOpenPerHost: number
 }

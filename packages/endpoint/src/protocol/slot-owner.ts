@@ -2,7 +2,7 @@ import type { JoinOwner } from "../join/established.ts"
 import type { Association } from "../path/association.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 
-/** A complete association, and the peer that it is of. */
+/** A complete association, and its peer. */
 export interface AssociationOwner {
   readonly kind: "association"
   readonly peer: PeerState

@@ -1,6 +1,6 @@
 /**
- * Whose turn it is: peers that have something to say are awake, the others wait for their time or for being woken.
- * Control packets of all go first, then data of those of the highest priority, by weight.
+ * Which peer has its turn: peers with something to do are awake, the others wait for their deadlines or to be woken.
+ * Control packets of all peers go first, then data of the peers of the highest priority, by weight.
  *
  * @module
  */
@@ -11,9 +11,9 @@ import type { PeerState } from "../peer/peer-state.ts"
 import { DueQueue } from "../schedule/due-queue.ts"
 import type { OutgoingState } from "../streams/outgoing-state.ts"
 
-/** Places for peers with something to do that are kept though nobody needs them. */
+/** Places for awake peers that are kept even when unused. */
 const AWAKE_KEPT = 64
-/** Datagrams of one peer before the next one has its turn, for each unit of its weight. */
+/** Datagrams of one peer before the next one has its turn, for each unit of weight. */
 const QUANTUM_DATAGRAMS = 8
 
 export class Turns {
@@ -21,7 +21,7 @@ export class Turns {
   readonly #sendPool: PacketPool
   readonly #onWork: () => void
   readonly #due = new DueQueue<PeerState>()
-  /** Peers with something to send, or something that may be due; and how many of them have had their turn. */
+  /** Peers that have something to send, or something that may be due; and how many of them have had their turn. */
   readonly #awake: PeerState[] = []
   #awakePeers = 0
   #polled = 0
@@ -35,12 +35,12 @@ export class Turns {
     this.#onWork = onWork
   }
 
-  /** Deadlines that are kept. */
+  /** The number of deadlines. */
   get timers(): number {
     return this.#due.count
   }
 
-  /** When somebody has something to do. */
+  /** When the next peer has something to do. */
   get nextTimeoutMs(): number {
     return this.#awakePeers > 0 && !this.#outbox.isBlocked ? -Infinity : this.#due.nextMs
   }
@@ -48,7 +48,7 @@ export class Turns {
   #rouse(peer: PeerState): void {
     if (peer.isAwake) return
     peer.isAwake = true
-    // The array keeps its length: one that is emptied gives back its memory, to take it again.
+    // The array keeps its length: emptying it would give back its memory, only to take it again.
     this.#awake[this.#awakePeers++] = peer
   }
 
@@ -59,29 +59,31 @@ export class Turns {
     this.#onWork()
   }
 
-  /** A peer that waits for room in the socket is awake already: it is looked at again no sooner than it is due. */
+  /** A peer that waits for room in the socket is already awake: it is visited again no sooner than it is due. */
   hasten(peer: PeerState, deadlineMs: number): void {
     if (!peer.isAwake || !this.#outbox.isBlocked) return
     this.#due.set(peer, deadlineMs)
     this.#onWork()
   }
 
-  /** The peer has no turns any more. */
+  /** The peer gets no more turns. */
   remove(peer: PeerState): void {
     this.#due.remove(peer)
     peer.isAwake = false
   }
 
-  /** Those whose time has come are awake. */
+  /** Rouses the peers that are due. */
   rouseDue(nowMs: number): void {
     for (let due = this.#due.takeDue(nowMs); due !== undefined; due = this.#due.takeDue(nowMs)) this.#rouse(due)
   }
 
-  /** The next peer to say what is due, as far as the socket has room; {@link Turns.serve} goes on with it. */
+  /**
+   * Returns the next peer that writes what is due, as far as the socket has room; {@link Turns.serve} goes on with it.
+   */
   next(): PeerState | undefined {
     while (this.#polled < this.#awakePeers && (!this.#outbox.isBlocked || this.#outbox.flush())) {
       const peer = this.#awake[this.#polled++]!
-      // It was forgotten in the meantime.
+      // The peer was forgotten in the meantime.
       if (!peer.isAwake) continue
       peer.isAwake = false
       return peer
@@ -93,14 +95,14 @@ export class Turns {
     return undefined
   }
 
-  /** The peer has said what was due, and may have data. */
+  /** The peer has written what was due, and may have data. */
   serve(peer: PeerState): void {
     this.#serving.push(peer)
   }
 
-  /** Sends data of those that are served, in turn, as far as windows, paces and the socket allow. */
+  /** Sends data of the served peers, in turn, as far as windows, paces and the socket allow. */
   sendData(nowMs: number): void {
-    // A packet that nobody acknowledges gives its slot back as it is taken, and is sent from there.
+    // A packet without acknowledgements gives its slot back when it is taken, and is still sent from it.
     this.#sendPool.hold()
     this.#pollData(nowMs)
     this.#outbox.flush()
@@ -109,7 +111,7 @@ export class Turns {
   }
 
   /**
-   * Sends data of a peer, of which this stream has much, as far as window and pace allow; everything else is for the
+   * Sends data of a peer, of which this stream has much, as far as window and pace allow; everything else waits for the
    * next turn.
    */
   push(peer: PeerState, state: OutgoingState, nowMs: number): void {
@@ -126,11 +128,11 @@ export class Turns {
     for (let i = 0; i < this.#awakePeers; i++) this.#awake[i]!.outgoing.closePackets()
   }
 
-  /** Of the highest priority first, and among those a quantum for each unit of weight. */
+  /** Peers of the highest priority first, and among them a quantum for each unit of weight. */
   #pollData(nowMs: number): void {
     const serving = this.#serving
     for (const peer of serving) {
-      // Also what a listener wrote while another peer was polled.
+      // Including what a listener wrote while another peer was polled.
       peer.outgoing.closePackets()
       peer.outgoing.enlist()
     }
@@ -147,19 +149,19 @@ export class Turns {
     }
   }
 
-  /** Answers whether the peer has more that might go now. */
+  /** Returns whether the peer has more that might go now. */
   #serveOne(peer: PeerState, peers: number, nowMs: number): boolean {
-    // Alone there is nobody to wait for.
+    // A lone peer has nobody to wait for.
     const quantum = peers === 1 ? Infinity : peer.weight * QUANTUM_DATAGRAMS * peer.datagramBytesMax
     const hasMore = !this.#outbox.isBlocked && peer.pollData(quantum, nowMs)
     if (hasMore) return true
-    // What was due and couldn't be sent is tried again when the socket takes something.
+    // What was due and couldn't be sent is tried again when the socket has room.
     if (this.#outbox.isBlocked) this.#rouse(peer)
     else if (peer.liveness !== "left") this.#due.set(peer, peer.nextTimeoutMs())
     return false
   }
 
-  /** Peers that wait for room in the socket are told of their deadlines all the same. */
+  /** Deadlines of peers that wait for room in the socket are handled too. */
   #expireBlocked(nowMs: number): void {
     for (let i = 0; i < this.#awakePeers; i++) {
       const peer = this.#awake[i]!

@@ -1,10 +1,10 @@
 /**
- * Who is due when: a binary heap in which everybody knows his place, so that a deadline moves in O(log n) and nobody is
- * in it twice.
+ * What is due when: a binary heap in which each item knows its place, so that a deadline moves in O(log n) and no item
+ * is in it twice.
  */
 export interface Due {
   dueMs: number
-  /** Place in the heap; −1: not in it. */
+  /** Its place in the heap; −1: it is not in it. */
   heapIndex: number
 }
 
@@ -19,7 +19,7 @@ export class DueQueue<T extends Due> {
     return this.#heap[0]?.dueMs ?? Infinity
   }
 
-  /** Sets or moves a deadline; `Infinity` takes it out. */
+  /** Sets or moves a deadline; `Infinity` removes the item. */
   set(item: T, dueMs: number): void {
     item.dueMs = dueMs
     if (dueMs === Infinity) return this.remove(item)
@@ -42,7 +42,7 @@ export class DueQueue<T extends Due> {
     this.#down(last.heapIndex)
   }
 
-  /** Takes out the first one that is due, if any. */
+  /** Takes out the first item that is due, if any. */
   takeDue(nowMs: number): T | undefined {
     const first = this.#heap[0]
     if (first === undefined || first.dueMs > nowMs) return undefined

@@ -1,22 +1,25 @@
-/** What all peers share of what there is only so much of, and how often there was none to have. */
+/** The shares of all peers in limited resources, and how often there was nothing left. */
 
 import type { Settings } from "../settings.ts"
 import { type Share, Shares } from "./shares.ts"
 
-/** The part of each pool that is for floors. */
+/** The part of each pool that is reserved for floors. */
 const FLOORS = 1 / 4
-/** Streams are not held by who makes no progress only: those that are for floors are kept from all others. */
+/**
+ * The same for streams, where it is smaller: peers that make progress hold streams too, and those reserved for floors
+ * are out of reach for them.
+ */
 const STREAM_FLOORS = 1 / 8
 /**
- * A peer's floor for messages under way is no more than this part of what large ones may take: it comes on top of that,
- * for small ones beside them.
+ * A peer's floor for messages under way is at most this part of what large ones may take: it comes on top, for small
+ * messages beside them.
  */
 const ASSEMBLY_FLOOR = 1 / 8
 
 /**
- * What a peer is lent on trust, one part in so many. Whoever fills its window was answered before, as it grew; but a
- * path that becomes narrower loses the first packet of its life with a whole queue behind it, and what isn't kept then
- * crosses the narrow place twice.
+ * A peer is lent this part on trust: one in this many. A peer that fills its window has been answered as the window
+ * grew. But a path that becomes narrower loses its first packet with a whole queue after it, and packets that aren't
+ * kept then cross the narrow place twice.
  */
 const SENT_TRUST = 16
 const EARLY_TRUST = 4
@@ -28,14 +31,11 @@ export class Quota {
   /** Bytes of messages under way. */
   readonly assembly: Shares
   readonly streams: Shares
-  /**
-   * How often a peer had all that one can have of early slots, and of those for sent packets; and all streams that it
-   * could have.
-   */
+  /** How often a peer had the most allowed of slots for early packets, of slots for sent packets, and of streams. */
   poolShares = 0
   sendPoolShares = 0
   streamsRefused = 0
-  /** And how often it could have had more, had others less. */
+  /** And how often it could have had more if others had held less. */
   poolLoans = 0
   sendPoolLoans = 0
 
@@ -46,7 +46,7 @@ export class Quota {
     const floorMax = Math.floor(assemblyBytesPerPeer * ASSEMBLY_FLOOR)
     this.assembly = new Shares({
       unitsMax: assemblyBytesMax,
-      // The largest message fits what is lent.
+      // The largest message fits into the loan.
       floorUnits: Math.min(Math.floor(assemblyBytesMax * FLOORS), assemblyBytesMax - messageBytesMax),
       sharesMax: peersMax,
       floorMax,

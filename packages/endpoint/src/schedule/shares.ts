@@ -1,48 +1,50 @@
 /**
- * What there is only so much of for all peers, in shares, so that nobody's share depends on what becomes of another's.
- * Each peer has a floor, whatever the others hold. What is beyond it is lent, the less the less is free. What was
- * written or promised can't be taken back from a peer that makes no progress: so it is not handed out in the first
- * place.
+ * A limited resource of all peers, in shares, so that no share depends on what becomes of another. Each peer has a
+ * floor, whatever the others hold. The rest is lent: the less is free, the less is lent. Units that were written to or
+ * promised can't be taken back from a peer without progress: so they are not handed out in the first place.
  *
  * @module
  */
 
-/** A share that never gave anything back is lent this many units at least. */
+/** A share that never gave anything back is lent at least this many units. */
 const TRUST_UNITS = 64
-/** A stream leaves the others of its peer a quarter of what it holds, once it holds so many units. */
+/** A stream leaves the others of its peer a quarter of what it holds, once it holds this many units. */
 const STREAM_LEAVES_SHIFT = 2
 const STREAM_UNITS_MIN = 16
-/** A peer keeps an eighth of what it holds, and no more than this, for what is under way at its receiver. */
+/** A peer keeps an eighth of what it holds, and no more than this, for messages under way at its receiver. */
 const KEPT_SHIFT = 3
 const KEPT_UNITS_MAX = 16
 /** A little more than the natural logarithm of 2. */
 const LN_2 = 0.6932
 
 export interface SharesOptions {
-  /** Units in all; so many of them are for floors, and the rest is lent. */
+  /** Units in all; this many of them are for floors, and the rest is lent. */
   readonly unitsMax: number
   readonly floorUnits: number
-  /** Shares that hold something at a time, at most. */
+  /** The most shares that hold something at a time. */
   readonly sharesMax: number
-  /** Units of one floor, of what is lent to one share, and of one share altogether. */
+  /** The most units of one floor, of the loan of one share, and of one share altogether. */
   readonly floorMax: number
   readonly loanMax: number
   readonly shareMax: number
   /**
-   * How much is lent to one share: `all` that is free; `square`: no more than twice what is free then, times the part
-   * that is free; `earned`: the same, and only a part of it beyond twice of what it held when it last gave something
-   * back.
+   * How much is lent to one share. `all`: everything that is free. `square`: at most twice what is free then, times the
+   * part that is free. `earned`: the same, and beyond twice what it held when it last gave something back only a part
+   * of it.
    */
   readonly lending: "all" | "square" | "earned"
-  /** With `earned`, a share that never gave anything back is lent one part in this many of what others are. */
+  /** With `earned`, a share that never gave anything back is lent one part in this many of what others are lent. */
   readonly trustPart?: number
-  /** Units belong together, those of a message for instance, and are given back together. */
+  /** Units belong together, those of one message for instance, and are given back together. */
   readonly isInLots?: boolean
 }
 
 export class Shares {
   readonly options: SharesOptions
-  /** Held, and lent of it; how many hold something, and the floor of each. Kept by the shares. */
+  /**
+   * Units held, and those of them that are lent; how many shares hold something, and the floor of each. Kept by the
+   * shares.
+   */
   used = 0
   lent = 0
   holders = 0
@@ -58,8 +60,7 @@ export class Shares {
     this.options = options
     this.unitsMax = options.unitsMax
     this.#loanUnits = options.unitsMax - options.floorUnits
-    // The sum of 1/1 + 1/2 + 1/3 … is no more than this for as many shares as there may be; and each gets one unit at
-    // least.
+    // The sum 1/1 + 1/2 + 1/3 … is at most this for the most shares allowed; and each gets at least one unit.
     const harmonic = 1 + LN_2 * (32 - Math.clz32(options.sharesMax))
     this.#firstFloor = (options.floorUnits - Math.min(options.sharesMax, options.floorUnits / 2)) / harmonic
     this.#isFree = options.lending === "all"
@@ -72,20 +73,21 @@ export class Shares {
   }
 
   /**
-   * The floor where so many hold something. With n holders it is the n-th part of what it is with one: so there is one
-   * for each, though those before were larger and may be held for ever. Of those that took an n-th part or more there
-   * are n at most, which were there when the last of them did; and the sum of all parts is what there is for floors.
+   * The floor when this many shares hold something. With n holders it is one n-th of the floor of a single holder. So
+   * there is a floor for each, though earlier ones were larger and may be held for ever: at most n holders took an n-th
+   * part or more, those that existed when the last of them took it; and all parts add up to what is reserved for
+   * floors.
    */
   floorFor(holders: number): number {
     return Math.min(this.options.floorMax, Math.max(1, Math.floor(this.#firstFloor / holders)))
   }
 
-  /** Whether a share that was lent so many units may be lent so many more. */
+  /** Whether a share that was lent this many units may be lent `units` more. */
   mayLend(lent: number, units: number, isTrusted: boolean, freed: number): boolean {
     const lentInAll = freed === 0 ? this.lent : Math.max(0, this.lent - freed)
     const free = this.#loanUnits - lentInAll - units
     if (free < 0) return false
-    // A message as large as all of it has to fit once.
+    // A message as large as the whole loan has to fit once.
     if (this.#isFree || (this.#isInLots && lentInAll === 0)) return true
     const most = 2 * free * free
     const asked = (lent + units) * this.#loanUnits
@@ -123,7 +125,7 @@ export class Share {
     return this.#used
   }
 
-  /** Takes so many units, or none; `left`: only if it could take so many more. */
+  /** Takes this many units, or none; `left`: only if it could then take this many more. */
   take(units: number, left = 0): boolean {
     const shares = this.#shares
     const own = this.#floor() - (this.#used - this.#lent)
@@ -143,7 +145,7 @@ export class Share {
   give(units: number): void {
     const shares = this.#shares
     if (2 * this.#used > this.#earned) this.#earned = 2 * this.#used
-    // A lot that the floor has room for was most likely taken there.
+    // A lot that fits the floor was most likely taken from it.
     if (this.#lent > 0 && !(this.#isInLots && units <= this.#used - this.#lent)) {
       const repaid = Math.min(units, this.#lent)
       this.#lent -= repaid
@@ -157,8 +159,8 @@ export class Share {
   }
 
   /**
-   * Whether it could take so many units, those of a lot at once and others one by one: now, or once others have given
-   * back `freed` that they were lent.
+   * Whether it could take this many units, those of a lot at once and others one by one: now, or once others have given
+   * back `freed` units of their loans.
    */
   fits(units: number, freed = 0): boolean {
     const shares = this.#shares
@@ -167,7 +169,7 @@ export class Share {
     return units <= own || this.#mayBorrow(this.#borrowed(units, own), units, freed)
   }
 
-  /** Whether it couldn't have so many more units whatever others give back. */
+  /** Whether it couldn't have this many more units whatever others give back. */
   isFull(units: number): boolean {
     const { floorMax } = this.#shares.options
     return (
@@ -185,7 +187,7 @@ export class Share {
     return this.#used === 0 ? this.#shares.floorFor(this.#shares.holders + 1) : this.#shares.floor
   }
 
-  /** How many of so many are lent: a lot is as a whole. */
+  /** How many of these units are lent: a lot is lent as a whole. */
   #borrowed(units: number, own: number): number {
     return units <= own ? 0 : this.#isInLots ? units : units - Math.max(0, own)
   }
@@ -197,9 +199,9 @@ export class Share {
 }
 
 /**
- * What one stream takes of its peer's share: it leaves something for the others, and for what its peer's receiver has
- * memory for already. With one unit kept for that, a large message would go by one packet in a round trip wherever
- * others fill the share.
+ * The part of its peer's share that one stream takes: it leaves units for the others, and for messages that its peer's
+ * receiver already has memory for. With only one unit reserved for those, a large message would advance by one packet
+ * in a round trip wherever others fill the share.
  */
 export class StreamShare {
   readonly #share: Share
@@ -217,7 +219,7 @@ export class StreamShare {
     return true
   }
 
-  /** As `take`, for what a stream that may be waited for has under way. */
+  /** Like `take`, for messages under way of a stream that waits for room. */
   takeKept(units: number): boolean {
     if (!this.#share.take(units)) return false
     this.#used += units
@@ -251,13 +253,13 @@ export class StreamShare {
     const kept = Math.max(1, Math.min(KEPT_UNITS_MAX, (this.#share.used + units) >>> KEPT_SHIFT))
     if (used > STREAM_UNITS_MIN) return Math.max(kept, used >>> STREAM_LEAVES_SHIFT)
     if (used > 1) return kept
-    // A stream that has none gets one of those that are kept, while there are more; and a peer with one packet has
-    // nothing else that it could be kept for.
+    // A stream that has none gets one of the reserved units, while there are more; and a peer with one packet has
+    // nothing else to reserve it for.
     return this.#share.used > 0 ? 1 : 0
   }
 }
 
-/** As many as fit. */
+/** As many as fit, at most `most`. */
 function roomOf(share: { fits(units: number): boolean }, most: number): number {
   if (most < 1 || !share.fits(1)) return 0
   if (share.fits(most)) return most

@@ -1,4 +1,4 @@
-/** Lets through a rate with bursts: what isn't, is dropped and counted by the caller. */
+/** Lets through a rate with bursts; the caller drops and counts the rest. */
 export class TokenBucket {
   readonly #perMs: number
   readonly #burst: number

@@ -1,7 +1,7 @@
 /**
- * From packets to messages: what has come on a stream is handed over one message at a time, to whoever asks. One for
- * all peers, since one packet is in hand at a time; between two messages the application may do anything, so that each
- * step looks at the stream anew.
+ * From packets to messages: hands over the messages of a stream one at a time, when asked. One object for all peers,
+ * since one packet is in hand at a time. Between two messages the application may do anything, so each step checks the
+ * stream anew.
  *
  * @module
  */
@@ -12,31 +12,28 @@ import type { Scratch } from "../datagram/scratch.ts"
 import type { IncomingMessage } from "./incoming-message.ts"
 import type { IncomingState } from "./incoming-state.ts"
 
-/** What the messages of all streams have in common. */
+/** What messages of all streams share. */
 export interface DispatchContext {
   readonly scratch: Scratch
-  /**
-   * Whether memory for messages that wait may be short: then there has to be a place for one before its packet is
-   * taken.
-   */
+  /** Whether memory for waiting messages may be short: then a message needs a place before its packet is taken. */
   readonly queues: { readonly isTight: boolean }
   drop(reason: wire.PacketDropReason): void
 }
 
-/** What is to be done next with the packet in hand. */
+/** The next step with the packet in hand. */
 const STEP = { none: 0, offer: 1, apply: 2, messages: 3, assembled: 4, recycle: 5, next: 6 } as const
 type Step = (typeof STEP)[keyof typeof STEP]
 
 const NO_BYTES = new Uint8Array(0)
 const NO_VIEW = new DataView(NO_BYTES.buffer)
-/** Of a packet that lay in the pool: where there is an order nothing goes by its number. */
+/** The number of a packet from the pool: on ordered streams nothing depends on it. */
 const NO_NUMBER = -1
 
 export class Dispatch {
   readonly message: IncomingMessage
   readonly #context: DispatchContext
   readonly #cursor: wire.MessageCursor
-  /** Streams whose consumers have room again for what the pool keeps. */
+  /** Streams whose consumers have room again for packets that the pool keeps. */
   readonly #resumed: IncomingState[] = []
   #step: Step = STEP.none
   /** The packet in hand: its stream, where its payload lies, its form and its number. */
@@ -47,10 +44,10 @@ export class Dispatch {
   #end = 0
   #form = 0
   #number = NO_NUMBER
-  /** Where the next of its messages begins, and how many were handed over. */
+  /** Where its next message begins, and how many were handed over. */
   #at = 0
   #messages = 0
-  /** The message of many packets that is in hand. */
+  /** The assembled message in hand. */
   #completed: Assembly | undefined
 
   constructor(context: DispatchContext) {
@@ -60,12 +57,12 @@ export class Dispatch {
     this.message = { stream: undefined as unknown as IncomingState, ...place, isOffer: false, isWelcome: false }
   }
 
-  /** There may be a message in hand, or a stream that goes on. */
+  /** Whether there may be a message in hand, or a stream that goes on. */
   get isBusy(): boolean {
     return this.#step !== STEP.none || this.#resumed.length > 0
   }
 
-  /** A packet has come whose turn it is, or that needs none; {@link Dispatch.begin} hands over what it holds. */
+  /** A packet has come that is next, or on an unordered stream; {@link Dispatch.begin} hands over its messages. */
   take(state: IncomingState, view: DataView, bytes: Uint8Array, offset: number, end: number): void {
     this.#state = state
     this.#view = view
@@ -86,7 +83,7 @@ export class Dispatch {
     this.#step = STEP.offer
   }
 
-  /** What waited for packets that have come or are gone is next. */
+  /** Packets that waited for others, which have come or are gone, are next. */
   goOn(state: IncomingState): void {
     this.#state = state
     this.#step = STEP.next
@@ -99,7 +96,7 @@ export class Dispatch {
     this.#resumed.push(state)
   }
 
-  /** Goes a step on; `true`: there is a message, in `message`. */
+  /** Takes one step; `true`: there is a message, in `message`. */
   poll(nowMs: number): boolean {
     switch (this.#step) {
       case STEP.messages:
@@ -141,7 +138,9 @@ export class Dispatch {
     this.begin(wire.formOf(kept.delivery), NO_NUMBER, nowMs)
   }
 
-  /** Memory for what waits is short: asks of each message in the packet whether it could be handed over or kept. */
+  /**
+   * Memory for waiting messages is short: asks for each message of the packet whether it could be handed over or kept.
+   */
   #offer(nowMs: number): boolean {
     if (!this.#isOffered()) return false
     let type = -1
@@ -151,7 +150,7 @@ export class Dispatch {
       const { piece } = this.#context.scratch
       wire.readPiece(this.#view, this.#offset, this.#end, this.#form, piece)
       type = this.#form === wire.FORM.first ? piece.type : this.#state.assembler.typeCompletedBy(piece)
-      // One is all that a piece may begin or complete.
+      // A piece begins or completes at most one message.
       this.#step = STEP.apply
     }
     if (type < 0) {
@@ -166,7 +165,7 @@ export class Dispatch {
     return true
   }
 
-  /** Whether all that was offered so far has a place, and is still wanted. */
+  /** Whether everything offered so far has a place, and is still wanted. */
   #isOffered(): boolean {
     if (this.#state.stream.state !== "open") this.#finish(false)
     else if (this.message.isWelcome) return true
@@ -179,7 +178,7 @@ export class Dispatch {
     const { isNumbered, isOrdered, isNewestOnly } = stream.traits
     if (this.#form !== wire.FORM.whole) return this.#applyPiece(nowMs)
     if (isNewestOnly) {
-      // Only what is newer than all before counts; messages under way that are older are over.
+      // Only a newer message than all before counts; older messages under way are over.
       stream.pass(this.#number)
       assembler.dropBelow(this.#number)
     } else if (isNumbered && !isOrdered) {
@@ -200,9 +199,9 @@ export class Dispatch {
   }
 
   /**
-   * Most messages are small, and follow one another in a packet: moves to the next one; `false`: there is none, `poll`
-   * says what is. The application may have stopped the stream, left the peer or given away the memory since the
-   * message before.
+   * The fast path for small messages that follow one another in a packet: moves to the next one; `false`: there is
+   * none, `poll` decides what is next. The application may have stopped the stream, left the peer or transferred the
+   * memory since the last message.
    */
   next(): boolean {
     if (this.#step !== STEP.messages || this.#at >= this.#end) return false
@@ -245,7 +244,7 @@ export class Dispatch {
     const { piece } = this.#context.scratch
     const isFirst = this.#form === wire.FORM.first
     if (stream.traits.givesUp && assembler.count === 0) {
-      // A piece tells which message it is of: those before it that nobody saw begin were skipped.
+      // A piece names its message: earlier messages that never began here were skipped.
       state.noteBegun(isFirst ? piece.message : piece.message + 1)
       // The rest of a message whose beginning was skipped.
       if (!isFirst) {
@@ -259,7 +258,7 @@ export class Dispatch {
     this.#finishPiece()
   }
 
-  /** Without an order each packet stands for itself: what has no room waits, what follows doesn't. */
+  /** Without an order each packet is independent: one that has no room waits, later ones don't. */
   #applyUnordered(nowMs: number): void {
     const { stream, assembler } = this.#state
     const { message } = this.#context.scratch.piece
@@ -301,7 +300,7 @@ export class Dispatch {
     const verdict = assembler.handlePiece(piece, this.#bytes, nowMs, number, this.#reach(piece, number))
     if (verdict === "taken" || verdict === "complete") return true
     if (verdict === "no-room") {
-      // Nobody has memory for it.
+      // There is no memory for it.
       stream.refuse(number, piece.message)
       this.#context.drop("no-room")
       this.#finish(false)
@@ -310,14 +309,14 @@ export class Dispatch {
     return false
   }
 
-  /** Packets below this come although others before them are missing; of what begins at the edge all do. */
+  /** Packets below this number come although earlier ones are missing; at the edge, all packets of a message do. */
   #reach({ form }: wire.Piece, number: number | undefined): number {
     const { stream, owner } = this.#state
     const isFirst = number === undefined || (number === stream.cumulative && form === wire.FORM.first)
     return isFirst ? Infinity : stream.cumulative + owner.spreadPackets
   }
 
-  /** The piece was taken: its message may be whole, or over. */
+  /** The piece was taken: its message may be complete, or over. */
   #finishPiece(): void {
     const state = this.#state
     if (state.assembler.hasCompleted) {
@@ -336,7 +335,7 @@ export class Dispatch {
     }
     const { completed } = state.assembler
     const { type, bytes } = completed
-    // Before it is handed over: whoever gets it may close the stream, and everything of it with it.
+    // Done before it is handed over: its consumer may close the stream, and with it the assembler.
     state.assembler.release()
     state.delivered++
     this.#completed = completed
@@ -352,7 +351,7 @@ export class Dispatch {
     return true
   }
 
-  /** Whoever keeps a message has a copy. */
+  /** Consumers that keep a message have a copy. */
   #recycle(): void {
     const state = this.#state
     const completed = this.#completed!
@@ -371,7 +370,7 @@ export class Dispatch {
     this.#finish(false)
   }
 
-  /** The peer broke a promise that a reliable stream can't go on without. */
+  /** The peer broke a promise without which a reliable stream can't go on. */
   #violate(reason: number, drop: wire.PacketDropReason): void {
     const state = this.#state
     this.#context.drop(drop)
@@ -379,7 +378,7 @@ export class Dispatch {
     this.#finish(false)
   }
 
-  /** The packet is done with. `mayGoOn`: it was taken, so the one behind it may be next. */
+  /** The packet is done. `mayGoOn`: it was taken, so the next one may follow. */
   #finish(mayGoOn: boolean): void {
     const state = this.#state
     const { traits, state: is } = state.stream

@@ -1,6 +1,6 @@
 /**
- * Streams of a peer that are over: their numbers, and the answers to their ends that are owed (PROTOCOL.md §8). There
- * is no state of them left, so an end that is said again is answered from what it says itself.
+ * Streams of a peer that are over: their ids, and the owed answers to their ends (PROTOCOL.md §8). No state of them is
+ * left, so a repeated end is answered from its own fields.
  *
  * @module
  */
@@ -9,21 +9,20 @@ import * as wire from "@x/wire"
 import type { ControlWriter } from "../datagram/control-writer.ts"
 import { NumberSet } from "./number-set.ts"
 
-/** Ids are kept in this many ranges at least; past that the oldest hole counts as finished. */
+/** Ids are kept in at least this many ranges; beyond that the oldest hole counts as finished. */
 const RANGES_MAX = 1_024
-/** Answers that wait for room in the socket, at most. */
+/** The most answers that wait for room in the socket. */
 const ANSWERS_MAX = 16_384
 
 export class FinishedStreams {
   readonly #ids = new NumberSet()
   readonly #rangesMax: number
-  /** The final number of each stream whose end is to be answered (again), by id. */
+  /** The final number of each stream whose end has to be answered (again), by id. */
   readonly #answers = new Map<number, number>()
 
-  /** `streamsMax`: this many streams of the peer are open at a time, at most. */
+  /** `streamsMax`: the most streams of the peer that are open at a time. */
   constructor(streamsMax: number) {
-    // An honest peer leaves no more holes than it may have streams open: none of them is filled before its stream has
-    // come.
+    // An honest peer leaves no more holes than it may have streams open: no hole is filled before its stream has come.
     this.#rangesMax = Math.max(RANGES_MAX, streamsMax + 1)
   }
 
@@ -36,9 +35,9 @@ export class FinishedStreams {
     while (this.#ids.ranges > this.#rangesMax) this.#ids.fillLowestHole()
   }
 
-  /** The end of a stream is to be answered. */
+  /** The end of a stream has to be answered. */
   answer(id: number, final: number): void {
-    // A peer that asks for more at once asks again.
+    // A peer that needs more answers at once will repeat its ends.
     if (this.#answers.size < ANSWERS_MAX) this.#answers.set(id, final)
   }
 

@@ -1,4 +1,4 @@
-/** The memory that streams of a peer take: its shares in slots for early packets, and in bytes of messages under way. */
+/** The memory of a peer's streams: its shares in slots for early packets, and in bytes of messages under way. */
 
 import { Assembler, AssemblyBudget } from "@x/fragment"
 import { type PacketPool, PoolShare } from "@x/stream"
@@ -10,13 +10,13 @@ import type { Settings } from "../settings.ts"
 export interface IncomingMemoryContext {
   readonly settings: Settings
   readonly quota: Quota
-  /** Memory of packets that came before their turn, and of messages under way. */
+  /** Memory of early packets, and of messages under way. */
   readonly pool: PacketPool
   readonly budget: AssemblyBudget
 }
 
 export class IncomingMemory {
-  /** For packets that come before their turn. */
+  /** Slots for early packets. */
   readonly slots: PoolShare
   readonly #budget: AssemblyBudget
   readonly #messageBytesMax: number
@@ -28,10 +28,10 @@ export class IncomingMemory {
     this.#messageBytesMax = settings.messageBytesMax
   }
 
-  /** Puts messages of a stream together. `onRoom` is called when there is memory for one that was refused. */
+  /** Assembles the messages of a stream. `onRoom` is called when there is memory for one that was refused. */
   assembler({ isResent: isReliable, isOrdered }: ModeTraits, onRoom: () => void): Assembler {
     const [budget, messageBytesMax] = [this.#budget, this.#messageBytesMax]
-    // Where nothing is resent, pieces may be missing: others come in their place.
+    // In modes without resends, pieces may be missing: other messages come in their place.
     return new Assembler({ budget, messageBytesMax, isOrdered: isReliable && isOrdered, isReliable, onRoom })
   }
 }

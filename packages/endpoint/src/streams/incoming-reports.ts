@@ -1,6 +1,6 @@
 /**
- * The streams of a peer of which something may have to be said: statuses and stops, or an unreliable message that is to
- * be given up. The others cost nothing, until a packet comes.
+ * The streams of a peer that may have something to report: statuses and stops, or an unreliable message to give up.
+ * Other streams cost nothing until a packet comes.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import * as wire from "@x/wire"
 import type { ControlWriter } from "../datagram/control-writer.ts"
 import type { IncomingState } from "./incoming-state.ts"
 
-/** How to the peer things are said. */
+/** How reports reach the peer. */
 interface ReportedPeer {
   readonly rtt: RttEstimator
   readonly pace: RepeatPace
@@ -39,7 +39,7 @@ export class IncomingReports {
     state.isReporting = false
   }
 
-  /** What isn't acknowledged yet is, with the next that is said. */
+  /** Packets that aren't acknowledged yet are acknowledged in the next datagrams. */
   hurry(): void {
     for (const { stream } of this.#states) stream.hurry()
   }
@@ -73,7 +73,7 @@ export class IncomingReports {
     for (const { assembler } of this.#states) if (assembler.nextTimeoutMs <= nowMs) assembler.handleTimeout(nowMs)
   }
 
-  /** When there is something to say or to give up; streams without are looked at no more. */
+  /** When there is something to report or to give up; streams without are dropped from the list. */
   nextTimeoutMs(): number {
     const states = this.#states
     let next = Infinity

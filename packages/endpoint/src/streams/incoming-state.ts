@@ -1,5 +1,5 @@
 /**
- * A stream that a peer opened to us: what of it came, what won't, and what its consumer has room for.
+ * A stream that a peer opened to us: which messages came, which won't, and how much room its consumer has.
  *
  * @module
  */
@@ -12,29 +12,29 @@ import { Stopping } from "./stopping.ts"
 export interface IncomingOwner {
   /** Packets of a stream from the oldest missing to the newest. */
   readonly spreadPackets: number
-  /** Bytes of a packet's payload, at most. */
+  /** The largest payload of a packet, bytes. */
   readonly payloadBytesMax: number
-  /** There may be something to say of the stream. */
+  /** There may be something to report of the stream. */
   report(state: IncomingState): void
   /** The edge passed packets that won't come. `begun`: messages begun below it; −1: unknown. */
   skip(state: IncomingState, begun: number): void
   /** Its sender gave up a message half sent. */
   abandoned(state: IncomingState): void
-  /** The memory with the rest of a packet is gone. */
+  /** The memory of the rest of a packet is gone. */
   lose(state: IncomingState): void
-  /** Nothing more of it is wanted. */
+  /** The stream is no longer wanted. */
   stop(state: IncomingState, reason: number): void
   closeIfComplete(state: IncomingState): void
 }
 
-/** What a consumer has room for. */
+/** The room of a consumer. */
 export interface ConsumerRoom {
   messages: number
   bytes: number
-  /** With nothing in its queue; told again once there is a quarter of it more. */
+  /** With an empty queue; the sender is told again once there is a quarter of this more. */
   messagesMax: number
   bytesMax: number
-  /** What comes all the same is refused. */
+  /** Messages that still come are refused. */
   isFull: boolean
   /** It has nothing to do. */
   isWaiting: boolean
@@ -46,34 +46,34 @@ export class IncomingState {
   readonly stream: ReceiveStream
   readonly assembler: Assembler
   readonly owner: IncomingOwner
-  /** What its consumer is told by. */
+  /** The object that its consumer is told through. */
   consumer: unknown = undefined
   metadata: Uint8Array = new Uint8Array(0)
   priority = 0
   isAnnounced = false
-  /** Messages handed over; that won't come; and that are known to have been begun, where there is an order. */
+  /** Messages handed over; messages that won't come; and, on ordered streams, messages known to have been begun. */
   delivered = 0
   gone = 0
   begun = 0
-  /** What its consumer has room for, once it was behind: the consumer's to change, which then says `roomChanged`. */
+  /** The room of a consumer that was behind: the consumer changes it, and then calls `roomChanged`. */
   room: ConsumerRoom | undefined = undefined
-  /** It has none: what is reliable is refused. */
+  /** The consumer has no room: reliable packets are refused. */
   isBlocked = false
   /** Packets that were refused before it had room again are taken at the next poll. */
   isResumed = false
-  /** Messages in a packet, and bytes, as they lately were at most; 0: none was seen since its consumer was behind. */
+  /** The recent maximum of messages in a packet, and of bytes; 0: no packet was seen since its consumer was behind. */
   messagesPerPacket = 0
   bytesPerPacket = 0
-  /** Whether a status or a stop may have to be said. */
+  /** Whether a status or a stop may have to be sent. */
   isReporting = false
-  /** Messages begun in all, once the sender has said it. */
+  /** Messages begun in all, once the sender has announced it. */
   finalBegun = -1
-  /** Its consumer was told that no more will come. */
+  /** Its consumer was told that no more messages will come. */
   isOver = false
-  /** And is done with what came: it counts as one of the peer's streams until then. */
+  /** And is done with the messages that came: until then the stream counts as one of the peer's. */
   isRead = false
   isRemoved = false
-  /** Messages of a gap that was not told yet. */
+  /** Messages of a gap that was not reported yet. */
   untold = 0
   readonly stopping: Stopping = new Stopping()
 
@@ -84,13 +84,13 @@ export class IncomingState {
     this.assembler = assembler
   }
 
-  /** This many messages came in so many packets: what follows will be alike, or smaller and more of it. */
+  /** This many messages came in this many packets: the next ones will be alike, or smaller and more. */
   note(messages: number, packets: number, bytes: number): void {
     this.messagesPerPacket = recentMost(this.messagesPerPacket, messages / packets)
     this.bytesPerPacket = recentMost(this.bytesPerPacket, bytes / packets)
   }
 
-  /** This many messages were begun, where there is an order: those that nobody saw won't come. */
+  /** This many messages were begun, on an ordered stream: those that never began here won't come. */
   noteBegun(begun: number): void {
     this.untold += Math.max(0, begun - this.begun)
     this.begun = Math.max(this.begun, begun)
@@ -101,33 +101,33 @@ export class IncomingState {
     return Math.min(this.stream.nextTimeoutMs, this.stopping.dueMs)
   }
 
-  /** Packets that messages under way still want. */
+  /** Packets that messages under way still need. */
   get begunPackets(): number {
     const { assembler } = this
     return assembler.count === 0 ? 0 : Math.ceil(assembler.missingBytes / this.#packetBytes)
   }
 
-  /** What the consumer has room for has changed: that is told at once where it is a quarter of its queue more. */
+  /** The room of the consumer has changed: the sender is told at once if there is a quarter of its queue more. */
   limitRoom(room: ConsumerRoom): void {
     this.isBlocked = room.isFull
     const packetsMax = Math.min(room.messagesMax / (this.messagesPerPacket || 1), room.bytesMax / this.#packetBytes)
     this.#limit(room, Math.max(1, Math.floor(packetsMax / 4)), room.isWaiting)
   }
 
-  /** What the next status tells of room: it may be less than when that was last told. */
+  /** The room that the next status announces: it may be less than was last announced. */
   tellRoom(): void {
     if (this.room !== undefined) this.#limit(this.room, Infinity, false)
     this.stream.letFinish(this.begunPackets)
   }
 
   #limit(room: ConsumerRoom, stepPackets: number, isWaiting: boolean): void {
-    // Those of what is under way may lie behind what is refused for want of their memory: nothing comes while they
-    // don't.
+    // Packets of messages under way may lie after packets that are refused until those messages give back memory:
+    // nothing would come if the limit excluded them.
     const hiddenPackets = room.isWaiting ? this.begunPackets : 0
     this.stream.limit(this.#roomPackets(room), stepPackets, isWaiting, hiddenPackets)
   }
 
-  /** Packets that its consumer has room for: the rest of what is under way, and what follows as it lately was. */
+  /** Packets that its consumer has room for: the rest of messages under way, and later ones of the recent size. */
   #roomPackets(room: ConsumerRoom): number {
     const { assembler } = this
     if (this.isBlocked) return 0
@@ -143,7 +143,7 @@ export class IncomingState {
   }
 }
 
-/** The most of late: goes up at once, and down slowly. */
+/** The recent maximum: rises at once, and falls slowly. */
 function recentMost(before: number, now: number): number {
   return Math.max(now, before + (now - before) / 8)
 }

@@ -1,6 +1,6 @@
 /**
- * The streams that a peer opened to us: takes in their packets, hands over their messages, and says what they have and
- * miss. Composes the receiving machines of `@x/stream` and `@x/fragment`.
+ * The streams that a peer opened to us: takes in their packets, hands over their messages, and reports what arrived and
+ * what is missing. Composes the receiving machines of `@x/stream` and `@x/fragment`.
  *
  * @module
  */
@@ -17,16 +17,16 @@ import { IncomingReports } from "./incoming-reports.ts"
 import { type IncomingOwner, IncomingState } from "./incoming-state.ts"
 import type { EventSink, StreamEvent } from "./stream-events.ts"
 
-/** The peer that opened the streams, as they see it: from one call to the next it may have another path. */
+/** The peer that opened the streams, as they see it: it may have another path from one call to the next. */
 export interface IncomingPeer {
   readonly rtt: RttEstimator
   readonly pace: RepeatPace
   /** Packets of a stream from the oldest missing to the newest. */
   readonly spreadPackets: number
-  /** Bytes of a packet's payload, at most. */
+  /** The largest payload of a packet, bytes. */
   readonly payloadBytesMax: number
   readonly receiveOptions: StreamOptions
-  /** Its streams in both directions, among those of all peers. */
+  /** Its share of streams in both directions, among all peers. */
   readonly streamShare: Share
   /** A datagram with data came. */
   handleData(nowMs: number): void
@@ -37,7 +37,7 @@ export interface IncomingContext<Peer> extends IncomingMemoryContext {
   readonly scratch: Scratch
   readonly dispatch: Dispatch
   readonly events: EventSink<StreamEvent<Peer>>
-  /** Counts a packet that was dropped. */
+  /** Counts a dropped packet. */
   drop(reason: wire.PacketDropReason): void
   /** The peer has something to send now. */
   wake(peer: Peer): void
@@ -80,7 +80,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     return this.#streams.values()
   }
 
-  /** Whether one is open. Those that were stopped only wait for their senders to know. */
+  /** Whether one is open. Stopped streams only wait until their senders know. */
   get isUsed(): boolean {
     for (const { stream } of this.#streams.values()) if (stream.state === "open") return true
     return false
@@ -105,7 +105,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.#dispatch.begin(wire.formOf(delivery), number, nowMs)
   }
 
-  /** The message under way is over, and so are those that nobody saw begin. */
+  /** The message under way is over, and so are those that never began here. */
   skip(state: IncomingState, begun: number): void {
     state.untold += state.assembler.dropBelow(Infinity)
     if (begun < 0) return
@@ -118,12 +118,12 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.#tellGap(state)
   }
 
-  /** A stream that promised what is lost can't go on without it. */
+  /** A stream that promised the lost messages can't go on without them. */
   lose(state: IncomingState): void {
     if (state.stream.traits.waits) this.stop(state, wire.REASON.unspecified)
   }
 
-  /** Messages that were handed over to a consumer, and that it has dropped. */
+  /** Messages that were handed over to a consumer, which has dropped them. */
   drop(state: IncomingState, messages: number): void {
     state.delivered -= messages
     state.gone += messages
@@ -218,7 +218,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
   handleEnd(end: wire.End, nowMs: number): void {
     const state = this.#streams.get(end.stream)
     if (state === undefined) {
-      // An end that overtook its opening will be said again.
+      // An end that overtook its opening will be repeated.
       if (this.#finished.has(end.stream)) this.#answerFinished(end)
       else this.#context.drop("not-open")
       return
@@ -252,8 +252,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     const { stream, assembler } = state
     if (stream.state !== "open" || !stream.isComplete) return
     const isReliable = stream.traits.isResent
-    // A piece that nobody promised may never come. One that was promised and isn't among all that were sent breaks the
-    // promise.
+    // Pieces without a promise may never come. A promised one that isn't among the packets sent breaks the promise.
     const isWhole = !isReliable || assembler.count === 0
     if (!isWhole) this.#context.drop("piece-conflict")
     this.#finished.answer(state.id, stream.traits.isNumbered ? Math.max(stream.cumulative, stream.final) : 0)
@@ -262,22 +261,22 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
   }
 
   /**
-   * No more messages come of it, which its consumer is told. `isComplete`: the sender ended it, and all that it didn't
-   * give up was delivered.
+   * No more messages will come, and its consumer is told. `isComplete`: the sender ended it, and every message that it
+   * didn't give up was delivered.
    */
   #over(state: IncomingState, isComplete: boolean, reason: number): void {
     if (state.isOver) return
     state.isOver = true
     state.stream.close()
     state.assembler.close()
-    // What was begun and isn't accounted for won't come any more.
+    // Messages that were begun and aren't counted yet won't come any more.
     state.untold = Math.max(0, state.finalBegun - state.delivered - state.gone)
     this.#tellGap(state)
     const isWhole = isComplete && state.gone === 0
     this.#context.events.push({ kind: "stream-closed", peer: this.#peer, stream: state, isComplete: isWhole, reason })
   }
 
-  /** The sender knows that it is over, or is gone itself: only its number is remembered. */
+  /** The sender knows that it is over, or is gone itself: only its id is remembered. */
   #remove(state: IncomingState): void {
     state.stopping.end()
     this.#streams.delete(state.id)
@@ -289,7 +288,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.#context.wake(this.#peer)
   }
 
-  /** The consumer of a stream that is over is done with what came of it. */
+  /** The consumer of a stream that is over is done with its messages. */
   read(state: IncomingState): void {
     if (state.isRead) return
     state.isRead = true
@@ -298,13 +297,14 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.#peer.streamShare.give(1)
   }
 
-  /** A hole that was filled to make the set smaller may hold a stream that lives. */
+  /** A hole that was filled to make the set smaller may belong to a live stream. */
   #isFinished(id: number): boolean {
     return !this.#streams.has(id) && this.#finished.has(id)
   }
 
   /**
-   * Asks the sender to stop; what comes in the meantime is dropped. It is over here at once, whatever the sender does.
+   * Asks the sender to stop; messages that come meanwhile are dropped. The stream is over here at once, whatever its
+   * sender does.
    */
   stop(state: IncomingState, reason: number): void {
     if (state.stream.state === "closed") return
@@ -313,7 +313,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.report(state)
   }
 
-  /** Something of a stream came: where that is over its sender may have to be told again. */
+  /** A packet of a stream came: if the stream is over its sender may have to be told again. */
   #remind(state: IncomingState, nowMs: number): void {
     if (state.isOver && state.stopping.remind(nowMs)) this.report(state)
   }
@@ -323,7 +323,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     wire.readSync(view, body, sync)
     const { stream: id, mode, high } = sync
     if (this.#isFinished(id)) {
-      // Its end was answered, but the sender hasn't heard: it hears it again.
+      // Its end was answered, but the sender hasn't received that: it is answered again.
       this.#finished.answer(id, high)
       return this.#context.wake(this.#peer)
     }
@@ -331,16 +331,16 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     if (state === undefined) return
     this.#remind(state, nowMs)
     if (state.room !== undefined) this.#context.events.push({ kind: "room-asked", peer: this.#peer, stream: state })
-    // Memory may be free again that others gave back: that is tried, at most as often as syncs come.
+    // Others may have given back memory: that is tried, at most as often as syncs come.
     if (!state.isBlocked) state.stream.hasRoom()
     const reason = state.stream.handleSync(sync, wanted, nowMs)
     if (reason !== undefined) this.#context.drop(reason)
     this.report(state)
-    // What was refused may lie in the pool: it won't come again by itself.
+    // Refused packets may lie in the pool: they won't come again by themselves.
     this.#dispatch.goOn(state)
   }
 
-  /** What of all streams isn't acknowledged yet is, with the next that is said. */
+  /** Packets that aren't acknowledged yet are acknowledged in the next datagrams. */
   hurry(): void {
     this.#reports.hurry()
   }
@@ -353,12 +353,12 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     }
   }
 
-  /** Streams that may have something to say again. */
+  /** Streams that may have something to repeat. */
   get repeating(): number {
     return this.#reports.count
   }
 
-  /** The peer is heard again: what wasn't said meanwhile is. */
+  /** The peer is heard again: whatever wasn't sent meanwhile is sent. */
   handleReachable(nowMs: number): void {
     for (const state of this.#streams.values()) {
       state.stopping.handleReachable(nowMs)
@@ -377,7 +377,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.#reports.handleTimeout(nowMs)
   }
 
-  /** When there is something to say or to give up. */
+  /** When there is something to report or to give up. */
   nextTimeoutMs(): number {
     return this.#reports.nextTimeoutMs()
   }

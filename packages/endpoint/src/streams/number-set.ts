@@ -3,7 +3,7 @@ export class NumberSet {
   /** `[from, to)`, ascending, never touching. */
   readonly #ranges: number[] = []
 
-  /** How many ranges it takes. */
+  /** The number of ranges. */
   get ranges(): number {
     return this.#ranges.length / 2
   }
@@ -30,7 +30,7 @@ export class NumberSet {
     if (this.#ranges.length > 2) this.#ranges.splice(1, 2)
   }
 
-  /** The index of the first range that ends behind the number. */
+  /** The index of the first range that ends after the number. */
   #search(number: number): number {
     let low = 0
     let high = this.#ranges.length / 2

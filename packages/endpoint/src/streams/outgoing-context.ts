@@ -1,4 +1,4 @@
-/** What the streams to a peer need: of their peer, of all peers together, and to whom they speak. */
+/** What the streams to a peer need: from their peer and from all peers together, and the signals that they give. */
 
 import type { PacketPool, RepeatPace, StreamOptions } from "@x/stream"
 import type * as wire from "@x/wire"
@@ -11,13 +11,13 @@ import type { Settings } from "../settings.ts"
 import type { OutgoingState } from "./outgoing-state.ts"
 import type { Starved } from "./starved.ts"
 
-/** The peer that the streams lead to, as they see it: from one call to the next it may have another path. */
+/** The peer that the streams lead to, as they see it: it may have another path from one call to the next. */
 export interface OutgoingPeer {
   readonly path: Path
   readonly limits: wire.Limits
   readonly metadataBytesMax: number
   readonly sendOptions: StreamOptions
-  /** Its streams in both directions, among those of all peers. */
+  /** Its share of streams in both directions, among all peers. */
   readonly streamShare: Share
   readonly pace: RepeatPace
 }
@@ -30,18 +30,18 @@ export interface OutgoingContext {
   readonly quota: Quota
   /** Memory of packets that were written and aren't acknowledged. */
   readonly sendPool: PacketPool
-  /** The transport's numbers for the memory that its slots lie in. */
+  /** The transport's numbers for the memory of its slots. */
   readonly slabs: { of(slot: number): number }
   readonly starved: Starved
-  /** Counts a packet that was dropped. */
+  /** Counts a dropped packet. */
   drop(reason: wire.PacketDropReason): void
 }
 
-/** What the streams tell of themselves. */
+/** The signals of the streams. */
 export interface OutgoingSignals {
   /** There is something to send. */
   wake(): void
-  /** The application waits for something until then, and for nothing sooner. */
+  /** The application waits for something until this deadline, and for nothing sooner. */
   hasten(deadlineMs: number): void
   /** Something of this stream was acknowledged, a deadline of it has passed, or it closed. */
   progress(state: OutgoingState): void

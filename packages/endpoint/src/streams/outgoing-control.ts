@@ -1,10 +1,10 @@
-/** Control packets of a stream to a peer: its opening, its end or reset, and what asks for a status. */
+/** Control packets of a stream to a peer: its opening, its end or reset, and syncs. */
 
 import type { SendStream } from "@x/stream"
 import * as wire from "@x/wire"
 import type { ControlWriter } from "../datagram/control-writer.ts"
 
-/** Writes what is due of a stream; `false`: the socket is full. `sync` is scratch. */
+/** Writes the control packets of a stream that are due; `false`: the socket is full. `sync` is scratch. */
 export function composeStream(stream: SendStream, control: ControlWriter, sync: wire.Sync, nowMs: number): boolean {
   if (!control.hasRoom()) return false
   composeOpen(stream, control, nowMs)

@@ -1,5 +1,5 @@
 /**
- * A stream that we opened to a peer, among the streams of its peer: its turn, and when it is to be looked at.
+ * A stream that we opened to a peer, among the streams of its peer: its turn, and when it is next visited.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import type * as wire from "@x/wire"
 import type { Due } from "../schedule/due-queue.ts"
 import type { Sender } from "./sender.ts"
 
-/** What a stream is opened with. */
+/** The options of a stream when it is opened. */
 export interface OpenStream {
   readonly mode: wire.Mode
   readonly priority: number
-  /** Share among the streams of the same priority. */
+  /** Weight among the streams of the same priority. */
   readonly weight: number
   readonly metadata: Uint8Array
   readonly lifetimeMs?: number
@@ -23,23 +23,23 @@ export interface OpenStream {
 /** A stream towards the peer. */
 export class OutgoingState implements Due {
   readonly stream: SendStream
-  /** What is offered to it, and waits. */
+  /** Takes the messages that are offered, and keeps those that wait. */
   readonly sender: Sender
   readonly weight: number
-  /** Who tells the application of it; set by the shell. */
+  /** The application's object for the stream; set by the shell. */
   owner: unknown = undefined
-  /** Bytes it may still send before the next one has its turn. */
+  /** Bytes it may still send before the next stream has its turn. */
   deficit = 0
-  /** Whether it is its turn; and whether it waits for one. */
+  /** Whether it has its turn; and whether it waits for one. */
   isServed = false
   isListed = false
   /** Whether it may have something to send or to repeat. */
   isSending = false
-  /** It ended because the peer did. */
+  /** Whether it ended because the peer did. */
   isCutOff = false
-  /** An event says that it made progress, and nobody has taken it yet. */
+  /** Whether an event of its progress is waiting to be taken. */
   isTold = false
-  /** When it is to be looked at again, while it has nothing to send. */
+  /** When it is next visited, while it has nothing to send. */
   dueMs: number = Infinity
   heapIndex = -1
 
@@ -48,7 +48,7 @@ export class OutgoingState implements Due {
     this.sender = sender
     this.weight = weight
   }
-  /** When a message or a call that waits has waited long enough. */
+  /** When a message or a call has waited long enough. */
   get deadlineMs(): number {
     return this.sender.deadlineMs
   }

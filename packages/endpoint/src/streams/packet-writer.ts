@@ -1,4 +1,4 @@
-/** Data packets into datagrams: from where they were written, or copied where several share one. */
+/** Writes data packets into datagrams: they are sent from their slots, or copied if several share a datagram. */
 
 import type { OutgoingPacket, SendStream } from "@x/stream"
 import * as wire from "@x/wire"
@@ -10,7 +10,7 @@ const FIRE_AND_FORGET_OVERHEAD_BYTES: number = wire.PACKET_OVERHEAD_BYTES + wire
 
 export class PacketWriter {
   readonly #outbox: Outbox
-  /** The packet that is written, in scratch memory. */
+  /** The packet that is being written, in scratch memory. */
   readonly #packet: OutgoingPacket
   readonly #slabs: { of(slot: number): number }
 
@@ -20,7 +20,7 @@ export class PacketWriter {
     this.#slabs = slabs
   }
 
-  /** Copies the packet into the datagram being composed: small as it is, that costs less than a datagram of its own. */
+  /** Copies the packet into the present datagram: for a small packet that costs less than a datagram of its own. */
   copy(stream: SendStream): void {
     const { writer } = this.#outbox
     const { number, delivery, wanted, bytes, offset, length } = this.#packet
@@ -35,9 +35,7 @@ export class PacketWriter {
     writer.finish(payload + length)
   }
 
-  /**
-   * Sends the packet from where it was written: the headers go into the room before it. Answers the datagram's bytes.
-   */
+  /** Sends the packet from its slot: the headers go into the room before it. Returns the datagram's bytes. */
   post(stream: SendStream, association: Association, nowMs: number): number {
     const outbox = this.#outbox
     const { number, delivery, wanted, slot, bytes, view, offset, length } = this.#packet

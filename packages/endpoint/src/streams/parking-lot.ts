@@ -1,6 +1,6 @@
 /**
- * Messages that found the window shut, in the order they came. A message that is half in the stream keeps its place;
- * one that won't be completed is ended as abandoned before anything else follows.
+ * Messages that found the window shut, in their order. A message that is half sent keeps its place; one that won't be
+ * completed is ended as abandoned before anything else follows.
  *
  * @module
  */
@@ -8,11 +8,11 @@
 import { fitsWhole, type LargeMessage, type PayloadSink } from "@x/fragment"
 import type { SendCall } from "./send-call.ts"
 
-/** What one can see of a parking lot. */
+/** What an application can see of a parking lot. */
 export interface ParkedMessages {
-  /** Messages that wait, one that is half in the window among them. */
+  /** Messages that wait, including one that is half in the window. */
   readonly messages: number
-  /** Bytes of the messages that wait, as far as they are not in the window yet. */
+  /** Bytes of the messages that wait, as far as they aren't in the window yet. */
   readonly bytes: number
   /** The most messages: `parkedMessagesMax` of the endpoint. */
   readonly messagesMax: number
@@ -24,11 +24,11 @@ export interface ParkedMessages {
 
 export interface ParkedMessage {
   readonly message: LargeMessage
-  /** When it is to be given up, milliseconds; `Infinity`: never. */
+  /** When it is given up, milliseconds; `Infinity`: never. */
   readonly deadlineMs: number
   /** The call that waits for it; `undefined`: none does. */
   readonly call?: SendCall
-  /** Once it is in the window the call waits for its receipt. */
+  /** Whether the call then waits for the message's receipt, once it is in the window. */
   readonly isReceipted?: boolean
   /** It was taken out again before all of it was in the window. */
   isGivenUp?: boolean
@@ -44,14 +44,14 @@ export class ParkingLot implements ParkedMessages {
   readonly messagesMax: number
   readonly bytesMax: number
   readonly #parked: ParkedMessage[] = []
-  /** Which message each of them was, counted from 0. */
+  /** The number of each of them, counted from 0. */
   readonly #order: number[] = []
   #bytes = 0
   #entered = 0
   #expired = 0
   #dropped = 0
   #deadlineMs = Infinity
-  /** The head was cancelled when a part of it was in the stream already. */
+  /** The first message was cancelled when a part of it was already in the stream. */
   #isAbandoning = false
 
   constructor(messagesMax: number, bytesMax: number) {
@@ -71,7 +71,7 @@ export class ParkingLot implements ParkedMessages {
     return this.#expired
   }
 
-  /** Messages of which nothing is in the stream; and those that left the lot like that. */
+  /** Messages of which nothing is in the stream; and those that left the lot in that state. */
   get unbegun(): number {
     return this.#parked[0]?.message.isBegun === true ? this.#parked.length - 1 : this.#parked.length
   }
@@ -80,7 +80,7 @@ export class ParkingLot implements ParkedMessages {
     return this.#dropped
   }
 
-  /** Messages that were ever parked, and of how many from the first on none is here any more. */
+  /** Messages that were ever parked; and how many of them, from the first on, are no longer here. */
   get entered(): number {
     return this.#entered
   }
@@ -93,12 +93,12 @@ export class ParkingLot implements ParkedMessages {
     return this.#parked.length === 0
   }
 
-  /** Somebody waits for one of them. */
+  /** Whether a call waits for one of them. */
   get isAwaited(): boolean {
     return this.#parked.some(({ call }) => call !== undefined)
   }
 
-  /** The message that was parked last. */
+  /** The last parked message. */
   get newest(): ParkedMessage | undefined {
     return this.#parked.at(-1)
   }
@@ -119,14 +119,14 @@ export class ParkingLot implements ParkedMessages {
     this.#deadlineMs = Math.min(this.#deadlineMs, parked.deadlineMs)
   }
 
-  /** Takes the message of a call out again; what is in the stream of it already is ended. `false`: it isn't here. */
+  /** Takes the message of a call out again; a part that is already in the stream is ended. `false`: it isn't here. */
   cancel(call: SendCall): boolean {
     const at = this.#parked.findIndex((parked) => parked.call === call && parked.isGivenUp !== true)
     if (at >= 0) this.#give(at)
     return at >= 0
   }
 
-  /** Gives up what waited too long; answers what it was. */
+  /** Gives up messages that waited too long; returns them. */
   expire(nowMs: number): ParkedMessage[] {
     if (nowMs < this.#deadlineMs) return []
     const expired = this.#parked.filter((parked, at) => parked.deadlineMs <= nowMs && !(at === 0 && this.#isAbandoning))
@@ -138,7 +138,7 @@ export class ParkingLot implements ParkedMessages {
     return expired
   }
 
-  /** Only the head can be begun. */
+  /** Only the first can be half sent. */
   #give(at: number): void {
     const parked = this.#parked[at]!
     parked.isGivenUp = true
@@ -152,8 +152,8 @@ export class ParkingLot implements ParkedMessages {
   }
 
   /**
-   * Writes as much of the first message as there is room for. Answers what left the lot by that, or `undefined`: nothing
-   * more can, for now.
+   * Writes as much of the first message as there is room for. Returns the message that left the lot by that, or
+   * `undefined`: no more can be written for now.
    */
   feed(sink: PayloadSink): LeftMessage | undefined {
     const parked = this.#parked[0]
@@ -184,12 +184,12 @@ export class ParkingLot implements ParkedMessages {
 
   /** For tests. */
   assertInvariants(): void {
-    // A head that is being abandoned has no bytes left to write.
+    // A first message that is being abandoned has no bytes left to write.
     const bytes = this.#parked.slice(this.#isAbandoning ? 1 : 0).reduce((sum, parked) => sum + unwritten(parked), 0)
     if (bytes !== this.#bytes) throw new Error(`the parking lot says ${this.#bytes} B, counted ${bytes}`)
   }
 
-  /** Nothing of it will be sent. Answers what was here, but for what was taken out half sent before. */
+  /** No message here will be sent. Returns them, except one that was already taken out half sent. */
   clear(): ParkedMessage[] {
     this.#dropped += this.unbegun
     const cleared = this.#parked.splice(0)
@@ -206,7 +206,7 @@ function unwritten({ message }: ParkedMessage): number {
   return message.length - message.written
 }
 
-/** Writes a message as far as there is room; answers whether all of it is in the stream. */
+/** Writes a message as far as there is room; returns whether all of it is in the stream. */
 export function writeMessage(sink: PayloadSink, message: LargeMessage): boolean {
   return !message.isBegun && fitsWhole(message.length, sink.payloadBytesMax)
     ? message.writeWhole(sink)

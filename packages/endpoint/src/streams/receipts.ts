@@ -1,5 +1,5 @@
 /**
- * Calls that wait for what was written to a stream: for a receipt, for all of it, or for the end.
+ * Calls that wait for messages of a stream: for a receipt, for everything written so far, or for the end.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export class Receipts {
   #waiting: Waiting[] = []
   #deadlineMs = Infinity
 
-  /** `settled`: where calls go that wait no more. */
+  /** `settled`: receives the calls that no longer wait. */
   constructor(stream: SendStream, lot: Pick<ParkingLot, "isEmpty" | "entered" | "left">, settled: SettledCall[]) {
     this.#stream = stream
     this.#lot = lot
@@ -45,7 +45,7 @@ export class Receipts {
     this.#add({ call, what: "receipt", parked: 0, packets: this.#follow(from, to) })
   }
 
-  /** Waits for all that was accepted so far. */
+  /** Waits for everything that was accepted so far. */
   addFlush(call: SendCall): void {
     const { isEmpty, entered } = this.#lot
     this.#add({ call, what: "flush", parked: entered, packets: isEmpty ? this.#followAll() : undefined })
@@ -61,7 +61,7 @@ export class Receipts {
     this.#deadlineMs = Math.min(this.#deadlineMs, waiting.call.deadlineMs)
   }
 
-  /** A call waits no more; answers what it waited for. */
+  /** A call stops waiting; returns what it waited for. */
   cancel(call: SendCall): Waiting["what"] | undefined {
     const at = this.#waiting.findIndex((waiting) => waiting.call === call)
     if (at < 0) return undefined
@@ -79,7 +79,7 @@ export class Receipts {
     this.#settled.push({ call: waiting.call, what: waiting.what, outcome })
   }
 
-  /** Messages have left the lot: calls that waited for that wait for packets from now on. */
+  /** Messages have left the lot: calls that waited for that now wait for packets. */
   mark(): void {
     for (const waiting of this.#waiting)
       if (waiting.packets === undefined && this.#lot.left >= waiting.parked) waiting.packets = this.#followAll()
@@ -97,7 +97,7 @@ export class Receipts {
     if (packets === undefined) return false
     const { from, to } = packets
     const { traits } = this.#stream
-    // What is given up is so as a whole.
+    // A message is given up as a whole.
     if (what === "receipt" && traits.givesUp && this.#stream.isGone(to - 1, to)) {
       this.#settle(waiting, "given-up")
       return true
@@ -108,7 +108,7 @@ export class Receipts {
     return true
   }
 
-  /** Calls that have waited long enough wait no more. */
+  /** Calls that have waited long enough stop waiting. */
   expire(nowMs: number): void {
     if (nowMs < this.#deadlineMs) return
     this.#deadlineMs = Infinity
@@ -125,7 +125,7 @@ export class Receipts {
     return true
   }
 
-  /** The stream is closed: nothing more will come of it. */
+  /** The stream is closed: nothing more will happen on it. */
   close(outcome: CallOutcome): void {
     this.#deadlineMs = Infinity
     for (const waiting of this.#waiting.splice(0)) this.#settle(waiting, outcome)
@@ -142,7 +142,7 @@ export class Receipts {
     return packets
   }
 
-  /** For tests: throws an `Error` where packets are followed that no call waits for. */
+  /** For tests: throws an `Error` if packets are followed that no call waits for. */
   assertInvariants(): void {
     if (this.#stream.followed !== this.#waiting.filter(({ packets }) => packets !== undefined).length)
       throw new Error("packets are followed that no call waits for")

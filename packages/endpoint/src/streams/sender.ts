@@ -1,6 +1,6 @@
 /**
- * What is offered to a stream: whether it goes into the window, waits, or makes others way, by what the mode of the
- * stream allows; and the calls that wait for it.
+ * Messages offered to a stream: the mode of the stream decides whether a message goes into the window, waits, or
+ * displaces others. And the calls that wait for them.
  *
  * @module
  */
@@ -12,10 +12,10 @@ import { type ParkedMessage, ParkingLot, writeMessage } from "./parking-lot.ts"
 import { Receipts } from "./receipts.ts"
 import type { SendCall, SettledCall } from "./send-call.ts"
 
-/** What became of a message that was offered. */
+/** What became of an offered message. */
 export type Offered = "sent" | "parked" | "refused" | "dropped"
 
-/** How many messages may wait for the window, and how many bytes of them. */
+/** How many messages may wait for the window, and how many bytes in all. */
 export interface SenderLimits {
   readonly parkedMessagesMax: number
   readonly parkedBytesMax: number
@@ -24,11 +24,11 @@ export interface SenderLimits {
 export class Sender {
   /** Messages that wait for the window. */
   readonly lot: ParkingLot
-  /** Calls that wait no more, until they are told. */
+  /** Calls that no longer wait, until they are told. */
   readonly settled: SettledCall[] = []
-  /** No more is taken. */
+  /** No more messages are accepted. */
   isEnded = false
-  /** Once it is closed: everything was delivered by then, or given up before. */
+  /** Once it is closed: whether everything was delivered, or given up, before. */
   isFlushed = false
   readonly #stream: SendStream
   readonly #receipts: Receipts
@@ -50,7 +50,7 @@ export class Sender {
     return this.#receipts.first ?? (this.lot.isAwaited ? "message" : undefined)
   }
 
-  /** What became of all messages that were accepted, those that wait among them. */
+  /** What became of all accepted messages, including those that wait. */
   get account(): SentMessages {
     const { accepted, acknowledged, unconfirmed, dropped, pending } = this.#stream.messages
     const { unbegun, dropped: left } = this.lot
@@ -63,14 +63,14 @@ export class Sender {
     }
   }
 
-  /** Something waits for memory for a packet, though the window is open: others have it. */
+  /** Whether something waits for memory for a packet although the window is open: others have the memory. */
   get isStarved(): boolean {
     return (this.#isDrainOwed || !this.lot.isEmpty) && this.#stream.isStarved
   }
 
   // Offering.
 
-  /** Offers a message to a stream that waits. What waits is copied, until `deadlineMs` at most. */
+  /** Offers a message to a stream that waits. A message that waits is copied, and kept until `deadlineMs` at most. */
   offer(type: number, bytes: Uint8Array, deadlineMs: number): Offered {
     const stream = this.#stream
     const isWhole = fitsWhole(bytes.length, stream.payloadBytesMax)
@@ -85,17 +85,17 @@ export class Sender {
     return "parked"
   }
 
-  /** Offers a message to a stream that doesn't wait: it goes whole or not at all. */
+  /** Offers a message to a stream that doesn't wait: it is sent whole or not at all. */
   sendNow(type: number, bytes: Uint8Array, nowMs: number): boolean {
     return this.#makeWay(bytes.length, nowMs) && writeMessage(this.#stream, new LargeMessage(type, bytes))
   }
 
-  /** Writes as much of a message as there is room for, unless others wait; answers whether all of it is written. */
+  /** Writes as much of a message as there is room for, unless others wait; returns whether all of it is written. */
   write(message: LargeMessage): boolean {
     return this.lot.isEmpty && writeMessage(this.#stream, message)
   }
 
-  /** Whether a message that couldn't be written, or only in part, may wait. */
+  /** Whether a message that wasn't written, or only in part, may wait. */
   mayPark({ isBegun, length }: LargeMessage): boolean {
     return this.lot.hasRoom(length) || (isBegun && this.lot.isEmpty)
   }
@@ -112,7 +112,7 @@ export class Sender {
     return "refused"
   }
 
-  /** Whether a message of so many bytes would be taken: it is made only then. */
+  /** Whether a message of this many bytes would be accepted: it is made only then. */
   mayBeTaken(bytes: number): boolean {
     const stream = this.#stream
     const { waits, givesUp, isNewestOnly } = stream.traits
@@ -123,12 +123,12 @@ export class Sender {
     return this.#fitsWindow(bytes) || this.lot.hasRoom(bytes)
   }
 
-  /** Whether all of it goes into the window as it is. */
+  /** Whether all of it fits the window as it is. */
   #fitsWindow(bytes: number): boolean {
     return packetsNeeded(bytes, this.#stream.payloadBytesMax) <= this.#stream.roomPackets
   }
 
-  /** Makes room by what the mode allows to give up; `false`: there is none. */
+  /** Makes room by giving up what the mode allows; `false`: there is none. */
   #makeWay(bytes: number, nowMs: number): boolean {
     const stream = this.#stream
     const { traits, payloadBytesMax } = stream
@@ -145,10 +145,10 @@ export class Sender {
 
   // Calls that wait.
 
-  /** A call waits for the receipt of the message that was written last. */
+  /** A call waits for the receipt of the last written message. */
   awaitReceipt({ length }: LargeMessage, call: SendCall): void {
     const { high, low, payloadBytesMax } = this.#stream
-    // A message may share its first packet's place with none: one packet more than it takes at most does no harm.
+    // The message may not share its first packet: following one packet more than it takes at most does no harm.
     const from = high - (fitsWhole(length, payloadBytesMax) ? 1 : packetsNeeded(length, payloadBytesMax) + 1)
     this.#receipts.addReceipt(call, Math.max(from, low), high)
   }
@@ -161,14 +161,14 @@ export class Sender {
     this.#receipts.addEnd(call)
   }
 
-  /** A call waits no more; a message of it that waits is taken out. Answers what it waited for. */
+  /** A call stops waiting; its message is taken out if it waits. Returns what the call waited for. */
   cancel(call: SendCall): SettledCall["what"] | undefined {
     return this.lot.cancel(call) ? "message" : this.#receipts.cancel(call)
   }
 
   // Going on.
 
-  /** Takes no more: the stream ends once nothing waits. Answers whether that is now. */
+  /** Accepts no more: the stream ends once nothing waits. Returns whether it ends now. */
   end(nowMs: number): boolean {
     this.isEnded = true
     return this.#endIfDrained(nowMs)
@@ -181,8 +181,8 @@ export class Sender {
   }
 
   /**
-   * Something was acknowledged, or a deadline has passed: what waits goes on. Answers whether there may be something to
-   * send.
+   * Something was acknowledged, or a deadline has passed: waiting messages go on. Returns whether there may be
+   * something to send.
    */
   progress(nowMs: number): boolean {
     const { state } = this.#stream
@@ -215,7 +215,7 @@ export class Sender {
     }
   }
 
-  /** After a message was parked or refused: whether there is room again. Answers so once. */
+  /** After a message was parked or refused: returns once that there is room again. */
   takeDrain(): boolean {
     if (!this.#isDrainOwed || !this.lot.isEmpty || this.#stream.roomPackets === 0) return false
     this.#isDrainOwed = false
@@ -231,7 +231,7 @@ export class Sender {
     this.#receipts.close(wasReset ? "closed" : "done")
   }
 
-  /** For tests: throws an `Error` where the numbers contradict each other. */
+  /** For tests: throws an `Error` if the numbers contradict each other. */
   assertInvariants(): void {
     const { accepted, acknowledged, unconfirmed, dropped, pending } = this.account
     if (accepted !== acknowledged + unconfirmed + dropped + pending)

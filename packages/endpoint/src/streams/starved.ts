@@ -1,10 +1,10 @@
-/** Streams of all peers that found no memory for a packet though their windows are open, in the order they did. */
+/** Streams of all peers that found no memory for a packet though their windows are open, in that order. */
 
 import type { OutgoingState } from "./outgoing-state.ts"
 
-/** The streams that a starved one is among. */
+/** The streams of one peer. */
 interface Fed {
-  /** There is memory: what waits goes on. */
+  /** There is memory: waiting messages go on. */
   progress(state: OutgoingState, nowMs: number): void
 }
 
@@ -23,10 +23,10 @@ export class Starved {
     this.#states.delete(state)
   }
 
-  /** There is memory for packets: those go on that may have some of it. */
+  /** There is memory for packets: streams that may have some of it go on. */
   feed(nowMs: number): void {
     for (const [state, streams] of [...this.#states]) {
-      // There may be some, and none for its peer.
+      // There may be some, but none for its peer.
       if (state.stream.isStarved) continue
       this.#states.delete(state)
       streams.progress(state, nowMs)

@@ -1,6 +1,6 @@
 /**
- * Whose turn it is among the streams of a peer: of the highest priority first, among those by deficit round robin, each
- * turn a full packet for each unit of weight.
+ * Which stream of a peer has its turn: the highest priority first, and within it by deficit round robin; a turn is one
+ * full packet for each unit of weight.
  *
  * @module
  */
@@ -18,12 +18,12 @@ export class StreamTurns {
   readonly #levels: Level[] = []
   #listed = 0
 
-  /** Streams that have, or had when they were looked at last, something to send. */
+  /** Streams that have something to send, or had when they were last visited. */
   get count(): number {
     return this.#listed
   }
 
-  /** Takes up a stream, if it has something to send: its turn comes behind those that wait already. */
+  /** Adds a stream, if it has something to send: its turn comes after those that already wait. */
   enlist(state: OutgoingState): void {
     if (state.isListed || state.stream.peek() < 0) return
     const { priority } = state.stream
@@ -35,7 +35,7 @@ export class StreamTurns {
     this.#listed++
   }
 
-  /** The stream has no turns any more. */
+  /** The stream gets no more turns. */
   remove(state: OutgoingState): void {
     if (!state.isListed) return
     const { ready } = this.#levels.find(({ priority }) => priority === state.stream.priority)!
@@ -50,7 +50,7 @@ export class StreamTurns {
   }
 
   /**
-   * The stream whose turn it is; one that has used up its share goes behind the others. `payloadBytesMax`: of a full
+   * The stream that has its turn; one that has used up its share goes behind the others. `payloadBytesMax`: of a full
    * packet.
    */
   next(payloadBytesMax: number): OutgoingState | undefined {
