@@ -1,5 +1,6 @@
 /**
  * Packets of the class data: `sequenced`, `part`, `fire-and-forget` (PROTOCOL.md §3). Their fields are read in place.
+ * Functions have a parameter for each field, more than five where there are more: no object is made for a packet.
  *
  * @module
  */

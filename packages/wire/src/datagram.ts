@@ -1,5 +1,6 @@
 /**
  * A datagram as a whole: all of it is checked before any of it is used (PROTOCOL.md §3, §11).
+ * Functions take what they check as parameters, more than five where needed: no object is made for a packet.
  *
  * @module
  */

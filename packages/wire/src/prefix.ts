@@ -1,5 +1,6 @@
 /**
- * The prefix and the tag of a datagram (PROTOCOL.md §2).
+ * The prefix and the tag of a datagram (PROTOCOL.md §2). Functions have a parameter for each field, more than five where
+ * there are more: no object is made for a datagram.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
  * Lists of ranges of packet numbers in a status or sync (PROTOCOL.md §3, "Ranges"). In memory a list is one flat array
- * `[from, to, from, to, …]` of half-open ranges, ascending: it is reused from status to status, without allocation.
+ * `[from, to, from, to, …]` of half-open ranges, ascending: it is reused from status to status, without allocation. For the
+ * same reason functions take more than five parameters where they need them.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
  * A network in virtual time: machines, links between them, and the events to come. One seed, one run.
+ * `transmit` takes the columns of a batch, more than five: it is called for each datagram.
  *
  * @module
  */
