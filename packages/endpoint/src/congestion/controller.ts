@@ -1,19 +1,19 @@
 /**
- * How much a peer may have in flight, and how fast. Pure and pluggable: a controller sees what is sent, delivered and
- * lost, in bytes of whole datagrams, and answers with a window and a pace. One object for each peer.
+ * How much a peer may have in flight, and how fast. Pure and pluggable: a controller learns what was sent, delivered
+ * and lost, in bytes of whole datagrams, and sets a window and a pace. One object for each peer.
  *
  * @module
  */
 
-/** What one feedback tells of the datagrams to a peer. Reused: read it during the call. */
+/** What one feedback says about the datagrams to a peer. Reused: read it during the call. */
 export interface DeliverySample {
-  /** When it came, milliseconds of the host's clock; so are the other times. */
+  /** When the feedback came, milliseconds of the host's clock; all other times are of that clock too. */
   nowMs: number
-  /** The round trip that this feedback closes, the peer's hold taken off; −1: none new. */
+  /** The round trip that this feedback completes, without the time that the peer held it back; −1: none. */
   rttMs: number
-  /** When the datagram was sent that closes it. */
+  /** When the datagram of that round trip was sent. */
   sentMs: number
-  /** The round trip, smoothed. */
+  /** The smoothed round trip. */
   srttMs: number
   /** The least round trip seen so far; `Infinity` before the first sample. */
   minRttMs: number
@@ -21,11 +21,14 @@ export interface DeliverySample {
   deliveredBytes: number
   /** Bytes newly known to be lost. */
   lostBytes: number
-  /** Bytes of data sent behind the newest datagram heard of. */
+  /** Bytes of data sent after the newest datagram that feedback reported. */
   inFlightBytes: number
-  /** Delivery rate since the newest datagram heard of was sent; 0: unknown. */
+  /** Delivery rate since the newest reported datagram was sent; 0: unknown. */
   rateBytesPerMs: number
-  /** That datagram was sent while there was nothing more to send: the rate is the application's, not the path's. */
+  /**
+   * Whether that datagram was sent when there was nothing more to send: then the rate is the application's, not the
+   * path's.
+   */
   isApplicationLimited: boolean
 }
 
@@ -46,51 +49,49 @@ export function createDeliverySample(): DeliverySample {
 }
 
 /**
- * Says how much data may be under way to one peer, and how fast it goes out. Control packets count, and are never held
- * back.
+ * Decides how much data may be in flight to one peer, and how fast it is sent. Control packets count, but are never
+ * held back.
  */
 export interface CongestionController {
   /** Bytes that may be in flight to the peer. */
   readonly windowBytes: number
   /** Bytes a millisecond; `Infinity`: as fast as the window opens. */
   readonly paceBytesPerMs: number
-  /** A datagram goes out. */
+  /** A datagram is being sent. */
   onSent(bytes: number, inFlightBytes: number, nowMs: number): void
-  /** The peer told what arrived. `sample` is good during the call. */
+  /** The peer reported which datagrams arrived. `sample` is valid during the call. */
   onFeedback(sample: DeliverySample): void
-  /** The largest datagram has another size from now on. */
+  /** The size of the largest datagram has changed. */
   onDatagramBytes?(datagramBytes: number): void
   /**
-   * Data is about to be sent after a pause since `sinceMs`, of more than a PTO, in which nothing was in flight: what was
+   * Data is about to be sent after a pause since `sinceMs`, of more than a PTO, in which nothing was in flight: what is
    * known of the path may be out of date.
    */
   onIdle?(sinceMs: number, nowMs: number): void
-  /** Datagrams go another way from now on: to another address, say. What was measured is of the way before. */
+  /** From now on datagrams take another path: they go to another address, say. All measurements are of the old path. */
   onPathChange?(nowMs: number): void
 }
 
 /**
- * Makes the controller of one peer. `datagramBytes`: of the largest datagram to it. What a factory or its controller
- * throws, a window below 1 and a pace that isn't above 0 is told as `error` of the endpoint, once for a peer, which
- * then goes on with `lossBased()`.
+ * Makes the controller of one peer. `datagramBytes`: the size of the largest datagram to it. Errors thrown by a factory
+ * or its controller, a window below 1, and a pace that isn't above 0 are reported as `error` of the endpoint, once for
+ * a peer, which then goes on with `lossBased()`.
  */
 export type CongestionFactory = (datagramBytes: number) => CongestionController
 
-/** What `fixed` and `lossBased` made. */
+/** Factories that `fixed` and `lossBased` made. */
 const OWN = new WeakSet<CongestionFactory>()
 
-/** Marks one of ours. */
+/** Marks a factory as one of ours. */
 export function own(factory: CongestionFactory): CongestionFactory {
   OWN.add(factory)
   return factory
 }
 
-/** Whether a factory makes controllers of ours, which need no watching. */
+/** Whether a factory makes our own controllers, which need no checks. */
 export function isOwn(factory: CongestionFactory): boolean {
   return OWN.has(factory)
 }
 
-/**
- * Window over round trip is what a path takes on the average; so much more lets the window, not the pace, be the limit.
- */
+/** A path carries window over round trip on average. With this factor on top, the window is the limit, not the pace. */
 export const PACE_GAIN = 1.25

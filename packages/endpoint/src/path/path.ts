@@ -1,7 +1,7 @@
 /**
- * The way to a peer, apart from what goes over it: the association in use and with it the address, the round trip, how
- * large datagrams may be, and how much may be under way. A peer has one at a time, and another may take its place; its
- * streams go on.
+ * The way to a peer, apart from its streams: the association in use and with it the address, the round trip, how large
+ * datagrams may be, and how much may be in flight. A peer has one path at a time. Another may replace it; the streams
+ * go on.
  *
  * @module
  */
@@ -16,11 +16,11 @@ import { SendGate } from "./send-gate.ts"
 
 export interface PathParts {
   readonly settings: Settings
-  /** What the peer told of itself. */
+  /** What the peer announced of itself. */
   readonly limits: Limits
-  /** How finely timers go. */
+  /** The resolution of timers, milliseconds. */
   readonly timerMs: number
-  /** The peer's, which its streams read: it begins anew with each path. */
+  /** The estimate of the peer, which its streams read: it begins anew with each path. */
   readonly rtt: RttEstimator
 }
 
@@ -28,7 +28,7 @@ export class Path {
   readonly rtt: RttEstimator
   readonly size: PathSize
   readonly gate: SendGate
-  /** Where datagrams go; there is one from the first accept on. */
+  /** The association that datagrams go to; there is one from the first accept on. */
   association: Association | undefined
 
   constructor({ settings, limits, timerMs, rtt }: PathParts) {
@@ -50,12 +50,15 @@ export class Path {
     if (this.size.limit(datagramBytes)) this.gate.controller.onDatagramBytes?.(this.size.datagramBytesMax)
   }
 
-  /** A datagram of this size came through as the peer joined: a join without its padding shows that more doesn't. */
+  /**
+   * A datagram of this size came through when the peer joined: a join without its padding shows that the path carries
+   * no more.
+   */
   show(datagramBytes: number): void {
     if (datagramBytes < DATAGRAM_BYTES_BASE) this.limit(DATAGRAM_BYTES_BASE)
   }
 
-  /** Takes in what the peer tells of our datagrams; `false`: nothing new of the association in use. */
+  /** Takes in the peer's feedback on our datagrams; `false`: nothing new about the association in use. */
   handleFeedback(feedback: Feedback, association: Association, sample: DeliverySample, nowMs: number): boolean {
     if (!association.hasSent(feedback.counter)) return false
     association.protection.heard(feedback.counter, nowMs)

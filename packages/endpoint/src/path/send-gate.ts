@@ -1,6 +1,6 @@
 /**
- * Whether data may go to a peer now: the window of its congestion controller, the pace, and what is done when the
- * window stays shut. Bytes spent are told by the sender as they go out.
+ * Whether data may go to a peer now: the window of its congestion controller, the pace, and what happens when the
+ * window stays shut. The sender reports bytes as it sends them.
  *
  * @module
  */
@@ -10,9 +10,9 @@ import { Pacer } from "./pacer.ts"
 import type { PathSize } from "./path-size.ts"
 import type { SentDatagrams } from "./sent-datagrams.ts"
 
-/** A window that stays shut is probed at least so often, milliseconds. */
+/** A window that stays shut is probed at least this often, milliseconds. */
 const SHUT_PROBE_MS_MAX = 1_000
-/** The time to the next probe doubles this often at most. */
+/** The time to the next probe doubles at most this many times. */
 const SHUT_DOUBLINGS_MAX = 10
 
 export class SendGate {
@@ -21,21 +21,21 @@ export class SendGate {
   readonly #timerMs: number
   readonly #rtt: { readonly ptoMs: number }
   readonly #pacer = new Pacer()
-  /** Since when the window has been shut with data waiting; `Infinity`: it isn't. */
+  /** Since when the window has been shut with data waiting; `Infinity`: it isn't shut. */
   #shutMs = Infinity
   #shutProbes = 0
   /** When something was last sent. */
   #sentMs = Infinity
-  /** Why the sender stopped: the window, or the pace. */
+  /** Why sending stopped: the window (true), or the pace. */
   #isShut = false
   #isPaced = false
-  /** Of the turn under way: its time, the bytes sent in it, and what was in flight before. */
+  /** Of the present turn: its time, the bytes sent in it, and the bytes in flight before. */
   #nowMs = 0
   #spentBytes = 0
   #inFlightBytesBefore = 0
   #sent: SentDatagrams | undefined
 
-  /** `timerMs`: how finely timers go. */
+  /** `timerMs`: the resolution of timers, milliseconds. */
   constructor(controller: CongestionController, size: PathSize, timerMs: number, rtt: { readonly ptoMs: number }) {
     this.controller = controller
     this.#size = size
@@ -62,14 +62,14 @@ export class SendGate {
     return this.#shutMs !== Infinity
   }
 
-  /** A turn begins: what goes out is one of these datagrams. */
+  /** A turn begins: the datagrams sent in it are counted in `sent`. */
   begin(sent: SentDatagrams, nowMs: number): void {
     this.#sent = sent
     this.#nowMs = nowMs
     this.#spentBytes = 0
     this.#inFlightBytesBefore = sent.inFlightBytes
     this.#isPaced = this.#isShut = false
-    // What follows is limited by the path if something is left over.
+    // The following datagrams are limited by the path if data is left over.
     sent.isApplicationLimited = false
   }
 
@@ -83,7 +83,7 @@ export class SendGate {
     return !this.#isPaced
   }
 
-  /** Something is about to go after a pause in which nothing was under way: the controller may not trust what it knew. */
+  /** Data is about to be sent after a pause with nothing in flight: what the controller knows may be out of date. */
   #tellIdle(): void {
     if (this.#nowMs - this.#sentMs <= this.#rtt.ptoMs) return
     this.controller.onIdle?.(this.#sentMs, this.#nowMs)
@@ -101,7 +101,7 @@ export class SendGate {
     this.#pacer.spend(bytes)
   }
 
-  /** The turn is over. `hasMore`: something is left over. */
+  /** The turn is over. `hasMore`: data is left over. */
   end(hasMore: boolean): void {
     const sent = this.#sent!
     const { inFlightBytes } = sent
@@ -121,21 +121,21 @@ export class SendGate {
   }
 
   /**
-   * When the window has been shut for so long that all which is under way may be lost: a heartbeat asks. `usualMs`:
-   * when feedback is to be expected.
+   * When the window has been shut for so long that everything in flight may be lost: then a heartbeat asks. `usualMs`:
+   * when feedback is expected.
    */
   shutDueMs(usualMs: number): number {
     return this.#shutMs + Math.min(usualMs * (1 << Math.min(this.#shutProbes, SHUT_DOUBLINGS_MAX)), SHUT_PROBE_MS_MAX)
   }
 
-  /** It was asked. */
+  /** A heartbeat has asked. */
   shutProbed(nowMs: number): void {
     if (this.#shutMs === Infinity) return
     this.#shutMs = nowMs
     this.#shutProbes++
   }
 
-  /** When the pace lets something go again that it stopped. */
+  /** When the pace, which stopped sending, allows it again. */
   get paceDueMs(): number {
     return this.#isPaced ? this.#pacer.nextMs(this.controller.paceBytesPerMs, this.#timerMs) : Infinity
   }

@@ -1,6 +1,6 @@
 /**
- * One incarnation of a peer: composes its path, its streams in both directions, and the machines that say whether it is
- * there and what is due.
+ * One incarnation of a peer: composes its path, its streams in both directions, and the machines that know whether it
+ * is alive and what is due.
  *
  * @module
  */
@@ -30,23 +30,23 @@ import { Retiring } from "./retiring.ts"
 import { StreamSettings } from "./stream-settings.ts"
 import { type Timer, Timers } from "./timers.ts"
 
-/** The process's share in what a peer needs, beside what its streams do. */
+/** What peers share in the process, beside what their streams share. */
 export interface PeerContext extends OutgoingContext, IncomingContext<PeerState> {
   readonly transport: Transport
   readonly events: EventSink<PeerEvent | StreamEvent<PeerState>>
   readonly control: ControlWriter
-  /** The peer has left, or we have: nothing that is under way may bring it back. */
+  /** The peer has left, or we have: nothing under way may bring it back. */
   forsake(peer: PeerState, nowMs: number): void
-  /** The application waits for something of the peer until then, and for nothing sooner. */
+  /** The application waits for something of the peer until this deadline, and for nothing sooner. */
   hasten(peer: PeerState, deadlineMs: number): void
 }
 
-/** What happens to a peer. */
+/** The events of a peer. */
 export type PeerEvent =
   | { readonly kind: "reachable" | "unreachable"; readonly peer: PeerState }
-  /** A heartbeat that asked was answered. */
+  /** The heartbeat of a ping was answered. */
   | { readonly kind: "answered"; readonly peer: PeerState; readonly ping: Ping }
-  /** `address`: where it was reached; `undefined`: nowhere yet. */
+  /** `address`: where it was reached; `undefined`: not yet reached. */
   | {
       readonly kind: "left"
       readonly peer: PeerState
@@ -55,29 +55,29 @@ export type PeerEvent =
     }
 
 export class PeerState implements Due {
-  /** The one session that all its associations are of. */
+  /** The session of all its associations. */
   readonly session: Session
   readonly rtt: RttEstimator = new RttEstimator()
-  /** The way to it: another one may take its place. */
+  /** The present path: another one may replace it. */
   path: Path
-  /** How often its streams say things again that it doesn't answer. */
+  /** How often its streams repeat what it doesn't answer. */
   readonly pace: RepeatPace
-  /** Its streams in both directions, among those of all peers. */
+  /** Its share of streams in both directions, among all peers. */
   readonly streamShare: Share
   readonly outgoing: OutgoingStreams
   readonly incoming: IncomingStreams<PeerState>
-  /** Who tells the application of it; set by the shell. */
+  /** The application's object for the peer; set by the shell. */
   owner: unknown = undefined
   dueMs: number = Infinity
   heapIndex = -1
-  /** The application was told of it. */
+  /** Whether the application was told of it. */
   isAnnounced = false
   /** Whether the protocol is going to poll it. */
   isAwake = false
-  /** Asks the protocol for a join to this peer's address, to learn who is there. */
+  /** Asks the protocol for a join to this peer's address, to learn which incarnation is there. */
   isProbeWanted = false
   readonly #context: PeerContext
-  /** Share in what the process sends at a time: priority goes first, weight counts among equals. */
+  /** Its share in what the process sends: higher priority goes first, weight counts among equals. */
   priority = 128
   weight = 1
   readonly #liveness: Liveness
@@ -120,12 +120,12 @@ export class PeerState implements Due {
     return this.session.unique
   }
 
-  /** Its static key, where members have some. */
+  /** Its static key, where members have one. */
   get publicKey(): Uint8Array | undefined {
     return this.session.publicKey
   }
 
-  /** What it told of itself. */
+  /** What it announced of itself. */
   get limits(): wire.Limits {
     return this.session.limits
   }
@@ -134,23 +134,23 @@ export class PeerState implements Due {
     return this.#liveness.state
   }
 
-  /** Where datagrams go; there is one from the first accept on. */
+  /** The association in use; there is one from the first accept on. */
   get association(): Association | undefined {
     return this.path.association
   }
 
-  /** All its associations, those that retire too. */
+  /** All its associations, including retiring ones. */
   get associations(): readonly Association[] {
     const { association } = this.path
     return association === undefined ? this.#retiring.all : [association, ...this.#retiring.all]
   }
 
-  /** Bytes of the largest message both ends take. */
+  /** The largest message that both ends accept, bytes. */
   get messageBytesMax(): number {
     return this.path.size.messageBytesMax
   }
 
-  /** Bytes of a datagram to the peer. */
+  /** The largest datagram to the peer, bytes. */
   get datagramBytesMax(): number {
     return this.path.size.datagramBytesMax
   }
@@ -159,16 +159,16 @@ export class PeerState implements Due {
     return this.path.size.payloadBytesMax
   }
 
-  /** Bytes of the metadata that an opening can carry. */
+  /** Bytes of metadata that an opening can carry. */
   get metadataBytesMax(): number {
     return metadataBytesMax(this.#context.settings.profile, this.datagramBytesMax)
   }
 
-  /** Takes an association into use; another one takes datagrams for 3 PTO more. */
+  /** Takes an association into use; the one before accepts datagrams for 3 PTO more. */
   use(association: Association, nowMs: number): void {
     const before = this.path.use(association, nowMs)
     if (before !== undefined && before !== association) this.retire(before, nowMs)
-    // Counters begin anew: what was asked on another association is asked again.
+    // Counters begin anew: pings sent on another association are sent again.
     this.#pings.restart()
     if (this.#liveness.revive()) this.#revived(nowMs)
   }
@@ -178,17 +178,17 @@ export class PeerState implements Due {
     this.#context.wake(this)
   }
 
-  /** Packets from a stream's edge on that its sender goes whatever is missing: both ends have announced as many. */
+  /** How far a sender goes beyond a stream's edge whatever is missing, packets: both ends announced at least this. */
   get spreadPackets(): number {
     return Math.min(spreadOf(this.#context.settings), this.limits.spread)
   }
 
-  /** Of streams to the peer: within its limits. */
+  /** Options of streams to the peer, within its limits. */
   get sendOptions(): StreamOptions {
     return this.#streamSettings.sending(this.payloadBytesMax)
   }
 
-  /** Of streams from the peer: within ours. */
+  /** Options of streams from the peer, within ours. */
   get receiveOptions(): StreamOptions {
     return this.#streamSettings.receiving(this.payloadBytesMax)
   }
@@ -213,7 +213,7 @@ export class PeerState implements Due {
     if (this.outgoing.hasData) this.#context.wake(this)
   }
 
-  /** A datagram with data came: if nothing else is said for a while, feedback is. */
+  /** A datagram with data came: if nothing else is sent for a while, feedback is. */
   handleData(nowMs: number): void {
     const { statusDelayMs } = this.#context.settings
     this.#feedback.within(Math.min(statusDelayMs, Math.max(GRANULARITY_MS, this.rtt.srttMs / 4)), nowMs)
@@ -246,28 +246,28 @@ export class PeerState implements Due {
     this.#context.wake(this)
   }
 
-  /** Asks for a heartbeat's answer, which is told by `answered`. */
+  /** Asks for a heartbeat's answer, which `answered` reports. */
   ping(): Ping {
     this.#context.wake(this)
     return this.#pings.add()
   }
 
-  /** Nobody waits for the answer any more. */
+  /** Nothing waits for this answer any more. */
   cancelPing(ping: Ping): void {
     this.#pings.end(ping)
   }
 
-  /** Says goodbye, again and again until it is answered; the streams close at once. */
+  /** Says goodbye until it is answered; the streams close at once. */
   leave(reason: number, text: string, nowMs: number): void {
     if (!this.#liveness.isThere) return
-    // What was handed over is acknowledged: after the goodbye it couldn't be any more.
+    // Handed-over messages are acknowledged now: after the goodbye that is impossible.
     this.acknowledge(nowMs)
     this.#leave("leaving", reason, text, nowMs)
     this.#goodbye.begin({ reason, text }, nowMs)
     this.#context.wake(this)
   }
 
-  /** Ends without a word: the peer is gone, or another state takes its place. */
+  /** Ends without a goodbye: the peer is gone, or another state replaces it. */
   end(reason: number, text: string, nowMs: number): void {
     if (this.#liveness.isThere) this.#leave("left", reason, text, nowMs)
     else this.#liveness.end()
@@ -281,27 +281,24 @@ export class PeerState implements Due {
     this.incoming.close(reason)
     if (!this.isAnnounced) return
     const { transport, events } = this.#context
-    // Its number may be another's by the time it is told.
+    // The address's number may have been reused by the time of the event.
     const { association } = this.path
     const address = association && transport.addressOf(association.address)
     events.push({ kind: "left", peer: this, why: { reason, text }, address })
   }
 
-  /** Liveness and control packets, as far as the socket allows. */
+  /** Handles liveness and control packets, as far as the socket allows. */
   pollControl(nowMs: number, mayJudge: boolean): void {
     const { association } = this.path
     if (association === undefined) return
     if (mayJudge) this.#judge(association, nowMs)
-    // The peer has taken no newer key for so long that it isn't there any more, or never was.
+    // The peer has confirmed no newer key for so long that it is gone, or never existed.
     if (association.isExhausted) this.end(wire.REASON.protocolError, "the keys are used up", nowMs)
     if (this.liveness === "left") return
     this.#writeControl(association, nowMs)
   }
 
-  /**
-   * Sends data, up to a quantum and as far as window, pace and socket allow. Answers whether there is more that might
-   * go now.
-   */
+  /** Sends data, up to a quantum and as far as window, pace and socket allow. Returns whether more might go now. */
   pollData(quantumBytes: number, nowMs: number): boolean {
     const { association, gate } = this.path
     if (association === undefined || this.liveness !== "joined") return false
@@ -312,7 +309,7 @@ export class PeerState implements Due {
     return hasData && gate.isOpen && !this.#context.outbox.isBlocked
   }
 
-  /** Whether nothing more is to be said: the goodbye was answered, or there is nobody to answer it. */
+  /** Whether nothing more has to be sent: the goodbye was answered, or no peer is left to answer it. */
   get isSettled(): boolean {
     return this.liveness === "left" || (this.liveness === "leaving" && !this.#goodbye.isActive)
   }
@@ -342,15 +339,15 @@ export class PeerState implements Due {
     }
   }
 
-  /** This much of its silence is our own absence. */
+  /** This much of its silence is due to our own absence. */
   excuse(absentMs: number, nowMs: number): void {
     for (const association of this.associations)
       association.lastReceivedMs = Math.min(nowMs, association.lastReceivedMs + absentMs)
   }
 
   /**
-   * Says now what of all its streams isn't acknowledged yet: nothing may be said of them any more soon. As far as the
-   * socket allows.
+   * Sends now, as far as the socket allows, what its streams haven't acknowledged: soon nothing more may be sent for
+   * them.
    */
   acknowledge(nowMs: number): void {
     this.incoming.hurry()
@@ -365,7 +362,7 @@ export class PeerState implements Due {
     const { control } = this.#context
     control.start(association, this.datagramBytesMax, nowMs)
     this.pace.share(this.outgoing.repeating + this.incoming.repeating)
-    // Who is silent gets one datagram now and then, however many streams it has.
+    // A silent peer gets one datagram now and then, however many streams it has.
     if (this.liveness === "unreachable") {
       if (this.#isDue("heartbeat", association, nowMs)) this.outgoing.composeProbe(control, nowMs)
       this.#control.compose(association, nowMs)
@@ -378,14 +375,14 @@ export class PeerState implements Due {
     this.#pathAnswers.postProbeAnswer(this.#context.outbox, association, nowMs)
   }
 
-  /** When `poll` has something to do, after one. */
+  /** When `poll` will have something to do, right after a `poll`. */
   nextTimeoutMs(): number {
     const { association } = this.path
     if (association === undefined || this.liveness === "left") return Infinity
     return this.#timers.nextMs(this.path, association)
   }
 
-  /** Gives up unreliable messages without progress, and names associations that are to be forgotten. */
+  /** Gives up unreliable messages without progress, and returns associations that are to be forgotten. */
   handleTimeout(nowMs: number): readonly Association[] {
     this.incoming.handleTimeout(nowMs)
     this.outgoing.handleTimeout(nowMs)
