@@ -6,7 +6,7 @@ import { expect, test } from "vitest"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 import { runs } from "../../../tools/testkit/src/runs.ts"
 
-/** A host whose socket takes as many datagrams as `room` says, then none until it is writable again. */
+/** A host whose socket accepts as many datagrams as `room` returns, then none until it is writable again. */
 function withFullSocket(host: Host, room: () => number): { host: Host; writable: () => void } {
   let wake = (): void => {}
   const decorated = new Proxy(host, {

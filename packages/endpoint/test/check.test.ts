@@ -63,7 +63,7 @@ let labels = 0
 
 type Options = Readonly<Record<string, readonly string[]>>
 
-/** What is right of the options of each call. */
+/** Valid options of each call. */
 const OPTIONS: readonly (readonly [string, (scene: Scene, options: never) => unknown, Options])[] = [
   ["join", ({ a }, options) => a.join(`b:${PORT}`, options), { signal: [], publicKey: [], timeoutMs: TIMEOUT }],
   ["connect", ({ a }, options) => a.connect(`b:${PORT}`, options), { publicKey: [], retry: ["an object"] }],
@@ -102,7 +102,7 @@ const OPTION = { name: "EndpointError", code: "invalid-option" }
 const TARGET = { name: "EndpointError", code: "invalid-target" }
 const on = <T>(it: T): T => it
 
-/** What is right of other arguments, and what the others are refused with. */
+/** Valid values of other arguments, and the errors for invalid ones. */
 const ARGUMENTS: readonly (readonly [string, (scene: Scene, value: never) => unknown, readonly string[], object])[] = [
   ["the type of endpoint.handle", ({ a }, type) => a.handle(type, () => {}), TYPE, RANGE],
   ["the type of endpoint.handleAsync", ({ a }, type) => a.handleAsync(type, async () => {}), TYPE, RANGE],
@@ -161,7 +161,7 @@ const ARGUMENTS: readonly (readonly [string, (scene: Scene, value: never) => unk
   ["the secrets of setSecrets", ({ a }, secrets) => a.setSecrets(secrets), [], OPTION],
 ]
 
-/** The names of a call's options as its check has them. */
+/** The names of a call's options, as its check has them. */
 async function namesOf(call: () => unknown, of: string): Promise<readonly string[]> {
   const { options } = Checks.prototype
   const seen = new Map<string, readonly string[]>()
@@ -182,7 +182,7 @@ test.each(OPTIONS)("%s takes of its options what is right, and has no others", a
   const names = await namesOf(() => call(scene, { timeoutMs: "to be looked at" } as never), of)
   expect(names.toSorted()).toEqual(Object.keys(right).toSorted())
   for (const [name, values] of Object.entries(right)) {
-    // Each on a scene of its own: what is taken may change it.
+    // Each on a scene of its own: an accepted call may change it.
     let given = scene
     const renew = async (): Promise<void> => void (given = await makeScene())
     expect({ [name]: await takenBy((value) => call(given, { [name]: value } as never), OPTION, renew) }).toEqual({

@@ -1,5 +1,5 @@
-// Orderly ends: what was accepted is delivered first, each ends its own only, and everything settles, in whatever order
-// it is called.
+// Orderly ends: accepted messages are delivered first, each end closes only its own, and everything settles, whatever
+// the order.
 
 import { type Endpoint, type EndpointError, type NamedStream, type Peer, REASON } from "@x/endpoint"
 import type { SimulatedHost } from "@x/transport/simulated"
@@ -377,7 +377,7 @@ test("a consumer that never comes holds up close for lingerMs, and no longer", a
     const startMs = network.now
     await network.until(b.close(), 10_000)
     expect(network.now - startMs).toBe(2_010)
-    // What waits is still there for whoever comes.
+    // Waiting messages are still there for a later reader.
     if (iterator !== undefined) expect(await iterator.next()).toMatchObject({ done: false })
   }
 })
@@ -447,7 +447,7 @@ test("an endpoint closes although a piece of its memory was never sent from", as
   network.partition("a", "b")
   await network.advance(2_000)
   expect(toB.state).toBe("unreachable")
-  // Nothing goes to whom nobody hears: these fill the first piece of memory, and what follows lies in another.
+  // Nothing is sent to a peer that nobody hears: these fill the first chunk of memory, and later ones lie in another.
   const waiting = toB.open()
   for (let i = 0; i < 300; i++) waiting.trySend(1, pattern(1_000))
   const stream = toC.open()

@@ -71,7 +71,7 @@ test("fire-and-forget messages arrive whole and at most once, also those larger 
       })
       const stream = (await world.network.until(a.join(`b:${PORT}`), 60_000)).open({ delivery: "fire-and-forget" })
       for (const [i, length] of lengths.entries()) expect(stream.trySend(9, indexed(length, i))).toBe("sent")
-      // What is lost of large messages is forgotten some seconds after the last of it went out.
+      // Lost parts of large messages are forgotten some seconds after the last packet was sent.
       await world.network.until(stream.flush(), 60_000)
       await world.network.advance(10_000)
       expect(new Set(received).size).toBe(received.length)
@@ -145,7 +145,7 @@ test("bytes given to trySend are the caller's again, parked or not", async () =>
   const received: Uint8Array[] = []
   b.handle(1, (message) => received.push(message.copy()))
   const stream = toB.open()
-  // A Buffer's own slice would be a view.
+  // The slice of a Buffer would be a view.
   for (const bytes of [pattern(50_000), Buffer.from(pattern(50_000))]) {
     expect(stream.trySend(1, bytes)).toBe("parked")
     bytes.fill(0)

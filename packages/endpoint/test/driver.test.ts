@@ -5,7 +5,7 @@ import { createNetwork } from "@x/transport/simulated"
 import { expect, test } from "vitest"
 import { hostWith } from "./host-with.ts"
 
-/** A host that writes down which of its parts may let the program end. */
+/** A host that records which of its parts may let the program end. */
 function watched(host: Host, told: string[]): Host {
   const telling = <T extends object>(part: T, name: string): T =>
     Object.assign(part, { ref: () => void told.push(`${name} ref`), unref: () => void told.push(`${name} unref`) })

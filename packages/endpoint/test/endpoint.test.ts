@@ -65,7 +65,7 @@ test("an endpoint is on loopback only, unless checksums are asked for by name", 
       code: "invalid-option",
       message: expect.stringContaining('ask for protection: "checksum" by name'),
     })
-  // What is no address is told as such.
+  // Text that is no address is reported as such.
   await expect(Endpoint.bind({ host, v4: "nowhere" })).rejects.toMatchObject({
     code: "invalid-option",
     message: expect.stringContaining("literal v4 address"),

@@ -1,6 +1,6 @@
 /**
- * A peer that joins as it should and then says whatever a test wants: well-formed packets that no honest peer would
- * send. Speaks profile `none`, so that nothing but the packet's own sense stands in its way.
+ * A peer that joins correctly and then sends whatever a test wants: well-formed packets that no honest peer would send.
+ * It uses profile `none`, so that only the meaning of a packet can be refused.
  */
 import type { Address, ReceiveBatch, SendBatch, Transport } from "@x/transport/host"
 import { createSendBatch } from "@x/transport/host"
@@ -11,7 +11,7 @@ const PROFILE = wire.PROFILE.none
 const DATAGRAM_BYTES = 1_200
 
 export class EvilPeer {
-  /** What came, described. */
+  /** Received datagrams, described. */
   readonly received: wire.DatagramDescription[] = []
   readonly unique = Uint8Array.of(9, 9, 9, 9, 9, 9, 9, 9)
   session = Uint8Array.of(8, 8, 8, 8, 8, 8, 8, 8)
@@ -23,7 +23,7 @@ export class EvilPeer {
     messageBytes: 1_000_000,
     statusDelayMs: 25,
   }
-  /** Slot of the other side, once joined. */
+  /** The slot of the other side, once joined. */
   slot = 0
   counter = 1
   readonly #network: Network
@@ -45,7 +45,7 @@ export class EvilPeer {
     transport.onReceive((batch) => this.#receive(batch))
   }
 
-  /** Packets of one kind that came. */
+  /** Received packets of one kind. */
   packets(kind: string): wire.PacketDescription[] {
     return this.received.flatMap(({ packets }) => packets).filter((packet) => packet.kind === kind)
   }
@@ -68,7 +68,7 @@ export class EvilPeer {
     this.#transport.send(this.#batch)
   }
 
-  /** Sends a join; the token as given, or none. */
+  /** Sends a join with this token, or none. */
   sendJoin(attempt: number, token: string, changes: Partial<wire.Join> = {}): void {
     const join: wire.Join = {
       address: undefined,
@@ -90,7 +90,7 @@ export class EvilPeer {
     )
   }
 
-  /** Joins as an honest peer does. */
+  /** Joins like an honest peer. */
   async join(): Promise<void> {
     this.sendJoin(1, "")
     await this.#network.when(() => this.packets("challenge").length > 0)
@@ -161,7 +161,7 @@ export function message(stream: number, number: number, mode: wire.Mode = wire.M
   }
 }
 
-/** A piece of a large message, of `bytes` zeros; in mode `reliable`, unless told otherwise. */
+/** A piece of a large message, of `bytes` zeros; in mode `reliable` by default. */
 export function piece(
   stream: number,
   number: number,

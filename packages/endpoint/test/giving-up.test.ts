@@ -1,4 +1,4 @@
-// What the modes that don't wait give up where there is more than goes: never what is nearly done.
+// What the modes that don't wait give up when there is more than the path carries: never what is nearly done.
 
 import { type CongestionFactory, type Delivery, fixed, lossBased, type OpenOptions } from "@x/endpoint"
 import type { LinkOptions } from "@x/transport/simulated"
@@ -16,7 +16,7 @@ interface Load {
   readonly congestion?: CongestionFactory
 }
 
-/** Offers messages at a steady rate, and all of them get the time they need; answers which were delivered. */
+/** Offers messages at a steady rate, and gives all of them the time that they need; returns which were delivered. */
 async function offer(seed: number, delivery: Delivery, load: Load, options: OpenOptions = {}): Promise<number[]> {
   const { link, bytes, perSecond, messages, windowPackets = 1_024, congestion = lossBased() } = load
   const { network, a, b, toB } = await makePair(seed, { delayMs: link.delayMs ?? 0 }, { windowPackets, congestion })
@@ -24,7 +24,7 @@ async function offer(seed: number, delivery: Delivery, load: Load, options: Open
   b.handle(1, ({ view, offset }) => delivered.push(view.getUint32(offset)))
   b.handle(2, () => {})
   const stream = toB.open({ delivery, ...options })
-  // What comes before the opening is not taken where there is an order.
+  // Messages before the opening are not accepted in ordered modes.
   stream.trySend(2, pattern(1))
   await network.advance(1_000)
   network.links(link)
@@ -52,7 +52,7 @@ async function sum(delivery: Delivery, load: Load, options?: OpenOptions): Promi
   return delivered
 }
 
-/** 16 Mbit/s of 5 kB messages over a path that, with its losses, carries a part of that. */
+/** 16 Mbit/s of 5 kB messages over a path that, with its losses, carries only a part of that. */
 const TOO_MUCH = { bytes: 5_000, perSecond: 400, messages: 600 }
 
 describe.each([0.01, 0.02, 0.05])("with 400 messages of 5 kB a second and a loss of %d", (lossRate) => {
@@ -74,7 +74,7 @@ describe.each([0.01, 0.02, 0.05])("with 400 messages of 5 kB a second and a loss
 test("where all are nearly too old as their turn comes, what was begun in time is still sent: best-effort with a lifetime", async () => {
   const congestion = fixed({ paceBytesPerMs: 500 })
   const load = { ...TOO_MUCH, link: { delayMs: 10 }, congestion }
-  // 100 messages a second go; each waits for as long as it may.
+  // 100 messages a second pass; each waits for as long as it may.
   expect((await offer(1, "best-effort", load, { lifetimeMs: 100 })).length).toBeGreaterThan(120)
 })
 

@@ -1,5 +1,5 @@
-// What streams do to each other: figures of the simulated network (100 Mbit/s, 20 ms round trip, 2 % loss each way),
-// the pace fixed at 90 % of the link.
+// How streams affect each other: measured on the simulated network (100 Mbit/s, 20 ms round trip, 2 % loss in each
+// direction), with the pace fixed at 90 % of the link.
 
 import { fixed, type OutgoingStream } from "@x/endpoint"
 import { describeDatagram } from "@x/wire"

@@ -1,6 +1,6 @@
 import type { Host } from "@x/transport/host"
 
-/** A host that does some things its own way. */
+/** A host that does some things in its own way. */
 export function hostWith(host: Host, own: Partial<Host>): Host {
   return {
     crypto: host.crypto,

@@ -1,4 +1,4 @@
-/** Datagrams that are invented, altered or sent again. */
+/** Datagrams that are invented, altered or repeated. */
 
 import { expect, test } from "vitest"
 import * as fc from "fast-check"
@@ -8,7 +8,7 @@ import { runs } from "../../../tools/testkit/src/runs.ts"
 test("F03 whatever bytes come to a live pair, nothing throws, and memory stays within its bounds", async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer(), fc.double({ min: 0, max: 0.3, noNaN: true }), async (seed, rate) => {
-      // Without a checksum altered datagrams get as deep as they can.
+      // Without a checksum, altered datagrams get as far as they can.
       const world = makeWorld(seed, { delayMs: 5, corruptRate: rate, duplicateRate: 0.1 })
       const options = {
         protection: "none",

@@ -1,4 +1,4 @@
-// What becomes of one peer is nobody else's loss: memory that all share, and peers that stop, hold out or are slow.
+// What becomes of one peer costs no other: memory that all share, and peers that stop, stall or are slow.
 
 import {
   type Delivery,
@@ -15,7 +15,7 @@ import { makePair, makeWorld, pattern, PORT, type World } from "./world.ts"
 
 const MIB = 1_048_576
 const MESSAGE = pattern(1_000)
-/** Every 10 ms so many messages to each peer. */
+/** This many messages to each peer every 10 ms. */
 const AT_A_TIME = 20
 
 type Kind = "suspended" | "never acknowledging" | "slow"
@@ -23,13 +23,13 @@ type Kind = "suspended" | "never acknowledging" | "slow"
 interface Rack extends World {
   readonly sender: Endpoint
   readonly count: () => number
-  /** Sends to all for so long; answers how many messages came to the one that is alive. */
+  /** Sends to all peers for this time; returns how many messages reached the one that is alive. */
   push(ms: number): Promise<number>
-  /** What becomes of one of the others. */
+  /** What happens to one of the others. */
   fail(index: number): void
 }
 
-/** An endpoint that sends to many; all but one of them fail in some way. */
+/** An endpoint that sends to many peers; all but one of them fail in some way. */
 async function makeRack(
   others: number,
   kind: Kind,
@@ -280,7 +280,7 @@ test("who was refused memory that another peer held is told as soon as it is giv
   await network.advance(100)
   second.trySend(1, new Uint8Array(20_000))
   await network.when(() => done.length === 2, 60_000)
-  // Its status, what was refused, and no wait for the next probe.
+  // Its status, the refused packets, and no wait for the next probe.
   expect(done.map(([label]) => label)).toEqual(["first", "second"])
   expect(done[1]![1] - done[0]![1]).toBeLessThan(2 * 20 + 30)
 })

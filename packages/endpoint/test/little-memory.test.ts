@@ -1,18 +1,18 @@
-// Streams without an order and little memory for messages: who waits for whom, and that each goes on in the end.
+// Unordered streams with little memory for messages: which waits for which, and that each goes on in the end.
 import { type Endpoint, type EndpointOptions, fixed, type OutgoingStream, type Peer } from "@x/endpoint"
 import type { Network } from "@x/transport/simulated"
 import { describeDatagram } from "@x/wire"
 import { expect, test } from "vitest"
 import { makePair, pattern } from "./world.ts"
 
-/** All of the memory but what the smallest message would be charged. */
+/** All of the memory, less the charge of the smallest message. */
 const ALL_BYTES = 199_500
 
 interface Scene {
   readonly network: Network
   readonly b: Endpoint
   readonly toB: Peer
-  /** Lengths of what came, in order. */
+  /** Lengths of the received messages, in order. */
   readonly delivered: number[]
   open(): OutgoingStream
   /** Loses these packets from now on, and no others. */

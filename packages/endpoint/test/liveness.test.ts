@@ -1,4 +1,4 @@
-/** Silence: who counts as unreachable, when it leaves, and who is asked for meanwhile. */
+/** Silence: which peer counts as unreachable, when it leaves, and which one a join asks for meanwhile. */
 
 import { expect, test } from "vitest"
 import { type Departure, type EndpointOptions, fixed, type Peer } from "@x/endpoint"
@@ -16,7 +16,7 @@ test("an unreachable peer for whom paced data waits costs no turns", async () =>
   for (let i = 0; i < 20; i++) stream.trySend(1, pattern(1_000))
   await network.advance(100)
   network.partition("a", "b")
-  // An endpoint that is busy without time passing would keep the network from going on.
+  // An endpoint that is busy while no time passes would stop the network.
   await network.advance(10_000)
   expect(toB.state).toBe("unreachable")
   expect(stream.account.pending).toBeGreaterThan(0)
@@ -33,14 +33,14 @@ test.each(["stall", "suspend", "jumpClock"] as const)(
     const events: string[] = []
     for (const name of ["unreachable", "left"] as const) a.on(name, () => events.push(name))
     await network.advance(3_000)
-    // What was sent to it meanwhile is lost: its socket was away too.
+    // Datagrams sent to it meanwhile are lost: its socket was away too.
     if (how !== "jumpClock") network.partition("b", "a", { both: false })
     hostA[how](300_000)
     await network.advance(how === "jumpClock" ? 0 : 299_990)
     network.heal()
     await network.advance(3_000)
     expect([events, toB.state, b.peers.length]).toEqual([[], "joined", 1])
-    // Silence counts again from then on.
+    // From then on silence counts again.
     network.partition("a", "b")
     await network.advance(2_600)
     expect(events).toEqual(["unreachable"])
@@ -124,7 +124,7 @@ test("F67 after a stall no peer counts as unreachable whose datagrams still wait
   const events: string[] = []
   hub.on("unreachable", ({ unique }) => events.push(unique))
   host.stall(4_000)
-  // More than one batch holds comes first, from one of them.
+  // First more than one batch holds, from one of them.
   const loud = peers[0]!.open({ delivery: "fire-and-forget" })
   for (let i = 0; i < 300; i++) loud.trySend(1, pattern(1_000))
   await network.advance(4_100)

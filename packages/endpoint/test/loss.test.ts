@@ -1,4 +1,4 @@
-/** What loss costs, and that nothing but time is lost by it. */
+/** What loss costs, and that it costs only time. */
 
 import { expect, test } from "vitest"
 import type { Endpoint, Peer } from "@x/endpoint"
@@ -57,12 +57,12 @@ test("F48 through a black hole of 60 s little is said, and soon after it everyth
   expect(toB.state).toBe("unreachable")
   const before = toB.stats().datagramsSent
   await network.advance(45_000)
-  // A datagram a second, and the joins that ask who is there.
+  // A datagram a second, and the joins that ask which incarnation is there.
   expect(toB.stats().datagramsSent - before).toBeLessThanOrEqual(46)
   network.heal()
   const healedMs = network.now
   await network.until(stream.flush())
   expect(received).toEqual(Array.from({ length: 50 }, (_, i) => (i + 1) * 100))
-  // What is said first after at most a second, then what 130 kB take on a path of unknown width.
+  // The first datagram comes after at most a second, then 130 kB take their time on a path of unknown width.
   expect(network.now - healedMs).toBeLessThanOrEqual(1_300)
 })

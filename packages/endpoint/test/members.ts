@@ -1,4 +1,4 @@
-/** A simulated network of members, who have a secret in common and keys of their own. */
+/** A simulated network of members, which share a secret and have keys of their own. */
 import { Endpoint, type EndpointOptions, type IdentityOptions } from "@x/endpoint"
 import { systemHost } from "@x/transport"
 import type { Host } from "@x/transport/host"
@@ -13,9 +13,9 @@ export const publicKeyOf = (name: string): Uint8Array => Uint8Array.from(crypto.
 
 export interface Group {
   readonly network: Network
-  /** Binds a member whose key is made of the name, and who trusts these others. */
+  /** Binds a member whose key is derived from its name, and that trusts these others. */
   member(name: string, trusted: readonly string[], options?: EndpointOptions): Promise<Endpoint>
-  /** Binds one that knows the secret and has no key of its own. */
+  /** Binds an endpoint that knows the secret and has no key of its own. */
   keyless(name: string, options?: EndpointOptions): Promise<Endpoint>
 }
 
@@ -36,7 +36,7 @@ export function group(seed: number, link: LinkOptions = { delayMs: 5 }): Group {
   }
 }
 
-/** Whoever is bound on it has this unique: it is made of the first random bytes that an endpoint asks for. */
+/** Endpoints bound on this host have this unique: it comes from the first random bytes that an endpoint asks for. */
 export function hostWithUnique(host: Host, unique: string): Host {
   let isFirst = true
   return hostWith(host, {

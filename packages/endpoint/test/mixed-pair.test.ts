@@ -15,7 +15,7 @@ test.each(["mac", "aead"] as const)(
     vi.unstubAllEnvs()
     await using _ = aided
     await using __ = plain
-    // Where there is no helper both are alike, and this shows less.
+    // Without a helper both ends are alike, and this test shows less.
     if (!aided.capabilities.batch) console.log("no helper: both ends have Node's cryptography")
     expect(plain.capabilities.batch).toBe(false)
     const came = { aided: [] as Uint8Array[], plain: [] as Uint8Array[] }

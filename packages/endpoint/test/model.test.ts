@@ -1,4 +1,4 @@
-// Whatever is done in whatever order, two endpoints do what the model says.
+// Whatever is done in any order, two endpoints behave as the model says.
 
 import { createNetwork } from "@x/transport/simulated"
 import fc from "fast-check"
@@ -29,7 +29,7 @@ test("two endpoints do what was promised, whatever is done in whatever order", a
         await fc.asyncModelRun(setup, cmds)
         network.heal()
         network.links({ delayMs: 5 })
-        // A peer that was unreachable for too long has left: then its streams are cut.
+        // A peer that was unreachable for too long has left: its streams are cut.
         for (const model of real.streams.values()) if (model.stream.peer.state === "left") model.isCut = true
         await network.advance(30_000)
         for (const model of real.streams.values()) {
@@ -59,7 +59,7 @@ test("two endpoints do what was promised, whatever is done in whatever order", a
     ),
     { numRuns: runs(100) },
   )
-  // A run that sends nothing says nothing.
+  // A run that sends nothing shows nothing.
   console.log(`model: ${totals.accepted} messages accepted, ${totals.delivered} delivered`)
   expect(totals.delivered).toBeGreaterThan(300)
 }, 120_000)

@@ -6,12 +6,12 @@ import fc from "fast-check"
 import { expect } from "vitest"
 import { pattern, PORT } from "./world.ts"
 
-/** What is known of one stream: what was accepted, in order, and what came of it. */
+/** What is known of one stream: the accepted messages, in order, and what became of them. */
 class StreamModel {
   readonly accepted: number[] = []
   readonly delivered: number[] = []
   readonly aborted = new Set<number>()
-  /** It ended otherwise than by `end`: nothing is promised of what was under way. */
+  /** It ended other than by `end`: messages under way have no promise. */
   isCut = false
   readonly stream: OutgoingStream
   readonly to: Side
@@ -32,12 +32,12 @@ export function check({ stream, accepted: taken, delivered, isOrdered }: StreamM
   expect(new Set(delivered).size).toBe(delivered.length)
   for (const index of delivered) expect(taken).toContain(index)
   if (isOrdered) expect(delivered).toEqual(delivered.toSorted((x, y) => x - y))
-  // What counts as acknowledged has come; what was never sent whole has not.
+  // Acknowledged messages have arrived; incompletely sent ones haven't.
   expect(delivered.length).toBeGreaterThanOrEqual(acknowledged)
   expect(delivered.length).toBeLessThanOrEqual(accepted - (pending === 0 ? dropped : 0))
 }
 
-/** Once nothing is in the way any more. */
+/** Checked once nothing stands in the way any more. */
 export function checkEnd({ stream, to, isCut, accepted, delivered, aborted }: StreamModel): void {
   const isThere = to.endpoint?.unique === stream.peer.unique
   if (isCut || !isThere || !stream.delivery.startsWith("reliable")) return
@@ -72,9 +72,9 @@ async function bind({ network, streams }: Real, side: Side): Promise<void> {
     endpoint.on(name, (...[peer]: readonly [Peer, Peer?]) => use(peer))
   endpoint.handle(1, (message) => {
     const model = streams.get(message.stream.label)
-    // The opening of a stream without acknowledgements may come behind its messages: then nobody knows whose they are.
+    // The opening of a stream without acknowledgements may come after its messages: until then their stream is unknown.
     if (model === undefined) return expect(["fire-and-forget", "latest"]).toContain(message.stream.delivery)
-    // A send meant for one incarnation never reaches another.
+    // A message meant for one incarnation never reaches another.
     expect(model.stream.peer.unique).toBe(endpoint.unique)
     const index = message.view.getUint16(message.offset)
     expect(message.copy()).toEqual(numbered(index, message.length))
@@ -88,7 +88,7 @@ function numbered(index: number, bytes: number): Uint8Array {
   return message
 }
 
-/** Ends what is known of a side: its streams, and those to it, are cut. */
+/** A side ends: its streams, and those to it, are cut. */
 function cut({ streams, sides }: Real, side: Side): void {
   for (const model of streams.values())
     if (model.to === side || sides.find((it) => it !== model.to) === side) model.isCut = true
@@ -123,7 +123,7 @@ function openStream(real: Real, i: 0 | 1, delivery: Delivery): void {
   real.streams.set(label, new StreamModel(peer.open({ delivery, label }), real.sides[1 - i]!))
 }
 
-/** Two endpoints that are joined, with a stream of each mode: most of what is done then has something to work on. */
+/** Two endpoints that are joined, with a stream of each mode: so most commands have something to work on. */
 export async function start(real: Real): Promise<void> {
   for (const it of real.sides) await bind(real, it)
   const { network, sides } = real
@@ -153,7 +153,7 @@ const advance = fc
   .integer({ min: 1, max: 3_000 })
   .map((ms) => command(`advance(${ms})`, async ({ network }) => network.advance(ms)))
 
-/** Sending comes up most often: the rest is what happens to it. */
+/** Sends are the most frequent commands: the others happen to them. */
 export const commands: fc.Arbitrary<Command>[] = [
   ...[open, open, send, send, send, send, send, advance, advance],
   side.map((i) =>
@@ -204,7 +204,7 @@ export const commands: fc.Arbitrary<Command>[] = [
       const it = real.sides[i]
       if (it.endpoint === undefined) return
       const { endpoint } = it
-      // What is left when it lingers no longer is cut; what was delivered until then still counts.
+      // Messages left when its linger time is over are cut off; those delivered until then still count.
       await real.network.until(endpoint.close(), 20_000)
       cut(real, it)
     }),

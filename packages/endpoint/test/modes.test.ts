@@ -1,4 +1,4 @@
-// Every delivery mode over every kind of path: what is promised is delivered, what isn't is reported once, and both
+// Every delivery mode over every kind of path: promised messages are delivered, others are reported once, and both
 // accounts balance at every step.
 
 import type { OpenOptions } from "@x/endpoint"
@@ -86,7 +86,7 @@ async function run(
   check()
   const { acknowledged, unconfirmed, dropped, pending } = stream.account
   expect(pending).toBe(0)
-  // Each that was accepted was delivered or reported, once; those never begun are known to their sender alone.
+  // Each accepted message was delivered or reported, once; only their sender knows those that were never begun.
   expect(end).toMatchObject({ gone: gaps })
   expect(delivered.length + gaps).toBeGreaterThanOrEqual(accepted - dropped)
   expect(delivered.length).toBeGreaterThanOrEqual(acknowledged)
@@ -96,7 +96,7 @@ async function run(
   if (delivery === "best-effort") expect(end!.isComplete).toBe(delivered.length === accepted)
   const isLossless = path === "no loss" || path === "duplication"
   if (isLossless && load === "idle") expect(delivered.length).toBe(MESSAGES)
-  // Somebody who is never too fast loses nothing that is asked for again.
+  // A sender that is never too fast loses nothing that is asked for again.
   if (delivery === "best-effort" && load === "idle" && bytes < 1_000) expect(delivered.length).toBe(MESSAGES)
   if (delivery === "latest" && isLossless) expect(delivered.at(-1)).toBe(MESSAGES - 1)
   expect(a.sizes).toMatchObject({ sendPool: 0, streams: 0 })

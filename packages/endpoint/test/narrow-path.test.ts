@@ -1,4 +1,4 @@
-/** Paths that turn out narrower than what was sent over them. */
+/** Paths that turn out to be narrower than the datagrams sent over them. */
 
 import { expect, test } from "vitest"
 import { makePair, makeWorld, pattern, PORT } from "./world.ts"
@@ -40,7 +40,7 @@ test("F60 a path that silently swallows what is longer than the floor is used wi
   stream.trySend(1, pattern(20_000))
   await world.network.until(stream.flush(), 10_000)
   expect(received).toEqual([pattern(20_000)])
-  // And back.
+  // And in the other direction.
   a.handle(1, (message) => received.push(message.copy()))
   const back = b.peers[0]!.open()
   back.trySend(1, pattern(3_000))
@@ -71,7 +71,7 @@ test("a stream whose packets are too long for the path ends and says so", async 
     code: "stream-closed",
     message: expect.stringContaining("pathTooSmall"),
   })
-  // Others, with shorter packets, are not hurt.
+  // Other streams, with shorter packets, are not affected.
   const other = toB.open()
   await network.until(other.send(1, pattern(100)))
   await network.until(other.flush())

@@ -1,18 +1,18 @@
-/** Cryptography that is watched. */
+/** Cryptography under observation. */
 import type { SyncCrypto } from "@x/transport/host"
 
-/** Notes each pair of key and nonce that something is sealed with, and counts what is opened. */
+/** Records each pair of key and nonce that something is sealed with, and counts what is opened. */
 export class NonceWatch implements SyncCrypto {
   sealed = 0
   opened = 0
-  /** Pairs that came a second time, with other bytes than the first. */
+  /** Pairs that were used again, with other bytes than the first time. */
   readonly repeated: string[] = []
   readonly sha256: SyncCrypto["sha256"]
   readonly hmacSha256: SyncCrypto["hmacSha256"]
   readonly x25519: SyncCrypto["x25519"]
   readonly x25519PublicKey: SyncCrypto["x25519PublicKey"]
   readonly #crypto: SyncCrypto
-  /** By key: the first nonce, and a bit for each of the others by how it differs from it. */
+  /** By key: the first nonce, and a bit for each other nonce by its difference from the first. */
   readonly #keys = new Map<string, { readonly first: Uint8Array; bits: Uint8Array }>()
   readonly #keyOf = new WeakMap<Uint8Array, { readonly first: Uint8Array; bits: Uint8Array }>()
 
@@ -47,7 +47,7 @@ export class NonceWatch implements SyncCrypto {
       this.#keys.set(text, used)
       this.#keyOf.set(key, used)
     }
-    // Counters that begin at 1: what they differ by from the first is small.
+    // Counters begin at 1: their difference from the first is small.
     let place = 0
     for (let i = 0; i < nonce.length; i++) place = place * 256 + (nonce[i]! ^ used.first[i]!)
     while (place >>> 3 >= used.bits.length) {

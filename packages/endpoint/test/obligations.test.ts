@@ -1,5 +1,4 @@
-// The obligations that state decides about (PROTOCOL.md §11): each drop has its name and counter, and changes nothing
-// else.
+// The obligations that depend on state (PROTOCOL.md §11): each drop has its name and counter, and changes nothing else.
 import type { EndpointOptions } from "@x/endpoint"
 import * as wire from "@x/wire"
 import { expect, test } from "vitest"
@@ -243,7 +242,7 @@ test("O34 a loose message that nobody asked for, and a join meant for another in
   ).toEqual({
     "not-welcome": 1,
   })
-  // Who it is instead, as for one who didn't know anybody.
+  // It names the present incarnation, as to a joiner that knew nobody.
   expect(scene.evil.received.length).toBe(1)
   expect(scene.evil.packets("challenge").length).toBe(1)
   expect(scene.endpoint.sizes).toMatchObject({ peers: 0, slots: 0, halfOpen: 0 })
@@ -336,7 +335,7 @@ test("O35 joins from one host that aren't confirmed have a bound, and above it a
   })
   expect([drops, endpoint.stats().halfOpen, endpoint.stats().full.halfOpenPerHost]).toEqual([{ rate: 1 }, 2, 1])
   expect(peers.map((peer) => peer.packets("accept").length + peer.packets("refuse").length)).toEqual([1, 1, 0])
-  // Others are not in their way.
+  // Other joins are not in their way.
   await scene.evil.join()
   expect(endpoint.stats().peers).toBe(1)
 })

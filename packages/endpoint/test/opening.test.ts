@@ -17,7 +17,7 @@ test("a stream whose opening was lost for long ends as soon as that is heard", a
   b.on("stream", () => opened++)
   network.heal()
   await network.when(() => opened === 1, 1_100)
-  // The end is said once a second too, and what was said of it before was dropped: it doesn't wait for its turn.
+  // The end is repeated once a second too, and earlier ones were dropped: it doesn't wait for its turn.
   await network.until(ending, 50)
 })
 

@@ -1,4 +1,4 @@
-/** How promises end, for tests that look at them while time passes. */
+/** How promises end, for tests that check them while time passes. */
 import { EndpointError } from "@x/endpoint"
 
 export interface Outcome {

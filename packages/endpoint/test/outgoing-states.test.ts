@@ -15,7 +15,7 @@ import { makePair, pattern } from "./world.ts"
 
 type World = Awaited<ReturnType<typeof makePair>>
 
-/** A stream that is walked, and what came of it. */
+/** A stream under test, and what became of it. */
 interface Walk {
   readonly stream: OutgoingStream
   readonly aborting: AbortController
@@ -54,7 +54,7 @@ const CALLS: Readonly<Record<string, (walk: Walk) => void>> = {
 }
 
 const NAMES = Object.keys(CALLS)
-/** What these say doesn't hang on which was called first. */
+/** Their results don't depend on which was called first. */
 const ALIKE = ["flush", "end"]
 const AMONG = ["flush", "end", "reset", "abort"]
 
@@ -63,13 +63,13 @@ function isAcknowledged(delivery: Delivery): boolean {
 }
 
 interface State {
-  /** Before anything: its consumers take nothing. */
+  /** From the beginning: its consumers take nothing. */
   readonly isStuck?: boolean
-  /** Brings a stream there. */
+  /** Brings a stream into the state. */
   enter?(walk: Walk): void
-  /** And the world, once all are there. */
+  /** And then the world, once all streams are in it. */
   arrive?(world: World, incoming: readonly IncomingStream[]): void
-  /** Lets go on what can; default: consumers take what comes, and the network is whole. */
+  /** Releases what can go on; default: consumers take everything, and the network works. */
   leave?(world: World): void
 }
 
@@ -168,7 +168,7 @@ async function walkAll(
   a.assertInvariants()
   await network.advance(3 * BRIEF_MS)
   a.assertInvariants()
-  // Brief is brief, whatever the state.
+  // Short waits are short, whatever the state.
   for (const { waits } of walks)
     for (const { call, it } of waits)
       if (call.endsWith("Briefly")) expect([name, call, it.value]).not.toContain("pending")
@@ -209,7 +209,7 @@ async function expectOver(name: string, { stream, waits, ends, drains, results }
   expect(ends[0]!.account).toEqual(stream.account)
   expect([stream.parked.messages, stream.parked.bytes, stream.unacknowledgedBytes]).toEqual([0, 0, 0])
   for (const { it } of waits) expect(SETTLED).toContain(it.value)
-  // Room is told while there is some, and not again and again.
+  // Room is reported when there is some, and not again and again.
   expect(drains.length).toBeLessThanOrEqual(2)
   for (const state of drains) expect(state).toBe("open")
   for (const result of results)
@@ -239,12 +239,12 @@ test.each([
       call,
       expect.toBeOneOf([0, 1, ...(MAY_DIFFER.has(call) ? [2] : [])]),
     ])
-  // What is sent on a stream that was ended or reset is refused, and what was sent before is not disturbed by the end.
+  // A message on a stream that was ended or reset is refused, and the end doesn't disturb earlier ones.
   for (const end of ["end", "reset"]) expect(of(end, "trySend").results.at(-1)).toMatch(/closed|not-joined/)
   // And with a peer that is left before or after each.
   for (const runs of [NAMES.map((call) => [call, "leave"]), NAMES.map((call) => ["leave", call])])
     await walkAll(2, delivery, name, runs, true)
 })
 
-/** The first may get what room there is left. */
+/** The first may get the room that is left. */
 const MAY_DIFFER = new Set(["send", "sendAbortable", "sendBriefly", "receipt"])

@@ -1,4 +1,4 @@
-// A ping that isn't answered ends with whoever was to answer it.
+// A ping that isn't answered ends with the peer that should answer it.
 
 import { expect, test } from "vitest"
 import { outcomes, valuesOf } from "./outcome.ts"
@@ -15,7 +15,7 @@ test.each<[string, number, (world: World) => unknown]>([
 ])("a ping without an answer rejects when %s", async (_, withinMs, act) => {
   const world = await makePair(1, { delayMs: 10 })
   const { network, toB } = world
-  // What it says is heard, and what we say isn't.
+  // We hear the peer, and it doesn't hear us.
   network.partition("a", "b", { both: false })
   const waits = outcomes([
     toB.ping({ timeoutMs: Infinity }),
@@ -66,7 +66,7 @@ test("a ping whose question or answer is lost is asked again, though the other s
       return false
     })
     const ping = toB.ping()
-    // The other side asks by itself, again and again.
+    // The other side asks on its own, again and again.
     void b.peers[0]!.ping()
     expect(await network.until(ping)).toBeLessThan(500)
     expect(isLost).toBe(true)

@@ -1,7 +1,7 @@
 /**
- * Programs of calls, as data that fast-check can shrink; the small world in which one runs; and what has to hold while
- * it does and when it is over. A step says what is called and picks on what by number, the newest first. It runs by
- * itself, or within the next callback of a kind.
+ * Programs of calls, as data that fast-check can shrink; the small world in which one runs; and what has to hold
+ * meanwhile and afterwards. A step names a call and picks its object by number, the newest first. It runs by itself, or
+ * within the next callback of a kind.
  */
 
 import {
@@ -25,7 +25,7 @@ import { hostWith } from "./host-with.ts"
 import { describe, PromiseWatch, type Waiter } from "./promise-watch.ts"
 import { PORT } from "./world.ts"
 
-/** Where a step may run beside by itself. */
+/** Where a step may run, besides by itself. */
 export const PLACES = [
   ...([
     "handler",
@@ -44,7 +44,7 @@ export const PLACES = [
 ]
 export type Place = (typeof PLACES)[number]
 
-/** What is called, the commonest more than once: sending, and time that passes. */
+/** What is called, frequent calls more than once: sending, and time that passes. */
 export const OPS_DRAWN = [
   ...([
     "advance",
@@ -123,22 +123,22 @@ export interface Program {
   readonly isSecret: boolean
   readonly setup: number
   readonly steps: readonly Step[]
-  /** Whether all that was promised may take its time before the endpoints close; and which of them closes first. */
+  /** Whether everything promised may take its time before the endpoints close; and which of them closes first. */
   readonly isPatient: boolean
   readonly first: number
 }
 
 const DELIVERIES: readonly Delivery[] = ["reliable", "reliable-unordered", "best-effort", "latest", "fire-and-forget"]
 const NAMES = ["a", "b", "c"] as const
-/** Bytes of messages: in one packet with others, in one of its own, in some, in more than a window. */
+/** Bytes of messages: in a packet with others, in a packet of its own, in several packets, larger than a window. */
 const SIZES = [4, 40, 700, 3_000, 20_000]
 const WAITS_MS = [1, 20, 100, 0, 300, 700, 2_000, 10]
 const TIMEOUTS_MS = [30, 300, 1, 1_000]
 
-/** A message that was accepted and is refused with one of these was cut off with its stream. */
+/** An accepted message that fails with one of these was cut off with its stream. */
 const CUT_CODES = new Set(["stream-closed", "not-joined", "closed"])
 
-/** How messages are taken, by their type. */
+/** How messages are consumed, by their type. */
 const TYPE = { handler: 1, asyncHandler: 2, iterator: 3 } as const
 
 const LINGER_MS = 2_000
@@ -146,7 +146,7 @@ const GOODBYE_MS = 2_000
 const HEARTBEAT_MS = 100
 const GONE_MS = 1_500
 
-/** So small that each bound is met now and then, and time passes fast. */
+/** So small that each bound is met now and then, and that time passes fast. */
 const OPTIONS: EndpointOptions = {
   heartbeatMs: HEARTBEAT_MS,
   unreachableMs: 500,
@@ -194,18 +194,18 @@ interface Sent {
   delivered: number
 }
 
-/** A stream, and what was accepted on it. */
+/** A stream, and the messages that it accepted. */
 class StreamLedger {
   readonly from: Process
   readonly stream: OutgoingStream
   readonly label: string
   readonly ids: number[] = []
   readonly withdrawn = new Set<number>()
-  /** Something happened that ends it before all is delivered. */
+  /** Something happened that ends it before everything is delivered. */
   isCut = false
-  /** How often it was told as closed. */
+  /** How often it was reported as closed. */
   closed = 0
-  /** It is a named stream's own: sent on by its name only. */
+  /** It belongs to a named stream: messages are sent only by its name. */
   readonly isNamed: boolean
   constructor(from: Process, stream: OutgoingStream, label: string, isNamed: boolean) {
     this.from = from
@@ -219,7 +219,7 @@ class StreamLedger {
   }
 }
 
-/** A named stream, and what became of what was accepted on it. */
+/** A named stream, and what became of its accepted messages. */
 class NamedLedger {
   readonly owner: Process
   readonly connection: Connection
@@ -277,21 +277,21 @@ export class World implements Waiter {
   readonly #unreachable = new WeakSet<Peer>()
   /** Labels of streams whose messages don't all go to the endpoint's handler. */
   readonly #diverted = new Set<string>()
-  /** Those that somebody said goodbye to or cut off: what was under way between two uniques is off. */
+  /** Pairs of uniques that were separated by a goodbye or a cut: nothing is promised of messages between them. */
   readonly #severed = new Set<string>()
-  /** Who says something to whom that may be cut off. */
+  /** Pairs of sender and receiver whose messages may be cut off. */
   readonly #cut = new Set<string>()
   #ids = 0
   #labels = 0
   /** Async handlers at work. */
   busy = 0
-  /** The path was at some time so that a peer may have been lost for it. */
+  /** Whether the path was at some time bad enough to lose a peer. */
   isRough: boolean
   busyUntilMs = 0
-  /** Thrown on purpose, and told so. */
+  /** Errors thrown on purpose, and reported as such. */
   planned = 0
   told = 0
-  /** Consumers take all that comes. */
+  /** Consumers take everything that comes. */
   isFinal = false
 
   constructor(program: Program) {
@@ -316,7 +316,7 @@ export class World implements Waiter {
     return new Promise((resolve) => this.#director.wakeUp(resolve).at(this.#director.now() + ms))
   }
 
-  /** Lets time pass; what the code of a process threw uncaught is a failure. */
+  /** Lets time pass; an uncaught error of a process is a failure. */
   async advance(ms: number): Promise<void> {
     try {
       await this.network.advance(ms)
@@ -354,7 +354,7 @@ export class World implements Waiter {
   async bind(index: number, variant: number): Promise<void> {
     const name = NAMES[index]!
     const host = this.network.host(name)
-    // Some names take their time.
+    // Some names take a while to resolve.
     const own = hostWith(host, {
       resolve: async (name, signal) => {
         if (!name.startsWith("slow-")) return host.resolve(name, signal)
@@ -449,9 +449,7 @@ export class World implements Waiter {
     this.runWithin("stream")
   }
 
-  /**
-   * What was sent to a peer that left is cut off; if nothing happened that makes it leave, nothing may be lost by that.
-   */
+  /** Messages to a peer that left are cut off; if nothing happened that makes it leave, nothing may be lost by that. */
   #part(process: Process, peer: Peer, reason: number): void {
     const isExplained =
       this.isRough || process.isClosing || this.#severed.has(pairKey(process.endpoint.unique, peer.unique))
@@ -482,7 +480,7 @@ export class World implements Waiter {
     }
   }
 
-  /** All that goes to or from a process is off; or only what goes to it. */
+  /** Messages to and from a process have no promise any more; or only those to it. */
   severAll(process: Process, isOrderly: boolean): void {
     const { unique } = process.endpoint
     for (const ledger of this.streams)
@@ -491,8 +489,10 @@ export class World implements Waiter {
       if (other !== undefined) this.#severed.add(pairKey(other.endpoint.unique, unique))
   }
 
-  /** What `from` sends to `to` is off. */
-  /** What one process says to another may be cut off, also on a stream that it opens until the other is there again. */
+  /** Messages from `from` to `to` have no promise any more. */
+  /**
+   * Messages from one process to another may be cut off, also on a stream that it opens until the other is there again.
+   */
   cutTo(to: string, from: string): void {
     this.#cut.add(`${from}>${to}`)
     for (const ledger of this.streams)
@@ -511,7 +511,7 @@ export class World implements Waiter {
     this.#diverted.add(label)
   }
 
-  /** Somebody reads a stream, or what of a type comes of its peer. */
+  /** Reads a stream, or the messages of a type from its peer. */
   read(owner: Process, stream: IncomingStream, isOfPeer = false): void {
     this.divert(stream)
     const it = this.attempt("messages", () => (isOfPeer ? stream.peer.messages(TYPE.iterator) : stream.messages()))
@@ -534,7 +534,7 @@ export class World implements Waiter {
     return { id, bytes: contentOf(id, SIZES[k % SIZES.length]!) }
   }
 
-  /** Those who iterate get copies each; a handler gets each message once. */
+  /** Each reader gets a copy; a handler gets each message once. */
   deliver(process: Process, stream: IncomingStream, bytes: Uint8Array, isCopy: boolean): void {
     const id = idOf(bytes)
     const sent = this.#sent.get(id)
@@ -577,7 +577,7 @@ export class World implements Waiter {
     void this.watch.add(`closed of ${label}`, stream.closed, { owner, isOver: () => stream.state === "closed" })
   }
 
-  /** Calls something: what it throws at once is an `EndpointError`, or somebody's own. */
+  /** Calls something: what it throws at once is an `EndpointError`, or an error thrown on purpose. */
   attempt<T>(name: string, call: () => T): T | undefined {
     this.counts.calls++
     try {
@@ -589,7 +589,7 @@ export class World implements Waiter {
     }
   }
 
-  /** Calls something that can't be. */
+  /** Makes an invalid call. */
   refuse(name: string, owner: Waiter, call: () => unknown): void {
     const isRefusal = (error: unknown): boolean =>
       error instanceof EndpointError || error instanceof RangeError || error instanceof TypeError
@@ -622,7 +622,7 @@ export class World implements Waiter {
       this.run(step)
     } catch (error) {
       if (error !== PLANNED) this.fail(`${step.op} in ${place}: ${describe(error)}`)
-      // Out of `fill` it is told to who writes; what takes a message of an iterator is nobody's callback.
+      // In `fill`, the error goes to the caller that writes; a message from an iterator is not taken in a callback.
       if (place === "iterator") return
       if (place !== "fill") this.planned++
       throw error
@@ -651,7 +651,7 @@ export class World implements Waiter {
   }
 }
 
-/** What handlers and listeners throw on purpose. */
+/** The error that handlers and listeners throw on purpose. */
 const PLANNED = new Error("thrown on purpose")
 const REASON_OF_CALLER = new Error("the caller's own reason")
 
@@ -682,13 +682,13 @@ function up(world: World, n: number): Process | undefined {
   return process === undefined || isAway(world, process) ? undefined : process
 }
 
-/** Who is suspended, or no more, calls nothing. */
+/** A process that is suspended, or gone, calls nothing. */
 function isAway({ network }: World, { isGone, awayUntilMs }: Process): boolean {
   return isGone || network.now < awayUntilMs
 }
 
 /**
- * Web streams say some things with errors of their own: a state that doesn't allow a call, and the reason that the
+ * Web streams report some things with errors of their own: a state that doesn't allow a call, and the reason that the
  * caller gave.
  */
 function isOfWebStreams(error: unknown): boolean {
@@ -697,7 +697,7 @@ function isOfWebStreams(error: unknown): boolean {
   )
 }
 
-/** Signals of some kinds: none, one that may be aborted later, and one that was. */
+/** Signals of several kinds: none, one that may be aborted later, and one that already was. */
 function signalOf(world: World, k: number): AbortSignal | undefined {
   if (k % 4 === 1) return AbortSignal.abort(REASON_OF_CALLER)
   if (k % 4 < 2) return undefined
@@ -710,7 +710,7 @@ function withSignal(signal: AbortSignal | undefined): { signal?: AbortSignal } {
   return signal === undefined ? {} : { signal }
 }
 
-/** Follows what `send` promises, and what becomes of the message. */
+/** Follows the promise of `send`, and what becomes of the message. */
 function follow(
   world: World,
   owner: Process,
@@ -742,7 +742,7 @@ function accept(world: World, ledger: StreamLedger, id: number, result: string):
   ledger.ids.push(id)
 }
 
-/** Reads an iterator once; tells whether there is more. */
+/** Reads an iterator once; returns whether there is more. */
 async function next(
   world: World,
   { it, owner, name, isOver }: Owned<AsyncIterableIterator<ReceivedMessage>>,
@@ -771,7 +771,7 @@ async function read(
 }
 
 const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> = {
-  // Time passes between steps only, and a process starts then.
+  // Time passes between steps only, and processes start then.
   advance() {},
   bind() {},
 
@@ -807,7 +807,7 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     const before = stream.account.accepted
     const options = sendOptions(world, k, stream.delivery)
     const sending = world.attempt("send", () => stream.send(TYPE.handler, bytes, options))
-    // Who lends bytes and gives them to a worker meanwhile has given the message up.
+    // A caller that lends bytes and transfers them meanwhile has given the message up.
     if (m === 5) structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] })
     if (stream.account.accepted > before) accept(world, ledger, id, "sent")
     if (sending === undefined) return
@@ -817,7 +817,7 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     })
   },
 
-  /** An answer to a peer; where its stream isn't there, or no more, it is opened by that. */
+  /** An answer to a peer; if its stream isn't open, the answer opens it. */
   reply(world, n, m, k) {
     const process = up(world, n)
     const peer = process && pick(process.peers, m)
@@ -854,7 +854,7 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
       )
       if (result !== undefined) accept(world, ledger, id, result)
     } catch (error) {
-      // Out of `fill`: that is told to who called.
+      // In `fill`, the error goes to the caller.
       if (error !== PLANNED) throw error
     }
   },
@@ -897,13 +897,13 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     if (writer === undefined || isAway(world, writer.owner)) return
     const { it, owner, name, isOver, ledger } = writer
     const { id, bytes } = world.message(ledger.stream.peer.unique, m)
-    // Node itself stumbles over a write behind a close.
+    // Node itself fails on a write after a close.
     if (writer.isClosed) return
     void world.watch
       .add(`${name}.write()`, it.write(bytes), { owner, isOver, mayReject: isOfWebStreams })
       .then((code) => {
         if (code === undefined) accept(world, ledger, id, "sent")
-        // A payload that misses a part is given up as a whole.
+        // A payload that lacks a part is given up as a whole.
         else ledger.isCut = true
       })
     void world.watch.add(`${name}.ready`, it.ready, { owner, isOver, mayReject: isOfWebStreams })
@@ -1012,7 +1012,7 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
       if (joining === undefined) continue
       const isOver = (): boolean => signal?.aborted === true || process.endpoint.isClosed
       const name = `join of ${host} by ${process.name}`
-      // Of a name that isn't there the transport tells.
+      // The transport reports a name that doesn't exist.
       void world.watch.add(name, joining, { owner: process, withinMs: timeoutMs, isOver })
     }
   },
@@ -1054,7 +1054,7 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     if (connection === undefined || isAway(world, connection.owner)) return
     const { it, owner } = connection
     const delivery = DELIVERIES[k % DELIVERIES.length]!
-    // One in eight can't be: that is said at once.
+    // One in eight is invalid: that is reported at once.
     const label = k === 7 ? "long".repeat(500) : `${delivery} ${m % 2}`
     const named = world.attempt("connection.stream", () => it.stream({ label, delivery }))
     if (named === undefined || world.named.some((ledger) => ledger.named === named)) return
@@ -1088,7 +1088,7 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     const { named, delivery, owner } = ledger
     const { id, bytes } = world.message(undefined, m)
     const { current } = named
-    // From within the event that tells of the stream it is not known yet.
+    // Within the event that reports the stream it is not known yet.
     const ledgerOf = (): StreamLedger | undefined => world.streams.find((it) => it.stream === current)
     const take = (): void => {
       ledger.ids.push(id)
@@ -1136,7 +1136,7 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     if (lingerMs < 2_000) for (const ledger of world.streams) if (world.isOf(it, ledger.stream)) ledger.isCut = true
     const closing = it.close(lingerMs)
     void world.watch.add("connection.close()", closing, { owner, withinMs: lingerMs + GOODBYE_MS })
-    // What the other one sends to it may be cut off by that.
+    // Messages of the other process to it may be cut off by that.
     const { peer } = it
     if (peer !== undefined) world.cutTo(owner.endpoint.unique, peer.unique)
   },
@@ -1231,7 +1231,7 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     throw PLANNED
   },
 
-  /** Listeners that take themselves off and listen anew, each time. */
+  /** Listeners that remove themselves and listen anew, each time. */
   rearm(world, n) {
     const ledger = pick(world.streams, n)
     if (ledger === undefined || isAway(world, ledger.from)) return
@@ -1248,7 +1248,7 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
     arm()
   },
 
-  /** Numbers that are none: each is refused, and changes nothing. */
+  /** Invalid numbers: each is refused, and changes nothing. */
   odd(world, n, m, k) {
     const number = [Number.NaN, -1, Number.NaN, -Infinity][k % 4]!
     const process = up(world, n)
@@ -1269,7 +1269,7 @@ const OPS: Record<Op, (world: World, n: number, m: number, k: number) => void> =
   },
 }
 
-/** What there is before a program begins. */
+/** What exists before a program begins. */
 const SETUPS: readonly (readonly Step[])[] = [
   [],
   [0, 1].map((n) => ({ op: "open", n, m: 0, k: 0 })),
@@ -1286,7 +1286,10 @@ const SETUPS: readonly (readonly Step[])[] = [
   ],
 ]
 
-/** Closes an endpoint; what its streams had accepted has come by then if the path is good and the other one lives. */
+/**
+ * Closes an endpoint; by then the messages that its streams accepted have arrived if the path is good and the other
+ * process lives.
+ */
 function closeProcess(world: World, process: Process): void {
   const { endpoint, name } = process
   const owed = process.isClosing
@@ -1301,7 +1304,7 @@ function closeProcess(world: World, process: Process): void {
   })
 }
 
-/** The one that the messages are for lives, knows who sends, and takes them. */
+/** Whether the process that the messages are for lives, knows the sender, and takes them. */
 function isThere(world: World, { stream }: StreamLedger): boolean {
   const to = world.processOf(stream.peer.unique)
   return to !== undefined && !to.isClosing
@@ -1310,7 +1313,7 @@ function isThere(world: World, { stream }: StreamLedger): boolean {
 function isOwed(world: World, ledger: StreamLedger): boolean {
   const { stream, from, label, isCut, isReliable } = ledger
   if (isCut || !isReliable || stream.peer.state === "left" || !isThere(world, ledger)) return false
-  // A consumer that is behind holds up its sender for longer than that one lingers.
+  // A consumer that is behind holds up its sender for longer than the closing endpoint lingers.
   if (!world.isFinal && (world.isRough || world.isDiverted(label))) return false
   const to = world.processOf(stream.peer.unique)!
   return to.endpoint.peers.some(({ unique }) => unique === from.endpoint.unique)
@@ -1333,14 +1336,13 @@ function checkDelivered(world: World, { stream, label, ids, withdrawn }: StreamL
 }
 
 /**
- * Runs a program to its end, and then some: all that was asked for is answered, nothing is lost that need not be, and
- * nothing is left.
+ * Runs a program to its end, and then checks: every call is answered, nothing is lost needlessly, and nothing is left.
  */
 export async function runProgram(program: Program): Promise<World> {
   const world = new World(program)
   world.processes.length = program.nodes
   for (let i = 0; i < program.nodes; i++) await world.bind(i, 0)
-  // Most of what is done has something to work on then.
+  // Then most steps have something to work on.
   const [a] = world.processes
   await world.network.until(a!.endpoint.join(`b:${PORT}`, { timeoutMs: 10_000 }).catch(() => {}))
   await world.advance(100)
@@ -1356,7 +1358,7 @@ export async function runProgram(program: Program): Promise<World> {
 async function finish(world: World, { isPatient, first }: Program): Promise<void> {
   world.network.heal()
   world.network.links({ delayMs: 5 })
-  // What is still to be told may suspend somebody; from then on nothing does.
+  // Pending events may still suspend a process; from then on nothing does.
   await world.advance(1)
   world.forgetSchedule()
   await world.advance(Math.max(0, world.busyUntilMs - world.network.now))
@@ -1365,11 +1367,11 @@ async function finish(world: World, { isPatient, first }: Program): Promise<void
   consumeAll(world)
   const isWaiting = (): boolean => world.watch.pending().some((name) => /^(send|flush|end) /.test(name))
   if (isPatient) {
-    // Who was not heard may still be taken for gone.
+    // A peer that was not heard may still be given up.
     await world.when(() => !isWaiting(), 20_000)
     world.check(!isWaiting(), () => `the path is whole, and still pending: ${world.watch.pending().join(", ")}`)
   }
-  // Whom silence had nearly given up is heard.
+  // A peer that silence had nearly ended is heard.
   await world.advance(4 * HEARTBEAT_MS)
   // What was under way when the last reader left has come, and waits for the next one.
   consumeAll(world)
@@ -1397,12 +1399,12 @@ async function finish(world: World, { isPatient, first }: Program): Promise<void
   checkEnd(world)
 }
 
-/** Whoever held something up takes it now. */
+/** Consumers that held something up take it now. */
 function consumeAll(world: World): void {
   for (const { owner, stream } of world.incoming) {
     if (owner.isGone) continue
     stream.resume()
-    // What a reader left waits for the next one.
+    // Messages that a reader left wait for the next one.
     if (stream.queued.messages > 0 && world.isDiverted(stream.label)) world.read(owner, stream)
   }
   for (const iterator of world.iterators.splice(0)) if (!iterator.owner.isGone) void drain(() => next(world, iterator))

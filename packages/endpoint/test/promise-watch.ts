@@ -1,8 +1,8 @@
-/** Promises that somebody waits for: each has to settle in time, and to reject with nothing but what may come. */
+/** Promises under observation: each has to settle in time, and may reject only with expected errors. */
 
 import { EndpointError } from "@x/endpoint"
 
-/** Whose clock counts: a process that is suspended or no more settles nothing. */
+/** The process whose clock counts: one that is suspended or gone settles nothing. */
 export interface Waiter {
   readonly isGone: boolean
   /** Until then it is suspended; virtual milliseconds. */
@@ -11,11 +11,11 @@ export interface Waiter {
 
 export interface Expectation {
   readonly owner: Waiter
-  /** Virtual milliseconds, default: for as long as what it waits for lasts. */
+  /** Virtual milliseconds, default: as long as the thing that it waits for exists. */
   readonly withinMs?: number
-  /** Whether what it waits for is over: then it settles at once. */
+  /** Whether the thing that it waits for is over: then it settles at once. */
   readonly isOver?: () => boolean
-  /** Also what else it may reject with, beside an `EndpointError`. */
+  /** Other errors that it may reject with, besides an `EndpointError`. */
   readonly mayReject?: (error: unknown) => boolean
 }
 
@@ -26,13 +26,13 @@ interface Entry {
   overSinceMs: number
 }
 
-/** Between what ends a thing and the turn in which its promises settle, milliseconds. */
+/** Milliseconds between the end of a thing and the turn in which its promises settle. */
 const AT_ONCE_MS = 5
 
 export class PromiseWatch {
-  /** What was wrong, in the order in which it was seen. */
+  /** The failures, in the order in which they were seen. */
   readonly failures: string[] = []
-  /** How many settled well, and how many were refused. */
+  /** How many promises resolved, and how many rejected. */
   readonly counts = { resolved: 0, rejected: 0 }
   readonly #entries = new Set<Entry>()
   readonly #now: () => number
@@ -42,7 +42,7 @@ export class PromiseWatch {
     this.#now = now
   }
 
-  /** Answers the promise of what became of it, which never rejects: the code of its error, or `undefined`. */
+  /** Returns a promise of the result, which never rejects: the code of the error, or `undefined`. */
   add(name: string, promise: Promise<unknown>, expectation: Expectation): Promise<string | undefined> {
     const { withinMs = Infinity, mayReject = () => false } = expectation
     const entry: Entry = { name, expectation, deadlineMs: this.#clock() + withinMs, overSinceMs: Infinity }
@@ -63,7 +63,7 @@ export class PromiseWatch {
     )
   }
 
-  /** So long somebody could do nothing: that counts for nobody. */
+  /** A process could do nothing for this long: that time counts for no promise. */
   excuse(ms: number): void {
     this.#slackMs += ms
   }
@@ -72,7 +72,7 @@ export class PromiseWatch {
     return this.#now() - this.#slackMs
   }
 
-  /** Looks at all that is pending. */
+  /** Checks everything that is pending. */
   check(): void {
     const nowMs = this.#clock()
     for (const entry of this.#entries) {
@@ -92,7 +92,7 @@ export class PromiseWatch {
     }
   }
 
-  /** Names of what is pending, of those that wait for these. */
+  /** The names of pending promises with such an owner. */
   pending(of: (owner: Waiter) => boolean = () => true): string[] {
     return [...this.#entries].filter(({ expectation: { owner } }) => !owner.isGone && of(owner)).map(({ name }) => name)
   }

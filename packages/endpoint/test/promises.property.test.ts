@@ -1,6 +1,5 @@
-// Whatever is called in whatever order, on whatever path: each promise settles in time, with an `EndpointError` if it
-// is refused; nothing that was accepted is lost by closing in order while the peer lives; and closed endpoints hold
-// nothing.
+// Whatever is called in any order, on any path: each promise settles in time, with an `EndpointError` if it is refused;
+// no accepted message is lost by closing in order while the peer lives; and closed endpoints hold nothing.
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
@@ -33,7 +32,7 @@ test(
       for (const listener of listeners) process.on("unhandledRejection", listener)
     }
     console.log(`promises: ${JSON.stringify(totals)}`)
-    // Runs in which nothing happens say nothing.
+    // Runs in which nothing happens show nothing.
     expect(Math.min(...Object.values(totals))).toBeGreaterThan(runs(300) / 30)
   },
   60_000 + 200 * runs(300),

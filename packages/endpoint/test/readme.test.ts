@@ -1,4 +1,6 @@
-/** The programs of the READMEs: each is type-checked and run as it stands there, and prints what its comments say. */
+/**
+ * The programs of the READMEs: each is type-checked and run as it is printed there, and prints what its comments say.
+ */
 import { spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -71,7 +73,7 @@ describe("the programs of the READMEs", () => {
     } finally {
       log.mockRestore()
     }
-    // A handler's line comes when the message does, so the order is not that of the text.
+    // A handler prints its line when the message comes, so the order is not that of the text.
     expect(printed).toHaveLength(prints.length)
     expect(new Set(printed)).toEqual(new Set(prints))
   })

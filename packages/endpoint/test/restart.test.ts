@@ -1,4 +1,4 @@
-/** Processes that end and others that take their place: what is told of it, and packets of the dead. */
+/** Processes that end and others that replace them: what is reported, and packets of ended ones. */
 
 import { expect, test } from "vitest"
 import { describeDatagram, PROFILE } from "@x/wire"
@@ -19,7 +19,7 @@ test("a peer that left unheard and joins again is another session, whatever its 
     before.trySend(1, pattern(10))
     await network.until(before.end())
     b.on("rejoined", () => rejoined++)
-    // Nothing is heard, so both ask who is there; the goodbye is lost, and most of what follows.
+    // Nothing is heard, so both sides ask which incarnation is there; the goodbye is lost, and most later datagrams.
     network.links({ delayMs: 2, jitterMs: 2, lossRate: 0.8 })
     await network.advance(1_500)
     network.partition("a", "b", { both: false })
@@ -28,7 +28,7 @@ test("a peer that left unheard and joins again is another session, whatever its 
     network.links({ delayMs: 2, jitterMs: 2, lossRate: 0.6 })
     await network.until(a.join(`b:${PORT}`, { timeoutMs: 60_000 }), 60_000)
     network.links({ delayMs: 2 })
-    // Both sides were joining: the session may change once more, and then the end says so.
+    // Both sides were joining: the session may change once more, and then the end reports that.
     let label = ""
     for (let isDone = false; !isDone;) {
       label += "after "
@@ -54,8 +54,8 @@ test("a peer that left unheard and joins again keeps the session that it gets, a
     const { network, a, b, toB } = await makePair(5, { delayMs: 50 }, { heartbeatMs: 200, unreachableMs: 1_000 })
     let rejoined = 0
     a.on("rejoined", () => rejoined++)
-    // After three heartbeats without an answer b asks, and goes on asking: wherever it is with that, the goodbye is
-    // lost and a joins.
+    // After three unanswered heartbeats b joins to ask, and repeats that: at any stage of it, the goodbye is lost and a
+    // joins.
     network.partition("a", "b")
     await network.advance(700 + waitMs)
     network.heal()
@@ -106,7 +106,7 @@ test("a process that has ended is not held beside the one after it, which joined
   await network.until(first.join(`${v4}:${PORT}`))
   await network.when(() => a.peers.length === 1)
   host.crash()
-  // That nobody has its slots any more is lost on the way, until the second one has taken its place.
+  // The hint that its slots are no longer known is lost on the way, until the second one has replaced it.
   network.filter(
     ({ bytes }) =>
       describeDatagram(new DataView(bytes.buffer), 0, bytes.length, PROFILE.checksum).packets[0]!.kind !== "hint",
@@ -114,7 +114,7 @@ test("a process that has ended is not held beside the one after it, which joined
   const { endpoint: second } = await bind("b")
   const peer = await network.until(second.join(`[${v6}]:${PORT}`))
   await network.when(() => a.peers.length === 2)
-  // It leaves and comes back at once, from the address that the first one had.
+  // It leaves and comes back at once, from the address of the first one.
   void peer.leave()
   await network.until(second.join(`${v4}:${PORT}`))
   network.filter(() => true)

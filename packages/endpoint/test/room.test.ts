@@ -1,5 +1,5 @@
-// A consumer that is behind holds up its sender: at its own pace, with next to nothing sent in vain, and for next to
-// nothing while it stands still.
+// A consumer that is behind holds up its sender: at the consumer's pace, with hardly any packet sent in vain, and at
+// hardly any cost while it stands still.
 import * as wire from "@x/wire"
 import { type Delivery, type Endpoint, fixed, type IncomingStream, type OutgoingStream, type Peer } from "@x/endpoint"
 import type { Network, SimulatedHost } from "@x/transport/simulated"
@@ -14,7 +14,7 @@ interface Flow {
   readonly delivery: Delivery
   readonly streams: number
   readonly bytes: number
-  /** Messages a millisecond that the consumer of each stream takes, and what part of what is offered that is. */
+  /** Messages a millisecond that the consumer of each stream takes, and which part of the offered messages that is. */
   readonly takenPerMs: number
   readonly speed: number
   readonly delayMs: number
@@ -35,7 +35,7 @@ const FLOW: Flow = {
   queuedMessagesMax: 1_024,
 }
 
-/** Lets a function take its time, of the virtual clock. */
+/** Lets a function wait, by the virtual clock. */
 function sleeper(host: SimulatedHost): (untilMs: number) => Promise<void> {
   const sleeping: { readonly untilMs: number; readonly resolve: () => void }[] = []
   const wakeUp = host.wakeUp(() => {
@@ -50,7 +50,7 @@ function sleeper(host: SimulatedHost): (untilMs: number) => Promise<void> {
     })
 }
 
-/** Offers more than the consumers take, for a while; says what it took. */
+/** Offers more than the consumers take, for a while; returns what it took. */
 async function run(
   flow: Flow,
   ms: number,
@@ -81,7 +81,7 @@ async function run(
       await network.advance(1)
     }
   }
-  // Consumers begin with what comes first; a repair takes the time for which something has to wait by then.
+  // Consumers begin with the first message; by then a repair takes as long as something has to wait.
   const rttMs = 2 * flow.delayMs + 25
   const waitingMs = flow.lossRate === 0 ? rttMs : 8 * rttMs
   await offer(waitingMs / (1 - flow.speed) + 1 / flow.takenPerMs)
@@ -116,8 +116,8 @@ test("however much slower than its sender a consumer is, it is kept busy, and ne
       load: fc.double({ min: 0.1, max: 1, noNaN: true }),
     })
     .map(({ load, ...it }): Flow => {
-      // What fits the queue or the window twice in a round trip, and a loss takes one more; and no more than a test can
-      // wait for.
+      // What fits the queue or the window passes twice in a round trip, and a loss takes one more; but no more than a
+      // test can wait for.
       const rttMs = 2 * it.delayMs + 25
       const windowMessages = (it.windowPackets * 1_100) / (it.bytes + 40)
       const most =
@@ -133,8 +133,8 @@ test("however much slower than its sender a consumer is, it is kept busy, and ne
       const ms = Math.min(20_000, Math.max(1_000, 200 / it.takenPerMs))
       const { taken, expected, packets, needed } = await run(it, ms)
       expect(taken).toBeGreaterThanOrEqual(0.97 * expected - 2 * it.streams)
-      // What is under way when a consumer falls behind for the first time may be too much: what is sent until it says
-      // so.
+      // What is under way when a consumer falls behind for the first time may be too much: it was sent before the
+      // sender knew.
       const perMs = (it.takenPerMs / it.speed) * Math.max(1, Math.ceil(it.bytes / 1_100))
       const ahead = it.lossRate > 0 ? it.windowPackets / 2 : Math.min(it.windowPackets, perMs * (2 * it.delayMs + 2))
       expect(packets).toBeLessThanOrEqual(1.05 * needed + it.streams * ahead)
@@ -143,7 +143,7 @@ test("however much slower than its sender a consumer is, it is kept busy, and ne
   )
 })
 
-/** Datagrams a second, both ways, over a minute. */
+/** Datagrams a second, in both directions, over a minute. */
 async function rate(network: Network, ...endpoints: readonly Endpoint[]): Promise<number> {
   const sent = (): number => endpoints.reduce((sum, it) => sum + it.stats().transport.datagramsSent, 0)
   const before = sent()
@@ -187,7 +187,7 @@ test.each([1, 100, 1_000])(
       taken = 0
       stream.resume()
       await network.advance(25)
-      // What waited, and what was let go ahead.
+      // Messages that waited, and those that were allowed ahead.
       expect(taken).toBeGreaterThanOrEqual(8)
     }
     for (const stream of held) stream.resume()
@@ -248,7 +248,7 @@ test("a peer that can't be reached gets a datagram a second, however many stream
   expect(toB.state).toBe("unreachable")
   const before = a.stats().transport.datagramsSent
   await network.advance(40_000)
-  // And the joins that ask who is there.
+  // And the joins that ask which incarnation is there.
   expect((a.stats().transport.datagramsSent - before) / 40).toBeLessThanOrEqual(2)
   network.heal()
   await network.until(Promise.all([...streams, ...fresh].map((stream) => stream.end().catch(() => {}))), 3_000)

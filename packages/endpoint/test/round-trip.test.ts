@@ -1,4 +1,4 @@
-/** What counts as a round trip, and what goes by it. */
+/** What counts as a round trip, and what depends on it. */
 
 import { expect, test } from "vitest"
 import { fixed } from "@x/endpoint"
@@ -50,7 +50,7 @@ test("a window of a few datagrams turns over once in a round trip, not once for 
   const startMs = network.now
   for (let i = 0; i < 1_000; i++) stream.trySend(1, pattern(1_000))
   await network.until(stream.flush())
-  // 90 windows of eleven packets, 0.2 ms each; a status that nobody asked for waits for up to 25 ms.
+  // 90 windows of eleven packets, 0.2 ms each; a status that wasn't asked for waits for up to 25 ms.
   expect(network.now - startMs).toBeLessThan(40)
 })
 

@@ -1,4 +1,4 @@
-/** An endpoint, and a peer of it that says what it likes. */
+/** An endpoint, and a peer that sends whatever a test wants. */
 import { Endpoint, type EndpointOptions } from "@x/endpoint"
 import { createNetwork, type Network } from "@x/transport/simulated"
 import * as wire from "@x/wire"
@@ -22,7 +22,7 @@ export async function makeScene(options: EndpointOptions = {}): Promise<Scene> {
   return { network, endpoint, evil, delivered }
 }
 
-/** What was dropped while something ran. */
+/** What was dropped while a function ran. */
 export async function dropsOf({ network, endpoint }: Scene, run: () => void): Promise<Record<string, number>> {
   const before = endpoint.stats().drops
   run()

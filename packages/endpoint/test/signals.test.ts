@@ -70,7 +70,7 @@ test("all that wait on one signal are told when it aborts, with its reason, once
       status: "rejected",
       reason: { name: "EndpointError", code: "aborted", cause: "enough" },
     })
-  // Aborted already: at once, and nobody listens.
+  // Already aborted: it rejects at once, and nothing listens.
   for (const late of [
     () => stream.send(1, pattern(1), { signal }),
     () => toB.ping({ signal }),

@@ -1,4 +1,4 @@
-// What the state tables of STATES.md say of each thing that a user holds, walked: each call in each state, by itself,
+// Walks the state tables of STATES.md for each thing that an application holds: each call in each state, by itself,
 // twice, and before and after each other one. Nothing is pending in the end, nothing is held, and the accounts balance.
 
 import { readFileSync } from "node:fs"
@@ -7,7 +7,7 @@ import { type Thing, THINGS, Walk } from "./walk.ts"
 
 interface Table {
   readonly states: readonly string[]
-  /** Doing, state, and what the document says comes of it. */
+  /** By doing and state, the result according to the document. */
   readonly cells: ReadonlyMap<string, ReadonlyMap<string, string>>
 }
 
@@ -19,7 +19,7 @@ const tables = new Map(
     .map((section) => [section.slice(0, section.indexOf("\n")).trim(), section] as const),
 )
 
-/** The last table of a section; the first column of the one before names the same states. */
+/** The last table of a section; the first column of the table before it names the same states. */
 function tableOf(title: string): Table {
   const section = tables.get(title)!
   const all = section.split(/\n(?=\n)/).map((block) =>
@@ -43,10 +43,7 @@ function cellsOf(line: string): string[] {
     .map((cell) => cell.replaceAll("`", "").trim())
 }
 
-/**
- * The states that one may be in after a cell: those that look alike are told apart by how one got there, and may have
- * become one.
- */
+/** The possible states after a cell: those that look alike are told apart by their history, and may have become one. */
 function statesAfter({ states }: Table, state: string, cell: string): readonly string[] {
   const seen = /→ (.*)$/.exec(cell)?.[1]
   return seen === undefined
@@ -104,7 +101,7 @@ test.each(Object.keys(THINGS))("%s: each call after each other, and twice, does 
       const after = statesAfter(table, state, table.cells.get(first)!.get(state)!)
       for (const second of Object.keys(thing.doings)) {
         await walk(thing, state, [first, second], ([, cell]) => {
-          // What had happened without being seen may show now.
+          // What happened before without being visible may show now.
           if (thing.unseen?.some((name) => name === first || name === `${state}: ${first}`) === true) return
           const may = after.map((name) => table.cells.get(second)!.get(name)!)
           if (!may.includes(cell!))

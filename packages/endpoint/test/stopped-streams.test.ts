@@ -1,4 +1,4 @@
-// Whatever a sender says, or doesn't: a stream is over here once we say so, and leaves nothing behind.
+// Whatever a sender sends, or doesn't: a stream is over here once we stop it, and leaves nothing behind.
 import { type IncomingStream, REASON, type StreamEnd } from "@x/endpoint"
 import * as wire from "@x/wire"
 import { expect, test } from "vitest"
@@ -6,7 +6,7 @@ import { end, heartbeat, message, open, type Packet, piece, reset, stop, sync } 
 import { makeScene, type Scene } from "./scene.ts"
 import { makePair } from "./world.ts"
 
-/** A scene whose peer has joined, with what becomes of the streams that it opens. */
+/** A scene whose peer has joined, with the results of the streams that it opens. */
 async function joined(
   onStream: (stream: IncomingStream) => void = () => {},
 ): Promise<Scene & { ends: (StreamEnd & { id: number })[]; baseline: Scene["endpoint"]["sizes"] }> {
@@ -26,7 +26,7 @@ test("a stream that is stopped is over at once, also where its sender ignores it
   evil.send(message(1, 0))
   await network.advance(3)
   expect(ends).toEqual([{ id: 1, isComplete: false, reason: 40_000, gone: 0 }])
-  // It stays in touch, and says nothing more of the stream.
+  // It stays in contact, and sends nothing more for the stream.
   const stops = (): number => evil.packets("stop").length
   for (let s = 0; s < 60; s++) {
     evil.send(heartbeat)

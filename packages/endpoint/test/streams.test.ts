@@ -1,5 +1,4 @@
-// What a stream's two ends offer beside sending: receipts, deadlines, turns, consumers that take their time, payloads
-// in parts.
+// What the two ends of a stream offer besides sending: receipts, deadlines, turns, slow consumers, payloads in parts.
 
 import { type EndpointOptions, fixed, type Peer, type SendResult } from "@x/endpoint"
 import type { LinkOptions } from "@x/transport/simulated"
@@ -90,7 +89,7 @@ test("latest: what is unsent when something newer comes is not sent, and what is
   }
   await network.until(stream.flush(), 5_000)
   await network.advance(100)
-  // Each takes 200 ms: the one that is newest then follows.
+  // Each takes 200 ms: then the newest one follows.
   expect(delivered).toEqual([0, 4, 10, 15, 21, 26, 32, 38, 39])
   expect(stream.account).toMatchObject({ accepted: 40, unconfirmed: 9, dropped: 31, pending: 0 })
   expect(b.sizes.assemblyBytes).toBe(0)
@@ -216,7 +215,7 @@ test("streams share by weight, and higher priorities go first", async () => {
   for (const label of Object.keys(weights)) expect(bytes.get(label)!).toBe(from.get(label) ?? before.get(label))
 })
 
-/** Keeps the window of a stream full for a second and more. */
+/** Keeps the window of a stream full for more than a second. */
 function feed(peer: Peer, label: string, options: { weight?: number; priority?: number }): void {
   const stream = peer.open({ label, ...options })
   for (let i = 0; i < 2_000; i++) stream.trySend(1, pattern(1_100))
@@ -229,7 +228,7 @@ test("peers share by weight too", async () => {
   const { network, bind, a, b, toB } = await pair(12, { congestion: fixed({ windowBytes: 1_000_000 }) })
   const { endpoint: c } = await bind("c")
   const toC = await network.until(a.join("c:4000"))
-  // One send buffer for both: the host's link is what they share.
+  // One send buffer for both: they share the host's link.
   network.links({ delayMs: 5, rateBitsPerSecond: 80_000_000, queueBytes: 100_000 })
   toB.setShare({ weight: 3 })
   expect(() => toB.setShare({ weight: 0 })).toThrow("weight must be")
@@ -240,7 +239,7 @@ test("peers share by weight too", async () => {
     return true
   })
   for (const endpoint of [c]) endpoint.handle(1, ({ length }) => (atC += length))
-  // While a message is handled nothing is sent before all was written: then both have something.
+  // While a message is handled nothing is sent until everything was written: then both have something to send.
   a.handle(2, () => {
     for (const [peer, label] of [
       [toB, "b"],
@@ -311,7 +310,7 @@ test("F57 a consumer that is behind fills its own queue, then its sender's windo
     other.trySend(2, pattern(100))
     await network.advance(100)
   }
-  // Queue, window, parking lot: no more than these were taken; and the sender was told, so it doesn't try for ever.
+  // Queue, window, parking lot: no more than these were accepted; and the sender was told, so it doesn't try for ever.
   expect(sent).toBeLessThanOrEqual(8 + 16 + 4)
   expect([received.length, flowing]).toEqual([0, 50])
   expect(paused!.queued.messages).toBe(8)
@@ -403,7 +402,7 @@ test("a payload in parts arrives whole through web streams, of any size, at the 
     await writer.close()
   })()
   await network.advance(2_000)
-  // The reader has not begun: what is on the way is bounded.
+  // The reader has not begun: the amount under way is bounded.
   expect(written).toBeLessThan(600_000)
   const chunks: Uint8Array[] = []
   const reading = (async () => {
@@ -463,7 +462,7 @@ test("with the memory of all streams used up messages wait, and go on in turn wh
   const streams = Array.from({ length: 8 }, () => toB.open())
   for (let i = 0; i < 30; i++)
     for (const stream of streams) expect(["sent", "parked"]).toContain(stream.trySend(1, pattern(1_000)))
-  // Some is kept for other peers.
+  // Some is reserved for other peers.
   expect([a.sizes.sendPool > 20, a.sizes.sendPool < 32]).toEqual([true, true])
   await network.until(Promise.all(streams.map((stream) => stream.flush())), 10_000)
   expect([received, a.stats().full.sendPool > 0]).toEqual([240, true])
@@ -498,10 +497,10 @@ test("one peer can't take all memory for early or for unacknowledged packets; th
   const stream = toB.open()
   for (let i = 0; i < 100; i++) stream.trySend(1, pattern(1_000))
   expect([a.sizes.sendPool, a.stats().full.sendPoolPerPeer > 0, a.stats().full.sendPool]).toEqual([26, true, 0])
-  // One stream leaves a part to the peer's others.
+  // One stream leaves a part to the others of its peer.
   const second = toB.open()
   for (let i = 0; i < 100; i++) second.trySend(1, pattern(1_000))
-  // An eighth is kept for what is under way.
+  // An eighth is reserved for messages under way.
   expect(a.sizes.sendPool).toBe(29)
   const other = toC.open()
   for (let i = 0; i < 100; i++) other.trySend(1, pattern(1_000))
@@ -531,8 +530,8 @@ test.each([64, 300])(
     })
     const [loose, waiting] = [toB.open({ delivery: "fire-and-forget" }), toB.open()]
     await network.advance(50)
-    // The first takes most of the memory; the second goes on as soon as a packet of it was sent, which is before the
-    // batch has left.
+    // The first takes most of the memory; the second goes on as soon as a packet of the first was sent, which is before
+    // the batch has left.
     let count = 0
     while (loose.trySend(1, pattern(1_000, count)) === "sent") count++
     const results = Array.from({ length: 64 }, (_, i) => waiting.trySend(1, pattern(1_000, 200 + (i % 50))))
@@ -604,7 +603,7 @@ test("copies that wait for consumers are bounded over all streams, and a stream 
   const streams = ["x", "y", "z", "free"].map((label) => toB.open({ label }))
   for (let i = 0; i < 50; i++) for (const stream of streams) stream.trySend(1, pattern(1_000))
   await network.advance(2_000)
-  // Each may be one message above it: it is held up once it has one.
+  // Each may exceed it by one message: it is held up once it has one.
   expect(b.stats().queuedBytes).toBeLessThanOrEqual(13_000)
   expect(b.stats().full.queues).toBeGreaterThan(0)
   expect([...received]).toEqual([["free", 50]])
@@ -612,7 +611,7 @@ test("copies that wait for consumers are bounded over all streams, and a stream 
   await network.until(Promise.all(streams.map((stream) => stream.flush())), 10_000)
   expect([...received.values()]).toEqual([50, 50, 50, 50])
   expect(b.stats().queuedBytes).toBe(0)
-  // What waits when the peer has left is held until somebody comes for it.
+  // Messages that wait when the peer has left are held until a consumer comes.
   const last = toB.open({ label: "last" })
   await network.advance(50)
   last.trySend(1, pattern(1_000))

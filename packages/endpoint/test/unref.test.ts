@@ -1,4 +1,4 @@
-// Whether a process ends can only be seen by one. Real sockets, and what is built.
+// Only a process can show whether it ends. Real sockets, and the built packages.
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { createNetwork } from "@x/transport/simulated"
@@ -7,7 +7,10 @@ import { describe, expect, test } from "vitest"
 
 const cwd = fileURLToPath(new URL("..", import.meta.url))
 
-/** So long a process that nothing else keeps is watched: then it says that it is still there, and lets go. */
+/**
+ * A process that nothing else keeps is watched for this long, milliseconds: then it reports that it is still there, and
+ * lets go.
+ */
 const WATCHED_MS = 400
 
 interface Ended {
@@ -16,7 +19,7 @@ interface Ended {
   readonly err: string
 }
 
-/** Runs a module with two endpoints, and what is left of a program. */
+/** Runs a module with two endpoints, and the rest of a program. */
 function run(program: string, env: Record<string, string>): Promise<Ended> {
   const module = `
     import { Endpoint } from "@x/endpoint"

@@ -1,5 +1,5 @@
-// Time stands still on a simulated network unless it is let pass: the network tells which call of an endpoint's user
-// waits for it in vain.
+// On a simulated network time stands still unless a test lets it pass: the network names the application's call that
+// waits in vain.
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { Endpoint, type Peer } from "@x/endpoint"
@@ -21,7 +21,7 @@ function join(): Promise<Peer> {
   return network.until(a.join(`b:${PORT}`))
 }
 
-/** The call is named while it waits, and no more once it has settled. */
+/** The call is named while it waits, and no longer once it has settled. */
 async function waits(call: string, made: Promise<unknown>): Promise<void> {
   const settled = made.catch(() => {})
   await Promise.resolve()

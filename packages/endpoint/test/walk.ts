@@ -1,6 +1,6 @@
 /**
- * Two endpoints, brought into a state that a user can see, and what is done to them there: what a call says, what is
- * told, and which state that leads to. Deterministic: the path is whole, or cut, and nothing is drawn.
+ * Two endpoints, brought into a state that an application can see, and what is done to them there: the results of a
+ * call, the events, and the next state. Deterministic: the path works, or is cut, and nothing is random.
  */
 
 import {
@@ -22,20 +22,20 @@ import { describe, PromiseWatch, type Waiter } from "./promise-watch.ts"
 import { PORT } from "./world.ts"
 
 /**
- * Longer than anything takes on a whole path, and than a probe waits on one that was cut; shorter than silence may
- * last.
+ * Longer than anything takes on a working path, and than a probe waits on one that was cut; shorter than the silence
+ * that a peer may keep.
  */
 const TURN_MS = 1_500
-/** Of a call that gives up by itself. */
+/** The time limit of a call that gives up by itself. */
 export const SOON_MS = 500
 const LINGER_MS = 20_000
 const GOODBYE_MS = 2_000
 const SILENCE_MS = 12_000
 const HEALING_MS = 3_500
-/** Of a call that has a time limit: longer than two doings take. */
+/** The time limit of other calls: longer than two doings take. */
 const LIMIT_MS = 4_000
 const JOIN_MS = 8_000
-/** That a message waits for a handler: longer than a state takes to come about, and two doings. */
+/** How long a message waits for a handler: longer than it takes to reach a state, and two doings. */
 const UNCLAIMED_MS = 8_000
 const OPTIONS: EndpointOptions = {
   unreachableMs: 10_000,
@@ -48,19 +48,19 @@ const OPTIONS: EndpointOptions = {
 }
 const BYTES = new Uint8Array(1_000)
 
-/** Something that a user holds, in one of its states. */
+/** Something that an application holds, in one of its states. */
 export interface Subject {
-  /** The state as far as one can see it: the name of a state, or what such names begin with. */
+  /** The visible state: the name of a state, or the beginning of such names. */
   observe(): string
 }
 
 export interface Thing<S extends Subject = Subject> {
-  /** Brings each state about. */
+  /** Reaches each state. */
   readonly states: Readonly<Record<string, (walk: Walk) => Promise<S>>>
-  /** What can be done to it, or happens to it. */
+  /** What can be done to it, or can happen to it. */
   readonly doings: Readonly<Record<string, (walk: Walk, subject: S) => unknown>>
   /**
-   * Those that may have happened without being seen, in any state or (`state: doing`) in one: where the path is cut
+   * Doings that may have happened without being visible, in any state or (`state: doing`) in one: if the path is cut
    * they show once it heals.
    */
   readonly unseen?: readonly string[]
@@ -70,7 +70,7 @@ export class Walk implements Waiter {
   readonly network: Network
   readonly watch: PromiseWatch
   readonly isGone = false
-  /** What was told since the last doing, in order. */
+  /** The events since the last doing, in order. */
   told: string[] = []
   isCut = false
   a!: Endpoint
@@ -80,12 +80,12 @@ export class Walk implements Waiter {
   readonly #outgoing: OutgoingStream[] = []
   readonly #endpoints: Endpoint[] = []
   #takesMs = 0
-  /** When all is over: what is held up goes on then. */
+  /** Resolved when everything is over: then held work goes on. */
   readonly released: Promise<void>
   #release!: () => void
 
   private constructor() {
-    // The results of a simulated host, sooner.
+    // The results of a simulated host, but faster.
     this.network = createNetwork({ seed: 1, link: { delayMs: 5 }, crypto: systemHost().crypto })
     this.watch = new PromiseWatch(() => this.network.now)
     this.released = new Promise((resolve) => (this.#release = resolve))
@@ -112,7 +112,7 @@ export class Walk implements Waiter {
     return endpoint
   }
 
-  /** A process on b, which keeps the streams that come. */
+  /** A process on b, which keeps the incoming streams. */
   async startB(): Promise<void> {
     this.hostB = this.network.host("b")
     this.b = await this.#bind(this.hostB)
@@ -120,7 +120,7 @@ export class Walk implements Waiter {
     this.b.on("stream", (stream) => void this.incoming.push(stream))
   }
 
-  /** What goes to b from now on finds nobody. */
+  /** From now on datagrams to b find nobody. */
   crashB(): void {
     this.hostB.crash()
     this.#endpoints.splice(this.#endpoints.indexOf(this.b), 1)
@@ -171,17 +171,17 @@ export class Walk implements Waiter {
     await this.network.advance(ms)
   }
 
-  /** A doing of which so much time is a part. */
+  /** A doing that takes this much time. */
   take(ms: number): void {
     this.#takesMs = ms
   }
 
-  /** Does something, and answers the cell of the table that it is. */
+  /** Does something, and returns the resulting cell of the table. */
   async do(name: string, thing: Thing, subject: Subject): Promise<string> {
     this.told = []
     const before = subject.observe()
     const said = await this.#said(name, () => thing.doings[name]!(this, subject))
-    // What is seen once is followed from then on.
+    // Promises that were seen once are followed from then on.
     subject.observe()
     await this.pass(1)
     const after = subject.observe()
@@ -211,8 +211,8 @@ export class Walk implements Waiter {
   }
 
   /**
-   * The path is whole, and all is closed: nothing is pending, nothing is held, and the accounts balance. Answers what
-   * is wrong.
+   * The path works again, and everything is closed: nothing is pending, nothing is held, and the accounts balance.
+   * Returns what is wrong.
    */
   async end(): Promise<readonly string[]> {
     this.heal()
@@ -240,7 +240,7 @@ export class Walk implements Waiter {
   }
 }
 
-/** How a promise stands: what it says is told when it does. */
+/** How a promise stands: its result is recorded when it settles. */
 function standing(walk: Walk, name: string, promise: Promise<unknown>): () => string {
   let is = "waiting"
   void walk.watch.add(name, promise, { owner: walk }).then((code) => {
@@ -250,7 +250,7 @@ function standing(walk: Walk, name: string, promise: Promise<unknown>): () => st
   return () => is
 }
 
-/** What was said in vain is said again after a second or two. */
+/** What was sent in vain is repeated after a second or two. */
 function heals(walk: Walk): void {
   walk.take(HEALING_MS)
   walk.heal()
@@ -392,7 +392,7 @@ async function outgoingSubject(walk: Walk, isTold = true): Promise<OutgoingSubje
   return { it, observe }
 }
 
-/** Messages that are sent when the path is cut. */
+/** Messages that are sent while the path is cut. */
 async function cut<S extends { readonly it: OutgoingStream | Replies }>(
   walk: Walk,
   made: Promise<S>,
@@ -490,7 +490,7 @@ const outgoing: Thing<OutgoingSubject> = {
   unseen: ["the peer stops it", "the peer leaves"],
 }
 
-/** A web stream of it, written to once and let go. */
+/** A web stream of it, written to once and released. */
 async function writeAndForget(it: OutgoingStream): Promise<void> {
   const writer = it.writable(1).getWriter()
   writer.closed.catch(() => {})
@@ -510,7 +510,7 @@ interface RepliesSubject extends Subject {
   readonly asking: OutgoingStream
 }
 
-/** Those of a to b, which has a stream to ask on. */
+/** The replies of a to b, which has a stream to ask on. */
 async function repliesSubject(walk: Walk): Promise<RepliesSubject> {
   const to = await walk.join()
   let isAsked = true
@@ -608,7 +608,7 @@ const settledBy = {
   "endpoint closes": (walk: Walk) => walk.follow("close", walk.a.close()),
 }
 
-/** What was waited for is settled: nothing happens to it any more. */
+/** The operation that it waited for is settled: nothing happens to it any more. */
 async function settled<S extends Asking>(walk: Walk, make: (walk: Walk) => Promise<S>, isAborted = false): Promise<S> {
   const subject = await make(walk)
   if (isAborted) subject.controller.abort()
@@ -751,7 +751,7 @@ async function incomingSubject(
   return { it, from, observe }
 }
 
-/** A handler that takes its time has the first message. */
+/** A slow handler has the first message. */
 function busySubject(walk: Walk, messages: number): Promise<IncomingSubject> {
   return incomingSubject(walk, messages, (it) => it.handleAsync(1, () => walk.released))
 }
@@ -820,8 +820,8 @@ const incoming: Thing<IncomingSubject> = {
     "it is reset": (_, { from }) => from.reset(),
     "leave the peer": (walk, { it }) => walk.follow("leave", it.peer.leave()),
   },
-  // That a handler is at work can't be seen, nor that nobody is there for what waits, nor that a stream was read, and
-  // what it brings waits for its next reader.
+  // These are invisible: that a handler is at work, that nothing consumes waiting messages, and that a stream was read,
+  // so that its messages wait for the next reader.
   unseen: [
     ...["pause", "a message comes", "read once"].map((doing) => `flowing, queued, unclaimed: ${doing}`),
     "flowing, over, unclaimed: pause",

@@ -12,7 +12,7 @@ export interface World {
 }
 
 export function makeWorld(seed: number, link: LinkOptions = { delayMs: 5 }): World {
-  // The results of a simulated host, sooner.
+  // The results of a simulated host, but faster.
   const network = createNetwork({ seed, link, crypto: systemHost().crypto })
   return {
     network,
@@ -37,7 +37,7 @@ export async function makePair(
   return { ...world, a, b, hostA, hostB, toB }
 }
 
-/** Bytes that tell their place: a mixed or shifted message shows. */
+/** Bytes that depend on their position: a mixed or shifted message shows. */
 export function pattern(length: number, salt = 0): Uint8Array {
   const bytes = new Uint8Array(length)
   for (let i = 0; i < length; i++) bytes[i] = (i * 31 + (i >>> 8) * 7 + salt) & 255

@@ -1,5 +1,5 @@
-// A handle on whoever is at a target: how it joins again, what it lets go of, and that every call settles in whatever
-// order it comes.
+// A connection to the peer at a target: how it joins again, what it lets go of, and that every call settles whatever
+// the order.
 
 import {
   type Connection,
@@ -17,7 +17,7 @@ function codeOf(error: unknown): string {
   return (error as EndpointError).code
 }
 
-/** Whether a promise settles at all, and how. */
+/** How a promise settles, if it does. */
 function outcomeOf(promise: Promise<unknown>): { is: string } {
   const outcome = { is: "pending" }
   promise.then(
@@ -99,7 +99,7 @@ test("a connection that is closed as its peer joins leaves nobody behind either"
     const { endpoint: b, host } = await bind("b")
     const node = a.connect(`b:${PORT}`)
     const close = (): void => void node.close()
-    // The join is done, and the connection hasn't heard of it.
+    // The join is done, and the connection doesn't know yet.
     if (when === "joined") a.on("joined", () => queueMicrotask(close))
     else await network.until(node.joined())
     if (when !== "joined") {
@@ -165,7 +165,7 @@ for (const [first, one] of Object.entries(CALLS)) {
           const { acknowledged, pending, accepted } = account.account
           expect([pending, accepted, counts.unconfirmed]).toEqual([0, 5, 5 - acknowledged])
           expect([peer.state, orders.state, node.isClosed, a.isClosed]).toEqual(["left", "ended", true, true])
-          // Nothing but a goodbye cuts off what was accepted.
+          // Only a goodbye cuts off accepted messages.
           if (!isSilent && first !== "peer.leave" && !(second === "peer.leave" && laterMs < 20))
             expect(received).toBe(5)
           expect(a.sizes).toMatchObject({ peers: 0, streams: 0, sendPool: 0, timers: 0 })
@@ -328,7 +328,7 @@ test("a connection joins, outlives restarts, opens its named streams anew and ha
     [7, false],
     [8, false],
   ])
-  // What is unconfirmed is the application's to send again.
+  // The application decides whether to send unconfirmed messages again.
   for (const { type, bytes } of back) expect(["sent", "parked"]).toContain(orders.trySend(type, bytes))
   await network.until(orders.current!.flush(), 5_000)
   expect([labels, received]).toEqual([

@@ -1,4 +1,4 @@
-// What users hold of a stream that came in: every call in every order, and twice, does what it says and settles alike.
+// What applications hold of an incoming stream: every call, in every order and twice, has its effect and settles alike.
 import {
   type Endpoint,
   type IncomingStream,
@@ -19,11 +19,11 @@ interface Flow {
   readonly toB: Peer
   readonly out: OutgoingStream
   readonly incoming: IncomingStream
-  /** Sends messages that are numbered on. */
+  /** Sends messages with consecutive numbers. */
   send(count: number): Promise<void>
 }
 
-/** A stream that `prepare` is told of before anything comes. */
+/** A stream that `prepare` gets before anything arrives. */
 async function flow(prepare: (stream: IncomingStream) => void = () => {}, options = {}): Promise<Flow> {
   const { network, a, b, toB } = await makePair(1, { delayMs: 5 }, options)
   let incoming: IncomingStream | undefined
@@ -41,7 +41,7 @@ async function flow(prepare: (stream: IncomingStream) => void = () => {}, option
   return { network, a, b, toB, out, incoming: incoming!, send }
 }
 
-/** What a promise has become, without waiting. */
+/** The present state of a promise, without waiting. */
 function outcome(promise: Promise<unknown>): { value: unknown } {
   const state = { value: undefined as unknown }
   promise.then(
@@ -58,7 +58,7 @@ async function readAll(messages: AsyncIterable<ReceivedMessage>, into: number[],
 test("what a reader leaves by `break` is the next one's, and so is what comes between them", async () => {
   const { network, b, out, incoming, send } = await flow((stream) => void stream.messages().return!())
   let unread = 0
-  // Whose stream is read is not the endpoint's.
+  // Once a stream is read, its messages are no longer the endpoint's.
   b.handle(1, () => unread++)
   await send(3)
   const got: number[] = []
@@ -161,7 +161,7 @@ test("who reads one type of a stream leaves the others to those who had them, an
   await send(2)
   await network.until(reading)
   expect([handled, got]).toEqual([["2: 10"], [0, 1]])
-  // Nobody reads it now: it waits, and what comes behind it.
+  // Nothing reads it now: it waits, and so do later ones.
   await send(1)
   await sendOther(11)
   expect([handled.length, incoming.queued.messages]).toEqual([1, 2])
@@ -171,7 +171,7 @@ test("who reads one type of a stream leaves the others to those who had them, an
     ["2: 10", "2: 11"],
     [0, 1, 2],
   ])
-  // Who reads the whole stream gets them too.
+  // A reader of the whole stream gets them too.
   const [all, own] = [incoming.messages(), incoming.messages(1)]
   await send(1)
   await sendOther(12)
@@ -208,7 +208,7 @@ test("an iterator ends once, however it is asked: next after the end, return twi
   await send(2)
   expect(await network.until(outcomeOf(thrown.throw!(error)))).toBe(error)
   expect(await thrown.next()).toEqual(done)
-  // Several wait for what comes, in the order they asked.
+  // Several calls wait for messages, in the order in which they asked.
   const order = incoming.messages()
   const asked = [order.next(), order.next(), order.next()]
   await send(1)

@@ -11,7 +11,7 @@ import { makePair, makeWorld, PORT } from "../world.ts"
 
 const NOTHING_LEFT = { joins: 0, slots: 0, timers: 0, peers: 0 }
 
-/** How a promise of a peer ends: with one, or the code of an `EndpointError`; and when. */
+/** How a promise of a peer ends: with a peer, or the code of an `EndpointError`; and when. */
 function endOf(network: Network, promise: Promise<unknown>): Promise<string> {
   const startMs = network.now
   const after = (how: string): string => `${how} after ${Math.round(network.now - startMs)} ms`
@@ -33,7 +33,7 @@ async function bindWith(
   return network.until(Endpoint.bind({ port: PORT, ...options, host: hostWith(host, { resolve: resolve(host) }) }))
 }
 
-/** The host's answer, so much later. */
+/** The host's answer, delayed by this much. */
 const slow =
   (ms: number) =>
   (host: SimulatedHost): Resolve =>
@@ -68,7 +68,7 @@ describe("a resolver that takes its time", () => {
     const heard: AbortSignal[] = []
     const a = await bindWith(network, "a", () => (_name, signal) => {
       heard.push(signal!)
-      // As the system's resolver: it rejects with what the signal says.
+      // Like the system's resolver: it rejects with the signal's reason.
       return new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason as Error)))
     })
     const abort = new AbortController()
@@ -78,7 +78,7 @@ describe("a resolver that takes its time", () => {
     const closing = a.join(`b:${PORT}`)
     const closed = endOf(network, closing)
     await network.advance(100)
-    // One for all of them.
+    // One listener for all of them.
     expect(getEventListeners(abort.signal, "abort")).toHaveLength(1)
     abort.abort(reason)
     expect(await Promise.all(ends)).toEqual(ends.map(() => "aborted after 100 ms"))
@@ -229,7 +229,7 @@ describe("a signal", () => {
         expect(["aborted", "Peer"]).toContain(how.split(" ")[0])
         expect(a.peers.length).toBe(how.startsWith("Peer") ? 1 : 0)
         expect([a.sizes.joins, getEventListeners(abort.signal, "abort").length]).toEqual([0, 0])
-        // What was accepted there is forgotten, unless somebody joined.
+        // What was accepted there is forgotten unless it was confirmed.
         await network.advance(6_000)
         expect([b.peers.length, b.sizes.slots, b.sizes.halfOpen]).toEqual(
           how.startsWith("Peer") ? [1, 1, 0] : [0, 0, 0],
@@ -417,7 +417,7 @@ test("with keys a join takes one round trip, and two where whoever is asked has 
   expect(tookMs).toEqual([10, 20])
 })
 
-/** A host whose datagrams to addresses of a family are lost as long as `isCut` says so. */
+/** A host whose datagrams to addresses of a family are lost while `isCut` says so. */
 function cutting(network: Network, name: string, isCut: (family: 4 | 6) => boolean): Host {
   const host = network.host(name)
   return hostWith(host, {
@@ -501,7 +501,7 @@ describe.each([
           6,
         ])
         expect([a.sizes.slots, b.sizes.slots, a.sizes.joins, b.sizes.halfOpen]).toEqual([1, 1, 0, 0])
-        // And back, when v6 dies.
+        // And back, when IPv6 fails.
         cut.clear()
         cut.add(6)
         expect(await network.until(a.join(`10.0.0.2:${PORT}`))).toBe(toB)
@@ -521,7 +521,7 @@ describe.each([
     for (const endpoint of [a, b])
       for (const name of ["joined", "rejoined", "left"] as const) endpoint.on(name, () => events.push(name))
     const joining = a.join(`b:${PORT}`)
-    // In a profile with keys the first try is accepted, in others the one that brings a token back.
+    // In a profile with keys the first try is accepted, in others the one that returns a token.
     await network.advance("secrets" in protection ? 1 : 12)
     cut.add(4)
     await network.advance(100)
@@ -548,7 +548,7 @@ describe.each([
 ] as const)("a name with many addresses (%s)", (_, protection) => {
   const dead = (count: number): ResolvedAddress[] =>
     Array.from({ length: count }, (_, i) => ({ family: 4, host: `10.9.${i >> 8}.${i & 255}` }))
-  /** What `name` stands for on a: so many where nobody is, and then b. */
+  /** What `name` resolves to on a: this many addresses where nobody is, and then b. */
   async function named(
     seed: number,
     count: number,
@@ -615,7 +615,7 @@ describe.each([
     network.heal()
     const startMs = network.now
     await network.until(joining, 20_000)
-    // Seventy others come before it, a hundred and fifty milliseconds apart.
+    // Seventy others come before it, 150 ms apart.
     expect([network.now - startMs < 16_000, b.sizes.halfOpen <= 1]).toEqual([true, true])
   })
 
@@ -675,7 +675,7 @@ describe.each([
       code: "join-refused",
       message: expect.stringContaining("itself"),
     })
-    // One refuses, and one says nothing.
+    // One address refuses, and one says nothing.
     answers.push([fullAt!, ...dead(1)])
     await expect(network.until(a.join(`name:${PORT}`))).rejects.toMatchObject({
       code: "join-refused",
@@ -710,7 +710,7 @@ test.each([
     await network.until(a.join(`b:${PORT}`))
     expect(network.now - startMs).toBeLessThan(50)
     await network.advance(400)
-    // What is garbage by now is counted too.
+    // Present garbage counts too.
     expect((held() - before) / count).toBeLessThan(bytesMax)
     await network.until(Promise.all(joins))
     expect([...ends]).toEqual([["join-timeout after 1000 ms", count]])

@@ -1,4 +1,4 @@
-// Real sockets: few, and only what a simulated network can't show.
+// Real sockets: only a few, and only for what a simulated network can't show.
 import { Endpoint } from "@x/endpoint"
 import { expect, test } from "vitest"
 import { pattern } from "../world.ts"

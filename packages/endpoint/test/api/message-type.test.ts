@@ -27,7 +27,7 @@ test("what is encoded is decoded as it was", () => {
       }),
     )
   holds(fc.uint8Array(), bytes, (value) => value)
-  // Half of a pair has no UTF-8: it is sent as the replacement character.
+  // A lone surrogate has no UTF-8: it is sent as the replacement character.
   holds(fc.string({ unit: "binary" }), utf8, (value) => value.replaceAll(/\p{Surrogate}/gu, "\ufffd"))
   holds<unknown>(fc.jsonValue(), json(), (value) => JSON.parse(JSON.stringify(value)))
   expect(roundTrip(utf8, "\u{feff}mark")).toBe("\u{feff}mark")
@@ -73,7 +73,7 @@ test("a value that can't be encoded is an error that names the message type and 
     expect(() => stream.trySend(type, value)).toThrow(expect.objectContaining(error))
     expect(() => stream.send(type, value)).toThrow(expect.objectContaining(error))
   }
-  // The stream is as it was.
+  // The stream is unchanged.
   expect(stream.trySend(LARGE, [1])).toBe("sent")
   await network.until(stream.flush())
 })
@@ -140,7 +140,7 @@ test("a value that can't be decoded surfaces once as an error, and the next one 
   expect([errors, texts]).toEqual([["handler-failed: the handler of type 8 thre"], ["fine"]])
 })
 
-/** Reads so many messages, and leaves the rest. */
+/** Reads this many messages, and leaves the rest. */
 async function read<M>(messages: AsyncIterableIterator<M>, count: number): Promise<M[]> {
   const got: M[] = []
   for (let i = 0; i < count; i++) got.push((await messages.next()).value as M)

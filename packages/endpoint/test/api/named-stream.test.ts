@@ -1,5 +1,5 @@
-// Streams of a connection: what becomes of one that can't be opened, is stopped, reset or ended, and what is handed
-// back of it.
+// Streams of a connection: what becomes of one that can't be opened, or is stopped, reset or ended, and what it hands
+// back.
 
 import {
   type Connection,
@@ -14,7 +14,7 @@ import {
 import { expect, test } from "vitest"
 import { makeWorld, pattern, PORT, type World } from "../world.ts"
 
-/** Everything that a stream tells, in order. */
+/** Everything that a stream reports, in order. */
 function watch(stream: NamedStream, name = ""): { readonly log: string[]; readonly back: UnconfirmedMessage[] } {
   const log: string[] = []
   const back: UnconfirmedMessage[] = []
@@ -84,7 +84,7 @@ test("a peer comes back and takes fewer streams: who finds no room is told, the 
   const { world, node, told, logs } = await restarted(["1", "2", "3"], { streamsMax: 3 }, { streamsMax: 2 })
   const { network } = world
   expect(told).toEqual(["up", "down", "up"])
-  // By the time it is told, it is open again.
+  // By the time this is told, it is open again.
   const found = ["open", "unconfirmed 1", "closed 13, open", "open"]
   const lost = ["open", "unconfirmed 1", "closed 13, waiting"]
   expect([...logs.values()]).toEqual([found, found, [...lost, `closed ${REASON.streamsFull}, waiting`]])
@@ -116,7 +116,7 @@ test("streamsTotalMax of our own is used up: the named stream waits, and is open
   expect(log.length).toBe(1)
   await network.until(other.end(), 5_000)
   await network.when(() => two.state === "open", 1_000)
-  // One that is asked for while there is no room waits as well, and stream() doesn't throw.
+  // A stream that is requested while there is no room waits as well, and stream() doesn't throw.
   const three = node.stream({ label: "three" })
   expect(three.state).toBe("waiting")
   await network.until(Promise.all([three.end(), node.close()]))
@@ -147,7 +147,7 @@ test("a label that is too long for the path to the next incarnation closes its s
   ])
   expect([why!.code, why!.message.startsWith("label must have at most")]).toEqual(["invalid-option", true])
   expect(node.stream({ label }).trySend(1, pattern(1))).toBe("closed")
-  // Asked for again, it is told again.
+  // Requested again, the lack of room is reported again.
   expect(node.stream({ label }).reopen()).toBe(undefined)
   await network.advance(0)
   expect(long.log.length).toBe(4)
@@ -192,7 +192,7 @@ test("a peer stops a named stream: it is told, gets back what is unconfirmed, an
   await network.until(node.joined())
   for (let i = 0; i < 3; i++) expect(orders.trySend(1, pattern(10, i))).toBe("sent")
   await network.advance(1_000)
-  // Into the peer's queue: acknowledged.
+  // They reached the peer's queue, so they are acknowledged.
   expect(orders.current!.account.acknowledged).toBe(3)
   network.partition("b", "a")
   for (let i = 3; i < 5; i++) orders.trySend(1, pattern(10, i))
@@ -337,7 +337,7 @@ test("an ended named stream is over for good, its promise tells, and its name is
   b.handle(1, () => {})
   const node = a.connect(`b:${PORT}`)
   const [early, late] = [node.stream({ label: "early" }), node.stream({ label: "late" })]
-  // Before there is anybody.
+  // Before anybody is there.
   await early.end()
   expect([early.state, (await early.closed).isComplete, early.end()]).toEqual(["ended", true, early.end()])
   expect(node.stream({ label: "early" })).not.toBe(early)
@@ -457,7 +457,7 @@ test("who hears of a stream may ask for another, close the connection or have th
     )
     await network.advance(10_000)
     const is = [log, opened, a.sizes.streams, one.state, two.state]
-    // What had happened before is told all the same.
+    // What had happened before is told nevertheless.
     const [both, more] = [
       ["one", "two"],
       ["more 0", "more 1", "more 2"],
@@ -501,8 +501,8 @@ test("without an order what is handed back is exactly what was never acknowledge
   const { back } = watch(stream)
   await network.until(node.joined())
   await network.until(stream.send(1, pattern(10, 0), { receipt: true }))
-  // Messages 1 and 4 are lost, and whatever is sent again; 4 has three pieces, 5 has two. Each packet has a datagram to
-  // itself.
+  // Messages 1 and 4 are lost, and so is everything that is resent; 4 has three pieces, 5 has two. Each packet has a
+  // datagram of its own.
   let sent = 0
   network.filter(({ from, bytes }) => {
     if (from !== "a" || bytes.length < 400) return true
@@ -542,7 +542,7 @@ test("what else happens on a stream doesn't shift what is handed back: other sen
     const stream = node.stream({ label: "orders", delivery })
     const { back } = watch(stream)
     await network.until(node.joined())
-    // Acknowledged, and not ours.
+    // Acknowledged, but not sent by name.
     for (let i = 0; i < 5; i++) await network.until(stream.current!.send(1, pattern(10), { receipt: true }))
     await network.until(stream.send(1, pattern(1_000, 0), { receipt: true }))
     network.partition("a", "b")
@@ -601,7 +601,7 @@ test("what is handed back are copies: the caller's memory is the caller's again"
   stream.trySend(1, bytes)
   bytes.fill(3)
   const sending = stream.send(1, bytes).catch(codeOf)
-  // Lent out until it settles, and taken away all the same.
+  // Lent until it settles, but transferred meanwhile.
   structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] })
   host.crash()
   network.heal()
@@ -628,7 +628,7 @@ test("a codec that uses its memory again disturbs neither what is sent nor what 
     const stream = a.connect(`b:${PORT}`).stream({ label: "s", delivery })
     const { back } = watch(stream)
     await network.when(() => stream.state === "open")
-    // Behind what fills the window, where messages wait.
+    // After what fills the window, where messages wait.
     if (delivery === "reliable") for (let i = 0; i < 4; i++) stream.trySend(2, pattern(1_000))
     void stream.send(reusing, 1)
     stream.trySend(reusing, 2)

@@ -12,7 +12,7 @@ interface Row {
   readonly max: number
 }
 
-/** Numbers of the table in README.md: what users read is what is to hold. */
+/** The numbers of the table in README.md: what applications read there has to be true. */
 const ROWS = rowsOf(readFileSync(new URL("../../README.md", import.meta.url), "utf8"))
 
 function rowsOf(text: string): Row[] {
@@ -86,7 +86,7 @@ test.each(ROWS)(
   },
 )
 
-/** What is right of the other options. */
+/** Valid values of the other options. */
 const OTHERS: Readonly<Record<string, readonly string[]>> = {
   host: [],
   v4: [],

@@ -1,4 +1,4 @@
-// How a stream to a peer goes on and ends, seen from who holds it: nobody who waits for something is left waiting.
+// How a stream to a peer goes on and ends for its holder: no call that waits is left waiting.
 
 import {
   defineMessage,
@@ -27,7 +27,7 @@ async function pair(
   return makePair(seed, link, { congestion: fixed(), ...options })
 }
 
-/** What a stream says of its end: the event as often as it comes, and the promise. */
+/** What a stream reports of its end: each event, and the promise. */
 function endsOf(stream: OutgoingStream): { events: OutgoingEnd[]; promised: OutgoingEnd[]; drains: number } {
   const ends = { events: [] as OutgoingEnd[], promised: [] as OutgoingEnd[], drains: 0 }
   stream.on("closed", (end) => void ends.events.push(end))
@@ -36,7 +36,7 @@ function endsOf(stream: OutgoingStream): { events: OutgoingEnd[]; promised: Outg
   return ends
 }
 
-/** A signal that knows how many listen to it. */
+/** A signal that counts its listeners. */
 function watchedSignal(): { readonly aborting: AbortController; readonly signal: AbortSignal & { listeners: number } } {
   const aborting = new AbortController()
   const signal = Object.assign(aborting.signal, { listeners: 0 })
@@ -78,7 +78,7 @@ async function stuck(seed: number, delivery: Delivery = "reliable"): Promise<Sce
   return { ...scene, stream, incoming: incoming! }
 }
 
-/** Everything that ends a stream, and the reason it gives. */
+/** Everything that ends a stream, and the reason that it gives. */
 const CAUSES: readonly [string, number, (scene: Scene) => unknown][] = [
   ["we reset it", 40_000, ({ stream }) => stream.reset(40_000)],
   ["we reset it without a reason", REASON.unspecified, ({ stream }) => stream.reset(REASON.unspecified)],
@@ -132,7 +132,7 @@ test.each(CAUSES)("who waits on a stream is told once that it closed, and why: %
   ])
   for (const { value } of waits) expect(["stream-closed", "not-joined"]).toContain(value)
   expect(ends.drains).toBe(0)
-  // Whoever asks later hears the same.
+  // A later call gets the same result.
   expect(await stream.closed).toEqual(ends.events[0])
   const later = outcomes([
     stream.flush(),
@@ -187,9 +187,9 @@ test("a stream that gave up a message is not complete, though it was ended and a
   })
 })
 
-// Who waits can stop waiting.
+// A caller can stop waiting.
 
-/** What waits for an answer that doesn't come, and what is said of it to who gives up. */
+/** Calls whose answer doesn't come, and what a caller that gives up is told. */
 const CALLS: readonly [string, RegExp, (stream: OutgoingStream, options: WaitOptions) => Promise<void>][] = [
   [
     "receipt",
@@ -234,7 +234,7 @@ test.each(CALLS)(
     expect(stream.account).toMatchObject({ acknowledged: 1, dropped: 0, pending: stream.account.accepted - 1 })
     network.heal()
     await network.advance(2_000)
-    // All of it comes, in order, though nobody waits for it any more.
+    // All of it comes, in order, though nothing waits for it any more.
     expect([kept!.value, received.length]).toEqual(["resolved", stream.account.accepted])
     expect(stream.account).toMatchObject({ acknowledged: received.length, pending: 0 })
     expect(signal.listeners).toBe(0)
@@ -250,7 +250,7 @@ test.each(CALLS)("a %s that settles in time leaves nothing behind on its signal"
   stream.trySend(1, pattern(10))
   await network.until(call(stream, { signal, timeoutMs: 5_000 }))
   expect(signal.listeners).toBe(0)
-  // Neither does one of a stream that closes.
+  // Nor does a call leave a listener when its stream closes.
   const other = toB.open()
   other.trySend(1, pattern(10))
   const cut = outcomes([call(other, { signal, timeoutMs: 5_000 })])
@@ -346,7 +346,7 @@ test("flush waits for what was accepted before it, and for nothing that came beh
   b.handle(1, ({ view, offset }) => received.push(view.getUint8(offset)))
   const stream = toB.open()
   await network.advance(100)
-  // Two windows; the first flush is behind the first message of the lot.
+  // Two windows; the first flush comes after the first message of the lot.
   for (let i = 0; i < 9; i++) stream.trySend(1, pattern(1_000, i))
   expect(stream.parked.messages).toBe(1)
   const first = outcomes([stream.flush()])
@@ -406,7 +406,7 @@ async function shut(seed: number): Promise<Scene & { readonly received: Uint8Arr
   return { ...scene, stream, incoming: it, received }
 }
 
-/** Ways in which memory goes away under a message. */
+/** Ways in which the memory of a message disappears. */
 const LOSSES: readonly [string, (bytes: number) => { readonly bytes: Uint8Array; readonly lose: () => void }][] = [
   [
     "transferred",
@@ -468,7 +468,7 @@ test.each(LOSSES)(
   },
 )
 
-// A view that follows a buffer which has shrunk to nothing is an empty message.
+// A view that follows the length of a buffer, which has shrunk to nothing, is an empty message.
 test.each(LOSSES.filter(([how]) => !how.includes("follows")))(
   "memory that is %s before it is given to be sent is refused at once, also where nothing of it was left",
   async (_, make) => {
@@ -478,10 +478,10 @@ test.each(LOSSES.filter(([how]) => !how.includes("follows")))(
     for (const act of [() => stream.send(1, bytes), () => stream.trySend(1, bytes)])
       expect(act).toThrow("there is nothing of it to send")
     await network.until(stream.flush())
-    // Also behind others, in a packet that is open.
+    // Also after others, in an open packet.
     expect(stream.trySend(1, pattern(1))).toBe("sent")
     expect(() => stream.trySend(1, bytes)).toThrow("there is nothing of it to send")
-    // One that was empty all along is a message.
+    // A message that was always empty is valid.
     expect(stream.trySend(1, new Uint8Array(0))).toBe("sent")
     await network.until(stream.flush())
     expect(received.at(-1)).toEqual(new Uint8Array(0))
@@ -532,8 +532,8 @@ test("trySend copies what it parks, and so is done with what a codec wrote into 
 // Memory that all streams share.
 
 /**
- * Two peers, the way to the first cut off and to the second long, and memory for 64 packets; a stream to each, and both
- * have all that they can have.
+ * Two peers, the path to the first cut off and to the second long, and memory for 64 packets; a stream to each, and
+ * both have the most that they can have.
  */
 async function starved(
   seed: number,
@@ -613,7 +613,7 @@ test.each<[string, string, (stream: OutgoingStream) => unknown]>([
   ["ends", "closed", (stream) => stream.end()],
   ["leaves the peer of", "not-joined", (stream) => stream.peer.leave()],
 ])("what is written after the application %s its stream goes into no other message", async (_, taken, act) => {
-  // In a packet of its own, and behind another message.
+  // In a packet of its own, and after another message.
   for (const isBehind of [false, true]) {
     const { network, a, b, bind, toB } = await pair(603)
     const { endpoint: c } = await bind("c")
@@ -648,7 +648,7 @@ test("a handler that transfers the memory of its message away loses what else wa
   })
   const stream = toB.open()
   await network.advance(100)
-  // Each in a datagram of its own, all of a turn in one batch; some in pieces.
+  // Each in a datagram of its own, all of one turn in one batch; some in pieces.
   for (let i = 0; i < 4; i++) for (const length of [900, 901, 902, 20_000, 903]) stream.trySend(1, pattern(length))
   await network.until(stream.flush(), 10_000)
   expect(received).toEqual(Array.from({ length: 20 }, (_, i) => [900, 901, 902, 20_000, 903][i % 5]))
@@ -706,7 +706,7 @@ test("a message that found memory only while others were sent goes out, though n
   const { network, b, toB } = await makePair(12, { delayMs: 5 }, { sendPoolPacketsMax: 64, sendPoolPacketsPerPeer: 64 })
   const received: number[] = []
   b.handle(1, ({ length }) => received.push(length))
-  // Each that has nothing yet gets one of those that are kept.
+  // Each stream that has nothing yet gets one of the reserved slots.
   const quick = Array.from({ length: 12 }, () => toB.open({ delivery: "fire-and-forget" }))
   const stream = toB.open()
   await network.until(stream.send(1, pattern(1)))

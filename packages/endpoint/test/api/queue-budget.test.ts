@@ -1,4 +1,4 @@
-// What waits for consumers is held within one bound, whatever becomes of the streams and the peers that it came on.
+// Messages that wait for consumers are held within one bound, whatever becomes of their streams and peers.
 import {
   type Endpoint,
   fixed,
@@ -17,7 +17,7 @@ const MB = 1_000_000
 interface Stage {
   readonly network: Network
   readonly b: Endpoint
-  /** Joins b, as another process. */
+  /** Joins b as another process. */
   join(name: string): Promise<Peer>
 }
 
@@ -31,7 +31,10 @@ async function stage(options = {}): Promise<Stage> {
   return { network, b, join }
 }
 
-/** What an endpoint holds for consumers that never come back: bytes acknowledged of messages that none has handled. */
+/**
+ * What an endpoint holds for consumers that never come back: acknowledged bytes of messages that no consumer has
+ * handled.
+ */
 const acknowledged = (streams: readonly OutgoingStream[], bytes: number): number =>
   streams.reduce((sum, { account }) => sum + account.acknowledged * bytes, 0)
 
@@ -65,7 +68,7 @@ test.each(ENDS)(
       await network.advance(100)
       const { queuedBytes } = b.stats()
       expect(queuedBytes).toBeLessThanOrEqual(8 * MB)
-      // All that the sender was told is here is counted.
+      // Everything that the sender knows to have arrived is counted.
       expect(queuedBytes).toBeGreaterThanOrEqual(acknowledged(streams, 10_000))
     }
     expect(b.stats().streams).toBeLessThanOrEqual(64)
@@ -91,7 +94,7 @@ test("nor does a peer that fills its share, leaves and comes back", async () => 
   }
   const { streams, queuedBytes } = b.stats()
   expect([streams > 0, queuedBytes > 4 * MB]).toEqual([true, true])
-  // Whoever reads it, or says that it isn't wanted, has all of it free again.
+  // A consumer that reads it, or that doesn't want it, frees all of it.
   let handled = 0
   b.handle(1, ({ length }) => (handled += length))
   for (const [i, stream] of held.entries()) if (i % 2 === 0) stream.resume()
@@ -134,7 +137,7 @@ test("a stuck consumer of one peer's messages holds up neither the others of it 
   const stuck = await join("stuck")
   const others = [await join("x"), await join("y")]
   const fill = Array.from({ length: 40 }, () => stuck.open())
-  // Of what its sender may keep itself it leaves enough.
+  // It leaves enough of what its sender may keep itself.
   for (const stream of fill) for (let k = 0; k < 30; k++) stream.trySend(1, new Uint8Array(10_000))
   await network.advance(2_000)
   const before = b.stats().queuedBytes
@@ -153,7 +156,7 @@ test("with nothing left, peers that hold little still have a message taken, and 
   b.handleAsync(2, async () => {})
   let plain = 0
   b.handle(3, () => plain++)
-  // One after the other takes half of what is left.
+  // Each in turn takes half of what is left.
   for (let i = 0; i < 12; i++) {
     const peer = await join(`s${i}`)
     for (let s = 0; s < 20; s++) {
@@ -192,7 +195,7 @@ test("what shares little room is held up, not sent again and again, and goes on 
   }
   const { packetsSent, packetsResent } = peer.stats()
   expect(handled).toBeGreaterThanOrEqual(0.97 * 30_000)
-  // Each has room for seven messages at most.
+  // Each has room for at most seven messages.
   expect((packetsResent - before!.packetsResent) / (packetsSent - before!.packetsSent)).toBeLessThan(0.15)
   const ending = Promise.all(streams.map((stream) => stream.end()))
   for (let ms = 0; ms < 60_000 && b.stats().streams > 0; ms++) {

@@ -1,5 +1,5 @@
-// Answers: one stream for all that a peer asks, opened when the first is given, and anew when it is gone; never to
-// anybody else.
+// Answers: one stream for all of a peer's questions, opened with the first answer, and anew when it is gone; never to
+// another peer.
 
 import { defineMessage, type Endpoint, json, type Message, type Peer, type ReceivedMessage, utf8 } from "@x/endpoint"
 import { expect, expectTypeOf, test } from "vitest"
@@ -23,7 +23,7 @@ function numbersOf(endpoint: Endpoint): number[] {
 
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i)
 
-/** Asks so often, as fast as the stream takes it. */
+/** Asks this many times, as fast as the stream accepts it. */
 async function ask(peer: Peer, times: number): Promise<void> {
   const stream = peer.open()
   for (let i = 0; i < times; i++) await stream.send(ASK, number(i))
@@ -43,7 +43,7 @@ test("20,000 answers go over one stream, in order, while nothing grows with thei
   await network.until(ask(toB, 20_000), 600_000)
   await network.when(() => answered.length === 20_000, 600_000)
   expect(answered).toEqual(upTo(20_000))
-  // One asks, so no more than one waits.
+  // One peer asks, so no more than one answer waits.
   expect(most).toMatchObject({ streams: 1, parked: expect.toSatisfy((messages: number) => messages <= 1) })
   expect(most.sendPool).toBeLessThan(100)
   expect(a.stats().streams).toBe(2)
@@ -175,7 +175,7 @@ test("what is kept is answered later; the handler's own message only while it is
   const peers: Peer[] = []
   let reused: Message | undefined
   b.handle(ASK, (message) => {
-    // The object is the same for all: it answers whose message it holds.
+    // The object is the same for all: it answers the sender of its present message.
     if (reused !== undefined) void reused.reply(ANSWER, number(10))
     reused = message
     peers.push(message.peer)
@@ -237,7 +237,7 @@ test("who has left can't be answered, which is said as `send` says it, whether t
     await network.advance(1)
     expect([found.value, String(found.error)]).toEqual(["not-joined", String(expected.error)])
     expect(message!.peer.replies.trySend(ANSWER, number(2))).toBe("not-joined")
-    // What is wrong in any case is said first.
+    // What is wrong in any case is reported first.
     expect(() => message!.reply(ANSWER, "text" as never)).toThrow(TypeError)
     expect(() => message!.reply(ANSWER, number(2), { timeoutMs: -1 })).toThrow(
       expect.objectContaining({ code: "invalid-option" }),

@@ -1,4 +1,5 @@
-// A stream remembers who got its last message: every change of who handles or reads counts from the next one on.
+// A stream remembers the consumer of its last message: every change of handlers and readers counts from the next
+// message on.
 import type { Endpoint, IncomingStream, Message, OutgoingStream, Peer } from "@x/endpoint"
 import type { Network } from "@x/transport/simulated"
 import { expect, test } from "vitest"
@@ -8,9 +9,9 @@ interface Stage {
   readonly b: Endpoint
   readonly stream: IncomingStream
   readonly peer: Peer
-  /** Sends a message of type 1, or another; answers who got it. */
+  /** Sends a message of type 1, or another; returns its consumer. */
   got(type?: number): Promise<string>
-  /** A handler that says its name. */
+  /** A handler that reports its name. */
   readonly is: (name: string) => (message: Message) => void
 }
 

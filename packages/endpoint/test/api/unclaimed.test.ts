@@ -1,5 +1,5 @@
-// Messages of a type that nobody handles: they wait for whoever comes, for so long and no longer, and hold up what they
-// must and nothing else.
+// Messages of a type that nothing handles: they wait for a consumer for a limited time, and hold up only what they
+// must.
 import type { Endpoint, IncomingStream, OutgoingStream, Peer, ReceivedMessage, StreamEnd, Unhandled } from "@x/endpoint"
 import { Endpoint as AnEndpoint, type EndpointOptions, type OpenOptions } from "@x/endpoint"
 import type { Network } from "@x/transport/simulated"
@@ -49,7 +49,7 @@ async function scene(open: OpenOptions = {}, options: EndpointOptions = {}): Pro
   }
 }
 
-/** How a stream ended, once it has. */
+/** How a stream ended, if it has. */
 function endOf(stream: IncomingStream): { end: StreamEnd | undefined } {
   const held: { end: StreamEnd | undefined } = { end: undefined }
   void stream.closed.then((end) => (held.end = end))
@@ -262,7 +262,7 @@ test.each(["ended", "left"] as const)(
       await it.send(7, 1, 2)
       if (how === "ended") await it.network.until(it.out.end())
       else await it.network.until(it.toB.leave())
-      // Who reads other types of the peer is not kept waiting.
+      // A reader of other types of the peer is not kept waiting.
       if (how === "left") expect(await it.network.until(reading, 100)).toEqual({ value: undefined, done: true })
       await it.network.advance(BOUND_MS)
       expect([held.end?.isComplete, held.end?.gone, it.unhandled.length]).toEqual([false, 2, 1])

@@ -1,4 +1,4 @@
-// What the application's own functions may do while they are called: throw, reject, come back in, change who is called.
+// What the application's own functions may do while they are called: throw, reject, call back, change the listeners.
 
 import type { Endpoint, EndpointError, IncomingStream, OutgoingStream, Peer } from "@x/endpoint"
 import { defineMessage, fixed } from "@x/endpoint"
@@ -14,7 +14,7 @@ interface TestEvents {
   error: (error: EndpointError) => void
 }
 
-/** Events of a border of their own; `turn` is the driver's. */
+/** Events with a border of their own; `turn` stands for the driver's turn. */
 function makeEvents(): { events: Events<TestEvents>; userCode: UserCode; thrown: unknown[]; turns: () => number } {
   let turns = 0
   const thrown: unknown[] = []
@@ -108,7 +108,7 @@ test("a listener of `once` is told once, whatever happened by then, or never if 
   events.once("happened", (what) => told.push(`once ${what}`))
   events.once("happened", () => told.push("taken off"))()
   const late = events.once("happened", (what) => told.push(`late ${what}`))
-  // All of them happen before anybody is told.
+  // All of them happen before any listener is told.
   for (const what of [1, 2, 3]) events.emit("happened", what)
   userCode.catchUp()
   expect(told).toEqual(["on 1", "once 1", "late 1", "on 2", "on 3"])
@@ -606,10 +606,10 @@ test("what has happened by the time an endpoint is closed is told before its pro
   expect(story).toEqual(["left", 'the listener of "left" threw: late', "closed"])
 })
 
-/** What another peer was sent, and what must not show up anywhere else. */
+/** Bytes sent to another peer, which must not show up anywhere else. */
 const SECRET = 0xee
 
-/** A hub whose memory is full of what it sent to one peer, and another peer, with what that one receives. */
+/** A hub whose memory is full of messages to one peer, and another peer, with the messages that it receives. */
 async function makeHub(): Promise<{
   network: Awaited<ReturnType<typeof makePair>>["network"]
   hub: Endpoint
@@ -667,7 +667,7 @@ test("a fill has memory of its own: what it writes beyond, later, or transfers, 
   const stream = toB.open()
   const kept: Uint8Array[] = []
   const fillings: ((bytes: Uint8Array, offset: number) => void)[] = [
-    // What is beyond is cut off, or an error; all that can be reached is written to.
+    // Bytes beyond its range are cut off, or an error; everything within reach is written to.
     (bytes, offset) => new Uint8Array(bytes.buffer).fill(SECRET, offset + 10),
     (bytes, offset) => {
       for (let i = 0; i < 100_000; i++) bytes[offset + 10 + i] = SECRET

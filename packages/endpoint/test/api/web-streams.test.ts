@@ -1,4 +1,4 @@
-// Payloads as web streams: each end hears at once of what the other did, whatever either waits for.
+// Payloads as web streams: each end learns at once what the other did, whatever either waits for.
 
 import { defineMessage, fixed, type IncomingStream, json, type OutgoingStream, REASON } from "@x/endpoint"
 import { Readable, Writable } from "node:stream"
@@ -24,7 +24,7 @@ async function payload(seed: number, onStream: (it: IncomingStream) => void = ()
 }
 
 const pause = (it: IncomingStream): void => it.pause()
-/** The messages are kept for who reads from then on. */
+/** The messages are kept for later readers. */
 const read = (it: IncomingStream): unknown => it.readable
 
 /** A source without an end. */
@@ -79,7 +79,7 @@ test("aborting a payload that waits for its end to be answered resets it at once
   expect([valuesOf(waits), closing.value]).toEqual([["resolved", "pending"], "pending"])
   const aborting = outcome(writer.abort(new Error("changed my mind")))
   await network.advance(0)
-  // The standard has both end as the close does.
+  // By the standard both end as the close does.
   expect([closing.value, aborting.value, waits[1]!.value]).toEqual([
     "stream-closed",
     "stream-closed",
@@ -139,7 +139,7 @@ test("a source that fails, a chunk that is none, and a payload left open say wha
     expect([how, writing.value]).toEqual([how, expect.stringMatching(/^Error: broken|^TypeError: a chunk is/)])
     await expectGivenUp(scene)
   }
-  // Left open by whoever asked for that.
+  // Left open by a caller that asked for that.
   const { network, stream, incoming } = await payload(7, read)
   const writable = stream.writable(1)
   const piping = outcome(failing().pipeTo(writable, { preventAbort: true }))
@@ -239,7 +239,7 @@ test("the last chunk and the end come to a reader that waits for a chunk one aft
   const idle = outcome(reader.closed)
   await network.until(reader.read())
   const reading = reader.read()
-  // The end goes before the data, and counts once that is there.
+  // The end overtakes the data, and counts once the data is there.
   stream.trySend(1, pattern(20))
   void stream.end()
   expect((await network.until(reading)).value).toEqual(pattern(20))

@@ -1,7 +1,7 @@
 /**
- * A sender that shares its path as TCP with CUBIC does (RFC 9438): slow start, cubic growth towards the last window
- * that lost, a loss by three later acknowledgements, one reduction to 0.7 a round trip. What is lost isn't sent again;
- * the window is what competes.
+ * A sender that shares its path like TCP with CUBIC (RFC 9438): slow start, cubic growth towards the window of the last
+ * loss, a loss by three later acknowledgements, one reduction to 0.7 a round trip. Lost datagrams aren't resent; only
+ * the window matters.
  */
 import type { Address, Host, ReceiveBatch, SendBatch, Transport, WakeUp } from "@x/transport/host"
 import { createSendBatch } from "@x/transport/host"
@@ -22,17 +22,17 @@ export class CubicFlow {
   readonly #target: number
   readonly #batch: SendBatch = createSendBatch(1)
   readonly #bytes = new Uint8Array(DATAGRAM_BYTES)
-  /** When each datagram under way was sent, by number: in the order of their numbers. */
+  /** When each datagram in flight was sent, by number, in the order of their numbers. */
   readonly #sentMs = new Map<number, number>()
   readonly #timer: WakeUp
   #next = 0
   #window = 10
   #threshold = Infinity
-  /** The window at the last loss, when that was, and how long the cube takes to get back there. */
+  /** The window at the last loss, the time of that, and how long the cube takes to return there. */
   #mostWindow = 0
   #epochMs = 0
   #backMs = 0
-  /** Losses of datagrams below were answered already. */
+  /** Losses of datagrams below this number already caused a reduction. */
   #recoveredBelow = 0
 
   static async start(network: Network, from: Host, to: Host, port: number): Promise<CubicFlow> {
@@ -127,7 +127,7 @@ function numberOf({ slabs, slab, offset }: ReceiveBatch, row: number): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(offset[row]!)
 }
 
-/** By Newton's method: the engine's own differs between versions in its last digits. */
+/** By Newton's method: the engine's own function differs between versions in its last digits. */
 function cubeRoot(of: number): number {
   let root = Math.max(1, of / 3)
   for (let i = 0; i < 40; i++) root -= (root * root * root - of) / (3 * root * root)

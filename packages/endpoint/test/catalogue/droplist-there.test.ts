@@ -1,4 +1,4 @@
-// Each single datagram lost, and each pair of neighbours, on the way there.
+// Loses each single datagram, and each pair of neighbours, on the way there.
 import { expect, test } from "vitest"
 import { converse, sweep, TAIL_LATENESS_MAX_MS } from "./droplist.ts"
 

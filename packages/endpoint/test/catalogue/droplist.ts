@@ -1,4 +1,4 @@
-/** A conversation of two streams, one each way, that loses datagrams by their numbers. */
+/** A conversation of two streams, one in each direction, that loses datagrams by their numbers. */
 import { expect } from "vitest"
 import { makePair } from "../world.ts"
 import { Ledger, quiesce } from "./ledger.ts"
@@ -8,15 +8,15 @@ const RTT_MS = 2 * DELAY_MS
 export const DATAGRAMS = 200
 /** A gap counts as missing after a quarter of a round trip at the latest. */
 const GRACE_MS = RTT_MS / 4
-/** What a message may be late: one of its neighbours was lost, or it was itself. */
+/** How late a message may be that was lost, or one of whose neighbours was. */
 export const LATENESS_MAX_MS: number = GRACE_MS + 2 * RTT_MS
-/** A lost tail shows by a probe, at most this late (§8), and then takes a round trip. */
+/** A probe shows a lost tail, at most this late (§8), and then a round trip follows. */
 export const TAIL_LATENESS_MAX_MS: number = 100 + RTT_MS
 /** Messages are written this far apart. */
 const PACE_MS = 2
 
 export interface Run {
-  /** How late the latest message was, against a path that loses nothing, and how late the last. */
+  /** How late the latest message was, compared with a lossless path, and how late the last one. */
   readonly latestMs: number
   readonly tailMs: number
   readonly lost: number
@@ -24,12 +24,12 @@ export interface Run {
 
 export interface Loss {
   readonly direction: "a" | "b"
-  /** The first datagram that is lost, from 1, and how many are. */
+  /** The first lost datagram, from 1, and how many are lost. */
   readonly first: number
   readonly count: number
 }
 
-/** One message a turn each way, each in a datagram of its own. */
+/** One message a turn in each direction, each in a datagram of its own. */
 export async function converse({ direction, first, count }: Loss, messages: number): Promise<Run> {
   const { network, a, b, toB } = await makePair(1, { delayMs: DELAY_MS })
   const ledger = new Ledger(network, a, b)
@@ -57,8 +57,8 @@ export async function converse({ direction, first, count }: Loss, messages: numb
 }
 
 /**
- * Loses each of the first datagrams of a direction, `count` in a row at a time, in a conversation of its own each;
- * answers how late the latest message was.
+ * Loses each of the first datagrams of a direction, `count` in a row, in a separate conversation for each; returns how
+ * late the latest message was.
  */
 export async function sweep(direction: "a" | "b", count: number): Promise<number> {
   let [latestMs, late] = [0, 0]
@@ -70,7 +70,7 @@ export async function sweep(direction: "a" | "b", count: number): Promise<number
     latestMs = Math.max(latestMs, run.latestMs)
     if (run.latestMs > 0) late++
   }
-  // Many of them carry data: to lose one is noticed.
+  // Many of them carry data: their loss is noticed.
   expect(late).toBeGreaterThan(DATAGRAMS / 4)
   return latestMs
 }

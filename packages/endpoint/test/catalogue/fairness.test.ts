@@ -1,4 +1,4 @@
-// An endpoint's data beside a flow that takes its share as TCP does.
+// An endpoint's data beside a flow that takes its share like TCP.
 import { expect, test } from "vitest"
 import { makePair } from "../world.ts"
 import { CubicFlow } from "./cubic-flow.ts"
@@ -22,7 +22,7 @@ test.each([25_000, 50_000, 100_000])(
     const offering = (async () => {
       while (network.now < endMs && (await stream.send(20_000)));
     })()
-    // What counts is what they come to in the long run.
+    // Only the long run counts.
     await network.advance(5_000)
     const [flowStart, start] = [flow.receivedBytes, stream.delivered.length]
     await network.advance(endMs - network.now)

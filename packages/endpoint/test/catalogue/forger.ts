@@ -10,7 +10,7 @@ export interface Recorded {
   readonly bytes: Uint8Array
 }
 
-/** Records what goes over the network from now on. */
+/** Records what the network carries from now on. */
 export function record(network: Network): Recorded[] {
   const recorded: Recorded[] = []
   network.filter(({ from, to, bytes }) => {
@@ -24,7 +24,7 @@ export function describeBytes(bytes: Uint8Array, profile: 0 | 1): DatagramDescri
   return describeDatagram(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length, profile)
 }
 
-/** An address that nobody has. */
+/** An address where nobody is. */
 export function forgedSource(i: number): Address {
   return { family: 4, host: `172.16.${(i >>> 8) & 255}.${i & 255}`, port: 1_024 + ((i >>> 16) & 0x7fff) }
 }
@@ -33,7 +33,7 @@ export function v4Of(endpoint: Endpoint): Address {
   return endpoint.addresses.find(({ family }) => family === 4)!
 }
 
-/** All that was dropped, of whatever reason. */
+/** All drops, for whatever reason. */
 export function dropped(endpoint: Endpoint): number {
   return Object.values(endpoint.stats().drops).reduce((sum, count) => sum + count, 0)
 }

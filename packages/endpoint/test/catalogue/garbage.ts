@@ -1,12 +1,12 @@
-/** What is held when nothing is left to collect. */
+/** Measures memory when nothing is left to collect. */
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 
-/** Collects garbage: what is measured afterwards is what is held. */
+/** Collects garbage: the memory measured afterwards is held. */
 function collect(): void {
   setFlagsFromString("--expose-gc")
   const gc = runInNewContext("gc") as () => void
-  // What the first round finishes the second one frees.
+  // The second round frees what the first one finalised.
   for (let round = 0; round < 2; round++) gc()
 }
 

@@ -1,4 +1,4 @@
-// What the machine does: clocks that jump, long sleeps, sockets that refuse, and an application's own code.
+// What machines do: clocks that jump, long sleeps, sockets that refuse, and an application's own code.
 import type { Delivery } from "@x/endpoint"
 import type { SocketErrorCode } from "@x/transport/host"
 import { NUMBER_MAX } from "@x/wire"
@@ -8,7 +8,7 @@ import { dropsOf, makeScene } from "../scene.ts"
 import { makePair, pattern } from "../world.ts"
 import { Ledger, quiesce, quiesceEndpoints } from "./ledger.ts"
 
-/** A conversation with losses; its trace. */
+/** A conversation with losses; returns its trace. */
 async function converse(everyMs: (nowMs: number) => void): Promise<string> {
   const { network, a, b, toB } = await makePair(67, { delayMs: 5, lossRate: 0.05 })
   const ledger = new Ledger(network, a, b)
@@ -61,7 +61,7 @@ test("F67 a process that slept for an hour hears what waits, learns that it was 
   await network.advance(3_600_000)
   expect(events).toEqual(["b unreachable", "b left"])
   for (const stream of streams) stream.isCut = true
-  // Nobody answers its heartbeats: it asks who is there, and is one that b knew.
+  // Nobody answers its heartbeats: it joins to learn which incarnation is there, and is one that b knew.
   await network.advance(20_000)
   expect(events.slice(2).toSorted()).toEqual(["a left", "a rejoined", "b joined"])
   expect([a.peers, b.peers].map((peers) => peers.map(({ unique }) => unique))).toEqual([[b.unique], [a.unique]])
@@ -105,7 +105,7 @@ test.each(CODES)(
     if (code === "full") expect(failed.datagramsSent).toBe(before.datagramsSent)
     else {
       expect(failed.errors[code] - before.errors[code]).toBeGreaterThan(20)
-      // No busy loop: what fails is not tried more often than what is lost.
+      // No busy loop: failed datagrams are repeated no more often than lost ones.
       expect(failed.datagramsSent - before.datagramsSent).toBeLessThan(1_000)
     }
     expect(toB.state).toBe("joined")
@@ -202,7 +202,7 @@ test("F70 the last number there is ends no stream by accident, and none comes af
   for (let at = 3; at >= 1; at--) evil.send(message(1, NUMBER_MAX - at))
   await network.advance(20)
   expect(delivered).toEqual([3, 2, 1].map((at) => (NUMBER_MAX - at) & 255))
-  // The edge behind it would be no number any more.
+  // The edge after it would no longer be a valid number.
   expect(await dropsOf(scene, () => evil.send(message(1, NUMBER_MAX)))).toEqual({ "beyond-spread": 1 })
   expect(await dropsOf(scene, () => evil.send(message(1, NUMBER_MAX + 1)))).toEqual({ number: 1 })
   expect(await dropsOf(scene, () => evil.raw({ slot: evil.slot, counter: NUMBER_MAX + 1 }, heartbeat))).toEqual({

@@ -1,4 +1,4 @@
-// Joins that are forged, repeated, late or many, and incarnations that are taken for each other.
+// Joins that are forged, repeated, late or many, and incarnations that are mistaken for each other.
 import { Endpoint } from "@x/endpoint"
 import * as wire from "@x/wire"
 import { expect, test } from "vitest"
@@ -30,8 +30,8 @@ test(
     let [sent, noise] = [0, 21]
     const flood = async (datagrams: number): Promise<void> => {
       for (let i = 0; i < datagrams; i++, sent++) {
-        // At any time of the millisecond: whoever comes in between finds what they left. Some more than are answered,
-        // 40,000 a second.
+        // At any time within the millisecond: a join in between finds what the others left. Somewhat more than are
+        // answered, 40,000 a second.
         noise = (Math.imul(noise, 1_664_525) + 1_013_904_223) >>> 0
         network.inject(forgedSource(sent), to, join, noise / 2 ** 32)
         if (i % 50 === 49) await network.advance(1)
@@ -40,7 +40,7 @@ test(
     await flood(10_000)
     const before = heldBytes()
     const bytesBefore = b.stats().transport.bytesSent
-    // A million when there is time.
+    // A million if there is time.
     const forged = 50_000 * Math.min(SCALE, 20)
     await flood(forged)
     const grown = heldBytes() - before
@@ -85,7 +85,7 @@ test("F22 every datagram of a join repeated a hundred times, in any order, makes
   const addressOf = { a: v4Of(a), b: v4Of(b) } as Record<string, ReturnType<typeof v4Of>>
   let repeated = 0
   network.filter(({ from, to, bytes }) => {
-    // Those outside an association only; up to a round trip and a half late.
+    // Only those outside an association; up to one and a half round trips late.
     if ((bytes[0]! & 4) === 0) return true
     for (let i = 0; i < 100; i++, repeated++)
       network.inject(addressOf[from]!, addressOf[to]!, bytes, 5 + ((repeated * 7) % 30) / 2)
@@ -95,7 +95,7 @@ test("F22 every datagram of a join repeated a hundred times, in any order, makes
   const stream = ledger.open(await network.until(a.join(`10.0.0.2:${PORT}`)))
   for (let i = 0; i < 50; i++) stream.trySend(500)
   await network.advance(200)
-  // Not for the five seconds of a half-open one either.
+  // Not even for the five seconds of a half-open one.
   expect([a.sizes.slots, b.sizes.slots, b.sizes.halfOpen]).toEqual([1, 1, 0])
   await network.advance(6_000)
   network.filter(() => true)
@@ -122,7 +122,7 @@ test("F23 joins of a live association, replayed later, leave it untouched, and n
   for (const afterMs of [0, 1_000, 30_000, 70_000, 100_000]) {
     await network.advance(afterMs)
     stream.trySend(3_000)
-    // From where it came, and from elsewhere.
+    // From its own source, and from elsewhere.
     for (const source of [v4Of(a), { ...v4Of(a), port: 9 }, forgedSource(3)])
       for (const join of joins) {
         recorded.length = 0
@@ -134,7 +134,7 @@ test("F23 joins of a live association, replayed later, leave it untouched, and n
     await ledger.advance(100)
     expect([events, a.peers, b.peers.length, stream.delivered.length]).toEqual([[], [peer], 1, stream.lengths.length])
   }
-  // Those half open ones that came of it have gone.
+  // The half-open ones that resulted have gone.
   await network.advance(6_000)
   expect([a.sizes.slots, b.sizes.slots, b.sizes.halfOpen]).toEqual([1, 1, 0])
   await quiesce(ledger)
@@ -145,7 +145,7 @@ test("F24 a token is good at the source, port, unique and slot it was made for, 
   const jar = new CookieJar(
     {
       entropy: (out) => void out.fill(++entropy),
-      // Not a MAC; but it tells the same apart here.
+      // Not a MAC; but it distinguishes the same inputs here.
       hmacSha256: (key, data) =>
         Uint8Array.from({ length: 32 }, (_, i) =>
           data.reduce((sum, byte, at) => (sum * 31 + byte + at + key[0]!) & 255, i),
@@ -175,7 +175,7 @@ test("F24 a token is good at the source, port, unique and slot it was made for, 
   expect(isGood(60_000)).toBe(true)
   expect(isGood(119_999)).toBe(true)
   expect(isGood(120_000)).toBe(false)
-  // The generation comes again after 256 of them; the secret doesn't.
+  // The generation repeats after 256 of them; the secret doesn't.
   for (let generation = 3; generation <= 257; generation++) expect(isGood(60_000 * generation)).toBe(false)
 })
 
@@ -192,7 +192,7 @@ test("F24 a join with a token of another port or host, or of two secrets ago, is
   evil.received.length = 0
   expect(await dropsOf(scene, () => [port, host].forEach((other) => other.sendJoin(2, token)))).toEqual({ token: 2 })
   await network.advance(119_000 - network.now)
-  // The first join since then turns the secret; the token's is the one before.
+  // The first join since then changes the secret; the token's is the previous one.
   expect(await dropsOf(scene, () => evil.sendJoin(2, token))).toEqual({})
   expect(evil.packets("accept")).toHaveLength(1)
   await network.advance(70_000)
@@ -206,7 +206,7 @@ test("F24 a join with a token of another port or host, or of two secrets ago, is
 test("F25 two joins at once, in a thousand interleavings, make one peer on both sides", async () => {
   let half = 0
   for (let i = 0; i < 1_000; i++) {
-    // Ten delays each way, and ten times at which the other one begins.
+    // Ten delays in each direction, and ten times at which the other side begins.
     const { network, bind } = makeWorld(i)
     network.link("a", "b", { delayMs: 1 + (i % 10) * 3 })
     network.link("b", "a", { delayMs: 1 + (Math.floor(i / 10) % 10) * 3 })
@@ -274,7 +274,7 @@ test("F26 a restart is told once with the exact account, and packets of the one 
   const state = [a.sizes, again.sizes, after.stream.account]
   const drops = dropped(again) + dropped(a)
   let replayed = 0
-  // Handshakes too: those get a challenge, or are of a token too old.
+  // Handshakes too: those get a challenge, or have an outdated token.
   for (const { to, bytes } of old) {
     network.inject(to === "b" ? v4Of(a) : v4Of(again), to === "b" ? v4Of(again) : v4Of(a), bytes)
     if ((bytes[0]! & 4) === 0) replayed++
@@ -282,7 +282,7 @@ test("F26 a restart is told once with the exact account, and packets of the one 
   await network.advance(20)
   expect([a.sizes, again.sizes, after.stream.account]).toEqual(state)
   expect(replayed).toBeGreaterThan(15)
-  // Each but those of the living association, which are counted too.
+  // Each except those of the living association, which are counted too.
   expect(dropped(again) + dropped(a) - drops).toBeGreaterThanOrEqual(replayed)
   expect([events.length, before.delivered.length, after.delivered.length]).toEqual([2, 10, 10])
   await quiesce(ledger)
@@ -303,7 +303,7 @@ test("F30 two processes of one unique take turns as one that rejoined; what one 
   await clone.join()
   expect(events).toHaveLength(2)
   expect(events.map((event) => event.split(" ")[0])).toEqual(["joined", "rejoined"])
-  // The first one's slot is nobody's, so nothing of it is taken, on whichever stream.
+  // The first one's slot is no longer used, so none of its datagrams is accepted, on any stream.
   clone.send(open(1))
   clone.send(message(1, 0))
   await network.advance(10)
@@ -335,7 +335,7 @@ test("F31 nobody is no one: a unique, session, slot or receiver of zeros where o
     }),
   ).toEqual({ value: 4 })
   await evil.join()
-  // Slot 0 names no receiver: outside of joins, hints and loose messages it is nobody's.
+  // Slot 0 names no receiver: it is valid only in joins, hints and loose messages.
   expect(await dropsOf(scene, () => evil.raw({ slot: 0, counter: 1 }, open(1)))).toEqual({ "unknown-slot": 1 })
   expect([endpoint.peers.length, endpoint.sizes.slots, endpoint.peers[0]!.stats().streamsIn]).toEqual([1, 1, 0])
   await quiesceEndpoints(network, [endpoint])
@@ -403,7 +403,7 @@ test("F32 a goodbye or reset is believed only with both uniques and both session
   ])
   stream.trySend(10)
   await network.until(stream.stream.flush())
-  // Who read all four can end it: this profile is none against those.
+  // An attacker that read all four can end it: this profile doesn't protect against those.
   network.inject(v4Of(a), v4Of(b), forge(right, 2_000, false))
   await network.advance(50)
   expect(b.peers.length).toBe(0)
@@ -426,7 +426,7 @@ test.each([-1, 0, 1])(
       if (from === "a" && !isCut) heardMs = nowMs + 5
       return !isCut
     })
-    // Something arrives, and then nothing: its last word sets the instant.
+    // Something arrives, and then nothing: its last datagram sets the time.
     stream.trySend(10)
     await network.advance(1_000)
     isCut = true
@@ -503,7 +503,7 @@ test("F35 a name is asked for once a try, not for each datagram; what fails is t
   expect(askedMs.length).toBeLessThanOrEqual(10_000 / 500 + 4)
   const gaps = askedMs.slice(1).map((ms, i) => ms - askedMs[i]!)
   expect(Math.max(...gaps)).toBeLessThanOrEqual(1_000)
-  // Not all alike: those that wait for one name don't ask for it at once.
+  // Not all alike: connections that wait for one name don't ask for it at the same time.
   expect(new Set(gaps).size).toBeGreaterThan(3)
   answer = "old"
   const peer = await network.until(connection.joined())
@@ -514,7 +514,7 @@ test("F35 a name is asked for once a try, not for each datagram; what fails is t
   await network.until(stream.flush())
   await network.advance(60_000)
   expect(askedMs.length).toBe(asked)
-  // What the name stands for has moved.
+  // The name now resolves to another address.
   answer = "new"
   oldHost.crash()
   await network.when(() => connection.peer !== undefined && connection.peer !== peer, 120_000)

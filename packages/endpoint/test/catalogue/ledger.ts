@@ -1,4 +1,4 @@
-/** What was sent, what came of it, and what has to hold at the end of every case. */
+/** What was sent, what became of it, and what has to hold at the end of every case. */
 import type { Endpoint, OpenOptions, OutgoingStream, Peer, SendResult } from "@x/endpoint"
 import type { Network } from "@x/transport/simulated"
 import { expect } from "vitest"
@@ -15,7 +15,7 @@ export class LedgerStream extends StreamRecord {
   readonly deliveredMs: number[] = []
   /** How often each `send` settled, by number. */
   readonly settled: number[] = []
-  /** Its peer left, or the stream was reset: nothing is promised of what was under way. */
+  /** Its peer left, or the stream was reset: messages under way have no promise. */
   isCut = false
   readonly #key: number
 
@@ -80,13 +80,13 @@ export class Ledger {
     return stream
   }
 
-  /** It crashed: nothing can be asked of it any more, and what was under way from and to it is cut. */
+  /** It crashed: it can't be asked any more, and messages to and from it are cut off. */
   forget(endpoint: Endpoint): void {
     this.endpoints.delete(endpoint)
     for (const stream of this.streams) if (stream.stream.peer.unique === endpoint.unique) stream.isCut = true
   }
 
-  /** Lets time pass, and looks at every endpoint after each step. */
+  /** Lets time pass, and checks every endpoint after each step. */
   async advance(ms: number, stepMs = 20): Promise<void> {
     const endMs = this.network.now + ms
     while (this.network.now < endMs) {
@@ -132,7 +132,7 @@ function checkStream({ stream, accountFault, isReliable, lengths, delivered, set
 }
 
 /**
- * The end of a case: everything that was promised has come, once and whole; nothing else has; and nothing is left in
+ * The end of a case: everything that was promised has come, once and complete; nothing else has; and nothing is left in
  * memory.
  */
 export async function quiesce(ledger: Ledger, withinMs = 60_000): Promise<void> {
@@ -149,7 +149,7 @@ export async function quiesce(ledger: Ledger, withinMs = 60_000): Promise<void> 
   for (const stream of streams) checkStream(stream)
 }
 
-/** Of a case without numbered messages: endpoints that close leave nothing in memory. */
+/** The end of a case without numbered messages: endpoints that close leave nothing in memory. */
 export async function quiesceEndpoints(network: Network, endpoints: readonly Endpoint[]): Promise<void> {
   for (const endpoint of endpoints) endpoint.assertInvariants()
   await network.until(Promise.all(endpoints.map((endpoint) => endpoint.close())), 20_000)

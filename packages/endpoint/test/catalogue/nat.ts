@@ -1,6 +1,6 @@
 /**
- * A box between two machines that rewrites addresses, as NATs do: the inner side knows only it, the outer side sees one
- * of its ports.
+ * A box between two machines that rewrites addresses, like a NAT: the inner side knows only the box, the outer side
+ * sees one of its ports.
  */
 import type { Address, ReceiveBatch, SendBatch, Transport } from "@x/transport/host"
 import { createSendBatch } from "@x/transport/host"
@@ -15,7 +15,7 @@ export class Nat {
   #outside: Transport
   #inner: Address | undefined
 
-  /** Stands at `port` of a machine for whoever is at `outer`. */
+  /** Represents, at `port` of a machine, the endpoint at `outer`. */
   static async bind(network: Network, name: string, port: number, outer: Address): Promise<Nat> {
     const inside = await network.until(network.host(name).bind({ port, v6: false }))
     const outside = await network.until(network.host(name).bind({ port: 0, v6: false }))
@@ -38,7 +38,7 @@ export class Nat {
     this.#outside.onReceive((batch) => this.#inner !== undefined && forward(batch, this.#inside, this.#inner))
   }
 
-  /** From now on the outer side sees another port; what is sent to the one before is lost. */
+  /** From now on the outer side sees another port; datagrams to the old one are lost. */
   async rebind(): Promise<void> {
     const before = this.#outside
     this.#outside = await this.#network.until(

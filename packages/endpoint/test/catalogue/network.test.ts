@@ -1,4 +1,4 @@
-// What paths do: loss, holes, one-way links, reordering, narrow places, other senders, another address.
+// What paths do: loss, outages, one-way links, reordering, narrow links, other senders, another address.
 import { fixed } from "@x/endpoint"
 import type { LinkOptions } from "@x/transport/simulated"
 import { expect, test } from "vitest"
@@ -74,7 +74,7 @@ test("F48 through a hole of 2 s little is said, and what waited goes on soon aft
   await network.advance(200)
   const before = toB.stats().datagramsSent
   await network.advance(1_800)
-  // A sync each 100 ms, an opening and a heartbeat each second.
+  // A sync every 100 ms, an opening and a heartbeat every second.
   expect(toB.stats().datagramsSent - before).toBeLessThanOrEqual(25)
   const delivered = stream.delivered.length
   expect(delivered).toBeLessThan(300)
@@ -184,7 +184,7 @@ test("F51 reordering beyond the grace costs at most one resend a packet, and is 
     }
     const after = toB.stats()
     resent.push(after.packetsResent - before.packetsResent)
-    // A tenth of them is late, and each costs one at most.
+    // A tenth of them is late, and each causes at most one resend.
     expect(after.packetsResent - before.packetsResent).toBeLessThanOrEqual(25 + 15)
   }
   console.log(`10 % reordered by up to 30 ms: ${resent.join(", ")} resends of 250 packets a round`)
@@ -240,7 +240,7 @@ test("F55 with ten times what the path carries best effort delivers the freshest
   expect(delivered.length + gone).toBe(2_000)
   // 125 bytes a millisecond for 4 s carry 195; some of it is headers.
   expect(delivered.length).toBeGreaterThan(130)
-  // What comes is no older than window and queue hold.
+  // Messages arrive no older than window and queue allow.
   const agesMs = deliveredMs.map((ms, i) => ms - sentMs[delivered[i]!]!)
   console.log(
     `best effort, ten times too much: ${delivered.length} of 2,000 came, at most ${Math.max(...agesMs).toFixed(0)} ms old`,
@@ -269,7 +269,7 @@ test("F57 a consumer that reads nothing for a minute stops its sender, at flat m
       sizes.add(JSON.stringify([a.sizes.sendPool, stream.stream.parked.messages, b.sizes.pool, b.stats().queuedBytes]))
   }
   expect([stream.delivered.length, events]).toEqual([0, []])
-  // In a minute it hasn't moved.
+  // It hasn't moved for a minute.
   expect(sizes.size).toBe(1)
   resume()
   await quiesce(ledger)
@@ -292,7 +292,7 @@ test.each([
     const offer = async (): Promise<void> => {
       while (network.now < endMs) if (!(await stream.send(20_000))) return
     }
-    // A second on the wide path first, and 1,000 packets at once.
+    // First a second on the wide path, and 1,000 packets at once.
     const endMs = network.now + 1_000 + 1_000 * seconds
     const offering = offer()
     await network.advance(1_000)
@@ -327,7 +327,7 @@ test("F60 a path that gets narrower twice in the midst of messages is told by th
     before.trySend(200_000)
     network.links({ delayMs: 5, mtuBytes })
     await network.advance(500)
-    // What was cut for a wider path can't be sent in smaller packets: its stream ends, and says why.
+    // Packets that were made for a wider path can't be sent in smaller ones: their stream ends, and says why.
     expect(before.stream.state).toBe("closed")
     await expect(before.stream.send(1, pattern(1))).rejects.toThrow("pathTooSmall")
     before.isCut = true

@@ -1,4 +1,4 @@
-// Datagrams that no honest peer sends, as bytes and as packets: dropped by name, and nothing else happens.
+// Datagrams that no honest peer sends, as bytes and as packets: they are dropped by name, and nothing else happens.
 import * as wire from "@x/wire"
 import { expect, test } from "vitest"
 import { EvilPeer, heartbeat, message, open, type Packet, piece, status } from "../evil-peer.ts"
@@ -19,13 +19,13 @@ test("F01 a hundred thousand empty datagrams are counted, and a good peer's traf
     if (i % 10 === 0) expect(stream.trySend(200)).toBe("sent")
     await network.advance(1)
   }
-  // What was sent up to a round trip ago is there.
+  // Everything sent up to a round trip ago has arrived.
   expect(stream.delivered.length).toBeGreaterThan(95)
   expect(b.stats().drops["too-short"]).toBe(100_000)
   await quiesce(ledger)
 })
 
-/** Genuine datagrams of many kinds to b, and the pair they are of. */
+/** Genuine datagrams of many kinds to b, and the pair that they belong to. */
 async function genuine(protection: "none" | "checksum") {
   const world = await makePair(2, { delayMs: 5, lossRate: 0.05 }, { protection, messageBytesMax: 100_000 })
   const { network, a, b, toB } = world
@@ -53,7 +53,7 @@ async function genuine(protection: "none" | "checksum") {
   }
 }
 
-/** What an outsider's datagram must not change. */
+/** The state that an outsider's datagram must not change. */
 function stateOf({ a, b }: Awaited<ReturnType<typeof genuine>>): unknown {
   const { datagramsSent, datagramsReceived, packetsSent, streamsIn, streamsOut } = b.peers[0]!.stats()
   return [a.sizes, b.sizes, b.stats().unhandled, datagramsSent, datagramsReceived, packetsSent, streamsIn, streamsOut]
@@ -71,7 +71,7 @@ test("F02 every truncation of genuine datagrams is dropped once and changes noth
       network.inject(v4Of(a), v4Of(b), bytes.slice(0, length))
       injected++
     }
-    // At the same instant: no timer of its own changes anything meanwhile.
+    // At the same time: no timer of its own changes anything meanwhile.
     await network.advance(0)
   }
   expect([stateOf(scene), dropped(b)]).toEqual([before[0], (before[1] as number) + injected])
@@ -104,7 +104,7 @@ test("F03 without a checksum flipped bits neither throw nor take more memory tha
   for (const [i, bytes] of datagrams.entries()) {
     for (let bit = 0; bit < 8 * Math.min(bytes.length, 120); bit++) {
       const flipped = bytes.slice()
-      // A counter of its own, or it would be a duplicate and go no deeper.
+      // A counter of its own: otherwise it would be a duplicate and get no further.
       new DataView(flipped.buffer).setUint32(5, 1_000_000 + 10_000 * i + bit, true)
       flipped[bit >>> 3]! ^= 1 << (bit & 7)
       network.inject(v4Of(a), v4Of(b), flipped)
@@ -164,21 +164,21 @@ test("F05 lengths of nothing, past the end and far too large are dropped, and no
     (length: number): Packet =>
     (writer) => {
       open(2)(writer)
-      // The length that the next packet's beginning wrote stands behind the flags of this one.
+      // The length that the beginning of the next packet wrote follows the flags of this one.
       heartbeat(writer)
       writer.view.setUint16(12, length, true)
     }
   const drops = await dropsOf(scene, () => {
     for (const length of [0, 60, 2 ** 16 - 1]) evil.send(announced(length))
     for (const [i, total] of [0, 2 ** 31, 2 ** 32 - 1].entries()) {
-      // A stream each: one that says it is too large is stopped.
+      // A stream for each: one that announces too large a message is stopped.
       for (const [k, form] of [first, middle, last].entries()) {
         const stream = 10 + 3 * i + k
         evil.send(open(stream))
         evil.send(piece(stream, 0, { form, message: 0, total, offset: 2 ** 31, bytes: 50 }))
       }
     }
-    // A whole message that says it is longer than its payload.
+    // A whole message that claims to be longer than its payload.
     for (const length of [100, 2 ** 14, 2 ** 20])
       evil.send((writer) => {
         const at = wire.writeSequencedBody(
@@ -205,7 +205,7 @@ test("F06 a piece that continues nothing, or starts while another message is und
   for (const stream of [1, 2, 3, 4]) evil.send(open(stream))
   const drops = await dropsOf(scene, () => {
     evil.send(message(1, 0))
-    // It says that it is of a message before the one that is next.
+    // It claims to belong to a message before the next one.
     evil.send(piece(1, 1, { form: middle, message: 0, total: 300, offset: 100, bytes: 50 }))
     evil.send(piece(2, 0, { form: first, message: 0, total: 300, bytes: 100 }))
     evil.send(piece(2, 1, { form: first, message: 1, total: 300, bytes: 100 }))
@@ -219,7 +219,7 @@ test("F06 a piece that continues nothing, or starts while another message is und
     { stream: 1, reason: wire.REASON.protocolError },
     { stream: 2, reason: wire.REASON.protocolError },
   ])
-  // The bytes that couldn't be were nobody's: their stream goes on, as do others.
+  // The bytes that were impossible belonged to no message: their stream goes on, like the others.
   evil.send(piece(3, 1, { form: last, message: 0, total: 300, bytes: 200 }))
   evil.send(message(4, 0))
   await network.advance(20)
@@ -239,7 +239,7 @@ test("F08 a join that is cut off anywhere is dropped, and nothing is answered or
   expect(joins).toHaveLength(2)
   await network.advance(6_000)
   evil.received.length = 0
-  // Behind the exchange's length everything is padding.
+  // After the length of the exchange everything is padding.
   const fields = (token: number): number => 12 + 1 + 1 + 4 + 3 * 8 + 20 + 4 + 4 + 1 + token + 2
   const source = { family: 4, host: "10.0.0.2", port: 6_666 } as const
   for (const [join, length] of [
@@ -255,7 +255,7 @@ test("F08 a join that is cut off anywhere is dropped, and nothing is answered or
     [],
     { ...endpoint.sizes, slots: 0, halfOpen: 0, peers: 0, timers: 0 },
   ])
-  // One byte more, and it is a join.
+  // With one byte more it is a join.
   network.inject(source, v4Of(endpoint), joins[0]!.slice(0, fields(0)))
   await network.advance(10)
   expect(evil.packets("challenge")).toHaveLength(1)
@@ -280,7 +280,7 @@ test("F09 pieces of no message, and outside of theirs, are dropped before a byte
     }
   })
   expect(drops).toEqual({ payload: 400, "message-too-large": 100 })
-  // The network's copies of 500 datagrams are among it; what they speak of is a hundred times 4 GiB.
+  // This includes the network's copies of 500 datagrams; those announce a hundred times 4 GiB.
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2_097_152)
   expect([endpoint.sizes.assemblyBytes, endpoint.sizes.pool]).toEqual([0, 0])
   await quiesceScene(scene)
@@ -322,7 +322,7 @@ test("F11 of pieces that overlap, or come again with other bytes, the first coun
     evil.send(filled(1, 1, middle, 100, 100, 66))
     evil.send(filled(1, 2, last, 0, 100, 3))
     evil.send(filled(1, 2, last, 0, 100, 66))
-    // What overlaps ends its stream, and nothing of the message is delivered.
+    // Overlapping pieces end their stream, and nothing of the message is delivered.
     evil.send(filled(2, 0, first, 0, 100, 1))
     evil.send(filled(2, 1, middle, 50, 100, 66))
     evil.send(filled(2, 1, middle, 100, 100, 2))
@@ -365,7 +365,7 @@ test.each([1_200, 9_000, 65_507])(
     let longer = 0
     for (const length of [datagramBytes + 1, 1_201, 9_000, 9_001, 65_507]) {
       if (length <= datagramBytes || length > 65_507) continue
-      // A good one with bytes behind it: cut off it would pass.
+      // A good one with bytes after it: if those were cut off it would pass.
       const bytes = new Uint8Array(length)
       bytes.set(recorded.findLast(({ to }) => to === "b")!.bytes)
       network.inject(v4Of(a), v4Of(b), bytes)
@@ -407,7 +407,7 @@ test("F15 statuses about what was never sent, in the future, or all there could 
       status(id)(writer)
       for (let i = 0; i < 6; i++) writer.view.setUint8(12 + 5 + i, 255)
     })
-    // A range that goes past 65,536 from the edge, and one more than fit.
+    // A range that extends beyond 65,536 from the edge, and one more than fits.
     evil.send((writer) => {
       status(id, { missing: [[0, 3]] })(writer)
       writer.view.setUint16(12 + 13, 65_535, true)
@@ -420,7 +420,7 @@ test("F15 statuses about what was never sent, in the future, or all there could 
   })
   expect(Object.keys(drops).toSorted()).toEqual(["not-sent", "number", "ranges"])
   expect([stream.account, endpoint.peers.length, stream.state]).toEqual([before, 1, "open"])
-  // A good one is taken as ever.
+  // A good one is accepted as before.
   evil.send(status(id, { cumulative: 5 }))
   await network.advance(10)
   expect(stream.account).toMatchObject({ acknowledged: 5, pending: 0 })
@@ -476,7 +476,7 @@ test("F18 of 65,536 streams that were never opened as many are remembered as we 
     64,
     65_536 - 64,
   ])
-  // One answer for each of those that are remembered, and again a few times: not one for each packet.
+  // One answer for each of those that are remembered, and a few repeats: not one for each packet.
   expect(evil.packets("status").length).toBeLessThan(64 * 10)
   const honest = await EvilPeer.bind(network, "honest", endpoint.addresses[0]!)
   honest.unique.fill(3)

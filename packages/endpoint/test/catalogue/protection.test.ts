@@ -1,5 +1,5 @@
-// Profiles with keys, attacked by who doesn't know the secret: forged, replayed, reflected and cut datagrams, floods,
-// and keys that change meanwhile.
+// Profiles with keys, under attack by an outsider without the secret: forged, replayed, reflected and cut datagrams,
+// floods, and keys that change meanwhile.
 import { Endpoint, type EndpointOptions, fixed, type Peer } from "@x/endpoint"
 import { systemHost } from "@x/transport"
 import { createNetwork, type LinkOptions, type Network, type SimulatedHost } from "@x/transport/simulated"
@@ -22,7 +22,7 @@ interface Guarded {
   bind(name: string, options?: EndpointOptions): Promise<Endpoint>
 }
 
-/** Endpoints of one secret; what they seal is watched, which takes memory. */
+/** Endpoints with one secret; what they seal is watched, which takes memory. */
 function guarded(
   seed: number,
   protection: "mac" | "aead" = "aead",
@@ -130,7 +130,7 @@ describe.each(["mac", "aead"] as const)("%s", (protection) => {
     const c = await bind("c")
     await network.until(c.join(`10.0.0.1:${PORT}`))
     await network.advance(50)
-    // It keeps to those that may be sent: what came for c goes to c's slot.
+    // It uses only valid slots: datagrams for c go to c's slot.
     const slots = {
       a: slotOf(recorded.findLast((it) => it.from === "b" && it.to === "a" && !isHandshake(it))!),
       c: slotOf(recorded.findLast((it) => it.to === "c" && !isHandshake(it))!),
@@ -187,7 +187,7 @@ test("F38 of a million copies of what was recorded none is taken, at once, behin
       if (i % 500 === 499) await network.advance(0)
     }
     await network.advance(0)
-    // All that came in between was dropped but for what a really sent.
+    // Everything received in between was dropped, except what a really sent.
     return b.stats().transport.datagramsReceived - before[1]! - (dropped(b) - before[0]!)
   }
   let genuine = 0
@@ -201,7 +201,7 @@ test("F38 of a million copies of what was recorded none is taken, at once, behin
   }
   await speak(500)
   genuine += await replay(200_000)
-  // Behind the window.
+  // Below the window.
   await speak(REPLAY_WINDOW_MIN + 100)
   recorded.length = 1_000
   genuine += await replay(400_000)
@@ -266,7 +266,7 @@ test("F40 ten changes of keys under loss of a fifth, reordering and forged next 
   while (epochs.size < 11) {
     for (let i = 0; i < 10; i++) stream.trySend(2_000)
     await network.advance(500)
-    // Who forges knows slot and counter, and that another epoch is to come.
+    // The forger knows slot and counter, and that another epoch is to come.
     const view = viewOf(last!.bytes)
     for (let i = 1; i <= 100; i++, forged++) {
       const counter = wire.prefixCounter(view, 0) + i
@@ -295,7 +295,7 @@ test("F42 a flood under a wrong secret is answered by nothing, at one check a jo
   const before = watch.opened
   for (let i = 0; i < 10_000; i++) {
     const forged = join.slice()
-    // Another one each time, as if it came from as many.
+    // A different join each time, as if from as many senders.
     forged[20]! ^= i
     forged[21]! ^= i >>> 8
     network.inject(forgedSource(i), v4Of(b), forged)
@@ -374,7 +374,7 @@ test(
       return bytes.subarray(0, i % 7 === 0 ? 13 + random(bytes.length - 13) : bytes.length)
     })
     expect(fuzzed).toBe(0)
-    // Copies of what was genuine, from anywhere.
+    // Copies of genuine datagrams, from anywhere.
     bytesIn = 0
     const copied = await answers((i) => joins[i % joins.length]!)
     console.log(`copies of genuine joins: ${bytesIn} bytes in, ${copied} out`)

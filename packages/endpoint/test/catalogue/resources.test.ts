@@ -1,4 +1,4 @@
-// Peers that take all they can get: each has its share, and others theirs.
+// Peers that take everything they can get: each has its share, and others have theirs.
 import type { OutgoingStream } from "@x/endpoint"
 import * as wire from "@x/wire"
 import { expect, test } from "vitest"
@@ -8,7 +8,7 @@ import { makeWorld, PORT } from "../world.ts"
 import { describeBytes } from "./forger.ts"
 import { Ledger, quiesce, quiesceEndpoints } from "./ledger.ts"
 
-/** Messages of 200 B that an honest peer delivers in a second and a half, beside peers that do their worst. */
+/** Messages of 200 B that an honest peer delivers in a second and a half, beside peers that attack. */
 async function goodput(attack: (evil: EvilPeer, round: number) => void, peers: number): Promise<number> {
   const limits = {
     messageBytesMax: 1_000_000,
@@ -26,7 +26,7 @@ async function goodput(attack: (evil: EvilPeer, round: number) => void, peers: n
   for (let i = 0; i < peers; i++) {
     const evil = await EvilPeer.bind(network, `evil ${i}`, hub.addresses[0]!)
     evil.unique.fill(100 + i)
-    // The path loses some of a join too.
+    // The path loses parts of joins too.
     network.links({ delayMs: 5 })
     await evil.join()
     evils.push(evil)
@@ -89,7 +89,7 @@ test("F63 a peer that acknowledges none of our control gets it again at a bounde
       if (i % 2 === 0) stream.end().catch(() => {})
       else stream.reset()
     }
-    // It speaks: statuses for streams it never says anything about otherwise.
+    // It is heard: it sends statuses for streams that it otherwise never mentions.
     for (let k = 0; k < 50; k++) evil.send(open(1 + k), end(1 + k, 5))
     evil.received.length = 0
     await network.advance(1_000)
@@ -98,7 +98,7 @@ test("F63 a peer that acknowledges none of our control gets it again at a bounde
     evil.received.length = 0
   }
   console.log(`control that nobody answers, of ${streams.length} streams: ${rates.at(-1)} datagrams in the last second`)
-  // Each of 900 is repeated once a second, a few dozen to a datagram.
+  // Each of 900 is repeated once a second, a few dozen in a datagram.
   expect(rates.at(-1)).toBeLessThanOrEqual(256)
   await quiesceEndpoints(network, [endpoint])
 })
@@ -111,7 +111,7 @@ test("F64 with the pool of early packets used up new data is dropped, control is
   const peer = await network.until(a.join(`hub:${PORT}`))
   const streams = Array.from({ length: 8 }, () => ledger.open(peer))
   await network.advance(100)
-  // The first packet of each stream is held back, sent again too: all behind it comes early.
+  // The first packet of each stream is held back, also when resent: all later ones come early.
   let isHeld = true
   network.filter(({ to, bytes }) => {
     if (!isHeld || to !== "hub") return true
@@ -124,7 +124,7 @@ test("F64 with the pool of early packets used up new data is dropped, control is
   }
   const { drops, full } = hub.stats()
   expect([drops["no-room"] > 0, full.pool + full.poolPerPeer > 0, peer.state]).toEqual([true, true, "joined"])
-  // Control goes through: a heartbeat is answered.
+  // Control packets pass: a heartbeat is answered.
   await network.until(peer.ping(), 1_000)
   isHeld = false
   await quiesce(ledger)
@@ -141,7 +141,7 @@ test("F65 thousands of half-open joins that expire, and of peers that vanish, le
     halfOpenMax: 65_536,
   })
   const baseline = { ...hub.sizes }
-  // Each of its own address: another one from the same would be a restart.
+  // Each at an address of its own: another one at the same address would be a restart.
   const evils: EvilPeer[] = []
   for (let i = 0; i < 1_000; i++)
     evils.push(await EvilPeer.bind(network, `evil ${i % 50}`, hub.addresses[0]!, 5_000 + i))

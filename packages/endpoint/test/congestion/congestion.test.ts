@@ -1,4 +1,4 @@
-// The controllers as pure machines, then on a simulated link.
+// The controllers as pure machines, and then on a simulated link.
 
 import { type CongestionFactory, fixed, lossBased } from "@x/endpoint"
 import fc from "fast-check"
@@ -185,7 +185,7 @@ test("who only received may send at once: answers are not in flight", async () =
   await network.advance(100)
   expect(answers).toHaveLength(2)
   for (const answerMs of answers) expect(answerMs - sentMs).toBeLessThanOrEqual(6)
-  // Nor are they remembered for ever: feedback comes for them too.
+  // Nor are they remembered for ever: they get feedback too.
   const { bytesDelivered, bytesSent } = b.peers[0]!.stats()
   expect(bytesDelivered / bytesSent).toBeGreaterThan(0.6)
 })

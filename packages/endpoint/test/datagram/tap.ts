@@ -6,12 +6,12 @@ export interface Tapped {
   readonly address: number
 }
 
-/** A transport that keeps what it is given, and takes as much as it is told to. */
+/** A transport that keeps the datagrams that it is given, and accepts as many as it is told to. */
 export class Tap {
   readonly sent: Tapped[] = []
-  /** Datagrams that the socket takes until it is full. */
+  /** Datagrams that the socket accepts until it is full. */
   room = Infinity
-  /** References that are held to addresses, by id. */
+  /** References held to addresses, by id. */
   readonly held = new Map<number, number>()
   readonly sealers = new Map<number, Sealer>()
   readonly transport: Transport

@@ -10,7 +10,7 @@ import { Tap } from "../datagram/tap.ts"
 import { LIMITS } from "../peer/limits.ts"
 
 export const SECRET: Uint8Array = new Uint8Array(32).fill(7)
-/** The id that every correspondent has for the one it writes to. */
+/** The id that every correspondent has for its counterpart. */
 export const THERE = 9
 /** The slot of each of its joins. */
 export const JOIN_SLOT = 0x0010_0005
@@ -22,7 +22,7 @@ export interface CorrespondentOptions {
   readonly identity?: Identity
 }
 
-/** Writes and reads datagrams outside an association, and draws nothing from them. */
+/** Writes and reads datagrams outside an association, and acts on none of them. */
 export class Correspondent {
   readonly tap = new Tap()
   readonly unique: Uint8Array
@@ -48,13 +48,13 @@ export class Correspondent {
     return new Joiner({ slot: JOIN_SLOT, addresses: [THERE], timeoutMs: 1_000, nowMs: 0, ...parts })
   }
 
-  /** Writes the next try of a joiner at a time when it has one. */
+  /** Writes the next try of a joiner at a time when one is due. */
   join(joiner: Joiner = this.joiner(), nowMs = 0): { datagram: ReceivedDatagram; exchange: Exchange | undefined } {
     const exchange = this.writer.join(joiner, joiner.poll(nowMs)!, nowMs)
     return { datagram: this.sentOne(), exchange }
   }
 
-  /** All that was written since, as the other side receives it. */
+  /** Everything written since the last call, as the other side receives it. */
   sent(): ReceivedDatagram[] {
     this.outbox.flush()
     return this.tap.sent.splice(0).map(({ bytes, address }) => ({
@@ -62,14 +62,14 @@ export class Correspondent {
     }))
   }
 
-  /** The one datagram that was written since. */
+  /** The one datagram written since the last call. */
   sentOne(): ReceivedDatagram {
     const [datagram, ...more] = this.sent()
     if (datagram === undefined || more.length > 0) throw new Error(`${more.length} more than one were written`)
     return datagram
   }
 
-  /** Makes the socket full: what is written from now on finds no room. */
+  /** Makes the socket full: further datagrams find no room. */
   fill(): void {
     this.tap.room = 0
     this.writer.challenge({ address: THERE, slot: 1, attempt: 1, seed: 0, responder: undefined }, Uint8Array.of(1))

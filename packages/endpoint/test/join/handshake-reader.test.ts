@@ -1,4 +1,4 @@
-// What a datagram outside an association is taken for, and why one is dropped.
+// How a datagram outside an association is read, and why one is dropped.
 
 import * as wire from "@x/wire"
 import { describe, expect, test } from "vitest"
@@ -24,17 +24,17 @@ function spoilt({ bytes, ...rest }: ReceivedDatagram, fromEnd: number): Received
   return { ...rest, bytes: changed, view: new DataView(changed.buffer) }
 }
 
-/** The same datagram, but its last bytes. */
+/** The same datagram without its last bytes. */
 function cut(datagram: ReceivedDatagram, bytes: number): ReceivedDatagram {
   return { ...datagram, length: datagram.length - bytes }
 }
 
-/** What became of it: its kind, or why it was dropped. */
+/** The result: its kind, or why it was dropped. */
 function outcome(it: Handshake | wire.DropReason): string {
   return typeof it === "string" ? it : it.kind
 }
 
-/** A datagram in the clear of one packet. */
+/** A datagram in the clear with one packet. */
 function written(
   by: Correspondent,
   { kind, slot, counter }: { kind: number; slot: number; counter: number },
@@ -115,7 +115,7 @@ test("a checksum is checked under the seed that is expected, before anything els
 })
 
 describe("with keys", () => {
-  /** A genuine join of `a` at `b`, and how each reads what comes next. */
+  /** A genuine join of `a` at `b`, and how each reads later datagrams. */
   function opened() {
     const [a, b] = [new Correspondent(1, KEYED), new Correspondent(2, KEYED)]
     const { datagram, exchange } = a.join()
@@ -127,7 +127,7 @@ describe("with keys", () => {
     return { a, b, datagram, exchange: exchange!, read, join: join.opened!, asked }
   }
 
-  /** An answer of `b` that is sealed as it shouldn't be. */
+  /** An answer of `b` that is sealed incorrectly. */
   function missealed(b: Correspondent, kind: number, epoch: number, seal: (packets: Uint8Array) => Uint8Array) {
     const { outbox } = b
     outbox.composeHandshake(HANDSHAKE_GAP_BYTES)

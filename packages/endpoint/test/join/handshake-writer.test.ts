@@ -1,4 +1,4 @@
-// What datagrams outside an association say, where they go, how long they are, and when none is written.
+// What datagrams outside an association contain, where they go, how long they are, and when none is written.
 
 import { createNetwork } from "@x/transport/simulated"
 import * as wire from "@x/wire"
@@ -41,7 +41,7 @@ function prefixOf({ view }: ReceivedDatagram): object {
   return { slot: wire.prefixSlot(view, 0), counter: wire.prefixCounter(view, 0), epoch: wire.prefixEpoch(view, 0) }
 }
 
-/** What a genuine join of `a` lets `b` answer with. */
+/** What `b` needs of a genuine join of `a` to answer it. */
 function askedBy(a: Correspondent, b: Correspondent): { asked: Asked; exchange: Exchange | undefined } {
   const { datagram, exchange } = a.join()
   const handshake = read(b, datagram)
@@ -83,7 +83,7 @@ describe.each([
     for (let nowMs = 0; lengths.length < 6; nowMs = joiner.nextTimeoutMs)
       lengths.push(a.join(joiner, nowMs).datagram.length)
     const [full, small] = [wire.DATAGRAM_BYTES_BASE, wire.DATAGRAM_BYTES_FLOOR]
-    // The gap of a sealed one comes out of its padding.
+    // The gap of a sealed one is taken from its padding.
     expect(lengths).toEqual([full, full, full, full, small, small])
   })
 })
@@ -202,7 +202,7 @@ describe.each([
 test("nothing is sent where an exchange gives no keys", () => {
   const [a, b] = [new Correspondent(1, KEYED), new Correspondent(2, KEYED)]
   const { asked } = askedBy(a, b)
-  // As with a public key of low order.
+  // As with a public key of small order.
   const responder = { write: () => undefined } as unknown as NoiseResponder
   expect(b.writer.accept({ ...asked, responder }, ACCEPT, 600)).toBe("no keys")
   expect(b.sent()).toEqual([])

@@ -1,4 +1,4 @@
-// Hints to strangers: what they tell, and that no flood of datagrams makes a flood of them.
+// Hints to strangers: what they contain, and that no flood of datagrams causes a flood of them.
 
 import { NUMBER_MAX, PROFILE } from "@x/wire"
 import { describe, expect, test } from "vitest"
@@ -8,7 +8,7 @@ import { Correspondent } from "./correspondent.ts"
 
 const SLOT = 5
 const COUNTER = 9
-/** More than any hint has. */
+/** Longer than any hint. */
 const LONG = 100
 
 describe.each([

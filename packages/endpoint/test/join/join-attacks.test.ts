@@ -1,6 +1,6 @@
 /**
- * Joins under attack by who reads them and sends datagrams of his own, without the secret; and by members who have it.
- * Whoever could also hold datagrams back is not kept from anything here.
+ * Joins under attack by an outsider that reads them and sends its own datagrams, without the secret; and by members
+ * that have it. An attacker that can also hold datagrams back isn't prevented from anything here.
  */
 import type { Endpoint, EndpointOptions } from "@x/endpoint"
 import type { Address } from "@x/transport/host"
@@ -12,11 +12,11 @@ import { hostWith } from "../host-with.ts"
 import { group, type Group, hostWithUnique, publicKeyOf } from "../members.ts"
 import { PORT } from "../world.ts"
 
-/** Where nobody is. */
+/** An address where nobody is. */
 const NOWHERE: Address = { family: 4, host: "172.16.0.1", port: 9 }
 const isJoin = (bytes: Uint8Array): boolean => wire.prefixHandshake(new DataView(bytes.buffer, bytes.byteOffset), 0)
 
-/** Calls `seen` with a copy of each handshake datagram; all go on. */
+/** Calls `seen` with a copy of each handshake datagram; all of them go on. */
 function listen(network: Network, seen: (from: string, to: string, bytes: Uint8Array) => void): void {
   network.filter(({ from, to, bytes }) => {
     if (isJoin(bytes)) seen(from, to, bytes.slice())
@@ -48,7 +48,7 @@ describe.each(["with keys of their own", "with the secret alone"])("members %s",
       let shown = 0
       listen(network, (sender, to, bytes) => {
         if (sender !== "a") return
-        // The join itself, and then what a said to it.
+        // The join itself, and then what a sent to it.
         if (shown++ === 0) network.inject(from, v4Of(a), bytes, 1)
         else if (to === "c") network.inject(v4Of(b), v4Of(a), bytes, 1)
         else network.inject(from, v4Of(a), bytes, 1)
@@ -109,7 +109,7 @@ describe.each(["with keys of their own", "with the secret alone"])("members %s",
     for (let i = 0; i < 200; i++) stream?.trySend(1, new Uint8Array(1_000))
     await network.advance(10_000)
     expect(bytesToC).toBe(0)
-    // It is held up as long as somebody is faster, and not longer.
+    // It is held up as long as somebody is faster, and no longer.
     network.filter(() => true)
     await network.advance(10_000)
     await network.until(join(a))
@@ -120,7 +120,7 @@ describe.each(["with keys of their own", "with the secret alone"])("members %s",
     const world = group(10, { delayMs: 20 })
     const { network } = world
     const a = await bind(world, "a")
-    // With so little room nobody is accepted unchallenged.
+    // With this little room nobody is accepted unchallenged.
     const b = await bind(world, "b", { halfOpenMax: 3 })
     network.host("c")
     let shown = 0

@@ -82,7 +82,7 @@ test("F25 both ends see one peer after a simultaneous join, whatever the delays,
     expect(events).toEqual(["joined", "joined"])
     expect(received.toSorted()).toEqual([`a from ${b.unique}`, `b from ${a.unique}`])
     expect([a.peers.length, b.peers.length]).toEqual([1, 1])
-    // The association that lost has retired on both sides.
+    // The losing association has retired on both sides.
     expect([a.sizes.slots, b.sizes.slots]).toEqual([1, 1])
     expect(toB.stats().datagramsSent).toBeGreaterThan(0)
   }
@@ -92,7 +92,7 @@ test("F35 joining a peer again gives the peer that is there", async () => {
   const { network, a, b, toB } = await makePair(5)
   expect(await network.until(a.join(`b:${PORT}`))).toBe(toB)
   expect(await network.until(a.join(`[fd00::2]:${PORT}`))).toBe(toB)
-  // What it was reached by before is taken for a while.
+  // Datagrams over its previous association are accepted for a while.
   await network.advance(2_000)
   expect([a.peers.length, b.peers.length, a.sizes.slots]).toEqual([1, 1, 1])
 })
@@ -113,14 +113,14 @@ test("F22 who takes the accept of a late try has as long to be heard as after th
   const events: string[] = []
   for (const name of ["rejoined", "restarted", "left"] as const) a.on(name, () => events.push(name))
   const joining = a.join(`10.0.0.2:${PORT}`)
-  // The challenge has come; of the accepts none does in a second.
+  // The challenge has come; none of the accepts arrives within a second.
   await network.advance(12)
   network.link("b", "a", { delayMs: 5, lossRate: 1 })
   await network.advance(1_000)
   expect([a.peers.length, b.sizes.halfOpen]).toEqual([0, 1])
   network.link("b", "a", { delayMs: 5 })
   await network.advance(224)
-  // It is under way. What says that it came does so when five seconds have gone by since the first.
+  // An accept is under way. Its confirmation comes more than five seconds after the first accept.
   network.link("a", "b", { delayMs: 5, lossRate: 1 })
   const toB = await network.until(joining)
   await network.advance(4_000)
@@ -231,7 +231,7 @@ test("leaving tells the peer why, and closes its streams", async () => {
   await network.advance(1_000)
   expect(left).toEqual([{ reason: REASON.closing, text: "enough for today", unconfirmed: 0, dropped: 0 }])
   expect(closed).toEqual([{ isComplete: false, reason: REASON.closing, gone: 0 }])
-  // Where it was is remembered.
+  // The address that it was at is remembered.
   expect([there, toB.address]).toEqual([b.addresses[0], b.addresses[0]])
   expect(b.sizes).toMatchObject({ peers: 0, slots: 0, timers: 0 })
 })
@@ -355,7 +355,7 @@ describe.each(Object.entries(PROTECTED))("after its own `joined` (%s)", (_, make
             })
             for (const event of ["rejoined", "restarted", "left"] as const)
               endpoint.on(event, () => events.push(`${name}: ${event}`))
-            // Nothing of anybody comes before it is told of.
+            // Nothing of a peer comes before the peer was reported.
             endpoint.on("stream", ({ peer }) => expect(known.has(peer)).toBe(true))
             endpoint.handle(1, ({ bytes, peer }) => {
               expect(known.has(peer)).toBe(true)
@@ -364,7 +364,7 @@ describe.each(Object.entries(PROTECTED))("after its own `joined` (%s)", (_, make
           }
           const enter = async (name: string, others: readonly string[]): Promise<void> => {
             const joining = others.map((other) => join(people.get(name)!, other))
-            // Right after the join, to those who are there.
+            // Right after the join, to all that are there.
             await Promise.all(joining.map(async (it) => say(name, "has joined", await it)))
           }
           const others = (name: string, i: number): readonly string[] =>

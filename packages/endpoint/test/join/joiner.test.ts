@@ -1,4 +1,4 @@
-/** A join as it asks, without a network. */
+/** What a join asks, without a network. */
 
 import { expect, test } from "vitest"
 import { Joiner } from "../../src/join/joiner.ts"
@@ -22,6 +22,6 @@ test("challenges are answered at once only so often, and only those to tries mad
     expect([candidate.isCurrent(said.attempt), candidate.isCurrent(said.attempt - 1)]).toEqual([true, false])
     joiner.answer(candidate, challengeOf(tries), nowMs)
   }
-  // Five within five milliseconds, then after a retry's growing wait each.
+  // Five within five milliseconds, then each after a growing wait.
   expect(tries).toBe(10)
 })

@@ -1,6 +1,6 @@
 /**
- * Joins that cross: however two incarnations come to join each other, by as many names, addresses, sides and times as
- * they like, it is one session for as long as both live.
+ * Joins that cross: however two incarnations join each other, by any number of names, addresses, sides and times, they
+ * have one session as long as both live.
  */
 import { Endpoint, type EndpointOptions, type Peer } from "@x/endpoint"
 import { systemHost } from "@x/transport"
@@ -24,7 +24,7 @@ interface Meeting {
   draw(below: number): number
 }
 
-/** What each begins, in promises of peers; all of them have to settle, and none may fail. */
+/** What each side begins, in promises of peers; all of them have to settle, and none may fail. */
 type Way = (meeting: Meeting) => Promise<unknown>[] | Promise<Promise<unknown>[]>
 
 const WAYS: Readonly<Record<string, Way>> = {
@@ -71,7 +71,7 @@ const WAYS: Readonly<Record<string, Way>> = {
   "a join beside probes of both sides": async ({ network, a, b, draw }) => {
     await network.until(a.join(V4), 60_000)
     await network.advance(200)
-    // Three heartbeats unanswered: each asks who is there.
+    // Three heartbeats are unanswered: each side joins to learn which incarnation is there.
     network.partition("a", "b")
     await network.advance(700 + draw(300))
     network.heal()
@@ -88,7 +88,7 @@ const PATHS: readonly LinkOptions[] = [
   { delayMs: 10, jitterMs: 10, lossRate: 0.2, duplicateRate: 0.1 },
 ]
 
-/** Resolves `other` as `b`, last address first. */
+/** Resolves `other` like `b`, with its addresses in reverse. */
 function withAlias(host: Host): Host {
   return hostWith(host, {
     resolve: async (name, signal) =>
@@ -126,7 +126,7 @@ async function run(way: Way, seed: number, options: EndpointOptions): Promise<vo
     for (const event of ["joined", "rejoined", "restarted", "left"] as const)
       endpoint.on(event, () => events.push(`${name} ${event}`))
     endpoint.handle(1, () => received[name]++)
-    // Whoever is joined goes on at once.
+    // The joined side goes on at once.
     endpoint.on("joined", (peer: Peer) => {
       const stream = peer.open()
       for (let i = 0; i < 5; i++) stream.trySend(1, new Uint8Array(10))
@@ -150,7 +150,7 @@ async function run(way: Way, seed: number, options: EndpointOptions): Promise<vo
       [1, 1, 0, 0],
     ],
   ])
-  // And it is one association: what each says is heard.
+  // And it is one association: each hears the other.
   await network.until(Promise.all([a.peers[0]!.ping({ timeoutMs: 500 }), b.peers[0]!.ping({ timeoutMs: 500 })]))
   for (const endpoint of [a, b]) endpoint.assertInvariants()
 }
@@ -175,7 +175,7 @@ test("with keys, an accept that comes as late as it likes, while the other side 
         endpoint.on(event, () => events.push(event))
     let isHeld = false
     network.filter(({ from, bytes }) => {
-      // The first accept: outside an association, and sealed with what an exchange gave.
+      // The first accept: outside an association, and sealed with the result of an exchange.
       if (isHeld || from !== "b" || (bytes[0]! & 4) === 0 || bytes[11] !== 1) return true
       isHeld = true
       network.inject(b.addresses[0]!, a.addresses[0]!, bytes.slice(), lateMs)

@@ -13,7 +13,7 @@ function ask(side: Side, address: number, nowMs: number) {
   return call
 }
 
-/** Carries all that both sides say until they fall silent. */
+/** Carries everything that both sides send until they fall silent. */
 function converse(a: Side, b: Side, nowMs: number): void {
   do {
     a.joins.poll(nowMs)
@@ -106,7 +106,7 @@ test("a join that goes on with a session which is over begins anew with another"
 test("a probe ends with the peer that it asks after, and goes on anew when another is over that shares its session", () => {
   const secret = new Uint8Array(32).fill(7)
   const [a, b] = [new Side(A, { secret }), new Side(B, { secret })]
-  // Two first joins with keys carry the same session, whoever answers.
+  // Two first joins with keys carry the same session, whichever peer answers.
   ask(a, B, 0)
   converse(a, b, 0)
   const [first] = a.events()
@@ -118,7 +118,7 @@ test("a probe ends with the peer that it asks after, and goes on anew when anoth
   a.tap.sent.length = 0
   a.joins.drop(left!, 20)
   expect(a.joins.count).toBe(1)
-  // It is said again at once, and what it comes to is another session.
+  // It is repeated at once, and results in another session.
   converse(a, b, 20)
   const [second] = a.events()
   if (second?.kind !== "established") throw new Error("it was not established")

@@ -34,7 +34,7 @@ class World {
     })
   }
 
-  /** Begins a join at both addresses, which it holds from then on. */
+  /** Begins a join at both addresses, which it then holds. */
   begin(target = TARGET) {
     for (const address of [A, B]) this.tap.transport.retainAddress(address)
     return this.pending.begin(
@@ -44,7 +44,7 @@ class World {
     )
   }
 
-  /** A join that these calls wait for, each this long. */
+  /** A join that these calls wait for, each for this long. */
   joinFor(...timeoutsMs: readonly number[]) {
     const join = this.begin()!
     const calls = timeoutsMs.map((timeoutMs) => this.pending.call(timeoutMs, 0))

@@ -11,7 +11,7 @@ import { SlotTable } from "../../src/path/slots.ts"
 import { Tap } from "../datagram/tap.ts"
 import { LIMITS } from "../peer/limits.ts"
 
-/** One side's joins by themselves: no peers, no loop. What it sends waits to be carried. */
+/** One side's joins by themselves: no peers, no loop. Its datagrams wait to be carried. */
 export class Side {
   readonly tap = new Tap()
   readonly unique: Uint8Array
@@ -22,7 +22,7 @@ export class Side {
   readonly #outbox: Outbox
   #draws = 0
 
-  /** `secret`: its datagrams are sealed with keys that come of it. */
+  /** `secret`: its datagrams are sealed with keys derived from it. */
   constructor(
     id: number,
     { limits = LIMITS, secret }: { readonly limits?: Limits; readonly secret?: Uint8Array } = {},
@@ -73,7 +73,7 @@ export class Side {
     })
   }
 
-  /** Carries what it has sent to the other side, where this side has this address. */
+  /** Carries its datagrams to the other side, where this side has this address. */
   carry(to: Side, address: number, nowMs: number): number {
     this.#outbox.flush()
     const sent = this.tap.sent.splice(0)

@@ -1,4 +1,4 @@
-/** Keys of an association over time: when they change, which are taken, and when they are forgotten. */
+/** Keys of an association over time: when they change, which are accepted, and when they are forgotten. */
 import type { Transport } from "@x/transport/host"
 import { systemHost } from "@x/transport"
 import { PROFILE } from "@x/wire"

@@ -7,7 +7,7 @@ import { IK_FIRST_BYTES, IkInitiator, type IkParts, IkResponder, type StaticKey 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "hex"))
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 
-/** Noise_IKpsk2_25519_AESGCM_SHA256 of the vectors that the Haskell implementation `cacophony` publishes. */
+/** The vector of Noise_IKpsk2_25519_AESGCM_SHA256 that the Haskell implementation `cacophony` publishes. */
 const VECTOR = {
   prologue: "4a6f686e2047616c74",
   psk: "54686973206973206d7920417573747269616e20706572737065637469766521",
@@ -21,7 +21,7 @@ const VECTOR = {
     "ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c79445a1baf339186d7867062b0dd31f5de322d370165d217939b2b7ed9e2bae7840458ea65c2ce1554e0e8077fe7334c4bd514c658fd04d97b86d216f58f59714a7e24144155045c8f36bed85a2cb0fd9af7",
     "95ebc60d2b1fa672c1f46a8aa265ef51bfe38e7ccb39ec5be34069f1448088432fe8d675e949799d2a968211a66cc7ba2b0f4cad8eda3c2bd37eae737bbf88",
   ],
-  /** Under the keys of both directions. */
+  /** Messages under the keys of both directions. */
   after: [
     ["462e20412e20486179656b", "38cbf3835c78b7802df0dd0d9640ff8575debd0cb61cfb52590da1"],
     ["4361726c204d656e676572", "ffc365ff6955fc66c5d809b31ac995f812c5770bd29f0df12f0ffd"],

@@ -10,7 +10,7 @@ import { KEY_BYTES, type NoiseResult } from "../../src/keys/noise-state.ts"
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "hex"))
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 
-/** Noise_NNpsk0_25519_AESGCM_SHA256 of the vectors that the Haskell implementation `cacophony` publishes. */
+/** The vector of Noise_NNpsk0_25519_AESGCM_SHA256 that the Haskell implementation `cacophony` publishes. */
 const VECTOR = {
   prologue: "4a6f686e2047616c74",
   psk: "54686973206973206d7920417573747269616e20706572737065637469766521",
@@ -55,7 +55,7 @@ describe.each([
     return { initiator, responder, answer: responder?.write(KEYS[1], hex(VECTOR.messages[1].payload)) }
   }
 
-  /** The keys for what follows the handshake, as in the specification: HKDF of the chaining key, without material. */
+  /** The keys after the handshake, as in the specification: HKDF of the chaining key, without material. */
   function split({ chainingKey }: NoiseResult): readonly [Uint8Array, Uint8Array] {
     const blocks = new Uint8Array(hkdfSync("sha256", new Uint8Array(0), chainingKey, new Uint8Array(0), 64))
     return [blocks.subarray(0, 32), blocks.subarray(32)]
@@ -88,8 +88,7 @@ describe.each([
         NoiseResponder.read(crypto, PROLOGUE, new NoiseKey(crypto, PSK), forged(initiator.message, bit)),
       ).toBeUndefined()
     for (let bit = 0; bit < 8 * answer!.message.length; bit += 7) {
-      // The topmost bit of a public key is of no meaning to the exchange (RFC 7748 §5), but it is part of what was
-      // said.
+      // The topmost bit of a public key has no effect on the exchange (RFC 7748 §5), but it is part of the transcript.
       expect(initiator.read(forged(answer!.message, bit))).toBeUndefined()
     }
     for (const length of [0, 31, 32, 47, answer!.message.length - 1]) {
@@ -104,7 +103,7 @@ describe.each([
   test("a public key of small order is refused by whoever would share a secret with it", () => {
     const { initiator, responder } = exchange([PSK, PSK])
     expect(initiator.read(new Uint8Array(64))).toBeUndefined()
-    // Whoever knows the secret can send one as the first message.
+    // Anyone that knows the secret can send one as the first message.
     const weak = { ...crypto, x25519PublicKey: () => new Uint8Array(KEY_BYTES) }
     const { message } = new NoiseInitiator(weak, PROLOGUE, new NoiseKey(weak, PSK), KEYS[0], new Uint8Array(0))
     expect(

@@ -1,4 +1,4 @@
-/** Bytes of profiles `mac` and `aead`, for whoever writes a second implementation: PROTOCOL.md §9 in figures. */
+/** Bytes of profiles `mac` and `aead`, for authors of a second implementation: PROTOCOL.md §9 in numbers. */
 import { createCipheriv, hkdfSync } from "node:crypto"
 import { readFileSync } from "node:fs"
 import type { Sealer, Transport } from "@x/transport/host"
@@ -15,7 +15,7 @@ interface Vectors {
   readonly preSharedKey: string
   readonly chainingKey: string
   readonly transcript: string
-  /** Of the initiator's direction. */
+  /** Keys of the initiator's direction. */
   readonly epochs: readonly { readonly epoch: number; readonly key: string; readonly iv: string }[]
   readonly associated: string
   readonly datagrams: readonly {
@@ -32,7 +32,7 @@ interface Vectors {
     readonly joinPackets: string
     readonly join: string
     readonly acceptPackets: string
-    /** What follows the prefix. */
+    /** The bytes after the prefix. */
     readonly accept: string
     readonly transcript: string
     readonly chainingKey: string

@@ -1,4 +1,4 @@
-/** Profiles with keys: who knows the secret takes part, and nobody else. */
+/** Profiles with keys: peers that know the secret take part, and nobody else. */
 import { inspect } from "node:util"
 import { Endpoint, type EndpointOptions, secretsFrom } from "@x/endpoint"
 import { systemHost } from "@x/transport"

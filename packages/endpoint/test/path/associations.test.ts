@@ -1,4 +1,4 @@
-// What an association holds from when it is made to when it is released, and whose datagrams it takes.
+// What an association holds from its making to its release, and whose datagrams it accepts.
 
 import { createNetwork } from "@x/transport/simulated"
 import { prefixEpoch, PREFIX_BYTES, PROFILE, type Profile, TAG_BYTES, writePrefix } from "@x/wire"
@@ -22,7 +22,7 @@ const identity = (id: number): Uint8Array => new Uint8Array(8).fill(id)
 class Side {
   readonly tap = new Tap()
   readonly freed: (readonly [slot: number, nowMs: number])[] = []
-  /** With the sealers that there were. */
+  /** With the sealers that existed. */
   readonly discarded: (readonly [association: Association, sealers: number])[] = []
   readonly retired: number[] = []
   readonly associations: Associations
@@ -50,7 +50,7 @@ class Side {
     return this.associations.make({ slot: SLOT, remoteSlot: 7, address: ADDRESS, isOurs, order: 0, nowMs: 0 })
   }
 
-  /** A protected association with that side: both tell it by the same session. */
+  /** A protected association with that side: both know it by the same session. */
   with(other: number, { session = 0x50, isOurs = this.#id === 1 } = {}): Association {
     const association = this.make(isOurs)
     const names: Session = {
@@ -72,7 +72,7 @@ class Side {
     return bytes
   }
 
-  /** Whether a datagram is taken for one of this association. */
+  /** Whether a datagram is accepted as one of this association. */
   opens({ protection }: Association, datagram: Uint8Array): boolean {
     const bytes = datagram.slice()
     const epoch = this.#profile >= PROFILE.mac ? prefixEpoch(new DataView(bytes.buffer), 0) : 0
@@ -135,7 +135,7 @@ test.each([
   side.associations.release(association, 70)
   expect([side.tap.sealers.size, side.tap.held.get(ADDRESS)]).toEqual([0, 0])
   expect(side.freed).toEqual([[SLOT, 70]])
-  // What waits is taken out before what it waits to be sealed with is given back.
+  // Waiting datagrams are taken out before their sealer is given back.
   expect(side.discarded).toEqual([[association, sealers]])
 })
 

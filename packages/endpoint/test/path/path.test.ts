@@ -7,7 +7,7 @@ import { Association } from "../../src/path/association.ts"
 import { Path } from "../../src/path/path.ts"
 import { LIMITS } from "../peer/limits.ts"
 
-/** A path whose controller writes down what it is told. */
+/** A path whose controller records the calls that it gets. */
 function makePath(): { path: Path; told: string[] } {
   const told: string[] = []
   const congestion = (datagramBytes: number): CongestionController => ({
@@ -25,7 +25,7 @@ function associationAt(address: number): Association {
   return new Association({ slot: 1, remoteSlot: 1, address, isOurs: true, order: 0, inFlightMax: 64, nowMs: 0 })
 }
 
-/** A turn in which something goes, or nothing does. */
+/** A turn in which a datagram is sent, or none. */
 function turn(path: Path, nowMs: number, bytes: number): void {
   const { gate, association } = path
   const { sent } = association!

@@ -20,7 +20,7 @@ test("feedback tells round trips, what is in flight, and what was lost; reorderi
         feedback.counter = Math.max(feedback.counter, counter)
         feedback.bytes = delivered * DATAGRAM
         feedback.datagrams = delivered
-        // One that overtook nobody tells the path's round trip; one that was late its own.
+        // A datagram that overtook no other shows the path's round trip; a late one shows its own.
         if (sent.handleFeedback(feedback, 20, nowMs, sample) && sample.rttMs >= 0)
           expect(sample.rttMs).toBeGreaterThanOrEqual(10)
       }
@@ -36,7 +36,7 @@ test("feedback tells round trips, what is in flight, and what was lost; reorderi
         expect(sent.lostBytes).toBeLessThanOrEqual(lost * DATAGRAM)
       }
       for (const counter of late.splice(0)) arrive(counter, fates.length + 12)
-      // Some more that arrive, far enough apart: then all that is missing is lost.
+      // Some more that arrive, far enough apart: then everything missing is lost.
       for (let i = 0; i < 5; i++) {
         const nowMs = fates.length + 100 * (i + 1)
         sent.add(fates.length + i + 1, DATAGRAM, true, nowMs)

@@ -22,7 +22,7 @@ class World {
     this.#association = new Association({ ...slots, isOurs: true, order: 0, inFlightMax: 64, nowMs: 0 })
   }
 
-  /** Says what is owed. Answers what each datagram held of it. */
+  /** Sends the owed answers. Returns the answers in each datagram. */
   say(): unknown[][] {
     const before = this.tap.sent.length
     this.#control.start(this.#association, 1_400, 0)
@@ -68,7 +68,7 @@ test("what the socket has no room for is said once it has", () => {
   world.answers.probed({ probe: 3, size: 1_400 })
   expect(world.say()).toEqual([])
   world.tap.room = 10
-  // The first goes out, and then there is room for the others.
+  // The first is sent, and then there is room for the others.
   world.say()
   world.say()
   expect(world.tap.sent.flatMap(({ bytes }) => saidIn(bytes))).toEqual([1, 2, { probe: 3, size: 1_400 }])

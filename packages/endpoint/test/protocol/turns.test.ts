@@ -6,7 +6,7 @@ import type { PeerState } from "../../src/peer/peer-state.ts"
 import { Turns } from "../../src/protocol/turns.ts"
 import { Tap } from "../datagram/tap.ts"
 
-/** A peer that has so many datagrams to send, and says when it is polled. */
+/** A peer that has this many datagrams to send, and records when it is polled. */
 interface Fake {
   readonly peer: PeerState
   datagrams: number
@@ -16,7 +16,7 @@ class World {
   readonly tap = new Tap()
   readonly turns: Turns
   readonly outbox: Outbox
-  /** Who sent how many datagrams, in order. */
+  /** Which peer sent how many datagrams, in order. */
   readonly sent: [string, number][] = []
   works = 0
 
@@ -44,7 +44,7 @@ class World {
     return fake
   }
 
-  /** A turn of all that are awake. Answers who said what was due, in order. */
+  /** A turn of all awake peers. Returns those that wrote what was due, in order. */
   run(nowMs = 0): PeerState[] {
     const said: PeerState[] = []
     this.turns.rouseDue(nowMs)

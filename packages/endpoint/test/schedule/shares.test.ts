@@ -1,4 +1,4 @@
-// Who may have how much of what there is only so much of.
+// How much of a limited resource each share may have.
 
 import fc from "fast-check"
 import { expect, test } from "vitest"
@@ -10,14 +10,14 @@ const SLOTS: SharesOptions = {
   ...{ floorMax: 16_384, loanMax: 16_384, shareMax: 16_384, lending: "earned", trustPart: 16 },
 }
 
-/** Takes one unit after the other for as long as it gets some. */
+/** Takes one unit after the other as long as it gets some. */
 function fill(share: { take(units: number): boolean }, most = Infinity): number {
   let taken = 0
   while (taken < most && share.take(1)) taken++
   return taken
 }
 
-/** A share that was seen to give back as much as it could have. */
+/** A share that is known to give back as much as it could have. */
 function earner(shares: Shares): Share {
   const share = shares.share()
   for (let before = -1, now = 0; now > before;) {
@@ -36,7 +36,7 @@ test.each([1, 10, 80, 1_000, 9_999])(
     const next = shares.share()
     const floor = shares.floorFor(k + 1)
     expect(fill(next)).toBeGreaterThanOrEqual(floor)
-    // What it gives back it gets again, and more of it with each round.
+    // It gets again what it gives back, and more of it with each round.
     expect(next.used).toBeGreaterThanOrEqual(k <= 80 ? 64 : 1)
     shares.assertInvariants()
   },
@@ -88,7 +88,7 @@ test("a message as large as may be is lent while nothing else is, small ones hav
     false,
     true,
   ])
-  // The small one goes, and there is room for another small one, though the large one stays.
+  // The small one is given back, and there is room for another small one, though the large one stays.
   first.give(8)
   expect([first.take(100), first.take(8)]).toEqual([false, true])
   first.give(800)
@@ -115,7 +115,7 @@ test("an eighth of a share is for what is under way, one unit at least, unless i
   const [one, other] = streamsOf(8)
   expect([fill(one!), fill(other!)]).toEqual([7, 0])
   expect([other!.hasKept, other!.takeKept(1), other!.takeKept(1), other!.hasKept]).toEqual([true, true, false, false])
-  // Those that have none get one of them all the same, but for the last.
+  // Streams that have none still get one each, except the last.
   const streams = streamsOf(64)
   const taken = streams.map((stream) => fill(stream))
   expect(taken).toEqual([51, 6, 1, 1])

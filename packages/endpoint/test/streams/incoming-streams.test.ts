@@ -4,7 +4,7 @@ import type { IncomingState } from "../../src/streams/incoming-state.ts"
 import { Incoming } from "./incoming.ts"
 import { Outgoing } from "./outgoing.ts"
 
-/** Datagrams with a message each on so many streams. */
+/** Datagrams with one message each on this many streams. */
 function datagrams(streams: number, messages = 1): { readonly ids: number[]; readonly sent: Uint8Array[] } {
   const sender = new Outgoing()
   const states = Array.from({ length: streams }, () => sender.open())
@@ -51,7 +51,7 @@ test("a stream that ends is told once all of it has come; its end is answered as
   expect([receiver.say(0), receiver.say(1), receiver.incoming.count]).toEqual([[answer], [], 0])
   receiver.incoming.handleEnd(end, 2)
   expect(receiver.say(2)).toEqual([answer])
-  // What of it is late opens nothing.
+  // Its late packets open nothing.
   receiver.deliver(sent[1]!)
   expect([receiver.incoming.count, receiver.drops]).toEqual([0, ["stream-closed"]])
 })

@@ -15,11 +15,11 @@ import { Tap } from "../datagram/tap.ts"
 
 const PROFILE_USED = wire.PROFILE.none
 
-/** What was said of a stream. */
+/** What was sent about a stream. */
 export interface Said {
   readonly kind: "status" | "stop"
   readonly stream: number
-  /** Of a status: the number of the first packet that is missing, and whether the stream is over. */
+  /** Of a status: the number of the first missing packet, and whether the stream is over. */
   readonly cumulative?: number
   readonly isClosed?: boolean
 }
@@ -64,13 +64,13 @@ export class Incoming {
     this.incoming = new IncomingStreams(peer, context, 0)
   }
 
-  /** The peer says that it opened these. */
+  /** The peer opens these streams. */
   open(...ids: number[]): void {
     const parts = { mode: wire.MODE.reliable, priority: 128, metadata: new Uint8Array(0) }
     for (const stream of ids) this.incoming.handleOpen({ stream, first: 0, ...parts }, 0)
   }
 
-  /** Takes in the packets of a datagram, and hands over what they hold. */
+  /** Takes in the packets of a datagram, and hands over their messages. */
   deliver(bytes: Uint8Array, nowMs = 0): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     const cursor = new wire.PacketCursor()
@@ -86,7 +86,7 @@ export class Incoming {
     }
   }
 
-  /** Says what is due. */
+  /** Sends what is due. */
   say(nowMs: number): Said[] {
     const before = this.tap.sent.length
     this.#control.start(this.#association, 1_400, nowMs)

@@ -93,7 +93,7 @@ export class Outgoing {
     return this.outgoing.open({ mode, priority, weight, metadata: new Uint8Array(0) }, 0)!
   }
 
-  /** Writes messages of this size, a packet each. */
+  /** Writes messages of this size, one in each packet. */
   write(state: OutgoingState, messages: number, bytes = 1_000): void {
     const { stream } = state
     for (let i = 0; i < messages; i++) {
@@ -107,7 +107,7 @@ export class Outgoing {
     this.outgoing.touch(state)
   }
 
-  /** Sends what window and quantum allow. Answers the streams of the packets that went out, in order. */
+  /** Sends what window and quantum allow. Returns the streams of the packets sent, in order. */
   poll(quantumBytes = Infinity): number[] {
     const { association, gate } = this.path
     const before = this.tap.sent.length

@@ -9,7 +9,7 @@ import { Sender } from "../../src/streams/sender.ts"
 
 const PAYLOAD_BYTES = 200
 
-/** A stream with a window of four packets, and what is offered to it. */
+/** A stream with a window of four packets, and messages that are offered to it. */
 class World {
   readonly stream: SendStream
   readonly sender: Sender
@@ -27,7 +27,7 @@ class World {
     return this.sender.offer(1, new Uint8Array(bytes), deadlineMs)
   }
 
-  /** Sends what there is, and has it acknowledged up to a packet. */
+  /** Sends everything, and acknowledges it up to a packet. */
   acknowledge(cumulative = Infinity, nowMs = 0): void {
     this.stream.closePacket()
     while (this.stream.peek() >= 0) this.stream.take(nowMs, this.#packet)
@@ -40,7 +40,7 @@ class World {
     this.sender.assertInvariants()
   }
 
-  /** The calls that have settled since, and how. */
+  /** The calls that have settled since the last call, and how. */
   settled(): [SendCall, string, string][] {
     return this.sender.settled.splice(0).map(({ call, what, outcome }) => [call, what, outcome])
   }

@@ -4,7 +4,7 @@ import { Stopping } from "../../src/streams/stopping.ts"
 
 const PTO_MS = 100
 
-/** Says it whenever it is due, until this time; answers when. */
+/** Sends the stop whenever it is due, until this time; returns when. */
 function sayUntil(stopping: Stopping, pace: RepeatPace, fromMs: number, toMs: number): number[] {
   const said: number[] = []
   for (let nowMs = fromMs; nowMs <= toMs; nowMs = Math.max(nowMs + 1, Math.min(stopping.dueMs, toMs + 1))) {
@@ -38,7 +38,7 @@ test("a peer that is heard again is told anew, eight times", () => {
   stopping.begin(5)
   sayUntil(stopping, pace, 0, 1_000_000)
   stopping.handleReachable(2_000_000)
-  // Nothing is said by itself: all that was to be said was.
+  // Nothing is sent by itself any more: the limit was reached.
   expect([stopping.dueMs, stopping.remind(2_000_000)]).toEqual([Infinity, true])
   expect(sayUntil(stopping, pace, 2_000_000, 3_000_000)).toHaveLength(8)
   stopping.begin(5)

@@ -4,14 +4,14 @@ import { OutgoingState } from "../../src/streams/outgoing-state.ts"
 import type { Sender } from "../../src/streams/sender.ts"
 import { StreamTurns } from "../../src/streams/stream-turns.ts"
 
-/** A stream with so many full packets to send. */
+/** A stream with this many full packets to send. */
 function stream(packets: number, { priority = 128, weight = 1 } = {}) {
   const left = { packets }
   const fake = { priority, peek: () => (left.packets > 0 ? 1_000 : -1) } as unknown as SendStream
   return { left, state: new OutgoingState(fake, undefined as unknown as Sender, weight) }
 }
 
-/** Takes so many packets in turn. Answers whose they were. */
+/** Takes this many packets in turn. Returns their streams. */
 function take(turns: StreamTurns, streams: readonly ReturnType<typeof stream>[], packets = Infinity): number[] {
   const order: number[] = []
   for (let state = turns.next(1_000); state !== undefined && order.length < packets; state = turns.next(1_000)) {
