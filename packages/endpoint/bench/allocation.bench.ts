@@ -1,6 +1,6 @@
 /**
  * What the fast path allocates: 10^7 reliable messages of 64 B from one endpoint to another, sender and receiver
- * together, no collection in the window. An empty loop of the same shape is subtracted.
+ * together, without a collection in the measured window. An empty loop of the same shape is subtracted.
  */
 import { PerformanceObserver } from "node:perf_hooks"
 import { setImmediate as turn } from "node:timers/promises"
@@ -10,7 +10,7 @@ const MESSAGES = 10_000_000
 const PER_PUMP = 512
 const TYPE = 1
 
-/** When each collection began. They are told some turns later. */
+/** When each collection began. They are reported some turns later. */
 const collections: number[] = []
 new PerformanceObserver((list) => collections.push(...list.getEntries().map(({ startTime }) => startTime))).observe({
   entryTypes: ["gc"],

@@ -1,7 +1,4 @@
-/**
- * Two hosts joined by memory: a transport that does nothing but copy, so that a measurement sees the protocol and
- * nothing else.
- */
+/** Two hosts joined by memory: a transport that only copies, so that a measurement sees only the protocol. */
 import { Endpoint } from "@x/endpoint"
 import { systemHost } from "@x/transport"
 import type {
@@ -97,7 +94,7 @@ class DirectTransport implements Transport {
       }
       const at = to.offset[to.count]!
       const into = to.slabs[0]!
-      // A loop instead of subarray and set: the measured window is to hold no object of ours.
+      // A loop instead of subarray and set: the measured window must contain no object of ours.
       for (let i = 0; i < length; i++) into[at + i] = slab[offset + i]!
       to.length[to.count] = length
       to.opener[to.count++] = 0
@@ -113,7 +110,7 @@ class DirectTransport implements Transport {
     }
   }
 
-  /** Hands over what has come; answers whether anything had. */
+  /** Hands over received datagrams; returns whether there were any. */
   deliver(): boolean {
     const batch = this.#batches[this.#filling]!
     if (batch.count === 0) return false
@@ -138,7 +135,7 @@ class DirectTransport implements Transport {
 export interface DirectPair {
   readonly a: Endpoint
   readonly b: Endpoint
-  /** Runs what was deferred and delivers what was sent, until nothing is left. */
+  /** Runs deferred functions and delivers datagrams, until nothing is left. */
   pump(): void
 }
 

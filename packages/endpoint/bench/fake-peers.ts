@@ -1,6 +1,6 @@
 /**
- * Many peers of one endpoint that cost next to nothing themselves: they join, open streams, acknowledge, and answer
- * heartbeats, with a row of numbers each. For measuring what peers cost the endpoint.
+ * Many peers of one endpoint that cost hardly anything themselves: they join, open streams, acknowledge, and answer
+ * heartbeats, with a row of numbers each. They serve to measure what peers cost the endpoint.
  */
 import * as wire from "@x/wire"
 
@@ -27,7 +27,7 @@ export class FakePeers {
   readonly #feedback = wire.createFeedback()
   #hub: Uint8Array = new Uint8Array(8)
 
-  /** `streams`: that each of them opens to the endpoint. */
+  /** `streams`: how many each of them opens to the endpoint. */
   constructor(count: number, streams: number, post: Post) {
     this.#post = post
     this.#streams = streams

@@ -1,7 +1,7 @@
 /**
  * What idle peers cost on real sockets: the endpoint here, its peers in another process, each with a socket of its own;
- * four streams with each, all acknowledged, default intervals. Reported with the kernel's share; how many there are is
- * a matter of open files (10,000 at most).
+ * four streams with each, all acknowledged, default intervals. The kernel's share is reported too; the number of peers
+ * is limited by open files (10,000 at most).
  */
 import { Endpoint } from "@x/endpoint"
 import { fork } from "node:child_process"
@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
 import { FakePeers } from "./fake-peers.ts"
 
 const MEASURE_MS = 20_000
-/** Until heartbeats come at the interval of idle peers. */
+/** The time until heartbeats come at the interval of idle peers. */
 const SETTLE_MS = 15_000
 
 if (process.argv[2] === undefined) await measure()
@@ -66,7 +66,7 @@ async function bePeers(count: number, port: number): Promise<void> {
     peers.join(peer)
     if (peer % 10 === 9) await wait(10)
   }
-  // Whoever lost a datagram on the way says it again.
+  // Peers that lost a datagram on the way repeat it.
   for (let tries = 0; tries < 20 && peers.joined < count; tries++) {
     await wait(200)
     for (let peer = 0; peer < count; peer++) if (!peers.hasJoined(peer)) peers.join(peer)

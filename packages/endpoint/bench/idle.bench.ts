@@ -1,7 +1,7 @@
 /**
  * What idle peers cost: 10,000 of them with four streams each, two either way, all acknowledged; the remote sides are
- * rows of numbers. Memory of the process above that of the endpoint alone, and processor time at the default intervals,
- * in virtual time: no kernel in it.
+ * rows of numbers. Memory of the process beyond that of the endpoint alone, and processor time at the default
+ * intervals, in virtual time, without a kernel.
  */
 import { Endpoint } from "@x/endpoint"
 import { systemHost } from "@x/transport"
@@ -27,7 +27,7 @@ const IDLE_MS = 60_000
 const ROWS = 64
 const SLOT_BYTES = 1_208
 
-/** Datagrams of the peers wait here until the endpoint is told. */
+/** Datagrams of the peers wait here until the endpoint gets them. */
 const waiting: { peer: number; bytes: Uint8Array }[] = []
 let answerMs = 0
 const peers = new FakePeers(
@@ -152,7 +152,7 @@ const host: Host = {
   bind: async () => transport,
 }
 
-/** Goes on to `untilMs`; what is sent arrives within the millisecond. */
+/** Advances to `untilMs`; datagrams arrive within the millisecond. */
 function run(untilMs: number): void {
   while (nowMs < untilMs) {
     for (let isBusy = true; isBusy;) {

@@ -1,10 +1,10 @@
-// An application tested on bad networks. Everything is virtual: time, sockets, faults. A seed replays a run to the bit:
+// An application tested on bad networks. Everything is virtual: time, sockets, faults. A seed replays a run exactly:
 // `node bad-network.js 42`.
 import assert from "node:assert/strict"
 import { Endpoint } from "@x/endpoint"
 import { createNetwork, type Network, PRESETS } from "@x/transport/simulated"
 
-/** The application: a counter that others raise. It knows nothing of where it runs. */
+/** The application: a counter that others raise. It doesn't know where it runs. */
 const RAISE = 1
 function count(endpoint: Endpoint): { value: number } {
   const counter = { value: 0 }
@@ -12,7 +12,7 @@ function count(endpoint: Endpoint): { value: number } {
   return counter
 }
 
-/** Raises a counter by 1, 2 … 300, ten milliseconds apart; for a second of it the network is cut in two. */
+/** Raises a counter by 1, 2 … 300, ten milliseconds apart; for one second of that time the network is cut in two. */
 async function play(network: Network): Promise<number> {
   const server = await network.until(Endpoint.bind({ host: network.host("server"), port: 4_000 }))
   const client = await network.until(Endpoint.bind({ host: network.host("client") }))

@@ -1,5 +1,5 @@
-// Three people talk, each with each: no server. Who comes joins those who are there; everybody opens a stream to
-// everybody, named after himself.
+// Three people talk, each with each other, without a server. A newcomer joins those who are there; each opens a stream
+// to each other one, labelled with its own name.
 import assert from "node:assert/strict"
 import { Endpoint, type OutgoingStream, type Peer } from "@x/endpoint"
 

@@ -7,8 +7,8 @@ const loopback = { v4: "127.0.0.1", v6: false } as const
 const echoer = await Endpoint.bind(loopback)
 const asker = await Endpoint.bind(loopback)
 
-// A stream goes one way: all answers to a peer go over one that is there for them. While an answer waits for room, so
-// does who asks.
+// A stream goes one way: all answers to a peer use one stream of their own. While an answer waits for room, so does the
+// peer that asks.
 echoer.handleAsync(ECHO, (message) => message.reply(ECHO, message.bytes))
 
 const peer = await asker.join(`127.0.0.1:${echoer.port}`)

@@ -1,5 +1,5 @@
-// A file goes from one endpoint to another, in messages of 64 KiB over one reliable stream, and is there only when all
-// of it is.
+// A file goes from one endpoint to another, in messages of 64 KiB over one reliable stream, and appears only once it is
+// complete.
 import assert from "node:assert/strict"
 import { createHash, randomBytes } from "node:crypto"
 import {
@@ -30,7 +30,7 @@ receiver.handle(CHUNK, ({ stream, bytes }) => {
 })
 const stored = new Promise<string>((resolve, reject) => {
   receiver.on("stream", (stream) => {
-    // A name that comes from outside, in the label say, would have to be checked before it becomes a path.
+    // A name that comes from outside, in the label for instance, would have to be checked before it becomes a path.
     const path = join(folder, "copy")
     const file = openSync(`${path}.part`, "w")
     files.set(stream, file)

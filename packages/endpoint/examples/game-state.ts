@@ -1,6 +1,6 @@
-// Positions at 60 Hz over a network that loses one datagram in five: nobody waits for what is lost, since the next
-// position is newer anyway. Datagrams also overtake each other: a stream that is "latest" drops what comes late, and
-// never sends what is no longer the newest.
+// Positions at 60 Hz over a network that loses one datagram in five: nobody waits for a lost position, since the next
+// one is newer anyway. Datagrams also overtake each other: a "latest" stream drops positions that come late, and never
+// sends one that is no longer the newest.
 import assert from "node:assert/strict"
 import { Endpoint } from "@x/endpoint"
 import { createNetwork } from "@x/transport/simulated"

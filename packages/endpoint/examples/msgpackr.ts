@@ -1,4 +1,4 @@
-// A codec as it comes from its package: msgpackr. What a handler gets has the type that was defined.
+// A codec straight from its package: msgpackr. A handler gets values of the defined type.
 import assert from "node:assert/strict"
 import { defineMessage, Endpoint } from "@x/endpoint"
 import { createNetwork } from "@x/transport/simulated"
@@ -10,7 +10,7 @@ interface Reading {
   readonly values: readonly number[]
 }
 
-// What msgpackr unpacks lives in memory of its own: strings and numbers are copied out of the message.
+// Values that msgpackr unpacks have memory of their own: strings and numbers are copied out of the message.
 const READING = defineMessage<Reading>(1, { encode: pack, decode: (bytes) => unpack(bytes) as Reading })
 
 const network = createNetwork({ seed: 1, link: { delayMs: 5, lossRate: 0.05 } })

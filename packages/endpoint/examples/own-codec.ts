@@ -1,4 +1,4 @@
-// A codec that writes where it is told to and reads from the datagram: no buffer of its own, no object for a message.
+// A codec that writes into given memory and reads from the datagram: no buffer of its own, no object for a message.
 import assert from "node:assert/strict"
 import { Endpoint, type OutgoingStream, type SendResult } from "@x/endpoint"
 import { createNetwork } from "@x/transport/simulated"
@@ -17,9 +17,9 @@ class OrderWriter {
     return stream.write(ORDER, ORDER_BYTES, this.#fill)
   }
 
-  // Made once; a function written in `send` would be one for each message.
+  // Made once: a function written inside `send` would be a new one for each message.
   readonly #fill = (bytes: Uint8Array, offset: number): void => {
-    // The memory stays the same from call to call, but for large messages.
+    // The memory stays the same from call to call, except for large messages.
     if (this.#view.buffer !== bytes.buffer) this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view.setUint32(offset, this.id, true)
     this.#view.setInt32(offset + 4, this.quantity, true)
@@ -33,7 +33,7 @@ const trader = await network.until(Endpoint.bind({ host: network.host("trader") 
 
 const book = { orders: 0, quantity: 0, value: 0 }
 exchange.handle(ORDER, ({ view, offset, length }) => {
-  // Bytes from elsewhere: the length is whatever the sender made it.
+  // Bytes from elsewhere: the sender may have chosen any length.
   if (length !== ORDER_BYTES) return
   book.orders++
   book.quantity += view.getInt32(offset + 4, true)

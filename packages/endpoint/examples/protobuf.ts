@@ -1,4 +1,4 @@
-// A codec from a schema: protobuf-es. Any generated schema does; these come with the package.
+// A codec from a schema: protobuf-es. Any generated schema works; these come with the package.
 import assert from "node:assert/strict"
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf"
 import {
