@@ -102,7 +102,7 @@ export class ReceiveStream {
     return this.#edges.final
   }
 
-  /** Packets kept until their turn comes. */
+  /** Early packets that are kept. */
   get kept(): number {
     return this.#kept.count
   }

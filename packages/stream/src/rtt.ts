@@ -1,5 +1,5 @@
 /**
- * Round-trip time as RFC 6298 and RFC 9002 §5 smooth it. One for a peer, read by all its streams.
+ * Round-trip time as RFC 6298 and RFC 9002 §5 smooth it. Each peer has one estimator, which all its streams read.
  *
  * @module
  */

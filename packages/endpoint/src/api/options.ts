@@ -202,8 +202,8 @@ interface NumberOption {
 }
 
 /**
- * The rows of the table in README.md; a test compares them. Options that depend on other options come after, in {@link
- * settingsOf}.
+ * The rows of the table in README.md; a test compares them. Options that depend on other options come after, in
+ * {@link settingsOf}.
  */
 export const NUMBER_OPTIONS: Readonly<Record<NumberName, NumberOption>> = {
   datagramBytes: { default: DATAGRAM_BYTES_BASE, kind: whole(DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX) },

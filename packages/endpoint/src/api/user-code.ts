@@ -63,7 +63,7 @@ export class UserCode {
 
   // Events.
 
-  /** Queues an event for listeners, who are called later: the caller may be a machine at work, or a listener. */
+  /** Queues an event for listeners, which are called later: the caller may be a machine at work, or a listener. */
   tell(news: News): void {
     this.news.push(news)
     if (this.news.length === 1) this.#host.onNews()

@@ -22,7 +22,7 @@ export interface Asked {
   readonly address: number
   readonly slot: number
   readonly attempt: number
-  /** Of the pseudo-header, in profile `checksum`. */
+  /** The seed of the pseudo-header, in profile `checksum`. */
   readonly seed: number
   /** The exchange that the join began, in profiles with keys. */
   readonly responder: NoiseResponder | undefined

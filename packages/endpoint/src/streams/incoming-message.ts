@@ -1,4 +1,4 @@
-/** Messages as they come out of the protocol. */
+/** The form in which messages leave the protocol. */
 
 import type { IncomingState } from "./incoming-state.ts"
 

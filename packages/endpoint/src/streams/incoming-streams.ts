@@ -170,7 +170,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.#dispatch.begin(wire.formOf(wire.readFireAndForgetDelivery(view, body)), 0, nowMs)
   }
 
-  /** The stream of an incoming packet, made if this is its first; `undefined`: dropped and counted. */
+  /** The stream of an incoming packet, made for its first one; `undefined`: the packet was dropped and counted. */
   #incomingFor(id: number, mode: wire.Mode): IncomingState | undefined {
     const known = this.#streams.get(id)
     if (known !== undefined) {

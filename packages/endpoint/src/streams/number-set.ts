@@ -1,4 +1,4 @@
-/** A set of numbers that mostly come in a row, kept as ranges: the ids of a peer's finished streams. */
+/** A set of mostly consecutive numbers, kept as ranges: the ids of a peer's finished streams. */
 export class NumberSet {
   /** `[from, to)`, ascending, never touching. */
   readonly #ranges: number[] = []

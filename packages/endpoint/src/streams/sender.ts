@@ -206,7 +206,7 @@ export class Sender {
     for (let left = this.lot.feed(this.#stream); left !== undefined; left = this.lot.feed(this.#stream)) {
       const { parked, how } = left
       const { call, message, isReceipted = false } = parked
-      // A call whose message was taken out half sent was told then.
+      // A call whose message was taken out half sent was already told.
       if (call !== undefined && how !== "abandoned") {
         if (how === "written" && isReceipted) this.awaitReceipt(message, call)
         else this.settled.push({ call, what: "message", outcome: how === "written" ? "done" : "bytes-gone" })

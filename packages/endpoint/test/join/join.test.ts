@@ -316,7 +316,7 @@ describe.each(Object.entries(PROTECTED))("after its own `joined` (%s)", (_, make
     ben.on("joined", () => told.push(["ben's joined", network.now]))
     await network.until(join(ann, "ben"))
     told.push(["ann's join", network.now])
-    // Ben doesn't know yet whether his answer has come.
+    // Ben doesn't know yet whether its answer has come.
     expect([ann.peers.length, ben.peers.length]).toEqual([1, 0])
     await network.advance(100)
     const atMs = told[0]![1]

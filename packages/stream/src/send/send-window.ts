@@ -101,7 +101,7 @@ export class SendWindow {
 
   #byteRoom(): number {
     const { payloadBytesMax } = this.#filling
-    // However small the window is, one packet has to fit.
+    // However small the window is, one packet must fit.
     const bytes = this.#windowBytes < payloadBytesMax && this.#heldPackets() === 0 ? payloadBytesMax : this.#windowBytes
     return bytes - this.#heldBytes() - this.#filling.bytes
   }
