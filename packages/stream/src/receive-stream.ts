@@ -102,6 +102,11 @@ export class ReceiveStream {
     return this.#edges.final
   }
 
+  /** Whether there may be something for `skip` or `peekKept` to find. */
+  get hasMore(): boolean {
+    return this.#kept.count > 0 || this.#gone.count > 0
+  }
+
   /** Early packets that are kept. */
   get kept(): number {
     return this.#kept.count

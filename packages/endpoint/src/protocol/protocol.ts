@@ -232,8 +232,9 @@ export class Protocol implements MessageSource {
   pollMessage(nowMs: number): boolean {
     const dispatch = this.#dispatch
     while (this.#events.isEmpty) {
-      if (dispatch.poll(nowMs)) return true
-      if (!dispatch.isBusy && !this.#packets.next(nowMs) && !this.#receiveNext(nowMs)) return false
+      if (dispatch.isBusy) {
+        if (dispatch.poll(nowMs)) return true
+      } else if (!this.#packets.next(nowMs) && !this.#receiveNext(nowMs)) return false
     }
     return false
   }

@@ -381,9 +381,10 @@ export class Dispatch {
   /** The packet is done. `mayGoOn`: it was taken, so the next one may follow. */
   #finish(mayGoOn: boolean): void {
     const state = this.#state
-    const { traits, state: is } = state.stream
-    const isInTurn = traits.isOrdered && !traits.isNewestOnly
-    this.#step = mayGoOn && isInTurn && is === "open" ? STEP.next : STEP.none
+    const { stream } = state
+    const { isOrdered, isNewestOnly } = stream.traits
+    const isInTurn = isOrdered && !isNewestOnly
+    this.#step = mayGoOn && isInTurn && stream.hasMore && stream.state === "open" ? STEP.next : STEP.none
     if (this.#step === STEP.none) state.owner.closeIfComplete(state)
   }
 }

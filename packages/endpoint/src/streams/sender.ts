@@ -30,6 +30,8 @@ export class Sender {
   isEnded = false
   /** Once it is closed: whether everything was delivered, or given up, before. */
   isFlushed = false
+  /** When a message or a call has waited long enough; `Infinity`: never. Read for each packet. */
+  deadlineMs: number = Infinity
   readonly #stream: SendStream
   readonly #receipts: Receipts
   #isDrainOwed = false
@@ -38,11 +40,6 @@ export class Sender {
     this.#stream = stream
     this.lot = new ParkingLot(parkedMessagesMax, parkedBytesMax)
     this.#receipts = new Receipts(stream, this.lot, this.settled)
-  }
-
-  /** When a message or a call has waited long enough; `Infinity`: never. */
-  get deadlineMs(): number {
-    return Math.min(this.lot.deadlineMs, this.#receipts.deadlineMs)
   }
 
   /** What the first call waits for. */
@@ -103,6 +100,11 @@ export class Sender {
   park(parked: ParkedMessage): void {
     this.#isDrainOwed = true
     this.lot.park(parked)
+    this.#arm()
+  }
+
+  #arm(): void {
+    this.deadlineMs = Math.min(this.lot.deadlineMs, this.#receipts.deadlineMs)
   }
 
   /** There was no room for a message. */
@@ -151,14 +153,17 @@ export class Sender {
     // The message may not share its first packet: following one packet more than it takes at most does no harm.
     const from = high - (fitsWhole(length, payloadBytesMax) ? 1 : packetsNeeded(length, payloadBytesMax) + 1)
     this.#receipts.addReceipt(call, Math.max(from, low), high)
+    this.#arm()
   }
 
   awaitFlush(call: SendCall): void {
     this.#receipts.addFlush(call)
+    this.#arm()
   }
 
   awaitEnd(call: SendCall): void {
     this.#receipts.addEnd(call)
+    this.#arm()
   }
 
   /** A call stops waiting; its message is taken out if it waits. Returns what the call waited for. */
@@ -200,6 +205,7 @@ export class Sender {
     for (const { call } of this.lot.expire(nowMs))
       if (call !== undefined) this.settled.push({ call, what: "message", outcome: "late" })
     this.#receipts.expire(nowMs)
+    this.#arm()
   }
 
   #feed(): void {
@@ -229,6 +235,7 @@ export class Sender {
     for (const { call } of this.lot.clear())
       if (call !== undefined) this.settled.push({ call, what: "message", outcome: "closed" })
     this.#receipts.close(wasReset ? "closed" : "done")
+    this.#arm()
   }
 
   /** For tests: throws an `Error` if the numbers contradict each other. */
