@@ -282,10 +282,7 @@ export class ReceiveStream {
     this.#room.handleBegun(message)
   }
 
-  /**
-   * The consumer has no room for a packet. It counts as missing, is not acknowledged, and is asked for once there is
-   * room, as `limit` says.
-   */
+  /** The consumer has no room for a packet: it counts as missing, and is asked for once there is room, see `limit`. */
   hold(number: number = this.#edges.next): void {
     this.#statusTimer.want()
     // The newest packet wasn't missing before.
@@ -312,9 +309,8 @@ export class ReceiveStream {
   }
 
   /**
-   * Lets the edge pass gone packets, if it stands before them: up to the next kept packet, or to the end of the range.
-   * `out` says how many messages were begun up to there, if known. The caller counts them, gives up the message under
-   * way, and calls again.
+   * Lets the edge pass gone packets that it stands before: up to the next kept one, or to the end of the range. `out`:
+   * messages begun up to there, if known. The caller counts them, gives up the message under way, and calls again.
    */
   skip(out: SkippedPackets): boolean {
     if (this.#gone.count === 0 || this.#state === "closed") return false

@@ -67,7 +67,7 @@ export class Endpoint implements AsyncDisposable {
   /** Bytes that a label may have for any peer. */
   readonly #labelBytesMax: number
   #closing: Promise<void> | undefined
-  /** Ends that the host asks who waits. */
+  /** Stops the host from asking which call waits. */
   readonly #endWatch: (() => void) | undefined
   /** Calls of `join` that wait. */
   #joining = 0
@@ -300,7 +300,7 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /**
-   * A handle on whoever is at a target, that survives its restarts: joins, joins again when it is gone, opens its named
+   * A handle on the peer at a target, across its restarts: it joins, joins again when the peer is gone, opens the named
    * streams anew and hands back what was unconfirmed. Throws `EndpointError` `invalid-target`, `invalid-option` or
    * `closed`.
    */
@@ -371,8 +371,9 @@ export class Endpoint implements AsyncDisposable {
 
   /**
    * Replaces the secrets, while everything goes on: joins go out under the first from now on, and are taken under each;
-   * who is joined stays so. To go from one to another give all members `[old, new]`, then all `[new, old]`, then all
-   * `[new]`. Throws `EndpointError` `invalid-option` for what can't be one, and for an endpoint that was bound without.
+   * peers that are joined stay so. To go from one to another give all members `[old, new]`, then all `[new, old]`, then
+   * all `[new]`. Throws `EndpointError` `invalid-option` for what can't be one, and for an endpoint that was bound
+   * without.
    */
   setSecrets(secrets: readonly (Uint8Array | string)[]): void {
     this.#checkOpen()
@@ -401,7 +402,7 @@ export class Endpoint implements AsyncDisposable {
   /**
    * Joins no more, ends the streams of connections, and delivers what was accepted, on all streams; what it has
    * acknowledged is handed over, and handlers that take their time are waited for. Streams whose consumers are behind
-   * when the former is done, or half of `lingerMs` over, take no more: who sends is told by their end. Once all is
+   * when the former is done, or half of `lingerMs` over, take no more: their senders are told by their end. Once all is
    * done, or `lingerMs` over, it says goodbye to all peers, which takes a second at most, and closes the sockets. What
    * waits for its consumer even then is handed over as that gets to it. Always settles, never rejects; a second call
    * returns the same promise.

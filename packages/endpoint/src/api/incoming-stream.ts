@@ -1,6 +1,7 @@
 /**
  * A stream from a peer, as its user holds it: hands over what comes, as fast as its consumers take it. One class, since
- * each step asks the same few questions: who has the current message, what waits, whether it is paused, stopped or over.
+ * each step asks the same few questions: is a consumer busy with a message, do messages wait, is the stream paused,
+ * stopped or over.
  *
  * @module
  */
@@ -35,7 +36,7 @@ import { readableOf } from "./web-streams.ts"
 
 /** What an incoming stream needs of its endpoint. */
 export interface IncomingHost {
-  /** Who gets a message; what is found out for one holds until its `routes` change. */
+  /** Finds the consumers of a message. What it finds holds until its `routes` change. */
   readonly routing: Routing
   readonly userCode: UserCode
   now(): number
@@ -54,7 +55,7 @@ export interface StreamPeer extends RoutedPeer {
   /** A stream of it is over, and messages of it wait for their consumers; or wait no more. */
   hold(stream: IncomingHandle): void
   release(stream: IncomingHandle): void
-  /** A stream of it goes on only when somebody reads it who doesn't yet. */
+  /** A stream of it goes on only once it has another reader. */
   noteStalled(): void
 }
 
@@ -69,9 +70,9 @@ export class IncomingHandle implements IncomingStream {
   #label: string | undefined
   #readable: ReadableStream<Uint8Array> | undefined
   #handlers: MessageHandlers | undefined
-  /** Those who read it, and who read a type of it. What was read once is for its readers from then on. */
+  /** Its readers, and the readers of single types. Once a stream was read, its messages are for readers alone. */
   readonly #readers: StreamReaders
-  /** Who got the last message at once, of which type, and when that was asked. */
+  /** The handler that got the last message at once, the type of that message, and the version of the routes then. */
   #routed: MessageHandler | undefined
   #routedType = -1
   #routedVersion = -1
@@ -234,7 +235,7 @@ export class IncomingHandle implements IncomingStream {
     return !this.#isPaused && this.#current === undefined && !this.#isPumping && this.#queue.ready === 0
   }
 
-  /** Most messages are of the type of the one before, and those who get them are the same. */
+  /** Most messages have the type of the one before, and the same handler. */
   #handlerNow(type: number): MessageHandler | undefined {
     const { version } = this.#routes
     if (type === this.#routedType && version === this.#routedVersion) return this.#routed
@@ -335,7 +336,7 @@ export class IncomingHandle implements IncomingStream {
     this.#finish()
   }
 
-  /** What it holds is for nobody who is there, or for its own readers alone. */
+  /** What it holds has no consumer now, or only readers of this stream. */
   get isStalled(): boolean {
     return this.#isUnclaimed || this.#readers.hasOwn || (this.#queue.ready === 0 && this.#current === undefined)
   }
@@ -381,12 +382,12 @@ export class IncomingHandle implements IncomingStream {
     if (!this.#isPumping) void Promise.resolve().then(() => this.pump())
   }
 
-  /** Who handles a message of this type here. */
+  /** The stream's own handler of a type. */
   handlerOf(type: number): ReturnType<MessageHandlers["get"]> {
     return this.#handlers?.get(type)
   }
 
-  /** Who reads messages of a type here, perhaps nobody now; `undefined`: nobody ever did. */
+  /** The readers of a type here, perhaps none now; `undefined`: there never was one. */
   readersOf(type: number): readonly MessageQueue[] | undefined {
     return this.#readers.of(type)
   }

@@ -41,7 +41,7 @@ import { createScratch } from "../datagram/scratch.ts"
 import { type Identity, SealedHandshakes } from "../keys/sealed-handshakes.ts"
 import { SlotTable } from "../path/slots.ts"
 
-/** Who is woken so much later than asked for was suspended, or its clock has leapt. */
+/** A process that is woken this much later than it asked was suspended, or its clock has leapt; milliseconds. */
 const ABSENT_MS = 1_000
 export interface ProtocolOptions {
   readonly settings: Settings
@@ -333,7 +333,7 @@ export class Protocol implements MessageSource {
     this.#turns.push(peer, state, nowMs)
   }
 
-  /** Answers whether the peer is still there. */
+  /** Returns whether the peer is still there. */
   #pollControl(peer: PeerState, nowMs: number, mayJudge: boolean): boolean {
     for (const association of peer.handleTimeout(nowMs)) this.#associations.release(association, nowMs)
     peer.pollControl(nowMs, mayJudge)
@@ -360,7 +360,7 @@ export class Protocol implements MessageSource {
     this.#turns.closePackets()
   }
 
-  /** Says goodbye to all, also to those whose join we accepted and who haven't been heard since. */
+  /** Says goodbye to all peers, also to those whose joins we accepted and that haven't been heard since. */
   leave(reason: number, nowMs: number): void {
     for (const entry of this.#joins.takeHalfOpen()) this.#peers.adopt(entry, nowMs)
     for (const peer of [...this.peers.values()]) peer.leave(reason, "", nowMs)

@@ -268,8 +268,8 @@ export class OutgoingStreams {
       }
       const { settledMessages } = state.stream
       this.#take(state.stream, nowMs)
-      // Who fills the window asks how much of it is free again. Not where what waits is given up: a message half sent
-      // would be.
+      // A packet that fills the window asks how much of it is free again. Not in modes that give up messages: one half
+      // sent would be.
       if (state.stream.traits.waits && gate.isFilledBy(bytes)) this.#context.scratch.packet.wanted = true
       if (isShared) this.#packets.copy(state.stream)
       else gate.spend(this.#packets.post(state.stream, association, nowMs))
