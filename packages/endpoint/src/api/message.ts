@@ -1,3 +1,10 @@
+/**
+ * Messages as their consumers get them: lent for a call, or copied to keep. `set` takes the seven properties of a
+ * message as arguments: an object for each would cost more than all that is done with it.
+ *
+ * @module
+ */
+
 import type { IncomingStream, Message, Peer, ReceivedMessage, ReceivedValue, Replies } from "./handles.ts"
 import type { Codec, MessageType, WritingCodec } from "./message-type.ts"
 import type { SendOptions } from "./sending.ts"

@@ -1,6 +1,7 @@
 /**
  * The border to the application: all its functions are called from here. They run between the machines and never inside
  * one, so they may throw or reject, call anything of this package, and add or remove listeners, handlers and streams.
+ * `handle` takes the seven properties of a message as arguments: no object is made for a message.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * Datagrams on their way to the transport: rows of a send batch, and scratch memory for datagrams that aren't sent from
- * a pool's slots.
+ * a pool's slots. A row is passed as its columns, more than five of them: no object is made for a datagram.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
  * The streams that a peer opened to us: takes in their packets, hands over their messages, and reports what arrived and
- * what is missing. Composes the receiving machines of `@x/stream` and `@x/fragment`.
+ * what is missing. Composes the receiving machines of `@x/stream` and `@x/fragment`. A packet is passed as its
+ * six properties: no object is made for a packet.
  *
  * @module
  */
