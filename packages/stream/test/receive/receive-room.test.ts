@@ -102,6 +102,20 @@ test("where the packet that was asked for to see is given up, another one is", (
   expect(asked()).toEqual([[1, 2]])
 })
 
+test("once the packet that was asked for to see was taken, all others are asked for", () => {
+  const parts = new Parts({ isOrdered: false })
+  const { room, gaps } = parts
+  parts.miss(3)
+  room.lackMemory()
+  for (const number of [0, 1, 2]) gaps.hold(number, number)
+  room.hasRoom()
+  gaps.remove(0, 1)
+  room.handleDispatched(false)
+  const status = createStatus()
+  gaps.ask(0, 20, 30, status.missing, 64, Infinity)
+  expect([rangesOf(status.missing), room.isLacking]).toEqual([[[1, 3]], false])
+})
+
 test("a consumer that is behind lets the sender go as far as it has room, and is told more once it is worth it", () => {
   const parts = new Parts({ first: 10 })
   const { room, edges, statusTimer } = parts
