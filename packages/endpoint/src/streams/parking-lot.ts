@@ -187,6 +187,8 @@ export class ParkingLot implements ParkedMessages {
     // A first message that is being abandoned has no bytes left to write.
     const bytes = this.#parked.slice(this.#isAbandoning ? 1 : 0).reduce((sum, parked) => sum + unwritten(parked), 0)
     if (bytes !== this.#bytes) throw new Error(`the parking lot says ${this.#bytes} B, counted ${bytes}`)
+    if (this.#parked.some(({ message }) => message.isBegun && message.isDone))
+      throw new Error("a message waits although all of it is in the window")
   }
 
   /** No message here will be sent. Returns them, except one that was already taken out half sent. */

@@ -76,7 +76,8 @@ export class Sender {
     const fits = isWhole || this.#fitsWindow(bytes.length)
     if (fits && this.write(message)) return "sent"
     if (!message.isBegun && !this.lot.hasRoom(bytes.length)) return this.refuse()
-    if (!fits) this.write(message)
+    // It may take fewer packets than it needs at most: then all of it is in the window, and nothing waits.
+    if (!fits && this.write(message)) return "sent"
     message.keep()
     this.park({ message, deadlineMs })
     return "parked"

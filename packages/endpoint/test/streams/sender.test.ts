@@ -1,4 +1,4 @@
-import { LargeMessage } from "@x/fragment"
+import { LargeMessage, packetsNeeded } from "@x/fragment"
 import { createOutgoingPacket, PacketPool, RttEstimator, SendStream, slotBytesOf, streamOptions } from "@x/stream"
 import { createStatus, MODE, type Mode } from "@x/wire"
 import fc from "fast-check"
@@ -57,6 +57,14 @@ test("messages go into the window, then wait, then are refused; what waits follo
   expect([it.sender.lot.isEmpty, it.sender.takeDrain(), it.sender.takeDrain()]).toEqual([true, true, false])
   it.acknowledge()
   expect(it.sender.account).toMatchObject({ accepted: 7, acknowledged: 7, pending: 0 })
+})
+
+test("a message that takes fewer packets than it needs at most is sent, and doesn't wait once it is in the window", () => {
+  const it = new World()
+  expect(packetsNeeded(745, PAYLOAD_BYTES)).toBe(5)
+  expect([it.offer(745, 0), it.stream.high, it.sender.lot.isEmpty]).toEqual(["sent", 4, true])
+  it.acknowledge()
+  expect(it.sender.account).toMatchObject({ accepted: 1, acknowledged: 1, pending: 0 })
 })
 
 test("a call whose message is parked settles as it goes into the window; with a receipt once it is acknowledged", () => {
