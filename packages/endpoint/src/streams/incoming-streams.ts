@@ -333,7 +333,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.#remind(state, nowMs)
     if (state.room !== undefined) this.#context.events.push({ kind: "room-asked", peer: this.#peer, stream: state })
     // Others may have given back memory: that is tried, at most as often as syncs come.
-    if (!state.isBlocked) state.stream.hasRoom()
+    state.stream.hasRoom()
     const reason = state.stream.handleSync(sync, wanted, nowMs)
     if (reason !== undefined) this.#context.drop(reason)
     this.report(state)

@@ -1,4 +1,5 @@
-import { REASON } from "@x/wire"
+import { LargeMessage } from "@x/fragment"
+import { MODE, REASON } from "@x/wire"
 import { expect, test } from "vitest"
 import type { IncomingState } from "../../src/streams/incoming-state.ts"
 import { Incoming } from "./incoming.ts"
@@ -112,4 +113,41 @@ test("what a consumer has no room for waits at its sender, and goes on as soon a
   expect(receiver.say(0)).toMatchObject([{ kind: "status", cumulative: 1 }])
   for (const bytes of sent) receiver.deliver(bytes)
   expect(receiver.messages.length).toBe(3)
+})
+
+test("without memory nothing is asked for, until the next sync: one packet, to see whether others gave some back", () => {
+  const receiver = new Incoming()
+  const { ids, sent } = datagrams(1)
+  const sync = { stream: ids[0]!, mode: MODE.reliable, low: 0, high: 3, begun: 0 }
+  receiver.open(...ids)
+  receiver.deliver(sent[0]!)
+  const { stream } = only(receiver)
+  stream.refuse()
+  const asked = (fromMs: number): number => {
+    const before = stream.naksSent
+    for (let nowMs = fromMs; nowMs < fromMs + 2_000; nowMs += 500) receiver.say(nowMs)
+    return stream.naksSent - before
+  }
+  expect(asked(0)).toBe(0)
+  receiver.sync(sync, 2_000)
+  expect(asked(2_000)).toBeGreaterThan(0)
+})
+
+test("a message that a gap cuts off is told as lost before the next one is handed over, and its memory is free", () => {
+  const receiver = new Incoming()
+  const sender = new Outgoing()
+  const mode = MODE["best-effort"]
+  const state = sender.open({ mode })
+  const { stream } = state
+  expect(new LargeMessage(1, new Uint8Array(2_000)).write(stream)).toBe(true)
+  sender.write(state, 1)
+  sender.poll()
+  const [first, , next] = sender.tap.sent.map(({ bytes }) => bytes)
+  receiver.incoming.handleOpen({ stream: stream.id, first: 0, mode, priority: 128, metadata: new Uint8Array(0) }, 0)
+  receiver.deliver(first!)
+  receiver.deliver(next!)
+  expect([only(receiver).assembler.count, receiver.messages.length]).toEqual([1, 0])
+  receiver.sync({ stream: stream.id, mode, low: 2, high: 3, begun: 1 })
+  expect(receiver.events.filter(({ kind }) => kind === "gap")).toMatchObject([{ messages: 1 }])
+  expect([only(receiver).assembler.count, receiver.messages.length]).toEqual([0, 1])
 })

@@ -78,11 +78,23 @@ export class Incoming {
     while (cursor.next()) {
       if (cursor.kind !== wire.KIND.sequenced) continue
       this.incoming.handleSequenced(view, bytes, cursor.body, cursor.end, false, nowMs)
-      while (this.#dispatch.isBusy) {
-        if (!this.#dispatch.poll(nowMs)) continue
-        const { stream, length } = this.#dispatch.message
-        this.messages.push([stream.id, length])
-      }
+      this.#handOver(nowMs)
+    }
+  }
+
+  /** Takes in a sync that says what lies below the low mark is acknowledged or gone; hands over what that lets go on. */
+  sync(sync: Omit<wire.Sync, "gone">, nowMs = 0): void {
+    const view = new DataView(new ArrayBuffer(100))
+    wire.writeSync(view, 0, { ...sync, gone: wire.createSync().gone })
+    this.incoming.handleSync(view, 0, false, nowMs)
+    this.#handOver(nowMs)
+  }
+
+  #handOver(nowMs: number): void {
+    while (this.#dispatch.isBusy) {
+      if (!this.#dispatch.poll(nowMs)) continue
+      const { stream, length } = this.#dispatch.message
+      this.messages.push([stream.id, length])
     }
   }
 
