@@ -26,8 +26,12 @@ export interface PacketSlots {
   acquireKept?(): number
   /** Whether such a reserved slot is free. */
   readonly hasKept?: boolean
-  /** Gives a slot back, once. */
+  /** Gives a slot back, once for each time that it was acquired or shared. */
   release(slot: number): void
+  /** Holds a slot that is in use once more: it is free once all who hold it have released it. `false`: no room. */
+  share(slot: number): boolean
+  /** Whether a slot is held more than once: then nothing may be written around its payload. */
+  isShared(slot: number): boolean
   /** The memory that a slot lies in, together with other slots: it begins at `offset(slot)`. */
   bytes(slot: number): Uint8Array
   /** A view of all of `bytes(slot)`. */
@@ -57,6 +61,8 @@ export class PacketPool implements PacketSlots {
   readonly #chunks: Uint8Array[] = []
   readonly #views: DataView[] = []
   readonly #free: number[] = []
+  /** How often slots are held besides once: few are, and the others cost nothing. */
+  readonly #sharers = new Map<number, number>()
   /** Slots that were released while the pool was held. */
   readonly #held: number[] = []
   #isHeld = false
@@ -95,9 +101,25 @@ export class PacketPool implements PacketSlots {
     return this.#free.pop()!
   }
 
+  share(slot: number): boolean {
+    this.#sharers.set(slot, (this.#sharers.get(slot) ?? 0) + 1)
+    return true
+  }
+
+  isShared(slot: number): boolean {
+    return this.#sharers.size > 0 && this.#sharers.has(slot)
+  }
+
   release(slot: number): void {
+    if (this.isShared(slot)) return this.#unshare(slot)
     if (this.#isHeld) this.#held.push(slot)
     else this.#free.push(slot)
+  }
+
+  #unshare(slot: number): void {
+    const sharers = this.#sharers.get(slot)!
+    if (sharers > 1) this.#sharers.set(slot, sharers - 1)
+    else this.#sharers.delete(slot)
   }
 
   /** From now on no released slot is given out again until `reclaim` or `unhold`: somebody still reads from them. */
@@ -205,6 +227,20 @@ export class PoolShare implements PacketSlots {
 
   acquireKept(): number {
     return this.#allowance.takeKept?.(1) === true ? this.#acquired() : -1
+  }
+
+  /** A slot counts for each share that holds it. */
+  share(slot: number): boolean {
+    if (!this.#allowance.take(1)) {
+      this.#onRefused()
+      return false
+    }
+    this.#used++
+    return this.#pool.share(slot)
+  }
+
+  isShared(slot: number): boolean {
+    return this.#pool.isShared(slot)
   }
 
   #acquired(): number {

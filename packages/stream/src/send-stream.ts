@@ -32,12 +32,12 @@ import {
   traitsOf,
 } from "@x/wire"
 import { lastEdge } from "./gap-tracker.ts"
-import { PacketPool } from "./packet-pool.ts"
+import { PacketPool, type PacketSlots } from "./packet-pool.ts"
 import { RepeatPace } from "./repeater.ts"
 import { GRANULARITY_MS, type RttEstimator } from "./rtt.ts"
 import { GivingUp } from "./send/giving-up.ts"
 import { MessageAccount, type MessageFate, type SentMessages } from "./send/message-account.ts"
-import { NO_BYTES, type OutgoingPacket } from "./send/outgoing-packet.ts"
+import { NO_BYTES, type OutgoingPacket, type SharedPayload } from "./send/outgoing-packet.ts"
 import { PacketFilling } from "./send/packet-filling.ts"
 import { hasUnacked, isGone, isPast, isSettled, type PacketRange } from "./send/packet-ranges.ts"
 import { SendLedger } from "./send/send-ledger.ts"
@@ -73,6 +73,7 @@ export class SendStream {
   readonly #pace: RepeatPace
   readonly #first: number
   readonly #resendsMax: number
+  readonly #pool: PacketSlots
   readonly #life: SendLife
   readonly #ledger: SendLedger
   readonly #filling: PacketFilling
@@ -107,6 +108,7 @@ export class SendStream {
     this.#pace = pace
     this.#first = traits.isNumbered ? first : 0
     this.#resendsMax = resendsMax
+    this.#pool = pool
     const { waits, isAcknowledged } = traits
     const life = (this.#life = new SendLife(rtt, pace))
     const ledger = (this.#ledger = new SendLedger(pool, mode, this.#first, options.headRoomBytes))
@@ -372,6 +374,33 @@ export class SendStream {
   /** Closes the open packet: it may be sent, and the next message goes into another. */
   closePacket(): void {
     if (this.#filling.close()) this.#idleMs = Infinity
+  }
+
+  /**
+   * The payload of a closed packet, for other streams to `share`; `undefined`: it was acknowledged or given up, so its
+   * memory is gone.
+   */
+  payloadOf(number: number): SharedPayload | undefined {
+    const { low, high } = this.#ledger
+    return number >= low && number < high && this.#ledger.isKept(number) ? this.#ledger.payload(number) : undefined
+  }
+
+  /**
+   * Sends a payload of another stream whose slots come from the same pool, as the next packet of this one: memory is
+   * shared, number, header and tag are each stream's own. `false`: the window is shut, or the pool is full. Throws a
+   * `RangeError` if the payload is larger than `payloadBytesMax`, or a piece whose message has another number here.
+   */
+  share({ slot, length, form, begun, begunBefore, writtenMs }: SharedPayload): boolean {
+    if (length > this.payloadBytesMax)
+      throw new RangeError(`a payload of ${length} B is larger than ${this.payloadBytesMax} B: cut it for both streams`)
+    if (form !== FORM.whole && begunBefore !== this.begun)
+      throw new RangeError(`a piece of message ${begunBefore} doesn't fit a stream that has begun ${this.begun}`)
+    if (!this.#window.isOpen) return false
+    this.closePacket()
+    if (!this.#window.isOpen || !this.#pool.share(slot)) return false
+    this.#ledger.append(slot, length, form, begun, writtenMs)
+    this.#idleMs = Infinity
+    return true
   }
 
   /** Payload bytes of the packet that `take` would return, or −1 when there is none. */

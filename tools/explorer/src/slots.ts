@@ -26,6 +26,14 @@ export class FewSlots implements PacketSlots {
     this.free.push(slot)
   }
 
+  share(): boolean {
+    return false
+  }
+
+  isShared(): boolean {
+    return false
+  }
+
   bytes(slot: number): Uint8Array {
     return this.memory[slot]!
   }

@@ -38,6 +38,7 @@ export class PacketWriter {
   /** Sends the packet from its slot: the headers go into the room before it. Returns the datagram's bytes. */
   post(stream: SendStream, association: Association, nowMs: number): number {
     const outbox = this.#outbox
+    if (this.#packet.isShared) return this.#postCopy(stream, association, nowMs)
     const { number, delivery, wanted, slot, bytes, view, offset, length } = this.#packet
     const slab = this.#slabs.of(slot)
     if (!stream.traits.isNumbered) {
@@ -49,5 +50,12 @@ export class PacketWriter {
     const start = offset - SEQUENCED_OVERHEAD_BYTES
     wire.writeSequencedHeader(view, start, wanted, stream.id, number, delivery)
     return outbox.postFrom(slab, bytes, view, start, SEQUENCED_OVERHEAD_BYTES + length, association, nowMs)
+  }
+
+  /** Others send the same payload: the headers before it can't be those of one of them. */
+  #postCopy(stream: SendStream, association: Association, nowMs: number): number {
+    this.#outbox.compose()
+    this.copy(stream)
+    return this.#outbox.post(association, true, nowMs)
   }
 }

@@ -31,6 +31,18 @@ test("small packets of several streams share datagrams", () => {
   expect(sender.tap.sent).toHaveLength(1)
 })
 
+test("a payload that several streams send lies in memory once, and goes out under the header of each", () => {
+  const sender = new Outgoing()
+  const [first, second] = [sender.open(), sender.open()]
+  sender.write(second, 1)
+  sender.write(first, 1)
+  expect(second.stream.share(first.stream.payloadOf(0)!)).toBe(true)
+  expect(sender.poll()).toEqual([1, 2, 2])
+  const payloads = sender.tap.sent.map(({ bytes }) => bytes.subarray(-1_000))
+  expect(sender.tap.sent).toHaveLength(3)
+  expect(payloads[2]).toEqual(payloads[0])
+})
+
 test("a shut window stops all streams, and one path taking the place of another lets them go on over it", () => {
   const sender = new Outgoing(3_000)
   const state = sender.open()

@@ -7,7 +7,7 @@
 
 import { deliveryByte, FORM, type Form, formOf, type Mode } from "@x/wire"
 import type { PacketSlots } from "../packet-pool.ts"
-import type { OutgoingPacket } from "./outgoing-packet.ts"
+import type { OutgoingPacket, SharedPayload } from "./outgoing-packet.ts"
 import { isKept, isRest, PACKET, SendRing } from "./send-ring.ts"
 
 /** The packets of one stream, by number: `[low, high)`. Those from `next` on were never sent. */
@@ -189,6 +189,20 @@ export class SendLedger {
     this.#unackedBytes += bytes
   }
 
+  /** The payload of a packet that is kept. */
+  payload(number: number): SharedPayload {
+    const at = this.#ring.index(number)
+    const begunBefore = this.begunBelow(number)
+    return {
+      slot: this.#ring.slot[at]!,
+      length: this.#ring.length[at]!,
+      form: formOf(this.#ring.delivery[at]!),
+      begun: this.#ring.begun[at]! - begunBefore,
+      begunBefore,
+      writtenMs: this.#ring.writtenMs[at]!,
+    }
+  }
+
   /** Fills in a packet that is sent now, for the first time or again, and keeps it until it is acknowledged. */
   send(number: number, nowMs: number, out: OutgoingPacket): void {
     const ring = this.#ring
@@ -231,6 +245,7 @@ export class SendLedger {
     out.number = number
     out.delivery = ring.delivery[at]!
     out.slot = slot
+    out.isShared = pool.isShared(slot)
     out.bytes = pool.bytes(slot)
     out.view = pool.view(slot)
     out.offset = pool.offset(slot) + this.#headRoomBytes
