@@ -46,10 +46,13 @@ export class ReceivedBatch {
   address = 0
   readonly #parts: ReceivedBatchParts
   readonly #isKeyed: boolean
-  /** Views of the memory that datagrams lie in, by its number. */
+  /** The memory that datagrams lie in, by its number, and a view of each. */
+  readonly #slabs: Uint8Array[] = []
   readonly #views: DataView[] = []
-  /** Rows that were dropped before their tags were checked. */
+  /** What the first pass has read of each row: whether it was dropped, its slot and its counter. */
   #isRefused = new Uint8Array(0)
+  #slots = new Uint32Array(0)
+  #counters = new Float64Array(0)
   /** The present batch, and its next row. */
   #batch: ReceiveBatch | undefined
   #row = 0
@@ -61,7 +64,7 @@ export class ReceivedBatch {
 
   /** The first pass over all datagrams: cheap checks, then the tags in one call. */
   start(batch: ReceiveBatch, nowMs: number): void {
-    if (this.#isRefused.length < batch.count) this.#isRefused = new Uint8Array(batch.opener.length)
+    if (this.#isRefused.length < batch.count) this.#grow(batch.opener.length)
     for (let row = 0; row < batch.count; row++) {
       const opener = this.#openerOf(batch, row, nowMs)
       this.#isRefused[row] = opener === REFUSED ? 1 : 0
@@ -72,6 +75,12 @@ export class ReceivedBatch {
     this.#row = 0
   }
 
+  #grow(rows: number): void {
+    this.#isRefused = new Uint8Array(rows)
+    this.#slots = new Uint32Array(rows)
+    this.#counters = new Float64Array(rows)
+  }
+
   /** Takes the next datagram that was not dropped in hand; `false`: there is none. */
   next(): boolean {
     const batch = this.#batch
@@ -79,9 +88,10 @@ export class ReceivedBatch {
     while (this.#row < batch.count) {
       const row = this.#row++
       // A handler may have transferred the memory to a worker: the remaining datagrams are lost like any other.
-      if (this.#isRefused[row] !== 0 || batch.slabs[batch.slab[row]!]!.length === 0) continue
+      const bytes = batch.slabs[batch.slab[row]!]!
+      if (this.#isRefused[row] !== 0 || bytes.length === 0) continue
       this.view = this.#viewOf(batch, row)
-      this.bytes = batch.slabs[batch.slab[row]!]!
+      this.bytes = bytes
       this.offset = batch.offset[row]!
       this.length = batch.length[row]!
       this.address = batch.address[row]!
@@ -97,11 +107,11 @@ export class ReceivedBatch {
   }
 
   get slot(): number {
-    return wire.prefixSlot(this.view, this.offset)
+    return this.#slots[this.#row - 1]!
   }
 
   get counter(): number {
-    return wire.prefixCounter(this.view, this.offset)
+    return this.#counters[this.#row - 1]!
   }
 
   get epoch(): number {
@@ -135,10 +145,9 @@ export class ReceivedBatch {
   #viewOf(batch: ReceiveBatch, row: number): DataView {
     const id = batch.slab[row]!
     const slab = batch.slabs[id]!
-    let view = this.#views[id]
-    if (view === undefined || view.buffer !== slab.buffer)
-      this.#views[id] = view = new DataView(slab.buffer, slab.byteOffset, slab.byteLength)
-    return view
+    if (this.#slabs[id] === slab) return this.#views[id]!
+    this.#slabs[id] = slab
+    return (this.#views[id] = new DataView(slab.buffer, slab.byteOffset, slab.byteLength))
   }
 
   /**
@@ -151,12 +160,12 @@ export class ReceivedBatch {
     const offset = batch.offset[row]!
     const reason = wire.checkPrefix(view, offset, batch.length[row]!, profile, datagramBytesMax)
     if (reason !== undefined) return this.#refuseRow(reason)
+    const counter = (this.#counters[row] = wire.prefixCounter(view, offset))
+    const slot = (this.#slots[row] = wire.prefixSlot(view, offset))
     if (wire.prefixHandshake(view, offset)) return 0
-    const counter = wire.prefixCounter(view, offset)
-    const slot = wire.prefixSlot(view, offset)
     const owner = slots.get(slot)
     if (owner === undefined || owner.kind === "join") {
-      this.#hint(batch, row, slot, nowMs)
+      this.#hint(batch, row, nowMs)
       return this.#refuseRow("unknown-slot")
     }
     const { replay, protection } = associationOf(owner)
@@ -172,9 +181,9 @@ export class ReceivedBatch {
   }
 
   /** Tells the source of a datagram that we don't have its slot. */
-  #hint(batch: ReceiveBatch, row: number, slot: number, nowMs: number): void {
+  #hint(batch: ReceiveBatch, row: number, nowMs: number): void {
     const { hints } = this.#parts
-    const counter = wire.prefixCounter(this.#viewOf(batch, row), batch.offset[row]!)
-    if (hints?.answer(slot, counter, batch.length[row]!, batch.address[row]!, nowMs) === true) this.#parts.onWork()
+    if (hints?.answer(this.#slots[row]!, this.#counters[row]!, batch.length[row]!, batch.address[row]!, nowMs) === true)
+      this.#parts.onWork()
   }
 }
