@@ -4,8 +4,12 @@
  * @module
  */
 
+export type { AqmOptions, PolicerOptions } from "./aqm.ts"
+export type { Bottleneck, BottleneckOptions, Refusal, Waits } from "./bottleneck.ts"
 export type { SimulatedHost } from "./host.ts"
-export type { BurstOptions, Fate, Link, LinkOptions } from "./link.ts"
+export type { Fate, Link } from "./link.ts"
+export type { LinkOptions } from "./link-options.ts"
+export type { BurstOptions, LossFate, LossOptions } from "./loss.ts"
 export type { Machine } from "./machine.ts"
 export {
   createNetwork,
@@ -16,5 +20,6 @@ export {
   type PartitionOptions,
 } from "./network.ts"
 export { type PresetName, PRESETS } from "./presets.ts"
+export type { RateDraw, RateStep } from "./rate.ts"
 export { Random } from "./random.ts"
 export type { SimulatedTransport } from "./transport.ts"

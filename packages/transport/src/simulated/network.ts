@@ -11,12 +11,15 @@ import type { SocketErrorCode } from "../transport.ts"
 import { settle as systemSettle } from "../settle.ts"
 import { standstill } from "../standstill.ts"
 import { FLAG, functionThat, group, type Kinds, objectWith, orInfinity, required, whole } from "../check.ts"
+import { type Bottleneck, BOTTLENECK_OPTIONS, type BottleneckOptions } from "./bottleneck.ts"
 import { checks, DURATION, SEED } from "./check.ts"
 import { simulatedCrypto } from "./crypto.ts"
 import { Datagram } from "./datagram.ts"
 import { SimulatedHost } from "./host.ts"
-import { type Link, LINK_OPTIONS, type LinkOptions } from "./link.ts"
+import type { Link } from "./link.ts"
+import { BOTTLENECK_NAME, LINK_OPTIONS, type LinkOptions } from "./link-options.ts"
 import type { Machine } from "./machine.ts"
+import type { Passage } from "./passage.ts"
 import { NAME, Topology } from "./topology.ts"
 import { Trace } from "./trace.ts"
 import { VirtualTime } from "./virtual-time.ts"
@@ -113,7 +116,14 @@ export class Network {
     this.seed = seed
     this.crypto = crypto
     this.time = new VirtualTime(settle)
-    this.#topology = new Topology(seed, link)
+    if (link.through !== undefined)
+      throw new RangeError(
+        "a new network has no bottlenecks yet: make one with network.bottleneck(name, options), then call network.links({ through: name })",
+      )
+    this.#topology = new Topology(seed, link, {
+      time: this.time,
+      dropped: (link, passage) => this.#dropped(link, passage),
+    })
     this.#trace = new Trace(recordLines)
   }
 
@@ -144,14 +154,30 @@ export class Network {
 
   /** Replaces the options of one direction. */
   link(from: string, to: string, options: LinkOptions): void {
-    const checked = checks.options("link", options, LINK_OPTIONS)
+    const checked = this.#checkedLink("link", options)
     this.linkOf(from, to).options = checked
   }
 
   /** Replaces the options of all links, present and future. */
   links(options: LinkOptions): void {
-    const checked = checks.options("links", options, LINK_OPTIONS)
+    const checked = this.#checkedLink("links", options)
     this.#topology.setOptions(checked)
+  }
+
+  #checkedLink(call: string, options: LinkOptions): LinkOptions {
+    const checked = checks.options(call, options, LINK_OPTIONS)
+    if (checked.through !== undefined) this.#topology.bottleneckNamed(checked.through)
+    return checked
+  }
+
+  /**
+   * A rate and a queue that several links share: those with its name in `through`. The first call with a name makes it,
+   * a later one replaces its options; what waits is sent at the new rate. One direction: a line with a queue at each end
+   * is two of them.
+   */
+  bottleneck(name: string, options: BottleneckOptions): Bottleneck {
+    checks.value("name", name, BOTTLENECK_NAME)
+    return this.#topology.bottleneck(name, checks.options("bottleneck", options, BOTTLENECK_OPTIONS))
   }
 
   /** One direction between two machines, for its counts. */
@@ -188,7 +214,7 @@ export class Network {
   /** Delivers a datagram to a socket as if it came from `from`: a forged one, or an old one once more. */
   inject(from: Address, to: Address, bytes: Uint8Array, delayMs = 0): void {
     checks.value("delayMs", delayMs, DURATION)
-    this.#dispatch(from, to, bytes, this.now + delayMs)
+    this.time.set(this.#datagram(from, to, bytes), this.now + delayMs)
   }
 
   /** Lets this much virtual time pass. Rejects with an error that a host's code threw. */
@@ -295,17 +321,36 @@ export class Network {
       bytes = bytes.slice()
       isKept = this.#filter({ from: machine.name, to: target.name, index, bytes, nowMs: this.now })
     }
-    const fate = isKept ? link.admit(index, length, this.now) : "filtered"
+    const taken = isKept ? link.admit(index, length) : "filtered"
+    const fate = typeof taken === "string" ? taken : taken.fate
     link.counts[fate]++
     this.#trace.add(this.now, machine.name, target.name, fate, bytes)
-    if (fate === "mtu" && link.options.mtuSilent !== true) return "EMSGSIZE"
-    if (fate !== "delivered") return undefined
-    const arrivesMs = link.arrivalMs(this.now)
-    if (link.duplicates()) this.#dispatch(from, to, bytes, link.lateMs(arrivesMs))
-    const replayMs = link.replayMs(arrivesMs)
-    if (replayMs !== undefined) this.#dispatch(from, to, bytes, replayMs)
-    link.corrupt(this.#dispatch(from, to, bytes, arrivesMs))
+    if (typeof taken === "string") return fate === "mtu" && link.options.mtuSilent !== true ? "EMSGSIZE" : undefined
+    if (fate === "delivered") this.#load(link, taken, from, to, bytes)
+    link.settle(taken)
     return undefined
+  }
+
+  /** Gives a passage the datagram and its copies. */
+  #load(link: Link, passage: Passage, from: Address, to: Address, bytes: Uint8Array): void {
+    link.draw(passage)
+    if (link.duplicates()) {
+      passage.duplicateLagMs = link.lagMs()
+      passage.duplicate = this.#datagram(from, to, bytes)
+    }
+    const replayLagMs = link.replayLagMs()
+    if (replayLagMs !== undefined) {
+      passage.replayLagMs = replayLagMs
+      passage.replay = this.#datagram(from, to, bytes)
+    }
+    passage.datagram = this.#datagram(from, to, bytes)
+    link.corrupt(passage.datagram.bytes)
+  }
+
+  #dropped({ from, to }: Link, { datagram, duplicate, replay }: Passage): void {
+    if (datagram === undefined) return
+    this.#trace.add(this.now, from, to, "aqm", datagram.bytes)
+    for (const copy of [datagram, duplicate, replay]) if (copy !== undefined) this.recycle(copy)
   }
 
   /** @internal Takes back a datagram that has been read. */
@@ -313,12 +358,11 @@ export class Network {
     if (this.#spare.length < SPARE_DATAGRAMS_MAX) this.#spare.push(datagram)
   }
 
-  /** Returns the bytes on their way. */
-  #dispatch(from: Address, to: Address, bytes: Uint8Array, atMs: number): Uint8Array {
+  /** A datagram with a copy of these bytes. */
+  #datagram(from: Address, to: Address, bytes: Uint8Array): Datagram {
     const datagram = this.#spare.pop() ?? new Datagram(from, to, this.#arrive)
     datagram.fill(from, to, bytes)
-    this.time.set(datagram, atMs)
-    return datagram.bytes
+    return datagram
   }
 
   readonly #arrive = (datagram: Datagram): void => {

@@ -6,8 +6,10 @@
 
 import { parseHost } from "../addresses.ts"
 import { type Kind, nearest, show } from "../check.ts"
+import { Bottleneck, type BottleneckOptions } from "./bottleneck.ts"
 import { checks } from "./check.ts"
-import { Link, type LinkOptions } from "./link.ts"
+import { Link, type LinkSurroundings } from "./link.ts"
+import type { LinkOptions } from "./link-options.ts"
 import { Machine } from "./machine.ts"
 import { Random } from "./random.ts"
 
@@ -26,12 +28,20 @@ export class Topology {
   readonly #links = new Map<string, Link>()
   /** Machines that were named before any was made. */
   readonly #namedAhead = new Set<string>()
+  readonly #bottlenecks = new Map<string, Bottleneck>()
+  readonly #surroundings: LinkSurroundings
   /** The options of future links. */
   #options: LinkOptions
 
-  constructor(seed: number, options: LinkOptions) {
+  constructor(seed: number, options: LinkOptions, medium: Pick<LinkSurroundings, "time" | "dropped">) {
     this.#seed = seed
     this.#options = options
+    this.#surroundings = {
+      seed,
+      time: medium.time,
+      dropped: (link, passage) => medium.dropped(link, passage),
+      bottleneckNamed: (name) => this.bottleneckNamed(name),
+    }
   }
 
   machineNamed(name: string): Machine | undefined {
@@ -83,10 +93,32 @@ export class Topology {
     const key = linkKey(from, to)
     let link = this.#links.get(key)
     if (link === undefined) {
-      link = new Link(this.#options, new Random(this.#seed, key))
+      link = new Link(from, to, this.#options, new Random(this.#seed, key), this.#surroundings)
       this.#links.set(key, link)
     }
     return link
+  }
+
+  /** The bottleneck of this name, made at the first call; it gets these options. */
+  bottleneck(name: string, options: BottleneckOptions): Bottleneck {
+    let bottleneck = this.#bottlenecks.get(name)
+    if (bottleneck === undefined) {
+      bottleneck = new Bottleneck(options, this.#surroundings.time, this.#seed, `rate of ${name}`)
+      this.#bottlenecks.set(name, bottleneck)
+    } else {
+      bottleneck.options = options
+    }
+    return bottleneck
+  }
+
+  /** The bottleneck of this name. Refuses one that isn't there. */
+  bottleneckNamed(name: string): Bottleneck {
+    const bottleneck = this.#bottlenecks.get(name)
+    if (bottleneck !== undefined) return bottleneck
+    const near = nearest(name, [...this.#bottlenecks.keys()])
+    throw new RangeError(
+      `there is no bottleneck ${show(name)} to go through${near === undefined ? "" : `; did you mean "${near}"?`}; network.bottleneck(name, options) makes one`,
+    )
   }
 
   /** Opens the links that are blocked: all, or those between two machines. */

@@ -1,6 +1,13 @@
 import { expect, test } from "vitest"
 import { Checks } from "@x/transport/check"
-import { createNetwork, type LinkOptions, type Network, PRESETS, type SimulatedHost } from "@x/transport/simulated"
+import {
+  type BottleneckOptions,
+  createNetwork,
+  type LinkOptions,
+  type Network,
+  PRESETS,
+  type SimulatedHost,
+} from "@x/transport/simulated"
 import { withFaults } from "@x/transport"
 import { failureOf, takenBy } from "../bad-values.ts"
 
@@ -12,8 +19,20 @@ const FLAG = ["true"]
 const NAME = ['"500"']
 const FUNCTION = ["a function"]
 
+/** The valid values of each option of a bottleneck. */
+const BOTTLENECK: Readonly<Record<keyof BottleneckOptions, readonly string[]>> = {
+  rateBitsPerSecond: ["Infinity", "1/2", "1", "2^31", "2^32"],
+  rateSchedule: [],
+  queueBytes: ["Infinity", ...DURATION],
+  queuePackets: ["Infinity", "1", "2^31", "2^32"],
+  aggregationMs: DURATION,
+  aqm: [],
+  policer: [],
+}
+
 /** The valid values of each option of a link. */
 const LINK: Readonly<Record<keyof LinkOptions, readonly string[]>> = {
+  ...BOTTLENECK,
   delayMs: DURATION,
   jitterMs: DURATION,
   lossRate: RATE,
@@ -27,8 +46,8 @@ const LINK: Readonly<Record<keyof LinkOptions, readonly string[]>> = {
   replayDelayMs: DURATION,
   mtuBytes: ["Infinity", ...COUNT],
   mtuSilent: FLAG,
-  rateBitsPerSecond: ["Infinity", "1/2", "1", "2^31", "2^32"],
-  queueBytes: ["Infinity", ...DURATION],
+  lossPlace: [],
+  through: NAME,
 }
 
 interface World {
@@ -40,6 +59,7 @@ function makeWorld(): World {
   const network = createNetwork({ seed: 1 })
   const a = network.host("a")
   network.host("b")
+  network.bottleneck("500", {})
   return { network, a }
 }
 
@@ -54,13 +74,24 @@ const OPTIONS: readonly (readonly [
     (_, options: object) => createNetwork({ seed: 1, ...options }),
     { seed: SEED, link: ["an object"], crypto: [], settle: FUNCTION, recordLines: COUNT },
   ],
-  ["the link of createNetwork", (_, link) => createNetwork({ seed: 1, link }), LINK],
+  ["the link of createNetwork", (_, link) => createNetwork({ seed: 1, link }), { ...LINK, through: [] }],
   ["link", ({ network }, options) => network.link("a", "b", options), LINK],
   ["links", ({ network }, options) => network.links(options), LINK],
   [
     "burst",
     ({ network }, options: object) => network.links({ burst: { enterRate: 0, leaveRate: 0, lossRate: 0, ...options } }),
     { enterRate: RATE, leaveRate: RATE, lossRate: RATE },
+  ],
+  ["bottleneck", ({ network }, options) => network.bottleneck("c", options), BOTTLENECK],
+  [
+    "aqm",
+    ({ network }, options: object) => network.links({ aqm: { kind: "codel", ...options } }),
+    { kind: [], targetMs: DURATION, intervalMs: ["1/2", "1", "2^31", "2^32"], marks: FLAG },
+  ],
+  [
+    "policer",
+    ({ network }, options: object) => network.links({ policer: { rateBitsPerSecond: 1, burstBytes: 0, ...options } }),
+    { rateBitsPerSecond: ["1/2", "1", "2^31", "2^32"], burstBytes: DURATION },
   ],
   ["host", ({ network }, options) => network.host("c", options), { v4: FLAG, v6: FLAG }],
   ["partition", ({ network }, options) => network.partition("a", "b", options), { both: FLAG }],
@@ -73,6 +104,7 @@ const OPTIONS: readonly (readonly [
 
 const ARGUMENTS: readonly (readonly [string, (world: World, value: never) => unknown, readonly string[]])[] = [
   ["the name of host", ({ network }, name) => network.host(name), NAME],
+  ["the name of bottleneck", ({ network }, name) => network.bottleneck(name, {}), NAME],
   ["the names of link", ({ network }, name) => network.link("a", name, {}), []],
   ["the names of linkOf", ({ network }, name) => network.linkOf(name, "b"), []],
   ["the names of partition", ({ network }, name) => network.partition("a", name), []],
@@ -129,7 +161,7 @@ test.each(OPTIONS)("%s takes of its options what is right, and has no others", a
     expect({ [name]: taken }).toEqual({ [name]: values })
   }
   for (const options of [null, "500", 500, [], () => {}] as never[]) {
-    if (of === "createNetwork" || of === "withFaults" || of === "burst") continue
+    if (["createNetwork", "withFaults", "burst", "aqm", "policer"].includes(of)) continue
     expect(await failureOf(() => call(makeWorld(), options))).toBeInstanceOf(RangeError)
   }
 })

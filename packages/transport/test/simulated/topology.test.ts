@@ -2,10 +2,15 @@
 
 import { expect, test } from "vitest"
 import { Topology } from "../../src/simulated/topology.ts"
+import { VirtualTime } from "../../src/simulated/virtual-time.ts"
+
+function makeTopology(seed = 1): Topology {
+  return new Topology(seed, {}, { time: new VirtualTime(async () => {}), dropped: () => {} })
+}
 
 /** A topology with these machines. */
 function topologyOf(...names: string[]): Topology {
-  const topology = new Topology(1, {})
+  const topology = makeTopology()
   for (const name of names) topology.machine(name, {})
   return topology
 }
@@ -24,11 +29,11 @@ test("a machine is made once, and owns its addresses", () => {
 test("the clock of a machine follows from the seed and its name, not from the order", () => {
   const originMs = (topology: Topology): number => topology.machine("a", {}).originMs
   expect(originMs(topologyOf("b", "a"))).toBe(originMs(topologyOf("a", "b")))
-  expect(originMs(new Topology(2, {}))).not.toBe(originMs(topologyOf("a")))
+  expect(originMs(makeTopology(2))).not.toBe(originMs(topologyOf("a")))
 })
 
 test("a machine keeps the families that it has", () => {
-  const topology = new Topology(1, {})
+  const topology = makeTopology()
   expect(topology.machine("a", { v6: false }).addresses.map(({ family }) => family)).toEqual([4])
   expect(() => topology.machine("a", { v6: true })).toThrow('"a" was made without a v6 address')
   expect(() => topology.machine("a", { v4: false })).toThrow('"a" was made with a v4 address')
@@ -63,7 +68,7 @@ test("a misspelt name is refused, with the one that was meant", () => {
 })
 
 test("names may come before their machines, and are refused later unless these came", () => {
-  const topology = new Topology(1, {})
+  const topology = makeTopology()
   topology.linkOf("a", "b")
   topology.machine("a", {})
   expect(() => topology.checkNames()).toThrow('there is no machine "b"')
@@ -73,5 +78,5 @@ test("names may come before their machines, and are refused later unless these c
 
 test("what no machine may be called is refused at once", () => {
   for (const name of ["", "a:b", "a>b", "192.0.2.1"])
-    expect(() => new Topology(1, {}).linkOf(name, "b")).toThrow("the name of a machine")
+    expect(() => makeTopology().linkOf(name, "b")).toThrow("the name of a machine")
 })

@@ -1,0 +1,169 @@
+// What a queue drops or marks before it is full, and what a policer drops.
+
+import type { LinkOptions } from "@x/transport/simulated"
+import { describe, expect, test } from "vitest"
+import { Codel } from "../../src/simulated/aqm.ts"
+import { BITS, type Flow, flow } from "./flow.ts"
+
+/** A datagram takes 1 ms at this rate. */
+const RATE = 1_000 * BITS
+
+/** The numbers that are missing among those that arrived. */
+function missing({ numbers }: Flow): number[] {
+  return Array.from({ length: numbers.at(-1)! }, (_, i) => i).filter((number) => !numbers.includes(number))
+}
+
+describe("CoDel", () => {
+  const codel: LinkOptions = { rateBitsPerSecond: RATE, aqm: { kind: "codel" } }
+
+  /** Twenty at once, then one each millisecond: all wait 20 ms or so. */
+  async function standingQueue(options: LinkOptions, forMs: number): Promise<Flow> {
+    const world = await flow(options)
+    world.send(20)
+    await world.run(1, forMs)
+    return world
+  }
+
+  test("drops once waits have been above 5 ms for 100 ms, then more and more often", async () => {
+    const world = await standingQueue(codel, 320)
+    // The seventh is the first that has waited more than 5 ms: its turn comes at 5 ms, the first drop 100 ms later.
+    // The next ones follow after 100, 100 / √2 … ms. The number is that of the datagram whose turn it is then: turns
+    // come each millisecond, and one more comes with each drop.
+    const dropMs = [105, 205, 205 + 100 / Math.SQRT2]
+    expect(missing(world)).toEqual(dropMs.map((ms, i) => Math.ceil(ms) + i))
+    expect(world.link.counts).toMatchObject({ aqm: 3, queue: 0 })
+    expect(world.link.counts.delivered + 3).toBe(world.link.sent)
+  })
+
+  test("holds the wait of a full link near its target, where a plain queue fills up", async () => {
+    for (const [options, atMost] of [
+      [codel, 12],
+      [{ rateBitsPerSecond: RATE }, Infinity],
+    ] as const) {
+      const world = await flow({ ...options, queuePackets: 200 })
+      // A sender that lets as many be under way as its window says, and halves it when one is lost.
+      let window = 20
+      let seen = 0
+      let lossesSeen = 0
+      for (let ms = 0; ms < 8_000; ms++) {
+        const { counts } = world.link
+        const lost = counts.aqm + counts.queue
+        window = lost > lossesSeen ? Math.max(2, window * 0.7) : window + (world.arrivals.length - seen) / window
+        lossesSeen = lost
+        seen = world.arrivals.length
+        const underWay = world.link.sent - seen - lost
+        if (window - underWay >= 1) world.send(Math.floor(window - underWay))
+        await world.network.advance(1)
+        if (ms === 2_000) world.link.bottleneck!.resetWaits()
+      }
+      const { meanMs } = world.link.bottleneck!.waits
+      expect(world.arrivals.length).toBeGreaterThan(0.95 * 8_000)
+      if (atMost === Infinity) expect(meanMs).toBeGreaterThan(60)
+      else expect(meanMs).toBeLessThan(atMost)
+    }
+  })
+
+  test("leaves a burst alone that is gone within its interval, and the last datagram of a queue", async () => {
+    const burst = await flow(codel)
+    for (let i = 0; i < 20; i++) {
+      burst.send(60)
+      await burst.network.advance(200)
+    }
+    expect(burst.link.counts).toMatchObject({ delivered: 1_200, aqm: 0 })
+
+    // Two of 100 ms each: all of them wait long, and none has more than one behind it.
+    const slow = await flow({ rateBitsPerSecond: RATE / 100, aqm: { kind: "codel" } })
+    slow.send(1)
+    await slow.run(100, 3_000)
+    expect(slow.link.counts.aqm).toBe(0)
+  })
+
+  test("follows RFC 8289 from drop to drop, and goes on where it was after a short pause", () => {
+    const codelAlone = new Codel({ kind: "codel" })
+    const drops = (fromMs: number, toMs: number): number[] => {
+      const at: number[] = []
+      for (let ms = fromMs; ms <= toMs; ms++) if (codelAlone.drops(10, true, ms)) at.push(ms)
+      return at
+    }
+    // 100, then 100 / √n later each.
+    expect(drops(0, 400)).toEqual([100, 200, 271, 329, 379])
+    expect(codelAlone.drops(1, true, 401)).toBe(false)
+    // Five drops before: they count on at four.
+    expect(drops(402, 600)).toEqual([502, 552, 597])
+    expect(codelAlone.drops(10, false, 601)).toBe(false)
+    // After 16 intervals it begins with one.
+    expect(drops(3_000, 3_250)).toEqual([3_100, 3_200])
+  })
+
+  test("marks instead, when it is told that senders know marks", async () => {
+    const world = await standingQueue({ ...codel, aqm: { kind: "codel", marks: true } }, 320)
+    expect(missing(world)).toEqual([])
+    expect(world.link.counts.aqm).toBe(0)
+    expect(world.link.bottleneck!.marked).toBe(3)
+  })
+
+  test("judges nobody once it is switched off, and what waits goes on in order", async () => {
+    const world = await standingQueue(codel, 50)
+    world.send(5)
+    world.network.links({ rateBitsPerSecond: 10 * RATE })
+    expect(world.link.bottleneck!.waitingPackets).toBe(25)
+    await world.network.advance(2.6)
+    expect(world.arrivals.length).toBe(50 + 25)
+    expect(missing(world)).toEqual([])
+  })
+
+  test("takes the copies of a dropped datagram with it, and one that would have been lost has one fate", async () => {
+    const world = await standingQueue({ ...codel, duplicateRate: 1 }, 320)
+    await world.network.advance(100)
+    expect(world.arrivals.length).toBe(2 * world.link.counts.delivered)
+    const lossy = await standingQueue({ ...codel, lossRate: 1, lossPlace: "behind" }, 320)
+    expect(lossy.link.counts).toMatchObject({ aqm: 3, lost: lossy.link.sent - 3, delivered: 0 })
+  })
+
+  test("has the rate at which the queue is when that changes", async () => {
+    const world = await flow(codel)
+    world.send(10)
+    await world.network.advance(2.5)
+    world.network.links({ ...codel, rateBitsPerSecond: RATE / 10 })
+    expect(world.link.bottleneck).toMatchObject({ waitingPackets: 8, waitingBytes: 7.5 * 1_046, waitMs: 75 })
+    await world.network.advance(100)
+    expect(world.times).toEqual([1, 2, 7.5, 17.5, 27.5, 37.5, 47.5, 57.5, 67.5, 77.5])
+  })
+})
+
+describe("a step", () => {
+  test("drops what would have to wait longer than its target, and marks it when told to", async () => {
+    for (const marks of [false, true]) {
+      const world = await flow({ rateBitsPerSecond: RATE, aqm: { kind: "step", targetMs: 4, marks } })
+      world.send(10)
+      await world.network.advance(50)
+      expect(world.numbers).toHaveLength(marks ? 10 : 5)
+      expect(world.link.counts.aqm).toBe(marks ? 0 : 5)
+      expect(world.link.bottleneck!.marked).toBe(marks ? 5 : 0)
+    }
+  })
+})
+
+describe("a policer", () => {
+  test("lets a burst through at once, then its rate, and drops the rest without a queue", async () => {
+    const world = await flow({ policer: { rateBitsPerSecond: RATE, burstBytes: 5 * 1_046 }, delayMs: 3 })
+    world.send(10)
+    await world.network.advance(4)
+    expect(world.times).toEqual([3, 3, 3, 3, 3])
+    expect(world.link.counts).toMatchObject({ delivered: 5, policed: 5 })
+    // Four tokens since.
+    world.send(10)
+    await world.network.advance(1_000)
+    expect(world.link.counts).toMatchObject({ delivered: 9, policed: 11 })
+    await world.run(0.25, 1_000)
+    // The burst of five again, and one each millisecond.
+    expect(world.link.counts.delivered).toBe(9 + 5 + 999)
+  })
+
+  test("stands before the queue", async () => {
+    const policer = { rateBitsPerSecond: RATE, burstBytes: 4 * 1_046 }
+    const world = await flow({ policer, rateBitsPerSecond: RATE / 10, queuePackets: 2 })
+    world.send(6)
+    expect(world.link.counts).toMatchObject({ delivered: 2, queue: 2, policed: 2 })
+  })
+})
