@@ -5,13 +5,15 @@
  * @module
  */
 
-import type { LinkOptions } from "./link.ts"
+import type { LinkOptions } from "./link-options.ts"
 
 /** The name of a kind of link. */
-export type PresetName = "lan" | "wifi" | "cellular" | "satellite" | "hostile"
+export type PresetName = "lan" | "wifi" | "unsteadyWifi" | "bloated" | "policed" | "cellular" | "satellite" | "hostile"
 
 /**
- * Typical links, one direction each: `lan` (0.4 ms RTT, 1 Gbit/s), `wifi` (6 to 16 ms, bursts of loss), `cellular` (60
+ * Typical links, one direction each: `lan` (0.4 ms RTT, 1 Gbit/s), `wifi` (6 to 16 ms, bursts of loss),
+ * `unsteadyWifi` (a rate that changes ten times a second, datagrams in clumps), `bloated` (a home line with a queue of
+ * 400 ms), `policed` (a rate without a queue), `cellular` (60
  * to 120 ms, a deep queue), `satellite` (600 ms, 1 % loss), `hostile` (everything that can happen does).
  */
 export const PRESETS: Readonly<Record<PresetName, LinkOptions>> = {
@@ -25,6 +27,17 @@ export const PRESETS: Readonly<Record<PresetName, LinkOptions>> = {
     rateBitsPerSecond: 80_000_000,
     queueBytes: 262_144,
   },
+  /** Far from its access point: 5 to 60 Mbit/s, drawn anew each 100 ms; what fits leaves together each 4 ms. */
+  unsteadyWifi: {
+    delayMs: 3,
+    rateSchedule: { everyMs: 100, minBitsPerSecond: 5_000_000, maxBitsPerSecond: 60_000_000 },
+    aggregationMs: 4,
+    queueBytes: 524_288,
+  },
+  /** A home line with a deep queue and no AQM: 40 ms RTT, 20 Mbit/s, up to 400 ms more in the queue. */
+  bloated: { delayMs: 20, rateBitsPerSecond: 20_000_000, queueBytes: 1_000_000 },
+  /** A line whose provider polices its rate: 40 ms RTT, 20 Mbit/s in the long run, 100 kB at once, the rest dropped. */
+  policed: { delayMs: 20, policer: { rateBitsPerSecond: 20_000_000, burstBytes: 100_000 } },
   /** LTE on the move: 60 to 120 ms RTT, deep queue, some reordering. */
   cellular: {
     delayMs: 30,
