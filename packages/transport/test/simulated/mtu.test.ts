@@ -1,0 +1,23 @@
+// A path whose MTU changes while datagrams flow.
+
+import { expect, test } from "vitest"
+import { BITS, flow } from "./flow.ts"
+
+test("a smaller MTU holds for what is sent from then on, with an error or silently; what waits goes through", async () => {
+  for (const mtuSilent of [false, true]) {
+    const world = await flow({ rateBitsPerSecond: 100 * BITS, mtuBytes: 1_400 })
+    const { link, network, station } = world
+    world.send(3, 1_400)
+    network.links({ ...link.options, mtuBytes: 1_200, mtuSilent })
+    world.send(1, 1_201)
+    world.send(1, 1_200)
+    await network.advance(200)
+    expect(world.arrivals.map(({ bytes }) => bytes)).toEqual([1_400, 1_400, 1_400, 1_200])
+    expect(station.errors.map(({ code, bytes }) => [code, bytes])).toEqual(mtuSilent ? [] : [["EMSGSIZE", 1_201]])
+    expect(link.counts).toMatchObject({ delivered: 4, mtu: 1 })
+    network.links({ ...link.options, mtuBytes: 1_400 })
+    world.send(1, 1_400)
+    await network.advance(200)
+    expect(link.counts).toMatchObject({ delivered: 5, mtu: 1 })
+  }
+})
