@@ -1,4 +1,3 @@
-import { GapTracker } from "@x/stream"
 import { createStatus, type Status } from "@x/wire"
 import { expect, test } from "vitest"
 import { Pair } from "./pair.ts"
@@ -144,36 +143,6 @@ test("a packet asked for that is acknowledged already is answered by a sync at o
   expect(pair.sender.nextTimeoutMs).toBeLessThanOrEqual(pair.now)
   pair.flush()
   expect([pair.sent.sync - before, pair.sent.resent]).toEqual([1, 0])
-})
-
-test("F51 reordering that was taken for loss once is waited for afterwards", () => {
-  const tracker = new GapTracker(3)
-  // Packet 0 comes five packets late, without having been asked for.
-  tracker.add(0, 1, 0, false)
-  for (let i = 0; i < 5; i++) tracker.arrived()
-  tracker.fill(0, 8, 0)
-  expect([tracker.reorderPackets, tracker.count]).toEqual([6, 0])
-  expect(tracker.graceMs(100)).toBe(25)
-  expect(tracker.graceMs(20)).toBe(10)
-})
-
-test("F51 a packet that comes sooner than it could have been sent again was late, though it was asked for; one that comes later tells nothing", () => {
-  for (const [afterMs, packets] of [
-    [39, 6],
-    [41, 3],
-    [80, 3],
-  ] as const) {
-    const tracker = new GapTracker(3)
-    const missing = createStatus().missing
-    tracker.add(0, 1, 0, false)
-    for (let i = 0; i < 5; i++) tracker.arrived()
-    tracker.ask(8, 50, 75, missing, 64)
-    expect(missing.count).toBe(1)
-    // A packet that was asked for twice may be the answer to the first request.
-    if (afterMs > 76) tracker.ask(8 + 76, 50, 75, missing, 64)
-    tracker.fill(0, 8 + afterMs, 40)
-    expect([tracker.reorderPackets, tracker.count]).toEqual([packets, 0])
-  }
 })
 
 test("the packet that completes an ended stream is answered at once, though no status is wanted and the delay isn't over", () => {
