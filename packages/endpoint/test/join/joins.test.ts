@@ -1,5 +1,6 @@
 import { REASON } from "@x/wire"
 import { expect, test } from "vitest"
+import { LIMITS } from "../peer/limits.ts"
 import { Side } from "./side.ts"
 
 const A = 1
@@ -101,6 +102,33 @@ test("a join that goes on with a session which is over begins anew with another"
   const event = a.events().at(-1)
   if (event?.kind !== "established") throw new Error("it was not established")
   expect(event.established.session.local).not.toEqual(over.remote)
+})
+
+test("with keys a first join is accepted at once, but challenged where its unique is that of a peer already", () => {
+  const secret = new Uint8Array(32).fill(7)
+  const [a, b] = [new Side(A, { secret }), new Side(B, { secret })]
+  const answer = (): number => {
+    ask(a, B, 0)
+    a.joins.poll(0)
+    a.carry(b, A, 0)
+    return b.joins.halfOpenCount
+  }
+  const session = {
+    unique: a.unique,
+    publicKey: undefined,
+    local: b.unique,
+    remote: a.unique,
+    limits: LIMITS,
+    beganMs: 0,
+  }
+  b.known.push({ session, liveness: "joined", association: undefined, associations: [] })
+  expect(answer()).toBe(0)
+  // Its answer to the challenge names what it knows, and is accepted.
+  converse(a, b, 0)
+  expect([b.joins.halfOpenCount, a.events().map(({ kind }) => kind)]).toEqual([1, ["established"]])
+  b.joins.release(0)
+  b.known.length = 0
+  expect(answer()).toBe(1)
 })
 
 test("a probe ends with the peer that it asks after, and goes on anew when another is over that shares its session", () => {
