@@ -11,14 +11,15 @@ export type { Fate, Link } from "./link.ts"
 export type { LinkOptions } from "./link-options.ts"
 export type { BurstOptions, LossFate, LossOptions } from "./loss.ts"
 export type { Machine } from "./machine.ts"
-export {
-  createNetwork,
-  type DatagramInTransit,
-  type HostOptions,
-  type Network,
-  type NetworkOptions,
-  type PartitionOptions,
-} from "./network.ts"
+export type { Nat, NatDependence, NatOptions } from "./nat.ts"
+export { createNetwork, type Network } from "./network.ts"
+export type {
+  DatagramInTransit,
+  HostOptions,
+  NetworkOptions,
+  PartitionOptions,
+  RebindOptions,
+} from "./network-options.ts"
 export { type PresetName, PRESETS } from "./presets.ts"
 export type { RateDraw, RateStep } from "./rate.ts"
 export { Random } from "./random.ts"

@@ -1,15 +1,18 @@
 import type { Address, ResolvedAddress } from "../addresses.ts"
 import type { Datagram } from "./datagram.ts"
 import type { Link } from "./link.ts"
+import type { Nat } from "./nat.ts"
 
 /** The first port that a system gives to a socket that asks for any (IANA's dynamic range). */
 const PORT_FIRST = 49_152
 const PORT_LAST = 65_535
 
 /** A socket as its machine sees it. */
-interface Socket {
+export interface Socket {
   /** A datagram has come; `false`: the socket has no room for it. */
   arrive(datagram: Datagram): boolean
+  /** Its machine has other addresses. */
+  move(addresses: readonly ResolvedAddress[]): void
 }
 
 /** A machine: its addresses stay when its process restarts. */
@@ -18,8 +21,6 @@ export class Machine {
   readonly name: string
   /** From 1, in the order in which machines were made. */
   readonly index: number
-  /** Its addresses, one for each family it has, v4 first: `10.0.0.n` and `fd00::n` with its index. */
-  readonly addresses: readonly ResolvedAddress[]
   /**
    * What its monotonic clock showed when the network began, whole milliseconds. It differs between machines, so that
    * code that compares clocks is found out.
@@ -29,6 +30,9 @@ export class Machine {
   readonly links: (Link | undefined)[] = []
   /** @internal How many processes it has had. */
   processes = 0
+  /** The NAT that it is behind, after `network.nat`. */
+  nat: Nat | undefined
+  #addresses: readonly ResolvedAddress[]
   readonly #sockets = new Map<number, Socket>()
   #nextPort = PORT_FIRST
 
@@ -39,7 +43,31 @@ export class Machine {
     const addresses: ResolvedAddress[] = []
     if (families.v4) addresses.push({ family: 4, host: `10.${index >>> 16}.${(index >>> 8) & 255}.${index & 255}` })
     if (families.v6) addresses.push({ family: 6, host: `fd00::${index.toString(16)}` })
-    this.addresses = addresses
+    this.#addresses = addresses
+  }
+
+  /**
+   * Its addresses, one for each family it has, v4 first: `10.0.0.n` and `fd00::n` with its index, until `network.move`
+   * gives it others.
+   */
+  get addresses(): readonly ResolvedAddress[] {
+    return this.#addresses
+  }
+
+  /** @internal Its sockets go on at these addresses. */
+  move(addresses: readonly ResolvedAddress[]): void {
+    this.#addresses = addresses
+    for (const socket of new Set(this.#sockets.values())) socket.move(addresses)
+  }
+
+  /** @internal Whether this is one of its own addresses, rather than one of its NAT. */
+  has(host: string): boolean {
+    return this.#addresses.some((address) => address.host === host)
+  }
+
+  /** @internal Whether a NAT keeps datagrams of that machine from this address. */
+  hides(from: Machine, host: string): boolean {
+    return this.nat !== undefined && from !== this && this.has(host)
   }
 
   /** @internal */

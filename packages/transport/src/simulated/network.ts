@@ -6,82 +6,38 @@
  */
 
 import type { Address } from "../addresses.ts"
-import { CRYPTO, type SyncCrypto } from "../sync-crypto.ts"
+import type { SyncCrypto } from "../sync-crypto.ts"
 import type { SocketErrorCode } from "../transport.ts"
 import { settle as systemSettle } from "../settle.ts"
 import { standstill } from "../standstill.ts"
-import { FLAG, functionThat, group, type Kinds, objectWith, orInfinity, required, whole } from "../check.ts"
 import { type Bottleneck, BOTTLENECK_OPTIONS, type BottleneckOptions } from "./bottleneck.ts"
-import { checks, DURATION, SEED } from "./check.ts"
+import { checks, DURATION } from "./check.ts"
 import { simulatedCrypto } from "./crypto.ts"
 import { Datagram } from "./datagram.ts"
 import { SimulatedHost } from "./host.ts"
 import type { Link } from "./link.ts"
 import { BOTTLENECK_NAME, LINK_OPTIONS, type LinkOptions } from "./link-options.ts"
-import type { Machine } from "./machine.ts"
+import type { Machine, Socket } from "./machine.ts"
+import { type Nat, NAT_OPTIONS, type NatOptions } from "./nat.ts"
+import {
+  CONDITION,
+  type DatagramInTransit,
+  HOST_OPTIONS,
+  type HostOptions,
+  KEEP,
+  NETWORK_OPTIONS,
+  type NetworkOptions,
+  PARTITION_OPTIONS,
+  type PartitionOptions,
+  PROMISE,
+  REBIND_OPTIONS,
+  type RebindOptions,
+  WITHIN,
+} from "./network-options.ts"
 import type { Passage } from "./passage.ts"
 import { NAME, Topology } from "./topology.ts"
 import { Trace } from "./trace.ts"
 import { VirtualTime } from "./virtual-time.ts"
-
-/** The options of {@link createNetwork}. */
-export interface NetworkOptions {
-  /** All random numbers follow from it: faults, entropy of hosts, jitter. A whole number of 32 bits. */
-  readonly seed: number
-  /** The options of every link until set otherwise; default: perfect and without delay. */
-  readonly link?: LinkOptions
-  /**
-   * The cryptography of its hosts. Default: in JavaScript, which runs anywhere. `systemHost().crypto` gives the same
-   * results, and so the same run, some four times as fast.
-   */
-  readonly crypto?: SyncCrypto
-  /** Lets ready promises run; default: a turn of the event loop. */
-  readonly settle?: () => Promise<void>
-  /** How many of the last events `network.record` keeps as text; default 0. */
-  readonly recordLines?: number
-}
-
-/** The addresses of a new machine. */
-export interface HostOptions {
-  /** Whether the machine has a v4 address; default `true`. */
-  readonly v4?: boolean
-  /** Whether it has a v6 address; default `true`. */
-  readonly v6?: boolean
-}
-
-/** The options of {@link Network.partition}. */
-export interface PartitionOptions {
-  /** Cuts the way back too; default `true`. */
-  readonly both?: boolean
-}
-
-const NETWORK_OPTIONS: Kinds<NetworkOptions> = {
-  seed: required(SEED),
-  link: group(LINK_OPTIONS),
-  crypto: CRYPTO,
-  settle: functionThat("lets promises run"),
-  recordLines: whole(0),
-}
-const HOST_OPTIONS: Kinds<HostOptions> = { v4: FLAG, v6: FLAG }
-const PARTITION_OPTIONS: Kinds<PartitionOptions> = { both: FLAG }
-const KEEP = functionThat<(datagram: DatagramInTransit) => boolean>("tells of each datagram whether it goes on")
-const CONDITION = functionThat<() => boolean>("tells whether to stop")
-const PROMISE = objectWith<Promise<unknown>>("a promise", "then")
-const WITHIN = orInfinity(DURATION, "however long it takes")
-
-/** A datagram handed to a link, as a filter sees it. */
-export interface DatagramInTransit {
-  /** The name of the machine that sent it. */
-  readonly from: string
-  /** The name of the machine it goes to. */
-  readonly to: string
-  /** Number of the datagram on this link, from 0. */
-  readonly index: number
-  /** The filter's own copy of the bytes. A filter that writes into it forges the datagram. */
-  readonly bytes: Uint8Array
-  /** Virtual milliseconds since the network was made. */
-  readonly nowMs: number
-}
 
 /** The most buffers of arrived datagrams that are kept for others. */
 const SPARE_DATAGRAMS_MAX = 4_096
@@ -205,6 +161,34 @@ export class Network {
     this.linkOf(from, to).clog(this.now + ms)
   }
 
+  /**
+   * Puts a machine behind a NAT of its own, in both families: others see the NAT's addresses and ports, and can't reach
+   * the machine's own. The ports that they see change when a mapping times out, and by `rebind`.
+   */
+  nat(name: string, options: NatOptions = {}): Nat {
+    checks.value("name", name, NAME)
+    return this.#topology.nat(name, checks.options("nat", options, NAT_OPTIONS))
+  }
+
+  /**
+   * Lets the NAT of a machine forget its mappings, as when it restarts: from the next datagram on, others see other
+   * ports and, with `address`, another address. Datagrams to the old ones are lost.
+   */
+  rebind(name: string, options: RebindOptions = {}): void {
+    checks.value("name", name, NAME)
+    const { address = false } = checks.options("rebind", options, REBIND_OPTIONS)
+    this.#topology.rebind(name, address)
+  }
+
+  /**
+   * Gives a machine other addresses, as when it changes from one Wi-Fi to another: its sockets go on there, and
+   * datagrams to the old addresses are lost. If it is behind a NAT, that changes too. No socket is told.
+   */
+  move(name: string): void {
+    checks.value("name", name, NAME)
+    this.#topology.move(name)
+  }
+
   /** Sets a filter that decides about each datagram before the link does: `false` loses it. */
   filter(keep: (datagram: DatagramInTransit) => boolean): void {
     checks.value("keep", keep, KEEP)
@@ -310,7 +294,7 @@ export class Network {
   ): SocketErrorCode | undefined {
     const target = this.#topology.ownerOf(to.host)
     let bytes = slab.subarray(offset, offset + length)
-    if (target === undefined) {
+    if (target === undefined || target.hides(machine, to.host)) {
       this.#trace.add(this.now, machine.name, to.host, "nowhere", bytes)
       return undefined
     }
@@ -325,8 +309,10 @@ export class Network {
     const fate = typeof taken === "string" ? taken : taken.fate
     link.counts[fate]++
     this.#trace.add(this.now, machine.name, target.name, fate, bytes)
-    if (typeof taken === "string") return fate === "mtu" && link.options.mtuSilent !== true ? "EMSGSIZE" : undefined
-    if (fate === "delivered") this.#load(link, taken, from, to, bytes)
+    if (fate === "mtu" && link.options.mtuSilent !== true) return "EMSGSIZE"
+    const source = machine.nat === undefined || target === machine ? from : machine.nat.outward(from, to, this.now)
+    if (typeof taken === "string") return undefined
+    if (fate === "delivered") this.#load(link, taken, source, to, bytes)
     link.settle(taken)
     return undefined
   }
@@ -367,10 +353,17 @@ export class Network {
 
   readonly #arrive = (datagram: Datagram): void => {
     const { from, to, bytes } = datagram
-    const socket = this.#topology.ownerOf(to.host)?.socketAt(to.family, to.port)
-    const fate = socket === undefined ? "closed" : socket.arrive(datagram) ? "arrived" : "overflow"
+    const machine = this.#topology.ownerOf(to.host)
+    const nat = machine?.nat
+    const inner = nat === undefined || machine!.has(to.host) ? to : nat.inward(from, to, this.now)
+    const fate = typeof inner === "string" ? inner : this.#hand(datagram, machine?.socketAt(inner.family, inner.port))
     this.#trace.add(this.now, from.host, to.host, fate, bytes)
     if (fate !== "arrived") this.recycle(datagram)
+  }
+
+  #hand(datagram: Datagram, socket: Socket | undefined): "closed" | "arrived" | "overflow" {
+    if (socket === undefined) return "closed"
+    return socket.arrive(datagram) ? "arrived" : "overflow"
   }
 }
 

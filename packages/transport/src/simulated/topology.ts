@@ -4,13 +4,14 @@
  * @module
  */
 
-import { parseHost } from "../addresses.ts"
+import { parseHost, type ResolvedAddress } from "../addresses.ts"
 import { type Kind, nearest, show } from "../check.ts"
 import { Bottleneck, type BottleneckOptions } from "./bottleneck.ts"
 import { checks } from "./check.ts"
 import { Link, type LinkSurroundings } from "./link.ts"
 import type { LinkOptions } from "./link-options.ts"
 import { Machine } from "./machine.ts"
+import { Nat, type NatOptions } from "./nat.ts"
 import { Random } from "./random.ts"
 
 /** A valid name of a machine. Links use the excluded signs between two names, and a host resolves addresses itself. */
@@ -28,6 +29,8 @@ export class Topology {
   readonly #links = new Map<string, Link>()
   /** Machines that were named before any was made. */
   readonly #namedAhead = new Set<string>()
+  /** How many addresses were given out besides those that machines begin with. */
+  #moves = 0
   readonly #bottlenecks = new Map<string, Bottleneck>()
   readonly #surroundings: LinkSurroundings
   /** The options of future links. */
@@ -77,7 +80,64 @@ export class Topology {
     const machine = new Machine(name, this.#machines.size + 1, { v4, v6 }, originMs)
     this.#machines.set(name, machine)
     this.#namedAhead.delete(name)
-    for (const address of machine.addresses) this.#owners.set(address.host, machine)
+    this.#own(machine.addresses, machine)
+    return machine
+  }
+
+  /** Puts the machine of this name behind a NAT, which others see instead. */
+  nat(name: string, options: NatOptions): Nat {
+    const machine = this.#existing(name)
+    if (machine.nat !== undefined) throw new RangeError(`"${name}" is behind a NAT already; network.rebind changes it`)
+    machine.nat = new Nat(options, this.#others(machine), new Random(this.#seed, `nat of ${name}`))
+    this.#own(machine.nat.outerAddresses, machine)
+    return machine.nat
+  }
+
+  /** Lets the NAT forget its mappings; with `isMoved` it has another address as well. */
+  rebind(name: string, isMoved: boolean): void {
+    const machine = this.#existing(name)
+    if (machine.nat === undefined) throw new RangeError(`"${name}" is behind no NAT; network.nat(name) puts it there`)
+    this.#rebind(machine, machine.nat, isMoved)
+  }
+
+  /** Gives a machine other addresses, and its NAT too, if it has one. */
+  move(name: string): void {
+    const machine = this.#existing(name)
+    if (machine.nat !== undefined) this.#rebind(machine, machine.nat, true)
+    this.#disown(machine.addresses)
+    machine.move(this.#others(machine))
+    this.#own(machine.addresses, machine)
+  }
+
+  #rebind(machine: Machine, nat: Nat, isMoved: boolean): void {
+    if (!isMoved) return nat.rebind()
+    this.#disown(nat.outerAddresses)
+    nat.rebind(this.#others(machine))
+    this.#own(nat.outerAddresses, machine)
+  }
+
+  #own(addresses: readonly ResolvedAddress[], machine: Machine): void {
+    for (const { host } of addresses) this.#owners.set(host, machine)
+  }
+
+  #disown(addresses: readonly ResolvedAddress[]): void {
+    for (const { host } of addresses) this.#owners.delete(host)
+  }
+
+  /** Addresses that nothing had so far, of the families of this machine. */
+  #others(machine: Machine): ResolvedAddress[] {
+    const n = ++this.#moves
+    const [high, low] = [n >>> 16, n & 0xffff]
+    const hosts = {
+      4: `10.${128 + high}.${low >>> 8}.${low & 255}`,
+      6: `fd00::${(high + 1).toString(16)}:${low.toString(16)}`,
+    }
+    return machine.addresses.map(({ family }) => ({ family, host: hosts[family] }))
+  }
+
+  #existing(name: string): Machine {
+    const machine = this.#machines.get(name)
+    if (machine === undefined) throw this.#noMachine(name)
     return machine
   }
 
@@ -150,7 +210,7 @@ export class Topology {
   #noMachine(name: string): RangeError {
     const near = typeof name === "string" ? nearest(name, [...this.#machines.keys()]) : undefined
     return new RangeError(
-      `there is no machine ${show(name)} to have links${near === undefined ? "" : `; did you mean "${near}"?`}; network.host(name) makes one`,
+      `there is no machine ${show(name)}${near === undefined ? "" : `; did you mean "${near}"?`}; network.host(name) makes one`,
     )
   }
 }

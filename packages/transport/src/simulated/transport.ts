@@ -1,5 +1,5 @@
 import { DATAGRAM_BYTES_MAX, DatagramTransport } from "../datagram-transport.ts"
-import type { Address } from "../addresses.ts"
+import type { Address, ResolvedAddress } from "../addresses.ts"
 import type { Capabilities, SocketErrorCode } from "../transport.ts"
 import type { Datagram } from "./datagram.ts"
 import type { Machine } from "./machine.ts"
@@ -26,12 +26,11 @@ interface Process {
 export class SimulatedTransport extends DatagramTransport {
   /** What a simulated socket can do: no batches, and buffers of the sizes asked for. */
   readonly capabilities: Capabilities
-  /** Where the sockets are bound, one for each requested family that the machine has. */
-  readonly localAddresses: readonly Address[]
   readonly #medium: Medium
   readonly #process: Process
-  readonly #v4: Address | undefined
-  readonly #v6: Address | undefined
+  #localAddresses: readonly Address[] = []
+  #v4: Address | undefined
+  #v6: Address | undefined
   readonly #deliver = (): void => void this.deliver()
   /** The socket buffer: datagrams that wait to be read, from `#firstWaiting` on. */
   readonly #waiting: Datagram[] = []
@@ -49,9 +48,7 @@ export class SimulatedTransport extends DatagramTransport {
     super()
     this.#medium = medium
     this.#process = process
-    this.#v4 = addresses.find(({ family }) => family === 4)
-    this.#v6 = addresses.find(({ family }) => family === 6)
-    this.localAddresses = addresses
+    this.#settle(addresses)
     this.capabilities = {
       families: addresses.map(({ family }) => family),
       dontFragment: true,
@@ -65,6 +62,30 @@ export class SimulatedTransport extends DatagramTransport {
       notes,
     }
     for (const address of addresses) process.machine.addSocket(address, this)
+  }
+
+  /**
+   * Where the sockets are bound, one for each requested family that the machine has. Others after `network.move`, as of
+   * a socket that is bound to all addresses.
+   */
+  get localAddresses(): readonly Address[] {
+    return this.#localAddresses
+  }
+
+  /** @internal The machine has other addresses; datagrams on their way keep those that they have. */
+  move(addresses: readonly ResolvedAddress[]): void {
+    this.#settle(
+      this.#localAddresses.map((address) => ({
+        ...address,
+        host: addresses.find(({ family }) => family === address.family)!.host,
+      })),
+    )
+  }
+
+  #settle(addresses: readonly Address[]): void {
+    this.#localAddresses = addresses
+    this.#v4 = addresses.find(({ family }) => family === 4)
+    this.#v6 = addresses.find(({ family }) => family === 6)
   }
 
   /** @internal A datagram has come to the machine; `false`: its buffer is full. */
@@ -125,7 +146,7 @@ export class SimulatedTransport extends DatagramTransport {
   }
 
   protected override async closeSockets(): Promise<void> {
-    for (const address of this.localAddresses) this.#process.machine.removeSocket(address)
+    for (const address of this.#localAddresses) this.#process.machine.removeSocket(address)
     this.#waiting.length = this.#firstWaiting = this.#waitingBytes = 0
     this.#process.forget(this)
   }

@@ -93,6 +93,19 @@ const OPTIONS: readonly (readonly [
     ({ network }, options: object) => network.links({ policer: { rateBitsPerSecond: 1, burstBytes: 0, ...options } }),
     { rateBitsPerSecond: ["1/2", "1", "2^31", "2^32"], burstBytes: DURATION },
   ],
+  [
+    "nat",
+    ({ network }, options) => network.nat("a", options),
+    { mapping: [], filtering: [], timeoutMs: ["Infinity", ...DURATION] },
+  ],
+  [
+    "rebind",
+    ({ network }, options) => {
+      network.nat("a")
+      network.rebind("a", options)
+    },
+    { address: FLAG },
+  ],
   ["host", ({ network }, options) => network.host("c", options), { v4: FLAG, v6: FLAG }],
   ["partition", ({ network }, options) => network.partition("a", "b", options), { both: FLAG }],
   [
@@ -110,6 +123,9 @@ const ARGUMENTS: readonly (readonly [string, (world: World, value: never) => unk
   ["the names of partition", ({ network }, name) => network.partition("a", name), []],
   ["the names of clog", ({ network }, name) => network.clog(name, "b", 1), []],
   ["the names of heal", ({ network }, name) => network.heal("a", name), []],
+  ["the name of nat", ({ network }, name) => network.nat(name), []],
+  ["the name of rebind", ({ network }, name) => network.rebind(name), []],
+  ["the name of move", ({ network }, name) => network.move(name), []],
   ["ms of clog", ({ network }, ms) => network.clog("a", "b", ms), DURATION],
   ["keep of filter", ({ network }, keep) => network.filter(keep), FUNCTION],
   ["ms of advance", ({ network }, ms) => network.advance(ms), DURATION],
@@ -214,9 +230,7 @@ test("what is refused has changed nothing: the run goes on as if nobody had aske
 test("a name that no machine has is told with the one that was meant", () => {
   const { network } = makeWorld()
   network.host("server")
-  expect(() => network.partition("a", "sever")).toThrow(
-    'there is no machine "sever" to have links; did you mean "server"?',
-  )
+  expect(() => network.partition("a", "sever")).toThrow('there is no machine "sever"; did you mean "server"?')
   expect(network.linkOf("a", "server").blocked).toBe(false)
   for (const name of ["", "a:1", "10.0.0.1", "::1"]) expect(() => network.host(name)).toThrow("the name of a machine")
 })
@@ -227,7 +241,7 @@ test("a name may be told before there is any machine, and is looked for once tim
   network.host("a")
   network.host("b")
   await network.advance(1)
-  await expect(network.advance(1)).rejects.toThrow('there is no machine "bb" to have links')
+  await expect(network.advance(1)).rejects.toThrow('there is no machine "bb"')
   network.host("bb")
   await network.advance(1)
   expect(network.now).toBe(2)
