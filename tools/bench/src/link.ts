@@ -20,6 +20,8 @@ export interface LinkOptions {
   readonly messageBytes: number
   /** The size of datagrams, where the library lets it be chosen. */
   readonly datagramBytes: number
+  /** Options of this library's endpoint, for `x-default`; `congestion`: the name of a controller, and its options. */
+  readonly options?: Readonly<Record<string, unknown>>
 }
 
 export interface Library {

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { answerOf, end } from "./children.ts"
 import { congestionControlOf, environmentOf } from "./libraries.ts"
 import type { LinkOptions } from "./link.ts"
 import { ADDRESSES, Network, type Role } from "./network.ts"
@@ -25,6 +26,8 @@ export interface Job {
   readonly direction?: "in" | "out"
   /** Uses a network that loses this much each way, instead of loopback. */
   readonly lossPercent?: number
+  /** See {@link LinkOptions}. */
+  readonly options?: LinkOptions["options"]
 }
 
 /** The job as one of the processes gets it; the sender also gets the receiver's port. */
@@ -133,29 +136,5 @@ function start(role: Role, task: Task, cpu: number | undefined, network: Network
   return spawn(file!, args, {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     env: { ...process.env, ...environmentOf(task.library) },
-  })
-}
-
-function answerOf<T>(child: ChildProcess, timeoutMs: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`a process said nothing for ${timeoutMs} ms`)), timeoutMs)
-    const settle = (act: () => void): void => {
-      clearTimeout(timer)
-      act()
-    }
-    child.once("message", (message: T) => settle(() => resolve(message)))
-    child.once("exit", (code, signal) =>
-      settle(() => reject(new Error(`a process ended by ${signal ?? `code ${code}`}`))),
-    )
-    child.once("error", (error) => settle(() => reject(error)))
-  })
-}
-
-function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
-  return new Promise((resolve) => {
-    child.removeAllListeners()
-    child.once("exit", () => resolve())
-    child.kill("SIGKILL")
   })
 }

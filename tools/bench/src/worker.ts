@@ -3,12 +3,14 @@
 import { check, Content } from "./content.ts"
 import { LIBRARIES } from "./libraries.ts"
 import { LARGE_BYTES, type Link } from "./link.ts"
+import { nowMs } from "./clock.ts"
 import { countFromNow, cpuUs, memory, tell } from "./measure.ts"
+import { percentiles } from "./percentiles.ts"
 import type { Task } from "./run.ts"
+import { sendAtRate, sendFlatOut } from "./senders.ts"
 
 /** Messages between two readings of the clock. */
 const LOOK_EVERY = 64
-const LARGE_BUFFERS = 16
 
 const [role, text] = process.argv.slice(2)
 const job = JSON.parse(text!) as Task
@@ -17,31 +19,11 @@ const library = await LIBRARIES[job.library]!().catch(({ message }: Error) => {
   // The other process ends this one.
   return new Promise<never>(() => {})
 })
-const linkOptions = { messageBytes: job.bytes, datagramBytes: job.datagramBytes, own: job.own, other: job.other }
-/**
- * One clock for both processes, the system's monotonic clock: `performance.now` counts it from the start of each
- * process.
- */
-const originMs = findOriginMs()
-const nowMs = (): number => originMs + performance.now()
-
+const { bytes: messageBytes, datagramBytes, own, other, options = {} } = job
+const linkOptions = { messageBytes, datagramBytes, own, other, options }
 if (role === "receive")
   tell({ port: await library.listen(linkOptions, receive), settings: library.settings(linkOptions) })
 else await send(await library.connect(linkOptions, job.port!))
-
-/** Of many readings, the one that took the least time: a single reading may be off by as much as the measured times. */
-function findOriginMs(): number {
-  let [originNs, leastNs] = [0n, 1n << 62n]
-  for (let i = 0; i < 1_000; i++) {
-    const beforeNs = process.hrtime.bigint()
-    const readMs = performance.now()
-    const tookNs = process.hrtime.bigint() - beforeNs
-    if (tookNs >= leastNs) continue
-    leastNs = tookNs
-    originNs = beforeNs + tookNs / 2n - BigInt(Math.round(readMs * 1e6))
-  }
-  return Number(originNs) / 1e6
-}
 
 function receive(link: Link): void {
   if (job.kind === "echo") return echo(link)
@@ -80,21 +62,8 @@ function echo(link: Link): void {
 
 function send(link: Link): Promise<void> | void {
   if (job.kind === "echo") return pingPong(link)
-  if (job.kind === "latency") return openLoop(link)
-  flatOut(link)
-}
-
-function flatOut(link: Link): void {
-  const contents = Array.from({ length: job.bytes >= LARGE_BYTES ? LARGE_BUFFERS : 1 }, () => new Content(job.bytes))
-  let number = 0
-  countFromNow(job, () => number)
-  const write = (): void => {
-    // Ends the turn now and then, so that timers run even with a library that always has room.
-    for (let i = 0; i < 100_000; i++) if (!link.send(contents[number % contents.length]!.number(number++))) return
-    setImmediate(write)
-  }
-  link.onWritable(() => setImmediate(write))
-  write()
+  if (job.kind === "latency") sendAtRate(link, job.bytes, job.perSecond)
+  else countFromNow(job, sendFlatOut(link, job.bytes))
 }
 
 async function pingPong(link: Link): Promise<void> {
@@ -123,35 +92,4 @@ async function pingPong(link: Link): Promise<void> {
     next()
   })
   tell({ count: job.rounds, ms: 0, cpuUs: 0, ...memory(), ...percentiles([...tripsUs], 1) })
-}
-
-/**
- * Sends messages at their times, however long earlier ones took. The latency of a late message counts from when it was
- * due.
- */
-function openLoop(link: Link): void {
-  const content = new Content(job.bytes)
-  const intervalMs = 1_000 / job.perSecond
-  const startMs = nowMs()
-  let number = 0
-  const turn = (): void => {
-    const dueMs = nowMs()
-    for (let atMs = startMs + number * intervalMs; atMs <= dueMs; atMs = startMs + number * intervalMs) {
-      content.number(number++)
-      content.view.setFloat64(8, atMs, true)
-      link.send(content.bytes)
-    }
-    setImmediate(turn)
-  }
-  turn()
-}
-
-function percentiles(
-  values: number[],
-  factor = 1_000,
-): { readonly p50Us?: number; readonly p99Us?: number; readonly p999Us?: number } {
-  if (values.length === 0) return {}
-  const sorted = Float64Array.from(values).sort()
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]! * factor
-  return { p50Us: at(0.5), p99Us: at(0.99), p999Us: at(0.999) }
 }

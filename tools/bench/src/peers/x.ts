@@ -1,4 +1,12 @@
-import { Endpoint, fixed, type EndpointOptions, type OutgoingStream, type Peer } from "@x/endpoint"
+import * as exported from "@x/endpoint"
+import {
+  type CongestionFactory,
+  Endpoint,
+  fixed,
+  type EndpointOptions,
+  type OutgoingStream,
+  type Peer,
+} from "@x/endpoint"
 import { LARGE_BYTES, type Library, type Link, type LinkOptions, type MessageHandler } from "../link.ts"
 
 const TYPE = 1
@@ -12,12 +20,16 @@ export interface XOptions {
   /** Sends at this rate, whatever is lost; default: as the congestion control allows. */
   readonly paceBytesPerMs?: number
   readonly protection?: "checksum" | "mac" | "aead"
+  /** With its default options, and those that the run names. */
+  readonly isDefault?: boolean
 }
 
 function endpointOptions(
-  { own, datagramBytes }: LinkOptions,
-  { paceBytesPerMs, protection = "checksum" }: XOptions,
+  { own, datagramBytes, options = {} }: LinkOptions,
+  { paceBytesPerMs, protection = "checksum", isDefault = false }: XOptions,
 ): EndpointOptions {
+  // Other hosts reach it only if that is requested. On loopback it takes the address that the run names.
+  if (isDefault) return { ...(own.startsWith("127.") ? { v4: own, v6: false } : { protection }), ...named(options) }
   return {
     // Some links are between network namespaces, so binding to loopback alone isn't enough.
     ...(protection === "checksum" ? { protection } : { protection, secrets: SECRETS }),
@@ -25,6 +37,15 @@ function endpointOptions(
     ...{ windowBytes: 4 << 20, windowPackets: 4_096 },
     ...(paceBytesPerMs === undefined ? {} : { congestion: fixed({ windowBytes: 4 << 20, paceBytesPerMs }) }),
   }
+}
+
+/** Options by name; a controller is named by the function that makes it, with its own options beside it. */
+function named({ congestion, ...others }: Readonly<Record<string, unknown>>): EndpointOptions {
+  if (!Array.isArray(congestion)) return others
+  const [name, how] = congestion as [string, object]
+  const make = (exported as Readonly<Record<string, unknown>>)[name]
+  if (typeof make !== "function") throw new Error(`@x/endpoint has no congestion controller "${name}"`)
+  return { ...others, congestion: (make as (how: object) => CongestionFactory)(how) }
 }
 
 class StreamLink implements Link {
@@ -66,15 +87,17 @@ class StreamLink implements Link {
 
 /** This library: reliable messages on one stream. */
 export function x(how: XOptions = {}): Library {
-  const { paceBytesPerMs, protection = "checksum" } = how
+  const { paceBytesPerMs, protection = "checksum", isDefault = false } = how
   const bind = async (options: LinkOptions, linkOf: () => StreamLink | undefined): Promise<Endpoint> => {
     const endpoint = await Endpoint.bind(endpointOptions(options, how))
     endpoint.handle(TYPE, ({ view, offset, length }) => linkOf()?.handler(view, offset, length))
     return endpoint
   }
   return {
-    settings: ({ datagramBytes }) =>
-      `one reliable stream, ${protection}, datagrams of ${datagramBytes} B, window 4 MiB, ${paceBytesPerMs === undefined ? "default congestion control" : `fixed at ${(paceBytesPerMs * 8) / 1e6} Gbit/s`}`,
+    settings: ({ datagramBytes, options = {} }) =>
+      isDefault
+        ? `one reliable stream, ${protection}, ${Object.keys(options).length === 0 ? "default options" : JSON.stringify(options)}`
+        : `one reliable stream, ${protection}, datagrams of ${datagramBytes} B, window 4 MiB, ${paceBytesPerMs === undefined ? "default congestion control" : `fixed at ${(paceBytesPerMs * 8) / 1e6} Gbit/s`}`,
     async listen(options, onLink) {
       let link: StreamLink | undefined
       const endpoint = await bind(options, () => link)
