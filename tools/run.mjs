@@ -64,6 +64,7 @@ const COMMANDS = {
   explore: { script: "tools/explorer/src/main.mjs" },
   fuzz: { script: "tools/fuzz/dist/main.js", built: true },
   bench: { script: "tools/bench/dist/main.js", built: true },
+  lab: { script: "tools/lab/dist/main.js", built: true },
   "bench:packages": { script: "tools/scripts.mjs", args: ["bench"], built: true },
   ci: { script: "tools/ci.mjs", built: true },
 }
