@@ -1,6 +1,6 @@
 // A rate and its queue: who waits how long, also when the rate changes, who has no room, and who shares it.
 
-import { createNetwork, type Fate, type LinkOptions } from "@x/transport/simulated"
+import { type BottleneckOptions, createNetwork, type Fate, type LinkOptions } from "@x/transport/simulated"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { runs } from "../../../../tools/testkit/src/runs.ts"
@@ -278,6 +278,38 @@ describe("whatever limits a link", () => {
         }
       }),
       { numRuns: runs(100) },
+    )
+  })
+
+  test("several links together get no more than what they share, and each keeps its order and its account", async () => {
+    const of = fc.record({
+      queuePackets: fc.integer({ min: 1, max: 50 }),
+      aqm: fc.constantFrom("codel", "step", "none"),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), rate, of, bursts, async (seed, bitsPerSecond, { queuePackets, aqm }, sends) => {
+        const network = createNetwork({ seed })
+        const options: BottleneckOptions = { rateBitsPerSecond: bitsPerSecond, queuePackets }
+        network.bottleneck("line", aqm === "none" ? options : { ...options, aqm: { kind: aqm } })
+        network.links({ through: "line" })
+        const flows = [await Flow.between(network, "a", "b"), await Flow.between(network, "c", "b")]
+        for (const [i, { count, bytes, ms }] of sends.entries()) {
+          flows[i % 2]!.send(count, bytes)
+          await network.advance(ms)
+        }
+        await network.advance(60_000)
+        let bits = 0
+        for (const { atMs, bytes } of flows.flatMap(({ arrivals }) => arrivals).toSorted((a, b) => a.atMs - b.atMs)) {
+          bits += 8 * (bytes + 46)
+          expect(bits).toBeLessThanOrEqual((atMs * bitsPerSecond) / 1_000 + 1)
+        }
+        for (const { link, arrivals, numbers } of flows) {
+          expect(sum(link.counts)).toBe(link.sent)
+          expect(arrivals).toHaveLength(link.counts.delivered)
+          expect(numbers).toEqual(numbers.toSorted((a, b) => a - b))
+        }
+      }),
+      { numRuns: runs(50) },
     )
   })
 
