@@ -95,7 +95,7 @@ export class ParkingLot implements ParkedMessages {
 
   /** Whether a call waits for one of them. */
   get isAwaited(): boolean {
-    return this.#parked.some(({ call }) => call !== undefined)
+    return this.#parked.some(({ call, isGivenUp }) => call !== undefined && isGivenUp !== true)
   }
 
   /** The last parked message. */
