@@ -91,7 +91,7 @@ export class Nat {
 
   /** How many mappings it keeps; those that have timed out are forgotten sooner or later. */
   get mappings(): number {
-    return this.#byKey.size
+    return this.#byOuter.size
   }
 
   /** @internal Forgets all mappings and, with `outer`, has other addresses. */

@@ -112,6 +112,24 @@ describe("CoDel", () => {
     expect(missing(world)).toEqual([])
   })
 
+  test("goes on where it was when other options change", async () => {
+    const world = await flow(codel)
+    world.send(20)
+    for (let i = 0; i < 32; i++) {
+      await world.run(1, 10)
+      world.network.links({ ...codel, aqm: { kind: "codel" }, delayMs: i })
+    }
+    expect(world.link.counts.aqm).toBe(3)
+  })
+
+  test("lets one follow the other without a gap", async () => {
+    const aqm = { kind: "codel", targetMs: 10_000 } as const
+    const world = await flow({ rateBitsPerSecond: 3 * RATE, aqm, queueBytes: Infinity })
+    world.send(3_000)
+    await world.network.advance(2_000)
+    expect(world.times.at(-1)).toBe(1_000)
+  })
+
   test("takes the copies of a dropped datagram with it, and one that would have been lost has one fate", async () => {
     const world = await standingQueue({ ...codel, duplicateRate: 1 }, 320)
     await world.network.advance(100)
@@ -158,6 +176,18 @@ describe("a policer", () => {
     await world.run(0.25, 1_000)
     // The burst of five again, and one each millisecond.
     expect(world.link.counts.delivered).toBe(9 + 5 + 999)
+  })
+
+  test("has the tokens that it had when other options change, and is full when its own do", async () => {
+    const policer = { rateBitsPerSecond: RATE, burstBytes: 5 * 1_046 }
+    const world = await flow({ policer })
+    world.send(5)
+    world.network.links({ policer: { ...policer }, delayMs: 1 })
+    world.send(1)
+    expect(world.link.counts).toMatchObject({ delivered: 5, policed: 1 })
+    world.network.links({ policer: { ...policer, burstBytes: 2 * 1_046 } })
+    world.send(3)
+    expect(world.link.counts).toMatchObject({ delivered: 7, policed: 2 })
   })
 
   test("stands before the queue", async () => {

@@ -18,6 +18,9 @@ describe("when the rate changes", () => {
     await up.network.advance(100)
     // The second one had 5 ms to go.
     expect(up.times).toEqual([13, 18.5, 19.5, 20.5, 21.5])
+    const { meanMs, maxMs } = up.link.bottleneck!.waits
+    expect(meanMs).toBeCloseTo((0 + 10 + 15.5 + 16.5 + 17.5) / 5, 9)
+    expect(maxMs).toBeCloseTo(17.5, 9)
 
     const down = await flow({ rateBitsPerSecond: 10 * RATE })
     down.send(4)

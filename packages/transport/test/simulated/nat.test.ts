@@ -108,6 +108,7 @@ describe("behind a NAT", () => {
     const next = (await send(world, home, b))!
     expect([next.host, next.port === seen.port]).toEqual([seen.host, false])
     expect(await send(world, b, home, next)).toBeDefined()
+    expect(network.host("home").machine.nat!.mappings).toBe(1)
   })
 
   test("when it is rebound others see another port, on request another address; to the old one all is lost", async () => {
