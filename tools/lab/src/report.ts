@@ -4,6 +4,7 @@ import Table from "cli-table3"
 import { median, round, spread } from "@x/bench/numbers"
 import type { Case, FigureName, PathCase, Scenario } from "./cases.ts"
 import { type Figures, judge } from "./judge.ts"
+import type { Change } from "./place.ts"
 import type { Direction } from "./settings.ts"
 
 /** By library, in the order of the rounds. */
@@ -22,9 +23,22 @@ export function describe(it: Case): string {
   const { there, back } = it.path
   const isAlike = JSON.stringify(there) === JSON.stringify(back)
   const nat = it.hasNat ? "; NAT in front of the sender" : ""
-  const changes = it.changes.map(({ atMs, change }) => `; at ${atMs / 1_000} s ${JSON.stringify(change)}`).join("")
+  const changes = it.changes.map(({ atMs, change }) => `; at ${atMs / 1_000} s ${inWords(change)}`).join("")
   const how = isAlike ? `each way ${words(there)}` : `there ${words(there)}, back ${words(back)}`
   return `${how}${nat}; warm-up ${it.warmMs / 1_000} s, measured ${it.runMs / 1_000} s${changes}`
+}
+
+function inWords(change: Change): string {
+  switch (change.what) {
+    case "path":
+      return `there ${words(change.direction)}`
+    case "rebind":
+      return "other ports"
+    case "rebind-every":
+      return change.everyMs > 0 ? `other ports each ${change.everyMs} ms` : "no more other ports"
+    case "move":
+      return "another address of the sender"
+  }
 }
 
 const words = (direction: Direction): string =>
