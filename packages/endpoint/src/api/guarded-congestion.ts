@@ -13,7 +13,7 @@ import {
   type DeliverySample,
   isOwn,
 } from "../congestion/controller.ts"
-import { lossBased } from "../congestion/loss-based.ts"
+import { lossBased } from "../congestion/loss-based/loss-based.ts"
 
 const CONTROLLER = objectWith<CongestionController>("a congestion controller", "onSent", "onFeedback")
 const WINDOW = orInfinity(real(1), "no limit")
@@ -22,19 +22,29 @@ const PACE = orInfinity(positive(), "as fast as the window opens")
 /** `onFailure` is called once for each peer, and not from within a machine. */
 export function guarded(factory: CongestionFactory, onFailure: (error: unknown) => void): CongestionFactory {
   checkClass.value("congestion", factory, functionThat("makes a controller"))
-  return isOwn(factory) ? factory : (datagramBytes) => new GuardedController(factory, datagramBytes, onFailure)
+  return isOwn(factory)
+    ? factory
+    : (datagramBytes, random) => new GuardedController(factory, datagramBytes, random, onFailure)
 }
 
 class GuardedController implements CongestionController {
   #datagramBytes: number
   readonly #onFailure: (error: unknown) => void
   #controller: CongestionController
-  constructor(factory: CongestionFactory, datagramBytes: number, onFailure: (error: unknown) => void) {
+  readonly #random: () => number
+
+  constructor(
+    factory: CongestionFactory,
+    datagramBytes: number,
+    random: () => number,
+    onFailure: (error: unknown) => void,
+  ) {
     this.#datagramBytes = datagramBytes
+    this.#random = random
     this.#onFailure = onFailure
-    this.#controller = lossBased()(datagramBytes)
+    this.#controller = lossBased()(datagramBytes, random)
     this.#try(() => {
-      const controller = checkClass.value("what congestion returns", factory(datagramBytes), CONTROLLER)
+      const controller = checkClass.value("what congestion returns", factory(datagramBytes, random), CONTROLLER)
       this.#controller = controller
     })
     // Checks the initial values before they are used.
@@ -89,7 +99,7 @@ class GuardedController implements CongestionController {
   }
 
   #fail(error: unknown): void {
-    this.#controller = lossBased()(this.#datagramBytes)
+    this.#controller = lossBased()(this.#datagramBytes, this.#random)
     this.#onFailure(error)
   }
 }

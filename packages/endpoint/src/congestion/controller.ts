@@ -21,30 +21,32 @@ export interface DeliverySample {
   deliveredBytes: number
   /** Bytes newly known to be lost. */
   lostBytes: number
-  /** Bytes of data sent after the newest datagram that feedback reported. */
+  /** Bytes that were counted as lost and were only late. */
+  spuriousBytes: number
+  /** Bytes of data that are neither known to be delivered nor counted as lost. */
   inFlightBytes: number
+  /** Bytes known to be delivered in all. */
+  totalDeliveredBytes: number
   /** Delivery rate since the newest reported datagram was sent; 0: unknown. */
   rateBytesPerMs: number
   /**
-   * Whether that datagram was sent when there was nothing more to send: then the rate is the application's, not the
-   * path's.
+   * Whether the rate may be the application's, not the path's: when that datagram was sent, or since, the application
+   * had nothing more to send.
    */
   isApplicationLimited: boolean
+  /** Bytes known to be delivered in all when the newest reported datagram was sent. Only with a round trip. */
+  sentDeliveredBytes: number
+  /** Bytes in flight then, that datagram included. Only with a round trip. */
+  sentInFlightBytes: number
+  /** Bytes that were lost since then. Only with a round trip. */
+  lostSinceSentBytes: number
 }
 
 export function createDeliverySample(): DeliverySample {
   return {
-    ...{
-      nowMs: 0,
-      rttMs: -1,
-      sentMs: 0,
-      srttMs: 0,
-      minRttMs: Infinity,
-      deliveredBytes: 0,
-      lostBytes: 0,
-      inFlightBytes: 0,
-    },
-    ...{ rateBytesPerMs: 0, isApplicationLimited: true },
+    ...{ nowMs: 0, rttMs: -1, sentMs: 0, srttMs: 0, minRttMs: Infinity, deliveredBytes: 0, lostBytes: 0 },
+    ...{ spuriousBytes: 0, inFlightBytes: 0, totalDeliveredBytes: 0, rateBytesPerMs: 0, isApplicationLimited: true },
+    ...{ sentDeliveredBytes: 0, sentInFlightBytes: 0, lostSinceSentBytes: 0 },
   }
 }
 
@@ -73,13 +75,14 @@ export interface CongestionController {
 }
 
 /**
- * Makes the controller of one peer. `datagramBytes`: the size of the largest datagram to it. Errors thrown by a factory
+ * Makes the controller of one peer. `datagramBytes`: the size of the largest datagram to it; `random`: numbers from 0 to
+ * below 1, for a controller that draws its times. Errors thrown by a factory
  * or its controller, a window below 1, and a pace that isn't above 0 are reported as `error` of the endpoint, once for
  * a peer, which then goes on with `lossBased()`.
  */
-export type CongestionFactory = (datagramBytes: number) => CongestionController
+export type CongestionFactory = (datagramBytes: number, random: () => number) => CongestionController
 
-/** Factories that `fixed` and `lossBased` made. */
+/** Factories that `bbr`, `lossBased` and `fixed` made. */
 const OWN = new WeakSet<CongestionFactory>()
 
 /** Marks a factory as one of ours. */

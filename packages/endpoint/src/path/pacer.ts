@@ -1,9 +1,19 @@
-/** Spreads datagrams over time: a budget that fills at the pace and that datagrams spend. */
+/**
+ * Spreads datagrams over time: a budget that fills at the pace and that datagrams spend. Bursts are short, since short
+ * queues on the way overflow: at most a millisecond at the pace, or two usual datagrams; ten after a pause, when nothing
+ * is in flight.
+ *
+ * @module
+ */
 
-/** How much may be sent at once after a pause, milliseconds at the pace: a late timer loses nothing. */
-const BURST_MS = 4
-/** And at least this many bytes: a pace below a few datagrams a millisecond would send them one by one. */
-const BURST_BYTES = 4_096
+/** How much may be sent at once after a pause, milliseconds at the pace (draft-ietf-ccwg-bbr-06 §5.6.3). */
+const BURST_MS = 1
+/** And at least this many bytes, two usual datagrams: a slow pace would otherwise need a wake-up for each. */
+const BURST_BYTES = 2_560
+/** After a pause with nothing in flight: ten usual datagrams, as in the beginning (RFC 9002 §7.7). */
+const PAUSE_BYTES = 12_000
+/** A timer that comes late loses nothing up to this many milliseconds: what was due meanwhile is sent at once. */
+const LATE_MS_MAX = 4
 
 /** The shortest wait, milliseconds: everything that may be sent within it goes together. */
 const QUANTUM_MS = 0.25
@@ -12,26 +22,33 @@ export class Pacer {
   /** Below 0: a datagram was sent that the next ones have to wait for. */
   #budget = 0
   #filledMs = -Infinity
+  /** When the datagram that waits was to be sent; `Infinity`: none waits. */
+  #dueMs = Infinity
 
-  /** Whether a datagram may be sent now. */
-  isOpen(paceBytesPerMs: number, nowMs: number): boolean {
+  /** Whether a datagram may be sent now. `isPaused`: nothing is in flight. */
+  isOpen(paceBytesPerMs: number, isPaused: boolean, nowMs: number): boolean {
     if (paceBytesPerMs === Infinity) return true
-    const most = Math.max(BURST_BYTES, paceBytesPerMs * BURST_MS)
     const elapsedMs = nowMs - this.#filledMs
-    if (elapsedMs > 0) {
-      this.#budget = Math.min(most, this.#budget + (elapsedMs === Infinity ? most : elapsedMs * paceBytesPerMs))
-      this.#filledMs = nowMs
-    }
+    if (elapsedMs > 0) this.#fill(paceBytesPerMs, isPaused ? PAUSE_BYTES : BURST_BYTES, elapsedMs, nowMs)
     return this.#budget > 0
+  }
+
+  #fill(paceBytesPerMs: number, burstBytes: number, elapsedMs: number, nowMs: number): void {
+    const lateMs = Math.min(LATE_MS_MAX, Math.max(0, nowMs - this.#dueMs))
+    const most = Math.max(burstBytes, paceBytesPerMs * BURST_MS) + lateMs * paceBytesPerMs
+    this.#budget = Math.min(most, this.#budget + (elapsedMs === Infinity ? most : elapsedMs * paceBytesPerMs))
+    this.#filledMs = nowMs
+    this.#dueMs = Infinity
   }
 
   spend(bytes: number): void {
     this.#budget -= bytes
   }
 
-  /** When a datagram may be sent again; not sooner than a timer can measure. */
+  /** When the datagram that waits may be sent; not sooner than a timer can measure. */
   nextMs(paceBytesPerMs: number, timerMs: number): number {
     // One byte more than needed: a rounded sum just below 0 would be due at once, for ever.
-    return this.#filledMs + Math.max(timerMs, QUANTUM_MS, (1 - this.#budget) / paceBytesPerMs)
+    this.#dueMs = this.#filledMs + Math.max(timerMs, QUANTUM_MS, (1 - this.#budget) / paceBytesPerMs)
+    return this.#dueMs
   }
 }

@@ -22,6 +22,8 @@ export interface PathParts {
   readonly timerMs: number
   /** The estimate of the peer, which its streams read: it begins anew with each path. */
   readonly rtt: RttEstimator
+  /** Numbers from 0 to below 1, for the controller. */
+  readonly random: () => number
 }
 
 export class Path {
@@ -31,10 +33,10 @@ export class Path {
   /** The association that datagrams go to; there is one from the first accept on. */
   association: Association | undefined
 
-  constructor({ settings, limits, timerMs, rtt }: PathParts) {
+  constructor({ settings, limits, timerMs, rtt, random }: PathParts) {
     this.rtt = rtt
     this.size = new PathSize(settings, limits)
-    this.gate = new SendGate(settings.congestion(this.size.datagramBytesMax), this.size, timerMs, rtt)
+    this.gate = new SendGate(settings.congestion(this.size.datagramBytesMax, random), this.size, timerMs, rtt)
   }
 
   /** Takes an association into use. Returns the one before. */

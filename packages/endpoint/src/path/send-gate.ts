@@ -69,8 +69,6 @@ export class SendGate {
     this.#spentBytes = 0
     this.#inFlightBytesBefore = sent.inFlightBytes
     this.#isPaced = this.#isShut = false
-    // The following datagrams are limited by the path if data is left over.
-    sent.isApplicationLimited = false
   }
 
   /** Whether window and pace let a packet of this size go now. */
@@ -79,7 +77,7 @@ export class SendGate {
     if (inFlightBytes === 0) this.#tellIdle()
     this.#isShut = inFlightBytes > 0 && inFlightBytes + bytes > this.windowBytes
     if (this.#isShut) return false
-    this.#isPaced = !this.#pacer.isOpen(this.controller.paceBytesPerMs, this.#nowMs)
+    this.#isPaced = !this.#pacer.isOpen(this.controller.paceBytesPerMs, inFlightBytes === 0, this.#nowMs)
     return !this.#isPaced
   }
 
@@ -105,7 +103,8 @@ export class SendGate {
   end(hasMore: boolean): void {
     const sent = this.#sent!
     const { inFlightBytes } = sent
-    sent.isApplicationLimited = !hasMore
+    const hasRoom = this.isOpen && inFlightBytes + this.#size.datagramBytesMax <= this.windowBytes
+    sent.limitByApplication(!hasMore && hasRoom)
     if (this.#spentBytes > 0) {
       this.#sentMs = this.#nowMs
       this.controller.onSent(this.#spentBytes, inFlightBytes, this.#nowMs)

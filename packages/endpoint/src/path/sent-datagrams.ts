@@ -19,18 +19,28 @@ const ROWS_MAX = 65_536
 const REORDER_SRTT = 1 / 4
 const REORDER_MS_MIN = 1
 
+/** Where each fact of a datagram lies in its row. All of a row share a cache line or two. */
+const AT = {
+  counter: 0,
+  sentMs: 1,
+  /** Bytes sent on the association up to and including this datagram. */
+  sentBytes: 2,
+  /** The same for datagrams with data: control is neither held back by what is in flight, nor counts as in flight. */
+  dataBytes: 3,
+  /** Bytes known to be delivered when it was sent, since when that was known, and when the newest of them was sent. */
+  deliveredBytes: 4,
+  deliveredMs: 5,
+  firstSentMs: 6,
+  /** Bytes known to be lost, and bytes in flight, it included, when it was sent. */
+  lostBytes: 7,
+  inFlightBytes: 8,
+  isLimited: 9,
+} as const
+const COLUMNS = 10
+
 export class SentDatagrams {
   #rows = ROWS_MIN
-  #counters = new Float64Array(ROWS_MIN)
-  #sentMs = new Float64Array(ROWS_MIN)
-  /** Bytes sent on the association up to and including this datagram. */
-  #sentBytes = new Float64Array(ROWS_MIN)
-  /** The same for datagrams with data: control is neither held back by what is in flight, nor counts as in flight. */
-  #dataBytes = new Float64Array(ROWS_MIN)
-  /** Bytes known to be delivered when it was sent, and since when that was known. */
-  #deliveredBytes = new Float64Array(ROWS_MIN)
-  #deliveredMs = new Float64Array(ROWS_MIN)
-  #isLimited = new Uint8Array(ROWS_MIN)
+  #table = new Float64Array(ROWS_MIN * COLUMNS)
   #bytesSent = 0
   #dataBytesSent = 0
   /** The highest counter that feedback reported, and the bytes sent up to it. */
@@ -39,16 +49,31 @@ export class SentDatagrams {
   #heardDataBytes = 0
   #delivered = 0
   #deliveredAtMs = 0
+  /** When the newest reported datagram was sent: the rate of later ones counts from there. */
+  #firstSentMs = 0
   #lost = 0
   #lossSinceMs = -Infinity
   #lossLeast = Infinity
   #lossBefore = 0
-  /** Whether the application had nothing more when this was sent: then the rate is its own, not the path's. */
-  isApplicationLimited = true
+  /** A datagram that was sent long before the newest reported one, and the bytes sent up to it. */
+  #oldCounter = 0
+  #oldBytes = 0
+  /** Whether the application has nothing more to send. */
+  #isIdle = true
+  /**
+   * Until this many bytes are delivered or lost, rates are the application's, not the path's: they were sent while it
+   * had nothing more. 0: the path held it back.
+   */
+  #limitedUntilBytes = 0
 
-  /** Bytes of data that were sent after the newest reported datagram. */
+  /** Bytes of data that are neither known to be delivered nor counted as lost. */
   get inFlightBytes(): number {
-    return this.#dataBytesSent - this.#heardDataBytes
+    return this.#dataBytesSent - this.#heardDataBytes + this.#unresolvedBytes
+  }
+
+  /** Bytes sent before the newest reported datagram that are missing, and may only be late. */
+  get #unresolvedBytes(): number {
+    return Math.max(0, this.#heardBytes - this.#delivered - this.#lost)
   }
 
   get heardCounter(): number {
@@ -63,20 +88,39 @@ export class SentDatagrams {
     return this.#lost
   }
 
+  /** Whether rates measured now are the application's. */
+  get isApplicationLimited(): boolean {
+    return this.#limitedUntilBytes > 0
+  }
+
+  /**
+   * `isIdle`: the application has nothing more to send, and nothing else held it back. Then rates are its own, until all
+   * that is sent meanwhile is delivered.
+   */
+  limitByApplication(isIdle: boolean): void {
+    this.#isIdle = isIdle
+    if (isIdle) this.#limitedUntilBytes = Math.max(1, this.#bytesSent)
+  }
+
   add(counter: number, bytes: number, isData: boolean, nowMs: number): void {
     if (counter - this.#heardCounter >= this.#rows && this.#rows < ROWS_MAX) this.#grow()
     // Nothing is in flight: time without sending doesn't count for the rate.
-    if (this.inFlightBytes === 0) this.#deliveredAtMs = nowMs
+    if (this.inFlightBytes === 0) this.#deliveredAtMs = this.#firstSentMs = nowMs
     this.#bytesSent += bytes
     if (isData) this.#dataBytesSent += bytes
-    const at = counter & (this.#rows - 1)
-    this.#counters[at] = counter
-    this.#sentMs[at] = nowMs
-    this.#sentBytes[at] = this.#bytesSent
-    this.#dataBytes[at] = this.#dataBytesSent
-    this.#deliveredBytes[at] = this.#delivered
-    this.#deliveredMs[at] = this.#deliveredAtMs
-    this.#isLimited[at] = this.isApplicationLimited ? 1 : 0
+    if (this.#isIdle) this.#limitedUntilBytes = this.#bytesSent
+    const table = this.#table
+    const at = (counter & (this.#rows - 1)) * COLUMNS
+    table[at + AT.counter] = counter
+    table[at + AT.sentMs] = nowMs
+    table[at + AT.sentBytes] = this.#bytesSent
+    table[at + AT.dataBytes] = this.#dataBytesSent
+    table[at + AT.deliveredBytes] = this.#delivered
+    table[at + AT.deliveredMs] = this.#deliveredAtMs
+    table[at + AT.firstSentMs] = this.#firstSentMs
+    table[at + AT.lostBytes] = this.#lost
+    table[at + AT.inFlightBytes] = this.inFlightBytes
+    table[at + AT.isLimited] = this.#limitedUntilBytes > 0 ? 1 : 0
   }
 
   /** Fills in what feedback reports; `false`: nothing new. The caller has checked that its counter was sent. */
@@ -89,72 +133,89 @@ export class SentDatagrams {
       (counter === this.#heardCounter && delivered === this.#delivered)
     )
       return false
-    const at = counter & (this.#rows - 1)
-    const isKnown = this.#counters[at] === counter
     sample.nowMs = nowMs
-    sample.rttMs = -1
-    sample.rateBytesPerMs = 0
-    sample.isApplicationLimited = true
-    if (isKnown && counter > this.#heardCounter) {
-      sample.sentMs = this.#sentMs[at]!
-      sample.rttMs = Math.max(0, nowMs - sample.sentMs - feedback.holdUs / 1_000)
-      this.#heardBytes = this.#sentBytes[at]!
-      this.#heardDataBytes = this.#dataBytes[at]!
-      const intervalMs = Math.max(nowMs - this.#deliveredMs[at]!, sample.rttMs)
-      if (intervalMs > 0) sample.rateBytesPerMs = (delivered - this.#deliveredBytes[at]!) / intervalMs
-      sample.isApplicationLimited = this.#isLimited[at] === 1
-    }
-    this.#heardCounter = counter
     sample.deliveredBytes = delivered - this.#delivered
+    sample.totalDeliveredBytes = delivered
+    const at = (counter & (this.#rows - 1)) * COLUMNS
+    if (counter > this.#heardCounter && this.#table[at + AT.counter] === counter)
+      this.#hear(at, delivered, feedback.holdUs / 1_000, nowMs, sample)
+    else forgetDatagram(sample)
+    this.#heardCounter = counter
     this.#delivered = delivered
     this.#deliveredAtMs = nowMs
-    sample.lostBytes = this.#newlyLost(Math.max(0, this.#heardBytes - delivered), srttMs, nowMs)
+    if (sample.rttMs >= 0) this.#age(sample.sentMs - Math.max(REORDER_MS_MIN, srttMs * REORDER_SRTT))
+    const lostBefore = this.#lost
+    this.#judgeLoss(srttMs, nowMs)
+    if (delivered + this.#lost >= this.#limitedUntilBytes) this.#limitedUntilBytes = 0
+    sample.lostBytes = Math.max(0, this.#lost - lostBefore)
+    sample.spuriousBytes = Math.max(0, lostBefore - this.#lost)
+    if (sample.rttMs >= 0) sample.lostSinceSentBytes = Math.max(0, this.#lost - this.#table[at + AT.lostBytes]!)
     sample.inFlightBytes = this.inFlightBytes
     return true
   }
 
-  /** Missing datagrams may be late: the least number that was missing over a while counts as lost. */
-  #newlyLost(missing: number, srttMs: number, nowMs: number): number {
+  /** Fills in what the newest reported datagram tells: its round trip, and the rate since it was sent. */
+  #hear(at: number, delivered: number, holdMs: number, nowMs: number, sample: DeliverySample): void {
+    const table = this.#table
+    const sentMs = table[at + AT.sentMs]!
+    const deliveredThen = table[at + AT.deliveredBytes]!
+    sample.sentMs = sentMs
+    sample.rttMs = Math.max(0, nowMs - sentMs - holdMs)
+    sample.sentDeliveredBytes = deliveredThen
+    sample.sentInFlightBytes = table[at + AT.inFlightBytes]!
+    sample.isApplicationLimited = table[at + AT.isLimited] === 1
+    // Feedback that comes in bursts must not look like a faster path: the longer of the two intervals counts.
+    const intervalMs = Math.max(nowMs - table[at + AT.deliveredMs]!, sentMs - table[at + AT.firstSentMs]!, sample.rttMs)
+    sample.rateBytesPerMs = intervalMs > 0 ? (delivered - deliveredThen) / intervalMs : 0
+    this.#heardBytes = table[at + AT.sentBytes]!
+    this.#heardDataBytes = table[at + AT.dataBytes]!
+    this.#firstSentMs = sentMs
+  }
+
+  /**
+   * Missing datagrams may be late: the least number of bytes that was missing over a while counts as lost, as long as
+   * they are missing.
+   */
+  #judgeLoss(srttMs: number, nowMs: number): void {
+    const missing = Math.max(0, this.#heardBytes - this.#delivered)
     this.#lossLeast = Math.min(this.#lossLeast, missing)
-    if (nowMs < this.#lossSinceMs + Math.max(REORDER_MS_MIN, srttMs * REORDER_SRTT)) return 0
-    const lost = Math.min(this.#lossBefore, this.#lossLeast)
+    // What was sent long before the newest one isn't late any more.
+    this.#lost = Math.max(Math.min(this.#lost, missing), this.#oldBytes - this.#delivered)
+    if (nowMs < this.#lossSinceMs + Math.max(REORDER_MS_MIN, srttMs * REORDER_SRTT)) return
+    this.#lost = Math.max(this.#lost, Math.min(this.#lossBefore, this.#lossLeast))
     this.#lossBefore = this.#lossLeast
     this.#lossLeast = Infinity
     this.#lossSinceMs = nowMs
-    if (lost <= this.#lost) return 0
-    const newly = lost - this.#lost
-    this.#lost = lost
-    return newly
+  }
+
+  /** Notes the last datagram that was sent by this time. */
+  #age(byMs: number): void {
+    const table = this.#table
+    for (
+      let counter = Math.max(this.#oldCounter, this.#heardCounter - this.#rows) + 1;
+      counter < this.#heardCounter;
+      counter++
+    ) {
+      const at = (counter & (this.#rows - 1)) * COLUMNS
+      if (table[at + AT.counter] !== counter) continue
+      if (table[at + AT.sentMs]! > byMs) return
+      this.#oldCounter = counter
+      this.#oldBytes = table[at + AT.sentBytes]!
+    }
   }
 
   #grow(): void {
-    const before = this.#rows
-    const { length } = this.#counters
-    const columns = [
-      this.#counters,
-      this.#sentMs,
-      this.#sentBytes,
-      this.#dataBytes,
-      this.#deliveredBytes,
-      this.#deliveredMs,
-    ] as const
-    const limited = this.#isLimited
-    this.#rows = 2 * before
-    const grown = columns.map(() => new Float64Array(this.#rows))
-    this.#isLimited = new Uint8Array(this.#rows)
-    for (let from = 0; from < length; from++) {
-      const to = columns[0][from]! & (this.#rows - 1)
-      for (const [i, column] of columns.entries()) grown[i]![to] = column[from]!
-      this.#isLimited[to] = limited[from]!
-    }
-    ;[this.#counters, this.#sentMs, this.#sentBytes, this.#dataBytes, this.#deliveredBytes, this.#deliveredMs] =
-      grown as [
-        Float64Array<ArrayBuffer>,
-        Float64Array<ArrayBuffer>,
-        Float64Array<ArrayBuffer>,
-        Float64Array<ArrayBuffer>,
-        Float64Array<ArrayBuffer>,
-        Float64Array<ArrayBuffer>,
-      ]
+    const from = this.#table
+    this.#rows *= 2
+    this.#table = new Float64Array(this.#rows * COLUMNS)
+    for (let at = 0; at < from.length; at += COLUMNS)
+      this.#table.set(from.subarray(at, at + COLUMNS), (from[at]! & (this.#rows - 1)) * COLUMNS)
   }
+}
+
+/** The feedback is about no datagram that is remembered. */
+function forgetDatagram(sample: DeliverySample): void {
+  sample.rttMs = -1
+  sample.rateBytesPerMs = 0
+  sample.isApplicationLimited = true
 }

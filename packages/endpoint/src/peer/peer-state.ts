@@ -35,6 +35,8 @@ export interface PeerContext extends OutgoingContext, IncomingContext<PeerState>
   readonly transport: Transport
   readonly events: EventSink<PeerEvent | StreamEvent<PeerState>>
   readonly control: ControlWriter
+  /** Numbers from 0 to below 1. */
+  random(): number
   /** The peer has left, or we have: nothing under way may bring it back. */
   forsake(peer: PeerState, nowMs: number): void
   /** The application waits for something of the peer until this deadline, and for nothing sooner. */
@@ -95,7 +97,9 @@ export class PeerState implements Due {
     this.#context = context
     this.session = session
     const { timerMs } = context.transport.capabilities
-    this.path = new Path({ settings: context.settings, limits: session.limits, timerMs, rtt: this.rtt })
+    const { settings } = context
+    const random = (): number => context.random()
+    this.path = new Path({ settings, limits: session.limits, timerMs, rtt: this.rtt, random })
     this.#streamSettings = new StreamSettings(context.settings, session.limits)
     this.#liveness = new Liveness(context.settings)
     this.pace = new RepeatPace(nowMs)

@@ -131,6 +131,7 @@ export class Protocol implements MessageSource {
       starved: this.#starved,
       quota: this.#quota,
       control: new ControlWriter(this.#outbox),
+      random: () => random() / 2 ** 32,
       scratch,
       drop,
       wake: (peer) => turns.wake(peer),

@@ -15,7 +15,7 @@ test("a paced sender keeps to its pace over any second, with bursts of a few mil
         let nowMs = 0
         let sent = 0
         while (nowMs < 1_000) {
-          while (pacer.isOpen(pace, nowMs)) {
+          while (pacer.isOpen(pace, false, nowMs)) {
             pacer.spend(DATAGRAM)
             sent += DATAGRAM
           }
@@ -23,11 +23,22 @@ test("a paced sender keeps to its pace over any second, with bursts of a few mil
           expect(next).toBeGreaterThan(nowMs)
           nowMs = next + (lateness.next().value as number)
         }
-        expect(sent).toBeLessThanOrEqual(pace * (nowMs + 4) + 4_096 + DATAGRAM)
+        expect(sent).toBeLessThanOrEqual(pace * (nowMs + 4) + 2_560 + DATAGRAM)
         // A timer three milliseconds late still finds all of its budget.
         expect(sent).toBeGreaterThanOrEqual(pace * 990 - DATAGRAM)
       },
     ),
     { numRuns: runs(50) },
   )
+})
+
+test("after a pause ten datagrams go at once if nothing is in flight, and otherwise two", () => {
+  const burst = (isPaused: boolean): number => {
+    const pacer = new Pacer()
+    let sent = 0
+    for (let nowMs = 0; nowMs < 200; nowMs += 100)
+      for (sent = 0; pacer.isOpen(200, isPaused, nowMs) && sent < 100; sent++) pacer.spend(DATAGRAM)
+    return sent
+  }
+  expect([burst(true), burst(false)]).toEqual([10, 3])
 })

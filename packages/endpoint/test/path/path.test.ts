@@ -11,14 +11,14 @@ import { LIMITS } from "../peer/limits.ts"
 function makePath(): { path: Path; told: string[] } {
   const told: string[] = []
   const congestion = (datagramBytes: number): CongestionController => ({
-    ...fixed({ windowBytes: 100_000, paceBytesPerMs: Infinity })(datagramBytes),
+    ...fixed({ windowBytes: 100_000, paceBytesPerMs: Infinity })(datagramBytes, Math.random),
     ...{ windowBytes: 100_000, paceBytesPerMs: Infinity, onSent: () => {}, onFeedback: () => {} },
     onDatagramBytes: (bytes) => void told.push(`size ${bytes}`),
     onIdle: (sinceMs, nowMs) => void told.push(`idle ${sinceMs} to ${nowMs}`),
     onPathChange: (nowMs) => void told.push(`path ${nowMs}`),
   })
   const settings = { ...settingsOf({ datagramBytes: 1_472 }), congestion }
-  return { path: new Path({ settings, limits: LIMITS, timerMs: 1, rtt: new RttEstimator(10) }), told }
+  return { path: new Path({ settings, limits: LIMITS, timerMs: 1, rtt: new RttEstimator(10), random: () => 0 }), told }
 }
 
 function associationAt(address: number): Association {

@@ -12,7 +12,9 @@ function makeGate(
   paceBytesPerMs = Infinity,
 ): { gate: SendGate; sent: SentDatagrams; send: (bytes: number) => void } {
   const size = new PathSize(settingsOf({}), LIMITS)
-  const gate = new SendGate(fixed({ windowBytes, paceBytesPerMs })(size.datagramBytesMax), size, 1, { ptoMs: 100 })
+  const gate = new SendGate(fixed({ windowBytes, paceBytesPerMs })(size.datagramBytesMax, Math.random), size, 1, {
+    ptoMs: 100,
+  })
   const sent = new SentDatagrams()
   let counter = 0
   const send = (bytes: number): void => {

@@ -32,7 +32,7 @@ test("feedback tells round trips, what is in flight, and what was lost; reorderi
         if (fate === "arrives") arrive(counter, i + 10)
         else if (fate === "late") late.push(counter)
         else lost++
-        expect(sent.inFlightBytes).toBe((counter - feedback.counter) * DATAGRAM)
+        expect(sent.inFlightBytes).toBe((counter - delivered) * DATAGRAM - sent.lostBytes)
         expect(sent.lostBytes).toBeLessThanOrEqual(lost * DATAGRAM)
       }
       for (const counter of late.splice(0)) arrive(counter, fates.length + 12)

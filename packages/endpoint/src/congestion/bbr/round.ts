@@ -1,0 +1,41 @@
+/** What happened in one round trip. */
+export class Round {
+  lostBytes = 0
+  deliveredBytes = 0
+  /** The shortest and the longest round trip that was measured in it, milliseconds. */
+  leastMs: number = Infinity
+  mostMs = 0
+  /** The best rate, bytes a millisecond, and the most bytes delivered within a round trip. */
+  rate = 0
+  burstBytes = 0
+
+  get sentBytes(): number {
+    return this.lostBytes + this.deliveredBytes
+  }
+
+  /** The part that was lost: 0 to 1. */
+  get lossRate(): number {
+    return this.sentBytes === 0 ? 0 : this.lostBytes / this.sentBytes
+  }
+
+  add(lostBytes: number, deliveredBytes: number): void {
+    this.lostBytes += lostBytes
+    this.deliveredBytes += deliveredBytes
+  }
+
+  handleRtt(rttMs: number): void {
+    this.leastMs = Math.min(this.leastMs, rttMs)
+    this.mostMs = Math.max(this.mostMs, rttMs)
+  }
+
+  handleRate(rate: number, burstBytes: number): void {
+    this.rate = Math.max(this.rate, rate)
+    this.burstBytes = Math.max(this.burstBytes, burstBytes)
+  }
+
+  /** Another round begins. */
+  clear(): void {
+    this.lostBytes = this.deliveredBytes = this.mostMs = this.rate = this.burstBytes = 0
+    this.leastMs = Infinity
+  }
+}
