@@ -213,7 +213,8 @@ export class OutgoingHandle implements OutgoingStream {
   /** Sends while the application writes much in one turn: then the other side works in parallel, not afterwards. */
   #push(): void {
     const stream = this.#stream
-    if (stream.queuedPackets * stream.payloadBytesMax >= PUSH_BYTES) this.#host.push(this.#peerState, this.#state)
+    if (stream.queuedPackets * stream.payloadBytesMax < PUSH_BYTES || this.#peerState.isHeldBack) return
+    this.#host.push(this.#peerState, this.#state)
   }
 
   #deadlineOf(timeoutMs: number): number {

@@ -29,8 +29,10 @@ export class SendGate {
   /** Why sending stopped: the window (true), or the pace. */
   #isShut = false
   #isPaced = false
-  /** Of the present turn: its time, the bytes sent in it, and the bytes in flight before. */
+  /** Of the present turn: its time, window and pace, the bytes sent in it, and the bytes in flight before. */
   #nowMs = 0
+  #windowBytes = 0
+  #paceBytesPerMs = 0
   #spentBytes = 0
   #inFlightBytesBefore = 0
   #sent: SentDatagrams | undefined
@@ -66,18 +68,25 @@ export class SendGate {
   begin(sent: SentDatagrams, nowMs: number): void {
     this.#sent = sent
     this.#nowMs = nowMs
+    this.#recall()
     this.#spentBytes = 0
     this.#inFlightBytesBefore = sent.inFlightBytes
     this.#isPaced = this.#isShut = false
+  }
+
+  /** The controller answers once for a turn, not for each packet. */
+  #recall(): void {
+    this.#windowBytes = this.windowBytes
+    this.#paceBytesPerMs = this.controller.paceBytesPerMs
   }
 
   /** Whether window and pace let a packet of this size go now. */
   mayGo(bytes: number): boolean {
     const { inFlightBytes } = this.#sent!
     if (inFlightBytes === 0) this.#tellIdle()
-    this.#isShut = inFlightBytes > 0 && inFlightBytes + bytes > this.windowBytes
+    this.#isShut = inFlightBytes > 0 && inFlightBytes + bytes > this.#windowBytes
     if (this.#isShut) return false
-    this.#isPaced = !this.#pacer.isOpen(this.controller.paceBytesPerMs, inFlightBytes === 0, this.#nowMs)
+    this.#isPaced = !this.#pacer.isOpen(this.#paceBytesPerMs, inFlightBytes === 0, this.#nowMs)
     return !this.#isPaced
   }
 
@@ -86,11 +95,12 @@ export class SendGate {
     if (this.#nowMs - this.#sentMs <= this.#rtt.ptoMs) return
     this.controller.onIdle?.(this.#sentMs, this.#nowMs)
     this.#sentMs = this.#nowMs
+    this.#recall()
   }
 
   /** Whether a packet of this size leaves no room in the window for another full one. */
   isFilledBy(bytes: number): boolean {
-    return this.#sent!.inFlightBytes + bytes + this.#size.payloadBytesMax > this.windowBytes
+    return this.#sent!.inFlightBytes + bytes + this.#size.payloadBytesMax > this.#windowBytes
   }
 
   /** A datagram of this size went out. */
@@ -103,7 +113,7 @@ export class SendGate {
   end(hasMore: boolean): void {
     const sent = this.#sent!
     const { inFlightBytes } = sent
-    const hasRoom = this.isOpen && inFlightBytes + this.#size.datagramBytesMax <= this.windowBytes
+    const hasRoom = this.isOpen && inFlightBytes + this.#size.datagramBytesMax <= this.#windowBytes
     sent.limitByApplication(!hasMore && hasRoom)
     if (this.#spentBytes > 0) {
       this.#sentMs = this.#nowMs

@@ -65,10 +65,11 @@ export class SentDatagrams {
    * had nothing more. 0: the path held it back.
    */
   #limitedUntilBytes = 0
+  #inFlightBytes = 0
 
-  /** Bytes of data that are neither known to be delivered nor counted as lost. */
+  /** Bytes of data that are neither known to be delivered nor counted as lost. Read for each packet. */
   get inFlightBytes(): number {
-    return this.#dataBytesSent - this.#heardDataBytes + this.#unresolvedBytes
+    return this.#inFlightBytes
   }
 
   /** Bytes sent before the newest reported datagram that are missing, and may only be late. */
@@ -105,9 +106,12 @@ export class SentDatagrams {
   add(counter: number, bytes: number, isData: boolean, nowMs: number): void {
     if (counter - this.#heardCounter >= this.#rows && this.#rows < ROWS_MAX) this.#grow()
     // Nothing is in flight: time without sending doesn't count for the rate.
-    if (this.inFlightBytes === 0) this.#deliveredAtMs = this.#firstSentMs = nowMs
+    if (this.#inFlightBytes === 0) this.#deliveredAtMs = this.#firstSentMs = nowMs
     this.#bytesSent += bytes
-    if (isData) this.#dataBytesSent += bytes
+    if (isData) {
+      this.#dataBytesSent += bytes
+      this.#inFlightBytes += bytes
+    }
     if (this.#isIdle) this.#limitedUntilBytes = this.#bytesSent
     const table = this.#table
     const at = (counter & (this.#rows - 1)) * COLUMNS
@@ -119,7 +123,7 @@ export class SentDatagrams {
     table[at + AT.deliveredMs] = this.#deliveredAtMs
     table[at + AT.firstSentMs] = this.#firstSentMs
     table[at + AT.lostBytes] = this.#lost
-    table[at + AT.inFlightBytes] = this.inFlightBytes
+    table[at + AT.inFlightBytes] = this.#inFlightBytes
     table[at + AT.isLimited] = this.#limitedUntilBytes > 0 ? 1 : 0
   }
 
@@ -150,7 +154,8 @@ export class SentDatagrams {
     sample.lostBytes = Math.max(0, this.#lost - lostBefore)
     sample.spuriousBytes = Math.max(0, lostBefore - this.#lost)
     if (sample.rttMs >= 0) sample.lostSinceSentBytes = Math.max(0, this.#lost - this.#table[at + AT.lostBytes]!)
-    sample.inFlightBytes = this.inFlightBytes
+    this.#inFlightBytes = this.#dataBytesSent - this.#heardDataBytes + this.#unresolvedBytes
+    sample.inFlightBytes = this.#inFlightBytes
     return true
   }
 

@@ -313,6 +313,11 @@ export class PeerState implements Due {
     return hasData && gate.isOpen && !this.#context.outbox.isBlocked
   }
 
+  /** Whether data waits for feedback or for the socket: until the next turn none can go. */
+  get isHeldBack(): boolean {
+    return this.path.gate.isShut || this.#context.outbox.isBlocked
+  }
+
   /** Whether nothing more has to be sent: the goodbye was answered, or no peer is left to answer it. */
   get isSettled(): boolean {
     return this.liveness === "left" || (this.liveness === "leaving" && !this.#goodbye.isActive)
