@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Delivery, type EndpointOptions, fixed, lossBased } from "@x/endpoint"
+import { bbr, type Delivery, type EndpointOptions, fixed, lossBased } from "@x/endpoint"
 import { type LinkOptions, type PresetName, PRESETS } from "@x/transport/simulated"
 import { MESSAGE_BYTES_MAX } from "./content.ts"
 import { Draw } from "@x/testkit"
@@ -50,7 +50,7 @@ export interface Scenario {
    * without this feature.
    */
   readonly doings: Partial<Record<Doing, number>>
-  readonly controller: "loss-based" | "fixed"
+  readonly controller: keyof typeof CONTROLLERS
   /** The options of all endpoints. */
   readonly options: EndpointOptions
   readonly traffic: Traffic
@@ -73,6 +73,8 @@ export interface Traffic {
   readonly handlingMs: number
 }
 
+const CONTROLLERS: Readonly<Record<"bbr" | "loss-based" | "fixed", NonNullable<EndpointOptions["congestion"]>>> = { bbr: bbr(), "loss-based": lossBased(), fixed: fixed({ windowBytes: 262_144 }) }
+
 const DELIVERIES: readonly Delivery[] = ["reliable", "reliable-unordered", "best-effort", "latest", "fire-and-forget"]
 
 export function drawScenario(seed: number, preset?: PresetName): Scenario {
@@ -91,7 +93,7 @@ export function drawScenario(seed: number, preset?: PresetName): Scenario {
   const { path, faults } = drawLinks(draw, viciousness)
   const given: LinkOptions | undefined = preset === undefined ? undefined : PRESETS[preset]
   const isSmall = draw.chance(viciousness / 2)
-  const controller = draw.pick(["loss-based", "loss-based", "fixed"] as const)
+  const controller = draw.pick(["bbr", "bbr", "loss-based", "fixed"] as const)
   const bytesMax = draw.weighted([
     [50, 2_000],
     [30, 20_000],
@@ -179,7 +181,7 @@ function drawOptions(
   return {
     messageBytesMax,
     heartbeatMs,
-    congestion: controller === "fixed" ? fixed({ windowBytes: 262_144 }) : lossBased(),
+    congestion: CONTROLLERS[controller],
     datagramBytes: draw.pick([548, 1_200, 1_200, 1_200, 1_452, 8_952]),
     unreachableMs: heartbeatMs * draw.pick([4, 10]),
     leaveMs: draw.pick([5_000, 20_000, 60_000]),

@@ -1,7 +1,7 @@
 /**
  * The application's own congestion controllers. They are called in the middle of a machine, so their errors stop here,
  * and so do invalid numbers: a pace of NaN would never compare as over. A peer whose controller fails goes on with
- * `lossBased()`.
+ * `bbr()`.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import {
   type DeliverySample,
   isOwn,
 } from "../congestion/controller.ts"
-import { lossBased } from "../congestion/loss-based/loss-based.ts"
+import { bbr } from "../congestion/bbr/bbr.ts"
 
 const CONTROLLER = objectWith<CongestionController>("a congestion controller", "onSent", "onFeedback")
 const WINDOW = orInfinity(real(1), "no limit")
@@ -42,7 +42,7 @@ class GuardedController implements CongestionController {
     this.#datagramBytes = datagramBytes
     this.#random = random
     this.#onFailure = onFailure
-    this.#controller = lossBased()(datagramBytes, random)
+    this.#controller = bbr()(datagramBytes, random)
     this.#try(() => {
       const controller = checkClass.value("what congestion returns", factory(datagramBytes, random), CONTROLLER)
       this.#controller = controller
@@ -99,7 +99,7 @@ class GuardedController implements CongestionController {
   }
 
   #fail(error: unknown): void {
-    this.#controller = lossBased()(this.#datagramBytes, this.#random)
+    this.#controller = bbr()(this.#datagramBytes, this.#random)
     this.#onFailure(error)
   }
 }

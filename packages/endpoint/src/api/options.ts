@@ -32,7 +32,7 @@ import { EndpointError } from "../errors/endpoint-error.ts"
 import type { NumberName, Settings } from "../settings.ts"
 import { isLoopback } from "./loopback.ts"
 import type { CongestionFactory } from "../congestion/controller.ts"
-import { lossBased } from "../congestion/loss-based/loss-based.ts"
+import { bbr } from "../congestion/bbr/bbr.ts"
 
 export interface EndpointOptions extends BindOptions {
   /** The machine it runs on; default: this one, `systemHost()`. A simulated host makes everything virtual. */
@@ -146,7 +146,7 @@ export interface EndpointOptions extends BindOptions {
    * they are dropped, which `unhandled` reports; 0: at once.
    */
   readonly unclaimedMs?: number
-  /** How much is sent, and how fast: `lossBased()`, the default, `bbr()`, `fixed()`, or your own. */
+  /** How much is sent, and how fast: `bbr()`, the default, `lossBased()`, `fixed()`, or your own. */
   readonly congestion?: CongestionFactory
   /**
    * Datagrams in flight to us that our socket buffer holds, 64 to 1,048,576; default: what fits SO_RCVBUF as read back.
@@ -286,7 +286,7 @@ export function settingsOf(options: EndpointOptions): Settings {
   const {
     secrets,
     protection = secrets === undefined ? "checksum" : "mac",
-    congestion = lossBased(),
+    congestion = bbr(),
     inFlightMax,
   } = options
   checkSecrets(protection, secrets)

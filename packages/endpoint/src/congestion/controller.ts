@@ -76,9 +76,8 @@ export interface CongestionController {
 
 /**
  * Makes the controller of one peer. `datagramBytes`: the size of the largest datagram to it; `random`: numbers from 0 to
- * below 1, for a controller that draws its times. Errors thrown by a factory
- * or its controller, a window below 1, and a pace that isn't above 0 are reported as `error` of the endpoint, once for
- * a peer, which then goes on with `lossBased()`.
+ * below 1, for a controller that draws its times. Errors thrown by a factory or its controller, a window below 1, and a
+ * pace that isn't above 0 are reported as `error` of the endpoint, once for a peer, which then goes on with `bbr()`.
  */
 export type CongestionFactory = (datagramBytes: number, random: () => number) => CongestionController
 
