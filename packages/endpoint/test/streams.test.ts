@@ -90,7 +90,7 @@ test("latest: what is unsent when something newer comes is not sent, and what is
   await network.until(stream.flush(), 5_000)
   await network.advance(100)
   // Each takes 200 ms: then the newest one follows.
-  expect(delivered).toEqual([0, 2, 7, 13, 19, 24, 30, 35, 39])
+  expect(delivered).toEqual([0, 3, 8, 14, 19, 25, 31, 36, 39])
   expect(stream.account).toMatchObject({ accepted: 40, unconfirmed: 9, dropped: 31, pending: 0 })
   expect(b.sizes.assemblyBytes).toBe(0)
 })

@@ -73,7 +73,11 @@ export interface Traffic {
   readonly handlingMs: number
 }
 
-const CONTROLLERS: Readonly<Record<"bbr" | "loss-based" | "fixed", NonNullable<EndpointOptions["congestion"]>>> = { bbr: bbr(), "loss-based": lossBased(), fixed: fixed({ windowBytes: 262_144 }) }
+const CONTROLLERS: Readonly<Record<"bbr" | "loss-based" | "fixed", NonNullable<EndpointOptions["congestion"]>>> = {
+  bbr: bbr(),
+  "loss-based": lossBased(),
+  fixed: fixed({ windowBytes: 262_144 }),
+}
 
 const DELIVERIES: readonly Delivery[] = ["reliable", "reliable-unordered", "best-effort", "latest", "fire-and-forget"]
 

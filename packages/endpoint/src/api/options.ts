@@ -283,12 +283,7 @@ export function checkedOptions(options: EndpointOptions): EndpointOptions {
  * that contradict each other.
  */
 export function settingsOf(options: EndpointOptions): Settings {
-  const {
-    secrets,
-    protection = secrets === undefined ? "checksum" : "mac",
-    congestion = bbr(),
-    inFlightMax,
-  } = options
+  const { secrets, protection = secrets === undefined ? "checksum" : "mac", congestion = bbr(), inFlightMax } = options
   checkSecrets(protection, secrets)
   if (options.identity !== undefined && secrets === undefined)
     throw new EndpointError("invalid-option", "identity needs secrets too: they keep strangers from being looked at")

@@ -401,7 +401,9 @@ export class OutgoingHandle implements OutgoingStream {
   onProgress(): void {
     if (this.state === "closed") return this.#close()
     this.#tellSettled()
-    if (this.#sender.takeDrain()) this.#events.emit("drain")
+    if (!this.#sender.takeDrain()) return
+    this.#peerState.outgoing.noteWaiting(this.#state)
+    this.#events.emit("drain")
   }
 
   #close(): void {

@@ -1,6 +1,6 @@
 /**
  * Spreads datagrams over time: a budget that fills at the pace and that datagrams spend. Bursts are short, since short
- * queues on the way overflow: at most a millisecond at the pace, or two usual datagrams; ten after a pause, when nothing
+ * queues on the way overflow: at most a millisecond at the pace, or two usual datagrams; eight after a pause, when nothing
  * is in flight.
  *
  * @module
@@ -10,8 +10,8 @@
 const BURST_MS = 1
 /** And at least this many bytes, two usual datagrams: a slow pace would otherwise need a wake-up for each. */
 const BURST_BYTES = 2_560
-/** After a pause with nothing in flight: ten usual datagrams, as in the beginning (RFC 9002 §7.7). */
-const PAUSE_BYTES = 12_000
+/** After a pause with nothing in flight: eight usual datagrams. RFC 9002 §7.7 allows the initial window, ten. */
+const PAUSE_BYTES = 9_600
 /** A timer that comes late loses nothing up to this many milliseconds: what was due meanwhile is sent at once. */
 const LATE_MS_MAX = 4
 

@@ -12,6 +12,8 @@ import type { SentDatagrams } from "./sent-datagrams.ts"
 
 /** A window that stays shut is probed at least this often, milliseconds. */
 const SHUT_PROBE_MS_MAX = 1_000
+/** An application that waited for room writes on within this time, milliseconds, unless it has nothing more. */
+const RELEASED_MS = 1
 /** The time to the next probe doubles at most this many times. */
 const SHUT_DOUBLINGS_MAX = 10
 
@@ -26,6 +28,8 @@ export class SendGate {
   #shutProbes = 0
   /** When something was last sent. */
   #sentMs = Infinity
+  /** When an application that had waited for room was let go on, and wrote nothing yet; `Infinity`: none. */
+  #releasedMs = Infinity
   /** Why sending stopped: the window (true), or the pace. */
   #isShut = false
   #isPaced = false
@@ -69,6 +73,7 @@ export class SendGate {
     this.#sent = sent
     this.#nowMs = nowMs
     this.#recall()
+    if (nowMs > this.#releasedMs + RELEASED_MS) sent.limitByApplication(true)
     this.#spentBytes = 0
     this.#inFlightBytesBefore = sent.inFlightBytes
     this.#isPaced = this.#isShut = false
@@ -109,12 +114,17 @@ export class SendGate {
     this.#pacer.spend(bytes)
   }
 
-  /** The turn is over. `hasMore`: data is left over. */
-  end(hasMore: boolean): void {
+  /**
+   * The turn is over. `hasMore`: data is left over, or waits for the window of its stream. `wasFull`: some waited for
+   * that a moment ago. An application that was just let go on is idle only once it has had time to write.
+   */
+  end(hasMore: boolean, wasFull: boolean): void {
     const sent = this.#sent!
     const { inFlightBytes } = sent
     const hasRoom = this.isOpen && inFlightBytes + this.#size.datagramBytesMax <= this.#windowBytes
-    sent.limitByApplication(!hasMore && hasRoom)
+    const isIdle = !hasMore && hasRoom
+    sent.limitByApplication(isIdle && !wasFull)
+    this.#releasedMs = isIdle && wasFull ? this.#nowMs : Infinity
     if (this.#spentBytes > 0) {
       this.#sentMs = this.#nowMs
       this.controller.onSent(this.#spentBytes, inFlightBytes, this.#nowMs)

@@ -308,8 +308,8 @@ export class PeerState implements Due {
     if (association === undefined || this.liveness !== "joined") return false
     gate.begin(association.sent, nowMs)
     this.outgoing.pollData(association, quantumBytes, nowMs)
-    const { hasData } = this.outgoing
-    gate.end(hasData)
+    const { hasData, isFull } = this.outgoing
+    gate.end(hasData || isFull, this.outgoing.takeFull())
     return hasData && gate.isOpen && !this.#context.outbox.isBlocked
   }
 

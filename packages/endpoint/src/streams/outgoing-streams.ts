@@ -50,6 +50,9 @@ export class OutgoingStreams {
    * waited for.
    */
   readonly #sent: OutgoingState[] = []
+  /** Streams whose application has more to send than there is room for. */
+  readonly #full = new Set<OutgoingState>()
+  #wasFull = false
   #nextId = 1
 
   constructor(peer: OutgoingPeer, context: OutgoingContext, signals: OutgoingSignals, nowMs: number) {
@@ -147,8 +150,30 @@ export class OutgoingStreams {
     this.#tell(state)
   }
 
+  /** Whether the application has more to send than the windows of its streams have room for. */
+  get isFull(): boolean {
+    return this.#full.size > 0
+  }
+
+  /** Whether that was so at any time since this was last asked. */
+  takeFull(): boolean {
+    const wasFull = this.#wasFull
+    this.#wasFull = this.isFull
+    return wasFull
+  }
+
+  /** Whether messages of a stream wait for room may have changed. */
+  noteWaiting(state: OutgoingState): void {
+    if (!state.sender.isWaiting) this.#full.delete(state)
+    else if (state.stream.state === "open") {
+      this.#full.add(state)
+      this.#wasFull = true
+    }
+  }
+
   /** Where something waits for memory, it goes on once there is some. */
   starve(state: OutgoingState): void {
+    this.noteWaiting(state)
     if (state.sender.isStarved) this.#context.starved.add(state, this)
   }
 
@@ -205,6 +230,7 @@ export class OutgoingStreams {
   #remove(state: OutgoingState): void {
     this.#streams.delete(state.stream.id)
     this.#context.starved.delete(state)
+    this.#full.delete(state)
     if (state.isSending) this.#sending.splice(this.#sending.indexOf(state), 1)
     state.isSending = false
     this.#waiting.remove(state)

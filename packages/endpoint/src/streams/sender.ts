@@ -62,7 +62,12 @@ export class Sender {
 
   /** Whether something waits for memory for a packet although the window is open: others have the memory. */
   get isStarved(): boolean {
-    return (this.#isDrainOwed || !this.lot.isEmpty) && this.#stream.isStarved
+    return this.isWaiting && this.#stream.isStarved
+  }
+
+  /** Whether the application has more to send than the window, or the memory, has room for. */
+  get isWaiting(): boolean {
+    return this.#isDrainOwed || !this.lot.isEmpty
   }
 
   // Offering.

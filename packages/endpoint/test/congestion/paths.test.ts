@@ -2,6 +2,7 @@
 // are bounds, some way below what is reached: tools/lab/RESULTS.md has the figures.
 
 import { bbr, lossBased } from "@x/endpoint"
+import type { Bbr } from "../../src/congestion/bbr/bbr.ts"
 import { describe, expect, test } from "vitest"
 import { makeRig, quantile, random, type RigOptions } from "./rig.ts"
 
@@ -99,6 +100,17 @@ test("a path that carries a hundredth, and then all again, is filled each time w
   })
   // One in eight takes its own queue on the narrow path for that of others, and then needs seconds more.
   expect(filled.length).toBeGreaterThanOrEqual(3)
+})
+
+test("a flow alone never takes the eight seconds of its own queue, on a path that narrowed, for those of others", () => {
+  const mbits = (nowMs: number): number => (nowMs < 3_000 ? 100 : 1)
+  const rig = makeRig({ seed: 1, mbits, rttMs: 40, queueBytes: 1_000_000, flows: [ours] })
+  const states = new Set<string>()
+  for (let nowMs = 0; nowMs < 40_000; nowMs += 100) {
+    rig.run(nowMs)
+    states.add((rig.flows[0]!.gate.controller as Bbr).state)
+  }
+  expect([...states].sort()).toEqual(["cruise", "down", "drain", "probe-rtt", "refill", "start", "up"])
 })
 
 test("under losses by chance CUBIC loses its rate", () => {

@@ -213,7 +213,7 @@ export class Flow {
       this.#post(DATAGRAM_BYTES, true)
       this.gate.spend(DATAGRAM_BYTES)
     }
-    this.gate.end(this.#left > 0)
+    this.gate.end(this.#left > 0, false)
     const due = Math.min(this.#left > 0 ? this.gate.paceDueMs : Infinity, this.#probeDueMs())
     if (due >= this.#wakeMs && this.#wakeMs > nowMs) return
     this.#wakeMs = due

@@ -31,7 +31,7 @@ function turn(path: Path, nowMs: number, bytes: number): void {
   const { sent } = association!
   gate.begin(sent, nowMs)
   if (bytes > 0 && gate.mayGo(bytes)) gate.spend(bytes)
-  gate.end(false)
+  gate.end(false, false)
 }
 
 test("a controller is told of a smaller datagram, once", () => {

@@ -29,7 +29,7 @@ test("data goes until the window is full, and the sender is told that it was the
   gate.begin(sent, 0)
   let packets = 0
   for (; gate.mayGo(1_000); packets++) send(1_000)
-  gate.end(true)
+  gate.end(true, false)
   expect(packets).toBe(2)
   expect([gate.isOpen, gate.isShut, gate.paceDueMs]).toEqual([false, true, Infinity])
 })
@@ -45,7 +45,7 @@ test("what the sender says it spent is what the pace waits for", () => {
   gate.begin(sent, 0)
   let bytes = 0
   for (; gate.mayGo(1_000); bytes += 1_000) send(1_000)
-  gate.end(true)
+  gate.end(true, false)
   expect(gate.isOpen).toBe(false)
   const dueMs = gate.paceDueMs
   expect(dueMs).toBeGreaterThan(0)
@@ -66,9 +66,9 @@ test("the controller hears of a turn once, with all of its bytes", () => {
   gate.begin(new SentDatagrams(), 0)
   gate.spend(700)
   gate.spend(800)
-  gate.end(false)
+  gate.end(false, false)
   gate.begin(new SentDatagrams(), 1)
-  gate.end(false)
+  gate.end(false, false)
   expect(told).toEqual([1_500])
 })
 
@@ -76,7 +76,7 @@ test("a window that stays shut is probed, each time later, and opens with feedba
   const { gate, sent, send } = makeGate(1_500)
   gate.begin(sent, 0)
   while (gate.mayGo(1_000)) send(1_000)
-  gate.end(true)
+  gate.end(true, false)
   expect(gate.shutDueMs(100)).toBe(100)
   gate.shutProbed(100)
   expect(gate.shutDueMs(100)).toBe(300)
@@ -84,4 +84,22 @@ test("a window that stays shut is probed, each time later, and opens with feedba
   expect(gate.shutDueMs(100)).toBe(700)
   gate.handleFeedback(createDeliverySample())
   expect(gate.shutDueMs(100)).toBe(Infinity)
+})
+
+test("an application that waited for room is idle only once it has had time to write on", () => {
+  const { gate, sent, send } = makeGate(10_000)
+  const told: boolean[] = []
+  sent.limitByApplication = (isIdle) => void told.push(isIdle)
+  const turn = (nowMs: number, bytes: number, hasMore: boolean): boolean[] => {
+    gate.begin(sent, nowMs)
+    if (bytes > 0) send(bytes)
+    gate.end(hasMore, true)
+    return told.splice(0)
+  }
+  expect(turn(0, 1_000, false)).toEqual([false])
+  // It wrote at once, and waits again.
+  expect(turn(0.5, 1_000, true)).toEqual([false])
+  expect(turn(20, 0, false)).toEqual([false])
+  // It had time, and has nothing more.
+  expect(turn(22, 0, false)).toEqual([true, false])
 })

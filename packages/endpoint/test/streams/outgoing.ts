@@ -114,7 +114,7 @@ export class Outgoing {
     this.outgoing.enlist()
     gate.begin(association!.sent, 0)
     this.outgoing.pollData(association!, quantumBytes, 0)
-    gate.end(this.outgoing.hasData)
+    gate.end(this.outgoing.hasData, false)
     this.#outbox.flush()
     return this.tap.sent.slice(before).flatMap(({ bytes }) => streamsOf(bytes))
   }

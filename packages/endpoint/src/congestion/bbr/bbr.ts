@@ -258,7 +258,7 @@ export class Bbr implements CongestionController {
       if (hasQueue && isCongested) return this.#share(true)
       if (hasQueue && this.#queuedRounds >= QUEUED_ROUNDS && !isApplicationLimited) {
         if (this.#isTesting) this.#share(false)
-        else this.#test(this.#model.bandwidth.latest)
+        else this.#test(this.#round.rate)
         return
       }
     }
@@ -345,9 +345,9 @@ export class Bbr implements CongestionController {
 
   /** Leaves "start" once the path is full (§5.3.1). */
   #checkStart({ isApplicationLimited }: DeliverySample, isRound: boolean): void {
-    if (this.#state !== "start" || !isRound || isApplicationLimited) return
+    if (this.#state !== "start" || !isRound) return
     const { bandwidth, pipe, chance, least } = this.#model
-    pipe.handleRound(bandwidth.most, true)
+    pipe.handleRound(bandwidth.most, !isApplicationLimited)
     const round = this.#round
     const explained = chance.explains(round.sentBytes, LOSS_SLACK, this.#datagramBytes)
     const hasOverflown = round.lostBytes > explained && round.leastMs > this.#signs.queuedMs
@@ -466,11 +466,14 @@ export class Bbr implements CongestionController {
   /** Probes for the least round trip: little is in flight for a moment (§5.3.4). */
   #checkLeastRtt({ nowMs, inFlightBytes }: DeliverySample): void {
     if (this.#state !== "probe-rtt") {
-      if (this.#model.least.isProbeDue && this.#state !== "start") this.#beginProbeRtt()
+      // "drain" shows it too, and what was sent before it waited in the queue.
+      const isProbing = this.#state !== "start" && this.#state !== "drain"
+      if (this.#model.least.isProbeDue && isProbing) this.#beginProbeRtt()
     } else if (this.#probeRttEndsMs === 0) {
       if (inFlightBytes > this.#pipeBytes(PROBE_RTT_WINDOW_GAIN) + this.#datagramBytes) return
       const probeMs = Math.max(PROBE_RTT_MS_MIN, PROBE_RTT_RTTS * this.#model.least.ms)
       this.#probeRttEndsMs = nowMs + Math.min(PROBE_RTT_MS_MAX, probeMs)
+      // What was sent before waited in the queue.
       this.#stateRounds = 0
     } else if (nowMs >= this.#probeRttEndsMs && this.#stateRounds >= 1) this.#endProbeRtt(nowMs)
   }
