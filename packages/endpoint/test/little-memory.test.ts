@@ -98,9 +98,9 @@ test("what was refused of a message is asked for once it has memory, whatever be
   // Of the second of these one packet is lost, the others find no memory.
   for (const bytes of [150_000, 30_000]) stream.trySend(1, pattern(bytes))
   await network.advance(50)
-  lose([stream, 150, 151], [other, 5, 6])
+  lose([stream, 0, 100], [stream, 150, 151], [other, 5, 6])
   await network.when(() => delivered.length === 1)
-  // There is some for it now, and too little for the first.
+  // There is some for it now, and too little for the first, which comes later.
   other.trySend(1, pattern(60_000))
   await network.advance(50)
   lose([other, 5, 6])

@@ -11,6 +11,12 @@
 import type { RangeList } from "@x/wire"
 import { REORDER_PACKETS_MAX } from "./options.ts"
 
+/**
+ * Until reordering is seen, a gap may close within this part of a round trip. A packet that comes later is asked for in
+ * vain once, and teaches how long to wait.
+ */
+const GRACE_SRTT = 1 / 16
+
 interface Gap {
   from: number
   to: number
@@ -198,10 +204,10 @@ export class GapTracker {
     this.#reorderMs = Math.max(this.#reorderMs, ms)
   }
 
-  /** How long to wait for the packets of a gap to come by themselves. */
+  /** How long to wait for the packets of a gap to come by themselves: as long as any were late, and a little more. */
   graceMs(srttMs: number): number {
     // Reordering by more than an RTT can be told from loss only by waiting as long as a repair would take.
-    return Math.max(srttMs / 4, Math.min(this.#reorderMs * 1.25, srttMs))
+    return Math.max(GRACE_SRTT * srttMs, Math.min(this.#reorderMs * 1.25, srttMs))
   }
 
   // Deadlines are compared in the form in which `dueMs` computes them. A difference would round the other way: the gap

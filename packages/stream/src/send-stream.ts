@@ -40,6 +40,7 @@ import { MessageAccount, type MessageFate, type SentMessages } from "./send/mess
 import { NO_BYTES, type OutgoingPacket, type SharedPayload } from "./send/outgoing-packet.ts"
 import { PacketFilling } from "./send/packet-filling.ts"
 import { hasUnacked, isGone, isPast, isSettled, type PacketRange } from "./send/packet-ranges.ts"
+import { Resends } from "./send/resends.ts"
 import { SendLedger } from "./send/send-ledger.ts"
 import { SendLife, type SendState } from "./send/send-life.ts"
 import { SendQueue } from "./send/send-queue.ts"
@@ -81,6 +82,7 @@ export class SendStream {
   readonly #account: MessageAccount
   readonly #queue: SendQueue
   readonly #sync: SyncTimer
+  readonly #resends: Resends
   readonly #givingUp: GivingUp
   /** Bytes sent since a status was last asked for; and when a packet last asked for one. */
   #unaskedBytes = 0
@@ -117,6 +119,7 @@ export class SendStream {
     const account = (this.#account = new MessageAccount(ledger, filling, traits.isOrdered))
     const queue = (this.#queue = new SendQueue(ledger))
     const sync = (this.#sync = new SyncTimer({ life, ledger, queue, rtt, pace, options, isAcknowledged }))
+    this.#resends = new Resends(ledger, rtt)
     this.#givingUp = new GivingUp({ life, ledger, filling, window, account, sync, pool, options, lifetimeMs })
   }
 
@@ -418,15 +421,18 @@ export class SendStream {
     if (number < 0) return false
     if (!this.#isAcknowledged) return this.#takeUnanswered(number, nowMs, out)
     this.#ledger.send(number, nowMs, out)
-    if (out.isResend) this.#queue.shift()
-    else if (!this.#waits) this.#noteSent(number)
+    if (out.isResend) {
+      this.#queue.shift()
+      this.#resends.sent(number, nowMs)
+    } else if (!this.#waits) this.#noteSent(number)
     this.#unaskedBytes += out.length
-    out.wanted = this.#unaskedBytes >= this.#askBytes || this.#isStandstill(nowMs)
+    out.wanted = this.#unaskedBytes >= this.#askBytes || this.#isStandstill(nowMs) || this.#resends.takeAsk(nowMs)
     if (out.wanted) {
       this.#unaskedBytes = 0
       this.#askedMs = nowMs
     }
     if (!this.#sync.isWaiting) this.#sync.wait(nowMs)
+    this.#sync.follow(this.traits.isResent && this.#queue.next < 0, nowMs)
     return true
   }
 
@@ -457,8 +463,11 @@ export class SendStream {
     return this.#filling.bytes === 0 && !isSoon
   }
 
-  /** Applies a status. Returns a reason if the status can't belong to this stream. */
-  handleStatus(status: Status, nowMs: number): PacketDropReason | undefined {
+  /**
+   * Applies a status. Returns a reason if the status can't belong to this stream. `heardMs`: when the newest datagram was
+   * sent that the receiver had by then; −Infinity: unknown.
+   */
+  handleStatus(status: Status, nowMs: number, heardMs: number = -Infinity): PacketDropReason | undefined {
     const life = this.#life
     if (life.state === "closed") return undefined
     // A receiver without room may allow packets that were never sent: none of that range is missing.
@@ -484,6 +493,9 @@ export class SendStream {
     const isLetGo = isAhead && this.#queue.allow(edges[2 * missing + 1]!)
     const hasMoved = this.#acknowledge(status)
     this.#handleMissing(edges, missing, nowMs)
+    // Without room the list may begin anywhere.
+    const listedTo = (status.state & STATUS.noRoom) !== 0 ? 0 : lastEdge(status.received)
+    for (const number of this.#resends.judge(heardMs, listedTo)) this.#lose(number)
     this.#queue.trim()
     if (hasMoved || isLetGo) this.#sync.move(nowMs)
     else if (this.#queue.isHeld && !this.#sync.isWaiting) this.#sync.wait(nowMs)
@@ -511,14 +523,19 @@ export class SendStream {
         const state = ledger.state(number)
         if (state === PACKET.gone) this.#sync.want()
         if (state !== PACKET.inFlight) continue
-        const sends = ledger.sends(number)
-        if (sends > 1 && nowMs - ledger.sentMs(number) < lingerMs) continue
-        // A packet that the receiver refused because the opening was missing was not lost.
-        if (sends > this.#resendsMax && ledger.sentMs(number) >= this.#life.openAnsweredMs)
-          this.#givingUp.giveUp(number)
-        else this.#queue.push(number)
+        if (ledger.sends(number) > 1 && nowMs - ledger.sentMs(number) < lingerMs) continue
+        this.#lose(number)
       }
     }
+  }
+
+  /** A packet in flight was lost: it is sent again, or given up. */
+  #lose(number: number): void {
+    const ledger = this.#ledger
+    // A packet that the receiver refused because the opening was missing was not lost.
+    if (ledger.sends(number) > this.#resendsMax && ledger.sentMs(number) >= this.#life.openAnsweredMs)
+      this.#givingUp.giveUp(number)
+    else this.#queue.push(number)
   }
 
   /**
@@ -581,6 +598,7 @@ export class SendStream {
     this.#filling.release()
     this.#ledger.forget()
     this.#queue.clear()
+    this.#resends.clear()
     this.#window.stopSending()
     this.#sync.stop()
     this.#idleMs = Infinity
@@ -623,6 +641,11 @@ export class SendStream {
     sync.stream = this.id
     sync.mode = this.mode
     return true
+  }
+
+  /** Whether the sync that was polled last asks for a status. */
+  get doesSyncAsk(): boolean {
+    return this.#sync.doesAsk
   }
 
   /** The peer is heard again after a silence: repeats whose intervals had grown are due soon. */

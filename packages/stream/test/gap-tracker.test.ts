@@ -9,7 +9,7 @@ import { rangesOf } from "./receive/parts.ts"
 const REORDER_PACKETS = 3
 const SRTT_MS = 40
 /** A quarter of the RTT, while no reordering was seen. */
-const GRACE_MS = 10
+const GRACE_MS = 2.5
 const REPEAT_MS = 60
 
 function filled(fill: (list: RangeList) => void): [number, number][] {
@@ -32,7 +32,7 @@ function missingOne(laterPackets: number): GapTracker {
 
 test("a gap counts as loss after as many later packets as reordering may take, or after the grace, and not before", () => {
   const gaps = missingOne(REORDER_PACKETS - 1)
-  expect([ask(gaps, GRACE_MS - 1), gaps.dueMs(SRTT_MS, REPEAT_MS)]).toEqual([[], GRACE_MS])
+  expect([ask(gaps, GRACE_MS / 2), gaps.dueMs(SRTT_MS, REPEAT_MS)]).toEqual([[], GRACE_MS])
   expect(ask(gaps, GRACE_MS)).toEqual([[0, 1]])
   const other = missingOne(REORDER_PACKETS - 1)
   expect(ask(other, 0)).toEqual([])
@@ -80,7 +80,7 @@ test("F51 reordering that was taken for loss once is waited for afterwards; less
   // Packet 0 comes five packets late, without having been asked for.
   const gaps = missingOne(5)
   gaps.fill(0, 8, 0)
-  expect([gaps.reorderPackets, gaps.count, gaps.graceMs(100), gaps.graceMs(20)]).toEqual([6, 0, 25, 10])
+  expect([gaps.reorderPackets, gaps.count, gaps.graceMs(100), gaps.graceMs(20)]).toEqual([6, 0, 10, 10])
   gaps.add(5, 6, 100, false)
   gaps.fill(5, 101, 0)
   expect([gaps.reorderPackets, gaps.graceMs(20)]).toEqual([6, 10])

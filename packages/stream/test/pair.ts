@@ -46,7 +46,7 @@ type Packet =
   | { readonly kind: "open"; readonly open: Open }
   | { readonly kind: "close"; readonly end: End | Reset }
   | { readonly kind: "sync"; readonly sync: Sync }
-  | { readonly kind: "status"; readonly status: Status }
+  | { readonly kind: "status"; readonly status: Status; readonly heardMs: number }
 
 export class Pair {
   now = 0
@@ -65,7 +65,9 @@ export class Pair {
   /** Selects packets to lose, before chance decides. */
   drop: (kind: Packet["kind"], index: number) => boolean = () => false
   #random: () => number
-  #inFlight: { atMs: number; order: number; packet: Packet }[] = []
+  #inFlight: { atMs: number; sentMs: number; order: number; packet: Packet }[] = []
+  /** When the newest packet was sent that has come to the receiver. */
+  #heardMs = -Infinity
   #order = 0
   #counts: Record<string, number> = {}
   readonly #out = createOutgoingPacket()
@@ -147,7 +149,7 @@ export class Pair {
     const status = createStatus()
     if (this.receiver.pollStatus(this.now, status)) {
       if (status.missing.count > 0) this.sent.naks++
-      this.#transmit({ kind: "status", status })
+      this.#transmit({ kind: "status", status, heardMs: this.#heardMs })
     }
     this.sender.assertInvariants()
     this.receiver.assertInvariants()
@@ -169,7 +171,10 @@ export class Pair {
       .filter(({ atMs }) => atMs <= next)
       .toSorted((a, b) => a.atMs - b.atMs || a.order - b.order)
     this.#inFlight = this.#inFlight.filter(({ atMs }) => atMs > next)
-    for (const { packet } of due) this.#arrive(packet)
+    for (const { packet, sentMs } of due) {
+      if (packet.kind !== "status") this.#heardMs = Math.max(this.#heardMs, sentMs)
+      this.#arrive(packet)
+    }
     this.flush()
     return true
   }
@@ -188,9 +193,9 @@ export class Pair {
     const { delayMs, lossRate, duplicateRate, reorderRate } = this.path
     if (this.#random() < lossRate) return
     const late = (): number => (this.#random() < reorderRate ? this.#random() * 4 * delayMs : 0)
-    this.#inFlight.push({ atMs: this.now + delayMs + late(), order: this.#order++, packet })
+    this.#inFlight.push({ atMs: this.now + delayMs + late(), sentMs: this.now, order: this.#order++, packet })
     if (this.#random() < duplicateRate)
-      this.#inFlight.push({ atMs: this.now + delayMs + late(), order: this.#order++, packet })
+      this.#inFlight.push({ atMs: this.now + delayMs + late(), sentMs: this.now, order: this.#order++, packet })
   }
 
   #arrive(packet: Packet): void {
@@ -205,7 +210,7 @@ export class Pair {
         this.receiver.handleSync(packet.sync, true, this.now)
         return this.#dispatchKept()
       case "status":
-        this.sender.handleStatus(packet.status, this.now)
+        this.sender.handleStatus(packet.status, this.now, packet.heardMs)
         return
       case "data": {
         const { number, delivery, wanted, bytes } = packet

@@ -1,3 +1,4 @@
+import { createOutgoingPacket, type SendStream } from "@x/stream"
 import { createStatus, type Status } from "@x/wire"
 import { expect, test } from "vitest"
 import { Pair } from "./pair.ts"
@@ -6,6 +7,21 @@ const QUIET = { delayMs: 10, lossRate: 0, duplicateRate: 0, reorderRate: 0 }
 
 function quietPair(options = {}): Pair {
   return new Pair({ path: QUIET, random: () => 0.5, options })
+}
+
+/** A sender with this many packets to send; `send` returns the number of the next one, and whether it asks for a status. */
+function makeSender(packets: number): { sender: SendStream; send: (nowMs: number) => [number, boolean] } {
+  const pair = quietPair()
+  for (let i = 0; i < packets; i++) {
+    pair.send(i)
+    pair.sender.closePacket()
+  }
+  const out = createOutgoingPacket()
+  const send = (nowMs: number): [number, boolean] => {
+    pair.sender.take(nowMs, out)
+    return [out.number, out.wanted]
+  }
+  return { sender: pair.sender, send }
 }
 
 /** A status with this cumulative edge; asks for `[0, missingTo)` if that is given. */
@@ -27,16 +43,49 @@ test("a packet lost among others is asked for when three later ones came, and ar
   }
   pair.runUntil(() => pair.delivered.length === 8, 1_000)
   expect(pair.now).toBe(3 * QUIET.delayMs)
-  expect(pair.sent).toMatchObject({ resent: 1, naks: 1, sync: 0 })
+  expect(pair.sent).toMatchObject({ resent: 1, naks: 1 })
 })
 
-test("a last packet lost with nothing behind it is found by a sync after a probe timeout", () => {
+test("a last packet lost with nothing behind it is found by a sync that follows it, a quarter of a round trip later", () => {
   const pair = quietPair()
   pair.drop = (kind, index) => kind === "data" && index === 0
   pair.send(0)
   expect(pair.runUntil(() => pair.delivered.length === 1, 1_000)).toBe(true)
-  expect(pair.sent).toMatchObject({ resent: 1, sync: 1 })
+  expect(pair.sent).toMatchObject({ resent: 1 })
+  expect(pair.now).toBeLessThanOrEqual(Math.max(5, pair.rtt.srttMs / 4) + 3 * QUIET.delayMs)
+})
+
+test("where that sync is lost too, another finds the packet after a probe timeout", () => {
+  const pair = quietPair()
+  pair.drop = (kind, index) => kind !== "open" && index === 0
+  pair.send(0)
+  expect(pair.runUntil(() => pair.delivered.length === 1, 1_000)).toBe(true)
+  expect(pair.sent.sync).toBeGreaterThan(1)
   expect(pair.now).toBeLessThanOrEqual(pair.rtt.ptoMs + 25 + 4 * QUIET.delayMs)
+})
+
+test("a resend that is lost goes again once a status tells of what was sent a little later, which asks for one", () => {
+  const { sender, send } = makeSender(20)
+  for (let i = 0; i < 10; i++) send(0)
+  // Packet 2 is missing. Then the receiver has more, which was sent at 24, and packet 2 still isn't there.
+  const status = statusOf(2)
+  status.missing.count = status.received.count = 1
+  status.missing.edges.set([2, 3])
+  status.received.edges.set([3, 10])
+  sender.handleStatus(status, 20, 0)
+  expect([20, 21, 24, 25].map(send)).toEqual([
+    [2, false],
+    [10, false],
+    [11, true],
+    [12, false],
+  ])
+  status.missing.count = 0
+  status.received.edges[1] = 12
+  sender.handleStatus(status, 44, 24)
+  expect(send(44)).toEqual([2, false])
+  // It is on its way: the same news again changes nothing.
+  sender.handleStatus(status, 45, 24)
+  expect(send(45)).toEqual([13, false])
 })
 
 test("a first flight lost whole, opening and all, arrives later", () => {

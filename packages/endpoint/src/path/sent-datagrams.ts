@@ -81,6 +81,12 @@ export class SentDatagrams {
     return this.#heardCounter
   }
 
+  /** When the datagram with this counter was sent; −Infinity: that isn't remembered. */
+  sentMsOf(counter: number): number {
+    const at = (counter & (this.#rows - 1)) * COLUMNS
+    return this.#table[at + AT.counter] === counter && counter > 0 ? this.#table[at + AT.sentMs]! : -Infinity
+  }
+
   get deliveredBytes(): number {
     return this.#delivered
   }

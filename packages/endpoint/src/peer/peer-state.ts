@@ -210,11 +210,13 @@ export class PeerState implements Due {
     this.#context.events.push({ kind: "reachable", peer: this })
   }
 
-  handleFeedback(view: DataView, body: number, association: Association, nowMs: number): void {
+  /** Returns when the newest datagram was sent that the feedback reports; −Infinity: unknown. */
+  handleFeedback(view: DataView, body: number, association: Association, nowMs: number): number {
     const { feedback, sample } = this.#context.scratch
     wire.readFeedback(view, body, feedback)
-    if (!this.path.handleFeedback(feedback, association, sample, nowMs)) return
-    if (this.outgoing.hasData) this.#context.wake(this)
+    if (this.path.handleFeedback(feedback, association, sample, nowMs) && this.outgoing.hasData)
+      this.#context.wake(this)
+    return association.sent.sentMsOf(feedback.counter)
   }
 
   /** A datagram with data came: if nothing else is sent for a while, feedback is. */

@@ -19,6 +19,8 @@ export class PacketWalk {
   #association!: Association
   #view!: DataView
   #bytes!: Uint8Array
+  /** By the feedback in the datagram: when the newest of our datagrams was sent that had come; −Infinity: unknown. */
+  #heardMs = -Infinity
 
   /** `drop` counts a dropped packet. */
   constructor(profile: wire.Profile, drop: (reason: wire.DropReason) => void) {
@@ -32,6 +34,7 @@ export class PacketWalk {
     this.#association = association
     this.#view = view
     this.#bytes = bytes
+    this.#heardMs = -Infinity
     this.#cursor.start(view, offset, length, this.#profile)
   }
 
@@ -66,11 +69,12 @@ export class PacketWalk {
       case wire.KIND.stop:
         return peer.outgoing.handleStop(wire.readStop(view, body), nowMs)
       case wire.KIND.status:
-        return peer.outgoing.handleStatus(view, body, nowMs)
+        return peer.outgoing.handleStatus(view, body, this.#heardMs, nowMs)
       case wire.KIND.sync:
         return peer.incoming.handleSync(view, body, wanted, nowMs)
       case wire.KIND.feedback:
-        return peer.handleFeedback(view, body, this.#association, nowMs)
+        this.#heardMs = peer.handleFeedback(view, body, this.#association, nowMs)
+        return
       case wire.KIND.heartbeat:
         return peer.handleHeartbeat(wanted)
       case wire.KIND.goodbye:

@@ -33,6 +33,6 @@ function composeClose(stream: SendStream, control: ControlWriter, nowMs: number)
 function composeSync(stream: SendStream, control: ControlWriter, sync: wire.Sync, nowMs: number): void {
   const rangesMax = Math.floor((control.bodyBytesMax - wire.SYNC_HEADER_BYTES) / wire.GONE_RANGE_BYTES)
   if (!stream.pollSync(nowMs, sync, rangesMax)) return
-  const body = control.begin(wire.KIND.sync | wire.FLAG_WANTED, wire.syncBytes(sync))
+  const body = control.begin(wire.KIND.sync | (stream.doesSyncAsk ? wire.FLAG_WANTED : 0), wire.syncBytes(sync))
   control.finish(wire.writeSync(control.view, body, sync))
 }

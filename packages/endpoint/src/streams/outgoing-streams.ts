@@ -184,7 +184,8 @@ export class OutgoingStreams {
     this.#signals.progress(state)
   }
 
-  handleStatus(view: DataView, body: number, nowMs: number): void {
+  /** `heardMs`: when the newest datagram was sent that the peer had by then. */
+  handleStatus(view: DataView, body: number, heardMs: number, nowMs: number): void {
     const { status } = this.#context.scratch
     wire.readStatus(view, body, status)
     const state = this.#streams.get(status.stream)
@@ -195,7 +196,7 @@ export class OutgoingStreams {
     }
     const { stream } = state
     const { low, unackedBytes } = stream
-    const reason = stream.handleStatus(status, nowMs)
+    const reason = stream.handleStatus(status, nowMs, heardMs)
     if (reason !== undefined) return this.#context.drop(reason)
     // What may come ahead isn't missing.
     if (status.missing.count > ((status.state & wire.STATUS.ahead) === 0 ? 0 : 1)) this.naksReceived++

@@ -32,16 +32,22 @@ class World {
   readonly walk = new PacketWalk(PROFILE, (reason) => void this.drops.push(reason))
   liveness: PeerState["liveness"] = "joined"
   onHandled: () => void = () => {}
+  /** What each status was given of the feedback in its datagram. */
+  readonly heardMs: number[] = []
 
   get peer(): PeerState {
     const machine = (prefix: string): object =>
       new Proxy(
         {},
         {
-          get: (_, name) => (): void => {
-            this.log.push(`${prefix}${String(name).replace("handle", "")}`)
-            this.onHandled()
-          },
+          get:
+            (_, name) =>
+            (...given: unknown[]): unknown => {
+              this.log.push(`${prefix}${String(name).replace("handle", "")}`)
+              if (name === "handleStatus") this.heardMs.push(given[2] as number)
+              this.onHandled()
+              return name === "handleFeedback" ? 17 : undefined
+            },
         },
       )
     const livenessOf = (): PeerState["liveness"] => this.liveness
@@ -134,4 +140,11 @@ test("the rest of a datagram whose memory was transferred meanwhile is lost", ()
 
 test("without a datagram in hand there is no packet", () => {
   expect(new World().walk.next(0)).toBe(false)
+})
+
+test("a status is judged by the feedback in its own datagram, and by none if there is none", () => {
+  const it = new World()
+  it.take(datagram([wire.KIND.feedback, feedback], [wire.KIND.status, status]))
+  it.take(datagram([wire.KIND.status, status]))
+  expect(it.heardMs).toEqual([17, -Infinity])
 })

@@ -10,6 +10,8 @@ import type { StreamOptions } from "../options.ts"
 import { Repeater, RepeatPace } from "../repeater.ts"
 import { GRANULARITY_MS, type RttEstimator } from "../rtt.ts"
 
+/** What was asked for is asked for again after this many round trips: a little later than it can have come. */
+const REPEAT_SRTT = 1.25
 /** NAKs are repeated at most this far apart, milliseconds. */
 const NAK_REPEAT_MS_MAX = 1_000
 /** Room is reported this many times, since a sender that waits for room sends nothing that would show it knows. */
@@ -48,7 +50,7 @@ export class StatusTimer {
 
   /** How long to wait before the same packets are asked for again: longer each time while nothing at all comes. */
   get repeatMs(): number {
-    const usual = Math.max(GRANULARITY_MS, 1.5 * this.#rtt.srttMs)
+    const usual = Math.max(GRANULARITY_MS, REPEAT_SRTT * this.#rtt.srttMs)
     return this.#isHeard ? usual : Math.max(usual, Math.min(this.#nakRepeatMs, NAK_REPEAT_MS_MAX))
   }
 

@@ -29,6 +29,13 @@ const SYNCS_SOON_HELD = 2
 /** The first sync waits no longer than this, milliseconds: stalls can make a PTO of many seconds. */
 const FIRST_SYNC_MS_MAX = 1_000
 
+/**
+ * When a packet was sent and nothing follows, a sync does, after this part of a round trip and at least this many
+ * milliseconds: otherwise the loss of the last packet would show only after a PTO.
+ */
+const FOLLOW_SRTT = 1 / 4
+const FOLLOW_MS_MIN = 5
+
 /** What a {@link SyncTimer} reads. */
 export interface SyncTimerParts {
   readonly life: SendLife
@@ -58,6 +65,9 @@ export class SyncTimer {
   #isWanted = false
   #lastMs = -Infinity
   #sent = 0
+  /** When the sync is due that follows the last packet; `Infinity`: none does. */
+  #followMs = Infinity
+  #doesAsk = true
 
   constructor({ life, ledger, queue, rtt, pace, options, isAcknowledged }: SyncTimerParts) {
     this.#life = life
@@ -80,7 +90,18 @@ export class SyncTimer {
     // room.
     if (this.#dueMs === Infinity && this.#queue.isStuck) return this.#lastMs + SYNC_MS_MAX
     // Gone packets are reported soon, but not with each message that is given up.
-    return this.#isWanted ? this.#lastMs + Math.max(GRANULARITY_MS, this.#rtt.srttMs / 4) : this.#dueMs
+    const dueMs = Math.min(this.#dueMs, this.#followMs)
+    return this.#isWanted ? Math.min(dueMs, this.#lastMs + Math.max(GRANULARITY_MS, this.#rtt.srttMs / 4)) : dueMs
+  }
+
+  /** Whether the last sync asks for a status. One that follows a packet only shows what was sent. */
+  get doesAsk(): boolean {
+    return this.#doesAsk
+  }
+
+  /** A packet was sent. `isLast`: no other follows it for now. */
+  follow(isLast: boolean, nowMs: number): void {
+    this.#followMs = isLast ? nowMs + Math.max(FOLLOW_MS_MIN, FOLLOW_SRTT * this.#rtt.srttMs) : Infinity
   }
 
   /** The receiver has to learn what was given up. */
@@ -113,7 +134,7 @@ export class SyncTimer {
   /** Nothing is awaited any more. */
   stop(): void {
     this.#isWanted = false
-    this.#dueMs = Infinity
+    this.#dueMs = this.#followMs = Infinity
   }
 
   /** Fills in a sync with at most this many gone ranges, if one is due. */
@@ -121,12 +142,15 @@ export class SyncTimer {
     if (this.dueMs > nowMs) return false
     const ledger = this.#ledger
     ledger.passGone()
+    this.#doesAsk = this.#isWanted || this.#dueMs <= nowMs || this.#queue.isStuck
     this.#isWanted = false
+    this.#followMs = Infinity
     this.#lastMs = nowMs
-    this.#inVain++
     this.#sent++
     sync.high = ledger.next
     this.#listGone(sync, Math.min(rangesMax, RANGES_MAX))
+    if (!this.#doesAsk) return true
+    this.#inVain++
     this.#arm(nowMs)
     return true
   }
@@ -162,7 +186,7 @@ export class SyncTimer {
     // Packets given up unsent after all sent ones have to be reported too.
     const isWaiting = low < firstQueued || (isHeld && next < high)
     if (!isWaiting || !this.#isAcknowledged || !this.#life.isDelivering) {
-      this.#dueMs = Infinity
+      this.#dueMs = this.#followMs = Infinity
       return
     }
     const { srttMs, ptoMs } = this.#rtt

@@ -54,16 +54,16 @@ test("that there is room is told eight times, further and further apart, or unti
   }
 })
 
-test("NAKs are repeated after 1.5 round trips while something comes, and else further and further apart", () => {
+test("NAKs are repeated after 1.25 round trips while something comes, and else further and further apart", () => {
   const { statusTimer } = new Parts()
   const intervals: number[] = []
   for (let nowMs = 0; intervals.length < 8; nowMs += intervals.at(-1)!) {
     statusTimer.asked(nowMs)
     intervals.push(statusTimer.repeatMs)
   }
-  expect(intervals).toEqual([30, 60, 120, 240, 480, 960, 1_000, 1_000])
+  expect(intervals).toEqual([25, 50, 100, 200, 400, 800, 1_000, 1_000])
   statusTimer.handleArrival(1e6)
-  expect([statusTimer.repeatMs, statusTimer.naksSent]).toEqual([30, 8])
+  expect([statusTimer.repeatMs, statusTimer.naksSent]).toEqual([25, 8])
 })
 
 test("whatever comes, a packet that was taken is told within the delay, and nothing is due once all was said", () => {

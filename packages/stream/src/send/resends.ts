@@ -1,0 +1,73 @@
+/**
+ * Packets that were sent again and are not answered yet. One that isn't there although the receiver has a datagram that
+ * was sent some time after it was lost again (RFC 8985): no timer is needed, and a queue that grows meanwhile deceives
+ * nobody.
+ *
+ * @module
+ */
+
+import { GRANULARITY_MS, type RttEstimator } from "../rtt.ts"
+import type { SendLedger } from "./send-ledger.ts"
+import { PACKET } from "./send-ring.ts"
+
+/** A datagram may be overtaken by those sent within this part of a round trip (RFC 8985 §7.2 begins with a quarter). */
+const REORDER_SRTT = 1 / 8
+
+/** The resends of one stream. */
+export class Resends {
+  readonly #ledger: SendLedger
+  readonly #rtt: RttEstimator
+  readonly #numbers: number[] = []
+  readonly #lost: number[] = []
+  /** From then on a packet asks for a status, which shows whether resends have come; `Infinity`: no resend waits. */
+  #askFromMs = Infinity
+
+  constructor(ledger: SendLedger, rtt: RttEstimator) {
+    this.#ledger = ledger
+    this.#rtt = rtt
+  }
+
+  get #reorderMs(): number {
+    return Math.max(GRANULARITY_MS, REORDER_SRTT * this.#rtt.srttMs)
+  }
+
+  /** A packet was sent again. */
+  sent(number: number, nowMs: number): void {
+    this.#numbers.push(number)
+    if (this.#askFromMs === Infinity) this.#askFromMs = nowMs + this.#reorderMs
+  }
+
+  /** Whether the packet that is being sent asks for a status. */
+  takeAsk(nowMs: number): boolean {
+    if (nowMs < this.#askFromMs) return false
+    this.#askFromMs = Infinity
+    return true
+  }
+
+  /**
+   * The packets that were lost again, by a status that says of each below `listedTo` whether it has come. `heardMs`: when
+   * the newest datagram was sent that had come by then. The array is valid until the next call.
+   */
+  judge(heardMs: number, listedTo: number): readonly number[] {
+    const ledger = this.#ledger
+    const numbers = this.#numbers
+    const lost = this.#lost
+    lost.length = 0
+    if (numbers.length === 0) return lost
+    const beforeMs = heardMs - this.#reorderMs
+    let kept = 0
+    for (const number of numbers) {
+      if (number < ledger.low || ledger.state(number) !== PACKET.inFlight) continue
+      if (number < listedTo && ledger.sentMs(number) <= beforeMs) lost.push(number)
+      else numbers[kept++] = number
+    }
+    numbers.length = kept
+    return lost
+  }
+
+  /** Nothing is sent any more. */
+  clear(): void {
+    this.#numbers.length = 0
+    this.#askFromMs = Infinity
+  }
+}
