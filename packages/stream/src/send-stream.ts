@@ -532,10 +532,23 @@ export class SendStream {
   /** A packet in flight was lost: it is sent again, or given up. */
   #lose(number: number): void {
     const ledger = this.#ledger
+    // One that was sent again twice without an answer is named twice.
+    if (ledger.state(number) !== PACKET.inFlight) return
     // A packet that the receiver refused because the opening was missing was not lost.
     if (ledger.sends(number) > this.#resendsMax && ledger.sentMs(number) >= this.#life.openAnsweredMs)
       this.#givingUp.giveUp(number)
     else this.#queue.push(number)
+  }
+
+  /** What was sent since then may have gone where the peer isn't: what isn't acknowledged of it is sent again at once. */
+  resendSince(sentMs: number): void {
+    if (!this.#isAcknowledged || !this.#life.isDelivering) return
+    const ledger = this.#ledger
+    for (let number = ledger.low; number < ledger.next; number++) {
+      if (ledger.state(number) !== PACKET.inFlight || ledger.sentMs(number) < sentMs) continue
+      if (ledger.sends(number) <= this.#resendsMax) this.#queue.push(number)
+    }
+    this.#queue.trim()
   }
 
   /**

@@ -209,3 +209,24 @@ test("the packet that completes an ended stream is answered at once, though no s
   expect(pair.receiver.pollStatus(0, status)).toBe(true)
   expect([status.cumulative, status.state & 2]).toEqual([2, 2])
 })
+
+test("what may have gone where the receiver isn't goes again at once, and what went before doesn't", () => {
+  const pair = quietPair()
+  pair.send(0, 50)
+  pair.sender.closePacket()
+  pair.runUntil(() => pair.delivered.length === 1, 1_000)
+  pair.drop = (kind) => kind === "data" || kind === "status"
+  const strayMs = pair.now
+  for (let i = 1; i < 4; i++) {
+    pair.send(i, 50)
+    pair.sender.closePacket()
+  }
+  pair.flush()
+  pair.drop = () => false
+  pair.sender.resendSince(strayMs)
+  pair.sender.assertInvariants()
+  const fromMs = pair.now
+  expect(pair.runUntil(() => pair.delivered.length === 4, 1_000)).toBe(true)
+  expect(pair.now - fromMs).toBeLessThanOrEqual(QUIET.delayMs + 1)
+  expect(pair.sent).toMatchObject({ resent: 3, naks: 0 })
+})

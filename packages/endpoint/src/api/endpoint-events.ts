@@ -1,3 +1,4 @@
+import type { Address } from "@x/transport/host"
 import type { EndpointError } from "../errors/endpoint-error.ts"
 import type { Listener } from "./events.ts"
 import type { IncomingStream, Peer, Unhandled } from "./handles.ts"
@@ -37,6 +38,11 @@ export interface EndpointEvents {
   unreachable: (peer: Peer) => void
   /** The peer is heard again. */
   reachable: (peer: Peer) => void
+  /**
+   * The peer has proved that it is at another address than before, `from`: its NAT gave out another port, or it is on
+   * another network. Its streams go on.
+   */
+  moved: (peer: Peer, from: Address) => void
   /** The peer is gone, by its own goodbye, by ours or by silence; its streams are closed. */
   left: (peer: Peer, why: Departure) => void
   /** The peer opened a stream to us. */
@@ -61,5 +67,16 @@ export type EventName = keyof EndpointEvents
 export type EventListener<K extends EventName> = Listener<EndpointEvents, K>
 
 export const ENDPOINT_EVENTS: readonly EventName[] = [
-  ...(["joined", "rejoined", "restarted", "unreachable", "reachable", "left", "stream", "unhandled", "error"] as const),
+  ...([
+    "joined",
+    "rejoined",
+    "restarted",
+    "unreachable",
+    "reachable",
+    "moved",
+    "left",
+    "stream",
+    "unhandled",
+    "error",
+  ] as const),
 ]

@@ -98,6 +98,8 @@ export class Outcomes implements ProtocolConsumer {
       case "reachable":
       case "unreachable":
         return events.emit(event.kind, this.peerOf(event.peer))
+      case "moved":
+        return events.emit("moved", this.peerOf(event.peer), event.from)
       case "left":
         return this.#left(event)
     }

@@ -107,6 +107,12 @@ export interface PeerStats {
   readonly bytesDelivered: number
   /** Bytes of datagrams that feedback reported as lost. */
   readonly bytesLost: number
+  /** How often it has proved another address than before. */
+  readonly addressMoves: number
+  /**
+   * Addresses that its datagrams came from, and where it did not answer a challenge, or where it turned out not to be.
+   */
+  readonly addressesRefused: number
   /** Streams to it. */
   readonly streamsOut: number
   /** Streams from it. */

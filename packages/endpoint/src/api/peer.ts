@@ -203,6 +203,8 @@ export class PeerHandle implements Peer {
       paceBytesPerMs: this.#state.path.gate.paceBytesPerMs,
       bytesDelivered: associations.reduce((total, { sent }) => total + sent.deliveredBytes, 0),
       bytesLost: associations.reduce((total, { sent }) => total + sent.lostBytes, 0),
+      addressMoves: this.#state.moves.count,
+      addressesRefused: this.#state.moves.failed,
       streamsOut: this.#state.outgoing.count,
       streamsIn: this.#state.incoming.count,
     }

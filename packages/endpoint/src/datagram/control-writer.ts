@@ -5,6 +5,12 @@ import type { Outbox } from "./outbox.ts"
 /** Bytes of a datagram of control packets besides the body of its only packet. */
 const AROUND_BODY_BYTES = wire.PACKET_OVERHEAD_BYTES_WITH_LENGTH + wire.FEEDBACK_BYTES + wire.PACKET_OVERHEAD_BYTES
 
+/**
+ * Room that is needed for a packet to an address that isn't proved: a status or sync with a few ranges, alone with the
+ * feedback in a datagram.
+ */
+export const CONTROL_ROOM_BYTES = 96
+
 /** Bytes of metadata that an opening can carry in a datagram of this size. */
 export function metadataBytesMax(profile: wire.Profile, datagramBytes: number): number {
   const around = wire.PREFIX_BYTES[profile]! + wire.TAG_BYTES[profile]! + AROUND_BODY_BYTES + wire.OPEN_HEADER_BYTES
@@ -27,7 +33,12 @@ export class ControlWriter {
 
   /** The largest body of a packet that is alone with the feedback in a datagram. */
   get bodyBytesMax(): number {
-    return this.#datagramBytesMax - this.#outbox.emptyBytes - AROUND_BODY_BYTES
+    return this.#bytesMax - this.#outbox.emptyBytes - AROUND_BODY_BYTES
+  }
+
+  /** Of the present datagram: also by what may go to an address that isn't proved. */
+  get #bytesMax(): number {
+    return Math.min(this.#datagramBytesMax, this.#association!.roomBytes)
   }
 
   get view(): DataView {
@@ -48,10 +59,13 @@ export class ControlWriter {
   }
 
   /**
-   * Makes room for the next packet, in the present datagram or in another one; `false`: the socket is full. Called
+   * Makes room for the next packet, in the present datagram or in another one; `false`: the socket is full, or no more may
+   * go to an address that isn't proved. Called
    * before each `begin`.
    */
   hasRoom(): boolean {
+    const composedBytes = this.#isComposing ? this.#outbox.composedBytes : 0
+    if (this.#association!.roomBytes - composedBytes < CONTROL_ROOM_BYTES) return false
     if (this.#outbox.rowsLeft >= 2) return !this.#outbox.isBlocked
     this.post()
     return this.#outbox.flush()
@@ -60,7 +74,7 @@ export class ControlWriter {
   /** Begins a packet with a body of at most `bodyBytes`; returns where the body begins. */
   begin(flags: number, bodyBytes: number): number {
     const { writer } = this.#outbox
-    if (this.#isComposing && this.#outbox.composedBytes + writer.cost(bodyBytes) > this.#datagramBytesMax) this.post()
+    if (this.#isComposing && this.#outbox.composedBytes + writer.cost(bodyBytes) > this.#bytesMax) this.post()
     if (!this.#isComposing) this.beginDatagram()
     return writer.begin(flags)
   }
@@ -79,9 +93,13 @@ export class ControlWriter {
     this.#outbox.writer.finish(end)
   }
 
-  /** Posts the present datagram, if there is one. */
+  /**
+   * Posts the present datagram, if there is one. One that is too long for what may go to an address that isn't proved is
+   * lost like any other.
+   */
   post(): void {
-    if (this.#isComposing) this.#outbox.post(this.#association!, false, this.#nowMs)
+    const isWelcome = this.#isComposing && this.#outbox.composedBytes <= this.#association!.roomBytes
+    if (isWelcome) this.#outbox.post(this.#association!, false, this.#nowMs)
     this.#isComposing = false
   }
 }

@@ -25,10 +25,12 @@ export class Outbox {
   readonly #scratchSlab: number
   /** The bytes of each row's slab. */
   readonly #sources: Uint8Array[] = []
-  /**
-   * The association of each row, whose address it goes to; a row without one holds a reference to its address itself.
-   */
+  /** The association of each row, if it has one. */
   readonly #owners: (Association | undefined)[] = []
+  /** Whether each row holds a reference to its address itself; else its association does. */
+  readonly #holds: boolean[] = []
+  /** Addresses to give back once no row names them. */
+  #leftAddresses: number[] = []
   /** Sealers to give back once no row names them. */
   #retired: number[] = []
   /** Writes packets into the present datagram. */
@@ -90,19 +92,30 @@ export class Outbox {
 
   /** Adds the composed datagram of an association to the batch. Returns its bytes. */
   post(association: Association, isData: boolean, nowMs: number): number {
+    const { destination } = association
+    const bytes = this.#postScratch(association, isData, nowMs, destination.address, false)
+    destination.roomBytes -= bytes
+    return bytes
+  }
+
+  /** Adds the composed datagram of an association as one to another address than its datagrams go to. */
+  postTo(address: number, association: Association, nowMs: number): number {
+    return this.#postScratch(association, false, nowMs, address, true)
+  }
+
+  #postScratch(
+    association: Association,
+    isData: boolean,
+    nowMs: number,
+    address: number,
+    isElsewhere: boolean,
+  ): number {
     const offset = this.#batch.count * this.#slotBytes
     const length = this.writer.end - offset
     const bytes = length + this.#tagBytes
     this.#writePrefix(this.#scratchView, offset, association, bytes, isData, nowMs)
-    this.#add(
-      this.#scratchSlab,
-      this.#scratch,
-      offset,
-      length,
-      association.address,
-      association.protection.sealer,
-      association,
-    )
+    const { sealer } = association.protection
+    this.#add(this.#scratchSlab, this.#scratch, offset, length, address, sealer, association, isElsewhere)
     return bytes
   }
 
@@ -155,15 +168,10 @@ export class Outbox {
     const offset = packetOffset - this.#prefixBytes
     const bytes = this.#prefixBytes + length + this.#tagBytes
     this.#writePrefix(view, offset, association, bytes, true, nowMs)
-    this.#add(
-      slab,
-      source,
-      offset,
-      this.#prefixBytes + length,
-      association.address,
-      association.protection.sealer,
-      association,
-    )
+    const { destination, protection } = association
+    destination.roomBytes -= bytes
+    const { address } = destination
+    this.#add(slab, source, offset, this.#prefixBytes + length, address, protection.sealer, association, false)
     return bytes
   }
 
@@ -184,9 +192,17 @@ export class Outbox {
     this.#retired.push(sealer)
   }
 
+  /** Gives a reference to an address back as soon as no datagram that goes there is waiting. */
+  letGo(address: number): void {
+    if (this.#batch.count === 0) this.#transport.releaseAddress(address)
+    else this.#leftAddresses.push(address)
+  }
+
   #emptied(): void {
     this.#isBlocked = false
     this.#pool.reclaim()
+    for (const address of this.#leftAddresses) this.#transport.releaseAddress(address)
+    if (this.#leftAddresses.length > 0) this.#leftAddresses = []
     if (this.#retired.length === 0) return
     for (const sealer of this.#retired) this.#transport.releaseSealer(sealer)
     this.#retired = []
@@ -205,7 +221,7 @@ export class Outbox {
       return true
     }
     const taken = this.#transport.send(batch)
-    this.#letGo(taken)
+    this.#letGoRows(taken)
     if (taken >= batch.count) {
       batch.count = 0
       this.#emptied()
@@ -218,16 +234,16 @@ export class Outbox {
   }
 
   release(): void {
-    this.#letGo(this.#batch.count)
+    this.#letGoRows(this.#batch.count)
     this.#batch.count = 0
     this.#emptied()
     this.#transport.releaseSlab(this.#scratchSlab)
   }
 
   /** Rows that were sent no longer need their addresses. */
-  #letGo(count: number): void {
+  #letGoRows(count: number): void {
     for (let row = 0; row < count; row++)
-      if (this.#owners[row] === undefined) this.#transport.releaseAddress(this.#batch.address[row]!)
+      if (this.#holds[row] === true) this.#transport.releaseAddress(this.#batch.address[row]!)
   }
 
   /**
@@ -244,7 +260,10 @@ export class Outbox {
   discard(association: Association): void {
     const batch = this.#batch
     let kept = 0
-    for (let row = 0; row < batch.count; row++) if (this.#owners[row] !== association) this.#keep(row, kept++)
+    for (let row = 0; row < batch.count; row++) {
+      if (this.#owners[row] !== association) this.#keep(row, kept++)
+      else if (this.#holds[row] === true) this.#transport.releaseAddress(batch.address[row]!)
+    }
     batch.count = kept
   }
 
@@ -255,6 +274,7 @@ export class Outbox {
     this.#scratch.set(this.#sources[row]!.subarray(offset, offset + batch.length[row]!), kept)
     this.#sources[to] = this.#scratch
     this.#owners[to] = this.#owners[row]
+    this.#holds[to] = this.#holds[row]!
     batch.slab[to] = this.#scratchSlab
     batch.offset[to] = kept
     batch.length[to] = batch.length[row]!
@@ -270,13 +290,15 @@ export class Outbox {
     address: number,
     sealer: number,
     owner?: Association,
+    isElsewhere = true,
   ): void {
     const batch = this.#batch
     const row = batch.count++
     // Other sources come until it is sent: an address without a reference would be forgotten, and its number reused.
-    if (owner === undefined) this.#transport.retainAddress(address)
+    if (isElsewhere) this.#transport.retainAddress(address)
     this.#sources[row] = source
     this.#owners[row] = owner
+    this.#holds[row] = isElsewhere
     batch.slab[row] = slab
     batch.offset[row] = offset
     batch.length[row] = length

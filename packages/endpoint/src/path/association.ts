@@ -6,13 +6,14 @@
 
 import { type Feedback, NUMBER_MAX, type PseudoHeader } from "@x/wire"
 import { NO_KEYS, type Protection } from "../keys/protection.ts"
+import { type AddressContext, AddressValidation, type Destination } from "./address-validation.ts"
 import { ReplayWindow } from "./replay-window.ts"
 import { SentDatagrams } from "./sent-datagrams.ts"
 
 export interface AssociationParts {
   readonly slot: number
   readonly remoteSlot: number
-  /** Id of the peer's address at the transport; the association holds a reference to it. */
+  /** Id of the peer's address at the transport; the association takes over a reference to it. */
   readonly address: number
   /** Whether our join began it. */
   readonly isOurs: boolean
@@ -24,12 +25,23 @@ export interface AssociationParts {
   /** The most datagrams in flight to us: the replay window spans twice as many. */
   readonly inFlightMax: number
   readonly nowMs: number
+  /** How the peer's address is validated; without it, it never changes. */
+  readonly addresses?: AddressContext
+}
+
+/** Nothing is challenged, and addresses have no references. */
+const FIXED_ADDRESS: AddressContext = {
+  mayFollow: false,
+  draw: () => new Uint8Array(),
+  retain: () => {},
+  release: () => {},
 }
 
 export class Association {
   readonly slot: number
   readonly remoteSlot: number
-  readonly address: number
+  /** Where the peer is. */
+  readonly addresses: AddressValidation
   readonly isOurs: boolean
   readonly order: number
   readonly createdMs: number
@@ -50,14 +62,29 @@ export class Association {
   #nextCounter = 1
   #highestArrivedMs = 0
 
-  constructor({ slot, remoteSlot, address, isOurs, order, inFlightMax, nowMs }: AssociationParts) {
+  constructor({ slot, remoteSlot, address, isOurs, order, inFlightMax, nowMs, addresses }: AssociationParts) {
     this.slot = slot
     this.remoteSlot = remoteSlot
-    this.address = address
+    this.addresses = new AddressValidation(address, addresses ?? FIXED_ADDRESS)
     this.isOurs = isOurs
     this.order = order
     this.replay = new ReplayWindow(2 * inFlightMax)
     this.createdMs = this.lastReceivedMs = this.lastSentMs = nowMs
+  }
+
+  /** Id of the address that the peer has proved. */
+  get address(): number {
+    return this.addresses.address
+  }
+
+  /** Where its datagrams go: there, or where the peer's newest datagrams came from. */
+  get destination(): Destination {
+    return this.addresses.destination
+  }
+
+  /** Bytes that may still go to its destination. */
+  get roomBytes(): number {
+    return this.addresses.destination.roomBytes
   }
 
   /** Whether its counters or keys are used up: it can send no more. */
@@ -86,14 +113,16 @@ export class Association {
     return counter > 0 && counter < this.#nextCounter
   }
 
-  /** A genuine datagram came. */
-  received(counter: number, epoch: number, bytes: number, nowMs: number): void {
+  /** A genuine datagram came. Returns whether it is the newest. */
+  received(counter: number, epoch: number, bytes: number, nowMs: number): boolean {
     this.protection.received(epoch, nowMs)
-    if (counter > this.replay.highest) this.#highestArrivedMs = nowMs
+    const isNewest = counter > this.replay.highest
+    if (isNewest) this.#highestArrivedMs = nowMs
     this.replay.commit(counter)
     this.lastReceivedMs = nowMs
     this.datagramsReceived++
     this.bytesReceived += bytes
+    return isNewest
   }
 
   /** Fills in the feedback about the peer's datagrams. */

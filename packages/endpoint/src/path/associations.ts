@@ -11,6 +11,7 @@ import { keyChains } from "../keys/key-schedule.ts"
 import type { NoiseResult } from "../keys/noise-state.ts"
 import { FixedProtection } from "../keys/protection.ts"
 import type { Settings } from "../settings.ts"
+import type { AddressContext } from "./address-validation.ts"
 import { Association, type AssociationParts, pseudoHeaders } from "./association.ts"
 import type { Session } from "./session.ts"
 
@@ -20,12 +21,16 @@ interface Waiting {
   retire(sealer: number): void
   /** Removes the waiting datagrams of an association that is over. */
   discard(association: Association): void
+  /** Gives a reference to an address back as soon as no datagram that goes there is waiting. */
+  letGo(address: number): void
 }
 
 export interface AssociationsParts {
   readonly transport: Transport
   readonly settings: Settings
   readonly unique: Uint8Array
+  /** Fills in bytes that nobody can guess. */
+  readonly entropy: (out: Uint8Array) => void
   /** The most datagrams in flight to us. */
   readonly inFlightMax: number
   /** In profiles with keys. */
@@ -36,16 +41,28 @@ export interface AssociationsParts {
 
 export class Associations {
   readonly #parts: AssociationsParts
+  readonly #addresses: AddressContext
 
   constructor(parts: AssociationsParts) {
     this.#parts = parts
+    const { transport, waiting, settings, entropy } = parts
+    this.#addresses = {
+      mayFollow: settings.profile >= wire.PROFILE.mac,
+      draw: () => {
+        const data = new Uint8Array(wire.PATH_CHALLENGE_BYTES)
+        entropy(data)
+        return data
+      },
+      retain: (address) => transport.retainAddress(address),
+      release: (address) => waiting.letGo(address),
+    }
   }
 
   /** Makes an association under a slot that was taken for it. It sends and accepts nothing before it is protected. */
-  make(parts: Omit<AssociationParts, "inFlightMax">): Association {
+  make(parts: Omit<AssociationParts, "inFlightMax" | "addresses">): Association {
     const { transport, inFlightMax } = this.#parts
     transport.retainAddress(parts.address)
-    return new Association({ ...parts, inFlightMax })
+    return new Association({ ...parts, inFlightMax, addresses: this.#addresses })
   }
 
   /** Protects its datagrams, in profiles with keys by the keys of an exchange. */
@@ -84,10 +101,10 @@ export class Associations {
   }
 
   release(association: Association, nowMs: number): void {
-    const { transport, waiting, slots } = this.#parts
+    const { waiting, slots } = this.#parts
     waiting.discard(association)
     slots.free(association.slot, nowMs)
-    transport.releaseAddress(association.address)
+    association.addresses.release()
     association.protection.release()
   }
 }

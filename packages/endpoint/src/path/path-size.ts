@@ -57,6 +57,9 @@ export class PathSize {
     return true
   }
 
+  /** Another path: what it carries is unknown, and so far nothing finds that out. The size stays. */
+  renew(): void {}
+
   #measure(pathBytes: number): void {
     const { profile, datagramBytes, messageBytesMax } = this.#settings
     const limits = this.#limits

@@ -32,6 +32,8 @@ export class Path {
   readonly gate: SendGate
   /** The association that datagrams go to; there is one from the first accept on. */
   association: Association | undefined
+  /** Samples of datagrams sent before are of another path. */
+  #beganMs = -Infinity
 
   constructor({ settings, limits, timerMs, rtt, random }: PathParts) {
     this.rtt = rtt
@@ -45,6 +47,17 @@ export class Path {
     this.association = association
     if (before !== undefined && before.address !== association.address) this.gate.controller.onPathChange?.(nowMs)
     return before
+  }
+
+  /**
+   * The peer has proved an address of another host: nothing is known of the path there. Datagrams that were sent before
+   * `sinceMs` took the path before.
+   */
+  renew(sinceMs: number, nowMs: number): void {
+    this.#beganMs = sinceMs
+    this.rtt.restart()
+    this.size.renew()
+    this.gate.controller.onPathChange?.(nowMs)
   }
 
   /** The path doesn't carry datagrams of this size. */
@@ -66,7 +79,7 @@ export class Path {
     association.protection.heard(feedback.counter, nowMs)
     const { rtt } = this
     if (!association.sent.handleFeedback(feedback, rtt.srttMs, nowMs, sample)) return false
-    if (sample.rttMs >= 0) rtt.addSample(sample.rttMs, sample.sentMs, nowMs)
+    if (sample.rttMs >= 0 && sample.sentMs >= this.#beganMs) rtt.addSample(sample.rttMs, sample.sentMs, nowMs)
     if (association !== this.association) return false
     sample.srttMs = rtt.srttMs
     sample.minRttMs = rtt.minMs

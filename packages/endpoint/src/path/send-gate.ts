@@ -16,6 +16,16 @@ const SHUT_PROBE_MS_MAX = 1_000
 const RELEASED_MS = 1
 /** The time to the next probe doubles at most this many times. */
 const SHUT_DOUBLINGS_MAX = 10
+/**
+ * After a challenge, for this long: our address, as the peer sees it, may have changed again, and then it can't answer
+ * before it hears from us. So the time doubles no more. Milliseconds.
+ */
+const RESTLESS_MS = 5_000
+
+/** Intervals of changing length: those of a NAT that forgets us every so often must not always end in between. */
+export function restlessTimes(probe: number): number {
+  return 1 + (probe % 4) / 4
+}
 
 export class SendGate {
   readonly controller: CongestionController
@@ -26,6 +36,7 @@ export class SendGate {
   /** Since when the window has been shut with data waiting; `Infinity`: it isn't shut. */
   #shutMs = Infinity
   #shutProbes = 0
+  #restlessUntilMs = -Infinity
   /** When something was last sent. */
   #sentMs = Infinity
   /** When an application that had waited for room was let go on, and wrote nothing yet; `Infinity`: none. */
@@ -33,6 +44,8 @@ export class SendGate {
   /** Why sending stopped: the window (true), or the pace. */
   #isShut = false
   #isPaced = false
+  /** Sending stopped since no more may go to an address that isn't proved. */
+  #isCapped = false
   /** Of the present turn: its time, window and pace, the bytes sent in it, and the bytes in flight before. */
   #nowMs = 0
   #windowBytes = 0
@@ -60,7 +73,7 @@ export class SendGate {
 
   /** Whether window and pace stopped nothing in the last turn. */
   get isOpen(): boolean {
-    return !this.#isShut && !this.#isPaced
+    return !this.#isShut && !this.#isPaced && !this.#isCapped
   }
 
   /** The window is shut with data waiting. */
@@ -76,7 +89,7 @@ export class SendGate {
     if (nowMs > this.#releasedMs + RELEASED_MS) sent.limitByApplication(true)
     this.#spentBytes = 0
     this.#inFlightBytesBefore = sent.inFlightBytes
-    this.#isPaced = this.#isShut = false
+    this.#isPaced = this.#isShut = this.#isCapped = false
   }
 
   /** The controller answers once for a turn, not for each packet. */
@@ -103,6 +116,11 @@ export class SendGate {
     this.#recall()
   }
 
+  /** No more may go before the peer has proved its address, or more came from there. */
+  cap(): void {
+    this.#isCapped = true
+  }
+
   /** Whether a packet of this size leaves no room in the window for another full one. */
   isFilledBy(bytes: number): boolean {
     return this.#sent!.inFlightBytes + bytes + this.#size.payloadBytesMax > this.#windowBytes
@@ -123,7 +141,8 @@ export class SendGate {
     const { inFlightBytes } = sent
     const hasRoom = this.isOpen && inFlightBytes + this.#size.datagramBytesMax <= this.#windowBytes
     const isIdle = !hasMore && hasRoom
-    sent.limitByApplication(isIdle && !wasFull)
+    // What caps it is no more the path than an application with nothing to send.
+    sent.limitByApplication(this.#isCapped || (isIdle && !wasFull))
     this.#releasedMs = isIdle && wasFull ? this.#nowMs : Infinity
     if (this.#spentBytes > 0) {
       this.#sentMs = this.#nowMs
@@ -144,7 +163,20 @@ export class SendGate {
    * when feedback is expected.
    */
   shutDueMs(usualMs: number): number {
-    return this.#shutMs + Math.min(usualMs * (1 << Math.min(this.#shutProbes, SHUT_DOUBLINGS_MAX)), SHUT_PROBE_MS_MAX)
+    const times = this.isRestless(this.#shutMs)
+      ? restlessTimes(this.#shutProbes)
+      : 1 << Math.min(this.#shutProbes, SHUT_DOUBLINGS_MAX)
+    return this.#shutMs + Math.min(usualMs * times, SHUT_PROBE_MS_MAX)
+  }
+
+  /** The peer asks whether we are at the address that it sees. */
+  challenged(nowMs: number): void {
+    this.#restlessUntilMs = nowMs + RESTLESS_MS
+  }
+
+  /** Whether our address, as the peer sees it, has changed just now, and may change again. */
+  isRestless(nowMs: number): boolean {
+    return nowMs < this.#restlessUntilMs
   }
 
   /** A heartbeat has asked. */

@@ -41,6 +41,8 @@ const COLUMNS = 10
 export class SentDatagrams {
   #rows = ROWS_MIN
   #table = new Float64Array(ROWS_MIN * COLUMNS)
+  /** The counter of the last datagram, and the bytes sent up to it. */
+  #counter = 0
   #bytesSent = 0
   #dataBytesSent = 0
   /** The highest counter that feedback reported, and the bytes sent up to it. */
@@ -66,6 +68,13 @@ export class SentDatagrams {
    */
   #limitedUntilBytes = 0
   #inFlightBytes = 0
+  /**
+   * Datagrams up to this counter may have gone where the peer wasn't: they are no longer in flight, and what is missing of
+   * them counts neither as lost nor as late.
+   */
+  #strayCounter = 0
+  #strayDataBytes = 0
+  #strayBytes = 0
 
   /** Bytes of data that are neither known to be delivered nor counted as lost. Read for each packet. */
   get inFlightBytes(): number {
@@ -74,7 +83,11 @@ export class SentDatagrams {
 
   /** Bytes sent before the newest reported datagram that are missing, and may only be late. */
   get #unresolvedBytes(): number {
-    return Math.max(0, this.#heardBytes - this.#delivered - this.#lost)
+    return Math.max(0, this.#missingBytes - this.#lost)
+  }
+
+  get #missingBytes(): number {
+    return Math.max(0, this.#heardBytes - this.#delivered - this.#strayBytes)
   }
 
   get heardCounter(): number {
@@ -113,6 +126,7 @@ export class SentDatagrams {
     if (counter - this.#heardCounter >= this.#rows && this.#rows < ROWS_MAX) this.#grow()
     // Nothing is in flight: time without sending doesn't count for the rate.
     if (this.#inFlightBytes === 0) this.#deliveredAtMs = this.#firstSentMs = nowMs
+    this.#counter = counter
     this.#bytesSent += bytes
     if (isData) {
       this.#dataBytesSent += bytes
@@ -131,6 +145,21 @@ export class SentDatagrams {
     table[at + AT.lostBytes] = this.#lost
     table[at + AT.inFlightBytes] = this.#inFlightBytes
     table[at + AT.isLimited] = this.#limitedUntilBytes > 0 ? 1 : 0
+  }
+
+  /** Datagrams go to another address: what is in flight may never arrive, and that says nothing of congestion. */
+  stray(): void {
+    this.#strayCounter = this.#counter
+    this.#strayDataBytes = this.#dataBytesSent
+    this.#inFlightBytes = 0
+    this.#excuse(this.#bytesSent)
+  }
+
+  /** All that is missing of the bytes sent so far, and wasn't counted as lost before, is excused. */
+  #excuse(sentBytes: number): void {
+    this.#strayBytes = Math.max(0, sentBytes - this.#delivered - this.#lost)
+    this.#lossLeast = Infinity
+    this.#lossBefore = 0
   }
 
   /** Fills in what feedback reports; `false`: nothing new. The caller has checked that its counter was sent. */
@@ -153,14 +182,18 @@ export class SentDatagrams {
     this.#heardCounter = counter
     this.#delivered = delivered
     this.#deliveredAtMs = nowMs
+    // Until something that was sent since is reported, and once more then: what is missing is known only now.
+    if (this.#strayCounter > 0) this.#excuse(this.#heardBytes)
+    if (counter > this.#strayCounter) this.#strayCounter = 0
     if (sample.rttMs >= 0) this.#age(sample.sentMs - Math.max(REORDER_MS_MIN, srttMs * REORDER_SRTT))
     const lostBefore = this.#lost
     this.#judgeLoss(srttMs, nowMs)
-    if (delivered + this.#lost >= this.#limitedUntilBytes) this.#limitedUntilBytes = 0
+    if (delivered + this.#lost + this.#strayBytes >= this.#limitedUntilBytes) this.#limitedUntilBytes = 0
     sample.lostBytes = Math.max(0, this.#lost - lostBefore)
     sample.spuriousBytes = Math.max(0, lostBefore - this.#lost)
     if (sample.rttMs >= 0) sample.lostSinceSentBytes = Math.max(0, this.#lost - this.#table[at + AT.lostBytes]!)
-    this.#inFlightBytes = this.#dataBytesSent - this.#heardDataBytes + this.#unresolvedBytes
+    const arrivedDataBytes = Math.max(this.#heardDataBytes, this.#strayDataBytes)
+    this.#inFlightBytes = this.#dataBytesSent - arrivedDataBytes + this.#unresolvedBytes
     sample.inFlightBytes = this.#inFlightBytes
     return true
   }
@@ -188,10 +221,12 @@ export class SentDatagrams {
    * they are missing.
    */
   #judgeLoss(srttMs: number, nowMs: number): void {
-    const missing = Math.max(0, this.#heardBytes - this.#delivered)
+    // What was excused may arrive all the same: then nothing else is excused for it.
+    this.#strayBytes = Math.min(this.#strayBytes, Math.max(0, this.#heardBytes - this.#delivered))
+    const missing = this.#missingBytes
     this.#lossLeast = Math.min(this.#lossLeast, missing)
     // What was sent long before the newest one isn't late any more.
-    this.#lost = Math.max(Math.min(this.#lost, missing), this.#oldBytes - this.#delivered)
+    this.#lost = Math.max(Math.min(this.#lost, missing), this.#oldBytes - this.#delivered - this.#strayBytes)
     if (nowMs < this.#lossSinceMs + Math.max(REORDER_MS_MIN, srttMs * REORDER_SRTT)) return
     this.#lost = Math.max(this.#lost, Math.min(this.#lossBefore, this.#lossLeast))
     this.#lossBefore = this.#lossLeast

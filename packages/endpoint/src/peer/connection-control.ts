@@ -10,7 +10,6 @@ import type { ControlWriter } from "../datagram/control-writer.ts"
 import type { Association } from "../path/association.ts"
 import type { Path } from "../path/path.ts"
 import type { Goodbye } from "./goodbye.ts"
-import type { PathAnswers } from "./path-answers.ts"
 import type { Pings } from "./pings.ts"
 import type { Timer, Timers } from "./timers.ts"
 
@@ -27,7 +26,6 @@ export interface ConnectionControlParts {
   readonly timers: Timers
   readonly goodbye: Goodbye
   readonly pings: Pings
-  readonly pathAnswers: PathAnswers
 }
 
 export class ConnectionControl {
@@ -43,9 +41,8 @@ export class ConnectionControl {
 
   /** Writes what is due, as far as the socket has room. */
   compose(association: Association, nowMs: number): void {
-    const { pings, pathAnswers } = this.#parts
+    const { pings } = this.#parts
     const control = this.#control
-    if (!pathAnswers.compose(control)) return
     if (!this.#composeGoodbye(association, nowMs)) return
     const isWanted =
       this.#isDue("heartbeat", association, nowMs) ||

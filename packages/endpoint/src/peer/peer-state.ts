@@ -6,55 +6,28 @@
  */
 
 import { GRANULARITY_MS, RepeatPace, RttEstimator, type StreamOptions } from "@x/stream"
-import type { Address, Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import { spreadOf } from "../settings.ts"
 import type { Association } from "../path/association.ts"
-import { type ControlWriter, metadataBytesMax } from "../datagram/control-writer.ts"
+import { CONTROL_ROOM_BYTES, metadataBytesMax } from "../datagram/control-writer.ts"
 import type { Due } from "../schedule/due-queue.ts"
-import { type IncomingContext, IncomingStreams } from "../streams/incoming-streams.ts"
-import type { EventSink, StreamEvent } from "../streams/stream-events.ts"
+import { IncomingStreams } from "../streams/incoming-streams.ts"
 import { Path } from "../path/path.ts"
 import type { Session } from "../path/session.ts"
 import type { Share } from "../schedule/shares.ts"
 import type { OutgoingState } from "../streams/outgoing-state.ts"
-import type { OutgoingContext } from "../streams/outgoing-context.ts"
 import { OutgoingStreams } from "../streams/outgoing-streams.ts"
 import { ConnectionControl } from "./connection-control.ts"
 import { FeedbackOwed } from "./feedback-owed.ts"
 import { Goodbye } from "./goodbye.ts"
 import { Liveness, type LivenessState } from "./liveness.ts"
+import { Moves } from "./moves.ts"
+import type { PeerContext } from "./peer-context.ts"
 import { type Ping, Pings } from "./pings.ts"
 import { PathAnswers } from "./path-answers.ts"
 import { Retiring } from "./retiring.ts"
 import { StreamSettings } from "./stream-settings.ts"
 import { type Timer, Timers } from "./timers.ts"
-
-/** What peers share in the process, beside what their streams share. */
-export interface PeerContext extends OutgoingContext, IncomingContext<PeerState> {
-  readonly transport: Transport
-  readonly events: EventSink<PeerEvent | StreamEvent<PeerState>>
-  readonly control: ControlWriter
-  /** Numbers from 0 to below 1. */
-  random(): number
-  /** The peer has left, or we have: nothing under way may bring it back. */
-  forsake(peer: PeerState, nowMs: number): void
-  /** The application waits for something of the peer until this deadline, and for nothing sooner. */
-  hasten(peer: PeerState, deadlineMs: number): void
-}
-
-/** The events of a peer. */
-export type PeerEvent =
-  | { readonly kind: "reachable" | "unreachable"; readonly peer: PeerState }
-  /** The heartbeat of a ping was answered. */
-  | { readonly kind: "answered"; readonly peer: PeerState; readonly ping: Ping }
-  /** `address`: where it was reached; `undefined`: not yet reached. */
-  | {
-      readonly kind: "left"
-      readonly peer: PeerState
-      readonly why: wire.ReasonText
-      readonly address: Address | undefined
-    }
 
 export class PeerState implements Due {
   /** The session of all its associations. */
@@ -78,7 +51,7 @@ export class PeerState implements Due {
   isAwake = false
   /** Asks the protocol for a join to this peer's address, to learn which incarnation is there. */
   isProbeWanted = false
-  readonly #context: PeerContext
+  readonly #context: PeerContext<PeerState>
   /** Its share in what the process sends: higher priority goes first, weight counts among equals. */
   priority = 128
   weight = 1
@@ -89,10 +62,12 @@ export class PeerState implements Due {
   readonly #retiring = new Retiring()
   readonly #timers: Timers
   readonly #streamSettings: StreamSettings
-  readonly #pathAnswers = new PathAnswers()
+  readonly #pathAnswers: PathAnswers
+  /** Where it is, on the association in use. */
+  readonly moves: Moves
   readonly #control: ConnectionControl
 
-  constructor(context: PeerContext, session: Session) {
+  constructor(context: PeerContext<PeerState>, session: Session) {
     const nowMs = session.beganMs
     this.#context = context
     this.session = session
@@ -115,8 +90,22 @@ export class PeerState implements Due {
       ...{ liveness: this.#liveness, goodbye: this.#goodbye, pings: this.#pings, feedback: this.#feedback },
       ...{ retiring: this.#retiring, outgoing: this.outgoing, incoming: this.incoming, limits: session.limits },
     })
+    this.#pathAnswers = new PathAnswers(context.transport)
+    this.moves = new Moves(this, {
+      outbox: context.outbox,
+      redirected: (sinceMs, at) => {
+        this.outgoing.resendSince(sinceMs, at)
+        this.incoming.handleReachable(at)
+        this.#feedback.owe(at)
+      },
+      addressOf: (address) => context.transport.addressOf(address),
+      moved: (from, address) => {
+        context.moved(this, from)
+        if (this.isAnnounced) context.events.push({ kind: "moved", peer: this, from: address })
+      },
+    })
     this.#control = new ConnectionControl(this, context.control, {
-      ...{ timers: this.#timers, goodbye: this.#goodbye, pings: this.#pings, pathAnswers: this.#pathAnswers },
+      ...{ timers: this.#timers, goodbye: this.#goodbye, pings: this.#pings },
     })
   }
 
@@ -171,7 +160,10 @@ export class PeerState implements Due {
   /** Takes an association into use; the one before accepts datagrams for 3 PTO more. */
   use(association: Association, nowMs: number): void {
     const before = this.path.use(association, nowMs)
-    if (before !== undefined && before !== association) this.retire(before, nowMs)
+    if (before !== undefined && before !== association) {
+      this.moves.noteReplaced(before)
+      this.retire(before, nowMs)
+    }
     // Counters begin anew: pings sent on another association are sent again.
     this.#pings.restart()
     if (this.#liveness.revive()) this.#revived(nowMs)
@@ -200,6 +192,7 @@ export class PeerState implements Due {
   /** Any genuine datagram shows that the peer lives. */
   heard(nowMs: number): void {
     this.#feedback.heard(nowMs)
+    if (this.path.gate.isRestless(nowMs)) this.#feedback.keepOn(this.#silenceMs, nowMs)
     if (this.#liveness.heard()) this.#revived(nowMs)
   }
 
@@ -222,7 +215,13 @@ export class PeerState implements Due {
   /** A datagram with data came: if nothing else is sent for a while, feedback is. */
   handleData(nowMs: number): void {
     const { statusDelayMs } = this.#context.settings
-    this.#feedback.within(Math.min(statusDelayMs, Math.max(GRANULARITY_MS, this.rtt.srttMs / 4)), nowMs)
+    const delayMs = Math.min(statusDelayMs, Math.max(GRANULARITY_MS, this.rtt.srttMs / 4))
+    this.#feedback.within(delayMs, nowMs, this.#silenceMs)
+  }
+
+  /** After this time without a datagram of a flow, our last answer may not have come to where the peer hears. */
+  get #silenceMs(): number {
+    return 1.25 * this.rtt.srttMs + GRANULARITY_MS
   }
 
   handleHeartbeat(wanted: boolean): void {
@@ -234,8 +233,10 @@ export class PeerState implements Due {
       this.#context.events.push({ kind: "answered", peer: this, ping })
   }
 
-  handlePathChallenge(data: Uint8Array): void {
-    this.#pathAnswers.challenged(data)
+  /** From which address the peer asks. */
+  handlePathChallenge(data: Uint8Array, address: number, nowMs: number): void {
+    this.path.gate.challenged(nowMs)
+    this.#pathAnswers.challenged(data, address)
     this.#context.wake(this)
   }
 
@@ -288,6 +289,7 @@ export class PeerState implements Due {
     if (!this.isAnnounced) return
     const { transport, events } = this.#context
     // The address's number may have been reused by the time of the event.
+    this.#pathAnswers.release()
     const { association } = this.path
     const address = association && transport.addressOf(association.address)
     events.push({ kind: "left", peer: this, why: { reason, text }, address })
@@ -370,7 +372,9 @@ export class PeerState implements Due {
   }
 
   #writeControl(association: Association, nowMs: number): void {
-    const { control } = this.#context
+    const { control, outbox } = this.#context
+    this.moves.compose(association, nowMs)
+    this.#pathAnswers.postResponses(outbox, association, nowMs)
     control.start(association, this.datagramBytesMax, nowMs)
     this.pace.share(this.outgoing.repeating + this.incoming.repeating)
     // A silent peer gets one datagram now and then, however many streams it has.
@@ -382,25 +386,29 @@ export class PeerState implements Due {
     }
     if (this.#isDue("feedback", association, nowMs) && !control.hasBegun && control.hasRoom()) control.beginDatagram()
     control.post()
-    if (control.hasBegun) this.#feedback.said()
-    this.#pathAnswers.postProbeAnswer(this.#context.outbox, association, nowMs)
+    if (control.hasBegun) this.#feedback.said(nowMs, this.path.gate.isRestless(nowMs))
+    this.#pathAnswers.postProbeAnswer(outbox, association, nowMs)
   }
 
   /** When `poll` will have something to do, right after a `poll`. */
   nextTimeoutMs(): number {
     const { association } = this.path
     if (association === undefined || this.liveness === "left") return Infinity
+    // What waits for room goes on when something comes from the address, or when the challenge is over.
+    if (association.roomBytes < CONTROL_ROOM_BYTES) return association.addresses.dueMs
     return this.#timers.nextMs(this.path, association)
   }
 
   /** Gives up unreliable messages without progress, and returns associations that are to be forgotten. */
   handleTimeout(nowMs: number): readonly Association[] {
+    if (this.association !== undefined) this.moves.handleTimeout(this.association, nowMs)
     this.incoming.handleTimeout(nowMs)
     this.outgoing.handleTimeout(nowMs)
     return this.#retiring.takeDue(nowMs)
   }
 
   assertInvariants(): void {
+    this.association?.addresses.assertInvariants()
     this.outgoing.assertInvariants()
     this.incoming.assertInvariants()
   }

@@ -44,6 +44,7 @@ export type Timer =
   | "forget"
   | "feedback"
   | "retire"
+  | "move"
   | "pace"
   | "outgoing"
   | "incoming"
@@ -73,6 +74,8 @@ const DUE: Readonly<Record<Timer, Due>> = {
   feedback: ({ feedback }) => feedback.dueMs,
   /** An association that was replaced is forgotten. */
   retire: ({ retiring }) => retiring.dueMs,
+  /** An address is challenged, or a challenge is over. */
+  move: (_parts, _path, association) => association.addresses.dueMs,
   /** The pace allows data again. */
   pace: ({ liveness, outgoing }, { gate }) =>
     liveness.state === "joined" && outgoing.hasData ? gate.paceDueMs : Infinity,

@@ -6,7 +6,8 @@
  */
 
 import type { JoinCall, JoinFailure } from "../join/join-call.ts"
-import type { PeerEvent, PeerState } from "../peer/peer-state.ts"
+import type { PeerEvent } from "../peer/peer-context.ts"
+import type { PeerState } from "../peer/peer-state.ts"
 import type { EventSink, StreamEvent } from "../streams/stream-events.ts"
 
 /** The result of a join that a call waits for. */
@@ -18,7 +19,7 @@ export type ProtocolEvent =
   /** The peer of the same incarnation forgot us, or another incarnation is at its address: `before` is over. */
   | { readonly kind: "replaced"; readonly peer: PeerState; readonly before: PeerState; readonly isRestart: boolean }
   | { readonly kind: "join-settled"; readonly call: JoinCall; readonly result: JoinResult }
-  | PeerEvent
+  | PeerEvent<PeerState>
   | StreamEvent<PeerState>
 
 export class EventQueue implements EventSink<ProtocolEvent> {

@@ -17,6 +17,8 @@ export class PacketWalk {
   /** The peer that sent the datagram, and the memory of the datagram. */
   #peer: PeerState | undefined
   #association!: Association
+  /** Id of the address that the datagram came from. */
+  #address = 0
   #view!: DataView
   #bytes!: Uint8Array
   /** By the feedback in the datagram: when the newest of our datagrams was sent that had come; −Infinity: unknown. */
@@ -29,9 +31,10 @@ export class PacketWalk {
   }
 
   /** Begins with the datagram in hand, which came on this association. */
-  start({ view, bytes, offset, length }: ReceivedBatch, peer: PeerState, association: Association): void {
+  start({ view, bytes, offset, length, address }: ReceivedBatch, peer: PeerState, association: Association): void {
     this.#peer = peer
     this.#association = association
+    this.#address = address
     this.#view = view
     this.#bytes = bytes
     this.#heardMs = -Infinity
@@ -80,11 +83,14 @@ export class PacketWalk {
       case wire.KIND.goodbye:
         return peer.handleGoodbye(wire.readReasonText(view, body, end), wanted, nowMs)
       case wire.KIND.pathChallenge:
-        return peer.handlePathChallenge(wire.readPathData(view, body))
+        return peer.handlePathChallenge(wire.readPathData(view, body), this.#address, nowMs)
+      case wire.KIND.pathResponse:
+        if (!peer.moves.answered(this.#association, wire.readPathData(view, body), nowMs)) this.#drop("unexpected")
+        return
       case wire.KIND.mtuProbe:
         return wanted ? peer.handleMtuProbe(wire.readMtuProbe(view, body)) : this.#drop("unexpected")
       default:
-        // A path response that nothing waits for; or a part, which no sender of this version makes.
+        // A part, which no sender of this version makes.
         return this.#drop("unexpected")
     }
   }

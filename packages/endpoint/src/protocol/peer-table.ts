@@ -50,6 +50,12 @@ export class PeerTable {
     this.#byAddress.set(address, peer)
   }
 
+  /** The peer has proved another address than this one. */
+  moved(peer: PeerState, from: number): void {
+    if (this.#byAddress.get(from) === peer) this.#byAddress.delete(from)
+    this.#byAddress.set(peer.association!.address, peer)
+  }
+
   /** Removes exactly this peer, if it is there. */
   delete(peer: PeerState): void {
     this.#unindex(peer)

@@ -12,14 +12,15 @@ import { compare, isSameKey } from "../keys/identity.ts"
 import type { Association } from "../path/association.ts"
 import type { Associations } from "../path/associations.ts"
 import type { SlotTable } from "../path/slots.ts"
-import { type PeerContext, PeerState } from "../peer/peer-state.ts"
+import type { PeerContext } from "../peer/peer-context.ts"
+import { PeerState } from "../peer/peer-state.ts"
 import { PeerTable } from "./peer-table.ts"
 import type { SlotOwner } from "./slot-owner.ts"
 import type { Turns } from "./turns.ts"
 
 export interface PeersParts {
   readonly unique: Uint8Array
-  readonly context: PeerContext
+  readonly context: PeerContext<PeerState>
   readonly slots: SlotTable<SlotOwner>
   readonly associations: Associations
   readonly outbox: Pick<Outbox, "flush">

@@ -24,7 +24,8 @@ import type { IncomingMessage, MessageSource } from "../streams/incoming-message
 import { EventQueue, type ProtocolEvent } from "./events.ts"
 import { Outbox } from "../datagram/outbox.ts"
 import type { OutgoingState } from "../streams/outgoing-state.ts"
-import type { PeerContext, PeerState } from "../peer/peer-state.ts"
+import type { PeerContext } from "../peer/peer-context.ts"
+import type { PeerState } from "../peer/peer-state.ts"
 import { HEAD_ROOM_BYTES } from "../peer/stream-settings.ts"
 import { limitsOf } from "./limits.ts"
 import { PacketWalk } from "./packet-walk.ts"
@@ -118,7 +119,7 @@ export class Protocol implements MessageSource {
     const turns = new Turns(this.#outbox, this.#sendPool, onWork)
     this.#turns = turns
     this.#dispatch = new Dispatch({ scratch, queues, drop })
-    const context: PeerContext = {
+    const context: PeerContext<PeerState> = {
       settings,
       transport,
       outbox: this.#outbox,
@@ -136,6 +137,7 @@ export class Protocol implements MessageSource {
       drop,
       wake: (peer) => turns.wake(peer),
       hasten: (peer, deadlineMs) => turns.hasten(peer, deadlineMs),
+      moved: (peer, from) => this.peers.moved(peer, from),
       forsake: (peer, at) => this.#joins.drop(peer.session, at),
     }
     const { unique } = this
@@ -143,6 +145,7 @@ export class Protocol implements MessageSource {
     const outbox = this.#outbox
     this.#associations = new Associations({
       ...{ transport, settings, unique, slots, waiting: outbox, crypto: keys?.crypto },
+      entropy: (out) => cookies.entropy(out),
       inFlightMax: this.#limits.inFlight,
     })
     const associations = this.#associations
@@ -259,9 +262,15 @@ export class Protocol implements MessageSource {
     const receiver = received.receiver()
     if (receiver === undefined) return
     const association = associationOf(receiver)
-    association.received(received.counter, received.epoch, received.length, nowMs)
+    const beforeMs = association.lastReceivedMs
+    const isNewest = association.received(received.counter, received.epoch, received.length, nowMs)
     const peer = receiver.kind === "half-open" ? this.#membership.confirm(receiver.entry, nowMs) : receiver.peer
     peer.heard(nowMs)
+    const { address: source, length: bytes } = received
+    // The source of most datagrams is where the peer is.
+    if (source !== association.address || !association.addresses.isSettled)
+      if (source !== 0 && association === peer.association)
+        peer.moves.heard(association, { source, bytes, isNewest, beforeMs }, nowMs)
     this.#turns.wake(peer)
     this.#packets.start(received, peer, association)
   }

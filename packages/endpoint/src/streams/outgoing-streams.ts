@@ -214,6 +214,15 @@ export class OutgoingStreams {
     }
   }
 
+  /** What was sent since then may have gone where the peer isn't: it goes again at once, and so does what isn't answered. */
+  resendSince(sentMs: number, nowMs: number): void {
+    for (const state of this.#streams.values()) {
+      state.stream.resendSince(sentMs)
+      state.stream.handleReachable(nowMs)
+      this.touch(state)
+    }
+  }
+
   /** Streams that may have something to say again. */
   get repeating(): number {
     return this.#sending.length + this.#waiting.count
@@ -287,6 +296,13 @@ export class OutgoingStreams {
       if (isComposing && (!isShared || outbox.composedBytes + cost > size.datagramBytesMax)) {
         gate.spend(outbox.post(association, true, nowMs))
         isComposing = false
+      }
+      if (association.roomBytes < Infinity) {
+        const aroundBytes = isComposing ? outbox.composedBytes : outbox.emptyBytes
+        if (association.roomBytes < aroundBytes + cost) {
+          gate.cap()
+          break
+        }
       }
       if (!gate.mayGo(bytes) || (!isComposing && !outbox.makeRoom())) break
       if (isShared && !isComposing) {

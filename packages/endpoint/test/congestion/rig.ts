@@ -286,7 +286,7 @@ export class Flow {
 
   #answer(): void {
     const events = this.#events
-    this.#owed.said()
+    this.#owed.said(events.nowMs)
     const { counter } = this.#feedback
     const bytes = this.#received
     const holdUs = (events.nowMs - this.#highestMs) * 1_000

@@ -73,3 +73,60 @@ test("a datagram outside an association holds its address for as long as it wait
   outbox.flush()
   expect(tap.held.get(9)).toBe(0)
 })
+
+test("a datagram to another address goes there, holds its address meanwhile, and counts as sent", () => {
+  const { tap, outbox, association } = makeOutbox()
+  tap.room = 0
+  outbox.compose()
+  outbox.writer.begin(KIND.heartbeat)
+  outbox.postTo(9, association, 0)
+  post(outbox, association)
+  outbox.flush()
+  expect(tap.held.get(9)).toBe(1)
+  tap.room = Infinity
+  outbox.flush()
+  expect(tap.sent.map(({ bytes, address }) => [address, prefixCounter(new DataView(bytes.buffer), 0)])).toEqual([
+    [9, 1],
+    [1, 2],
+  ])
+  expect([tap.held.get(9), association.nextCounter]).toEqual([0, 3])
+})
+
+test("a datagram to another address of an association that is over gives its address back", () => {
+  const { tap, outbox, association } = makeOutbox()
+  outbox.compose()
+  outbox.writer.begin(KIND.heartbeat)
+  outbox.postTo(9, association, 0)
+  outbox.discard(association)
+  outbox.flush()
+  expect([tap.held.get(9), tap.sent]).toEqual([0, []])
+})
+
+test("an address that an association has left is given back once nothing waits that goes there", () => {
+  const { tap, outbox, association } = makeOutbox()
+  tap.transport.retainAddress(1)
+  tap.room = 0
+  post(outbox, association)
+  outbox.flush()
+  outbox.letGo(1)
+  expect(tap.held.get(1)).toBe(1)
+  tap.room = Infinity
+  outbox.flush()
+  expect(tap.held.get(1)).toBe(0)
+})
+
+test("what goes to an address without proof is taken off what may go there, and no other is", () => {
+  const { outbox, association } = makeOutbox()
+  association.addresses.heard({ source: 2, bytes: 100, isNewest: true, beforeMs: 0 }, 50, 0)
+  expect(association.roomBytes).toBe(Infinity)
+  const keyed = new Association({
+    ...{ slot: 5, remoteSlot: 7, address: 1, isOurs: true, order: 0, inFlightMax: 64, nowMs: 0 },
+    addresses: { mayFollow: true, draw: () => new Uint8Array(16), retain: () => {}, release: () => {} },
+  })
+  keyed.addresses.heard({ source: 2, bytes: 100, isNewest: true, beforeMs: 0 }, 50, 0)
+  const bytes = post(outbox, keyed)
+  outbox.compose()
+  outbox.writer.begin(KIND.heartbeat)
+  outbox.postTo(1, keyed, 0)
+  expect(keyed.roomBytes).toBe(300 - bytes)
+})

@@ -50,6 +50,7 @@ export class Side {
       crypto,
       slots,
       waiting: outbox,
+      entropy: cookies.entropy,
       inFlightMax: 64,
     })
     const is = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0

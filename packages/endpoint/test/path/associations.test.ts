@@ -36,10 +36,12 @@ class Side {
       transport: this.tap.transport,
       settings: { ...settingsOf({ rekeyAgeMs }), profile },
       unique: identity(id),
+      entropy: (out) => void out.fill(1),
       inFlightMax,
       crypto: profile >= PROFILE.mac ? crypto : undefined,
       waiting: {
         retire: (sealer) => this.retired.push(sealer),
+        letGo: (address) => this.tap.transport.releaseAddress(address),
         discard: (it) => this.discarded.push([it, this.tap.sealers.size]),
       },
       slots: { free: (slot, nowMs) => this.freed.push([slot, nowMs]) },

@@ -103,3 +103,29 @@ test("an application that waited for room is idle only once it has had time to w
   // It had time, and has nothing more.
   expect(turn(22, 0, false)).toEqual([true, false])
 })
+
+test("what an address without proof holds back is no sign of the path, nor a window that is shut", () => {
+  const { gate, sent, send } = makeGate(100_000)
+  gate.begin(sent, 0)
+  send(1_000)
+  gate.cap()
+  gate.end(true, false)
+  expect([gate.isOpen, gate.isShut, sent.isApplicationLimited]).toEqual([false, false, true])
+  gate.begin(sent, 0)
+  expect(gate.isOpen).toBe(true)
+})
+
+test("after a challenge a window that stays shut is probed at short intervals of changing length, for a while", () => {
+  const { gate, sent, send } = makeGate(1_000)
+  gate.begin(sent, 0)
+  send(1_000)
+  gate.mayGo(1_000)
+  gate.end(true, false)
+  gate.challenged(0)
+  const waits: number[] = []
+  for (let nowMs = 0; nowMs < 9_000; waits.push(gate.shutDueMs(100) - nowMs), nowMs = gate.shutDueMs(100)) {
+    if (nowMs > 0) gate.shutProbed(nowMs)
+  }
+  expect(waits.slice(0, 5)).toEqual([100, 125, 150, 175, 100])
+  expect([waits.at(-1), gate.isRestless(4_999), gate.isRestless(5_000)]).toEqual([1_000, true, false])
+})

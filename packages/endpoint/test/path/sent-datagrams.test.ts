@@ -1,7 +1,7 @@
 import { createFeedback } from "@x/wire"
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { createDeliverySample } from "../../src/congestion/controller.ts"
+import { createDeliverySample, type DeliverySample } from "../../src/congestion/controller.ts"
 import { SentDatagrams } from "../../src/path/sent-datagrams.ts"
 
 const DATAGRAM = 1_200
@@ -49,4 +49,48 @@ test("feedback tells round trips, what is in flight, and what was lost; reorderi
       ])
     }),
   )
+})
+
+/** Datagrams 1 to 10, of which feedback has reported the first two. */
+function tenSent(): { sent: SentDatagrams; hear: (counter: number, arrived: number) => DeliverySample } {
+  const sent = new SentDatagrams()
+  const sample = createDeliverySample()
+  const feedback = createFeedback()
+  let nowMs = 100
+  const hear = (counter: number, arrived: number): DeliverySample => {
+    Object.assign(feedback, { counter, bytes: arrived * DATAGRAM, datagrams: arrived })
+    sent.handleFeedback(feedback, 20, (nowMs += 100), sample)
+    return sample
+  }
+  for (let counter = 1; counter <= 10; counter++) sent.add(counter, DATAGRAM, true, counter)
+  hear(2, 2)
+  return { sent, hear }
+}
+
+test("what was in flight when datagrams went elsewhere is neither in flight nor lost, whether it arrives or not", () => {
+  for (const arrived of [0, 3, 8]) {
+    const { sent, hear } = tenSent()
+    sent.stray()
+    expect(sent.inFlightBytes).toBe(0)
+    if (arrived > 0) hear(2 + arrived, 2 + arrived)
+    expect([sent.inFlightBytes, sent.lostBytes]).toEqual([0, 0])
+    for (let counter = 11; counter <= 15; counter++) sent.add(counter, DATAGRAM, true, 500)
+    expect(sent.inFlightBytes).toBe(5 * DATAGRAM)
+    const { deliveredBytes, lostBytes } = hear(15, 2 + arrived + 5)
+    expect([deliveredBytes, lostBytes, sent.inFlightBytes, sent.lostBytes]).toEqual([5 * DATAGRAM, 0, 0, 0])
+  }
+})
+
+test("what is lost after that counts", () => {
+  const { sent, hear } = tenSent()
+  sent.stray()
+  for (let counter = 11; counter <= 20; counter++) sent.add(counter, DATAGRAM, true, 500)
+  hear(11, 3)
+  hear(14, 5)
+  // Of 11 to 20 three are missing.
+  for (const more of [20, 21, 22, 23]) {
+    if (more > 20) sent.add(more, DATAGRAM, true, 500 + more)
+    hear(more, 2 + 7 + (more - 20))
+  }
+  expect([sent.lostBytes, sent.inFlightBytes]).toEqual([3 * DATAGRAM, 0])
 })

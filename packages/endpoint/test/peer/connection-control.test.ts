@@ -7,7 +7,6 @@ import { Association } from "../../src/path/association.ts"
 import type { Path } from "../../src/path/path.ts"
 import { ConnectionControl } from "../../src/peer/connection-control.ts"
 import { Goodbye } from "../../src/peer/goodbye.ts"
-import { PathAnswers } from "../../src/peer/path-answers.ts"
 import { Pings } from "../../src/peer/pings.ts"
 import type { Timer, Timers } from "../../src/peer/timers.ts"
 import { Tap } from "../datagram/tap.ts"
@@ -19,7 +18,6 @@ class World {
   readonly due = new Set<Timer>()
   readonly goodbye = new Goodbye()
   readonly pings = new Pings()
-  readonly pathAnswers = new PathAnswers()
   readonly rtt = new RttEstimator()
   readonly association: Association
   /** When a heartbeat asked on behalf of a window that is shut. */
@@ -39,7 +37,7 @@ class World {
     this.#control = new ConnectionControl(
       { path, rtt: this.rtt, pace: new RepeatPace(), limits: LIMITS },
       this.#writer,
-      { timers, goodbye: this.goodbye, pings: this.pings, pathAnswers: this.pathAnswers },
+      { timers, goodbye: this.goodbye, pings: this.pings },
     )
   }
 
@@ -63,7 +61,6 @@ function saidIn(bytes: Uint8Array): string[] {
   while (cursor.next()) {
     const asks = cursor.wanted ? " asks" : ""
     if (cursor.kind === KIND.heartbeat) said.push(`heartbeat${asks}`)
-    if (cursor.kind === KIND.pathResponse) said.push("path response")
     if (cursor.kind !== KIND.goodbye) continue
     const { reason, text } = readReasonText(view, cursor.body, cursor.end)
     said.push(`goodbye${asks} ${reason} "${text}"`)
@@ -109,16 +106,16 @@ test("a goodbye asks, with its reason and text; its answer has the reason alone,
 
 test("a heartbeat is the last packet of its datagram: it has no length", () => {
   const it = new World()
-  it.pathAnswers.challenged(new Uint8Array(8))
   it.goodbye.isAnswerOwed = true
   it.due.add("heartbeat")
-  expect(it.say()).toEqual([["path response", 'goodbye 0 ""', "heartbeat asks"]])
+  expect(it.say()).toEqual([['goodbye 0 ""', "heartbeat asks"]])
 })
 
 test("while the socket is full nothing counts as said", () => {
   const it = new World()
   it.tap.room = 0
-  it.pathAnswers.challenged(new Uint8Array(8))
+  // Fills the socket.
+  it.pings.isEchoOwed = true
   it.say()
   it.goodbye.isAnswerOwed = true
   it.pings.add()

@@ -6,7 +6,7 @@ test("data is answered within its time, and what follows doesn't put that off", 
   owed.within(20, 5)
   owed.within(20, 15)
   expect(owed.dueMs).toBe(25)
-  owed.said()
+  owed.said(25)
   expect(owed.dueMs).toBe(Infinity)
 })
 
@@ -16,4 +16,40 @@ test("the 64th datagram that nothing answered is answered at once", () => {
   expect(owed.dueMs).toBe(Infinity)
   owed.heard(63)
   expect(owed.dueMs).toBe(63)
+})
+
+/** When feedback goes, each time it is due, until this time. */
+function timesOf(owed: FeedbackOwed, untilMs: number, isRestless = false): number[] {
+  const times: number[] = []
+  for (let dueMs = owed.dueMs; dueMs < untilMs && times.length < 100; dueMs = owed.dueMs) {
+    times.push(dueMs)
+    owed.said(dueMs, isRestless)
+  }
+  return times
+}
+
+test("a flow that falls silent is answered four times more, further and further apart", () => {
+  const owed = new FeedbackOwed()
+  for (const nowMs of [0, 50, 50]) owed.within(5, nowMs, 25)
+  expect(timesOf(owed, 10_000)).toEqual([5, 75, 125, 225, 425])
+})
+
+test("data that comes alone is answered once", () => {
+  const owed = new FeedbackOwed()
+  owed.within(5, 0, 25)
+  expect(timesOf(owed, 90)).toEqual([5])
+  owed.within(5, 100, 25)
+  expect(timesOf(owed, 10_000)).toEqual([105])
+})
+
+test("while our address changes silence is answered again and again, at intervals of changing length", () => {
+  const owed = new FeedbackOwed()
+  owed.keepOn(100, 0)
+  expect(timesOf(owed, 1_000, true)).toEqual([100, 225, 375, 550, 650, 775, 925])
+})
+
+test("what may have gone where the peer wasn't is due at once", () => {
+  const owed = new FeedbackOwed()
+  owed.owe(7)
+  expect(timesOf(owed, 1_000)).toEqual([7])
 })

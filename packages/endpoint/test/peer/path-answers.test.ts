@@ -1,36 +1,34 @@
 import { PacketPool } from "@x/stream"
 import { KIND, PacketCursor, PROFILE, readMtuProbe, readPathData } from "@x/wire"
 import { expect, test } from "vitest"
-import { ControlWriter } from "../../src/datagram/control-writer.ts"
 import { Outbox } from "../../src/datagram/outbox.ts"
 import { Association } from "../../src/path/association.ts"
 import { PathAnswers } from "../../src/peer/path-answers.ts"
 import { Tap } from "../datagram/tap.ts"
 
+const HERE = 1
+const ELSEWHERE = 2
+
 class World {
   readonly tap = new Tap()
-  readonly answers = new PathAnswers()
+  readonly answers = new PathAnswers(this.tap.transport)
   readonly #outbox: Outbox
-  readonly #control: ControlWriter
-  readonly #association: Association
+  readonly association: Association
 
   constructor() {
     const pool = new PacketPool({ slotBytes: 1_472, slotsMax: 4 })
     this.#outbox = new Outbox(this.tap.transport, PROFILE.none, 1_472, pool)
-    this.#control = new ControlWriter(this.#outbox)
-    const slots = { slot: 1, remoteSlot: 1, address: 1 }
-    this.#association = new Association({ ...slots, isOurs: true, order: 0, inFlightMax: 64, nowMs: 0 })
+    const slots = { slot: 1, remoteSlot: 1, address: HERE }
+    this.association = new Association({ ...slots, isOurs: true, order: 0, inFlightMax: 64, nowMs: 0 })
   }
 
-  /** Sends the owed answers. Returns the answers in each datagram. */
+  /** Sends the owed answers. Returns where each datagram goes, and the answers in it. */
   say(): unknown[][] {
     const before = this.tap.sent.length
-    this.#control.start(this.#association, 1_400, 0)
-    this.answers.compose(this.#control)
-    this.#control.post()
-    this.answers.postProbeAnswer(this.#outbox, this.#association, 0)
+    this.answers.postResponses(this.#outbox, this.association, 0)
+    this.answers.postProbeAnswer(this.#outbox, this.association, 0)
     this.#outbox.flush()
-    return this.tap.sent.slice(before).map(({ bytes }) => saidIn(bytes))
+    return this.tap.sent.slice(before).map(({ bytes, address }) => [address, ...saidIn(bytes)])
   }
 }
 
@@ -46,30 +44,58 @@ function saidIn(bytes: Uint8Array): unknown[] {
   return said
 }
 
-test("each challenge is answered once with what it carried, of many the last four", () => {
-  const world = new World()
-  for (let i = 1; i <= 6; i++) world.answers.challenged(new Uint8Array(8).fill(i))
-  expect([world.say(), world.say()]).toEqual([[[3, 4, 5, 6]], []])
+const data = (i: number): Uint8Array => new Uint8Array(16).fill(i)
+
+test("each challenge is answered once with what it carried, where it came from, of many the last four", () => {
+  const it = new World()
+  for (let i = 1; i <= 6; i++) it.answers.challenged(data(i), i % 2 === 0 ? HERE : ELSEWHERE)
+  const answers = [
+    [ELSEWHERE, 3],
+    [HERE, 4],
+    [ELSEWHERE, 5],
+    [HERE, 6],
+  ]
+  expect([it.say(), it.say()]).toEqual([answers, []])
+  expect([it.tap.held.get(HERE), it.tap.held.get(ELSEWHERE)]).toEqual([0, 0])
+})
+
+test("an answer is no longer than the challenge", () => {
+  const it = new World()
+  it.answers.challenged(data(1), ELSEWHERE)
+  it.say()
+  // A challenge alone in its datagram: prefix, one byte, data.
+  expect(it.tap.sent.map(({ bytes }) => bytes.length)).toEqual([11 + 1 + 16])
+})
+
+test("answers to a peer that is over are forgotten, with what they hold", () => {
+  const it = new World()
+  it.answers.challenged(data(1), ELSEWHERE)
+  it.answers.release()
+  expect([it.say(), it.tap.held.get(ELSEWHERE)]).toEqual([[], 0])
 })
 
 test("the answer to a probe of the path's MTU has a datagram to itself; of several the last is answered", () => {
-  const world = new World()
-  world.answers.challenged(new Uint8Array(8).fill(1))
-  for (const probe of [1, 2]) world.answers.probed({ probe, size: 1_400 })
-  expect([world.say(), world.say()]).toEqual([[[1], [{ probe: 2, size: 1_400 }]], []])
+  const it = new World()
+  it.answers.challenged(data(1), HERE)
+  for (const probe of [1, 2]) it.answers.probed({ probe, size: 1_400 })
+  const answers = [
+    [HERE, 1],
+    [HERE, { probe: 2, size: 1_400 }],
+  ]
+  expect([it.say(), it.say()]).toEqual([answers, []])
 })
 
 test("what the socket has no room for is said once it has", () => {
-  const world = new World()
-  world.tap.room = 0
-  world.answers.challenged(new Uint8Array(8).fill(1))
-  world.say()
-  world.answers.challenged(new Uint8Array(8).fill(2))
-  world.answers.probed({ probe: 3, size: 1_400 })
-  expect(world.say()).toEqual([])
-  world.tap.room = 10
+  const it = new World()
+  it.tap.room = 0
+  it.answers.challenged(data(1), HERE)
+  it.say()
+  it.answers.challenged(data(2), HERE)
+  it.answers.probed({ probe: 3, size: 1_400 })
+  expect(it.say()).toEqual([])
+  it.tap.room = 10
   // The first is sent, and then there is room for the others.
-  world.say()
-  world.say()
-  expect(world.tap.sent.flatMap(({ bytes }) => saidIn(bytes))).toEqual([1, 2, { probe: 3, size: 1_400 }])
+  it.say()
+  it.say()
+  expect(it.tap.sent.flatMap(({ bytes }) => saidIn(bytes))).toEqual([1, 2, { probe: 3, size: 1_400 }])
 })

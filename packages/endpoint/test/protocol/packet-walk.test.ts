@@ -31,6 +31,8 @@ class World {
   readonly drops: string[] = []
   readonly walk = new PacketWalk(PROFILE, (reason) => void this.drops.push(reason))
   liveness: PeerState["liveness"] = "joined"
+  /** Whether a path response answers something. */
+  isAsked = false
   onHandled: () => void = () => {}
   /** What each status was given of the feedback in its datagram. */
   readonly heardMs: number[] = []
@@ -55,6 +57,7 @@ class World {
     return new Proxy({} as PeerState, {
       get: (_, name) => {
         if (name === "liveness") return livenessOf()
+        if (name === "moves") return { answered: (): boolean => this.isAsked }
         return name === "incoming" || name === "outgoing" ? machine(`${name} `) : handlers[String(name)]
       },
     })
@@ -114,6 +117,13 @@ test("a probe of the path's MTU that asks is answered; an answer that nothing wa
   expect(it.drops).toEqual([])
   expect(it.take(datagram([wire.KIND.mtuProbe, probe], [wire.KIND.pathResponse, path]))).toEqual([])
   expect(it.drops).toEqual(["unexpected", "unexpected"])
+})
+
+test("a path response that was asked for is no surprise", () => {
+  const it = new World()
+  it.isAsked = true
+  it.take(datagram([wire.KIND.pathResponse, path]))
+  expect(it.drops).toEqual([])
 })
 
 test("of a peer that is leaving only goodbyes count", () => {
