@@ -39,7 +39,9 @@ export class ChanceLoss {
   handleRound(round: Round, isQuiet: boolean, datagramBytes: number): void {
     if (isQuiet) this.#rounds++
     else if (round.lossRate >= this.#rate) return
-    const weight = Math.min(WEIGHT_MAX, WEIGHT_MIN + round.sentBytes / datagramBytes / WEIGHT_DATAGRAMS)
+    const usual = Math.min(WEIGHT_MAX, WEIGHT_MIN + round.sentBytes / datagramBytes / WEIGHT_DATAGRAMS)
+    // The first rounds count alike: otherwise what is known after a few would be far below what is lost.
+    const weight = isQuiet ? Math.max(usual, 1 / this.#rounds) : usual
     this.#rate += weight * (Math.min(RATE_MAX, round.lossRate) - this.#rate)
   }
 
