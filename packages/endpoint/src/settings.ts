@@ -45,6 +45,8 @@ export type Settings = Readonly<Record<NumberName, number>> & {
   readonly profile: Profile
   readonly congestion: CongestionFactory
   readonly inFlightMax: number | undefined
+  /** The most bytes that the window of a stream grows to, as its path needs them. */
+  readonly windowGrowthBytesMax: number
 }
 
 /**

@@ -317,6 +317,14 @@ export class SendStream {
     return this.#window.roomPackets
   }
 
+  /**
+   * Makes the window this many bytes, and packets in proportion, up to the spread; it never shrinks. Returns whether it
+   * has grown: an eighth at least, or not at all.
+   */
+  growWindow(bytes: number): boolean {
+    return this.#window.grow(bytes)
+  }
+
   /** Whether the window is open and there is no memory for a packet. */
   get isStarved(): boolean {
     return this.#window.isOpen && this.#window.roomPackets === 0

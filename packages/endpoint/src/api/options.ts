@@ -91,7 +91,7 @@ export interface EndpointOptions extends BindOptions {
   readonly assemblyBytesMax?: number
   /** Early packets that are kept, over all peers; 64 to 1,048,576, default 16,384. */
   readonly poolPacketsMax?: number
-  /** Early packets that are kept from one peer; 16 to 1,048,576, default 4,096. */
+  /** Early packets that are kept from one peer; 16 to 1,048,576, default 8,192. */
   readonly poolPacketsPerPeer?: number
   /** Packets that are written and not acknowledged, over all peers; 64 to 16,777,216, default 65,536, some 80 MiB. */
   readonly sendPoolPacketsMax?: number
@@ -111,13 +111,14 @@ export interface EndpointOptions extends BindOptions {
   /** Streams of all peers in both directions, 1 to 4,294,967,295, default 262,144. */
   readonly streamsTotalMax?: number
   /**
-   * Unacknowledged packets of a stream, 1 to `spreadPackets`, default 1,024. In `best-effort`: unsent packets, and as
-   * many again that were sent.
+   * Unacknowledged packets of a stream, 1 to `spreadPackets`, default 1,024, and more as the path needs it. In
+   * `best-effort`: unsent packets, and as many again that were sent.
    */
   readonly windowPackets?: number
   /**
    * Unacknowledged bytes of a stream, from 1, default 1 MiB. In `best-effort`: unsent bytes, and as many again that
-   * were sent.
+   * were sent. If neither this nor `windowPackets` is given, the window of a stream that is full grows to twice what the
+   * path takes, up to 16 MiB.
    */
   readonly windowBytes?: number
   /** Packets of a stream from the oldest missing to the newest, a power of two from 64 to 65,536, default 16,384. */
@@ -183,6 +184,8 @@ export interface IdentityOptions {
   readonly trust: (publicKey: Uint8Array) => boolean
 }
 
+/** A window grows up to this many bytes: a round trip of 250 ms at 500 Mbit/s. */
+const WINDOW_GROWTH_BYTES_MAX = 16_777_216
 const MIB = 1_048_576
 /**
  * Datagrams under one key, and the same where they may be long. Four times as many are the limits of RFC 9001 §B.1.1:
@@ -211,7 +214,7 @@ export const NUMBER_OPTIONS: Readonly<Record<NumberName, NumberOption>> = {
   assemblyBytesPerPeer: { default: 32 * MIB, kind: whole(1) },
   assemblyBytesMax: { default: 256 * MIB, kind: whole(1) },
   poolPacketsMax: { default: 16_384, kind: whole(64, 1_048_576) },
-  poolPacketsPerPeer: { default: 4_096, kind: whole(16, 1_048_576) },
+  poolPacketsPerPeer: { default: 8_192, kind: whole(16, 1_048_576) },
   sendPoolPacketsMax: { default: 65_536, kind: whole(64, 16_777_216) },
   sendPoolPacketsPerPeer: { default: 16_384, kind: whole(16, 16_777_216) },
   peersMax: { default: 10_000, kind: whole(1, 262_144) },
@@ -305,7 +308,10 @@ export function settingsOf(options: EndpointOptions): Settings {
   within("unreachableMs", numbers.heartbeatMs, NUMBER_OPTIONS.unreachableMs.kind.max)
   within("rekeyDatagrams", NUMBER_OPTIONS.rekeyDatagrams.kind.min, rekeyDatagramsMax)
   within("keyDatagramsMax", numbers.rekeyDatagrams, rekeyDatagramsMax * KEY_DATAGRAMS_FACTOR)
-  return { ...numbers, profile: PROFILE[protection], inFlightMax, congestion }
+  // A window that was asked for stays as it is.
+  const windowGrowthBytesMax =
+    options.windowBytes === undefined && options.windowPackets === undefined ? WINDOW_GROWTH_BYTES_MAX : 0
+  return { ...numbers, profile: PROFILE[protection], inFlightMax, congestion, windowGrowthBytesMax }
 }
 
 /** Profiles with keys need secrets; the others can't use any. */

@@ -207,8 +207,11 @@ export class PeerState implements Due {
   handleFeedback(view: DataView, body: number, association: Association, nowMs: number): number {
     const { feedback, sample } = this.#context.scratch
     wire.readFeedback(view, body, feedback)
-    if (this.path.handleFeedback(feedback, association, sample, nowMs) && this.outgoing.hasData)
-      this.#context.wake(this)
+    if (this.path.handleFeedback(feedback, association, sample, nowMs)) {
+      const { outgoing, path } = this
+      if (outgoing.isFull) outgoing.growWindows(path.gate.windowBytes, nowMs)
+      if (outgoing.hasData) this.#context.wake(this)
+    }
     return association.sent.sentMsOf(feedback.counter)
   }
 

@@ -18,6 +18,8 @@ import { PacketWriter } from "./packet-writer.ts"
 import { Sender } from "./sender.ts"
 import { StreamTurns } from "./stream-turns.ts"
 
+/** A window holds as many paths: what is in flight, and what waits behind a packet that is sent again. */
+const WINDOW_PATHS = 2
 /** Streams that say something again to a peer that has been silent for long: no more than fit a datagram. */
 const PROBED_STREAMS_MAX = 8
 
@@ -160,6 +162,12 @@ export class OutgoingStreams {
     const wasFull = this.#wasFull
     this.#wasFull = this.isFull
     return wasFull
+  }
+
+  /** The path takes this many bytes: windows of streams that are full grow, so that what is lost doesn't stop them. */
+  growWindows(pathBytes: number, nowMs: number): void {
+    const bytes = Math.min(WINDOW_PATHS * pathBytes, this.#context.settings.windowGrowthBytesMax)
+    for (const state of this.#full) if (state.stream.growWindow(bytes)) this.progress(state, nowMs)
   }
 
   /** Whether messages of a stream wait for room may have changed. */

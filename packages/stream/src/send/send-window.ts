@@ -12,6 +12,9 @@ import type { PacketFilling } from "./packet-filling.ts"
 import type { SendLedger } from "./send-ledger.ts"
 import type { SendLife } from "./send-life.ts"
 
+/** A window grows by this factor or not at all. */
+const GROWTH = 1.125
+
 /** What a {@link SendWindow} reads. */
 export interface SendWindowParts {
   readonly life: SendLife
@@ -29,8 +32,8 @@ export class SendWindow {
   readonly #ledger: SendLedger
   readonly #filling: PacketFilling
   readonly #pool: PacketSlots
-  readonly #windowPackets: number
-  readonly #windowBytes: number
+  #windowPackets: number
+  #windowBytes: number
   readonly #spreadPackets: number
   readonly #waits: boolean
   /**
@@ -82,6 +85,18 @@ export class SendWindow {
   /** Whether there is room for one packet; called for each packet. */
   get isOpen(): boolean {
     return this.#life.isOpen && this.#packetRoom() > 0 && this.#byteRoom() >= this.#filling.payloadBytesMax
+  }
+
+  /**
+   * Makes the window this many bytes, and packets in proportion, if that is an eighth more than it has. Returns whether
+   * it has grown.
+   */
+  grow(bytes: number): boolean {
+    if (bytes < GROWTH * this.#windowBytes) return false
+    const packets = Math.floor((this.#windowPackets * bytes) / this.#windowBytes)
+    this.#windowPackets = Math.max(this.#windowPackets, Math.min(packets, this.#spreadPackets))
+    this.#windowBytes = bytes
+    return true
   }
 
   /** Packets that an empty window has room for. */

@@ -98,3 +98,12 @@ test("a window is open just while it has room for one packet or more", () => {
     { numRuns: runs(100) },
   )
 })
+
+test("a window grows in bytes and in packets alike, by an eighth or not at all, never beyond the spread", () => {
+  const { window } = new Parts({ windowPackets: 8, windowBytes: 8_000 })
+  expect([window.grow(8_500), window.packetsMax]).toEqual([false, 8])
+  expect([window.grow(16_000), window.packetsMax, window.roomPackets]).toEqual([true, 16, 16])
+  expect(window.grow(1_000)).toBe(false)
+  window.grow(1e9)
+  expect(window.packetsMax).toBe(64)
+})

@@ -45,6 +45,12 @@ test("what is lost without a queue is learned as chance; what is lost with one n
   expect(chance.rate).toBeLessThan(0.001)
 })
 
+test("once chance is known it is known well: the first rounds count alike", () => {
+  const chance = new ChanceLoss()
+  for (let i = 0; !chance.isKnown; i++) chance.handleRound(roundOf(10 + (i % 2), 90), true, DATAGRAM)
+  expect(chance.rate).toBeCloseTo(0.1, 2)
+})
+
 test("chance explains what it usually takes and its deviation, slack explains 2 % more, and always one datagram", () => {
   const chance = new ChanceLoss()
   expect(chance.explains(1_000 * DATAGRAM, LOSS_SLACK, DATAGRAM)).toBe(20 * DATAGRAM)
