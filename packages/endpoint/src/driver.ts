@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Host, ReceiveBatch, Transport, WakeUp } from "@x/transport/host"
+import type { Host, ReceiveBatch, SocketErrorCode, Transport, WakeUp } from "@x/transport/host"
 import type { OutgoingState } from "./streams/outgoing-state.ts"
 import type { PeerState } from "./peer/peer-state.ts"
 import type { ProtocolEvent } from "./protocol/events.ts"
@@ -50,6 +50,8 @@ export class Driver {
   readonly #unclaimed: Timed
   readonly #wakeUp: WakeUp
   readonly #waiters = new Set<Waiter>()
+  /** Is told of each datagram that couldn't be sent. */
+  onSendFailed: (code: SocketErrorCode) => void = () => {}
   #protocol: Protocol | undefined
   #consumer!: ProtocolConsumer
   #isAbsorbing = false
@@ -66,7 +68,8 @@ export class Driver {
     transport.onReceive((batch) => this.#receive(batch))
     transport.onWritable(() => this.#run(false))
     // Other errors mean a lost datagram, which the protocol notices by itself.
-    transport.onError(({ code, address, bytes }) => {
+    transport.onError(({ code, operation, address, bytes }) => {
+      if (operation === "send") this.onSendFailed(code)
       if (code === "EMSGSIZE") host.defer(() => this.#handleTooLong(address, bytes))
     })
   }

@@ -6,6 +6,7 @@
 
 export type { Connection, ConnectionEvents, ConnectOptions, RetryOptions } from "./api/connection.ts"
 export { Endpoint } from "./api/endpoint.ts"
+export type { RebindOptions } from "./api/rebinding.ts"
 export type { EndpointStats } from "./api/endpoint-stats.ts"
 export type { JoinOptions } from "./api/joining.ts"
 export type { SentMessages } from "@x/stream"

@@ -136,11 +136,13 @@ describe("an attacker that copies datagrams to b from a third address", () => {
       const forged = { ...addresses.find(({ family }) => family === 4)!, port: 9 }
       const there = { ...toA.address }
       let [came, went, most, copies] = [0, 0, 0, 0]
+      const sizes = new Set<number>()
       network.filter(({ from, to, bytes }) => {
         if (from === "a" && to === "b" && copies++ % each === 0) {
           network.inject(forged, v4Of(b), bytes, delayMs)
           came += bytes.length
         }
+        if (to === "c") sizes.add(bytes.length)
         if (to === "c") went += bytes.length
         most = Math.max(most, came === 0 ? 0 : went / came)
         return true
@@ -155,6 +157,8 @@ describe("an attacker that copies datagrams to b from a third address", () => {
       expect(copies).toBeGreaterThan(400)
       expect([toA.address, toA.stats().addressMoves, events]).toEqual([there, 0, []])
       expect(most).toBeLessThanOrEqual(3)
+      // Prefix, kind, 16 bytes and tag: without keys nothing but challenges goes there.
+      if (options === PLAIN && delayMs === 1) expect([...sizes]).toEqual([11 + 1 + 16 + 4])
       for (const { longestMs } of gaps) expect(longestMs).toBeLessThanOrEqual(2 * 40 + 50)
       network.filter(() => true)
       await quiesce(ledger)

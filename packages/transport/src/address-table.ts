@@ -45,6 +45,14 @@ export class AddressTable {
     return this.#ids.size - this.#unheld.size
   }
 
+  /** All addresses, with their ids. */
+  *entries(): Generator<readonly [id: number, address: Address]> {
+    for (let id = 1; id < this.#entries.length; id++) {
+      const entry = this.#entries[id]
+      if (entry !== undefined) yield [id, entry.address]
+    }
+  }
+
   intern({ host, port }: Address): number {
     const address = normalizeAddress(host, port)
     if (address === undefined)

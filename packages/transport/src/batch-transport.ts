@@ -8,6 +8,8 @@
 import type { Channel, openChannel } from "@x/native"
 import { AddressTable } from "./address-table.ts"
 import { type Address, parseHost } from "./addresses.ts"
+import type { Reopen, Sockets } from "./reopen.ts"
+import type { BindOptions } from "./bind-options.ts"
 import type { SocketFacts } from "./bound-socket.ts"
 import { DATAGRAM_BYTES_MAX, TOO_LONG } from "./datagram-transport.ts"
 import { type Capabilities, createSendBatch, type ReceiveBatch, type Sealer, type SendBatch } from "./transport.ts"
@@ -26,23 +28,25 @@ export interface OpenedSocket {
   readonly fd: number
   readonly address: Address
   readonly facts: SocketFacts
+  close(): Promise<void>
   /** Whether a transport has taken it over, to read from it and to close it. */
   isTaken: boolean
 }
 
-export interface BatchTransportParts {
-  readonly sockets: readonly OpenedSocket[]
-  readonly notes: readonly string[]
+export interface BatchTransportParts extends Sockets<OpenedSocket> {
+  readonly reopen: Reopen<OpenedSocket>
   readonly turnEnd: TurnEnd
   readonly openChannel: typeof openChannel
 }
 
 export class BatchTransport extends TransportBase {
-  readonly capabilities: Capabilities
-  readonly localAddresses: readonly Address[]
-  readonly #channel: Channel
+  #capabilities!: Capabilities
+  #localAddresses: readonly Address[] = []
+  #channel!: Channel
+  readonly #parts: Pick<BatchTransportParts, "reopen" | "openChannel">
   readonly #turnEnd: TurnEnd
-  readonly #batch: ReceiveBatch & { count: number }
+  #batch!: ReceiveBatch & { count: number }
+  #isReferenced = true
   /** Sealers that the helper doesn't support: their rows are sealed here, one by one. */
   readonly #ownSealers = new Set<number>()
   readonly #one: SendBatch = createSendBatch(1)
@@ -56,24 +60,41 @@ export class BatchTransport extends TransportBase {
   }
 
   /** Takes over the sockets, one or one of each family. If it throws, it has closed those it had taken over. */
-  constructor({ sockets, notes, turnEnd, openChannel }: BatchTransportParts) {
+  constructor(parts: BatchTransportParts) {
     super(
       new AddressTable({
         named: (id, { family, host, port }) => this.#channel.isOpen && this.#channel.setAddress(id, family, host, port),
         forgotten: (id) => this.#channel.isOpen && this.#channel.clearAddress(id),
       }),
     )
-    this.#turnEnd = turnEnd
-    this.#channel = openChannel({
+    this.#turnEnd = parts.turnEnd
+    this.#parts = parts
+    // Reserves a slab id; its memory follows when it is needed.
+    this.#one.slab[0] = this.slabs.register(new Uint8Array(0))
+    this.#use(parts)
+    this.#turnEnd.addReader(this.#reader)
+  }
+
+  get capabilities(): Capabilities {
+    return this.#capabilities
+  }
+
+  get localAddresses(): readonly Address[] {
+    return this.#localAddresses
+  }
+
+  /** Hands the sockets to the helper. If it throws, those that the helper had taken are closed. */
+  #use({ sockets, notes }: Sockets<OpenedSocket>): void {
+    this.#channel = this.#parts.openChannel({
       received: (count, dropped) => this.#received(count, dropped),
       writable: () => this.writable(),
       failed: (errno) => this.failed(this.#errorOf(errno, "recvmmsg"), "receive", 0, 0),
     })
     const { slab, ...columns } = this.#channel.rows
     this.#batch = { count: 0, slabs: [slab], slab: new Int32Array(columns.offset.length), ...columns }
-    this.localAddresses = sockets.map(({ address }) => address)
+    this.#localAddresses = sockets.map(({ address }) => address)
     const abilities = sockets.map((socket) => this.#take(socket))
-    this.capabilities = {
+    this.#capabilities = {
       families: sockets.map(({ address }) => address.family),
       dontFragment: sockets.every(({ facts }) => facts.dontFragment),
       gso: abilities.every(({ gso }) => gso),
@@ -85,9 +106,26 @@ export class BatchTransport extends TransportBase {
       sendBufferBytes: Math.min(...sockets.map(({ facts }) => facts.sendBufferBytes)),
       notes,
     }
-    // Reserves a slab id; its memory follows when it is needed.
-    this.#one.slab[0] = this.slabs.register(new Uint8Array(0))
-    turnEnd.addReader(this.#reader)
+    if (!this.#isReferenced) this.#channel.unref()
+  }
+
+  async rebind(options: BindOptions = {}): Promise<void> {
+    const opened = await this.#parts.reopen(options, async () => this.#channel.close())
+    if (this.isClosed) return void (await Promise.all(opened.sockets.map((socket) => socket.close())))
+    this.#channel.close()
+    try {
+      this.#use(opened)
+    } catch (error) {
+      await Promise.all(opened.sockets.map((socket) => socket.close()))
+      throw error
+    }
+    this.#hasStaging = false
+    for (const [id, bytes] of this.slabs.entries()) if (id !== this.#one.slab[0]) this.#channel.setSlab(id, bytes)
+    for (const [id, { family, host, port }] of this.addresses.entries())
+      this.#channel.setAddress(id, family, host, port)
+    this.#ownSealers.clear()
+    for (const [id, sealer] of this.sealers.entries()) if (!this.#hasTaken(id, sealer)) this.#ownSealers.add(id)
+    this.writable()
   }
 
   #take(socket: OpenedSocket): { readonly gso: boolean; readonly gro: boolean } {
@@ -155,10 +193,12 @@ export class BatchTransport extends TransportBase {
   }
 
   override ref(): void {
+    this.#isReferenced = true
     this.#channel.ref()
   }
 
   override unref(): void {
+    this.#isReferenced = false
     this.#channel.unref()
   }
 
@@ -174,6 +214,7 @@ export class BatchTransport extends TransportBase {
 
   #sendRows(batch: SendBatch, from: number, count: number): number {
     // An error function of the user may have closed the transport.
+    if (!this.#channel.isOpen && !this.isClosed) return 0
     if (!this.#channel.isOpen) {
       this.counts.datagramsUnsendable += count
       return count

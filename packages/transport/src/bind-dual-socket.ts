@@ -7,6 +7,7 @@ import type { Transport } from "./transport.ts"
 import type { NativeHelper } from "./native.ts"
 import { openForBatches, openSocket, type SocketOptions } from "./open-socket.ts"
 import { NODE } from "./runtime.ts"
+import type { Reopen, Sockets } from "./reopen.ts"
 import { checkScope } from "./scope.ts"
 import { TransportError } from "./transport-error.ts"
 import type { TurnEnd } from "./turn-end.ts"
@@ -23,7 +24,7 @@ interface Opened {
 /** How to open sockets, and how to make a transport of them. */
 interface Way<T extends Opened> {
   open(options: SocketOptions, helper: NativeHelper, notes: Set<string>): Promise<T>
-  make(sockets: readonly T[], notes: readonly string[]): Transport
+  make(opened: Sockets<T>, reopen: Reopen<T>): Transport
 }
 
 /** Binds the sockets that the options ask for and the machine has. */
@@ -37,7 +38,7 @@ export async function bindDualSocket(
   const { native, runtime = NODE } = helper
   const singly: Way<Awaited<ReturnType<typeof openSocket>>> = {
     open,
-    make: (sockets, notes) => new DualSocket(sockets, notes, turnEnd),
+    make: (opened, reopen) => new DualSocket(opened, reopen, turnEnd),
   }
   if (native?.canBatch !== true || native.openChannel === undefined) {
     const isSystems = native !== undefined && runtime.note === undefined
@@ -52,7 +53,7 @@ export async function bindDualSocket(
   try {
     return await bindFreely(asked, helper, {
       open: (socket, _, notes) => openForBatches(socket, native, notes),
-      make: (sockets, notes) => new BatchTransport({ sockets, notes, turnEnd, openChannel }),
+      make: (opened, reopen) => new BatchTransport({ ...opened, reopen, turnEnd, openChannel }),
     })
   } catch (error) {
     // An address or a port that can't be had from the system can't be had through dgram either. After any other error
@@ -68,21 +69,62 @@ async function bindFreely<T extends Opened>(
   way: Way<T>,
   note?: string,
 ): Promise<Transport> {
+  const opened = await openFreely(asked, helper, way, note)
+  try {
+    return way.make(opened, reopenBy(asked, helper, way, note))
+  } catch (error) {
+    await Promise.all(opened.sockets.map((socket) => socket.close()))
+    throw bindError(error, asked.port)
+  }
+}
+
+function reopenBy<T extends Opened>(
+  bound: Required<BindOptions>,
+  helper: NativeHelper,
+  way: Way<T>,
+  note?: string,
+): Reopen<T> {
+  let asked = bound
+  const isTaken = (error: unknown): boolean => error instanceof TransportError && error.code === "address-in-use"
+  return async (options, release) => {
+    const wanted = completeBindOptions({ ...asked, ...options })
+    const open = (port: number): Promise<Sockets<T>> => openFreely({ ...wanted, port }, helper, way, note)
+    const opened = await open(wanted.port)
+      .catch(async (error: unknown) => {
+        if (!isTaken(error)) throw error
+        await release()
+        return open(wanted.port)
+      })
+      .catch((error: unknown) => {
+        if (!isTaken(error)) throw error
+        return open(0)
+      })
+    asked = wanted
+    return opened
+  }
+}
+
+async function openFreely<T extends Opened>(
+  asked: Required<BindOptions>,
+  helper: NativeHelper,
+  way: Way<T>,
+  note?: string,
+): Promise<Sockets<T>> {
   for (let tries = 1; ; tries++) {
     try {
-      return await bindOnce(asked, helper, way, new Set(note === undefined ? [] : [note]))
+      return await openOnce(asked, helper, way, new Set(note === undefined ? [] : [note]))
     } catch (error) {
       if (asked.port !== 0 || tries === PORT_TRIES || codeOf(error) !== "EADDRINUSE") throw bindError(error, asked.port)
     }
   }
 }
 
-async function bindOnce<T extends Opened>(
+async function openOnce<T extends Opened>(
   asked: Required<BindOptions>,
   helper: NativeHelper,
   way: Way<T>,
   notes: Set<string>,
-): Promise<Transport> {
+): Promise<Sockets<T>> {
   const { port, receiveBufferBytes, sendBufferBytes } = asked
   const { native, reason, runtime = NODE } = helper
   const sockets: T[] = []
@@ -128,7 +170,7 @@ async function bindOnce<T extends Opened>(
         "net.core.wmem_max",
       )
     }
-    return way.make(sockets, [...notes])
+    return { sockets, notes: [...notes] }
   } catch (error) {
     await Promise.all(sockets.map((socket) => socket.close()))
     throw error

@@ -5,7 +5,9 @@
  */
 
 import { type Address, parseHost } from "./addresses.ts"
-import type { BoundSocket } from "./bound-socket.ts"
+import type { Reopen, Sockets } from "./reopen.ts"
+import type { BindOptions } from "./bind-options.ts"
+import type { BoundSocket, SocketOwner } from "./bound-socket.ts"
 import { DATAGRAM_BYTES_MAX, DatagramTransport } from "./datagram-transport.ts"
 import type { Capabilities } from "./transport.ts"
 import { checkScope } from "./scope.ts"
@@ -13,24 +15,43 @@ import { surface } from "./surface.ts"
 import { TIMER_MS } from "./timer.ts"
 import type { TurnEnd } from "./turn-end.ts"
 
+/** Hears what still happens to a socket that was closed. */
+const NOBODY: SocketOwner = { received: () => {}, writable: () => {}, failed: () => {} }
+
 export class DualSocket extends DatagramTransport {
-  readonly capabilities: Capabilities
-  readonly localAddresses: readonly Address[]
-  readonly #sockets: readonly BoundSocket[]
-  readonly #v4: BoundSocket | undefined
-  readonly #v6: BoundSocket | undefined
+  #capabilities!: Capabilities
+  #localAddresses: readonly Address[] = []
+  #sockets: readonly BoundSocket[] = []
+  #v4: BoundSocket | undefined
+  #v6: BoundSocket | undefined
+  readonly #reopen: Reopen<BoundSocket>
   readonly #turnEnd: TurnEnd
+  #isReferenced = true
   readonly #reader = (): boolean => this.deliver()
 
-  /** `sockets`: one, or one of each family. */
-  constructor(sockets: readonly BoundSocket[], notes: readonly string[], turnEnd: TurnEnd) {
+  /** Takes over the sockets: one, or one of each family. */
+  constructor(opened: Sockets<BoundSocket>, reopen: Reopen<BoundSocket>, turnEnd: TurnEnd) {
     super()
+    this.#reopen = reopen
+    this.#turnEnd = turnEnd
+    this.#use(opened)
+    turnEnd.addReader(this.#reader)
+  }
+
+  get capabilities(): Capabilities {
+    return this.#capabilities
+  }
+
+  get localAddresses(): readonly Address[] {
+    return this.#localAddresses
+  }
+
+  #use({ sockets, notes }: Sockets<BoundSocket>): void {
     this.#sockets = sockets
     this.#v4 = sockets.find(({ address }) => address.family === 4)
     this.#v6 = sockets.find(({ address }) => address.family === 6)
-    this.#turnEnd = turnEnd
-    this.localAddresses = sockets.map(({ address }) => address)
-    this.capabilities = {
+    this.#localAddresses = sockets.map(({ address }) => address)
+    this.#capabilities = {
       families: sockets.map(({ address }) => address.family),
       dontFragment: sockets.every(({ facts }) => facts.dontFragment),
       gso: false,
@@ -42,17 +63,34 @@ export class DualSocket extends DatagramTransport {
       sendBufferBytes: Math.min(...sockets.map(({ facts }) => facts.sendBufferBytes)),
       notes,
     }
-    turnEnd.addReader(this.#reader)
     for (const socket of sockets) {
+      if (!this.#isReferenced) socket.unref()
       socket.attach({
         received: (bytes, host, port) => {
           this.received(bytes, host, port)
-          turnEnd.schedule()
+          this.#turnEnd.schedule()
         },
         writable: () => this.writable(),
         failed: (cause, operation, address, bytes) => this.failed(cause, operation, address, bytes),
       })
     }
+  }
+
+  async rebind(options: BindOptions = {}): Promise<void> {
+    const opened = await this.#reopen(options, () => this.#closeAll())
+    if (this.isClosed) return void (await Promise.all(opened.sockets.map((socket) => socket.close())))
+    void this.#closeAll()
+    this.#use(opened)
+    this.writable()
+  }
+
+  /** Closes the sockets; until there are others the transport is full. */
+  async #closeAll(): Promise<void> {
+    const sockets = this.#sockets
+    this.#sockets = []
+    this.#v4 = this.#v6 = undefined
+    for (const socket of sockets) socket.attach(NOBODY)
+    await Promise.all(sockets.map((socket) => socket.close()))
   }
 
   override internAddress(address: Address): number {
@@ -62,7 +100,7 @@ export class DualSocket extends DatagramTransport {
 
   protected override readiness({ family }: Address): "ready" | "full" | "unsendable" {
     const socket = this.#socketFor(family)
-    if (socket === undefined) return "unsendable"
+    if (socket === undefined) return this.#sockets.length === 0 ? "full" : "unsendable"
     return socket.isFull ? "full" : "ready"
   }
 
@@ -71,10 +109,12 @@ export class DualSocket extends DatagramTransport {
   }
 
   override ref(): void {
+    this.#isReferenced = true
     for (const socket of this.#sockets) socket.ref()
   }
 
   override unref(): void {
+    this.#isReferenced = false
     for (const socket of this.#sockets) socket.unref()
   }
 

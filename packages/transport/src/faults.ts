@@ -247,6 +247,10 @@ class FaultyTransport implements Transport {
     this.#transport.onError(error)
   }
 
+  async rebind(options?: BindOptions): Promise<void> {
+    await this.#transport.rebind?.(options)
+  }
+
   ref(): void {
     this.#transport.ref?.()
   }

@@ -13,6 +13,14 @@ export class IdTable<T> {
     return this.#items.length - 1 - this.#free.length
   }
 
+  /** All objects, with their ids. */
+  *entries(): Generator<readonly [id: number, item: T]> {
+    for (let id = 1; id < this.#items.length; id++) {
+      const item = this.#items[id]
+      if (item !== undefined) yield [id, item]
+    }
+  }
+
   register(item: T): number {
     const id = this.#free.pop() ?? this.#items.length
     this.#items[id] = item

@@ -49,18 +49,18 @@ export async function openForBatches(
   options: SocketOptions,
   native: NonNullable<NativeHelper["native"]>,
   notes: Set<string>,
-): Promise<OpenedSocket & { close(): Promise<void> }> {
+): Promise<OpenedSocket> {
   const opened = native.openSocket({ ...options, v6Only: true, dontFragment: true })
   noteFragments(opened.dontFragment, options.family, notes)
   const { host, family } = options
   const address = normalizeAddress(host, opened.port) ?? { family, host, port: opened.port }
-  const socket: OpenedSocket = { fd: opened.fd, address, facts: opened, isTaken: false }
-  return Object.assign(socket, {
-    close(): Promise<void> {
+  const socket: OpenedSocket = {
+    ...{ fd: opened.fd, address, facts: opened, isTaken: false },
+    close: async () => {
       if (!socket.isTaken) native.close(opened.fd)
-      return Promise.resolve()
     },
-  })
+  }
+  return socket
 }
 
 function noteFragments(dontFragment: boolean, family: 4 | 6, notes: Set<string>): void {

@@ -5,6 +5,7 @@
  */
 
 import type { Address } from "./addresses.ts"
+import type { BindOptions } from "./bind-options.ts"
 import { Checks, whole } from "./check.ts"
 
 /**
@@ -238,6 +239,14 @@ export interface Transport extends AsyncDisposable {
   onWritable(writable: () => void): void
   /** Sets the function to call when a system call fails: within `send` if the failure is known at once. */
   onError(error: (error: SocketError) => void): void
+
+  /**
+   * Opens other sockets, by the options that it was bound with and these, and closes those before. Ids, functions and
+   * counters stay; what wasn't read yet is lost. A port that was asked for stays, unless another program has taken it
+   * meanwhile; then any free one is taken. Call it once at a time. Rejects like `Host.bind`: the sockets before stay
+   * open, or, if they had to be closed for their port, nothing is sent until a later call succeeds.
+   */
+  rebind?(options?: BindOptions): Promise<void>
 
   /**
    * The sockets keep the program alive, as they do at first. `ref` and `unref` may be called in any order, repeatedly,

@@ -211,6 +211,53 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
       expect(a.errors).toEqual([])
     })
 
+    test("over other sockets all goes on: slabs, addresses, sealers, functions and counters", async () => {
+      const [a, b] = await pair()
+      const sealer = a.transport.registerSealer(SUM)
+      const before = a.addressOf(4)
+      a.send(b.addressOf(4), [pattern(1)], sealer)
+      await world.until(b.arrived(1))
+      const id = a.transport.internAddress(b.addressOf(4))
+      await world.until(a.transport.rebind!())
+      const after = a.addressOf(4)
+      expect(after.port).not.toBe(before.port)
+      expect(a.transport.localAddresses.map(({ port }) => port)).toEqual([after.port, after.port])
+      expect(a.transport.addressOf(id)).toEqual(b.addressOf(4))
+      a.send(b.addressOf(4), [pattern(20)], sealer)
+      await world.until(b.arrived(2))
+      expect(b.received.map(({ from }) => from)).toEqual([before, after])
+      expect(b.received[1]!.bytes).toEqual(Uint8Array.of(...pattern(20), sum(pattern(20))))
+      // What goes to the sockets before is lost.
+      b.send(before, [pattern(3)])
+      b.send(after, [pattern(4)])
+      await world.until(a.arrived(1))
+      expect(a.received.map(({ bytes, address }) => [bytes, address])).toEqual([[pattern(4), id]])
+      expect(a.transport.counters).toMatchObject({ datagramsSent: 2, datagramsReceived: 1 })
+    })
+
+    test("a port that was asked for stays, and so do other sockets once they were asked for", async () => {
+      const [a, b] = await pair()
+      const { port } = a.addressOf(4)
+      await world.until(a.transport.rebind!({ port }))
+      await world.until(a.transport.rebind!())
+      expect(a.transport.localAddresses.map((address) => address.port)).toEqual([port, port])
+      await world.until(a.transport.rebind!({ v6: false }))
+      expect(a.transport.capabilities.families).toEqual([4])
+      a.send(b.addressOf(4), [pattern(1)])
+      await world.until(b.arrived(1))
+      expect(b.received[0]!.from).toEqual({ ...a.addressOf(4), port })
+    })
+
+    test("where no other socket can be had, the ones before go on", async () => {
+      const [a, b] = await pair()
+      await expect(world.until(a.transport.rebind!({ v4: false, v6: false }))).rejects.toMatchObject({
+        code: "no-family",
+      })
+      a.send(b.addressOf(4), [pattern(1)])
+      await world.until(b.arrived(1))
+      expect(b.received[0]!.from).toEqual(a.addressOf(4))
+    })
+
     test("ids that nobody gave and rows that reach out of their slab throw, and nothing is sent", async () => {
       const [{ transport }, b] = await pair()
       const slab = transport.registerSlab(new Uint8Array(100))

@@ -53,6 +53,8 @@ export interface EndpointEvents {
    * and type; only the first sixteen types of a stream are reported.
    */
   unhandled: (unhandled: Unhandled) => void
+  /** The endpoint has other sockets, bound to these addresses: by `rebind`, or since the address of the former ones is gone. */
+  rebound: (addresses: readonly Address[]) => void
   /** A handler of the application threw. Without a listener the error is thrown as an uncaught exception. */
   error: (error: EndpointError) => void
 }
@@ -77,6 +79,7 @@ export const ENDPOINT_EVENTS: readonly EventName[] = [
     "left",
     "stream",
     "unhandled",
+    "rebound",
     "error",
   ] as const),
 ]

@@ -26,6 +26,10 @@ export interface EndpointStats {
   readonly streams: number
   /** Bytes of copies that wait for their consumers, or that consumers are working on. */
   readonly queuedBytes: number
+  /** How often it got other sockets. */
+  readonly rebinds: number
+  /** How often it found none. */
+  readonly rebindsFailed: number
   /** How often a bound of memory or number was met. Packets that were dropped for that count among the drops. */
   readonly full: Full & {
     /** A stream was held up, or dropped its oldest message, since too many copies of all streams wait for consumers. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Address, Capabilities, Host, Transport } from "@x/transport/host"
+import type { Address, BindOptions, Capabilities, Host, Transport } from "@x/transport/host"
 import { PROFILE, REASON } from "@x/wire"
 import { check } from "../errors/check.ts"
 import { checkConnectOptions, Connection, type ConnectOptions } from "./connection.ts"
@@ -35,8 +35,17 @@ import { metadataBytesMax } from "../datagram/control-writer.ts"
 import { GOODBYE_MS } from "../peer/goodbye.ts"
 import { Protocol } from "../protocol/protocol.ts"
 import { parseTarget, type Target } from "./target.ts"
+import { REBIND_OPTIONS, Rebinding, type RebindOptions } from "./rebinding.ts"
 import { QueueBudget } from "./queue-budget.ts"
 import { UserCode } from "./user-code.ts"
+
+/** What an endpoint is bound with, beside its settings. */
+interface BoundOptions {
+  readonly secrets: readonly Uint8Array[] | undefined
+  readonly identity: IdentityOptions | undefined
+  /** The transport's options, with these instead of those of `bind`. */
+  readonly rebindOptions: (options: RebindOptions) => BindOptions
+}
 
 /**
  * A process on the network: peers join it and it joins peers, over one UDP port.
@@ -59,6 +68,7 @@ export class Endpoint implements AsyncDisposable {
   readonly #routing: Routing
   readonly #outcomes: Outcomes
   readonly #drain: Drain
+  readonly #rebinding: Rebinding
   readonly #queues: QueueBudget
   readonly #connections = new Set<Connection>()
   /** Each rejects a join under way. */
@@ -85,7 +95,8 @@ export class Endpoint implements AsyncDisposable {
     const host = given.host ?? (await import("@x/transport")).systemHost()
     const transport = await bindTransport(host, bindOptions, given.signal)
     try {
-      return new Endpoint(host, transport, settings, secrets, given.identity)
+      const rebindOptions = (options: RebindOptions): BindOptions => bindOptionsOf({ ...given, ...options })
+      return new Endpoint(host, transport, settings, { secrets, identity: given.identity, rebindOptions })
     } catch (error) {
       await transport.close()
       throw error
@@ -96,8 +107,7 @@ export class Endpoint implements AsyncDisposable {
     host: Host,
     transport: Transport,
     settings: Settings,
-    secrets: readonly Uint8Array[] | undefined,
-    identity: IdentityOptions | undefined,
+    { secrets, identity, rebindOptions }: BoundOptions,
   ) {
     this.#host = host
     this.#transport = transport
@@ -140,6 +150,19 @@ export class Endpoint implements AsyncDisposable {
       onFinishing: () => this.#routing.unclaimed.finish(),
     })
     this.#driver.start(this.#protocol, this.#outcomes)
+    this.#rebinding = new Rebinding({
+      transport,
+      now: () => host.now(),
+      wait: (ms) => this.#driver.until(() => this.#closing !== undefined, ms),
+      isClosed: () => this.#closing !== undefined,
+      bindOptions: rebindOptions,
+      onRebound: () => {
+        this.#protocol.rebound(host.now())
+        this.#events.emit("rebound", this.addresses)
+        this.#driver.work()
+      },
+    })
+    this.#driver.onSendFailed = (code) => this.#rebinding.noteFailure(code)
     this.#endWatch = host.watchWaits?.(() => this.#waitingCall)
   }
 
@@ -349,6 +372,19 @@ export class Endpoint implements AsyncDisposable {
     if (signal?.aborted) throw abortedError(signal)
   }
 
+  /**
+   * Goes on over other sockets, as after the machine has come into another network: by the options of `bind`, or of the
+   * last `rebind`, and these. A given port stays, unless another program takes it meanwhile; without one, it is another.
+   * Each peer hears from the new sockets at once, and follows; streams go on. It also happens by itself when the system
+   * says that the address of the sockets is gone, again after 1 s to a minute until it succeeds (`rebound`). Rejects with
+   * `EndpointError` as `bind` does, or `closed`: then the sockets before are used on, or, if they had to be closed for
+   * their port, none until a later `rebind` succeeds.
+   */
+  async rebind(options: RebindOptions = {}): Promise<void> {
+    this.#checkOpen()
+    await this.#rebinding.rebind(check.options("rebind", options, REBIND_OPTIONS))
+  }
+
   /** Counters and sizes, as they are now. */
   stats(): EndpointStats {
     const { peers, joins, halfOpen, pool, assemblyBytes, sendPool, streams } = this.#protocol.sizes
@@ -365,6 +401,8 @@ export class Endpoint implements AsyncDisposable {
       sendPoolPackets: sendPool,
       streams,
       queuedBytes: this.#queues.bytes,
+      rebinds: this.#rebinding.count,
+      rebindsFailed: this.#rebinding.failed,
       full: { ...this.#protocol.full, queues: this.#queues.refused },
     }
   }

@@ -61,6 +61,14 @@ export class Moves {
     return this.#follow(association, (addresses) => addresses.answered(data, ptoMs, nowMs), nowMs)
   }
 
+  /** Our sockets are others: nothing is known of the path from there, and what is in flight may be lost. */
+  rebound(association: Association, nowMs: number): void {
+    const sinceMs = association.lastReceivedMs - this.#peer.rtt.srttMs
+    association.sent.stray()
+    this.#peer.path.renew(nowMs, nowMs)
+    this.#parts.redirected(sinceMs, nowMs)
+  }
+
   handleTimeout(association: Association, nowMs: number): void {
     if (association.addresses.dueMs > nowMs) return
     const { ptoMs } = this.#peer.rtt

@@ -262,6 +262,14 @@ export class PeerState implements Due {
     return this.#pings.add()
   }
 
+  /** Our sockets are others: a heartbeat that asks tells it so. */
+  rebound(nowMs: number): void {
+    if (this.association === undefined || !this.#liveness.isThere) return
+    this.moves.rebound(this.association, nowMs)
+    this.#pings.add()
+    this.#context.wake(this)
+  }
+
   /** Nothing waits for this answer any more. */
   cancelPing(ping: Ping): void {
     this.#pings.end(ping)

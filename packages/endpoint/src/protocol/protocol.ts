@@ -365,6 +365,11 @@ export class Protocol implements MessageSource {
     peer?.outgoing.handlePathLimit(nowMs)
   }
 
+  /** Our sockets are others: each peer hears from them at once. */
+  rebound(nowMs: number): void {
+    for (const peer of this.peers.values()) peer.rebound(nowMs)
+  }
+
   /** Closes packets that are being filled: the turn is over. */
   closePackets(): void {
     this.#turns.closePackets()

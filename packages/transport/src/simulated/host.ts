@@ -160,8 +160,15 @@ export class SimulatedHost implements Host {
         "bind-failed",
         `the process on "${name}" has crashed; take a new one from network.host("${name}")`,
       )
+    const transport = new SimulatedTransport(this.#network, this, asked)
+    this.#transports.add(transport)
+    return transport
+  }
+
+  /** @internal */
+  placesFor(asked: Required<BindOptions>, notes: string[]): readonly Address[] {
+    const { name } = this.machine
     const port = asked.port === 0 ? this.machine.freePort() : asked.port
-    const notes: string[] = []
     const addresses: Address[] = []
     for (const family of [4, 6] as const) {
       if ((family === 4 ? asked.v4 : asked.v6) === false) continue
@@ -176,9 +183,7 @@ export class SimulatedHost implements Host {
     }
     if (addresses.length === 0)
       throw new TransportError("no-family", `no socket can be bound: ${notes.join("; ")}; ask for the family it has`)
-    const transport = new SimulatedTransport(this.#network, this, addresses, asked, notes)
-    this.#transports.add(transport)
-    return transport
+    return addresses
   }
 
   watchWaits(waitingCall: () => string | undefined): () => void {

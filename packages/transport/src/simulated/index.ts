@@ -16,6 +16,7 @@ export { createNetwork, type Network } from "./network.ts"
 export type {
   DatagramInTransit,
   HostOptions,
+  MoveOptions,
   NetworkOptions,
   PartitionOptions,
   RebindOptions,

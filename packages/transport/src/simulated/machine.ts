@@ -54,9 +54,10 @@ export class Machine {
     return this.#addresses
   }
 
-  /** @internal Its sockets go on at these addresses. */
-  move(addresses: readonly ResolvedAddress[]): void {
+  /** @internal It has these addresses. Its sockets go on there, unless they stay where they are. */
+  move(addresses: readonly ResolvedAddress[], doSocketsStay: boolean): void {
     this.#addresses = addresses
+    if (doSocketsStay) return
     for (const socket of new Set(this.#sockets.values())) socket.move(addresses)
   }
 

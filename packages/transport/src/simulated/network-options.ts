@@ -12,6 +12,7 @@ import {
   type Kinds,
   type NumberKind,
   objectWith,
+  oneOf,
   orInfinity,
   required,
   whole,
@@ -57,6 +58,15 @@ export interface RebindOptions {
   readonly address?: boolean
 }
 
+/** The options of `network.move`. */
+export interface MoveOptions {
+  /**
+   * What the sockets of the machine do: `"follow"` (default), as those that are bound to all addresses; or `"stay"` at
+   * the addresses that are gone.
+   */
+  readonly sockets?: "follow" | "stay"
+}
+
 export const NETWORK_OPTIONS: Kinds<NetworkOptions> = {
   seed: required(SEED),
   link: group(LINK_OPTIONS),
@@ -67,6 +77,7 @@ export const NETWORK_OPTIONS: Kinds<NetworkOptions> = {
 export const HOST_OPTIONS: Kinds<HostOptions> = { v4: FLAG, v6: FLAG }
 export const PARTITION_OPTIONS: Kinds<PartitionOptions> = { both: FLAG }
 export const REBIND_OPTIONS: Kinds<RebindOptions> = { address: FLAG }
+export const MOVE_OPTIONS: Kinds<MoveOptions> = { sockets: oneOf<"follow" | "stay">("follow", "stay") }
 export const KEEP: Kind<(datagram: DatagramInTransit) => boolean> = functionThat(
   "tells of each datagram whether it goes on",
 )

@@ -25,6 +25,8 @@ import {
   HOST_OPTIONS,
   type HostOptions,
   KEEP,
+  MOVE_OPTIONS,
+  type MoveOptions,
   NETWORK_OPTIONS,
   type NetworkOptions,
   PARTITION_OPTIONS,
@@ -183,10 +185,12 @@ export class Network {
   /**
    * Gives a machine other addresses, as when it changes from one Wi-Fi to another: its sockets go on there, and
    * datagrams to the old addresses are lost. If it is behind a NAT, that changes too. No socket is told.
+   * With `sockets: "stay"` they are bound to addresses that are gone, and sending fails with EADDRNOTAVAIL.
    */
-  move(name: string): void {
+  move(name: string, options: MoveOptions = {}): void {
     checks.value("name", name, NAME)
-    this.#topology.move(name)
+    const { sockets = "follow" } = checks.options("move", options, MOVE_OPTIONS)
+    this.#topology.move(name, sockets === "stay")
   }
 
   /** Sets a filter that decides about each datagram before the link does: `false` loses it. */

@@ -101,11 +101,11 @@ export class Topology {
   }
 
   /** Gives a machine other addresses, and its NAT too, if it has one. */
-  move(name: string): void {
+  move(name: string, doSocketsStay: boolean): void {
     const machine = this.#existing(name)
     if (machine.nat !== undefined) this.#rebind(machine, machine.nat, true)
     this.#disown(machine.addresses)
-    machine.move(this.#others(machine))
+    machine.move(this.#others(machine), doSocketsStay)
     this.#own(machine.addresses, machine)
   }
 

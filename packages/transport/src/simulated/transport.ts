@@ -1,5 +1,6 @@
 import { DATAGRAM_BYTES_MAX, DatagramTransport } from "../datagram-transport.ts"
 import type { Address, ResolvedAddress } from "../addresses.ts"
+import { type BindOptions, completeBindOptions } from "../bind-options.ts"
 import type { Capabilities, SocketErrorCode } from "../transport.ts"
 import type { Datagram } from "./datagram.ts"
 import type { Machine } from "./machine.ts"
@@ -20,12 +21,14 @@ interface Process {
   readonly sendFault: SocketErrorCode | "full" | undefined
   /** Forgets a closed transport. */
   forget(transport: SimulatedTransport): void
+  /** Where sockets by these options would be bound, of which the machine has none; what is missing goes to `notes`. */
+  placesFor(options: Required<BindOptions>, notes: string[]): readonly Address[]
 }
 
 /** Sockets of a simulated process. */
 export class SimulatedTransport extends DatagramTransport {
-  /** What a simulated socket can do: no batches, and buffers of the sizes asked for. */
-  readonly capabilities: Capabilities
+  #capabilities!: Capabilities
+  #asked: Required<BindOptions>
   readonly #medium: Medium
   readonly #process: Process
   #localAddresses: readonly Address[] = []
@@ -38,18 +41,23 @@ export class SimulatedTransport extends DatagramTransport {
   #waitingBytes = 0
 
   /** @internal Made by `SimulatedHost.bind`. */
-  constructor(
-    medium: Medium,
-    process: Process,
-    addresses: readonly Address[],
-    buffers: { readonly receiveBufferBytes: number; readonly sendBufferBytes: number },
-    notes: readonly string[],
-  ) {
+  constructor(medium: Medium, process: Process, asked: Required<BindOptions>) {
     super()
     this.#medium = medium
     this.#process = process
+    this.#asked = asked
+    const notes: string[] = []
+    this.#use(process.placesFor(asked, notes), notes)
+  }
+
+  /** What a simulated socket can do: no batches, and buffers of the sizes asked for. */
+  get capabilities(): Capabilities {
+    return this.#capabilities
+  }
+
+  #use(addresses: readonly Address[], notes: readonly string[]): void {
     this.#settle(addresses)
-    this.capabilities = {
+    this.#capabilities = {
       families: addresses.map(({ family }) => family),
       dontFragment: true,
       gso: false,
@@ -57,11 +65,46 @@ export class SimulatedTransport extends DatagramTransport {
       batch: false,
       timerMs: 0,
       datagramBytesMax: DATAGRAM_BYTES_MAX,
-      receiveBufferBytes: buffers.receiveBufferBytes,
-      sendBufferBytes: buffers.sendBufferBytes,
+      receiveBufferBytes: this.#asked.receiveBufferBytes,
+      sendBufferBytes: this.#asked.sendBufferBytes,
       notes,
     }
-    for (const address of addresses) process.machine.addSocket(address, this)
+    for (const address of addresses) this.#process.machine.addSocket(address, this)
+  }
+
+  /** As `Transport.rebind`; always on the machine's present addresses. */
+  async rebind(options: BindOptions = {}): Promise<void> {
+    const asked = completeBindOptions({ ...this.#asked, ...options })
+    const notes: string[] = []
+    const before = this.#localAddresses
+    if (asked.port !== 0) this.#removeSockets()
+    let places: readonly Address[]
+    try {
+      places = this.#placesFor(asked, notes)
+    } catch (error) {
+      for (const address of before) this.#process.machine.addSocket(address, this)
+      throw error
+    }
+    if (asked.port === 0) this.#removeSockets()
+    this.#asked = asked
+    this.#waiting.length = this.#firstWaiting = this.#waitingBytes = 0
+    this.#use(places, notes)
+    this.writable()
+  }
+
+  /** The port may have been taken meanwhile: then any free one will do. */
+  #placesFor(asked: Required<BindOptions>, notes: string[]): readonly Address[] {
+    try {
+      return this.#process.placesFor(asked, notes)
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== "address-in-use") throw error
+      notes.length = 0
+      return this.#process.placesFor({ ...asked, port: 0 }, notes)
+    }
+  }
+
+  #removeSockets(): void {
+    for (const address of this.#localAddresses) this.#process.machine.removeSocket(address)
   }
 
   /**
@@ -135,7 +178,9 @@ export class SimulatedTransport extends DatagramTransport {
   protected override sendOne(slab: Uint8Array, offset: number, length: number, to: Address, address: number): void {
     const machine = this.#process.machine
     const code =
-      this.#process.sendFault ?? this.#medium.transmit(machine, this.#localOf(to.family)!, to, slab, offset, length)
+      this.#process.sendFault ??
+      (machine.has(this.#localOf(to.family)!.host) ? undefined : "EADDRNOTAVAIL") ??
+      this.#medium.transmit(machine, this.#localOf(to.family)!, to, slab, offset, length)
     if (code !== undefined)
       this.failed(
         Object.assign(new Error(`send ${code} ${to.host} port ${to.port}`), { code }),
@@ -146,7 +191,7 @@ export class SimulatedTransport extends DatagramTransport {
   }
 
   protected override async closeSockets(): Promise<void> {
-    for (const address of this.#localAddresses) this.#process.machine.removeSocket(address)
+    this.#removeSockets()
     this.#waiting.length = this.#firstWaiting = this.#waitingBytes = 0
     this.#process.forget(this)
   }

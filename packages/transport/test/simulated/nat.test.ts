@@ -154,6 +154,17 @@ describe("behind a NAT", () => {
     expect(network.linkOf("home", "b").counts.delivered).toBe(2_000)
   })
 
+  test("sockets may stay where the machine was: they can't send then, until they are bound anew", async () => {
+    const world = await makeWorld()
+    const { network, home, b } = world
+    network.move("home", { sockets: "stay" })
+    expect(await send(world, home, b)).toBeUndefined()
+    expect(home.errors.map(({ code }) => code)).toEqual(["EADDRNOTAVAIL"])
+    await network.until(home.transport.rebind!())
+    expect(await send(world, home, b)).toEqual(home.addressOf(4))
+    expect(home.addressOf(4).host).toBe(network.host("home").machine.addresses[0]!.host)
+  })
+
   test("a machine that has one can't get another, and one that has none can't rebind", async () => {
     const { network } = await makeWorld({})
     expect(() => network.nat("home")).toThrow('"home" is behind a NAT already')

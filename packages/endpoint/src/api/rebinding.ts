@@ -1,0 +1,104 @@
+/**
+ * Other sockets for a running endpoint: when its user asks for them, and by itself when the system says that the address
+ * of the present ones is gone.
+ *
+ * @module
+ */
+
+import { BIND_OPTIONS, type BindOptions, type SocketErrorCode, type Transport } from "@x/transport/host"
+import type { Kinds } from "../errors/check.ts"
+import { EndpointError, transportError } from "../errors/endpoint-error.ts"
+
+/** Where the other sockets are bound; by default by the options of `bind`, or of the last call of `rebind` that succeeded. */
+export type RebindOptions = Pick<BindOptions, "port" | "v4" | "v6">
+
+export const REBIND_OPTIONS: Kinds<RebindOptions> = {
+  port: BIND_OPTIONS.port,
+  v4: BIND_OPTIONS.v4,
+  v6: BIND_OPTIONS.v6,
+}
+
+/** Failures to send that another socket may mend. */
+const GONE: ReadonlySet<SocketErrorCode> = new Set<SocketErrorCode>(["ENETDOWN", "EADDRNOTAVAIL"])
+/** The time between two attempts of its own, milliseconds: it doubles from one to the next. */
+const AGAIN_MS_MIN = 1_000
+const AGAIN_MS_MAX = 60_000
+
+export interface RebindingParts {
+  readonly transport: Transport
+  readonly now: () => number
+  /** Settles after this time, or as soon as the endpoint is closed. */
+  readonly wait: (ms: number) => Promise<void>
+  readonly isClosed: () => boolean
+  /** The options of the transport, of which these are wanted by the user. */
+  readonly bindOptions: (options: RebindOptions) => BindOptions
+  /** The sockets are others. */
+  readonly onRebound: () => void
+}
+
+export class Rebinding {
+  /** How often the endpoint got other sockets, and how often it found none. */
+  count = 0
+  failed = 0
+  readonly #parts: RebindingParts
+  #options: RebindOptions = {}
+  #last: Promise<void> = Promise.resolve()
+  #isTrying = false
+  #waitMs = AGAIN_MS_MIN
+  #againMs = -Infinity
+
+  constructor(parts: RebindingParts) {
+    this.#parts = parts
+  }
+
+  /** One after the other. */
+  rebind(options: RebindOptions): Promise<void> {
+    const wanted = { ...this.#options, ...options }
+    const bindOptions = this.#parts.bindOptions(wanted)
+    const rebound = this.#last.then(() => this.#rebind(bindOptions)).then(() => void (this.#options = wanted))
+    this.#last = rebound.catch(() => {})
+    return rebound
+  }
+
+  async #rebind(options: BindOptions): Promise<void> {
+    const { transport, isClosed, onRebound } = this.#parts
+    if (isClosed()) throw new EndpointError("closed", "the endpoint is closed; bind another")
+    if (transport.rebind === undefined)
+      throw new EndpointError(
+        "bind-failed",
+        "the transport of this host can't open other sockets; bind another endpoint",
+      )
+    try {
+      await transport.rebind(options)
+    } catch (error) {
+      this.failed++
+      throw transportError(error, "bind-failed", "no other socket could be bound")
+    }
+    this.count++
+    if (!isClosed()) onRebound()
+  }
+
+  /** A datagram couldn't be sent. */
+  noteFailure(code: SocketErrorCode): void {
+    if (!GONE.has(code) || this.#isTrying || this.#parts.isClosed()) return
+    this.#isTrying = true
+    void this.#try().finally(() => (this.#isTrying = false))
+  }
+
+  /** Until it succeeds, at once where the last time was long ago. */
+  async #try(): Promise<void> {
+    const { now, wait, isClosed } = this.#parts
+    if (now() > this.#againMs + AGAIN_MS_MAX) this.#waitMs = AGAIN_MS_MIN
+    let isBound = false
+    while (!isBound) {
+      if (now() < this.#againMs) await wait(this.#againMs - now())
+      if (isClosed()) return
+      this.#againMs = now() + this.#waitMs
+      this.#waitMs = Math.min(2 * this.#waitMs, AGAIN_MS_MAX)
+      isBound = await this.rebind({}).then(
+        () => true,
+        () => false,
+      )
+    }
+  }
+}

@@ -1,0 +1,193 @@
+// Other sockets for a running endpoint: when it is asked for, and when the system says that the address is gone.
+
+import { Endpoint, type EndpointOptions } from "@x/endpoint"
+import { TransportError } from "@x/transport"
+import { expect, test } from "vitest"
+import { Ledger, quiesce } from "./catalogue/ledger.ts"
+import { hostWith } from "./host-with.ts"
+import { makePair, makeWorld, PORT } from "./world.ts"
+
+const KEYED: EndpointOptions = { secrets: ["a secret of sixteen bytes"], port: 0 }
+const PLAIN: EndpointOptions = { port: 0 }
+
+/** Two endpoints on ports of their own; b is joined by a. */
+async function makeFreePair(options: EndpointOptions, delayMs: number) {
+  const { network, bind } = makeWorld(5, { delayMs })
+  const { endpoint: a, host: hostA } = await bind("a", options)
+  const { endpoint: b } = await bind("b", { ...options, port: PORT })
+  const toB = await network.until(a.join(`b:${PORT}`))
+  await network.when(() => b.peers.length === 1)
+  const events: string[] = []
+  for (const endpoint of [a, b])
+    for (const name of ["left", "rejoined", "restarted", "unreachable"] as const)
+      endpoint.on(name, () => events.push(name))
+  return { network, a, b, hostA, toB, toA: b.peers[0]!, ledger: new Ledger(network, a, b), events }
+}
+
+test.each([
+  ["keys", KEYED, 0],
+  ["no keys", PLAIN, 1],
+])(
+  "peers follow an endpoint to other sockets (%s): a gap is at most a round trip and 50 ms, one more without keys",
+  async (_, options, more) => {
+    for (const delayMs of [5, 20]) {
+      const { network, a, toB, toA, ledger, events } = await makeFreePair(options, delayMs)
+      const rebound: number[] = []
+      a.on("rebound", (addresses) => rebound.push(addresses[0]!.port))
+      const streams = [ledger.open(toB), ledger.open(toA)]
+      const ports = new Set([a.port])
+      let longestMs = 0
+      for (let ms = 0; ms < 3_000; ms += 10) {
+        if (ms % 1_000 === 500) {
+          await network.until(a.rebind())
+          ports.add(a.port)
+        }
+        for (const stream of streams) stream.trySend(64)
+        await ledger.advance(10, 10)
+        for (const { deliveredMs } of streams)
+          longestMs = Math.max(longestMs, network.now - (deliveredMs.at(-1) ?? network.now))
+      }
+      expect(longestMs).toBeLessThanOrEqual((1 + more) * 2 * delayMs + 50)
+      expect([ports.size, rebound.length, toA.stats().addressMoves, events]).toEqual([4, 3, 3, []])
+      expect([toA.address.port, a.stats().rebinds, a.stats().rebindsFailed]).toEqual([a.port, 3, 0])
+      await quiesce(ledger)
+    }
+  },
+)
+
+test("10 MB arrive over other sockets and another network, each way", async () => {
+  for (const isUp of [true, false]) {
+    const { network, a, toB, toA, ledger, events } = await makeFreePair(KEYED, 10)
+    network.links({ delayMs: 10, rateBitsPerSecond: 20_000_000 })
+    const stream = ledger.open(isUp ? toB : toA)
+    let [sent, longestMs] = [0, 0]
+    for (let ms = 0; stream.deliveredMs.length < 10_000 && ms < 20_000; ms += 10) {
+      if (ms === 1_000 || ms === 2_000) network.move("a", { sockets: "stay" })
+      if (ms === 1_000) await network.until(a.rebind())
+      while (sent < 10_000 && stream.trySend(1_000) === "sent") sent++
+      await ledger.advance(10, 10)
+      longestMs = Math.max(longestMs, network.now - (stream.deliveredMs.at(-1) ?? network.now))
+    }
+    console.log(`10 MB ${isUp ? "up" : "down"}: gaps of at most ${longestMs.toFixed(0)} ms`)
+    expect([stream.deliveredMs.length >= 10_000, a.stats().rebinds, events]).toEqual([true, 2, []])
+    await quiesce(ledger)
+  }
+})
+
+test("an endpoint whose address is gone goes on over other sockets by itself, and says so", async () => {
+  const { network, a, toB, toA, ledger, events } = await makeFreePair(KEYED, 5)
+  const rebound: string[] = []
+  a.on("rebound", (addresses) => rebound.push(addresses[0]!.host))
+  network.move("a", { sockets: "stay" })
+  const streams = [ledger.open(toB), ledger.open(toA)]
+  for (const stream of streams) stream.trySend(100)
+  await ledger.advance(1_100)
+  expect(streams.map(({ deliveredMs }) => deliveredMs.length)).toEqual([1, 1])
+  expect([rebound, a.stats().rebinds, events]).toEqual([[toA.address.host], 1, []])
+  await quiesce(ledger)
+})
+
+test("while no other socket helps it tries again, further and further apart", async () => {
+  const { network, hostA, a, toB, ledger } = await makeFreePair(KEYED, 5)
+  const times: number[] = []
+  a.on("rebound", () => times.push(network.now))
+  hostA.failSends("ENETDOWN")
+  const startMs = network.now
+  ledger.open(toB).trySend(100)
+  await ledger.advance(9_000, 100)
+  const waits = times.map((ms, i) => Math.round(ms - (times[i - 1] ?? startMs)))
+  expect(waits.slice(0, 4).map((ms) => Math.floor(ms / 1_000))).toEqual([0, 1, 2, 4])
+  hostA.failSends(undefined)
+  await quiesce(ledger)
+})
+
+test("other failures to send are no reason for other sockets", async () => {
+  const { hostA, a, toB, ledger } = await makeFreePair(KEYED, 5)
+  for (const code of ["ECONNREFUSED", "EPERM", "ENOBUFS"] as const) {
+    hostA.failSends(code)
+    ledger.open(toB).trySend(100)
+    await ledger.advance(500)
+  }
+  expect(a.stats().rebinds).toBe(0)
+  hostA.failSends(undefined)
+  await quiesce(ledger)
+})
+
+test("a given port stays, and another is taken where another program has it by then", async () => {
+  const { network, a, b, toB } = await makePair(7, { delayMs: 5 }, { secrets: KEYED.secrets! })
+  await network.until(a.rebind())
+  expect(a.port).toBe(PORT)
+  await network.until(a.rebind({ port: 5_000 }))
+  await network.until(a.rebind())
+  expect(a.port).toBe(5_000)
+  const other = await network.until(Endpoint.bind({ host: network.host("a"), port: PORT }))
+  await network.until(a.rebind({ port: PORT }))
+  expect(a.port).not.toBe(PORT)
+  await network.until(toB.ping())
+  await network.advance(20)
+  expect(b.peers[0]!.address.port).toBe(a.port)
+  await network.until(Promise.all([a.close(), b.close(), other.close()]))
+})
+
+test("what can't be bound rejects, and the sockets before are used on; without secrets it stays on loopback", async () => {
+  const { network, a, b, toB } = await makePair(8)
+  for (const options of [
+    { port: -1 },
+    { v4: "10.0.0.9" },
+    { v4: "a" },
+    { ports: 1 },
+    { v4: false, v6: false },
+  ] as never[])
+    await expect(a.rebind(options)).rejects.toMatchObject({ name: "EndpointError" })
+  expect(a.stats().rebinds).toBe(0)
+  await network.until(toB.ping())
+  await network.until(Promise.all([a.close(), b.close()]))
+  await expect(a.rebind()).rejects.toMatchObject({ code: "closed" })
+})
+
+test("a host whose transports can't do it says so", async () => {
+  const { network } = makeWorld(9)
+  const host = network.host("a")
+  const bind = async (options: object): Promise<never> => {
+    const transport = await host.bind(options)
+    Object.defineProperty(transport, "rebind", { value: undefined })
+    return transport as never
+  }
+  const a = await network.until(Endpoint.bind({ host: hostWith(host, { bind }) }))
+  await expect(a.rebind()).rejects.toMatchObject({ code: "bind-failed" })
+  await network.until(a.close())
+})
+
+test("the error of the transport is the cause", async () => {
+  const { network } = makeWorld(9)
+  const host = network.host("a")
+  const cause = new TransportError("address-not-available", "it is gone")
+  const bind = async (options: object): Promise<never> =>
+    Object.assign(await host.bind(options), { rebind: () => Promise.reject(cause) }) as never
+  const a = await network.until(Endpoint.bind({ host: hostWith(host, { bind }) }))
+  await expect(a.rebind()).rejects.toMatchObject({ code: "address-not-available", cause })
+  expect(a.stats().rebindsFailed).toBe(1)
+  await network.until(a.close())
+})
+
+test.each([KEYED, PLAIN])("over real sockets messages go on both ways", async (options) => {
+  const loopback = { v4: "127.0.0.1", v6: "::1" } as const
+  const a = await Endpoint.bind({ ...options, ...loopback })
+  const b = await Endpoint.bind({ ...options, ...loopback })
+  const received: number[] = []
+  for (const endpoint of [a, b]) endpoint.handle(1, ({ bytes }) => void received.push(bytes[0]!))
+  const toB = await a.join(`127.0.0.1:${b.port}`)
+  const up = toB.open()
+  up.trySend(1, Uint8Array.of(1))
+  await up.flush()
+  const down = b.peers[0]!.open()
+  const before = a.port
+  await a.rebind()
+  expect(a.port).not.toBe(before)
+  up.trySend(1, Uint8Array.of(2))
+  down.trySend(1, Uint8Array.of(3))
+  await Promise.all([up.flush(), down.flush()])
+  expect(received.toSorted((x, y) => x - y)).toEqual([1, 2, 3])
+  expect([b.peers[0]!.address.port, b.peers[0]!.unique, b.peers.length]).toEqual([a.port, a.unique, 1])
+  await Promise.all([a.close(), b.close()])
+})
