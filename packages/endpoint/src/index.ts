@@ -49,6 +49,8 @@ export type {
 export type { EndpointOptions, IdentityOptions } from "./api/options.ts"
 export type { OutgoingEnd, OutgoingStreamEvents, SendOptions, SendResult, TrySendOptions } from "./api/sending.ts"
 export type { ParkedMessages } from "./streams/parking-lot.ts"
+export type { SendLimit } from "./path/limiting.ts"
+export type { SendLimits } from "./api/send-limits.ts"
 export type { OpenOptions, PeerStats, PingOptions, ShareOptions } from "./api/peer-options.ts"
 export type { Full } from "./protocol/sizes.ts"
 export { secretsFrom } from "./api/secrets.ts"

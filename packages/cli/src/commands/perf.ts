@@ -35,10 +35,16 @@ function tell(messages: number, size: number, { ms }: { readonly ms: number }, p
   const [messagesPerSecond, bytesPerSecond] = [rateOf(messages, ms), rateOf(messages * size, ms)].map((rate) =>
     Math.round(rate ?? 0),
   )
+  const { most, shares, advice } = peer.explain()
   output.result(
     `${messagesPerSecond} messages/s of ${size} B, ${formatRate(bytesPerSecond)}, RTT ${formatMs(rttMs)}, ${packetsResent} of ${packetsSent} packets resent`,
-    { event: "perf", messages, size, ms, messagesPerSecond, bytesPerSecond, rttMs, packetsSent, packetsResent },
+    {
+      ...{ event: "perf", messages, size, ms, messagesPerSecond, bytesPerSecond, rttMs, packetsSent, packetsResent },
+      limitedBy: most,
+      limitShares: shares,
+    },
   )
+  output.note(`limited by ${most} for ${Math.round(100 * shares[most])} % of the time: ${advice}`)
 }
 
 /**

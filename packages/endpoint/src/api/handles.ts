@@ -12,6 +12,7 @@ import type { ParkedMessages } from "../streams/parking-lot.ts"
 import type { Listener } from "./events.ts"
 import type { MessageType } from "./message-type.ts"
 import type { OpenOptions, PeerStats, PingOptions, ShareOptions } from "./peer-options.ts"
+import type { SendLimits } from "./send-limits.ts"
 import type { OutgoingEnd, OutgoingStreamEvents, SendOptions, SendResult, TrySendOptions } from "./sending.ts"
 import type { WaitOptions } from "./wait.ts"
 
@@ -64,6 +65,11 @@ export interface Peer {
   leave(reason?: number, text?: string): Promise<void>
   /** Counters and estimates at this moment. */
   stats(): PeerStats
+  /**
+   * What limited what was sent to the peer, and for which part of the time, since this was last called or since the
+   * first thing was sent; and which option changes it.
+   */
+  explain(): SendLimits
   /** The peer's unique and address, for logs. */
   toString(): string
 }

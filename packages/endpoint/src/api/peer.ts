@@ -41,6 +41,7 @@ export interface PeerHost extends OutgoingHost {
   /** A reader or handler appeared, and messages may have waited for it. */
   claim(): void
 }
+import { type SendLimits, sendLimitsOf } from "./send-limits.ts"
 
 export class PeerHandle implements Peer {
   readonly #state: PeerState
@@ -208,6 +209,10 @@ export class PeerHandle implements Peer {
       streamsOut: this.#state.outgoing.count,
       streamsIn: this.#state.incoming.count,
     }
+  }
+
+  explain(): SendLimits {
+    return sendLimitsOf(this.#state.path.limiting, this.#host.now())
   }
 
   toString(): string {

@@ -11,6 +11,7 @@ import { DATAGRAM_BYTES_BASE, type Feedback, type Limits } from "@x/wire"
 import type { DeliverySample } from "../congestion/controller.ts"
 import type { Settings } from "../settings.ts"
 import type { Association } from "./association.ts"
+import { Limiting } from "./limiting.ts"
 import { PathSize } from "./path-size.ts"
 import { SendGate } from "./send-gate.ts"
 
@@ -30,6 +31,7 @@ export class Path {
   readonly rtt: RttEstimator
   readonly size: PathSize
   readonly gate: SendGate
+  readonly limiting: Limiting = new Limiting()
   /** The association that datagrams go to; there is one from the first accept on. */
   association: Association | undefined
   /** Samples of datagrams sent before are of another path. */

@@ -76,6 +76,12 @@ export class SendGate {
     return !this.#isShut && !this.#isPaced && !this.#isCapped
   }
 
+  /** What stopped sending in the last turn: the window, by the controller or by what the peer takes, or the pace. */
+  get limit(): "congestion" | "peer" | "pace" | undefined {
+    if (this.#isShut) return this.controller.windowBytes > this.#size.inFlightBytesMax ? "peer" : "congestion"
+    return this.#isPaced ? "pace" : undefined
+  }
+
   /** The window is shut with data waiting. */
   get isShut(): boolean {
     return this.#shutMs !== Infinity

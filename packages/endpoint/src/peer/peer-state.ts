@@ -15,6 +15,7 @@ import { IncomingStreams } from "../streams/incoming-streams.ts"
 import { Path } from "../path/path.ts"
 import type { Session } from "../path/session.ts"
 import type { Share } from "../schedule/shares.ts"
+import type { SendLimit } from "../path/limiting.ts"
 import type { OutgoingState } from "../streams/outgoing-state.ts"
 import { OutgoingStreams } from "../streams/outgoing-streams.ts"
 import { ConnectionControl } from "./connection-control.ts"
@@ -325,7 +326,13 @@ export class PeerState implements Due {
     this.outgoing.pollData(association, quantumBytes, nowMs)
     const { hasData, isFull } = this.outgoing
     gate.end(hasData || isFull, this.outgoing.takeFull())
+    this.path.limiting.set(this.#limit, nowMs)
     return hasData && gate.isOpen && !this.#context.outbox.isBlocked
+  }
+
+  get #limit(): SendLimit {
+    if (this.#context.outbox.isBlocked) return "socket"
+    return this.path.gate.limit ?? this.outgoing.limit
   }
 
   /** Whether data waits for feedback or for the socket: until the next turn none can go. */

@@ -55,6 +55,8 @@ export class OutgoingStreams {
   /** Streams whose application has more to send than there is room for. */
   readonly #full = new Set<OutgoingState>()
   #wasFull = false
+  /** Streams whose receivers had no room when they were last heard. */
+  readonly #held = new Set<OutgoingState>()
   #nextId = 1
 
   constructor(peer: OutgoingPeer, context: OutgoingContext, signals: OutgoingSignals, nowMs: number) {
@@ -157,6 +159,13 @@ export class OutgoingStreams {
     return this.#full.size > 0
   }
 
+  /** What a stream that has more to send waits for; `application`: none has. */
+  get limit(): "application" | "window" | "consumer" | "memory" {
+    for (const { stream } of this.#full) return stream.isHeld ? "consumer" : stream.isStarved ? "memory" : "window"
+    for (const { stream } of this.#held) if (stream.isHeld && stream.queuedPackets > 0) return "consumer"
+    return "application"
+  }
+
   /** Whether that was so at any time since this was last asked. */
   takeFull(): boolean {
     const wasFull = this.#wasFull
@@ -209,6 +218,8 @@ export class OutgoingStreams {
     // What may come ahead isn't missing.
     if (status.missing.count > ((status.state & wire.STATUS.ahead) === 0 ? 0 : 1)) this.naksReceived++
     if (stream.state === "closed") return this.#remove(state)
+    if (stream.isHeld) this.#held.add(state)
+    else this.#held.delete(state)
     this.touch(state)
     // The edge may pass packets that were reported as received before.
     if (stream.unackedBytes < unackedBytes || stream.low > low) this.progress(state, nowMs)
@@ -249,6 +260,7 @@ export class OutgoingStreams {
     this.#streams.delete(state.stream.id)
     this.#context.starved.delete(state)
     this.#full.delete(state)
+    this.#held.delete(state)
     if (state.isSending) this.#sending.splice(this.#sending.indexOf(state), 1)
     state.isSending = false
     this.#waiting.remove(state)
