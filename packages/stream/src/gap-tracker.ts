@@ -17,6 +17,9 @@ import { REORDER_PACKETS_MAX } from "./options.ts"
  */
 const GRACE_SRTT = 1 / 16
 
+/** A gap is listed once more, with the next status within this part of a round trip. */
+const YOUNG_SRTT = 1 / 2
+
 interface Gap {
   from: number
   to: number
@@ -28,6 +31,8 @@ interface Gap {
   askedMs: number
   /** When they were first asked for; Infinity: not yet. */
   firstAskedMs: number
+  /** Whether it was listed once more, with another status: the one that asked may be lost. */
+  isRepeated: boolean
   /** The message whose piece was refused, while the gap must not be asked for; meaningless otherwise. */
   readonly message: number
 }
@@ -77,6 +82,7 @@ export class GapTracker {
       arrivalsBefore: this.#arrivals,
       askedMs: -Infinity,
       firstAskedMs: Infinity,
+      isRepeated: false,
       message: -1,
     })
   }
@@ -93,6 +99,7 @@ export class GapTracker {
         arrivalsBefore: this.#arrivals,
         askedMs: -Infinity,
         firstAskedMs: Infinity,
+        isRepeated: false,
         message: -1,
       })
   }
@@ -230,7 +237,8 @@ export class GapTracker {
   }
 
   /**
-   * Fills in which ranges below `end` to ask for now, oldest first, at most `rangesMax`, and counts them as asked for.
+   * Fills in which ranges below `end` to ask for now, oldest first, at most `rangesMax`, and counts them as asked for;
+   * and those asked for a moment ago, once more. Returns whether there are any of the first kind.
    */
   ask(
     nowMs: number,
@@ -239,17 +247,24 @@ export class GapTracker {
     missing: RangeList,
     rangesMax: number,
     end: number = Infinity,
-  ): void {
+  ): boolean {
     const graceMs = this.graceMs(srttMs)
     missing.count = 0
+    let isAsking = false
     this.#splitAt(end)
     for (const gap of this.#gaps) {
-      if (missing.count >= rangesMax || gap.from >= end) return
-      if (gap.askedMs === -Infinity ? !this.#isLost(gap, nowMs, graceMs) : nowMs < gap.askedMs + repeatMs) continue
-      gap.askedMs = nowMs
-      gap.firstAskedMs = Math.min(gap.firstAskedMs, nowMs)
+      if (missing.count >= rangesMax || gap.from >= end) break
+      if (gap.askedMs === -Infinity ? this.#isLost(gap, nowMs, graceMs) : nowMs >= gap.askedMs + repeatMs) {
+        gap.askedMs = nowMs
+        gap.firstAskedMs = Math.min(gap.firstAskedMs, nowMs)
+        gap.isRepeated = false
+        isAsking = true
+      } else if (isYoung(gap, nowMs, srttMs)) {
+        gap.isRepeated = true
+      } else continue
       append(missing, gap.from, gap.to)
     }
+    return isAsking
   }
 
   /** A gap that extends past this number becomes two, so that its parts can be asked for at different times. */
@@ -317,6 +332,14 @@ export class GapTracker {
       before = to
     }
   }
+}
+
+/**
+ * Whether a gap was asked for a moment ago, and only once: long before what is sent again can come. Its sender, if it
+ * has heard the first time, knows that it hears the same again.
+ */
+function isYoung({ askedMs, isRepeated }: Gap, nowMs: number, srttMs: number): boolean {
+  return !isRepeated && nowMs > askedMs && nowMs <= askedMs + YOUNG_SRTT * srttMs
 }
 
 /** Gaps that were split by a packet between them can touch; the ranges of a list are maximal. */

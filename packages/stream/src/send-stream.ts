@@ -256,6 +256,11 @@ export class SendStream {
     return this.#queue.resent
   }
 
+  /** Packets so far that were found to be lost, each time that they were. */
+  get lostPackets(): number {
+    return this.#queue.lostPackets
+  }
+
   /** Syncs so far. */
   get syncsSent(): number {
     return this.#sync.sent

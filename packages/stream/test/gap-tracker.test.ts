@@ -53,6 +53,16 @@ test("what was asked for is asked for again once a repair has had its time", () 
   expect(ask(gaps, 5 + REPEAT_MS)).toEqual([[0, 1]])
 })
 
+test("what was asked for is listed once more with the next status, if that goes long before it can have come", () => {
+  const gaps = missingOne(REORDER_PACKETS)
+  expect(ask(gaps, 5)).toEqual([[0, 1]])
+  expect([5, 6, 7, 24].map((nowMs) => ask(gaps, nowMs).length)).toEqual([0, 1, 0, 0])
+  // That isn't asking: nothing is put off by it.
+  expect(gaps.dueMs(SRTT_MS, REPEAT_MS)).toBe(5 + REPEAT_MS)
+  const late = missingOne(REORDER_PACKETS)
+  expect([5, 5 + SRTT_MS / 2 + 1].map((nowMs) => ask(late, nowMs).length)).toEqual([1, 0])
+})
+
 test("a status asks for the oldest gaps, as many as it has room for, and the next one for the others", () => {
   const gaps = new GapTracker(REORDER_PACKETS)
   for (const from of [0, 10, 20]) gaps.add(from, from + 2, 0, true)
@@ -112,10 +122,10 @@ test("what was held is asked for once there is room, all of it or one packet as 
     gaps.hold(number, message)
   expect([ask(gaps, 0), ask(gaps, 0)]).toEqual([stretches([0, 2, 4]), []])
   gaps.release(true)
-  expect(ask(gaps, 1)).toEqual([[1, 2]])
-  expect([gaps.releaseOf(8), gaps.releaseOf(8), ask(gaps, 1)]).toEqual([true, false, [[3, 4]]])
+  expect(ask(gaps, 0)).toEqual([[1, 2]])
+  expect([gaps.releaseOf(8), gaps.releaseOf(8), ask(gaps, 0)]).toEqual([true, false, [[3, 4]]])
   gaps.release(false)
-  expect(ask(gaps, 1)).toEqual([[5, 6]])
+  expect(ask(gaps, 0)).toEqual([[5, 6]])
 })
 
 test("a packet at the edge that is missing again joins the gap behind it, and is counted once", () => {
@@ -160,6 +170,7 @@ interface Missing {
   readonly arrivalsBefore: number
   askedMs: number
   firstAskedMs: number
+  isRepeated: boolean
   message: number
 }
 
@@ -172,7 +183,14 @@ class Model {
   reorderMs = 0
 
   add(to: number, noticedMs: number): void {
-    const fresh = { noticedMs, arrivalsBefore: this.arrivals, askedMs: -Infinity, firstAskedMs: Infinity, message: -1 }
+    const fresh = {
+      noticedMs,
+      arrivalsBefore: this.arrivals,
+      askedMs: -Infinity,
+      firstAskedMs: Infinity,
+      isRepeated: false,
+      message: -1,
+    }
     for (; this.high < to; this.high++) this.missing.set(this.high, { ...fresh })
   }
 
@@ -216,13 +234,19 @@ class Model {
   }
 
   ask(nowMs: number, end: number): [number, number][] {
-    const due = this.numbers.filter((n) => n < end && this.dueOf(this.missing.get(n)!) <= nowMs)
-    for (const number of due) {
-      const it = this.missing.get(number)!
+    return stretches(this.numbers.filter((n) => n < end && this.#list(this.missing.get(n)!, nowMs)))
+  }
+
+  #list(it: Missing, nowMs: number): boolean {
+    if (this.dueOf(it) <= nowMs) {
       it.askedMs = nowMs
       it.firstAskedMs = Math.min(it.firstAskedMs, nowMs)
+      it.isRepeated = false
+      return true
     }
-    return stretches(due)
+    // Once more, a moment later.
+    if (it.isRepeated || it.askedMs >= nowMs || nowMs > it.askedMs + SRTT_MS / 2) return false
+    return (it.isRepeated = true)
   }
 }
 

@@ -95,7 +95,7 @@ export interface PeerStats {
   readonly packetsSent: number
   /** Of these, packets that were sent before. */
   readonly packetsResent: number
-  /** Statuses received that asked for missing packets. */
+  /** Statuses received that told of losses. */
   readonly naksReceived: number
   /** Bytes of datagrams with data that are in flight, as far as is known. */
   readonly inFlightBytes: number

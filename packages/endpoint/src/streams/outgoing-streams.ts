@@ -212,11 +212,10 @@ export class OutgoingStreams {
       return
     }
     const { stream } = state
-    const { low, unackedBytes } = stream
+    const { low, unackedBytes, lostPackets } = stream
     const reason = stream.handleStatus(status, nowMs, heardMs)
     if (reason !== undefined) return this.#context.drop(reason)
-    // What may come ahead isn't missing.
-    if (status.missing.count > ((status.state & wire.STATUS.ahead) === 0 ? 0 : 1)) this.naksReceived++
+    if (stream.lostPackets > lostPackets) this.naksReceived++
     if (stream.state === "closed") return this.#remove(state)
     if (stream.isHeld) this.#held.add(state)
     else this.#held.delete(state)

@@ -81,7 +81,8 @@ export class StatusReport {
   }
 
   #ask({ missing }: Status, nowMs: number, rangesMax: number): void {
-    this.#gaps.ask(nowMs, this.#rtt.srttMs, this.#statusTimer.repeatMs, missing, rangesMax, this.#room.askEnd)
-    if (missing.count > 0) this.#statusTimer.asked(nowMs)
+    const { srttMs } = this.#rtt
+    if (this.#gaps.ask(nowMs, srttMs, this.#statusTimer.repeatMs, missing, rangesMax, this.#room.askEnd))
+      this.#statusTimer.asked(nowMs)
   }
 }

@@ -21,6 +21,7 @@ export class SendQueue {
   #isHeld = false
   #allowedEdge = 0
   #resent = 0
+  #lostPackets = 0
 
   constructor(ledger: SendLedger) {
     this.#ledger = ledger
@@ -53,10 +54,16 @@ export class SendQueue {
     return this.#resent
   }
 
+  /** Packets so far that were found to be lost, each time that they were. */
+  get lostPackets(): number {
+    return this.#lostPackets
+  }
+
   /** A packet was reported missing: it is sent again. */
   push(number: number): void {
     this.#ledger.lose(number)
     this.#lost.push(number)
+    this.#lostPackets++
     if (this.#firstLost < 0) this.#firstLost = number
   }
 
