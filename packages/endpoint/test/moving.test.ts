@@ -77,9 +77,10 @@ test.each([
   ["up", "2 s", 2_000, KEYED, 10, 50],
   ["down", "2 s", 2_000, KEYED, 10, 50],
   ["down", "2 s", 2_000, PLAIN, 10, 70],
-  ["up", "50 ms", 50, KEYED, 10, 300],
-  ["down", "50 ms", 50, KEYED, 5, 300],
-  ["down", "50 ms", 50, PLAIN, 5, 300],
+  ["up", "50 ms", 50, KEYED, 10, 120],
+  ["up", "50 ms", 50, PLAIN, 10, 1_000],
+  ["down", "50 ms", 50, KEYED, 5, 200],
+  ["down", "50 ms", 50, PLAIN, 5, 200],
 ] as const)(
   "10 MB arrive (%s) while a NAT gives out another port each %s",
   async (way, _, everyMs, options, delayMs, slackMs) => {

@@ -330,9 +330,9 @@ export class ReceiveStream {
     this.#room.letFinish(packets)
   }
 
-  /** What arrived since the last status is reported now. */
-  hurry(): void {
-    if (this.#state === "open") this.#statusTimer.hurry()
+  /** What arrived since the last status is reported now; all of it, if that went astray: it was sent at `strayMs` or later. */
+  hurry(strayMs: number = Infinity): void {
+    if (this.#state === "open") this.#statusTimer.hurry(strayMs)
   }
 
   /** Whether the packet at the edge is kept; if so, fills in `out`. The caller dispatches it and calls `advance`. */

@@ -169,10 +169,10 @@ export class SendGate {
    * when feedback is expected.
    */
   shutDueMs(usualMs: number): number {
-    const times = this.isRestless(this.#shutMs)
-      ? restlessTimes(this.#shutProbes)
-      : 1 << Math.min(this.#shutProbes, SHUT_DOUBLINGS_MAX)
-    return this.#shutMs + Math.min(usualMs * times, SHUT_PROBE_MS_MAX)
+    const waitMs = this.isRestless(this.#shutMs)
+      ? this.#rtt.ptoMs * restlessTimes(this.#shutProbes)
+      : usualMs * (1 << Math.min(this.#shutProbes, SHUT_DOUBLINGS_MAX))
+    return this.#shutMs + Math.min(waitMs, SHUT_PROBE_MS_MAX)
   }
 
   /** The peer asks whether we are at the address that it sees. */

@@ -96,7 +96,7 @@ export class PeerState implements Due {
       outbox: context.outbox,
       redirected: (sinceMs, at) => {
         this.outgoing.resendSince(sinceMs, at)
-        this.incoming.handleReachable(at)
+        this.incoming.handleReachable(at, sinceMs)
         this.#feedback.owe(at)
       },
       addressOf: (address) => context.transport.addressOf(address),

@@ -359,10 +359,14 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     return this.#reports.count
   }
 
-  /** The peer is heard again: whatever wasn't sent meanwhile is sent. */
-  handleReachable(nowMs: number): void {
+  /**
+   * The peer is heard again: whatever wasn't sent meanwhile is sent, and again what was sent at `strayMs` or later, where
+   * the peer wasn't.
+   */
+  handleReachable(nowMs: number, strayMs: number = Infinity): void {
     for (const state of this.#streams.values()) {
       state.stopping.handleReachable(nowMs)
+      state.stream.hurry(strayMs)
       this.report(state)
     }
   }

@@ -27,6 +27,7 @@ export class StatusTimer {
   /** Packets since the last status. */
   #unreported = 0
   #statusDueMs = Infinity
+  #saidMs = -Infinity
   #isWanted = false
   /** Repeats that there is room until something comes. */
   readonly #telling = new Repeater()
@@ -76,9 +77,9 @@ export class StatusTimer {
     this.#telling.start(-Infinity)
   }
 
-  /** What arrived since the last status is reported now. */
-  hurry(): void {
-    if (this.#unreported > 0) this.#isWanted = true
+  /** What arrived since the last status is reported now; all of it, if that was sent at this time or later. */
+  hurry(strayMs: number = Infinity): void {
+    if (this.#unreported > 0 || this.#saidMs >= strayMs) this.#isWanted = true
   }
 
   /** A new packet came. */
@@ -112,6 +113,7 @@ export class StatusTimer {
     this.#isWanted = false
     this.#unreported = 0
     this.#statusDueMs = Infinity
+    this.#saidMs = nowMs
     if (!this.#telling.isActive) return
     if (++this.#timesTold >= ROOM_TOLD_MAX) this.#telling.stop()
     else this.#telling.said(nowMs, this.#rtt.ptoMs + this.#peerStatusDelayMs, ROOM_PACE)

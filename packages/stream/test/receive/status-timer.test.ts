@@ -30,6 +30,15 @@ test("there is nothing to hurry with before anything came", () => {
   expect(statusTimer.dueMs).toBe(-Infinity)
 })
 
+test("a status that went astray is said again, one that was sent before isn't", () => {
+  const { statusTimer } = new Parts()
+  statusTimer.said(10)
+  statusTimer.hurry(11)
+  expect(statusTimer.dueMs).toBe(Infinity)
+  statusTimer.hurry(10)
+  expect(statusTimer.dueMs).toBe(-Infinity)
+})
+
 test("that there is room is told eight times, further and further apart, or until something comes", () => {
   const { statusTimer } = new Parts()
   const times = (): number[] => {
