@@ -179,10 +179,10 @@ export class ReceiveStream {
   ): Verdict {
     const edges = this.#edges
     if (!edges.isStarted) return this.#refuseUnopened(number)
-    if (number < edges.next) return this.#duplicate()
+    if (number < edges.next) return this.#duplicate(nowMs)
     if (edges.isBeyond(number)) return "beyond-spread"
     const isNewest = number >= edges.high
-    if (!isNewest && this.#kept.has(number)) return this.#duplicate()
+    if (!isNewest && this.#kept.has(number)) return this.#duplicate(nowMs)
     this.#statusTimer.handleArrival(nowMs)
     if (!this.#isOrdered) return this.#takeUnordered(number, isNewest, nowMs)
     const isNext = number === edges.next
@@ -201,7 +201,7 @@ export class ReceiveStream {
   /** A missing packet counts as missing until it is accepted. */
   #takeUnordered(number: number, isNewest: boolean, nowMs: number): Verdict {
     if (isNewest) this.#takeNewest(number, nowMs)
-    else if (!this.#gaps.has(number)) return this.#duplicate()
+    else if (!this.#gaps.has(number)) return this.#duplicate(nowMs)
     this.#statusTimer.handleTaken(nowMs)
     return "deliver"
   }
@@ -219,10 +219,10 @@ export class ReceiveStream {
     return "not-open"
   }
 
-  #duplicate(): Verdict {
+  #duplicate(nowMs: number): Verdict {
     this.#duplicates++
-    // The sender resends packets needlessly: tell it.
-    this.#statusTimer.want()
+    // The sender resends packets needlessly: it is told, but not of each copy that it sends in case of losses.
+    this.#statusTimer.handleTaken(nowMs)
     return "duplicate-packet"
   }
 

@@ -35,6 +35,7 @@ import { lastEdge } from "./gap-tracker.ts"
 import { PacketPool, type PacketSlots } from "./packet-pool.ts"
 import { RepeatPace } from "./repeater.ts"
 import { GRANULARITY_MS, type RttEstimator } from "./rtt.ts"
+import { Copies } from "./send/copies.ts"
 import { GivingUp } from "./send/giving-up.ts"
 import { MessageAccount, type MessageFate, type SentMessages } from "./send/message-account.ts"
 import { NO_BYTES, type OutgoingPacket, type SharedPayload } from "./send/outgoing-packet.ts"
@@ -83,6 +84,7 @@ export class SendStream {
   readonly #queue: SendQueue
   readonly #sync: SyncTimer
   readonly #resends: Resends
+  readonly #copies: Copies
   readonly #givingUp: GivingUp
   /** Bytes sent since a status was last asked for; and when a packet last asked for one. */
   #unaskedBytes = 0
@@ -93,7 +95,7 @@ export class SendStream {
   constructor(given: SendStreamOptions) {
     const { id, mode, rtt, options, pace = new RepeatPace(), metadata = NO_BYTES } = given
     const traits = traitsOf(mode)
-    const { first, priority, lifetimeMs, resendsMax } = checkSendStreamOptions(given)
+    const { first, priority, lifetimeMs, resendsMax, copies, copySpreadMs } = checkSendStreamOptions(given)
     const slotBytes = slotBytesOf(options)
     const { pool = new PacketPool({ slotBytes }) } = given
     if (pool.slotBytes < slotBytes)
@@ -120,6 +122,7 @@ export class SendStream {
     const queue = (this.#queue = new SendQueue(ledger))
     const sync = (this.#sync = new SyncTimer({ life, ledger, queue, rtt, pace, options, isAcknowledged }))
     this.#resends = new Resends(ledger, rtt)
+    this.#copies = new Copies(ledger, copies, copySpreadMs)
     this.#givingUp = new GivingUp({ life, ledger, filling, window, account, sync, pool, options, lifetimeMs })
   }
 
@@ -421,7 +424,8 @@ export class SendStream {
 
   /** Payload bytes of the packet that `take` would return, or −1 when there is none. */
   peek(): number {
-    const number = this.#queue.next
+    const { next } = this.#queue
+    const number = next < 0 ? this.#copies.next : next
     return number < 0 ? -1 : this.#ledger.bytes(number)
   }
 
@@ -431,13 +435,16 @@ export class SendStream {
    */
   take(nowMs: number, out: OutgoingPacket): boolean {
     const number = this.#queue.next
-    if (number < 0) return false
+    if (number < 0) return this.#takeCopy(nowMs, out)
     if (!this.#isAcknowledged) return this.#takeUnanswered(number, nowMs, out)
     this.#ledger.send(number, nowMs, out)
     if (out.isResend) {
       this.#queue.shift()
       this.#resends.sent(number, nowMs)
-    } else if (!this.#waits) this.#noteSent(number)
+    } else {
+      if (!this.#waits) this.#noteSent(number)
+      this.#copies.add(number, nowMs)
+    }
     this.#unaskedBytes += out.length
     out.wanted = this.#unaskedBytes >= this.#askBytes || this.#isStandstill(nowMs) || this.#resends.takeAsk(nowMs)
     if (out.wanted) {
@@ -446,6 +453,15 @@ export class SendStream {
     }
     if (!this.#sync.isWaiting) this.#sync.wait(nowMs)
     this.#sync.follow(this.traits.isResent && this.#queue.next < 0, nowMs)
+    return true
+  }
+
+  #takeCopy(nowMs: number, out: OutgoingPacket): boolean {
+    const number = this.#copies.next
+    if (number < 0) return false
+    this.#ledger.copy(number, out)
+    out.wanted = false
+    this.#copies.shift(nowMs)
     return true
   }
 
@@ -588,6 +604,7 @@ export class SendStream {
     if (this.#life.isDelivering) {
       this.#givingUp.expire(nowMs)
       this.#queue.trim()
+      this.#copies.handleTimeout(nowMs)
     }
     if (nowMs < this.#idleMs) return
     this.#idleMs = Infinity
@@ -625,6 +642,7 @@ export class SendStream {
     this.#ledger.forget()
     this.#queue.clear()
     this.#resends.clear()
+    this.#copies.clear()
     this.#window.stopSending()
     this.#sync.stop()
     this.#idleMs = Infinity
@@ -632,7 +650,7 @@ export class SendStream {
 
   /** When `handleTimeout`, `pollOpen`, `pollClose` or `pollSync` has something to do; `Infinity`: never. */
   get nextTimeoutMs(): number {
-    const due = Math.min(this.#idleMs, this.#givingUp.expiryMs)
+    const due = Math.min(this.#idleMs, this.#givingUp.expiryMs, this.#copies.dueMs)
     return this.#pace.isPaused ? due : Math.min(due, this.#life.openDueMs, this.#closeDueMs(), this.#sync.dueMs)
   }
 

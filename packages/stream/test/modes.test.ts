@@ -108,6 +108,18 @@ test("without an order messages under way are finished, though what lies before 
   expect([it.state, it.missing.edges[2 * it.missing.count - 1]]).toEqual([STATUS.noRoom | STATUS.ahead, 9])
 })
 
+test("a packet that comes again is told of as any other, not at once: it may be a copy", () => {
+  const receiver = makeReceiver(MODE["reliable-unordered"])
+  const it = createStatus()
+  // The opening is answered at once.
+  expect(receiver.pollStatus(0, it)).toBe(true)
+  expect(give(receiver, 0)).toBe("deliver")
+  receiver.accept(0, 0)
+  expect([receiver.pollStatus(0, it), receiver.pollStatus(100, it)]).toEqual([false, true])
+  expect(give(receiver, 0, 101)).toBe("duplicate-packet")
+  expect([receiver.pollStatus(101, it), receiver.pollStatus(200, it)]).toEqual([false, true])
+})
+
 test("nor where it is memory that there is none of", () => {
   const receiver = makeReceiver(MODE["reliable-unordered"])
   for (const number of [0, 1]) expect(give(receiver, number)).toBe("deliver")
@@ -119,7 +131,7 @@ test("nor where it is memory that there is none of", () => {
   receiver.letFinish(3)
   receiver.hurry()
   expect(give(receiver, 1)).toBe("duplicate-packet")
-  expect(receiver.pollStatus(1, it)).toBe(true)
+  expect(receiver.pollStatus(100, it)).toBe(true)
   expect([it.state, it.missing.edges[2 * it.missing.count - 1]]).toEqual([STATUS.noRoom | STATUS.ahead, 5])
 })
 

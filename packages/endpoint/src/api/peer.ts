@@ -88,13 +88,13 @@ export class PeerHandle implements Peer {
   }
 
   open(options: OpenOptions = {}): OutgoingHandle {
-    const { delivery, label, priority, weight, lifetimeMs, resendsMax } = checkOpenOptions(
+    const { delivery, label, priority, weight, lifetimeMs, resendsMax, copies, copySpreadMs } = checkOpenOptions(
       options,
       this.#state.metadataBytesMax,
     )
     const metadata = ENCODER.encode(label)
     if (this.state === "left") throw new EndpointError("not-joined", `the peer ${this.unique} has left; join it again`)
-    const open = { mode: MODE[delivery], priority, weight, metadata, lifetimeMs, resendsMax }
+    const open = { mode: MODE[delivery], priority, weight, metadata, lifetimeMs, resendsMax, copies, copySpreadMs }
     const state = this.#state.outgoing.open(open, this.#host.now())
     if (state === undefined)
       throw new EndpointError(
@@ -198,6 +198,7 @@ export class PeerHandle implements Peer {
       bytesReceived: sum("bytesReceived"),
       packetsSent: this.#state.outgoing.packetsSent,
       packetsResent: this.#state.outgoing.packetsResent,
+      packetsCopied: this.#state.outgoing.packetsCopied,
       naksReceived: this.#state.outgoing.naksReceived,
       inFlightBytes: this.#state.association?.sent.inFlightBytes ?? 0,
       windowBytes: this.#state.path.gate.windowBytes,

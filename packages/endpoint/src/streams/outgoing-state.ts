@@ -18,6 +18,8 @@ export interface OpenStream {
   readonly metadata: Uint8Array
   readonly lifetimeMs?: number
   readonly resendsMax?: number
+  readonly copies?: number
+  readonly copySpreadMs?: number
 }
 
 /** A stream towards the peer. */

@@ -31,6 +31,7 @@ export class OutgoingStreams {
   naksReceived = 0
   packetsSent = 0
   packetsResent = 0
+  packetsCopied = 0
   readonly #peer: OutgoingPeer
   readonly #context: OutgoingContext
   readonly #signals: OutgoingSignals
@@ -88,7 +89,7 @@ export class OutgoingStreams {
   }
 
   open(
-    { mode, priority, weight, metadata, lifetimeMs, resendsMax }: OpenStream,
+    { mode, priority, weight, metadata, lifetimeMs, resendsMax, copies = 0, copySpreadMs = 0 }: OpenStream,
     nowMs: number,
   ): OutgoingState | undefined {
     const { quota } = this.#context
@@ -104,6 +105,7 @@ export class OutgoingStreams {
       ...{ id: this.#nextId++, mode, options, rtt: path.rtt, pool, priority, metadata, pace },
       ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
       ...(resendsMax === undefined ? {} : { resendsMax }),
+      ...{ copies, copySpreadMs },
     })
     const state = new OutgoingState(stream, new Sender(stream, this.#context.settings), weight)
     this.#streams.set(stream.id, state)
@@ -352,6 +354,7 @@ export class OutgoingStreams {
     stream.take(nowMs, packet)
     this.packetsSent++
     if (packet.isResend) this.packetsResent++
+    if (packet.isCopy) this.packetsCopied++
   }
 
   /**

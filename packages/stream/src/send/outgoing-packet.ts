@@ -31,8 +31,10 @@ export interface OutgoingPacket {
    * for in a while.
    */
   wanted: boolean
-  /** Whether it was sent before. */
+  /** Whether it was sent before, and lost. */
   isResend: boolean
+  /** Whether it was sent before, and may have come. */
+  isCopy: boolean
   /** Whether other streams send the same payload from the same memory: the room around it belongs to nobody. */
   isShared: boolean
 }
@@ -65,6 +67,7 @@ export function createOutgoingPacket(): OutgoingPacket {
     length: 0,
     wanted: false,
     isResend: false,
+    isCopy: false,
     isShared: false,
   }
 }

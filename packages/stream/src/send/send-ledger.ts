@@ -210,6 +210,7 @@ export class SendLedger {
     const sends = ring.sends[at]!
     const bytes = this.#fill(at, number, out)
     out.isResend = sends > 0
+    out.isCopy = false
     ring.sends[at] = sends + 1
     ring.sentMs[at] = nowMs
     ring.state[at] = PACKET.inFlight
@@ -230,12 +231,19 @@ export class SendLedger {
     const ring = this.#ring
     const at = ring.index(number)
     this.#fill(at, number, out)
-    out.isResend = false
+    out.isResend = out.isCopy = false
     const ended = this.#endedAt(at, this.begunBelow(number))
     this.#settle(at, PACKET.none)
     this.#low = this.#next = this.#firstQueued = number + 1
     this.#begunBelowLow = ring.begun[at]!
     return ended
+  }
+
+  /** Fills in a packet in flight that is sent once more, in case it is lost. Nothing is known of it by that. */
+  copy(number: number, out: OutgoingPacket): void {
+    this.#fill(this.#ring.index(number), number, out)
+    out.isResend = false
+    out.isCopy = true
   }
 
   #fill(at: number, number: number, out: OutgoingPacket): number {

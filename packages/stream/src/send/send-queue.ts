@@ -27,7 +27,7 @@ export class SendQueue {
     this.#ledger = ledger
   }
 
-  /** The packet to be sent next; −1: none. */
+  /** The packet to be sent next, lost or unsent; −1: none. */
   get next(): number {
     if (this.#firstLost >= 0) return this.#firstLost
     const { firstQueued, high } = this.#ledger

@@ -13,6 +13,8 @@ import type { RttEstimator } from "../rtt.ts"
 /** The limit of the wire format. */
 const ID_MAX = 0xffff_ffff
 const PRIORITY_MAX = 255
+const COPIES_MAX = 3
+const COPY_SPREAD_MS_MAX = 1_000
 
 /** What a `SendStream` needs, and what it accepts. */
 export interface SendStreamOptions {
@@ -39,6 +41,10 @@ export interface SendStreamOptions {
   readonly lifetimeMs?: number
   /** `best-effort`: a message is also given up once one of its packets was resent this often, default `Infinity`. */
   readonly resendsMax?: number
+  /** In modes with acknowledgements: packets are sent this often more before anybody asks, 0 to 3, default 0. */
+  readonly copies?: number
+  /** From a packet to its copy, and to the next one, milliseconds; default 0: with the next datagram, after 1 ms. */
+  readonly copySpreadMs?: number
   /** The longest interval between repeats; default: a second. */
   readonly pace?: RepeatPace
 }
@@ -57,8 +63,16 @@ export function checkSendStreamOptions(options: SendStreamOptions): {
   readonly priority: number
   readonly lifetimeMs: number
   readonly resendsMax: number
+  readonly copies: number
+  readonly copySpreadMs: number
 } {
   const { id, mode, first = 0, priority = 128, lifetimeMs = Infinity, resendsMax = Infinity } = options
+  const { copies = 0, copySpreadMs = 0 } = options
+  checkWhole("copies", copies, 0, COPIES_MAX)
+  if (!(copySpreadMs >= 0 && copySpreadMs <= COPY_SPREAD_MS_MAX))
+    throw new RangeError(`copySpreadMs must be 0 to ${COPY_SPREAD_MS_MAX}, not ${String(copySpreadMs)}`)
+  if (copies > 0 && !traitsOf(mode).isAcknowledged)
+    throw new RangeError("copies are for modes with acknowledgements: of the others nothing is kept that was sent")
   checkWhole("first", first, 0, NUMBER_MAX)
   checkWhole("id", id, 0, ID_MAX)
   checkWhole("priority", priority, 0, PRIORITY_MAX)
@@ -69,5 +83,5 @@ export function checkSendStreamOptions(options: SendStreamOptions): {
     throw new RangeError(
       "lifetimeMs and resendsMax are for best-effort: the other modes keep what they promised, or promise nothing",
     )
-  return { first, priority, lifetimeMs, resendsMax }
+  return { first, priority, lifetimeMs, resendsMax, copies, copySpreadMs }
 }
