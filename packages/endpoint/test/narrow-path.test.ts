@@ -14,18 +14,42 @@ test("F60 small messages that share a datagram on a path that turns out narrower
   expect(got).toEqual([360, 360, 360, 360])
 })
 
-test("F60 streams opened after the path got narrower are cut to it, large messages too", async () => {
-  const { network, toB, b } = await makePair(12, { delayMs: 5 })
-  network.links({ delayMs: 5, mtuBytes: 1_000 })
-  const received: Uint8Array[] = []
-  b.handle(1, (message) => received.push(message.copy()))
-  const first = toB.open()
-  first.trySend(1, pattern(5_000))
-  await expect(network.until(first.flush(), 30_000)).rejects.toMatchObject({ code: "stream-closed" })
-  const second = toB.open()
-  second.trySend(1, pattern(5_000))
-  await network.until(second.flush(), 30_000)
-  expect(received).toEqual([pattern(5_000)])
+test.each(["reliable", "reliable-unordered", "best-effort"] as const)(
+  "F60 %s: packets that were cut for a wider path go out in parts, also where datagrams are lost",
+  async (delivery) => {
+    const { network, toB, b } = await makePair(12, { delayMs: 5 })
+    const received = new Map<number, Uint8Array>()
+    b.handle(1, (message) => received.set(message.view.getUint8(message.offset), message.copy()))
+    const stream = toB.open({ delivery })
+    network.links({ delayMs: 5, mtuBytes: 1_000, lossRate: 0.2 })
+    const lengths = [1_100, 5_000, 20_000, 200, 1_150]
+    lengths.forEach((length, i) => void stream.trySend(1, pattern(length, i).fill(i, 0, 1)))
+    await network.until(stream.flush(), 30_000)
+    lengths.forEach((length, i) => expect(received.get(i)).toEqual(pattern(length, i).fill(i, 0, 1)))
+    expect([stream.state, b.stats().drops["piece-conflict"]]).toEqual(["open", 0])
+    // What is cut from now on fits.
+    network.links({ delayMs: 5, mtuBytes: 1_000 })
+    const before = toB.stats().packetsResent
+    stream.trySend(1, pattern(5_000))
+    await network.until(stream.flush(), 30_000)
+    expect(toB.stats().packetsResent).toBe(before)
+  },
+)
+
+test("F60 a stream in whose opening a long label no longer fits ends and says so, and others don't", async () => {
+  const { network, toB, b } = await makePair(14, { delayMs: 5 })
+  network.links({ delayMs: 5, mtuBytes: 548 })
+  const long = toB.open({ label: "x".repeat(1_000) })
+  const short = toB.open({ label: "short" })
+  for (const stream of [long, short]) stream.trySend(1, pattern(1_150))
+  let received = 0
+  b.handle(1, () => received++)
+  await network.until(short.flush(), 30_000)
+  await expect(network.until(long.send(1, pattern(10)))).rejects.toMatchObject({
+    code: "stream-closed",
+    message: expect.stringContaining("pathTooSmall"),
+  })
+  expect(received).toBe(1)
 })
 
 test("F60 a path that silently swallows what is longer than the floor is used with datagrams of the floor", async () => {
@@ -60,19 +84,14 @@ test("statuses of datagrams at the floor name what is missing first, and fit", a
   expect(b.stats().transport.errors.EMSGSIZE).toBe(0)
 })
 
-test("a stream whose packets are too long for the path ends and says so", async () => {
-  const { network, toB } = await makePair(4, { delayMs: 5 }, { datagramBytes: 1_400 })
-  network.links({ delayMs: 5, mtuBytes: 1_300 })
+test.each([0, 0.1])("a packet of the longest datagram arrives over the narrowest path, %d lost", async (lossRate) => {
+  const { network, toB, b } = await makePair(4, { delayMs: 5 }, { datagramBytes: 65_000 })
+  const received: Uint8Array[] = []
+  b.handle(1, (message) => received.push(message.copy()))
   const stream = toB.open()
-  stream.trySend(1, pattern(5_000))
-  await network.advance(200)
-  expect(stream.state).toBe("closed")
-  await expect(stream.send(1, pattern(10))).rejects.toMatchObject({
-    code: "stream-closed",
-    message: expect.stringContaining("pathTooSmall"),
-  })
-  // Other streams, with shorter packets, are not affected.
-  const other = toB.open()
-  await network.until(other.send(1, pattern(100)))
-  await network.until(other.flush())
+  network.links({ delayMs: 5, mtuBytes: 548, lossRate })
+  stream.trySend(1, pattern(300_000))
+  await network.until(stream.flush(), 30_000)
+  expect(received).toEqual([pattern(300_000)])
+  expect([stream.state, b.stats().poolPackets]).toEqual(["open", 0])
 })

@@ -120,6 +120,7 @@ export class LargeMessage {
   readonly length: number
   #bytes: Uint8Array
   #written = 0
+  #pieces = 0
   #message = -1
 
   constructor(type: number, bytes: Uint8Array) {
@@ -151,6 +152,11 @@ export class LargeMessage {
   /** Bytes of it that are in the stream. */
   get written(): number {
     return this.#written
+  }
+
+  /** Packets of its own that it takes in the stream so far; 0: it shares one, or none of it is there. */
+  get pieces(): number {
+    return this.#pieces
   }
 
   /** Whether any piece of it is in the stream. */
@@ -219,6 +225,7 @@ export class LargeMessage {
     }
     sink.slab.set(this.#bytes.subarray(this.#written, this.#written + room), at)
     this.#written += room
+    this.#pieces++
     sink.commitPiece(form, at + room - offset)
   }
 }

@@ -178,11 +178,9 @@ export class ReceiveStream {
     nowMs: number,
   ): Verdict {
     const edges = this.#edges
-    if (!edges.isStarted) return this.#refuseUnopened(number)
-    if (number < edges.next) return this.#duplicate(nowMs)
-    if (edges.isBeyond(number)) return "beyond-spread"
+    const refusal = this.refusal(number, nowMs)
+    if (refusal !== undefined) return refusal
     const isNewest = number >= edges.high
-    if (!isNewest && this.#kept.has(number)) return this.#duplicate(nowMs)
     this.#statusTimer.handleArrival(nowMs)
     if (!this.#isOrdered) return this.#takeUnordered(number, isNewest, nowMs)
     const isNext = number === edges.next
@@ -196,6 +194,16 @@ export class ReceiveStream {
     else this.#gaps.fill(number, nowMs, this.#rttMinMs())
     this.#statusTimer.handleTaken(nowMs)
     return isNext ? "deliver" : "kept"
+  }
+
+  /** Why a packet would be dropped, whatever it holds: parts of one ask before they are kept. */
+  refusal(number: number, nowMs: number): PacketDropReason | undefined {
+    const edges = this.#edges
+    if (this.#state === "closed") return "stream-closed"
+    if (this.#isNewestOnly) return number < edges.next ? "late" : undefined
+    if (!edges.isStarted) return this.#refuseUnopened(number)
+    if (number < edges.next || this.#kept.has(number)) return this.#duplicate(nowMs)
+    return edges.isBeyond(number) ? "beyond-spread" : undefined
   }
 
   /** A missing packet counts as missing until it is accepted. */
@@ -213,13 +221,13 @@ export class ReceiveStream {
   }
 
   /** Without the opening nobody knows what is missing before a packet; it is repeated, and a status asks for it. */
-  #refuseUnopened(number: number): Verdict {
+  #refuseUnopened(number: number): PacketDropReason {
     this.#edges.raise(number + 1)
     this.#statusTimer.want()
     return "not-open"
   }
 
-  #duplicate(nowMs: number): Verdict {
+  #duplicate(nowMs: number): PacketDropReason {
     this.#duplicates++
     // The sender resends packets needlessly: it is told, but not of each copy that it sends in case of losses.
     this.#statusTimer.handleTaken(nowMs)

@@ -7,7 +7,7 @@
  *     ledger            the packets' numbers and states, in a ring
  *     filling           the packet that is being filled
  *     window · account  how much may be written; what became of the messages
- *     queue             which packet goes next
+ *     queue · parts     which packet goes next; what is left of one that goes in parts
  *     sync              when a status is asked for
  *     giving up         what is given up when there is no room, or when it is too late
  *
@@ -44,6 +44,7 @@ import { hasUnacked, isGone, isPast, isSettled, type PacketRange } from "./send/
 import { Resends } from "./send/resends.ts"
 import { SendLedger } from "./send/send-ledger.ts"
 import { SendLife, type SendState } from "./send/send-life.ts"
+import { SendParts } from "./send/send-parts.ts"
 import { SendQueue } from "./send/send-queue.ts"
 import { PACKET } from "./send/send-ring.ts"
 import { checkSendStreamOptions, type SendStreamOptions, slotBytesOf } from "./send/send-stream-options.ts"
@@ -82,6 +83,7 @@ export class SendStream {
   readonly #window: SendWindow
   readonly #account: MessageAccount
   readonly #queue: SendQueue
+  readonly #parts: SendParts
   readonly #sync: SyncTimer
   readonly #resends: Resends
   readonly #copies: Copies
@@ -120,6 +122,7 @@ export class SendStream {
     const window = (this.#window = new SendWindow({ life, ledger, filling, pool, options, waits }))
     const account = (this.#account = new MessageAccount(ledger, filling, traits.isOrdered))
     const queue = (this.#queue = new SendQueue(ledger))
+    this.#parts = new SendParts(ledger, filling)
     const sync = (this.#sync = new SyncTimer({ life, ledger, queue, rtt, pace, options, isAcknowledged }))
     this.#resends = new Resends(ledger, rtt)
     this.#copies = new Copies(ledger, copies, copySpreadMs)
@@ -160,7 +163,8 @@ export class SendStream {
    * From now on packets have payloads of at most this many bytes: 64 to 65,507, and at most what a slot of the pool
    * holds besides the head and tail room (a stream that is to grow needs a pool with larger slots, and so does its
    * receiver). Otherwise it throws a `RangeError` that states the limits. Packets that were closed before keep their
-   * size, also when they are resent. The open packet is closed now.
+   * size. Those that are larger go in parts, when they are sent or resent; in modes without acknowledgements they go
+   * whole. The open packet is closed now.
    */
   setPayloadBytesMax(bytes: number): void {
     if (this.#filling.setPayloadBytesMax(bytes)) this.#idleMs = Infinity
@@ -422,11 +426,19 @@ export class SendStream {
     return true
   }
 
-  /** Payload bytes of the packet that `take` would return, or −1 when there is none. */
+  /** Payload bytes of the packet, or of the part, that `take` would return, or −1 when there is none. */
   peek(): number {
+    if (this.#parts.number >= 0) return this.#parts.bytes
     const { next } = this.#queue
     const number = next < 0 ? this.#copies.next : next
-    return number < 0 ? -1 : this.#ledger.bytes(number)
+    if (number < 0) return -1
+    const bytes = this.#ledger.bytes(number)
+    return this.#isAcknowledged && next >= 0 ? this.#parts.bytesOf(bytes) : bytes
+  }
+
+  /** Whether `take` would return another part of the packet that it returned last: it needs a datagram of its own. */
+  get isInParts(): boolean {
+    return this.#parts.number >= 0
   }
 
   /**
@@ -434,6 +446,10 @@ export class SendStream {
    * bytes are valid until the next `reserve`.
    */
   take(nowMs: number, out: OutgoingPacket): boolean {
+    if (this.#parts.number >= 0) {
+      this.#parts.take(nowMs, out)
+      return true
+    }
     const number = this.#queue.next
     if (number < 0) return this.#takeCopy(nowMs, out)
     if (!this.#isAcknowledged) return this.#takeUnanswered(number, nowMs, out)
@@ -446,13 +462,17 @@ export class SendStream {
       this.#copies.add(number, nowMs)
     }
     this.#unaskedBytes += out.length
+    if (!this.#sync.isWaiting) this.#sync.wait(nowMs)
+    this.#sync.follow(this.traits.isResent && this.#queue.next < 0, nowMs)
+    if (this.#parts.isNeeded(out.length)) {
+      this.#parts.begin(out)
+      return true
+    }
     out.wanted = this.#unaskedBytes >= this.#askBytes || this.#isStandstill(nowMs) || this.#resends.takeAsk(nowMs)
     if (out.wanted) {
       this.#unaskedBytes = 0
       this.#askedMs = nowMs
     }
-    if (!this.#sync.isWaiting) this.#sync.wait(nowMs)
-    this.#sync.follow(this.traits.isResent && this.#queue.next < 0, nowMs)
     return true
   }
 
@@ -561,8 +581,8 @@ export class SendStream {
   /** A packet in flight was lost: it is sent again, or given up. */
   #lose(number: number): void {
     const ledger = this.#ledger
-    // One that was sent again twice without an answer is named twice.
-    if (ledger.state(number) !== PACKET.inFlight) return
+    // One that was sent again twice without an answer is named twice. Of one that goes in parts the rest is to be sent.
+    if (ledger.state(number) !== PACKET.inFlight || number === this.#parts.number) return
     // A packet that the receiver refused because the opening was missing was not lost.
     if (ledger.sends(number) > this.#resendsMax && ledger.sentMs(number) >= this.#life.openAnsweredMs)
       this.#givingUp.giveUp(number)

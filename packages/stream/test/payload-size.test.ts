@@ -36,7 +36,7 @@ function lengths(sender: SendStream): number[] {
   return all
 }
 
-test("packets that were cut stay as they are, and those behind them have the new size", () => {
+test("packets that were cut go in parts of the new size, and those behind them have it", () => {
   const sender = makeSender(100)
   const write = (messages: number): void => {
     for (let i = 0; i < messages; i++) if (sender.reserve(40) >= 0) sender.commit(40)
@@ -47,7 +47,12 @@ test("packets that were cut stay as they are, and those behind them have the new
   sender.setPayloadBytesMax(64)
   write(2)
   sender.closePacket()
-  expect(lengths(sender)).toEqual([80, 40, 400, 40, 40, 40])
+  // A part has four bytes more of header.
+  const [of80, of400] = [
+    [60, 20],
+    [60, 60, 60, 60, 60, 60, 40],
+  ]
+  expect(lengths(sender)).toEqual([...of80, 40, ...of400, 40, 40, 40])
   expect(() => sender.reserve(65)).toThrow("65 B don't fit a payload of 64 B")
 })
 
@@ -86,7 +91,7 @@ const step = fc.oneof(
   fc.record({ kind: fc.constant("send"), bytes: fc.nat(255) }),
 )
 
-test("whatever sizes are set in between, all arrives as it was written, and no packet is longer than its size", () => {
+test("whatever sizes are set in between, all arrives as it was written, and nothing longer than its size is sent", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), fc.nat(60), (steps, lossPercent) => {
       const sender = makeSender(200, 16)
@@ -101,8 +106,8 @@ test("whatever sizes are set in between, all arrives as it was written, and no p
       receiver.handleOpen(0, 0)
       const [out, kept, status, sync] = [createOutgoingPacket(), createKeptPacket(), createStatus(), createSync()]
       const [written, arrived]: [number[], number[]] = [[], []]
-      /** Packets from this number on have at most this size. */
-      const sizes = [{ from: 0, bytes: 200 }]
+      /** Of the packet that goes in parts, those that came. */
+      let parts = { number: -1, bytes: new Uint8Array(0), missing: new Set<number>() }
       let draw = 1
       let nowMs = 0
       const deliver = (bytes: Uint8Array, offset: number, length: number): void => {
@@ -113,10 +118,21 @@ test("whatever sizes are set in between, all arrives as it was written, and no p
         nowMs += 5
         sender.closePacket()
         while (sender.take(nowMs, out)) {
-          const { number, delivery, wanted, bytes, offset, length } = out
-          expect(length).toBeLessThanOrEqual(sizes.findLast(({ from }) => from <= number)!.bytes)
+          const { number, delivery, wanted, partOffset, total } = out
+          let { bytes, offset, length } = out
+          expect(length).toBeLessThanOrEqual(sender.payloadBytesMax - (partOffset < 0 ? 0 : 4))
           draw = (Math.imul(draw, 1_664_525) + 1_013_904_223) >>> 0
           if ((draw / 2 ** 32) * 100 < percent) continue
+          if (partOffset >= 0) {
+            if (receiver.refusal(number, nowMs) !== undefined) continue
+            if (partOffset === 0)
+              parts = { number, bytes: new Uint8Array(total), missing: new Set(Array.from({ length: total }).keys()) }
+            if (parts.number !== number) continue
+            parts.bytes.set(bytes.subarray(offset, offset + length), partOffset)
+            for (let at = partOffset; at < partOffset + length; at++) parts.missing.delete(at)
+            if (parts.missing.size > 0) continue
+            ;[bytes, offset, length] = [parts.bytes, 0, total]
+          }
           if (receiver.handlePacket(number, delivery, wanted, bytes, offset, length, nowMs) !== "deliver") continue
           deliver(bytes, offset, length)
           while (receiver.peekKept(kept)) deliver(kept.bytes, kept.offset, kept.length)
@@ -129,10 +145,7 @@ test("whatever sizes are set in between, all arrives as it was written, and no p
       const put = (offset: number, length: number): void => {
         for (let i = 0; i < length; i++) written.push((sender.slab[offset + i] = written.length % 251))
       }
-      const resize = (bytes: number): void => {
-        sender.setPayloadBytesMax(bytes)
-        sizes.push({ from: sender.high, bytes })
-      }
+      const resize = (bytes: number): void => sender.setPayloadBytesMax(bytes)
       for (const { kind, bytes } of steps) {
         if (kind === "send") send(lossPercent)
         else if (kind === "size") resize(bytes)

@@ -289,10 +289,6 @@ export class NamedStream {
 
   #onClosed(stream: OutgoingHandle, end: OutgoingEnd): void {
     if (this.#stream !== stream) return
-    // Its packets were made for a path that carried more. A stream whose packets the path never carried isn't tried
-    // again and again.
-    const isNarrower = end.reason === REASON.pathTooSmall && stream.isPathNarrower
-    this.#isWanted ||= isNarrower && !this.#isOver
     this.#release(end, false)
     if (this.#isWanted) this.#host.want(this)
   }

@@ -387,11 +387,6 @@ export class OutgoingHandle implements OutgoingStream {
     return this.#lot
   }
 
-  /** Whether its packets were made for a path that carried more. */
-  get isPathNarrower(): boolean {
-    return this.#peerState.payloadBytesMax < this.#stream.payloadBytesMax
-  }
-
   /** How it ended, once it has. */
   get outcome(): OutgoingEnd | undefined {
     return this.#end

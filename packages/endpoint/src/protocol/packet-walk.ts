@@ -61,6 +61,8 @@ export class PacketWalk {
     switch (kind) {
       case wire.KIND.sequenced:
         return peer.incoming.handleSequenced(view, bytes, body, end, wanted, nowMs)
+      case wire.KIND.part:
+        return peer.incoming.handlePart(view, bytes, body, end, nowMs)
       case wire.KIND.fireAndForget:
         return peer.incoming.handleFireAndForget(view, bytes, body, end, nowMs)
       case wire.KIND.open:
@@ -90,7 +92,7 @@ export class PacketWalk {
       case wire.KIND.mtuProbe:
         return wanted ? peer.handleMtuProbe(wire.readMtuProbe(view, body)) : this.#drop("unexpected")
       default:
-        // A part, which no sender of this version makes.
+        // No other kind is in a datagram of an association.
         return this.#drop("unexpected")
     }
   }

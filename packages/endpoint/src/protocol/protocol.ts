@@ -362,7 +362,7 @@ export class Protocol implements MessageSource {
   handleTooLong(address: number, bytes: number, nowMs: number): void {
     const peer = this.peers.at(address)
     peer?.path.limit(bytes)
-    peer?.outgoing.handlePathLimit(nowMs)
+    peer?.outgoing.handlePathSize(nowMs)
   }
 
   /** Our sockets are others: each peer hears from them at once. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { ReceiveStream, type RepeatPace, type RttEstimator, type StreamOptions } from "@x/stream"
+import { ReceiveStream, type RepeatPace, type RttEstimator, type StreamOptions, type Verdict } from "@x/stream"
 import * as wire from "@x/wire"
 import type { ControlWriter } from "../datagram/control-writer.ts"
 import type { Scratch } from "../datagram/scratch.ts"
@@ -15,6 +15,7 @@ import type { Dispatch } from "./dispatch.ts"
 import { FinishedStreams } from "./finished-streams.ts"
 import { IncomingMemory, type IncomingMemoryContext } from "./incoming-memory.ts"
 import { IncomingReports } from "./incoming-reports.ts"
+import { IncomingParts } from "./incoming-parts.ts"
 import { type IncomingOwner, IncomingState } from "./incoming-state.ts"
 import type { EventSink, StreamEvent } from "./stream-events.ts"
 
@@ -51,6 +52,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
   readonly #peer: Peer
   readonly #context: IncomingContext<Peer>
   readonly #memory: IncomingMemory
+  readonly #parts: IncomingParts
   readonly #dispatch: Dispatch
   readonly #streams = new Map<number, IncomingState>()
   /** Streams that are over for their senders, and whose consumers aren't done. */
@@ -63,6 +65,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.#context = context
     this.spreadPackets = peer.spreadPackets
     this.#memory = new IncomingMemory(context)
+    this.#parts = new IncomingParts(this.#memory.slots)
     this.#finished = new FinishedStreams(context.settings.streamsMax)
     this.#reports = new IncomingReports(peer)
     this.lastDataMs = nowMs
@@ -96,14 +99,49 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     const payload = body + wire.SEQUENCED_HEADER_BYTES
     const number = wire.readPacketNumber(view, body)
     const verdict = state.stream.handlePacket(number, delivery, wanted, bytes, payload, end - payload, nowMs)
+    this.#handleData(state, verdict, nowMs)
+    if (verdict !== "deliver") return
+    this.#dispatch.take(state, view, bytes, payload, end)
+    this.#dispatch.begin(wire.formOf(delivery), number, nowMs)
+  }
+
+  /** Something of a stream came: `verdict` says whether it was taken, or why not. */
+  #handleData(state: IncomingState, verdict: Verdict, nowMs: number): void {
     if (verdict === "stream-closed") this.#remind(state, nowMs)
     this.report(state)
     this.lastDataMs = nowMs
     this.#peer.handleData(nowMs)
-    if (verdict === "kept") return
-    if (verdict !== "deliver") return this.#context.drop(verdict)
-    this.#dispatch.take(state, view, bytes, payload, end)
-    this.#dispatch.begin(wire.formOf(delivery), number, nowMs)
+    if (verdict !== "kept" && verdict !== "deliver") this.#context.drop(verdict)
+  }
+
+  /** A part of a packet that is too long for the path: the packet comes once all of it is there. */
+  handlePart(view: DataView, bytes: Uint8Array, body: number, end: number, nowMs: number): void {
+    const delivery = wire.readSequencedDelivery(view, body)
+    const number = wire.readPacketNumber(view, body)
+    const state = this.#incomingFor(wire.readStream(view, body), wire.modeOf(delivery))
+    if (state === undefined) return
+    const { stream } = state
+    this.#parts.forgetPassed()
+    const whole =
+      stream.refusal(number, nowMs) ??
+      this.#parts.take(state, {
+        ...{ number, delivery, partOffset: wire.readPartOffset(view, body), total: wire.readPartTotal(view, body) },
+        bytes: bytes.subarray(body + wire.PART_HEADER_BYTES, end),
+      })
+    if (typeof whole !== "object") return this.#handleData(state, whole ?? "kept", nowMs)
+    const { bytes: at, view: atView, offset, total } = whole
+    this.#parts.drop(whole)
+    const form = wire.formOf(delivery)
+    // No sender makes such a packet, and without it the stream can't go on.
+    if (wire.checkPayload(atView, offset, offset + total, form) !== undefined) {
+      this.#context.drop("piece-conflict")
+      return this.stop(state, wire.REASON.protocolError)
+    }
+    const verdict = stream.handlePacket(number, delivery, false, at, offset, total, nowMs)
+    this.#handleData(state, verdict, nowMs)
+    if (verdict !== "deliver") return
+    this.#dispatch.take(state, atView, at, offset, offset + total)
+    this.#dispatch.begin(form, number, nowMs)
   }
 
   /** The message under way is over, and so are those that never began here. */
@@ -270,6 +308,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     state.isOver = true
     state.stream.close()
     state.assembler.close()
+    this.#parts.forget(state)
     // Messages that were begun and aren't counted yet won't come any more.
     state.untold = Math.max(0, state.finalBegun - state.delivered - state.gone)
     this.#tellGap(state)
@@ -379,6 +418,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
 
   /** Gives up unreliable messages without progress. */
   handleTimeout(nowMs: number): void {
+    if (this.#parts.count > 0) this.#parts.forgetPassed()
     this.#reports.handleTimeout(nowMs)
   }
 

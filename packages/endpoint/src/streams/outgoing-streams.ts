@@ -312,7 +312,7 @@ export class OutgoingStreams {
       const state = this.#turns.next(size.payloadBytesMax)
       if (state === undefined) break
       const bytes = state.stream.peek()
-      const isShared = bytes <= size.payloadBytesMax / 2
+      const isShared = bytes <= size.payloadBytesMax / 2 && !state.stream.isInParts
       const cost = outbox.writer.cost(wire.SEQUENCED_HEADER_BYTES + bytes)
       if (isComposing && (!isShared || outbox.composedBytes + cost > size.datagramBytesMax)) {
         gate.spend(outbox.post(association, true, nowMs))
@@ -352,27 +352,26 @@ export class OutgoingStreams {
   #take(stream: SendStream, nowMs: number): void {
     const { packet } = this.#context.scratch
     stream.take(nowMs, packet)
+    // Of one that goes in parts, only the first.
+    if (packet.partOffset > 0) return
     this.packetsSent++
     if (packet.isResend) this.packetsResent++
     if (packet.isCopy) this.packetsCopied++
   }
 
   /**
-   * The path carries less than it did. Packets and openings that need more can't be sent smaller: their streams end,
-   * with the reason.
+   * The path carries less than it did, or more: packets are cut accordingly from now on. An opening that needs more
+   * can't be sent at all: its stream ends, with the reason.
    */
-  handlePathLimit(nowMs: number): void {
+  handlePathSize(nowMs: number): void {
     const { path, metadataBytesMax } = this.#peer
-    const { payloadBytesMax } = path.size
     for (const state of this.#streams.values()) {
       const { stream } = state
-      if (
-        !stream.hasUnacked(payloadBytesMax + 1) &&
-        (stream.isOpenAnswered || stream.metadata.length <= metadataBytesMax)
-      )
-        continue
-      state.stream.reset(wire.REASON.pathTooSmall, nowMs)
+      if (stream.state === "closed") continue
+      stream.setPayloadBytesMax(path.size.payloadBytesMax)
       this.touch(state)
+      if (stream.isOpenAnswered || stream.metadata.length <= metadataBytesMax) continue
+      stream.reset(wire.REASON.pathTooSmall, nowMs)
       this.#tell(state)
     }
   }

@@ -38,6 +38,7 @@ export class PacketWriter {
   /** Sends the packet from its slot: the headers go into the room before it. Returns the datagram's bytes. */
   post(stream: SendStream, association: Association, nowMs: number): number {
     const outbox = this.#outbox
+    if (this.#packet.partOffset >= 0) return this.#postPart(stream, association, nowMs)
     if (this.#packet.isShared) return this.#postCopy(stream, association, nowMs)
     const { number, delivery, wanted, slot, bytes, view, offset, length } = this.#packet
     const slab = this.#slabs.of(slot)
@@ -50,6 +51,19 @@ export class PacketWriter {
     const start = offset - SEQUENCED_OVERHEAD_BYTES
     wire.writeSequencedHeader(view, start, wanted, stream.id, number, delivery)
     return outbox.postFrom(slab, bytes, view, start, SEQUENCED_OVERHEAD_BYTES + length, association, nowMs)
+  }
+
+  /** A part is alone in its datagram. The packet's head room may belong to what was sent before, and still waits. */
+  #postPart(stream: SendStream, association: Association, nowMs: number): number {
+    const { number, delivery, partOffset, total, bytes, offset, length } = this.#packet
+    const outbox = this.#outbox
+    outbox.compose()
+    const { writer } = outbox
+    const body = writer.begin(wire.KIND.part)
+    const at = wire.writePartBody(writer.view, body, stream.id, number, delivery, partOffset, total)
+    writer.copy(at, bytes, offset, length)
+    writer.finish(at + length)
+    return outbox.post(association, true, nowMs)
   }
 
   /** Others send the same payload: the headers before it can't be those of one of them. */

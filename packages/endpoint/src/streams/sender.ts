@@ -154,11 +154,9 @@ export class Sender {
   // Calls that wait.
 
   /** A call waits for the receipt of the last written message. */
-  awaitReceipt({ length }: LargeMessage, call: SendCall): void {
-    const { high, low, payloadBytesMax } = this.#stream
-    // The message may not share its first packet: following one packet more than it takes at most does no harm.
-    const from = high - (fitsWhole(length, payloadBytesMax) ? 1 : packetsNeeded(length, payloadBytesMax) + 1)
-    this.#receipts.addReceipt(call, Math.max(from, low), high)
+  awaitReceipt({ pieces }: LargeMessage, call: SendCall): void {
+    const { high, low } = this.#stream
+    this.#receipts.addReceipt(call, Math.max(high - Math.max(1, pieces), low), high)
     this.#arm()
   }
 

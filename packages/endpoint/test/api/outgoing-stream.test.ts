@@ -96,14 +96,6 @@ const CAUSES: readonly [string, number, (scene: Scene) => unknown][] = [
       return bind("b")
     },
   ],
-  [
-    "the path gets too small",
-    REASON.pathTooSmall,
-    ({ network, incoming }) => {
-      network.links({ delayMs: 10, mtuBytes: 1_250 })
-      incoming.resume()
-    },
-  ],
 ]
 
 test.each(CAUSES)("who waits on a stream is told once that it closed, and why: %s", async (_, reason, act) => {

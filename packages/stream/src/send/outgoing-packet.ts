@@ -27,6 +27,13 @@ export interface OutgoingPacket {
   /** Bytes of the payload. */
   length: number
   /**
+   * Where these bytes belong in the payload of a packet that is too long for the path and goes in parts; −1: they are
+   * all of it.
+   */
+  partOffset: number
+  /** Of a part: bytes of the whole payload. */
+  total: number
+  /**
    * Asks for a status: the packet fills the window, or another quarter of it, or empties the queue when none was asked
    * for in a while.
    */
@@ -65,6 +72,8 @@ export function createOutgoingPacket(): OutgoingPacket {
     view: NO_VIEW,
     offset: 0,
     length: 0,
+    partOffset: -1,
+    total: 0,
     wanted: false,
     isResend: false,
     isCopy: false,

@@ -223,6 +223,16 @@ export class SendLedger {
     if (this.#gonePackets > 0) this.#skipGone()
   }
 
+  /** Fills in a packet that is kept, and changes nothing. */
+  fill(number: number, out: OutgoingPacket): void {
+    this.#fill(this.#ring.index(number), number, out)
+  }
+
+  /** More of a packet in flight is sent: it counts as sent now. */
+  sendMore(number: number, nowMs: number): void {
+    this.#ring.sentMs[this.#ring.index(number)] = nowMs
+  }
+
   /**
    * Like `send`, for modes without acknowledgements: the packet and all below it are forgotten. Returns how many
    * messages end in it.
@@ -257,6 +267,7 @@ export class SendLedger {
     out.bytes = pool.bytes(slot)
     out.view = pool.view(slot)
     out.offset = pool.offset(slot) + this.#headRoomBytes
+    out.partOffset = -1
     return (out.length = ring.length[at]!)
   }
 
