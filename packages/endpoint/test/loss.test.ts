@@ -6,7 +6,7 @@ import { makePair, makeWorld, pattern, PORT } from "./world.ts"
 
 test("F52 100 gaps in a long transfer are asked for about once each, and little more than what was lost is resent", async () => {
   const world = makeWorld(6, { delayMs: 10, rateBitsPerSecond: 100_000_000, queueBytes: 4_000_000 })
-  const { endpoint: a } = await world.bind("a")
+  const { endpoint: a } = await world.bind("a", { datagramBytes: 1_200 })
   const { endpoint: b } = await world.bind("b")
   b.handle(1, () => {})
   const peer = await world.network.until(a.join(`b:${PORT}`))

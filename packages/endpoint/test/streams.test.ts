@@ -76,7 +76,8 @@ test("F55 best effort: with the buffer full the oldest messages make way, whole 
 })
 
 test("latest: what is unsent when something newer comes is not sent, and what is half sent is finished", async () => {
-  const { network, b, toB } = await pair(4, { congestion: fixed({ windowBytes: 6_000, paceBytesPerMs: 100 }) }, SLOW)
+  const congestion = fixed({ windowBytes: 6_000, paceBytesPerMs: 100 })
+  const { network, b, toB } = await pair(4, { congestion, datagramBytes: 1_200 }, SLOW)
   const delivered: number[] = []
   b.handle(1, (message) => {
     expect(message.copy()).toEqual(pattern(20_000, message.view.getUint8(message.offset)))

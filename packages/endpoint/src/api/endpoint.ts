@@ -6,7 +6,7 @@
  */
 
 import type { Address, BindOptions, Capabilities, Host, Transport } from "@x/transport/host"
-import { PROFILE, REASON } from "@x/wire"
+import { DATAGRAM_BYTES_BASE, PROFILE, REASON } from "@x/wire"
 import { check } from "../errors/check.ts"
 import { checkConnectOptions, Connection, type ConnectOptions } from "./connection.ts"
 import { Driver } from "../driver.ts"
@@ -89,13 +89,16 @@ export class Endpoint implements AsyncDisposable {
    */
   static async bind(options: EndpointOptions = {}): Promise<Endpoint> {
     const given = checkedOptions(options)
-    const settings = settingsOf(given)
+    const asked = settingsOf(given)
     const bindOptions = bindOptionsOf(given)
     const secrets = given.secrets === undefined ? undefined : secretsOf(given.secrets)
     const host = given.host ?? (await import("@x/transport")).systemHost()
     const transport = await bindTransport(host, bindOptions, given.signal)
     try {
       const rebindOptions = (options: RebindOptions): BindOptions => bindOptionsOf({ ...given, ...options })
+      const isSplit = !transport.capabilities.dontFragment && given.datagramBytes === undefined
+      // A probe that is fragmented says nothing.
+      const settings = isSplit ? { ...asked, datagramBytes: DATAGRAM_BYTES_BASE } : asked
       return new Endpoint(host, transport, settings, { secrets, identity: given.identity, rebindOptions })
     } catch (error) {
       await transport.close()

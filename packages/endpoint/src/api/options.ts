@@ -7,7 +7,6 @@
 import { BIND_OPTIONS, type BindOptions, type Host, HOST, parseHost } from "@x/transport/host"
 import { messageBytesLimit } from "@x/fragment"
 import {
-  DATAGRAM_BYTES_BASE,
   DATAGRAM_BYTES_FLOOR,
   DATAGRAM_BYTES_MAX,
   IN_FLIGHT_MAX,
@@ -72,8 +71,10 @@ export interface EndpointOptions extends BindOptions {
    */
   readonly keyDatagramsMax?: number
   /**
-   * Bytes of the datagrams sent, 548 to 65,507; default 1200, which every path carries. Set more only if both ends and
-   * the path are known to carry it.
+   * Bytes of the largest datagrams sent and taken, 548 to 65,507; default 1,452, which the usual path carries. The
+   * lesser value of the two ends counts. Of that, 1,200 bytes are used until probes show that the path carries more, and
+   * less where it doesn't carry even those. Where the system can't keep datagrams from being fragmented, the default
+   * is 1,200.
    */
   readonly datagramBytes?: number
   /**
@@ -187,6 +188,8 @@ export interface IdentityOptions {
 /** A window grows up to this many bytes: a round trip of 250 ms at 500 Mbit/s. */
 const WINDOW_GROWTH_BYTES_MAX = 16_777_216
 const MIB = 1_048_576
+/** Ethernet's 1,500, less the headers of IPv6 and UDP. */
+const DATAGRAM_BYTES_USUAL = 1_452
 /**
  * Datagrams under one key, and the same where they may be long. Four times as many are the limits of RFC 9001 §B.1.1:
  * 2^28 of at most 2^11 bytes, 2^23 longer ones.
@@ -209,7 +212,7 @@ interface NumberOption {
  * {@link settingsOf}.
  */
 export const NUMBER_OPTIONS: Readonly<Record<NumberName, NumberOption>> = {
-  datagramBytes: { default: DATAGRAM_BYTES_BASE, kind: whole(DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX) },
+  datagramBytes: { default: DATAGRAM_BYTES_USUAL, kind: whole(DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX) },
   messageBytesMax: { default: 16 * MIB, kind: whole(1) },
   assemblyBytesPerPeer: { default: 32 * MIB, kind: whole(1) },
   assemblyBytesMax: { default: 256 * MIB, kind: whole(1) },

@@ -114,6 +114,8 @@ export interface PeerStats {
   readonly naksReceived: number
   /** Bytes of datagrams with data that are in flight, as far as is known. */
   readonly inFlightBytes: number
+  /** Bytes of the largest datagram that is sent to it: by both ends' `datagramBytes`, and by what the path carries. */
+  readonly datagramBytes: number
   /** Bytes that may be in flight: by the congestion controller, and by what the peer can hold. */
   readonly windowBytes: number
   /** Bytes that may be sent in a millisecond, by the congestion controller; `Infinity`: as fast as the window opens. */

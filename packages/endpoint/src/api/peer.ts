@@ -201,6 +201,7 @@ export class PeerHandle implements Peer {
       packetsCopied: this.#state.outgoing.packetsCopied,
       naksReceived: this.#state.outgoing.naksReceived,
       inFlightBytes: this.#state.association?.sent.inFlightBytes ?? 0,
+      datagramBytes: this.#state.datagramBytesMax,
       windowBytes: this.#state.path.gate.windowBytes,
       paceBytesPerMs: this.#state.path.gate.paceBytesPerMs,
       bytesDelivered: associations.reduce((total, { sent }) => total + sent.deliveredBytes, 0),

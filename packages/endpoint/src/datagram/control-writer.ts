@@ -26,6 +26,7 @@ export class ControlWriter {
   #datagramBytesMax = 0
   #isComposing = false
   #hasBegun = false
+  #largestBytes = 0
 
   constructor(outbox: Outbox) {
     this.#outbox = outbox
@@ -51,6 +52,12 @@ export class ControlWriter {
     this.#nowMs = nowMs
     this.#isComposing = false
     this.#hasBegun = false
+    this.#largestBytes = 0
+  }
+
+  /** Bytes of the largest datagram since `start`. */
+  get largestBytes(): number {
+    return this.#largestBytes
   }
 
   /** Whether a datagram was begun since `start`. */
@@ -98,8 +105,9 @@ export class ControlWriter {
    * lost like any other.
    */
   post(): void {
-    const isWelcome = this.#isComposing && this.#outbox.composedBytes <= this.#association!.roomBytes
-    if (isWelcome) this.#outbox.post(this.#association!, false, this.#nowMs)
+    if (!this.#isComposing) return
     this.#isComposing = false
+    if (this.#outbox.composedBytes > this.#association!.roomBytes) return
+    this.#largestBytes = Math.max(this.#largestBytes, this.#outbox.post(this.#association!, false, this.#nowMs))
   }
 }

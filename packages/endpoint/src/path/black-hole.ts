@@ -11,6 +11,13 @@ import { DATAGRAM_BYTES_FLOOR } from "@x/wire"
 /** Nothing large has been seen to arrive for this long, at the least and at the most, though it was sent; ms. */
 const SUSPICION_MS_MIN = 300
 const SUSPICION_MS_MAX = 1_000
+/** On a path so long that nothing can be known by then: this part of the time in which something usually is. */
+const LONG_PART = 0.6
+/** Where only control packets went, feedback may come with the next heartbeat only, ms. */
+const CONTROL_MS = 3_000
+/** Where nothing at all is reported, size is hardly the reason: it is asked late, ms, and ever less often. */
+const SILENT_MS = 2_500
+const SILENT_GROUP_MS_MAX = 1_000
 /** A suspicion that was wrong makes the next one come later: by at most this factor, until something large is seen. */
 const DOUBT_FACTOR_MAX = 2
 /**
@@ -18,10 +25,30 @@ const DOUBT_FACTOR_MAX = 2
  * in a million such tests would be wrong.
  */
 const ANSWERS_MIN = 10
-/** Probes after the first ones come this far apart, ms; and so many groups later, this far. */
+/** Once some are answered, the next ones come this far apart, ms; and so many groups later, this far. */
 const GROUP_MS = 100
 const GROUPS_MANY = 25
 const GROUP_MANY_MS = 1_000
+
+/** What was sent in a turn. */
+export interface SentTurn {
+  /** Bytes of datagrams with data; 0: only control packets were sent. */
+  readonly bytes: number
+  /** Bytes of its largest datagram, and the counter of its last one. */
+  readonly largestBytes: number
+  readonly counter: number
+  /** Bytes that are missing, as the last feedback says. */
+  readonly missingBytes: number
+}
+
+/** What feedback says about datagrams. */
+export interface Arrivals {
+  /** The highest counter that has arrived, and the bytes of its datagram; 0: unknown. */
+  readonly heardCounter: number
+  readonly heardDatagramBytes: number
+  /** Bytes that were sent before it, and haven't arrived. */
+  readonly missingBytes: number
+}
 
 export class BlackHole {
   /** Sizes that are probed together, the one in use first. */
@@ -29,10 +56,18 @@ export class BlackHole {
   /** Answers to each. */
   #answers: number[] = []
   #groups = 0
-  #dueMs = Infinity
+  /** When the last group was sent, and when another one follows if none is answered. */
+  #askedMs = 0
+  #waitMs = 0
   /** The largest datagram sent since one as large was known to have arrived, and when the first was sent. */
   #sentBytes = 0
   #sentMs = Infinity
+  /** Its counter at most, and the bytes that were missing when the first was sent. */
+  #sentCounter = 0
+  #missingBytes = 0
+  #hasData = false
+  /** Whether something sent later has arrived. */
+  #isOvertaken = false
   #doubtFactor = 1
 
   /** Whether it asks. */
@@ -42,21 +77,31 @@ export class BlackHole {
 
   /** When it has to be asked; `suspicionMs`: the time in which something is usually known of what was sent. */
   dueMs(suspicionMs: number): number {
-    if (this.isActive) return this.#dueMs
-    const usualMs = Math.min(SUSPICION_MS_MAX, Math.max(SUSPICION_MS_MIN, suspicionMs))
-    return this.#sentMs + usualMs * this.#doubtFactor
+    if (this.isActive) return this.#askedMs + this.#groupMs
+    const usualMs = Math.max(SUSPICION_MS_MIN, Math.min(SUSPICION_MS_MAX, suspicionMs), suspicionMs * LONG_PART)
+    const leastMs = this.#hasData ? (this.#isOvertaken ? 0 : SILENT_MS) : CONTROL_MS
+    return this.#sentMs + Math.max(usualMs * this.#doubtFactor, leastMs)
   }
 
-  /** A datagram of this size was sent. */
-  sent(bytes: number, nowMs: number): void {
-    if (bytes <= DATAGRAM_BYTES_FLOOR) return
-    if (this.#sentMs === Infinity) this.#sentMs = nowMs
-    this.#sentBytes = Math.max(this.#sentBytes, bytes)
+  /** Datagrams were sent, the largest of this size. */
+  sent({ bytes, counter, missingBytes }: SentTurn, largestBytes: number, nowMs: number): void {
+    if (largestBytes <= DATAGRAM_BYTES_FLOOR) return
+    if (this.#sentMs === Infinity) this.#missingBytes = missingBytes
+    // What went before was no data, and may be reported later.
+    if (this.#sentMs === Infinity || (bytes > 0 && !this.#hasData)) this.#sentMs = nowMs
+    this.#hasData ||= bytes > 0
+    if (largestBytes <= this.#sentBytes) return
+    this.#sentBytes = largestBytes
+    this.#sentCounter = counter
   }
 
-  /** A datagram of this size is known to have arrived. */
-  arrived(bytes: number): void {
-    if (bytes < this.#sentBytes) return
+  /** The peer reported a datagram: if it is as large, or all before it have arrived, large ones pass. */
+  arrived({ heardDatagramBytes, heardCounter, missingBytes }: Arrivals): void {
+    const isAll = heardCounter >= this.#sentCounter && missingBytes <= this.#missingBytes
+    if (heardDatagramBytes < this.#sentBytes && !isAll) {
+      this.#isOvertaken ||= heardCounter > this.#sentCounter
+      return
+    }
     this.stop()
     this.#doubtFactor = 1
   }
@@ -66,6 +111,7 @@ export class BlackHole {
     this.#groups = 0
     this.#sentBytes = 0
     this.#sentMs = Infinity
+    this.#hasData = this.#isOvertaken = false
   }
 
   /** Returns the sizes to probe now, if it has to be asked. `sizes`: the one in use, and lower ones, falling. */
@@ -74,9 +120,16 @@ export class BlackHole {
       this.#sizes = sizes
       this.#answers = sizes.map(() => 0)
     }
-    const isFirst = this.#groups++ === 0
-    this.#dueMs = nowMs + (isFirst ? waitMs : this.#groups < GROUPS_MANY ? GROUP_MS : GROUP_MANY_MS)
+    this.#askedMs = nowMs
+    this.#waitMs = Math.min(SILENT_GROUP_MS_MAX, this.#groups++ === 0 ? waitMs : 2 * this.#waitMs)
     return this.#sizes
+  }
+
+  /** After this time another group is sent. */
+  get #groupMs(): number {
+    // What is answered belongs to a group that was sent a wait ago.
+    if (this.#groups === 1 || !this.#answers.some((answers) => answers > 0)) return this.#waitMs
+    return this.#groups < GROUPS_MANY ? GROUP_MS : GROUP_MANY_MS
   }
 
   /** A probe of this size was answered. Returns the size to go back to; 0: none. */

@@ -7,7 +7,7 @@
  */
 
 import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR, type MtuProbe } from "@x/wire"
-import { BlackHole } from "./black-hole.ts"
+import { type Arrivals, BlackHole, type SentTurn } from "./black-hole.ts"
 import { MtuSearch } from "./mtu-search.ts"
 
 /** Probes that may still be answered. */
@@ -128,9 +128,10 @@ export class MtuDiscovery {
 
   /**
    * The system refused a datagram of this size. It is used no more, nor probed: of the sizes that are known to pass the
-   * next lower one is used.
+   * next lower one is used. Every path carries the floor, so such an error about that says nothing.
    */
   handleTooLong(bytes: number, nowMs: number): void {
+    if (bytes <= DATAGRAM_BYTES_FLOOR) return
     if (bytes > this.#datagramBytes) return this.#search.failed(bytes, nowMs)
     const lower = bytes > DATAGRAM_BYTES_BASE ? DATAGRAM_BYTES_BASE : DATAGRAM_BYTES_FLOOR
     if (lower < this.#datagramBytes) this.#lower(lower, bytes, nowMs)
@@ -141,20 +142,27 @@ export class MtuDiscovery {
     if (this.#datagramBytes > DATAGRAM_BYTES_FLOOR) this.#lower(DATAGRAM_BYTES_FLOOR, Infinity, nowMs)
   }
 
-  /** Data was sent: so many bytes, the largest datagram with so many. */
-  handleSent(bytes: number, largestBytes: number, nowMs: number): void {
-    if (largestBytes <= DATAGRAM_BYTES_FLOOR) return
+  handleSent(turn: SentTurn, nowMs: number): void {
+    const { bytes, largestBytes } = turn
     if (!this.#hasBegun) {
+      // Where nothing large is sent, nothing is gained.
+      if (largestBytes <= Math.min(DATAGRAM_BYTES_FLOOR, this.#datagramBytes / 2)) return
       this.#hasBegun = true
       this.#search.start(this.#datagramBytes, this.#failedBytes, nowMs)
     }
     this.#search.sent(bytes)
-    this.#hole.sent(Math.min(largestBytes, this.#datagramBytes), nowMs)
+    // What was sent before the size was lowered is of no interest any more.
+    this.#hole.sent(turn, Math.min(largestBytes, this.#datagramBytes), nowMs)
   }
 
-  /** A datagram of this size is known to have arrived. */
-  handleArrived(bytes: number): void {
-    this.#hole.arrived(bytes)
+  /** The peer reported what has arrived. */
+  handleFeedback(arrivals: Arrivals): void {
+    this.#hole.arrived(arrivals)
+  }
+
+  /** From now on datagrams are counted anew, on the same path. */
+  recount(): void {
+    this.#hole.stop()
   }
 
   /** From now on datagrams take another path: all begins anew. */

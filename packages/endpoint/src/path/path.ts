@@ -7,11 +7,12 @@
  */
 
 import type { RttEstimator } from "@x/stream"
-import { DATAGRAM_BYTES_BASE, type Feedback, type Limits } from "@x/wire"
+import { DATAGRAM_BYTES_BASE, type Feedback, type Limits, type MtuProbe } from "@x/wire"
 import type { DeliverySample } from "../congestion/controller.ts"
 import type { Settings } from "../settings.ts"
 import type { Association } from "./association.ts"
 import { Limiting } from "./limiting.ts"
+import { MtuDiscovery } from "./mtu-discovery.ts"
 import { PathSize } from "./path-size.ts"
 import { SendGate } from "./send-gate.ts"
 
@@ -23,13 +24,14 @@ export interface PathParts {
   readonly timerMs: number
   /** The estimate of the peer, which its streams read: it begins anew with each path. */
   readonly rtt: RttEstimator
-  /** Numbers from 0 to below 1, for the controller. */
+  /** Numbers from 0 to below 1, for the controller and for probes. */
   readonly random: () => number
 }
 
 export class Path {
   readonly rtt: RttEstimator
   readonly size: PathSize
+  readonly mtu: MtuDiscovery
   readonly gate: SendGate
   readonly limiting: Limiting = new Limiting()
   /** The association that datagrams go to; there is one from the first accept on. */
@@ -40,6 +42,7 @@ export class Path {
   constructor({ settings, limits, timerMs, rtt, random }: PathParts) {
     this.rtt = rtt
     this.size = new PathSize(settings, limits)
+    this.mtu = new MtuDiscovery(this.size.boundBytes, random)
     this.gate = new SendGate(settings.congestion(this.size.datagramBytesMax, random), this.size, timerMs, rtt)
   }
 
@@ -47,7 +50,11 @@ export class Path {
   use(association: Association, nowMs: number): Association | undefined {
     const before = this.association
     this.association = association
-    if (before !== undefined && before.address !== association.address) this.gate.controller.onPathChange?.(nowMs)
+    if (before !== association) this.mtu.recount()
+    if (before !== undefined && before.address !== association.address) {
+      this.mtu.restart()
+      this.gate.controller.onPathChange?.(nowMs)
+    }
     return before
   }
 
@@ -58,21 +65,53 @@ export class Path {
   renew(sinceMs: number, nowMs: number): void {
     this.#beganMs = sinceMs
     this.rtt.restart()
-    this.size.renew()
+    this.mtu.restart()
     this.gate.controller.onPathChange?.(nowMs)
   }
 
-  /** The path doesn't carry datagrams of this size. */
-  limit(datagramBytes: number): void {
-    if (this.size.limit(datagramBytes)) this.gate.controller.onDatagramBytes?.(this.size.datagramBytesMax)
+  /** Uses the size of datagrams that was found. Returns whether it is another one. */
+  resize(): boolean {
+    const { datagramBytes } = this.mtu
+    if (!this.size.set(datagramBytes)) return false
+    this.gate.controller.onDatagramBytes?.(datagramBytes)
+    return true
+  }
+
+  /** The system refused a datagram of this size as too long. Returns whether another size is used now. */
+  limit(datagramBytes: number, nowMs: number): boolean {
+    this.mtu.handleTooLong(datagramBytes, nowMs)
+    return this.resize()
   }
 
   /**
    * A datagram of this size came through when the peer joined: a join without its padding shows that the path carries
-   * no more.
+   * no more. Returns whether another size is used now.
    */
-  show(datagramBytes: number): void {
-    if (datagramBytes < DATAGRAM_BYTES_BASE) this.limit(DATAGRAM_BYTES_BASE)
+  show(datagramBytes: number, nowMs: number): boolean {
+    if (datagramBytes < DATAGRAM_BYTES_BASE) this.mtu.handleNarrowJoin(nowMs)
+    return this.resize()
+  }
+
+  /** The peer answered a probe. Returns whether we asked. */
+  handleMtuAnswer(answer: MtuProbe, nowMs: number): boolean {
+    const bytes = this.mtu.handleAnswer(answer, nowMs)
+    this.association?.sent.retract(bytes)
+    return bytes > 0
+  }
+
+  /** A turn is over, see {@link SendGate.end}. */
+  endTurn(hasMore: boolean, wasFull: boolean, nowMs: number): void {
+    const { gate } = this
+    gate.end(hasMore, wasFull)
+    this.handleSent(gate.spentBytes, gate.largestBytes, nowMs)
+  }
+
+  /** So many bytes were sent, the largest datagram with so many. */
+  handleSent(bytes: number, largestBytes: number, nowMs: number): void {
+    const { association } = this
+    if (largestBytes === 0 || association === undefined) return
+    const { missingBytes } = association.sent
+    this.mtu.handleSent({ bytes, largestBytes, counter: association.nextCounter - 1, missingBytes }, nowMs)
   }
 
   /** Takes in the peer's feedback on our datagrams; `false`: nothing new about the association in use. */
@@ -83,6 +122,7 @@ export class Path {
     if (!association.sent.handleFeedback(feedback, rtt.srttMs, nowMs, sample)) return false
     if (sample.rttMs >= 0 && sample.sentMs >= this.#beganMs) rtt.addSample(sample.rttMs, sample.sentMs, nowMs)
     if (association !== this.association) return false
+    this.mtu.handleFeedback(association.sent)
     sample.srttMs = rtt.srttMs
     sample.minRttMs = rtt.minMs
     this.gate.handleFeedback(sample)

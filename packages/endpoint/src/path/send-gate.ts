@@ -46,11 +46,15 @@ export class SendGate {
   #isPaced = false
   /** Sending stopped since no more may go to an address that isn't proved. */
   #isCapped = false
-  /** Of the present turn: its time, window and pace, the bytes sent in it, and the bytes in flight before. */
+  /**
+   * Of the present turn: its time, window and pace, the bytes sent in it, those of the largest datagram, and the bytes
+   * in flight before.
+   */
   #nowMs = 0
   #windowBytes = 0
   #paceBytesPerMs = 0
   #spentBytes = 0
+  #largestBytes = 0
   #inFlightBytesBefore = 0
   #sent: SentDatagrams | undefined
 
@@ -93,7 +97,7 @@ export class SendGate {
     this.#nowMs = nowMs
     this.#recall()
     if (nowMs > this.#releasedMs + RELEASED_MS) sent.limitByApplication(true)
-    this.#spentBytes = 0
+    this.#spentBytes = this.#largestBytes = 0
     this.#inFlightBytesBefore = sent.inFlightBytes
     this.#isPaced = this.#isShut = this.#isCapped = false
   }
@@ -135,7 +139,18 @@ export class SendGate {
   /** A datagram of this size went out. */
   spend(bytes: number): void {
     this.#spentBytes += bytes
+    if (bytes > this.#largestBytes) this.#largestBytes = bytes
     this.#pacer.spend(bytes)
+  }
+
+  /** Bytes sent in the present turn, or the last one. */
+  get spentBytes(): number {
+    return this.#spentBytes
+  }
+
+  /** Bytes of the largest datagram of that turn. */
+  get largestBytes(): number {
+    return this.#largestBytes
   }
 
   /**

@@ -49,7 +49,11 @@ export class SentDatagrams {
   #heardCounter = 0
   #heardBytes = 0
   #heardDataBytes = 0
+  /** Bytes of the datagram that was reported last; 0: unknown. */
+  #heardDatagramBytes = 0
   #delivered = 0
+  /** Bytes of probes that aren't known to have arrived. Their loss says nothing about the load of the path. */
+  #excusedBytes = 0
   #deliveredAtMs = 0
   /** When the newest reported datagram was sent: the rate of later ones counts from there. */
   #firstSentMs = 0
@@ -83,11 +87,27 @@ export class SentDatagrams {
 
   /** Bytes sent before the newest reported datagram that are missing, and may only be late. */
   get #unresolvedBytes(): number {
-    return Math.max(0, this.#missingBytes - this.#lost)
+    return Math.max(0, this.missingBytes - this.#lost)
   }
 
-  get #missingBytes(): number {
-    return Math.max(0, this.#heardBytes - this.#delivered - this.#strayBytes)
+  /** Bytes sent before the newest reported datagram that haven't arrived, those of probes left out. */
+  get missingBytes(): number {
+    return Math.max(0, this.#heardBytes - this.#delivered - this.#strayBytes - this.#excusedBytes)
+  }
+
+  /** Bytes of the datagram with the highest counter that was reported, which has arrived; 0: unknown. */
+  get heardDatagramBytes(): number {
+    return this.#heardDatagramBytes
+  }
+
+  /** If so many bytes of what was sent are missing, they aren't lost by the load of the path. */
+  excuse(bytes: number): void {
+    this.#excusedBytes += bytes
+  }
+
+  /** So many bytes that were excused have arrived all the same. */
+  retract(bytes: number): void {
+    this.#excusedBytes = Math.max(0, this.#excusedBytes - bytes)
   }
 
   get heardCounter(): number {
@@ -157,7 +177,7 @@ export class SentDatagrams {
 
   /** All that is missing of the bytes sent so far, and wasn't counted as lost before, is excused. */
   #excuse(sentBytes: number): void {
-    this.#strayBytes = Math.max(0, sentBytes - this.#delivered - this.#lost)
+    this.#strayBytes = Math.max(0, sentBytes - this.#delivered - this.#excusedBytes - this.#lost)
     this.#lossLeast = Infinity
     this.#lossBefore = 0
   }
@@ -188,7 +208,8 @@ export class SentDatagrams {
     if (sample.rttMs >= 0) this.#age(sample.sentMs - Math.max(REORDER_MS_MIN, srttMs * REORDER_SRTT))
     const lostBefore = this.#lost
     this.#judgeLoss(srttMs, nowMs)
-    if (delivered + this.#lost + this.#strayBytes >= this.#limitedUntilBytes) this.#limitedUntilBytes = 0
+    if (delivered + this.#lost + this.#strayBytes + this.#excusedBytes >= this.#limitedUntilBytes)
+      this.#limitedUntilBytes = 0
     sample.lostBytes = Math.max(0, this.#lost - lostBefore)
     sample.spuriousBytes = Math.max(0, lostBefore - this.#lost)
     if (sample.rttMs >= 0) sample.lostSinceSentBytes = Math.max(0, this.#lost - this.#table[at + AT.lostBytes]!)
@@ -211,7 +232,11 @@ export class SentDatagrams {
     // Feedback that comes in bursts must not look like a faster path: the longer of the two intervals counts.
     const intervalMs = Math.max(nowMs - table[at + AT.deliveredMs]!, sentMs - table[at + AT.firstSentMs]!, sample.rttMs)
     sample.rateBytesPerMs = intervalMs > 0 ? (delivered - deliveredThen) / intervalMs : 0
+    const counterBefore = table[at + AT.counter]! - 1
+    const before = (counterBefore & (this.#rows - 1)) * COLUMNS
+    const isKnown = table[before + AT.counter] === counterBefore
     this.#heardBytes = table[at + AT.sentBytes]!
+    this.#heardDatagramBytes = isKnown ? this.#heardBytes - table[before + AT.sentBytes]! : 0
     this.#heardDataBytes = table[at + AT.dataBytes]!
     this.#firstSentMs = sentMs
   }
@@ -222,11 +247,12 @@ export class SentDatagrams {
    */
   #judgeLoss(srttMs: number, nowMs: number): void {
     // What was excused may arrive all the same: then nothing else is excused for it.
-    this.#strayBytes = Math.min(this.#strayBytes, Math.max(0, this.#heardBytes - this.#delivered))
-    const missing = this.#missingBytes
+    this.#strayBytes = Math.min(this.#strayBytes, Math.max(0, this.#heardBytes - this.#delivered - this.#excusedBytes))
+    const missing = this.missingBytes
     this.#lossLeast = Math.min(this.#lossLeast, missing)
     // What was sent long before the newest one isn't late any more.
-    this.#lost = Math.max(Math.min(this.#lost, missing), this.#oldBytes - this.#delivered - this.#strayBytes)
+    const oldBytes = this.#oldBytes - this.#delivered - this.#strayBytes - this.#excusedBytes
+    this.#lost = Math.max(Math.min(this.#lost, missing), oldBytes)
     if (nowMs < this.#lossSinceMs + Math.max(REORDER_MS_MIN, srttMs * REORDER_SRTT)) return
     this.#lost = Math.max(this.#lost, Math.min(this.#lossBefore, this.#lossLeast))
     this.#lossBefore = this.#lossLeast

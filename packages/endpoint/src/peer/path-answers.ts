@@ -6,6 +6,8 @@ import type { Association } from "../path/association.ts"
 
 /** Challenges that are answered at once: more are an attack. */
 const RESPONSES_MAX = 4
+/** Probes that are answered at once: a sender that doubts a size sends a few together, and compares the answers. */
+const PROBES_MAX = 16
 
 /** References to addresses. */
 interface Addresses {
@@ -17,7 +19,7 @@ export class PathAnswers {
   readonly #addresses: Addresses
   /** Each with the address that asks, and a reference to it. */
   readonly #responses: { readonly data: Uint8Array; readonly address: number }[] = []
-  #probe: wire.MtuProbe | undefined
+  readonly #probes: wire.MtuProbe[] = []
 
   constructor(addresses: Addresses) {
     this.#addresses = addresses
@@ -41,9 +43,10 @@ export class PathAnswers {
     while (this.#responses.length > 0) this.#take()
   }
 
-  /** A datagram of the size that the peer probes has come. The last one is answered. */
+  /** A datagram of the size that the peer probes has come. The last few are answered. */
   probed(probe: wire.MtuProbe): void {
-    this.#probe = probe
+    if (this.#probes.length >= PROBES_MAX) this.#probes.shift()
+    this.#probes.push(probe)
   }
 
   /**
@@ -66,12 +69,12 @@ export class PathAnswers {
   }
 
   /** The answer to a probe gets a datagram of its own, and goes to no address that isn't proved. */
-  postProbeAnswer(outbox: Outbox, association: Association, nowMs: number): void {
-    if (this.#probe === undefined || association.roomBytes < Infinity || !outbox.makeRoom()) return
-    outbox.compose()
-    const { writer } = outbox
-    writer.finish(wire.writeMtuProbe(writer.view, writer.begin(wire.KIND.mtuProbe), this.#probe))
-    outbox.post(association, false, nowMs)
-    this.#probe = undefined
+  postProbeAnswers(outbox: Outbox, association: Association, nowMs: number): void {
+    while (this.#probes.length > 0 && association.roomBytes === Infinity && outbox.makeRoom()) {
+      outbox.compose()
+      const { writer } = outbox
+      writer.finish(wire.writeMtuProbe(writer.view, writer.begin(wire.KIND.mtuProbe), this.#probes.shift()!))
+      outbox.post(association, false, nowMs)
+    }
   }
 }

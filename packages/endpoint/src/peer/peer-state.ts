@@ -25,6 +25,7 @@ import { Liveness, type LivenessState } from "./liveness.ts"
 import { Moves } from "./moves.ts"
 import type { PeerContext } from "./peer-context.ts"
 import { type Ping, Pings } from "./pings.ts"
+import { postMtuProbes } from "./mtu-probes.ts"
 import { PathAnswers } from "./path-answers.ts"
 import { Retiring } from "./retiring.ts"
 import { StreamSettings } from "./stream-settings.ts"
@@ -161,6 +162,7 @@ export class PeerState implements Due {
   /** Takes an association into use; the one before accepts datagrams for 3 PTO more. */
   use(association: Association, nowMs: number): void {
     const before = this.path.use(association, nowMs)
+    if (this.path.resize()) this.outgoing.handlePathSize(nowMs)
     if (before !== undefined && before !== association) {
       this.moves.noteReplaced(before)
       this.retire(before, nowMs)
@@ -249,6 +251,24 @@ export class PeerState implements Due {
     this.#context.wake(this)
   }
 
+  /** Returns whether we asked. */
+  handleMtuAnswer(answer: wire.MtuProbe, nowMs: number): boolean {
+    const isOurs = this.path.handleMtuAnswer(answer, nowMs)
+    if (this.path.resize()) this.outgoing.handlePathSize(nowMs)
+    return isOurs
+  }
+
+  /** The system refused a datagram of this size as too long for the path. */
+  handleTooLong(datagramBytes: number, nowMs: number): void {
+    if (this.path.limit(datagramBytes, nowMs)) this.outgoing.handlePathSize(nowMs)
+    this.#context.wake(this)
+  }
+
+  /** A datagram of this size came through when the peer joined. */
+  handleJoined(datagramBytes: number, nowMs: number): void {
+    if (this.path.show(datagramBytes, nowMs)) this.outgoing.handlePathSize(nowMs)
+  }
+
   handleGoodbye({ reason, text }: wire.ReasonText, wanted: boolean, nowMs: number): void {
     if (wanted) this.#goodbye.isAnswerOwed = true
     if (this.#liveness.isThere) this.#leave("leaving", reason, text, nowMs)
@@ -311,6 +331,8 @@ export class PeerState implements Due {
   pollControl(nowMs: number, mayJudge: boolean): void {
     const { association } = this.path
     if (association === undefined) return
+    // The peer may have moved to another path.
+    if (this.path.resize()) this.outgoing.handlePathSize(nowMs)
     if (mayJudge) this.#judge(association, nowMs)
     // The peer has confirmed no newer key for so long that it is gone, or never existed.
     if (association.isExhausted) this.end(wire.REASON.protocolError, "the keys are used up", nowMs)
@@ -325,7 +347,7 @@ export class PeerState implements Due {
     gate.begin(association.sent, nowMs)
     this.outgoing.pollData(association, quantumBytes, nowMs)
     const { hasData, isFull } = this.outgoing
-    gate.end(hasData || isFull, this.outgoing.takeFull())
+    this.path.endTurn(hasData || isFull, this.outgoing.takeFull(), nowMs)
     this.path.limiting.set(this.#limit, nowMs)
     return hasData && gate.isOpen && !this.#context.outbox.isBlocked
   }
@@ -384,16 +406,21 @@ export class PeerState implements Due {
     this.incoming.hurry()
     const { control } = this.#context
     if (this.association === undefined) return
-    control.start(this.association, this.datagramBytesMax, nowMs)
+    control.start(this.association, this.#controlBytesMax, nowMs)
     this.incoming.compose(control, nowMs)
     control.post()
+  }
+
+  /** Control packets gain nothing from more, and would be lost with a size that the path no longer carries. */
+  get #controlBytesMax(): number {
+    return Math.min(this.datagramBytesMax, wire.DATAGRAM_BYTES_BASE)
   }
 
   #writeControl(association: Association, nowMs: number): void {
     const { control, outbox } = this.#context
     this.moves.compose(association, nowMs)
     this.#pathAnswers.postResponses(outbox, association, nowMs)
-    control.start(association, this.datagramBytesMax, nowMs)
+    control.start(association, this.#controlBytesMax, nowMs)
     this.pace.share(this.outgoing.repeating + this.incoming.repeating)
     // A silent peer gets one datagram now and then, however many streams it has.
     if (this.liveness === "unreachable") {
@@ -405,7 +432,9 @@ export class PeerState implements Due {
     if (this.#isDue("feedback", association, nowMs) && !control.hasBegun && control.hasRoom()) control.beginDatagram()
     control.post()
     if (control.hasBegun) this.#feedback.said(nowMs, this.path.gate.isRestless(nowMs))
-    this.#pathAnswers.postProbeAnswer(outbox, association, nowMs)
+    this.path.handleSent(0, control.largestBytes, nowMs)
+    this.#pathAnswers.postProbeAnswers(outbox, association, nowMs)
+    if (this.#isDue("mtu", association, nowMs)) postMtuProbes(this.path, outbox, association, nowMs)
   }
 
   /** When `poll` will have something to do, right after a `poll`. */

@@ -46,6 +46,7 @@ export type Timer =
   | "retire"
   | "move"
   | "pace"
+  | "mtu"
   | "outgoing"
   | "incoming"
 
@@ -79,6 +80,9 @@ const DUE: Readonly<Record<Timer, Due>> = {
   /** The pace allows data again. */
   pace: ({ liveness, outgoing }, { gate }) =>
     liveness.state === "joined" && outgoing.hasData ? gate.paceDueMs : Infinity,
+  /** The path's MTU is probed, if the peer's address is proved. */
+  mtu: ({ liveness }, { mtu, rtt }, { roomBytes }) =>
+    liveness.state === "joined" && roomBytes === Infinity ? mtu.dueMs(rtt.ptoMs) : Infinity,
   outgoing: ({ outgoing }) => outgoing.nextTimeoutMs(),
   incoming: ({ incoming }) => incoming.nextTimeoutMs(),
 }

@@ -90,10 +90,16 @@ export class PacketWalk {
         if (!peer.moves.answered(this.#association, wire.readPathData(view, body), nowMs)) this.#drop("unexpected")
         return
       case wire.KIND.mtuProbe:
-        return wanted ? peer.handleMtuProbe(wire.readMtuProbe(view, body)) : this.#drop("unexpected")
+        return this.#applyMtuProbe(peer, wire.readMtuProbe(view, body), wanted, nowMs)
       default:
         // No other kind is in a datagram of an association.
         return this.#drop("unexpected")
     }
+  }
+
+  /** With `wanted` it is a probe, otherwise the answer to one of ours. */
+  #applyMtuProbe(peer: PeerState, probe: wire.MtuProbe, wanted: boolean, nowMs: number): void {
+    if (wanted) peer.handleMtuProbe(probe)
+    else if (!peer.handleMtuAnswer(probe, nowMs)) this.#drop("unexpected")
   }
 }

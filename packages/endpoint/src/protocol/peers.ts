@@ -56,16 +56,16 @@ export class Peers {
     const former = this.#formerAt(association.address, session.publicKey)
     if (known?.session === session) {
       this.#own(known, association)
-      known.path.show(carriedBytes)
       this.#choose(known, association, nowMs)
+      known.handleJoined(carriedBytes, nowMs)
       if (former !== undefined && former !== known) this.replace(former, REASON.restarted, nowMs)
       return { peer: known, kind: "more" }
     }
     const before = known ?? former
     const peer = new PeerState(this.#parts.context, session)
     this.#own(peer, association)
-    peer.path.show(carriedBytes)
     this.#use(peer, association, nowMs)
+    peer.handleJoined(carriedBytes, nowMs)
     this.table.set(peer)
     // A peer that is leaving was reported as left: a new one begins.
     const isReplaced = before !== undefined && (before.liveness === "joined" || before.liveness === "unreachable")

@@ -360,9 +360,7 @@ export class Protocol implements MessageSource {
 
   /** The system refused a datagram as too long for the path. */
   handleTooLong(address: number, bytes: number, nowMs: number): void {
-    const peer = this.peers.at(address)
-    peer?.path.limit(bytes)
-    peer?.outgoing.handlePathSize(nowMs)
+    this.peers.at(address)?.handleTooLong(bytes, nowMs)
   }
 
   /** Our sockets are others: each peer hears from them at once. */

@@ -51,6 +51,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
   lastDataMs: number
   readonly #peer: Peer
   readonly #context: IncomingContext<Peer>
+  #payloadBytes = 0
   readonly #memory: IncomingMemory
   readonly #parts: IncomingParts
   readonly #dispatch: Dispatch
@@ -72,8 +73,9 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.#dispatch = context.dispatch
   }
 
+  /** The payload of full packets, as they came last: the peer's datagrams may be larger than ours. */
   get payloadBytesMax(): number {
-    return this.#peer.payloadBytesMax
+    return this.#payloadBytes || this.#peer.payloadBytesMax
   }
 
   get count(): number {
@@ -99,6 +101,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     const payload = body + wire.SEQUENCED_HEADER_BYTES
     const number = wire.readPacketNumber(view, body)
     const verdict = state.stream.handlePacket(number, delivery, wanted, bytes, payload, end - payload, nowMs)
+    if (wire.formOf(delivery) === wire.FORM.middle) this.#payloadBytes = end - payload
     this.#handleData(state, verdict, nowMs)
     if (verdict !== "deliver") return
     this.#dispatch.take(state, view, bytes, payload, end)

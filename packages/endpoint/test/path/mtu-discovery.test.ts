@@ -1,10 +1,21 @@
 import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR } from "@x/wire"
 import fc from "fast-check"
 import { expect, test } from "vitest"
+import type { Arrivals, SentTurn } from "../../src/path/black-hole.ts"
 import { MtuDiscovery } from "../../src/path/mtu-discovery.ts"
 
 const PTO_MS = 40
 const RTT_MS = 20
+
+/** One datagram was sent. */
+function turn(bytes: number): SentTurn {
+  return { bytes, largestBytes: bytes, counter: 2, missingBytes: 0 }
+}
+
+/** A datagram has arrived, and one before it hasn't. */
+function arrival(bytes: number): Arrivals {
+  return { heardCounter: 3, heardDatagramBytes: bytes, missingBytes: 1 }
+}
 
 /** Drives the machine over a path of its own: probes and data that are no longer than it carries come through. */
 class World {
@@ -15,6 +26,13 @@ class World {
   nowMs = 0
   probes = 0
   readonly sizes: number[] = []
+  /** Whether feedback names a datagram of this size. */
+  hears = (_size: number): boolean => true
+  #counter = 0
+  #turns = 0
+  #sentBytes = 0
+  #arrivedBytes = 0
+  #missingBytes = 0
   #due: { atMs: number; run: () => void }[] = []
 
   constructor(boundBytes = 1_452) {
@@ -24,11 +42,24 @@ class World {
   /** Data goes for so long, a full datagram each time. */
   send(forMs: number, everyMs = 10, bytes = (): number => this.mtu.datagramBytes): void {
     for (const endMs = this.nowMs + forMs; this.nowMs < endMs;) {
-      const size = bytes()
-      this.mtu.handleSent(size, size, this.nowMs)
-      if (this.#passes(size)) this.#later(() => this.mtu.handleArrived(size))
+      this.#sendOne(bytes())
+      // Something small goes too, such as a question what is missing.
+      if (++this.#turns % 5 === 0) this.#sendOne(60)
       this.run(everyMs)
     }
+  }
+
+  #sendOne(size: number): void {
+    const counter = ++this.#counter
+    const sentBytes = (this.#sentBytes += size)
+    this.mtu.handleSent({ bytes: size, largestBytes: size, counter, missingBytes: this.#missingBytes }, this.nowMs)
+    if (!this.#passes(size)) return
+    this.#later(() => {
+      this.#arrivedBytes += size
+      this.#missingBytes = sentBytes - this.#arrivedBytes
+      const arrivals = { heardCounter: counter, heardDatagramBytes: size, missingBytes: this.#missingBytes }
+      if (this.hears(size)) this.mtu.handleFeedback(arrivals)
+    })
   }
 
   run(forMs: number): void {
@@ -108,11 +139,25 @@ test("a hole for full datagrams is found though shorter ones pass, and one for s
   expect(it.mtu.datagramBytes).toBeLessThan(701)
 })
 
-test("a path that carries nothing at all lowers nothing", () => {
+test("where all that was sent has arrived nothing is doubted, though feedback never names a large datagram", () => {
+  const it = new World()
+  it.send(1_000)
+  it.hears = (size) => size < 1_000
+  const before = it.probes
+  let index = 0
+  it.send(60_000, 10, () => (index++ % 3 === 0 ? 1_452 : 200))
+  expect(it.probes).toBe(before)
+})
+
+test("a path that carries nothing at all lowers nothing, and costs few probes", () => {
   const it = new World()
   it.send(1_000)
   it.pathBytes = 0
-  it.send(10_000)
+  const before = it.probes
+  it.send(2_000)
+  expect(it.probes).toBe(before)
+  it.send(8_000)
+  expect(it.probes - before).toBeLessThan(40)
   expect([it.mtu.datagramBytes, it.mtu.state]).toEqual([1_452, "doubting"])
   it.pathBytes = Infinity
   it.send(2_000)
@@ -138,6 +183,8 @@ test("an error of the system lowers the size to the next that is known to pass, 
   const it = new World()
   it.send(1_000)
   it.pathBytes = 0
+  for (const bytes of [548, 100, 1]) it.mtu.handleTooLong(bytes, it.nowMs)
+  expect(it.mtu.datagramBytes).toBe(1_452)
   it.mtu.handleTooLong(1_452, it.nowMs)
   expect(it.mtu.datagramBytes).toBe(DATAGRAM_BYTES_BASE)
   it.mtu.handleTooLong(1_452, it.nowMs)
@@ -157,7 +204,7 @@ test("a size that was lowered for an error that wasn't true is found again at on
 
 test("answers that nobody asked for, or of a path that is no longer used, confirm nothing", () => {
   const it = new World()
-  it.mtu.handleSent(1_200, 1_200, 0)
+  it.mtu.handleSent(turn(1_200), 0)
   const probe = it.mtu.poll(PTO_MS, 0)!
   expect(it.mtu.handleAnswer({ probe: probe.probe, size: probe.size + 1 }, 1)).toBe(0)
   expect(it.mtu.handleAnswer({ probe: probe.probe + 1, size: probe.size }, 1)).toBe(0)
@@ -170,7 +217,7 @@ test("a peer that was joined with datagrams of the floor only is probed for more
   const it = new World()
   it.mtu.handleNarrowJoin(0)
   expect(it.mtu.datagramBytes).toBe(DATAGRAM_BYTES_FLOOR)
-  it.mtu.handleSent(2_000, 549, 0)
+  it.mtu.handleSent(turn(540), 0)
   it.run(1_000)
   expect(it.mtu.datagramBytes).toBe(1_452)
 })
@@ -197,8 +244,8 @@ test("whatever is answered, a size is within its bounds, was confirmed, and the 
       }
       for (const it of events) {
         if (it.kind === "wait") nowMs += it.ms
-        else if (it.kind === "sent") mtu.handleSent(it.bytes, it.bytes, nowMs)
-        else if (it.kind === "arrived") mtu.handleArrived(it.bytes)
+        else if (it.kind === "sent") mtu.handleSent(turn(it.bytes), nowMs)
+        else if (it.kind === "arrived") mtu.handleFeedback(arrival(it.bytes))
         else if (it.kind === "refused") mtu.handleTooLong(it.bytes, nowMs)
         else if (asked[it.at] !== undefined) confirmed.add(mtu.handleAnswer(asked[it.at]!, nowMs))
         poll()
@@ -206,7 +253,7 @@ test("whatever is answered, a size is within its bounds, was confirmed, and the 
         expect(confirmed).toContain(mtu.datagramBytes)
       }
       // Nothing is sent any more, and nothing answered.
-      mtu.handleArrived(Infinity)
+      mtu.handleFeedback(arrival(Infinity))
       for (let polls = 0; mtu.state === "searching"; polls++) {
         expect(polls).toBeLessThan(200)
         nowMs = Math.max(nowMs, mtu.dueMs(PTO_MS))

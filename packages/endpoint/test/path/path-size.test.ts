@@ -1,32 +1,33 @@
-import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR } from "@x/wire"
+import { DATAGRAM_BYTES_BASE } from "@x/wire"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { settingsOf } from "../../src/api/options.ts"
 import { PathSize } from "../../src/path/path-size.ts"
 import { LIMITS } from "../peer/limits.ts"
 
-test("a path that doesn't carry a size has the next lower one that is known to pass", () => {
-  const size = new PathSize(settingsOf({}), LIMITS)
-  const before = size.datagramBytesMax
-  expect(size.limit(before + 1)).toBe(false)
-  expect(size.datagramBytesMax).toBe(before)
-  expect(size.limit(DATAGRAM_BYTES_BASE + 1)).toBe(before > DATAGRAM_BYTES_BASE)
-  expect(size.limit(DATAGRAM_BYTES_BASE)).toBe(true)
-  expect(size.datagramBytesMax).toBe(DATAGRAM_BYTES_FLOOR)
+test("a path begins with the base, or with less where an end takes less", () => {
+  const sizeOf = (ours: number, theirs: number): number[] => {
+    const size = new PathSize(settingsOf({ datagramBytes: ours }), { ...LIMITS, datagramBytes: theirs })
+    return [size.boundBytes, size.datagramBytesMax]
+  }
+  expect(sizeOf(1_452, 9_000)).toEqual([1_452, DATAGRAM_BYTES_BASE])
+  expect(sizeOf(9_000, 1_452)).toEqual([1_452, DATAGRAM_BYTES_BASE])
+  expect(sizeOf(600, 1_200)).toEqual([600, 600])
 })
 
-test("a size never grows, and what follows from it fits it, whatever the path refuses", () => {
+test("what follows from a size fits it, and the largest message is the same with each", () => {
   fc.assert(
-    fc.property(fc.array(fc.nat(70_000), { maxLength: 10 }), (refused) => {
+    fc.property(fc.array(fc.integer({ min: 548, max: 1_452 }), { maxLength: 10 }), (sizes) => {
       const size = new PathSize(settingsOf({}), LIMITS)
+      const { messageBytesMax } = size
       let before = size.datagramBytesMax
-      for (const bytes of refused) {
-        size.limit(bytes)
-        expect(size.datagramBytesMax).toBeLessThanOrEqual(before)
-        expect(size.datagramBytesMax).toBeGreaterThanOrEqual(DATAGRAM_BYTES_FLOOR)
-        expect(size.payloadBytesMax).toBeLessThan(size.datagramBytesMax)
-        expect(size.inFlightBytesMax).toBe(LIMITS.inFlight * size.datagramBytesMax)
-        before = size.datagramBytesMax
+      for (const bytes of sizes) {
+        expect(size.set(bytes)).toBe(bytes !== before)
+        expect(size.datagramBytesMax).toBe(bytes)
+        expect(size.payloadBytesMax).toBeLessThan(bytes)
+        expect(size.inFlightBytesMax).toBe(LIMITS.inFlight * bytes)
+        expect(size.messageBytesMax).toBe(messageBytesMax)
+        before = bytes
       }
     }),
   )

@@ -1,10 +1,12 @@
 import { fixed } from "@x/endpoint"
 import { RttEstimator } from "@x/stream"
+import { createFeedback } from "@x/wire"
 import { expect, test } from "vitest"
 import { settingsOf } from "../../src/api/options.ts"
 import type { CongestionController } from "../../src/congestion/controller.ts"
 import { Association } from "../../src/path/association.ts"
 import { Path } from "../../src/path/path.ts"
+import { createDeliverySample } from "../../src/congestion/controller.ts"
 import { LIMITS } from "../peer/limits.ts"
 
 /** A path whose controller records the calls that it gets. */
@@ -31,15 +33,59 @@ function turn(path: Path, nowMs: number, bytes: number): void {
   const { sent } = association!
   gate.begin(sent, nowMs)
   if (bytes > 0 && gate.mayGo(bytes)) gate.spend(bytes)
-  gate.end(false, false)
+  path.endTurn(false, false, nowMs)
 }
 
-test("a controller is told of a smaller datagram, once", () => {
+test("a controller is told of another size of datagram, once", () => {
   const { path, told } = makePath()
-  path.limit(1_300)
-  path.limit(1_300)
-  path.show(1_472)
-  expect(told).toEqual([`size ${path.size.datagramBytesMax}`])
+  path.use(associationAt(1), 0)
+  turn(path, 0, 1_200)
+  const probe = path.mtu.poll(100, 0)!
+  expect([path.handleMtuAnswer(probe, 1), path.handleMtuAnswer(probe, 1)]).toEqual([true, false])
+  expect([path.resize(), path.resize()]).toEqual([true, false])
+  expect([path.limit(1_300, 2), path.limit(1_300, 2), path.show(1_472, 2)]).toEqual([true, false, false])
+  expect(told).toEqual(["size 1472", "size 1200"])
+})
+
+test("on another path the size of datagrams is found anew", () => {
+  const { path } = makePath()
+  path.use(associationAt(1), 0)
+  turn(path, 0, 1_200)
+  path.handleMtuAnswer(path.mtu.poll(100, 0)!, 1)
+  path.resize()
+  path.use(associationAt(1), 2)
+  expect([path.resize(), path.size.datagramBytesMax]).toEqual([false, 1_472])
+  path.use(associationAt(2), 2)
+  expect([path.resize(), path.size.datagramBytesMax]).toEqual([true, 1_200])
+})
+
+test("a probe that is lost is no loss to the controller, and one that came isn't counted twice", () => {
+  const { path } = makePath()
+  const association = associationAt(1)
+  path.use(association, 0)
+  const { sent } = association
+  const sample = createDeliverySample()
+  let nowMs = 0
+  const send = (bytes: number): void => void association.takeCounter(bytes, true, nowMs)
+  const hear = (counter: number, bytes: number): number => {
+    nowMs += 1_000
+    path.handleFeedback({ ...createFeedback(), counter, datagrams: counter, bytes }, association, sample, nowMs)
+    return sample.lostBytes
+  }
+  send(1_000)
+  sent.excuse(1_472)
+  association.takeCounter(1_472, false, nowMs)
+  send(1_000)
+  expect([hear(3, 2_000), hear(3, 2_001)]).toEqual([0, 0])
+  expect(sent.heardDatagramBytes).toBe(1_000)
+  // Another one comes, and then data is lost.
+  sent.excuse(1_472)
+  association.takeCounter(1_472, false, nowMs)
+  sent.retract(1_472)
+  send(1_000)
+  send(1_000)
+  const lost = [hear(6, 4_472), hear(6, 4_473), hear(6, 4_474)]
+  expect(Math.max(...lost)).toBeGreaterThan(900)
 })
 
 test("a controller is told when something goes after a pause of more than a PTO, and not of the pause itself", () => {

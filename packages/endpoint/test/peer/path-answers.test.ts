@@ -26,7 +26,7 @@ class World {
   say(): unknown[][] {
     const before = this.tap.sent.length
     this.answers.postResponses(this.#outbox, this.association, 0)
-    this.answers.postProbeAnswer(this.#outbox, this.association, 0)
+    this.answers.postProbeAnswers(this.#outbox, this.association, 0)
     this.#outbox.flush()
     return this.tap.sent.slice(before).map(({ bytes, address }) => [address, ...saidIn(bytes)])
   }
@@ -74,15 +74,23 @@ test("answers to a peer that is over are forgotten, with what they hold", () => 
   expect([it.say(), it.tap.held.get(ELSEWHERE)]).toEqual([[], 0])
 })
 
-test("the answer to a probe of the path's MTU has a datagram to itself; of several the last is answered", () => {
+test("the answer to a probe of the path's MTU has a datagram to itself; probes that came together are all answered", () => {
   const it = new World()
   it.answers.challenged(data(1), HERE)
-  for (const probe of [1, 2]) it.answers.probed({ probe, size: 1_400 })
+  for (const size of [1_400, 1_200]) it.answers.probed({ probe: size, size })
   const answers = [
     [HERE, 1],
-    [HERE, { probe: 2, size: 1_400 }],
+    [HERE, { probe: 1_400, size: 1_400 }],
+    [HERE, { probe: 1_200, size: 1_200 }],
   ]
   expect([it.say(), it.say()]).toEqual([answers, []])
+})
+
+test("of very many probes the last few are answered", () => {
+  const it = new World()
+  for (let probe = 0; probe < 100; probe++) it.answers.probed({ probe, size: 1_400 })
+  const answered = it.say()
+  expect([answered.length, answered[0]]).toEqual([16, [HERE, { probe: 84, size: 1_400 }]])
 })
 
 test("what the socket has no room for is said once it has", () => {

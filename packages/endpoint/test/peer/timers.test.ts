@@ -14,7 +14,7 @@ import { LIMITS } from "./limits.ts"
 
 const NAMES: readonly Timer[] = [
   ...(["silence", "absence", "probe", "heartbeat", "shut", "ping", "goodbye"] as const),
-  ...(["forget", "feedback", "retire", "pace", "outgoing", "incoming"] as const),
+  ...(["forget", "feedback", "retire", "pace", "mtu", "outgoing", "incoming"] as const),
 ]
 
 function makeAssociation(nowMs: number): Association {
@@ -42,15 +42,17 @@ test("the next time to come back is that at which the first of all is due, and n
     retireMs: maybe,
     state: fc.nat(2),
     saysGoodbye: fc.boolean(),
+    isProbed: fc.boolean(),
   }
   fc.assert(
-    fc.property(fc.record(drawn), ({ feedbackMs, retireMs, state, saysGoodbye, ...nextMs }) => {
+    fc.property(fc.record(drawn), ({ feedbackMs, retireMs, state, saysGoodbye, isProbed, ...nextMs }) => {
       const { parts, path } = makeParts(nextMs)
       const association = makeAssociation(0)
       if (feedbackMs < Infinity) parts.feedback.within(feedbackMs, 0)
       if (retireMs < Infinity) parts.retiring.add(makeAssociation(0), retireMs, 0)
       if (state === 1) parts.liveness.lose()
       if (state === 2) parts.liveness.leave()
+      if (isProbed) path.mtu.handleSent({ bytes: 1_200, largestBytes: 1_200, counter: 1, missingBytes: 0 }, 50)
       if (saysGoodbye) parts.goodbye.begin({ reason: 0, text: "" }, 10)
       const timers = new Timers(parts)
       const next = timers.nextMs(path, association)

@@ -94,6 +94,7 @@ const open: Write = (view, body) =>
 
 test.each<[keyof typeof wire.KIND, Write | undefined, string]>([
   ["sequenced", sequenced, "incoming Sequenced"],
+  ["part", sequenced, "incoming Part"],
   ["fireAndForget", loose, "incoming FireAndForget"],
   ["open", open, "incoming Open"],
   ["end", end, "incoming End"],
@@ -115,7 +116,7 @@ test("a probe of the path's MTU that asks is answered; an answer that nothing wa
   const it = new World()
   expect(it.take(datagram([wire.KIND.mtuProbe | wire.FLAG_WANTED, probe]))).toEqual(["MtuProbe"])
   expect(it.drops).toEqual([])
-  expect(it.take(datagram([wire.KIND.mtuProbe, probe], [wire.KIND.pathResponse, path]))).toEqual([])
+  expect(it.take(datagram([wire.KIND.mtuProbe, probe], [wire.KIND.pathResponse, path]))).toEqual(["MtuAnswer"])
   expect(it.drops).toEqual(["unexpected", "unexpected"])
 })
 

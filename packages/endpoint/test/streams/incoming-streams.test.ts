@@ -30,6 +30,18 @@ test("what comes on a stream begins it, is handed over in order, and is said to 
   expect(receiver.say(26)).toEqual([])
 })
 
+test("the packets to come are taken to be as large as the last that were full, whatever we send", () => {
+  const [sender, receiver] = [new Outgoing(), new Incoming()]
+  const state = sender.open()
+  receiver.open(state.stream.id)
+  expect(receiver.incoming.payloadBytesMax).toBe(1_400)
+  expect(new LargeMessage(1, new Uint8Array(5_000)).write(state.stream)).toBe(true)
+  sender.outgoing.touch(state)
+  sender.poll()
+  for (const { bytes } of sender.tap.sent) receiver.deliver(bytes)
+  expect(receiver.incoming.payloadBytesMax).toBe(state.stream.payloadBytesMax)
+})
+
 test("a peer has no more streams open than it was told, and what it sends on another is dropped and counted", () => {
   const receiver = new Incoming(2)
   const { ids, sent } = datagrams(3)
