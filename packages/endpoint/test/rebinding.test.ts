@@ -55,6 +55,16 @@ test.each([
   },
 )
 
+test("a peer hears from other sockets at once, also when there is nothing to say", async () => {
+  const { network, a, b, toA } = await makeFreePair(KEYED, 5)
+  await network.advance(3_010)
+  const before = toA.address.port
+  await network.until(a.rebind())
+  await network.advance(25)
+  expect([toA.address.port, a.port !== before]).toEqual([a.port, true])
+  await network.until(Promise.all([a.close(), b.close()]))
+})
+
 test("10 MB arrive over other sockets and another network, each way", async () => {
   for (const isUp of [true, false]) {
     const { network, a, toB, toA, ledger, events } = await makeFreePair(KEYED, 10)
