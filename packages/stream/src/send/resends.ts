@@ -18,7 +18,8 @@ export class Resends {
   readonly #ledger: SendLedger
   readonly #rtt: RttEstimator
   readonly #numbers: number[] = []
-  readonly #lost: number[] = []
+  /** What `judge` returns. */
+  readonly #found: number[] = []
   /** From then on a packet asks for a status, which shows whether resends have come; `Infinity`: no resend waits. */
   #askFromMs = Infinity
 
@@ -51,18 +52,18 @@ export class Resends {
   judge(heardMs: number, listedTo: number): readonly number[] {
     const ledger = this.#ledger
     const numbers = this.#numbers
-    const lost = this.#lost
-    lost.length = 0
-    if (numbers.length === 0) return lost
+    const found = this.#found
+    found.length = 0
+    if (numbers.length === 0) return found
     const beforeMs = heardMs - this.#reorderMs
     let kept = 0
     for (const number of numbers) {
       if (number < ledger.low || ledger.state(number) !== PACKET.inFlight) continue
-      if (number < listedTo && ledger.sentMs(number) <= beforeMs) lost.push(number)
+      if (number < listedTo && ledger.sentMs(number) <= beforeMs) found.push(number)
       else numbers[kept++] = number
     }
     numbers.length = kept
-    return lost
+    return found
   }
 
   /** Nothing is sent any more. */
