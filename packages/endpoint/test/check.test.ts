@@ -56,6 +56,8 @@ const OPEN = {
   weight: WEIGHT,
   lifetimeMs: LIFETIME,
   resendsMax: ["Infinity", ...COUNT],
+  copies: BYTE,
+  copySpreadMs: BYTE,
 }
 
 /** Each stream of a connection has its own. */
