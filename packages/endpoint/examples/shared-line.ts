@@ -1,8 +1,9 @@
 // Two uploads share the line of a home: how much of it each gets, and how long datagrams wait in its queue, with a deep
-// queue and with CoDel. A telephone call would wait as long. Everything is virtual, and a seed replays it:
+// queue and with CoDel. A telephone call would wait as long. They fill the queue as TCP does: the default controller keeps
+// it short by itself. Everything is virtual, and a seed replays it:
 // `node shared-line.js 42`.
 import assert from "node:assert/strict"
-import { Endpoint } from "@x/endpoint"
+import { Endpoint, lossBased } from "@x/endpoint"
 import { type BottleneckOptions, createNetwork } from "@x/transport/simulated"
 
 const UPLOAD = 1
@@ -19,7 +20,7 @@ async function upload(seed: number, queue: BottleneckOptions): Promise<{ shares:
     bytes.set(message.peer, (bytes.get(message.peer) ?? 0) + message.bytes.length)
   })
   for (const name of ["a", "b"]) {
-    const client = await network.until(Endpoint.bind({ host: network.host(name) }))
+    const client = await network.until(Endpoint.bind({ host: network.host(name), congestion: lossBased() }))
     endpoints.push(client)
     network.link(name, "server", { through: "line", delayMs: 20 })
     const stream = (await network.until(client.join("server:4000"))).open()

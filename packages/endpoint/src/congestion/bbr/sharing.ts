@@ -18,6 +18,8 @@ export class Sharing {
   #datagrams = 0
   #quietRounds = 0
   #roundsSinceCut = 0
+  /** Whether none of its windows has overflown yet: a newcomer doubles its window until one does, as theirs did. */
+  #isNew = true
 
   /** The window, in datagrams. */
   get datagrams(): number {
@@ -28,8 +30,10 @@ export class Sharing {
   begin(datagrams: number, isLossy: boolean): void {
     this.#quietRounds = 0
     this.#roundsSinceCut = isLossy ? 0 : OVERFLOW_ROUNDS + 1
-    if (isLossy) this.#datagrams = this.#curve.reduce(datagrams)
-    else {
+    if (isLossy) {
+      this.#isNew = false
+      this.#datagrams = this.#curve.reduce(datagrams)
+    } else {
       this.#curve.begin(datagrams)
       this.#datagrams = datagrams
     }
@@ -37,12 +41,14 @@ export class Sharing {
 
   /** This many datagrams were delivered, and none was lost. */
   grow(delivered: number, srttMs: number, nowMs: number): void {
-    this.#datagrams = this.#curve.grow(this.#datagrams, delivered, srttMs, nowMs)
+    if (this.#isNew) this.#datagrams += delivered
+    else this.#datagrams = this.#curve.grow(this.#datagrams, delivered, srttMs, nowMs)
   }
 
   /** A round is over. Returns whether the others are gone. */
   handleRound(isLossy: boolean, isQuiet: boolean): boolean {
     if (isLossy && ++this.#roundsSinceCut > OVERFLOW_ROUNDS) {
+      this.#isNew = false
       this.#datagrams = this.#curve.reduce(this.#datagrams)
       this.#roundsSinceCut = 0
     } else if (!isLossy) this.#roundsSinceCut++

@@ -145,3 +145,15 @@ test("sharing is CUBIC's window: cut once an overflow, grown back, and over afte
   expect(sharing.datagrams).toBeGreaterThan(65)
   expect([sharing.handleRound(false, true), sharing.handleRound(false, true)]).toEqual([false, true])
 })
+
+test("one that has never overflown a queue of others doubles its window in a round trip, until it does", () => {
+  const sharing = new Sharing()
+  sharing.begin(10, false)
+  sharing.grow(10, 40, 0)
+  sharing.grow(20, 40, 40)
+  expect(sharing.datagrams).toBe(40)
+  sharing.handleRound(true, false)
+  expect(sharing.datagrams).toBe(28)
+  sharing.grow(28, 40, 80)
+  expect(sharing.datagrams).toBeLessThan(31)
+})
