@@ -43,6 +43,12 @@ const PROBE_RTT_WINDOW_GAIN = 0.5
 const SHARING_PACE_GAIN = 1.25
 /** Sent below what the path delivers, so that its queue shrinks (§2.5, BBR.PacingMarginPercent). */
 const MARGIN = 0.01
+/**
+ * A path whose round trip is shorter than timers are precise, milliseconds, is paced this much faster: there the window
+ * is bound enough, and what is measured is how fast processes are.
+ */
+const SHORT_RTT_MS = 1
+const SHORT_PACE_GAIN = 2
 /** What is lost by chance is sent on top, up to this part. */
 const CHANCE_MAX = 0.2
 /** A probe that has grown the rate for two rounds doubles it: the path may carry much more than before. */
@@ -517,7 +523,8 @@ export class Bbr implements CongestionController {
     if (rate === 0) return
     const isStarting = this.#state === "start"
     const sentOnTop = isStarting ? 1 : 1 / (1 - Math.min(CHANCE_MAX, this.#model.chance.rate))
-    const pace = this.#paceGain * rate * sentOnTop * (1 - MARGIN)
+    const shortGain = this.#model.least.ms < SHORT_RTT_MS ? SHORT_PACE_GAIN : 1
+    const pace = this.#paceGain * rate * sentOnTop * (1 - MARGIN) * shortGain
     this.paceBytesPerMs = isStarting ? Math.max(pace, this.paceBytesPerMs) : pace
   }
 
