@@ -168,6 +168,8 @@ export class SendStream {
    */
   setPayloadBytesMax(bytes: number): void {
     if (this.#filling.setPayloadBytesMax(bytes)) this.#idleMs = Infinity
+    // They may be too long for the path now. What is lost goes in parts.
+    this.#copies.clear()
   }
 
   /** The packet that is being filled. Small messages are appended to it by its `roomBehind` and `commit`. */

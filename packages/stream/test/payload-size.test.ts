@@ -18,9 +18,9 @@ import { runs } from "../../../tools/testkit/src/runs.ts"
 const LARGEST = streamOptions({ payloadBytesMax: 500 })
 
 /** A stream whose pool has room for payloads of 500 bytes. */
-function makeSender(payloadBytesMax: number, windowPackets = 1_024): SendStream {
+function makeSender(payloadBytesMax: number, windowPackets = 1_024, copies = 0): SendStream {
   return new SendStream({
-    id: 1,
+    ...{ id: 1, copies },
     mode: MODE.reliable,
     options: streamOptions({ payloadBytesMax, windowPackets }),
     rtt: new RttEstimator(10),
@@ -54,6 +54,17 @@ test("packets that were cut go in parts of the new size, and those behind them h
   ]
   expect(lengths(sender)).toEqual([...of80, 40, ...of400, 40, 40, 40])
   expect(() => sender.reserve(65)).toThrow("65 B don't fit a payload of 64 B")
+})
+
+test("a packet that was cut for another size gets no copy, which would be too long", () => {
+  const sender = makeSender(400, 1_024, 1)
+  expect(sender.reserve(300)).toBeGreaterThanOrEqual(0)
+  sender.commit(300)
+  sender.closePacket()
+  expect(lengths(sender)).toEqual([300])
+  sender.setPayloadBytesMax(100)
+  sender.handleTimeout(10)
+  expect(sender.peek()).toBe(-1)
 })
 
 test("the same size again cuts nothing", () => {
