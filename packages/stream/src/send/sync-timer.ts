@@ -190,7 +190,7 @@ export class SyncTimer {
       return
     }
     const { srttMs, ptoMs } = this.#rtt
-    const first = Math.min(ptoMs, FIRST_SYNC_MS_MAX) + this.#peerStatusDelayMs
+    const first = Math.min(ptoMs + this.#peerStatusDelayMs, FIRST_SYNC_MS_MAX)
     const usual = Math.max(SYNC_MS_MAX, SYNC_PACE * this.#pace.intervalMs, 2 * srttMs, first)
     const isSoon = this.#inVain <= (isHeld ? SYNCS_SOON_HELD : SYNCS_SOON)
     const most = isSoon ? usual : Math.max(usual, this.#pace.intervalMs)

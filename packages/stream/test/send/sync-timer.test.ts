@@ -1,4 +1,4 @@
-import { createSync, MODE } from "@x/wire"
+import { createSync, FORM, MODE } from "@x/wire"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { runs } from "../../../../tools/testkit/src/runs.ts"
@@ -27,6 +27,22 @@ test("while nothing moves syncs come further and further apart, up to a bound", 
   const gaps = all.slice(1).map((atMs, i) => atMs - all[i]!)
   expect(gaps).toEqual(gaps.toSorted((a, b) => a - b))
   expect([all[0]! > 0, Math.max(...gaps) <= 200, parts.sync.sent]).toEqual([true, true, all.length])
+})
+
+test("the first sync comes within a second, whatever a stall has made of the round trip", () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 60_000, noNaN: true }), fc.nat(100_000), (stallMs, sentMs) => {
+      const parts = new Parts({ peerStatusDelayMs: 25 })
+      // A sample counts as three PTOs at most.
+      for (let i = 0; i < 20; i++) parts.rtt.addSample(stallMs, 0, stallMs)
+      parts.ledger.append(parts.pool.acquire(), 10, FORM.whole, 1, sentMs)
+      parts.ledger.send(0, sentMs, parts.out)
+      parts.sync.wait(sentMs)
+      expect(parts.sync.dueMs - sentMs).toBeGreaterThan(0)
+      expect(parts.sync.dueMs - sentMs).toBeLessThanOrEqual(1_000)
+    }),
+    { numRuns: runs(200) },
+  )
 })
 
 test("what moves begins the intervals anew; with everything answered none is due", () => {
