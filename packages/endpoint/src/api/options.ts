@@ -90,9 +90,9 @@ export interface EndpointOptions extends BindOptions {
   readonly assemblyBytesPerPeer?: number
   /** Bytes of large messages under way in all, from `assemblyBytesPerPeer`, default 256 MiB. */
   readonly assemblyBytesMax?: number
-  /** Early packets that are kept, over all peers; 64 to 1,048,576, default 16,384. */
+  /** Early packets that are kept, over all peers; 64 to 1,048,576, default 65,536, some 90 MiB. */
   readonly poolPacketsMax?: number
-  /** Early packets that are kept from one peer; 16 to 1,048,576, default 8,192. */
+  /** Early packets that are kept from one peer; 16 to 1,048,576, default 16,384. */
   readonly poolPacketsPerPeer?: number
   /** Packets that are written and not acknowledged, over all peers; 64 to 16,777,216, default 65,536, some 80 MiB. */
   readonly sendPoolPacketsMax?: number
@@ -151,7 +151,8 @@ export interface EndpointOptions extends BindOptions {
   /** How much is sent, and how fast: `bbr()`, the default, `lossBased()`, `fixed()`, or your own. */
   readonly congestion?: CongestionFactory
   /**
-   * Datagrams in flight to us that our socket buffer holds, 64 to 1,048,576; default: what fits SO_RCVBUF as read back.
+   * Datagrams that our socket buffer holds until they are read, 64 to 1,048,576; default: what fits SO_RCVBUF as read
+   * back. Peers have this many in flight, and what is on the way besides.
    */
   readonly inFlightMax?: number
   /** The longest that a status waits, milliseconds, 1 to 1,000, default 25. */
@@ -216,8 +217,8 @@ export const NUMBER_OPTIONS: Readonly<Record<NumberName, NumberOption>> = {
   messageBytesMax: { default: 16 * MIB, kind: whole(1) },
   assemblyBytesPerPeer: { default: 32 * MIB, kind: whole(1) },
   assemblyBytesMax: { default: 256 * MIB, kind: whole(1) },
-  poolPacketsMax: { default: 16_384, kind: whole(64, 1_048_576) },
-  poolPacketsPerPeer: { default: 8_192, kind: whole(16, 1_048_576) },
+  poolPacketsMax: { default: 65_536, kind: whole(64, 1_048_576) },
+  poolPacketsPerPeer: { default: 16_384, kind: whole(16, 1_048_576) },
   sendPoolPacketsMax: { default: 65_536, kind: whole(64, 16_777_216) },
   sendPoolPacketsPerPeer: { default: 16_384, kind: whole(16, 16_777_216) },
   peersMax: { default: 10_000, kind: whole(1, 262_144) },

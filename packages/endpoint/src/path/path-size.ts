@@ -42,8 +42,8 @@ export class PathSize {
     return this.#datagramBytesMax - this.#aroundBytes
   }
 
-  /** Bytes that may be in flight to the peer, whatever the path can carry. */
-  get inFlightBytesMax(): number {
+  /** Bytes that the peer's socket holds while the peer doesn't read them. */
+  get heldBytesMax(): number {
     return this.#inFlightMax * this.#datagramBytesMax
   }
 

@@ -53,7 +53,7 @@ export class Path {
     if (before !== association) this.mtu.recount()
     if (before !== undefined && before.address !== association.address) {
       this.mtu.restart()
-      this.gate.controller.onPathChange?.(nowMs)
+      this.gate.restart(nowMs)
     }
     return before
   }
@@ -66,7 +66,7 @@ export class Path {
     this.#beganMs = sinceMs
     this.rtt.restart()
     this.mtu.restart()
-    this.gate.controller.onPathChange?.(nowMs)
+    this.gate.restart(nowMs)
   }
 
   /** Uses the size of datagrams that was found. Returns whether it is another one. */

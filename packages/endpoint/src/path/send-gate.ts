@@ -8,6 +8,7 @@
 import type { CongestionController, DeliverySample } from "../congestion/controller.ts"
 import { Pacer } from "./pacer.ts"
 import type { PathSize } from "./path-size.ts"
+import { RecentLeast } from "./recent-least.ts"
 import type { SentDatagrams } from "./sent-datagrams.ts"
 
 /** A window that stays shut is probed at least this often, milliseconds. */
@@ -33,6 +34,7 @@ export class SendGate {
   readonly #timerMs: number
   readonly #rtt: { readonly ptoMs: number }
   readonly #pacer = new Pacer()
+  readonly #leastRtt = new RecentLeast()
   /** Since when the window has been shut with data waiting; `Infinity`: it isn't shut. */
   #shutMs = Infinity
   #shutProbes = 0
@@ -68,7 +70,18 @@ export class SendGate {
 
   /** Bytes that may be in flight. */
   get windowBytes(): number {
-    return Math.min(this.controller.windowBytes, this.#size.inFlightBytesMax)
+    return Math.min(this.controller.windowBytes, this.#takenBytes)
+  }
+
+  /**
+   * Bytes that the peer takes: what its socket holds, and what is on the way meanwhile. Where nothing is paced, nothing
+   * is known of that.
+   */
+  get #takenBytes(): number {
+    const { paceBytesPerMs } = this.controller
+    const { ms } = this.#leastRtt
+    const onWayBytes = paceBytesPerMs < Infinity && ms < Infinity ? paceBytesPerMs * ms : 0
+    return this.#size.heldBytesMax + onWayBytes
   }
 
   get paceBytesPerMs(): number {
@@ -82,7 +95,7 @@ export class SendGate {
 
   /** What stopped sending in the last turn: the window, by the controller or by what the peer takes, or the pace. */
   get limit(): "congestion" | "peer" | "pace" | undefined {
-    if (this.#isShut) return this.controller.windowBytes > this.#size.inFlightBytesMax ? "peer" : "congestion"
+    if (this.#isShut) return this.controller.windowBytes > this.#takenBytes ? "peer" : "congestion"
     return this.#isPaced ? "pace" : undefined
   }
 
@@ -173,7 +186,14 @@ export class SendGate {
     else if (this.#shutMs === Infinity || inFlightBytes > this.#inFlightBytesBefore) this.#shutMs = this.#nowMs
   }
 
+  /** Nothing is known of the path: it is another one. */
+  restart(nowMs: number): void {
+    this.#leastRtt.restart()
+    this.controller.onPathChange?.(nowMs)
+  }
+
   handleFeedback(sample: DeliverySample): void {
+    if (sample.rttMs >= 0) this.#leastRtt.handleRtt(sample.rttMs, sample.nowMs)
     this.controller.onFeedback(sample)
     this.#shutMs = Infinity
     this.#shutProbes = 0

@@ -182,7 +182,7 @@ export class Flow {
     this.#rig = rig
     this.#options = options
     this.#random = random(seed)
-    const size = { inFlightBytesMax: Infinity, payloadBytesMax: DATAGRAM_BYTES, datagramBytesMax: DATAGRAM_BYTES }
+    const size = { heldBytesMax: Infinity, payloadBytesMax: DATAGRAM_BYTES, datagramBytesMax: DATAGRAM_BYTES }
     this.gate = new SendGate(options.congestion(DATAGRAM_BYTES, random(seed + 7)), size as never, 0.01, this.rtt)
     events.at(options.startMs ?? 0, () => this.#start())
   }

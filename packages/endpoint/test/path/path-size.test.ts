@@ -25,7 +25,7 @@ test("what follows from a size fits it, and the largest message is the same with
         expect(size.set(bytes)).toBe(bytes !== before)
         expect(size.datagramBytesMax).toBe(bytes)
         expect(size.payloadBytesMax).toBeLessThan(bytes)
-        expect(size.inFlightBytesMax).toBe(LIMITS.inFlight * bytes)
+        expect(size.heldBytesMax).toBe(LIMITS.inFlight * bytes)
         expect(size.messageBytesMax).toBe(messageBytesMax)
         before = bytes
       }

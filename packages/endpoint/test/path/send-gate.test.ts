@@ -34,6 +34,24 @@ test("data goes until the window is full, and the sender is told that it was the
   expect([gate.isOpen, gate.isShut, gate.paceDueMs]).toEqual([false, true, Infinity])
 })
 
+test("beside what the peer's socket holds, what is on the way may be in flight", () => {
+  const { gate, sent } = makeGate(Infinity, 1_000)
+  const heldBytes = new PathSize(settingsOf({}), LIMITS).heldBytesMax
+  const sample = { ...createDeliverySample(), rttMs: 50, nowMs: 50 }
+  gate.begin(sent, 0)
+  expect(gate.windowBytes).toBe(heldBytes)
+  gate.handleFeedback(sample)
+  // A queue on the way isn't the path.
+  gate.handleFeedback({ ...sample, rttMs: 80, nowMs: 80 })
+  expect(gate.windowBytes).toBe(heldBytes + 50_000)
+  gate.restart(90)
+  expect(gate.windowBytes).toBe(heldBytes)
+  // Without a pace nothing is known of the way.
+  const { gate: unpaced } = makeGate(Infinity)
+  unpaced.handleFeedback(sample)
+  expect(unpaced.windowBytes).toBe(heldBytes)
+})
+
 test("something always goes where nothing is under way, however small the window", () => {
   const { gate, sent } = makeGate(1)
   gate.begin(sent, 0)
