@@ -20,6 +20,7 @@ import { ChanceLoss, LOSS_SLACK } from "./chance-loss.ts"
 import { ExtraDelivered } from "./extra-delivered.ts"
 import { FullPipe } from "./full-pipe.ts"
 import { LeastRtt } from "./least-rtt.ts"
+import { LineRate } from "./line-rate.ts"
 import { type QueueSigns, queueSigns } from "./queue-signs.ts"
 import { RecentRate } from "./recent-rate.ts"
 import { Round } from "./round.ts"
@@ -65,6 +66,16 @@ const CRUISE_LEAST = 1.1
 const PROBE_MS_MIN = 2_000
 const PROBE_MS_MAX = 3_000
 const PROBE_ROUNDS_MAX = 63
+/**
+ * After a test it is as many round trips as there are datagrams in flight, up to this many milliseconds: a probe adds a
+ * part of what a flow has, so that each adds as much in the same time, and those with more come down to the others.
+ */
+const AFTER_TEST_MS_MAX = 15_000
+/**
+ * After a test of a queue that came without a probe, others are believed to be there for this long, milliseconds. What
+ * they leave free for a moment is no reason to double a rate.
+ */
+const COMPANY_MS = 30_000
 /** On long paths the time is at least this many round trips: a probe would otherwise never be over. */
 const PROBE_RTTS = 12
 /** A probe whose rate is limited by the application for this many rounds finds nothing. */
@@ -73,7 +84,7 @@ const UP_LIMITED_ROUNDS = 4
  * A probe for the least round trip takes this many round trips, but so long, milliseconds: at most as in §2.15
  * (BBR.ProbeRTTDuration). On a short path a queue is gone much sooner.
  */
-const PROBE_RTT_RTTS = 5
+const PROBE_RTT_RTTS = 2
 const PROBE_RTT_MS_MIN = 10
 const PROBE_RTT_MS_MAX = 200
 /** Drain may last this many rounds, unless it is a test. */
@@ -129,6 +140,9 @@ export class Bbr implements CongestionController {
   #isTesting = false
   #testedDatagrams = 0
   #hasDropped = false
+  /** Others were seen on the path not long ago: until when that counts. */
+  #companyUntilMs = -Infinity
+  #isInCompany = false
   /** Of a probe for the least round trip: when it ends (0: it isn't drained yet), and what it interrupted. */
   #probeRttEndsMs = 0
   #wasSharing = false
@@ -180,6 +194,7 @@ export class Bbr implements CongestionController {
   }
 
   onFeedback(sample: DeliverySample): void {
+    this.#isInCompany = sample.nowMs < this.#companyUntilMs
     const isRound = this.#rounds.handleFeedback(sample)
     this.#measure(sample, isRound)
     if (isRound) this.#endRound(sample)
@@ -196,7 +211,7 @@ export class Bbr implements CongestionController {
 
   #measure(sample: DeliverySample, isRound: boolean): void {
     const { nowMs, rttMs, srttMs, deliveredBytes, rateBytesPerMs: rate, isApplicationLimited } = sample
-    const { bandwidth, extra } = this.#model
+    const { bandwidth, extra, line } = this.#model
     // The first pace was a guess.
     if (bandwidth.most === 0 && rttMs >= 0) this.paceBytesPerMs = (PACE_GAIN.start * this.windowBytes) / srttMs
     this.#srttMs = srttMs
@@ -205,6 +220,7 @@ export class Bbr implements CongestionController {
     if (isRound) {
       this.#stateRounds++
       this.#probeRounds++
+      line.handleRound(this.rateBytesPerMs, nowMs)
     }
     if (rate > 0) {
       this.#round.handleRate(rate, sample.totalDeliveredBytes - sample.sentDeliveredBytes)
@@ -216,7 +232,11 @@ export class Bbr implements CongestionController {
   }
 
   get #signs(): QueueSigns {
-    return queueSigns(this.#model.least.ms, this.#datagramBytes / Math.max(this.rateBytesPerMs, 1))
+    const { least, line } = this.#model
+    const { rateBytesPerMs: rate } = this
+    // A test of a path that seems slower than it was.
+    const lineRate = this.#isTesting && this.#hasDropped ? rate : Math.max(rate, line.rate)
+    return queueSigns(least.ms, this.#datagramBytes / Math.max(lineRate, 1))
   }
 
   get #isSharing(): boolean {
@@ -305,7 +325,10 @@ export class Bbr implements CongestionController {
 
   /** The queue was ours. If the path carries far less than before it may change back at any time. */
   #endTest(): void {
-    if (this.#isTesting && this.#hasDropped) this.#waitMs = 0
+    if (this.#isTesting && this.#hasDropped) {
+      this.#waitMs = 0
+      this.#model.line.forget()
+    }
     this.#isTesting = false
   }
 
@@ -403,13 +426,17 @@ export class Bbr implements CongestionController {
     this.#probedMs = nowMs
     this.#waitMs = PROBE_MS_MIN + this.#random() * (PROBE_MS_MAX - PROBE_MS_MIN)
     this.#isProbeCounted = false
-    if (this.#isTesting) this.#beginVerdict()
+    if (this.#isTesting) this.#beginVerdict(nowMs)
     this.#enter("down")
   }
 
   /** A test has drained what was ours: what is measured from now on decides. */
-  #beginVerdict(): void {
-    if (!this.#hasDropped) this.#waitMs = Math.max(this.#waitMs, regainMs(this.#pipeBytes() / this.#datagramBytes))
+  #beginVerdict(nowMs: number): void {
+    if (!this.#hasDropped) {
+      this.#companyUntilMs = nowMs + COMPANY_MS
+      const datagrams = this.#pipeBytes() / this.#datagramBytes
+      this.#waitMs = Math.min(AFTER_TEST_MS_MAX, Math.max(this.#waitMs, datagrams * this.#model.least.ms))
+    }
     this.#rounds.begin(this.#totalDeliveredBytes)
     this.#round.clear()
     this.#model.recent.restart()
@@ -456,7 +483,8 @@ export class Bbr implements CongestionController {
       this.#upDatagrams = Math.min(2 * this.#upDatagrams, 1 << 20)
       pipe.handleRound(rateBytesPerMs, !isApplicationLimited)
     }
-    if (inFlightBytes > 0.95 * this.#inFlightMaxBytes)
+    // As it was before this feedback: a window of a few datagrams is never full after one.
+    if (inFlightBytes + sample.deliveredBytes > 0.95 * this.#inFlightMaxBytes)
       this.#inFlightMaxBytes += (sample.deliveredBytes * this.#upDatagrams * this.#datagramBytes) / this.windowBytes
     const isFilled = this.#stateRounds >= 1 && pipe.rounds >= 1 && rttMs > this.#signs.filledMs
     const isIdle = isApplicationLimited && this.#stateRounds >= UP_LIMITED_ROUNDS
@@ -531,7 +559,7 @@ export class Bbr implements CongestionController {
   get #paceGain(): number {
     if (this.#state !== "up") return PACE_GAIN[this.#state]
     const isGrowing = this.#model.pipe.rounds === 0
-    if (this.#stateRounds >= 3 && isGrowing) return UP_FAST_GAIN
+    if (this.#stateRounds >= 3 && isGrowing && !this.#isInCompany) return UP_FAST_GAIN
     if (this.#stateRounds >= 2 && isGrowing) return PACE_GAIN.up
     return 1 + Math.min(PACE_GAIN.up - 1, UP_QUEUE_MS / this.#model.least.ms)
   }
@@ -552,7 +580,10 @@ export class Bbr implements CongestionController {
   get #cruiseBytes(): number {
     const most = this.#inFlightMaxBytes
     if (most === Infinity) return most
-    return Math.max(most - Math.max(this.#datagramBytes, HEADROOM * most), this.#pipeBytes(CRUISE_LEAST))
+    const { chance, extra } = this.#model
+    // What is lost counts as in flight until that is known; and such a path bounds nothing by its losses.
+    const least = this.#pipeBytes(CRUISE_LEAST / (1 - chance.rate)) + (chance.rate > 0 ? extra.bytes : 0)
+    return Math.max(most - Math.max(this.#datagramBytes, HEADROOM * most), least)
   }
 }
 
@@ -560,6 +591,7 @@ export class Bbr implements CongestionController {
 class Model {
   readonly bandwidth = new Bandwidth()
   readonly least = new LeastRtt()
+  readonly line = new LineRate()
   readonly chance = new ChanceLoss()
   readonly extra = new ExtraDelivered()
   readonly recent = new RecentRate()

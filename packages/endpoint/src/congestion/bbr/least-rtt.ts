@@ -8,6 +8,13 @@
 
 /** A probe is due once the least round trip wasn't seen for this long, milliseconds (§2.15, BBR.ProbeRTTInterval). */
 const PROBE_EACH_MS = 5_000
+/**
+ * It is probed for even if it is seen all the time: a flow that began while others kept a queue takes that for the path.
+ * A probe that shows nothing new doubles the time to the next one, up to this, milliseconds.
+ */
+const CHECK_EACH_MS_MAX = 60_000
+/** A least round trip below this part of the former one is new. */
+const NEW_PART = 0.95
 /** A queue of others is probed half as often: each probe gives up some of our share. */
 const PROBE_SHARING_EACH_MS = 10_000
 /** A least round trip that wasn't confirmed for this long is forgotten. */
@@ -23,6 +30,9 @@ export class LeastRtt {
   #recentMs = Infinity
   #recentSeenMs = 0
   #isProbeDue = false
+  /** When the last probe was over, or the first round trip was measured; and how long after it the next one is due. */
+  #checkedMs = Infinity
+  #checkEachMs = PROBE_EACH_MS
   /** Since when the path seems longer, and by how much it did at the last probe; 0: it doesn't. */
   #doubtSinceMs = 0
   #doubtMs = 0
@@ -44,12 +54,18 @@ export class LeastRtt {
     if (isLess) this.#recentMs = rttMs
     // Seeing a longer one again and again is no reason to stop looking for the least.
     if (isLess || isNear(rttMs, this.#ms)) this.#recentSeenMs = nowMs
-    this.#isProbeDue = isExpired && !isNear(this.#recentMs, this.#ms)
+    this.#isProbeDue = (isExpired && !isNear(this.#recentMs, this.#ms)) || this.#isCheckDue(isSharing, nowMs)
     if (this.#recentMs <= this.#ms || nowMs > this.#seenMs + FORGET_MS) this.#learn(this.#recentMs, this.#recentSeenMs)
     else if (isNear(rttMs, this.#ms)) this.#learn(this.#ms, nowMs)
   }
 
+  #isCheckDue(isSharing: boolean, nowMs: number): boolean {
+    if (this.#checkedMs === Infinity) this.#checkedMs = nowMs
+    return !isSharing && nowMs > this.#checkedMs + this.#checkEachMs
+  }
+
   #learn(ms: number, seenMs: number): void {
+    if (ms < NEW_PART * this.#ms) this.#checkEachMs = PROBE_EACH_MS
     this.#ms = ms
     this.#seenMs = seenMs
     this.#doubtSinceMs = 0
@@ -57,7 +73,8 @@ export class LeastRtt {
 
   /** A probe is over. `queuedMs`: from here on there is a queue. Returns whether that is of others. */
   endProbe(queuedMs: number, nowMs: number): boolean {
-    this.#recentSeenMs = nowMs
+    this.#recentSeenMs = this.#checkedMs = nowMs
+    this.#checkEachMs = Math.min(2 * this.#checkEachMs, CHECK_EACH_MS_MAX)
     const ms = this.#recentMs
     if (ms > queuedMs && !this.#isLonger(ms, nowMs)) {
       if (this.#doubtSinceMs === 0) this.#doubtSinceMs = nowMs

@@ -6,6 +6,7 @@ import { ChanceLoss, LOSS_SLACK } from "../../../src/congestion/bbr/chance-loss.
 import { ExtraDelivered } from "../../../src/congestion/bbr/extra-delivered.ts"
 import { FullPipe } from "../../../src/congestion/bbr/full-pipe.ts"
 import { LeastRtt } from "../../../src/congestion/bbr/least-rtt.ts"
+import { LineRate } from "../../../src/congestion/bbr/line-rate.ts"
 import { queueSigns } from "../../../src/congestion/bbr/queue-signs.ts"
 import { RecentRate } from "../../../src/congestion/bbr/recent-rate.ts"
 import { Round } from "../../../src/congestion/bbr/round.ts"
@@ -75,6 +76,9 @@ test("a path is full once three rounds bring no quarter more, unless the applica
 test("the least round trip is probed for once it wasn't seen for five seconds, and is kept while others have a queue", () => {
   const least = new LeastRtt()
   let nowMs = 0
+  least.handleRtt(40, false, nowMs)
+  // What is seen all the time is probed for too, later.
+  least.endProbe(50, nowMs)
   for (; nowMs < 1_000; nowMs += 10) least.handleRtt(40, false, nowMs)
   for (; nowMs < 5_900; nowMs += 10) least.handleRtt(60, false, nowMs)
   expect([least.ms, least.isProbeDue]).toEqual([40, false])
@@ -82,6 +86,43 @@ test("the least round trip is probed for once it wasn't seen for five seconds, a
   expect(nowMs).toBeGreaterThan(5_900)
   expect(nowMs).toBeLessThan(6_100)
   expect([least.endProbe(50, nowMs), least.ms]).toEqual([true, 40])
+})
+
+test("one that is seen all the time is probed for ever more rarely, and often again once a lesser one was seen", () => {
+  const least = new LeastRtt()
+  const waits: number[] = []
+  let nowMs = 0
+  const untilProbe = (rttMs: number, isSharing = false): void => {
+    const sinceMs = nowMs
+    do least.handleRtt(rttMs, isSharing, (nowMs += 10))
+    while (!least.isProbeDue && nowMs < sinceMs + 100_000)
+    waits.push(Math.round((nowMs - sinceMs) / 1_000))
+    least.handleRtt(rttMs, isSharing, nowMs)
+    least.endProbe(rttMs + 10, nowMs)
+  }
+  for (let i = 0; i < 6; i++) untilProbe(60)
+  expect(waits.splice(0)).toEqual([5, 10, 20, 40, 60, 60])
+  // The others, whose queue that was, are gone.
+  least.handleRtt(40, false, nowMs)
+  untilProbe(40)
+  untilProbe(40)
+  expect(waits.splice(0)).toEqual([5, 10])
+  // Where others fill the queue each probe gives up a share.
+  untilProbe(40, true)
+  expect(waits).toEqual([100])
+})
+
+test("a path is as fast as a flow was when it got most of it, until it is slower or that was long ago", () => {
+  const line = new LineRate()
+  line.handleRound(1_000, 0)
+  for (let nowMs = 100; nowMs <= 10_000; nowMs += 100) line.handleRound(10, nowMs)
+  expect(line.rate).toBeGreaterThan(700)
+  for (let nowMs = 10_100; nowMs <= 300_000; nowMs += 100) line.handleRound(10, nowMs)
+  expect(line.rate).toBe(10)
+  line.handleRound(1_000, 300_100)
+  expect(line.rate).toBe(1_000)
+  line.forget()
+  expect(line.rate).toBe(0)
 })
 
 test("a path that is as much longer at each probe, for half a minute, is longer", () => {
