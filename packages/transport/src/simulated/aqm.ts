@@ -6,15 +6,17 @@
 
 import { FLAG, type Kinds, oneOf, positive, real, required } from "../check.ts"
 import { DURATION } from "./check.ts"
+import { RED_OPTIONS, type RedOptions } from "./red.ts"
 
 /** How a queue tells its senders that it is growing, before it is full. */
-export interface AqmOptions {
+export interface AqmOptions extends RedOptions {
   /**
    * `"codel"` (RFC 8289) drops one datagram, and then more and more often, once each has waited longer than `targetMs`
    * for `intervalMs`. `"step"` drops each datagram that has to wait longer than `targetMs`, as DualPI2 (RFC 9332) marks
-   * them. Required.
+   * them. `"red"` (Floyd and Jacobson 1993, gentle) drops by chance what comes to a queue that is long on average.
+   * Required.
    */
-  readonly kind: "codel" | "step"
+  readonly kind: "codel" | "step" | "red"
   /** The wait that is still right, milliseconds. Default: `"codel"` 5 (RFC 8289), `"step"` 1 (RFC 9332). */
   readonly targetMs?: number
   /** For `"codel"`: how long waits may exceed `targetMs`, milliseconds: above 0. Default 100 (RFC 8289). */
@@ -27,10 +29,11 @@ export interface AqmOptions {
 }
 
 export const AQM_OPTIONS: Kinds<AqmOptions> = {
-  kind: required(oneOf<AqmOptions["kind"]>("codel", "step")),
+  kind: required(oneOf<AqmOptions["kind"]>("codel", "step", "red")),
   targetMs: DURATION,
   intervalMs: positive(),
   marks: FLAG,
+  ...RED_OPTIONS,
 }
 
 /** A token bucket: what exceeds it is dropped at once. Both options are required. */

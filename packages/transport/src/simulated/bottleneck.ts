@@ -11,7 +11,9 @@ import { AQM_OPTIONS, type AqmOptions, Codel, Policer, POLICER_OPTIONS, type Pol
 import { DURATION } from "./check.ts"
 import { Fifo } from "./fifo.ts"
 import { Passage, type Way } from "./passage.ts"
+import { Random } from "./random.ts"
 import { type Rate, RATE_SCHEDULE, type RateDraw, rateOf, type RateStep } from "./rate.ts"
+import { Red } from "./red.ts"
 import type { Arrival } from "./virtual-time.ts"
 
 /** A rate and its queue. By default there is no limit. */
@@ -98,6 +100,7 @@ export class Bottleneck {
   #options: BottleneckOptions = {}
   #rate: Rate | undefined
   #codel: Codel | undefined
+  #red: Red | undefined
   #policer: Policer | undefined
   /** Those whose times are known, up to when they leave. */
   readonly #known = new Fifo<Passage>()
@@ -146,9 +149,13 @@ export class Bottleneck {
       this.#rate = rateOf(options, this.#seed, this.#label)
       if (rate !== undefined) this.#resend(rate)
     }
-    if (!isSame(before.aqm, options.aqm))
-      this.#codel = options.aqm?.kind === "codel" ? new Codel(options.aqm) : undefined
+    if (!isSame(before.aqm, options.aqm)) this.#manage(options.aqm)
     this.#serve()
+  }
+
+  #manage(aqm: AqmOptions | undefined): void {
+    this.#codel = aqm?.kind === "codel" ? new Codel(aqm) : undefined
+    this.#red = aqm?.kind === "red" ? new Red(aqm, new Random(this.#seed, `red of ${this.#label}`)) : undefined
   }
 
   /** Bytes that wait to be sent now, headers included, and what is left of the datagram that is being sent. */
@@ -196,10 +203,12 @@ export class Bottleneck {
     if (this.#policer?.takes(wireBytes, nowMs) === false) return "policed"
     const { queueBytes = QUEUE_BYTES, queuePackets = Infinity, aqm } = this.#options
     if (this.#rate !== undefined) {
+      const isEarly =
+        this.#red?.drops(this.#known.length + this.#unjudged.length, this.#idlePackets(this.#rate)) === true
       if (this.waitingBytes + bytes > queueBytes) return "queue"
       if (this.#known.length + this.#unjudged.length >= queuePackets) return "queue"
-      if (aqm?.kind === "step" && this.#freeMs - nowMs > stepMs(aqm)) {
-        if (aqm.marks !== true) return "aqm"
+      if (isEarly || (aqm?.kind === "step" && this.#freeMs - nowMs > stepMs(aqm))) {
+        if (aqm?.marks !== true) return "aqm"
         this.marked++
       }
     }
@@ -213,6 +222,12 @@ export class Bottleneck {
       this.#start(passage)
     }
     return passage
+  }
+
+  /** How many of the longest datagrams could have been sent since the last one was. */
+  #idlePackets(rate: Rate): number {
+    const nowMs = this.#time.nowMs
+    return this.#longestBytes === 0 ? 0 : rate.bytesBetween(Math.min(this.#freeMs, nowMs), nowMs) / this.#longestBytes
   }
 
   /** @internal Sets when a passage that has begun goes on. */

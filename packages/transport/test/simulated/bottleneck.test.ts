@@ -221,7 +221,7 @@ describe("whatever limits a link", () => {
       queueBytes: fc.integer({ min: 1_000, max: 50_000 }),
       queuePackets: fc.integer({ min: 1, max: 50 }),
       aggregationMs: fc.constantFrom(0, 4, 7.3),
-      aqm: fc.record({ kind: fc.constantFrom("codel", "step"), targetMs, marks: fc.boolean() }),
+      aqm: fc.record({ kind: fc.constantFrom("codel", "step", "red"), targetMs, marks: fc.boolean() }),
       policer: fc.record({ rateBitsPerSecond: rate, burstBytes: fc.integer({ min: 0, max: 20_000 }) }),
     },
     { requiredKeys: [] },
@@ -287,7 +287,7 @@ describe("whatever limits a link", () => {
   test("several links together get no more than what they share, and each keeps its order and its account", async () => {
     const of = fc.record({
       queuePackets: fc.integer({ min: 1, max: 50 }),
-      aqm: fc.constantFrom("codel", "step", "none"),
+      aqm: fc.constantFrom("codel", "step", "red", "none"),
     })
     await fc.assert(
       fc.asyncProperty(fc.integer(), rate, of, bursts, async (seed, bitsPerSecond, { queuePackets, aqm }, sends) => {

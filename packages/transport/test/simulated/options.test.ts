@@ -86,7 +86,16 @@ const OPTIONS: readonly (readonly [
   [
     "aqm",
     ({ network }, options: object) => network.links({ aqm: { kind: "codel", ...options } }),
-    { kind: [], targetMs: DURATION, intervalMs: ["1/2", "1", "2^31", "2^32"], marks: FLAG },
+    {
+      kind: [],
+      targetMs: DURATION,
+      intervalMs: ["1/2", "1", "2^31", "2^32"],
+      marks: FLAG,
+      minPackets: DURATION,
+      maxPackets: ["1/2", "1", "2^31", "2^32"],
+      dropRateMax: RATE,
+      averageWeight: RATE,
+    },
   ],
   [
     "policer",
