@@ -13,6 +13,11 @@ const PACKET_BYTES_MIN = 500
 /** The most that data under way when the network healed may be late. */
 const RTTS_TO_CONVERGE = 10
 const GRACE_MS = 1_000
+const BLACK_HOLE_MS = 5_000
+const SUSPECTED_MS = 2_500
+
+/** By default no incarnation is over that a process may still hold as a peer. */
+const NONE: ReadonlySet<string> = new Set()
 
 /** What convergence is seen by. */
 export type ConvergingProcess = Pick<Process, "name" | "unique" | "peers" | "incoming" | "open">
@@ -28,11 +33,14 @@ export interface ConvergenceBounds {
  * 10 RTT + 1 s + twice the time for the pending bytes. RTT: that of the path, or the largest that an endpoint
  * estimates after the faults. The time for bytes: at the rate of the link and, to one peer or on one stream, at one
  * window (or its memory, or the queue of its consumer) per round trip, with the window that the faults have left.
+ *
+ * @param gone Incarnations that are over, and that a process may hold all the same: see {@link isConverged}.
  */
 export function convergenceBounds(
   processes: readonly ConvergingProcess[],
   { delayMs = 0, jitterMs = 0, rateBitsPerSecond = Infinity, queueBytes = 0 }: LinkOptions,
   { windowPackets, sendPoolPacketsPerPeer, queuedMessagesMax }: EndpointOptions,
+  gone: ReadonlySet<string> = NONE,
 ): ConvergenceBounds {
   const pathMs = 2 * (delayMs + jitterMs)
   let bytes = queueBytes
@@ -40,6 +48,7 @@ export function convergenceBounds(
   let windowsMs = 0
   for (const process of processes) {
     for (const peer of process.peers) {
+      if (gone.has(peer.unique)) continue
       const { rttMs: knownMs, windowBytes } = peer.stats()
       const roundMs = Math.max(pathMs, knownMs)
       rttMs = Math.max(rttMs, roundMs)
@@ -68,17 +77,50 @@ export function convergenceBounds(
   }
 }
 
+/** What has just happened to paths and addresses when the network is whole. */
+export interface PathState {
+  /** Paths carry less from now on than they did, and nothing says so. */
+  readonly isNarrow: boolean
+  /** If a node may be elsewhere than others know: how long it may be quiet, ms. */
+  readonly elsewhereMs: number | undefined
+  /** Somebody has copied datagrams from another address. */
+  readonly isSuspected: boolean
+}
+
+/**
+ * How much longer convergence may take because of that, milliseconds: 0 where nothing of it happened.
+ *
+ * * A path that became narrow: the size in use is doubted at most 3 s after datagrams of it were sent, asked about
+ *   after a PTO, which counts as 1 s at most, and left when ten probes of a lower one were answered, 100 ms apart.
+ * * A node that is elsewhere: only itself can tell, and does with its next heartbeat.
+ * * After copies from another address it is taken at its word no more: for 1 s others are not looked at, and it has to
+ *   be silent where it was while a challenge lasts, 900 ms or 3 PTO.
+ */
+export function pathAllowanceMs({ isNarrow, elsewhereMs, isSuspected }: PathState): number {
+  const movingMs = elsewhereMs === undefined ? 0 : elsewhereMs + (isSuspected ? SUSPECTED_MS : 0)
+  return (isNarrow ? BLACK_HOLE_MS : 0) + movingMs
+}
+
 /**
  * Whether all are joined with all (and, with `isHeard`, hear each other), nothing is pending or waits for its
  * consumer, and each send, flush and end was answered.
+ *
+ * @param gone Incarnations that are over and were known at an address that their node no longer has. The process that
+ * came after is never met there, so they are held until they have been silent for long enough.
  */
-export function isConverged(processes: readonly ConvergingProcess[], isHeard: boolean): boolean {
+export function isConverged(
+  processes: readonly ConvergingProcess[],
+  isHeard: boolean,
+  gone: ReadonlySet<string> = NONE,
+): boolean {
   for (const process of processes) {
-    if (process.peers.size !== processes.length - 1) return false
+    const peers = [...process.peers].filter(({ unique }) => !gone.has(unique))
+    if (peers.length !== processes.length - 1) return false
     // A peer with nothing to send may be quiet for some seconds.
-    if (isHeard) for (const peer of process.peers) if (peer.state !== "joined") return false
+    if (isHeard) for (const peer of peers) if (peer.state !== "joined") return false
     for (const { queued } of process.incoming) if (queued.messages > 0) return false
     for (const { stream, unanswered } of process.open) {
+      if (gone.has(stream.peer.unique)) continue
       // A stream without acknowledgements doesn't probe an unreachable peer: it goes on after the next heartbeat.
       const isPromised = stream.delivery !== "latest" && stream.delivery !== "fire-and-forget"
       if (!isHeard && !isPromised && stream.peer.state === "unreachable") continue

@@ -4,9 +4,10 @@ import type { LinkOptions, Network } from "@x/transport/simulated"
 import type { DropReason } from "@x/wire"
 import type { Judge } from "./judge.ts"
 import type { Node } from "./node.ts"
+import type { PathFault } from "./path-scenario.ts"
 import type { Disaster, Scenario } from "./scenario.ts"
 
-type Cause = keyof LinkOptions | Disaster | "always"
+type Cause = keyof LinkOptions | Disaster | PathFault | "always"
 
 /** The possible causes of drops, by reason. */
 const CAUSES: Partial<Record<DropReason, readonly Cause[]>> = {
@@ -29,9 +30,12 @@ export function checkCounters(
   judge: Judge,
   network: Network,
   nodes: readonly Node[],
-  { faults, disasters }: Scenario,
+  { faults, disasters, pathFaults }: Scenario,
 ): void {
-  const causes = new Set<Cause>(["always", ...(Object.keys(faults) as Cause[]), ...(Object.keys(disasters) as Cause[])])
+  const causes = new Set<Cause>([
+    "always",
+    ...[faults, disasters, pathFaults].flatMap((kinds) => Object.keys(kinds) as Cause[]),
+  ])
   for (const { name, process } of nodes) {
     const { drops, transport } = process.endpoint.stats()
     for (const [reason, count] of Object.entries(drops) as [DropReason, number][]) {

@@ -18,6 +18,8 @@ export const INVARIANTS = {
   departure: "a peer that leaves is told of with exact counts of what was lost",
   counters: "each drop is counted under a name that something in the world explains",
   conservation: "each datagram that was sent is somewhere",
+  hijack: "no peer moves to an address from which its datagrams were only copied",
+  amplification: "to an address that proved nothing goes at most three times what came from there",
   quiet: "nothing throws, and no promise rejects unseen",
   convergence: "once the network is whole, all that was promised happens in time",
   "nothing-left": "closed endpoints hold nothing",

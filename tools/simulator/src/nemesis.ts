@@ -1,8 +1,9 @@
 /** Disasters that happen to nodes and paths. */
 
-import type { LinkOptions, Network } from "@x/transport/simulated"
+import type { DatagramInTransit, LinkOptions, Network } from "@x/transport/simulated"
 import type { SocketErrorCode } from "@x/transport/host"
 import { isAcknowledgement } from "./acknowledgement.ts"
+import { changeLink } from "./link-change.ts"
 import type { Draw } from "@x/testkit"
 import type { Node } from "./node.ts"
 import type { Disaster, Scenario } from "./scenario.ts"
@@ -30,8 +31,11 @@ export class Nemesis {
 
   constructor(world: NemesisWorld) {
     this.#world = world
-    if (world.scenario.disasters.mute === undefined) return
-    world.network.filter(({ from, to, bytes }) => !(this.#muted.has(`${from}>${to}`) && isAcknowledgement(bytes)))
+  }
+
+  /** Whether a datagram goes on. */
+  keeps({ from, to, bytes }: DatagramInTransit): boolean {
+    return this.#muted.size === 0 || !(this.#muted.has(`${from}>${to}`) && isAcknowledgement(bytes))
   }
 
   strike(disaster: Disaster): void {
@@ -122,11 +126,9 @@ export class Nemesis {
 
   /** Datagrams of the usual size don't fit any more; the system reports that. */
   #narrow(node: Node, other: Node, ms: number): void {
-    const { network, draw } = this.#world
-    const link = network.linkOf(node.name, other.name)
-    const { mtuBytes: _before, ...options } = link.options
-    network.link(node.name, other.name, { ...options, mtuBytes: draw.pick([548, 600, 1_199, 1_200, 1_400]) })
-    this.#after(ms, () => network.link(node.name, other.name, options))
+    const { network, draw, scenario } = this.#world
+    const changes: LinkOptions = { mtuBytes: draw.pick([548, 600, 1_199, 1_200, 1_400]), mtuSilent: false }
+    this.#after(ms, changeLink(network, [node.name, other.name], changes, { ...scenario.path, ...scenario.faults }))
   }
 
   /** One direction gets better or worse, permanently. */

@@ -1,6 +1,6 @@
 import type { EndpointOptions, Peer } from "@x/endpoint"
 import type { Network } from "@x/transport/simulated"
-import { PORT, Process, type ProcessWorld } from "./process.ts"
+import { Process, type ProcessWorld } from "./process.ts"
 
 const REJOIN_MS = 500
 
@@ -12,6 +12,8 @@ export class Node {
   process: Process
   /** The processes that ended in order. */
   readonly closed: Process[] = []
+  /** The incarnations that it has had. */
+  readonly uniques: string[] = []
   /** The number of processes it has had. */
   generations = 0
   readonly #network: Network
@@ -42,7 +44,9 @@ export class Node {
   }
 
   async start(): Promise<void> {
-    await this.process.bind()
+    const { process } = this
+    await process.bind()
+    this.uniques.push(process.unique)
     this.joinAll()
   }
 
@@ -93,12 +97,18 @@ export class Node {
       // Tries again after a failure, or if the peer has left since.
       if (!aborting.signal.aborted) this.#after(REJOIN_MS, () => this.#join(target))
     }
-    process.endpoint.join(`${target.name}:${PORT}`, { signal: aborting.signal }).then(again, again)
+    process.endpoint.join(`${target.name}:${target.port}`, { signal: aborting.signal }).then(again, again)
   }
 
   #peerAt(target: Node): Peer | undefined {
     for (const peer of this.process.peers) if (isAt(peer, target)) return peer
-    return undefined
+    // It may have moved since, and this process has yet to learn of that.
+    return this.process.peerOf(target.process)
+  }
+
+  /** The port of its process. */
+  get port(): number {
+    return this.process.port
   }
 
   get label(): string {

@@ -76,6 +76,7 @@ function lost({ seed, virtualMs }: SimulationOptions, detail: string): WorkerAns
       delivered: 0,
       checks: 0,
       disasters: {},
+      pathFaults: {},
       doings: {},
     },
     ...{ convergenceShare: 0, isStrict: false, record: [], failure: { invariant: "quiet", detail, atMs: 0 } },

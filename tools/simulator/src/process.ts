@@ -8,7 +8,7 @@ import {
   type OutgoingStream,
   type Peer,
 } from "@x/endpoint"
-import type { Host, Transport } from "@x/transport/host"
+import type { Address, Host, Transport } from "@x/transport/host"
 import type { SimulatedHost } from "@x/transport/simulated"
 import { HEADER_BYTES, read32 } from "./content.ts"
 import type { Judge } from "./judge.ts"
@@ -41,6 +41,8 @@ export interface ProcessWorld {
   onAlone(process: Process): void
   /** The living processes. */
   processes(): Iterable<Process>
+  /** Whether somebody is at this address who only copies datagrams. */
+  isForged(address: Address): boolean
 }
 
 export class Process {
@@ -77,6 +79,7 @@ export class Process {
     endpoint.on("joined", (peer) => this.#meet(peer))
     endpoint.on("rejoined", (peer, before) => this.#replace(peer, before))
     endpoint.on("restarted", (peer, before) => this.#replace(peer, before))
+    endpoint.on("moved", (peer) => this.#checkAddress(peer))
     endpoint.on("left", (peer, why) => this.#part(peer, why))
     endpoint.on("stream", (stream) => {
       this.incoming.add(stream)
@@ -98,6 +101,10 @@ export class Process {
 
   get isUp(): boolean {
     return this.#endpoint !== undefined && !this.isOver && !this.isClosing
+  }
+
+  get port(): number {
+    return this.#endpoint?.port ?? PORT
   }
 
   get unique(): string {
@@ -251,10 +258,19 @@ export class Process {
   }
 
   #meet(peer: Peer): void {
+    this.#checkAddress(peer)
     for (const other of this.peers)
       this.#world.judge.check(other.unique !== peer.unique, "peers", () => `${this.name} has two peers ${peer.unique}`)
     this.peers.add(peer)
     void this.#read(peer)
+  }
+
+  #checkAddress(peer: Peer): void {
+    this.#world.judge.check(
+      !this.#world.isForged(peer.address),
+      "hijack",
+      () => `${this.name}: ${peer.unique} is held at the address of who copied its datagrams`,
+    )
   }
 
   #replace(peer: Peer, before: Peer): void {

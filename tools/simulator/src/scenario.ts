@@ -9,6 +9,7 @@
 import { bbr, type Delivery, type EndpointOptions, fixed, lossBased } from "@x/endpoint"
 import { type LinkOptions, type PresetName, PRESETS } from "@x/transport/simulated"
 import { MESSAGE_BYTES_MAX } from "./content.ts"
+import { drawPaths, type PathScenario } from "./path-scenario.ts"
 import { Draw } from "@x/testkit"
 
 /** What happens to processes and paths, in addition to the constant faults of links. */
@@ -36,7 +37,7 @@ export type Doing = (typeof DOINGS)[number]
 
 const SECRETS = ["a secret of the simulated world", "another one, which is as good"]
 
-export interface Scenario {
+export interface Scenario extends PathScenario {
   readonly seed: number
   readonly nodes: number
   /** The path in each direction, without faults. */
@@ -111,6 +112,8 @@ export function drawScenario(seed: number, preset?: PresetName): Scenario {
     faults: given === undefined ? faults : faultsOf(given),
     disasters: drawDisasters(draw, viciousness),
     doings: drawDoings(new Draw(seed, "doings")),
+    // From a generator of their own too.
+    ...drawPaths(new Draw(seed, "path faults"), nodes),
     controller,
     options: { ...drawOptions(draw, isSmall, bytesMax, controller), ...drawProtection(new Draw(seed, "protection")) },
     traffic: {

@@ -13,7 +13,7 @@ import {
   type PresetName,
   type SimulatedHost,
 } from "@x/transport/simulated"
-import { convergenceBounds, isConverged, unfinished } from "./convergence.ts"
+import { convergenceBounds, isConverged, pathAllowanceMs, unfinished } from "./convergence.ts"
 import { checkCounters } from "./counters.ts"
 import { Doings } from "./doings.ts"
 import { Draw, insideOf } from "@x/testkit"
@@ -21,7 +21,10 @@ import { type Failure, Judge } from "./judge.ts"
 import type { StreamLedger } from "./ledger.ts"
 import { Nemesis } from "./nemesis.ts"
 import { Node } from "./node.ts"
-import { CONSUMERS, type Process, type ProcessWorld } from "./process.ts"
+import { PathNemesis } from "./path-nemesis.ts"
+import { PATH_FAULTS, type PathFault } from "./path-scenario.ts"
+import type { Process, ProcessWorld } from "./process.ts"
+import { checkPromises } from "./promises.ts"
 import { type Disaster, DISASTERS, type Doing, DOINGS, drawScenario, type Scenario } from "./scenario.ts"
 import { Timers } from "./timers.ts"
 import { Workload } from "./workload.ts"
@@ -46,6 +49,7 @@ export interface SimulationResult {
   readonly delivered: number
   readonly checks: number
   readonly disasters: Partial<Record<Disaster, number>>
+  readonly pathFaults: Partial<Record<PathFault, number>>
   readonly doings: Partial<Record<Doing, number>>
   /** The share of the allowed time that convergence took. */
   readonly convergenceShare: number
@@ -89,6 +93,7 @@ class Simulation {
   readonly #consumers: Timers
   readonly #workload: Workload
   readonly #nemesis: Nemesis
+  readonly #pathNemesis: PathNemesis
   readonly #doings: Doings
   readonly #notes: string[] = []
   #convergenceShare = 0
@@ -116,14 +121,21 @@ class Simulation {
     const { traffic } = scenario
     this.#workload = new Workload({ judge: this.#judge, traffic, draw, nextKey: () => this.#ledgers.size + 1, after })
     this.#makeNodes(new Draw(seed, "handling"))
-    this.#nemesis = new Nemesis({
+    const struck = {
       network: this.#network,
       nodes: this.#nodes,
       scenario,
-      draw: new Draw(seed, "nemesis"),
       after,
-      note: (text) => this.#notes.push(`${this.#network.now.toFixed(3)} ms ${text}`),
-    })
+      note: (text: string) => void this.#notes.push(`${this.#network.now.toFixed(3)} ms ${text}`),
+    }
+    this.#nemesis = new Nemesis({ ...struck, draw: new Draw(seed, "nemesis") })
+    const pathDraw = new Draw(seed, "nemesis of paths")
+    this.#pathNemesis = new PathNemesis({ ...struck, draw: pathDraw, judge: this.#judge })
+    if (scenario.disasters.mute !== undefined || scenario.pathFaults.attacker !== undefined)
+      this.#network.filter((datagram) => {
+        this.#pathNemesis.see(datagram)
+        return this.#nemesis.keeps(datagram)
+      })
     this.#doings = new Doings({
       judge: this.#judge,
       nodes: this.#nodes,
@@ -139,7 +151,7 @@ class Simulation {
     // A node that lost a peer joins it again, even when the network is whole.
     const joins = new Timers(this.#director)
     const lasting = (ms: number, run: () => void): void => joins.after(ms, run)
-    const { nodes, options, traffic } = this.#scenario
+    const { nodes, options, traffic, nat, mobile } = this.#scenario
     const world: ProcessWorld = {
       judge: this.#judge,
       ledgers: this.#ledgers,
@@ -147,6 +159,7 @@ class Simulation {
       consumers: this.#consumers,
       handlingMs: () => draw.uniform(0, traffic.handlingMs),
       processes: () => this.#nodes.map(({ process }) => process),
+      isForged: (address) => this.#pathNemesis.isForged(address),
       onAlone: (process) =>
         lasting(draw.around(300), () => this.#nodes.find((node) => node.process === process)?.joinAll()),
     }
@@ -154,7 +167,10 @@ class Simulation {
     // Each pair is joined by one side, by the other, or by both at once.
     for (const [i, node] of this.#nodes.entries()) {
       for (const other of this.#nodes.slice(i + 1)) {
-        const by = draw.whole(0, 2)
+        const isNatted = nat !== undefined
+        const drawn = draw.whole(0, 2)
+        // Nobody can write first to who is behind a NAT.
+        const by = isNatted && this.#nodes[mobile] === node ? 0 : isNatted && this.#nodes[mobile] === other ? 1 : drawn
         if (by !== 1) node.targets.push(other)
         if (by !== 0) other.targets.push(node)
       }
@@ -190,6 +206,15 @@ class Simulation {
           () => this.#nemesis.strike(disaster),
         )
     }
+    const pathDraw = new Draw(this.#scenario.seed, "times of path faults")
+    for (const fault of PATH_FAULTS) {
+      const meanMs = this.#scenario.pathFaults[fault]
+      if (meanMs !== undefined)
+        this.#actors.every(
+          () => pathDraw.around(meanMs),
+          () => this.#pathNemesis.strike(fault),
+        )
+    }
     const doingDraw = new Draw(this.#scenario.seed, "times of doings")
     for (const doing of DOINGS) {
       const meanMs = this.#scenario.doings[doing]
@@ -203,10 +228,12 @@ class Simulation {
   }
 
   async #liveness(): Promise<void> {
-    const { path } = this.#scenario
+    const { path, lastMtuBytes } = this.#scenario
     this.#isThorough = true
     this.#actors.stop(false)
-    const down = this.#nemesis.heal(path)
+    this.#pathNemesis.heal()
+    const last = lastMtuBytes === undefined ? {} : { mtuBytes: lastMtuBytes, mtuSilent: true }
+    const down = this.#nemesis.heal({ ...path, ...last })
     // Waits for busy processes and for datagrams held up on their way: only then is the network whole.
     await this.#runUntil(() => false, Math.max(0, this.#nemesis.busyUntilMs - this.#network.now))
     for (const node of down) {
@@ -216,7 +243,10 @@ class Simulation {
     for (const node of this.#nodes) for (const stream of node.process.incoming) stream.resume()
     this.#consumers.stop(true)
     for (const node of this.#nodes) node.joinAnew()
-    const isWhole = this.#nodes.every(({ process }) => process.peers.size === this.#nodes.length - 1)
+    const gone = this.#gone
+    const isWhole = this.#nodes.every(
+      ({ process }) => [...process.peers].filter(({ unique }) => !gone.has(unique)).length === this.#nodes.length - 1,
+    )
     const { protection, heartbeatMs, unreachableMs } = this.#scenario.options
     // With keys no hint tells a process that its peer has forgotten it: it finds out by silence, at the latest when it
     // considers the peer unreachable. Silence is also the only sign if it still has the state of an ended process, at
@@ -224,12 +254,21 @@ class Simulation {
     const silenceMs = protection === undefined ? 0 : unreachableMs!
     // A peer considered unreachable is probed with the next heartbeat.
     const isAway = this.#nodes.some(({ process }) => [...process.peers].some(({ state }) => state === "unreachable"))
-    const noticeMs = isWhole ? (isAway ? heartbeatMs! : 0) : NOTICE_HEARTBEATS * heartbeatMs!
-    await this.#converge(path, Math.max(silenceMs, noticeMs), false)
+    const lostMs = NOTICE_HEARTBEATS * heartbeatMs!
+    const noticeMs = isWhole ? (isAway ? heartbeatMs! : 0) : lostMs
+    const { movedMs, copiedMs } = this.#pathNemesis
+    // Who moved has been heard of since, or else would count as unreachable by now.
+    const mayBeElsewhere = movedMs + unreachableMs! > this.#network.now || (isAway && movedMs > -Infinity)
+    const pathMs = pathAllowanceMs({
+      isNarrow: lastMtuBytes !== undefined,
+      elsewhereMs: mayBeElsewhere ? lostMs : undefined,
+      isSuspected: copiedMs > -Infinity,
+    })
+    await this.#converge(path, Math.max(silenceMs, noticeMs) + pathMs, false)
     // And on each association messages get through in both directions.
     const said: StreamLedger[] = []
     for (const { process } of this.#nodes)
-      for (const peer of process.peers) said.push(this.#workload.say(process, peer))
+      for (const peer of process.peers) if (!this.#gone.has(peer.unique)) said.push(this.#workload.say(process, peer))
     if (!this.#hasFailed) await this.#converge(path, silenceMs, true)
     for (const ledger of said)
       this.#judge.check(
@@ -237,48 +276,24 @@ class Simulation {
         "convergence",
         () => `${ledger.name}: what was said last never came`,
       )
-    this.#checkPromises()
+    checkPromises(this.#judge, this.#ledgers.values(), this.#gone)
     for (const { process } of this.#nodes) process.checkStructure()
   }
 
   async #converge(path: LinkOptions, noticeMs: number, isHeard: boolean): Promise<void> {
-    const bounds = convergenceBounds(this.#processes, path, this.#scenario.options)
+    const gone = this.#gone
+    const bounds = convergenceBounds(this.#processes, path, this.#scenario.options, gone)
     const boundMs = bounds.boundMs + noticeMs
     const startMs = this.#network.now
-    await this.#runUntil(() => isConverged(this.#processes, isHeard), boundMs)
+    await this.#runUntil(() => isConverged(this.#processes, isHeard, gone), boundMs)
     const tookMs = this.#network.now - startMs
     this.#convergenceShare = Math.max(this.#convergenceShare, tookMs / boundMs)
     if (tookMs > bounds.strictMs) this.#isStrict = false
-    if (isConverged(this.#processes, isHeard)) return
+    if (isConverged(this.#processes, isHeard, gone)) return
     this.#judge.fail(
       "convergence",
       `not within ${Math.round(boundMs)} ms of ${startMs.toFixed(1)} ms, when the network was whole: ${unfinished(this.#processes)}`,
     )
-  }
-
-  /** Checks that on reliable streams everything has come that wasn't withdrawn. */
-  #checkPromises(): void {
-    for (const ledger of this.#ledgers.values()) {
-      if (ledger.isCut) continue
-      const mayDrop = !ledger.isReliable && (ledger.wasPaused || ledger.type !== CONSUMERS.handler)
-      this.#judge.check(
-        mayDrop || ledger.broken === 0,
-        "verdict",
-        () => `${ledger.name}: ${ledger.broken} messages with a receipt never came`,
-      )
-      const { acknowledged } = ledger.stream.account
-      this.#judge.check(
-        mayDrop || ledger.delivered >= acknowledged,
-        "acknowledged",
-        () => `${ledger.name}: ${acknowledged} acknowledged, ${ledger.delivered} delivered`,
-      )
-      if (!ledger.isReliable) continue
-      this.#judge.check(
-        ledger.missing === 0,
-        "convergence",
-        () => `${ledger.name}: ${ledger.missing} of ${ledger.accepted} messages never came`,
-      )
-    }
   }
 
   async #ending(): Promise<void> {
@@ -334,6 +349,13 @@ class Simulation {
     return this.#nodes.map(({ process }) => process)
   }
 
+  /** Incarnations that are over, and that others can't meet where they know them. */
+  get #gone(): ReadonlySet<string> {
+    const gone = new Set(this.#pathNemesis.lost)
+    for (const { unique } of this.#processes) gone.delete(unique)
+    return gone
+  }
+
   get #hasFailed(): boolean {
     return this.#judge.failure !== undefined
   }
@@ -359,6 +381,7 @@ class Simulation {
       delivered,
       checks: this.#judge.checks,
       disasters: this.#nemesis.counts,
+      pathFaults: this.#pathNemesis.counts,
       doings: this.#doings.counts,
       convergenceShare: this.#convergenceShare,
       isStrict: this.#isStrict,

@@ -15,6 +15,7 @@ export interface Summary {
   delivered: number
   checks: number
   disasters: number
+  pathFaults: number
   doings: number
   /** Seeds that converged in 10 RTT + 1 s + twice the time that the pending bytes take at the rate of the link. */
   strict: number
@@ -34,6 +35,7 @@ export function createSummary(): Summary {
       delivered: 0,
       checks: 0,
       disasters: 0,
+      pathFaults: 0,
       doings: 0,
       strict: 0,
     },
@@ -47,6 +49,7 @@ export function addResult(summary: Summary, result: SimulationResult, wallMs: nu
   if (result.isStrict) summary.strict++
   for (const key of ["virtualMs", "datagrams", "messages", "delivered", "checks"] as const) summary[key] += result[key]
   for (const count of Object.values(result.disasters)) summary.disasters += count
+  for (const count of Object.values(result.pathFaults)) summary.pathFaults += count
   for (const count of Object.values(result.doings)) summary.doings += count
   if (wallMs === Infinity) return
   summary.wallMs += wallMs
@@ -66,7 +69,7 @@ export function describeSummary(it: Summary): string[] {
   const perSecond = (it.small.datagrams * 1_000) / it.small.virtualMs
   return [
     `${it.seeds} seeds, ${hours.toFixed(2)} simulated hours: ${it.failures} failures`,
-    `${it.datagrams} datagrams, ${it.messages} messages accepted, ${it.delivered} delivered, ${it.disasters} disasters, ${it.doings} doings, ${it.checks} checks`,
+    `${it.datagrams} datagrams, ${it.messages} messages accepted, ${it.delivered} delivered, ${it.disasters} disasters, ${it.pathFaults} faults of paths, ${it.doings} doings, ${it.checks} checks`,
     `converged within the strict bound: ${it.strict} of ${it.seeds}`,
     `2 to 5 nodes: ${Math.round(it.small.virtualMs / it.small.wallMs)} x real time on a core, ${perSecond.toFixed(0)} datagrams a virtual second`,
   ]

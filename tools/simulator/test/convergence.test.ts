@@ -2,7 +2,13 @@
 
 import type { EndpointOptions } from "@x/endpoint"
 import { expect, test } from "vitest"
-import { convergenceBounds, type ConvergingProcess, isConverged, unfinished } from "../src/convergence.ts"
+import {
+  convergenceBounds,
+  type ConvergingProcess,
+  isConverged,
+  pathAllowanceMs,
+  unfinished,
+} from "../src/convergence.ts"
 
 const OPTIONS: EndpointOptions = { windowPackets: 10, sendPoolPacketsPerPeer: 1_000, queuedMessagesMax: 1_000 }
 const PATH = { delayMs: 20, jitterMs: 5 }
@@ -122,4 +128,27 @@ test.each<[string, MadeProcess, Partial<EndpointOptions>]>([
     strictMs: 1_500,
     boundMs: 1_500 + 2 * 4 * 50,
   })
+})
+
+test("incarnations that are over and can't be met where they were known are left out of account", () => {
+  const it = made({ peerState: "unreachable", rttMs: 300, stream: { unanswered: 1, pending: 3, bytes: 20_000 } })
+  const gone = new Set(["22"])
+  // Nobody else is there: of two processes, each has to have one more.
+  expect(isConverged([it], true)).toBe(false)
+  expect(isConverged([it], true, gone)).toBe(true)
+  expect(isConverged([it, it], true, gone)).toBe(false)
+  expect(isConverged([it], true, new Set(["11"]))).toBe(false)
+  expect(convergenceBounds([it], PATH, OPTIONS, gone)).toEqual({ strictMs: 1_500, boundMs: 1_500 })
+})
+
+test("only what has just happened to paths and addresses allows more time", () => {
+  const calm = { isNarrow: false, elsewhereMs: undefined, isSuspected: false }
+  const cases = [
+    [calm, 0],
+    [{ ...calm, isSuspected: true }, 0],
+    [{ ...calm, isNarrow: true }, 5_000],
+    [{ ...calm, elsewhereMs: 600 }, 600],
+    [{ isNarrow: true, elsewhereMs: 600, isSuspected: true }, 5_000 + 600 + 2_500],
+  ] as const
+  for (const [state, ms] of cases) expect(pathAllowanceMs(state)).toBe(ms)
 })

@@ -7,6 +7,7 @@ import { HEADER_BYTES, isContent, makeContent } from "../src/content.ts"
 import { Draw } from "@x/testkit"
 import { Judge } from "../src/judge.ts"
 import { StreamLedger } from "../src/ledger.ts"
+import { PATH_FAULTS } from "../src/path-scenario.ts"
 import { DISASTERS, DOINGS, drawScenario } from "../src/scenario.ts"
 import { simulate } from "../src/simulation.ts"
 
@@ -34,6 +35,35 @@ test("some seeds are calm, some have everything, and each disaster comes up", ()
   for (const doing of DOINGS) expect(scenarios.filter(({ doings }) => doing in doings).length).toBeGreaterThan(60)
   expect(scenarios.filter(({ doings }) => Object.keys(doings).length === 0).length).toBeGreaterThan(40)
   expect(new Set(scenarios.map(({ nodes }) => nodes))).toEqual(new Set([2, 3, 4, 5, 6, 7, 8]))
+})
+
+test("half of the seeds have faults of paths, each comes up, and some paths stay narrow", () => {
+  const scenarios = Array.from({ length: 300 }, (_, seed) => drawScenario(seed))
+  const without = scenarios.filter(({ pathFaults }) => Object.keys(pathFaults).length === 0).length
+  expect([without > 130, without < 190]).toEqual([true, true])
+  for (const fault of PATH_FAULTS)
+    expect(scenarios.filter(({ pathFaults }) => fault in pathFaults).length).toBeGreaterThan(30)
+  for (const { pathFaults, nat, lastMtuBytes, mobile, nodes } of scenarios) {
+    expect(nat !== undefined).toBe("nat" in pathFaults)
+    expect(mobile).toBeLessThan(nodes)
+    if (lastMtuBytes !== undefined) expect("mtu" in pathFaults).toBe(true)
+  }
+  expect(new Set(scenarios.map(({ lastMtuBytes }) => lastMtuBytes))).toEqual(
+    new Set([undefined, 548, 652, 1_232, 1_452]),
+  )
+})
+
+test("each fault of paths happens where it was drawn, and what was promised holds all the same", async () => {
+  const counts = new Map<string, number>()
+  for (let seed = 1; seed <= 12; seed++) {
+    const { failure, pathFaults, delivered } = await simulate(seeded(seed))
+    expect([seed, failure, delivered > 0]).toEqual([seed, undefined, true])
+    for (const [fault, count] of Object.entries(pathFaults)) {
+      expect(fault in drawScenario(seed).pathFaults).toBe(true)
+      counts.set(fault, (counts.get(fault) ?? 0) + count)
+    }
+  }
+  expect(new Set(counts.keys())).toEqual(new Set(PATH_FAULTS))
 })
 
 test("a ledger sees what comes twice, out of order, altered, unasked or after it was taken back", () => {
