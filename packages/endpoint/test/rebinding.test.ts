@@ -97,6 +97,24 @@ test("an endpoint whose address is gone goes on over other sockets by itself, an
   await quiesce(ledger)
 })
 
+test("one that changes networks again and again goes on at once each time", async () => {
+  const { network, a, toB, toA, ledger, events } = await makeFreePair(PLAIN, 5)
+  const streams = [ledger.open(toB), ledger.open(toA)]
+  let longestMs = 0
+  for (let ms = 0; ms < 84_000; ms += 100) {
+    // The sixth would wait for some seconds if those before it counted as tried in vain.
+    if (ms % 12_000 === 5_000) network.move("a", { sockets: "stay" })
+    for (const stream of streams) stream.trySend(64)
+    await ledger.advance(100, 100)
+    for (const { deliveredMs } of streams)
+      longestMs = Math.max(longestMs, network.now - (deliveredMs.at(-1) ?? network.now))
+  }
+  expect([a.stats().rebinds, events]).toEqual([7, []])
+  // One of those that go each 100 ms is lost with the sockets.
+  expect(longestMs).toBeLessThan(300)
+  await quiesce(ledger)
+})
+
 test("while no other socket helps it tries again, further and further apart", async () => {
   const { network, hostA, a, toB, ledger } = await makeFreePair(KEYED, 5)
   const times: number[] = []

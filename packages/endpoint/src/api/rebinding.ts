@@ -20,9 +20,14 @@ export const REBIND_OPTIONS: Kinds<RebindOptions> = {
 
 /** Failures to send that another socket may mend. */
 const GONE: ReadonlySet<SocketErrorCode> = new Set<SocketErrorCode>(["ENETDOWN", "EADDRNOTAVAIL"])
-/** The time between two attempts of its own, milliseconds: it doubles from one to the next. */
+/** The time between two attempts of its own, milliseconds: it doubles from one that hasn't helped to the next. */
 const AGAIN_MS_MIN = 1_000
 const AGAIN_MS_MAX = 60_000
+/**
+ * An attempt has helped if no datagram fails for so long, milliseconds: even a peer that has nothing to say is written
+ * to more often.
+ */
+const HELPED_MS = 10_000
 
 export interface RebindingParts {
   readonly transport: Transport
@@ -46,6 +51,8 @@ export class Rebinding {
   #isTrying = false
   #waitMs = AGAIN_MS_MIN
   #againMs = -Infinity
+  /** When a datagram last failed, or other sockets were last tried. */
+  #failedMs = -Infinity
 
   constructor(parts: RebindingParts) {
     this.#parts = parts
@@ -80,20 +87,32 @@ export class Rebinding {
 
   /** A datagram couldn't be sent. */
   noteFailure(code: SocketErrorCode): void {
-    if (!GONE.has(code) || this.#isTrying || this.#parts.isClosed()) return
+    if (!GONE.has(code) || this.#parts.isClosed()) return
+    this.#judge()
+    if (this.#isTrying) return
     this.#isTrying = true
     void this.#try().finally(() => (this.#isTrying = false))
   }
 
-  /** Until it succeeds, at once where the last time was long ago. */
+  /** After a time without failures this one has another reason, and is no sign that attempts are in vain. */
+  #judge(): void {
+    const nowMs = this.#parts.now()
+    if (nowMs - this.#failedMs >= HELPED_MS) {
+      this.#waitMs = AGAIN_MS_MIN
+      this.#againMs = -Infinity
+    }
+    this.#failedMs = nowMs
+  }
+
+  /** Until it succeeds, at once where the last time has helped. */
   async #try(): Promise<void> {
     const { now, wait, isClosed } = this.#parts
-    if (now() > this.#againMs + AGAIN_MS_MAX) this.#waitMs = AGAIN_MS_MIN
     let isBound = false
     while (!isBound) {
       if (now() < this.#againMs) await wait(this.#againMs - now())
       if (isClosed()) return
-      this.#againMs = now() + this.#waitMs
+      this.#failedMs = now()
+      this.#againMs = this.#failedMs + this.#waitMs
       this.#waitMs = Math.min(2 * this.#waitMs, AGAIN_MS_MAX)
       isBound = await this.rebind({}).then(
         () => true,
