@@ -116,6 +116,6 @@ export class Node {
   }
 }
 
-function isAt(peer: Peer, { process }: Node): boolean {
-  return process.host.machine.addresses.some(({ host }) => host === peer.address.host)
+function isAt({ address }: Peer, { process, port }: Node): boolean {
+  return address.port === port && process.host.machine.addresses.some(({ host }) => host === address.host)
 }

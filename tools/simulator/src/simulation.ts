@@ -71,6 +71,10 @@ const CLOSING_MS = 20_000
  */
 const NOTICE_HEARTBEATS = 3
 
+/** What is said last: where paths have become narrow, enough for datagrams of the size that they carried before. */
+const SHORT_BYTES = 100
+const LONG_BYTES = 20_000
+
 /** More than most chains of promises need; the rest continues in the next step. */
 const MICROTASKS = 12
 const SETTLED = Promise.resolve()
@@ -232,7 +236,8 @@ class Simulation {
     this.#isThorough = true
     this.#actors.stop(false)
     this.#pathNemesis.heal()
-    const last = lastMtuBytes === undefined ? {} : { mtuBytes: lastMtuBytes, mtuSilent: true }
+    const isNarrow = lastMtuBytes !== undefined
+    const last = isNarrow ? { mtuBytes: lastMtuBytes, mtuSilent: true } : {}
     const down = this.#nemesis.heal({ ...path, ...last })
     // Waits for busy processes and for datagrams held up on their way: only then is the network whole.
     await this.#runUntil(() => false, Math.max(0, this.#nemesis.busyUntilMs - this.#network.now))
@@ -260,7 +265,7 @@ class Simulation {
     // Who moved has been heard of since, or else would count as unreachable by now.
     const mayBeElsewhere = movedMs + unreachableMs! > this.#network.now || (isAway && movedMs > -Infinity)
     const pathMs = pathAllowanceMs({
-      isNarrow: lastMtuBytes !== undefined,
+      isNarrow,
       elsewhereMs: mayBeElsewhere ? lostMs : undefined,
       isSuspected: copiedMs > -Infinity,
     })
@@ -268,8 +273,11 @@ class Simulation {
     // And on each association messages get through in both directions.
     const said: StreamLedger[] = []
     for (const { process } of this.#nodes)
-      for (const peer of process.peers) if (!this.#gone.has(peer.unique)) said.push(this.#workload.say(process, peer))
-    if (!this.#hasFailed) await this.#converge(path, silenceMs, true)
+      for (const peer of process.peers)
+        if (!this.#gone.has(peer.unique))
+          said.push(this.#workload.say(process, peer, isNarrow ? LONG_BYTES : SHORT_BYTES))
+    const narrowMs = pathAllowanceMs({ isNarrow, elsewhereMs: undefined, isSuspected: false })
+    if (!this.#hasFailed) await this.#converge(path, silenceMs + narrowMs, true)
     for (const ledger of said)
       this.#judge.check(
         ledger.missing === 0 || ledger.isCut,

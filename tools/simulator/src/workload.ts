@@ -54,10 +54,10 @@ export class Workload {
     for (let left = draw.whole(1, traffic.burst); left > 0; left--) this.#send(ledger)
   }
 
-  /** Sends an ordinary message on a new reliable stream. */
-  say(process: Process, peer: Peer): StreamLedger {
+  /** Sends a message of this many bytes on a new reliable stream. */
+  say(process: Process, peer: Peer, bytes: number): StreamLedger {
     const ledger = process.openStream(peer, this.#world.nextKey(), CONSUMERS.handler, { delivery: "reliable" })
-    this.#offer(ledger, 100)
+    this.#offer(ledger, bytes)
     return ledger
   }
 
