@@ -24,4 +24,5 @@ export type {
 export { type PresetName, PRESETS } from "./presets.ts"
 export type { RateDraw, RateStep } from "./rate.ts"
 export { Random } from "./random.ts"
+export type { RedOptions } from "./red.ts"
 export type { SimulatedTransport } from "./transport.ts"
