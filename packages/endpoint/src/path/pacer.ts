@@ -27,10 +27,17 @@ export class Pacer {
 
   /** Whether a datagram may be sent now. `isPaused`: nothing is in flight. */
   isOpen(paceBytesPerMs: number, isPaused: boolean, nowMs: number): boolean {
-    if (paceBytesPerMs === Infinity) return true
+    if (paceBytesPerMs === Infinity) return this.#forget()
     const elapsedMs = nowMs - this.#filledMs
     if (elapsedMs > 0) this.#fill(paceBytesPerMs, isPaused ? PAUSE_BYTES : BURST_BYTES, elapsedMs, nowMs)
     return this.#budget > 0
+  }
+
+  /** Nothing was paced: a pace that begins later begins anew, and doesn't wait for what went before. */
+  #forget(): true {
+    this.#budget = 0
+    this.#filledMs = -Infinity
+    return true
   }
 
   #fill(paceBytesPerMs: number, burstBytes: number, elapsedMs: number, nowMs: number): void {

@@ -32,6 +32,15 @@ test("a paced sender keeps to its pace over any second, with bursts of a few mil
   )
 })
 
+test("a pace that begins after time without one doesn't wait for what went before", () => {
+  const pacer = new Pacer()
+  for (let nowMs = 0; nowMs < 100; nowMs++) if (pacer.isOpen(Infinity, false, nowMs)) pacer.spend(DATAGRAM)
+  let sent = 0
+  for (; pacer.isOpen(1, false, 100) && sent < 100; sent++) pacer.spend(DATAGRAM)
+  // A burst, less the datagram that went last.
+  expect([sent, pacer.nextMs(1, 1) - 100]).toEqual([2, 3 * DATAGRAM - 2_560 + 1])
+})
+
 test("after a pause eight datagrams go at once if nothing is in flight, and otherwise two", () => {
   const burst = (isPaused: boolean): number => {
     const pacer = new Pacer()
