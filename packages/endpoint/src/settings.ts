@@ -45,6 +45,9 @@ export type Settings = Readonly<Record<NumberName, number>> & {
   readonly profile: Profile
   readonly congestion: CongestionFactory
   readonly inFlightMax: number | undefined
+  /** Caps of what goes to all peers together, and to each; `Infinity`: none. */
+  readonly sendRateBytesPerSecondMax: number
+  readonly sendRateBytesPerSecondPerPeer: number
   /** The most bytes that the window of a stream grows to, as its path needs them. */
   readonly windowGrowthBytesMax: number
 }

@@ -49,6 +49,7 @@ const COUNT = ["-0", "0", "1", "2^31", "2^32"]
 const BYTE = ["-0", "0", "1"]
 const WEIGHT = ["1"]
 const TEXT = ['"500"', '""']
+const LIMIT = { sendRateBytesPerSecondMax: ["Infinity", "2^31", "2^32"] }
 const OPEN = {
   delivery: [],
   label: TEXT,
@@ -78,6 +79,8 @@ const OPTIONS: readonly (readonly [string, (scene: Scene, options: never) => unk
     OPEN,
   ],
   ["setShare", ({ toB }, options) => toB.setShare(options), { priority: BYTE, weight: WEIGHT }],
+  ["limit", ({ toB }, options) => toB.limit(options), LIMIT],
+  ["limit", ({ a }, options) => a.limit(options), LIMIT],
   ["ping", ({ toB }, options) => toB.ping(options), { signal: [], timeoutMs: TIMEOUT }],
   [
     "send",

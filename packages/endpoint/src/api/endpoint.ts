@@ -28,6 +28,7 @@ import { Outcomes } from "./outcomes.ts"
 import { Routing } from "./routing.ts"
 import { secretsOf } from "./secrets.ts"
 import type { OutgoingHandle } from "./outgoing-stream.ts"
+import { LIMIT_OPTIONS, type LimitOptions } from "./peer-options.ts"
 import type { PeerHandle, PeerHost } from "./peer.ts"
 import { toHex } from "../keys/identity.ts"
 import type { Identity } from "../keys/sealed-handshakes.ts"
@@ -386,6 +387,16 @@ export class Endpoint implements AsyncDisposable {
   async rebind(options: RebindOptions = {}): Promise<void> {
     this.#checkOpen()
     await this.#rebinding.rebind(check.options("rebind", options, REBIND_OPTIONS))
+  }
+
+  /**
+   * Caps the rate of all peers together, from now on; omitted options keep their value. Throws `EndpointError`
+   * `invalid-option`.
+   */
+  limit(options: LimitOptions): void {
+    const { sendRateBytesPerSecondMax } = check.options("limit", options, LIMIT_OPTIONS)
+    this.#checkOpen()
+    if (sendRateBytesPerSecondMax !== undefined) this.#protocol.limitSending(sendRateBytesPerSecondMax)
   }
 
   /** Counters and sizes, as they are now. */

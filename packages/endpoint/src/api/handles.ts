@@ -11,7 +11,7 @@ import type { Delivery } from "@x/wire"
 import type { ParkedMessages } from "../streams/parking-lot.ts"
 import type { Listener } from "./events.ts"
 import type { MessageType } from "./message-type.ts"
-import type { OpenOptions, PeerStats, PingOptions, ShareOptions } from "./peer-options.ts"
+import type { LimitOptions, OpenOptions, PeerStats, PingOptions, ShareOptions } from "./peer-options.ts"
 import type { SendLimits } from "./send-limits.ts"
 import type { OutgoingEnd, OutgoingStreamEvents, SendOptions, SendResult, TrySendOptions } from "./sending.ts"
 import type { WaitOptions } from "./wait.ts"
@@ -44,6 +44,11 @@ export interface Peer {
   readonly replies: Replies
   /** Sets the peer's share in what this endpoint sends; omitted options keep their value. */
   setShare(options: ShareOptions): void
+  /**
+   * Caps the rate of the peer, from now on; omitted options keep their value. Control packets, such as heartbeats and
+   * acknowledgements, don't wait for a cap and don't count. Throws `EndpointError` `invalid-option`.
+   */
+  limit(options: LimitOptions): void
   /**
    * Copies of the messages of this type from the peer, from now on; of a defined type each with its `value`. It ends
    * when the peer has left and all its messages were read. A slow reader holds up the streams that it reads from. After

@@ -24,6 +24,7 @@ import {
   type Kinds,
   type NumberKind,
   oneOf,
+  RATE,
   required,
   whole,
 } from "../errors/check.ts"
@@ -155,6 +156,13 @@ export interface EndpointOptions extends BindOptions {
    * back. Peers have this many in flight, and what is on the way besides.
    */
   readonly inFlightMax?: number
+  /**
+   * Bytes of datagrams with data, resends included, that go to all peers together in a second, 1,000 to
+   * 1,000,000,000,000; default: no cap. Peers share it by `peer.setShare`. {@link Endpoint.limit} changes it.
+   */
+  readonly sendRateBytesPerSecondMax?: number
+  /** The same to each peer; default: no cap. {@link Peer.limit} changes it for one peer. */
+  readonly sendRateBytesPerSecondPerPeer?: number
   /** The longest that a status waits, milliseconds, 1 to 1,000, default 25. */
   readonly statusDelayMs?: number
   /**
@@ -274,6 +282,8 @@ const OPTIONS: Kinds<EndpointOptions> = {
     trust: required(functionThat("says whose public key is welcome")),
   }),
   inFlightMax: whole(IN_FLIGHT_MIN, IN_FLIGHT_MAX),
+  sendRateBytesPerSecondMax: RATE,
+  sendRateBytesPerSecondPerPeer: RATE,
   congestion: functionThat("makes a controller, such as bbr(), lossBased() or fixed() return"),
 }
 
@@ -291,6 +301,7 @@ export function checkedOptions(options: EndpointOptions): EndpointOptions {
  */
 export function settingsOf(options: EndpointOptions): Settings {
   const { secrets, protection = secrets === undefined ? "checksum" : "mac", congestion = bbr(), inFlightMax } = options
+  const { sendRateBytesPerSecondMax = Infinity, sendRateBytesPerSecondPerPeer = Infinity } = options
   checkSecrets(protection, secrets)
   if (options.identity !== undefined && secrets === undefined)
     throw new EndpointError("invalid-option", "identity needs secrets too: they keep strangers from being looked at")
@@ -315,7 +326,10 @@ export function settingsOf(options: EndpointOptions): Settings {
   // A window that was asked for stays as it is.
   const windowGrowthBytesMax =
     options.windowBytes === undefined && options.windowPackets === undefined ? WINDOW_GROWTH_BYTES_MAX : 0
-  return { ...numbers, profile: PROFILE[protection], inFlightMax, congestion, windowGrowthBytesMax }
+  return {
+    ...{ ...numbers, profile: PROFILE[protection], inFlightMax, congestion, windowGrowthBytesMax },
+    ...{ sendRateBytesPerSecondMax, sendRateBytesPerSecondPerPeer },
+  }
 }
 
 /** Profiles with keys need secrets; the others can't use any. */

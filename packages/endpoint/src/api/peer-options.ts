@@ -9,6 +9,7 @@ import {
   orInfinity,
   positive,
   PRIORITY,
+  RATE,
   TEXT,
   TIMEOUT,
   WEIGHT,
@@ -75,6 +76,19 @@ export interface ShareOptions {
 
 export const SHARE_OPTIONS: Kinds<ShareOptions> = { priority: PRIORITY, weight: WEIGHT }
 
+/** Caps of the rate of a peer. */
+export interface LimitOptions {
+  /**
+   * Bytes of datagrams with data, resends included, that go to it in a second: 1,000 to 1,000,000,000,000, or
+   * `Infinity`: no cap.
+   */
+  readonly sendRateBytesPerSecondMax?: number
+}
+
+export const LIMIT_OPTIONS: Kinds<LimitOptions> = {
+  sendRateBytesPerSecondMax: orInfinity(RATE, "no cap"),
+}
+
 /** How long `peer.ping` waits. */
 export interface PingOptions {
   /** Cancels the ping: it rejects with `aborted`. */
@@ -118,7 +132,10 @@ export interface PeerStats {
   readonly datagramBytes: number
   /** Bytes that may be in flight: by the congestion controller, and by what the peer can hold. */
   readonly windowBytes: number
-  /** Bytes that may be sent in a millisecond, by the congestion controller; `Infinity`: as fast as the window opens. */
+  /**
+   * Bytes that may be sent in a millisecond, by the congestion controller or by a cap of this peer, whichever is less;
+   * `Infinity`: as fast as the window opens.
+   */
   readonly paceBytesPerMs: number
   /** Bytes of datagrams that feedback reported as received. */
   readonly bytesDelivered: number

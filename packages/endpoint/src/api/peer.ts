@@ -10,6 +10,8 @@ import { isMessageType, type MessageType, numberOf } from "./message-type.ts"
 import { OutgoingHandle, type OutgoingHost } from "./outgoing-stream.ts"
 import {
   checkOpenOptions,
+  LIMIT_OPTIONS,
+  type LimitOptions,
   type OpenOptions,
   PING_OPTIONS,
   type PeerStats,
@@ -132,6 +134,11 @@ export class PeerHandle implements Peer {
     )
     this.#state.priority = priority
     this.#state.weight = weight
+  }
+
+  limit(options: LimitOptions): void {
+    const { sendRateBytesPerSecondMax } = check.options("limit", options, LIMIT_OPTIONS)
+    if (sendRateBytesPerSecondMax !== undefined) this.#state.limitSending(sendRateBytesPerSecondMax)
   }
 
   messages(type: number): AsyncIterableIterator<ReceivedMessage>

@@ -21,6 +21,7 @@ const ADVICE: Readonly<Record<SendLimit, string>> = {
   window: "the window of a stream was full: windowBytes and windowPackets make it larger",
   congestion: "the path was full, as far as the congestion controller knows: congestion chooses another one",
   pace: "the path takes no more in this time, as far as the congestion controller knows: congestion chooses another one",
+  cap: "a cap of the rate was reached: here sendRateBytesPerSecondMax, sendRateBytesPerSecondPerPeer and peer.limit() set it, at the other end receiveRateBytesPerSecondMax, receiveRateBytesPerSecondPerPeer and peer.limit()",
   consumer:
     "the consumers at the other end are behind: there queuedMessagesMax and queuedBytesMax say how far they may be",
   memory: "there was no memory for packets: sendPoolPacketsPerPeer and sendPoolPacketsMax are its bounds",

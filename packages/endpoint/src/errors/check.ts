@@ -21,6 +21,9 @@ export const checkClass: Checks = new Checks((message) => new TypeError(message)
 /** How long to wait. */
 export const TIMEOUT: NumberKind = orInfinity(milliseconds(), "for ever")
 
+/** A cap of a rate, bytes a second: at least a datagram in a second and a half, and no more than any machine sends. */
+export const RATE: NumberKind = whole(1_000, 1e12, "of bytes a second")
+
 /** 0 to 255; higher goes first. */
 export const PRIORITY: NumberKind = whole(0, 255)
 export const WEIGHT: NumberKind = whole(1, 100)

@@ -6,13 +6,22 @@
 
 /**
  * What limits a peer: the `application`, which has nothing more to send; the `window` of a stream; `congestion`, the
- * window of the controller; its `pace`; the `consumer` at the other end, which is behind; `memory` for packets; our
+ * window of the controller; its `pace`; a `cap` of the rate; the `consumer` at the other end, which is behind; `memory` for packets; our
  * `socket`, which is full; or what the `peer` can take at once.
  */
-export type SendLimit = "application" | "window" | "congestion" | "pace" | "consumer" | "memory" | "socket" | "peer"
+export type SendLimit =
+  | "application"
+  | "window"
+  | "congestion"
+  | "pace"
+  | "cap"
+  | "consumer"
+  | "memory"
+  | "socket"
+  | "peer"
 
 const NONE: Readonly<Record<SendLimit, number>> = {
-  ...{ application: 0, window: 0, congestion: 0, pace: 0, consumer: 0, memory: 0, socket: 0, peer: 0 },
+  ...{ application: 0, window: 0, congestion: 0, pace: 0, cap: 0, consumer: 0, memory: 0, socket: 0, peer: 0 },
 }
 
 /** How long each limit held, since it was last asked. */

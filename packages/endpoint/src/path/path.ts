@@ -14,6 +14,7 @@ import type { Association } from "./association.ts"
 import { Limiting } from "./limiting.ts"
 import { MtuDiscovery } from "./mtu-discovery.ts"
 import { PathSize } from "./path-size.ts"
+import { RateCaps } from "./rate-caps.ts"
 import { SendGate } from "./send-gate.ts"
 
 export interface PathParts {
@@ -26,6 +27,8 @@ export interface PathParts {
   readonly rtt: RttEstimator
   /** Numbers from 0 to below 1, for the controller and for probes. */
   readonly random: () => number
+  /** The caps of the peer's rate; default: none. */
+  readonly caps?: RateCaps
 }
 
 export class Path {
@@ -33,17 +36,20 @@ export class Path {
   readonly size: PathSize
   readonly mtu: MtuDiscovery
   readonly gate: SendGate
+  readonly caps: RateCaps
   readonly limiting: Limiting = new Limiting()
   /** The association that datagrams go to; there is one from the first accept on. */
   association: Association | undefined
   /** Samples of datagrams sent before are of another path. */
   #beganMs = -Infinity
 
-  constructor({ settings, limits, timerMs, rtt, random }: PathParts) {
+  constructor({ settings, limits, timerMs, rtt, random, caps = new RateCaps() }: PathParts) {
     this.rtt = rtt
+    this.caps = caps
     this.size = new PathSize(settings, limits)
     this.mtu = new MtuDiscovery(this.size.boundBytes, random)
-    this.gate = new SendGate(settings.congestion(this.size.datagramBytesMax, random), this.size, timerMs, rtt)
+    const controller = settings.congestion(this.size.datagramBytesMax, random)
+    this.gate = new SendGate(controller, this.size, timerMs, rtt, caps)
   }
 
   /** Takes an association into use. Returns the one before. */

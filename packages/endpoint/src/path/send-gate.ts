@@ -8,6 +8,7 @@
 import type { CongestionController, DeliverySample } from "../congestion/controller.ts"
 import { Pacer } from "./pacer.ts"
 import type { PathSize } from "./path-size.ts"
+import { RateCaps } from "./rate-caps.ts"
 import { RecentLeast } from "./recent-least.ts"
 import type { SentDatagrams } from "./sent-datagrams.ts"
 
@@ -30,6 +31,7 @@ export function restlessTimes(probe: number): number {
 
 export class SendGate {
   readonly controller: CongestionController
+  readonly #caps: RateCaps
   readonly #size: PathSize
   readonly #timerMs: number
   readonly #rtt: { readonly ptoMs: number }
@@ -48,6 +50,9 @@ export class SendGate {
   #isPaced = false
   /** Sending stopped since no more may go to an address that isn't proved. */
   #isCapped = false
+  /** Sending stopped since a cap of the rate allows no more: of this peer, or of all together. */
+  #isRateCapped = false
+  #isSharedFull = false
   /**
    * Of the present turn: its time, window and pace, the bytes sent in it, those of the largest datagram, and the bytes
    * in flight before.
@@ -61,7 +66,14 @@ export class SendGate {
   #sent: SentDatagrams | undefined
 
   /** `timerMs`: the resolution of timers, milliseconds. */
-  constructor(controller: CongestionController, size: PathSize, timerMs: number, rtt: { readonly ptoMs: number }) {
+  constructor(
+    controller: CongestionController,
+    size: PathSize,
+    timerMs: number,
+    rtt: { readonly ptoMs: number },
+    caps: RateCaps = new RateCaps(),
+  ) {
+    this.#caps = caps
     this.controller = controller
     this.#size = size
     this.#timerMs = timerMs
@@ -84,18 +96,28 @@ export class SendGate {
     return this.#size.heldBytesMax + onWayBytes
   }
 
+  /** What the controller says, unless the peer's cap allows less. */
   get paceBytesPerMs(): number {
-    return this.controller.paceBytesPerMs
+    return Math.min(this.controller.paceBytesPerMs, this.#caps.bytesPerMs)
   }
 
-  /** Whether window and pace stopped nothing in the last turn. */
+  /** Whether window, pace and caps stopped nothing in the last turn. */
   get isOpen(): boolean {
-    return !this.#isShut && !this.#isPaced && !this.#isCapped
+    return !this.#isShut && !this.#isPaced && !this.#isCapped && !this.#isSharedFull
   }
 
-  /** What stopped sending in the last turn: the window, by the controller or by what the peer takes, or the pace. */
-  get limit(): "congestion" | "peer" | "pace" | undefined {
+  /** Whether nothing but the cap of all peers together stopped sending in the last turn. */
+  get isSharedFull(): boolean {
+    return this.#isSharedFull
+  }
+
+  /**
+   * What stopped sending in the last turn: the window, by the controller or by what the peer takes; a cap of the rate;
+   * or the pace.
+   */
+  get limit(): "congestion" | "peer" | "cap" | "pace" | undefined {
     if (this.#isShut) return this.controller.windowBytes > this.#takenBytes ? "peer" : "congestion"
+    if (this.#isRateCapped) return "cap"
     return this.#isPaced ? "pace" : undefined
   }
 
@@ -112,23 +134,25 @@ export class SendGate {
     if (nowMs > this.#releasedMs + RELEASED_MS) sent.limitByApplication(true)
     this.#spentBytes = this.#largestBytes = 0
     this.#inFlightBytesBefore = sent.inFlightBytes
-    this.#isPaced = this.#isShut = this.#isCapped = false
+    this.#isPaced = this.#isShut = this.#isCapped = this.#isRateCapped = this.#isSharedFull = false
   }
 
   /** The controller answers once for a turn, not for each packet. */
   #recall(): void {
     this.#windowBytes = this.windowBytes
-    this.#paceBytesPerMs = this.controller.paceBytesPerMs
+    this.#paceBytesPerMs = this.paceBytesPerMs
   }
 
-  /** Whether window and pace let a packet of this size go now. */
+  /** Whether window, pace and caps let a packet of this size go now. */
   mayGo(bytes: number): boolean {
     const { inFlightBytes } = this.#sent!
     if (inFlightBytes === 0) this.#tellIdle()
     this.#isShut = inFlightBytes > 0 && inFlightBytes + bytes > this.#windowBytes
     if (this.#isShut) return false
     this.#isPaced = !this.#pacer.isOpen(this.#paceBytesPerMs, inFlightBytes === 0, this.#nowMs)
-    return !this.#isPaced
+    this.#isSharedFull = !this.#isPaced && this.#caps.shared?.isOpen(this.#nowMs) === false
+    this.#isRateCapped = this.#isSharedFull || (this.#isPaced && this.#caps.bytesPerMs <= this.#paceBytesPerMs)
+    return !this.#isPaced && !this.#isSharedFull
   }
 
   /** Data is about to be sent after a pause with nothing in flight: what the controller knows may be out of date. */
@@ -154,6 +178,7 @@ export class SendGate {
     this.#spentBytes += bytes
     if (bytes > this.#largestBytes) this.#largestBytes = bytes
     this.#pacer.spend(bytes)
+    this.#caps.shared?.spend(bytes)
   }
 
   /** Bytes sent in the present turn, or the last one. */
@@ -176,7 +201,7 @@ export class SendGate {
     const hasRoom = this.isOpen && inFlightBytes + this.#size.datagramBytesMax <= this.#windowBytes
     const isIdle = !hasMore && hasRoom
     // What caps it is no more the path than an application with nothing to send.
-    sent.limitByApplication(this.#isCapped || (isIdle && !wasFull))
+    sent.limitByApplication(this.#isCapped || this.#isRateCapped || (isIdle && !wasFull))
     this.#releasedMs = isIdle && wasFull ? this.#nowMs : Infinity
     if (this.#spentBytes > 0) {
       this.#sentMs = this.#nowMs
@@ -229,6 +254,6 @@ export class SendGate {
 
   /** When the pace, which stopped sending, allows it again. */
   get paceDueMs(): number {
-    return this.#isPaced ? this.#pacer.nextMs(this.controller.paceBytesPerMs, this.#timerMs) : Infinity
+    return this.#isPaced ? this.#pacer.nextMs(this.paceBytesPerMs, this.#timerMs) : Infinity
   }
 }

@@ -3,6 +3,7 @@
 import type { Address, Transport } from "@x/transport/host"
 import type * as wire from "@x/wire"
 import type { ControlWriter } from "../datagram/control-writer.ts"
+import type { SharedPace } from "../path/rate-caps.ts"
 import type { IncomingContext } from "../streams/incoming-streams.ts"
 import type { OutgoingContext } from "../streams/outgoing-context.ts"
 import type { EventSink, StreamEvent } from "../streams/stream-events.ts"
@@ -13,6 +14,8 @@ export interface PeerContext<P> extends OutgoingContext, IncomingContext<P> {
   readonly transport: Transport
   readonly events: EventSink<PeerEvent<P> | StreamEvent<P>>
   readonly control: ControlWriter
+  /** The cap of what goes to all peers together. */
+  readonly sharedPace: SharedPace
   /** Numbers from 0 to below 1. */
   random(): number
   /** The peer has left, or we have: nothing under way may bring it back. */

@@ -13,7 +13,9 @@ import { CONTROL_ROOM_BYTES, metadataBytesMax } from "../datagram/control-writer
 import type { Due } from "../schedule/due-queue.ts"
 import { IncomingStreams } from "../streams/incoming-streams.ts"
 import { Path } from "../path/path.ts"
+import { RateCaps } from "../path/rate-caps.ts"
 import type { Session } from "../path/session.ts"
+import { FairTurn } from "../schedule/fair-queue.ts"
 import type { Share } from "../schedule/shares.ts"
 import type { SendLimit } from "../path/limiting.ts"
 import type { OutgoingState } from "../streams/outgoing-state.ts"
@@ -57,6 +59,8 @@ export class PeerState implements Due {
   /** Its share in what the process sends: higher priority goes first, weight counts among equals. */
   priority = 128
   weight = 1
+  /** Its place among those that wait for the cap of all together. */
+  readonly turn: FairTurn = new FairTurn()
   readonly #liveness: Liveness
   readonly #goodbye = new Goodbye()
   readonly #pings = new Pings()
@@ -76,7 +80,8 @@ export class PeerState implements Due {
     const { timerMs } = context.transport.capabilities
     const { settings } = context
     const random = (): number => context.random()
-    this.path = new Path({ settings, limits: session.limits, timerMs, rtt: this.rtt, random })
+    const caps = new RateCaps(settings.sendRateBytesPerSecondPerPeer / 1_000, context.sharedPace)
+    this.path = new Path({ settings, limits: session.limits, timerMs, rtt: this.rtt, random, caps })
     this.#streamSettings = new StreamSettings(context.settings, session.limits)
     this.#liveness = new Liveness(context.settings)
     this.pace = new RepeatPace(nowMs)
@@ -350,6 +355,17 @@ export class PeerState implements Due {
     this.path.endTurn(hasData || isFull, this.outgoing.takeFull(), nowMs)
     this.path.limiting.set(this.#limit, nowMs)
     return hasData && gate.isOpen && !this.#context.outbox.isBlocked
+  }
+
+  /** Whether it has data that only the cap of all peers together holds back, as of the last turn. */
+  get isSharedFull(): boolean {
+    return this.liveness === "joined" && this.path.gate.isSharedFull && this.outgoing.hasData
+  }
+
+  /** Caps what goes to the peer, bytes a second; `Infinity`: no cap. In force at once. */
+  limitSending(bytesPerSecond: number): void {
+    this.path.caps.ownBytesPerMs = bytesPerSecond / 1_000
+    this.#context.wake(this)
   }
 
   get #limit(): SendLimit {

@@ -40,6 +40,7 @@ import { Quota } from "../schedule/quota.ts"
 import { SendSlabs } from "../datagram/send-slabs.ts"
 import { createScratch } from "../datagram/scratch.ts"
 import { type Identity, SealedHandshakes } from "../keys/sealed-handshakes.ts"
+import { SharedPace } from "../path/rate-caps.ts"
 import { SlotTable } from "../path/slots.ts"
 
 /** A process that is woken this much later than it asked was suspended, or its clock has leapt; milliseconds. */
@@ -79,6 +80,7 @@ export class Protocol implements MessageSource {
   readonly #budget: AssemblyBudget
   readonly #slots = new SlotTable<SlotOwner>()
   readonly #turns: Turns
+  readonly #sharedPace: SharedPace
   readonly #starved = new Starved()
   readonly #associations: Associations
   readonly #joins: Joins
@@ -116,7 +118,9 @@ export class Protocol implements MessageSource {
     const drop = (reason: wire.DropReason): void => void this.drops[reason]++
     const slabs = new SendSlabs(this.#sendPool, transport)
     this.#sendSlabs = slabs
-    const turns = new Turns(this.#outbox, this.#sendPool, onWork)
+    const { timerMs } = transport.capabilities
+    this.#sharedPace = new SharedPace(settings.sendRateBytesPerSecondMax / 1_000, timerMs)
+    const turns = new Turns(this.#outbox, this.#sendPool, onWork, this.#sharedPace)
     this.#turns = turns
     this.#dispatch = new Dispatch({ scratch, queues, drop })
     const context: PeerContext<PeerState> = {
@@ -132,6 +136,7 @@ export class Protocol implements MessageSource {
       starved: this.#starved,
       quota: this.#quota,
       control: new ControlWriter(this.#outbox),
+      sharedPace: this.#sharedPace,
       random: () => random() / 2 ** 32,
       scratch,
       drop,
@@ -366,6 +371,12 @@ export class Protocol implements MessageSource {
   /** Our sockets are others: each peer hears from them at once. */
   rebound(nowMs: number): void {
     for (const peer of this.peers.values()) peer.rebound(nowMs)
+  }
+
+  /** Caps what goes to all peers together, bytes a second; `Infinity`: no cap. In force at once. */
+  limitSending(bytesPerSecond: number): void {
+    this.#sharedPace.bytesPerMs = bytesPerSecond / 1_000
+    this.#onWork()
   }
 
   /** Closes packets that are being filled: the turn is over. */

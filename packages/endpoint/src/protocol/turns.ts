@@ -7,14 +7,18 @@
 
 import type { PacketPool } from "@x/stream"
 import type { Outbox } from "../datagram/outbox.ts"
+import { SharedPace } from "../path/rate-caps.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 import { DueQueue } from "../schedule/due-queue.ts"
+import { FairQueue } from "../schedule/fair-queue.ts"
 import type { OutgoingState } from "../streams/outgoing-state.ts"
 
 /** Places for awake peers that are kept even when unused. */
 const AWAKE_KEPT = 64
 /** Datagrams of one peer before the next one has its turn, for each unit of weight. */
 const QUANTUM_DATAGRAMS = 8
+/** Under a cap of all peers together: milliseconds at its rate, and a datagram at least. */
+const QUANTUM_MS = 0.125
 
 export class Turns {
   readonly #outbox: Outbox
@@ -27,9 +31,18 @@ export class Turns {
   #polled = 0
   /** Peers with data, those of the highest priority first, in the order of their turns. */
   readonly #serving: PeerState[] = []
+  /** What all peers share, and the peers with data that wait for it. */
+  readonly #pace: SharedPace
+  readonly #fair = new FairQueue<PeerState>()
 
   /** `onWork` is called when there is something to send before the next timeout. */
-  constructor(outbox: Outbox, sendPool: PacketPool, onWork: () => void) {
+  constructor(
+    outbox: Outbox,
+    sendPool: PacketPool,
+    onWork: () => void,
+    pace: SharedPace = new SharedPace(Infinity, 1),
+  ) {
+    this.#pace = pace
     this.#outbox = outbox
     this.#sendPool = sendPool
     this.#onWork = onWork
@@ -42,7 +55,9 @@ export class Turns {
 
   /** When the next peer has something to do. */
   get nextTimeoutMs(): number {
-    return this.#awakePeers > 0 && !this.#outbox.isBlocked ? -Infinity : this.#due.nextMs
+    if (this.#outbox.isBlocked) return this.#due.nextMs
+    if (this.#awakePeers > 0) return -Infinity
+    return this.#fair.count > 0 ? Math.min(this.#pace.dueMs, this.#due.nextMs) : this.#due.nextMs
   }
 
   #rouse(peer: PeerState): void {
@@ -69,6 +84,7 @@ export class Turns {
   /** The peer gets no more turns. */
   remove(peer: PeerState): void {
     this.#due.remove(peer)
+    this.#fair.remove(peer)
     peer.isAwake = false
   }
 
@@ -115,7 +131,8 @@ export class Turns {
    * next turn.
    */
   push(peer: PeerState, state: OutgoingState, nowMs: number): void {
-    if (this.#outbox.isBlocked) return
+    // What waits for a cap goes in turn, not as it is written.
+    if (this.#outbox.isBlocked || this.#pace.isCapped) return
     peer.outgoing.enlistOne(state)
     this.#sendPool.hold()
     peer.pollData(Infinity, nowMs)
@@ -136,6 +153,10 @@ export class Turns {
       peer.outgoing.closePackets()
       peer.outgoing.enlist()
     }
+    if (this.#pace.isCapped) return this.#pollCapped(nowMs)
+    // The cap was lifted.
+    for (let peer = this.#fair.next(); peer !== undefined; peer = this.#fair.next())
+      if (!serving.includes(peer)) serving.push(peer)
     if (serving.length > 1) serving.sort((a, b) => b.priority - a.priority)
     while (serving.length > 0) {
       const { priority } = serving[0]!
@@ -147,6 +168,40 @@ export class Turns {
       }
       serving.length = kept
     }
+  }
+
+  /** As far as the cap of all peers together allows: a datagram or two of a peer, then of whoever has had least. */
+  #pollCapped(nowMs: number): void {
+    const pace = this.#pace
+    const fair = this.#fair
+    for (const peer of this.#serving) fair.add(peer)
+    while (!this.#outbox.isBlocked && pace.isOpen(nowMs)) {
+      const peer = fair.next()
+      if (peer === undefined) break
+      this.#serveCapped(peer, nowMs)
+    }
+    for (const peer of this.#serving.splice(0)) {
+      if (this.#outbox.isBlocked) this.#rouse(peer)
+      else if (!peer.turn.isWaiting) continue
+      else if (peer.isSharedFull) this.#due.set(peer, peer.nextTimeoutMs())
+      else {
+        // It came too late, and learns that the cap is what it waits for.
+        fair.remove(peer)
+        this.#serveCapped(peer, nowMs)
+      }
+    }
+  }
+
+  /** A peer that the cap alone holds back waits on; any other is due as always. */
+  #serveCapped(peer: PeerState, nowMs: number): void {
+    const { spentBytes, bytesPerMs } = this.#pace
+    // A lone peer has nobody to wait for.
+    const quantum = this.#fair.count === 0 ? Infinity : Math.max(peer.datagramBytesMax, bytesPerMs * QUANTUM_MS)
+    const hasMore = peer.pollData(quantum, nowMs)
+    this.#fair.serve(peer, this.#pace.spentBytes - spentBytes)
+    if (hasMore || peer.isSharedFull) this.#fair.add(peer)
+    if (this.#outbox.isBlocked) this.#rouse(peer)
+    else if (peer.liveness !== "left") this.#due.set(peer, peer.nextTimeoutMs())
   }
 
   /** Returns whether the peer has more that might go now. */

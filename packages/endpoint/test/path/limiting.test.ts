@@ -19,6 +19,8 @@ test("the time of each limit is counted, from the first turn on, and begins anew
 
 test.each([
   ["pace", { congestion: fixed({ windowBytes: 10_000_000, paceBytesPerMs: 100 }) }],
+  ["cap", { sendRateBytesPerSecondPerPeer: 100_000 }],
+  ["cap", { sendRateBytesPerSecondMax: 100_000 }],
   ["congestion", { congestion: fixed({ windowBytes: 20_000, paceBytesPerMs: Infinity }) }],
   ["window", { windowBytes: 20_000, windowPackets: 16 }],
   ["consumer", { queuedMessagesMax: 4 }],

@@ -3,6 +3,7 @@ import { fixed } from "@x/endpoint"
 import { settingsOf } from "../../src/api/options.ts"
 import { createDeliverySample } from "../../src/congestion/controller.ts"
 import { PathSize } from "../../src/path/path-size.ts"
+import { RateCaps, SharedPace } from "../../src/path/rate-caps.ts"
 import { SendGate } from "../../src/path/send-gate.ts"
 import { SentDatagrams } from "../../src/path/sent-datagrams.ts"
 import { LIMITS } from "../peer/limits.ts"
@@ -10,11 +11,11 @@ import { LIMITS } from "../peer/limits.ts"
 function makeGate(
   windowBytes: number,
   paceBytesPerMs = Infinity,
+  caps = new RateCaps(),
 ): { gate: SendGate; sent: SentDatagrams; send: (bytes: number) => void } {
   const size = new PathSize(settingsOf({}), LIMITS)
-  const gate = new SendGate(fixed({ windowBytes, paceBytesPerMs })(size.datagramBytesMax, Math.random), size, 1, {
-    ptoMs: 100,
-  })
+  const controller = fixed({ windowBytes, paceBytesPerMs })(size.datagramBytesMax, Math.random)
+  const gate = new SendGate(controller, size, 1, { ptoMs: 100 }, caps)
   const sent = new SentDatagrams()
   let counter = 0
   const send = (bytes: number): void => {
@@ -70,6 +71,29 @@ test("what the sender says it spent is what the pace waits for", () => {
   gate.begin(sent, dueMs)
   expect(gate.mayGo(1_000)).toBe(true)
 })
+
+test.each([
+  ["the controller's pace", 100, new RateCaps(200), "pace", false],
+  ["our cap", 200, new RateCaps(100), "cap", true],
+  ["what the peer asked for", 200, Object.assign(new RateCaps(150), { askedBytesPerMs: 100 }), "cap", true],
+  ["the cap of all peers together", 200, new RateCaps(Infinity, new SharedPace(100, 1)), "cap", true],
+] as const)(
+  "the least of them is the limit: %s; only a cap counts as the application's, not the path's",
+  (_, paceBytesPerMs, caps, limit, isApplicationLimited) => {
+    const { gate, sent, send } = makeGate(1_000_000, paceBytesPerMs, caps)
+    const told: boolean[] = []
+    sent.limitByApplication = (isIdle) => void told.push(isIdle)
+    gate.begin(sent, 0)
+    while (gate.mayGo(1_000)) send(1_000)
+    gate.end(true, false)
+    expect([gate.limit, gate.isOpen, told]).toEqual([limit, false, [isApplicationLimited]])
+    const { shared } = caps
+    expect([gate.isSharedFull, gate.paceDueMs === Infinity]).toEqual([shared !== undefined, shared !== undefined])
+    const dueMs = shared?.dueMs ?? gate.paceDueMs
+    gate.begin(sent, dueMs)
+    expect([gate.mayGo(1_000), gate.limit]).toEqual([true, undefined])
+  },
+)
 
 test("the controller hears of a turn once, with all of its bytes", () => {
   const told: number[] = []

@@ -3,6 +3,7 @@ import { PROFILE } from "@x/wire"
 import { expect, test } from "vitest"
 import { Outbox } from "../../src/datagram/outbox.ts"
 import type { PeerState } from "../../src/peer/peer-state.ts"
+import { FairTurn } from "../../src/schedule/fair-queue.ts"
 import { Turns } from "../../src/protocol/turns.ts"
 import { Tap } from "../datagram/tap.ts"
 
@@ -30,7 +31,15 @@ class World {
     const fake: Fake = {
       datagrams,
       peer: {
-        ...{ isAwake: false, dueMs: Infinity, heapIndex: -1, priority, weight, liveness: "joined" },
+        ...{
+          isAwake: false,
+          dueMs: Infinity,
+          heapIndex: -1,
+          priority,
+          weight,
+          liveness: "joined",
+          turn: new FairTurn(),
+        },
         ...{ datagramBytesMax: 1_000, nextTimeoutMs: () => dueMs },
         outgoing: { closePackets: () => {}, enlist: () => {}, expire: () => Infinity },
         pollData: (quantumBytes: number) => {
