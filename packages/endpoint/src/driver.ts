@@ -44,6 +44,11 @@ export interface ProtocolConsumer {
   hand(source: MessageSource): void
 }
 
+/** Errors that say nothing of an address: there was no room just then, or the answer to an earlier datagram came. */
+const PASSING: ReadonlySet<SocketErrorCode> = new Set<SocketErrorCode>([
+  ...(["ENOBUFS", "EAGAIN", "ECONNREFUSED", "ECONNRESET"] as const),
+])
+
 export class Driver {
   readonly #host: Host
   readonly #application: Application
@@ -68,9 +73,17 @@ export class Driver {
     transport.onReceive((batch) => this.#receive(batch))
     transport.onWritable(() => this.#run(false))
     // Other errors mean a lost datagram, which the protocol notices by itself.
-    transport.onError(({ code, operation, address, bytes }) => {
+    transport.onError(({ code, operation, address, bytes, cause }) => {
       if (operation === "send") this.onSendFailed(code)
       if (code === "EMSGSIZE") host.defer(() => this.#handleTooLong(address, bytes))
+      else if (operation === "send" && !PASSING.has(code) && this.#protocol?.isJoining === true) {
+        // The id is valid during the call.
+        transport.retainAddress(address)
+        host.defer(() => {
+          this.#protocol?.handleUnsent(address, cause, host.now())
+          transport.releaseAddress(address)
+        })
+      }
     })
   }
 

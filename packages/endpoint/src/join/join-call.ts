@@ -1,6 +1,7 @@
 /** Calls that wait for a join, the joins that they wait for, and their results. */
 
 import { REASON } from "@x/wire"
+import type { Address } from "@x/transport/host"
 import type { Due, DueQueue } from "../schedule/due-queue.ts"
 import type { Joiner } from "./joiner.ts"
 
@@ -12,6 +13,8 @@ export interface JoinFailure {
   readonly kind: "timeout" | "refused" | "full"
   readonly reason: number
   readonly text: string
+  /** Of those that nobody answered at: where the system refused to send the last try, with its errors. */
+  readonly unsent?: readonly { readonly address: Address; readonly cause: unknown }[]
 }
 
 /**

@@ -46,6 +46,10 @@ export class JoinCandidate {
   challenge: Challenger | undefined
   /** Why it was refused, while another peer may still answer. */
   refusal: Refusal | undefined
+  /** The system's error, if it refused to send the last try. */
+  failure: unknown
+  /** Whether it ever did. */
+  hasFailed = false
   /** When the next try is due; `Infinity` while this address isn't asked. */
   nextMs: number = Infinity
   /** It was refused, and nobody else answered. */
@@ -142,6 +146,7 @@ export class JoinCandidate {
       this.#former = this.challenge
       this.challenge = undefined
     }
+    this.failure = undefined
     this.#saidMs = nowMs
     this.nextMs = nowMs + this.#retryMs
     this.#retryMs = Math.min(this.#retryMs * RETRY_FACTOR, RETRY_MS_MAX)

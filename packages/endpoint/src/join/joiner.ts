@@ -190,6 +190,18 @@ export class Joiner implements Due {
     candidate.begin(nowMs)
   }
 
+  /**
+   * The system refused to send the last try to an address: after the first such try the next address needn't wait. This
+   * one is tried again, since a network may come back.
+   */
+  fail(candidate: JoinCandidate, cause: unknown, nowMs: number): void {
+    candidate.failure = cause
+    if (candidate.hasFailed) return
+    candidate.hasFailed = true
+    const waitMs = this.candidates.length > ASKED_MAX ? STEP_MS_MIN_OF_MANY : 0
+    this.#beginMs = Math.min(this.#beginMs, nowMs + waitMs)
+  }
+
   /** It was refused at an address: the next address needn't wait. */
   refuse(candidate: JoinCandidate, refusal: Refusal, isLast: boolean, nowMs: number): void {
     candidate.refuse(refusal, isLast)

@@ -101,6 +101,11 @@ export class Joins {
     this.#ours.cancel(call, nowMs)
   }
 
+  /** The system refused to send something to an address. */
+  handleUnsent(address: number, cause: unknown, nowMs: number): void {
+    this.#ours.handleUnsent(address, cause, nowMs)
+  }
+
   /** Asks whether the peer of this session is still at this address: nothing changes unless the join completes. */
   probe(address: number, probed: Session, timeoutMs: number, nowMs: number): void {
     this.#ours.probe(address, probed, timeoutMs, nowMs)

@@ -10,7 +10,7 @@ import type { SealedHandshakes } from "../keys/sealed-handshakes.ts"
 import type { Association } from "../path/association.ts"
 import type { Associations } from "../path/associations.ts"
 import { isSameSession, type Session, type SessionNames } from "../path/session.ts"
-import type { JoinEvent, KnownPeers } from "./established.ts"
+import type { JoinEvent, KnownPeer, KnownPeers } from "./established.ts"
 import type { HalfOpenTable } from "./half-open.ts"
 import type { AcceptHandshake, ChallengeHandshake, RefuseHandshake } from "./handshake-reader.ts"
 import type { HandshakeWriter } from "./handshake-writer.ts"
@@ -82,7 +82,7 @@ export class Ours {
     if (pending === undefined) {
       for (const address of ids) held.retainAddress(address)
       // An address where we already reach a peer is asked first: the peer doesn't move while it can be reached.
-      const known = ids.findIndex((address) => peers.at(address) !== undefined)
+      const known = ids.findIndex((address) => isThere(peers.at(address)))
       if (known > 0) ids.unshift(...ids.splice(known, 1))
       pending = this.#pending.begin(target, { addresses: ids, publicKey, timeoutMs, probed: undefined }, nowMs)
     } else {
@@ -136,6 +136,16 @@ export class Ours {
     return true
   }
 
+  /** The system refused to send something to an address. */
+  handleUnsent(address: number, cause: unknown, nowMs: number): void {
+    for (const { joiner } of this.#pending) {
+      const candidate = joiner.candidateAt(address)
+      if (candidate === undefined) continue
+      joiner.fail(candidate, cause, nowMs)
+      this.#pending.schedule(joiner)
+    }
+  }
+
   /** Returns why the challenge is dropped, if it is. */
   handleChallenge(pending: PendingJoin, handshake: ChallengeHandshake, nowMs: number): wire.DropReason | undefined {
     const { challenge, attempt, address } = handshake
@@ -148,7 +158,7 @@ export class Ours {
     const { challenger } = candidate
     const held = challenger !== undefined && isSame(challenger.unique, challenge.unique) ? challenger : undefined
     const known = peers.get(challenge.unique, joiner.publicKey)
-    const isUsable = known !== undefined && known.liveness !== "leaving" && known.liveness !== "left"
+    const isUsable = known !== undefined && isThere(known)
     // The peer is already reached there, or came to be while we asked. At another address it is asked to move there.
     if (
       isUsable &&
@@ -324,6 +334,11 @@ export class Ours {
   release(nowMs: number): void {
     this.#pending.release(nowMs)
   }
+}
+
+/** Whether it is a peer that isn't leaving. */
+function isThere(peer: KnownPeer | undefined): boolean {
+  return peer !== undefined && peer.liveness !== "leaving" && peer.liveness !== "left"
 }
 
 /**

@@ -16,7 +16,7 @@ import type { Sessions } from "./sessions.ts"
 export interface PendingJoinsParts {
   /** The most peers. */
   readonly peersMax: number
-  readonly addresses: Pick<Transport, "retainAddress" | "releaseAddress">
+  readonly addresses: Pick<Transport, "retainAddress" | "releaseAddress" | "addressOf">
   readonly slots: JoinSlots
   readonly sessions: Sessions
 }
@@ -116,9 +116,20 @@ export class PendingJoins {
   }
 
   #expire(call: JoinCall, nowMs: number): void {
-    const result = this.#calls.failureOf(call)
+    const failure = this.#calls.failureOf(call)
+    const unsent = this.#unsentOf(call)
     this.cancel(call, nowMs)
+    const result = unsent.length === 0 ? failure : { ...failure, unsent }
     this.events.push({ kind: "settled", calls: [call], result })
+  }
+
+  /** Where the system refused to send the last try of the join that a call waits for. */
+  #unsentOf({ pending }: JoinCall): NonNullable<JoinFailure["unsent"]> {
+    const failed = pending?.joiner.candidates.filter(({ failure }) => failure !== undefined) ?? []
+    return failed.map(({ address, failure }) => ({
+      address: this.#parts.addresses.addressOf(address),
+      cause: failure,
+    }))
   }
 
   /** Sets when a joiner is due, by its own deadline. */

@@ -368,6 +368,17 @@ export class Protocol implements MessageSource {
     this.peers.at(address)?.handleTooLong(bytes, nowMs)
   }
 
+  /** Whether joins of ours are under way. */
+  get isJoining(): boolean {
+    return this.#joins.count > 0
+  }
+
+  /** The system refused to send to an address. */
+  handleUnsent(address: number, cause: unknown, nowMs: number): void {
+    this.#joins.handleUnsent(address, cause, nowMs)
+    this.#onWork()
+  }
+
   /** Our sockets are others: each peer hears from them at once. */
   rebound(nowMs: number): void {
     for (const peer of this.peers.values()) peer.rebound(nowMs)
