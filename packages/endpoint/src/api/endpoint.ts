@@ -21,6 +21,7 @@ import type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, Peer, Valu
 import type { IncomingHost } from "./incoming-stream.ts"
 import { checkPublicKey, identityOf } from "./identity.ts"
 import { JOIN_OPTIONS, type JoiningHost, type JoinOptions, joinOver } from "./joining.ts"
+import { KnownAddresses } from "./known-addresses.ts"
 import type { MessageType } from "./message-type.ts"
 import { bindOptionsOf, checkedOptions, type EndpointOptions, type IdentityOptions, settingsOf } from "./options.ts"
 import type { Settings } from "../settings.ts"
@@ -291,19 +292,21 @@ export class Endpoint implements AsyncDisposable {
     return peer
   }
 
-  async #join(target: Target, options: JoinOptions): Promise<PeerHandle> {
+  async #join(target: Target, options: JoinOptions, known?: KnownAddresses): Promise<PeerHandle> {
     const { signal, publicKey, timeoutMs = this.#settings.joinTimeoutMs } = check.options("join", options, JOIN_OPTIONS)
     const { host, port } = parseTarget(target)
     checkPublicKey(publicKey, this.#identity, this.#host)
     this.#checkOpen(signal)
-    return this.#outcomes.peerOf(
-      await joinOver(this.#joiningHost(publicKey && Uint8Array.from(publicKey)), { host, port, signal, timeoutMs }),
-    )
+    const joining = this.#joiningHost(publicKey && Uint8Array.from(publicKey))
+    return this.#outcomes.peerOf(await joinOver(joining, { host, port, signal, timeoutMs, known }))
   }
 
   #joiningHost(publicKey: Uint8Array | undefined): JoiningHost {
     return {
       own: this.addresses,
+      notes: this.capabilities.notes,
+      addressOf: ({ association }) => association && this.#transport.addressOf(association.address),
+      until: (isDone, timeoutMs) => this.#driver.until(isDone, timeoutMs),
       isKeyed: this.#isKeyed,
       resolve: (name, signal) => this.#host.resolve(name, signal),
       call: (timeoutMs, onDone) => {
@@ -336,8 +339,9 @@ export class Endpoint implements AsyncDisposable {
     this.#checkOpen()
     parseTarget(target)
     checkPublicKey(publicKey, this.#identity, this.#host)
+    const known = new KnownAddresses()
     const connection = new Connection(target, retry, {
-      join: (signal) => this.#join(target, { signal, ...(publicKey === undefined ? {} : { publicKey }) }),
+      join: (signal) => this.#join(target, { signal, ...(publicKey === undefined ? {} : { publicKey }) }, known),
       until: (isDone, timeoutMs, call) => this.#driver.until(isDone, timeoutMs, call),
       random: () => this.#host.random(),
       userCode: this.#userCode,
