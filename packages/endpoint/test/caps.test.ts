@@ -175,6 +175,19 @@ test("what one peer leaves of the cap of all is for the others, and one of highe
   expect(rates[2]).toBeLessThan(10_000)
 })
 
+test("a peer that waits for the cap of all, behind others, is sent heartbeats as always", async () => {
+  const { network, peers } = await makeFlood(["b", "c"], { sendRateBytesPerSecondMax: CAP, heartbeatMs: 100 })
+  const [first, last] = peers
+  last!.setShare({ priority: 100 })
+  for (const peer of peers) flood(peer)
+  await network.advance(1_000)
+  const { datagramsSent } = last!.stats()
+  await network.advance(5_000)
+  // No data goes to it, so it is idle: a heartbeat each 300 ms.
+  expect(last!.stats().datagramsSent - datagramsSent).toBeGreaterThanOrEqual(16)
+  expect([first!.explain().most, last!.explain().most, last!.state]).toEqual(["cap", "cap", "joined"])
+})
+
 test.each([
   ["of a peer", (_: Endpoint, peer: Peer, rate: number) => peer.limit({ sendRateBytesPerSecondMax: rate })],
   ["of all", (a: Endpoint, _: Peer, rate: number) => a.limit({ sendRateBytesPerSecondMax: rate })],
