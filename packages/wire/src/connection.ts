@@ -1,6 +1,6 @@
 /**
  * Control packets of an association that belong to no stream: `feedback`, `heartbeat`, `goodbye`, `path-challenge`,
- * `path-response`, `mtu-probe` (PROTOCOL.md §3, §10).
+ * `path-response`, `mtu-probe`, `rate` (PROTOCOL.md §3, §10).
  *
  * @module
  */
@@ -19,6 +19,9 @@ export const FEEDBACK_BYTES = 28
 export const PATH_CHALLENGE_BYTES = 16
 /** Bytes of the body of an `mtu-probe` before its padding. */
 export const MTU_PROBE_HEADER_BYTES = 6
+
+/** Bytes of the body of a `rate`. */
+export const RATE_BYTES = 10
 
 /** What a receiver reports about an association, reused from packet to packet. */
 export interface Feedback {
@@ -159,4 +162,31 @@ export function checkMtuProbe(
   return view.getUint16(body + 4, true) === datagramBytes && firstNonZero(view, padding, end) === end
     ? undefined
     : "padding"
+}
+
+/** The body of a `rate`, and of the answer to it. */
+export interface Rate {
+  /** Counts what a side asks for in a session, from 1: of two the higher one is later. 32 bits. */
+  readonly number: number
+  /** Bytes of datagrams with data in a second, 0 to `NUMBER_MAX`; 0: as many as the sender likes. */
+  readonly bytesPerSecond: number
+}
+
+/** Writes the body of a `rate`; returns the offset after it. */
+export function writeRate(view: DataView, body: number, { number, bytesPerSecond }: Rate): number {
+  view.setUint32(body, number, true)
+  writeNumber(view, body + 4, bytesPerSecond)
+  return body + RATE_BYTES
+}
+
+/** Reads the rate in a checked body. */
+export function readRate(view: DataView, body: number): Rate {
+  return { number: view.getUint32(body, true), bytesPerSecond: readNumber(view, body + 4) }
+}
+
+/** Why `[body, end)` is no `rate`, or `undefined` if it is one. */
+export function checkRate(view: DataView, body: number, end: number): DatagramDropReason | undefined {
+  if (end - body < RATE_BYTES) return "truncated"
+  if (readNumber(view, body + 4) > NUMBER_MAX) return "number"
+  return end - body > RATE_BYTES ? "trailing" : undefined
 }

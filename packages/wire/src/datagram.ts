@@ -126,6 +126,8 @@ function checkBody(
       return connection.checkPathData(view, body, end)
     case KIND.mtuProbe:
       return connection.checkMtuProbe(view, body, end, (flags & FLAG_WANTED) !== 0, datagramBytes)
+    case KIND.rate:
+      return connection.checkRate(view, body, end)
     case KIND.join:
       return handshake.checkJoin(view, body, end, form, profile)
     case KIND.challenge:

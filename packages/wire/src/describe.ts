@@ -161,6 +161,8 @@ function describeBody(view: DataView, { kind, body, end, wanted: statusWanted, a
         ...connection.readMtuProbe(view, body),
         paddingBytes: end - body - connection.MTU_PROBE_HEADER_BYTES,
       }
+    case KIND.rate:
+      return { statusWanted, ...connection.readRate(view, body) }
     case KIND.join: {
       const join = handshake.readJoin(view, body, addressForm)
       return hexFields({ ...join, address: describeAddress(join.address) })

@@ -36,6 +36,8 @@ export const KIND = {
   pathResponse: 18,
   /** Asks whether a datagram of this size gets through, or answers that question. */
   mtuProbe: 19,
+  /** Asks to be sent no more than this in a second, or answers that. */
+  rate: 20,
   /** Asks for an association. */
   join: 24,
   /** Asks a joiner to show, by a token, that it is at its address. */
@@ -91,7 +93,7 @@ export function kindOf(flags: number): number {
 }
 
 const set = (...kinds: number[]): number => kinds.reduce((bits, kind) => bits | (1 << kind), 0)
-const WITH_WANTED = set(KIND.sequenced, KIND.sync, KIND.heartbeat, KIND.goodbye, KIND.mtuProbe)
+const WITH_WANTED = set(KIND.sequenced, KIND.sync, KIND.heartbeat, KIND.goodbye, KIND.mtuProbe, KIND.rate)
 const WITH_ADDRESS = set(KIND.join, KIND.accept)
 const ALONE = set(KIND.part, KIND.mtuProbe, KIND.join, KIND.challenge, KIND.accept, KIND.refuse, KIND.hint, KIND.loose)
 

@@ -196,6 +196,7 @@ const controlPacket = fc.oneof(
   of("goodbye", fc.record({ statusWanted, reason: u16, text })),
   of("path-challenge", fc.record({ data: hex(16, 16) })),
   of("path-response", fc.record({ data: hex(16, 16) })),
+  of("rate", fc.record({ statusWanted, number: u32, bytesPerSecond: number })),
 )
 const heartbeat = of("heartbeat", fc.record({ statusWanted }))
 

@@ -2,7 +2,7 @@
 import { FLAG_WANTED, KIND, MODE, NUMBER_MAX } from "@x/wire"
 import { type Receiver } from "./build.ts"
 import * as r from "./raw.ts"
-import { ANSWER, ATTEMPT, HEARTBEAT, raw, RELIABLE, u16, UNASKED, zeros } from "./raw.ts"
+import { ANSWER, ATTEMPT, HEARTBEAT, raw, RELIABLE, u16, u32, u48, UNASKED, zeros } from "./raw.ts"
 
 export interface Edge {
   readonly name: string
@@ -74,6 +74,8 @@ export const edges: readonly Edge[] = [
     bytes: raw(r.mtuProbe(FLAG_WANTED, 18, []), { profile: 0 }),
     receiver: { profile: 0 },
   },
+  { name: "a rate of as much as there can be", bytes: raw([KIND.rate | FLAG_WANTED, ...u32(1), ...u48(NUMBER_MAX)]) },
+  { name: "answer to a rate without a bound", bytes: raw([KIND.rate, ...u32(0xffff_ffff), ...u48(0)]) },
   { name: "answer to an mtu probe of any size", bytes: raw(r.mtuProbe(0, 65_535, [])) },
   { name: "join of 1200 bytes", bytes: raw(r.join({ tail: zeros(1200 - 15 - 60) }), ATTEMPT) },
   { name: "join without padding", bytes: raw(r.join({ tail: zeros(2) }), ATTEMPT) },

@@ -139,6 +139,9 @@ function naiveBody(p: Fields): number[] {
     case "path-response":
       out.hex(p["data"])
       break
+    case "rate":
+      out.uint(p["number"], 4).uint(p["bytesPerSecond"], 6)
+      break
     case "mtu-probe":
       out.uint(p["probe"], 4).uint(p["size"], 2).zeros(p["paddingBytes"])
       break

@@ -104,7 +104,7 @@ export const violations: readonly Violation[] = [
   }),
   ...ofObligation("O10", "kind", {
     "kind 0": raw([0]),
-    "kind 20": raw([20]),
+    "kind 21": raw([21]),
     "kind 31": raw([31]),
   }),
   ...ofObligation("O11", "option", {
@@ -132,6 +132,7 @@ export const violations: readonly Violation[] = [
     "a feedback cut by a byte": raw(r.feedback(1).slice(0, -1)),
     "a goodbye without its reason": raw(r.goodbye([]).slice(0, -1)),
     "a path challenge of 15 bytes": raw([KIND.pathChallenge, ...zeros(15)]),
+    "a rate of 9 bytes": raw([KIND.rate, ...zeros(9)]),
     "an mtu probe without its size": raw(r.mtuProbe(0, 0, []).slice(0, -1)),
     "ranges cut off": raw(r.status([1, 0], [], { counts: [2, 0] })),
     "missing ranges cut off, received at the edge": raw(r.status([0, 0], [], { counts: [1, 1] })),
@@ -161,6 +162,7 @@ export const violations: readonly Violation[] = [
     "a byte behind the gone ranges": raw([...r.sync(1, 9, [[1, 0, 4]]), 0]),
     "a byte behind a feedback": raw([...r.feedback(1), 0]),
     "a heartbeat with a body": raw([...HEARTBEAT, 0]),
+    "a rate of 11 bytes": raw([KIND.rate, ...zeros(11)]),
     "a path response of 17 bytes": raw([KIND.pathResponse, ...zeros(17)]),
     "a byte behind a challenge": raw([...r.challenge(1, 1, [7]), 0], ANSWER),
     "a byte behind a hint": raw([...r.hint(9, 1), 0], UNASKED),
@@ -216,6 +218,7 @@ export const violations: readonly Violation[] = [
   }),
   ...ofObligation("O18", "number", {
     "a counter above the most": raw(HEARTBEAT, { counter: ABOVE }),
+    "a rate above the most": raw([KIND.rate, ...zeros(4), ...u48(ABOVE)]),
     "a counter above the most, of an unknown kind": raw([0], { counter: ABOVE }),
     "a packet number above the most": raw(r.sequenced(RELIABLE, MESSAGE, ABOVE)),
     "a first number above the most": raw(r.open(RELIABLE, ABOVE)),

@@ -98,6 +98,8 @@ function writeBody(view: DataView, body: number, p: Fields, address: wire.ReplyA
     case "path-challenge":
     case "path-response":
       return wire.writePathData(view, body, bytesOf(p["data"]))
+    case "rate":
+      return wire.writeRate(view, body, p as wire.Rate)
     case "mtu-probe":
       return wire.writeMtuProbe(view, body, p as wire.MtuProbe, body + wire.MTU_PROBE_HEADER_BYTES + p["paddingBytes"])
     case "join": {

@@ -168,6 +168,10 @@ export function decodeBody(kind: Kind, option: number, body: Reader, datagramByt
       return { kind: "mtu-probe", statusWanted, probe, size, paddingBytes: padding.length }
     }
 
+    case "rate":
+      body.need(4 + 6, "truncated")
+      return { kind: "rate", statusWanted, number: body.u32(), bytesPerSecond: decodeNumber(body) }
+
     case "join":
       return decodeJoin(body, option, hasKeys)
 

@@ -42,6 +42,7 @@ export type Packet =
   | { kind: "path-challenge"; data: string }
   | { kind: "path-response"; data: string }
   | { kind: "mtu-probe"; statusWanted: boolean; probe: number; size: number; paddingBytes: number }
+  | { kind: "rate"; statusWanted: boolean; number: number; bytesPerSecond: number }
   | Join
   | { kind: "challenge"; unique: string; token: string }
   | Accept

@@ -17,6 +17,7 @@ export interface Kind {
     | "path-challenge"
     | "path-response"
     | "mtu-probe"
+    | "rate"
     | "join"
     | "challenge"
     | "accept"
@@ -44,6 +45,7 @@ export const KINDS: Kind[] = [
   { number: 17, name: "path-challenge", option: "none", alone: false },
   { number: 18, name: "path-response", option: "none", alone: false },
   { number: 19, name: "mtu-probe", option: "W", alone: true },
+  { number: 20, name: "rate", option: "W", alone: false },
   { number: 24, name: "join", option: "A", alone: true },
   { number: 25, name: "challenge", option: "none", alone: true },
   { number: 26, name: "accept", option: "A", alone: true },

@@ -191,6 +191,8 @@ export function encodePacket(packet: Packet): RawPacket {
       return raw(18, 0, fromHex(packet.data))
     case "mtu-probe":
       return raw(19, wanted(packet), u32(packet.probe), u16(packet.size), zeros(packet.paddingBytes))
+    case "rate":
+      return raw(20, wanted(packet), u32(packet.number), u48(packet.bytesPerSecond))
     case "join":
       return raw(
         24,

@@ -52,6 +52,7 @@ export const CONTROL: KindName[] = [
   "goodbye",
   "path-challenge",
   "path-response",
+  "rate",
 ]
 export const ALONE: KindName[] = ["part", "mtu-probe"]
 export const HANDSHAKE: KindName[] = ["join", "challenge", "accept", "refuse", "hint", "loose"]
@@ -205,6 +206,13 @@ export function generatePacket(random: Random, kind: KindName): Packet {
     case "path-challenge":
     case "path-response":
       return { kind, data: toHex(random.bytes(16)) }
+    case "rate":
+      return {
+        kind,
+        statusWanted: random.once(2),
+        number: random.between(0, U32_MAX),
+        bytesPerSecond: number(random),
+      }
     case "mtu-probe": {
       const statusWanted = random.once(2)
       const paddingBytes = statusWanted ? random.between(0, 1500) : 0

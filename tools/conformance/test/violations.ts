@@ -62,6 +62,7 @@ const LAYOUT: Record<KindName, { fixed: number; stream?: number; u48?: number[];
     "path-challenge": { fixed: 16, trailing: true },
     "path-response": { fixed: 16, trailing: true },
     "mtu-probe": { fixed: 6 },
+    rate: { fixed: 10, u48: [4], trailing: true },
     join: { fixed: 59 },
     challenge: { fixed: 9, trailing: true },
     accept: { fixed: 47 },
@@ -70,7 +71,7 @@ const LAYOUT: Record<KindName, { fixed: number; stream?: number; u48?: number[];
     loose: { fixed: 18 },
   }
 
-const W: KindName[] = ["sequenced", "sync", "heartbeat", "goodbye", "mtu-probe"]
+const W: KindName[] = ["sequenced", "sync", "heartbeat", "goodbye", "mtu-probe", "rate"]
 const A: KindName[] = ["join", "accept"]
 const MODES = [1, 2, 3, 4]
 
@@ -110,7 +111,7 @@ export const VIOLATIONS: Violation[] = [
   }),
 
   broken("O10", "kind", "a kind that isn't known", ["stop", "fire-and-forget", "hint"], (raw, random) => {
-    raw.kind = random.pick([0, 4, 5, 6, 7, 20, 21, 22, 23, 30, 31])
+    raw.kind = random.pick([0, 4, 5, 6, 7, 21, 22, 23, 30, 31])
   }),
 
   broken("O11", "option", "an option where there is none", without(W, A), (raw, random) => {
@@ -687,6 +688,7 @@ function kindOf(raw: RawPacket): KindName {
     17: "path-challenge",
     18: "path-response",
     19: "mtu-probe",
+    20: "rate",
     24: "join",
     25: "challenge",
     26: "accept",

@@ -7,7 +7,17 @@ import { reseal, ZERO_SEED } from "./seal.ts"
 const { KIND, FORM, MODE } = wire
 
 const DATA = [KIND.sequenced, KIND.sequenced, KIND.sequenced, KIND.fireAndForget]
-const CONTROL = [KIND.open, KIND.end, KIND.reset, KIND.stop, KIND.status, KIND.sync, KIND.feedback, KIND.goodbye]
+const CONTROL = [
+  KIND.open,
+  KIND.end,
+  KIND.reset,
+  KIND.stop,
+  KIND.status,
+  KIND.sync,
+  KIND.feedback,
+  KIND.goodbye,
+  KIND.rate,
+]
 const PATH = [KIND.pathChallenge, KIND.pathResponse]
 const ALONE = [KIND.part, KIND.mtuProbe, KIND.heartbeat]
 const HANDSHAKE = [KIND.join, KIND.challenge, KIND.accept, KIND.refuse, KIND.hint, KIND.loose]
@@ -126,6 +136,11 @@ function writePacket(random: Random, writer: wire.PacketWriter, kind: number, pr
       case KIND.pathChallenge:
       case KIND.pathResponse:
         return wire.writePathData(view, writer.begin(kind), bytes(random, wire.PATH_CHALLENGE_BYTES))
+      case KIND.rate:
+        return wire.writeRate(view, writer.begin(kind | wanted), {
+          number: u32(random),
+          bytesPerSecond: number(random),
+        })
       case KIND.mtuProbe: {
         const body = writer.begin(kind | wanted)
         const bodyEnd = body + wire.MTU_PROBE_HEADER_BYTES + (wanted === 0 ? 0 : random.below(1_000))
