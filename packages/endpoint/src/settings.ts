@@ -48,6 +48,9 @@ export type Settings = Readonly<Record<NumberName, number>> & {
   /** Caps of what goes to all peers together, and to each; `Infinity`: none. */
   readonly sendRateBytesPerSecondMax: number
   readonly sendRateBytesPerSecondPerPeer: number
+  /** The same of what they send to us. */
+  readonly receiveRateBytesPerSecondMax: number
+  readonly receiveRateBytesPerSecondPerPeer: number
   /** The most bytes that the window of a stream grows to, as its path needs them. */
   readonly windowGrowthBytesMax: number
 }

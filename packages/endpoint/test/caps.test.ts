@@ -2,7 +2,7 @@
 
 import { type Endpoint, type EndpointOptions, lossBased, type Peer } from "@x/endpoint"
 import type { LinkOptions, Network } from "@x/transport/simulated"
-import { expect, test } from "vitest"
+import { describe, expect, test } from "vitest"
 import { makePair, makeWorld, PORT } from "./world.ts"
 
 const FAST: LinkOptions = { delayMs: 10, rateBitsPerSecond: 100e6 }
@@ -60,16 +60,18 @@ async function makeFlood(
   names: readonly string[],
   options: EndpointOptions,
   link: LinkOptions = FAST,
-): Promise<{ network: Network; a: Endpoint; peers: Peer[]; meter: Meter }> {
+): Promise<{ network: Network; a: Endpoint; peers: Peer[]; others: Endpoint[]; meter: Meter }> {
   const { network, bind } = makeWorld(1, link)
   const { endpoint: a } = await bind("a", options)
   const peers: Peer[] = []
+  const others: Endpoint[] = []
   for (const name of names) {
     const { endpoint } = await bind(name)
+    others.push(endpoint)
     endpoint.handle(1, () => {})
     peers.push(await network.until(a.join(`${name}:${PORT}`)))
   }
-  return { network, a, peers, meter: new Meter(network) }
+  return { network, a, peers, others, meter: new Meter(network) }
 }
 
 test.each([
@@ -219,4 +221,88 @@ test("a peer that had a cap from the beginning isn't taken for slow when it is l
   expect(meter.rate(fromMs, network.now)).toBeGreaterThan(1.5 * CAP)
   await network.advance(380)
   expect(meter.rate(network.now - 200, network.now)).toBeGreaterThan(9 * CAP)
+})
+
+describe("what is received", () => {
+  test.each([
+    ["of each peer", { receiveRateBytesPerSecondPerPeer: CAP }],
+    ["of all together", { receiveRateBytesPerSecondMax: CAP }],
+  ] as const)(
+    "a cap of 1 MB/s (%s) is kept to by the peer, also where its request is lost at first",
+    async (_, options) => {
+      const { network, bind } = makeWorld(1, { ...FAST, lossRate: 0.02 })
+      const { endpoint: a } = await bind("a")
+      const { endpoint: b } = await bind("b", options)
+      b.handle(1, () => {})
+      const toB = await network.until(a.join(`b:${PORT}`))
+      const meter = new Meter(network)
+      flood(toB)
+      await network.advance(2_000)
+      const fromMs = network.now
+      await network.advance(10_000)
+      const rate = meter.rate(fromMs, network.now)
+      console.log(`${rate.toFixed(0)} B/s`)
+      expect(Math.abs(rate / CAP - 1)).toBeLessThan(0.02)
+      expect(toB.explain()).toMatchObject({ most: "cap", now: "cap" })
+    },
+  )
+
+  test("a cap is in force within a round trip of being set, changed or lifted, in any order of arrival", async () => {
+    const { network, peers, meter, others } = await makeFlood(
+      ["b"],
+      {},
+      { ...FAST, reorderRate: 0.3, reorderDelayMs: 10 },
+    )
+    flood(peers[0]!)
+    await network.advance(2_000)
+    const toA = others[0]!.peers[0]!
+    for (const rate of [CAP, 3 * CAP, CAP / 2]) {
+      toA.limit({ receiveRateBytesPerSecondMax: rate })
+      await network.advance(60)
+      const fromMs = network.now
+      await network.advance(2_000)
+      expect(Math.abs(meter.rate(fromMs, network.now) / rate - 1)).toBeLessThan(0.02)
+    }
+    toA.limit({ receiveRateBytesPerSecondMax: Infinity })
+    await network.advance(60)
+    const fromMs = network.now
+    await network.advance(500)
+    expect(meter.rate(fromMs, network.now)).toBeGreaterThan(4 * CAP)
+  })
+
+  test("peers that send share the cap of all within 5 %, one alone has nearly all of it, and one that begins has its part", async () => {
+    const { network, bind } = makeWorld(1, FAST)
+    const { endpoint: b } = await bind("b", { receiveRateBytesPerSecondMax: CAP })
+    b.handle(1, () => {})
+    const received = { a: 0, c: 0 }
+    network.filter(({ from, bytes }) => {
+      if ((from === "a" || from === "c") && bytes.length > 200) received[from] += bytes.length
+      return true
+    })
+    const rates = async (ms: number): Promise<{ a: number; c: number }> => {
+      received.a = received.c = 0
+      await network.advance(ms)
+      return { a: (1_000 * received.a) / ms, c: (1_000 * received.c) / ms }
+    }
+    const toB: Peer[] = []
+    for (const name of ["a", "c"]) {
+      const { endpoint } = await bind(name)
+      toB.push(await network.until(endpoint.join(`b:${PORT}`)))
+    }
+    await network.advance(1_000)
+    flood(toB[0]!)
+    await network.advance(2_000)
+    const alone = await rates(4_000)
+    flood(toB[1]!)
+    await network.advance(2_000)
+    const both = await rates(8_000)
+    console.log(alone, both)
+    expect([alone.a > 0.9 * CAP, alone.a < 1.02 * CAP]).toEqual([true, true])
+    for (const rate of [both.a, both.c]) expect(Math.abs(rate / (CAP / 2) - 1)).toBeLessThan(0.05)
+    b.limit({ receiveRateBytesPerSecondMax: Infinity })
+    await network.advance(500)
+    const lifted = await rates(1_000)
+    expect(lifted.a + lifted.c).toBeGreaterThan(5 * CAP)
+    expect(b.sizes.peers).toBe(2)
+  })
 })

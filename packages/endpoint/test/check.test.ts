@@ -49,7 +49,8 @@ const COUNT = ["-0", "0", "1", "2^31", "2^32"]
 const BYTE = ["-0", "0", "1"]
 const WEIGHT = ["1"]
 const TEXT = ['"500"', '""']
-const LIMIT = { sendRateBytesPerSecondMax: ["Infinity", "2^31", "2^32"] }
+const RATE = ["Infinity", "2^31", "2^32"]
+const LIMIT = { sendRateBytesPerSecondMax: RATE, receiveRateBytesPerSecondMax: RATE }
 const OPEN = {
   delivery: [],
   label: TEXT,

@@ -398,9 +398,14 @@ export class Endpoint implements AsyncDisposable {
    * `invalid-option`.
    */
   limit(options: LimitOptions): void {
-    const { sendRateBytesPerSecondMax } = check.options("limit", options, LIMIT_OPTIONS)
+    const { sendRateBytesPerSecondMax: send, receiveRateBytesPerSecondMax: receive } = check.options(
+      "limit",
+      options,
+      LIMIT_OPTIONS,
+    )
     this.#checkOpen()
-    if (sendRateBytesPerSecondMax !== undefined) this.#protocol.limitSending(sendRateBytesPerSecondMax)
+    if (send !== undefined) this.#protocol.limitSending(send)
+    if (receive !== undefined) this.#protocol.limitReceiving(receive, this.#host.now())
   }
 
   /** Counters and sizes, as they are now. */

@@ -163,6 +163,13 @@ export interface EndpointOptions extends BindOptions {
   readonly sendRateBytesPerSecondMax?: number
   /** The same to each peer; default: no cap. {@link Peer.limit} changes it for one peer. */
   readonly sendRateBytesPerSecondPerPeer?: number
+  /**
+   * Bytes of datagrams with data that all peers together are asked to send to us in a second, 1,000 to
+   * 1,000,000,000,000; default: no cap. It is divided among them twice a second, by what each of them uses.
+   */
+  readonly receiveRateBytesPerSecondMax?: number
+  /** The same that each peer is asked to send to us at most; default: no cap. */
+  readonly receiveRateBytesPerSecondPerPeer?: number
   /** The longest that a status waits, milliseconds, 1 to 1,000, default 25. */
   readonly statusDelayMs?: number
   /**
@@ -284,6 +291,8 @@ const OPTIONS: Kinds<EndpointOptions> = {
   inFlightMax: whole(IN_FLIGHT_MIN, IN_FLIGHT_MAX),
   sendRateBytesPerSecondMax: RATE,
   sendRateBytesPerSecondPerPeer: RATE,
+  receiveRateBytesPerSecondMax: RATE,
+  receiveRateBytesPerSecondPerPeer: RATE,
   congestion: functionThat("makes a controller, such as bbr(), lossBased() or fixed() return"),
 }
 
@@ -302,6 +311,7 @@ export function checkedOptions(options: EndpointOptions): EndpointOptions {
 export function settingsOf(options: EndpointOptions): Settings {
   const { secrets, protection = secrets === undefined ? "checksum" : "mac", congestion = bbr(), inFlightMax } = options
   const { sendRateBytesPerSecondMax = Infinity, sendRateBytesPerSecondPerPeer = Infinity } = options
+  const { receiveRateBytesPerSecondMax = Infinity, receiveRateBytesPerSecondPerPeer = Infinity } = options
   checkSecrets(protection, secrets)
   if (options.identity !== undefined && secrets === undefined)
     throw new EndpointError("invalid-option", "identity needs secrets too: they keep strangers from being looked at")
@@ -329,6 +339,7 @@ export function settingsOf(options: EndpointOptions): Settings {
   return {
     ...{ ...numbers, profile: PROFILE[protection], inFlightMax, congestion, windowGrowthBytesMax },
     ...{ sendRateBytesPerSecondMax, sendRateBytesPerSecondPerPeer },
+    ...{ receiveRateBytesPerSecondMax, receiveRateBytesPerSecondPerPeer },
   }
 }
 

@@ -76,17 +76,20 @@ export interface ShareOptions {
 
 export const SHARE_OPTIONS: Kinds<ShareOptions> = { priority: PRIORITY, weight: WEIGHT }
 
-/** Caps of the rate of a peer. */
+/** Caps of the rate, of a peer or of all together. */
 export interface LimitOptions {
   /**
    * Bytes of datagrams with data, resends included, that go to it in a second: 1,000 to 1,000,000,000,000, or
    * `Infinity`: no cap.
    */
   readonly sendRateBytesPerSecondMax?: number
+  /** The same that it is asked to send to us at most. */
+  readonly receiveRateBytesPerSecondMax?: number
 }
 
 export const LIMIT_OPTIONS: Kinds<LimitOptions> = {
   sendRateBytesPerSecondMax: orInfinity(RATE, "no cap"),
+  receiveRateBytesPerSecondMax: orInfinity(RATE, "no cap"),
 }
 
 /** How long `peer.ping` waits. */

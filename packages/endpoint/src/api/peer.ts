@@ -137,8 +137,13 @@ export class PeerHandle implements Peer {
   }
 
   limit(options: LimitOptions): void {
-    const { sendRateBytesPerSecondMax } = check.options("limit", options, LIMIT_OPTIONS)
-    if (sendRateBytesPerSecondMax !== undefined) this.#state.limitSending(sendRateBytesPerSecondMax)
+    const { sendRateBytesPerSecondMax: send, receiveRateBytesPerSecondMax: receive } = check.options(
+      "limit",
+      options,
+      LIMIT_OPTIONS,
+    )
+    if (send !== undefined) this.#state.limitSending(send)
+    if (receive !== undefined) this.#state.limitReceiving(receive, this.#host.now())
   }
 
   messages(type: number): AsyncIterableIterator<ReceivedMessage>

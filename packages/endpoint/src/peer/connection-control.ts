@@ -11,6 +11,7 @@ import type { Association } from "../path/association.ts"
 import type { Path } from "../path/path.ts"
 import type { Goodbye } from "./goodbye.ts"
 import type { Pings } from "./pings.ts"
+import type { RateAsked } from "./rate-asked.ts"
 import type { Timer, Timers } from "./timers.ts"
 
 /** A peer, as these packets see it. */
@@ -26,6 +27,7 @@ export interface ConnectionControlParts {
   readonly timers: Timers
   readonly goodbye: Goodbye
   readonly pings: Pings
+  readonly rate: RateAsked
 }
 
 export class ConnectionControl {
@@ -43,7 +45,7 @@ export class ConnectionControl {
   compose(association: Association, nowMs: number): void {
     const { pings } = this.#parts
     const control = this.#control
-    if (!this.#composeGoodbye(association, nowMs)) return
+    if (!this.#composeGoodbye(association, nowMs) || !this.#composeRate(association, nowMs)) return
     const isWanted =
       this.#isDue("heartbeat", association, nowMs) ||
       this.#isDue("shut", association, nowMs) ||
@@ -70,6 +72,28 @@ export class ConnectionControl {
     const body = control.begin(wire.KIND.goodbye | (isAsking ? wire.FLAG_WANTED : 0), 2 + wire.TEXT_BYTES_MAX)
     control.finish(wire.writeReasonText(control.view, body, goodbye.why(isAsking)))
     goodbye.said(isAsking, nowMs, this.#peer.rtt.ptoMs)
+    return true
+  }
+
+  /** `false`: the socket is full. */
+  #composeRate(association: Association, nowMs: number): boolean {
+    const { rate } = this.#parts
+    const { answerOwed } = rate
+    if (answerOwed !== undefined) {
+      if (!this.#writeRate(wire.KIND.rate, answerOwed)) return false
+      rate.answerOwed = undefined
+    }
+    if (!this.#isDue("rate", association, nowMs)) return true
+    if (!this.#writeRate(wire.KIND.rate | wire.FLAG_WANTED, rate.asked)) return false
+    rate.said(nowMs, this.#peer.rtt.ptoMs + this.#peer.limits.statusDelayMs, this.#peer.pace)
+    return true
+  }
+
+  #writeRate(flags: number, rate: wire.Rate): boolean {
+    const control = this.#control
+    if (!control.hasRoom()) return false
+    const body = control.begin(flags, wire.RATE_BYTES)
+    control.finish(wire.writeRate(control.view, body, rate))
     return true
   }
 

@@ -16,6 +16,7 @@ import { Path } from "../path/path.ts"
 import { RateCaps } from "../path/rate-caps.ts"
 import type { Session } from "../path/session.ts"
 import { FairTurn } from "../schedule/fair-queue.ts"
+import type { RateClaim } from "../schedule/rate-shares.ts"
 import type { Share } from "../schedule/shares.ts"
 import type { SendLimit } from "../path/limiting.ts"
 import type { OutgoingState } from "../streams/outgoing-state.ts"
@@ -29,6 +30,7 @@ import type { PeerContext } from "./peer-context.ts"
 import { type Ping, Pings } from "./pings.ts"
 import { postMtuProbes } from "./mtu-probes.ts"
 import { PathAnswers } from "./path-answers.ts"
+import { RateAsked } from "./rate-asked.ts"
 import { Retiring } from "./retiring.ts"
 import { StreamSettings } from "./stream-settings.ts"
 import { type Timer, Timers } from "./timers.ts"
@@ -64,6 +66,9 @@ export class PeerState implements Due {
   readonly #liveness: Liveness
   readonly #goodbye = new Goodbye()
   readonly #pings = new Pings()
+  readonly #rate = new RateAsked()
+  /** Caps of what it sends to us: of its own, and its part of that of all; bytes a second. And what it has sent. */
+  readonly #receiving = { ownBytesPerSecond: Infinity, shareBytesPerSecond: Infinity, bytes: 0 }
   readonly #feedback = new FeedbackOwed()
   readonly #retiring = new Retiring()
   readonly #timers: Timers
@@ -95,6 +100,7 @@ export class PeerState implements Due {
     this.incoming = new IncomingStreams(this, context, nowMs)
     this.#timers = new Timers({
       ...{ liveness: this.#liveness, goodbye: this.#goodbye, pings: this.#pings, feedback: this.#feedback },
+      rate: this.#rate,
       ...{ retiring: this.#retiring, outgoing: this.outgoing, incoming: this.incoming, limits: session.limits },
     })
     this.#pathAnswers = new PathAnswers(context.transport)
@@ -112,8 +118,9 @@ export class PeerState implements Due {
       },
     })
     this.#control = new ConnectionControl(this, context.control, {
-      ...{ timers: this.#timers, goodbye: this.#goodbye, pings: this.#pings },
+      ...{ timers: this.#timers, goodbye: this.#goodbye, pings: this.#pings, rate: this.#rate },
     })
+    this.limitReceiving(settings.receiveRateBytesPerSecondPerPeer, nowMs)
   }
 
   get unique(): Uint8Array {
@@ -366,6 +373,50 @@ export class PeerState implements Due {
   limitSending(bytesPerSecond: number): void {
     this.path.caps.ownBytesPerMs = bytesPerSecond / 1_000
     this.#context.wake(this)
+  }
+
+  /** Asks it to send no more than this to us, bytes a second; `Infinity`: as much as it likes. */
+  limitReceiving(bytesPerSecond: number, nowMs: number): void {
+    this.#receiving.ownBytesPerSecond = bytesPerSecond
+    this.#askRate(nowMs)
+  }
+
+  /** The same for its part of what all peers may send to us. */
+  shareReceiving(bytesPerSecond: number, nowMs: number): void {
+    this.#receiving.shareBytesPerSecond = bytesPerSecond
+    this.#askRate(nowMs)
+  }
+
+  #askRate(nowMs: number): void {
+    const { ownBytesPerSecond, shareBytesPerSecond } = this.#receiving
+    this.#rate.ask(Math.min(ownBytesPerSecond, shareBytesPerSecond), nowMs)
+    if (this.association !== undefined) this.#context.wake(this)
+  }
+
+  get receiveShareBytesPerSecond(): number {
+    return this.#receiving.shareBytesPerSecond
+  }
+
+  /** What it has used of its part since this was last asked, so many seconds ago. */
+  receiveClaim(seconds: number): RateClaim {
+    const receiving = this.#receiving
+    const bytes = this.associations.reduce((total, { bytesReceived }) => total + bytesReceived, 0)
+    const usedBytesPerSecond = Math.max(0, bytes - receiving.bytes) / seconds
+    receiving.bytes = bytes
+    return {
+      hadBytesPerSecond: receiving.shareBytesPerSecond,
+      usedBytesPerSecond,
+      mostBytesPerSecond: receiving.ownBytesPerSecond,
+    }
+  }
+
+  /** It asks us to send no faster, or has answered that; `false`: we didn't ask. */
+  handleRate(rate: wire.Rate, wanted: boolean): boolean {
+    if (!wanted) return this.#rate.answered(rate)
+    const bytesPerSecond = this.#rate.take(rate)
+    if (bytesPerSecond !== undefined) this.path.caps.askedBytesPerMs = bytesPerSecond / 1_000
+    this.#context.wake(this)
+    return true
   }
 
   get #limit(): SendLimit {

@@ -12,6 +12,7 @@ import type { FeedbackOwed } from "./feedback-owed.ts"
 import type { Goodbye } from "./goodbye.ts"
 import type { Liveness } from "./liveness.ts"
 import type { Pings } from "./pings.ts"
+import type { RateAsked } from "./rate-asked.ts"
 import type { Retiring } from "./retiring.ts"
 
 /** Streams in one direction. */
@@ -25,6 +26,7 @@ export interface TimerParts {
   readonly liveness: Liveness
   readonly goodbye: Goodbye
   readonly pings: Pings
+  readonly rate: RateAsked
   readonly feedback: FeedbackOwed
   readonly retiring: Retiring
   readonly outgoing: TimedStreams & { readonly hasData: boolean }
@@ -40,6 +42,7 @@ export type Timer =
   | "heartbeat"
   | "shut"
   | "ping"
+  | "rate"
   | "goodbye"
   | "forget"
   | "feedback"
@@ -68,6 +71,8 @@ const DUE: Readonly<Record<Timer, Due>> = {
   shut: ({ liveness, limits }, { gate, rtt }) =>
     liveness.state === "joined" ? gate.shutDueMs(rtt.ptoMs + limits.statusDelayMs) : Infinity,
   ping: ({ liveness, pings }) => (liveness.state === "joined" ? pings.dueMs : Infinity),
+  /** What we ask for is sent, again or at all. */
+  rate: ({ liveness, rate }) => (liveness.state === "joined" ? rate.dueMs : Infinity),
   /** A goodbye is sent; and the peer is forgotten. */
   goodbye: ({ goodbye }) => goodbye.dueMs,
   forget: ({ goodbye }) => goodbye.endMs,

@@ -91,6 +91,9 @@ export class PacketWalk {
         return
       case wire.KIND.mtuProbe:
         return this.#applyMtuProbe(peer, wire.readMtuProbe(view, body), wanted, nowMs)
+      case wire.KIND.rate:
+        if (!peer.handleRate(wire.readRate(view, body), wanted)) this.#drop("unexpected")
+        return
       default:
         // No other kind is in a datagram of an association.
         return this.#drop("unexpected")

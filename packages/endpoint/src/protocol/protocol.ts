@@ -32,6 +32,7 @@ import { PacketWalk } from "./packet-walk.ts"
 import type { PeerTable } from "./peer-table.ts"
 import { Membership } from "./membership.ts"
 import { Peers } from "./peers.ts"
+import { ReceiveRates } from "./receive-rates.ts"
 import { associationOf, ReceivedBatch } from "./received-batch.ts"
 import type { SlotOwner } from "./slot-owner.ts"
 import type { Full, Sizes } from "./sizes.ts"
@@ -81,6 +82,7 @@ export class Protocol implements MessageSource {
   readonly #slots = new SlotTable<SlotOwner>()
   readonly #turns: Turns
   readonly #sharedPace: SharedPace
+  readonly #receiveRates: ReceiveRates
   readonly #starved = new Starved()
   readonly #associations: Associations
   readonly #joins: Joins
@@ -156,6 +158,7 @@ export class Protocol implements MessageSource {
     const associations = this.#associations
     this.#peers = new Peers({ unique, context, slots, associations, outbox, turns })
     this.peers = this.#peers.table
+    this.#receiveRates = new ReceiveRates(settings.receiveRateBytesPerSecondMax, this.peers)
     this.#joins = new Joins({
       ...{ settings, transport, outbox, associations, peers: this.peers, cookies, sealed: this.#sealed, nowMs },
       own: { unique, limits: this.#limits },
@@ -325,7 +328,7 @@ export class Protocol implements MessageSource {
 
   /** When `poll` has something to do of its own accord. */
   get nextTimeoutMs(): number {
-    return Math.min(this.#turns.nextTimeoutMs, this.#joins.nextTimeoutMs)
+    return Math.min(this.#turns.nextTimeoutMs, this.#joins.nextTimeoutMs, this.#receiveRates.nextTimeoutMs)
   }
 
   /** Handles what is due and sends what there is. */
@@ -337,6 +340,7 @@ export class Protocol implements MessageSource {
     turns.rouseDue(nowMs)
     this.#joins.poll(nowMs)
     this.#membership.settle(nowMs)
+    this.#receiveRates.poll(nowMs)
     for (let peer = turns.next(); peer !== undefined; peer = turns.next())
       if (this.#pollControl(peer, nowMs, mayJudge)) turns.serve(peer)
     turns.sendData(nowMs)
@@ -387,6 +391,12 @@ export class Protocol implements MessageSource {
   /** Caps what goes to all peers together, bytes a second; `Infinity`: no cap. In force at once. */
   limitSending(bytesPerSecond: number): void {
     this.#sharedPace.bytesPerMs = bytesPerSecond / 1_000
+    this.#onWork()
+  }
+
+  /** Caps what all peers together are asked to send to us, bytes a second; `Infinity`: no cap. */
+  limitReceiving(bytesPerSecond: number, nowMs: number): void {
+    this.#receiveRates.limit(bytesPerSecond, nowMs)
     this.#onWork()
   }
 

@@ -51,7 +51,7 @@ test("the table of options has all that are numbers, with their defaults", () =>
   const own = ROWS.filter(({ name }) => name in NUMBER_OPTIONS)
   expect(own.map(({ name }) => name).toSorted()).toEqual(Object.keys(NUMBER_OPTIONS).toSorted())
   for (const row of own) expect({ [row.name]: row.default }).toEqual({ [row.name]: settings[row.name] })
-  const rates = ["sendRateBytesPerSecondMax", "sendRateBytesPerSecondPerPeer"]
+  const rates = ["send", "receive"].flatMap((way) => [`${way}RateBytesPerSecondMax`, `${way}RateBytesPerSecondPerPeer`])
   const others = ["port", "receiveBufferBytes", "sendBufferBytes", "inFlightMax", ...rates]
   expect(
     ROWS.map(({ name }) => name)

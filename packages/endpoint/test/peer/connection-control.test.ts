@@ -1,5 +1,5 @@
 import { PacketPool, RepeatPace, RttEstimator } from "@x/stream"
-import { KIND, PacketCursor, PROFILE, readReasonText } from "@x/wire"
+import { KIND, PacketCursor, PROFILE, readRate, readReasonText } from "@x/wire"
 import { expect, test } from "vitest"
 import { ControlWriter } from "../../src/datagram/control-writer.ts"
 import { Outbox } from "../../src/datagram/outbox.ts"
@@ -8,6 +8,7 @@ import type { Path } from "../../src/path/path.ts"
 import { ConnectionControl } from "../../src/peer/connection-control.ts"
 import { Goodbye } from "../../src/peer/goodbye.ts"
 import { Pings } from "../../src/peer/pings.ts"
+import { RateAsked } from "../../src/peer/rate-asked.ts"
 import type { Timer, Timers } from "../../src/peer/timers.ts"
 import { Tap } from "../datagram/tap.ts"
 import { LIMITS } from "./limits.ts"
@@ -18,6 +19,7 @@ class World {
   readonly due = new Set<Timer>()
   readonly goodbye = new Goodbye()
   readonly pings = new Pings()
+  readonly rate = new RateAsked()
   readonly rtt = new RttEstimator()
   readonly association: Association
   /** When a heartbeat asked on behalf of a window that is shut. */
@@ -37,7 +39,7 @@ class World {
     this.#control = new ConnectionControl(
       { path, rtt: this.rtt, pace: new RepeatPace(), limits: LIMITS },
       this.#writer,
-      { timers, goodbye: this.goodbye, pings: this.pings },
+      { timers, goodbye: this.goodbye, pings: this.pings, rate: this.rate },
     )
   }
 
@@ -61,6 +63,10 @@ function saidIn(bytes: Uint8Array): string[] {
   while (cursor.next()) {
     const asks = cursor.wanted ? " asks" : ""
     if (cursor.kind === KIND.heartbeat) said.push(`heartbeat${asks}`)
+    if (cursor.kind === KIND.rate) {
+      const { number, bytesPerSecond } = readRate(view, cursor.body)
+      said.push(`rate${asks} ${number} of ${bytesPerSecond}`)
+    }
     if (cursor.kind !== KIND.goodbye) continue
     const { reason, text } = readReasonText(view, cursor.body, cursor.end)
     said.push(`goodbye${asks} ${reason} "${text}"`)
@@ -123,4 +129,19 @@ test("while the socket is full nothing counts as said", () => {
   expect([it.say(), it.goodbye.isAnswerOwed, it.pings.hasUnsaid, it.pings.isEchoOwed]).toEqual([[], true, true, true])
   it.goodbye.isAnswerOwed = false
   expect([it.say(), it.pings.hasUnsaid, it.pings.isEchoOwed, it.probedMs]).toEqual([[], true, true, []])
+})
+
+test("a rate is asked for when that is due; the peer's is answered as it was asked, once", () => {
+  const world = new World()
+  world.rate.ask(5_000, 0)
+  expect(world.say()).toEqual([])
+  world.due.add("rate")
+  expect(world.say()).toEqual([["rate asks 1 of 5000"]])
+  expect([world.rate.dueMs > 0, world.rate.dueMs < Infinity]).toEqual([true, true])
+  world.rate.take({ number: 9, bytesPerSecond: 70 })
+  expect([world.say(), world.say()]).toEqual([[["rate 9 of 70"]], []])
+  world.rate.ask(Infinity, 0)
+  world.due.add("rate")
+  world.pings.isEchoOwed = true
+  expect(world.say()).toEqual([["rate asks 2 of 0", "heartbeat"]])
 })

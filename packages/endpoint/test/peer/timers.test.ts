@@ -8,12 +8,13 @@ import { FeedbackOwed } from "../../src/peer/feedback-owed.ts"
 import { Goodbye } from "../../src/peer/goodbye.ts"
 import { Liveness } from "../../src/peer/liveness.ts"
 import { Pings } from "../../src/peer/pings.ts"
+import { RateAsked } from "../../src/peer/rate-asked.ts"
 import { Retiring } from "../../src/peer/retiring.ts"
 import { type Timer, Timers } from "../../src/peer/timers.ts"
 import { LIMITS } from "./limits.ts"
 
 const NAMES: readonly Timer[] = [
-  ...(["silence", "absence", "probe", "heartbeat", "shut", "ping", "goodbye"] as const),
+  ...(["silence", "absence", "probe", "heartbeat", "shut", "ping", "rate", "goodbye"] as const),
   ...(["forget", "feedback", "retire", "pace", "mtu", "outgoing", "incoming"] as const),
 ]
 
@@ -25,6 +26,7 @@ function makeParts(nextMs: { outgoing: number; incoming: number }) {
   const settings = settingsOf({})
   const parts = {
     ...{ liveness: new Liveness(settings), goodbye: new Goodbye(), pings: new Pings() },
+    rate: new RateAsked(),
     ...{ feedback: new FeedbackOwed(), retiring: new Retiring(), limits: LIMITS },
     outgoing: { lastDataMs: 0, hasData: false, nextTimeoutMs: () => nextMs.outgoing },
     incoming: { lastDataMs: 0, nextTimeoutMs: () => nextMs.incoming },
@@ -42,10 +44,11 @@ test("the next time to come back is that at which the first of all is due, and n
     retireMs: maybe,
     state: fc.nat(2),
     saysGoodbye: fc.boolean(),
+    asksForRate: fc.boolean(),
     isProbed: fc.boolean(),
   }
   fc.assert(
-    fc.property(fc.record(drawn), ({ feedbackMs, retireMs, state, saysGoodbye, isProbed, ...nextMs }) => {
+    fc.property(fc.record(drawn), ({ feedbackMs, retireMs, state, saysGoodbye, asksForRate, isProbed, ...nextMs }) => {
       const { parts, path } = makeParts(nextMs)
       const association = makeAssociation(0)
       if (feedbackMs < Infinity) parts.feedback.within(feedbackMs, 0)
@@ -53,6 +56,7 @@ test("the next time to come back is that at which the first of all is due, and n
       if (state === 1) parts.liveness.lose()
       if (state === 2) parts.liveness.leave()
       if (isProbed) path.mtu.handleSent({ bytes: 1_200, largestBytes: 1_200, counter: 1, missingBytes: 0 }, 50)
+      if (asksForRate) parts.rate.ask(1_000, 20)
       if (saysGoodbye) parts.goodbye.begin({ reason: 0, text: "" }, 10)
       const timers = new Timers(parts)
       const next = timers.nextMs(path, association)
