@@ -90,7 +90,7 @@ export class SendGate {
    * is known of that.
    */
   get #takenBytes(): number {
-    const { paceBytesPerMs } = this.controller
+    const { paceBytesPerMs } = this
     const { ms } = this.#leastRtt
     const onWayBytes = paceBytesPerMs < Infinity && ms < Infinity ? paceBytesPerMs * ms : 0
     return this.#size.heldBytesMax + onWayBytes
