@@ -24,6 +24,7 @@ class DirectTransport implements Transport {
     gso: false,
     gro: false,
     batch: true,
+    ecn: true,
     timerMs: 0,
     datagramBytesMax: SLOT_BYTES,
     receiveBufferBytes: 8_388_608,
@@ -56,6 +57,7 @@ class DirectTransport implements Transport {
       address: column().fill(1),
       opener: column(),
       verdict: new Uint8Array(ROWS),
+      ecn: new Uint8Array(ROWS),
     }
   }
 
@@ -97,6 +99,7 @@ class DirectTransport implements Transport {
       // A loop instead of subarray and set: the measured window must contain no object of ours.
       for (let i = 0; i < length; i++) into[at + i] = slab[offset + i]!
       to.length[to.count] = length
+      to.ecn[to.count] = batch.ecn[row]!
       to.opener[to.count++] = 0
     }
     return row

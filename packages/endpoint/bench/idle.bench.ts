@@ -44,6 +44,7 @@ class PeersTransport implements Transport {
       gso: false,
       gro: false,
       batch: true,
+      ecn: false,
       timerMs: 1,
       datagramBytesMax: SLOT_BYTES,
     },
@@ -63,6 +64,7 @@ class PeersTransport implements Transport {
     address: new Int32Array(ROWS),
     opener: new Int32Array(ROWS),
     verdict: new Uint8Array(ROWS),
+    ecn: new Uint8Array(ROWS),
   }
   #receive: (batch: ReceiveBatch) => void = () => {}
 

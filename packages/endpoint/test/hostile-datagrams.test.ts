@@ -99,6 +99,7 @@ test("datagrams of a former incarnation, replayed to the one after it, change no
       length: column(bytes.length),
       address: column(address),
       sealer: column(0),
+      ecn: Uint8Array.of(0),
     })
   }
   const before = { ...b2.sizes }

@@ -11,7 +11,7 @@ import { dirname, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /** Increases with every change to {@link Binding}, together with INTERFACE_VERSION in `c/module.c`. */
-export const INTERFACE_VERSION = 5
+export const INTERFACE_VERSION = 6
 
 /**
  * The exports of the C code, which checks its arguments itself. Arguments are positional, so that C needs to look none
@@ -41,6 +41,7 @@ export interface Binding {
     address: Int32Array,
     opener: Int32Array,
     verdict: Uint8Array,
+    ecn: Uint8Array,
   ): ChannelHandle
   channelAdd(channel: ChannelHandle, fd: number, family: number): number
   channelClose(channel: ChannelHandle): void
@@ -67,6 +68,7 @@ export interface Binding {
     length: Int32Array,
     address: Int32Array,
     sealer: Int32Array,
+    ecn: Uint8Array,
     from: number,
     count: number,
     report: Int32Array,

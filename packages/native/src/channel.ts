@@ -37,6 +37,11 @@ export interface SendRows {
   readonly address: Int32Array
   /** Number of a sealer given by {@link Channel.setSealer}; 0: no tag. */
   readonly sealer: Int32Array
+  /**
+   * The two bits of ECN (RFC 3168 §5): 0 Not-ECT, 1 ECT(1), 2 ECT(0), 3 CE; higher bits don't count. Where the system
+   * takes no marks, the datagram goes without.
+   */
+  readonly ecn: Uint8Array
 }
 
 /** Received datagrams: valid during the call of {@link ChannelListener.received}. */
@@ -53,6 +58,8 @@ export interface ReceivedRows {
   readonly opener: Int32Array
   /** 1: the tag is right. */
   readonly verdict: Uint8Array
+  /** The two bits of ECN that each came with, as in {@link SendRows.ecn}; 0 where they can't be read. */
+  readonly ecn: Uint8Array
 }
 
 /** A key of {@link Channel.setKey}. */
@@ -102,6 +109,7 @@ export class Channel {
     address: new Int32Array(RECEIVE_ROWS_MAX),
     opener: new Int32Array(RECEIVE_ROWS_MAX),
     verdict: new Uint8Array(RECEIVE_ROWS_MAX),
+    ecn: new Uint8Array(RECEIVE_ROWS_MAX),
   }
   /** The result of the last {@link Channel.send}. */
   readonly report: SendReport = { bytes: 0, unsendable: 0, refused: [] }
@@ -114,10 +122,10 @@ export class Channel {
   constructor(binding: Binding, listener: ChannelListener) {
     this.#binding = binding
     this.#listener = listener
-    const { slab, offset, length, address, opener, verdict } = this.rows
+    const { slab, offset, length, address, opener, verdict, ecn } = this.rows
     // C keeps pointers into these buffers: if transferred to another thread, they would be freed there.
-    for (const { buffer } of [slab, offset, length, address, opener, verdict]) markAsUntransferable(buffer)
-    this.#handle = binding.channelCreate(this.#onEvent, slab, offset, length, address, opener, verdict)
+    for (const { buffer } of [slab, offset, length, address, opener, verdict, ecn]) markAsUntransferable(buffer)
+    this.#handle = binding.channelCreate(this.#onEvent, slab, offset, length, address, opener, verdict, ecn)
   }
 
   /** Whether `close` hasn't been called yet. */
@@ -137,9 +145,11 @@ export class Channel {
     readonly gso: boolean
     /** Whether the kernel delivers several received datagrams as one. */
     readonly gro: boolean
+    /** Whether the kernel tells the marks of received datagrams (ECN), and so is expected to take those of sent ones. */
+    readonly ecn: boolean
   } {
     const flags = this.#binding.channelAdd(this.#handle, fd, family)
-    return { gso: (flags & 1) !== 0, gro: (flags & 2) !== 0 }
+    return { gso: (flags & 1) !== 0, gro: (flags & 2) !== 0, ecn: (flags & 4) !== 0 }
   }
 
   /**
@@ -196,9 +206,9 @@ export class Channel {
    * full, and `writable` will be called. {@link Channel.report} tells what became of the rows taken. Throws
    * `RangeError` for an unknown number and for a row that extends beyond its slab, before anything is sent.
    */
-  send({ slab, offset, length, address, sealer }: SendRows, from: number, count: number): number {
+  send({ slab, offset, length, address, sealer, ecn }: SendRows, from: number, count: number): number {
     const raw = this.#report
-    const taken = this.#binding.channelSend(this.#handle, slab, offset, length, address, sealer, from, count, raw)
+    const taken = this.#binding.channelSend(this.#handle, slab, offset, length, address, sealer, ecn, from, count, raw)
     const { report } = this
     report.bytes = raw[1]!
     report.unsendable = raw[2]!

@@ -40,7 +40,7 @@ function channelOn(listener: Partial<Parameters<typeof openChannel>[0]> = {}): C
 function bound(
   channel: Channel,
   family: 4 | 6 = 4,
-): { readonly fd: number; readonly port: number; readonly gso: boolean; readonly gro: boolean } {
+): { readonly fd: number; readonly port: number } & ReturnType<Channel["add"]> {
   const { fd, port } = openSocket({ family, host: family === 4 ? "127.0.0.1" : "::1", receiveBufferBytes: 4 << 20 })
   return { fd, port, ...channel.add(fd, family) }
 }
@@ -87,7 +87,8 @@ function rowsOf(lengths: readonly number[]): SendRows {
   const ones = new Int32Array(lengths.length).fill(1)
   let at = 0
   const offset = Int32Array.from(lengths, (length) => (at += length + 4) - length - 4)
-  return { slab: ones, offset, length: Int32Array.from(lengths), address: ones.slice(), sealer: ones.slice() }
+  const ecn = new Uint8Array(lengths.length)
+  return { slab: ones, offset, length: Int32Array.from(lengths), address: ones.slice(), sealer: ones.slice(), ecn }
 }
 
 function expected({ offset, length }: SendRows): Came[] {
@@ -266,6 +267,74 @@ describe.skipIf(!canBatch)(`a channel${why}`, () => {
     const other = openSocket({ family: 4, host: "127.0.0.1" })
     expect(() => channel.add(other.fd, 4)).toThrow(RangeError)
     close(other.fd)
+  })
+})
+
+describe.skipIf(!canBatch)(`marks of a channel${why}`, () => {
+  /** Sends rows with these marks from one socket to another, and returns those that they came with. */
+  async function marksThrough(
+    marks: readonly number[],
+    at: { family: 4 | 6; host: string; to?: string },
+  ): Promise<{
+    readonly hasMarks: boolean
+    readonly came: readonly number[]
+  }> {
+    const { family, host, to = host } = at
+    const came: number[] = []
+    let done = (): void => {}
+    const all = new Promise<void>((resolve) => (done = resolve))
+    const channel = channelOn({
+      received(rows) {
+        came.push(...channel.rows.ecn.subarray(0, rows))
+        if (came.length >= marks.length) done()
+      },
+    })
+    const { fd, port } = openSocket({ family, host, v6Only: to === host })
+    const { ecn: hasMarks } = channel.add(fd, family)
+    const from = sender(port)
+    from.add(openSocket({ family, host, v6Only: to === host }).fd, family)
+    from.setAddress(1, family, to, port)
+    const rows = rowsOf(marks.map(() => 100))
+    rows.ecn.set(marks)
+    expect(from.send(rows, 0, marks.length)).toBe(marks.length)
+    expect(from.report.refused).toEqual([])
+    await all
+    return { hasMarks, came }
+  }
+
+  test.each([
+    ["v4", { family: 4, host: "127.0.0.1" }],
+    ["v6", { family: 6, host: "::1" }],
+    ["v4 through a socket of both families", { family: 6, host: "::", to: "::ffff:127.0.0.1" }],
+  ] as const)("arrive as they were sent, in runs and alone, higher bits left out: %s", async (_, at) => {
+    for (const marks of [
+      [2],
+      Array.from({ length: 40 }, () => 2),
+      [...Array.from({ length: 20 }, () => 2), ...Array.from({ length: 20 }, () => 0), 3, 1, 2, 0, 3, 3],
+      [0, 254, 4, 255],
+    ]) {
+      const { hasMarks, came } = await marksThrough(marks, at)
+      expect(came).toEqual(marks.map((mark) => (hasMarks ? mark & 3 : 0)))
+    }
+  })
+
+  test("leave the columns of a sender alone, and those of a receiver say nothing of the batch before", async () => {
+    let done = (): void => {}
+    const channel = channelOn({ received: () => done() })
+    const { port, ecn: hasMarks } = bound(channel)
+    const from = sender(port)
+    bound(from)
+    const rows = rowsOf([10])
+    const seen: number[] = []
+    for (const mark of [2, 0, 3, 0]) {
+      rows.ecn[0] = mark
+      const came = new Promise<void>((resolve) => (done = resolve))
+      from.send(rows, 0, 1)
+      await came
+      seen.push(channel.rows.ecn[0]!)
+      expect(rows.ecn[0]).toBe(mark)
+    }
+    expect(seen).toEqual(hasMarks ? [2, 0, 3, 0] : [0, 0, 0, 0])
   })
 })
 

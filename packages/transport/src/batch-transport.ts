@@ -100,6 +100,7 @@ export class BatchTransport extends TransportBase {
       gso: abilities.every(({ gso }) => gso),
       gro: abilities.every(({ gro }) => gro),
       batch: true,
+      ecn: abilities.every(({ ecn }) => ecn),
       timerMs: TIMER_MS,
       datagramBytesMax: DATAGRAM_BYTES_MAX,
       receiveBufferBytes: Math.min(...sockets.map(({ facts }) => facts.receiveBufferBytes)),
@@ -128,7 +129,7 @@ export class BatchTransport extends TransportBase {
     this.writable()
   }
 
-  #take(socket: OpenedSocket): { readonly gso: boolean; readonly gro: boolean } {
+  #take(socket: OpenedSocket): { readonly gso: boolean; readonly gro: boolean; readonly ecn: boolean } {
     try {
       const abilities = this.#channel.add(socket.fd, socket.address.family)
       socket.isTaken = true
@@ -260,6 +261,7 @@ export class BatchTransport extends TransportBase {
         one.length[0] = length
         one.address[0] = batch.address[row]!
         one.sealer[0] = 0
+        one.ecn[0] = batch.ecn[row]!
         taken = this.#sendRows(one, 0, 1)
       } else {
         taken = this.#sendRows(batch, row, 1)

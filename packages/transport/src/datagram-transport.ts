@@ -16,6 +16,8 @@ export const TOO_LONG: unknown = Object.assign(new Error(`a datagram has at most
  * The batch interface over anything that moves one datagram at a time. Tags are added here; a subclass has the sockets.
  */
 export abstract class DatagramTransport extends TransportBase {
+  /** The mark of the datagram that `sendOne` sends, one of `ECN`. */
+  protected ecn = 0
   readonly #queue = new ReceiveQueue()
   readonly #row = new RowSealer(this.sealers, DATAGRAM_BYTES_MAX)
   readonly #receive = (batch: ReceiveBatch): void => this.handOver(batch)
@@ -41,6 +43,7 @@ export abstract class DatagramTransport extends TransportBase {
       }
       this.#row.seal(batch, row, this.slabs.get(batch.slab[row]!))
       const { slab, offset, length } = this.#row
+      this.ecn = batch.ecn[row]!
       this.counts.datagramsSent++
       this.counts.bytesSent += length
       if (length <= DATAGRAM_BYTES_MAX) this.sendOne(slab, offset, length, to, address)
@@ -56,16 +59,16 @@ export abstract class DatagramTransport extends TransportBase {
 
   /**
    * Queues a copy of a received datagram for {@link DatagramTransport.deliver}. If there is no room for it, delivers
-   * the queued ones first.
+   * the queued ones first. `ecn`: the mark that it came with.
    */
-  protected received(bytes: Uint8Array, host: string, port: number): void {
+  protected received(bytes: Uint8Array, host: string, port: number, ecn = 0): void {
     if (this.isClosed) return
     const address = this.addresses.seen(host, port)
     if (address === 0) return this.dropped()
     this.counts.datagramsReceived++
     this.counts.bytesReceived += bytes.length
     if (!this.#queue.hasRoom(bytes.length)) this.deliver()
-    this.#queue.push(bytes, address)
+    this.#queue.push(bytes, address, ecn)
   }
 
   /** Delivers the queued datagrams; returns whether there were any. */

@@ -57,6 +57,7 @@ export class DualSocket extends DatagramTransport {
       gso: false,
       gro: false,
       batch: false,
+      ecn: false,
       timerMs: TIMER_MS,
       datagramBytesMax: DATAGRAM_BYTES_MAX,
       receiveBufferBytes: Math.min(...sockets.map(({ facts }) => facts.receiveBufferBytes)),

@@ -274,6 +274,7 @@ function copySendRow(from: SendBatch, row: number, to: SendBatch, toRow: number)
   to.length[toRow] = from.length[row]!
   to.address[toRow] = from.address[row]!
   to.sealer[toRow] = from.sealer[row]!
+  to.ecn[toRow] = from.ecn[row]!
 }
 
 function copyReceiveRow(batch: ReceiveBatch, row: number, toRow: number): void {
@@ -283,4 +284,5 @@ function copyReceiveRow(batch: ReceiveBatch, row: number, toRow: number): void {
   batch.address[toRow] = batch.address[row]!
   batch.opener[toRow] = batch.opener[row]!
   batch.verdict[toRow] = batch.verdict[row]!
+  batch.ecn[toRow] = batch.ecn[row]!
 }

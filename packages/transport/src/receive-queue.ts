@@ -26,6 +26,7 @@ export class ReceiveQueue {
       address: column(),
       opener: column(),
       verdict: new Uint8Array(ROWS_MAX),
+      ecn: new Uint8Array(ROWS_MAX),
     }
   }
 
@@ -37,7 +38,7 @@ export class ReceiveQueue {
     return this.#batch.count < ROWS_MAX && this.#usedBytes + bytes <= SLAB_BYTES
   }
 
-  push(bytes: Uint8Array, address: number): void {
+  push(bytes: Uint8Array, address: number, ecn: number): void {
     const batch = this.#batch
     const row = batch.count++
     this.#slab.set(bytes, this.#usedBytes)
@@ -46,6 +47,7 @@ export class ReceiveQueue {
     batch.address[row] = address
     batch.opener[row] = 0
     batch.verdict[row] = 0
+    batch.ecn[row] = ecn
     // Rows are aligned to eight bytes, so that they can be read by words.
     this.#usedBytes = (this.#usedBytes + bytes.length + 7) & ~7
   }

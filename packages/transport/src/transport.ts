@@ -23,6 +23,11 @@ export interface Capabilities {
   readonly gro: boolean
   /** `true`: one system call moves many datagrams. */
   readonly batch: boolean
+  /**
+   * `true`: datagrams go with the mark in {@link SendBatch.ecn}, and {@link ReceiveBatch.ecn} tells those that they came
+   * with. Otherwise all go without, and none is told. What the path does to marks is another matter.
+   */
+  readonly ecn: boolean
   /** The resolution of `WakeUp`, milliseconds. Work due sooner goes through `Host.defer`. */
   readonly timerMs: number
   /** The longest datagram that can be sent or received, bytes of UDP payload. */
@@ -34,6 +39,18 @@ export interface Capabilities {
   /** One sentence for each thing that is missing or less than requested, with its cause and remedy. */
   readonly notes: readonly string[]
 }
+
+/** The marks of a datagram: the two bits of ECN in its IP header (RFC 3168 §5). */
+export const ECN = {
+  /** Not ECN-capable: a queue that is too long drops it. */
+  notEct: 0,
+  /** ECN-capable, for low latency (RFC 9331). */
+  ect1: 1,
+  /** ECN-capable: a queue that is too long may mark it instead of dropping it. */
+  ect0: 2,
+  /** Congestion experienced: a queue on the way has marked it. */
+  ce: 3,
+} as const
 
 /**
  * Datagrams to send: parallel columns of fixed capacity, reused. Order is send order. Make one with `createSendBatch`.
@@ -55,6 +72,8 @@ export interface SendBatch {
   readonly address: Int32Array
   /** Id from {@link Transport.registerSealer}; 0: no tag. */
   readonly sealer: Int32Array
+  /** Its mark, one of {@link ECN}; without the capability `ecn` it doesn't count. */
+  readonly ecn: Uint8Array
 }
 
 /** Received datagrams: valid during the call of the receive function, overwritten after it. */
@@ -78,6 +97,8 @@ export interface ReceiveBatch {
   readonly opener: Int32Array
   /** Filled in by {@link Transport.open}: 1 = genuine, 0 = not genuine, or not opened. */
   readonly verdict: Uint8Array
+  /** The mark that it came with, one of {@link ECN}; 0 without the capability `ecn`. */
+  readonly ecn: Uint8Array
 }
 
 /**
@@ -270,5 +291,8 @@ const CAPACITY = whole(0, 2 ** 24)
 export function createSendBatch(capacity: number): SendBatch {
   checkArgument.value("capacity", capacity, CAPACITY)
   const column = (): Int32Array => new Int32Array(capacity)
-  return { count: 0, capacity, slab: column(), offset: column(), length: column(), address: column(), sealer: column() }
+  return {
+    ...{ count: 0, capacity, slab: column(), offset: column(), length: column(), address: column(), sealer: column() },
+    ecn: new Uint8Array(capacity),
+  }
 }

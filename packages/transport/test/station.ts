@@ -19,6 +19,7 @@ export interface Received {
   readonly address: number
   readonly opener: number
   readonly verdict: number
+  readonly ecn: number
 }
 
 export class Station {
@@ -48,6 +49,7 @@ export class Station {
           address,
           opener: batch.opener[row]!,
           verdict: batch.verdict[row]!,
+          ecn: batch.ecn[row]!,
         })
       }
       const waiters = this.#waiters
@@ -60,8 +62,8 @@ export class Station {
     return this.transport.localAddresses.find((address) => address.family === family)!
   }
 
-  /** Fills the batch and sends it; returns how many were taken. */
-  send(to: Address, datagrams: readonly Uint8Array[], sealer = 0): number {
+  /** Fills the batch and sends it, each datagram with this mark; returns how many were taken. */
+  send(to: Address, datagrams: readonly Uint8Array[], sealer = 0, ecn = 0): number {
     const address = this.transport.internAddress(to)
     this.batch.count = 0
     let offset = 0
@@ -73,6 +75,7 @@ export class Station {
       this.batch.length[row] = bytes.length
       this.batch.address[row] = address
       this.batch.sealer[row] = sealer
+      this.batch.ecn[row] = ecn
       offset += bytes.length + 64
     }
     const taken = this.transport.send(this.batch)

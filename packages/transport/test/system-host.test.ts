@@ -264,6 +264,7 @@ describe("this machine", () => {
       families: noV6 === undefined ? [4, 6] : [4],
       dontFragment: false,
       batch: false,
+      ecn: false,
     })
     expect(plain.transport.capabilities.notes.join()).toContain("X_TRANSPORT=dgram")
   })

@@ -81,6 +81,22 @@ export function describeTransportContract(name: string, makeWorld: () => Contrac
         expect(b.received.every(({ opener, verdict }) => opener === 0 && verdict === 0)).toBe(true)
       })
 
+      test("marks arrive as they were sent, where both can; otherwise none does, and none is told", async () => {
+        const [a, b] = await pair()
+        const marks = [2, 0, 3, 1, 2, 2, 0]
+        for (const [i, ecn] of marks.entries()) a.send(b.addressOf(family), [pattern(100, i)], 0, ecn)
+        a.send(
+          b.addressOf(family),
+          Array.from({ length: 60 }, (_, i) => pattern(1_000, i)),
+          0,
+          2,
+        )
+        await world.until(b.arrived(marks.length + 60))
+        const hasMarks = a.transport.capabilities.ecn && b.transport.capabilities.ecn
+        const sent = [...marks, ...Array.from({ length: 60 }, () => 2)]
+        expect(b.received.map(({ ecn }) => ecn)).toEqual(hasMarks ? sent : sent.map(() => 0))
+      })
+
       test("datagrams that are sent together arrive in batches of many", async () => {
         const [a, b] = await pair()
         const sizes: number[] = []

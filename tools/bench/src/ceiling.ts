@@ -54,6 +54,7 @@ function send(port: number): void {
     length: column(job.bytes - TAG_BYTES),
     address: column(NUMBER),
     sealer: column(NUMBER),
+    ecn: new Uint8Array(SEND_ROWS_MAX),
   }
   const channel = openChannel({ received() {}, writable: () => turn(), failed: (errno) => fail(errno) })
   channel.setSealer(NUMBER, SEEDS)

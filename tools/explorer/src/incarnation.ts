@@ -125,7 +125,12 @@ export class Incarnation {
     const one = (value: number): Int32Array => Int32Array.of(value)
     const batch: ReceiveBatch = {
       ...{ count: 1, slabs: [bytes.slice()], slab: one(0), offset: one(0), length: one(bytes.length) },
-      ...{ address: one(ADDRESS_IDS[otherOf(this.side)]), opener: one(0), verdict: new Uint8Array(1) },
+      ...{
+        address: one(ADDRESS_IDS[otherOf(this.side)]),
+        opener: one(0),
+        verdict: new Uint8Array(1),
+        ecn: new Uint8Array(1),
+      },
     }
     this.protocol.receive(batch, nowMs)
     this.#drain(nowMs)

@@ -85,6 +85,7 @@ function batchOf(datagrams: readonly Uint8Array[], address = HERE): ReceiveBatch
     ...{ count: datagrams.length, slabs: datagrams, slab: column((_, row) => row), offset: column(() => 0) },
     ...{ length: column(({ length }) => length), address: column(() => address), opener: column(() => 0) },
     verdict: new Uint8Array(datagrams.length),
+    ecn: new Uint8Array(datagrams.length),
   }
 }
 

@@ -48,6 +48,7 @@ static int fill_rows(struct channel *channel, int slots, int *dropped) {
       to->address[row] = address;
       to->opener[row] = 0;
       to->verdict[row] = 0;
+      to->ecn[row] = run->ecn;
       row++;
       done += length;
     } while (done < run->length);
@@ -126,7 +127,7 @@ bool channel_add(struct channel *channel, struct uv_loop_s *loop, int fd, int fa
       port->socket.fd = fd;
       port->poll = poll;
       port->channel = channel;
-      udp_batch_prepare(&port->socket);
+      udp_batch_prepare(&port->socket, family);
       *(family == AF_INET6 ? &channel->v6 : &channel->v4) = port;
       set_port_ref(port, !channel->is_unref);
       return true;

@@ -36,6 +36,7 @@ struct receive_columns {
   int32_t *address;
   int32_t *opener;
   uint8_t *verdict;
+  uint8_t *ecn;
 };
 
 struct channel {
@@ -57,7 +58,7 @@ struct channel {
   uint8_t *send_slab;
   uint8_t *receive_slab;
   struct receive_columns received;
-  napi_ref receive_references[6];
+  napi_ref receive_references[7];
   /* The sources of rows with address 0, by slot. */
   struct incoming_run runs[RECEIVE_SLOTS];
   bool is_open;

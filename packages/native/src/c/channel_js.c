@@ -36,16 +36,16 @@ static void finalize(napi_env env, void *data, void *hint) {
 static bool read_columns(napi_env env, const napi_value *arguments, struct channel *channel) {
   const size_t rows = RECEIVE_ROWS_MAX;
   struct receive_columns *to = &channel->received;
-  void *data[6] = {NULL};
-  const char *names[] = {"receive slab", "offset", "length", "address", "opener", "verdict"};
-  for (size_t i = 0; i < 6; i++) {
-    const bool is_bytes = i == 0 || i == 5;
+  void *data[7] = {NULL};
+  const char *names[] = {"receive slab", "offset", "length", "address", "opener", "verdict", "ecn"};
+  for (size_t i = 0; i < 7; i++) {
+    const bool is_bytes = i == 0 || i >= 5;
     const size_t least = i == 0 ? (size_t)RECEIVE_SLOTS * RECEIVE_SLOT_BYTES : rows;
     if (!js_array(env, arguments[i], names[i], is_bytes ? napi_uint8_array : napi_int32_array, least, &data[i], NULL)) return false;
   }
   channel->receive_slab = data[0];
-  *to = (struct receive_columns){.offset = data[1], .length = data[2], .address = data[3], .opener = data[4], .verdict = data[5]};
-  for (size_t i = 0; i < 6; i++)
+  *to = (struct receive_columns){.offset = data[1], .length = data[2], .address = data[3], .opener = data[4], .verdict = data[5], .ecn = data[6]};
+  for (size_t i = 0; i < 7; i++)
     if (!js_ok(env, napi_create_reference(env, arguments[i], 1, &channel->receive_references[i]))) return false;
   return true;
 }
@@ -63,9 +63,9 @@ static bool fill_in(napi_env env, const napi_value *arguments, struct channel *c
 }
 
 napi_value channel_js_create(napi_env env, napi_callback_info info) {
-  napi_value arguments[7];
+  napi_value arguments[8];
   napi_value self = NULL;
-  if (!js_arguments(env, info, 7, arguments)) return NULL;
+  if (!js_arguments(env, info, 8, arguments)) return NULL;
   struct channel *channel = calloc(1, sizeof *channel);
   if (channel == NULL) {
     (void)js_throw_no_memory(env);
@@ -106,7 +106,8 @@ napi_value channel_js_add(napi_env env, napi_callback_info info) {
     return NULL;
   }
   const struct batch_socket *socket = &(family == 6 ? channel->v6 : channel->v4)->socket;
-  return js_ok(env, napi_create_int32(env, (socket->gso ? 1 : 0) | (socket->gro ? 2 : 0), &result)) ? result : NULL;
+  const int abilities = (socket->gso ? 1 : 0) | (socket->gro ? 2 : 0) | (socket->ecn ? 4 : 0);
+  return js_ok(env, napi_create_int32(env, abilities, &result)) ? result : NULL;
 }
 
 napi_value channel_js_close(napi_env env, napi_callback_info info) {

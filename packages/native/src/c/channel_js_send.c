@@ -21,6 +21,7 @@ struct send_columns {
   const int32_t *length;
   const int32_t *address;
   const int32_t *sealer;
+  const uint8_t *ecn;
 };
 
 struct sending {
@@ -61,6 +62,7 @@ static bool resolve_row(napi_env env, struct sending *sending, size_t row, size_
   if (sealer != NULL && (size_t)length < sealer_bytes_min(sealer)) return throw_row(env, row, "it is too short for its sealer");
   datagram->bytes = channel->slabs[slab_number].bytes + offset;
   datagram->length = (size_t)(length + tag);
+  datagram->ecn = columns->ecn[row] & ECN_MASK;
   return true;
 }
 
@@ -113,20 +115,23 @@ static size_t send_stretch(struct sending *sending, size_t count, bool *is_full)
 }
 
 napi_value channel_js_send(napi_env env, napi_callback_info info) {
-  napi_value arguments[9];
+  napi_value arguments[10];
   napi_value result = NULL;
   struct sending sending;
-  void *data[6] = {NULL};
+  void *data[7] = {NULL};
   int from = 0, count = 0;
-  const char *names[] = {"slab", "offset", "length", "address", "sealer"};
-  if (!js_arguments(env, info, 9, arguments) || !channel_js_read(env, arguments[0], &sending.channel) ||
-      !js_integer(env, arguments[6], "from", 0, NUMBER_MAX, &from) || !js_integer(env, arguments[7], "count", 0, SEND_ROWS_MAX, &count) ||
-      !js_array(env, arguments[8], "report", napi_int32_array, REPORT_LENGTH, &data[5], NULL))
+  const char *names[] = {"slab", "offset", "length", "address", "sealer", "ecn"};
+  if (!js_arguments(env, info, 10, arguments) || !channel_js_read(env, arguments[0], &sending.channel) ||
+      !js_integer(env, arguments[7], "from", 0, NUMBER_MAX, &from) || !js_integer(env, arguments[8], "count", 0, SEND_ROWS_MAX, &count) ||
+      !js_array(env, arguments[9], "report", napi_int32_array, REPORT_LENGTH, &data[6], NULL))
     return NULL;
-  for (size_t i = 0; i < 5; i++)
-    if (!js_array(env, arguments[1 + i], names[i], napi_int32_array, (size_t)from + (size_t)count, &data[i], NULL)) return NULL;
-  sending.columns = (struct send_columns){.slab = data[0], .offset = data[1], .length = data[2], .address = data[3], .sealer = data[4]};
-  sending.report = data[5];
+  for (size_t i = 0; i < 6; i++) {
+    const napi_typedarray_type type = i == 5 ? napi_uint8_array : napi_int32_array;
+    if (!js_array(env, arguments[1 + i], names[i], type, (size_t)from + (size_t)count, &data[i], NULL)) return NULL;
+  }
+  sending.columns =
+      (struct send_columns){.slab = data[0], .offset = data[1], .length = data[2], .address = data[3], .sealer = data[4], .ecn = data[5]};
+  sending.report = data[6];
   memset(sending.report, 0, REPORT_HEADER * sizeof *sending.report);
   for (size_t row = 0; row < (size_t)count; row++)
     if (!resolve_row(env, &sending, (size_t)from + row, row)) return NULL;

@@ -17,11 +17,12 @@ function crcOf(bytes, crc) {
 
 function columns(rows = ROWS) {
   const column = () => new Int32Array(rows)
-  return { slab: column(), offset: column(), length: column(), address: column(), sealer: column() }
+  const ecn = new Uint8Array(rows)
+  return { slab: column(), offset: column(), length: column(), address: column(), sealer: column(), ecn }
 }
 
 function create(binding, onEvent) {
-  const rows = { slab: new Uint8Array(SLAB_BYTES), verdict: new Uint8Array(ROWS) }
+  const rows = { slab: new Uint8Array(SLAB_BYTES), verdict: new Uint8Array(ROWS), ecn: new Uint8Array(ROWS) }
   for (const name of ["offset", "length", "address", "opener"]) rows[name] = new Int32Array(ROWS)
   const handle = binding.channelCreate(
     onEvent,
@@ -31,6 +32,7 @@ function create(binding, onEvent) {
     rows.address,
     rows.opener,
     rows.verdict,
+    rows.ecn,
   )
   return { handle, rows }
 }
@@ -52,7 +54,7 @@ export function channelOnce(binding, attempt, mostly, pick, all) {
   ]
   const anything = () => mostly([...numbers, ...arrays, handle])
   attempt(() =>
-    binding.channelCreate(...Array.from({ length: pick([7, 7, 6]) }, () => pick([() => {}, ...arrays, ...all]))),
+    binding.channelCreate(...Array.from({ length: pick([8, 8, 7]) }, () => pick([() => {}, ...arrays, ...all]))),
   )
   attempt(() =>
     binding.channelAdd(own(), mostly(numbers.filter((number) => number < 0 || number > 1_000)), mostly([4, 6])),
@@ -97,6 +99,7 @@ export function channelOnce(binding, attempt, mostly, pick, all) {
       int32(),
       int32(),
       int32(),
+      mostly([new Uint8Array(64), new Uint8Array(64).fill(255), new Uint8Array(1)]),
       mostly([0, 0, 1, 60]),
       mostly(numbers),
       mostly([new Int32Array(REPORT_LENGTH)]),
@@ -173,11 +176,12 @@ async function sealedTraffic(binding, pick, { tagBytes, bytesMin, give }) {
     binding.channelOpen(receiver.handle, count)
     for (let row = 0; row < count; row++) {
       if (rows.verdict[row] !== 1) throw new Error("verdict")
-      received.push(rows.slab.slice(rows.offset[row], rows.offset[row] + rows.length[row] - tagBytes))
+      const bytes = rows.slab.slice(rows.offset[row], rows.offset[row] + rows.length[row] - tagBytes)
+      received.push({ bytes, ecn: rows.ecn[row] })
     }
   })
   binding.channelAdd(sender.handle, a.fd, 4)
-  binding.channelAdd(receiver.handle, b.fd, 4)
+  const hasMarks = (binding.channelAdd(receiver.handle, b.fd, 4) & 4) !== 0
   // Twice: the second replaces the first.
   for (let i = 0; i < 2; i++) {
     give(sender.handle, 12_345, -1)
@@ -204,10 +208,13 @@ async function sealedTraffic(binding, pick, { tagBytes, bytesMin, give }) {
       rows.length[row] = Math.max(bytesMin, row === count - 1 ? size >> 1 : size)
       rows.address[row] = 5
       rows.sealer[row] = 1
+      // Runs of the same mark are sent as one, and each mark has to arrive.
+      rows.ecn[row] = round % 3 === 0 ? 2 : round % 3 === 1 ? 0 : row & 3
     }
-    const expected = Array.from({ length: count }, (_, row) =>
-      slab.slice(rows.offset[row], rows.offset[row] + rows.length[row]),
-    )
+    const expected = Array.from({ length: count }, (_, row) => ({
+      bytes: slab.slice(rows.offset[row], rows.offset[row] + rows.length[row]),
+      ecn: hasMarks ? rows.ecn[row] : 0,
+    }))
     const taken = binding.channelSend(
       sender.handle,
       rows.slab,
@@ -215,6 +222,7 @@ async function sealedTraffic(binding, pick, { tagBytes, bytesMin, give }) {
       rows.length,
       rows.address,
       rows.sealer,
+      rows.ecn,
       0,
       count,
       report,
@@ -223,8 +231,10 @@ async function sealedTraffic(binding, pick, { tagBytes, bytesMin, give }) {
     sent.push(...expected)
     while (received.length < sent.length) await new Promise((resolve) => setImmediate(resolve))
   }
-  for (const [i, bytes] of sent.entries())
-    if (Buffer.compare(bytes, received[i]) !== 0) throw new Error(`datagram ${i} is another`)
+  for (const [i, { bytes, ecn }] of sent.entries()) {
+    if (Buffer.compare(bytes, received[i].bytes) !== 0) throw new Error(`datagram ${i} is another`)
+    if (ecn !== received[i].ecn) throw new Error(`datagram ${i} was sent with mark ${ecn}, not ${received[i].ecn}`)
+  }
   for (const length of [0, 1, 7, 8, 255, 768, 769, 12_287, 12_288, 12_289, 100_000]) {
     const bytes = slab.subarray(3, 3 + length)
     if (binding.crc32c(slab, 3, 3 + length, 7) !== crcOf(bytes, 7)) throw new Error(`crc32c of ${length}`)
@@ -256,7 +266,7 @@ export async function channelTrouble(binding) {
   row.length[0] = 10
   const report = new Int32Array(REPORT_LENGTH)
   const send = () =>
-    binding.channelSend(sender.handle, row.slab, row.offset, row.length, row.address, row.sealer, 0, 1, report)
+    binding.channelSend(sender.handle, row.slab, row.offset, row.length, row.address, row.sealer, row.ecn, 0, 1, report)
   send()
   const error = await surfaced
   if (error.message !== "meant to be thrown") throw error
@@ -275,7 +285,7 @@ export async function channelThreads(file) {
       const { parentPort, workerData } = require("node:worker_threads")
       const binding = require(workerData.file)
       const column = () => new Int32Array(${ROWS})
-      const channel = binding.channelCreate(() => {}, new Uint8Array(${SLAB_BYTES}), column(), column(), column(), column(), new Uint8Array(${ROWS}))
+      const channel = binding.channelCreate(() => {}, new Uint8Array(${SLAB_BYTES}), column(), column(), column(), column(), new Uint8Array(${ROWS}), new Uint8Array(${ROWS}))
       binding.channelAdd(channel, binding.open(4, "127.0.0.1", 0, true, true, 0, 0).fd, 4)
       binding.channelSetSlab(channel, 1, new Uint8Array(4096))
       if (binding.aesGcm) binding.channelSetKey(channel, 1, new Uint8Array(32), new Uint8Array(12), new Uint8Array(0), 5, 12)

@@ -8,13 +8,16 @@ import { FLAG, type Kinds, oneOf, positive, real, required } from "../check.ts"
 import { DURATION } from "./check.ts"
 import { RED_OPTIONS, type RedOptions } from "./red.ts"
 
-/** How a queue tells its senders that it is growing, before it is full. */
+/**
+ * How a queue tells its senders that it is growing, before it is full: it marks datagrams that are ECN-capable, and drops
+ * others.
+ */
 export interface AqmOptions extends RedOptions {
   /**
-   * `"codel"` (RFC 8289) drops one datagram, and then more and more often, once each has waited longer than `targetMs`
-   * for `intervalMs`. `"step"` drops each datagram that has to wait longer than `targetMs`, as DualPI2 (RFC 9332) marks
-   * them. `"red"` (Floyd and Jacobson 1993, gentle) drops by chance what comes to a queue that is long on average.
-   * Required.
+   * `"codel"` (RFC 8289) marks or drops one datagram, and then more and more often, once each has waited longer than
+   * `targetMs` for `intervalMs`. `"step"` does so with each datagram that has to wait longer than `targetMs`, as DualPI2
+   * (RFC 9332). `"red"` (Floyd and Jacobson 1993, gentle) does so by chance with what comes to a queue that is long on
+   * average. Required.
    */
   readonly kind: "codel" | "step" | "red"
   /** The wait that is still right, milliseconds. Default: `"codel"` 5 (RFC 8289), `"step"` 1 (RFC 9332). */
@@ -22,8 +25,8 @@ export interface AqmOptions extends RedOptions {
   /** For `"codel"`: how long waits may exceed `targetMs`, milliseconds: above 0. Default 100 (RFC 8289). */
   readonly intervalMs?: number
   /**
-   * Marks datagrams instead of dropping them, as for senders that are ECN-capable: they go on, and are counted in
-   * `marked`. Default `false`: the transport sends datagrams that are not ECN-capable. Nobody sees a mark yet.
+   * Whether it marks datagrams that are ECN-capable (CE) instead of dropping them: they go on, and are counted in
+   * `marked`. Default `true`, as in Linux.
    */
   readonly marks?: boolean
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { ECN } from "../transport.ts"
 import { group, type Kinds, orInfinity, positive, real, whole } from "../check.ts"
 import { AQM_OPTIONS, type AqmOptions, Codel, Policer, POLICER_OPTIONS, type PolicerOptions, stepMs } from "./aqm.ts"
 import { DURATION } from "./check.ts"
@@ -43,7 +44,7 @@ export interface BottleneckOptions {
    * many short ones. Milliseconds, default 0: each datagram leaves by itself.
    */
   readonly aggregationMs?: number
-  /** Drops before the queue is full; matters only with a rate. Default: none. */
+  /** Marks or drops before the queue is full; matters only with a rate. Default: none. */
   readonly aqm?: AqmOptions
   /** Drops what exceeds a rate, without a queue. Default: none. */
   readonly policer?: PolicerOptions
@@ -92,7 +93,7 @@ export interface Waits {
 
 /** A rate and its queue, of one link or shared by several. Made by `network.bottleneck`, or by a link with a rate. */
 export class Bottleneck {
-  /** Datagrams that its AQM marked, with `aqm.marks`. */
+  /** Datagrams that its AQM marked instead of dropping them. */
   marked = 0
   readonly #time: Clock
   readonly #seed: number
@@ -195,24 +196,29 @@ export class Bottleneck {
     this.#left = this.#waitedMs = this.#longestWaitMs = 0
   }
 
-  /** @internal Takes a datagram of this many bytes, without headers, or says why not. `settle` has to follow. */
-  enter(way: Way, bytes: number): Passage | Refusal {
+  /**
+   * @internal Takes a datagram of this many bytes, without headers, with this mark, or says why not. `settle` has to
+   * follow.
+   */
+  enter(way: Way, bytes: number, ecn: number): Passage | Refusal {
     const nowMs = this.#time.nowMs
     const wireBytes = bytes + OVERHEAD_BYTES
     this.#trim()
     if (this.#policer?.takes(wireBytes, nowMs) === false) return "policed"
     const { queueBytes = QUEUE_BYTES, queuePackets = Infinity, aqm } = this.#options
+    let mark = ecn
     if (this.#rate !== undefined) {
       const isEarly =
         this.#red?.drops(this.#known.length + this.#unjudged.length, this.#idlePackets(this.#rate)) === true
       if (this.waitingBytes + bytes > queueBytes) return "queue"
       if (this.#known.length + this.#unjudged.length >= queuePackets) return "queue"
       if (isEarly || (aqm?.kind === "step" && this.#freeMs - nowMs > stepMs(aqm))) {
-        if (aqm?.marks !== true) return "aqm"
+        if (!this.#mayMark(ecn)) return "aqm"
+        mark = ECN.ce
         this.marked++
       }
     }
-    const passage = (this.#spare.pop() ?? new Passage()).begin(way, wireBytes, nowMs)
+    const passage = (this.#spare.pop() ?? new Passage()).begin(way, wireBytes, mark, nowMs)
     this.#longestBytes = Math.max(this.#longestBytes, wireBytes)
     if (this.#codel !== undefined && this.#rate !== undefined) {
       passage.leavesMs = Infinity
@@ -261,10 +267,16 @@ export class Bottleneck {
     if (this.#unjudged.length > 0) this.#time.set(this.#turn, this.#freeMs)
   }
 
+  /** Whether a datagram with this mark is marked rather than dropped. */
+  #mayMark(ecn: number): boolean {
+    return ecn !== ECN.notEct && this.#options.aqm?.marks !== false
+  }
+
   #isDropped(passage: Passage, nowMs: number): boolean {
     const isLong = this.#unjudgedBytes > this.#longestBytes
     if (this.#codel?.drops(nowMs - passage.enteredMs, isLong, nowMs) !== true) return false
-    if (this.#options.aqm?.marks !== true) return true
+    if (!this.#mayMark(passage.ecn)) return true
+    passage.ecn = ECN.ce
     this.marked++
     return false
   }

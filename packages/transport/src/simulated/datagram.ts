@@ -13,6 +13,8 @@ export class Datagram implements Arrival {
   from: Address
   to: Address
   bytes: Uint8Array
+  /** Its mark, one of `ECN`. */
+  ecn = 0
   readonly #buffer: Uint8Array
   readonly #arrive: (datagram: Datagram) => void
 
@@ -28,6 +30,7 @@ export class Datagram implements Arrival {
   fill(from: Address, to: Address, bytes: Uint8Array): void {
     this.from = from
     this.to = to
+    this.ecn = 0
     if (bytes.length > BUFFER_BYTES) {
       this.bytes = bytes.slice()
     } else {

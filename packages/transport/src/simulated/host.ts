@@ -39,9 +39,13 @@ export class SimulatedHost implements Host {
   #sendFault: SocketErrorCode | "full" | undefined
   readonly #endsOfWatches = new Set<() => void>()
 
+  /** @internal Whether its sockets send and tell marks. */
+  readonly hasEcn: boolean
+
   /** @internal Made by `network.host(name)`. `process`: how many processes the machine had before. */
-  constructor(network: Surroundings, machine: Machine, process: number) {
+  constructor(network: Surroundings, machine: Machine, process: number, hasEcn: boolean) {
     this.machine = machine
+    this.hasEcn = hasEcn
     this.#originMs = machine.originMs
     this.crypto = network.crypto
     this.#network = network

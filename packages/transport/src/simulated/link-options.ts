@@ -1,4 +1,4 @@
-import { FLAG, type Kind, type Kinds, orInfinity, whole } from "../check.ts"
+import { FLAG, type Kind, type Kinds, oneOf, orInfinity, whole } from "../check.ts"
 import { BOTTLENECK_OPTIONS, type BottleneckOptions } from "./bottleneck.ts"
 import { DURATION, PROBABILITY } from "./check.ts"
 import { LOSS_OPTIONS, type LossOptions } from "./loss.ts"
@@ -32,6 +32,12 @@ export interface LinkOptions extends LossOptions, BottleneckOptions {
   /** Datagrams longer than `mtuBytes` are lost on the way, without an error at the sender. Default `false`. */
   readonly mtuSilent?: boolean
   /**
+   * What it does to the marks of datagrams (ECN) before they come to its queue: `"bleach"` takes them off, so that all
+   * are Not-ECT; `"congest"` turns all that are ECN-capable into CE, as if each were marked; `"drop"` loses all that are
+   * ECN-capable (`counts.marked`). Default `"keep"`.
+   */
+  readonly ecn?: "keep" | "bleach" | "congest" | "drop"
+  /**
    * The name of a bottleneck that `network.bottleneck` made. Datagrams go through that one, together with those of the
    * other links that name it; rate, schedule, queue, aggregation, AQM and policer of this link don't matter then.
    */
@@ -57,6 +63,7 @@ export const LINK_OPTIONS: Kinds<LinkOptions> = {
   replayDelayMs: DURATION,
   mtuBytes: orInfinity(whole(0), NO_LIMIT),
   mtuSilent: FLAG,
+  ecn: oneOf<NonNullable<LinkOptions["ecn"]>>("keep", "bleach", "congest", "drop"),
   through: BOTTLENECK_NAME,
   ...LOSS_OPTIONS,
   ...BOTTLENECK_OPTIONS,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ECN } from "../transport.ts"
 import { Bottleneck, limits, type Refusal } from "./bottleneck.ts"
 import type { LinkOptions } from "./link-options.ts"
 import { Loss, type LossFate } from "./loss.ts"
@@ -17,9 +18,10 @@ const REPLAY_DELAY_MS = 120_000
 /**
  * The fate of a datagram that was handed to a link: `delivered` (it got through, or is on its way), lost by chance
  * (`lost`), in a burst (`burst`) or by the list (`listed`), no room in the queue (`queue`), dropped by a policer
- * (`policed`) or an AQM (`aqm`), too long (`mtu`), cut off (`partition`), or refused by the filter (`filtered`).
+ * (`policed`) or an AQM (`aqm`), too long (`mtu`), marked where marks don't get through (`marked`), cut off
+ * (`partition`), or refused by the filter (`filtered`).
  */
-export type Fate = "delivered" | LossFate | Refusal | "mtu" | "partition" | "filtered"
+export type Fate = "delivered" | LossFate | Refusal | "mtu" | "marked" | "partition" | "filtered"
 
 /** What a link needs of its network. */
 export interface LinkSurroundings {
@@ -55,6 +57,7 @@ export class Link {
     policed: 0,
     aqm: 0,
     mtu: 0,
+    marked: 0,
     partition: 0,
     filtered: 0,
   }
@@ -116,23 +119,25 @@ export class Link {
   }
 
   /**
-   * @internal Takes the datagram with this number, or tells why not. What is taken, even if it will be lost behind the
+   * @internal Takes the datagram with this number and mark, or tells why not. What is taken, even if it will be lost behind the
    * bottleneck, has a passage, which `settle` has to follow.
    */
-  admit(index: number, bytes: number): Passage | Exclude<Fate, "delivered" | "filtered"> {
-    const { mtuBytes = Infinity, lossPlace } = this.#options
+  admit(index: number, bytes: number, mark: number): Passage | Exclude<Fate, "delivered" | "filtered"> {
+    const { mtuBytes = Infinity, lossPlace, ecn: treats } = this.#options
     if (this.blocked) return "partition"
     if (bytes > mtuBytes) return "mtu"
+    if (mark !== ECN.notEct && treats === "drop") return "marked"
+    const ecn = treats === "bleach" || mark === ECN.notEct ? ECN.notEct : treats === "congest" ? ECN.ce : mark
     const bottleneck = this.#bottleneck
     if (bottleneck === undefined) {
       const fate = this.#loss.fateOf(index, this.#options)
-      return fate === "delivered" ? this.#direct.begin(this, bytes, this.#surroundings.time.nowMs) : fate
+      return fate === "delivered" ? this.#direct.begin(this, bytes, ecn, this.#surroundings.time.nowMs) : fate
     }
     if (lossPlace !== "behind") {
       const fate = this.#loss.fateOf(index, this.#options)
-      return fate === "delivered" ? bottleneck.enter(this, bytes) : fate
+      return fate === "delivered" ? bottleneck.enter(this, bytes, ecn) : fate
     }
-    const passage = bottleneck.enter(this, bytes)
+    const passage = bottleneck.enter(this, bytes, ecn)
     if (typeof passage === "object") passage.fate = this.#loss.fateOf(index, this.#options)
     return passage
   }
@@ -159,12 +164,19 @@ export class Link {
     passage.previousArrivalMs = this.#lastArrivalMs
     const { datagram, duplicate, replay, leavesMs, delayMs, jitterMs, cloggedUntilMs } = passage
     if (datagram === undefined) return
+    datagram.ecn = passage.ecn
     let arrivesMs = Math.max(this.#lastArrivalMs, cloggedUntilMs, leavesMs + delayMs + jitterMs)
     if (passage.isHeldBack) arrivesMs += passage.heldBackMs
     else this.#lastArrivalMs = arrivesMs
     const { time } = this.#surroundings
-    if (duplicate !== undefined) time.set(duplicate, arrivesMs + passage.duplicateLagMs)
-    if (replay !== undefined) time.set(replay, arrivesMs + passage.replayLagMs)
+    if (duplicate !== undefined) {
+      duplicate.ecn = passage.ecn
+      time.set(duplicate, arrivesMs + passage.duplicateLagMs)
+    }
+    if (replay !== undefined) {
+      replay.ecn = passage.ecn
+      time.set(replay, arrivesMs + passage.replayLagMs)
+    }
     time.set(datagram, arrivesMs)
   }
 

@@ -8,7 +8,7 @@ import type { VirtualTime } from "./virtual-time.ts"
 /** What a socket needs of the network: its time, and to carry datagrams. */
 export interface Medium {
   readonly time: VirtualTime
-  /** Carries a copy of `slab[offset, offset + length)`. Returns the error that the sender sees, if any. */
+  /** Carries a copy of `slab[offset, offset + length)` with this mark. Returns the error that the sender sees, if any. */
   transmit(
     machine: Machine,
     from: Address,
@@ -16,6 +16,7 @@ export interface Medium {
     slab: Uint8Array,
     offset: number,
     length: number,
+    ecn: number,
   ): SocketErrorCode | undefined
   /** Takes back a datagram that has been read: its buffer may carry another one. */
   recycle(datagram: Datagram): void

@@ -38,12 +38,17 @@ export interface NetworkOptions {
   readonly recordLines?: number
 }
 
-/** The addresses of a new machine. */
+/** The addresses of a new machine, and what a process on it can do. */
 export interface HostOptions {
   /** Whether the machine has a v4 address; default `true`. */
   readonly v4?: boolean
   /** Whether it has a v6 address; default `true`. */
   readonly v6?: boolean
+  /**
+   * Whether sockets of this process send and tell marks (the capability `ecn`), as with the native helper; default
+   * `true`. `node:dgram` does neither.
+   */
+  readonly ecn?: boolean
 }
 
 /** The options of `network.partition`. */
@@ -74,7 +79,7 @@ export const NETWORK_OPTIONS: Kinds<NetworkOptions> = {
   settle: functionThat("lets promises run"),
   recordLines: whole(0),
 }
-export const HOST_OPTIONS: Kinds<HostOptions> = { v4: FLAG, v6: FLAG }
+export const HOST_OPTIONS: Kinds<HostOptions> = { v4: FLAG, v6: FLAG, ecn: FLAG }
 export const PARTITION_OPTIONS: Kinds<PartitionOptions> = { both: FLAG }
 export const REBIND_OPTIONS: Kinds<RebindOptions> = { address: FLAG }
 export const MOVE_OPTIONS: Kinds<MoveOptions> = { sockets: oneOf<"follow" | "stay">("follow", "stay") }
@@ -95,6 +100,8 @@ export interface DatagramInTransit {
   readonly index: number
   /** The filter's own copy of the bytes. A filter that writes into it forges the datagram. */
   readonly bytes: Uint8Array
+  /** The mark that it was sent with, one of `ECN`. */
+  readonly ecn: number
   /** Virtual milliseconds since the network was made. */
   readonly nowMs: number
 }

@@ -106,8 +106,9 @@ export class Network {
    */
   host(name: string, options: HostOptions = {}): SimulatedHost {
     checks.value("name", name, NAME)
-    const machine = this.#topology.machine(name, checks.options("host", options, HOST_OPTIONS))
-    return new SimulatedHost(this, machine, machine.processes++)
+    const { ecn = true, ...families } = checks.options("host", options, HOST_OPTIONS)
+    const machine = this.#topology.machine(name, families)
+    return new SimulatedHost(this, machine, machine.processes++, ecn)
   }
 
   /** Replaces the options of one direction. */
@@ -287,7 +288,10 @@ export class Network {
     return this.#topology.machineNamed(name)
   }
 
-  /** @internal Carries a copy of `slab[offset, offset + length)`. Returns the error its sender sees, if any. */
+  /**
+   * @internal Carries a copy of `slab[offset, offset + length)` with this mark. Returns the error its sender sees, if
+   * any.
+   */
   transmit(
     machine: Machine,
     from: Address,
@@ -295,11 +299,12 @@ export class Network {
     slab: Uint8Array,
     offset: number,
     length: number,
+    ecn: number,
   ): SocketErrorCode | undefined {
     const target = this.#topology.ownerOf(to.host)
     let bytes = slab.subarray(offset, offset + length)
     if (target === undefined || target.hides(machine, to.host)) {
-      this.#trace.add(this.now, machine.name, to.host, "nowhere", bytes)
+      this.#trace.add(this.now, machine.name, to.host, "nowhere", bytes, ecn)
       return undefined
     }
     const link = (machine.links[target.index] ??= this.linkOf(machine.name, target.name))
@@ -307,12 +312,12 @@ export class Network {
     let isKept = true
     if (this.#filter !== undefined) {
       bytes = bytes.slice()
-      isKept = this.#filter({ from: machine.name, to: target.name, index, bytes, nowMs: this.now })
+      isKept = this.#filter({ from: machine.name, to: target.name, index, bytes, ecn, nowMs: this.now })
     }
-    const taken = isKept ? link.admit(index, length) : "filtered"
+    const taken = isKept ? link.admit(index, length, ecn) : "filtered"
     const fate = typeof taken === "string" ? taken : taken.fate
     link.counts[fate]++
-    this.#trace.add(this.now, machine.name, target.name, fate, bytes)
+    this.#trace.add(this.now, machine.name, target.name, fate, bytes, ecn)
     if (fate === "mtu" && link.options.mtuSilent !== true) return "EMSGSIZE"
     const source = machine.nat === undefined || target === machine ? from : machine.nat.outward(from, to, this.now)
     if (typeof taken === "string") return undefined
@@ -339,7 +344,7 @@ export class Network {
 
   #dropped({ from, to }: Link, { datagram, duplicate, replay }: Passage): void {
     if (datagram === undefined) return
-    this.#trace.add(this.now, from, to, "aqm", datagram.bytes)
+    this.#trace.add(this.now, from, to, "aqm", datagram.bytes, datagram.ecn)
     for (const copy of [datagram, duplicate, replay]) if (copy !== undefined) this.recycle(copy)
   }
 
@@ -356,12 +361,12 @@ export class Network {
   }
 
   readonly #arrive = (datagram: Datagram): void => {
-    const { from, to, bytes } = datagram
+    const { from, to, bytes, ecn } = datagram
     const machine = this.#topology.ownerOf(to.host)
     const nat = machine?.nat
     const inner = nat === undefined || machine!.has(to.host) ? to : nat.inward(from, to, this.now)
     const fate = typeof inner === "string" ? inner : this.#hand(datagram, machine?.socketAt(inner.family, inner.port))
-    this.#trace.add(this.now, from.host, to.host, fate, bytes)
+    this.#trace.add(this.now, from.host, to.host, fate, bytes, ecn)
     if (fate !== "arrived") this.recycle(datagram)
   }
 

@@ -16,6 +16,8 @@ export class Passage {
   way: Way | undefined
   /** Everything but `"delivered"` is lost behind the bottleneck. */
   fate: LossFate | "delivered" = "delivered"
+  /** Its mark, one of `ECN`. */
+  ecn = 0
   /** With headers. */
   wireBytes = 0
   enteredMs = 0
@@ -43,8 +45,9 @@ export class Passage {
   replayLagMs = 0
 
   /** Begins a passage that leaves when it enters. */
-  begin(way: Way, wireBytes: number, nowMs: number): this {
+  begin(way: Way, wireBytes: number, ecn: number, nowMs: number): this {
     this.way = way
+    this.ecn = ecn
     this.fate = "delivered"
     this.wireBytes = wireBytes
     this.enteredMs = this.startsMs = this.endsMs = this.leavesMs = nowMs

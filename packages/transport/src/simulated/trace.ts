@@ -1,6 +1,6 @@
 /**
  * The history of a run as a hash, and its last events as text: unless two runs agree in every byte, time and order,
- * their hashes differ.
+ * their hashes differ. An event is passed as its fields, more than five of them: no object is made for a datagram.
  */
 export class Trace {
   readonly #linesMax: number
@@ -25,14 +25,15 @@ export class Trace {
     return this.#lines.slice(-this.#linesMax || this.#lines.length)
   }
 
-  add(atMs: number, from: string, to: string, fate: string, bytes: Uint8Array): void {
+  /** What happened to a datagram with this mark. */
+  add(atMs: number, from: string, to: string, fate: string, bytes: Uint8Array, ecn: number): void {
     this.#timeMs[0] = atMs
     this.#mix(this.#timeWords[0]!)
     this.#mix(this.#timeWords[1]!)
     this.#mixText(from)
     this.#mixText(to)
     this.#mixText(fate)
-    this.#mix(bytes.length)
+    this.#mix(bytes.length | (ecn << 24))
     this.#mixBytes(bytes)
     if (this.#linesMax > 0) this.#write(`${atMs} ms ${from} > ${to} ${fate} ${bytes.length} B`)
   }

@@ -19,6 +19,8 @@ interface Process {
   readonly isRunning: boolean
   /** The error that sending fails with; `"full"`: no datagram is taken. */
   readonly sendFault: SocketErrorCode | "full" | undefined
+  /** Whether its sockets send and tell marks. */
+  readonly hasEcn: boolean
   /** Forgets a closed transport. */
   forget(transport: SimulatedTransport): void
   /** Where sockets by these options would be bound, of which the machine has none; what is missing goes to `notes`. */
@@ -63,6 +65,7 @@ export class SimulatedTransport extends DatagramTransport {
       gso: false,
       gro: false,
       batch: false,
+      ecn: this.#process.hasEcn,
       timerMs: 0,
       datagramBytesMax: DATAGRAM_BYTES_MAX,
       receiveBufferBytes: this.#asked.receiveBufferBytes,
@@ -158,7 +161,8 @@ export class SimulatedTransport extends DatagramTransport {
     while (this.isReadable && this.#process.isRunning) {
       const datagram = this.#waiting[this.#firstWaiting++]!
       this.#waitingBytes -= datagram.bytes.length + WAITING_BYTES
-      this.received(datagram.bytes, datagram.from.host, datagram.from.port)
+      const ecn = this.#process.hasEcn ? datagram.ecn : 0
+      this.received(datagram.bytes, datagram.from.host, datagram.from.port, ecn)
       this.#medium.recycle(datagram)
     }
     if (!this.isReadable) this.#waiting.length = this.#firstWaiting = 0
@@ -176,11 +180,11 @@ export class SimulatedTransport extends DatagramTransport {
   }
 
   protected override sendOne(slab: Uint8Array, offset: number, length: number, to: Address, address: number): void {
-    const machine = this.#process.machine
+    const { machine, sendFault, hasEcn } = this.#process
     const code =
-      this.#process.sendFault ??
+      sendFault ??
       (machine.has(this.#localOf(to.family)!.host) ? undefined : "EADDRNOTAVAIL") ??
-      this.#medium.transmit(machine, this.#localOf(to.family)!, to, slab, offset, length)
+      this.#medium.transmit(machine, this.#localOf(to.family)!, to, slab, offset, length, hasEcn ? this.ecn & 3 : 0)
     if (code !== undefined)
       this.failed(
         Object.assign(new Error(`send ${code} ${to.host} port ${to.port}`), { code }),

@@ -1,5 +1,6 @@
 // What a queue drops or marks before it is full, and what a policer drops.
 
+import { ECN } from "@x/transport"
 import type { LinkOptions } from "@x/transport/simulated"
 import { describe, expect, test } from "vitest"
 import { Codel } from "../../src/simulated/aqm.ts"
@@ -17,8 +18,9 @@ describe("CoDel", () => {
   const codel: LinkOptions = { rateBitsPerSecond: RATE, aqm: { kind: "codel" } }
 
   /** Twenty at once, then one each millisecond: all wait 20 ms or so. */
-  async function standingQueue(options: LinkOptions, forMs: number): Promise<Flow> {
+  async function standingQueue(options: LinkOptions, forMs: number, ecn = 0): Promise<Flow> {
     const world = await flow(options)
+    world.ecn = ecn
     world.send(20)
     await world.run(1, forMs)
     return world
@@ -95,11 +97,32 @@ describe("CoDel", () => {
     expect(drops(3_000, 3_250)).toEqual([3_100, 3_200])
   })
 
-  test("marks instead, when it is told that senders know marks", async () => {
-    const world = await standingQueue({ ...codel, aqm: { kind: "codel", marks: true } }, 320)
+  test.each([ECN.ect0, ECN.ect1, ECN.ce])("marks instead, where a sender takes part in ECN: mark %i", async (ecn) => {
+    const world = await standingQueue(codel, 320, ecn)
     expect(missing(world)).toEqual([])
     expect(world.link.counts.aqm).toBe(0)
     expect(world.link.bottleneck!.marked).toBe(3)
+    // Nothing was dropped, so turns come each millisecond.
+    const markMs = [105, 205, 205 + 100 / Math.SQRT2]
+    const marked = world.arrivals.filter((arrival) => arrival.ecn === ECN.ce)
+    if (ecn !== ECN.ce) expect(marked.map(({ number }) => number)).toEqual(markMs.map((ms) => Math.ceil(ms)))
+    expect(world.arrivals.every((arrival) => arrival.ecn === ecn || arrival.ecn === ECN.ce)).toBe(true)
+  })
+
+  test("drops all the same where it was told to mark nothing", async () => {
+    const world = await standingQueue({ ...codel, aqm: { kind: "codel", marks: false } }, 320, ECN.ect0)
+    expect(world.link.counts.aqm).toBe(3)
+    expect(world.link.bottleneck!.marked).toBe(0)
+    expect(world.arrivals.every(({ ecn }) => ecn === ECN.ect0)).toBe(true)
+  })
+
+  test("gives the copies of a marked datagram its mark", async () => {
+    const world = await standingQueue({ ...codel, duplicateRate: 1 }, 320, ECN.ect0)
+    await world.network.advance(100)
+    const marked = world.arrivals.filter(({ ecn }) => ecn === ECN.ce).map(({ number }) => number)
+    expect(marked).toHaveLength(2 * world.link.bottleneck!.marked)
+    expect(new Set(marked).size).toBe(world.link.bottleneck!.marked)
+    expect(marked.length).toBeGreaterThanOrEqual(6)
   })
 
   test("judges nobody once it is switched off, and what waits goes on in order", async () => {
@@ -150,14 +173,16 @@ describe("CoDel", () => {
 })
 
 describe("a step", () => {
-  test("drops what would have to wait longer than its target, and marks it when told to", async () => {
-    for (const marks of [false, true]) {
-      const world = await flow({ rateBitsPerSecond: RATE, aqm: { kind: "step", targetMs: 4, marks } })
+  test("drops what would have to wait longer than its target, and marks it where a sender takes part in ECN", async () => {
+    for (const ecn of [ECN.notEct, ECN.ect0]) {
+      const world = await flow({ rateBitsPerSecond: RATE, aqm: { kind: "step", targetMs: 4 } })
+      world.ecn = ecn
       world.send(10)
       await world.network.advance(50)
-      expect(world.numbers).toHaveLength(marks ? 10 : 5)
-      expect(world.link.counts.aqm).toBe(marks ? 0 : 5)
-      expect(world.link.bottleneck!.marked).toBe(marks ? 5 : 0)
+      const marks = Array.from({ length: 10 }, (_, i) => (i < 5 ? ECN.ect0 : ECN.ce))
+      expect(world.arrivals.map((arrival) => arrival.ecn)).toEqual(ecn === ECN.notEct ? [0, 0, 0, 0, 0] : marks)
+      expect(world.link.counts.aqm).toBe(ecn === ECN.notEct ? 5 : 0)
+      expect(world.link.bottleneck!.marked).toBe(ecn === ECN.notEct ? 0 : 5)
     }
   })
 })

@@ -13,6 +13,7 @@ export interface ArrivalOf {
   readonly number: number
   readonly atMs: number
   readonly bytes: number
+  readonly ecn: number
 }
 
 export class Flow {
@@ -21,6 +22,8 @@ export class Flow {
   readonly link: Link
   readonly arrivals: ArrivalOf[] = []
   readonly #to: Transport
+  /** The mark of the datagrams that are sent. */
+  ecn = 0
   #sent = 0
 
   /** A flow between two machines of these names. */
@@ -38,7 +41,7 @@ export class Flow {
       for (let row = 0; row < batch.count; row++) {
         const bytes = batch.slabs[batch.slab[row]!]!
         const number = new DataView(bytes.buffer, bytes.byteOffset).getUint32(batch.offset[row]!)
-        this.arrivals.push({ number, atMs: network.now, bytes: batch.length[row]! })
+        this.arrivals.push({ number, atMs: network.now, bytes: batch.length[row]!, ecn: batch.ecn[row]! })
       }
     })
   }
@@ -51,7 +54,7 @@ export class Flow {
       new DataView(datagram.buffer).setUint32(0, this.#sent++)
       return datagram
     })
-    for (let i = 0; i < count; i += 100) this.station.send(to, datagrams.slice(i, i + 100))
+    for (let i = 0; i < count; i += 100) this.station.send(to, datagrams.slice(i, i + 100), 0, this.ecn)
   }
 
   /** Sends one datagram each `everyMs`, for this long. */

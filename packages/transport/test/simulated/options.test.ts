@@ -48,6 +48,7 @@ const LINK: Readonly<Record<keyof LinkOptions, readonly string[]>> = {
   mtuSilent: FLAG,
   lossPlace: [],
   through: NAME,
+  ecn: [],
 }
 
 interface World {
@@ -115,7 +116,7 @@ const OPTIONS: readonly (readonly [
     },
     { address: FLAG },
   ],
-  ["host", ({ network }, options) => network.host("c", options), { v4: FLAG, v6: FLAG }],
+  ["host", ({ network }, options) => network.host("c", options), { v4: FLAG, v6: FLAG, ecn: FLAG }],
   ["partition", ({ network }, options) => network.partition("a", "b", options), { both: FLAG }],
   [
     "withFaults",
