@@ -14,7 +14,7 @@ import { DECODER, ENCODER } from "./text.ts"
 export const TEXT_BYTES_MAX = 256
 
 /** Bytes of the body of a `feedback`. */
-export const FEEDBACK_BYTES = 28
+export const FEEDBACK_BYTES = 34
 /** Bytes of the body of a `path-challenge`, and of its `path-response`. */
 export const PATH_CHALLENGE_BYTES = 16
 /** Bytes of the body of an `mtu-probe` before its padding. */
@@ -33,13 +33,15 @@ export interface Feedback {
   datagrams: number
   /** All bytes of these datagrams, prefix and tag included. */
   bytes: number
-  /** All datagrams marked "congestion experienced" (ECN); 0 where the transport can't see the mark. */
+  /** All datagrams that came marked "congestion experienced" (ECN); 0 where the transport can't tell marks. */
   congestion: number
+  /** All datagrams that came ECN-capable and unmarked, as ECT(0); 0 where the transport can't tell. */
+  ect0: number
 }
 
 /** A feedback of zeros, to read into. */
 export function createFeedback(): Feedback {
-  return { counter: 0, holdUs: 0, datagrams: 0, bytes: 0, congestion: 0 }
+  return { counter: 0, holdUs: 0, datagrams: 0, bytes: 0, congestion: 0, ect0: 0 }
 }
 
 /** Writes the body of a `feedback`; returns the offset after it. */
@@ -49,6 +51,7 @@ export function writeFeedback(view: DataView, body: number, feedback: Feedback):
   writeNumber(view, body + 10, feedback.datagrams)
   writeNumber(view, body + 16, feedback.bytes)
   writeNumber(view, body + 22, feedback.congestion)
+  writeNumber(view, body + 28, feedback.ect0)
   return body + FEEDBACK_BYTES
 }
 
@@ -59,12 +62,13 @@ export function readFeedback(view: DataView, body: number, feedback: Feedback): 
   feedback.datagrams = readNumber(view, body + 10)
   feedback.bytes = readNumber(view, body + 16)
   feedback.congestion = readNumber(view, body + 22)
+  feedback.ect0 = readNumber(view, body + 28)
 }
 
 /** Why `[body, end)` is no `feedback`, or `undefined` if it is one. */
 export function checkFeedback(view: DataView, body: number, end: number): DatagramDropReason | undefined {
   if (end - body < FEEDBACK_BYTES) return "truncated"
-  for (const field of [0, 10, 16, 22]) if (readNumber(view, body + field) > NUMBER_MAX) return "number"
+  for (const field of [0, 10, 16, 22, 28]) if (readNumber(view, body + field) > NUMBER_MAX) return "number"
   return end - body > FEEDBACK_BYTES ? "trailing" : undefined
 }
 

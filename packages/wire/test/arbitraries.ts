@@ -183,7 +183,10 @@ const sync = fc.tuple(number, edgy(0, 20_000), number).chain(([low, span, begun]
     })
 })
 
-const feedback = fc.record({ counter: number, holdUs: u32, datagrams: number, bytes: number, congestion: number })
+const feedback = fc.record({
+  ...{ counter: number, holdUs: u32, datagrams: number, bytes: number },
+  ...{ congestion: number, ect0: number },
+})
 
 const controlPacket = fc.oneof(
   of("open", open),

@@ -31,7 +31,7 @@ export const edges: readonly Edge[] = [
   { name: "the highest counter", bytes: raw(HEARTBEAT, { counter: NUMBER_MAX }) },
   {
     name: "feedback before a heartbeat",
-    bytes: raw([...r.withLength(r.feedback(NUMBER_MAX, NUMBER_MAX, NUMBER_MAX)), ...HEARTBEAT]),
+    bytes: raw([...r.withLength(r.feedback(NUMBER_MAX, NUMBER_MAX, NUMBER_MAX, NUMBER_MAX, NUMBER_MAX)), ...HEARTBEAT]),
   },
   { name: "the highest packet number", bytes: raw(r.sequenced(RELIABLE, r.MESSAGE, NUMBER_MAX)) },
   { name: "message of 0 bytes", bytes: raw(r.sequenced(RELIABLE, message([0], 0))) },

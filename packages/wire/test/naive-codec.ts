@@ -130,6 +130,7 @@ function naiveBody(p: Fields): number[] {
         .uint(p["datagrams"], 6)
         .uint(p["bytes"], 6)
         .uint(p["congestion"], 6)
+        .uint(p["ect0"], 6)
       break
     case "goodbye":
     case "refuse":

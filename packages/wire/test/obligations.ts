@@ -235,6 +235,7 @@ export const violations: readonly Violation[] = [
     "datagrams above the most": raw(r.feedback(1, ABOVE)),
     "bytes above the most": raw(r.feedback(1, 1, ABOVE)),
     "congestion above the most": raw(r.feedback(1, 1, 1, ABOVE)),
+    "ect0 above the most": raw(r.feedback(1, 1, 1, 0, ABOVE)),
     "the counter of a hint above the most": raw(r.hint(9, ABOVE), UNASKED),
     "a message number above the most": raw(r.last(ABOVE, 9, [1])),
     "a message number above the most, and no bytes": raw(r.first(ABOVE, 9, [])),

@@ -130,13 +130,14 @@ export function decodeBody(kind: Kind, option: number, body: Reader, datagramByt
     }
 
     case "feedback": {
-      body.need(6 + 4 + 6 + 6 + 6, "truncated")
+      body.need(6 + 4 + 6 + 6 + 6 + 6, "truncated")
       const counter = decodeNumber(body)
       const holdUs = body.u32()
       const datagrams = decodeNumber(body)
       const bytes = decodeNumber(body)
       const congestion = decodeNumber(body)
-      return { kind: "feedback", counter, holdUs, datagrams, bytes, congestion }
+      const ect0 = decodeNumber(body)
+      return { kind: "feedback", counter, holdUs, datagrams, bytes, congestion, ect0 }
     }
 
     case "heartbeat":

@@ -36,7 +36,15 @@ export type Packet =
       begun: number
       gone: GoneRange[]
     } & Delivery)
-  | { kind: "feedback"; counter: number; holdUs: number; datagrams: number; bytes: number; congestion: number }
+  | {
+      kind: "feedback"
+      counter: number
+      holdUs: number
+      datagrams: number
+      bytes: number
+      congestion: number
+      ect0: number
+    }
   | { kind: "heartbeat"; statusWanted: boolean }
   | { kind: "goodbye"; statusWanted: boolean; reason: number; text: string }
   | { kind: "path-challenge"; data: string }

@@ -180,6 +180,7 @@ export function encodePacket(packet: Packet): RawPacket {
         u48(packet.datagrams),
         u48(packet.bytes),
         u48(packet.congestion),
+        u48(packet.ect0),
       )
     case "heartbeat":
       return raw(15, wanted(packet))

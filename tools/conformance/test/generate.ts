@@ -198,6 +198,7 @@ export function generatePacket(random: Random, kind: KindName): Packet {
         datagrams: number(random),
         bytes: number(random),
         congestion: number(random),
+        ect0: number(random),
       }
     case "heartbeat":
       return { kind, statusWanted: random.once(2) }

@@ -56,7 +56,7 @@ const LAYOUT: Record<KindName, { fixed: number; stream?: number; u48?: number[];
     stop: { fixed: 6, stream: 0, trailing: true },
     status: { fixed: 13, stream: 0, trailing: true },
     sync: { fixed: 24, stream: 0, u48: [5, 11, 17], delivery: 4, trailing: true },
-    feedback: { fixed: 28, u48: [0, 10, 16, 22], trailing: true },
+    feedback: { fixed: 34, u48: [0, 10, 16, 22, 28], trailing: true },
     heartbeat: { fixed: 0, trailing: true },
     goodbye: { fixed: 2 },
     "path-challenge": { fixed: 16, trailing: true },

@@ -120,11 +120,13 @@ function writePacket(random: Random, writer: wire.PacketWriter, kind: number, pr
       case KIND.sync:
         return wire.writeSync(view, writer.begin(kind | wanted), drawSync(random, stream))
       case KIND.feedback: {
-        const totals = { datagrams: number(random), bytes: number(random), congestion: number(random) }
+        const totals = { datagrams: number(random), bytes: number(random) }
+        const marks = { congestion: number(random), ect0: number(random) }
         return wire.writeFeedback(view, writer.begin(kind), {
           counter: Math.max(1, number(random)),
           holdUs: u32(random),
           ...totals,
+          ...marks,
         })
       }
       case KIND.heartbeat:

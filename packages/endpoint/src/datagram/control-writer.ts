@@ -9,7 +9,7 @@ const AROUND_BODY_BYTES = wire.PACKET_OVERHEAD_BYTES_WITH_LENGTH + wire.FEEDBACK
  * Room that is needed for a packet to an address that isn't proved: a status or sync with a few ranges, alone with the
  * feedback in a datagram.
  */
-export const CONTROL_ROOM_BYTES = 96
+export const CONTROL_ROOM_BYTES = 102
 
 /** Bytes of metadata that an opening can carry in a datagram of this size. */
 export function metadataBytesMax(profile: wire.Profile, datagramBytes: number): number {

@@ -131,7 +131,7 @@ export class Association {
     feedback.holdUs = Math.min(0xffff_ffff, Math.max(0, Math.round((nowMs - this.#highestArrivedMs) * 1_000)))
     feedback.datagrams = Math.min(this.datagramsReceived, NUMBER_MAX)
     feedback.bytes = Math.min(this.bytesReceived, NUMBER_MAX)
-    feedback.congestion = 0
+    feedback.congestion = feedback.ect0 = 0
   }
 }
 
