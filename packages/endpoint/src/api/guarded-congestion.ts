@@ -32,6 +32,7 @@ class GuardedController implements CongestionController {
   readonly #onFailure: (error: unknown) => void
   #controller: CongestionController
   readonly #random: () => number
+  answersMarks = false
 
   constructor(
     factory: CongestionFactory,
@@ -46,6 +47,7 @@ class GuardedController implements CongestionController {
     this.#try(() => {
       const controller = checkClass.value("what congestion returns", factory(datagramBytes, random), CONTROLLER)
       this.#controller = controller
+      this.answersMarks = controller.answersMarks === true
     })
     // Checks the initial values before they are used.
     void this.windowBytes

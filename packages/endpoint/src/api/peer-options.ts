@@ -144,6 +144,16 @@ export interface PeerStats {
   readonly bytesDelivered: number
   /** Bytes of datagrams that feedback reported as lost. */
   readonly bytesLost: number
+  /**
+   * Whether datagrams to it are sent as ECN-capable, so that queues can mark them instead of dropping them: `"capable"`:
+   * all are, `"testing"`: a few are, to see whether the path carries marks, `"failed"`: it doesn't, `"off"`: our
+   * transport can't, or our congestion controller doesn't answer marks.
+   */
+  readonly ecn: "off" | "testing" | "capable" | "failed"
+  /** Datagrams to it that a queue on the way has marked, by its feedback, as far as congestion control was told. */
+  readonly marksOut: number
+  /** Datagrams from it that a queue on the way has marked. */
+  readonly marksIn: number
   /** How often it has proved another address than before. */
   readonly addressMoves: number
   /**

@@ -26,6 +26,7 @@ import { toHex } from "../keys/identity.ts"
 import { GOODBYE_MS } from "../peer/goodbye.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 import type { Ping } from "../peer/pings.ts"
+import type { EcnState } from "../path/ecn.ts"
 
 const PING_MS = 10_000
 
@@ -218,6 +219,9 @@ export class PeerHandle implements Peer {
       paceBytesPerMs: this.#state.path.gate.paceBytesPerMs,
       bytesDelivered: associations.reduce((total, { sent }) => total + sent.deliveredBytes, 0),
       bytesLost: associations.reduce((total, { sent }) => total + sent.lostBytes, 0),
+      ecn: shownEcn(this.#state.association?.ecn.state),
+      marksOut: associations.reduce((total, { ecn }) => total + ecn.marked, 0),
+      marksIn: associations.reduce((total, { ceReceived }) => total + ceReceived, 0),
       addressMoves: this.#state.moves.count,
       addressesRefused: this.#state.moves.failed,
       streamsOut: this.#state.outgoing.count,
@@ -322,4 +326,9 @@ export class PeerHandle implements Peer {
     const id = this.#state.association?.address
     if (id !== undefined) this.#address = this.#host.addressOf(id)
   }
+}
+
+/** The steps of a test are nobody's business. */
+function shownEcn(state: EcnState = "off"): PeerStats["ecn"] {
+  return state === "waiting" || state === "unknown" ? "testing" : state
 }

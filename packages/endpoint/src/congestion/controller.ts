@@ -21,6 +21,11 @@ export interface DeliverySample {
   deliveredBytes: number
   /** Bytes newly known to be lost. */
   lostBytes: number
+  /**
+   * Bytes newly known to be delivered in datagrams that a queue on the way has marked instead of dropping them (ECN,
+   * CE): of the bytes delivered, the part that the datagrams marked are of those delivered.
+   */
+  markedBytes: number
   /** Bytes that were counted as lost and were only late. */
   spuriousBytes: number
   /** Bytes of data that are neither known to be delivered nor counted as lost. */
@@ -40,13 +45,15 @@ export interface DeliverySample {
   sentInFlightBytes: number
   /** Bytes that were lost since then. Only with a round trip. */
   lostSinceSentBytes: number
+  /** Bytes that came marked since then, 0 without a round trip. */
+  markedSinceSentBytes: number
 }
 
 export function createDeliverySample(): DeliverySample {
   return {
     ...{ nowMs: 0, rttMs: -1, sentMs: 0, srttMs: 0, minRttMs: Infinity, deliveredBytes: 0, lostBytes: 0 },
     ...{ spuriousBytes: 0, inFlightBytes: 0, totalDeliveredBytes: 0, rateBytesPerMs: 0, isApplicationLimited: true },
-    ...{ sentDeliveredBytes: 0, sentInFlightBytes: 0, lostSinceSentBytes: 0 },
+    ...{ sentDeliveredBytes: 0, sentInFlightBytes: 0, lostSinceSentBytes: 0, markedBytes: 0, markedSinceSentBytes: 0 },
   }
 }
 
@@ -59,6 +66,12 @@ export interface CongestionController {
   readonly windowBytes: number
   /** Bytes a millisecond; `Infinity`: as fast as the window opens. */
   readonly paceBytesPerMs: number
+  /**
+   * Whether it slows down for `markedBytes` of a sample at least as it does for lost ones (RFC 3168 §5). Only then are
+   * datagrams sent as ECN-capable: queues would mark those of a controller that doesn't, in vain. Read when a path
+   * begins. Default `false`.
+   */
+  readonly answersMarks?: boolean
   /** A datagram is being sent. */
   onSent(bytes: number, inFlightBytes: number, nowMs: number): void
   /** The peer reported which datagrams arrived. `sample` is valid during the call. */

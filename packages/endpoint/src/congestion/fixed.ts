@@ -22,7 +22,10 @@ const FIXED_OPTIONS: Kinds<FixedOptions> = {
   paceBytesPerMs: orInfinity(positive(), "as fast as the window opens"),
 }
 
-/** A window that never changes: for networks of one's own. It doesn't yield to other traffic, whatever is lost. */
+/**
+ * A window that never changes: for networks of one's own. It doesn't yield to other traffic, whatever is lost. So its
+ * datagrams aren't ECN-capable: queues would mark them in vain.
+ */
 export function fixed(options: FixedOptions = {}): CongestionFactory {
   const { windowBytes = 1_048_576, paceBytesPerMs } = check.options("fixed", options, FIXED_OPTIONS)
   return own(() => new FixedController(windowBytes, paceBytesPerMs))

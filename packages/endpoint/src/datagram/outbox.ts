@@ -7,7 +7,7 @@
 
 import { PacketWriter, PREFIX_BYTES, type Profile, sealChecksum, TAG_BYTES, writePrefix } from "@x/wire"
 import type { PacketPool } from "@x/stream"
-import { createSendBatch, type SendBatch, type Transport } from "@x/transport/host"
+import { createSendBatch, ECN, type SendBatch, type Transport } from "@x/transport/host"
 import type { Association } from "../path/association.ts"
 
 /** Datagrams in a batch: the most that one call of the transport sends. */
@@ -113,9 +113,11 @@ export class Outbox {
     const offset = this.#batch.count * this.#slotBytes
     const length = this.writer.end - offset
     const bytes = length + this.#tagBytes
-    this.#writePrefix(this.#scratchView, offset, association, bytes, isData, nowMs)
+    // Whether marks get through is known only of where its datagrams go.
+    const mark = isElsewhere ? ECN.notEct : association.ecn.mark(nowMs)
+    this.#writePrefix(this.#scratchView, offset, association, bytes, isData, mark, nowMs)
     const { sealer } = association.protection
-    this.#add(this.#scratchSlab, this.#scratch, offset, length, address, sealer, association, isElsewhere)
+    this.#add(this.#scratchSlab, this.#scratch, offset, length, address, sealer, mark, association, isElsewhere)
     return bytes
   }
 
@@ -128,7 +130,7 @@ export class Outbox {
     const length = this.writer.end - offset
     writePrefix(this.#scratchView, offset, this.#profile, true, slot, counter)
     if (this.#tagBytes > 0) sealChecksum(this.#scratch, offset, length, seed)
-    this.#add(this.#scratchSlab, this.#scratch, offset, length + this.#tagBytes, address, 0)
+    this.#add(this.#scratchSlab, this.#scratch, offset, length + this.#tagBytes, address, 0, ECN.notEct)
   }
 
   /**
@@ -149,7 +151,7 @@ export class Outbox {
     const sealed = seal(this.#scratch.slice(offset, body), this.#scratch.slice(body + gapBytes, this.writer.end))
     if (sealed === undefined) return
     this.#scratch.set(sealed, body)
-    this.#add(this.#scratchSlab, this.#scratch, offset, this.#prefixBytes + sealed.length, address, 0)
+    this.#add(this.#scratchSlab, this.#scratch, offset, this.#prefixBytes + sealed.length, address, 0, ECN.notEct)
   }
 
   /**
@@ -167,11 +169,12 @@ export class Outbox {
   ): number {
     const offset = packetOffset - this.#prefixBytes
     const bytes = this.#prefixBytes + length + this.#tagBytes
-    this.#writePrefix(view, offset, association, bytes, true, nowMs)
+    const mark = association.ecn.mark(nowMs)
+    this.#writePrefix(view, offset, association, bytes, true, mark, nowMs)
     const { destination, protection } = association
     destination.roomBytes -= bytes
     const { address } = destination
-    this.#add(slab, source, offset, this.#prefixBytes + length, address, protection.sealer, association, false)
+    this.#add(slab, source, offset, this.#prefixBytes + length, address, protection.sealer, mark, association, false)
     return bytes
   }
 
@@ -181,9 +184,10 @@ export class Outbox {
     association: Association,
     bytes: number,
     isData: boolean,
+    mark: number,
     nowMs: number,
   ): void {
-    const counter = association.takeCounter(bytes, isData, nowMs)
+    const counter = association.takeCounter(bytes, isData, nowMs, mark)
     writePrefix(view, offset, this.#profile, false, association.remoteSlot, counter, association.protection.epoch)
   }
 
@@ -280,6 +284,7 @@ export class Outbox {
     batch.length[to] = batch.length[row]!
     batch.address[to] = batch.address[row]!
     batch.sealer[to] = batch.sealer[row]!
+    batch.ecn[to] = batch.ecn[row]!
   }
 
   #add(
@@ -289,6 +294,7 @@ export class Outbox {
     length: number,
     address: number,
     sealer: number,
+    mark: number,
     owner?: Association,
     isElsewhere = true,
   ): void {
@@ -304,5 +310,6 @@ export class Outbox {
     batch.length[row] = length
     batch.address[row] = address
     batch.sealer[row] = sealer
+    batch.ecn[row] = mark
   }
 }

@@ -4,9 +4,11 @@
  * @module
  */
 
+import { ECN } from "@x/transport/host"
 import { type Feedback, NUMBER_MAX, type PseudoHeader } from "@x/wire"
 import { NO_KEYS, type Protection } from "../keys/protection.ts"
 import { type AddressContext, AddressValidation, type Destination } from "./address-validation.ts"
+import { Ecn } from "./ecn.ts"
 import { ReplayWindow } from "./replay-window.ts"
 import { SentDatagrams } from "./sent-datagrams.ts"
 
@@ -51,6 +53,8 @@ export class Association {
   protection: Protection = NO_KEYS
   readonly replay: ReplayWindow
   readonly sent: SentDatagrams = new SentDatagrams()
+  /** The marks of the datagrams that are sent, and what became of them. */
+  readonly ecn: Ecn = new Ecn()
   /** `Infinity` unless another association replaced it: then it accepts datagrams until this time. */
   retiresMs: number = Infinity
   lastReceivedMs: number
@@ -59,6 +63,9 @@ export class Association {
   bytesSent = 0
   datagramsReceived = 0
   bytesReceived = 0
+  /** Datagrams that came marked by a queue, and those that came ECN-capable and unmarked. */
+  ceReceived = 0
+  #ect0Received = 0
   #nextCounter = 1
   #highestArrivedMs = 0
 
@@ -92,11 +99,12 @@ export class Association {
     return this.#nextCounter > NUMBER_MAX || this.protection.isWorn
   }
 
-  /** Returns the counter of the datagram that is being sent. */
-  takeCounter(bytes: number, isData: boolean, nowMs: number): number {
+  /** Returns the counter of the datagram that is being sent with this mark, one of `ECN`. */
+  takeCounter(bytes: number, isData: boolean, nowMs: number, mark: number = ECN.notEct): number {
     const counter = this.#nextCounter++
     this.protection.use(counter, nowMs)
-    this.sent.add(counter, bytes, isData, nowMs)
+    if (mark !== ECN.notEct) this.ecn.sent(counter, nowMs)
+    this.sent.add(counter, bytes, isData, nowMs, this.ecn)
     this.lastSentMs = nowMs
     this.datagramsSent++
     this.bytesSent += bytes
@@ -113,8 +121,8 @@ export class Association {
     return counter > 0 && counter < this.#nextCounter
   }
 
-  /** A genuine datagram came. Returns whether it is the newest. */
-  received(counter: number, epoch: number, bytes: number, nowMs: number): boolean {
+  /** A genuine datagram came, with this mark. Returns whether it is the newest. */
+  received(counter: number, epoch: number, bytes: number, nowMs: number, mark: number = ECN.notEct): boolean {
     this.protection.received(epoch, nowMs)
     const isNewest = counter > this.replay.highest
     if (isNewest) this.#highestArrivedMs = nowMs
@@ -122,6 +130,8 @@ export class Association {
     this.lastReceivedMs = nowMs
     this.datagramsReceived++
     this.bytesReceived += bytes
+    if (mark === ECN.ect0) this.#ect0Received++
+    else if (mark === ECN.ce) this.ceReceived++
     return isNewest
   }
 
@@ -131,7 +141,8 @@ export class Association {
     feedback.holdUs = Math.min(0xffff_ffff, Math.max(0, Math.round((nowMs - this.#highestArrivedMs) * 1_000)))
     feedback.datagrams = Math.min(this.datagramsReceived, NUMBER_MAX)
     feedback.bytes = Math.min(this.bytesReceived, NUMBER_MAX)
-    feedback.congestion = feedback.ect0 = 0
+    feedback.congestion = Math.min(this.ceReceived, NUMBER_MAX)
+    feedback.ect0 = Math.min(this.#ect0Received, NUMBER_MAX)
   }
 }
 

@@ -17,6 +17,9 @@ import { PathSize } from "./path-size.ts"
 import { RateCaps } from "./rate-caps.ts"
 import { SendGate } from "./send-gate.ts"
 
+/** A test whether marks get through takes this many PTOs at most (RFC 9000 §13.4.2). */
+const MARK_TEST_PTOS = 3
+
 export interface PathParts {
   readonly settings: Settings
   /** What the peer announced of itself. */
@@ -29,6 +32,8 @@ export interface PathParts {
   readonly random: () => number
   /** The caps of the peer's rate; default: none. */
   readonly caps?: RateCaps
+  /** Whether our sockets, as they are now, send and tell marks. */
+  readonly hasMarks: () => boolean
 }
 
 export class Path {
@@ -42,8 +47,10 @@ export class Path {
   association: Association | undefined
   /** Samples of datagrams sent before are of another path. */
   #beganMs = -Infinity
+  readonly #hasMarks: () => boolean
 
-  constructor({ settings, limits, timerMs, rtt, random, caps = new RateCaps() }: PathParts) {
+  constructor({ settings, limits, timerMs, rtt, random, caps = new RateCaps(), hasMarks }: PathParts) {
+    this.#hasMarks = hasMarks
     this.rtt = rtt
     this.caps = caps
     this.size = new PathSize(settings, limits)
@@ -56,7 +63,10 @@ export class Path {
   use(association: Association, nowMs: number): Association | undefined {
     const before = this.association
     this.association = association
-    if (before !== association) this.mtu.recount()
+    if (before !== association) {
+      this.mtu.recount()
+      this.testMarks()
+    }
     if (before !== undefined && before.address !== association.address) {
       this.mtu.restart()
       this.gate.restart(nowMs)
@@ -72,7 +82,16 @@ export class Path {
     this.#beganMs = sinceMs
     this.rtt.restart()
     this.mtu.restart()
+    this.testMarks()
     this.gate.restart(nowMs)
+  }
+
+  /** Whether marks get through isn't known any more: datagrams go another way than those before. */
+  testMarks(): void {
+    const { association } = this
+    if (association === undefined) return
+    const isWanted = this.gate.controller.answersMarks === true && this.#hasMarks()
+    association.ecn.begin(isWanted, MARK_TEST_PTOS * this.rtt.ptoMs, association.nextCounter - 1)
   }
 
   /** Uses the size of datagrams that was found. Returns whether it is another one. */
@@ -131,6 +150,7 @@ export class Path {
     this.mtu.handleFeedback(association.sent)
     sample.srttMs = rtt.srttMs
     sample.minRttMs = rtt.minMs
+    association.ecn.handleFeedback(feedback, association.sent, sample)
     this.gate.handleFeedback(sample)
     return true
   }

@@ -8,6 +8,7 @@
 
 import type { Feedback } from "@x/wire"
 import type { DeliverySample } from "../congestion/controller.ts"
+import type { SentMarks } from "./ecn.ts"
 
 /** Grows with what is in flight. */
 const ROWS_MIN = 16
@@ -35,10 +36,21 @@ const AT = {
   lostBytes: 7,
   inFlightBytes: 8,
   isLimited: 9,
+  /** ECN-capable datagrams sent, it included, and bytes known to have come marked when it was sent. */
+  ectSent: 10,
+  markedBytes: 11,
 } as const
-const COLUMNS = 10
+const COLUMNS = 12
 
-export class SentDatagrams {
+/** Totals of marks, when a datagram is sent. */
+interface MarkTotals {
+  readonly ectSent: number
+  readonly markedBytes: number
+}
+
+const NO_MARKS: MarkTotals = { ectSent: 0, markedBytes: 0 }
+
+export class SentDatagrams implements SentMarks {
   #rows = ROWS_MIN
   #table = new Float64Array(ROWS_MIN * COLUMNS)
   /** The counter of the last datagram, and the bytes sent up to it. */
@@ -116,8 +128,20 @@ export class SentDatagrams {
 
   /** When the datagram with this counter was sent; −Infinity: that isn't remembered. */
   sentMsOf(counter: number): number {
+    return this.#fact(counter, AT.sentMs) ?? -Infinity
+  }
+
+  ectSentBy(counter: number): number {
+    return this.#fact(counter, AT.ectSent) ?? -1
+  }
+
+  markedBytesAt(counter: number): number {
+    return this.#fact(counter, AT.markedBytes) ?? -1
+  }
+
+  #fact(counter: number, fact: number): number | undefined {
     const at = (counter & (this.#rows - 1)) * COLUMNS
-    return this.#table[at + AT.counter] === counter && counter > 0 ? this.#table[at + AT.sentMs]! : -Infinity
+    return this.#table[at + AT.counter] === counter && counter > 0 ? this.#table[at + fact]! : undefined
   }
 
   get deliveredBytes(): number {
@@ -142,7 +166,7 @@ export class SentDatagrams {
     if (isIdle) this.#limitedUntilBytes = Math.max(1, this.#bytesSent)
   }
 
-  add(counter: number, bytes: number, isData: boolean, nowMs: number): void {
+  add(counter: number, bytes: number, isData: boolean, nowMs: number, marks: MarkTotals = NO_MARKS): void {
     if (counter - this.#heardCounter >= this.#rows && this.#rows < ROWS_MAX) this.#grow()
     // Nothing is in flight: time without sending doesn't count for the rate.
     if (this.#inFlightBytes === 0) this.#deliveredAtMs = this.#firstSentMs = nowMs
@@ -165,6 +189,8 @@ export class SentDatagrams {
     table[at + AT.lostBytes] = this.#lost
     table[at + AT.inFlightBytes] = this.#inFlightBytes
     table[at + AT.isLimited] = this.#limitedUntilBytes > 0 ? 1 : 0
+    table[at + AT.ectSent] = marks.ectSent
+    table[at + AT.markedBytes] = marks.markedBytes
   }
 
   /** Datagrams go to another address: what is in flight may never arrive, and that says nothing of congestion. */

@@ -97,15 +97,20 @@ export class Moves {
     const { rtt, path } = this.#peer
     if (addresses.destination.address !== destination.address) {
       association.sent.stray()
+      if (this.#isElsewhere(addresses.destination.address, destination.address)) path.testMarks()
       this.#parts.redirected(addresses.strayMs - rtt.srttMs, nowMs)
     }
     if (addresses.address !== address) {
       const from = this.#parts.addressOf(address)
       this.count++
-      // A NAT that gave out another port has changed nothing of the path (RFC 9000 §9.4).
-      if (this.#parts.addressOf(addresses.address).host !== from.host) path.renew(addresses.strayMs, nowMs)
+      if (this.#isElsewhere(addresses.address, address)) path.renew(addresses.strayMs, nowMs)
       this.#parts.moved(address, from)
     }
     return result
+  }
+
+  /** A NAT that gave out another port has changed nothing of the path (RFC 9000 §9.4). */
+  #isElsewhere(address: number, before: number): boolean {
+    return this.#parts.addressOf(address).host !== this.#parts.addressOf(before).host
   }
 }

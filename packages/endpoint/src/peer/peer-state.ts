@@ -82,11 +82,14 @@ export class PeerState implements Due {
     const nowMs = session.beganMs
     this.#context = context
     this.session = session
-    const { timerMs } = context.transport.capabilities
-    const { settings } = context
-    const random = (): number => context.random()
-    const caps = new RateCaps(settings.sendRateBytesPerSecondPerPeer / 1_000, context.sharedPace)
-    this.path = new Path({ settings, limits: session.limits, timerMs, rtt: this.rtt, random, caps })
+    const { settings, transport } = context
+    const { timerMs } = transport.capabilities
+    this.path = new Path({
+      ...{ settings, limits: session.limits, timerMs, rtt: this.rtt },
+      random: () => context.random(),
+      hasMarks: () => transport.capabilities.ecn,
+      caps: new RateCaps(settings.sendRateBytesPerSecondPerPeer / 1_000, context.sharedPace),
+    })
     this.#streamSettings = new StreamSettings(context.settings, session.limits)
     this.#liveness = new Liveness(context.settings)
     this.pace = new RepeatPace(nowMs)
@@ -226,6 +229,7 @@ export class PeerState implements Due {
       const { outgoing, path } = this
       if (outgoing.isFull) outgoing.growWindows(path.gate.windowBytes, nowMs)
       if (outgoing.hasData) this.#context.wake(this)
+      if (association.ecn.takeImpossible()) this.#context.drop("not-sent")
     }
     return association.sent.sentMsOf(feedback.counter)
   }
@@ -450,6 +454,8 @@ export class PeerState implements Due {
       this.#liveness.lose()
       this.pace.isPaused = true
       this.outgoing.handleReachable(false, nowMs)
+      // What the path drops now may be what has a mark.
+      this.path.testMarks()
       this.#context.events.push({ kind: "unreachable", peer: this })
     }
     if (this.#isDue("absence", association, nowMs)) return this.end(wire.REASON.timeout, "", nowMs)

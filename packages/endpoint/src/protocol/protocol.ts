@@ -271,14 +271,15 @@ export class Protocol implements MessageSource {
     if (receiver === undefined) return
     const association = associationOf(receiver)
     const beforeMs = association.lastReceivedMs
-    const isNewest = association.received(received.counter, received.epoch, received.length, nowMs)
+    const { counter, epoch, length, mark } = received
+    const isNewest = association.received(counter, epoch, length, nowMs, mark)
     const peer = receiver.kind === "half-open" ? this.#membership.confirm(receiver.entry, nowMs) : receiver.peer
     peer.heard(nowMs)
-    const { address: source, length: bytes } = received
+    const { address: source } = received
     // The source of most datagrams is where the peer is.
     if (source !== association.address || !association.addresses.isSettled)
       if (source !== 0 && association === peer.association)
-        peer.moves.heard(association, { source, bytes, isNewest, beforeMs }, nowMs)
+        peer.moves.heard(association, { source, bytes: length, isNewest, beforeMs }, nowMs)
     this.#turns.wake(peer)
     this.#packets.start(received, peer, association)
   }

@@ -44,6 +44,8 @@ export class ReceivedBatch {
   offset = 0
   length = 0
   address = 0
+  /** Its mark, one of `ECN`. */
+  mark = 0
   readonly #parts: ReceivedBatchParts
   readonly #isKeyed: boolean
   /** The memory that datagrams lie in, by its number, and a view of each. */
@@ -95,6 +97,7 @@ export class ReceivedBatch {
       this.offset = batch.offset[row]!
       this.length = batch.length[row]!
       this.address = batch.address[row]!
+      this.mark = batch.ecn[row]!
       return true
     }
     this.#batch = undefined

@@ -1,5 +1,5 @@
 import { PacketPool } from "@x/stream"
-import { KIND, PROFILE } from "@x/wire"
+import { FEEDBACK_BYTES, KIND, PROFILE } from "@x/wire"
 import { expect, test } from "vitest"
 import { CONTROL_ROOM_BYTES, ControlWriter } from "../../src/datagram/control-writer.ts"
 import { Outbox } from "../../src/datagram/outbox.ts"
@@ -24,7 +24,7 @@ test("control packets go to an address that isn't proved as long as there is roo
   }
   outbox.flush()
   // Prefix, feedback and heartbeat.
-  const bytes = 11 + 3 + 28 + 1
+  const bytes = 11 + 3 + FEEDBACK_BYTES + 1
   expect([said, tap.sent.map((it) => [it.bytes.length, it.address])]).toEqual([
     2,
     [

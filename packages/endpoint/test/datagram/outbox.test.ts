@@ -1,4 +1,5 @@
 import { PacketPool } from "@x/stream"
+import { ECN } from "@x/transport"
 import { KIND, PacketCursor, prefixCounter, prefixSlot, PROFILE } from "@x/wire"
 import { expect, test } from "vitest"
 import { Outbox } from "../../src/datagram/outbox.ts"
@@ -46,6 +47,25 @@ test("what a full socket doesn't take waits and goes out as it was, in order", (
   tap.room = Infinity
   expect(outbox.flush()).toBe(true)
   expect(tap.sent.map(({ bytes }) => prefixCounter(new DataView(bytes.buffer), 0))).toEqual([1, 2, 3])
+})
+
+test("a datagram has the mark of its association; one to an address that isn't proved has none, nor has a handshake", () => {
+  const { tap, outbox, association } = makeOutbox()
+  association.ecn.begin(true, 100, 0)
+  tap.room = 1
+  for (let i = 0; i < 3; i++) post(outbox, association)
+  outbox.compose()
+  outbox.writer.begin(KIND.heartbeat)
+  outbox.postTo(9, association, 0)
+  outbox.composeHandshake()
+  outbox.writer.begin(KIND.heartbeat)
+  outbox.postHandshake(9, 0, 1, 0)
+  outbox.flush()
+  // Those that wait keep theirs.
+  tap.room = Infinity
+  outbox.flush()
+  expect(tap.sent.map(({ ecn }) => ecn)).toEqual([ECN.ect0, ECN.ect0, ECN.ect0, ECN.notEct, ECN.notEct])
+  expect(association.ecn.ectSent).toBe(3)
 })
 
 test("what waits of an association that is over goes to nobody", () => {

@@ -4,6 +4,7 @@ import type { Sealer, SendBatch, Transport } from "@x/transport/host"
 export interface Tapped {
   readonly bytes: Uint8Array
   readonly address: number
+  readonly ecn: number
 }
 
 /** A transport that keeps the datagrams that it is given, and accepts as many as it is told to. */
@@ -44,7 +45,7 @@ export class Tap {
     const count = Math.min(batch.count, this.room)
     this.room -= count
     for (let row = 0; row < count; row++)
-      this.sent.push({ bytes: this.#sealed(batch, row), address: batch.address[row]! })
+      this.sent.push({ bytes: this.#sealed(batch, row), address: batch.address[row]!, ecn: batch.ecn[row]! })
     return count
   }
 

@@ -20,7 +20,17 @@ function makePath(): { path: Path; told: string[] } {
     onPathChange: (nowMs) => void told.push(`path ${nowMs}`),
   })
   const settings = { ...settingsOf({ datagramBytes: 1_472 }), congestion }
-  return { path: new Path({ settings, limits: LIMITS, timerMs: 1, rtt: new RttEstimator(10), random: () => 0 }), told }
+  return {
+    path: new Path({
+      settings,
+      limits: LIMITS,
+      timerMs: 1,
+      rtt: new RttEstimator(10),
+      random: () => 0,
+      hasMarks: () => false,
+    }),
+    told,
+  }
 }
 
 function associationAt(address: number): Association {
@@ -105,4 +115,32 @@ test("a controller is told when datagrams go to another address, and not of a ne
   const [first, second, third] = [associationAt(1), associationAt(1), associationAt(2)]
   expect([path.use(first, 10), path.use(second, 20), path.use(third, 30)]).toEqual([undefined, first, second])
   expect([told, path.association]).toEqual([["path 30"], third])
+})
+
+test("marks are tested at the beginning, on a new path and over other sockets, where both the sockets and the controller can", () => {
+  const settings = settingsOf({})
+  let hasMarks = true
+  const path = new Path({
+    ...{ settings, limits: LIMITS, timerMs: 1, rtt: new RttEstimator(10), random: () => 0 },
+    hasMarks: () => hasMarks,
+  })
+  const [first, second] = [associationAt(1), associationAt(2)]
+  path.use(first, 0)
+  expect([first.ecn.state, second.ecn.state]).toEqual(["testing", "off"])
+  first.takeCounter(1_000, true, 0)
+  path.renew(0, 0)
+  expect(first.ecn.state).toBe("waiting")
+  hasMarks = false
+  path.renew(0, 0)
+  expect(first.ecn.state).toBe("off")
+  hasMarks = true
+  path.use(second, 0)
+  expect(second.ecn.state).toBe("testing")
+  // The same association again changes nothing.
+  second.takeCounter(1_000, true, 0)
+  path.use(second, 0)
+  expect(second.ecn.state).toBe("testing")
+  const { path: other } = makePath()
+  other.use(first, 0)
+  expect(first.ecn.state).toBe("off")
 })

@@ -31,7 +31,17 @@ function makeParts(nextMs: { outgoing: number; incoming: number }) {
     outgoing: { lastDataMs: 0, hasData: false, nextTimeoutMs: () => nextMs.outgoing },
     incoming: { lastDataMs: 0, nextTimeoutMs: () => nextMs.incoming },
   }
-  return { parts, path: new Path({ settings, limits: LIMITS, timerMs: 1, rtt: new RttEstimator(), random: () => 0 }) }
+  return {
+    parts,
+    path: new Path({
+      settings,
+      limits: LIMITS,
+      timerMs: 1,
+      rtt: new RttEstimator(),
+      random: () => 0,
+      hasMarks: () => false,
+    }),
+  }
 }
 
 test("the next time to come back is that at which the first of all is due, and not before", () => {

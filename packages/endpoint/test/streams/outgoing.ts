@@ -81,7 +81,14 @@ export class Outgoing {
 
   makePath(windowBytes: number): Path {
     const settings = { ...settingsOf({}), congestion: fixed({ windowBytes, paceBytesPerMs: Infinity }) }
-    const path = new Path({ settings, limits: LIMITS, timerMs: 1, rtt: this.#rtt, random: () => 0 })
+    const path = new Path({
+      settings,
+      limits: LIMITS,
+      timerMs: 1,
+      rtt: this.#rtt,
+      random: () => 0,
+      hasMarks: () => false,
+    })
     const slot = this.#slots++
     const around = { slot, remoteSlot: slot, address: slot, isOurs: true, order: 0, inFlightMax: 64, nowMs: 0 }
     path.association = new Association(around)
