@@ -59,6 +59,31 @@ test("the window shrinks once in a round trip, however often and however much lo
   )
 })
 
+test("a mark of a queue counts as a loss: once in a round trip, and it ends slow start", () => {
+  const controller = lossBased()(DATAGRAM, Math.random)
+  expect(controller.answersMarks).toBe(true)
+  const mark = (nowMs: number, deliveredBytes: number, markedBytes: number): void =>
+    controller.onFeedback({
+      ...createDeliverySample(),
+      ...{ nowMs, srttMs: 20, minRttMs: 20, deliveredBytes, markedBytes },
+    })
+  controller.onSent(DATAGRAM, controller.windowBytes, 20)
+  mark(20, 10 * DATAGRAM, DATAGRAM)
+  expect(controller.windowBytes).toBeCloseTo(7 * DATAGRAM)
+  mark(30, 3 * DATAGRAM, 3 * DATAGRAM)
+  expect(controller.windowBytes).toBeCloseTo(7 * DATAGRAM)
+  controller.onSent(DATAGRAM, controller.windowBytes, 40)
+  mark(41, 7 * DATAGRAM, 0)
+  // It no longer doubles.
+  expect(controller.windowBytes).toBeGreaterThan(7 * DATAGRAM)
+  expect(controller.windowBytes).toBeLessThan(9 * DATAGRAM)
+})
+
+test("what is fixed answers no marks, and says so", () => {
+  expect(fixed()(DATAGRAM, Math.random).answersMarks).not.toBe(true)
+  expect(bbr()(DATAGRAM, Math.random).answersMarks).toBe(true)
+})
+
 test("a window that isn't used doesn't grow", () => {
   const controller = lossBased()(DATAGRAM, Math.random)
   for (let i = 0; i < 100; i++) {

@@ -43,6 +43,8 @@ export interface RigOptions {
   readonly jitterMs?: number
   /** The bottleneck serves what has come only at each multiple of this time. */
   readonly aggregationMs?: number
+  /** Datagrams that waited longer than this in the queue are marked; default: none. */
+  readonly markMs?: number
   /** Nothing gets through meanwhile. */
   readonly hole?: readonly [number, number]
   readonly flows: readonly FlowOptions[]
@@ -160,6 +162,9 @@ export class Flow {
   lastArrivalMs = 0
   datagramsSent = 0
   arrived = 0
+  /** Bytes that came marked, and those of which the controller was told. */
+  markedBytes = 0
+  readonly #told = { ectSent: 0, markedBytes: 0 }
   #counter = 0
   #offered = 0
   readonly #sample = createDeliverySample()
@@ -244,14 +249,17 @@ export class Flow {
   #post(bytes: number, isData: boolean): void {
     const events = this.#events
     const counter = ++this.#counter
-    this.sent.add(counter, bytes, isData, events.nowMs)
+    this.sent.add(counter, bytes, isData, events.nowMs, this.#told)
     if (this.#isLost()) return
-    const { jitterMs = 0, rttMs } = this.#rig
+    const { jitterMs = 0, rttMs, markMs = Infinity } = this.#rig
     this.#link.take(bytes, (waitedMs) => {
       this.waits.push([events.nowMs, waitedMs])
       const arrives = Math.max(this.lastArrivalMs, events.nowMs + rttMs / 2 + jitterMs * this.#random())
       this.lastArrivalMs = arrives
-      events.at(arrives, () => this.#arrive(counter, bytes, isData))
+      events.at(arrives, () => {
+        if (waitedMs > markMs) this.markedBytes += bytes
+        this.#arrive(counter, bytes, isData)
+      })
     })
   }
 
@@ -289,6 +297,7 @@ export class Flow {
     this.#owed.said(events.nowMs)
     const { counter } = this.#feedback
     const bytes = this.#received
+    const { markedBytes } = this
     const holdUs = (events.nowMs - this.#highestMs) * 1_000
     if (this.#isLost()) return
     events.at(events.nowMs + this.#rig.rttMs / 2, () => {
@@ -303,6 +312,9 @@ export class Flow {
         }
         sample.srttMs = this.rtt.srttMs
         sample.minRttMs = this.rtt.minMs
+        sample.markedBytes = markedBytes - this.#told.markedBytes
+        this.#told.markedBytes = markedBytes
+        sample.markedSinceSentBytes = sample.rttMs < 0 ? 0 : markedBytes - this.sent.markedBytesAt(counter)
         this.gate.handleFeedback(sample)
       }
       this.send()

@@ -1,7 +1,8 @@
 /**
  * A model of the path: how much it delivers and how long it takes without a queue. What is sent follows from both, not
- * from single losses. The state machine is BBRv3's (draft-ietf-ccwg-bbr-06), section numbers below are its. Three things
- * are ours, since the draft loses its rate where 5 % are lost by chance, and gives way to full queues or takes them all:
+ * from single losses. The state machine is BBRv3's (draft-ietf-ccwg-bbr-06), section numbers below are its. It says
+ * nothing of marks (ECN); here they count as losses, but never as chance. Three things are ours, since the draft loses
+ * its rate where 5 % are lost by chance, and gives way to full queues or takes them all:
  *
  *     ChanceLoss   losses without a queue are learned, and sent on top
  *     test         a queue that stands is drained: if it goes, it was ours, and the path carries less than before
@@ -110,6 +111,7 @@ export function bbr(): CongestionFactory {
 }
 
 export class Bbr implements CongestionController {
+  readonly answersMarks = true
   windowBytes: number
   paceBytesPerMs: number
   #state: BbrState = "start"
@@ -226,7 +228,7 @@ export class Bbr implements CongestionController {
       this.#round.handleRate(rate, sample.totalDeliveredBytes - sample.sentDeliveredBytes)
       bandwidth.handleRate(rate, isApplicationLimited)
     }
-    this.#round.add(sample.lostBytes, deliveredBytes)
+    this.#round.add(sample.lostBytes, deliveredBytes, sample.markedBytes)
     if (rttMs >= 0) this.#round.handleRtt(rttMs)
     extra.handleFeedback(deliveredBytes, this.rateBytesPerMs, this.windowBytes, isRound, nowMs)
   }
@@ -267,7 +269,7 @@ export class Bbr implements CongestionController {
     const mayLearn = this.#isSteady && this.#quietRounds >= QUIET_ROUNDS
     chance.handleRound(round, mayLearn, this.#datagramBytes)
     const explained = chance.explains(round.sentBytes, hasQueue ? 0 : LOSS_SLACK, this.#datagramBytes)
-    const isLossy = round.lostBytes > explained
+    const isLossy = round.congestedBytes > explained
     if (this.#isSharing) {
       if (sharing.handleRound(isLossy, isQuiet)) this.#endSharing(sample.nowMs)
     } else if (this.#isSteady) this.#judgeRound(sample, hasQueue, isLossy)
@@ -277,8 +279,10 @@ export class Bbr implements CongestionController {
   #judgeRound({ isApplicationLimited }: DeliverySample, hasQueue: boolean, isLossy: boolean): void {
     // What a probe has added takes a while to drain.
     const isSettled = this.#state === "cruise" || this.#stateRounds > (this.#isTesting ? 2 : DOWN_ROUNDS)
-    // Losses of the first round were sent before it, and before chance is known nothing follows from them.
-    const isCongested = isLossy && this.#model.chance.isKnown && this.#stateRounds >= 2
+    // Losses of the first round were sent before it, and before chance is known nothing follows from them. Nothing is
+    // marked by chance.
+    const isTelling = this.#round.markedBytes > 0 || this.#model.chance.isKnown
+    const isCongested = isLossy && isTelling && this.#stateRounds >= 2
     if (isSettled) {
       this.#queuedRounds = hasQueue ? this.#queuedRounds + 1 : 0
       if (hasQueue && isCongested) return this.#share(true)
@@ -379,7 +383,7 @@ export class Bbr implements CongestionController {
     pipe.handleRound(bandwidth.most, !isApplicationLimited)
     const round = this.#round
     const explained = chance.explains(round.sentBytes, LOSS_SLACK, this.#datagramBytes)
-    const hasOverflown = round.lostBytes > explained && round.leastMs > this.#signs.queuedMs
+    const hasOverflown = round.congestedBytes > explained && round.leastMs > this.#signs.queuedMs
     if (hasOverflown) this.#inFlightMaxBytes = Math.max(bandwidth.most * least.ms, round.burstBytes)
     // On a long path each round that it takes to be sure is a round of queue.
     const isQueued = least.ms >= LONG_RTT_MS && pipe.rounds >= 1 && round.leastMs > this.#signs.queuedMs
@@ -414,9 +418,10 @@ export class Bbr implements CongestionController {
     }
   }
 
-  #stepSharing({ nowMs, srttMs, deliveredBytes, lostBytes }: DeliverySample, isRound: boolean): void {
+  #stepSharing(sample: DeliverySample, isRound: boolean): void {
+    const { nowMs, srttMs, deliveredBytes, lostBytes, markedBytes } = sample
     const { bandwidth, sharing } = this.#model
-    if (lostBytes === 0) sharing.grow(deliveredBytes / this.#datagramBytes, srttMs, nowMs)
+    if (lostBytes === 0 && markedBytes === 0) sharing.grow(deliveredBytes / this.#datagramBytes, srttMs, nowMs)
     if (isRound && this.#stateRounds % 8 === 0) bandwidth.advance(bandwidth.latest)
   }
 
@@ -491,10 +496,14 @@ export class Bbr implements CongestionController {
     if (isFilled || pipe.isFull || isIdle) this.#goDown(nowMs)
   }
 
-  /** Whether more was lost, of what was in flight with the newest datagram, than chance and slack explain (§5.5.10.2). */
-  #isTooMuch({ rttMs, lostSinceSentBytes, sentInFlightBytes }: DeliverySample): boolean {
+  /**
+   * Whether more was lost or marked, of what was in flight with the newest datagram, than chance and slack explain
+   * (§5.5.10.2).
+   */
+  #isTooMuch({ rttMs, lostSinceSentBytes, markedSinceSentBytes, sentInFlightBytes }: DeliverySample): boolean {
+    const congestedBytes = lostSinceSentBytes + markedSinceSentBytes
     const explained = this.#model.chance.explains(sentInFlightBytes, LOSS_SLACK, this.#datagramBytes)
-    return rttMs >= 0 && lostSinceSentBytes > Math.max(explained, 2 * this.#datagramBytes)
+    return rttMs >= 0 && congestedBytes > Math.max(explained, 2 * this.#datagramBytes)
   }
 
   /** Probes for the least round trip: little is in flight for a moment (§5.3.4). */

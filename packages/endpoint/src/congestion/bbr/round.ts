@@ -2,6 +2,8 @@
 export class Round {
   lostBytes = 0
   deliveredBytes = 0
+  /** Of the bytes delivered, those that a queue has marked (ECN). */
+  markedBytes = 0
   /** The shortest and the longest round trip that was measured in it, milliseconds. */
   leastMs: number = Infinity
   mostMs = 0
@@ -13,14 +15,20 @@ export class Round {
     return this.lostBytes + this.deliveredBytes
   }
 
+  /** What tells of congestion: a mark counts as a loss. */
+  get congestedBytes(): number {
+    return this.lostBytes + this.markedBytes
+  }
+
   /** The part that was lost: 0 to 1. */
   get lossRate(): number {
     return this.sentBytes === 0 ? 0 : this.lostBytes / this.sentBytes
   }
 
-  add(lostBytes: number, deliveredBytes: number): void {
+  add(lostBytes: number, deliveredBytes: number, markedBytes: number): void {
     this.lostBytes += lostBytes
     this.deliveredBytes += deliveredBytes
+    this.markedBytes += markedBytes
   }
 
   handleRtt(rttMs: number): void {
@@ -35,7 +43,7 @@ export class Round {
 
   /** Another round begins. */
   clear(): void {
-    this.lostBytes = this.deliveredBytes = this.mostMs = this.rate = this.burstBytes = 0
+    this.lostBytes = this.deliveredBytes = this.markedBytes = this.mostMs = this.rate = this.burstBytes = 0
     this.leastMs = Infinity
   }
 }

@@ -40,8 +40,8 @@ const START_GAIN = 2
 
 /**
  * The default: CUBIC (RFC 9438) with HyStart++ (RFC 9406), as most of TCP: the window doubles each round trip until something is
- * lost or round trips grow, shrinks to 0.7 of itself at most once in a round trip with losses, and returns along a
- * cubic curve. Fair to TCP; it makes poor use of a path with random losses, and fills the queues on its way.
+ * lost or round trips grow, shrinks to 0.7 of itself at most once in a round trip with losses or marks (ECN), and
+ * returns along a cubic curve. Fair to TCP; it makes poor use of a path with random losses, and fills the queues on its way.
  */
 export function lossBased(options: LossBasedOptions = {}): CongestionFactory {
   const {
@@ -57,6 +57,7 @@ export function lossBased(options: LossBasedOptions = {}): CongestionFactory {
 }
 
 class LossBasedController implements CongestionController {
+  readonly answersMarks = true
   windowBytes: number
   paceBytesPerMs = Infinity
   #datagramBytes: number
@@ -93,10 +94,11 @@ class LossBasedController implements CongestionController {
   }
 
   onFeedback(sample: DeliverySample): void {
-    const { nowMs, rttMs, srttMs, deliveredBytes, lostBytes } = sample
+    const { nowMs, rttMs, srttMs, deliveredBytes, lostBytes, markedBytes } = sample
     const isRound = this.#rounds.handleFeedback(sample)
     if (this.#isStarting && rttMs >= 0 && this.#hystart.handleRtt(rttMs, isRound)) this.#endStart()
-    if (lostBytes > 0) this.#handleLoss(srttMs, nowMs)
+    // A mark counts as a loss (RFC 9438 §4.6, RFC 3168 §5).
+    if (lostBytes > 0 || markedBytes > 0) this.#handleLoss(srttMs, nowMs)
     else if (nowMs >= this.#recoversMs) this.#grow(deliveredBytes, srttMs, nowMs)
     this.#heardMs = nowMs
     this.paceBytesPerMs = ((this.#isStarting ? START_GAIN : PACE_GAIN) * this.windowBytes) / Math.max(srttMs, 0.01)

@@ -17,7 +17,7 @@ const DATAGRAM = 1_200
 
 function roundOf(lost: number, delivered: number): Round {
   const round = new Round()
-  round.add(lost * DATAGRAM, delivered * DATAGRAM)
+  round.add(lost * DATAGRAM, delivered * DATAGRAM, 0)
   return round
 }
 
@@ -44,6 +44,16 @@ test("what is lost without a queue is learned as chance; what is lost with one n
   expect(chance.isKnown).toBe(true)
   for (let i = 0; i < 100; i++) chance.handleRound(roundOf(0, 100), false, DATAGRAM)
   expect(chance.rate).toBeLessThan(0.001)
+})
+
+test("marks aren't losses: chance learns nothing of them, and a round forgets them with the rest", () => {
+  const chance = new ChanceLoss()
+  const round = new Round()
+  round.add(0, 100 * DATAGRAM, 10 * DATAGRAM)
+  for (let i = 0; i < 50; i++) chance.handleRound(round, true, DATAGRAM)
+  expect([chance.rate, round.markedBytes]).toEqual([0, 10 * DATAGRAM])
+  round.clear()
+  expect(round.markedBytes).toBe(0)
 })
 
 test("once chance is known it is known well: the first rounds count alike", () => {
