@@ -337,6 +337,17 @@ describe("on another path", () => {
     expect(ends.report().state).toBe(state)
   })
 
+  test("what was lost before doesn't hide that it takes marks off", () => {
+    const ends = Ends.capable()
+    ends.path = () => "lost"
+    ends.send(30)
+    change(ends, bleaches)
+    ends.send(1)
+    ends.report()
+    ends.send(12)
+    expect(ends.report().state).toBe("failed")
+  })
+
   test("what was marked on the one before isn't told any more", () => {
     const ends = Ends.capable()
     ends.path = congests
