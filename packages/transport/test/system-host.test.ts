@@ -83,12 +83,12 @@ describe("this machine", () => {
           order.push("wake-up")
           resolve()
         })
-        .at(host.now() + 1)
+        .at(host.now() + 20)
     })
     // The next turn begins with the timer.
     await turn()
     a.send(b.addressOf(4), [pattern(1)])
-    block(3)
+    block(25)
     await woken
     expect(order).toEqual(["datagram", "wake-up"])
   })

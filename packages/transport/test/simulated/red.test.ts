@@ -1,5 +1,6 @@
 // RED: how often it drops at which average, how its drops lie, and how it holds a queue.
 
+import { ECN } from "@x/transport"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { runs } from "../../../../tools/testkit/src/runs.ts"
@@ -106,11 +107,12 @@ describe("RED", () => {
     expect(total / 15_000).toBeLessThan(15)
   })
 
-  test("marks instead, when it is told that senders know marks, and starts anew with other options", async () => {
+  test("marks instead, where a sender takes part in ECN, and starts anew with other options", async () => {
     const aqm = { kind: "red", minPackets: 0, maxPackets: 2, averageWeight: 1 } as const
     for (const marks of [false, true]) {
       const link = { rateBitsPerSecond: RATE, aqm: { ...aqm, marks } }
       const world = await flow(link)
+      world.ecn = ECN.ect0
       world.send(10)
       await world.network.advance(50)
       const few = world.link.counts.aqm + world.link.bottleneck!.marked
