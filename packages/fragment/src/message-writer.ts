@@ -41,8 +41,8 @@ export interface PayloadSink extends MessageSink {
   readonly roomPackets: number
   /** An offset in `slab` for whole messages of this many bytes, or −1: no room now. */
   reserve(bytes: number): number
-  /** An offset in `slab` for a packet of its own, or −1. */
-  reservePiece(): number
+  /** An offset in `slab` for a packet of its own, or −1. `bytes`: no more will be written, `payloadBytesMax` at most. */
+  reservePiece(bytes?: number): number
   /** This many bytes were written at the last offset: a piece of this form, one of `FORM`. */
   commitPiece(form: number, bytes: number): void
 }
@@ -102,7 +102,7 @@ export function reserveWhole(sink: PayloadSink, type: number, length: number): n
 
 /** Tells the receiver that no more of a message will come; `false`: no room now. */
 export function abandonMessage(sink: PayloadSink, message: number): boolean {
-  const offset = sink.reservePiece()
+  const offset = sink.reservePiece(PIECE_HEADER_BYTES.abandoned)
   if (offset < 0) return false
   sink.commitPiece(FORM.abandoned, writeAbandoned(sink.view, offset, message) - offset)
   return true
@@ -181,7 +181,8 @@ export class LargeMessage {
   write(sink: PayloadSink): boolean {
     if (!this.isIntact) return false
     while (!this.isDone) {
-      const offset = sink.reservePiece()
+      const left = this.length - this.#written
+      const offset = sink.reservePiece(Math.min(sink.payloadBytesMax, left + PIECE_HEADER_BYTES.middle))
       if (offset < 0) return false
       this.#writePiece(sink, offset)
     }

@@ -7,7 +7,8 @@
 
 export { GapTracker } from "./gap-tracker.ts"
 export { DEFAULT_STREAM_OPTIONS, REORDER_PACKETS_MAX, type StreamOptions, streamOptions } from "./options.ts"
-export { type Allowance, PacketPool, type PacketPoolOptions, type PacketSlots, PoolShare } from "./packet-pool.ts"
+export { PacketPool, type PacketPoolOptions, type PacketSlots } from "./packet-pool.ts"
+export { type Allowance, PoolShare } from "./pool-share.ts"
 export { type SkippedPackets } from "./receive/gone-packets.ts"
 export { createKeptPacket, type KeptPacket } from "./receive/kept-packets.ts"
 export { type ReceiveStreamOptions } from "./receive/receive-stream-options.ts"

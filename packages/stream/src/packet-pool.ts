@@ -1,31 +1,45 @@
 /**
- * Buffers of one size for packets: for those that arrived early, and for those that were written and aren't
- * acknowledged yet. One pool serves all streams of a process, so its ceiling bounds the memory whatever peers do, and
- * idle streams hold none.
+ * Buffers for packets: for those that arrived early, and for those that were written and aren't acknowledged yet. One
+ * pool serves all streams of a process, so its ceiling bounds the memory whatever peers do, and idle streams hold none.
+ *
+ * Most packets have a usual size, and few paths carry much larger ones. So slots have up to three sizes. All lie in
+ * chunks of one size, each a row of *units*, the size of the least slots. A chunk has slots of one size; once none of
+ * them is in use, it may have slots of another. So memory is neither given back nor named anew, and what one size
+ * leaves is there for the others.
  *
  * @module
  */
 
 import { checkWhole } from "@x/wire"
 
-/** Slots are allocated in chunks of at most this size; a chunk has a power of two of them. */
+/** Slots are allocated in chunks of at most this size, or of one largest slot. */
 const CHUNK_BYTES = 131_072
+/** The size of the slots in between, in units: Ethernet's jumbo frames where the unit is its usual frame. */
+const MIDDLE_UNITS = 7
+/** The low bits of a slot's number tell its size; behind them come its first unit in the chunk, and the chunk. */
+const SIZE_BITS = 2
+const SIZE_MASK = 3
+const SIZES = 3
 
 /** The slots of a pool, as a stream sees them. */
 export interface PacketSlots {
-  /** Bytes of a slot. */
+  /** Bytes of the largest slot. */
   readonly slotBytes: number
-  /** Slots that could be acquired now. */
+  /** Bytes of a slot. Absent: all have `slotBytes`. */
+  bytesOf?(slot: number): number
+  /** Slots of the least size that could be acquired now. */
   readonly available: number
-  /** Returns a slot, or −1: none is free. */
-  acquire(): number
+  /** Slots for this many bytes each that could be acquired now. Absent: slots have one size, and `available` tells. */
+  availableFor?(bytes: number): number
+  /** Returns a slot for this many bytes, `slotBytes` at most and by default, or −1: none is free. */
+  acquire(bytes?: number): number
   /**
    * Returns one of the slots reserved for messages that the receiver has memory for already, or −1. Absent: none are
    * reserved.
    */
-  acquireKept?(): number
-  /** Whether such a reserved slot is free. */
-  readonly hasKept?: boolean
+  acquireKept?(bytes?: number): number
+  /** Whether such a reserved slot is free, for this many bytes. */
+  hasKept?(bytes?: number): boolean
   /** Gives a slot back, once for each time that it was acquired or shared. */
   release(slot: number): void
   /** Holds a slot that is in use once more: it is free once all who hold it have released it. `false`: no room. */
@@ -42,48 +56,90 @@ export interface PacketSlots {
 
 /** The size of a {@link PacketPool}. */
 export interface PacketPoolOptions {
-  /** Bytes of a slot, 1 to 66,560: the largest payload and the room around it. */
+  /** Bytes of the largest slot, 1 to 66,560: the largest payload and the room around it. */
   readonly slotBytes: number
+  /** Bytes that most packets take, 1 to `slotBytes`, its default: slots for those are as small. */
+  readonly usualBytes?: number
   /**
-   * The most slots, from 0, default 16,384 (some 20 MiB of usual packets). They are allocated when needed, some 128 KiB
-   * at a time, and kept from then on.
+   * The most slots, from 0, default 16,384 (some 20 MiB of usual packets). A slot that is larger than the usual ones
+   * counts as many as it takes the place of. They are allocated when needed, some 128 KiB at a time, and kept from then
+   * on.
    */
   readonly slotsMax?: number
 }
 
 /** Slots for packets, up to a ceiling. The constructor throws a `RangeError` if an option is out of range. */
 export class PacketPool implements PacketSlots {
-  /** Bytes of a slot: the requested size, rounded up to a multiple of 8. */
+  /** Bytes of the largest slot: the requested size, or somewhat more. */
   readonly slotBytes: number
-  /** The ceiling, in slots. */
+  /** The ceiling, in units: slots of the least size. */
   readonly slotsMax: number
+  /** Bytes of a unit; the units of a chunk; and the shift from a slot's number to that of its chunk. */
+  readonly #unitBytes: number
+  readonly #chunkUnits: number
   readonly #shift: number
+  readonly #unitMask: number
+  /** By size: the bytes, the units from one slot to the next in a chunk, the slots of a chunk, and what a slot counts. */
+  readonly #sizeBytes: readonly number[]
+  readonly #sizeUnits: readonly number[]
+  readonly #sizeSlots: readonly number[]
+  readonly #counts: readonly number[]
   readonly #chunks: Uint8Array[] = []
   readonly #views: DataView[] = []
-  readonly #free: number[] = []
+  /** By chunk: slots that are in use. */
+  readonly #inUse: number[] = []
+  /** Chunks that have no slots at present. */
+  readonly #spare: number[] = []
+  /** By size: free slots, and chunks of which all slots are free. */
+  readonly #free: readonly number[][] = Array.from({ length: SIZES }, () => [])
+  readonly #idle: number[] = Array.from({ length: SIZES }, () => 0)
   /** How often slots are held besides once: few are, and the others cost nothing. */
   readonly #sharers = new Map<number, number>()
   /** Slots that were released while the pool was held. */
   readonly #held: number[] = []
   #isHeld = false
+  #used = 0
   #refused = 0
 
-  constructor({ slotBytes, slotsMax = 16_384 }: PacketPoolOptions) {
+  constructor({ slotBytes, usualBytes = slotBytes, slotsMax = 16_384 }: PacketPoolOptions) {
     checkWhole("slotBytes", slotBytes, 1, 66_560)
+    checkWhole("usualBytes", usualBytes, 1, slotBytes)
     checkWhole("slotsMax", slotsMax, 0)
     // Slots begin on a word, so that the fields before the payload are aligned for a native gather.
-    this.slotBytes = (slotBytes + 7) & ~7
+    const unitBytes = (usualBytes + 7) & ~7
+    const largest = Math.ceil(slotBytes / unitBytes)
+    const chunkUnits = unitsOfChunk(unitBytes, largest)
+    const middle = largest > 2 * MIDDLE_UNITS ? MIDDLE_UNITS : largest
+    this.#unitBytes = unitBytes
+    this.#chunkUnits = chunkUnits
+    this.slotBytes = largest * unitBytes
     this.slotsMax = slotsMax
-    this.#shift = Math.max(0, 31 - Math.clz32(Math.floor(CHUNK_BYTES / this.slotBytes) || 1))
+    const unitBits = 32 - Math.clz32(chunkUnits - 1)
+    this.#shift = unitBits + SIZE_BITS
+    this.#unitMask = (1 << unitBits) - 1
+    this.#sizeUnits = [1, middle, largest]
+    this.#sizeBytes = this.#sizeUnits.map((units) => units * unitBytes)
+    this.#sizeSlots = this.#sizeUnits.map((units) => Math.floor(chunkUnits / units))
+    this.#counts = this.#sizeSlots.map((slots) => Math.ceil(chunkUnits / slots))
   }
 
-  /** Slots in use. */
+  /** Slots in use, in units. */
   get used(): number {
-    return (this.#chunks.length << this.#shift) - this.#free.length - this.#held.length
+    return this.#used
   }
 
   get available(): number {
-    return this.slotsMax - this.used
+    return this.availableFor(1)
+  }
+
+  availableFor(bytes: number): number {
+    const size = this.#sizeFor(bytes)
+    const left = Math.floor((this.slotsMax - this.#used) / this.#counts[size]!)
+    const free = this.#free[size]!.length
+    if (left <= free) return left
+    let chunks = this.#chunksLeft + this.#spare.length
+    for (let other = 0; other < SIZES; other++) if (other !== size) chunks += this.#idle[other]!
+    return Math.min(left, free + chunks * this.#sizeSlots[size]!)
   }
 
   /** How often no slot was free. */
@@ -91,14 +147,41 @@ export class PacketPool implements PacketSlots {
     return this.#refused
   }
 
-  /** Returns a slot, or −1 when the pool is at its ceiling. */
-  acquire(): number {
-    if (this.used >= this.slotsMax) {
+  /** Bytes that are allocated, whether slots are in use or not. */
+  get allocatedBytes(): number {
+    return this.#chunks.length * this.#chunkUnits * this.#unitBytes
+  }
+
+  bytesOf(slot: number): number {
+    return this.#sizeBytes[slot & SIZE_MASK]!
+  }
+
+  /** How many units a slot for this many bytes counts. */
+  unitsFor(bytes: number): number {
+    return this.#counts[this.#sizeFor(bytes)]!
+  }
+
+  /** How many units a slot counts. */
+  unitsOf(slot: number): number {
+    return this.#counts[slot & SIZE_MASK]!
+  }
+
+  /**
+   * Returns a slot of the least size that holds this many bytes, or −1: the pool is at its ceiling, or what is left lies
+   * between slots of other sizes. Throws a `RangeError` for more than `slotBytes`.
+   */
+  acquire(bytes: number = this.slotBytes): number {
+    const size = this.#sizeFor(bytes)
+    const units = this.#counts[size]!
+    const free = this.#free[size]!
+    if (this.#used + units > this.slotsMax || (free.length === 0 && !this.#grow(size))) {
       this.#refused++
       return -1
     }
-    if (this.#free.length === 0) this.#grow()
-    return this.#free.pop()!
+    this.#used += units
+    const slot = free.pop()!
+    if (this.#inUse[slot >> this.#shift]!++ === 0) this.#idle[size]!--
+    return slot
   }
 
   share(slot: number): boolean {
@@ -112,8 +195,15 @@ export class PacketPool implements PacketSlots {
 
   release(slot: number): void {
     if (this.isShared(slot)) return this.#unshare(slot)
+    this.#used -= this.#counts[slot & SIZE_MASK]!
     if (this.#isHeld) this.#held.push(slot)
-    else this.#free.push(slot)
+    else this.#give(slot)
+  }
+
+  #give(slot: number): void {
+    const size = slot & SIZE_MASK
+    this.#free[size]!.push(slot)
+    if (--this.#inUse[slot >> this.#shift]! === 0) this.#idle[size]!++
   }
 
   #unshare(slot: number): void {
@@ -135,12 +225,12 @@ export class PacketPool implements PacketSlots {
 
   /** Nobody reads any more from the slots released so far. */
   reclaim(): void {
-    for (let slot = this.#held.pop(); slot !== undefined; slot = this.#held.pop()) this.#free.push(slot)
+    for (let slot = this.#held.pop(); slot !== undefined; slot = this.#held.pop()) this.#give(slot)
   }
 
   /**
-   * The number of the chunk that a slot lies in, from 0. A caller that registers memory elsewhere registers each chunk
-   * once.
+   * The number of the chunk that a slot lies in, from 0; its memory stays the same. A caller that registers memory
+   * elsewhere registers each chunk once.
    */
   chunk(slot: number): number {
     return slot >> this.#shift
@@ -156,138 +246,107 @@ export class PacketPool implements PacketSlots {
 
   /** Where the slot begins in its bytes. */
   offset(slot: number): number {
-    return (slot & ((1 << this.#shift) - 1)) * this.slotBytes
+    return ((slot >> SIZE_BITS) & this.#unitMask) * this.#unitBytes
   }
 
-  #grow(): void {
-    const slots = 1 << this.#shift
-    const first = this.#chunks.length * slots
-    const chunk = new Uint8Array(slots * this.slotBytes)
-    this.#chunks.push(chunk)
-    this.#views.push(new DataView(chunk.buffer))
-    for (let slot = first + slots - 1; slot >= first; slot--) this.#free.push(slot)
+  #sizeFor(bytes: number): number {
+    if (bytes <= this.#unitBytes) return 0
+    if (bytes <= this.#sizeBytes[1]!) return 1
+    if (bytes > this.slotBytes) throw new RangeError(`no slot holds ${bytes} B: the largest have ${this.slotBytes} B`)
+    return 2
   }
-}
-
-/** How many of a pool's slots a share may have. The code that decides this knows nothing of slots. */
-export interface Allowance {
-  /** How many could be taken now, one at a time. */
-  readonly room: number
-  /** Takes this many, or none. */
-  take(units: number): boolean
-  /** Like `take`, but also from the reserve for messages under way. */
-  takeKept?(units: number): boolean
-  /** Whether `takeKept` would succeed for one. */
-  readonly hasKept?: boolean
-  /** Gives back this many. */
-  give(units: number): void
-}
-
-/**
- * A part of a pool's slots for some of its streams, those of one peer, so that none of them can take the whole pool.
- */
-export class PoolShare implements PacketSlots {
-  readonly slotBytes: number
-  readonly #pool: PacketPool
-  readonly #allowance: Allowance
-  readonly #onRefused: () => void
-  #used = 0
 
   /**
-   * `allowance`: a number of slots, or an object that decides how many the share may have. `onRefused`: called when the
-   * allowance, not the pool, had none left.
+   * Chunks that may still be allocated: what the ceiling needs, one more for each other size, so that a chunk may be
+   * half used, and those in which slots wait to be reclaimed.
    */
-  constructor(pool: PacketPool, allowance: number | Allowance, onRefused: () => void = () => {}) {
-    this.#pool = pool
-    this.slotBytes = pool.slotBytes
-    this.#allowance = isAllowance(allowance) ? allowance : new FixedAllowance(allowance)
-    this.#onRefused = onRefused
+  get #chunksLeft(): number {
+    const others = this.#sizeUnits[2] === 1 ? 0 : SIZES - 1
+    const most = Math.ceil(this.slotsMax / this.#chunkUnits) + others + this.#held.length
+    return Math.max(0, most - this.#chunks.length)
   }
 
-  /** Slots that this share has taken. */
-  get used(): number {
-    return this.#used
-  }
-
-  get available(): number {
-    return Math.min(this.#allowance.room, this.#pool.available)
-  }
-
-  acquire(): number {
-    if (!this.#allowance.take(1)) {
-      this.#onRefused()
-      return -1
+  /** Makes slots of a size. Returns whether there was memory for them. */
+  #grow(size: number): boolean {
+    if (this.#spare.length === 0) {
+      if (this.#chunksLeft > 0) this.#allocate()
+      else this.#spareIdle(size)
     }
-    return this.#acquired()
-  }
-
-  get hasKept(): boolean {
-    return this.#allowance.hasKept === true && this.#pool.available > 0
-  }
-
-  acquireKept(): number {
-    return this.#allowance.takeKept?.(1) === true ? this.#acquired() : -1
-  }
-
-  /** A slot counts for each share that holds it. */
-  share(slot: number): boolean {
-    if (!this.#allowance.take(1)) {
-      this.#onRefused()
-      return false
-    }
-    this.#used++
-    return this.#pool.share(slot)
-  }
-
-  isShared(slot: number): boolean {
-    return this.#pool.isShared(slot)
-  }
-
-  #acquired(): number {
-    const slot = this.#pool.acquire()
-    if (slot >= 0) this.#used++
-    else this.#allowance.give(1)
-    return slot
-  }
-
-  release(slot: number): void {
-    this.#used--
-    this.#allowance.give(1)
-    this.#pool.release(slot)
-  }
-
-  bytes(slot: number): Uint8Array {
-    return this.#pool.bytes(slot)
-  }
-
-  view(slot: number): DataView {
-    return this.#pool.view(slot)
-  }
-
-  offset(slot: number): number {
-    return this.#pool.offset(slot)
-  }
-}
-
-function isAllowance(allowance: number | Allowance): allowance is Allowance {
-  return typeof allowance === "object" && typeof allowance?.take === "function"
-}
-
-class FixedAllowance implements Allowance {
-  room: number
-
-  constructor(units: number) {
-    checkWhole("allowance", units, 0)
-    this.room = units
-  }
-
-  take(units: number): boolean {
-    if (units > this.room) return false
-    this.room -= units
+    const chunk = this.#spare.pop()
+    if (chunk === undefined) return false
+    const [units, free] = [this.#sizeUnits[size]!, this.#free[size]!]
+    const first = chunk << (this.#shift - SIZE_BITS)
+    for (let i = this.#sizeSlots[size]! - 1; i >= 0; i--) free.push(((first + i * units) << SIZE_BITS) | size)
+    this.#idle[size]!++
     return true
   }
 
-  give(units: number): void {
-    this.room += units
+  #allocate(): void {
+    const chunk = new Uint8Array(this.#chunkUnits * this.#unitBytes)
+    this.#spare.push(this.#chunks.length)
+    this.#chunks.push(chunk)
+    this.#views.push(new DataView(chunk.buffer))
+    this.#inUse.push(0)
   }
+
+  /** Half of the chunks that another size leaves unused are free for any: all would have to be asked for back soon. */
+  #spareIdle(size: number): void {
+    let from = -1
+    for (let other = 0; other < SIZES; other++)
+      if (other !== size && this.#idle[other]! > (from < 0 ? 0 : this.#idle[from]!)) from = other
+    if (from < 0) return
+    const most = Math.ceil(this.#idle[from]! / 2)
+    const taken = new Set<number>()
+    const free = this.#free[from]!
+    let kept = 0
+    for (const slot of free) {
+      const chunk = slot >> this.#shift
+      if (this.#inUse[chunk] === 0 && (taken.size < most || taken.has(chunk))) taken.add(chunk)
+      else free[kept++] = slot
+    }
+    free.length = kept
+    this.#idle[from]! -= taken.size
+    this.#spare.push(...taken)
+  }
+
+  /** For tests: throws an `Error` if slots are counted wrongly, or overlap. */
+  assertInvariants(): void {
+    const free = this.#free.map(() => new Map<number, number>())
+    for (const [size, slots] of this.#free.entries())
+      for (const slot of slots) {
+        if ((slot & SIZE_MASK) !== size) throw new Error(`slot ${slot} is free among those of size ${size}`)
+        const chunk = slot >> this.#shift
+        free[size]!.set(chunk, (free[size]!.get(chunk) ?? 0) + 1)
+      }
+    for (const [chunk, inUse] of this.#inUse.entries()) {
+      const sizes = free.flatMap((chunks, size) => (chunks.has(chunk) ? [size] : []))
+      if (sizes.length > 1) throw new Error(`chunk ${chunk} has slots of sizes ${sizes.join(" and ")}`)
+      const [size] = sizes
+      if (size !== undefined && free[size]!.get(chunk)! + inUse !== this.#sizeSlots[size])
+        throw new Error(`chunk ${chunk} has ${inUse} slots in use, and ${free[size]!.get(chunk)} free`)
+      if (this.#spare.includes(chunk) && (inUse > 0 || size !== undefined))
+        throw new Error(`chunk ${chunk} isn't spare`)
+    }
+    for (const [size, chunks] of free.entries()) {
+      const idle = [...chunks.keys()].filter((chunk) => this.#inUse[chunk] === 0).length
+      if (idle !== this.#idle[size]) throw new Error(`${this.#idle[size]} chunks of size ${size} are idle, not ${idle}`)
+    }
+  }
+}
+
+/** A chunk is whole slots of the largest size; of one size, a power of two of them. */
+function unitsOfChunk(unitBytes: number, largest: number): number {
+  const units = Math.floor(CHUNK_BYTES / unitBytes) || 1
+  if (largest === 1) return 1 << (31 - Math.clz32(units))
+  return largest * Math.max(1, Math.floor(units / largest))
+}
+
+/** Slots for this many bytes each that could be acquired now. */
+export function availableFor(slots: PacketSlots, bytes: number): number {
+  return slots.availableFor?.(bytes) ?? slots.available
+}
+
+/** Bytes of a slot. */
+export function bytesOf(slots: PacketSlots, slot: number): number {
+  return slots.bytesOf?.(slot) ?? slots.slotBytes
 }

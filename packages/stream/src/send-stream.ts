@@ -366,17 +366,17 @@ export class SendStream {
     if (bytes > filling.payloadBytesMax)
       throw new RangeError(`${bytes} B don't fit a payload of ${filling.payloadBytesMax} B`)
     const offset = filling.roomBehind(bytes)
-    return offset < 0 ? this.reservePiece() : offset
+    return offset < 0 ? this.reservePiece(bytes) : offset
   }
 
   /**
    * Returns room for one piece of a large message, in a packet of its own: an offset in `slab`, or −1 while there is
-   * none.
+   * none. `bytes`: no more than that will be written, default `payloadBytesMax`.
    */
-  reservePiece(): number {
+  reservePiece(bytes: number = this.payloadBytesMax): number {
     if (!this.#window.isOpen) return -1
     this.closePacket()
-    return this.#filling.begin()
+    return this.#filling.begin(bytes)
   }
 
   /** The time from which the lifetime of the next message counts. */

@@ -65,7 +65,7 @@ export class KeptPackets {
   keep(number: number, delivery: number, bytes: Uint8Array, offset: number, length: number): boolean {
     const pool = this.#pool
     if (length > pool.slotBytes) return false
-    const slot = pool.acquire()
+    const slot = pool.acquire(length)
     if (slot < 0) return false
     while (number - this.#edges.next > this.#mask) this.#grow()
     const at = ringIndex(number, this.#mask)

@@ -6,7 +6,7 @@
  */
 
 import { FORM } from "@x/wire"
-import type { PacketSlots } from "../packet-pool.ts"
+import { availableFor, type PacketSlots } from "../packet-pool.ts"
 import type { StreamOptions } from "../options.ts"
 import type { MessageAccount } from "./message-account.ts"
 import type { PacketFilling } from "./packet-filling.ts"
@@ -131,7 +131,8 @@ export class GivingUp {
     const filling = this.#filling
     const end = Math.max(ledger.next, this.#window.sendingTo)
     const unsent = ledger.high - end + filling.slots
-    if (packets > this.#window.packetsMax || packets > this.#pool.available + unsent) return false
+    if (packets > this.#window.packetsMax || packets > availableFor(this.#pool, filling.slotBytes) + unsent)
+      return false
     // Nobody has seen their packet numbers: those are used again, and the message numbers too.
     this.#account.supersede(filling.begunInAll - ledger.begunBelow(end))
     this.#renumber(end, filling.high, filling.high - end)

@@ -7,7 +7,7 @@
 
 import { checkWhole, FORM } from "@x/wire"
 import { PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN, type StreamOptions } from "../options.ts"
-import type { PacketSlots } from "../packet-pool.ts"
+import { bytesOf, type PacketSlots } from "../packet-pool.ts"
 import { NO_BYTES, NO_VIEW } from "./outgoing-packet.ts"
 import type { SendLedger } from "./send-ledger.ts"
 import { PACKET } from "./send-ring.ts"
@@ -23,9 +23,11 @@ export class PacketFilling {
   readonly #payloadBytesLimit: number
   /** Whether the stream waits for room; then it may use a slot reserved for messages under way. */
   readonly #waits: boolean
+  readonly #aroundBytes: number
   #payloadBytesMax: number
-  /** The slot of the packet, where it begins, and where its payload begins. */
+  /** The slot of the packet, the largest payload that it holds, where it begins, and where its payload begins. */
   #slot = NO_SLOT
+  #roomBytes = 0
   #slab: Uint8Array = NO_BYTES
   #view: DataView = NO_VIEW
   #offset = 0
@@ -39,10 +41,8 @@ export class PacketFilling {
     this.#ledger = ledger
     this.#pool = pool
     this.#headRoomBytes = options.headRoomBytes
-    this.#payloadBytesLimit = Math.min(
-      pool.slotBytes - options.headRoomBytes - options.tailRoomBytes,
-      PAYLOAD_BYTES_MAX,
-    )
+    this.#aroundBytes = options.headRoomBytes + options.tailRoomBytes
+    this.#payloadBytesLimit = Math.min(pool.slotBytes - this.#aroundBytes, PAYLOAD_BYTES_MAX)
     this.#payloadBytesMax = options.payloadBytesMax
     this.#waits = waits
   }
@@ -50,6 +50,11 @@ export class PacketFilling {
   /** The largest payload from now on, bytes. */
   get payloadBytesMax(): number {
     return this.#payloadBytesMax
+  }
+
+  /** Bytes of a slot for the largest packet, with the room around it. */
+  get slotBytes(): number {
+    return this.#payloadBytesMax + this.#aroundBytes
   }
 
   /** The memory in which `begin` and `roomBehind` last gave room. */
@@ -72,9 +77,9 @@ export class PacketFilling {
     return this.#begun
   }
 
-  /** Slots that the next packet already has. */
+  /** Slots for full packets that the next packet already has. */
   get reserved(): number {
-    return this.#slot !== NO_SLOT && this.#bytes === 0 ? 1 : 0
+    return this.#slot !== NO_SLOT && this.#bytes === 0 && this.#roomBytes === this.#payloadBytesMax ? 1 : 0
   }
 
   /** Slots that are taken, filled or not. */
@@ -119,8 +124,10 @@ export class PacketFilling {
   setPayloadBytesMax(bytes: number): boolean {
     checkWhole("payloadBytesMax", bytes, PAYLOAD_BYTES_MIN, this.#payloadBytesLimit)
     if (bytes === this.#payloadBytesMax) return false
+    const wasOpen = this.close()
     this.#payloadBytesMax = bytes
-    return this.close()
+    if (this.#slot !== NO_SLOT) this.#roomBytes = this.#roomIn(this.#slot)
+    return wasOpen
   }
 
   /**
@@ -129,12 +136,31 @@ export class PacketFilling {
    */
   roomBehind(bytes: number): number {
     const used = this.#bytes
-    return used > 0 && used + bytes <= this.#payloadBytesMax ? this.#offset + used : -1
+    if (used === 0) return -1
+    return used + bytes <= this.#roomBytes || this.#widen(used + bytes) ? this.#offset + used : -1
   }
 
-  /** Returns room for a new packet: an offset in `slab`, or −1 while there is no memory. No packet may be open. */
-  begin(): number {
-    return this.#slot === NO_SLOT && !this.#acquire() ? -1 : this.#offset
+  /**
+   * Returns room for a new packet of at least this many payload bytes: an offset in `slab`, or −1 while there is no
+   * memory. No packet may be open.
+   */
+  begin(bytes: number = this.#payloadBytesMax): number {
+    if (this.#slot !== NO_SLOT && bytes <= this.#roomBytes) return this.#offset
+    this.release()
+    return this.#acquire(bytes) ? this.#offset : -1
+  }
+
+  /**
+   * Small packets lie in small slots, though the path carries larger ones: what is in the packet moves to another slot
+   * when more is written behind it.
+   */
+  #widen(bytes: number): boolean {
+    if (bytes > this.#payloadBytesMax) return false
+    const [slot, slab, offset] = [this.#slot, this.#slab, this.#offset]
+    if (!this.#acquire(bytes)) return false
+    this.#slab.set(slab.subarray(offset, offset + this.#bytes), this.#offset)
+    this.#pool.release(slot)
+    return true
   }
 
   /**
@@ -180,16 +206,23 @@ export class PacketFilling {
     this.empty()
   }
 
-  #acquire(): boolean {
-    let slot = this.#pool.acquire()
+  /** Takes a slot for this many payload bytes. */
+  #acquire(bytes: number): boolean {
+    const slotBytes = bytes + this.#aroundBytes
+    let slot = this.#pool.acquire(slotBytes)
     // Otherwise messages that wait for room at the receiver would hold up the ones that they wait for there.
-    if (slot < 0 && this.mayFinish) slot = this.#pool.acquireKept?.() ?? NO_SLOT
+    if (slot < 0 && this.mayFinish) slot = this.#pool.acquireKept?.(slotBytes) ?? NO_SLOT
     if (slot < 0) return false
     this.#slot = slot
     this.#slab = this.#pool.bytes(slot)
     this.#view = this.#pool.view(slot)
     this.#offset = this.#pool.offset(slot) + this.#headRoomBytes
+    this.#roomBytes = this.#roomIn(slot)
     return true
+  }
+
+  #roomIn(slot: number): number {
+    return Math.min(this.#payloadBytesMax, bytesOf(this.#pool, slot) - this.#aroundBytes)
   }
 
   #append(form: number, bytes: number, begun: number, writtenMs: number): void {

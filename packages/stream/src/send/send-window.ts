@@ -7,7 +7,7 @@
 
 import { FORM, NUMBER_MAX } from "@x/wire"
 import type { StreamOptions } from "../options.ts"
-import type { PacketSlots } from "../packet-pool.ts"
+import { availableFor, type PacketSlots } from "../packet-pool.ts"
 import type { PacketFilling } from "./packet-filling.ts"
 import type { SendLedger } from "./send-ledger.ts"
 import type { SendLife } from "./send-life.ts"
@@ -72,8 +72,10 @@ export class SendWindow {
 
   /** Packets that could be begun now, by window and memory; the open one already has its place. */
   get roomPackets(): number {
-    const packets = Math.min(this.packets, this.#pool.available + this.#filling.reserved)
-    return packets === 0 && this.isOpen && this.#filling.mayFinish && this.#pool.hasKept === true ? 1 : packets
+    const [pool, filling] = [this.#pool, this.#filling]
+    const { slotBytes } = filling
+    const packets = Math.min(this.packets, availableFor(pool, slotBytes) + filling.reserved)
+    return packets === 0 && this.isOpen && filling.mayFinish && pool.hasKept?.(slotBytes) === true ? 1 : packets
   }
 
   /** Packets that the window has room for. */

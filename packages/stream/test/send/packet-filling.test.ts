@@ -97,3 +97,39 @@ test("whatever is written in whichever order, each slot is one packet's or goes 
     { numRuns: runs(100) },
   )
 })
+
+test("a packet lies in a slot of its size, and moves to a larger one when more is written behind it", () => {
+  const { filling, ledger, pool } = new Parts({ payloadBytesMax: 2_000, usualBytes: 100 })
+  const room = 104 - 40
+  const begin = filling.begin(room)
+  filling.slab.fill(7, begin, begin + room)
+  filling.commit(room)
+  expect([pool.used, pool.bytesOf(0)]).toEqual([1, 104])
+  const behind = filling.roomBehind(10)
+  expect(filling.slab.subarray(behind - room, behind)).toEqual(new Uint8Array(room).fill(7))
+  filling.commit(10)
+  expect(pool.used).toBeGreaterThan(1)
+  expect(filling.roomBehind(2_000 - room - 10)).toBeGreaterThan(0)
+  expect(filling.roomBehind(2_000 - room - 9)).toBe(-1)
+  filling.close()
+  ledger.forget()
+  expect(pool.used).toBe(0)
+})
+
+test("where no larger slot is free, a packet stays as it is, and the next message goes into another", () => {
+  const { filling, pool } = new Parts({ payloadBytesMax: 2_000, usualBytes: 100, slotsMax: 3 })
+  filling.begin(10)
+  filling.commit(10)
+  expect([filling.roomBehind(100), filling.roomBehind(54), pool.used]).toEqual([-1, expect.any(Number), 1])
+  filling.close()
+  expect([filling.begin(), filling.begin(64) >= 0]).toEqual([-1, true])
+})
+
+test("after a change of size a slot for the next packet is used if it holds one", () => {
+  const { filling, pool } = new Parts({ payloadBytesMax: 64, usualBytes: 104, slotBytes: 1_000 })
+  filling.begin()
+  filling.setPayloadBytesMax(500)
+  expect([filling.reserved, filling.begin() >= 0, filling.reserved]).toEqual([0, true, 1])
+  filling.setPayloadBytesMax(64)
+  expect([filling.reserved, filling.begin() >= 0, pool.used > 1]).toEqual([1, true, true])
+})

@@ -16,6 +16,8 @@ export interface PartsOptions extends Partial<StreamOptions> {
   readonly mode?: Mode
   readonly first?: number
   readonly lifetimeMs?: number
+  readonly slotBytes?: number
+  readonly usualBytes?: number
   readonly slotsMax?: number
 }
 
@@ -39,10 +41,13 @@ export class Parts {
     first = 0,
     lifetimeMs = Infinity,
     slotsMax = 1_000,
+    slotBytes,
+    usualBytes,
     ...given
   }: PartsOptions = {}) {
     const options = streamOptions({ payloadBytesMax: 100, windowPackets: 8, spreadPackets: 64, ...given })
-    const pool = new PacketPool({ slotBytes: slotBytesOf(options), slotsMax })
+    const size = { slotBytes: slotBytes ?? slotBytesOf(options), ...(usualBytes === undefined ? {} : { usualBytes }) }
+    const pool = new PacketPool({ ...size, slotsMax })
     const { waits, isOrdered, isAcknowledged } = traitsOf(mode)
     const { life, rtt, pace } = this
     const ledger = new SendLedger(pool, mode, first, options.headRoomBytes)
