@@ -36,7 +36,7 @@ describeTransportContract(
 )
 
 describeTransportContract("a simulated network", () => {
-  const network = createNetwork({ seed: 1 })
+  const network = createNetwork({ seed: 1, link: { mtuBytes: Infinity } })
   const errors: unknown[] = []
   return {
     a: network.host("a"),

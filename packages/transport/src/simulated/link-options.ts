@@ -3,7 +3,7 @@ import { BOTTLENECK_OPTIONS, type BottleneckOptions } from "./bottleneck.ts"
 import { DURATION, PROBABILITY } from "./check.ts"
 import { LOSS_OPTIONS, type LossOptions } from "./loss.ts"
 
-/** Everything is off by default: a perfect link. Rates are probabilities from 0 to 1. */
+/** Everything is off by default: a perfect link of Ethernet. Rates are probabilities from 0 to 1. */
 export interface LinkOptions extends LossOptions, BottleneckOptions {
   /** One-way delay, milliseconds, default 0. */
   readonly delayMs?: number
@@ -26,7 +26,7 @@ export interface LinkOptions extends LossOptions, BottleneckOptions {
   readonly replayDelayMs?: number
   /**
    * The longest UDP payload that fits. Longer ones fail at the sender with EMSGSIZE, or with `mtuSilent` are lost on
-   * the way. Default: `Infinity`, no limit.
+   * the way. Default 1,472: Ethernet's 1,500 less the headers of IPv4 and UDP. `Infinity`: no limit.
    */
   readonly mtuBytes?: number
   /** Datagrams longer than `mtuBytes` are lost on the way, without an error at the sender. Default `false`. */
@@ -44,6 +44,8 @@ export interface LinkOptions extends LossOptions, BottleneckOptions {
   readonly through?: string
 }
 
+/** The longest payload where no other is asked for. */
+export const MTU_BYTES = 1_472
 const NO_LIMIT = "no limit"
 
 /** Names of bottlenecks. */

@@ -6,7 +6,7 @@
 
 import { ECN } from "../transport.ts"
 import { Bottleneck, limits, type Refusal } from "./bottleneck.ts"
-import type { LinkOptions } from "./link-options.ts"
+import { type LinkOptions, MTU_BYTES } from "./link-options.ts"
 import { Loss, type LossFate } from "./loss.ts"
 import { Passage } from "./passage.ts"
 import type { Random } from "./random.ts"
@@ -123,7 +123,7 @@ export class Link {
    * bottleneck, has a passage, which `settle` has to follow.
    */
   admit(index: number, bytes: number, mark: number): Passage | Exclude<Fate, "delivered" | "filtered"> {
-    const { mtuBytes = Infinity, lossPlace, ecn: treats } = this.#options
+    const { mtuBytes = MTU_BYTES, lossPlace, ecn: treats } = this.#options
     if (this.blocked) return "partition"
     if (bytes > mtuBytes) return "mtu"
     if (mark !== ECN.notEct && treats === "drop") return "marked"

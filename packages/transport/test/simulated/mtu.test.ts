@@ -21,3 +21,18 @@ test("a smaller MTU holds for what is sent from then on, with an error or silent
     expect(link.counts).toMatchObject({ delivered: 5, mtu: 1 })
   }
 })
+
+test("a link carries what Ethernet does, unless another size or none is asked for", async () => {
+  for (const [mtuBytes, least] of [
+    [undefined, 1_473],
+    [1_400, 1_401],
+    [Infinity, Infinity],
+  ] as const) {
+    const world = await flow(mtuBytes === undefined ? {} : { mtuBytes })
+    for (const bytes of [1_400, 1_401, 1_472, 1_473, 60_000]) world.send(1, bytes)
+    await world.network.advance(200)
+    expect(world.station.errors.map(({ bytes }) => bytes)).toEqual(
+      [1_400, 1_401, 1_472, 1_473, 60_000].filter((bytes) => bytes >= least),
+    )
+  }
+})
