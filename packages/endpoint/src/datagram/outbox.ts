@@ -12,6 +12,14 @@ import type { Association } from "../path/association.ts"
 
 /** Datagrams in a batch: the most that one call of the transport sends. */
 const ROWS = 64
+/**
+ * Scratch memory for each row: few paths carry larger datagrams, and a batch that is full of them goes earlier. Two
+ * of the largest fit besides, whatever went before.
+ */
+const ROW_BYTES = 2_048
+const LARGEST_ROWS = 2
+/** Memory for datagrams that waited is kept up to this size. */
+const WAITING_BYTES_KEPT = 262_144
 
 export class Outbox {
   readonly #transport: Transport
@@ -23,6 +31,11 @@ export class Outbox {
   readonly #scratch: Uint8Array
   readonly #scratchView: DataView
   readonly #scratchSlab: number
+  /** Where the present datagram, or the next one, begins in scratch memory. */
+  #at = 0
+  /** Memory for datagrams of a pool's slots that the socket didn't take, and its number; there is none before the first. */
+  #waiting = new Uint8Array(0)
+  #waitingSlab = -1
   /** The bytes of each row's slab. */
   readonly #sources: Uint8Array[] = []
   /** The association of each row, if it has one. */
@@ -46,7 +59,7 @@ export class Outbox {
     this.#prefixBytes = PREFIX_BYTES[profile]!
     this.#tagBytes = TAG_BYTES[profile]!
     this.#slotBytes = (datagramBytesMax + 7) & ~7
-    this.#scratch = new Uint8Array(ROWS * this.#slotBytes)
+    this.#scratch = new Uint8Array(ROWS * Math.min(ROW_BYTES, this.#slotBytes) + LARGEST_ROWS * this.#slotBytes)
     this.#scratchView = new DataView(this.#scratch.buffer)
     this.#scratchSlab = transport.registerSlab(this.#scratch)
     this.writer = new PacketWriter(this.#scratch)
@@ -57,9 +70,9 @@ export class Outbox {
     return this.#isBlocked
   }
 
-  /** Datagrams that the batch has room for. */
+  /** Datagrams that the batch has room for, whatever their size. */
   get rowsLeft(): number {
-    return ROWS - this.#batch.count
+    return Math.min(ROWS - this.#batch.count, Math.floor((this.#scratch.length - this.#at) / this.#slotBytes))
   }
 
   /**
@@ -67,17 +80,17 @@ export class Outbox {
    * caller ensures by `makeRoom`.
    */
   compose(): void {
-    this.writer.start(this.#batch.count * this.#slotBytes + this.#prefixBytes)
+    this.writer.start(this.#at + this.#prefixBytes)
   }
 
   /** Starts composing a datagram outside an association, with room for `gapBytes` between prefix and packets. */
   composeHandshake(gapBytes = 0): void {
-    this.writer.start(this.#batch.count * this.#slotBytes + this.#prefixBytes + gapBytes)
+    this.writer.start(this.#at + this.#prefixBytes + gapBytes)
   }
 
   /** Where the packets end in a datagram of `datagramBytes` that is being composed. */
   endOf(datagramBytes: number): number {
-    return this.#batch.count * this.#slotBytes + datagramBytes - this.#tagBytes
+    return this.#at + datagramBytes - this.#tagBytes
   }
 
   /** Bytes of a datagram without packets. */
@@ -87,7 +100,12 @@ export class Outbox {
 
   /** Bytes of the present datagram, tag included. */
   get composedBytes(): number {
-    return this.writer.end - this.#batch.count * this.#slotBytes + this.#tagBytes
+    return this.writer.end - this.#at + this.#tagBytes
+  }
+
+  /** The composed datagram takes so much of the scratch memory, tag included. */
+  #take(bytes: number): void {
+    this.#at += (bytes + 7) & ~7
   }
 
   /** Adds the composed datagram of an association to the batch. Returns its bytes. */
@@ -110,13 +128,14 @@ export class Outbox {
     address: number,
     isElsewhere: boolean,
   ): number {
-    const offset = this.#batch.count * this.#slotBytes
+    const offset = this.#at
     const length = this.writer.end - offset
     const bytes = length + this.#tagBytes
     // Whether marks get through is known only of where its datagrams go.
     const mark = isElsewhere ? ECN.notEct : association.ecn.mark(nowMs)
     this.#writePrefix(this.#scratchView, offset, association, bytes, isData, mark, nowMs)
     const { sealer } = association.protection
+    this.#take(bytes)
     this.#add(this.#scratchSlab, this.#scratch, offset, length, address, sealer, mark, association, isElsewhere)
     return bytes
   }
@@ -126,10 +145,11 @@ export class Outbox {
    * of these.
    */
   postHandshake(address: number, slot: number, counter: number, seed: number): void {
-    const offset = this.#batch.count * this.#slotBytes
+    const offset = this.#at
     const length = this.writer.end - offset
     writePrefix(this.#scratchView, offset, this.#profile, true, slot, counter)
     if (this.#tagBytes > 0) sealChecksum(this.#scratch, offset, length, seed)
+    this.#take(length + this.#tagBytes)
     this.#add(this.#scratchSlab, this.#scratch, offset, length + this.#tagBytes, address, 0, ECN.notEct)
   }
 
@@ -145,12 +165,13 @@ export class Outbox {
     gapBytes: number,
     seal: (prefix: Uint8Array, packets: Uint8Array) => Uint8Array | undefined,
   ): void {
-    const offset = this.#batch.count * this.#slotBytes
+    const offset = this.#at
     const body = offset + this.#prefixBytes
     writePrefix(this.#scratchView, offset, this.#profile, true, slot, counter, epoch)
     const sealed = seal(this.#scratch.slice(offset, body), this.#scratch.slice(body + gapBytes, this.writer.end))
     if (sealed === undefined) return
     this.#scratch.set(sealed, body)
+    this.#take(this.#prefixBytes + sealed.length)
     this.#add(this.#scratchSlab, this.#scratch, offset, this.#prefixBytes + sealed.length, address, 0, ECN.notEct)
   }
 
@@ -204,6 +225,8 @@ export class Outbox {
 
   #emptied(): void {
     this.#isBlocked = false
+    this.#at = 0
+    if (this.#waiting.length > WAITING_BYTES_KEPT) this.#dropWaiting()
     this.#pool.reclaim()
     for (const address of this.#leftAddresses) this.#transport.releaseAddress(address)
     if (this.#leftAddresses.length > 0) this.#leftAddresses = []
@@ -214,7 +237,8 @@ export class Outbox {
 
   /** Makes room for one more datagram; `false`: the socket is full. */
   makeRoom(): boolean {
-    return this.#batch.count < ROWS ? !this.#isBlocked : this.flush()
+    const hasRoom = this.#batch.count < ROWS && this.#at + this.#slotBytes <= this.#scratch.length
+    return hasRoom ? !this.#isBlocked : this.flush()
   }
 
   /** Hands the batch to the transport; `false`: it took only a part, and the rest waits. */
@@ -242,6 +266,13 @@ export class Outbox {
     this.#batch.count = 0
     this.#emptied()
     this.#transport.releaseSlab(this.#scratchSlab)
+    this.#dropWaiting()
+  }
+
+  #dropWaiting(): void {
+    if (this.#waitingSlab >= 0) this.#transport.releaseSlab(this.#waitingSlab)
+    this.#waiting = new Uint8Array(0)
+    this.#waitingSlab = -1
   }
 
   /** Rows that were sent no longer need their addresses. */
@@ -251,13 +282,41 @@ export class Outbox {
   }
 
   /**
-   * Rows that weren't taken move to the front, and into scratch memory: the slots of their packets may be given to
-   * others while they wait.
+   * Rows that weren't taken move to the front. What lies in the slots of packets is copied: those may be given to others
+   * while it waits. All slots are copied at once, since nothing is added before everything that waits was taken.
    */
   #keepFrom(taken: number): void {
     const batch = this.#batch
-    for (let row = taken; row < batch.count; row++) this.#keep(row, row - taken)
+    let bytes = 0
+    for (let row = taken; row < batch.count; row++) if (this.#isInSlot(row)) bytes += this.#sealedBytes(row)
+    if (bytes > this.#waiting.length) {
+      this.#dropWaiting()
+      this.#waiting = new Uint8Array(bytes)
+      this.#waitingSlab = this.#transport.registerSlab(this.#waiting)
+    }
+    let end = 0
+    for (let row = taken; row < batch.count; row++) {
+      if (this.#isInSlot(row)) {
+        const offset = batch.offset[row]!
+        this.#waiting.set(this.#sources[row]!.subarray(offset, offset + batch.length[row]!), end)
+        this.#sources[row] = this.#waiting
+        batch.slab[row] = this.#waitingSlab
+        batch.offset[row] = end
+        end += this.#sealedBytes(row)
+      }
+      this.#move(row, row - taken)
+    }
     batch.count -= taken
+  }
+
+  /** What a row takes, with the tag that it gets when it is sent. */
+  #sealedBytes(row: number): number {
+    return (this.#batch.length[row]! + this.#tagBytes + 7) & ~7
+  }
+
+  #isInSlot(row: number): boolean {
+    const source = this.#sources[row]
+    return source !== this.#scratch && source !== this.#waiting
   }
 
   /** Removes the waiting datagrams of an association that is over, and gives back their sealer and address. */
@@ -265,22 +324,19 @@ export class Outbox {
     const batch = this.#batch
     let kept = 0
     for (let row = 0; row < batch.count; row++) {
-      if (this.#owners[row] !== association) this.#keep(row, kept++)
+      if (this.#owners[row] !== association) this.#move(row, kept++)
       else if (this.#holds[row] === true) this.#transport.releaseAddress(batch.address[row]!)
     }
     batch.count = kept
   }
 
-  #keep(row: number, to: number): void {
+  #move(row: number, to: number): void {
     const batch = this.#batch
-    const offset = batch.offset[row]!
-    const kept = to * this.#slotBytes
-    this.#scratch.set(this.#sources[row]!.subarray(offset, offset + batch.length[row]!), kept)
-    this.#sources[to] = this.#scratch
+    this.#sources[to] = this.#sources[row]!
     this.#owners[to] = this.#owners[row]
     this.#holds[to] = this.#holds[row]!
-    batch.slab[to] = this.#scratchSlab
-    batch.offset[to] = kept
+    batch.slab[to] = batch.slab[row]!
+    batch.offset[to] = batch.offset[row]!
     batch.length[to] = batch.length[row]!
     batch.address[to] = batch.address[row]!
     batch.sealer[to] = batch.sealer[row]!

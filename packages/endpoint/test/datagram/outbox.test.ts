@@ -150,3 +150,63 @@ test("what goes to an address without proof is taken off what may go there, and 
   outbox.postTo(1, keyed, 0)
   expect(keyed.roomBytes).toBe(300 - bytes)
 })
+
+/** A datagram of this size that lies in a slot, with this byte in it. */
+function postLarge(outbox: Outbox, association: Association, slab: number, source: Uint8Array, fill: number): void {
+  source.fill(fill, 100)
+  outbox.postFrom(slab, source, new DataView(source.buffer), 100, source.length - 100, association, 0)
+}
+
+test("large datagrams fill the scratch memory sooner than the batch, and usual ones after them find room", () => {
+  const tap = new Tap()
+  const pool = new PacketPool({ slotBytes: 65_507, slotsMax: 4 })
+  const outbox = new Outbox(tap.transport, PROFILE_USED, 65_507, pool)
+  const { association } = makeOutbox()
+  let posted = 0
+  for (; outbox.rowsLeft >= 2; posted++) {
+    expect(outbox.makeRoom()).toBe(true)
+    outbox.compose()
+    outbox.writer.finish(outbox.writer.begin(KIND.heartbeat) + 60_000)
+    outbox.post(association, true, 0)
+  }
+  expect(posted).toBeLessThan(6)
+  expect([outbox.makeRoom(), tap.sent.length]).toEqual([true, 0])
+  post(outbox, association)
+  while (tap.sent.length === 0 && posted++ < 64) {
+    expect(outbox.makeRoom()).toBe(true)
+    post(outbox, association)
+  }
+  outbox.flush()
+  expect(tap.sent.map(({ bytes }) => prefixCounter(new DataView(bytes.buffer), 0))).toEqual(
+    tap.sent.map((_, at) => at + 1),
+  )
+  let rows = 0
+  for (; outbox.rowsLeft > 0; rows++) post(outbox, association)
+  expect(rows).toBe(64)
+})
+
+test("what a full socket doesn't take of slots is kept as it was, whatever is written there meanwhile", () => {
+  const tap = new Tap()
+  const { association } = makeOutbox()
+  const pool = new PacketPool({ slotBytes: 1_200, slotsMax: 4 })
+  const outbox = new Outbox(tap.transport, PROFILE.checksum, 1_200, pool)
+  const source = new Uint8Array(60_000)
+  const slab = tap.transport.registerSlab(source)
+  for (const room of [0, 1]) {
+    tap.sent.length = 0
+    tap.room = room
+    post(outbox, association)
+    for (let i = 0; i < 2; i++) postLarge(outbox, association, slab, source, 7)
+    expect(outbox.flush()).toBe(false)
+    source.fill(9)
+    tap.room = 1
+    outbox.flush()
+    source.fill(8)
+    tap.room = Infinity
+    expect(outbox.flush()).toBe(true)
+    expect(tap.sent.map(({ bytes }) => bytes.length > 1_000)).toEqual([false, true, true])
+    expect(tap.sent[1]!.bytes.subarray(200).every((byte) => byte === 7)).toBe(true)
+    // Each has room behind it for its tag.
+    expect(tap.rows.every(({ end, slabBytes }) => end + 4 <= slabBytes)).toBe(true)
+  }
+})

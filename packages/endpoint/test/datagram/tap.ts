@@ -10,6 +10,8 @@ export interface Tapped {
 /** A transport that keeps the datagrams that it is given, and accepts as many as it is told to. */
 export class Tap {
   readonly sent: Tapped[] = []
+  /** Where each datagram ended in its slab, without the tag that it gets. */
+  readonly rows: { readonly end: number; readonly slabBytes: number }[] = []
   /** Datagrams that the socket accepts until it is full. */
   room = Infinity
   /** References held to addresses, by id. */
@@ -52,6 +54,7 @@ export class Tap {
   #sealed({ slab, offset, length, sealer }: SendBatch, row: number): Uint8Array {
     const bytes = this.#slabs[slab[row]!]!
     const at = offset[row]!
+    this.rows.push({ end: at + length[row]!, slabBytes: bytes.length })
     const by = this.sealers.get(sealer[row]!)
     by?.seal(bytes, at, length[row]!, bytes, at)
     return bytes.slice(at, at + length[row]! + (by?.tagBytes ?? 0))
