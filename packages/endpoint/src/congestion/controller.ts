@@ -87,6 +87,14 @@ export interface CongestionController {
   onPathChange?(nowMs: number): void
 }
 
+/** A usual datagram, by which RFC 9002 §7.2 bounds the first window: 10 of them are its 14,720 bytes. */
+const FIRST_BYTES = 1_472
+
+/** The window of a path that nothing is known of: so many datagrams, but only two where two are more than usual ones. */
+export function firstWindowBytes(datagrams: number, datagramBytes: number): number {
+  return Math.min(datagrams * datagramBytes, Math.max(2 * datagramBytes, datagrams * FIRST_BYTES))
+}
+
 /**
  * Makes the controller of one peer. `datagramBytes`: the size of the largest datagram to it; `random`: numbers from 0 to
  * below 1, for a controller that draws its times. Errors thrown by a factory or its controller, a window below 1, and a

@@ -13,7 +13,13 @@
  * @module
  */
 
-import { type CongestionController, type CongestionFactory, type DeliverySample, own } from "../controller.ts"
+import {
+  type CongestionController,
+  type CongestionFactory,
+  type DeliverySample,
+  firstWindowBytes,
+  own,
+} from "../controller.ts"
 import { regainMs } from "../cubic-curve.ts"
 import { RoundCount } from "../round-count.ts"
 import { Bandwidth } from "./bandwidth.ts"
@@ -152,7 +158,7 @@ export class Bbr implements CongestionController {
   constructor(datagramBytes: number, random: () => number) {
     this.#datagramBytes = datagramBytes
     this.#random = random
-    this.windowBytes = START_DATAGRAMS * datagramBytes
+    this.windowBytes = firstWindowBytes(START_DATAGRAMS, datagramBytes)
     this.paceBytesPerMs = (PACE_GAIN.start * this.windowBytes) / START_RTT_MS
   }
 
@@ -190,7 +196,7 @@ export class Bbr implements CongestionController {
     this.#inFlightMaxBytes = Infinity
     this.#isTesting = false
     this.#isProbeCounted = true
-    this.windowBytes = START_DATAGRAMS * this.#datagramBytes
+    this.windowBytes = firstWindowBytes(START_DATAGRAMS, this.#datagramBytes)
     this.paceBytesPerMs = (PACE_GAIN.start * this.windowBytes) / this.#srttMs
     this.#enter("start")
   }
@@ -253,7 +259,7 @@ export class Bbr implements CongestionController {
   /** Bytes in flight that fill the path, times a factor. */
   #pipeBytes(gain = 1): number {
     const { least } = this.#model
-    if (least.ms === Infinity) return START_DATAGRAMS * this.#datagramBytes
+    if (least.ms === Infinity) return firstWindowBytes(START_DATAGRAMS, this.#datagramBytes)
     return Math.max(DATAGRAMS_MIN * this.#datagramBytes, gain * this.rateBytesPerMs * least.ms)
   }
 

@@ -9,6 +9,7 @@ import {
   type CongestionController,
   type CongestionFactory,
   type DeliverySample,
+  firstWindowBytes,
   own,
   PACE_GAIN,
 } from "../controller.ts"
@@ -81,7 +82,7 @@ class LossBasedController implements CongestionController {
     this.#datagramBytes = datagramBytes
     this.#leastDatagrams = leastDatagrams
     this.#windowBytesMax = windowBytesMax
-    this.windowBytes = this.#bounded(initialDatagrams * datagramBytes)
+    this.windowBytes = this.#bounded(firstWindowBytes(initialDatagrams, datagramBytes))
   }
 
   #bounded(bytes: number): number {
