@@ -21,6 +21,8 @@ export const PREVIOUS_EPOCH_MS = 3_000
 const EPOCH_MS_MIN = 2 * PREVIOUS_EPOCH_MS
 const IV_BYTES = 12
 
+/** What a key may protect counts in blocks of the cipher: a datagram counts once for each 2^11 bytes begun. */
+const COUNTED_BYTES_SHIFT = 11
 /**
  * When an epoch ends: after this many datagrams or this long. After `datagramsMax` under one key nothing more is sent.
  */
@@ -50,7 +52,7 @@ export class KeyProtection implements Protection {
   isWorn = false
   readonly #parts: KeyProtectionParts
   /**
-   * Of the present epoch: datagrams sent, its first counter, when it began and when the peer was first known to have
+   * Of the present epoch: datagrams sent, as they count, its first counter, when it began and when the peer was first known to have
    * seen it.
    */
   #sent = 0
@@ -71,10 +73,10 @@ export class KeyProtection implements Protection {
     this.#received = this.#open()
   }
 
-  use(counter: number, nowMs: number): void {
+  use(counter: number, bytes: number, nowMs: number): void {
     const { datagrams, ageMs, datagramsMax } = this.#parts.limits
     if (this.#sent >= datagrams || nowMs - this.#sinceMs >= ageMs) this.#turn(counter, nowMs)
-    this.#sent++
+    this.#sent += (bytes + (1 << COUNTED_BYTES_SHIFT) - 1) >>> COUNTED_BYTES_SHIFT
     if (this.#sent >= datagramsMax) this.isWorn = true
   }
 

@@ -16,8 +16,11 @@ export interface Protection {
   readonly epoch: number
   /** Nothing more may be sent: the keys are used up. */
   readonly isWorn: boolean
-  /** A datagram with this counter is about to be sent: after this, `sealer` and `epoch` are those to seal it with. */
-  use(counter: number, nowMs: number): void
+  /**
+   * A datagram with this counter and so many bytes is about to be sent: after this, `sealer` and `epoch` are those to
+   * seal it with.
+   */
+  use(counter: number, bytes: number, nowMs: number): void
   /** The peer confirmed the datagram with this counter. */
   heard(counter: number, nowMs: number): void
   /**

@@ -102,7 +102,7 @@ export class Association {
   /** Returns the counter of the datagram that is being sent with this mark, one of `ECN`. */
   takeCounter(bytes: number, isData: boolean, nowMs: number, mark: number = ECN.notEct): number {
     const counter = this.#nextCounter++
-    this.protection.use(counter, nowMs)
+    this.protection.use(counter, bytes, nowMs)
     if (mark !== ECN.notEct) this.ecn.sent(counter, nowMs)
     this.sent.add(counter, bytes, isData, nowMs, this.ecn)
     this.lastSentMs = nowMs

@@ -66,7 +66,7 @@ test("whatever is lost or late by less than three seconds, each datagram that co
             atMs: sentMs,
             run() {
               const number = ++counter
-              a.protection.use(number, sentMs)
+              a.protection.use(number, 1_200, sentMs)
               const { epoch } = a.protection
               if (isLost) return
               const arrive = (atMs: number): void => {
@@ -96,10 +96,10 @@ test("whatever is lost or late by less than three seconds, each datagram that co
 
 test("a key that was followed by another is forgotten after three seconds, and one to come isn't made before", () => {
   const [a, b] = sides({ datagrams: 1, ageMs: 1e9, datagramsMax: 1e9 })
-  a.protection.use(1, 0)
+  a.protection.use(1, 1_200, 0)
   b.protection.opener(0, 0)
   a.protection.heard(1, 0)
-  a.protection.use(2, 10_000)
+  a.protection.use(2, 1_200, 10_000)
   expect(a.protection.epoch).toBe(1)
   expect(b.protection.opener(1, 10_000)).not.toBe(NO_OPENER)
   b.protection.received(1, 10_000)
@@ -111,8 +111,23 @@ test("a key that was followed by another is forgotten after three seconds, and o
 
 test("no key is changed before the peer told of the one under way, and at the limit nothing more is sent", () => {
   const [a] = sides({ datagrams: 10, ageMs: 1e9, datagramsMax: 40 })
-  for (let counter = 1; counter <= 39; counter++) a.protection.use(counter, counter * 1_000)
+  for (let counter = 1; counter <= 39; counter++) a.protection.use(counter, 1_200, counter * 1_000)
   expect([a.protection.epoch, a.protection.isWorn]).toEqual([0, false])
-  a.protection.use(40, 40_000)
+  a.protection.use(40, 1_200, 40_000)
   expect([a.protection.epoch, a.protection.isWorn]).toEqual([0, true])
+})
+
+test("a long datagram wears a key as much as the short ones that would hold its bytes", () => {
+  for (const [bytes, datagrams] of [
+    [2_048, 10],
+    [2_049, 5],
+    [20_480, 1],
+  ] as const) {
+    const [a] = sides({ datagrams: 10, ageMs: 1e9, datagramsMax: 40 })
+    for (let counter = 1; counter <= datagrams; counter++) a.protection.use(counter, bytes, 0)
+    expect(a.protection.epoch).toBe(0)
+    a.protection.heard(1, 0)
+    a.protection.use(datagrams + 1, bytes, 10_000)
+    expect(a.protection.epoch).toBe(1)
+  }
 })

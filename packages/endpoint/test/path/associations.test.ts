@@ -67,7 +67,7 @@ class Side {
   seal({ protection, remoteSlot }: Association, counter = 1): Uint8Array {
     const bytes = new Uint8Array(PREFIX_BYTES[this.#profile]! + 20 + TAG_BYTES[this.#profile]!)
     const length = bytes.length - TAG_BYTES[this.#profile]!
-    protection.use(counter, 0)
+    protection.use(counter, 1_200, 0)
     bytes.fill(0x33, PREFIX_BYTES[this.#profile], length)
     writePrefix(new DataView(bytes.buffer), 0, this.#profile, false, remoteSlot, counter, protection.epoch)
     this.tap.sealers.get(protection.sealer)!.seal(bytes, 0, length, bytes, 0)
@@ -145,9 +145,9 @@ test("the sealer of an epoch that is over is given back by what waits, not at on
   const side = new Side(1, PROFILE.mac, { rekeyAgeMs: 1_000 })
   const { protection } = side.with(2)
   const { sealer } = protection
-  protection.use(1, 0)
+  protection.use(1, 1_200, 0)
   protection.heard(1, 0)
-  protection.use(2, 60_000)
+  protection.use(2, 1_200, 60_000)
   expect(protection.sealer).not.toBe(sealer)
   expect([side.retired, side.tap.sealers.has(sealer)]).toEqual([[sealer], true])
 })
