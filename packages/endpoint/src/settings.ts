@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Profile, SPREAD_MIN } from "@x/wire"
+import { DATAGRAM_BYTES_MAX, type Profile, SPREAD_MIN } from "@x/wire"
 import type { CongestionFactory } from "./congestion/controller.ts"
 
 /** Options that are numbers with a default; `EndpointOptions` says what each means. */
@@ -53,6 +53,17 @@ export type Settings = Readonly<Record<NumberName, number>> & {
   readonly receiveRateBytesPerSecondPerPeer: number
   /** The most bytes that the window of a stream grows to, as its path needs them. */
   readonly windowGrowthBytesMax: number
+}
+
+/** Ethernet's 1,500, less the headers of IPv6 and UDP: what the usual path carries. */
+export const DATAGRAM_BYTES_USUAL = 1_452
+
+/**
+ * The largest datagrams that a path is expected to carry: a bound that was chosen was chosen for its paths, and without
+ * one they are usual paths.
+ */
+export function expectedBytesOf(boundBytes: number): number {
+  return boundBytes < DATAGRAM_BYTES_MAX ? boundBytes : DATAGRAM_BYTES_USUAL
 }
 
 /**

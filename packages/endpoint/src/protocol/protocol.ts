@@ -6,7 +6,7 @@
  */
 
 import { AssemblyBudget } from "@x/fragment"
-import { PacketPool } from "@x/stream"
+import type { PacketPool } from "@x/stream"
 import type { ReceiveBatch, SyncCrypto, Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Settings } from "../settings.ts"
@@ -26,8 +26,8 @@ import { Outbox } from "../datagram/outbox.ts"
 import type { OutgoingState } from "../streams/outgoing-state.ts"
 import type { PeerContext } from "../peer/peer-context.ts"
 import type { PeerState } from "../peer/peer-state.ts"
-import { HEAD_ROOM_BYTES } from "../peer/stream-settings.ts"
 import { limitsOf } from "./limits.ts"
+import { earlyPoolOf, sendPoolOf } from "./pools.ts"
 import { PacketWalk } from "./packet-walk.ts"
 import type { PeerTable } from "./peer-table.ts"
 import { Membership } from "./membership.ts"
@@ -100,10 +100,7 @@ export class Protocol implements MessageSource {
     this.unique = newIdentity((out) => cookies.entropy(out))
     this.drops = Object.fromEntries(wire.DROP_REASONS.map((reason) => [reason, 0])) as Record<wire.DropReason, number>
     this.#limits = limitsOf(settings, transport.capabilities.receiveBufferBytes)
-    this.#sendPool = new PacketPool({
-      slotBytes: HEAD_ROOM_BYTES + settings.datagramBytes,
-      slotsMax: settings.sendPoolPacketsMax,
-    })
+    this.#sendPool = sendPoolOf(settings)
     if (keys !== undefined) {
       const host = {
         crypto: keys.crypto,
@@ -113,7 +110,7 @@ export class Protocol implements MessageSource {
       this.#sealed = new SealedHandshakes(host, keys.secrets, this.#limits.datagramBytes)
     }
     this.#outbox = new Outbox(transport, settings.profile, this.#limits.datagramBytes, this.#sendPool)
-    this.#pool = new PacketPool({ slotBytes: this.#limits.datagramBytes, slotsMax: settings.poolPacketsMax })
+    this.#pool = earlyPoolOf(settings, this.#limits.datagramBytes)
     this.#budget = new AssemblyBudget(settings.assemblyBytesMax)
     this.#quota = new Quota(settings)
     const scratch = createScratch()

@@ -15,8 +15,9 @@ import type { OutgoingState } from "../streams/outgoing-state.ts"
 
 /** Places for awake peers that are kept even when unused. */
 const AWAKE_KEPT = 64
-/** Datagrams of one peer before the next one has its turn, for each unit of weight. */
+/** Datagrams of one peer before the next one has its turn, for each unit of weight: at most these bytes, or one. */
 const QUANTUM_DATAGRAMS = 8
+const QUANTUM_BYTES_MAX = 65_536
 /** Under a cap of all peers together: milliseconds at its rate, and a datagram at least. */
 const QUANTUM_MS = 0.125
 
@@ -207,7 +208,7 @@ export class Turns {
   /** Returns whether the peer has more that might go now. */
   #serveOne(peer: PeerState, peers: number, nowMs: number): boolean {
     // A lone peer has nobody to wait for.
-    const quantum = peers === 1 ? Infinity : peer.weight * QUANTUM_DATAGRAMS * peer.datagramBytesMax
+    const quantum = peers === 1 ? Infinity : peer.weight * quantumBytes(peer.datagramBytesMax)
     const hasMore = !this.#outbox.isBlocked && peer.pollData(quantum, nowMs)
     if (hasMore) return true
     // What was due and couldn't be sent is tried again when the socket has room.
@@ -224,4 +225,8 @@ export class Turns {
       if (deadlineMs < Infinity && peer.isAwake) this.#due.set(peer, deadlineMs)
     }
   }
+}
+
+function quantumBytes(datagramBytes: number): number {
+  return Math.min(QUANTUM_DATAGRAMS * datagramBytes, Math.max(datagramBytes, QUANTUM_BYTES_MAX))
 }

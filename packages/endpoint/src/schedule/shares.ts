@@ -180,7 +180,12 @@ export class Share {
 
   /** Units that it could take one by one. */
   get room(): number {
-    return roomOf(this, this.#shareMax - this.#used)
+    return roomOf(this, this.#shareMax - this.#used, 1)
+  }
+
+  /** Nothing is left to others here, so it doesn't matter how many are taken at a time. */
+  fitsBy(_each: number, units: number): boolean {
+    return this.fits(units)
   }
 
   #floor(): number {
@@ -205,16 +210,17 @@ export class Share {
  */
 export class StreamShare {
   readonly #share: Share
-  readonly #unitsMax: number
+  readonly #packetsMax: number
   #used = 0
 
-  constructor(share: Share, unitsMax: number) {
+  /** `packetsMax`: the most that it is asked for, whatever units a packet takes. */
+  constructor(share: Share, packetsMax: number) {
     this.#share = share
-    this.#unitsMax = unitsMax
+    this.#packetsMax = packetsMax
   }
 
   take(units: number): boolean {
-    if (!this.#share.take(units, this.#left(units))) return false
+    if (!this.#share.take(units, this.#left(units, units))) return false
     this.#used += units
     return true
   }
@@ -230,43 +236,59 @@ export class StreamShare {
     return this.#share.fits(1)
   }
 
+  hasKeptFor(units: number): boolean {
+    return this.#share.fits(units)
+  }
+
   give(units: number): void {
     this.#used -= units
     this.#share.give(units)
   }
 
   fits(units: number): boolean {
-    return this.#share.fits(units + this.#left(units))
+    return this.fitsBy(1, units)
   }
 
+  /** Whether it could take so many units, those of one packet, `each`, at a time. */
+  fitsBy(each: number, units: number): boolean {
+    return this.#share.fits(units + this.#left(units, each))
+  }
+
+  /** Whether it couldn't have one more packet of so many units whatever others give back. */
   isFull(units: number): boolean {
-    return this.#share.isFull(units + this.#left(units))
+    return this.#share.isFull(units + this.#left(units, units))
   }
 
   /** Units that it could take one by one. */
   get room(): number {
-    return roomOf(this, this.#unitsMax)
+    return this.roomFor(1)
   }
 
-  #left(units: number): number {
+  /** Packets of so many units that it could take one by one. */
+  roomFor(each: number): number {
+    return roomOf(this, this.#packetsMax, each)
+  }
+
+  /** What is left to others counts in packets of the size that is asked for. */
+  #left(units: number, each: number): number {
     const used = this.#used + units
-    const kept = Math.max(1, Math.min(KEPT_UNITS_MAX, (this.#share.used + units) >>> KEPT_SHIFT))
-    if (used > STREAM_UNITS_MIN) return Math.max(kept, used >>> STREAM_LEAVES_SHIFT)
-    if (used > 1) return kept
+    const kept = Math.max(each, Math.min(KEPT_UNITS_MAX * each, (this.#share.used + units) >>> KEPT_SHIFT))
+    if (used > STREAM_UNITS_MIN * each) return Math.max(kept, used >>> STREAM_LEAVES_SHIFT)
+    if (used > each) return kept
     // A stream that has none gets one of the reserved units, while there are more; and a peer with one packet has
     // nothing else to reserve it for.
-    return this.#share.used > 0 ? 1 : 0
+    return this.#share.used > 0 ? each : 0
   }
 }
 
-/** As many as fit, at most `most`. */
-function roomOf(share: { fits(units: number): boolean }, most: number): number {
-  if (most < 1 || !share.fits(1)) return 0
-  if (share.fits(most)) return most
+/** As many packets of so many units as fit, at most `most`. */
+function roomOf(share: { fitsBy(each: number, units: number): boolean }, most: number, each: number): number {
+  if (most < 1 || !share.fitsBy(each, each)) return 0
+  if (share.fitsBy(each, most * each)) return most
   let [fitting, above] = [1, most]
   while (above - fitting > 1) {
     const middle = (fitting + above) >>> 1
-    if (share.fits(middle)) fitting = middle
+    if (share.fitsBy(each, middle * each)) fitting = middle
     else above = middle
   }
   return fitting

@@ -23,7 +23,11 @@ export class IncomingMemory {
 
   constructor({ settings, quota, pool, budget }: IncomingMemoryContext) {
     const share = quota.early.share()
-    this.slots = new PoolShare(pool, share, () => void (share.isFull(1) ? quota.poolShares++ : quota.poolLoans++))
+    this.slots = new PoolShare(
+      pool,
+      share,
+      (units) => void (share.isFull(units) ? quota.poolShares++ : quota.poolLoans++),
+    )
     this.#budget = new AssemblyBudget(quota.assembly.share(), budget)
     this.#messageBytesMax = settings.messageBytesMax
   }

@@ -66,13 +66,12 @@ export class IncomingParts {
   }
 
   #begin(state: IncomingState, { number, delivery, total }: Part): PartedPacket | undefined {
-    const { slotBytes } = this.#slots
-    if (total > slotBytes) return undefined
+    if (total > this.#slots.slotBytes) return undefined
     if (this.#packets.length >= PACKETS_MAX && !this.#makeWay(state, number)) return undefined
-    let slot = this.#slots.acquire()
-    if (slot < 0 && this.#hasOwn && this.#makeWay(state, number)) slot = this.#slots.acquire()
+    let slot = this.#slots.acquire(total)
+    if (slot < 0 && this.#hasOwn && this.#makeWay(state, number)) slot = this.#slots.acquire(total)
     if (slot < 0 && this.#hasOwn) return undefined
-    const own = slot < 0 ? new Uint8Array(slotBytes) : undefined
+    const own = slot < 0 ? new Uint8Array(total) : undefined
     const packet: PartedPacket = {
       ...{ state, number, delivery, total, slot, edges: [] },
       bytes: own ?? this.#slots.bytes(slot),

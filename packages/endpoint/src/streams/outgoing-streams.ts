@@ -5,14 +5,14 @@
  * @module
  */
 
-import { PoolShare, SendStream } from "@x/stream"
+import { SendStream } from "@x/stream"
 import * as wire from "@x/wire"
 import type { Association } from "../path/association.ts"
 import type { ControlWriter } from "../datagram/control-writer.ts"
 import { DueQueue } from "../schedule/due-queue.ts"
-import { type Share, StreamShare } from "../schedule/shares.ts"
 import { composeStream } from "./outgoing-control.ts"
 import type { OutgoingContext, OutgoingPeer, OutgoingSignals } from "./outgoing-context.ts"
+import { OutgoingMemory } from "./outgoing-memory.ts"
 import { type OpenStream, OutgoingState } from "./outgoing-state.ts"
 import { PacketWriter } from "./packet-writer.ts"
 import { Sender } from "./sender.ts"
@@ -36,7 +36,7 @@ export class OutgoingStreams {
   readonly #context: OutgoingContext
   readonly #signals: OutgoingSignals
   /** Slots for packets, from when they are written until they are acknowledged. */
-  readonly #slots: Share
+  readonly #memory: OutgoingMemory
   /**
    * Streams that may have something to send or to repeat. The others cost nothing: they wait for their time, or for
    * being touched.
@@ -64,7 +64,7 @@ export class OutgoingStreams {
     this.#peer = peer
     this.#context = context
     this.#signals = signals
-    this.#slots = context.quota.sent.share()
+    this.#memory = new OutgoingMemory(context.quota, context.sendPool)
     this.#packets = new PacketWriter(context.outbox, context.scratch.packet, context.slabs)
     this.lastDataMs = nowMs
   }
@@ -94,13 +94,8 @@ export class OutgoingStreams {
   ): OutgoingState | undefined {
     const { quota } = this.#context
     if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream(this.#peer.streamShare)) return undefined
-    const share = new StreamShare(this.#slots, this.#peer.sendOptions.spreadPackets)
-    const pool = new PoolShare(
-      this.#context.sendPool,
-      share,
-      () => void (share.isFull(1) ? quota.sendPoolShares++ : quota.sendPoolLoans++),
-    )
     const { sendOptions: options, pace, path } = this.#peer
+    const pool = this.#memory.slots(options.spreadPackets)
     const stream = new SendStream({
       ...{ id: this.#nextId++, mode, options, rtt: path.rtt, pool, priority, metadata, pace },
       ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
@@ -193,7 +188,9 @@ export class OutgoingStreams {
   /** Where something waits for memory, it goes on once there is some. */
   starve(state: OutgoingState): void {
     this.noteWaiting(state)
-    if (state.sender.isStarved) this.#context.starved.add(state, this)
+    if (!state.sender.isStarved) return
+    this.#context.starved.add(state, this)
+    if (this.#memory.handleLack(this.#peer.path.size)) this.#recut()
   }
 
   /** Its owner is to know; once is enough until it does. */
@@ -222,6 +219,7 @@ export class OutgoingStreams {
     if (stream.isHeld) this.#held.add(state)
     else this.#held.delete(state)
     this.touch(state)
+    if (this.#memory.handleRoom(this.#peer.path.size)) this.#recut()
     // The edge may pass packets that were reported as received before.
     if (stream.unackedBytes < unackedBytes || stream.low > low) this.progress(state, nowMs)
   }
@@ -364,15 +362,23 @@ export class OutgoingStreams {
    * can't be sent at all: its stream ends, with the reason.
    */
   handlePathSize(nowMs: number): void {
-    const { path, metadataBytesMax } = this.#peer
+    const { metadataBytesMax } = this.#peer
+    this.#recut()
     for (const state of this.#streams.values()) {
       const { stream } = state
       if (stream.state === "closed") continue
-      stream.setPayloadBytesMax(path.size.payloadBytesMax)
-      this.touch(state)
       if (stream.isOpenAnswered || stream.metadata.length <= metadataBytesMax) continue
       stream.reset(wire.REASON.pathTooSmall, nowMs)
       this.#tell(state)
+    }
+  }
+
+  #recut(): void {
+    const { size } = this.#peer.path
+    for (const state of this.#streams.values()) {
+      if (state.stream.state === "closed") continue
+      state.stream.setPayloadBytesMax(size.payloadBytesMax)
+      this.touch(state)
     }
   }
 

@@ -157,3 +157,29 @@ test("whatever is taken and given back: the sum is bounded, what there is room f
     { numRuns: runs(200) },
   )
 })
+
+test("where each packet takes many units, as many packets are left to others as where it takes one", () => {
+  const taken = (units: number): number[] => {
+    const most = 64 * units
+    const floors = { floorMax: most, loanMax: most, shareMax: most }
+    const all = { unitsMax: 2 * most, floorUnits: most, sharesMax: 2, lending: "all" as const }
+    const share = new Shares({ ...all, ...floors }).share()
+    const packets = (stream: StreamShare): number => {
+      const room = stream.roomFor(units)
+      let count = 0
+      while (stream.take(units)) count++
+      expect(count).toBe(room)
+      return count
+    }
+    const streams = Array.from({ length: 4 }, () => new StreamShare(share, 1_000))
+    const counts = streams.map((stream) => packets(stream))
+    expect(streams[0]!.hasKeptFor(units)).toBe(true)
+    return counts
+  }
+  const small = taken(1)
+  // An eighth of what is used is rounded down to a unit, not to a packet.
+  for (const [at, packets] of taken(45).entries()) {
+    expect(packets).toBeLessThanOrEqual(small[at]!)
+    expect(packets).toBeGreaterThanOrEqual(small[at]! - 1)
+  }
+})
