@@ -1,6 +1,6 @@
 /** The largest datagram that a path carries is found, and followed when it changes in the midst of messages. */
 
-import type { EndpointOptions } from "@x/endpoint"
+import { Endpoint, type EndpointOptions } from "@x/endpoint"
 import { expect, test } from "vitest"
 import { makePair, pattern } from "./world.ts"
 
@@ -157,4 +157,59 @@ test("errors of size that nobody can have meant lower no size below the floor, a
   flow.hostA.failSends(undefined)
   expect(await flow.run(12_000, () => flow.sizeBytes() === 1_452)).toBeLessThan(10_000)
   expect(await flow.finish()).toBeLessThan(3_000)
+})
+
+test("jumbo frames are found by themselves, and left in the midst of messages without losing one", async () => {
+  let slowestMs = 0
+  for (const seed of SEEDS.slice(0, 3)) {
+    const flow = await makeFlow(seed, 8_952)
+    slowestMs = Math.max(slowestMs, await flow.run(10_000, () => flow.sizeBytes() >= 8_952))
+    flow.carry(1_452)
+    await flow.run(6_000)
+    expect(flow.sizeBytes()).toBe(1_452)
+    expect(await flow.finish()).toBeLessThan(3_000)
+  }
+  console.log(`jumbo frames: in use after at most ${slowestMs} ms`)
+  expect(slowestMs).toBeLessThan(10_000)
+})
+
+test("a usual path loses three probes in a minute and a half, and goes as it does where nothing larger is asked for", async () => {
+  for (const mtuSilent of [true, false]) {
+    const rateOf = async (options: EndpointOptions): Promise<{ tooLong: number; delivered: number; size: number }> => {
+      const link = { ...LINK, mtuBytes: 1_452, mtuSilent }
+      const { network, b, toB } = await makePair(7, link, options)
+      const stream = toB.open()
+      b.handle(1, () => {})
+      for (let ms = 0; ms < 90_000; ms += 100) {
+        stream.trySend(1, pattern(20_000))
+        await network.advance(100)
+      }
+      const { bytesDelivered: delivered, datagramBytes: size, bytesLost } = toB.stats()
+      expect([bytesLost, toB.stats().packetsResent]).toEqual([0, 0])
+      return { tooLong: network.linkOf("a", "b").counts.mtu, delivered, size }
+    }
+    const usual = await rateOf({ datagramBytes: 1_452 })
+    const own = await rateOf({})
+    expect([usual.tooLong, own.tooLong, own.size]).toEqual([0, mtuSilent ? 3 : 1, 1_452])
+    expect(Math.abs(own.delivered / usual.delivered - 1)).toBeLessThan(0.001)
+  }
+})
+
+test("between processes of one machine the largest datagrams are used within a second of the join", async () => {
+  const options: EndpointOptions = { v4: "127.0.0.1", v6: false }
+  const [a, b] = await Promise.all([Endpoint.bind(options), Endpoint.bind(options)])
+  try {
+    const received = new Promise<Uint8Array>((resolve) => b.handle(1, (message) => resolve(message.copy())))
+    const peer = await a.join(`127.0.0.1:${b.port}`)
+    const joinedMs = performance.now()
+    // Without DF nothing larger than the base is asked for.
+    const most = a.capabilities.dontFragment ? 65_507 : 1_200
+    while (peer.stats().datagramBytes < most) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(performance.now() - joinedMs).toBeLessThan(1_000)
+    const message = pattern(1_048_576)
+    await peer.open().send(1, message)
+    expect(await received).toEqual(message)
+  } finally {
+    await Promise.all([a.close(), b.close()])
+  }
 })

@@ -29,8 +29,8 @@ import {
   whole,
 } from "../errors/check.ts"
 import { EndpointError } from "../errors/endpoint-error.ts"
-import type { NumberName, Settings } from "../settings.ts"
-import { isLoopback } from "./loopback.ts"
+import { isLoopback } from "../path/loopback.ts"
+import { expectedBytesOf, type NumberName, type Settings } from "../settings.ts"
 import type { CongestionFactory } from "../congestion/controller.ts"
 import { bbr } from "../congestion/bbr/bbr.ts"
 
@@ -60,8 +60,8 @@ export interface EndpointOptions extends BindOptions {
    */
   readonly identity?: IdentityOptions
   /**
-   * Datagrams after which the next key is used, 1,024 to 67,108,864; default 67,108,864, or 2,097,152 where
-   * `datagramBytes` is more than 2,048. Each key is used for at least six seconds.
+   * Datagrams after which the next key is used, 1,024 to 67,108,864, its default. One longer than 2,048 bytes counts
+   * once for each 2,048 bytes begun. Each key is used for at least six seconds.
    */
   readonly rekeyDatagrams?: number
   /** How long a key is used, milliseconds, 1,000 to 86,400,000, default 900,000. */
@@ -72,15 +72,17 @@ export interface EndpointOptions extends BindOptions {
    */
   readonly keyDatagramsMax?: number
   /**
-   * Bytes of the largest datagrams sent and taken, 548 to 65,507; default 1,452, which the usual path carries. The
-   * lesser value of the two ends counts. Of that, 1,200 bytes are used until probes show that the path carries more, and
-   * less where it doesn't carry even those. Where the system can't keep datagrams from being fragmented, the default
-   * is 1,200.
+   * Bytes of the largest datagrams sent and taken, 548 to 65,507, its default. The lesser value of the two ends counts.
+   * Of that, 1,200 bytes are used until probes show that the path carries more, and less where it doesn't carry even
+   * those. 1,452 are probed first, which the usual path carries, then what jumbo frames carry; a lower bound than the
+   * default is probed first itself, and so are the largest datagrams between processes of one machine. Where the system
+   * can't keep datagrams from being fragmented, the default is 1,200.
    */
   readonly datagramBytes?: number
   /**
-   * Bytes of the largest message sent or accepted, 1 to `assemblyBytesPerPeer`, and no more than its datagrams carry in
-   * 65,536 pieces; default 16 MiB. The lesser value of the two ends counts.
+   * Bytes of the largest message sent or accepted, 1 to `assemblyBytesPerPeer`, and no more than 65,536 pieces carry in
+   * datagrams of `datagramBytes`, or of 1,452 bytes where that is 65,507; default 16 MiB. The lesser value of the two
+   * ends counts.
    */
   readonly messageBytesMax?: number
   /**
@@ -91,7 +93,10 @@ export interface EndpointOptions extends BindOptions {
   readonly assemblyBytesPerPeer?: number
   /** Bytes of large messages under way in all, from `assemblyBytesPerPeer`, default 256 MiB. */
   readonly assemblyBytesMax?: number
-  /** Early packets that are kept, over all peers; 64 to 1,048,576, default 65,536, some 90 MiB. */
+  /**
+   * Early packets that are kept, over all peers; 64 to 1,048,576, default 65,536, some 90 MiB. In this and the next
+   * three, a packet longer than 1,452 bytes counts as 8, one longer than 10,000 as 45: what they bound is memory.
+   */
   readonly poolPacketsMax?: number
   /** Early packets that are kept from one peer; 16 to 1,048,576, default 16,384. */
   readonly poolPacketsPerPeer?: number
@@ -152,8 +157,9 @@ export interface EndpointOptions extends BindOptions {
   /** How much is sent, and how fast: `bbr()`, the default, `lossBased()`, `fixed()`, or your own. */
   readonly congestion?: CongestionFactory
   /**
-   * Datagrams that our socket buffer holds until they are read, 64 to 1,048,576; default: what fits SO_RCVBUF as read
-   * back. Peers have this many in flight, and what is on the way besides.
+   * Datagrams of usual size that our socket buffer holds until they are read, 64 to 1,048,576; default: what fits
+   * SO_RCVBUF as read back. A larger one counts once for each 1,792 bytes. Peers have this many in flight, and what is
+   * on the way besides.
    */
   readonly inFlightMax?: number
   /**
@@ -204,16 +210,12 @@ export interface IdentityOptions {
 /** A window grows up to this many bytes: a round trip of 250 ms at 500 Mbit/s. */
 const WINDOW_GROWTH_BYTES_MAX = 16_777_216
 const MIB = 1_048_576
-/** Ethernet's 1,500, less the headers of IPv6 and UDP. */
-const DATAGRAM_BYTES_USUAL = 1_452
 /**
- * Datagrams under one key, and the same where they may be long. Four times as many are the limits of RFC 9001 §B.1.1:
- * 2^28 of at most 2^11 bytes, 2^23 longer ones.
+ * Datagrams of at most 2^11 bytes under one key; longer ones count as several. Four times as many are the limits of RFC
+ * 9001 §B.1.1: 2^28 of 2^11 bytes, 2^23 of 2^16.
  */
 const REKEY_DATAGRAMS = 67_108_864
-const REKEY_DATAGRAMS_LONG = 2_097_152
 const KEY_DATAGRAMS_FACTOR = 4
-const LONG_BYTES = 2_048
 /** Of X25519 (RFC 7748). */
 const IDENTITY_KEY_BYTES = 32
 
@@ -228,7 +230,7 @@ interface NumberOption {
  * {@link settingsOf}.
  */
 export const NUMBER_OPTIONS: Readonly<Record<NumberName, NumberOption>> = {
-  datagramBytes: { default: DATAGRAM_BYTES_USUAL, kind: whole(DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX) },
+  datagramBytes: { default: DATAGRAM_BYTES_MAX, kind: whole(DATAGRAM_BYTES_FLOOR, DATAGRAM_BYTES_MAX) },
   messageBytesMax: { default: 16 * MIB, kind: whole(1) },
   assemblyBytesPerPeer: { default: 32 * MIB, kind: whole(1) },
   assemblyBytesMax: { default: 256 * MIB, kind: whole(1) },
@@ -315,24 +317,17 @@ export function settingsOf(options: EndpointOptions): Settings {
   checkSecrets(protection, secrets)
   if (options.identity !== undefined && secrets === undefined)
     throw new EndpointError("invalid-option", "identity needs secrets too: they keep strangers from being looked at")
-  const isLong = (options.datagramBytes ?? 0) > LONG_BYTES
-  const rekeyDatagramsMax = isLong ? REKEY_DATAGRAMS_LONG : REKEY_DATAGRAMS
-  const defaults: Partial<Record<NumberName, number>> = {
-    rekeyDatagrams: rekeyDatagramsMax,
-    keyDatagramsMax: rekeyDatagramsMax * KEY_DATAGRAMS_FACTOR,
-  }
   const numbers = Object.fromEntries(
-    NUMBER_NAMES.map((name) => [name, options[name] ?? defaults[name] ?? NUMBER_OPTIONS[name].default]),
+    NUMBER_NAMES.map((name) => [name, options[name] ?? NUMBER_OPTIONS[name].default]),
   ) as Record<NumberName, number>
   const within = (name: NumberName, min: number, max?: number): void =>
     void check.value(name, numbers[name], whole(min, max))
-  within("messageBytesMax", 1, messageBytesLimit(numbers.datagramBytes - 64))
+  within("messageBytesMax", 1, messageBytesLimit(expectedBytesOf(numbers.datagramBytes) - 64))
   within("assemblyBytesPerPeer", numbers.messageBytesMax)
   within("assemblyBytesMax", numbers.assemblyBytesPerPeer)
   within("windowPackets", 1, numbers.spreadPackets)
   within("unreachableMs", numbers.heartbeatMs, NUMBER_OPTIONS.unreachableMs.kind.max)
-  within("rekeyDatagrams", NUMBER_OPTIONS.rekeyDatagrams.kind.min, rekeyDatagramsMax)
-  within("keyDatagramsMax", numbers.rekeyDatagrams, rekeyDatagramsMax * KEY_DATAGRAMS_FACTOR)
+  within("keyDatagramsMax", numbers.rekeyDatagrams, NUMBER_OPTIONS.keyDatagramsMax.kind.max)
   // A window that was asked for stays as it is.
   const windowGrowthBytesMax =
     options.windowBytes === undefined && options.windowPackets === undefined ? WINDOW_GROWTH_BYTES_MAX : 0

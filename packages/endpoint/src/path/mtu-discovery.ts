@@ -142,13 +142,19 @@ export class MtuDiscovery {
     if (this.#datagramBytes > DATAGRAM_BYTES_FLOOR) this.#lower(DATAGRAM_BYTES_FLOOR, Infinity, nowMs)
   }
 
+  /** Searches from now on, whatever is sent. */
+  begin(nowMs: number): void {
+    if (this.#hasBegun) return
+    this.#hasBegun = true
+    this.#search.start(this.#datagramBytes, this.#failedBytes, nowMs)
+  }
+
   handleSent(turn: SentTurn, nowMs: number): void {
     const { bytes, largestBytes } = turn
     if (!this.#hasBegun) {
       // Where nothing large is sent, nothing is gained.
       if (largestBytes <= Math.min(DATAGRAM_BYTES_FLOOR, this.#datagramBytes / 2)) return
-      this.#hasBegun = true
-      this.#search.start(this.#datagramBytes, this.#failedBytes, nowMs)
+      this.begin(nowMs)
     }
     this.#search.sent(bytes)
     // What was sent before the size was lowered is of no interest any more.
@@ -163,6 +169,11 @@ export class MtuDiscovery {
   /** From now on datagrams are counted anew, on the same path. */
   recount(): void {
     this.#hole.stop()
+  }
+
+  /** The size that is probed first from the next search on, see {@link MtuSearch.expect}; at first the bound. */
+  expect(bytes: number): void {
+    this.#search.expect(bytes)
   }
 
   /** From now on datagrams take another path: all begins anew. */

@@ -13,6 +13,11 @@ const RAISE_BUSY_MS = 5_000
 const RAISE_MS = 600_000
 /** Enough: then the probes are less than a hundredth of what is sent. */
 const RAISE_PROBES = 128
+/**
+ * Beyond what paths are expected to carry: first what the least frames larger than usual carry, since a path that
+ * doesn't carry those carries none; then jumbo frames.
+ */
+const LARGER_BYTES: readonly number[] = [2_256, 8_952]
 /** What common links carry, less the headers of IPv6 and IPv4: tunnels, PPPoE, Ethernet, jumbo frames, loopback. */
 const USUAL_BYTES: readonly number[] = [1_280, 1_400, 1_420, 1_460, 1_492, 1_500, 2_304, 4_352, 9_000, 65_535].flatMap(
   (mtuBytes) => [mtuBytes - 48, mtuBytes - 28],
@@ -21,6 +26,8 @@ const USUAL_BYTES: readonly number[] = [1_280, 1_400, 1_420, 1_460, 1_492, 1_500
 /** Finds the largest size that passes, between one that does and one that doesn't. */
 export class MtuSearch {
   readonly #boundBytes: number
+  /** The size that the path is expected to carry. */
+  #expectedBytes: number
   #passedBytes = 0
   /** The least size that is believed not to pass; above the bound: none is. */
   #failedBytes = 0
@@ -37,7 +44,15 @@ export class MtuSearch {
   #raisedBytes = 0
 
   constructor(boundBytes: number) {
-    this.#boundBytes = boundBytes
+    this.#boundBytes = this.#expectedBytes = boundBytes
+  }
+
+  /**
+   * The path is expected to carry datagrams of this size, which are probed first. Where it does, and not even somewhat
+   * larger ones, the search is over, and it is asked for those no more often than RFC 8899 says. Before a search.
+   */
+  expect(bytes: number): void {
+    this.#expectedBytes = Math.min(bytes, this.#boundBytes)
   }
 
   /** Whether a size is being probed, or about to be. */
@@ -49,7 +64,7 @@ export class MtuSearch {
   dueMs(waitMs: number): number {
     if (this.isActive) return this.#probes === 0 ? this.#askedMs : this.#askedMs + waitMs
     if (this.#passedBytes >= this.#boundBytes || this.#sentBytes === 0) return Infinity
-    const isBusy = this.#sentBytes >= RAISE_PROBES * this.#raisedBytes
+    const isBusy = this.#sentBytes >= RAISE_PROBES * this.#raisedBytes && this.#raisedBytes <= this.#expectedBytes
     return this.#endedMs + (isBusy ? RAISE_BUSY_MS : RAISE_MS)
   }
 
@@ -113,8 +128,10 @@ export class MtuSearch {
   #end(nowMs: number): void {
     this.stop()
     this.#endedMs = nowMs
-    const least = this.#passedBytes + STEP_BYTES
-    this.#raisedBytes = Math.min(this.#boundBytes, USUAL_BYTES.find((bytes) => bytes >= least) ?? this.#boundBytes)
+    const [passed, expected] = [this.#passedBytes, this.#expectedBytes]
+    const usual = USUAL_BYTES.find((bytes) => bytes >= passed + STEP_BYTES) ?? this.#boundBytes
+    if (passed < expected) this.#raisedBytes = Math.min(usual, expected)
+    else this.#raisedBytes = Math.min(Math.max(usual, LARGER_BYTES[0]!), this.#boundBytes)
   }
 
   #raise(): void {
@@ -123,12 +140,22 @@ export class MtuSearch {
     this.#probedBytes = this.#raisedBytes
   }
 
-  /** The bound first, since most paths carry it. Then the middle one of the usual sizes that are left, then the middle. */
+  /**
+   * What is expected first, since most paths carry it, and then by steps up to the bound. Once a size has failed, the
+   * middle one of the usual sizes that are left, then the middle. Beyond jumbo frames that isn't worth the probes.
+   */
   get #chosenBytes(): number {
     const [passed, failed] = [this.#passedBytes, this.#failedBytes]
-    if (failed > this.#boundBytes) return passed < this.#boundBytes ? this.#boundBytes : 0
+    const [bound, expected] = [this.#boundBytes, this.#expectedBytes]
+    if (failed > bound) {
+      const step = passed < expected ? expected : (LARGER_BYTES.find((bytes) => bytes > passed) ?? bound)
+      return passed < bound ? Math.min(step, bound) : 0
+    }
+    const isBeyond = passed >= expected
+    if (isBeyond && failed <= LARGER_BYTES[0]!) return 0
     const usual = USUAL_BYTES.filter((bytes) => bytes > passed && bytes < failed)
     if (usual.length > 0) return usual[usual.length >> 1]!
+    if (isBeyond && passed >= LARGER_BYTES.at(-1)!) return 0
     return failed - passed <= STEP_BYTES ? 0 : (passed + failed) >> 1
   }
 }

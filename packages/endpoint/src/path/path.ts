@@ -9,7 +9,7 @@
 import type { RttEstimator } from "@x/stream"
 import { DATAGRAM_BYTES_BASE, type Feedback, type Limits, type MtuProbe } from "@x/wire"
 import type { DeliverySample } from "../congestion/controller.ts"
-import type { Settings } from "../settings.ts"
+import { expectedBytesOf, type Settings } from "../settings.ts"
 import type { Association } from "./association.ts"
 import { Limiting } from "./limiting.ts"
 import { MtuDiscovery } from "./mtu-discovery.ts"
@@ -34,6 +34,8 @@ export interface PathParts {
   readonly caps?: RateCaps
   /** Whether our sockets, as they are now, send and tell marks. */
   readonly hasMarks: () => boolean
+  /** Whether datagrams to an address stay on this machine. */
+  readonly isLocal: (address: number) => boolean
 }
 
 export class Path {
@@ -48,9 +50,11 @@ export class Path {
   /** Samples of datagrams sent before are of another path. */
   #beganMs = -Infinity
   readonly #hasMarks: () => boolean
+  readonly #isLocal: (address: number) => boolean
 
-  constructor({ settings, limits, timerMs, rtt, random, caps = new RateCaps(), hasMarks }: PathParts) {
+  constructor({ settings, limits, timerMs, rtt, random, caps = new RateCaps(), hasMarks, isLocal }: PathParts) {
     this.#hasMarks = hasMarks
+    this.#isLocal = isLocal
     this.rtt = rtt
     this.caps = caps
     this.size = new PathSize(settings, limits)
@@ -67,10 +71,8 @@ export class Path {
       this.mtu.recount()
       this.testMarks()
     }
-    if (before !== undefined && before.address !== association.address) {
-      this.mtu.restart()
-      this.gate.restart(nowMs)
-    }
+    if (before === undefined) this.#findSize(nowMs)
+    else if (before.address !== association.address) this.#restart(nowMs)
     return before
   }
 
@@ -81,8 +83,16 @@ export class Path {
   renew(sinceMs: number, nowMs: number): void {
     this.#beganMs = sinceMs
     this.rtt.restart()
-    this.mtu.restart()
     this.testMarks()
+    this.#restart(nowMs)
+  }
+
+  #restart(nowMs: number): void {
+    this.mtu.restart()
+    this.#findSize(nowMs)
+    // The window that the controller begins with depends on the size.
+    const { datagramBytes } = this.mtu
+    if (datagramBytes !== this.size.datagramBytesMax) this.gate.controller.onDatagramBytes?.(datagramBytes)
     this.gate.restart(nowMs)
   }
 
@@ -92,6 +102,15 @@ export class Path {
     if (association === undefined) return
     const isWanted = this.gate.controller.answersMarks === true && this.#hasMarks()
     association.ecn.begin(isWanted, MARK_TEST_PTOS * this.rtt.ptoMs, association.nextCounter - 1)
+  }
+
+  /** Between processes of one machine nothing but its own limit bounds a datagram, and probes cost no path anything. */
+  #findSize(nowMs: number): void {
+    const { mtu, association } = this
+    const { boundBytes } = this.size
+    const isLocal = association !== undefined && this.#isLocal(association.address)
+    mtu.expect(isLocal ? boundBytes : expectedBytesOf(boundBytes))
+    if (isLocal) mtu.begin(nowMs)
   }
 
   /** Uses the size of datagrams that was found. Returns whether it is another one. */

@@ -12,6 +12,7 @@ import type { Association } from "../path/association.ts"
 import { CONTROL_ROOM_BYTES, metadataBytesMax } from "../datagram/control-writer.ts"
 import type { Due } from "../schedule/due-queue.ts"
 import { IncomingStreams } from "../streams/incoming-streams.ts"
+import { isLoopback } from "../path/loopback.ts"
 import { Path } from "../path/path.ts"
 import { RateCaps } from "../path/rate-caps.ts"
 import type { Session } from "../path/session.ts"
@@ -87,6 +88,7 @@ export class PeerState implements Due {
     this.path = new Path({
       ...{ settings, limits: session.limits, timerMs, rtt: this.rtt },
       random: () => context.random(),
+      isLocal: (address) => isLoopback(transport.addressOf(address).host),
       hasMarks: () => transport.capabilities.ecn,
       caps: new RateCaps(settings.sendRateBytesPerSecondPerPeer / 1_000, context.sharedPace),
     })

@@ -354,7 +354,7 @@ test("F12 a message above what the peer takes is refused before a byte of it is 
 test.each([1_200, 9_000, 65_507])(
   "F13 datagrams of exactly %i B are used whole, and none longer is taken",
   async (datagramBytes) => {
-    const { network, a, b, toB } = await makePair(13, { delayMs: 5 }, { datagramBytes })
+    const { network, a, b, toB } = await makePair(13, { delayMs: 5, mtuBytes: Infinity }, { datagramBytes })
     const ledger = new Ledger(network, a, b)
     const stream = ledger.open(toB)
     // The first one is sent before it is known what the path carries.

@@ -76,3 +76,59 @@ test("a size that the system refuses isn't probed again", () => {
   search.failed(1_452, 0)
   expect(search.poll(WAIT_MS, 0)).toBeLessThan(1_452)
 })
+
+/** Searches a path that is expected to be a usual one. */
+function searchedUsual(pathBytes: number) {
+  const search = new MtuSearch(65_507)
+  search.expect(1_452)
+  const probed: number[] = []
+  let [nowMs, found] = [0, 1_200]
+  search.start(found, Infinity, nowMs)
+  while (search.isActive) {
+    nowMs = Math.max(nowMs, search.dueMs(WAIT_MS))
+    const size = search.poll(WAIT_MS, nowMs)
+    if (size === 0) continue
+    probed.push(size)
+    if (size > pathBytes) continue
+    found = Math.max(found, size)
+    search.passed(size, nowMs + 10)
+  }
+  return { search, probed, found, nowMs, lost: probed.filter((size) => size > pathBytes).length }
+}
+
+test("a usual path loses three probes of what only other paths carry, and is asked again after ten minutes", () => {
+  for (const pathBytes of [1_452, 1_472]) {
+    const { search, probed, found, nowMs } = searchedUsual(pathBytes)
+    expect([found, probed]).toEqual([1_452, [1_452, 2_256, 2_256, 2_256]])
+    search.sent(1e9)
+    expect(search.dueMs(WAIT_MS)).toBe(nowMs + 600_000)
+    expect(search.poll(WAIT_MS, nowMs + 600_000)).toBe(2_256)
+    // It passes: there may be much more.
+    search.passed(2_256, nowMs + 600_010)
+    expect(search.poll(WAIT_MS, nowMs + 600_010)).toBe(8_952)
+  }
+})
+
+test("a path that was expected to carry more is asked for that soon, but for no more", () => {
+  const { search, found, nowMs } = searchedUsual(1_372)
+  expect(found).toBe(1_372)
+  search.sent(1e9)
+  expect(search.dueMs(WAIT_MS)).toBe(nowMs + 5_000)
+  expect(search.poll(WAIT_MS, nowMs + 5_000)).toBe(1_392)
+})
+
+test("jumbo frames and the largest datagrams are found by steps, with few probes lost", () => {
+  const foundOf = (pathBytes: number): number[] => {
+    const { probed, found, lost } = searchedUsual(pathBytes)
+    return [found, probed.length, lost]
+  }
+  expect(searchedUsual(65_507).probed).toEqual([1_452, 2_256, 8_952, 65_507])
+  expect(foundOf(65_507)).toEqual([65_507, 4, 0])
+  expect(foundOf(8_952)[0]).toBe(8_952)
+  expect(foundOf(8_972)[0]).toBe(8_972)
+  for (const pathBytes of [4_304, 8_868]) {
+    const [found, , lost] = foundOf(pathBytes)
+    expect(found).toBeGreaterThan(pathBytes - 21)
+    expect(lost).toBeLessThan(40)
+  }
+})

@@ -32,3 +32,31 @@ test("what follows from a size fits it, and the largest message is the same with
     }),
   )
 })
+
+test("of large datagrams a socket holds fewer: what counts is its memory", () => {
+  const size = new PathSize(settingsOf({}), { ...LIMITS, datagramBytes: 65_507, inFlight: 64 })
+  for (const [bytes, held] of [
+    [1_452, 64 * 1_452],
+    [8_952, 64 * 1_792],
+    // Two in any case.
+    [65_507, 2 * 65_507],
+  ] as const) {
+    size.set(bytes)
+    expect(size.heldBytesMax).toBe(held)
+  }
+})
+
+test("packets leave room for others in a small window, and where memory is short they have usual size", () => {
+  const sizeOf = (windowBytes: number): PathSize => {
+    const size = new PathSize(settingsOf({ windowBytes }), { ...LIMITS, datagramBytes: 65_507 })
+    size.set(65_507)
+    return size
+  }
+  const usual = new PathSize(settingsOf({}), LIMITS)
+  usual.set(1_452)
+  expect([sizeOf(100_000).payloadBytesMax, sizeOf(1).payloadBytesMax]).toEqual([25_000, usual.payloadBytesMax])
+  const large = sizeOf(1_048_576)
+  expect(large.payloadBytesMax).toBeGreaterThan(65_400)
+  expect([large.setThrifty(true), large.payloadBytesMax]).toEqual([true, usual.payloadBytesMax])
+  expect([large.setThrifty(true), usual.setThrifty(true), large.setThrifty(false)]).toEqual([false, false, true])
+})

@@ -28,6 +28,7 @@ function makePath(): { path: Path; told: string[] } {
       rtt: new RttEstimator(10),
       random: () => 0,
       hasMarks: () => false,
+      isLocal: () => false,
     }),
     told,
   }
@@ -123,6 +124,7 @@ test("marks are tested at the beginning, on a new path and over other sockets, w
   const path = new Path({
     ...{ settings, limits: LIMITS, timerMs: 1, rtt: new RttEstimator(10), random: () => 0 },
     hasMarks: () => hasMarks,
+    isLocal: () => false,
   })
   const [first, second] = [associationAt(1), associationAt(2)]
   path.use(first, 0)
@@ -143,4 +145,19 @@ test("marks are tested at the beginning, on a new path and over other sockets, w
   const { path: other } = makePath()
   other.use(first, 0)
   expect(first.ecn.state).toBe("off")
+})
+
+test("to this machine the largest datagram is probed at once, whatever is sent; to another, what usual paths carry, and late", () => {
+  for (const isLocal of [true, false]) {
+    const settings = { ...settingsOf({}), congestion: fixed() }
+    const limits = { ...LIMITS, datagramBytes: 65_507 }
+    const parts = { hasMarks: () => false, settings, limits, timerMs: 1, rtt: new RttEstimator(10), random: () => 0 }
+    const path = new Path({ ...parts, isLocal: (address) => isLocal && address === 1 })
+    path.use(associationAt(1), 0)
+    expect(path.mtu.poll(100, 0)?.size).toBe(isLocal ? 65_507 : undefined)
+    path.use(associationAt(2), 1)
+    expect(path.mtu.poll(100, 1)?.size).toBe(undefined)
+    turn(path, 1, 1_200)
+    expect(path.mtu.poll(100, 1)?.size).toBe(1_452)
+  }
 })

@@ -40,6 +40,7 @@ function makeParts(nextMs: { outgoing: number; incoming: number }) {
       rtt: new RttEstimator(),
       random: () => 0,
       hasMarks: () => false,
+      isLocal: () => false,
     }),
   }
 }

@@ -88,6 +88,7 @@ export class Outgoing {
       rtt: this.#rtt,
       random: () => 0,
       hasMarks: () => false,
+      isLocal: () => false,
     })
     const slot = this.#slots++
     const around = { slot, remoteSlot: slot, address: slot, isOurs: true, order: 0, inFlightMax: 64, nowMs: 0 }
