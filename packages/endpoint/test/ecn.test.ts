@@ -293,7 +293,8 @@ function markingHost(): ReturnType<typeof systemHost> {
 test("over real sockets marks arrive, where the native helper is there; without it none is sent", async () => {
   const host = markingHost()
   const loopback = { v4: "127.0.0.1", v6: false, port: 0 } as const
-  await using a = await Endpoint.bind({ ...loopback, host })
+  // Small datagrams, so that there are many.
+  await using a = await Endpoint.bind({ ...loopback, host, datagramBytes: 1_200 })
   await using b = await Endpoint.bind({ ...loopback, host: systemHost() })
   let came = 0
   let done = (): void => {}

@@ -27,7 +27,7 @@ test("alone before a queue that marks, it keeps the queue at what is marked, and
 
 test("beside CUBIC, where all that is lost is marks, neither starves", () => {
   for (const [rttMs, shareMax] of [
-    [10, 0.4],
+    [10, 0.65],
     [40, 0.72],
     [120, 0.92],
   ] as const) {
