@@ -40,7 +40,7 @@ const LOSS_BASED_OPTIONS: Kinds<LossBasedOptions> = {
 const START_GAIN = 2
 
 /**
- * The default: CUBIC (RFC 9438) with HyStart++ (RFC 9406), as most of TCP: the window doubles each round trip until something is
+ * CUBIC (RFC 9438) with HyStart++ (RFC 9406), as most of TCP: the window doubles each round trip until something is
  * lost or round trips grow, shrinks to 0.7 of itself at most once in a round trip with losses or marks (ECN), and
  * returns along a cubic curve. Fair to TCP; it makes poor use of a path with random losses, and fills the queues on its way.
  */
