@@ -140,8 +140,12 @@ export class BlackHole {
       this.stop()
       this.#doubtFactor = Math.min(DOUBT_FACTOR_MAX, 2 * this.#doubtFactor)
     } else if (at > 0) this.#answers[at]!++
-    // The largest that is answered at all: more of its probes may be on their way.
-    const best = this.#answers.findIndex((answers) => answers > 0)
-    return this.isActive && best > 0 && this.#answers[best]! >= ANSWERS_MIN ? this.#sizes[best]! : 0
+    // More answers than to any larger one: probes of that may be on their way, unless the path has narrowed again.
+    let larger = 0
+    for (let i = 1; this.isActive && i < this.#sizes.length; i++) {
+      if (this.#answers[i]! >= larger + ANSWERS_MIN) return this.#sizes[i]!
+      larger = Math.max(larger, this.#answers[i]!)
+    }
+    return 0
   }
 }
