@@ -75,7 +75,7 @@ export class ReceiveStream {
     this.#isNewestOnly = isNewestOnly
     const edges = (this.#edges = new ReceiveEdges(options.spreadPackets, isResent))
     const gaps = (this.#gaps = new GapTracker(options.reorderPackets))
-    const kept = (this.#kept = new KeptPackets(edges, pool))
+    const kept = (this.#kept = new KeptPackets(edges, pool, options.spreadPackets))
     const gone = (this.#gone = new GonePackets(edges, gaps, kept))
     const statusTimer = (this.#statusTimer = new StatusTimer(rtt, options))
     const room = (this.#room = new ReceiveRoom(edges, gaps, statusTimer, isOrdered))

@@ -32,8 +32,7 @@ export function describeStream(sides: StreamSides): string {
   }
   const say = (value: unknown): string => describe(value, nowMs, special)
   const packets = inFlight.map((packet) => nameOf(packet)).toSorted()
-  const slots = fieldOf<Int32Array>(fieldOf<object>(receiver, "kept"), "slots")
-  const kept = Array.from(slots, (slot) => (slot === 0 ? 0 : 1)).join("")
+  const kept = keptOf(receiver)
   return [
     say(sender),
     say(receiver),
@@ -46,6 +45,13 @@ export function describeStream(sides: StreamSides): string {
     low,
     [...acknowledged].toSorted((a, b) => a - b),
   ].join(";")
+}
+
+/** Which of the packets from the edge on are kept. */
+function keptOf(receiver: ReceiveStream): string {
+  const kept = fieldOf<{ has(number: number): boolean }>(receiver, "kept")
+  const { next, high } = fieldOf<{ next: number; high: number }>(receiver, "edges")
+  return Array.from({ length: Math.max(0, high - next) }, (_, i) => (kept.has(next + i) ? 1 : 0)).join("")
 }
 
 function fieldOf<T>(owner: object, name: string): T {

@@ -2,7 +2,7 @@
 
 import { type StreamOptions, streamOptions } from "@x/stream"
 import { type Limits, TAG_BYTES } from "@x/wire"
-import type { Settings } from "../settings.ts"
+import { type Settings, spreadOf } from "../settings.ts"
 
 /** Room before a payload for prefix and header, aligned to a word. */
 export const HEAD_ROOM_BYTES = 24
@@ -26,9 +26,9 @@ export class StreamSettings {
     return this.#sending
   }
 
-  /** Options of streams from the peer. */
+  /** Options of streams from the peer: it is held to the spread that it was told. */
   receiving(payloadBytesMax: number): StreamOptions {
-    return (this.#receiving ??= this.#make(payloadBytesMax, this.#settings.spreadPackets))
+    return (this.#receiving ??= this.#make(payloadBytesMax, spreadOf(this.#settings)))
   }
 
   #make(payloadBytesMax: number, spreadPackets: number): StreamOptions {

@@ -71,3 +71,31 @@ test("a packet that is kept outside the edges is told", () => {
   edges.raise(4)
   kept.assertInvariants()
 })
+
+test("the first packet kept in a range is found by segments, not by numbers", () => {
+  const parts = new Parts({ spreadPackets: 16_384, windowPackets: 8 })
+  const { kept } = parts
+  expect(kept.firstFrom(0, 9_000)).toBe(9_000)
+  for (const number of [70, 8_191, 16_383]) parts.keep(number)
+  expect([kept.firstFrom(1, 9_000), kept.firstFrom(70, 9_000), kept.firstFrom(71, 9_000)]).toEqual([70, 70, 8_191])
+  expect([kept.firstFrom(8_192, 16_383), kept.firstFrom(8_192, 16_384), kept.firstFrom(71, 71)]).toEqual([
+    16_383, 16_383, 71,
+  ])
+})
+
+test("a packet at the far end of the spread takes as much memory as the next one, and what goes gives it back", () => {
+  const bytesWith = (...numbers: number[]): number => {
+    const parts = new Parts({ spreadPackets: 16_384, windowPackets: 8 })
+    for (const number of numbers) parts.keep(number)
+    return parts.kept.bytes
+  }
+  expect([bytesWith(), bytesWith(16_383)]).toEqual([0, bytesWith(1)])
+  // However they lie, the memory for a packet is less than a third of what its slot has.
+  const everySegment = Array.from({ length: 255 }, (_, i) => 64 * i + 70)
+  expect(bytesWith(...everySegment) / everySegment.length).toBeLessThan(600)
+  const parts = new Parts({ spreadPackets: 16_384, windowPackets: 8 })
+  parts.keep(1)
+  parts.edges.advance()
+  parts.kept.dropNext()
+  expect(parts.kept.bytes).toBe(0)
+})

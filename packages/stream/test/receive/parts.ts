@@ -38,7 +38,7 @@ export class Parts {
     const { rtt, gaps } = this
     const pool = new PacketPool({ slotBytes: 64, slotsMax })
     const edges = new ReceiveEdges(options.spreadPackets, true)
-    const kept = new KeptPackets(edges, pool)
+    const kept = new KeptPackets(edges, pool, options.spreadPackets)
     const gone = new GonePackets(edges, gaps, kept)
     const statusTimer = new StatusTimer(rtt, options)
     const room = new ReceiveRoom(edges, gaps, statusTimer, isOrdered)
