@@ -2,12 +2,13 @@
 
 import type { LinkOptions, Network } from "@x/transport/simulated"
 import type { DropReason } from "@x/wire"
+import type { GuestKind } from "./guest-scenario.ts"
 import type { Judge } from "./judge.ts"
 import type { Node } from "./node.ts"
 import type { PathFault } from "./path-scenario.ts"
 import type { Disaster, Scenario } from "./scenario.ts"
 
-type Cause = keyof LinkOptions | Disaster | PathFault | "always"
+type Cause = keyof LinkOptions | Disaster | PathFault | GuestKind | "always"
 
 /** The possible causes of drops, by reason. */
 const CAUSES: Partial<Record<DropReason, readonly Cause[]>> = {
@@ -17,6 +18,7 @@ const CAUSES: Partial<Record<DropReason, readonly Cause[]>> = {
   ...group(["unknown-slot", "stale", "duplicate", "tag", "token", "unexpected", "not-welcome"], ["always"]),
   ...group(["stream-closed", "mode-changed", "duplicate-packet", "not-open", "late", "no-room", "rate"], ["always"]),
   ...group(["streams-full", "peers-full", "beyond-spread"], ["always"]),
+  ...group(["not-sent", "piece-conflict", "message-too-large"], ["hostile-member"]),
 }
 
 function group(
@@ -30,10 +32,11 @@ export function checkCounters(
   judge: Judge,
   network: Network,
   nodes: readonly Node[],
-  { faults, disasters, pathFaults }: Scenario,
+  { faults, disasters, pathFaults, guests }: Scenario,
 ): void {
   const causes = new Set<Cause>([
     "always",
+    ...guests,
     ...[faults, disasters, pathFaults].flatMap((kinds) => Object.keys(kinds) as Cause[]),
   ])
   for (const { name, process } of nodes) {

@@ -22,6 +22,7 @@ export const INVARIANTS = {
   amplification: "to an address that proved nothing goes at most three times what came from there",
   quiet: "nothing throws, and no promise rejects unseen",
   convergence: "once the network is whole, all that was promised happens in time",
+  "given-back": "what members held that are gone is given back",
   "nothing-left": "closed endpoints hold nothing",
 } as const
 

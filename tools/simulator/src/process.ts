@@ -8,13 +8,14 @@ import {
   type OutgoingStream,
   type Peer,
 } from "@x/endpoint"
-import type { Address, Host, Transport } from "@x/transport/host"
+import type { Address } from "@x/transport/host"
 import type { SimulatedHost } from "@x/transport/simulated"
 import { HEADER_BYTES, read32 } from "./content.ts"
 import type { Judge } from "./judge.ts"
 import { StreamLedger } from "./ledger.ts"
 import type { Timers } from "./timers.ts"
 import { insideOf } from "@x/testkit"
+import { watchTurns } from "./watched-host.ts"
 
 export const PORT = 4_000
 
@@ -41,6 +42,8 @@ export interface ProcessWorld {
   onAlone(process: Process): void
   /** The living processes. */
   processes(): Iterable<Process>
+  /** Whether a member is none of the nodes: nobody relies on it. */
+  isGuest(unique: string): boolean
   /** Whether somebody is at this address who only copies datagrams. */
   isForged(address: Address): boolean
 }
@@ -49,6 +52,8 @@ export class Process {
   readonly name: string
   readonly host: SimulatedHost
   readonly peers: Set<Peer> = new Set()
+  /** Its peers that are none of the nodes. */
+  readonly guests: Set<Peer> = new Set()
   readonly incoming: Set<IncomingStream> = new Set()
   /** Streams it opened that aren't over yet. */
   readonly open: Set<StreamLedger> = new Set()
@@ -73,7 +78,11 @@ export class Process {
   }
 
   async bind(): Promise<void> {
-    const endpoint = await Endpoint.bind({ ...this.#options, port: PORT, host: this.#watched() })
+    const endpoint = await Endpoint.bind({
+      ...this.#options,
+      port: PORT,
+      host: watchTurns(this.host, () => this.#world.touched.add(this)),
+    })
     this.#endpoint = endpoint
     endpoint.on("error", (error) => this.#world.judge.fail("quiet", `${this.name}: ${error.message}`))
     endpoint.on("joined", (peer) => this.#meet(peer))
@@ -82,6 +91,7 @@ export class Process {
     endpoint.on("moved", (peer) => this.#checkAddress(peer))
     endpoint.on("left", (peer, why) => this.#part(peer, why))
     endpoint.on("stream", (stream) => {
+      if (this.#world.isGuest(stream.peer.unique)) return
       this.incoming.add(stream)
       void stream.closed.then(() => this.incoming.delete(stream))
     })
@@ -215,6 +225,7 @@ export class Process {
       if (ledger.from === this.unique || ledger.to === this.unique) ledger.isCut = true
     this.open.clear()
     this.peers.clear()
+    this.guests.clear()
     this.incoming.clear()
   }
 
@@ -239,6 +250,24 @@ export class Process {
     } catch (error) {
       this.#world.judge.fail("structure", `${this.name}: ${String(error)}`)
     }
+    const { queuedBytes } = this.endpoint.stats()
+    const { queuedBytesTotalMax, messageBytesMax } = this.#options
+    // A queue that has room at all takes one message.
+    this.#world.judge.check(
+      queuedBytes >= 0 && queuedBytes <= queuedBytesTotalMax! + messageBytesMax!,
+      "budget",
+      () => `${this.name}: ${queuedBytes} B wait for consumers`,
+    )
+  }
+
+  /** Checks that members that are gone hold nothing. */
+  checkGivenBack(): void {
+    const { sizes } = insideOf(this.endpoint)
+    const { assemblyBytes, sendPool, pool } = sizes
+    const { queuedBytes } = this.endpoint.stats()
+    const held = { guests: this.guests.size, assemblyBytes, sendPool, pool, queuedBytes }
+    const isGiven = Object.values(held).every((size) => size === 0)
+    this.#world.judge.check(isGiven, "given-back", () => `${this.name}: ${JSON.stringify(held)}`)
   }
 
   #checkBudgets(): void {
@@ -258,6 +287,10 @@ export class Process {
   }
 
   #meet(peer: Peer): void {
+    if (this.#world.isGuest(peer.unique)) {
+      this.guests.add(peer)
+      return void this.#read(peer)
+    }
     this.#checkAddress(peer)
     for (const other of this.peers)
       this.#world.judge.check(other.unique !== peer.unique, "peers", () => `${this.name} has two peers ${peer.unique}`)
@@ -274,6 +307,7 @@ export class Process {
   }
 
   #replace(peer: Peer, before: Peer): void {
+    if (this.#world.isGuest(before.unique)) return this.#meet(peer)
     this.#world.judge.check(
       this.#left.has(before),
       "peers",
@@ -283,6 +317,7 @@ export class Process {
   }
 
   #part(peer: Peer, { unconfirmed, dropped }: { readonly unconfirmed: number; readonly dropped: number }): void {
+    if (this.guests.delete(peer)) return
     const { judge } = this.#world
     judge.check(!this.#left.has(peer), "peers", () => `${this.name}: ${peer.unique} left twice`)
     this.#left.add(peer)
@@ -322,7 +357,7 @@ export class Process {
   }
 
   #take(peer: Peer, stream: IncomingStream, bytes: Uint8Array, offset: number, length: number): void {
-    if (this.isOver) return
+    if (this.isOver || this.#world.isGuest(peer.unique)) return
     const { judge } = this.#world
     const ledger = this.#ledger(stream, bytes, offset, length)
     if (ledger === undefined) {
@@ -353,37 +388,4 @@ export class Process {
     if (ledger !== undefined) this.#ledgerOf.set(stream, ledger)
     return ledger
   }
-
-  /** The host, which reports each turn of the process. */
-  #watched(): Host {
-    const { host } = this
-    const touch = (): void => void this.#world.touched.add(this)
-    return {
-      crypto: host.crypto,
-      now: () => host.now(),
-      random: () => host.random(),
-      entropy: (out) => host.entropy(out),
-      resolve: (name, signal) => host.resolve(name, signal),
-      wakeUp: (wake) =>
-        host.wakeUp(() => {
-          touch()
-          wake()
-        }),
-      defer: (run) => {
-        touch()
-        host.defer(run)
-      },
-      bind: async (options) => watch(await host.bind(options), touch),
-    }
-  }
-}
-
-function watch(transport: Transport, touch: () => void): Transport {
-  const onReceive = transport.onReceive.bind(transport)
-  transport.onReceive = (receive) =>
-    onReceive((batch) => {
-      touch()
-      receive(batch)
-    })
-  return transport
 }

@@ -9,6 +9,7 @@
 import { bbr, type Delivery, type EndpointOptions, fixed, lossBased } from "@x/endpoint"
 import { type LinkOptions, type PresetName, PRESETS } from "@x/transport/simulated"
 import { MESSAGE_BYTES_MAX } from "./content.ts"
+import { drawGuests, type GuestScenario } from "./guest-scenario.ts"
 import { drawPaths, type PathScenario } from "./path-scenario.ts"
 import { Draw } from "@x/testkit"
 
@@ -37,7 +38,7 @@ export type Doing = (typeof DOINGS)[number]
 
 const SECRETS = ["a secret of the simulated world", "another one, which is as good"]
 
-export interface Scenario extends PathScenario {
+export interface Scenario extends PathScenario, GuestScenario {
   readonly seed: number
   readonly nodes: number
   /** The path in each direction, without faults. */
@@ -105,6 +106,7 @@ export function drawScenario(seed: number, preset?: PresetName): Scenario {
     [14, 200_000],
     [6, MESSAGE_BYTES_MAX],
   ])
+  const { guests } = drawGuests(new Draw(seed, "guests"))
   return {
     seed,
     nodes,
@@ -114,8 +116,13 @@ export function drawScenario(seed: number, preset?: PresetName): Scenario {
     doings: drawDoings(new Draw(seed, "doings")),
     // From a generator of their own too.
     ...drawPaths(new Draw(seed, "path faults"), nodes),
+    guests,
     controller,
-    options: { ...drawOptions(draw, isSmall, bytesMax, controller), ...drawProtection(new Draw(seed, "protection")) },
+    options: {
+      ...drawOptions(draw, isSmall, bytesMax, controller),
+      ...drawProtection(new Draw(seed, "protection")),
+      ...(guests.length > 0 ? roomBeside(bytesMax) : {}),
+    },
     traffic: {
       intervalMs: draw.scale(60, 400) * nodes,
       burst: draw.whole(2, 24),
@@ -209,6 +216,15 @@ function drawOptions(
     sendPoolPacketsPerPeer: isSmall ? draw.pick([16, 64]) : 4_096,
     receiveBufferBytes: isSmall ? draw.pick([65_536, 262_144]) : 4_194_304,
   }
+}
+
+/**
+ * Where one message of the largest size fills the memory for messages under way, there is nothing that could be left to
+ * others.
+ */
+function roomBeside(bytesMax: number): EndpointOptions {
+  const messageBytesMax = Math.max(bytesMax, 65_536)
+  return { assemblyBytesPerPeer: messageBytesMax, assemblyBytesMax: 16 * messageBytesMax }
 }
 
 /** One world in four has keys, which change all the time. */

@@ -6,65 +6,33 @@
  */
 
 import { systemHost } from "@x/transport"
-import {
-  createNetwork,
-  type LinkOptions,
-  type Network,
-  type PresetName,
-  type SimulatedHost,
-} from "@x/transport/simulated"
+import { createNetwork, type LinkOptions, type Network, type SimulatedHost } from "@x/transport/simulated"
 import { convergenceBounds, isConverged, pathAllowanceMs, unfinished } from "./convergence.ts"
 import { checkCounters } from "./counters.ts"
 import { Doings } from "./doings.ts"
+import { Guests } from "./guests.ts"
 import { Draw, insideOf } from "@x/testkit"
-import { type Failure, Judge } from "./judge.ts"
+import { Judge } from "./judge.ts"
 import type { StreamLedger } from "./ledger.ts"
 import { Nemesis } from "./nemesis.ts"
 import { Node } from "./node.ts"
 import { PathNemesis } from "./path-nemesis.ts"
-import { PATH_FAULTS, type PathFault } from "./path-scenario.ts"
+import { PATH_FAULTS } from "./path-scenario.ts"
 import type { Process, ProcessWorld } from "./process.ts"
 import { checkPromises } from "./promises.ts"
-import { type Disaster, DISASTERS, type Doing, DOINGS, drawScenario, type Scenario } from "./scenario.ts"
+import { DISASTERS, DOINGS, drawScenario, type Scenario } from "./scenario.ts"
+import type { SimulationOptions, SimulationResult } from "./simulation-result.ts"
 import { Timers } from "./timers.ts"
 import { Workload } from "./workload.ts"
 
-export interface SimulationOptions {
-  readonly seed: number
-  readonly virtualMs: number
-  readonly preset?: PresetName | undefined
-  /** How many of the last events to keep as text. */
-  readonly recordLines?: number
-}
-
-export interface SimulationResult {
-  readonly seed: number
-  readonly nodes: number
-  readonly failure: Failure | undefined
-  readonly traceHash: string
-  /** Virtual time of all phases. */
-  readonly virtualMs: number
-  readonly datagrams: number
-  readonly messages: number
-  readonly delivered: number
-  readonly checks: number
-  readonly disasters: Partial<Record<Disaster, number>>
-  readonly pathFaults: Partial<Record<PathFault, number>>
-  readonly doings: Partial<Record<Doing, number>>
-  /** The share of the allowed time that convergence took. */
-  readonly convergenceShare: number
-  /**
-   * Whether convergence took no longer than 10 RTT of the path + 1 s + twice what the pending bytes take at the rate of
-   * the link.
-   */
-  readonly isStrict: boolean
-  readonly record: readonly string[]
-}
+export type { SimulationOptions, SimulationResult } from "./simulation-result.ts"
 
 /** For the end: lingering, goodbyes, and the time for which ended peers and streams are remembered. */
 const ENDING_MS = 300_000
 /** For an endpoint that is being closed when the network heals. */
 const CLOSING_MS = 20_000
+/** For what is told and forgotten after the last guest is seen to be gone. */
+const GONE_MS = 30_000
 /**
  * An idle peer gets a heartbeat three intervals after the last one. Only then does a process notice that its peer has
  * forgotten it, or that another process is there.
@@ -99,6 +67,7 @@ class Simulation {
   readonly #nemesis: Nemesis
   readonly #pathNemesis: PathNemesis
   readonly #doings: Doings
+  readonly #guests: Guests
   readonly #notes: string[] = []
   #convergenceShare = 0
   #isStrict = true
@@ -149,6 +118,12 @@ class Simulation {
       after,
       close: (node, ms) => this.#nemesis.close(node, ms),
     })
+    // They go on while the nodes converge.
+    const lasting = new Timers(this.#director)
+    this.#guests = new Guests(scenario.guests, {
+      ...{ ...struck, options: scenario.options, draw: new Draw(seed, "doings of guests") },
+      after: (ms, run) => lasting.after(ms, run),
+    })
   }
 
   #makeNodes(draw: Draw): void {
@@ -163,6 +138,7 @@ class Simulation {
       consumers: this.#consumers,
       handlingMs: () => draw.uniform(0, traffic.handlingMs),
       processes: () => this.#nodes.map(({ process }) => process),
+      isGuest: (unique) => this.#guests.has(unique),
       isForged: (address) => this.#pathNemesis.isForged(address),
       onAlone: (process) =>
         lasting(draw.around(300), () => this.#nodes.find((node) => node.process === process)?.joinAll()),
@@ -194,6 +170,7 @@ class Simulation {
 
   async #safety(): Promise<void> {
     for (const node of this.#nodes) void node.start()
+    this.#guests.start()
     const draw = new Draw(this.#scenario.seed, "times")
     const { disasters, traffic } = this.#scenario
     for (const node of this.#nodes) {
@@ -305,6 +282,7 @@ class Simulation {
   }
 
   async #ending(): Promise<void> {
+    await this.#seeOff()
     checkCounters(this.#judge, this.#network, this.#nodes, this.#scenario)
     const processes = this.#processes
     await this.#network.until(Promise.all(processes.map(({ endpoint }) => endpoint.close())), ENDING_MS)
@@ -319,6 +297,16 @@ class Simulation {
         () => `${name}: ${left.map(([what, value]) => `${what} ${value}`).join(", ")}`,
       )
     }
+  }
+
+  /** What guests held is given back once they are gone; others hold nothing now that all has converged. */
+  async #seeOff(): Promise<void> {
+    if (this.#guests.count === 0) return
+    this.#guests.end()
+    const { unreachableMs, leaveMs } = this.#scenario.options
+    const processes = this.#processes
+    await this.#runUntil(() => processes.every(({ guests }) => guests.size === 0), unreachableMs! + leaveMs! + GONE_MS)
+    for (const process of processes) process.checkGivenBack()
   }
 
   /**
@@ -391,6 +379,7 @@ class Simulation {
       disasters: this.#nemesis.counts,
       pathFaults: this.#pathNemesis.counts,
       doings: this.#doings.counts,
+      guests: this.#scenario.guests,
       convergenceShare: this.#convergenceShare,
       isStrict: this.#isStrict,
       record: [...this.#notes.slice(-40), ...this.#network.record],

@@ -7,6 +7,7 @@ import { HEADER_BYTES, isContent, makeContent } from "../src/content.ts"
 import { Draw } from "@x/testkit"
 import { Judge } from "../src/judge.ts"
 import { StreamLedger } from "../src/ledger.ts"
+import { GUEST_KINDS } from "../src/guest-scenario.ts"
 import { PATH_FAULTS } from "../src/path-scenario.ts"
 import { DISASTERS, DOINGS, drawScenario } from "../src/scenario.ts"
 import { simulate } from "../src/simulation.ts"
@@ -64,6 +65,26 @@ test("each fault of paths happens where it was drawn, and what was promised hold
     }
   }
   expect(new Set(counts.keys())).toEqual(new Set(PATH_FAULTS))
+})
+
+test("a quarter of the seeds have guests, and each kind comes up", () => {
+  const scenarios = Array.from({ length: 300 }, (_, seed) => drawScenario(seed))
+  const counts = scenarios.map(({ guests }) => guests.length)
+  const without = counts.filter((count) => count === 0).length
+  expect([without > 200, without < 250, Math.max(...counts)]).toEqual([true, true, 3])
+  for (const kind of GUEST_KINDS)
+    expect(scenarios.filter(({ guests }) => guests.includes(kind)).length).toBeGreaterThan(20)
+})
+
+test("beside each kind of guest the nodes keep what they promised, and what the guest held is given back", async () => {
+  const seen = new Set<string>()
+  for (let seed = 1; seen.size < GUEST_KINDS.length; seed++) {
+    const { guests } = drawScenario(seed)
+    if (guests.every((kind) => seen.has(kind))) continue
+    for (const kind of guests) seen.add(kind)
+    const { failure, delivered } = await simulate(seeded(seed))
+    expect([seed, failure, delivered > 0]).toEqual([seed, undefined, true])
+  }
 })
 
 test("a ledger sees what comes twice, out of order, altered, unasked or after it was taken back", () => {

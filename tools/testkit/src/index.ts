@@ -1,4 +1,6 @@
 export { Draw } from "./draw.ts"
+export { HOSTILE_KINDS, type HostileState, writeHostile } from "./hostile-packets.ts"
+export { StreamRecord } from "./stream-record.ts"
 export { between, bytes, identity, number, pick, u16, u32 } from "./fields.ts"
 export { type Inside, insideOf } from "./inside.ts"
-export { StreamRecord } from "./stream-record.ts"
+export { type Rewrite, REWRITTEN_BYTES_MAX, tampering } from "./tampering.ts"

@@ -97,6 +97,8 @@ export class Shares {
   assertInvariants(): void {
     if (!(0 <= this.lent && this.lent <= this.used && this.used <= this.unitsMax))
       throw new Error(`${this.used} units of ${this.unitsMax} are held, ${this.lent} of them lent`)
+    // Otherwise floors are lent.
+    if (this.lent > this.#loanUnits) throw new Error(`${this.lent} units of ${this.#loanUnits} are lent`)
     if (this.holders < 0 || this.holders > this.used) throw new Error(`${this.holders} hold ${this.used} units`)
   }
 }
