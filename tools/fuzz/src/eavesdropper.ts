@@ -104,6 +104,11 @@ export class Eavesdropper {
     return this.#ways.findLast((way) => way.to === to)
   }
 
+  /** The highest counter of the datagrams to a machine that has joined. */
+  counterTo(to: string): number {
+    return this.#ways.findLast((way) => way.to === to)?.counter ?? 0
+  }
+
   /**
    * The packets of `datagram`, whatever they are, in a datagram that `to` must accept as coming from the other side.
    */

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import { fuzzCost } from "./cost/fuzz.ts"
 import { fuzzNative } from "./native.ts"
 import { totals } from "./pair.ts"
 import { describeFinding, type Finding, nameOf, runInput, runTarget } from "./run.ts"
@@ -11,6 +12,7 @@ import { TARGETS } from "./targets.ts"
 
 const root = fileURLToPath(new URL("../../../", import.meta.url))
 const NATIVE = "native"
+const COST = "cost"
 
 const NUMBERS = { seed: "a whole number", inputs: "a whole number above 0", seconds: "a number above 0" }
 
@@ -32,13 +34,15 @@ async function main(args: string[]): Promise<number> {
   const seed = number("seed", values.seed, 0) ?? Date.now() >>> 0
   const inputs = number("inputs", values.inputs, 1)
   const seconds = number("seconds", values.seconds, 0)
-  const names = [...TARGETS.map(({ name }) => name), NATIVE]
+  const names = [...TARGETS.map(({ name }) => name), COST, NATIVE]
   for (const name of positionals)
     if (!names.includes(name)) throw new Error(`there is no target "${name}"; there are: ${names.join(", ")}`)
   const chosen = TARGETS.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
   const isNative = positionals.length === 0 || positionals.includes(NATIVE)
   if (values.input !== undefined) return replay(chosen, values.input)
-  let found = 0
+  // Only by its name, and first: what ran before is counted less closely.
+  const isCosted = positionals.includes(COST)
+  let found = isCosted ? await fuzzCost({ seed, inputs, seconds }) : 0
   for (const target of chosen) {
     const startMs = performance.now()
     const bounds = {

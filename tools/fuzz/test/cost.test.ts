@@ -1,0 +1,39 @@
+// What a member can make an endpoint do and hold, by what it says: in steps, which are the same on each machine.
+
+import { expect, test } from "vitest"
+import { CASES, HELD_CASES } from "../src/cost/cases.ts"
+import { CostBounds, describeCost } from "../src/cost/bounds.ts"
+import { USUAL } from "../src/cost/cost.ts"
+import { move } from "../src/cost/moves.ts"
+import { StepCounter } from "../src/cost/steps.ts"
+
+// Before anything runs that is counted.
+const counter = new StepCounter()
+const bounds = await CostBounds.measure(counter)
+
+test("steps are counted alike each time, but for what happens once, and grow with the work", async () => {
+  const full = await bounds.judge(USUAL)
+  const few = await bounds.judge([move("open"), move("message", { count: 4, numberBy: 1, isAlone: true })])
+  const again = await bounds.judge(USUAL)
+  expect(Math.abs(again.work.meanSteps / full.work.meanSteps - 1)).toBeLessThan(0.1)
+  expect(few.work.steps).toBeGreaterThan(200)
+  expect(full.work.meanSteps).toBeGreaterThan(1.5 * few.work.meanSteps)
+})
+
+test("what calls of the language clear and move is counted", async () => {
+  const clearing = await counter.count(async () => void new Uint8Array(1_048_576))
+  const moving = await counter.count(async () => void new Uint8Array(16).fill(1))
+  expect(clearing).toBeGreaterThanOrEqual(16_384)
+  expect(moving).toBeLessThan(10)
+  expect(new Uint8Array(4)).toBeInstanceOf(Uint8Array)
+})
+
+test.each(CASES)("a datagram costs at most ten usual ones, and little afterwards: $name", async ({ moves }) => {
+  const judged = await bounds.judge(moves)
+  expect(judged.work.sentBytes).toBeGreaterThan(1_000)
+  expect(judged.share > 1 ? describeCost(judged) : "").toBe("")
+})
+
+test.each([...CASES, ...HELD_CASES])("what is held is in step with what came: $name", async ({ moves }) => {
+  expect((await bounds.judgeMemory(moves)).share).toBeLessThan(1)
+})
