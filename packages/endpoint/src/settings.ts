@@ -23,6 +23,8 @@ export type NumberName =
   | "parkedBytesMax"
   | "parkedMessagesMax"
   | "peersMax"
+  | "peersPerHostMax"
+  | "peersPerKeyMax"
   | "poolPacketsMax"
   | "poolPacketsPerPeer"
   | "queuedBytesMax"

@@ -319,6 +319,51 @@ test("O37 data of a latest stream behind what was delivered is late", async () =
   expect(scene.delivered).toEqual([3, 5])
 })
 
+test("O24 where all places for half-open joins are taken, the oldest of the host with most gives way to another host", async () => {
+  const scene = await makeScene({ halfOpenMax: 8, halfOpenPerHostMax: 4 })
+  const { network, endpoint } = scene
+  const crowd: EvilPeer[] = []
+  for (let i = 0; i < 8; i++) {
+    const peer = await EvilPeer.bind(network, i < 4 ? "few" : "many", endpoint.addresses[0]!, 7_000 + i)
+    peer.unique.fill(i + 1)
+    peer.sendJoin(1, "")
+    await network.when(() => peer.packets("challenge").length > 0)
+    crowd.push(peer)
+  }
+  const token = (peer: EvilPeer): string => peer.packets("challenge").at(-1)!["token"] as string
+  const hold = (): void => crowd.forEach((peer) => peer.sendJoin(2, token(peer)))
+  hold()
+  await network.advance(20)
+  expect(endpoint.stats().halfOpen).toBe(8)
+  // They repeat their joins again and again; another host joins all the same, a member of theirs doesn't.
+  for (let i = 0; i < 30; i++) {
+    hold()
+    await network.advance(200)
+  }
+  const { full } = endpoint.stats()
+  await scene.evil.join()
+  expect([endpoint.stats().peers, endpoint.stats().full.halfOpen - full.halfOpen]).toEqual([1, 1])
+})
+
+test("a half-open join that is repeated without end is dropped ten seconds after it was accepted, and is answered no more", async () => {
+  const scene = await makeScene()
+  const { network, endpoint, evil } = scene
+  evil.sendJoin(1, "")
+  await network.when(() => evil.packets("challenge").length > 0)
+  const token = evil.packets("challenge").at(-1)!["token"] as string
+  const slots = new Set<unknown>()
+  for (let i = 0; i < 95; i++) {
+    evil.sendJoin(2, token)
+    await network.advance(100)
+    for (const { slot } of evil.packets("accept") as { slot?: unknown }[]) slots.add(slot)
+    evil.received.length = 0
+    if (i >= 51) expect(endpoint.stats().drops.unexpected).toBeGreaterThanOrEqual(i - 50)
+  }
+  expect([slots.size, endpoint.stats().halfOpen]).toEqual([1, 1])
+  await network.advance(600)
+  expect(endpoint.stats().halfOpen).toBe(0)
+})
+
 test("O35 joins from one host that aren't confirmed have a bound, and above it are dropped without an answer", async () => {
   const scene = await makeScene({ halfOpenPerHostMax: 2 })
   const { network, endpoint } = scene

@@ -85,14 +85,20 @@ export interface ReasonText {
   readonly text: string
 }
 
-/** Writes a reason and at most {@link TEXT_BYTES_MAX} bytes of text, cut at a character. */
-export function writeReasonText(view: DataView, body: number, { reason, text }: ReasonText): number {
+/**
+ * Writes a reason and at most {@link TEXT_BYTES_MAX} bytes of text, cut at a character, and none from `end` on. Returns
+ * the offset after it.
+ */
+export function writeReasonText(
+  view: DataView,
+  body: number,
+  { reason, text }: ReasonText,
+  end: number = view.byteLength,
+): number {
   view.setUint16(body, reason, true)
-  return (
-    body +
-    2 +
-    ENCODER.encodeInto(text, bytesAt(view, body + 2, Math.min(TEXT_BYTES_MAX, view.byteLength - body - 2))).written
-  )
+  const at = body + 2
+  const textBytes = Math.max(0, Math.min(TEXT_BYTES_MAX, end - at))
+  return at + ENCODER.encodeInto(text, bytesAt(view, at, textBytes)).written
 }
 
 /** Reads the reason and the text in a checked body. */

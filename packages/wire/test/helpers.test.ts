@@ -106,6 +106,9 @@ test("text that is too long is cut at a character", () => {
   const end = writeReasonText(view, 0, { reason: 1, text: `a${"é".repeat(200)}` })
   expect(end).toBe(2 + TEXT_BYTES_MAX - 1)
   expect(readReasonText(view, 0, end)).toEqual({ reason: 1, text: `a${"é".repeat(127)}` })
+  expect([6, 5, 4, 2, 0].map((bound) => writeReasonText(view, 0, { reason: 1, text: "aéb" }, bound))).toEqual([
+    ...[6, 5, 3, 2, 2],
+  ])
 })
 
 test("numbers are whole, from 0 to the most", () => {

@@ -107,11 +107,22 @@ export interface EndpointOptions extends BindOptions {
   /** Peers at the same time, 1 to 262,144, default 10,000. */
   readonly peersMax?: number
   /**
-   * Joins that were accepted and aren't confirmed, 1 to 65,536, default 1,024. A join beyond that is dropped: it will
-   * be repeated.
+   * Peers that joined from one host, an IPv4 address or the /64 of an IPv6 address; 1 to `peersMax`, default `peersMax`,
+   * and from 64 of them on seven eighths of that. While no more places are left than the rest, a host that has an eighth
+   * of the rest gets no other. With `peersMax` there is no rest, and one host may take all places.
+   */
+  readonly peersPerHostMax?: number
+  /** Peers with one static key (`identity`), each its own process or session; 1 to 262,144, default 64. */
+  readonly peersPerKeyMax?: number
+  /**
+   * Joins that were accepted and aren't confirmed, 1 to 65,536, default 1,024. Of more, the oldest one gives way of the
+   * host that has most of them; from a host that doesn't have fewer one is dropped, and will be repeated.
    */
   readonly halfOpenMax?: number
-  /** Joins from one host, whatever its ports, that were accepted and aren't confirmed; 1 to 65,536, default 256. */
+  /**
+   * Joins from one host, whatever its ports, that were accepted and aren't confirmed; 1 to 65,536, default 256. The /64
+   * of an IPv6 address is one host.
+   */
   readonly halfOpenPerHostMax?: number
   /** Streams that a peer may have open to us, 1 to 4,294,967,295, default 16,384. */
   readonly streamsMax?: number
@@ -218,6 +229,11 @@ const REKEY_DATAGRAMS = 67_108_864
 const KEY_DATAGRAMS_FACTOR = 4
 /** Of X25519 (RFC 7748). */
 const IDENTITY_KEY_BYTES = 32
+const PEERS = 10_000
+const PEERS_MAX = 262_144
+/** Of so many places or more, this part is for more than one host. */
+const HOST_RESERVE_MIN = 64
+const HOST_RESERVE_PART = 8
 
 /** The range of an option that is a number, and its default. */
 interface NumberOption {
@@ -238,7 +254,9 @@ export const NUMBER_OPTIONS: Readonly<Record<NumberName, NumberOption>> = {
   poolPacketsPerPeer: { default: 16_384, kind: whole(16, 1_048_576) },
   sendPoolPacketsMax: { default: 65_536, kind: whole(64, 16_777_216) },
   sendPoolPacketsPerPeer: { default: 16_384, kind: whole(16, 16_777_216) },
-  peersMax: { default: 10_000, kind: whole(1, 262_144) },
+  peersMax: { default: PEERS, kind: whole(1, PEERS_MAX) },
+  peersPerHostMax: { default: PEERS - PEERS / HOST_RESERVE_PART, kind: whole(1, PEERS_MAX) },
+  peersPerKeyMax: { default: 64, kind: whole(1, PEERS_MAX) },
   halfOpenMax: { default: 1_024, kind: whole(1, 65_536) },
   halfOpenPerHostMax: { default: 256, kind: whole(1, 65_536) },
   streamsMax: { default: 16_384, kind: whole(1, 0xffff_ffff) },
@@ -324,6 +342,8 @@ export function settingsOf(options: EndpointOptions): Settings {
     void check.value(name, numbers[name], whole(min, max))
   within("messageBytesMax", 1, messageBytesLimit(expectedBytesOf(numbers.datagramBytes) - 64))
   within("assemblyBytesPerPeer", numbers.messageBytesMax)
+  if (options.peersPerHostMax === undefined) numbers.peersPerHostMax = peersPerHostOf(numbers.peersMax)
+  within("peersPerHostMax", 1, numbers.peersMax)
   within("assemblyBytesMax", numbers.assemblyBytesPerPeer)
   within("windowPackets", 1, numbers.spreadPackets)
   within("unreachableMs", numbers.heartbeatMs, NUMBER_OPTIONS.unreachableMs.kind.max)
@@ -340,6 +360,11 @@ export function settingsOf(options: EndpointOptions): Settings {
 
 /** Profiles with keys need secrets; the others can't use any. */
 function checkSecrets(protection: string, secrets: EndpointOptions["secrets"]): void {
+/** Few peers are often all on one machine; of many, some are elsewhere. */
+function peersPerHostOf(peersMax: number): number {
+  return peersMax < HOST_RESERVE_MIN ? peersMax : peersMax - Math.floor(peersMax / HOST_RESERVE_PART)
+}
+
   const hasKeys = protection === "mac" || protection === "aead"
   if (hasKeys && secrets === undefined)
     throw new EndpointError(

@@ -61,11 +61,13 @@ export class CookieJar {
   }
 
   #turn(nowMs: number): void {
-    for (let turns = Math.min(2, Math.floor((nowMs - this.#changedMs) / SECRET_MS)); turns > 0; turns--) {
+    const turns = Math.floor((nowMs - this.#changedMs) / SECRET_MS)
+    // By the minute, not by when somebody last asked: a secret would otherwise live for up to two.
+    this.#changedMs += turns * SECRET_MS
+    for (let left = Math.min(2, turns); left > 0; left--) {
       this.#secrets[1] = this.#secrets[0]
       this.#secrets[0] = this.#newSecret()
       this.#generation++
-      this.#changedMs = nowMs
     }
   }
 

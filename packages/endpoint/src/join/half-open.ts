@@ -14,13 +14,14 @@ import { isSameSession, isWithSame, type Session, type SessionNames } from "../p
 export interface HalfOpen {
   /** The join that it belongs to: {@link joinKey}. */
   readonly join: string
-  /** The host that it came from. */
+  /** The host that it came from: `hostPrefix`. */
   readonly host: string
   readonly attempt: number
   readonly session: Session
   readonly association: Association
   /** The smallest datagram that brought the join: once confirmed, the path is known to carry that size. */
   joinBytes: number
+  readonly firstMs: number
   /** When it was last accepted: without keys a repeated join is accepted again, since its accept may have been lost. */
   acceptedMs: number
 }
@@ -32,22 +33,41 @@ export function joinKey({ unique, session, slot, order }: Pick<Join, "unique" | 
 
 const NONE: readonly HalfOpen[] = []
 
+/** A join with its tries. It counts for the host and the key of the first try until the last one is over. */
+interface HalfOpenJoin {
+  readonly host: string
+  readonly key: string | undefined
+  readonly tries: HalfOpen[]
+}
+
 export class HalfOpenTable {
-  /** By join. */
-  readonly #tries = new Map<string, HalfOpen[]>()
-  readonly #joinsOfHost = new Map<string, number>()
+  readonly #joins = new Map<string, HalfOpenJoin>()
+  /** The joins of each host, the oldest first, and how many each static key has. */
+  readonly #ofHosts = new Map<string, Set<string>>()
+  readonly #ofKeys = new Map<string, number>()
 
   /** The number of joins, however many tries they have. */
   get joins(): number {
-    return this.#tries.size
+    return this.#joins.size
   }
 
   joinsOf(host: string): number {
-    return this.#joinsOfHost.get(host) ?? 0
+    return this.#ofHosts.get(host)?.size ?? 0
+  }
+
+  joinsOfKey(publicKey: Uint8Array): number {
+    return this.#ofKeys.get(toHex(publicKey)) ?? 0
   }
 
   triesOf(join: string): readonly HalfOpen[] {
-    return this.#tries.get(join) ?? NONE
+    return this.#joins.get(join)?.tries ?? NONE
+  }
+
+  /** The tries of the oldest join of the host that has the most, if those are more than `joins`. */
+  oldestOfMost(joins: number): readonly HalfOpen[] {
+    let most: ReadonlySet<string> | undefined
+    for (const ofHost of this.#ofHosts.values()) if (ofHost.size > (most?.size ?? joins)) most = ofHost
+    return most === undefined ? NONE : this.triesOf(most.values().next().value!).slice()
   }
 
   /** The session of a try that both sides know by these names. */
@@ -69,32 +89,43 @@ export class HalfOpenTable {
   }
 
   add(entry: HalfOpen): void {
-    const tries = this.#tries.get(entry.join)
-    if (tries !== undefined) return void tries.push(entry)
-    this.#tries.set(entry.join, [entry])
-    this.#joinsOfHost.set(entry.host, this.joinsOf(entry.host) + 1)
+    const { join, host } = entry
+    const known = this.#joins.get(join)
+    if (known !== undefined) return void known.tries.push(entry)
+    const { publicKey } = entry.session
+    const key = publicKey && toHex(publicKey)
+    this.#joins.set(join, { host, key, tries: [entry] })
+    const ofHost = this.#ofHosts.get(host)
+    if (ofHost === undefined) this.#ofHosts.set(host, new Set([join]))
+    else ofHost.add(join)
+    if (key !== undefined) this.#ofKeys.set(key, (this.#ofKeys.get(key) ?? 0) + 1)
   }
 
   delete({ join, association }: HalfOpen): void {
-    const tries = this.#tries.get(join)
-    const at = tries?.findIndex((entry) => entry.association === association) ?? -1
-    if (tries === undefined || at < 0) return
-    // The join counts for the host of its first try until the last try is over.
-    const { host } = tries[0]!
-    if (tries.length > 1) return void tries.splice(at, 1)
-    this.#tries.delete(join)
-    const left = this.joinsOf(host) - 1
-    if (left > 0) this.#joinsOfHost.set(host, left)
-    else this.#joinsOfHost.delete(host)
+    const known = this.#joins.get(join)
+    const at = known?.tries.findIndex((entry) => entry.association === association) ?? -1
+    if (known === undefined || at < 0) return
+    known.tries.splice(at, 1)
+    if (known.tries.length > 0) return
+    const { host, key } = known
+    this.#joins.delete(join)
+    const ofHost = this.#ofHosts.get(host)!
+    ofHost.delete(join)
+    if (ofHost.size === 0) this.#ofHosts.delete(host)
+    if (key === undefined) return
+    const left = this.#ofKeys.get(key)! - 1
+    if (left > 0) this.#ofKeys.set(key, left)
+    else this.#ofKeys.delete(key)
   }
 
   clear(): void {
-    this.#tries.clear()
-    this.#joinsOfHost.clear()
+    this.#joins.clear()
+    this.#ofHosts.clear()
+    this.#ofKeys.clear()
   }
 
   /** All tries. Tries may be deleted during the iteration. */
   *[Symbol.iterator](): IterableIterator<HalfOpen> {
-    for (const tries of this.#tries.values()) yield* tries.slice()
+    for (const { tries } of this.#joins.values()) yield* tries.slice()
   }
 }

@@ -22,6 +22,8 @@ export interface Asked {
   readonly address: number
   readonly slot: number
   readonly attempt: number
+  /** Bytes of its datagram: no answer is longer. */
+  readonly length: number
   /** The seed of the pseudo-header, in profile `checksum`. */
   readonly seed: number
   /** The exchange that the join began, in profiles with keys. */
@@ -98,24 +100,26 @@ export class HandshakeWriter {
   }
 
   refuse(asked: Asked, refusal: wire.ReasonText): void {
-    this.#aside(asked, wire.KIND.refuse, (view, body) => wire.writeReasonText(view, body, refusal))
+    // The smallest join has room for the reason, and the text may be cut.
+    this.#aside(asked, wire.KIND.refuse, (view, body) =>
+      wire.writeReasonText(view, body, refusal, this.#outbox.endOf(asked.length)),
+    )
   }
 
   /**
-   * Accepts a join that came in a datagram of `joinBytes`. In profiles with keys it returns the result of the exchange,
-   * `undefined` if the socket is full, and `"no keys"` if the exchange gives none: then nothing was sent.
+   * Accepts a join. In profiles with keys it returns the result of the exchange, `undefined` if the socket is full, and
+   * `"no keys"` if the exchange gives none: then nothing was sent.
    */
   accept(
     asked: Asked,
     { slot, session, exchange }: { readonly slot: number; readonly session: Uint8Array; readonly exchange: Uint8Array },
-    joinBytes: number,
   ): NoiseResult | "no keys" | undefined {
     const { unique, limits } = this.#own
     const version = wire.VERSION
     const accept: wire.Accept = { address: undefined, version, slot, unique, session, limits, features: 0, exchange }
     // As long as the join, so that the return path is proved to carry it too, and never longer.
     const write: WriteBody = (view, body) =>
-      wire.writeAccept(view, body, accept, this.#outbox.endOf(Math.min(joinBytes, wire.DATAGRAM_BYTES_BASE)))
+      wire.writeAccept(view, body, accept, this.#outbox.endOf(Math.min(asked.length, wire.DATAGRAM_BYTES_BASE)))
     const { responder } = asked
     const sealed = this.#sealed
     if (sealed === undefined || responder === undefined) {

@@ -90,6 +90,11 @@ export class Joins {
 
   /** A caller wants a join, and waits for this long. `ask` gives the addresses. */
   call(timeoutMs: number, nowMs: number): JoinCall {
+  /** How often a half-open join gave way to one of another host. */
+  get gaveWay(): number {
+    return this.#theirs.gaveWay
+  }
+
     return this.#ours.call(timeoutMs, nowMs)
   }
 

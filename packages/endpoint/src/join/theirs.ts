@@ -7,11 +7,12 @@
 
 import { type Address, parseHost, type Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
-import { isNone, isSame } from "../keys/identity.ts"
+import { isNone, isSame, isSameKey } from "../keys/identity.ts"
 import type { IkResponder } from "../keys/noise-ik.ts"
 import type { OpenedJoin, SealedHandshakes } from "../keys/sealed-handshakes.ts"
 import type { Association } from "../path/association.ts"
 import type { Associations } from "../path/associations.ts"
+import { hostPrefix } from "../path/host-prefix.ts"
 import { isWithSame, type Session } from "../path/session.ts"
 import { TokenBucket } from "../schedule/token-bucket.ts"
 import type { Settings } from "../settings.ts"
@@ -22,10 +23,13 @@ import type { JoinHandshake } from "./handshake-reader.ts"
 import type { Asked, HandshakeWriter } from "./handshake-writer.ts"
 import type { Ours } from "./ours.ts"
 import type { Sessions } from "./sessions.ts"
+import { whyNoPlace } from "./places.ts"
 
 /** A half-open association is dropped this long after its join was last accepted, milliseconds. */
 const HALF_OPEN_MS = 5_000
 /** Joins challenged a second, and in a burst: each costs an HMAC and a datagram. */
+/** Without keys it is accepted again for this long: whoever repeats it without end doesn't keep its place. */
+const ACCEPT_AGAIN_MS = 5_000
 const CHALLENGES_PER_SECOND = 40_000
 const CHALLENGES_BURST = 2_000
 /**
@@ -73,6 +77,8 @@ export class Theirs {
   refusedOfHosts = 0
   readonly #parts: TheirsParts
   readonly #halfOpen: HalfOpenTable
+  /** How often a half-open join gave way to one of a host that had fewer. */
+  gaveWay = 0
   readonly #cookies: CookieJar
   readonly #challenges: TokenBucket
   readonly #tokens: TokenBucket
@@ -111,7 +117,7 @@ export class Theirs {
     if (!bucket.take(nowMs)) return "rate"
     const source = sourceBytes(addresses.addressOf(address))
     const seed = wire.pseudoHeaderSeed({ receiverUnique: join.unique, receiverSession: join.session })
-    const asked: Asked = { address, slot: join.slot, attempt, seed, responder }
+    const asked: Asked = { address, slot: join.slot, attempt, length, seed, responder }
     if (isToSelf) {
       writer.refuse(asked, { reason: wire.REASON.self, text: "this endpoint was asked to join itself" })
       return undefined
@@ -134,8 +140,8 @@ export class Theirs {
     const found = this.#associationFor({ join, attempt, address, length }, identity?.publicKey, nowMs)
     if (found === "later") return "rate"
     if (found === "again") return "unexpected"
-    if (found === undefined) {
-      writer.refuse(asked, { reason: wire.REASON.peersFull, text: "too many peers" })
+    if ("noPlace" in found) {
+      writer.refuse(asked, { reason: wire.REASON.peersFull, text: found.noPlace })
       return "peers-full"
     }
     return this.#accept(found, asked, identity, length, nowMs) ? undefined : "tag"
@@ -169,15 +175,15 @@ export class Theirs {
   }
 
   /**
-   * The association for a verified join: the one that it got before, or a new one. `undefined`: no more peers are
-   * accepted. `"later"`: too many joins of its host wait. `"again"`: it is already confirmed. With keys each try has an
-   * association of its own, since it has keys of its own.
+   * The association for a verified join: the one that it got before, or a new one. `noPlace`: no more peers are
+   * accepted, and why. `"later"`: too many joins of its host wait. `"again"`: it is already confirmed, about to be
+   * dropped, or in the name of a peer that is asked first. With keys each try has an association of its own, since it has keys of its own.
    */
   #associationFor(
     { join, attempt, address, length }: Pick<JoinHandshake, "join" | "attempt" | "address" | "length">,
     publicKey: Uint8Array | undefined,
     nowMs: number,
-  ): Accepted | "later" | "again" | undefined {
+  ): Accepted | { readonly noPlace: string } | "later" | "again" {
     const { settings, peers, addresses, associations, sealed } = this.#parts
     const known = peers.get(join.unique, publicKey)
     const isKeyed = sealed !== undefined
@@ -189,15 +195,19 @@ export class Theirs {
       again.acceptedMs = nowMs
       return again
     }
+      if (nowMs >= again.firstMs + ACCEPT_AGAIN_MS) return "again"
     if (known !== undefined && isSame(known.session.remote, join.session)) {
       const same = known.associations.find(({ remoteSlot, isOurs }) => remoteSlot === join.slot && !isOurs)
       if (same !== undefined) return isKeyed ? "again" : { session: known.session, association: same }
     }
     // A join counts once, however many tries it has.
     const isNew = tries.length === 0
-    if (isNew && this.#halfOpen.joins >= settings.halfOpenMax) return undefined
-    if (known === undefined && peers.size >= settings.peersMax) return undefined
-    const { host } = addresses.addressOf(address)
+    const host = hostPrefix(addresses.addressOf(address).host)
+    // Who comes back to its place takes none.
+    if (isNew && known === undefined && !this.#isBack(address, publicKey)) {
+      const noPlace = whyNoPlace(settings, peers, this.#halfOpen, host, publicKey)
+      if (noPlace !== undefined) return { noPlace }
+    }
     if (isNew && this.#halfOpen.joinsOf(host) >= settings.halfOpenPerHostMax) {
       this.refusedOfHosts++
       return "later"
@@ -205,10 +215,21 @@ export class Theirs {
     const continues = known !== undefined && known.liveness !== "leaving" && isSame(known.session.remote, join.session)
     const session = continues ? known.session : this.#sessionFor(join, publicKey, nowMs)
     const association = this.#associate(join, address, nowMs)
-    if (association === undefined) return undefined
+    if (association === undefined) return { noPlace: "too many joins within two minutes" }
+    if (isNew && this.#halfOpen.joins >= settings.halfOpenMax && !this.#makeRoom(host, nowMs))
+      return { noPlace: "too many joins" }
     if (!isKeyed) associations.protect(association, session)
     if (tries.length >= TRIES_MAX) this.#drop(tries[0]!, nowMs)
-    const entry = { join: key, host, attempt, session, association, joinBytes: length, acceptedMs: nowMs }
+    const entry = {
+      join: key,
+      host,
+      attempt,
+      session,
+      association,
+      joinBytes: length,
+      firstMs: nowMs,
+      acceptedMs: nowMs,
+    }
     this.#halfOpen.add(entry)
     this.#parts.slots.set(association.slot, { kind: "half-open", entry })
     this.#dueMs = Math.min(this.#dueMs, nowMs + HALF_OPEN_MS)
@@ -219,6 +240,20 @@ export class Theirs {
    * The session that a join begins; or that of a half-open join of the same peer: two joins at once are two
    * associations of one session.
    */
+  /** Whether the peer at this address is over as soon as the joiner is one. */
+  #isBack(address: number, publicKey: Uint8Array | undefined): boolean {
+    const there = this.#parts.peers.at(address)
+    return there !== undefined && isSameKey(there.session.publicKey, publicKey)
+  }
+
+  /** The host that has the most half-open joins gives up its oldest for one that has fewer; `false`: there is none. */
+  #makeRoom(host: string, nowMs: number): boolean {
+    const oldest = this.#halfOpen.oldestOfMost(this.#halfOpen.joinsOf(host))
+    for (const entry of oldest) this.#drop(entry, nowMs)
+    if (oldest.length > 0) this.gaveWay++
+    return oldest.length > 0
+  }
+
   #sessionFor(join: wire.Join, publicKey: Uint8Array | undefined, nowMs: number): Session {
     const { ours, sessions } = this.#parts
     const who = { unique: join.unique, publicKey }
@@ -237,18 +272,12 @@ export class Theirs {
   }
 
   /** `false`: the exchange gave no keys, and the association is forgotten. */
-  #accept(
-    { session, association }: Accepted,
-    asked: Asked,
-    identity: IkResponder | undefined,
-    length: number,
-    nowMs: number,
-  ): boolean {
+  #accept({ session, association }: Accepted, asked: Asked, identity: IkResponder | undefined, nowMs: number): boolean {
     const { writer, associations, sealed } = this.#parts
     const shown = identity?.write(sealed!.random(), NOTHING)
     const accept = { slot: association.slot, session: session.local, exchange: shown?.message ?? NOTHING }
     const isShown = identity === undefined || shown !== undefined
-    const result = isShown ? writer.accept(asked, accept, length) : "no keys"
+    const result = isShown ? writer.accept(asked, accept) : "no keys"
     if (result === "no keys") {
       for (const entry of this.#halfOpen) if (entry.association === association) this.#drop(entry, nowMs)
       return false

@@ -11,6 +11,10 @@ export class PeerTable {
   /** The number of peers of each unique: more than one only if a member uses another's. */
   readonly #uniques = new Map<string, number>()
   readonly #byAddress = new Map<number, PeerState>()
+  /** From which host each peer joined, and how many did from each host, or with each static key. */
+  readonly #hosts = new Map<PeerState, string>()
+  readonly #ofHosts = new Map<string, number>()
+  readonly #ofKeys = new Map<string, number>()
 
   get size(): number {
     return this.#peers.size
@@ -18,6 +22,14 @@ export class PeerTable {
 
   get(unique: Uint8Array, publicKey: Uint8Array | undefined): PeerState | undefined {
     return this.#peers.get(keyOf(unique, publicKey))
+  }
+
+  countOfHost(host: string): number {
+    return this.#ofHosts.get(host) ?? 0
+  }
+
+  countOfKey(publicKey: Uint8Array): number {
+    return this.#ofKeys.get(toHex(publicKey)) ?? 0
   }
 
   hasUnique(unique: Uint8Array): boolean {
@@ -37,11 +49,14 @@ export class PeerTable {
     )
   }
 
-  /** Puts a peer in the place of the one with its unique and key. */
-  set(peer: PeerState): void {
+  /** Puts a peer, which joined from this host, in the place of the one with its unique and key. */
+  set(peer: PeerState, host: string): void {
     const key = keyOf(peer.unique, peer.publicKey)
-    if (!this.#peers.has(key)) this.#count(peer.unique, 1)
+    const before = this.#peers.get(key)
+    if (before !== undefined) this.#count(before, -1)
     this.#peers.set(key, peer)
+    this.#hosts.set(peer, host)
+    this.#count(peer, 1)
   }
 
   /** Datagrams to a peer go to this address from now on, and no longer to that of the association in use. */
@@ -62,7 +77,7 @@ export class PeerTable {
     const key = keyOf(peer.unique, peer.publicKey)
     if (this.#peers.get(key) !== peer) return
     this.#peers.delete(key)
-    this.#count(peer.unique, -1)
+    this.#count(peer, -1)
   }
 
   /** All peers. Peers may be removed during the iteration. */
@@ -75,12 +90,19 @@ export class PeerTable {
     if (address !== undefined && this.#byAddress.get(address) === peer) this.#byAddress.delete(address)
   }
 
-  #count(unique: Uint8Array, by: 1 | -1): void {
-    const text = toHex(unique)
-    const count = (this.#uniques.get(text) ?? 0) + by
-    if (count > 0) this.#uniques.set(text, count)
-    else this.#uniques.delete(text)
+  #count(peer: PeerState, by: 1 | -1): void {
+    const { unique, publicKey } = peer
+    add(this.#uniques, toHex(unique), by)
+    add(this.#ofHosts, this.#hosts.get(peer)!, by)
+    if (publicKey !== undefined) add(this.#ofKeys, toHex(publicKey), by)
+    if (by < 0) this.#hosts.delete(peer)
   }
+}
+
+function add(counts: Map<string, number>, of: string, by: 1 | -1): void {
+  const count = (counts.get(of) ?? 0) + by
+  if (count > 0) counts.set(of, count)
+  else counts.delete(of)
 }
 
 function keyOf(unique: Uint8Array, publicKey: Uint8Array | undefined): string {

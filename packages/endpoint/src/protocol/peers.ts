@@ -11,6 +11,7 @@ import type { HalfOpen } from "../join/half-open.ts"
 import { compare, isSameKey } from "../keys/identity.ts"
 import type { Association } from "../path/association.ts"
 import type { Associations } from "../path/associations.ts"
+import { hostPrefix } from "../path/host-prefix.ts"
 import type { SlotTable } from "../path/slots.ts"
 import type { PeerContext } from "../peer/peer-context.ts"
 import { PeerState } from "../peer/peer-state.ts"
@@ -66,7 +67,7 @@ export class Peers {
     this.#own(peer, association)
     this.#use(peer, association, nowMs)
     peer.handleJoined(carriedBytes, nowMs)
-    this.table.set(peer)
+    this.table.set(peer, this.#hostOf(association))
     // A peer that is leaving was reported as left: a new one begins.
     const isReplaced = before !== undefined && (before.liveness === "joined" || before.liveness === "unreachable")
     if (before !== undefined) this.replace(before, known === undefined ? REASON.restarted : REASON.unspecified, nowMs)
@@ -85,7 +86,11 @@ export class Peers {
     this.#own(peer, association)
     if (known !== undefined) return known.retire(association, nowMs)
     this.#use(peer, association, nowMs)
-    this.table.set(peer)
+    this.table.set(peer, this.#hostOf(association))
+  }
+
+  #hostOf({ address }: Association): string {
+    return hostPrefix(this.#parts.context.transport.addressOf(address).host)
   }
 
   #own(peer: PeerState, association: Association): void {

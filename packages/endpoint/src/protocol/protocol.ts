@@ -199,7 +199,7 @@ export class Protocol implements MessageSource {
     const [pool, sendPool] = [this.#pool.refused + poolLoans, this.#sendPool.refused + sendPoolLoans]
     return {
       ...{ pool, poolPerPeer: poolShares, sendPool, sendPoolPerPeer: sendPoolShares },
-      ...{ streams, halfOpenPerHost: this.#joins.refusedOfHosts },
+      ...{ streams, halfOpenPerHost: this.#joins.refusedOfHosts, halfOpen: this.#joins.gaveWay },
     }
   }
 

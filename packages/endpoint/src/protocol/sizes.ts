@@ -27,4 +27,6 @@ export interface Full {
   readonly streams: number
   /** A join from a host with too many half-open ones. The bound of the process is the drop `peers-full`. */
   readonly halfOpenPerHost: number
+  /** A half-open join that gave way to one of a host with fewer. */
+  readonly halfOpen: number
 }

@@ -72,7 +72,10 @@ export class Correspondent {
   /** Makes the socket full: further datagrams find no room. */
   fill(): void {
     this.tap.room = 0
-    this.writer.challenge({ address: THERE, slot: 1, attempt: 1, seed: 0, responder: undefined }, Uint8Array.of(1))
+    this.writer.challenge(
+      { address: THERE, slot: 1, attempt: 1, length: 1_200, seed: 0, responder: undefined },
+      Uint8Array.of(1),
+    )
     this.outbox.flush()
   }
 }

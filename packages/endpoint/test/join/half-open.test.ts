@@ -18,7 +18,16 @@ function makeSession(unique: number, remote = 1): Session {
 
 function makeEntry(join: string, host: string, session: Session = makeSession(1)): HalfOpen {
   const parts = { slot: 1, remoteSlot: 2, address: 1, isOurs: false, order: 0, inFlightMax: 64, nowMs: 0 }
-  return { join, host, attempt: 1, session, association: new Association(parts), joinBytes: 1_200, acceptedMs: 0 }
+  return {
+    join,
+    host,
+    attempt: 1,
+    session,
+    association: new Association(parts),
+    joinBytes: 1_200,
+    firstMs: 0,
+    acceptedMs: 0,
+  }
 }
 
 test("a join counts once for its host, however many tries it has, and until the last is gone", () => {
@@ -42,4 +51,23 @@ test("a session is found by what both sides call it, and another one of the same
   expect([table.isReplacing(session), table.isReplacing(makeSession(1, 2)), table.isReplacing(makeSession(2))]).toEqual(
     [...[false, true, false]],
   )
+})
+
+test("of the host that has the most joins the oldest gives way, to one that has fewer", () => {
+  const table = new HalfOpenTable()
+  for (const join of ["a1", "b1", "b2", "a2", "b3"]) table.add(makeEntry(join, join[0]!))
+  const oldest = (joins: number): string | undefined => table.oldestOfMost(joins)[0]?.join
+  expect([oldest(0), oldest(2), oldest(3)]).toEqual(["b1", "b1", undefined])
+  for (const entry of table.oldestOfMost(0)) table.delete(entry)
+  expect([oldest(0), oldest(2)]).toEqual(["a1", undefined])
+})
+
+test("joins are counted by static key too", () => {
+  const table = new HalfOpenTable()
+  const publicKey = new Uint8Array(32).fill(4)
+  const entries = ["x", "x", "y"].map((join) => makeEntry(join, "h", { ...makeSession(1), publicKey }))
+  for (const entry of entries) table.add(entry)
+  expect(table.joinsOfKey(publicKey)).toBe(2)
+  for (const entry of entries) table.delete(entry)
+  expect(table.joinsOfKey(publicKey)).toBe(0)
 })

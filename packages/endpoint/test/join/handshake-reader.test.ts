@@ -14,7 +14,7 @@ const KEYED = { profile: wire.PROFILE.mac, secret: SECRET }
 const SESSION = new Uint8Array(8).fill(0x55)
 const TOKEN = Uint8Array.of(1, 2, 3)
 const SEED = wire.pseudoHeaderSeed({ receiverUnique: SESSION })
-const ASKED: Asked = { address: THERE, slot: JOIN_SLOT, attempt: 3, seed: SEED, responder: undefined }
+const ASKED: Asked = { address: THERE, slot: JOIN_SLOT, attempt: 3, length: 1_200, seed: SEED, responder: undefined }
 const ACCEPT = { slot: 77, session: SESSION, exchange: new Uint8Array(0) }
 
 /** The same datagram with one of its bytes changed, counted from its end. */
@@ -61,7 +61,7 @@ describe.each([
     expect(read(join, ZERO_SEED)).toMatchObject({ kind: "join", attempt: 1, length: 1_200, address: THERE })
     a.writer.challenge(ASKED, TOKEN)
     a.writer.refuse(ASKED, { reason: 6, text: "no" })
-    a.writer.accept(ASKED, ACCEPT, 600)
+    a.writer.accept({ ...ASKED, length: 600 }, ACCEPT)
     const answers = a.sent()
     expect(answers.map((datagram) => read(datagram))).toMatchObject([
       { kind: "challenge", challenge: { unique: a.unique, token: TOKEN } },
@@ -162,7 +162,7 @@ describe("with keys", () => {
 
   test("both sides of an accept have the same keys, and the joiner knows which try it answers", () => {
     const { b, read, asked, exchange } = opened()
-    const result = b.writer.accept(asked, ACCEPT, 600)
+    const result = b.writer.accept({ ...asked, length: 600 }, ACCEPT)
     expect(read(b.sentOne())).toMatchObject({ kind: "accept", exchange, result, accept: { session: SESSION } })
     expect(result).toMatchObject({ chainingKey: expect.any(Uint8Array) as Uint8Array })
   })
@@ -171,7 +171,7 @@ describe("with keys", () => {
     const { a, b, read, asked } = opened()
     const other = a.join().exchange
     b.writer.challenge(asked, TOKEN)
-    b.writer.accept(asked, ACCEPT, 600)
+    b.writer.accept({ ...asked, length: 600 }, ACCEPT)
     for (const it of b.sent()) {
       expect(typeof read(it)).not.toBe("string")
       expect(read(it, a, other)).toBe("tag")

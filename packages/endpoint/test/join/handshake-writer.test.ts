@@ -16,7 +16,14 @@ const KEYED = { profile: wire.PROFILE.mac, secret: SECRET }
 const NOTHING = new Uint8Array(0)
 const SESSION = new Uint8Array(8).fill(0x55)
 const TOKEN = Uint8Array.from({ length: 40 }, (_, i) => i)
-const ASKED: Asked = { address: THERE, slot: JOIN_SLOT, attempt: 3, seed: ZERO_SEED, responder: undefined }
+const ASKED: Asked = {
+  address: THERE,
+  slot: JOIN_SLOT,
+  attempt: 3,
+  length: 1_200,
+  seed: ZERO_SEED,
+  responder: undefined,
+}
 const ACCEPT = { slot: 77, session: SESSION, exchange: NOTHING }
 
 /** A joiner that was challenged: its next try answers. */
@@ -127,7 +134,7 @@ describe.each([
     const isSealed = asked.responder !== undefined
     b.writer.challenge({ ...asked, address: 4, attempt: 8 }, TOKEN)
     b.writer.refuse({ ...asked, address: 4, attempt: 8 }, { reason: 1, text: "" })
-    b.writer.accept({ ...asked, address: 4, attempt: 8 }, ACCEPT, 600)
+    b.writer.accept({ ...asked, address: 4, attempt: 8, length: 600 }, ACCEPT)
     const sent = b.sent()
     expect(sent.map(({ address }) => address)).toEqual([4, 4, 4])
     const prefix = { slot: JOIN_SLOT, counter: 8 }
@@ -163,7 +170,7 @@ describe.each([
   test("an accept names the slot and session, and what this side takes", () => {
     const [a, b] = [new Correspondent(1, options), new Correspondent(2, options)]
     const { asked, exchange } = askedBy(a, b)
-    const result = b.writer.accept(asked, ACCEPT, wire.DATAGRAM_BYTES_BASE)
+    const result = b.writer.accept({ ...asked, length: wire.DATAGRAM_BYTES_BASE }, ACCEPT)
     expect(result !== undefined).toBe(asked.responder !== undefined)
     expect(read(a, b.sentOne(), exchange)).toMatchObject({
       ...{ kind: "accept", attempt: 1, exchange, result },
@@ -180,7 +187,7 @@ describe.each([
     (joinBytes, bytes) => {
       const [a, b] = [new Correspondent(1, options), new Correspondent(2, options)]
       const { asked } = askedBy(a, b)
-      b.writer.accept(asked, ACCEPT, joinBytes)
+      b.writer.accept({ ...asked, length: joinBytes }, ACCEPT)
       expect(b.sentOne().length).toBe(bytes)
     },
   )
@@ -192,7 +199,7 @@ describe.each([
     expect(b.writer.makeRoom()).toBe(false)
     b.writer.challenge(asked, TOKEN)
     b.writer.refuse(asked, { reason: 1, text: "" })
-    expect(b.writer.accept(asked, ACCEPT, 600)).toBeUndefined()
+    expect(b.writer.accept({ ...asked, length: 600 }, ACCEPT)).toBeUndefined()
     b.tap.room = Infinity
     expect(b.sent()).toHaveLength(1)
     expect(b.writer.makeRoom()).toBe(true)
@@ -204,6 +211,23 @@ test("nothing is sent where an exchange gives no keys", () => {
   const { asked } = askedBy(a, b)
   // As with a public key of small order.
   const responder = { write: () => undefined } as unknown as NoiseResponder
-  expect(b.writer.accept({ ...asked, responder }, ACCEPT, 600)).toBe("no keys")
+  expect(b.writer.accept({ ...asked, responder, length: 600 }, ACCEPT)).toBe("no keys")
   expect(b.sent()).toEqual([])
+})
+
+test.each([
+  ["in the clear", {}],
+  ["sealed", KEYED],
+])("no refusal is longer than what it answers, %s: its text is cut", (_, options) => {
+  const [a, b] = [new Correspondent(1, options), new Correspondent(2, options)]
+  const { asked, exchange } = askedBy(a, b)
+  const text = "the joiner's key isn't welcome, it asked for another member's, or one of the two has no identity"
+  for (const length of [1_200, 150, 130, 118]) {
+    b.writer.refuse({ ...asked, length }, { reason: wire.REASON.untrusted, text })
+    const datagram = b.sentOne()
+    expect(datagram.length).toBeLessThanOrEqual(length)
+    const { refusal } = read(a, datagram, exchange) as Extract<Handshake, { kind: "refuse" }>
+    expect([refusal.reason, text.startsWith(refusal.text)]).toEqual([wire.REASON.untrusted, true])
+    if (length === 1_200) expect(refusal.text).toBe(text)
+  }
 })

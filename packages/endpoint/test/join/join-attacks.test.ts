@@ -267,3 +267,86 @@ test("a forged answer from who wasn't asked costs no exchange of keys", async ()
   // One of them had the slot of the join.
   expect([exchanges, a.stats().drops.unexpected]).toEqual([0, 1])
 })
+
+describe.each(["checksum", "aead"] as const)("in %s", (protection) => {
+  const secrets = protection === "aead" ? ["a secret that all members know"] : undefined
+  const options = { protection, ...(secrets && { secrets }) } as EndpointOptions
+
+  test("who joins under the unique of a peer that lives is never answered, and ends nothing", async () => {
+    const { network, keyless } = group(20, { delayMs: 20, lossRate: 0.1 })
+    const bind = (name: string, more: EndpointOptions = {}): Promise<Endpoint> =>
+      keyless(name, {
+        ...options,
+        ...(secrets === undefined ? { secrets: undefined } : {}),
+        ...more,
+      } as EndpointOptions)
+    const [a, b] = [await bind("a"), await bind("b")]
+    const peer = await network.until(a.join(`b:${PORT}`))
+    await network.when(() => b.peers.length === 1)
+    const told: string[] = []
+    for (const endpoint of [a, b])
+      for (const name of ["left", "rejoined", "restarted", "joined"] as const) endpoint.on(name, () => told.push(name))
+    const impostor = await bind("e", { host: hostWithUnique(network.host("e"), a.unique) })
+    expect(impostor.unique).toBe(a.unique)
+    expect(await stateOf(network.until(impostor.join(`b:${PORT}`, { timeoutMs: 8_000 })))).not.toBe("joined")
+    await network.until(peer.ping())
+    expect([told, impostor.peers, b.peers.map(({ address }) => address)]).toEqual([[], [], [v4Of(a)]])
+  })
+
+  test("a process that has forgotten its peer comes back from another address within a second and a half", async () => {
+    const { network, keyless } = group(21, { delayMs: 20 })
+    const bind = (name: string, more: EndpointOptions = {}): Promise<Endpoint> =>
+      keyless(name, {
+        ...options,
+        ...(secrets === undefined ? { secrets: undefined } : {}),
+        ...more,
+      } as EndpointOptions)
+    const hostA = network.host("a")
+    const [a, b] = [await bind("a", { host: hostA }), await bind("b")]
+    await network.until(a.join(`b:${PORT}`))
+    await network.when(() => b.peers.length === 1)
+    const { unique } = a
+    const [before] = b.peers
+    hostA.crash()
+    await network.advance(1_000)
+    const again = await bind("c", { host: hostWithUnique(network.host("c"), unique) })
+    const startMs = network.now
+    await network.until(again.join(`b:${PORT}`))
+    await network.when(() => b.peers[0] !== before)
+    expect(network.now - startMs).toBeLessThanOrEqual(1_500)
+    expect([before!.state, b.peers.map((it) => it.unique)]).toEqual(["left", [unique]])
+  })
+})
+
+test("one key takes no more places than it may have, and others still find theirs", async () => {
+  const { network, member } = group(22)
+  await member("b", ["m", "a"], { peersPerKeyMax: 3 })
+  const states: string[] = []
+  for (let i = 0; i < 5; i++) {
+    const endpoint = await member("m", ["b"], { port: 5_000 + i })
+    states.push(await stateOf(network.until(endpoint.join(`b:${PORT}`, { publicKey: publicKeyOf("b") }))))
+  }
+  expect(states.slice(0, 3)).toEqual(["joined", "joined", "joined"])
+  for (const state of states.slice(3)) expect(state).toMatch(/too many peers with this key/)
+  const a = await member("a", ["b"])
+  await network.until(a.join(`b:${PORT}`, { publicKey: publicKeyOf("b") }))
+  expect(a.peers).toHaveLength(1)
+})
+
+test("one host takes no place of the last eighth, and another one finds its own there", async () => {
+  const { network, keyless } = group(23)
+  const b = await keyless("b", { peersMax: 64 })
+  const states: string[] = []
+  for (let i = 0; i < 58; i++) {
+    const endpoint = await keyless("m", { port: 5_000 + i })
+    states.push(await stateOf(network.until(endpoint.join(`10.0.0.1:${PORT}`))))
+  }
+  expect(states.map((state) => state === "joined")).toEqual([
+    ...Array.from({ length: 56 }, () => true),
+    ...[false, false],
+  ])
+  const a = await keyless("a")
+  await network.until(a.join(`10.0.0.1:${PORT}`))
+  // Who comes back to its place takes none.
+  expect(b.stats().drops["peers-full"]).toBeGreaterThan(0)
+})

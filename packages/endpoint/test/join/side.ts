@@ -66,6 +66,8 @@ export class Side {
         get size() {
           return known.length
         },
+        countOfHost: () => known.length,
+        countOfKey: () => 0,
         get: (of) => known.find(({ session }) => is(session.unique, of)),
         hasUnique: (of) => known.some(({ session }) => is(session.unique, of)),
         at: (address) => known.find(({ association }) => association?.address === address),
