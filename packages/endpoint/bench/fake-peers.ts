@@ -139,7 +139,7 @@ export class FakePeers {
         messageBytes: 1_000_000,
         statusDelayMs: 25,
       },
-      ...{ features: 0, order: 0, token, exchange: new Uint8Array(0) },
+      ...{ slotInUse: 0, order: 0, token, exchange: new Uint8Array(0) },
     }
     this.#begin()
     this.#writer.finish(

@@ -79,7 +79,7 @@ export class EvilPeer {
       session: token === "" ? new Uint8Array(8) : this.session,
       receiverUnique: new Uint8Array(8),
       limits: this.limits,
-      features: 0,
+      slotInUse: 0,
       order: 0,
       token: Uint8Array.from(Buffer.from(token, "hex")),
       exchange: new Uint8Array(0),
@@ -94,8 +94,13 @@ export class EvilPeer {
   async join(): Promise<void> {
     this.sendJoin(1, "")
     await this.#network.when(() => this.packets("challenge").length > 0)
-    this.sendJoin(2, this.packets("challenge").at(-1)!["token"] as string)
-    await this.#network.when(() => this.packets("accept").length > 0)
+    const token = this.packets("challenge").at(-1)!["token"] as string
+    const isAccepted = (): boolean => this.packets("accept").length > 0
+    for (let attempt = 2; !isAccepted(); attempt++) {
+      if (attempt > 20) throw new Error("the join was never accepted")
+      this.sendJoin(attempt, token)
+      for (let ms = 0; ms < 100 && !isAccepted(); ms++) await this.#network.advance(1)
+    }
     this.slot = this.packets("accept").at(-1)!["slot"] as number
     this.send(heartbeat)
     await this.#network.advance(50)

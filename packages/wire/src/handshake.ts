@@ -34,8 +34,11 @@ export interface Join {
   readonly receiverUnique: Uint8Array
   /** What the joiner accepts as a receiver. */
   readonly limits: Limits
-  /** 32 bits without a meaning in version 0: ignored. */
-  readonly features: number
+  /**
+   * In a join that goes on with a session: the receiver's slot of the association that the joiner uses, which nobody else
+   * is told. 0: none.
+   */
+  readonly slotInUse: number
   /** Of two associations of a session, the one with the higher order is used. 0 in a join that begins a session. */
   readonly order: number
   /** Copied from a challenge; empty in a first join. */
@@ -53,7 +56,7 @@ const JOIN = {
   session: 14,
   receiverUnique: 22,
   limits: 30,
-  features: 50,
+  slotInUse: 50,
   order: 54,
   tokenLength: 58,
   token: 59,
@@ -69,7 +72,7 @@ export function writeJoin(view: DataView, body: number, join: Join, end: number)
   writeBytes(view, at + JOIN.session, join.session)
   writeBytes(view, at + JOIN.receiverUnique, join.receiverUnique)
   writeLimits(view, at + JOIN.limits, join.limits)
-  view.setUint32(at + JOIN.features, join.features, true)
+  view.setUint32(at + JOIN.slotInUse, join.slotInUse, true)
   view.setUint32(at + JOIN.order, join.order, true)
   view.setUint8(at + JOIN.tokenLength, join.token.length)
   return writeExchange(view, writeBytes(view, at + JOIN.token, join.token), join.exchange, end)
@@ -88,7 +91,7 @@ export function readJoin(view: DataView, body: number, form: number): Join {
     session: copyAt(view, at + JOIN.session, IDENTITY_BYTES),
     receiverUnique: copyAt(view, at + JOIN.receiverUnique, IDENTITY_BYTES),
     limits: readLimits(view, at + JOIN.limits),
-    features: view.getUint32(at + JOIN.features, true),
+    slotInUse: view.getUint32(at + JOIN.slotInUse, true),
     order: view.getUint32(at + JOIN.order, true),
     token: copyAt(view, at + JOIN.token, tokenBytes),
     exchange: readExchange(view, at + JOIN.token + tokenBytes),

@@ -249,7 +249,7 @@ const join = merged(
     unique: identityNotZero,
     receiverUnique: identity,
     limits,
-    features: u32,
+    slotInUse: u32,
     order: u32,
     exchange: exchange(EXCHANGE_BYTES.join),
     paddingBytes,

@@ -155,7 +155,7 @@ function naiveBody(p: Fields): number[] {
         .hex(p["unique"] + p["session"] + p["receiverUnique"])
       limits(p["limits"])
       out
-        .uint(p["features"], 4)
+        .uint(p["slotInUse"], 4)
         .uint(p["order"], 4)
         .uint(p["token"].length / 2, 1)
         .hex(p["token"])

@@ -225,7 +225,7 @@ function decodeJoin(body: Reader, option: number, hasKeys: boolean): Join {
   const session = body.bytes(8)
   const receiverUnique = hex(body.bytes(8))
   const limits = decodeLimits(body)
-  const features = body.u32()
+  const slotInUse = body.u32()
   const order = body.u32()
   const tokenLength = body.u8()
   if (tokenLength > 64) refuse("value")
@@ -245,7 +245,7 @@ function decodeJoin(body: Reader, option: number, hasKeys: boolean): Join {
     session: hex(session),
     receiverUnique,
     limits,
-    features,
+    slotInUse,
     order,
     token,
     exchange,

@@ -68,7 +68,7 @@ export interface Join {
   session: string
   receiverUnique: string
   limits: Limits
-  features: number
+  slotInUse: number
   order: number
   token: string
   exchange: string

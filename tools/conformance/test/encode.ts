@@ -206,7 +206,7 @@ export function encodePacket(packet: Packet): RawPacket {
         fromHex(packet.session),
         fromHex(packet.receiverUnique),
         limits(packet.limits),
-        u32(packet.features),
+        u32(packet.slotInUse),
         u32(packet.order),
         u8(packet.token.length / 2),
         fromHex(packet.token),

@@ -357,7 +357,7 @@ export function join(random: Random): Join {
     session: isFirst ? "00".repeat(8) : unique(random),
     receiverUnique: random.once(2) ? "00".repeat(8) : unique(random),
     limits: limits(random),
-    features: random.between(0, U32_MAX),
+    slotInUse: random.between(0, U32_MAX),
     order: random.between(0, U32_MAX),
     token: isFirst ? "" : hexOf(random, 0, 64),
     exchange: "",

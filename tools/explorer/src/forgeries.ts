@@ -60,7 +60,7 @@ export function forge(kind: Forgery, to: Incarnation): Uint8Array {
         wire.writeJoin(
           view,
           writer.begin(wire.KIND.join),
-          { ...join, limits: LIMITS, features: 0, order: 0, token, exchange: NONE },
+          { ...join, limits: LIMITS, slotInUse: 0, order: 0, token, exchange: NONE },
           1_000,
         ),
       )

@@ -159,7 +159,7 @@ function writePacket(random: Random, writer: wire.PacketWriter, kind: number, pr
           receiverUnique: random.below(2) === 0 ? new Uint8Array(8) : identity(random),
           ...{
             limits: drawLimits(random),
-            features: u32(random),
+            slotInUse: u32(random),
             order: u32(random),
             token,
             exchange: drawExchange(random, profile, wire.EXCHANGE_BYTES.join),

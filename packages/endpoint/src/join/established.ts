@@ -19,6 +19,9 @@ export interface KnownPeer {
   readonly association: Association | undefined
   /** All associations that accept datagrams. */
   readonly associations: readonly Association[]
+  readonly rtt: { readonly ptoMs: number }
+  /** Asks for a sign of life. */
+  ping(): unknown
 }
 
 /** The existing peers. */

@@ -75,7 +75,7 @@ export class HandshakeWriter {
       versionMax: wire.VERSION,
       receiverUnique: challenge?.unique ?? NO_IDENTITY,
       limits,
-      features: 0,
+      slotInUse: challenge?.slotInUse ?? 0,
       order,
       token: challenge?.token ?? NOTHING,
       exchange: identity?.message ?? NOTHING,

@@ -32,6 +32,8 @@ export interface Challenger {
   readonly token: Uint8Array
   readonly session: Uint8Array
   readonly order: number
+  /** The challenger's slot of our association with it, 0 if there is none. */
+  readonly slotInUse: number
 }
 
 export interface Refusal {

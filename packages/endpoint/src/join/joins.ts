@@ -16,6 +16,8 @@ import type { Settings } from "../settings.ts"
 import type { CookieHost } from "./cookie.ts"
 import type { Established, JoinEvent, JoinSlots, KnownPeers } from "./established.ts"
 import { type HalfOpen, HalfOpenTable } from "./half-open.ts"
+import { Copies } from "./copies.ts"
+import { Doubts } from "./doubts.ts"
 import { HandshakeReader, type ReceivedDatagram } from "./handshake-reader.ts"
 import { HandshakeWriter, type OwnParts, ZERO_SEED } from "./handshake-writer.ts"
 import type { JoinCall, PendingJoin } from "./join-call.ts"
@@ -68,6 +70,7 @@ export class Joins {
   get halfOpenCount(): number {
     return this.#halfOpen.joins
   }
+      doubts: new Doubts(),
 
   /** How often a host already had the most half-open joins allowed. */
   get refusedOfHosts(): number {

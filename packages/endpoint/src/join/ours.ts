@@ -13,6 +13,7 @@ import { isSameSession, type Session, type SessionNames } from "../path/session.
 import type { JoinEvent, KnownPeer, KnownPeers } from "./established.ts"
 import type { HalfOpenTable } from "./half-open.ts"
 import type { AcceptHandshake, ChallengeHandshake, RefuseHandshake } from "./handshake-reader.ts"
+import type { Doubts } from "./doubts.ts"
 import type { HandshakeWriter } from "./handshake-writer.ts"
 import type { JoinCall, PendingJoin } from "./join-call.ts"
 import type { JoinCandidate } from "./join-candidate.ts"
@@ -39,6 +40,7 @@ export interface OursParts extends PendingJoinsParts {
   readonly associations: Associations
   /** Only read. */
   readonly halfOpen: HalfOpenTable
+  readonly doubts: Doubts
   /** In profiles with keys. */
   readonly sealed: SealedHandshakes | undefined
 }
@@ -184,7 +186,8 @@ export class Ours {
       halfOpen.sessionWith(who)?.local ??
       sessions.next()
     const order = held?.order ?? (isUsable ? Math.min((known.association?.order ?? -1) + 1, ORDER_MAX) : 0)
-    joiner.answer(candidate, { unique: challenge.unique, token: challenge.token, session, order }, nowMs)
+    const slotInUse = held?.slotInUse ?? (isUsable ? (known.association?.remoteSlot ?? 0) : 0)
+    joiner.answer(candidate, { unique: challenge.unique, token: challenge.token, session, order, slotInUse }, nowMs)
     this.#pending.schedule(joiner)
     return undefined
   }
@@ -192,7 +195,7 @@ export class Ours {
   /** Returns why the accept is dropped, if it is. */
   handleAccept(pending: PendingJoin, handshake: AcceptHandshake, nowMs: number): wire.DropReason | undefined {
     const { accept, address, exchange } = handshake
-    const { unique: own, peers } = this.#parts
+    const { unique: own, peers, doubts } = this.#parts
     const { joiner } = pending
     const candidate = joiner.candidateAt(address)
     if (candidate === undefined || isSame(accept.unique, own)) return "unexpected"
@@ -218,6 +221,8 @@ export class Ours {
     }
     const names = { unique: accept.unique, publicKey: joiner.publicKey, local, remote: accept.session }
     const session = this.#sessionOf(names, known?.session, accept.limits, nowMs)
+    if (known !== undefined && session !== known.session && !doubts.mayReplace(known, address, 0, nowMs))
+      return "unexpected"
     this.#establish(pending, { handshake, session, order, shown: shown?.result }, nowMs)
     return undefined
   }

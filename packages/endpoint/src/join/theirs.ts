@@ -17,6 +17,7 @@ import { isWithSame, type Session } from "../path/session.ts"
 import { TokenBucket } from "../schedule/token-bucket.ts"
 import type { Settings } from "../settings.ts"
 import { type CookieHost, CookieJar } from "./cookie.ts"
+import type { Doubts } from "./doubts.ts"
 import type { Established, JoinSlots, KnownPeers } from "./established.ts"
 import { type HalfOpen, type HalfOpenTable, joinKey } from "./half-open.ts"
 import type { JoinHandshake } from "./handshake-reader.ts"
@@ -62,6 +63,7 @@ export interface TheirsParts {
   readonly associations: Associations
   readonly sessions: Sessions
   readonly halfOpen: HalfOpenTable
+  readonly doubts: Doubts
   /** Only read. */
   readonly ours: Pick<Ours, "count" | "sessionWith">
   readonly cookies: CookieHost
@@ -201,6 +203,7 @@ export class Theirs {
       if (same !== undefined) return isKeyed ? "again" : { session: known.session, association: same }
     }
     // A join counts once, however many tries it has.
+    if (known !== undefined && !this.#parts.doubts.mayReplace(known, address, join.slotInUse, nowMs)) return "again"
     const isNew = tries.length === 0
     const host = hostPrefix(addresses.addressOf(address).host)
     // Who comes back to its place takes none.

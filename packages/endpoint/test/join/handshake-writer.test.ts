@@ -32,7 +32,7 @@ function challenged(by: Correspondent) {
   joiner.poll(0)
   joiner.answer(
     joiner.candidates[0]!,
-    { unique: new Uint8Array(8).fill(2), token: TOKEN, session: SESSION, order: 4 },
+    { unique: new Uint8Array(8).fill(2), token: TOKEN, session: SESSION, order: 4, slotInUse: 6 },
     0,
   )
   return joiner
@@ -68,7 +68,7 @@ describe.each([
     expect(read(b, datagram)).toMatchObject({
       kind: "join",
       join: {
-        ...{ address: undefined, versionMin: wire.VERSION, versionMax: wire.VERSION, features: 0 },
+        ...{ address: undefined, versionMin: wire.VERSION, versionMax: wire.VERSION, slotInUse: 0 },
         ...{ slot: JOIN_SLOT, unique: a.unique, session: SESSION, receiverUnique: NO_IDENTITY },
         ...{ limits: LIMITS, order: 0, token: NOTHING, exchange: NOTHING },
       },
@@ -79,7 +79,7 @@ describe.each([
     const [a, b] = [new Correspondent(1, options), new Correspondent(2, options)]
     expect(read(b, a.join(challenged(a)).datagram)).toMatchObject({
       attempt: 2,
-      join: { receiverUnique: new Uint8Array(8).fill(2), session: SESSION, order: 4, token: TOKEN },
+      join: { receiverUnique: new Uint8Array(8).fill(2), session: SESSION, order: 4, slotInUse: 6, token: TOKEN },
     })
   })
 

@@ -12,6 +12,7 @@ test("challenges are answered at once only so often, and only those to tries mad
     token: new Uint8Array(8),
     session: new Uint8Array(8),
     order: 0,
+    slotInUse: 0,
   })
   let tries = 0
   // Two processes answer at one address, in turn and without delay.

@@ -121,7 +121,8 @@ test("with keys a first join is accepted at once, but challenged where its uniqu
     limits: LIMITS,
     beganMs: 0,
   }
-  b.known.push({ session, liveness: "joined", association: undefined, associations: [] })
+  const peer = { session, liveness: "joined", association: undefined, associations: [] } as const
+  b.known.push({ ...peer, rtt: { ptoMs: 50 }, ping() {} })
   expect(answer()).toBe(0)
   // Its answer to the challenge names what it knows, and is accepted.
   converse(a, b, 0)
