@@ -9,7 +9,7 @@ import type { Outbox } from "../datagram/outbox.ts"
 import { NO_IDENTITY } from "../keys/identity.ts"
 import type { NoiseResponder } from "../keys/noise.ts"
 import type { NoiseResult } from "../keys/noise-state.ts"
-import { ANSWER, HANDSHAKE_GAP_BYTES, type SealedHandshakes } from "../keys/sealed-handshakes.ts"
+import { ANSWER, HANDSHAKE_GAP_BYTES, JOIN_GAP_BYTES, type SealedHandshakes } from "../keys/sealed-handshakes.ts"
 import type { Exchange, Joiner, JoinTry } from "./joiner.ts"
 
 const NOTHING = new Uint8Array(0)
@@ -61,7 +61,7 @@ export class HandshakeWriter {
     const { unique, limits } = this.#own
     const outbox = this.#outbox
     const sealed = this.#sealed
-    outbox.composeHandshake(sealed === undefined ? 0 : HANDSHAKE_GAP_BYTES)
+    outbox.composeHandshake(sealed === undefined ? 0 : JOIN_GAP_BYTES)
     const { writer } = outbox
     const body = writer.begin(wire.KIND.join)
     const session = joiner.sessionAt(candidate)
@@ -86,10 +86,10 @@ export class HandshakeWriter {
       return undefined
     }
     let exchange: Exchange | undefined
-    outbox.postSealed(address, 0, attempt, 0, HANDSHAKE_GAP_BYTES, (prefix, packets) => {
-      const initiator = sealed.begin(prefix, packets)
-      exchange = { initiator, address, sentMs: nowMs, session, order, identity }
-      return initiator.message
+    outbox.postSealed(address, 0, attempt, 0, JOIN_GAP_BYTES, (prefix, packets) => {
+      const { initiator, psk, message } = sealed.begin(prefix, packets)
+      exchange = { initiator, psk, address, sentMs: nowMs, session, order, identity }
+      return message
     })
     return exchange
   }

@@ -33,6 +33,7 @@ const EXCHANGES_MAX = 16
 /** A try in a profile with keys. */
 export interface Exchange {
   readonly initiator: NoiseInitiator
+  readonly psk: Uint8Array
   readonly address: number
   readonly sentMs: number
   /** The session and the order that it carried. */

@@ -9,9 +9,10 @@ import type { Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Outbox } from "../datagram/outbox.ts"
 import { NO_IDENTITY } from "../keys/identity.ts"
-import type { SealedHandshakes } from "../keys/sealed-handshakes.ts"
+import { GATE_OFFSET, type SealedHandshakes } from "../keys/sealed-handshakes.ts"
 import type { Associations } from "../path/associations.ts"
 import type { Session } from "../path/session.ts"
+import { TokenBucket } from "../schedule/token-bucket.ts"
 import type { Settings } from "../settings.ts"
 import type { CookieHost } from "./cookie.ts"
 import type { Established, JoinEvent, JoinSlots, KnownPeers } from "./established.ts"
@@ -39,11 +40,20 @@ export interface JoinsParts {
   readonly nowMs: number
 }
 
+/**
+ * Joins read a second, and at a time, in profiles with keys: each costs an exchange, even if it only is a copy. In a
+ * second that is a fifth of it, and at a time less than a handler takes.
+ */
+const READ_PER_SECOND = 5_000
+const READ_BURST = 128
+
 export class Joins {
   readonly #unique: Uint8Array
   readonly #isKeyed: boolean
   readonly #reader: HandshakeReader
   readonly #halfOpen = new HalfOpenTable()
+  readonly #copies = new Copies()
+  readonly #budget: TokenBucket
   readonly #ours: Ours
   readonly #theirs: Theirs
 
@@ -54,6 +64,7 @@ export class Joins {
     this.#reader = new HandshakeReader(settings.profile, sealed)
     const shared = {
       ...{ unique, addresses: transport, slots, peers, associations, sealed },
+    this.#budget = new TokenBucket(READ_PER_SECOND, READ_BURST, nowMs)
       writer: new HandshakeWriter(own, outbox, sealed),
       sessions: new Sessions((out) => cookies.entropy(out), sealed !== undefined),
       halfOpen: this.#halfOpen,
@@ -131,6 +142,7 @@ export class Joins {
     const handshake = this.#reader.read(datagram, { seed, exchange })
     if (typeof handshake === "string") return handshake
     if (handshake.kind === "join") return this.#theirs.handleJoin(handshake, nowMs)
+    if (this.#isKeyed && pending === undefined && !this.#mayRead(datagram, nowMs)) return "rate"
     if (handshake.kind === "hint") {
       this.#ours.events.push({ kind: "hinted", hint: handshake.hint, address })
       return undefined
@@ -145,6 +157,13 @@ export class Joins {
   #seedOf({ joiner }: PendingJoin, address: number): number {
     const receiverSession = joiner.candidateAt(address)?.challenge?.session ?? NO_IDENTITY
     return wire.pseudoHeaderSeed({ receiverUnique: this.#unique, receiverSession })
+  /** Whether a join that has passed the gate is read. */
+  #mayRead({ view, offset }: ReceivedDatagram, nowMs: number): boolean {
+    const gate = offset + GATE_OFFSET
+    if (this.#copies.isOneTooMany(view.getInt32(gate, true), view.getInt32(gate + 4, true), nowMs)) return false
+    return this.#budget.take(nowMs)
+  }
+
   }
 
   /** A datagram came under a half-open association: the association is complete. */

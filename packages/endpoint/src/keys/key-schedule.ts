@@ -67,6 +67,11 @@ export function pskOf(crypto: SyncCrypto, secret: Uint8Array): Uint8Array {
   return crypto.hmacSha256(ascii("x psk"), secret)
 }
 
+/** Makes the key of the gate in front of joins from a secret. */
+export function gateKeyOf(crypto: SyncCrypto, secret: Uint8Array): Uint8Array {
+  return Uint8Array.from(crypto.hmacSha256(ascii("x gate"), secret))
+}
+
 /** The nonce of a datagram: a counter is never used twice with a key, not even for resends or in later epochs. */
 export function nonceOf({ iv }: EpochKey, counter: number, nonce: Uint8Array): void {
   nonce.set(iv)

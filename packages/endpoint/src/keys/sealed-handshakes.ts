@@ -7,16 +7,23 @@
 
 import type { SyncCrypto } from "@x/transport/host"
 import { PREFIX_BYTES, prefixEpoch, PROFILE, TAG_BYTES } from "@x/wire"
-import { pskOf } from "./key-schedule.ts"
+import { isSame } from "./identity.ts"
+import { gateKeyOf, pskOf } from "./key-schedule.ts"
 import { NOISE_OVERHEAD_BYTES, NoiseInitiator, NoiseKey, NoiseResponder } from "./noise.ts"
 import { IK_FIRST_BYTES, IkInitiator, IkResponder, type StaticKey } from "./noise-ik.ts"
 import { concat, KEY_BYTES, type NoiseResult } from "./noise-state.ts"
+import { SipHash } from "./sip-hash.ts"
 
 const PREFIX = PREFIX_BYTES[PROFILE.aead]!
 const TAG = TAG_BYTES[PROFILE.aead]!
 
-/** Bytes between prefix and packets. */
+/** The check in front of a join that a sender without the secret can't make, bytes. */
+export const GATE_BYTES = 8
+/** Where it is in a datagram. */
+export const GATE_OFFSET: number = PREFIX
+/** Bytes between prefix and packets: in answers, and in a join. */
 export const HANDSHAKE_GAP_BYTES: number = KEY_BYTES
+export const JOIN_GAP_BYTES: number = GATE_BYTES + KEY_BYTES
 
 /** The epoch field of an answer says how it was sealed. */
 export const ANSWER = { aside: 0, accept: 1 } as const
@@ -47,6 +54,19 @@ export interface SealedHandshakesHost {
   readonly identity: Identity | undefined
 }
 
+/** What is derived from a secret. */
+interface Secret {
+  readonly key: NoiseKey
+  readonly gate: SipHash
+}
+
+/** A join that is begun: its exchange, and what follows the prefix. */
+export interface BegunJoin {
+  readonly initiator: NoiseInitiator
+  readonly psk: Uint8Array
+  readonly message: Uint8Array
+}
+
 /** A genuine join: the exchange that it began, and the pre-shared key that it used. */
 export interface OpenedJoin {
   readonly kind: "join"
@@ -57,8 +77,8 @@ export interface OpenedJoin {
 /** Our identity, where members have static keys. */
 export interface Identity {
   readonly own: StaticKey
-  /** Whether a member with this public key may join. */
-  trust(publicKey: Uint8Array): boolean
+  /** Whether a member with this public key may join, and stay; `undefined`: there was no answer. */
+  trust(publicKey: Uint8Array): boolean | undefined
 }
 
 /**
@@ -76,7 +96,7 @@ export class SealedHandshakes {
   /** Its length. */
   length = 0
   readonly #host: SealedHandshakesHost
-  #keys: readonly NoiseKey[] = []
+  #secrets: readonly Secret[] = []
 
   constructor(host: SealedHandshakesHost, secrets: readonly Uint8Array[], datagramBytesMax: number) {
     this.#host = host
@@ -88,7 +108,10 @@ export class SealedHandshakes {
   /** Joins are sent under the first secret, and accepted under each. Associations keep their keys. */
   setSecrets(secrets: readonly Uint8Array[]): void {
     const { crypto } = this.#host
-    this.#keys = secrets.map((secret) => new NoiseKey(crypto, Uint8Array.from(pskOf(crypto, secret))))
+    this.#secrets = secrets.map((secret) => ({
+      key: new NoiseKey(crypto, Uint8Array.from(pskOf(crypto, secret))),
+      gate: new SipHash(gateKeyOf(crypto, secret)),
+    }))
   }
 
   /** Random bytes of the length of a key. */
@@ -98,9 +121,44 @@ export class SealedHandshakes {
     return bytes
   }
 
-  /** Begins an exchange with a join: the first message follows the prefix. */
-  begin(prefix: Uint8Array, packets: Uint8Array): NoiseInitiator {
-    return new NoiseInitiator(this.#host.crypto, prefix, this.#keys[0]!, this.random(), packets)
+  /** Begins an exchange with a join: the gate and the first message follow the prefix. */
+  begin(prefix: Uint8Array, packets: Uint8Array): BegunJoin {
+    const { key, gate } = this.#secrets[0]!
+    const initiator = new NoiseInitiator(this.#host.crypto, prefix, key, this.random(), packets)
+    const message = new Uint8Array(GATE_BYTES + initiator.message.length)
+    message.set(initiator.message, GATE_BYTES)
+    const view = new DataView(message.buffer)
+    hashKey(gate, view, GATE_BYTES)
+    view.setInt32(0, gate.low, true)
+    view.setInt32(4, gate.high, true)
+    return { initiator, psk: key.psk, message }
+  }
+
+  /** What became of the secret that this pre-shared key was made of. */
+  standingOf(psk: Uint8Array): "first" | "taken" | "removed" {
+    const at = this.#secrets.findIndex(({ key }) => isSame(key.psk, psk))
+    return at < 0 ? "removed" : at === 0 ? "first" : "taken"
+  }
+
+  /**
+   * Why the datagram at `offset` is no join, as far as its gate tells: one short hash for each secret. `undefined`: it
+   * was made with a secret, or is a copy of such a join.
+   */
+  checkGate(view: DataView, offset: number, length: number): "too-short" | "tag" | undefined {
+    if (length <= PREFIX + GATE_BYTES + NOISE_OVERHEAD_BYTES) return "too-short"
+    return this.#secretAt(view, offset) === undefined ? "tag" : undefined
+  }
+
+  #secretAt(view: DataView, offset: number): Secret | undefined {
+    const at = offset + PREFIX
+    const low = view.getInt32(at, true)
+    const high = view.getInt32(at + 4, true)
+    for (const secret of this.#secrets) {
+      const { gate } = secret
+      hashKey(gate, view, at + GATE_BYTES)
+      if (gate.low === low && gate.high === high) return secret
+    }
+    return undefined
   }
 
   get identity(): Identity | undefined {
@@ -113,7 +171,7 @@ export class SealedHandshakes {
   beginIdentity(join: JoinNames, theirs: Uint8Array | undefined): IkInitiator | undefined {
     const { crypto, identity } = this.#host
     if (identity === undefined || theirs === undefined) return undefined
-    const parts = { crypto, prologue: prologueOf(join), psk: this.#keys[0]!.psk, own: identity.own }
+    const parts = { crypto, prologue: prologueOf(join), psk: this.#secrets[0]!.key.psk, own: identity.own }
     return IkInitiator.begin(parts, theirs, this.random(), NOTHING)
   }
 
@@ -134,18 +192,18 @@ export class SealedHandshakes {
     }
   }
 
-  /** Opens a join; costs one check for each secret. */
+  /** Opens a join, under the secret that its gate is of. */
   openJoin(bytes: Uint8Array, offset: number, length: number): OpenedHandshake | "too-short" | "tag" {
-    if (length <= PREFIX + NOISE_OVERHEAD_BYTES) return "too-short"
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    if (length <= PREFIX + GATE_BYTES + NOISE_OVERHEAD_BYTES) return "too-short"
+    const key = this.#secretAt(view, offset)?.key
+    if (key === undefined) return "tag"
     const prefix = bytes.slice(offset, offset + PREFIX)
-    const message = bytes.subarray(offset + PREFIX, offset + length)
-    for (const key of this.#keys) {
-      const responder = NoiseResponder.read(this.#host.crypto, prefix, key, message)
-      if (responder === undefined) continue
-      this.#keep(bytes, offset, responder.payload)
-      return { kind: "join", responder, psk: key.psk }
-    }
-    return "tag"
+    const message = bytes.subarray(offset + PREFIX + GATE_BYTES, offset + length)
+    const responder = NoiseResponder.read(this.#host.crypto, prefix, key, message)
+    if (responder === undefined) return "tag"
+    this.#keep(bytes, offset, responder.payload)
+    return { kind: "join", responder, psk: key.psk }
   }
 
   /** Opens an answer to a join. */
@@ -175,4 +233,14 @@ export class SealedHandshakes {
     this.length = PREFIX + packets.length + TAG
     this.#plain.fill(0, this.length - TAG, this.length)
   }
+}
+
+/** The gate of the public key at `at`. */
+function hashKey(gate: SipHash, view: DataView, at: number): void {
+  gate.hash(
+    view.getInt32(at, true),
+    view.getInt32(at + 4, true),
+    view.getInt32(at + 8, true),
+    view.getInt32(at + 12, true),
+  )
 }

@@ -172,7 +172,8 @@ export class Protocol implements MessageSource {
     const { profile } = settings
     this.#received = new ReceivedBatch({
       ...{ profile, datagramBytesMax: this.#limits.datagramBytes, slots, transport, drop, onWork },
-      hints: this.#sealed === undefined ? new Hints(outbox, profile) : undefined,
+      hints: this.#sealed === undefined ? new Hints(outbox, profile, nowMs) : undefined,
+      gate: this.#sealed,
     })
     this.#packets = new PacketWalk(profile, drop)
   }

@@ -9,12 +9,17 @@ import type { ReceiveBatch, Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Hints } from "../join/hints.ts"
 import { NO_OPENER } from "../keys/protection.ts"
+import type { SealedHandshakes } from "../keys/sealed-handshakes.ts"
 import type { Association } from "../path/association.ts"
 import type { SlotTable } from "../path/slots.ts"
 import type { SlotOwner } from "./slot-owner.ts"
 
-/** No sealer has this id: the row was dropped. */
+/** No sealers have these ids: the row was dropped, or is outside an association. */
 const REFUSED = -1
+const OUTSIDE = -2
+
+/** What the first pass has found of a row. */
+const ROW = { refused: 0, inside: 1, outside: 2 } as const
 
 export interface ReceivedBatchParts {
   readonly profile: wire.Profile
@@ -24,6 +29,8 @@ export interface ReceivedBatchParts {
   readonly transport: Pick<Transport, "open">
   /** Absent in profiles with keys: then a source isn't told that we don't have its slot. */
   readonly hints: Hints | undefined
+  /** In profiles with keys: what a join has to pass before anything else is done with it. */
+  readonly gate: Pick<SealedHandshakes, "checkGate"> | undefined
   /** Counts a dropped datagram. */
   drop(reason: wire.DropReason): void
   /** There is something to send. */
@@ -51,12 +58,13 @@ export class ReceivedBatch {
   /** The memory that datagrams lie in, by its number, and a view of each. */
   readonly #slabs: Uint8Array[] = []
   readonly #views: DataView[] = []
-  /** What the first pass has read of each row: whether it was dropped, its slot and its counter. */
-  #isRefused = new Uint8Array(0)
+  /** What the first pass has read of each row: what it is (`ROW`), its slot and its counter. */
+  #kinds = new Uint8Array(0)
   #slots = new Uint32Array(0)
   #counters = new Float64Array(0)
-  /** The present batch, and its next row. */
+  /** The present batch, which kind of row is taken in hand at present, and the next row. */
   #batch: ReceiveBatch | undefined
+  #kind: number = ROW.inside
   #row = 0
 
   constructor(parts: ReceivedBatchParts) {
@@ -66,32 +74,36 @@ export class ReceivedBatch {
 
   /** The first pass over all datagrams: cheap checks, then the tags in one call. */
   start(batch: ReceiveBatch, nowMs: number): void {
-    if (this.#isRefused.length < batch.count) this.#grow(batch.opener.length)
+    if (this.#kinds.length < batch.count) this.#grow(batch.opener.length)
     for (let row = 0; row < batch.count; row++) {
       const opener = this.#openerOf(batch, row, nowMs)
-      this.#isRefused[row] = opener === REFUSED ? 1 : 0
+      this.#kinds[row] = opener === REFUSED ? ROW.refused : opener === OUTSIDE ? ROW.outside : ROW.inside
       batch.opener[row] = Math.max(opener, 0)
     }
     this.#parts.transport.open(batch)
     this.#batch = batch
+    this.#kind = ROW.inside
     this.#row = 0
   }
 
   #grow(rows: number): void {
-    this.#isRefused = new Uint8Array(rows)
+    this.#kinds = new Uint8Array(rows)
     this.#slots = new Uint32Array(rows)
     this.#counters = new Float64Array(rows)
   }
 
-  /** Takes the next datagram that was not dropped in hand; `false`: there is none. */
+  /**
+   * Takes the next datagram that was not dropped in hand; `false`: there is none. Those of associations come first, so
+   * that no flood of joins is in their way.
+   */
   next(): boolean {
     const batch = this.#batch
     if (batch === undefined) return false
-    while (this.#row < batch.count) {
+    while (this.#row < batch.count || this.#turnsOutside()) {
       const row = this.#row++
       // A handler may have transferred the memory to a worker: the remaining datagrams are lost like any other.
       const bytes = batch.slabs[batch.slab[row]!]!
-      if (this.#isRefused[row] !== 0 || bytes.length === 0) continue
+      if (this.#kinds[row] !== this.#kind || bytes.length === 0) continue
       this.view = this.#viewOf(batch, row)
       this.bytes = bytes
       this.offset = batch.offset[row]!
@@ -104,9 +116,17 @@ export class ReceivedBatch {
     return false
   }
 
+  /** All rows were looked at: once more, for datagrams outside an association. `false`: that is done too. */
+  #turnsOutside(): boolean {
+    if (this.#kind === ROW.outside) return false
+    this.#kind = ROW.outside
+    this.#row = 0
+    return true
+  }
+
   /** Whether the datagram in hand is outside an association. */
   get isHandshake(): boolean {
-    return wire.prefixHandshake(this.view, this.offset)
+    return this.#kind === ROW.outside
   }
 
   get slot(): number {
@@ -154,18 +174,21 @@ export class ReceivedBatch {
   }
 
   /**
-   * The sealer to check a datagram with, 0 if it has no tag or is outside an association, {@link REFUSED} if it was
-   * dropped.
+   * The sealer to check a datagram with, 0 if it has no tag, {@link OUTSIDE} if it is outside an association,
+   * {@link REFUSED} if it was dropped.
    */
   #openerOf(batch: ReceiveBatch, row: number, nowMs: number): number {
-    const { profile, datagramBytesMax, slots } = this.#parts
+    const { profile, datagramBytesMax, slots, gate } = this.#parts
     const view = this.#viewOf(batch, row)
     const offset = batch.offset[row]!
     const reason = wire.checkPrefix(view, offset, batch.length[row]!, profile, datagramBytesMax)
     if (reason !== undefined) return this.#refuseRow(reason)
     const counter = (this.#counters[row] = wire.prefixCounter(view, offset))
     const slot = (this.#slots[row] = wire.prefixSlot(view, offset))
-    if (wire.prefixHandshake(view, offset)) return 0
+    if (wire.prefixHandshake(view, offset)) {
+      const isShut = slot === 0 ? gate?.checkGate(view, offset, batch.length[row]!) : undefined
+      return isShut === undefined ? OUTSIDE : this.#refuseRow(isShut)
+    }
     const owner = slots.get(slot)
     if (owner === undefined || owner.kind === "join") {
       this.#hint(batch, row, nowMs)

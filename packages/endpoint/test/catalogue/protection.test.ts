@@ -286,7 +286,7 @@ test("F40 ten changes of keys under loss of a fifth, reordering and forged next 
   await quiesce(ledger)
 })
 
-test("F42 a flood under a wrong secret is answered by nothing, at one check a join for each secret, and holds nothing", async () => {
+test("F42 a flood under a wrong secret is answered by nothing, passes no gate, and holds nothing", async () => {
   const { network, watch, bind } = guarded(42)
   const b = await bind("b", { secrets: [SECRET, "the former secret, still good"] })
   const stranger = await bind("s", { secrets: ["what a stranger takes for it"] })
@@ -306,7 +306,7 @@ test("F42 a flood under a wrong secret is answered by nothing, at one check a jo
   await network.advance(100)
   expect(b.stats().transport.datagramsSent).toBe(0)
   expect(b.stats().drops.tag).toBe(10_001)
-  expect(watch.opened - before).toBe(20_000)
+  expect(watch.opened - before).toBe(0)
   expect(b.sizes).toMatchObject({ halfOpen: 0, joins: 0, peers: 0, slots: 0 })
 })
 
@@ -471,7 +471,9 @@ test("F22 of fifty copies of a first join one is answered, and one association i
   })
   void a.join(`10.0.0.2:${PORT}`, { timeoutMs: 1 }).catch(() => {})
   await network.advance(20)
-  expect([answers, b.sizes.halfOpen, b.stats().drops.unexpected]).toEqual([1, 1, 49])
+  // Four copies of one join are read, and the others dropped unread.
+  const { unexpected, rate } = b.stats().drops
+  expect([answers, b.sizes.halfOpen, unexpected, rate]).toEqual([1, 1, 3, 46])
 })
 
 test("F23 a join by keys that is replayed later, from where it came and from elsewhere, leaves a live association untouched", async () => {

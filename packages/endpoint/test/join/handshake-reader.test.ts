@@ -6,7 +6,7 @@ import type { Handshake, ReceivedDatagram } from "../../src/join/handshake-reade
 import { type Asked, ZERO_SEED } from "../../src/join/handshake-writer.ts"
 import type { Exchange } from "../../src/join/joiner.ts"
 import { NO_IDENTITY } from "../../src/keys/identity.ts"
-import { ANSWER, HANDSHAKE_GAP_BYTES } from "../../src/keys/sealed-handshakes.ts"
+import { ANSWER, HANDSHAKE_GAP_BYTES, JOIN_GAP_BYTES } from "../../src/keys/sealed-handshakes.ts"
 import { Correspondent, JOIN_SLOT, SECRET, THERE } from "./correspondent.ts"
 
 const CHECKSUM = { profile: wire.PROFILE.checksum }
@@ -207,7 +207,7 @@ describe("with keys", () => {
   ])("a %s isn't said where there are keys, not even by one that has them", (_, kind) => {
     const { a, b } = opened()
     const { outbox } = a
-    outbox.composeHandshake(HANDSHAKE_GAP_BYTES)
+    outbox.composeHandshake(JOIN_GAP_BYTES)
     const { writer } = outbox
     const body = writer.begin(kind)
     const loose = { receiverUnique: NO_IDENTITY, unique: a.unique, type: 1, bytes: TOKEN }
@@ -216,14 +216,7 @@ describe("with keys", () => {
         ? wire.writeHint(writer.view, body, { slot: 1, counter: 1 })
         : wire.writeLoose(writer.view, body, loose),
     )
-    outbox.postSealed(
-      THERE,
-      0,
-      0,
-      0,
-      HANDSHAKE_GAP_BYTES,
-      (prefix, packets) => a.sealed!.begin(prefix, packets).message,
-    )
+    outbox.postSealed(THERE, 0, 0, 0, JOIN_GAP_BYTES, (prefix, packets) => a.sealed!.begin(prefix, packets).message)
     expect(b.reader.read(a.sentOne(), { seed: ZERO_SEED, exchange: undefined })).toBe("unexpected")
   })
 })

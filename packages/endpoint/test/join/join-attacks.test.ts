@@ -231,11 +231,16 @@ test.each([1_000, 1_500])(
       else copies.push(bytes.slice())
       return from === "b"
     })
-    const a = await keyless("a")
-    void a.join(`10.0.0.1:${PORT}`, { timeoutMs: 50 }).catch(() => {})
+    // Four copies of each are read.
+    for (let i = 0; i < 15; i++) {
+      const a = await keyless("a", { port: 5_000 + i })
+      void a.join(`10.0.0.1:${PORT}`, { timeoutMs: 50 }).catch(() => {})
+    }
     await network.advance(100)
+    expect(copies.length).toBe(15)
     hostB.failSends("full")
-    for (let i = 0; i < 60; i++) network.inject({ family: 4, host: "172.16.0.2", port: 1_000 + i }, v4Of(b), copies[0]!)
+    for (let i = 0; i < 60; i++)
+      network.inject({ family: 4, host: "172.16.0.2", port: 1_000 + i }, v4Of(b), copies[i % 15]!)
     await network.advance(1)
     for (let i = 0; i < others; i++)
       network.inject({ family: 4, host: "10.0.0.2", port: 1_000 + i }, v4Of(b), new Uint8Array(20))

@@ -156,3 +156,38 @@ test("a probe ends with the peer that it asks after, and goes on anew when anoth
   a.joins.drop(asked!, 30)
   expect(a.joins.count).toBe(0)
 })
+
+test("of joins that come together 128 are read, and 5,000 a second after that", () => {
+  const secret = new Uint8Array(32).fill(7)
+  const [a, b] = [new Side(A, { secret }), new Side(B, { secret })]
+  const dropsAt = (nowMs: number, count: number): number => {
+    for (let i = 0; i < count; i++) ask(a, 1_000 * (1 + nowMs) + i, nowMs)
+    a.joins.poll(nowMs)
+    const joins = a.written()
+    expect(joins.length).toBeGreaterThanOrEqual(count)
+    return joins.slice(0, count).filter((it, i) => receive(b, it.bytes, 10 + i, nowMs) === "rate").length
+  }
+  expect(dropsAt(0, 200)).toBe(72)
+  expect(dropsAt(10, 90)).toBe(40)
+  expect(dropsAt(50, 128)).toBe(0)
+})
+
+test("of one join four copies a second are read, wherever they come from, and those of others beside them", () => {
+  const secret = new Uint8Array(32).fill(7)
+  const [a, b] = [new Side(A, { secret }), new Side(B, { secret })]
+  for (const address of [B, C]) ask(a, address, 0)
+  a.joins.poll(0)
+  const [first, second] = a.written()
+  const read = (bytes: Uint8Array, nowMs: number): number => {
+    let count = 0
+    for (let address = 10; address < 30; address++) if (receive(b, bytes, address, nowMs) !== "rate") count++
+    return count
+  }
+  expect([read(first!.bytes, 0), read(first!.bytes, 999), read(second!.bytes, 999)]).toEqual([4, 0, 4])
+  expect(read(first!.bytes, 1_000)).toBe(4)
+})
+
+function receive(side: Side, bytes: Uint8Array, address: number, nowMs: number) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return side.joins.receive({ view, bytes, offset: 0, length: bytes.length, address }, undefined, nowMs)
+}

@@ -76,6 +76,12 @@ export class Side {
     })
   }
 
+  /** Takes what it has written, which then goes nowhere. */
+  written(): Tap["sent"] {
+    this.#outbox.flush()
+    return this.tap.sent.splice(0)
+  }
+
   /** Carries its datagrams to the other side, where this side has this address. */
   carry(to: Side, address: number, nowMs: number): number {
     this.#outbox.flush()

@@ -7,12 +7,13 @@ import { createNetwork } from "@x/transport/simulated"
 import { PROFILE, writePrefix } from "@x/wire"
 import { describe, expect, test } from "vitest"
 import { KeyProtection } from "../../src/keys/key-protection.ts"
-import { keyChains, pskOf } from "../../src/keys/key-schedule.ts"
+import { gateKeyOf, keyChains, pskOf } from "../../src/keys/key-schedule.ts"
 import { SealedHandshakes } from "../../src/keys/sealed-handshakes.ts"
 
 interface Vectors {
   readonly secret: string
   readonly preSharedKey: string
+  readonly gateKey: string
   readonly chainingKey: string
   readonly transcript: string
   /** Keys of the initiator's direction. */
@@ -60,7 +61,9 @@ describe.each([
       const next = fromInitiator.next()
       expect([next.epoch, toHex(next.key), toHex(next.iv)]).toEqual([epoch, key, iv])
     }
-    expect(toHex(pskOf(crypto, new TextEncoder().encode(vectors.secret)))).toBe(vectors.preSharedKey)
+    const secret = new TextEncoder().encode(vectors.secret)
+    expect(toHex(pskOf(crypto, secret))).toBe(vectors.preSharedKey)
+    expect(toHex(gateKeyOf(crypto, secret).subarray(0, 16))).toBe(vectors.gateKey)
   })
 
   test("datagrams are sealed to these bytes, and opened from them", () => {
@@ -104,8 +107,8 @@ describe.each([
     }
     const sealed = new SealedHandshakes(host, [new TextEncoder().encode(vectors.secret)], 1_200)
     const prefix = prefixOf(PROFILE.aead, true, 0, handshake.attempt, 0)
-    const initiator = sealed.begin(prefix, fromHex(handshake.joinPackets))
-    const join = Uint8Array.of(...prefix, ...initiator.message)
+    const { initiator, message } = sealed.begin(prefix, fromHex(handshake.joinPackets))
+    const join = Uint8Array.of(...prefix, ...message)
     expect(toHex(join)).toBe(handshake.join)
     const opened = sealed.openJoin(join, 0, join.length)
     if (typeof opened === "string" || opened.kind !== "join") return expect.unreachable()

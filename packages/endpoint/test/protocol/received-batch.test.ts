@@ -1,6 +1,6 @@
 import { PacketPool } from "@x/stream"
 import type { ReceiveBatch } from "@x/transport/host"
-import { type DropReason, KIND, PROFILE } from "@x/wire"
+import { type DropReason, KIND, PROFILE, writePrefix } from "@x/wire"
 import { expect, test } from "vitest"
 import { Outbox } from "../../src/datagram/outbox.ts"
 import { Hints } from "../../src/join/hints.ts"
@@ -12,6 +12,7 @@ import type { SlotOwner } from "../../src/protocol/slot-owner.ts"
 import { Tap } from "../datagram/tap.ts"
 
 const HERE = 1
+const PREFIX_BYTES = 11
 const ELSEWHERE = 2
 
 /** One side that receives, and another that makes datagrams for it. */
@@ -22,6 +23,11 @@ class World {
   readonly association: Association
   readonly hinted = new Tap()
   works = 0
+  /** Joins whose first byte behind the prefix is 0 don't pass. */
+  readonly gate = {
+    checkGate: (view: DataView, offset: number): "tag" | undefined =>
+      view.getUint8(offset + PREFIX_BYTES) === 0 ? "tag" : undefined,
+  }
   readonly #tap = new Tap()
   readonly #outbox = makeOutbox(this.#tap)
   readonly #other: Association
@@ -34,7 +40,8 @@ class World {
     const outbox = makeOutbox(this.hinted)
     this.received = new ReceivedBatch({
       ...{ profile: PROFILE.none, datagramBytesMax: 1_400, slots: this.slots, transport: { open: () => {} } },
-      hints: new Hints(outbox, PROFILE.none),
+      hints: new Hints(outbox, PROFILE.none, 0),
+      gate: this.gate,
       drop: (reason) => void this.drops.push(reason),
       onWork: () => {
         this.works++
@@ -51,6 +58,13 @@ class World {
     this.#outbox.post(this.#other, false, 0)
     this.#outbox.flush()
     return this.#tap.sent.at(-1)!.bytes
+  }
+
+  /** A datagram outside an association, for this slot. */
+  outside(slot: number, mark: number): Uint8Array {
+    const bytes = new Uint8Array(60).fill(mark)
+    writePrefix(new DataView(bytes.buffer), 0, PROFILE.none, true, slot, mark)
+    return bytes
   }
 
   /** Takes datagrams in as one batch. Returns the counters of those that somebody gets. */
@@ -141,4 +155,29 @@ test("memory that was transferred while its batch was worked off is lost like an
   world.received.next()
   structuredClone(second.buffer, { transfer: [second.buffer] })
   expect([world.received.next(), world.received.counter, world.received.next()]).toEqual([true, 3, false])
+})
+
+test("datagrams of associations go before those outside of them, each kind in its order", () => {
+  const world = new World()
+  const [first, second] = [world.datagram(), world.datagram()]
+  world.received.start(batchOf([world.outside(0, 11), first, world.outside(0, 12), second]), 0)
+  const taken: [boolean, number][] = []
+  while (world.received.next()) taken.push([world.received.isHandshake, world.received.counter])
+  expect(taken).toEqual([
+    [false, 1],
+    [false, 2],
+    [true, 11],
+    [true, 12],
+  ])
+})
+
+test("a join that doesn't pass the gate is dropped in the first pass; answers to ours have none", () => {
+  const world = new World()
+  const [shut, open] = [world.outside(0, 0), world.outside(0, 5)]
+  const answer = world.outside(9, 0)
+  world.received.start(batchOf([shut, open, answer]), 0)
+  expect(world.drops).toEqual(["tag"])
+  const taken: number[] = []
+  while (world.received.next()) taken.push(world.received.slot)
+  expect(taken).toEqual([0, 9])
 })
