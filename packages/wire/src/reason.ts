@@ -30,6 +30,8 @@ export const REASON = {
   restarted: 13,
   /** A join with a key that isn't accepted. */
   untrusted: 14,
+  /** A member that no longer is one: its key isn't accepted any more, its secret was removed, or it was sent away. */
+  expelled: 15,
 } as const
 
 /** The first of the application's own reasons; they go up to 65,535. */

@@ -431,15 +431,35 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /**
-   * Replaces the secrets, while everything goes on: joins go out under the first from now on, and are taken under each;
-   * peers that are joined stay so. To go from one to another give all members `[old, new]`, then all `[new, old]`, then
-   * all `[new]`. Throws `EndpointError` `invalid-option` for what can't be one, and for an endpoint that was bound
+   * Replaces the secrets: joins go out under the first from now on, and are taken under each. Peers that joined by
+   * another one than the first are joined again by that, and their streams go on; a peer whose secret was left out, and
+   * which isn't back within a second, is told as `left` (`REASON.expelled`). To go from one to another give all members
+   * `[old, new]`, then all `[new, old]`, then all `[new]`: nobody notices. Throws `EndpointError` `invalid-option` for what can't be one, and for an endpoint that was bound
    * without.
    */
   setSecrets(secrets: readonly (Uint8Array | string)[]): void {
     this.#checkOpen()
     if (!this.#isKeyed) throw new EndpointError("invalid-option", "this endpoint was bound without secrets")
-    this.#protocol.setSecrets(secretsOf(secrets))
+    this.#protocol.setSecrets(secretsOf(secrets), this.#host.now())
+  }
+
+  /**
+   * Says goodbye to a peer that is no longer wanted, with `REASON.expelled`, and takes nothing more of it from now on:
+   * `left` tells of it here, and there. It may join again unless `trust` refuses its key, or its secret was removed.
+   * `text`: at most 256 bytes of UTF-8, for people to read. Settles when the goodbye was answered, or after a second;
+   * never rejects. Nothing happens to a peer that has left.
+   */
+  expel(peer: Peer, text = ""): Promise<void> {
+    return peer.leave(REASON.expelled, text)
+  }
+
+  /**
+   * Asks `trust` about the key of each peer now, and expels those whose key it refuses. About peers that joined us it is
+   * asked once a second anyway; those that we joined by their key are asked about by this alone.
+   */
+  recheck(): void {
+    this.#checkOpen()
+    this.#protocol.recheck(this.#host.now())
   }
 
   /**

@@ -213,7 +213,9 @@ export interface IdentityOptions {
   readonly privateKey: Uint8Array
   /**
    * Called for each try of another member's join, after it has proved that the key is its own; `false` refuses it. What
-   * it throws is reported, and refuses too.
+   * it throws is reported, and refuses too. Called again about once a second for each peer that joined us, and by
+   * {@link Endpoint.recheck} for all peers: `false` expels the peer, what it throws is reported, and changes nothing. So
+   * it has to be quick.
    */
   readonly trust: (publicKey: Uint8Array) => boolean
 }
@@ -227,13 +229,13 @@ const MIB = 1_048_576
  */
 const REKEY_DATAGRAMS = 67_108_864
 const KEY_DATAGRAMS_FACTOR = 4
-/** Of X25519 (RFC 7748). */
-const IDENTITY_KEY_BYTES = 32
 const PEERS = 10_000
 const PEERS_MAX = 262_144
 /** Of so many places or more, this part is for more than one host. */
 const HOST_RESERVE_MIN = 64
 const HOST_RESERVE_PART = 8
+/** Of X25519 (RFC 7748). */
+const IDENTITY_KEY_BYTES = 32
 
 /** The range of an option that is a number, and its default. */
 interface NumberOption {
@@ -340,10 +342,10 @@ export function settingsOf(options: EndpointOptions): Settings {
   ) as Record<NumberName, number>
   const within = (name: NumberName, min: number, max?: number): void =>
     void check.value(name, numbers[name], whole(min, max))
-  within("messageBytesMax", 1, messageBytesLimit(expectedBytesOf(numbers.datagramBytes) - 64))
-  within("assemblyBytesPerPeer", numbers.messageBytesMax)
   if (options.peersPerHostMax === undefined) numbers.peersPerHostMax = peersPerHostOf(numbers.peersMax)
   within("peersPerHostMax", 1, numbers.peersMax)
+  within("messageBytesMax", 1, messageBytesLimit(expectedBytesOf(numbers.datagramBytes) - 64))
+  within("assemblyBytesPerPeer", numbers.messageBytesMax)
   within("assemblyBytesMax", numbers.assemblyBytesPerPeer)
   within("windowPackets", 1, numbers.spreadPackets)
   within("unreachableMs", numbers.heartbeatMs, NUMBER_OPTIONS.unreachableMs.kind.max)
@@ -358,13 +360,13 @@ export function settingsOf(options: EndpointOptions): Settings {
   }
 }
 
-/** Profiles with keys need secrets; the others can't use any. */
-function checkSecrets(protection: string, secrets: EndpointOptions["secrets"]): void {
 /** Few peers are often all on one machine; of many, some are elsewhere. */
 function peersPerHostOf(peersMax: number): number {
   return peersMax < HOST_RESERVE_MIN ? peersMax : peersMax - Math.floor(peersMax / HOST_RESERVE_PART)
 }
 
+/** Profiles with keys need secrets; the others can't use any. */
+function checkSecrets(protection: string, secrets: EndpointOptions["secrets"]): void {
   const hasKeys = protection === "mac" || protection === "aead"
   if (hasKeys && secrets === undefined)
     throw new EndpointError(

@@ -187,8 +187,8 @@ export class UserCode {
 
   // Decisions.
 
-  /** Asks whether a member may join. Only `true`, returned synchronously, allows it. */
-  trusts(trust: (publicKey: Uint8Array) => boolean, publicKey: Uint8Array): boolean {
+  /** Asks whether a member may join, or stay; `undefined`: it answered nothing, synchronously. */
+  trusts(trust: (publicKey: Uint8Array) => boolean, publicKey: Uint8Array): boolean | undefined {
     try {
       const answer: unknown = trust(publicKey.slice())
       if (typeof answer === "boolean") return answer
@@ -199,7 +199,7 @@ export class UserCode {
       throw new TypeError(`trust has to answer true or false at once, not ${how}`)
     } catch (error) {
       this.surface(error, "trust")
-      return false
+      return undefined
     }
   }
 

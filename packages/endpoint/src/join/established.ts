@@ -27,12 +27,12 @@ export interface KnownPeer {
 /** The existing peers. */
 export interface KnownPeers {
   readonly size: number
-  get(unique: Uint8Array, publicKey: Uint8Array | undefined): KnownPeer | undefined
-  hasUnique(unique: Uint8Array): boolean
-  /** The peer whose datagrams go to this address. */
   /** Peers that joined from this host (`hostPrefix`), and those with this static key. */
   countOfHost(host: string): number
   countOfKey(publicKey: Uint8Array): number
+  get(unique: Uint8Array, publicKey: Uint8Array | undefined): KnownPeer | undefined
+  hasUnique(unique: Uint8Array): boolean
+  /** The peer whose datagrams go to this address. */
   at(address: number): KnownPeer | undefined
   /** Other peers with the same key that are assumed to be at this address, where this peer answers. */
   othersAt(address: number, peer: Session): readonly KnownPeer[]

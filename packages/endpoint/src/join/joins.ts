@@ -16,9 +16,9 @@ import { TokenBucket } from "../schedule/token-bucket.ts"
 import type { Settings } from "../settings.ts"
 import type { CookieHost } from "./cookie.ts"
 import type { Established, JoinEvent, JoinSlots, KnownPeers } from "./established.ts"
-import { type HalfOpen, HalfOpenTable } from "./half-open.ts"
 import { Copies } from "./copies.ts"
 import { Doubts } from "./doubts.ts"
+import { type HalfOpen, HalfOpenTable } from "./half-open.ts"
 import { HandshakeReader, type ReceivedDatagram } from "./handshake-reader.ts"
 import { HandshakeWriter, type OwnParts, ZERO_SEED } from "./handshake-writer.ts"
 import type { JoinCall, PendingJoin } from "./join-call.ts"
@@ -49,25 +49,28 @@ const READ_BURST = 128
 
 export class Joins {
   readonly #unique: Uint8Array
+  readonly #sealed: SealedHandshakes | undefined
   readonly #isKeyed: boolean
   readonly #reader: HandshakeReader
-  readonly #halfOpen = new HalfOpenTable()
   readonly #copies = new Copies()
   readonly #budget: TokenBucket
+  readonly #halfOpen = new HalfOpenTable()
   readonly #ours: Ours
   readonly #theirs: Theirs
 
   constructor({ own, settings, transport, outbox, slots, associations, peers, cookies, sealed, nowMs }: JoinsParts) {
     const { unique } = own
     this.#unique = unique
+    this.#sealed = sealed
     this.#isKeyed = sealed !== undefined
     this.#reader = new HandshakeReader(settings.profile, sealed)
+    this.#budget = new TokenBucket(READ_PER_SECOND, READ_BURST, nowMs)
     const shared = {
       ...{ unique, addresses: transport, slots, peers, associations, sealed },
-    this.#budget = new TokenBucket(READ_PER_SECOND, READ_BURST, nowMs)
       writer: new HandshakeWriter(own, outbox, sealed),
       sessions: new Sessions((out) => cookies.entropy(out), sealed !== undefined),
       halfOpen: this.#halfOpen,
+      doubts: new Doubts(),
     }
     this.#ours = new Ours({ ...shared, peersMax: settings.peersMax })
     this.#theirs = new Theirs({ ...shared, settings, cookies, ours: this.#ours }, nowMs)
@@ -81,11 +84,15 @@ export class Joins {
   get halfOpenCount(): number {
     return this.#halfOpen.joins
   }
-      doubts: new Doubts(),
 
   /** How often a host already had the most half-open joins allowed. */
   get refusedOfHosts(): number {
     return this.#theirs.refusedOfHosts
+  }
+
+  /** How often a half-open join gave way to one of another host. */
+  get gaveWay(): number {
+    return this.#theirs.gaveWay
   }
 
   /** Deadlines that are kept. */
@@ -104,11 +111,6 @@ export class Joins {
 
   /** A caller wants a join, and waits for this long. `ask` gives the addresses. */
   call(timeoutMs: number, nowMs: number): JoinCall {
-  /** How often a half-open join gave way to one of another host. */
-  get gaveWay(): number {
-    return this.#theirs.gaveWay
-  }
-
     return this.#ours.call(timeoutMs, nowMs)
   }
 
@@ -134,15 +136,17 @@ export class Joins {
   receive(datagram: ReceivedDatagram, pending: PendingJoin | undefined, nowMs: number): wire.DropReason | undefined {
     const { view, offset, address } = datagram
     const attempt = wire.prefixCounter(view, offset)
-    const exchange = this.#isKeyed ? pending?.joiner.exchange(attempt) : undefined
+    const began = this.#isKeyed ? pending?.joiner.exchange(attempt) : undefined
+    // The secret of a try may have been removed since.
+    const exchange = began !== undefined && this.#sealed!.standingOf(began.psk) === "removed" ? undefined : began
     if (this.#isKeyed && pending !== undefined) {
       if (exchange === undefined || pending.joiner.candidateAt(address) === undefined) return "unexpected"
     }
+    if (this.#isKeyed && pending === undefined && !this.#mayRead(datagram, nowMs)) return "rate"
     const seed = pending === undefined ? ZERO_SEED : this.#seedOf(pending, address)
     const handshake = this.#reader.read(datagram, { seed, exchange })
     if (typeof handshake === "string") return handshake
     if (handshake.kind === "join") return this.#theirs.handleJoin(handshake, nowMs)
-    if (this.#isKeyed && pending === undefined && !this.#mayRead(datagram, nowMs)) return "rate"
     if (handshake.kind === "hint") {
       this.#ours.events.push({ kind: "hinted", hint: handshake.hint, address })
       return undefined
@@ -153,10 +157,6 @@ export class Joins {
     return this.#ours.handleRefuse(pending, handshake, nowMs)
   }
 
-  /** Answers to a join are tagged for the joiner's unique and the session it carried. */
-  #seedOf({ joiner }: PendingJoin, address: number): number {
-    const receiverSession = joiner.candidateAt(address)?.challenge?.session ?? NO_IDENTITY
-    return wire.pseudoHeaderSeed({ receiverUnique: this.#unique, receiverSession })
   /** Whether a join that has passed the gate is read. */
   #mayRead({ view, offset }: ReceivedDatagram, nowMs: number): boolean {
     const gate = offset + GATE_OFFSET
@@ -164,6 +164,10 @@ export class Joins {
     return this.#budget.take(nowMs)
   }
 
+  /** Answers to a join are tagged for the joiner's unique and the session it carried. */
+  #seedOf({ joiner }: PendingJoin, address: number): number {
+    const receiverSession = joiner.candidateAt(address)?.challenge?.session ?? NO_IDENTITY
+    return wire.pseudoHeaderSeed({ receiverUnique: this.#unique, receiverSession })
   }
 
   /** A datagram came under a half-open association: the association is complete. */
@@ -186,6 +190,11 @@ export class Joins {
   drop(session: Session, nowMs: number): void {
     this.#ours.drop(session, nowMs)
     this.#theirs.drop(session, nowMs)
+  }
+
+  /** Who is half open must not be confirmed if this says so. */
+  dropHalfOpen(isOver: (entry: HalfOpen) => boolean, nowMs: number): void {
+    this.#theirs.dropWhere(isOver, nowMs)
   }
 
   /** Repeats what is due, and forgets what is unused or no longer awaited. */

@@ -254,6 +254,7 @@ export class Ours {
     const { slot } = pending.joiner
     const association = associations.make({ slot, remoteSlot: accept.slot, address, isOurs: true, order, nowMs })
     associations.protect(association, session, result && sealed!.combine(result, shown))
+    association.psk = handshake.exchange?.psk
     const calls = this.#pending.complete(pending)
     const established = { session, association, carriedBytes: length }
     this.events.push({ kind: "established", established, calls })

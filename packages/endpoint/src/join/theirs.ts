@@ -23,14 +23,14 @@ import { type HalfOpen, type HalfOpenTable, joinKey } from "./half-open.ts"
 import type { JoinHandshake } from "./handshake-reader.ts"
 import type { Asked, HandshakeWriter } from "./handshake-writer.ts"
 import type { Ours } from "./ours.ts"
-import type { Sessions } from "./sessions.ts"
 import { whyNoPlace } from "./places.ts"
+import type { Sessions } from "./sessions.ts"
 
 /** A half-open association is dropped this long after its join was last accepted, milliseconds. */
 const HALF_OPEN_MS = 5_000
-/** Joins challenged a second, and in a burst: each costs an HMAC and a datagram. */
 /** Without keys it is accepted again for this long: whoever repeats it without end doesn't keep its place. */
 const ACCEPT_AGAIN_MS = 5_000
+/** Joins challenged a second, and in a burst: each costs an HMAC and a datagram. */
 const CHALLENGES_PER_SECOND = 40_000
 const CHALLENGES_BURST = 2_000
 /**
@@ -77,10 +77,10 @@ type Accepted = Pick<HalfOpen, "session" | "association">
 export class Theirs {
   /** How often a host already had the most half-open joins allowed. */
   refusedOfHosts = 0
-  readonly #parts: TheirsParts
-  readonly #halfOpen: HalfOpenTable
   /** How often a half-open join gave way to one of a host that had fewer. */
   gaveWay = 0
+  readonly #parts: TheirsParts
+  readonly #halfOpen: HalfOpenTable
   readonly #cookies: CookieJar
   readonly #challenges: TokenBucket
   readonly #tokens: TokenBucket
@@ -146,7 +146,8 @@ export class Theirs {
       writer.refuse(asked, { reason: wire.REASON.peersFull, text: found.noPlace })
       return "peers-full"
     }
-    return this.#accept(found, asked, identity, length, nowMs) ? undefined : "tag"
+    found.association.psk = opened?.psk
+    return this.#accept(found, asked, identity, nowMs) ? undefined : "tag"
   }
 
   /** The member that joins, where members have keys: it has proved that the key is its own, and is trusted. */
@@ -155,7 +156,7 @@ export class Theirs {
     const { identity } = sealed
     if (identity === undefined) return join.exchange.length === 0 ? undefined : "untrusted"
     const shown = sealed.readIdentity(opened, join)
-    return shown === undefined || !identity.trust(shown.publicKey) ? "untrusted" : shown
+    return shown === undefined || identity.trust(shown.publicKey) !== true ? "untrusted" : shown
   }
 
   /**
@@ -194,16 +195,16 @@ export class Theirs {
     const again = isKeyed ? undefined : tries.find(({ association }) => association.address === address)
     if (again !== undefined) {
       again.joinBytes = Math.min(again.joinBytes, length)
+      if (nowMs >= again.firstMs + ACCEPT_AGAIN_MS) return "again"
       again.acceptedMs = nowMs
       return again
     }
-      if (nowMs >= again.firstMs + ACCEPT_AGAIN_MS) return "again"
     if (known !== undefined && isSame(known.session.remote, join.session)) {
       const same = known.associations.find(({ remoteSlot, isOurs }) => remoteSlot === join.slot && !isOurs)
       if (same !== undefined) return isKeyed ? "again" : { session: known.session, association: same }
     }
-    // A join counts once, however many tries it has.
     if (known !== undefined && !this.#parts.doubts.mayReplace(known, address, join.slotInUse, nowMs)) return "again"
+    // A join counts once, however many tries it has.
     const isNew = tries.length === 0
     const host = hostPrefix(addresses.addressOf(address).host)
     // Who comes back to its place takes none.
@@ -215,12 +216,12 @@ export class Theirs {
       this.refusedOfHosts++
       return "later"
     }
+    if (isNew && this.#halfOpen.joins >= settings.halfOpenMax && !this.#makeRoom(host, nowMs))
+      return { noPlace: "too many joins" }
     const continues = known !== undefined && known.liveness !== "leaving" && isSame(known.session.remote, join.session)
     const session = continues ? known.session : this.#sessionFor(join, publicKey, nowMs)
     const association = this.#associate(join, address, nowMs)
     if (association === undefined) return { noPlace: "too many joins within two minutes" }
-    if (isNew && this.#halfOpen.joins >= settings.halfOpenMax && !this.#makeRoom(host, nowMs))
-      return { noPlace: "too many joins" }
     if (!isKeyed) associations.protect(association, session)
     if (tries.length >= TRIES_MAX) this.#drop(tries[0]!, nowMs)
     const entry = {
@@ -239,10 +240,6 @@ export class Theirs {
     return entry
   }
 
-  /**
-   * The session that a join begins; or that of a half-open join of the same peer: two joins at once are two
-   * associations of one session.
-   */
   /** Whether the peer at this address is over as soon as the joiner is one. */
   #isBack(address: number, publicKey: Uint8Array | undefined): boolean {
     const there = this.#parts.peers.at(address)
@@ -257,6 +254,10 @@ export class Theirs {
     return oldest.length > 0
   }
 
+  /**
+   * The session that a join begins; or that of a half-open join of the same peer: two joins at once are two
+   * associations of one session.
+   */
   #sessionFor(join: wire.Join, publicKey: Uint8Array | undefined, nowMs: number): Session {
     const { ours, sessions } = this.#parts
     const who = { unique: join.unique, publicKey }
@@ -310,6 +311,11 @@ export class Theirs {
   prefer({ unique }: Session, address: number, nowMs: number): void {
     for (const entry of this.#halfOpen)
       if (entry.association.address === address && !isSame(entry.session.unique, unique)) this.#drop(entry, nowMs)
+  }
+
+  /** Forgets half-open associations that must not be confirmed any more. */
+  dropWhere(isOver: (entry: HalfOpen) => boolean, nowMs: number): void {
+    for (const entry of this.#halfOpen) if (isOver(entry)) this.#drop(entry, nowMs)
   }
 
   /** A session is over: half-open associations of it must not bring it back. */

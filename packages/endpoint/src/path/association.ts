@@ -49,6 +49,8 @@ export class Association {
   readonly createdMs: number
   /** When it was established; `Infinity`: not yet. */
   establishedMs: number = Infinity
+  /** In profiles with keys: the pre-shared key that it was made with. */
+  psk: Uint8Array | undefined = undefined
   /** Set as soon as there are keys. */
   protection: Protection = NO_KEYS
   readonly replay: ReplayWindow

@@ -115,6 +115,8 @@ export class Membership {
   probe(peer: PeerState, nowMs: number): void {
     const { joins, probeMs } = this.#parts
     const address = peer.association?.address
+    // It may have been told to leave since.
+    if (peer.liveness === "leaving" || peer.liveness === "left") return
     if (address !== undefined) joins.probe(address, peer.session, probeMs, nowMs)
   }
 }

@@ -36,6 +36,7 @@ import { ReceiveRates } from "./receive-rates.ts"
 import { associationOf, ReceivedBatch } from "./received-batch.ts"
 import type { SlotOwner } from "./slot-owner.ts"
 import type { Full, Sizes } from "./sizes.ts"
+import { Standing } from "./standing.ts"
 import { Turns } from "./turns.ts"
 import { Quota } from "../schedule/quota.ts"
 import { SendSlabs } from "../datagram/send-slabs.ts"
@@ -91,6 +92,8 @@ export class Protocol implements MessageSource {
   readonly #packets: PacketWalk
   readonly #limits: wire.Limits
   readonly #sealed: SealedHandshakes | undefined
+  /** In profiles with keys. */
+  readonly #standing: Standing | undefined
   readonly #onWork: () => void
   /** When the next poll is due, as of the last one. */
   #expectedMs = Infinity
@@ -169,6 +172,8 @@ export class Protocol implements MessageSource {
       ...{ joins: this.#joins, peers: this.#peers, turns, events: this.#events, drop },
       probeMs: settings.joinTimeoutMs,
     })
+    if (this.#sealed !== undefined)
+      this.#standing = new Standing({ sealed: this.#sealed, joins: this.#joins, peers: this.peers, turns }, nowMs)
     const { profile } = settings
     this.#received = new ReceivedBatch({
       ...{ profile, datagramBytesMax: this.#limits.datagramBytes, slots, transport, drop, onWork },
@@ -318,16 +323,30 @@ export class Protocol implements MessageSource {
     this.#joins.cancel(call, nowMs)
   }
 
-  /** Joins go out under the first of these secrets from now on, and are taken under each. What is joined stays so. */
-  setSecrets(secrets: readonly Uint8Array[]): void {
+  /**
+   * Joins go out under the first of these secrets from now on, and are taken under each. Peers that joined by another
+   * one join again, or are expelled.
+   */
+  setSecrets(secrets: readonly Uint8Array[], nowMs: number): void {
     this.#sealed?.setSecrets(secrets)
+    this.#standing?.secretsChanged(nowMs)
+    this.#onWork()
+  }
+
+  /** Asks about the static key of each peer now. */
+  recheck(nowMs: number): void {
+    this.#standing?.recheck(nowMs)
+    this.#onWork()
   }
 
   // Datagrams out.
 
   /** When `poll` has something to do of its own accord. */
   get nextTimeoutMs(): number {
-    return Math.min(this.#turns.nextTimeoutMs, this.#joins.nextTimeoutMs, this.#receiveRates.nextTimeoutMs)
+    const standingMs = this.#standing?.nextTimeoutMs ?? Infinity
+    return Math.min(
+      ...[this.#turns.nextTimeoutMs, this.#joins.nextTimeoutMs, this.#receiveRates.nextTimeoutMs, standingMs],
+    )
   }
 
   /** Handles what is due and sends what there is. */
@@ -337,6 +356,7 @@ export class Protocol implements MessageSource {
     if (nowMs > this.#expectedMs + ABSENT_MS)
       for (const peer of this.peers.values()) peer.excuse(nowMs - this.#expectedMs, nowMs)
     turns.rouseDue(nowMs)
+    this.#standing?.poll(nowMs)
     this.#joins.poll(nowMs)
     this.#membership.settle(nowMs)
     this.#receiveRates.poll(nowMs)

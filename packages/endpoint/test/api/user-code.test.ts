@@ -798,7 +798,7 @@ const ASKED: readonly [string, (b: Endpoint) => unknown][] = [
   ["leaves everybody", (b) => b.peers.map((peer) => peer.leave())],
   ["opens a stream to everybody", (b) => b.peers.map((peer) => peer.open().trySend(1, pattern(3_000)))],
   ["takes another secret", (b) => b.setSecrets(["another secret, that nobody else knows"])],
-  ["listens, and handles", (b) => [b.on("joined", () => {}), b.handle(9, () => {})]],
+  ["listens, and handles", (b) => [b.on("joined", () => {}), b.handle(9, () => {})()]],
 ]
 
 test.each(ASKED)("trust that %s while it is asked harms nothing", async (_, act) => {
