@@ -9,7 +9,7 @@ import type { Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Outbox } from "../datagram/outbox.ts"
 import { NO_IDENTITY } from "../keys/identity.ts"
-import { GATE_OFFSET, type SealedHandshakes } from "../keys/sealed-handshakes.ts"
+import { JOIN_KEY_OFFSET, type SealedHandshakes } from "../keys/sealed-handshakes.ts"
 import type { Associations } from "../path/associations.ts"
 import type { Session } from "../path/session.ts"
 import { TokenBucket } from "../schedule/token-bucket.ts"
@@ -159,8 +159,8 @@ export class Joins {
 
   /** Whether a join that has passed the gate is read. */
   #mayRead({ view, offset }: ReceivedDatagram, nowMs: number): boolean {
-    const gate = offset + GATE_OFFSET
-    if (this.#copies.isOneTooMany(view.getInt32(gate, true), view.getInt32(gate + 4, true), nowMs)) return false
+    const key = offset + JOIN_KEY_OFFSET
+    if (this.#copies.isOneTooMany(view.getInt32(key, true), view.getInt32(key + 4, true), nowMs)) return false
     return this.#budget.take(nowMs)
   }
 

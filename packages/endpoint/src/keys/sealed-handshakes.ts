@@ -8,19 +8,19 @@
 import type { SyncCrypto } from "@x/transport/host"
 import { PREFIX_BYTES, prefixEpoch, PROFILE, TAG_BYTES } from "@x/wire"
 import { isSame } from "./identity.ts"
+import { HalfSipHash } from "./half-sip-hash.ts"
 import { gateKeyOf, pskOf } from "./key-schedule.ts"
 import { NOISE_OVERHEAD_BYTES, NoiseInitiator, NoiseKey, NoiseResponder } from "./noise.ts"
 import { IK_FIRST_BYTES, IkInitiator, IkResponder, type StaticKey } from "./noise-ik.ts"
 import { concat, KEY_BYTES, type NoiseResult } from "./noise-state.ts"
-import { SipHash } from "./sip-hash.ts"
 
 const PREFIX = PREFIX_BYTES[PROFILE.aead]!
 const TAG = TAG_BYTES[PROFILE.aead]!
 
 /** The check in front of a join that a sender without the secret can't make, bytes. */
-export const GATE_BYTES = 8
-/** Where it is in a datagram. */
-export const GATE_OFFSET: number = PREFIX
+export const GATE_BYTES = 4
+/** Where the public key of a join is, which no two joins share. */
+export const JOIN_KEY_OFFSET: number = PREFIX + GATE_BYTES
 /** Bytes between prefix and packets: in answers, and in a join. */
 export const HANDSHAKE_GAP_BYTES: number = KEY_BYTES
 export const JOIN_GAP_BYTES: number = GATE_BYTES + KEY_BYTES
@@ -57,7 +57,7 @@ export interface SealedHandshakesHost {
 /** What is derived from a secret. */
 interface Secret {
   readonly key: NoiseKey
-  readonly gate: SipHash
+  readonly gate: HalfSipHash
 }
 
 /** A join that is begun: its exchange, and what follows the prefix. */
@@ -110,7 +110,7 @@ export class SealedHandshakes {
     const { crypto } = this.#host
     this.#secrets = secrets.map((secret) => ({
       key: new NoiseKey(crypto, Uint8Array.from(pskOf(crypto, secret))),
-      gate: new SipHash(gateKeyOf(crypto, secret)),
+      gate: new HalfSipHash(gateKeyOf(crypto, secret)),
     }))
   }
 
@@ -128,9 +128,7 @@ export class SealedHandshakes {
     const message = new Uint8Array(GATE_BYTES + initiator.message.length)
     message.set(initiator.message, GATE_BYTES)
     const view = new DataView(message.buffer)
-    hashKey(gate, view, GATE_BYTES)
-    view.setInt32(0, gate.low, true)
-    view.setInt32(4, gate.high, true)
+    view.setInt32(0, hashKey(gate, view, GATE_BYTES), true)
     return { initiator, psk: key.psk, message }
   }
 
@@ -151,13 +149,8 @@ export class SealedHandshakes {
 
   #secretAt(view: DataView, offset: number): Secret | undefined {
     const at = offset + PREFIX
-    const low = view.getInt32(at, true)
-    const high = view.getInt32(at + 4, true)
-    for (const secret of this.#secrets) {
-      const { gate } = secret
-      hashKey(gate, view, at + GATE_BYTES)
-      if (gate.low === low && gate.high === high) return secret
-    }
+    const shown = view.getInt32(at, true)
+    for (const secret of this.#secrets) if (hashKey(secret.gate, view, at + GATE_BYTES) === shown) return secret
     return undefined
   }
 
@@ -236,8 +229,8 @@ export class SealedHandshakes {
 }
 
 /** The gate of the public key at `at`. */
-function hashKey(gate: SipHash, view: DataView, at: number): void {
-  gate.hash(
+function hashKey(gate: HalfSipHash, view: DataView, at: number): number {
+  return gate.hash(
     view.getInt32(at, true),
     view.getInt32(at + 4, true),
     view.getInt32(at + 8, true),
