@@ -151,6 +151,16 @@ describe.skipIf(noCompiler !== undefined)(titled("building", noCompiler), () => 
     expect(statSync(binary()).mtimeMs).toBeGreaterThan(mtimeMs)
   })
 
+  test.runIf(process.platform === "linux")("its stack and its copies are guarded", () => {
+    // Without optimization there are no guarded copies.
+    build({ CC: "cc" })
+    const symbols = readFileSync(binary(), "latin1")
+    expect(symbols).toContain("__stack_chk_fail")
+    const { glibcVersionRuntime } = (process.report.getReport() as unknown as { header: Record<string, unknown> })
+      .header
+    if (glibcVersionRuntime !== undefined) expect(symbols).toMatch(/__(?:memcpy|memset|snprintf|vsnprintf)_chk/)
+  })
+
   test("a binary of the same sources outlives its compiler, one of other sources doesn't", () => {
     build()
     expect(build({ CC: "/no/such/compiler" })).toEqual({ status: 0, lines: [] })
