@@ -12,7 +12,7 @@ const DELAY_MS_MAX = 2_147_483
 
 /**
  * One deadline and one descriptor. Close it; until then it keeps the program alive, set or not, unless `unref` was
- * called.
+ * called. Once `set` or `clear` has thrown, it never rings again.
  */
 export class Alarm {
   readonly #binding: Binding
@@ -26,10 +26,15 @@ export class Alarm {
 
   /**
    * Rings once after this many milliseconds, at least one microsecond; or sooner, if that is more than half an hour.
-   * Replaces the previous delay.
+   * Replaces the previous delay. Throws the system's error.
    */
   set(delayMs: number): void {
     this.#binding.alarmSet(this.#handle, Math.max(1, Math.ceil(Math.min(delayMs, DELAY_MS_MAX) * 1_000)))
+  }
+
+  /** Rings no more until it is set again. Throws the system's error. */
+  clear(): void {
+    this.#binding.alarmSet(this.#handle, 0)
   }
 
   /** It keeps the program alive, as it does at first. Repeated, or after `close`, does nothing. */

@@ -11,7 +11,7 @@ import { dirname, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /** Increases with every change to {@link Binding}, together with INTERFACE_VERSION in `c/module.c`. */
-export const INTERFACE_VERSION = 6
+export const INTERFACE_VERSION = 7
 
 /**
  * The exports of the C code, which checks its arguments itself. Arguments are positional, so that C needs to look none
@@ -44,6 +44,8 @@ export interface Binding {
     ecn: Uint8Array,
   ): ChannelHandle
   channelAdd(channel: ChannelHandle, fd: number, family: number): number
+  channelCheck(channel: ChannelHandle, family: number): number
+  channelDrop(channel: ChannelHandle, family: number): void
   channelClose(channel: ChannelHandle): void
   channelRef(channel: ChannelHandle, isRef: boolean): void
   channelSetSlab(channel: ChannelHandle, slab: number, bytes: Uint8Array | null): void

@@ -92,8 +92,11 @@ export interface ChannelListener {
   received(count: number, dropped: number): void
   /** A socket that was full takes datagrams again. */
   writable(): void
-  /** Reading failed, with this errno. */
-  failed(errno: number): void
+  /**
+   * Reading from the socket of a family failed, with this errno. EBADF and EPIPE: it moves nothing any more, and is to be
+   * dropped.
+   */
+  failed(errno: number, family: 4 | 6): void
 }
 
 /**
@@ -150,6 +153,19 @@ export class Channel {
   } {
     const flags = this.#binding.channelAdd(this.#handle, fd, family)
     return { gso: (flags & 1) !== 0, gro: (flags & 2) !== 0, ecn: (flags & 4) !== 0 }
+  }
+
+  /**
+   * Looks at the socket of a family: 0, or the errno of one that moves nothing any more, since others in the process have
+   * closed it, or it was shut down.
+   */
+  check(family: 4 | 6): number {
+    return this.#binding.channelCheck(this.#handle, family)
+  }
+
+  /** Closes the socket of a family, and not what else has its number by now. Repeated, does nothing. */
+  drop(family: 4 | 6): void {
+    this.#binding.channelDrop(this.#handle, family)
   }
 
   /**
@@ -259,6 +275,6 @@ export class Channel {
   readonly #onEvent = (event: number, value: number, other: number): void => {
     if (event === RECEIVED) this.#listener.received(value, other)
     else if (event === WRITABLE) this.#listener.writable()
-    else this.#listener.failed(value)
+    else this.#listener.failed(value, other === 6 ? 6 : 4)
   }
 }

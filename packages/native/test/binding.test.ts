@@ -31,7 +31,7 @@ describe("loading the helper", () => {
   test("one for another version of the package is refused by number", () => {
     const { binding, reason } = load([file("old.cjs", "exports.interfaceVersion = 0")])
     expect(binding).toBeUndefined()
-    expect(reason).toContain("has interface 0, needed is 6")
+    expect(reason).toContain("has interface 0, needed is 7")
   })
 
   test.skipIf(noHelper !== undefined)(titled("the next candidate is taken after one that fails", noHelper), () => {

@@ -12,9 +12,11 @@ import type { Reopen, Sockets } from "./reopen.ts"
 import type { BindOptions } from "./bind-options.ts"
 import type { SocketFacts } from "./bound-socket.ts"
 import { DATAGRAM_BYTES_MAX, TOO_LONG } from "./datagram-transport.ts"
+import { HelperTables } from "./helper-tables.ts"
 import { type Capabilities, createSendBatch, type ReceiveBatch, type Sealer, type SendBatch } from "./transport.ts"
 import { checkScope } from "./scope.ts"
 import { openBatch, RowSealer } from "./seal.ts"
+import { checkOften, FailedReads, isEnd } from "./socket-ends.ts"
 import { surface } from "./surface.ts"
 import { TIMER_MS } from "./timer.ts"
 import { TransportBase } from "./transport-base.ts"
@@ -22,6 +24,8 @@ import type { TurnEnd } from "./turn-end.ts"
 
 /** The most rows in one call of the helper. */
 const ROWS_MAX = 64
+/** How long rows wait where the helper had no memory, before it is asked again. */
+const SHORTAGE_MS = 100
 
 /** A socket that the helper opened, bound. */
 export interface OpenedSocket {
@@ -47,8 +51,12 @@ export class BatchTransport extends TransportBase {
   readonly #turnEnd: TurnEnd
   #batch!: ReceiveBatch & { count: number }
   #isReferenced = true
-  /** Sealers that the helper doesn't support: their rows are sealed here, one by one. */
-  readonly #ownSealers = new Set<number>()
+  /** The families whose sockets work. */
+  readonly #open = new Set<4 | 6>()
+  readonly #failedReads = new FailedReads()
+  readonly #endChecks: () => void
+  readonly #tables: HelperTables
+  #shortage: NodeJS.Timeout | undefined
   readonly #one: SendBatch = createSendBatch(1)
   readonly #row = new RowSealer(this.sealers, DATAGRAM_BYTES_MAX)
   #hasStaging = false
@@ -61,18 +69,21 @@ export class BatchTransport extends TransportBase {
 
   /** Takes over the sockets, one or one of each family. If it throws, it has closed those it had taken over. */
   constructor(parts: BatchTransportParts) {
+    const tables = new HelperTables()
     super(
       new AddressTable({
-        named: (id, { family, host, port }) => this.#channel.isOpen && this.#channel.setAddress(id, family, host, port),
-        forgotten: (id) => this.#channel.isOpen && this.#channel.clearAddress(id),
+        named: (id, address) => tables.setAddress(id, address),
+        forgotten: (id) => tables.clearAddress(id),
       }),
     )
+    this.#tables = tables
     this.#turnEnd = parts.turnEnd
     this.#parts = parts
     // Reserves a slab id; its memory follows when it is needed.
     this.#one.slab[0] = this.slabs.register(new Uint8Array(0))
     this.#use(parts)
     this.#turnEnd.addReader(this.#reader)
+    this.#endChecks = checkOften(() => this.#check())
   }
 
   get capabilities(): Capabilities {
@@ -83,17 +94,22 @@ export class BatchTransport extends TransportBase {
     return this.#localAddresses
   }
 
-  /** Hands the sockets to the helper. If it throws, those that the helper had taken are closed. */
+  /** Hands the sockets to the helper. If it throws, those that the helper had taken are closed, and nothing has changed. */
   #use({ sockets, notes }: Sockets<OpenedSocket>): void {
-    this.#channel = this.#parts.openChannel({
+    const channel = this.#parts.openChannel({
       received: (count, dropped) => this.#received(count, dropped),
       writable: () => this.writable(),
-      failed: (errno) => this.failed(this.#errorOf(errno, "recvmmsg"), "receive", 0, 0),
+      failed: (errno, family) => this.#readFailed(family, this.#errorOf(errno, "recvmmsg")),
     })
-    const { slab, ...columns } = this.#channel.rows
+    const abilities = sockets.map((socket) => take(channel, socket))
+    this.#channel = channel
+    this.#tables.use(channel)
+    this.#failedReads.clear()
+    this.#open.clear()
+    for (const { address } of sockets) this.#open.add(address.family)
+    const { slab, ...columns } = channel.rows
     this.#batch = { count: 0, slabs: [slab], slab: new Int32Array(columns.offset.length), ...columns }
     this.#localAddresses = sockets.map(({ address }) => address)
-    const abilities = sockets.map((socket) => this.#take(socket))
     this.#capabilities = {
       families: sockets.map(({ address }) => address.family),
       dontFragment: sockets.every(({ facts }) => facts.dontFragment),
@@ -110,45 +126,55 @@ export class BatchTransport extends TransportBase {
     if (!this.#isReferenced) this.#channel.unref()
   }
 
+  #readFailed(family: 4 | 6, cause: unknown): void {
+    if (this.#failedReads.add(cause)) this.#end(family, cause)
+    else this.failed(cause, "receive", 0, 0)
+  }
+
+  #check(): void {
+    for (const family of this.#open) {
+      const errno = this.#channel.isOpen ? this.#channel.check(family) : 0
+      if (errno !== 0) this.#end(family, this.#errorOf(errno, "fstat"))
+    }
+  }
+
+  /** The socket of a family moves nothing any more. Where there is no other, rows wait until it is replaced. */
+  #end(family: 4 | 6, cause: unknown): void {
+    if (!this.#open.delete(family) || !this.#channel.isOpen) return
+    this.#channel.drop(family)
+    if (this.#open.size === 0) this.#channel.close()
+    this.failed(cause, "socket", 0, 0)
+  }
+
   async rebind(options: BindOptions = {}): Promise<void> {
+    // A new socket may get the number of one that is no more.
+    this.#check()
     const opened = await this.#parts.reopen(options, async () => this.#channel.close())
     if (this.isClosed) return void (await Promise.all(opened.sockets.map((socket) => socket.close())))
-    this.#channel.close()
+    const before = this.#channel
     try {
       this.#use(opened)
     } catch (error) {
       await Promise.all(opened.sockets.map((socket) => socket.close()))
       throw error
     }
+    before.close()
     this.#hasStaging = false
-    for (const [id, bytes] of this.slabs.entries()) if (id !== this.#one.slab[0]) this.#channel.setSlab(id, bytes)
-    for (const [id, { family, host, port }] of this.addresses.entries())
-      this.#channel.setAddress(id, family, host, port)
-    this.#ownSealers.clear()
-    for (const [id, sealer] of this.sealers.entries()) if (!this.#hasTaken(id, sealer)) this.#ownSealers.add(id)
+    for (const [id, bytes] of this.slabs.entries()) if (id !== this.#one.slab[0]) this.#tables.setSlab(id, bytes)
+    for (const [id, address] of this.addresses.entries()) this.#tables.setAddress(id, address)
+    for (const [id, sealer] of this.sealers.entries()) this.#tables.setSealer(id, sealer)
     this.writable()
-  }
-
-  #take(socket: OpenedSocket): { readonly gso: boolean; readonly gro: boolean; readonly ecn: boolean } {
-    try {
-      const abilities = this.#channel.add(socket.fd, socket.address.family)
-      socket.isTaken = true
-      return abilities
-    } catch (error) {
-      this.#channel.close()
-      throw error
-    }
   }
 
   override registerSlab(bytes: Uint8Array): number {
     const id = super.registerSlab(bytes)
-    if (this.#channel.isOpen) this.#channel.setSlab(id, bytes)
+    this.#tables.setSlab(id, bytes)
     return id
   }
 
   override releaseSlab(slab: number): void {
     super.releaseSlab(slab)
-    if (this.#channel.isOpen) this.#channel.setSlab(slab, null)
+    this.#tables.setSlab(slab, null)
   }
 
   override internAddress(address: Address): number {
@@ -158,27 +184,18 @@ export class BatchTransport extends TransportBase {
 
   override registerSealer(sealer: Sealer): number {
     const id = super.registerSealer(sealer)
-    if (!this.#hasTaken(id, sealer)) this.#ownSealers.add(id)
+    this.#tables.setSealer(id, sealer)
     return id
-  }
-
-  /** Hands a sealer to the helper; returns whether the helper can seal and open with it. */
-  #hasTaken(id: number, { parameters, tagBytes }: Sealer): boolean {
-    if (!this.#channel.isOpen) return true
-    if (parameters?.algorithm === "crc32c" && tagBytes === 4) this.#channel.setSealer(id, parameters)
-    else if (parameters?.algorithm === "aes-256-gcm" && tagBytes === 16 && this.#channel.canEncrypt)
-      this.#channel.setKey(id, parameters)
-    else return false
-    return true
   }
 
   override releaseSealer(sealer: number): void {
     super.releaseSealer(sealer)
-    if (!this.#ownSealers.delete(sealer) && this.#channel.isOpen) this.#channel.setSealer(sealer, undefined)
+    this.#tables.clearSealer(sealer)
   }
 
   override send(batch: SendBatch): number {
-    if (this.#ownSealers.size > 0) return this.#sendSingly(batch)
+    if (this.#tables.owes && !this.#tables.pay()) return this.#awaitMemory()
+    if (this.#tables.ownSealers.size > 0) return this.#sendSingly(batch)
     for (let from = 0; from < batch.count;) {
       const count = Math.min(ROWS_MAX, batch.count - from)
       const taken = this.#sendRows(batch, from, count)
@@ -188,8 +205,18 @@ export class BatchTransport extends TransportBase {
     return batch.count
   }
 
+  /** The helper doesn't know yet what rows may name: to its user that is a full socket. */
+  #awaitMemory(): number {
+    this.#shortage ??= setTimeout(() => {
+      this.#shortage = undefined
+      this.writable()
+    }, SHORTAGE_MS)
+    return 0
+  }
+
   override open(batch: ReceiveBatch): void {
-    if (batch !== this.#batch || this.#ownSealers.size > 0 || !this.#channel.isOpen) openBatch(batch, this.sealers)
+    if (batch !== this.#batch || this.#tables.ownSealers.size > 0 || !this.#channel.isOpen)
+      openBatch(batch, this.sealers)
     else this.#channel.open(batch.count)
   }
 
@@ -205,6 +232,8 @@ export class BatchTransport extends TransportBase {
 
   protected override closeSockets(): Promise<void> {
     this.#turnEnd.removeReader(this.#reader)
+    this.#endChecks()
+    clearTimeout(this.#shortage)
     this.#channel.close()
     return Promise.resolve()
   }
@@ -230,8 +259,13 @@ export class BatchTransport extends TransportBase {
   }
 
   #tellRefused(batch: SendBatch, refused: readonly number[]): void {
-    for (let i = 0; i < refused.length; i += 3)
-      this.failed(this.#errorOf(refused[i + 1]!, "sendmmsg"), "send", batch.address[refused[i]!]!, refused[i + 2]!)
+    for (let i = 0; i < refused.length; i += 3) {
+      const address = batch.address[refused[i]!]!
+      const cause = this.#errorOf(refused[i + 1]!, "sendmmsg")
+      const { family } = this.addressOf(address)
+      this.failed(cause, "send", address, refused[i + 2]!)
+      if (isEnd(cause)) this.#end(family, cause)
+    }
   }
 
   /**
@@ -242,12 +276,13 @@ export class BatchTransport extends TransportBase {
     const one = this.#one
     if (!this.#channel.isOpen) return this.#sendRows(batch, 0, batch.count)
     if (!this.#hasStaging) {
-      this.#channel.setSlab(one.slab[0]!, this.#row.staging)
+      this.#tables.setSlab(one.slab[0]!, this.#row.staging)
+      if (this.#tables.owes) return this.#awaitMemory()
       this.#hasStaging = true
     }
     for (let row = 0; row < batch.count; row++) {
       let taken: number
-      if (this.#ownSealers.has(batch.sealer[row]!)) {
+      if (this.#tables.ownSealers.has(batch.sealer[row]!)) {
         this.#row.seal(batch, row, this.slabs.get(batch.slab[row]!), true)
         const { length } = this.#row
         if (length > DATAGRAM_BYTES_MAX) {
@@ -277,6 +312,7 @@ export class BatchTransport extends TransportBase {
     const { counts } = this
     counts.datagramsDropped += dropped
     if (count === 0) return
+    this.#failedReads.clear()
     const { address, length } = this.#batch
     let bytes = 0
     let last = -1
@@ -309,5 +345,19 @@ export class BatchTransport extends TransportBase {
   #errorOf(errno: number, syscall: string): Error {
     const code = this.#channel.errorName(errno)
     return Object.assign(new Error(`${syscall} ${code}`), { code, errno: -errno, syscall })
+  }
+}
+
+function take(
+  channel: Channel,
+  socket: OpenedSocket,
+): { readonly gso: boolean; readonly gro: boolean; readonly ecn: boolean } {
+  try {
+    const abilities = channel.add(socket.fd, socket.address.family)
+    socket.isTaken = true
+    return abilities
+  } catch (error) {
+    channel.close()
+    throw error
   }
 }

@@ -6,6 +6,7 @@
 
 import type { RemoteInfo, Socket } from "node:dgram"
 import { type Address, normalizeAddress } from "./addresses.ts"
+import { FailedReads, isEnd } from "./socket-ends.ts"
 import type { SocketError } from "./transport.ts"
 
 /**
@@ -25,6 +26,7 @@ export interface SocketFacts {
 export interface SocketOwner {
   received(bytes: Uint8Array, host: string, port: number): void
   writable(): void
+  /** `operation` `"socket"`: it moves nothing any more. */
   failed(cause: unknown, operation: SocketError["operation"], address: number, bytes: number): void
 }
 
@@ -50,6 +52,7 @@ export class BoundSocket {
   readonly #socket: DgramSocket
   readonly #keeper: NodeJS.Timeout | undefined
   #owner: SocketOwner | undefined
+  readonly #failedReads = new FailedReads()
   #staging = Buffer.allocUnsafeSlow(STAGING_BYTES)
   /**
    * Address and length, alternately, of the sends whose callback is still to come. Callbacks come in order, so one
@@ -70,11 +73,26 @@ export class BoundSocket {
     this.facts = facts
     const { address, port } = socket.address()
     this.address = normalizeAddress(address, port) ?? { family, host: address, port }
-    socket.on("message", (bytes: Buffer, from: RemoteInfo) => this.#owner?.received(bytes, from.address, from.port))
+    socket.on("message", (bytes: Buffer, from: RemoteInfo) => {
+      this.#failedReads.clear()
+      this.#owner?.received(bytes, from.address, from.port)
+    })
     // Without a listener an error would end the process. On Windows ECONNRESET of an earlier send comes here.
-    socket.on("error", (error: NodeJS.ErrnoException) =>
-      this.#owner?.failed(error, isOfReceive(error) ? "receive" : "socket", 0, 0),
-    )
+    socket.on("error", (error) => this.#owner?.failed(error, this.#failedReads.add(error) ? "socket" : "receive", 0, 0))
+  }
+
+  /** Tells the owner if others have closed it. */
+  check(): void {
+    if (this.#closing !== undefined) return
+    let cause: unknown
+    try {
+      // Its number may be another socket's.
+      if (this.#socket.address().port === this.address.port) return
+      cause = Object.assign(new Error("getsockname EBADF"), { code: "EBADF" })
+    } catch (error) {
+      cause = error
+    }
+    this.#owner?.failed(cause, "socket", 0, 0)
   }
 
   /** Sets the owner, which hears of events from now on. */
@@ -96,7 +114,7 @@ export class BoundSocket {
     } catch (error) {
       // `dgram` refuses the port or the state: the datagram is lost like any other.
       this.#sends.length -= 2
-      this.#owner?.failed(error, "send", address, length)
+      this.#unsent(error, address, length)
       return
     }
     if (this.#socket.getSendQueueCount!() === 0) return
@@ -115,10 +133,16 @@ export class BoundSocket {
 
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
-      this.#socket.close(() => {
+      const closed = (): void => {
         clearInterval(this.#keeper)
         resolve()
-      })
+      }
+      try {
+        this.#socket.close(closed)
+      } catch {
+        // It is closed already.
+        closed()
+      }
     })
     return this.#closing
   }
@@ -133,15 +157,21 @@ export class BoundSocket {
       this.#socket.send(bytes, 0, length, to.port, to.host, (error) => this.#onFinished(error, address, length))
     } catch (error) {
       this.#unfinished--
-      this.#owner?.failed(error, "send", address, length)
+      this.#unsent(error, address, length)
       return
     }
     if (this.#unfinished >= UNFINISHED_MAX) this.#isFull = true
   }
 
+  #unsent(error: unknown, address: number, length: number): void {
+    const owner = this.#owner
+    owner?.failed(error, "send", address, length)
+    if (isEnd(error)) owner?.failed(error, "socket", 0, 0)
+  }
+
   #onFinished(error: Error | null, address: number, length: number): void {
     this.#unfinished--
-    if (error !== null) this.#owner?.failed(error, "send", address, length)
+    if (error !== null) this.#unsent(error, address, length)
     this.#tellIfDrained()
   }
 
@@ -150,7 +180,7 @@ export class BoundSocket {
     const length = this.#sends[this.#sendsDone + 1]!
     this.#sendsDone += 2
     if (this.#sendsDone === this.#sends.length) this.#sends.length = this.#sendsDone = 0
-    if (error !== null) this.#owner?.failed(error, "send", address, length)
+    if (error !== null) this.#unsent(error, address, length)
     this.#tellIfDrained()
   }
 
@@ -160,8 +190,4 @@ export class BoundSocket {
     this.#isFull = false
     this.#owner?.writable()
   }
-}
-
-function isOfReceive(error: NodeJS.ErrnoException): boolean {
-  return error.syscall?.startsWith("recv") === true
 }

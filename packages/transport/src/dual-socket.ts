@@ -11,6 +11,7 @@ import type { BoundSocket, SocketOwner } from "./bound-socket.ts"
 import { DATAGRAM_BYTES_MAX, DatagramTransport } from "./datagram-transport.ts"
 import type { Capabilities } from "./transport.ts"
 import { checkScope } from "./scope.ts"
+import { checkOften } from "./socket-ends.ts"
 import { surface } from "./surface.ts"
 import { TIMER_MS } from "./timer.ts"
 import type { TurnEnd } from "./turn-end.ts"
@@ -27,6 +28,7 @@ export class DualSocket extends DatagramTransport {
   readonly #reopen: Reopen<BoundSocket>
   readonly #turnEnd: TurnEnd
   #isReferenced = true
+  readonly #endChecks: () => void
   readonly #reader = (): boolean => this.deliver()
 
   /** Takes over the sockets: one, or one of each family. */
@@ -36,6 +38,7 @@ export class DualSocket extends DatagramTransport {
     this.#turnEnd = turnEnd
     this.#use(opened)
     turnEnd.addReader(this.#reader)
+    this.#endChecks = checkOften(() => this.#check())
   }
 
   get capabilities(): Capabilities {
@@ -72,12 +75,30 @@ export class DualSocket extends DatagramTransport {
           this.#turnEnd.schedule()
         },
         writable: () => this.writable(),
-        failed: (cause, operation, address, bytes) => this.failed(cause, operation, address, bytes),
+        failed: (cause, operation, address, bytes) => {
+          if (operation === "socket") this.#end(socket)
+          this.failed(cause, operation, address, bytes)
+        },
       })
     }
   }
 
+  #check(): void {
+    for (const socket of this.#sockets) socket.check()
+  }
+
+  /** A socket moves nothing any more. */
+  #end(socket: BoundSocket): void {
+    this.#sockets = this.#sockets.filter((other) => other !== socket)
+    if (socket === this.#v4) this.#v4 = undefined
+    else this.#v6 = undefined
+    socket.attach(NOBODY)
+    void socket.close()
+  }
+
   async rebind(options: BindOptions = {}): Promise<void> {
+    // A new socket may get the number of one that is no more.
+    this.#check()
     const opened = await this.#reopen(options, () => this.#closeAll())
     if (this.isClosed) return void (await Promise.all(opened.sockets.map((socket) => socket.close())))
     void this.#closeAll()
@@ -121,6 +142,7 @@ export class DualSocket extends DatagramTransport {
 
   protected override async closeSockets(): Promise<void> {
     this.#turnEnd.removeReader(this.#reader)
+    this.#endChecks()
     await Promise.all(this.#sockets.map((socket) => socket.close()))
   }
 

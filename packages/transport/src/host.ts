@@ -80,6 +80,13 @@ export interface WakeUp {
   ref?(): void
   /** A deadline doesn't keep the program alive. May be called at any time, and repeatedly. */
   unref?(): void
+  /** Cancels the deadline and gives back what the system keeps for it. */
+  close?(): void
+  /**
+   * How often the system had no precise timer, as where the process is out of descriptors: a coarser one, of
+   * milliseconds, took its place.
+   */
+  readonly fallbacks?: number
 }
 
 const FUNCTIONS = objectWith<Host>("a host", "now", "wakeUp", "defer", "random", "entropy", "resolve", "bind")

@@ -57,7 +57,7 @@ export async function openForBatches(
   const socket: OpenedSocket = {
     ...{ fd: opened.fd, address, facts: opened, isTaken: false },
     close: async () => {
-      if (!socket.isTaken) native.close(opened.fd)
+      if (!socket.isTaken) closeNatively(native, opened.fd)
     },
   }
   return socket
@@ -80,10 +80,29 @@ async function openNatively(
     await listening(socket, () => socket.bind({ fd: opened.fd, exclusive: true }))
   } catch (error) {
     socket.close()
-    native.close(opened.fd)
+    closeNatively(native, opened.fd)
     throw error
   }
-  return new BoundSocket(socket, options.family, opened)
+  return boundOr(socket, () => new BoundSocket(socket, options.family, opened))
+}
+
+/** What can fail after a socket is bound must not leave it open. */
+function boundOr<T>(socket: Socket, make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    socket.close()
+    throw error
+  }
+}
+
+/** The error to tell is the one before. */
+function closeNatively(native: NonNullable<NativeHelper["native"]>, fd: number): void {
+  try {
+    native.close(fd)
+  } catch {
+    // There is nothing left to close.
+  }
 }
 
 async function openPlain(options: SocketOptions, { hasBufferSizes, unrefsAtOnce }: Runtime): Promise<BoundSocket> {
@@ -97,9 +116,11 @@ async function openPlain(options: SocketOptions, { hasBufferSizes, unrefsAtOnce 
     socket.close()
     throw error
   }
-  const buffers = hasBufferSizes ? setBuffers(socket, options) : BUFFERS_UNKNOWN
-  const keeper = unrefsAtOnce ? undefined : setInterval(() => {}, TIMER_MS_MAX)
-  return new BoundSocket(socket, family, { dontFragment: false, ...buffers }, keeper)
+  return boundOr(socket, () => {
+    const buffers = hasBufferSizes ? setBuffers(socket, options) : BUFFERS_UNKNOWN
+    const keeper = unrefsAtOnce ? undefined : setInterval(() => {}, TIMER_MS_MAX)
+    return new BoundSocket(socket, family, { dontFragment: false, ...buffers }, keeper)
+  })
 }
 
 function createSocketFor(family: 4 | 6): Socket {

@@ -6,7 +6,13 @@ import { networkInterfaces } from "node:os"
  */
 export function checkScope(scope: string, makeError: (message: string) => Error): void {
   if (scope === "") return
-  const interfaces = networkInterfaces()
+  let interfaces: ReturnType<typeof networkInterfaces>
+  try {
+    interfaces = networkInterfaces()
+  } catch {
+    // The system doesn't tell, as where the process is out of descriptors.
+    return
+  }
   if (scope in interfaces) return
   const isNumber = Object.values(interfaces).some((list) =>
     list?.some((entry) => entry.family === "IPv6" && String(entry.scopeid) === scope),

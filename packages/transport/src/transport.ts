@@ -170,11 +170,14 @@ export const SOCKET_ERRORS = [
 /** One of {@link SOCKET_ERRORS}. */
 export type SocketErrorCode = (typeof SOCKET_ERRORS)[number]
 
-/** A failed socket call. The datagram counts as lost; the failure has no other effect by itself. */
+/** A failed socket call. A datagram counts as lost; the failure of a call has no other effect by itself. */
 export interface SocketError {
   /** The system's name of the failure, `"EMSGSIZE"`. */
   readonly code: SocketErrorCode
-  /** What failed: to send a datagram, to receive, or the socket itself. */
+  /**
+   * What failed: to send a datagram, to receive, or the socket itself: it moves nothing any more, and was closed.
+   * {@link Transport.rebind} opens others; until then its family has none.
+   */
   readonly operation: "send" | "receive" | "socket"
   /** The destination of a failed send, otherwise 0. Valid during the call. */
   readonly address: number

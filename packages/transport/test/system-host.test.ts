@@ -217,7 +217,7 @@ describe("this machine", () => {
   })
 
   test.skipIf(!canBatch)(
-    "with the helper (skipped without a C compiler) a deadline sets no timer of Node's, and keeps no descriptor when it is over",
+    "with the helper (skipped without a C compiler) a deadline sets no timer of Node's, and keeps its descriptor until it is closed",
     async () => {
       const host = systemHost()
       const transport = await host.bind({ v4: "127.0.0.1", v6: false })
@@ -225,18 +225,22 @@ describe("this machine", () => {
       const timers = vi.spyOn(globalThis, "setTimeout")
       const calls: string[] = []
       const never = host.wakeUp(() => calls.push("never"))
+      let done = (): void => {}
+      const wakeUp = host.wakeUp(() => {
+        calls.push("rang")
+        if (calls.length === 3) done()
+        else wakeUp.at(host.now() + 0.2)
+      })
       await new Promise<void>((resolve) => {
-        const wakeUp = host.wakeUp(() => {
-          calls.push("rang")
-          if (calls.length === 3) resolve()
-          else wakeUp.at(host.now() + 0.2)
-        })
+        done = resolve
         never.at(host.now() + 60_000)
         wakeUp.at(host.now() + 60_000)
         wakeUp.at(host.now() + 0.2)
       })
       never.at(Infinity)
-      expect([calls, timers.mock.calls, countDescriptors()]).toEqual([["rang", "rang", "rang"], [], before])
+      expect([calls, timers.mock.calls, countDescriptors()]).toEqual([["rang", "rang", "rang"], [], before + 2])
+      for (const each of [never, wakeUp]) each.close!()
+      expect(countDescriptors()).toBe(before)
       vi.restoreAllMocks()
       await transport.close()
     },

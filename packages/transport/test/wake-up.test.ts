@@ -1,6 +1,6 @@
 import { createNetwork } from "@x/transport/simulated"
 import { afterEach, expect, test, vi } from "vitest"
-import { Timer } from "../src/timer.ts"
+import { type Alarm, Timer } from "../src/timer.ts"
 import { TurnEnd } from "../src/turn-end.ts"
 
 const FAR = [2 ** 31, 2 ** 32, 2 ** 53, 1e308, Number.MAX_VALUE]
@@ -44,3 +44,59 @@ test.each(FAR)("in virtual time a deadline in %d ms comes no sooner, and holds u
   await network.advance(2 ** 32)
   expect(rung).toBe(ms < 2 ** 33 ? 1 : 0)
 })
+
+/** Alarms that note their calls; those of these names fail. */
+function fakeAlarms(failing: Set<keyof Alarm | "open">): { open(ring: () => void): Alarm; readonly calls: string[] } {
+  const calls: string[] = []
+  const call = (name: keyof Alarm | "open"): void => {
+    calls.push(name)
+    if (failing.has(name)) throw new Error("timerfd_create EMFILE")
+  }
+  const open = (): Alarm => {
+    call("open")
+    return {
+      ...{ set: () => call("set"), clear: () => call("clear"), close: () => call("close") },
+      ...{ ref: () => call("ref"), unref: () => call("unref") },
+    }
+  }
+  return { open, calls }
+}
+
+test("an alarm stays while there is no deadline, without keeping the program alive, and goes when it is closed", () => {
+  const { open, calls } = fakeAlarms(new Set())
+  const timer = new Timer(new TurnEnd(), () => {}, open)
+  for (let i = 0; i < 2; i++) {
+    timer.at(performance.now() + 1_000)
+    timer.at(performance.now() + 2_000)
+    timer.at(Infinity)
+  }
+  expect(calls).toEqual(["open", "set", "unref", "clear", "set", "ref", "unref", "clear"])
+  timer.close()
+  expect([calls.at(-1), timer.fallbacks]).toEqual(["close", 0])
+})
+
+test.each([
+  ["can't be opened", "open", ["open"]],
+  ["can't be set", "set", ["open", "set", "close"]],
+] as const)(
+  "where an alarm %s, a timer of Node's rings instead, counted, until there is no deadline",
+  async (_, name, made) => {
+    const failing = new Set<keyof Alarm | "open">([name])
+    const { open, calls } = fakeAlarms(failing)
+    let rung = (): void => {}
+    const timer = new Timer(new TurnEnd(), () => rung(), open)
+    await new Promise<void>((resolve) => {
+      rung = resolve
+      timer.at(performance.now() + 2)
+    })
+    expect([timer.fallbacks, calls]).toEqual([1, made])
+    failing.clear()
+    timer.at(performance.now() + 1_000)
+    expect([timer.fallbacks, calls.slice(made.length)]).toEqual([1, ["open", "set"]])
+    // It fails while it is there.
+    failing.add("clear")
+    timer.at(Infinity)
+    expect(calls.at(-1)).toBe("close")
+    timer.close()
+  },
+)

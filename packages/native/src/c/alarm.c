@@ -23,6 +23,8 @@ struct alarm {
   struct uv_poll_s *poll;
   int fd;
   bool is_open;
+  /* It can't ring any more: whoever sets it is told. */
+  bool is_broken;
 };
 
 static const napi_type_tag ALARM_TAG = {0x6b83e0d27f514ac6u, 0xa2570c9e13d84f7bu};
@@ -34,6 +36,15 @@ static void let_go(napi_env env, napi_ref *reference) {
   *reference = NULL;
 }
 
+/*
+ * Whether the descriptor is still a timer. Somebody else in the process may have closed it, and its number may be another
+ * file's by now.
+ */
+static bool is_timer(int fd) {
+  struct itimerspec left;
+  return fd >= 0 && timerfd_gettime(fd, &left) == 0;
+}
+
 /* Repeated, does nothing. */
 static void alarm_close(struct alarm *alarm) {
   if (!alarm->is_open) return;
@@ -43,7 +54,7 @@ static void alarm_close(struct alarm *alarm) {
     uv_close((struct uv_handle_s *)alarm->poll, free_handle);
     alarm->poll = NULL;
   }
-  if (alarm->fd >= 0) (void)close(alarm->fd);
+  if (is_timer(alarm->fd)) (void)close(alarm->fd);
   let_go(alarm->env, &alarm->callback);
   if (alarm->context != NULL) (void)napi_async_destroy(alarm->env, alarm->context);
   alarm->context = NULL;
@@ -63,10 +74,13 @@ static void finalize(napi_env env, void *data, void *hint) {
 static void on_event(struct uv_poll_s *handle, int status, int events) {
   struct alarm *alarm = uv_handle_get_data((struct uv_handle_s *)handle);
   uint64_t expirations = 0;
-  (void)status;
   (void)events;
-  /* EAGAIN: the alarm has been set again since. */
-  if (read(alarm->fd, &expirations, sizeof expirations) != (ssize_t)sizeof expirations) return;
+  if (status < 0 || read(alarm->fd, &expirations, sizeof expirations) != (ssize_t)sizeof expirations) {
+    /* It has been set again since. */
+    if (status == 0 && (errno == EAGAIN || errno == EINTR)) return;
+    alarm->is_broken = true;
+    (void)uv_poll_stop(handle);
+  }
   napi_handle_scope scope = NULL;
   if (napi_open_handle_scope(alarm->env, &scope) != napi_ok) return;
   js_call_back(alarm->env, alarm->context, alarm->self, alarm->callback, 0, NULL);
@@ -146,6 +160,11 @@ static napi_value api_set(napi_env env, napi_callback_info info) {
   int us = 0;
   if (!js_arguments(env, info, 2, arguments) || !read_alarm(env, arguments[0], &alarm) || !js_integer(env, arguments[1], "us", 0, INT_MAX, &us))
     return NULL;
+  if (alarm->is_broken) {
+    const struct failure failure = {.syscall = "timerfd_settime", .number = EBADF};
+    (void)js_throw_failure(env, &failure, "");
+    return NULL;
+  }
   const struct itimerspec when = {.it_value = {.tv_sec = us / US_PER_S, .tv_nsec = (long)(us % US_PER_S) * NS_PER_US}};
   if (timerfd_settime(alarm->fd, 0, &when, NULL) != 0) {
     const struct failure failure = {.syscall = "timerfd_settime", .number = errno};

@@ -2,6 +2,7 @@
 #define X_NATIVE_CHANNEL_H
 
 #include <node_api.h>
+#include <sys/types.h>
 
 #include "address_table.h"
 #include "loop.h"
@@ -21,12 +22,17 @@ struct memory {
   napi_ref reference;
 };
 
-/* One watched socket. Allocated by itself: libuv releases it only some time after it was closed. */
+/* One watched socket. Allocated by itself: it goes with libuv's handle, some time after that was closed. */
 struct port {
   struct batch_socket socket;
+  /* Which file the descriptor was: somebody else in the process may close it, and its number is another file's then. */
+  dev_t device;
+  ino_t inode;
   struct uv_poll_s *poll;
   struct channel *channel;
   bool waits_for_room;
+  /* libuv doesn't watch it as it should. */
+  bool is_unwatched;
 };
 
 /* The columns of received rows, in JavaScript's memory; each has RECEIVE_ROWS_MAX elements. */
@@ -70,6 +76,15 @@ struct channel {
 bool channel_add(struct channel *channel, struct uv_loop_s *loop, int fd, int family, struct failure *failure);
 
 struct port *channel_port(const struct channel *channel, const struct address *to);
+
+/*
+ * Whether a socket moves nothing any more: it was closed, shut down or taken away by others. Returns the errno that says
+ * so, or 0.
+ */
+int channel_check(const struct port *port);
+
+/* Closes the socket of a family, and watches it no more; does nothing if there is none. */
+void channel_drop(struct channel *channel, int family);
 
 /* Calls back once there is room in the socket again. */
 void channel_wait_for_room(struct port *port);

@@ -43,6 +43,8 @@ static const struct {
 } FUNCTIONS[] = {
     {"channelCreate", channel_js_create},
     {"channelAdd", channel_js_add},
+    {"channelCheck", channel_js_check},
+    {"channelDrop", channel_js_drop},
     {"channelClose", channel_js_close},
     {"channelRef", channel_js_ref},
     {"channelSetSlab", channel_js_set_slab},

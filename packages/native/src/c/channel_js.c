@@ -110,6 +110,33 @@ napi_value channel_js_add(napi_env env, napi_callback_info info) {
   return js_ok(env, napi_create_int32(env, abilities, &result)) ? result : NULL;
 }
 
+static bool read_port_of(napi_env env, napi_callback_info info, struct channel **channel, int *family) {
+  napi_value arguments[2];
+  int number = 0;
+  if (!js_arguments(env, info, 2, arguments) || !channel_js_read(env, arguments[0], channel) ||
+      !js_integer(env, arguments[1], "family", 4, 6, &number))
+    return false;
+  *family = number == 6 ? AF_INET6 : AF_INET;
+  return true;
+}
+
+/* The errno of a socket that moves nothing any more; 0: it is all right, or there is none. */
+napi_value channel_js_check(napi_env env, napi_callback_info info) {
+  napi_value result = NULL;
+  struct channel *channel = NULL;
+  int family = 0;
+  if (!read_port_of(env, info, &channel, &family)) return NULL;
+  const struct port *port = family == AF_INET6 ? channel->v6 : channel->v4;
+  return js_ok(env, napi_create_int32(env, port == NULL ? 0 : channel_check(port), &result)) ? result : NULL;
+}
+
+napi_value channel_js_drop(napi_env env, napi_callback_info info) {
+  struct channel *channel = NULL;
+  int family = 0;
+  if (read_port_of(env, info, &channel, &family)) channel_drop(channel, family);
+  return NULL;
+}
+
 napi_value channel_js_close(napi_env env, napi_callback_info info) {
   napi_value argument;
   struct channel *channel = NULL;

@@ -26,6 +26,8 @@ bool channel_js_read(napi_env env, napi_value value, struct channel **channel);
 /* channel_js.c: a channel's life cycle. */
 napi_value channel_js_create(napi_env env, napi_callback_info info);
 napi_value channel_js_add(napi_env env, napi_callback_info info);
+napi_value channel_js_check(napi_env env, napi_callback_info info);
+napi_value channel_js_drop(napi_env env, napi_callback_info info);
 napi_value channel_js_close(napi_env env, napi_callback_info info);
 napi_value channel_js_ref(napi_env env, napi_callback_info info);
 

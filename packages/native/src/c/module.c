@@ -10,7 +10,7 @@
  * Increases with every change to what JavaScript sees, together with INTERFACE_VERSION in src/binding.ts. So a binary
  * left over from another version of the package is refused with a reason, instead of failing in the middle of a call.
  */
-#define INTERFACE_VERSION 6
+#define INTERFACE_VERSION 7
 
 /*
  * There is no state outside of call arguments, channels and alarms: any number of worker threads can load the module.

@@ -71,6 +71,8 @@ export function channelOnce(binding, attempt, mostly, pick, all) {
       mostly([9, 65_535]),
     ),
   )
+  attempt(() => binding.channelCheck(own(), mostly([4, 6])))
+  attempt(() => binding.channelDrop(own(), mostly([4, 6])))
   attempt(() => binding.channelClearAddress(own(), anything()))
   attempt(() => binding.channelSetSealer(own(), mostly([1, 2, 50]), mostly([true, false]), anything(), anything()))
   const bytes = (length) => mostly([length, length, 0, length + 1].map((size) => new Uint8Array(size)))
