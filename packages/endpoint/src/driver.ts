@@ -57,6 +57,8 @@ export class Driver {
   readonly #waiters = new Set<Waiter>()
   /** Is told of each datagram that couldn't be sent. */
   onSendFailed: (code: SocketErrorCode) => void = () => {}
+  /** Is told of each socket that moves nothing any more. */
+  onSocketEnd: (cause: unknown) => void = () => {}
   #protocol: Protocol | undefined
   #consumer!: ProtocolConsumer
   #isAbsorbing = false
@@ -75,6 +77,7 @@ export class Driver {
     // Other errors mean a lost datagram, which the protocol notices by itself.
     transport.onError(({ code, operation, address, bytes, cause }) => {
       if (operation === "send") this.onSendFailed(code)
+      else if (operation === "socket") this.onSocketEnd(cause)
       if (code === "EMSGSIZE") host.defer(() => this.#handleTooLong(address, bytes))
       else if (operation === "send" && !PASSING.has(code) && this.#protocol?.isJoining === true) {
         // The id is valid during the call.
@@ -101,11 +104,17 @@ export class Driver {
     this.#wakeUp.unref?.()
   }
 
+  /** How often the system had no precise timer. */
+  get timerFallbacks(): number {
+    return this.#wakeUp.fallbacks ?? 0
+  }
+
   /** Nothing is driven any more. */
   stop(): void {
     this.absorb()
     this.#protocol = undefined
     this.#wakeUp.at(Infinity)
+    this.#wakeUp.close?.()
     for (const { resolve } of this.#waiters) resolve()
     this.#waiters.clear()
   }

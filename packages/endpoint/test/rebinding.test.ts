@@ -2,6 +2,7 @@
 
 import { Endpoint, type EndpointOptions } from "@x/endpoint"
 import { TransportError } from "@x/transport"
+import type { BindOptions, SocketError, Transport } from "@x/transport/host"
 import { expect, test } from "vitest"
 import { Ledger, quiesce } from "./catalogue/ledger.ts"
 import { hostWith } from "./host-with.ts"
@@ -196,6 +197,67 @@ test("the error of the transport is the cause", async () => {
   await expect(a.rebind()).rejects.toMatchObject({ code: "address-not-available", cause })
   expect(a.stats().rebindsFailed).toBe(1)
   await network.until(a.close())
+})
+
+/** An endpoint on a socket that can end, and another that it has joined. */
+async function makeEndingPair() {
+  const { network, bind } = makeWorld(6)
+  const host = network.host("a")
+  let end = (): void => {}
+  const opened = async (options: BindOptions): Promise<Transport> => {
+    const transport = await host.bind(options)
+    const onError = transport.onError.bind(transport)
+    return Object.assign(transport, {
+      onError: (tell: (error: SocketError) => void) => {
+        onError(tell)
+        const cause = Object.assign(new Error("sendmmsg EBADF"), { code: "EBADF" })
+        end = () => tell({ code: "other", operation: "socket", address: 0, bytes: 0, cause })
+      },
+    })
+  }
+  const a = await network.until(Endpoint.bind({ ...KEYED, host: hostWith(host, { bind: opened }) }))
+  const { endpoint: b } = await bind("b", { ...KEYED, port: PORT })
+  const toB = await network.until(a.join(`b:${PORT}`))
+  await network.when(() => b.peers.length === 1)
+  return { network, a, b, toB, end: () => end() }
+}
+
+test("a socket that ends is an error at once, and others are opened on its port, further and further apart; peers stay", async () => {
+  const { network, a, b, toB, end } = await makeEndingPair()
+  const [told, times, left] = [[] as string[], [] as number[], [] as string[]]
+  a.on("error", ({ code, message }) => told.push(`${code}: ${message}`))
+  a.on("rebound", () => times.push(network.now))
+  for (const endpoint of [a, b]) endpoint.on("left", () => left.push("left"))
+  const { port } = a
+  const startMs = network.now
+  end()
+  // Of the other family: it is being seen to.
+  end()
+  await network.advance(1)
+  expect(told).toHaveLength(1)
+  expect(told[0]).toContain(`socket-ended: a socket of UDP port ${port} was closed or shut down`)
+  for (let i = 0; i < 3; i++) {
+    end()
+    await network.advance(5_000)
+  }
+  expect(times.map((ms) => Math.floor((ms - startMs) / 1_000))).toEqual([0, 1, 5, 10])
+  expect([a.port, told.length, a.stats().socketsEnded, a.stats().rebinds, left]).toEqual([port, 4, 5, 4, []])
+  await network.until(toB.ping())
+  // Without a port of its own it takes another when it is asked to.
+  await network.until(a.rebind())
+  expect(a.port).not.toBe(port)
+  await network.until(Promise.all([a.close(), b.close()]))
+})
+
+test("a socket that ends while nobody listens is counted, and throws nothing", async () => {
+  const { network, a, b, toB, end } = await makeEndingPair()
+  end()
+  await network.advance(10)
+  expect([a.stats().socketsEnded, a.stats().untoldErrors, a.stats().rebinds]).toEqual([1, 1, 1])
+  await network.until(toB.ping())
+  const closing = a.close()
+  end()
+  await network.until(Promise.all([closing, b.close()]))
 })
 
 test.each([KEYED, PLAIN])("over real sockets messages go on both ways", async (options) => {

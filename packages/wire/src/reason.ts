@@ -32,6 +32,8 @@ export const REASON = {
   untrusted: 14,
   /** A member that no longer is one: its key isn't accepted any more, its secret was removed, or it was sent away. */
   expelled: 15,
+  /** The bytes of a message stand for no value of its type. */
+  undecodable: 16,
 } as const
 
 /** The first of the application's own reasons; they go up to 65,535. */

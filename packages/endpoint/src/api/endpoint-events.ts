@@ -53,9 +53,18 @@ export interface EndpointEvents {
    * and type; only the first sixteen types of a stream are reported.
    */
   unhandled: (unhandled: Unhandled) => void
-  /** The endpoint has other sockets, bound to these addresses: by `rebind`, or since the address of the former ones is gone. */
+  /**
+   * The endpoint has other sockets, bound to these addresses: by `rebind`, or since the former ones have ended or their
+   * address is gone.
+   */
   rebound: (addresses: readonly Address[]) => void
-  /** A handler of the application threw. Without a listener the error is thrown as an uncaught exception. */
+  /**
+   * Something failed that no call of the application waits for; the `code` says what. `handler-failed`: a function of the
+   * application threw, or what it returned rejected. Without a listener that is thrown as an uncaught exception, unless
+   * `cause` only says how a call of this package ended (`not-joined`, `refused` …). `undecodable`: a message that its
+   * codec doesn't decode; its stream was stopped. `socket-ended`: a socket was closed or shut down, and not by the endpoint,
+   * which opens others on the same port. Without a listener these two are only counted.
+   */
   error: (error: EndpointError) => void
 }
 

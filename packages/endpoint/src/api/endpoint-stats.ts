@@ -10,6 +10,10 @@ export interface EndpointStats {
   readonly drops: Readonly<Record<DropReason, number>>
   /** Messages that were dropped because nothing handled their types. */
   readonly unhandled: number
+  /** Messages whose bytes stood for no value of their types: their streams were stopped. */
+  readonly undecodable: number
+  /** Errors for `error` listeners while there were none, except for those that were thrown then. */
+  readonly untoldErrors: number
   /** Peers that are joined, unreachable, or saying goodbye. */
   readonly peers: number
   /** Our joins under way. */
@@ -30,6 +34,13 @@ export interface EndpointStats {
   readonly rebinds: number
   /** How often it found none. */
   readonly rebindsFailed: number
+  /** Sockets that others in the process, or the system, have closed or shut down. */
+  readonly socketsEnded: number
+  /**
+   * How often the system had no precise timer, as where the process is out of descriptors: deadlines are kept to
+   * milliseconds meanwhile.
+   */
+  readonly timerFallbacks: number
   /** How often a bound of memory or number was met. Packets that were dropped for that count among the drops. */
   readonly full: Full & {
     /** A stream was held up, or dropped its oldest message, since too many copies of all streams wait for consumers. */

@@ -13,7 +13,7 @@ import { Driver } from "../driver.ts"
 import { bindTransport } from "./binding.ts"
 import { Drain } from "./drain.ts"
 import type { EndpointStats } from "./endpoint-stats.ts"
-import { abortedError, closedError, EndpointError } from "../errors/endpoint-error.ts"
+import { abortedError, closedError, EndpointError, socketEndedError } from "../errors/endpoint-error.ts"
 import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventName } from "./endpoint-events.ts"
 import { Events } from "./events.ts"
 import { guarded } from "./guarded-congestion.ts"
@@ -97,7 +97,9 @@ export class Endpoint implements AsyncDisposable {
     const host = given.host ?? (await import("@x/transport")).systemHost()
     const transport = await bindTransport(host, bindOptions, given.signal)
     try {
-      const rebindOptions = (options: RebindOptions): BindOptions => bindOptionsOf({ ...given, ...options })
+      // The port is always said: else the transport would stay on the one before.
+      const rebindOptions = ({ port = given.port ?? 0, ...options }: RebindOptions): BindOptions =>
+        bindOptionsOf({ ...given, ...options, port })
       const isSplit = !transport.capabilities.dontFragment && given.datagramBytes === undefined
       // A probe that is fragmented says nothing.
       const settings = isSplit ? { ...asked, datagramBytes: DATAGRAM_BYTES_BASE } : asked
@@ -161,6 +163,7 @@ export class Endpoint implements AsyncDisposable {
       wait: (ms) => this.#driver.until(() => this.#closing !== undefined, ms),
       isClosed: () => this.#closing !== undefined,
       bindOptions: rebindOptions,
+      port: () => this.port,
       onRebound: () => {
         this.#protocol.rebound(host.now())
         this.#events.emit("rebound", this.addresses)
@@ -168,6 +171,9 @@ export class Endpoint implements AsyncDisposable {
       },
     })
     this.#driver.onSendFailed = (code) => this.#rebinding.noteFailure(code)
+    this.#driver.onSocketEnd = (cause) => {
+      if (this.#rebinding.noteEnd()) this.#userCode.tellError(socketEndedError(this.port, cause))
+    }
     this.#endWatch = host.watchWaits?.(() => this.#waitingCall)
   }
 
@@ -416,6 +422,8 @@ export class Endpoint implements AsyncDisposable {
       transport: { ...counters, errors: { ...counters.errors } },
       drops: { ...this.#protocol.drops },
       unhandled: this.#routing.unhandled,
+      undecodable: this.#userCode.undecodable,
+      untoldErrors: this.#userCode.untold,
       peers,
       joins,
       halfOpen,
@@ -426,6 +434,8 @@ export class Endpoint implements AsyncDisposable {
       queuedBytes: this.#queues.bytes,
       rebinds: this.#rebinding.count,
       rebindsFailed: this.#rebinding.failed,
+      socketsEnded: this.#rebinding.ended,
+      timerFallbacks: this.#driver.timerFallbacks,
       full: { ...this.#protocol.full, queues: this.#queues.refused },
     }
   }

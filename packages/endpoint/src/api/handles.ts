@@ -341,10 +341,7 @@ export interface ReceivedMessage {
 
 /** A message of a defined type to keep, as `messages(TYPE)` yields it. */
 export interface ReceivedValue<T> extends ReceivedMessage {
-  /**
-   * The value of the bytes, decoded on first access. Throws whatever the codec throws for invalid bytes: a mistake of
-   * the sender.
-   */
+  /** The value of the bytes. A reader never gets a message that its codec doesn't decode. */
   readonly value: T
 }
 

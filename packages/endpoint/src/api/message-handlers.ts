@@ -1,7 +1,7 @@
 import { checkFunction } from "../errors/check.ts"
 import { EndpointError } from "../errors/endpoint-error.ts"
 import type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, ValueHandler } from "./handles.ts"
-import { isMessageType, type MessageType, numberOf } from "./message-type.ts"
+import { decodeValue, isMessageType, type MessageType, numberOf } from "./message-type.ts"
 import type { Routes } from "./routes.ts"
 
 /** The handler of a type: one of the two kinds. */
@@ -48,8 +48,8 @@ function plain(handler: MessageHandler, isAsync: boolean): Handler {
   return isAsync ? { later: handler as unknown as AsyncMessageHandler } : { now: handler }
 }
 
-function ofValues({ codec }: MessageType<unknown>, handler: ValueHandler<unknown>, isAsync: boolean): Handler {
-  if (!isAsync) return { now: (message) => handler(codec.decode(message.bytes), message) }
+function ofValues(type: MessageType<unknown>, handler: ValueHandler<unknown>, isAsync: boolean): Handler {
+  if (!isAsync) return { now: (message) => handler(decodeValue(type, message.bytes), message) }
   const later = handler as unknown as AsyncValueHandler<unknown>
-  return { later: async (message) => later(codec.decode(message.bytes), message) }
+  return { later: async (message) => later(decodeValue(type, message.bytes), message) }
 }

@@ -98,11 +98,11 @@ export class MessageQueue implements AsyncIterableIterator<ReceivedMessage> {
     this.#onReturn = onReturn
   }
 
-  /** Offers a message. The queue lets go of it once it was read, or won't be. */
+  /** Offers a message. The queue lets go of it once it was read, or won't be. Throws `Undecodable`, and doesn't hold it. */
   push(received: MessageCopy, held: QueuedMessage): void {
     if (this.#isOver) return
+    const message = this.#type === undefined ? received : new ValueCopy(received, this.#type)
     held.hold()
-    const message = this.#type === undefined ? received : new ValueCopy(received, this.#type.codec)
     const waiting = this.#waiting.shift()
     if (waiting === undefined) return void this.#offered.push({ message, held })
     waiting({ value: message, done: false })

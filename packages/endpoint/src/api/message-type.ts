@@ -77,6 +77,23 @@ export function isWriting<T>(codec: Codec<T> | WritingCodec<T>): codec is Writin
   return "write" in codec && "size" in codec
 }
 
+/** The bytes of a message stand for no value of its type: a failure of its peer, not of the application. */
+export class Undecodable extends Error {
+  /** `cause`: what the codec threw. */
+  constructor(cause: unknown) {
+    super("a message's bytes stand for no value of its type", { cause })
+  }
+}
+
+/** The value of a message. Throws {@link Undecodable}. */
+export function decodeValue<T>({ codec }: MessageType<T>, bytes: Uint8Array): T {
+  try {
+    return codec.decode(bytes)
+  } catch (cause) {
+    throw new Undecodable(cause)
+  }
+}
+
 /** Bytes as they are; the decoded value is a copy, to keep. */
 export const bytes: WritingCodec<Uint8Array> = {
   size: (value) => checkClass.value("the value", value, BYTES).length,

@@ -6,7 +6,7 @@
  */
 
 import type { IncomingStream, Message, Peer, ReceivedMessage, ReceivedValue, Replies } from "./handles.ts"
-import type { Codec, MessageType, WritingCodec } from "./message-type.ts"
+import { decodeValue, type MessageType } from "./message-type.ts"
 import type { SendOptions } from "./sending.ts"
 
 /** A peer that can be answered. */
@@ -129,15 +129,11 @@ export class MessageCopy implements ReceivedMessage {
 
 /** A message of a defined type to keep, as `messages(TYPE)` yields it. */
 export class ValueCopy<T> extends MessageCopy implements ReceivedValue<T> {
-  readonly #codec: Codec<T> | WritingCodec<T>
-  #decoded: { readonly value: T } | undefined
+  readonly value: T
 
-  constructor({ type, bytes, peer, stream }: MessageCopy, codec: Codec<T> | WritingCodec<T>) {
+  /** Throws `Undecodable`. */
+  constructor({ type, bytes, peer, stream }: MessageCopy, defined: MessageType<T>) {
     super(type, bytes, peer, stream)
-    this.#codec = codec
-  }
-
-  get value(): T {
-    return (this.#decoded ??= { value: this.#codec.decode(this.bytes) }).value
+    this.value = decodeValue(defined, bytes)
   }
 }

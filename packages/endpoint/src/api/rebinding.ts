@@ -1,6 +1,6 @@
 /**
- * Other sockets for a running endpoint: when its user asks for them, and by itself when the system says that the address
- * of the present ones is gone.
+ * Other sockets for a running endpoint: when its user asks for them, and by itself when the present ones have ended, or
+ * when the system says that their address is gone.
  *
  * @module
  */
@@ -37,6 +37,8 @@ export interface RebindingParts {
   readonly isClosed: () => boolean
   /** The options of the transport, of which these are wanted by the user. */
   readonly bindOptions: (options: RebindOptions) => BindOptions
+  /** Where the sockets are, or were bound last. */
+  readonly port: () => number
   /** The sockets are others. */
   readonly onRebound: () => void
 }
@@ -45,6 +47,8 @@ export class Rebinding {
   /** How often the endpoint got other sockets, and how often it found none. */
   count = 0
   failed = 0
+  /** How often a socket has ended by itself. */
+  ended = 0
   readonly #parts: RebindingParts
   #options: RebindOptions = {}
   #last: Promise<void> = Promise.resolve()
@@ -62,7 +66,11 @@ export class Rebinding {
   rebind(options: RebindOptions): Promise<void> {
     const wanted = { ...this.#options, ...options }
     const bindOptions = this.#parts.bindOptions(wanted)
-    const rebound = this.#last.then(() => this.#rebind(bindOptions)).then(() => void (this.#options = wanted))
+    return this.#next(bindOptions).then(() => void (this.#options = wanted))
+  }
+
+  #next(options: BindOptions): Promise<void> {
+    const rebound = this.#last.then(() => this.#rebind(options))
     this.#last = rebound.catch(() => {})
     return rebound
   }
@@ -87,11 +95,22 @@ export class Rebinding {
 
   /** A datagram couldn't be sent. */
   noteFailure(code: SocketErrorCode): void {
-    if (!GONE.has(code) || this.#parts.isClosed()) return
+    if (GONE.has(code)) this.#renew(() => ({}))
+  }
+
+  /** A socket has ended. Peers know its port. Returns whether that is news: whether no others are on their way. */
+  noteEnd(): boolean {
+    this.ended++
+    return this.#renew(() => ({ port: this.#parts.port() }))
+  }
+
+  #renew(options: () => RebindOptions): boolean {
+    if (this.#parts.isClosed()) return false
     this.#judge()
-    if (this.#isTrying) return
+    if (this.#isTrying) return false
     this.#isTrying = true
-    void this.#try().finally(() => (this.#isTrying = false))
+    void this.#try(options).finally(() => (this.#isTrying = false))
+    return true
   }
 
   /** After a time without failures this one has another reason, and is no sign that attempts are in vain. */
@@ -105,8 +124,8 @@ export class Rebinding {
   }
 
   /** Until it succeeds, at once where the last time has helped. */
-  async #try(): Promise<void> {
-    const { now, wait, isClosed } = this.#parts
+  async #try(options: () => RebindOptions): Promise<void> {
+    const { now, wait, isClosed, bindOptions } = this.#parts
     let isBound = false
     while (!isBound) {
       if (now() < this.#againMs) await wait(this.#againMs - now())
@@ -114,7 +133,7 @@ export class Rebinding {
       this.#failedMs = now()
       this.#againMs = this.#failedMs + this.#waitMs
       this.#waitMs = Math.min(2 * this.#waitMs, AGAIN_MS_MAX)
-      isBound = await this.rebind({}).then(
+      isBound = await this.#next(bindOptions({ ...this.#options, ...options() })).then(
         () => true,
         () => false,
       )

@@ -102,12 +102,20 @@ export class Routing {
       this.#userCode.handle(handler.now, type, stream, bytes, view, 0, bytes.length)
     }
     const message = new MessageCopy(type, bytes, stream.peer, stream)
-    for (const reader of readers ?? []) reader.push(message, queued)
+    for (const reader of readers ?? []) this.#push(reader, message, queued)
     if (handler?.later !== undefined) {
       queued.hold()
       void this.#userCode.handleLater(handler.later, message).then(() => queued.letGo(true))
     }
     return handler === undefined ? "offered" : "taken"
+  }
+
+  #push(reader: MessageQueue, message: MessageCopy, queued: QueuedMessage): void {
+    try {
+      reader.push(message, queued)
+    } catch (error) {
+      this.#userCode.unread(error, message.type, message.stream as RoutedStream)
+    }
   }
 
   /** The endpoint's handler, unless the stream has readers. */

@@ -6,13 +6,14 @@
  * @module
  */
 
+import { REASON } from "@x/wire"
 import { BYTES, checkClass, checkSize } from "../errors/check.ts"
-import { EndpointError } from "../errors/endpoint-error.ts"
+import { EndpointError, isOutcome } from "../errors/endpoint-error.ts"
 import type { EndpointEvents } from "./endpoint-events.ts"
 import type { Events, News } from "./events.ts"
 import type { AsyncMessageHandler, IncomingStream, MessageHandler, ReceivedMessage } from "./handles.ts"
 import { LentMessage, type ReplyingPeer } from "./message.ts"
-import { isWriting, type MessageType, type WritingCodec } from "./message-type.ts"
+import { isWriting, type MessageType, Undecodable, type WritingCodec } from "./message-type.ts"
 
 /** Events told at a time, so that listeners that cause events without end don't hold up the sockets. */
 const NEWS_AT_ONCE_MAX = 1_024
@@ -30,6 +31,8 @@ export interface HandledStream extends IncomingStream {
   readonly peer: ReplyingPeer
   /** Hands over waiting messages, as long as their consumers keep up. */
   pump(): void
+  /** Messages that were received won't be handed over. */
+  lose(messages: number): void
 }
 
 export interface UserCodeHost {
@@ -52,6 +55,10 @@ export class UserCode {
   #isWriting = false
   #errors: Events<EndpointEvents> | undefined
   #isTelling = false
+  /** Messages whose bytes stood for no value of their types. */
+  undecodable = 0
+  /** Errors that nobody listened to, and that weren't thrown. */
+  untold = 0
 
   constructor(host: UserCodeHost) {
     this.#host = host
@@ -100,7 +107,7 @@ export class UserCode {
   #tellOf({ events, name, args }: News): void {
     const listeners = events.listenersOf(name)
     const isError = events === this.#errors && name === "error"
-    if (isError && listeners.length === 0) return this.#throw(args[0])
+    if (isError && listeners.length === 0) return this.#unheard(args[0] as EndpointError)
     for (const registration of listeners) {
       if (!registration.isOn) continue
       try {
@@ -149,7 +156,8 @@ export class UserCode {
       if (result !== undefined) this.#watch(result, false, `the handler of type ${type}`)
       if (bytes.length < length) throw new TypeError("a message's memory is not to be transferred: give away a copy()")
     } catch (error) {
-      this.surface(error, `the handler of type ${type}`)
+      if (error instanceof Undecodable) this.#refuse(error, type, stream, 1)
+      else this.surface(error, `the handler of type ${type}`)
     } finally {
       message.clear()
     }
@@ -160,8 +168,29 @@ export class UserCode {
     try {
       await handler(message)
     } catch (error) {
-      this.surface(error, `the handler of type ${message.type}`)
+      if (error instanceof Undecodable) this.#refuse(error, message.type, message.stream as HandledStream, 1)
+      else this.surface(error, `the handler of type ${message.type}`)
     }
+  }
+
+  /** A reader can't be given a message: `error` says why. */
+  unread(error: unknown, type: number, stream: HandledStream): void {
+    if (error instanceof Undecodable) this.#refuse(error, type, stream, 0)
+    else this.surface(error, `the reader of type ${type}`)
+  }
+
+  /** Stops a stream whose messages mean nothing here: the other side is told why. `lost`: messages that nobody gets. */
+  #refuse({ cause }: Undecodable, type: number, stream: HandledStream, lost: number): void {
+    this.undecodable++
+    if (lost > 0) stream.lose(lost)
+    this.tellError(
+      new EndpointError(
+        "undecodable",
+        `a message of type ${type} can't be decoded (${textOf(cause)}), so it was dropped and its stream stopped: ${String(stream)}; both ends have to define the type alike`,
+        cause,
+      ),
+    )
+    stream.stop(REASON.undecodable)
   }
 
   /**
@@ -210,11 +239,26 @@ export class UserCode {
     this.#fail(cause, false, where)
   }
 
+  /** Tells an error that isn't the application's own: where nobody listens it is only counted. */
+  tellError(error: EndpointError): void {
+    if (this.#errors !== undefined && (this.#errors.has("error") || this.isBehind)) this.#errors.emit("error", error)
+    else this.untold++
+  }
+
   /** `isUnheard`: the listeners of errors have failed themselves. */
   #fail(cause: unknown, isUnheard: boolean, where: string): void {
     const error = new EndpointError("handler-failed", `${where} threw: ${textOf(cause)}`, cause)
     if (!isUnheard && this.#errors?.has("error") === true) this.#errors.emit("error", error)
-    else this.#throw(error)
+    else this.#unheard(error)
+  }
+
+  /**
+   * Only what the application's own code has thrown ends its program where nobody listens: what a peer sends or does, or
+   * the network, never does.
+   */
+  #unheard(error: EndpointError): void {
+    if (error.code === "handler-failed" && !isOutcome(error.cause)) this.#throw(error)
+    else this.untold++
   }
 
   #throw(error: unknown): void {

@@ -43,6 +43,15 @@ export type EndpointErrorCode =
   | "reentered"
   /** A function of the application threw; `cause` is the error. Passed to `error` listeners. */
   | "handler-failed"
+  /**
+   * The bytes of a message stand for no value of its type; `cause` is what its codec threw. Passed to `error` listeners.
+   */
+  | "undecodable"
+  /**
+   * A socket of the endpoint was closed or shut down by others in the process, or by the system; others are opened.
+   * Passed to `error` listeners.
+   */
+  | "socket-ended"
   /** The endpoint, or the connection, is closed. */
   | "closed"
 
@@ -71,6 +80,17 @@ const TRANSPORT_CODES = [
 ] as const
 type TransportCode = (typeof TRANSPORT_CODES)[number]
 
+/** What may become of any call because of the network or a peer. */
+const OUTCOMES: ReadonlySet<EndpointErrorCode> = new Set<EndpointErrorCode>([
+  ...(["name-not-found", "join-timeout", "join-refused", "not-joined", "stream-closed", "too-large"] as const),
+  ...(["refused", "dropped", "timeout", "closed"] as const),
+])
+
+/** Whether an error says how a call of this package ended, and not that its caller did something wrong. */
+export function isOutcome(error: unknown): boolean {
+  return error instanceof EndpointError && OUTCOMES.has(error.code)
+}
+
 /** Wraps an error of a host or transport in one of this package: with its code and text, if it has them. */
 export function transportError(cause: unknown, otherwise: TransportCode, what: string): EndpointError {
   if (cause instanceof EndpointError) return cause
@@ -78,6 +98,16 @@ export function transportError(cause: unknown, otherwise: TransportCode, what: s
   const own = TRANSPORT_CODES.find((known) => known === code)
   const message = cause instanceof Error ? cause.message : String(cause)
   return new EndpointError(own ?? otherwise, own === undefined ? `${what}: ${message}` : message, cause)
+}
+
+/** What is told where a socket of an endpoint has ended by itself. */
+export function socketEndedError(port: number, cause: unknown): EndpointError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new EndpointError(
+    "socket-ended",
+    `a socket of UDP port ${port} was closed or shut down, and not by its endpoint (${why}); others are opened on that port, at once and then after 1 s to a minute until it succeeds, which "rebound" tells`,
+    cause,
+  )
 }
 
 /** The error with which waiting calls of a closed endpoint reject. */

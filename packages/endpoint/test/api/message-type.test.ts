@@ -2,10 +2,14 @@ import {
   bytes,
   type Codec,
   defineMessage,
+  type EndpointError,
   json,
   type OutgoingStream,
+  REASON,
+  reasonName,
   type ReceivedMessage,
   type ReceivedValue,
+  type StreamEnd,
   utf8,
   type WritingCodec,
 } from "@x/endpoint"
@@ -127,17 +131,44 @@ test("typed messages flow from trySend to the handler, straight through the pack
   expect(got.slice(1)).toEqual([[{ x: 1, y: 2 }, 8], "hällo", "x".repeat(20_000), [{ x: 3, y: 4 }, 8]])
 })
 
-test("a value that can't be decoded surfaces once as an error, and the next one is handled", async () => {
+test.each([false, true])(
+  "a message that its codec doesn't decode is counted and told once, and its stream stopped with the reason; others go on (async: %s)",
+  async (isAsync) => {
+    const { network, b, toB } = await makePair(2)
+    const errors: EndpointError[] = []
+    const texts: string[] = []
+    b.on("error", (error) => errors.push(error))
+    if (isAsync) b.handleAsync(TEXT, async (text) => void texts.push(text))
+    else b.handle(TEXT, (text) => texts.push(text))
+    const ended = new Promise<StreamEnd>((resolve) => b.once("stream", ({ closed }) => void closed.then(resolve)))
+    const [stream, other] = [toB.open({ label: "of the new version" }), toB.open()]
+    stream.trySend(TEXT, "before")
+    stream.trySend(8, Uint8Array.of(0xff))
+    stream.trySend(TEXT, "never")
+    const closed = await network.until(stream.closed)
+    other.trySend(TEXT, "fine")
+    await network.until(other.flush())
+    expect(texts).toEqual(["before", "fine"])
+    expect(errors).toMatchObject([{ code: "undecodable", cause: { name: "TypeError" } }])
+    expect(errors[0]!.message).toContain("a message of type 8 can't be decoded")
+    expect(errors[0]!.message).toContain("of the new version")
+    expect([reasonName(closed.reason), b.stats().undecodable, b.stats().untoldErrors]).toEqual(["undecodable", 1, 0])
+    expect(await network.until(ended)).toMatchObject({ isComplete: false, reason: REASON.undecodable })
+  },
+)
+
+test("a message that its codec doesn't decode throws nothing where nobody listens", async () => {
   const { network, b, toB } = await makePair(2)
-  const errors: string[] = []
-  const texts: string[] = []
-  b.on("error", ({ code, message }) => errors.push(`${code}: ${message.slice(0, 26)}`))
-  b.handle(TEXT, (text) => texts.push(text))
-  const stream = toB.open()
-  stream.trySend(8, Uint8Array.of(0xff))
-  stream.trySend(TEXT, "fine")
-  await network.until(stream.flush())
-  expect([errors, texts]).toEqual([["handler-failed: the handler of type 8 thre"], ["fine"]])
+  b.handle(TEXT, () => {})
+  const reader = b.peers[0]!.messages(POINT)
+  for (const type of [7, 8]) {
+    const stream = toB.open()
+    stream.trySend(type, Uint8Array.of(0xff))
+    // An exception of the program would reject this.
+    await network.until(stream.closed)
+  }
+  expect([b.stats().undecodable, b.stats().untoldErrors]).toEqual([2, 2])
+  await reader.return!()
 })
 
 /** Reads this many messages, and leaves the rest. */
@@ -176,16 +207,25 @@ test("who reads the messages of a defined type gets their values, of a peer and 
   expect(() => toA!.messages(-1)).toThrow(RangeError)
 })
 
-test("a value is decoded when it is read, once; bytes that stand for none throw there, and the reader goes on", async () => {
+test("a reader gets no message that its codec doesn't decode: its stream is stopped, and what others sent is read", async () => {
   const { network, b, toB } = await makePair(5)
   let decoded = 0
   const COUNTED = defineMessage<string>(8, { ...utf8, decode: (it) => (decoded++, utf8.decode(it)) })
-  const reader = b.peers[0]!.messages(COUNTED)
-  const stream = toB.open()
+  const errors: string[] = []
+  b.on("error", ({ code }) => errors.push(code))
+  const [reader, raw] = [b.peers[0]!.messages(COUNTED), b.peers[0]!.messages(8)]
+  const [stream, other] = [toB.open(), toB.open()]
   stream.trySend(8, Uint8Array.of(0xff))
-  stream.trySend(COUNTED, "fine")
-  const [wrong, fine] = await network.until(read(reader, 2))
-  expect(decoded).toBe(0)
-  expect(() => wrong!.value).toThrow(TypeError)
-  expect([fine!.value, fine!.value, decoded]).toEqual(["fine", "fine", 2])
+  const wrong = await network.until(raw.next())
+  expect((await network.until(stream.closed)).reason).toBe(REASON.undecodable)
+  other.trySend(COUNTED, "fine")
+  const [fine] = await network.until(read(reader, 1))
+  expect([[...(wrong.value as ReceivedMessage).bytes], fine!.value, fine!.value, decoded]).toEqual([
+    [0xff],
+    "fine",
+    "fine",
+    2,
+  ])
+  expect([errors, b.stats().undecodable]).toEqual([["undecodable"], 1])
+  await raw.return!()
 })

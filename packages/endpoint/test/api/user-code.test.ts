@@ -1,7 +1,7 @@
 // What the application's own functions may do while they are called: throw, reject, call back, change the listeners.
 
 import type { Endpoint, EndpointError, IncomingStream, OutgoingStream, Peer } from "@x/endpoint"
-import { defineMessage, fixed } from "@x/endpoint"
+import { defineMessage, EndpointError as Failure, fixed } from "@x/endpoint"
 import { expect, test } from "vitest"
 import { Events } from "../../src/api/events.ts"
 import { UserCode } from "../../src/api/user-code.ts"
@@ -286,6 +286,37 @@ test.each(FAILURES)("an error listener that %s: it isn't told of itself, that is
   userCode.catchUp()
   expect(errors.map(({ message }) => message)).toEqual(["a test threw: first"])
   expect(thrown).toMatchObject([{ code: "handler-failed", message: 'the listener of "error" threw: no' }])
+})
+
+test("what only says how a call of this package ended is told to who listens, else counted, and never thrown", () => {
+  const { events, userCode, thrown } = makeEvents()
+  const outcome = new Failure("not-joined", "the peer has left")
+  userCode.surface(outcome, "a handler")
+  userCode.surface(new Failure("invalid-option", "a mistake"), "a handler")
+  expect([userCode.untold, thrown.map((error) => (error as Error).message)]).toEqual([
+    1,
+    ["a handler threw: a mistake"],
+  ])
+  const told: unknown[] = []
+  events.on("error", ({ cause }) => void told.push(cause))
+  userCode.surface(outcome, "a handler")
+  userCode.catchUp()
+  expect([userCode.untold, told, thrown.length]).toEqual([1, [outcome], 1])
+})
+
+test("a peer that leaves while it is answered ends no program: the answer's rejection is counted", async () => {
+  const { network, a, b, toB } = await makePair(4)
+  b.handleAsync(1, async (message) => {
+    await new Promise<void>((resolve) => b.once("left", () => resolve()))
+    await message.reply(2, pattern(1))
+  })
+  toB.open().trySend(1, pattern(1))
+  await network.advance(100)
+  await network.until(toB.leave())
+  // An exception of the program would reject this.
+  await network.advance(100)
+  expect(b.stats().untoldErrors).toBe(1)
+  await network.until(Promise.all([a.close(), b.close()]))
 })
 
 test("an error that nobody listens to by the time it would be told is thrown", () => {
