@@ -6,7 +6,8 @@
  */
 
 import { FORM, type PacketDropReason, type Piece } from "@x/wire"
-import { Assembly } from "./assembly.ts"
+import { AbandonedMessages } from "./abandoned-messages.ts"
+import { Assembly, type AssemblyOwner, BYTES_FIRST } from "./assembly.ts"
 import type { AssemblyBudget, Yielder } from "./budget.ts"
 
 /** Milliseconds without progress after which an unreliable message is taken never to be completed. */
@@ -14,6 +15,11 @@ export const NO_PROGRESS_MS = 5_000
 
 /** The least that an assembly is charged: the memory of its objects. */
 const ASSEMBLY_BYTES_MIN = 1_024
+
+/** The most messages of a stream that are under way at a time. */
+const MESSAGES_MAX = 1_024
+/** The most messages that make way for one piece. */
+const EXPIRED_MAX = 32
 
 /** What an {@link Assembler} needs. */
 export interface AssemblerOptions {
@@ -29,28 +35,42 @@ export interface AssemblerOptions {
   readonly isReliable?: boolean
   /** Called when there is room for a message refused with `no-room`; only where all pieces will come. */
   readonly onRoom?: () => void
+  /** Called when a promised message was given up: the stream can't go on. */
+  readonly onGivenUp?: () => void
 }
 
 /** The piece was taken; or it completed its message, which is now `completed`; or it was dropped for this reason. */
 export type PieceVerdict = "taken" | "complete" | PacketDropReason
 
-export class Assembler implements Yielder {
+export class Assembler implements Yielder, AssemblyOwner {
   readonly #budget: AssemblyBudget
   readonly #messageBytesMax: number
   readonly #isOrdered: boolean
   readonly #isReliable: boolean
   readonly #onRoom: () => void
+  readonly #onGivenUp: () => void
   #isWaiting = false
-  /** Abandoned messages whose pieces may still come, with the number of the packet that abandoned each. */
-  readonly #ended = new Map<number, number>()
+  /** An abandoned message could not be noted. */
+  #isCrowded = false
+  /** Abandoned messages whose pieces may still come. */
+  readonly #ended: AbandonedMessages
   /** By message: reliable ones in the order they were begun, unreliable ones by their last progress, oldest first. */
   readonly #assemblies = new Map<number, Assembly>()
   #completed: Assembly | undefined
+  /** The message that memory is reserved for: it doesn't make way for itself. */
+  #inHand: Assembly | undefined
+  /** Total bytes of the messages under way, and those of them that have come. */
+  #bytes = 0
+  #received = 0
   #abandoned = 0
   #expired = 0
 
-  constructor({ budget, messageBytesMax, isOrdered, isReliable = isOrdered, onRoom = () => {} }: AssemblerOptions) {
+  constructor(options: AssemblerOptions) {
+    const { budget, messageBytesMax, isOrdered, isReliable = isOrdered } = options
+    const { onRoom = () => {}, onGivenUp = () => {} } = options
     this.#budget = budget
+    this.#ended = new AbandonedMessages(budget)
+    this.#onGivenUp = onGivenUp
     this.#messageBytesMax = messageBytesMax
     this.#isOrdered = isOrdered
     this.#isReliable = isReliable
@@ -64,16 +84,12 @@ export class Assembler implements Yielder {
 
   /** Total bytes of the messages under way, received or not. */
   get bytes(): number {
-    let bytes = 0
-    for (const { total } of this.#assemblies.values()) bytes += total
-    return bytes
+    return this.#bytes
   }
 
   /** Bytes of the messages under way that are still to come. */
   get missingBytes(): number {
-    let bytes = 0
-    for (const { total, received } of this.#assemblies.values()) bytes += total - received
-    return bytes
+    return this.#bytes - this.#received
   }
 
   /** The type of the message that a piece would complete; −1: it completes none. */
@@ -122,26 +138,28 @@ export class Assembler implements Yielder {
     if (assembly === undefined) {
       // In order, a message begins with its first piece and only when no other is under way.
       if (this.#isOrdered && (piece.form !== FORM.first || this.#assemblies.size > 0)) return "piece-conflict"
-      if (!this.#reserve(piece.total, nowMs, number + packetsBehind(piece) >= reach)) return "no-room"
-      assembly = new Assembly(piece.message, this.#budget.buffers.take(piece.total), nowMs)
-      this.#assemblies.set(piece.message, assembly)
-      if (!this.#isReliable) this.#budget.offer(this, this.#charge(piece.total))
-    }
+      const begun = this.#begin(piece, nowMs, number + packetsBehind(piece) >= reach)
+      if (begun === undefined) return "no-room"
+      assembly = begun
+    } else if (piece.total !== assembly.total) return "piece-conflict"
+    else if (!this.#reserveFor(assembly, piece, nowMs)) return "no-room"
     if (!assembly.add(piece, source, nowMs)) return "piece-conflict"
+    this.#received += piece.length
     if (number > assembly.highest) assembly.highest = number
     // Kept in order of last progress: the first is given up first, and sets the timeout.
     if (!this.#isReliable) this.#touch(assembly)
     if (!assembly.isComplete) return "taken"
     this.#takeOut(assembly)
+    this.#budget.earn(assembly.total)
     this.#completed = assembly
     return "complete"
   }
 
   /** The completed message is no longer needed: returns its memory to the budget. */
   release(): void {
-    const { total } = this.completed
+    const { charged } = this.completed
     this.#completed = undefined
-    this.#budget.release(this.#charge(total))
+    this.#budget.release(charged)
   }
 
   /** Lets other messages use the bytes of a released message. Don't call this for bytes that are still in use. */
@@ -175,41 +193,108 @@ export class Assembler implements Yielder {
 
   /** When the message that has waited longest for progress last made some, milliseconds. */
   get leastProgressMs(): number {
-    return this.#assemblies.values().next().value?.progressMs ?? Infinity
+    return this.#oldest?.progressMs ?? Infinity
   }
 
   /** Gives up the message that has waited longest for progress: another message needs its memory. */
   yieldOldest(): void {
-    const oldest = this.#assemblies.values().next().value
+    const oldest = this.#oldest
     if (oldest !== undefined) this.#expire(oldest)
   }
 
-  /**
-   * Reserves memory for a whole message. An unreliable stream first gives up its own oldest messages. For a reliable
-   * one, the unreliable messages of other streams make way.
-   */
-  #reserve(bytes: number, nowMs: number, mayWait: boolean): boolean {
-    const charge = this.#charge(bytes)
-    if (this.#isReliable) return this.#claim(charge, mayWait)
-    while (!this.#budget.reserve(charge)) {
-      const oldest = this.#assemblies.values().next().value
-      if (oldest === undefined) return this.#budget.claimStale(charge, nowMs)
+  /** Others get what was promised to a message: it is charged what it holds. */
+  lapse(assembly: Assembly): void {
+    const { charged } = assembly
+    assembly.hasLapsed = true
+    assembly.charged = Math.min(charged, this.#charge(assembly.heldBytes))
+    this.#budget.release(charged - assembly.charged)
+  }
+
+  /** A promised message makes way for others. */
+  giveUp(assembly: Assembly): void {
+    this.#expire(assembly)
+    this.#onGivenUp()
+  }
+
+  /** A message begins, if there is memory for it. */
+  #begin(piece: Piece, nowMs: number, mayWait: boolean): Assembly | undefined {
+    const { total } = piece
+    const isWhole = total > BYTES_FIRST && this.#budget.advance(total)
+    const assembly = new Assembly(piece, this, this.#budget.buffers, isWhole, nowMs)
+    const charge = this.#charge(this.#isReliable ? total : assembly.bytesWith(piece))
+    if (!this.#reserveNew(charge, nowMs, mayWait)) {
+      if (isWhole) this.#budget.earn(total)
+      return undefined
+    }
+    assembly.charged = charge
+    this.#assemblies.set(piece.message, assembly)
+    this.#bytes += total
+    if (this.#isReliable) this.#budget.promise(assembly)
+    else this.#budget.offer(this, charge)
+    return assembly
+  }
+
+  /** An unreliable stream first gives up its own oldest messages, a promised message waits for room. */
+  #reserveNew(charge: number, nowMs: number, mayWait: boolean): boolean {
+    const isMany = this.#assemblies.size >= MESSAGES_MAX
+    if (!this.#isReliable) {
+      if (isMany) this.yieldOldest()
+      return this.#reserve(charge, nowMs)
+    }
+    if (isMany) return this.#wait(charge)
+    // One that may have to wait for others leaves room for the largest message: otherwise both would wait.
+    const largest = this.#charge(this.#messageBytesMax)
+    if (mayWait ? this.#budget.reserveWith(charge, largest) : this.#budget.claim(charge, nowMs, this))
+      return this.#goOn()
+    return this.#wait(charge)
+  }
+
+  /** Reserves what a message under way needs for a piece, beyond what it is charged for. */
+  #reserveFor(assembly: Assembly, piece: Piece, nowMs: number): boolean {
+    const bytes = assembly.bytesWith(piece)
+    if (bytes <= assembly.charged) return true
+    if (!this.#isReliable) {
+      const more = bytes - assembly.charged
+      if (!this.#reserve(more, nowMs, assembly)) return false
+      assembly.charged = bytes
+      this.#budget.offer(this, more)
+      return true
+    }
+    // Of one that has lapsed the rest is promised anew.
+    const charge = Math.max(bytes, this.#charge(assembly.total))
+    if (!this.#budget.claim(charge - assembly.charged, nowMs, this)) return this.#wait(charge - assembly.charged)
+    assembly.charged = charge
+    assembly.hasLapsed = false
+    return this.#goOn()
+  }
+
+  /** `own`: not to be given up. */
+  #reserve(bytes: number, nowMs: number, own?: Assembly): boolean {
+    for (let expired = 0; !this.#budget.reserve(bytes); expired++) {
+      this.#inHand = own
+      const oldest = this.#oldest
+      const isReserved = oldest === undefined && this.#budget.claimStale(bytes, nowMs)
+      this.#inHand = undefined
+      if (oldest === undefined || expired >= EXPIRED_MAX) return isReserved
       this.#expire(oldest)
     }
     return true
   }
 
-  /**
-   * After a refusal `onRoom` is called as soon as there is room, so that the sender hears of it at once. A message that
-   * may have to wait for others leaves room for the largest message: otherwise both would wait.
-   */
-  #claim(charge: number, mayWait: boolean): boolean {
-    const largest = this.#charge(this.#messageBytesMax)
-    if (!(mayWait ? this.#budget.reserveWith(charge, largest) : this.#budget.claim(charge))) {
-      this.#isWaiting = true
-      this.#budget.wait(this, charge, this.#onRoom)
-      return false
-    }
+  /** The message that has waited longest for progress, besides the one in hand. */
+  get #oldest(): Assembly | undefined {
+    for (const assembly of this.#assemblies.values()) if (assembly !== this.#inHand) return assembly
+    return undefined
+  }
+
+  /** After a refusal `onRoom` is called as soon as there is room, so that the sender hears of it at once. */
+  #wait(bytes: number): false {
+    this.#isWaiting = true
+    this.#budget.wait(this, bytes, this.#onRoom)
+    return false
+  }
+
+  #goOn(): true {
     this.#stopWaiting()
     return true
   }
@@ -233,16 +318,21 @@ export class Assembler implements Yielder {
   }
 
   #abandon(message: number, number: number): PieceVerdict {
+    if (!this.#isOrdered && this.#isReliable && !this.#ended.add(message, number)) {
+      this.#isCrowded = true
+      return "no-room"
+    }
     const assembly = this.#assemblies.get(message)
     if (assembly !== undefined) this.#drop(assembly)
-    if (!this.#isOrdered && this.#isReliable) this.#ended.set(message, number)
     this.#abandoned++
     return "taken"
   }
 
   /** All packets below `edge` have come: no pieces of messages abandoned below it can be on their way. */
   settleBelow(edge: number): void {
-    for (const [message, number] of this.#ended) if (number < edge) this.#ended.delete(message)
+    if (!this.#ended.settleBelow(edge) || !this.#isCrowded) return
+    this.#isCrowded = false
+    this.#onRoom()
   }
 
   /** Gives up messages whose packets so far are all below this one; returns how many. */
@@ -261,14 +351,17 @@ export class Assembler implements Yielder {
     this.#expired++
   }
 
-  #takeOut({ message, total }: Assembly): void {
-    this.#assemblies.delete(message)
-    if (!this.#isReliable) this.#budget.keep(this, this.#charge(total), this.#assemblies.size === 0)
+  #takeOut(assembly: Assembly): void {
+    this.#assemblies.delete(assembly.message)
+    this.#bytes -= assembly.total
+    this.#received -= assembly.received
+    if (this.#isReliable) this.#budget.settle(assembly)
+    else this.#budget.keep(this, assembly.charged, this.#assemblies.size === 0)
   }
 
   #drop(assembly: Assembly): void {
     this.#takeOut(assembly)
-    this.#budget.release(this.#charge(assembly.total))
+    this.#budget.release(assembly.charged)
     this.recycle(assembly)
   }
 }

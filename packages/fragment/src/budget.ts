@@ -1,6 +1,6 @@
 /**
- * Memory for assemblies: the whole of a message is reserved before its first byte is kept. Budgets nest: a peer's is in
- * the process's.
+ * Memory for assemblies: the whole of a promised message is reserved before its first byte is kept, and of another what
+ * it holds. Budgets nest: a peer's is in the process's.
  *
  * @module
  */
@@ -14,6 +14,22 @@ export interface Yielder {
   readonly leastProgressMs: number
   /** Gives up that message and its memory. */
   yieldOldest(): void
+}
+
+/** Holds memory for a promised message, more than has come of it. */
+export interface Promised {
+  /** Whose message it is: none of these make way for another. */
+  readonly owner: object
+  /** When a piece of it last came, milliseconds. */
+  readonly progressMs: number
+  /** Whether it is charged for no more than it holds. */
+  readonly hasLapsed: boolean
+  /** Bytes of memory that it holds. */
+  readonly heldBytes: number
+  /** Gives back what hasn't come: the rest has to be reserved anew. */
+  lapse(): void
+  /** Is given up: its stream can't go on. */
+  giveUp(): void
 }
 
 /** How much of its parent's memory a budget may take. An allowance knows nothing of messages. */
@@ -37,6 +53,14 @@ interface Waiter {
 
 /** Milliseconds without progress after which an unreliable message makes way for other unreliable ones too. */
 export const STALE_MS = 500
+/** Milliseconds without progress after which others get what was promised to a message, where they find nothing else. */
+export const PROMISE_MS = 2_000
+/** And after which it is given up, though it was promised, for what it holds. */
+export const GIVE_UP_MS = 30_000
+/** The most bytes that later messages get in advance. */
+const EARNED_BYTES_MAX = 67_108_864
+/** How many holders of promises the search for one looks at, and waiters that a release tells: the others are next. */
+const HOLDERS_LOOKED_AT = 64
 /** How many yielders the search for one to make way looks at: it costs no more than a packet does. */
 const YIELDERS_LOOKED_AT = 64
 
@@ -54,6 +78,10 @@ export class AssemblyBudget {
    */
   readonly #yielders = new Set<Yielder>()
   #offered = 0
+  /** Promised messages that hold memory here; those that made progress when they were looked at are behind the others. */
+  readonly #promised = new Set<Promised>()
+  /** Bytes of completed messages, less those that later ones got in advance: memory is in step with what has come. */
+  #earned = 0
   /** All that wait for memory, in the order they were refused; nested budgets share one map. */
   readonly #waiters: Map<object, Waiter>
   #used = 0
@@ -92,14 +120,62 @@ export class AssemblyBudget {
     return false
   }
 
-  /** As `reserve`, for a reliable message: unreliable ones make way. */
-  claim(bytes: number): boolean {
-    return this.#reserveFrom(bytes, Infinity)
+  /**
+   * As `reserve`, for a reliable message: unreliable ones make way. Then promises to messages that stand still lapse,
+   * and one that has for long is given up. None of `owner` does.
+   */
+  claim(bytes: number, nowMs: number = -Infinity, owner?: object): boolean {
+    return this.#reserveFrom(bytes, Infinity) || this.#reserveLapsed(bytes, nowMs, owner)
   }
 
-  /** As `reserve`, for an unreliable message: other unreliable ones make way once they are stale. */
+  /** As `reserve`, for an unreliable message: others that stand still make way, and promises lapse. */
   claimStale(bytes: number, nowMs: number): boolean {
-    return this.#reserveFrom(bytes, nowMs - STALE_MS)
+    return this.#reserveFrom(bytes, nowMs - STALE_MS) || this.#reserveLapsed(bytes, nowMs)
+  }
+
+  #reserveLapsed(bytes: number, nowMs: number, owner?: object): boolean {
+    const full = this.#fullFor(bytes)
+    const promised = full.#promised
+    let left = Math.min(promised.size, HOLDERS_LOOKED_AT)
+    let oldest: Promised | undefined
+    for (const holder of promised) {
+      if (left-- === 0) break
+      if (holder.progressMs > nowMs - PROMISE_MS || holder.owner === owner) {
+        promised.delete(holder)
+        promised.add(holder)
+      } else if (!holder.hasLapsed) {
+        holder.lapse()
+        if (this.reserve(bytes)) return true
+      } else if (holder.progressMs < (oldest?.progressMs ?? Infinity)) oldest = holder
+    }
+    if (oldest === undefined || oldest.progressMs > nowMs - GIVE_UP_MS) return false
+    if (!full.#allowance.fits(bytes, oldest.heldBytes)) return false
+    oldest.giveUp()
+    return this.reserve(bytes)
+  }
+
+  /** A promised message holds memory here. */
+  promise(holder: Promised): void {
+    this.#promised.add(holder)
+    this.#parent?.promise(holder)
+  }
+
+  /** It holds none any more. */
+  settle(holder: Promised): void {
+    this.#promised.delete(holder)
+    this.#parent?.settle(holder)
+  }
+
+  /** A message was completed: later ones may have as many bytes before they have come. */
+  earn(bytes: number): void {
+    this.#earned = Math.min(this.#earned + bytes, EARNED_BYTES_MAX)
+  }
+
+  /** Whether a message may have its memory at once; counts it. */
+  advance(bytes: number): boolean {
+    if (bytes > this.#earned) return false
+    this.#earned -= bytes
+    return true
   }
 
   #reserveFrom(bytes: number, progressMs: number): boolean {
@@ -174,11 +250,20 @@ export class AssemblyBudget {
     this.#waiters.delete(who)
   }
 
+  /** Those that were looked at in vain are behind the others the next time, where there are more than that. */
   #tellWaiters(): void {
-    for (const [who, { budget, bytes, onRoom }] of this.#waiters) {
-      if (!budget.#hasRoom(bytes)) continue
-      this.#waiters.delete(who)
-      onRoom()
+    let left = this.#waiters.size > HOLDERS_LOOKED_AT ? HOLDERS_LOOKED_AT : Infinity
+    const isMany = left !== Infinity
+    for (const [who, waiter] of this.#waiters) {
+      if (left-- === 0) break
+      const { budget, bytes, onRoom } = waiter
+      if (budget.#hasRoom(bytes)) {
+        this.#waiters.delete(who)
+        onRoom()
+      } else if (isMany) {
+        this.#waiters.delete(who)
+        this.#waiters.set(who, waiter)
+      }
     }
   }
 

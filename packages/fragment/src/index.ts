@@ -5,8 +5,16 @@
  */
 
 export { Assembler, type AssemblerOptions, NO_PROGRESS_MS, type PieceVerdict } from "./assembler.ts"
-export { Assembly } from "./assembly.ts"
-export { AssemblyBudget, type BudgetAllowance, STALE_MS, type Yielder } from "./budget.ts"
+export { Assembly, type AssemblyOwner } from "./assembly.ts"
+export {
+  AssemblyBudget,
+  type BudgetAllowance,
+  GIVE_UP_MS,
+  PROMISE_MS,
+  type Promised,
+  STALE_MS,
+  type Yielder,
+} from "./budget.ts"
 export { BufferPool } from "./buffer-pool.ts"
 export {
   abandonMessage,
