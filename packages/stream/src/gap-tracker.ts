@@ -1,6 +1,7 @@
 /**
  * Tracks which packets are missing between the cumulative edge and the newest packet, since when, and when they were
- * asked for. It is an ascending list of ranges. The spread bounds its length, whatever arrives.
+ * asked for. It is an ascending list of ranges. Its length is charged and bounded: what would make it longer is refused
+ * before, by `hasRoom` and `mayFill`, and may come again.
  *
  * `ask` has six arguments: three times, and the bounds of the result. They change with each status, and an object for
  * each would cost more.
@@ -10,6 +11,7 @@
 
 import type { RangeList } from "@x/wire"
 import { REORDER_PACKETS_MAX } from "./options.ts"
+import { ChargedRows, ROWS_MAX } from "./receive/charged-rows.ts"
 
 /**
  * Until reordering is seen, a gap may close within this part of a round trip. A packet that comes later is asked for in
@@ -49,9 +51,28 @@ export class GapTracker {
   #reorderMs = 0
   /** Where the last list of received packets stopped, if it was too short for all of them. */
   #toldTo = 0
+  readonly #rows: ChargedRows
+  #steps = 0
 
-  constructor(reorderPackets: number) {
+  constructor(reorderPackets: number, rows: ChargedRows = new ChargedRows()) {
     this.#reorderPackets = reorderPackets
+    this.#rows = rows
+  }
+
+  /** Ranges that were looked at, so far: what all of this has cost. */
+  get steps(): number {
+    return this.#steps
+  }
+
+  /** Whether there may be so many ranges more, and one that the receiver itself makes at the front. */
+  hasRoom(more: number): boolean {
+    return this.#rows.fits(this.#gaps.length + more + 1)
+  }
+
+  /** Whether a missing packet may come: it may leave one range more than there was, two if it is held. */
+  mayFill(number: number): boolean {
+    const gap = this.#gaps[this.#find(number)]
+    return gap === undefined || gap.from === number || gap.to === number + 1 || this.hasRoom(2)
   }
 
   /** Ranges of missing packets. Neighbours that were noticed at different times count as two. */
@@ -75,6 +96,12 @@ export class GapTracker {
    */
   add(from: number, to: number, nowMs: number, isCertain: boolean): void {
     if (from >= to) return
+    const last = this.#gaps.at(-1)
+    // What was never waited for, and not asked for yet, is asked for together.
+    if (isCertain && last?.to === from && last.noticedMs === -Infinity && last.askedMs === -Infinity) {
+      last.to = to
+      return
+    }
     this.#gaps.push({
       from,
       to,
@@ -124,28 +151,35 @@ export class GapTracker {
     return this.#find(number) >= 0
   }
 
-  /** None of `[from, to)` will come any more. */
-  remove(from: number, to: number): void {
+  /**
+   * None of `[from, to)` will come any more. Returns whether that could be noted: within one range, it makes two of it.
+   */
+  remove(from: number, to: number): boolean {
     const gaps = this.#gaps
-    let i = 0
-    while (i < gaps.length && gaps[i]!.to <= from) i++
-    while (i < gaps.length && gaps[i]!.from < to) {
-      const gap = gaps[i]!
-      if (gap.from < from && gap.to > to) {
-        gaps.splice(i + 1, 0, { ...gap, from: to })
-        gap.to = from
-        return
+    let i = this.#firstEndingAfter(from)
+    const first = gaps[i]
+    if (first !== undefined && first.from < from) {
+      if (first.to > to) {
+        if (!this.hasRoom(1)) return false
+        gaps.splice(i + 1, 0, { ...first, from: to })
       }
-      if (gap.from < from) {
-        gap.to = from
-        i++
-      } else if (gap.to > to) {
-        gap.from = to
-        return
-      } else {
-        gaps.splice(i, 1)
-      }
+      first.to = from
+      i++
     }
+    let end = i
+    while (end < gaps.length && gaps[end]!.to <= to) end++
+    this.#steps += end - i
+    gaps.splice(i, end - i)
+    const last = gaps[i]
+    if (last !== undefined && last.from < to) last.from = to
+    this.#rows.keep(gaps.length)
+    return true
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.#gaps.length = 0
+    this.#rows.keep(0)
   }
 
   /** A missing packet came, but there was no room for it or for its message: it is not asked for until `release`. */
@@ -157,6 +191,8 @@ export class GapTracker {
     if (gap.from < number) parts.push({ ...gap, to: number })
     parts.push({ ...gap, from: number, to: number + 1, askedMs: Infinity, message })
     if (number + 1 < gap.to) parts.push({ ...gap, from: number + 1 })
+    // Without room for its own range it stays among those that are asked for now and then.
+    if (parts.length > 1 && !this.hasRoom(parts.length - 1)) return
     this.#gaps.splice(i, 1, ...parts)
   }
 
@@ -164,6 +200,7 @@ export class GapTracker {
    * There is room again: all held packets are asked for at once; with `isTrial` only one, to see whether there is room.
    */
   release(isTrial: boolean): void {
+    this.#steps += this.#gaps.length
     for (const gap of this.#gaps) {
       if (gap.askedMs !== Infinity) continue
       gap.askedMs = -Infinity
@@ -175,6 +212,7 @@ export class GapTracker {
   /** There is room for the rest of a message: its held packets are asked for at once. */
   releaseOf(message: number): boolean {
     let isAny = false
+    this.#steps += this.#gaps.length
     for (const gap of this.#gaps) {
       if (gap.askedMs !== Infinity || gap.message !== message) continue
       gap.askedMs = gap.noticedMs = -Infinity
@@ -196,7 +234,10 @@ export class GapTracker {
       this.#learn(this.#arrivals - gap.arrivalsBefore, nowMs - gap.noticedMs)
     if (gap.from === number) {
       gap.from++
-      if (gap.from === gap.to) this.#gaps.splice(i, 1)
+      if (gap.from === gap.to) {
+        this.#gaps.splice(i, 1)
+        this.#rows.keep(this.#gaps.length)
+      }
     } else if (gap.to === number + 1) {
       gap.to--
     } else {
@@ -228,6 +269,7 @@ export class GapTracker {
     const graceMs = this.graceMs(srttMs)
     let due = Infinity
     for (const gap of this.#gaps) {
+      this.#steps++
       if (gap.from >= end) break
       if (gap.askedMs !== -Infinity) due = Math.min(due, gap.askedMs + repeatMs)
       else if (this.#arrivals - gap.arrivalsBefore >= this.#reorderPackets) return -Infinity
@@ -253,6 +295,7 @@ export class GapTracker {
     let isAsking = false
     this.#splitAt(end)
     for (const gap of this.#gaps) {
+      this.#steps++
       if (missing.count >= rangesMax || gap.from >= end) break
       if (gap.askedMs === -Infinity ? this.#isLost(gap, nowMs, graceMs) : nowMs >= gap.askedMs + repeatMs) {
         gap.askedMs = nowMs
@@ -262,7 +305,7 @@ export class GapTracker {
       } else if (isYoung(gap, nowMs, srttMs)) {
         gap.isRepeated = true
       } else continue
-      append(missing, gap.from, gap.to)
+      append(missing, gap.from, Math.min(gap.to, end))
     }
     return isAsking
   }
@@ -271,7 +314,7 @@ export class GapTracker {
   #splitAt(number: number): void {
     if (number === Infinity) return
     const i = this.#find(number)
-    if (i < 0 || this.#gaps[i]!.from === number) return
+    if (i < 0 || this.#gaps[i]!.from === number || !this.hasRoom(1)) return
     const gap = this.#gaps[i]!
     this.#gaps.splice(i + 1, 0, { ...gap, from: number })
     gap.to = number
@@ -284,6 +327,7 @@ export class GapTracker {
   behind(packets: number, high: number): number {
     let left = packets
     for (const { from, to } of this.#gaps) {
+      this.#steps++
       if (to - from > left) return from + left
       left -= to - from
     }
@@ -300,6 +344,7 @@ export class GapTracker {
     this.#toldTo = 0
     let from = edge
     for (const gap of this.#gaps) {
+      this.#steps++
       if (received.count >= rangesMax) break
       if (gap.from > from && from >= told) append(received, from, gap.from)
       from = gap.to
@@ -310,22 +355,28 @@ export class GapTracker {
 
   /** The index of the gap that holds a number, or −1. */
   #find(number: number): number {
+    const i = this.#firstEndingAfter(number)
+    return i < this.#gaps.length && this.#gaps[i]!.from <= number ? i : -1
+  }
+
+  /** The index of the first gap that ends after a number. */
+  #firstEndingAfter(number: number): number {
     let low = 0
-    let high = this.#gaps.length - 1
-    while (low <= high) {
+    let high = this.#gaps.length
+    while (low < high) {
+      this.#steps++
       const middle = (low + high) >> 1
-      const gap = this.#gaps[middle]!
-      if (number < gap.from) high = middle - 1
-      else if (number >= gap.to) low = middle + 1
-      else return middle
+      if (this.#gaps[middle]!.to <= number) low = middle + 1
+      else high = middle
     }
-    return -1
+    return low
   }
 
   /** For tests: throws an `Error` if the list isn't ascending, or leaves `[edge, high)`. */
   assertInvariants(edge: number, high: number): void {
     // Gaps noticed at different times may touch.
     let before = edge
+    if (this.#gaps.length > ROWS_MAX) throw new Error(`${this.#gaps.length} gaps are more than the most`)
     for (const { from, to } of this.#gaps) {
       if (!(from >= before && to > from && to <= high))
         throw new Error(`gap [${from}, ${to}) does not fit behind ${before} and below ${high}`)

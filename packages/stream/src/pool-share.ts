@@ -131,7 +131,8 @@ function isAllowance(allowance: number | Allowance): allowance is Allowance {
   return typeof allowance === "object" && typeof allowance?.take === "function"
 }
 
-class FixedAllowance implements Allowance {
+/** So many units, for one. */
+export class FixedAllowance implements Allowance {
   room: number
 
   constructor(units: number) {

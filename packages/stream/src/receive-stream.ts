@@ -26,6 +26,7 @@ import {
   traitsOf,
 } from "@x/wire"
 import { GapTracker } from "./gap-tracker.ts"
+import { ChargedRows } from "./receive/charged-rows.ts"
 import { GonePackets, type SkippedPackets } from "./receive/gone-packets.ts"
 import { type KeptPacket, KeptPackets } from "./receive/kept-packets.ts"
 import { ReceiveEdges } from "./receive/receive-edges.ts"
@@ -66,7 +67,7 @@ export class ReceiveStream {
   #state: ReceiveState = "open"
   #duplicates = 0
 
-  constructor({ id, mode, options, rtt, pool }: ReceiveStreamOptions) {
+  constructor({ id, mode, options, rtt, pool, rows }: ReceiveStreamOptions) {
     this.id = id
     this.mode = mode
     const { isOrdered, isNewestOnly, isResent } = (this.traits = traitsOf(mode))
@@ -74,9 +75,9 @@ export class ReceiveStream {
     this.#isOrdered = isOrdered
     this.#isNewestOnly = isNewestOnly
     const edges = (this.#edges = new ReceiveEdges(options.spreadPackets, isResent))
-    const gaps = (this.#gaps = new GapTracker(options.reorderPackets))
+    const gaps = (this.#gaps = new GapTracker(options.reorderPackets, new ChargedRows(rows)))
     const kept = (this.#kept = new KeptPackets(edges, pool, options.spreadPackets))
-    const gone = (this.#gone = new GonePackets(edges, gaps, kept))
+    const gone = (this.#gone = new GonePackets(edges, gaps, kept, new ChargedRows(rows)))
     const statusTimer = (this.#statusTimer = new StatusTimer(rtt, options))
     const room = (this.#room = new ReceiveRoom(edges, gaps, statusTimer, isOrdered))
     this.#report = new StatusReport({ edges, gaps, kept, gone, statusTimer, room, rtt, isOrdered })
@@ -129,16 +130,19 @@ export class ReceiveStream {
 
   /** The opening came: the stream begins at `first`. Packets dropped before it came are asked for at once. */
   handleOpen(first: number, nowMs: number): void {
-    this.#statusTimer.want()
+    this.#statusTimer.handleOpen(nowMs)
     if (this.#edges.isStarted) return
     this.#gone.clear()
     this.#miss(this.#edges.start(first), nowMs)
   }
 
-  /** The sender has sent everything below `edge`, and not only just now. */
-  #miss(edge: number, nowMs: number): void {
-    this.#gaps.add(this.#edges.high, edge, nowMs, true)
+  /** The sender has sent everything below `edge`, and not only just now. Returns whether there was room to note that. */
+  #miss(edge: number, nowMs: number): boolean {
+    const { high } = this.#edges
+    if (edge > high && !this.#gaps.hasRoom(1)) return false
+    this.#gaps.add(high, edge, nowMs, true)
     this.#edges.raise(edge)
+    return true
   }
 
   /**
@@ -182,6 +186,10 @@ export class ReceiveStream {
     if (refusal !== undefined) return refusal
     const isNewest = number >= edges.high
     this.#statusTimer.handleArrival(nowMs)
+    if (!this.#hasRows(number, isNewest)) {
+      this.#statusTimer.want()
+      return "no-room"
+    }
     if (!this.#isOrdered) return this.#takeUnordered(number, isNewest, nowMs)
     const isNext = number === edges.next
     if (!isNext && (this.#room.refuses(number) || !this.#kept.keep(number, delivery, bytes, offset, length))) {
@@ -194,6 +202,12 @@ export class ReceiveStream {
     else this.#gaps.fill(number, nowMs, this.#rttMinMs())
     this.#statusTimer.handleTaken(nowMs)
     return isNext ? "deliver" : "kept"
+  }
+
+  /** Whether there is room for the ranges that are missing once the packet has come, or was refused. */
+  #hasRows(number: number, isNewest: boolean): boolean {
+    if (!isNewest) return this.#gaps.mayFill(number)
+    return this.#gaps.hasRoom((number > this.#edges.high ? 1 : 0) + (this.#isOrdered ? 0 : 1))
   }
 
   /** Why a packet would be dropped, whatever it holds: parts of one ask before they are kept. */
@@ -351,7 +365,7 @@ export class ReceiveStream {
   /** Takes in the sender's marks: packets that were sent and never came are missing. */
   handleSync(sync: Sync, wanted: boolean, nowMs: number): PacketDropReason | undefined {
     if (this.#state === "closed") return "stream-closed"
-    this.#statusTimer.handleSync()
+    this.#statusTimer.handleSync(nowMs)
     // In this mode nothing is asked for, so nothing is missing: the list of gaps would only grow.
     if (!this.traits.isResent) return undefined
     if (wanted) this.#statusTimer.want()
@@ -362,7 +376,11 @@ export class ReceiveStream {
       return "not-open"
     }
     if (!this.#edges.mayHaveSent(sync.high)) return "beyond-spread"
-    this.#miss(sync.high, nowMs)
+    if (!this.#miss(sync.high, nowMs)) {
+      // What is gone needs no room. The rest comes with the next sync.
+      if (this.traits.givesUp) this.#gone.noteFront(sync)
+      return "no-room"
+    }
     if (this.traits.givesUp) this.#gone.note(sync)
     return undefined
   }
@@ -377,6 +395,8 @@ export class ReceiveStream {
   /** Drops everything that is kept. From now on nothing is accepted and no status is sent. */
   close(): void {
     this.#kept.clear()
+    this.#gaps.clear()
+    this.#gone.clear()
     this.#state = "closed"
   }
 
@@ -385,6 +405,16 @@ export class ReceiveStream {
     if (this.#state === "closed") return Infinity
     const dueMs = this.#statusTimer.dueMs
     return dueMs === -Infinity ? dueMs : Math.min(dueMs, this.#report.askDueMs)
+  }
+
+  /** Whether a status is to go whatever is missing. */
+  get isStatusWanted(): boolean {
+    return this.#state === "open" && this.#statusTimer.dueMs === -Infinity
+  }
+
+  /** Ranges that were looked at so far: what the stream's packets and statuses have cost, beyond the usual. */
+  get steps(): number {
+    return this.#gaps.steps + this.#gone.steps
   }
 
   /** Fills in a status, if one is due, with at most `rangesMax` ranges in all: missing ones before received ones. */

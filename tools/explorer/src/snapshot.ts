@@ -30,10 +30,10 @@ function emptyOf(value: object): object {
 
 /** Times: they count by their distance from now. */
 const INSTANTS =
-  /^(dueMs|lastMs|idleMs|noticedMs|askedMs|statusDueMs|lastArrivalMs|lastNakMs|nowMs|sentMs|writtenMs|followMs|askFromMs)$/
+  /^(dueMs|lastMs|idleMs|noticedMs|askedMs|statusDueMs|lastArrivalMs|lastNakMs|lastToldMs|fullUntilMs|nowMs|sentMs|writtenMs|followMs|askFromMs)$/
 /** Statistics, and positions in the pool: nothing depends on them. */
 const IGNORED =
-  /^(resent|naksSent|duplicates|sent|pool|options|rtt|metadata|segments|spare|mask|slot|oldestFrom|lostNext|lostPackets|found)$/
+  /^(resent|naksSent|duplicates|sent|pool|options|rtt|metadata|segments|spare|steps|mask|slot|oldestFrom|lostNext|lostPackets|found)$/
 /** No deadline of the machines is further in the past. */
 const PAST_MS_MAX = 2_000
 

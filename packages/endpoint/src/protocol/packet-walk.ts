@@ -21,6 +21,8 @@ export class PacketWalk {
   #address = 0
   #view!: DataView
   #bytes!: Uint8Array
+  /** Counts datagrams. */
+  #datagram = 0
   /** By the feedback in the datagram: when the newest of our datagrams was sent that had come; −Infinity: unknown. */
   #heardMs = -Infinity
 
@@ -38,6 +40,7 @@ export class PacketWalk {
     this.#view = view
     this.#bytes = bytes
     this.#heardMs = -Infinity
+    this.#datagram++
     this.#cursor.start(view, offset, length, this.#profile)
   }
 
@@ -74,7 +77,7 @@ export class PacketWalk {
       case wire.KIND.stop:
         return peer.outgoing.handleStop(wire.readStop(view, body), nowMs)
       case wire.KIND.status:
-        return peer.outgoing.handleStatus(view, body, this.#heardMs, nowMs)
+        return peer.outgoing.handleStatus(view, body, this.#heardMs, this.#datagram, nowMs)
       case wire.KIND.sync:
         return peer.incoming.handleSync(view, body, wanted, nowMs)
       case wire.KIND.feedback:

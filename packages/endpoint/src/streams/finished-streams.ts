@@ -5,25 +5,33 @@
  * @module
  */
 
+import { ChargedRows, type RowAllowance } from "@x/stream"
 import * as wire from "@x/wire"
 import type { ControlWriter } from "../datagram/control-writer.ts"
 import { NumberSet } from "./number-set.ts"
 
 /** Ids are kept in at least this many ranges; beyond that the oldest hole counts as finished. */
 const RANGES_MAX = 1_024
+/** Ranges that are charged as one row. */
+const RANGES_PER_ROW = 8
 /** The most answers that wait for room in the socket. */
 const ANSWERS_MAX = 16_384
 
 export class FinishedStreams {
   readonly #ids = new NumberSet()
   readonly #rangesMax: number
+  readonly #rows: ChargedRows
   /** The final number of each stream whose end has to be answered (again), by id. */
   readonly #answers = new Map<number, number>()
 
-  /** `streamsMax`: the most streams of the peer that are open at a time. */
-  constructor(streamsMax: number) {
+  /**
+   * `streamsMax`: the most streams of the peer that are open at a time. `rows`: what the ranges are charged to; default:
+   * nothing. Where it has no more, holes are filled.
+   */
+  constructor(streamsMax: number, rows?: RowAllowance) {
     // An honest peer leaves no more holes than it may have streams open: no hole is filled before its stream has come.
     this.#rangesMax = Math.max(RANGES_MAX, streamsMax + 1)
+    this.#rows = new ChargedRows(rows, Infinity)
   }
 
   has(id: number): boolean {
@@ -32,7 +40,17 @@ export class FinishedStreams {
 
   add(id: number): void {
     this.#ids.add(id)
-    while (this.#ids.ranges > this.#rangesMax) this.#ids.fillLowestHole()
+    while (this.#ids.ranges > this.#rangesMax || !this.#rows.fits(this.#rowsUsed)) this.#ids.fillLowestHole()
+    this.#rows.keep(this.#rowsUsed)
+  }
+
+  get #rowsUsed(): number {
+    return Math.ceil(this.#ids.ranges / RANGES_PER_ROW)
+  }
+
+  /** The peer is gone: what was charged is given back. */
+  close(): void {
+    this.#rows.keep(0)
   }
 
   /** The end of a stream has to be answered. */

@@ -1,6 +1,6 @@
 /**
  * The streams of a peer that may have something to report: statuses and stops, or an unreliable message to give up.
- * Other streams cost nothing until a packet comes.
+ * Those that were touched are looked at; others cost nothing until their time, or until a packet comes.
  *
  * @module
  */
@@ -8,6 +8,7 @@
 import type { RepeatPace, RttEstimator } from "@x/stream"
 import * as wire from "@x/wire"
 import type { ControlWriter } from "../datagram/control-writer.ts"
+import { DueQueue } from "../schedule/due-queue.ts"
 import type { IncomingState } from "./incoming-state.ts"
 
 /** How reports reach the peer. */
@@ -18,35 +19,49 @@ interface ReportedPeer {
 
 export class IncomingReports {
   readonly #peer: ReportedPeer
-  readonly #states: IncomingState[] = []
+  /** Those that are to be looked at, each once; some of them are over. */
+  readonly #touched: IncomingState[] = []
+  /** Those that have something to say later. */
+  readonly #waiting = new DueQueue<IncomingState>()
+  #over = 0
 
   constructor(peer: ReportedPeer) {
     this.#peer = peer
   }
 
   get count(): number {
-    return this.#states.length
+    return this.#touched.length - this.#over + this.#waiting.count
   }
 
   add(state: IncomingState): void {
-    if (state.isReporting) return
+    if (state.isReporting || state.isRemoved) return
     state.isReporting = true
-    this.#states.push(state)
+    this.#waiting.remove(state)
+    this.#touched.push(state)
   }
 
+  /** It is over, and says nothing more. */
   delete(state: IncomingState): void {
-    if (state.isReporting) this.#states.splice(this.#states.indexOf(state), 1)
+    this.#waiting.remove(state)
+    if (state.isReporting) this.#over++
     state.isReporting = false
+  }
+
+  #touchDue(nowMs: number): void {
+    for (let due = this.#waiting.takeDue(nowMs); due !== undefined; due = this.#waiting.takeDue(nowMs)) this.add(due)
   }
 
   /** Packets that aren't acknowledged yet are acknowledged in the next datagrams. */
   hurry(): void {
-    for (const { stream } of this.#states) stream.hurry()
+    this.#touchDue(Infinity)
+    for (const { stream, isReporting } of this.#touched) if (isReporting) stream.hurry()
   }
 
   /** Writes the statuses and stops that are due; `false`: the socket is full. `status` is scratch. */
   compose(control: ControlWriter, status: wire.Status, nowMs: number): boolean {
-    for (const state of this.#states) {
+    this.#touchDue(nowMs)
+    for (const state of this.#touched) {
+      if (!state.isReporting) continue
       if (!control.hasRoom()) return false
       this.#composeStop(state, control, nowMs)
       const { stream } = state
@@ -70,25 +85,19 @@ export class IncomingReports {
 
   /** Gives up unreliable messages without progress. */
   handleTimeout(nowMs: number): void {
-    for (const { assembler } of this.#states) if (assembler.nextTimeoutMs <= nowMs) assembler.handleTimeout(nowMs)
+    this.#touchDue(nowMs)
+    for (const { assembler } of this.#touched) if (assembler.nextTimeoutMs <= nowMs) assembler.handleTimeout(nowMs)
   }
 
-  /** When there is something to report or to give up; streams without are dropped from the list. */
+  /** When there is something to report or to give up; until then nothing is looked at, unless it is touched. */
   nextTimeoutMs(): number {
-    const states = this.#states
-    let next = Infinity
-    let kept = 0
-    for (let i = 0; i < states.length; i++) {
-      const state = states[i]!
-      const due = Math.min(this.#peer.pace.isPaused ? Infinity : state.sayMs, state.assembler.nextTimeoutMs)
-      if (due === Infinity) {
-        state.isReporting = false
-        continue
-      }
-      next = Math.min(next, due)
-      states[kept++] = state
+    for (const state of this.#touched) {
+      if (!state.isReporting) continue
+      state.isReporting = false
+      const sayMs = this.#peer.pace.isPaused ? Infinity : state.sayMs
+      this.#waiting.set(state, Math.min(sayMs, state.assembler.nextTimeoutMs))
     }
-    if (kept < states.length) states.length = kept
-    return next
+    this.#touched.length = this.#over = 0
+    return this.#waiting.nextMs
   }
 }

@@ -64,8 +64,10 @@ export class IncomingState {
   /** The recent maximum of messages in a packet, and of bytes; 0: no packet was seen since its consumer was behind. */
   messagesPerPacket = 0
   bytesPerPacket = 0
-  /** Whether a status or a stop may have to be sent. */
+  /** Whether it is to be looked at for a status or a stop; and else when it is. */
   isReporting = false
+  dueMs: number = Infinity
+  heapIndex: number = -1
   /** Messages begun in all, once the sender has announced it. */
   finalBegun = -1
   /** Its consumer was told that no more messages will come. */

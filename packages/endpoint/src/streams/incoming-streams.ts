@@ -188,13 +188,19 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
       this.#dispatch.resume(state)
       this.#context.wake(this.#peer)
     }
-    if (stream.nextTimeoutMs === -Infinity) this.report(state)
+    if (stream.isStatusWanted) this.report(state)
   }
 
   /** There is memory for a message of the stream that was refused: its sender is told at once. */
   #handleRoom(state: IncomingState): void {
     state.stream.hasRoom()
     this.report(state)
+  }
+
+  /** A message that it promised stood still for long, and others needed its memory. */
+  #giveUp(state: IncomingState): void {
+    this.#context.drop("no-room")
+    this.stop(state, wire.REASON.aborted)
   }
 
   handleFireAndForget(view: DataView, bytes: Uint8Array, body: number, end: number, nowMs: number): void {
@@ -230,8 +236,10 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
       return undefined
     }
     const { rtt, receiveOptions: options } = this.#peer
-    const stream = new ReceiveStream({ id, mode, options, rtt, pool: this.#memory.slots })
-    const assembler = this.#memory.assembler(stream.traits, () => this.#handleRoom(state))
+    const { slots: pool, rows } = this.#memory
+    const stream = new ReceiveStream({ id, mode, options, rtt, pool, rows })
+    const onGivenUp = (): void => this.#giveUp(state)
+    const assembler = this.#memory.assembler(stream.traits, () => this.#handleRoom(state), onGivenUp)
     const state: IncomingState = new IncomingState(this, stream, assembler)
     this.#streams.set(id, state)
     this.#context.events.push({ kind: "stream-begun", peer: this.#peer, stream: state })
@@ -394,6 +402,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
       this.#over(state, false, reason)
       this.#remove(state)
     }
+    this.#finished.close()
   }
 
   /** Streams that may have something to repeat. */

@@ -41,6 +41,8 @@ export class OutgoingState implements Due {
   isCutOff = false
   /** Whether an event of its progress is waiting to be taken. */
   isTold = false
+  /** The datagram that brought its last status. */
+  statusDatagram = -1
   /** When it is next visited, while it has nothing to send. */
   dueMs: number = Infinity
   heapIndex = -1

@@ -200,8 +200,11 @@ export class OutgoingStreams {
     this.#signals.progress(state)
   }
 
-  /** `heardMs`: when the newest datagram was sent that the peer had by then. */
-  handleStatus(view: DataView, body: number, heardMs: number, nowMs: number): void {
+  /**
+   * `heardMs`: when the newest datagram was sent that the peer had by then. `datagram`: the number of the one that the
+   * status came in. One for each stream counts: however many there are, they cost no more than all that is in flight.
+   */
+  handleStatus(view: DataView, body: number, heardMs: number, datagram: number, nowMs: number): void {
     const { status } = this.#context.scratch
     wire.readStatus(view, body, status)
     const state = this.#streams.get(status.stream)
@@ -210,6 +213,8 @@ export class OutgoingStreams {
       if (status.stream >= this.#nextId) this.#context.drop("not-sent")
       return
     }
+    if (state.statusDatagram === datagram) return this.#context.drop("unexpected")
+    state.statusDatagram = datagram
     const { stream } = state
     const { low, unackedBytes, lostPackets } = stream
     const reason = stream.handleStatus(status, nowMs, heardMs)

@@ -1,3 +1,4 @@
+import { FixedAllowance, ROWS_LOT } from "@x/stream"
 import { expect, test } from "vitest"
 import { FinishedStreams } from "../../src/streams/finished-streams.ts"
 
@@ -7,4 +8,17 @@ test("ids are remembered in ranges, as many as there may be streams open; past t
   expect([finished.has(0), finished.has(1), finished.has(4_000)]).toEqual([true, false, true])
   finished.add(4_002)
   expect([finished.has(1), finished.has(3)]).toEqual([true, false])
+})
+
+test("ranges of ids are charged; where there is no memory for more, the lowest hole counts too, and all is given back", () => {
+  const rows = new FixedAllowance(ROWS_LOT)
+  const finished = new FinishedStreams(10_000, rows)
+  // Sixteen rows come with a peer.
+  const most = 8 * (16 + ROWS_LOT)
+  for (let i = 0; i < most; i++) finished.add(2 * i)
+  expect([rows.room, finished.has(1)]).toEqual([0, false])
+  finished.add(2 * most)
+  expect([finished.has(1), finished.has(3), finished.has(2 * most)]).toEqual([true, false, true])
+  finished.close()
+  expect(rows.room).toBe(ROWS_LOT)
 })

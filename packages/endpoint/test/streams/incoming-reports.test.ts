@@ -15,6 +15,9 @@ const DATAGRAM_BYTES = 1_400
 class FakeStream {
   readonly stopping = new Stopping()
   isReporting = false
+  isRemoved = false
+  dueMs = Infinity
+  heapIndex = -1
   statusMs = Infinity
   giveUpMs = Infinity
   state: "open" | "closed" = "open"
@@ -120,8 +123,9 @@ test("a stream is listed once, until it has nothing more to say; and again when 
   it.reports.add(first.asState)
   expect([it.reports.count, it.reports.nextTimeoutMs()]).toEqual([2, 10])
   expect(it.say(10)).toEqual([["status 1"], true])
+  // Until its time, or a packet, it isn't looked at.
   expect([it.reports.nextTimeoutMs(), it.reports.count, first.isReporting, second.isReporting]).toEqual([
-    ...[20, 1, false, true],
+    ...[20, 1, false, false],
   ])
   first.statusMs = 15
   it.reports.add(first.asState)
@@ -186,4 +190,21 @@ test("in a hurry, all streams that may owe an acknowledgement are told, and no o
   const [listed, silent] = [it.add(1, { statusMs: 10 }), new FakeStream(2)]
   it.reports.hurry()
   expect([listed.log, silent.log]).toEqual([["hurry"], []])
+})
+
+test("of many streams that have something to say later only those are looked at that are due, or that a packet came of", () => {
+  const it = new World()
+  let looks = 0
+  const all = Array.from({ length: 1_000 }, (_, id) => {
+    const fake = new FakeStream(id)
+    Object.defineProperty(fake, "sayMs", { get: () => (looks++, fake.statusMs) })
+    fake.statusMs = 1_000 + id
+    it.reports.add(fake.asState)
+    return fake
+  })
+  expect([it.reports.nextTimeoutMs(), looks]).toEqual([1_000, 1_000])
+  looks = 0
+  it.reports.add(all[500]!.asState)
+  expect([it.say(10)[0], it.reports.nextTimeoutMs(), looks]).toEqual([[], 1_000, 1])
+  expect([it.say(1_001)[0], it.reports.nextTimeoutMs(), looks]).toEqual([["status 0", "status 1"], 1_002, 3])
 })

@@ -7,6 +7,7 @@
 
 import type { Sync } from "@x/wire"
 import type { GapTracker } from "../gap-tracker.ts"
+import { ChargedRows } from "./charged-rows.ts"
 import type { KeptPackets } from "./kept-packets.ts"
 import type { ReceiveEdges } from "./receive-edges.ts"
 
@@ -23,15 +24,21 @@ interface Stretch {
   readonly begun: number
 }
 
-/** The gone packets of one stream: ascending ranges that don't touch. */
+/**
+ * The gone packets of one stream: ascending ranges that don't touch, charged and bounded like gaps. Of a range that has
+ * no room nothing is noted: its sender repeats it until the edge has passed it.
+ */
 export class GonePackets {
   readonly #edges: ReceiveEdges
   readonly #gaps: GapTracker
   readonly #kept: KeptPackets
   readonly #stretches: Stretch[] = []
+  readonly #rows: ChargedRows
+  #steps = 0
 
-  constructor(edges: ReceiveEdges, gaps: GapTracker, kept: KeptPackets) {
+  constructor(edges: ReceiveEdges, gaps: GapTracker, kept: KeptPackets, rows: ChargedRows = new ChargedRows()) {
     this.#edges = edges
+    this.#rows = rows
     this.#gaps = gaps
     this.#kept = kept
   }
@@ -39,6 +46,11 @@ export class GonePackets {
   /** Ranges that the edge has not passed. */
   get count(): number {
     return this.#stretches.length
+  }
+
+  /** Ranges that were looked at, so far. */
+  get steps(): number {
+    return this.#steps
   }
 
   /** These packets will never come. Repeated reports change nothing. */
@@ -49,12 +61,15 @@ export class GonePackets {
       this.#add(Math.max(gone.edges[2 * i]!, next), gone.edges[2 * i + 1]!, gone.begun[i]!)
   }
 
+  /** The same of what lies below the low mark alone: it leaves no more ranges than there were, but one. */
+  noteFront({ low, begun }: Sync): void {
+    this.#add(this.#edges.next, low, begun)
+  }
+
   #add(from: number, to: number, begun: number): void {
     if (from >= to) return
-    this.#gaps.remove(from, to)
     const known = this.#stretches
-    let i = 0
-    while (i < known.length && known[i]!.to < from) i++
+    const i = this.#firstReaching(from)
     // Ranges grow as more is given up. Ranges that touch become one, which ends where the last of them does.
     let end = i
     let [start, stop, count] = [from, to, begun]
@@ -62,7 +77,24 @@ export class GonePackets {
       start = Math.min(start, known[end]!.from)
       if (known[end]!.to > stop) [stop, count] = [known[end]!.to, known[end]!.begun]
     }
+    this.#steps += end - i
+    // The last place is for one at the front: the edge can go on from there.
+    if (end === i && !this.#rows.fits(known.length + (i === 0 ? 1 : 2))) return
+    if (!this.#gaps.remove(from, to)) return
     known.splice(i, end - i, { from: start, to: stop, begun: count })
+  }
+
+  /** The index of the first range that ends at a number, or after it. */
+  #firstReaching(number: number): number {
+    let low = 0
+    let high = this.#stretches.length
+    while (low < high) {
+      this.#steps++
+      const middle = (low + high) >> 1
+      if (this.#stretches[middle]!.to < number) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 
   /**
@@ -73,19 +105,21 @@ export class GonePackets {
     const stretch = this.#stretches[0]
     const { next } = this.#edges
     if (stretch === undefined || stretch.from > next) return -1
-    let edge = next
-    while (edge < stretch.to && !this.#kept.has(edge)) edge++
+    const edge = this.#kept.firstFrom(next, stretch.to)
     const isOver = edge === stretch.to
     if (edge === next && !isOver) return -1
     out.begun = isOver ? stretch.begun : -1
-    if (isOver) this.#stretches.shift()
-    else stretch.from = edge
+    if (isOver) {
+      this.#stretches.shift()
+      this.#rows.keep(this.#stretches.length)
+    } else stretch.from = edge
     return edge
   }
 
   /** Forgets all ranges. */
   clear(): void {
     this.#stretches.length = 0
+    this.#rows.keep(0)
   }
 
   /** For tests: throws an `Error` if ranges touch, overlap or are out of order. */

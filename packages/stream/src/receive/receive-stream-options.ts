@@ -8,6 +8,7 @@ import type { Mode } from "@x/wire"
 import type { StreamOptions } from "../options.ts"
 import type { PacketSlots } from "../packet-pool.ts"
 import type { RttEstimator } from "../rtt.ts"
+import type { RowAllowance } from "./charged-rows.ts"
 
 /** What a `ReceiveStream` needs. */
 export interface ReceiveStreamOptions {
@@ -21,4 +22,6 @@ export interface ReceiveStreamOptions {
   readonly rtt: RttEstimator
   /** Where early packets are kept. Its slots hold at least the largest payload. */
   readonly pool: PacketSlots
+  /** What ranges of missing and of gone packets are charged to, beyond the few that come with a stream. Default: nothing. */
+  readonly rows?: RowAllowance
 }

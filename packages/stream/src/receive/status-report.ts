@@ -7,12 +7,15 @@
 
 import { RANGES_MAX, type Status, STATUS } from "@x/wire"
 import type { GapTracker } from "../gap-tracker.ts"
-import type { RttEstimator } from "../rtt.ts"
+import { GRANULARITY_MS, type RttEstimator } from "../rtt.ts"
 import type { GonePackets } from "./gone-packets.ts"
 import type { KeptPackets } from "./kept-packets.ts"
 import type { ReceiveEdges } from "./receive-edges.ts"
 import type { ReceiveRoom } from "./receive-room.ts"
 import type { StatusTimer } from "./status-timer.ts"
+
+/** Between two full lists of missing packets lies this part of a round trip: they are no answer to one packet. */
+const LIST_SRTT = 1 / 16
 
 /** What a {@link StatusReport} reads. */
 export interface StatusReportParts {
@@ -36,6 +39,8 @@ export class StatusReport {
   readonly #statusTimer: StatusTimer
   readonly #rtt: RttEstimator
   readonly #isOrdered: boolean
+  /** The last list of missing packets was full: the next one goes then, unless a status goes anyway. */
+  #fullUntilMs = -Infinity
 
   constructor({ edges, gaps, kept, gone, room, statusTimer, rtt, isOrdered }: StatusReportParts) {
     this.#edges = edges
@@ -52,7 +57,8 @@ export class StatusReport {
   get askDueMs(): number {
     const gaps = this.#gaps
     if (gaps.count === 0 || !this.#room.isAsking) return Infinity
-    return gaps.dueMs(this.#rtt.srttMs, this.#statusTimer.repeatMs, this.#room.askEnd)
+    const dueMs = gaps.dueMs(this.#rtt.srttMs, this.#statusTimer.repeatMs, this.#room.askEnd)
+    return dueMs > this.#statusTimer.askUntilMs ? Infinity : Math.max(dueMs, this.#fullUntilMs)
   }
 
   /**
@@ -84,5 +90,6 @@ export class StatusReport {
     const { srttMs } = this.#rtt
     if (this.#gaps.ask(nowMs, srttMs, this.#statusTimer.repeatMs, missing, rangesMax, this.#room.askEnd))
       this.#statusTimer.asked(nowMs)
+    if (missing.count >= rangesMax) this.#fullUntilMs = nowMs + Math.max(GRANULARITY_MS, LIST_SRTT * srttMs)
   }
 }

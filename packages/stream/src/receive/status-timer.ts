@@ -14,6 +14,8 @@ import { GRANULARITY_MS, type RttEstimator } from "../rtt.ts"
 const REPEAT_SRTT = 1.25
 /** NAKs are repeated at most this far apart, milliseconds. */
 const NAK_REPEAT_MS_MAX = 1_000
+/** For how long packets are asked for while nothing of their stream comes, milliseconds. */
+const ASK_IN_VAIN_MS = 8_000
 /** Room is reported this many times, since a sender that waits for room sends nothing that would show it knows. */
 const ROOM_TOLD_MAX = 8
 const ROOM_PACE = new RepeatPace()
@@ -35,6 +37,7 @@ export class StatusTimer {
   #nakRepeatMs = 0
   #lastArrivalMs = -Infinity
   #lastNakMs = -Infinity
+  #lastToldMs = -Infinity
   #naksSent = 0
 
   constructor(rtt: RttEstimator, { statusPackets, statusDelayMs, peerStatusDelayMs }: StreamOptions) {
@@ -53,6 +56,12 @@ export class StatusTimer {
   get repeatMs(): number {
     const usual = Math.max(GRANULARITY_MS, REPEAT_SRTT * this.#rtt.srttMs)
     return this.#isHeard ? usual : Math.max(usual, Math.min(this.#nakRepeatMs, NAK_REPEAT_MS_MAX))
+  }
+
+  /** Nothing is asked for after this, unless something comes: a sender that lives says so by syncs. */
+  get askUntilMs(): number {
+    const lastMs = Math.max(this.#lastArrivalMs, this.#lastToldMs)
+    return lastMs === -Infinity ? Infinity : lastMs + ASK_IN_VAIN_MS
   }
 
   /** Whether a packet came since the last NAK. */
@@ -88,8 +97,15 @@ export class StatusTimer {
     this.#telling.stop()
   }
 
+  /** The opening came: it is answered. */
+  handleOpen(nowMs: number): void {
+    this.#lastToldMs = nowMs
+    this.#isWanted = true
+  }
+
   /** A sync came from the sender: it no longer has to be told that there is room. */
-  handleSync(): void {
+  handleSync(nowMs: number): void {
+    this.#lastToldMs = nowMs
     this.#telling.stop()
   }
 

@@ -54,7 +54,7 @@ test("that there is room is told eight times, further and further apart, or unti
   const apart = all.slice(1).map((atMs, i) => atMs - all[i]!)
   expect([all.length, apart.slice(0, 3)]).toEqual([8, [85, 170, 340]])
   expect(times().length).toBe(8)
-  for (const hear of [() => statusTimer.handleArrival(5), () => statusTimer.handleSync()]) {
+  for (const hear of [() => statusTimer.handleArrival(5), () => statusTimer.handleSync(0)]) {
     statusTimer.tellRoom()
     statusTimer.said(0)
     expect(statusTimer.dueMs).toBe(85)
