@@ -262,7 +262,15 @@ export class Assembler implements Yielder, AssemblyOwner {
     }
     // Of one that has lapsed the rest is promised anew.
     const charge = Math.max(bytes, this.#charge(assembly.total))
-    if (!this.#budget.claim(charge - assembly.charged, nowMs, this)) return this.#wait(charge - assembly.charged)
+    const more = charge - assembly.charged
+    // An allowance may lend a message as a whole what it doesn't lend in parts.
+    const isReserved = this.#budget.claim(more, nowMs, this) || this.#budget.exchange(assembly.charged, charge)
+    if (isReserved === undefined) {
+      assembly.charged = 0
+      this.giveUp(assembly)
+      return false
+    }
+    if (!isReserved) return this.#wait(Math.min(more, ASSEMBLY_BYTES_MIN))
     assembly.charged = charge
     assembly.hasLapsed = false
     return this.#goOn()

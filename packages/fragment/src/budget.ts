@@ -128,6 +128,16 @@ export class AssemblyBudget {
     return this.#reserveFrom(bytes, Infinity) || this.#reserveLapsed(bytes, nowMs, owner)
   }
 
+  /**
+   * Reserves `wanted` instead of `held`; `false`: nothing has changed. `undefined`: what was held can't be lent again
+   * now, and is given back.
+   */
+  exchange(held: number, wanted: number): boolean | undefined {
+    this.#giveBack(held)
+    if (this.reserve(wanted)) return true
+    return this.reserve(held) ? false : undefined
+  }
+
   /** As `reserve`, for an unreliable message: others that stand still make way, and promises lapse. */
   claimStale(bytes: number, nowMs: number): boolean {
     return this.#reserveFrom(bytes, nowMs - STALE_MS) || this.#reserveLapsed(bytes, nowMs)

@@ -39,8 +39,8 @@ export class PacketWalk {
     this.#address = address
     this.#view = view
     this.#bytes = bytes
-    this.#heardMs = -Infinity
     this.#datagram++
+    this.#heardMs = -Infinity
     this.#cursor.start(view, offset, length, this.#profile)
   }
 
