@@ -274,8 +274,8 @@ export class Bbr implements CongestionController {
     this.#quietRounds = isQuiet && round.mostMs <= signs.calmMs ? this.#quietRounds + 1 : 0
     const mayLearn = this.#isSteady && this.#quietRounds >= QUIET_ROUNDS
     chance.handleRound(round, mayLearn, this.#datagramBytes)
-    const explained = chance.explains(round.sentBytes, hasQueue ? 0 : LOSS_SLACK, this.#datagramBytes)
-    const isLossy = round.congestedBytes > explained
+    const explained = chance.explains(round.recentSentBytes, hasQueue ? 0 : LOSS_SLACK, this.#datagramBytes)
+    const isLossy = round.recentCongestedBytes > explained
     if (this.#isSharing) {
       if (sharing.handleRound(isLossy, isQuiet)) this.#endSharing(sample.nowMs)
     } else if (this.#isSteady) this.#judgeRound(sample, hasQueue, isLossy)

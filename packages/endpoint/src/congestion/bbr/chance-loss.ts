@@ -12,6 +12,8 @@ export const LOSS_SLACK = 0.02
 /** Chance isn't the same in each round: a quarter more than usual, and two standard deviations, is still chance. */
 const USUAL_FACTOR = 1.25
 const DEVIATIONS = 2
+/** Rounds with a queue prove that less is lost if they lost this many standard deviations less. */
+const PROOF_DEVIATIONS = 3
 /** A path that loses more than this by chance isn't learned. */
 const RATE_MAX = 0.3
 /** The weight of a round: some more for each datagram in it. */
@@ -24,6 +26,8 @@ const ROUNDS_MIN = 3
 export class ChanceLoss {
   #rate = 0
   #rounds = 0
+  /** Rounds with a queue, since they last proved anything. */
+  readonly #queued = { sentBytes: 0, lostBytes: 0 }
 
   /** The part of the datagrams that is lost by chance: 0 to 1. */
   get rate(): number {
@@ -35,14 +39,31 @@ export class ChanceLoss {
     return this.#rounds >= ROUNDS_MIN
   }
 
-  /** A round is over. `isQuiet`: there was no queue; otherwise it can only show that less is lost than was believed. */
+  /** A round is over. `isQuiet`: there was no queue. */
   handleRound(round: Round, isQuiet: boolean, datagramBytes: number): void {
-    if (isQuiet) this.#rounds++
-    else if (round.lossRate >= this.#rate) return
+    if (!isQuiet) return this.#handleQueuedRound(round, datagramBytes)
+    this.#rounds++
     const usual = Math.min(WEIGHT_MAX, WEIGHT_MIN + round.sentBytes / datagramBytes / WEIGHT_DATAGRAMS)
     // The first rounds count alike: otherwise what is known after a few would be far below what is lost.
-    const weight = isQuiet ? Math.max(usual, 1 / this.#rounds) : usual
+    const weight = Math.max(usual, 1 / this.#rounds)
     this.#rate += weight * (Math.min(RATE_MAX, round.lossRate) - this.#rate)
+  }
+
+  /**
+   * A round with a queue can only show that chance loses less: but a single one lost less by chance, and would only ever
+   * make the rate smaller. So rounds count together, until they prove it or show that it isn't so.
+   */
+  #handleQueuedRound({ sentBytes, lostBytes }: Round, datagramBytes: number): void {
+    const queued = this.#queued
+    queued.sentBytes += sentBytes
+    queued.lostBytes += lostBytes
+    if (queued.sentBytes === 0) return
+    const lossRate = queued.lostBytes / queued.sentBytes
+    const rate = this.#rate
+    const deviation = Math.sqrt((rate * (1 - rate) * datagramBytes) / queued.sentBytes)
+    const isLess = lossRate < rate - PROOF_DEVIATIONS * deviation
+    if (isLess) this.#rate = lossRate
+    if (isLess || lossRate >= rate) queued.sentBytes = queued.lostBytes = 0
   }
 
   /** The most bytes of these that chance, and `slack` of them on top, explains. */

@@ -10,6 +10,8 @@ export class Round {
   /** The best rate, bytes a millisecond, and the most bytes delivered within a round trip. */
   rate = 0
   burstBytes = 0
+  #sentBefore = 0
+  #congestedBefore = 0
 
   get sentBytes(): number {
     return this.lostBytes + this.deliveredBytes
@@ -41,8 +43,22 @@ export class Round {
     this.burstBytes = Math.max(this.burstBytes, burstBytes)
   }
 
+  /**
+   * The same of this round and the one before: losses become known in steps of up to half a round trip, so that one round
+   * may show none and the next one twice as many.
+   */
+  get recentSentBytes(): number {
+    return this.#sentBefore + this.sentBytes
+  }
+
+  get recentCongestedBytes(): number {
+    return this.#congestedBefore + this.congestedBytes
+  }
+
   /** Another round begins. */
   clear(): void {
+    this.#sentBefore = this.sentBytes
+    this.#congestedBefore = this.congestedBytes
     this.lostBytes = this.deliveredBytes = this.markedBytes = this.mostMs = this.rate = this.burstBytes = 0
     this.leastMs = Infinity
   }

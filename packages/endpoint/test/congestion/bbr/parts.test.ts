@@ -46,6 +46,26 @@ test("what is lost without a queue is learned as chance; what is lost with one n
   expect(chance.rate).toBeLessThan(0.001)
 })
 
+test("rounds with a queue that lose now more and now less than chance don't make it smaller", () => {
+  const chance = new ChanceLoss()
+  for (let i = 0; i < 50; i++) chance.handleRound(roundOf(10, 90), true, DATAGRAM)
+  for (let i = 0; i < 200; i++) chance.handleRound(roundOf(7 + 6 * (i % 2), 93 - 6 * (i % 2)), false, DATAGRAM)
+  expect(chance.rate).toBeCloseTo(0.1, 2)
+  // Once they have lost less for long enough, that is the chance.
+  for (let i = 0; i < 20; i++) chance.handleRound(roundOf(4, 96), false, DATAGRAM)
+  expect(chance.rate).toBeCloseTo(0.04, 2)
+})
+
+test("losses that become known a round late count with that round, and no longer", () => {
+  const round = roundOf(0, 100)
+  round.clear()
+  round.add(20 * DATAGRAM, 80 * DATAGRAM, 5 * DATAGRAM)
+  expect([round.recentCongestedBytes, round.recentSentBytes]).toEqual([25 * DATAGRAM, 200 * DATAGRAM])
+  round.clear()
+  round.clear()
+  expect([round.recentCongestedBytes, round.recentSentBytes]).toEqual([0, 0])
+})
+
 test("marks aren't losses: chance learns nothing of them, and a round forgets them with the rest", () => {
   const chance = new ChanceLoss()
   const round = new Round()
