@@ -35,6 +35,7 @@ export type NumberName =
   | "sendPoolPacketsMax"
   | "sendPoolPacketsPerPeer"
   | "spreadPackets"
+  | "stalledMs"
   | "statusDelayMs"
   | "streamsMax"
   | "streamsTotalMax"

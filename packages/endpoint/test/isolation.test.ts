@@ -9,7 +9,7 @@ import {
   type OutgoingStream,
   type Peer,
 } from "@x/endpoint"
-import { describeDatagram } from "@x/wire"
+import { describeDatagram, REASON } from "@x/wire"
 import { describe, expect, test } from "vitest"
 import { makePair, makeWorld, pattern, PORT, type World } from "./world.ts"
 
@@ -145,6 +145,47 @@ test("it keeps its rate beside 1,000 that are suspended", async () => {
   for (let i = 0; i < 1_000; i++) fail(i)
   expect(await push(200)).toBeGreaterThanOrEqual(0.8 * AT_A_TIME * 20)
 }, 240_000)
+
+test("peers that had earned much memory and then stop give it back within stalledMs, and are told to have stalled", async () => {
+  const { network, bind } = makeWorld(3, { delayMs: 20, rateBitsPerSecond: 100e6 })
+  const { endpoint: sender } = await bind("sender", { sendPoolPacketsMax: 1_024, stalledMs: 2_000 })
+  const { endpoint: alive } = await bind("alive")
+  let received = 0
+  alive.handle(1, () => received++)
+  await network.until(alive.join(`sender:${PORT}`))
+  await network.when(() => sender.peers.length === 1)
+  const toAlive = sender.peers[0]!.open()
+  const fill = async (streams: OutgoingStream[], ms: number): Promise<number> => {
+    const before = received
+    for (let at = 0; at < ms; at += 5) {
+      for (const stream of streams)
+        while (stream.parked.messages < 20 && ["sent", "parked"].includes(stream.trySend(1, MESSAGE)));
+      await network.advance(5)
+    }
+    return received - before
+  }
+  await fill([toAlive], 2_000)
+  const alone = await fill([toAlive], 1_000)
+  for (let i = 0; i < 8; i++) {
+    const { endpoint } = await bind(`other ${i}`)
+    endpoint.handle(1, () => {})
+    await network.until(endpoint.join(`sender:${PORT}`))
+  }
+  await network.when(() => sender.peers.length === 9)
+  const others = sender.peers.slice(1).map((peer) => peer.open())
+  // All but the first have the memory to themselves for a while.
+  await fill(others, 3_000)
+  const left: number[] = []
+  sender.on("left", (_peer, { reason }) => void left.push(reason))
+  for (let i = 0; i < 8; i++) network.partition(`other ${i}`, "sender")
+  await fill([toAlive, ...others], 3_000)
+  const after = await fill([toAlive], 1_000)
+  expect(after).toBeGreaterThanOrEqual(0.8 * alone)
+  expect(left.length).toBeGreaterThan(0)
+  expect(new Set(left)).toEqual(new Set([REASON.stalled]))
+  expect(sender.stats().full.stalled).toBe(left.length)
+  sender.assertInvariants()
+}, 60_000)
 
 test("a stream whose consumer stands still leaves memory to the others of its peer", async () => {
   const { network, bind } = makeWorld(2, { delayMs: 5 })

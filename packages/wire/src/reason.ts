@@ -34,6 +34,8 @@ export const REASON = {
   expelled: 15,
   /** The bytes of a message stand for no value of its type. */
   undecodable: 16,
+  /** It took nothing for a while, and held memory that others needed. */
+  stalled: 17,
 } as const
 
 /** The first of the application's own reasons; they go up to 65,535. */

@@ -198,6 +198,12 @@ export interface EndpointOptions extends BindOptions {
   readonly unreachableMs?: number
   /** How long a peer stays unreachable before it has left, milliseconds, 0 to 86,400,000, default 60,000. */
   readonly leaveMs?: number
+  /**
+   * How long a peer may acknowledge nothing and hold packets while other peers wait for memory for theirs, milliseconds,
+   * 1,000 to 86,400,000, default 5,000. Then it is left, with the reason `stalled`. It may be silent for longer as long
+   * as nobody waits.
+   */
+  readonly stalledMs?: number
   /** How long a join is tried, milliseconds, 1 to 3,600,000, default 5,000. */
   readonly joinTimeoutMs?: number
   /** How long `close` waits until accepted messages are acknowledged, milliseconds, 0 to 3,600,000, default 5,000. */
@@ -276,6 +282,7 @@ export const NUMBER_OPTIONS: Readonly<Record<NumberName, NumberOption>> = {
   heartbeatMs: { default: 1_000, kind: whole(10, 60_000) },
   unreachableMs: { default: 10_000, kind: whole(10, 3_600_000) },
   leaveMs: { default: 60_000, kind: whole(0, 86_400_000) },
+  stalledMs: { default: 5_000, kind: whole(1_000, 86_400_000) },
   joinTimeoutMs: { default: 5_000, kind: whole(1, 3_600_000) },
   lingerMs: { default: 5_000, kind: whole(0, 3_600_000) },
   rekeyDatagrams: { default: REKEY_DATAGRAMS, kind: whole(1_024, REKEY_DATAGRAMS) },

@@ -18,6 +18,7 @@ import { newIdentity } from "../keys/identity.ts"
 import type { JoinCall } from "../join/join-call.ts"
 import { Joins } from "../join/joins.ts"
 import type { JoinTarget } from "../join/ours.ts"
+import { Stalled } from "./stalled.ts"
 import { Starved } from "../streams/starved.ts"
 import { Dispatch } from "../streams/dispatch.ts"
 import type { IncomingMessage, MessageSource } from "../streams/incoming-message.ts"
@@ -85,6 +86,7 @@ export class Protocol implements MessageSource {
   readonly #sharedPace: SharedPace
   readonly #receiveRates: ReceiveRates
   readonly #starved = new Starved()
+  readonly #stalled: Stalled<PeerState>
   readonly #associations: Associations
   readonly #joins: Joins
   readonly #membership: Membership
@@ -116,6 +118,8 @@ export class Protocol implements MessageSource {
     this.#pool = earlyPoolOf(settings, this.#limits.datagramBytes)
     this.#budget = new AssemblyBudget(settings.assemblyBytesMax)
     this.#quota = new Quota(settings)
+    const { stalledMs, sendPoolPacketsMax } = settings
+    this.#stalled = new Stalled(stalledMs, sendPoolPacketsMax, ({ outgoing }) => outgoing.memory)
     const scratch = createScratch()
     const drop = (reason: wire.DropReason): void => void this.drops[reason]++
     const slabs = new SendSlabs(this.#sendPool, transport)
@@ -206,6 +210,7 @@ export class Protocol implements MessageSource {
     return {
       ...{ pool, poolPerPeer: poolShares, sendPool, sendPoolPerPeer: sendPoolShares },
       ...{ streams, halfOpenPerHost: this.#joins.refusedOfHosts, halfOpen: this.#joins.gaveWay },
+      stalled: this.#stalled.count,
     }
   }
 
@@ -344,8 +349,9 @@ export class Protocol implements MessageSource {
   /** When `poll` has something to do of its own accord. */
   get nextTimeoutMs(): number {
     const standingMs = this.#standing?.nextTimeoutMs ?? Infinity
+    const [turnsMs, joinsMs] = [this.#turns.nextTimeoutMs, this.#joins.nextTimeoutMs]
     return Math.min(
-      ...[this.#turns.nextTimeoutMs, this.#joins.nextTimeoutMs, this.#receiveRates.nextTimeoutMs, standingMs],
+      ...[turnsMs, joinsMs, this.#receiveRates.nextTimeoutMs, standingMs, this.#stalled.nextTimeoutMs],
     )
   }
 
@@ -360,10 +366,18 @@ export class Protocol implements MessageSource {
     this.#joins.poll(nowMs)
     this.#membership.settle(nowMs)
     this.#receiveRates.poll(nowMs)
+    this.#judgeStalled(nowMs)
     for (let peer = turns.next(); peer !== undefined; peer = turns.next())
       if (this.#pollControl(peer, nowMs, mayJudge)) turns.serve(peer)
     turns.sendData(nowMs)
     this.#expectedMs = Math.max(nowMs, this.nextTimeoutMs)
+  }
+
+  /** Where some find no memory, those leave that hold it and take nothing. */
+  #judgeStalled(nowMs: number): void {
+    const text = "it took nothing for a while, and held memory that others needed"
+    for (const peer of this.#stalled.poll(this.peers.values(), this.#quota.sendPoolLoans, nowMs))
+      peer.leave(wire.REASON.stalled, text, nowMs)
   }
 
   /** Sends data of a peer, of which this stream has much; everything else is for the next `poll`. */

@@ -29,4 +29,6 @@ export interface Full {
   readonly halfOpenPerHost: number
   /** A half-open join that gave way to one of a host with fewer. */
   readonly halfOpen: number
+  /** A peer was left since it took nothing for `stalledMs`, and held packets while others waited for memory. */
+  readonly stalled: number
 }

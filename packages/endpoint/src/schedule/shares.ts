@@ -1,7 +1,8 @@
 /**
  * A limited resource of all peers, in shares, so that no share depends on what becomes of another. Each peer has a
  * floor, whatever the others hold. The rest is lent: the less is free, the less is lent. Units that were written to or
- * promised can't be taken back from a peer without progress: so they are not handed out in the first place.
+ * promised can't be taken back from a peer without progress: so they are not handed out in the first place. What is lent
+ * counts for all shares of one identity together: more sessions don't bring more.
  *
  * @module
  */
@@ -39,6 +40,12 @@ export interface SharesOptions {
   readonly isInLots?: boolean
 }
 
+/** What is lent to the shares of one identity, together. */
+export class LentTogether {
+  /** Units; kept by the shares. */
+  units = 0
+}
+
 export class Shares {
   readonly options: SharesOptions
   /**
@@ -68,8 +75,9 @@ export class Shares {
     this.#trustPart = options.trustPart ?? 1
   }
 
-  share(): Share {
-    return new Share(this)
+  /** `together`: what is lent to its identity; default: it is alone. */
+  share(together: LentTogether = new LentTogether()): Share {
+    return new Share(this, together)
   }
 
   /**
@@ -82,16 +90,18 @@ export class Shares {
     return Math.min(this.options.floorMax, Math.max(1, Math.floor(this.#firstFloor / holders)))
   }
 
-  /** Whether a share that was lent this many units may be lent `units` more. */
-  mayLend(lent: number, units: number, isTrusted: boolean, freed: number): boolean {
+  /**
+   * Whether a share may be lent so many units that it has `units` in all: `more` than now, and its identity has
+   * `together`.
+   */
+  mayLend(units: number, together: number, more: number, isTrusted: boolean, freed: number): boolean {
     const lentInAll = freed === 0 ? this.lent : Math.max(0, this.lent - freed)
-    const free = this.#loanUnits - lentInAll - units
+    const free = this.#loanUnits - lentInAll - more
     if (free < 0) return false
     // A message as large as the whole loan has to fit once.
     if (this.#isFree || (this.#isInLots && lentInAll === 0)) return true
-    const most = 2 * free * free
-    const asked = (lent + units) * this.#loanUnits
-    return asked <= most && (isTrusted || asked * this.#trustPart <= most || lent + units <= TRUST_UNITS)
+    const most = (2 * free * free) / this.#loanUnits
+    return together <= most && (isTrusted || units * this.#trustPart <= most || units <= TRUST_UNITS)
   }
 
   assertInvariants(): void {
@@ -106,6 +116,7 @@ export class Shares {
 /** The share of one peer. */
 export class Share {
   readonly #shares: Shares
+  readonly #together: LentTogether
   readonly #shareMax: number
   readonly #loanMax: number
   readonly #isEarned: boolean
@@ -113,10 +124,12 @@ export class Share {
   #used = 0
   #lent = 0
   #earned = 0
+  #given = 0
 
-  constructor(shares: Shares) {
+  constructor(shares: Shares, together: LentTogether) {
     const { shareMax, loanMax, lending, isInLots = false } = shares.options
     this.#shares = shares
+    this.#together = together
     this.#shareMax = shareMax
     this.#loanMax = loanMax
     this.#isEarned = lending === "earned"
@@ -125,6 +138,11 @@ export class Share {
 
   get used(): number {
     return this.#used
+  }
+
+  /** Units given back so far. */
+  get given(): number {
+    return this.#given
   }
 
   /** Takes this many units, or none; `left`: only if it could then take this many more. */
@@ -136,6 +154,7 @@ export class Share {
       if (!this.#mayBorrow(this.#borrowed(units + left, own), units + left, 0)) return false
       const lent = this.#borrowed(units, own)
       this.#lent += lent
+      this.#together.units += lent
       shares.lent += lent
     }
     if (this.#used === 0) shares.floor = shares.floorFor(++shares.holders)
@@ -151,9 +170,11 @@ export class Share {
     if (this.#lent > 0 && !(this.#isInLots && units <= this.#used - this.#lent)) {
       const repaid = Math.min(units, this.#lent)
       this.#lent -= repaid
+      this.#together.units -= repaid
       shares.lent -= repaid
     }
     this.#used -= units
+    this.#given += units
     shares.used -= units
     if (this.#used > 0) return
     shares.floor = shares.floorFor(Math.max(1, --shares.holders))
@@ -200,8 +221,10 @@ export class Share {
   }
 
   #mayBorrow(lent: number, units: number, freed: number): boolean {
-    if (this.#lent + lent > this.#loanMax) return false
-    return this.#shares.mayLend(this.#lent, lent, !this.#isEarned || this.#used + units <= this.#earned, freed)
+    const [had, together] = [this.#lent, this.#together.units]
+    if (had + lent > this.#loanMax) return false
+    const isTrusted = !this.#isEarned || this.#used + units <= this.#earned
+    return this.#shares.mayLend(had + lent, together + lent, lent, isTrusted, freed)
   }
 }
 

@@ -17,6 +17,7 @@ export class OutgoingMemory {
   readonly #quota: Quota
   readonly #pool: PacketPool
   readonly #share: Share
+  #lacked = 0
 
   constructor(quota: Quota, pool: PacketPool) {
     this.#quota = quota
@@ -24,15 +25,29 @@ export class OutgoingMemory {
     this.#share = quota.sent.share()
   }
 
+  /** Units that it holds, and those that it has given back so far. */
+  get held(): number {
+    return this.#share.used
+  }
+
+  get given(): number {
+    return this.#share.given
+  }
+
+  /** How often it found none so far, and would have found some if others had held less. */
+  get lacked(): number {
+    return this.#lacked
+  }
+
   /** The slots of one stream; `packetsMax`: the most that it asks for. */
   slots(packetsMax: number): PoolShare {
     const quota = this.#quota
     const share = new StreamShare(this.#share, packetsMax)
-    return new PoolShare(
-      this.#pool,
-      share,
-      (units) => void (share.isFull(units) ? quota.sendPoolShares++ : quota.sendPoolLoans++),
-    )
+    return new PoolShare(this.#pool, share, (units) => {
+      if (share.isFull(units)) return void quota.sendPoolShares++
+      this.#lacked++
+      quota.sendPoolLoans++
+    })
   }
 
   /**

@@ -36,7 +36,8 @@ export class OutgoingStreams {
   readonly #context: OutgoingContext
   readonly #signals: OutgoingSignals
   /** Slots for packets, from when they are written until they are acknowledged. */
-  readonly #memory: OutgoingMemory
+  /** The memory of its packets. */
+  readonly memory: OutgoingMemory
   /**
    * Streams that may have something to send or to repeat. The others cost nothing: they wait for their time, or for
    * being touched.
@@ -64,7 +65,7 @@ export class OutgoingStreams {
     this.#peer = peer
     this.#context = context
     this.#signals = signals
-    this.#memory = new OutgoingMemory(context.quota, context.sendPool)
+    this.memory = new OutgoingMemory(context.quota, context.sendPool)
     this.#packets = new PacketWriter(context.outbox, context.scratch.packet, context.slabs)
     this.lastDataMs = nowMs
   }
@@ -95,7 +96,7 @@ export class OutgoingStreams {
     const { quota } = this.#context
     if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream(this.#peer.streamShare)) return undefined
     const { sendOptions: options, pace, path } = this.#peer
-    const pool = this.#memory.slots(options.spreadPackets)
+    const pool = this.memory.slots(options.spreadPackets)
     const stream = new SendStream({
       ...{ id: this.#nextId++, mode, options, rtt: path.rtt, pool, priority, metadata, pace },
       ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
@@ -190,7 +191,7 @@ export class OutgoingStreams {
     this.noteWaiting(state)
     if (!state.sender.isStarved) return
     this.#context.starved.add(state, this)
-    if (this.#memory.handleLack(this.#peer.path.size)) this.#recut()
+    if (this.memory.handleLack(this.#peer.path.size)) this.#recut()
   }
 
   /** Its owner is to know; once is enough until it does. */
@@ -224,7 +225,7 @@ export class OutgoingStreams {
     if (stream.isHeld) this.#held.add(state)
     else this.#held.delete(state)
     this.touch(state)
-    if (this.#memory.handleRoom(this.#peer.path.size)) this.#recut()
+    if (this.memory.handleRoom(this.#peer.path.size)) this.#recut()
     // The edge may pass packets that were reported as received before.
     if (stream.unackedBytes < unackedBytes || stream.low > low) this.progress(state, nowMs)
   }
