@@ -18,7 +18,7 @@ import { RateCaps } from "../path/rate-caps.ts"
 import type { Session } from "../path/session.ts"
 import { FairTurn } from "../schedule/fair-queue.ts"
 import type { RateClaim } from "../schedule/rate-shares.ts"
-import type { Share } from "../schedule/shares.ts"
+import type { Account } from "../schedule/accounts.ts"
 import type { SendLimit } from "../path/limiting.ts"
 import type { OutgoingState } from "../streams/outgoing-state.ts"
 import { OutgoingStreams } from "../streams/outgoing-streams.ts"
@@ -44,8 +44,8 @@ export class PeerState implements Due {
   path: Path
   /** How often its streams repeat what it doesn't answer. */
   readonly pace: RepeatPace
-  /** Its share of streams in both directions, among all peers. */
-  readonly streamShare: Share
+  /** Its shares of what all peers share. */
+  readonly account: Account
   readonly outgoing: OutgoingStreams
   readonly incoming: IncomingStreams<PeerState>
   /** The application's object for the peer; set by the shell. */
@@ -79,7 +79,8 @@ export class PeerState implements Due {
   readonly moves: Moves
   readonly #control: ConnectionControl
 
-  constructor(context: PeerContext<PeerState>, session: Session) {
+  /** `identity`: for whom what is lent to it counts, with what is lent to others of the same. */
+  constructor(context: PeerContext<PeerState>, session: Session, identity: string) {
     const nowMs = session.beganMs
     this.#context = context
     this.session = session
@@ -95,7 +96,7 @@ export class PeerState implements Due {
     this.#streamSettings = new StreamSettings(context.settings, session.limits)
     this.#liveness = new Liveness(context.settings)
     this.pace = new RepeatPace(nowMs)
-    this.streamShare = context.quota.streams.share()
+    this.account = context.accounts.open(identity)
     const signals = {
       wake: (): void => context.wake(this),
       hasten: (deadlineMs: number): void => context.hasten(this, deadlineMs),

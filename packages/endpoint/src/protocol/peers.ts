@@ -8,11 +8,12 @@ import { REASON } from "@x/wire"
 import type { Outbox } from "../datagram/outbox.ts"
 import type { Established } from "../join/established.ts"
 import type { HalfOpen } from "../join/half-open.ts"
-import { compare, isSameKey } from "../keys/identity.ts"
+import { compare, isSameKey, toHex } from "../keys/identity.ts"
 import type { Association } from "../path/association.ts"
 import type { Associations } from "../path/associations.ts"
 import { hostPrefix } from "../path/host-prefix.ts"
 import type { SlotTable } from "../path/slots.ts"
+import type { Session } from "../path/session.ts"
 import type { PeerContext } from "../peer/peer-context.ts"
 import { PeerState } from "../peer/peer-state.ts"
 import { PeerTable } from "./peer-table.ts"
@@ -63,7 +64,7 @@ export class Peers {
       return { peer: known, kind: "more" }
     }
     const before = known ?? former
-    const peer = new PeerState(this.#parts.context, session)
+    const peer = new PeerState(this.#parts.context, session, this.#identityOf(session, association))
     this.#own(peer, association)
     this.#use(peer, association, nowMs)
     peer.handleJoined(carriedBytes, nowMs)
@@ -82,11 +83,16 @@ export class Peers {
   adopt({ session, association }: HalfOpen, nowMs: number): void {
     const known = this.table.get(session.unique, session.publicKey)
     if (known !== undefined && known.session !== session) return this.#parts.associations.release(association, nowMs)
-    const peer = known ?? new PeerState(this.#parts.context, session)
+    const peer = known ?? new PeerState(this.#parts.context, session, this.#identityOf(session, association))
     this.#own(peer, association)
     if (known !== undefined) return known.retire(association, nowMs)
     this.#use(peer, association, nowMs)
     this.table.set(peer, this.#hostOf(association))
+  }
+
+  /** A member is known by its key, wherever it is; others by where they joined from. */
+  #identityOf({ publicKey }: Session, association: Association): string {
+    return publicKey === undefined ? `host ${this.#hostOf(association)}` : `key ${toHex(publicKey)}`
   }
 
   #hostOf({ address }: Association): string {
@@ -139,8 +145,9 @@ export class Peers {
 
   /** A peer is over: gives back what it holds. */
   forget(peer: PeerState, nowMs: number): void {
-    const { turns, outbox, associations } = this.#parts
+    const { context, turns, outbox, associations } = this.#parts
     this.table.delete(peer)
+    context.accounts.close(peer.account)
     turns.remove(peer)
     peer.end(REASON.unspecified, "", nowMs)
     outbox.flush()

@@ -39,6 +39,7 @@ import type { SlotOwner } from "./slot-owner.ts"
 import type { Full, Sizes } from "./sizes.ts"
 import { Standing } from "./standing.ts"
 import { Turns } from "./turns.ts"
+import { Accounts } from "../schedule/accounts.ts"
 import { Quota } from "../schedule/quota.ts"
 import { SendSlabs } from "../datagram/send-slabs.ts"
 import { createScratch } from "../datagram/scratch.ts"
@@ -141,6 +142,7 @@ export class Protocol implements MessageSource {
       slabs,
       starved: this.#starved,
       quota: this.#quota,
+      accounts: new Accounts(this.#quota),
       control: new ControlWriter(this.#outbox),
       sharedPace: this.#sharedPace,
       random: () => random() / 2 ** 32,

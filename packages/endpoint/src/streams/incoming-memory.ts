@@ -3,6 +3,7 @@
 import { Assembler, AssemblyBudget } from "@x/fragment"
 import { FixedAllowance, type PacketPool, PoolShare, type RowAllowance } from "@x/stream"
 import type { ModeTraits } from "@x/wire"
+import type { Account } from "../schedule/accounts.ts"
 import type { Quota } from "../schedule/quota.ts"
 import type { Settings } from "../settings.ts"
 
@@ -29,14 +30,13 @@ export class IncomingMemory {
   readonly #budget: AssemblyBudget
   readonly #messageBytesMax: number
 
-  constructor({ settings, quota, pool, budget }: IncomingMemoryContext) {
-    const share = quota.early.share()
+  constructor({ settings, quota, pool, budget }: IncomingMemoryContext, { early: share, assembly }: Account) {
     this.slots = new PoolShare(
       pool,
       share,
       (units) => void (share.isFull(units) ? quota.poolShares++ : quota.poolLoans++),
     )
-    this.#budget = new AssemblyBudget(quota.assembly.share(), budget)
+    this.#budget = new AssemblyBudget(assembly, budget)
     this.#messageBytesMax = settings.messageBytesMax
   }
 

@@ -10,7 +10,7 @@ import { ReceiveStream, type RepeatPace, type RttEstimator, type StreamOptions, 
 import * as wire from "@x/wire"
 import type { ControlWriter } from "../datagram/control-writer.ts"
 import type { Scratch } from "../datagram/scratch.ts"
-import type { Share } from "../schedule/shares.ts"
+import type { Account } from "../schedule/accounts.ts"
 import type { Dispatch } from "./dispatch.ts"
 import { FinishedStreams } from "./finished-streams.ts"
 import { IncomingMemory, type IncomingMemoryContext } from "./incoming-memory.ts"
@@ -28,8 +28,8 @@ export interface IncomingPeer {
   /** The largest payload of a packet, bytes. */
   readonly payloadBytesMax: number
   readonly receiveOptions: StreamOptions
-  /** Its share of streams in both directions, among all peers. */
-  readonly streamShare: Share
+  /** Its shares of what all peers share. */
+  readonly account: Account
   /** A datagram with data came. */
   handleData(nowMs: number): void
 }
@@ -65,7 +65,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.#peer = peer
     this.#context = context
     this.spreadPackets = peer.spreadPackets
-    this.#memory = new IncomingMemory(context)
+    this.#memory = new IncomingMemory(context, peer.account)
     this.#parts = new IncomingParts(this.#memory.slots)
     this.#finished = new FinishedStreams(context.settings.streamsMax)
     this.#reports = new IncomingReports(peer)
@@ -231,7 +231,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
       return undefined
     }
     const { settings, quota } = this.#context
-    if (this.#streams.size + this.#unread >= settings.streamsMax || !quota.takeStream(this.#peer.streamShare)) {
+    if (this.#streams.size + this.#unread >= settings.streamsMax || !quota.takeStream(this.#peer.account.streams)) {
       this.#context.drop("streams-full")
       return undefined
     }
@@ -333,7 +333,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.#streams.delete(state.id)
     this.#reports.delete(state)
     state.isRemoved = true
-    if (state.isRead) this.#peer.streamShare.give(1)
+    if (state.isRead) this.#peer.account.streams.give(1)
     else this.#unread++
     this.#finished.add(state.id)
     this.#context.wake(this.#peer)
@@ -345,7 +345,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     state.isRead = true
     if (!state.isRemoved) return
     this.#unread--
-    this.#peer.streamShare.give(1)
+    this.#peer.account.streams.give(1)
   }
 
   /** A hole that was filled to make the set smaller may belong to a live stream. */

@@ -6,7 +6,7 @@ import type { Outbox } from "../datagram/outbox.ts"
 import type { Scratch } from "../datagram/scratch.ts"
 import type { Path } from "../path/path.ts"
 import type { Quota } from "../schedule/quota.ts"
-import type { Share } from "../schedule/shares.ts"
+import type { Account } from "../schedule/accounts.ts"
 import type { Settings } from "../settings.ts"
 import type { OutgoingState } from "./outgoing-state.ts"
 import type { Starved } from "./starved.ts"
@@ -17,8 +17,8 @@ export interface OutgoingPeer {
   readonly limits: wire.Limits
   readonly metadataBytesMax: number
   readonly sendOptions: StreamOptions
-  /** Its share of streams in both directions, among all peers. */
-  readonly streamShare: Share
+  /** Its shares of what all peers share. */
+  readonly account: Account
   readonly pace: RepeatPace
 }
 

@@ -19,10 +19,10 @@ export class OutgoingMemory {
   readonly #share: Share
   #lacked = 0
 
-  constructor(quota: Quota, pool: PacketPool) {
+  constructor(quota: Quota, pool: PacketPool, share: Share) {
     this.#quota = quota
     this.#pool = pool
-    this.#share = quota.sent.share()
+    this.#share = share
   }
 
   /** Units that it holds, and those that it has given back so far. */

@@ -65,7 +65,7 @@ export class OutgoingStreams {
     this.#peer = peer
     this.#context = context
     this.#signals = signals
-    this.memory = new OutgoingMemory(context.quota, context.sendPool)
+    this.memory = new OutgoingMemory(context.quota, context.sendPool, peer.account.sent)
     this.#packets = new PacketWriter(context.outbox, context.scratch.packet, context.slabs)
     this.lastDataMs = nowMs
   }
@@ -80,7 +80,7 @@ export class OutgoingStreams {
 
   /** Whether `open` would open one. */
   get hasRoom(): boolean {
-    return this.#streams.size < this.#peer.limits.streams && this.#context.quota.hasStream(this.#peer.streamShare)
+    return this.#streams.size < this.#peer.limits.streams && this.#context.quota.hasStream(this.#peer.account.streams)
   }
 
   /** Whether one is open or being ended. Those that were reset only wait to be forgotten. */
@@ -94,7 +94,7 @@ export class OutgoingStreams {
     nowMs: number,
   ): OutgoingState | undefined {
     const { quota } = this.#context
-    if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream(this.#peer.streamShare)) return undefined
+    if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream(this.#peer.account.streams)) return undefined
     const { sendOptions: options, pace, path } = this.#peer
     const pool = this.memory.slots(options.spreadPackets)
     const stream = new SendStream({
@@ -270,7 +270,7 @@ export class OutgoingStreams {
     state.isSending = false
     this.#waiting.remove(state)
     this.#turns.remove(state)
-    this.#peer.streamShare.give(1)
+    this.#peer.account.streams.give(1)
     this.#tell(state)
   }
 

@@ -80,6 +80,6 @@ test("property: nobody that gave something back within the time ever leaves", ()
           expect(nowMs - lastMs[peers.indexOf(left)]!).toBeGreaterThanOrEqual(1_000)
       }
     }),
-    runs(300),
+    { numRuns: runs(300) },
   )
 })

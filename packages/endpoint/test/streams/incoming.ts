@@ -7,6 +7,7 @@ import { Outbox } from "../../src/datagram/outbox.ts"
 import { createScratch } from "../../src/datagram/scratch.ts"
 import { Association } from "../../src/path/association.ts"
 import { HEAD_ROOM_BYTES } from "../../src/peer/stream-settings.ts"
+import { Accounts } from "../../src/schedule/accounts.ts"
 import { Quota } from "../../src/schedule/quota.ts"
 import { Dispatch } from "../../src/streams/dispatch.ts"
 import { type IncomingPeer, IncomingStreams } from "../../src/streams/incoming-streams.ts"
@@ -54,7 +55,7 @@ export class Incoming {
     }
     const payloadBytesMax = 1_400
     const peer: IncomingPeer = {
-      ...{ rtt: new RttEstimator(), pace: new RepeatPace(), streamShare: quota.streams.share(), handleData: () => {} },
+      ...{ rtt: new RttEstimator(), pace: new RepeatPace(), account: new Accounts(quota).open("peer"), handleData: () => {} },
       ...{ payloadBytesMax, spreadPackets: 1_024 },
       receiveOptions: streamOptions({
         ...{ payloadBytesMax, headRoomBytes: HEAD_ROOM_BYTES, tailRoomBytes: 0, windowPackets: 256 },

@@ -16,7 +16,7 @@ function peersWith(slotsMax: number, peers: number) {
   return Array.from({ length: peers }, () => {
     const size = new PathSize(settings, { ...LIMITS, datagramBytes: LARGE })
     size.set(LARGE)
-    return { memory: new OutgoingMemory(quota, pool), size, slots: [] as number[] }
+    return { memory: new OutgoingMemory(quota, pool, quota.sent.share()), size, slots: [] as number[] }
   })
 }
 

@@ -18,6 +18,7 @@ import { createScratch } from "../../src/datagram/scratch.ts"
 import { Association } from "../../src/path/association.ts"
 import { Path } from "../../src/path/path.ts"
 import { HEAD_ROOM_BYTES } from "../../src/peer/stream-settings.ts"
+import { Accounts } from "../../src/schedule/accounts.ts"
 import { Quota } from "../../src/schedule/quota.ts"
 import type { OutgoingState } from "../../src/streams/outgoing-state.ts"
 import { OutgoingStreams } from "../../src/streams/outgoing-streams.ts"
@@ -52,10 +53,10 @@ export class Outgoing {
       ...{ windowPackets: 256, windowBytes: 1_000_000, spreadPackets: 1_024, statusDelayMs: 25, peerStatusDelayMs: 25 },
     })
     const shared = { limits: LIMITS, metadataBytesMax: 100, sendOptions, pace: new RepeatPace() }
-    const streamShare = quota.streams.share()
+    const account = new Accounts(quota).open("peer")
     const pathOf = (): Path => this.path
     const peer = {
-      ...{ ...shared, streamShare },
+      ...{ ...shared, account },
       get path() {
         return pathOf()
       },
