@@ -147,6 +147,11 @@ export class PacketPool implements PacketSlots {
     return this.#refused
   }
 
+  /** Bytes of a unit. */
+  get unitBytes(): number {
+    return this.#unitBytes
+  }
+
   /** Bytes that are allocated, whether slots are in use or not. */
   get allocatedBytes(): number {
     return this.#chunks.length * this.#chunkUnits * this.#unitBytes

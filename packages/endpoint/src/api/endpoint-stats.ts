@@ -1,6 +1,29 @@
 import type { TransportCounters } from "@x/transport/host"
 import type { DropReason } from "@x/wire"
+import type { Charged, Charges, Ledger } from "../schedule/ledger.ts"
+import type { QueueBudget } from "./queue-budget.ts"
 import type { Full } from "../protocol/sizes.ts"
+
+/**
+ * Memory that grows by what peers do or fail to do: bytes that are charged to them now, and the most that may be. The
+ * bounds are options; memory that was used once may stay allocated, for the next peer that needs it.
+ */
+export interface MemoryStats extends Charges<Charged> {
+  /** Copies of messages that wait for their consumers, and their objects. */
+  readonly queues: Charged
+  /** All of it. */
+  readonly total: Charged
+}
+
+export function memoryStats({ all }: Ledger, queues: QueueBudget): MemoryStats {
+  const kinds = { ...all, queues: { bytes: queues.charged, bytesMax: queues.bytesMax } }
+  const total = { bytes: 0, bytesMax: 0 }
+  for (const { bytes, bytesMax } of Object.values(kinds)) {
+    total.bytes += bytes
+    total.bytesMax += bytesMax
+  }
+  return { ...kinds, total }
+}
 
 /** The state and the counters of an endpoint: a copy of this moment. */
 export interface EndpointStats {
@@ -30,6 +53,8 @@ export interface EndpointStats {
   readonly streams: number
   /** Bytes of copies that wait for their consumers, or that consumers are working on. */
   readonly queuedBytes: number
+  /** The memory that is charged to peers, by what it is for. */
+  readonly memory: MemoryStats
   /** How often it got other sockets. */
   readonly rebinds: number
   /** How often it found none. */

@@ -12,7 +12,7 @@ import { checkConnectOptions, Connection, type ConnectOptions } from "./connecti
 import { Driver } from "../driver.ts"
 import { bindTransport } from "./binding.ts"
 import { Drain } from "./drain.ts"
-import type { EndpointStats } from "./endpoint-stats.ts"
+import { type EndpointStats, memoryStats } from "./endpoint-stats.ts"
 import { abortedError, closedError, EndpointError, socketEndedError } from "../errors/endpoint-error.ts"
 import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventName } from "./endpoint-events.ts"
 import { Events } from "./events.ts"
@@ -432,6 +432,7 @@ export class Endpoint implements AsyncDisposable {
       sendPoolPackets: sendPool,
       streams,
       queuedBytes: this.#queues.bytes,
+      memory: memoryStats(this.#protocol.ledger, this.#queues),
       rebinds: this.#rebinding.count,
       rebindsFailed: this.#rebinding.failed,
       socketsEnded: this.#rebinding.ended,

@@ -1,5 +1,6 @@
 /** Options of a peer and its streams, and a peer's statistics. */
 
+import type { Charges } from "../schedule/ledger.ts"
 import { type Delivery, DELIVERIES } from "@x/wire"
 import {
   ABORT_SIGNAL,
@@ -160,6 +161,8 @@ export interface PeerStats {
    * Addresses that its datagrams came from, and where it did not answer a challenge, or where it turned out not to be.
    */
   readonly addressesRefused: number
+  /** The memory that is charged to it, bytes, by what it is for; `queues`: copies that wait for their consumers. */
+  readonly memory: Charges<number> & { readonly queues: number }
   /** Streams to it. */
   readonly streamsOut: number
   /** Streams from it. */

@@ -224,6 +224,7 @@ export class PeerHandle implements Peer {
       marksIn: associations.reduce((total, { ceReceived }) => total + ceReceived, 0),
       addressMoves: this.#state.moves.count,
       addressesRefused: this.#state.moves.failed,
+      memory: { ...this.#state.charges, queues: this.#queueShare?.charged ?? 0 },
       streamsOut: this.#state.outgoing.count,
       streamsIn: this.#state.incoming.count,
     }

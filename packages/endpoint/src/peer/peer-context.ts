@@ -4,6 +4,7 @@ import type { Address, Transport } from "@x/transport/host"
 import type * as wire from "@x/wire"
 import type { ControlWriter } from "../datagram/control-writer.ts"
 import type { Accounts } from "../schedule/accounts.ts"
+import type { Ledger } from "../schedule/ledger.ts"
 import type { SharedPace } from "../path/rate-caps.ts"
 import type { IncomingContext } from "../streams/incoming-streams.ts"
 import type { OutgoingContext } from "../streams/outgoing-context.ts"
@@ -14,6 +15,7 @@ import type { Ping } from "./pings.ts"
 export interface PeerContext<P> extends OutgoingContext, IncomingContext<P> {
   readonly transport: Transport
   readonly accounts: Accounts
+  readonly ledger: Ledger
   readonly events: EventSink<PeerEvent<P> | StreamEvent<P>>
   readonly control: ControlWriter
   /** The cap of what goes to all peers together. */

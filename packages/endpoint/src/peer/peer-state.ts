@@ -19,6 +19,7 @@ import type { Session } from "../path/session.ts"
 import { FairTurn } from "../schedule/fair-queue.ts"
 import type { RateClaim } from "../schedule/rate-shares.ts"
 import type { Account } from "../schedule/accounts.ts"
+import type { Charges } from "../schedule/ledger.ts"
 import type { SendLimit } from "../path/limiting.ts"
 import type { OutgoingState } from "../streams/outgoing-state.ts"
 import { OutgoingStreams } from "../streams/outgoing-streams.ts"
@@ -127,6 +128,11 @@ export class PeerState implements Due {
       ...{ timers: this.#timers, goodbye: this.#goodbye, pings: this.#pings, rate: this.#rate },
     })
     this.limitReceiving(settings.receiveRateBytesPerSecondPerPeer, nowMs)
+  }
+
+  /** The memory that is charged to it, bytes. */
+  get charges(): Charges<number> {
+    return this.#context.ledger.of(this.account)
   }
 
   get unique(): Uint8Array {

@@ -40,6 +40,7 @@ import type { Full, Sizes } from "./sizes.ts"
 import { Standing } from "./standing.ts"
 import { Turns } from "./turns.ts"
 import { Accounts } from "../schedule/accounts.ts"
+import { Ledger } from "../schedule/ledger.ts"
 import { Quota } from "../schedule/quota.ts"
 import { SendSlabs } from "../datagram/send-slabs.ts"
 import { createScratch } from "../datagram/scratch.ts"
@@ -80,6 +81,8 @@ export class Protocol implements MessageSource {
   readonly #sendPool: PacketPool
   readonly #sendSlabs: SendSlabs
   readonly #quota: Quota
+  /** The memory that is charged to peers. */
+  readonly ledger: Ledger
   #isReleased = false
   readonly #budget: AssemblyBudget
   readonly #slots = new SlotTable<SlotOwner>()
@@ -119,6 +122,11 @@ export class Protocol implements MessageSource {
     this.#pool = earlyPoolOf(settings, this.#limits.datagramBytes)
     this.#budget = new AssemblyBudget(settings.assemblyBytesMax)
     this.#quota = new Quota(settings)
+    this.ledger = new Ledger({
+      sentPackets: { shares: this.#quota.sent, unitBytes: this.#sendPool.unitBytes },
+      earlyPackets: { shares: this.#quota.early, unitBytes: this.#pool.unitBytes },
+      messages: { shares: this.#quota.assembly, unitBytes: 1 },
+    })
     const { stalledMs, sendPoolPacketsMax } = settings
     this.#stalled = new Stalled(stalledMs, sendPoolPacketsMax, ({ outgoing }) => outgoing.memory)
     const scratch = createScratch()
@@ -143,6 +151,7 @@ export class Protocol implements MessageSource {
       starved: this.#starved,
       quota: this.#quota,
       accounts: new Accounts(this.#quota),
+      ledger: this.ledger,
       control: new ControlWriter(this.#outbox),
       sharedPace: this.#sharedPace,
       random: () => random() / 2 ** 32,
@@ -352,9 +361,7 @@ export class Protocol implements MessageSource {
   get nextTimeoutMs(): number {
     const standingMs = this.#standing?.nextTimeoutMs ?? Infinity
     const [turnsMs, joinsMs] = [this.#turns.nextTimeoutMs, this.#joins.nextTimeoutMs]
-    return Math.min(
-      ...[turnsMs, joinsMs, this.#receiveRates.nextTimeoutMs, standingMs, this.#stalled.nextTimeoutMs],
-    )
+    return Math.min(...[turnsMs, joinsMs, this.#receiveRates.nextTimeoutMs, standingMs, this.#stalled.nextTimeoutMs])
   }
 
   /** Handles what is due and sends what there is. */

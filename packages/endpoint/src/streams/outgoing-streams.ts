@@ -94,7 +94,8 @@ export class OutgoingStreams {
     nowMs: number,
   ): OutgoingState | undefined {
     const { quota } = this.#context
-    if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream(this.#peer.account.streams)) return undefined
+    if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream(this.#peer.account.streams))
+      return undefined
     const { sendOptions: options, pace, path } = this.#peer
     const pool = this.memory.slots(options.spreadPackets)
     const stream = new SendStream({

@@ -55,7 +55,12 @@ export class Incoming {
     }
     const payloadBytesMax = 1_400
     const peer: IncomingPeer = {
-      ...{ rtt: new RttEstimator(), pace: new RepeatPace(), account: new Accounts(quota).open("peer"), handleData: () => {} },
+      ...{
+        rtt: new RttEstimator(),
+        pace: new RepeatPace(),
+        account: new Accounts(quota).open("peer"),
+        handleData: () => {},
+      },
       ...{ payloadBytesMax, spreadPackets: 1_024 },
       receiveOptions: streamOptions({
         ...{ payloadBytesMax, headRoomBytes: HEAD_ROOM_BYTES, tailRoomBytes: 0, windowPackets: 256 },

@@ -1,0 +1,60 @@
+/**
+ * What is charged to peers, in bytes: one place that knows every kind of memory that grows by what a peer does or fails
+ * to do, and its bound. Whatever peers do, the process holds no more for them than the sum of the bounds.
+ *
+ * @module
+ */
+
+import type { Account } from "./accounts.ts"
+import type { Shares } from "./shares.ts"
+
+/** Bytes that are charged now, and the most that may be. */
+export interface Charged {
+  readonly bytes: number
+  readonly bytesMax: number
+}
+
+/** Memory by what it is for. */
+export interface Charges<T> {
+  /** Packets that were written and aren't acknowledged. */
+  readonly sentPackets: T
+  /** Packets that came early. */
+  readonly earlyPackets: T
+  /** Messages under way. */
+  readonly messages: T
+}
+
+/** What holds each kind, and how many bytes a unit of its shares is. */
+type Kinds = Charges<{ readonly shares: Shares; readonly unitBytes: number }>
+
+export class Ledger {
+  readonly #kinds: Kinds
+
+  constructor(kinds: Kinds) {
+    this.#kinds = kinds
+  }
+
+  /** What is charged to all peers together. */
+  get all(): Charges<Charged> {
+    const charged = ({ shares, unitBytes }: Kinds[keyof Kinds]): Charged => ({
+      bytes: shares.used * unitBytes,
+      bytesMax: shares.unitsMax * unitBytes,
+    })
+    const { sentPackets, earlyPackets, messages } = this.#kinds
+    return {
+      sentPackets: charged(sentPackets),
+      earlyPackets: charged(earlyPackets),
+      messages: charged(messages),
+    }
+  }
+
+  /** What is charged to one of them, bytes. */
+  of({ sent, early, assembly }: Account): Charges<number> {
+    const { sentPackets, earlyPackets, messages } = this.#kinds
+    return {
+      sentPackets: sent.used * sentPackets.unitBytes,
+      earlyPackets: early.used * earlyPackets.unitBytes,
+      messages: assembly.used * messages.unitBytes,
+    }
+  }
+}
