@@ -27,20 +27,22 @@ test("what a peer holds is charged to it and to all together, up to the bounds t
     .catch(() => {})
   const back = fromBulk.open()
   for (let i = 0; i < 200; i++) back.trySend(3, pattern(1_000))
-  const seen = { sentPackets: 0, earlyPackets: 0, messages: 0, queues: 0 }
+  const seen = { sentPackets: 0, earlyPackets: 0, messages: 0, lists: 0, queues: 0 }
   for (let i = 0; i < 100; i++) {
     await network.advance(10)
     const { memory } = hub.stats()
     const [ofBulk, ofIdle] = [fromBulk.stats().memory, fromIdle.stats().memory]
-    for (const kind of ["sentPackets", "earlyPackets", "messages", "queues"] as const) {
+    for (const kind of ["sentPackets", "earlyPackets", "messages", "lists", "queues"] as const) {
       seen[kind] = Math.max(seen[kind], ofBulk[kind])
       expect(ofBulk[kind] + ofIdle[kind]).toBe(memory[kind].bytes)
       expect(memory[kind].bytes).toBeLessThanOrEqual(memory[kind].bytesMax)
     }
-    expect(ofIdle).toEqual({ sentPackets: 0, earlyPackets: 0, messages: 0, queues: 0 })
+    expect(ofIdle).toEqual({ sentPackets: 0, earlyPackets: 0, messages: 0, lists: 0, queues: 0 })
     expect(memory.total.bytes).toBe(Object.values(ofBulk).reduce((total, bytes) => total + bytes, 0))
   }
-  for (const bytes of Object.values(seen)) expect(bytes).toBeGreaterThan(0)
+  // Few losses fit the rows that come with each stream.
+  const { lists: _lists, ...others } = seen
+  for (const bytes of Object.values(others)) expect(bytes).toBeGreaterThan(0)
   expect(hub.stats().memory.queues.bytesMax).toBe(8 * MIB)
   expect(hub.stats().memory.messages.bytesMax).toBe(64 * MIB)
   network.partition("bulk", "hub")

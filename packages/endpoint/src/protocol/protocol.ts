@@ -41,7 +41,7 @@ import { Standing } from "./standing.ts"
 import { Turns } from "./turns.ts"
 import { Accounts } from "../schedule/accounts.ts"
 import { Ledger } from "../schedule/ledger.ts"
-import { Quota } from "../schedule/quota.ts"
+import { Quota, ROW_BYTES } from "../schedule/quota.ts"
 import { SendSlabs } from "../datagram/send-slabs.ts"
 import { createScratch } from "../datagram/scratch.ts"
 import { type Identity, SealedHandshakes } from "../keys/sealed-handshakes.ts"
@@ -126,6 +126,7 @@ export class Protocol implements MessageSource {
       sentPackets: { shares: this.#quota.sent, unitBytes: this.#sendPool.unitBytes },
       earlyPackets: { shares: this.#quota.early, unitBytes: this.#pool.unitBytes },
       messages: { shares: this.#quota.assembly, unitBytes: 1 },
+      lists: { shares: this.#quota.rows, unitBytes: ROW_BYTES },
     })
     const { stalledMs, sendPoolPacketsMax } = settings
     this.#stalled = new Stalled(stalledMs, sendPoolPacketsMax, ({ outgoing }) => outgoing.memory)

@@ -15,6 +15,7 @@ export interface Account {
   readonly sent: Share
   readonly assembly: Share
   readonly streams: Share
+  readonly rows: Share
 }
 
 /** What is lent to all peers of one identity. */
@@ -23,11 +24,13 @@ class Lent {
   readonly sent = new LentTogether()
   readonly assembly = new LentTogether()
   readonly streams = new LentTogether()
+  readonly rows = new LentTogether()
   peers = 0
 
   /** Nothing is: it may be forgotten. What a peer held may be given back long after it has left. */
   get isNothing(): boolean {
-    return this.peers === 0 && this.early.units + this.sent.units + this.assembly.units + this.streams.units === 0
+    const { early, sent, assembly, streams, rows } = this
+    return this.peers === 0 && early.units + sent.units + assembly.units + streams.units + rows.units === 0
   }
 }
 
@@ -57,13 +60,14 @@ export class Accounts {
     this.#lent.set(identity, lent)
     this.#left.delete(identity)
     lent.peers++
-    const { early, sent, assembly, streams } = this.#quota
+    const { early, sent, assembly, streams, rows } = this.#quota
     const account = {
       identity,
       early: early.share(lent.early),
       sent: sent.share(lent.sent),
       assembly: assembly.share(lent.assembly),
       streams: streams.share(lent.streams),
+      rows: rows.share(lent.rows),
     }
     this.#open.add(account)
     return account

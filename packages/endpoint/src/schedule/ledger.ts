@@ -22,6 +22,8 @@ export interface Charges<T> {
   readonly earlyPackets: T
   /** Messages under way. */
   readonly messages: T
+  /** Lists of packets that are missing, or that won't come. */
+  readonly lists: T
 }
 
 /** What holds each kind, and how many bytes a unit of its shares is. */
@@ -40,21 +42,23 @@ export class Ledger {
       bytes: shares.used * unitBytes,
       bytesMax: shares.unitsMax * unitBytes,
     })
-    const { sentPackets, earlyPackets, messages } = this.#kinds
+    const { sentPackets, earlyPackets, messages, lists } = this.#kinds
     return {
       sentPackets: charged(sentPackets),
       earlyPackets: charged(earlyPackets),
       messages: charged(messages),
+      lists: charged(lists),
     }
   }
 
   /** What is charged to one of them, bytes. */
-  of({ sent, early, assembly }: Account): Charges<number> {
-    const { sentPackets, earlyPackets, messages } = this.#kinds
+  of({ sent, early, assembly, rows }: Account): Charges<number> {
+    const { sentPackets, earlyPackets, messages, lists } = this.#kinds
     return {
       sentPackets: sent.used * sentPackets.unitBytes,
       earlyPackets: early.used * earlyPackets.unitBytes,
       messages: assembly.used * messages.unitBytes,
+      lists: rows.used * lists.unitBytes,
     }
   }
 }

@@ -24,6 +24,14 @@ const ASSEMBLY_FLOOR = 1 / 8
 const SENT_TRUST = 16
 const EARLY_TRUST = 4
 
+/**
+ * Ranges of missing and of gone packets that the streams of a peer may have in all, beyond the few that come with each:
+ * they are also what a datagram can make us look at. And those of all peers together; each takes some 200 bytes.
+ */
+const ROWS_PER_PEER = 8_192
+const ROWS_TOTAL = 262_144
+export const ROW_BYTES = 200
+
 export class Quota {
   /** Slots for early packets, and for sent ones. */
   readonly early: Shares
@@ -31,6 +39,8 @@ export class Quota {
   /** Bytes of messages under way. */
   readonly assembly: Shares
   readonly streams: Shares
+  /** Rows of lists of missing and of gone packets. */
+  readonly rows: Shares
   /** How often a peer had the most allowed of slots for early packets, of slots for sent packets, and of streams. */
   poolShares = 0
   sendPoolShares = 0
@@ -64,6 +74,10 @@ export class Quota {
       shareMax: streamsTotalMax,
       lending: "all",
     })
+    this.rows = new Shares({
+      ...{ unitsMax: ROWS_TOTAL, floorUnits: ROWS_TOTAL * FLOORS, sharesMax: peersMax, lending: "square" },
+      ...{ floorMax: ROWS_PER_PEER, loanMax: ROWS_PER_PEER, shareMax: ROWS_PER_PEER },
+    })
   }
 
   takeStream(share: Share): boolean {
@@ -77,7 +91,7 @@ export class Quota {
   }
 
   assertInvariants(): void {
-    for (const shares of [this.early, this.sent, this.assembly, this.streams]) shares.assertInvariants()
+    for (const shares of [this.early, this.sent, this.assembly, this.streams, this.rows]) shares.assertInvariants()
   }
 }
 

@@ -1,7 +1,7 @@
 /** The memory of a peer's streams: its shares in slots for early packets, and in bytes of messages under way. */
 
 import { Assembler, AssemblyBudget } from "@x/fragment"
-import { FixedAllowance, type PacketPool, PoolShare, type RowAllowance } from "@x/stream"
+import { type PacketPool, PoolShare, type RowAllowance } from "@x/stream"
 import type { ModeTraits } from "@x/wire"
 import type { Account } from "../schedule/accounts.ts"
 import type { Quota } from "../schedule/quota.ts"
@@ -16,21 +16,16 @@ export interface IncomingMemoryContext {
   readonly budget: AssemblyBudget
 }
 
-/**
- * Ranges of missing and of gone packets that the streams of a peer may have in all, beyond the few that come with each.
- * They are also what a datagram can make us look at.
- */
-const ROWS_PER_PEER = 8_192
-
 export class IncomingMemory {
   /** Ranges of missing and of gone packets. */
-  readonly rows: RowAllowance = new FixedAllowance(ROWS_PER_PEER)
+  readonly rows: RowAllowance
   /** Slots for early packets. */
   readonly slots: PoolShare
   readonly #budget: AssemblyBudget
   readonly #messageBytesMax: number
 
-  constructor({ settings, quota, pool, budget }: IncomingMemoryContext, { early: share, assembly }: Account) {
+  constructor({ settings, quota, pool, budget }: IncomingMemoryContext, { early: share, assembly, rows }: Account) {
+    this.rows = rows
     this.slots = new PoolShare(
       pool,
       share,
