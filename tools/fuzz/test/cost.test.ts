@@ -15,7 +15,7 @@ test("steps are counted alike each time, but for what happens once, and grow wit
   const full = await bounds.judge(USUAL)
   const few = await bounds.judge([move("open"), move("message", { count: 4, numberBy: 1, isAlone: true })])
   const again = await bounds.judge(USUAL)
-  expect(Math.abs(again.work.meanSteps / full.work.meanSteps - 1)).toBeLessThan(0.1)
+  expect(Math.abs(again.work.meanSteps / full.work.meanSteps - 1)).toBeLessThan(0.01)
   expect(few.work.steps).toBeGreaterThan(200)
   expect(full.work.meanSteps).toBeGreaterThan(1.5 * few.work.meanSteps)
 })

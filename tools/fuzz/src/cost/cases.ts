@@ -4,6 +4,7 @@ import { type Move, move } from "./moves.ts"
 
 const UNORDERED = MODE["reliable-unordered"]
 const BEST_EFFORT = MODE["best-effort"]
+const LARGE = 16_777_216
 
 export interface CostCase {
   readonly name: string
@@ -11,6 +12,17 @@ export interface CostCase {
 }
 
 export const CASES: readonly CostCase[] = [
+  {
+    name: "first pieces of large messages on many streams",
+    moves: [
+      move("open", { count: 32, streamBy: 1 }),
+      move("first-piece", { count: 32, streamBy: 1, bytes: LARGE }),
+      move("open", { count: 32, stream: 100, streamBy: 1, mode: UNORDERED }),
+      ...Array.from({ length: 16 }, (_, i) =>
+        move("first-piece", { count: 32, stream: 100 + i, number: 0, numberBy: 1, mode: UNORDERED, bytes: LARGE }),
+      ),
+    ],
+  },
   {
     name: "ranges that are gone, told again and again",
     moves: [
@@ -37,6 +49,14 @@ export const CASES: readonly CostCase[] = [
     ],
   },
   {
+    name: "one packet after another that asks for a status with thousands of gaps",
+    moves: [
+      move("open", { mode: UNORDERED }),
+      move("message", { count: 2_000, number: 1, numberBy: 2, mode: UNORDERED }),
+      move("sync", { count: 16, number: 0, bytes: 4_000, mode: UNORDERED, isAlone: true }),
+    ],
+  },
+  {
     name: "feedback for what was never sent",
     moves: [
       move("feedback", { count: 64, number: 1, numberBy: 400, bytes: 1_000 }),
@@ -55,6 +75,18 @@ export const CASES: readonly CostCase[] = [
 /** Of these only what is held is bounded yet. */
 export const HELD_CASES: readonly CostCase[] = [
   {
+    name: "messages that are abandoned behind a gap",
+    moves: [
+      move("open", { count: 2, streamBy: 1, mode: UNORDERED }),
+      move("abandoned", { count: 2_000, stream: 1, number: 1, numberBy: 1, mode: UNORDERED }),
+      move("abandoned", { count: 2_000, stream: 2, number: 1, numberBy: 1, mode: UNORDERED }),
+    ],
+  },
+  {
+    name: "holes in many reliable streams",
+    moves: [move("open", { count: 1_024, streamBy: 1 }), move("sync", { count: 1_024, streamBy: 1, bytes: 1 })],
+  },
+  {
     name: "one packet at the far end of the spread, on each of many streams",
     moves: [
       move("open", { count: 512, streamBy: 1 }),
@@ -69,14 +101,6 @@ export const HELD_CASES: readonly CostCase[] = [
       move("message", { count: 2_000, stream: 1, number: 1, numberBy: 2, mode: UNORDERED }),
       move("message", { count: 2_000, stream: 2, number: 1, numberBy: 2, mode: UNORDERED }),
       move("message", { count: 16, streamBy: 0, number: 2, numberBy: 2, mode: UNORDERED, isAlone: true }),
-    ],
-  },
-  {
-    name: "messages that are abandoned behind a gap",
-    moves: [
-      move("open", { count: 2, streamBy: 1, mode: UNORDERED }),
-      move("abandoned", { count: 2_000, stream: 1, number: 1, numberBy: 1, mode: UNORDERED }),
-      move("abandoned", { count: 2_000, stream: 2, number: 1, numberBy: 1, mode: UNORDERED }),
     ],
   },
   {
@@ -121,17 +145,5 @@ export const HELD_CASES: readonly CostCase[] = [
       move("status", { count: 64, stream: 2, ranges: 4, spacing: 7, number: 0, bytes: 1 }),
       move("status", { count: 64, stream: 3, ranges: 4, spacing: 100, number: 0, bytes: 0 }),
     ],
-  },
-  {
-    name: "one packet after another that asks for a status with thousands of gaps",
-    moves: [
-      move("open", { mode: UNORDERED }),
-      move("message", { count: 2_000, number: 1, numberBy: 2, mode: UNORDERED }),
-      move("sync", { count: 16, number: 0, bytes: 4_000, mode: UNORDERED, isAlone: true }),
-    ],
-  },
-  {
-    name: "holes in many reliable streams",
-    moves: [move("open", { count: 1_024, streamBy: 1 }), move("sync", { count: 1_024, streamBy: 1, bytes: 1 })],
   },
 ]
