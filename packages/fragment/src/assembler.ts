@@ -251,7 +251,9 @@ export class Assembler implements Yielder, AssemblyOwner {
 
   /** Reserves what a message under way needs for a piece, beyond what it is charged for. */
   #reserveFor(assembly: Assembly, piece: Piece, nowMs: number): boolean {
-    const bytes = assembly.bytesWith(piece)
+    // Its lists come on top of its bytes, but with them it is never charged more than the largest message may be, which
+    // has to fit any budget: otherwise a message of that size could never be completed.
+    const bytes = Math.min(assembly.bytesWith(piece), this.#messageBytesMax)
     if (bytes <= assembly.charged) return true
     if (!this.#isReliable) {
       const more = bytes - assembly.charged

@@ -157,6 +157,21 @@ test("a message that lapsed waits for its rest like a new one, and is told", () 
   expect(slow.handlePiece(piece(1, 16_010, 1_990, 18_000), SOURCE, PROMISE_MS)).toBe("complete")
 })
 
+test("a message as large as may be, in many parts, is completed in a budget of its size after it has lapsed", () => {
+  const total = 20_000
+  const all = new AssemblyBudget(total)
+  const options = { budget: all, messageBytesMax: total, isOrdered: false, isReliable: true }
+  const [large, other] = [new Assembler(options), new Assembler(options)]
+  for (let i = 1; i < 1_000; i += 2) large.handlePiece(piece(1, 20 * i, 20, total), SOURCE, 0)
+  other.handlePiece(piece(1, 0, 10, 3_000), SOURCE, PROMISE_MS)
+  other.close()
+  const verdicts = new Set<string>()
+  for (let i = 0; i < 1_000; i += 2) verdicts.add(large.handlePiece(piece(1, 20 * i, 20, total), SOURCE, PROMISE_MS))
+  expect(verdicts).toEqual(new Set(["taken", "complete"]))
+  large.release()
+  expect(all.used).toBe(0)
+})
+
 test("one that has lapsed and stands still for long is given up, if another can go on by that", () => {
   const all = new AssemblyBudget(20_000)
   let givenUp = 0

@@ -121,13 +121,14 @@ test("a ring takes the low bits of a number, above 32 bits too", () => {
 })
 
 test("reasons have names, the application's own from 32,768 on", () => {
-  expect([0, 1, 13, 14, 15, 16, 17, 32_767, 32_768, 65_535].map(reasonName)).toEqual([
+  expect([0, 1, 13, 14, 15, 16, 17, 18, 32_767, 32_768, 65_535].map(reasonName)).toEqual([
     "unspecified",
     "closing",
     "restarted",
     "untrusted",
     "expelled",
     "undecodable",
+    "stalled",
     "unspecified",
     "unspecified",
     "application 0",

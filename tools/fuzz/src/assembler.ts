@@ -37,10 +37,12 @@ export const assemblerTarget: Target = {
     const source = new Uint8Array(SOURCE_BYTES)
     let nowMs = 0
     let expired = 0
-    // Messages without progress are dropped first, and they are the first here too.
-    const forgetExpired = (): void => {
+    let edge = 0
+    // Messages without progress are dropped first, and they are the first here too; but none makes way for itself. A
+    // promised one is given up only if there is no room for it.
+    const forgetExpired = (inHand = -1): void => {
       for (; expired < assembler.expired; expired++) {
-        const oldest = expected.keys().next().value
+        const oldest = [...expected.keys()].find((message) => (message === inHand) === isReliable)
         must(oldest !== undefined, () => "more was given up than was begun")
         expected.delete(oldest!)
       }
@@ -63,17 +65,21 @@ export const assemblerTarget: Target = {
         )
       } else if (choice >= 224) {
         assembler.settleBelow(number)
+        edge = number
         for (const [message, at] of ended) if (at < number) ended.delete(message)
       } else {
         drawPiece(script, piece)
         source.fill(op + 1)
         const known = expected.get(piece.message)
         const verdict = assembler.handlePiece(piece, source, nowMs, number)
-        forgetExpired()
+        forgetExpired(piece.message)
         const isSwallowed = piece.form !== FORM.abandoned && ended.has(piece.message)
-        if (piece.form === FORM.abandoned) {
+        if (piece.form === FORM.abandoned && verdict === "no-room") {
+          // There is no memory to remember it: it comes again.
+        } else if (piece.form === FORM.abandoned) {
           expected.delete(piece.message)
-          if (!isOrdered && isReliable) ended.set(piece.message, number)
+          // At the edge everything before it has come: no piece of it can.
+          if (!isOrdered && isReliable && number !== edge) ended.set(piece.message, number)
         } else if (!isSwallowed && (verdict === "taken" || verdict === "complete")) {
           const message = expected.get(piece.message) ?? begin(piece.total)
           const [from, to] = [piece.messageOffset, piece.messageOffset + piece.length]
