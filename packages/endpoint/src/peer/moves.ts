@@ -15,7 +15,7 @@ import type { Path } from "../path/path.ts"
 /** A peer, as it is moved. */
 export interface MovedPeer {
   readonly path: Path
-  readonly rtt: { readonly ptoMs: number; readonly srttMs: number }
+  readonly rtt: { readonly ptoMs: number }
 }
 
 export interface MovesParts {
@@ -63,7 +63,7 @@ export class Moves {
 
   /** Our sockets are others: nothing is known of the path from there, and what is in flight may be lost. */
   rebound(association: Association, nowMs: number): void {
-    const sinceMs = association.lastReceivedMs - this.#peer.rtt.srttMs
+    const sinceMs = association.lastReceivedMs - this.#peer.rtt.ptoMs
     association.sent.stray()
     this.#peer.path.renew(nowMs, nowMs)
     this.#parts.redirected(sinceMs, nowMs)
@@ -98,7 +98,7 @@ export class Moves {
     if (addresses.destination.address !== destination.address) {
       association.sent.stray()
       if (this.#isElsewhere(addresses.destination.address, destination.address)) path.testMarks()
-      this.#parts.redirected(addresses.strayMs - rtt.srttMs, nowMs)
+      this.#parts.redirected(addresses.strayMs - rtt.ptoMs, nowMs)
     }
     if (addresses.address !== address) {
       const from = this.#parts.addressOf(address)
