@@ -3,6 +3,7 @@
  * heartbeats, with a row of numbers each. They serve to measure what peers cost the endpoint.
  */
 import * as wire from "@x/wire"
+import { ReplayWindow } from "../src/path/replay-window.ts"
 
 const PROFILE = wire.PROFILE.checksum
 const PREFIX = wire.PREFIX_BYTES[PROFILE]!
@@ -18,7 +19,8 @@ export class FakePeers {
   readonly #streams: number
   readonly #slots: Uint32Array
   readonly #counters: Float64Array
-  readonly #heard: Float64Array
+  /** What each has received, in a window of its own. */
+  readonly #replays: ReplayWindow[]
   readonly #seeds: Uint32Array
   readonly #bytes = new Uint8Array(1_200)
   readonly #writer = new wire.PacketWriter(this.#bytes)
@@ -33,7 +35,7 @@ export class FakePeers {
     this.#streams = streams
     this.#slots = new Uint32Array(count)
     this.#counters = new Float64Array(count)
-    this.#heard = new Float64Array(count)
+    this.#replays = Array.from({ length: count }, () => new ReplayWindow())
     this.#seeds = new Uint32Array(count)
   }
 
@@ -48,7 +50,9 @@ export class FakePeers {
   /** A datagram from the endpoint. */
   receive(peer: number, view: DataView, offset: number, length: number): void {
     const isHandshake = wire.prefixHandshake(view, offset)
-    if (!isHandshake) this.#heard[peer] = Math.max(this.#heard[peer]!, wire.prefixCounter(view, offset))
+    const replay = this.#replays[peer]!
+    const counter = wire.prefixCounter(view, offset)
+    if (!isHandshake && replay.check(counter) === undefined) replay.commit(counter, wire.prefixNonce(view, offset))
     const cursor = this.#cursor
     cursor.start(view, offset, length, PROFILE)
     let isHeartbeat = false
@@ -112,11 +116,9 @@ export class FakePeers {
   }
 
   #writeFeedback(peer: number): void {
-    const feedback = Object.assign(this.#feedback, {
-      counter: this.#heard[peer]!,
-      datagrams: this.#heard[peer]!,
-      bytes: 100 * this.#heard[peer]!,
-    })
+    const feedback = this.#feedback
+    this.#replays[peer]!.tell(feedback, this.#bytes.length)
+    feedback.datagrams = feedback.counter
     this.#writer.finish(wire.writeFeedback(this.#writer.view, this.#writer.begin(wire.KIND.feedback), feedback))
   }
 

@@ -249,7 +249,7 @@ async function forged(
     cursor.start(view, 0, bytes.length, wire.PROFILE.none)
     while (cursor.next()) {
       if (cursor.kind !== wire.KIND.feedback) continue
-      wire.readFeedback(view, cursor.body, feedback)
+      wire.readFeedback(view, cursor.body, cursor.end, feedback)
       alter(feedback)
       wire.writeFeedback(view, cursor.body, feedback)
     }

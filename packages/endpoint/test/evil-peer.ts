@@ -119,6 +119,9 @@ export type Packet = (writer: wire.PacketWriter) => void
 
 export const heartbeat: Packet = (writer) => void writer.begin(wire.KIND.heartbeat)
 
+/** A heartbeat that is answered. */
+export const question: Packet = (writer) => void writer.begin(wire.KIND.heartbeat | wire.FLAG_WANTED)
+
 export function open(
   stream: number,
   { mode = wire.MODE.reliable, first = 0 }: { mode?: wire.Mode; first?: number } = {},
@@ -206,6 +209,14 @@ export function status(
       it.missing.count++
     }
     writer.finish(wire.writeStatus(writer.view, writer.begin(wire.KIND.status), it))
+  }
+}
+
+/** Feedback of what came without a gap, as far as the fields don't say otherwise. */
+export function feedback(counter: number, changes: Partial<wire.Feedback> = {}): Packet {
+  return (writer) => {
+    const it = { ...wire.createFeedback(), counter, datagrams: counter, ...changes }
+    writer.finish(wire.writeFeedback(writer.view, writer.begin(wire.KIND.feedback), it))
   }
 }
 

@@ -2,7 +2,21 @@
 import type { EndpointOptions } from "@x/endpoint"
 import * as wire from "@x/wire"
 import { expect, test } from "vitest"
-import { EvilPeer, end, heartbeat, message, open, type Packet, piece, reset, status, stop, sync } from "./evil-peer.ts"
+import {
+  EvilPeer,
+  end,
+  feedback,
+  heartbeat,
+  message,
+  open,
+  type Packet,
+  piece,
+  question,
+  reset,
+  status,
+  stop,
+  sync,
+} from "./evil-peer.ts"
 import { dropsOf, makeScene } from "./scene.ts"
 
 const { first, middle } = wire.FORM
@@ -74,6 +88,12 @@ const cases: readonly {
     drops: { "duplicate-packet": 1 },
   },
   { name: "O30 a status about a stream never opened", packets: [status(5)], drops: { "not-sent": 1 } },
+  { name: "O30 feedback on a datagram never sent", packets: [feedback(2 ** 40)], drops: { "not-sent": 1 } },
+  {
+    name: "O30 feedback with more datagrams than were sent",
+    packets: [feedback(1, { datagrams: 2 })],
+    drops: { "not-sent": 1 },
+  },
   {
     name: "O30 an end below what was sent",
     before: [open(1), message(1, 5)],
@@ -112,6 +132,12 @@ const cases: readonly {
     packets: [piece(1, 0, { form: first, message: 0, total: BIG, bytes: 100 })],
     drops: { "message-too-large": 1 },
     options: { messageBytesMax: 1_000_000 },
+  },
+  {
+    name: "O38 feedback without its proof",
+    before: [question],
+    packets: [feedback(1, { proof: -1 })],
+    drops: { "not-received": 1 },
   },
   { name: "O36 data of a stream whose opening hasn't come", packets: [message(4, 0)], drops: { "not-open": 1 } },
   { name: "O36 an end of a stream whose opening hasn't come", packets: [end(4, 0)], drops: { "not-open": 1 } },
@@ -306,6 +332,16 @@ test("F62 a peer that withholds every second packet fills the pool to its ceilin
     expect(scene.endpoint.sizes.pool).toBeLessThanOrEqual(128)
   }
   expect(scene.endpoint.stats().drops["no-room"]).toBeGreaterThan(1_000)
+})
+
+test("O30, O38 where bits may flip on the way, acknowledgements that can't be end nothing", async () => {
+  const scene = await makeScene()
+  await scene.evil.join()
+  scene.evil.send(question)
+  await scene.network.advance(20)
+  const offences = [status(5), feedback(2 ** 40), feedback(1, { proof: -1 })]
+  const drops = await dropsOf(scene, () => offences.forEach((offence) => scene.evil.send(offence)))
+  expect([drops, scene.endpoint.peers.length]).toEqual([{ "not-sent": 2, "not-received": 1 }, 1])
 })
 
 test("O37 data of a latest stream behind what was delivered is late", async () => {

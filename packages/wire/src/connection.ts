@@ -1,6 +1,6 @@
 /**
- * Control packets of an association that belong to no stream: `feedback`, `heartbeat`, `goodbye`, `path-challenge`,
- * `path-response`, `mtu-probe`, `rate` (PROTOCOL.md §3, §10).
+ * Control packets of an association that belong to no stream, besides `feedback`: `heartbeat`, `goodbye`,
+ * `path-challenge`, `path-response`, `mtu-probe`, `rate` (PROTOCOL.md §3, §10).
  *
  * @module
  */
@@ -13,8 +13,6 @@ import { DECODER, ENCODER } from "./text.ts"
 /** The most bytes of a reason's text. */
 export const TEXT_BYTES_MAX = 256
 
-/** Bytes of the body of a `feedback`. */
-export const FEEDBACK_BYTES = 34
 /** Bytes of the body of a `path-challenge`, and of its `path-response`. */
 export const PATH_CHALLENGE_BYTES = 16
 /** Bytes of the body of an `mtu-probe` before its padding. */
@@ -22,55 +20,6 @@ export const MTU_PROBE_HEADER_BYTES = 6
 
 /** Bytes of the body of a `rate`. */
 export const RATE_BYTES = 10
-
-/** What a receiver reports about an association, reused from packet to packet. */
-export interface Feedback {
-  /** The highest counter received. */
-  counter: number
-  /** Microseconds from its arrival to this packet; if longer, the largest value of a u32. */
-  holdUs: number
-  /** All datagrams received in the association. */
-  datagrams: number
-  /** All bytes of these datagrams, prefix and tag included. */
-  bytes: number
-  /** All datagrams that came marked "congestion experienced" (ECN); 0 where the transport can't tell marks. */
-  congestion: number
-  /** All datagrams that came ECN-capable and unmarked, as ECT(0); 0 where the transport can't tell. */
-  ect0: number
-}
-
-/** A feedback of zeros, to read into. */
-export function createFeedback(): Feedback {
-  return { counter: 0, holdUs: 0, datagrams: 0, bytes: 0, congestion: 0, ect0: 0 }
-}
-
-/** Writes the body of a `feedback`; returns the offset after it. */
-export function writeFeedback(view: DataView, body: number, feedback: Feedback): number {
-  writeNumber(view, body, feedback.counter)
-  view.setUint32(body + 6, feedback.holdUs, true)
-  writeNumber(view, body + 10, feedback.datagrams)
-  writeNumber(view, body + 16, feedback.bytes)
-  writeNumber(view, body + 22, feedback.congestion)
-  writeNumber(view, body + 28, feedback.ect0)
-  return body + FEEDBACK_BYTES
-}
-
-/** Reads a checked body into `feedback`. */
-export function readFeedback(view: DataView, body: number, feedback: Feedback): void {
-  feedback.counter = readNumber(view, body)
-  feedback.holdUs = view.getUint32(body + 6, true)
-  feedback.datagrams = readNumber(view, body + 10)
-  feedback.bytes = readNumber(view, body + 16)
-  feedback.congestion = readNumber(view, body + 22)
-  feedback.ect0 = readNumber(view, body + 28)
-}
-
-/** Why `[body, end)` is no `feedback`, or `undefined` if it is one. */
-export function checkFeedback(view: DataView, body: number, end: number): DatagramDropReason | undefined {
-  if (end - body < FEEDBACK_BYTES) return "truncated"
-  for (const field of [0, 10, 16, 22, 28]) if (readNumber(view, body + field) > NUMBER_MAX) return "number"
-  return end - body > FEEDBACK_BYTES ? "trailing" : undefined
-}
 
 /** Why `[body, end)` is no `heartbeat`, or `undefined` if it is one. A heartbeat has no body. */
 export function checkHeartbeat(_view: DataView, body: number, end: number): DatagramDropReason | undefined {

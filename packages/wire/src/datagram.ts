@@ -8,6 +8,7 @@
 import * as connection from "./connection.ts"
 import * as data from "./data.ts"
 import type { DatagramDropReason } from "./drop-reason.ts"
+import { checkFeedback } from "./feedback.ts"
 import {
   ADDRESS_FORM_SHIFT,
   CLASS,
@@ -118,7 +119,7 @@ function checkBody(
     case KIND.sync:
       return checkSync(view, body, end)
     case KIND.feedback:
-      return connection.checkFeedback(view, body, end)
+      return checkFeedback(view, body, end)
     case KIND.heartbeat:
       return connection.checkHeartbeat(view, body, end)
     case KIND.pathChallenge:

@@ -9,6 +9,7 @@ import * as connection from "./connection.ts"
 import * as data from "./data.ts"
 import { PacketCursor } from "./datagram.ts"
 import { DELIVERIES, FORM, FORM_NAMES, formOf, modeOf } from "./delivery.ts"
+import { createFeedback, readFeedback } from "./feedback.ts"
 import { KIND, KIND_NAMES } from "./flags.ts"
 import * as handshake from "./handshake.ts"
 import { readHint } from "./hint.ts"
@@ -21,6 +22,7 @@ import {
   prefixCounter,
   prefixEpoch,
   prefixHandshake,
+  prefixNonce,
   prefixSlot,
   VERSION,
 } from "./prefix.ts"
@@ -51,6 +53,8 @@ export interface DatagramDescription {
     readonly slot: number
     /** Its counter, or the number of the attempt outside an association. */
     readonly counter: number
+    /** The random bit that proves its receipt, 0 or 1; outside an association there is none. */
+    readonly nonce?: number
     /** The epoch of the key, in profiles `mac` and `aead`. */
     readonly epoch?: number
   }
@@ -76,6 +80,7 @@ export function describeDatagram(
       handshake: prefixHandshake(view, offset),
       slot: prefixSlot(view, offset),
       counter: prefixCounter(view, offset),
+      ...(prefixHandshake(view, offset) ? {} : { nonce: prefixNonce(view, offset) }),
       ...(profile >= PROFILE.mac ? { epoch: prefixEpoch(view, offset) } : {}),
     },
     packets,
@@ -144,9 +149,9 @@ function describeBody(view: DataView, { kind, body, end, wanted: statusWanted, a
       }
     }
     case KIND.feedback: {
-      const feedback = connection.createFeedback()
-      connection.readFeedback(view, body, feedback)
-      return { ...feedback }
+      const feedback = createFeedback()
+      readFeedback(view, body, end, feedback)
+      return { ...feedback, missing: describeRanges(feedback.missing) }
     }
     case KIND.heartbeat:
       return { statusWanted }

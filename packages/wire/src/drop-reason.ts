@@ -48,13 +48,14 @@ export const PACKET_DROP_REASONS = [
   "rate",
   "not-open",
   "late",
+  "not-received",
 ] as const
 
 /** One of {@link DATAGRAM_DROP_REASONS}. */
 export type DatagramDropReason = (typeof DATAGRAM_DROP_REASONS)[number]
 /** One of {@link PACKET_DROP_REASONS}. */
 export type PacketDropReason = (typeof PACKET_DROP_REASONS)[number]
-/** Why a datagram or a packet was dropped: the names of obligations O1 to O37. */
+/** Why a datagram or a packet was dropped: the names of obligations O1 to O38. */
 export type DropReason = DatagramDropReason | PacketDropReason
 
 /** All reasons, those of datagrams first. */

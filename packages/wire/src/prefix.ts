@@ -40,13 +40,15 @@ const COUNTER = 5
 const EPOCH = 11
 const PROFILE_MASK = 0x03
 const HANDSHAKE = 0x04
-const RESERVED = 0x08
+/** Of a datagram of an association its nonce; of any other reserved. */
+const NONCE = 0x08
+const NONCE_SHIFT = 3
 const VERSION_SHIFT = 4
 
 /** Where the counter is in a datagram: six bytes, the least significant first. */
 export const PREFIX_COUNTER_OFFSET: number = COUNTER
 
-/** Writes `epoch`, a byte, in profiles `mac` and `aead` only. */
+/** Writes `epoch`, a byte, in profiles `mac` and `aead` only. `nonce`: a bit, 0 outside an association. */
 export function writePrefix(
   view: DataView,
   offset: number,
@@ -55,8 +57,10 @@ export function writePrefix(
   slot: number,
   counter: number,
   epoch = 0,
+  nonce = 0,
 ): void {
-  view.setUint8(offset + FIRST, (VERSION << VERSION_SHIFT) | profile | (handshake ? HANDSHAKE : 0))
+  const bits = (handshake ? HANDSHAKE : 0) | (nonce << NONCE_SHIFT)
+  view.setUint8(offset + FIRST, (VERSION << VERSION_SHIFT) | profile | bits)
   view.setUint32(offset + SLOT, slot, true)
   writeNumber(view, offset + COUNTER, counter)
   if (profile >= PROFILE.mac) view.setUint8(offset + EPOCH, epoch)
@@ -75,13 +79,18 @@ export function checkPrefix(
   const first = view.getUint8(offset + FIRST)
   if (first >>> VERSION_SHIFT !== VERSION) return "version"
   if ((first & PROFILE_MASK) !== profile) return "profile"
-  if ((first & RESERVED) !== 0) return "reserved"
+  if ((first & (HANDSHAKE | NONCE)) === (HANDSHAKE | NONCE)) return "reserved"
   return undefined
 }
 
 /** Bit "H": the datagram is outside an association. */
 export function prefixHandshake(view: DataView, offset: number): boolean {
   return (view.getUint8(offset + FIRST) & HANDSHAKE) !== 0
+}
+
+/** Bit "N": the random bit that proves the receipt of a datagram of an association, 0 or 1. */
+export function prefixNonce(view: DataView, offset: number): number {
+  return (view.getUint8(offset + FIRST) >>> NONCE_SHIFT) & 1
 }
 
 /** The slot that a datagram is for: the receiver's, 32 bits; 0 in `join`, `hint` and `loose`. */

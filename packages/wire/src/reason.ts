@@ -36,6 +36,8 @@ export const REASON = {
   undecodable: 16,
   /** It took nothing for a while, and held memory that others needed. */
   stalled: 17,
+  /** The other side acknowledged what it was never sent, or never got. */
+  falseAcknowledgement: 18,
 } as const
 
 /** The first of the application's own reasons; they go up to 65,535. */

@@ -16,6 +16,8 @@ export interface DescribedDatagram {
   readonly handshake: boolean
   readonly slot: number
   readonly counter: number
+  /** Written only in an association. */
+  readonly nonce: number
   /** Written only where the profile has keys. */
   readonly epoch: number
   readonly packets: readonly PacketDescription[]
@@ -183,10 +185,16 @@ const sync = fc.tuple(number, edgy(0, 20_000), number).chain(([low, span, begun]
     })
 })
 
-const feedback = fc.record({
-  ...{ counter: number, holdUs: u32, datagrams: number, bytes: number },
-  ...{ congestion: number, ect0: number },
-})
+const feedback = number
+  .chain((counter) => fc.tuple(fc.constant(counter), edgy(0, Math.max(0, Math.min(counter - 1, 65_535)))))
+  .chain(([counter, reach]) => {
+    const totals = { holdUs: u32, datagrams: number, congestion: number, ect0: number, proof: u32 }
+    // Mirrored, since these are listed from the highest counter down, which came.
+    const missing = ranges(0, 1, reach + 1).map((list) =>
+      list.map(({ from, to }) => ({ from: counter + 1 - to, to: counter + 1 - from })),
+    )
+    return fc.record({ counter: fc.constant(counter), reach: fc.constant(reach), missing, ...totals })
+  })
 
 const controlPacket = fc.oneof(
   of("open", open),
@@ -301,12 +309,20 @@ const contents = fc.oneof(
 
 /** Any datagram. */
 export const anyDatagram: Arbitrary<DescribedDatagram> = fc
-  .record({ contents, profile: fc.constantFrom(...Object.values(PROFILE)), slot: u32NotZero, counter, epoch: u8 })
-  .map(({ contents: { handshake, hasSlot, hasCounter, packets }, profile, slot, counter, epoch }) => ({
+  .record({
+    contents,
+    profile: fc.constantFrom(...Object.values(PROFILE)),
+    slot: u32NotZero,
+    counter,
+    nonce: edgy(0, 1),
+    epoch: u8,
+  })
+  .map(({ contents: { handshake, hasSlot, hasCounter, packets }, profile, slot, counter, nonce, epoch }) => ({
     profile,
     handshake,
     slot: hasSlot ? slot : 0,
     counter: hasCounter ? counter : 0,
+    nonce: handshake ? 0 : nonce,
     epoch,
     packets: packets.map((packet) => ofProfile(packet, profile)),
   }))

@@ -21,6 +21,7 @@ export interface Envelope {
   readonly counter?: number
   /** The epoch of the key, in profiles with keys. */
   readonly epoch?: number
+  readonly nonce?: number
   /** CRC of the pseudo-header, of zeros if left out. */
   readonly seed?: number
 }
@@ -39,10 +40,10 @@ export const ZERO_SEED: number = pseudoHeaderSeed({})
  * in clear, and zeros for a tag.
  */
 export function datagram(envelope: Envelope, write: (writer: PacketWriter) => void): Uint8Array {
-  const { profile = 1, handshake = false, slot = 7, counter = 1, epoch = 0, seed = ZERO_SEED } = envelope
+  const { profile = 1, handshake = false, slot = 7, counter = 1, epoch = 0, nonce = 0, seed = ZERO_SEED } = envelope
   const bytes = new Uint8Array(65_600)
   const writer = new PacketWriter(bytes)
-  writePrefix(writer.view, 0, profile, handshake, slot, counter, epoch)
+  writePrefix(writer.view, 0, profile, handshake, slot, counter, epoch, nonce)
   writer.start(PREFIX_BYTES[profile]!)
   write(writer)
   if (profile === 1) sealChecksum(bytes, 0, writer.end, seed)

@@ -16,7 +16,7 @@ const unsealed = anyDatagram.filter(({ profile }) => profile !== PROFILE.checksu
 test("what is written is accepted and read back as it was", () => {
   fc.assert(
     fc.property(anyDatagram, (described) => {
-      const { profile, handshake, slot, counter, epoch } = described
+      const { profile, handshake, slot, counter, nonce, epoch } = described
       const bytes = writeDatagram(described)
       expect(refuse(bytes, { profile })).toBeUndefined()
       const { prefix, packets } = describeDatagram(viewOf(bytes), 0, bytes.length, profile)
@@ -27,6 +27,7 @@ test("what is written is accepted and read back as it was", () => {
         handshake,
         slot,
         counter,
+        ...(handshake ? {} : { nonce }),
         ...(profile >= PROFILE.mac ? { epoch } : {}),
       })
       expect(packets).toEqual(
@@ -60,7 +61,7 @@ test("one value has one encoding: what is accepted is written again to the same 
       if (refuse(bytes, { profile }) !== undefined) return
       const { prefix, packets } = describeDatagram(viewOf(bytes), 0, bytes.length, profile)
       const again = writeDatagram({
-        epoch: 0,
+        ...{ nonce: 0, epoch: 0 },
         ...prefix,
         profile,
         packets: packets.map((packet) => ({ paddingBytes: 0, ...packet })),

@@ -31,8 +31,24 @@ export const edges: readonly Edge[] = [
   { name: "the highest counter", bytes: raw(HEARTBEAT, { counter: NUMBER_MAX }) },
   {
     name: "feedback before a heartbeat",
-    bytes: raw([...r.withLength(r.feedback(NUMBER_MAX, NUMBER_MAX, NUMBER_MAX, NUMBER_MAX, NUMBER_MAX)), ...HEARTBEAT]),
+    bytes: raw([
+      ...r.withLength(
+        r.feedback(NUMBER_MAX, {
+          ...{ datagrams: NUMBER_MAX, congestion: NUMBER_MAX, ect0: NUMBER_MAX },
+          ...{ proof: 0xffff_ffff, reach: 65_535, missing: [0xff, 0x7f, 0xff, 0xff, 2] },
+        }),
+      ),
+      ...HEARTBEAT,
+    ]),
   },
+  { name: "feedback of nothing", bytes: raw(r.feedback(0, { datagrams: 0 })) },
+  { name: "feedback that reaches the first counter", bytes: raw(r.feedback(9, { reach: 8, missing: [1, 0, 3, 3] })) },
+  {
+    name: "feedback with 64 ranges",
+    bytes: raw(r.feedback(200, { reach: 128, missing: Array.from({ length: 128 }, (_, i) => (i + 1) % 2) })),
+  },
+  { name: "nonce 1", bytes: raw(HEARTBEAT, { nonce: 1 }) },
+  { name: "nonce 1, profile none", bytes: raw(HEARTBEAT, { nonce: 1, profile: 0 }), receiver: { profile: 0 } },
   { name: "the highest packet number", bytes: raw(r.sequenced(RELIABLE, r.MESSAGE, NUMBER_MAX)) },
   { name: "message of 0 bytes", bytes: raw(r.sequenced(RELIABLE, message([0], 0))) },
   { name: "message of 127 bytes", bytes: raw(r.sequenced(RELIABLE, message([127], 127))) },
@@ -68,7 +84,7 @@ export const edges: readonly Edge[] = [
   },
   { name: "text up to the borders of UTF-8", bytes: raw(r.goodbye(r.utf8(TEXT))) },
   { name: "text of 256 bytes", bytes: raw(r.goodbye(r.utf8("é".repeat(128)))) },
-  { name: "a reserved reason", bytes: raw([KIND.stop, 3, 0, 0, 0, ...u16(14)]) },
+  { name: "a reserved reason", bytes: raw([KIND.stop, 3, 0, 0, 0, ...u16(19)]) },
   {
     name: "mtu probe without padding, profile none",
     bytes: raw(r.mtuProbe(FLAG_WANTED, 18, []), { profile: 0 }),

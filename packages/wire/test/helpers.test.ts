@@ -121,7 +121,7 @@ test("a ring takes the low bits of a number, above 32 bits too", () => {
 })
 
 test("reasons have names, the application's own from 32,768 on", () => {
-  expect([0, 1, 13, 14, 15, 16, 17, 18, 32_767, 32_768, 65_535].map(reasonName)).toEqual([
+  expect([0, 1, 13, 14, 15, 16, 17, 18, 19, 32_767, 32_768, 65_535].map(reasonName)).toEqual([
     "unspecified",
     "closing",
     "restarted",
@@ -129,6 +129,7 @@ test("reasons have names, the application's own from 32,768 on", () => {
     "expelled",
     "undecodable",
     "stalled",
+    "falseAcknowledgement",
     "unspecified",
     "unspecified",
     "application 0",
@@ -137,5 +138,5 @@ test("reasons have names, the application's own from 32,768 on", () => {
 })
 
 test("no drop reason is named twice", () => {
-  expect(new Set(DROP_REASONS).size).toBe(37)
+  expect(new Set(DROP_REASONS).size).toBe(38)
 })

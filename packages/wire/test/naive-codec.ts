@@ -24,9 +24,17 @@ class Bytes {
 type Fields = Record<string, any>
 
 /** The datagram without its tag. */
-export function naiveDatagram({ profile, handshake, slot, counter, epoch, packets }: DescribedDatagram): number[] {
+export function naiveDatagram({
+  profile,
+  handshake,
+  slot,
+  counter,
+  nonce,
+  epoch,
+  packets,
+}: DescribedDatagram): number[] {
   const out = new Bytes()
-    .uint(profile + (handshake ? 4 : 0), 1)
+    .uint(profile + (handshake ? 4 : 8 * nonce), 1)
     .uint(slot, 4)
     .uint(counter, 6)
   if (profile === PROFILE.mac || profile === PROFILE.aead) out.uint(epoch, 1)
@@ -71,12 +79,15 @@ function naiveBody(p: Fields): number[] {
   const address = (): void => {
     if (p["address"] !== undefined) out.hex(p["address"].host).uint(p["address"].port, 2)
   }
+  const short = (value: number): void => {
+    for (; value >= 128; value = Math.floor(value / 128)) out.uint(128 + (value % 128), 1)
+    out.uint(value, 1)
+  }
   const payload = (): void => {
     for (const { type, bytes } of p["messages"] ?? []) {
       out.uint(type, 2)
-      let length = bytes.length / 2
-      for (; length >= 128; length = Math.floor(length / 128)) out.uint(128 + (length % 128), 1)
-      out.uint(length, 1).hex(bytes)
+      short(bytes.length / 2)
+      out.hex(bytes)
     }
     const piece = p["piece"]
     if (piece === undefined) return
@@ -123,15 +134,23 @@ function naiveBody(p: Fields): number[] {
       delivery().uint(p["low"], 6).uint(p["high"], 6).uint(p["begun"], 6).uint(p["gone"].length, 1)
       ranges(p["low"], p["gone"])
       break
-    case "feedback":
+    case "feedback": {
       out
         .uint(p["counter"], 6)
         .uint(p["holdUs"], 4)
         .uint(p["datagrams"], 6)
-        .uint(p["bytes"], 6)
         .uint(p["congestion"], 6)
         .uint(p["ect0"], 6)
+        .uint(p["proof"], 4)
+        .uint(p["reach"], 2)
+      let above = p["counter"] + 1
+      for (const { from, to } of p["missing"]) {
+        short(above - to)
+        short(to - from - 1)
+        above = from
+      }
       break
+    }
     case "goodbye":
     case "refuse":
       out.uint(p["reason"], 2).list.push(...new TextEncoder().encode(p["text"]))

@@ -109,14 +109,20 @@ export const sync = (
   ...gone.flatMap(([skip, more, messages]) => [...u16(skip), ...u16(more), ...u48(messages)]),
 ]
 
-export const feedback = (counter: number, datagrams = 1, bytes = 1, congestion = 0, ect0 = 0): number[] => [
+/** `missing`: skip and more of each range, in turn, as bytes. */
+export const feedback = (
+  counter: number,
+  { datagrams = 1, congestion = 0, ect0 = 0, proof = 0, reach = 0, missing = [] as Bytes } = {},
+): number[] => [
   KIND.feedback,
   ...u48(counter),
   ...u32(0),
   ...u48(datagrams),
-  ...u48(bytes),
   ...u48(congestion),
   ...u48(ect0),
+  ...u32(proof),
+  ...u16(reach),
+  ...missing,
 ]
 export const HEARTBEAT: Bytes = [KIND.heartbeat]
 export const goodbye = (text: Bytes): number[] => [KIND.goodbye, ...u16(1), ...text]

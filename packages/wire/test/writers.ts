@@ -88,8 +88,11 @@ function writeBody(view: DataView, body: number, p: Fields, address: wire.ReplyA
       p["gone"].forEach((range: Fields, i: number) => (sync.gone.begun[i] = range["begun"]))
       return wire.writeSync(view, body, sync)
     }
-    case "feedback":
-      return wire.writeFeedback(view, body, p as unknown as wire.Feedback)
+    case "feedback": {
+      const feedback = Object.assign(wire.createFeedback(), { ...p, missing: wire.createRangeList() })
+      fill(feedback.missing, p["missing"])
+      return wire.writeFeedback(view, body, feedback)
+    }
     case "heartbeat":
       return body
     case "goodbye":

@@ -4,7 +4,15 @@ import type { Accept, Address, Delivery, Join, Limits, Packet } from "./datagram
 import type { Kind } from "./kinds.ts"
 import { isNumber } from "./numbers.ts"
 import { decodePayload } from "./payload.ts"
-import { checkCount, checkDisjoint, decodeGone, decodeRanges, GONE_RANGE_BYTES, RANGE_BYTES } from "./ranges.ts"
+import {
+  checkCount,
+  checkDisjoint,
+  decodeGone,
+  decodeMissing,
+  decodeRanges,
+  GONE_RANGE_BYTES,
+  RANGE_BYTES,
+} from "./ranges.ts"
 import { hex, isZero, type Reader, refuse } from "./reader.ts"
 
 /**
@@ -130,14 +138,18 @@ export function decodeBody(kind: Kind, option: number, body: Reader, datagramByt
     }
 
     case "feedback": {
-      body.need(6 + 4 + 6 + 6 + 6 + 6, "truncated")
+      body.need(6 + 4 + 6 + 6 + 6 + 4 + 2, "truncated")
       const counter = decodeNumber(body)
       const holdUs = body.u32()
       const datagrams = decodeNumber(body)
-      const bytes = decodeNumber(body)
       const congestion = decodeNumber(body)
       const ect0 = decodeNumber(body)
-      return { kind: "feedback", counter, holdUs, datagrams, bytes, congestion, ect0 }
+      const proof = body.u32()
+      const reach = body.u16()
+      // Counters start at 1; where nothing came there is nothing to reach.
+      if (counter === 0 ? reach !== 0 : reach >= counter) refuse("value")
+      const missing = decodeMissing(body, counter, counter - reach)
+      return { kind: "feedback", counter, holdUs, datagrams, congestion, ect0, proof, reach, missing }
     }
 
     case "heartbeat":

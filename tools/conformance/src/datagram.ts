@@ -13,6 +13,8 @@ export interface Prefix {
   handshake: boolean
   slot: number
   counter: number
+  /** Only in an association. */
+  nonce?: number
   /** Only in `mac` and `aead`. */
   epoch?: number
 }
@@ -41,9 +43,12 @@ export type Packet =
       counter: number
       holdUs: number
       datagrams: number
-      bytes: number
       congestion: number
       ect0: number
+      proof: number
+      reach: number
+      /** The newest first. */
+      missing: Range[]
     }
   | { kind: "heartbeat"; statusWanted: boolean }
   | { kind: "goodbye"; statusWanted: boolean; reason: number; text: string }

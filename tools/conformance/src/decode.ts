@@ -69,7 +69,7 @@ function decode(bytes: Uint8Array, context: Context): Datagram {
 function decodePrefix(reader: Reader, context: Context): Prefix {
   const first = reader.u8()
   const version = first >> 4
-  const reserved = (first >> 3) & 1
+  const bit3 = (first >> 3) & 1
   const handshake = ((first >> 2) & 1) === 1
   const profile = first & 0b11
 
@@ -77,13 +77,14 @@ function decodePrefix(reader: Reader, context: Context): Prefix {
   if (version !== 0) refuse("version")
   // O4
   if (profile !== context.profile) refuse("profile")
-  // O5
-  if (reserved !== 0) refuse("reserved")
+  // O5. Without H bit 3 is the nonce.
+  if (handshake && bit3 !== 0) refuse("reserved")
 
   const slot = reader.u32()
   const counter = reader.u48()
+  const nonce = handshake ? {} : { nonce: bit3 }
   const epoch = context.profile < 2 ? {} : { epoch: reader.u8() }
-  return { version, profile: PROFILES[context.profile], handshake, slot, counter, ...epoch }
+  return { version, profile: PROFILES[context.profile], handshake, slot, counter, ...nonce, ...epoch }
 }
 
 /** §3: packet after packet; each is checked completely before the next one. */

@@ -40,6 +40,40 @@ export function checkDisjoint(received: Range[], missing: Range[]): void {
   }
 }
 
+/** The list of a feedback, from the highest counter down to the `lowest` that it reaches, up to the end of the packet. */
+export function decodeMissing(body: Reader, highest: number, lowest: number): Range[] {
+  const ranges: Range[] = []
+  let edge = highest + 1
+  while (body.left > 0) {
+    const skip = decodeShort(body)
+    if (ranges.length === 64) refuse("ranges")
+    if (skip < 1) refuse("ranges")
+    const to = edge - skip
+    // A range has at least one counter.
+    if (to - 1 < lowest) refuse("ranges")
+    const from = to - decodeShort(body) - 1
+    if (from < lowest) refuse("ranges")
+    ranges.push({ from, to })
+    edge = from
+  }
+  return ranges
+}
+
+/** §4, as a length: 1 to 3 bytes of 7 bits, lowest first, in the shortest form. */
+function decodeShort(body: Reader): number {
+  let value = 0
+  for (let index = 0; index < 3; index++) {
+    body.need(1, "truncated")
+    const byte = body.u8()
+    value += (byte % 128) * 128 ** index
+    if (byte < 128) {
+      if (byte === 0 && index > 0) refuse("ranges")
+      return value
+    }
+  }
+  return refuse("ranges")
+}
+
 /** The list of a sync: counted from the low edge, each with a skip, all at or below `high`. */
 export function decodeGone(body: Reader, count: number, low: number, high: number, begunBelowLow: number): GoneRange[] {
   const ranges: GoneRange[] = []

@@ -49,7 +49,8 @@ export interface RawPacket {
 
 export interface RawPrefix {
   version: number
-  reserved: number
+  /** The nonce, or reserved with H. */
+  bit3: number
   handshake: boolean
   profile: number
   slot: number
@@ -63,7 +64,7 @@ export interface Framing {
 }
 
 export function prefixBytes(prefix: RawPrefix): Bytes {
-  const first = prefix.version * 16 + prefix.reserved * 8 + (prefix.handshake ? 4 : 0) + prefix.profile
+  const first = prefix.version * 16 + prefix.bit3 * 8 + (prefix.handshake ? 4 : 0) + prefix.profile
   return [first, ...u32(prefix.slot), ...u48(prefix.counter), ...(prefix.epoch === undefined ? [] : u8(prefix.epoch))]
 }
 
@@ -90,10 +91,10 @@ export const PROFILES = ["none", "checksum", "mac", "aead"] as const
 
 /** `paddingBytes` is for join and accept: the plain form doesn't include their padding. */
 export function encodeDatagram(datagram: Datagram, framing: Framing, paddingBytes = 0): Uint8Array {
-  const { version, profile, handshake, slot, counter, epoch } = datagram.prefix
+  const { version, profile, handshake, slot, counter, nonce = 0, epoch } = datagram.prefix
   const prefix = prefixBytes({
     version,
-    reserved: 0,
+    bit3: nonce,
     handshake,
     profile: PROFILES.indexOf(profile),
     slot,
@@ -105,6 +106,19 @@ export function encodeDatagram(datagram: Datagram, framing: Framing, paddingByte
   const last = datagram.packets.at(-1)
   if (last?.kind === "join" || last?.kind === "accept") untagged.push(...zeros(paddingBytes))
   return withTag(untagged, framing)
+}
+
+/** The list of a feedback: each range counted down from the one before. */
+function missing(highest: number, list: Range[]): Bytes {
+  return list.flatMap(({ from, to }, index) => [
+    ...short((list[index - 1]?.from ?? highest + 1) - to),
+    ...short(to - from - 1),
+  ])
+}
+
+/** 7 bits a byte, lowest first. */
+export function short(value: number): Bytes {
+  return value < 128 ? [value] : [128 + (value % 128), ...short(Math.floor(value / 128))]
 }
 
 export function encodePacket(packet: Packet): RawPacket {
@@ -178,9 +192,11 @@ export function encodePacket(packet: Packet): RawPacket {
         u48(packet.counter),
         u32(packet.holdUs),
         u48(packet.datagrams),
-        u48(packet.bytes),
         u48(packet.congestion),
         u48(packet.ect0),
+        u32(packet.proof),
+        u16(packet.reach),
+        missing(packet.counter, packet.missing),
       )
     case "heartbeat":
       return raw(15, wanted(packet))

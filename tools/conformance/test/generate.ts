@@ -101,6 +101,7 @@ export function generatePrefix(random: Random, kind: KindName, context: Context)
     handshake: HANDSHAKE.includes(kind),
     slot: kind === "join" || kind === "hint" || kind === "loose" ? 0 : random.between(1, U32_MAX),
     counter: kind === "hint" || kind === "loose" ? 0 : random.between(1, NUMBER_MAX),
+    ...(HANDSHAKE.includes(kind) ? {} : { nonce: random.below(2) }),
     ...(context.profile < 2 ? {} : { epoch: random.between(0, 255) }),
   }
 }
@@ -191,15 +192,7 @@ export function generatePacket(random: Random, kind: KindName): Packet {
     case "sync":
       return sync(random)
     case "feedback":
-      return {
-        kind,
-        counter: number(random),
-        holdUs: random.between(0, U32_MAX),
-        datagrams: number(random),
-        bytes: number(random),
-        congestion: number(random),
-        ect0: number(random),
-      }
+      return feedback(random)
     case "heartbeat":
       return { kind, statusWanted: random.once(2) }
     case "goodbye":
@@ -312,6 +305,31 @@ function status(random: Random): Packet {
   // Bit 3, ahead, goes with no room and a missing range.
   const ahead = (state & 4) !== 0 && missing.length > 0 && random.once(2) ? 8 : 0
   return { kind: "status", stream: stream(random), state: state | ahead, cumulative, received, missing }
+}
+
+function feedback(random: Random): Packet {
+  const counter = random.once(8) ? 0 : number(random)
+  const reach = random.between(0, Math.max(0, Math.min(65_535, counter - 1)))
+  const missing: Range[] = []
+  let edge = counter + 1
+  for (let count = random.pick([0, 0, 1, 2, 64]); count > 0; count--) {
+    const to = edge - random.between(1, random.pick([1, 3, 300, 20_000]))
+    const from = to - random.between(1, random.pick([1, 3, 300, 20_000]))
+    if (from < Math.max(1, counter - reach)) break
+    missing.push({ from, to })
+    edge = from
+  }
+  return {
+    kind: "feedback",
+    counter,
+    holdUs: random.between(0, U32_MAX),
+    datagrams: number(random),
+    congestion: number(random),
+    ect0: number(random),
+    proof: random.between(0, U32_MAX),
+    reach,
+    missing,
+  }
 }
 
 function sync(random: Random): Packet {

@@ -4,6 +4,7 @@ import {
   type Bytes,
   encodePacket,
   packetBytes,
+  short,
   prefixBytes,
   type RawPacket,
   type RawPrefix,
@@ -56,7 +57,7 @@ const LAYOUT: Record<KindName, { fixed: number; stream?: number; u48?: number[];
     stop: { fixed: 6, stream: 0, trailing: true },
     status: { fixed: 13, stream: 0, trailing: true },
     sync: { fixed: 24, stream: 0, u48: [5, 11, 17], delivery: 4, trailing: true },
-    feedback: { fixed: 34, u48: [0, 10, 16, 22, 28], trailing: true },
+    feedback: { fixed: 34, u48: [0, 10, 16, 22] },
     heartbeat: { fixed: 0, trailing: true },
     goodbye: { fixed: 2 },
     "path-challenge": { fixed: 16, trailing: true },
@@ -95,7 +96,9 @@ export const VIOLATIONS: Violation[] = [
     padded[0] = (padded[0] ?? 0) ^ random.between(1, 3)
     return { bytes: padded, context: { ...context, datagramBytesMax: 65_507 } }
   }),
-  prefix("O5", "reserved", "the reserved bit of the prefix", (random) => changedPrefix(random, { reserved: 1 })),
+  prefix("O5", "reserved", "the reserved bit of the prefix", (random) =>
+    changedPrefix(random, { handshake: true, bit3: 1 }),
+  ),
   prefix("O9", "tag", "a bit flipped behind the first byte", (random) => {
     const { bytes, context } = generateTagged(random)
     const at = 1 + random.below(bytes.length - 1)
@@ -278,6 +281,36 @@ export const VIOLATIONS: Violation[] = [
       [...u16(1), ...u16(3), ...begun, ...u16(10), ...u16(86), ...begun],
     ])
     raw.body = [...syncHead(random, 500, 600, 7, 2), ...bad]
+  }),
+  broken("O13", "truncated", "a missing range cut off", ["feedback"], (raw, random) => {
+    raw.body = [...feedbackHead(random, 9_000, 8_000), ...random.pick([[1], [0x81], [1, 0, 1], [1, 0x81]])]
+  }),
+  broken("O17", "ranges", "more than 64 missing", ["feedback"], (raw, random) => {
+    const list = Array.from({ length: random.between(65, 90) }, () => [random.between(1, 5), random.below(5)])
+    raw.body = [...feedbackHead(random, 9_000, 8_000), ...list.flat()]
+  }),
+  broken(
+    "O17",
+    "ranges",
+    "missing above the highest, touching, below the reach, or badly written",
+    ["feedback"],
+    (raw, random) => {
+      const bad = random.pick([
+        [0, 0],
+        [1, 0, 0, 0],
+        [...short(random.between(501, 65_535)), 0],
+        [1, ...short(random.between(500, 65_535))],
+        [1, 9, ...short(random.between(491, 9_000)), 0],
+        [0x81, 0, 0],
+        [1, 0x80, 0],
+        [0xff, 0xff, 0x80, 0],
+      ])
+      raw.body = [...feedbackHead(random, 9_000, 500), ...bad]
+    },
+  ),
+  broken("O19", "value", "a reach to counter 0 or below", ["feedback"], (raw, random) => {
+    const counter = random.below(300)
+    raw.body = feedbackHead(random, counter, random.between(Math.max(1, counter), 65_535))
   }),
   broken("O17", "ranges", "begun falling", ["sync"], (raw, random) => {
     const [first, second] = random.pick([
@@ -640,7 +673,7 @@ function bytesOf(random: Random, kind: KindName, packets: Bytes, change: Partial
   const { handshake, slot, counter, epoch } = generatePrefix(random, kind, context)
   const head = prefixBytes({
     version: 0,
-    reserved: 0,
+    bit3: 0,
     handshake,
     profile: context.profile,
     slot,
@@ -711,6 +744,11 @@ function above(random: Random): number {
 
 function statusHead(random: Random, state: number, cumulative: number, received: number, missing: number): Bytes {
   return [...u32(stream(random)), state, ...u48(cumulative), received, missing]
+}
+
+function feedbackHead(random: Random, counter: number, reach: number): Bytes {
+  const totals = Array.from({ length: 3 }, () => u48(random.between(0, NUMBER_MAX))).flat()
+  return [...u48(counter), ...random.bytes(4), ...totals, ...random.bytes(4), ...u16(reach)]
 }
 
 function ranges(count: number, skip: number): Bytes {

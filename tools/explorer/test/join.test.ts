@@ -64,7 +64,7 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "counters are forgotten",
     "joined, with one who repeats",
     "applied at most once",
-    { package: "endpoint", from: "this.replay.commit(counter)", to: "" },
+    { package: "endpoint", from: "this.replay.commit(counter, nonce)", to: "" },
   ],
   [
     "tags are not looked at",

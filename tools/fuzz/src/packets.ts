@@ -56,6 +56,7 @@ export function makeDatagram(
     slot,
     counter,
     profile < wire.PROFILE.mac ? 0 : random.below(256),
+    isHandshake ? 0 : random.below(2),
   )
   writer.start(wire.PREFIX_BYTES[profile]!)
   for (const kind of kinds) writePacket(random, writer, kind, profile)
@@ -119,16 +120,8 @@ function writePacket(random: Random, writer: wire.PacketWriter, kind: number, pr
         return wire.writeStatus(view, writer.begin(kind), drawStatus(random, stream))
       case KIND.sync:
         return wire.writeSync(view, writer.begin(kind | wanted), drawSync(random, stream))
-      case KIND.feedback: {
-        const totals = { datagrams: number(random), bytes: number(random) }
-        const marks = { congestion: number(random), ect0: number(random) }
-        return wire.writeFeedback(view, writer.begin(kind), {
-          counter: Math.max(1, number(random)),
-          holdUs: u32(random),
-          ...totals,
-          ...marks,
-        })
-      }
+      case KIND.feedback:
+        return wire.writeFeedback(view, writer.begin(kind), drawFeedback(random))
       case KIND.heartbeat:
         return writer.begin(kind | wanted)
       case KIND.goodbye:
@@ -248,6 +241,23 @@ function drawRanges(random: Random, list: wire.RangeList, from: number, most: nu
     list.count++
     at = end
   }
+}
+
+function drawFeedback(random: Random): wire.Feedback {
+  const counter = Math.max(1, number(random))
+  const reach = random.below(Math.min(65_536, counter))
+  const missing = wire.createRangeList()
+  let above = counter + 1
+  for (let left = pick(random, [0, 0, 1, 3, 64]); left > 0; left--) {
+    const to = above - 1 - random.below(4)
+    const from = to - 1 - random.below(pick(random, [1, 300]))
+    if (from < counter - reach) break
+    missing.edges[2 * missing.count] = from
+    missing.edges[2 * missing.count++ + 1] = to
+    above = from
+  }
+  const totals = { datagrams: number(random), congestion: number(random), ect0: number(random) }
+  return { counter, holdUs: u32(random), ...totals, proof: u32(random), reach, missing }
 }
 
 function drawStatus(random: Random, stream: number): wire.Status {

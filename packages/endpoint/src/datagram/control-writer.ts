@@ -82,15 +82,15 @@ export class ControlWriter {
   begin(flags: number, bodyBytes: number): number {
     const { writer } = this.#outbox
     if (this.#isComposing && this.#outbox.composedBytes + writer.cost(bodyBytes) > this.#bytesMax) this.post()
-    if (!this.#isComposing) this.beginDatagram()
+    if (!this.#isComposing) this.beginDatagram(bodyBytes)
     return writer.begin(flags)
   }
 
-  /** Begins a datagram, with feedback. */
-  beginDatagram(): void {
+  /** Begins a datagram, with feedback that leaves room for a packet with a body of so many bytes. */
+  beginDatagram(bodyBytes = 0): void {
     const { writer } = this.#outbox
     this.#outbox.compose()
-    this.#association!.feedback(this.#nowMs, this.#feedback)
+    this.#association!.feedback(this.#nowMs, this.#feedback, this.bodyBytesMax - bodyBytes)
     writer.finish(wire.writeFeedback(writer.view, writer.begin(wire.KIND.feedback), this.#feedback))
     this.#isComposing = this.#hasBegun = true
   }

@@ -209,7 +209,8 @@ export class Outbox {
     nowMs: number,
   ): void {
     const counter = association.takeCounter(bytes, isData, nowMs, mark)
-    writePrefix(view, offset, this.#profile, false, association.remoteSlot, counter, association.protection.epoch)
+    const { remoteSlot, protection, deliveries } = association
+    writePrefix(view, offset, this.#profile, false, remoteSlot, counter, protection.epoch, deliveries.nonce(counter))
   }
 
   /** Gives a sealer back as soon as no datagram that it has to seal is waiting. */

@@ -5,9 +5,10 @@
  */
 
 import { ECN } from "@x/transport/host"
-import { type Feedback, NUMBER_MAX, type PseudoHeader } from "@x/wire"
+import { type Feedback, NUMBER_MAX, type PacketDropReason, type PseudoHeader } from "@x/wire"
 import { NO_KEYS, type Protection } from "../keys/protection.ts"
 import { type AddressContext, AddressValidation, type Destination } from "./address-validation.ts"
+import { Deliveries } from "./deliveries.ts"
 import { Ecn } from "./ecn.ts"
 import { ReplayWindow } from "./replay-window.ts"
 import { SentDatagrams } from "./sent-datagrams.ts"
@@ -29,6 +30,21 @@ export interface AssociationParts {
   readonly nowMs: number
   /** How the peer's address is validated; without it, it never changes. */
   readonly addresses?: AddressContext
+  /** 32 bits that nobody can guess; without it, nonces are 0. */
+  readonly draw?: () => number
+}
+
+/** A datagram that came. */
+export interface Arrival {
+  readonly counter: number
+  /** Of the key, 0 where there is none. */
+  readonly epoch: number
+  /** Its bytes, prefix and tag included. */
+  readonly length: number
+  /** Its mark, one of `ECN`. */
+  readonly mark: number
+  /** 0 or 1. */
+  readonly nonce: number
 }
 
 /** Nothing is challenged, and addresses have no references. */
@@ -55,6 +71,8 @@ export class Association {
   protection: Protection = NO_KEYS
   readonly replay: ReplayWindow
   readonly sent: SentDatagrams = new SentDatagrams()
+  /** Their nonces, and which of them are known to have come. */
+  readonly deliveries: Deliveries
   /** The marks of the datagrams that are sent, and what became of them. */
   readonly ecn: Ecn = new Ecn()
   /** `Infinity` unless another association replaced it: then it accepts datagrams until this time. */
@@ -71,13 +89,14 @@ export class Association {
   #nextCounter = 1
   #highestArrivedMs = 0
 
-  constructor({ slot, remoteSlot, address, isOurs, order, inFlightMax, nowMs, addresses }: AssociationParts) {
+  constructor({ slot, remoteSlot, address, isOurs, order, inFlightMax, nowMs, addresses, draw }: AssociationParts) {
     this.slot = slot
     this.remoteSlot = remoteSlot
     this.addresses = new AddressValidation(address, addresses ?? FIXED_ADDRESS)
     this.isOurs = isOurs
     this.order = order
     this.replay = new ReplayWindow(2 * inFlightMax)
+    this.deliveries = new Deliveries(draw ?? ((): number => 0))
     this.createdMs = this.lastReceivedMs = this.lastSentMs = nowMs
   }
 
@@ -123,26 +142,30 @@ export class Association {
     return counter > 0 && counter < this.#nextCounter
   }
 
-  /** A genuine datagram came, with this mark. Returns whether it is the newest. */
-  received(counter: number, epoch: number, bytes: number, nowMs: number, mark: number = ECN.notEct): boolean {
+  /** Why feedback on its datagrams can't be, if it can't. */
+  refutes(feedback: Feedback): PacketDropReason | undefined {
+    return this.deliveries.check(feedback, this.#nextCounter)
+  }
+
+  /** A genuine datagram came. Returns whether it is the newest. */
+  received({ counter, epoch, length, mark, nonce }: Arrival, nowMs: number): boolean {
     this.protection.received(epoch, nowMs)
     const isNewest = counter > this.replay.highest
     if (isNewest) this.#highestArrivedMs = nowMs
-    this.replay.commit(counter)
+    this.replay.commit(counter, nonce)
     this.lastReceivedMs = nowMs
     this.datagramsReceived++
-    this.bytesReceived += bytes
+    this.bytesReceived += length
     if (mark === ECN.ect0) this.#ect0Received++
     else if (mark === ECN.ce) this.ceReceived++
     return isNewest
   }
 
-  /** Fills in the feedback about the peer's datagrams. */
-  feedback(nowMs: number, feedback: Feedback): void {
-    feedback.counter = this.replay.highest
+  /** Fills in the feedback about the peer's datagrams, with so much room for what is missing of them. */
+  feedback(nowMs: number, feedback: Feedback, roomBytes: number = Infinity): void {
+    this.replay.tell(feedback, roomBytes)
     feedback.holdUs = Math.min(0xffff_ffff, Math.max(0, Math.round((nowMs - this.#highestArrivedMs) * 1_000)))
     feedback.datagrams = Math.min(this.datagramsReceived, NUMBER_MAX)
-    feedback.bytes = Math.min(this.bytesReceived, NUMBER_MAX)
     feedback.congestion = Math.min(this.ceReceived, NUMBER_MAX)
     feedback.ect0 = Math.min(this.#ect0Received, NUMBER_MAX)
   }

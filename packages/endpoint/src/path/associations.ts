@@ -13,6 +13,7 @@ import { FixedProtection } from "../keys/protection.ts"
 import type { Settings } from "../settings.ts"
 import type { AddressContext } from "./address-validation.ts"
 import { Association, type AssociationParts, pseudoHeaders } from "./association.ts"
+import { randomWords } from "./random-words.ts"
 import type { Session } from "./session.ts"
 
 /** The datagrams that wait to be sent. */
@@ -42,10 +43,12 @@ export interface AssociationsParts {
 export class Associations {
   readonly #parts: AssociationsParts
   readonly #addresses: AddressContext
+  readonly #draw: () => number
 
   constructor(parts: AssociationsParts) {
     this.#parts = parts
     const { transport, waiting, settings, entropy } = parts
+    this.#draw = randomWords(entropy)
     this.#addresses = {
       mayFollow: settings.profile >= wire.PROFILE.mac,
       draw: () => {
@@ -59,10 +62,10 @@ export class Associations {
   }
 
   /** Makes an association under a slot that was taken for it. It sends and accepts nothing before it is protected. */
-  make(parts: Omit<AssociationParts, "inFlightMax" | "addresses">): Association {
+  make(parts: Omit<AssociationParts, "inFlightMax" | "addresses" | "draw">): Association {
     const { transport, inFlightMax } = this.#parts
     transport.retainAddress(parts.address)
-    return new Association({ ...parts, inFlightMax, addresses: this.#addresses })
+    return new Association({ ...parts, inFlightMax, addresses: this.#addresses, draw: this.#draw })
   }
 
   /** Protects its datagrams, in profiles with keys by the keys of an exchange. */

@@ -158,18 +158,19 @@ export class Path {
     this.mtu.handleSent({ bytes, largestBytes, counter: association.nextCounter - 1, missingBytes }, nowMs)
   }
 
-  /** Takes in the peer's feedback on our datagrams; `false`: nothing new about the association in use. */
+  /** Takes in the peer's feedback on our datagrams, which {@link Association.refutes} didn't refute; `false`: nothing new about the association in use. */
   handleFeedback(feedback: Feedback, association: Association, sample: DeliverySample, nowMs: number): boolean {
-    if (!association.hasSent(feedback.counter)) return false
+    const { deliveries, sent } = association
+    if (!deliveries.take(feedback, sent)) return false
     association.protection.heard(feedback.counter, nowMs)
     const { rtt } = this
-    if (!association.sent.handleFeedback(feedback, rtt.srttMs, nowMs, sample)) return false
+    if (!sent.handleFeedback(deliveries, rtt.srttMs, nowMs, sample)) return false
     if (sample.rttMs >= 0 && sample.sentMs >= this.#beganMs) rtt.addSample(sample.rttMs, sample.sentMs, nowMs)
     if (association !== this.association) return false
-    this.mtu.handleFeedback(association.sent)
+    this.mtu.handleFeedback(sent)
     sample.srttMs = rtt.srttMs
     sample.minRttMs = rtt.minMs
-    association.ecn.handleFeedback(feedback, association.sent, sample)
+    association.ecn.handleFeedback(feedback, sent, sample)
     this.gate.handleFeedback(sample)
     return true
   }

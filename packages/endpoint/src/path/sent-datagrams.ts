@@ -6,7 +6,6 @@
  * @module
  */
 
-import type { Feedback } from "@x/wire"
 import type { DeliverySample } from "../congestion/controller.ts"
 import type { SentMarks } from "./ecn.ts"
 
@@ -41,6 +40,13 @@ const AT = {
   markedBytes: 11,
 } as const
 const COLUMNS = 12
+
+/** What is known to have come: the highest counter of it, microseconds since then at the receiver, and bytes of all. */
+export interface Delivered {
+  readonly counter: number
+  readonly holdUs: number
+  readonly bytes: number
+}
 
 /** Totals of marks, when a datagram is sent. */
 interface MarkTotals {
@@ -131,6 +137,11 @@ export class SentDatagrams implements SentMarks {
     return this.#fact(counter, AT.sentMs) ?? -Infinity
   }
 
+  /** Bytes sent up to and including the datagram with this counter; −1: that isn't remembered. */
+  sentBytesBy(counter: number): number {
+    return counter === 0 ? 0 : (this.#fact(counter, AT.sentBytes) ?? -1)
+  }
+
   ectSentBy(counter: number): number {
     return this.#fact(counter, AT.ectSent) ?? -1
   }
@@ -209,7 +220,7 @@ export class SentDatagrams implements SentMarks {
   }
 
   /** Fills in what feedback reports; `false`: nothing new. The caller has checked that its counter was sent. */
-  handleFeedback(feedback: Feedback, srttMs: number, nowMs: number, sample: DeliverySample): boolean {
+  handleFeedback(feedback: Delivered, srttMs: number, nowMs: number, sample: DeliverySample): boolean {
     const { counter } = feedback
     const delivered = Math.min(feedback.bytes, this.#bytesSent)
     if (

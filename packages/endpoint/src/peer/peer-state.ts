@@ -101,6 +101,7 @@ export class PeerState implements Due {
     const signals = {
       wake: (): void => context.wake(this),
       hasten: (deadlineMs: number): void => context.hasten(this, deadlineMs),
+      refute: (nowMs: number): void => this.#refute("not-sent", nowMs),
       progress: (stream: OutgoingState): void => context.events.push({ kind: "progress", peer: this, stream }),
     }
     this.outgoing = new OutgoingStreams(this, context, signals, nowMs)
@@ -230,10 +231,17 @@ export class PeerState implements Due {
     this.#context.events.push({ kind: "reachable", peer: this })
   }
 
-  /** Returns when the newest datagram was sent that the feedback reports; −Infinity: unknown. */
-  handleFeedback(view: DataView, body: number, association: Association, nowMs: number): number {
+  /**
+   * Feedback came on this association. Returns when the newest datagram was sent that it reports; −Infinity: unknown.
+   */
+  handleFeedback(view: DataView, body: number, end: number, association: Association, nowMs: number): number {
     const { feedback, sample } = this.#context.scratch
-    wire.readFeedback(view, body, feedback)
+    wire.readFeedback(view, body, end, feedback)
+    const reason = association.refutes(feedback)
+    if (reason !== undefined) {
+      this.#refute(reason, nowMs)
+      return -Infinity
+    }
     if (this.path.handleFeedback(feedback, association, sample, nowMs)) {
       const { outgoing, path } = this
       if (outgoing.isFull) outgoing.growWindows(path.gate.windowBytes, nowMs)
@@ -241,6 +249,13 @@ export class PeerState implements Due {
       if (association.ecn.takeImpossible()) this.#context.drop("not-sent")
     }
     return association.sent.sentMsOf(feedback.counter)
+  }
+
+  /** It acknowledges what can't have come. Where bits may flip on the way, that shows nothing of the peer. */
+  #refute(reason: wire.PacketDropReason, nowMs: number): void {
+    this.#context.drop(reason)
+    if (this.#context.settings.profile === wire.PROFILE.none) return
+    this.leave(wire.REASON.falseAcknowledgement, "it acknowledged what never came", nowMs)
   }
 
   /** A datagram with data came: if nothing else is sent for a while, feedback is. */

@@ -81,7 +81,7 @@ export class PacketWalk {
       case wire.KIND.sync:
         return peer.incoming.handleSync(view, body, wanted, nowMs)
       case wire.KIND.feedback:
-        this.#heardMs = peer.handleFeedback(view, body, this.#association, nowMs)
+        this.#heardMs = peer.handleFeedback(view, body, end, this.#association, nowMs)
         return
       case wire.KIND.heartbeat:
         return peer.handleHeartbeat(wanted)

@@ -291,8 +291,8 @@ export class Protocol implements MessageSource {
     if (receiver === undefined) return
     const association = associationOf(receiver)
     const beforeMs = association.lastReceivedMs
-    const { counter, epoch, length, mark } = received
-    const isNewest = association.received(counter, epoch, length, nowMs, mark)
+    const { length } = received
+    const isNewest = association.received(received, nowMs)
     const peer = receiver.kind === "half-open" ? this.#membership.confirm(receiver.entry, nowMs) : receiver.peer
     peer.heard(nowMs)
     const { address: source } = received

@@ -141,6 +141,11 @@ export class ReceivedBatch {
     return this.#isKeyed ? wire.prefixEpoch(this.view, this.offset) : 0
   }
 
+  /** The random bit that proves that it came, 0 or 1. */
+  get nonce(): number {
+    return wire.prefixNonce(this.view, this.offset)
+  }
+
   /** The receiver of the datagram in hand, if it belongs to an association; `undefined`: the datagram was dropped. */
   receiver(): Receiver | undefined {
     const { slots, profile } = this.#parts

@@ -43,6 +43,8 @@ export interface OutgoingSignals {
   wake(): void
   /** The application waits for something until this deadline, and for nothing sooner. */
   hasten(deadlineMs: number): void
+  /** A status acknowledges what was never sent. */
+  refute(nowMs: number): void
   /** Something of this stream was acknowledged, a deadline of it has passed, or it closed. */
   progress(state: OutgoingState): void
 }

@@ -212,15 +212,14 @@ export class OutgoingStreams {
     const state = this.#streams.get(status.stream)
     // The stream may be finished here while the last statuses are still on their way.
     if (state === undefined) {
-      if (status.stream >= this.#nextId) this.#context.drop("not-sent")
+      if (status.stream >= this.#nextId) this.#signals.refute(nowMs)
       return
     }
     if (state.statusDatagram === datagram) return this.#context.drop("unexpected")
     state.statusDatagram = datagram
     const { stream } = state
     const { low, unackedBytes, lostPackets } = stream
-    const reason = stream.handleStatus(status, nowMs, heardMs)
-    if (reason !== undefined) return this.#context.drop(reason)
+    if (stream.handleStatus(status, nowMs, heardMs) !== undefined) return this.#signals.refute(nowMs)
     if (stream.lostPackets > lostPackets) this.naksReceived++
     if (stream.state === "closed") return this.#remove(state)
     if (stream.isHeld) this.#held.add(state)

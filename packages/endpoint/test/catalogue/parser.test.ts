@@ -138,7 +138,7 @@ test("F04 unknown versions, profiles, reserved bits, kinds and options are dropp
   const drops = await dropsOf(scene, () => {
     for (let version = 1; version < 16; version++, versions++) send(version << 4, 8)
     for (const profile of [1, 2, 3]) send(profile, 8)
-    send(8, 8)
+    send(0b1100, 8)
     const known = new Set<number>(Object.values(wire.KIND))
     for (let kind = 0; kind < 32; kind++) {
       if (!known.has(kind)) kinds++

@@ -92,7 +92,7 @@ test("an association holds its address, and sends and takes nothing before it is
 
 test("its replay window spans twice what may be in flight", () => {
   const association = new Side(1, PROFILE.none, { inFlightMax: 8_192 }).with(2)
-  association.received(20_000, 0, 100, 0)
+  association.received({ counter: 20_000, epoch: 0, length: 100, mark: 0, nonce: 0 }, 0)
   expect(association.replay.check(20_000 - 2 * 8_192 + 1)).toBeUndefined()
   expect(association.replay.check(20_000 - 2 * 8_192)).toBe("stale")
 })

@@ -49,9 +49,14 @@ class Ends {
       this.nowMs++
       const { mark, counter } = this.post()
       const came = this.path(mark)
-      if (came !== "lost") this.to.received(counter, 0, DATAGRAM, this.nowMs, came)
+      if (came !== "lost") this.arrive(counter, came)
       return mark
     })
+  }
+
+  arrive(counter: number, mark: number): void {
+    const nonce = this.from.deliveries.nonce(counter)
+    this.to.received({ counter, epoch: 0, length: DATAGRAM, mark, nonce }, this.nowMs)
   }
 
   post(): { mark: number; counter: number } {
@@ -65,7 +70,8 @@ class Ends {
     const { sample, feedback, from } = this
     this.to.feedback(this.nowMs, feedback)
     alter(feedback)
-    if (!from.sent.handleFeedback(feedback, SRTT_MS, this.nowMs, sample)) return this
+    if (!from.deliveries.take(feedback, from.sent)) return this
+    if (!from.sent.handleFeedback(from.deliveries, SRTT_MS, this.nowMs, sample)) return this
     sample.srttMs = SRTT_MS
     from.ecn.handleFeedback(feedback, from.sent, sample)
     this.told += sample.markedBytes
@@ -147,8 +153,7 @@ describe("on a path that carries marks", () => {
           // Something comes unmarked now and then.
           const came = isMarked && i % 8 !== 0 ? ECN.ce : mark
           const isThere = !isLost || i % 8 === 0
-          if (isThere)
-            late.push({ at: i + delay, arrive: () => ends.to.received(counter, 0, DATAGRAM, ends.nowMs, came) })
+          if (isThere) late.push({ at: i + delay, arrive: () => ends.arrive(counter, came) })
           for (const one of late.filter(({ at }) => at === i)) one.arrive()
           if (!isReported) continue
           ends.report()

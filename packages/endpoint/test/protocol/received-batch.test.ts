@@ -75,7 +75,7 @@ class World {
       const receiver = this.received.receiver()
       if (receiver === undefined) continue
       counters.push(this.received.counter)
-      this.association.received(this.received.counter, 0, this.received.length, 0)
+      this.association.received(this.received, 0)
     }
     return counters
   }

@@ -36,6 +36,7 @@ export class Outgoing {
   readonly starved = new Starved()
   path: Path
   wakes = 0
+  refuted = 0
   readonly #rtt = new RttEstimator()
   readonly #outbox: Outbox
   #slots = 1
@@ -75,6 +76,7 @@ export class Outgoing {
     const signals = {
       wake: () => void this.wakes++,
       hasten: () => {},
+      refute: () => void this.refuted++,
       progress: (state: OutgoingState) => void this.told.push(state),
     }
     this.outgoing = new OutgoingStreams(peer, context, signals, 0)

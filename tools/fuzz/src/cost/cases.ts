@@ -8,6 +8,8 @@ const LARGE = 16_777_216
 
 export interface CostCase {
   readonly name: string
+  /** Whether it ends the association: that is paid once. */
+  readonly endsIt?: boolean
   readonly moves: readonly Move[]
 }
 
@@ -58,6 +60,7 @@ export const CASES: readonly CostCase[] = [
   },
   {
     name: "feedback for what was never sent",
+    endsIt: true,
     moves: [
       move("feedback", { count: 64, number: 1, numberBy: 400, bytes: 1_000 }),
       move("status", { count: 64, stream: 1, number: 1, numberBy: 400 }),

@@ -161,8 +161,7 @@ function write(writer: wire.PacketWriter, it: Move, stream: number, number: numb
     case "stop":
       return writer.finish(wire.writeStop(view, writer.begin(KIND.stop), { stream, reason: 9 }))
     case "feedback": {
-      const counts = { datagrams: it.bytes, bytes: 1_200 * it.bytes, congestion: 0, ect0: 0 }
-      const feedback = { counter: Math.max(1, number), holdUs: 0, ...counts }
+      const feedback = { ...wire.createFeedback(), counter: Math.max(1, number), datagrams: it.bytes }
       return writer.finish(wire.writeFeedback(view, writer.begin(KIND.feedback), feedback))
     }
     case "heartbeat":
