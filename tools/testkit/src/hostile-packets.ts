@@ -84,8 +84,8 @@ function writePacket(draw: Draw, writer: wire.PacketWriter, { kind, mode, stream
       return writer.finish(wire.writeStatus(view, writer.begin(KIND.status), statusOf(draw, stream)))
     case "feedback": {
       const counter = draw.pick([1, 1_000, 1_000_000, wire.NUMBER_MAX])
-      const counts = { datagrams: draw.whole(0, 100_000), bytes: draw.whole(0, 100_000_000), congestion: 0, ect0: 0 }
-      return writer.finish(wire.writeFeedback(view, writer.begin(KIND.feedback), { counter, holdUs: 0, ...counts }))
+      const feedback = { ...wire.createFeedback(), counter, datagrams: draw.whole(0, 100_000) }
+      return writer.finish(wire.writeFeedback(view, writer.begin(KIND.feedback), feedback))
     }
     case "part": {
       const delivery = wire.deliveryByte(mode, FORM.whole)

@@ -19,6 +19,8 @@ import { SendGate } from "./send-gate.ts"
 
 /** A test whether marks get through takes this many PTOs at most (RFC 9000 §13.4.2). */
 const MARK_TEST_PTOS = 3
+/** A process that is busy may hold feedback for this much longer than it announced, milliseconds. */
+const HOLD_SLACK_MS = 25
 
 export interface PathParts {
   readonly settings: Settings
@@ -51,10 +53,13 @@ export class Path {
   #beganMs = -Infinity
   readonly #hasMarks: () => boolean
   readonly #isLocal: (address: number) => boolean
+  /** How long the peer holds its feedback back, as it announced. */
+  readonly #statusDelayMs: number
 
   constructor({ settings, limits, timerMs, rtt, random, caps = new RateCaps(), hasMarks, isLocal }: PathParts) {
     this.#hasMarks = hasMarks
     this.#isLocal = isLocal
+    this.#statusDelayMs = limits.statusDelayMs
     this.rtt = rtt
     this.caps = caps
     this.size = new PathSize(settings, limits)
@@ -165,6 +170,7 @@ export class Path {
     association.protection.heard(feedback.counter, nowMs)
     const { rtt } = this
     if (!sent.handleFeedback(deliveries, rtt.srttMs, nowMs, sample)) return false
+    this.#boundHold(feedback, sample)
     if (sample.rttMs >= 0 && sample.sentMs >= this.#beganMs) rtt.addSample(sample.rttMs, sample.sentMs, nowMs)
     if (association !== this.association) return false
     this.mtu.handleFeedback(sent)
@@ -173,5 +179,12 @@ export class Path {
     association.ecn.handleFeedback(feedback, sent, sample)
     this.gate.handleFeedback(sample)
     return true
+  }
+
+  /** A peer that says it held its feedback for longer than it announced can't make the path look shorter by that. */
+  #boundHold({ holdUs }: Feedback, sample: DeliverySample): void {
+    if (holdUs <= 1_000 * (this.#statusDelayMs + HOLD_SLACK_MS)) return
+    const { minMs } = this.rtt
+    sample.rttMs = minMs < Infinity && sample.rttMs >= 0 ? Math.max(sample.rttMs, minMs) : -1
   }
 }

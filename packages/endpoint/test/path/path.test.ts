@@ -110,6 +110,27 @@ test("a probe that is lost is no loss to the controller, and one that came isn't
   expect(Math.max(...lost)).toBe(1_000)
 })
 
+test("feedback that was held longer than the peer announced doesn't make the round trip look shorter", () => {
+  const { path } = makePath()
+  const association = associationAt(1)
+  path.use(association, 0)
+  const sample = createDeliverySample()
+  /** A datagram goes, and its feedback comes after 100 ms, of which the peer says that it held it for so many. */
+  const hear = (holdMs: number): number[] => {
+    const counter = association.takeCounter(1_000, true, 1_000 * association.nextCounter)
+    const feedback = { ...createFeedback(), counter, holdUs: 1_000 * holdMs }
+    path.handleFeedback(feedback, association, sample, 1_000 * counter + 100)
+    return [sample.rttMs, path.rtt.samples]
+  }
+  const mostMs = LIMITS.statusDelayMs + 25
+  // Nothing is known of the path yet.
+  expect(hear(mostMs + 1)).toEqual([-1, 0])
+  expect(hear(20)).toEqual([80, 1])
+  expect(hear(mostMs)).toEqual([100 - mostMs, 2])
+  expect(hear(mostMs + 1)).toEqual([100 - mostMs, 3])
+  expect(hear(4_000_000)).toEqual([100 - mostMs, 4])
+})
+
 test("a controller is told when something goes after a pause of more than a PTO, and not of the pause itself", () => {
   const { path, told } = makePath()
   path.use(associationAt(1), 0)
