@@ -52,7 +52,7 @@ export type { OutgoingEnd, OutgoingStreamEvents, SendOptions, SendResult, TrySen
 export type { ParkedMessages } from "./streams/parking-lot.ts"
 export type { SendLimit } from "./path/limiting.ts"
 export type { SendLimits } from "./api/send-limits.ts"
-export type { OpenOptions, LimitOptions, PeerStats, PingOptions, ShareOptions } from "./api/peer-options.ts"
+export type { OpenOptions, LimitOptions, PeerMemory, PeerStats, PingOptions, ShareOptions } from "./api/peer-options.ts"
 export type { Full } from "./protocol/sizes.ts"
 export { secretsFrom } from "./api/secrets.ts"
 export type { Target } from "./api/target.ts"

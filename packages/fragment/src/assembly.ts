@@ -34,7 +34,9 @@ interface FarPiece {
 
 /** Whose message it is: gives up what is asked for. An `Assembler` is one. */
 export interface AssemblyOwner {
+  /** Others get what was promised to a message: it is charged what it holds. */
   lapse(assembly: Assembly): void
+  /** A promised message makes way for others. */
   giveUp(assembly: Assembly): void
 }
 

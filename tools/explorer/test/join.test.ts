@@ -64,7 +64,11 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "counters are forgotten",
     "joined, with one who repeats",
     "applied at most once",
-    { package: "endpoint", from: "this.replay.commit(counter, nonce)", to: "" },
+    {
+      package: "endpoint",
+      from: 'return (this.#bits[this.#wordOf(counter)]! & bitOf(counter)) === 0 ? undefined : "duplicate"',
+      to: "return undefined",
+    },
   ],
   [
     "tags are not looked at",

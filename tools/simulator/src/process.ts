@@ -262,12 +262,19 @@ export class Process {
 
   /** Checks that members that are gone hold nothing. */
   checkGivenBack(): void {
-    const { sizes } = insideOf(this.endpoint)
-    const { assemblyBytes, sendPool, pool } = sizes
+    const { judge } = this.#world
+    judge.check(this.hasGivenBack, "given-back", () => `${this.name}: ${JSON.stringify(this.#held)}`)
+  }
+
+  /** Whether nothing is held for members that are gone, and nothing is under way. */
+  get hasGivenBack(): boolean {
+    return Object.values(this.#held).every((size) => size === 0)
+  }
+
+  get #held(): Readonly<Record<string, number>> {
+    const { assemblyBytes, sendPool, pool } = insideOf(this.endpoint).sizes
     const { queuedBytes } = this.endpoint.stats()
-    const held = { guests: this.guests.size, assemblyBytes, sendPool, pool, queuedBytes }
-    const isGiven = Object.values(held).every((size) => size === 0)
-    this.#world.judge.check(isGiven, "given-back", () => `${this.name}: ${JSON.stringify(held)}`)
+    return { guests: this.guests.size, assemblyBytes, sendPool, pool, queuedBytes }
   }
 
   #checkBudgets(): void {

@@ -33,6 +33,8 @@ const ENDING_MS = 300_000
 const CLOSING_MS = 20_000
 /** For what is told and forgotten after the last guest is seen to be gone. */
 const GONE_MS = 30_000
+/** Messages without a promise are given up after five seconds without progress. */
+const GIVEN_UP_MS = 6_000
 /**
  * An idle peer gets a heartbeat three intervals after the last one. Only then does a process notice that its peer has
  * forgotten it, or that another process is there.
@@ -306,6 +308,8 @@ class Simulation {
     const { unreachableMs, leaveMs } = this.#scenario.options
     const processes = this.#processes
     await this.#runUntil(() => processes.every(({ guests }) => guests.size === 0), unreachableMs! + leaveMs! + GONE_MS)
+    // Half a message that nobody promised is given up only after a while.
+    await this.#runUntil(() => processes.every(({ hasGivenBack }) => hasGivenBack), GIVEN_UP_MS)
     for (const process of processes) process.checkGivenBack()
   }
 

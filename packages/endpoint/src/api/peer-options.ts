@@ -103,6 +103,12 @@ export interface PingOptions {
 
 export const PING_OPTIONS: Kinds<PingOptions> = { signal: ABORT_SIGNAL, timeoutMs: TIMEOUT }
 
+/** The memory that is charged to one peer, bytes, by what it is for. */
+export interface PeerMemory extends Charges<number> {
+  /** Copies of messages that wait for their consumers, and their objects. */
+  readonly queues: number
+}
+
 /**
  * What was sent to a peer and what became of it, at this moment. Bytes of datagrams are UDP payload, prefix and tag
  * included.
@@ -161,8 +167,8 @@ export interface PeerStats {
    * Addresses that its datagrams came from, and where it did not answer a challenge, or where it turned out not to be.
    */
   readonly addressesRefused: number
-  /** The memory that is charged to it, bytes, by what it is for; `queues`: copies that wait for their consumers. */
-  readonly memory: Charges<number> & { readonly queues: number }
+  /** The memory that is charged to it, bytes, by what it is for. */
+  readonly memory: PeerMemory
   /** Streams to it. */
   readonly streamsOut: number
   /** Streams from it. */

@@ -8,9 +8,11 @@
 import type { Account } from "./accounts.ts"
 import type { Shares } from "./shares.ts"
 
-/** Bytes that are charged now, and the most that may be. */
+/** Memory of one kind, in bytes. */
 export interface Charged {
+  /** Charged now. */
   readonly bytes: number
+  /** The most that may be. */
   readonly bytesMax: number
 }
 
