@@ -119,7 +119,8 @@ export class Assembly implements Promised {
     if (to <= this.#first) return this.#first
     let next = Math.max(capacity, BYTES_FIRST)
     while (next < to) next *= GROWTH
-    return next <= GROWTH * received ? Math.min(next, this.total) : capacity
+    // What lies apart may stay so for now: both together are in step with what has come.
+    return next + this.#farBytes <= GROWTH * received ? Math.min(next, this.total) : capacity
   }
 
   /**
