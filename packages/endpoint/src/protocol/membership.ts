@@ -7,18 +7,22 @@
 import type * as wire from "@x/wire"
 import type { Established, JoinEvent } from "../join/established.ts"
 import type { HalfOpen } from "../join/half-open.ts"
+import type { ReceivedDatagram } from "../join/handshake-reader.ts"
 import type { JoinCall } from "../join/join-call.ts"
 import type { Joins } from "../join/joins.ts"
+import type { JoinTarget } from "../join/ours.ts"
 import type { Session } from "../path/session.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 import type { EventSink } from "../streams/stream-events.ts"
 import type { JoinResult, ProtocolEvent } from "./events.ts"
 import type { Change, Peers } from "./peers.ts"
+import type { SlotOwner } from "./slot-owner.ts"
 import type { Turns } from "./turns.ts"
 
 export interface MembershipParts {
   readonly joins: Joins
   readonly peers: Peers
+  readonly slots: { get(slot: number): SlotOwner | undefined }
   readonly turns: Turns
   readonly events: EventSink<ProtocolEvent>
   /** How long a join asks which incarnation is at an address, milliseconds. */
@@ -38,6 +42,30 @@ export class Membership {
   settle(nowMs: number): void {
     const { joins } = this.#parts
     for (let event = joins.pollEvent(); event !== undefined; event = joins.pollEvent()) this.#settleOne(event, nowMs)
+  }
+
+  /** Asks the peer at one of these addresses to associate. */
+  ask(call: JoinCall, target: JoinTarget, nowMs: number): void {
+    this.#parts.joins.ask(call, target, nowMs)
+    this.settle(nowMs)
+  }
+
+  /** Takes in a datagram outside an association, addressed to this slot; 0: to none. */
+  receive(datagram: ReceivedDatagram, slot: number, nowMs: number): void {
+    const dropped = this.#take(datagram, slot, nowMs)
+    if (dropped !== undefined) this.#parts.drop(dropped)
+    this.settle(nowMs)
+  }
+
+  #take(datagram: ReceivedDatagram, slot: number, nowMs: number): wire.DropReason | undefined {
+    const { joins, slots } = this.#parts
+    const owner = slot === 0 ? undefined : slots.get(slot)
+    if (slot !== 0 && owner === undefined) return "unknown-slot"
+    // The source can't be answered: it is no address we know how to write.
+    if (datagram.address === 0) return "unexpected"
+    // Answers to a join that is over have no seed to check them with any more.
+    if (owner !== undefined && owner.kind !== "join") return "unexpected"
+    return joins.receive(datagram, owner?.pending, nowMs)
   }
 
   #settleOne(event: JoinEvent, nowMs: number): void {

@@ -5,8 +5,6 @@
  * @module
  */
 
-import { AssemblyBudget } from "@x/fragment"
-import type { PacketPool } from "@x/stream"
 import type { ReceiveBatch, SyncCrypto, Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Settings } from "../settings.ts"
@@ -18,8 +16,6 @@ import { newIdentity } from "../keys/identity.ts"
 import type { JoinCall } from "../join/join-call.ts"
 import { Joins } from "../join/joins.ts"
 import type { JoinTarget } from "../join/ours.ts"
-import { Stalled } from "./stalled.ts"
-import { Starved } from "../streams/starved.ts"
 import { Dispatch } from "../streams/dispatch.ts"
 import type { IncomingMessage, MessageSource } from "../streams/incoming-message.ts"
 import { EventQueue, type ProtocolEvent } from "./events.ts"
@@ -28,28 +24,24 @@ import type { OutgoingState } from "../streams/outgoing-state.ts"
 import type { PeerContext } from "../peer/peer-context.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 import { limitsOf } from "./limits.ts"
-import { earlyPoolOf, sendPoolOf } from "./pools.ts"
 import { PacketWalk } from "./packet-walk.ts"
 import type { PeerTable } from "./peer-table.ts"
 import { Membership } from "./membership.ts"
 import { Peers } from "./peers.ts"
+import { Polling } from "./polling.ts"
 import { ReceiveRates } from "./receive-rates.ts"
 import { associationOf, ReceivedBatch } from "./received-batch.ts"
 import type { SlotOwner } from "./slot-owner.ts"
+import { SharedMemory } from "./shared-memory.ts"
 import type { Full, Sizes } from "./sizes.ts"
 import { Standing } from "./standing.ts"
 import { Turns } from "./turns.ts"
-import { Accounts } from "../schedule/accounts.ts"
-import { Ledger } from "../schedule/ledger.ts"
-import { Quota, ROW_BYTES } from "../schedule/quota.ts"
-import { SendSlabs } from "../datagram/send-slabs.ts"
+import type { Ledger } from "../schedule/ledger.ts"
 import { createScratch } from "../datagram/scratch.ts"
 import { type Identity, SealedHandshakes } from "../keys/sealed-handshakes.ts"
 import { SharedPace } from "../path/rate-caps.ts"
 import { SlotTable } from "../path/slots.ts"
 
-/** A process that is woken this much later than it asked was suspended, or its clock has leapt; milliseconds. */
-const ABSENT_MS = 1_000
 export interface ProtocolOptions {
   readonly settings: Settings
   readonly transport: Transport
@@ -77,82 +69,60 @@ export class Protocol implements MessageSource {
   readonly #events = new EventQueue()
   readonly #dispatch: Dispatch
   readonly #outbox: Outbox
-  readonly #pool: PacketPool
-  readonly #sendPool: PacketPool
-  readonly #sendSlabs: SendSlabs
-  readonly #quota: Quota
-  /** The memory that is charged to peers. */
-  readonly ledger: Ledger
-  #isReleased = false
-  readonly #budget: AssemblyBudget
+  readonly #memory: SharedMemory
   readonly #slots = new SlotTable<SlotOwner>()
   readonly #turns: Turns
   readonly #sharedPace: SharedPace
   readonly #receiveRates: ReceiveRates
-  readonly #starved = new Starved()
-  readonly #stalled: Stalled<PeerState>
   readonly #associations: Associations
   readonly #joins: Joins
   readonly #membership: Membership
   readonly #received: ReceivedBatch
   readonly #packets: PacketWalk
   readonly #limits: wire.Limits
-  readonly #sealed: SealedHandshakes | undefined
   /** In profiles with keys. */
   readonly #standing: Standing | undefined
   readonly #onWork: () => void
-  /** When the next poll is due, as of the last one. */
-  #expectedMs = Infinity
+  readonly #polling: Polling
 
   constructor({ settings, transport, queues, random, cookies, keys, nowMs, onWork }: ProtocolOptions) {
     this.#onWork = onWork
-    this.unique = newIdentity((out) => cookies.entropy(out))
+    const entropy = (out: Uint8Array): void => cookies.entropy(out)
+    this.unique = newIdentity(entropy)
     this.drops = Object.fromEntries(wire.DROP_REASONS.map((reason) => [reason, 0])) as Record<wire.DropReason, number>
     this.#limits = limitsOf(settings, transport.capabilities.receiveBufferBytes)
-    this.#sendPool = sendPoolOf(settings)
-    if (keys !== undefined) {
-      const host = {
-        crypto: keys.crypto,
-        identity: keys.identity,
-        entropy: (out: Uint8Array): void => cookies.entropy(out),
-      }
-      this.#sealed = new SealedHandshakes(host, keys.secrets, this.#limits.datagramBytes)
-    }
-    this.#outbox = new Outbox(transport, settings.profile, this.#limits.datagramBytes, this.#sendPool)
-    this.#pool = earlyPoolOf(settings, this.#limits.datagramBytes)
-    this.#budget = new AssemblyBudget(settings.assemblyBytesMax)
-    this.#quota = new Quota(settings)
-    this.ledger = new Ledger({
-      sentPackets: { shares: this.#quota.sent, unitBytes: this.#sendPool.unitBytes },
-      earlyPackets: { shares: this.#quota.early, unitBytes: this.#pool.unitBytes },
-      messages: { shares: this.#quota.assembly, unitBytes: 1 },
-      lists: { shares: this.#quota.rows, unitBytes: ROW_BYTES },
-    })
-    const { stalledMs, sendPoolPacketsMax } = settings
-    this.#stalled = new Stalled(stalledMs, sendPoolPacketsMax, ({ outgoing }) => outgoing.memory)
+    const memory = new SharedMemory(settings, this.#limits.datagramBytes, transport)
+    this.#memory = memory
+    const { sendPool } = memory
+    const sealed =
+      keys &&
+      new SealedHandshakes(
+        { crypto: keys.crypto, identity: keys.identity, entropy },
+        keys.secrets,
+        this.#limits.datagramBytes,
+      )
+    this.#outbox = new Outbox(transport, settings.profile, this.#limits.datagramBytes, sendPool)
     const scratch = createScratch()
     const drop = (reason: wire.DropReason): void => void this.drops[reason]++
-    const slabs = new SendSlabs(this.#sendPool, transport)
-    this.#sendSlabs = slabs
     const { timerMs } = transport.capabilities
     this.#sharedPace = new SharedPace(settings.sendRateBytesPerSecondMax / 1_000, timerMs)
-    const turns = new Turns(this.#outbox, this.#sendPool, onWork, this.#sharedPace)
+    const turns = new Turns(this.#outbox, sendPool, onWork, this.#sharedPace)
     this.#turns = turns
     this.#dispatch = new Dispatch({ scratch, queues, drop })
     const context: PeerContext<PeerState> = {
       settings,
       transport,
       outbox: this.#outbox,
-      pool: this.#pool,
-      budget: this.#budget,
+      pool: memory.pool,
+      budget: memory.budget,
       events: this.#events,
       dispatch: this.#dispatch,
-      sendPool: this.#sendPool,
-      slabs,
-      starved: this.#starved,
-      quota: this.#quota,
-      accounts: new Accounts(this.#quota),
-      ledger: this.ledger,
+      sendPool,
+      slabs: memory.slabs,
+      starved: memory.starved,
+      quota: memory.quota,
+      accounts: memory.accounts,
+      ledger: memory.ledger,
       control: new ControlWriter(this.#outbox),
       sharedPace: this.#sharedPace,
       random: () => random() / 2 ** 32,
@@ -168,7 +138,7 @@ export class Protocol implements MessageSource {
     const outbox = this.#outbox
     this.#associations = new Associations({
       ...{ transport, settings, unique, slots, waiting: outbox, crypto: keys?.crypto },
-      entropy: (out) => cookies.entropy(out),
+      entropy,
       inFlightMax: this.#limits.inFlight,
     })
     const associations = this.#associations
@@ -176,7 +146,7 @@ export class Protocol implements MessageSource {
     this.peers = this.#peers.table
     this.#receiveRates = new ReceiveRates(settings.receiveRateBytesPerSecondMax, this.peers)
     this.#joins = new Joins({
-      ...{ settings, transport, outbox, associations, peers: this.peers, cookies, sealed: this.#sealed, nowMs },
+      ...{ settings, transport, outbox, associations, peers: this.peers, cookies, sealed, nowMs },
       own: { unique, limits: this.#limits },
       slots: {
         take: (at) => slots.take(random(), at),
@@ -185,16 +155,19 @@ export class Protocol implements MessageSource {
       },
     })
     this.#membership = new Membership({
-      ...{ joins: this.#joins, peers: this.#peers, turns, events: this.#events, drop },
+      ...{ joins: this.#joins, peers: this.#peers, slots, turns, events: this.#events, drop },
       probeMs: settings.joinTimeoutMs,
     })
-    if (this.#sealed !== undefined)
-      this.#standing = new Standing({ sealed: this.#sealed, joins: this.#joins, peers: this.peers, turns }, nowMs)
+    this.#standing = sealed && new Standing({ sealed, joins: this.#joins, peers: this.peers, turns }, nowMs)
+    this.#polling = new Polling({
+      ...{ turns, joins: this.#joins, membership: this.#membership, peers: this.#peers, associations, memory },
+      ...{ receiveRates: this.#receiveRates, standing: this.#standing },
+    })
     const { profile } = settings
     this.#received = new ReceivedBatch({
       ...{ profile, datagramBytesMax: this.#limits.datagramBytes, slots, transport, drop, onWork },
-      hints: this.#sealed === undefined ? new Hints(outbox, profile, nowMs) : undefined,
-      gate: this.#sealed,
+      hints: sealed === undefined ? new Hints(outbox, profile, nowMs) : undefined,
+      gate: sealed,
     })
     this.#packets = new PacketWalk(profile, drop)
   }
@@ -206,24 +179,19 @@ export class Protocol implements MessageSource {
       slots: this.#slots.count,
       joins: this.#joins.count,
       halfOpen: this.#joins.halfOpenCount,
-      pool: this.#pool.used,
-      assemblyBytes: this.#budget.used,
       timers: this.#turns.timers + this.#joins.timers,
-      sendPool: this.#sendPool.used,
-      // What is still read of an endpoint that is closed takes nobody's place.
-      streams: this.#isReleased ? 0 : this.#quota.streams.used,
+      ...this.#memory.sizes,
     }
   }
 
   /** How often there was no place, by what was full. */
   get full(): Full {
-    const { poolShares, sendPoolShares, poolLoans, sendPoolLoans, streamsRefused: streams } = this.#quota
-    const [pool, sendPool] = [this.#pool.refused + poolLoans, this.#sendPool.refused + sendPoolLoans]
-    return {
-      ...{ pool, poolPerPeer: poolShares, sendPool, sendPoolPerPeer: sendPoolShares },
-      ...{ streams, halfOpenPerHost: this.#joins.refusedOfHosts, halfOpen: this.#joins.gaveWay },
-      stalled: this.#stalled.count,
-    }
+    return { ...this.#memory.full, halfOpenPerHost: this.#joins.refusedOfHosts, halfOpen: this.#joins.gaveWay }
+  }
+
+  /** The memory that is charged to peers. */
+  get ledger(): Ledger {
+    return this.#memory.ledger
   }
 
   // Datagrams in.
@@ -250,11 +218,11 @@ export class Protocol implements MessageSource {
 
   /** Whether a stream that found no memory for a packet may go on: {@link Protocol.feed} lets it. */
   get hasStarved(): boolean {
-    return this.#starved.count > 0 && this.#sendPool.available > 0
+    return this.#memory.hasStarved
   }
 
   feed(nowMs: number): void {
-    this.#starved.feed(nowMs)
+    this.#memory.feed(nowMs)
   }
 
   /**
@@ -306,19 +274,7 @@ export class Protocol implements MessageSource {
 
   #receiveHandshake(nowMs: number): void {
     const { view, bytes, offset, length, address, slot } = this.#received
-    const owner = slot === 0 ? undefined : this.#slots.get(slot)
-    if (slot !== 0 && owner === undefined) return this.#drop("unknown-slot")
-    // The source can't be answered: it is no address we know how to write.
-    if (address === 0) return this.#drop("unexpected")
-    // Answers to a join that is over have no seed to check them with any more.
-    if (owner !== undefined && owner.kind !== "join") return this.#drop("unexpected")
-    const dropped = this.#joins.receive({ view, bytes, offset, length, address }, owner?.pending, nowMs)
-    if (dropped !== undefined) this.#drop(dropped)
-    this.#membership.settle(nowMs)
-  }
-
-  #drop(reason: wire.DropReason): void {
-    this.drops[reason]++
+    this.#membership.receive({ view, bytes, offset, length, address }, slot, nowMs)
   }
 
   // Joins.
@@ -331,8 +287,7 @@ export class Protocol implements MessageSource {
 
   /** Asks the peer at one of these addresses to associate. */
   join(call: JoinCall, target: JoinTarget, nowMs: number): void {
-    this.#joins.ask(call, target, nowMs)
-    this.#membership.settle(nowMs)
+    this.#membership.ask(call, target, nowMs)
     this.#onWork()
   }
 
@@ -345,8 +300,7 @@ export class Protocol implements MessageSource {
    * one join again, or are expelled.
    */
   setSecrets(secrets: readonly Uint8Array[], nowMs: number): void {
-    this.#sealed?.setSecrets(secrets)
-    this.#standing?.secretsChanged(nowMs)
+    this.#standing?.setSecrets(secrets, nowMs)
     this.#onWork()
   }
 
@@ -360,54 +314,17 @@ export class Protocol implements MessageSource {
 
   /** When `poll` has something to do of its own accord. */
   get nextTimeoutMs(): number {
-    const standingMs = this.#standing?.nextTimeoutMs ?? Infinity
-    const [turnsMs, joinsMs] = [this.#turns.nextTimeoutMs, this.#joins.nextTimeoutMs]
-    return Math.min(...[turnsMs, joinsMs, this.#receiveRates.nextTimeoutMs, standingMs, this.#stalled.nextTimeoutMs])
+    return this.#polling.nextTimeoutMs
   }
 
-  /** Handles what is due and sends what there is. */
+  /** Handles what is due and sends what there is. `mayJudge`: peers may count as silent. */
   poll(nowMs: number, mayJudge = true): void {
-    const turns = this.#turns
-    // While nobody was here to listen nobody was silent.
-    if (nowMs > this.#expectedMs + ABSENT_MS)
-      for (const peer of this.peers.values()) peer.excuse(nowMs - this.#expectedMs, nowMs)
-    turns.rouseDue(nowMs)
-    this.#standing?.poll(nowMs)
-    this.#joins.poll(nowMs)
-    this.#membership.settle(nowMs)
-    this.#receiveRates.poll(nowMs)
-    this.#judgeStalled(nowMs)
-    for (let peer = turns.next(); peer !== undefined; peer = turns.next())
-      if (this.#pollControl(peer, nowMs, mayJudge)) turns.serve(peer)
-    turns.sendData(nowMs)
-    this.#expectedMs = Math.max(nowMs, this.nextTimeoutMs)
-  }
-
-  /** Where some find no memory, those leave that hold it and take nothing. */
-  #judgeStalled(nowMs: number): void {
-    const text = "it took nothing for a while, and held memory that others needed"
-    for (const peer of this.#stalled.poll(this.peers.values(), this.#quota.sendPoolLoans, nowMs))
-      peer.leave(wire.REASON.stalled, text, nowMs)
+    this.#polling.poll(nowMs, mayJudge)
   }
 
   /** Sends data of a peer, of which this stream has much; everything else is for the next `poll`. */
   push(peer: PeerState, state: OutgoingState, nowMs: number): void {
     this.#turns.push(peer, state, nowMs)
-  }
-
-  /** Returns whether the peer is still there. */
-  #pollControl(peer: PeerState, nowMs: number, mayJudge: boolean): boolean {
-    for (const association of peer.handleTimeout(nowMs)) this.#associations.release(association, nowMs)
-    peer.pollControl(nowMs, mayJudge)
-    if (peer.isGone(nowMs)) {
-      this.#peers.forget(peer, nowMs)
-      return false
-    }
-    if (peer.isProbeWanted) {
-      peer.isProbeWanted = false
-      this.#membership.probe(peer, nowMs)
-    }
-    return true
   }
 
   /** The system refused a datagram as too long for the path. */
@@ -458,14 +375,13 @@ export class Protocol implements MessageSource {
   release(nowMs: number): void {
     this.#joins.release(nowMs)
     for (const peer of [...this.peers.values()]) this.#peers.replace(peer, wire.REASON.closing, nowMs)
-    this.#isReleased = true
     this.#outbox.release()
-    this.#sendSlabs.release()
+    this.#memory.release()
   }
 
   /** For tests. */
   assertInvariants(): void {
-    this.#quota.assertInvariants()
+    this.#memory.assertInvariants()
     for (const peer of this.peers.values()) peer.assertInvariants()
   }
 }

@@ -45,9 +45,10 @@ export class Standing {
     return Math.min(this.#renewedByMs, this.#renewMs, trustMs)
   }
 
-  /** The secrets are others now. */
-  secretsChanged(nowMs: number): void {
-    const { joins, peers } = this.#parts
+  /** Joins go out under the first of these from now on, and are taken under each. */
+  setSecrets(secrets: readonly Uint8Array[], nowMs: number): void {
+    const { sealed, joins, peers } = this.#parts
+    sealed.setSecrets(secrets)
     joins.dropHalfOpen(({ association: { psk } }) => this.#secretOf(psk) === "removed", nowMs)
     this.#toRenew = []
     this.#renewMs = this.#renewedByMs = Infinity

@@ -2,6 +2,7 @@ import type { DropReason } from "@x/wire"
 import { expect, test } from "vitest"
 import type { Established, JoinEvent } from "../../src/join/established.ts"
 import type { HalfOpen } from "../../src/join/half-open.ts"
+import type { ReceivedDatagram } from "../../src/join/handshake-reader.ts"
 import { JoinCall, type JoinFailure } from "../../src/join/join-call.ts"
 import { Association } from "../../src/path/association.ts"
 import type { Session } from "../../src/path/session.ts"
@@ -40,6 +41,9 @@ class World {
   readonly events: ProtocolEvent[] = []
   readonly drops: DropReason[] = []
   readonly results: JoinEvent[] = []
+  /** Why joining drops the next datagram, if it does. */
+  refused: DropReason | undefined
+  readonly owners = new Map<number, object>()
   readonly membership: Membership
 
   constructor() {
@@ -51,6 +55,11 @@ class World {
     const parts = {
       joins: {
         pollEvent: () => this.results.shift(),
+        ask: () => note("ask"),
+        receive: (_: ReceivedDatagram, pending: unknown) => {
+          note(`receive ${String(pending)}`)
+          return this.refused
+        },
         prefer: () => note("prefer"),
         satisfy: () => note("satisfy"),
         confirm: () => this.established,
@@ -66,6 +75,7 @@ class World {
         found: (peer: PeerState, address: number) => note(`found ${peer === this.peer} ${address}`),
       },
       turns: { wake: () => note("wake") },
+      slots: { get: (slot: number) => this.owners.get(slot) },
       ...{ events: this.events, probeMs: PROBE_MS, drop: (reason: DropReason) => void this.drops.push(reason) },
     }
     this.membership = new Membership(parts as unknown as MembershipParts)
@@ -181,6 +191,41 @@ test("a hint replaces nothing: it is a reason to ask who is there, if it names a
     { kind: "hinted", address: HERE, hint: { slot: 9, counter: counter + 1 } },
   )
   expect([it.log.length, it.drops]).toEqual([1, ["unexpected", "unexpected", "unexpected"]])
+})
+
+const from = (address: number): ReceivedDatagram => ({
+  ...{ view: new DataView(new ArrayBuffer(0)), bytes: new Uint8Array(0), offset: 0, length: 0, address },
+})
+
+test("a datagram outside an association goes to the join of its slot, or to none, and its result is applied at once", () => {
+  const it = new World()
+  it.owners.set(3, { kind: "join", pending: "of slot 3" })
+  for (const slot of [0, 3]) {
+    it.results.push({ kind: "settled", calls: [call()], result: it.session })
+    it.membership.receive(from(HERE), slot, 0)
+    expect(it.events.splice(0)).toMatchObject([{ kind: "join-settled", result: it.peer }])
+  }
+  expect([it.log, it.drops]).toEqual([["receive undefined", "receive of slot 3"], []])
+  it.refused = "rate"
+  it.membership.receive(from(HERE), 0, 0)
+  expect(it.drops).toEqual(["rate"])
+})
+
+test("none is taken for a slot that isn't there or has no join, nor from an address that can't be written", () => {
+  const it = new World()
+  it.owners.set(3, { kind: "join", pending: "of slot 3" })
+  it.owners.set(4, { kind: "half-open" })
+  it.membership.receive(from(HERE), 9, 0)
+  it.membership.receive(from(HERE), 4, 0)
+  it.membership.receive(from(0), 3, 0)
+  expect([it.log, it.drops]).toEqual([[], ["unknown-slot", "unexpected", "unexpected"]])
+})
+
+test("what asking for a join leads to is applied at once", () => {
+  const it = new World()
+  it.results.push({ kind: "settled", calls: [call()], result: it.session })
+  it.membership.ask(call(), { addresses: [HERE] }, 0)
+  expect([it.log, it.events.length]).toEqual([["ask"], 1])
 })
 
 test("a peer that was never reached has no address to ask at", () => {

@@ -1,0 +1,103 @@
+/**
+ * The memory that all peers share: slots for packets to send and for packets that came early, and messages under way;
+ * how much of it each may have, who waits for it, and who gives way.
+ *
+ * @module
+ */
+
+import { AssemblyBudget } from "@x/fragment"
+import type { PacketPool } from "@x/stream"
+import type { Transport } from "@x/transport/host"
+import { SendSlabs } from "../datagram/send-slabs.ts"
+import type { PeerState } from "../peer/peer-state.ts"
+import { Accounts } from "../schedule/accounts.ts"
+import { Ledger } from "../schedule/ledger.ts"
+import { Quota, ROW_BYTES } from "../schedule/quota.ts"
+import type { Settings } from "../settings.ts"
+import { Starved } from "../streams/starved.ts"
+import { earlyPoolOf, sendPoolOf } from "./pools.ts"
+import type { Full, Sizes } from "./sizes.ts"
+import { Stalled } from "./stalled.ts"
+
+export class SharedMemory {
+  readonly quota: Quota
+  readonly accounts: Accounts
+  /** What is charged to peers, by what it is for. */
+  readonly ledger: Ledger
+  /** For packets that came early. */
+  readonly pool: PacketPool
+  readonly sendPool: PacketPool
+  readonly slabs: SendSlabs
+  readonly budget: AssemblyBudget
+  readonly starved: Starved = new Starved()
+  readonly #stalled: Stalled<PeerState>
+  #isReleased = false
+
+  /** `datagramBytes`: of the largest datagram that is taken. */
+  constructor(settings: Settings, datagramBytes: number, transport: Pick<Transport, "registerSlab" | "releaseSlab">) {
+    this.quota = new Quota(settings)
+    this.accounts = new Accounts(this.quota)
+    this.pool = earlyPoolOf(settings, datagramBytes)
+    this.sendPool = sendPoolOf(settings)
+    this.slabs = new SendSlabs(this.sendPool, transport)
+    this.budget = new AssemblyBudget(settings.assemblyBytesMax)
+    this.ledger = new Ledger({
+      sentPackets: { shares: this.quota.sent, unitBytes: this.sendPool.unitBytes },
+      earlyPackets: { shares: this.quota.early, unitBytes: this.pool.unitBytes },
+      messages: { shares: this.quota.assembly, unitBytes: 1 },
+      lists: { shares: this.quota.rows, unitBytes: ROW_BYTES },
+    })
+    const { stalledMs, sendPoolPacketsMax } = settings
+    this.#stalled = new Stalled(stalledMs, sendPoolPacketsMax, ({ outgoing }) => outgoing.memory)
+  }
+
+  get sizes(): Pick<Sizes, "pool" | "assemblyBytes" | "sendPool" | "streams"> {
+    return {
+      pool: this.pool.used,
+      assemblyBytes: this.budget.used,
+      sendPool: this.sendPool.used,
+      // What is still read of an endpoint that is closed takes nobody's place.
+      streams: this.#isReleased ? 0 : this.quota.streams.used,
+    }
+  }
+
+  /** How often there was none, by what was full. */
+  get full(): Omit<Full, "halfOpen" | "halfOpenPerHost"> {
+    const { poolShares, sendPoolShares, poolLoans, sendPoolLoans, streamsRefused: streams } = this.quota
+    const [pool, sendPool] = [this.pool.refused + poolLoans, this.sendPool.refused + sendPoolLoans]
+    return {
+      ...{ pool, poolPerPeer: poolShares, sendPool, sendPoolPerPeer: sendPoolShares },
+      ...{ streams, stalled: this.#stalled.count },
+    }
+  }
+
+  /** Whether a stream that found no memory for a packet may go on: {@link SharedMemory.feed} lets it. */
+  get hasStarved(): boolean {
+    return this.starved.count > 0 && this.sendPool.available > 0
+  }
+
+  feed(nowMs: number): void {
+    this.starved.feed(nowMs)
+  }
+
+  /** When `takeStalled` has something to do of its own accord. */
+  get nextTimeoutMs(): number {
+    return this.#stalled.nextTimeoutMs
+  }
+
+  /** Where some find no memory: those that have to give way now, since they hold it and take nothing. */
+  takeStalled(peers: Iterable<PeerState>, nowMs: number): readonly PeerState[] {
+    return this.#stalled.poll(peers, this.quota.sendPoolLoans, nowMs)
+  }
+
+  /** The transport forgets it. */
+  release(): void {
+    this.#isReleased = true
+    this.slabs.release()
+  }
+
+  /** For tests. */
+  assertInvariants(): void {
+    this.quota.assertInvariants()
+  }
+}
