@@ -12,11 +12,14 @@ import { fieldsOf, type Incarnation, ownedBy, textOf } from "./incarnation.ts"
 /** No deadline is further in the past. */
 const PAST_MS_MAX = 5_000
 
+interface PresenceParts {
+  readonly liveness: object
+  readonly goodbye: { readonly dueMs: number; readonly endMs: number; readonly isAnswerOwed: boolean }
+}
+
 interface PeerFields {
   readonly pings: object & { readonly isEchoOwed: boolean }
-  readonly liveness: object
   readonly feedback: object & { readonly dueMs: number }
-  readonly goodbye: { readonly dueMs: number; readonly endMs: number; readonly isAnswerOwed: boolean }
   readonly retiring: { readonly all: readonly Association[] }
 }
 
@@ -96,11 +99,13 @@ function describeAssociation(association: Association, isConfirmed: boolean, at:
 
 function describePeer(peer: PeerState, at: (ms: number) => string): string {
   const fields = fieldsOf<PeerFields>(peer)
-  const { pings, liveness, feedback, goodbye, retiring } = fields
+  const { pings, feedback, retiring } = fields
+  const { liveness, goodbye } = fieldsOf<{ parts: PresenceParts }>(peer.presence).parts
   const { pings: asked } = fieldsOf<{ pings: ReadonlySet<{ readonly counter: number }> }>(pings)
   const { probedMs } = fieldsOf<{ probedMs: number }>(liveness)
   const { unanswered } = fieldsOf<{ unanswered: number }>(feedback)
-  const { isAnnounced, isProbeWanted, association, rtt, dueMs } = peer
+  const { isAnnounced, association, rtt, dueMs } = peer
+  const { isProbeWanted } = peer.presence
   const flags = [
     ...[isAnnounced ? "" : " untold", isProbeWanted ? " probe" : ""],
     ...[pings.isEchoOwed ? " echo" : "", goodbye.isAnswerOwed ? " bye" : ""],

@@ -514,7 +514,10 @@ export class Endpoint implements AsyncDisposable {
     this.#pendingJoins.clear()
     await this.#drain.run(() => this.#protocol.leave(REASON.closing, this.#host.now()))
     this.#driver.absorb()
-    await this.#driver.until(() => [...this.#protocol.peers.values()].every(({ isSettled }) => isSettled), GOODBYE_MS)
+    await this.#driver.until(
+      () => [...this.#protocol.peers.values()].every(({ presence }) => presence.isSettled),
+      GOODBYE_MS,
+    )
     this.#protocol.release(this.#host.now())
     this.#driver.stop()
     this.#userCode.settle()

@@ -144,7 +144,7 @@ export class PeerHandle implements Peer {
       LIMIT_OPTIONS,
     )
     if (send !== undefined) this.#state.limitSending(send)
-    if (receive !== undefined) this.#state.limitReceiving(receive, this.#host.now())
+    if (receive !== undefined) this.#state.receiveCap.limit(receive, this.#host.now())
   }
 
   messages(type: number): AsyncIterableIterator<ReceivedMessage>
@@ -169,7 +169,7 @@ export class PeerHandle implements Peer {
       const settle = (act: () => void): void => {
         isSettled = true
         this.#pings.delete(asked)
-        this.#state.cancelPing(asked)
+        this.#state.pings.end(asked)
         forget?.()
         act()
       }
@@ -194,7 +194,7 @@ export class PeerHandle implements Peer {
     check.value("text", text, TEXT)
     this.#state.leave(reason, text, this.#host.now())
     this.#host.absorb()
-    await this.#host.until(() => this.#state.isSettled, GOODBYE_MS, "peer.leave()")
+    await this.#host.until(() => this.#state.presence.isSettled, GOODBYE_MS, "peer.leave()")
   }
 
   stats(): PeerStats {

@@ -81,12 +81,12 @@ export class PacketWalk {
       case wire.KIND.sync:
         return peer.incoming.handleSync(view, body, wanted, nowMs)
       case wire.KIND.feedback:
-        this.#heardMs = peer.handleFeedback(view, body, end, this.#association, nowMs)
+        this.#heardMs = peer.claims.handleFeedback(view, body, end, this.#association, nowMs)
         return
       case wire.KIND.heartbeat:
         return peer.handleHeartbeat(wanted)
       case wire.KIND.goodbye:
-        return peer.handleGoodbye(wire.readReasonText(view, body, end), wanted, nowMs)
+        return peer.presence.handleGoodbye(wire.readReasonText(view, body, end), wanted, nowMs)
       case wire.KIND.pathChallenge:
         return peer.handlePathChallenge(wire.readPathData(view, body), this.#address, nowMs)
       case wire.KIND.pathResponse:

@@ -139,7 +139,7 @@ export class Peers {
   }
 
   replace(before: PeerState, reason: number, nowMs: number): void {
-    before.end(reason, "", nowMs)
+    before.presence.end(reason, "", nowMs)
     this.forget(before, nowMs)
   }
 
@@ -149,7 +149,7 @@ export class Peers {
     this.table.delete(peer)
     context.accounts.close(peer.account)
     turns.remove(peer)
-    peer.end(REASON.unspecified, "", nowMs)
+    peer.presence.end(REASON.unspecified, "", nowMs)
     outbox.flush()
     for (const association of peer.associations) associations.release(association, nowMs)
   }

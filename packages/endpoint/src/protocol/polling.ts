@@ -52,7 +52,7 @@ export class Polling {
     const { turns, joins, membership, peers, receiveRates, memory, standing } = this.#parts
     // While nobody was here to listen nobody was silent.
     if (nowMs > this.#expectedMs + ABSENT_MS)
-      for (const peer of peers.table.values()) peer.excuse(nowMs - this.#expectedMs, nowMs)
+      for (const peer of peers.table.values()) peer.presence.excuse(nowMs - this.#expectedMs, nowMs)
     turns.rouseDue(nowMs)
     standing?.poll(nowMs)
     joins.poll(nowMs)
@@ -71,12 +71,12 @@ export class Polling {
     const { associations, peers, membership } = this.#parts
     for (const association of peer.handleTimeout(nowMs)) associations.release(association, nowMs)
     peer.pollControl(nowMs, mayJudge)
-    if (peer.isGone(nowMs)) {
+    if (peer.presence.isGone(nowMs)) {
       peers.forget(peer, nowMs)
       return false
     }
-    if (peer.isProbeWanted) {
-      peer.isProbeWanted = false
+    if (peer.presence.isProbeWanted) {
+      peer.presence.isProbeWanted = false
       membership.probe(peer, nowMs)
     }
     return true

@@ -34,7 +34,7 @@ export class ReceiveRates {
     this.#bytesPerSecond = bytesPerSecond
     this.#dueMs = -Infinity
     if (bytesPerSecond !== Infinity) return
-    for (const peer of this.#peers.values()) peer.shareReceiving(Infinity, nowMs)
+    for (const peer of this.#peers.values()) peer.receiveCap.share(Infinity, nowMs)
   }
 
   get nextTimeoutMs(): number {
@@ -51,12 +51,12 @@ export class ReceiveRates {
     const peers = [...this.#peers.values()].filter(({ liveness }) => liveness === "joined")
     const rates = divideRate(
       this.#bytesPerSecond,
-      peers.map((peer) => peer.receiveClaim(seconds)),
+      peers.map((peer) => peer.receiveCap.claim(peer.bytesReceived, seconds)),
     )
     for (const [i, peer] of peers.entries()) {
       const rate = Math.max(BYTES_PER_SECOND_MIN, rates[i]!)
-      const had = peer.receiveShareBytesPerSecond
-      if (rate < had || rate > had * WORTH_TELLING) peer.shareReceiving(rate, nowMs)
+      const had = peer.receiveCap.shareBytesPerSecond
+      if (rate < had || rate > had * WORTH_TELLING) peer.receiveCap.share(rate, nowMs)
     }
   }
 }

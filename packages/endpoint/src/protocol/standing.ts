@@ -70,7 +70,7 @@ export class Standing {
 
   #askToJoin(peer: PeerState): void {
     if (peer.liveness === "leaving" || peer.liveness === "left") return
-    peer.isProbeWanted = true
+    peer.presence.isProbeWanted = true
     this.#parts.turns.wake(peer)
   }
 

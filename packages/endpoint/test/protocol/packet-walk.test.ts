@@ -57,6 +57,7 @@ class World {
     return new Proxy({} as PeerState, {
       get: (_, name) => {
         if (name === "liveness") return livenessOf()
+        if (name === "claims" || name === "presence") return handlers
         if (name === "moves") return { answered: (): boolean => this.isAsked }
         return name === "incoming" || name === "outgoing" ? machine(`${name} `) : handlers[String(name)]
       },

@@ -51,9 +51,12 @@ class World {
   peer(name: string, { isGone = false, retired = [] as string[] } = {}): PeerState {
     const note = (text: string): void => void this.log.push(`${name} ${text}`)
     const peer = {
-      ...{ owner: name, isProbeWanted: false, isGone: () => isGone, handleTimeout: () => retired },
+      ...{ owner: name, handleTimeout: () => retired },
+      presence: {
+        ...{ isProbeWanted: false, isGone: () => isGone },
+        excuse: (absentMs: number) => note(`excuse ${absentMs}`),
+      },
       pollControl: (_: number, mayJudge: boolean) => note(mayJudge ? "judge" : "control"),
-      excuse: (absentMs: number) => note(`excuse ${absentMs}`),
       leave: (reason: number) => note(`leave ${reason}`),
     } as unknown as PeerState
     this.peers.push(peer)
@@ -87,7 +90,7 @@ test("a peer that is gone is forgotten and sends nothing more; what a peer has n
 test("a peer that wants to know which incarnation is there asks once", () => {
   const it = new World()
   const peer = it.peer("a")
-  peer.isProbeWanted = true
+  peer.presence.isProbeWanted = true
   it.awake.push(peer, peer)
   expect(it.poll().filter((line) => line === "probe a")).toHaveLength(1)
 })
