@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BIND_OPTIONS, type BindOptions, type Host, HOST, parseHost } from "@x/transport/host"
+import { BIND_OPTIONS, type BindOptions, type Host, HOST } from "@x/transport/host"
 import { messageBytesLimit } from "@x/fragment"
 import {
   DATAGRAM_BYTES_FLOOR,
@@ -29,7 +29,6 @@ import {
   whole,
 } from "../errors/check.ts"
 import { EndpointError } from "../errors/endpoint-error.ts"
-import { isLoopback } from "../path/loopback.ts"
 import { expectedBytesOf, type NumberName, type Settings } from "../settings.ts"
 import type { CongestionFactory } from "../congestion/controller.ts"
 import { bbr } from "../congestion/bbr/bbr.ts"
@@ -385,44 +384,6 @@ function checkSecrets(protection: string, secrets: EndpointOptions["secrets"]): 
       "invalid-option",
       `protection: "${protection}" uses no secrets: ask for "mac" or "aead", or leave out the secrets`,
     )
-}
-
-/**
- * What the transport is asked to bind: loopback, unless there are secrets or `"checksum"` was requested explicitly.
- * Throws `EndpointError` `invalid-option` for another address without that.
- */
-export function bindOptionsOf({
-  port,
-  v4,
-  v6,
-  receiveBufferBytes,
-  sendBufferBytes,
-  protection,
-  secrets,
-}: EndpointOptions): BindOptions {
-  const isOpen = protection === "checksum" || secrets !== undefined
-  if (!isOpen) {
-    checkLoopback("v4", v4)
-    checkLoopback("v6", v6)
-  }
-  const asked = {
-    port,
-    v4: v4 ?? (isOpen ? undefined : "127.0.0.1"),
-    v6: v6 ?? (isOpen ? undefined : "::1"),
-    receiveBufferBytes,
-    sendBufferBytes,
-  }
-  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
-}
-
-/** Text that is no address at all is left to the transport to refuse. */
-function checkLoopback(name: "v4" | "v6", host: string | false | undefined): void {
-  if (host === undefined || host === false) return
-  if (parseHost(host) === undefined || isLoopback(host)) return
-  throw new EndpointError(
-    "invalid-option",
-    `${name} must be a loopback address (127.0.0.1, ::1), not ${host}, where others can reach it: give secrets, which x keygen makes, or ask for protection: "checksum" by name if everybody who can is welcome`,
-  )
 }
 
 function powerOfTwo(min: number, max: number): NumberKind {
