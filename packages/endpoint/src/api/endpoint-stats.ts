@@ -1,7 +1,8 @@
-import type { TransportCounters } from "@x/transport/host"
+import type { Transport, TransportCounters } from "@x/transport/host"
 import type { DropReason } from "@x/wire"
 import type { Charged, Charges, Ledger } from "../schedule/ledger.ts"
 import type { QueueBudget } from "./queue-budget.ts"
+import type { Protocol } from "../protocol/protocol.ts"
 import type { Full } from "../protocol/sizes.ts"
 
 /**
@@ -70,5 +71,44 @@ export interface EndpointStats {
   readonly full: Full & {
     /** A stream was held up, or dropped its oldest message, since too many copies of all streams wait for consumers. */
     readonly queues: number
+  }
+}
+
+/** What an endpoint counts, where it is counted. */
+export interface StatsParts {
+  readonly protocol: Pick<Protocol, "sizes" | "drops" | "ledger" | "full">
+  readonly transport: Pick<Transport, "counters">
+  readonly driver: { readonly timerFallbacks: number }
+  readonly queues: QueueBudget
+  readonly routing: { readonly unhandled: number }
+  readonly userCode: { readonly undecodable: number; readonly untold: number }
+  readonly rebinding: { readonly count: number; readonly failed: number; readonly ended: number }
+}
+
+/** All of it, as it is now: nothing in it changes afterwards. */
+export function statsOf(parts: StatsParts): EndpointStats {
+  const { protocol, transport, driver, queues, routing, userCode, rebinding } = parts
+  const { peers, joins, halfOpen, pool, assemblyBytes, sendPool, streams } = protocol.sizes
+  const { counters } = transport
+  return {
+    transport: { ...counters, errors: { ...counters.errors } },
+    drops: { ...protocol.drops },
+    unhandled: routing.unhandled,
+    undecodable: userCode.undecodable,
+    untoldErrors: userCode.untold,
+    peers,
+    joins,
+    halfOpen,
+    poolPackets: pool,
+    assemblyBytes,
+    sendPoolPackets: sendPool,
+    streams,
+    queuedBytes: queues.bytes,
+    memory: memoryStats(protocol.ledger, queues),
+    rebinds: rebinding.count,
+    rebindsFailed: rebinding.failed,
+    socketsEnded: rebinding.ended,
+    timerFallbacks: driver.timerFallbacks,
+    full: { ...protocol.full, queues: queues.refused },
   }
 }

@@ -1,6 +1,7 @@
 /**
- * An endpoint, as its user holds it: composes what is below, and is the one way to it. Half of the file documents the
- * methods of this one class.
+ * An endpoint, as its user holds it: composes what is below, and is the one way to it. The file is long, but one thing:
+ * a quarter of it composes the machines, and the rest are the methods of one class as its user reads them, each of which
+ * hands its call to the machine that answers it.
  *
  * @module
  */
@@ -8,11 +9,12 @@
 import type { Address, BindOptions, Capabilities, Host, Transport } from "@x/transport/host"
 import { DATAGRAM_BYTES_BASE, PROFILE, REASON } from "@x/wire"
 import { check } from "../errors/check.ts"
-import { checkConnectOptions, Connection, type ConnectOptions } from "./connection.ts"
+import type { Connection, ConnectOptions } from "./connection.ts"
+import { Connections, type ConnectionsHost } from "./connections.ts"
 import { Driver } from "../driver.ts"
-import { bindTransport } from "./binding.ts"
+import { bindOptionsOf, bindTransport } from "./binding.ts"
 import { Drain } from "./drain.ts"
-import { type EndpointStats, memoryStats } from "./endpoint-stats.ts"
+import { type EndpointStats, statsOf } from "./endpoint-stats.ts"
 import { abortedError, closedError, EndpointError, socketEndedError } from "../errors/endpoint-error.ts"
 import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventName } from "./endpoint-events.ts"
 import { Events } from "./events.ts"
@@ -20,10 +22,10 @@ import { guarded } from "./guarded-congestion.ts"
 import type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, Peer, ValueHandler } from "./handles.ts"
 import type { IncomingHost } from "./incoming-stream.ts"
 import { checkPublicKey, identityOf } from "./identity.ts"
-import { JOIN_OPTIONS, type JoiningHost, type JoinOptions, joinOver } from "./joining.ts"
-import { KnownAddresses } from "./known-addresses.ts"
+import type { JoinOptions } from "./joining.ts"
+import { Joinings } from "./joinings.ts"
 import type { MessageType } from "./message-type.ts"
-import { bindOptionsOf, checkedOptions, type EndpointOptions, type IdentityOptions, settingsOf } from "./options.ts"
+import { checkedOptions, type EndpointOptions, type IdentityOptions, settingsOf } from "./options.ts"
 import type { Settings } from "../settings.ts"
 import { Outcomes } from "./outcomes.ts"
 import { Routing } from "./routing.ts"
@@ -72,12 +74,9 @@ export class Endpoint implements AsyncDisposable {
   readonly #drain: Drain
   readonly #rebinding: Rebinding
   readonly #queues: QueueBudget
-  readonly #connections = new Set<Connection>()
-  /** Each rejects a join under way. */
-  readonly #pendingJoins = new Set<() => void>()
+  readonly #connections: Connections
+  readonly #joinings: Joinings
   readonly #identity: Identity | undefined
-  /** Bytes that a label may have for any peer. */
-  readonly #labelBytesMax: number
   #closing: Promise<void> | undefined
   /** Stops the host from asking which call waits. */
   readonly #endWatch: (() => void) | undefined
@@ -119,7 +118,6 @@ export class Endpoint implements AsyncDisposable {
     this.#host = host
     this.#transport = transport
     this.#settings = settings
-    this.#labelBytesMax = metadataBytesMax(settings.profile, settings.datagramBytes)
     this.#userCode = new UserCode({ onNews: () => this.#driver.news(), defer: (run) => host.defer(run) })
     this.#events = new Events(ENDPOINT_EVENTS, this.#userCode)
     this.#userCode.tellErrorsTo(this.#events)
@@ -132,13 +130,14 @@ export class Endpoint implements AsyncDisposable {
     this.#driver = new Driver(host, transport, this.#userCode, this.#routing.unclaimed)
     this.#identity = identity && identityOf(identity, host, this.#userCode)
     this.#queues = new QueueBudget(settings.queuedBytesTotalMax, (run) => host.defer(run))
+    this.#connections = new Connections(this.#connectionsHost())
     this.#outcomes = new Outcomes({
       peers: this.#peerHost(),
       incoming: this.#incomingHost(),
       events: this.#events,
       connections: this.#connections,
       application: this,
-      letGo: (peer) => this.#letGo(peer),
+      letGo: (peer) => this.#connections.letGo(peer),
     })
     const congestion = guarded(settings.congestion, (error) => this.#userCode.surface(error, "congestion"))
     this.#protocol = new Protocol({
@@ -150,6 +149,11 @@ export class Endpoint implements AsyncDisposable {
       ...(secrets === undefined ? {} : { keys: { crypto: host.crypto, secrets, identity: this.#identity } }),
       nowMs: host.now(),
       onWork: () => this.#driver.work(),
+    })
+    this.#joinings = new Joinings({
+      ...{ host, transport, settings, identity: this.#identity, protocol: this.#protocol, outcomes: this.#outcomes },
+      until: (isDone, timeoutMs) => this.#driver.until(isDone, timeoutMs),
+      checkOpen: (signal) => this.#checkOpen(signal),
     })
     this.#drain = new Drain({
       ...{ host, driver: this.#driver, lingerMs: settings.lingerMs },
@@ -200,6 +204,26 @@ export class Endpoint implements AsyncDisposable {
       queuedMessagesMax: this.#settings.queuedMessagesMax,
       queuedBytesMax: this.#settings.queuedBytesMax,
       onBehind: (stream, isBehind) => this.#drain.note(stream, isBehind),
+    }
+  }
+
+  #connectionsHost(): ConnectionsHost {
+    const { profile, datagramBytes, lingerMs } = this.#settings
+    const isClosed = (): boolean => this.isClosed
+    return {
+      get isClosed() {
+        return isClosed()
+      },
+      checkTarget: (target, publicKey) => {
+        this.#checkOpen()
+        parseTarget(target)
+        checkPublicKey(publicKey, this.#identity, this.#host)
+      },
+      join: async (target, options, known) => this.#outcomes.peerOf(await this.#joinings.join(target, options, known)),
+      until: (isDone, timeoutMs, call) => this.#driver.until(isDone, timeoutMs, call),
+      random: () => this.#host.random(),
+      now: () => this.#host.now(),
+      ...{ userCode: this.#userCode, lingerMs, labelBytesMax: metadataBytesMax(profile, datagramBytes) },
     }
   }
 
@@ -289,7 +313,7 @@ export class Endpoint implements AsyncDisposable {
     this.#joining++
     let peer: PeerHandle
     try {
-      peer = await this.#join(target, options)
+      peer = this.#outcomes.peerOf(await this.#joinings.join(target, options))
     } finally {
       this.#joining--
     }
@@ -298,78 +322,13 @@ export class Endpoint implements AsyncDisposable {
     return peer
   }
 
-  async #join(target: Target, options: JoinOptions, known?: KnownAddresses): Promise<PeerHandle> {
-    const { signal, publicKey, timeoutMs = this.#settings.joinTimeoutMs } = check.options("join", options, JOIN_OPTIONS)
-    const { host, port } = parseTarget(target)
-    checkPublicKey(publicKey, this.#identity, this.#host)
-    this.#checkOpen(signal)
-    const joining = this.#joiningHost(publicKey && Uint8Array.from(publicKey))
-    return this.#outcomes.peerOf(await joinOver(joining, { host, port, signal, timeoutMs, known }))
-  }
-
-  #joiningHost(publicKey: Uint8Array | undefined): JoiningHost {
-    return {
-      own: this.addresses,
-      notes: this.capabilities.notes,
-      addressOf: ({ association }) => association && this.#transport.addressOf(association.address),
-      until: (isDone, timeoutMs) => this.#driver.until(isDone, timeoutMs),
-      isKeyed: this.#isKeyed,
-      resolve: (name, signal) => this.#host.resolve(name, signal),
-      call: (timeoutMs, onDone) => {
-        const call = this.#protocol.callJoin(timeoutMs, this.#host.now())
-        this.#outcomes.await(call, onDone)
-        return call
-      },
-      ask: (call, addresses) => {
-        const ids = addresses.map((address) => this.#transport.internAddress(address))
-        this.#protocol.join(call, { addresses: ids, publicKey }, this.#host.now())
-      },
-      cancel: (call) => {
-        this.#outcomes.forget(call)
-        this.#protocol.cancelJoin(call, this.#host.now())
-      },
-      onClose: (end) => {
-        this.#pendingJoins.add(end)
-        return () => void this.#pendingJoins.delete(end)
-      },
-    }
-  }
-
   /**
    * A handle on the peer at a target, across its restarts: it joins, joins again when the peer is gone, opens the named
    * streams anew and hands back what was unconfirmed. Throws `EndpointError` `invalid-target`, `invalid-option` or
    * `closed`.
    */
   connect(target: Target, options: ConnectOptions = {}): Connection {
-    const { publicKey, retry } = checkConnectOptions(options)
-    this.#checkOpen()
-    parseTarget(target)
-    checkPublicKey(publicKey, this.#identity, this.#host)
-    const known = new KnownAddresses()
-    const connection = new Connection(target, retry, {
-      join: (signal) => this.#join(target, { signal, ...(publicKey === undefined ? {} : { publicKey }) }, known),
-      until: (isDone, timeoutMs, call) => this.#driver.until(isDone, timeoutMs, call),
-      random: () => this.#host.random(),
-      userCode: this.#userCode,
-      now: () => this.#host.now(),
-      onClose: (it) => void this.#connections.delete(it),
-      letGo: (peer) => this.#letGo(peer),
-      lingerMs: this.#settings.lingerMs,
-      labelBytesMax: this.#labelBytesMax,
-    })
-    this.#connections.add(connection)
-    return connection
-  }
-
-  /**
-   * Says goodbye to a peer that a connection needs no more, unless somebody else does; if that is only an open stream,
-   * once it closes, for which nobody waits.
-   */
-  async #letGo(peer: PeerHandle): Promise<void> {
-    const isWanted = (): boolean => this.#closing !== undefined || peer.state === "left" || peer.isKept
-    if (isWanted()) return
-    if (!peer.hasStreams) return peer.leave()
-    void this.#driver.until(() => isWanted() || !peer.hasStreams, Infinity).then(() => this.#letGo(peer))
+    return this.#connections.connect(target, options)
   }
 
   get #isKeyed(): boolean {
@@ -416,29 +375,10 @@ export class Endpoint implements AsyncDisposable {
 
   /** Counters and sizes, as they are now. */
   stats(): EndpointStats {
-    const { peers, joins, halfOpen, pool, assemblyBytes, sendPool, streams } = this.#protocol.sizes
-    const { counters } = this.#transport
-    return {
-      transport: { ...counters, errors: { ...counters.errors } },
-      drops: { ...this.#protocol.drops },
-      unhandled: this.#routing.unhandled,
-      undecodable: this.#userCode.undecodable,
-      untoldErrors: this.#userCode.untold,
-      peers,
-      joins,
-      halfOpen,
-      poolPackets: pool,
-      assemblyBytes,
-      sendPoolPackets: sendPool,
-      streams,
-      queuedBytes: this.#queues.bytes,
-      memory: memoryStats(this.#protocol.ledger, this.#queues),
-      rebinds: this.#rebinding.count,
-      rebindsFailed: this.#rebinding.failed,
-      socketsEnded: this.#rebinding.ended,
-      timerFallbacks: this.#driver.timerFallbacks,
-      full: { ...this.#protocol.full, queues: this.#queues.refused },
-    }
+    return statsOf({
+      ...{ protocol: this.#protocol, transport: this.#transport, driver: this.#driver, queues: this.#queues },
+      ...{ routing: this.#routing, userCode: this.#userCode, rebinding: this.#rebinding },
+    })
   }
 
   /**
@@ -509,9 +449,8 @@ export class Endpoint implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    for (const connection of [...this.#connections]) connection.closeWithEndpoint()
-    for (const cancel of [...this.#pendingJoins]) cancel()
-    this.#pendingJoins.clear()
+    this.#connections.close()
+    this.#joinings.close()
     await this.#drain.run(() => this.#protocol.leave(REASON.closing, this.#host.now()))
     this.#driver.absorb()
     await this.#driver.until(
@@ -529,7 +468,7 @@ export class Endpoint implements AsyncDisposable {
   get #waitingCall(): string | undefined {
     if (this.#closing !== undefined) return "endpoint.close()"
     if (this.#joining > 0) return "endpoint.join()"
-    for (const { isAwaited } of this.#connections) if (isAwaited) return "connection.joined()"
+    if (this.#connections.isAwaited) return "connection.joined()"
     const { waitingCall } = this.#driver
     if (waitingCall !== undefined) return waitingCall
     for (const peer of this.#protocol.peers.values()) {

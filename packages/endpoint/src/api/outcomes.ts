@@ -23,7 +23,7 @@ export interface OutcomesHost {
   readonly peers: PeerHost
   readonly incoming: IncomingHost
   readonly events: Events<EndpointEvents>
-  readonly connections: ReadonlySet<Connection>
+  readonly connections: Iterable<Connection>
   /** Stands for the application, which keeps the peers that it joined itself. */
   readonly application: object
   /** Says goodbye to a peer that nothing needs. */
