@@ -1,6 +1,7 @@
 /**
  * A stream to a peer, as the application holds it: checks, options, promises. Its {@link Sender} decides what becomes
- * of a message. All ways to send are one class, since they share the first checks and the fast path of small messages.
+ * of a message, its {@link Acceptance} whether it is accepted at all. The file is long, but one thing: all ways to send
+ * share the first checks, the fast path of small messages and what a call waits for.
  *
  * @module
  */
@@ -14,6 +15,7 @@ import type { PeerState } from "../peer/peer-state.ts"
 import type { OutgoingState } from "../streams/outgoing-state.ts"
 import type { ParkedMessages, ParkingLot } from "../streams/parking-lot.ts"
 import type { Offered, Sender } from "../streams/sender.ts"
+import { Acceptance } from "./acceptance.ts"
 import { Events, type Listener } from "./events.ts"
 import type { OutgoingStream, Peer } from "./handles.ts"
 import { isMessageType, isWriting, type MessageType, numberOf } from "./message-type.ts"
@@ -30,15 +32,7 @@ import {
   type TrySendOptions,
 } from "./sending.ts"
 import { encodeValue, type Fill, fillWith, sizeOf, type UserCode } from "./user-code.ts"
-import {
-  endedError,
-  errorOf,
-  notJoinedError,
-  type Refusal,
-  resetError,
-  tooLargeError,
-  whatGoesOn,
-} from "./send-errors.ts"
+import { errorOf, fullLotError, noPartsError, noReceiptError, noRoomError, whatGoesOn } from "./send-errors.ts"
 import { Wait, WAIT_OPTIONS, type WaitOptions } from "./wait.ts"
 import { writableOf } from "./web-streams.ts"
 
@@ -61,6 +55,7 @@ export class OutgoingHandle implements OutgoingStream {
   readonly #sender: Sender
   readonly #openPacket: PacketFilling
   readonly #lot: ParkingLot
+  readonly #acceptance: Acceptance
   readonly #host: OutgoingHost
   readonly #events: Events<OutgoingStreamEvents>
   #end: OutgoingEnd | undefined
@@ -80,6 +75,7 @@ export class OutgoingHandle implements OutgoingStream {
     this.#sender = state.sender
     this.#openPacket = state.stream.openPacket
     this.#lot = state.sender.lot
+    this.#acceptance = new Acceptance(peer, peerState, state)
     this.#host = host
     this.#mayAppend = this.#isReliable()
     this.#appendBytesMax = peerState.messageBytesMax
@@ -95,8 +91,7 @@ export class OutgoingHandle implements OutgoingStream {
   }
 
   get state(): "open" | "ending" | "closed" {
-    if (this.#stream.state === "closed" || this.#stream.state === "resetting") return "closed"
-    return this.#sender.isEnded ? "ending" : "open"
+    return this.#acceptance.state
   }
 
   get parked(): ParkedMessages {
@@ -166,7 +161,7 @@ export class OutgoingHandle implements OutgoingStream {
     if (!isWriting(codec)) return this.#offer(type, encodeValue(message, value), timeoutMs)
     const size = sizeOf(codec, value, type)
     const fill = fillWith(codec, value, type)
-    return this.#refusal(size) ?? this.#writeWith(type, size, fill, timeoutMs)
+    return this.#acceptance.refusal(size) ?? this.#writeWith(type, size, fill, timeoutMs)
   }
 
   /** Lets the application write a message, into memory that holds nothing else, and offers it. */
@@ -184,7 +179,7 @@ export class OutgoingHandle implements OutgoingStream {
   }
 
   #offer(type: number, bytes: Uint8Array, timeoutMs: number): SendResult {
-    const refusal = this.#refusal(bytes.length)
+    const refusal = this.#acceptance.refusal(bytes.length)
     if (refusal !== undefined) return refusal
     if (!this.#isReliable()) return this.#sendNow(type, bytes) ? "sent" : "dropped"
     return this.#offered(this.#sender.offer(type, bytes, this.#deadlineOf(timeoutMs)))
@@ -250,14 +245,10 @@ export class OutgoingHandle implements OutgoingStream {
       bytes = value
     }
     this.#checkCall(type)
-    if (receipt && !this.#stream.traits.isAcknowledged)
-      throw new EndpointError(
-        "invalid-option",
-        `nothing acknowledges messages of a stream that is ${this.delivery}: there is no receipt`,
-      )
+    if (receipt && !this.#stream.traits.isAcknowledged) throw noReceiptError(this.delivery)
     if (signal?.aborted) return Promise.reject(abortedError(signal))
-    const refusal = this.#refusal(bytes.length)
-    if (refusal !== undefined) return Promise.reject(this.#refusalError(refusal, bytes.length))
+    const refusal = this.#acceptance.refusal(bytes.length)
+    if (refusal !== undefined) return Promise.reject(this.#acceptance.errorOf(refusal, bytes.length))
     const message = new LargeMessage(type, bytes)
     const isReliable = this.#isReliable()
     if (isReliable ? this.#sender.write(message) : this.#sendNow(type, bytes)) {
@@ -267,19 +258,11 @@ export class OutgoingHandle implements OutgoingStream {
       this.#sender.awaitReceipt(message, wait)
       return this.#awaited(wait)
     }
-    if (!isReliable)
-      return Promise.reject(
-        new EndpointError("dropped", `the stream has no room now and does not wait: it is ${this.delivery}`),
-      )
+    if (!isReliable) return Promise.reject(noRoomError(this.delivery))
     if (!this.#sender.mayPark(message)) {
       this.#sender.refuse()
       this.#peerState.outgoing.starve(this.#state)
-      return Promise.reject(
-        new EndpointError(
-          "refused",
-          `${this.#lot.messages} messages wait already; wait for "drain", or raise parkedMessagesMax or parkedBytesMax`,
-        ),
-      )
+      return Promise.reject(fullLotError(this.#lot.messages))
     }
     if (isReused) message.keep()
     const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
@@ -306,7 +289,7 @@ export class OutgoingHandle implements OutgoingStream {
     this.#checkCall(type)
     checkSize(size)
     checkFunction("fill", fill, "a function that writes the message")
-    const refusal = this.#refusal(size)
+    const refusal = this.#acceptance.refusal(size)
     if (refusal !== undefined) return refusal
     return this.#sender.mayBeTaken(size)
       ? this.#writeWith(type, size, fill, Infinity)
@@ -325,11 +308,7 @@ export class OutgoingHandle implements OutgoingStream {
   ): WritableStream<unknown> {
     const { signal } = check.options("writable", options, SIGNAL_OPTIONS)
     numberOf(type)
-    if (!(this.#stream.traits.isOrdered && this.#stream.traits.waits))
-      throw new EndpointError(
-        "invalid-option",
-        `a payload in parts needs all of them in order: open the stream as "reliable", not "${this.delivery}"`,
-      )
+    if (!(this.#stream.traits.isOrdered && this.#stream.traits.waits)) throw noPartsError(this.delivery)
     return writableOf(this, type, this.#peerState.messageBytesMax, signal)
   }
 
@@ -337,7 +316,8 @@ export class OutgoingHandle implements OutgoingStream {
     const { signal, timeoutMs = Infinity } =
       options === NO_OPTIONS ? options : check.options("flush", options, WAIT_OPTIONS)
     if (signal?.aborted) return Promise.reject(abortedError(signal))
-    if (this.state === "closed") return this.#sender.isFlushed ? Promise.resolve() : Promise.reject(this.closedError)
+    if (this.state === "closed")
+      return this.#sender.isFlushed ? Promise.resolve() : Promise.reject(this.#acceptance.closedError)
     if (this.#lot.isEmpty && this.#stream.isPast(this.#stream.high)) return Promise.resolve()
     const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
     this.#sender.awaitFlush(wait)
@@ -355,7 +335,8 @@ export class OutgoingHandle implements OutgoingStream {
 
   #endOrFail(signal: AbortSignal | undefined, timeoutMs: number): Promise<void> {
     if (signal?.aborted) return Promise.reject(abortedError(signal))
-    if (this.state === "closed") return this.#stream.wasReset ? Promise.reject(this.closedError) : Promise.resolve()
+    if (this.state === "closed")
+      return this.#stream.wasReset ? Promise.reject(this.#acceptance.closedError) : Promise.resolve()
     this.#mayAppend = false
     if (this.#sender.end(this.#host.now())) this.#touch()
     const wait = new Wait(signal, this.#deadlineOf(timeoutMs))
@@ -397,7 +378,7 @@ export class OutgoingHandle implements OutgoingStream {
     if (this.state === "closed") return this.#close()
     this.#tellSettled()
     if (!this.#sender.takeDrain()) return
-    this.#peerState.outgoing.noteWaiting(this.#state)
+    this.#peerState.outgoing.full.note(this.#state)
     this.#events.emit("drain")
   }
 
@@ -418,7 +399,7 @@ export class OutgoingHandle implements OutgoingStream {
     if (settled.length === 0) return
     // Each was given to the sender as a `Wait`.
     for (const it of settled.splice(0))
-      (it.call as Wait).settle(it.outcome === "closed" ? this.closedError : errorOf(it))
+      (it.call as Wait).settle(it.outcome === "closed" ? this.#acceptance.closedError : errorOf(it))
   }
 
   #checkCall(type: number): void {
@@ -430,33 +411,15 @@ export class OutgoingHandle implements OutgoingStream {
     checkType(type)
   }
 
-  get messageBytesMax(): number {
-    const { messageBytesMax } = this.#peerState
-    if (this.#isReliable()) return messageBytesMax
-    const { windowPackets, payloadBytesMax } = this.#stream
-    return Math.min(messageBytesMax, windowPackets * (payloadBytesMax - PIECE_ROOM_BYTES))
-  }
-
-  #refusal(bytes: number): Refusal | undefined {
-    if (this.state !== "open") return this.peer.state === "left" ? "not-joined" : "closed"
-    return bytes > this.messageBytesMax ? "too-large" : undefined
-  }
-
-  #refusalError(refusal: Refusal, bytes: number): EndpointError {
-    if (refusal === "too-large") return tooLargeError(bytes, this.messageBytesMax, this.#isReliable())
-    return refusal === "not-joined" ? notJoinedError(this.peer.unique) : this.closedError
-  }
-
   /** The error for calls that come once it accepts no more. */
   get closedError(): EndpointError {
-    const hasLeft = this.peer.state === "left"
-    const wasEnded = this.#sender.isEnded && !this.#stream.wasReset && !hasLeft
-    return wasEnded ? endedError() : resetError(this.#stream.reason, hasLeft)
+    return this.#acceptance.closedError
+  }
+
+  get messageBytesMax(): number {
+    return this.#acceptance.messageBytesMax
   }
 }
 
 /** Somewhat more than one segmentation offload takes through the network stack. */
 const PUSH_BYTES = 65_536
-
-/** Bytes of the longest header of a piece that isn't the first. */
-const PIECE_ROOM_BYTES = 14

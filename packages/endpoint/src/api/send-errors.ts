@@ -1,6 +1,6 @@
 /** Errors for messages and calls that a stream to a peer can't serve. */
 
-import { reasonName } from "@x/wire"
+import { type Delivery, reasonName } from "@x/wire"
 import { EndpointError } from "../errors/endpoint-error.ts"
 import type { SettledCall } from "../streams/send-call.ts"
 
@@ -67,5 +67,31 @@ export function resetError(reason: number, hasLeft: boolean): EndpointError {
   return new EndpointError(
     hasLeft ? "not-joined" : "stream-closed",
     `the stream was closed (${reasonName(reason)}); ${cure}`,
+  )
+}
+
+export function noReceiptError(delivery: Delivery): EndpointError {
+  return new EndpointError(
+    "invalid-option",
+    `nothing acknowledges messages of a stream that is ${delivery}: there is no receipt`,
+  )
+}
+
+/** In a mode that doesn't wait. */
+export function noRoomError(delivery: Delivery): EndpointError {
+  return new EndpointError("dropped", `the stream has no room now and does not wait: it is ${delivery}`)
+}
+
+export function fullLotError(messages: number): EndpointError {
+  return new EndpointError(
+    "refused",
+    `${messages} messages wait already; wait for "drain", or raise parkedMessagesMax or parkedBytesMax`,
+  )
+}
+
+export function noPartsError(delivery: Delivery): EndpointError {
+  return new EndpointError(
+    "invalid-option",
+    `a payload in parts needs all of them in order: open the stream as "reliable", not "${delivery}"`,
   )
 }

@@ -9,7 +9,8 @@ import { SendStream } from "@x/stream"
 import * as wire from "@x/wire"
 import type { Association } from "../path/association.ts"
 import type { ControlWriter } from "../datagram/control-writer.ts"
-import { DueQueue } from "../schedule/due-queue.ts"
+import { BusyStreams } from "./busy-streams.ts"
+import { FullStreams, type StreamLimit } from "./full-streams.ts"
 import { composeStream } from "./outgoing-control.ts"
 import type { OutgoingContext, OutgoingPeer, OutgoingSignals } from "./outgoing-context.ts"
 import { OutgoingMemory } from "./outgoing-memory.ts"
@@ -35,15 +36,9 @@ export class OutgoingStreams {
   readonly #peer: OutgoingPeer
   readonly #context: OutgoingContext
   readonly #signals: OutgoingSignals
-  /** Slots for packets, from when they are written until they are acknowledged. */
   /** The memory of its packets. */
   readonly memory: OutgoingMemory
-  /**
-   * Streams that may have something to send or to repeat. The others cost nothing: they wait for their time, or for
-   * being touched.
-   */
-  readonly #sending: OutgoingState[] = []
-  readonly #waiting = new DueQueue<OutgoingState>()
+  readonly #busy = new BusyStreams()
   /** Those with data. */
   readonly #turns = new StreamTurns()
   readonly #packets: PacketWriter
@@ -54,11 +49,8 @@ export class OutgoingStreams {
    * waited for.
    */
   readonly #sent: OutgoingState[] = []
-  /** Streams whose application has more to send than there is room for. */
-  readonly #full = new Set<OutgoingState>()
-  #wasFull = false
-  /** Streams whose receivers had no room when they were last heard. */
-  readonly #held = new Set<OutgoingState>()
+  /** Those with more to send than there is room for. */
+  readonly full: FullStreams = new FullStreams()
   #nextId = 1
 
   constructor(peer: OutgoingPeer, context: OutgoingContext, signals: OutgoingSignals, nowMs: number) {
@@ -89,20 +81,14 @@ export class OutgoingStreams {
     return false
   }
 
-  open(
-    { mode, priority, weight, metadata, lifetimeMs, resendsMax, copies = 0, copySpreadMs = 0 }: OpenStream,
-    nowMs: number,
-  ): OutgoingState | undefined {
+  open({ weight, copies = 0, copySpreadMs = 0, ...asked }: OpenStream, nowMs: number): OutgoingState | undefined {
     const { quota } = this.#context
     if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream(this.#peer.account.streams))
       return undefined
     const { sendOptions: options, pace, path } = this.#peer
     const pool = this.memory.slots(options.spreadPackets)
     const stream = new SendStream({
-      ...{ id: this.#nextId++, mode, options, rtt: path.rtt, pool, priority, metadata, pace },
-      ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
-      ...(resendsMax === undefined ? {} : { resendsMax }),
-      ...{ copies, copySpreadMs },
+      ...{ ...asked, id: this.#nextId++, options, rtt: path.rtt, pool, pace, copies, copySpreadMs },
     })
     const state = new OutgoingState(stream, new Sender(stream, this.#context.settings), weight)
     this.#streams.set(stream.id, state)
@@ -118,14 +104,8 @@ export class OutgoingStreams {
       this.#deadlineMs = state.deadlineMs
       this.#signals.hasten(state.deadlineMs)
     }
-    this.#rouse(state)
+    this.#busy.rouse(state)
     this.#signals.wake()
-  }
-
-  #rouse(state: OutgoingState): void {
-    if (state.isSending) return
-    state.isSending = true
-    this.#sending.push(state)
   }
 
   /** Whether a stream has something to send now. */
@@ -155,41 +135,28 @@ export class OutgoingStreams {
 
   /** Whether the application has more to send than the windows of its streams have room for. */
   get isFull(): boolean {
-    return this.#full.size > 0
+    return this.full.isFull
   }
 
   /** What a stream that has more to send waits for; `application`: none has. */
-  get limit(): "application" | "window" | "consumer" | "memory" {
-    for (const { stream } of this.#full) return stream.isHeld ? "consumer" : stream.isStarved ? "memory" : "window"
-    for (const { stream } of this.#held) if (stream.isHeld && stream.queuedPackets > 0) return "consumer"
-    return "application"
+  get limit(): StreamLimit {
+    return this.full.limit
   }
 
   /** Whether that was so at any time since this was last asked. */
   takeFull(): boolean {
-    const wasFull = this.#wasFull
-    this.#wasFull = this.isFull
-    return wasFull
+    return this.full.takeFull()
   }
 
   /** The path takes this many bytes: windows of streams that are full grow, so that what is lost doesn't stop them. */
   growWindows(pathBytes: number, nowMs: number): void {
     const bytes = Math.min(WINDOW_PATHS * pathBytes, this.#context.settings.windowGrowthBytesMax)
-    for (const state of this.#full) if (state.stream.growWindow(bytes)) this.progress(state, nowMs)
-  }
-
-  /** Whether messages of a stream wait for room may have changed. */
-  noteWaiting(state: OutgoingState): void {
-    if (!state.sender.isWaiting) this.#full.delete(state)
-    else if (state.stream.state === "open") {
-      this.#full.add(state)
-      this.#wasFull = true
-    }
+    for (const state of this.full.all) if (state.stream.growWindow(bytes)) this.progress(state, nowMs)
   }
 
   /** Where something waits for memory, it goes on once there is some. */
   starve(state: OutgoingState): void {
-    this.noteWaiting(state)
+    this.full.note(state)
     if (!state.sender.isStarved) return
     this.#context.starved.add(state, this)
     if (this.memory.handleLack(this.#peer.path.size)) this.#recut()
@@ -222,8 +189,7 @@ export class OutgoingStreams {
     if (stream.handleStatus(status, nowMs, heardMs) !== undefined) return this.#signals.refute(nowMs)
     if (stream.lostPackets > lostPackets) this.naksReceived++
     if (stream.state === "closed") return this.#remove(state)
-    if (stream.isHeld) this.#held.add(state)
-    else this.#held.delete(state)
+    this.full.noteHeld(state)
     this.touch(state)
     if (this.memory.handleRoom(this.#peer.path.size)) this.#recut()
     // The edge may pass packets that were reported as received before.
@@ -249,7 +215,7 @@ export class OutgoingStreams {
 
   /** Streams that may have something to say again. */
   get repeating(): number {
-    return this.#sending.length + this.#waiting.count
+    return this.#busy.count
   }
 
   /** Ends all: the peer is gone. */
@@ -264,11 +230,8 @@ export class OutgoingStreams {
   #remove(state: OutgoingState): void {
     this.#streams.delete(state.stream.id)
     this.#context.starved.delete(state)
-    this.#full.delete(state)
-    this.#held.delete(state)
-    if (state.isSending) this.#sending.splice(this.#sending.indexOf(state), 1)
-    state.isSending = false
-    this.#waiting.remove(state)
+    this.full.delete(state)
+    this.#busy.delete(state)
     this.#turns.remove(state)
     this.#peer.account.streams.give(1)
     this.#tell(state)
@@ -276,7 +239,7 @@ export class OutgoingStreams {
 
   /** Writes the opens, ends, resets and syncs that are due; `false`: the socket is full. */
   compose(control: ControlWriter, nowMs: number): boolean {
-    for (const { stream } of this.#sending) {
+    for (const { stream } of this.#busy.all) {
       if (stream.nextTimeoutMs > nowMs) continue
       if (!composeStream(stream, control, this.#context.scratch.sync, nowMs)) return false
     }
@@ -300,7 +263,7 @@ export class OutgoingStreams {
 
   /** Takes up the streams that were touched. Before `pollData`. */
   enlist(): void {
-    for (const state of this.#sending) this.#turns.enlist(state)
+    for (const state of this.#busy.all) this.#turns.enlist(state)
   }
 
   /**
@@ -390,14 +353,15 @@ export class OutgoingStreams {
 
   /** Closes packets that are being filled: the turn is over. */
   closePackets(): void {
-    for (const { stream } of this.#sending) stream.closePacket()
+    for (const { stream } of this.#busy.all) stream.closePacket()
   }
 
   /** Gives up what is too old, lets idle streams give back their memory, and tells the shell of its deadlines. */
   handleTimeout(nowMs: number): void {
-    for (let due = this.#waiting.takeDue(nowMs); due !== undefined; due = this.#waiting.takeDue(nowMs)) this.#rouse(due)
-    for (let i = this.#sending.length - 1; i >= 0; i--) {
-      const state = this.#sending[i]
+    this.#busy.rouseDue(nowMs)
+    const sending = this.#busy.all
+    for (let i = sending.length - 1; i >= 0; i--) {
+      const state = sending[i]
       if (state === undefined) continue
       const { settledMessages } = state.stream
       state.stream.handleTimeout(nowMs)
@@ -421,25 +385,7 @@ export class OutgoingStreams {
    * then, or until touched.
    */
   nextTimeoutMs(): number {
-    const sending = this.#sending
-    let next = Infinity
-    let kept = 0
-    for (let i = 0; i < sending.length; i++) {
-      const state = sending[i]!
-      const nextTimeoutMs = Math.min(state.stream.nextTimeoutMs, state.deadlineMs)
-      // What is written while others are sent lies in a packet that nobody has closed yet.
-      if (state.stream.peek() < 0 && !state.stream.isFilling) {
-        state.isSending = false
-        // One that is in the queue for an earlier time stays there: then it is looked at once for nothing, instead of
-        // moved with every packet.
-        if (state.heapIndex < 0 || nextTimeoutMs < state.dueMs) this.#waiting.set(state, nextTimeoutMs)
-        continue
-      }
-      next = Math.min(next, nextTimeoutMs)
-      sending[kept++] = state
-    }
-    if (kept < sending.length) sending.length = kept
-    return Math.min(next, this.#waiting.nextMs)
+    return this.#busy.settle()
   }
 
   assertInvariants(): void {

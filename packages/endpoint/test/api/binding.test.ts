@@ -24,7 +24,8 @@ function hostWith(bind: () => Promise<Transport>): Host {
 }
 
 test("an abort takes effect at once, and a socket that comes later is closed", async () => {
-  const { promise, resolve } = Promise.withResolvers<Transport>()
+  let resolve!: (transport: Transport) => void
+  const promise = new Promise<Transport>((settle) => (resolve = settle))
   const abort = new AbortController()
   const bound = bindTransport(
     hostWith(() => promise),

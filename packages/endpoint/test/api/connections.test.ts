@@ -25,9 +25,7 @@ class World {
         return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(new Error("aborted"))))
       },
       until: (isDone) => {
-        const { promise, resolve } = Promise.withResolvers<void>()
-        this.waits.push({ isDone, resolve })
-        return promise
+        return new Promise<void>((resolve) => void this.waits.push({ isDone, resolve }))
       },
       now: () => 0,
       random: () => 0,
