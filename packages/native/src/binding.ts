@@ -1,6 +1,7 @@
 /**
  * Finds and loads the compiled helper. Anything about it may be missing or wrong, and nothing here may throw: the
- * caller then does without it.
+ * caller then does without it. The calls of the helper have more than five parameters, as they are in C: no object is
+ * made for a batch, and none has to be read there.
  *
  * @module
  */

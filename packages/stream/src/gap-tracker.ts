@@ -1,7 +1,8 @@
 /**
  * Tracks which packets are missing between the cumulative edge and the newest packet, since when, and when they were
  * asked for. It is an ascending list of ranges. Its length is charged and bounded: what would make it longer is refused
- * before, by `hasRoom` and `mayFill`, and may come again.
+ * before, by `hasRoom` and `mayFill`, and may come again. The file is long, but one thing: all of it searches this one
+ * list and changes it, several columns at a time, and nothing else has to know how it is kept.
  *
  * `ask` has six arguments: three times, and the bounds of the result. They change with each status, and an object for
  * each would cost more.

@@ -10,7 +10,8 @@
  *     room            what is refused for lack of room
  *     report          what a status says
  *
- * A packet is passed as its seven properties: an object for each would cost more than all that is done with it.
+ * The file is long, but one thing: half of it forwards questions to the machines, the rest judges a packet and tells each
+ * machine what follows. A packet is passed as its seven properties: an object for each would cost more than all that is done with it.
  *
  * @module
  */

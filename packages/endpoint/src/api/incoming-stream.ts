@@ -1,7 +1,8 @@
 /**
- * A stream from a peer, as its user holds it: hands over what comes, as fast as its consumers take it. One class, since
- * each step asks the same few questions: is a consumer busy with a message, do messages wait, is the stream paused,
- * stopped or over.
+ * A stream from a peer, as its user holds it: hands over what comes, as fast as its consumers take it. The file is long
+ * and the class has more than 25 fields, but it is one thing: each step asks the same few questions. Is a consumer busy
+ * with a message, do messages wait, is the stream paused, stopped or over? The handler of the last message is
+ * remembered here too: most messages need nothing else.
  *
  * @module
  */

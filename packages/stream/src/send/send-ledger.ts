@@ -1,6 +1,8 @@
 /**
  * What a sender knows of its numbered packets, from the moment each is written until the receiver's edge has passed it:
- * columns by number, and the counts that follow from them. The payloads lie in slots of a pool.
+ * columns by number, and the counts that follow from them. The payloads lie in slots of a pool. The file is long, but
+ * one thing: each step changes columns and counts together, the questions about one packet read a column each, and the
+ * check at the end says how the counts follow.
  *
  * @module
  */

@@ -1,3 +1,10 @@
+/**
+ * What sockets and processes need of the simulated network. `transmit` takes the columns of a batch, more than five: it
+ * is called for each datagram.
+ *
+ * @module
+ */
+
 import type { Address } from "../addresses.ts"
 import type { SyncCrypto } from "../sync-crypto.ts"
 import type { SocketErrorCode } from "../transport.ts"
