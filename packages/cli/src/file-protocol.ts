@@ -49,6 +49,9 @@ export const UNWRITTEN_BYTES_MAX = 8_388_608
 /** From this size on a sender asks to resume an interrupted file: a smaller one is quickly sent again. */
 export const RESUME_BYTES_MIN = 1_048_576
 
+/** What to do about an interrupted file whose bytes are there. */
+export const GOES_ON = "what came is kept, and sending the file again goes on from there"
+
 /** A name of 255 bytes, each escaped, and room for fields to come. */
 export const OFFER_BYTES_MAX = 4_096
 

@@ -3,7 +3,15 @@ import type { Stats } from "node:fs"
 import { type FileHandle, open } from "node:fs/promises"
 import { basename } from "node:path"
 import type { Endpoint, Message, OutgoingStream, Peer } from "@x/endpoint"
-import { CHUNK_BYTES, encodeOffer, FILE, parseReply, RESUME_BYTES_MIN, UNWRITTEN_BYTES_MAX } from "./file-protocol.ts"
+import {
+  CHUNK_BYTES,
+  encodeOffer,
+  FILE,
+  GOES_ON,
+  parseReply,
+  RESUME_BYTES_MIN,
+  UNWRITTEN_BYTES_MAX,
+} from "./file-protocol.ts"
 import { TransferError } from "./transfer-error.ts"
 
 export interface SendFileOptions {
@@ -47,11 +55,9 @@ export class FileSender {
     for (const type of [FILE.written, FILE.kept, FILE.stored, FILE.refused])
       endpoint.handle(type, (message) => this.#handleReply(message))
     endpoint.on("left", (peer, { text }) => {
-      const error = new TransferError(
-        "peer-left",
-        `the receiver left before it had stored the file${text === "" ? "" : ` (${text})`}; send it again`,
-      )
-      for (const file of this.#files.get(peer)?.values() ?? []) file.fail(error)
+      const why = `the receiver left before it had stored the file${text === "" ? "" : ` (${text})`}`
+      for (const file of this.#files.get(peer)?.values() ?? [])
+        file.fail(new TransferError("peer-left", `${why}; ${remedyOf(file.size, file.written)}`))
     })
   }
 
@@ -85,8 +91,8 @@ export class FileSender {
   async #send(peer: Peer, source: Source, { signal, onProgress = () => {} }: SendFileOptions): Promise<SentFile> {
     const { name, size } = source
     const stream = peer.open({ label: "file" })
-    const canResume = size !== undefined && size >= RESUME_BYTES_MIN
-    const file = new OutgoingFile(canResume ? size : 0, (written) => onProgress(written, size))
+    const canResume = isResumable(size)
+    const file = new OutgoingFile(size, (written) => onProgress(written, size))
     this.#add(peer, stream.id, file)
     const abort = (): void => file.fail(signal!.reason)
     signal?.addEventListener("abort", abort, { once: true })
@@ -204,6 +210,16 @@ function pipeSource(pipe: AsyncIterable<Uint8Array>, name: string): Source {
   }
 }
 
+/** Whether a receiver keeps what came of a file of this many bytes, so that it goes on; `undefined`: nobody knows. */
+function isResumable(size: number | undefined): size is number {
+  return size !== undefined && size >= RESUME_BYTES_MIN
+}
+
+/** What to do about a file that was interrupted when the receiver had written this many of its bytes. */
+export function remedyOf(size: number | undefined, written: number): string {
+  return isResumable(size) && written >= CHUNK_BYTES ? GOES_ON : "send it again"
+}
+
 /** Why a path can't be sent, and the remedy. */
 export function notAFile(path: string, status: Pick<Stats, "isDirectory">): string {
   return status.isDirectory()
@@ -221,14 +237,14 @@ class OutgoingFile {
   isAccepted = false
   isStored = false
   error: Error | undefined
-  readonly #size: number
+  readonly size: number | undefined
   readonly #onProgress: (written: number) => void
   readonly #failed = new AbortController()
   #wake: () => void = () => {}
 
-  /** `size`: the most bytes that a receiver may have kept. */
-  constructor(size: number, onProgress: (written: number) => void) {
-    this.#size = size
+  /** `size`: bytes, if they are known. */
+  constructor(size: number | undefined, onProgress: (written: number) => void) {
+    this.size = size
     this.#onProgress = onProgress
   }
 
@@ -238,7 +254,8 @@ class OutgoingFile {
   }
 
   offerKept(bytes: number): void {
-    if (this.isAccepted || this.kept > 0 || bytes % CHUNK_BYTES !== 0 || bytes > this.#size) return
+    const bytesMax = isResumable(this.size) ? this.size : 0
+    if (this.isAccepted || this.kept > 0 || bytes % CHUNK_BYTES !== 0 || bytes > bytesMax) return
     this.kept = bytes
     this.#wake()
   }

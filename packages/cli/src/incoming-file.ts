@@ -6,6 +6,7 @@ import { PartFiles } from "./part-files.ts"
 import {
   CHUNK_BYTES,
   FILE,
+  GOES_ON,
   type Offer,
   type Refusal,
   type Reply,
@@ -152,7 +153,7 @@ export class IncomingFile {
         await this.#parts.drop(name).catch(() => {})
         this.#refused = {
           refusal: "ended",
-          why: `${this.#refused.why}; what came is kept, and sending the file again resumes it`,
+          why: `${this.#refused.why}; ${GOES_ON}`,
         }
       } else await unlink(this.#temporary).catch(() => {})
       this.#reply({ type: FILE.refused, stream: this.#stream.id, ...pick(this.#refused) })

@@ -172,7 +172,10 @@ test("a receiver that leaves without a word about the file is an error of its ow
   sending.catch(() => {})
   await until(network, async () => (await readdir(dir)).length > 0)
   const closing = b.close()
-  await expect(drive(network, sending)).rejects.toMatchObject({ code: "peer-left" })
+  await expect(drive(network, sending)).rejects.toMatchObject({
+    code: "peer-left",
+    message: expect.stringMatching(/; send it again$/) as string,
+  })
   await drive(network, closing)
 })
 

@@ -4,9 +4,9 @@ import { readdir, readFile, rename, stat, symlink, truncate, writeFile } from "n
 import { join } from "node:path"
 import type { Message } from "@x/endpoint"
 import { expect, test } from "vitest"
-import { CHUNK_BYTES, encodeOffer, encodeReply, FILE, RESUME_BYTES_MIN } from "../src/file-protocol.ts"
+import { CHUNK_BYTES, encodeOffer, encodeReply, FILE, GOES_ON, RESUME_BYTES_MIN } from "../src/file-protocol.ts"
 import { FileReceiver } from "../src/file-receiver.ts"
-import { FileSender } from "../src/file-sender.ts"
+import { FileSender, remedyOf } from "../src/file-sender.ts"
 import { drive, folder, makeEnds, makeFile, makeParty, type Party, SLOW, until } from "./party.ts"
 
 const SIZE = 5_000_000
@@ -50,6 +50,33 @@ test("a file that was interrupted goes on where it was, whoever sends it, and no
   expect([seen[0], seen.at(-1)]).toEqual([kept, SIZE])
   expect(Buffer.compare(await readFile(join(party.dir, "x")), bytes)).toBe(0)
   expect(await readdir(party.dir)).toEqual(["x"])
+})
+
+test("a sender whose receiver leaves knows whether sending again goes on from there", async () => {
+  const { network, b, sender, peer, file } = await makeParty(SLOW)
+  const { path } = await file("x", SIZE)
+  let there = 0
+  const sending = sender.send(peer, path, { onProgress: (written) => (there = written) })
+  // It may fail before the test awaits it below.
+  sending.catch(() => {})
+  await until(network, async () => there >= CHUNK_BYTES)
+  const closing = b.close()
+  await expect(drive(network, sending)).rejects.toMatchObject({
+    code: "peer-left",
+    message: expect.stringContaining(`; ${GOES_ON}`) as string,
+  })
+  await drive(network, closing)
+})
+
+test.each([
+  ["nothing has come", SIZE, 0, "send it again"],
+  ["less than a chunk", SIZE, CHUNK_BYTES - 1, "send it again"],
+  ["a chunk", SIZE, CHUNK_BYTES, GOES_ON],
+  ["a chunk of a file that is quickly sent again", RESUME_BYTES_MIN - 1, CHUNK_BYTES, "send it again"],
+  ["a chunk of the smallest file that goes on", RESUME_BYTES_MIN, CHUNK_BYTES, GOES_ON],
+  ["a chunk from a pipe", undefined, CHUNK_BYTES, "send it again"],
+])("what to do when %s is there", (_, size, written, remedy) => {
+  expect(remedyOf(size, written)).toBe(remedy)
 })
 
 test("it may be interrupted again and again", async () => {

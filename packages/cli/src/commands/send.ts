@@ -5,7 +5,7 @@ import type { Peer } from "@x/endpoint"
 import { connect, type ConnectOptions } from "../connect.ts"
 import { CommandError, describeFailure, EXIT } from "../failure.ts"
 import { nameProblem } from "../file-name.ts"
-import { FileSender, notAFile, type SentFile } from "../file-sender.ts"
+import { FileSender, notAFile, remedyOf, type SentFile } from "../file-sender.ts"
 import { formatBytes, formatRate, formatTook } from "../measure.ts"
 import type { Output, Progress } from "../output.ts"
 import { printable } from "../text.ts"
@@ -76,8 +76,10 @@ async function check(files: readonly string[], name: string | undefined): Promis
 async function sendOne(sender: FileSender, peer: Peer, item: Item, output: Output, signal: AbortSignal): Promise<void> {
   const { path, size } = item
   const progress = output.progress(item.name, size)
+  let there = 0
   try {
-    const { bytes, kept, sha256 } = await sendItem(sender, peer, item, progress, signal)
+    const onWritten = (written: number): void => void (there = written)
+    const { bytes, kept, sha256 } = await sendItem(sender, peer, item, { progress, signal, onWritten })
     const { ms, rate } = progress.finish()
     const { rttMs, packetsSent, packetsResent } = peer.stats()
     const goesOn = kept === 0 ? "" : `, ${formatBytes(kept)} of it before`
@@ -85,20 +87,33 @@ async function sendOne(sender: FileSender, peer: Peer, item: Item, output: Outpu
       `sent ${printable(item.name)} (${formatBytes(bytes)}${goesOn}) in ${formatTook(ms)}, ${formatRate(rate)}, SHA-256 ${sha256}`,
       { event: "sent", file: path, name: item.name, bytes, kept, ms, sha256, rttMs, packetsSent, packetsResent },
     )
+  } catch (error) {
+    throw signal.aborted && error === signal.reason ? interrupted(size, there) : error
   } finally {
     progress.stop()
   }
+}
+
+/** `there`: what the receiver had written by then. */
+function interrupted(size: number | undefined, there: number): CommandError {
+  return new CommandError(EXIT.interrupted, `interrupted; ${remedyOf(size, there)}`)
+}
+
+interface Watching {
+  readonly progress: Progress
+  readonly signal: AbortSignal
+  readonly onWritten: (written: number) => void
 }
 
 async function sendItem(
   sender: FileSender,
   peer: Peer,
   { path, name }: Item,
-  progress: Progress,
-  signal: AbortSignal,
+  { progress, signal, onWritten }: Watching,
 ): Promise<SentFile> {
   let isFirst = true
   const onProgress = (written: number): void => {
+    onWritten(written)
     if (isFirst) progress.startFrom(written)
     else progress.update(written)
     isFirst = false
