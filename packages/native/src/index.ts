@@ -13,9 +13,11 @@
 
 import { Alarm } from "./alarm.ts"
 import { type Binding, candidates, load } from "./binding.ts"
+import { open, type OpenedSocket, type OpenOptions } from "./open-socket.ts"
 import { Channel, type ChannelListener } from "./channel.ts"
 
 export type { Alarm } from "./alarm.ts"
+export type { OpenedSocket, OpenOptions } from "./open-socket.ts"
 export {
   type Channel,
   type ChannelListener,
@@ -60,52 +62,6 @@ export function openAlarm(ring: () => void): Alarm {
   throw Object.assign(new Error("this system or runtime has no alarms"), { code: "ERR_NATIVE_UNAVAILABLE" })
 }
 
-/** The options of {@link openSocket}. */
-export interface OpenOptions {
-  /** IPv4 or IPv6. */
-  family: 4 | 6
-  /** A numeric address of the family, for v6 also with a scope ("fe80::1%eth0"). Names are not resolved. */
-  host: string
-  /** 0 to 65,535; 0 (the default) takes a free one. */
-  port?: number | undefined
-  /** Whether a v6 socket leaves v4 alone, so that both families can use the same port. Default true; ignored for v4. */
-  v6Only?: boolean | undefined
-  /**
-   * Asks that no datagram is ever fragmented: a datagram too long for the interface fails with EMSGSIZE. Default true.
-   */
-  dontFragment?: boolean | undefined
-  /**
-   * Bytes of received datagrams that the kernel may hold before it drops any, at most 2^30 − 1. Default 0: the system's
-   * default.
-   */
-  receiveBufferBytes?: number | undefined
-  /** Bytes of unsent datagrams that the kernel may hold, at most 2^30 − 1. Default 0: the system's default. */
-  sendBufferBytes?: number | undefined
-}
-
-/** The socket as the kernel granted it, read back. */
-export interface OpenedSocket {
-  /**
-   * The descriptor. The caller has to close it, with {@link close}, until `dgram` has bound it; from then on `dgram`
-   * does.
-   */
-  fd: number
-  /** The port it is bound to, 1 to 65,535. */
-  port: number
-  /** False if this kernel can't promise it. */
-  dontFragment: boolean
-  /**
-   * Bytes of received datagrams that the kernel holds, in the unit of the request. Less than requested means a limit of
-   * the system (on Linux net.core.rmem_max).
-   */
-  receiveBufferBytes: number
-  /**
-   * Bytes of unsent datagrams that the kernel holds, in the unit of the request. Less than requested means a limit of
-   * the system (on Linux net.core.wmem_max).
-   */
-  sendBufferBytes: number
-}
-
 /**
  * The options that can be read and set, by their names in the system's headers. An option that this platform lacks
  * fails with ENOPROTOOPT.
@@ -131,16 +87,7 @@ export interface SocketOptionNames {
  * open.
  */
 export function openSocket(options: OpenOptions): OpenedSocket {
-  const {
-    family,
-    host,
-    port = 0,
-    v6Only = true,
-    dontFragment = true,
-    receiveBufferBytes = 0,
-    sendBufferBytes = 0,
-  } = options
-  return helper().open(family, host, port, v6Only, dontFragment, receiveBufferBytes, sendBufferBytes)
+  return open(helper(), options)
 }
 
 /** The kernel's value of an option. */

@@ -8,6 +8,7 @@ import { Alarm } from "../../src/alarm.ts"
 import type { Binding } from "../../src/binding.ts"
 import { Channel, type ChannelListener } from "../../src/channel.ts"
 import type * as Native from "../../src/index.ts"
+import { open } from "../../src/open-socket.ts"
 
 /** The calls of the helper that can be made to fail (`faults/faults.h`). */
 export const CALLS = [
@@ -54,15 +55,7 @@ function helperOf(binding: Binding & { failCalls(...given: unknown[]): number })
   return {
     native: {
       canBatch: true,
-      openSocket: ({
-        family,
-        host,
-        port = 0,
-        v6Only = true,
-        dontFragment = true,
-        receiveBufferBytes = 0,
-        sendBufferBytes = 0,
-      }) => binding.open(family, host, port, v6Only, dontFragment, receiveBufferBytes, sendBufferBytes),
+      openSocket: (options) => open(binding, options),
       close: (fd) => binding.close(fd),
       openChannel: (listener: ChannelListener) => new Channel(binding, listener),
       openAlarm: (ring) => new Alarm(binding, ring),
