@@ -5,7 +5,7 @@ import type { LinkOptions } from "@x/transport/simulated"
 import { describe, expect, test } from "vitest"
 import { v4Of } from "./catalogue/forger.ts"
 import { Ledger, type LedgerStream, quiesce } from "./catalogue/ledger.ts"
-import { makeWorld, PORT, type World } from "./world.ts"
+import { eventsOf, makeWorld, PORT, type World } from "./world.ts"
 
 const KEYED: EndpointOptions = { secrets: ["a secret of sixteen bytes"] }
 const PLAIN: EndpointOptions = {}
@@ -20,10 +20,7 @@ async function makePair(options: EndpointOptions, link: LinkOptions, seed = 63) 
   const ledger = new Ledger(network, a, b)
   const toB = await network.until(a.join(`b:${PORT}`))
   await network.when(() => b.peers.length === 1)
-  const events: string[] = []
-  for (const endpoint of [a, b])
-    for (const name of ["left", "rejoined", "restarted", "unreachable"] as const)
-      endpoint.on(name, () => events.push(name))
+  const events = eventsOf([a, b], ["left", "rejoined", "restarted", "unreachable"])
   return { network, a, b, toB, toA: b.peers[0]!, ledger, events }
 }
 

@@ -6,7 +6,7 @@ import type { BindOptions, SocketError, Transport } from "@x/transport/host"
 import { expect, test } from "vitest"
 import { Ledger, quiesce } from "./catalogue/ledger.ts"
 import { hostWith } from "./host-with.ts"
-import { makePair, makeWorld, PORT } from "./world.ts"
+import { eventsOf, makePair, makeWorld, PORT } from "./world.ts"
 
 const KEYED: EndpointOptions = { secrets: ["a secret of sixteen bytes"], port: 0 }
 const PLAIN: EndpointOptions = { port: 0 }
@@ -18,10 +18,7 @@ async function makeFreePair(options: EndpointOptions, delayMs: number) {
   const { endpoint: b } = await bind("b", { ...options, port: PORT })
   const toB = await network.until(a.join(`b:${PORT}`))
   await network.when(() => b.peers.length === 1)
-  const events: string[] = []
-  for (const endpoint of [a, b])
-    for (const name of ["left", "rejoined", "restarted", "unreachable"] as const)
-      endpoint.on(name, () => events.push(name))
+  const events = eventsOf([a, b], ["left", "rejoined", "restarted", "unreachable"])
   return { network, a, b, hostA, toB, toA: b.peers[0]!, ledger: new Ledger(network, a, b), events }
 }
 

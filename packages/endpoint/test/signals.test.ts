@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest"
+import { listenersOf } from "../../../tools/testkit/src/signals.ts"
 import { makePair, pattern, PORT } from "./world.ts"
 
 const warnings: Error[] = []
@@ -11,26 +12,11 @@ beforeEach(() => {
 
 afterEach(() => void process.off("warning", onWarning))
 
-/** Listeners on a signal: how many it has now, and had at most. */
-function watch(signal: AbortSignal): { now: number; most: number } {
-  const count = { now: 0, most: 0 }
-  const { addEventListener, removeEventListener } = signal
-  signal.addEventListener = (...args: unknown[]) => {
-    count.most = Math.max(count.most, ++count.now)
-    Reflect.apply(addEventListener, signal, args)
-  }
-  signal.removeEventListener = (...args: unknown[]) => {
-    count.now--
-    Reflect.apply(removeEventListener, signal, args)
-  }
-  return count
-}
-
 test("one signal for fifty sends, joins, pings and payloads: one listener, no warning, and none is left when all are settled", async () => {
   const { network, a, b, toB } = await makePair(1, { delayMs: 5 }, { windowPackets: 4 })
   b.handle(1, () => {})
   const { signal } = new AbortController()
-  const count = watch(signal)
+  const count = listenersOf(signal)
   const stream = toB.open()
   const all: Promise<unknown>[] = []
   for (let i = 0; i < 50; i++) {
@@ -53,7 +39,7 @@ test("all that wait on one signal are told when it aborts, with its reason, once
   const { network, a, toB } = await makePair(2, { delayMs: 5 }, { windowPackets: 4 })
   const controller = new AbortController()
   const { signal } = controller
-  const count = watch(signal)
+  const count = listenersOf(signal)
   network.partition("a", "b")
   const stream = toB.open()
   const all = Array.from({ length: 20 }, () => [

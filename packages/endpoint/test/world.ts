@@ -43,3 +43,24 @@ export function pattern(length: number, salt = 0): Uint8Array {
   for (let i = 0; i < length; i++) bytes[i] = (i * 31 + (i >>> 8) * 7 + salt) & 255
   return bytes
 }
+
+/** The names of these events of these endpoints, as they are told. */
+export function eventsOf(
+  endpoints: readonly Endpoint[],
+  names: readonly ("joined" | "rejoined" | "restarted" | "left" | "unreachable" | "reachable")[],
+): string[] {
+  const events: string[] = []
+  for (const endpoint of endpoints) for (const name of names) endpoint.on(name, () => events.push(name))
+  return events
+}
+
+/** The same with the name that each endpoint has here before it. */
+export function namedEventsOf(
+  endpoints: Readonly<Record<string, Endpoint>>,
+  names: Parameters<typeof eventsOf>[1],
+): string[] {
+  const events: string[] = []
+  for (const [whose, endpoint] of Object.entries(endpoints))
+    for (const name of names) endpoint.on(name, () => events.push(`${whose} ${name}`))
+  return events
+}

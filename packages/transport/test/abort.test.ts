@@ -1,24 +1,10 @@
 import { expect, test } from "vitest"
 import { onAbort } from "@x/transport/host"
-
-/** How many listeners a signal has now, and the most it has had. */
-function watch(signal: AbortSignal): { now: number; most: number } {
-  const count = { now: 0, most: 0 }
-  const { addEventListener, removeEventListener } = signal
-  signal.addEventListener = (...args: unknown[]) => {
-    count.most = Math.max(count.most, ++count.now)
-    Reflect.apply(addEventListener, signal, args)
-  }
-  signal.removeEventListener = (...args: unknown[]) => {
-    count.now--
-    Reflect.apply(removeEventListener, signal, args)
-  }
-  return count
-}
+import { listenersOf } from "../../../tools/testkit/src/signals.ts"
 
 test("a thousand that wait on one signal are one listener, told in their order, once", () => {
   const controller = new AbortController()
-  const count = watch(controller.signal)
+  const count = listenersOf(controller.signal)
   const told: number[] = []
   for (let i = 0; i < 1_000; i++) onAbort(controller.signal, () => told.push(i))
   expect(count).toEqual({ now: 1, most: 1 })
@@ -29,7 +15,7 @@ test("a thousand that wait on one signal are one listener, told in their order, 
 
 test("the last that is taken back takes the listener with it; taken back again, or after the abort, nothing happens", () => {
   const controller = new AbortController()
-  const count = watch(controller.signal)
+  const count = listenersOf(controller.signal)
   const act = (): void => {
     throw new Error("it was taken back")
   }

@@ -5,7 +5,7 @@ import { NUMBER_MAX } from "@x/wire"
 import { expect, test, vi } from "vitest"
 import { heartbeat, message, open } from "../evil-peer.ts"
 import { dropsOf, makeScene } from "../scene.ts"
-import { makePair, pattern } from "../world.ts"
+import { makePair, namedEventsOf, pattern } from "../world.ts"
 import { Ledger, quiesce, quiesceEndpoints } from "./ledger.ts"
 
 /** A conversation with losses; returns its trace. */
@@ -46,13 +46,7 @@ test("F67 a wall clock that jumps by hours and years, either way, changes nothin
 test("F67 a process that slept for an hour hears what waits, learns that it was given up, and joins anew", async () => {
   const { network, a, b, hostA, toB } = await makePair(68)
   const ledger = new Ledger(network, a, b)
-  const events: string[] = []
-  for (const [name, endpoint] of [
-    ["a", a],
-    ["b", b],
-  ] as const)
-    for (const event of ["unreachable", "left", "joined", "rejoined", "restarted"] as const)
-      endpoint.on(event, () => events.push(`${name} ${event}`))
+  const events = namedEventsOf({ a, b }, ["unreachable", "left", "joined", "rejoined", "restarted"])
   const streams = [ledger.open(toB), ledger.open(b.peers[0]!)]
   for (const stream of streams) stream.trySend(100)
   await network.advance(1_000)

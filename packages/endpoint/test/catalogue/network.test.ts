@@ -4,7 +4,7 @@ import type { LinkOptions } from "@x/transport/simulated"
 import { expect, test } from "vitest"
 import { status } from "../evil-peer.ts"
 import { makeScene } from "../scene.ts"
-import { makePair, makeWorld, pattern, PORT } from "../world.ts"
+import { eventsOf, makePair, makeWorld, namedEventsOf, pattern, PORT } from "../world.ts"
 import { forgedSource, record, v4Of } from "./forger.ts"
 import { Ledger, quiesce, quiesceEndpoints } from "./ledger.ts"
 
@@ -90,13 +90,7 @@ test("F48 through a hole of 2 s little is said, and what waited goes on soon aft
 test("F48 a hole longer than a peer is waited for ends it once on each side, and nothing flaps when the path comes back", async () => {
   const { network, a, b, toB } = await makePair(49, { delayMs: 5 }, { unreachableMs: 2_000, leaveMs: 3_000 })
   const ledger = new Ledger(network, a, b)
-  const events: string[] = []
-  for (const [name, endpoint] of [
-    ["a", a],
-    ["b", b],
-  ] as const)
-    for (const event of ["joined", "rejoined", "restarted", "left", "unreachable", "reachable"] as const)
-      endpoint.on(event, () => events.push(`${name} ${event}`))
+  const events = namedEventsOf({ a, b }, ["joined", "rejoined", "restarted", "left", "unreachable", "reachable"])
   const stream = ledger.open(toB)
   for (let i = 0; i < 20; i++) stream.trySend(500)
   network.partition("a", "b")
@@ -406,10 +400,7 @@ test("F61 behind a NAT that forgets its port every 20 s delivery goes on, of one
   const ledger = new Ledger(network, a, b)
   const toB = await network.until(a.join(`b:${PORT}`))
   await network.when(() => b.peers.length === 1)
-  const events: string[] = []
-  for (const endpoint of [a, b])
-    for (const name of ["left", "rejoined", "restarted", "unreachable"] as const)
-      endpoint.on(name, () => events.push(name))
+  const events = eventsOf([a, b], ["left", "rejoined", "restarted", "unreachable"])
   const streams = [ledger.open(toB), ledger.open(b.peers[0]!)]
   let longestMs = 0
   for (let i = 0; i < 600; i++) {

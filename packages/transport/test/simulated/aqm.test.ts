@@ -4,7 +4,7 @@ import { ECN } from "@x/transport"
 import type { LinkOptions } from "@x/transport/simulated"
 import { describe, expect, test } from "vitest"
 import { Codel } from "../../src/simulated/aqm.ts"
-import { BITS, type Flow, flow } from "./flow.ts"
+import { BITS, type Flow, flow, HalvingSender } from "./flow.ts"
 
 /** A datagram takes 1 ms at this rate. */
 const RATE = 1_000 * BITS
@@ -43,19 +43,9 @@ describe("CoDel", () => {
       [{ rateBitsPerSecond: RATE }, Infinity],
     ] as const) {
       const world = await flow({ ...options, queuePackets: 200 })
-      // A sender that lets as many be under way as its window says, and halves it when one is lost.
-      let window = 20
-      let seen = 0
-      let lossesSeen = 0
+      const sender = new HalvingSender(world, 20)
       for (let ms = 0; ms < 8_000; ms++) {
-        const { counts } = world.link
-        const lost = counts.aqm + counts.queue
-        window = lost > lossesSeen ? Math.max(2, window * 0.7) : window + (world.arrivals.length - seen) / window
-        lossesSeen = lost
-        seen = world.arrivals.length
-        const underWay = world.link.sent - seen - lost
-        if (window - underWay >= 1) world.send(Math.floor(window - underWay))
-        await world.network.advance(1)
+        await sender.step()
         if (ms === 2_000) world.link.bottleneck!.resetWaits()
       }
       const { meanMs } = world.link.bottleneck!.waits

@@ -77,6 +77,32 @@ export class Flow {
   }
 }
 
+/** A sender that lets as many datagrams be under way as its window says, and halves that, nearly, when one is lost. */
+export class HalvingSender {
+  readonly #flow: Flow
+  #window: number
+  #seen = 0
+  #lost = 0
+
+  constructor(flow: Flow, window: number) {
+    this.#flow = flow
+    this.#window = window
+  }
+
+  /** What arrived and was lost meanwhile counts, and what may go is sent. Takes a millisecond. */
+  async step(): Promise<void> {
+    const { arrivals, link } = this.#flow
+    const lost = link.counts.aqm + link.counts.queue
+    const came = arrivals.length - this.#seen
+    this.#window = lost > this.#lost ? Math.max(2, this.#window * 0.7) : this.#window + came / this.#window
+    this.#lost = lost
+    this.#seen = arrivals.length
+    const underWay = link.sent - this.#seen - lost
+    if (this.#window - underWay >= 1) this.#flow.send(Math.floor(this.#window - underWay))
+    await this.#flow.network.advance(1)
+  }
+}
+
 export async function flow(options: LinkOptions, seed = 1): Promise<Flow> {
   return Flow.between(createNetwork({ seed, link: options }), "a", "b")
 }

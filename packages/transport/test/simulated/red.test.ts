@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest"
 import { runs } from "../../../../tools/testkit/src/runs.ts"
 import { Random } from "../../src/simulated/random.ts"
 import { Red, type RedOptions } from "../../src/simulated/red.ts"
-import { BITS, flow } from "./flow.ts"
+import { BITS, flow, HalvingSender } from "./flow.ts"
 
 /** A datagram takes 1 ms at this rate. */
 const RATE = 1_000 * BITS
@@ -86,16 +86,10 @@ describe("RED", () => {
 
   test("holds the queue of a sender that halves its window for each loss between its averages", async () => {
     const world = await flow({ rateBitsPerSecond: RATE, queuePackets: 200, delayMs: 20, aqm: { kind: "red" } })
-    let [window, seen, lossesSeen, longest, total] = [10, 0, 0, 0, 0]
+    const sender = new HalvingSender(world, 10)
+    let [longest, total] = [0, 0]
     for (let ms = 0; ms < 20_000; ms++) {
-      const { counts } = world.link
-      const lost = counts.aqm + counts.queue
-      window = lost > lossesSeen ? Math.max(2, window * 0.7) : window + (world.arrivals.length - seen) / window
-      lossesSeen = lost
-      seen = world.arrivals.length
-      const underWay = world.link.sent - seen - lost
-      if (window - underWay >= 1) world.send(Math.floor(window - underWay))
-      await world.network.advance(1)
+      await sender.step()
       const { waitingPackets } = world.link.bottleneck!
       longest = Math.max(longest, waitingPackets)
       if (ms >= 5_000) total += waitingPackets
