@@ -1,49 +1,22 @@
 /**
  * The streams that a peer opened to us: takes in their packets, hands over their messages, and reports what arrived and
- * what is missing. Composes the receiving machines of `@x/stream` and `@x/fragment`. A packet is passed as its
- * six properties: no object is made for a packet.
+ * what is missing. Composes the receiving machines of `@x/stream` and `@x/fragment`. The file is long, but one thing:
+ * whatever comes of a stream, or is done to it, may end it, and each end does the same things in the same order. A packet
+ * is passed as its six properties: no object is made for a packet.
  *
  * @module
  */
 
-import { ReceiveStream, type RepeatPace, type RttEstimator, type StreamOptions, type Verdict } from "@x/stream"
+import { ReceiveStream, type Verdict } from "@x/stream"
 import * as wire from "@x/wire"
 import type { ControlWriter } from "../datagram/control-writer.ts"
-import type { Scratch } from "../datagram/scratch.ts"
-import type { Account } from "../schedule/accounts.ts"
 import type { Dispatch } from "./dispatch.ts"
 import { FinishedStreams } from "./finished-streams.ts"
-import { IncomingMemory, type IncomingMemoryContext } from "./incoming-memory.ts"
+import type { IncomingContext, IncomingPeer } from "./incoming-context.ts"
+import { IncomingMemory } from "./incoming-memory.ts"
 import { IncomingReports } from "./incoming-reports.ts"
 import { IncomingParts } from "./incoming-parts.ts"
 import { type IncomingOwner, IncomingState } from "./incoming-state.ts"
-import type { EventSink, StreamEvent } from "./stream-events.ts"
-
-/** The peer that opened the streams, as they see it: it may have another path from one call to the next. */
-export interface IncomingPeer {
-  readonly rtt: RttEstimator
-  readonly pace: RepeatPace
-  /** Packets of a stream from the oldest missing to the newest. */
-  readonly spreadPackets: number
-  /** The largest payload of a packet, bytes. */
-  readonly payloadBytesMax: number
-  readonly receiveOptions: StreamOptions
-  /** Its shares of what all peers share. */
-  readonly account: Account
-  /** A datagram with data came. */
-  handleData(nowMs: number): void
-}
-
-/** What the streams of all peers share. */
-export interface IncomingContext<Peer> extends IncomingMemoryContext {
-  readonly scratch: Scratch
-  readonly dispatch: Dispatch
-  readonly events: EventSink<StreamEvent<Peer>>
-  /** Counts a dropped packet. */
-  drop(reason: wire.PacketDropReason): void
-  /** The peer has something to send now. */
-  wake(peer: Peer): void
-}
 
 export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner {
   readonly spreadPackets: number
