@@ -64,7 +64,7 @@ test("a connection joins at once, and is one of them until it is closed", async 
   waiting.catch(() => {})
   expect(connections.isAwaited).toBe(true)
   connections.close()
-  await expect(waiting).rejects.toThrow()
+  await expect(waiting).rejects.toMatchObject({ code: "closed" })
   expect([[...connections], connections.isAwaited]).toEqual([[], false])
 })
 

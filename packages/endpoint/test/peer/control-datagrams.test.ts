@@ -30,10 +30,12 @@ class World {
 
   constructor() {
     const note = (text: string): void => void this.log.push(text)
-    const world = this
+    const hasBegun = (): boolean => this.hasBegun
+    const bytesMax = (): number => this.datagramBytesMax
+    const livenessOf = (): ControlDatagramsPeer["liveness"] => this.liveness
     const control = {
       get hasBegun() {
-        return world.hasBegun
+        return hasBegun()
       },
       largestBytes: 0,
       hasRoom: () => true,
@@ -57,7 +59,7 @@ class World {
       path: {
         size: {
           get datagramBytesMax() {
-            return world.datagramBytesMax
+            return bytesMax()
           },
         },
         gate: { isRestless: () => false },
@@ -66,7 +68,7 @@ class World {
       pace: { share: (count: number) => note(`repeats ${count}`) } as unknown as RepeatPace,
       ...{ rtt: undefined, limits: LIMITS, outgoing: streams("outgoing"), incoming: streams("incoming") },
       get liveness() {
-        return world.liveness
+        return livenessOf()
       },
     } as unknown as ControlDatagramsPeer
     const parts: ControlDatagramsParts = {
