@@ -7,14 +7,15 @@ export interface Listeners {
 /** Counts the listeners of a signal from now on. */
 export function listenersOf(signal: AbortSignal): Listeners {
   const count = { now: 0, most: 0 }
-  const { addEventListener, removeEventListener } = signal
+  const add = signal.addEventListener.bind(signal) as (...args: unknown[]) => void
+  const remove = signal.removeEventListener.bind(signal) as (...args: unknown[]) => void
   signal.addEventListener = (...args: unknown[]) => {
     count.most = Math.max(count.most, ++count.now)
-    Reflect.apply(addEventListener, signal, args)
+    add(...args)
   }
   signal.removeEventListener = (...args: unknown[]) => {
     count.now--
-    Reflect.apply(removeEventListener, signal, args)
+    remove(...args)
   }
   return count
 }

@@ -10,15 +10,17 @@ import { KnownAddresses } from "./known-addresses.ts"
 import type { PeerHandle } from "./peer.ts"
 import type { Target } from "./target.ts"
 
+type EachNeeds = Pick<ConnectionHost, "now" | "until" | "random" | "userCode" | "lingerMs" | "labelBytesMax">
+
 /** What connections need of their endpoint. */
-export interface ConnectionsHost extends Omit<ConnectionHost, "join" | "onClose" | "letGo"> {
+export interface ConnectionsHost extends EachNeeds {
   readonly isClosed: boolean
   /** Throws for a target or a key that can't be joined, and when the endpoint is closed. */
   checkTarget(target: Target, publicKey: Uint8Array | undefined): void
   join(target: Target, options: JoinOptions, known: KnownAddresses): Promise<PeerHandle>
 }
 
-export class Connections implements Iterable<Connection> {
+export class Connections {
   readonly #host: ConnectionsHost
   readonly #open = new Set<Connection>()
 

@@ -18,7 +18,11 @@ export function identityOf({ privateKey, trust }: IdentityOptions, host: Host, u
  * Where members have keys, a join has to name the key of its peer. Throws `EndpointError` `invalid-option`. `identity`:
  * ours, if we have one.
  */
-export function checkPublicKey(publicKey: Uint8Array | undefined, identity: Identity | undefined, host: Host): void {
+export function checkPublicKey(
+  publicKey: Uint8Array | undefined,
+  identity: Identity | undefined,
+  host: Pick<Host, "crypto">,
+): void {
   if (identity === undefined) {
     if (publicKey !== undefined)
       throw new EndpointError("invalid-option", "publicKey names a member, and this endpoint has no identity itself")

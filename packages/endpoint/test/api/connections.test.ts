@@ -21,7 +21,7 @@ class World {
         if (target === "nowhere") throw new EndpointError("invalid-target", "no port")
       },
       join: (target, { signal }) => {
-        this.joined.push(String(target))
+        this.joined.push(target as string)
         return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(new Error("aborted"))))
       },
       until: (isDone) => {
