@@ -18,7 +18,6 @@ interface PresenceParts {
 }
 
 interface PeerFields {
-  readonly pings: object & { readonly isEchoOwed: boolean }
   readonly feedback: object & { readonly dueMs: number }
   readonly retiring: { readonly all: readonly Association[] }
 }
@@ -99,7 +98,8 @@ function describeAssociation(association: Association, isConfirmed: boolean, at:
 
 function describePeer(peer: PeerState, at: (ms: number) => string): string {
   const fields = fieldsOf<PeerFields>(peer)
-  const { pings, feedback, retiring } = fields
+  const { feedback, retiring } = fields
+  const { pings } = peer
   const { liveness, goodbye } = fieldsOf<{ parts: PresenceParts }>(peer.presence).parts
   const { pings: asked } = fieldsOf<{ pings: ReadonlySet<{ readonly counter: number }> }>(pings)
   const { probedMs } = fieldsOf<{ probedMs: number }>(liveness)

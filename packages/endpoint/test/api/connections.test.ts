@@ -59,7 +59,8 @@ const handle = (peer: object): PeerHandle => peer as PeerHandle
 test("a connection joins at once, and is one of them until it is closed", async () => {
   const { connections, joined } = new World()
   const connection = connections.connect("b:4000", {})
-  expect([[...connections], joined]).toEqual([[connection], ["b:4000"]])
+  expect([...connections].every((it) => it === connection)).toBe(true)
+  expect([[...connections].length, joined]).toEqual([1, ["b:4000"]])
   const waiting = connection.joined()
   waiting.catch(() => {})
   expect(connections.isAwaited).toBe(true)
