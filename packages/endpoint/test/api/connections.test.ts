@@ -56,9 +56,10 @@ function peerWith(fields: Partial<Record<"isKept" | "hasStreams", boolean>>) {
 }
 const handle = (peer: object): PeerHandle => peer as PeerHandle
 
-test("a connection joins at once, and is one of them until it is closed", async () => {
+test("a connection joins by itself, and is one of them until it is closed", async () => {
   const { connections, joined } = new World()
   const connection = connections.connect("b:4000", {})
+  await new Promise((resolve) => setImmediate(resolve))
   expect([...connections].every((it) => it === connection)).toBe(true)
   expect([[...connections].length, joined]).toEqual([1, ["b:4000"]])
   const waiting = connection.joined()
