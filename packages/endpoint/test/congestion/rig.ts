@@ -40,7 +40,7 @@ export interface RigOptions {
   /** Loss each way, before the bottleneck. */
   readonly lossRate?: number
   /** Up to this much more delay on the way there, in order. */
-  readonly jitterMs?: number
+  readonly jitterMs?: number | ((random: () => number) => number)
   /** The bottleneck serves what has come only at each multiple of this time. */
   readonly aggregationMs?: number
   /** Datagrams that waited longer than this in the queue are marked; default: none. */
@@ -53,7 +53,7 @@ export interface RigOptions {
 export interface FlowOptions {
   readonly congestion: CongestionFactory
   readonly startMs?: number
-  /** Sends so many datagrams in all; default: no end. */
+  /** Sends until so many datagrams have arrived; default: no end. */
   readonly datagrams?: number
   /** Sends one datagram each so many milliseconds; default: always has more. */
   readonly everyMs?: number
@@ -207,7 +207,8 @@ export class Flow {
 
   get #left(): number {
     const { datagrams = Infinity, everyMs } = this.#options
-    return (everyMs === undefined ? datagrams : this.#offered) - this.datagramsSent
+    if (everyMs !== undefined) return this.#offered - this.datagramsSent
+    return datagrams - this.arrived - Math.floor(this.sent.inFlightBytes / DATAGRAM_BYTES)
   }
 
   send(): void {
@@ -254,7 +255,8 @@ export class Flow {
     const { jitterMs = 0, rttMs, markMs = Infinity } = this.#rig
     this.#link.take(bytes, (waitedMs) => {
       this.waits.push([events.nowMs, waitedMs])
-      const arrives = Math.max(this.lastArrivalMs, events.nowMs + rttMs / 2 + jitterMs * this.#random())
+      const laterMs = typeof jitterMs === "number" ? jitterMs * this.#random() : jitterMs(this.#random)
+      const arrives = Math.max(this.lastArrivalMs, events.nowMs + rttMs / 2 + laterMs)
       this.lastArrivalMs = arrives
       events.at(arrives, () => {
         if (waitedMs > markMs) this.markedBytes += bytes
@@ -272,7 +274,7 @@ export class Flow {
   #arrive(counter: number, bytes: number, isData: boolean): void {
     const { nowMs } = this.#events
     this.#received += bytes
-    this.arrived++
+    if (isData) this.arrived++
     if (counter > this.#feedback.counter) {
       this.#feedback.counter = counter
       this.#highestMs = nowMs
@@ -333,6 +335,7 @@ export class Flow {
 export interface Rig {
   readonly flows: readonly Flow[]
   readonly link: Bottleneck
+  readonly nowMs: number
   run(untilMs: number): void
 }
 
@@ -340,7 +343,14 @@ export function makeRig(options: RigOptions): Rig {
   const events = new Events()
   const link = new Bottleneck(events, options)
   const flows = options.flows.map((flow, at) => new Flow(events, link, options, flow, options.seed * 1_000 + at))
-  return { flows, link, run: (untilMs) => events.run(untilMs) }
+  return {
+    flows,
+    link,
+    get nowMs() {
+      return events.nowMs
+    },
+    run: (untilMs) => events.run(untilMs),
+  }
 }
 
 /** The value below which this part of those after `fromMs` lies. */
