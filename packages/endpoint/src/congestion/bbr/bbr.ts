@@ -99,6 +99,9 @@ const DRAIN_ROUNDS = 3
 /** A queue that stands for this many rounds is tested: once what a probe has added had this many to drain. */
 const QUEUED_ROUNDS = 2
 const DOWN_ROUNDS = 8
+/** A short queue that never was empty for this many rounds, and overflows, is full; with this part of the path it is ours. */
+const FULL_ROUNDS = 3
+const MOST_PART = 0.5
 /** Rounds without a queue after which losses are chance. */
 const QUIET_ROUNDS = 3
 /** A path with a round trip from this on is long, milliseconds. */
@@ -141,9 +144,10 @@ export class Bbr implements CongestionController {
   /** What a probe measured counts for the next cycle; and by how many datagrams a round its bound grows. */
   #isProbeCounted = true
   #upDatagrams = 1
-  /** Rounds in which a queue stood although no more was sent than delivered, and rounds without any. */
+  /** Rounds in which a queue stood although no more was sent than delivered; without any; and with any, however short. */
   #queuedRounds = 0
   #quietRounds = 0
+  #fullRounds = 0
   /** A test whether a queue is ours; the datagrams in flight before it; and whether the rate had dropped far. */
   #isTesting = false
   #testedDatagrams = 0
@@ -154,6 +158,8 @@ export class Bbr implements CongestionController {
   /** Of a probe for the least round trip: when it ends (0: it isn't drained yet), and what it interrupted. */
   #probeRttEndsMs = 0
   #wasSharing = false
+  /** Whether the queue that it shares is short. */
+  #isShort = false
 
   constructor(datagramBytes: number, random: () => number) {
     this.#datagramBytes = datagramBytes
@@ -256,6 +262,11 @@ export class Bbr implements CongestionController {
     return this.#state === "cruise" || this.#state === "down"
   }
 
+  /** Whether this flow has most of the path: others have no reason to give way to it. */
+  get #hasMost(): boolean {
+    return this.rateBytesPerMs > MOST_PART * this.#model.line.rate
+  }
+
   /** Bytes in flight that fill the path, times a factor. */
   #pipeBytes(gain = 1): number {
     const { least } = this.#model
@@ -274,7 +285,10 @@ export class Bbr implements CongestionController {
     this.#quietRounds = isQuiet && round.mostMs <= signs.calmMs ? this.#quietRounds + 1 : 0
     const mayLearn = this.#isSteady && this.#quietRounds >= QUIET_ROUNDS
     chance.handleRound(round, mayLearn, this.#datagramBytes)
-    const explained = chance.explains(round.recentSentBytes, hasQueue ? 0 : LOSS_SLACK, this.#datagramBytes)
+    const isShort = !isQuiet && round.mostMs <= signs.droppedMs
+    this.#fullRounds = isShort && this.#hasMost ? this.#fullRounds + 1 : 0
+    const isFull = hasQueue || (this.#isSharing ? isShort && this.#isShort : this.#fullRounds >= FULL_ROUNDS)
+    const explained = chance.explains(round.recentSentBytes, isFull ? 0 : LOSS_SLACK, this.#datagramBytes)
     const isLossy = round.recentCongestedBytes > explained
     if (this.#isSharing) {
       if (sharing.handleRound(isLossy, isQuiet)) this.#endSharing(sample.nowMs)
@@ -291,7 +305,12 @@ export class Bbr implements CongestionController {
     const isCongested = isLossy && isTelling && this.#stateRounds >= 2
     if (isSettled) {
       this.#queuedRounds = hasQueue ? this.#queuedRounds + 1 : 0
-      if (hasQueue && isCongested) return this.#share(true)
+      // A short queue is full long before it takes time.
+      if ((hasQueue || this.#fullRounds >= FULL_ROUNDS) && isCongested) {
+        this.#share(true)
+        this.#isShort = !hasQueue
+        return
+      }
       if (hasQueue && this.#queuedRounds >= QUEUED_ROUNDS && !isApplicationLimited) {
         if (this.#isTesting) this.#share(false)
         else this.#test(this.#round.rate)
@@ -357,6 +376,7 @@ export class Bbr implements CongestionController {
 
   /** The queue is of others. `isLossy`: it has overflown. */
   #share(isLossy: boolean): void {
+    this.#isShort = false
     const inFlight = this.#inFlightBytes / this.#datagramBytes
     this.#model.sharing.begin(Math.max(DATAGRAMS_MIN, inFlight, isLossy ? 0 : this.#testedDatagrams), isLossy)
     this.#enter("sharing")
@@ -538,8 +558,10 @@ export class Bbr implements CongestionController {
     if (
       this.#model.least.endProbe(this.#signs.queuedMs + this.#datagramBytes / Math.max(1, this.rateBytesPerMs), nowMs)
     ) {
-      if (this.#wasSharing) this.#enter("sharing")
-      else this.#share(false)
+      if (this.#wasSharing) {
+        this.#model.sharing.resume()
+        this.#enter("sharing")
+      } else this.#share(false)
       return
     }
     this.#goDown(nowMs)

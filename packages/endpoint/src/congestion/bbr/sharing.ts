@@ -10,6 +10,8 @@ import { CubicCurve } from "../cubic-curve.ts"
 
 /** Rounds without a queue after which the others are gone. */
 const QUIET_ROUNDS = 2
+/** After a pause of a few datagrams, as many more: what was sent in it saw no queue. */
+const PAUSED_ROUNDS = 3
 /** Losses of one overflow are reported for this many rounds. */
 const OVERFLOW_ROUNDS = 1
 
@@ -37,6 +39,11 @@ export class Sharing {
       this.#curve.begin(datagrams)
       this.#datagrams = datagrams
     }
+  }
+
+  /** Goes on after a pause in which little was sent. */
+  resume(): void {
+    this.#quietRounds = -PAUSED_ROUNDS
   }
 
   /** This many datagrams were delivered, and none was lost. */

@@ -217,6 +217,14 @@ test("sharing is CUBIC's window: cut once an overflow, grown back, and over afte
   expect([sharing.handleRound(false, true), sharing.handleRound(false, true)]).toEqual([false, true])
 })
 
+test("the rounds of a pause see no queue, and show nothing", () => {
+  const sharing = new Sharing()
+  sharing.begin(100, true)
+  sharing.resume()
+  for (let round = 0; round < 4; round++) expect(sharing.handleRound(false, true)).toBe(false)
+  expect(sharing.handleRound(false, true)).toBe(true)
+})
+
 test("one that has never overflown a queue of others doubles its window in a round trip, until it does", () => {
   const sharing = new Sharing()
   sharing.begin(10, false)
