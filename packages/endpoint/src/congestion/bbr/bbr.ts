@@ -1,12 +1,14 @@
 /**
  * A model of the path: how much it delivers and how long it takes without a queue. What is sent follows from both, not
  * from single losses. The state machine is BBRv3's (draft-ietf-ccwg-bbr-06), section numbers below are its. It says
- * nothing of marks (ECN); here they count as losses, but never as chance. Three things are ours, since the draft loses
- * its rate where 5 % are lost by chance, and gives way to full queues or takes them all:
+ * nothing of marks (ECN); here they count as losses, but never as chance. Four things are ours, since the draft loses
+ * its rate where 5 % are lost by chance or a radio link falls back and recovers, and gives way to full queues or takes
+ * them all:
  *
  *     ChanceLoss   losses without a queue are learned, and sent on top
  *     test         a queue that stands is drained: if it goes, it was ours, and the path carries less than before
  *     Sharing      if it stays it is of others, who fill it: then the window follows CUBIC until it is gone
+ *     Swings       a rate that changes faster than it can be probed is followed by the window, not by the model
  *
  * The file is one state machine: its states, what leads out of each, and what window and pace follow.
  *
@@ -32,6 +34,7 @@ import { type QueueSigns, queueSigns } from "./queue-signs.ts"
 import { RecentRate } from "./recent-rate.ts"
 import { Round } from "./round.ts"
 import { Sharing } from "./sharing.ts"
+import { Swings } from "./swings.ts"
 
 /** What the controller is doing. */
 export type BbrState = "start" | "drain" | "down" | "cruise" | "refill" | "up" | "probe-rtt" | "sharing"
@@ -102,6 +105,17 @@ const DOWN_ROUNDS = 8
 /** A short queue that never was empty for this many rounds, and overflows, is full; with this part of the path it is ours. */
 const FULL_ROUNDS = 3
 const MOST_PART = 0.5
+/**
+ * Where the rate is unsteady, as much is in flight as was delivered just now, within this many round trips and
+ * milliseconds: enough to follow a rise within a few round trips, and a short queue when it falls.
+ */
+const UNSTEADY_RTTS = 1.5
+const UNSTEADY_QUEUE_MS = 10
+/** And at most this many products of the line rate, so that a fall from there leaves no long queue; more in a probe. */
+const UNSTEADY_GAIN = 2
+const UNSTEADY_UP_GAIN = 2.75
+const UNSTEADY_DATAGRAMS_MIN = 16
+const UNSTEADY_RTT_MS_MAX = 20
 /** Rounds without a queue after which losses are chance. */
 const QUIET_ROUNDS = 3
 /** A path with a round trip from this on is long, milliseconds. */
@@ -155,6 +169,8 @@ export class Bbr implements CongestionController {
   /** Others were seen on the path not long ago: until when that counts. */
   #companyUntilMs = -Infinity
   #isInCompany = false
+  /** The rate of the path goes up and down faster than it can be probed. */
+  #isUnsteady = false
   /** Of a probe for the least round trip: when it ends (0: it isn't drained yet), and what it interrupted. */
   #probeRttEndsMs = 0
   #wasSharing = false
@@ -201,6 +217,7 @@ export class Bbr implements CongestionController {
     this.#liftShortBounds()
     this.#inFlightMaxBytes = Infinity
     this.#isTesting = false
+    this.#isUnsteady = false
     this.#isProbeCounted = true
     this.windowBytes = firstWindowBytes(START_DATAGRAMS, this.#datagramBytes)
     this.paceBytesPerMs = (PACE_GAIN.start * this.windowBytes) / this.#srttMs
@@ -311,7 +328,7 @@ export class Bbr implements CongestionController {
         this.#isShort = !hasQueue
         return
       }
-      if (hasQueue && this.#queuedRounds >= QUEUED_ROUNDS && !isApplicationLimited) {
+      if (hasQueue && this.#queuedRounds >= QUEUED_ROUNDS && !this.#isUnsteady && !isApplicationLimited) {
         if (this.#isTesting) this.#share(false)
         else this.#test(this.#round.rate)
         return
@@ -363,8 +380,18 @@ export class Bbr implements CongestionController {
 
   /** A path that suddenly carries less shows it by its queue. */
   #checkDrop(sample: DeliverySample): void {
-    const { recent, least, bandwidth } = this.#model
+    const { recent, least, bandwidth, line, swings } = this.#model
     if (!recent.handleFeedback(sample, least.ms, this.#datagramBytes)) return
+    const isOwn = this.#state === "start" || this.#state === "probe-rtt"
+    // Among many, a small part of the path comes and goes. A few datagrams fill a short path: there jitter swings.
+    const isPart = !this.#hasMost && recent.rate <= MOST_PART * line.rate
+    const isShort = line.rate * least.ms < UNSTEADY_DATAGRAMS_MIN * this.#datagramBytes
+    // What takes longer can't be followed.
+    const isLong = least.ms > UNSTEADY_RTT_MS_MAX
+    if (!sample.isApplicationLimited && !isOwn && !isPart && !isShort && !isLong)
+      swings.handleRate(recent.rate, recent.rttMs > this.#signs.queuedMs, sample.nowMs)
+    this.#isUnsteady = swings.isUnsteady(sample.nowMs)
+    if (this.#isUnsteady) return
     const isDrop = recent.rate < DROP_PART * this.rateBytesPerMs && recent.rttMs !== Infinity
     if (!isDrop || recent.rttMs <= this.#signs.droppedMs || sample.isApplicationLimited) return
     if (this.#state === "drain") bandwidth.replace(Math.max(recent.rate, 1))
@@ -537,7 +564,9 @@ export class Bbr implements CongestionController {
     if (this.#state !== "probe-rtt") {
       // "drain" shows it too, and what was sent before it waited in the queue.
       const isProbing = this.#state !== "start" && this.#state !== "drain"
-      if (this.#model.least.isProbeDue && isProbing) this.#beginProbeRtt()
+      // Where the rate swings, what seems a queue of others may be the path's.
+      const isDoubtful = this.#isSharing && this.#model.swings.areMany(nowMs)
+      if ((this.#model.least.isProbeDue || isDoubtful) && isProbing) this.#beginProbeRtt()
     } else if (this.#probeRttEndsMs === 0) {
       if (inFlightBytes > this.#pipeBytes(PROBE_RTT_WINDOW_GAIN) + this.#datagramBytes) return
       const probeMs = Math.max(PROBE_RTT_MS_MIN, PROBE_RTT_RTTS * this.#model.least.ms)
@@ -558,6 +587,7 @@ export class Bbr implements CongestionController {
     if (
       this.#model.least.endProbe(this.#signs.queuedMs + this.#datagramBytes / Math.max(1, this.rateBytesPerMs), nowMs)
     ) {
+      this.#model.swings.forget()
       if (this.#wasSharing) {
         this.#model.sharing.resume()
         this.#enter("sharing")
@@ -578,6 +608,15 @@ export class Bbr implements CongestionController {
       return
     }
     this.#setPace()
+    if (this.#isUnsteady && this.#state !== "start" && this.#state !== "probe-rtt") {
+      // A model that follows each rise and fall is always late.
+      const { recent, least, line } = this.#model
+      const ms = UNSTEADY_RTTS * least.ms + UNSTEADY_QUEUE_MS
+      const most = (this.#state === "up" ? UNSTEADY_UP_GAIN : UNSTEADY_GAIN) * line.rate * least.ms
+      this.windowBytes = Math.max(DATAGRAMS_MIN * datagram, Math.min(recent.rate * ms, most))
+      this.paceBytesPerMs = Math.max(this.paceBytesPerMs, line.rate)
+      return
+    }
     const usual = this.#pipeBytes(this.#windowGain) + this.#model.extra.bytes + 3 * datagram
     const wanted = this.#state === "start" ? Math.max(usual, this.windowBytes) : usual
     this.windowBytes = Math.max(DATAGRAMS_MIN * datagram, Math.min(wanted, this.#boundBytes))
@@ -634,4 +673,5 @@ class Model {
   readonly recent = new RecentRate()
   readonly pipe = new FullPipe()
   readonly sharing = new Sharing()
+  readonly swings = new Swings()
 }

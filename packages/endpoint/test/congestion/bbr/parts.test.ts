@@ -11,6 +11,7 @@ import { queueSigns } from "../../../src/congestion/bbr/queue-signs.ts"
 import { RecentRate } from "../../../src/congestion/bbr/recent-rate.ts"
 import { Round } from "../../../src/congestion/bbr/round.ts"
 import { Sharing } from "../../../src/congestion/bbr/sharing.ts"
+import { Swings } from "../../../src/congestion/bbr/swings.ts"
 import { createDeliverySample } from "../../../src/congestion/controller.ts"
 
 const DATAGRAM = 1_200
@@ -235,4 +236,29 @@ test("one that has never overflown a queue of others doubles its window in a rou
   expect(sharing.datagrams).toBe(28)
   sharing.grow(28, 40, 80)
   expect(sharing.datagrams).toBeLessThan(31)
+})
+
+/** Rates that go up and down by this factor, each time after so long. */
+function swing(swings: Swings, factor: number, everyMs: number, hasQueue: (isHigh: boolean) => boolean): void {
+  for (let i = 0; i < 20; i++) {
+    const isHigh = i % 2 === 0
+    swings.handleRate(isHigh ? 100 * factor : 100, hasQueue(isHigh), i * everyMs)
+  }
+}
+
+test("a rate that doubles and halves six times within three seconds is unsteady, for three seconds", () => {
+  const swings = new Swings()
+  swing(swings, 2, 100, (isHigh) => !isHigh)
+  expect([swings.isUnsteady(2_000), swings.areMany(4_800), swings.areMany(5_000)]).toEqual([true, true, false])
+  swings.forget()
+  expect(swings.isUnsteady(2_000)).toBe(false)
+})
+
+test("smaller swings, slower ones, and those in a queue that never goes are of others", () => {
+  const [small, slow, queued] = [new Swings(), new Swings(), new Swings()]
+  swing(small, 1.9, 100, (isHigh) => !isHigh)
+  swing(slow, 2, 700, (isHigh) => !isHigh)
+  swing(queued, 2, 100, () => true)
+  expect([small.areMany(2_000), slow.areMany(14_000)]).toEqual([false, false])
+  expect([queued.areMany(2_000), queued.isUnsteady(2_000)]).toEqual([true, false])
 })
