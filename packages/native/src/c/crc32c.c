@@ -1,5 +1,7 @@
 #include "crc32c.h"
 
+#include "crc32c_folding.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
@@ -17,7 +19,8 @@
 static uint32_t byte_table[256];
 static uint32_t long_shift[4][256];
 static uint32_t short_shift[4][256];
-static bool has_instruction;
+static enum crc32c_way fastest = CRC32C_BY_TABLE;
+static enum crc32c_way way = CRC32C_BY_TABLE;
 
 static uint32_t step_zeros(uint32_t crc, size_t count) {
   while (count-- > 0) crc = (crc >> 8) ^ byte_table[crc & 0xff];
@@ -43,11 +46,13 @@ static void make_tables(void) {
     byte_table[byte] = crc;
   }
 #if defined(__x86_64__)
-  has_instruction = __builtin_cpu_supports("sse4.2") != 0;
+  if (__builtin_cpu_supports("sse4.2") != 0) fastest = CRC32C_BY_INSTRUCTION;
 #elif defined(__ARM_FEATURE_CRC32)
-  has_instruction = true;
+  fastest = CRC32C_BY_INSTRUCTION;
 #endif
-  if (!has_instruction) return;
+  if (fastest == CRC32C_BY_TABLE) return;
+  if (crc32c_folding_prepare()) fastest = CRC32C_BY_FOLDING;
+  way = fastest;
   make_shift(long_shift, LONG_BYTES);
   make_shift(short_shift, SHORT_BYTES);
 }
@@ -56,6 +61,11 @@ void crc32c_prepare(void) {
   /* Worker threads may load the module at the same time. */
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   (void)pthread_once(&once, make_tables);
+}
+
+enum crc32c_way crc32c_use(enum crc32c_way wanted) {
+  way = wanted < fastest ? fastest : wanted;
+  return way;
 }
 
 static uint32_t by_table(uint32_t crc, const uint8_t *bytes, size_t length) {
@@ -99,6 +109,12 @@ WITH_INSTRUCTION static uint32_t three_at_once(uint32_t crc, const uint8_t *byte
 }
 
 WITH_INSTRUCTION static uint32_t by_instruction(uint32_t crc, const uint8_t *bytes, size_t length) {
+  if (way == CRC32C_BY_FOLDING && length >= FOLDING_BYTES_MIN) {
+    size_t done = 0;
+    crc = crc32c_fold(crc, bytes, length, &done);
+    bytes += done;
+    length -= done;
+  }
   for (; length >= 3u * LONG_BYTES; bytes += 3u * LONG_BYTES, length -= 3u * LONG_BYTES) crc = three_at_once(crc, bytes, LONG_BYTES, long_shift);
   for (; length >= 3u * SHORT_BYTES; bytes += 3u * SHORT_BYTES, length -= 3u * SHORT_BYTES)
     crc = three_at_once(crc, bytes, SHORT_BYTES, short_shift);
@@ -114,5 +130,5 @@ static uint32_t by_instruction(uint32_t crc, const uint8_t *bytes, size_t length
 #endif
 
 uint32_t crc32c(uint32_t crc, const uint8_t *bytes, size_t length) {
-  return ~(has_instruction ? by_instruction(~crc, bytes, length) : by_table(~crc, bytes, length));
+  return ~(way == CRC32C_BY_TABLE ? by_table(~crc, bytes, length) : by_instruction(~crc, bytes, length));
 }
