@@ -186,9 +186,13 @@ export class OutgoingHandle implements OutgoingStream {
   }
 
   #offered(how: Offered): Offered {
-    if (how !== "refused") this.#touch()
-    if (how === "sent") this.#push()
-    else this.#peerState.outgoing.starve(this.#state)
+    if (how === "sent") {
+      this.#peerState.outgoing.written(this.#state)
+      this.#push()
+      return how
+    }
+    if (how === "parked") this.#touch()
+    this.#peerState.outgoing.starve(this.#state)
     return how
   }
 

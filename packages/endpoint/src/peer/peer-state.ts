@@ -105,6 +105,7 @@ export class PeerState implements Due {
     this.account = context.accounts.open(identity)
     const signals = {
       wake: (): void => context.wake(this),
+      wakeForData: (): void => context.wakeForData(this),
       hasten: (deadlineMs: number): void => context.hasten(this, deadlineMs),
       refute: (nowMs: number): void => this.claims.refute("not-sent", nowMs),
       progress: (stream: OutgoingState): void => context.events.push({ kind: "progress", peer: this, stream }),
@@ -307,6 +308,16 @@ export class PeerState implements Due {
     this.presence.leave({ reason, text }, nowMs)
   }
 
+  /** Something other than data: its next turn handles everything that may be due. */
+  disturb(): void {
+    this.#timers.isUncertain = true
+  }
+
+  /** A turn begins. Returns whether it handles everything that may be due, or data alone. */
+  beginTurn(nowMs: number): boolean {
+    return this.#timers.begin(this.path, this.association, nowMs)
+  }
+
   /** Handles liveness and control packets, as far as the socket allows. */
   pollControl(nowMs: number, mayJudge: boolean): void {
     const { association } = this.path
@@ -381,7 +392,7 @@ export class PeerState implements Due {
     if (association === undefined || this.liveness === "left") return Infinity
     // What waits for room goes on when something comes from the address, or when the challenge is over.
     if (association.roomBytes < CONTROL_ROOM_BYTES) return association.addresses.dueMs
-    return this.#timers.nextMs(this.path, association)
+    return this.#timers.nextMs(this.path, association, this.dueMs)
   }
 
   /** Gives up unreliable messages without progress, and returns associations that are to be forgotten. */
@@ -393,7 +404,10 @@ export class PeerState implements Due {
   }
 
   assertInvariants(): void {
-    this.association?.addresses.assertInvariants()
+    const { association } = this
+    association?.addresses.assertInvariants()
+    if (association !== undefined && !this.isAwake && this.presence.isThere && association.roomBytes === Infinity)
+      this.#timers.assertStated(this.path, association, this.dueMs)
     this.outgoing.assertInvariants()
     this.incoming.assertInvariants()
   }

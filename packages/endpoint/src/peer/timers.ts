@@ -15,6 +15,12 @@ import type { Pings } from "./pings.ts"
 import type { RateAsked } from "./rate-asked.ts"
 import type { Retiring } from "./retiring.ts"
 
+/**
+ * After a turn that handled everything, turns for data alone follow for this long, milliseconds. It bounds how late a
+ * deadline is seen that only data has moved; the least of those that data moves at all are hundreds.
+ */
+const DATA_ALONE_MS = 5
+
 /** Streams in one direction. */
 interface TimedStreams {
   /** When a message was last sent or received. */
@@ -96,19 +102,64 @@ const ALL: readonly Due[] = Object.values(DUE)
 
 export class Timers {
   readonly #parts: TimerParts
+  /** Something happened, other than that data came or was written, which may have moved any deadline. */
+  isUncertain = true
+  /** When everything due was last handled; and whether the present turn does that, or is for data alone. */
+  #handledMs = -Infinity
+  #handlesAll = true
 
   constructor(parts: TimerParts) {
     this.#parts = parts
+  }
+
+  /**
+   * A turn begins. Returns whether it has to handle everything that may be due. Most turns between those are for data
+   * alone: then nothing else has happened, and the deadlines that data moves are looked at one by one.
+   */
+  begin(path: Path, association: Association | undefined, nowMs: number): boolean {
+    const { liveness, feedback, incoming } = this.#parts
+    this.#handlesAll =
+      this.isUncertain ||
+      nowMs - this.#handledMs >= DATA_ALONE_MS ||
+      liveness.state !== "joined" ||
+      association === undefined ||
+      association.roomBytes < Infinity ||
+      path.gate.isShut ||
+      feedback.dueMs <= nowMs ||
+      incoming.nextTimeoutMs() <= nowMs
+    if (!this.#handlesAll) return false
+    this.isUncertain = false
+    this.#handledMs = nowMs
+    return true
   }
 
   isDue(timer: Timer, path: Path, association: Association, nowMs: number): boolean {
     return DUE[timer](this.#parts, path, association) <= nowMs
   }
 
-  /** When the first of all is due, after everything due was handled. */
-  nextMs(path: Path, association: Association): number {
+  /** When the first of all is due, after a turn; `statedMs`: what was stated before. */
+  nextMs(path: Path, association: Association, statedMs: number): number {
+    if (!this.#handlesAll && !path.gate.isShut) return Math.min(statedMs, this.#nextOfDataMs(path))
+    return this.#nextOfAllMs(path, association)
+  }
+
+  #nextOfAllMs(path: Path, association: Association): number {
     let next = Infinity
     for (let i = 0; i < ALL.length; i++) next = Math.min(next, ALL[i]!(this.#parts, path, association))
     return next
+  }
+
+  /** The deadlines that data moves. The others stand where they did, or are later. */
+  #nextOfDataMs(path: Path): number {
+    const { feedback, outgoing, incoming } = this.#parts
+    const paceMs = outgoing.hasData ? path.gate.paceDueMs : Infinity
+    const streamsMs = Math.min(outgoing.nextTimeoutMs(), incoming.nextTimeoutMs())
+    return Math.min(this.#handledMs + DATA_ALONE_MS, feedback.dueMs, paceMs, streamsMs)
+  }
+
+  /** For tests: throws an `Error` if something is due before the next turn, at `turnMs`, by more than turns for data alone may last. */
+  assertStated(path: Path, association: Association, turnMs: number): void {
+    const dueMs = Math.max(this.#nextOfAllMs(path, association), this.#handledMs + DATA_ALONE_MS)
+    if (turnMs > dueMs) throw new Error(`the next turn is at ${turnMs}, and something is due at ${dueMs}`)
   }
 }

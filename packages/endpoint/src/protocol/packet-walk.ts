@@ -61,6 +61,7 @@ export class PacketWalk {
     const { kind, body, end, wanted } = this.#cursor
     const view = this.#view
     const bytes = this.#bytes
+    if (kind !== wire.KIND.sequenced) peer.disturb()
     switch (kind) {
       case wire.KIND.sequenced:
         return peer.incoming.handleSequenced(view, bytes, body, end, wanted, nowMs)

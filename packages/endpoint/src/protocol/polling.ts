@@ -69,6 +69,7 @@ export class Polling {
   /** Returns whether the peer is still there. */
   #pollControl(peer: PeerState, nowMs: number, mayJudge: boolean): boolean {
     const { associations, peers, membership } = this.#parts
+    if (!peer.beginTurn(nowMs)) return true
     for (const association of peer.handleTimeout(nowMs)) associations.release(association, nowMs)
     peer.pollControl(nowMs, mayJudge)
     if (peer.presence.isGone(nowMs)) {

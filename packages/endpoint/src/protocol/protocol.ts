@@ -129,6 +129,7 @@ export class Protocol implements MessageSource {
       scratch,
       drop,
       wake: (peer) => turns.wake(peer),
+      wakeForData: (peer) => turns.wakeForData(peer),
       hasten: (peer, deadlineMs) => turns.hasten(peer, deadlineMs),
       moved: (peer, from) => this.peers.moved(peer, from),
       forsake: (peer, at) => this.#joins.drop(peer.session, at),
@@ -265,10 +266,12 @@ export class Protocol implements MessageSource {
     peer.heard(nowMs)
     const { address: source } = received
     // The source of most datagrams is where the peer is.
-    if (source !== association.address || !association.addresses.isSettled)
+    if (source !== association.address || !association.addresses.isSettled) {
+      peer.disturb()
       if (source !== 0 && association === peer.association)
         peer.moves.heard(association, { source, bytes: length, isNewest, beforeMs }, nowMs)
-    this.#turns.wake(peer)
+    }
+    this.#turns.wakeForData(peer)
     this.#packets.start(received, peer, association)
   }
 

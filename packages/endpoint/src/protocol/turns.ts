@@ -61,8 +61,13 @@ export class Turns {
     return this.#fair.count > 0 ? Math.min(this.#pace.dueMs, this.#due.nextMs) : this.#due.nextMs
   }
 
+  /** Whatever was due of it and hasn't been handled is handled in its next turn. */
   #rouse(peer: PeerState): void {
-    if (peer.isAwake) return
+    peer.disturb()
+    if (!peer.isAwake) this.#awaken(peer)
+  }
+
+  #awaken(peer: PeerState): void {
     peer.isAwake = true
     // The array keeps its length: emptying it would give back its memory, only to take it again.
     this.#awake[this.#awakePeers++] = peer
@@ -70,8 +75,14 @@ export class Turns {
 
   /** The peer has something to send now. */
   wake(peer: PeerState): void {
+    peer.disturb()
+    this.wakeForData(peer)
+  }
+
+  /** Data of a peer came, or data to it was written: nothing else may be due by that. */
+  wakeForData(peer: PeerState): void {
     if (peer.isAwake) return
-    this.#rouse(peer)
+    this.#awaken(peer)
     this.#onWork()
   }
 

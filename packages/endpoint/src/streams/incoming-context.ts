@@ -32,4 +32,6 @@ export interface IncomingContext<Peer> extends IncomingMemoryContext {
   drop(reason: wire.PacketDropReason): void
   /** The peer has something to send now. */
   wake(peer: Peer): void
+  /** Data of the peer came: nothing is due by that but what its streams have to report. */
+  wakeForData(peer: Peer): void
 }

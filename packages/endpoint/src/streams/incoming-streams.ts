@@ -221,7 +221,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
 
   report(state: IncomingState): void {
     this.#reports.add(state)
-    this.#context.wake(this.#peer)
+    this.#context.wakeForData(this.#peer)
   }
 
   handleOpen(open: wire.Open, nowMs: number): void {

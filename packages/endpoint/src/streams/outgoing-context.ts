@@ -41,6 +41,8 @@ export interface OutgoingContext {
 export interface OutgoingSignals {
   /** There is something to send. */
   wake(): void
+  /** There is data to send, and nothing else. */
+  wakeForData(): void
   /** The application waits for something until this deadline, and for nothing sooner. */
   hasten(deadlineMs: number): void
   /** A status acknowledges what was never sent. */

@@ -97,15 +97,24 @@ export class OutgoingStreams {
     return state
   }
 
-  /** A stream was written to, ended or reset, or has another deadline: it may have something to send. */
+  /** A stream was ended or reset, or has another deadline: it may have something to send. */
   touch(state: OutgoingState): void {
-    if (state.stream.state === "closed") return
+    if (this.#rouse(state)) this.#signals.wake()
+  }
+
+  /** A stream was written to. */
+  written(state: OutgoingState): void {
+    if (this.#rouse(state)) this.#signals.wakeForData()
+  }
+
+  #rouse(state: OutgoingState): boolean {
+    if (state.stream.state === "closed") return false
     if (state.deadlineMs < this.#deadlineMs) {
       this.#deadlineMs = state.deadlineMs
       this.#signals.hasten(state.deadlineMs)
     }
     this.#busy.rouse(state)
-    this.#signals.wake()
+    return true
   }
 
   /** Whether a stream has something to send now. */

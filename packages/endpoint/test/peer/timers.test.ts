@@ -70,10 +70,59 @@ test("the next time to come back is that at which the first of all is due, and n
       if (asksForRate) parts.rate.ask(1_000, 20)
       if (saysGoodbye) parts.goodbye.begin({ reason: 0, text: "" }, 10)
       const timers = new Timers(parts)
-      const next = timers.nextMs(path, association)
+      const next = timers.nextMs(path, association, Infinity)
       if (next < Infinity) expect(NAMES.some((name) => timers.isDue(name, path, association, next))).toBe(true)
       const before = next === Infinity ? 1e9 : next - 1e-6
       expect(NAMES.filter((name) => timers.isDue(name, path, association, before))).toEqual([])
     }),
   )
+})
+
+/** Timers whose streams are due at these times, joined, with everything handled at 0. */
+function handled(nextMs = { outgoing: Infinity, incoming: Infinity }) {
+  const { parts, path } = makeParts(nextMs)
+  const association = makeAssociation(0)
+  const timers = new Timers(parts)
+  const begin = (nowMs: number): boolean => timers.begin(path, association, nowMs)
+  expect(begin(0)).toBe(true)
+  return {
+    parts,
+    path,
+    association,
+    timers,
+    begin,
+    nextMs,
+    next: (statedMs: number) => timers.nextMs(path, association, statedMs),
+  }
+}
+
+test("turns are for data alone, for five milliseconds after one that handled everything", () => {
+  const { begin } = handled()
+  expect([1, 4.9, 5, 6, 9.9, 10].map(begin)).toEqual([false, false, true, false, false, true])
+})
+
+test("a turn handles everything where anything but data happened, or something that data moves is due", () => {
+  const disturbed = handled()
+  disturbed.timers.isUncertain = true
+  expect([disturbed.begin(1), disturbed.begin(1)]).toEqual([true, false])
+  const fed = handled()
+  fed.parts.feedback.within(1, 0)
+  expect([fed.begin(0.9), fed.begin(1)]).toEqual([false, true])
+  const reporting = handled({ outgoing: Infinity, incoming: 2 })
+  expect([reporting.begin(1.9), reporting.begin(2)]).toEqual([false, true])
+  const silent = handled()
+  silent.parts.liveness.lose()
+  expect(silent.begin(1)).toBe(true)
+})
+
+test("after a turn for data alone the next one is no later than what data moves, and than what was stated", () => {
+  const { begin, next, nextMs, parts } = handled()
+  expect(begin(1)).toBe(false)
+  expect([next(Infinity), next(4)]).toEqual([5, 4])
+  nextMs.outgoing = 3
+  expect(next(4)).toBe(3)
+  nextMs.incoming = 2
+  expect(next(4)).toBe(2)
+  parts.feedback.within(0.5, 1)
+  expect(next(4)).toBe(1.5)
 })

@@ -33,6 +33,8 @@ class World {
   liveness: PeerState["liveness"] = "joined"
   /** Whether a path response answers something. */
   isAsked = false
+  /** Packets by which anything may be due. */
+  disturbing = 0
   onHandled: () => void = () => {}
   /** What each status was given of the feedback in its datagram. */
   readonly heardMs: number[] = []
@@ -57,6 +59,7 @@ class World {
     return new Proxy({} as PeerState, {
       get: (_, name) => {
         if (name === "liveness") return livenessOf()
+        if (name === "disturb") return (): void => void this.disturbing++
         if (name === "claims" || name === "presence") return handlers
         if (name === "moves") return { answered: (): boolean => this.isAsked }
         return name === "incoming" || name === "outgoing" ? machine(`${name} `) : handlers[String(name)]
@@ -111,6 +114,14 @@ test.each<[keyof typeof wire.KIND, Write | undefined, string]>([
   const it = new World()
   expect(it.take(datagram([wire.KIND.pathChallenge, path], [wire.KIND[kind], write]))).toEqual(["PathChallenge", done])
   expect(it.drops).toEqual([])
+})
+
+test("by data nothing else is due; by any other packet everything may be", () => {
+  const it = new World()
+  it.take(datagram([wire.KIND.sequenced, sequenced]))
+  expect(it.disturbing).toBe(0)
+  it.take(datagram([wire.KIND.feedback, feedback], [wire.KIND.status, status]))
+  expect(it.disturbing).toBe(2)
 })
 
 test("a probe of the path's MTU that asks is answered; an answer that nothing waits for is dropped and counted", () => {

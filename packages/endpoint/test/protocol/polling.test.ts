@@ -48,10 +48,10 @@ class World {
     this.polling = new Polling(parts as unknown as PollingParts)
   }
 
-  peer(name: string, { isGone = false, retired = [] as string[] } = {}): PeerState {
+  peer(name: string, { isGone = false, retired = [] as string[], hasDataAlone = false } = {}): PeerState {
     const note = (text: string): void => void this.log.push(`${name} ${text}`)
     const peer = {
-      ...{ owner: name, handleTimeout: () => retired },
+      ...{ owner: name, handleTimeout: () => retired, beginTurn: () => !hasDataAlone },
       presence: {
         ...{ isProbeWanted: false, isGone: () => isGone },
         excuse: (absentMs: number) => note(`excuse ${absentMs}`),
@@ -76,6 +76,12 @@ test("what is due of the endpoint comes first, then the control packets of all p
   expect(it.poll()).toEqual([...own, "a judge", "serve a", "b judge", "serve b", "data"])
   it.awake.push(it.peers[0]!)
   expect(it.poll(0, false)).toEqual([...own, "a control", "serve a", "data"])
+})
+
+test("a peer whose turn is for data alone has nothing else to handle", () => {
+  const it = new World()
+  it.awake.push(it.peer("a", { hasDataAlone: true, isGone: true, retired: ["old"] }))
+  expect(it.poll().slice(-2)).toEqual(["serve a", "data"])
 })
 
 test("a peer that is gone is forgotten and sends nothing more; what a peer has no use for is given back", () => {

@@ -11,6 +11,8 @@ import { Tap } from "../datagram/tap.ts"
 interface Fake {
   readonly peer: PeerState
   datagrams: number
+  /** Whether its next turn handles everything that may be due. */
+  disturbed: boolean
 }
 
 class World {
@@ -30,6 +32,7 @@ class World {
   peer(name: string, { priority = 128, weight = 1, datagrams = 0, dueMs = Infinity } = {}): Fake {
     const fake: Fake = {
       datagrams,
+      disturbed: false,
       peer: {
         ...{
           isAwake: false,
@@ -40,7 +43,7 @@ class World {
           liveness: "joined",
           turn: new FairTurn(),
         },
-        ...{ datagramBytesMax: 1_000, nextTimeoutMs: () => dueMs },
+        ...{ datagramBytesMax: 1_000, nextTimeoutMs: () => dueMs, disturb: () => void (fake.disturbed = true) },
         outgoing: { closePackets: () => {}, enlist: () => {}, expire: () => Infinity },
         pollData: (quantumBytes: number) => {
           const count = Math.min(fake.datagrams, quantumBytes / 1_000)
@@ -81,6 +84,32 @@ test("a peer that has nothing to do has its turn when its time has come", () => 
   world.turns.wake(peer)
   world.run()
   expect([world.turns.nextTimeoutMs, world.turns.timers, world.run(69), world.run(70)]).toEqual([70, 1, [], [peer]])
+})
+
+test("its next turn handles everything: of a peer that is woken or due, or that the socket had no room for", () => {
+  const world = new World()
+  const told = (fake: Fake, act: () => void): boolean => {
+    fake.disturbed = false
+    act()
+    return fake.disturbed
+  }
+  const it = world.peer("a", { dueMs: 70 })
+  const { peer } = it
+  expect(told(it, () => world.turns.wakeForData(peer))).toBe(false)
+  expect(world.works).toBe(1)
+  expect(told(it, () => world.turns.wake(peer))).toBe(true)
+  expect(told(it, () => world.run())).toBe(false)
+  expect(told(it, () => world.turns.rouseDue(70))).toBe(true)
+  const fill = (): void => {
+    world.tap.room = 0
+    world.outbox.compose()
+    world.outbox.postHandshake(1, 0, 0, 0)
+  }
+  world.turns.next()
+  world.turns.serve(peer)
+  fill()
+  world.outbox.flush()
+  expect(told(it, () => world.turns.sendData(70))).toBe(true)
 })
 
 test("data of the highest priority goes first, and by weight among equals; one alone goes on to its end", () => {
