@@ -193,12 +193,12 @@ export class Assembler implements Yielder, AssemblyOwner {
 
   /** When the message that has waited longest for progress last made some, milliseconds. */
   get leastProgressMs(): number {
-    return this.#oldest?.progressMs ?? Infinity
+    return this.#oldest()?.progressMs ?? Infinity
   }
 
   /** Gives up the message that has waited longest for progress: another message needs its memory. */
   yieldOldest(): void {
-    const oldest = this.#oldest
+    const oldest = this.#oldest()
     if (oldest !== undefined) this.#expire(oldest)
   }
 
@@ -282,7 +282,7 @@ export class Assembler implements Yielder, AssemblyOwner {
   #reserve(bytes: number, nowMs: number, own?: Assembly): boolean {
     for (let expired = 0; !this.#budget.reserve(bytes); expired++) {
       this.#inHand = own
-      const oldest = this.#oldest
+      const oldest = this.#oldest()
       const isReserved = oldest === undefined && this.#budget.claimStale(bytes, nowMs)
       this.#inHand = undefined
       if (oldest === undefined || expired >= EXPIRED_MAX) return isReserved
@@ -292,7 +292,7 @@ export class Assembler implements Yielder, AssemblyOwner {
   }
 
   /** The message that has waited longest for progress, besides the one in hand. */
-  get #oldest(): Assembly | undefined {
+  #oldest(): Assembly | undefined {
     for (const assembly of this.#assemblies.values()) if (assembly !== this.#inHand) return assembly
     return undefined
   }

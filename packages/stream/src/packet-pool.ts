@@ -137,7 +137,7 @@ export class PacketPool implements PacketSlots {
     const left = Math.floor((this.slotsMax - this.#used) / this.#counts[size]!)
     const free = this.#free[size]!.length
     if (left <= free) return left
-    let chunks = this.#chunksLeft + this.#spare.length
+    let chunks = this.#chunksLeft() + this.#spare.length
     for (let other = 0; other < SIZES; other++) if (other !== size) chunks += this.#idle[other]!
     return Math.min(left, free + chunks * this.#sizeSlots[size]!)
   }
@@ -265,7 +265,7 @@ export class PacketPool implements PacketSlots {
    * Chunks that may still be allocated: what the ceiling needs, one more for each other size, so that a chunk may be
    * half used, and those in which slots wait to be reclaimed.
    */
-  get #chunksLeft(): number {
+  #chunksLeft(): number {
     const others = this.#sizeUnits[2] === 1 ? 0 : SIZES - 1
     const most = Math.ceil(this.slotsMax / this.#chunkUnits) + others + this.#held.length
     return Math.max(0, most - this.#chunks.length)
@@ -274,7 +274,7 @@ export class PacketPool implements PacketSlots {
   /** Makes slots of a size. Returns whether there was memory for them. */
   #grow(size: number): boolean {
     if (this.#spare.length === 0) {
-      if (this.#chunksLeft > 0) this.#allocate()
+      if (this.#chunksLeft() > 0) this.#allocate()
       else this.#spareIdle(size)
     }
     const chunk = this.#spare.pop()

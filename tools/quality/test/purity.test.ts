@@ -28,6 +28,7 @@ test.each([
   ["Math", "Math is used by its members only"],
   ["AbortSignal.timeout(1)", "AbortSignal.timeout is not allowed"],
   ["import.meta.url", "import.meta differs"],
+  ["class { get #x() { return x } }", "a private accessor is slow"],
 ])("%s is found in a pure source", async (expression, message) => {
   const planted = { "packages/wire/src/planted.ts": `export const f = (x: number): unknown => (${expression})\n` }
   const { violations } = await withWorkspace(planted, checkPurity)

@@ -35,22 +35,22 @@ export class ConsumerRoom {
     this.#bounds = bounds
   }
 
-  get #heldBytes(): number {
+  #heldBytes(): number {
     return this.#queue.bytes + this.currentBytes
   }
 
   /** Bytes that the budget of all streams leaves to this one; 0 or less: none. */
   get shareBytes(): number {
-    return this.#peer.queueShare.room(this.#heldBytes)
+    return this.#peer.queueShare.room(this.#heldBytes())
   }
 
   /** Whether a stream that doesn't wait has to drop its oldest message. */
   get isFull(): boolean {
     // On a stream of the latest message nobody wants the one before.
-    return this.#state.stream.traits.isNewestOnly || this.#isAtBounds
+    return this.#state.stream.traits.isNewestOnly || this.#isAtBounds()
   }
 
-  get #isAtBounds(): boolean {
+  #isAtBounds(): boolean {
     const { queuedMessagesMax, queuedBytesMax } = this.#bounds
     return this.#queue.count >= queuedMessagesMax || this.#queue.bytes >= queuedBytesMax || this.shareBytes <= 0
   }
@@ -64,7 +64,7 @@ export class ConsumerRoom {
     return (
       2 * this.#queue.count >= queuedMessagesMax ||
       2 * this.#queue.bytes >= queuedBytesMax ||
-      2 * this.#peer.queueShare.roomAhead(this.#heldBytes) <= queuedBytesMax
+      2 * this.#peer.queueShare.roomAhead(this.#heldBytes()) <= queuedBytesMax
     )
   }
 
@@ -80,11 +80,11 @@ export class ConsumerRoom {
     if (state.room === undefined) budget.told++
     const bounds = { messagesMax, bytesMax }
     const room = (state.room ??= { messages: 0, bytes: 0, ...bounds, isFull: false, isWaiting: false })
-    const ahead = isServed || !budget.isQueued ? share.roomAhead(this.#heldBytes) : 0
+    const ahead = isServed || !budget.isQueued ? share.roomAhead(this.#heldBytes()) : 0
     room.messages = messagesMax - this.#queue.count
     // Other senders are told of the same room.
     room.bytes = Math.min(bytesMax - this.#queue.bytes, ahead <= 0 ? 0 : Math.max(1, ahead / budget.told))
-    room.isFull = this.#isAtBounds
+    room.isFull = this.#isAtBounds()
     room.isWaiting = this.#queue.ready === 0
     if (ahead <= 0) budget.wait(waiter)
   }

@@ -178,7 +178,7 @@ export class Endpoint implements AsyncDisposable {
     this.#driver.onSocketEnd = (cause) => {
       if (this.#rebinding.noteEnd()) this.#userCode.tellError(socketEndedError(this.port, cause))
     }
-    this.#endWatch = host.watchWaits?.(() => this.#waitingCall)
+    this.#endWatch = host.watchWaits?.(() => this.#waitingCall())
   }
 
   #peerHost(): PeerHost {
@@ -331,7 +331,7 @@ export class Endpoint implements AsyncDisposable {
     return this.#connections.connect(target, options)
   }
 
-  get #isKeyed(): boolean {
+  #isKeyed(): boolean {
     return this.#settings.profile >= PROFILE.mac
   }
 
@@ -390,7 +390,7 @@ export class Endpoint implements AsyncDisposable {
    */
   setSecrets(secrets: readonly (Uint8Array | string)[]): void {
     this.#checkOpen()
-    if (!this.#isKeyed) throw new EndpointError("invalid-option", "this endpoint was bound without secrets")
+    if (!this.#isKeyed()) throw new EndpointError("invalid-option", "this endpoint was bound without secrets")
     this.#protocol.setSecrets(secretsOf(secrets), this.#host.now())
   }
 
@@ -465,7 +465,7 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /** A call of the user that waits for time to pass. */
-  get #waitingCall(): string | undefined {
+  #waitingCall(): string | undefined {
     if (this.#closing !== undefined) return "endpoint.close()"
     if (this.#joining > 0) return "endpoint.join()"
     if (this.#connections.isAwaited) return "connection.joined()"

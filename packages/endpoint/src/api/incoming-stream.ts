@@ -232,7 +232,7 @@ export class IncomingHandle implements IncomingStream {
   }
 
   /** Nothing waits, nobody is busy with it, and nobody wants it to wait. */
-  get #isIdle(): boolean {
+  #isIdle(): boolean {
     return !this.#isPaused && this.#current === undefined && !this.#isPumping && this.#queue.ready === 0
   }
 
@@ -253,7 +253,7 @@ export class IncomingHandle implements IncomingStream {
     const { userCode } = this.#host
     do {
       const { type, bytes, offset, length } = message
-      const handler = this.#isIdle ? this.#handlerNow(type) : undefined
+      const handler = this.#isIdle() ? this.#handlerNow(type) : undefined
       if (handler === undefined) this.#keep(type, bytes, offset, length)
       else userCode.handle(handler, type, this, bytes, message.view, offset, length)
     } while (!userCode.isBehind && source.next())
@@ -278,7 +278,7 @@ export class IncomingHandle implements IncomingStream {
    * Asked when memory is short.
    */
   mayTake(type: number): boolean {
-    if (this.#room.shareBytes > 0 || (this.#isIdle && this.#handlerNow(type) !== undefined)) return true
+    if (this.#room.shareBytes > 0 || (this.#isIdle() && this.#handlerNow(type) !== undefined)) return true
     this.#tellRoom()
     return false
   }

@@ -34,11 +34,11 @@ export class ControlWriter {
 
   /** The largest body of a packet that is alone with the feedback in a datagram. */
   get bodyBytesMax(): number {
-    return this.#bytesMax - this.#outbox.emptyBytes - AROUND_BODY_BYTES
+    return this.#bytesMax() - this.#outbox.emptyBytes - AROUND_BODY_BYTES
   }
 
   /** Of the present datagram: also by what may go to an address that isn't proved. */
-  get #bytesMax(): number {
+  #bytesMax(): number {
     return Math.min(this.#datagramBytesMax, this.#association!.roomBytes)
   }
 
@@ -81,7 +81,7 @@ export class ControlWriter {
   /** Begins a packet with a body of at most `bodyBytes`; returns where the body begins. */
   begin(flags: number, bodyBytes: number): number {
     const { writer } = this.#outbox
-    if (this.#isComposing && this.#outbox.composedBytes + writer.cost(bodyBytes) > this.#bytesMax) this.post()
+    if (this.#isComposing && this.#outbox.composedBytes + writer.cost(bodyBytes) > this.#bytesMax()) this.post()
     if (!this.#isComposing) this.beginDatagram(bodyBytes)
     return writer.begin(flags)
   }

@@ -77,7 +77,7 @@ export class BlackHole {
 
   /** When it has to be asked; `suspicionMs`: the time in which something is usually known of what was sent. */
   dueMs(suspicionMs: number): number {
-    if (this.isActive) return this.#askedMs + this.#groupMs
+    if (this.isActive) return this.#askedMs + this.#groupMs()
     const usualMs = Math.max(SUSPICION_MS_MIN, Math.min(SUSPICION_MS_MAX, suspicionMs), suspicionMs * LONG_PART)
     const leastMs = this.#hasData ? (this.#isOvertaken ? 0 : SILENT_MS) : CONTROL_MS
     return this.#sentMs + Math.max(usualMs * this.#doubtFactor, leastMs)
@@ -126,7 +126,7 @@ export class BlackHole {
   }
 
   /** After this time another group is sent. */
-  get #groupMs(): number {
+  #groupMs(): number {
     // What is answered belongs to a group that was sent a wait ago.
     if (this.#groups === 1 || !this.#answers.some((answers) => answers > 0)) return this.#waitMs
     return this.#groups < GROUPS_MANY ? GROUP_MS : GROUP_MANY_MS

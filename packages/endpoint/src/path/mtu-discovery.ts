@@ -78,13 +78,13 @@ export class MtuDiscovery {
 
   #chosen(ptoMs: number, nowMs: number): readonly number[] {
     const hole = this.#hole
-    if (nowMs >= hole.dueMs(2 * ptoMs)) return hole.poll(this.#sizes, waitMs(ptoMs), nowMs)
+    if (nowMs >= hole.dueMs(2 * ptoMs)) return hole.poll(this.#sizes(), waitMs(ptoMs), nowMs)
     const size = this.#search.poll(waitMs(ptoMs), nowMs)
     return size === 0 ? [] : [size]
   }
 
   /** The size in use, and those to go back to. */
-  get #sizes(): readonly number[] {
+  #sizes(): readonly number[] {
     const lower = [DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR].filter((bytes) => bytes < this.#datagramBytes)
     return [this.#datagramBytes, ...lower]
   }
@@ -112,7 +112,7 @@ export class MtuDiscovery {
 
   /** The path no longer carries the size in use. */
   #leave(bytes: number, nowMs: number): void {
-    const failed = this.#sizes.findLast((size) => size > bytes)!
+    const failed = this.#sizes().findLast((size) => size > bytes)!
     this.#lower(bytes, failed, nowMs)
   }
 

@@ -121,7 +121,7 @@ export class MtuSearch {
   #next(nowMs: number): void {
     this.#probes = 0
     this.#askedMs = nowMs
-    this.#probedBytes = this.#chosenBytes
+    this.#probedBytes = this.#chosenBytes()
     if (this.#probedBytes === 0) this.#end(nowMs)
   }
 
@@ -144,7 +144,7 @@ export class MtuSearch {
    * What is expected first, since most paths carry it, and then by steps up to the bound. Once a size has failed, the
    * middle one of the usual sizes that are left, then the middle. Beyond jumbo frames that isn't worth the probes.
    */
-  get #chosenBytes(): number {
+  #chosenBytes(): number {
     const [passed, failed] = [this.#passedBytes, this.#failedBytes]
     const [bound, expected] = [this.#boundBytes, this.#expectedBytes]
     if (failed > bound) {

@@ -82,14 +82,14 @@ export class SendGate {
 
   /** Bytes that may be in flight. */
   get windowBytes(): number {
-    return Math.min(this.controller.windowBytes, this.#takenBytes)
+    return Math.min(this.controller.windowBytes, this.#takenBytes())
   }
 
   /**
    * Bytes that the peer takes: what its socket holds, and what is on the way meanwhile. Where nothing is paced, nothing
    * is known of that.
    */
-  get #takenBytes(): number {
+  #takenBytes(): number {
     const { paceBytesPerMs } = this
     const { ms } = this.#leastRtt
     const onWayBytes = paceBytesPerMs < Infinity && ms < Infinity ? paceBytesPerMs * ms : 0
@@ -116,7 +116,7 @@ export class SendGate {
    * or the pace.
    */
   get limit(): "congestion" | "peer" | "cap" | "pace" | undefined {
-    if (this.#isShut) return this.controller.windowBytes > this.#takenBytes ? "peer" : "congestion"
+    if (this.#isShut) return this.controller.windowBytes > this.#takenBytes() ? "peer" : "congestion"
     if (this.#isRateCapped) return "cap"
     return this.#isPaced ? "pace" : undefined
   }

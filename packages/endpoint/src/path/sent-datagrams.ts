@@ -104,7 +104,7 @@ export class SentDatagrams implements SentMarks {
   }
 
   /** Bytes sent before the newest reported datagram that are missing, and may only be late. */
-  get #unresolvedBytes(): number {
+  #unresolvedBytes(): number {
     return Math.max(0, this.missingBytes - this.#lost)
   }
 
@@ -251,7 +251,7 @@ export class SentDatagrams implements SentMarks {
     sample.spuriousBytes = Math.max(0, lostBefore - this.#lost)
     if (sample.rttMs >= 0) sample.lostSinceSentBytes = Math.max(0, this.#lost - this.#table[at + AT.lostBytes]!)
     const arrivedDataBytes = Math.max(this.#heardDataBytes, this.#strayDataBytes)
-    this.#inFlightBytes = this.#dataBytesSent - arrivedDataBytes + this.#unresolvedBytes
+    this.#inFlightBytes = this.#dataBytesSent - arrivedDataBytes + this.#unresolvedBytes()
     sample.inFlightBytes = this.#inFlightBytes
     return true
   }

@@ -61,7 +61,7 @@ export class ControlDatagrams {
     const { path, pace, outgoing, incoming } = this.#peer
     moves.compose(association, nowMs)
     answers.postResponses(outbox, association, nowMs)
-    control.start(association, this.#bytesMax, nowMs)
+    control.start(association, this.#bytesMax(), nowMs)
     pace.share(outgoing.repeating + incoming.repeating)
     this.#compose(association, nowMs)
     if (this.#isDue("feedback", association, nowMs) && !control.hasBegun && control.hasRoom()) control.beginDatagram()
@@ -93,13 +93,13 @@ export class ControlDatagrams {
     const { incoming } = this.#peer
     incoming.hurry()
     if (association === undefined) return
-    control.start(association, this.#bytesMax, nowMs)
+    control.start(association, this.#bytesMax(), nowMs)
     incoming.compose(control, nowMs)
     control.post()
   }
 
   /** Control packets gain nothing from more, and would be lost with a size that the path no longer carries. */
-  get #bytesMax(): number {
+  #bytesMax(): number {
     return Math.min(this.#peer.path.size.datagramBytesMax, wire.DATAGRAM_BYTES_BASE)
   }
 

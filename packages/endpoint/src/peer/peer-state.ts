@@ -231,7 +231,7 @@ export class PeerState implements Due {
   /** Any genuine datagram shows that the peer lives. */
   heard(nowMs: number): void {
     this.#feedback.heard(nowMs)
-    if (this.path.gate.isRestless(nowMs)) this.#feedback.keepOn(this.#silenceMs, nowMs)
+    if (this.path.gate.isRestless(nowMs)) this.#feedback.keepOn(this.#silenceMs(), nowMs)
     this.presence.heard(nowMs)
   }
 
@@ -239,11 +239,11 @@ export class PeerState implements Due {
   handleData(nowMs: number): void {
     const { statusDelayMs } = this.#context.settings
     const delayMs = Math.min(statusDelayMs, Math.max(GRANULARITY_MS, this.rtt.srttMs / 4))
-    this.#feedback.within(delayMs, nowMs, this.#silenceMs)
+    this.#feedback.within(delayMs, nowMs, this.#silenceMs())
   }
 
   /** After this time without a datagram of a flow, our last answer may not have come to where the peer hears. */
-  get #silenceMs(): number {
+  #silenceMs(): number {
     return 1.25 * this.rtt.srttMs + GRANULARITY_MS
   }
 
@@ -339,7 +339,7 @@ export class PeerState implements Due {
     this.outgoing.pollData(association, quantumBytes, nowMs)
     const { hasData, isFull } = this.outgoing
     this.path.endTurn(hasData || isFull, this.outgoing.takeFull(), nowMs)
-    this.path.limiting.set(this.#limit, nowMs)
+    this.path.limiting.set(this.#limit(), nowMs)
     return hasData && gate.isOpen && !this.#context.outbox.isBlocked
   }
 
@@ -363,7 +363,7 @@ export class PeerState implements Due {
     return true
   }
 
-  get #limit(): SendLimit {
+  #limit(): SendLimit {
     if (this.#context.outbox.isBlocked) return "socket"
     return this.path.gate.limit ?? this.outgoing.limit
   }

@@ -40,11 +40,11 @@ export class FinishedStreams {
 
   add(id: number): void {
     this.#ids.add(id)
-    while (this.#ids.ranges > this.#rangesMax || !this.#rows.fits(this.#rowsUsed)) this.#ids.fillLowestHole()
-    this.#rows.keep(this.#rowsUsed)
+    while (this.#ids.ranges > this.#rangesMax || !this.#rows.fits(this.#rowsUsed())) this.#ids.fillLowestHole()
+    this.#rows.keep(this.#rowsUsed())
   }
 
-  get #rowsUsed(): number {
+  #rowsUsed(): number {
     return Math.ceil(this.#ids.ranges / RANGES_PER_ROW)
   }
 

@@ -69,8 +69,8 @@ export class IncomingParts {
     if (total > this.#slots.slotBytes) return undefined
     if (this.#packets.length >= PACKETS_MAX && !this.#makeWay(state, number)) return undefined
     let slot = this.#slots.acquire(total)
-    if (slot < 0 && this.#hasOwn && this.#makeWay(state, number)) slot = this.#slots.acquire(total)
-    if (slot < 0 && this.#hasOwn) return undefined
+    if (slot < 0 && this.#hasOwn() && this.#makeWay(state, number)) slot = this.#slots.acquire(total)
+    if (slot < 0 && this.#hasOwn()) return undefined
     const own = slot < 0 ? new Uint8Array(total) : undefined
     const packet: PartedPacket = {
       ...{ state, number, delivery, total, slot, edges: [] },
@@ -82,7 +82,7 @@ export class IncomingParts {
     return packet
   }
 
-  get #hasOwn(): boolean {
+  #hasOwn(): boolean {
     return this.#packets.some(({ slot }) => slot < 0)
   }
 

@@ -106,13 +106,13 @@ export class IncomingState {
   /** Packets that messages under way still need. */
   get begunPackets(): number {
     const { assembler } = this
-    return assembler.count === 0 ? 0 : Math.ceil(assembler.missingBytes / this.#packetBytes)
+    return assembler.count === 0 ? 0 : Math.ceil(assembler.missingBytes / this.#packetBytes())
   }
 
   /** The room of the consumer has changed: the sender is told at once if there is a quarter of its queue more. */
   limitRoom(room: ConsumerRoom): void {
     this.isBlocked = room.isFull
-    const packetsMax = Math.min(room.messagesMax / (this.messagesPerPacket || 1), room.bytesMax / this.#packetBytes)
+    const packetsMax = Math.min(room.messagesMax / (this.messagesPerPacket || 1), room.bytesMax / this.#packetBytes())
     this.#limit(room, Math.max(1, Math.floor(packetsMax / 4)), room.isWaiting)
   }
 
@@ -136,11 +136,11 @@ export class IncomingState {
     const begun = this.begunPackets
     if (room.messages <= 0 || room.bytes <= 0) return begun
     const messages = Math.floor((room.messages - assembler.count) / (this.messagesPerPacket || 1))
-    const bytes = Math.floor((room.bytes - assembler.bytes) / this.#packetBytes)
+    const bytes = Math.floor((room.bytes - assembler.bytes) / this.#packetBytes())
     return Math.max(1, begun + Math.max(0, Math.min(messages, bytes)))
   }
 
-  get #packetBytes(): number {
+  #packetBytes(): number {
     return this.bytesPerPacket || this.owner.payloadBytesMax
   }
 }

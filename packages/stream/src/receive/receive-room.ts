@@ -90,11 +90,11 @@ export class ReceiveRoom {
 
   /** Only while something is lacking: the edge moved. */
   handleMove(): void {
-    if (this.#hasCome) this.#noLack()
+    if (this.#hasCome()) this.#noLack()
   }
 
   /** The refused packets have come by themselves, or were given up: none is left to ask for. */
-  get #hasCome(): boolean {
+  #hasCome(): boolean {
     return this.#gaps.count === 0
   }
 
@@ -109,7 +109,7 @@ export class ReceiveRoom {
    */
   hasRoom(): void {
     if (this.#lack === LACK.nothing) return
-    if (this.#lack === LACK.pool || this.#hasCome) return this.#noLack()
+    if (this.#lack === LACK.pool || this.#hasCome()) return this.#noLack()
     // The sender may have given up the packet of the last trial: then the next one is tried.
     if (this.#lack === LACK.trial && !this.#gaps.isFirstHeld) return
     this.#lack = LACK.trial

@@ -55,7 +55,7 @@ export class StatusTimer {
   /** How long to wait before the same packets are asked for again: longer each time while nothing at all comes. */
   get repeatMs(): number {
     const usual = Math.max(GRANULARITY_MS, REPEAT_SRTT * this.#rtt.srttMs)
-    return this.#isHeard ? usual : Math.max(usual, Math.min(this.#nakRepeatMs, NAK_REPEAT_MS_MAX))
+    return this.#isHeard() ? usual : Math.max(usual, Math.min(this.#nakRepeatMs, NAK_REPEAT_MS_MAX))
   }
 
   /** Nothing is asked for after this, unless something comes: a sender that lives says so by syncs. */
@@ -65,7 +65,7 @@ export class StatusTimer {
   }
 
   /** Whether a packet came since the last NAK. */
-  get #isHeard(): boolean {
+  #isHeard(): boolean {
     return this.#lastArrivalMs >= this.#lastNakMs
   }
 
@@ -119,7 +119,7 @@ export class StatusTimer {
 
   /** The status that is being sent asks for something. */
   asked(nowMs: number): void {
-    this.#nakRepeatMs = this.#isHeard ? this.repeatMs : 2 * this.repeatMs
+    this.#nakRepeatMs = this.#isHeard() ? this.repeatMs : 2 * this.repeatMs
     this.#lastNakMs = nowMs
     this.#naksSent++
   }

@@ -28,14 +28,14 @@ export class Resends {
     this.#rtt = rtt
   }
 
-  get #reorderMs(): number {
+  #reorderMs(): number {
     return Math.max(GRANULARITY_MS, REORDER_SRTT * this.#rtt.srttMs)
   }
 
   /** A packet was sent again. */
   sent(number: number, nowMs: number): void {
     this.#numbers.push(number)
-    if (this.#askFromMs === Infinity) this.#askFromMs = nowMs + this.#reorderMs
+    if (this.#askFromMs === Infinity) this.#askFromMs = nowMs + this.#reorderMs()
   }
 
   /** Whether the packet that is being sent asks for a status. */
@@ -55,7 +55,7 @@ export class Resends {
     const found = this.#found
     found.length = 0
     if (numbers.length === 0) return found
-    const beforeMs = heardMs - this.#reorderMs
+    const beforeMs = heardMs - this.#reorderMs()
     let kept = 0
     for (const number of numbers) {
       if (number < ledger.low || ledger.state(number) !== PACKET.inFlight) continue

@@ -32,10 +32,10 @@ export class SendParts {
 
   /** Bytes of the next part. */
   get bytes(): number {
-    return Math.min(this.#bytesMax, this.#ledger.bytes(this.#number) - this.#taken)
+    return Math.min(this.#bytesMax(), this.#ledger.bytes(this.#number) - this.#taken)
   }
 
-  get #bytesMax(): number {
+  #bytesMax(): number {
     return this.#filling.payloadBytesMax - PART_HEADER_BYTES + SEQUENCED_HEADER_BYTES
   }
 
@@ -46,7 +46,7 @@ export class SendParts {
 
   /** The largest part of a packet with this many bytes, or all of it. */
   bytesOf(bytes: number): number {
-    return this.isNeeded(bytes) ? this.#bytesMax : bytes
+    return this.isNeeded(bytes) ? this.#bytesMax() : bytes
   }
 
   /** The packet in `out` is sent in parts: only the first of them remains in `out`. */

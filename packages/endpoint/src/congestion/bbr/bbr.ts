@@ -232,7 +232,7 @@ export class Bbr implements CongestionController {
     this.#checkStart(sample, isRound)
     this.#checkDrop(sample)
     this.#step(sample, isRound)
-    if (sample.rttMs >= 0) this.#model.least.handleRtt(sample.rttMs, this.#isSharing, sample.nowMs)
+    if (sample.rttMs >= 0) this.#model.least.handleRtt(sample.rttMs, this.#isSharing(), sample.nowMs)
     this.#checkLeastRtt(sample)
     if (isRound) this.#beginRound(sample)
     this.#control()
@@ -262,7 +262,7 @@ export class Bbr implements CongestionController {
     extra.handleFeedback(deliveredBytes, this.rateBytesPerMs, this.windowBytes, isRound, nowMs)
   }
 
-  get #signs(): QueueSigns {
+  #signs(): QueueSigns {
     const { least, line } = this.#model
     const { rateBytesPerMs: rate } = this
     // A test of a path that seems slower than it was.
@@ -270,17 +270,17 @@ export class Bbr implements CongestionController {
     return queueSigns(least.ms, this.#datagramBytes / Math.max(lineRate, 1))
   }
 
-  get #isSharing(): boolean {
+  #isSharing(): boolean {
     return this.#state === "sharing"
   }
 
   /** Whether no more is sent than the path was seen to deliver. */
-  get #isSteady(): boolean {
+  #isSteady(): boolean {
     return this.#state === "cruise" || this.#state === "down"
   }
 
   /** Whether this flow has most of the path: others have no reason to give way to it. */
-  get #hasMost(): boolean {
+  #hasMost(): boolean {
     return this.rateBytesPerMs > MOST_PART * this.#model.line.rate
   }
 
@@ -296,20 +296,20 @@ export class Bbr implements CongestionController {
   #endRound(sample: DeliverySample): void {
     const { chance, sharing } = this.#model
     const round = this.#round
-    const signs = this.#signs
+    const signs = this.#signs()
     const isQuiet = round.leastMs <= signs.quietMs
     const hasQueue = round.leastMs > signs.queuedMs
     this.#quietRounds = isQuiet && round.mostMs <= signs.calmMs ? this.#quietRounds + 1 : 0
-    const mayLearn = this.#isSteady && this.#quietRounds >= QUIET_ROUNDS
+    const mayLearn = this.#isSteady() && this.#quietRounds >= QUIET_ROUNDS
     chance.handleRound(round, mayLearn, this.#datagramBytes)
     const isShort = !isQuiet && round.mostMs <= signs.droppedMs
-    this.#fullRounds = isShort && this.#hasMost ? this.#fullRounds + 1 : 0
-    const isFull = hasQueue || (this.#isSharing ? isShort && this.#isShort : this.#fullRounds >= FULL_ROUNDS)
+    this.#fullRounds = isShort && this.#hasMost() ? this.#fullRounds + 1 : 0
+    const isFull = hasQueue || (this.#isSharing() ? isShort && this.#isShort : this.#fullRounds >= FULL_ROUNDS)
     const explained = chance.explains(round.recentSentBytes, isFull ? 0 : LOSS_SLACK, this.#datagramBytes)
     const isLossy = round.recentCongestedBytes > explained
-    if (this.#isSharing) {
+    if (this.#isSharing()) {
       if (sharing.handleRound(isLossy, isQuiet)) this.#endSharing(sample.nowMs)
-    } else if (this.#isSteady) this.#judgeRound(sample, hasQueue, isLossy)
+    } else if (this.#isSteady()) this.#judgeRound(sample, hasQueue, isLossy)
   }
 
   /** A round is over in which no more was sent than the path was seen to deliver. */
@@ -384,18 +384,18 @@ export class Bbr implements CongestionController {
     if (!recent.handleFeedback(sample, least.ms, this.#datagramBytes)) return
     const isOwn = this.#state === "start" || this.#state === "probe-rtt"
     // Among many, a small part of the path comes and goes. A few datagrams fill a short path: there jitter swings.
-    const isPart = !this.#hasMost && recent.rate <= MOST_PART * line.rate
+    const isPart = !this.#hasMost() && recent.rate <= MOST_PART * line.rate
     const isShort = line.rate * least.ms < UNSTEADY_DATAGRAMS_MIN * this.#datagramBytes
     // What takes longer can't be followed.
     const isLong = least.ms > UNSTEADY_RTT_MS_MAX
     if (!sample.isApplicationLimited && !isOwn && !isPart && !isShort && !isLong)
-      swings.handleRate(recent.rate, recent.rttMs > this.#signs.queuedMs, sample.nowMs)
+      swings.handleRate(recent.rate, recent.rttMs > this.#signs().queuedMs, sample.nowMs)
     this.#isUnsteady = swings.isUnsteady(sample.nowMs)
     if (this.#isUnsteady) return
     const isDrop = recent.rate < DROP_PART * this.rateBytesPerMs && recent.rttMs !== Infinity
-    if (!isDrop || recent.rttMs <= this.#signs.droppedMs || sample.isApplicationLimited) return
+    if (!isDrop || recent.rttMs <= this.#signs().droppedMs || sample.isApplicationLimited) return
     if (this.#state === "drain") bandwidth.replace(Math.max(recent.rate, 1))
-    else if (this.#isSteady || this.#state === "refill" || this.#state === "up") {
+    else if (this.#isSteady() || this.#state === "refill" || this.#state === "up") {
       if (this.#isTesting) this.#share(false)
       else this.#test(recent.rate)
     }
@@ -436,10 +436,10 @@ export class Bbr implements CongestionController {
     pipe.handleRound(bandwidth.most, !isApplicationLimited)
     const round = this.#round
     const explained = chance.explains(round.sentBytes, LOSS_SLACK, this.#datagramBytes)
-    const hasOverflown = round.congestedBytes > explained && round.leastMs > this.#signs.queuedMs
+    const hasOverflown = round.congestedBytes > explained && round.leastMs > this.#signs().queuedMs
     if (hasOverflown) this.#inFlightMaxBytes = Math.max(bandwidth.most * least.ms, round.burstBytes)
     // On a long path each round that it takes to be sure is a round of queue.
-    const isQueued = least.ms >= LONG_RTT_MS && pipe.rounds >= 1 && round.leastMs > this.#signs.queuedMs
+    const isQueued = least.ms >= LONG_RTT_MS && pipe.rounds >= 1 && round.leastMs > this.#signs().queuedMs
     if (!pipe.isFull && !hasOverflown && !isQueued) return
     this.#enter("drain")
   }
@@ -455,7 +455,7 @@ export class Bbr implements CongestionController {
       case "down":
         if (isRound && this.#stateRounds >= 1) this.#countProbe(sample)
         if (this.#isProbeDue(nowMs)) this.#refill()
-        else if (inFlightBytes <= Math.min(this.#cruiseBytes, this.#pipeBytes())) this.#enter("cruise")
+        else if (inFlightBytes <= Math.min(this.#cruiseBytes(), this.#pipeBytes())) this.#enter("cruise")
         return
       case "cruise":
         if (this.#isProbeDue(nowMs)) this.#refill()
@@ -544,7 +544,7 @@ export class Bbr implements CongestionController {
     // As it was before this feedback: a window of a few datagrams is never full after one.
     if (inFlightBytes + sample.deliveredBytes > 0.95 * this.#inFlightMaxBytes)
       this.#inFlightMaxBytes += (sample.deliveredBytes * this.#upDatagrams * this.#datagramBytes) / this.windowBytes
-    const isFilled = this.#stateRounds >= 1 && pipe.rounds >= 1 && rttMs > this.#signs.filledMs
+    const isFilled = this.#stateRounds >= 1 && pipe.rounds >= 1 && rttMs > this.#signs().filledMs
     const isIdle = isApplicationLimited && this.#stateRounds >= UP_LIMITED_ROUNDS
     if (isFilled || pipe.isFull || isIdle) this.#goDown(nowMs)
   }
@@ -565,7 +565,7 @@ export class Bbr implements CongestionController {
       // "drain" shows it too, and what was sent before it waited in the queue.
       const isProbing = this.#state !== "start" && this.#state !== "drain"
       // Where the rate swings, what seems a queue of others may be the path's.
-      const isDoubtful = this.#isSharing && this.#model.swings.areMany(nowMs)
+      const isDoubtful = this.#isSharing() && this.#model.swings.areMany(nowMs)
       if ((this.#model.least.isProbeDue || isDoubtful) && isProbing) this.#beginProbeRtt()
     } else if (this.#probeRttEndsMs === 0) {
       if (inFlightBytes > this.#pipeBytes(PROBE_RTT_WINDOW_GAIN) + this.#datagramBytes) return
@@ -577,7 +577,7 @@ export class Bbr implements CongestionController {
   }
 
   #beginProbeRtt(): void {
-    this.#wasSharing = this.#isSharing
+    this.#wasSharing = this.#isSharing()
     this.#probeRttEndsMs = 0
     this.#testedDatagrams = Math.max(this.#inFlightBytes, this.windowBytes / 2) / this.#datagramBytes
     this.#enter("probe-rtt")
@@ -585,7 +585,7 @@ export class Bbr implements CongestionController {
 
   #endProbeRtt(nowMs: number): void {
     if (
-      this.#model.least.endProbe(this.#signs.queuedMs + this.#datagramBytes / Math.max(1, this.rateBytesPerMs), nowMs)
+      this.#model.least.endProbe(this.#signs().queuedMs + this.#datagramBytes / Math.max(1, this.rateBytesPerMs), nowMs)
     ) {
       this.#model.swings.forget()
       if (this.#wasSharing) {
@@ -602,7 +602,7 @@ export class Bbr implements CongestionController {
 
   #control(): void {
     const datagram = this.#datagramBytes
-    if (this.#isSharing) {
+    if (this.#isSharing()) {
       this.windowBytes = Math.max(DATAGRAMS_MIN, this.#model.sharing.datagrams) * datagram
       this.paceBytesPerMs = (SHARING_PACE_GAIN * this.windowBytes) / this.#srttMs
       return
@@ -617,9 +617,9 @@ export class Bbr implements CongestionController {
       this.paceBytesPerMs = Math.max(this.paceBytesPerMs, line.rate)
       return
     }
-    const usual = this.#pipeBytes(this.#windowGain) + this.#model.extra.bytes + 3 * datagram
+    const usual = this.#pipeBytes(this.#windowGain()) + this.#model.extra.bytes + 3 * datagram
     const wanted = this.#state === "start" ? Math.max(usual, this.windowBytes) : usual
-    this.windowBytes = Math.max(DATAGRAMS_MIN * datagram, Math.min(wanted, this.#boundBytes))
+    this.windowBytes = Math.max(DATAGRAMS_MIN * datagram, Math.min(wanted, this.#boundBytes()))
   }
 
   #setPace(): void {
@@ -628,11 +628,11 @@ export class Bbr implements CongestionController {
     const isStarting = this.#state === "start"
     const sentOnTop = isStarting ? 1 : 1 / (1 - Math.min(CHANCE_MAX, this.#model.chance.rate))
     const shortGain = this.#model.least.ms < SHORT_RTT_MS ? SHORT_PACE_GAIN : 1
-    const pace = this.#paceGain * rate * sentOnTop * (1 - MARGIN) * shortGain
+    const pace = this.#paceGain() * rate * sentOnTop * (1 - MARGIN) * shortGain
     this.paceBytesPerMs = isStarting ? Math.max(pace, this.paceBytesPerMs) : pace
   }
 
-  get #paceGain(): number {
+  #paceGain(): number {
     if (this.#state !== "up") return PACE_GAIN[this.#state]
     const isGrowing = this.#model.pipe.rounds === 0
     if (this.#stateRounds >= 3 && isGrowing && !this.#isInCompany) return UP_FAST_GAIN
@@ -640,20 +640,20 @@ export class Bbr implements CongestionController {
     return 1 + Math.min(PACE_GAIN.up - 1, UP_QUEUE_MS / this.#model.least.ms)
   }
 
-  get #windowGain(): number {
-    if (this.#state === "up") return Math.max(UP_WINDOW_GAIN, 1 + this.#paceGain)
+  #windowGain(): number {
+    if (this.#state === "up") return Math.max(UP_WINDOW_GAIN, 1 + this.#paceGain())
     return this.#state === "probe-rtt" ? PROBE_RTT_WINDOW_GAIN : WINDOW_GAIN
   }
 
   /** The most that may be in flight in this state. */
-  get #boundBytes(): number {
-    if (this.#isSteady) return Math.min(this.#cruiseBytes, this.#shortInFlightBytes)
+  #boundBytes(): number {
+    if (this.#isSteady()) return Math.min(this.#cruiseBytes(), this.#shortInFlightBytes)
     if (this.#state !== "probe-rtt") return this.#inFlightMaxBytes
-    return Math.min(this.#cruiseBytes, this.#shortInFlightBytes, this.#pipeBytes(PROBE_RTT_WINDOW_GAIN))
+    return Math.min(this.#cruiseBytes(), this.#shortInFlightBytes, this.#pipeBytes(PROBE_RTT_WINDOW_GAIN))
   }
 
   /** Room is left below what a probe has found, for others to grow into. */
-  get #cruiseBytes(): number {
+  #cruiseBytes(): number {
     const most = this.#inFlightMaxBytes
     if (most === Infinity) return most
     const { chance, extra } = this.#model
