@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Copy, defectsOf } from "../defects/copy.mjs"
-import { writeSummary } from "../summary.mjs"
+import { root, writeSummary } from "../summary.mjs"
 
 const SEEDS = 2_000
 const VIRTUAL_MINUTES = 1.8
@@ -32,6 +32,11 @@ process.exit(failed === 0 ? 0 : 1)
 function simulate() {
   const compiled = spawnSync("tsc", ["-b", "tools/simulator"], { cwd: copy.path, encoding: "utf8" })
   if (compiled.status !== 0) return `NOT PLANTED: ${compiled.stdout.split("\n")[0]}`
+  for (const name of ["wire", "stream", "fragment", "transport", "endpoint"]) {
+    const cwd = join(copy.path, "packages", name)
+    const bundled = spawnSync(process.execPath, [join(root, "tools/bundle.mjs")], { cwd, encoding: "utf8" })
+    if (bundled.status !== 0) return `NOT PLANTED: ${bundled.stderr.split("\n")[0]}`
+  }
   const args = ["--seeds", SEEDS, "--virtual-minutes", VIRTUAL_MINUTES, "--twice", 0, "--stop"].map(String)
   const { status, stdout } = spawnSync(process.execPath, [join(copy.path, "tools/simulator/dist/main.js"), ...args], {
     cwd: copy.path,

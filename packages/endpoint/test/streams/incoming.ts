@@ -51,7 +51,17 @@ export class Incoming {
     const drop = (reason: string): void => void this.drops.push(reason)
     this.#dispatch = new Dispatch({ scratch, queues: { isTight: false }, drop })
     const context = {
-      ...{ settings, quota, scratch, pool, drop, events: this.events, dispatch: this.#dispatch, wake: () => {} },
+      ...{
+        settings,
+        quota,
+        scratch,
+        pool,
+        drop,
+        events: this.events,
+        dispatch: this.#dispatch,
+        wake: () => {},
+        wakeForData: () => {},
+      },
       budget: new AssemblyBudget(settings.assemblyBytesMax),
     }
     const payloadBytesMax = 1_400

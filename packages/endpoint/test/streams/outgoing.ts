@@ -75,6 +75,7 @@ export class Outgoing {
     }
     const signals = {
       wake: () => void this.wakes++,
+      wakeForData: () => void this.wakes++,
       hasten: () => {},
       refute: () => void this.refuted++,
       progress: (state: OutgoingState) => void this.told.push(state),
