@@ -33,6 +33,8 @@ export class PacketFilling {
   #offset = 0
   #bytes = 0
   #begun = 0
+  /** Payload bytes of the packet before it, if messages were written to that one after the other. */
+  #bytesBefore = 0
   /** When its first message was written. */
   #writtenMs = 0
   #nowMs = 0
@@ -142,12 +144,14 @@ export class PacketFilling {
 
   /**
    * Returns room for a new packet of at least this many payload bytes: an offset in `slab`, or −1 while there is no
-   * memory. No packet may be open.
+   * memory. No packet may be open. After a packet that became large the next one has room for as much from the
+   * beginning, if there is memory: a stream that is written to steadily would move each of its packets.
    */
   begin(bytes: number = this.#payloadBytesMax): number {
     if (this.#slot !== NO_SLOT && bytes <= this.#roomBytes) return this.#offset
     this.release()
-    return this.#acquire(bytes) ? this.#offset : -1
+    const likely = Math.min(this.#bytesBefore, this.#payloadBytesMax)
+    return (likely > bytes && this.#acquire(likely)) || this.#acquire(bytes) ? this.#offset : -1
   }
 
   /**
@@ -190,6 +194,7 @@ export class PacketFilling {
     const bytes = this.#bytes
     const begun = this.#begun
     this.#bytes = this.#begun = 0
+    this.#bytesBefore = bytes
     this.#append(FORM.whole, bytes, begun, this.#writtenMs)
     return true
   }

@@ -24,6 +24,37 @@ test("messages lie back to back until the packet is full or closed", () => {
   ])
 })
 
+test("after a packet that became large the next one has the room at once, and after a small one it hasn't", () => {
+  const { filling, ledger, pool } = new Parts({
+    payloadBytesMax: 2_000,
+    usualBytes: 104,
+    slotBytes: 2_004,
+    slotsMax: 45,
+  })
+  /** Returns whether the packet moved for the second message. */
+  const writeTwice = (bytes: number): boolean => {
+    const at = filling.begin(60)
+    const { slab } = filling
+    filling.commit(60)
+    const behind = filling.roomBehind(bytes)
+    filling.commit(bytes)
+    filling.close()
+    return filling.slab !== slab || behind !== at + 60
+  }
+  const small = pool.unitsFor(104)
+  expect([writeTwice(1_800), writeTwice(1_800)]).toEqual([true, false])
+  // Where there is no memory for a large one, a small one will do.
+  filling.begin(60)
+  filling.commit(60)
+  expect(pool.unitsOf(ledger.slot(1))).toBeGreaterThan(small)
+  expect([filling.bytes, filling.slots]).toEqual([60, 1])
+  filling.close()
+  filling.begin(60)
+  filling.commit(60)
+  filling.close()
+  expect(pool.unitsOf(ledger.slot(3))).toBe(small)
+})
+
 test("a piece has a packet of its own, and only the first begins a message", () => {
   const { filling, ledger } = new Parts()
   for (const form of [FORM.first, FORM.middle, FORM.last]) {
