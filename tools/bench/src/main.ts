@@ -18,6 +18,7 @@ interface Options {
   readonly quick?: boolean
   readonly rounds: number
   readonly seconds: number
+  readonly warmSeconds?: number
   readonly datagramBytes: number
   readonly only?: string
   readonly json?: boolean
@@ -41,7 +42,7 @@ const WARM_MS = 1_000
 const LATENCY_WARM_MS = 3_000
 /** Until all peers have had their first message and all late messages have come. */
 const CROWD_WARM_MS = 2_500
-const QUICK = ["x", "helper", "tcp", "udx"]
+const QUICK = ["x-default", "x", "helper", "tcp", "udx"]
 
 const options = new Command("bench")
   .description("This library beside its peers: two processes over loopback, interleaved rounds, every message checked.")
@@ -49,8 +50,13 @@ const options = new Command("bench")
   .option("--rounds <number>", "rounds of each workload", whole, 5)
   .option("--seconds <number>", "how long each run is measured", Number, 1.5)
   .option(
+    "--warm-seconds <number>",
+    "how long each run goes on before it is measured; default: 1, for latencies 3, for many peers 2.5",
+    Number,
+  )
+  .option(
     "--datagram-bytes <number>",
-    "datagrams of this library: 65,000 is about what loopback allows, 1,400 what a network does",
+    "datagrams of this library where the workload names no size and runs it by more than its defaults",
     whole,
     65_000,
   )
@@ -83,7 +89,7 @@ for (const workload of workloads) {
 }
 if (options.json === true) console.log(JSON.stringify({ machine: machine(), rounds, runMs, outcomes: all }))
 else {
-  console.log(`\nGoals, ${machine()}, ${rounds} rounds of ${runMs} ms, datagrams of ${options.datagramBytes} B:`)
+  console.log(`\nGoals, ${machine()}, ${rounds} rounds of ${runMs} ms:`)
   showGoals(all)
   showCeiling(all)
 }
@@ -91,7 +97,7 @@ else {
 /** Earlier results for the same sources are reused, so a long bench can be resumed, workload by workload. */
 async function measure(workload: Workload): Promise<Outcomes> {
   mkdirSync(RESULTS, { recursive: true })
-  const file = `${RESULTS}${workload.name}-${options.datagramBytes}-${rounds}-${runMs}.json`
+  const file = `${RESULTS}${workload.name}-${options.datagramBytes}-${rounds}-${runMs}${options.warmSeconds === undefined ? "" : `-${options.warmSeconds}`}.json`
   const rows = workload.rows.filter(
     ({ job }) => (options.quick !== true || QUICK.includes(job.library)) && isPossible(job.library),
   )
@@ -137,6 +143,7 @@ function readKept(file: string): Kept | undefined {
 }
 
 function warmMsOf(kind: Job["kind"]): number {
+  if (options.warmSeconds !== undefined) return options.warmSeconds * 1_000
   if (kind === "crowd") return CROWD_WARM_MS
   return kind === "latency" || kind === "echo" ? LATENCY_WARM_MS : WARM_MS
 }

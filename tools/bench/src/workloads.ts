@@ -18,9 +18,9 @@ export interface Workload {
   readonly cpus?: readonly [number, number]
 }
 
-const ALL = ["x", "tcp", "tcp-naive", "tls", "ws", "zeromq", "udx", "kcp"]
+const OTHERS = ["tcp", "tcp-naive", "tls", "ws", "zeromq", "udx", "kcp"]
 /** Without the rows that write each message by itself: for large messages that makes no difference. */
-const LARGE = ["x", "tcp", "tls", "ws", "zeromq", "udx", "kcp"]
+const LARGE = ["tcp", "tls", "ws", "zeromq", "udx", "kcp"]
 
 /** The profiles, compared with each other and with another library that encrypts. */
 const PROTECTED = ["x", "x-mac", "x-aead", "tls"]
@@ -34,6 +34,12 @@ const ECHO: Work = { kind: "echo", bytes: 64, rounds: 20_000, perSecond: 0 }
 
 const libraries = (work: Work, names: readonly string[]): Row[] =>
   names.map((library) => ({ name: library, job: { ...work, library } }))
+/** As users get it, by default options alone; with datagrams as most networks carry them; and beside others. */
+const beside = (work: Work, others: readonly string[] = OTHERS): Row[] => [
+  { name: "x", job: { ...work, library: "x-default" } },
+  { name: "x, 1,400 B", job: { ...work, library: "x", datagramBytes: 1_400 } },
+  ...libraries(work, others),
+]
 /** A packet for each message, as raw `dgram` sends them. */
 const SINGLE: Row = {
   name: "x-dgram, one a packet",
@@ -71,13 +77,13 @@ const lossy = (lossPercent: number): Workload[] => {
 }
 
 export const WORKLOADS: readonly Workload[] = [
-  { name: "W1", title: "64 B, one way, flat out", rows: libraries(flatOut(64), ALL) },
-  { name: "W2", title: "1 KiB, one way, flat out", rows: libraries(flatOut(1_024), ALL) },
-  { name: "W3", title: "1 MiB, one way, flat out", rows: libraries(flatOut(1_048_576), LARGE) },
-  { name: "W4-1", title: "64 B ping-pong, both on one CPU", rows: libraries(ECHO, ALL), cpus: [0, 0] },
-  { name: "W4-2", title: "64 B ping-pong, on two CPUs", rows: libraries(ECHO, ALL), cpus: [0, 1] },
-  { name: "W5-20k", title: "latency of 64 B at 20,000/s, open loop", rows: libraries(latency(20_000), ALL) },
-  { name: "W5-100k", title: "latency of 64 B at 100,000/s, open loop", rows: libraries(latency(100_000), ALL) },
+  { name: "W1", title: "64 B, one way, flat out", rows: beside(flatOut(64)) },
+  { name: "W2", title: "1 KiB, one way, flat out", rows: beside(flatOut(1_024)) },
+  { name: "W3", title: "1 MiB, one way, flat out", rows: beside(flatOut(1_048_576), LARGE) },
+  { name: "W4-1", title: "64 B ping-pong, both on one CPU", rows: beside(ECHO), cpus: [0, 0] },
+  { name: "W4-2", title: "64 B ping-pong, on two CPUs", rows: beside(ECHO), cpus: [0, 1] },
+  { name: "W5-20k", title: "latency of 64 B at 20,000/s, open loop", rows: beside(latency(20_000)) },
+  { name: "W5-100k", title: "latency of 64 B at 100,000/s, open loop", rows: beside(latency(100_000)) },
   {
     name: "W6-0",
     title: "no loss: 64 B ping-pong, for the trip",
