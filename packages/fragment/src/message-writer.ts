@@ -31,6 +31,10 @@ export interface MessageSink {
   commit(bytes: number): void
 }
 
+/** V8 looks `set` up anew in each call on a typed array: 31 ns for 64 B, 22 this way. */
+// oxlint-disable-next-line typescript/unbound-method -- It is always called on an array.
+const { set } = Uint8Array.prototype
+
 /** Where payloads are built; a `SendStream` of `@x/stream` is one. */
 export interface PayloadSink extends MessageSink {
   /** Bytes of the largest payload. */
@@ -76,7 +80,7 @@ export function appendWhole(sink: MessageSink, type: number, bytes: Uint8Array):
   const size = wholeHeaderBytes(length) + length
   const offset = sink.roomBehind(size)
   if (offset < 0) return false
-  sink.slab.set(bytes, writeWholeHeader(sink.view, offset, type, length))
+  set.call(sink.slab, bytes, writeWholeHeader(sink.view, offset, type, length))
   sink.commit(size)
   return true
 }
@@ -85,7 +89,7 @@ export function appendWhole(sink: MessageSink, type: number, bytes: Uint8Array):
 export function writeWhole(sink: PayloadSink, type: number, bytes: Uint8Array): boolean {
   const at = reserveWhole(sink, type, bytes.length)
   if (at < 0) return false
-  sink.slab.set(bytes, at)
+  set.call(sink.slab, bytes, at)
   sink.commit(wholeHeaderBytes(bytes.length) + bytes.length)
   return true
 }
