@@ -12,8 +12,10 @@ import type { SyncCrypto } from "../sync-crypto.ts"
 import { SOCKET_ERRORS, type SocketErrorCode, type Transport } from "../transport.ts"
 import { TransportError } from "../transport-error.ts"
 import { checks, DURATION } from "./check.ts"
+import { Cpu } from "./cpu.ts"
 import type { Machine } from "./machine.ts"
 import type { Surroundings } from "./medium.ts"
+import type { HostOptions } from "./network-options.ts"
 import { Random } from "./random.ts"
 import { SimulatedTransport } from "./transport.ts"
 import type { Alarm } from "./virtual-time.ts"
@@ -41,13 +43,17 @@ export class SimulatedHost implements Host {
 
   /** @internal Whether its sockets send and tell marks. */
   readonly hasEcn: boolean
+  /** @internal Absent: nothing that it does takes time. */
+  readonly cpu: Cpu | undefined
 
   /** @internal Made by `network.host(name)`. `process`: how many processes the machine had before. */
-  constructor(network: Surroundings, machine: Machine, process: number, hasEcn: boolean) {
+  constructor(network: Surroundings, machine: Machine, process: number, options: Pick<HostOptions, "ecn" | "cpu">) {
+    const { ecn = true, cpu } = options
     this.machine = machine
-    this.hasEcn = hasEcn
+    this.hasEcn = ecn
+    this.cpu = cpu === undefined ? undefined : new Cpu(network.time, cpu)
     this.#originMs = machine.originMs
-    this.crypto = network.crypto
+    this.crypto = this.cpu?.charged(network.crypto) ?? network.crypto
     this.#network = network
     this.#random = new Random(network.seed, `${machine.name}/${process}`)
   }
@@ -82,6 +88,7 @@ export class SimulatedHost implements Host {
     if (!(extraMs > 0)) return
     this.#suspended = { untilMs, clockMs: this.now() }
     this.stall(ms)
+    this.cpu?.suspend(extraMs)
     this.#shiftClock(-extraMs)
   }
 
@@ -112,7 +119,8 @@ export class SimulatedHost implements Host {
 
   now(): number {
     const { untilMs, clockMs } = this.#suspended
-    return this.#network.time.nowMs < untilMs ? clockMs : this.#originMs + this.#network.time.nowMs
+    const { nowMs } = this.#network.time
+    return nowMs < untilMs ? clockMs : this.#originMs + Math.max(nowMs, this.cpu?.untilMs ?? nowMs)
   }
 
   wakeUp(wake: () => void): WakeUp {
@@ -202,7 +210,7 @@ export class SimulatedHost implements Host {
 
   /** @internal Alive and not busy. */
   get isRunning(): boolean {
-    return this.#isAlive && this.#busyUntilMs <= this.#network.time.nowMs
+    return this.#isAlive && this.#busyUntilMs <= this.#network.time.nowMs && this.cpu?.isFree !== false
   }
 
   /** @internal */
@@ -227,7 +235,7 @@ export class SimulatedHost implements Host {
     const { time } = this.#network
     const alarm = new ProcessAlarm(() => {
       if (!this.#isAlive) return
-      if (!this.isRunning) return time.set(alarm, this.#busyUntilMs)
+      if (!this.isRunning) return time.set(alarm, Math.max(this.#busyUntilMs, this.cpu?.untilMs ?? -Infinity))
       alarm.deadlineMs = Infinity
       time.call(ring)
     })

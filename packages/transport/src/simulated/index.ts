@@ -6,6 +6,7 @@
 
 export type { AqmOptions, PolicerOptions } from "./aqm.ts"
 export type { Bottleneck, BottleneckOptions, Refusal, Waits } from "./bottleneck.ts"
+export type { CpuOptions, CryptoCosts } from "./cpu.ts"
 export type { SimulatedHost } from "./host.ts"
 export type { Fate, Link } from "./link.ts"
 export type { LinkOptions } from "./link-options.ts"

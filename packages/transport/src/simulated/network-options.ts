@@ -19,6 +19,7 @@ import {
 } from "../check.ts"
 import { CRYPTO, type SyncCrypto } from "../sync-crypto.ts"
 import { DURATION, SEED } from "./check.ts"
+import { CPU_OPTIONS, type CpuOptions } from "./cpu.ts"
 import { LINK_OPTIONS, type LinkOptions } from "./link-options.ts"
 
 /** The options of `createNetwork`. */
@@ -49,6 +50,8 @@ export interface HostOptions {
    * `true`. `node:dgram` does neither.
    */
   readonly ecn?: boolean
+  /** How long the process takes for what it does; default: no time at all. */
+  readonly cpu?: CpuOptions
 }
 
 /** The options of `network.partition`. */
@@ -79,7 +82,7 @@ export const NETWORK_OPTIONS: Kinds<NetworkOptions> = {
   settle: functionThat("lets promises run"),
   recordLines: whole(0),
 }
-export const HOST_OPTIONS: Kinds<HostOptions> = { v4: FLAG, v6: FLAG, ecn: FLAG }
+export const HOST_OPTIONS: Kinds<HostOptions> = { v4: FLAG, v6: FLAG, ecn: FLAG, cpu: group(CPU_OPTIONS) }
 export const PARTITION_OPTIONS: Kinds<PartitionOptions> = { both: FLAG }
 export const REBIND_OPTIONS: Kinds<RebindOptions> = { address: FLAG }
 export const MOVE_OPTIONS: Kinds<MoveOptions> = { sockets: oneOf<"follow" | "stay">("follow", "stay") }

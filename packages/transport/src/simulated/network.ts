@@ -106,9 +106,9 @@ export class Network {
    */
   host(name: string, options: HostOptions = {}): SimulatedHost {
     checks.value("name", name, NAME)
-    const { ecn = true, ...families } = checks.options("host", options, HOST_OPTIONS)
-    const machine = this.#topology.machine(name, families)
-    return new SimulatedHost(this, machine, machine.processes++, ecn)
+    const checked = checks.options("host", options, HOST_OPTIONS)
+    const machine = this.#topology.machine(name, checked)
+    return new SimulatedHost(this, machine, machine.processes++, checked)
   }
 
   /** Replaces the options of one direction. */

@@ -2,6 +2,7 @@ import { DATAGRAM_BYTES_MAX, DatagramTransport } from "../datagram-transport.ts"
 import type { Address, ResolvedAddress } from "../addresses.ts"
 import { type BindOptions, completeBindOptions } from "../bind-options.ts"
 import type { Capabilities, SocketErrorCode } from "../transport.ts"
+import type { Cpu } from "./cpu.ts"
 import type { Datagram } from "./datagram.ts"
 import type { Machine } from "./machine.ts"
 import type { Medium } from "./medium.ts"
@@ -21,6 +22,8 @@ interface Process {
   readonly sendFault: SocketErrorCode | "full" | undefined
   /** Whether its sockets send and tell marks. */
   readonly hasEcn: boolean
+  /** Absent: nothing that it does takes time. */
+  readonly cpu: Cpu | undefined
   /** Forgets a closed transport. */
   forget(transport: SimulatedTransport): void
   /** Where sockets by these options would be bound, of which the machine has none; what is missing goes to `notes`. */
@@ -157,9 +160,10 @@ export class SimulatedTransport extends DatagramTransport {
    * on waiting.
    */
   read(): void {
-    if (!this.#process.isRunning) return
-    while (this.isReadable && this.#process.isRunning) {
+    if (!this.#mayRead()) return
+    while (this.isReadable && this.#mayRead()) {
       const datagram = this.#waiting[this.#firstWaiting++]!
+      this.#process.cpu?.read(datagram.bytes)
       this.#waitingBytes -= datagram.bytes.length + WAITING_BYTES
       const ecn = this.#process.hasEcn ? datagram.ecn : 0
       this.received(datagram.bytes, datagram.from.host, datagram.from.port, ecn)
@@ -167,6 +171,11 @@ export class SimulatedTransport extends DatagramTransport {
     }
     if (!this.isReadable) this.#waiting.length = this.#firstWaiting = 0
     this.#medium.time.call(this.#deliver)
+  }
+
+  #mayRead(): boolean {
+    const { isRunning, cpu } = this.#process
+    return isRunning && cpu?.mayRead !== false
   }
 
   /** @internal There is room again after `SimulatedHost.failSends`. */
@@ -180,18 +189,26 @@ export class SimulatedTransport extends DatagramTransport {
   }
 
   protected override sendOne(slab: Uint8Array, offset: number, length: number, to: Address, address: number): void {
-    const { machine, sendFault, hasEcn } = this.#process
-    const code =
-      sendFault ??
-      (machine.has(this.#localOf(to.family)!.host) ? undefined : "EADDRNOTAVAIL") ??
-      this.#medium.transmit(machine, this.#localOf(to.family)!, to, slab, offset, length, hasEcn ? this.ecn & 3 : 0)
-    if (code !== undefined)
-      this.failed(
-        Object.assign(new Error(`send ${code} ${to.host} port ${to.port}`), { code }),
-        "send",
-        address,
-        length,
-      )
+    const { machine, sendFault, hasEcn, cpu } = this.#process
+    const from = this.#localOf(to.family)!
+    const refusal = sendFault ?? (machine.has(from.host) ? undefined : "EADDRNOTAVAIL")
+    const ecn = hasEcn ? this.ecn & 3 : 0
+    if (refusal !== undefined) this.#refused(refusal, to, address, length)
+    else if (cpu === undefined)
+      this.#refused(this.#medium.transmit(machine, from, to, slab, offset, length, ecn), to, address, length)
+    else {
+      const bytes = slab.slice(offset, offset + length)
+      this.retainAddress(address)
+      cpu.send(() => {
+        this.#refused(this.#medium.transmit(machine, from, to, bytes, 0, length, ecn), to, address, length)
+        this.releaseAddress(address)
+      })
+    }
+  }
+
+  #refused(code: SocketErrorCode | "full" | undefined, to: Address, address: number, bytes: number): void {
+    if (code === undefined) return
+    this.failed(Object.assign(new Error(`send ${code} ${to.host} port ${to.port}`), { code }), "send", address, bytes)
   }
 
   protected override async closeSockets(): Promise<void> {

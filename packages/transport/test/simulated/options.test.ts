@@ -116,7 +116,24 @@ const OPTIONS: readonly (readonly [
     },
     { address: FLAG },
   ],
-  ["host", ({ network }, options) => network.host("c", options), { v4: FLAG, v6: FLAG, ecn: FLAG }],
+  ["host", ({ network }, options) => network.host("c", options), { v4: FLAG, v6: FLAG, ecn: FLAG, cpu: ["an object"] }],
+  [
+    "cpu",
+    ({ network }, cpu: object) => network.host("c", { cpu }),
+    { receiveMs: [...DURATION, ...FUNCTION], sendMs: DURATION, cryptoMs: ["an object"] },
+  ],
+  [
+    "cpu.cryptoMs",
+    ({ network }, cryptoMs: object) => network.host("c", { cpu: { cryptoMs } }),
+    {
+      sha256: DURATION,
+      hmacSha256: DURATION,
+      aesGcmSeal: DURATION,
+      aesGcmOpen: DURATION,
+      x25519PublicKey: DURATION,
+      x25519: DURATION,
+    },
+  ],
   ["partition", ({ network }, options) => network.partition("a", "b", options), { both: FLAG }],
   [
     "withFaults",
