@@ -47,7 +47,7 @@ const TOKENS_BURST = 10_000
 const HALF_OPEN_AT_EASE_MAX = 64
 const HALF_OPEN_AT_EASE_PART = 4
 const JOINS_AT_EASE_PER_SECOND = 50
-const JOINS_AT_EASE_BURST = 64
+const JOINS_AT_EASE_BURST = 16
 /** Tries of a join that are kept half open: as many as its sender keeps. */
 const TRIES_MAX = 16
 

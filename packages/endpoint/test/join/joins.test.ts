@@ -187,6 +187,30 @@ test("of one join four copies a second are read, wherever they come from, and th
   expect(read(first!.bytes, 1_000)).toBe(4)
 })
 
+test("copies of joins, however many, leave the budget of joins that weren't seen before alone", () => {
+  const secret = new Uint8Array(32).fill(7)
+  const [a, b] = [new Side(A, { secret }), new Side(B, { secret })]
+  const joinsAt = (nowMs: number, count: number): Uint8Array[] => {
+    a.tap.sent.length = 0
+    for (let i = 0; i < count; i++) ask(a, 1_000 * (1 + nowMs) + i, nowMs)
+    a.joins.poll(nowMs)
+    return a
+      .written()
+      .slice(0, count)
+      .map(({ bytes }) => bytes)
+  }
+  const read = (joins: readonly Uint8Array[], nowMs: number): number =>
+    joins.filter((bytes, i) => receive(b, bytes, 10 + i, nowMs) !== "rate").length
+  const seen = joinsAt(0, 100)
+  expect(read(seen, 0)).toBe(100)
+  expect(read(seen, 0)).toBe(48)
+  // All of them again and again, for a second.
+  let copies = 0
+  for (let nowMs = 1; nowMs <= 1_000; nowMs++) copies += read(seen, nowMs)
+  expect(copies).toBeLessThanOrEqual(500)
+  expect(read(joinsAt(1_000, 128), 1_000)).toBe(128)
+})
+
 function receive(side: Side, bytes: Uint8Array, address: number, nowMs: number) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return side.joins.receive({ view, bytes, offset: 0, length: bytes.length, address }, undefined, nowMs)

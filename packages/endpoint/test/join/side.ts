@@ -35,7 +35,10 @@ export class Side {
     const outbox = this.#outbox
     const { slots } = this
     const cookies = {
-      entropy: (out: Uint8Array): void => void out.fill(id).fill(++this.#draws, 1),
+      entropy: (out: Uint8Array): void => {
+        out.fill(id).fill(++this.#draws, 1)
+        if (this.#draws > 255) out[2] = this.#draws >>> 8
+      },
       hmacSha256: (key: Uint8Array, data: Uint8Array): Uint8Array =>
         Uint8Array.from({ length: 32 }, (_, i) => key[i]! ^ data[i % data.length]!),
     }
