@@ -56,6 +56,11 @@ interface MarkTotals {
 
 const NO_MARKS: MarkTotals = { ectSent: 0, markedBytes: 0 }
 
+interface Probe {
+  readonly counter: number
+  readonly bytes: number
+}
+
 export class SentDatagrams implements SentMarks {
   #rows = ROWS_MIN
   #table = new Float64Array(ROWS_MIN * COLUMNS)
@@ -72,6 +77,8 @@ export class SentDatagrams implements SentMarks {
   #delivered = 0
   /** Bytes of probes that aren't known to have arrived. Their loss says nothing about the load of the path. */
   #excusedBytes = 0
+  /** Probes that are younger than what feedback reported last: nothing is known of them yet. */
+  readonly #probes: Probe[] = []
   #deliveredAtMs = 0
   /** When the newest reported datagram was sent: the rate of later ones counts from there. */
   #firstSentMs = 0
@@ -118,14 +125,22 @@ export class SentDatagrams implements SentMarks {
     return this.#heardDatagramBytes
   }
 
-  /** If so many bytes of what was sent are missing, they aren't lost by the load of the path. */
+  /** The last datagram is a probe of so many bytes: if it is lost, that isn't by the load of the path. */
   excuse(bytes: number): void {
-    this.#excusedBytes += bytes
+    this.#probes.push({ counter: this.#counter, bytes })
   }
 
-  /** So many bytes that were excused have arrived all the same. */
+  /** A probe of so many bytes has arrived. */
   retract(bytes: number): void {
-    this.#excusedBytes = Math.max(0, this.#excusedBytes - bytes)
+    const at = this.#probes.findIndex((probe) => probe.bytes === bytes)
+    if (at >= 0) this.#probes.splice(at, 1)
+    else this.#excusedBytes = Math.max(0, this.#excusedBytes - bytes)
+  }
+
+  /** Probes up to this counter may be missing now, and are excused: sooner, others would seem to have arrived. */
+  #excuseProbes(counter: number): void {
+    while (this.#probes.length > 0 && this.#probes[0]!.counter <= counter)
+      this.#excusedBytes += this.#probes.shift()!.bytes
   }
 
   get heardCounter(): number {
@@ -209,6 +224,7 @@ export class SentDatagrams implements SentMarks {
     this.#strayCounter = this.#counter
     this.#strayDataBytes = this.#dataBytesSent
     this.#inFlightBytes = 0
+    this.#excuseProbes(Infinity)
     this.#excuse(this.#bytesSent)
   }
 
@@ -237,6 +253,7 @@ export class SentDatagrams implements SentMarks {
       this.#hear(at, delivered, feedback.holdUs / 1_000, nowMs, sample)
     else forgetDatagram(sample)
     this.#heardCounter = counter
+    this.#excuseProbes(counter)
     this.#delivered = delivered
     this.#deliveredAtMs = nowMs
     // Until something that was sent since is reported, and once more then: what is missing is known only now.

@@ -92,3 +92,32 @@ test("what is lost after that counts", () => {
   }
   expect([sent.lostBytes, sent.inFlightBytes]).toEqual([3 * DATAGRAM, 0])
 })
+
+test("a probe is excused once feedback has passed it, and not before: until then it hides no other loss", () => {
+  const sent = new SentDatagrams()
+  const sample = createDeliverySample()
+  const hear = (counter: number, bytes: number): number => {
+    sent.handleFeedback({ counter, holdUs: 0, bytes }, 20, 100 + counter, sample)
+    return sent.missingBytes
+  }
+  sent.add(1, 1_000, true, 0)
+  // It is lost.
+  sent.add(2, 999, true, 1)
+  sent.add(3, 100, false, 2)
+  sent.add(4, 1_200, false, 3)
+  sent.excuse(1_200)
+  sent.add(5, 548, false, 3)
+  sent.excuse(548)
+  expect(hear(3, 1_100)).toBe(999)
+  // The smaller one has come, as the peer says and then its feedback.
+  sent.retract(548)
+  sent.add(6, 100, false, 4)
+  expect(hear(6, 1_748)).toBe(999)
+  // In the other order too.
+  sent.add(7, 548, false, 5)
+  sent.excuse(548)
+  sent.add(8, 100, false, 6)
+  expect(hear(8, 2_396)).toBe(451)
+  sent.retract(548)
+  expect(sent.missingBytes).toBe(999)
+})
