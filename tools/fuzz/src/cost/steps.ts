@@ -14,7 +14,10 @@ const BYTES_PER_STEP = 64
 interface CoverageResult {
   readonly result: readonly {
     readonly url: string
-    readonly functions: readonly { readonly ranges: readonly { readonly count: number }[] }[]
+    readonly functions: readonly {
+      readonly functionName: string
+      readonly ranges: readonly { readonly count: number }[]
+    }[]
   }[]
 }
 
@@ -48,6 +51,7 @@ const ARRAY_METHODS: readonly (readonly [string, Elements])[] = [
 export class StepCounter {
   readonly #session = new Session()
   #moved = 0
+  #last: CoverageResult["result"] = []
 
   /** To be made before the code to count runs for the first time: what ran before is counted by functions only. */
   constructor() {
@@ -69,12 +73,23 @@ export class StepCounter {
       for (const restore of restores) restore()
     }
     const { result } = this.#ask("Profiler.takePreciseCoverage") as CoverageResult
+    this.#last = result.filter(({ url }) => COUNTED.test(url))
     let steps = 0
-    for (const { url, functions } of result) {
-      if (!COUNTED.test(url)) continue
-      for (const { ranges } of functions) for (const { count } of ranges) steps += count
-    }
+    for (const { functions } of this.#last) for (const { ranges } of functions) steps += stepsOf(ranges)
     return steps + Math.floor(this.#moved)
+  }
+
+  /** The functions that most of the last count went to, with the steps of each, and what calls of the language did. */
+  dearest(count: number): string {
+    const all = this.#last.flatMap(({ url, functions }) =>
+      functions.map(({ functionName, ranges }) => ({
+        name: `${functionName} (${url.slice(url.lastIndexOf("/") + 1)})`,
+        steps: stepsOf(ranges),
+      })),
+    )
+    all.push({ name: "moved or cleared", steps: Math.floor(this.#moved) })
+    const first = all.toSorted((a, b) => b.steps - a.steps).slice(0, count)
+    return first.map(({ name, steps }) => `${steps} ${name}`).join(", ")
   }
 
   close(): void {
@@ -121,6 +136,10 @@ export class StepCounter {
       return () => void Object.assign(globalThis, { [name]: usual })
     })
   }
+}
+
+function stepsOf(ranges: readonly { readonly count: number }[]): number {
+  return ranges.reduce((sum, { count }) => sum + count, 0)
 }
 
 function watch(prototype: object, name: string, elements: Elements, moved: (elements: number) => void): Restore {

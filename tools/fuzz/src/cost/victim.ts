@@ -54,6 +54,8 @@ export class Victim {
     for (let i = 0; i < 4; i++) await network.until(peer.ping())
     const addresses = [member.addresses[0]!, endpoint.addresses[0]!] as const
     hosts.a.crash()
+    // Nobody is there: what is sent to it isn't copied.
+    network.move("a")
     for (const delivery of DELIVERIES) {
       const stream = endpoint.peers[0]!.open({ delivery })
       for (let i = 0; i < MESSAGES; i++) stream.trySend(1, new Uint8Array(1_000))
