@@ -12,7 +12,9 @@
 
 import type { RangeList } from "@x/wire"
 import { REORDER_PACKETS_MAX } from "./options.ts"
+import { append, lastEdge } from "./receive/append.ts"
 import { ChargedRows, ROWS_MAX } from "./receive/charged-rows.ts"
+import { dueOf, type Gap, GapDues, isYoung, newGap, type Patience, YOUNG_SRTT } from "./receive/gap-dues.ts"
 
 /**
  * Until reordering is seen, a gap may close within this part of a round trip. A packet that comes later is asked for in
@@ -20,32 +22,16 @@ import { ChargedRows, ROWS_MAX } from "./receive/charged-rows.ts"
  */
 const GRACE_SRTT = 1 / 16
 
-/** A gap is listed once more, with the next status within this part of a round trip. */
-const YOUNG_SRTT = 1 / 2
-
-interface Gap {
-  from: number
-  to: number
-  /** When a later packet showed that these are missing. */
-  noticedMs: number
-  /** Packets that had arrived by then. */
-  readonly arrivalsBefore: number
-  /** When they were last asked for. −Infinity: not yet. Infinity: they must not be asked for until there is room. */
-  askedMs: number
-  /** When they were first asked for; Infinity: not yet. */
-  firstAskedMs: number
-  /** Whether it was listed once more, with another status: the one that asked may be lost. */
-  isRepeated: boolean
-  /** The message whose piece was refused, while the gap must not be asked for; meaningless otherwise. */
-  readonly message: number
-}
-
 /**
  * The missing packets of one stream: `[from, to)` ranges above the cumulative edge. Times are milliseconds of any one
  * clock.
  */
 export class GapTracker {
   readonly #gaps: Gap[] = []
+  /** Their times; absent until there is one. */
+  #dues: GapDues | undefined
+  /** When anything was last asked for. */
+  #askedMs = -Infinity
   #arrivals = 0
   #reorderPackets: number
   /** The longest that a packet was late without being lost. */
@@ -103,33 +89,19 @@ export class GapTracker {
       last.to = to
       return
     }
-    this.#gaps.push({
-      from,
-      to,
-      noticedMs: isCertain ? -Infinity : nowMs,
-      arrivalsBefore: this.#arrivals,
-      askedMs: -Infinity,
-      firstAskedMs: Infinity,
-      isRepeated: false,
-      message: -1,
-    })
+    const gap = newGap(from, to, isCertain ? -Infinity : nowMs, this.#arrivals)
+    this.#gaps.push(gap)
+    this.#track(gap)
   }
 
   /** The packet at the cumulative edge, below all gaps, is missing again. */
   addFront(number: number): void {
     const first = this.#gaps[0]
-    if (first?.from === number + 1) first.from = number
-    else if (first?.from !== number)
-      this.#gaps.unshift({
-        from: number,
-        to: number + 1,
-        noticedMs: -Infinity,
-        arrivalsBefore: this.#arrivals,
-        askedMs: -Infinity,
-        firstAskedMs: Infinity,
-        isRepeated: false,
-        message: -1,
-      })
+    if (first?.from === number) return
+    if (first?.from === number + 1) return void (first.from = number)
+    const gap = newGap(number, number + 1, -Infinity, this.#arrivals)
+    this.#gaps.unshift(gap)
+    this.#track(gap)
   }
 
   /** The lowest missing number; `Infinity`: nothing is missing. */
@@ -162,24 +134,35 @@ export class GapTracker {
     if (first !== undefined && first.from < from) {
       if (first.to > to) {
         if (!this.hasRoom(1)) return false
-        gaps.splice(i + 1, 0, { ...first, from: to })
+        this.#insert(i + 1, { ...first, from: to })
       }
       first.to = from
       i++
     }
     let end = i
-    while (end < gaps.length && gaps[end]!.to <= to) end++
+    for (; end < gaps.length && gaps[end]!.to <= to; end++) this.#dues?.remove(gaps[end]!)
     this.#steps += end - i
-    gaps.splice(i, end - i)
+    if (end > i) gaps.splice(i, end - i)
     const last = gaps[i]
     if (last !== undefined && last.from < to) last.from = to
     this.#rows.keep(gaps.length)
     return true
   }
 
+  #track(gap: Gap): void {
+    this.#dues ??= new GapDues()
+    this.#dues.add(gap)
+  }
+
+  #insert(at: number, gap: Gap): void {
+    this.#gaps.splice(at, 0, gap)
+    this.#track(gap)
+  }
+
   /** Forgets all. */
   clear(): void {
     this.#gaps.length = 0
+    this.#dues?.clear()
     this.#rows.keep(0)
   }
 
@@ -194,7 +177,9 @@ export class GapTracker {
     if (number + 1 < gap.to) parts.push({ ...gap, from: number + 1 })
     // Without room for its own range it stays among those that are asked for now and then.
     if (parts.length > 1 && !this.hasRoom(parts.length - 1)) return
+    this.#dues?.remove(gap)
     this.#gaps.splice(i, 1, ...parts)
+    for (const part of parts) this.#track(part)
   }
 
   /**
@@ -204,8 +189,7 @@ export class GapTracker {
     this.#steps += this.#gaps.length
     for (const gap of this.#gaps) {
       if (gap.askedMs !== Infinity) continue
-      gap.askedMs = -Infinity
-      gap.noticedMs = -Infinity
+      this.#release(gap)
       if (isTrial) return
     }
   }
@@ -216,10 +200,15 @@ export class GapTracker {
     this.#steps += this.#gaps.length
     for (const gap of this.#gaps) {
       if (gap.askedMs !== Infinity || gap.message !== message) continue
-      gap.askedMs = gap.noticedMs = -Infinity
+      this.#release(gap)
       isAny = true
     }
     return isAny
+  }
+
+  #release(gap: Gap): void {
+    gap.askedMs = gap.noticedMs = -Infinity
+    this.#track(gap)
   }
 
   /**
@@ -236,13 +225,14 @@ export class GapTracker {
     if (gap.from === number) {
       gap.from++
       if (gap.from === gap.to) {
+        this.#dues?.remove(gap)
         this.#gaps.splice(i, 1)
         this.#rows.keep(this.#gaps.length)
       }
     } else if (gap.to === number + 1) {
       gap.to--
     } else {
-      this.#gaps.splice(i + 1, 0, { ...gap, from: number + 1 })
+      this.#insert(i + 1, { ...gap, from: number + 1 })
       gap.to = number
     }
   }
@@ -259,24 +249,31 @@ export class GapTracker {
     return Math.max(GRACE_SRTT * srttMs, Math.min(this.#reorderMs * 1.25, srttMs))
   }
 
-  // Deadlines are compared in the form in which `dueMs` computes them. A difference would round the other way: the gap
-  // would be due without being lost.
-  #isLost(gap: Gap, nowMs: number, graceMs: number): boolean {
-    return this.#arrivals - gap.arrivalsBefore >= this.#reorderPackets || nowMs >= gap.noticedMs + graceMs
+  #patience(srttMs: number, repeatMs: number): Patience {
+    const graceMs = this.graceMs(srttMs)
+    return { arrivals: this.#arrivals, reorderPackets: this.#reorderPackets, graceMs, repeatMs }
   }
 
   /** When something below `end` will have to be asked for, if nothing else comes; −Infinity: now. */
   dueMs(srttMs: number, repeatMs: number, end: number = Infinity): number {
-    const graceMs = this.graceMs(srttMs)
+    const patience = this.#patience(srttMs, repeatMs)
+    if (end === Infinity) return this.#knownDues()?.dueMs(patience) ?? Infinity
     let due = Infinity
     for (const gap of this.#gaps) {
       this.#steps++
       if (gap.from >= end) break
-      if (gap.askedMs !== -Infinity) due = Math.min(due, gap.askedMs + repeatMs)
-      else if (this.#arrivals - gap.arrivalsBefore >= this.#reorderPackets) return -Infinity
-      else due = Math.min(due, gap.noticedMs + graceMs)
+      due = Math.min(due, dueOf(gap, patience))
     }
     return due
+  }
+
+  /** The times of all gaps: looks at all of them if the least one of some kind has gone. */
+  #knownDues(): GapDues | undefined {
+    const dues = this.#dues
+    if (dues === undefined || dues.isKnown) return dues
+    dues.rebuild(this.#gaps)
+    this.#steps += this.#gaps.length
+    return dues
   }
 
   /**
@@ -291,24 +288,46 @@ export class GapTracker {
     rangesMax: number,
     end: number = Infinity,
   ): boolean {
-    const graceMs = this.graceMs(srttMs)
+    const patience = this.#patience(srttMs, repeatMs)
     missing.count = 0
+    const youngMs = YOUNG_SRTT * srttMs
+    // Mostly nothing is due: then there is nothing to look for.
+    const dues = this.#dues
+    if (nowMs > this.#askedMs + youngMs && dues?.isKnown === true && dues.dueMs(patience) > nowMs) return false
     let isAsking = false
     this.#splitAt(end)
-    for (const gap of this.#gaps) {
-      this.#steps++
-      if (missing.count >= rangesMax || gap.from >= end) break
-      if (gap.askedMs === -Infinity ? this.#isLost(gap, nowMs, graceMs) : nowMs >= gap.askedMs + repeatMs) {
-        gap.askedMs = nowMs
-        gap.firstAskedMs = Math.min(gap.firstAskedMs, nowMs)
-        gap.isRepeated = false
+    const last = this.#indexBelow(end)
+    let i = 0
+    for (; i <= last && missing.count < rangesMax; i++) {
+      const gap = this.#gaps[i]!
+      // So it is with most of a long list.
+      const { askedMs } = gap
+      if (askedMs + repeatMs > nowMs && (gap.isRepeated || nowMs > askedMs + youngMs || nowMs <= askedMs)) continue
+      if (dueOf(gap, patience) <= nowMs) {
+        this.#note(gap, nowMs)
         isAsking = true
       } else if (isYoung(gap, nowMs, srttMs)) {
         gap.isRepeated = true
       } else continue
       append(missing, gap.from, Math.min(gap.to, end))
     }
+    this.#steps += i
     return isAsking
+  }
+
+  /** The index of the last gap that begins below a number; −1: none does. */
+  #indexBelow(number: number): number {
+    const i = this.#firstEndingAfter(number)
+    return i < this.#gaps.length && this.#gaps[i]!.from < number ? i : i - 1
+  }
+
+  /** It is asked for. */
+  #note(gap: Gap, nowMs: number): void {
+    this.#dues?.remove(gap)
+    gap.askedMs = this.#askedMs = nowMs
+    gap.firstAskedMs = Math.min(gap.firstAskedMs, nowMs)
+    gap.isRepeated = false
+    this.#track(gap)
   }
 
   /** A gap that extends past this number becomes two, so that its parts can be asked for at different times. */
@@ -317,7 +336,7 @@ export class GapTracker {
     const i = this.#find(number)
     if (i < 0 || this.#gaps[i]!.from === number || !this.hasRoom(1)) return
     const gap = this.#gaps[i]!
-    this.#gaps.splice(i + 1, 0, { ...gap, from: number })
+    this.#insert(i + 1, { ...gap, from: number })
     gap.to = number
   }
 
@@ -384,29 +403,4 @@ export class GapTracker {
       before = to
     }
   }
-}
-
-/**
- * Whether a gap was asked for a moment ago, and only once: long before what is sent again can come. Its sender, if it
- * has heard the first time, knows that it hears the same again.
- */
-function isYoung({ askedMs, isRepeated }: Gap, nowMs: number, srttMs: number): boolean {
-  return !isRepeated && nowMs > askedMs && nowMs <= askedMs + YOUNG_SRTT * srttMs
-}
-
-/** Gaps that were split by a packet between them can touch; the ranges of a list are maximal. */
-export function append(list: RangeList, from: number, to: number): void {
-  const { edges, count } = list
-  if (count > 0 && edges[2 * count - 1] === from) {
-    edges[2 * count - 1] = to
-    return
-  }
-  edges[2 * count] = from
-  edges[2 * count + 1] = to
-  list.count++
-}
-
-/** Where the last range ends; 0: there are none. */
-export function lastEdge({ count, edges }: RangeList): number {
-  return count === 0 ? 0 : edges[2 * count - 1]!
 }

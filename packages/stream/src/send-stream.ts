@@ -31,7 +31,7 @@ import {
   type Sync,
   traitsOf,
 } from "@x/wire"
-import { lastEdge } from "./gap-tracker.ts"
+import { lastEdge } from "./receive/append.ts"
 import { PacketPool, type PacketSlots } from "./packet-pool.ts"
 import { RepeatPace } from "./repeater.ts"
 import { GRANULARITY_MS, type RttEstimator } from "./rtt.ts"

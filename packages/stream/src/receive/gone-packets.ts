@@ -81,7 +81,9 @@ export class GonePackets {
     // The last place is for one at the front: the edge can go on from there.
     if (end === i && !this.#rows.fits(known.length + (i === 0 ? 1 : 2))) return
     if (!this.#gaps.remove(from, to)) return
-    known.splice(i, end - i, { from: start, to: stop, begun: count })
+    const stretch = { from: start, to: stop, begun: count }
+    if (end === i + 1) known[i] = stretch
+    else known.splice(i, end - i, stretch)
   }
 
   /** The index of the first range that ends at a number, or after it. */

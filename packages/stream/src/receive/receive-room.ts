@@ -7,7 +7,8 @@
  */
 
 import { type Status, STATUS } from "@x/wire"
-import { append, type GapTracker, lastEdge } from "../gap-tracker.ts"
+import type { GapTracker } from "../gap-tracker.ts"
+import { append, lastEdge } from "./append.ts"
 import type { ReceiveEdges } from "./receive-edges.ts"
 import type { StatusTimer } from "./status-timer.ts"
 
