@@ -420,6 +420,7 @@ export class ReceiveStream {
 
   /** Fills in a status, if one is due, with at most `rangesMax` ranges in all: missing ones before received ones. */
   pollStatus(nowMs: number, status: Status, rangesMax: number = 2 * RANGES_MAX): boolean {
+    this.#statusTimer.checkStop(nowMs)
     if (this.nextTimeoutMs > nowMs) return false
     status.stream = this.id
     this.#report.fill(status, nowMs, rangesMax)

@@ -21,8 +21,8 @@ import type { Timer, Timers } from "./timers.ts"
 interface ControlledStreams {
   /** Control packets that are repeated until they are answered. */
   readonly repeating: number
-  /** Writes what is due. `false`: the socket is full. */
-  compose(control: ControlWriter, nowMs: number): boolean
+  /** Writes what is due. `false`: the socket is full. `isLast`: all of it, since there may be no other time. */
+  compose(control: ControlWriter, nowMs: number, isLast?: boolean): boolean
 }
 
 export interface ControlDatagramsPeer extends ControlledPeer {
@@ -94,7 +94,7 @@ export class ControlDatagrams {
     incoming.hurry()
     if (association === undefined) return
     control.start(association, this.#bytesMax(), nowMs)
-    incoming.compose(control, nowMs)
+    incoming.compose(control, nowMs, true)
     control.post()
   }
 

@@ -231,6 +231,7 @@ export class PeerState implements Due {
   /** Any genuine datagram shows that the peer lives. */
   heard(nowMs: number): void {
     this.#feedback.heard(nowMs)
+    this.incoming.heard(nowMs)
     if (this.path.gate.isRestless(nowMs)) this.#feedback.keepOn(this.#silenceMs(), nowMs)
     this.presence.heard(nowMs)
   }

@@ -1,6 +1,7 @@
 /**
  * The streams of a peer that may have something to report: statuses and stops, or an unreliable message to give up.
- * Those that were touched are looked at; others cost nothing until their time, or until a packet comes.
+ * Those that were touched are looked at; others cost nothing until their time, or until a packet comes. Of many only as
+ * many are looked at as the budget allows, the others later, in their order.
  *
  * @module
  */
@@ -10,6 +11,11 @@ import * as wire from "@x/wire"
 import type { ControlWriter } from "../datagram/control-writer.ts"
 import { DueQueue } from "../schedule/due-queue.ts"
 import type { IncomingState } from "./incoming-state.ts"
+import { ReportBudget } from "./report-budget.ts"
+
+/** What a look at a stream costs, and a packet that is written about it, in rows of a list of gaps. */
+const LOOK_ROWS = 3
+const REPORT_ROWS = 8
 
 /** How reports reach the peer. */
 interface ReportedPeer {
@@ -19,85 +25,135 @@ interface ReportedPeer {
 
 export class IncomingReports {
   readonly #peer: ReportedPeer
-  /** Those that are to be looked at, each once; some of them are over. */
+  /** Those that are to be looked at, each once; some of them were, or are over. */
   readonly #touched: IncomingState[] = []
   /** Those that have something to say later. */
   readonly #waiting = new DueQueue<IncomingState>()
-  #over = 0
+  /** Those that are to be looked at, and were not waiting: a touch alone moves none of those that wait. */
+  #others = 0
+  readonly #budget = new ReportBudget()
+  /** Not all could be looked at: the others are, once the budget allows it. */
+  #isLate = false
 
   constructor(peer: ReportedPeer) {
     this.#peer = peer
   }
 
   get count(): number {
-    return this.#touched.length - this.#over + this.#waiting.count
+    return this.#others + this.#waiting.count
+  }
+
+  /** A datagram came from the peer. */
+  heard(nowMs: number): void {
+    this.#budget.heard(nowMs)
   }
 
   add(state: IncomingState): void {
     if (state.isReporting || state.isRemoved) return
     state.isReporting = true
-    this.#waiting.remove(state)
+    if (state.heapIndex < 0) this.#others++
     this.#touched.push(state)
+  }
+
+  /** The next one that is due is to be looked at. */
+  #takeDue(nowMs: number): IncomingState | undefined {
+    const due = this.#waiting.takeDue(nowMs)
+    if (due?.isReporting === true) this.#others++
+    else if (due !== undefined) this.add(due)
+    return due
   }
 
   /** It is over, and says nothing more. */
   delete(state: IncomingState): void {
+    if (state.isReporting && state.heapIndex < 0) this.#others--
     this.#waiting.remove(state)
-    if (state.isReporting) this.#over++
     state.isReporting = false
-  }
-
-  #touchDue(nowMs: number): void {
-    for (let due = this.#waiting.takeDue(nowMs); due !== undefined; due = this.#waiting.takeDue(nowMs)) this.add(due)
   }
 
   /** Packets that aren't acknowledged yet are acknowledged in the next datagrams. */
   hurry(): void {
-    this.#touchDue(Infinity)
+    while (this.#takeDue(Infinity) !== undefined) {}
     for (const { stream, isReporting } of this.#touched) if (isReporting) stream.hurry()
   }
 
-  /** Writes the statuses and stops that are due; `false`: the socket is full. `status` is scratch. */
-  compose(control: ControlWriter, status: wire.Status, nowMs: number): boolean {
-    this.#touchDue(nowMs)
-    for (const state of this.#touched) {
-      if (!state.isReporting) continue
-      if (!control.hasRoom()) return false
-      this.#composeStop(state, control, nowMs)
-      const { stream } = state
-      if (stream.state !== "open") continue
-      state.tellRoom()
-      const rangesMax = Math.floor((control.bodyBytesMax - wire.STATUS_HEADER_BYTES) / wire.RANGE_BYTES)
-      if (!stream.pollStatus(nowMs, status, rangesMax)) continue
-      const body = control.begin(wire.KIND.status, wire.statusBytes(status))
-      control.finish(wire.writeStatus(control.view, body, status))
+  /**
+   * Writes the statuses and stops that are due; `false`: the socket is full. `status` is scratch. `isLast`: there won't
+   * be another time.
+   */
+  compose(control: ControlWriter, status: wire.Status, nowMs: number, isLast: boolean = false): boolean {
+    const touched = this.#touched
+    const budget = this.#budget
+    this.#isLate = false
+    let looked = 0
+    let isFull = false
+    for (;;) {
+      if (looked === touched.length && (isLast || this.#takeDue(nowMs) === undefined)) break
+      const state = touched[looked]!
+      if (state.isReporting) {
+        this.#isLate = !isLast && !budget.hasLeft(nowMs)
+        isFull = !control.hasRoom()
+        if (this.#isLate || isFull) break
+        this.#look(state, control, status, nowMs)
+      }
+      looked++
     }
+    touched.splice(0, looked)
+    return !isFull
+  }
+
+  #look(state: IncomingState, control: ControlWriter, status: wire.Status, nowMs: number): void {
+    const { stream, assembler } = state
+    const before = stream.steps
+    if (assembler.nextTimeoutMs <= nowMs) assembler.handleTimeout(nowMs)
+    const hasSaid = this.#write(state, control, status, nowMs)
+    this.#settle(state)
+    this.#budget.spend(LOOK_ROWS + (hasSaid ? REPORT_ROWS : 0) + stream.steps - before)
+  }
+
+  /** Returns whether there was anything to write. */
+  #write(state: IncomingState, control: ControlWriter, status: wire.Status, nowMs: number): boolean {
+    const { stream, stopping } = state
+    const isStopDue = stopping.dueMs <= nowMs
+    if (isStopDue) this.#composeStop(state, control, nowMs)
+    if (stream.state !== "open") return isStopDue
+    state.tellRoom()
+    const rangesMax = Math.floor((control.bodyBytesMax - wire.STATUS_HEADER_BYTES) / wire.RANGE_BYTES)
+    if (!stream.pollStatus(nowMs, status, rangesMax)) return isStopDue
+    const body = control.begin(wire.KIND.status, wire.statusBytes(status))
+    control.finish(wire.writeStatus(control.view, body, status))
     return true
   }
 
   #composeStop({ id, stopping }: IncomingState, control: ControlWriter, nowMs: number): void {
-    if (stopping.dueMs > nowMs) return
     const { reason } = stopping
     const body = control.begin(wire.KIND.stop, wire.STOP_BYTES)
     control.finish(wire.writeStop(control.view, body, { stream: id, reason }))
     stopping.said(nowMs, this.#peer.rtt.ptoMs, this.#peer.pace)
   }
 
-  /** Gives up unreliable messages without progress. */
+  /** Gives up unreliable messages without progress: also while nothing is written, since the peer is silent. */
   handleTimeout(nowMs: number): void {
-    this.#touchDue(nowMs)
-    for (const { assembler } of this.#touched) if (assembler.nextTimeoutMs <= nowMs) assembler.handleTimeout(nowMs)
+    if (!this.#peer.pace.isPaused) return
+    for (let due = this.#takeDue(nowMs); due !== undefined; due = this.#takeDue(nowMs)) {
+      if (due.assembler.nextTimeoutMs <= nowMs) due.assembler.handleTimeout(nowMs)
+    }
+  }
+
+  /** It was looked at, and is again at its time. */
+  #settle(state: IncomingState): void {
+    if (!state.isReporting) return
+    state.isReporting = false
+    if (state.heapIndex < 0) this.#others--
+    const sayMs = this.#peer.pace.isPaused ? Infinity : state.sayMs
+    this.#waiting.set(state, Math.min(sayMs, state.assembler.nextTimeoutMs))
   }
 
   /** When there is something to report or to give up; until then nothing is looked at, unless it is touched. */
   nextTimeoutMs(): number {
-    for (const state of this.#touched) {
-      if (!state.isReporting) continue
-      state.isReporting = false
-      const sayMs = this.#peer.pace.isPaused ? Infinity : state.sayMs
-      this.#waiting.set(state, Math.min(sayMs, state.assembler.nextTimeoutMs))
-    }
-    this.#touched.length = this.#over = 0
+    if (this.#isLate && !this.#peer.pace.isPaused) return this.#budget.nextMs
+    this.#isLate = false
+    for (const state of this.#touched) this.#settle(state)
+    this.#touched.length = 0
     return this.#waiting.nextMs
   }
 }

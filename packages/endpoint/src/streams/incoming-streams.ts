@@ -395,10 +395,18 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     }
   }
 
-  /** Writes the answers, statuses and stops that are due; `false`: the socket is full. */
-  compose(control: ControlWriter, nowMs: number): boolean {
+  /** A datagram came from the peer: reports to it cost as much as that allows. */
+  heard(nowMs: number): void {
+    this.#reports.heard(nowMs)
+  }
+
+  /**
+   * Writes the answers, statuses and stops that are due; `false`: the socket is full. `isLast`: all of them, since there
+   * may be no other time.
+   */
+  compose(control: ControlWriter, nowMs: number, isLast: boolean = false): boolean {
     const { status } = this.#context.scratch
-    return this.#finished.compose(control, status) && this.#reports.compose(control, status, nowMs)
+    return this.#finished.compose(control, status) && this.#reports.compose(control, status, nowMs, isLast)
   }
 
   /** Gives up unreliable messages without progress. */

@@ -20,6 +20,9 @@ class FakeStream {
   heapIndex = -1
   statusMs = Infinity
   giveUpMs = Infinity
+  /** Of its list, that were looked at. */
+  rows = 0
+  rowsPerStatus = 0
   state: "open" | "closed" = "open"
   /** What was done with it, in order. */
   readonly log: string[] = []
@@ -33,15 +36,20 @@ class FakeStream {
 
   get stream(): unknown {
     const stateOf = (): string => this.state
+    const rowsOf = (): number => this.rows
     return {
       get state() {
         return stateOf()
+      },
+      get steps() {
+        return rowsOf()
       },
       hurry: () => void this.log.push("hurry"),
       pollStatus: (nowMs: number, status: wire.Status, rangesMax: number): boolean => {
         if (this.statusMs > nowMs) return false
         this.statusMs = Infinity
         this.log.push("status")
+        this.rows += this.rowsPerStatus
         this.rangesMax = rangesMax
         status.stream = this.id
         status.received.count = rangesMax
@@ -91,10 +99,10 @@ class World {
   }
 
   /** Sends what is due; returns it, and whether the socket took all. */
-  say(nowMs: number): [string[], boolean] {
+  say(nowMs: number, isLast = false): [string[], boolean] {
     const before = this.tap.sent.length
     this.#control.start(this.#association, DATAGRAM_BYTES, nowMs)
-    const isAll = this.reports.compose(this.#control, wire.createStatus(), nowMs)
+    const isAll = this.reports.compose(this.#control, wire.createStatus(), nowMs, isLast)
     this.#control.post()
     this.#outbox.flush()
     return [this.tap.sent.slice(before).flatMap(({ bytes }) => saidIn(bytes)), isAll]
@@ -162,11 +170,13 @@ test("a stream that is over says its stop when that is due, and no status", () =
 test("what the socket has no room for is said once it has, and isn't taken for said", () => {
   const it = new World()
   const all = Array.from({ length: 400 }, (_, id) => it.add(id, { statusMs: 0 }))
+  for (let i = 0; i < 40; i++) it.reports.heard(0)
   it.tap.room = 0
   const [, isAll] = it.say(0)
   const waiting = all.filter(({ statusMs }) => statusMs === 0).length
   expect([isAll, waiting > 0, it.reports.nextTimeoutMs()]).toEqual([false, true, 0])
   it.tap.room = Infinity
+  for (let i = 0; i < 40; i++) it.reports.heard(1)
   while (!it.say(1)[1]) {}
   it.say(2)
   const said = it.tap.sent.flatMap(({ bytes }) => saidIn(bytes))
@@ -207,4 +217,36 @@ test("of many streams that have something to say later only those are looked at 
   it.reports.add(all[500]!.asState)
   expect([it.say(10)[0], it.reports.nextTimeoutMs(), looks]).toEqual([[], 1_000, 1])
   expect([it.say(1_001)[0], it.reports.nextTimeoutMs(), looks]).toEqual([["status 0", "status 1"], 1_002, 3])
+})
+
+test("of many streams that have something to say as many say it as the datagrams that came allow, the others a moment later, in order", () => {
+  const it = new World()
+  for (let id = 0; id < 100; id++) it.add(id, { statusMs: 0 })
+  const said: string[] = []
+  const counts: number[] = []
+  for (let nowMs = 0; nowMs < 3; nowMs++) {
+    it.reports.heard(nowMs)
+    const [now, isAll] = it.say(nowMs)
+    expect([isAll, it.say(nowMs)[0]]).toEqual([true, []])
+    expect(it.reports.nextTimeoutMs()).toBe(said.push(...now) < 100 ? nowMs + 1 : Infinity)
+    counts.push(now.length)
+  }
+  expect(counts).toEqual([47, 47, 6])
+  expect(said).toEqual(Array.from({ length: 100 }, (_, id) => `status ${id}`))
+})
+
+test("a stream whose list of gaps is long leaves less for others", () => {
+  const it = new World()
+  const all = Array.from({ length: 4 }, (_, id) => it.add(id, { statusMs: 0 }))
+  all[0]!.rowsPerStatus = 1_000
+  it.reports.heard(0)
+  // Of what becomes due by itself less is said in a millisecond.
+  expect([0, 7, 8, 9].map((nowMs) => it.say(nowMs)[0].length)).toEqual([1, 0, 2, 1])
+})
+
+test("what is said for the last time is said whatever it costs", () => {
+  const it = new World()
+  for (let id = 0; id < 100; id++) it.add(id, { statusMs: 0 })
+  it.reports.heard(0)
+  expect(it.say(0, true)[0]).toHaveLength(100)
 })

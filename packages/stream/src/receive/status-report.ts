@@ -56,7 +56,7 @@ export class StatusReport {
   /** When something will have to be asked for, if nothing else comes; −Infinity: now. */
   get askDueMs(): number {
     const gaps = this.#gaps
-    if (gaps.count === 0 || !this.#room.isAsking) return Infinity
+    if (gaps.count === 0 || !this.#room.isAsking || this.#statusTimer.hasStopped) return Infinity
     const dueMs = gaps.dueMs(this.#rtt.srttMs, this.#statusTimer.repeatMs, this.#room.askEnd)
     return dueMs > this.#statusTimer.askUntilMs ? Infinity : Math.max(dueMs, this.#fullUntilMs)
   }

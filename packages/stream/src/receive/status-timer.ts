@@ -38,6 +38,8 @@ export class StatusTimer {
   #lastArrivalMs = -Infinity
   #lastNakMs = -Infinity
   #lastToldMs = -Infinity
+  /** What the last of both was when asking stopped. */
+  #stoppedMs = NaN
   #naksSent = 0
 
   constructor(rtt: RttEstimator, { statusPackets, statusDelayMs, peerStatusDelayMs }: StreamOptions) {
@@ -60,8 +62,22 @@ export class StatusTimer {
 
   /** Nothing is asked for after this, unless something comes: a sender that lives says so by syncs. */
   get askUntilMs(): number {
-    const lastMs = Math.max(this.#lastArrivalMs, this.#lastToldMs)
+    const lastMs = this.#lastHeardMs()
     return lastMs === -Infinity ? Infinity : lastMs + ASK_IN_VAIN_MS
+  }
+
+  #lastHeardMs(): number {
+    return Math.max(this.#lastArrivalMs, this.#lastToldMs)
+  }
+
+  /** Whether that time was over when something was to be asked for, and nothing has come since. */
+  get hasStopped(): boolean {
+    return this.#stoppedMs === this.#lastHeardMs()
+  }
+
+  /** Something may be asked for now: a status that had to wait may come too late for that. */
+  checkStop(nowMs: number): void {
+    if (nowMs > this.askUntilMs) this.#stoppedMs = this.#lastHeardMs()
   }
 
   /** Whether a packet came since the last NAK. */
