@@ -73,10 +73,6 @@ export const CASES: readonly CostCase[] = [
       move("part", { count: 100, streamBy: 0, number: 1, numberBy: 1, bytes: 60_000, spacing: 3 }),
     ],
   },
-]
-
-/** Of these only what is held is bounded yet. */
-export const HELD_CASES: readonly CostCase[] = [
   {
     name: "messages that are abandoned behind a gap",
     moves: [
@@ -147,6 +143,19 @@ export const HELD_CASES: readonly CostCase[] = [
       move("status", { count: 64, stream: 3, ranges: RANGES_MAX, bytes: 1 }),
       move("status", { count: 64, stream: 2, ranges: 4, spacing: 7, number: 0, bytes: 1 }),
       move("status", { count: 64, stream: 3, ranges: 4, spacing: 100, number: 0, bytes: 0 }),
+    ],
+  },
+  {
+    name: "statuses of streams with long lists, asked for again and again",
+    moves: [
+      move("open", { count: 16, streamBy: 1, mode: BEST_EFFORT }),
+      ...Array.from({ length: 16 }, (_, i) =>
+        move("sync", {
+          ...{ stream: 1 + i, count: 9, ranges: RANGES_MAX, spacing: 2, numberBy: 128, bytes: 4_090 },
+          mode: BEST_EFFORT,
+        }),
+      ),
+      ...Array.from({ length: 16 }, () => move("sync", { count: 16, streamBy: 1, bytes: 4_090, mode: BEST_EFFORT })),
     ],
   },
 ]
