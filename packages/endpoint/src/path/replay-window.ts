@@ -7,6 +7,7 @@
  */
 
 import { type Feedback, missingRangeBytes, type RangeList, RANGES_MAX, REACH_MAX } from "@x/wire"
+import { MissingCounters } from "./missing-counters.ts"
 
 /** The least number of counters that are remembered. */
 export const REPLAY_WINDOW_MIN = 8_192
@@ -32,6 +33,10 @@ export class ReplayWindow {
   readonly #bits: Int32Array
   /** The nonces of received datagrams: 0 for those that weren't. */
   readonly #nonces: Int32Array
+  readonly #missing = new MissingCounters()
+  /** The XOR of the nonces of all counters from this one on: feedback reaches about as far back each time. */
+  #xor = 0
+  #xorFrom = 1
   #highest = 0
   /** The highest counters that were told last, each another one. */
   #told = 0
@@ -60,13 +65,17 @@ export class ReplayWindow {
   /** Commits a counter that `check` didn't refuse, and the nonce of its datagram, 0 or 1. */
   commit(counter: number, nonce = 0): void {
     if (counter > this.#highest) {
+      if (counter > this.#highest + 1) this.#missing.add(this.#highest + 1, counter)
+      // What no feedback reaches back to any more is about to be overwritten.
+      if (counter - this.#xorFrom >= this.#width) this.#moveXor(counter - this.#width + 1)
       // Words between the old top and the new one belong to counters not yet seen.
       const from = Math.floor(this.#highest / WORD_BITS)
       const to = Math.floor(counter / WORD_BITS)
       for (let word = Math.max(from + 1, to - this.#words + 1); word <= to; word++)
         this.#bits[word & (this.#words - 1)] = this.#nonces[word & (this.#words - 1)] = 0
       this.#highest = counter
-    }
+    } else this.#missing.came(counter)
+    if (counter >= this.#xorFrom) this.#xor ^= nonce << (counter & 31)
     const word = this.#wordOf(counter)
     this.#bits[word]! |= bitOf(counter)
     this.#nonces[word]! |= nonce << (counter & 31)
@@ -80,10 +89,12 @@ export class ReplayWindow {
     const highest = this.#highest
     const reach = Math.max(PROVED_COUNTERS, this.#told === highest ? 0 : highest - this.#told)
     const oldest = Math.max(1, highest - Math.min(reach, this.#width, REACH_MAX) + 1)
-    const from = this.#listMissing(feedback.missing, oldest, roomBytes)
+    this.#missing.forgetBelow(oldest)
+    const from = this.#listMissing(feedback.missing, Math.max(oldest, this.#missing.since), roomBytes)
+    if (highest > 0) this.#moveXor(from)
     feedback.counter = highest
     feedback.reach = highest === 0 ? 0 : highest - from
-    feedback.proof = highest === 0 ? 0 : this.#xorFrom(from)
+    feedback.proof = highest === 0 ? 0 : this.#xor
     if (highest === this.#told) return
     this.#toldBefore = this.#told
     this.#told = highest
@@ -91,42 +102,44 @@ export class ReplayWindow {
 
   /** Lists the counters from this one on that are missing, as many as may be told. Returns where the list begins. */
   #listMissing(missing: RangeList, from: number, roomBytes: number): number {
+    const known = this.#missing
     missing.count = 0
-    /** The lowest counter of the range before; and where the present range ends, 0 if there is none. */
+    /** The lowest counter of the range before. */
     let above = this.#highest + 1
-    let to = 0
-    const firstWord = Math.floor(from / WORD_BITS)
-    for (let word = Math.floor(this.#highest / WORD_BITS); word >= firstWord; word--) {
-      const bits = this.#bits[word & (this.#words - 1)]!
-      if (bits === ALL && to === 0) continue
-      const bottom = Math.max(from, word * WORD_BITS)
-      for (let counter = Math.min(this.#highest, word * WORD_BITS + WORD_BITS - 1); counter >= bottom; counter--) {
-        const hasCome = (bits & bitOf(counter)) !== 0
-        if (hasCome === (to === 0)) continue
-        if (hasCome) {
-          roomBytes -= addRange(missing, counter + 1, to, above)
-          above = counter + 1
-          to = 0
-        } else {
-          if (missing.count === RANGES_MAX) return counter + 1
-          const age = this.#highest - counter
-          const isOld = age >= OLD_COUNTERS || (age >= RECENT_COUNTERS && missing.count >= OLD_RANGES_MAX)
-          if (isOld && counter <= this.#toldBefore) return counter + 1
-          if (roomBytes < missingRangeBytes(above - counter - 1, REACH_MAX)) return counter + 1
-          to = counter + 1
-        }
-      }
+    for (let i = 0; i < known.count; i++) {
+      const to = known.to(i)
+      if (missing.count === RANGES_MAX) return to
+      const age = this.#highest - to + 1
+      const isOld = age >= OLD_COUNTERS || (age >= RECENT_COUNTERS && missing.count >= OLD_RANGES_MAX)
+      if (isOld && to <= this.#toldBefore + 1) return to
+      if (roomBytes < missingRangeBytes(above - to, REACH_MAX)) return to
+      const first = Math.max(from, known.from(i))
+      roomBytes -= addRange(missing, first, to, above)
+      above = first
     }
-    if (to > 0) addRange(missing, from, to, above)
     return from
   }
 
-  /** The XOR of the nonces of what was received from this counter on, by the remainders of the counters. */
-  #xorFrom(from: number): number {
+  /** From now on the XOR is that of the nonces from this counter on. Costs a look at the words in between. */
+  #moveXor(from: number): void {
+    if (from === this.#xorFrom) return
+    const low = Math.min(from, this.#xorFrom)
+    const high = Math.min(Math.max(from, this.#xorFrom), this.#highest + 1)
+    if (low < high) this.#xor ^= this.#xorOf(low, high)
+    this.#xorFrom = from
+  }
+
+  /** The XOR of the nonces of `[from, to)` that were received, by the remainders of the counters. */
+  #xorOf(from: number, to: number): number {
+    const nonces = this.#nonces
+    const mask = this.#words - 1
     const first = Math.floor(from / WORD_BITS)
-    const last = Math.floor(this.#highest / WORD_BITS)
-    let xor = this.#nonces[first & (this.#words - 1)]! & (ALL << (from & 31))
-    for (let word = first + 1; word <= last; word++) xor ^= this.#nonces[word & (this.#words - 1)]!
+    const last = Math.floor((to - 1) / WORD_BITS)
+    const low = ALL << (from & 31)
+    const high = ALL >>> (31 - ((to - 1) & 31))
+    if (first === last) return nonces[first & mask]! & low & high
+    let xor = (nonces[first & mask]! & low) ^ (nonces[last & mask]! & high)
+    for (let word = first + 1; word < last; word++) xor ^= nonces[word & mask]!
     return xor
   }
 
