@@ -6,6 +6,8 @@ const FEEDBACK_DATAGRAMS = 64
 const FLOW_MS = 100
 /** A flow that falls silent is answered this many times more. */
 const SILENT_MAX = 4
+/** While our address changes, feedback goes again after this at least, milliseconds: some 40 times a second. */
+const RESTLESS_MS_MIN = 20
 
 /**
  * When feedback is due to a peer by itself, if nothing else is sent: every datagram of control packets carries feedback.
@@ -53,8 +55,8 @@ export class FeedbackOwed {
 
   /** Our address changes: feedback goes again when nothing has come for `silenceMs`, and so on. */
   keepOn(silenceMs: number, nowMs: number): void {
-    this.#silenceMs = silenceMs
-    this.#silentDueMs = nowMs + silenceMs
+    this.#silenceMs = Math.max(RESTLESS_MS_MIN, silenceMs)
+    this.#silentDueMs = nowMs + this.#silenceMs
     this.#silentLeft = SILENT_MAX
     this.#silentTimes = 1
   }

@@ -48,6 +48,13 @@ test("while our address changes silence is answered again and again, at interval
   expect(timesOf(owed, 1_000, true)).toEqual([100, 225, 375, 550, 650, 775, 925])
 })
 
+test("on a short path too it goes no more than some forty times a second then", () => {
+  const owed = new FeedbackOwed()
+  owed.keepOn(3.5, 0)
+  const times = timesOf(owed, 1_000, true)
+  expect([times[0], times.length > 30, times.length < 45]).toEqual([20, true, true])
+})
+
 test("what may have gone where the peer wasn't is due at once", () => {
   const owed = new FeedbackOwed()
   owed.owe(7)
