@@ -244,7 +244,7 @@ export class PeerHandle implements Peer {
 
   /** The share of all its messages that wait for their consumers. */
   get queueShare(): QueueShare {
-    return (this.#queueShare ??= new QueueShare(this.#host.queues))
+    return (this.#queueShare ??= new QueueShare(this.#host.queues, this.#state.account.identity))
   }
 
   /** Whether `open` would find room for a stream. */

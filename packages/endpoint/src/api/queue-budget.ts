@@ -1,7 +1,8 @@
 /**
  * The memory of messages that wait for their consumers: copies that are charged from the moment they are made until
  * their consumer is done with them, whatever becomes of their stream and peer. One budget for an endpoint, with a share
- * for each peer.
+ * for each peer. What is charged counts for all peers of one identity together: a member that joins many times has no
+ * more room than one that joins once.
  *
  * @module
  */
@@ -29,6 +30,8 @@ export class QueueBudget {
   readonly bytesMax: number
   readonly #defer: (run: () => void) => void
   readonly #waiting = new Set<RoomWaiter>()
+  /** Bytes charged to each identity that has any. */
+  readonly #ofIdentities = new Map<string, number>()
   #bytes = 0
   #messages = 0
   #refused = 0
@@ -77,13 +80,22 @@ export class QueueBudget {
     return this.isTight && this.#waiting.size > 0
   }
 
-  charge(bytes: number): void {
+  /** Bytes charged to all peers of an identity. */
+  chargedTo(identity: string): number {
+    return this.#ofIdentities.get(identity) ?? 0
+  }
+
+  charge(identity: string, bytes: number): void {
+    this.#ofIdentities.set(identity, this.chargedTo(identity) + bytes + MESSAGE_BYTES)
     this.#bytes += bytes
     this.#messages++
     this.isTight = this.charged >= this.bytesMax * TIGHT_PART
   }
 
-  release(bytes: number): void {
+  release(identity: string, bytes: number): void {
+    const left = this.chargedTo(identity) - bytes - MESSAGE_BYTES
+    if (left > 0) this.#ofIdentities.set(identity, left)
+    else this.#ofIdentities.delete(identity)
     this.#bytes -= bytes
     this.#messages--
     this.isTight = this.charged >= this.bytesMax * TIGHT_PART
@@ -112,15 +124,18 @@ export class QueueBudget {
 }
 
 /**
- * A peer's share: as much as is left for all others together, so that each newcomer finds as much as the peers before
- * it have.
+ * A peer's share: together with the others of its identity, as much as is left for all others, so that each newcomer
+ * finds as much as those before it have.
  */
 export class QueueShare {
   readonly budget: QueueBudget
+  readonly #identity: string
   #charged = 0
 
-  constructor(budget: QueueBudget) {
+  /** `identity`: a peer's static key, or else where it came from. */
+  constructor(budget: QueueBudget, identity: string) {
     this.budget = budget
+    this.#identity = identity
   }
 
   /** Bytes charged to the peer. */
@@ -134,8 +149,10 @@ export class QueueShare {
    */
   room(heldBytes: number): number {
     const { bytesMax, charged } = this.budget
-    const kept = this.#charged < bytesMax * FLOOR_PART ? 0 : bytesMax * RESERVE_PART
-    return bytesMax - kept - charged - this.#charged - heldBytes
+    // Each peer has what is reserved for those with little, whoever it is.
+    if (this.#isPoor) return bytesMax - charged - this.#charged - heldBytes
+    const together = this.budget.chargedTo(this.#identity)
+    return bytesMax - bytesMax * RESERVE_PART - charged - together - heldBytes
   }
 
   /**
@@ -144,18 +161,21 @@ export class QueueShare {
    */
   roomAhead(heldBytes: number): number {
     const { bytesMax } = this.budget
-    const isPoor = heldBytes === 0 || this.#charged < bytesMax * FLOOR_PART
-    return this.room(heldBytes) - (isPoor ? 0 : bytesMax * RESERVE_PART)
+    return this.room(heldBytes) - (heldBytes === 0 || this.#isPoor ? 0 : bytesMax * RESERVE_PART)
+  }
+
+  get #isPoor(): boolean {
+    return this.#charged < this.budget.bytesMax * FLOOR_PART
   }
 
   charge(bytes: number): void {
     this.#charged += bytes + MESSAGE_BYTES
-    this.budget.charge(bytes)
+    this.budget.charge(this.#identity, bytes)
   }
 
   release(bytes: number): void {
     this.#charged -= bytes + MESSAGE_BYTES
-    this.budget.release(bytes)
+    this.budget.release(this.#identity, bytes)
   }
 }
 

@@ -9,7 +9,7 @@ const BOUNDS = { queuedMessagesMax: 8, queuedBytesMax: 10_000 }
 /** The room of one stream, with a queue and a budget of its own. */
 function makeRoom({ budgetBytes = 1_000_000, isNewestOnly = false } = {}) {
   const budget = new QueueBudget(budgetBytes, () => {})
-  const queueShare = new QueueShare(budget)
+  const queueShare = new QueueShare(budget, "a")
   const queue = new WaitingMessages()
   const state = { stream: { traits: { isNewestOnly } }, messagesPerPacket: 0, bytesPerPacket: 0 } as IncomingState
   const room = new ConsumerRoom(state, queue, { queueShare }, BOUNDS)
