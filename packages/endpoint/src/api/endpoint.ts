@@ -405,8 +405,8 @@ export class Endpoint implements AsyncDisposable {
   }
 
   /**
-   * Asks `trust` about the key of each peer now, and expels those whose key it refuses. About peers that joined us it is
-   * asked once a second anyway; those that we joined by their key are asked about by this alone.
+   * Asks `trust` about the key of each peer now, and expels those whose key it refuses. It is asked once a second anyway;
+   * but peers that we joined by their key, and that it never trusted, are expelled by this alone.
    */
   recheck(): void {
     this.#checkOpen()

@@ -1,6 +1,7 @@
 /**
  * Whether peers still are members (PROTOCOL.md §9): peers whose secret was removed have to join again, and static keys
- * are asked about again and again.
+ * are asked about again and again. Whom we joined was chosen by its key, and the application may never have trusted it:
+ * it is expelled once it was trusted and isn't any more.
  *
  * @module
  */
@@ -33,6 +34,8 @@ export class Standing {
   #toRenew: PeerState[] = []
   #renewMs = Infinity
   #trustMs: number
+  /** Peers whose keys were trusted when they were last asked about. */
+  readonly #trusted = new WeakSet<PeerState>()
 
   constructor(parts: StandingParts, nowMs: number) {
     this.#parts = parts
@@ -85,11 +88,11 @@ export class Standing {
       if (peer !== undefined && this.#secretOf(peer.association?.psk) === "taken") this.#askToJoin(peer)
       this.#renewMs = this.#toRenew.length > 0 ? nowMs + RENEW_STEP_MS : Infinity
     }
-    // Whom we joined was chosen by its key: the application may have no answer about it.
-    if (this.#trustMs <= nowMs) this.#ask((peer) => peer.association?.isOurs === false, nowMs)
+    if (this.#trustMs <= nowMs)
+      this.#ask((peer) => peer.association?.isOurs === false || this.#trusted.has(peer), nowMs)
   }
 
-  /** Asks about the static key of each peer now, of those too that we joined. */
+  /** Asks about the static key of each peer now, and expels those too that we joined and that were never trusted. */
   recheck(nowMs: number): void {
     this.#ask(() => true, nowMs)
   }
@@ -100,10 +103,13 @@ export class Standing {
     const { sealed, joins, peers } = this.#parts
     const { identity } = sealed
     if (identity === undefined) return
-    const isUnwelcome = (key: Uint8Array | undefined): boolean => key !== undefined && identity.trust(key) === false
-    joins.dropHalfOpen(({ session }) => isUnwelcome(session.publicKey), nowMs)
-    for (const peer of [...peers.values()])
-      if (isConcerned(peer) && isUnwelcome(peer.publicKey)) expel(peer, "its key isn't welcome any more", nowMs)
+    const answer = (key: Uint8Array | undefined): unknown => (key === undefined ? undefined : identity.trust(key))
+    joins.dropHalfOpen(({ session }) => answer(session.publicKey) === false, nowMs)
+    for (const peer of [...peers.values()]) {
+      const isTrusted = answer(peer.publicKey)
+      if (isTrusted === true) this.#trusted.add(peer)
+      else if (isTrusted === false && isConcerned(peer)) expel(peer, "its key isn't welcome any more", nowMs)
+    }
   }
 }
 

@@ -137,27 +137,48 @@ test("whose key isn't welcome any more is told so within a second, and can't com
   await expect(network.until(again)).rejects.toMatchObject({ code: "join-refused" })
 })
 
-test("recheck asks at once, and about members too that we joined; no answer changes nothing", async () => {
+test("recheck asks at once, about members too that we joined and never trusted; no answer changes nothing", async () => {
   const { network, member } = group(6)
   let answer = (): boolean => true
   const a = await member("a", [], { identity: { privateKey: keyOf("a"), trust: () => answer() } })
   const b = await member("b", ["a"])
+  answer = () => false
   const peer = await network.until(a.join(`b:${PORT}`, { publicKey: publicKeyOf("b") }))
   const errors: string[] = []
   a.on("error", ({ message }) => errors.push(message))
+  // Whom we joined was chosen by its key: what was never trusted isn't taken back.
+  await network.advance(3_000)
+  expect(peer.state).toBe("joined")
   answer = () => {
     throw new Error("the list is gone")
   }
   a.recheck()
   await network.advance(10)
   expect([errors.length, peer.state]).toEqual([1, "joined"])
-  // Whom we joined by its key is asked about by nothing else.
   await network.advance(3_000)
-  expect([errors.length, peer.state]).toEqual([1, "joined"])
+  expect([errors.length > 1, peer.state]).toEqual([true, "joined"])
   answer = () => false
   a.recheck()
   expect(peer.state).toBe("left")
   await network.when(() => b.peers.length === 0)
+})
+
+test("a member that we joined, whose key was welcome and isn't any more, is told so within a second", async () => {
+  const world = group(8)
+  const { network, member } = world
+  let isWelcome = true
+  const a = await member("a", [], { identity: { privateKey: keyOf("a"), trust: () => isWelcome } })
+  const b = await member("b", ["a"])
+  const it = await sending(world, a, b, { publicKey: publicKeyOf("b") })
+  const [atA, atB] = [record(a), record(b)]
+  await it.run(2_000)
+  expect([atA, atB]).toEqual([[], []])
+  const refusedMs = network.now
+  isWelcome = false
+  await it.run(3_000)
+  expect(it.lastMs() - refusedMs).toBeLessThanOrEqual(1_000)
+  const why = `left ${REASON.expelled} its key isn't welcome any more`
+  expect([atA, atB]).toEqual([[why], [why]])
 })
 
 test("who is expelled is told so, nothing more is taken of it, and others stay", async () => {
