@@ -25,7 +25,7 @@ test("no more is kept than it was told, and what was kept longest makes way", ()
 
 test("small and very large messages have as much memory as they are long", () => {
   const pool = new BufferPool(140_000)
-  for (const bytes of [1, 5_000, 65_535, 140_001]) {
+  for (const bytes of [1, 5_000, 16_383, 140_001]) {
     const alone = pool.take(bytes)
     expect(alone.buffer.byteLength).toBe(bytes)
     pool.give(alone)
@@ -60,4 +60,18 @@ test("a message is made of its own pieces whatever lay in its memory before, and
   }
   expect(assembler.handlePiece(pieceOf(0, 50_000, 50_000), bytesOf(11), 0)).toBe("complete")
   expect(assembler.completed.bytes).toEqual(Uint8Array.from([...bytesOf(10), ...bytesOf(11)]))
+})
+
+test("what nobody took or gave back since the last time is kept no longer", () => {
+  const pool = new BufferPool()
+  pool.give(pool.take(100_000))
+  pool.trim()
+  expect(pool.keptBytes).toBeGreaterThan(0)
+  const again = pool.take(100_000)
+  pool.give(again)
+  pool.trim()
+  expect(pool.keptBytes).toBeGreaterThan(0)
+  pool.trim()
+  expect(pool.keptBytes).toBe(0)
+  expect(pool.take(100_000).buffer).not.toBe(again.buffer)
 })

@@ -4,8 +4,8 @@
  *
  * Most packets have a usual size, and few paths carry much larger ones. So slots have up to three sizes. All lie in
  * chunks of one size, each a row of *units*, the size of the least slots. A chunk has slots of one size; once none of
- * them is in use, it may have slots of another. So memory is neither given back nor named anew, and what one size
- * leaves is there for the others.
+ * them is in use, it may have slots of another: what one size leaves is there for the others. Memory of chunks goes back
+ * only by `trim`.
  *
  * @module
  */
@@ -20,6 +20,8 @@ const MIDDLE_UNITS = 7
 const SIZE_BITS = 2
 const SIZE_MASK = 3
 const SIZES = 3
+const NO_BYTES = new Uint8Array(0)
+const NO_VIEW = new DataView(NO_BYTES.buffer)
 
 /** The slots of a pool, as a stream sees them. */
 export interface PacketSlots {
@@ -62,8 +64,8 @@ export interface PacketPoolOptions {
   readonly usualBytes?: number
   /**
    * The most slots, from 0, default 16,384 (some 20 MiB of usual packets). A slot that is larger than the usual ones
-   * counts as many as it takes the place of. They are allocated when needed, some 128 KiB at a time, and kept from then
-   * on.
+   * counts as many as it takes the place of. They are allocated when needed, some 128 KiB at a time, and kept until
+   * `trim` finds them unused.
    */
   readonly slotsMax?: number
 }
@@ -88,8 +90,11 @@ export class PacketPool implements PacketSlots {
   readonly #views: DataView[] = []
   /** By chunk: slots that are in use. */
   readonly #inUse: number[] = []
-  /** Chunks that have no slots at present. */
+  /** Chunks that have no slots at present, and numbers of chunks that have no memory. */
   readonly #spare: number[] = []
+  readonly #absent: number[] = []
+  /** Since the last `trim`: the least number of chunks without a slot in use. */
+  #unusedLeast = 0
   /** By size: free slots, and chunks of which all slots are free. */
   readonly #free: readonly number[][] = Array.from({ length: SIZES }, () => [])
   readonly #idle: number[] = Array.from({ length: SIZES }, () => 0)
@@ -154,7 +159,30 @@ export class PacketPool implements PacketSlots {
 
   /** Bytes that are allocated, whether slots are in use or not. */
   get allocatedBytes(): number {
-    return this.#chunks.length * this.#chunkUnits * this.#unitBytes
+    return (this.#chunks.length - this.#absent.length) * this.#chunkUnits * this.#unitBytes
+  }
+
+  /** Chunks with memory, and without a slot in use. */
+  get unusedChunks(): number {
+    return this.#spare.length + this.#idle[0]! + this.#idle[1]! + this.#idle[2]!
+  }
+
+  /**
+   * Gives back the memory of chunks that weren't in use at any time since the last call, but for so many. Returns their
+   * numbers: they may have other memory later.
+   */
+  trim(keptChunks: number): readonly number[] {
+    const gone = Math.max(0, Math.min(this.#unusedLeast, this.unusedChunks) - keptChunks)
+    for (let size = 0; size < SIZES && this.#spare.length < gone; size++)
+      this.#emptyIdle(size, Math.min(this.#idle[size]!, gone - this.#spare.length))
+    const chunks = this.#spare.splice(0, gone)
+    for (const chunk of chunks) {
+      this.#chunks[chunk] = NO_BYTES
+      this.#views[chunk] = NO_VIEW
+    }
+    this.#absent.push(...chunks)
+    this.#unusedLeast = this.unusedChunks
+    return chunks
   }
 
   bytesOf(slot: number): number {
@@ -185,7 +213,10 @@ export class PacketPool implements PacketSlots {
     }
     this.#used += units
     const slot = free.pop()!
-    if (this.#inUse[slot >> this.#shift]!++ === 0) this.#idle[size]!--
+    if (this.#inUse[slot >> this.#shift]!++ === 0) {
+      this.#idle[size]!--
+      this.#unusedLeast = Math.min(this.#unusedLeast, this.unusedChunks)
+    }
     return slot
   }
 
@@ -268,7 +299,7 @@ export class PacketPool implements PacketSlots {
   #chunksLeft(): number {
     const others = this.#sizeUnits[2] === 1 ? 0 : SIZES - 1
     const most = Math.ceil(this.slotsMax / this.#chunkUnits) + others + this.#held.length
-    return Math.max(0, most - this.#chunks.length)
+    return Math.max(0, most - this.#chunks.length + this.#absent.length)
   }
 
   /** Makes slots of a size. Returns whether there was memory for them. */
@@ -287,11 +318,12 @@ export class PacketPool implements PacketSlots {
   }
 
   #allocate(): void {
-    const chunk = new Uint8Array(this.#chunkUnits * this.#unitBytes)
-    this.#spare.push(this.#chunks.length)
-    this.#chunks.push(chunk)
-    this.#views.push(new DataView(chunk.buffer))
-    this.#inUse.push(0)
+    const bytes = new Uint8Array(this.#chunkUnits * this.#unitBytes)
+    const chunk = this.#absent.pop() ?? this.#chunks.length
+    this.#spare.push(chunk)
+    this.#chunks[chunk] = bytes
+    this.#views[chunk] = new DataView(bytes.buffer)
+    this.#inUse[chunk] = 0
   }
 
   /** Half of the chunks that another size leaves unused are free for any: all would have to be asked for back soon. */
@@ -300,7 +332,11 @@ export class PacketPool implements PacketSlots {
     for (let other = 0; other < SIZES; other++)
       if (other !== size && this.#idle[other]! > (from < 0 ? 0 : this.#idle[from]!)) from = other
     if (from < 0) return
-    const most = Math.ceil(this.#idle[from]! / 2)
+    this.#emptyIdle(from, Math.ceil(this.#idle[from]! / 2))
+  }
+
+  /** So many chunks of a size that aren't in use have no slots any more. */
+  #emptyIdle(from: number, most: number): void {
     const taken = new Set<number>()
     const free = this.#free[from]!
     let kept = 0

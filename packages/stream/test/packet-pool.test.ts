@@ -148,3 +148,38 @@ test("a slot of no size holds more than the largest", () => {
   expect(() => new PacketPool(MIXED).acquire(66_601)).toThrow(/the largest have 66600 B/)
   expect(() => new PacketPool({ slotBytes: 100, usualBytes: 101 })).toThrow(/usualBytes/)
 })
+
+test("memory that was unused since the last time goes back, and slots still lie where nothing else does", () => {
+  const sizes = fc.constantFrom(1_000, 9_000, 60_000)
+  const step = fc.oneof(sizes, fc.constant("release" as const), fc.constant("trim" as const))
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const pool = new PacketPool({ slotBytes: 65_000, usualBytes: 1_500, slotsMax: 2_000 })
+      pool.release(pool.acquire(1_000))
+      const chunkBytes = pool.allocatedBytes
+      const taken: number[] = []
+      for (const what of steps) {
+        if (what === "release") {
+          const slot = taken.shift()
+          if (slot !== undefined) pool.release(slot)
+        } else if (what === "trim") {
+          const before = pool.allocatedBytes
+          const gone = pool.trim(1)
+          expect(before - pool.allocatedBytes).toBe(gone.length * chunkBytes)
+        } else {
+          const slot = pool.acquire(what)
+          if (slot < 0) continue
+          taken.push(slot)
+          pool.bytes(slot)[pool.offset(slot)] = slot & 255
+        }
+        for (const slot of taken) expect(pool.bytes(slot)[pool.offset(slot)]).toBe(slot & 255)
+        pool.assertInvariants()
+      }
+      for (const slot of taken) pool.release(slot)
+      pool.trim(0)
+      pool.trim(0)
+      expect([pool.used, pool.unusedChunks, pool.allocatedBytes]).toEqual([0, 0, 0])
+    }),
+    { numRuns: runs(100) },
+  )
+})

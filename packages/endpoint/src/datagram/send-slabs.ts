@@ -19,6 +19,16 @@ export class SendSlabs {
     return (this.#slabs[chunk] ??= this.#transport.registerSlab(this.#pool.bytes(slot)))
   }
 
+  /** These chunks have no memory any more. */
+  forget(chunks: readonly number[]): void {
+    for (const chunk of chunks) {
+      const slab = this.#slabs[chunk]
+      if (slab === undefined) continue
+      this.#transport.releaseSlab(slab)
+      this.#slabs[chunk] = undefined
+    }
+  }
+
   release(): void {
     for (const slab of this.#slabs) if (slab !== undefined) this.#transport.releaseSlab(slab)
   }
