@@ -112,7 +112,8 @@ test("what was refused of a message is asked for once it has memory, whatever be
 })
 
 test("what came of a message is told, however many stretches before it stand still", async () => {
-  const { network, b, delivered, open, lose } = await makeScene({ windowPackets: 256 })
+  // Of so many peers none has a floor for a message of 900 bytes.
+  const { network, b, delivered, open, lose } = await makeScene({ windowPackets: 256, peersMax: 262_144 })
   const [stream, full] = [open(), open()]
   await network.advance(50)
   lose([full, 5, 6], [stream, 240, 241])

@@ -140,6 +140,10 @@ export class FixedAllowance implements Allowance {
     this.room = units
   }
 
+  fits(units: number): boolean {
+    return units <= this.room
+  }
+
   take(units: number): boolean {
     if (units > this.room) return false
     this.room -= units

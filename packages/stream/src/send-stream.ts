@@ -117,7 +117,7 @@ export class SendStream {
     this.#pool = pool
     const { waits, isAcknowledged } = traits
     const life = (this.#life = new SendLife(rtt, pace))
-    const ledger = (this.#ledger = new SendLedger(pool, mode, this.#first, options.headRoomBytes))
+    const ledger = (this.#ledger = new SendLedger(pool, mode, this.#first, options.headRoomBytes, given.tables))
     const filling = (this.#filling = new PacketFilling(ledger, pool, options, waits))
     const window = (this.#window = new SendWindow({ life, ledger, filling, pool, options, waits }))
     const account = (this.#account = new MessageAccount(ledger, filling, traits.isOrdered))
@@ -422,7 +422,7 @@ export class SendStream {
       throw new RangeError(`a piece of message ${begunBefore} doesn't fit a stream that has begun ${this.begun}`)
     if (!this.#window.isOpen) return false
     this.closePacket()
-    if (!this.#window.isOpen || !this.#pool.share(slot)) return false
+    if (!this.#window.isOpen || !this.#ledger.makeRoom() || !this.#pool.share(slot)) return false
     this.#ledger.append(slot, length, form, begun, writtenMs)
     this.#idleMs = Infinity
     return true

@@ -2,6 +2,7 @@
 
 import {
   createOutgoingPacket,
+  FixedAllowance,
   PacketPool,
   RttEstimator,
   SendStream,
@@ -282,4 +283,23 @@ test("a large message is given up whole, and no other", () => {
   expect([sender.messages.unconfirmed, sender.messages.pending]).toEqual([1, 1])
   sender.handleTimeout(15)
   expect([sender.messages.unconfirmed, sender.messages.pending]).toEqual([2, 0])
+})
+
+test("without memory for tables a stream goes on with the few packets that it always has, and says how many fit", () => {
+  const tables = new FixedAllowance(0)
+  const sender = make(MODE.reliable, { windowPackets: 64, windowBytes: 64_000 }, { tables })
+  sender.open(0)
+  expect(sender.roomPackets).toBe(16)
+  expect([writeAll(sender), sender.roomPackets, sender.isStarved]).toEqual([16, 0, false])
+  take(sender)
+  // The first is missing: what came behind it leaves no room in the table.
+  sender.handleStatus(status({ received: [1, 16] }), 1)
+  expect(writeAll(sender)).toBe(0)
+  sender.handleStatus(status({ cumulative: 16 }), 2)
+  expect(writeAll(sender)).toBe(16)
+  tables.give(16 * 38)
+  expect(writeAll(sender)).toBe(16)
+  expect(tables.room).toBe(0)
+  sender.reset(9, 3)
+  expect(tables.room).toBe(16 * 38)
 })

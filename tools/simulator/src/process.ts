@@ -279,11 +279,12 @@ export class Process {
 
   #checkBudgets(): void {
     const { pool, sendPool, assemblyBytes, peers, streams, halfOpen } = insideOf(this.endpoint).sizes
-    const { poolPacketsMax, sendPoolPacketsMax, assemblyBytesMax } = this.#options
+    const { poolPacketsMax, sendPoolPacketsMax } = this.#options
+    const { messages } = this.endpoint.stats().memory
     const holds =
       pool <= poolPacketsMax! &&
       sendPool <= sendPoolPacketsMax! &&
-      assemblyBytes <= assemblyBytesMax! &&
+      assemblyBytes <= messages.bytesMax &&
       halfOpen <= 1_024 &&
       peers >= 0
     this.#world.judge.check(

@@ -7,17 +7,20 @@ import type { Full } from "../protocol/sizes.ts"
 
 /**
  * Memory that grows by what peers do or fail to do: bytes that are charged to them now, and the most that may be. The
- * bounds are options; memory that was used once may stay allocated, for the next peer that needs it.
+ * bounds follow from options. Memory that was used once goes back within half a minute, but for a few megabytes that
+ * stay for the next peer.
  */
 export interface MemoryStats extends Charges<Charged> {
   /** Copies of messages that wait for their consumers, and their objects. */
   readonly queues: Charged
+  /** Joins of others that aren't confirmed yet. */
+  readonly joins: Charged
   /** All of it. */
   readonly total: Charged
 }
 
-export function memoryStats({ all }: Ledger, queues: QueueBudget): MemoryStats {
-  const kinds = { ...all, queues: { bytes: queues.charged, bytesMax: queues.bytesMax } }
+export function memoryStats({ all, joins }: Ledger, queues: QueueBudget): MemoryStats {
+  const kinds = { ...all, queues: { bytes: queues.charged, bytesMax: queues.bytesMax }, joins }
   const total = { bytes: 0, bytesMax: 0 }
   for (const { bytes, bytesMax } of Object.values(kinds)) {
     total.bytes += bytes
@@ -46,7 +49,7 @@ export interface EndpointStats {
   readonly halfOpen: number
   /** Early packets that are kept; at most `poolPacketsMax`. */
   readonly poolPackets: number
-  /** Bytes of large messages under way; at most `assemblyBytesMax`. */
+  /** Bytes of large messages under way; at most `assemblyBytesMax`, or an eighth more than `messageBytesMax`. */
   readonly assemblyBytes: number
   /** Packets that are written and not acknowledged; at most `sendPoolPacketsMax`. */
   readonly sendPoolPackets: number

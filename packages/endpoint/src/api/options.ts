@@ -90,7 +90,10 @@ export interface EndpointOptions extends BindOptions {
    * the less others hold.
    */
   readonly assemblyBytesPerPeer?: number
-  /** Bytes of large messages under way in all, from `assemblyBytesPerPeer`, default 256 MiB. */
+  /**
+   * Bytes of large messages under way in all, from `assemblyBytesPerPeer`, default 256 MiB. Less than an eighth more than
+   * `messageBytesMax` counts as that: small messages pass beside one of the largest.
+   */
   readonly assemblyBytesMax?: number
   /**
    * Early packets that are kept, over all peers; 64 to 1,048,576, default 65,536, some 90 MiB. In this and the next
@@ -218,9 +221,9 @@ export interface IdentityOptions {
   readonly privateKey: Uint8Array
   /**
    * Called for each try of another member's join, after it has proved that the key is its own; `false` refuses it. What
-   * it throws is reported, and refuses too. Called again about once a second for each peer that joined us, and by
-   * {@link Endpoint.recheck} for all peers: `false` expels the peer, what it throws is reported, and changes nothing. So
-   * it has to be quick.
+   * it throws is reported, and refuses too. Called again about once a second for each peer, and by
+   * {@link Endpoint.recheck}: `false` expels a peer that joined us, and one that we joined if it was `true` before, or in
+   * `recheck`; what it throws is reported, and changes nothing. So it has to be quick.
    */
   readonly trust: (publicKey: Uint8Array) => boolean
 }

@@ -45,10 +45,16 @@ export class HalfOpenTable {
   /** The joins of each host, the oldest first, and how many each static key has. */
   readonly #ofHosts = new Map<string, Set<string>>()
   readonly #ofKeys = new Map<string, number>()
+  #tries = 0
 
   /** The number of joins, however many tries they have. */
   get joins(): number {
     return this.#joins.size
+  }
+
+  /** The tries of all joins. */
+  get tries(): number {
+    return this.#tries
   }
 
   joinsOf(host: string): number {
@@ -90,6 +96,7 @@ export class HalfOpenTable {
 
   add(entry: HalfOpen): void {
     const { join, host } = entry
+    this.#tries++
     const known = this.#joins.get(join)
     if (known !== undefined) return void known.tries.push(entry)
     const { publicKey } = entry.session
@@ -106,6 +113,7 @@ export class HalfOpenTable {
     const at = known?.tries.findIndex((entry) => entry.association === association) ?? -1
     if (known === undefined || at < 0) return
     known.tries.splice(at, 1)
+    this.#tries--
     if (known.tries.length > 0) return
     const { host, key } = known
     this.#joins.delete(join)
@@ -120,6 +128,7 @@ export class HalfOpenTable {
 
   clear(): void {
     this.#joins.clear()
+    this.#tries = 0
     this.#ofHosts.clear()
     this.#ofKeys.clear()
   }

@@ -90,6 +90,11 @@ export class Joins {
     return this.#halfOpen.joins
   }
 
+  /** Their tries. */
+  get halfOpenTries(): number {
+    return this.#halfOpen.tries
+  }
+
   /** How often a host already had the most half-open joins allowed. */
   get refusedOfHosts(): number {
     return this.#theirs.refusedOfHosts

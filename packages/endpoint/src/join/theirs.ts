@@ -50,6 +50,13 @@ const JOINS_AT_EASE_PER_SECOND = 50
 const JOINS_AT_EASE_BURST = 16
 /** Tries of a join that are kept half open: as many as its sender keeps. */
 const TRIES_MAX = 16
+/** Once all joins have so many on average of those that may be, each has no more than it has. */
+const TRIES_PER_JOIN = 2
+
+/** The most tries of all joins together. */
+export function halfOpenTriesMax({ halfOpenMax }: Pick<Settings, "halfOpenMax">): number {
+  return (TRIES_PER_JOIN + 1) * halfOpenMax
+}
 
 const NOTHING = new Uint8Array(0)
 
@@ -223,7 +230,8 @@ export class Theirs {
     const association = this.#associate(join, address, nowMs)
     if (association === undefined) return { noPlace: "too many joins within two minutes" }
     if (!isKeyed) associations.protect(association, session)
-    if (tries.length >= TRIES_MAX) this.#drop(tries[0]!, nowMs)
+    const isMany = tries.length > 0 && this.#halfOpen.tries >= TRIES_PER_JOIN * settings.halfOpenMax
+    if (tries.length >= TRIES_MAX || isMany) this.#drop(tries[0]!, nowMs)
     const entry = {
       join: key,
       host,

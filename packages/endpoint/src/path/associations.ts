@@ -107,6 +107,7 @@ export class Associations {
     const { waiting, slots } = this.#parts
     waiting.discard(association)
     slots.free(association.slot, nowMs)
+    association.sent.release()
     association.addresses.release()
     association.protection.release()
   }

@@ -6,12 +6,16 @@
  * @module
  */
 
+import type { ByteAllowance } from "@x/stream"
 import type { DeliverySample } from "../congestion/controller.ts"
 import type { SentMarks } from "./ecn.ts"
 
-/** Grows with what is in flight. */
+/** Grows with what is in flight, and shrinks when less was for a while; the first rows come with the association. */
 const ROWS_MIN = 16
 const ROWS_MAX = 65_536
+const SHRINK_MS = 8_000
+/** It shrinks to no fewer rows than this many times what was in flight. */
+const ROWS_SPARE = 4
 /**
  * A loss is believed if it persists for this part of a round trip, and for at least a millisecond: until then it may be
  * reordering.
@@ -40,6 +44,7 @@ const AT = {
   markedBytes: 11,
 } as const
 const COLUMNS = 12
+const ROW_BYTES = 8 * COLUMNS
 
 /** What is known to have come: the highest counter of it, microseconds since then at the receiver, and bytes of all. */
 export interface Delivered {
@@ -54,6 +59,8 @@ interface MarkTotals {
   readonly markedBytes: number
 }
 
+const UNLIMITED: ByteAllowance = { fits: () => true, take: () => true, give: () => {} }
+
 const NO_MARKS: MarkTotals = { ectSent: 0, markedBytes: 0 }
 
 interface Probe {
@@ -63,6 +70,12 @@ interface Probe {
 
 export class SentDatagrams implements SentMarks {
   #rows = ROWS_MIN
+  /** What the table is charged to, and how much. */
+  #tables = UNLIMITED
+  #chargedBytes = 0
+  /** The most datagrams since the newest reported one, and until when they are counted. */
+  #unheardMost = 0
+  #unheardUntilMs = -Infinity
   #table = new Float64Array(ROWS_MIN * COLUMNS)
   /** The counter of the last datagram, and the bytes sent up to it. */
   #counter = 0
@@ -104,6 +117,17 @@ export class SentDatagrams implements SentMarks {
   #strayCounter = 0
   #strayDataBytes = 0
   #strayBytes = 0
+
+  /** From now on the table is charged to this, beyond its first rows. Where there is no more, older datagrams are forgotten. */
+  charge(tables: ByteAllowance): void {
+    this.release()
+    this.#tables = tables
+  }
+
+  /** The association is over. */
+  release(): void {
+    if (this.#rows > ROWS_MIN) this.#resize(ROWS_MIN)
+  }
 
   /** Bytes of data that are neither known to be delivered nor counted as lost. Read for each packet. */
   get inFlightBytes(): number {
@@ -193,7 +217,10 @@ export class SentDatagrams implements SentMarks {
   }
 
   add(counter: number, bytes: number, isData: boolean, nowMs: number, marks: MarkTotals = NO_MARKS): void {
-    if (counter - this.#heardCounter >= this.#rows && this.#rows < ROWS_MAX) this.#grow()
+    const unheard = counter - this.#heardCounter
+    if (unheard > this.#unheardMost) this.#unheardMost = unheard
+    if (unheard >= this.#rows && this.#rows < ROWS_MAX) this.#grow()
+    else if (nowMs >= this.#unheardUntilMs) this.#shrink(nowMs)
     // Nothing is in flight: time without sending doesn't count for the rate.
     if (this.#inFlightBytes === 0) this.#deliveredAtMs = this.#firstSentMs = nowMs
     this.#counter = counter
@@ -331,11 +358,34 @@ export class SentDatagrams implements SentMarks {
   }
 
   #grow(): void {
-    const from = this.#table
-    this.#rows *= 2
-    this.#table = new Float64Array(this.#rows * COLUMNS)
-    for (let at = 0; at < from.length; at += COLUMNS)
-      this.#table.set(from.subarray(at, at + COLUMNS), (from[at]! & (this.#rows - 1)) * COLUMNS)
+    const bytes = this.#rows * ROW_BYTES
+    if (!this.#tables.take(bytes)) return
+    this.#chargedBytes += bytes
+    this.#resize(2 * this.#rows)
+  }
+
+  /** Gives back what was not needed for a while. */
+  #shrink(nowMs: number): void {
+    let rows = this.#rows
+    while (rows > ROWS_MIN && rows >= 2 * ROWS_SPARE * this.#unheardMost) rows /= 2
+    if (rows < this.#rows) this.#resize(rows)
+    this.#unheardMost = 0
+    this.#unheardUntilMs = nowMs + SHRINK_MS
+  }
+
+  /** Keeps the newest datagrams. */
+  #resize(rows: number): void {
+    const [from, rowsBefore] = [this.#table, this.#rows]
+    this.#rows = rows
+    this.#table = new Float64Array(rows * COLUMNS)
+    for (let counter = Math.max(1, this.#counter + 1 - Math.min(rows, rowsBefore)); counter <= this.#counter; counter++) {
+      const at = (counter & (rowsBefore - 1)) * COLUMNS
+      this.#table.set(from.subarray(at, at + COLUMNS), (counter & (rows - 1)) * COLUMNS)
+    }
+    const spare = this.#chargedBytes - (rows - ROWS_MIN) * ROW_BYTES
+    if (spare <= 0) return
+    this.#chargedBytes -= spare
+    this.#tables.give(spare)
   }
 }
 

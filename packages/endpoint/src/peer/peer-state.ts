@@ -139,7 +139,7 @@ export class PeerState implements Due {
 
   /** The memory that is charged to it, bytes. */
   get charges(): Charges<number> {
-    return this.#context.ledger.of(this.account)
+    return this.#context.ledger.of(this.account, this.liveness !== "left")
   }
 
   get unique(): Uint8Array {

@@ -101,6 +101,7 @@ export class Peers {
 
   #own(peer: PeerState, association: Association): void {
     this.#parts.slots.set(association.slot, { kind: "association", peer, association })
+    association.sent.charge(peer.account.tables)
   }
 
   /**

@@ -26,7 +26,7 @@ export interface PollingParts {
   readonly peers: Pick<Peers, "forget"> & { readonly table: { values(): Iterable<PeerState> } }
   readonly associations: Pick<Associations, "release">
   readonly receiveRates: Pick<ReceiveRates, "nextTimeoutMs" | "poll">
-  readonly memory: Pick<SharedMemory, "nextTimeoutMs" | "takeStalled">
+  readonly memory: Pick<SharedMemory, "nextTimeoutMs" | "takeStalled" | "trim">
   /** In profiles with keys. */
   readonly standing: Pick<Standing, "nextTimeoutMs" | "poll"> | undefined
 }
@@ -63,6 +63,7 @@ export class Polling {
     for (let peer = turns.next(); peer !== undefined; peer = turns.next())
       if (this.#pollControl(peer, nowMs, mayJudge)) turns.serve(peer)
     turns.sendData(nowMs)
+    memory.trim(nowMs)
     this.#expectedMs = Math.max(nowMs, this.nextTimeoutMs)
   }
 

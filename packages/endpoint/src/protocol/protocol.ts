@@ -91,7 +91,10 @@ export class Protocol implements MessageSource {
     this.unique = newIdentity(entropy)
     this.drops = Object.fromEntries(wire.DROP_REASONS.map((reason) => [reason, 0])) as Record<wire.DropReason, number>
     this.#limits = limitsOf(settings, transport.capabilities.receiveBufferBytes)
-    const memory = new SharedMemory(settings, this.#limits.datagramBytes, transport)
+    const memory = new SharedMemory(settings, this.#limits.datagramBytes, transport, {
+      peers: () => this.peers.size,
+      joinTries: () => this.#joins.halfOpenTries,
+    })
     this.#memory = memory
     const { sendPool } = memory
     const sealed =

@@ -11,11 +11,12 @@ import type { Transport } from "@x/transport/host"
 import { SendSlabs } from "../datagram/send-slabs.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 import { Accounts } from "../schedule/accounts.ts"
-import { Ledger } from "../schedule/ledger.ts"
-import { Quota, ROW_BYTES } from "../schedule/quota.ts"
+import { halfOpenTriesMax } from "../join/theirs.ts"
+import { counted, Ledger } from "../schedule/ledger.ts"
+import { assemblyBytesOf, Quota } from "../schedule/quota.ts"
 import type { Settings } from "../settings.ts"
 import { Starved } from "../streams/starved.ts"
-import { earlyPoolOf, sendPoolOf } from "./pools.ts"
+import { earlyPoolOf, PoolTrimmer, sendPoolOf } from "./pools.ts"
 import type { Full, Sizes } from "./sizes.ts"
 import { Stalled } from "./stalled.ts"
 
@@ -31,22 +32,30 @@ export class SharedMemory {
   readonly budget: AssemblyBudget
   readonly starved: Starved = new Starved()
   readonly #stalled: Stalled<PeerState>
+  readonly #trimmer: PoolTrimmer
   #isReleased = false
 
-  /** `datagramBytes`: of the largest datagram that is taken. */
-  constructor(settings: Settings, datagramBytes: number, transport: Pick<Transport, "registerSlab" | "releaseSlab">) {
+  /** `datagramBytes`: of the largest datagram that is taken. `counts`: who takes memory of its own. */
+  constructor(
+    settings: Settings,
+    datagramBytes: number,
+    transport: Pick<Transport, "registerSlab" | "releaseSlab">,
+    counts: { readonly peers: () => number; readonly joinTries: () => number },
+  ) {
     this.quota = new Quota(settings)
     this.accounts = new Accounts(this.quota)
     this.pool = earlyPoolOf(settings, datagramBytes)
     this.sendPool = sendPoolOf(settings)
     this.slabs = new SendSlabs(this.sendPool, transport)
-    this.budget = new AssemblyBudget(settings.assemblyBytesMax)
+    this.budget = new AssemblyBudget(assemblyBytesOf(settings))
     this.ledger = new Ledger({
-      sentPackets: { shares: this.quota.sent, unitBytes: this.sendPool.unitBytes },
-      earlyPackets: { shares: this.quota.early, unitBytes: this.pool.unitBytes },
-      messages: { shares: this.quota.assembly, unitBytes: 1 },
-      lists: { shares: this.quota.rows, unitBytes: ROW_BYTES },
+      quota: this.quota,
+      sentSlotBytes: this.sendPool.unitBytes,
+      earlySlotBytes: this.pool.unitBytes,
+      peers: counted(counts.peers, settings.peersMax),
+      joins: counted(counts.joinTries, halfOpenTriesMax(settings)),
     })
+    this.#trimmer = new PoolTrimmer(this.pool, this.sendPool, this.slabs, this.budget)
     const { stalledMs, sendPoolPacketsMax } = settings
     this.#stalled = new Stalled(stalledMs, sendPoolPacketsMax, ({ outgoing }) => outgoing.memory)
   }
@@ -80,9 +89,14 @@ export class SharedMemory {
     this.starved.feed(nowMs)
   }
 
-  /** When `takeStalled` has something to do of its own accord. */
+  /** When `takeStalled` or `trim` has something to do of its own accord. */
   get nextTimeoutMs(): number {
-    return this.#stalled.nextTimeoutMs
+    return Math.min(this.#stalled.nextTimeoutMs, this.#trimmer.nextTimeoutMs)
+  }
+
+  /** Gives back what wasn't needed for a while. */
+  trim(nowMs: number): void {
+    this.#trimmer.poll(nowMs)
   }
 
   /** Where some find no memory: those that have to give way now, since they hold it and take nothing. */

@@ -16,6 +16,8 @@ export interface Account {
   readonly assembly: Share
   readonly streams: Share
   readonly rows: Share
+  readonly tables: Share
+  readonly labels: Share
 }
 
 /** What is lent to all peers of one identity. */
@@ -25,12 +27,15 @@ class Lent {
   readonly assembly = new LentTogether()
   readonly streams = new LentTogether()
   readonly rows = new LentTogether()
+  readonly tables = new LentTogether()
+  readonly labels = new LentTogether()
   peers = 0
 
   /** Nothing is: it may be forgotten. What a peer held may be given back long after it has left. */
   get isNothing(): boolean {
-    const { early, sent, assembly, streams, rows } = this
-    return this.peers === 0 && early.units + sent.units + assembly.units + streams.units + rows.units === 0
+    const { early, sent, assembly, streams, rows, tables, labels, peers } = this
+    const slots = early.units + sent.units + streams.units
+    return peers + slots + assembly.units + rows.units + tables.units + labels.units === 0
   }
 }
 
@@ -60,7 +65,7 @@ export class Accounts {
     this.#lent.set(identity, lent)
     this.#left.delete(identity)
     lent.peers++
-    const { early, sent, assembly, streams, rows } = this.#quota
+    const { early, sent, assembly, streams, rows, tables, labels } = this.#quota
     const account = {
       identity,
       early: early.share(lent.early),
@@ -68,6 +73,8 @@ export class Accounts {
       assembly: assembly.share(lent.assembly),
       streams: streams.share(lent.streams),
       rows: rows.share(lent.rows),
+      tables: tables.share(lent.tables),
+      labels: labels.share(lent.labels),
     }
     this.#open.add(account)
     return account

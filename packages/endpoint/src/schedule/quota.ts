@@ -32,6 +32,22 @@ const ROWS_PER_PEER = 8_192
 const ROWS_TOTAL = 262_144
 export const ROW_BYTES = 200
 
+/**
+ * Bytes of tables of packets and of datagrams that were sent, for each packet that may be unacknowledged: a row of its
+ * stream and one of its association, up to four times as many as there are packets since tables double and feedback is
+ * late, and as much again: no honest peer is to find less of them than of slots for packets.
+ */
+const TABLE_BYTES_PER_PACKET = 1_024
+const TABLE_BYTES_MIN = 1_048_576
+/** Bytes of labels for each stream that there may be: most have short ones. And bytes of all, where there are few. */
+const LABEL_BYTES_PER_STREAM = 64
+const LABEL_BYTES_MIN = 65_536
+
+/** Bytes of all messages under way: beside one of the largest size there is room for small ones. */
+export function assemblyBytesOf({ assemblyBytesMax, messageBytesMax }: Settings): number {
+  return Math.max(assemblyBytesMax, messageBytesMax + Math.floor(messageBytesMax * ASSEMBLY_FLOOR))
+}
+
 export class Quota {
   /** Slots for early packets, and for sent ones. */
   readonly early: Shares
@@ -41,6 +57,9 @@ export class Quota {
   readonly streams: Shares
   /** Rows of lists of missing and of gone packets. */
   readonly rows: Shares
+  /** Bytes of tables of what was sent, and of labels of streams from peers. */
+  readonly tables: Shares
+  readonly labels: Shares
   /** How often a peer had the most allowed of slots for early packets, of slots for sent packets, and of streams. */
   poolShares = 0
   sendPoolShares = 0
@@ -50,7 +69,8 @@ export class Quota {
   sendPoolLoans = 0
 
   constructor(settings: Settings) {
-    const { peersMax, messageBytesMax, assemblyBytesMax, assemblyBytesPerPeer, streamsTotalMax } = settings
+    const { peersMax, messageBytesMax, assemblyBytesPerPeer, streamsTotalMax } = settings
+    const assemblyBytesMax = assemblyBytesOf(settings)
     this.early = slots(settings.poolPacketsMax, settings.poolPacketsPerPeer, peersMax, EARLY_TRUST)
     this.sent = slots(settings.sendPoolPacketsMax, settings.sendPoolPacketsPerPeer, peersMax, SENT_TRUST)
     const floorMax = Math.floor(assemblyBytesPerPeer * ASSEMBLY_FLOOR)
@@ -78,6 +98,13 @@ export class Quota {
       ...{ unitsMax: ROWS_TOTAL, floorUnits: ROWS_TOTAL * FLOORS, sharesMax: peersMax, lending: "square" },
       ...{ floorMax: ROWS_PER_PEER, loanMax: ROWS_PER_PEER, shareMax: ROWS_PER_PEER },
     })
+    const { sendPoolPacketsMax, sendPoolPacketsPerPeer, streamsMax } = settings
+    const tableBytes = (packets: number): number => Math.max(TABLE_BYTES_MIN, packets * TABLE_BYTES_PER_PACKET)
+    const tablesPerPeer = tableBytes(Math.min(sendPoolPacketsMax, sendPoolPacketsPerPeer))
+    this.tables = bytes(tableBytes(sendPoolPacketsMax), tablesPerPeer, peersMax)
+    const labelBytesMax = Math.max(LABEL_BYTES_MIN, streamsTotalMax * LABEL_BYTES_PER_STREAM)
+    const labelsPerPeer = Math.max(LABEL_BYTES_MIN, streamsMax * LABEL_BYTES_PER_STREAM)
+    this.labels = bytes(labelBytesMax, Math.min(labelBytesMax, labelsPerPeer), peersMax)
   }
 
   takeStream(share: Share): boolean {
@@ -91,8 +118,17 @@ export class Quota {
   }
 
   assertInvariants(): void {
-    for (const shares of [this.early, this.sent, this.assembly, this.streams, this.rows]) shares.assertInvariants()
+    const { early, sent, assembly, streams, rows, tables, labels } = this
+    for (const shares of [early, sent, assembly, streams, rows, tables, labels]) shares.assertInvariants()
   }
+}
+
+function bytes(unitsMax: number, perPeer: number, sharesMax: number): Shares {
+  const floorUnits = Math.floor(unitsMax * FLOORS)
+  return new Shares({
+    ...{ unitsMax, floorUnits, sharesMax, lending: "square" },
+    ...{ floorMax: perPeer, loanMax: perPeer, shareMax: perPeer },
+  })
 }
 
 function slots(slotsMax: number, slotsPerPeer: number, peersMax: number, trustPart: number): Shares {

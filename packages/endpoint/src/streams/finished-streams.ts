@@ -14,8 +14,9 @@ import { NumberSet } from "./number-set.ts"
 const RANGES_MAX = 1_024
 /** Ranges that are charged as one row. */
 const RANGES_PER_ROW = 8
-/** The most answers that wait for room in the socket. */
+/** The most answers that wait for room in the socket, and those that are charged as one row. */
 const ANSWERS_MAX = 16_384
+const ANSWERS_PER_ROW = 4
 
 export class FinishedStreams {
   readonly #ids = new NumberSet()
@@ -23,6 +24,7 @@ export class FinishedStreams {
   readonly #rows: ChargedRows
   /** The final number of each stream whose end has to be answered (again), by id. */
   readonly #answers = new Map<number, number>()
+  readonly #answerRows: ChargedRows
 
   /**
    * `streamsMax`: the most streams of the peer that are open at a time. `rows`: what the ranges are charged to; default:
@@ -32,6 +34,7 @@ export class FinishedStreams {
     // An honest peer leaves no more holes than it may have streams open: no hole is filled before its stream has come.
     this.#rangesMax = Math.max(RANGES_MAX, streamsMax + 1)
     this.#rows = new ChargedRows(rows, Infinity)
+    this.#answerRows = new ChargedRows(rows, Math.ceil(ANSWERS_MAX / ANSWERS_PER_ROW))
   }
 
   has(id: number): boolean {
@@ -51,17 +54,26 @@ export class FinishedStreams {
   /** The peer is gone: what was charged is given back. */
   close(): void {
     this.#rows.keep(0)
+    this.#answers.clear()
+    this.#answerRows.keep(0)
   }
 
   /** The end of a stream has to be answered. */
   answer(id: number, final: number): void {
     // A peer that needs more answers at once will repeat its ends.
-    if (this.#answers.size < ANSWERS_MAX) this.#answers.set(id, final)
+    if (this.#answers.has(id) || this.#answerRows.fits(answerRows(this.#answers.size + 1)))
+      this.#answers.set(id, final)
   }
 
   /** Writes the answers; `false`: the socket is full. `status` is scratch. */
   compose(control: ControlWriter, status: wire.Status): boolean {
     if (this.#answers.size === 0) return true
+    const isDone = this.#compose(control, status)
+    this.#answerRows.keep(answerRows(this.#answers.size))
+    return isDone
+  }
+
+  #compose(control: ControlWriter, status: wire.Status): boolean {
     for (const [id, final] of this.#answers) {
       if (!control.hasRoom()) return false
       this.#answers.delete(id)
@@ -74,4 +86,8 @@ export class FinishedStreams {
     }
     return true
   }
+}
+
+function answerRows(answers: number): number {
+  return Math.ceil(answers / ANSWERS_PER_ROW)
 }

@@ -40,7 +40,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.spreadPackets = peer.spreadPackets
     this.#memory = new IncomingMemory(context, peer.account)
     this.#parts = new IncomingParts(this.#memory.slots)
-    this.#finished = new FinishedStreams(context.settings.streamsMax)
+    this.#finished = new FinishedStreams(context.settings.streamsMax, this.#memory.rows)
     this.#reports = new IncomingReports(peer)
     this.lastDataMs = nowMs
     this.#dispatch = context.dispatch
@@ -229,11 +229,16 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     const state = this.#incomingFor(open.stream, open.mode)
     if (state === undefined) return
     this.#remind(state, nowMs)
+    const isNew = !state.isAnnounced && !state.isOver
+    const { metadata } = open
+    // It is repeated until there is memory for what it carries.
+    if (isNew && metadata.length > 0 && !this.#peer.account.labels.take(metadata.length))
+      return this.#context.drop("streams-full")
     state.stream.handleOpen(open.first, nowMs)
     this.report(state)
-    if (state.isAnnounced || state.isOver) return
+    if (!isNew) return
     state.isAnnounced = true
-    state.metadata = open.metadata
+    state.metadata = metadata
     state.priority = open.priority
     this.#context.events.push({ kind: "stream-opened", peer: this.#peer, stream: state })
   }
@@ -306,7 +311,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.#streams.delete(state.id)
     this.#reports.delete(state)
     state.isRemoved = true
-    if (state.isRead) this.#peer.account.streams.give(1)
+    if (state.isRead) this.#free(state)
     else this.#unread++
     this.#finished.add(state.id)
     this.#context.wake(this.#peer)
@@ -318,7 +323,13 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     state.isRead = true
     if (!state.isRemoved) return
     this.#unread--
-    this.#peer.account.streams.give(1)
+    this.#free(state)
+  }
+
+  #free({ metadata }: IncomingState): void {
+    const { streams, labels } = this.#peer.account
+    streams.give(1)
+    if (metadata.length > 0) labels.give(metadata.length)
   }
 
   /** A hole that was filled to make the set smaller may belong to a live stream. */

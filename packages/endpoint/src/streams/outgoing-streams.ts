@@ -85,10 +85,11 @@ export class OutgoingStreams {
     const { quota } = this.#context
     if (this.#streams.size >= this.#peer.limits.streams || !quota.takeStream(this.#peer.account.streams))
       return undefined
-    const { sendOptions: options, pace, path } = this.#peer
+    const { sendOptions: options, pace, path, account } = this.#peer
     const pool = this.memory.slots(options.spreadPackets)
     const stream = new SendStream({
-      ...{ ...asked, id: this.#nextId++, options, rtt: path.rtt, pool, pace, copies, copySpreadMs },
+      ...{ ...asked, id: this.#nextId++, options, rtt: path.rtt, pool, tables: account.tables, pace },
+      ...{ copies, copySpreadMs },
     })
     const state = new OutgoingState(stream, new Sender(stream, this.#context.settings), weight)
     this.#streams.set(stream.id, state)

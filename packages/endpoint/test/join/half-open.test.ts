@@ -34,7 +34,7 @@ test("a join counts once for its host, however many tries it has, and until the 
   const table = new HalfOpenTable()
   const tries = [makeEntry("x", "h"), makeEntry("x", "h")]
   for (const entry of tries) table.add(entry)
-  expect([table.joins, table.joinsOf("h"), table.triesOf("x")]).toEqual([1, 1, tries])
+  expect([table.joins, table.joinsOf("h"), table.triesOf("x"), table.tries]).toEqual([1, 1, tries, 2])
   table.delete(tries[0]!)
   expect([table.joins, table.joinsOf("h")]).toEqual([1, 1])
   table.delete(tries[1]!)

@@ -1,3 +1,4 @@
+import { FixedAllowance } from "@x/stream"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { createDeliverySample, type DeliverySample } from "../../src/congestion/controller.ts"
@@ -120,4 +121,27 @@ test("a probe is excused once feedback has passed it, and not before: until then
   expect(hear(8, 2_396)).toBe(451)
   sent.retract(548)
   expect(sent.missingBytes).toBe(999)
+})
+
+test("a table grows with what is in flight as far as it may, is charged, and shrinks again", () => {
+  const sample = createDeliverySample()
+  const tables = new FixedAllowance(60_000)
+  const sent = new SentDatagrams()
+  sent.charge(tables)
+  for (let counter = 1; counter <= 1_000; counter++) sent.add(counter, DATAGRAM, true, counter)
+  // 16 rows come with it, and 496 more would be more than there is.
+  expect([60_000 - tables.room, sent.sentMsOf(489), sent.sentMsOf(488)]).toEqual([(512 - 16) * 96, 489, -Infinity])
+  // Small again: the newest are still known.
+  sent.handleFeedback({ counter: 1_000, holdUs: 0, bytes: 1_000 * DATAGRAM }, 20, 1_010, sample)
+  for (let counter = 1_001; counter <= 1_040; counter++) {
+    sent.add(counter, DATAGRAM, true, 1_000 * counter)
+    expect(sent.sentBytesBy(counter - 1)).toBe((counter - 1) * DATAGRAM)
+    const heard = { counter, holdUs: 0, bytes: counter * DATAGRAM }
+    expect(sent.handleFeedback(heard, 20, 1_000 * counter + 10, sample)).toBe(true)
+  }
+  expect(tables.room).toBe(60_000)
+  for (let counter = 1_041; counter <= 1_100; counter++) sent.add(counter, DATAGRAM, true, 1_041_000)
+  expect(tables.room).toBe(60_000 - 48 * 96)
+  sent.release()
+  expect(tables.room).toBe(60_000)
 })

@@ -79,3 +79,13 @@ test("property: whoever comes and goes, no identity is forgotten while it holds 
     { numRuns: runs(100) },
   )
 })
+
+test("beside a message of the largest size there is room for a small one, however tight the bounds are", () => {
+  for (const assemblyBytesMax of [65_536, 70_000, 1_000_000]) {
+    const bounds = { messageBytesMax: 65_536, assemblyBytesPerPeer: 65_536, assemblyBytesMax, peersMax: 10 }
+    const { accounts, quota } = made(bounds)
+    const [large, small] = [accounts.open("a"), accounts.open("b")]
+    expect([large.assembly.take(65_536), small.assembly.take(200)]).toEqual([true, true])
+    expect(quota.assembly.unitsMax).toBe(Math.max(assemblyBytesMax, 73_728))
+  }
+})

@@ -163,3 +163,25 @@ test("a message that a gap cuts off is told as lost before the next one is hande
   expect(receiver.events.filter(({ kind }) => kind === "gap")).toMatchObject([{ messages: 1 }])
   expect([only(receiver).assembler.count, receiver.messages.length]).toEqual([0, 1])
 })
+
+test("an opening that finds no memory for its label is dropped, and taken once labels of others have gone", () => {
+  const receiver = new Incoming(100)
+  const metadata = new Uint8Array(1_000)
+  const open = (stream: number): void =>
+    receiver.incoming.handleOpen({ stream, first: 0, mode: MODE.reliable, priority: 128, metadata }, 0)
+  const opened = (): number => receiver.events.filter(({ kind }) => kind === "stream-opened").length
+  for (let id = 1; id <= 90; id++) open(id)
+  // All may have 64 kB together, and one alone a part of that.
+  const most = opened()
+  expect([most > 16, most < 65]).toEqual([true, true])
+  expect(receiver.drops).toEqual(Array.from({ length: 90 - most }, () => "streams-full"))
+  open(90)
+  expect(opened()).toBe(most)
+  for (let id = 1; id <= 10; id++) {
+    const state = [...receiver.incoming.all()].find((it) => it.id === id)!
+    receiver.incoming.handleReset({ stream: id, reason: REASON.unspecified, final: 0, begun: 0 })
+    receiver.incoming.read(state)
+  }
+  for (let id = 81; id <= 90; id++) open(id)
+  expect(opened()).toBe(most + 10)
+})

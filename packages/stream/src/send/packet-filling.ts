@@ -148,8 +148,9 @@ export class PacketFilling {
    * beginning, if there is memory: a stream that is written to steadily would move each of its packets.
    */
   begin(bytes: number = this.#payloadBytesMax): number {
-    if (this.#slot !== NO_SLOT && bytes <= this.#roomBytes) return this.#offset
+    if (this.#slot !== NO_SLOT && bytes <= this.#roomBytes && this.#ledger.makeRoom()) return this.#offset
     this.release()
+    if (!this.#ledger.makeRoom()) return -1
     const likely = Math.min(this.#bytesBefore, this.#payloadBytesMax)
     return (likely > bytes && this.#acquire(likely)) || this.#acquire(bytes) ? this.#offset : -1
   }

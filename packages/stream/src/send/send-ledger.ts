@@ -10,14 +10,14 @@
 import { deliveryByte, FORM, type Form, formOf, type Mode } from "@x/wire"
 import type { PacketSlots } from "../packet-pool.ts"
 import type { OutgoingPacket, SharedPayload } from "./outgoing-packet.ts"
-import { isKept, isRest, PACKET, SendRing } from "./send-ring.ts"
+import { type ByteAllowance, isKept, isRest, PACKET, SendRing } from "./send-ring.ts"
 
 /** The packets of one stream, by number: `[low, high)`. Those from `next` on were never sent. */
 export class SendLedger {
   readonly #pool: PacketSlots
   readonly #mode: Mode
   readonly #headRoomBytes: number
-  readonly #ring = new SendRing()
+  readonly #ring: SendRing
   #low: number
   #next: number
   #firstQueued: number
@@ -32,8 +32,12 @@ export class SendLedger {
   #inFlightBytes = 0
   #gonePackets = 0
 
-  /** `first`: the number of the first packet; `headRoomBytes`: the room before the payload in a slot. */
-  constructor(pool: PacketSlots, mode: Mode, first: number, headRoomBytes: number) {
+  /**
+   * `first`: the number of the first packet; `headRoomBytes`: the room before the payload in a slot; `tables`: what
+   * memory for many packets is charged to.
+   */
+  constructor(pool: PacketSlots, mode: Mode, first: number, headRoomBytes: number, tables?: ByteAllowance) {
+    this.#ring = new SendRing(tables)
     this.#pool = pool
     this.#mode = mode
     this.#headRoomBytes = headRoomBytes
@@ -105,6 +109,17 @@ export class SendLedger {
     return this.#ring.rows
   }
 
+  /** How many of so many packets more could be written, by the memory for what is known of them. */
+  roomFor(packets: number): number {
+    const written = this.#high - this.#low
+    return Math.max(0, this.#ring.roomFor(written + packets) - written)
+  }
+
+  /** Makes sure that one more packet can be written; `false`: there is no memory for it. */
+  makeRoom(): boolean {
+    return this.#ring.makeRoom(this.#high + 1 - this.#low)
+  }
+
   /** The state of a packet between the marks, one of `PACKET`. */
   state(number: number): number {
     return this.#ring.state[this.#ring.index(number)]!
@@ -172,7 +187,7 @@ export class SendLedger {
     return form === FORM.last ? 1 : 0
   }
 
-  /** A packet was written: it has the next number. `begun`: messages that begin in it. */
+  /** A packet was written, for which there is room: it has the next number. `begun`: messages that begin in it. */
   append(slot: number, bytes: number, form: number, begun: number, writtenMs: number): void {
     const ring = this.#ring
     ring.makeRoom(this.#high + 1 - this.#low)

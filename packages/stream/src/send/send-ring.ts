@@ -32,8 +32,22 @@ export function isRest(form: number): boolean {
   return form === FORM.middle || form === FORM.last
 }
 
-/** Rows to begin with; doubled when full. */
+/** Rows to begin with, which come with the stream; doubled when full, and what is added is charged. */
 const ROWS_MIN = 16
+/** Bytes of a row, in all columns. */
+export const ROW_BYTES = 38
+
+/** What memory beyond what comes with a stream is charged to, bytes. */
+export interface ByteAllowance {
+  /** Whether `take` would succeed. */
+  fits(bytes: number): boolean
+  /** Takes this many, or none. */
+  take(bytes: number): boolean
+  /** Gives back this many. */
+  give(bytes: number): void
+}
+
+const UNLIMITED: ByteAllowance = { fits: () => true, take: () => true, give: () => {} }
 
 const NO_INTS = new Int32Array(0)
 const NO_BYTES = new Uint8Array(0)
@@ -44,7 +58,9 @@ const NO_FLOATS = new Float64Array(0)
  * them.
  */
 export class SendRing {
+  readonly #allowance: ByteAllowance
   #rows = 0
+  #chargedBytes = 0
   /** The slot of its payload in the pool; −1: no longer needed. */
   slot: Int32Array = NO_INTS
   /** Bytes of its payload. */
@@ -60,6 +76,11 @@ export class SendRing {
   sentMs: Float64Array = NO_FLOATS
   /** Messages begun on the stream up to and including this packet. */
   begun: Float64Array = NO_FLOATS
+
+  /** `allowance`: default: nothing bounds it. */
+  constructor(allowance: ByteAllowance = UNLIMITED) {
+    this.#allowance = allowance
+  }
 
   /** Rows that it has memory for. */
   get rows(): number {
@@ -83,21 +104,38 @@ export class SendRing {
     this.begun[to] = this.begun[from]!
   }
 
-  /** Makes room for this many consecutive packets, by doubling. */
-  makeRoom(packets: number): void {
-    while (packets > this.#rows) this.#grow()
+  /** How many of so many consecutive packets it has room for, or could have. */
+  roomFor(packets: number): number {
+    const rows = Math.max(ROWS_MIN, this.#rows)
+    if (packets <= rows) return packets
+    for (let room = powerOfTwo(packets); room > rows; room /= 2)
+      if (this.#allowance.fits((room - rows) * ROW_BYTES)) return Math.min(packets, room)
+    return rows
+  }
+
+  /** Makes room for this many consecutive packets, by doubling; `false`: it can't have that much. */
+  makeRoom(packets: number): boolean {
+    while (packets > this.#rows) if (!this.#grow()) return false
+    return true
   }
 
   /** Gives the memory back; no packet is left. */
   clear(): void {
     this.#rows = 0
+    if (this.#chargedBytes > 0) this.#allowance.give(this.#chargedBytes)
+    this.#chargedBytes = 0
     this.slot = this.length = this.sends = NO_INTS
     this.delivery = this.state = NO_BYTES
     this.writtenMs = this.sentMs = this.begun = NO_FLOATS
   }
 
-  #grow(): void {
+  #grow(): boolean {
     const rows = Math.max(ROWS_MIN, 2 * this.#rows)
+    if (this.#rows > 0) {
+      const bytes = (rows - this.#rows) * ROW_BYTES
+      if (!this.#allowance.take(bytes)) return false
+      this.#chargedBytes += bytes
+    }
     this.slot = twice(this.slot, new Int32Array(rows))
     this.length = twice(this.length, new Int32Array(rows))
     this.delivery = twice(this.delivery, new Uint8Array(rows))
@@ -107,7 +145,13 @@ export class SendRing {
     this.sentMs = twice(this.sentMs, new Float64Array(rows))
     this.begun = twice(this.begun, new Float64Array(rows))
     this.#rows = rows
+    return true
   }
+}
+
+/** The least power of two that is no less. */
+function powerOfTwo(number: number): number {
+  return 2 ** (32 - Math.clz32(number - 1))
 }
 
 /** In a ring of twice the size each row is in both halves, so it is found wherever its number leads. */

@@ -9,6 +9,7 @@ import type { StreamOptions } from "../options.ts"
 import type { PacketSlots } from "../packet-pool.ts"
 import type { RepeatPace } from "../repeater.ts"
 import type { RttEstimator } from "../rtt.ts"
+import type { ByteAllowance } from "./send-ring.ts"
 
 /** The limit of the wire format. */
 const ID_MAX = 0xffff_ffff
@@ -34,6 +35,8 @@ export interface SendStreamOptions {
   readonly metadata?: Uint8Array
   /** Where packets are kept; its slots have at least `slotBytesOf(options)`. Default: a pool of its own. */
   readonly pool?: PacketSlots
+  /** What tables of many packets are charged to, bytes; default: nothing bounds them. */
+  readonly tables?: ByteAllowance
   /**
    * `best-effort`: a message is given up once it is this old, milliseconds, or twice that while it is half sent;
    * default `Infinity`.

@@ -86,7 +86,7 @@ export class SendWindow {
 
   /** Whether there is room for one packet; called for each packet. */
   get isOpen(): boolean {
-    return this.#life.isOpen && this.#packetRoom() > 0 && this.#byteRoom() >= this.#filling.payloadBytesMax
+    return this.#life.isOpen && this.#packetRoom(1) > 0 && this.#byteRoom() >= this.#filling.payloadBytesMax
   }
 
   /**
@@ -106,14 +106,19 @@ export class SendWindow {
     return Math.max(1, Math.min(this.#windowPackets, Math.floor(this.#windowBytes / this.#filling.payloadBytesMax)))
   }
 
-  #packetRoom(): number {
-    const { high } = this.#filling
+  /** `most`: no more is asked for. */
+  #packetRoom(most = Infinity): number {
+    const { high, bytes } = this.#filling
+    const ledger = this.#ledger
     const packets = Math.min(
       this.#windowPackets - this.#heldPackets(),
-      this.#spreadPackets - (high - this.#ledger.low),
+      this.#spreadPackets - (high - ledger.low),
       NUMBER_MAX - high,
     )
-    return this.#filling.bytes > 0 ? packets - 1 : packets
+    // The open one has its place.
+    const open = bytes > 0 ? 1 : 0
+    const wanted = Math.min(packets, most + open)
+    return (wanted > ledger.rows - (ledger.high - ledger.low) ? ledger.roomFor(wanted) : wanted) - open
   }
 
   #byteRoom(): number {

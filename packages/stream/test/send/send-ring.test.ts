@@ -1,8 +1,9 @@
+import { FixedAllowance } from "@x/stream"
 import { ringIndex } from "@x/wire"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { runs } from "../../../../tools/testkit/src/runs.ts"
-import { isKept, isRest, PACKET, SendRing } from "../../src/send/send-ring.ts"
+import { isKept, isRest, PACKET, ROW_BYTES, SendRing } from "../../src/send/send-ring.ts"
 import { firsts } from "./parts.ts"
 
 /** Writes a row whose every column identifies its packet. */
@@ -59,4 +60,23 @@ test("a ring begins with 16 rows, doubles, and gives its memory back", () => {
 test("what is to be sent, or sent again, is kept; what goes on with a message is its rest", () => {
   expect(Object.values(PACKET).filter(isKept)).toEqual([PACKET.queued, PACKET.inFlight, PACKET.lost])
   expect([0, 1, 2, 3, 4].map(isRest)).toEqual([false, false, true, true, false])
+})
+
+test("rows beyond those of a stream are charged, no more are made than there is room for, and all are given back", () => {
+  fc.assert(
+    fc.property(fc.nat(20_000), fc.array(fc.integer({ min: 1, max: 400 }), { maxLength: 20 }), (bytes, wanted) => {
+      const allowance = new FixedAllowance(bytes)
+      const ring = new SendRing(allowance)
+      for (const packets of wanted) {
+        const room = ring.roomFor(packets)
+        expect([ring.makeRoom(room), room >= Math.min(16, packets)]).toEqual([true, true])
+        // As many as fit, by doubling.
+        if (room < packets) expect([ring.makeRoom(packets), ring.roomFor(packets)]).toEqual([false, ring.rows])
+        expect(bytes - allowance.room).toBe(Math.max(0, ring.rows - 16) * ROW_BYTES)
+      }
+      ring.clear()
+      expect(allowance.room).toBe(bytes)
+    }),
+    { numRuns: runs(200) },
+  )
 })
