@@ -51,7 +51,7 @@ export class Eavesdropper {
     this.#profile = profile
   }
 
-  hear({ from, to, bytes }: DatagramInTransit): void {
+  hear({ from, to, bytes }: Pick<DatagramInTransit, "from" | "to" | "bytes">): void {
     const copy = bytes.slice()
     if (this.captured.length < CAPTURED_MAX) this.captured.push({ from, to, bytes: copy })
     else this.captured[bytes.length % CAPTURED_MAX] = { from, to, bytes: copy }

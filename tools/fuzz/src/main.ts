@@ -1,9 +1,11 @@
 // npm run fuzz -- [--seed N] [--inputs N | --seconds S] [--input FILE] [target…]
+// npm run fuzz -- memory [--seconds S] [word…]
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { fuzzCost } from "./cost/fuzz.ts"
+import { measureMemory } from "./memory/measure.ts"
 import { fuzzNative } from "./native.ts"
 import { totals } from "./pair.ts"
 import { describeFinding, type Finding, nameOf, runInput, runTarget } from "./run.ts"
@@ -13,6 +15,7 @@ import { TARGETS } from "./targets.ts"
 const root = fileURLToPath(new URL("../../../", import.meta.url))
 const NATIVE = "native"
 const COST = "cost"
+const MEMORY = "memory"
 
 const NUMBERS = { seed: "a whole number", inputs: "a whole number above 0", seconds: "a number above 0" }
 
@@ -34,6 +37,8 @@ async function main(args: string[]): Promise<number> {
   const seed = number("seed", values.seed, 0) ?? Date.now() >>> 0
   const inputs = number("inputs", values.inputs, 1)
   const seconds = number("seconds", values.seconds, 0)
+  // Words after it choose what is run.
+  if (positionals[0] === MEMORY) return (await measureMemory(positionals.slice(1), seconds)) === 0 ? 0 : 1
   const names = [...TARGETS.map(({ name }) => name), COST, NATIVE]
   for (const name of positionals)
     if (!names.includes(name)) throw new Error(`there is no target "${name}"; there are: ${names.join(", ")}`)

@@ -378,7 +378,11 @@ export class SentDatagrams implements SentMarks {
     const [from, rowsBefore] = [this.#table, this.#rows]
     this.#rows = rows
     this.#table = new Float64Array(rows * COLUMNS)
-    for (let counter = Math.max(1, this.#counter + 1 - Math.min(rows, rowsBefore)); counter <= this.#counter; counter++) {
+    for (
+      let counter = Math.max(1, this.#counter + 1 - Math.min(rows, rowsBefore));
+      counter <= this.#counter;
+      counter++
+    ) {
       const at = (counter & (rowsBefore - 1)) * COLUMNS
       this.#table.set(from.subarray(at, at + COLUMNS), (counter & (rows - 1)) * COLUMNS)
     }

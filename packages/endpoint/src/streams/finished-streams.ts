@@ -61,8 +61,7 @@ export class FinishedStreams {
   /** The end of a stream has to be answered. */
   answer(id: number, final: number): void {
     // A peer that needs more answers at once will repeat its ends.
-    if (this.#answers.has(id) || this.#answerRows.fits(answerRows(this.#answers.size + 1)))
-      this.#answers.set(id, final)
+    if (this.#answers.has(id) || this.#answerRows.fits(answerRows(this.#answers.size + 1))) this.#answers.set(id, final)
   }
 
   /** Writes the answers; `false`: the socket is full. `status` is scratch. */

@@ -59,9 +59,10 @@ test("what nobody wants any more is charged to nobody", () => {
 
 test("peers of one identity have together what one would have, and another finds as much; each has what is for the poor", () => {
   const budget = new QueueBudget(1_000_000, () => {})
-  const message = (share: QueueShare): QueuedMessage => new QueuedMessage(share, 1, new Uint8Array(10_000 - MESSAGE_BYTES))
+  const message = (share: QueueShare): QueuedMessage =>
+    new QueuedMessage(share, 1, new Uint8Array(10_000 - MESSAGE_BYTES))
   const fill = (share: QueueShare): number => {
-    for (; share.room(0) >= 10_000; ) message(share)
+    for (; share.room(0) >= 10_000;) message(share)
     return share.charged
   }
   const alone = fill(new QueueShare(budget, "a"))

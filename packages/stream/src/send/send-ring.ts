@@ -151,7 +151,7 @@ export class SendRing {
 
 /** The least power of two that is no less. */
 function powerOfTwo(number: number): number {
-  return 2 ** (32 - Math.clz32(number - 1))
+  return 1 << (32 - Math.clz32(number - 1))
 }
 
 /** In a ring of twice the size each row is in both halves, so it is found wherever its number leads. */

@@ -34,7 +34,7 @@ export interface Move {
   readonly numberBy: number
   /** One of `MODE`, as a number. */
   readonly mode: number
-  /** Bytes of a message, or of the whole of what a piece belongs to. */
+  /** Bytes of a message, or of the whole of what a piece belongs to; from 2 on, of a label. */
   readonly bytes: number
   /** Ranges of a sync or status, and how far apart they begin. */
   readonly ranges: number
@@ -58,6 +58,7 @@ export const COUNT_MAX = 2_048
 /** Bytes of the packets of a datagram: what fits each path, less prefix and tag. */
 const PACKETS_BYTES_MAX = 1_150
 const PACKET_BYTES_MAX = 4_000
+const LABEL_BYTES_MAX = 1_024
 const { KIND, FORM } = wire
 const PROFILE = wire.PROFILE.none
 
@@ -111,7 +112,7 @@ function write(writer: wire.PacketWriter, it: Move, stream: number, number: numb
     wire.writeSequencedBody(view, writer.begin(KIND.sequenced), stream, number, wire.deliveryByte(mode, form))
   switch (it.kind) {
     case "open": {
-      const metadata = new Uint8Array(0)
+      const metadata = new Uint8Array(it.bytes > 1 ? Math.min(it.bytes, LABEL_BYTES_MAX) : 0)
       const open = { stream, first: number, mode, priority: 1, metadata }
       return writer.finish(wire.writeOpen(view, writer.begin(KIND.open), open))
     }
