@@ -42,7 +42,7 @@ class World {
       },
       associations: { release: (association: unknown) => note(`release ${String(association)}`) },
       receiveRates: machine("receiveRates"),
-      memory: also(machine("memory"), { takeStalled: () => this.stalled }),
+      memory: also(machine("memory"), { takeStalled: () => this.stalled, trim: () => note("trim") }),
       standing: isKeyed ? machine("standing") : undefined,
     }
     this.polling = new Polling(parts as unknown as PollingParts)
@@ -73,9 +73,9 @@ test("what is due of the endpoint comes first, then the control packets of all p
   const it = new World()
   it.awake.push(it.peer("a"), it.peer("b"))
   const own = ["rouse", "standing", "joins", "settle", "receiveRates"]
-  expect(it.poll()).toEqual([...own, "a judge", "serve a", "b judge", "serve b", "data"])
+  expect(it.poll()).toEqual([...own, "a judge", "serve a", "b judge", "serve b", "data", "trim"])
   it.awake.push(it.peers[0]!)
-  expect(it.poll(0, false)).toEqual([...own, "a control", "serve a", "data"])
+  expect(it.poll(0, false)).toEqual([...own, "a control", "serve a", "data", "trim"])
 })
 
 test("a peer whose turn is for data alone has nothing else to handle", () => {
@@ -90,7 +90,7 @@ test("a peer that is gone is forgotten and sends nothing more; what a peer has n
   const log = it.poll()
   expect(log.filter((line) => line.includes("a"))).toContain("forget a")
   expect(log).not.toContain("serve a")
-  expect(log.slice(-5)).toEqual(["release old", "release older", "b judge", "serve b", "data"])
+  expect(log.slice(-6)).toEqual(["release old", "release older", "b judge", "serve b", "data", "trim"])
 })
 
 test("a peer that wants to know which incarnation is there asks once", () => {
