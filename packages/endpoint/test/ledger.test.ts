@@ -86,6 +86,7 @@ test("whatever peers do, nothing is charged to anybody once all have left, howev
         for (const name of names) members.push(await bind(name, { leaveMs: 1_000 }))
         const toHub: Peer[] = []
         for (const { endpoint } of members) toHub.push(await network.until(endpoint.join(`hub:${PORT}`)))
+        await network.when(() => hub.peers.length === 3)
         const streams: OutgoingStream[] = []
         for (const { what, who, which, size } of doings) {
           const stream = streams[which % Math.max(1, streams.length)]

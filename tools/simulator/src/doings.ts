@@ -164,8 +164,7 @@ export class Doings {
       const startMs = this.#world.now()
       const closing = it.close(LINGER_MS).then(() => {
         // An endpoint that is closed meanwhile waits for less, and is judged by itself.
-        if (process.isUp && this.#world.now() - startMs < LINGER_MS)
-          process.checkOrderly(owed, "its connection closed")
+        if (process.isUp && this.#world.now() - startMs < LINGER_MS) process.checkOrderly(owed, "its connection closed")
       })
       return this.#answer(process, "connection.close", closing, [])
     }

@@ -150,7 +150,7 @@ export class QueueShare {
   room(heldBytes: number): number {
     const { bytesMax, charged } = this.budget
     // Each peer has what is reserved for those with little, whoever it is.
-    if (this.#isPoor) return bytesMax - charged - this.#charged - heldBytes
+    if (this.#isPoor()) return bytesMax - charged - this.#charged - heldBytes
     const together = this.budget.chargedTo(this.#identity)
     return bytesMax - bytesMax * RESERVE_PART - charged - together - heldBytes
   }
@@ -161,10 +161,10 @@ export class QueueShare {
    */
   roomAhead(heldBytes: number): number {
     const { bytesMax } = this.budget
-    return this.room(heldBytes) - (heldBytes === 0 || this.#isPoor ? 0 : bytesMax * RESERVE_PART)
+    return this.room(heldBytes) - (heldBytes === 0 || this.#isPoor() ? 0 : bytesMax * RESERVE_PART)
   }
 
-  get #isPoor(): boolean {
+  #isPoor(): boolean {
     return this.#charged < this.budget.bytesMax * FLOOR_PART
   }
 

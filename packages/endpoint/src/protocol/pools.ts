@@ -56,16 +56,16 @@ export class PoolTrimmer {
   }
 
   poll(nowMs: number): void {
-    if (nowMs < this.#dueMs && (this.#dueMs < Infinity || !this.#hasUnused)) return
+    if (nowMs < this.#dueMs && (this.#dueMs < Infinity || !this.#hasUnused())) return
     // What was used before counts as used until now.
     const isDue = nowMs >= this.#dueMs
     this.#early.trim(isDue ? KEPT_CHUNKS : Infinity)
     this.#slabs.forget(this.#sent.trim(isDue ? KEPT_CHUNKS : Infinity))
     this.#buffers.trim()
-    this.#dueMs = this.#hasUnused ? nowMs + TRIM_MS : Infinity
+    this.#dueMs = this.#hasUnused() ? nowMs + TRIM_MS : Infinity
   }
 
-  get #hasUnused(): boolean {
+  #hasUnused(): boolean {
     const [early, sent] = [this.#early, this.#sent]
     return early.unusedChunks > KEPT_CHUNKS || sent.unusedChunks > KEPT_CHUNKS || this.#buffers.keptBytes > 0
   }

@@ -81,7 +81,7 @@ test("what is due of the endpoint comes first, then the control packets of all p
 test("a peer whose turn is for data alone has nothing else to handle", () => {
   const it = new World()
   it.awake.push(it.peer("a", { hasDataAlone: true, isGone: true, retired: ["old"] }))
-  expect(it.poll().slice(-2)).toEqual(["serve a", "data"])
+  expect(it.poll().slice(-3)).toEqual(["serve a", "data", "trim"])
 })
 
 test("a peer that is gone is forgotten and sends nothing more; what a peer has no use for is given back", () => {

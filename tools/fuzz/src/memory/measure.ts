@@ -57,9 +57,9 @@ class Victim {
     })
   }
 
-  async ask(isCollecting = false): Promise<VictimState> {
+  async ask({ isCollecting = false, isQuiet = false } = {}): Promise<VictimState> {
     const id = this.#id++
-    this.#child.send({ id, isCollecting } satisfies Asked)
+    this.#child.send({ id, isCollecting, isQuiet } satisfies Asked)
     return new Promise((resolve) => void this.#waiting.set(id, resolve))
   }
 
@@ -89,6 +89,7 @@ async function measure(attack: Attack, restMs: number): Promise<Measured> {
     attacker = fork(sibling("attacker.js"), [attack.name, String(port)])
     const done = await Promise.race([once(attacker, "message"), once(attacker, "exit"), sleep(GIVE_UP_MS)])
     if (attack.isSuspended === true) attacker.kill("SIGSTOP")
+    note(await victim.ask({ isQuiet: true }))
     await sleep(SETTLE_MS)
     clearInterval(polling)
     const before = await victim.ask()
@@ -99,8 +100,8 @@ async function measure(attack: Attack, restMs: number): Promise<Measured> {
     attacker.kill("SIGKILL")
     const gone = await leftBy(victim)
     await sleep(restMs)
-    const rest = await victim.ask(true)
-    if (process.env.MEMORY_DETAILS !== undefined) console.log(JSON.stringify({ before, gone, rest }))
+    const rest = await victim.ask({ isCollecting: true })
+    if (process.env.MEMORY_DETAILS !== undefined) console.log(JSON.stringify({ before, after, gone, rest }))
     return judge(attack, {
       ...{ baseBytes: base.rssBytes, mostBytes, chargedBytes, boundBytes: base.rssBytes + base.memory.total.bytesMax },
       leftBytes: rest.rssBytes - base.rssBytes,
@@ -135,7 +136,7 @@ async function warmUp(port: number, { options }: Attack): Promise<void> {
 async function leftBy(victim: Victim): Promise<VictimState> {
   const endMs = performance.now() + GIVE_UP_MS
   for (;;) {
-    const state = await victim.ask(true)
+    const state = await victim.ask({ isCollecting: true })
     if ((state.peers === 0 && state.joins === 0) || performance.now() > endMs) return state
     await sleep(POLL_MS)
   }

@@ -10,7 +10,7 @@ import { Eavesdropper } from "../eavesdropper.ts"
 import { readdress } from "../seal.ts"
 
 const { checksum, none } = wire.PROFILE
-const HEARTBEAT_MS = 500
+const HEARTBEAT_MS = 1_000
 /** Datagrams that are sent at once, and the pause after them. */
 const BATCH = 16
 const PAUSE_MS = 2
@@ -63,7 +63,7 @@ export class Member {
       const isHandshake = wire.prefixHandshake(new DataView(bytes.buffer, bytes.byteOffset), 0)
       if (isFromPeer || isHandshake || isConfirmed) relay.send(bytes, isFromPeer ? endpoint.port : port)
     })
-    const peer = await endpoint.join(`127.0.0.1:${relay.address().port}`, { timeoutMs: JOIN_MS })
+    const peer = await endpoint.join(`${from}:${relay.address().port}`, { timeoutMs: JOIN_MS })
     if (isConfirmed) for (let i = 0; i < 3; i++) await peer.ping()
     isGone = true
     void endpoint.close()

@@ -1,13 +1,15 @@
 /** What the processes say to each other. */
 import type { MemoryStats } from "@x/endpoint"
 
-/** What the victim does with messages: takes them, takes a second for each, or sends to everybody. */
+/** What the victim does with messages: takes them, takes its time for each, or sends to everybody. */
 export type VictimKind = "taking" | "slow" | "broadcast"
 
 export interface Asked {
   readonly id: number
   /** Whether garbage is collected first. */
   readonly isCollecting: boolean
+  /** Whether it sends nothing of its own from now on. */
+  readonly isQuiet: boolean
 }
 
 export interface VictimState {
@@ -24,5 +26,6 @@ export interface VictimState {
   readonly peers: number
   readonly streams: number
   readonly joins: number
+  readonly datagrams: { readonly sent: number; readonly received: number }
   readonly memory: MemoryStats
 }
