@@ -88,8 +88,16 @@ const OPTIONS: readonly (readonly [string, (scene: Scene, options: never) => unk
     ({ stream }, options) => stream.send(1, BYTES, options),
     { signal: [], timeoutMs: TIMEOUT, receipt: ["true"] },
   ],
-  ["trySend", ({ stream }, options) => stream.trySend(1, BYTES, options), { timeoutMs: TIMEOUT }],
-  ["trySend", ({ named }, options) => named.trySend(1, BYTES, options), { timeoutMs: TIMEOUT }],
+  [
+    "trySend",
+    ({ stream }, options) => stream.trySend(1, BYTES.slice(), options),
+    { timeoutMs: TIMEOUT, transfer: ["true"] },
+  ],
+  [
+    "trySend",
+    ({ named }, options) => named.trySend(1, BYTES.slice(), options),
+    { timeoutMs: TIMEOUT, transfer: ["true"] },
+  ],
   ["writable", ({ stream }, options) => stream.writable(1, options), { signal: [] }],
   ["fixed", (_, options) => fixed(options), { windowBytes: ["Infinity", ...RETRY], paceBytesPerMs: LIFETIME }],
   [

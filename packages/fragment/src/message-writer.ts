@@ -153,6 +153,11 @@ export class LargeMessage {
     this.#bytes = new Uint8Array(this.#bytes)
   }
 
+  /** The same bytes lie in this memory now, which the caller won't use. */
+  adopt(bytes: Uint8Array): void {
+    this.#bytes = bytes
+  }
+
   /** Bytes of it that are in the stream. */
   get written(): number {
     return this.#written

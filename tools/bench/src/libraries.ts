@@ -5,12 +5,14 @@ const RATE_BYTES_PER_MS = 500_000
 
 /**
  * The libraries by name. Each is loaded only in the processes that use it. `x-default` is `x` as users get it;
- * `x` has larger windows. `x-dgram` is `x` without the helper: its processes get `X_TRANSPORT=dgram`, and so do those of
+ * `x` has larger windows; `x-try` and `x-transfer` send large messages by `trySend`, and not by `send`. `x-dgram` is `x` without the helper: its processes get `X_TRANSPORT=dgram`, and so do those of
  * `x-dgram-…`.
  */
 export const LIBRARIES: Readonly<Record<string, () => Promise<Library>>> = {
   x: async () => (await import("./peers/x.ts")).x(),
   "x-default": async () => (await import("./peers/x.ts")).x({ isDefault: true }),
+  "x-try": async () => (await import("./peers/x.ts")).x({ isDefault: true, large: "trySend" }),
+  "x-transfer": async () => (await import("./peers/x.ts")).x({ isDefault: true, large: "transfer" }),
   "x-dgram": async () => (await import("./peers/x.ts")).x(),
   "x-fixed": async () => (await import("./peers/x.ts")).x({ paceBytesPerMs: RATE_BYTES_PER_MS }),
   "x-mac": async () => (await import("./peers/x.ts")).x({ protection: "mac" }),

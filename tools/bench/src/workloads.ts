@@ -79,7 +79,15 @@ const lossy = (lossPercent: number): Workload[] => {
 export const WORKLOADS: readonly Workload[] = [
   { name: "W1", title: "64 B, one way, flat out", rows: beside(flatOut(64)) },
   { name: "W2", title: "1 KiB, one way, flat out", rows: beside(flatOut(1_024)) },
-  { name: "W3", title: "1 MiB, one way, flat out", rows: beside(flatOut(1_048_576), LARGE) },
+  {
+    name: "W3",
+    title: "1 MiB, one way, flat out",
+    rows: [
+      ...beside(flatOut(1_048_576), LARGE),
+      { name: "x, trySend", job: { ...flatOut(1_048_576), library: "x-try" } },
+      { name: "x, trySend with transfer", job: { ...flatOut(1_048_576), library: "x-transfer" } },
+    ],
+  },
   { name: "W4-1", title: "64 B ping-pong, both on one CPU", rows: beside(ECHO), cpus: [0, 0] },
   { name: "W4-2", title: "64 B ping-pong, on two CPUs", rows: beside(ECHO), cpus: [0, 1] },
   { name: "W5-20k", title: "latency of 64 B at 20,000/s, open loop", rows: beside(latency(20_000)) },

@@ -109,7 +109,8 @@ export interface OutgoingStream {
   /** Listens to an event until it has happened once. Returns a function that stops listening before that. */
   once<K extends keyof OutgoingStreamEvents>(name: K, listener: Listener<OutgoingStreamEvents, K>): () => void
   /**
-   * Offers a message. Never waits, never throws because of the network; it copies what it can't send at once. A
+   * Offers a message. Never waits, never throws because of the network; it copies what it can't send at once, unless
+   * the memory goes with the message (`transfer`): for large ones, of which the caller has no further need. A
    * `latest` stream accepts each message as `sent`, and drops the one that it replaces: of 10,000 in one turn one goes
    * out. `account.dropped` counts them.
    */

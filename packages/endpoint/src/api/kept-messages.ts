@@ -6,8 +6,9 @@
  * @module
  */
 
-import type { OutgoingHandle } from "./outgoing-stream.ts"
 import type { ParkedMessage } from "../streams/parking-lot.ts"
+import { takeOver } from "../streams/take-over.ts"
+import type { OutgoingHandle } from "./outgoing-stream.ts"
 
 /** A message whose stream ended before it was acknowledged. */
 export interface UnconfirmedMessage {
@@ -27,6 +28,12 @@ export interface KeptMessage {
   readonly parked: ParkedMessage | undefined
 }
 
+/**
+ * Whose the bytes of a message are: ours, nothing else changes them; the caller's; or the caller's until the message is
+ * accepted.
+ */
+export type Whose = "ours" | "lent" | "given"
+
 export class KeptMessages {
   readonly #stream: OutgoingHandle
   readonly #messages: KeptMessage[] = []
@@ -36,13 +43,12 @@ export class KeptMessages {
   }
 
   /**
-   * Calls `run`, which offers a message to the stream, and keeps the message if it was accepted. `isOwned`: nothing
-   * else changes the bytes.
+   * Calls `run`, which offers a message to the stream, and keeps the message if it was accepted.
    */
   offer<T>(
     type: number,
     bytes: Uint8Array,
-    isOwned: boolean,
+    whose: Whose,
     run: () => T,
   ): { readonly result: T; readonly kept: KeptMessage | undefined } {
     const { sendStream, lot } = this.#stream
@@ -52,8 +58,13 @@ export class KeptMessages {
     const parked = lot.entered > entered ? lot.newest : undefined
     if (parked === undefined && sendStream.begun === begun) return { result, kept: undefined }
     this.#settle()
-    const own = isOwned ? bytes : (parked?.message.bytes ?? new Uint8Array(bytes))
-    const kept = { type, bytes: own, number: parked === undefined ? begun : -1, parked }
+    const own = whose === "lent" ? (parked?.message.bytes ?? new Uint8Array(bytes)) : bytes
+    const kept = {
+      type,
+      bytes: whose === "given" ? takeOver(own) : own,
+      number: parked === undefined ? begun : -1,
+      parked,
+    }
     this.#messages.push(kept)
     return { result, kept }
   }

@@ -2,14 +2,15 @@ import { REASON, reasonName } from "@x/wire"
 import { EndpointError } from "../errors/endpoint-error.ts"
 import type { Departure } from "./endpoint-events.ts"
 import { Events, type Listener } from "./events.ts"
-import { type KeptMessage, KeptMessages, type UnconfirmedMessage } from "./kept-messages.ts"
+import { type KeptMessage, KeptMessages, type UnconfirmedMessage, type Whose } from "./kept-messages.ts"
 import type { OutgoingStream } from "./handles.ts"
 import { isMessageType, isWriting, type MessageType } from "./message-type.ts"
 import type { OutgoingHandle } from "./outgoing-stream.ts"
 import {
   checkMessage,
   checkSendOptions,
-  checkTrySendOptions,
+  checkTransfer,
+  checkTrySend,
   type OutgoingEnd,
   type SendOptions,
   type SendResult,
@@ -163,15 +164,19 @@ export class NamedStream {
   trySend(type: number | MessageType<unknown>, value: unknown, options?: TrySendOptions): SendResult {
     const stream = this.#stream
     if (stream === undefined) {
-      checkMessage(type, value)
-      if (options !== undefined) checkTrySendOptions(options)
+      checkTrySend(type, value, options)
       return this.#refusal()
     }
     // A codec may open the stream anew.
     const keeper = this.#kept
     if (keeper === undefined) return stream.trySend(type as number, value as Uint8Array, options)
-    const [number, bytes, isOwned] = plain(type, value)
-    return keeper.offer(number, bytes, isOwned, () => stream.trySend(number, bytes, options)).result
+    if (options?.transfer === true) {
+      checkTransfer(type, value)
+      options = { ...options, transfer: false }
+      return keeper.offer(type as number, value, "given", () => stream.trySend(type as number, value, options)).result
+    }
+    const [number, bytes, whose] = plain(type, value)
+    return keeper.offer(number, bytes, whose, () => stream.trySend(number, bytes, options)).result
   }
 
   /**
@@ -190,9 +195,9 @@ export class NamedStream {
     const keeper = this.#kept
     if (keeper === undefined || !(isMessageType(type) || value instanceof Uint8Array))
       return stream.send(type as number, value as Uint8Array, options)
-    const [number, given, isOwned] = plain(type, value)
-    const bytes = isOwned ? given : new Uint8Array(given)
-    const { result, kept } = keeper.offer(number, bytes, true, () => stream.send(number, bytes, options))
+    const [number, given, whose] = plain(type, value)
+    const bytes = whose === "ours" ? given : new Uint8Array(given)
+    const { result, kept } = keeper.offer(number, bytes, "ours", () => stream.send(number, bytes, options))
     return kept === undefined ? result : this.#watch(result, keeper, kept)
   }
 
@@ -335,13 +340,10 @@ export class NamedStream {
   }
 }
 
-/** `isOwned`: nothing else changes the bytes. A codec may use the memory of its bytes again for the next value. */
-function plain(
-  type: number | MessageType<unknown>,
-  value: unknown,
-): [number: number, bytes: Uint8Array, isOwned: boolean] {
-  if (isMessageType(type)) return [type.type, encodeValue(type, value), isWriting(type.codec)]
-  return [type, value as Uint8Array, false]
+/** A codec may use the memory of its bytes again for the next value. */
+function plain(type: number | MessageType<unknown>, value: unknown): [number: number, bytes: Uint8Array, whose: Whose] {
+  if (isMessageType(type)) return [type.type, encodeValue(type, value), isWriting(type.codec) ? "ours" : "lent"]
+  return [type, value as Uint8Array, "lent"]
 }
 
 function endedError(): EndpointError {

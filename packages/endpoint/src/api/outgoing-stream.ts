@@ -15,12 +15,14 @@ import type { PeerState } from "../peer/peer-state.ts"
 import type { OutgoingState } from "../streams/outgoing-state.ts"
 import type { ParkedMessages, ParkingLot } from "../streams/parking-lot.ts"
 import type { Offered, Sender } from "../streams/sender.ts"
+import { takeOver } from "../streams/take-over.ts"
 import { Acceptance } from "./acceptance.ts"
 import { Events, type Listener } from "./events.ts"
 import type { OutgoingStream, Peer } from "./handles.ts"
 import { isMessageType, isWriting, type MessageType, numberOf } from "./message-type.ts"
 import {
   checkBytes,
+  checkTransfer,
   NO_OPTIONS,
   type OutgoingEnd,
   type OutgoingStreamEvents,
@@ -131,10 +133,21 @@ export class OutgoingHandle implements OutgoingStream {
 
   #trySend(type: number | MessageType<unknown>, value: unknown, options: TrySendOptions | undefined): SendResult {
     const timeoutMs = options === undefined ? Infinity : timeoutOf(options)
+    if (options?.transfer === true) return this.#transfer(type, value, timeoutMs)
     if (isMessageType(type)) return this.#trySendValue(type, value, timeoutMs)
     this.#checkCall(type)
     checkBytes(value)
     return this.#offer(type, value, timeoutMs)
+  }
+
+  /** Offers a message whose memory goes with it, if it is accepted. */
+  #transfer(type: number | MessageType<unknown>, value: unknown, timeoutMs: number): SendResult {
+    checkTransfer(type, value)
+    this.#checkCall(type as number)
+    const result = this.#offer(type as number, value, timeoutMs, true)
+    // What waits was taken over already; what is in the window isn't needed any more.
+    if (result === "sent" && value.length > 0) takeOver(value)
+    return result
   }
 
   /**
@@ -178,11 +191,11 @@ export class OutgoingHandle implements OutgoingStream {
     return this.#append(type, bytes) ? "sent" : this.#offer(type, bytes, timeoutMs)
   }
 
-  #offer(type: number, bytes: Uint8Array, timeoutMs: number): SendResult {
+  #offer(type: number, bytes: Uint8Array, timeoutMs: number, isGiven = false): SendResult {
     const refusal = this.#acceptance.refusal(bytes.length)
     if (refusal !== undefined) return refusal
     if (!this.#isReliable()) return this.#sendNow(type, bytes) ? "sent" : "dropped"
-    return this.#offered(this.#sender.offer(type, bytes, this.#deadlineOf(timeoutMs)))
+    return this.#offered(this.#sender.offer(type, bytes, this.#deadlineOf(timeoutMs), isGiven))
   }
 
   #offered(how: Offered): Offered {

@@ -5,7 +5,7 @@ import type { OutgoingHandle } from "./outgoing-stream.ts"
 import {
   checkMessage,
   checkSendOptions,
-  checkTrySendOptions,
+  checkTrySend,
   type SendOptions,
   type SendResult,
   type TrySendOptions,
@@ -37,8 +37,7 @@ export class ReplyStream implements Replies {
   trySend<T>(type: MessageType<T>, value: T, options?: TrySendOptions): SendResult
   trySend(type: number | MessageType<unknown>, value: unknown, options?: TrySendOptions): SendResult {
     if (this.current === undefined) {
-      checkMessage(type, value)
-      if (options !== undefined) checkTrySendOptions(options)
+      checkTrySend(type, value, options)
       const error = this.#open()
       if (error !== undefined) return error.code === "refused" ? "refused" : "not-joined"
     }

@@ -6,13 +6,15 @@
 
 import type { SentMessages } from "@x/stream"
 import { ABORT_SIGNAL, check, checkType, FLAG, type Kinds, TIMEOUT } from "../errors/check.ts"
+import { EndpointError } from "../errors/endpoint-error.ts"
+import { isWholeBuffer } from "../streams/take-over.ts"
 import { isMessageType, type MessageType } from "./message-type.ts"
 
 /** What became of a message that was offered. Except for the first two, no part of it is kept. */
 export type SendResult =
   /** It is in the window; on `latest` in place of unsent messages before it. */
   | "sent"
-  /** It was copied, and is sent later. */
+  /** It was copied, or taken over, and is sent later. */
   | "parked"
   /** There was no room, on a stream that doesn't wait. */
   | "dropped"
@@ -73,22 +75,32 @@ export interface SendOptions {
 
 export const SEND_OPTIONS: Kinds<SendOptions> = { signal: ABORT_SIGNAL, timeoutMs: TIMEOUT, receipt: FLAG }
 
-/** How long a message waits if `trySend` had to park it. */
+/** How long a message waits if `trySend` had to park it, and whose its memory is. */
 export interface TrySendOptions {
   /** A parked message is given up after this time. Milliseconds; default: `Infinity`, never. */
   readonly timeoutMs?: number
+  /**
+   * The memory goes with the message: if it is `sent` or `parked`, its buffer is detached, empty for the caller, and
+   * nothing is copied that waits; after any other result it is as it was. The bytes have to be all of an `ArrayBuffer`
+   * of a fixed length. It saves the copy of a large message that finds the window full, 0.1 ms for 1 MiB, and costs some
+   * 10 µs. Default: `false`.
+   */
+  readonly transfer?: boolean
 }
 
-const TRY_SEND_OPTIONS: Kinds<TrySendOptions> = { timeoutMs: TIMEOUT }
+const TRY_SEND_OPTIONS: Kinds<TrySendOptions> = { timeoutMs: TIMEOUT, transfer: FLAG }
 
 export const SIGNAL_OPTIONS: Kinds<{ readonly signal?: AbortSignal }> = { signal: ABORT_SIGNAL }
 
 /** The options of most calls; they aren't checked. */
 export const NO_OPTIONS: SendOptions = {}
 
-/** Checks options for a stream that doesn't exist yet. */
-export function checkTrySendOptions(options: TrySendOptions): void {
+/** Checks what `trySend` is given, for a stream that doesn't exist yet. */
+export function checkTrySend(type: number | MessageType<unknown>, value: unknown, options?: TrySendOptions): void {
+  checkMessage(type, value)
+  if (options === undefined) return
   check.options("trySend", options, TRY_SEND_OPTIONS)
+  if (options.transfer === true) checkTransfer(type, value)
 }
 
 export function checkSendOptions(options: SendOptions): void {
@@ -108,6 +120,18 @@ export function checkMessage(type: number | MessageType<unknown>, value: unknown
   if (isMessageType(type)) return
   checkType(type)
   checkBytes(value)
+}
+
+/** Checks a message whose memory is to change hands. */
+export function checkTransfer(type: unknown, bytes: unknown): asserts bytes is Uint8Array {
+  if (isMessageType(type))
+    throw new EndpointError("invalid-option", "transfer is for bytes: those of a value are its codec's")
+  checkBytes(bytes)
+  if (!isWholeBuffer(bytes))
+    throw new EndpointError(
+      "invalid-option",
+      "only all of an ArrayBuffer of a fixed length can be transferred, not a part of it, as a small Buffer is: copy the bytes first, by new Uint8Array(bytes), or leave transfer out",
+    )
 }
 
 export function checkBytes(bytes: unknown): asserts bytes is Uint8Array {

@@ -10,6 +10,7 @@ import {
 import { LARGE_BYTES, type Library, type Link, type LinkOptions, type MessageHandler } from "../link.ts"
 
 const TYPE = 1
+const TRANSFER = { transfer: true }
 /** The most messages offered but not yet in the window. */
 const LARGE_UNDER_WAY = 2
 
@@ -22,7 +23,12 @@ export interface XOptions {
   readonly protection?: "checksum" | "mac" | "aead"
   /** With its default options, and those that the run names. */
   readonly isDefault?: boolean
+  /** How large messages are sent: default `send`, which borrows them. */
+  readonly large?: LargeWay
 }
+
+/** `transfer`: by `trySend` too; each message is made in memory of its own, which goes with it. */
+export type LargeWay = "send" | "trySend" | "transfer"
 
 function endpointOptions(
   { own, datagramBytes, options = {} }: LinkOptions,
@@ -50,18 +56,23 @@ function named({ congestion, ...others }: Readonly<Record<string, unknown>>): En
 
 class StreamLink implements Link {
   readonly #stream: OutgoingStream
+  readonly #large: LargeWay
   handler: MessageHandler = () => {}
   #writable = (): void => {}
   #under = 0
 
-  constructor(peer: Peer) {
+  constructor(peer: Peer, large: LargeWay = "send") {
     this.#stream = peer.open()
+    this.#large = large
   }
 
   send(bytes: Uint8Array): boolean {
-    // A large message that waits is borrowed this way; the other way would copy it.
-    if (bytes.length >= LARGE_BYTES) return this.#sendLarge(bytes)
-    const result = this.#stream.trySend(TYPE, bytes)
+    const isLarge = bytes.length >= LARGE_BYTES
+    if (isLarge && this.#large === "send") return this.#sendLarge(bytes)
+    const result =
+      isLarge && this.#large === "transfer"
+        ? this.#stream.trySend(TYPE, new Uint8Array(bytes), TRANSFER)
+        : this.#stream.trySend(TYPE, bytes)
     if (result === "sent") return true
     if (result === "parked") return false
     throw new Error(`a message was not taken: ${result}`)
@@ -96,13 +107,13 @@ export function x(how: XOptions = {}): Library {
   return {
     settings: ({ datagramBytes, options = {} }) =>
       isDefault
-        ? `one reliable stream, ${protection}, ${Object.keys(options).length === 0 ? "default options" : JSON.stringify(options)}`
+        ? `one reliable stream, ${protection}${how.large === undefined ? "" : `, ${how.large}`}, ${Object.keys(options).length === 0 ? "default options" : JSON.stringify(options)}`
         : `one reliable stream, ${protection}, datagrams of ${datagramBytes} B, window 4 MiB, ${paceBytesPerMs === undefined ? "default congestion control" : `fixed at ${(paceBytesPerMs * 8) / 1e6} Gbit/s`}`,
     async listen(options, onLink) {
       let link: StreamLink | undefined
       const endpoint = await bind(options, () => link)
       endpoint.on("joined", (peer) => {
-        link = new StreamLink(peer)
+        link = new StreamLink(peer, how.large)
         onLink(link)
       })
       return endpoint.addresses[0]!.port
@@ -110,7 +121,7 @@ export function x(how: XOptions = {}): Library {
     async connect(options, port) {
       const links: StreamLink[] = []
       const endpoint = await bind(options, () => links[0])
-      links.push(new StreamLink(await endpoint.join(`${options.other}:${port}`)))
+      links.push(new StreamLink(await endpoint.join(`${options.other}:${port}`), how.large))
       return links[0]!
     },
   }
