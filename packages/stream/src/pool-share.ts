@@ -140,6 +140,7 @@ export class FixedAllowance implements Allowance {
     this.room = units
   }
 
+  /** Whether `take` would succeed. */
   fits(units: number): boolean {
     return units <= this.room
   }
