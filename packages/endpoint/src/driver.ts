@@ -6,6 +6,7 @@
  */
 
 import type { Host, ReceiveBatch, SocketErrorCode, Transport, WakeUp } from "@x/transport/host"
+import { double } from "@x/wire"
 import type { OutgoingState } from "./streams/outgoing-state.ts"
 import type { PeerState } from "./peer/peer-state.ts"
 import type { ProtocolEvent } from "./protocol/events.ts"
@@ -65,7 +66,7 @@ export class Driver {
   #isRunning = false
   #isDeferred = false
   /** The time of the last run. */
-  #nowMs = 0
+  #nowMs = double(0)
 
   constructor(host: Host, transport: Transport, application: Application, unclaimed: Timed) {
     this.#host = host

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 /** Messages that are remembered without being charged. */
 const FREE = 16
 /** Messages that are charged at a time, and the bytes of each. */
@@ -26,7 +28,7 @@ export class AbandonedMessages {
   readonly #numbers = new Map<number, number>()
   readonly #heap: [number: number, message: number][] = []
   #capacity = FREE
-  #edge = 0
+  #edge = double(0)
 
   constructor(memory: AbandonedMemory) {
     this.#memory = memory

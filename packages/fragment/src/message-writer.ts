@@ -14,6 +14,7 @@ import {
   writeLastHeader,
   writeMiddleHeader,
   writeWholeHeader,
+  double,
 } from "@x/wire"
 
 /** The packet that small messages are written to, one after the other; the `openPacket` of a `SendStream` is one. */
@@ -125,7 +126,7 @@ export class LargeMessage {
   #bytes: Uint8Array
   #written = 0
   #pieces = 0
-  #message = -1
+  #message = double(-1)
 
   constructor(type: number, bytes: Uint8Array) {
     this.type = type

@@ -10,7 +10,7 @@
  * @module
  */
 
-import type { RangeList } from "@x/wire"
+import { double, type RangeList } from "@x/wire"
 import { REORDER_PACKETS_MAX } from "./options.ts"
 import { append, lastEdge } from "./receive/append.ts"
 import { ChargedRows, ROWS_MAX } from "./receive/charged-rows.ts"
@@ -32,10 +32,10 @@ export class GapTracker {
   #dues: GapDues | undefined
   /** When anything was last asked for. */
   #askedMs = -Infinity
-  #arrivals = 0
+  #arrivals = double(0)
   #reorderPackets: number
   /** The longest that a packet was late without being lost. */
-  #reorderMs = 0
+  #reorderMs = double(0)
   /** Where the last list of received packets stopped, if it was too short for all of them. */
   #toldTo = 0
   readonly #rows: ChargedRows
@@ -251,7 +251,12 @@ export class GapTracker {
 
   #patience(srttMs: number, repeatMs: number): Patience {
     const graceMs = this.graceMs(srttMs)
-    return { arrivals: this.#arrivals, reorderPackets: this.#reorderPackets, graceMs, repeatMs }
+    return {
+      arrivals: this.#arrivals,
+      reorderPackets: this.#reorderPackets,
+      graceMs: double(graceMs),
+      repeatMs: double(repeatMs),
+    }
   }
 
   /** When something below `end` will have to be asked for, if nothing else comes; −Infinity: now. */
@@ -336,7 +341,7 @@ export class GapTracker {
     const i = this.#find(number)
     if (i < 0 || this.#gaps[i]!.from === number || !this.hasRoom(1)) return
     const gap = this.#gaps[i]!
-    this.#insert(i + 1, { ...gap, from: number })
+    this.#insert(i + 1, { ...gap, from: double(number) })
     gap.to = number
   }
 

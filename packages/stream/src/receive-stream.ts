@@ -25,6 +25,7 @@ import {
   type Status,
   type Sync,
   traitsOf,
+  double,
 } from "@x/wire"
 import { GapTracker } from "./gap-tracker.ts"
 import { ChargedRows } from "./receive/charged-rows.ts"
@@ -66,7 +67,7 @@ export class ReceiveStream {
   readonly #room: ReceiveRoom
   readonly #report: StatusReport
   #state: ReceiveState = "open"
-  #duplicates = 0
+  #duplicates = double(0)
 
   constructor({ id, mode, options, rtt, pool, rows }: ReceiveStreamOptions) {
     this.id = id

@@ -1,3 +1,5 @@
+import { double } from "@x/wire"
+
 /** Milliseconds between two repeats of one thing, while few are repeated. */
 const INTERVAL_MS = 1_000
 /** A repeat is due in its own second again, whatever rounding the sum of a long and a short time loses; in seconds. */
@@ -14,7 +16,7 @@ export class RepeatPace {
   readonly #phaseMs: number
   /** Nothing is repeated now: the peer is silent, and gets everything once it is heard. */
   isPaused = false
-  #intervalMs = INTERVAL_MS
+  #intervalMs = double(INTERVAL_MS)
 
   /** `startMs`: seconds are counted from it, so that not all peers have their repeats at the same time. */
   constructor(startMs: number = 0) {
@@ -48,7 +50,7 @@ export class RepeatPace {
 /** Something that is repeated until it is answered: when it is due. The interval doubles. */
 export class Repeater {
   #dueMs = Infinity
-  #intervalMs = 0
+  #intervalMs = double(0)
 
   /** When to send it next; `Infinity`: never. */
   get dueMs(): number {

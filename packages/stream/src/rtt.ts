@@ -4,6 +4,8 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 /**
  * The round trip before the first sample, milliseconds: long enough for a slow path, short enough that a lost first
  * flight causes no outage.
@@ -28,16 +30,16 @@ export class RttEstimator {
   #srttMs: number
   #varianceMs: number
   #minMs = Infinity
-  #latestMs = 0
+  #latestMs = double(0)
   #samples = 0
   /**
    * The estimate before a sample that took much longer than a PTO, valid while `isDoubted`, until a later datagram
    * shows whether to believe it.
    */
   #isDoubted = false
-  #doubtedMs = 0
-  #formerSrttMs = 0
-  #formerVarianceMs = 0
+  #doubtedMs = double(0)
+  #formerSrttMs = double(0)
+  #formerVarianceMs = double(0)
   #doubtsFrom = 1
 
   constructor(initialMs: number = INITIAL_RTT_MS) {

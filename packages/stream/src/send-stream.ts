@@ -18,6 +18,7 @@
  */
 
 import {
+  double,
   type End,
   FORM,
   type Mode,
@@ -686,7 +687,13 @@ export class SendStream {
   pollOpen(nowMs: number): Open | undefined {
     if (this.#life.openDueMs > nowMs) return undefined
     this.#life.saidOpen(nowMs)
-    return { stream: this.id, first: this.#first, mode: this.mode, priority: this.priority, metadata: this.metadata }
+    return {
+      stream: this.id,
+      first: double(this.#first),
+      mode: this.mode,
+      priority: this.priority,
+      metadata: this.metadata,
+    }
   }
 
   /** Returns the end or the reset, if it is due. Only a reset has a `reason`. */
@@ -694,7 +701,7 @@ export class SendStream {
     if (this.#closeDueMs() > nowMs) return undefined
     this.#life.saidClose(nowMs)
     const { high, begun } = this.#ledger
-    const end = { stream: this.id, final: this.traits.isNumbered ? high : 0, begun }
+    const end = { stream: this.id, final: double(this.traits.isNumbered ? high : 0), begun: double(begun) }
     return this.#life.state === "resetting" ? { ...end, reason: this.#life.reason } : end
   }
 

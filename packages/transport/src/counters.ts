@@ -5,13 +5,16 @@ export type MutableCounters = { -readonly [K in Exclude<keyof TransportCounters,
   errors: Record<SocketErrorCode, number>
 }
 
+/** Totals pass 2^31 in seconds. They begin as doubles: V8 would give up all code that counts when they became some. */
+const NONE = new Float64Array(1)[0]!
+
 export function createCounters(): MutableCounters {
   const errors = Object.fromEntries(SOCKET_ERRORS.map((code) => [code, 0])) as Record<SocketErrorCode, number>
   return {
-    datagramsSent: 0,
-    bytesSent: 0,
-    datagramsReceived: 0,
-    bytesReceived: 0,
+    datagramsSent: NONE,
+    bytesSent: NONE,
+    datagramsReceived: NONE,
+    bytesReceived: NONE,
     datagramsUnsendable: 0,
     datagramsDropped: 0,
     errors,

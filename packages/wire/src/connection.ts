@@ -8,6 +8,7 @@
 import { bytesAt, firstNonZero, isUtf8 } from "./bytes.ts"
 import type { DatagramDropReason } from "./drop-reason.ts"
 import { NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
+import { double } from "./double.ts"
 import { DECODER, ENCODER } from "./text.ts"
 
 /** The most bytes of a reason's text. */
@@ -101,7 +102,7 @@ export function writeMtuProbe(
 
 /** Reads the probe in a checked body. */
 export function readMtuProbe(view: DataView, body: number): MtuProbe {
-  return { probe: view.getUint32(body, true), size: view.getUint16(body + 4, true) }
+  return { probe: double(view.getUint32(body, true)), size: view.getUint16(body + 4, true) }
 }
 
 /**

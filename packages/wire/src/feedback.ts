@@ -7,6 +7,7 @@
 import type { DatagramDropReason } from "./drop-reason.ts"
 import { NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
 import { createRangeList, type RangeList, RANGES_MAX } from "./ranges.ts"
+import { double } from "./double.ts"
 
 /** Bytes of the body of a `feedback` before its ranges. */
 export const FEEDBACK_BYTES = 34
@@ -44,7 +45,18 @@ export interface Feedback {
 
 /** A feedback of zeros, to read into. */
 export function createFeedback(): Feedback {
-  return { counter: 0, holdUs: 0, datagrams: 0, congestion: 0, ect0: 0, proof: 0, reach: 0, missing: createRangeList() }
+  return {
+    ...{
+      counter: double(0),
+      holdUs: double(0),
+      datagrams: double(0),
+      congestion: double(0),
+      ect0: double(0),
+      proof: double(0),
+    },
+    reach: double(0),
+    missing: createRangeList(),
+  }
 }
 
 /** Bytes of a skip or a more, 0 to {@link REACH_MAX}: 1 to 3. */

@@ -9,6 +9,7 @@ import { bytesAt } from "./bytes.ts"
 import { readStream } from "./data.ts"
 import type { DatagramDropReason } from "./drop-reason.ts"
 import { NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
+import { double } from "./double.ts"
 
 /** The most bytes of metadata in an `open`. */
 export const METADATA_BYTES_MAX = 1024
@@ -50,7 +51,7 @@ export function writeOpen(view: DataView, body: number, open: Open): number {
 export function readOpen(view: DataView, body: number, end: number): Open {
   return {
     stream: readStream(view, body),
-    first: readNumber(view, body + 4),
+    first: double(readNumber(view, body + 4)),
     mode: modeOf(view.getUint8(body + 10)),
     priority: view.getUint8(body + 11),
     metadata: bytesAt(view, body + OPEN_HEADER_BYTES, end - body - OPEN_HEADER_BYTES).slice(),
@@ -89,7 +90,11 @@ export function writeEnd(view: DataView, body: number, end: End): number {
 
 /** Reads a checked `end`. */
 export function readEnd(view: DataView, body: number): End {
-  return { stream: readStream(view, body), final: readNumber(view, body + 4), begun: readNumber(view, body + 10) }
+  return {
+    stream: readStream(view, body),
+    final: double(readNumber(view, body + 4)),
+    begun: double(readNumber(view, body + 10)),
+  }
 }
 
 /** Why `[body, end)` is no `end`, or `undefined` if it is one. */
@@ -120,8 +125,8 @@ export function readReset(view: DataView, body: number): Reset {
   return {
     stream: readStream(view, body),
     reason: view.getUint16(body + 4, true),
-    final: readNumber(view, body + 6),
-    begun: readNumber(view, body + 12),
+    final: double(readNumber(view, body + 6)),
+    begun: double(readNumber(view, body + 12)),
   }
 }
 

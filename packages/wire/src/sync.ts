@@ -17,6 +17,7 @@ import {
   readGoneRanges,
   writeGoneRanges,
 } from "./ranges.ts"
+import { double } from "./double.ts"
 
 /** Bytes of the body of a `sync` before its gone ranges. */
 export const SYNC_HEADER_BYTES = 24
@@ -39,7 +40,14 @@ export interface Sync {
 
 /** An empty sync, to fill or to read into. */
 export function createSync(): Sync {
-  return { stream: 0, mode: MODE.reliable, low: 0, high: 0, begun: 0, gone: createGoneList() }
+  return {
+    stream: double(0),
+    mode: MODE.reliable,
+    low: double(0),
+    high: double(0),
+    begun: double(0),
+    gone: createGoneList(),
+  }
 }
 
 /** Bytes of the body that {@link writeSync} writes. */

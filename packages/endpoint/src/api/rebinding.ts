@@ -6,6 +6,7 @@
  */
 
 import { BIND_OPTIONS, type BindOptions, type SocketErrorCode, type Transport } from "@x/transport/host"
+import { double } from "@x/wire"
 import type { Kinds } from "../errors/check.ts"
 import { EndpointError, transportError } from "../errors/endpoint-error.ts"
 
@@ -53,7 +54,7 @@ export class Rebinding {
   #options: RebindOptions = {}
   #last: Promise<void> = Promise.resolve()
   #isTrying = false
-  #waitMs = AGAIN_MS_MIN
+  #waitMs = double(AGAIN_MS_MIN)
   #againMs = -Infinity
   /** When a datagram last failed, or other sockets were last tried. */
   #failedMs = -Infinity

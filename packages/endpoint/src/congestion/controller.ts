@@ -5,6 +5,8 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 /** What one feedback says about the datagrams to a peer. Reused: read it during the call. */
 export interface DeliverySample {
   /** When the feedback came, milliseconds of the host's clock; all other times are of that clock too. */
@@ -51,9 +53,11 @@ export interface DeliverySample {
 
 export function createDeliverySample(): DeliverySample {
   return {
-    ...{ nowMs: 0, rttMs: -1, sentMs: 0, srttMs: 0, minRttMs: Infinity, deliveredBytes: 0, lostBytes: 0 },
-    ...{ spuriousBytes: 0, inFlightBytes: 0, totalDeliveredBytes: 0, rateBytesPerMs: 0, isApplicationLimited: true },
-    ...{ sentDeliveredBytes: 0, sentInFlightBytes: 0, lostSinceSentBytes: 0, markedBytes: 0, markedSinceSentBytes: 0 },
+    ...{ nowMs: double(0), rttMs: double(-1), sentMs: double(0), srttMs: double(0), minRttMs: Infinity },
+    ...{ deliveredBytes: double(0), lostBytes: double(0), spuriousBytes: double(0), inFlightBytes: double(0) },
+    ...{ totalDeliveredBytes: double(0), rateBytesPerMs: double(0), isApplicationLimited: true },
+    ...{ sentDeliveredBytes: double(0), sentInFlightBytes: double(0), lostSinceSentBytes: double(0) },
+    ...{ markedBytes: double(0), markedSinceSentBytes: double(0) },
   }
 }
 

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 /** How fast the curve rises, datagrams a cubic second (RFC 9438 §5.1). */
 const RISE = 0.4
 /** What is left of the window after a loss (§4.6). */
@@ -16,13 +18,13 @@ const STEP_MAX = 1.5
 
 export class CubicCurve {
   /** The window of the last loss; less, where it was already less than at the one before. */
-  #most = 0
+  #most = double(0)
   /** The time of the curve's origin, and how long it takes from there to the window of the loss, seconds. */
   #beganMs = -Infinity
-  #plateauS = 0
+  #plateauS = double(0)
   /** The window that Reno would have, and the window before the loss. */
-  #reno = 0
-  #before = 0
+  #reno = double(0)
+  #before = double(0)
 
   /** A loss at this window. Returns the window from now on. */
   reduce(datagrams: number): number {

@@ -5,11 +5,12 @@
  * @module
  */
 
+import { double } from "@x/wire"
 import type { DeliverySample } from "./controller.ts"
 
 export class RoundCount {
   #rounds = 0
-  #endsBytes = 0
+  #endsBytes = double(0)
 
   /** Rounds so far. */
   get rounds(): number {

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 /** The first retry comes after this time, each next one after 1.5 times as long, up to a second; milliseconds. */
 export const RETRY_MS = 100
 const RETRY_FACTOR = 1.5
@@ -59,7 +61,7 @@ export class JoinCandidate {
   /** The latest try when the challenge came: answers to it and to earlier tries are outdated. */
   #challengedAt = 0
   #answers = 0
-  #retryMs = RETRY_MS
+  #retryMs = double(RETRY_MS)
   #saidMs = -Infinity
   #tries = 0
   /** The challenger whose token was of no use. */

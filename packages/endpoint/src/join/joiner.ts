@@ -5,7 +5,7 @@
  * @module
  */
 
-import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR } from "@x/wire"
+import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR, double } from "@x/wire"
 import type { Due } from "../schedule/due-queue.ts"
 import { isSame, isSameKey, NO_IDENTITY } from "../keys/identity.ts"
 import { type Challenger, JoinCandidate, type Refusal } from "./join-candidate.ts"
@@ -84,7 +84,7 @@ export class Joiner implements Due {
   #asked: JoinCandidate[] = []
   readonly #waiting: JoinCandidate[]
   #beginMs: number
-  #stepMs = STEP_MS_MAX
+  #stepMs = double(STEP_MS_MAX)
   #attempt = 0
 
   constructor({ slot, addresses, probed, timeoutMs, nowMs, firstSession = NO_IDENTITY, publicKey }: JoinerParts) {

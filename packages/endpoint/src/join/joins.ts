@@ -154,7 +154,7 @@ export class Joins {
     }
     if (this.#isKeyed && pending === undefined && !this.#mayRead(datagram, nowMs)) return "rate"
     const seed = pending === undefined ? ZERO_SEED : this.#seedOf(pending, address)
-    const handshake = this.#reader.read(datagram, { seed, exchange })
+    const handshake = this.#reader.read(datagram, { seed: wire.double(seed), exchange })
     if (typeof handshake === "string") return handshake
     if (handshake.kind === "join") return this.#theirs.handleJoin(handshake, nowMs)
     if (handshake.kind === "hint") {

@@ -126,7 +126,7 @@ export class Theirs {
     if (!bucket.take(nowMs)) return "rate"
     const source = sourceBytes(addresses.addressOf(address))
     const seed = wire.pseudoHeaderSeed({ receiverUnique: join.unique, receiverSession: join.session })
-    const asked: Asked = { address, slot: join.slot, attempt, length, seed, responder }
+    const asked: Asked = { address, slot: join.slot, attempt, length, seed: wire.double(seed), responder }
     if (isToSelf) {
       writer.refuse(asked, { reason: wire.REASON.self, text: "this endpoint was asked to join itself" })
       return undefined

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { double } from "@x/wire"
 import { isSameKey } from "../keys/identity.ts"
 
 /** Bytes that may go to an address that proved nothing, for each byte that came from there (RFC 9000 §8.1). */
@@ -98,9 +99,9 @@ export class AddressValidation {
   #restUntilMs = -Infinity
   #suspectUntilMs = -Infinity
   /** When something last came before the first candidate was seen; when datagrams last left the proved address. */
-  #homeMs = 0
-  #leftMs = 0
-  #strayMs = 0
+  #homeMs = double(0)
+  #leftMs = double(0)
+  #strayMs = double(0)
   /** Addresses that were challenged in vain. */
   failed = 0
 

@@ -99,7 +99,7 @@ export class Associations {
       tagBytes: wire.TAG_BYTES[wire.PROFILE.checksum]!,
       seal: (bytes, offset, length) => wire.sealChecksum(bytes, offset, length, sealSeed),
       open: (bytes, offset, length) => wire.openChecksum(bytes, offset, length, openSeed),
-      parameters: { algorithm: "crc32c", sealSeed, openSeed },
+      parameters: { algorithm: "crc32c", sealSeed: wire.double(sealSeed), openSeed: wire.double(openSeed) },
     })
   }
 

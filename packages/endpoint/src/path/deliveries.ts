@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Feedback, PacketDropReason } from "@x/wire"
+import { double, type Feedback, type PacketDropReason } from "@x/wire"
 import { OLD_COUNTERS, PROVED_COUNTERS } from "./replay-window.ts"
 
 const WORD_BITS = 32
@@ -21,17 +21,17 @@ export interface SentBytes {
 
 export class Deliveries {
   /** The highest counter that was reported, and how long its report was held back, microseconds. */
-  counter = 0
-  holdUs = 0
+  counter: number = double(0)
+  holdUs: number = double(0)
   /** Bytes of all datagrams that are known to have come. */
-  bytes = 0
+  bytes: number = double(0)
   /** 32 bits that nobody can guess. */
   readonly #draw: () => number
   #nonces = new Int32Array(WORDS_MIN)
   /** Nonces up to here, exclusive, are drawn: a multiple of the bits of a word. */
   #drawn = 0
   /** Bytes sent up to the highest reported counter. */
-  #sentBytes = 0
+  #sentBytes = double(0)
   /** Counters below that one which were reported missing, and the bytes of each: they may come late. Rising. */
   readonly #missing = new Map<number, number>()
 

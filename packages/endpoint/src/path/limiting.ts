@@ -4,6 +4,8 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 /**
  * What limits a peer: the `application`, which has nothing more to send; the `window` of a stream; `congestion`, the
  * window of the controller; its `pace`; a `cap` of the rate; the `consumer` at the other end, which is behind; `memory` for packets; our
@@ -21,15 +23,16 @@ export type SendLimit =
   | "peer"
 
 const NONE: Readonly<Record<SendLimit, number>> = {
-  ...{ application: 0, window: 0, congestion: 0, pace: 0, cap: 0, consumer: 0, memory: 0, socket: 0, peer: 0 },
+  ...{ application: double(0), window: double(0), congestion: double(0), pace: double(0), cap: double(0) },
+  ...{ consumer: double(0), memory: double(0), socket: double(0), peer: double(0) },
 }
 
 /** How long each limit held, since it was last asked. */
 export class Limiting {
   #limit: SendLimit = "application"
   /** −1: nothing was sent yet. */
-  #sinceMs = -1
-  #beganMs = -1
+  #sinceMs = double(-1)
+  #beganMs = double(-1)
   #heldMs = { ...NONE }
 
   /** What limits now. */

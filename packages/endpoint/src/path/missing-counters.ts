@@ -5,6 +5,8 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 /** Ranges that are kept: more than feedback tells, since some of them may still come. */
 const RANGES_KEPT = 256
 /** Places before the oldest range that are given up together. */
@@ -16,7 +18,7 @@ export class MissingCounters {
   readonly #to: number[] = []
   #first = 0
   /** What is missing below this was forgotten. */
-  #since = 1
+  #since = double(1)
 
   /** Ranges that are known. */
   get count(): number {

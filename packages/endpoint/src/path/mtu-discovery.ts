@@ -6,7 +6,7 @@
  * @module
  */
 
-import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR, type MtuProbe } from "@x/wire"
+import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR, type MtuProbe, double } from "@x/wire"
 import { type Arrivals, BlackHole, type SentTurn } from "./black-hole.ts"
 import { MtuSearch } from "./mtu-search.ts"
 
@@ -94,7 +94,7 @@ export class MtuDiscovery {
     this.#nextProbe = (probe + 1) % 2 ** 32
     if (this.#asked.size >= ASKED_MAX) this.#asked.delete(this.#asked.keys().next().value!)
     this.#asked.set(probe, size)
-    return { probe, size }
+    return { probe: double(probe), size }
   }
 
   /** A probe was answered. Returns its size; 0: it wasn't asked, or belongs to another path. */

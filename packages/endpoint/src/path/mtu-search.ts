@@ -4,6 +4,8 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 /** Probes of a size that are lost before the size counts as too large (RFC 8899, MAX_PROBES). */
 const PROBES_MAX = 3
 /** The search ends when it could gain no more than this many bytes. */
@@ -30,17 +32,17 @@ export class MtuSearch {
   #expectedBytes: number
   #passedBytes = 0
   /** The least size that is believed not to pass; above the bound: none is. */
-  #failedBytes = 0
+  #failedBytes = double(0)
   /** The size that is probed; 0: none. */
   #probedBytes = 0
   #probes = 0
   /** When the last probe was sent, or the first one may be. */
-  #askedMs = 0
+  #askedMs = double(0)
   /** Whether it only asks if the path carries a little more than it did. */
   #isRaising = false
   /** When the last search ended, the bytes sent since, and the size that is tried next. */
-  #endedMs = 0
-  #sentBytes = 0
+  #endedMs = double(0)
+  #sentBytes = double(0)
   #raisedBytes = 0
 
   constructor(boundBytes: number) {

@@ -6,6 +6,8 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 /** How much may be sent at once after a pause, milliseconds at the pace (draft-ietf-ccwg-bbr-06 §5.6.3). */
 const BURST_MS = 1
 /** And at least this many bytes, two usual datagrams: a slow pace would otherwise need a wake-up for each. */
@@ -20,7 +22,7 @@ const QUANTUM_MS = 0.25
 
 export class Pacer {
   /** Below 0: a datagram was sent that the next ones have to wait for. */
-  #budget = 0
+  #budget = double(0)
   #filledMs = -Infinity
   /** When the datagram that waits was to be sent; `Infinity`: none waits. */
   #dueMs = Infinity

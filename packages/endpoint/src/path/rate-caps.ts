@@ -5,6 +5,7 @@
  * @module
  */
 
+import { double } from "@x/wire"
 import { Pacer } from "./pacer.ts"
 
 /** The pace of an endpoint: what goes to all peers together waits for it. */
@@ -12,7 +13,7 @@ export class SharedPace {
   /** `Infinity`: no cap. */
   bytesPerMs: number
   /** Bytes sent so far. */
-  spentBytes = 0
+  spentBytes: number = double(0)
   readonly #pacer = new Pacer()
   readonly #timerMs: number
 

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Feedback, missingRangeBytes, type RangeList, RANGES_MAX, REACH_MAX } from "@x/wire"
+import { type Feedback, missingRangeBytes, type RangeList, RANGES_MAX, REACH_MAX, double } from "@x/wire"
 import { MissingCounters } from "./missing-counters.ts"
 
 /** The least number of counters that are remembered. */
@@ -36,11 +36,11 @@ export class ReplayWindow {
   readonly #missing = new MissingCounters()
   /** The XOR of the nonces of all counters from this one on: feedback reaches about as far back each time. */
   #xor = 0
-  #xorFrom = 1
-  #highest = 0
+  #xorFrom = double(1)
+  #highest = double(0)
   /** The highest counters that were told last, each another one. */
-  #told = 0
-  #toldBefore = 0
+  #told = double(0)
+  #toldBefore = double(0)
 
   /** Remembers at least this many counters: twice what may be in flight. */
   constructor(width = 0) {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { double } from "@x/wire"
 import type { CongestionController, DeliverySample } from "../congestion/controller.ts"
 import { Pacer } from "./pacer.ts"
 import type { PathSize } from "./path-size.ts"
@@ -57,12 +58,12 @@ export class SendGate {
    * Of the present turn: its time, window and pace, the bytes sent in it, those of the largest datagram, and the bytes
    * in flight before.
    */
-  #nowMs = 0
-  #windowBytes = 0
-  #paceBytesPerMs = 0
+  #nowMs = double(0)
+  #windowBytes = double(0)
+  #paceBytesPerMs = double(0)
   #spentBytes = 0
   #largestBytes = 0
-  #inFlightBytesBefore = 0
+  #inFlightBytesBefore = double(0)
   #sent: SentDatagrams | undefined
 
   /** `timerMs`: the resolution of timers, milliseconds. */

@@ -7,6 +7,7 @@
  */
 
 import type { ByteAllowance } from "@x/stream"
+import { double } from "@x/wire"
 import type { DeliverySample } from "../congestion/controller.ts"
 import type { SentMarks } from "./ecn.ts"
 
@@ -74,48 +75,48 @@ export class SentDatagrams implements SentMarks {
   #tables = UNLIMITED
   #chargedBytes = 0
   /** The most datagrams since the newest reported one, and until when they are counted. */
-  #unheardMost = 0
+  #unheardMost = double(0)
   #unheardUntilMs = -Infinity
   #table = new Float64Array(ROWS_MIN * COLUMNS)
   /** The counter of the last datagram, and the bytes sent up to it. */
   #counter = 0
-  #bytesSent = 0
-  #dataBytesSent = 0
+  #bytesSent = double(0)
+  #dataBytesSent = double(0)
   /** The highest counter that feedback reported, and the bytes sent up to it. */
-  #heardCounter = 0
-  #heardBytes = 0
-  #heardDataBytes = 0
+  #heardCounter = double(0)
+  #heardBytes = double(0)
+  #heardDataBytes = double(0)
   /** Bytes of the datagram that was reported last; 0: unknown. */
-  #heardDatagramBytes = 0
-  #delivered = 0
+  #heardDatagramBytes = double(0)
+  #delivered = double(0)
   /** Bytes of probes that aren't known to have arrived. Their loss says nothing about the load of the path. */
-  #excusedBytes = 0
+  #excusedBytes = double(0)
   /** Probes that are younger than what feedback reported last: nothing is known of them yet. */
   readonly #probes: Probe[] = []
-  #deliveredAtMs = 0
+  #deliveredAtMs = double(0)
   /** When the newest reported datagram was sent: the rate of later ones counts from there. */
-  #firstSentMs = 0
-  #lost = 0
+  #firstSentMs = double(0)
+  #lost = double(0)
   #lossSinceMs = -Infinity
   #lossLeast = Infinity
-  #lossBefore = 0
+  #lossBefore = double(0)
   /** A datagram that was sent long before the newest reported one, and the bytes sent up to it. */
   #oldCounter = 0
-  #oldBytes = 0
+  #oldBytes = double(0)
   /** Whether the application has nothing more to send. */
   #isIdle = true
   /**
    * Until this many bytes are delivered or lost, rates are the application's, not the path's: they were sent while it
    * had nothing more. 0: the path held it back.
    */
-  #limitedUntilBytes = 0
-  #inFlightBytes = 0
+  #limitedUntilBytes = double(0)
+  #inFlightBytes = double(0)
   /**
    * Datagrams up to this counter may have gone where the peer wasn't: they are no longer in flight, and what is missing of
    * them counts neither as lost nor as late.
    */
   #strayCounter = 0
-  #strayDataBytes = 0
+  #strayDataBytes = double(0)
   #strayBytes = 0
 
   /** From now on the table is charged to this, beyond its first rows. Where there is no more, older datagrams are forgotten. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { double } from "@x/wire"
 import type { RateClaim } from "../schedule/rate-shares.ts"
 import { RateAsked } from "./rate-asked.ts"
 
@@ -14,7 +15,7 @@ export class ReceiveCap {
   #ownBytesPerSecond = Infinity
   #shareBytesPerSecond = Infinity
   /** What it had sent when that was last asked. */
-  #bytes = 0
+  #bytes = double(0)
 
   readonly #wake: () => void
 

@@ -95,7 +95,7 @@ export class Quota {
       lending: "all",
     })
     this.rows = new Shares({
-      ...{ unitsMax: ROWS_TOTAL, floorUnits: ROWS_TOTAL * FLOORS, sharesMax: peersMax, lending: "square" },
+      ...{ unitsMax: ROWS_TOTAL, floorUnits: Math.floor(ROWS_TOTAL * FLOORS), sharesMax: peersMax, lending: "square" },
       ...{ floorMax: ROWS_PER_PEER, loanMax: ROWS_PER_PEER, shareMax: ROWS_PER_PEER },
     })
     const { sendPoolPacketsMax, sendPoolPacketsPerPeer, streamsMax } = settings

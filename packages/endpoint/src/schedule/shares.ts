@@ -7,6 +7,8 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 /** A share that never gave anything back is lent at least this many units. */
 const TRUST_UNITS = 64
 /** A stream leaves the others of its peer a quarter of what it holds, once it holds this many units. */
@@ -123,8 +125,8 @@ export class Share {
   readonly #isInLots: boolean
   #used = 0
   #lent = 0
-  #earned = 0
-  #given = 0
+  #earned = double(0)
+  #given = double(0)
 
   constructor(shares: Shares, together: LentTogether) {
     const { shareMax, loanMax, lending, isInLots = false } = shares.options

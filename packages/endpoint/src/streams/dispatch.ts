@@ -8,6 +8,7 @@
 
 import type { Assembly } from "@x/fragment"
 import * as wire from "@x/wire"
+import { double } from "@x/wire"
 import type { Scratch } from "../datagram/scratch.ts"
 import type { IncomingMessage } from "./incoming-message.ts"
 import type { IncomingState } from "./incoming-state.ts"
@@ -43,7 +44,7 @@ export class Dispatch {
   #offset = 0
   #end = 0
   #form = 0
-  #number = NO_NUMBER
+  #number = double(NO_NUMBER)
   /** Where its next message begins, and how many were handed over. */
   #at = 0
   #messages = 0

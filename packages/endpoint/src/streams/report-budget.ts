@@ -5,6 +5,8 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 /** Rows that may be looked at for a datagram: enough for a status of each packet in it, mostly. */
 const ROWS_PER_DATAGRAM = 512
 /** The most at once, for however many datagrams that came together. */
@@ -18,9 +20,9 @@ const ROWS_PER_STILL_MS = 8
 
 export class ReportBudget {
   /** Rows that may be looked at now. Less than 0: one thing took more than there were. */
-  #now = ROWS_PER_DATAGRAM
+  #now = double(ROWS_PER_DATAGRAM)
   /** And in all. */
-  #left = ROWS_LEFT_MAX
+  #left = double(ROWS_LEFT_MAX)
   /** When there were last more, by themselves. */
   #filledMs = -Infinity
 

@@ -77,7 +77,7 @@ export class Sender {
    * Offers a message to a stream that waits. A message that waits is kept until `deadlineMs` at most, in a copy; or its
    * memory is taken over, if that `isGiven` with it.
    */
-  offer(type: number, bytes: Uint8Array, deadlineMs: number, isGiven: boolean): Offered {
+  offer(type: number, bytes: Uint8Array, deadlineMs: number, isGiven = false): Offered {
     const stream = this.#stream
     const isWhole = fitsWhole(bytes.length, stream.payloadBytesMax)
     if (isWhole && this.lot.isEmpty && writeWhole(stream, type, bytes)) return "sent"

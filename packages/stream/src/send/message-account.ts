@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FORM } from "@x/wire"
+import { FORM, double } from "@x/wire"
 import type { PacketFilling } from "./packet-filling.ts"
 import type { SendLedger } from "./send-ledger.ts"
 import { isRest, PACKET } from "./send-ring.ts"
@@ -44,11 +44,11 @@ export class MessageAccount {
   readonly #ledger: SendLedger
   readonly #filling: PacketFilling
   readonly #isOrdered: boolean
-  #acknowledged = 0
-  #unconfirmed = 0
-  #dropped = 0
+  #acknowledged = double(0)
+  #unconfirmed = double(0)
+  #dropped = double(0)
   /** Dropped before any part of them was sent; their numbers were used again. */
-  #superseded = 0
+  #superseded = double(0)
   #fates: Fates | undefined
 
   constructor(ledger: SendLedger, filling: PacketFilling, isOrdered: boolean) {

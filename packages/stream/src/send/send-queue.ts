@@ -4,6 +4,7 @@
  * @module
  */
 
+import { double } from "@x/wire"
 import type { SendLedger } from "./send-ledger.ts"
 import { PACKET } from "./send-ring.ts"
 
@@ -20,8 +21,8 @@ export class SendQueue {
    */
   #isHeld = false
   #allowedEdge = 0
-  #resent = 0
-  #lostPackets = 0
+  #resent = double(0)
+  #lostPackets = double(0)
 
   constructor(ledger: SendLedger) {
     this.#ledger = ledger

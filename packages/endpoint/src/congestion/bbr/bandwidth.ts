@@ -5,10 +5,12 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 export class Bandwidth {
-  #now = 0
-  #before = 0
-  #latest = 0
+  #now = double(0)
+  #before = double(0)
+  #latest = double(0)
 
   /** The most of both cycles; 0: nothing is known. */
   get most(): number {

@@ -15,6 +15,7 @@
  * @module
  */
 
+import { double } from "@x/wire"
 import {
   type CongestionController,
   type CongestionFactory,
@@ -143,9 +144,9 @@ export class Bbr implements CongestionController {
   readonly #rounds = new RoundCount()
   readonly #round = new Round()
   #model = new Model()
-  #srttMs = START_RTT_MS
-  #inFlightBytes = 0
-  #totalDeliveredBytes = 0
+  #srttMs = double(START_RTT_MS)
+  #inFlightBytes = double(0)
+  #totalDeliveredBytes = double(0)
   /** Bounds: what was in flight when a probe lost too much; and until the next probe, what losses leave. */
   #inFlightMaxBytes = Infinity
   #shortRate = Infinity
@@ -153,8 +154,8 @@ export class Bbr implements CongestionController {
   /** Rounds in the present state, and since the last probe; when that was over, and how long the next one waits. */
   #stateRounds = 0
   #probeRounds = 0
-  #probedMs = 0
-  #waitMs = 0
+  #probedMs = double(0)
+  #waitMs = double(0)
   /** What a probe measured counts for the next cycle; and by how many datagrams a round its bound grows. */
   #isProbeCounted = true
   #upDatagrams = 1
@@ -164,7 +165,7 @@ export class Bbr implements CongestionController {
   #fullRounds = 0
   /** A test whether a queue is ours; the datagrams in flight before it; and whether the rate had dropped far. */
   #isTesting = false
-  #testedDatagrams = 0
+  #testedDatagrams = double(0)
   #hasDropped = false
   /** Others were seen on the path not long ago: until when that counts. */
   #companyUntilMs = -Infinity
@@ -172,7 +173,7 @@ export class Bbr implements CongestionController {
   /** The rate of the path goes up and down faster than it can be probed. */
   #isUnsteady = false
   /** Of a probe for the least round trip: when it ends (0: it isn't drained yet), and what it interrupted. */
-  #probeRttEndsMs = 0
+  #probeRttEndsMs = double(0)
   #wasSharing = false
   /** Whether the queue that it shares is short. */
   #isShort = false

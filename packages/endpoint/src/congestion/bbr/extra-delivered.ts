@@ -5,15 +5,17 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 /** The most of this many rounds counts, and of as many before. */
 const ROUNDS = 10
 
 export class ExtraDelivered {
-  #now = 0
-  #before = 0
+  #now = double(0)
+  #before = double(0)
   #rounds = 0
-  #sinceMs = 0
-  #bytes = 0
+  #sinceMs = double(0)
+  #bytes = double(0)
 
   get bytes(): number {
     return Math.max(this.#now, this.#before)

@@ -6,6 +6,8 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 /** A probe is due once the least round trip wasn't seen for this long, milliseconds (§2.15, BBR.ProbeRTTInterval). */
 const PROBE_EACH_MS = 5_000
 /**
@@ -25,17 +27,17 @@ const DOUBT_PART = 1 / 20
 
 export class LeastRtt {
   #ms = Infinity
-  #seenMs = 0
+  #seenMs = double(0)
   /** The least since the last probe was due, and when it was last seen. */
   #recentMs = Infinity
-  #recentSeenMs = 0
+  #recentSeenMs = double(0)
   #isProbeDue = false
   /** When the last probe was over, or the first round trip was measured; and how long after it the next one is due. */
   #checkedMs = Infinity
-  #checkEachMs = PROBE_EACH_MS
+  #checkEachMs = double(PROBE_EACH_MS)
   /** Since when the path seems longer, and by how much it did at the last probe; 0: it doesn't. */
-  #doubtSinceMs = 0
-  #doubtMs = 0
+  #doubtSinceMs = double(0)
+  #doubtMs = double(0)
 
   /** The least round trip, milliseconds; `Infinity`: none was measured. */
   get ms(): number {

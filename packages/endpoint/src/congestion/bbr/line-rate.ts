@@ -6,12 +6,14 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 /** After this many milliseconds about a third of it is left: the path may have changed. */
 const DECAY_MS = 60_000
 
 export class LineRate {
-  #peak = 0
-  #atMs = 0
+  #peak = double(0)
+  #atMs = double(0)
 
   /** Bytes a millisecond. */
   get rate(): number {

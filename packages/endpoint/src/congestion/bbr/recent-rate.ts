@@ -5,6 +5,7 @@
  * @module
  */
 
+import { double } from "@x/wire"
 import type { DeliverySample } from "../controller.ts"
 
 /** A measurement takes a round trip, but at least this many milliseconds, and this many datagrams or half a second. */
@@ -14,10 +15,10 @@ const MOST_MS = 500
 
 export class RecentRate {
   /** Of the last complete measurement: bytes a millisecond, and the shortest round trip. */
-  rate = 0
+  rate: number = double(0)
   rttMs: number = Infinity
-  #bytes = 0
-  #sinceMs = -1
+  #bytes = double(0)
+  #sinceMs = double(-1)
   #leastMs = Infinity
 
   /** Returns whether a measurement is complete. */

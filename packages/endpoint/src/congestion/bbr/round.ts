@@ -1,17 +1,19 @@
+import { double } from "@x/wire"
+
 /** What happened in one round trip. */
 export class Round {
-  lostBytes = 0
-  deliveredBytes = 0
+  lostBytes: number = double(0)
+  deliveredBytes: number = double(0)
   /** Of the bytes delivered, those that a queue has marked (ECN). */
-  markedBytes = 0
+  markedBytes: number = double(0)
   /** The shortest and the longest round trip that was measured in it, milliseconds. */
   leastMs: number = Infinity
-  mostMs = 0
+  mostMs: number = double(0)
   /** The best rate, bytes a millisecond, and the most bytes delivered within a round trip. */
-  rate = 0
+  rate: number = double(0)
   burstBytes = 0
-  #sentBefore = 0
-  #congestedBefore = 0
+  #sentBefore = double(0)
+  #congestedBefore = double(0)
 
   get sentBytes(): number {
     return this.lostBytes + this.deliveredBytes

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { double } from "@x/wire"
+
 /** A rise or a fall by this factor is a swing. */
 const FACTOR = 2
 /** So many within this time, milliseconds, and the rate is unsteady; it was, until none was seen for as long. */
@@ -15,7 +17,7 @@ const EMPTY_MS = 1_000
 
 export class Swings {
   #low = Infinity
-  #high = 0
+  #high = double(0)
   #isRising = true
   /** When the last swings were, and where the next one goes. */
   readonly #atMs: number[] = Array.from({ length: SWINGS }, () => -Infinity)
