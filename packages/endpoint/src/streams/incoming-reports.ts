@@ -153,7 +153,8 @@ export class IncomingReports {
     if (this.#isLate && !this.#peer.pace.isPaused) return this.#budget.nextMs
     this.#isLate = false
     for (const state of this.#touched) this.#settle(state)
-    this.#touched.length = 0
+    // Setting its length to 0 would give back its memory each time.
+    while (this.#touched.length > 0) this.#touched.pop()
     return this.#waiting.nextMs
   }
 }

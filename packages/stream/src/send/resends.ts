@@ -53,7 +53,8 @@ export class Resends {
     const ledger = this.#ledger
     const numbers = this.#numbers
     const found = this.#found
-    found.length = 0
+    // For V8 a call, even if there are none.
+    if (found.length > 0) found.length = 0
     if (numbers.length === 0) return found
     const beforeMs = heardMs - this.#reorderMs()
     let kept = 0
