@@ -76,7 +76,7 @@ export const GLOBALS = words(`
   undefined NaN Infinity Object Array String Number Boolean Symbol BigInt Map Set WeakMap WeakSet Iterator Promise Reflect Proxy JSON Math
   Error RangeError TypeError AggregateError SuppressedError DOMException DisposableStack AsyncDisposableStack AsyncDisposable AsyncIterableIterator
   ArrayBuffer DataView Int8Array Uint8Array Int16Array Uint16Array Int32Array Uint32Array Float32Array Float64Array BigInt64Array BigUint64Array
-  TextEncoder TextDecoder AbortController AbortSignal ReadableStream WritableStream TransformStream
+  TextEncoder TextDecoder AbortController AbortSignal ReadableStream WritableStream TransformStream structuredClone
 `)
 
 /** The functions of Math that give the same bits on every engine. */

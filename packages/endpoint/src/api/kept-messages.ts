@@ -7,8 +7,8 @@
  */
 
 import type { ParkedMessage } from "../streams/parking-lot.ts"
-import { takeOver } from "../streams/take-over.ts"
 import type { OutgoingHandle } from "./outgoing-stream.ts"
+import { takeOver } from "./take-over.ts"
 
 /** A message whose stream ended before it was acknowledged. */
 export interface UnconfirmedMessage {

@@ -15,7 +15,6 @@ import type { PeerState } from "../peer/peer-state.ts"
 import type { OutgoingState } from "../streams/outgoing-state.ts"
 import type { ParkedMessages, ParkingLot } from "../streams/parking-lot.ts"
 import type { Offered, Sender } from "../streams/sender.ts"
-import { takeOver } from "../streams/take-over.ts"
 import { Acceptance } from "./acceptance.ts"
 import { Events, type Listener } from "./events.ts"
 import type { OutgoingStream, Peer } from "./handles.ts"
@@ -33,6 +32,7 @@ import {
   timeoutOf,
   type TrySendOptions,
 } from "./sending.ts"
+import { takeOver } from "./take-over.ts"
 import { encodeValue, type Fill, fillWith, sizeOf, type UserCode } from "./user-code.ts"
 import { errorOf, fullLotError, noPartsError, noReceiptError, noRoomError, whatGoesOn } from "./send-errors.ts"
 import { Wait, WAIT_OPTIONS, type WaitOptions } from "./wait.ts"
@@ -145,8 +145,9 @@ export class OutgoingHandle implements OutgoingStream {
     checkTransfer(type, value)
     this.#checkCall(type as number)
     const result = this.#offer(type as number, value, timeoutMs, true)
-    // What waits was taken over already; what is in the window isn't needed any more.
-    if (result === "sent" && value.length > 0) takeOver(value)
+    if (result === "parked") this.#lot.newest!.message.adopt(takeOver(value))
+    // What is in the window isn't needed any more.
+    else if (result === "sent" && value.length > 0) takeOver(value)
     return result
   }
 

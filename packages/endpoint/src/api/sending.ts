@@ -7,8 +7,8 @@
 import type { SentMessages } from "@x/stream"
 import { ABORT_SIGNAL, check, checkType, FLAG, type Kinds, TIMEOUT } from "../errors/check.ts"
 import { EndpointError } from "../errors/endpoint-error.ts"
-import { isWholeBuffer } from "../streams/take-over.ts"
 import { isMessageType, type MessageType } from "./message-type.ts"
+import { isWholeBuffer } from "./take-over.ts"
 
 /** What became of a message that was offered. Except for the first two, no part of it is kept. */
 export type SendResult =

@@ -11,7 +11,6 @@ import { wholeHeaderBytes } from "@x/wire"
 import { type ParkedMessage, ParkingLot, writeMessage } from "./parking-lot.ts"
 import { Receipts } from "./receipts.ts"
 import type { SendCall, SettledCall } from "./send-call.ts"
-import { takeOver } from "./take-over.ts"
 
 /** What became of an offered message. */
 export type Offered = "sent" | "parked" | "refused" | "dropped"
@@ -74,8 +73,8 @@ export class Sender {
   // Offering.
 
   /**
-   * Offers a message to a stream that waits. A message that waits is kept until `deadlineMs` at most, in a copy; or its
-   * memory is taken over, if that `isGiven` with it.
+   * Offers a message to a stream that waits. A message that waits is kept until `deadlineMs` at most, in a copy; or as it
+   * is, if its memory `isGiven` with it.
    */
   offer(type: number, bytes: Uint8Array, deadlineMs: number, isGiven = false): Offered {
     const stream = this.#stream
@@ -87,8 +86,7 @@ export class Sender {
     if (!message.isBegun && !this.lot.hasRoom(bytes.length)) return this.refuse()
     // It may take fewer packets than it needs at most: then all of it is in the window, and nothing waits.
     if (!fits && this.write(message)) return "sent"
-    if (isGiven) message.adopt(takeOver(bytes))
-    else message.keep()
+    if (!isGiven) message.keep()
     this.park({ message, deadlineMs })
     return "parked"
   }
