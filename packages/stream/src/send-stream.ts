@@ -547,7 +547,8 @@ export class SendStream {
     this.#handleMissing(edges, missing, nowMs)
     // Without room the list may begin anywhere.
     const listedTo = (status.state & STATUS.noRoom) !== 0 ? 0 : lastEdge(status.received)
-    for (const number of this.#resends.judge(heardMs, listedTo)) this.#lose(number)
+    for (const number of this.#resends.judge(heardMs, listedTo))
+      if (!this.#resends.isEarly(number, nowMs)) this.#lose(number)
     this.#queue.trim()
     if (hasMoved || isLetGo) this.#sync.move(nowMs)
     else if (this.#queue.isHeld && !this.#sync.isWaiting) this.#sync.wait(nowMs)
@@ -565,18 +566,16 @@ export class SendStream {
     return ledger.unackedPackets + ledger.gonePackets < before
   }
 
-  /** Queues packets that are reported missing, each at most once per RTT, however often it is reported. */
+  /** Queues packets that are reported missing, each at most once a round trip, however often it is reported. */
   #handleMissing(edges: Float64Array, ranges: number, nowMs: number): void {
     const ledger = this.#ledger
-    const lingerMs = Math.max(GRANULARITY_MS, this.#rtt.srttMs)
     for (let i = 0; i < ranges; i++) {
       if (edges[2 * i]! < ledger.low) this.#sync.want()
       for (let number = Math.max(edges[2 * i]!, ledger.low); number < edges[2 * i + 1]!; number++) {
         const state = ledger.state(number)
         if (state === PACKET.gone) this.#sync.want()
         if (state !== PACKET.inFlight) continue
-        if (ledger.sends(number) > 1 && nowMs - ledger.sentMs(number) < lingerMs) continue
-        this.#lose(number)
+        if (this.#resends.hasRested(number, nowMs)) this.#lose(number)
       }
     }
   }
