@@ -26,6 +26,13 @@ interface Timed {
   handleTimeout(nowMs: number): void
 }
 
+/** What else has deadlines, beside the protocol. */
+interface Deadlines {
+  readonly unclaimed: Timed
+  /** Those of layers above. */
+  readonly alarms: Timed
+}
+
 /** The application, which is told about events between the machines. */
 interface Application {
   /** Whether some events have not been told yet. */
@@ -54,6 +61,8 @@ export class Driver {
   readonly #host: Host
   readonly #application: Application
   readonly #unclaimed: Timed
+  /** Deadlines of layers above. */
+  readonly #alarms: Timed
   readonly #wakeUp: WakeUp
   readonly #waiters = new Set<Waiter>()
   /** Is told of each datagram that couldn't be sent. */
@@ -68,10 +77,11 @@ export class Driver {
   /** The time of the last run. */
   #nowMs = double(0)
 
-  constructor(host: Host, transport: Transport, application: Application, unclaimed: Timed) {
+  constructor(host: Host, transport: Transport, application: Application, { unclaimed, alarms }: Deadlines) {
     this.#host = host
     this.#application = application
     this.#unclaimed = unclaimed
+    this.#alarms = alarms
     this.#wakeUp = host.wakeUp(() => this.#run(true))
     transport.onReceive((batch) => this.#receive(batch))
     transport.onWritable(() => this.#run(false))
@@ -244,6 +254,8 @@ export class Driver {
     if (protocol === undefined) return
     this.#nowMs = this.#host.now()
     this.#handOver(protocol, this.#nowMs)
+    // What layers above send now goes with the rest.
+    this.#alarms.handleTimeout(this.#nowMs)
     protocol.closePackets()
     protocol.poll(this.#nowMs, mayJudge)
     this.absorb()
@@ -253,7 +265,7 @@ export class Driver {
 
   #arm(protocol: Protocol, hasJudged: boolean): void {
     const nowMs = this.#nowMs
-    let next = Math.min(protocol.nextTimeoutMs, this.#unclaimed.nextTimeoutMs)
+    let next = Math.min(protocol.nextTimeoutMs, this.#unclaimed.nextTimeoutMs, this.#alarms.nextTimeoutMs)
     for (const waiter of this.#waiters) {
       if (waiter.isDone() || waiter.deadlineMs <= nowMs) {
         this.#waiters.delete(waiter)

@@ -5,6 +5,7 @@
  */
 
 export type { Connection, ConnectionEvents, ConnectOptions, RetryOptions } from "./api/connection.ts"
+export type { Alarm } from "./api/alarms.ts"
 export { Endpoint } from "./api/endpoint.ts"
 export type { RebindOptions } from "./api/rebinding.ts"
 export type { Charged, Charges } from "./schedule/ledger.ts"

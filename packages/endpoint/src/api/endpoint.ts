@@ -8,9 +8,10 @@
 
 import type { Address, BindOptions, Capabilities, Host, Transport } from "@x/transport/host"
 import { DATAGRAM_BYTES_BASE, PROFILE, REASON } from "@x/wire"
-import { check } from "../errors/check.ts"
+import { check, checkFunction } from "../errors/check.ts"
 import type { Connection, ConnectOptions } from "./connection.ts"
 import { Connections, type ConnectionsHost } from "./connections.ts"
+import { type Alarm, Alarms } from "./alarms.ts"
 import { Driver } from "../driver.ts"
 import { bindOptionsOf, bindTransport } from "./binding.ts"
 import { Drain } from "./drain.ts"
@@ -67,6 +68,7 @@ export class Endpoint implements AsyncDisposable {
   readonly #protocol: Protocol
   #unique: string | undefined
   readonly #driver: Driver
+  readonly #alarms: Alarms
   readonly #userCode: UserCode
   readonly #events: Events<EndpointEvents>
   readonly #routing: Routing
@@ -127,7 +129,11 @@ export class Endpoint implements AsyncDisposable {
       onWork: () => this.#driver.news(),
       now: () => host.now(),
     })
-    this.#driver = new Driver(host, transport, this.#userCode, this.#routing.unclaimed)
+    this.#alarms = new Alarms({ userCode: this.#userCode, onWork: () => this.#driver.work() })
+    this.#driver = new Driver(host, transport, this.#userCode, {
+      unclaimed: this.#routing.unclaimed,
+      alarms: this.#alarms,
+    })
     this.#identity = identity && identityOf(identity, host, this.#userCode)
     this.#queues = new QueueBudget(settings.queuedBytesTotalMax, (run) => host.defer(run))
     this.#connections = new Connections(this.#connectionsHost())
@@ -245,6 +251,23 @@ export class Endpoint implements AsyncDisposable {
   /** What its transport can do here, and in `notes` what it can't, with cause and cure. */
   get capabilities(): Capabilities {
     return this.#transport.capabilities
+  }
+
+  /**
+   * Milliseconds of the clock that it runs by, which never goes back, with fractions; its origin is arbitrary. On a
+   * simulated host it is the network's. For layers above: they take time from here, and never from the system.
+   */
+  now(): number {
+    return this.#host.now()
+  }
+
+  /**
+   * Makes an alarm on the same clock, which calls `ring` at the deadline that `at` gives it, until it is given another.
+   * A failure of `ring` is an `error`, as of any function of the application.
+   */
+  alarm(ring: () => unknown): Alarm {
+    checkFunction("ring", ring, "a function that the alarm calls")
+    return this.#alarms.make(ring)
   }
 
   /** The peers that are joined or unreachable. */

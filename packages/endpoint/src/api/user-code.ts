@@ -214,6 +214,17 @@ export class UserCode {
     return bytes
   }
 
+  // Alarms.
+
+  /** Calls the function of an alarm; what it returns is watched like a listener's. */
+  ring(alarm: () => unknown): void {
+    try {
+      this.#watch(alarm(), false, "the function of an alarm")
+    } catch (error) {
+      this.surface(error, "the function of an alarm")
+    }
+  }
+
   // Decisions.
 
   /** Asks whether a member may join, or stay; `undefined`: it answered nothing, synchronously. */
