@@ -396,6 +396,14 @@ export class Endpoint implements AsyncDisposable {
     if (receive !== undefined) this.#protocol.limitReceiving(receive, this.#host.now())
   }
 
+  /**
+   * For a layer above that calls functions of the application: what one of them threw is told as `error`, as if the
+   * endpoint had called it. `where` names the function, as in "the answer to request 17".
+   */
+  reportFailure(cause: unknown, where: string): void {
+    this.#userCode.surface(cause, where)
+  }
+
   /** Counters and sizes, as they are now. */
   stats(): EndpointStats {
     return statsOf({
