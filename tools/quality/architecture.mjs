@@ -12,6 +12,7 @@ export const ARROWS = {
   native: {},
   transport: { native: "dynamic" },
   endpoint: { wire: "static", fragment: "static", stream: "static", transport: "static" },
+  rpc: { endpoint: "static", transport: "static" },
   cli: { endpoint: "static", transport: "static" },
 }
 
@@ -50,6 +51,7 @@ export const PURE = [
   "packages/fragment/src/",
   "packages/stream/src/",
   "packages/endpoint/src/",
+  "packages/rpc/src/",
   "packages/transport/src/simulated/",
 ]
 
@@ -57,7 +59,7 @@ export const PURE = [
 export const IMPURE = []
 
 /** Packages that need nothing from the registry, except as {@link FROM_REGISTRY} says. */
-export const SELF_CONTAINED = ["wire", "fragment", "stream", "transport", "endpoint"]
+export const SELF_CONTAINED = ["wire", "fragment", "stream", "transport", "endpoint", "rpc"]
 
 /**
  * The only source of a self-contained package that needs third-party packages. Only the simulated network imports it.
