@@ -12,8 +12,9 @@ export const ARROWS = {
   native: {},
   transport: { native: "dynamic" },
   endpoint: { wire: "static", fragment: "static", stream: "static", transport: "static" },
+  topics: { endpoint: "static", transport: "static" },
   rpc: { endpoint: "static", transport: "static" },
-  cli: { endpoint: "static", transport: "static" },
+  cli: { endpoint: "static", topics: "static", transport: "static" },
 }
 
 /**
@@ -52,6 +53,7 @@ export const PURE = [
   "packages/stream/src/",
   "packages/endpoint/src/",
   "packages/rpc/src/",
+  "packages/topics/src/",
   "packages/transport/src/simulated/",
 ]
 
@@ -59,7 +61,7 @@ export const PURE = [
 export const IMPURE = []
 
 /** Packages that need nothing from the registry, except as {@link FROM_REGISTRY} says. */
-export const SELF_CONTAINED = ["wire", "fragment", "stream", "transport", "endpoint", "rpc"]
+export const SELF_CONTAINED = ["wire", "fragment", "stream", "transport", "endpoint", "topics", "rpc"]
 
 /**
  * The only source of a self-contained package that needs third-party packages. Only the simulated network imports it.

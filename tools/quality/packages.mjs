@@ -30,7 +30,13 @@ const COMPILERS = [
 ]
 
 /** Types that the runtime has to provide; a package not named here is checked with only the language's types. */
-const TYPES = { "@x/transport": ["node"], "@x/native": ["node"], "@x/endpoint": ["node"], "@x/rpc": ["node"] }
+const TYPES = {
+  "@x/transport": ["node"],
+  "@x/native": ["node"],
+  "@x/endpoint": ["node"],
+  "@x/topics": ["node"],
+  "@x/rpc": ["node"],
+}
 
 const MUST_HOLD = ["package/README.md", "package/LICENSE"]
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /** The `x` command. */
 import { readFileSync } from "node:fs"
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander"
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander"
+import { demoTopics } from "./commands/demo-topics.ts"
 import { keygen } from "./commands/keygen.ts"
 import { DEFAULT_PORT, listen } from "./commands/listen.ts"
 import { perf } from "./commands/perf.ts"
@@ -93,6 +94,15 @@ program
   .option("--timeout <seconds>", "for the listener to answer", seconds, 5)
   .action((target: string, { seconds, size, ...options }: { seconds: number; size: number; timeout: number }) =>
     perf(target, { seconds, size, ...connectOptions(options) }),
+  )
+
+program
+  .command("demo")
+  .description("see a publisher and ten subscribers, one of which is slow, over loopback")
+  .addArgument(new Argument("<what>", "what to see").choices(["topics"]))
+  .option("--seconds <n>", "how long", seconds, 3)
+  .action((_: string, options: { seconds: number }) =>
+    demoTopics({ ...options, output: output(), signal: abort.signal }),
   )
 
 /** All users of a machine can read its command lines. */

@@ -346,6 +346,24 @@ test("a listener without a secret or an address is on loopback, says who may sen
   }
 })
 
+test("the demo of topics holds: only the slow one skips, and all accounts balance", async () => {
+  const { code, out, err } = await run("demo", "topics", "--seconds", "2", "--json")
+  expect([code, err]).toEqual([0, ""])
+  const [topics, held] = out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  expect(held).toEqual({ event: "held" })
+  expect(topics).toMatchObject({ event: "topics" })
+  const subscribers = topics!["subscribers"] as { name: string; begun: number; delivered: number; gone: number }[]
+  expect(subscribers).toHaveLength(10)
+  for (const { name, begun, delivered, gone } of subscribers) {
+    expect(delivered + gone).toBe(begun)
+    if (name === "slow") expect(gone).toBeGreaterThan(0)
+    else expect(gone).toBe(0)
+  }
+})
+
 test("the demo holds encrypted", async () => {
   const secret = join(folder, "demo.secret")
   await run("keygen", secret)

@@ -10,7 +10,12 @@ import { afterAll, describe, expect, it, vi } from "vitest"
 const root = fileURLToPath(new URL("../../..", import.meta.url))
 const READMES = [
   ...["README.md", "packages/endpoint/README.md", "packages/endpoint/RECIPES.md"],
-  ...["packages/stream/README.md", "packages/fragment/README.md", "packages/rpc/README.md"],
+  ...[
+    "packages/stream/README.md",
+    "packages/fragment/README.md",
+    "packages/rpc/README.md",
+    "packages/topics/README.md",
+  ],
 ]
 
 // Within the repository, so that the packages are found by name.

@@ -90,5 +90,7 @@ export const NOTHING = {
 
 /** What a handler waits for: a time of its endpoint. */
 export function sleep({ endpoint }: Member, ms: number): Promise<void> {
-  return new Promise((resolve) => void endpoint.alarm(resolve).at(endpoint.now() + ms))
+  return new Promise((resolve) => {
+    endpoint.alarm(resolve).at(endpoint.now() + ms)
+  })
 }

@@ -1,0 +1,78 @@
+/**
+ * The stream for control to one peer: what publishers and subscribers tell it, in order, and nothing lost. It is opened
+ * with the first message.
+ *
+ * @module
+ */
+
+import type { OutgoingStream, Peer } from "@x/endpoint"
+import { type Control, encodeControl } from "./wire/message.ts"
+
+/** What a line needs of its owner. */
+export interface ControlLineHost {
+  /** The type of control messages. */
+  readonly type: number
+  /** It isn't full any more. */
+  onRoom(): void
+  /** The stream was closed: what was told may not have come, and nothing more can be told. */
+  onLost(): void
+}
+
+/** Messages that wait beyond what the stream takes: then the peer's are left waiting. */
+const WAITING_MAX = 64
+
+export class ControlLine {
+  readonly peer: Peer
+  readonly #host: ControlLineHost
+  #stream: OutgoingStream | undefined
+  /** What the stream had no room for. */
+  #waiting: Uint8Array[] = []
+
+  constructor(peer: Peer, host: ControlLineHost) {
+    this.peer = peer
+    this.#host = host
+  }
+
+  /**
+   * Whether so much waits that no more is to be asked for that has to be answered. What waits beyond is bounded by what
+   * there is to tell of: a few messages for each subscription.
+   */
+  get isFull(): boolean {
+    return this.#waiting.length >= WAITING_MAX
+  }
+
+  /** Tells the peer. Throws `EndpointError` if it takes no stream. */
+  send(control: Control): void {
+    const bytes = encodeControl(control)
+    this.#stream ??= this.#open()
+    if (this.#waiting.length > 0 || this.#stream.trySend(this.#host.type, bytes) === "refused")
+      this.#waiting.push(bytes)
+  }
+
+  #open(): OutgoingStream {
+    const stream = this.peer.open({ label: "topics" })
+    stream.on("drain", () => this.#drain(stream))
+    stream.on("closed", () => {
+      if (this.#stream !== stream) return
+      this.#stream = undefined
+      this.#waiting = []
+      this.#host.onLost()
+    })
+    return stream
+  }
+
+  #drain(stream: OutgoingStream): void {
+    const wasFull = this.isFull
+    let sent = 0
+    while (sent < this.#waiting.length && stream.trySend(this.#host.type, this.#waiting[sent]!) !== "refused") sent++
+    this.#waiting.splice(0, sent)
+    if (wasFull && !this.isFull) this.#host.onRoom()
+  }
+
+  /** No more is to be told. */
+  end(): void {
+    const stream = this.#stream
+    this.#stream = undefined
+    void stream?.end()
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * What one subscriber has of a log, and since when it is behind.
+ *
+ * @module
+ */
+
+/** Why a subscriber that is behind is dropped out, as in `ENDS`. */
+export type TooSlow = "behind-by-messages" | "behind-by-time" | "behind-by-memory"
+
+/** One subscriber of a publication. It is exact at all times: `given` + `skipped` + what waits = all since `first`. */
+export class Account {
+  /** The position of the first message for it. */
+  readonly first: number
+  /** The position of the next message for it. */
+  next: number
+  /** Messages that were handed to its stream. */
+  given = 0
+  /** Messages that it was too slow for, and won't get. */
+  skipped = 0
+  /** Of those, what nobody was told of yet. */
+  untold = 0
+  /** Where the log ended when it came: what is before that it catches up with. */
+  readonly caughtUpAt: number
+  /** When it last took a message of those, milliseconds. */
+  #tookMs: number
+
+  constructor(first: number, end: number, nowMs: number) {
+    this.first = first
+    this.next = first
+    this.caughtUpAt = end
+    this.#tookMs = nowMs
+  }
+
+  /** Whether it still has not had all that was there when it came. */
+  get isCatchingUp(): boolean {
+    return this.next < this.caughtUpAt
+  }
+
+  /** Its stream took the next message. */
+  took(nowMs: number): void {
+    if (this.isCatchingUp) this.#tookMs = nowMs
+    this.next++
+    this.given++
+  }
+
+  /** It goes on with a later message; returns how many it won't get. */
+  skipTo(position: number, nowMs: number): number {
+    const messages = Math.max(0, position - this.next)
+    if (this.isCatchingUp) this.#tookMs = nowMs
+    this.next += messages
+    this.skipped += messages
+    this.untold += messages
+    return messages
+  }
+
+  /** Messages published since it came that wait for it, in a log with this end. */
+  lag(end: number): number {
+    return end - Math.max(this.next, this.caughtUpAt)
+  }
+
+  /**
+   * Since when it is behind, if its next message was published at `publishedMs`. While it catches up that is since it
+   * took something; what was published meanwhile is as old as its catching up at most.
+   */
+  behindSinceMs(publishedMs: number): number {
+    return this.isCatchingUp ? this.#tookMs : Math.max(publishedMs, this.#tookMs)
+  }
+}

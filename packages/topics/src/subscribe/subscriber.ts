@@ -1,0 +1,217 @@
+/**
+ * Subscriptions to topics of peers: asks, waits for the answer and for the stream that it names, and passes on what the
+ * publisher tells.
+ *
+ * @module
+ */
+
+import type { Alarm, Endpoint, IncomingStream } from "@x/endpoint"
+import { REASON } from "@x/endpoint"
+import { onAbort } from "@x/transport/host"
+import { abortedError, endedError, refusedError, TopicError } from "../errors.ts"
+import type { Telling } from "../events.ts"
+import type { Line } from "../line.ts"
+import { isOrdered } from "../publish/options.ts"
+import { endOf, refusalOf } from "../wire/codes.ts"
+import type { Accepted, Beginning, Control } from "../wire/message.ts"
+import { type Feed, FeedHandle } from "./feed.ts"
+import type { Call, Subscribing } from "./subscribing.ts"
+
+/** How to wait for an answer, and where to begin. */
+export interface Asking {
+  readonly beginning: Beginning
+  readonly signal: AbortSignal | undefined
+  readonly timeoutMs: number
+}
+
+/** What a subscriber needs of the topics of its endpoint. */
+export interface SubscriberHost {
+  readonly endpoint: Endpoint
+  readonly telling: Telling
+  readonly entryType: number
+}
+
+export class Subscriber {
+  readonly #host: SubscriberHost
+  /** Subscriptions so far: their numbers are never used again. */
+  #made = 0
+
+  constructor(host: SubscriberHost) {
+    this.#host = host
+  }
+
+  /** Asks a peer for a topic. */
+  subscribe(line: Line, topic: string, { beginning, signal, timeoutMs }: Asking): Promise<Feed> {
+    if (signal?.aborted === true) return Promise.reject(abortedError(signal))
+    return new Promise((resolve, reject) => {
+      const id = ++this.#made
+      line.control.send({ kind: "subscribe", id, beginning, name: topic })
+      const it: Subscribing = { id, topic, call: undefined, accepted: undefined, feed: undefined, ended: undefined }
+      line.subscribing.set(id, it)
+      const { endpoint } = this.#host
+      const alarm = endpoint.alarm(() => this.#giveUp(line, it, timeoutError(topic, timeoutMs)))
+      alarm.at(endpoint.now() + timeoutMs)
+      const forget = signal && onAbort(signal, () => this.#aborted(line, it, signal))
+      it.call = callOf(resolve, reject, alarm, forget)
+    })
+  }
+
+  /** The signal is the caller's for as long as the feed lives. */
+  #aborted(line: Line, it: Subscribing, signal: AbortSignal): void {
+    if (it.feed === undefined) this.#giveUp(line, it, abortedError(signal))
+    else it.feed.abort(signal.reason)
+  }
+
+  /** Nobody waits for the answer any more: if it is a yes, the stream is stopped once it comes. */
+  #giveUp(line: Line, it: Subscribing, error: TopicError): void {
+    const { call } = it
+    it.call = undefined
+    tell(line, { kind: "unsubscribe", id: it.id })
+    call?.reject(error)
+  }
+
+  /** Our subscription of a number that a peer speaks of. `undefined`: there is none. */
+  #find(line: Line, id: number, isAnswered: boolean): Subscribing | undefined {
+    const it = line.subscribing.get(id)
+    return it !== undefined && (it.accepted !== undefined) === isAnswered ? it : undefined
+  }
+
+  /** The peer takes us. `false`: we didn't ask. */
+  accepted(line: Line, id: number, accepted: Accepted): boolean {
+    const it = this.#find(line, id, false)
+    if (it === undefined) return false
+    it.accepted = accepted
+    const stream = line.unknown.get(accepted.stream)
+    if (stream !== undefined) this.#match(line, it, stream)
+    this.#forgetStreams(line)
+    return true
+  }
+
+  /** The peer doesn't take us. `false`: we didn't ask. */
+  refused(line: Line, id: number, code: number): boolean {
+    const it = this.#find(line, id, false)
+    if (it === undefined) return false
+    line.subscribing.delete(id)
+    this.#forgetStreams(line)
+    it.call?.reject(refusedError(it.topic, refusalOf(code)))
+    return true
+  }
+
+  /** A subscription is over. `false`: there is none. */
+  ended(line: Line, id: number, code: number, end: number): boolean {
+    const it = this.#find(line, id, true)
+    if (it === undefined || it.ended !== undefined) return false
+    const why = endOf(code)
+    // Of a topic that was closed all comes, the stream included.
+    if (it.feed === undefined && it.call !== undefined && why === "topic-closed") {
+      it.ended = { code, end }
+      return true
+    }
+    line.subscribing.delete(id)
+    this.#forgetStreams(line)
+    if (it.feed === undefined) it.call?.reject(endedError(it.topic, why))
+    else it.feed.end(why, end)
+    return true
+  }
+
+  /** Messages won't come. `false`: there is no such subscription. */
+  gap(line: Line, id: number, messages: number): boolean {
+    const feed = this.#find(line, id, true)?.feed
+    feed?.gap(messages)
+    return feed !== undefined
+  }
+
+  /** A peer that we wait for has opened a stream. */
+  opened(line: Line, stream: IncomingStream): void {
+    for (const it of line.subscribing.values()) {
+      if (it.accepted?.stream === stream.id && it.feed === undefined) return this.#match(line, it, stream)
+    }
+    if (!isWaiting(line)) return
+    line.unknown.set(stream.id, stream)
+    void stream.closed.then(() => line.unknown.get(stream.id) === stream && line.unknown.delete(stream.id))
+  }
+
+  /** The stream of a subscription has come. */
+  #match(line: Line, it: Subscribing, stream: IncomingStream): void {
+    line.unknown.delete(stream.id)
+    const { call, accepted } = it
+    if (call === undefined || accepted === undefined) return stream.stop(REASON.closing)
+    it.call = undefined
+    const feed = new FeedHandle(it.topic, stream, accepted, isOrdered(stream.delivery), {
+      ...{ telling: this.#host.telling, entryType: this.#host.entryType },
+      onUnsubscribe: () => tell(line, { kind: "unsubscribe", id: it.id }),
+      onOver: () => call.forget(),
+    })
+    it.feed = feed
+    if (it.ended !== undefined) {
+      line.subscribing.delete(it.id)
+      feed.end(endOf(it.ended.code), it.ended.end)
+    }
+    call.resolve(feed)
+  }
+
+  #forgetStreams(line: Line): void {
+    if (!isWaiting(line)) line.unknown.clear()
+  }
+
+  /** A peer has left, or can't be told anything any more. */
+  forget(line: Line): void {
+    for (const { call, feed, topic } of line.subscribing.values()) {
+      call?.reject(new TopicError("peer-left", `the peer left before it answered for ${JSON.stringify(topic)}`))
+      feed?.end("peer-left", undefined)
+    }
+    line.subscribing.clear()
+    line.unknown.clear()
+  }
+
+  /** Ends all feeds, and gives up what waits for an answer. */
+  close(line: Line): void {
+    for (const it of [...line.subscribing.values()]) {
+      if (it.feed === undefined) this.#giveUp(line, it, new TopicError("closed", "the topics were closed"))
+      else it.feed.unsubscribe()
+    }
+  }
+}
+
+/** A call that stops its clock once it is answered; its signal counts for as long as the feed lives. */
+function callOf(
+  resolve: (feed: Feed) => void,
+  reject: (error: unknown) => void,
+  alarm: Alarm,
+  forget: () => void = () => {},
+): Call {
+  return {
+    forget,
+    resolve(feed) {
+      alarm.at(Infinity)
+      resolve(feed)
+    },
+    reject(error) {
+      alarm.at(Infinity)
+      forget()
+      reject(error)
+    },
+  }
+}
+
+/** Whether an answer is awaited, or the stream that it named. */
+function isWaiting({ subscribing }: Line): boolean {
+  for (const { feed } of subscribing.values()) if (feed === undefined) return true
+  return false
+}
+
+/** Tells a peer that takes no stream for it any more only that it has left. */
+function tell(line: Line, control: Control): void {
+  try {
+    line.control.send(control)
+  } catch {
+    // Its end tells the same.
+  }
+}
+
+function timeoutError(topic: string, timeoutMs: number): TopicError {
+  return new TopicError(
+    "timeout",
+    `the peer didn't answer for ${JSON.stringify(topic)} within ${timeoutMs} ms; does it have topics, of the same types?`,
+  )
+}
