@@ -10,7 +10,7 @@
  * @module
  */
 
-import { double, type RangeList } from "@x/wire"
+import { ZERO, type RangeList } from "@x/wire"
 import { REORDER_PACKETS_MAX } from "./options.ts"
 import { append, lastEdge } from "./receive/append.ts"
 import { ChargedRows, ROWS_MAX } from "./receive/charged-rows.ts"
@@ -21,6 +21,9 @@ import { dueOf, type Gap, GapDues, isYoung, newGap, type Patience, YOUNG_SRTT } 
  * vain once, and teaches how long to wait.
  */
 const GRACE_SRTT = 1 / 16
+/** What is asked for in vain is asked for again after this part of the time since the first time, at the latest after a second. */
+const VAIN_REPEAT = 1 / 8
+const VAIN_REPEAT_MS_MAX = 1_000
 
 /**
  * The missing packets of one stream: `[from, to)` ranges above the cumulative edge. Times are milliseconds of any one
@@ -32,10 +35,10 @@ export class GapTracker {
   #dues: GapDues | undefined
   /** When anything was last asked for. */
   #askedMs = -Infinity
-  #arrivals = double(0)
+  #arrivals = ZERO
   #reorderPackets: number
   /** The longest that a packet was late without being lost. */
-  #reorderMs = double(0)
+  #reorderMs = ZERO
   /** Where the last list of received packets stopped, if it was too short for all of them. */
   #toldTo = 0
   readonly #rows: ChargedRows
@@ -208,6 +211,7 @@ export class GapTracker {
 
   #release(gap: Gap): void {
     gap.askedMs = gap.noticedMs = -Infinity
+    gap.firstAskedMs = Infinity
     this.#track(gap)
   }
 
@@ -254,8 +258,8 @@ export class GapTracker {
     return {
       arrivals: this.#arrivals,
       reorderPackets: this.#reorderPackets,
-      graceMs: double(graceMs),
-      repeatMs: double(repeatMs),
+      graceMs: ZERO + graceMs,
+      repeatMs: ZERO + repeatMs,
     }
   }
 
@@ -309,7 +313,7 @@ export class GapTracker {
       const { askedMs } = gap
       if (askedMs + repeatMs > nowMs && (gap.isRepeated || nowMs > askedMs + youngMs || nowMs <= askedMs)) continue
       if (dueOf(gap, patience) <= nowMs) {
-        this.#note(gap, nowMs)
+        this.#note(gap, nowMs, repeatMs)
         isAsking = true
       } else if (isYoung(gap, nowMs, srttMs)) {
         gap.isRepeated = true
@@ -326,10 +330,12 @@ export class GapTracker {
     return i < this.#gaps.length && this.#gaps[i]!.from < number ? i : i - 1
   }
 
-  /** It is asked for. */
-  #note(gap: Gap, nowMs: number): void {
+  /** It is asked for. What doesn't come is asked for again later than others, as if it had been asked for later. */
+  #note(gap: Gap, nowMs: number, repeatMs: number): void {
     this.#dues?.remove(gap)
-    gap.askedMs = this.#askedMs = nowMs
+    const vainMs = Math.min(VAIN_REPEAT_MS_MAX, (nowMs - gap.firstAskedMs) * VAIN_REPEAT)
+    this.#askedMs = nowMs
+    gap.askedMs = nowMs + Math.max(0, vainMs - repeatMs)
     gap.firstAskedMs = Math.min(gap.firstAskedMs, nowMs)
     gap.isRepeated = false
     this.#track(gap)
@@ -341,7 +347,7 @@ export class GapTracker {
     const i = this.#find(number)
     if (i < 0 || this.#gaps[i]!.from === number || !this.hasRoom(1)) return
     const gap = this.#gaps[i]!
-    this.#insert(i + 1, { ...gap, from: double(number) })
+    this.#insert(i + 1, { ...gap, from: ZERO + number })
     gap.to = number
   }
 

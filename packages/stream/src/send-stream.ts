@@ -547,8 +547,7 @@ export class SendStream {
     this.#handleMissing(edges, missing, nowMs)
     // Without room the list may begin anywhere.
     const listedTo = (status.state & STATUS.noRoom) !== 0 ? 0 : lastEdge(status.received)
-    for (const number of this.#resends.judge(heardMs, listedTo))
-      if (!this.#resends.isEarly(number, nowMs)) this.#lose(number)
+    for (const number of this.#resends.judge(heardMs, listedTo)) if (!this.#resends.isInVain(number)) this.#lose(number)
     this.#queue.trim()
     if (hasMoved || isLetGo) this.#sync.move(nowMs)
     else if (this.#queue.isHeld && !this.#sync.isWaiting) this.#sync.wait(nowMs)
@@ -700,7 +699,7 @@ export class SendStream {
     if (this.#closeDueMs() > nowMs) return undefined
     this.#life.saidClose(nowMs)
     const { high, begun } = this.#ledger
-    const end = { stream: this.id, final: double(this.traits.isNumbered ? high : 0), begun: double(begun) }
+    const end = { stream: this.id, final: double(this.traits.isNumbered ? high : 0), begun }
     return this.#life.state === "resetting" ? { ...end, reason: this.#life.reason } : end
   }
 

@@ -53,6 +53,16 @@ test("what was asked for is asked for again once a repair has had its time", () 
   expect(ask(gaps, 5 + REPEAT_MS)).toEqual([[0, 1]])
 })
 
+test("what never comes is asked for more and more seldom, an eighth of the time that it has been asked for, up to a second", () => {
+  const gaps = missingOne(REORDER_PACKETS)
+  const askedMs: number[] = []
+  for (let nowMs = 0; nowMs < 20_000; nowMs += 5)
+    if (gaps.dueMs(SRTT_MS, REPEAT_MS) <= nowMs && ask(gaps, nowMs).length > 0) askedMs.push(nowMs)
+  // Not too seldom either: a packet of ten that lose three comes within the first ten times.
+  expect(askedMs.slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, i) => i * REPEAT_MS))
+  expect([askedMs.length, askedMs.at(-1)! - askedMs.at(-2)!]).toEqual([44, 1_000])
+})
+
 test("what was asked for is listed once more with the next status, if that goes long before it can have come", () => {
   const gaps = missingOne(REORDER_PACKETS)
   expect(ask(gaps, 5)).toEqual([[0, 1]])

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import { GRANULARITY_MS } from "../rtt.ts"
 import type { SendLedger } from "./send-ledger.ts"
 import { PACKET } from "./send-ring.ts"
@@ -29,7 +29,7 @@ export class Copies {
   readonly #waiting: Copy[] = []
   /** Until when copies that are due may go; the clock is read once a turn. */
   #nowMs = -Infinity
-  #sent = double(0)
+  #sent = ZERO
 
   /** `copies`: of each packet; 0: none. `spreadMs`: from one to the next. */
   constructor(ledger: SendLedger, copies: number, spreadMs: number) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FORM, double } from "@x/wire"
+import { FORM, ZERO } from "@x/wire"
 import type { PacketFilling } from "./packet-filling.ts"
 import type { SendLedger } from "./send-ledger.ts"
 import { isRest, PACKET } from "./send-ring.ts"
@@ -44,11 +44,11 @@ export class MessageAccount {
   readonly #ledger: SendLedger
   readonly #filling: PacketFilling
   readonly #isOrdered: boolean
-  #acknowledged = double(0)
-  #unconfirmed = double(0)
-  #dropped = double(0)
+  #acknowledged = ZERO
+  #unconfirmed = ZERO
+  #dropped = ZERO
   /** Dropped before any part of them was sent; their numbers were used again. */
-  #superseded = double(0)
+  #superseded = ZERO
   #fates: Fates | undefined
 
   constructor(ledger: SendLedger, filling: PacketFilling, isOrdered: boolean) {

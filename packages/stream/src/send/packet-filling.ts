@@ -5,7 +5,7 @@
  * @module
  */
 
-import { checkWhole, FORM, double } from "@x/wire"
+import { checkWhole, FORM, ZERO } from "@x/wire"
 import { PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN, type StreamOptions } from "../options.ts"
 import { bytesOf, type PacketSlots } from "../packet-pool.ts"
 import { NO_BYTES, NO_VIEW } from "./outgoing-packet.ts"
@@ -32,12 +32,12 @@ export class PacketFilling {
   #view: DataView = NO_VIEW
   #offset = 0
   #bytes = 0
-  #begun = double(0)
+  #begun = ZERO
   /** Payload bytes of the packet before it, if messages were written to that one after the other. */
   #bytesBefore = 0
   /** When its first message was written. */
-  #writtenMs = double(0)
-  #nowMs = double(0)
+  #writtenMs = ZERO
+  #nowMs = ZERO
 
   constructor(ledger: SendLedger, pool: PacketSlots, options: StreamOptions, waits: boolean) {
     this.#ledger = ledger

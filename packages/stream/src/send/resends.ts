@@ -14,12 +14,10 @@ import { PACKET } from "./send-ring.ts"
 const REORDER_SRTT = 1 / 8
 
 /**
- * A packet that was sent so often is sent again after twice as long each time, as far as `IN_VAIN_MS_MAX`: a path that
- * loses this very packet, or a receiver that refuses it, isn't worth more. Of ten datagrams that lose three, one packet
- * in 15,000 comes to that.
+ * A packet that was sent so often isn't sent again before its receiver asks for it, more and more seldom: a path that
+ * loses this very packet isn't worth more. Where three of ten datagrams are lost, one packet in 15,000 comes to that.
  */
 const SENDS_IN_VAIN = 8
-const IN_VAIN_MS_MAX = 1_000
 
 /** The resends of one stream. */
 export class Resends {
@@ -40,22 +38,15 @@ export class Resends {
     return Math.max(GRANULARITY_MS, REORDER_SRTT * this.#rtt.srttMs)
   }
 
-  /** Whether a packet that is said to be missing may be sent again: it was sent once, or long enough ago. */
+  /** Whether a packet that is asked for may be sent again: it was sent once, or a round trip ago. */
   hasRested(number: number, nowMs: number): boolean {
     const ledger = this.#ledger
-    if (ledger.sends(number) === 1) return true
-    return nowMs - ledger.sentMs(number) >= Math.max(GRANULARITY_MS, this.#rtt.srttMs, this.#vainMs(number))
+    return ledger.sends(number) === 1 || nowMs - ledger.sentMs(number) >= Math.max(GRANULARITY_MS, this.#rtt.srttMs)
   }
 
-  /** Whether it is too early for a packet that was lost again: the receiver names it later. */
-  isEarly(number: number, nowMs: number): boolean {
-    return nowMs - this.#ledger.sentMs(number) < this.#vainMs(number)
-  }
-
-  #vainMs(number: number): number {
-    const times = this.#ledger.sends(number) - SENDS_IN_VAIN
-    if (times <= 0) return 0
-    return Math.min(IN_VAIN_MS_MAX, Math.max(GRANULARITY_MS, this.#rtt.srttMs) * (1 << Math.min(times, 16)))
+  /** Whether a packet that was lost again was sent so often in vain that its receiver has to ask for it. */
+  isInVain(number: number): boolean {
+    return this.#ledger.sends(number) >= SENDS_IN_VAIN
   }
 
   /** A packet was sent again. */

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { deliveryByte, FORM, type Form, formOf, type Mode, double } from "@x/wire"
+import { deliveryByte, FORM, type Form, formOf, type Mode, ZERO } from "@x/wire"
 import type { PacketSlots } from "../packet-pool.ts"
 import type { OutgoingPacket, SharedPayload } from "./outgoing-packet.ts"
 import { type ByteAllowance, isKept, isRest, PACKET, SendRing } from "./send-ring.ts"
@@ -22,15 +22,15 @@ export class SendLedger {
   #next: number
   #firstQueued: number
   #high: number
-  #begun = double(0)
-  #begunBelowLow = double(0)
+  #begun = ZERO
+  #begunBelowLow = ZERO
   #isUnfinished = false
   #unackedBytes = 0
   #unackedPackets = 0
-  #sentBytes = double(0)
-  #sentPackets = double(0)
+  #sentBytes = ZERO
+  #sentPackets = ZERO
   #inFlightBytes = 0
-  #gonePackets = double(0)
+  #gonePackets = ZERO
 
   /**
    * `first`: the number of the first packet; `headRoomBytes`: the room before the payload in a slot; `tables`: what

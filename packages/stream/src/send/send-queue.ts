@@ -4,7 +4,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import type { SendLedger } from "./send-ledger.ts"
 import { PACKET } from "./send-ring.ts"
 
@@ -21,8 +21,8 @@ export class SendQueue {
    */
   #isHeld = false
   #allowedEdge = 0
-  #resent = double(0)
-  #lostPackets = double(0)
+  #resent = ZERO
+  #lostPackets = ZERO
 
   constructor(ledger: SendLedger) {
     this.#ledger = ledger

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { RANGES_MAX, type Sync, double } from "@x/wire"
+import { RANGES_MAX, type Sync, ZERO } from "@x/wire"
 import type { StreamOptions } from "../options.ts"
 import type { RepeatPace } from "../repeater.ts"
 import { GRANULARITY_MS, type RttEstimator } from "../rtt.ts"
@@ -58,7 +58,7 @@ export class SyncTimer {
   readonly #isAcknowledged: boolean
   /** When the next one is due because nothing has moved; `Infinity`: nothing is awaited. */
   #dueMs = Infinity
-  #intervalMs = double(0)
+  #intervalMs = ZERO
   /** Syncs since something moved. */
   #inVain = 0
   /** The receiver has to learn what was given up. */
