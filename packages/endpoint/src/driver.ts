@@ -6,7 +6,7 @@
  */
 
 import type { Host, ReceiveBatch, SocketErrorCode, Transport, WakeUp } from "@x/transport/host"
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import type { OutgoingState } from "./streams/outgoing-state.ts"
 import type { PeerState } from "./peer/peer-state.ts"
 import type { ProtocolEvent } from "./protocol/events.ts"
@@ -75,7 +75,7 @@ export class Driver {
   #isRunning = false
   #isDeferred = false
   /** The time of the last run. */
-  #nowMs = double(0)
+  #nowMs = ZERO
 
   constructor(host: Host, transport: Transport, application: Application, { unclaimed, alarms }: Deadlines) {
     this.#host = host

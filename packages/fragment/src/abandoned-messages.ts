@@ -5,7 +5,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 
 /** Messages that are remembered without being charged. */
 const FREE = 16
@@ -28,7 +28,7 @@ export class AbandonedMessages {
   readonly #numbers = new Map<number, number>()
   readonly #heap: [number: number, message: number][] = []
   #capacity = FREE
-  #edge = double(0)
+  #edge = ZERO
 
   constructor(memory: AbandonedMemory) {
     this.#memory = memory

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { FORM, type PacketDropReason, type Piece, double } from "@x/wire"
+import { FORM, type PacketDropReason, type Piece, ZERO } from "@x/wire"
 import { AbandonedMessages } from "./abandoned-messages.ts"
 import { Assembly, type AssemblyOwner, BYTES_FIRST } from "./assembly.ts"
 import type { AssemblyBudget, Yielder } from "./budget.ts"
@@ -61,9 +61,9 @@ export class Assembler implements Yielder, AssemblyOwner {
   #inHand: Assembly | undefined
   /** Total bytes of the messages under way, and those of them that have come. */
   #bytes = 0
-  #received = double(0)
-  #abandoned = double(0)
-  #expired = double(0)
+  #received = ZERO
+  #abandoned = ZERO
+  #expired = ZERO
 
   constructor(options: AssemblerOptions) {
     const { budget, messageBytesMax, isOrdered, isReliable = isOrdered } = options

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { double, type Piece } from "@x/wire"
+import { ZERO, type Piece } from "@x/wire"
 import type { Promised } from "./budget.ts"
 import type { BufferPool } from "./buffer-pool.ts"
 
@@ -47,7 +47,7 @@ export class Assembly implements Promised {
   /** Bytes of the whole message. */
   readonly total: number
   /** The highest packet number that brought a piece. */
-  highest: number = double(0)
+  highest: number = ZERO
   /** The message's type, from its first piece; −1 until that comes. */
   type = -1
   /** Bytes received. */

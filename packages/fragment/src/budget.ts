@@ -5,7 +5,7 @@
  * @module
  */
 
-import { checkWhole, double } from "@x/wire"
+import { checkWhole, ZERO } from "@x/wire"
 import { BufferPool } from "./buffer-pool.ts"
 
 /** Holds memory for unreliable messages, which may have to give it up. */
@@ -81,7 +81,7 @@ export class AssemblyBudget {
   /** Promised messages that hold memory here; those that made progress when they were looked at are behind the others. */
   readonly #promised = new Set<Promised>()
   /** Bytes of completed messages, less those that later ones got in advance: memory is in step with what has come. */
-  #earned = double(0)
+  #earned = ZERO
   /** All that wait for memory, in the order they were refused; nested budgets share one map. */
   readonly #waiters: Map<object, Waiter>
   #used = 0

@@ -25,7 +25,7 @@ import {
   type Status,
   type Sync,
   traitsOf,
-  double,
+  ZERO,
 } from "@x/wire"
 import { GapTracker } from "./gap-tracker.ts"
 import { ChargedRows } from "./receive/charged-rows.ts"
@@ -67,7 +67,7 @@ export class ReceiveStream {
   readonly #room: ReceiveRoom
   readonly #report: StatusReport
   #state: ReceiveState = "open"
-  #duplicates = double(0)
+  #duplicates = ZERO
 
   constructor({ id, mode, options, rtt, pool, rows }: ReceiveStreamOptions) {
     this.id = id

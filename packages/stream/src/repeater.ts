@@ -1,4 +1,4 @@
-import { double } from "@x/wire"
+import { double, ZERO } from "@x/wire"
 
 /** Milliseconds between two repeats of one thing, while few are repeated. */
 const INTERVAL_MS = 1_000
@@ -50,7 +50,7 @@ export class RepeatPace {
 /** Something that is repeated until it is answered: when it is due. The interval doubles. */
 export class Repeater {
   #dueMs = Infinity
-  #intervalMs = double(0)
+  #intervalMs = ZERO
 
   /** When to send it next; `Infinity`: never. */
   get dueMs(): number {

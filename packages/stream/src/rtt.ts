@@ -4,7 +4,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 
 /**
  * The round trip before the first sample, milliseconds: long enough for a slow path, short enough that a lost first
@@ -30,16 +30,16 @@ export class RttEstimator {
   #srttMs: number
   #varianceMs: number
   #minMs = Infinity
-  #latestMs = double(0)
+  #latestMs = ZERO
   #samples = 0
   /**
    * The estimate before a sample that took much longer than a PTO, valid while `isDoubted`, until a later datagram
    * shows whether to believe it.
    */
   #isDoubted = false
-  #doubtedMs = double(0)
-  #formerSrttMs = double(0)
-  #formerVarianceMs = double(0)
+  #doubtedMs = ZERO
+  #formerSrttMs = ZERO
+  #formerVarianceMs = ZERO
   #doubtsFrom = 1
 
   constructor(initialMs: number = INITIAL_RTT_MS) {

@@ -8,13 +8,13 @@
  * @module
  */
 
-const CELL = new Float64Array(1)
+/** 0 as a double, which only memory of doubles gives: what most of these fields begin with. */
+export const ZERO: number = new Float64Array(1)[0]!
 
 /**
  * The same number, as a double: for fields that will hold times, rates, or totals without a bound. Not for what stays
  * below 2^31, such as offsets and sizes: small integers are faster.
  */
 export function double(value: number): number {
-  CELL[0] = value
-  return CELL[0]
+  return value + ZERO
 }

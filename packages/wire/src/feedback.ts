@@ -7,7 +7,7 @@
 import type { DatagramDropReason } from "./drop-reason.ts"
 import { NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
 import { createRangeList, type RangeList, RANGES_MAX } from "./ranges.ts"
-import { double } from "./double.ts"
+import { ZERO } from "./double.ts"
 
 /** Bytes of the body of a `feedback` before its ranges. */
 export const FEEDBACK_BYTES = 34
@@ -47,14 +47,14 @@ export interface Feedback {
 export function createFeedback(): Feedback {
   return {
     ...{
-      counter: double(0),
-      holdUs: double(0),
-      datagrams: double(0),
-      congestion: double(0),
-      ect0: double(0),
-      proof: double(0),
+      counter: ZERO,
+      holdUs: ZERO,
+      datagrams: ZERO,
+      congestion: ZERO,
+      ect0: ZERO,
+      proof: ZERO,
     },
-    reach: double(0),
+    reach: ZERO,
     missing: createRangeList(),
   }
 }

@@ -49,7 +49,7 @@ export {
   RANGES_MAX,
   SPREAD_MAX,
 } from "./ranges.ts"
-export { double } from "./double.ts"
+export { double, ZERO } from "./double.ts"
 export * from "./reason.ts"
 export { addressForm, type ReplyAddress } from "./reply-address.ts"
 export * from "./status.ts"

@@ -7,7 +7,7 @@
 import { FORM } from "./delivery.ts"
 import type { DatagramDropReason } from "./drop-reason.ts"
 import { NUMBER_BYTES, NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
-import { double } from "./double.ts"
+import { ZERO } from "./double.ts"
 
 const TYPE_BYTES = 2
 /** A length continues in the next byte while this bit is set. */
@@ -111,7 +111,7 @@ export interface Piece {
 
 /** An empty piece, to read into. */
 export function createPiece(): Piece {
-  return { form: FORM.abandoned, message: double(0), type: -1, total: 0, messageOffset: 0, offset: 0, length: 0 }
+  return { form: FORM.abandoned, message: ZERO, type: -1, total: 0, messageOffset: 0, offset: 0, length: 0 }
 }
 
 /** Writes the header of a first piece; returns the offset of its bytes. */

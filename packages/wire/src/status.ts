@@ -18,7 +18,7 @@ import {
   SPREAD_MAX,
   writeRanges,
 } from "./ranges.ts"
-import { double } from "./double.ts"
+import { ZERO } from "./double.ts"
 
 /** Bytes of the body of a `status` before its ranges. */
 export const STATUS_HEADER_BYTES = 13
@@ -52,7 +52,7 @@ export interface Status {
 
 /** An empty status, to fill or to read into. */
 export function createStatus(): Status {
-  return { stream: double(0), state: 0, cumulative: double(0), received: createRangeList(), missing: createRangeList() }
+  return { stream: ZERO, state: 0, cumulative: ZERO, received: createRangeList(), missing: createRangeList() }
 }
 
 /** Bytes of the body that {@link writeStatus} writes. */

@@ -9,7 +9,7 @@ import { bytesAt } from "./bytes.ts"
 import { readStream } from "./data.ts"
 import type { DatagramDropReason } from "./drop-reason.ts"
 import { NUMBER_MAX, readNumber, writeNumber } from "./numbers.ts"
-import { double } from "./double.ts"
+import { ZERO } from "./double.ts"
 
 /** The most bytes of metadata in an `open`. */
 export const METADATA_BYTES_MAX = 1024
@@ -51,7 +51,7 @@ export function writeOpen(view: DataView, body: number, open: Open): number {
 export function readOpen(view: DataView, body: number, end: number): Open {
   return {
     stream: readStream(view, body),
-    first: double(readNumber(view, body + 4)),
+    first: ZERO + readNumber(view, body + 4),
     mode: modeOf(view.getUint8(body + 10)),
     priority: view.getUint8(body + 11),
     metadata: bytesAt(view, body + OPEN_HEADER_BYTES, end - body - OPEN_HEADER_BYTES).slice(),
@@ -92,8 +92,8 @@ export function writeEnd(view: DataView, body: number, end: End): number {
 export function readEnd(view: DataView, body: number): End {
   return {
     stream: readStream(view, body),
-    final: double(readNumber(view, body + 4)),
-    begun: double(readNumber(view, body + 10)),
+    final: ZERO + readNumber(view, body + 4),
+    begun: readNumber(view, body + 10),
   }
 }
 
@@ -125,8 +125,8 @@ export function readReset(view: DataView, body: number): Reset {
   return {
     stream: readStream(view, body),
     reason: view.getUint16(body + 4, true),
-    final: double(readNumber(view, body + 6)),
-    begun: double(readNumber(view, body + 12)),
+    final: ZERO + readNumber(view, body + 6),
+    begun: readNumber(view, body + 12),
   }
 }
 

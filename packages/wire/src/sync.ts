@@ -17,7 +17,7 @@ import {
   readGoneRanges,
   writeGoneRanges,
 } from "./ranges.ts"
-import { double } from "./double.ts"
+import { ZERO } from "./double.ts"
 
 /** Bytes of the body of a `sync` before its gone ranges. */
 export const SYNC_HEADER_BYTES = 24
@@ -41,11 +41,11 @@ export interface Sync {
 /** An empty sync, to fill or to read into. */
 export function createSync(): Sync {
   return {
-    stream: double(0),
+    stream: ZERO,
     mode: MODE.reliable,
-    low: double(0),
-    high: double(0),
-    begun: double(0),
+    low: ZERO,
+    high: ZERO,
+    begun: ZERO,
     gone: createGoneList(),
   }
 }

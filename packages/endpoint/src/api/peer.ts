@@ -1,6 +1,6 @@
 import type { SentMessages } from "@x/stream"
 import { type Address, onAbort } from "@x/transport/host"
-import { MODE, REASON, double } from "@x/wire"
+import { MODE, REASON, ZERO } from "@x/wire"
 import { check, REASON_CODE, TEXT } from "../errors/check.ts"
 import { abortedError, EndpointError } from "../errors/endpoint-error.ts"
 import type { Peer, ReceivedMessage, ReceivedValue } from "./handles.ts"
@@ -50,7 +50,7 @@ export class PeerHandle implements Peer {
   readonly #state: PeerState
   readonly #host: PeerHost
   readonly #readers = new Map<number, Readers>()
-  readonly #lost = { unconfirmed: double(0), dropped: double(0) }
+  readonly #lost = { unconfirmed: ZERO, dropped: ZERO }
   /** What keeps the peer: it is left when the last of them lets go. */
   readonly #keepers = new Set<object>()
   #queueShare: QueueShare | undefined

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { double, ZERO } from "@x/wire"
 
 /** What one feedback says about the datagrams to a peer. Reused: read it during the call. */
 export interface DeliverySample {
@@ -53,11 +53,11 @@ export interface DeliverySample {
 
 export function createDeliverySample(): DeliverySample {
   return {
-    ...{ nowMs: double(0), rttMs: double(-1), sentMs: double(0), srttMs: double(0), minRttMs: Infinity },
-    ...{ deliveredBytes: double(0), lostBytes: double(0), spuriousBytes: double(0), inFlightBytes: double(0) },
-    ...{ totalDeliveredBytes: double(0), rateBytesPerMs: double(0), isApplicationLimited: true },
-    ...{ sentDeliveredBytes: double(0), sentInFlightBytes: double(0), lostSinceSentBytes: double(0) },
-    ...{ markedBytes: double(0), markedSinceSentBytes: double(0) },
+    ...{ nowMs: ZERO, rttMs: double(-1), sentMs: ZERO, srttMs: ZERO, minRttMs: Infinity },
+    ...{ deliveredBytes: ZERO, lostBytes: ZERO, spuriousBytes: ZERO, inFlightBytes: ZERO },
+    ...{ totalDeliveredBytes: ZERO, rateBytesPerMs: ZERO, isApplicationLimited: true },
+    ...{ sentDeliveredBytes: ZERO, sentInFlightBytes: ZERO, lostSinceSentBytes: ZERO },
+    ...{ markedBytes: ZERO, markedSinceSentBytes: ZERO },
   }
 }
 

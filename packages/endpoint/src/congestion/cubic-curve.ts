@@ -5,7 +5,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 
 /** How fast the curve rises, datagrams a cubic second (RFC 9438 §5.1). */
 const RISE = 0.4
@@ -18,13 +18,13 @@ const STEP_MAX = 1.5
 
 export class CubicCurve {
   /** The window of the last loss; less, where it was already less than at the one before. */
-  #most = double(0)
+  #most = ZERO
   /** The time of the curve's origin, and how long it takes from there to the window of the loss, seconds. */
   #beganMs = -Infinity
-  #plateauS = double(0)
+  #plateauS = ZERO
   /** The window that Reno would have, and the window before the loss. */
-  #reno = double(0)
-  #before = double(0)
+  #reno = ZERO
+  #before = ZERO
 
   /** A loss at this window. Returns the window from now on. */
   reduce(datagrams: number): number {

@@ -5,12 +5,12 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import type { DeliverySample } from "./controller.ts"
 
 export class RoundCount {
   #rounds = 0
-  #endsBytes = double(0)
+  #endsBytes = ZERO
 
   /** Rounds so far. */
   get rounds(): number {

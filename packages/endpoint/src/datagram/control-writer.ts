@@ -1,5 +1,5 @@
 import * as wire from "@x/wire"
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import type { Association } from "../path/association.ts"
 import type { Outbox } from "./outbox.ts"
 
@@ -23,7 +23,7 @@ export class ControlWriter {
   readonly #outbox: Outbox
   readonly #feedback = wire.createFeedback()
   #association: Association | undefined
-  #nowMs = double(0)
+  #nowMs = ZERO
   #datagramBytesMax = 0
   #isComposing = false
   #hasBegun = false

@@ -6,7 +6,7 @@
  */
 
 import type { Sealer, SyncCrypto, Transport } from "@x/transport/host"
-import { PREFIX_BYTES, PREFIX_COUNTER_OFFSET, prefixCounter, PROFILE, type Profile, TAG_BYTES, double } from "@x/wire"
+import { PREFIX_BYTES, PREFIX_COUNTER_OFFSET, prefixCounter, PROFILE, type Profile, TAG_BYTES, ZERO } from "@x/wire"
 import { type EpochKey, type KeyChain, nonceOf } from "./key-schedule.ts"
 import { NO_OPENER, type Protection } from "./protection.ts"
 
@@ -55,7 +55,7 @@ export class KeyProtection implements Protection {
    * Of the present epoch: datagrams sent, as they count, its first counter, when it began and when the peer was first known to have
    * seen it.
    */
-  #sent = double(0)
+  #sent = ZERO
   #firstCounter = 1
   #sinceMs: number
   #heardMs = Infinity

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import { isSameKey } from "../keys/identity.ts"
 
 /** Bytes that may go to an address that proved nothing, for each byte that came from there (RFC 9000 §8.1). */
@@ -99,9 +99,9 @@ export class AddressValidation {
   #restUntilMs = -Infinity
   #suspectUntilMs = -Infinity
   /** When something last came before the first candidate was seen; when datagrams last left the proved address. */
-  #homeMs = double(0)
-  #leftMs = double(0)
-  #strayMs = double(0)
+  #homeMs = ZERO
+  #leftMs = ZERO
+  #strayMs = ZERO
   /** Addresses that were challenged in vain. */
   failed = 0
 

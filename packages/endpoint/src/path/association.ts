@@ -5,7 +5,7 @@
  */
 
 import { ECN } from "@x/transport/host"
-import { type Feedback, NUMBER_MAX, type PacketDropReason, type PseudoHeader, double } from "@x/wire"
+import { type Feedback, NUMBER_MAX, type PacketDropReason, type PseudoHeader, ZERO } from "@x/wire"
 import { NO_KEYS, type Protection } from "../keys/protection.ts"
 import { type AddressContext, AddressValidation, type Destination } from "./address-validation.ts"
 import { Deliveries } from "./deliveries.ts"
@@ -80,14 +80,14 @@ export class Association {
   lastReceivedMs: number
   lastSentMs: number
   datagramsSent = 0
-  bytesSent: number = double(0)
-  datagramsReceived: number = double(0)
-  bytesReceived: number = double(0)
+  bytesSent: number = ZERO
+  datagramsReceived: number = ZERO
+  bytesReceived: number = ZERO
   /** Datagrams that came marked by a queue, and those that came ECN-capable and unmarked. */
-  ceReceived: number = double(0)
-  #ect0Received = double(0)
+  ceReceived: number = ZERO
+  #ect0Received = ZERO
   #nextCounter = 1
-  #highestArrivedMs = double(0)
+  #highestArrivedMs = ZERO
 
   constructor({ slot, remoteSlot, address, isOurs, order, inFlightMax, nowMs, addresses, draw }: AssociationParts) {
     this.slot = slot

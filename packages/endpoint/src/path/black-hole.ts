@@ -6,7 +6,7 @@
  * @module
  */
 
-import { DATAGRAM_BYTES_FLOOR, double } from "@x/wire"
+import { DATAGRAM_BYTES_FLOOR, ZERO } from "@x/wire"
 
 /** Nothing large has been seen to arrive for this long, at the least and at the most, though it was sent; ms. */
 const SUSPICION_MS_MIN = 300
@@ -57,10 +57,10 @@ export class BlackHole {
   #answers: number[] = []
   #groups = 0
   /** When the last group was sent, and when another one follows if none is answered. */
-  #askedMs = double(0)
-  #waitMs = double(0)
+  #askedMs = ZERO
+  #waitMs = ZERO
   /** The largest datagram sent since one as large was known to have arrived, and when the first was sent. */
-  #sentBytes = double(0)
+  #sentBytes = ZERO
   #sentMs = Infinity
   /** Its counter at most, and the bytes that were missing when the first was sent. */
   #sentCounter = 0

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { double, type Feedback, type PacketDropReason } from "@x/wire"
+import { ZERO, type Feedback, type PacketDropReason } from "@x/wire"
 import { OLD_COUNTERS, PROVED_COUNTERS } from "./replay-window.ts"
 
 const WORD_BITS = 32
@@ -21,17 +21,17 @@ export interface SentBytes {
 
 export class Deliveries {
   /** The highest counter that was reported, and how long its report was held back, microseconds. */
-  counter: number = double(0)
-  holdUs: number = double(0)
+  counter: number = ZERO
+  holdUs: number = ZERO
   /** Bytes of all datagrams that are known to have come. */
-  bytes: number = double(0)
+  bytes: number = ZERO
   /** 32 bits that nobody can guess. */
   readonly #draw: () => number
   #nonces = new Int32Array(WORDS_MIN)
   /** Nonces up to here, exclusive, are drawn: a multiple of the bits of a word. */
   #drawn = 0
   /** Bytes sent up to the highest reported counter. */
-  #sentBytes = double(0)
+  #sentBytes = ZERO
   /** Counters below that one which were reported missing, and the bytes of each: they may come late. Rising. */
   readonly #missing = new Map<number, number>()
 

@@ -13,7 +13,7 @@
  */
 
 import { ECN } from "@x/transport/host"
-import { double, type Feedback } from "@x/wire"
+import { ZERO, type Feedback } from "@x/wire"
 import type { DeliverySample } from "../congestion/controller.ts"
 
 export type EcnState = "off" | "waiting" | "testing" | "unknown" | "capable" | "failed"
@@ -38,32 +38,32 @@ export class Ecn {
   /** ECN-capable datagrams that were sent. */
   ectSent = 0
   /** Bytes that were delivered marked CE, as {@link DeliverySample.markedBytes} has told. */
-  markedBytes: number = double(0)
+  markedBytes: number = ZERO
   /** Datagrams that were delivered marked CE, as far as that was told. */
-  marked: number = double(0)
+  marked: number = ZERO
   #state: EcnState = "off"
   #hasImpossible = false
   /** How long a test may take, when it has to end, how much of it is left, and the counter of its last datagram. */
-  #testMs = double(0)
+  #testMs = ZERO
   #testEndsMs = Infinity
   #testLeft = 0
   #testCounter = 0
   /** The last datagram that took another path. */
   #otherCounter = 0
   /** The totals of the newest feedback. */
-  #datagrams = double(0)
-  #ect0 = double(0)
-  #ce = double(0)
+  #datagrams = ZERO
+  #ect0 = ZERO
+  #ce = ZERO
   /** Totals when the test began, which are of other paths: ECN-capable datagrams, those that came marked, and missing. */
   #baseSent = 0
-  #baseEct0 = double(0)
-  #baseCe = double(0)
-  #baseMissing = double(0)
+  #baseEct0 = ZERO
+  #baseCe = ZERO
+  #baseMissing = ZERO
   /** Datagrams marked CE that congestion control wasn't told of yet. */
-  #untold = double(0)
+  #untold = ZERO
   /** Since when all was CE, and how many datagrams. */
   #allCeMs = Infinity
-  #allCe = double(0)
+  #allCe = ZERO
 
   get state(): EcnState {
     return this.#state

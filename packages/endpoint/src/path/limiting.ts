@@ -4,7 +4,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { double, ZERO } from "@x/wire"
 
 /**
  * What limits a peer: the `application`, which has nothing more to send; the `window` of a stream; `congestion`, the
@@ -23,8 +23,8 @@ export type SendLimit =
   | "peer"
 
 const NONE: Readonly<Record<SendLimit, number>> = {
-  ...{ application: double(0), window: double(0), congestion: double(0), pace: double(0), cap: double(0) },
-  ...{ consumer: double(0), memory: double(0), socket: double(0), peer: double(0) },
+  ...{ application: ZERO, window: ZERO, congestion: ZERO, pace: ZERO, cap: ZERO },
+  ...{ consumer: ZERO, memory: ZERO, socket: ZERO, peer: ZERO },
 }
 
 /** How long each limit held, since it was last asked. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 
 /** Probes of a size that are lost before the size counts as too large (RFC 8899, MAX_PROBES). */
 const PROBES_MAX = 3
@@ -32,17 +32,17 @@ export class MtuSearch {
   #expectedBytes: number
   #passedBytes = 0
   /** The least size that is believed not to pass; above the bound: none is. */
-  #failedBytes = double(0)
+  #failedBytes = ZERO
   /** The size that is probed; 0: none. */
   #probedBytes = 0
   #probes = 0
   /** When the last probe was sent, or the first one may be. */
-  #askedMs = double(0)
+  #askedMs = ZERO
   /** Whether it only asks if the path carries a little more than it did. */
   #isRaising = false
   /** When the last search ended, the bytes sent since, and the size that is tried next. */
-  #endedMs = double(0)
-  #sentBytes = double(0)
+  #endedMs = ZERO
+  #sentBytes = ZERO
   #raisedBytes = 0
 
   constructor(boundBytes: number) {

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 
 /** How much may be sent at once after a pause, milliseconds at the pace (draft-ietf-ccwg-bbr-06 §5.6.3). */
 const BURST_MS = 1
@@ -22,7 +22,7 @@ const QUANTUM_MS = 0.25
 
 export class Pacer {
   /** Below 0: a datagram was sent that the next ones have to wait for. */
-  #budget = double(0)
+  #budget = ZERO
   #filledMs = -Infinity
   /** When the datagram that waits was to be sent; `Infinity`: none waits. */
   #dueMs = Infinity

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import { Pacer } from "./pacer.ts"
 
 /** The pace of an endpoint: what goes to all peers together waits for it. */
@@ -13,7 +13,7 @@ export class SharedPace {
   /** `Infinity`: no cap. */
   bytesPerMs: number
   /** Bytes sent so far. */
-  spentBytes: number = double(0)
+  spentBytes: number = ZERO
   readonly #pacer = new Pacer()
   readonly #timerMs: number
 

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Feedback, missingRangeBytes, type RangeList, RANGES_MAX, REACH_MAX, double } from "@x/wire"
+import { type Feedback, missingRangeBytes, type RangeList, RANGES_MAX, REACH_MAX, double, ZERO } from "@x/wire"
 import { MissingCounters } from "./missing-counters.ts"
 
 /** The least number of counters that are remembered. */
@@ -37,10 +37,10 @@ export class ReplayWindow {
   /** The XOR of the nonces of all counters from this one on: feedback reaches about as far back each time. */
   #xor = 0
   #xorFrom = double(1)
-  #highest = double(0)
+  #highest = ZERO
   /** The highest counters that were told last, each another one. */
-  #told = double(0)
-  #toldBefore = double(0)
+  #told = ZERO
+  #toldBefore = ZERO
 
   /** Remembers at least this many counters: twice what may be in flight. */
   constructor(width = 0) {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import type { CongestionController, DeliverySample } from "../congestion/controller.ts"
 import { Pacer } from "./pacer.ts"
 import type { PathSize } from "./path-size.ts"
@@ -58,12 +58,12 @@ export class SendGate {
    * Of the present turn: its time, window and pace, the bytes sent in it, those of the largest datagram, and the bytes
    * in flight before.
    */
-  #nowMs = double(0)
-  #windowBytes = double(0)
-  #paceBytesPerMs = double(0)
+  #nowMs = ZERO
+  #windowBytes = ZERO
+  #paceBytesPerMs = ZERO
   #spentBytes = 0
   #largestBytes = 0
-  #inFlightBytesBefore = double(0)
+  #inFlightBytesBefore = ZERO
   #sent: SentDatagrams | undefined
 
   /** `timerMs`: the resolution of timers, milliseconds. */

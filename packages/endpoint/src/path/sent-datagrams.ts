@@ -7,7 +7,7 @@
  */
 
 import type { ByteAllowance } from "@x/stream"
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import type { DeliverySample } from "../congestion/controller.ts"
 import type { SentMarks } from "./ecn.ts"
 
@@ -75,48 +75,48 @@ export class SentDatagrams implements SentMarks {
   #tables = UNLIMITED
   #chargedBytes = 0
   /** The most datagrams since the newest reported one, and until when they are counted. */
-  #unheardMost = double(0)
+  #unheardMost = ZERO
   #unheardUntilMs = -Infinity
   #table = new Float64Array(ROWS_MIN * COLUMNS)
   /** The counter of the last datagram, and the bytes sent up to it. */
   #counter = 0
-  #bytesSent = double(0)
-  #dataBytesSent = double(0)
+  #bytesSent = ZERO
+  #dataBytesSent = ZERO
   /** The highest counter that feedback reported, and the bytes sent up to it. */
-  #heardCounter = double(0)
-  #heardBytes = double(0)
-  #heardDataBytes = double(0)
+  #heardCounter = ZERO
+  #heardBytes = ZERO
+  #heardDataBytes = ZERO
   /** Bytes of the datagram that was reported last; 0: unknown. */
-  #heardDatagramBytes = double(0)
-  #delivered = double(0)
+  #heardDatagramBytes = ZERO
+  #delivered = ZERO
   /** Bytes of probes that aren't known to have arrived. Their loss says nothing about the load of the path. */
-  #excusedBytes = double(0)
+  #excusedBytes = ZERO
   /** Probes that are younger than what feedback reported last: nothing is known of them yet. */
   readonly #probes: Probe[] = []
-  #deliveredAtMs = double(0)
+  #deliveredAtMs = ZERO
   /** When the newest reported datagram was sent: the rate of later ones counts from there. */
-  #firstSentMs = double(0)
-  #lost = double(0)
+  #firstSentMs = ZERO
+  #lost = ZERO
   #lossSinceMs = -Infinity
   #lossLeast = Infinity
-  #lossBefore = double(0)
+  #lossBefore = ZERO
   /** A datagram that was sent long before the newest reported one, and the bytes sent up to it. */
   #oldCounter = 0
-  #oldBytes = double(0)
+  #oldBytes = ZERO
   /** Whether the application has nothing more to send. */
   #isIdle = true
   /**
    * Until this many bytes are delivered or lost, rates are the application's, not the path's: they were sent while it
    * had nothing more. 0: the path held it back.
    */
-  #limitedUntilBytes = double(0)
-  #inFlightBytes = double(0)
+  #limitedUntilBytes = ZERO
+  #inFlightBytes = ZERO
   /**
    * Datagrams up to this counter may have gone where the peer wasn't: they are no longer in flight, and what is missing of
    * them counts neither as lost nor as late.
    */
   #strayCounter = 0
-  #strayDataBytes = double(0)
+  #strayDataBytes = ZERO
   #strayBytes = 0
 
   /** From now on the table is charged to this, beyond its first rows. Where there is no more, older datagrams are forgotten. */

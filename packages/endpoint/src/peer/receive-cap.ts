@@ -5,7 +5,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import type { RateClaim } from "../schedule/rate-shares.ts"
 import { RateAsked } from "./rate-asked.ts"
 
@@ -15,7 +15,7 @@ export class ReceiveCap {
   #ownBytesPerSecond = Infinity
   #shareBytesPerSecond = Infinity
   /** What it had sent when that was last asked. */
-  #bytes = double(0)
+  #bytes = ZERO
 
   readonly #wake: () => void
 

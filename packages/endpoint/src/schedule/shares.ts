@@ -7,7 +7,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 
 /** A share that never gave anything back is lent at least this many units. */
 const TRUST_UNITS = 64
@@ -125,8 +125,8 @@ export class Share {
   readonly #isInLots: boolean
   #used = 0
   #lent = 0
-  #earned = double(0)
-  #given = double(0)
+  #earned = ZERO
+  #given = ZERO
 
   constructor(shares: Shares, together: LentTogether) {
     const { shareMax, loanMax, lending, isInLots = false } = shares.options

@@ -6,8 +6,10 @@
 
 import type { Assembler } from "@x/fragment"
 import type { ReceiveStream } from "@x/stream"
-import { double } from "@x/wire"
+import { double, ZERO } from "@x/wire"
 import { Stopping } from "./stopping.ts"
+
+const UNKNOWN = double(-1)
 
 /** All streams of the peer, as one of them sees them. */
 export interface IncomingOwner {
@@ -53,9 +55,9 @@ export class IncomingState {
   priority = 0
   isAnnounced = false
   /** Messages handed over; messages that won't come; and, on ordered streams, messages known to have been begun. */
-  delivered: number = double(0)
-  gone: number = double(0)
-  begun: number = double(0)
+  delivered: number = ZERO
+  gone: number = ZERO
+  begun: number = ZERO
   /** The room of a consumer that was behind: the consumer changes it, and then calls `roomChanged`. */
   room: ConsumerRoom | undefined = undefined
   /** The consumer has no room: reliable packets are refused. */
@@ -70,7 +72,7 @@ export class IncomingState {
   dueMs: number = Infinity
   heapIndex: number = -1
   /** Messages begun in all, once the sender has announced it. */
-  finalBegun: number = double(-1)
+  finalBegun: number = UNKNOWN
   /** Its consumer was told that no more messages will come. */
   isOver = false
   /** And is done with the messages that came: until then the stream counts as one of the peer's. */

@@ -6,7 +6,7 @@
 
 import type { SendStream } from "@x/stream"
 import type * as wire from "@x/wire"
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import type { Due } from "../schedule/due-queue.ts"
 import type { Sender } from "./sender.ts"
 
@@ -32,7 +32,7 @@ export class OutgoingState implements Due {
   /** The application's object for the stream; set by the shell. */
   owner: unknown = undefined
   /** Bytes it may still send before the next stream has its turn. */
-  deficit: number = double(0)
+  deficit: number = ZERO
   /** Whether it has its turn; and whether it waits for one. */
   isServed = false
   isListed = false

@@ -7,7 +7,7 @@
 
 import { SendStream } from "@x/stream"
 import * as wire from "@x/wire"
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import type { Association } from "../path/association.ts"
 import type { ControlWriter } from "../datagram/control-writer.ts"
 import { BusyStreams } from "./busy-streams.ts"
@@ -30,10 +30,10 @@ export class OutgoingStreams {
   readonly #streams = new Map<number, OutgoingState>()
   /** When a message was last sent. */
   lastDataMs: number
-  naksReceived: number = double(0)
+  naksReceived: number = ZERO
   packetsSent = 0
-  packetsResent: number = double(0)
-  packetsCopied: number = double(0)
+  packetsResent: number = ZERO
+  packetsCopied: number = ZERO
   readonly #peer: OutgoingPeer
   readonly #context: OutgoingContext
   readonly #signals: OutgoingSignals

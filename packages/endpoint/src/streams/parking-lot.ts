@@ -6,7 +6,7 @@
  */
 
 import { fitsWhole, type LargeMessage, type PayloadSink } from "@x/fragment"
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import type { SendCall } from "./send-call.ts"
 
 /** What an application can see of a parking lot. */
@@ -48,9 +48,9 @@ export class ParkingLot implements ParkedMessages {
   /** The number of each of them, counted from 0. */
   readonly #order: number[] = []
   #bytes = 0
-  #entered = double(0)
-  #expired = double(0)
-  #dropped = double(0)
+  #entered = ZERO
+  #expired = ZERO
+  #dropped = ZERO
   #deadlineMs = Infinity
   /** The first message was cancelled when a part of it was already in the stream. */
   #isAbandoning = false

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import { Least } from "./least.ts"
 
 /** A gap is listed once more, with the next status within this part of a round trip. */
@@ -31,7 +31,7 @@ export interface Gap {
 /** Gaps that weren't asked for. `noticedMs` −Infinity: nothing is waited for. */
 export function newGap(from: number, to: number, noticedMs: number, arrivalsBefore: number): Gap {
   return {
-    ...{ from: double(from), to: double(to), noticedMs: double(noticedMs), arrivalsBefore: double(arrivalsBefore) },
+    ...{ from, to: ZERO + to, noticedMs, arrivalsBefore },
     ...{ askedMs: -Infinity, firstAskedMs: Infinity, isRepeated: false, message: -1 },
   }
 }

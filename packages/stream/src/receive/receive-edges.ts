@@ -5,15 +5,15 @@
  * @module
  */
 
-import { NUMBER_MAX, double } from "@x/wire"
+import { NUMBER_MAX, ZERO } from "@x/wire"
 
 /** The edges of one stream. */
 export class ReceiveEdges {
   readonly #spreadPackets: number
   readonly #isResent: boolean
   #isStarted: boolean
-  #next = double(0)
-  #high = double(0)
+  #next = ZERO
+  #high = ZERO
   #final = Infinity
 
   /** `isResent`: missing packets come again, so the stream waits for them. */

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import type { StreamOptions } from "../options.ts"
 import { Repeater, RepeatPace } from "../repeater.ts"
 import { GRANULARITY_MS, type RttEstimator } from "../rtt.ts"
@@ -35,7 +35,7 @@ export class StatusTimer {
   /** Repeats that there is room until something comes. */
   readonly #telling = new Repeater()
   #timesTold = 0
-  #nakRepeatMs = double(0)
+  #nakRepeatMs = ZERO
   #lastArrivalMs = -Infinity
   #lastNakMs = -Infinity
   #lastToldMs = -Infinity

@@ -5,12 +5,12 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 
 export class Bandwidth {
-  #now = double(0)
-  #before = double(0)
-  #latest = double(0)
+  #now = ZERO
+  #before = ZERO
+  #latest = ZERO
 
   /** The most of both cycles; 0: nothing is known. */
   get most(): number {

@@ -15,7 +15,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { double, ZERO } from "@x/wire"
 import {
   type CongestionController,
   type CongestionFactory,
@@ -145,8 +145,8 @@ export class Bbr implements CongestionController {
   readonly #round = new Round()
   #model = new Model()
   #srttMs = double(START_RTT_MS)
-  #inFlightBytes = double(0)
-  #totalDeliveredBytes = double(0)
+  #inFlightBytes = ZERO
+  #totalDeliveredBytes = ZERO
   /** Bounds: what was in flight when a probe lost too much; and until the next probe, what losses leave. */
   #inFlightMaxBytes = Infinity
   #shortRate = Infinity
@@ -154,8 +154,8 @@ export class Bbr implements CongestionController {
   /** Rounds in the present state, and since the last probe; when that was over, and how long the next one waits. */
   #stateRounds = 0
   #probeRounds = 0
-  #probedMs = double(0)
-  #waitMs = double(0)
+  #probedMs = ZERO
+  #waitMs = ZERO
   /** What a probe measured counts for the next cycle; and by how many datagrams a round its bound grows. */
   #isProbeCounted = true
   #upDatagrams = 1
@@ -165,7 +165,7 @@ export class Bbr implements CongestionController {
   #fullRounds = 0
   /** A test whether a queue is ours; the datagrams in flight before it; and whether the rate had dropped far. */
   #isTesting = false
-  #testedDatagrams = double(0)
+  #testedDatagrams = ZERO
   #hasDropped = false
   /** Others were seen on the path not long ago: until when that counts. */
   #companyUntilMs = -Infinity
@@ -173,7 +173,7 @@ export class Bbr implements CongestionController {
   /** The rate of the path goes up and down faster than it can be probed. */
   #isUnsteady = false
   /** Of a probe for the least round trip: when it ends (0: it isn't drained yet), and what it interrupted. */
-  #probeRttEndsMs = double(0)
+  #probeRttEndsMs = ZERO
   #wasSharing = false
   /** Whether the queue that it shares is short. */
   #isShort = false

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import type { Round } from "./round.ts"
 
 /** More than this on top of what chance explains is congestion (draft-ietf-ccwg-bbr-06 §2.5, BBR.LossThresh). */
@@ -25,10 +25,10 @@ const WEIGHT_DATAGRAMS = 1_000
 const ROUNDS_MIN = 3
 
 export class ChanceLoss {
-  #rate = double(0)
+  #rate = ZERO
   #rounds = 0
   /** Rounds with a queue, since they last proved anything. */
-  readonly #queued = { sentBytes: double(0), lostBytes: double(0) }
+  readonly #queued = { sentBytes: ZERO, lostBytes: ZERO }
 
   /** The part of the datagrams that is lost by chance: 0 to 1. */
   get rate(): number {

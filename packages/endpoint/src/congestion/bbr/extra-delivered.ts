@@ -5,17 +5,17 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 
 /** The most of this many rounds counts, and of as many before. */
 const ROUNDS = 10
 
 export class ExtraDelivered {
-  #now = double(0)
-  #before = double(0)
+  #now = ZERO
+  #before = ZERO
   #rounds = 0
-  #sinceMs = double(0)
-  #bytes = double(0)
+  #sinceMs = ZERO
+  #bytes = ZERO
 
   get bytes(): number {
     return Math.max(this.#now, this.#before)

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 
 /** The rate has to grow by this factor in one of three rounds. */
 const GROWTH = 1.25
 const ROUNDS = 3
 
 export class FullPipe {
-  #rate = double(0)
+  #rate = ZERO
   #rounds = 0
 
   /** Rounds in which the rate hasn't grown. */

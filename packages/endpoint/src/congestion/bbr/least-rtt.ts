@@ -6,7 +6,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { double, ZERO } from "@x/wire"
 
 /** A probe is due once the least round trip wasn't seen for this long, milliseconds (§2.15, BBR.ProbeRTTInterval). */
 const PROBE_EACH_MS = 5_000
@@ -27,17 +27,17 @@ const DOUBT_PART = 1 / 20
 
 export class LeastRtt {
   #ms = Infinity
-  #seenMs = double(0)
+  #seenMs = ZERO
   /** The least since the last probe was due, and when it was last seen. */
   #recentMs = Infinity
-  #recentSeenMs = double(0)
+  #recentSeenMs = ZERO
   #isProbeDue = false
   /** When the last probe was over, or the first round trip was measured; and how long after it the next one is due. */
   #checkedMs = Infinity
   #checkEachMs = double(PROBE_EACH_MS)
   /** Since when the path seems longer, and by how much it did at the last probe; 0: it doesn't. */
-  #doubtSinceMs = double(0)
-  #doubtMs = double(0)
+  #doubtSinceMs = ZERO
+  #doubtMs = ZERO
 
   /** The least round trip, milliseconds; `Infinity`: none was measured. */
   get ms(): number {

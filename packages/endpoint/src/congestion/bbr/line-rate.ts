@@ -6,14 +6,14 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 
 /** After this many milliseconds about a third of it is left: the path may have changed. */
 const DECAY_MS = 60_000
 
 export class LineRate {
-  #peak = double(0)
-  #atMs = double(0)
+  #peak = ZERO
+  #atMs = ZERO
 
   /** Bytes a millisecond. */
   get rate(): number {

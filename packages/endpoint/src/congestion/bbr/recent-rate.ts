@@ -5,7 +5,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { double, ZERO } from "@x/wire"
 import type { DeliverySample } from "../controller.ts"
 
 /** A measurement takes a round trip, but at least this many milliseconds, and this many datagrams or half a second. */
@@ -15,9 +15,9 @@ const MOST_MS = 500
 
 export class RecentRate {
   /** Of the last complete measurement: bytes a millisecond, and the shortest round trip. */
-  rate: number = double(0)
+  rate: number = ZERO
   rttMs: number = Infinity
-  #bytes = double(0)
+  #bytes = ZERO
   #sinceMs = double(-1)
   #leastMs = Infinity
 

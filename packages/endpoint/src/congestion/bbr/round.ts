@@ -1,19 +1,19 @@
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 
 /** What happened in one round trip. */
 export class Round {
-  lostBytes: number = double(0)
-  deliveredBytes: number = double(0)
+  lostBytes: number = ZERO
+  deliveredBytes: number = ZERO
   /** Of the bytes delivered, those that a queue has marked (ECN). */
-  markedBytes: number = double(0)
+  markedBytes: number = ZERO
   /** The shortest and the longest round trip that was measured in it, milliseconds. */
   leastMs: number = Infinity
-  mostMs: number = double(0)
+  mostMs: number = ZERO
   /** The best rate, bytes a millisecond, and the most bytes delivered within a round trip. */
-  rate: number = double(0)
+  rate: number = ZERO
   burstBytes = 0
-  #sentBefore = double(0)
-  #congestedBefore = double(0)
+  #sentBefore = ZERO
+  #congestedBefore = ZERO
 
   get sentBytes(): number {
     return this.lostBytes + this.deliveredBytes

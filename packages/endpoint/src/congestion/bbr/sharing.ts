@@ -6,7 +6,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 import { CubicCurve } from "../cubic-curve.ts"
 
 /** Rounds without a queue after which the others are gone. */
@@ -18,7 +18,7 @@ const OVERFLOW_ROUNDS = 1
 
 export class Sharing {
   readonly #curve = new CubicCurve()
-  #datagrams = double(0)
+  #datagrams = ZERO
   #quietRounds = 0
   #roundsSinceCut = 0
   /** Whether none of its windows has overflown yet: a newcomer doubles its window until one does, as theirs did. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { double } from "@x/wire"
+import { ZERO } from "@x/wire"
 
 /** A rise or a fall by this factor is a swing. */
 const FACTOR = 2
@@ -17,7 +17,7 @@ const EMPTY_MS = 1_000
 
 export class Swings {
   #low = Infinity
-  #high = double(0)
+  #high = ZERO
   #isRising = true
   /** When the last swings were, and where the next one goes. */
   readonly #atMs: number[] = Array.from({ length: SWINGS }, () => -Infinity)
