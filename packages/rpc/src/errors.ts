@@ -47,6 +47,13 @@ export function closedError(outcome: Outcome): RequestError {
   return make("closed", `requests were closed here${sayOf(outcome)}`, outcome)
 }
 
+/** Of a request that was asked for again: what its last try says of itself isn't so of the earlier ones. */
+export function maybeDoneBefore(error: RequestError): RequestError {
+  if (error.outcome === "maybe-done") return error
+  const { code, text } = error
+  return make(code, `${text}; but it was asked for before, and may have been done then`, "maybe-done", { cause: error })
+}
+
 export function busyError(why: string): RequestError {
   return make("busy", why, "not-done")
 }

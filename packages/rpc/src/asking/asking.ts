@@ -6,7 +6,7 @@
 
 import type { Connection, Peer } from "@x/endpoint"
 import type { Alarm } from "../alarm.ts"
-import { abortedError, closedError } from "../errors.ts"
+import { abortedError, closedError, maybeDoneBefore } from "../errors.ts"
 import type { Writers } from "../format/writers.ts"
 import type { RequestError } from "../request-error.ts"
 import type { PartsRequest, SingleRequest } from "../request-type.ts"
@@ -117,14 +117,17 @@ export class Asking {
     question: unknown,
     { signal, dueMs, tries }: { signal: AbortSignal | undefined; dueMs: number; tries: number },
   ): Promise<unknown> {
+    let wasMaybeDone = false
     for (let left = tries; ; left--) {
-      const peer = peerOf(target) ?? (await this.#waits.wait(target as Connection, signal, dueMs))
-      const single = new Single(request)
-      this.#ask(single, peer, question, this.#timesLeft(dueMs), signal)
       try {
+        const peer = peerOf(target) ?? (await this.#waits.wait(target as Connection, signal, dueMs))
+        const single = new Single(request)
+        this.#ask(single, peer, question, this.#timesLeft(dueMs), signal)
         return await single.promise
       } catch (error) {
-        if (left === 0 || !mayAskAgain(target, error)) throw error
+        const failure = error as RequestError
+        if (left === 0 || !mayAskAgain(target, failure)) throw wasMaybeDone ? maybeDoneBefore(failure) : failure
+        wasMaybeDone ||= failure.outcome === "maybe-done"
       }
     }
   }
@@ -183,8 +186,7 @@ function isConnection(target: Peer | Connection): target is Connection {
   return "joined" in target
 }
 
-function mayAskAgain(target: Peer | Connection, error: unknown): boolean {
-  const { code } = error as RequestError
+function mayAskAgain(target: Peer | Connection, { code }: RequestError): boolean {
   if (code !== "left" && code !== "stream-closed") return false
   return isConnection(target) ? !target.isClosed : target.state !== "left"
 }

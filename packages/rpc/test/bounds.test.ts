@@ -1,0 +1,27 @@
+/** What peers and the application's own functions may do wrong, and what stays bounded, certain and told all the same. */
+import { json, utf8 } from "@x/endpoint"
+import { defineRequest, RequestError } from "@x/rpc"
+import { describe, expect, it, test } from "vitest"
+import { message, Raw } from "./raw.ts"
+import { ECHO, endOf, left, makePair, makeWorld, NOTHING, partsOf, PORT, TAIL } from "./world.ts"
+
+const never = (): Promise<string> => new Promise(() => {})
+
+describe("an outcome", () => {
+  test("F71 speaks of all tries: what may have been done before is never `not-done`", async () => {
+    const { network, bind } = makeWorld(41)
+    const [a, b] = [await bind("a"), await bind("b")]
+    let began = 0
+    b.rpc.answer(ECHO, () => {
+      began++
+      return never()
+    })
+    const node = a.endpoint.connect(`b:${PORT}`, { retry: { minMs: 20, maxMs: 100 } })
+    await network.until(node.joined())
+    const end = endOf(a.rpc.request(node, ECHO, "?", { timeoutMs: 5_000, idempotent: true }))
+    await network.advance(100)
+    // Nobody is there to ask again.
+    await network.until(b.endpoint.close())
+    expect([await network.until(end), began]).toEqual(["deadline, maybe-done", 1])
+  })
+})
