@@ -25,3 +25,26 @@ describe("an outcome", () => {
     expect([await network.until(end), began]).toEqual(["deadline, maybe-done", 1])
   })
 })
+
+describe("a request to a connection that is down", () => {
+  it("fails at once when requests are closed", async () => {
+    const { network, bind } = makeWorld(42)
+    const a = await bind("a")
+    const node = a.endpoint.connect(`b:${PORT}`)
+    a.rpc.close()
+    expect(await endOf(a.rpc.request(node, ECHO, "?", { timeoutMs: Infinity }))).toBe("closed, not-done")
+    expect(await partsOf(a.rpc.request(node, TAIL, "?"))).toEqual(["closed, not-done"])
+    await network.until(node.close(0))
+  })
+
+  it("is forgotten when its reader leaves", async () => {
+    const { network, bind } = makeWorld(43)
+    const a = await bind("a")
+    const node = a.endpoint.connect(`b:${PORT}`)
+    const parts = [0, 1, 2].map(() => a.rpc.request(node, TAIL, "?", { timeoutMs: 1_000 }))
+    for (const it of parts) await it.return!()
+    expect(left(a)).toEqual([NOTHING])
+    expect(a.rpc.stats().deadlines).toBe(0)
+    await network.until(node.close(0))
+  })
+})

@@ -26,7 +26,7 @@ export abstract class Asked implements Slotted, Timed {
   parked: AbortController | undefined
   /** Why it is given up, while it isn't known yet whether it was sent after all. */
   why: Why | undefined
-  /** Forgets the caller's signal. */
+  /** Forgets the caller's signal; of one that waits for a connection: forgets that it waits. */
   forget: (() => void) | undefined
   /** It waits no more. */
   isDone = false

@@ -153,7 +153,8 @@ export class Asking {
     { signal, dueMs }: { signal: AbortSignal | undefined; dueMs: number },
   ): Promise<void> {
     try {
-      const peer = await this.#waits.wait(connection, signal, dueMs)
+      const peer = await this.#waits.wait(connection, signal, dueMs, parts)
+      parts.forget = undefined
       if (!parts.isDone) this.#ask(parts, peer, question, this.#timesLeft(dueMs), signal)
     } catch (error) {
       this.#refuse(parts, error as RequestError)

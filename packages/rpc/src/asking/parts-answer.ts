@@ -160,8 +160,10 @@ export class PartsAnswer extends Asked implements AsyncIterableIterator<unknown,
   #leave(reason: number): void {
     if (this.isDone) return
     const host = this.host as PartsHost | undefined
-    if (host === undefined) this.isDone = true
-    else host.onOver(this, false)
+    if (host === undefined) {
+      this.isDone = true
+      this.forget?.()
+    } else host.onOver(this, false)
     this.#incoming?.stop(reason)
   }
 

@@ -9,6 +9,7 @@ import { onAbort } from "@x/transport/host"
 import type { Alarm, Timed } from "../alarm.ts"
 import { abortedError, busyError, closedError, deadlineError } from "../errors.ts"
 import type { RequestError } from "../request-error.ts"
+import type { Asked } from "./asked.ts"
 
 class PeerWait implements Timed {
   dueMs: number = Infinity
@@ -53,6 +54,7 @@ export class PeerWaits {
   readonly #alarm: Alarm
   readonly #max: number
   readonly #waits = new Map<Connection, Set<PeerWait>>()
+  #isClosed = false
 
   /** `max`: for each connection. */
   constructor(alarm: Alarm, max: number) {
@@ -66,12 +68,15 @@ export class PeerWaits {
     return count
   }
 
-  wait(connection: Connection, signal: AbortSignal | undefined, dueMs: number): Promise<Peer> {
+  /** `asked`: its `forget` ends the wait. */
+  wait(connection: Connection, signal: AbortSignal | undefined, dueMs: number, asked?: Asked): Promise<Peer> {
+    if (this.#isClosed) return Promise.reject(closedError("not-done"))
     if (signal?.aborted === true) return Promise.reject(abortedError(signal, "not-done"))
     const waits = this.#waits.get(connection) ?? this.#watch(connection)
     if (waits.size >= this.#max) return Promise.reject(busyError(`${waits.size} requests wait for this connection`))
     const wait = new PeerWait(waits, this.#alarm)
     this.#alarm.set(wait, dueMs)
+    if (asked !== undefined) asked.forget = () => wait.fail(closedError("not-done"))
     if (signal !== undefined) wait.forget = onAbort(signal, () => wait.fail(abortedError(signal, "not-done")))
     return wait.promise
   }
@@ -91,6 +96,7 @@ export class PeerWaits {
   }
 
   close(): void {
+    this.#isClosed = true
     for (const waits of this.#waits.values()) for (const wait of [...waits]) wait.fail(closedError("not-done"))
   }
 }
