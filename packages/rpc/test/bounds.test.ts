@@ -48,3 +48,38 @@ describe("a request to a connection that is down", () => {
     await network.until(node.close(0))
   })
 })
+
+describe("an asker", () => {
+  test("F72 that cancels and comes on another stream has no more places than one that doesn't", async () => {
+    const { network, a, b, toB } = await makePair(44)
+    a.rpc.close()
+    b.rpc.answer(ECHO, never, { concurrencyMaxPerPeer: 2 })
+    for (const generation of [0, 1, 2, 3]) {
+      const raw = new Raw(toB)
+      for (const slot of [0, 1]) raw.send("rpc/1/ask/17", message(0, slot, generation, "?"))
+      await network.advance(50)
+      for (const slot of [0, 1]) raw.send("rpc/1/cancel", message(1, slot, generation))
+      await network.advance(50)
+      void raw.stream("rpc/1/ask/17").end()
+      void raw.stream("rpc/1/cancel").end()
+      await network.advance(50)
+    }
+    expect(b.rpc.stats().running).toBe(2)
+  })
+
+  test("F72 that closes streams has no more requests wait than one that doesn't", async () => {
+    const { network, a, b, toB } = await makePair(45)
+    a.rpc.close()
+    b.rpc.answer(ECHO, never, { concurrencyMax: 1 })
+    for (let slot = 0; slot < 20; slot++) {
+      const raw = new Raw(toB)
+      raw.send("rpc/1/ask/17", message(0, slot, 0, "?"))
+      await network.advance(30)
+      raw.stream("rpc/1/ask/17").reset()
+      await network.advance(30)
+    }
+    expect(b.rpc.stats()).toMatchObject({ running: 1, waiting: 2 })
+    await network.until(toB.leave())
+    expect(b.rpc.stats()).toMatchObject({ waiting: 0, peers: 0 })
+  })
+})

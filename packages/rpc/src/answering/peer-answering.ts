@@ -29,10 +29,11 @@ export class AskStream implements Origin {
   readonly stream: IncomingStream
   readonly asker: PeerAnswering
   readonly number: number
-  readonly share: Share
+  readonly share: Streams
   waiting: AnsweredCall | undefined
+  isClosed = false
 
-  constructor(stream: IncomingStream, asker: PeerAnswering, number: number, share: Share) {
+  constructor(stream: IncomingStream, asker: PeerAnswering, number: number, share: Streams) {
     this.stream = stream
     this.asker = asker
     this.number = number
@@ -40,7 +41,9 @@ export class AskStream implements Origin {
   }
 
   release(): void {
-    if (this.waiting === undefined && this.asker.answers.waiting === 0 && this.stream.isPaused) this.stream.resume()
+    if (this.waiting !== undefined) return
+    if (this.isClosed) this.asker.forget(this)
+    else if (this.asker.answers.waiting === 0 && this.stream.isPaused) this.stream.resume()
   }
 }
 
@@ -76,18 +79,26 @@ export class PeerAnswering implements Asker {
     this.#streams.add(ask)
     if (this.answers.waiting > 0) stream.pause()
     void stream.closed.then(() => {
-      this.#streams.delete(ask)
-      if (--share.streams === 0 && share.taken === 0) this.#shares.delete(number)
-      this.endIfIdle()
+      ask.isClosed = true
+      ask.release()
     })
     return ask
+  }
+
+  /** A stream is closed, and no request of it waits: else whoever closes streams could have any number wait. */
+  forget(ask: AskStream): void {
+    if (!this.#streams.delete(ask)) return
+    ask.share.streams--
+    this.endIfIdle()
   }
 
   /** Its stream of answers is ended once it can ask nothing, and has all answers: else it would keep the peer here. */
   endIfIdle(): void {
     if (this.#streams.size > 0 || this.calls.count > 0 || this.answers.waiting > 0) return
     this.answers.end()
-    this.#shares.clear()
+    // What a cancelled request still holds counts on the next streams, too.
+    for (const [number, { streams, taken }] of this.#shares)
+      if (streams === 0 && taken === 0) this.#shares.delete(number)
   }
 
   /** Answers by a failure. */
