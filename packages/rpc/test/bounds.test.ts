@@ -83,3 +83,36 @@ describe("an asker", () => {
     expect(b.rpc.stats()).toMatchObject({ waiting: 0, peers: 0 })
   })
 })
+
+describe("a failure", () => {
+  test("F73 is told to a peer that takes small messages, its text cut", async () => {
+    const { network, bind } = makeWorld(46)
+    const [a, b] = [await bind("a", { messageBytesMax: 64 }), await bind("b")]
+    const toB = await network.until(a.endpoint.join(`b:${PORT}`))
+    const refuse = (): never => {
+      throw new RequestError("no-such-seat", "é".repeat(500), "not-done")
+    }
+    b.rpc.answer(ECHO, refuse)
+    b.rpc.answer(TAIL, refuse)
+    expect(await network.until(endOf(a.rpc.request(toB, ECHO, "?")))).toBe("no-such-seat, not-done")
+    expect(await network.until(partsOf(a.rpc.request(toB, TAIL, "?")))).toEqual(["no-such-seat, not-done"])
+  })
+
+  test.each([0, 1, 2])(
+    "F73 comes behind parts that left no room for it, of which %i may wait",
+    async (parkedMessagesMax) => {
+      const { network, a, b, toB } = await makePair(47, undefined, { windowPackets: 8, parkedMessagesMax })
+      b.rpc.answer(TAIL, async function* (count) {
+        for (let i = 0; i < Number(count); i++) yield "x".repeat(100_000)
+        throw new RequestError("half-way", "")
+      })
+      // One of these ends where the window, or the parking lot, is full.
+      for (const count of [1, 2, 3, 14]) {
+        const parts = a.rpc.request(toB, TAIL, String(count))
+        await network.advance(300)
+        const all = await network.until(partsOf(parts))
+        expect([all.length, all.at(-1)]).toEqual([count + 1, "half-way, maybe-done"])
+      }
+    },
+  )
+})

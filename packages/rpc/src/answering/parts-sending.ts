@@ -6,7 +6,7 @@
 
 import { type EndpointError, type OutgoingStream, REASON } from "@x/endpoint"
 import { encodeFailure } from "../format/failure.ts"
-import { KIND } from "../format/head.ts"
+import { KIND, PART_HEAD_BYTES } from "../format/head.ts"
 import { MESSAGE, partsLabel } from "../format/labels.ts"
 import type { MessageWriter } from "../format/message-writer.ts"
 import type { Writers } from "../format/writers.ts"
@@ -45,6 +45,7 @@ export class PartsSending {
   /** Sends what a handler has returned, to its end; never rejects. */
   async serve(call: AnsweredCall, result: unknown): Promise<void> {
     const stream = call.out!
+    let failure
     try {
       const iterator = iteratorOf(await result)
       call.iterator = iterator
@@ -58,11 +59,11 @@ export class PartsSending {
       if (hasMore) returnOf(call)
     } catch (error) {
       // What waited for room rejects too when the asker stops the stream, perhaps before that is told.
-      const failure = stream.state === "closed" ? undefined : this.#host.fail(call, error)
-      if (failure !== undefined) this.fail(call, failure)
+      failure = stream.state === "closed" ? undefined : this.#host.fail(call, error)
       returnOf(call)
     }
-    if (!call.isOver) void stream.end()
+    if (failure !== undefined) this.fail(call, failure)
+    else if (!call.isOver) void stream.end()
     this.#host.onDone(call)
   }
 
@@ -95,17 +96,18 @@ export class PartsSending {
   /** Returns what settles once there is room for more, if there is none now. */
   #write(writer: MessageWriter, stream: OutgoingStream): Promise<void> | "too-large" | undefined {
     const result = writer.write(stream)
-    if (result === "refused") return stream.send(MESSAGE, writer.copy())
+    if (result === "refused") return whenTaken(stream, writer.copy())
     return result === "too-large" ? result : undefined
   }
 
-  /** Ends the parts by a failure. */
-  fail({ out }: AnsweredCall, error: RequestError): void {
+  /** Ends the parts by a failure, once there is room for it. */
+  fail({ out, peer }: AnsweredCall, error: RequestError): void {
     const writer = this.#writers.take()
-    writer.plainPart(KIND.partsFailure, encodeFailure(error))
-    out!.trySend(MESSAGE, writer.copy())
+    writer.plainPart(KIND.partsFailure, encodeFailure(error, peer.messageBytesMax - PART_HEAD_BYTES))
+    const bytes = writer.copy()
     this.#writers.give(writer)
-    void out!.end()
+    const end = (): void => void out!.end()
+    whenTaken(out!, bytes).then(end, end)
   }
 
   /** Nobody wants the parts any more. */
@@ -113,6 +115,32 @@ export class PartsSending {
     call.out!.reset(REASON.aborted)
     returnOf(call)
   }
+}
+
+/** Sends a message, however little may wait for room: `send` refuses what finds neither room nor a place to wait. */
+async function whenTaken(stream: OutgoingStream, bytes: Uint8Array): Promise<void> {
+  for (;;) {
+    const room = roomIn(stream)
+    try {
+      await stream.send(MESSAGE, bytes)
+      return
+    } catch (error) {
+      if ((error as EndpointError).code !== "refused" || stream.state === "closed") throw error
+      await room.isThere
+    } finally {
+      room.forget()
+    }
+  }
+}
+
+/** Settles once a stream may have room again, or is closed. */
+function roomIn(stream: OutgoingStream): { isThere: Promise<void>; forget(): void } {
+  let forget = (): void => {}
+  const isThere = new Promise<void>((resolve) => {
+    const listening = [stream.on("drain", resolve), stream.on("closed", () => resolve())]
+    forget = () => listening.forEach((stop) => stop())
+  })
+  return { isThere, forget }
 }
 
 function iteratorOf(source: unknown): AsyncIterator<unknown> | Iterator<unknown> {

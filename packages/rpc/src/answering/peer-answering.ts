@@ -8,7 +8,7 @@
 import type { IncomingStream, Peer } from "@x/endpoint"
 import type { AnsweringDrops } from "../stats.ts"
 import { encodeFailure } from "../format/failure.ts"
-import { KIND } from "../format/head.ts"
+import { ID_BYTES, KIND } from "../format/head.ts"
 import type { Writers } from "../format/writers.ts"
 import type { RequestError } from "../request-error.ts"
 import { Answers } from "./answers.ts"
@@ -54,10 +54,12 @@ export class PeerAnswering implements Asker {
   readonly #streams = new Set<AskStream>()
   /** By number: several streams of one number share. */
   readonly #shares = new Map<number, Streams>()
+  readonly #drops: AnsweringDrops
   readonly #writers: Writers
 
   constructor(peer: Peer, drops: AnsweringDrops, writers: Writers) {
     this.peer = peer
+    this.#drops = drops
     this.#writers = writers
     this.answers = new Answers(peer, {
       onBacklog: (isThere) => {
@@ -104,8 +106,8 @@ export class PeerAnswering implements Asker {
   /** Answers by a failure. */
   refuse(slot: number, generation: number, error: RequestError): void {
     const writer = this.#writers.take()
-    writer.plain(KIND.failure, slot, generation, encodeFailure(error))
-    this.answers.send(writer)
+    writer.plain(KIND.failure, slot, generation, encodeFailure(error, this.peer.messageBytesMax - ID_BYTES))
+    if (!this.answers.send(writer)) this.#drops.unanswerable++
     this.#writers.give(writer)
   }
 

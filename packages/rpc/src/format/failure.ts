@@ -13,11 +13,14 @@ const TEXT_BYTES_MAX = 1_024
 const encoder = new TextEncoder()
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** A code that is no code is `failed`; a text that is too long is cut. */
-export function encodeFailure({ code, text, outcome }: RequestError): Uint8Array {
+/**
+ * A code that is no code is `failed`; a text that is too long is cut, also so that all of it has at most `bytesMax`
+ * bytes, as far as the code has.
+ */
+export function encodeFailure({ code, text, outcome }: RequestError, bytesMax: number = Infinity): Uint8Array {
   let codeBytes = encoder.encode(code)
   if (codeBytes.length === 0 || codeBytes.length > CODE_BYTES_MAX) codeBytes = encoder.encode("failed")
-  const textBytes = cut(encoder.encode(text))
+  const textBytes = cut(encoder.encode(text), Math.min(TEXT_BYTES_MAX, bytesMax - 2 - codeBytes.length))
   const bytes = new Uint8Array(2 + codeBytes.length + textBytes.length)
   bytes[0] = outcome === "not-done" ? 0 : 1
   bytes[1] = codeBytes.length
@@ -26,10 +29,10 @@ export function encodeFailure({ code, text, outcome }: RequestError): Uint8Array
   return bytes
 }
 
-/** At most as many bytes as a text may have, without half a character. */
-function cut(bytes: Uint8Array): Uint8Array {
-  if (bytes.length <= TEXT_BYTES_MAX) return bytes
-  let end = TEXT_BYTES_MAX
+/** At most so many bytes, without half a character. */
+function cut(bytes: Uint8Array, bytesMax: number): Uint8Array {
+  if (bytes.length <= bytesMax) return bytes
+  let end = Math.max(0, bytesMax)
   while ((bytes[end]! & 0xc0) === 0x80) end--
   return bytes.subarray(0, end)
 }

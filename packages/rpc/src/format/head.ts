@@ -19,6 +19,8 @@ export const EXTENSIONS_BIT = 0x10
 export const REMAINING_BIT = 0x20
 /** Bytes up to the end of slot and generation. */
 export const ID_BYTES = 7
+/** Bytes of the head of a part. */
+export const PART_HEAD_BYTES = 1
 /** Bytes of the longest head that is written. */
 export const HEAD_BYTES_MAX = 11
 export const REMAINING_MS_MAX = 0xffff_ffff

@@ -7,7 +7,7 @@
 
 import type { OutgoingStream, SendResult, WritingCodec } from "@x/endpoint"
 import type { AnyCodec } from "../request-type.ts"
-import { ID_BYTES, KIND, REMAINING_BIT, REMAINING_MS_MAX } from "./head.ts"
+import { ID_BYTES, KIND, PART_HEAD_BYTES, REMAINING_BIT, REMAINING_MS_MAX } from "./head.ts"
 import { MESSAGE } from "./labels.ts"
 
 const NOTHING = new Uint8Array(0)
@@ -54,7 +54,7 @@ export class MessageWriter {
   part(codec: AnyCodec<unknown>, value: unknown): void {
     this.#remainingMs = 0
     this.#kind = KIND.part
-    this.#headBytes = 1
+    this.#headBytes = PART_HEAD_BYTES
     this.#setValue(codec, value)
   }
 
@@ -62,7 +62,7 @@ export class MessageWriter {
   plainPart(kind: number, bytes: Uint8Array = NOTHING): void {
     this.#remainingMs = 0
     this.#kind = kind
-    this.#headBytes = 1
+    this.#headBytes = PART_HEAD_BYTES
     this.#setBytes(bytes)
   }
 
