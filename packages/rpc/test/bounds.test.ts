@@ -116,3 +116,56 @@ describe("a failure", () => {
     },
   )
 })
+
+describe("the application's functions", () => {
+  test("F74 return and throw what they like: each request is answered, and no place is lost", async () => {
+    const { network, a, b, toB } = await makePair(48)
+    const errors: string[] = []
+    b.endpoint.on("error", ({ code }) => errors.push(code))
+    const oddity = defineRequest(5, json<number>(), json<unknown>())
+    const code = Symbol("code") as unknown as string
+    const odd: readonly (() => unknown)[] = [
+      // Whoever looks whether it is a promise has thrown.
+      () =>
+        new Proxy(
+          {},
+          {
+            get: () => {
+              throw new Error("?")
+            },
+          },
+        ),
+      () => {
+        throw new RequestError(code, "")
+      },
+      () => Promise.reject(new RequestError(code, "")),
+      () => {
+        throw Object.create(RequestError.prototype)
+      },
+    ]
+    b.rpc.answer(oddity, (which) => (which < odd.length ? odd[which]!() : "well"), { concurrencyMax: 1 })
+    const ends = odd.map((_, i) => endOf(a.rpc.request(toB, oddity, i)))
+    expect(await network.until(Promise.all(ends))).toEqual(odd.map(() => "failed, maybe-done"))
+    expect(await network.until(a.rpc.request(toB, oddity, odd.length))).toBe("well")
+    expect(errors).toEqual(odd.map(() => "handler-failed"))
+    expect(left(a, b)).toEqual([NOTHING, NOTHING])
+  })
+
+  test("F74 encode to what is no message: told at once where it is asked, and in the answer", async () => {
+    const { network, a, b, toB } = await makePair(49)
+    b.endpoint.on("error", () => {})
+    const decode = (): number => 1
+    const codecs = [
+      ...[-1, 1.5, Number.NaN, Infinity].map((size) => ({ size: () => size, write: () => {}, decode })),
+      ...["text", undefined].map((value) => ({ encode: () => value as unknown as Uint8Array, decode })),
+    ]
+    for (const [i, codec] of codecs.entries()) {
+      const asks = defineRequest(2 * i, codec, utf8)
+      expect(() => a.rpc.request(toB, asks, 1)).toThrow(RequestError)
+      const answers = defineRequest(2 * i + 1, utf8, codec)
+      b.rpc.answer(answers, () => 1)
+      expect(await network.until(endOf(a.rpc.request(toB, answers, "?")))).toBe("unencodable, maybe-done")
+    }
+    expect(left(a, b)).toEqual([NOTHING, NOTHING])
+  })
+})

@@ -164,13 +164,15 @@ export class Answering implements CallHost {
       this.watch(call)
     }
     let result
+    let isLater
     try {
       result = handler(question, call)
+      isLater = isThenable(result)
     } catch (error) {
       return this.#onThrown(call, error)
     }
     if (request.isInParts) void this.#parts.serve(call, result)
-    else if (isThenable(result))
+    else if (isLater)
       Promise.resolve(result).then(
         (value) => this.#onAnswered(call, value),
         (error: unknown) => this.#onThrown(call, error),
@@ -216,7 +218,7 @@ export class Answering implements CallHost {
   #failureOf(call: AnsweredCall, error: unknown): RequestError | undefined {
     // What is thrown after the signal was told is mostly the signal's own reason.
     if (call.isOver || this.#isLate(call)) return undefined
-    if (error instanceof RequestError && !isOwn(error)) return error
+    if (isAnswer(error)) return error
     const { number } = call.answerer.request
     this.#endpoint.reportFailure(error, `the answer to request ${number}`)
     return failureOf(number)
@@ -333,6 +335,12 @@ function noHandler(number: number): RequestError {
 function undecodable(number: number, error: unknown): RequestError {
   const text = `the question of request ${number} can't be decoded (${textOf(error)}); both ends have to define it alike`
   return new RequestError("undecodable", text, "not-done")
+}
+
+/** Whether a handler has chosen an error as its answer. */
+function isAnswer(error: unknown): error is RequestError {
+  if (!(error instanceof RequestError) || isOwn(error)) return false
+  return typeof error.code === "string" && typeof error.text === "string"
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -84,7 +84,8 @@ export class PeerAsking implements PartsHost, Timed {
       writer.request(asked.slot, asked.generation, remainingMs, asked.request.question, question)
       this.#offer(asked, writer)
     } catch (error) {
-      this.#finish(asked)
+      // The codec may have closed what it writes for.
+      if (!asked.isDone) this.#finish(asked)
       throw unencodableError(asked.request.number, error)
     } finally {
       writers.give(writer)

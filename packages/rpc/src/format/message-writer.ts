@@ -77,8 +77,8 @@ export class MessageWriter {
     if (isWriting(codec)) {
       this.#codec = codec
       this.#value = value
-      this.bytes = this.#headBytes + codec.size(value)
-    } else this.#setBytes(codec.encode(value))
+      this.bytes = this.#headBytes + sizeOf(codec.size(value))
+    } else this.#setBytes(bytesOf(codec.encode(value)))
   }
 
   #setBytes(bytes: Uint8Array): void {
@@ -126,6 +126,17 @@ function put32(bytes: Uint8Array, at: number, value: number): number {
   bytes[at + 2] = value >>> 16
   bytes[at + 3] = value >>> 24
   return at + 4
+}
+
+/** What a codec returns may be anything. */
+function sizeOf(size: unknown): number {
+  if (Number.isSafeInteger(size) && (size as number) >= 0) return size as number
+  throw new RangeError(`the size of a value is a whole number of bytes, not ${String(size)}`)
+}
+
+function bytesOf(bytes: unknown): Uint8Array {
+  if (bytes instanceof Uint8Array) return bytes
+  throw new TypeError("encode has to return a Uint8Array")
 }
 
 function isWriting(codec: AnyCodec<unknown>): codec is WritingCodec<unknown> {
