@@ -72,7 +72,7 @@ const CONCURRENCY_MAX = 1_024
 const SINGLE_DEFAULTS: AskOptions = { signal: undefined, timeoutMs: TIMEOUT_MS, isIdempotent: false }
 const PARTS_DEFAULTS: AskOptions = { signal: undefined, timeoutMs: Infinity, isIdempotent: false }
 
-/** The streams of an endpoint's requests have one owner. */
+/** The streams of an endpoint's requests have one owner: peers go on answering on those that they have. */
 const used = new WeakSet<Endpoint>()
 
 /**
@@ -85,18 +85,16 @@ const used = new WeakSet<Endpoint>()
  * const quote = await rpc.request(peer, ASK, ask, { timeoutMs: 500 })
  */
 export class Rpc {
-  readonly #endpoint: Endpoint
   readonly #alarm: Alarm
   readonly #asking: Asking
   readonly #answering: Answering
   readonly #forget: (() => void)[]
   #isClosed = false
 
-  /** Throws `RequestError` `invalid-option`, also for an endpoint that has one. */
+  /** Throws `RequestError` `invalid-option`, also for an endpoint that has one, or had one that was closed. */
   constructor(endpoint: Endpoint, options: RpcOptions = {}) {
     const { outstandingMax = SLOTS_MAX } = check.options("Rpc", options, RPC_OPTIONS)
-    if (used.has(endpoint)) throw check.wrong("the endpoint", "one without an Rpc", endpoint)
-    this.#endpoint = endpoint
+    if (used.has(endpoint)) throw check.wrong("the endpoint", "one that had no Rpc before", endpoint)
     this.#alarm = new Alarm(endpoint)
     const writers = new Writers()
     this.#asking = new Asking(this.#alarm, writers, outstandingMax)
@@ -239,7 +237,6 @@ export class Rpc {
     for (const forget of this.#forget) forget()
     this.#asking.close()
     this.#answering.close()
-    used.delete(this.#endpoint)
   }
 }
 
