@@ -26,16 +26,23 @@ export class ControlLine {
   readonly #host: ControlLineHost
   #stream: OutgoingStream | undefined
   /** What the stream had no room for. */
-  #waiting: Uint8Array[] = []
+  #waiting: Control[] = []
+  /** The stream was closed: what is told then goes nowhere, and the next subscription has another line. */
+  #isLost = false
 
   constructor(peer: Peer, host: ControlLineHost) {
     this.peer = peer
     this.#host = host
   }
 
+  /** Messages that wait beyond what the stream takes. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
   /**
    * Whether so much waits that no more is to be asked for that has to be answered. What waits beyond is bounded by what
-   * there is to tell of: a few messages for each subscription.
+   * there is to tell of: a few messages for each subscription, of whose gaps one waits.
    */
   get isFull(): boolean {
     return this.#waiting.length >= WAITING_MAX
@@ -43,10 +50,24 @@ export class ControlLine {
 
   /** Tells the peer. Throws `EndpointError` if it takes no stream. */
   send(control: Control): void {
-    const bytes = encodeControl(control)
+    if (this.#isLost) return
     this.#stream ??= this.#open()
-    if (this.#waiting.length > 0 || this.#stream.trySend(this.#host.type, bytes) === "refused")
-      this.#waiting.push(bytes)
+    if (this.#waiting.length === 0 && this.#offer(this.#stream, control)) return
+    if (control.kind !== "gap" || !this.#addGap(control)) this.#waiting.push(control)
+  }
+
+  /** `false`: there is no room. */
+  #offer(stream: OutgoingStream, control: Control): boolean {
+    return stream.trySend(this.#host.type, encodeControl(control)) !== "refused"
+  }
+
+  /** Adds to a gap of the same subscription that waits. `false`: there is none. */
+  #addGap({ id, messages }: Extract<Control, { kind: "gap" }>): boolean {
+    const at = this.#waiting.findIndex((it) => it.kind === "gap" && it.id === id)
+    const earlier = this.#waiting[at]
+    if (earlier?.kind !== "gap") return false
+    this.#waiting[at] = { ...earlier, messages: earlier.messages + messages }
+    return true
   }
 
   #open(): OutgoingStream {
@@ -64,7 +85,7 @@ export class ControlLine {
   #drain(stream: OutgoingStream): void {
     const wasFull = this.isFull
     let sent = 0
-    while (sent < this.#waiting.length && stream.trySend(this.#host.type, this.#waiting[sent]!) !== "refused") sent++
+    while (sent < this.#waiting.length && this.#offer(stream, this.#waiting[sent]!)) sent++
     this.#waiting.splice(0, sent)
     if (wasFull && !this.isFull) this.#host.onRoom()
   }

@@ -10,6 +10,9 @@ import type { ControlLine } from "./control-line.ts"
 import type { Member } from "./publish/member.ts"
 import type { Subscribing } from "./subscribe/subscribing.ts"
 
+/** Streams for control that may wait: one, and a few that came before it. */
+const PAUSED_MAX = 8
+
 export class Line {
   readonly peer: Peer
   readonly control: ControlLine
@@ -19,12 +22,20 @@ export class Line {
   readonly subscribing: Map<number, Subscribing> = new Map()
   /** Streams that it opened while we wait for an answer: one may be that of the answer, which comes on another stream. */
   readonly unknown: Map<number, IncomingStream> = new Map()
-  /** Streams for control that wait until it takes our answers. */
+  /** Streams for control that wait until it takes our answers, also closed ones. */
   readonly paused: Set<IncomingStream> = new Set()
 
   constructor(control: ControlLine) {
     this.peer = control.peer
     this.control = control
+  }
+
+  /**
+   * Whether it asks on one stream after the other without taking our answers. It has one at a time, so that pausing that
+   * is enough.
+   */
+  get isFlooding(): boolean {
+    return this.control.isFull && this.paused.size >= PAUSED_MAX
   }
 
   /** Its messages wait until it takes our answers. */

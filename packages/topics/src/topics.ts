@@ -56,6 +56,8 @@ export interface TopicsStats {
   readonly malformed: number
   /** Control messages that were dropped: of subscriptions that there are none of, as when an end crosses one. */
   readonly unknown: number
+  /** Subscriptions that were dropped: of peers that ask on many streams, and take no answers. */
+  readonly unanswered: number
 }
 
 const TOPICS_OPTIONS: Kinds<TopicsOptions> = {
@@ -102,6 +104,7 @@ export class Topics implements AsyncDisposable {
   readonly #forget: (() => void)[]
   #malformed = 0
   #unknown = 0
+  #unanswered = 0
   #closing: Promise<void> | undefined
 
   /** Throws `TopicError` `invalid-option`; an endpoint has one such object for each pair of types. */
@@ -158,7 +161,10 @@ export class Topics implements AsyncDisposable {
       subscribers += members.size
       feeds += subscribing.size
     }
-    return { topics: this.#publisher.size, subscribers, feeds, malformed: this.#malformed, unknown: this.#unknown }
+    return {
+      ...{ topics: this.#publisher.size, subscribers, feeds },
+      ...{ malformed: this.#malformed, unknown: this.#unknown, unanswered: this.#unanswered },
+    }
   }
 
   /**
@@ -218,6 +224,10 @@ export class Topics implements AsyncDisposable {
     }
     if (control.kind === "subscribe") {
       const line = this.#lineOf(peer)
+      if (line.isFlooding) {
+        this.#unanswered++
+        return stream.stop()
+      }
       try {
         this.#publisher.subscribe(line, control.id, control.name, control.beginning)
       } finally {

@@ -17,7 +17,14 @@ test("a subscriber gets what is published from then on, with its position", asyn
   await network.until(topic.close())
   await network.advance(100)
   expect(record.how).toBe("done")
-  expect(publisher.topics.stats()).toEqual({ topics: 0, subscribers: 0, feeds: 0, malformed: 0, unknown: 0 })
+  expect(publisher.topics.stats()).toEqual({
+    topics: 0,
+    subscribers: 0,
+    feeds: 0,
+    malformed: 0,
+    unknown: 0,
+    unanswered: 0,
+  })
   expect(subscriber.topics.stats().feeds).toBe(0)
 })
 

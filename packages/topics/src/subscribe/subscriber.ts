@@ -31,6 +31,9 @@ export interface SubscriberHost {
   readonly entryType: number
 }
 
+/** Subscriptions that were given up before the answer: of so many it is awaited, so that its stream is stopped. */
+const GIVEN_UP_MAX = 64
+
 export class Subscriber {
   readonly #host: SubscriberHost
   /** Subscriptions so far: their numbers are never used again. */
@@ -68,6 +71,10 @@ export class Subscriber {
     it.call = undefined
     tell(line, { kind: "unsubscribe", id: it.id })
     call?.reject(error)
+    const givenUp = [...line.subscribing.values()].filter(
+      (other) => other.call === undefined && other.feed === undefined,
+    )
+    if (givenUp.length > GIVEN_UP_MAX) line.subscribing.delete(givenUp[0]!.id)
   }
 
   /** Our subscription of a number that a peer speaks of. `undefined`: there is none. */
