@@ -8,6 +8,7 @@ import { type Endpoint, EndpointError, type Peer } from "@x/endpoint"
 import { TopicError } from "../errors.ts"
 import type { Telling } from "../events.ts"
 import type { Line } from "../line.ts"
+import { nextNumber } from "../numbers.ts"
 import { REFUSALS } from "../wire/codes.ts"
 import type { Beginning } from "../wire/message.ts"
 import type { Member } from "./member.ts"
@@ -35,8 +36,6 @@ export class Publisher {
   /** Those that are being closed, too. */
   readonly #all = new Set<TopicHandle>()
   readonly #topicOf = new Map<Member, TopicHandle>()
-  /** Topics made so far: none has the identity of an earlier one. */
-  #made = 0
 
   constructor(host: PublisherHost) {
     this.#host = host
@@ -56,7 +55,7 @@ export class Publisher {
     if (this.#all.size >= limits.topicsMax)
       throw new TopicError("no-room", `there are ${limits.topicsMax} topics: close some, or raise topicsMax`)
     const { telling, entryType } = this.#host
-    const topic = new TopicHandle(name, `${endpoint.unique}.${++this.#made}`, settings, {
+    const topic = new TopicHandle(name, `${endpoint.unique}.${nextNumber(endpoint)}`, settings, {
       ...{ endpoint, telling, entryType },
       onLeft: (member) => this.#left(member),
       onClosing: (closing) => void this.#closing(closing),

@@ -11,6 +11,7 @@ import { onAbort } from "@x/transport/host"
 import { abortedError, endedError, refusedError, TopicError } from "../errors.ts"
 import type { Telling } from "../events.ts"
 import type { Line } from "../line.ts"
+import { nextNumber } from "../numbers.ts"
 import { isOrdered } from "../publish/options.ts"
 import { endOf, refusalOf } from "../wire/codes.ts"
 import type { Accepted, Beginning, Control } from "../wire/message.ts"
@@ -36,8 +37,6 @@ const GIVEN_UP_MAX = 64
 
 export class Subscriber {
   readonly #host: SubscriberHost
-  /** Subscriptions so far: their numbers are never used again. */
-  #made = 0
 
   constructor(host: SubscriberHost) {
     this.#host = host
@@ -47,7 +46,7 @@ export class Subscriber {
   subscribe(line: Line, topic: string, { beginning, signal, timeoutMs }: Asking): Promise<Feed> {
     if (signal?.aborted === true) return Promise.reject(abortedError(signal))
     return new Promise((resolve, reject) => {
-      const id = ++this.#made
+      const id = nextNumber(this.#host.endpoint)
       line.control.send({ kind: "subscribe", id, beginning, name: topic })
       const it: Subscribing = { id, topic, call: undefined, accepted: undefined, feed: undefined, ended: undefined }
       line.subscribing.set(id, it)
