@@ -66,8 +66,14 @@ export class Events<T extends { [K in keyof T]: (...args: never[]) => unknown }>
 
   /** Tells those soon that listen then. One that throws doesn't keep it from the others. */
   emit<K extends keyof T & string>(name: K, ...args: Parameters<T[K]>): void {
+    this.emitLater(name, () => args)
+  }
+
+  /** The same of what is known only when it is told. */
+  emitLater<K extends keyof T & string>(name: K, argsOf: () => Parameters<T[K]>): void {
     const listeners = this.#listeners.get(name)!
     this.#telling.add(() => {
+      const args = argsOf()
       const failures: unknown[] = []
       const results: unknown[] = []
       for (const listener of listeners) {

@@ -16,6 +16,8 @@ export class Member extends Account {
   readonly stream: OutgoingStream
   /** Its stream takes nothing more until it has drained. */
   isBlocked = false
+  /** Messages that it skipped, and that listeners of its topic will be told of. */
+  toTell = 0
   /** It was taken off its topic. */
   isOut = false
 

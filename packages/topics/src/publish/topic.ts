@@ -296,11 +296,22 @@ export class TopicHandle implements Topic {
     for (const member of this.publication.untold) {
       const messages = member.untold
       member.untold = 0
-      this.#events.emit("subscriber", { peer: member.stream.peer, state: "skipped", messages })
+      this.#emitSkipped(member, messages)
       // Where there is an order, the next message shows it.
       if (this.delivery === "reliable-unordered") tell(member.control, { kind: "gap", id: member.id, messages })
     }
     this.publication.untold.clear()
+  }
+
+  /** One event for all that is skipped until it is told: who skips much doesn't make a queue of it. */
+  #emitSkipped(member: Member, messages: number): void {
+    if (member.toTell === 0)
+      this.#events.emitLater("subscriber", () => {
+        const news: Skipped = { peer: member.stream.peer, state: "skipped", messages: member.toTell }
+        member.toTell = 0
+        return [news]
+      })
+    member.toTell += messages
   }
 
   #tellDrain(): void {
