@@ -75,6 +75,7 @@ export class ControlLine {
     stream.on("drain", () => this.#drain(stream))
     stream.on("closed", () => {
       if (this.#stream !== stream) return
+      this.#isLost = true
       this.#stream = undefined
       this.#waiting = []
       this.#host.onLost()

@@ -199,7 +199,7 @@ export class Topics implements AsyncDisposable {
       new ControlLine(peer, {
         type: this.#types.control,
         onRoom: () => line.resume(),
-        onLost: () => this.#lose(peer, "stream-closed"),
+        onLost: () => this.#lose(peer, peer.state === "left" ? "peer-left" : "stream-closed"),
       }),
     )
     // One that has left has no events any more.
@@ -213,7 +213,7 @@ export class Topics implements AsyncDisposable {
     this.#lines.delete(peer)
     line.resume()
     this.#publisher.forget(line, why)
-    this.#subscriber.forget(line)
+    this.#subscriber.forget(line, why)
   }
 
   #handle({ bytes, peer, stream }: Message): void {

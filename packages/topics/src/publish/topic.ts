@@ -243,6 +243,8 @@ export class TopicHandle implements Topic {
     const leaving: [Member, Leaving][] = []
     for (const member of members) {
       const why = this.#pump(member, nowMs)
+      // Its stream may have been closed meanwhile.
+      if (member.isOut) continue
       this.publication.settle(member)
       if (why !== undefined) leaving.push([member, why])
       else if (this.isClosed && member.next === this.position) leaving.push([member, "topic-closed"])

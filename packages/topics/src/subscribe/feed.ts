@@ -8,6 +8,7 @@ import type { Delivery, IncomingStream, MessageType, Peer, ReceivedMessage } fro
 import { REASON } from "@x/endpoint"
 import { endedError, TopicError } from "../errors.ts"
 import { Events, type Telling } from "../events.ts"
+import { waits } from "../publish/options.ts"
 import { isDefined, numberOf } from "../values.ts"
 import type { End } from "../wire/codes.ts"
 import { type Accepted, readEntry } from "../wire/message.ts"
@@ -261,6 +262,11 @@ export class FeedHandle implements Feed {
     this.#stop("unsubscribed", REASON.closing, undefined)
   }
 
+  /** Nothing can be told the publisher any more: it goes on unless its stream is stopped. */
+  cut(): void {
+    this.#stop("stream-closed", REASON.closing, undefined)
+  }
+
   /** The caller gives it up. */
   abort(cause: unknown): void {
     this.#stop("aborted", REASON.closing, cause)
@@ -281,6 +287,9 @@ export class FeedHandle implements Feed {
     this.#isOver = true
     const gap = this.#subscription.finish(this.#why.end)
     if (gap > 0) this.#events.emit("gap", gap)
+    // Of a topic that was closed everything comes, where it is waited for. If not, its end isn't a quiet one.
+    if (gap > 0 && this.#why.why === "topic-closed" && waits(this.delivery))
+      this.#why = { ...this.#why, why: this.peer.state === "left" ? "peer-left" : "stream-closed" }
     const end = { why: this.#why.why, account: this.account }
     this.#events.emit("ended", end)
     this.#host.onOver()

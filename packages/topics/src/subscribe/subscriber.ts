@@ -34,6 +34,8 @@ export interface SubscriberHost {
 
 /** Subscriptions that were given up before the answer: of so many it is awaited, so that its stream is stopped. */
 const GIVEN_UP_MAX = 64
+/** A publisher that has closed the stream of a subscription has this long to say why, milliseconds. */
+const END_WAIT_MS = 10_000
 
 export class Subscriber {
   readonly #host: SubscriberHost
@@ -149,6 +151,7 @@ export class Subscriber {
       onOver: () => call.forget(),
     })
     it.feed = feed
+    void stream.closed.then(() => this.#awaitEnd(line, it))
     if (it.ended !== undefined) {
       line.subscribing.delete(it.id)
       feed.end(endOf(it.ended.code), it.ended.end)
@@ -156,15 +159,29 @@ export class Subscriber {
     call.resolve(feed)
   }
 
+  /** The stream of a subscription is closed: its end has been told, or is on its way. */
+  #awaitEnd(line: Line, it: Subscribing): void {
+    const isAwaited = (): boolean => line.subscribing.get(it.id) === it
+    if (!isAwaited()) return
+    const { endpoint } = this.#host
+    const alarm = endpoint.alarm(() => {
+      if (!isAwaited()) return
+      line.subscribing.delete(it.id)
+      it.feed!.end("stream-closed", undefined)
+    })
+    alarm.at(endpoint.now() + END_WAIT_MS)
+  }
+
   #forgetStreams(line: Line): void {
     if (!isWaiting(line)) line.unknown.clear()
   }
 
   /** A peer has left, or can't be told anything any more. */
-  forget(line: Line): void {
+  forget(line: Line, why: "peer-left" | "stream-closed"): void {
     for (const { call, feed, topic } of line.subscribing.values()) {
       call?.reject(new TopicError("peer-left", `the peer left before it answered for ${JSON.stringify(topic)}`))
-      feed?.end("peer-left", undefined)
+      if (why === "peer-left") feed?.end(why, undefined)
+      else feed?.cut()
     }
     line.subscribing.clear()
     line.unknown.clear()

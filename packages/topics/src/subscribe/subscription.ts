@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Accepted } from "../wire/message.ts"
+import { type Accepted, POSITION_MAX } from "../wire/message.ts"
 
 /** What came of a feed, exact at all times: `delivered` + `gone` = `begun`. */
 export interface FeedAccount {
@@ -60,8 +60,11 @@ export class Subscription {
   /** The publisher says that messages won't come, where nothing else shows it; returns how many of them count. */
   skip(messages: number): number {
     if (this.#isOrdered || this.#isOver) return 0
-    this.#gone += messages
-    return messages
+    // More than there can be positions is believed as far as these go.
+    const most = Math.max(0, POSITION_MAX + 1 - this.#first - this.#delivered - this.#gone)
+    const gone = Math.min(messages, most)
+    this.#gone += gone
+    return gone
   }
 
   /**

@@ -1,0 +1,193 @@
+// What a hostile or broken peer may do, and what stays bounded, settles and balances all the same.
+import { Endpoint, type EndpointOptions, type IncomingStream, type Peer } from "@x/endpoint"
+import { Topics, type TopicsOptions } from "@x/topics"
+import { expect, test } from "vitest"
+import type { ControlLine } from "../src/control-line.ts"
+import { type Control, decodeControl, encodeControl, makeEntry, POSITION_MAX } from "../src/wire/message.ts"
+import { codeOf, follow, makePair, makeWorld, NUMBER, type Party, PORT, read, type World } from "./world.ts"
+
+const CONTROL = 65_280
+const ENTRY = 65_281
+const FEW: EndpointOptions = { windowPackets: 8, parkedMessagesMax: 4, queuedMessagesMax: 4 }
+
+interface Scene extends World {
+  readonly party: Party
+  /** An endpoint without topics, which says whatever a test wants. */
+  readonly plain: Endpoint
+  /** It, as the party sees it. */
+  readonly toPlain: Peer
+  /** The party, as it sees it. */
+  readonly toParty: Peer
+  tell(control: Control): void
+}
+
+async function plainScene(options?: EndpointOptions, topicsOptions?: TopicsOptions): Promise<Scene> {
+  const world = makeWorld()
+  const { network } = world
+  const party = await world.enter("party", options, topicsOptions)
+  const host = network.host("plain")
+  const plain = await network.until(Endpoint.bind({ host, port: PORT, queuedMessagesMax: 4 }))
+  const toParty = await network.until(plain.join(`party:${PORT}`))
+  await network.when(() => party.endpoint.peers.length === 1)
+  const toPlain = party.endpoint.peers[0]!
+  let control: ReturnType<Peer["open"]> | undefined
+  const tell = (it: Control): void => void (control ??= toParty.open()).trySend(CONTROL, encodeControl(it))
+  return { ...world, party, plain, toPlain, toParty, tell }
+}
+
+/** Messages that wait in a line, of a topic's first subscriber. */
+function lineOf(topic: unknown): ControlLine {
+  const { publication } = topic as { publication: { accounts: Set<{ control: ControlLine }> } }
+  return [...publication.accounts][0]!.control
+}
+
+/** Subscribes at a plain endpoint, which accepts with a stream. */
+async function acceptedFeed(scene: Scene, delivery: "reliable" | "reliable-unordered", first = 0) {
+  const { network, party, plain, toPlain, toParty, tell } = scene
+  let id = 0
+  plain.handle(CONTROL, ({ bytes }) => (id = decodeControl(bytes)!.id))
+  const subscribing = party.topics.subscribe(toPlain, "t")
+  await network.advance(50)
+  const stream = toParty.open({ delivery })
+  tell({ kind: "accepted", id, stream: stream.id, resumed: false, first, missed: 0, log: "x" })
+  return { stream, id, feed: await network.until(subscribing) }
+}
+
+test("F75 a subscriber that takes no control has one gap wait, however many messages it skips", async () => {
+  const { network, party, plain, tell } = await plainScene(FEW)
+  const taken: IncomingStream[] = []
+  plain.on("stream", (stream) => {
+    stream.pause()
+    taken.push(stream)
+  })
+  const topic = party.topics.topic("t", { delivery: "reliable-unordered", slow: "skip", lag: { messages: 2 } })
+  let skipped = 0
+  topic.on("subscriber", (it) => {
+    if (it.state === "skipped") skipped += it.messages
+  })
+  tell({ kind: "subscribe", id: 1, beginning: { at: "newest" }, name: "t" })
+  await network.advance(50)
+  for (let i = 0; i < 2_000; i++) {
+    topic.publish(NUMBER, i)
+    if (i % 10 === 0) await network.advance(1)
+  }
+  await network.advance(100)
+  expect(skipped).toBeGreaterThan(1_500)
+  expect(lineOf(topic).waiting).toBeLessThanOrEqual(1)
+  // Once it takes them, none is missing.
+  let told = 0
+  plain.handle(CONTROL, ({ bytes }) => {
+    const control = decodeControl(bytes)
+    if (control?.kind === "gap") told += control.messages
+  })
+  for (const stream of taken) stream.resume()
+  await network.advance(1_000)
+  expect(told).toBe(skipped)
+})
+
+test("F76 a peer that asks on a stream each, and takes no answers, is answered no more until it does", async () => {
+  const { network, party, plain, toParty, tell } = await plainScene(FEW)
+  plain.on("stream", (stream) => stream.pause())
+  const topic = party.topics.topic("t")
+  tell({ kind: "subscribe", id: 1_000, beginning: { at: "newest" }, name: "t" })
+  for (let id = 0; id < 400; id++) {
+    const stream = toParty.open()
+    stream.trySend(CONTROL, encodeControl({ kind: "subscribe", id, beginning: { at: "newest" }, name: "none" }))
+    stream.end().catch(() => {})
+    if (id % 10 === 0) await network.advance(20)
+  }
+  await network.advance(100)
+  expect(lineOf(topic).waiting).toBeLessThan(80)
+  expect(party.topics.stats().unanswered).toBeGreaterThan(200)
+})
+
+test("F77 a publisher that ends a stream and says nothing is a feed that ends", async () => {
+  const scene = await plainScene()
+  const { stream, feed } = await acceptedFeed(scene, "reliable")
+  const record = read(feed)
+  const entry = makeEntry(0, NUMBER.type, 4)
+  entry[entry.length - 1] = 5
+  stream.trySend(ENTRY, entry)
+  await scene.network.until(stream.end())
+  await scene.network.advance(10_001)
+  expect([record.values, record.how]).toEqual([[5], "stream-closed"])
+  expect(scene.party.topics.stats().feeds).toBe(0)
+})
+
+test("F77 gaps of more messages than there can be are believed as far as positions go", async () => {
+  const scene = await plainScene()
+  const first = 1_000
+  const { feed, id } = await acceptedFeed(scene, "reliable-unordered", first)
+  for (let i = 0; i < 50; i++) scene.tell({ kind: "gap", id, messages: POSITION_MAX })
+  await scene.network.advance(100)
+  expect(feed.account).toEqual({ begun: POSITION_MAX + 1 - first, delivered: 0, gone: POSITION_MAX + 1 - first })
+})
+
+test("F76 subscriptions without end that nobody answers leave few behind", async () => {
+  const { network, party, toPlain } = await plainScene()
+  for (let i = 0; i < 200; i++) {
+    const code = codeOf(party.topics.subscribe(toPlain, "t", { timeoutMs: 5 }))
+    await network.advance(10)
+    expect(await code).toBe("timeout")
+  }
+  expect(party.topics.stats().feeds).toBeLessThanOrEqual(64)
+})
+
+for (const who of ["subscriber", "publisher"] as const) {
+  test(`F78 all subscriptions end when the ${who} stops the other's stream for control; another one works`, async () => {
+    const world = await makePair()
+    const { network, publisher, subscriber, toPublisher } = world
+    const topic = publisher.topics.topic("t")
+    const streams: IncomingStream[] = []
+    const stopping = who === "subscriber" ? subscriber : publisher
+    stopping.endpoint.on("stream", (stream) => void streams.push(stream))
+    for (let round = 0; round < 3; round++) {
+      const record = await follow(world, subscriber, toPublisher, "t")
+      topic.publish(NUMBER, round)
+      await network.advance(50)
+      for (const stream of streams.splice(0)) if (stream.label === "topics") stream.stop()
+      await network.advance(11_000)
+      expect([record.values, record.how]).toEqual([[round], "stream-closed"])
+      expect(topic.subscribers).toEqual([])
+    }
+    expect(publisher.topics.stats().subscribers).toBe(0)
+    expect(subscriber.topics.stats().feeds).toBe(0)
+  })
+}
+
+test("numbers of subscriptions and identities of logs are new in each `Topics` of an endpoint", async () => {
+  const { network, party, plain, toPlain } = await plainScene()
+  const ids: number[] = []
+  plain.handle(CONTROL, ({ bytes }) => {
+    const control = decodeControl(bytes)
+    if (control?.kind === "subscribe") ids.push(control.id)
+  })
+  const logs: string[] = []
+  let { topics } = party
+  for (let round = 0; round < 3; round++) {
+    logs.push(topics.topic("t").log)
+    const code = codeOf(topics.subscribe(toPlain, "t"))
+    await network.advance(50)
+    await network.until(topics.close())
+    expect(await code).toBe("closed")
+    topics = new Topics(party.endpoint)
+  }
+  expect(new Set(ids).size).toBe(3)
+  expect(new Set(logs).size).toBe(3)
+})
+
+test("a feed of a closed topic that didn't get everything doesn't end as if it had", async () => {
+  const { network, publisher, subscriber, toPublisher } = await makePair(1, undefined, FEW)
+  const topic = publisher.topics.topic("t", { keep: { messages: 100 }, lag: { ms: Infinity } })
+  for (let i = 0; i < 100; i++) topic.publish(NUMBER, i)
+  const feed = await network.until(subscriber.topics.subscribe(toPublisher, "t", { from: "oldest" }))
+  await network.until(topic.close())
+  await network.advance(100)
+  publisher.host.crash()
+  await network.advance(60_000)
+  const record = read(feed)
+  const { account, why } = await network.until(feed.closed)
+  expect(account.gone).toBeGreaterThan(0)
+  expect(account).toEqual({ begun: 100, delivered: record.values.length, gone: 100 - record.values.length })
+  expect([why, record.how]).toEqual(["peer-left", "peer-left"])
+})
