@@ -17,7 +17,7 @@ const SUBSCRIBERS = 10
 const TICK_MS = 10
 const MESSAGES_A_TICK = 20
 /** What the slow subscriber does for each message, milliseconds. */
-const SLOW_MS = 10
+const SLOW_MS = 1
 const COLUMNS = ["subscriber", "begun", "read", "skipped", "median delay"]
 
 /** When a message was published, milliseconds of this process. */
@@ -45,7 +45,8 @@ export async function demoTopics({ seconds, output, signal }: DemoOptions): Prom
   await using publisher = await Endpoint.bind({ v4: "127.0.0.1", v6: false, windowBytes: 32_768, signal })
   const topic = new Topics(publisher).topic("ticks", {
     slow: "skip",
-    lag: { messages: 1_000, ms: 2_000 },
+    // Once it is closed, the slow one reads what it has for as long.
+    lag: { messages: 400, ms: 10_000 },
     keep: { messages: 1_000 },
   })
   const readers: Reader[] = []
