@@ -307,7 +307,12 @@ class Simulation {
     this.#guests.end()
     const { unreachableMs, leaveMs } = this.#scenario.options
     const processes = this.#processes
-    await this.#runUntil(() => processes.every(({ guests }) => guests.size === 0), unreachableMs! + leaveMs! + GONE_MS)
+    const silenceMs = unreachableMs! + leaveMs!
+    await this.#runUntil(() => processes.every(({ guests }) => guests.size === 0), silenceMs + GONE_MS)
+    // What waits for an incarnation that is over, and can't be met, is held until it has been silent for long enough.
+    const gone = this.#gone
+    const knowsNone = ({ peers }: Process): boolean => [...peers].every(({ unique }) => !gone.has(unique))
+    await this.#runUntil(() => processes.every(knowsNone), silenceMs)
     // Half a message that nobody promised is given up only after a while.
     await this.#runUntil(() => processes.every(({ hasGivenBack }) => hasGivenBack), GIVEN_UP_MS)
     for (const process of processes) process.checkGivenBack()
