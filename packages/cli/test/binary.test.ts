@@ -346,6 +346,18 @@ test("a listener without a secret or an address is on loopback, says who may sen
   }
 })
 
+test("an interrupted demo says so once, and leaves without a trace", async () => {
+  const child = start("demo", "topics", "--seconds", "60", "--progress")
+  const told: string[] = []
+  const lines = createInterface({ input: child.stderr! })
+  lines.on("line", (line) => {
+    if (told.length === 0) child.kill("SIGINT")
+    told.push(line)
+  })
+  const [code] = (await once(child, "close")) as [number]
+  expect([code, told.filter((line) => !line.startsWith("demo topics"))]).toEqual([130, ["error: interrupted"]])
+})
+
 test("the demo of topics holds: only the slow one skips, and all accounts balance", async () => {
   const { code, out, err } = await run("demo", "topics", "--seconds", "2", "--json")
   expect([code, err]).toEqual([0, ""])

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { defineMessage, Endpoint, type WritingCodec } from "@x/endpoint"
-import { type Feed, Topics } from "@x/topics"
+import { type Feed, type Topic, Topics } from "@x/topics"
 import { formatTable } from "../demo/table.ts"
 import { CommandError, EXIT } from "../failure.ts"
 import { formatMs } from "../measure.ts"
@@ -18,69 +18,91 @@ const TICK_MS = 10
 const MESSAGES_A_TICK = 20
 /** What the slow subscriber does for each message, milliseconds. */
 const SLOW_MS = 1
+const TICK_BYTES = 64
 const COLUMNS = ["subscriber", "begun", "read", "skipped", "median delay"]
 
 /** When a message was published, milliseconds of this process. */
 const instant: WritingCodec<number> = {
-  size: () => 64,
+  size: () => TICK_BYTES,
   write: (ms, { buffer, byteOffset }, offset) => new DataView(buffer, byteOffset + offset).setFloat64(0, ms),
   decode: ({ buffer, byteOffset }) => new DataView(buffer, byteOffset).getFloat64(0),
 }
 const TICK = defineMessage(1, instant)
 
+/** A subscriber, and what it has seen. */
 interface Reader {
   readonly name: string
-  readonly endpoint: Endpoint
   readonly feed: Feed
   readonly delaysMs: number[]
-  readonly done: Promise<void>
 }
 
 /**
  * A publisher and ten subscribers over loopback, of which one is slow and another comes late. The slow one skips
  * messages; nobody else notices.
  */
-export async function demoTopics({ seconds, output, signal }: DemoOptions): Promise<void> {
+export async function demoTopics(options: DemoOptions): Promise<void> {
+  const { seconds, output, signal } = options
   // Little waits in windows and queues, so that the topic notices who is slow.
   await using publisher = await Endpoint.bind({ v4: "127.0.0.1", v6: false, windowBytes: 32_768, signal })
   const topic = new Topics(publisher).topic("ticks", {
     slow: "skip",
     // Once it is closed, the slow one reads what it has for as long.
-    lag: { messages: 400, ms: 10_000 },
-    keep: { messages: 1_000 },
+    lag: { messages: 400, ms: 60_000 },
+    keep: { messages: 200 },
   })
-  const readers: Reader[] = []
+  const endpoints: Endpoint[] = []
+  const subscribed = async (name: string): Promise<Reader> => {
+    const endpoint = await Endpoint.bind({ v4: "127.0.0.1", v6: false, queuedMessagesMax: 64, signal })
+    endpoints.push(endpoint)
+    return subscribe(endpoint, publisher.port, name, signal)
+  }
+  const late = async (): Promise<Reader> => {
+    await sleep((seconds * 1_000) / 2, undefined, { signal })
+    const reader = await subscribed("late")
+    await read(reader)
+    return reader
+  }
   try {
-    for (let i = 1; i < SUBSCRIBERS; i++) readers.push(await subscribe(publisher, i === 1 ? "slow" : `${i}`, signal))
-    const ticks = Math.ceil((seconds * 1_000) / TICK_MS)
-    for (let tick = 0; tick < ticks; tick++) {
-      for (let i = 0; i < MESSAGES_A_TICK; i++) topic.publish(TICK, performance.now())
-      if (tick === ticks >> 1) readers.push(await subscribe(publisher, "late", signal))
-      await sleep(TICK_MS, undefined, { signal })
-    }
-    await topic.close()
-    await Promise.all(readers.map(({ done }) => done))
-    report(readers, topic.position, output)
+    const readers: Reader[] = []
+    for (let i = 1; i < SUBSCRIBERS; i++) readers.push(await subscribed(i === 1 ? "slow" : `${i}`))
+    // Whatever fails first ends all of it.
+    const [last] = await Promise.all([late(), publish(topic, options), ...readers.map(read)])
+    report([...readers, last], topic.position, output)
+  } catch (error) {
+    // An interruption fails each of them, in its own words.
+    signal.throwIfAborted()
+    throw error
   } finally {
-    await Promise.all(readers.map(({ endpoint }) => endpoint.close()))
+    await Promise.all(endpoints.map((endpoint) => endpoint.close()))
   }
 }
 
-async function subscribe(publisher: Endpoint, name: string, signal: AbortSignal): Promise<Reader> {
-  const endpoint = await Endpoint.bind({ v4: "127.0.0.1", v6: false, queuedMessagesMax: 64, signal })
-  const peer = await endpoint.join(`127.0.0.1:${publisher.port}`, { signal })
-  const feed = await new Topics(endpoint).subscribe(peer, "ticks", {
-    from: name === "late" ? "oldest" : "newest",
-    signal,
-  })
-  const delaysMs: number[] = []
-  return { name, endpoint, feed, delaysMs, done: read(feed, delaysMs, name === "slow" ? SLOW_MS : 0) }
+async function publish(topic: Topic, { seconds, output, signal }: DemoOptions): Promise<void> {
+  const ticks = Math.ceil((seconds * 1_000) / TICK_MS)
+  const progress = output.progress("demo topics", ticks)
+  try {
+    for (let tick = 1; tick <= ticks; tick++) {
+      for (let i = 0; i < MESSAGES_A_TICK; i++) topic.publish(TICK, performance.now())
+      progress.update(tick, tick * MESSAGES_A_TICK * TICK_BYTES)
+      await sleep(TICK_MS, undefined, { signal })
+    }
+    progress.finish()
+  } finally {
+    progress.stop()
+  }
+  await topic.close()
 }
 
-async function read(feed: Feed, delaysMs: number[], ms: number): Promise<void> {
+async function subscribe(endpoint: Endpoint, port: number, name: string, signal: AbortSignal): Promise<Reader> {
+  const peer = await endpoint.join(`127.0.0.1:${port}`, { signal })
+  const from = name === "late" ? "oldest" : "newest"
+  return { name, feed: await new Topics(endpoint).subscribe(peer, "ticks", { from, signal }), delaysMs: [] }
+}
+
+async function read({ name, feed, delaysMs }: Reader): Promise<void> {
   for await (const { value } of feed.messages(TICK)) {
     delaysMs.push(performance.now() - value)
-    if (ms > 0) await sleep(ms)
+    if (name === "slow") await sleep(SLOW_MS)
   }
 }
 
