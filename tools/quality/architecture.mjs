@@ -12,7 +12,7 @@ export const ARROWS = {
   native: {},
   transport: { native: "dynamic" },
   endpoint: { wire: "static", fragment: "static", stream: "static", transport: "static" },
-  topics: { endpoint: "static", transport: "static" },
+  topics: { wire: "static", endpoint: "static", transport: "static" },
   rpc: { endpoint: "static", transport: "static" },
   cli: { endpoint: "static", topics: "static", transport: "static" },
 }

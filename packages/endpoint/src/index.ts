@@ -35,6 +35,8 @@ export {
   bytes,
   type Codec,
   defineMessage,
+  isMessageType,
+  isWriting,
   json,
   type MessageType,
   utf8,

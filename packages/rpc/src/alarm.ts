@@ -1,5 +1,5 @@
 import type { Alarm as Ring, Endpoint } from "@x/endpoint"
-import { Deadlines, type Due } from "./deadlines.ts"
+import { type Due, DueQueue } from "@x/transport/host"
 
 /** Something that is told when it is due. */
 export interface Timed extends Due {
@@ -10,7 +10,7 @@ export interface Timed extends Due {
 export class Alarm {
   readonly #endpoint: Endpoint
   readonly #ring: Ring
-  readonly #deadlines = new Deadlines<Timed>()
+  readonly #deadlines = new DueQueue<Timed>()
   /** The alarm is set to this; it may be earlier than the first deadline, and rarely has to be moved. */
   #armedMs = Infinity
 
@@ -30,12 +30,12 @@ export class Alarm {
   /** Sets the deadline of something that has none. */
   set(item: Timed, dueMs: number): void {
     if (dueMs === Infinity) return
-    this.#deadlines.add(item, dueMs)
+    this.#deadlines.set(item, dueMs)
     if (dueMs < this.#armedMs) this.#arm(dueMs)
   }
 
   clear(item: Timed): void {
-    if (item.heapIndex >= 0) this.#deadlines.remove(item)
+    this.#deadlines.remove(item)
   }
 
   #arm(dueMs: number): void {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Checks } from "@x/transport/check"
+import { Checks, textOf } from "@x/transport/check"
 import { type Outcome, RequestError } from "./request-error.ts"
 
 const own = new WeakSet<RequestError>()
@@ -60,15 +60,6 @@ export function busyError(why: string): RequestError {
 
 function sayOf(outcome: Outcome): string {
   return outcome === "not-done" ? "; the request was not sent" : "; the request may have been done"
-}
-
-/** Anything can be thrown, even a value without a text. */
-export function textOf(cause: unknown): string {
-  try {
-    return String(cause instanceof Error ? cause.message : cause)
-  } catch {
-    return "what can't be shown as text"
-  }
 }
 
 export function undecodableError(number: number, cause: unknown): RequestError {

@@ -4,18 +4,14 @@
  * @module
  */
 
-import type { Codec, MessageType, WritingCodec } from "@x/endpoint"
+import { type Codec, isMessageType, isWriting, type MessageType, type WritingCodec } from "@x/endpoint"
+import { textOf } from "@x/transport/check"
 import { check, TopicError, TYPE } from "./errors.ts"
 import { ENTRY_HEAD_BYTES, makeEntry } from "./wire/message.ts"
 
-/** A message's type as a number, or as `defineMessage` made it. */
-export function isDefined(type: number | MessageType<unknown>): type is MessageType<unknown> {
-  return typeof type === "object" && type !== null && "codec" in type
-}
-
 /** Returns the number of a type. */
 export function numberOf(type: number | MessageType<unknown>): number {
-  return check.value("a message type", isDefined(type) ? type.type : type, TYPE)
+  return check.value("a message type", isMessageType(type) ? type.type : type, TYPE)
 }
 
 /**
@@ -24,17 +20,13 @@ export function numberOf(type: number | MessageType<unknown>): number {
  */
 export function entryOf(position: number, type: number | MessageType<unknown>, value: unknown): Uint8Array {
   const number = numberOf(type)
-  if (isDefined(type) && isWriting(type.codec)) return written(position, number, type.codec, value)
-  const bytes = isDefined(type) ? encoded(number, type.codec as Codec<unknown>, value) : value
+  if (isMessageType(type) && isWriting(type.codec)) return written(position, number, type.codec, value)
+  const bytes = isMessageType(type) ? encoded(number, type.codec as Codec<unknown>, value) : value
   if (!(bytes instanceof Uint8Array))
     throw new TopicError("invalid-option", "a message is a Uint8Array; encode other values first, or define a type")
   const entry = makeEntry(position, number, bytes.length)
   entry.set(bytes, ENTRY_HEAD_BYTES)
   return entry
-}
-
-function isWriting(codec: Codec<unknown> | WritingCodec<unknown>): codec is WritingCodec<unknown> {
-  return "write" in codec && "size" in codec
 }
 
 function written(position: number, type: number, codec: WritingCodec<unknown>, value: unknown): Uint8Array {
@@ -54,7 +46,7 @@ function named<T>(type: number, encode: () => T): T {
   try {
     return encode()
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new TopicError("invalid-option", `a message of type ${type} can't be made of that value: ${why}`, cause)
+    const text = `a message of type ${type} can't be made of that value: ${textOf(cause)}`
+    throw new TopicError("invalid-option", text, cause)
   }
 }

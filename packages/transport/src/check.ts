@@ -6,6 +6,8 @@
  * @module
  */
 
+export { isThenable, textOf } from "./user-values.ts"
+
 /** A kind of value. */
 export interface Kind<T = unknown> {
   /** The values it allows, in words that follow "must be". */

@@ -1,20 +1,30 @@
 /**
- * What is due when: a binary heap in which each item knows its place, so that a deadline moves in O(log n) and no item
- * is in it twice.
+ * What is due when: many deadlines on one wake-up.
+ *
+ * @module
  */
+
+/** Something that has a deadline. */
 export interface Due {
+  /** Its deadline, milliseconds of the host's clock. */
   dueMs: number
   /** Its place in the heap; −1: it is not in it. */
   heapIndex: number
 }
 
+/**
+ * A binary heap in which each item knows its place, so that a deadline moves in O(log n) and no item is in it twice.
+ * What is due after most others costs next to nothing: it stays at the end.
+ */
 export class DueQueue<T extends Due> {
   readonly #heap: T[] = []
 
+  /** How many items have a deadline. */
   get count(): number {
     return this.#heap.length
   }
 
+  /** The first deadline; `Infinity` where there is none. */
   get nextMs(): number {
     return this.#heap[0]?.dueMs ?? Infinity
   }
@@ -31,6 +41,7 @@ export class DueQueue<T extends Due> {
     this.#down(item.heapIndex)
   }
 
+  /** Takes an item out, if it is there. */
   remove(item: T): void {
     const at = item.heapIndex
     if (at < 0) return

@@ -25,6 +25,7 @@ export {
   type ResolvedAddress,
 } from "./addresses.ts"
 export { BIND_OPTIONS, type BindOptions } from "./bind-options.ts"
+export { type Due, DueQueue } from "./due-queue.ts"
 export type { SyncCrypto } from "./sync-crypto.ts"
 export * from "./transport.ts"
 

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { type Due, DueQueue } from "../../src/schedule/due-queue.ts"
+import { type Due, DueQueue } from "../src/due-queue.ts"
 
 test("whatever was set, moved and removed, each comes out once, in the order of its last deadline", () => {
   const step = fc.record({

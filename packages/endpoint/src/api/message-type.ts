@@ -69,10 +69,12 @@ export function numberOf(type: number | MessageType<unknown>): number {
   return number
 }
 
+/** Whether a type is given as `defineMessage` made it, and not as its number. */
 export function isMessageType(value: unknown): value is MessageType<unknown> {
   return value instanceof MessageType
 }
 
+/** Whether a codec writes into given memory, and doesn't return bytes of its own. */
 export function isWriting<T>(codec: Codec<T> | WritingCodec<T>): codec is WritingCodec<T> {
   return "write" in codec && "size" in codec
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { isThenable, textOf } from "@x/transport/check"
 import { REASON } from "@x/wire"
 import { BYTES, checkClass, checkSize } from "../errors/check.ts"
 import { EndpointError, isOutcome } from "../errors/endpoint-error.ts"
@@ -364,19 +365,5 @@ class Desk {
     if (size > CLEARED_BY_LOOP_BYTES) this.bytes.fill(0, 0, size)
     else for (let at = 0; at < size; at += 8) this.#view.setFloat64(at, 0)
     return (this.#firsts[size] ??= this.bytes.subarray(0, size))
-  }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if (value === null || (typeof value !== "object" && typeof value !== "function")) return false
-  return typeof (value as PromiseLike<unknown>).then === "function"
-}
-
-/** Anything can be thrown, even a value without a text. */
-function textOf(cause: unknown): string {
-  try {
-    return String(cause instanceof Error ? cause.message : cause)
-  } catch {
-    return "what can't be shown as text"
   }
 }

@@ -1,3 +1,5 @@
+import { textOf } from "@x/transport/check"
+
 /**
  * What went wrong. The first five codes, which are about sockets, and `name-not-found` come with the `TransportError`
  * of `@x/transport` as `cause`.
@@ -96,16 +98,15 @@ export function transportError(cause: unknown, otherwise: TransportCode, what: s
   if (cause instanceof EndpointError) return cause
   const { code } = (cause ?? {}) as { code?: unknown }
   const own = TRANSPORT_CODES.find((known) => known === code)
-  const message = cause instanceof Error ? cause.message : String(cause)
+  const message = textOf(cause)
   return new EndpointError(own ?? otherwise, own === undefined ? `${what}: ${message}` : message, cause)
 }
 
 /** What is told where a socket of an endpoint has ended by itself. */
 export function socketEndedError(port: number, cause: unknown): EndpointError {
-  const why = cause instanceof Error ? cause.message : String(cause)
   return new EndpointError(
     "socket-ended",
-    `a socket of UDP port ${port} was closed or shut down, and not by its endpoint (${why}); others are opened on that port, at once and then after 1 s to a minute until it succeeds, which "rebound" tells`,
+    `a socket of UDP port ${port} was closed or shut down, and not by its endpoint (${textOf(cause)}); others are opened on that port, at once and then after 1 s to a minute until it succeeds, which "rebound" tells`,
     cause,
   )
 }

@@ -1,8 +1,7 @@
 /** Calls that wait for a join, the joins that they wait for, and their results. */
 
 import { REASON } from "@x/wire"
-import type { Address } from "@x/transport/host"
-import type { Due, DueQueue } from "../schedule/due-queue.ts"
+import type { Address, Due, DueQueue } from "@x/transport/host"
 import type { Joiner } from "./joiner.ts"
 
 /**

@@ -5,8 +5,8 @@
  * @module
  */
 
+import type { Due } from "@x/transport/host"
 import { DATAGRAM_BYTES_BASE, DATAGRAM_BYTES_FLOOR, double } from "@x/wire"
-import type { Due } from "../schedule/due-queue.ts"
 import { isSame, isSameKey, NO_IDENTITY } from "../keys/identity.ts"
 import { type Challenger, JoinCandidate, type Refusal } from "./join-candidate.ts"
 import type { NoiseInitiator } from "../keys/noise.ts"

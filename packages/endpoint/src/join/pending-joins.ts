@@ -5,9 +5,8 @@
  * @module
  */
 
-import type { Transport } from "@x/transport/host"
+import { DueQueue, type Transport } from "@x/transport/host"
 import type { Session } from "../path/session.ts"
-import { DueQueue } from "../schedule/due-queue.ts"
 import type { JoinEvent, JoinSlots } from "./established.ts"
 import { JoinCall, JoinCalls, type JoinFailure, type PendingJoin } from "./join-call.ts"
 import { Joiner, type JoinerParts } from "./joiner.ts"

@@ -6,11 +6,11 @@
  */
 
 import { GRANULARITY_MS, RepeatPace, RttEstimator, type StreamOptions } from "@x/stream"
+import type { Due } from "@x/transport/host"
 import * as wire from "@x/wire"
 import { spreadOf } from "../settings.ts"
 import type { Association } from "../path/association.ts"
 import { CONTROL_ROOM_BYTES, metadataBytesMax } from "../datagram/control-writer.ts"
-import type { Due } from "../schedule/due-queue.ts"
 import { IncomingStreams } from "../streams/incoming-streams.ts"
 import { isLoopback } from "../path/loopback.ts"
 import { Path } from "../path/path.ts"

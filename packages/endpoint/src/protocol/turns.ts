@@ -5,11 +5,11 @@
  * @module
  */
 
+import { DueQueue } from "@x/transport/host"
 import type { PacketPool } from "@x/stream"
 import type { Outbox } from "../datagram/outbox.ts"
 import { SharedPace } from "../path/rate-caps.ts"
 import type { PeerState } from "../peer/peer-state.ts"
-import { DueQueue } from "../schedule/due-queue.ts"
 import { FairQueue } from "../schedule/fair-queue.ts"
 import type { OutgoingState } from "../streams/outgoing-state.ts"
 

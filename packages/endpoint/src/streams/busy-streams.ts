@@ -5,7 +5,7 @@
  * @module
  */
 
-import { DueQueue } from "../schedule/due-queue.ts"
+import { DueQueue } from "@x/transport/host"
 import type { OutgoingState } from "./outgoing-state.ts"
 
 export class BusyStreams {

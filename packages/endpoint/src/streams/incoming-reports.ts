@@ -7,9 +7,9 @@
  */
 
 import type { RepeatPace, RttEstimator } from "@x/stream"
+import { DueQueue } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { ControlWriter } from "../datagram/control-writer.ts"
-import { DueQueue } from "../schedule/due-queue.ts"
 import type { IncomingState } from "./incoming-state.ts"
 import { ReportBudget } from "./report-budget.ts"
 

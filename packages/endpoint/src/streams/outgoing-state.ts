@@ -5,9 +5,9 @@
  */
 
 import type { SendStream } from "@x/stream"
+import type { Due } from "@x/transport/host"
 import type * as wire from "@x/wire"
 import { ZERO } from "@x/wire"
-import type { Due } from "../schedule/due-queue.ts"
 import type { Sender } from "./sender.ts"
 
 /** The options of a stream when it is opened. */

@@ -6,9 +6,10 @@
  */
 
 import type { Endpoint, IncomingStream, Message, Peer } from "@x/endpoint"
+import { isThenable, textOf } from "@x/transport/check"
 import type { Alarm } from "../alarm.ts"
 import type { AnsweringDrops } from "../stats.ts"
-import { failureOf, isOwn, leftError, textOf } from "../errors.ts"
+import { failureOf, isOwn, leftError } from "../errors.ts"
 import { Head, KIND } from "../format/head.ts"
 import { MESSAGE } from "../format/labels.ts"
 import type { Writers } from "../format/writers.ts"
@@ -341,9 +342,4 @@ function undecodable(number: number, error: unknown): RequestError {
 function isAnswer(error: unknown): error is RequestError {
   if (!(error instanceof RequestError) || isOwn(error)) return false
   return typeof error.code === "string" && typeof error.text === "string"
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if (value === null || (typeof value !== "object" && typeof value !== "function")) return false
-  return typeof (value as PromiseLike<unknown>).then === "function"
 }

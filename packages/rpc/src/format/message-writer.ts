@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { OutgoingStream, SendResult, WritingCodec } from "@x/endpoint"
+import { isWriting, type OutgoingStream, type SendResult, type WritingCodec } from "@x/endpoint"
 import type { AnyCodec } from "../request-type.ts"
 import { ID_BYTES, KIND, PART_HEAD_BYTES, REMAINING_BIT, REMAINING_MS_MAX } from "./head.ts"
 import { MESSAGE } from "./labels.ts"
@@ -137,8 +137,4 @@ function sizeOf(size: unknown): number {
 function bytesOf(bytes: unknown): Uint8Array {
   if (bytes instanceof Uint8Array) return bytes
   throw new TypeError("encode has to return a Uint8Array")
-}
-
-function isWriting(codec: AnyCodec<unknown>): codec is WritingCodec<unknown> {
-  return "write" in codec && "size" in codec
 }

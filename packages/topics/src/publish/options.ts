@@ -6,6 +6,7 @@
 
 import type { Delivery, Peer } from "@x/endpoint"
 import { functionThat, group, type Kinds, milliseconds, oneOf, orInfinity, whole } from "@x/transport/check"
+import { MODE, type ModeTraits, traitsOf as traitsOfMode } from "@x/wire"
 import { check, TopicError } from "../errors.ts"
 import { type Beginning, NAME_BYTES_MAX, textBytes } from "../wire/message.ts"
 import type { Rules, Slow } from "./publication.ts"
@@ -74,19 +75,14 @@ export interface TopicSettings {
   readonly priority: number | undefined
 }
 
-/** Whether a mode waits for a slow receiver. */
-export function waits(delivery: Delivery): boolean {
-  return delivery === "reliable" || delivery === "reliable-unordered"
-}
-
-/** Whether messages of a mode come in order. */
-export function isOrdered(delivery: Delivery): boolean {
-  return delivery !== "reliable-unordered" && delivery !== "fire-and-forget"
+/** What a mode promises. */
+export function traitsOf(delivery: Delivery): ModeTraits {
+  return traitsOfMode(MODE[delivery])
 }
 
 /** Whether a feed of a mode may begin like this. What is kept is of no use where only the newest message counts. */
 export function mayBegin(delivery: Delivery, { at }: Beginning): boolean {
-  if (at === "next") return isOrdered(delivery)
+  if (at === "next") return traitsOf(delivery).isOrdered
   return at !== "oldest" || delivery !== "latest"
 }
 
@@ -101,8 +97,8 @@ export function checkName(name: string): string {
 /** Checks the options of a topic. Throws `TopicError` `invalid-option`. */
 export function settingsOf(options: TopicOptions): TopicSettings {
   const given = check.options("topic", options, TOPIC_OPTIONS)
-  const { delivery = "reliable", slow = waits(delivery) ? "drop-out" : "skip", lag = {}, keep = {} } = given
-  if (slow !== "skip" && !waits(delivery))
+  const { delivery = "reliable", slow = traitsOf(delivery).waits ? "drop-out" : "skip", lag = {}, keep = {} } = given
+  if (slow !== "skip" && !traitsOf(delivery).waits)
     throw new TopicError(
       "invalid-option",
       `slow can't be "${slow}" with delivery "${delivery}", which never waits: leave it out, or choose "reliable"`,

@@ -22,7 +22,7 @@ import { entryOf } from "../values.ts"
 import { type End, ENDS } from "../wire/codes.ts"
 import type { Beginning } from "../wire/message.ts"
 import { Member } from "./member.ts"
-import { mayBegin, type TopicSettings, waits } from "./options.ts"
+import { mayBegin, type TopicSettings, traitsOf } from "./options.ts"
 import { type DroppedOut, Publication } from "./publication.ts"
 
 /** What became of a message that was published. */
@@ -394,7 +394,8 @@ export class TopicHandle implements Topic {
     if (why !== "peer-left") {
       tell(member.control, { kind: "ended", id: member.id, code: ENDS[why], end: this.position })
       // One that has everything gets it. What waits for a slow one would stay here as long as that lives.
-      if (why === "topic-closed" && (member.next === this.position || !waits(this.delivery))) void member.stream.end()
+      if (why === "topic-closed" && (member.next === this.position || !traitsOf(this.delivery).waits))
+        void member.stream.end()
       else member.stream.reset()
     }
     this.#tellDrain()

@@ -5,11 +5,11 @@
  */
 
 import type { Delivery, IncomingStream, MessageType, Peer, ReceivedMessage } from "@x/endpoint"
-import { REASON } from "@x/endpoint"
+import { isMessageType, REASON } from "@x/endpoint"
 import { endedError, TopicError } from "../errors.ts"
 import { Events, type Telling } from "../events.ts"
-import { waits } from "../publish/options.ts"
-import { isDefined, numberOf } from "../values.ts"
+import { traitsOf } from "../publish/options.ts"
+import { numberOf } from "../values.ts"
 import type { End } from "../wire/codes.ts"
 import { type Accepted, readEntry } from "../wire/message.ts"
 import { type FeedAccount, Subscription } from "./subscription.ts"
@@ -225,7 +225,7 @@ export class FeedHandle implements Feed {
   #decoded(entry: TopicMessage, type: MessageType<unknown>): TopicValue<unknown> | undefined {
     const { position, bytes } = entry
     try {
-      if (isDefined(type) && type.type !== entry.type)
+      if (isMessageType(type) && type.type !== entry.type)
         throw new TypeError(`a message is of type ${entry.type}, not ${type.type}`)
       return { position, type: entry.type, bytes, value: type.codec.decode(bytes) }
     } catch (cause) {
@@ -288,7 +288,7 @@ export class FeedHandle implements Feed {
     const gap = this.#subscription.finish(this.#why.end)
     if (gap > 0) this.#events.emit("gap", gap)
     // Of a topic that was closed everything comes, where it is waited for. If not, its end isn't a quiet one.
-    if (gap > 0 && this.#why.why === "topic-closed" && waits(this.delivery))
+    if (gap > 0 && this.#why.why === "topic-closed" && traitsOf(this.delivery).waits)
       this.#why = { ...this.#why, why: this.peer.state === "left" ? "peer-left" : "stream-closed" }
     const end = { why: this.#why.why, account: this.account }
     this.#events.emit("ended", end)
