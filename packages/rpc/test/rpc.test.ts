@@ -79,6 +79,13 @@ describe("a request", () => {
     expect(a.rpc.stats().outstanding).toBe(0)
   })
 
+  it("is refused for a peer of another endpoint, which would get the answer", async () => {
+    const { a, b, toB } = await makePair(9)
+    b.rpc.answer(ECHO, (text) => text)
+    expect(() => b.rpc.request(toB, ECHO, "?")).toThrow("must be a peer of this endpoint")
+    expect([a.rpc.stats().outstanding, b.rpc.stats().outstanding]).toEqual([0, 0])
+  })
+
   it("rejects at once when its signal aborts, and the handler's signal is told", async () => {
     const { network, a, b, toB } = await makePair(6)
     let told = false

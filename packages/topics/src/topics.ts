@@ -97,6 +97,7 @@ function isPlace(value: unknown): value is Place {
  * quotes.publish(QUOTE, { bid: 1.0812, ask: 1.0814 })
  */
 export class Topics implements AsyncDisposable {
+  readonly #endpoint: Endpoint
   readonly #types: { readonly control: number; readonly entry: number }
   readonly #lines = new Map<Peer, Line>()
   readonly #publisher: Publisher
@@ -112,6 +113,7 @@ export class Topics implements AsyncDisposable {
     const given = check.options("Topics", options, TOPICS_OPTIONS)
     const { typeFirst = 65_280, topicsMax = 1_024, subscriptionsPerPeerMax = 256 } = given
     check.value("the endpoint", endpoint, ENDPOINT)
+    this.#endpoint = endpoint
     this.#types = { control: typeFirst, entry: typeFirst + 1 }
     const common = { endpoint, telling: new Telling(endpoint), entryType: this.#types.entry }
     this.#publisher = new Publisher({
@@ -195,6 +197,9 @@ export class Topics implements AsyncDisposable {
   #lineOf(peer: Peer): Line {
     const known = this.#lines.get(peer)
     if (known !== undefined) return known
+    // Its answers would come to the other endpoint.
+    if (peer.state !== "left" && !this.#endpoint.peers.includes(peer))
+      throw check.wrong("the peer", "one of this endpoint", peer)
     const line: Line = new Line(
       new ControlLine(peer, {
         type: this.#types.control,

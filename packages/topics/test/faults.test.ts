@@ -373,6 +373,8 @@ test("what can't be is refused at the call", async () => {
   expect(await codeOf(network.until(subscriber.topics.subscribe(toPublisher, "t", { from: "now" as never })))).toBe(
     "invalid-option",
   )
+  // A peer of another endpoint: its answer would go there.
+  expect(await codeOf(network.until(publisher.topics.subscribe(toPublisher, "t")))).toBe("invalid-option")
   const from = { log: "", next: 0 }
   expect(await codeOf(network.until(subscriber.topics.subscribe(toPublisher, "t", { from })))).toBe("invalid-option")
   await network.until(topics.close())

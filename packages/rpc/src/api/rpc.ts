@@ -97,7 +97,7 @@ export class Rpc {
     if (used.has(endpoint)) throw check.wrong("the endpoint", "one that had no Rpc before", endpoint)
     this.#alarm = new Alarm(endpoint)
     const writers = new Writers()
-    this.#asking = new Asking(this.#alarm, writers, outstandingMax)
+    this.#asking = new Asking(endpoint, this.#alarm, writers, outstandingMax)
     this.#answering = new Answering(endpoint, this.#alarm, writers)
     this.#forget = [
       endpoint.on("stream", (stream) => this.#onStream(stream)),

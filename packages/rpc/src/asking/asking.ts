@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Connection, Peer } from "@x/endpoint"
+import type { Connection, Endpoint, Peer } from "@x/endpoint"
 import type { Alarm } from "../alarm.ts"
-import { abortedError, closedError, maybeDoneBefore } from "../errors.ts"
+import { abortedError, check, closedError, maybeDoneBefore } from "../errors.ts"
 import type { Writers } from "../format/writers.ts"
 import type { RequestError } from "../request-error.ts"
 import type { PartsRequest, SingleRequest } from "../request-type.ts"
@@ -35,9 +35,11 @@ export class Asking {
   readonly #waits: PeerWaits
   readonly drops: AskingDrops = { malformed: 0, "unknown-answer": 0, "unasked-form": 0, "untold-cancel": 0 }
   readonly #context: ConstructorParameters<typeof PeerAsking>[1]
+  readonly #endpoint: Endpoint
   #isClosed = false
 
-  constructor(alarm: Alarm, writers: Writers, outstandingMax: number) {
+  constructor(endpoint: Endpoint, alarm: Alarm, writers: Writers, outstandingMax: number) {
+    this.#endpoint = endpoint
     this.#alarm = alarm
     this.#waits = new PeerWaits(alarm, outstandingMax)
     this.#context = { alarm, writers, drops: this.drops, outstandingMax }
@@ -65,6 +67,9 @@ export class Asking {
   #askingOf(peer: Peer): PeerAsking {
     const known = this.#peers.get(peer)
     if (known !== undefined) return known
+    // Its answers would come to the other endpoint.
+    if (peer.state !== "left" && !this.#endpoint.peers.includes(peer))
+      throw check.wrong("the target of a request", "a peer of this endpoint", peer)
     const asking = new PeerAsking(peer, this.#context)
     // One that has left takes no requests, and is told as left no more.
     if (peer.state !== "left") this.#peers.set(peer, asking)
