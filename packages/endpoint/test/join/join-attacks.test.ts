@@ -72,6 +72,23 @@ describe.each(["with keys of their own", "with the secret alone"])("members %s",
     expect([a.peers.length, b.peers.length, b.sizes.halfOpen, b.sizes.slots]).toEqual([1, 1, 0, 1])
   })
 
+  test.each([
+    ["a join that came from nowhere else is accepted at once", false, 1],
+    ["a join of which a copy came first, from elsewhere, is challenged", true, 2],
+  ] as const)("%s", async (_, isCopied, joins) => {
+    const world = group(14, { delayMs: 20 })
+    const { network } = world
+    const [a, b] = [await bind(world, "a"), await bind(world, "b")]
+    let sent = 0
+    listen(network, (from, to, bytes) => {
+      if (from !== "a" || to !== "b") return
+      if (isCopied && sent === 0) network.inject(NOWHERE, v4Of(b), bytes, 1)
+      sent++
+    })
+    await network.until(join(a))
+    expect(sent).toBe(joins)
+  })
+
   test("copies of a join that was accepted, from many addresses, don't push it out", async () => {
     const world = group(13, { delayMs: 20 })
     const { network } = world
