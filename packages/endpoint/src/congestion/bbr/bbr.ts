@@ -316,7 +316,7 @@ export class Bbr implements CongestionController {
   /** A round is over in which no more was sent than the path was seen to deliver. */
   #judgeRound({ isApplicationLimited }: DeliverySample, hasQueue: boolean, isLossy: boolean): void {
     // What a probe has added takes a while to drain.
-    const isSettled = this.#state === "cruise" || this.#stateRounds > (this.#isTesting ? 2 : DOWN_ROUNDS)
+    const isSettled = this.#state === "cruise" || this.#stateRounds > DOWN_ROUNDS
     // Losses of the first round were sent before it, and before chance is known nothing follows from them. Nothing is
     // marked by chance.
     const isTelling = this.#round.markedBytes > 0 || this.#model.chance.isKnown
