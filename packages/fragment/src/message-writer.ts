@@ -124,6 +124,8 @@ export class LargeMessage {
   /** Bytes of the whole message. */
   readonly length: number
   #bytes: Uint8Array
+  /** Whether nobody else uses its memory. */
+  #isSole = false
   #written = 0
   #pieces = 0
   #message = double(-1)
@@ -152,11 +154,31 @@ export class LargeMessage {
   keep(): void {
     // Not `slice`: on a Buffer that makes a view.
     this.#bytes = new Uint8Array(this.#bytes)
+    this.#isSole = true
   }
 
   /** The same bytes lie in this memory now, which the caller won't use. */
   adopt(bytes: Uint8Array): void {
     this.#bytes = bytes
+    this.#isSole = true
+  }
+
+  /** Its bytes, for somebody who goes on using them. */
+  share(): Uint8Array {
+    this.#isSole = false
+    return this.bytes
+  }
+
+  /**
+   * Its memory, if it is the message's own and nobody else uses it; only once, and only after the message was written:
+   * it has no bytes afterwards.
+   */
+  takeMemory(): Uint8Array | undefined {
+    if (!this.#isSole) return undefined
+    const bytes = this.#bytes
+    this.#bytes = EMPTY
+    this.#isSole = false
+    return bytes
   }
 
   /** Bytes of it that are in the stream. */

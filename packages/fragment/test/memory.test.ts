@@ -1,6 +1,6 @@
 // Which memory a message gets, for how long, and which messages make way for which.
 
-import { Assembler, AssemblyBudget, NO_PROGRESS_MS, STALE_MS } from "@x/fragment"
+import { Assembler, AssemblyBudget, LargeMessage, NO_PROGRESS_MS, STALE_MS } from "@x/fragment"
 import { createPiece, FORM, type Piece } from "@x/wire"
 import { expect, test } from "vitest"
 
@@ -202,4 +202,21 @@ test("nobody makes way where that would not do", () => {
   expect(not.count).toBe(1)
   expect(promised.handlePiece(piece(2, 0, 10, 4_000), SOURCE, 9_000)).toBe("taken")
   expect(not.count).toBe(0)
+})
+
+test("a message has memory to give away once, and only if nobody else has it", () => {
+  const lent = new Uint8Array([1, 2, 3])
+  expect(new LargeMessage(1, lent).takeMemory()).toBeUndefined()
+  const kept = new LargeMessage(1, lent)
+  kept.keep()
+  expect(kept.takeMemory()).toEqual(lent)
+  expect(kept.takeMemory()).toBeUndefined()
+  const shared = new LargeMessage(1, lent)
+  shared.keep()
+  expect(shared.share()).toEqual(lent)
+  expect(shared.takeMemory()).toBeUndefined()
+  const adopted = new LargeMessage(1, lent)
+  adopted.adopt(lent)
+  expect(adopted.takeMemory()).toBe(lent)
+  expect(adopted.isIntact).toBe(false)
 })

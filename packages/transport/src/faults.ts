@@ -107,6 +107,10 @@ class FaultyHost implements Host {
     return this.#host.resolve(name, signal)
   }
 
+  discard(bytes: Uint8Array): void {
+    this.#host.discard?.(bytes)
+  }
+
   async bind(options: BindOptions): Promise<Transport> {
     return new FaultyTransport(await this.#host.bind(options), this.#sending, this.#receiving, this.faults)
   }

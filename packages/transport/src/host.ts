@@ -60,6 +60,12 @@ export interface Host {
    */
   bind(options: BindOptions): Promise<Transport>
   /**
+   * Nobody uses these bytes any more, which are all of an `ArrayBuffer`: detaches it, and gives its memory back at once.
+   * Garbage collection does so much later, and the next large message would be made in memory that the system has to
+   * provide page by page: 1 MiB takes five times as long. Absent, or without effect: the host can't do that.
+   */
+  discard?(bytes: Uint8Array): void
+  /**
    * Only on a host whose time may stand still. The host asks from time to time which call of its user is waiting, such
    * as `"endpoint.join()"`, and warns of one that would wait for ever. Returns a function that ends this.
    */

@@ -6,6 +6,7 @@
 
 import { randomFillSync } from "node:crypto"
 import { performance } from "node:perf_hooks"
+import { MessageChannel, type MessagePort } from "node:worker_threads"
 import { bindDualSocket } from "./bind-dual-socket.ts"
 import type { ResolvedAddress } from "./addresses.ts"
 import type { BindOptions } from "./bind-options.ts"
@@ -28,11 +29,19 @@ export function systemHost(): Host {
 /** How many random numbers are drawn at a time: a call for four bytes costs as much as one for a thousand. */
 const RANDOM_WORDS = 256
 
+function closedPort(): MessagePort {
+  const { port1 } = new MessageChannel()
+  port1.close()
+  return port1
+}
+
 class SystemHost implements Host {
   readonly crypto: SyncCrypto = systemCrypto
   readonly #turnEnd = new TurnEnd(runtimeOf(process.versions).turnsToRead)
   readonly #words = new Uint32Array(RANDOM_WORDS)
   #nextWord = RANDOM_WORDS
+  /** A closed port: what is posted to it goes nowhere, and memory that goes with it is freed. */
+  #nowhere: MessagePort | undefined
   /** The native helper's alarm, once `bind` has loaded it. */
   #openAlarm: ((ring: () => void) => Alarm) | undefined
 
@@ -46,6 +55,11 @@ class SystemHost implements Host {
 
   defer(run: () => void): void {
     this.#turnEnd.defer(run)
+  }
+
+  discard({ buffer }: Uint8Array): void {
+    this.#nowhere ??= closedPort()
+    this.#nowhere.postMessage(undefined, [buffer as ArrayBuffer])
   }
 
   random(): number {

@@ -396,3 +396,15 @@ describe("this machine", () => {
     await expect(resolution).rejects.toThrow("enough")
   })
 })
+
+test("memory that is discarded is gone from who had it, and free again at once", () => {
+  const host = systemHost()
+  const before = process.memoryUsage().arrayBuffers
+  for (let i = 0; i < 16; i++) {
+    const bytes = new Uint8Array(16 << 20)
+    host.discard!(bytes)
+    expect(bytes.buffer.byteLength).toBe(0)
+  }
+  // Without a garbage collection.
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(32 << 20)
+})

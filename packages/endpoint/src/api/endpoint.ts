@@ -42,6 +42,7 @@ import { Protocol } from "../protocol/protocol.ts"
 import { parseTarget, type Target } from "./target.ts"
 import { REBIND_OPTIONS, Rebinding, type RebindOptions } from "./rebinding.ts"
 import { QueueBudget } from "./queue-budget.ts"
+import { discard } from "./take-over.ts"
 import { UserCode } from "./user-code.ts"
 
 /** What an endpoint is bound with, beside its settings. */
@@ -193,6 +194,7 @@ export class Endpoint implements AsyncDisposable {
       until: (isDone, timeoutMs, call) => this.#driver.until(isDone, timeoutMs, call),
       addressOf: (id) => this.#transport.addressOf(id),
       push: (peer, state) => this.#driver.push(peer, state),
+      discard: (bytes) => discard(bytes, this.#host),
       absorb: () => this.#driver.absorb(),
       userCode: this.#userCode,
       queues: this.#queues,

@@ -58,7 +58,7 @@ export class KeptMessages {
     const parked = lot.entered > entered ? lot.newest : undefined
     if (parked === undefined && sendStream.begun === begun) return { result, kept: undefined }
     this.#settle()
-    const own = whose === "lent" ? (parked?.message.bytes ?? new Uint8Array(bytes)) : bytes
+    const own = whose === "lent" ? (parked?.message.share() ?? new Uint8Array(bytes)) : bytes
     const kept = {
       type,
       bytes: whose === "given" ? takeOver(own) : own,

@@ -45,6 +45,8 @@ export interface OutgoingHost {
   absorb(): void
   /** A stream has written enough for one call of the transport: it is sent now if nothing else is under way. */
   push(peer: PeerState, state: OutgoingState): void
+  /** Nobody uses these bytes any more, which are all of a buffer: their memory goes back. */
+  discard(bytes: Uint8Array): void
   readonly userCode: UserCode
 }
 
@@ -147,7 +149,7 @@ export class OutgoingHandle implements OutgoingStream {
     const result = this.#offer(type as number, value, timeoutMs, true)
     if (result === "parked") this.#lot.newest!.message.adopt(takeOver(value))
     // What is in the window isn't needed any more.
-    else if (result === "sent" && value.length > 0) takeOver(value)
+    else if (result === "sent" && value.length > 0) this.#host.discard(value)
     return result
   }
 
@@ -393,6 +395,8 @@ export class OutgoingHandle implements OutgoingStream {
 
   /** Something was acknowledged, a deadline passed, or the stream closed: waiting calls are told. */
   onProgress(): void {
+    for (let spent = this.#sender.spent.pop(); spent !== undefined; spent = this.#sender.spent.pop())
+      this.#host.discard(spent)
     if (this.state === "closed") return this.#close()
     this.#tellSettled()
     if (!this.#sender.takeDrain()) return

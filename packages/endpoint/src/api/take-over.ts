@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Host } from "@x/transport/host"
+
 /**
  * Whether bytes are all of an `ArrayBuffer` that can change hands: not a part of a larger one, as most of Node's small
  * Buffers are, not shared, and of a fixed length.
@@ -12,6 +14,13 @@ export function isWholeBuffer({ buffer, byteLength }: Uint8Array): boolean {
   return (
     buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && (buffer as MaybeResizable).resizable !== true
   )
+}
+
+/** Nobody uses these bytes any more, which are all of a buffer. */
+export function discard(bytes: Uint8Array, host: Pick<Host, "discard">): void {
+  host.discard?.(bytes)
+  // The buffer is empty for who had it, whatever the host can do.
+  if (bytes.length > 0) takeOver(bytes)
 }
 
 interface MaybeResizable {

@@ -21,11 +21,16 @@ export interface SenderLimits {
   readonly parkedBytesMax: number
 }
 
+/** Less memory than this is left to garbage collection, which costs less than to give it back by itself. */
+const SPENT_BYTES_MIN = 65_536
+
 export class Sender {
   /** Messages that wait for the window. */
   readonly lot: ParkingLot
   /** Calls that no longer wait, until they are told. */
   readonly settled: SettledCall[] = []
+  /** Memory of messages that nothing is needed of any more, until it is given back. */
+  readonly spent: Uint8Array[] = []
   /** No more messages are accepted. */
   isEnded = false
   /** Once it is closed: whether everything was delivered, or given up, before. */
@@ -219,6 +224,7 @@ export class Sender {
     for (let left = this.lot.feed(this.#stream); left !== undefined; left = this.lot.feed(this.#stream)) {
       const { parked, how } = left
       const { call, message, isReceipted = false } = parked
+      if (message.length >= SPENT_BYTES_MIN && how === "written") this.#spend(message)
       // A call whose message was taken out half sent was already told.
       if (call !== undefined && how !== "abandoned") {
         if (how === "written" && isReceipted) this.awaitReceipt(message, call)
@@ -226,6 +232,11 @@ export class Sender {
       }
       this.#receipts.mark()
     }
+  }
+
+  #spend(message: LargeMessage): void {
+    const memory = message.takeMemory()
+    if (memory !== undefined) this.spent.push(memory)
   }
 
   /** After a message was parked or refused: returns once that there is room again. */

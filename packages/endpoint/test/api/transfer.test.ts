@@ -3,7 +3,8 @@
 import { bytes as raw, defineMessage, type Delivery, EndpointError, fixed, type SendResult } from "@x/endpoint"
 import { DELIVERIES } from "@x/wire"
 import * as fc from "fast-check"
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
+import { discard } from "../../src/api/take-over.ts"
 import { GrowableBuffer, ResizableBuffer } from "../memory.ts"
 import { makePair, makeWorld, pattern, PORT } from "../world.ts"
 
@@ -98,4 +99,57 @@ test("what a named stream hands back is the memory that was given to it", async 
   await bind("b")
   await network.when(() => back.length > 0, 30_000)
   expect(back).toEqual([pattern(900, 1), pattern(9_000, 2)])
+})
+
+test.each([false, true])(
+  "memory of a message that waited goes back once it is written (given away: %s)",
+  async (given) => {
+    const { hostA, network, b, toB } = await makePair(5, { delayMs: 10 }, { windowPackets: 8 })
+    const discarded = vi.spyOn(hostA, "discard")
+    const received: Uint8Array[] = []
+    b.handle(1, (message) => received.push(message.copy()))
+    const stream = toB.open()
+    const messages = [pattern(BIG, 1), pattern(1_000, 2), pattern(BIG, 3)]
+    const results = messages.map((message) => stream.trySend(1, message.slice(), { transfer: given }))
+    expect(results).toEqual(["parked", "parked", "parked"])
+    expect(discarded).not.toHaveBeenCalled()
+    await network.until(stream.flush())
+    expect(received).toEqual(messages)
+    // The small one is left to garbage collection.
+    expect(discarded).toHaveBeenCalledTimes(2)
+    expect(discarded.mock.calls.map(([bytes]) => bytes.length)).toEqual([0, 0])
+  },
+)
+
+test("on a host that can't give memory back a message that was given away is gone all the same", () => {
+  const bytes = pattern(100)
+  discard(bytes, {})
+  expect(bytes.length).toBe(0)
+})
+
+test("a borrowed message that waited stays its caller's", async () => {
+  const { network, b, toB } = await makePair(6, { delayMs: 10 }, { windowPackets: 8 })
+  b.handle(1, () => {})
+  const message = pattern(BIG)
+  await network.until(toB.open().send(1, message))
+  expect(message).toEqual(pattern(BIG))
+})
+
+test("what a named stream has to hand back isn't given back once it is written", async () => {
+  const { network, bind } = makeWorld(7, { delayMs: 10 })
+  const { endpoint: a } = await bind("a", { windowPackets: 8, messageBytesMax: BIG })
+  const { endpoint: b, host } = await bind("b", { messageBytesMax: BIG })
+  b.handle(1, () => {})
+  const node = a.connect(`b:${PORT}`)
+  const stream = node.stream({ label: "orders" })
+  const back: Uint8Array[] = []
+  stream.on("unconfirmed", (messages) => back.push(...messages.map(({ bytes }) => bytes)))
+  await network.until(node.joined())
+  expect(stream.trySend(1, pattern(BIG))).toBe("parked")
+  // All of it is written then, and its end isn't acknowledged.
+  await network.when(() => stream.current?.parked.messages === 0)
+  host.crash()
+  await bind("b")
+  await network.when(() => back.length > 0, 30_000)
+  expect(back).toEqual([pattern(BIG)])
 })

@@ -146,6 +146,10 @@ export class SimulatedHost implements Host {
     return this.#random.uint32()
   }
 
+  discard({ buffer }: Uint8Array): void {
+    structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })
+  }
+
   entropy(out: Uint8Array): void {
     this.#random.fill(out)
   }
