@@ -46,14 +46,12 @@ export interface Feedback {
 /** A feedback of zeros, to read into. */
 export function createFeedback(): Feedback {
   return {
-    ...{
-      counter: ZERO,
-      holdUs: ZERO,
-      datagrams: ZERO,
-      congestion: ZERO,
-      ect0: ZERO,
-      proof: ZERO,
-    },
+    counter: ZERO,
+    holdUs: ZERO,
+    datagrams: ZERO,
+    congestion: ZERO,
+    ect0: ZERO,
+    proof: ZERO,
     reach: ZERO,
     missing: createRangeList(),
   }

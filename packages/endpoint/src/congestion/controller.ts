@@ -53,7 +53,8 @@ export interface DeliverySample {
 
 export function createDeliverySample(): DeliverySample {
   return {
-    ...{ nowMs: ZERO, rttMs: double(-1), sentMs: ZERO, srttMs: ZERO, minRttMs: Infinity },
+    nowMs: ZERO,
+    ...{ rttMs: double(-1), sentMs: ZERO, srttMs: ZERO, minRttMs: Infinity },
     ...{ deliveredBytes: ZERO, lostBytes: ZERO, spuriousBytes: ZERO, inFlightBytes: ZERO },
     ...{ totalDeliveredBytes: ZERO, rateBytesPerMs: ZERO, isApplicationLimited: true },
     ...{ sentDeliveredBytes: ZERO, sentInFlightBytes: ZERO, lostSinceSentBytes: ZERO },

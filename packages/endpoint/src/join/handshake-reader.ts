@@ -110,21 +110,21 @@ export class HandshakeReader {
     switch (kind) {
       case wire.KIND.join: {
         const opened = seal?.opened.kind === "join" ? seal.opened : undefined
-        return { ...came, kind: "join", join: wire.readJoin(view, body, addressForm), opened }
+        return { kind: "join", ...came, join: wire.readJoin(view, body, addressForm), opened }
       }
       case wire.KIND.challenge:
-        return { ...came, kind: "challenge", challenge: wire.readChallenge(view, body) }
+        return { kind: "challenge", ...came, challenge: wire.readChallenge(view, body) }
       case wire.KIND.accept: {
         const result = seal?.opened.kind === "accept" ? seal.opened.result : undefined
         const accept = wire.readAccept(view, body, addressForm)
-        return { ...came, kind: "accept", accept, exchange: seal?.exchange, result }
+        return { kind: "accept", ...came, accept, exchange: seal?.exchange, result }
       }
       case wire.KIND.hint:
-        return { ...came, kind: "hint", hint: wire.readHint(view, body) }
+        return { kind: "hint", ...came, hint: wire.readHint(view, body) }
       case wire.KIND.loose:
         return "not-welcome"
       default:
-        return { ...came, kind: "refuse", refusal: wire.readReasonText(view, body, end) }
+        return { kind: "refuse", ...came, refusal: wire.readReasonText(view, body, end) }
     }
   }
 }

@@ -69,8 +69,8 @@ export class HandshakeWriter {
     const names = { slot: joiner.slot, unique, session }
     const identity = sealed?.beginIdentity(names, joiner.publicKey)
     const join: wire.Join = {
-      ...names,
       address: undefined,
+      ...names,
       versionMin: wire.VERSION,
       versionMax: wire.VERSION,
       receiverUnique: challenge?.unique ?? NO_IDENTITY,

@@ -230,7 +230,7 @@ export class Ours {
   /** The existing session of these names, or a new one. */
   #sessionOf(names: SessionNames, known: Session | undefined, limits: wire.Limits, nowMs: number): Session {
     if (known !== undefined && isSameSession(known, names)) return known
-    return this.#parts.halfOpen.sessionOf(names) ?? { ...names, limits, beganMs: nowMs }
+    return this.#parts.halfOpen.sessionOf(names) ?? { limits, ...names, beganMs: nowMs }
   }
 
   /** The slot of the join becomes the association's: the peer already knows it. */

@@ -78,7 +78,7 @@ export class PendingJoins {
       for (const address of parts.addresses) addresses.releaseAddress(address)
       return undefined
     }
-    const joiner = new Joiner({ ...parts, slot, nowMs, firstSession: sessions.ofFirstTries() })
+    const joiner = new Joiner({ slot, ...parts, nowMs, firstSession: sessions.ofFirstTries() })
     const pending: PendingJoin = { joiner, calls: new Set(), target }
     slots.set(slot, { kind: "join", pending })
     this.#joins.set(joiner, pending)

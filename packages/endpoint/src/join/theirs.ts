@@ -272,7 +272,7 @@ export class Theirs {
     for (const { session } of this.#halfOpen)
       if (isWithSame(session, who) && isSame(session.remote, join.session)) return session
     const local = ours.sessionWith(who) ?? this.#halfOpen.sessionWith(who)?.local ?? sessions.next()
-    return { ...who, local, remote: join.session, limits: join.limits, beganMs: nowMs }
+    return { local, ...who, remote: join.session, limits: join.limits, beganMs: nowMs }
   }
 
   /** Makes an association with a slot for a join of a peer; `undefined`: no slot is free. */

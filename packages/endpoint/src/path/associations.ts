@@ -65,7 +65,7 @@ export class Associations {
   make(parts: Omit<AssociationParts, "inFlightMax" | "addresses" | "draw">): Association {
     const { transport, inFlightMax } = this.#parts
     transport.retainAddress(parts.address)
-    return new Association({ ...parts, inFlightMax, addresses: this.#addresses, draw: this.#draw })
+    return new Association({ inFlightMax, ...parts, addresses: this.#addresses, draw: this.#draw })
   }
 
   /** Protects its datagrams, in profiles with keys by the keys of an exchange. */
@@ -83,7 +83,8 @@ export class Associations {
     const { fromInitiator, fromResponder } = keyChains(crypto, result)
     const { rekeyDatagrams: datagrams, rekeyAgeMs: ageMs, keyDatagramsMax: datagramsMax } = settings
     association.protection = new KeyProtection({
-      ...{ transport, crypto, profile: settings.profile, nowMs: association.createdMs },
+      transport,
+      ...{ crypto, profile: settings.profile, nowMs: association.createdMs },
       limits: { datagrams, ageMs, datagramsMax },
       associated: { seal: wire.pseudoHeaderBytes(seal), open: wire.pseudoHeaderBytes(open) },
       seal: association.isOurs ? fromInitiator : fromResponder,

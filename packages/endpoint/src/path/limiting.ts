@@ -22,9 +22,13 @@ export type SendLimit =
   | "socket"
   | "peer"
 
-const NONE: Readonly<Record<SendLimit, number>> = {
-  ...{ application: ZERO, window: ZERO, congestion: ZERO, pace: ZERO, cap: ZERO },
-  ...{ consumer: ZERO, memory: ZERO, socket: ZERO, peer: ZERO },
+/** Not copies of one object: each copy would have a shape of its own. */
+function zeros(): Record<SendLimit, number> {
+  return {
+    application: ZERO,
+    ...{ window: ZERO, congestion: ZERO, pace: ZERO, cap: ZERO },
+    ...{ consumer: ZERO, memory: ZERO, socket: ZERO, peer: ZERO },
+  }
 }
 
 /** How long each limit held, since it was last asked. */
@@ -33,7 +37,7 @@ export class Limiting {
   /** −1: nothing was sent yet. */
   #sinceMs = double(-1)
   #beganMs = double(-1)
-  #heldMs = { ...NONE }
+  #heldMs = zeros()
 
   /** What limits now. */
   get limit(): SendLimit {
@@ -58,7 +62,7 @@ export class Limiting {
     this.#count(nowMs)
     const heldMs = this.#heldMs
     const ms = nowMs - this.#beganMs
-    this.#heldMs = { ...NONE }
+    this.#heldMs = zeros()
     this.#beganMs = nowMs
     return { ms, heldMs }
   }

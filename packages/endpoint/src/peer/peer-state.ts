@@ -85,7 +85,8 @@ export class PeerState implements Due {
     this.session = session
     const { settings, transport, scratch, control, outbox } = context
     this.path = new Path({
-      ...{ settings, limits: session.limits, rtt: new RttEstimator() },
+      settings,
+      ...{ limits: session.limits, rtt: new RttEstimator() },
       timerMs: transport.capabilities.timerMs,
       random: () => context.random(),
       isLocal: (address) => isLoopback(transport.addressOf(address).host),
@@ -96,7 +97,8 @@ export class PeerState implements Due {
     const [liveness, goodbye] = [new Liveness(context.settings), new Goodbye()]
     this.receiveCap = new ReceiveCap(() => void (this.association !== undefined && context.wake(this)))
     this.claims = new Claims(this, {
-      ...{ profile: settings.profile, scratch },
+      profile: settings.profile,
+      scratch,
       wake: () => context.wake(this),
       drop: (reason) => context.drop(reason),
     })
@@ -113,13 +115,15 @@ export class PeerState implements Due {
     this.outgoing = new OutgoingStreams(this, context, signals, nowMs)
     this.incoming = new IncomingStreams(this, context, nowMs)
     const timers = (this.#timers = new Timers({
-      ...{ liveness, goodbye, pings, feedback, rate },
+      liveness,
+      ...{ goodbye, pings, feedback, rate },
       ...{ retiring: this.#retiring, outgoing: this.outgoing, incoming: this.incoming, limits: session.limits },
     }))
     const answers = new PathAnswers(transport)
     this.presence = new Presence<PeerState>(this, context, { liveness, goodbye, timers, answers })
     this.moves = new Moves(this, {
-      ...{ outbox, addressOf: (address: number) => transport.addressOf(address) },
+      outbox,
+      addressOf: (address: number) => transport.addressOf(address),
       redirected: (sinceMs, at) => {
         this.outgoing.resendSince(sinceMs, at)
         this.incoming.handleReachable(at, sinceMs)
@@ -132,7 +136,8 @@ export class PeerState implements Due {
     })
     const connection = new ConnectionControl(this, control, { timers, goodbye, pings, rate })
     this.#control = new ControlDatagrams(this, {
-      ...{ outbox, control, timers, feedback, moves: this.moves, answers, connection },
+      outbox,
+      ...{ control, timers, feedback, moves: this.moves, answers, connection },
     })
     this.receiveCap.limit(settings.receiveRateBytesPerSecondPerPeer, nowMs)
   }

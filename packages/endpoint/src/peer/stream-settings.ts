@@ -34,7 +34,8 @@ export class StreamSettings {
   #make(payloadBytesMax: number, spreadPackets: number): StreamOptions {
     const { profile, windowPackets, windowBytes, statusDelayMs } = this.#settings
     return streamOptions({
-      ...{ payloadBytesMax, windowBytes, spreadPackets, statusDelayMs },
+      payloadBytesMax,
+      ...{ windowBytes, spreadPackets, statusDelayMs },
       headRoomBytes: HEAD_ROOM_BYTES,
       tailRoomBytes: TAG_BYTES[profile]!,
       windowPackets: Math.min(windowPackets, spreadPackets),

@@ -73,7 +73,8 @@ export class IncomingParts {
     if (slot < 0 && this.#hasOwn()) return undefined
     const own = slot < 0 ? new Uint8Array(total) : undefined
     const packet: PartedPacket = {
-      ...{ state, number, delivery, total, slot, edges: [] },
+      state,
+      ...{ number, delivery, total, slot, edges: [] },
       bytes: own ?? this.#slots.bytes(slot),
       view: own === undefined ? this.#slots.view(slot) : new DataView(own.buffer),
       offset: own === undefined ? this.#slots.offset(slot) : 0,

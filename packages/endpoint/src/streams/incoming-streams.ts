@@ -101,7 +101,8 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     const whole =
       stream.refusal(number, nowMs) ??
       this.#parts.take(state, {
-        ...{ number, delivery, partOffset: wire.readPartOffset(view, body), total: wire.readPartTotal(view, body) },
+        number,
+        ...{ delivery, partOffset: wire.readPartOffset(view, body), total: wire.readPartTotal(view, body) },
         bytes: bytes.subarray(body + wire.PART_HEADER_BYTES, end),
       })
     if (typeof whole !== "object") return this.#handleData(state, whole ?? "kept", nowMs)

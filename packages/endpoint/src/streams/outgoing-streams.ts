@@ -89,8 +89,9 @@ export class OutgoingStreams {
     const { sendOptions: options, pace, path, account } = this.#peer
     const pool = this.memory.slots(options.spreadPackets)
     const stream = new SendStream({
-      ...{ ...asked, id: this.#nextId++, options, rtt: path.rtt, pool, tables: account.tables, pace },
-      ...{ copies, copySpreadMs },
+      id: this.#nextId++,
+      ...asked,
+      ...{ options, rtt: path.rtt, pool, tables: account.tables, pace, copies, copySpreadMs },
     })
     const state = new OutgoingState(stream, new Sender(stream, this.#context.settings), weight)
     this.#streams.set(stream.id, state)

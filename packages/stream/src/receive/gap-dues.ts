@@ -31,7 +31,8 @@ export interface Gap {
 /** Gaps that weren't asked for. `noticedMs` −Infinity: nothing is waited for. */
 export function newGap(from: number, to: number, noticedMs: number, arrivalsBefore: number): Gap {
   return {
-    ...{ from, to: ZERO + to, noticedMs, arrivalsBefore },
+    from,
+    ...{ to: ZERO + to, noticedMs, arrivalsBefore },
     ...{ askedMs: -Infinity, firstAskedMs: Infinity, isRepeated: false, message: -1 },
   }
 }
