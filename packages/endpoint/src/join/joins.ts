@@ -71,14 +71,15 @@ export class Joins {
     this.#firstReads = new TokenBucket(READ_PER_SECOND, READ_BURST, nowMs)
     this.#copyReads = new TokenBucket(COPIES_PER_SECOND, COPIES_BURST, nowMs)
     const shared = {
-      ...{ unique, addresses: transport, slots, peers, associations, sealed },
+      unique,
+      ...{ addresses: transport, slots, peers, associations, sealed },
       writer: new HandshakeWriter(own, outbox, sealed),
       sessions: new Sessions((out) => cookies.entropy(out), sealed !== undefined),
       halfOpen: this.#halfOpen,
       doubts: new Doubts(),
     }
-    this.#ours = new Ours({ ...shared, peersMax: settings.peersMax })
-    this.#theirs = new Theirs({ ...shared, settings, cookies, ours: this.#ours }, nowMs)
+    this.#ours = new Ours({ peersMax: settings.peersMax, ...shared })
+    this.#theirs = new Theirs({ settings, ...shared, cookies, ours: this.#ours }, nowMs)
   }
 
   /** Joins of ours under way. */

@@ -112,7 +112,7 @@ export class KeyProtection implements Protection {
 
   received(epoch: number, nowMs: number): void {
     if (this.#next?.epoch !== epoch) return
-    this.#previous = { ...this.#received, endMs: nowMs + PREVIOUS_EPOCH_MS }
+    this.#previous = { endMs: nowMs + PREVIOUS_EPOCH_MS, ...this.#received }
     this.#received = this.#next
     this.#next = undefined
   }
