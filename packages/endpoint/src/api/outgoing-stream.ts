@@ -399,7 +399,11 @@ export class OutgoingHandle implements OutgoingStream {
       this.#host.discard(spent)
     if (this.state === "closed") return this.#close()
     this.#tellSettled()
-    if (!this.#sender.takeDrain()) return
+    if (!this.#sender.takeDrain()) {
+      // Another stream may have taken the memory since this one was to be told of it.
+      if (this.#sender.isStarved) this.#peerState.outgoing.starve(this.#state)
+      return
+    }
     this.#peerState.outgoing.full.note(this.#state)
     this.#events.emit("drain")
   }
