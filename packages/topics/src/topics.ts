@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Endpoint, Message, Peer } from "@x/endpoint"
+import type { Endpoint, IncomingStream, Message, Peer } from "@x/endpoint"
 import { ABORT_SIGNAL, type Kind, type Kinds, milliseconds, objectWith, orInfinity, whole } from "@x/transport/check"
 import { ControlLine } from "./control-line.ts"
 import { check, PEER, TopicError } from "./errors.ts"
@@ -100,6 +100,8 @@ export class Topics implements AsyncDisposable {
   readonly #endpoint: Endpoint
   readonly #types: { readonly control: number; readonly entry: number }
   readonly #lines = new Map<Peer, Line>()
+  /** Streams on which peers have told something. */
+  readonly #heard = new WeakSet<IncomingStream>()
   readonly #publisher: Publisher
   readonly #subscriber: Subscriber
   readonly #forget: (() => void)[]
@@ -227,6 +229,7 @@ export class Topics implements AsyncDisposable {
       this.#malformed++
       return
     }
+    this.#watch(stream)
     if (control.kind === "subscribe") {
       const line = this.#lineOf(peer)
       if (line.isFlooding) {
@@ -241,7 +244,20 @@ export class Topics implements AsyncDisposable {
       return
     }
     const line = this.#lines.get(peer)
-    if (line === undefined || !this.#tell(line, control)) this.#unknown++
+    if (line !== undefined && this.#tell(line, control)) return
+    this.#unknown++
+    // We forgot it when a stream for control was closed: the publisher would hold it for nobody.
+    if (control.kind === "accepted") this.#subscriber.disown(this.#lineOf(peer), control.id)
+  }
+
+  /** What a peer hasn't answered when its stream for control is closed was answered on that, or never is. */
+  #watch(stream: IncomingStream): void {
+    if (this.#heard.has(stream)) return
+    this.#heard.add(stream)
+    void stream.closed.then(() => {
+      const line = this.#lines.get(stream.peer)
+      if (line !== undefined) this.#subscriber.unanswerable(line)
+    })
   }
 
   /** Whether it was about a subscription that there is. */

@@ -131,6 +131,8 @@ test("F76 subscriptions without end that nobody answers leave few behind", async
     expect(await code).toBe("timeout")
   }
   expect(party.topics.stats().feeds).toBeLessThanOrEqual(64)
+  await network.advance(10_000)
+  expect(party.topics.stats().feeds).toBe(0)
 })
 
 for (const who of ["subscriber", "publisher"] as const) {
@@ -154,6 +156,39 @@ for (const who of ["subscriber", "publisher"] as const) {
     expect(subscriber.topics.stats().feeds).toBe(0)
   })
 }
+
+test("F78 what the peer can't answer any more, since its stream for control was closed, is awaited no longer", async () => {
+  const { network, party, plain, toPlain, toParty, tell } = await plainScene()
+  const ids: number[] = []
+  plain.handle(CONTROL, ({ bytes }) => {
+    const control = decodeControl(bytes)
+    if (control?.kind === "subscribe") ids.push(control.id)
+  })
+  const control = toParty.open()
+  control.trySend(CONTROL, encodeControl({ kind: "gap", id: 999, messages: 1 }))
+  const waiting = codeOf(party.topics.subscribe(toPlain, "t", { timeoutMs: Infinity }))
+  const givenUp = codeOf(party.topics.subscribe(toPlain, "t", { timeoutMs: 5 }))
+  await network.advance(50)
+  expect([await givenUp, party.topics.stats().feeds]).toEqual(["timeout", 2])
+  control.reset()
+  await network.advance(50)
+  expect([await waiting, party.topics.stats().feeds]).toEqual(["peer-left", 0])
+  // On another one it answers what is asked from now on.
+  const again = codeOf(party.topics.subscribe(toPlain, "t"))
+  await network.advance(50)
+  tell({ kind: "refused", id: ids.at(-1)!, code: 1 })
+  expect(await network.until(again)).toBe("no-topic")
+})
+
+test("F78 a subscription that is accepted when its subscriber has forgotten it is given back", async () => {
+  const { network, party, plain, toParty, tell } = await plainScene()
+  const told: Control[] = []
+  plain.handle(CONTROL, ({ bytes }) => void told.push(decodeControl(bytes)!))
+  const stream = toParty.open()
+  tell({ kind: "accepted", id: 7, stream: stream.id, resumed: false, first: 0, missed: 0, log: "x" })
+  await network.advance(50)
+  expect([told, party.topics.stats().unknown]).toEqual([[{ kind: "unsubscribe", id: 7 }], 1])
+})
 
 test("numbers of subscriptions and identities of logs are new in each `Topics` of an endpoint", async () => {
   const { network, party, plain, toPlain } = await plainScene()

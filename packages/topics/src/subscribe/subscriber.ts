@@ -34,7 +34,10 @@ export interface SubscriberHost {
 
 /** Subscriptions that were given up before the answer: of so many it is awaited, so that its stream is stopped. */
 const GIVEN_UP_MAX = 64
-/** A publisher that has closed the stream of a subscription has this long to say why, milliseconds. */
+/**
+ * A publisher that has closed the stream of a subscription has this long to say why, and to answer one that was given
+ * up, milliseconds.
+ */
 const END_WAIT_MS = 10_000
 
 export class Subscriber {
@@ -72,10 +75,21 @@ export class Subscriber {
     it.call = undefined
     tell(line, { kind: "unsubscribe", id: it.id })
     call?.reject(error)
+    this.#awaitNoLonger(line, it)
     const givenUp = [...line.subscribing.values()].filter(
       (other) => other.call === undefined && other.feed === undefined,
     )
     if (givenUp.length > GIVEN_UP_MAX) line.subscribing.delete(givenUp[0]!.id)
+  }
+
+  /** An answer that hasn't come by then may be lost with a stream for control. The publisher was told of the end. */
+  #awaitNoLonger(line: Line, it: Subscribing): void {
+    const { endpoint } = this.#host
+    const untilMs = endpoint.now() + END_WAIT_MS
+    const alarm = endpoint.alarm(() => {
+      if (line.subscribing.get(it.id) === it && it.accepted === undefined) line.subscribing.delete(it.id)
+    })
+    alarm.at(untilMs)
   }
 
   /** Our subscription of a number that a peer speaks of. `undefined`: there is none. */
@@ -93,6 +107,11 @@ export class Subscriber {
     if (stream !== undefined) this.#match(line, it, stream)
     this.#forgetStreams(line)
     return true
+  }
+
+  /** A peer has accepted what isn't ours any more. One that takes no word of it is told nothing. */
+  disown(line: Line, id: number): void {
+    if (!line.subscribing.has(id) && !line.control.isFull) tell(line, { kind: "unsubscribe", id })
   }
 
   /** The peer doesn't take us. `false`: we didn't ask. */
@@ -185,6 +204,23 @@ export class Subscriber {
     }
     line.subscribing.clear()
     line.unknown.clear()
+  }
+
+  /** The peer's stream for control was closed: what wasn't answered on it is given up, and its answer not awaited. */
+  unanswerable(line: Line): void {
+    for (const it of line.subscribing.values()) {
+      if (it.accepted !== undefined) continue
+      line.subscribing.delete(it.id)
+      if (it.call === undefined) continue
+      tell(line, { kind: "unsubscribe", id: it.id })
+      it.call.reject(
+        new TopicError(
+          "peer-left",
+          `the peer closed its stream for control before it answered for ${JSON.stringify(it.topic)}`,
+        ),
+      )
+    }
+    this.#forgetStreams(line)
   }
 
   /** Ends all feeds, and gives up what waits for an answer. */
