@@ -32,7 +32,7 @@ process.exit(failed === 0 ? 0 : 1)
 function simulate() {
   const compiled = spawnSync("tsc", ["-b", "tools/simulator"], { cwd: copy.path, encoding: "utf8" })
   if (compiled.status !== 0) return `NOT PLANTED: ${compiled.stdout.split("\n")[0]}`
-  for (const name of ["wire", "stream", "fragment", "transport", "endpoint"]) {
+  for (const name of ["wire", "stream", "fragment", "transport", "endpoint", "rpc", "topics"]) {
     const cwd = join(copy.path, "packages", name)
     const bundled = spawnSync(process.execPath, [join(root, "tools/bundle.mjs")], { cwd, encoding: "utf8" })
     if (bundled.status !== 0) return `NOT PLANTED: ${bundled.stderr.split("\n")[0]}`

@@ -104,6 +104,8 @@ function versionOfSources(): string {
     "packages/fragment/src",
     "packages/endpoint/src",
     "packages/transport/src",
+    "packages/rpc/src",
+    "packages/topics/src",
   ]
   const git = (...args: string[]): string => execFileSync("git", args, { cwd: ROOT, encoding: "utf8" }).trim()
   const watched = [...paths, "tools/simulator/src"]

@@ -1,6 +1,7 @@
 import type { EndpointOptions, Peer } from "@x/endpoint"
 import type { Network } from "@x/transport/simulated"
-import { Process, type ProcessWorld } from "./process.ts"
+import { Process } from "./process.ts"
+import type { ProcessWorld } from "./process-world.ts"
 
 const REJOIN_MS = 500
 

@@ -78,6 +78,7 @@ function lost({ seed, virtualMs }: SimulationOptions, detail: string): WorkerAns
       disasters: {},
       pathFaults: {},
       doings: {},
+      mixFaults: {},
       guests: [],
     },
     ...{ convergenceShare: 0, isStrict: false, record: [], failure: { invariant: "quiet", detail, atMs: 0 } },

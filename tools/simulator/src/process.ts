@@ -8,12 +8,12 @@ import {
   type OutgoingStream,
   type Peer,
 } from "@x/endpoint"
-import type { Address } from "@x/transport/host"
 import type { SimulatedHost } from "@x/transport/simulated"
 import { HEADER_BYTES, read32 } from "./content.ts"
-import type { Judge } from "./judge.ts"
 import { StreamLedger } from "./ledger.ts"
-import type { Timers } from "./timers.ts"
+import { isOfMix } from "./mix-streams.ts"
+import { isPlanned } from "./planned-error.ts"
+import type { ProcessWorld } from "./process-world.ts"
 import { insideOf } from "@x/testkit"
 import { watchTurns } from "./watched-host.ts"
 
@@ -27,26 +27,6 @@ export const NAMED = "named "
 
 /** The machines' structure is checked once in this many turns, since that check looks at everything. */
 const TURNS_PER_STRUCTURE = 256
-
-/** What a process needs of the world around it. */
-export interface ProcessWorld {
-  readonly judge: Judge
-  readonly ledgers: Map<number, StreamLedger>
-  /** The processes with something new since the last step. */
-  readonly touched: Set<Process>
-  /** The timers of slow consumers. */
-  readonly consumers: Timers
-  /** How long a consumer works on the next message. */
-  handlingMs(): number
-  /** A peer left: the node that wants it joins again. */
-  onAlone(process: Process): void
-  /** The living processes. */
-  processes(): Iterable<Process>
-  /** Whether a member is none of the nodes: nobody relies on it. */
-  isGuest(unique: string): boolean
-  /** Whether somebody is at this address who only copies datagrams. */
-  isForged(address: Address): boolean
-}
 
 export class Process {
   readonly name: string
@@ -84,14 +64,17 @@ export class Process {
       host: watchTurns(this.host, () => this.#world.touched.add(this)),
     })
     this.#endpoint = endpoint
-    endpoint.on("error", (error) => this.#world.judge.fail("quiet", `${this.name}: ${error.message}`))
+    endpoint.on("error", (error) => {
+      if (!isPlanned(error)) this.#world.judge.fail("quiet", `${this.name}: ${error.message}`)
+    })
+    this.#world.onBound(this)
     endpoint.on("joined", (peer) => this.#meet(peer))
     endpoint.on("rejoined", (peer, before) => this.#replace(peer, before))
     endpoint.on("restarted", (peer, before) => this.#replace(peer, before))
     endpoint.on("moved", (peer) => this.#checkAddress(peer))
     endpoint.on("left", (peer, why) => this.#part(peer, why))
     endpoint.on("stream", (stream) => {
-      if (this.#world.isGuest(stream.peer.unique)) return
+      if (this.#world.isGuest(stream.peer.unique) || isOfMix(stream)) return
       this.incoming.add(stream)
       void stream.closed.then(() => this.incoming.delete(stream))
     })
@@ -240,6 +223,7 @@ export class Process {
       if (ledger.unanswered === 0) this.open.delete(ledger)
     }
     this.#checkBudgets()
+    this.#world.onTurn(this)
     if (this.#turns++ % TURNS_PER_STRUCTURE === 0) this.checkStructure()
     judge.checks++
   }

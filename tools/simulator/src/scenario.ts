@@ -10,6 +10,7 @@ import { bbr, type Delivery, type EndpointOptions, fixed, lossBased } from "@x/e
 import { type LinkOptions, type PresetName, PRESETS } from "@x/transport/simulated"
 import { MESSAGE_BYTES_MAX } from "./content.ts"
 import { drawGuests, type GuestScenario } from "./guest-scenario.ts"
+import { drawMix, type MixScenario } from "./mix-scenario.ts"
 import { drawPaths, type PathScenario } from "./path-scenario.ts"
 import { Draw } from "@x/testkit"
 
@@ -38,7 +39,7 @@ export type Doing = (typeof DOINGS)[number]
 
 const SECRETS = ["a secret of the simulated world", "another one, which is as good"]
 
-export interface Scenario extends PathScenario, GuestScenario {
+export interface Scenario extends PathScenario, GuestScenario, MixScenario {
   readonly seed: number
   readonly nodes: number
   /** The path in each direction, without faults. */
@@ -117,6 +118,7 @@ export function drawScenario(seed: number, preset?: PresetName): Scenario {
     // From a generator of their own too.
     ...drawPaths(new Draw(seed, "path faults"), nodes),
     guests,
+    ...drawMix(new Draw(seed, "topics and requests"), nodes),
     controller,
     options: {
       ...drawOptions(draw, isSmall, bytesMax, controller),

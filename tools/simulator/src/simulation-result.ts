@@ -3,6 +3,7 @@
 import type { PresetName } from "@x/transport/simulated"
 import type { GuestKind } from "./guest-scenario.ts"
 import type { Failure } from "./judge.ts"
+import type { MixFault } from "./mix-scenario.ts"
 import type { PathFault } from "./path-scenario.ts"
 import type { Disaster, Doing } from "./scenario.ts"
 
@@ -28,6 +29,8 @@ export interface SimulationResult {
   readonly disasters: Partial<Record<Disaster, number>>
   readonly pathFaults: Partial<Record<PathFault, number>>
   readonly doings: Partial<Record<Doing, number>>
+  /** Faults of topics and requests. */
+  readonly mixFaults: Partial<Record<MixFault, number>>
   readonly guests: readonly GuestKind[]
   /** The share of the allowed time that convergence took. */
   readonly convergenceShare: number

@@ -14,14 +14,16 @@ import { Guests } from "./guests.ts"
 import { Draw, insideOf } from "@x/testkit"
 import { Judge } from "./judge.ts"
 import type { StreamLedger } from "./ledger.ts"
+import { MixOfNodes } from "./mix.ts"
 import { Nemesis } from "./nemesis.ts"
 import { Node } from "./node.ts"
 import { PathNemesis } from "./path-nemesis.ts"
-import { PATH_FAULTS } from "./path-scenario.ts"
-import type { Process, ProcessWorld } from "./process.ts"
+import type { Process } from "./process.ts"
+import type { ProcessWorld } from "./process-world.ts"
 import { checkPromises } from "./promises.ts"
-import { DISASTERS, DOINGS, drawScenario, type Scenario } from "./scenario.ts"
+import { drawScenario, type Scenario } from "./scenario.ts"
 import type { SimulationOptions, SimulationResult } from "./simulation-result.ts"
+import { startActors } from "./start-actors.ts"
 import { Timers } from "./timers.ts"
 import { Workload } from "./workload.ts"
 
@@ -33,6 +35,8 @@ const ENDING_MS = 300_000
 const CLOSING_MS = 20_000
 /** For what is told and forgotten after the last guest is seen to be gone. */
 const GONE_MS = 30_000
+/** What requests of topics and of answers may take, beyond their deadlines and the lag: all of these are shorter. */
+const MIX_MS = 30_000
 /** Messages without a promise are given up after five seconds without progress. */
 const GIVEN_UP_MS = 6_000
 /**
@@ -70,6 +74,7 @@ class Simulation {
   readonly #pathNemesis: PathNemesis
   readonly #doings: Doings
   readonly #guests: Guests
+  readonly #mix: MixOfNodes | undefined
   readonly #notes: string[] = []
   #convergenceShare = 0
   #isStrict = true
@@ -95,6 +100,7 @@ class Simulation {
     const draw = new Draw(seed, "workload")
     const { traffic } = scenario
     this.#workload = new Workload({ judge: this.#judge, traffic, draw, nextKey: () => this.#ledgers.size + 1, after })
+    this.#mix = this.#makeMix(after)
     this.#makeNodes(new Draw(seed, "handling"))
     const struck = {
       network: this.#network,
@@ -128,6 +134,15 @@ class Simulation {
     })
   }
 
+  #makeMix(after: (ms: number, run: () => void) => void): MixOfNodes | undefined {
+    const { seed, mix, options } = this.#scenario
+    if (mix === undefined) return undefined
+    return new MixOfNodes(seed, {
+      ...{ mix, after, judge: this.#judge, consumers: this.#consumers, messageBytesMax: options.messageBytesMax! },
+      processes: () => this.#nodes.map(({ process }) => process),
+    })
+  }
+
   #makeNodes(draw: Draw): void {
     // A node that lost a peer joins it again, even when the network is whole.
     const joins = new Timers(this.#director)
@@ -142,6 +157,8 @@ class Simulation {
       processes: () => this.#nodes.map(({ process }) => process),
       isGuest: (unique) => this.#guests.has(unique),
       isForged: (address) => this.#pathNemesis.isForged(address),
+      onBound: (process) => this.#mix?.enter(process),
+      onTurn: (process) => this.#mix?.check(process),
       onAlone: (process) =>
         lasting(draw.around(300), () => this.#nodes.find((node) => node.process === process)?.joinAll()),
     }
@@ -173,40 +190,10 @@ class Simulation {
   async #safety(): Promise<void> {
     for (const node of this.#nodes) void node.start()
     this.#guests.start()
-    const draw = new Draw(this.#scenario.seed, "times")
-    const { disasters, traffic } = this.#scenario
-    for (const node of this.#nodes) {
-      this.#actors.every(
-        () => draw.around(traffic.intervalMs),
-        () => node.process.isUp && this.#workload.act(node.process),
-      )
-    }
-    for (const disaster of DISASTERS) {
-      const meanMs = disasters[disaster]
-      if (meanMs !== undefined)
-        this.#actors.every(
-          () => draw.around(meanMs),
-          () => this.#nemesis.strike(disaster),
-        )
-    }
-    const pathDraw = new Draw(this.#scenario.seed, "times of path faults")
-    for (const fault of PATH_FAULTS) {
-      const meanMs = this.#scenario.pathFaults[fault]
-      if (meanMs !== undefined)
-        this.#actors.every(
-          () => pathDraw.around(meanMs),
-          () => this.#pathNemesis.strike(fault),
-        )
-    }
-    const doingDraw = new Draw(this.#scenario.seed, "times of doings")
-    for (const doing of DOINGS) {
-      const meanMs = this.#scenario.doings[doing]
-      if (meanMs !== undefined)
-        this.#actors.every(
-          () => doingDraw.around(meanMs),
-          () => this.#doings.do(doing),
-        )
-    }
+    startActors({
+      ...{ scenario: this.#scenario, actors: this.#actors, nodes: this.#nodes, workload: this.#workload },
+      ...{ nemesis: this.#nemesis, pathNemesis: this.#pathNemesis, doings: this.#doings, mix: this.#mix },
+    })
     await this.#runUntil(() => false, this.#virtualMs)
   }
 
@@ -226,6 +213,7 @@ class Simulation {
     }
     for (const node of this.#nodes) for (const stream of node.process.incoming) stream.resume()
     this.#consumers.stop(true)
+    this.#mix?.hurry()
     for (const node of this.#nodes) node.joinAnew()
     const gone = this.#gone
     const isWhole = this.#nodes.every(
@@ -265,6 +253,21 @@ class Simulation {
       )
     checkPromises(this.#judge, this.#ledgers.values(), this.#gone)
     for (const { process } of this.#nodes) process.checkStructure()
+    if (!this.#hasFailed) await this.#convergeMix()
+  }
+
+  /** Feeds have what was published, each request has its end, and both hold nothing beyond. */
+  async #convergeMix(): Promise<void> {
+    const mix = this.#mix
+    if (mix === undefined) return
+    mix.sayLast()
+    const isDone = (): boolean => mix.missingOfTopics === undefined && mix.missingOfRequests === undefined
+    await this.#runUntil(isDone, MIX_MS)
+    const { missingOfTopics, missingOfRequests } = mix
+    if (missingOfTopics !== undefined) this.#judge.fail("convergence", missingOfTopics)
+    if (missingOfRequests !== undefined) this.#judge.fail("given-back", missingOfRequests)
+    if (this.#hasFailed) return
+    await this.#network.until(mix.end(), ENDING_MS)
   }
 
   async #converge(path: LinkOptions, noticeMs: number, isHeard: boolean): Promise<void> {
@@ -289,7 +292,10 @@ class Simulation {
     const processes = this.#processes
     await this.#network.until(Promise.all(processes.map(({ endpoint }) => endpoint.close())), ENDING_MS)
     await this.#settle()
-    for (const process of [...this.#nodes.flatMap(({ closed }) => closed), ...processes]) process.checkOver()
+    for (const process of [...this.#nodes.flatMap(({ closed }) => closed), ...processes]) {
+      process.checkOver()
+      this.#mix?.checkOver(process)
+    }
     for (const { name, endpoint } of processes) {
       const { peers, slots: _slots, ...rest } = insideOf(endpoint).sizes
       const left = Object.entries({ peers, ...rest }).filter(([, value]) => value !== 0)
@@ -388,6 +394,7 @@ class Simulation {
       disasters: this.#nemesis.counts,
       pathFaults: this.#pathNemesis.counts,
       doings: this.#doings.counts,
+      mixFaults: this.#mix?.counts ?? {},
       guests: this.#scenario.guests,
       convergenceShare: this.#convergenceShare,
       isStrict: this.#isStrict,

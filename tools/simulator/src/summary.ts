@@ -17,6 +17,7 @@ export interface Summary {
   disasters: number
   pathFaults: number
   doings: number
+  mixFaults: number
   /** Seeds that converged in 10 RTT + 1 s + twice the time that the pending bytes take at the rate of the link. */
   strict: number
   /** The sums of worlds of 2 to 5 nodes. */
@@ -37,6 +38,7 @@ export function createSummary(): Summary {
       disasters: 0,
       pathFaults: 0,
       doings: 0,
+      mixFaults: 0,
       strict: 0,
     },
     small: { virtualMs: 0, wallMs: 0, datagrams: 0 },
@@ -51,6 +53,7 @@ export function addResult(summary: Summary, result: SimulationResult, wallMs: nu
   for (const count of Object.values(result.disasters)) summary.disasters += count
   for (const count of Object.values(result.pathFaults)) summary.pathFaults += count
   for (const count of Object.values(result.doings)) summary.doings += count
+  for (const count of Object.values(result.mixFaults)) summary.mixFaults += count
   if (wallMs === Infinity) return
   summary.wallMs += wallMs
   if (result.nodes > JUDGED_NODES_MAX) return
@@ -69,7 +72,7 @@ export function describeSummary(it: Summary): string[] {
   const perSecond = (it.small.datagrams * 1_000) / it.small.virtualMs
   return [
     `${it.seeds} seeds, ${hours.toFixed(2)} simulated hours: ${it.failures} failures`,
-    `${it.datagrams} datagrams, ${it.messages} messages accepted, ${it.delivered} delivered, ${it.disasters} disasters, ${it.pathFaults} faults of paths, ${it.doings} doings, ${it.checks} checks`,
+    `${it.datagrams} datagrams, ${it.messages} messages accepted, ${it.delivered} delivered, ${it.disasters} disasters, ${it.pathFaults} faults of paths, ${it.doings} doings, ${it.mixFaults} faults of topics and requests, ${it.checks} checks`,
     `converged within the strict bound: ${it.strict} of ${it.seeds}`,
     `2 to 5 nodes: ${Math.round(it.small.virtualMs / it.small.wallMs)} x real time on a core, ${perSecond.toFixed(0)} datagrams a virtual second`,
   ]
