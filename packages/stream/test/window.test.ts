@@ -13,6 +13,7 @@ import {
 } from "@x/stream"
 import { createStatus, FORM, MODE, type Mode, NUMBER_MAX, type Status, STATUS } from "@x/wire"
 import { expect, test } from "vitest"
+import { ROW_BYTES } from "../src/send/send-ring.ts"
 
 const PAYLOAD = 64
 
@@ -297,9 +298,9 @@ test("without memory for tables a stream goes on with the few packets that it al
   expect(writeAll(sender)).toBe(0)
   sender.handleStatus(status({ cumulative: 16 }), 2)
   expect(writeAll(sender)).toBe(16)
-  tables.give(16 * 38)
+  tables.give(16 * ROW_BYTES)
   expect(writeAll(sender)).toBe(16)
   expect(tables.room).toBe(0)
   sender.reset(9, 3)
-  expect(tables.room).toBe(16 * 38)
+  expect(tables.room).toBe(16 * ROW_BYTES)
 })

@@ -24,7 +24,8 @@ export function copyOf<T>(value: T, copies: Map<object, object> = new Map()): T 
 function emptyOf(value: object): object {
   if (Array.isArray(value)) return []
   if (value instanceof Set) return new Set()
-  if (value instanceof Uint8Array || value instanceof Int32Array || value instanceof Float64Array) return value.slice()
+  // Of whatever kind a column of numbers is.
+  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return (value as Uint8Array).slice()
   return Object.create(Object.getPrototypeOf(value) as object) as object
 }
 

@@ -66,9 +66,8 @@ function ringOf(sender: SendStream, nowMs: number): string {
   const { ring } = plainFieldsOf(ledger) as { ring: Ring }
   for (let number = sender.low; number < sender.high; number++) {
     const at = ring.index(number)
-    rows.push(
-      [ring.state[at], ring.sends[at], ring.begun[at], nowMs - ring.sentMs[at]!, nowMs - ring.writtenMs[at]!].join(":"),
-    )
+    const ageMs = ring.hasAges ? nowMs - ring.writtenMs[at]! : 0
+    rows.push([ring.state[at], ring.sends[at], ring.begun[at], nowMs - ring.sentMs[at]!, ageMs].join(":"))
   }
   return rows.join("|")
 }
@@ -84,9 +83,10 @@ function partsOf(stream: object): unknown[] {
 
 interface Ring {
   readonly state: Uint8Array
-  readonly sends: Int32Array
-  readonly begun: Float64Array
+  readonly sends: Uint16Array
+  readonly begun: Uint32Array
   readonly sentMs: Float64Array
+  readonly hasAges: boolean
   readonly writtenMs: Float64Array
   index(number: number): number
 }

@@ -58,7 +58,7 @@ export interface SharedPayload {
   readonly begun: number
   /** Messages begun on its stream before it: pieces name their message by that number. */
   readonly begunBefore: number
-  /** When it was written, milliseconds. */
+  /** When it was written, milliseconds, if its stream is of a mode that gives messages up; else 0. */
   readonly writtenMs: number
 }
 

@@ -7,10 +7,10 @@
  * @module
  */
 
-import { deliveryByte, FORM, type Form, formOf, type Mode, ZERO } from "@x/wire"
+import { deliveryByte, FORM, type Form, formOf, type Mode, traitsOf, ZERO } from "@x/wire"
 import type { PacketSlots } from "../packet-pool.ts"
 import type { OutgoingPacket, SharedPayload } from "./outgoing-packet.ts"
-import { type ByteAllowance, isKept, isRest, PACKET, SendRing } from "./send-ring.ts"
+import { type ByteAllowance, isKept, isRest, PACKET, SendRing, SENDS_MAX } from "./send-ring.ts"
 
 /** The packets of one stream, by number: `[low, high)`. Those from `next` on were never sent. */
 export class SendLedger {
@@ -37,7 +37,8 @@ export class SendLedger {
    * memory for many packets is charged to.
    */
   constructor(pool: PacketSlots, mode: Mode, first: number, headRoomBytes: number, tables?: ByteAllowance) {
-    this.#ring = new SendRing(tables)
+    // In the other modes no message grows too old.
+    this.#ring = new SendRing(tables, traitsOf(mode).givesUp)
     this.#pool = pool
     this.#mode = mode
     this.#headRoomBytes = headRoomBytes
@@ -135,7 +136,7 @@ export class SendLedger {
     return formOf(this.#ring.delivery[this.#ring.index(number)]!)
   }
 
-  /** How often a packet between the marks was sent. */
+  /** How often a packet between the marks was sent, up to `SENDS_MAX`. */
   sends(number: number): number {
     return this.#ring.sends[this.#ring.index(number)]!
   }
@@ -155,19 +156,29 @@ export class SendLedger {
     return this.#ring.length[this.#ring.index(number)]!
   }
 
-  /** When a packet was written. */
+  /** When a packet was written, in a mode that gives messages up; else 0. */
   writtenMs(number: number): number {
-    return this.#ring.writtenMs[this.#ring.index(number)]!
+    return this.#writtenAt(this.#ring.index(number))
+  }
+
+  #writtenAt(at: number): number {
+    return this.#ring.hasAges ? this.#ring.writtenMs[at]! : 0
   }
 
   /** Messages begun below a packet; the packet may be the one after the last. */
   begunBelow(number: number): number {
-    return number === this.#low ? this.#begunBelowLow : this.#ring.begun[this.#ring.index(number - 1)]!
+    return number === this.#low ? this.#begunBelowLow : this.#begunAt(this.#ring.index(number - 1))
   }
 
   /** Messages begun up to and including a packet between the marks. */
   begunWith(number: number): number {
-    return this.#ring.begun[this.#ring.index(number)]!
+    return this.#begunAt(this.#ring.index(number))
+  }
+
+  /** The ring has it modulo 2^32. */
+  #begunAt(at: number): number {
+    const before = this.#begunBelowLow
+    return before + ((this.#ring.begun[at]! - before) >>> 0)
   }
 
   /** Messages that end below a packet: all that were begun there, except for one that continues in it. */
@@ -183,7 +194,7 @@ export class SendLedger {
 
   #endedAt(at: number, begunBelow: number): number {
     const form = formOf(this.#ring.delivery[at]!)
-    if (form === FORM.whole) return this.#ring.begun[at]! - begunBelow
+    if (form === FORM.whole) return this.#begunAt(at) - begunBelow
     return form === FORM.last ? 1 : 0
   }
 
@@ -197,7 +208,7 @@ export class SendLedger {
     ring.delivery[at] = deliveryByte(this.#mode, form)
     ring.state[at] = PACKET.queued
     ring.sends[at] = 0
-    ring.writtenMs[at] = writtenMs
+    if (ring.hasAges) ring.writtenMs[at] = writtenMs
     this.#begun += begun
     ring.begun[at] = this.#begun
     this.#isUnfinished = form === FORM.first || form === FORM.middle
@@ -214,9 +225,9 @@ export class SendLedger {
       slot: this.#ring.slot[at]!,
       length: this.#ring.length[at]!,
       form: formOf(this.#ring.delivery[at]!),
-      begun: this.#ring.begun[at]! - begunBefore,
+      begun: this.#begunAt(at) - begunBefore,
       begunBefore,
-      writtenMs: this.#ring.writtenMs[at]!,
+      writtenMs: this.#writtenAt(at),
     }
   }
 
@@ -228,7 +239,7 @@ export class SendLedger {
     const bytes = this.#fill(at, number, out)
     out.isResend = sends > 0
     out.isCopy = false
-    ring.sends[at] = sends + 1
+    if (sends < SENDS_MAX) ring.sends[at] = sends + 1
     ring.sentMs[at] = nowMs
     ring.state[at] = PACKET.inFlight
     this.#inFlightBytes += bytes
@@ -262,7 +273,7 @@ export class SendLedger {
     const ended = this.#endedAt(at, this.begunBelow(number))
     this.#settle(at, PACKET.none)
     this.#low = this.#next = this.#firstQueued = number + 1
-    this.#begunBelowLow = ring.begun[at]!
+    this.#begunBelowLow = this.#begunAt(at)
     return ended
   }
 
@@ -314,7 +325,7 @@ export class SendLedger {
       else ended += this.#endedAt(at, this.#begunBelowLow)
       if (isKept(state)) this.#settle(at, PACKET.none)
       ring.state[at] = PACKET.none
-      this.#begunBelowLow = ring.begun[at]!
+      this.#begunBelowLow = this.#begunAt(at)
       this.#low++
     }
     return ended

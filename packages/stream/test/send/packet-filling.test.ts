@@ -5,7 +5,7 @@ import { runs } from "../../../../tools/testkit/src/runs.ts"
 import { Parts } from "./parts.ts"
 
 test("messages lie back to back until the packet is full or closed", () => {
-  const { filling, ledger } = new Parts()
+  const { filling, ledger } = new Parts({ mode: MODE["best-effort"] })
   expect(filling.roomBehind(10)).toBe(-1)
   const begin = filling.begin()
   filling.setTime(5)

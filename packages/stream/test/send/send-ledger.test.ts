@@ -1,9 +1,9 @@
 import { createOutgoingPacket } from "@x/stream"
-import { FORM, MODE, modeOf } from "@x/wire"
+import { FORM, MODE, type Mode, modeOf } from "@x/wire"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { runs } from "../../../../tools/testkit/src/runs.ts"
-import { PACKET } from "../../src/send/send-ring.ts"
+import { PACKET, SENDS_MAX } from "../../src/send/send-ring.ts"
 import { firsts, Parts } from "./parts.ts"
 
 test("a packet that goes out is filled in as it was written, and counted", () => {
@@ -122,4 +122,41 @@ test("whatever happens to packets, the counts are those of their states, and eac
     }),
     { numRuns: runs(200) },
   )
+})
+
+test("messages are counted beyond what a column holds, wherever the marks are", () => {
+  const parts = new Parts()
+  const { ledger, pool } = parts
+  const many = 2 ** 31 - 5
+  for (let packet = 0; packet < 5; packet++) ledger.append(pool.acquire(), 50, FORM.whole, many, 0)
+  const out = createOutgoingPacket()
+  for (let number = 0; number < 5; number++) {
+    ledger.send(number, 0, out)
+    expect(ledger.begunBelow(number + 1) - ledger.begunBelow(number)).toBe(number === 0 ? many : ledger.endedIn(number))
+    expect(ledger.advance(number + 1)).toBe(many)
+    expect(ledger.begunBelow(number + 1)).toBe((number + 1) * many)
+  }
+  expect(ledger.begun).toBe(5 * many)
+})
+
+test("a packet that is sent more often than can be counted counts as sent that often", () => {
+  const { pool, ledger } = new Parts()
+  ledger.append(pool.acquire(), 50, FORM.whole, 1, 0)
+  const out = createOutgoingPacket()
+  for (let sends = 0; sends < SENDS_MAX + 3; sends++) {
+    ledger.send(0, 0, out)
+    ledger.lose(0)
+  }
+  ledger.send(0, 0, out)
+  expect([ledger.sends(0), out.isResend, ledger.sentPackets]).toEqual([SENDS_MAX, true, 1])
+})
+
+test("when packets were written is kept where messages grow too old, and nowhere else", () => {
+  const written = (mode: Mode): number => {
+    const { pool, ledger } = new Parts({ mode })
+    ledger.append(pool.acquire(), 50, FORM.whole, 1, 7)
+    expect(ledger.payload(0).writtenMs).toBe(ledger.writtenMs(0))
+    return ledger.writtenMs(0)
+  }
+  expect([MODE["best-effort"], MODE.reliable, MODE["reliable-unordered"]].map(written)).toEqual([7, 0, 0])
 })

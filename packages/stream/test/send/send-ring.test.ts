@@ -3,42 +3,56 @@ import { ringIndex } from "@x/wire"
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { runs } from "../../../../tools/testkit/src/runs.ts"
-import { isKept, isRest, PACKET, ROW_BYTES, SendRing } from "../../src/send/send-ring.ts"
+import { AGE_BYTES, isKept, isRest, PACKET, ROW_BYTES, SendRing } from "../../src/send/send-ring.ts"
 import { firsts } from "./parts.ts"
+
+const counts = fc.integer({ min: 1, max: 400 })
 
 /** Writes a row whose every column identifies its packet. */
 function fill(ring: SendRing, number: number): void {
   const at = ring.index(number)
   const small = number % 200
   ring.slot[at] = ring.length[at] = ring.delivery[at] = ring.state[at] = ring.sends[at] = small
-  ring.writtenMs[at] = ring.sentMs[at] = ring.begun[at] = number
+  ring.sentMs[at] = ring.begun[at] = number
+  if (ring.hasAges) ring.writtenMs[at] = number
+}
+
+/** Bytes of all columns. */
+function columnBytes(ring: SendRing): number {
+  let bytes = 0
+  for (const column of Object.values(ring)) if (ArrayBuffer.isView(column)) bytes += column.byteLength
+  return bytes
 }
 
 function row(ring: SendRing, number: number): number[] {
   const at = ring.index(number)
-  const { slot, length, delivery, state, sends, writtenMs, sentMs, begun } = ring
-  return [slot, length, delivery, state, sends, writtenMs, sentMs, begun].map((column) => column[at]!)
+  const { slot, length, delivery, state, sends, sentMs, begun, writtenMs } = ring
+  const ages = ring.hasAges ? [writtenMs] : []
+  return [slot, length, delivery, state, sends, sentMs, begun, ...ages].map((column) => column[at]!)
 }
 
 test("each packet keeps its row while the ring grows, wherever its numbers begin", () => {
   fc.assert(
-    fc.property(firsts, fc.integer({ min: 1, max: 200 }), (first, packets) => {
-      const ring = new SendRing()
+    fc.property(firsts, fc.integer({ min: 1, max: 200 }), fc.boolean(), (first, packets, hasAges) => {
+      const ring = new SendRing(undefined, hasAges)
       for (let number = first; number < first + packets; number++) {
         ring.makeRoom(number + 1 - first)
         fill(ring, number)
       }
       for (let number = first; number < first + packets; number++) {
         const small = number % 200
-        expect(row(ring, number)).toEqual([small, small, small, small, small, number, number, number])
+        const begun = number % 2 ** 32
+        const ages = hasAges ? [number] : []
+        expect(row(ring, number)).toEqual([small, small, small, small, small, number, begun, ...ages])
       }
+      expect(columnBytes(ring)).toBe(ring.rows * (ROW_BYTES + (hasAges ? AGE_BYTES : 0)))
     }),
     { numRuns: runs(30) },
   )
 })
 
-test("a row is copied whole", () => {
-  const ring = new SendRing()
+test.each([true, false])("a row is copied whole, with ages: %s", (hasAges) => {
+  const ring = new SendRing(undefined, hasAges)
   ring.makeRoom(2)
   fill(ring, 7)
   ring.move(ring.index(7), ring.index(8))
@@ -64,15 +78,15 @@ test("what is to be sent, or sent again, is kept; what goes on with a message is
 
 test("rows beyond those of a stream are charged, no more are made than there is room for, and all are given back", () => {
   fc.assert(
-    fc.property(fc.nat(20_000), fc.array(fc.integer({ min: 1, max: 400 }), { maxLength: 20 }), (bytes, wanted) => {
+    fc.property(fc.nat(20_000), fc.array(counts, { maxLength: 20 }), fc.boolean(), (bytes, wanted, hasAges) => {
       const allowance = new FixedAllowance(bytes)
-      const ring = new SendRing(allowance)
+      const ring = new SendRing(allowance, hasAges)
       for (const packets of wanted) {
         const room = ring.roomFor(packets)
         expect([ring.makeRoom(room), room >= Math.min(16, packets)]).toEqual([true, true])
         // As many as fit, by doubling.
         if (room < packets) expect([ring.makeRoom(packets), ring.roomFor(packets)]).toEqual([false, ring.rows])
-        expect(bytes - allowance.room).toBe(Math.max(0, ring.rows - 16) * ROW_BYTES)
+        expect(bytes - allowance.room).toBe(Math.max(0, ring.rows - 16) * (ROW_BYTES + (hasAges ? AGE_BYTES : 0)))
       }
       ring.clear()
       expect(allowance.room).toBe(bytes)
