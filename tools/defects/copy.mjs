@@ -50,15 +50,15 @@ export class Copy {
    * Plants the defect in its source, calls `use` with the source's path, then restores the source.
    * @template T
    * @param {import("./index.mjs").Defect} defect
-   * @param {(file: string) => T} use
-   * @returns {T}
+   * @param {(file: string) => Promise<T>} use
+   * @returns {Promise<T>}
    */
-  with(defect, use) {
+  async with(defect, use) {
     const [[path, broken]] = this.#sources.plant([defect])
     const whole = readFileSync(path, "utf8")
     writeFileSync(path, broken)
     try {
-      return use(relative(this.path, path))
+      return await use(relative(this.path, path))
     } finally {
       writeFileSync(path, whole)
     }

@@ -1,9 +1,9 @@
 // Breaks named lines of the protocol, one at a time, in a copy of the repository, and runs the tests that should
 // notice. A line that can be broken unnoticed is a failure. With words as arguments: only the lines whose name contains
 // one of them.
-import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { Copy, defectsOf } from "../defects/copy.mjs"
+import { runGroup } from "../defects/run-group.mjs"
 import { writeSummary } from "../summary.mjs"
 
 /** For each file or folder of tests. Tests that never end count as having noticed. */
@@ -15,7 +15,7 @@ const copy = new Copy("mutations", ["README.md"])
 // Tests that fail on the unbroken sources would show nothing.
 const paths = [...new Set(lines.flatMap(({ tests }) => tests))]
 console.log(`as it is: ${paths.length} files and folders of tests`)
-if (!passes(paths)) {
+if (!(await passes(paths))) {
   console.error("error: the tests fail with nothing broken, or take longer than they may; npm test says which")
   process.exit(1)
 }
@@ -23,7 +23,7 @@ if (!passes(paths)) {
 let failed = 0
 for (const line of lines) {
   const problem = copy.problem(line)
-  const verdict = problem === undefined ? copy.with(line, (file) => judge(line, file)) : `NOT FOUND  ${problem}`
+  const verdict = problem === undefined ? await copy.with(line, (file) => judge(line, file)) : `NOT FOUND  ${problem}`
   if (!verdict.startsWith("noticed")) failed++
   console.log(`${verdict}: ${line.name}`)
 }
@@ -31,11 +31,11 @@ copy.remove()
 writeSummary({ passed: lines.length - failed, failed, skipped: [] })
 process.exit(failed === 0 ? 0 : 1)
 
-function judge({ tests }, file) {
-  return `${passes(tests) ? "SURVIVED" : "noticed "}  ${file}`
+async function judge({ tests }, file) {
+  return `${(await passes(tests)) ? "SURVIVED" : "noticed "}  ${file}`
 }
 
-function passes(tests) {
+async function passes(tests) {
   const options = [
     "run",
     "--root",
@@ -47,12 +47,7 @@ function passes(tests) {
     "--reporter",
     "dot",
   ]
-  const timeout = TIMEOUT_MS * tests.length
-  const { status } = spawnSync("vitest", [...options, ...tests], {
-    cwd: copy.path,
-    stdio: "ignore",
-    timeout,
-    killSignal: "SIGKILL",
-  })
+  const timeoutMs = TIMEOUT_MS * tests.length
+  const { status } = await runGroup("vitest", [...options, ...tests], { cwd: copy.path, timeoutMs })
   return status === 0
 }

@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Copy, defectsOf } from "../defects/copy.mjs"
+import { runGroup } from "../defects/run-group.mjs"
 import { root, writeSummary } from "../summary.mjs"
 
 const SEEDS = 2_000
@@ -21,7 +22,9 @@ let failed = 0
 for (const plant of plants) {
   const problem = copy.problem(plant)
   const found =
-    problem === undefined ? copy.with(plant, (file) => `${simulate()} (${file})`) : `NOT PLANTED: ${problem}`
+    problem === undefined
+      ? await copy.with(plant, async (file) => `${await simulate()} (${file})`)
+      : `NOT PLANTED: ${problem}`
   if (!found.startsWith("found")) failed++
   console.log(`${found}\n  ${plant.name}`)
 }
@@ -29,7 +32,7 @@ copy.remove()
 writeSummary({ passed: plants.length - failed, failed, skipped: [] })
 process.exit(failed === 0 ? 0 : 1)
 
-function simulate() {
+async function simulate() {
   const compiled = spawnSync("tsc", ["-b", "tools/simulator"], { cwd: copy.path, encoding: "utf8" })
   if (compiled.status !== 0) return `NOT PLANTED: ${compiled.stdout.split("\n")[0]}`
   for (const name of ["wire", "stream", "fragment", "transport", "endpoint", "rpc", "topics"]) {
@@ -38,11 +41,10 @@ function simulate() {
     if (bundled.status !== 0) return `NOT PLANTED: ${bundled.stderr.split("\n")[0]}`
   }
   const args = ["--seeds", SEEDS, "--virtual-minutes", VIRTUAL_MINUTES, "--twice", 0, "--stop"].map(String)
-  const { status, stdout } = spawnSync(process.execPath, [join(copy.path, "tools/simulator/dist/main.js"), ...args], {
+  const program = join(copy.path, "tools/simulator/dist/main.js")
+  const { status, stdout } = await runGroup(process.execPath, [program, ...args], {
     cwd: copy.path,
-    encoding: "utf8",
-    timeout: TIMEOUT_MS,
-    killSignal: "SIGKILL",
+    timeoutMs: TIMEOUT_MS,
   })
   const line = stdout.split("\n").find((text) => text.includes("FAILED"))
   // On a busy machine the time may be over long before the seeds are.
