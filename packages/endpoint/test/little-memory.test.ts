@@ -15,6 +15,8 @@ interface Scene {
   /** Lengths of the received messages, in order. */
   readonly delivered: number[]
   open(): OutgoingStream
+  /** Datagrams that both have sent so far. */
+  sent(): number
   /** Loses these packets from now on, and no others. */
   lose(...packets: readonly Packets[]): void
 }
@@ -34,7 +36,9 @@ async function makeScene(options: EndpointOptions = {}): Promise<Scene> {
   const delivered: number[] = []
   b.handle(1, ({ length }) => delivered.push(length))
   let lost: readonly Packets[] = []
+  let sent = 0
   network.filter(({ to, bytes }) => {
+    sent++
     if (to !== "b") return true
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const { packets } = describeDatagram(view, 0, bytes.length, 1)
@@ -44,7 +48,7 @@ async function makeScene(options: EndpointOptions = {}): Promise<Scene> {
     })
   })
   const open = (): OutgoingStream => toB.open({ delivery: "reliable-unordered" })
-  return { network, b, toB, delivered, open, lose: (...packets) => void (lost = packets) }
+  return { network, b, toB, delivered, open, sent: () => sent, lose: (...packets) => void (lost = packets) }
 }
 
 test("a message that goes beyond the spread leaves memory to those before it, or waits for them", async () => {
@@ -66,13 +70,26 @@ test("one that waits for those before it is asked for as soon as they have come"
   await network.advance(50)
   lose([stream, 0, 1])
   for (const bytes of [100, ALL_BYTES]) stream.trySend(1, pattern(bytes))
-  await network.advance(1_000)
+  // Longer than anything is sent again that nobody asks for.
+  await network.advance(10_000)
   expect([delivered.length, b.sizes.assemblyBytes]).toEqual([0, 0])
   lose()
   await network.when(() => delivered.length === 1, 2_000)
   // A round trip of 10 ms.
   await network.advance(15)
   expect(b.sizes.assemblyBytes).toBe(ALL_BYTES)
+})
+
+test("one that waits for what never comes is tried now and then, and costs next to nothing", async () => {
+  const { network, b, open, lose, sent } = await makeScene({ poolPacketsPerPeer: 64 })
+  const stream = open()
+  await network.advance(50)
+  lose([stream, 0, 1])
+  for (const bytes of [100, ALL_BYTES]) stream.trySend(1, pattern(bytes))
+  await network.advance(10_000)
+  const before = sent()
+  await network.advance(1_000)
+  expect([b.sizes.assemblyBytes, sent() - before <= 30]).toEqual([0, true])
 })
 
 test("nor do those of two streams together take what both would need", async () => {
@@ -97,7 +114,8 @@ test("what was refused of a message is asked for once it has memory, whatever be
   await network.advance(20)
   // Of the second of these one packet is lost, the others find no memory.
   for (const bytes of [150_000, 30_000]) stream.trySend(1, pattern(bytes))
-  await network.advance(50)
+  // Longer than anything is sent again that nobody asks for.
+  await network.advance(10_000)
   lose([stream, 0, 100], [stream, 150, 151], [other, 5, 6])
   await network.when(() => delivered.length === 1)
   // There is some for it now, and too little for the first, which comes later.

@@ -322,6 +322,11 @@ export class ReceiveStream {
     this.#room.hasRoom()
   }
 
+  /** The same without a sign of it: that is tried now and then, less often the longer it was in vain. */
+  tryRoom(nowMs: number): void {
+    this.#room.tryRoom(nowMs)
+  }
+
   /**
    * The consumer is behind, and has room for this many packets from the edge on: no more are asked for, or allowed
    * ahead. Once called, the limit holds until the next call. More room is reported when it is worth a status: `worth`

@@ -367,8 +367,7 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     if (state === undefined) return
     this.#remind(state, nowMs)
     if (state.room !== undefined) this.#context.events.push({ kind: "room-asked", peer: this.#peer, stream: state })
-    // Others may have given back memory: that is tried, at most as often as syncs come.
-    state.stream.hasRoom()
+    state.stream.tryRoom(nowMs)
     const reason = state.stream.handleSync(sync, wanted, nowMs)
     if (reason !== undefined) this.#context.drop(reason)
     this.report(state)

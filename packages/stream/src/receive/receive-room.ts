@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Status, STATUS } from "@x/wire"
+import { type Status, STATUS, ZERO } from "@x/wire"
 import type { GapTracker } from "../gap-tracker.ts"
 import { append, lastEdge } from "./append.ts"
 import type { ReceiveEdges } from "./receive-edges.ts"
@@ -18,6 +18,13 @@ import type { StatusTimer } from "./status-timer.ts"
  */
 const LACK = { nothing: 0, pool: 1, memory: 2, trial: 3 } as const
 type Lack = (typeof LACK)[keyof typeof LACK]
+
+/**
+ * Without a sign that there is room it is tried after an eighth of the time since the first try, and no later than this:
+ * what is refused is sent for nothing, and each try is answered by a sync.
+ */
+const TRY_MS_MAX = 250
+const TRY_PART = 8
 
 /** The room for one stream. */
 export class ReceiveRoom {
@@ -34,6 +41,9 @@ export class ReceiveRoom {
   #limitTold = Infinity
   /** Packets that messages under way still need. */
   #unfinished = 0
+  /** The first try, and the last one, since something came on; `Infinity`: there was none. */
+  #firstTriedMs = Infinity
+  #lastTriedMs: number = ZERO
 
   constructor(edges: ReceiveEdges, gaps: GapTracker, statusTimer: StatusTimer, isOrdered: boolean) {
     this.#edges = edges
@@ -86,12 +96,12 @@ export class ReceiveRoom {
 
   /** Only while something is lacking: a packet was dispatched. `wasKept`: its slot is free now. */
   handleDispatched(wasKept: boolean): void {
-    if (wasKept || this.#lack === LACK.trial) this.#noLack()
+    if (wasKept || this.#lack === LACK.trial) this.#comeOn()
   }
 
   /** Only while something is lacking: the edge moved. */
   handleMove(): void {
-    if (this.#hasCome()) this.#noLack()
+    if (this.#hasCome()) this.#comeOn()
   }
 
   /** The refused packets have come by themselves, or were given up: none is left to ask for. */
@@ -102,6 +112,20 @@ export class ReceiveRoom {
   /** A message has its memory now: its packets that were refused before are asked for. */
   handleBegun(message: number): void {
     if (this.#lack !== LACK.nothing && this.#gaps.releaseOf(message)) this.#statusTimer.want()
+  }
+
+  #comeOn(): void {
+    this.#firstTriedMs = Infinity
+    this.#noLack()
+  }
+
+  /** Others may have given back memory, or not: now and then that is tried. */
+  tryRoom(nowMs: number): void {
+    if (this.#lack === LACK.nothing) return
+    if (this.#firstTriedMs === Infinity) this.#firstTriedMs = nowMs
+    else if (nowMs - this.#lastTriedMs < Math.min(TRY_MS_MAX, (nowMs - this.#firstTriedMs) / TRY_PART)) return
+    this.#lastTriedMs = nowMs
+    this.hasRoom()
   }
 
   /**
