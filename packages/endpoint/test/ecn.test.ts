@@ -215,7 +215,7 @@ test("over other sockets marks are tested anew", async () => {
   expect(toB.stats().ecn).toBe("capable")
 })
 
-test("after ten seconds of silence marks are tested anew: the path may have begun to drop them", async () => {
+test("where a path begins to drop what is marked, the sender finds out by what is lost", async () => {
   const { network, b, toB } = await makePair(1, LINK)
   let came = 0
   b.handle(1, () => void came++)
@@ -228,6 +228,23 @@ test("after ten seconds of silence marks are tested anew: the path may have begu
   await network.advance(10_000)
   expect(toB.stats().ecn).toBe("failed")
   expect(came).toBeGreaterThan(before + 1_000)
+})
+
+test("where a peer was unreachable marks are tested anew: the path may be another one", async () => {
+  const { network, toB } = await makePair(1, LINK)
+  const stream = toB.open()
+  const send = async (): Promise<void> => {
+    for (let i = 0; i < 20; i++) await network.until(stream.send(1, pattern(1_000), { receipt: true }))
+  }
+  await send()
+  expect(toB.stats().ecn).toBe("capable")
+  network.partition("a", "b")
+  await network.when(() => toB.state === "unreachable", 30_000)
+  network.heal()
+  await network.when(() => toB.state === "joined", 30_000)
+  expect(toB.stats().ecn).not.toBe("capable")
+  await send()
+  expect(toB.stats().ecn).toBe("capable")
 })
 
 /** Writes other counts into the feedback that b sends, as the checksum isn't there to tell. */
