@@ -180,6 +180,20 @@ test("F78 what the peer can't answer any more, since its stream for control was 
   expect(await network.until(again)).toBe("no-topic")
 })
 
+test("F78 a subscription that was given up is forgotten, though its stream and its end never come", async () => {
+  const { network, party, plain, toPlain, tell } = await plainScene()
+  plain.handle(CONTROL, ({ bytes }) => {
+    const control = decodeControl(bytes)
+    if (control?.kind !== "subscribe") return
+    tell({ kind: "accepted", id: control.id, stream: 999, resumed: false, first: 0, missed: 0, log: "x" })
+  })
+  const call = codeOf(party.topics.subscribe(toPlain, "t", { timeoutMs: 50 }))
+  await network.advance(1_000)
+  expect([await call, party.topics.stats().feeds]).toEqual(["timeout", 1])
+  await network.advance(10_000)
+  expect(party.topics.stats().feeds).toBe(0)
+})
+
 test("F78 a subscription that is accepted when its subscriber has forgotten it is given back", async () => {
   const { network, party, plain, toParty, tell } = await plainScene()
   const told: Control[] = []

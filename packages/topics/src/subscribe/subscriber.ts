@@ -82,12 +82,17 @@ export class Subscriber {
     if (givenUp.length > GIVEN_UP_MAX) line.subscribing.delete(givenUp[0]!.id)
   }
 
-  /** An answer that hasn't come by then may be lost with a stream for control. The publisher was told of the end. */
+  /**
+   * What hasn't come by then, an answer, its stream or an end, may be lost with a stream for control. The publisher was
+   * told of the end.
+   */
   #awaitNoLonger(line: Line, it: Subscribing): void {
     const { endpoint } = this.#host
     const untilMs = endpoint.now() + END_WAIT_MS
     const alarm = endpoint.alarm(() => {
-      if (line.subscribing.get(it.id) === it && it.accepted === undefined) line.subscribing.delete(it.id)
+      if (line.subscribing.get(it.id) !== it || it.feed !== undefined) return
+      line.subscribing.delete(it.id)
+      this.#forgetStreams(line)
     })
     alarm.at(untilMs)
   }
