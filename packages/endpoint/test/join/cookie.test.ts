@@ -19,7 +19,13 @@ test("a token is good for a minute and for no more than two, however rarely the 
     for (const againMs of [0, 1, 59_999, 60_000]) {
       const [minute, two] = [isGood(askedMs, againMs, SECRET_MS), isGood(askedMs, againMs, 2 * SECRET_MS)]
       const late = isGood(askedMs, againMs, 2 * SECRET_MS - 1, 2 * SECRET_MS)
-      expect({ askedMs, againMs, minute, two, late }).toEqual({ askedMs, againMs, minute: true, two: false, late: false })
+      expect({ askedMs, againMs, minute, two, late }).toEqual({
+        askedMs,
+        againMs,
+        minute: true,
+        two: false,
+        late: false,
+      })
     }
   }
 })
