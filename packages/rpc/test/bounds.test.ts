@@ -51,8 +51,7 @@ describe("a request to a connection that is down", () => {
 
 describe("an asker", () => {
   test("F72 that cancels and comes on another stream has no more places than one that doesn't", async () => {
-    const { network, a, b, toB } = await makePair(44)
-    a.rpc.close()
+    const { network, b, toB } = await makePair(44)
     b.rpc.answer(ECHO, never, { concurrencyMaxPerPeer: 2 })
     for (const generation of [0, 1, 2, 3]) {
       const raw = new Raw(toB)
@@ -68,8 +67,7 @@ describe("an asker", () => {
   })
 
   test("F72 that closes streams has no more requests wait than one that doesn't", async () => {
-    const { network, a, b, toB } = await makePair(45)
-    a.rpc.close()
+    const { network, b, toB } = await makePair(45)
     b.rpc.answer(ECHO, never, { concurrencyMax: 1 })
     for (let slot = 0; slot < 20; slot++) {
       const raw = new Raw(toB)
@@ -81,6 +79,28 @@ describe("an asker", () => {
     expect(b.rpc.stats()).toMatchObject({ running: 1, waiting: 2 })
     await network.until(toB.leave())
     expect(b.rpc.stats()).toMatchObject({ waiting: 0, peers: 0 })
+  })
+})
+
+describe("once requests are closed", () => {
+  test("what peers still send for them isn't given to the application", async () => {
+    const { network, a, b, toB } = await makePair(48)
+    let answer = (_text: string): void => {}
+    b.rpc.answer(ECHO, () => new Promise<string>((resolve) => void (answer = resolve)))
+    const given: number[] = []
+    for (const { endpoint } of [a, b]) endpoint.handle(1, ({ type }) => void given.push(type))
+    const end = endOf(a.rpc.request(toB, ECHO, "?", { timeoutMs: Infinity }))
+    await network.advance(50)
+    a.rpc.close()
+    expect(await end).toBe("closed, maybe-done")
+    // The stream for answers begins with this one.
+    answer("x".repeat(10_000))
+    await network.advance(100)
+    const stream = a.endpoint.peers[0]!.open({ label: "rpc/1/ask/17", delivery: "reliable-unordered" })
+    b.rpc.close()
+    stream.trySend(1, message(0, 0, 0, "?"))
+    await network.advance(100)
+    expect(given).toEqual([])
   })
 })
 

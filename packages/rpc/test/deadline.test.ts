@@ -5,8 +5,7 @@ import { message, Raw } from "./raw.ts"
 import { ECHO, makePair, sleep, TAIL } from "./world.ts"
 
 it("is told to the handler's signal when it is over, and what waits for a place by then isn't begun", async () => {
-  const { network, a, b, toB } = await makePair(1)
-  a.rpc.close()
+  const { network, b, toB } = await makePair(1)
   const told: string[] = []
   const began: string[] = []
   const startMs = network.now
@@ -35,7 +34,6 @@ it("is told to the handler's signal when it is over, and what waits for a place 
 
 it("ends parts, and their generator", async () => {
   const { network, a, b, toB } = await makePair(2)
-  a.rpc.close()
   let hasEnded = false
   b.rpc.answer(TAIL, async function* () {
     try {

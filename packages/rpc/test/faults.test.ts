@@ -12,7 +12,6 @@ async function makeRawAnswerer(seed: number) {
   const { network, bind } = makeWorld(seed)
   const a = await bind("a")
   const b = await bind("b")
-  b.rpc.close()
   const toB = await network.until(a.endpoint.join(`b:${PORT}`))
   await network.when(() => b.endpoint.peers.length === 1)
   const asked: string[] = []
@@ -25,7 +24,6 @@ async function makeRawAnswerer(seed: number) {
 /** A member that answers, and an asker without the layer. */
 async function makeRawAsker(seed: number) {
   const { network, a, b, toB } = await makePair(seed)
-  a.rpc.close()
   const answers: string[] = []
   a.endpoint.on("stream", (stream) => {
     stream.handle(1, ({ bytes }) => answers.push(Buffer.from(bytes).toString("latin1")))
@@ -71,7 +69,6 @@ describe("answers", () => {
   it("an answer to what another peer was asked is dropped", async () => {
     const { network, bind } = makeWorld(3)
     const [a, b, c] = [await bind("a"), await bind("b"), await bind("c")]
-    c.rpc.close()
     const toB = await network.until(a.endpoint.join(`b:${PORT}`))
     const toC = await network.until(a.endpoint.join(`c:${PORT}`))
     let settle!: (text: string) => void
@@ -209,6 +206,7 @@ describe("requests", () => {
 
   it("on streams that are none of this layer's are stopped, other streams left alone", async () => {
     const { network, a, b, raw } = await makeRawAsker(21)
+    expect(left(b)).toEqual([NOTHING])
     const labels = ["rpc/1/ask/070", "rpc/1/ask/65536", "rpc/1/ask/", "rpc/1/what", "rpc/1/parts/1", "rpc/1/ask/1/2"]
     for (const label of labels) raw.send(label, message(0, 0, 0))
     raw.stream("rpc/1/ask/2", "reliable").trySend(1, message(0, 0, 0))
@@ -406,6 +404,7 @@ describe("answerers", () => {
   it("one that lets the failure of a request of its own pass has failed itself", async () => {
     const { network, bind } = makeWorld(43)
     const [a, b, c] = [await bind("a"), await bind("b"), await bind("c")]
+    expect(left(c)).toEqual([NOTHING])
     const fromB = await network.until(b.endpoint.join(`c:${PORT}`))
     const fromA = await network.until(a.endpoint.join(`b:${PORT}`))
     const errors: unknown[] = []

@@ -36,7 +36,6 @@ test(
     let answered = 0
     const run = async (seed: number, streams: readonly (typeof stream extends fc.Arbitrary<infer T> ? T : never)[]) => {
       const { network, a, b, toB } = await makePair(seed)
-      a.rpc.close()
       const errors: unknown[] = []
       b.endpoint.on("error", ({ code, cause }) => code === "handler-failed" && errors.push(cause))
       b.rpc.answer(ECHO, (text, { signal }) => {

@@ -19,7 +19,8 @@ describe("a request", () => {
   })
 
   it("is refused at once if nothing answers its number", async () => {
-    const { network, a, toB } = await makePair(2)
+    const { network, a, b, toB } = await makePair(2)
+    expect(left(b)).toEqual([NOTHING])
     const startMs = network.now
     expect(await network.until(endOf(a.rpc.request(toB, ECHO, "?")))).toBe("no-handler, not-done")
     expect(await network.until(partsOf(a.rpc.request(toB, TAIL, "?")))).toEqual(["no-handler, not-done"])
@@ -228,7 +229,6 @@ describe("a connection", () => {
 describe("an idempotent request", () => {
   it("is asked for again where its stream was closed, up to three times more", async () => {
     const { network, a, b, toB } = await makePair(20)
-    b.rpc.close()
     let asked = 0
     b.endpoint.on("stream", (stream) => {
       stream.handle(1, () => {

@@ -14,6 +14,7 @@ export const TAIL = defineRequest(18, utf8, stream(utf8))
 export interface Member {
   readonly endpoint: Endpoint
   readonly host: SimulatedHost
+  /** Made when it is first wanted: an endpoint without one may say and hear anything in its place. */
   readonly rpc: Rpc
 }
 
@@ -30,7 +31,13 @@ export function makeWorld(seed: number, link: LinkOptions = { delayMs: 5 }): Wor
     async bind(name, options = {}, rpcOptions = {}) {
       const host = network.host(name)
       const endpoint = await network.until(Endpoint.bind({ port: PORT, ...options, host }))
-      return { endpoint, host, rpc: new Rpc(endpoint, rpcOptions) }
+      let rpc: Rpc | undefined
+      return {
+        ...{ endpoint, host },
+        get rpc() {
+          return (rpc ??= new Rpc(endpoint, rpcOptions))
+        },
+      }
     },
   }
 }

@@ -141,8 +141,8 @@ const DEFECTS: readonly (readonly [string, Scene, (typeof JOIN_PROPERTIES)[numbe
     "uniques are those of incarnations",
     {
       package: "endpoint",
-      from: "return { ...who, local, remote: join.session,",
-      to: "return { ...who, unique: this.#parts.unique, local, remote: join.session,",
+      from: "return { local, ...who, remote: join.session,",
+      to: "return { local, ...who, unique: this.#parts.unique, remote: join.session,",
     },
   ],
   [

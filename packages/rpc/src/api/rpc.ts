@@ -88,7 +88,7 @@ export class Rpc {
   readonly #alarm: Alarm
   readonly #asking: Asking
   readonly #answering: Answering
-  readonly #forget: (() => void)[]
+  readonly #forget: () => void
   #isClosed = false
 
   /** Throws `RequestError` `invalid-option`, also for an endpoint that has one, or had one that was closed. */
@@ -99,19 +99,19 @@ export class Rpc {
     const writers = new Writers()
     this.#asking = new Asking(endpoint, this.#alarm, writers, outstandingMax)
     this.#answering = new Answering(endpoint, this.#alarm, writers)
-    this.#forget = [
-      endpoint.on("stream", (stream) => this.#onStream(stream)),
-      endpoint.on("left", (peer) => {
-        this.#asking.lose(peer)
-        this.#answering.lose(peer)
-      }),
-    ]
+    endpoint.on("stream", (stream) => this.#onStream(stream))
+    this.#forget = endpoint.on("left", (peer) => {
+      this.#asking.lose(peer)
+      this.#answering.lose(peer)
+    })
     used.add(endpoint)
   }
 
   #onStream(stream: IncomingStream): void {
     const labelled = readLabel(stream.label)
     if (labelled === undefined) return
+    // Peers may not have heard that requests were closed here. What they send isn't the application's either.
+    if (this.#isClosed) return stream.stop()
     const { peer, delivery } = stream
     const { kind } = labelled
     if (delivery !== (kind === "parts" ? "reliable" : "reliable-unordered")) return this.#refuse(stream)
@@ -234,7 +234,7 @@ export class Rpc {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    for (const forget of this.#forget) forget()
+    this.#forget()
     this.#asking.close()
     this.#answering.close()
   }
