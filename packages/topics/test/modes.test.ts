@@ -1,5 +1,5 @@
 // What each delivery mode makes of a topic: on a path that loses, behind a reader that is slow.
-import type { Delivery } from "@x/endpoint"
+import type { Delivery, IncomingStream } from "@x/endpoint"
 import { expect, test } from "vitest"
 import { follow, makePair, NUMBER, range } from "./world.ts"
 
@@ -33,10 +33,14 @@ test.each(MODES)("`%s`: delivered and gone are what was begun, on a path that lo
   expect(record.feed.place === undefined).toBe(!isOrdered)
 })
 
-test("a slow reader of `reliable-unordered` under `skip` is told what it misses, by exact counts", async () => {
+const WAITING = ["reliable", "reliable-unordered"] as const
+
+test.each(WAITING)("a slow reader of `%s` under `skip` is told what it misses, by exact counts", async (delivery) => {
   const world = await makePair(1, { delayMs: 5 }, { queuedMessagesMax: 4, windowPackets: 16 })
   const { network, publisher, subscriber, toPublisher } = world
-  const topic = publisher.topics.topic("t", { delivery: "reliable-unordered", slow: "skip", lag: { messages: 20 } })
+  const topic = publisher.topics.topic("t", { delivery, slow: "skip", lag: { messages: 20 } })
+  let control: IncomingStream | undefined
+  subscriber.endpoint.on("stream", (stream) => void (stream.label === "topics" && (control = stream)))
   const record = await follow(world, subscriber, toPublisher, "t")
   for (const i of range(0, 20_000)) topic.publish(NUMBER, i)
   await network.advance(1_000)
@@ -45,6 +49,10 @@ test("a slow reader of `reliable-unordered` under `skip` is told what it misses,
   expect(account!.skipped).toBeGreaterThan(10_000)
   expect(record.feed.account).toEqual({ begun: 20_000, delivered: account!.given, gone: account!.skipped })
   expect(record.gaps.reduce((sum, gap) => sum + gap, 0)).toBe(account!.skipped)
+  // Beside the answer, only what the positions don't show: with an order they do.
+  const told = control!.delivered
+  if (delivery === "reliable") expect(told).toBe(1)
+  else expect(told).toBeGreaterThan(1)
 })
 
 test("a `latest` topic gives who comes late the last message, and nobody an old one", async () => {

@@ -74,6 +74,11 @@ export function traitsOf(mode: Mode): ModeTraits {
   return MODES[mode]!
 }
 
+/** The traits of the mode that has this name. */
+export function traitsNamed(delivery: Delivery): ModeTraits {
+  return MODES[MODE[delivery]]!
+}
+
 /** The name of each mode, by its number. */
 export const DELIVERIES: readonly Delivery[] = MODES.map(({ name }) => name)
 

@@ -1,6 +1,18 @@
 // What each mode promises, trait by trait, and which bytes stand for a mode and a form.
 
-import { DELIVERIES, deliveryByte, FORM, formOf, isDelivery, MODE, type Mode, modeOf, MODES, traitsOf } from "@x/wire"
+import {
+  DELIVERIES,
+  deliveryByte,
+  FORM,
+  formOf,
+  isDelivery,
+  MODE,
+  type Mode,
+  modeOf,
+  MODES,
+  traitsNamed,
+  traitsOf,
+} from "@x/wire"
 import { expect, test } from "vitest"
 
 /** The names of the modes that have a trait. */
@@ -10,6 +22,7 @@ const withTrait = (trait: keyof (typeof MODES)[number]): string[] =>
 test("each mode has one row, at its number", () => {
   expect(DELIVERIES).toEqual(Object.keys(MODE))
   expect(Object.values(MODE).map((mode) => traitsOf(mode).name)).toEqual(Object.keys(MODE))
+  for (const name of DELIVERIES) expect(traitsNamed(name)).toBe(traitsOf(MODE[name]))
 })
 
 test("the promises of PROTOCOL.md are what the rows say", () => {

@@ -1,4 +1,4 @@
-import { REASON, reasonName } from "@x/wire"
+import { REASON, reasonName, traitsNamed } from "@x/wire"
 import { EndpointError } from "../errors/endpoint-error.ts"
 import type { Departure } from "./endpoint-events.ts"
 import { Events, type Listener } from "./events.ts"
@@ -141,8 +141,7 @@ export class NamedStream {
   }
 
   #isKeeping(): boolean {
-    const { delivery } = this.#options
-    return delivery === "reliable" || delivery === "reliable-unordered"
+    return traitsNamed(this.#options.delivery).waits
   }
 
   /** Listens to an event. Returns a function that stops listening. */

@@ -1,7 +1,7 @@
 /** Options of a peer and its streams, and a peer's statistics. */
 
 import type { Charges } from "../schedule/ledger.ts"
-import { type Delivery, DELIVERIES } from "@x/wire"
+import { type Delivery, DELIVERIES, traitsNamed } from "@x/wire"
 import {
   ABORT_SIGNAL,
   check,
@@ -189,12 +189,13 @@ export function checkOpenOptions(options: OpenOptions, labelBytesMax: number): R
     copies = 0,
     copySpreadMs = 0,
   } = check.options("the stream", options, OPEN_OPTIONS)
-  if (delivery !== "best-effort" && (lifetimeMs !== Infinity || resendsMax !== Infinity))
+  const { givesUp, isAcknowledged } = traitsNamed(delivery)
+  if (!givesUp && (lifetimeMs !== Infinity || resendsMax !== Infinity))
     throw new EndpointError("invalid-option", `lifetimeMs and resendsMax are for "best-effort", not "${delivery}"`)
   const { length } = ENCODER.encode(label)
   if (length > labelBytesMax)
     throw new EndpointError("invalid-option", `label must have at most ${labelBytesMax} bytes of UTF-8, not ${length}`)
-  if (copies > 0 && (delivery === "latest" || delivery === "fire-and-forget"))
+  if (copies > 0 && !isAcknowledged)
     throw new EndpointError("invalid-option", `copies are for modes with acknowledgements, not "${delivery}"`)
   return { delivery, label, priority, weight, lifetimeMs, resendsMax, copies, copySpreadMs }
 }

@@ -6,7 +6,7 @@
 
 import type { Delivery, Peer } from "@x/endpoint"
 import { functionThat, group, type Kinds, milliseconds, oneOf, orInfinity, whole } from "@x/transport/check"
-import { MODE, type ModeTraits, traitsOf as traitsOfMode } from "@x/wire"
+import { DELIVERIES, traitsNamed } from "@x/wire"
 import { check, TopicError } from "../errors.ts"
 import { type Beginning, NAME_BYTES_MAX, textBytes } from "../wire/message.ts"
 import type { Rules, Slow } from "./publication.ts"
@@ -56,7 +56,7 @@ export interface TopicOptions {
 const POSITIVE = whole(1)
 
 const TOPIC_OPTIONS: Kinds<TopicOptions> = {
-  delivery: oneOf<Delivery>("fire-and-forget", "latest", "best-effort", "reliable", "reliable-unordered"),
+  delivery: oneOf(...DELIVERIES),
   slow: oneOf<Slow>("hold", "skip", "drop-out"),
   lag: group<LagOptions>({ messages: POSITIVE, ms: orInfinity(milliseconds(1), "no bound") }),
   keep: group<KeepOptions>({ messages: whole(0) }),
@@ -75,15 +75,10 @@ export interface TopicSettings {
   readonly priority: number | undefined
 }
 
-/** What a mode promises. */
-export function traitsOf(delivery: Delivery): ModeTraits {
-  return traitsOfMode(MODE[delivery])
-}
-
 /** Whether a feed of a mode may begin like this. What is kept is of no use where only the newest message counts. */
 export function mayBegin(delivery: Delivery, { at }: Beginning): boolean {
-  if (at === "next") return traitsOf(delivery).isOrdered
-  return at !== "oldest" || delivery !== "latest"
+  if (at === "next") return traitsNamed(delivery).isOrdered
+  return at !== "oldest" || !traitsNamed(delivery).isNewestOnly
 }
 
 /** The name of a topic, 1 to 255 bytes of UTF-8. Throws `TopicError` `invalid-option`. */
@@ -97,16 +92,18 @@ export function checkName(name: string): string {
 /** Checks the options of a topic. Throws `TopicError` `invalid-option`. */
 export function settingsOf(options: TopicOptions): TopicSettings {
   const given = check.options("topic", options, TOPIC_OPTIONS)
-  const { delivery = "reliable", slow = traitsOf(delivery).waits ? "drop-out" : "skip", lag = {}, keep = {} } = given
-  if (slow !== "skip" && !traitsOf(delivery).waits)
+  const { delivery = "reliable", lag = {}, keep = {} } = given
+  const { waits, isNewestOnly } = traitsNamed(delivery)
+  const { slow = waits ? "drop-out" : "skip" } = given
+  if (slow !== "skip" && !waits)
     throw new TopicError(
       "invalid-option",
       `slow can't be "${slow}" with delivery "${delivery}", which never waits: leave it out, or choose "reliable"`,
     )
-  if (delivery === "latest" && (keep.messages ?? 0) > 1)
+  if (isNewestOnly && (keep.messages ?? 0) > 1)
     throw new TopicError(
       "invalid-option",
-      `with delivery "latest" only the last message is of use: keep.messages is 0 or 1`,
+      `with delivery "${delivery}" only the last message is of use: keep.messages is 0 or 1`,
     )
   return {
     rules: {

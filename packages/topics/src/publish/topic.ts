@@ -14,6 +14,7 @@ import {
   type Peer,
   REASON,
 } from "@x/endpoint"
+import { traitsNamed } from "@x/wire"
 import type { ControlLine } from "../control-line.ts"
 import { TopicError } from "../errors.ts"
 import { Events, type Telling } from "../events.ts"
@@ -22,7 +23,7 @@ import { entryOf } from "../values.ts"
 import { type End, ENDS } from "../wire/codes.ts"
 import type { Beginning } from "../wire/message.ts"
 import { Member } from "./member.ts"
-import { mayBegin, type TopicSettings, traitsOf } from "./options.ts"
+import { mayBegin, type TopicSettings } from "./options.ts"
 import { type DroppedOut, Publication } from "./publication.ts"
 
 /** What became of a message that was published. */
@@ -295,12 +296,13 @@ export class TopicHandle implements Topic {
   }
 
   #tellSkipped(): void {
+    const { waits, isOrdered } = traitsNamed(this.delivery)
     for (const member of this.publication.untold) {
       const messages = member.untold
       member.untold = 0
       this.#emitSkipped(member, messages)
-      // Where there is an order, the next message shows it.
-      if (this.delivery === "reliable-unordered") tell(member.control, { kind: "gap", id: member.id, messages })
+      // Where there is an order, the next message shows it; what may be lost anyway is counted at the end.
+      if (waits && !isOrdered) tell(member.control, { kind: "gap", id: member.id, messages })
     }
     this.publication.untold.clear()
   }
@@ -394,7 +396,7 @@ export class TopicHandle implements Topic {
     if (why !== "peer-left") {
       tell(member.control, { kind: "ended", id: member.id, code: ENDS[why], end: this.position })
       // One that has everything gets it. What waits for a slow one would stay here as long as that lives.
-      if (why === "topic-closed" && (member.next === this.position || !traitsOf(this.delivery).waits))
+      if (why === "topic-closed" && (member.next === this.position || !traitsNamed(this.delivery).waits))
         void member.stream.end()
       else member.stream.reset()
     }

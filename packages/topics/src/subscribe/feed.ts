@@ -6,9 +6,9 @@
 
 import type { Delivery, IncomingStream, MessageType, Peer, ReceivedMessage } from "@x/endpoint"
 import { isMessageType, REASON } from "@x/endpoint"
+import { traitsNamed } from "@x/wire"
 import { endedError, TopicError } from "../errors.ts"
 import { Events, type Telling } from "../events.ts"
-import { traitsOf } from "../publish/options.ts"
 import { numberOf } from "../values.ts"
 import type { End } from "../wire/codes.ts"
 import { type Accepted, readEntry } from "../wire/message.ts"
@@ -288,7 +288,7 @@ export class FeedHandle implements Feed {
     const gap = this.#subscription.finish(this.#why.end)
     if (gap > 0) this.#events.emit("gap", gap)
     // Of a topic that was closed everything comes, where it is waited for. If not, its end isn't a quiet one.
-    if (gap > 0 && this.#why.why === "topic-closed" && traitsOf(this.delivery).waits)
+    if (gap > 0 && this.#why.why === "topic-closed" && traitsNamed(this.delivery).waits)
       this.#why = { ...this.#why, why: this.peer.state === "left" ? "peer-left" : "stream-closed" }
     const end = { why: this.#why.why, account: this.account }
     this.#events.emit("ended", end)

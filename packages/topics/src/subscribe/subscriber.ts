@@ -8,11 +8,11 @@
 import type { Alarm, Endpoint, IncomingStream } from "@x/endpoint"
 import { REASON } from "@x/endpoint"
 import { onAbort } from "@x/transport/host"
+import { traitsNamed } from "@x/wire"
 import { abortedError, endedError, refusedError, TopicError } from "../errors.ts"
 import type { Telling } from "../events.ts"
 import type { Line } from "../line.ts"
 import { nextNumber } from "../numbers.ts"
-import { traitsOf } from "../publish/options.ts"
 import { endOf, refusalOf } from "../wire/codes.ts"
 import type { Accepted, Beginning, Control } from "../wire/message.ts"
 import { type Feed, FeedHandle } from "./feed.ts"
@@ -169,7 +169,7 @@ export class Subscriber {
     const { call, accepted } = it
     if (call === undefined || accepted === undefined) return stream.stop(REASON.closing)
     it.call = undefined
-    const feed = new FeedHandle(it.topic, stream, accepted, traitsOf(stream.delivery).isOrdered, {
+    const feed = new FeedHandle(it.topic, stream, accepted, traitsNamed(stream.delivery).isOrdered, {
       ...{ telling: this.#host.telling, entryType: this.#host.entryType },
       onUnsubscribe: () => tell(line, { kind: "unsubscribe", id: it.id }),
       onOver: () => call.forget(),
