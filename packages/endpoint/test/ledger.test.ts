@@ -3,6 +3,7 @@
 import type { OutgoingStream, Peer } from "@x/endpoint"
 import fc from "fast-check"
 import { expect, test } from "vitest"
+import { deliveriesDrawn } from "../../../tools/testkit/src/deliveries.ts"
 import { runs } from "../../../tools/testkit/src/runs.ts"
 import { PEER_BYTES, STREAM_BYTES } from "../src/schedule/ledger.ts"
 import { makeWorld, pattern, PORT } from "./world.ts"
@@ -65,7 +66,7 @@ test("what a peer holds is charged to it and to all together, up to the bounds t
   expect(total.bytes).toBe(queues.bytes + PEER_BYTES + STREAM_BYTES + 17)
 })
 
-const DELIVERIES = ["reliable", "reliable-unordered", "best-effort", "latest", "fire-and-forget"] as const
+const DELIVERIES = deliveriesDrawn()
 const DOINGS = ["open", "send", "send much", "end", "reset", "stop", "rest", "blink"] as const
 const LEAVINGS = ["close", "crash", "partition"] as const
 

@@ -2,6 +2,7 @@
 
 import { type Delivery, Endpoint, type OutgoingStream, type Peer } from "@x/endpoint"
 import type { Network, SimulatedHost } from "@x/transport/simulated"
+import { DELIVERIES, traitsNamed } from "@x/wire"
 import fc from "fast-check"
 import { expect } from "vitest"
 import { pattern, PORT } from "./world.ts"
@@ -21,7 +22,7 @@ class StreamModel {
   }
 
   get isOrdered(): boolean {
-    return this.stream.delivery !== "fire-and-forget" && this.stream.delivery !== "reliable-unordered"
+    return traitsNamed(this.stream.delivery).isOrdered
   }
 }
 
@@ -40,7 +41,7 @@ export function check({ stream, accepted: taken, delivered, isOrdered }: StreamM
 /** Checked once nothing stands in the way any more. */
 export function checkEnd({ stream, to, isCut, accepted, delivered, aborted }: StreamModel): void {
   const isThere = to.endpoint?.unique === stream.peer.unique
-  if (isCut || !isThere || !stream.delivery.startsWith("reliable")) return
+  if (isCut || !isThere || !traitsNamed(stream.delivery).waits) return
   expect(accepted.filter((index) => !delivered.includes(index) && !aborted.has(index))).toEqual([])
 }
 
@@ -109,7 +110,6 @@ function command(name: string, run: (real: Real) => Promise<void>): Command {
 }
 
 const side = fc.constantFrom(0 as const, 1 as const)
-const DELIVERIES: readonly Delivery[] = ["fire-and-forget", "latest", "best-effort", "reliable", "reliable-unordered"]
 
 function pick(real: Real, n: number): StreamModel | undefined {
   const open = [...real.streams.values()].filter(({ stream }) => stream.state === "open")

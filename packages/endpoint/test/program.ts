@@ -20,7 +20,9 @@ import {
 } from "@x/endpoint"
 import { systemHost } from "@x/transport"
 import { createNetwork, type LinkOptions, type Network, type SimulatedHost } from "@x/transport/simulated"
+import { traitsNamed } from "@x/wire"
 import fc from "fast-check"
+import { deliveriesDrawn } from "../../../tools/testkit/src/deliveries.ts"
 import { hostWith } from "./host-with.ts"
 import { describe, PromiseWatch, type Waiter } from "./promise-watch.ts"
 import { PORT } from "./world.ts"
@@ -128,7 +130,7 @@ export interface Program {
   readonly first: number
 }
 
-const DELIVERIES: readonly Delivery[] = ["reliable", "reliable-unordered", "best-effort", "latest", "fire-and-forget"]
+const DELIVERIES = deliveriesDrawn()
 const NAMES = ["a", "b", "c"] as const
 /** Bytes of messages: in a packet with others, in a packet of its own, in several packets, larger than a window. */
 const SIZES = [4, 40, 700, 3_000, 20_000]
@@ -215,7 +217,7 @@ class StreamLedger {
   }
 
   get isReliable(): boolean {
-    return this.stream.delivery.startsWith("reliable")
+    return traitsNamed(this.stream.delivery).waits
   }
 }
 
@@ -730,7 +732,7 @@ function follow(
 }
 
 function sendOptions(world: World, k: number, delivery: Delivery): SendOptions {
-  const receipt = (k & 1) === 1 && delivery !== "latest" && delivery !== "fire-and-forget"
+  const receipt = (k & 1) === 1 && traitsNamed(delivery).isAcknowledged
   const timeoutMs = (k & 2) === 2 ? TIMEOUTS_MS[k % TIMEOUTS_MS.length]! : undefined
   const signal = (k & 4) === 4 ? signalOf(world, k + 2) : undefined
   return { receipt, ...(timeoutMs === undefined ? {} : { timeoutMs }), ...withSignal(signal) }
@@ -1440,7 +1442,7 @@ function checkEnd(world: World): void {
       () => `${stream.label}: gaps of ${told} were told, ${stream.gone} are gone`,
     )
   for (const { owner, delivery, named, streams, ids, handedBack, withdrawn } of world.named) {
-    if (owner.isGone || !delivery.startsWith("reliable")) continue
+    if (owner.isGone || !traitsNamed(delivery).waits) continue
     let acknowledged = 0
     for (const { account } of streams) acknowledged += account.acknowledged
     world.check(

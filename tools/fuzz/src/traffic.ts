@@ -1,11 +1,11 @@
 /** The traffic of two honest endpoints, and the account of it. */
-import type { Delivery, Endpoint, Peer } from "@x/endpoint"
+import type { Endpoint, Peer } from "@x/endpoint"
 import type { Random } from "@x/transport/simulated"
-import { pick, StreamRecord } from "@x/testkit"
+import { deliveriesDrawn, pick, StreamRecord } from "@x/testkit"
 import { must } from "./target.ts"
 
 export const TYPE = 7
-const DELIVERIES: readonly Delivery[] = ["reliable", "reliable-unordered", "best-effort", "latest", "fire-and-forget"]
+const DELIVERIES = deliveriesDrawn()
 const LENGTHS = [4, 4, 40, 300, 1_100, 3_000, 20_000]
 const HEADER_BYTES = 4
 

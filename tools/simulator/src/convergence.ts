@@ -6,6 +6,7 @@
 
 import type { EndpointOptions } from "@x/endpoint"
 import type { LinkOptions } from "@x/transport/simulated"
+import { traitsNamed } from "@x/wire"
 import type { Process } from "./process.ts"
 
 /** An endpoint may take a path for one of the smallest datagrams: 548 B, less prefix, header and tag. */
@@ -122,10 +123,10 @@ export function isConverged(
     for (const { stream, unanswered } of process.open) {
       if (gone.has(stream.peer.unique)) continue
       // A stream without acknowledgements doesn't probe an unreachable peer: it goes on after the next heartbeat.
-      const isPromised = stream.delivery !== "latest" && stream.delivery !== "fire-and-forget"
-      if (!isHeard && !isPromised && stream.peer.state === "unreachable") continue
+      const { isAcknowledged, isNewestOnly } = traitsNamed(stream.delivery)
+      if (!isHeard && !isAcknowledged && stream.peer.state === "unreachable") continue
       if (unanswered > 0) return false
-      if (stream.state !== "closed" && stream.delivery !== "latest" && stream.account.pending > 0) return false
+      if (stream.state !== "closed" && !isNewestOnly && stream.account.pending > 0) return false
     }
   }
   return true

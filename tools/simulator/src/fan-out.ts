@@ -6,6 +6,7 @@
 import { EndpointError, type IncomingStream, type Peer } from "@x/endpoint"
 import type { Draw } from "@x/testkit"
 import { type Feed, type Place, TopicError, Topics } from "@x/topics"
+import { traitsNamed } from "@x/wire"
 import { HEADER_BYTES } from "./content.ts"
 import { FeedLedger, type Reading } from "./feed-ledger.ts"
 import type { Judge } from "./judge.ts"
@@ -235,7 +236,8 @@ export class FanOut {
     const timeoutMs = draw.scale(200, 10_000)
     const call = topics.subscribe(peer, name, { ...options, timeoutMs })
     calls.set(call, process.endpoint.now() + timeoutMs)
-    const isRefusable = delivery === "latest" || delivery === "reliable-unordered" || delivery === "fire-and-forget"
+    const { isOrdered, isNewestOnly } = traitsNamed(delivery)
+    const isRefusable = isNewestOnly || !isOrdered
     call.then(
       () => void calls.delete(call),
       (error: unknown) => {

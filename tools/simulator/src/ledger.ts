@@ -1,4 +1,5 @@
-import type { Delivery, OutgoingStream } from "@x/endpoint"
+import type { OutgoingStream } from "@x/endpoint"
+import { type ModeTraits, traitsNamed } from "@x/wire"
 import { HEADER_BYTES, isContent, read32 } from "./content.ts"
 import type { Judge } from "./judge.ts"
 
@@ -35,8 +36,7 @@ export class StreamLedger {
   /** Only the code that opened it sends on it. */
   isOwn = false
   readonly #judge: Judge
-  readonly #delivery: Delivery
-  readonly #isOrdered: boolean
+  readonly #traits: ModeTraits
   /** The bytes of each accepted message, and its fate. */
   readonly #bytes: number[] = []
   readonly #fates: number[] = []
@@ -55,18 +55,22 @@ export class StreamLedger {
     this.to = stream.peer.unique
     this.type = type
     this.#judge = judge
-    this.#delivery = stream.delivery
-    this.#isOrdered = this.#delivery !== "fire-and-forget" && this.#delivery !== "reliable-unordered"
+    this.#traits = traitsNamed(stream.delivery)
   }
 
   /** Every message comes, unless its sender gives it up. */
   get isReliable(): boolean {
-    return this.#delivery === "reliable" || this.#delivery === "reliable-unordered"
+    return this.#traits.waits
+  }
+
+  /** Every message comes in its turn: its place tells which one it is. */
+  get #isCounted(): boolean {
+    return this.#traits.waits && this.#traits.isOrdered
   }
 
   /** The least bytes by which a message can be identified. */
   get bytesMin(): number {
-    return this.#delivery === "reliable" ? 0 : HEADER_BYTES
+    return this.#isCounted ? 0 : HEADER_BYTES
   }
 
   get accepted(): number {
@@ -95,7 +99,7 @@ export class StreamLedger {
   }
 
   accept(bytes: number): number {
-    if (bytes === 0 && this.#delivery !== "reliable") this.#emptyAccepted++
+    if (bytes === 0 && !this.#isCounted) this.#emptyAccepted++
     this.#fates.push(0)
     return this.#bytes.push(bytes) - 1
   }
@@ -155,7 +159,7 @@ export class StreamLedger {
   /** A message came; its first bytes identify it, if it has them. */
   take(given: Uint8Array, offset: number, bytes: number, index: number | undefined): void {
     const judge = this.#judge
-    if (this.#delivery !== "reliable" && bytes < HEADER_BYTES) {
+    if (!this.#isCounted && bytes < HEADER_BYTES) {
       this.#emptyDelivered++
       judge.check(
         bytes === 0 && this.#emptyDelivered <= this.#emptyAccepted,
@@ -164,14 +168,14 @@ export class StreamLedger {
       )
       return
     }
-    const place = this.#delivery === "reliable" ? this.#expected(index) : index!
+    const place = this.#isCounted ? this.#expected(index) : index!
     if (place >= this.#bytes.length)
       return judge.fail("unpromised", `${this.name}: message ${place} of ${this.#bytes.length} accepted ones`)
     const fate = this.#fates[place]!
     judge.check((fate & DELIVERED) === 0, "exactly-once", () => `${this.name}: message ${place} came twice`)
     judge.check((fate & WITHDRAWN) === 0, "unpromised", () => `${this.name}: message ${place} was withdrawn and came`)
     judge.check(
-      !this.#isOrdered || place >= this.#next,
+      !this.#traits.isOrdered || place >= this.#next,
       "order",
       () => `${this.name}: message ${place} came after ${this.#next - 1}`,
     )
@@ -208,6 +212,6 @@ export class StreamLedger {
   }
 
   get name(): string {
-    return `stream s${this.key} (${this.#delivery}) from ${this.from} to ${this.to}`
+    return `stream s${this.key} (${this.#traits.name}) from ${this.from} to ${this.to}`
   }
 }

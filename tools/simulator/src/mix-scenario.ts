@@ -1,8 +1,9 @@
 /** What a seed draws of topics and requests on the nodes. */
 
 import type { Delivery } from "@x/endpoint"
-import type { Draw } from "@x/testkit"
+import { deliveriesDrawn, type Draw } from "@x/testkit"
 import type { Slow } from "@x/topics"
+import { traitsNamed } from "@x/wire"
 
 /** What happens to feeds and their topics, by name. */
 export const FAN_OUT_FAULTS = [
@@ -75,15 +76,7 @@ export interface MixScenario {
   readonly mix: Mix | undefined
 }
 
-const DELIVERIES: readonly Delivery[] = [
-  "reliable",
-  "reliable",
-  "reliable",
-  "reliable-unordered",
-  "best-effort",
-  "latest",
-  "fire-and-forget",
-]
+const DELIVERIES = deliveriesDrawn(3)
 
 /** One world in three has it. */
 export function drawMix(draw: Draw, nodes: number): MixScenario {
@@ -109,13 +102,13 @@ export function drawMix(draw: Draw, nodes: number): MixScenario {
 
 function drawTopic(draw: Draw, node: number, number: number): TopicPlan {
   const delivery = draw.pick(DELIVERIES)
-  const waits = delivery === "reliable" || delivery === "reliable-unordered"
+  const { waits, isNewestOnly } = traitsNamed(delivery)
   const slow = draw.pick(["hold", "skip", "drop-out"] as const)
   const keep = draw.pick([0, 1, 30])
   return {
     ...{ node, name: `topic ${number}`, delivery },
     slow: waits ? slow : "skip",
-    keep: delivery === "latest" ? Math.min(keep, 1) : keep,
+    keep: isNewestOnly ? Math.min(keep, 1) : keep,
     lag: { messages: draw.pick([2, 20, 100]), ms: draw.pick([300, 1_500, 5_000]) },
     bytesMax: draw.pick([65_536, 1_048_576]),
     subscribersMax: draw.pick([2, 64]),

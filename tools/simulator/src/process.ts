@@ -15,6 +15,7 @@ import { isOfMix } from "./mix-streams.ts"
 import { isPlanned } from "./planned-error.ts"
 import type { ProcessWorld } from "./process-world.ts"
 import { insideOf } from "@x/testkit"
+import { traitsNamed } from "@x/wire"
 import { watchTurns } from "./watched-host.ts"
 
 export const PORT = 4_000
@@ -327,7 +328,7 @@ export class Process {
         "departure",
         () => `${ledger.name}: its peer left, and ${account.pending} are pending`,
       )
-      if (wasOpen && delivery !== "latest" && delivery !== "fire-and-forget") lost += account.unconfirmed
+      if (wasOpen && traitsNamed(delivery).isAcknowledged) lost += account.unconfirmed
     }
     judge.check(
       lost <= unconfirmed && dropped >= 0,
@@ -355,8 +356,7 @@ export class Process {
     if (ledger === undefined) {
       // The opening of a stream without acknowledgements may come after its messages; a message that is too short
       // doesn't tell its stream.
-      const mayBeUnknown =
-        length < HEADER_BYTES && (stream.delivery === "fire-and-forget" || stream.delivery === "latest")
+      const mayBeUnknown = length < HEADER_BYTES && !traitsNamed(stream.delivery).isAcknowledged
       return judge.check(
         mayBeUnknown,
         "foreign",

@@ -12,7 +12,7 @@ import { MESSAGE_BYTES_MAX } from "./content.ts"
 import { drawGuests, type GuestScenario } from "./guest-scenario.ts"
 import { drawMix, type MixScenario } from "./mix-scenario.ts"
 import { drawPaths, type PathScenario } from "./path-scenario.ts"
-import { Draw } from "@x/testkit"
+import { deliveriesDrawn, Draw } from "@x/testkit"
 
 /** What happens to processes and paths, in addition to the constant faults of links. */
 export const DISASTERS = [
@@ -82,7 +82,7 @@ const CONTROLLERS: Readonly<Record<"bbr" | "loss-based" | "fixed", NonNullable<E
   fixed: fixed({ windowBytes: 262_144 }),
 }
 
-const DELIVERIES: readonly Delivery[] = ["reliable", "reliable-unordered", "best-effort", "latest", "fire-and-forget"]
+const DELIVERIES = deliveriesDrawn()
 
 export function drawScenario(seed: number, preset?: PresetName): Scenario {
   const draw = new Draw(seed, "scenario")

@@ -3,10 +3,11 @@
  * opened and ended all the time. Checks each message that comes, and reports to the parent what it holds.
  */
 
-import { type Delivery, Endpoint, type IncomingStream, type OutgoingStream, type Peer } from "@x/endpoint"
+import { Endpoint, type IncomingStream, type OutgoingStream, type Peer } from "@x/endpoint"
 import { systemHost, withFaults } from "@x/transport"
 import { HEADER_BYTES, isContent, makeContent, read32 } from "./content.ts"
-import { Draw, insideOf } from "@x/testkit"
+import { deliveriesDrawn, Draw, insideOf } from "@x/testkit"
+import { traitsNamed } from "@x/wire"
 
 export interface SoakOptions {
   readonly seed: number
@@ -45,14 +46,7 @@ export type SoakAnswer =
   | { readonly kind: "finished"; readonly unsettled: number }
 
 const TICK_MS = 20
-const DELIVERIES: readonly Delivery[] = [
-  "reliable",
-  "reliable",
-  "reliable-unordered",
-  "best-effort",
-  "latest",
-  "fire-and-forget",
-]
+const DELIVERIES = deliveriesDrawn(2)
 const TYPE = 1
 /** Average number of messages of a stream before it ends and another begins. */
 const MESSAGES_PER_STREAM = 500
@@ -122,7 +116,7 @@ class Soak {
     if (result === "sent" || result === "parked") {
       this.#sent++
       it.index++
-      if (stream.delivery.startsWith("reliable")) this.#promised++
+      if (traitsNamed(stream.delivery).waits) this.#promised++
     }
     if (this.#draw.whole(1, MESSAGES_PER_STREAM) === 1) this.#end(at)
   }
@@ -144,13 +138,11 @@ class Soak {
       return this.#fail(`${stream.label}: message ${index} of ${bytes.length} B is altered`)
     const it = this.#incoming.get(stream) ?? { next: 0, seen: new Set<number>() }
     this.#incoming.set(stream, it)
-    const { delivery } = stream
-    if (delivery.startsWith("reliable")) this.#kept++
-    if (delivery === "reliable" && index !== it.next)
-      this.#fail(`${stream.label}: message ${index} instead of ${it.next}`)
-    if ((delivery === "best-effort" || delivery === "latest") && index < it.next)
-      this.#fail(`${stream.label}: message ${index} after ${it.next - 1}`)
-    if (delivery === "reliable-unordered" || delivery === "fire-and-forget") {
+    const { isOrdered, waits } = traitsNamed(stream.delivery)
+    if (waits) this.#kept++
+    if (isOrdered && waits && index !== it.next) this.#fail(`${stream.label}: message ${index} instead of ${it.next}`)
+    if (isOrdered && !waits && index < it.next) this.#fail(`${stream.label}: message ${index} after ${it.next - 1}`)
+    if (!isOrdered) {
       if (it.seen.has(index)) this.#fail(`${stream.label}: message ${index} twice`)
       it.seen.add(index)
     }

@@ -1,5 +1,6 @@
 import type { Peer } from "@x/endpoint"
 import type { Topic } from "@x/topics"
+import { traitsNamed } from "@x/wire"
 import { isContent, makeContent } from "./content.ts"
 import type { Judge } from "./judge.ts"
 import type { TopicPlan } from "./mix-scenario.ts"
@@ -54,11 +55,11 @@ export class TopicLedger {
   }
 
   get isReliable(): boolean {
-    return this.plan.delivery === "reliable" || this.plan.delivery === "reliable-unordered"
+    return traitsNamed(this.plan.delivery).waits
   }
 
   get isOrdered(): boolean {
-    return this.plan.delivery !== "reliable-unordered" && this.plan.delivery !== "fire-and-forget"
+    return traitsNamed(this.plan.delivery).isOrdered
   }
 
   /** Publishes a message. Returns whether it was taken. */

@@ -3,6 +3,7 @@
 import { EndpointError, type Peer } from "@x/endpoint"
 import { fillContent, HEADER_BYTES, makeContent } from "./content.ts"
 import type { Draw } from "@x/testkit"
+import { traitsNamed } from "@x/wire"
 import type { Judge } from "./judge.ts"
 import type { StreamLedger } from "./ledger.ts"
 import { CONSUMERS, type Process } from "./process.ts"
@@ -69,7 +70,7 @@ export class Workload {
     if (open.length > 0 && (open.length >= traffic.streamsPerPeer || draw.chance(0.9))) return draw.pick(open)
     const delivery = draw.pick(traffic.deliveries)
     const limits =
-      delivery === "best-effort" && draw.chance(0.5)
+      traitsNamed(delivery).givesUp && draw.chance(0.5)
         ? { lifetimeMs: draw.scale(10, 5_000), resendsMax: draw.whole(0, 4) }
         : {}
     const options = { delivery, priority: draw.whole(0, 2), weight: draw.whole(1, 4), ...limits }
@@ -134,7 +135,7 @@ export class Workload {
     const { draw, judge } = this.#world
     const { key, accepted, stream, type } = ledger
     const before = stream.account.accepted
-    const canReceipt = stream.delivery !== "latest" && stream.delivery !== "fire-and-forget"
+    const canReceipt = traitsNamed(stream.delivery).isAcknowledged
     const receipt = canReceipt && draw.chance(0.5)
     const aborting = draw.chance(0.3) ? new AbortController() : undefined
     const timeoutMs = draw.chance(0.3) ? draw.scale(1, 5_000) : Infinity

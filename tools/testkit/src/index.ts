@@ -1,3 +1,4 @@
+export { deliveriesDrawn } from "./deliveries.ts"
 export { Draw } from "./draw.ts"
 export { HOSTILE_KINDS, type HostileState, writeHostile } from "./hostile-packets.ts"
 export { StreamRecord } from "./stream-record.ts"

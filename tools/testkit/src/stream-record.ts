@@ -1,4 +1,5 @@
 import type { OutgoingStream } from "@x/endpoint"
+import { traitsNamed } from "@x/wire"
 
 /** One stream's messages as seen from outside, by number from 0 and length: those accepted, those that came. */
 export class StreamRecord {
@@ -13,8 +14,9 @@ export class StreamRecord {
 
   constructor(stream: OutgoingStream) {
     this.stream = stream
-    this.isOrdered = stream.delivery !== "fire-and-forget" && stream.delivery !== "reliable-unordered"
-    this.isReliable = stream.delivery === "reliable" || stream.delivery === "reliable-unordered"
+    const { isOrdered, waits } = traitsNamed(stream.delivery)
+    this.isOrdered = isOrdered
+    this.isReliable = waits
   }
 
   /**
