@@ -9,6 +9,7 @@ import {
   type IncomingStream,
   type OutgoingEnd,
   type OutgoingStream,
+  type SendResult,
   REASON,
   type WaitOptions,
 } from "@x/endpoint"
@@ -531,6 +532,7 @@ test("trySend copies what it parks, and so is done with what a codec wrote into 
 async function starved(
   seed: number,
   delivery: Delivery,
+  given: EndpointOptions = {},
 ): Promise<Awaited<ReturnType<typeof makePair>> & { hog: OutgoingStream; thin: OutgoingStream }> {
   const options = {
     sendPoolPacketsMax: 64,
@@ -538,6 +540,7 @@ async function starved(
     parkedMessagesMax: 2,
     unreachableMs: 2_000,
     leaveMs: 1_000,
+    ...given,
   }
   const scene = await pair(seed, options)
   const { endpoint: c } = await scene.bind("c")
@@ -585,6 +588,27 @@ test("a stream that was refused for want of memory and parked nothing hears of t
   hog.reset()
   await network.advance(10)
   expect([ends.drains, thin.write(1, 10, (bytes, offset) => bytes.fill(1, offset, offset + 10))]).toEqual([1, "sent"])
+})
+
+test("a stream that was to hear of memory hears of it later where another had taken it by then", async () => {
+  // Windows that don't grow, and nothing that comes back: nothing but memory lets a stream go on.
+  const { network, hog, thin } = await starved(601, "reliable", { windowPackets: 1_024 })
+  const open = (): OutgoingStream => thin.peer.open()
+  const write = (stream: OutgoingStream): SendResult => stream.write(1, 1_000, () => {})
+  // A few slots are there for streams that have none yet.
+  while (write(open()) === "sent");
+  const late = open()
+  const drained = endsOf(late)
+  expect(write(late)).toBe("refused")
+  // Behind it in the order, and what waits in these is written before it looks.
+  const pushy = Array.from({ length: 20 }, open)
+  for (const stream of pushy) expect(stream.trySend(1, pattern(60_000))).toBe("parked")
+  hog.reset()
+  await network.advance(100)
+  expect([late.account.accepted, drained.drains]).toEqual([0, 0])
+  for (const stream of pushy) stream.reset()
+  await network.advance(100)
+  expect([drained.drains, write(late)]).toEqual([1, "sent"])
 })
 
 test("memory that was taken for messages that were not written in the end goes back", async () => {
