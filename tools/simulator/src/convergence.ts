@@ -103,6 +103,20 @@ export function pathAllowanceMs({ isNarrow, elsewhereMs, isSuspected }: PathStat
 }
 
 /**
+ * Whether a process holds a peer that doesn't know it, where that one may no longer be. Nothing that it sends arrives, and
+ * nobody tells it: it joins again once it has given the peer up, after `unreachableMs` and `leaveMs` of silence.
+ *
+ * @param moved Incarnations that may be held elsewhere than they are.
+ */
+export function isHeldInVain(processes: readonly ConvergingProcess[], moved: ReadonlySet<string>): boolean {
+  const knows = (process: ConvergingProcess, other: ConvergingProcess): boolean =>
+    [...process.peers].some(({ unique }) => unique === other.unique)
+  return processes.some(
+    (one) => moved.has(one.unique) && processes.some((other) => knows(other, one) && !knows(one, other)),
+  )
+}
+
+/**
  * Whether all are joined with all (and, with `isHeard`, hear each other), nothing is pending or waits for its
  * consumer, and each send, flush and end was answered.
  *

@@ -7,7 +7,7 @@
 
 import { systemHost } from "@x/transport"
 import { createNetwork, type LinkOptions, type Network, type SimulatedHost } from "@x/transport/simulated"
-import { convergenceBounds, isConverged, pathAllowanceMs, unfinished } from "./convergence.ts"
+import { convergenceBounds, isConverged, isHeldInVain, pathAllowanceMs, unfinished } from "./convergence.ts"
 import { checkCounters } from "./counters.ts"
 import { Doings } from "./doings.ts"
 import { Guests } from "./guests.ts"
@@ -219,7 +219,7 @@ class Simulation {
     const isWhole = this.#nodes.every(
       ({ process }) => [...process.peers].filter(({ unique }) => !gone.has(unique)).length === this.#nodes.length - 1,
     )
-    const { protection, heartbeatMs, unreachableMs } = this.#scenario.options
+    const { protection, heartbeatMs, unreachableMs, leaveMs } = this.#scenario.options
     // With keys no hint tells a process that its peer has forgotten it: it finds out by silence, at the latest when it
     // considers the peer unreachable. Silence is also the only sign if it still has the state of an ended process, at
     // another address than the one from which the next process joined.
@@ -236,7 +236,8 @@ class Simulation {
       elsewhereMs: mayBeElsewhere ? lostMs : undefined,
       isSuspected: copiedMs > -Infinity,
     })
-    await this.#converge(path, Math.max(silenceMs, noticeMs) + pathMs, false)
+    const forsakenMs = isHeldInVain(this.#processes, this.#pathNemesis.lost) ? unreachableMs! + leaveMs! : 0
+    await this.#converge(path, Math.max(silenceMs, noticeMs, forsakenMs) + pathMs, false)
     // And on each association messages get through in both directions.
     const said: StreamLedger[] = []
     for (const { process } of this.#nodes)

@@ -6,6 +6,7 @@ import {
   convergenceBounds,
   type ConvergingProcess,
   isConverged,
+  isHeldInVain,
   pathAllowanceMs,
   unfinished,
 } from "../src/convergence.ts"
@@ -100,6 +101,27 @@ test("what is missing is named", () => {
     "s1: 2 unanswered, 3 pending, open",
   )
   expect(unfinished([made(), made({ queued: 1 })])).toBe("messages wait for their consumers")
+})
+
+/** A process that holds others, by their names. */
+function holder(unique: string, ...peers: string[]): ConvergingProcess {
+  return { unique, peers: new Set(peers.map((it) => ({ unique: it }))) } as unknown as ConvergingProcess
+}
+
+test.each<[boolean, string, ConvergingProcess[], string[]]>([
+  [
+    true,
+    "who has moved is held by one that it doesn't know",
+    [holder("1", "3"), holder("2", "1"), holder("3", "1")],
+    ["1"],
+  ],
+  [false, "it knows all that hold it", [holder("1", "2"), holder("2", "1"), holder("3")], ["1"]],
+  [false, "it holds one that doesn't know it: it can ask", [holder("1", "2"), holder("2")], ["1"]],
+  [false, "nobody has moved: a hint tells", [holder("1"), holder("2", "1")], []],
+  [false, "another has moved", [holder("1"), holder("2", "1")], ["2"]],
+  [false, "it is over", [holder("2", "1"), holder("3", "1")], ["1"]],
+])("a peer is held in vain, %s: %s", (isVain, _, processes, moved) => {
+  expect(isHeldInVain(processes, new Set(moved))).toBe(isVain)
 })
 
 test("an idle network has ten round trips and a second", () => {
