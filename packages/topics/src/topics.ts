@@ -254,10 +254,8 @@ export class Topics implements AsyncDisposable {
   #watch(stream: IncomingStream): void {
     if (this.#heard.has(stream)) return
     this.#heard.add(stream)
-    void stream.closed.then(() => {
-      const line = this.#lines.get(stream.peer)
-      if (line !== undefined) this.#subscriber.unanswerable(line)
-    })
+    this.#subscriber.heard(stream)
+    void stream.closed.then(() => this.#subscriber.unheard(stream, this.#lines.get(stream.peer)))
   }
 
   /** Whether it was about a subscription that there is. */

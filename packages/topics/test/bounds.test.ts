@@ -194,6 +194,69 @@ test("F78 a subscription that was given up is forgotten, though its stream and i
   expect(party.topics.stats().feeds).toBe(0)
 })
 
+test.each([true, false])(
+  "F78 what is asked while the peer may still answer on a stream that was stopped is asked again; it was heard there: %s",
+  async (wasHeard) => {
+    const world = await makePair(1, { delayMs: 50 })
+    const { network, publisher, subscriber, toPublisher } = world
+    const topic = publisher.topics.topic("t")
+    const control: IncomingStream[] = []
+    subscriber.endpoint.on("stream", (stream) => {
+      if (stream.label !== "topics") return
+      if (control.push(stream) === 1 && !wasHeard) stream.stop()
+    })
+    const before = codeOf(subscriber.topics.subscribe(toPublisher, "t", { timeoutMs: Infinity }))
+    await network.advance(200)
+    // The stop is lost at first, and the question overtakes it.
+    if (wasHeard) {
+      expect(await before).toBe("resolved")
+      network.partition("subscriber", "publisher")
+      control[0]!.stop()
+      await network.advance(20)
+      network.heal()
+    }
+    const nowhere = codeOf(subscriber.topics.subscribe(toPublisher, "nowhere", { timeoutMs: Infinity }))
+    const record = await follow(world, subscriber, toPublisher, "t", { timeoutMs: Infinity })
+    expect(await nowhere).toBe("no-topic")
+    expect(network.now).toBeLessThan(2_500)
+    topic.publish(NUMBER, 7)
+    await network.advance(1_000)
+    expect([record.values, topic.subscribers.length]).toEqual([[7], wasHeard ? 1 : 2])
+    // What was asked twice was accepted twice, and given back.
+    await network.advance(20_000)
+    expect([control.length, subscriber.topics.stats().feeds]).toEqual([2, wasHeard ? 1 : 2])
+    expect(publisher.topics.stats().subscribers).toBe(wasHeard ? 1 : 2)
+  },
+)
+
+test("F78 what is asked again has another number, less and less often, until the peer is heard on another stream", async () => {
+  const { network, party, plain, toPlain, toParty, tell } = await plainScene()
+  const told: [string, number, number][] = []
+  plain.handle(CONTROL, ({ bytes }) => {
+    const { kind, id } = decodeControl(bytes)!
+    told.push([kind, id, Math.round(network.now / 500) / 2])
+  })
+  const control = toParty.open()
+  control.trySend(CONTROL, encodeControl({ kind: "gap", id: 999, messages: 1 }))
+  await network.advance(500)
+  control.reset()
+  await network.advance(500)
+  const asked = codeOf(party.topics.subscribe(toPlain, "t", { timeoutMs: Infinity }))
+  await network.advance(50_000)
+  const times = [1, 2, 4, 8, 16, 32, 48]
+  expect(told.filter(([kind]) => kind === "subscribe").map(([, id, s]) => [id, s])).toEqual(
+    times.map((s, i) => [i + 1, s]),
+  )
+  expect(told.filter(([kind]) => kind === "unsubscribe").map(([, id]) => id)).toEqual([1, 2, 3, 4, 5, 6])
+  expect(party.topics.stats().feeds).toBe(1)
+  // It answers at last; from then on it is asked once.
+  tell({ kind: "refused", id: 7, code: 1 })
+  expect(await network.until(asked)).toBe("no-topic")
+  void codeOf(party.topics.subscribe(toPlain, "t", { timeoutMs: Infinity }))
+  await network.advance(50_000)
+  expect(told.slice(13).map(([kind, id]) => [kind, id])).toEqual([["subscribe", 8]])
+})
+
 test("F78 a subscription that is accepted when its subscriber has forgotten it is given back", async () => {
   const { network, party, plain, toParty, tell } = await plainScene()
   const told: Control[] = []

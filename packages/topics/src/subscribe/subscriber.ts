@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Alarm, Endpoint, IncomingStream } from "@x/endpoint"
+import type { Alarm, Endpoint, IncomingStream, Peer } from "@x/endpoint"
 import { REASON } from "@x/endpoint"
 import { onAbort } from "@x/transport/host"
 import { traitsNamed } from "@x/wire"
@@ -39,9 +39,20 @@ const GIVEN_UP_MAX = 64
  * up, milliseconds.
  */
 const END_WAIT_MS = 10_000
+/**
+ * A question that may have been answered on a stream that nobody hears is repeated after this long, or this many round
+ * trips if they take longer, and then after twice as long each time, milliseconds.
+ */
+const REPEAT_ROUNDS = 4
+const REPEAT_MS = 1_000
+const REPEAT_MS_MAX = 16_000
 
 export class Subscriber {
   readonly #host: SubscriberHost
+  /** The stream for control on which each publisher was heard last, while it is open. */
+  readonly #heard = new WeakMap<Peer, IncomingStream>()
+  /** Publishers whose stream for control was closed, until they are heard on another: they may not know it yet. */
+  readonly #unheard = new WeakSet<Peer>()
 
   constructor(host: SubscriberHost) {
     this.#host = host
@@ -53,14 +64,43 @@ export class Subscriber {
     return new Promise((resolve, reject) => {
       const id = nextNumber(this.#host.endpoint)
       line.control.send({ kind: "subscribe", id, beginning, name: topic })
-      const it: Subscribing = { id, topic, call: undefined, accepted: undefined, feed: undefined, ended: undefined }
+      const it: Subscribing = {
+        ...{ id, topic, beginning, isRepeated: false },
+        ...{ call: undefined, accepted: undefined, feed: undefined, ended: undefined },
+      }
       line.subscribing.set(id, it)
+      if (this.#unheard.has(line.peer)) this.#repeat(line, it)
       const { endpoint } = this.#host
       const alarm = endpoint.alarm(() => this.#giveUp(line, it, timeoutError(topic, timeoutMs)))
       alarm.at(endpoint.now() + timeoutMs)
       const forget = signal && onAbort(signal, () => this.#aborted(line, it, signal))
       it.call = callOf(resolve, reject, alarm, forget)
     })
+  }
+
+  /** Asks again and again, under another number each time, until there is an answer. */
+  #repeat(line: Line, it: Subscribing, waitMs = REPEAT_MS): void {
+    it.isRepeated = true
+    const { endpoint } = this.#host
+    const { rttMs } = line.peer.stats()
+    const alarm = endpoint.alarm(() => {
+      if (it.call === undefined || it.accepted !== undefined || line.subscribing.get(it.id) !== it) return
+      if (!line.control.isFull) {
+        tell(line, { kind: "unsubscribe", id: it.id })
+        line.subscribing.delete(it.id)
+        it.id = nextNumber(endpoint)
+        line.subscribing.set(it.id, it)
+        tell(line, { kind: "subscribe", id: it.id, beginning: it.beginning, name: it.topic })
+      }
+      this.#repeat(line, it, Math.min(2 * waitMs, REPEAT_MS_MAX))
+    })
+    alarm.at(endpoint.now() + Math.max(waitMs, REPEAT_ROUNDS * rttMs))
+  }
+
+  /** A peer tells something on a stream on which it has told nothing so far. */
+  heard(stream: IncomingStream): void {
+    this.#heard.set(stream.peer, stream)
+    this.#unheard.delete(stream.peer)
   }
 
   /** The signal is the caller's for as long as the feed lives. */
@@ -160,7 +200,14 @@ export class Subscriber {
     }
     if (!isWaiting(line)) return
     line.unknown.set(stream.id, stream)
-    void stream.closed.then(() => line.unknown.get(stream.id) === stream && line.unknown.delete(stream.id))
+    void stream.closed.then(() => {
+      if (line.unknown.get(stream.id) !== stream) return
+      line.unknown.delete(stream.id)
+      if (this.#heard.has(line.peer)) return
+      this.#unheard.add(line.peer)
+      for (const it of line.subscribing.values())
+        if (it.accepted === undefined && !it.isRepeated) this.#repeat(line, it)
+    })
   }
 
   /** The stream of a subscription has come. */
@@ -211,8 +258,17 @@ export class Subscriber {
     line.unknown.clear()
   }
 
-  /** The peer's stream for control was closed: what wasn't answered on it is given up, and its answer not awaited. */
-  unanswerable(line: Line): void {
+  /** A stream for control of a peer was closed: what wasn't answered on it is given up, and its answer not awaited. */
+  unheard(stream: IncomingStream, line: Line | undefined): void {
+    const { peer } = stream
+    if (this.#heard.get(peer) === stream) {
+      this.#heard.delete(peer)
+      this.#unheard.add(peer)
+    }
+    if (line !== undefined) this.#rejectUnanswered(line)
+  }
+
+  #rejectUnanswered(line: Line): void {
     for (const it of line.subscribing.values()) {
       if (it.accepted !== undefined) continue
       line.subscribing.delete(it.id)

@@ -4,13 +4,17 @@
  * @module
  */
 
-import type { Accepted } from "../wire/message.ts"
+import type { Accepted, Beginning } from "../wire/message.ts"
 import type { Feed, FeedHandle } from "./feed.ts"
 
 /** One of our subscriptions, until the publisher says that it is over. */
 export interface Subscribing {
-  readonly id: number
+  /** Another one when it is asked for again. */
+  id: number
   readonly topic: string
+  readonly beginning: Beginning
+  /** It is asked for again, unless it is answered. */
+  isRepeated: boolean
   /** The caller waits for an answer. */
   call: Call | undefined
   accepted: Accepted | undefined
