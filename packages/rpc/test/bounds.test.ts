@@ -2,6 +2,7 @@
 import { json, utf8 } from "@x/endpoint"
 import { defineRequest, RequestError } from "@x/rpc"
 import { describe, expect, it, test } from "vitest"
+import { MESSAGE } from "../src/format/labels.ts"
 import { message, Raw } from "./raw.ts"
 import { ECHO, endOf, left, makePair, makeWorld, NOTHING, partsOf, PORT, TAIL } from "./world.ts"
 
@@ -88,7 +89,7 @@ describe("once requests are closed", () => {
     let answer = (_text: string): void => {}
     b.rpc.answer(ECHO, () => new Promise<string>((resolve) => void (answer = resolve)))
     const given: number[] = []
-    for (const { endpoint } of [a, b]) endpoint.handle(1, ({ type }) => void given.push(type))
+    for (const { endpoint } of [a, b]) endpoint.handle(MESSAGE, ({ type }) => void given.push(type))
     const end = endOf(a.rpc.request(toB, ECHO, "?", { timeoutMs: Infinity }))
     await network.advance(50)
     a.rpc.close()
@@ -98,7 +99,7 @@ describe("once requests are closed", () => {
     await network.advance(100)
     const stream = a.endpoint.peers[0]!.open({ label: "rpc/1/ask/17", delivery: "reliable-unordered" })
     b.rpc.close()
-    stream.trySend(1, message(0, 0, 0, "?"))
+    stream.trySend(MESSAGE, message(0, 0, 0, "?"))
     await network.advance(100)
     expect(given).toEqual([])
   })

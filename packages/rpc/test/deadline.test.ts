@@ -1,6 +1,7 @@
 /** The time of a request at the side that answers, where no cancel tells of it. */
 import type { RequestError } from "@x/rpc"
 import { expect, it } from "vitest"
+import { MESSAGE } from "../src/format/labels.ts"
 import { message, Raw } from "./raw.ts"
 import { ECHO, makePair, sleep, TAIL } from "./world.ts"
 
@@ -45,7 +46,7 @@ it("ends parts, and their generator", async () => {
       hasEnded = true
     }
   })
-  a.endpoint.on("stream", (stream) => stream.handle(1, () => {}))
+  a.endpoint.on("stream", (stream) => stream.handle(MESSAGE, () => {}))
   new Raw(toB).send("rpc/1/ask/18", message(0x20, 0, 0, 100, 0, 0, 0, "?"))
   await network.advance(90)
   expect(hasEnded).toBe(false)

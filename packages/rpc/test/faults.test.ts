@@ -2,6 +2,7 @@
 import { type EndpointError, json } from "@x/endpoint"
 import { defineRequest, RequestError } from "@x/rpc"
 import { describe, expect, it } from "vitest"
+import { MESSAGE } from "../src/format/labels.ts"
 import { message, part, Raw } from "./raw.ts"
 import { ECHO, endOf, left, makePair, makeWorld, NOTHING, partsOf, PORT, sleep, TAIL } from "./world.ts"
 
@@ -16,7 +17,7 @@ async function makeRawAnswerer(seed: number) {
   await network.when(() => b.endpoint.peers.length === 1)
   const asked: string[] = []
   b.endpoint.on("stream", (stream) => {
-    stream.handle(1, ({ bytes }) => asked.push(Buffer.from(bytes).toString("hex")))
+    stream.handle(MESSAGE, ({ bytes }) => asked.push(Buffer.from(bytes).toString("hex")))
   })
   return { network, a, b, toB, asked, raw: new Raw(b.endpoint.peers[0]!) }
 }
@@ -26,7 +27,7 @@ async function makeRawAsker(seed: number) {
   const { network, a, b, toB } = await makePair(seed)
   const answers: string[] = []
   a.endpoint.on("stream", (stream) => {
-    stream.handle(1, ({ bytes }) => answers.push(Buffer.from(bytes).toString("latin1")))
+    stream.handle(MESSAGE, ({ bytes }) => answers.push(Buffer.from(bytes).toString("latin1")))
   })
   return { network, a, b, answers, raw: new Raw(toB) }
 }
@@ -209,9 +210,9 @@ describe("requests", () => {
     expect(left(b)).toEqual([NOTHING])
     const labels = ["rpc/1/ask/070", "rpc/1/ask/65536", "rpc/1/ask/", "rpc/1/what", "rpc/1/parts/1", "rpc/1/ask/1/2"]
     for (const label of labels) raw.send(label, message(0, 0, 0))
-    raw.stream("rpc/1/ask/2", "reliable").trySend(1, message(0, 0, 0))
+    raw.stream("rpc/1/ask/2", "reliable").trySend(MESSAGE, message(0, 0, 0))
     const others = ["rpc/2/ask/1", "rpc", "news"].map((label) => raw.stream(label))
-    for (const other of others) other.trySend(1, message(0, 0, 0))
+    for (const other of others) other.trySend(MESSAGE, message(0, 0, 0))
     await network.advance(50)
     for (const label of labels) expect([label, raw.stream(label).state]).toEqual([label, "closed"])
     expect(others.map(({ state }) => state)).toEqual(["open", "open", "open"])
@@ -259,7 +260,7 @@ describe("requests", () => {
     const ask = raw.stream("rpc/1/ask/17")
     let sent = 0
     for (let turn = 0; turn < 200; turn++) {
-      while (ask.trySend(1, message(0, sent & 0xffff, sent >>> 16, "?")) === "sent") sent++
+      while (ask.trySend(MESSAGE, message(0, sent & 0xffff, sent >>> 16, "?")) === "sent") sent++
       await network.advance(20)
     }
     expect(sent).toBeGreaterThan(done)

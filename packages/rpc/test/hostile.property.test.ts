@@ -2,6 +2,7 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
 import { runs } from "../../../tools/testkit/src/runs.ts"
+import { MESSAGE } from "../src/format/labels.ts"
 import { message } from "./raw.ts"
 import { ECHO, endOf, left, makePair, NOTHING, partsOf, TAIL } from "./world.ts"
 
@@ -55,7 +56,7 @@ test(
       for (const { label, delivery, messages, end } of streams) {
         const isParts = label.startsWith("parts")
         const out = toB.open({ label: `rpc/1/${label}`, delivery: isParts ? "reliable" : delivery })
-        for (const bytes of messages) out.trySend(1, bytes)
+        for (const bytes of messages) out.trySend(MESSAGE, bytes)
         await network.advance(7)
         if (end === "end") out.end().catch(() => {})
         if (end === "reset") out.reset()

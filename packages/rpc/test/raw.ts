@@ -1,5 +1,6 @@
 /** A peer without the layer, which sends whatever a test wants on streams of its labels. */
 import type { Delivery, IncomingStream, OutgoingStream, Peer } from "@x/endpoint"
+import { MESSAGE } from "../src/format/labels.ts"
 
 const encoder = new TextEncoder()
 
@@ -44,11 +45,11 @@ export class Raw {
   }
 
   send(label: string, bytes: Uint8Array): void {
-    this.stream(label).trySend(1, bytes)
+    this.stream(label).trySend(MESSAGE, bytes)
   }
 }
 
 /** The messages of a stream, in hexadecimal. */
 export function listen(stream: IncomingStream, into: string[]): void {
-  stream.handle(1, ({ bytes }) => into.push(`${stream.label} ${Buffer.from(bytes).toString("hex")}`))
+  stream.handle(MESSAGE, ({ bytes }) => into.push(`${stream.label} ${Buffer.from(bytes).toString("hex")}`))
 }

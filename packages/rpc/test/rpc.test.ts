@@ -2,6 +2,7 @@
 import { json, type Peer } from "@x/endpoint"
 import { defineRequest, Rpc, RequestError, stream } from "@x/rpc"
 import { describe, expect, it } from "vitest"
+import { MESSAGE } from "../src/format/labels.ts"
 import { ECHO, endOf, left, makePair, makeWorld, NOTHING, partsOf, PORT, TAIL } from "./world.ts"
 
 describe("a request", () => {
@@ -226,12 +227,37 @@ describe("a connection", () => {
   })
 })
 
+describe("a peer without requests", () => {
+  it("answers nothing, gives none of it to its application's handlers, and tells that nobody handles it", async () => {
+    const { network, a, b, toB } = await makePair(49)
+    const given: number[] = []
+    for (let type = 0; type < 65_280; type++) b.endpoint.handle(type, (message) => void given.push(message.type))
+    const unhandled: [number, string][] = []
+    b.endpoint.on("unhandled", ({ type, stream }) => void unhandled.push([type, stream.label]))
+    const abort = new AbortController()
+    const ends = [
+      endOf(a.rpc.request(toB, ECHO, "?", { timeoutMs: 60_000 })),
+      partsOf(a.rpc.request(toB, TAIL, "?", { signal: abort.signal })),
+    ]
+    await network.advance(100)
+    abort.abort()
+    await network.advance(60_000)
+    expect(await Promise.all(ends)).toEqual(["deadline, maybe-done", ["aborted, maybe-done"]])
+    expect(given).toEqual([])
+    expect(unhandled).toEqual([
+      [MESSAGE, "rpc/1/ask/17"],
+      [MESSAGE, "rpc/1/ask/18"],
+      [MESSAGE, "rpc/1/cancel"],
+    ])
+  })
+})
+
 describe("an idempotent request", () => {
   it("is asked for again where its stream was closed, up to three times more", async () => {
     const { network, a, b, toB } = await makePair(20)
     let asked = 0
     b.endpoint.on("stream", (stream) => {
-      stream.handle(1, () => {
+      stream.handle(MESSAGE, () => {
         asked++
         stream.stop()
       })

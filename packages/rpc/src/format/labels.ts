@@ -7,8 +7,8 @@
 const PREFIX = "rpc/1/"
 export const CANCEL_LABEL = "rpc/1/cancel"
 export const ANSWER_LABEL = "rpc/1/answer"
-/** The type of all messages. */
-export const MESSAGE = 1
+/** The type of all messages: one that no application has for its own, which an endpoint without `Rpc` would give them to. */
+export const MESSAGE = 65_282
 
 export const SLOTS_MAX = 65_536
 const GENERATION_MAX = 0xffff_ffff
