@@ -19,8 +19,10 @@ export class Account {
   skipped = 0
   /** Of those, what nobody was told of yet. */
   untold = 0
-  /** Where the log ended when it came: what is before that it catches up with. */
-  readonly caughtUpAt: number
+  /** What is before that it catches up with: where the log ended when it came, or further on, as more was published. */
+  caughtUpAt: number
+  /** Messages that waited when it came: it may be behind by them beside its lag, until it has caught up once. */
+  #backlog: number
   /** When it last took a message of those, milliseconds. */
   #tookMs: number
 
@@ -28,10 +30,11 @@ export class Account {
     this.first = first
     this.next = first
     this.caughtUpAt = end
+    this.#backlog = end - first
     this.#tookMs = nowMs
   }
 
-  /** Whether it still has not had all that was there when it came. */
+  /** Whether it has yet to catch up with what was there when it came, and with what came meanwhile. */
   get isCatchingUp(): boolean {
     return this.next < this.caughtUpAt
   }
@@ -53,9 +56,22 @@ export class Account {
     return messages
   }
 
-  /** Messages published since it came that wait for it, in a log with this end. */
+  /**
+   * It was given what its stream takes. It has caught up once no more waits for it than `messages`, in a log with this
+   * end; until then it goes on with what was published since it came.
+   */
+  settle(end: number, messages: number): void {
+    if (this.#backlog === 0 || this.isCatchingUp) return
+    if (end - this.next > messages) this.caughtUpAt = end
+    else this.#backlog = 0
+  }
+
+  /**
+   * Messages that wait for it, in a log with this end. Until it has caught up only those by which it is further behind
+   * than when it came: what was published since, less what it has had.
+   */
   lag(end: number): number {
-    return end - Math.max(this.next, this.caughtUpAt)
+    return Math.max(0, end - this.next - this.#backlog)
   }
 
   /**

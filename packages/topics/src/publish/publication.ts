@@ -154,6 +154,7 @@ export class Publication<A extends Account = Account> {
 
   /** A subscriber was given what its stream takes: it has everything now, or is behind. */
   settle(account: A): void {
+    account.settle(this.log.end, this.rules.lag.messages)
     if (account.next < this.log.end) this.behind.add(account)
     else if (this.behind.size > 0) this.behind.delete(account)
   }

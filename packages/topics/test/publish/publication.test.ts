@@ -150,6 +150,45 @@ test("who catches up holds nobody up, and is out once it is too far behind", () 
   expect(publish(4)).toEqual({ isAdmitted: true, out: [{ account: late, why: "behind-by-messages" }] })
 })
 
+test.each(["drop-out", "skip", "hold"] as const)(
+  "who takes as fast as is published catches up with more than the lag, under `%s`, however much comes meanwhile",
+  (slow) => {
+    const { publish, join, publication, take } = scene({ slow, keep: 50 })
+    for (let i = 0; i < 50; i++) publish(0)
+    const late = join("oldest", 0)
+    // As fast as the publisher: it stays as far behind as it was.
+    for (let ms = 1; ms <= 200; ms++) {
+      expect(publish(ms)).toEqual({ isAdmitted: true, out: [] })
+      take(late, ms, 1)
+    }
+    expect([late.given, late.skipped, late.isCatchingUp]).toEqual([200, 0, true])
+    // Twice as fast, until no more waits for it than for others.
+    let ms = 200
+    while (late.isCatchingUp) {
+      expect(publish(++ms)).toEqual({ isAdmitted: true, out: [] })
+      take(late, ms, 2)
+    }
+    expect([publication.log.end - late.next, late.lag(publication.log.end), late.skipped]).toEqual([3, 3, 0])
+    // From now on it is judged like any other.
+    const { isAdmitted, out } = publish(++ms)
+    expect([isAdmitted, out.length, late.skipped]).toEqual(
+      { "drop-out": [true, 1, 0], skip: [true, 0, 1], hold: [false, 0, 0] }[slow],
+    )
+  },
+)
+
+test("who catches up more slowly than is published skips what was kept once that is more than the lag", () => {
+  const { publish, join, publication, take } = scene({ slow: "skip", keep: 50 })
+  for (let i = 0; i < 50; i++) publish(0)
+  const late = join("oldest", 0)
+  for (const ms of [1, 2, 3]) publish(ms)
+  take(late, 4, 1)
+  publish(5)
+  expect([late.given, late.skipped, late.lag(publication.log.end)]).toEqual([1, 0, 3])
+  publish(6)
+  expect([publication.log.end - late.next, late.skipped, late.isCatchingUp]).toEqual([3, 51, false])
+})
+
 test("what has no room makes way: first what is kept, then who is slow, by the policy", () => {
   const room = { bytesMax: 4 * 106, lag: { messages: 100, ms: 1_000 }, keep: 2 }
   const kept = scene({ ...room, keep: 100 })
