@@ -14,7 +14,7 @@ import { ZERO, type RangeList } from "@x/wire"
 import { REORDER_PACKETS_MAX } from "./options.ts"
 import { append, lastEdge } from "./receive/append.ts"
 import { ChargedRows, ROWS_MAX } from "./receive/charged-rows.ts"
-import { dueOf, type Gap, GapDues, isYoung, newGap, type Patience, YOUNG_SRTT } from "./receive/gap-dues.ts"
+import { dueOf, type Gap, GapDues, isYoung, newGap, partOf, type Patience, YOUNG_SRTT } from "./receive/gap-dues.ts"
 
 /**
  * Until reordering is seen, a gap may close within this part of a round trip. A packet that comes later is asked for in
@@ -137,7 +137,7 @@ export class GapTracker {
     if (first !== undefined && first.from < from) {
       if (first.to > to) {
         if (!this.hasRoom(1)) return false
-        this.#insert(i + 1, { ...first, from: to })
+        this.#insert(i + 1, partOf(first, to, first.to))
       }
       first.to = from
       i++
@@ -175,9 +175,12 @@ export class GapTracker {
     if (i < 0) return
     const gap = this.#gaps[i]!
     const parts: Gap[] = []
-    if (gap.from < number) parts.push({ ...gap, to: number })
-    parts.push({ ...gap, from: number, to: number + 1, askedMs: Infinity, message })
-    if (number + 1 < gap.to) parts.push({ ...gap, from: number + 1 })
+    if (gap.from < number) parts.push(partOf(gap, gap.from, number))
+    const held = partOf(gap, number, number + 1)
+    held.askedMs = Infinity
+    held.message = message
+    parts.push(held)
+    if (number + 1 < gap.to) parts.push(partOf(gap, number + 1, gap.to))
     // Without room for its own range it stays among those that are asked for now and then.
     if (parts.length > 1 && !this.hasRoom(parts.length - 1)) return
     this.#dues?.remove(gap)
@@ -236,7 +239,7 @@ export class GapTracker {
     } else if (gap.to === number + 1) {
       gap.to--
     } else {
-      this.#insert(i + 1, { ...gap, from: number + 1 })
+      this.#insert(i + 1, partOf(gap, number + 1, gap.to))
       gap.to = number
     }
   }
@@ -347,7 +350,7 @@ export class GapTracker {
     const i = this.#find(number)
     if (i < 0 || this.#gaps[i]!.from === number || !this.hasRoom(1)) return
     const gap = this.#gaps[i]!
-    this.#insert(i + 1, { ...gap, from: ZERO + number })
+    this.#insert(i + 1, partOf(gap, ZERO + number, gap.to))
     gap.to = number
   }
 

@@ -65,25 +65,48 @@ export const DEFAULT_STREAM_OPTIONS: StreamOptions = {
  * Returns the options with defaults filled in. Throws a `RangeError` that names what is wrong and what would be right.
  */
 export function streamOptions(options: Partial<StreamOptions> = {}): StreamOptions {
-  const all = { ...DEFAULT_STREAM_OPTIONS, ...options }
+  const {
+    payloadBytesMax = DEFAULT_STREAM_OPTIONS.payloadBytesMax,
+    headRoomBytes = DEFAULT_STREAM_OPTIONS.headRoomBytes,
+    tailRoomBytes = DEFAULT_STREAM_OPTIONS.tailRoomBytes,
+    windowPackets = DEFAULT_STREAM_OPTIONS.windowPackets,
+    windowBytes = DEFAULT_STREAM_OPTIONS.windowBytes,
+    spreadPackets = DEFAULT_STREAM_OPTIONS.spreadPackets,
+    reorderPackets = DEFAULT_STREAM_OPTIONS.reorderPackets,
+    statusPackets = DEFAULT_STREAM_OPTIONS.statusPackets,
+    statusDelayMs = DEFAULT_STREAM_OPTIONS.statusDelayMs,
+    peerStatusDelayMs = DEFAULT_STREAM_OPTIONS.peerStatusDelayMs,
+  } = options
   for (const name of Object.keys(options))
     if (!Object.hasOwn(DEFAULT_STREAM_OPTIONS, name))
       throw new RangeError(
         `there is no option "${name}" of a stream; there are ${Object.keys(DEFAULT_STREAM_OPTIONS).toSorted().join(", ")}`,
       )
-  checkWhole("payloadBytesMax", all.payloadBytesMax, PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX)
-  checkWhole("spreadPackets", all.spreadPackets, 64, SPREAD_MAX)
-  if ((all.spreadPackets & (all.spreadPackets - 1)) !== 0)
-    throw new RangeError(`spreadPackets must be a power of two, not ${all.spreadPackets}`)
-  checkWhole("windowPackets", all.windowPackets, 1, all.spreadPackets)
-  checkWhole("windowBytes", all.windowBytes, 1, Number.MAX_SAFE_INTEGER)
-  checkWhole("headRoomBytes", all.headRoomBytes, 0, 256)
-  checkWhole("tailRoomBytes", all.tailRoomBytes, 0, 256)
-  checkWhole("reorderPackets", all.reorderPackets, 1, REORDER_PACKETS_MAX)
-  checkWhole("statusPackets", all.statusPackets, 1, all.spreadPackets)
-  checkWhole("statusDelayMs", all.statusDelayMs, 1, 1_000)
-  checkWhole("peerStatusDelayMs", all.peerStatusDelayMs, 1, 1_000)
-  return all
+  checkWhole("payloadBytesMax", payloadBytesMax, PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX)
+  checkWhole("spreadPackets", spreadPackets, 64, SPREAD_MAX)
+  if ((spreadPackets & (spreadPackets - 1)) !== 0)
+    throw new RangeError(`spreadPackets must be a power of two, not ${spreadPackets}`)
+  checkWhole("windowPackets", windowPackets, 1, spreadPackets)
+  checkWhole("windowBytes", windowBytes, 1, Number.MAX_SAFE_INTEGER)
+  checkWhole("headRoomBytes", headRoomBytes, 0, 256)
+  checkWhole("tailRoomBytes", tailRoomBytes, 0, 256)
+  checkWhole("reorderPackets", reorderPackets, 1, REORDER_PACKETS_MAX)
+  checkWhole("statusPackets", statusPackets, 1, spreadPackets)
+  checkWhole("statusDelayMs", statusDelayMs, 1, 1_000)
+  checkWhole("peerStatusDelayMs", peerStatusDelayMs, 1, 1_000)
+  // Of one shape, not made by a spread: streams read it for each packet.
+  return {
+    payloadBytesMax,
+    headRoomBytes,
+    tailRoomBytes,
+    windowPackets,
+    windowBytes,
+    spreadPackets,
+    reorderPackets,
+    statusPackets,
+    statusDelayMs,
+    peerStatusDelayMs,
+  }
 }
 
 /** The most later packets that a receiver learns to wait for. */

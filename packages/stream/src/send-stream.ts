@@ -699,8 +699,10 @@ export class SendStream {
     if (this.#closeDueMs() > nowMs) return undefined
     this.#life.saidClose(nowMs)
     const { high, begun } = this.#ledger
-    const end = { stream: this.id, final: double(this.traits.isNumbered ? high : 0), begun }
-    return this.#life.state === "resetting" ? { ...end, reason: this.#life.reason } : end
+    const { id: stream } = this
+    const final = double(this.traits.isNumbered ? high : 0)
+    const { state, reason } = this.#life
+    return state === "resetting" ? { stream, final, begun, reason } : { stream, final, begun }
   }
 
   /**

@@ -25,16 +25,31 @@ export interface Gap {
   /** Whether it was listed once more, with another status: the one that asked may be lost. */
   isRepeated: boolean
   /** The message whose piece was refused, while the gap must not be asked for; meaningless otherwise. */
-  readonly message: number
+  message: number
 }
 
-/** Gaps that weren't asked for. `noticedMs` −Infinity: nothing is waited for. */
+/** Gaps that weren't asked for. `noticedMs` −Infinity: nothing is waited for. All gaps are made here, of one shape. */
 export function newGap(from: number, to: number, noticedMs: number, arrivalsBefore: number): Gap {
   return {
     from,
-    ...{ to: ZERO + to, noticedMs, arrivalsBefore },
-    ...{ askedMs: -Infinity, firstAskedMs: Infinity, isRepeated: false, message: -1 },
+    to: ZERO + to,
+    noticedMs,
+    arrivalsBefore,
+    askedMs: -Infinity,
+    firstAskedMs: Infinity,
+    isRepeated: false,
+    message: -1,
   }
+}
+
+/** A part of a gap, with all that is known of the gap. */
+export function partOf(gap: Gap, from: number, to: number): Gap {
+  const part = newGap(from, to, gap.noticedMs, gap.arrivalsBefore)
+  part.askedMs = gap.askedMs
+  part.firstAskedMs = gap.firstAskedMs
+  part.isRepeated = gap.isRepeated
+  part.message = gap.message
+  return part
 }
 
 /**
