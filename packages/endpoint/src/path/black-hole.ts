@@ -18,8 +18,18 @@ const CONTROL_MS = 3_000
 /** Where nothing at all is reported, size is hardly the reason: it is asked late, ms, and ever less often. */
 const SILENT_MS = 2_500
 const SILENT_GROUP_MS_MAX = 1_000
-/** A suspicion that was wrong makes the next one come later: by at most this factor, until something large is seen. */
-const DOUBT_FACTOR_MAX = 2
+/** A suspicion that was wrong makes the next one come later, until something large is seen: by at most this factor. */
+const DOUBT_FACTOR_MAX = 16
+/**
+ * What follows a suspicion takes three waits for answers: to one probe alone, to the first group, and to those behind it.
+ * They have to be over by then, ms, so that a size that doesn't pass is left within 5 s.
+ */
+const DOUBT_WAITS = 3
+const DOUBT_MS_MAX = 3_800
+/** By this factor a suspicion comes later in any case, also where round trips are long. */
+const DOUBT_FACTOR_ALWAYS = 2
+/** A poll may be this late, ms. */
+const POLL_LATE_MS = 20
 /**
  * Probes of a lower size that have to be answered while none of the size in use is. Where 15 % are lost each way, three
  * in a million such tests would be wrong.
@@ -69,18 +79,25 @@ export class BlackHole {
   /** Whether something sent later has arrived. */
   #isOvertaken = false
   #doubtFactor = 1
+  /** Only the size in use is asked about: it was found to pass before. */
+  #isAlone = false
 
   /** Whether it asks. */
   get isActive(): boolean {
     return this.#groups > 0
   }
 
-  /** When it has to be asked; `suspicionMs`: the time in which something is usually known of what was sent. */
-  dueMs(suspicionMs: number): number {
+  /**
+   * When it has to be asked. `suspicionMs`: the time in which something is usually known of what was sent; `waitMs`: how
+   * long an answer is waited for.
+   */
+  dueMs(suspicionMs: number, waitMs: number): number {
     if (this.isActive) return this.#askedMs + this.#groupMs()
     const usualMs = Math.max(SUSPICION_MS_MIN, Math.min(SUSPICION_MS_MAX, suspicionMs), suspicionMs * LONG_PART)
     const leastMs = this.#hasData ? (this.#isOvertaken ? 0 : SILENT_MS) : CONTROL_MS
-    return this.#sentMs + Math.max(usualMs * this.#doubtFactor, leastMs)
+    const factor = this.#doubtFactor
+    const laterMs = Math.min(usualMs * factor, DOUBT_MS_MAX - DOUBT_WAITS * waitMs)
+    return this.#sentMs + Math.max(usualMs * Math.min(factor, DOUBT_FACTOR_ALWAYS), laterMs, leastMs)
   }
 
   /** Datagrams were sent, the largest of this size. */
@@ -120,9 +137,18 @@ export class BlackHole {
       this.#sizes = sizes
       this.#answers = sizes.map(() => 0)
     }
+    const wasAlone = this.#isAlone
+    this.#isAlone = this.#groups === 0 && this.#mayAskAlone(waitMs, nowMs)
+    // What was asked alone, in vain, is followed by the first group.
+    if (wasAlone) this.#groups = 0
     this.#askedMs = nowMs
     this.#waitMs = Math.min(SILENT_GROUP_MS_MAX, this.#groups++ === 0 ? waitMs : 2 * this.#waitMs)
-    return this.#sizes
+    return this.#isAlone ? this.#sizes.slice(0, 1) : this.#sizes
+  }
+
+  /** Whether the size in use was found to pass, and there is time to ask about it alone. */
+  #mayAskAlone(waitMs: number, nowMs: number): boolean {
+    return this.#doubtFactor > 1 && nowMs + DOUBT_WAITS * waitMs <= this.#sentMs + DOUBT_MS_MAX + POLL_LATE_MS
   }
 
   /** After this time another group is sent. */

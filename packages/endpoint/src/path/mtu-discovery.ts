@@ -62,7 +62,7 @@ export class MtuDiscovery {
   dueMs(ptoMs: number): number {
     if (!this.#hasBegun) return Infinity
     if (this.#group.length > 0) return -Infinity
-    const holeMs = this.#hole.dueMs(2 * ptoMs)
+    const holeMs = this.#holeDueMs(ptoMs)
     return this.#hole.isActive ? holeMs : Math.min(holeMs, this.#search.dueMs(waitMs(ptoMs)))
   }
 
@@ -76,9 +76,13 @@ export class MtuDiscovery {
     return this.#ask(size)
   }
 
+  #holeDueMs(ptoMs: number): number {
+    return this.#hole.dueMs(2 * ptoMs, waitMs(ptoMs))
+  }
+
   #chosen(ptoMs: number, nowMs: number): readonly number[] {
     const hole = this.#hole
-    if (nowMs >= hole.dueMs(2 * ptoMs)) return hole.poll(this.#sizes(), waitMs(ptoMs), nowMs)
+    if (nowMs >= this.#holeDueMs(ptoMs)) return hole.poll(this.#sizes(), waitMs(ptoMs), nowMs)
     const size = this.#search.poll(waitMs(ptoMs), nowMs)
     return size === 0 ? [] : [size]
   }
