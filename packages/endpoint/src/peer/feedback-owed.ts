@@ -1,3 +1,4 @@
+import { ZERO } from "@x/wire"
 import { restlessTimes } from "../path/send-gate.ts"
 
 /** Datagrams of any kind after which feedback is due: the other side remembers each until then. */
@@ -6,6 +7,10 @@ const FEEDBACK_DATAGRAMS = 64
 const FLOW_MS = 100
 /** A flow that falls silent is answered this many times more. */
 const SILENT_MAX = 4
+/** A flow has fallen silent when it pauses for this many times the longest pause that it had of late. */
+const PAUSES = 1.25
+/** How long a pause counts: this time at least, and twice as long at most, milliseconds. */
+const PAUSE_WINDOW_MS = 500
 /** While our address changes, feedback goes again after this at least, milliseconds: some 40 times a second. */
 const RESTLESS_MS_MIN = 20
 
@@ -18,6 +23,10 @@ export class FeedbackOwed {
   #dueMs = Infinity
   #unanswered = 0
   #dataMs = -Infinity
+  /** The longest pause of a flow in the present window, and in that before. */
+  #pauseMs = ZERO
+  #pauseBeforeMs = ZERO
+  #windowMs = -Infinity
   /** When a flow has been silent for so long that it is answered again; how long it waits then, and how often. */
   #silentDueMs = Infinity
   #silenceMs = Infinity
@@ -41,16 +50,28 @@ export class FeedbackOwed {
 
   /**
    * Data came: feedback is due after this time at the latest. In a flow it is due again when nothing has come for
-   * `silenceMs`, and after twice as long each time.
+   * `silenceMs`, and for longer than the flow's pauses are, and after twice as long each time.
    */
   within(delayMs: number, nowMs: number, silenceMs: number = Infinity): void {
     if (this.#dueMs === Infinity) this.#dueMs = nowMs + delayMs
     if (nowMs === this.#dataMs) return
-    this.#silentDueMs = nowMs - this.#dataMs < FLOW_MS ? nowMs + silenceMs : Infinity
-    this.#silenceMs = silenceMs
+    const pauseMs = nowMs - this.#dataMs
+    this.#silenceMs = Math.max(silenceMs, PAUSES * this.#longestPauseMs(pauseMs, nowMs))
+    this.#silentDueMs = pauseMs < FLOW_MS ? nowMs + this.#silenceMs : Infinity
     this.#silentLeft = SILENT_MAX
     this.#silentTimes = 1
     this.#dataMs = nowMs
+  }
+
+  /** With the pause that ends now, which counts if it is one of a flow. */
+  #longestPauseMs(pauseMs: number, nowMs: number): number {
+    if (nowMs - this.#windowMs >= PAUSE_WINDOW_MS) {
+      this.#pauseBeforeMs = nowMs - this.#windowMs < 2 * PAUSE_WINDOW_MS ? this.#pauseMs : ZERO
+      this.#pauseMs = ZERO
+      this.#windowMs = nowMs
+    }
+    if (pauseMs < FLOW_MS) this.#pauseMs = Math.max(this.#pauseMs, pauseMs)
+    return Math.max(this.#pauseMs, this.#pauseBeforeMs)
   }
 
   /** Our address changes: feedback goes again when nothing has come for `silenceMs`, and so on. */

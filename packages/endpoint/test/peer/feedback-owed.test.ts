@@ -30,8 +30,30 @@ function timesOf(owed: FeedbackOwed, untilMs: number, isRestless = false): numbe
 
 test("a flow that falls silent is answered four times more, further and further apart", () => {
   const owed = new FeedbackOwed()
-  for (const nowMs of [0, 50, 50]) owed.within(5, nowMs, 25)
-  expect(timesOf(owed, 10_000)).toEqual([5, 75, 125, 225, 425])
+  for (const nowMs of [0, 20, 20]) owed.within(5, nowMs, 25)
+  expect(timesOf(owed, 10_000)).toEqual([5, 45, 95, 195, 395])
+})
+
+test("between its bursts a flow isn't silent", () => {
+  const owed = new FeedbackOwed()
+  const times: number[] = []
+  for (let burst = 0; burst < 100; burst++) {
+    for (let i = 0; i < 5; i++) owed.within(1, burst * 40 + i, 3)
+    times.push(...timesOf(owed, burst * 40 + 40))
+  }
+  // The first pause can't be told from an end.
+  expect([times.length, times.slice(0, 6)]).toEqual([103, [1, 7, 13, 25, 41, 81]])
+  expect(timesOf(owed, 5_000)).toEqual([3964 + 45, 3964 + 3 * 45, 3964 + 7 * 45, 3964 + 15 * 45])
+})
+
+test("a pause counts for a second at most, then a shorter one is silence", () => {
+  const owed = new FeedbackOwed()
+  for (const nowMs of [0, 80]) owed.within(1, nowMs, 3)
+  for (let nowMs = 81; nowMs <= 1_100; nowMs++) {
+    owed.within(1, nowMs, 3)
+    timesOf(owed, nowMs + 1)
+  }
+  expect(timesOf(owed, 1_110)[1]).toBe(1_103)
 })
 
 test("data that comes alone is answered once", () => {
