@@ -24,8 +24,8 @@ export interface ClaimingPeer {
 export interface ClaimsParts {
   readonly profile: wire.Profile
   readonly scratch: Pick<Scratch, "feedback" | "sample">
-  /** There is something to send. */
-  wake(): void
+  /** Data may go on. */
+  wakeForData(): void
   /** Counts a dropped packet. */
   drop(reason: wire.PacketDropReason): void
 }
@@ -53,7 +53,7 @@ export class Claims {
     const { outgoing, path } = this.#peer
     if (path.handleFeedback(feedback, association, sample, nowMs)) {
       if (outgoing.isFull) outgoing.growWindows(path.gate.windowBytes, nowMs)
-      if (outgoing.hasData) this.#parts.wake()
+      if (outgoing.hasData) this.#parts.wakeForData()
       if (association.ecn.takeImpossible()) this.#parts.drop("not-sent")
     }
     return association.sent.sentMsOf(feedback.counter)

@@ -99,7 +99,7 @@ export class PeerState implements Due {
     this.claims = new Claims(this, {
       profile: settings.profile,
       scratch,
-      wake: () => context.wake(this),
+      wakeForData: () => context.wakeForData(this),
       drop: (reason) => context.drop(reason),
     })
     const [pings, feedback, { asked: rate }] = [this.pings, this.#feedback, this.receiveCap]

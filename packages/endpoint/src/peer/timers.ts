@@ -19,7 +19,7 @@ import type { Retiring } from "./retiring.ts"
  * After a turn that handled everything, turns for data alone follow for this long, milliseconds. It bounds how late a
  * deadline is seen that only data has moved; the least of those that data moves at all are hundreds.
  */
-const DATA_ALONE_MS = 5
+const DATA_ALONE_MS = 50
 
 /** Streams in one direction. */
 interface TimedStreams {

@@ -10,6 +10,11 @@ import type { Association } from "../path/association.ts"
 import type { PeerState } from "../peer/peer-state.ts"
 import type { ReceivedBatch } from "./received-batch.ts"
 
+/** Data, and what is said of it, move only deadlines of data: those are looked at in each turn. */
+function isOfData(kind: number): boolean {
+  return kind === wire.KIND.sequenced || kind === wire.KIND.status || kind === wire.KIND.feedback
+}
+
 export class PacketWalk {
   readonly #profile: wire.Profile
   readonly #drop: (reason: wire.DropReason) => void
@@ -61,7 +66,7 @@ export class PacketWalk {
     const { kind, body, end, wanted } = this.#cursor
     const view = this.#view
     const bytes = this.#bytes
-    if (kind !== wire.KIND.sequenced) peer.disturb()
+    if (!isOfData(kind)) peer.disturb()
     switch (kind) {
       case wire.KIND.sequenced:
         return peer.incoming.handleSequenced(view, bytes, body, end, wanted, nowMs)

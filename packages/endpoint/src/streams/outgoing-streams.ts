@@ -110,6 +110,12 @@ export class OutgoingStreams {
     if (this.#rouse(state)) this.#signals.wakeForData()
   }
 
+  /** A stream may go on with its data; it has control packets to send only if something of it is due. */
+  #goOn(state: OutgoingState, nowMs: number): void {
+    if (state.stream.nextTimeoutMs <= nowMs) this.touch(state)
+    else this.written(state)
+  }
+
   #rouse(state: OutgoingState): boolean {
     if (state.stream.state === "closed") return false
     if (state.deadlineMs < this.#deadlineMs) {
@@ -140,7 +146,7 @@ export class OutgoingStreams {
 
   /** Something of the stream was acknowledged, a deadline has passed, or there is memory: what waits goes on. */
   progress(state: OutgoingState, nowMs: number): void {
-    if (state.sender.progress(nowMs)) this.touch(state)
+    if (state.sender.progress(nowMs)) this.#goOn(state, nowMs)
     this.starve(state)
     this.#tell(state)
   }
@@ -202,7 +208,7 @@ export class OutgoingStreams {
     if (stream.lostPackets > lostPackets) this.naksReceived++
     if (stream.state === "closed") return this.#remove(state)
     this.full.noteHeld(state)
-    this.touch(state)
+    this.#goOn(state, nowMs)
     if (this.memory.handleRoom(this.#peer.path.size)) this.#recut()
     // The edge may pass packets that were reported as received before.
     if (stream.unackedBytes < unackedBytes || stream.low > low) this.progress(state, nowMs)

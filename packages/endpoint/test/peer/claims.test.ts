@@ -20,7 +20,7 @@ class World {
     const leave = (reason: number): void => void this.log.push(`leave ${reason}`)
     this.claims = new Claims({ path, outgoing: this.outgoing, leave } as unknown as ClaimingPeer, {
       ...{ profile, scratch: createScratch() },
-      wake: () => void this.log.push("wake"),
+      wakeForData: () => void this.log.push("wake for data"),
       drop: (reason) => void this.drops.push(reason),
     })
   }
@@ -38,7 +38,7 @@ test("what can be true moves windows and streams on, and tells when the newest d
   const counter = it.association.takeCounter(100, false, 40)
   Object.assign(it.outgoing, { isFull: true, hasData: true })
   expect(it.say(counter)).toBe(40)
-  expect([it.log, it.drops]).toEqual([["grow 5000", "wake"], []])
+  expect([it.log, it.drops]).toEqual([["grow 5000", "wake for data"], []])
 })
 
 test("what was told before changes nothing, and nobody is woken who has nothing to send", () => {

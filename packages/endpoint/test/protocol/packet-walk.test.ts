@@ -116,11 +116,12 @@ test.each<[keyof typeof wire.KIND, Write | undefined, string]>([
   expect(it.drops).toEqual([])
 })
 
-test("by data nothing else is due; by any other packet everything may be", () => {
+test("by data, and by what is said of it, nothing else is due; by any other packet everything may be", () => {
   const it = new World()
   it.take(datagram([wire.KIND.sequenced, sequenced]))
-  expect(it.disturbing).toBe(0)
   it.take(datagram([wire.KIND.feedback, feedback], [wire.KIND.status, status]))
+  expect(it.disturbing).toBe(0)
+  it.take(datagram([wire.KIND.stop, stop], [wire.KIND.heartbeat]))
   expect(it.disturbing).toBe(2)
 })
 

@@ -1,4 +1,4 @@
-import { REASON } from "@x/wire"
+import { createStatus, REASON, STATUS, writeStatus } from "@x/wire"
 import { expect, test } from "vitest"
 import { Outgoing } from "./outgoing.ts"
 
@@ -77,6 +77,25 @@ test("a stream that is touched wakes the peer, and one that ends with it is told
   sender.outgoing.close(REASON.timeout, 0)
   expect(sender.told).toEqual([state])
   expect([state.isCutOff, sender.outgoing.count]).toEqual([true, 0])
+})
+
+test("by a status data goes on, and all is looked at only where something is due by it", () => {
+  const sender = new Outgoing()
+  const state = sender.open()
+  sender.write(state, 3)
+  sender.poll()
+  const view = new DataView(new ArrayBuffer(64))
+  let datagrams = 0
+  const wakesBy = (cumulative: number, bits = 0): { all: number; data: number } => {
+    const { wakes, dataWakes } = sender
+    writeStatus(view, 0, { ...createStatus(), stream: state.stream.id, cumulative, state: bits })
+    sender.outgoing.handleStatus(view, 0, 0, ++datagrams, 1)
+    return { all: sender.wakes - wakes, data: sender.dataWakes - dataWakes }
+  }
+  // It doesn't know the stream: the opening goes again at once.
+  expect(wakesBy(0, STATUS.startUnknown)).toEqual({ all: 1, data: 0 })
+  expect(wakesBy(2)).toEqual({ all: 0, data: 1 })
+  expect(wakesBy(3)).toEqual({ all: 0, data: 1 })
 })
 
 test("a place for a stream is given back with the stream", () => {

@@ -35,7 +35,9 @@ export class Outgoing {
   readonly told: OutgoingState[] = []
   readonly starved = new Starved()
   path: Path
+  /** For anything that may be due; and those of them, or others, for data alone. */
   wakes = 0
+  dataWakes = 0
   refuted = 0
   readonly #rtt = new RttEstimator()
   readonly #outbox: Outbox
@@ -75,7 +77,7 @@ export class Outgoing {
     }
     const signals = {
       wake: () => void this.wakes++,
-      wakeForData: () => void this.wakes++,
+      wakeForData: () => void this.dataWakes++,
       hasten: () => {},
       refute: () => void this.refuted++,
       progress: (state: OutgoingState) => void this.told.push(state),
