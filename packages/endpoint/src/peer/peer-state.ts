@@ -398,7 +398,7 @@ export class PeerState implements Due {
     if (association === undefined || this.liveness === "left") return Infinity
     // What waits for room goes on when something comes from the address, or when the challenge is over.
     if (association.roomBytes < CONTROL_ROOM_BYTES) return association.addresses.dueMs
-    return this.#timers.nextMs(this.path, association, this.dueMs)
+    return this.#timers.nextMs(this.path, association)
   }
 
   /** Gives up unreliable messages without progress, and returns associations that are to be forgotten. */

@@ -65,8 +65,18 @@ function lastDataMs({ outgoing, incoming }: TimerParts): number {
   return Math.max(outgoing.lastDataMs, incoming.lastDataMs)
 }
 
-/** `Infinity`: never. */
-const DUE: Readonly<Record<Timer, Due>> = {
+/** Those that data moves are looked at in each turn. `Infinity`: never. */
+const DUE_OF_DATA: Readonly<Record<"feedback" | "pace" | "outgoing" | "incoming", Due>> = {
+  /** Feedback is sent by itself. */
+  feedback: ({ feedback }) => feedback.dueMs,
+  /** The pace allows data again. */
+  pace: ({ liveness, outgoing }, { gate }) =>
+    liveness.state === "joined" && outgoing.hasData ? gate.paceDueMs : Infinity,
+  outgoing: ({ outgoing }) => outgoing.nextTimeoutMs(),
+  incoming: ({ incoming }) => incoming.nextTimeoutMs(),
+}
+
+const DUE_OF_OTHERS: Readonly<Record<Exclude<Timer, keyof typeof DUE_OF_DATA>, Due>> = {
   /** The peer counts as unreachable, and later as gone. */
   silence: ({ liveness }, _path, association) => liveness.silenceDueMs(association),
   absence: ({ liveness }, _path, association) => liveness.absenceDueMs(association),
@@ -82,23 +92,18 @@ const DUE: Readonly<Record<Timer, Due>> = {
   /** A goodbye is sent; and the peer is forgotten. */
   goodbye: ({ goodbye }) => goodbye.dueMs,
   forget: ({ goodbye }) => goodbye.endMs,
-  /** Feedback is sent by itself. */
-  feedback: ({ feedback }) => feedback.dueMs,
   /** An association that was replaced is forgotten. */
   retire: ({ retiring }) => retiring.dueMs,
   /** An address is challenged, or a challenge is over. */
   move: (_parts, _path, association) => association.addresses.dueMs,
-  /** The pace allows data again. */
-  pace: ({ liveness, outgoing }, { gate }) =>
-    liveness.state === "joined" && outgoing.hasData ? gate.paceDueMs : Infinity,
   /** The path's MTU is probed, if the peer's address is proved. */
   mtu: ({ liveness }, { mtu, rtt }, { roomBytes }) =>
     liveness.state === "joined" && roomBytes === Infinity ? mtu.dueMs(rtt.ptoMs) : Infinity,
-  outgoing: ({ outgoing }) => outgoing.nextTimeoutMs(),
-  incoming: ({ incoming }) => incoming.nextTimeoutMs(),
 }
 
-const ALL: readonly Due[] = Object.values(DUE)
+const DUE: Readonly<Record<Timer, Due>> = { ...DUE_OF_DATA, ...DUE_OF_OTHERS }
+const OF_DATA: readonly Due[] = Object.values(DUE_OF_DATA)
+const OF_OTHERS: readonly Due[] = Object.values(DUE_OF_OTHERS)
 
 export class Timers {
   readonly #parts: TimerParts
@@ -107,6 +112,8 @@ export class Timers {
   /** When everything due was last handled; and whether the present turn does that, or is for data alone. */
   #handledMs = -Infinity
   #handlesAll = true
+  /** When the first is due of those that data doesn't move, as of then. */
+  #othersMs = Infinity
 
   constructor(parts: TimerParts) {
     this.#parts = parts
@@ -137,29 +144,24 @@ export class Timers {
     return DUE[timer](this.#parts, path, association) <= nowMs
   }
 
-  /** When the first of all is due, after a turn; `statedMs`: what was stated before. */
-  nextMs(path: Path, association: Association, statedMs: number): number {
-    if (!this.#handlesAll && !path.gate.isShut) return Math.min(statedMs, this.#nextOfDataMs(path))
-    return this.#nextOfAllMs(path, association)
+  /** When the first of all is due, after a turn. */
+  nextMs(path: Path, association: Association): number {
+    const isForData = !this.#handlesAll && !path.gate.isShut
+    if (!isForData) this.#othersMs = this.#first(OF_OTHERS, path, association)
+    const ofDataMs = this.#first(OF_DATA, path, association)
+    return Math.min(ofDataMs, isForData ? Math.min(this.#othersMs, this.#handledMs + DATA_ALONE_MS) : this.#othersMs)
   }
 
-  #nextOfAllMs(path: Path, association: Association): number {
+  #first(dues: readonly Due[], path: Path, association: Association): number {
     let next = Infinity
-    for (let i = 0; i < ALL.length; i++) next = Math.min(next, ALL[i]!(this.#parts, path, association))
+    for (let i = 0; i < dues.length; i++) next = Math.min(next, dues[i]!(this.#parts, path, association))
     return next
-  }
-
-  /** The deadlines that data moves. The others stand where they did, or are later. */
-  #nextOfDataMs(path: Path): number {
-    const { feedback, outgoing, incoming } = this.#parts
-    const paceMs = outgoing.hasData ? path.gate.paceDueMs : Infinity
-    const streamsMs = Math.min(outgoing.nextTimeoutMs(), incoming.nextTimeoutMs())
-    return Math.min(this.#handledMs + DATA_ALONE_MS, feedback.dueMs, paceMs, streamsMs)
   }
 
   /** For tests: throws an `Error` if something is due before the next turn, at `turnMs`, by more than turns for data alone may last. */
   assertStated(path: Path, association: Association, turnMs: number): void {
-    const dueMs = Math.max(this.#nextOfAllMs(path, association), this.#handledMs + DATA_ALONE_MS)
+    const nextMs = Math.min(this.#first(OF_DATA, path, association), this.#first(OF_OTHERS, path, association))
+    const dueMs = Math.max(nextMs, this.#handledMs + DATA_ALONE_MS)
     if (turnMs > dueMs) throw new Error(`the next turn is at ${turnMs}, and something is due at ${dueMs}`)
   }
 }

@@ -51,9 +51,10 @@ export class BusyStreams {
       // What is written while others are sent lies in a packet that nobody has closed yet.
       if (state.stream.peek() < 0 && !state.stream.isFilling) {
         state.isSending = false
-        // One that is in the queue for an earlier time stays there: then it is looked at once for nothing, instead of
-        // moved with every packet.
-        if (state.heapIndex < 0 || nextTimeoutMs < state.dueMs) this.#waiting.set(state, nextTimeoutMs)
+        // One that is in the queue for an earlier time stays there while more is under way: then it is looked at once for
+        // nothing, instead of moved with every packet.
+        if (state.heapIndex < 0 || nextTimeoutMs < state.dueMs || state.stream.isDrained)
+          this.#waiting.set(state, nextTimeoutMs)
         continue
       }
       next = Math.min(next, nextTimeoutMs)

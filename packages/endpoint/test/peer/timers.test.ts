@@ -70,7 +70,7 @@ test("the next time to come back is that at which the first of all is due, and n
       if (asksForRate) parts.rate.ask(1_000, 20)
       if (saysGoodbye) parts.goodbye.begin({ reason: 0, text: "" }, 10)
       const timers = new Timers(parts)
-      const next = timers.nextMs(path, association, Infinity)
+      const next = timers.nextMs(path, association)
       if (next < Infinity) expect(NAMES.some((name) => timers.isDue(name, path, association, next))).toBe(true)
       const before = next === Infinity ? 1e9 : next - 1e-6
       expect(NAMES.filter((name) => timers.isDue(name, path, association, before))).toEqual([])
@@ -92,7 +92,7 @@ function handled(nextMs = { outgoing: Infinity, incoming: Infinity }) {
     timers,
     begin,
     nextMs,
-    next: (statedMs: number) => timers.nextMs(path, association, statedMs),
+    next: () => timers.nextMs(path, association),
   }
 }
 
@@ -115,14 +115,22 @@ test("a turn handles everything where anything but data happened, or something t
   expect(silent.begin(1)).toBe(true)
 })
 
-test("after a turn for data alone the next one is no later than what data moves, and than what was stated", () => {
+test("after a turn for data alone the next one is no later than what data moves, and than what else was due", () => {
   const { begin, next, nextMs, parts } = handled()
-  expect(begin(1)).toBe(false)
-  expect([next(Infinity), next(4)]).toEqual([50, 4])
-  nextMs.outgoing = 3
-  expect(next(4)).toBe(3)
+  nextMs.outgoing = 8
+  parts.rate.ask(1_000, 20)
+  expect([next(), begin(1)]).toEqual([8, false])
+  // What was due of data before is not any more.
+  nextMs.outgoing = Infinity
+  expect(next()).toBe(20)
   nextMs.incoming = 2
-  expect(next(4)).toBe(2)
+  expect(next()).toBe(2)
   parts.feedback.within(0.5, 1)
-  expect(next(4)).toBe(1.5)
+  expect(next()).toBe(1.5)
+})
+
+test("what else may be due is looked at fifty milliseconds after a turn for data alone, at the latest", () => {
+  const { begin, next } = handled()
+  next()
+  expect([begin(1), next(), begin(50)]).toEqual([false, 50, true])
 })

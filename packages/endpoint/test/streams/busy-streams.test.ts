@@ -6,7 +6,7 @@ import type { Sender } from "../../src/streams/sender.ts"
 
 /** A stream that has something to send or not, and is due at some time. */
 function stream(nextTimeoutMs = Infinity, deadlineMs = Infinity) {
-  const fake = { nextTimeoutMs, isFilling: false, bytes: -1, peek: () => fake.bytes }
+  const fake = { nextTimeoutMs, isFilling: false, isDrained: false, bytes: -1, peek: () => fake.bytes }
   return { fake, state: new OutgoingState(fake as unknown as SendStream, { deadlineMs } as Sender, 1) }
 }
 
@@ -43,6 +43,17 @@ test("one that waits for an earlier time keeps its place, and is due at the late
   expect(busy.settle()).toBe(50)
   busy.rouseDue(50)
   expect([[...busy.all], busy.settle()]).toEqual([[it.state], 500])
+})
+
+test("one of which all is answered waits for its later time at once", () => {
+  const busy = new BusyStreams()
+  const it = stream(50)
+  busy.rouse(it.state)
+  busy.settle()
+  it.fake.isDrained = true
+  it.fake.nextTimeoutMs = 500
+  busy.rouse(it.state)
+  expect(busy.settle()).toBe(500)
 })
 
 test("one that is over is nowhere any more", () => {
