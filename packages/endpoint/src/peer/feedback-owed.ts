@@ -27,6 +27,8 @@ export class FeedbackOwed {
   #pauseMs = ZERO
   #pauseBeforeMs = ZERO
   #windowMs = -Infinity
+  /** When something last came while our address changed. */
+  #keptOnMs = -Infinity
   /** When a flow has been silent for so long that it is answered again; how long it waits then, and how often. */
   #silentDueMs = Infinity
   #silenceMs = Infinity
@@ -63,8 +65,9 @@ export class FeedbackOwed {
     this.#dataMs = nowMs
   }
 
-  /** With the pause that ends now, which counts if it is one of a flow. */
+  /** With the pause that ends now, which counts if it is one of a flow. While our address changes none is the flow's own. */
   #longestPauseMs(pauseMs: number, nowMs: number): number {
+    if (nowMs === this.#keptOnMs) return 0
     if (nowMs - this.#windowMs >= PAUSE_WINDOW_MS) {
       this.#pauseBeforeMs = nowMs - this.#windowMs < 2 * PAUSE_WINDOW_MS ? this.#pauseMs : ZERO
       this.#pauseMs = ZERO
@@ -77,6 +80,8 @@ export class FeedbackOwed {
   /** Our address changes: feedback goes again when nothing has come for `silenceMs`, and so on. */
   keepOn(silenceMs: number, nowMs: number): void {
     this.#silenceMs = Math.max(RESTLESS_MS_MIN, silenceMs)
+    this.#keptOnMs = nowMs
+    this.#pauseMs = this.#pauseBeforeMs = ZERO
     this.#silentDueMs = nowMs + this.#silenceMs
     this.#silentLeft = SILENT_MAX
     this.#silentTimes = 1

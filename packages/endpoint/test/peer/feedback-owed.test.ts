@@ -56,6 +56,18 @@ test("a pause counts for a second at most, then a shorter one is silence", () =>
   expect(timesOf(owed, 1_110)[1]).toBe(1_103)
 })
 
+test("while our address changes pauses are its doing, and don't count then or later", () => {
+  const owed = new FeedbackOwed()
+  for (const nowMs of [0, 60, 120]) {
+    owed.keepOn(3, nowMs)
+    owed.within(1, nowMs, 3)
+  }
+  expect(timesOf(owed, 130)[1]).toBe(123)
+  owed.within(1, 140, 3)
+  // Only what it pauses for by itself counts again.
+  expect(timesOf(owed, 170)[1]).toBe(140 + 1.25 * 20)
+})
+
 test("data that comes alone is answered once", () => {
   const owed = new FeedbackOwed()
   owed.within(5, 0, 25)
