@@ -33,6 +33,8 @@ export interface PacketSlots {
   readonly available: number
   /** Slots for this many bytes each that could be acquired now. Absent: slots have one size, and `available` tells. */
   availableFor?(bytes: number): number
+  /** Whether this many slots for so many bytes each could be acquired now: cheaper to say than how many. */
+  fits?(slots: number, bytes: number): boolean
   /** Returns a slot for this many bytes, `slotBytes` at most and by default, or −1: none is free. */
   acquire(bytes?: number): number
   /**
@@ -385,6 +387,11 @@ function unitsOfChunk(unitBytes: number, largest: number): number {
 /** Slots for this many bytes each that could be acquired now. */
 export function availableFor(slots: PacketSlots, bytes: number): number {
   return slots.availableFor?.(bytes) ?? slots.available
+}
+
+/** Whether this many slots for so many bytes each could be acquired now. */
+export function fits(slots: PacketSlots, count: number, bytes: number): boolean {
+  return count <= 0 || (slots.fits?.(count, bytes) ?? availableFor(slots, bytes) >= count)
 }
 
 /** Bytes of a slot. */

@@ -13,6 +13,8 @@ export interface Allowance {
   readonly room: number
   /** How often so many at a time could be taken now. Absent: as often as `room` holds them. */
   roomFor?(units: number): number
+  /** Whether this many units could be taken now, `each` at a time. Absent: `room` tells. */
+  fitsBy?(each: number, units: number): boolean
   /** Takes this many, or none. */
   take(units: number): boolean
   /** Like `take`, but also from the reserve for messages under way. */
@@ -59,6 +61,12 @@ export class PoolShare implements PacketSlots {
     const [units, allowance] = [this.#pool.unitsFor(bytes), this.#allowance]
     const allowed = allowance.roomFor?.(units) ?? Math.floor(allowance.room / units)
     return Math.min(allowed, this.#pool.availableFor(bytes))
+  }
+
+  fits(slots: number, bytes: number): boolean {
+    const [units, allowance] = [this.#pool.unitsFor(bytes), this.#allowance]
+    const isAllowed = allowance.fitsBy?.(units, slots * units) ?? slots * units <= allowance.room
+    return isAllowed && this.#pool.availableFor(bytes) >= slots
   }
 
   acquire(bytes: number = this.slotBytes): number {

@@ -342,7 +342,20 @@ export class SendStream {
 
   /** Whether the window is open and there is no memory for a packet. */
   get isStarved(): boolean {
-    return this.#window.isOpen && this.#window.roomPackets === 0
+    return this.#window.isStarved
+  }
+
+  /**
+   * Whether there is room for a run of packets: as many as go to the system in one call, or an eighth of those under
+   * way, or one.
+   */
+  get hasRoomForRun(): boolean {
+    return this.#window.hasRoomForRun
+  }
+
+  /** Whether there is memory for this many such runs. */
+  hasMemoryForRuns(runs: number): boolean {
+    return this.#window.hasMemoryFor(runs * this.#window.runPackets)
   }
 
   /** Packets that an empty window has room for. */

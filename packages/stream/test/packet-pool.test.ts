@@ -106,6 +106,9 @@ test("whatever sizes are taken and given back: no two slots overlap, and memory 
         for (let i = 0; i < does.times; i++)
           if ("take" in does) {
             const room = share.availableFor(does.take)
+            expect([0, 1, room, room + 1].map((slots) => share.fits(slots, does.take))).toEqual([
+              ...[true, room >= 1, true, false],
+            ])
             const slot = share.acquire(does.take)
             expect(slot >= 0).toBe(room > 0)
             // What no other size uses is there for each of them.

@@ -30,8 +30,8 @@ export type SendResult =
 /** The events of a stream to a peer, with their arguments. */
 export interface OutgoingStreamEvents {
   /**
-   * After a message was parked or refused: the parking lot is empty, and the window has room. Not if the stream closes
-   * first: then it is `closed`.
+   * After a message was parked or refused: the parking lot is empty, and the window has room: for eight packets, or an
+   * eighth of those under way, if that is less. Not if the stream closes first: then it is `closed`.
    */
   drain: () => void
   /** Once: nothing is accepted or delivered any more. */

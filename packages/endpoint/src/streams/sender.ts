@@ -239,9 +239,12 @@ export class Sender {
     if (memory !== undefined) this.spent.push(memory)
   }
 
-  /** After a message was parked or refused: returns once that there is room again. */
+  /**
+   * After a message was parked or refused: returns once that there is room again, for some packets if many are under way:
+   * whoever writes one for each that is acknowledged sends each in a datagram of its own.
+   */
   takeDrain(): boolean {
-    if (!this.#isDrainOwed || !this.lot.isEmpty || this.#stream.roomPackets === 0) return false
+    if (!this.#isDrainOwed || !this.lot.isEmpty || !this.#stream.hasRoomForRun) return false
     this.#isDrainOwed = false
     return true
   }

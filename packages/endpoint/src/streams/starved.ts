@@ -23,11 +23,17 @@ export class Starved {
     this.#states.delete(state)
   }
 
-  /** There is memory for packets: streams that may have some of it go on. */
+  /**
+   * There is memory for packets: streams that may have some of it go on, as many as there is memory for a run of each.
+   * To give each of them the next packet that is free would make a datagram, and a call of the application, for each.
+   */
   feed(nowMs: number): void {
+    let fed = 0
     for (const [state, streams] of [...this.#states]) {
-      // There may be some, but none for its peer.
-      if (state.stream.isStarved) continue
+      const { stream } = state
+      // There may be some, but none for its peer. What is under way of it brings some.
+      if (stream.isStarved || (stream.unackedPackets > 0 && !stream.hasMemoryForRuns(fed + 1))) continue
+      fed++
       this.#states.delete(state)
       streams.progress(state, nowMs)
     }

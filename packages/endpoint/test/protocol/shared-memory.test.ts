@@ -66,7 +66,9 @@ test("streams that found no memory go on once there is some, in their order", ()
   const { memory } = made()
   const told: unknown[] = []
   const streams = { progress: (state: OutgoingState) => void told.push(state) }
-  const [first, second] = [1, 2].map(() => ({ stream: { isStarved: false } }) as unknown as OutgoingState)
+  const [first, second] = [1, 2].map(
+    () => ({ stream: { isStarved: false, unackedPackets: 0 } }) as unknown as OutgoingState,
+  )
   expect(memory.hasStarved).toBe(false)
   memory.starved.add(first!, streams)
   memory.starved.add(second!, streams)
@@ -78,7 +80,9 @@ test("streams that found no memory go on once there is some, in their order", ()
 test("nobody waits for memory that isn't there yet", () => {
   const { memory } = made()
   while (memory.sendPool.available > 0) memory.sendPool.acquire(100)
-  memory.starved.add({ stream: { isStarved: true } } as unknown as OutgoingState, { progress: () => {} })
+  memory.starved.add({ stream: { isStarved: true, unackedPackets: 0 } } as unknown as OutgoingState, {
+    progress: () => {},
+  })
   expect(memory.hasStarved).toBe(false)
 })
 

@@ -9,15 +9,15 @@ import { Sender } from "../../src/streams/sender.ts"
 
 const PAYLOAD_BYTES = 200
 
-/** A stream with a window of four packets, and messages that are offered to it. */
+/** A stream with a small window, and messages that are offered to it. */
 class World {
   readonly stream: SendStream
   readonly sender: Sender
   readonly pool: PacketPool
   readonly #packet = createOutgoingPacket()
 
-  constructor(mode: Mode = MODE.reliable, slotsMax = 64) {
-    const options = streamOptions({ payloadBytesMax: PAYLOAD_BYTES, windowPackets: 4, spreadPackets: 64 })
+  constructor(mode: Mode = MODE.reliable, slotsMax = 64, windowPackets = 4) {
+    const options = streamOptions({ payloadBytesMax: PAYLOAD_BYTES, windowPackets, spreadPackets: 64 })
     this.pool = new PacketPool({ slotBytes: slotBytesOf(options), slotsMax })
     this.stream = new SendStream({ id: 1, mode, options, rtt: new RttEstimator(), pool: this.pool })
     this.sender = new Sender(this.stream, { parkedMessagesMax: 3, parkedBytesMax: 2_000 })
@@ -57,6 +57,15 @@ test("messages go into the window, then wait, then are refused; what waits follo
   expect([it.sender.lot.isEmpty, it.sender.takeDrain(), it.sender.takeDrain()]).toEqual([true, true, false])
   it.acknowledge()
   expect(it.sender.account).toMatchObject({ accepted: 7, acknowledged: 7, pending: 0 })
+})
+
+test("where many packets are under way, room is told of once some of them are acknowledged", () => {
+  const it = new World(MODE.reliable, 64, 40)
+  while (it.offer(150) !== "refused");
+  it.acknowledge(6)
+  expect([it.sender.lot.isEmpty, it.sender.takeDrain()]).toEqual([true, false])
+  it.acknowledge(8)
+  expect([it.sender.takeDrain(), it.sender.takeDrain()]).toEqual([true, false])
 })
 
 test("a message that takes fewer packets than it needs at most is sent, and doesn't wait once it is in the window", () => {

@@ -9,6 +9,7 @@ test("streams go on in the order in which they found no memory, once; those that
   const isStarved = [false, true, false, false]
   const states = isStarved.map((_, i) => {
     const stream = {
+      unackedPackets: 0,
       get isStarved() {
         return isStarved[i]
       },
@@ -25,4 +26,20 @@ test("streams go on in the order in which they found no memory, once; those that
   starved.feed(0)
   starved.feed(0)
   expect([fed, starved.count]).toEqual([[2, 0, 1], 0])
+})
+
+test("as many go on as there is memory for a run of packets each, and those of which nothing is under way", () => {
+  const starved = new Starved()
+  const unacked = [5, 5, 0, 5, 5]
+  const states = unacked.map((unackedPackets) => {
+    const stream = { unackedPackets, isStarved: false, hasMemoryForRuns: (runs: number) => runs <= 3 }
+    return new OutgoingState(stream as unknown as SendStream, undefined as unknown as Sender, 1)
+  })
+  const fed: number[] = []
+  const streams = { progress: (state: OutgoingState) => void fed.push(states.indexOf(state)) }
+  for (const state of states) starved.add(state, streams)
+  starved.feed(0)
+  expect([fed, starved.count]).toEqual([[0, 1, 2], 2])
+  starved.feed(0)
+  expect([fed, starved.count]).toEqual([[0, 1, 2, 3, 4], 0])
 })

@@ -7,13 +7,17 @@
 
 import { FORM, NUMBER_MAX } from "@x/wire"
 import type { StreamOptions } from "../options.ts"
-import { availableFor, type PacketSlots } from "../packet-pool.ts"
+import { availableFor, fits, type PacketSlots } from "../packet-pool.ts"
 import type { PacketFilling } from "./packet-filling.ts"
 import type { SendLedger } from "./send-ledger.ts"
 import type { SendLife } from "./send-life.ts"
 
 /** A window grows by this factor or not at all. */
 const GROWTH = 1.125
+/** Packets that go to the system in one call, if they have no more bytes than this in all; or one. */
+const RUN_PACKETS = 8
+const RUN_BYTES = 65_536
+const RUN_SHIFT = 3
 
 /** What a {@link SendWindow} reads. */
 export interface SendWindowParts {
@@ -76,6 +80,39 @@ export class SendWindow {
     const { slotBytes } = filling
     const packets = Math.min(this.packets, availableFor(pool, slotBytes) + filling.reserved)
     return packets === 0 && this.isOpen && filling.mayFinish && pool.hasKept?.(slotBytes) === true ? 1 : packets
+  }
+
+  /** Whether the window is open and there is no memory for a packet. */
+  get isStarved(): boolean {
+    if (!this.isOpen || this.hasMemoryFor(1)) return false
+    const [pool, filling] = [this.#pool, this.#filling]
+    return !(filling.mayFinish && pool.hasKept?.(filling.slotBytes) === true)
+  }
+
+  /** Whether there is memory for this many packets more. */
+  hasMemoryFor(packets: number): boolean {
+    const filling = this.#filling
+    return fits(this.#pool, packets - filling.reserved, filling.slotBytes)
+  }
+
+  /**
+   * Packets that are worth a writer's turn: those that go to the system in one call, since each alone would cost as much
+   * as all of them; or an eighth of those under way, so that no more than that of a small window stays unused.
+   */
+  get runPackets(): number {
+    const packets = Math.min(RUN_PACKETS, Math.floor(RUN_BYTES / this.#filling.payloadBytesMax))
+    return Math.max(1, Math.min(packets, this.#ledger.unackedPackets >> RUN_SHIFT))
+  }
+
+  /** Whether there is room for such a run of packets. */
+  get hasRoomForRun(): boolean {
+    const { runPackets } = this
+    if (!this.isOpen || runPackets === 1) return this.roomPackets > 0
+    return (
+      this.#packetRoom(runPackets) >= runPackets &&
+      this.#byteRoom() >= runPackets * this.#filling.payloadBytesMax &&
+      this.hasMemoryFor(runPackets)
+    )
   }
 
   /** Packets that the window has room for. */

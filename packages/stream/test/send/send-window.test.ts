@@ -35,6 +35,39 @@ test("the open packet has its place already", () => {
   expect(window.packets).toBe(7)
 })
 
+test("a writer's turn is worth a run of packets, an eighth of those under way, or one", () => {
+  const parts = new Parts({ windowPackets: 64 })
+  const { window, ledger } = parts
+  expect([window.runPackets, window.hasRoomForRun]).toEqual([1, true])
+  parts.write(58)
+  parts.send(58)
+  expect([window.runPackets, window.roomPackets, window.hasRoomForRun]).toEqual([7, 6, false])
+  ledger.receive(0, 1)
+  ledger.advance(1)
+  expect([window.runPackets, window.roomPackets, window.hasRoomForRun]).toEqual([7, 7, true])
+  const large = new Parts({ windowPackets: 64, windowBytes: 10_000_000, payloadBytesMax: 30_000 })
+  large.write(60)
+  expect(large.window.runPackets).toBe(2)
+  const small = new Parts({ windowPackets: 15 })
+  small.write(14)
+  expect([small.window.runPackets, small.window.hasRoomForRun]).toEqual([1, true])
+})
+
+test("without memory for a run a stream goes on once little of it is under way", () => {
+  const parts = new Parts({ windowPackets: 64, slotsMax: 41 })
+  const { window, ledger } = parts
+  parts.write(40)
+  parts.send(40)
+  expect([window.roomPackets, window.runPackets, window.hasRoomForRun, window.isStarved]).toEqual([1, 5, false, false])
+  // What was acknowledged lies with others now.
+  ledger.receive(0, 26)
+  ledger.advance(26)
+  for (let i = 0; i < 26; i++) parts.pool.acquire()
+  expect([window.roomPackets, window.runPackets, window.hasRoomForRun]).toEqual([1, 1, true])
+  parts.pool.acquire()
+  expect([window.hasRoomForRun, window.isStarved, window.hasMemoryFor(1)]).toEqual([false, true, false])
+})
+
 test("a stream that is over has no room", () => {
   const { window, life } = new Parts()
   life.end(0)
