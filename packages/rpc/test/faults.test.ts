@@ -1,6 +1,6 @@
 /** Faults of requests, each by its name: what either side, or the network, may do wrong. */
 import { type EndpointError, json } from "@x/endpoint"
-import { defineRequest, RequestError } from "@x/rpc"
+import { type Call, defineRequest, RequestError } from "@x/rpc"
 import { describe, expect, it } from "vitest"
 import { MESSAGE } from "../src/format/labels.ts"
 import { message, part, Raw } from "./raw.ts"
@@ -339,6 +339,25 @@ describe("requests", () => {
     for (let i = 0; i < 10; i++) expect(await network.until(c.rpc.request(fromC, ECHO, "c"))).toBe("c")
     void fromA.leave()
     expect(new Set(await network.until(Promise.all(stuck)))).toEqual(new Set(["left, maybe-done"]))
+  })
+
+  it("of who has left aren't begun any more, though they had come and wait for a place", async () => {
+    const { network, a, b, toB } = await makePair(29)
+    let begun = 0
+    const untilTold = ({ signal }: Call): Promise<string> =>
+      new Promise((_, reject) => {
+        begun++
+        signal.addEventListener("abort", () => reject(signal.reason as Error))
+      })
+    b.rpc.answer(ECHO, (_, call) => untilTold(call), { concurrencyMax: 1 })
+    const ends = Array.from({ length: 5 }, () => endOf(a.rpc.request(toB, ECHO, "?", { timeoutMs: Infinity })))
+    await network.advance(50)
+    expect(b.rpc.stats()).toMatchObject({ running: 1, waiting: 1, peers: 1 })
+    void toB.leave()
+    await network.until(Promise.all(ends))
+    await network.advance(50)
+    expect(begun).toBe(1)
+    expect(b.rpc.stats()).toMatchObject({ ...NOTHING, peers: 0 })
   })
 })
 

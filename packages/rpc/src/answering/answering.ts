@@ -315,6 +315,8 @@ export class Answering implements CallHost {
     const asker = this.#peers.get(peer)
     if (asker === undefined) return
     this.#peers.delete(peer)
+    // Requests that wait in its streams would be begun for nobody, and no signal would be told.
+    asker.stop()
     asker.answers.drop()
     const why = leftError("maybe-done")
     for (const call of asker.calls.clear()) this.#stop(call, why)
@@ -322,10 +324,7 @@ export class Answering implements CallHost {
 
   close(): void {
     this.#answerers.clear()
-    for (const [peer, asker] of [...this.#peers]) {
-      asker.stop()
-      this.lose(peer)
-    }
+    for (const peer of [...this.#peers.keys()]) this.lose(peer)
   }
 }
 
