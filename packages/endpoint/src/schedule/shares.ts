@@ -11,9 +11,8 @@ import { ZERO } from "@x/wire"
 
 /** A share that never gave anything back is lent at least this many units. */
 const TRUST_UNITS = 64
-/** A stream leaves the others of its peer a quarter of what it holds, once it holds this many units. */
+/** A stream leaves the others of its peer a quarter of what it holds. */
 const STREAM_LEAVES_SHIFT = 2
-const STREAM_UNITS_MIN = 16
 /** A peer keeps an eighth of what it holds, and no more than this, for messages under way at its receiver. */
 const KEPT_SHIFT = 3
 const KEPT_UNITS_MAX = 16
@@ -300,8 +299,7 @@ export class StreamShare {
   #left(units: number, each: number): number {
     const used = this.#used + units
     const kept = Math.max(each, Math.min(KEPT_UNITS_MAX * each, (this.#share.used + units) >>> KEPT_SHIFT))
-    if (used > STREAM_UNITS_MIN * each) return Math.max(kept, used >>> STREAM_LEAVES_SHIFT)
-    if (used > each) return kept
+    if (used > each) return Math.max(kept, used >>> STREAM_LEAVES_SHIFT)
     // A stream that has none gets one of the reserved units, while there are more; and a peer with one packet has
     // nothing else to reserve it for.
     return this.#share.used > 0 ? each : 0

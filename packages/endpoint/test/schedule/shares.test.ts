@@ -115,6 +115,8 @@ test("an eighth of a share is for what is under way, one unit at least, unless i
   const [one, other] = streamsOf(8)
   expect([fill(one!), fill(other!)]).toEqual([7, 0])
   expect([other!.hasKept, other!.takeKept(1), other!.takeKept(1), other!.hasKept]).toEqual([true, true, false, false])
+  // As few as a peer may have: what holds them up lets the next stream pass.
+  expect(streamsOf(16).map((stream) => fill(stream))).toEqual([13, 2, 0, 0])
   // Streams that have none still get one each, except the last.
   const streams = streamsOf(64)
   const taken = streams.map((stream) => fill(stream))
