@@ -264,6 +264,8 @@ class Simulation {
     mix.sayLast()
     const isDone = (): boolean => mix.missingOfTopics === undefined && mix.missingOfRequests === undefined
     await this.#runUntil(isDone, MIX_MS)
+    // A subscriber that is over, and can't be met, is one until it has been silent for long enough; so is a publisher.
+    if (this.#holdsGone) await this.#runUntil(isDone, this.#silenceMs)
     const { missingOfTopics, missingOfRequests } = mix
     if (missingOfTopics !== undefined) this.#judge.fail("convergence", missingOfTopics)
     if (missingOfRequests !== undefined) this.#judge.fail("given-back", missingOfRequests)
@@ -312,14 +314,10 @@ class Simulation {
   async #seeOff(): Promise<void> {
     if (this.#guests.count === 0) return
     this.#guests.end()
-    const { unreachableMs, leaveMs } = this.#scenario.options
     const processes = this.#processes
-    const silenceMs = unreachableMs! + leaveMs!
-    await this.#runUntil(() => processes.every(({ guests }) => guests.size === 0), silenceMs + GONE_MS)
+    await this.#runUntil(() => processes.every(({ guests }) => guests.size === 0), this.#silenceMs + GONE_MS)
     // What waits for an incarnation that is over, and can't be met, is held until it has been silent for long enough.
-    const gone = this.#gone
-    const knowsNone = ({ peers }: Process): boolean => [...peers].every(({ unique }) => !gone.has(unique))
-    await this.#runUntil(() => processes.every(knowsNone), silenceMs)
+    await this.#runUntil(() => !this.#holdsGone, this.#silenceMs)
     // Half a message that nobody promised is given up only after a while.
     await this.#runUntil(() => processes.every(({ hasGivenBack }) => hasGivenBack), GIVEN_UP_MS)
     for (const process of processes) process.checkGivenBack()
@@ -366,6 +364,18 @@ class Simulation {
     const gone = new Set(this.#pathNemesis.lost)
     for (const { unique } of this.#processes) gone.delete(unique)
     return gone
+  }
+
+  /** Whether a process still knows one of these. */
+  get #holdsGone(): boolean {
+    const gone = this.#gone
+    return this.#processes.some(({ peers }) => [...peers].some(({ unique }) => gone.has(unique)))
+  }
+
+  /** A peer that has been silent for so long has left. */
+  get #silenceMs(): number {
+    const { unreachableMs, leaveMs } = this.#scenario.options
+    return unreachableMs! + leaveMs!
   }
 
   get #hasFailed(): boolean {

@@ -67,6 +67,11 @@ test("each fault of paths happens where it was drawn, and what was promised hold
   expect(new Set(counts.keys())).toEqual(new Set(PATH_FAULTS))
 })
 
+test("a subscriber that ended at an address that nobody has any more is one until it has been silent for long enough", async () => {
+  const { failure, pathFaults } = await simulate({ seed: 1987, virtualMs: 90_000 })
+  expect([failure, (pathFaults.rebind ?? 0) > 0]).toEqual([undefined, true])
+})
+
 test("a quarter of the seeds have guests, and each kind comes up", () => {
   const scenarios = Array.from({ length: 300 }, (_, seed) => drawScenario(seed))
   const counts = scenarios.map(({ guests }) => guests.length)
