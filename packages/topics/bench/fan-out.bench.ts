@@ -1,8 +1,8 @@
 /**
  * What a message costs its publisher for each of 100 subscribers in another process, over loopback: with a topic, and
- * with a stream to each that is written to by hand, in bursts that all have before the next. Both take turns in one run,
- * so that a busy machine affects them alike; medians of the rounds. CPU is that of the publisher's process, with its
- * time in the kernel and its wake-ups.
+ * with a stream to each that is written to by hand; flat out, in bursts that all have before the next, and one by one.
+ * Both take turns in one run, so that a busy machine affects them alike; medians of the rounds. CPU is that of the
+ * publisher's process, with its time in the kernel and its wake-ups.
  */
 import { fork } from "node:child_process"
 import { once } from "node:events"
@@ -14,16 +14,29 @@ import { type Topic, Topics } from "@x/topics"
 const SUBSCRIBERS = 100
 const ROUNDS = 5
 const TYPE = 1
-/** From one turn in which messages are published to the next: long enough for all to have them. */
-const TURN_MS = 25
 const TOPIC_TYPE = 65_281
 /** As on most networks: over loopback they could be of 64 KiB. */
 const DATAGRAM_BYTES = 1_400
 const SECRET = "0123456789abcdef0123456789abcdef"
 const PROTECTIONS = ["checksum", "aead"] as const
-const SIZES = [
-  { bytes: 64, messages: 3_200, perTurn: 64 },
-  { bytes: 1_024, messages: 1_280, perTurn: 16 },
+
+interface Work {
+  readonly name: string
+  readonly bytes: number
+  readonly messages: number
+  readonly perTurn: number
+  /** From one turn in which messages are published to the next; 0: the next turn of the event loop. */
+  readonly turnMs: number
+}
+
+const WORKS: readonly Work[] = [
+  { name: "64 B, flat out", bytes: 64, messages: 12_800, perTurn: 64, turnMs: 0 },
+  { name: "1 KiB, flat out", bytes: 1_024, messages: 3_200, perTurn: 16, turnMs: 0 },
+  // Long enough for all to have a burst before the next.
+  { name: "64 B, bursts of 64", bytes: 64, messages: 3_200, perTurn: 64, turnMs: 25 },
+  { name: "1 KiB, bursts of 16", bytes: 1_024, messages: 1_280, perTurn: 16, turnMs: 25 },
+  { name: "64 B, 1,000 a second", bytes: 64, messages: 1_000, perTurn: 1, turnMs: 1 },
+  { name: "64 B, 100 a second", bytes: 64, messages: 100, perTurn: 1, turnMs: 10 },
 ]
 
 type Protection = (typeof PROTECTIONS)[number]
@@ -70,18 +83,18 @@ async function bench(how: Protection): Promise<void> {
     return count
   }
   const streams = peers.map((peer) => peer.open())
-  for (const size of SIZES) {
+  for (const work of WORKS) {
     const costs = { topic: [] as number[], streams: [] as number[] }
     for (let round = 0; round <= ROUNDS; round++) {
       for (const kind of ["topic", "streams"] as const) {
-        const us = await cost(size, received, kind === "topic" ? byTopic(topic) : byStreams(streams))
+        const us = await cost(work, received, kind === "topic" ? byTopic(topic) : byStreams(streams))
         // The first one warms up.
         if (round > 0) costs[kind].push(us)
       }
     }
     const [topics, byHand] = [costs.topic, costs.streams].map(median) as [number, number]
     console.log(
-      `${how}, ${size.bytes} B to ${SUBSCRIBERS}: topic ${range(costs.topic)} us, streams by hand ${range(costs.streams)} us a message and subscriber; ${(topics / byHand).toFixed(2)} times as much`,
+      `${how}, ${work.name}, to ${SUBSCRIBERS}: topic ${range(costs.topic)} us, streams by hand ${range(costs.streams)} us a message and subscriber; ${(topics / byHand).toFixed(2)} times as much`,
     )
   }
   child.kill()
@@ -114,23 +127,28 @@ function byStreams(streams: readonly OutgoingStream[]): Offer {
 
 /** CPU of this process for each message and subscriber, microseconds. */
 async function cost(
-  { bytes: length, messages, perTurn }: (typeof SIZES)[number],
+  { bytes: length, messages, perTurn, turnMs }: Work,
   received: () => Promise<number>,
   offer: Offer,
 ): Promise<number> {
   const bytes = new Uint8Array(length).fill(1)
   const before = await received()
   const start = process.cpuUsage()
-  for (let sent = 0; sent < messages;) {
+  const startMs = performance.now()
+  for (let sent = 0, turn = 1; sent < messages; turn++) {
     const end = Math.min(messages, sent + perTurn)
     let wait: Promise<void> | undefined
     for (; sent < end && wait === undefined; sent++) if ((wait = offer(bytes)) !== undefined) sent--
-    await (wait ?? sleep(TURN_MS))
+    await (wait ?? nextTurn(startMs + turn * turnMs - performance.now()))
   }
   const wanted = before + messages * SUBSCRIBERS
-  while ((await received()) < wanted) await sleep(20)
+  while ((await received()) < wanted) await sleep(2)
   const { user, system } = process.cpuUsage(start)
   return (user + system) / (messages * SUBSCRIBERS)
+}
+
+function nextTurn(ms: number): Promise<void> {
+  return ms > 0 ? sleep(ms) : new Promise((resolve) => void setImmediate(resolve))
 }
 
 function median(values: readonly number[]): number {
