@@ -69,7 +69,7 @@ export class Requests {
     })
   }
 
-  #begin(process: Process, question: string): readonly string[] {
+  #begin(process: Process, question: string, asker: Peer): readonly string[] {
     const words = question.split(" ")
     const ledger = this.#ledgers.get(Number(words[0]))
     this.#world.judge.check(
@@ -77,12 +77,17 @@ export class Requests {
       "request-answer",
       () => `${process.name} is asked "${question.slice(0, 40)}", which nobody asked it`,
     )
+    this.#world.judge.check(
+      process.isOver || process.peers.has(asker),
+      "requests-held",
+      () => `${process.name} begins "${question.slice(0, 40)}" of ${asker.unique}, which has left`,
+    )
     ledger?.begin()
     return words.slice(2)
   }
 
-  #echo(process: Process, question: string, { signal }: Call): string | Promise<string> {
-    const [how, ms, bytes] = this.#begin(process, question)
+  #echo(process: Process, question: string, { peer, signal }: Call): string | Promise<string> {
+    const [how, ms, bytes] = this.#begin(process, question, peer)
     const answer = `answer to ${question}`.padEnd(Number(bytes), "!")
     switch (how) {
       case "later":
@@ -100,8 +105,8 @@ export class Requests {
     }
   }
 
-  async *#tail(process: Process, question: string, { signal }: Call): AsyncGenerator<string> {
-    const [how, ms, bytes, parts] = this.#begin(process, question)
+  async *#tail(process: Process, question: string, { peer, signal }: Call): AsyncGenerator<string> {
+    const [how, ms, bytes, parts] = this.#begin(process, question, peer)
     for (let i = 0; i < Number(parts) && !signal.aborted; i++) {
       if (how === "later" && i % 8 === 0) await this.#world.consumers.sleep(Number(ms))
       if (how === "throws" && i === Number(parts) >> 1) throw new PlannedError("a generator")
