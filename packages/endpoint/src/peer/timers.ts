@@ -65,18 +65,8 @@ function lastDataMs({ outgoing, incoming }: TimerParts): number {
   return Math.max(outgoing.lastDataMs, incoming.lastDataMs)
 }
 
-/** Those that data moves are looked at in each turn. `Infinity`: never. */
-const DUE_OF_DATA: Readonly<Record<"feedback" | "pace" | "outgoing" | "incoming", Due>> = {
-  /** Feedback is sent by itself. */
-  feedback: ({ feedback }) => feedback.dueMs,
-  /** The pace allows data again. */
-  pace: ({ liveness, outgoing }, { gate }) =>
-    liveness.state === "joined" && outgoing.hasData ? gate.paceDueMs : Infinity,
-  outgoing: ({ outgoing }) => outgoing.nextTimeoutMs(),
-  incoming: ({ incoming }) => incoming.nextTimeoutMs(),
-}
-
-const DUE_OF_OTHERS: Readonly<Record<Exclude<Timer, keyof typeof DUE_OF_DATA>, Due>> = {
+/** `Infinity`: never. */
+const DUE: Readonly<Record<Timer, Due>> = {
   /** The peer counts as unreachable, and later as gone. */
   silence: ({ liveness }, _path, association) => liveness.silenceDueMs(association),
   absence: ({ liveness }, _path, association) => liveness.absenceDueMs(association),
@@ -99,11 +89,18 @@ const DUE_OF_OTHERS: Readonly<Record<Exclude<Timer, keyof typeof DUE_OF_DATA>, D
   /** The path's MTU is probed, if the peer's address is proved. */
   mtu: ({ liveness }, { mtu, rtt }, { roomBytes }) =>
     liveness.state === "joined" && roomBytes === Infinity ? mtu.dueMs(rtt.ptoMs) : Infinity,
+  /** Feedback is sent by itself. */
+  feedback: ({ feedback }) => feedback.dueMs,
+  /** The pace allows data again. */
+  pace: ({ liveness, outgoing }, { gate }) =>
+    liveness.state === "joined" && outgoing.hasData ? gate.paceDueMs : Infinity,
+  outgoing: ({ outgoing }) => outgoing.nextTimeoutMs(),
+  incoming: ({ incoming }) => incoming.nextTimeoutMs(),
 }
 
-const DUE: Readonly<Record<Timer, Due>> = { ...DUE_OF_DATA, ...DUE_OF_OTHERS }
-const OF_DATA: readonly Due[] = Object.values(DUE_OF_DATA)
-const OF_OTHERS: readonly Due[] = Object.values(DUE_OF_OTHERS)
+/** Those that data moves, which are looked at in each turn; and the others. */
+const OF_DATA: readonly Due[] = [DUE.feedback, DUE.pace, DUE.outgoing, DUE.incoming]
+const OF_OTHERS: readonly Due[] = Object.values(DUE).filter((due) => !OF_DATA.includes(due))
 
 export class Timers {
   readonly #parts: TimerParts
