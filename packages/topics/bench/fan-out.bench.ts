@@ -4,21 +4,14 @@
  * Both take turns in one run, so that a busy machine affects them alike; medians of the rounds. CPU is that of the
  * publisher's process, with its time in the kernel and its wake-ups.
  */
-import { fork } from "node:child_process"
-import { once } from "node:events"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
-import { Endpoint, type EndpointOptions, type OutgoingStream, type Peer } from "@x/endpoint"
-import { type Topic, Topics } from "@x/topics"
+import type { OutgoingStream } from "@x/endpoint"
+import type { Topic } from "@x/topics"
+import { Crowd, median, type Protection, range, SUBSCRIBERS, subscribe, TYPE } from "./crowd/crowd.ts"
 
-const SUBSCRIBERS = 100
 const ROUNDS = 5
-const TYPE = 1
-const TOPIC_TYPE = 65_281
-/** As on most networks: over loopback they could be of 64 KiB. */
-const DATAGRAM_BYTES = 1_400
-const SECRET = "0123456789abcdef0123456789abcdef"
-const PROTECTIONS = ["checksum", "aead"] as const
+const PROTECTIONS: readonly Protection[] = ["checksum", "aead"]
 
 interface Work {
   readonly name: string
@@ -39,13 +32,6 @@ const WORKS: readonly Work[] = [
   { name: "64 B, 100 a second", bytes: 64, messages: 100, perTurn: 1, turnMs: 10 },
 ]
 
-type Protection = (typeof PROTECTIONS)[number]
-
-function optionsOf(protection: Protection): EndpointOptions {
-  const common: EndpointOptions = { v4: "127.0.0.1", v6: false, datagramBytes: DATAGRAM_BYTES, peersMax: 256 }
-  return protection === "checksum" ? common : { ...common, protection, secrets: [new TextEncoder().encode(SECRET)] }
-}
-
 const [role, port, protection] = process.argv.slice(2)
 if (role === "subscribers") await subscribe(Number(port), protection as Protection)
 else {
@@ -53,35 +39,10 @@ else {
   process.exit(0)
 }
 
-/** A hundred subscribers, which read all and say how much they have when they are asked. */
-async function subscribe(to: number, how: Protection): Promise<void> {
-  let received = 0
-  for (let i = 0; i < SUBSCRIBERS; i++) {
-    const endpoint = await Endpoint.bind(optionsOf(how))
-    endpoint.handle(TYPE, () => void received++)
-    // The messages of the topic, without a reader's promise for each: the publisher is what is measured.
-    endpoint.on("stream", (stream) => void stream.handle(TOPIC_TYPE, () => void received++))
-    const peer = await endpoint.join(`127.0.0.1:${to}`)
-    await new Topics(endpoint).subscribe(peer, "t")
-  }
-  process.on("message", () => process.send!(received))
-  process.send!("ready")
-}
-
 async function bench(how: Protection): Promise<void> {
-  const endpoint = await Endpoint.bind(optionsOf(how))
-  const topic = new Topics(endpoint).topic("t", { slow: "hold", lag: { ms: 60_000 }, subscribersMax: SUBSCRIBERS })
-  const peers: Peer[] = []
-  endpoint.on("joined", (peer) => void peers.push(peer))
-  const child = fork(fileURLToPath(import.meta.url), ["subscribers", String(endpoint.port), how], {
-    execArgv: process.execArgv,
-  })
-  await once(child, "message")
-  const received = async (): Promise<number> => {
-    child.send("how many?")
-    const [count] = (await once(child, "message")) as [number]
-    return count
-  }
+  const crowd = await Crowd.start(fileURLToPath(import.meta.url), how, { slow: "hold", lag: { ms: 60_000 } })
+  const { topic, peers } = crowd
+  const received = (): Promise<number> => crowd.received()
   const streams = peers.map((peer) => peer.open())
   for (const work of WORKS) {
     const costs = { topic: [] as number[], streams: [] as number[] }
@@ -97,8 +58,7 @@ async function bench(how: Protection): Promise<void> {
       `${how}, ${work.name}, to ${SUBSCRIBERS}: topic ${range(costs.topic)} us, streams by hand ${range(costs.streams)} us a message and subscriber; ${(topics / byHand).toFixed(2)} times as much`,
     )
   }
-  child.kill()
-  await endpoint.close()
+  await crowd.end()
 }
 
 /** Offers a message to all; once somebody has no room, returns what settles when that has changed. */
@@ -149,13 +109,4 @@ async function cost(
 
 function nextTurn(ms: number): Promise<void> {
   return ms > 0 ? sleep(ms) : new Promise((resolve) => void setImmediate(resolve))
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!
-}
-
-function range(values: readonly number[]): string {
-  const sorted = values.toSorted((a, b) => a - b)
-  return `${median(values).toFixed(3)} (${sorted[0]!.toFixed(3)} to ${sorted.at(-1)!.toFixed(3)})`
 }
