@@ -69,10 +69,11 @@ export class Events<T extends { [K in keyof T]: (...args: never[]) => unknown }>
     this.emitLater(name, () => args)
   }
 
-  /** The same of what is known only when it is told. */
-  emitLater<K extends keyof T & string>(name: K, argsOf: () => Parameters<T[K]>): void {
+  /** The same of what is known only when it is told. `unheard` is called instead if nobody listens then. */
+  emitLater<K extends keyof T & string>(name: K, argsOf: () => Parameters<T[K]>, unheard?: () => void): void {
     const listeners = this.#listeners.get(name)!
     this.#telling.add(() => {
+      if (unheard !== undefined && listeners.size === 0) return unheard()
       const args = argsOf()
       const failures: unknown[] = []
       const results: unknown[] = []

@@ -118,6 +118,8 @@ export class FeedHandle implements Feed {
   readonly #isOrdered: boolean
   readonly #host: FeedHost
   readonly #events: Events<FeedEvents>
+  /** Messages that won't come, of which nobody was told yet. */
+  #unheard = 0
   readonly #reader: AsyncIterableIterator<ReceivedMessage>
   readonly closed: Promise<FeedEnd>
   #settle!: (end: FeedEnd) => void
@@ -163,7 +165,13 @@ export class FeedHandle implements Feed {
   }
 
   on<K extends keyof FeedEvents>(name: K, listener: FeedEvents[K]): () => void {
-    return this.#events.on(name, listener)
+    const forget = this.#events.on(name, listener)
+    if (name === "gap" && this.#unheard > 0) {
+      const messages = this.#unheard
+      this.#unheard = 0
+      this.#tellGap(messages)
+    }
+    return forget
   }
 
   messages(): AsyncIterableIterator<TopicMessage>
@@ -218,7 +226,7 @@ export class FeedHandle implements Feed {
       this.#fail(new TypeError(`a message of type ${received.type} isn't the topic's next one`))
       return undefined
     }
-    if (taken.gap > 0) this.#events.emit("gap", taken.gap)
+    if (taken.gap > 0) this.#tellGap(taken.gap)
     return type === undefined ? entry : this.#decoded(entry, type)
   }
 
@@ -255,7 +263,16 @@ export class FeedHandle implements Feed {
   /** Messages won't come where their order doesn't show it. */
   gap(messages: number): void {
     const gone = this.#subscription.skip(messages)
-    if (gone > 0) this.#events.emit("gap", gone)
+    if (gone > 0) this.#tellGap(gone)
+  }
+
+  /** What may have been skipped before its caller was given the feed is told to the first who listens. */
+  #tellGap(messages: number): void {
+    this.#events.emitLater(
+      "gap",
+      () => [messages],
+      () => void (this.#unheard += messages),
+    )
   }
 
   unsubscribe(): void {
@@ -286,7 +303,7 @@ export class FeedHandle implements Feed {
     if (this.#isOver || this.#why === undefined || !this.#isRead) return
     this.#isOver = true
     const gap = this.#subscription.finish(this.#why.end)
-    if (gap > 0) this.#events.emit("gap", gap)
+    if (gap > 0) this.#tellGap(gap)
     // Of a topic that was closed everything comes, where it is waited for. If not, its end isn't a quiet one.
     if (gap > 0 && this.#why.why === "topic-closed" && traitsNamed(this.delivery).waits)
       this.#why = { ...this.#why, why: this.peer.state === "left" ? "peer-left" : "stream-closed" }
