@@ -247,7 +247,7 @@ export class Topics implements AsyncDisposable {
     if (line !== undefined && this.#tell(line, control)) return
     this.#unknown++
     // We forgot it when a stream for control was closed: the publisher would hold it for nobody.
-    if (control.kind === "accepted") this.#subscriber.disown(this.#lineOf(peer), control.id)
+    if (control.kind === "accepted") this.#subscriber.disown(this.#lineOf(peer), control.id, control.stream)
   }
 
   /** What a peer hasn't answered when its stream for control is closed was answered on that, or never is. */

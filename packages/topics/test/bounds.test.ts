@@ -182,16 +182,38 @@ test("F78 what the peer can't answer any more, since its stream for control was 
 
 test("F78 a subscription that was given up is forgotten, though its stream and its end never come", async () => {
   const { network, party, plain, toPlain, tell } = await plainScene()
+  const told: string[] = []
   plain.handle(CONTROL, ({ bytes }) => {
-    const control = decodeControl(bytes)
-    if (control?.kind !== "subscribe") return
+    const control = decodeControl(bytes)!
+    told.push(control.kind)
+    if (control.kind !== "subscribe") return
     tell({ kind: "accepted", id: control.id, stream: 999, resumed: false, first: 0, missed: 0, log: "x" })
   })
   const call = codeOf(party.topics.subscribe(toPlain, "t", { timeoutMs: 50 }))
   await network.advance(1_000)
-  expect([await call, party.topics.stats().feeds]).toEqual(["timeout", 1])
+  expect([await call, party.topics.stats().feeds, told]).toEqual(["timeout", 1, ["subscribe", "unsubscribe"]])
   await network.advance(10_000)
-  expect(party.topics.stats().feeds).toBe(0)
+  // The publisher may not have heard it: then it would open the stream, which nobody would stop.
+  expect([party.topics.stats().feeds, told]).toEqual([0, ["subscribe", "unsubscribe", "unsubscribe"]])
+})
+
+test("F79 a gap that comes with the acceptance is told to who listens as soon as it has the feed", async () => {
+  const { network, party, plain, toPlain, toParty, tell } = await plainScene()
+  let id = 0
+  plain.handle(CONTROL, ({ bytes }) => (id = decodeControl(bytes)!.id))
+  const subscribing = party.topics.subscribe(toPlain, "t")
+  await network.advance(50)
+  const stream = toParty.open({ delivery: "reliable-unordered" })
+  tell({ kind: "accepted", id, stream: stream.id, resumed: false, first: 0, missed: 0, log: "x" })
+  for (const messages of [40, 8]) tell({ kind: "gap", id, messages })
+  const feed = await network.until(subscribing)
+  await network.advance(50)
+  const gaps: number[] = []
+  feed.on("gap", (messages) => void gaps.push(messages))
+  await network.advance(50)
+  tell({ kind: "gap", id, messages: 2 })
+  await network.advance(50)
+  expect([gaps, feed.account.gone]).toEqual([[48, 2], 50])
 })
 
 test.each([true, false])(
@@ -257,15 +279,27 @@ test("F78 what is asked again has another number, less and less often, until the
   expect(told.slice(13).map(([kind, id]) => [kind, id])).toEqual([["subscribe", 8]])
 })
 
-test("F78 a subscription that is accepted when its subscriber has forgotten it is given back", async () => {
-  const { network, party, plain, toParty, tell } = await plainScene()
-  const told: Control[] = []
-  plain.handle(CONTROL, ({ bytes }) => void told.push(decodeControl(bytes)!))
-  const stream = toParty.open()
-  tell({ kind: "accepted", id: 7, stream: stream.id, resumed: false, first: 0, missed: 0, log: "x" })
-  await network.advance(50)
-  expect([told, party.topics.stats().unknown]).toEqual([[{ kind: "unsubscribe", id: 7 }], 1])
-})
+test.each([true, false])(
+  "F78 a subscription that is accepted when its subscriber has forgotten it is given back, its stream having come: %s",
+  async (hasCome) => {
+    const { network, party, plain, toPlain, toParty, tell } = await plainScene()
+    const told: Control[] = []
+    plain.handle(CONTROL, ({ bytes }) => void told.push(decodeControl(bytes)!))
+    // Streams are looked at while an answer is awaited.
+    void codeOf(party.topics.subscribe(toPlain, "other", { timeoutMs: Infinity }))
+    await network.advance(50)
+    let stream = hasCome ? toParty.open() : undefined
+    await network.advance(50)
+    // Its stream for control is the first one that it opens, or the second.
+    tell({ kind: "accepted", id: 7, stream: stream?.id ?? 2, resumed: false, first: 0, missed: 0, log: "x" })
+    await network.advance(50)
+    expect([told.slice(1), party.topics.stats().unknown]).toEqual([[{ kind: "unsubscribe", id: 7 }], 1])
+    // Also if that is lost, nothing is published to nobody.
+    stream ??= toParty.open()
+    await network.advance(50)
+    expect(stream.state).toBe("closed")
+  },
+)
 
 test("numbers of subscriptions and identities of logs are new in each `Topics` of an endpoint", async () => {
   const { network, party, plain, toPlain } = await plainScene()

@@ -133,6 +133,8 @@ export class Subscriber {
       if (line.subscribing.get(it.id) !== it || it.feed !== undefined) return
       line.subscribing.delete(it.id)
       this.#forgetStreams(line)
+      // Its stream may still come, and nobody will stop it; what told the publisher may be lost with a stream, too.
+      if (it.accepted !== undefined) this.disown(line, it.id, it.accepted.stream)
     })
     alarm.at(untilMs)
   }
@@ -154,9 +156,18 @@ export class Subscriber {
     return true
   }
 
-  /** A peer has accepted what isn't ours any more. One that takes no word of it is told nothing. */
-  disown(line: Line, id: number): void {
-    if (!line.subscribing.has(id) && !line.control.isFull) tell(line, { kind: "unsubscribe", id })
+  /**
+   * A peer has accepted what isn't ours any more, with this stream. What tells it so may be lost with a stream for
+   * control, so the stream of the subscription is stopped, too. One that takes no word of it is told nothing.
+   */
+  disown(line: Line, id: number, streamId: number): void {
+    const { subscribing, control, unknown, disowned } = line
+    if (subscribing.has(id)) return
+    const stream = unknown.get(streamId)
+    unknown.delete(streamId)
+    if (stream !== undefined) stream.stop(REASON.closing)
+    else if (disowned.size < GIVEN_UP_MAX) disowned.add(streamId)
+    if (!control.isFull) tell(line, { kind: "unsubscribe", id })
   }
 
   /** The peer doesn't take us. `false`: we didn't ask. */
@@ -195,6 +206,7 @@ export class Subscriber {
 
   /** A peer that we wait for has opened a stream. */
   opened(line: Line, stream: IncomingStream): void {
+    if (line.disowned.delete(stream.id)) return stream.stop(REASON.closing)
     for (const it of line.subscribing.values()) {
       if (it.accepted?.stream === stream.id && it.feed === undefined) return this.#match(line, it, stream)
     }
@@ -256,6 +268,7 @@ export class Subscriber {
     }
     line.subscribing.clear()
     line.unknown.clear()
+    line.disowned.clear()
   }
 
   /** A stream for control of a peer was closed: what wasn't answered on it is given up, and its answer not awaited. */
