@@ -22,8 +22,6 @@ export class Line {
   readonly subscribing: Map<number, Subscribing> = new Map()
   /** Streams that it opened while we wait for an answer: one may be that of the answer, which comes on another stream. */
   readonly unknown: Map<number, IncomingStream> = new Map()
-  /** Streams of subscriptions that we have forgotten: those that haven't come yet are stopped when they do. */
-  readonly disowned: Set<number> = new Set()
   /** Streams for control that wait until it takes our answers, also closed ones. */
   readonly paused: Set<IncomingStream> = new Set()
 

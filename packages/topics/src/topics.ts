@@ -237,7 +237,7 @@ export class Topics implements AsyncDisposable {
         return stream.stop()
       }
       try {
-        this.#publisher.subscribe(line, control.id, control.name, control.beginning)
+        this.#publisher.subscribe(line, stream, control)
       } finally {
         if (line.control.isFull) line.pause(stream)
       }
@@ -246,16 +246,23 @@ export class Topics implements AsyncDisposable {
     const line = this.#lines.get(peer)
     if (line !== undefined && this.#tell(line, control)) return
     this.#unknown++
-    // We forgot it when a stream for control was closed: the publisher would hold it for nobody.
-    if (control.kind === "accepted") this.#subscriber.disown(this.#lineOf(peer), control.id, control.stream)
+    // Nobody waits for it any more: the publisher would hold it for nobody.
+    if (control.kind === "accepted") this.#subscriber.disown(this.#lineOf(peer), control.id)
   }
 
-  /** What a peer hasn't answered when its stream for control is closed was answered on that, or never is. */
+  /**
+   * Once a stream for control of a peer is closed, what the peer asked for on it is over, and what it hasn't answered was
+   * answered on that, or never is.
+   */
   #watch(stream: IncomingStream): void {
     if (this.#heard.has(stream)) return
     this.#heard.add(stream)
     this.#subscriber.heard(stream)
-    void stream.closed.then(() => this.#subscriber.unheard(stream, this.#lines.get(stream.peer)))
+    void stream.closed.then(() => {
+      const line = this.#lines.get(stream.peer)
+      if (line !== undefined) this.#publisher.unheard(line, stream)
+      this.#subscriber.unheard(stream, line)
+    })
   }
 
   /** Whether it was about a subscription that there is. */

@@ -193,8 +193,7 @@ test("F78 a subscription that was given up is forgotten, though its stream and i
   await network.advance(1_000)
   expect([await call, party.topics.stats().feeds, told]).toEqual(["timeout", 1, ["subscribe", "unsubscribe"]])
   await network.advance(10_000)
-  // The publisher may not have heard it: then it would open the stream, which nobody would stop.
-  expect([party.topics.stats().feeds, told]).toEqual([0, ["subscribe", "unsubscribe", "unsubscribe"]])
+  expect([party.topics.stats().feeds, told]).toEqual([0, ["subscribe", "unsubscribe"]])
 })
 
 test("F79 a gap that comes with the acceptance is told to who listens as soon as it has the feed", async () => {
@@ -279,25 +278,77 @@ test("F78 what is asked again has another number, less and less often, until the
   expect(told.slice(13).map(([kind, id]) => [kind, id])).toEqual([["subscribe", 8]])
 })
 
+test("F78 a subscription that is accepted when its subscriber has forgotten it is given back", async () => {
+  const { network, party, plain, toParty, tell } = await plainScene()
+  const told: Control[] = []
+  plain.handle(CONTROL, ({ bytes }) => void told.push(decodeControl(bytes)!))
+  const stream = toParty.open()
+  tell({ kind: "accepted", id: 7, stream: stream.id, resumed: false, first: 0, missed: 0, log: "x" })
+  await network.advance(50)
+  expect([told, party.topics.stats().unknown]).toEqual([[{ kind: "unsubscribe", id: 7 }], 1])
+})
+
+test.each(["stopped", "reset", "ended"])(
+  "F80 subscriptions are over for their publisher once the stream that they were asked for on is %s, others go on",
+  async (how) => {
+    const { network, party, plain, toParty } = await plainScene()
+    const topic = party.topics.topic("t")
+    const news: string[] = []
+    topic.on("subscriber", (it) => void news.push(it.state === "left" ? it.why : it.state))
+    const asked: IncomingStream[] = []
+    party.endpoint.on("stream", (stream) => void asked.push(stream))
+    // It never says that it wants no more, and stops none of the streams of messages.
+    const feeds: IncomingStream[] = []
+    plain.on("stream", (stream) => stream.label === "t" && void feeds.push(stream))
+    const [one, other] = [toParty.open(), toParty.open()]
+    const ask = (stream: typeof one, id: number): void =>
+      void stream.trySend(CONTROL, encodeControl({ kind: "subscribe", id, beginning: { at: "newest" }, name: "t" }))
+    ask(one, 1)
+    ask(one, 2)
+    await network.advance(50)
+    ask(other, 3)
+    await network.advance(50)
+    expect([news, feeds.length, asked.length]).toEqual([["subscribed", "subscribed", "subscribed"], 3, 2])
+    if (how === "stopped") asked[0]!.stop()
+    else if (how === "reset") one.reset()
+    else void one.end()
+    await network.advance(50)
+    expect(news.slice(3)).toEqual(["stream-closed", "stream-closed"])
+    expect([topic.subscribers.length, party.topics.stats().subscribers]).toEqual([1, 1])
+    const over = await network.until(Promise.all(feeds.slice(0, 2).map(({ closed }) => closed)))
+    expect(over.map(({ isComplete }) => isComplete)).toEqual([false, false])
+    let came = 0
+    feeds[2]!.handle(ENTRY, () => void came++)
+    topic.publish(NUMBER, 1)
+    await network.advance(50)
+    expect(came).toBe(1)
+  },
+)
+
 test.each([true, false])(
-  "F78 a subscription that is accepted when its subscriber has forgotten it is given back, its stream having come: %s",
-  async (hasCome) => {
-    const { network, party, plain, toPlain, toParty, tell } = await plainScene()
+  "F80 what was accepted is awaited no longer once the stream for control is closed, unless all of a closed topic comes: %s",
+  async (isClosed) => {
+    const { network, party, plain, toPlain, toParty } = await plainScene()
     const told: Control[] = []
     plain.handle(CONTROL, ({ bytes }) => void told.push(decodeControl(bytes)!))
-    // Streams are looked at while an answer is awaited.
-    void codeOf(party.topics.subscribe(toPlain, "other", { timeoutMs: Infinity }))
+    const call = codeOf(party.topics.subscribe(toPlain, "t", { timeoutMs: Infinity }))
     await network.advance(50)
-    let stream = hasCome ? toParty.open() : undefined
+    const control = toParty.open()
+    const { id } = told[0]!
+    // Its stream for control is the first one that it opens.
+    const accepted = { stream: control.id + 1, resumed: false, first: 0, missed: 0, log: "x" }
+    control.trySend(CONTROL, encodeControl({ kind: "accepted", id, ...accepted }))
+    if (isClosed) control.trySend(CONTROL, encodeControl({ kind: "ended", id, code: 2, end: 0 }))
+    void control.end()
     await network.advance(50)
-    // Its stream for control is the first one that it opens, or the second.
-    tell({ kind: "accepted", id: 7, stream: stream?.id ?? 2, resumed: false, first: 0, missed: 0, log: "x" })
+    expect([told.length, party.topics.stats().feeds]).toEqual(isClosed ? [1, 1] : [2, 0])
+    const stream = toParty.open()
+    expect(stream.id).toBe(accepted.stream)
     await network.advance(50)
-    expect([told.slice(1), party.topics.stats().unknown]).toEqual([[{ kind: "unsubscribe", id: 7 }], 1])
-    // Also if that is lost, nothing is published to nobody.
-    stream ??= toParty.open()
-    await network.advance(50)
-    expect(stream.state).toBe("closed")
+    expect([await network.until(call), told[1]]).toEqual(
+      isClosed ? ["resolved", undefined] : ["peer-left", { kind: "unsubscribe", id }],
+    )
+    expect(party.topics.stats().feeds).toBe(0)
   },
 )
 

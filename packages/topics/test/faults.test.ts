@@ -1,5 +1,5 @@
 // What goes wrong in a fan-out, by name: each is bounded, told, and nobody else's trouble.
-import { Endpoint } from "@x/endpoint"
+import { Endpoint, type IncomingStream } from "@x/endpoint"
 import { type SubscriberNews, type Topic, TopicError, type TopicOptions } from "@x/topics"
 import { expect, test } from "vitest"
 import {
@@ -244,6 +244,30 @@ test("a subscription that is given up before its answer leaves nothing on either
   expect(subscriber.topics.stats()).toMatchObject({ feeds: 0, unknown: 0 })
   await network.advance(10_000)
   expect(subscriber.endpoint.stats().drops).toMatchObject({})
+})
+
+test("F80 a stream for control that is stopped leaves as many subscribers as feeds, and no call without an answer", async () => {
+  for (const seed of range(1, 41)) {
+    const world = await makePair(seed, { delayMs: 50, lossRate: 0.3 })
+    const { network, publisher, subscriber, toPublisher } = world
+    publisher.topics.topic("t")
+    // At any time: before the answer, between it and the streams that it names, and after.
+    const { endpoint } = seed % 4 === 0 ? subscriber : publisher
+    let control: IncomingStream | undefined
+    endpoint.on("stream", (stream) => {
+      if (stream.label !== "topics" || control !== undefined) return
+      control = stream
+      endpoint.alarm(() => stream.stop()).at(endpoint.now() + 5 * seed)
+    })
+    const answers: string[] = []
+    for (let i = 0; i < 5; i++) {
+      const call = subscriber.topics.subscribe(toPublisher, "t", { timeoutMs: Infinity })
+      void codeOf(call).then((code) => answers.push(code))
+    }
+    await network.advance(20_000)
+    const { subscribers } = publisher.topics.stats()
+    expect([seed, answers.length, subscriber.topics.stats().feeds]).toEqual([seed, 5, subscribers])
+  }
 })
 
 test("a peer without topics is a time-out, and one that leaves before it answers is told", async () => {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Endpoint, EndpointError, type Peer } from "@x/endpoint"
+import { type Endpoint, EndpointError, type IncomingStream, type Peer } from "@x/endpoint"
 import { TopicError } from "../errors.ts"
 import type { Telling } from "../events.ts"
 import type { Line } from "../line.ts"
@@ -21,6 +21,14 @@ export interface PublisherLimits {
   readonly subscriptionsPerPeerMax: number
 }
 
+/** What a peer asks for. */
+export interface Question {
+  /** The peer's number for the subscription. */
+  readonly id: number
+  readonly name: string
+  readonly beginning: Beginning
+}
+
 /** What a publisher needs of the topics of its endpoint. */
 export interface PublisherHost {
   readonly endpoint: Endpoint
@@ -30,12 +38,19 @@ export interface PublisherHost {
   lineOf(peer: Peer): Line | undefined
 }
 
+/** Where a subscriber belongs. */
+interface Seat {
+  readonly topic: TopicHandle
+  /** The stream for control on which the peer asked for it. */
+  readonly asked: IncomingStream
+}
+
 export class Publisher {
   readonly #host: PublisherHost
   readonly #topics = new Map<string, TopicHandle>()
   /** Those that are being closed, too. */
   readonly #all = new Set<TopicHandle>()
-  readonly #topicOf = new Map<Member, TopicHandle>()
+  readonly #seatOf = new Map<Member, Seat>()
 
   constructor(host: PublisherHost) {
     this.#host = host
@@ -72,12 +87,12 @@ export class Publisher {
   }
 
   #left(member: Member): void {
-    this.#topicOf.delete(member)
+    this.#seatOf.delete(member)
     this.#host.lineOf(member.stream.peer)?.members.delete(member.id)
   }
 
-  /** A peer asks for a topic. What `accept` throws is thrown once the peer has its answer. */
-  subscribe(line: Line, id: number, name: string, beginning: Beginning): void {
+  /** A peer asks for a topic on a stream for control. What `accept` throws is thrown once the peer has its answer. */
+  subscribe(line: Line, asked: IncomingStream, { id, name, beginning }: Question): void {
     const refuse = (code: keyof typeof REFUSALS): void => say(line, { kind: "refused", id, code: REFUSALS[code] })
     if (line.members.has(id)) return refuse("number-in-use")
     const topic = this.#topics.get(name)
@@ -96,19 +111,31 @@ export class Publisher {
     const member = topic.add(id, line.control, beginning)
     if (member === undefined) return refuse("peer-full")
     line.members.set(id, member)
-    this.#topicOf.set(member, topic)
+    this.#seatOf.set(member, { topic, asked })
     topic.begin(member)
   }
 
   /** A peer wants no more; that it ended by itself may be on its way. */
   unsubscribe(line: Line, id: number): void {
     const member = line.members.get(id)
-    if (member !== undefined) this.#topicOf.get(member)?.leave(member, "unsubscribed")
+    if (member !== undefined) this.#seatOf.get(member)?.topic.leave(member, "unsubscribed")
+  }
+
+  /**
+   * A stream for control of a peer was closed. The peer forgets what it asked for on it, and what it said to end that is
+   * lost: its subscriptions are over, also those whose streams it has yet to see.
+   */
+  unheard(line: Line, stream: IncomingStream): void {
+    const why = line.peer.state === "left" ? "peer-left" : "stream-closed"
+    for (const member of [...line.members.values()]) {
+      const seat = this.#seatOf.get(member)
+      if (seat?.asked === stream) seat.topic.leave(member, why)
+    }
   }
 
   /** A peer has left, or can't be told anything any more. */
   forget(line: Line, why: "peer-left" | "stream-closed"): void {
-    for (const member of [...line.members.values()]) this.#topicOf.get(member)?.leave(member, why)
+    for (const member of [...line.members.values()]) this.#seatOf.get(member)?.topic.leave(member, why)
   }
 
   /** Closes all topics. Settles once all are. */

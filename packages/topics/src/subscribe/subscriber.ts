@@ -133,8 +133,6 @@ export class Subscriber {
       if (line.subscribing.get(it.id) !== it || it.feed !== undefined) return
       line.subscribing.delete(it.id)
       this.#forgetStreams(line)
-      // Its stream may still come, and nobody will stop it; what told the publisher may be lost with a stream, too.
-      if (it.accepted !== undefined) this.disown(line, it.id, it.accepted.stream)
     })
     alarm.at(untilMs)
   }
@@ -156,18 +154,9 @@ export class Subscriber {
     return true
   }
 
-  /**
-   * A peer has accepted what isn't ours any more, with this stream. What tells it so may be lost with a stream for
-   * control, so the stream of the subscription is stopped, too. One that takes no word of it is told nothing.
-   */
-  disown(line: Line, id: number, streamId: number): void {
-    const { subscribing, control, unknown, disowned } = line
-    if (subscribing.has(id)) return
-    const stream = unknown.get(streamId)
-    unknown.delete(streamId)
-    if (stream !== undefined) stream.stop(REASON.closing)
-    else if (disowned.size < GIVEN_UP_MAX) disowned.add(streamId)
-    if (!control.isFull) tell(line, { kind: "unsubscribe", id })
+  /** A peer has accepted what isn't ours any more. One that takes no word of it is told nothing. */
+  disown(line: Line, id: number): void {
+    if (!line.subscribing.has(id) && !line.control.isFull) tell(line, { kind: "unsubscribe", id })
   }
 
   /** The peer doesn't take us. `false`: we didn't ask. */
@@ -206,7 +195,6 @@ export class Subscriber {
 
   /** A peer that we wait for has opened a stream. */
   opened(line: Line, stream: IncomingStream): void {
-    if (line.disowned.delete(stream.id)) return stream.stop(REASON.closing)
     for (const it of line.subscribing.values()) {
       if (it.accepted?.stream === stream.id && it.feed === undefined) return this.#match(line, it, stream)
     }
@@ -268,29 +256,32 @@ export class Subscriber {
     }
     line.subscribing.clear()
     line.unknown.clear()
-    line.disowned.clear()
   }
 
-  /** A stream for control of a peer was closed: what wasn't answered on it is given up, and its answer not awaited. */
+  /**
+   * A stream for control of a peer was closed: what wasn't answered on it is given up, and so is what was accepted and
+   * whose stream has yet to come. Neither is awaited any more.
+   */
   unheard(stream: IncomingStream, line: Line | undefined): void {
     const { peer } = stream
     if (this.#heard.get(peer) === stream) {
       this.#heard.delete(peer)
       this.#unheard.add(peer)
     }
-    if (line !== undefined) this.#rejectUnanswered(line)
+    if (line !== undefined) this.#rejectAwaited(line)
   }
 
-  #rejectUnanswered(line: Line): void {
+  #rejectAwaited(line: Line): void {
     for (const it of line.subscribing.values()) {
-      if (it.accepted !== undefined) continue
+      // The stream of a topic that was closed comes all the same.
+      if (it.feed !== undefined || it.ended !== undefined) continue
       line.subscribing.delete(it.id)
       if (it.call === undefined) continue
       tell(line, { kind: "unsubscribe", id: it.id })
       it.call.reject(
         new TopicError(
           "peer-left",
-          `the peer closed its stream for control before it answered for ${JSON.stringify(it.topic)}`,
+          `the peer closed its stream for control before a feed of ${JSON.stringify(it.topic)} had begun`,
         ),
       )
     }
