@@ -33,13 +33,13 @@ import {
   traitsOf,
 } from "@x/wire"
 import { lastEdge } from "./receive/append.ts"
-import { PacketPool, type PacketSlots } from "./packet-pool.ts"
+import { PacketPool } from "./packet-pool.ts"
 import { RepeatPace } from "./repeater.ts"
 import { GRANULARITY_MS, type RttEstimator } from "./rtt.ts"
 import { Copies } from "./send/copies.ts"
 import { GivingUp } from "./send/giving-up.ts"
 import { MessageAccount, type MessageFate, type SentMessages } from "./send/message-account.ts"
-import { NO_BYTES, type OutgoingPacket, type SharedPayload } from "./send/outgoing-packet.ts"
+import { NO_BYTES, type OutgoingPacket } from "./send/outgoing-packet.ts"
 import { PacketFilling } from "./send/packet-filling.ts"
 import { hasUnacked, isGone, isPast, isSettled, type PacketRange } from "./send/packet-ranges.ts"
 import { Resends } from "./send/resends.ts"
@@ -50,6 +50,7 @@ import { SendQueue } from "./send/send-queue.ts"
 import { PACKET } from "./send/send-ring.ts"
 import { checkSendStreamOptions, type SendStreamOptions, slotBytesOf } from "./send/send-stream-options.ts"
 import { SendWindow } from "./send/send-window.ts"
+import type { SharedPacket } from "./send/shared-packet.ts"
 import { SyncTimer } from "./send/sync-timer.ts"
 
 /** How long an idle stream keeps its memory, milliseconds. */
@@ -77,7 +78,6 @@ export class SendStream {
   readonly #pace: RepeatPace
   readonly #first: number
   readonly #resendsMax: number
-  readonly #pool: PacketSlots
   readonly #life: SendLife
   readonly #ledger: SendLedger
   readonly #filling: PacketFilling
@@ -115,7 +115,6 @@ export class SendStream {
     this.#pace = pace
     this.#first = traits.isNumbered ? first : 0
     this.#resendsMax = resendsMax
-    this.#pool = pool
     const { waits, isAcknowledged } = traits
     const life = (this.#life = new SendLife(rtt, pace))
     const ledger = (this.#ledger = new SendLedger(pool, mode, this.#first, options.headRoomBytes, given.tables))
@@ -416,29 +415,16 @@ export class SendStream {
   }
 
   /**
-   * The payload of a closed packet, for other streams to `share`; `undefined`: it was acknowledged or given up, so its
-   * memory is gone.
+   * Takes a packet of a `PacketLog` as the next one. If more may be written to it, it is the open packet from now on, and
+   * the caller writes at once. `false`: the window is shut, there is no memory for it, it is larger than
+   * `payloadBytesMax`, or the mode gives messages up. Then nothing has changed, except that the open packet was closed.
    */
-  payloadOf(number: number): SharedPayload | undefined {
-    const { low, high } = this.#ledger
-    return number >= low && number < high && this.#ledger.isKept(number) ? this.#ledger.payload(number) : undefined
-  }
-
-  /**
-   * Sends a payload of another stream whose slots come from the same pool, as the next packet of this one: memory is
-   * shared, number, header and tag are each stream's own. `false`: the window is shut, or the pool is full. Throws a
-   * `RangeError` if the payload is larger than `payloadBytesMax`, or a piece whose message has another number here.
-   */
-  share({ slot, length, form, begun, begunBefore, writtenMs }: SharedPayload): boolean {
-    if (length > this.payloadBytesMax)
-      throw new RangeError(`a payload of ${length} B is larger than ${this.payloadBytesMax} B: cut it for both streams`)
-    if (form !== FORM.whole && begunBefore !== this.begun)
-      throw new RangeError(`a piece of message ${begunBefore} doesn't fit a stream that has begun ${this.begun}`)
-    if (!this.#window.isOpen) return false
+  share(packet: SharedPacket): boolean {
+    if (!this.#waits || packet.bytesMax > this.payloadBytesMax) return false
     this.closePacket()
-    if (!this.#window.isOpen || !this.#ledger.makeRoom() || !this.#pool.share(slot)) return false
-    this.#ledger.append(slot, length, form, begun, writtenMs)
+    if (!this.#window.isOpen || !this.#filling.share(packet)) return false
     this.#idleMs = Infinity
+    if (packet.isShut) this.closePacket()
     return true
   }
 

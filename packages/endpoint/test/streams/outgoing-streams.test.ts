@@ -1,5 +1,7 @@
+import { PacketLog } from "@x/stream"
 import { createStatus, REASON, STATUS, writeStatus } from "@x/wire"
 import { expect, test } from "vitest"
+import { HEAD_ROOM_BYTES } from "../../src/peer/stream-settings.ts"
 import { Outgoing } from "./outgoing.ts"
 
 test("streams of one priority have their turns by weight, a full packet for each unit of it", () => {
@@ -34,13 +36,17 @@ test("small packets of several streams share datagrams", () => {
 test("a payload that several streams send lies in memory once, and goes out under the header of each", () => {
   const sender = new Outgoing()
   const [first, second] = [sender.open(), sender.open()]
+  const log = new PacketLog(sender.sendPool, { headRoomBytes: HEAD_ROOM_BYTES, tailRoomBytes: 0 })
   sender.write(second, 1)
-  sender.write(first, 1)
-  expect(second.stream.share(first.stream.payloadOf(0)!)).toBe(true)
+  const packet = log.begin(1_000, 1_000)!
+  log.slab.fill(7, log.roomBehind(1_000), log.roomBehind(1_000) + 1_000)
+  for (const { stream } of [first, second]) expect(stream.share(packet)).toBe(true)
+  log.commit(1_000)
+  for (const state of [first, second]) sender.outgoing.written(state)
+  sender.outgoing.closePackets()
   expect(sender.poll()).toEqual([1, 2, 2])
-  const payloads = sender.tap.sent.map(({ bytes }) => bytes.subarray(-1_000))
-  expect(sender.tap.sent).toHaveLength(3)
-  expect(payloads[2]).toEqual(payloads[0])
+  const shared = sender.tap.sent.map(({ bytes }) => bytes.subarray(-1_000)).filter((bytes) => bytes.at(-1) === 7)
+  expect(shared).toEqual([new Uint8Array(1_000).fill(7), new Uint8Array(1_000).fill(7)])
 })
 
 test("a shut window stops all streams, and one path taking the place of another lets them go on over it", () => {

@@ -41,12 +41,14 @@ export class Outgoing {
   refuted = 0
   readonly #rtt = new RttEstimator()
   readonly #outbox: Outbox
+  readonly sendPool: PacketPool
   #slots = 1
 
   constructor(windowBytes = 1_000_000) {
     const settings = settingsOf({})
     const { transport } = this.tap
     const sendPool = new PacketPool({ slotBytes: HEAD_ROOM_BYTES + settings.datagramBytes, slotsMax: 1_024 })
+    this.sendPool = sendPool
     const quota = new Quota(settings)
     this.#outbox = new Outbox(transport, PROFILE_USED, settings.datagramBytes, sendPool)
     this.path = this.makePath(windowBytes)

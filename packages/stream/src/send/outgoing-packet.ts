@@ -4,8 +4,6 @@
  * @module
  */
 
-import type { Form } from "@x/wire"
-
 /** No memory. */
 export const NO_BYTES: Uint8Array = new Uint8Array(0)
 export const NO_VIEW: DataView = new DataView(NO_BYTES.buffer)
@@ -44,22 +42,6 @@ export interface OutgoingPacket {
   isCopy: boolean
   /** Whether other streams send the same payload from the same memory: the room around it belongs to nobody. */
   isShared: boolean
-}
-
-/** The payload of a packet, for other streams to send too: it lies in the pool once, whoever sends it. */
-export interface SharedPayload {
-  /** Its slot in the pool. */
-  readonly slot: number
-  /** Bytes of the payload. */
-  readonly length: number
-  /** One of `FORM`. */
-  readonly form: Form
-  /** Messages that begin in it. */
-  readonly begun: number
-  /** Messages begun on its stream before it: pieces name their message by that number. */
-  readonly begunBefore: number
-  /** When it was written, milliseconds, if its stream is of a mode that gives messages up; else 0. */
-  readonly writtenMs: number
 }
 
 /** Creates an empty one for `take` to fill in. */

@@ -11,6 +11,7 @@ import { bytesOf, type PacketSlots } from "../packet-pool.ts"
 import { NO_BYTES, NO_VIEW } from "./outgoing-packet.ts"
 import type { SendLedger } from "./send-ledger.ts"
 import { PACKET } from "./send-ring.ts"
+import type { SharedPacket } from "./shared-packet.ts"
 
 const NO_SLOT = -1
 
@@ -38,6 +39,8 @@ export class PacketFilling {
   /** When its first message was written. */
   #writtenMs = ZERO
   #nowMs = ZERO
+  /** The open packet, if it is one of several streams. A slot of our own is kept for the next one. */
+  #shared: SharedPacket | undefined
 
   constructor(ledger: SendLedger, pool: PacketSlots, options: StreamOptions, waits: boolean) {
     this.#ledger = ledger
@@ -71,12 +74,12 @@ export class PacketFilling {
 
   /** Payload bytes of the open packet; 0: none is open. */
   get bytes(): number {
-    return this.#bytes
+    return this.#shared === undefined ? this.#bytes : this.#shared.bytes
   }
 
   /** Messages that begin in the open packet. */
   get begun(): number {
-    return this.#begun
+    return this.#shared === undefined ? this.#begun : this.#shared.begun
   }
 
   /** Slots for full packets that the next packet already has. */
@@ -91,12 +94,12 @@ export class PacketFilling {
 
   /** Messages begun so far, including those in the open packet. */
   get begunInAll(): number {
-    return this.#ledger.begun + this.#begun
+    return this.#ledger.begun + this.begun
   }
 
   /** The number of the next packet to be begun. */
   get high(): number {
-    return this.#bytes > 0 ? this.#ledger.high + 1 : this.#ledger.high
+    return this.bytes > 0 ? this.#ledger.high + 1 : this.#ledger.high
   }
 
   /**
@@ -168,6 +171,14 @@ export class PacketFilling {
     return true
   }
 
+  /** The open packet is one of several streams from now on; no other may be open. `false`: there is no memory for it. */
+  share(packet: SharedPacket): boolean {
+    if (!this.#ledger.makeRoom() || !this.#pool.share(packet.slot)) return false
+    this.#shared = packet
+    packet.take()
+    return true
+  }
+
   /**
    * One whole message of `bytes`, header included, was written. The code that wrote it may have ended the stream in the
    * meantime.
@@ -191,6 +202,7 @@ export class PacketFilling {
 
   /** Closes the open packet: the next message goes into another. Returns whether there was one. */
   close(): boolean {
+    if (this.#shared !== undefined) return this.#closeShared(this.#shared)
     if (this.#bytes === 0) return false
     const bytes = this.#bytes
     const begun = this.#begun
@@ -200,9 +212,22 @@ export class PacketFilling {
     return true
   }
 
+  #closeShared(packet: SharedPacket): boolean {
+    this.#shared = undefined
+    packet.shut()
+    const { slot, bytes, begun } = packet
+    if (bytes > 0) this.#ledger.append(slot, bytes, FORM.whole, begun, 0)
+    else this.#pool.release(slot)
+    return bytes > 0
+  }
+
   /** Forgets the contents of the open packet; the next packet gets its slot. */
   empty(): void {
     this.#bytes = this.#begun = 0
+    if (this.#shared === undefined) return
+    this.#shared.shut()
+    this.#pool.release(this.#shared.slot)
+    this.#shared = undefined
   }
 
   /** Forgets the contents of the open packet, and gives its slot back. */
@@ -241,5 +266,6 @@ export class PacketFilling {
   assertInvariants(): void {
     if (this.#bytes > 0 && this.#slot === NO_SLOT) throw new Error("the open packet has no slot")
     if (this.#bytes === 0 && this.#begun > 0) throw new Error(`${this.#begun} messages are begun in no packet`)
+    if (this.#bytes > 0 && this.#shared !== undefined) throw new Error("two packets are open")
   }
 }

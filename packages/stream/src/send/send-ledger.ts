@@ -9,7 +9,7 @@
 
 import { deliveryByte, FORM, type Form, formOf, type Mode, traitsOf, ZERO } from "@x/wire"
 import type { PacketSlots } from "../packet-pool.ts"
-import type { OutgoingPacket, SharedPayload } from "./outgoing-packet.ts"
+import type { OutgoingPacket } from "./outgoing-packet.ts"
 import { type ByteAllowance, isKept, isRest, PACKET, SendRing, SENDS_MAX } from "./send-ring.ts"
 
 /** The packets of one stream, by number: `[low, high)`. Those from `next` on were never sent. */
@@ -215,20 +215,6 @@ export class SendLedger {
     this.#high++
     this.#unackedPackets++
     this.#unackedBytes += bytes
-  }
-
-  /** The payload of a packet that is kept. */
-  payload(number: number): SharedPayload {
-    const at = this.#ring.index(number)
-    const begunBefore = this.begunBelow(number)
-    return {
-      slot: this.#ring.slot[at]!,
-      length: this.#ring.length[at]!,
-      form: formOf(this.#ring.delivery[at]!),
-      begun: this.#begunAt(at) - begunBefore,
-      begunBefore,
-      writtenMs: this.#writtenAt(at),
-    }
   }
 
   /** Fills in a packet that is sent now, for the first time or again, and keeps it until it is acknowledged. */
