@@ -7,6 +7,7 @@
 export type { Connection, ConnectionEvents, ConnectOptions, RetryOptions } from "./api/connection.ts"
 export type { Alarm } from "./api/alarms.ts"
 export { Endpoint } from "./api/endpoint.ts"
+export type { FanOut } from "./api/fan-out.ts"
 export type { RebindOptions } from "./api/rebinding.ts"
 export type { Charged, Charges } from "./schedule/ledger.ts"
 export type { EndpointStats, MemoryStats } from "./api/endpoint-stats.ts"

@@ -19,6 +19,7 @@ import { type EndpointStats, statsOf } from "./endpoint-stats.ts"
 import { abortedError, closedError, EndpointError, socketEndedError } from "../errors/endpoint-error.ts"
 import { ENDPOINT_EVENTS, type EndpointEvents, type EventListener, type EventName } from "./endpoint-events.ts"
 import { Events } from "./events.ts"
+import { type FanOut, FanOutHandle } from "./fan-out.ts"
 import { guarded } from "./guarded-congestion.ts"
 import type { AsyncMessageHandler, AsyncValueHandler, MessageHandler, Peer, ValueHandler } from "./handles.ts"
 import type { IncomingHost } from "./incoming-stream.ts"
@@ -78,6 +79,7 @@ export class Endpoint implements AsyncDisposable {
   readonly #rebinding: Rebinding
   readonly #queues: QueueBudget
   readonly #connections: Connections
+  readonly #peerHost: PeerHost
   readonly #joinings: Joinings
   readonly #identity: Identity | undefined
   #closing: Promise<void> | undefined
@@ -138,8 +140,9 @@ export class Endpoint implements AsyncDisposable {
     this.#identity = identity && identityOf(identity, host, this.#userCode)
     this.#queues = new QueueBudget(settings.queuedBytesTotalMax, (run) => host.defer(run))
     this.#connections = new Connections(this.#connectionsHost())
+    this.#peerHost = this.#hostOfPeers()
     this.#outcomes = new Outcomes({
-      peers: this.#peerHost(),
+      peers: this.#peerHost,
       incoming: this.#incomingHost(),
       events: this.#events,
       connections: this.#connections,
@@ -188,7 +191,7 @@ export class Endpoint implements AsyncDisposable {
     this.#endWatch = host.watchWaits?.(() => this.#waitingCall())
   }
 
-  #peerHost(): PeerHost {
+  #hostOfPeers(): PeerHost {
     return {
       now: () => this.#host.now(),
       until: (isDone, timeoutMs, call) => this.#driver.until(isDone, timeoutMs, call),
@@ -270,6 +273,11 @@ export class Endpoint implements AsyncDisposable {
   alarm(ring: () => unknown): Alarm {
     checkFunction("ring", ring, "a function that the alarm calls")
     return this.#alarms.make(ring)
+  }
+
+  /** Makes a fan-out: several streams, to whatever peers, that are given the same messages. It has none to begin with. */
+  fanOut(): FanOut {
+    return new FanOutHandle(this.#protocol.packetLog(), this.#peerHost)
   }
 
   /** The peers that are joined or unreachable. */

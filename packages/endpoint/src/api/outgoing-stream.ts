@@ -7,7 +7,7 @@
  */
 
 import { appendWhole, LargeMessage } from "@x/fragment"
-import type { PacketFilling, SendStream, SentMessages } from "@x/stream"
+import type { PacketFilling, SendStream, SentMessages, SharedPacket } from "@x/stream"
 import { type Delivery, REASON, TYPE_MAX } from "@x/wire"
 import { check, checkFunction, checkSize, checkType, REASON_CODE } from "../errors/check.ts"
 import { abortedError, EndpointError } from "../errors/endpoint-error.ts"
@@ -230,6 +230,44 @@ export class OutgoingHandle implements OutgoingStream {
     const stream = this.#stream
     if (stream.queuedPackets * stream.payloadBytesMax < PUSH_BYTES || this.#peerState.isHeldBack) return
     this.#host.push(this.#peerState, this.#state)
+  }
+
+  // As one of several streams that are given the same messages.
+
+  /** Whether it is one of the endpoint that has this host. */
+  isOf(host: OutgoingHost): boolean {
+    return this.#host === host
+  }
+
+  get payloadBytesMax(): number {
+    return this.#stream.payloadBytesMax
+  }
+
+  /** Takes part in a packet from its beginning; `false`: it has no room. */
+  share(packet: SharedPacket): boolean {
+    if (!this.#mayAppend || !this.#lot.isEmpty || !this.#stream.share(packet)) return false
+    this.#peerState.outgoing.written(this.#state)
+    return true
+  }
+
+  /** Takes a packet that others have written, as it is: see `FanOut.give`. */
+  take(packet: SharedPacket): number {
+    if (!this.#mayAppend) return 0
+    packet.shut()
+    if (packet.bytes > this.#stream.payloadBytesMax) return 0
+    if (!this.share(packet)) {
+      // The packet may lie in a larger slot than one of its own would, and nothing else be in the way.
+      if (this.#lot.isEmpty && this.#stream.roomPackets > 0) return 0
+      this.#offered(this.#sender.refuse())
+      return -1
+    }
+    this.#push()
+    return packet.begun
+  }
+
+  /** A packet was begun, and those before it may be enough to be sent. */
+  pushWritten(): void {
+    this.#push()
   }
 
   #deadlineOf(timeoutMs: number): number {

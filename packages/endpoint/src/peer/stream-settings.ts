@@ -7,6 +7,13 @@ import { type Settings, spreadOf } from "../settings.ts"
 /** Room before a payload for prefix and header, aligned to a word. */
 export const HEAD_ROOM_BYTES = 24
 
+/** Room around a payload, as all streams of an endpoint have it. */
+export function roomAround({
+  profile,
+}: Pick<Settings, "profile">): Pick<StreamOptions, "headRoomBytes" | "tailRoomBytes"> {
+  return { headRoomBytes: HEAD_ROOM_BYTES, tailRoomBytes: TAG_BYTES[profile]! }
+}
+
 export class StreamSettings {
   readonly #settings: Settings
   readonly #limits: Limits
@@ -32,12 +39,11 @@ export class StreamSettings {
   }
 
   #make(payloadBytesMax: number, spreadPackets: number): StreamOptions {
-    const { profile, windowPackets, windowBytes, statusDelayMs } = this.#settings
+    const { windowPackets, windowBytes, statusDelayMs } = this.#settings
     return streamOptions({
       payloadBytesMax,
       ...{ windowBytes, spreadPackets, statusDelayMs },
-      headRoomBytes: HEAD_ROOM_BYTES,
-      tailRoomBytes: TAG_BYTES[profile]!,
+      ...roomAround(this.#settings),
       windowPackets: Math.min(windowPackets, spreadPackets),
       peerStatusDelayMs: this.#limits.statusDelayMs,
     })

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { PacketLog } from "@x/stream"
 import type { ReceiveBatch, SyncCrypto, Transport } from "@x/transport/host"
 import * as wire from "@x/wire"
 import type { Settings } from "../settings.ts"
@@ -326,6 +327,11 @@ export class Protocol implements MessageSource {
   /** Handles what is due and sends what there is. `mayJudge`: peers may count as silent. */
   poll(nowMs: number, mayJudge = true): void {
     this.#polling.poll(nowMs, mayJudge)
+  }
+
+  /** Messages for several streams, each written once. */
+  packetLog(): PacketLog {
+    return this.#memory.packetLog()
   }
 
   /** Sends data of a peer, of which this stream has much; everything else is for the next `poll`. */

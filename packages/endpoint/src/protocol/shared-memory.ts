@@ -6,14 +6,16 @@
  */
 
 import { AssemblyBudget } from "@x/fragment"
-import type { PacketPool } from "@x/stream"
+import { PacketLog, type PacketPool, PoolShare } from "@x/stream"
 import type { Transport } from "@x/transport/host"
 import { SendSlabs } from "../datagram/send-slabs.ts"
 import type { PeerState } from "../peer/peer-state.ts"
+import { roomAround } from "../peer/stream-settings.ts"
 import { Accounts } from "../schedule/accounts.ts"
 import { halfOpenTriesMax } from "../join/theirs.ts"
 import { counted, Ledger } from "../schedule/ledger.ts"
 import { assemblyBytesOf, Quota } from "../schedule/quota.ts"
+import type { Share } from "../schedule/shares.ts"
 import type { Settings } from "../settings.ts"
 import { Starved } from "../streams/starved.ts"
 import { earlyPoolOf, PoolTrimmer, sendPoolOf } from "./pools.ts"
@@ -33,6 +35,9 @@ export class SharedMemory {
   readonly starved: Starved = new Starved()
   readonly #stalled: Stalled<PeerState>
   readonly #trimmer: PoolTrimmer
+  /** What all logs together may have of the slots for what is sent: as much as a peer. */
+  readonly #logs: Share
+  readonly #around: ReturnType<typeof roomAround>
   #isReleased = false
 
   /** `datagramBytes`: of the largest datagram that is taken. `counts`: who takes memory of its own. */
@@ -43,9 +48,11 @@ export class SharedMemory {
     counts: { readonly peers: () => number; readonly joinTries: () => number },
   ) {
     this.quota = new Quota(settings)
+    this.#logs = this.quota.sent.share()
     this.accounts = new Accounts(this.quota)
     this.pool = earlyPoolOf(settings, datagramBytes)
     this.sendPool = sendPoolOf(settings)
+    this.#around = roomAround(settings)
     this.slabs = new SendSlabs(this.sendPool, transport)
     this.budget = new AssemblyBudget(assemblyBytesOf(settings))
     this.ledger = new Ledger({
@@ -58,6 +65,11 @@ export class SharedMemory {
     this.#trimmer = new PoolTrimmer(this.pool, this.sendPool, this.slabs, this.budget)
     const { stalledMs, sendPoolPacketsMax } = settings
     this.#stalled = new Stalled(stalledMs, sendPoolPacketsMax, ({ outgoing }) => outgoing.memory)
+  }
+
+  /** Messages for several streams, each written once. */
+  packetLog(): PacketLog {
+    return new PacketLog(new PoolShare(this.sendPool, this.#logs), this.#around)
   }
 
   get sizes(): Pick<Sizes, "pool" | "assemblyBytes" | "sendPool" | "streams"> {
@@ -82,11 +94,11 @@ export class SharedMemory {
 
   /** Whether a stream that found no memory for a packet may go on: {@link SharedMemory.feed} lets it. */
   get hasStarved(): boolean {
-    return this.starved.count > 0 && this.sendPool.available > 0
+    return this.starved.mayFeed(this.quota.sent.given) && this.sendPool.available > 0
   }
 
   feed(nowMs: number): void {
-    this.starved.feed(nowMs)
+    this.starved.feed(this.quota.sent.given, nowMs)
   }
 
   /** When `takeStalled` or `trim` has something to do of its own accord. */

@@ -57,6 +57,8 @@ export class Shares {
   lent = 0
   holders = 0
   floor = 0
+  /** Units given back so far. */
+  given: number = ZERO
   readonly unitsMax: number
   readonly #loanUnits: number
   readonly #firstFloor: number
@@ -176,6 +178,7 @@ export class Share {
     }
     this.#used -= units
     this.#given += units
+    shares.given += units
     shares.used -= units
     if (this.#used > 0) return
     shares.floor = shares.floorFor(Math.max(1, --shares.holders))

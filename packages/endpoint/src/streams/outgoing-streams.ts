@@ -362,6 +362,7 @@ export class OutgoingStreams {
 
   #recut(): void {
     const { size } = this.#peer.path
+    this.#context.starved.recut()
     for (const state of this.#streams.values()) {
       if (state.stream.state === "closed") continue
       state.stream.setPayloadBytesMax(size.payloadBytesMax)

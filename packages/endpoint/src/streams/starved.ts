@@ -10,6 +10,9 @@ interface Fed {
 
 export class Starved {
   readonly #states = new Map<OutgoingState, Fed>()
+  /** Memory that had been given back when they were last fed; and whether some may need less than then. */
+  #fedAt = -1
+  #isChanged = false
 
   get count(): number {
     return this.#states.size
@@ -17,6 +20,17 @@ export class Starved {
 
   add(state: OutgoingState, streams: Fed): void {
     if (!this.#states.has(state)) this.#states.set(state, streams)
+    this.#isChanged = true
+  }
+
+  /** Packets of some streams are smaller from now on. */
+  recut(): void {
+    this.#isChanged = true
+  }
+
+  /** Whether any may go on that couldn't before: memory has been given back since, `given` in all, or less is needed. */
+  mayFeed(given: number): boolean {
+    return this.#states.size > 0 && (this.#isChanged || given > this.#fedAt)
   }
 
   delete(state: OutgoingState): void {
@@ -27,7 +41,9 @@ export class Starved {
    * There is memory for packets: streams that may have some of it go on, as many as there is memory for a run of each.
    * To give each of them the next packet that is free would make a datagram, and a call of the application, for each.
    */
-  feed(nowMs: number): void {
+  feed(given: number, nowMs: number): void {
+    this.#isChanged = false
+    this.#fedAt = given
     let fed = 0
     for (const [state, streams] of [...this.#states]) {
       const { stream } = state

@@ -20,11 +20,11 @@ test("streams go on in the order in which they found no memory, once; those that
   const streams = { progress: (state: OutgoingState) => void fed.push(states.indexOf(state)) }
   for (const i of [2, 1, 0, 2, 3]) starved.add(states[i]!, streams)
   starved.delete(states[3]!)
-  starved.feed(0)
+  starved.feed(0, 0)
   expect([fed, starved.count]).toEqual([[2, 0], 1])
   isStarved[1] = false
-  starved.feed(0)
-  starved.feed(0)
+  starved.feed(0, 0)
+  starved.feed(0, 0)
   expect([fed, starved.count]).toEqual([[2, 0, 1], 0])
 })
 
@@ -38,8 +38,25 @@ test("as many go on as there is memory for a run of packets each, and those of w
   const fed: number[] = []
   const streams = { progress: (state: OutgoingState) => void fed.push(states.indexOf(state)) }
   for (const state of states) starved.add(state, streams)
-  starved.feed(0)
+  starved.feed(0, 0)
   expect([fed, starved.count]).toEqual([[0, 1, 2], 2])
-  starved.feed(0)
+  starved.feed(0, 0)
   expect([fed, starved.count]).toEqual([[0, 1, 2, 3, 4], 0])
+})
+
+test("they are looked at again once memory has been given back, another waits, or packets are smaller", () => {
+  const starved = new Starved()
+  const made = (): OutgoingState =>
+    new OutgoingState({ isStarved: true } as unknown as SendStream, undefined as unknown as Sender, 1)
+  const streams = { progress: () => {} }
+  expect(starved.mayFeed(7)).toBe(false)
+  starved.add(made(), streams)
+  expect(starved.mayFeed(7)).toBe(true)
+  starved.feed(7, 0)
+  expect([starved.mayFeed(7), starved.mayFeed(8)]).toEqual([false, true])
+  starved.recut()
+  expect(starved.mayFeed(7)).toBe(true)
+  starved.feed(7, 0)
+  starved.add(made(), streams)
+  expect(starved.mayFeed(7)).toBe(true)
 })
