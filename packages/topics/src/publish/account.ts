@@ -39,11 +39,11 @@ export class Account {
     return this.next < this.caughtUpAt
   }
 
-  /** Its stream took the next message. */
-  took(nowMs: number): void {
+  /** Its stream took this many messages. */
+  took(messages: number, nowMs: number): void {
     if (this.isCatchingUp) this.#tookMs = nowMs
-    this.next++
-    this.given++
+    this.next += messages
+    this.given += messages
   }
 
   /** It goes on with a later message; returns how many it won't get. */

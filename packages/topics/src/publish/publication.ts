@@ -8,6 +8,7 @@
 import type { Log } from "../log/log.ts"
 import type { Beginning } from "../wire/message.ts"
 import type { Account, TooSlow } from "./account.ts"
+import { Behind } from "./behind.ts"
 
 /** What becomes of a subscriber that is slower than the publisher. */
 export type Slow = "hold" | "skip" | "drop-out"
@@ -52,9 +53,13 @@ export class Publication<A extends Account = Account> {
   /** All subscribers. */
   readonly accounts: Set<A> = new Set()
   /** Those that don't have everything. */
-  readonly behind: Set<A> = new Set()
+  readonly behind: Behind<A> = new Behind()
   /** Those that have skipped something of which nobody was told yet. */
   readonly untold: Set<A> = new Set()
+  /** When the next one may have been behind for too long, or earlier. */
+  #dueMs = Infinity
+  /** Some wait for nothing but the newest, as it was then, which isn't skipped. */
+  #isNewestAwaited = false
 
   constructor(log: Log, identity: string, rules: Rules) {
     this.log = log
@@ -121,9 +126,15 @@ export class Publication<A extends Account = Account> {
 
   /** Whether somebody is as far behind as the others can wait. */
   get isHeld(): boolean {
+    if (!this.#isFarBehind(this.rules.lag.messages)) return false
     for (const account of this.behind)
       if (!account.isCatchingUp && account.lag(this.log.end) >= this.rules.lag.messages) return true
     return false
+  }
+
+  /** Whether so many messages wait for somebody, of whatever age. */
+  #isFarBehind(messages: number): boolean {
+    return this.behind.size > 0 && this.log.end - this.behind.oldest >= messages
   }
 
   #makeRoom(bytes: number, nowMs: number, droppedOut: DroppedOut<A>[]): boolean {
@@ -145,6 +156,16 @@ export class Publication<A extends Account = Account> {
   /** Adds a message. Before anything else, everybody is to be given what its stream takes, and `settle` called for it. */
   append(message: Uint8Array, nowMs: number): void {
     this.log.append(message, nowMs)
+    if (!this.#isNewestAwaited) return
+    this.#isNewestAwaited = false
+    for (const account of this.behind) this.#expect(account)
+  }
+
+  /** It is behind, until some time. */
+  #expect(account: A): void {
+    const dueMs = this.#dueOf(account)
+    if (dueMs === Infinity) this.#isNewestAwaited = true
+    else if (dueMs < this.#dueMs) this.#dueMs = dueMs
   }
 
   /** The next message for a subscriber; `undefined`: it has all of them. */
@@ -155,8 +176,9 @@ export class Publication<A extends Account = Account> {
   /** A subscriber was given what its stream takes: it has everything now, or is behind. */
   settle(account: A): void {
     account.settle(this.log.end, this.rules.lag.messages)
-    if (account.next < this.log.end) this.behind.add(account)
-    else if (this.behind.size > 0) this.behind.delete(account)
+    if (account.next === this.log.end) {
+      if (this.behind.size > 0) this.behind.delete(account)
+    } else if (!this.behind.add(account)) this.#expect(account)
   }
 
   /**
@@ -165,14 +187,22 @@ export class Publication<A extends Account = Account> {
    */
   judge(nowMs: number): DroppedOut<A>[] {
     const droppedOut: DroppedOut<A>[] = []
-    for (const account of this.behind) {
-      const why = this.#tooSlow(account, nowMs)
-      if (why === undefined) continue
-      if (this.rules.slow === "skip") this.#skip(account, this.#skipTo(account, why, nowMs), nowMs)
-      else this.#dropOut(account, why, droppedOut)
-    }
+    // Mostly nobody is, and that is known without looking at each.
+    if (nowMs >= this.#dueMs || this.#isFarBehind(this.rules.lag.messages + 1)) this.#judgeAll(nowMs, droppedOut)
     this.#trim()
     return droppedOut
+  }
+
+  #judgeAll(nowMs: number, droppedOut: DroppedOut<A>[]): void {
+    this.#dueMs = Infinity
+    for (const account of [...this.behind]) {
+      const why = this.#tooSlow(account, nowMs)
+      if (why !== undefined) {
+        if (this.rules.slow === "skip") this.#skip(account, this.#skipTo(account, why, nowMs), nowMs)
+        else this.#dropOut(account, why, droppedOut)
+      }
+      if (this.behind.has(account)) this.#expect(account)
+    }
   }
 
   #tooSlow(account: A, nowMs: number): TooSlow | undefined {
@@ -180,7 +210,7 @@ export class Publication<A extends Account = Account> {
     const { log } = this
     // Who holds the others up is never further behind than they can wait; who is catching up holds up nobody.
     if (account.lag(log.end) > lag.messages && (slow !== "hold" || account.isCatchingUp)) return "behind-by-messages"
-    return this.#dueMs(account) <= nowMs ? "behind-by-time" : undefined
+    return this.#dueOf(account) <= nowMs ? "behind-by-time" : undefined
   }
 
   /** The oldest message that is neither too far back nor too old. The newest is left in any case. */
@@ -207,24 +237,25 @@ export class Publication<A extends Account = Account> {
   }
 
   /** When a subscriber that is behind has been so for too long. The newest message is never skipped. */
-  #dueMs(account: A): number {
+  #dueOf(account: A): number {
     const { log, rules } = this
     if (rules.slow === "skip" && account.next >= log.end - 1) return Infinity
     return account.behindSinceMs(log.atMs(account.next)) + rules.lag.ms
   }
 
-  /** When `judge` is due next, milliseconds. */
+  /** When `judge` is due next, milliseconds, or earlier: who goes on isn't due then any more. */
   get nextTimeoutMs(): number {
-    let next = Infinity
-    for (const account of this.behind) next = Math.min(next, this.#dueMs(account))
-    return next
+    return this.behind.size > 0 ? this.#dueMs : Infinity
+  }
+
+  /** The oldest message that a subscriber waits for; the next one, if nobody is behind. */
+  get wantedFrom(): number {
+    return Math.min(this.log.end, this.behind.oldest)
   }
 
   /** Lets go of what is neither kept for who comes late nor waits for anybody. */
   #trim(): void {
-    let needed = this.oldestKept
-    for (const { next } of this.behind) needed = Math.min(needed, next)
-    this.log.release(needed)
+    this.log.release(Math.min(this.oldestKept, this.wantedFrom))
   }
 
   /** For tests: throws unless all accounts balance. */

@@ -10,7 +10,9 @@ import {
   type Delivery,
   type Endpoint,
   EndpointError,
+  type FanOut,
   type MessageType,
+  type OutgoingStream,
   type Peer,
   REASON,
 } from "@x/endpoint"
@@ -149,6 +151,13 @@ export class TopicHandle implements Topic {
   readonly #host: TopicHost
   readonly #events: Events<TopicEvents>
   readonly #alarm: Alarm
+  /** Streams of subscribers that have everything: they are given each message at once, which is written once. */
+  readonly #fanOut: FanOut
+  /** Streams that give messages up each do so by themselves. */
+  readonly #isShared: boolean
+  readonly #abreast = new Set<Member>()
+  /** Those that aren't known to be behind, nor abreast of all that was published. */
+  readonly #others = new Set<Member>()
   #alarmMs = Infinity
   /** Bytes of a message that was refused, and whose publisher waits for `drain`. */
   #refusedBytes: number | undefined
@@ -164,6 +173,8 @@ export class TopicHandle implements Topic {
     this.#host = host
     this.#events = new Events(["subscriber", "drain"], host.telling)
     this.#alarm = host.endpoint.alarm(() => this.#wake())
+    this.#fanOut = host.endpoint.fanOut()
+    this.#isShared = traitsNamed(settings.delivery).waits
   }
 
   get delivery(): Delivery {
@@ -234,9 +245,27 @@ export class TopicHandle implements Topic {
     }
     publication.append(entry, nowMs)
     const { size } = publication.accounts
-    this.#pumpAll(publication.accounts, nowMs)
+    this.#giveAll(entry, nowMs)
     if (size === 0) return "no-subscribers"
     return publication.behind.size > 0 ? "held" : "sent"
+  }
+
+  /** Gives the message that was just published to all. */
+  #giveAll(entry: Uint8Array, nowMs: number): void {
+    const apart = this.#offer(entry)
+    const slow = apart.length === 0 ? undefined : new Set(apart)
+    const others = [...this.#others]
+    for (const member of this.#abreast)
+      if (slow?.has(member.stream) === true) others.push(member)
+      else member.took(1, nowMs)
+    this.#pumpAll(others, nowMs)
+  }
+
+  /** Writes it once for all, if there is anybody. Returns the streams of those abreast that didn't take it. */
+  #offer(entry: Uint8Array): readonly OutgoingStream[] {
+    if (this.publication.accounts.size > 0 && this.#isShared) return this.#fanOut.trySend(this.#host.entryType, entry)
+    this.#fanOut.skip()
+    return []
   }
 
   /** Gives members what their streams take, and judges who is too slow. */
@@ -247,11 +276,30 @@ export class TopicHandle implements Topic {
       // Its stream may have been closed meanwhile.
       if (member.isOut) continue
       this.publication.settle(member)
+      this.#place(member)
       if (why !== undefined) leaving.push([member, why])
       else if (this.isClosed && member.next === this.position) leaving.push([member, "topic-closed"])
     }
     for (const [member, why] of leaving) this.leave(member, why)
     this.#judge(nowMs)
+  }
+
+  /**
+   * A member that has everything, and whose stream takes more, is given the next message with the others. One that is
+   * behind, and whose stream takes no more, isn't looked at until it does.
+   */
+  #place(member: Member): void {
+    const { isBlocked } = member
+    if (this.#isShared && !isBlocked && member.next === this.position) {
+      this.#others.delete(member)
+      if (this.#abreast.has(member)) return
+      this.#abreast.add(member)
+      this.#fanOut.add(member.stream)
+    } else {
+      if (this.#abreast.delete(member)) this.#fanOut.delete(member.stream)
+      if (isBlocked && this.publication.behind.has(member)) this.#others.delete(member)
+      else this.#others.add(member)
+    }
   }
 
   /** Gives a member what its stream takes. Returns why it can't be one any more. */
@@ -260,6 +308,12 @@ export class TopicHandle implements Topic {
     while (!member.isBlocked) {
       const message = publication.nextFor(member)
       if (message === undefined) break
+      const given = this.#fanOut.give(member.stream, member.next)
+      if (given !== 0) {
+        if (given > 0) member.took(given, nowMs)
+        else member.isBlocked = true
+        continue
+      }
       switch (member.stream.trySend(this.#host.entryType, message)) {
         case "refused":
           member.isBlocked = true
@@ -278,17 +332,23 @@ export class TopicHandle implements Topic {
         case "dropped":
           break
       }
-      member.took(nowMs)
+      member.took(1, nowMs)
     }
     return undefined
   }
 
   #judge(nowMs: number): void {
     this.#dropOut(this.publication.judge(nowMs))
+    this.#letGo()
     this.#tellSkipped()
     this.#tellDrain()
     this.#arm()
     this.#tellEmpty()
+  }
+
+  /** Packets aren't needed any more that nobody waits for. */
+  #letGo(): void {
+    this.#fanOut.release(this.publication.wantedFrom)
   }
 
   #dropOut(droppedOut: readonly DroppedOut<Member>[]): void {
@@ -296,6 +356,7 @@ export class TopicHandle implements Topic {
   }
 
   #tellSkipped(): void {
+    if (this.publication.untold.size === 0) return
     const { waits, isOrdered } = traitsNamed(this.delivery)
     for (const member of this.publication.untold) {
       const messages = member.untold
@@ -366,6 +427,7 @@ export class TopicHandle implements Topic {
     if (stream === undefined) return undefined
     const member = new Member(id, control, stream, start, publication.log.end, nowMs)
     publication.add(member)
+    this.#others.add(member)
     stream.on("drain", () => this.#drained(member))
     stream.on("closed", ({ reason }) => this.leave(member, whyClosed(control.peer, reason)))
     this.#events.emit("subscriber", { peer: control.peer, state: "subscribed" })
@@ -389,8 +451,11 @@ export class TopicHandle implements Topic {
   leave(member: Member, why: Leaving): void {
     if (member.isOut) return
     member.isOut = true
+    this.#others.delete(member)
+    if (this.#abreast.delete(member)) this.#fanOut.delete(member.stream)
     const { peer } = member.stream
     this.publication.remove(member)
+    this.#letGo()
     this.#host.onLeft(member)
     this.#events.emit("subscriber", { peer, state: "left", why })
     if (why !== "peer-left") {
