@@ -4,9 +4,10 @@
  */
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
-import { Crowd, SUBSCRIBERS, subscribe, TYPE } from "./crowd/crowd.ts"
+import { Crowd, type Ends, SUBSCRIBERS, subscribe, TYPE } from "./crowd/crowd.ts"
 
 const ROUNDS = Number(process.env.X_ROUNDS ?? 3)
+const ENDS: Ends = { protection: "checksum" }
 const BYTES = 1_024
 const PER_SECOND = 1_000
 const SECONDS = Number(process.env.X_SECONDS ?? 60)
@@ -14,14 +15,14 @@ const SECONDS = Number(process.env.X_SECONDS ?? 60)
 const GRACE_MS = 5_000
 
 const [role, port] = process.argv.slice(2)
-if (role === "subscribers") await subscribe(Number(port), "checksum")
+if (role === "subscribers") await subscribe(Number(port), ENDS)
 else {
   for (let round = 1; round <= ROUNDS; round++) await bench(round)
   process.exit(0)
 }
 
 async function bench(round: number): Promise<void> {
-  const crowd = await Crowd.start(fileURLToPath(import.meta.url), "checksum", {})
+  const crowd = await Crowd.start(fileURLToPath(import.meta.url), ENDS, {})
   const bytes = new Uint8Array(BYTES).fill(1)
   const cpu = process.cpuUsage()
   const startMs = performance.now()

@@ -7,23 +7,29 @@ import { type Topic, type TopicOptions, Topics } from "@x/topics"
 
 export const SUBSCRIBERS = 100
 export const TYPE = 1
-export type Protection = "checksum" | "aead"
+
+/** How both ends are bound. */
+export interface Ends {
+  readonly protection: "checksum" | "aead"
+  /** The largest datagrams; default: what the path carries, over loopback 65,507 B. */
+  readonly datagramBytes?: number
+}
 
 const TOPIC_TYPE = 65_281
 /** As on most networks: over loopback they could be of 64 KiB. */
-const DATAGRAM_BYTES = 1_400
+export const DATAGRAM_BYTES = 1_400
 const SECRET = "0123456789abcdef0123456789abcdef"
 
-function optionsOf(protection: Protection): EndpointOptions {
-  const common: EndpointOptions = { v4: "127.0.0.1", v6: false, datagramBytes: DATAGRAM_BYTES, peersMax: 256 }
+function optionsOf({ protection, ...size }: Ends): EndpointOptions {
+  const common: EndpointOptions = { v4: "127.0.0.1", v6: false, peersMax: 256, ...size }
   return protection === "checksum" ? common : { ...common, protection, secrets: [new TextEncoder().encode(SECRET)] }
 }
 
 /** What the other process does: subscribes, and says how much has come when it is asked. */
-export async function subscribe(to: number, how: Protection): Promise<void> {
+export async function subscribe(to: number, ends: Ends): Promise<void> {
   let received = 0
   for (let i = 0; i < SUBSCRIBERS; i++) {
-    const endpoint = await Endpoint.bind(optionsOf(how))
+    const endpoint = await Endpoint.bind(optionsOf(ends))
     endpoint.handle(TYPE, () => void received++)
     // The messages of the topic, without a reader's promise for each: the publisher is what is measured.
     endpoint.on("stream", (stream) => void stream.handle(TOPIC_TYPE, () => void received++))
@@ -50,13 +56,15 @@ export class Crowd {
     this.#child = child
   }
 
-  /** `script`: calls {@link subscribe} with the arguments `subscribers`, the port, and how it is protected. */
-  static async start(script: string, how: Protection, options: TopicOptions): Promise<Crowd> {
-    const endpoint = await Endpoint.bind(optionsOf(how))
+  /** `script`: calls {@link subscribe} with the arguments `subscribers`, the port, and the ends as JSON. */
+  static async start(script: string, ends: Ends, options: TopicOptions): Promise<Crowd> {
+    const endpoint = await Endpoint.bind(optionsOf(ends))
     const topic = new Topics(endpoint).topic("t", { subscribersMax: SUBSCRIBERS, ...options })
     const peers: Peer[] = []
     endpoint.on("joined", (peer) => void peers.push(peer))
-    const child = fork(script, ["subscribers", String(endpoint.port), how], { execArgv: process.execArgv })
+    const child = fork(script, ["subscribers", String(endpoint.port), JSON.stringify(ends)], {
+      execArgv: process.execArgv,
+    })
     await once(child, "message")
     return new Crowd(endpoint, topic, peers, child)
   }
