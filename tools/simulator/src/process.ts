@@ -50,6 +50,7 @@ export class Process {
   readonly #left = new WeakSet<Peer>()
   #endpoint: Endpoint | undefined
   #turns = 0
+  #assemblyMax: number | undefined
 
   constructor(name: string, host: SimulatedHost, options: EndpointOptions, world: ProcessWorld) {
     this.name = name
@@ -265,11 +266,10 @@ export class Process {
   #checkBudgets(): void {
     const { pool, sendPool, assemblyBytes, peers, streams, halfOpen } = insideOf(this.endpoint).sizes
     const { poolPacketsMax, sendPoolPacketsMax } = this.#options
-    const { messages } = this.endpoint.stats().memory
     const holds =
       pool <= poolPacketsMax! &&
       sendPool <= sendPoolPacketsMax! &&
-      assemblyBytes <= messages.bytesMax &&
+      assemblyBytes <= this.#assemblyBytesMax &&
       halfOpen <= 1_024 &&
       peers >= 0
     this.#world.judge.check(
@@ -277,6 +277,11 @@ export class Process {
       "budget",
       () => `${this.name}: ${JSON.stringify(insideOf(this.endpoint).sizes)}`,
     )
+  }
+
+  /** The most memory for messages under way, bytes. It is asked once: it doesn't change, and this is checked at each step. */
+  get #assemblyBytesMax(): number {
+    return (this.#assemblyMax ??= this.endpoint.stats().memory.messages.bytesMax)
   }
 
   #meet(peer: Peer): void {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Peer } from "@x/endpoint"
 import { systemHost } from "@x/transport"
 import { createNetwork, type LinkOptions, type Network, type SimulatedHost } from "@x/transport/simulated"
 import { convergenceBounds, isConverged, isHeldInVain, pathAllowanceMs, unfinished } from "./convergence.ts"
@@ -315,12 +316,28 @@ class Simulation {
     if (this.#guests.count === 0) return
     this.#guests.end()
     const processes = this.#processes
-    await this.#runUntil(() => processes.every(({ guests }) => guests.size === 0), this.#silenceMs + GONE_MS)
+    const isAlone = (): boolean => processes.every(({ guests }) => guests.size === 0)
+    // Behind much else on a slow path, what they sent before may come for longer than the longest silence.
+    const heard = new Map<Peer, number>()
+    while (this.#hearMore(heard)) await this.#runUntil(isAlone, this.#silenceMs)
+    await this.#runUntil(isAlone, GONE_MS)
     // What waits for an incarnation that is over, and can't be met, is held until it has been silent for long enough.
     await this.#runUntil(() => !this.#holdsGone, this.#silenceMs)
     // Half a message that nobody promised is given up only after a while.
     await this.#runUntil(() => processes.every(({ hasGivenBack }) => hasGivenBack), GIVEN_UP_MS)
     for (const process of processes) process.checkGivenBack()
+  }
+
+  /** Whether more has come from a guest that is held than `heard` says, which is brought up to date. */
+  #hearMore(heard: Map<Peer, number>): boolean {
+    let isMore = false
+    for (const { guests } of this.#processes)
+      for (const peer of guests) {
+        const { datagramsReceived } = peer.stats()
+        isMore ||= datagramsReceived > (heard.get(peer) ?? -1)
+        heard.set(peer, datagramsReceived)
+      }
+    return isMore && !this.#hasFailed
   }
 
   /**
