@@ -64,6 +64,8 @@ export class Doings {
         return this.#close(node)
       case "connections":
         return this.#connect(node.process, other)
+      case "short-lived":
+        return this.#outlive(node.process, other)
     }
   }
 
@@ -149,6 +151,26 @@ export class Doings {
       ledger.isCut = true
       this.#answer(process, "writer.abort", writer.abort(), codes)
     })
+  }
+
+  /** Writes more to a stream than is sent in time, and ends it at once: what is left expires while it ends. */
+  #outlive(process: Process, other: Node): void {
+    const { draw, judge, nextKey } = this.#world
+    const peer = process.peerOf(other.process)
+    if (peer === undefined) return
+    let ledger: StreamLedger
+    try {
+      const lifetimeMs = draw.scale(5, 500)
+      ledger = process.openStream(peer, nextKey(), CONSUMERS.handler, { delivery: "best-effort", lifetimeMs })
+    } catch (error) {
+      return judge.check(error instanceof EndpointError, "answers", () => `open threw ${String(error)}`)
+    }
+    ledger.isOwn = true
+    for (let left = draw.whole(20, 200); left > 0; left--) {
+      const result = ledger.stream.trySend(ledger.type, makeContent(1_100, ledger.key, ledger.accepted))
+      if (result === "sent") ledger.accept(1_100)
+    }
+    this.#answer(process, "end", ledger.stream.end(), ["stream-closed", "not-joined", "closed"])
   }
 
   /** Ends a connection or the whole process in order. */

@@ -34,7 +34,7 @@ export const DISASTERS = [
 export type Disaster = (typeof DISASTERS)[number]
 
 /** What the application does beside its streams: aborted calls, orderly ends, and handles that survive restarts. */
-export const DOINGS = ["aborts", "closes", "connections"] as const
+export const DOINGS = ["aborts", "closes", "connections", "short-lived"] as const
 export type Doing = (typeof DOINGS)[number]
 
 const SECRETS = ["a secret of the simulated world", "another one, which is as good"]
