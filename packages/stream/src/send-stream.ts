@@ -192,6 +192,11 @@ export class SendStream {
     return this.#filling.bytes > 0
   }
 
+  /** Whether the open packet is one that other streams may be filling, too. */
+  get isSharing(): boolean {
+    return this.#filling.isShared
+  }
+
   /** Messages begun so far, which is the number of the next one. */
   get begun(): number {
     return this.#filling.begunInAll
@@ -339,6 +344,11 @@ export class SendStream {
     return this.#window.grow(bytes)
   }
 
+  /** Whether the window is open, be there memory or not. */
+  get isWindowOpen(): boolean {
+    return this.#window.isOpen
+  }
+
   /** Whether the window is open and there is no memory for a packet. */
   get isStarved(): boolean {
     return this.#window.isStarved
@@ -387,6 +397,8 @@ export class SendStream {
    * none. `bytes`: no more than that will be written, default `payloadBytesMax`.
    */
   reservePiece(bytes: number = this.payloadBytesMax): number {
+    // Nothing that others write comes before this, even if it has to wait.
+    if (this.isSharing) this.closePacket()
     if (!this.#window.isOpen) return -1
     this.closePacket()
     return this.#filling.begin(bytes)

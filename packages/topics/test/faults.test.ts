@@ -2,12 +2,14 @@
 import { Endpoint, type IncomingStream } from "@x/endpoint"
 import { type SubscriberNews, type Topic, TopicError, type TopicOptions } from "@x/topics"
 import { expect, test } from "vitest"
+import type { TopicHandle } from "../src/publish/topic.ts"
 import {
   codeOf,
   follow,
   makePair,
   makeWorld,
   NUMBER,
+  padded,
   type Party,
   PORT,
   range,
@@ -107,6 +109,43 @@ test("one frozen under `skip` keeps no old messages, but the newest, however lon
   expect(news.length).toBeGreaterThan(0)
   expect(topic.subscribers[2]).toMatchObject({ waiting: 1 })
   expect(topic.held.messages).toBe(1)
+})
+
+test("one that skips all that there was, for a message that needs the memory, gets that one", async () => {
+  const world = makeWorld()
+  const publisher = await world.enter("publisher", { windowPackets: 1, spreadPackets: 64, parkedMessagesMax: 1 })
+  const topic = publisher.topics.topic("t", { slow: "skip", bytesMax: 4_096 }) as TopicHandle
+  const party = await world.enter("a")
+  const feed = await world.network.until(party.topics.subscribe(await world.join(party, "publisher"), "t"))
+  const record = read(feed)
+  world.network.partition("publisher", "a")
+  for (let i = 0; i < 4; i++) topic.publish(padded(1_000), i)
+  expect(topic.publish(padded(3_900), 4)).toBe("held")
+  topic.assertInvariants()
+  expect(topic.subscribers).toMatchObject([{ given: 1, skipped: 3, waiting: 1 }])
+  world.network.heal()
+  await world.network.advance(5_000)
+  expect([record.values, topic.publish(NUMBER, 5)]).toEqual([[0, 4], "sent"])
+  await world.network.advance(1_000)
+  expect([record.values, record.gaps]).toEqual([[0, 4, 5], [3]])
+})
+
+test("one that takes only small messages is out by the first larger one, and the others get all of them, once", async () => {
+  const world = makeWorld()
+  const publisher = await world.enter("publisher")
+  const topic = publisher.topics.topic("t", {})
+  const [small, other] = [await world.enter("small", { messageBytesMax: 300 }), await world.enter("other")]
+  const records: Record[] = []
+  for (const party of [small, other])
+    records.push(read(await world.network.until(party.topics.subscribe(await world.join(party, "publisher"), "t"))))
+  topic.publish(padded(100), 0)
+  await world.network.advance(100)
+  for (const [i, bytes] of [100, 500, 100].entries()) topic.publish(padded(bytes), i + 1)
+  await world.network.advance(5_000)
+  expect(records.map(({ values, how }) => [values, how])).toEqual([
+    [[0], "message-too-large"],
+    [[0, 1, 2, 3], undefined],
+  ])
 })
 
 test("one frozen under `hold` holds the others up within the lag, and no longer than its time", async () => {

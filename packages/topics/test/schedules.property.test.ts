@@ -4,8 +4,9 @@ import type { Delivery, Peer } from "@x/endpoint"
 import type { Feed, Place, Slow, Topic } from "@x/topics"
 import fc from "fast-check"
 import { expect, test } from "vitest"
+import type { TopicHandle } from "../src/publish/topic.ts"
 import { runs } from "../../../tools/testkit/src/runs.ts"
-import { makeWorld, NUMBER, type Party, range, type World } from "./world.ts"
+import { makeWorld, NUMBER, padded, type Party, range, type World } from "./world.ts"
 
 const NAMES = ["a", "b", "c"] as const
 const LAG = { messages: 40, ms: 800 }
@@ -47,6 +48,8 @@ interface Kind {
   readonly delivery: Delivery
   readonly slow: Slow
   readonly keep: number
+  /** One message of so many has this many bytes, and the topic memory for only a few of those. */
+  readonly large?: { readonly each: number; readonly bytes: number; readonly bytesMax: number }
 }
 
 const isOrdered = ({ delivery }: Kind): boolean => delivery !== "reliable-unordered" && delivery !== "fire-and-forget"
@@ -129,8 +132,9 @@ async function run(
   const world: World = makeWorld(seed, { delayMs: 5, lossRate, reorderRate: 0.1, reorderDelayMs: 10 })
   const { network } = world
   const publisher = await world.enter("publisher", { windowPackets: 16, parkedMessagesMax: 4 })
-  const { delivery, slow, keep } = kind
-  const topic = publisher.topics.topic("t", { delivery, slow, lag: LAG, keep: { messages: keep } })
+  const { delivery, slow, keep, large } = kind
+  const bytesMax = large === undefined ? {} : { bytesMax: large.bytesMax }
+  const topic = publisher.topics.topic("t", { delivery, slow, lag: LAG, keep: { messages: keep }, ...bytesMax })
   const readers = new Map(NAMES.map((name) => [name, new Reader(name)]))
   for (const reader of readers.values()) reader.party = await world.enter(reader.name, { queuedMessagesMax: 4 })
   for (const it of steps) {
@@ -173,7 +177,10 @@ async function doStep(
 ): Promise<void> {
   switch (it.do) {
     case "publish":
-      for (let i = 0; i < it.messages; i++) topic.publish(NUMBER, topic.position)
+      for (let i = 0; i < it.messages; i++) {
+        const { each = Infinity, bytes = 4 } = kind.large ?? {}
+        topic.publish(topic.position % each === 0 ? padded(bytes) : NUMBER, topic.position)
+      }
       await network.advance(1)
       return
     case "wait":
@@ -226,7 +233,7 @@ async function doStep(
 
 /** What holds at all times. */
 function check(topic: Topic): void {
-  ;(topic as unknown as { publication: { assertInvariants(): void } }).publication.assertInvariants()
+  ;(topic as TopicHandle).assertInvariants()
   for (const { begun, given, skipped, waiting } of topic.subscribers) {
     expect(given + skipped + waiting).toBe(begun)
     // What was there before it came, and the lag.
@@ -235,7 +242,12 @@ function check(topic: Topic): void {
   expect(topic.held.messages).toBeLessThanOrEqual(KEEP + LAG.messages)
 }
 
-test.each<[Slow, Delivery, number, number]>([
+const LARGE = { each: 23, bytes: 9_000, bytesMax: 12_000 }
+
+test.each<[Slow, Delivery, number, number, Kind["large"]?]>([
+  ["hold", "reliable", 0, 30, LARGE],
+  ["skip", "reliable", 0, 60, LARGE],
+  ["drop-out", "reliable", 0, 30, LARGE],
   ["hold", "reliable", KEEP, 60],
   ["skip", "reliable", KEEP, 60],
   ["drop-out", "reliable", KEEP, 60],
@@ -247,8 +259,8 @@ test.each<[Slow, Delivery, number, number]>([
   ["skip", "fire-and-forget", KEEP, 20],
 ])(
   "under `%s`, `%s`, any schedule keeps the policy, balances all accounts, and keeps nothing for who left",
-  async (slow, delivery, keep, runsMin) => {
-    const kind: Kind = { delivery, slow, keep }
+  async (slow, delivery, keep, runsMin, large) => {
+    const kind: Kind = { delivery, slow, keep, ...(large === undefined ? {} : { large }) }
     const totals = { resumes: 0, ends: 0 }
     await fc.assert(
       fc.asyncProperty(
@@ -265,7 +277,7 @@ test.each<[Slow, Delivery, number, number]>([
     )
     // Runs in which nothing happens show nothing.
     expect(totals.ends).toBeGreaterThan(runs(runsMin))
-    if (delivery === "reliable") expect(totals.resumes).toBeGreaterThan(0)
+    if (delivery === "reliable" && keep > 0) expect(totals.resumes).toBeGreaterThan(0)
   },
   60_000 + 1_000 * runs(60),
 )

@@ -15,6 +15,11 @@ const uint32: WritingCodec<number> = {
 /** A message that is its number. */
 export const NUMBER = defineMessage(1, uint32)
 
+/** The same, and other bytes behind it, so that it has this many. */
+export function padded(bytes: number): typeof NUMBER {
+  return defineMessage(1, { ...uint32, size: () => bytes })
+}
+
 export interface Party {
   readonly endpoint: Endpoint
   readonly host: SimulatedHost

@@ -6,9 +6,10 @@
  */
 
 import { appendWhole } from "@x/fragment"
-import type { PacketLog } from "@x/stream"
+import type { PacketLog, SharedPacket } from "@x/stream"
 import { wholeHeaderBytes } from "@x/wire"
-import { checkType } from "../errors/check.ts"
+import { whole } from "@x/transport/check"
+import { check, checkType } from "../errors/check.ts"
 import { EndpointError } from "../errors/endpoint-error.ts"
 import type { OutgoingStream } from "./handles.ts"
 import { isMessageType, type MessageType } from "./message-type.ts"
@@ -36,9 +37,9 @@ export interface FanOut {
   /**
    * Offers the next message to all streams at once; its bytes are copied once. Returns those that didn't take it, which
    * nothing has happened to: the caller gives it to them when they have room, by `give`, or sends it to them by
-   * themselves. Those are streams without room, with messages parked, ended or closed (which are removed by this), of a
-   * mode that gives messages up, and all streams if the message is larger than one packet. Never throws because of the
-   * network; throws `EndpointError` `invalid-option` for what is no message, and what a codec throws.
+   * themselves. Those are streams without room, with messages parked, ended, of a mode that gives messages up, and those
+   * for which the message is too large, or larger than one packet. Closed ones are named, and removed. Never throws
+   * because of the network; throws `EndpointError` `invalid-option` for what is no message, and what a codec throws.
    */
   trySend(type: number, bytes: Uint8Array): readonly OutgoingStream[]
   /** The same for a value of a defined type, which is encoded once. */
@@ -50,8 +51,14 @@ export interface FanOut {
    * that the stream could send, so that it is to be sent by itself; −1: there is no room now, and `drain` follows.
    */
   give(stream: OutgoingStream, message: number): number
-  /** Messages below this one are not given to anybody any more: their memory is free once the streams that have them are done. */
+  /**
+   * Messages below this one are not given to anybody any more: their memory is free once the streams that have them are
+   * done. What isn't released is held as long as the endpoint lives, in a share that all fan-outs have together. Throws
+   * `EndpointError` `invalid-option` for a number above `next`.
+   */
   release(message: number): void
+  /** Removes all streams, and releases all messages. */
+  close(): void
 }
 
 export class FanOutHandle implements FanOut {
@@ -59,8 +66,10 @@ export class FanOutHandle implements FanOut {
   readonly #host: OutgoingHost
   readonly #streams = new Set<OutgoingHandle>()
   /** Those that have no part in the present packet. */
-  #apart: OutgoingHandle[] = []
-  /** The largest message that all of its streams may be sent; and the largest payload that they had in common last. */
+  #apart: readonly OutgoingHandle[] = []
+  /** The present packet, or the last one. */
+  #packet: SharedPacket | undefined
+  /** The largest message, and the largest payload, that all can be sent that have a part in it. */
   #messageBytesMax = 0
   #payloadBytesMax = 0
 
@@ -92,9 +101,8 @@ export class FanOutHandle implements FanOut {
 
   delete(stream: OutgoingStream): boolean {
     if (!(stream instanceof OutgoingHandle) || !this.#streams.delete(stream)) return false
-    const at = this.#apart.indexOf(stream)
     // What one doesn't take part in goes on without it.
-    if (at >= 0) this.#apart.splice(at, 1)
+    if (this.#apart.includes(stream)) this.#apart = this.#apart.filter((other) => other !== stream)
     else this.#log.close()
     return true
   }
@@ -109,35 +117,58 @@ export class FanOutHandle implements FanOut {
   }
 
   #trySend(type: number, bytes: Uint8Array): readonly OutgoingStream[] {
-    if (bytes.length <= this.#messageBytesMax && appendWhole(this.#log, type, bytes)) return this.#apart
-    this.#apart = this.#begin(bytes.length)
-    for (const stream of this.#apart) if (stream.state === "closed") this.#streams.delete(stream)
-    if (!appendWhole(this.#log, type, bytes)) this.#log.skip()
-    else for (const stream of this.#streams) stream.pushWritten()
+    const mayAppend = bytes.length <= this.#messageBytesMax && this.#isInUse
+    if (mayAppend && appendWhole(this.#log, type, bytes)) return this.#apart
+    if (!this.#begin(bytes.length)) this.#log.skip()
+    else {
+      appendWhole(this.#log, type, bytes)
+      for (const stream of this.#streams) stream.pushWritten()
+    }
     return this.#apart
   }
 
-  /** Begins a packet for a message of this length, if it may be in one. Returns the streams that have no part in it. */
-  #begin(length: number): OutgoingHandle[] {
-    const all = [...this.#streams]
-    const size = wholeHeaderBytes(length) + length
-    this.#measure(all, size)
-    const isFitting = length <= this.#messageBytesMax && size <= this.#payloadBytesMax
-    const packet = isFitting ? this.#log.begin(size, this.#payloadBytesMax) : undefined
-    return packet === undefined ? all : all.filter((stream) => !stream.share(packet))
+  /** Whether the open packet goes on: unless no stream has it, and one would take another. */
+  get #isInUse(): boolean {
+    return this.#packet?.isTaken === true || !this.#apart.some(({ hasRoom }) => hasRoom)
   }
 
-  /** What those that can be sent a message of this size have in common. With none, it stays as it was. */
-  #measure(all: readonly OutgoingHandle[], size: number): void {
-    if (all.length === 0) return
-    this.#messageBytesMax = Infinity
-    let payloadBytesMax = Infinity
-    for (const stream of all) {
-      if (stream.messageBytesMax < this.#messageBytesMax) this.#messageBytesMax = stream.messageBytesMax
-      const bytes = stream.payloadBytesMax
-      if (bytes >= size && bytes < payloadBytesMax) payloadBytesMax = bytes
+  /** Begins a packet for a message of this length, of all streams that have room for it. Returns whether there is one. */
+  #begin(length: number): boolean {
+    const size = wholeHeaderBytes(length) + length
+    const able = this.#measure(length, size)
+    const isFitting = length <= this.#messageBytesMax && size <= this.#payloadBytesMax
+    const packet = isFitting ? this.#log.begin(size, this.#payloadBytesMax) : undefined
+    this.#packet = packet
+    const sharing = packet === undefined ? [] : able.filter((stream) => stream.share(packet))
+    this.#apart = sharing.length === this.#streams.size ? [] : this.#others(new Set(sharing))
+    for (const stream of this.#apart) if (stream.state === "closed") this.#streams.delete(stream)
+    return packet !== undefined
+  }
+
+  #others(sharing: ReadonlySet<OutgoingHandle>): OutgoingHandle[] {
+    return [...this.#streams].filter((stream) => !sharing.has(stream))
+  }
+
+  /**
+   * Returns the streams that can be sent such a message in a packet, and notes what they have in common. Without any
+   * streams, what those had that were there last.
+   */
+  #measure(length: number, size: number): OutgoingHandle[] {
+    const able: OutgoingHandle[] = []
+    if (this.#streams.size === 0) {
+      this.#messageBytesMax = Infinity
+      return able
     }
-    if (payloadBytesMax < Infinity) this.#payloadBytesMax = payloadBytesMax
+    this.#messageBytesMax = this.#payloadBytesMax = Infinity
+    for (const stream of this.#streams) {
+      const { messageBytesMax, payloadBytesMax } = stream
+      if (messageBytesMax < length || payloadBytesMax < size) continue
+      able.push(stream)
+      if (messageBytesMax < this.#messageBytesMax) this.#messageBytesMax = messageBytesMax
+      if (payloadBytesMax < this.#payloadBytesMax) this.#payloadBytesMax = payloadBytesMax
+    }
+    if (able.length === 0) this.#messageBytesMax = this.#payloadBytesMax = 0
+    return able
   }
 
   skip(): void {
@@ -145,11 +176,19 @@ export class FanOutHandle implements FanOut {
   }
 
   give(stream: OutgoingStream, message: number): number {
+    const handle = this.#ours(stream)
     const packet = this.#log.packetFrom(message)
-    return packet === undefined || packet.begun === 0 ? 0 : this.#ours(stream).take(packet)
+    return packet === undefined || packet.begun === 0 ? 0 : handle.take(packet)
   }
 
   release(message: number): void {
+    check.value("message", message, whole(0, this.#log.high, "of messages, up to `next`"))
     if (message > this.#log.low) this.#log.release(message)
+  }
+
+  close(): void {
+    this.#streams.clear()
+    this.#apart = []
+    this.#log.clear()
   }
 }

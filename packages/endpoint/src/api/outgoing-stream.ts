@@ -8,7 +8,7 @@
 
 import { appendWhole, LargeMessage } from "@x/fragment"
 import type { PacketFilling, SendStream, SentMessages, SharedPacket } from "@x/stream"
-import { type Delivery, REASON, TYPE_MAX } from "@x/wire"
+import { type Delivery, REASON, TYPE_MAX, wholeHeaderBytes } from "@x/wire"
 import { check, checkFunction, checkSize, checkType, REASON_CODE } from "../errors/check.ts"
 import { abortedError, EndpointError } from "../errors/endpoint-error.ts"
 import type { PeerState } from "../peer/peer-state.ts"
@@ -243,6 +243,11 @@ export class OutgoingHandle implements OutgoingStream {
     return this.#stream.payloadBytesMax
   }
 
+  /** Whether it would take a packet now, if there is one. */
+  get hasRoom(): boolean {
+    return this.#mayAppend && this.#lot.isEmpty && this.#stream.roomPackets > 0
+  }
+
   /** Takes part in a packet from its beginning; `false`: it has no room. */
   share(packet: SharedPacket): boolean {
     if (!this.#mayAppend || !this.#lot.isEmpty || !this.#stream.share(packet)) return false
@@ -252,17 +257,23 @@ export class OutgoingHandle implements OutgoingStream {
 
   /** Takes a packet that others have written, as it is: see `FanOut.give`. */
   take(packet: SharedPacket): number {
-    if (!this.#mayAppend) return 0
+    const stream = this.#stream
+    if (!this.#mayAppend || stream.state !== "open") return 0
+    const { messageBytesMax } = this
+    if (packet.bytes > stream.payloadBytesMax || packet.largestBytes > sizeOfWhole(messageBytesMax)) return 0
+    if (!this.#lot.isEmpty || !stream.isWindowOpen) return this.#refuseLater()
     packet.shut()
-    if (packet.bytes > this.#stream.payloadBytesMax) return 0
-    if (!this.share(packet)) {
-      // The packet may lie in a larger slot than one of its own would, and nothing else be in the way.
-      if (this.#lot.isEmpty && this.#stream.roomPackets > 0) return 0
-      this.#offered(this.#sender.refuse())
-      return -1
+    if (this.share(packet)) {
+      this.#push()
+      return packet.begun
     }
-    this.#push()
-    return packet.begun
+    // The packet may lie in a larger slot than one of its own would: then nothing else is in the way.
+    return stream.roomPackets > 0 ? 0 : this.#refuseLater()
+  }
+
+  #refuseLater(): -1 {
+    this.#offered(this.#sender.refuse())
+    return -1
   }
 
   /** A packet was begun, and those before it may be enough to be sent. */
@@ -483,6 +494,11 @@ export class OutgoingHandle implements OutgoingStream {
   get messageBytesMax(): number {
     return this.#acceptance.messageBytesMax
   }
+}
+
+/** Bytes of a whole message of this many, header included. */
+function sizeOfWhole(bytes: number): number {
+  return wholeHeaderBytes(bytes) + bytes
 }
 
 /** Somewhat more than one segmentation offload takes through the network stack. */

@@ -69,7 +69,7 @@ export class SharedMemory {
 
   /** Messages for several streams, each written once. */
   packetLog(): PacketLog {
-    return new PacketLog(new PoolShare(this.sendPool, this.#logs), this.#around)
+    return new PacketLog(new PoolShare(this.sendPool, this.#logs, () => void this.quota.sendPoolLoans++), this.#around)
   }
 
   get sizes(): Pick<Sizes, "pool" | "assemblyBytes" | "sendPool" | "streams"> {

@@ -72,7 +72,8 @@ export class Quota {
     const { peersMax, messageBytesMax, assemblyBytesPerPeer, streamsTotalMax } = settings
     const assemblyBytesMax = assemblyBytesOf(settings)
     this.early = slots(settings.poolPacketsMax, settings.poolPacketsPerPeer, peersMax, EARLY_TRUST)
-    this.sent = slots(settings.sendPoolPacketsMax, settings.sendPoolPacketsPerPeer, peersMax, SENT_TRUST)
+    // The logs of messages for several streams have one, too.
+    this.sent = slots(settings.sendPoolPacketsMax, settings.sendPoolPacketsPerPeer, peersMax + 1, SENT_TRUST)
     const floorMax = Math.floor(assemblyBytesPerPeer * ASSEMBLY_FLOOR)
     this.assembly = new Shares({
       unitsMax: assemblyBytesMax,
@@ -131,10 +132,10 @@ function bytes(unitsMax: number, perPeer: number, sharesMax: number): Shares {
   })
 }
 
-function slots(slotsMax: number, slotsPerPeer: number, peersMax: number, trustPart: number): Shares {
+function slots(slotsMax: number, slotsPerPeer: number, sharesMax: number, trustPart: number): Shares {
   const shareMax = Math.min(slotsMax, slotsPerPeer)
   return new Shares({
-    ...{ unitsMax: slotsMax, floorUnits: Math.floor(slotsMax * FLOORS), sharesMax: peersMax },
+    ...{ unitsMax: slotsMax, floorUnits: Math.floor(slotsMax * FLOORS), sharesMax },
     ...{ floorMax: shareMax, loanMax: shareMax, shareMax, lending: "earned", trustPart },
   })
 }

@@ -264,6 +264,8 @@ export class Sender {
     const { accepted, acknowledged, unconfirmed, dropped, pending } = this.account
     if (accepted !== acknowledged + unconfirmed + dropped + pending)
       throw new Error("the account of an outgoing stream does not balance")
+    if (this.#stream.isSharing && (this.isEnded || !this.lot.isEmpty))
+      throw new Error("others write to a stream of which messages wait, or that was ended")
     this.#receipts.assertInvariants()
     this.lot.assertInvariants()
   }

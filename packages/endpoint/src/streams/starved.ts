@@ -48,7 +48,12 @@ export class Starved {
     for (const [state, streams] of [...this.#states]) {
       const { stream } = state
       // There may be some, but none for its peer. What is under way of it brings some.
-      if (stream.isStarved || (stream.unackedPackets > 0 && !stream.hasMemoryForRuns(fed + 1))) continue
+      if (stream.isStarved) continue
+      if (stream.unackedPackets > 0 && !stream.hasMemoryForRuns(fed + 1)) {
+        // Those before it may take less than they could.
+        this.#isChanged ||= fed > 0
+        continue
+      }
       fed++
       this.#states.delete(state)
       streams.progress(state, nowMs)

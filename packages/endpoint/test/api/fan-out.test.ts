@@ -205,6 +205,98 @@ test("with little memory nobody is forgotten, and none is held in the end", asyn
   expect(hub.stats().memory.sentPackets.bytes).toBe(0)
 })
 
+test("a message too large for one stream is for that one by itself, and the others get it once", async () => {
+  const world = makeWorld(12)
+  const { endpoint: hub } = await world.bind("hub")
+  const fanOut = hub.fanOut()
+  const received: number[][] = []
+  const streams: OutgoingStream[] = []
+  for (const [i, messageBytesMax] of [200, 10_000].entries()) {
+    const { endpoint } = await world.bind(`peer${i}`, { messageBytesMax })
+    const those: number[] = []
+    received.push(those)
+    endpoint.handle(1, (message) => void those.push(message.copy()[0]!))
+    const stream = (await world.network.until(hub.join(`peer${i}:${PORT}`))).open()
+    streams.push(stream)
+    fanOut.add(stream)
+  }
+  const [small] = streams as [OutgoingStream]
+  expect(fanOut.trySend(1, message(0))).toEqual([])
+  expect(fanOut.trySend(1, message(1, 500))).toEqual([small])
+  expect([fanOut.give(small, 1), small.trySend(1, message(1, 500))]).toEqual([0, "too-large"])
+  // The packet that it has no part in goes on.
+  expect(fanOut.trySend(1, message(2))).toEqual([small])
+  await world.network.advance(1_000)
+  expect(fanOut.trySend(1, message(3))).toEqual([])
+  await world.network.advance(1_000)
+  expect(received).toEqual([
+    [0, 3],
+    [0, 1, 2, 3],
+  ])
+})
+
+test.each(["goes on", "ends"])(
+  "what waits behind a packet that fills the window isn't overtaken: its stream %s",
+  async (what) => {
+    const { network, fanOut, streams, received } = await scene(13, 2, { windowPackets: 1, spreadPackets: 64 })
+    const [one] = streams as [OutgoingStream]
+    for (const stream of streams) fanOut.add(stream)
+    fanOut.trySend(1, message(0))
+    expect(one.trySend(1, message(9))).toBe("parked")
+    if (what === "ends") void one.end()
+    expect(fanOut.trySend(1, message(1))).toContain(one)
+    await network.advance(1_000)
+    expect(received[0]).toEqual([0, 9])
+  },
+)
+
+test("what was returned doesn't change as its streams are removed", async () => {
+  const { fanOut, streams } = await scene(14, 4)
+  for (const stream of streams) fanOut.add(stream)
+  for (const stream of fanOut.trySend(1, message(0, 100_000))) fanOut.delete(stream)
+  expect(fanOut.size).toBe(0)
+})
+
+test("a stream that has room again has a part in the next packet, though nobody had one in the last", async () => {
+  const { network, fanOut, streams, received } = await scene(15, 1, { windowPackets: 1, spreadPackets: 64 })
+  const [stream] = streams as [OutgoingStream]
+  fanOut.add(stream)
+  fanOut.trySend(1, message(0))
+  stream.trySend(1, message(9))
+  expect([1, 2].map((fill) => fanOut.trySend(1, message(fill)))).toEqual([[stream], [stream]])
+  await network.advance(1_000)
+  expect(fanOut.trySend(1, message(3))).toEqual([])
+  await network.advance(1_000)
+  expect(received).toEqual([[0, 9, 3]])
+})
+
+test("a stream that is over is given nothing, and ends no packet of the others", async () => {
+  const { network, fanOut, streams, received } = await scene(16, 2)
+  const [gone, there] = streams as [OutgoingStream, OutgoingStream]
+  fanOut.add(there)
+  gone.reset()
+  fanOut.trySend(1, message(0))
+  expect([fanOut.give(gone, 0), gone.trySend(1, message(0))]).toEqual([0, "closed"])
+  fanOut.trySend(1, message(1))
+  await network.advance(1_000)
+  expect([received[1], there.account.acknowledged]).toEqual([[0, 1], 2])
+})
+
+test("closed, it holds nothing; numbers out of range are refused", async () => {
+  const { hub, fanOut, streams } = await scene(17, 1)
+  fanOut.add(streams[0]!)
+  streams[0]!.reset()
+  fanOut.delete(streams[0]!)
+  const other = streams[0]!.peer.open()
+  fanOut.add(other)
+  fanOut.trySend(1, message(0))
+  other.reset()
+  for (const wrong of [2, -1, 0.5, NaN]) expect(() => fanOut.release(wrong)).toThrow("message")
+  expect(hub.stats().sendPoolPackets).toBe(1)
+  fanOut.close()
+  expect([hub.stats().sendPoolPackets, fanOut.size, fanOut.next]).toEqual([0, 0, 1])
+})
+
 test("whatever is sent, by all or alone, on a path that loses: each stream delivers what it took, in order", async () => {
   const step = fc.record({ what: fc.nat(5), which: fc.nat(2), count: fc.integer({ min: 1, max: 40 }) })
   await fc.assert(

@@ -82,6 +82,11 @@ export class PacketFilling {
     return this.#shared === undefined ? this.#begun : this.#shared.begun
   }
 
+  /** Whether the open packet is one of several streams. */
+  get isShared(): boolean {
+    return this.#shared !== undefined
+  }
+
   /** Slots for full packets that the next packet already has. */
   get reserved(): number {
     return this.#slot !== NO_SLOT && this.#bytes === 0 && this.#roomBytes === this.#payloadBytesMax ? 1 : 0

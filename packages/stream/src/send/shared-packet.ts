@@ -22,6 +22,7 @@ export class SharedPacket {
   readonly #roomBytes: number
   #bytes = 0
   #begun = 0
+  #largestBytes = 0
   #isShut = false
   #isTaken = false
 
@@ -57,6 +58,11 @@ export class SharedPacket {
     return this.#begun
   }
 
+  /** Bytes of the largest of them, header included. */
+  get largestBytes(): number {
+    return this.#largestBytes
+  }
+
   /** Whether nothing more is written to it. */
   get isShut(): boolean {
     return this.#isShut
@@ -82,6 +88,7 @@ export class SharedPacket {
   commit(bytes: number): void {
     this.#bytes += bytes
     this.#begun++
+    if (bytes > this.#largestBytes) this.#largestBytes = bytes
   }
 
   /** A stream closes its packet, or lets go of it. */

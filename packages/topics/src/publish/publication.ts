@@ -164,7 +164,7 @@ export class Publication<A extends Account = Account> {
   /** It is behind, until some time. */
   #expect(account: A): void {
     const dueMs = this.#dueOf(account)
-    if (dueMs === Infinity) this.#isNewestAwaited = true
+    if (dueMs === Infinity) this.#isNewestAwaited = this.rules.lag.ms < Infinity
     else if (dueMs < this.#dueMs) this.#dueMs = dueMs
   }
 

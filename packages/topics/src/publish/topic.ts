@@ -243,6 +243,8 @@ export class TopicHandle implements Topic {
       this.#refusedBytes = entry.length
       return "refused"
     }
+    // Who skips all that there was waits for this one, and may have been behind until now.
+    for (const member of publication.untold) this.#place(member)
     publication.append(entry, nowMs)
     const { size } = publication.accounts
     this.#giveAll(entry, nowMs)
@@ -469,6 +471,17 @@ export class TopicHandle implements Topic {
     this.#tellEmpty()
   }
 
+  /** For tests: throws an `Error` if a member would never be given anything again, or numbers are out of step. */
+  assertInvariants(): void {
+    this.publication.assertInvariants()
+    const { accounts, behind } = this.publication
+    for (const member of accounts) {
+      const places = [this.#abreast.has(member), this.#others.has(member), member.isBlocked && behind.has(member)]
+      if (places[0] === (places[1] || places[2])) throw new Error("a member is in no place, or in two")
+    }
+    if (this.#fanOut.next !== this.position && !this.isClosed) throw new Error("messages have two numbers")
+  }
+
   close(): Promise<void> {
     if (this.#closing !== undefined) return this.#closing
     this.#closing = new Promise((resolve) => (this.#tellClosed = resolve))
@@ -485,6 +498,7 @@ export class TopicHandle implements Topic {
     this.#tellClosed = undefined
     // What was kept is for nobody any more.
     this.publication.log.release(this.position)
+    this.#fanOut.close()
     this.#closeDueMs = Infinity
     this.#arm()
   }
