@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { EndpointOptions } from "@x/endpoint"
+import type { EndpointOptions, OutgoingStream, Peer } from "@x/endpoint"
 import type { LinkOptions } from "@x/transport/simulated"
 import { traitsNamed } from "@x/wire"
 import type { Process } from "./process.ts"
@@ -23,11 +23,40 @@ const NONE: ReadonlySet<string> = new Set()
 /** What convergence is seen by. */
 export type ConvergingProcess = Pick<Process, "name" | "unique" | "peers" | "incoming" | "open">
 
+/** What of a stream hasn't come. */
+export interface Pending {
+  readonly peer: Peer
+  readonly messages: number
+  readonly bytes: number
+}
+
+/** A process by what it has to send. */
+export interface Sending {
+  readonly peers: Iterable<Peer>
+  readonly pending: readonly Pending[]
+}
+
+/** What a stream has taken and that wasn't acknowledged. */
+export function pendingOf({ peer, account, parked, unacknowledgedBytes }: OutgoingStream): Pending {
+  return { peer, messages: account.pending, bytes: parked.bytes + unacknowledgedBytes }
+}
+
 export interface ConvergenceBounds {
   /** What it takes where no window and no queue is in the way. */
   readonly strictMs: number
   /** The most that it may take. */
   readonly boundMs: number
+}
+
+/** The bounds of {@link sendingBounds} for what the processes send on streams that they have opened themselves. */
+export function convergenceBounds(
+  processes: readonly ConvergingProcess[],
+  path: LinkOptions,
+  options: EndpointOptions,
+  gone: ReadonlySet<string> = NONE,
+): ConvergenceBounds {
+  const all = processes.map(({ peers, open }) => ({ peers, pending: [...open].map(({ stream }) => pendingOf(stream)) }))
+  return sendingBounds(all, path, options, gone)
 }
 
 /**
@@ -37,8 +66,8 @@ export interface ConvergenceBounds {
  *
  * @param gone Incarnations that are over, and that a process may hold all the same: see {@link isConverged}.
  */
-export function convergenceBounds(
-  processes: readonly ConvergingProcess[],
+export function sendingBounds(
+  processes: readonly Sending[],
   { delayMs = 0, jitterMs = 0, rateBitsPerSecond = Infinity, queueBytes = 0 }: LinkOptions,
   { windowPackets, sendPoolPacketsPerPeer, queuedMessagesMax }: EndpointOptions,
   gone: ReadonlySet<string> = NONE,
@@ -54,14 +83,13 @@ export function convergenceBounds(
       const roundMs = Math.max(pathMs, knownMs)
       rttMs = Math.max(rttMs, roundMs)
       let toPeer = 0
-      for (const { stream } of process.open) {
-        if (stream.peer !== peer) continue
-        const pending = stream.parked.bytes + stream.unacknowledgedBytes
-        toPeer += pending
-        windowsMs = Math.max(windowsMs, (pending * roundMs) / (windowPackets! * PACKET_BYTES_MIN))
+      for (const pending of process.pending) {
+        if (pending.peer !== peer) continue
+        toPeer += pending.bytes
+        windowsMs = Math.max(windowsMs, (pending.bytes * roundMs) / (windowPackets! * PACKET_BYTES_MIN))
         // Half a queue at a time, even if its consumer was behind only once. Neither the messages per packet nor the
         // packets per message are known.
-        const portions = (stream.account.pending + pending / PACKET_BYTES_MIN) / (queuedMessagesMax! / 2)
+        const portions = (pending.messages + pending.bytes / PACKET_BYTES_MIN) / (queuedMessagesMax! / 2)
         windowsMs = Math.max(windowsMs, portions * roundMs)
       }
       bytes += toPeer

@@ -8,6 +8,7 @@ import type { Draw } from "@x/testkit"
 import { type Feed, type Place, TopicError, Topics } from "@x/topics"
 import { traitsNamed } from "@x/wire"
 import { HEADER_BYTES } from "./content.ts"
+import type { Sending } from "./convergence.ts"
 import { FeedLedger, type Reading } from "./feed-ledger.ts"
 import type { Judge } from "./judge.ts"
 import type { FanOutFault, Mix, TopicPlan } from "./mix-scenario.ts"
@@ -282,6 +283,14 @@ export class FanOut {
 
   get #living(): Party[] {
     return this.#world.processes().flatMap((process) => this.#parties.get(process) ?? [])
+  }
+
+  /** What feeds have yet to get, by publisher. */
+  get sending(): Sending[] {
+    return this.#living.map(({ process: { peers }, own }) => ({
+      peers,
+      pending: own.flatMap(({ pending }) => pending),
+    }))
   }
 
   /** What is missing once all has come; `undefined`: nothing. */

@@ -1,5 +1,6 @@
 /** Topics and requests on all nodes of a world, beside the streams that they send on by themselves. */
 
+import type { Sending } from "./convergence.ts"
 import { FanOut, type MixWorld } from "./fan-out.ts"
 import type { MixFault } from "./mix-scenario.ts"
 import type { Process } from "./process.ts"
@@ -47,6 +48,11 @@ export class MixOfNodes {
   sayLast(): void {
     this.#fanOut.sayLast()
     this.#requests.sayLast()
+  }
+
+  /** What feeds have yet to get, by publisher. */
+  get sending(): Sending[] {
+    return this.#fanOut.sending
   }
 
   /** What of feeds hasn't come, or isn't given back; `undefined`: nothing. */

@@ -8,7 +8,14 @@
 import type { Peer } from "@x/endpoint"
 import { systemHost } from "@x/transport"
 import { createNetwork, type LinkOptions, type Network, type SimulatedHost } from "@x/transport/simulated"
-import { convergenceBounds, isConverged, isHeldInVain, pathAllowanceMs, unfinished } from "./convergence.ts"
+import {
+  convergenceBounds,
+  isConverged,
+  isHeldInVain,
+  pathAllowanceMs,
+  sendingBounds,
+  unfinished,
+} from "./convergence.ts"
 import { checkCounters } from "./counters.ts"
 import { Doings } from "./doings.ts"
 import { Guests } from "./guests.ts"
@@ -267,6 +274,12 @@ class Simulation {
     await this.#runUntil(isDone, MIX_MS)
     // A subscriber that is over, and can't be met, is one until it has been silent for long enough; so is a publisher.
     if (this.#holdsGone) await this.#runUntil(isDone, this.#silenceMs)
+    // A reader that was frozen has a window of messages to get, at half a queue per round trip.
+    if (mix.missingOfTopics !== undefined) {
+      const { path, options } = this.#scenario
+      const { boundMs } = sendingBounds(mix.sending, path, options, this.#gone)
+      await this.#runUntil(() => mix.missingOfTopics === undefined, boundMs)
+    }
     const { missingOfTopics, missingOfRequests } = mix
     if (missingOfTopics !== undefined) this.#judge.fail("convergence", missingOfTopics)
     if (missingOfRequests !== undefined) this.#judge.fail("given-back", missingOfRequests)

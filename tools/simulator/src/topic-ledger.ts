@@ -1,7 +1,8 @@
-import type { Peer } from "@x/endpoint"
+import type { OutgoingStream } from "@x/endpoint"
 import type { Topic } from "@x/topics"
 import { traitsNamed } from "@x/wire"
 import { isContent, makeContent } from "./content.ts"
+import { type Pending, pendingOf } from "./convergence.ts"
 import type { Judge } from "./judge.ts"
 import type { TopicPlan } from "./mix-scenario.ts"
 import { Overdue } from "./overdue.ts"
@@ -15,7 +16,7 @@ interface Inside {
 }
 
 interface MemberInside {
-  readonly stream: { readonly peer: Peer }
+  readonly stream: OutgoingStream
   readonly given: number
   readonly skipped: number
   readonly next: number
@@ -40,6 +41,8 @@ export class TopicLedger {
   /** The bytes of each message that was published, by position. */
   readonly #bytes: number[] = []
   readonly #waiting = new Map<MemberInside, Waiting>()
+  /** Streams to subscribers, also to those of a topic that was closed: they still get what they were given. */
+  readonly #streams = new Set<OutgoingStream>()
   readonly #orphan = new Overdue()
 
   constructor(key: number, topic: Topic, plan: TopicPlan, from: string, judge: Judge) {
@@ -101,11 +104,24 @@ export class TopicLedger {
     let hasOrphan = false
     for (const member of accounts) {
       this.#checkLag(member, nowMs)
+      this.#streams.add(member.stream)
       hasOrphan ||= member.stream.peer.state === "left"
     }
+    for (const stream of this.#streams) if (stream.state === "closed") this.#streams.delete(stream)
     for (const member of this.#waiting.keys()) if (!accounts.has(member)) this.#waiting.delete(member)
     judge.check(!this.#orphan.see(hasOrphan, nowMs), "topic-held", () => `${this.name}: who has left is subscribed`)
     this.#checkHeld()
+  }
+
+  /** What has yet to come to subscribers, where nothing may be lost: in their streams, and waiting for these. */
+  get pending(): Pending[] {
+    if (!this.isReliable) return []
+    const waiting = new Map([...this.#inside.accounts].map(({ stream, next }) => [stream, this.#bytes.slice(next)]))
+    return [...this.#streams].map((stream) => {
+      const { peer, messages, bytes } = pendingOf(stream)
+      const more = waiting.get(stream) ?? []
+      return { peer, messages: messages + more.length, bytes: more.reduce((sum, it) => sum + it, bytes) }
+    })
   }
 
   /** Whoever waits for a message gets or skips one within `lag.ms`, or is out. */

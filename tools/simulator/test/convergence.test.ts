@@ -8,6 +8,8 @@ import {
   isConverged,
   isHeldInVain,
   pathAllowanceMs,
+  pendingOf,
+  sendingBounds,
   unfinished,
 } from "../src/convergence.ts"
 
@@ -150,6 +152,15 @@ test.each<[string, MadeProcess, Partial<EndpointOptions>]>([
     strictMs: 1_500,
     boundMs: 1_500 + 2 * 4 * 50,
   })
+})
+
+test("what others send has the bounds of what is sent on streams that a process opened", () => {
+  const it = made({ stream: { pending: 2_000, bytes: 20_000 } })
+  const pending = [...it.open].map(({ stream }) => pendingOf(stream))
+  expect(pending.map(({ messages, bytes }) => [messages, bytes])).toEqual([[2_000, 20_000]])
+  const bounds = sendingBounds([{ peers: it.peers, pending }], PATH, OPTIONS)
+  expect(bounds).toEqual(convergenceBounds([it], PATH, OPTIONS))
+  expect(bounds.boundMs).toBeGreaterThan(1_500)
 })
 
 test("incarnations that are over and can't be met where they were known are left out of account", () => {

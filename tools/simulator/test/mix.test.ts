@@ -54,6 +54,40 @@ test("a feed's ledger sees what comes twice, out of order, altered, elsewhere, o
   }
 })
 
+test("a topic's ledger says what has yet to come: in streams, those of who has left included, and waiting for them", () => {
+  const accounts = new Set<FakeMember>()
+  const publication = { accounts, assertInvariants: () => {} }
+  const judge = new Judge(() => 0)
+  const ledgerOf = (delivery: "reliable" | "best-effort"): TopicLedger => {
+    const topic = {
+      publication,
+      position: 0,
+      publish: () => (topic.position++, "held"),
+      subscribers: [],
+      held: { bytes: 0 },
+    }
+    const plan = { delivery, slow: "skip", lag: { messages: 9, ms: 9 }, bytesMax: 9 } as TopicPlan
+    return new TopicLedger(1, topic as unknown as Topic, plan, "from", judge)
+  }
+  const made = { peer: { state: "joined" }, account: { pending: 2 }, parked: { bytes: 30 }, unacknowledgedBytes: 5 }
+  const slow: FakeMember = { stream: { ...made, state: "open" }, next: 1, given: 1, skipped: 0, lag: () => 0 }
+  const ended: FakeMember = { ...slow, stream: { ...made, state: "open" }, next: 3 }
+  for (const member of [slow, ended]) accounts.add(member)
+  const [reliable, lossy] = [ledgerOf("reliable"), ledgerOf("best-effort")]
+  const see = (): unknown[] => {
+    for (const ledger of [reliable, lossy]) ledger.check(0)
+    return [reliable.pending.map(({ messages, bytes }) => [messages, bytes]), lossy.pending]
+  }
+  for (const bytes of [20, 21, 22]) reliable.publish(bytes)
+  const waiting = [2 + 2, 35 + 21 + 22]
+  expect(see()).toEqual([[waiting, [2, 35]], []])
+  accounts.delete(ended)
+  expect(see()).toEqual([[waiting, [2, 35]], []])
+  ended.stream.state = "closed"
+  expect(see()).toEqual([[waiting], []])
+  expect(judge.failure).toBe(undefined)
+})
+
 test("a request's ledger sees a second end, a second handler, a false not-done, a foreign answer and parts that are missing", () => {
   const notDone = new RequestError("busy", "", "not-done")
   const cases: [string | undefined, boolean, (it: RequestLedger) => void][] = [
@@ -84,6 +118,15 @@ test("what was late for lack of a turn isn't overdue, and what stays late is", (
   expect(overdue.see(false, 3_000)).toBe(false)
   expect([0, 10, 20, 30, 150].map((ms) => overdue.see(true, 4_000 + ms))).toEqual([false, false, false, false, true])
 })
+
+/** A subscriber as a topic's ledger sees it. */
+interface FakeMember {
+  readonly stream: { state: string }
+  readonly next: number
+  readonly given: number
+  readonly skipped: number
+  lag(): number
+}
 
 /** A feed whose messages, gaps and end are said by a test. */
 class FakeFeed {

@@ -72,6 +72,11 @@ test("a subscriber that ended at an address that nobody has any more is one unti
   expect([failure, (pathFaults.rebind ?? 0) > 0]).toEqual([undefined, true])
 })
 
+test("a reader that was frozen has the time that a window of messages takes by half a small queue per round trip", async () => {
+  const { failure, mixFaults } = await simulate({ seed: 4698, virtualMs: 30_000 })
+  expect([failure, (mixFaults["frozen-reader"] ?? 0) > 0]).toEqual([undefined, true])
+})
+
 test("a quarter of the seeds have guests, and each kind comes up", () => {
   const scenarios = Array.from({ length: 300 }, (_, seed) => drawScenario(seed))
   const counts = scenarios.map(({ guests }) => guests.length)
