@@ -155,13 +155,14 @@ export class Doings {
 
   /** Writes more to a stream than is sent in time, and ends it at once: what is left expires while it ends. */
   #outlive(process: Process, other: Node): void {
-    const { draw, judge, nextKey } = this.#world
+    const world = this.#world
+    const { draw, judge } = world
     const peer = process.peerOf(other.process)
     if (peer === undefined) return
     let ledger: StreamLedger
     try {
       const lifetimeMs = draw.scale(5, 500)
-      ledger = process.openStream(peer, nextKey(), CONSUMERS.handler, { delivery: "best-effort", lifetimeMs })
+      ledger = process.openStream(peer, world.nextKey(), CONSUMERS.handler, { delivery: "best-effort", lifetimeMs })
     } catch (error) {
       return judge.check(error instanceof EndpointError, "answers", () => `open threw ${String(error)}`)
     }
