@@ -245,6 +245,7 @@ class Simulation {
       isSuspected: copiedMs > -Infinity,
     })
     const forsakenMs = isHeldInVain(this.#processes, this.#pathNemesis.lost) ? unreachableMs! + leaveMs! : 0
+    const wholeMs = this.#network.now
     await this.#converge(path, Math.max(silenceMs, noticeMs, forsakenMs) + pathMs, false)
     // And on each association messages get through in both directions.
     const said: StreamLedger[] = []
@@ -253,7 +254,9 @@ class Simulation {
         if (!this.#gone.has(peer.unique))
           said.push(this.#workload.say(process, peer, isNarrow ? LONG_BYTES : SHORT_BYTES))
     const narrowMs = pathAllowanceMs({ isNarrow, elsewhereMs: undefined, isSuspected: false })
-    if (!this.#hasFailed) await this.#converge(path, silenceMs + narrowMs, true)
+    // Where nothing was left to be done, a node may still be elsewhere than others think.
+    const movingMs = Math.max(0, wholeMs + pathMs - this.#network.now)
+    if (!this.#hasFailed) await this.#converge(path, silenceMs + Math.max(narrowMs, movingMs), true)
     for (const ledger of said)
       this.#judge.check(
         ledger.missing === 0 || ledger.isCut,
