@@ -212,6 +212,16 @@ export class GapTracker {
     return isAny
   }
 
+  /** What was asked for at this time or later may have gone astray: it is asked for at once, as if for the first time. */
+  askAgain(strayMs: number): void {
+    this.#steps += this.#gaps.length
+    for (const gap of this.#gaps) {
+      if (gap.askedMs < strayMs || gap.askedMs === Infinity) continue
+      this.#dues?.remove(gap)
+      this.#release(gap)
+    }
+  }
+
   #release(gap: Gap): void {
     gap.askedMs = gap.noticedMs = -Infinity
     gap.firstAskedMs = Infinity

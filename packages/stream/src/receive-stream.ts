@@ -359,9 +359,14 @@ export class ReceiveStream {
     this.#room.letFinish(packets)
   }
 
-  /** What arrived since the last status is reported now; all of it, if that went astray: it was sent at `strayMs` or later. */
+  /**
+   * What arrived since the last status is reported now; all of it, if that went astray: it was sent at `strayMs` or
+   * later. What was asked for since then is asked for again.
+   */
   hurry(strayMs: number = Infinity): void {
-    if (this.#state === "open") this.#statusTimer.hurry(strayMs)
+    if (this.#state === "closed") return
+    this.#statusTimer.hurry(strayMs)
+    if (strayMs < Infinity) this.#gaps.askAgain(strayMs)
   }
 
   /** Whether the packet at the edge is kept; if so, fills in `out`. The caller dispatches it and calls `advance`. */

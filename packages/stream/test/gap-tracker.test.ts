@@ -63,6 +63,25 @@ test("what never comes is asked for more and more seldom, an eighth of the time 
   expect([askedMs.length, askedMs.at(-1)! - askedMs.at(-2)!]).toEqual([44, 1_000])
 })
 
+test("what was asked for in vain where the peer wasn't is asked for at once, and then as often as what is asked for anew", () => {
+  const gaps = missingOne(REORDER_PACKETS)
+  for (let nowMs = 0; nowMs <= 4_050; nowMs += 5) ask(gaps, nowMs)
+  gaps.add(5, 6, 4_000, false)
+  gaps.hold(5)
+  expect([gaps.dueMs(SRTT_MS, REPEAT_MS) > 4_050, ask(gaps, 4_050)]).toEqual([true, []])
+  gaps.askAgain(1_000)
+  expect([gaps.dueMs(SRTT_MS, REPEAT_MS), ask(gaps, 4_050)]).toEqual([-Infinity, [[0, 1]]])
+  expect(gaps.dueMs(SRTT_MS, REPEAT_MS)).toBe(4_050 + REPEAT_MS)
+  expect(ask(gaps, 4_050 + REPEAT_MS)).toEqual([[0, 1]])
+})
+
+test("what was asked for where the peer was isn't asked for again sooner because it moved", () => {
+  const gaps = missingOne(REORDER_PACKETS)
+  expect(ask(gaps, 5)).toEqual([[0, 1]])
+  gaps.askAgain(6)
+  expect([gaps.dueMs(SRTT_MS, REPEAT_MS), ask(gaps, 30)]).toEqual([5 + REPEAT_MS, []])
+})
+
 test("what was asked for is listed once more with the next status, if that goes long before it can have come", () => {
   const gaps = missingOne(REORDER_PACKETS)
   expect(ask(gaps, 5)).toEqual([[0, 1]])

@@ -210,6 +210,28 @@ test("the packet that completes an ended stream is answered at once, though no s
   expect([status.cumulative, status.state & 2]).toEqual([2, 2])
 })
 
+test("what was asked for where the sender isn't is asked for again once it is found, not only when it would be its turn", () => {
+  const pair = quietPair()
+  pair.send(0, 50)
+  pair.sender.closePacket()
+  pair.runUntil(() => pair.delivered.length === 1, 1_000)
+  pair.drop = (kind) => kind === "data"
+  pair.send(1, 50)
+  pair.sender.closePacket()
+  pair.flush()
+  const strayMs = pair.now
+  pair.drop = (kind) => kind === "status"
+  pair.send(2, 50)
+  pair.sender.closePacket()
+  pair.runUntil(() => false, 4_000)
+  expect(pair.delivered).toHaveLength(1)
+  pair.drop = () => false
+  pair.receiver.hurry(strayMs)
+  const fromMs = pair.now
+  expect(pair.runUntil(() => pair.delivered.length === 3, 6_000)).toBe(true)
+  expect(pair.now - fromMs).toBeLessThanOrEqual(2 * QUIET.delayMs + 1)
+})
+
 test("what may have gone where the receiver isn't goes again at once, and what went before doesn't", () => {
   const pair = quietPair()
   pair.send(0, 50)

@@ -121,7 +121,8 @@ export interface PathState {
  *
  * * A path that became narrow: the size in use is doubted at most 3 s after datagrams of it were sent, asked about
  *   after a PTO, which counts as 1 s at most, and left when ten probes of a lower one were answered, 100 ms apart.
- * * A node that is elsewhere: only itself can tell, and does with its next heartbeat.
+ * * A node that is elsewhere: only itself can tell, and does with its next heartbeat. Copies of its datagrams may keep
+ *   it from being found for as long as they go on.
  * * After copies from another address it is taken at its word no more: for 1 s others are not looked at, and it has to
  *   be silent where it was while a challenge lasts, 900 ms or 3 PTO.
  */

@@ -9,6 +9,7 @@ import type { NemesisWorld } from "./nemesis.ts"
 import type { Node } from "./node.ts"
 import { MTU_BYTES, type PathFault } from "./path-scenario.ts"
 import { PORT } from "./process.ts"
+import { Whereabouts } from "./whereabouts.ts"
 
 /** The machine of who copies datagrams. No process of ours runs there. */
 export const ATTACKER = "attacker"
@@ -33,8 +34,8 @@ interface Copying {
 
 export class PathNemesis {
   readonly counts: Partial<Record<PathFault, number>> = {}
-  /** When a node last was at another address than before. */
-  movedMs: number = -Infinity
+  /** Of the mobile node. */
+  readonly whereabouts: Whereabouts
   /** When the last copy arrives from elsewhere. */
   copiedMs: number = -Infinity
   /** The processes that may be held elsewhere than the node is now. */
@@ -48,6 +49,7 @@ export class PathNemesis {
   constructor(world: PathNemesisWorld) {
     this.#world = world
     const { network, scenario, nodes } = world
+    this.whereabouts = new Whereabouts(scenario.options.unreachableMs!)
     if (scenario.nat !== undefined) network.nat(nodes[scenario.mobile]!.name, scenario.nat)
     if (scenario.pathFaults.attacker === undefined) return
     const { addresses } = network.host(ATTACKER).machine
@@ -109,7 +111,9 @@ export class PathNemesis {
       const there = it.to.process.host.machine.addresses.find(({ family }) => family === 4)!
       network.inject(forged, { ...there, port: it.to.port }, bytes, it.delayMs)
       this.#sumsOf(to).came += bytes.length
-      this.copiedMs = Math.max(this.copiedMs, network.now + it.delayMs)
+      const arrivesMs = network.now + it.delayMs
+      this.copiedMs = Math.max(this.copiedMs, arrivesMs)
+      if (it.from === this.#mobile || it.to === this.#mobile) this.whereabouts.copied(network.now, arrivesMs)
     }
   }
 
@@ -192,7 +196,7 @@ export class PathNemesis {
 
   /** The node is elsewhere: its processes so far may be known at the address before. */
   #move(node: Node): void {
-    this.movedMs = this.#world.network.now
+    this.whereabouts.moved(this.#world.network.now)
     for (const unique of node.uniques) this.lost.add(unique)
   }
 

@@ -236,9 +236,8 @@ class Simulation {
     const isAway = this.#nodes.some(({ process }) => [...process.peers].some(({ state }) => state === "unreachable"))
     const lostMs = NOTICE_HEARTBEATS * heartbeatMs!
     const noticeMs = isWhole ? (isAway ? heartbeatMs! : 0) : lostMs
-    const { movedMs, copiedMs } = this.#pathNemesis
-    // Who moved has been heard of since, or else would count as unreachable by now.
-    const mayBeElsewhere = movedMs + unreachableMs! > this.#network.now || (isAway && movedMs > -Infinity)
+    const { whereabouts, copiedMs } = this.#pathNemesis
+    const mayBeElsewhere = whereabouts.mayBeLost(this.#network.now) || (isAway && whereabouts.hasMoved)
     const pathMs = pathAllowanceMs({
       isNarrow,
       elsewhereMs: mayBeElsewhere ? lostMs : undefined,

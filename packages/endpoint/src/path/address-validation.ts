@@ -98,7 +98,9 @@ export class AddressValidation {
   #old: { readonly address: number; readonly data: Uint8Array | undefined; readonly untilMs: number } | undefined
   #restUntilMs = -Infinity
   #suspectUntilMs = -Infinity
-  /** When something last came before the first candidate was seen; when datagrams last left the proved address. */
+  /** Whether the newest datagram came from elsewhere, and none from the proved address since. */
+  #isAway = false
+  /** When something last came before that began; when datagrams last left the proved address. */
   #homeMs = ZERO
   #leftMs = ZERO
   #strayMs = ZERO
@@ -140,13 +142,15 @@ export class AddressValidation {
     let candidate = this.#candidates.find(({ address }) => address === source)
     if (candidate !== undefined) candidate.roomBytes += ROOM_FOR_BYTE * bytes
     if (!isNewest) return
-    if (source === this.address) return this.#candidates.length > 0 ? this.#stay(nowMs) : undefined
-    if (this.#isOld(nowMs) && source === this.#old!.address) return this.#goBack(nowMs)
-    if (nowMs < this.#restUntilMs) return
-    if (this.#candidates.length === 0) {
-      this.#home = new Challenge(this.#context.draw(), ptoMs, nowMs)
-      this.#homeMs = beforeMs
+    if (source === this.address) {
+      this.#isAway = false
+      return this.#candidates.length > 0 ? this.#stay(nowMs) : undefined
     }
+    if (this.#isOld(nowMs) && source === this.#old!.address) return this.#goBack(nowMs)
+    if (!this.#isAway) this.#homeMs = beforeMs
+    this.#isAway = true
+    if (nowMs < this.#restUntilMs) return
+    if (this.#candidates.length === 0) this.#home = new Challenge(this.#context.draw(), ptoMs, nowMs)
     if (candidate === undefined) {
       candidate = new Candidate(source, new Challenge(this.#context.draw(), ptoMs, nowMs))
       candidate.roomBytes = ROOM_FOR_BYTE * bytes
@@ -187,6 +191,7 @@ export class AddressValidation {
 
   #doubt(nowMs: number): void {
     this.failed++
+    this.#isAway = false
     this.#restUntilMs = nowMs + REST_MS
     this.#suspectUntilMs = nowMs + SUSPICION_MS
     this.#drop(this.#candidates.length)
@@ -224,6 +229,7 @@ export class AddressValidation {
     this.#drop(at)
     this.#candidates.shift()
     this.#home = undefined
+    this.#isAway = false
     this.#suspectUntilMs = -Infinity
     this.#proved = new Destination(candidate.address, Infinity)
     if (this.#destination === before) {

@@ -232,6 +232,42 @@ test("without keys only the answer moves a peer: until then nothing but challeng
   expect([it.where, it.it.strayMs]).toEqual([[2, 2], 1_000])
 })
 
+test("a peer that is found only after challenges in vain has been away since it was last heard at the address before", () => {
+  const it = new World(false)
+  it.pass(500)
+  it.hear(HOME)
+  const homeMs = it.nowMs
+  for (let i = 0; i < 3; i++) {
+    it.pass(1_000)
+    it.hear(2)
+  }
+  expect([it.where, it.it.failed]).toEqual([[HOME, HOME], 2])
+  it.answer(2)
+  expect([it.where, it.it.strayMs]).toEqual([[2, 2], homeMs])
+  // It was there until something came from the next address.
+  it.pass(1_000)
+  it.hear(2)
+  const thereMs = it.nowMs
+  it.pass(1_000)
+  it.hear(3)
+  it.answer(3)
+  expect([it.where, it.it.strayMs]).toEqual([[3, 3], thereMs])
+})
+
+test("who answers where it was has been away no longer than since then", () => {
+  const it = new World(false)
+  it.hear(2)
+  it.pass(500)
+  it.answer(HOME)
+  it.pass(REST_MS)
+  it.hear(2, { isNewest: false })
+  it.lastMs = it.nowMs
+  it.hear(3)
+  it.answer(3)
+  it.pass(900)
+  expect([it.where, it.it.strayMs]).toEqual([[3, 3], 2_500])
+})
+
 /** What a run consists of. Addresses from 100 on are the attacker's; the peer is at one address at a time. */
 type Step =
   | { readonly kind: "hear"; readonly isLate: boolean }
