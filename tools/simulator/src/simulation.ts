@@ -331,23 +331,23 @@ class Simulation {
     if (this.#guests.count === 0) return
     this.#guests.end()
     const processes = this.#processes
-    const isAlone = (): boolean => processes.every(({ guests }) => guests.size === 0)
-    // Behind much else on a slow path, what they sent before may come for longer than the longest silence.
+    const isAlone = (): boolean => processes.every(({ guests }) => guests.size === 0) && !this.#holdsGone
+    // Behind much else on a slow path, what they sent before may come for longer than the longest silence. So may what
+    // an incarnation sent that is over, and can't be met.
     const heard = new Map<Peer, number>()
     while (this.#hearMore(heard)) await this.#runUntil(isAlone, this.#silenceMs)
     await this.#runUntil(isAlone, GONE_MS)
-    // What waits for an incarnation that is over, and can't be met, is held until it has been silent for long enough.
-    await this.#runUntil(() => !this.#holdsGone, this.#silenceMs)
     // Half a message that nobody promised is given up only after a while.
     await this.#runUntil(() => processes.every(({ hasGivenBack }) => hasGivenBack), GIVEN_UP_MS)
     for (const process of processes) process.checkGivenBack()
   }
 
-  /** Whether more has come from a guest that is held than `heard` says, which is brought up to date. */
+  /** Whether more has come from those who are over, and are held, than `heard` says, which is brought up to date. */
   #hearMore(heard: Map<Peer, number>): boolean {
     let isMore = false
-    for (const { guests } of this.#processes)
-      for (const peer of guests) {
+    const gone = this.#gone
+    for (const { guests, peers } of this.#processes)
+      for (const peer of [...guests, ...[...peers].filter(({ unique }) => gone.has(unique))]) {
         const { datagramsReceived } = peer.stats()
         isMore ||= datagramsReceived > (heard.get(peer) ?? -1)
         heard.set(peer, datagramsReceived)

@@ -13,10 +13,12 @@ export function watchTurns(host: Host, touch: () => void): Host {
         touch()
         wake()
       }),
-    defer: (run) => {
-      touch()
-      host.defer(run)
-    },
+    // What a process is asked for while it is stalled is no turn of it.
+    defer: (run) =>
+      host.defer(() => {
+        touch()
+        run()
+      }),
     bind: async (options) => watch(await host.bind(options), touch),
   }
 }
