@@ -117,7 +117,7 @@ export class FanOutHandle implements FanOut {
   }
 
   #trySend(type: number, bytes: Uint8Array): readonly OutgoingStream[] {
-    const mayAppend = bytes.length <= this.#messageBytesMax && this.#isInUse
+    const mayAppend = bytes.length <= this.#messageBytesMax && this.#isInUse()
     if (mayAppend && appendWhole(this.#log, type, bytes)) return this.#apart
     if (!this.#begin(bytes.length)) this.#log.skip()
     else {
@@ -128,7 +128,7 @@ export class FanOutHandle implements FanOut {
   }
 
   /** Whether the open packet goes on: unless no stream has it, and one would take another. */
-  get #isInUse(): boolean {
+  #isInUse(): boolean {
     return this.#packet?.isTaken === true || !this.#apart.some(({ hasRoom }) => hasRoom)
   }
 

@@ -88,7 +88,7 @@ export class PacketLog {
    * `payloadBytesMax` together. Returns it; `undefined`: there is no memory.
    */
   begin(bytes: number, payloadBytesMax: number): SharedPacket | undefined {
-    const roomBytes = Math.min(payloadBytesMax, Math.max(bytes, this.#likelyBytes))
+    const roomBytes = Math.min(payloadBytesMax, Math.max(bytes, this.#likelyBytes()))
     this.close()
     const slot = this.#pool.acquire(roomBytes + this.#aroundBytes)
     if (slot < 0) return (this.#open = undefined)
@@ -99,7 +99,7 @@ export class PacketLog {
   }
 
   /** What the next packet will hold: as much as the last one; more, if that was full. */
-  get #likelyBytes(): number {
+  #likelyBytes(): number {
     const packet = this.#open
     if (packet === undefined) return 0
     return packet.isShut ? packet.bytes : GROWTH * packet.bytes

@@ -7,7 +7,7 @@
 import type { Account } from "./account.ts"
 
 /** Knows the oldest at all times, without looking at all of them each time that one goes on. */
-export class Behind<A extends Account> implements Iterable<A> {
+export class Behind<A extends Account> {
   /** Each with the message that it was seen to wait for. */
   readonly #seen = new Map<A, number>()
   #oldest = Infinity
