@@ -16,7 +16,7 @@ const INPUTS: Readonly<Record<string, number>> = {
   structured: 20_000,
   assembler: 1_500,
   "receive-stream": 1_500,
-  pair: 40,
+  pair: 80,
 }
 
 test.each(TARGETS.map((target) => ({ name: target.name, target })))(
