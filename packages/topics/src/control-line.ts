@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { OutgoingStream, Peer } from "@x/endpoint"
+import { EndpointError, type OutgoingStream, type Peer } from "@x/endpoint"
 import { type Control, encodeControl } from "./wire/message.ts"
 
 /** What a line needs of its owner. */
@@ -54,6 +54,17 @@ export class ControlLine {
     this.#stream ??= this.#open()
     if (this.#waiting.length === 0 && this.#offer(this.#stream, control)) return
     if (control.kind !== "gap" || !this.#addGap(control)) this.#waiting.push(control)
+  }
+
+  /** The same; `false` instead: the peer takes no stream, or has left. */
+  trySend(control: Control): boolean {
+    try {
+      this.send(control)
+      return true
+    } catch (error) {
+      if (error instanceof EndpointError) return false
+      throw error
+    }
   }
 
   /** `false`: there is no room. */

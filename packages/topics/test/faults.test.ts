@@ -2,7 +2,7 @@
 import { Endpoint, type IncomingStream } from "@x/endpoint"
 import { type SubscriberNews, type Topic, TopicError, type TopicOptions } from "@x/topics"
 import { expect, test } from "vitest"
-import type { TopicHandle } from "../src/publish/topic.ts"
+import type { TopicHandle } from "../src/publish/topic-handle.ts"
 import {
   codeOf,
   follow,

@@ -4,7 +4,7 @@ import type { Delivery, Peer } from "@x/endpoint"
 import type { Feed, Place, Slow, Topic } from "@x/topics"
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import type { TopicHandle } from "../src/publish/topic.ts"
+import type { TopicHandle } from "../src/publish/topic-handle.ts"
 import { runs } from "../../../tools/testkit/src/runs.ts"
 import { makeWorld, NUMBER, padded, type Party, range, type World } from "./world.ts"
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Endpoint, EndpointError, type IncomingStream, type Peer } from "@x/endpoint"
+import type { Endpoint, IncomingStream, Peer } from "@x/endpoint"
 import { TopicError } from "../errors.ts"
 import type { Telling } from "../events.ts"
 import type { Line } from "../line.ts"
@@ -13,7 +13,7 @@ import { REFUSALS } from "../wire/codes.ts"
 import type { Beginning } from "../wire/message.ts"
 import type { Member } from "./member.ts"
 import { checkName, settingsOf, type TopicOptions } from "./options.ts"
-import { TopicHandle } from "./topic.ts"
+import { TopicHandle } from "./topic-handle.ts"
 
 /** Bounds of what peers may have. */
 export interface PublisherLimits {
@@ -93,7 +93,8 @@ export class Publisher {
 
   /** A peer asks for a topic on a stream for control. What `accept` throws is thrown once the peer has its answer. */
   subscribe(line: Line, asked: IncomingStream, { id, name, beginning }: Question): void {
-    const refuse = (code: keyof typeof REFUSALS): void => say(line, { kind: "refused", id, code: REFUSALS[code] })
+    const refuse = (code: keyof typeof REFUSALS): void =>
+      void line.control.trySend({ kind: "refused", id, code: REFUSALS[code] })
     if (line.members.has(id)) return refuse("number-in-use")
     const topic = this.#topics.get(name)
     if (topic === undefined) return refuse("no-topic")
@@ -141,14 +142,5 @@ export class Publisher {
   /** Closes all topics. Settles once all are. */
   async close(): Promise<void> {
     await Promise.all([...this.#all].map((topic) => topic.close()))
-  }
-}
-
-/** Tells a peer, unless it takes no stream for it. */
-function say(line: Line, control: Parameters<Line["control"]["send"]>[0]): void {
-  try {
-    line.control.send(control)
-  } catch (error) {
-    if (!(error instanceof EndpointError)) throw error
   }
 }
