@@ -218,6 +218,13 @@ test.each(OPTIONS)("%s refuses a misspelt option, and names the right one", asyn
   }
 })
 
+test.each(OPTIONS)("%s refuses an option that is like none, and names those that there are", async (_, call) => {
+  const scene = await makeScene()
+  const failure = (await failureOf(() => call(scene, { zzzzzzzzzzzz: 1 } as never))) as Error
+  expect(failure).toMatchObject(OPTION)
+  expect(failure.message).toMatch(/^there is no option "zzzzzzzzzzzz" of [^.;]*\. There are /)
+})
+
 test.each(ARGUMENTS)("%s: what can't be right is refused", async (_, call, right, failure) => {
   let scene = await makeScene()
   const renew = async (): Promise<void> => void (scene = await makeScene())

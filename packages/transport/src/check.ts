@@ -173,7 +173,7 @@ export class Checks {
   #unknown(of: string, name: string, known: readonly string[]): Error {
     const near = nearest(name, known)
     return this.#fail(
-      `there is no option ${show(name)} of ${of}${near === undefined ? "" : `; did you mean ${near}?`} There are ${known.toSorted().join(", ")}`,
+      `there is no option ${show(name)} of ${of}${near === undefined ? "." : `; did you mean ${near}?`} There are ${known.toSorted().join(", ")}`,
     )
   }
 }

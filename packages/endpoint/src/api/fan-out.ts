@@ -39,7 +39,8 @@ export interface FanOut {
    * nothing has happened to: the caller gives it to them when they have room, by `give`, or sends it to them by
    * themselves. Those are streams without room, with messages parked, ended, of a mode that gives messages up, and those
    * for which the message is too large, or larger than one packet. Closed ones are named, and removed. Never throws
-   * because of the network; throws `EndpointError` `invalid-option` for what is no message, and what a codec throws.
+   * because of the network; throws a `TypeError` for what is no message, a `RangeError` for a type that is out of range,
+   * and what a codec throws, as `stream.trySend` does.
    */
   trySend(type: number, bytes: Uint8Array): readonly OutgoingStream[]
   /** The same for a value of a defined type, which is encoded once. */
@@ -151,7 +152,7 @@ export class FanOutHandle implements FanOut {
 
   /**
    * Returns the streams that can be sent such a message in a packet, and notes what they have in common. Without any
-   * streams, what those had that were there last.
+   * streams, what those had that were there last, or the one that was given a packet last.
    */
   #measure(length: number, size: number): OutgoingHandle[] {
     const able: OutgoingHandle[] = []
@@ -177,12 +178,14 @@ export class FanOutHandle implements FanOut {
 
   give(stream: OutgoingStream, message: number): number {
     const handle = this.#ours(stream)
+    // Where no stream is given messages at once, packets are as large as the last one could be sent that was behind.
+    if (this.#streams.size === 0 && handle.state !== "closed") this.#payloadBytesMax = handle.payloadBytesMax
     const packet = this.#log.packetFrom(message)
     return packet === undefined || packet.begun === 0 ? 0 : handle.take(packet)
   }
 
   release(message: number): void {
-    check.value("message", message, whole(0, this.#log.high, "of messages, up to `next`"))
+    check.value("message", message, whole(0, this.#log.high))
     if (message > this.#log.low) this.#log.release(message)
   }
 

@@ -154,6 +154,24 @@ test("streams of another endpoint, and what is no message, are refused at once",
   one.fanOut.trySend(1, message(0))
   expect(() => one.fanOut.trySend(1, "text" as unknown as Uint8Array)).toThrow("Uint8Array")
   expect(() => one.fanOut.trySend(70_000, message(0))).toThrow("type")
+  expect(() => one.fanOut.release(2)).toThrow("message must be a whole number from 0 to 1, not 2")
+})
+
+test("where all are behind, packets are as large as the stream takes that was given the last one", async () => {
+  const { network, fanOut, streams, received } = await scene(12, 1, {}, { delayMs: 5, mtuBytes: 9_000 })
+  const stream = streams[0]!
+  // While the path isn't known to take more, packets of one message.
+  for (let i = 0; i < 4; i++) fanOut.trySend(1, message(i, 1_000))
+  for (let i = 0; i < 4; i++) if (fanOut.give(stream, i) === 0) stream.trySend(1, message(i, 1_000))
+  await network.advance(10_000)
+  fanOut.give(stream, 4)
+  for (let i = 4; i < 40; i++) fanOut.trySend(1, message(i, 1_000))
+  const given: number[] = []
+  for (let next = 4; next < 40 && given.length < 40; next += given.at(-1)!) given.push(fanOut.give(stream, next))
+  // They grow up to what 9,000 bytes hold.
+  expect(Math.max(...given)).toBe(8)
+  await network.advance(100)
+  expect(received[0]).toEqual(range(0, 40))
 })
 
 test("a stream with room for a packet of its own, but not for one in a larger slot, is sent to by itself", async () => {
