@@ -1,6 +1,7 @@
 /**
  * One seed: a world of nodes, a time of faults in which nothing may go wrong (safety), then a whole network on which
- * all promises have to be kept in time (liveness), then an end that leaves nothing behind.
+ * all promises have to be kept in time (liveness), then an end that leaves nothing behind. The file is long, but one
+ * thing: the three parts run one after the other in the same world, and each is what the one before has left.
  *
  * @module
  */

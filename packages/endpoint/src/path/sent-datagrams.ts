@@ -1,7 +1,8 @@
 /**
  * The datagrams sent on an association, by counter, and what feedback says about them: round trip, bytes delivered and
  * lost, delivery rate. It counts whole datagrams of all kinds, so resends, repeats and data without acknowledgements
- * count as they load the path.
+ * count as they load the path. The file is long, but one thing: every step changes the columns of one ring and the sums
+ * over it together, and no sum can be told from the ring alone, since rows leave it.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
  * One incarnation of a peer: composes its path, its streams in both directions, and the machines that know whether it
- * is alive and what is due.
+ * is alive and what is due. The file is long, but one thing: a third of it makes the machines in an order in which each
+ * knows those before it, and the rest are short methods, each of which tells the machines what has come or is due.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
  * The streams that we opened to a peer: what is sent of them, in which order, and what becomes of it. Composes the
- * sending machines of `@x/stream`.
+ * sending machines of `@x/stream`. The file is long, but one thing: whatever is done to a stream, heard of it or due for
+ * it ends with the same question, which lists it belongs on now.
  *
  * @module
  */
