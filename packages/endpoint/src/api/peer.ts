@@ -31,6 +31,7 @@ import type { EcnState } from "../path/ecn.ts"
 const PING_MS = 10_000
 
 const ENCODER = new TextEncoder()
+const NO_BYTES = new Uint8Array(0)
 
 /** The label of the streams that carry answers, at both ends. */
 const REPLIES_LABEL = "replies"
@@ -95,7 +96,7 @@ export class PeerHandle implements Peer {
       options,
       this.#state.metadataBytesMax,
     )
-    const metadata = ENCODER.encode(label)
+    const metadata = label === "" ? NO_BYTES : ENCODER.encode(label)
     if (this.state === "left") throw new EndpointError("not-joined", `the peer ${this.unique} has left; join it again`)
     const open = { mode: MODE[delivery], priority, weight, metadata, lifetimeMs, resendsMax, copies, copySpreadMs }
     const state = this.#state.outgoing.open(open, this.#host.now())

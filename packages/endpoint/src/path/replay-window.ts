@@ -23,16 +23,33 @@ export const PROVED_COUNTERS = 4_096
 const RECENT_COUNTERS = 256
 const OLD_RANGES_MAX = 16
 export const OLD_COUNTERS = 1_024
+/** Words of an association that has had hardly any datagrams, and of one that has become quiet. */
+const WORDS_MIN = 8
+const WORDS_QUIET = 64
+/**
+ * A peer is quiet after so many feedbacks in a row, each of which tells of no more counters than these: for an idle one,
+ * whose datagrams are heartbeats three seconds apart, that is a quarter of an hour.
+ */
+const QUIET_TOLD = 300
+const QUIET_COUNTERS = 2
 
+/** Its words become more as datagrams come, and few again once hardly any do. */
 export class ReplayWindow {
   readonly #width: number
   /**
-   * A power of two, and more words than the window has: the word being filled never overlaps the oldest one checked.
+   * The most words, a power of two, and more than the window has: the word being filled never overlaps the oldest one
+   * checked.
    */
-  readonly #words: number
-  readonly #bits: Int32Array
+  readonly #wordsMax: number
+  /** A power of two, and enough for all counters from the oldest on, as long as these aren't as many as the window has. */
+  #words = WORDS_MIN
+  #bits = new Int32Array(WORDS_MIN)
   /** The nonces of received datagrams: 0 for those that weren't. */
-  readonly #nonces: Int32Array
+  #nonces = new Int32Array(WORDS_MIN)
+  /** Counters below this one were forgotten when the peer became quiet. */
+  #oldest = double(1)
+  /** Feedbacks in a row that told of hardly any counters. */
+  #quiet = 0
   readonly #missing = new MissingCounters()
   /** The XOR of the nonces of all counters from this one on: feedback reaches about as far back each time. */
   #xor = 0
@@ -45,9 +62,7 @@ export class ReplayWindow {
   /** Remembers at least this many counters: twice what may be in flight. */
   constructor(width = 0) {
     this.#width = Math.max(REPLAY_WINDOW_MIN, width)
-    this.#words = 1 << (32 - Math.clz32(Math.ceil(this.#width / WORD_BITS)))
-    this.#bits = new Int32Array(this.#words)
-    this.#nonces = new Int32Array(this.#words)
+    this.#wordsMax = 1 << (32 - Math.clz32(Math.ceil(this.#width / WORD_BITS)))
   }
 
   /** The highest received counter; 0 before the first. */
@@ -55,10 +70,15 @@ export class ReplayWindow {
     return this.#highest
   }
 
+  /** Bytes of its words. */
+  get bytes(): number {
+    return this.#bits.byteLength + this.#nonces.byteLength
+  }
+
   /** Why a counter must be refused, if it must. */
   check(counter: number): "stale" | "duplicate" | undefined {
     if (counter > this.#highest) return undefined
-    if (counter === 0 || this.#highest - counter >= this.#width) return "stale"
+    if (counter < this.#oldest || this.#highest - counter >= this.#width) return "stale"
     return (this.#bits[this.#wordOf(counter)]! & bitOf(counter)) === 0 ? undefined : "duplicate"
   }
 
@@ -68,6 +88,7 @@ export class ReplayWindow {
       if (counter > this.#highest + 1) this.#missing.add(this.#highest + 1, counter)
       // What no feedback reaches back to any more is about to be overwritten.
       if (counter - this.#xorFrom >= this.#width) this.#moveXor(counter - this.#width + 1)
+      if (this.#words < this.#wordsMax && counter - this.#oldest >= (this.#words - 1) * WORD_BITS) this.#grow(counter)
       // Words between the old top and the new one belong to counters not yet seen.
       const from = Math.floor(this.#highest / WORD_BITS)
       const to = Math.floor(counter / WORD_BITS)
@@ -81,6 +102,33 @@ export class ReplayWindow {
     this.#nonces[word]! |= nonce << (counter & 31)
   }
 
+  #grow(counter: number): void {
+    let words = this.#words
+    while (words < this.#wordsMax && counter - this.#oldest >= (words - 1) * WORD_BITS) words *= 2
+    this.#resize(words)
+  }
+
+  /** Goes on with so many words, of which the newest are kept. */
+  #resize(words: number): void {
+    const [bits, nonces, mask] = [this.#bits, this.#nonces, this.#words - 1]
+    this.#words = words
+    this.#bits = new Int32Array(words)
+    this.#nonces = new Int32Array(words)
+    const newest = Math.floor(this.#highest / WORD_BITS)
+    for (let word = Math.max(0, newest - Math.min(words - 1, mask)); word <= newest; word++) {
+      this.#bits[word & (words - 1)] = bits[word & mask]!
+      this.#nonces[word & (words - 1)] = nonces[word & mask]!
+    }
+  }
+
+  /** The peer has become quiet: what is old won't come any more. */
+  #shrink(): void {
+    const oldest = Math.max(this.#oldest, this.#highest - (WORDS_QUIET - 1) * WORD_BITS + 1)
+    if (oldest > this.#xorFrom) this.#moveXor(oldest)
+    this.#oldest = oldest
+    if (this.#words > WORDS_QUIET) this.#resize(WORDS_QUIET)
+  }
+
   /**
    * Fills in which counters were received, and proves it: as far back as PROTOCOL.md says, and as `roomBytes` are enough
    * for missing ranges. Called once for each feedback that is sent.
@@ -88,7 +136,7 @@ export class ReplayWindow {
   tell(feedback: Feedback, roomBytes: number): void {
     const highest = this.#highest
     const reach = Math.max(PROVED_COUNTERS, this.#told === highest ? 0 : highest - this.#told)
-    const oldest = Math.max(1, highest - Math.min(reach, this.#width, REACH_MAX) + 1)
+    const oldest = Math.max(this.#oldest, highest - Math.min(reach, this.#width, REACH_MAX) + 1)
     this.#missing.forgetBelow(oldest)
     const from = this.#listMissing(feedback.missing, Math.max(oldest, this.#missing.since), roomBytes)
     if (highest > 0) this.#moveXor(from)
@@ -96,8 +144,12 @@ export class ReplayWindow {
     feedback.reach = highest === 0 ? 0 : highest - from
     feedback.proof = highest === 0 ? 0 : this.#xor
     if (highest === this.#told) return
+    this.#quiet = highest - this.#told > QUIET_COUNTERS ? 0 : this.#quiet + 1
     this.#toldBefore = this.#told
     this.#told = highest
+    if (this.#quiet < QUIET_TOLD) return
+    this.#quiet = 0
+    this.#shrink()
   }
 
   /** Lists the counters from this one on that are missing, as many as may be told. Returns where the list begins. */

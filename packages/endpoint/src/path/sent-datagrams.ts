@@ -13,7 +13,7 @@ import type { DeliverySample } from "../congestion/controller.ts"
 import type { SentMarks } from "./ecn.ts"
 
 /** Grows with what is in flight, and shrinks when less was for a while; the first rows come with the association. */
-const ROWS_MIN = 16
+const ROWS_MIN = 8
 const ROWS_MAX = 65_536
 const SHRINK_MS = 8_000
 /** It shrinks to no fewer rows than this many times what was in flight. */

@@ -10,6 +10,7 @@ import { double, ZERO } from "@x/wire"
 import { Stopping } from "./stopping.ts"
 
 const UNKNOWN = double(-1)
+const NO_BYTES = new Uint8Array(0)
 
 /** All streams of the peer, as one of them sees them. */
 export interface IncomingOwner {
@@ -51,7 +52,7 @@ export class IncomingState {
   readonly owner: IncomingOwner
   /** The object that its consumer is told through. */
   consumer: unknown = undefined
-  metadata: Uint8Array = new Uint8Array(0)
+  metadata: Uint8Array = NO_BYTES
   priority = 0
   isAnnounced = false
   /** Messages handed over; messages that won't come; and, on ordered streams, messages known to have been begun. */

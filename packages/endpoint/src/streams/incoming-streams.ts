@@ -239,7 +239,8 @@ export class IncomingStreams<Peer extends IncomingPeer> implements IncomingOwner
     this.report(state)
     if (!isNew) return
     state.isAnnounced = true
-    state.metadata = metadata
+    // Most streams have none: then they share it.
+    if (metadata.length > 0) state.metadata = metadata
     state.priority = open.priority
     this.#context.events.push({ kind: "stream-opened", peer: this.#peer, stream: state })
   }

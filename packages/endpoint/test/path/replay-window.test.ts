@@ -8,8 +8,15 @@ import { PROVED_COUNTERS, REPLAY_WINDOW_MIN, ReplayWindow } from "../../src/path
 class Model {
   readonly nonces = new Map<number, number>()
   highest = 0
+  #oldest = 1
+  #quiet = 0
   #told = 0
   #toldBefore = 0
+
+  check(counter: number): "stale" | "duplicate" | undefined {
+    if (counter < this.#oldest || this.highest - counter >= REPLAY_WINDOW_MIN) return "stale"
+    return this.nonces.has(counter) ? "duplicate" : undefined
+  }
 
   commit(counter: number, nonce: number): void {
     this.nonces.set(counter, nonce)
@@ -19,12 +26,19 @@ class Model {
   tell(roomBytes: number): { reach: number; proof: number; missing: [number, number][] } {
     const { highest } = this
     const reach = Math.max(PROVED_COUNTERS, this.#told === highest ? 0 : highest - this.#told)
-    const oldest = Math.max(1, highest - Math.min(reach, REPLAY_WINDOW_MIN, REACH_MAX) + 1)
+    const oldest = Math.max(this.#oldest, highest - Math.min(reach, REPLAY_WINDOW_MIN, REACH_MAX) + 1)
     const missing: [number, number][] = []
     const from = this.#list(missing, oldest, roomBytes)
     let proof = 0
     for (const [counter, nonce] of this.nonces) if (counter >= from) proof ^= nonce << (counter & 31)
-    if (highest !== this.#told) [this.#toldBefore, this.#told] = [this.#told, highest]
+    if (highest !== this.#told) {
+      this.#quiet = highest - this.#told > 2 ? 0 : this.#quiet + 1
+      ;[this.#toldBefore, this.#told] = [this.#told, highest]
+      if (this.#quiet === 300) {
+        this.#quiet = 0
+        this.#oldest = Math.max(this.#oldest, highest - 63 * 32 + 1)
+      }
+    }
     return { reach: highest === 0 ? 0 : highest - from, proof, missing }
   }
 
@@ -53,6 +67,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("every second"), by: fc.integer({ min: 1, max: 90 }) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("late"), by: fc.nat({ max: 4_096 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("jump"), by: fc.constantFrom(4_000, 8_191, 8_192, 70_000) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("quiet"), by: fc.constantFrom(299, 300, 601) }) },
   { weight: 8, arbitrary: fc.record({ kind: fc.constant("tell"), by: fc.constantFrom(0, 3, 20, 300) }) },
 )
 
@@ -64,10 +79,19 @@ test("whatever comes, is lost or late, feedback lists what is missing and proves
       const feedback = createFeedback()
       let next = 1
       const came = (counter: number): void => {
-        if (window.check(counter) !== undefined) return
+        const verdict = window.check(counter)
+        if (verdict !== model.check(counter)) throw new Error(`${counter} is ${verdict}, not ${model.check(counter)}`)
+        if (verdict !== undefined) return
         const nonce = (Math.imul(counter + seed, 0x9e37_79b1) >>> 31) & 1
         window.commit(counter, nonce)
         model.commit(counter, nonce)
+      }
+      const tell = (roomBytes: number): void => {
+        window.tell(feedback, roomBytes)
+        const { reach, proof, missing } = model.tell(roomBytes)
+        const { count, edges } = feedback.missing
+        expect(Array.from({ length: count }, (_, i) => [edges[2 * i], edges[2 * i + 1]])).toEqual(missing)
+        expect([feedback.counter, feedback.reach, feedback.proof]).toEqual([model.highest, reach, proof])
       }
       for (const { kind, by } of steps) {
         if (kind === "run") for (let i = 0; i < by; i++) came(next++)
@@ -75,13 +99,12 @@ test("whatever comes, is lost or late, feedback lists what is missing and proves
         else if (kind === "lose") next += by
         else if (kind === "late") came(Math.max(1, model.highest - by))
         else if (kind === "jump") came((next += by) - 1)
-        else {
-          window.tell(feedback, by)
-          const { reach, proof, missing } = model.tell(by)
-          const { count, edges } = feedback.missing
-          expect(Array.from({ length: count }, (_, i) => [edges[2 * i], edges[2 * i + 1]])).toEqual(missing)
-          expect([feedback.counter, feedback.reach, feedback.proof]).toEqual([model.highest, reach, proof])
-        }
+        else if (kind === "tell") tell(by)
+        else
+          for (let i = 0; i < by; i++) {
+            came(next++)
+            tell(300)
+          }
       }
     }),
     { numRuns: runs(150) },
@@ -99,4 +122,27 @@ test("of more ranges than are kept the oldest are forgotten: the proof reaches n
   expect([counter, missing.count, [...missing.edges.slice(0, 2)]]).toEqual([1_200, 11, [1_199, 1_200]])
   // 600 were missing, and 256 of them are known: from 689 on.
   expect(counter - reach).toBe(688)
+})
+
+test("a window is small until datagrams come, grows to what may be in flight, and is small again once hardly any do", () => {
+  const window = new ReplayWindow()
+  const feedback = createFeedback()
+  expect(window.bytes).toBe(64)
+  const receive = (from: number, to: number): void => {
+    for (let counter = from; counter < to; counter++) window.commit(counter, 1)
+    window.tell(feedback, 300)
+  }
+  receive(1, 200)
+  expect(window.bytes).toBe(64)
+  receive(200, 20_000)
+  expect(window.bytes).toBe(4_096)
+  for (let i = 0; i < 300; i++) receive(20_000 + i, 20_001 + i)
+  expect(window.bytes).toBe(512)
+  // What it goes on with is as before.
+  expect([window.check(20_299), window.check(18_300), window.check(18_200), window.check(20_300)]).toEqual([
+    ...["duplicate", "duplicate", "stale"],
+    undefined,
+  ])
+  receive(20_300, 20_400)
+  expect([feedback.reach, window.check(20_350)]).toEqual([20_399 - 18_284, "duplicate"])
 })
