@@ -22,7 +22,6 @@ export interface DoingsWorld {
   readonly judge: Judge
   readonly nodes: readonly Node[]
   readonly draw: Draw
-  now(): number
   nextKey(): number
   after(ms: number, run: () => void): void
   /** Ends a node in order, and starts it again after this many milliseconds. */
@@ -148,7 +147,7 @@ export class Doings {
       // The Streams standard has its own error for a stream that is closed or has already failed.
       if (!isAborted)
         return stream.state === "open" ? this.#answer(process, "writer.close", writer.close(), codes) : undefined
-      ledger.isCut = true
+      ledger.forgo()
       this.#answer(process, "writer.abort", writer.abort(), codes)
     })
   }
@@ -184,10 +183,11 @@ export class Doings {
       const owed = [...named.values()].flatMap(({ ledger }) =>
         ledger !== undefined && process.isOwed(ledger) ? [ledger] : [],
       )
-      const startMs = this.#world.now()
+      const startMs = process.host.now()
       const closing = it.close(LINGER_MS).then(() => {
         // An endpoint that is closed meanwhile waits for less, and is judged by itself.
-        if (process.isUp && this.#world.now() - startMs < LINGER_MS) process.checkOrderly(owed, "its connection closed")
+        if (process.isUp && process.host.now() - startMs < LINGER_MS)
+          process.checkOrderly(owed, "its connection closed")
       })
       return this.#answer(process, "connection.close", closing, [])
     }

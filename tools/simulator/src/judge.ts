@@ -12,7 +12,7 @@ export const INVARIANTS = {
   verdict: "each send settles once, and what it says is true",
   peers: "one peer for an incarnation; it leaves once, and only after silence or a word",
   answers: "each call is answered in its time, by what it promises or by an error that says why not",
-  orderly: "what closes in order, with time to, has delivered what it accepted, where the peer lives",
+  orderly: "what closes in order, with time to, has delivered what it accepted, where the peer lives and stays",
   "handed-back": "what a named stream accepted is acknowledged, taken back by who sent it, or handed back once",
   connection: "a connection is told up and down in turn",
   departure: "a peer that leaves is told of with exact counts of what was lost",

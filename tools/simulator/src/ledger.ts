@@ -24,6 +24,11 @@ export class StreamLedger {
   readonly type: number
   /** One side ended, or there was a reset or a stop: messages under way have no promise any more. */
   isCut = false
+  /**
+   * That is what an application, or the end of a process, has done. Streams that the library closes are cut too, but
+   * not forgone: an end in order is held to what it lost by them.
+   */
+  isForgone = false
   /** Sends, flushes and ends not yet answered. */
   unanswered = 0
   delivered = 0
@@ -96,6 +101,12 @@ export class StreamLedger {
 
   get handedBack(): number {
     return this.#handedBack
+  }
+
+  /** An application has given it up, or a process has ended. */
+  forgo(): void {
+    this.isCut = true
+    this.isForgone = true
   }
 
   accept(bytes: number): number {

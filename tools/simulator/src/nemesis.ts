@@ -54,10 +54,8 @@ export class Nemesis {
         return this.#restart(node, ms)
       case "close":
         return this.close(node, ms)
-      case "leave": {
-        const peer = node.process.peerOf(other.process)
-        return void peer?.leave()
-      }
+      case "leave":
+        return node.process.leave(other.process)
       case "partition":
         network.partition(node.name, other.name)
         return this.#after(ms, () => network.heal(node.name, other.name))

@@ -62,11 +62,12 @@ export class Node {
     const { process } = this
     process.isClosing = true
     const owed = [...process.open].filter((ledger) => process.isOwed(ledger))
-    const startMs = this.#network.now
+    // By its own clock, which may jump: so does the end of its lingering.
+    const startMs = process.host.now()
     await process.endpoint.close()
     if (process.isOver) return
     // If closing used up all of its time, it can't have delivered everything.
-    if (this.#network.now - startMs < this.#options.lingerMs!) process.checkOrderly(owed, "its endpoint closed")
+    if (process.host.now() - startMs < this.#options.lingerMs!) process.checkOrderly(owed, "its endpoint closed")
     process.end()
     this.closed.push(process)
   }

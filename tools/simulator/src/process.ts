@@ -133,8 +133,16 @@ export class Process {
   /** Stops a stream; messages that wait for its consumer are dropped. */
   stop(stream: IncomingStream): void {
     const ledger = this.#known(stream)
-    if (ledger !== undefined) ledger.isCut = true
+    ledger?.forgo()
     stream.stop()
+  }
+
+  /** Says goodbye to another process: its streams end at once, with what they have yet to deliver. */
+  leave(other: Process): void {
+    const peer = this.peerOf(other)
+    if (peer === undefined) return
+    for (const ledger of this.open) if (ledger.stream.peer === peer) ledger.forgo()
+    void peer.leave()
   }
 
   pause(stream: IncomingStream): void {
@@ -170,7 +178,7 @@ export class Process {
   /** Checks that the messages owed when the end began have reached the other process, if that still lives. */
   checkOrderly(owed: readonly StreamLedger[], what: string): void {
     for (const ledger of owed) {
-      if (ledger.isCut || !this.#lives(ledger)) continue
+      if (ledger.isForgone || !this.#lives(ledger)) continue
       const { pending, unconfirmed, dropped } = ledger.stream.account
       this.#world.judge.check(
         pending === 0 && unconfirmed + dropped <= ledger.givenUp,
@@ -207,7 +215,7 @@ export class Process {
   end(): void {
     this.isOver = true
     for (const ledger of this.#world.ledgers.values())
-      if (ledger.from === this.unique || ledger.to === this.unique) ledger.isCut = true
+      if (ledger.from === this.unique || ledger.to === this.unique) ledger.forgo()
     this.open.clear()
     this.peers.clear()
     this.guests.clear()
@@ -320,12 +328,12 @@ export class Process {
     judge.check(!this.#left.has(peer), "peers", () => `${this.name}: ${peer.unique} left twice`)
     this.#left.add(peer)
     this.peers.delete(peer)
+    this.#forsake(peer)
     let lost = 0
     for (const ledger of this.open) {
       if (ledger.stream.peer !== peer) continue
       const { wasOpen } = ledger
-      // Streams that the process closes itself are judged once they are closed.
-      if (!this.isClosing) ledger.isCut = true
+      ledger.isCut = true
       ledger.check()
       const { account, delivery } = ledger.stream
       judge.check(
@@ -341,6 +349,18 @@ export class Process {
       () => `${this.name}: ${lost} unconfirmed, and told were ${unconfirmed}`,
     )
     this.#world.onAlone(this)
+  }
+
+  /**
+   * A peer has left. If that one still has this process as a peer, then it is this one that gives the other up, by its
+   * application's word or after silence: what the other has on its way is lost, even if it is just then ending in order.
+   */
+  #forsake({ unique }: Peer): void {
+    for (const other of this.#world.processes()) {
+      if (other.#endpoint?.unique !== unique || ![...other.peers].some((peer) => peer.unique === this.unique)) continue
+      for (const ledger of this.#world.ledgers.values())
+        if (ledger.from === unique && ledger.to === this.unique) ledger.isForgone = true
+    }
   }
 
   async #read(peer: Peer): Promise<void> {

@@ -130,7 +130,6 @@ class Simulation {
       judge: this.#judge,
       nodes: this.#nodes,
       draw: new Draw(seed, "doings of nodes"),
-      now: () => this.#network.now,
       nextKey: () => this.#ledgers.size + 1,
       after,
       close: (node, ms) => this.#nemesis.close(node, ms),

@@ -201,7 +201,7 @@ export class Workload {
   }
 
   #reset(ledger: StreamLedger): void {
-    ledger.isCut = true
+    ledger.forgo()
     ledger.stream.reset()
   }
 

@@ -77,6 +77,11 @@ test("a reader that was frozen has the time that a window of messages takes by h
   expect([failure, (mixFaults["frozen-reader"] ?? 0) > 0]).toEqual([undefined, true])
 })
 
+test("a peer that leaves who is closing in order is owed nothing", async () => {
+  const { failure, disasters } = await simulate({ seed: 1015, virtualMs: 108_000 })
+  expect([failure, (disasters.leave ?? 0) > 0, (disasters.close ?? 0) > 0]).toEqual([undefined, true, true])
+})
+
 test("a quarter of the seeds have guests, and each kind comes up", () => {
   const scenarios = Array.from({ length: 300 }, (_, seed) => drawScenario(seed))
   const counts = scenarios.map(({ guests }) => guests.length)
