@@ -11,6 +11,13 @@ import type { Process } from "./process.ts"
 
 /** An endpoint may take a path for one of the smallest datagrams: 548 B, less prefix, header and tag. */
 const PACKET_BYTES_MIN = 500
+/**
+ * The part of the slots for sent packets that one peer gets while no other holds any: a quarter of them is for floors,
+ * and of the rest it is lent no more than twice what is free then, times the part that is free, which is half.
+ */
+const LENT_PART = 3 / 8
+/** And the part of those that one of its streams leaves to the others. */
+const LEFT_PART = 1 / 5
 /** The most that data under way when the network healed may be late. */
 const RTTS_TO_CONVERGE = 10
 const GRACE_MS = 1_000
@@ -62,17 +69,24 @@ export function convergenceBounds(
 /**
  * 10 RTT + 1 s + twice the time for the pending bytes. RTT: that of the path, or the largest that an endpoint
  * estimates after the faults. The time for bytes: at the rate of the link and, to one peer or on one stream, at one
- * window (or its memory, or the queue of its consumer) per round trip, with the window that the faults have left.
+ * window (or the memory that the peer gets, or the queue of its consumer) per round trip, with the window that the
+ * faults have left. A message that alone has memory at its receiver goes in the slots that other streams leave: their
+ * packets are refused there, and stay in theirs until it is through.
  *
  * @param gone Incarnations that are over, and that a process may hold all the same: see {@link isConverged}.
  */
 export function sendingBounds(
   processes: readonly Sending[],
   { delayMs = 0, jitterMs = 0, rateBitsPerSecond = Infinity, queueBytes = 0 }: LinkOptions,
-  { windowPackets, sendPoolPacketsPerPeer, queuedMessagesMax }: EndpointOptions,
+  options: EndpointOptions,
   gone: ReadonlySet<string> = NONE,
 ): ConvergenceBounds {
+  const { windowPackets, sendPoolPacketsMax, sendPoolPacketsPerPeer, queuedMessagesMax } = options
+  const { messageBytesMax, assemblyBytesPerPeer } = options
   const pathMs = 2 * (delayMs + jitterMs)
+  const poolPackets = Math.min(sendPoolPacketsPerPeer!, LENT_PART * sendPoolPacketsMax!)
+  // Beside one of the largest size no other is sure to find memory at its receiver.
+  const isOneAtATime = assemblyBytesPerPeer! < 2 * messageBytesMax!
   let bytes = queueBytes
   let rttMs = pathMs
   let windowsMs = 0
@@ -83,6 +97,7 @@ export function sendingBounds(
       const roundMs = Math.max(pathMs, knownMs)
       rttMs = Math.max(rttMs, roundMs)
       let toPeer = 0
+      const packets = packetsOf(process.pending, peer)
       for (const pending of process.pending) {
         if (pending.peer !== peer) continue
         toPeer += pending.bytes
@@ -91,12 +106,14 @@ export function sendingBounds(
         // packets per message are known.
         const portions = (pending.messages + pending.bytes / PACKET_BYTES_MIN) / (queuedMessagesMax! / 2)
         windowsMs = Math.max(windowsMs, portions * roundMs)
+        if (!isOneAtATime) continue
+        const others = packets - packetsOf([pending], peer)
+        const left = Math.max(LEFT_PART * poolPackets, poolPackets - others)
+        const underWay = Math.min(pending.bytes, messageBytesMax!)
+        windowsMs = Math.max(windowsMs, (underWay * roundMs) / (left * PACKET_BYTES_MIN))
       }
       bytes += toPeer
-      windowsMs = Math.max(
-        windowsMs,
-        (toPeer * roundMs) / Math.min(windowBytes, sendPoolPacketsPerPeer! * PACKET_BYTES_MIN),
-      )
+      windowsMs = Math.max(windowsMs, (toPeer * roundMs) / Math.min(windowBytes, poolPackets * PACKET_BYTES_MIN))
     }
   }
   const linkMs = (bytes * 8_000) / rateBitsPerSecond
@@ -104,6 +121,13 @@ export function sendingBounds(
     strictMs: RTTS_TO_CONVERGE * pathMs + GRACE_MS + 2 * linkMs,
     boundMs: RTTS_TO_CONVERGE * rttMs + GRACE_MS + 2 * (linkMs + windowsMs),
   }
+}
+
+/** The most packets that what is pending to a peer may take: each has a message at least, or a full piece of one. */
+function packetsOf(all: readonly Pending[], to: Peer): number {
+  let packets = 0
+  for (const { peer, messages, bytes } of all) if (peer === to) packets += messages + bytes / PACKET_BYTES_MIN
+  return packets
 }
 
 /** What has just happened to paths and addresses when the network is whole. */

@@ -13,7 +13,10 @@ import {
   unfinished,
 } from "../src/convergence.ts"
 
-const OPTIONS: EndpointOptions = { windowPackets: 10, sendPoolPacketsPerPeer: 1_000, queuedMessagesMax: 1_000 }
+const OPTIONS: EndpointOptions = {
+  ...{ windowPackets: 10, sendPoolPacketsMax: 4_000, sendPoolPacketsPerPeer: 1_000, queuedMessagesMax: 1_000 },
+  ...{ messageBytesMax: 100_000, assemblyBytesPerPeer: 200_000 },
+}
 const PATH = { delayMs: 20, jitterMs: 5 }
 
 interface MadeStream {
@@ -145,6 +148,11 @@ test.each<[string, MadeProcess, Partial<EndpointOptions>]>([
   ["the window of its stream", { stream: { bytes: 20_000 } }, {}],
   ["the window to its peer", { stream: { bytes: 20_000 }, windowBytes: 5_000 }, { windowPackets: 1_000 }],
   ["the memory to its peer", { stream: { bytes: 20_000 } }, { windowPackets: 1_000, sendPoolPacketsPerPeer: 10 }],
+  [
+    "the part of all memory that it gets",
+    { stream: { bytes: 24_000 } },
+    { windowPackets: 1_000, sendPoolPacketsMax: 32 },
+  ],
   ["the queue of its consumer", { stream: { pending: 2_000 } }, {}],
 ])("what is pending has twice as many round trips as it takes by %s", (_, it, options) => {
   // Four round trips of 50 ms.
@@ -153,6 +161,30 @@ test.each<[string, MadeProcess, Partial<EndpointOptions>]>([
     boundMs: 1_500 + 2 * 4 * 50,
   })
 })
+
+test.each([
+  // 20 slots in all, less those of the other stream: a fifth at least.
+  ["nothing else is pending", 0, { assemblyBytesPerPeer: 100_000 }, 4],
+  ["another stream's packets have a part of the slots", 5_000, { assemblyBytesPerPeer: 100_000 }, 8],
+  ["they have most of them", 15_000, { assemblyBytesPerPeer: 100_000 }, 20],
+  ["they have most, and the message is larger", 15_000, { assemblyBytesPerPeer: 60_000, messageBytesMax: 60_000 }, 20],
+  ["the receiver has memory for two", 15_000, {}, 5.5],
+] as const)(
+  "a message that alone has memory at its receiver goes in the slots that are left where %s",
+  (_, bytes, it, rounds) => {
+    const [peer] = made().peers
+    const options = {
+      ...OPTIONS,
+      windowPackets: 1_000,
+      sendPoolPacketsPerPeer: 20,
+      queuedMessagesMax: 1_000_000,
+      ...it,
+    }
+    const pending = [40_000, bytes].map((each) => ({ peer: peer!, messages: 0, bytes: each }))
+    const { boundMs } = sendingBounds([{ peers: [peer!], pending }], PATH, options)
+    expect(boundMs).toBe(1_500 + 2 * rounds * 50)
+  },
+)
 
 test("what others send has the bounds of what is sent on streams that a process opened", () => {
   const it = made({ stream: { pending: 2_000, bytes: 20_000 } })
