@@ -129,8 +129,8 @@ test("a table grows with what is in flight as far as it may, is charged, and shr
   const sent = new SentDatagrams()
   sent.charge(tables)
   for (let counter = 1; counter <= 1_000; counter++) sent.add(counter, DATAGRAM, true, counter)
-  // 16 rows come with it, and 496 more would be more than there is.
-  expect([60_000 - tables.room, sent.sentMsOf(489), sent.sentMsOf(488)]).toEqual([(512 - 16) * 96, 489, -Infinity])
+  // 8 rows come with it, and 1,016 more would be more than there is.
+  expect([60_000 - tables.room, sent.sentMsOf(489), sent.sentMsOf(488)]).toEqual([(512 - 8) * 96, 489, -Infinity])
   // Small again: the newest are still known.
   sent.handleFeedback({ counter: 1_000, holdUs: 0, bytes: 1_000 * DATAGRAM }, 20, 1_010, sample)
   for (let counter = 1_001; counter <= 1_040; counter++) {
@@ -141,7 +141,7 @@ test("a table grows with what is in flight as far as it may, is charged, and shr
   }
   expect(tables.room).toBe(60_000)
   for (let counter = 1_041; counter <= 1_100; counter++) sent.add(counter, DATAGRAM, true, 1_041_000)
-  expect(tables.room).toBe(60_000 - 48 * 96)
+  expect(tables.room).toBe(60_000 - 56 * 96)
   sent.release()
   expect(tables.room).toBe(60_000)
 })
