@@ -54,7 +54,7 @@ function sleeper(host: SimulatedHost): (untilMs: number) => Promise<void> {
 async function run(
   flow: Flow,
   ms: number,
-): Promise<{ taken: number; expected: number; packets: number; needed: number }> {
+): Promise<{ taken: number; expected: number; packets: number; needed: number; refused: number }> {
   const { windowPackets, queuedMessagesMax } = flow
   const options = { congestion: fixed(), windowPackets, queuedMessagesMax }
   const { network, b, hostB, toB } = await makePair(1, { delayMs: flow.delayMs }, options)
@@ -93,6 +93,7 @@ async function run(
     expected: flow.takenPerMs * flow.streams * ms,
     packets: packetsSent,
     needed: (packetsSent - packetsResent) / (1 - flow.lossRate),
+    refused: b.stats().drops["no-room"],
   }
 }
 
@@ -100,6 +101,24 @@ test("F57 a consumer half as fast as its sender has what it takes, and each pack
   const { taken, expected, packets, needed } = await run(FLOW, 3_000)
   expect(taken).toBeGreaterThanOrEqual(0.97 * expected)
   expect(packets).toBe(needed)
+})
+
+test.each<{ name: string; flow: Flow }>([
+  {
+    name: "the packet that fills half of its queue holds fewer messages than those before it",
+    flow: { ...FLOW, streams: 10, bytes: 500, takenPerMs: 0.3703389830508475, speed: 0.1, delayMs: 2 },
+  },
+  {
+    name: "packets are lost, and its queue holds half a message more",
+    flow: {
+      ...FLOW,
+      ...{ delivery: "reliable-unordered", bytes: 100_000, takenPerMs: 0.002, speed: 0.01 },
+      ...{ delayMs: 1, lossRate: 0.05, windowPackets: 256 },
+    },
+  },
+])("a consumer that falls behind refuses nothing when $name", async ({ flow }) => {
+  const { refused } = await run(flow, 1_000)
+  expect(refused).toBe(0)
 })
 
 test("however much slower than its sender a consumer is, it is kept busy, and next to nothing is sent in vain", async () => {

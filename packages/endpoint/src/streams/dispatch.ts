@@ -224,7 +224,7 @@ export class Dispatch {
   #endMessages(): false {
     const state = this.#state
     if (this.#at < this.#end && state.stream.state === "open") state.owner.lose(state)
-    if (state.room !== undefined) state.note(this.#messages, 1, this.#end - this.#offset)
+    state.note(this.#messages, 1, this.#end - this.#offset)
     this.#finish(true)
     return false
   }
@@ -359,7 +359,7 @@ export class Dispatch {
     const { length } = completed.bytes
     this.#completed = undefined
     state.assembler.recycle(completed)
-    if (state.room !== undefined) state.note(1, Math.ceil(length / state.owner.payloadBytesMax), length)
+    state.note(1, Math.ceil(length / state.owner.payloadBytesMax), length)
     this.#finish(true)
   }
 

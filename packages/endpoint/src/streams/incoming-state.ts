@@ -6,7 +6,7 @@
 
 import type { Assembler } from "@x/fragment"
 import type { ReceiveStream } from "@x/stream"
-import { double, ZERO } from "@x/wire"
+import { double, PIECE_HEADER_BYTES, ZERO } from "@x/wire"
 import { Stopping } from "./stopping.ts"
 
 const UNKNOWN = double(-1)
@@ -65,9 +65,9 @@ export class IncomingState {
   isBlocked = false
   /** Packets that were refused before it had room again are taken at the next poll. */
   isResumed = false
-  /** The recent maximum of messages in a packet, and of bytes; 0: no packet was seen since its consumer was behind. */
-  messagesPerPacket = 0
-  bytesPerPacket = 0
+  /** The recent maximum of messages in a packet, and of bytes; 0: none came. */
+  messagesPerPacket: number = ZERO
+  bytesPerPacket: number = ZERO
   /** Whether it is to be looked at for a status or a stop; and else when it is. */
   isReporting = false
   dueMs: number = Infinity
@@ -107,10 +107,14 @@ export class IncomingState {
     return Math.min(this.stream.nextTimeoutMs, this.stopping.dueMs)
   }
 
-  /** Packets that messages under way still need. */
+  /**
+   * Packets that messages under way still need, as if each brought as much as a packet can: one packet too many would
+   * begin another message, whose packets would then count too.
+   */
   get begunPackets(): number {
-    const { assembler } = this
-    return assembler.count === 0 ? 0 : Math.ceil(assembler.missingBytes / this.#packetBytes())
+    const { assembler, owner } = this
+    if (assembler.count === 0) return 0
+    return Math.ceil(assembler.missingBytes / (owner.payloadBytesMax - PIECE_HEADER_BYTES.last))
   }
 
   /** The room of the consumer has changed: the sender is told at once if there is a quarter of its queue more. */
