@@ -35,7 +35,7 @@ export class ReceiveRoom {
   #lack: Lack = LACK.nothing
   /**
    * The consumer has room for packets below this; `Infinity`: it was never behind. The second is the limit that the
-   * sender was told.
+   * sender was told; `Infinity`: none.
    */
   #limit = Infinity
   #limitTold = Infinity
@@ -78,10 +78,12 @@ export class ReceiveRoom {
 
   /**
    * Whether an early packet is refused even if there is a slot. While the next packet has no room, no later one is
-   * kept: the sender's window is to hold it up.
+   * kept: the sender's window is to hold it up. What the sender was allowed is kept, also where the packets before it
+   * turn out to need all of the room.
    */
   refuses(number: number): boolean {
-    return this.#lack >= LACK.memory || number >= this.#limit
+    if (this.#lack >= LACK.memory) return true
+    return number >= this.#limit && (number >= this.#limitTold || this.#limitTold === Infinity)
   }
 
   /** An early packet was not kept: for lack of a slot, unless something else was lacking. */
@@ -155,10 +157,7 @@ export class ReceiveRoom {
     const behind = this.#isOrdered ? next + packets : this.#gaps.behind(packets, high)
     const limit = this.#isOrdered || begun === 0 ? behind : Math.max(behind, high + begun)
     this.#limit = Math.max(next, Math.min(limit, reach))
-    if (!wasLimited) {
-      this.#limitTold = this.#limit
-      this.#statusTimer.want()
-    }
+    if (!wasLimited) this.#statusTimer.want()
     const more = this.#limit - this.#limitTold
     if (more >= worth || (more > 0 && isWaiting)) this.#statusTimer.tellRoom()
   }
@@ -174,7 +173,8 @@ export class ReceiveRoom {
   allow(status: Status, rangesMax: number): void {
     if (this.#lack === LACK.nothing) {
       if (this.#limit === Infinity) return
-      this.#limitTold = Math.max(this.#limitTold, this.#limit)
+      // Not the first limit that was computed: by now the consumer may have less room.
+      this.#limitTold = this.#limitTold === Infinity ? this.#limit : Math.max(this.#limitTold, this.#limit)
       this.#letGo(status, rangesMax, this.#limit)
     } else if (this.#unfinished > 0 && !this.#isOrdered) {
       const { next, high, reach } = this.#edges

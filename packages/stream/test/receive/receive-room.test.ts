@@ -141,6 +141,23 @@ test("a consumer that is behind lets the sender go as far as it has room, and is
   expect([room.askEnd, allowed()]).toEqual([74, [[12, 74], true]])
 })
 
+test("only a limit that was said counts as told: more than that is told, and what is below it is kept", () => {
+  const { room, statusTimer } = new Parts({ first: 10 })
+  const allowed = (): unknown => {
+    const status = createStatus()
+    room.allow(status, 64)
+    statusTimer.said(0)
+    return rangesOf(status.missing)
+  }
+  room.limit(32, 1, false, 0)
+  room.limit(4, 1, false, 0)
+  expect([room.refuses(13), room.refuses(14), allowed()]).toEqual([false, true, [[10, 14]]])
+  room.limit(6, 1, false, 0)
+  expect([statusTimer.dueMs, allowed()]).toEqual([-Infinity, [[10, 16]]])
+  room.limit(1, 1, false, 0)
+  expect([room.refuses(15), room.refuses(16)]).toEqual([false, true])
+})
+
 test("messages under way are let finish behind what is refused, where there is no order", () => {
   for (const isOrdered of [true, false]) {
     const parts = new Parts({ isOrdered })
