@@ -47,7 +47,7 @@ void pin(int cpu);
 
 /* Bound to place's host and that port; non-blocking. Buffers are as large as the window needs, whatever the limits. */
 int open_socket(const struct place *place, uint16_t port);
-/* io_uring gives up at once on a non-blocking one. */
+/* A ring waits for room in a blocking socket; on others it gives up. */
 void socket_block(int fd);
 struct address address_of(const char *host, uint16_t port);
 void set_option(int fd, int level, int name, int value, const char *what);

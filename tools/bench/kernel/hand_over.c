@@ -1,7 +1,8 @@
 /*
  * What it takes to hand something from a thread of the helper to the main thread: from when the thread has it until the
  * main thread does. The thread, on CPU 0, has something each 100 µs; the main thread, on CPU 1, sleeps in epoll on an
- * eventfd as libuv would, or looks at the ring all the time. Each item is checked to come once and in its order.
+ * eventfd as libuv would, or looks at the ring all the time. The next 100 µs begin when it has taken the last one, so
+ * that nothing queues while another process has its CPU. Each item is checked to come once and in its order.
  *
  *   hand_over eventfd|spin COUNT
  */
@@ -24,6 +25,7 @@ struct item {
 
 static struct item items[ITEMS];
 static atomic_ullong put;
+static atomic_ullong taken;
 static atomic_bool is_main_asleep;
 static uint64_t count;
 static int wake;
@@ -32,9 +34,9 @@ static uint32_t *put_costs;
 static void *produce(void *context) {
   (void)context;
   pin(0);
-  uint64_t due = now_ns();
   for (uint64_t number = 0; number < count; number++) {
-    for (due += INTERVAL_NS; now_ns() < due;) continue;
+    while (atomic_load(&taken) < number) continue;
+    for (const uint64_t due = now_ns() + INTERVAL_NS; now_ns() < due;) continue;
     const uint64_t before = now_ns();
     items[number % ITEMS] = (struct item){.number = number, .put_ns = before};
     atomic_store(&put, number + 1);
@@ -59,6 +61,7 @@ static void consume(bool spins, uint32_t *samples) {
     const struct item *item = &items[number % ITEMS];
     samples[number] = (uint32_t)(now_ns() - item->put_ns);
     if (item->number != number) exit(1);
+    atomic_store(&taken, number + 1);
   }
 }
 

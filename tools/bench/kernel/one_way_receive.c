@@ -140,7 +140,6 @@ static void receive_uring(struct receiver *receiver, bool by_epoll) {
   struct uring_run run;
   const struct job *job = receiver->job;
   set_option(receiver->socket.fd, SOL_UDP, UDP_GRO, (int)job->gro, "UDP_GRO");
-  socket_block(receiver->socket.fd);
   uring_open(&ring, by_epoll ? URING_WATCHED : URING_WAITED, 8, 4 * SLOTS_MAX);
   uring_receiver_open(&series, &ring, receiver->socket.fd, job->slots, job->slot_bytes);
   uring_enter(&ring, 0);

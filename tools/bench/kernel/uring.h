@@ -56,7 +56,6 @@ struct uring_run {
   uint16_t buffer;
 };
 
-/* `fd` has to be a blocking socket: io_uring gives up at once on others. */
 void uring_receiver_open(struct uring_receiver *receiver, struct uring *ring, int fd, unsigned count, size_t payload);
 /* Takes a result apart. False: it was the end of a series, which is started anew, and it has no datagram. */
 bool uring_receiver_take(struct uring_receiver *receiver, const struct io_uring_cqe *result, struct uring_run *run);
