@@ -327,6 +327,7 @@ export class BatchTransport extends TransportBase {
     counts.bytesReceived += bytes
     this.#batch.count = count
     this.handOver(this.#batch)
+    this.#turnEnd.lookOut(count)
   }
 
   /** Gives a source its id, and writes that id to the following rows from the same source. */

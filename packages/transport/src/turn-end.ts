@@ -5,6 +5,7 @@
  */
 
 import { performance } from "node:perf_hooks"
+import { Lookout } from "./lookout.ts"
 import { surface } from "./surface.ts"
 
 /**
@@ -30,6 +31,7 @@ export class TurnEnd {
   readonly #due = new Set<Due>()
   #deferred: (() => void)[] = []
   #isScheduled = false
+  readonly #lookout = new Lookout()
   readonly #turnsToRead: number
   /** Consecutive turns in which nothing was read, while a wake-up was due. */
   #quietTurns = 0
@@ -59,6 +61,11 @@ export class TurnEnd {
     setImmediate(this.#run)
   }
 
+  /** A socket has handed over this many datagrams: the next turn comes at once, where that has paid. */
+  lookOut(datagrams: number): void {
+    if (this.#lookout.begin(datagrams, performance.now())) this.schedule()
+  }
+
   defer(run: () => void): void {
     this.#deferred.push(run)
     this.schedule()
@@ -82,6 +89,7 @@ export class TurnEnd {
     const deferred = this.#deferred
     this.#deferred = []
     for (const run of deferred) guarded(run)
+    if (this.#lookout.goesOn(performance.now())) this.schedule()
   }
 
   #wakeDue(hasRead: boolean): void {

@@ -128,3 +128,18 @@ describe("the end of a turn", () => {
     expect(deliver).toHaveBeenCalledTimes(1)
   })
 })
+
+test("after a datagram or two there is another turn at once, after more there isn't", async () => {
+  const turnEnd = new TurnEnd()
+  let turns = 0
+  turnEnd.addReader(() => {
+    turns++
+    return false
+  })
+  turnEnd.lookOut(3)
+  await new Promise(setImmediate)
+  expect(turns).toBe(0)
+  turnEnd.lookOut(2)
+  await new Promise(setImmediate)
+  expect(turns).toBeGreaterThan(0)
+})
